@@ -1,0 +1,287 @@
+//! ScimConnection: one SCIM service provider, how to reach it, and the policy for everything provisioned through it.
+
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::connection_auth::{AuthSpec, TlsSpec};
+use super::connection_choices::{
+    Action, AdoptionPolicy, ContentType, DeletionPolicy, MatchBy, Paging, PatchPaths, Provider, RateLimitFor,
+    RepairPolicy, UnmanagedPolicy, WriteMethod,
+};
+use super::connection_status::ScimConnectionStatus;
+use super::duration::Interval;
+
+/// One SCIM service provider, how to reach it, and the policy for everything provisioned through it.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "scim-operator.dev",
+    version = "v1alpha1",
+    kind = "ScimConnection",
+    plural = "scimconnections",
+    shortname = "scimconn",
+    category = "scim",
+    namespaced,
+    status = "ScimConnectionStatus",
+    derive = "PartialEq",
+    doc = "One SCIM service provider, how to reach it, and the policy for everything provisioned through it.",
+    printcolumn(name = "Provider", type_ = "string", json_path = ".spec.provider"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Users", type_ = "integer", json_path = ".status.users.declared"),
+    printcolumn(name = "Synced", type_ = "integer", json_path = ".status.users.synced"),
+    printcolumn(name = "Failed", type_ = "integer", json_path = ".status.users.failed"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "URL", type_ = "string", json_path = ".spec.baseUrl", priority = 1),
+    printcolumn(name = "Last Sweep", type_ = "date", json_path = ".status.sweep.lastCompleted", priority = 1),
+    printcolumn(name = "Unmanaged", type_ = "integer", json_path = ".status.users.unmanaged", priority = 1),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ScimConnectionSpec {
+    /// The preset of a dialect.
+    #[serde(default)]
+    pub provider: Provider,
+    /// The base URL of the SCIM API; https, or http on localhost, 127.0.0.1 and [`::1`] where the operator allows it.
+    #[schemars(
+        length(min = 8, max = 1024),
+        regex(pattern = "^[!-~]+$"),
+        extend("x-kubernetes-validations" = [{
+            "rule": "isURL(self) && url(self).getHost() != ''",
+            "message": "write a whole URL, such as https://scim.example.com/scim/v2"
+        }, {
+            "rule": "self.startsWith('https://') || self.matches('^http://(localhost|127[.]0[.]0[.]1|[[]::1[]])(:[0-9]+)?([/?].*)?$')",
+            "message": "write https://; http:// only for localhost, 127.0.0.1 or [::1]"
+        }, {
+            "rule": "!self.matches('^[^/]*//[^/?#]*@') && !self.contains('#')",
+            "message": "leave user, password and fragment out of the URL; the key belongs into a Secret that spec.auth refers to"
+        }])
+    )]
+    pub base_url: String,
+    /// Names what the key selects, where one URL serves all customers of a provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub tenant: Option<String>,
+    /// Overrides of single fields of the preset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<DialectSpec>,
+    /// The key; exactly one kind.
+    pub auth: AuthSpec,
+    /// Transport security.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsSpec>,
+    /// Stops every write, removals too.
+    #[serde(default)]
+    pub suspend: bool,
+    /// What may be done at all; Deprovision covers `active: false`.
+    #[serde(default = "all_actions")]
+    #[schemars(length(max = 3))]
+    pub actions: Vec<Action>,
+    /// What to do about an account that is already there.
+    #[serde(default)]
+    pub adoption_policy: AdoptionPolicySpec,
+    /// What deleting an object does to its account.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicySpec,
+    /// Needed where the dialect says that a deletion can't be taken back.
+    #[serde(default)]
+    pub allow_irreversible_delete: bool,
+    /// What to do about changes made at the server.
+    #[serde(default)]
+    pub drift_policy: DriftPolicySpec,
+    /// Whether accounts that no object declares are counted in status.
+    #[serde(default)]
+    pub unmanaged_policy: UnmanagedPolicy,
+    /// From the end of one sweep to the start of the next.
+    #[serde(default = "thirty_minutes")]
+    #[schemars(extend("x-kubernetes-validations" = [{
+        "rule": "duration(self) >= duration('10s')",
+        "message": "write at least 10s, such as 30m"
+    }]))]
+    pub resync_interval: Interval,
+    /// How many requests may be sent; default 10 a second with bursts of 20.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4), extend("x-kubernetes-validations" = [{
+        "rule": "self.all(x, self.exists_one(y, y.__for__ == x.__for__))",
+        "message": "write one limit only for each of All, Reads, Writes and Creates"
+    }]))]
+    pub rate_limits: Option<Vec<RateLimit>>,
+    /// Requests at the same time; one of them is kept for removals.
+    #[serde(default = "four")]
+    #[schemars(range(min = 2, max = 32))]
+    pub max_in_flight: i32,
+    /// How long a request may take.
+    #[serde(default)]
+    pub timeouts: TimeoutsSpec,
+    /// What is never done, whatever is declared.
+    #[serde(default)]
+    pub guards: GuardsSpec,
+}
+
+fn all_actions() -> Vec<Action> {
+    vec![Action::Create, Action::Update, Action::Deprovision]
+}
+
+fn thirty_minutes() -> Interval {
+    Interval::new("30m")
+}
+
+fn four() -> i32 {
+    4
+}
+
+/// Overrides of single fields of a preset.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DialectSpec {
+    /// How accounts are changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write_users: Option<WriteMethod>,
+    /// How entries of lists are changed by PATCH.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patch_paths: Option<PatchPaths>,
+    /// Whether PATCH knows `remove`; where it doesn't, `""` is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patch_remove: Option<bool>,
+    /// The attributes that accounts may be looked up by; an empty list: none, accounts are found in the whole list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4), inner(length(max = 32), regex(pattern = "^(userName|externalId)$")))]
+    pub filters: Option<Vec<String>>,
+    /// How the server pages its lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paging: Option<Paging>,
+    /// Accounts a page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub page_size: Option<i32>,
+    /// Whether `totalResults` may end a listing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust_totals: Option<bool>,
+    /// The content type of requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<ContentType>,
+    /// Which value the server's `userName` filter looks at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub match_by: Option<MatchBy>,
+    /// Whether a deleted person can never be provisioned again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete_irreversible: Option<bool>,
+}
+
+/// What to do about what is already there.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AdoptionPolicySpec {
+    /// Accounts.
+    #[serde(default)]
+    pub users: AdoptionPolicy,
+}
+
+/// What deleting an object does.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeletionPolicySpec {
+    /// Accounts.
+    #[serde(default)]
+    pub users: DeletionPolicy,
+}
+
+/// What to do about changes made at the server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DriftPolicySpec {
+    /// Attributes that were changed there; default Repair.
+    #[serde(default = "repair")]
+    pub attributes: RepairPolicy,
+    /// Accounts that were deactivated there; default Report.
+    #[serde(default)]
+    pub deactivated: RepairPolicy,
+    /// Accounts that were deleted there; default Report.
+    #[serde(default)]
+    pub deleted: RepairPolicy,
+}
+
+impl Default for DriftPolicySpec {
+    fn default() -> Self {
+        Self { attributes: repair(), deactivated: RepairPolicy::Report, deleted: RepairPolicy::Report }
+    }
+}
+
+fn repair() -> RepairPolicy {
+    RepairPolicy::Repair
+}
+
+/// How many requests may be sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RateLimit {
+    /// The requests that it counts.
+    #[serde(rename = "for", default)]
+    pub for_: RateLimitFor,
+    /// This many …
+    #[schemars(range(min = 1, max = 100_000))]
+    pub requests: i32,
+    /// … in this time; from 100ms to 24h, default 1s.
+    #[serde(default = "one_second")]
+    #[schemars(extend("x-kubernetes-validations" = [{
+        "rule": "duration(self) >= duration('100ms') && duration(self) <= duration('24h')",
+        "message": "write a period from 100ms to 24h, such as 1s"
+    }]))]
+    pub period: Interval,
+    /// This many at once; default: as many as `requests`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub burst: Option<i32>,
+}
+
+fn one_second() -> Interval {
+    Interval::new("1s")
+}
+
+/// How long a request may take.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TimeoutsSpec {
+    /// To connect; default 5s.
+    #[serde(default = "five_seconds")]
+    #[schemars(extend("x-kubernetes-validations" = [{
+        "rule": "duration(self) >= duration('100ms') && duration(self) <= duration('30s')",
+        "message": "write a time from 100ms to 30s, such as 5s"
+    }]))]
+    pub connect: Interval,
+    /// In all; default and at most 30s.
+    #[serde(default = "thirty_seconds")]
+    #[schemars(extend("x-kubernetes-validations" = [{
+        "rule": "duration(self) >= duration('1s') && duration(self) <= duration('30s')",
+        "message": "write a time from 1s to 30s: a request must end before another operator could take over"
+    }]))]
+    pub request: Interval,
+}
+
+impl Default for TimeoutsSpec {
+    fn default() -> Self {
+        Self { connect: five_seconds(), request: thirty_seconds() }
+    }
+}
+
+fn five_seconds() -> Interval {
+    Interval::new("5s")
+}
+
+fn thirty_seconds() -> Interval {
+    Interval::new("30s")
+}
+
+/// What is never done, whatever is declared.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GuardsSpec {
+    /// Patterns (`*`, `?`) over userName, e-mail and id of accounts that are never deactivated, deleted or renamed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 320)))]
+    pub protected: Option<Vec<String>>,
+}

@@ -1,0 +1,41 @@
+//! The custom resources: the contract with users.
+//!
+//! Attribute names inside a ScimUser are RFC 7643's, letter for letter.
+
+mod attributes;
+mod conditions;
+mod connection;
+mod connection_auth;
+mod connection_choices;
+mod connection_status;
+mod crd;
+mod duration;
+mod user;
+mod user_rules;
+
+pub use attributes::{Address, Email, Enterprise, Extensions, ManagerRef, MultiValued, Name, UserAttributes, UserRef};
+pub use conditions::{Also, ConnectedReason, Reason};
+pub use connection::*;
+pub use connection_auth::*;
+pub use connection_choices::*;
+pub use connection_status::*;
+pub use crd::{crds, crds_yaml};
+pub use duration::Interval;
+pub use user::*;
+
+/// The API group.
+pub const GROUP: &str = "scim-operator.dev";
+/// The API version.
+pub const VERSION: &str = "v1alpha1";
+/// Keeps an object until its account is dealt with.
+pub const FINALIZER: &str = "scim-operator.dev/deprovision";
+/// Annotation: an object under deletion goes without touching the server.
+pub const RELEASE: &str = "scim-operator.dev/release";
+/// Annotation: binds the object to this account.
+pub const REMOTE_ID: &str = "scim-operator.dev/remote-id";
+/// Annotation: provision this one now; answered in `status.lastHandledReconcileAt`.
+pub const RECONCILE_REQUESTED_AT: &str = "scim-operator.dev/reconcile-requested-at";
+/// Label that a Secret must carry before any connection may use it.
+pub const CREDENTIALS_LABEL: &str = "scim-operator.dev/credentials";
+/// Annotation of a Secret: the hosts that its key may be sent to, separated by commas.
+pub const HOSTS: &str = "scim-operator.dev/hosts";

@@ -1,0 +1,166 @@
+//! ScimConnections: one provisioner each, started, updated and stopped as they come and go.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use kube::ResourceExt;
+use kube::runtime::watcher::Event;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use super::unrouted::Unrouted;
+use super::users::Users;
+use crate::api::{ScimConnection, ScimUser};
+use crate::provisioner::directory::{Changed, ConnectionKey, connection_of, is_deleting};
+use crate::provisioner::{Provisioner, Shared};
+
+/// The provisioners, by connection.
+pub struct Connections {
+    shared: Shared,
+    known: HashMap<ConnectionKey, Arc<ScimConnection>>,
+    running: HashMap<ConnectionKey, Arc<Provisioner>>,
+    unrouted: Unrouted,
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+    listing: Vec<ConnectionKey>,
+    begun: bool,
+}
+
+impl Connections {
+    /// Nothing runs before [`Connections::begin`].
+    pub fn new(shared: Shared) -> Self {
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let unrouted = Unrouted::start(shared.clone(), stop.clone(), &mut tasks);
+        Self {
+            shared,
+            known: HashMap::new(),
+            running: HashMap::new(),
+            unrouted,
+            tasks,
+            stop,
+            listing: Vec::new(),
+            begun: false,
+        }
+    }
+
+    /// Takes in one event; true when a list is complete.
+    pub fn observe(&mut self, event: Event<ScimConnection>, users: &Users) -> bool {
+        match event {
+            Event::Init => self.listing.clear(),
+            Event::InitApply(connection) => {
+                self.listing.push(key_of(&connection));
+                self.changed(connection, users);
+            }
+            Event::Apply(connection) => self.changed(connection, users),
+            Event::Delete(connection) => self.gone(&key_of(&connection), users),
+            Event::InitDone => {
+                let listed = std::mem::take(&mut self.listing);
+                let gone: Vec<_> = self.known.keys().filter(|key| !listed.contains(key)).cloned().collect();
+                for key in gone {
+                    self.gone(&key, users);
+                }
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Everything is listed: the provisioners start.
+    pub fn begin(&mut self) {
+        self.begun = true;
+        let known: Vec<_> = self.known.values().cloned().collect();
+        for connection in known {
+            self.start(&connection);
+        }
+    }
+
+    /// Submits an object to its connection's queue, or, where there is none, to the unrouted ones.
+    pub fn submit(&self, user: &Arc<ScimUser>, changed: &Changed) {
+        match self.running.get(&connection_of(user)) {
+            Some(provisioner) => {
+                let released = is_deleting(user) && (user.wants_release() || provisioner.is_released());
+                // Nobody waits for a server that is to be left alone.
+                if released && !provisioner.is_ready() {
+                    self.unrouted.submit(Arc::clone(user), true);
+                } else {
+                    provisioner.submit(user, changed);
+                }
+            }
+            None => self.unrouted.submit(Arc::clone(user), false),
+        }
+    }
+
+    /// An object is gone.
+    pub fn forget(&self, uid: &str) {
+        for provisioner in self.running.values() {
+            provisioner.forget(uid);
+        }
+    }
+
+    /// A labelled Secret came, changed or went.
+    pub fn secret_changed(&self, namespace: &str, name: &str) {
+        for provisioner in self.running.values().filter(|provisioner| provisioner.uses_secret(namespace, name)) {
+            provisioner.credentials_changed();
+        }
+    }
+
+    /// Ends every provisioner; what is in flight ends first.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    fn changed(&mut self, connection: ScimConnection, users: &Users) {
+        let key = key_of(&connection);
+        let connection = Arc::new(connection);
+        self.known.insert(key.clone(), Arc::clone(&connection));
+        if !self.begun {
+            return;
+        }
+        if let Some(provisioner) = self.running.get(&key) {
+            provisioner.update(connection);
+            if provisioner.is_released() {
+                self.route(&key, users);
+            }
+        } else {
+            self.start(&connection);
+            self.route(&key, users);
+        }
+    }
+
+    fn start(&mut self, connection: &Arc<ScimConnection>) {
+        let key = key_of(connection);
+        info!(connection = %key, "starting");
+        let provisioner = Provisioner::start(
+            self.shared.clone(),
+            Arc::clone(connection),
+            key.clone(),
+            self.stop.child_token(),
+            &mut self.tasks,
+        );
+        self.running.insert(key, provisioner);
+    }
+
+    fn gone(&mut self, key: &ConnectionKey, users: &Users) {
+        self.known.remove(key);
+        if let Some(provisioner) = self.running.remove(key) {
+            info!(connection = %key, "gone");
+            provisioner.stop();
+        }
+        self.shared.directory.set_server(key, None);
+        self.route(key, users);
+    }
+
+    /// The objects of a connection that came or went are looked at.
+    fn route(&self, key: &ConnectionKey, users: &Users) {
+        for user in users.directory().users_of(key) {
+            self.submit(&user, &Changed { itself: true, fresh: true, others: Vec::new() });
+        }
+    }
+}
+
+fn key_of(connection: &ScimConnection) -> ConnectionKey {
+    ConnectionKey { namespace: connection.namespace().unwrap_or_default(), name: connection.name_any() }
+}

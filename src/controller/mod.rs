@@ -1,0 +1,148 @@
+//! Watches, indexes and routing: reconcilers submit, the workers of [`crate::provisioner`] write.
+
+mod connections;
+mod unrouted;
+mod users;
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Client;
+use kube::api::{Api, PartialObjectMeta, ResourceExt};
+use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::{WatchStreamExt, watcher};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use self::connections::Connections;
+use self::users::Users;
+use crate::api::{CREDENTIALS_LABEL, ScimConnection, ScimUser};
+use crate::provisioner::Shared;
+use crate::provisioner::directory::Directory;
+use crate::runtime::{Health, Leadership, Metrics, Options};
+
+/// What the controller works with.
+pub struct Context {
+    /// The API server.
+    pub client: Client,
+    /// The command line's options.
+    pub options: Options,
+    /// The Lease.
+    pub leadership: Leadership,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Readiness.
+    pub health: Health,
+    /// Cancelled when the process is asked to end.
+    pub shutdown: CancellationToken,
+}
+
+/// Why the controller ended before it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A watch came to an end, which a watch never does by itself.
+    #[error("the watch of {0} ended; the process starts anew")]
+    WatchEnded(&'static str),
+}
+
+/// Runs until shutdown; the Lease is held when this is called.
+///
+/// Nothing is routed before users, connections and Secrets have each been listed once (promise I10).
+pub async fn run(context: Context) -> Result<(), Error> {
+    let Context { client, options, leadership, metrics, health, shutdown } = context;
+    let directory = Arc::new(Directory::default());
+    let (reroute, mut rerouted) = mpsc::unbounded_channel();
+    let reporter = Reporter { controller: "scim-operator".into(), instance: None };
+    let shared = Shared {
+        kube: client.clone(),
+        directory: Arc::clone(&directory),
+        leadership,
+        metrics,
+        recorder: Recorder::new(client.clone(), reporter),
+        allow_loopback_http: options.allow_loopback_http,
+        allowed_hosts: options.allowed_hosts.clone(),
+        reroute,
+    };
+    let mut connections = Connections::new(shared.clone());
+    let mut users = Users::new(directory);
+    let mut connection_events =
+        watcher(Api::<ScimConnection>::all(client.clone()), watcher::Config::default()).default_backoff().boxed();
+    let mut user_events = watcher(Api::<ScimUser>::all(client.clone()), watcher::Config::default())
+        .modify(trim)
+        .default_backoff()
+        .boxed();
+    let labelled = watcher::Config::default().labels(&format!("{CREDENTIALS_LABEL}=true"));
+    let mut secret_events = watcher(Api::<PartialObjectMeta<Secret>>::all(client), labelled).default_backoff().boxed();
+
+    let mut listed = Listed::default();
+    while !shutdown.is_cancelled() {
+        let was_complete = listed.complete();
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            event = connection_events.next() => {
+                let Some(event) = event else { return Err(Error::WatchEnded("ScimConnections")) };
+                match event {
+                    Ok(event) => listed.connections |= connections.observe(event, &users),
+                    Err(error) => warn!("watch of ScimConnections: {error}"),
+                }
+            }
+            event = user_events.next() => {
+                let Some(event) = event else { return Err(Error::WatchEnded("ScimUsers")) };
+                match event {
+                    Ok(event) => listed.users |= users.observe(event, &connections),
+                    Err(error) => warn!("watch of ScimUsers: {error}"),
+                }
+            }
+            event = secret_events.next() => {
+                let Some(event) = event else { return Err(Error::WatchEnded("Secrets")) };
+                match event {
+                    Ok(event) => listed.secrets |= secret_changed(&event, &connections),
+                    Err(error) => warn!("watch of Secrets: {error}"),
+                }
+            }
+            Some(uid) = rerouted.recv() => users.route_again(&uid, &connections),
+        }
+        if !was_complete && listed.complete() {
+            info!("ScimConnections, ScimUsers and Secrets are listed; provisioning begins");
+            connections.begin();
+            users.begin(&connections);
+            health.set_ready();
+        }
+    }
+    connections.stop().await;
+    Ok(())
+}
+
+#[derive(Default)]
+struct Listed {
+    connections: bool,
+    users: bool,
+    secrets: bool,
+}
+
+impl Listed {
+    fn complete(&self) -> bool {
+        self.connections && self.users && self.secrets
+    }
+}
+
+/// What is never read again doesn't stay in memory.
+fn trim(user: &mut ScimUser) {
+    user.managed_fields_mut().clear();
+    user.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
+}
+
+/// Tells the connections that use the Secret; true when the first list is complete.
+fn secret_changed(event: &watcher::Event<PartialObjectMeta<Secret>>, connections: &Connections) -> bool {
+    use watcher::Event;
+    match event {
+        Event::Apply(secret) | Event::Delete(secret) | Event::InitApply(secret) => {
+            connections.secret_changed(&secret.namespace().unwrap_or_default(), &secret.name_any());
+            false
+        }
+        Event::Init => false,
+        Event::InitDone => true,
+    }
+}

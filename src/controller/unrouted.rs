@@ -1,0 +1,96 @@
+//! Objects whose connection isn't there: one task writes their status, and lets the released ones go.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::api::{Api, Patch, PatchParams};
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+use crate::api::{FINALIZER, GROUP, Reason, ScimUser, UserState, VERSION};
+use crate::plan::Verdict;
+use crate::provisioner::Shared;
+use crate::provisioner::directory::{connection_of, full_name, has_finalizer, is_deleting};
+use crate::status::{Recorded, record};
+
+/// The way to the task.
+pub struct Unrouted(mpsc::UnboundedSender<(Arc<ScimUser>, bool)>);
+
+impl Unrouted {
+    /// Starts the task; it ends with `stop`.
+    pub fn start(shared: Shared, stop: CancellationToken, tasks: &mut JoinSet<()>) -> Self {
+        let (sender, mut receiver) = mpsc::unbounded_channel::<(Arc<ScimUser>, bool)>();
+        tasks.spawn(async move {
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    user = receiver.recv() => {
+                        let Some((user, released)) = user else { break };
+                        // The newest one counts, and it may have a connection by now gone again.
+                        let user = user.uid().and_then(|uid| shared.directory.get(&uid)).unwrap_or(user);
+                        if let Err(error) = say_not_found(&shared, &user, released).await {
+                            debug!(object = %full_name(&user), "{error}");
+                        }
+                    }
+                }
+            }
+        });
+        Self(sender)
+    }
+
+    /// Takes an object; `released` lets it go without touching its account, if it is under deletion.
+    pub fn submit(&self, user: Arc<ScimUser>, released: bool) {
+        // The task lives as long as the controller does.
+        let _ = self.0.send((user, released));
+    }
+}
+
+async fn say_not_found(shared: &Shared, user: &ScimUser, released: bool) -> Result<(), kube::Error> {
+    let api: Api<ScimUser> = Api::namespaced(shared.kube.clone(), &user.namespace().unwrap_or_default());
+    let name = user.name_any();
+    if is_deleting(user) && (released || user.wants_release()) && has_finalizer(user) {
+        let rest: Vec<_> = user.finalizers().iter().filter(|finalizer| *finalizer != FINALIZER).collect();
+        let body = json!({"metadata": {"resourceVersion": user.resource_version(), "finalizers": rest}});
+        api.patch(&name, &PatchParams::default(), &Patch::Merge(&body)).await?;
+        info!(object = %full_name(user), "released: its account, if any, stays as it is");
+        return Ok(());
+    }
+    let status = user.status.clone().unwrap_or_default();
+    // An object that owes nothing is not rewritten for its connection's trouble.
+    if status.observed_generation == user.metadata.generation && !is_deleting(user) {
+        return Ok(());
+    }
+    let connection = connection_of(user);
+    let verdict = Verdict {
+        reason: Some(Reason::ConnectionNotFound),
+        message: format!(
+            "the ScimConnection {connection} is not there; create it{}",
+            if is_deleting(user) {
+                ", or let the object go without touching the account: kubectl annotate scimuser NAME \
+                 scim-operator.dev/release=true"
+            } else {
+                ", or correct spec.connectionRef"
+            }
+        ),
+        state: Some(if is_deleting(user) { UserState::Deleting } else { UserState::Pending }),
+        ..Verdict::default()
+    };
+    let generation = user.metadata.generation.unwrap_or_default();
+    let new = record(&status, generation, &verdict, &Recorded::default(), Timestamp::now());
+    if user.status.as_ref() == Some(&new) {
+        return Ok(());
+    }
+    let body = json!({
+        "apiVersion": format!("{GROUP}/{VERSION}"),
+        "kind": "ScimUser",
+        "metadata": {"name": name, "uid": user.uid()},
+        "status": new,
+    });
+    let params = PatchParams::apply("scim-operator").force();
+    api.patch_status(&name, &params, &Patch::Apply(&body)).await?;
+    Ok(())
+}

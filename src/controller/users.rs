@@ -1,0 +1,94 @@
+//! ScimUsers: watch events into the directory, and routing to the connection's queue.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use kube::ResourceExt;
+use kube::runtime::watcher::Event;
+
+use super::connections::Connections;
+use crate::api::ScimUser;
+use crate::provisioner::directory::{Changed, Directory, Uid};
+
+/// Routes ScimUsers; awaits no network.
+pub struct Users {
+    directory: Arc<Directory>,
+    /// The uids of a list that is under way.
+    listing: BTreeSet<Uid>,
+    begun: bool,
+}
+
+impl Users {
+    /// Nothing is routed before [`Users::begin`].
+    pub fn new(directory: Arc<Directory>) -> Self {
+        Self { directory, listing: BTreeSet::new(), begun: false }
+    }
+
+    /// Takes in one event; true when a list is complete.
+    pub fn observe(&mut self, event: Event<ScimUser>, connections: &Connections) -> bool {
+        match event {
+            Event::Init => self.listing.clear(),
+            Event::InitApply(user) => {
+                self.listing.extend(user.uid().map(Uid::from));
+                self.changed(user, connections);
+            }
+            Event::Apply(user) => self.changed(user, connections),
+            Event::Delete(user) => self.gone(&user.uid().unwrap_or_default(), connections),
+            Event::InitDone => {
+                let (gone, others) = self.directory.retain(&std::mem::take(&mut self.listing));
+                for uid in gone {
+                    connections.forget(&uid);
+                }
+                self.route_all(others, connections);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Everything is listed: what came meanwhile is routed now.
+    pub fn begin(&mut self, connections: &Connections) {
+        self.begun = true;
+        for user in self.directory.all() {
+            connections.submit(&user, &Changed { itself: true, fresh: false, others: Vec::new() });
+        }
+    }
+
+    /// Routes an object whose claim may stand differently, or whose connection came or went.
+    pub fn route_again(&self, uid: &str, connections: &Connections) {
+        if let Some(user) = self.directory.get(uid).filter(|_| self.begun) {
+            connections.submit(&user, &Changed { itself: true, fresh: true, others: Vec::new() });
+        }
+    }
+
+    /// The objects of the directory.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    fn changed(&self, user: ScimUser, connections: &Connections) {
+        let uid = user.uid().unwrap_or_default();
+        let changed = self.directory.upsert(user);
+        if !self.begun {
+            return;
+        }
+        if changed.itself
+            && let Some(user) = self.directory.get(&uid)
+        {
+            connections.submit(&user, &changed);
+        }
+        self.route_all(changed.others, connections);
+    }
+
+    fn gone(&self, uid: &str, connections: &Connections) {
+        let others = self.directory.remove(uid);
+        connections.forget(uid);
+        self.route_all(others, connections);
+    }
+
+    fn route_all(&self, uids: Vec<Uid>, connections: &Connections) {
+        for uid in uids {
+            self.route_again(&uid, connections);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! `scim-operator`: the controller, and the CRDs that it needs.
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use scim_operator::controller::{self, Context};
+use scim_operator::runtime::{Health, Metrics, Options, hold, init_logs, on_signal, serve, wait_for_crds};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+/// Provisions people over SCIM 2.0, from Git.
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the controller.
+    Run(Options),
+    /// Print the CustomResourceDefinitions as YAML.
+    Crds,
+}
+
+fn main() -> anyhow::Result<()> {
+    // Before anything that may open a TLS connection; a second provider can't have been installed yet.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match Cli::parse().command {
+        Command::Crds => {
+            print!("{}", scim_operator::api::crds_yaml().context("the CRDs can't be written as YAML")?);
+            Ok(())
+        }
+        Command::Run(options) => tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .context("the runtime can't be started")?
+            .block_on(run(options)),
+    }
+}
+
+async fn run(options: Options) -> anyhow::Result<()> {
+    init_logs(options.log_format, &options.log_level).context("--log-level can't be read")?;
+    let shutdown = on_signal().context("signals can't be listened to")?;
+    let listener = TcpListener::bind(options.listen)
+        .await
+        .with_context(|| format!("can't listen on {}; choose another address by --listen", options.listen))?;
+    info!(version = env!("CARGO_PKG_VERSION"), listen = %listener.local_addr()?, "scim-operator starts");
+    let (health, metrics) = (Health::default(), Metrics::default());
+    // Probes and metrics answer until the very end.
+    tokio::spawn(serve(listener, health.clone(), metrics.clone(), CancellationToken::new()));
+
+    let client = kube::Client::try_default().await.context(
+        "no way to a Kubernetes cluster: neither a kubeconfig (KUBECONFIG, ~/.kube/config) nor a pod's service account",
+    )?;
+    tokio::select! {
+        () = wait_for_crds(&client, &["scimconnections", "scimusers"]) => {}
+        () = shutdown.cancelled() => return Ok(()),
+    }
+    health.set_ready();
+
+    let namespace = options.namespace(client.default_namespace()).to_owned();
+    let released = CancellationToken::new();
+    let (mut leadership, lease) = hold(client.clone(), &namespace, identity(), options.timing(), released.clone());
+    let mut lease = tokio::spawn(lease);
+    tokio::select! {
+        () = leadership.acquired() => {}
+        () = shutdown.cancelled() => {
+            // It may have come to us in this very moment.
+            released.cancel();
+            return Ok(lease.await??);
+        }
+        ended = &mut lease => return Ok(ended??),
+    }
+    metrics.leader(true);
+    let context = Context { client, options, leadership, metrics, health, shutdown };
+    tokio::select! {
+        ended = controller::run(context) => ended?,
+        ended = &mut lease => ended??,
+    }
+    // Everything in flight has ended and is recorded: the next replica may begin.
+    released.cancel();
+    lease.await??;
+    info!("scim-operator has ended");
+    Ok(())
+}
+
+/// Who holds the Lease: a process, not a host, so that a restart is not taken for its predecessor.
+fn identity() -> String {
+    let host = std::env::var("HOSTNAME")
+        .or_else(|_| std::fs::read_to_string("/proc/sys/kernel/hostname"))
+        .unwrap_or_else(|_| "scim-operator".to_owned());
+    format!("{}-{:08x}", host.trim(), rand::random::<u32>())
+}

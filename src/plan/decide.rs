@@ -1,0 +1,514 @@
+//! The decision: one pure function from everything known to the next step.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::declared::Declared;
+use super::deprovision;
+use super::facts::{Account, Facts, Manager};
+use super::guards::GuardName;
+use super::ignored::{self, Sorted};
+use super::merge::{Differences, creation, differences, merged, patch};
+use super::path::Path;
+use super::step::{Binding, Operation, Read, Request, Step, Verdict};
+use crate::api::{Action, AdoptionPolicy, IgnoredReason, OperationType, Reason, UserState};
+use crate::scim::{Resource, WriteMethod, fold};
+
+/// Decides the next step for one object.
+pub fn decide(facts: &Facts) -> Step {
+    if facts.object.deleting {
+        return deprovision::decide(facts);
+    }
+    if facts.policy.suspend || facts.object.spec.suspend {
+        let whose = if facts.policy.suspend { "the connection" } else { "this object" };
+        return settle(Verdict {
+            reason: Some(Reason::Suspended),
+            message: format!("nothing is sent while {whose} is suspended; set spec.suspend to false to go on"),
+            state: Some(UserState::Suspended),
+            ..Verdict::default()
+        });
+    }
+    if facts.bound_elsewhere() {
+        return stalled(
+            Reason::BoundElsewhere,
+            "this object is bound to an account of another server (status.boundTo); put the connection's baseUrl and \
+             tenant back, or re-create the object to have it bound anew"
+                .to_owned(),
+            UserState::Failed,
+        );
+    }
+    let manager = match &facts.manager {
+        Manager::Id(id) => Some(id.as_str()),
+        Manager::Foreign(name) => {
+            return stalled(
+                Reason::NotAllowed,
+                format!(
+                    "manager.userRef names {name}, which belongs to another connection; name a manager of this one"
+                ),
+                UserState::Failed,
+            );
+        }
+        Manager::None | Manager::Waiting(_) => None,
+    };
+    let declared = Declared::new(facts.object.spec, manager, &facts.policy.profile, facts.now);
+    match (facts.bound_id(), &facts.account) {
+        (Some(id), Account::Unknown) => Step::Read(Read::Get(id.to_owned())),
+        (Some(id), Account::Found { resource, fresh }) => bound(facts, &declared, id, resource, *fresh),
+        (Some(id), Account::Absent { .. }) => gone(facts, &declared, id),
+        (None, Account::Unknown) => look_up(facts),
+        (None, Account::Absent { fresh }) => unknown_there(facts, &declared, *fresh),
+        (None, Account::Found { resource, .. }) => first_binding(facts, &declared, resource),
+        (_, Account::Missing) => settle(Verdict {
+            reason: Some(Reason::Pending),
+            message:
+                "the server answered 404 for this account; it is looked for once more in a minute before it counts \
+                      as gone"
+                    .to_owned(),
+            ..Verdict::default()
+        }),
+        (_, Account::Contradictory(message)) => stalled(Reason::Conflict, message.clone(), UserState::Failed),
+    }
+}
+
+fn settle(verdict: Verdict) -> Step {
+    Step::Settle(Box::new(verdict))
+}
+
+/// The generation can't be carried out as it stands.
+pub(super) fn stalled(reason: Reason, message: String, state: UserState) -> Step {
+    settle(Verdict { reason: Some(reason), message, state: Some(state), executed: true, ..Verdict::default() })
+}
+
+fn look_up(facts: &Facts) -> Step {
+    Step::Read(facts.object.remote_id.map_or(Read::Find, |id| Read::Get(id.to_owned())))
+}
+
+/// No account, and the object was never bound to one.
+fn unknown_there(facts: &Facts, declared: &Declared, fresh: bool) -> Step {
+    if let Some(id) = facts.object.remote_id {
+        return stalled(
+            Reason::Conflict,
+            format!(
+                "the annotation remote-id names the account {id:?}, which the server doesn't have; correct it or take it off"
+            ),
+            UserState::Failed,
+        );
+    }
+    if let Some(elder) = &facts.claims.elder {
+        return stalled(
+            Reason::Conflict,
+            format!("{elder} declares the same userName and is older; delete one of the two, or change its userName"),
+            UserState::Failed,
+        );
+    }
+    // A finalizer without an id: a creation was sent and its answer never recorded (promise I7).
+    if facts.object.has_finalizer && !fresh {
+        return look_up(facts);
+    }
+    if declared.active == Some(false) {
+        let (reason, message) = inactive_reason(declared);
+        return settle(Verdict {
+            reason: Some(reason),
+            message: format!("{message}; no account is created before it is to be active"),
+            state: Some(UserState::NotCreated),
+            executed: true,
+            ..Verdict::default()
+        });
+    }
+    create(facts, declared)
+}
+
+fn create(facts: &Facts, declared: &Declared) -> Step {
+    if !facts.may(Action::Create) {
+        return disabled("Create", "the account is not there, and");
+    }
+    let paths = declared.attributes.keys().chain(declared.on_create.keys());
+    Step::Send(Box::new(Operation {
+        kind: OperationType::Create,
+        request: Request::Create(creation(declared)),
+        attributes: paths.cloned().collect::<BTreeSet<_>>().into_iter().collect(),
+        guard: Some(GuardName::Creates),
+    }))
+}
+
+fn inactive_reason(declared: &Declared) -> (Reason, String) {
+    if declared.outside_window {
+        (Reason::OutsideAccessWindow, "now lies outside spec.access".to_owned())
+    } else {
+        (Reason::Synced, "spec.active is false".to_owned())
+    }
+}
+
+pub(super) fn disabled(action: &str, what: &str) -> Step {
+    stalled(
+        Reason::ActionDisabled,
+        format!("{what} the connection's spec.actions doesn't list {action}; add it there to permit this"),
+        UserState::Failed,
+    )
+}
+
+/// The bound account is proven gone.
+fn gone(facts: &Facts, declared: &Declared, id: &str) -> Step {
+    if declared.active == Some(false) {
+        return settle(Verdict {
+            reason: Some(inactive_reason(declared).0),
+            message: "the account is to be inactive, and the server doesn't have it any more".to_owned(),
+            state: Some(UserState::Inactive),
+            active: Some(false),
+            executed: true,
+            applied_active: Some(declared.active),
+            ..Verdict::default()
+        });
+    }
+    if facts.policy.repair.deleted || facts.object.requested {
+        return create(facts, declared);
+    }
+    stalled(
+        Reason::DeletedAtServer,
+        format!(
+            "the account {id} was deleted at the server, not by us; to have it created again annotate this object with \
+             scim-operator.dev/reconcile-requested-at, or set the connection's driftPolicy.deleted to Repair"
+        ),
+        UserState::DeletedAtServer,
+    )
+}
+
+/// An account fits, and the object isn't bound yet (promises I6 to I8).
+fn first_binding(facts: &Facts, declared: &Declared, resource: &Resource) -> Step {
+    let Some(id) = resource.id() else {
+        return stalled(Reason::Conflict, "the server shows the account without an id".to_owned(), UserState::Failed);
+    };
+    let found_name = resource.user_name().unwrap_or_default();
+    if fold(found_name) != declared.folded_user_name() {
+        return stalled(
+            Reason::Conflict,
+            format!(
+                "the account {id} that fits has another userName than the one declared, and a first binding never renames; \
+                 declare the userName that it has, or change it at the server"
+            ),
+            UserState::Failed,
+        );
+    }
+    if let Some(holder) = &facts.claims.holder {
+        if holder.leaving {
+            return settle(Verdict {
+                reason: Some(Reason::Pending),
+                message: format!("{} holds this account and is about to let it go", holder.name),
+                state: Some(UserState::Pending),
+                ..Verdict::default()
+            });
+        }
+        return stalled(
+            Reason::Conflict,
+            format!("{} is bound to this account; delete one of the two, or change its userName", holder.name),
+            UserState::Failed,
+        );
+    }
+    if let Some(elder) = &facts.claims.elder {
+        return stalled(
+            Reason::Conflict,
+            format!("{elder} declares the same userName and is older; delete one of the two, or change its userName"),
+            UserState::Failed,
+        );
+    }
+    let how = if facts.claims.handed_over {
+        OperationType::Handover
+    } else if facts.object.has_finalizer {
+        OperationType::Create
+    } else if facts.policy.adoption == AdoptionPolicy::Refuse {
+        return stalled(
+            Reason::AdoptionRefused,
+            format!(
+                "the server has an account with this userName already ({id}), and the connection's adoptionPolicy.users is \
+                 Refuse; set it to Adopt, or annotate this object with scim-operator.dev/remote-id"
+            ),
+            UserState::Failed,
+        );
+    } else {
+        OperationType::Adopt
+    };
+    Step::Bind(Binding { id: id.to_owned(), user_name: found_name.to_owned(), how })
+}
+
+/// The object is bound, and its account is there.
+fn bound(facts: &Facts, declared: &Declared, id: &str, resource: &Resource, fresh: bool) -> Step {
+    let renamed = resource.user_name().is_some_and(|name| fold(name) != declared.folded_user_name());
+    if renamed {
+        if let Some(successor) = &facts.claims.successor {
+            return Step::Unbind(successor.clone());
+        }
+        if let Some(holder) = &facts.claims.holder {
+            return stalled(
+                Reason::Conflict,
+                format!(
+                    "{} is bound to the account with this userName; choose another, or delete that object",
+                    holder.name
+                ),
+                UserState::Failed,
+            );
+        }
+    }
+    let seen_active = resource.active().unwrap_or(true);
+    if let Some(step) = deactivation(facts, declared, id, resource, fresh, seen_active) {
+        return step;
+    }
+    let reactivate = match reactivation(facts, declared, seen_active) {
+        Ok(reactivate) => reactivate,
+        Err(verdict) => return settle(*verdict),
+    };
+    let owned: BTreeSet<Path> =
+        facts.object.status.managed_attributes.iter().flatten().map(|path| Path::parse(path)).collect();
+    let found = differences(declared, resource, &owned);
+    let sorted = ignored::sort(found, resource, facts, &declared.unsupported);
+    if let Some(step) = update(facts, id, resource, fresh, &sorted, reactivate) {
+        return step;
+    }
+    settle(at_rest(facts, declared, resource, sorted, seen_active))
+}
+
+/// `active: false` is owed: by itself and first, so that no other attribute's trouble delays it.
+fn deactivation(
+    facts: &Facts,
+    declared: &Declared,
+    id: &str,
+    resource: &Resource,
+    fresh: bool,
+    seen_active: bool,
+) -> Option<Step> {
+    if declared.active != Some(false) || !seen_active {
+        return None;
+    }
+    if let Some(pattern) = deprovision::protected(facts, Some(resource)) {
+        return Some(stalled(
+            Reason::Protected,
+            format!(
+                "guards.protected ({pattern}) keeps this account active; take the pattern out, or leave spec.active out"
+            ),
+            UserState::Failed,
+        ));
+    }
+    if !facts.may(Action::Deprovision) {
+        return Some(disabled("Deprovision", "the account is to be inactive, but"));
+    }
+    if facts.written.contains(&Path::core("active")) {
+        return Some(not_effective("false"));
+    }
+    Some(deprovision::set_active(facts, id, resource, fresh, false))
+}
+
+fn not_effective(value: &str) -> Step {
+    settle(Verdict {
+        reason: Some(Reason::Rejected),
+        message: format!("the server accepted active: {value} and still shows the opposite; it is tried again"),
+        state: Some(UserState::Failed),
+        ..Verdict::default()
+    })
+}
+
+/// Whether the account is to be made active again (promises I16, I22), or why it is left inactive.
+fn reactivation(facts: &Facts, declared: &Declared, seen_active: bool) -> Result<bool, Box<Verdict>> {
+    if seen_active || declared.active == Some(false) {
+        return Ok(false);
+    }
+    let status = facts.object.status;
+    let left = |message: &str| {
+        Box::new(Verdict {
+            reason: Some(Reason::DeactivatedAtServer),
+            message: message.to_owned(),
+            state: Some(UserState::DeactivatedAtServer),
+            active: Some(false),
+            executed: true,
+            applied_active: Some(declared.active),
+            ..Verdict::default()
+        })
+    };
+    if declared.active.is_none() {
+        let found_so = status.active.is_none() || status.state == Some(UserState::DeactivatedAtServer);
+        return if found_so {
+            Err(left("the account was found inactive and is left so; add `active: true` to the spec to re-activate it"))
+        } else {
+            Ok(false)
+        };
+    }
+    let ours = status.last_applied_active != Some(true) || facts.object.requested;
+    if !ours && !facts.policy.repair.deactivated {
+        return Err(left(
+            "the account was deactivated at the server, not by us; annotate this object with \
+             scim-operator.dev/reconcile-requested-at to re-activate it, or set the connection's driftPolicy.deactivated to \
+             Repair",
+        ));
+    }
+    if facts.written.contains(&Path::core("active")) {
+        let Step::Settle(verdict) = not_effective("true") else { return Ok(false) };
+        return Err(verdict);
+    }
+    if facts.may(Action::Update) {
+        Ok(true)
+    } else {
+        let Step::Settle(verdict) = disabled("Update", "the account is to be active again, but") else {
+            return Ok(false);
+        };
+        Err(verdict)
+    }
+}
+
+/// The write that is owed, if one is.
+fn update(
+    facts: &Facts,
+    id: &str,
+    resource: &Resource,
+    fresh: bool,
+    sorted: &Sorted,
+    reactivate: bool,
+) -> Option<Step> {
+    let effective = &sorted.effective;
+    if effective.is_empty() && !reactivate {
+        return None;
+    }
+    if !reactivate && !owed(facts) && (!facts.policy.repair.attributes || resource.active() == Some(false)) {
+        return None;
+    }
+    if !facts.may(Action::Update) {
+        return Some(disabled("Update", "attributes differ at the server, but"));
+    }
+    let rewrites = rewrites_identity(effective);
+    if rewrites && let Some(pattern) = deprovision::protected(facts, Some(resource)) {
+        return Some(stalled(
+            Reason::Protected,
+            format!(
+                "guards.protected ({pattern}) keeps this account's userName and e-mails; take the pattern out to change them"
+            ),
+            UserState::Failed,
+        ));
+    }
+    if facts.policy.profile.write_users == WriteMethod::Put && !fresh {
+        return Some(Step::Read(Read::Get(id.to_owned())));
+    }
+    let mut attributes: Vec<Path> = effective.keys().cloned().collect();
+    if reactivate {
+        attributes.push(Path::core("active"));
+    }
+    let adoption = facts.object.status.last_operation.as_ref().is_some_and(|last| last.type_ == OperationType::Adopt)
+        && facts.object.status.observed_generation.unwrap_or(-1) < 0;
+    Some(Step::Send(Box::new(Operation {
+        kind: if reactivate { OperationType::Reactivate } else { OperationType::Update },
+        request: write(facts, id, resource, effective, reactivate.then_some(true)),
+        attributes,
+        guard: (rewrites || adoption).then_some(GuardName::Rewrites),
+    })))
+}
+
+/// A PATCH or a PUT, as the profile has it.
+pub(super) fn write(
+    facts: &Facts,
+    id: &str,
+    resource: &Resource,
+    differences: &Differences,
+    active: Option<bool>,
+) -> Request {
+    let profile = &facts.policy.profile;
+    match profile.write_users {
+        WriteMethod::Patch => {
+            let mut operations = patch(differences, resource, profile);
+            if let Some(active) = active {
+                operations.push(crate::scim::PatchOperation {
+                    op: crate::scim::Op::Replace,
+                    path: Some("active".into()),
+                    value: Some(Value::Bool(active)),
+                });
+            }
+            Request::Patch { id: id.to_owned(), operations }
+        }
+        WriteMethod::Put => {
+            let mut body = merged(differences, resource);
+            // However the server spells them: two members of one name say nothing.
+            body.retain(|name, _| !["meta", "id", "active"].iter().any(|own| name.eq_ignore_ascii_case(own)));
+            body.insert("id".into(), Value::from(id));
+            // A server may take a missing `active` for true: say what is meant, always.
+            let active = active.or(resource.active()).unwrap_or(true);
+            body.insert("active".into(), Value::Bool(active));
+            Request::Put { id: id.to_owned(), body, if_match: resource.version().map(str::to_owned) }
+        }
+    }
+}
+
+/// The guard of rewrites counts who is renamed, gets another e-mail, or loses roles.
+fn rewrites_identity(differences: &Differences) -> bool {
+    differences.keys().any(|path| matches!(path.name(), "userName" | "emails" | "roles" | "entitlements"))
+}
+
+/// Whether this generation was not carried out yet, or a person asked.
+fn owed(facts: &Facts) -> bool {
+    let status = facts.object.status;
+    let settled =
+        status.conditions.iter().flatten().find(|condition| condition.type_ == "Ready").is_some_and(|ready| {
+            [
+                Reason::Synced,
+                Reason::Drifted,
+                Reason::NotPersisted,
+                Reason::OutsideAccessWindow,
+                Reason::DeactivatedAtServer,
+                Reason::DeletedAtServer,
+                Reason::Contested,
+            ]
+            .iter()
+            .any(|reason| reason.as_str() == ready.reason)
+        });
+    facts.object.requested || !settled || status.observed_generation != Some(facts.object.generation)
+}
+
+/// Nothing is to be sent: what a person is told.
+fn at_rest(facts: &Facts, declared: &Declared, resource: &Resource, sorted: Sorted, seen_active: bool) -> Verdict {
+    let waiting = match &facts.manager {
+        Manager::Waiting(name) => format!("; the manager {name} is linked as soon as it has an account"),
+        _ => String::new(),
+    };
+    let drift: Vec<Path> = if resource.active() == Some(false) {
+        Vec::new()
+    } else {
+        ignored::paths(&sorted.effective).into_iter().collect()
+    };
+    let names = |paths: &mut dyn Iterator<Item = &Path>| paths.map(Path::to_string).collect::<Vec<_>>().join(", ");
+    let (reason, message) = if sorted.ignored.iter().any(|ignored| ignored.reason == IgnoredReason::Contested) {
+        let contested = sorted.ignored.iter().filter(|ignored| ignored.reason == IgnoredReason::Contested);
+        (
+            Reason::Contested,
+            format!(
+                "a second writer keeps changing {}; it is left alone until the spec changes",
+                names(&mut contested.map(|ignored| &ignored.path))
+            ),
+        )
+    } else if !drift.is_empty() {
+        (
+            Reason::Drifted,
+            format!("changed at the server and left so by driftPolicy.attributes: {}", names(&mut drift.iter())),
+        )
+    } else if declared.outside_window {
+        (Reason::OutsideAccessWindow, "inactive: now lies outside spec.access".to_owned())
+    } else if sorted.ignored.iter().any(|ignored| ignored.reason == IgnoredReason::NotPersisted) {
+        let lost = sorted.ignored.iter().filter(|ignored| ignored.reason == IgnoredReason::NotPersisted);
+        (
+            Reason::NotPersisted,
+            format!("the server took and didn't keep: {}", names(&mut lost.map(|ignored| &ignored.path))),
+        )
+    } else {
+        (Reason::Synced, "the server shows what is declared".to_owned())
+    };
+    Verdict {
+        reason: Some(reason),
+        message: message + &waiting,
+        state: Some(match (drift.is_empty(), seen_active) {
+            (false, _) => UserState::Drifted,
+            (true, true) => UserState::Active,
+            (true, false) => UserState::Inactive,
+        }),
+        active: Some(seen_active),
+        executed: true,
+        applied_active: Some(declared.active),
+        managed: Some(declared.attributes.keys().cloned().collect()),
+        drift,
+        ignored: Some(sorted.ignored),
+        user_name: resource.user_name().map(str::to_owned),
+    }
+}

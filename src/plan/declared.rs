@@ -1,0 +1,149 @@
+//! What a ScimUser declares, as paths and values.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::path::{ENTERPRISE, ENTRY_LISTS, Path, is_empty};
+use crate::api::{ScimUserSpec, UserAttributes};
+use crate::scim::{Profile, fold};
+
+/// What is to be enforced at the server for one user.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Declared {
+    /// Enforced attributes, `userName` among them, `active` not.
+    pub attributes: BTreeMap<Path, Value>,
+    /// Sent at creation only.
+    pub on_create: BTreeMap<Path, Value>,
+    /// Attributes that must be absent.
+    pub clear: BTreeSet<Path>,
+    /// Whether the account shall be active now; `None` leaves it as it is.
+    pub active: Option<bool>,
+    /// Declared attributes that the profile has no place for.
+    pub unsupported: Vec<Path>,
+    /// The account is meant to be inactive because `now` lies outside the access window.
+    pub outside_window: bool,
+}
+
+impl Declared {
+    /// Reads a spec. `manager` is the manager's id where `manager.userRef` could be resolved.
+    pub fn new(spec: &ScimUserSpec, manager: Option<&str>, profile: &Profile, now: Timestamp) -> Self {
+        let mut attributes = flatten(&spec.attributes, manager);
+        attributes.insert(Path::core("userName"), Value::from(spec.user_name.as_str()));
+        let mut unsupported = Vec::new();
+        if let Some(external_id) = &spec.external_id {
+            if profile.external_id {
+                attributes.insert(Path::core("externalId"), Value::from(external_id.as_str()));
+            } else {
+                unsupported.push(Path::core("externalId"));
+            }
+        }
+        let outside_window = !within_window(spec, now);
+        let windowed = spec.access.is_some();
+        let active = match spec.active {
+            Some(false) => Some(false),
+            Some(true) => Some(!outside_window),
+            None if windowed => Some(!outside_window),
+            None => None,
+        };
+        Self {
+            attributes,
+            on_create: spec.on_create.as_ref().map(|on_create| flatten(on_create, None)).unwrap_or_default(),
+            clear: spec.clear.iter().flatten().map(|path| Path::parse(path)).collect(),
+            active,
+            unsupported,
+            outside_window: windowed && outside_window && spec.active != Some(false),
+        }
+    }
+
+    /// The declared userName, folded.
+    pub fn folded_user_name(&self) -> String {
+        self.attributes.get(&Path::core("userName")).and_then(Value::as_str).map(fold).unwrap_or_default()
+    }
+}
+
+fn within_window(spec: &ScimUserSpec, now: Timestamp) -> bool {
+    let Some(access) = &spec.access else { return true };
+    access.not_before.as_ref().is_none_or(|from| from.0 <= now)
+        && access.not_after.as_ref().is_none_or(|until| now < until.0)
+}
+
+/// The instants at which an access window opens or closes after `now`.
+pub fn next_window_edge(spec: &ScimUserSpec, now: Timestamp) -> Option<Timestamp> {
+    let access = spec.access.as_ref()?;
+    [&access.not_before, &access.not_after]
+        .into_iter()
+        .filter_map(|edge| edge.as_ref().map(|edge| edge.0))
+        .filter(|edge| *edge > now)
+        .min()
+}
+
+/// One path a leaf, one a list entry where a list is owned by entries.
+fn flatten(attributes: &UserAttributes, manager: Option<&str>) -> BTreeMap<Path, Value> {
+    // The types are ours and hold nothing but strings, numbers, lists and maps with string keys.
+    let Ok(Value::Object(map)) = serde_json::to_value(attributes) else { return BTreeMap::new() };
+    let mut paths = BTreeMap::new();
+    for (name, value) in map {
+        match (name.as_str(), value) {
+            ("enterprise", Value::Object(members)) => enterprise(members, manager, &mut paths),
+            ("extensions", Value::Object(extensions)) => {
+                for (urn, members) in extensions {
+                    let Value::Object(members) = members else { continue };
+                    for (name, value) in members {
+                        put(&mut paths, Path::extension(&urn, &name), value);
+                    }
+                }
+            }
+            ("name", Value::Object(members)) => {
+                for (sub, value) in members {
+                    put(&mut paths, Path::sub("name", &sub), value);
+                }
+            }
+            (list, Value::Array(entries)) if ENTRY_LISTS.contains(&list) => {
+                for (path, entry) in by_key(list, entries) {
+                    put(&mut paths, path, entry);
+                }
+            }
+            (name, value) => put(&mut paths, Path::core(name), value),
+        }
+    }
+    paths
+}
+
+fn enterprise(members: Map<String, Value>, manager: Option<&str>, paths: &mut BTreeMap<Path, Value>) {
+    for (name, value) in members {
+        if name == "manager" {
+            let id = value.get("value").and_then(Value::as_str).or(manager);
+            if let Some(id) = id {
+                let path = Path::Attribute { schema: Some(ENTERPRISE.into()), name, sub: Some("value".into()) };
+                put(paths, path, Value::from(id));
+            }
+        } else {
+            put(paths, Path::extension(ENTERPRISE, &name), value);
+        }
+    }
+}
+
+fn put(paths: &mut BTreeMap<Path, Value>, path: Path, value: Value) {
+    if !is_empty(&value) {
+        paths.insert(path, value);
+    }
+}
+
+/// The key of an entry is its type where each type occurs once, else type and value (promise I3).
+fn by_key(list: &str, entries: Vec<Value>) -> Vec<(Path, Value)> {
+    let kinds: Vec<String> =
+        entries.iter().map(|entry| entry.get("type").and_then(Value::as_str).map(fold).unwrap_or_default()).collect();
+    let ambiguous = |kind: &String| list != "addresses" && kinds.iter().filter(|other| *other == kind).count() > 1;
+    let keys: Vec<Path> = kinds
+        .iter()
+        .zip(&entries)
+        .map(|(kind, entry)| Path::Entry {
+            name: list.into(),
+            kind: kind.clone(),
+            value: ambiguous(kind).then(|| entry.get("value").and_then(Value::as_str).unwrap_or_default().to_owned()),
+        })
+        .collect();
+    keys.into_iter().zip(entries).collect()
+}

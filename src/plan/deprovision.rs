@@ -1,0 +1,172 @@
+//! What deleting a ScimUser does: the table of the resources' documentation, row by row.
+
+use serde_json::Value;
+
+use super::decide::{stalled, write};
+use super::facts::{Account, Facts};
+use super::guards::GuardName;
+use super::merge::Differences;
+use super::path::Path;
+use super::step::{Operation, Read, Request, Step, Verdict};
+use crate::api::{Action, DeletionPolicy, OperationType, Reason, UserState};
+use crate::scim::{Resource, WriteMethod, fold};
+
+/// Decides the next step for an object under deletion.
+pub fn decide(facts: &Facts) -> Step {
+    let object = &facts.object;
+    if !object.has_finalizer {
+        return let_go("nothing was ever sent for it");
+    }
+    let policy = effective_policy(facts);
+    if object.release {
+        return let_go("released by annotation: the account stays as it is");
+    }
+    if policy == DeletionPolicy::Retain {
+        return let_go("the deletion policy is Retain: the account stays as it is");
+    }
+    if !facts.may(Action::Deprovision) {
+        return let_go("the connection's spec.actions doesn't list Deprovision: the account stays as it is");
+    }
+    if let Some(successor) = &facts.claims.successor {
+        return let_go(&format!("handed over to {successor}"));
+    }
+    if facts.bound_elsewhere() {
+        return waits(
+            Reason::BoundElsewhere,
+            "bound to an account of another server, which is left untouched; put the connection's baseUrl and tenant back, \
+             or let the object go",
+        );
+    }
+    if facts.policy.suspend || object.spec.suspend {
+        return waits(
+            Reason::Suspended,
+            "suspended: the account is untouched for now; set spec.suspend to false, or let the object go",
+        );
+    }
+    let found = match &facts.account {
+        Account::Found { resource, .. } => Some(resource),
+        _ => None,
+    };
+    if let Some(pattern) = protected(facts, found) {
+        return let_go(&format!("guards.protected ({pattern}): the account stays as it is"));
+    }
+    match (facts.bound_id(), &facts.account) {
+        (Some(id), account) => bound(facts, id, account, policy),
+        (None, Account::Absent { fresh: true }) => let_go("no account was ever created for it"),
+        (None, Account::Found { resource, fresh: true }) => lost_creation(facts, resource, policy),
+        (None, Account::Contradictory(_)) => let_go("no account is certain to be its own"),
+        (None, _) => Step::Read(Read::Find),
+    }
+}
+
+/// A creation was sent and its answer never recorded: the account is ours only if nothing speaks against it.
+fn lost_creation(facts: &Facts, resource: &Resource, policy: DeletionPolicy) -> Step {
+    let same = resource.user_name().is_some_and(|name| fold(name) == fold(&facts.object.spec.user_name));
+    match (resource.id(), &facts.claims.holder) {
+        (Some(id), None) if same => bound(facts, id, &facts.account, policy),
+        _ => let_go("no account is certain to be its own"),
+    }
+}
+
+fn bound(facts: &Facts, id: &str, account: &Account, policy: DeletionPolicy) -> Step {
+    match (policy, account) {
+        (_, Account::Absent { .. }) => let_go("the server doesn't have the account any more"),
+        (_, Account::Missing) => waits(
+            Reason::Pending,
+            "the server answered 404 for this account; it is looked for once more in a minute before it counts as gone",
+        ),
+        (DeletionPolicy::Deactivate, Account::Found { resource, .. }) if resource.active() == Some(false) => {
+            let_go("the account is inactive")
+        }
+        (DeletionPolicy::Deactivate, Account::Found { resource, fresh }) => {
+            if facts.written.contains(&Path::core("active")) {
+                return waits(
+                    Reason::Rejected,
+                    "the server accepted active: false and still shows true; it is tried again",
+                );
+            }
+            set_active(facts, id, resource, *fresh, false)
+        }
+        // Unseen, once: an answer that shows nothing is read back before it is judged.
+        (DeletionPolicy::Deactivate, _)
+            if facts.policy.profile.write_users == WriteMethod::Patch
+                && !facts.written.contains(&Path::core("active")) =>
+        {
+            set_active(facts, id, &Resource::default(), false, false)
+        }
+        (DeletionPolicy::Delete, _) => delete(facts, id),
+        (DeletionPolicy::Deactivate | DeletionPolicy::Retain, _) => Step::Read(Read::Get(id.to_owned())),
+    }
+}
+
+fn delete(facts: &Facts, id: &str) -> Step {
+    if facts.policy.profile.delete_irreversible && !facts.policy.allow_irreversible_delete {
+        return waits(
+            Reason::IrreversibleDelete,
+            "this server's deletion can't be taken back: the person could never be provisioned again; set the connection's \
+             allowIrreversibleDelete, or this object's deletionPolicy to Deactivate, or let the object go",
+        );
+    }
+    Step::Send(Box::new(Operation {
+        kind: OperationType::Delete,
+        request: Request::Delete { id: id.to_owned() },
+        attributes: Vec::new(),
+        guard: Some(GuardName::Removals),
+    }))
+}
+
+/// One write of `active` alone.
+pub(super) fn set_active(facts: &Facts, id: &str, resource: &Resource, fresh: bool, active: bool) -> Step {
+    if facts.policy.profile.write_users == WriteMethod::Put && !fresh {
+        return Step::Read(Read::Get(id.to_owned()));
+    }
+    Step::Send(Box::new(Operation {
+        kind: OperationType::Deactivate,
+        request: write(facts, id, resource, &Differences::new(), Some(active)),
+        attributes: vec![Path::core("active")],
+        guard: Some(GuardName::Removals),
+    }))
+}
+
+/// An object may only soften its connection's policy: Delete → Deactivate → Retain.
+fn effective_policy(facts: &Facts) -> DeletionPolicy {
+    let softness = |policy: DeletionPolicy| match policy {
+        DeletionPolicy::Delete => 0,
+        DeletionPolicy::Deactivate => 1,
+        DeletionPolicy::Retain => 2,
+    };
+    let connection = facts.policy.deletion;
+    facts.object.spec.deletion_policy.filter(|own| softness(*own) > softness(connection)).unwrap_or(connection)
+}
+
+/// The pattern of `guards.protected` that fits the declared or the found identity (promise I14).
+pub(super) fn protected(facts: &Facts, found: Option<&Resource>) -> Option<String> {
+    let spec = facts.object.spec;
+    let mut identities: Vec<&str> = vec![&spec.user_name];
+    identities.extend(spec.attributes.emails.iter().flatten().map(|email| email.value.as_str()));
+    identities.extend(facts.object.status.id.as_deref());
+    identities.extend(facts.object.status.user_name.as_deref());
+    if let Some(found) = found {
+        identities.extend(found.user_name());
+        identities.extend(found.id());
+        let emails = found.get("emails").and_then(Value::as_array);
+        identities.extend(emails.into_iter().flatten().filter_map(|email| email.get("value")?.as_str()));
+    }
+    facts.policy.protected.matches(identities).map(str::to_owned)
+}
+
+fn let_go(message: &str) -> Step {
+    Step::LetGo(Box::new(Verdict { message: message.to_owned(), executed: true, ..Verdict::default() }))
+}
+
+/// Under deletion and waiting: the way out is always named.
+fn waits(reason: Reason, message: &str) -> Step {
+    let message = format!(
+        "{message}. To let it go without touching the account: kubectl annotate scimuser NAME scim-operator.dev/release=true"
+    );
+    let Step::Settle(mut verdict) = stalled(reason, message, UserState::Deleting) else {
+        return let_go("");
+    };
+    verdict.executed = reason != Reason::Suspended;
+    Step::Settle(verdict)
+}

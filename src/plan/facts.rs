@@ -1,0 +1,164 @@
+//! Everything that a decision rests on.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::path::Path;
+use super::protect::Protected;
+use crate::api::{Action, AdoptionPolicy, DeletionPolicy, ScimUserSpec, ScimUserStatus};
+use crate::scim::{Profile, Resource};
+
+/// The ScimUser as the planner sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Object<'a> {
+    /// What is declared.
+    pub spec: &'a ScimUserSpec,
+    /// What is recorded of it.
+    pub status: &'a ScimUserStatus,
+    /// `metadata.generation`.
+    pub generation: i64,
+    /// `metadata.deletionTimestamp` is set.
+    pub deleting: bool,
+    /// It carries our finalizer: something was, or may have been, sent for it.
+    pub has_finalizer: bool,
+    /// The annotation `release` is set.
+    pub release: bool,
+    /// The annotation `remote-id`.
+    pub remote_id: Option<&'a str>,
+    /// The annotation `reconcile-requested-at` is not answered yet.
+    pub requested: bool,
+}
+
+/// What the connection permits and prescribes.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Names the server: goes into `status.boundTo` (promise I6).
+    pub server: String,
+    /// The server's dialect.
+    pub profile: Profile,
+    /// The connection is suspended.
+    pub suspend: bool,
+    /// What may be done at all.
+    pub actions: Vec<Action>,
+    /// What to do about an account that is already there.
+    pub adoption: AdoptionPolicy,
+    /// What deleting the object does.
+    pub deletion: DeletionPolicy,
+    /// The connection allows a deletion that can't be taken back.
+    pub allow_irreversible_delete: bool,
+    /// Which drift is repaired.
+    pub repair: Repair,
+    /// Identities that lose nothing (promise I14).
+    pub protected: Protected,
+}
+
+/// Which drift is repaired; the rest is reported.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Repair {
+    /// Attributes changed at the server.
+    pub attributes: bool,
+    /// Accounts deactivated at the server.
+    pub deactivated: bool,
+    /// Accounts deleted at the server.
+    pub deleted: bool,
+}
+
+/// What is known of the account.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Account {
+    /// Nothing that could be trusted.
+    Unknown,
+    /// It is there.
+    Found {
+        /// What the server shows.
+        resource: Resource,
+        /// It was read, or answered to a write, in this very pass.
+        fresh: bool,
+    },
+    /// It is proven not to be there (promises I11, I12).
+    Absent {
+        /// It was looked for by itself in this very pass.
+        fresh: bool,
+    },
+    /// The bound id answered 404, and one look proves nothing yet.
+    Missing,
+    /// `userName` and `externalId` point to different accounts, or the answer doesn't fit the question.
+    Contradictory(String),
+}
+
+/// What other objects say of the same account (promise I8).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Claims {
+    /// Another object is bound to the account that was found.
+    pub holder: Option<Holder>,
+    /// Another unbound object claims the account and is older.
+    pub elder: Option<String>,
+    /// Another object would take over the account that we hold.
+    pub successor: Option<String>,
+    /// The account was let go in favour of this object.
+    pub handed_over: bool,
+}
+
+/// The object that is bound to an account.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Holder {
+    /// `namespace/name`.
+    pub name: String,
+    /// It is being deleted, or has renamed itself away.
+    pub leaving: bool,
+}
+
+/// The manager that `manager.userRef` names.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Manager {
+    /// None is named.
+    #[default]
+    None,
+    /// Its id at the server.
+    Id(String),
+    /// It has no account yet.
+    Waiting(String),
+    /// It belongs to another connection.
+    Foreign(String),
+}
+
+/// Everything that a decision rests on.
+#[derive(Clone, Debug)]
+pub struct Facts<'a> {
+    /// The object.
+    pub object: Object<'a>,
+    /// What the connection prescribes.
+    pub policy: &'a Policy,
+    /// What is known of its account.
+    pub account: Account,
+    /// What other objects say of it.
+    pub claims: Claims,
+    /// Its manager.
+    pub manager: Manager,
+    /// Paths that were written in this very pass.
+    pub written: &'a BTreeSet<Path>,
+    /// Paths that a second writer keeps changing back (promise I9).
+    pub contested: &'a BTreeSet<Path>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+impl Facts<'_> {
+    /// The object's account at this server, if it is bound to one.
+    pub fn bound_id(&self) -> Option<&str> {
+        let status = self.object.status;
+        (status.bound_to.as_deref() == Some(&self.policy.server)).then_some(status.id.as_deref()).flatten()
+    }
+
+    /// The object is bound to an account of another server.
+    pub fn bound_elsewhere(&self) -> bool {
+        let status = self.object.status;
+        status.id.is_some() && status.bound_to.as_deref().is_some_and(|server| server != self.policy.server)
+    }
+
+    /// Whether the connection permits an action.
+    pub fn may(&self, action: Action) -> bool {
+        self.policy.actions.contains(&action)
+    }
+}

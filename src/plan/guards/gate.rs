@@ -1,0 +1,340 @@
+//! The gate: every operation of a connection that needs leave passes it.
+
+mod judge;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::terms::{Admission, Event, GuardView, Remembered, Settings};
+use super::{Guard, GuardName, Ledger, until};
+use crate::plan::holds::{Candidate, Hold, HoldView, Holds, Reason};
+
+/// Used-up ids kept in memory.
+const SPENT: usize = 64;
+
+#[derive(Debug)]
+enum Place {
+    Burst(GuardName),
+    Hold,
+    Released { counted: Option<(GuardName, Timestamp)>, approved: bool },
+    Queued,
+    Rejected(String),
+}
+
+#[derive(Debug)]
+struct Member {
+    candidate: Candidate,
+    place: Place,
+}
+
+impl Member {
+    /// An object keeps its place while its operation is the same. What was rejected stays so while
+    /// its spec does, whichever attributes differ; what was let go stays let go.
+    fn keeps(&self, candidate: &Candidate) -> bool {
+        let own = &self.candidate;
+        match self.place {
+            Place::Rejected(_) if own.deleted => candidate.deleted,
+            Place::Rejected(_) => {
+                !candidate.deleted && own.generation == candidate.generation && own.operation == candidate.operation
+            }
+            _ => own.same(candidate),
+        }
+    }
+}
+
+/// Judges what asks for leave. Pure: every instant is given to it.
+#[derive(Debug)]
+pub struct Gate {
+    plan: bool,
+    guards: BTreeMap<GuardName, Guard>,
+    members: HashMap<Arc<str>, Member>,
+    queued: BTreeSet<Arc<str>>,
+    holds: Holds,
+    remembered: Vec<String>,
+    spent: VecDeque<String>,
+    approved: Option<String>,
+    rejected: Option<String>,
+    events: Vec<Event>,
+    now: Timestamp,
+    revision: u64,
+    saved: u64,
+}
+
+impl Gate {
+    /// A gate that remembers what status does.
+    pub fn new(settings: &Settings, remembered: Remembered, now: Timestamp) -> Self {
+        let mut ledgers = remembered.ledgers;
+        let guards = settings.limits.iter().map(|(name, limit)| {
+            let buckets = ledgers.remove(name).unwrap_or_default();
+            let ledger = Ledger::restore(limit.window, buckets, now);
+            (*name, Guard::new(*limit, ledger, now))
+        });
+        Self {
+            plan: settings.plan,
+            guards: guards.collect(),
+            members: HashMap::new(),
+            queued: BTreeSet::new(),
+            holds: Holds::default(),
+            remembered: remembered.holds,
+            spent: remembered.spent.into(),
+            approved: None,
+            rejected: None,
+            events: Vec::new(),
+            now,
+            revision: 0,
+            saved: 0,
+        }
+    }
+
+    /// Takes over a changed spec; returns the objects to ask again for. Plan to Apply dissolves the
+    /// holds of plan mode; Apply to Plan takes back what was let go without an approval.
+    #[must_use]
+    pub fn configure(&mut self, settings: &Settings, now: Timestamp) -> Vec<Arc<str>> {
+        self.advance(now);
+        self.guards.retain(|name, _| settings.limits.contains_key(name));
+        for (name, limit) in &settings.limits {
+            let guard = self.guards.entry(*name).or_insert_with(|| {
+                let ledger = Ledger::restore(limit.window, [], now);
+                Guard::new(*limit, ledger, now)
+            });
+            guard.limit = *limit;
+            guard.ledger.set_window(limit.window, now);
+        }
+        let was = std::mem::replace(&mut self.plan, settings.plan);
+        let planned = |hold: &Hold| hold.reasons.contains(&Reason::Plan);
+        if was && !self.plan {
+            self.remembered.clear();
+        }
+        let again = self.members.iter().filter(|(uid, member)| match member.place {
+            Place::Hold => was && !self.plan && self.holds.of(uid).is_some_and(planned),
+            Place::Burst(name) => self.plan || !self.guards.contains_key(&name),
+            Place::Released { approved, .. } => self.plan && !approved,
+            Place::Queued => true,
+            Place::Rejected(_) => false,
+        });
+        let again: Vec<_> = again.map(|(uid, _)| uid.clone()).collect();
+        for uid in &again {
+            self.withdraw(uid);
+        }
+        again
+    }
+
+    /// May this go? Asking again for the same operation keeps its place; another operation of the
+    /// same object leaves its burst or hold and is judged anew. `base` is what the percentage of
+    /// its guard is of.
+    pub fn admit(&mut self, mut candidate: Candidate, base: u64, now: Timestamp) -> Admission {
+        candidate.attributes.sort_unstable();
+        candidate.attributes.dedup();
+        if let Some(guard) = candidate.guard.and_then(|name| self.guards.get_mut(&name)) {
+            guard.base = base;
+        }
+        self.advance(now);
+        let uid = candidate.uid.clone();
+        let member = self.members.get(&uid);
+        let known = member.is_some();
+        if member.is_some_and(|member| member.keeps(&candidate))
+            && let Some(answer) = self.standing(&uid, now)
+        {
+            return answer;
+        }
+        self.withdraw(&uid);
+        let Some(place) = self.place(&candidate, known, now) else {
+            return Admission::Go;
+        };
+        self.members.insert(uid.clone(), Member { candidate, place });
+        self.standing(&uid, now).unwrap_or_else(|| {
+            let creates = self.guards.get(&GuardName::Creates);
+            let expiry = creates.and_then(|guard| guard.ledger.next_expiry(now));
+            let window = creates.map_or(Duration::ZERO, |guard| guard.limit.window);
+            Admission::Queued(expiry.map_or(window, |at| until(now, at)))
+        })
+    }
+
+    /// The object wants nothing guarded (any more): it was done, it isn't owed, or it is gone.
+    pub fn withdraw(&mut self, uid: &str) {
+        let Some(member) = self.members.remove(uid) else {
+            return;
+        };
+        match member.place {
+            Place::Burst(name) => {
+                if let Some(guard) = self.guards.get_mut(&name) {
+                    guard.burst.remove(uid);
+                }
+            }
+            Place::Hold => self.holds.leave(uid),
+            Place::Queued => {
+                self.queued.remove(uid);
+            }
+            Place::Released { .. } | Place::Rejected(_) => {}
+        }
+    }
+
+    /// `approvedHold` and `rejectedHold` as the spec has them now; returns the objects to ask again
+    /// for. Idempotent: an approval serves once. An id whose hold isn't back yet after a restart
+    /// serves when it is; give both before the first [`Gate::admit`].
+    #[must_use]
+    pub fn answer(&mut self, approved: Option<&str>, rejected: Option<&str>, now: Timestamp) -> Vec<Arc<str>> {
+        self.advance(now);
+        self.approved = approved.map(str::to_owned);
+        self.rejected = rejected.map(str::to_owned);
+        let mut again = Vec::new();
+        if let Some(id) = approved {
+            again.extend(self.approve(id, now));
+        }
+        if let Some(id) = rejected {
+            again.extend(self.reject(id));
+        }
+        again
+    }
+
+    /// What happened since the last call: bursts judged, holds closed, room in the queue.
+    pub fn tick(&mut self, now: Timestamp) -> Vec<Event> {
+        self.advance(now);
+        let creates = self.guards.get(&GuardName::Creates);
+        let room = creates.map_or(u64::MAX, |guard| guard.room(now));
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        let next: Vec<_> = self.queued.iter().take(room).cloned().collect();
+        let mut events = std::mem::take(&mut self.events);
+        if !next.is_empty() {
+            events.push(Event::Requeue(next));
+        }
+        events
+    }
+
+    /// When [`Gate::tick`] has something to do.
+    pub fn next_instant(&self) -> Option<Timestamp> {
+        if !self.events.is_empty() {
+            return Some(self.now);
+        }
+        let bursts = self.guards.values().filter_map(Guard::settles_at);
+        let holds = self.holds.iter().filter_map(Hold::closes_at);
+        let creates = self.guards.get(&GuardName::Creates);
+        let queue = creates.filter(|_| !self.queued.is_empty()).and_then(|guard| guard.ledger.next_expiry(self.now));
+        bursts.chain(holds).chain(queue).min()
+    }
+
+    /// The ledgers' revision if status doesn't have it yet. What got [`Admission::Go`] may only be
+    /// sent once status was written with [`Gate::usage`] and [`Gate::saved`] was told.
+    pub fn unsaved(&self) -> Option<u64> {
+        (self.revision > self.saved).then_some(self.revision)
+    }
+
+    /// Status has the ledgers of this revision.
+    pub fn saved(&mut self, revision: u64) {
+        self.saved = self.saved.max(revision.min(self.revision));
+    }
+
+    /// For the connection's status, oldest first.
+    pub fn holds(&self) -> Vec<HoldView> {
+        let views = self.holds.iter().map(|hold| hold.view(|uid| self.of(uid)));
+        views.collect()
+    }
+
+    /// For the connection's status.
+    pub fn usage(&self, base: u64, now: Timestamp) -> Vec<GuardView> {
+        let views = self.guards.iter().map(|(name, guard)| GuardView {
+            name: *name,
+            base,
+            limit: guard.limit.of(base),
+            used: guard.ledger.used(now),
+            buckets: guard.ledger.buckets().to_vec(),
+        });
+        views.collect()
+    }
+
+    /// The ids that were approved and served, oldest first.
+    pub fn spent(&self) -> impl Iterator<Item = &str> {
+        self.spent.iter().map(String::as_str)
+    }
+
+    /// The members of a closed hold.
+    pub fn members(&self, id: &str) -> Vec<Arc<str>> {
+        let hold = self.holds.iter().find(|hold| hold.id.as_deref() == Some(id));
+        hold.map_or_else(Vec::new, |hold| hold.members.iter().cloned().collect())
+    }
+
+    fn of(&self, uid: &str) -> Option<&Candidate> {
+        self.members.get(uid).map(|member| &member.candidate)
+    }
+
+    /// The answer to a member where it stands; none if it has to be judged anew.
+    fn standing(&mut self, uid: &str, now: Timestamp) -> Option<Admission> {
+        let member = self.members.get_mut(uid)?;
+        match &mut member.place {
+            Place::Burst(name) => {
+                let at = self.guards.get(name)?.settles_at()?;
+                Some(Admission::Wait(until(now, at)))
+            }
+            Place::Hold => {
+                let hold = self.holds.of(uid)?;
+                Some(Admission::Held { closes_in: hold.closes_in(now), id: hold.id.clone(), count: hold.members.len() })
+            }
+            Place::Released { counted, approved } => {
+                if let Some((name, at)) = counted
+                    && let Some(guard) = self.guards.get_mut(name)
+                {
+                    // What goes late, or once more, counts from now on. If its count has left
+                    // the window, only an approval still holds.
+                    if guard.ledger.counts(*at, now) {
+                        if guard.ledger.renew(*at, now) {
+                            *at = now;
+                            self.revision += 1;
+                        }
+                    } else if *approved {
+                        guard.ledger.add(1, now);
+                        *at = now;
+                        self.revision += 1;
+                    } else {
+                        return None;
+                    }
+                }
+                Some(Admission::Go)
+            }
+            Place::Queued => None,
+            Place::Rejected(_) if member.candidate.deleted => Some(Admission::LetGoUntouched),
+            Place::Rejected(id) => Some(Admission::Rejected { id: id.clone() }),
+        }
+    }
+
+    /// Where a newcomer goes; none if nothing holds it up and nobody counts it.
+    fn place(&mut self, candidate: &Candidate, known: bool, now: Timestamp) -> Option<Place> {
+        let uid = candidate.uid.clone();
+        let guard = candidate.guard.filter(|name| self.guards.contains_key(name));
+        let reason = match guard {
+            _ if self.plan => Some(Reason::Plan),
+            None | Some(GuardName::Creates) => None,
+            Some(name) => Some(Reason::Guard(name)),
+        };
+        if !known && let Some(id) = &candidate.held {
+            if self.rejected.as_ref() == Some(id) {
+                return Some(Place::Rejected(id.clone()));
+            }
+            if let Some(reason) = reason
+                && self.remembered.contains(id)
+            {
+                self.holds.join(uid, reason, Some(id), now);
+                return Some(Place::Hold);
+            }
+        }
+        if reason == Some(Reason::Plan) {
+            self.holds.join(uid, Reason::Plan, None, now);
+            return Some(Place::Hold);
+        }
+        let name = guard?;
+        let guard = self.guards.get_mut(&name)?;
+        if name != GuardName::Creates {
+            guard.arrive(uid, now);
+            return Some(Place::Burst(name));
+        }
+        if guard.room(now) == 0 {
+            self.queued.insert(uid);
+            return Some(Place::Queued);
+        }
+        guard.ledger.add(1, now);
+        self.revision += 1;
+        Some(Place::Released { counted: Some((name, now)), approved: false })
+    }
+}

@@ -1,0 +1,135 @@
+//! What the gate does when a time has come or a person has answered.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::super::terms::Event;
+use super::{Gate, GuardName, Place, SPENT};
+use crate::plan::holds::{Reason, digest};
+
+impl Gate {
+    /// Judges the bursts that have settled and closes the holds that are due.
+    pub(super) fn advance(&mut self, now: Timestamp) {
+        self.now = now;
+        let mut settled = Vec::new();
+        for (name, guard) in &mut self.guards {
+            if guard.settled(now) {
+                settled.push(*name);
+            }
+        }
+        for name in settled {
+            self.judge(name, now);
+        }
+        for key in self.holds.due(now) {
+            self.close(key, now);
+        }
+    }
+
+    /// All of a burst go, or none. What an open hold gathers of the same guard waits as well: the
+    /// stragglers of a burst that was stopped don't slip through.
+    fn judge(&mut self, name: GuardName, now: Timestamp) {
+        let gathered = self.holds.iter().filter(|hold| hold.id.is_none());
+        let gathered = gathered.flat_map(|hold| &hold.members);
+        let gathered = gathered.filter(|uid| self.of(uid).is_some_and(|held| held.guard == Some(name))).count() as u64;
+        let Some(guard) = self.guards.get_mut(&name) else {
+            return;
+        };
+        let burst = std::mem::take(&mut guard.burst);
+        let count = burst.len() as u64;
+        let goes = guard.room(now) >= count.saturating_add(gathered);
+        if goes {
+            guard.ledger.add(count, now);
+            self.revision += 1;
+        }
+        for uid in &burst {
+            if let Some(member) = self.members.get_mut(uid) {
+                member.place = if goes {
+                    Place::Released { counted: Some((name, now)), approved: false }
+                } else {
+                    let reason = Reason::Guard(name);
+                    self.holds.join(uid.clone(), reason, None, now);
+                    Place::Hold
+                };
+            }
+        }
+        self.events.push(Event::Requeue(burst.into_iter().collect()));
+    }
+
+    /// Gives a hold its id. An answer that is there already, because the hold is an earlier run's,
+    /// takes effect at once.
+    fn close(&mut self, key: u64, now: Timestamp) {
+        let Some(hold) = self.holds.get_mut(key) else {
+            return;
+        };
+        let members = &self.members;
+        let id = (0..).find_map(|round| {
+            let found = hold.members.iter().filter_map(|uid| members.get(uid));
+            let id = digest(found.map(|member| &member.candidate), round);
+            (!self.spent.contains(&id)).then_some(id)
+        });
+        let Some(id) = id else {
+            return;
+        };
+        hold.id = Some(id.clone());
+        let uids: Vec<Arc<str>> = hold.members.iter().cloned().collect();
+        let view = hold.view(|uid| members.get(uid).map(|member| &member.candidate));
+        if self.approved.as_ref() == Some(&id) {
+            self.approve(&id, now);
+        } else if self.rejected.as_ref() == Some(&id) {
+            self.reject(&id);
+        } else {
+            self.events.push(Event::Closed(view));
+        }
+        self.events.push(Event::Requeue(uids));
+    }
+
+    /// Lets go what is in the hold, counted but not limited. A rejection can be taken back for
+    /// what is still there; who was let go untouched stays untouched.
+    pub(super) fn approve(&mut self, id: &str, now: Timestamp) -> Vec<Arc<str>> {
+        if self.spent.iter().any(|spent| spent == id) {
+            return Vec::new();
+        }
+        let hold = self.holds.key_of(id).and_then(|key| self.holds.take(key));
+        let uids: Vec<Arc<str>> = if let Some(hold) = hold {
+            hold.members.into_iter().collect()
+        } else {
+            let rejected = self.members.iter().filter(|(_, member)| {
+                !member.candidate.deleted && matches!(&member.place, Place::Rejected(of) if of == id)
+            });
+            rejected.map(|(uid, _)| uid.clone()).collect()
+        };
+        if uids.is_empty() {
+            return uids;
+        }
+        for uid in &uids {
+            let Some(member) = self.members.get_mut(uid) else {
+                continue;
+            };
+            let guard = member.candidate.guard;
+            let counted = guard.filter(|name| self.guards.contains_key(name));
+            if let Some(guard) = counted.and_then(|name| self.guards.get_mut(&name)) {
+                guard.ledger.add(1, now);
+                self.revision += 1;
+            }
+            member.place = Place::Released { counted: counted.map(|name| (name, now)), approved: true };
+        }
+        self.spent.push_back(id.to_owned());
+        while self.spent.len() > SPENT {
+            self.spent.pop_front();
+        }
+        uids
+    }
+
+    /// Deleted objects go without touching their accounts, edits stay held.
+    pub(super) fn reject(&mut self, id: &str) -> Vec<Arc<str>> {
+        let hold = self.holds.key_of(id).and_then(|key| self.holds.take(key));
+        let uids: Vec<Arc<str>> = hold.map_or_else(Vec::new, |hold| hold.members.into_iter().collect());
+        for uid in &uids {
+            if let Some(member) = self.members.get_mut(uid) {
+                member.place = Place::Rejected(id.to_owned());
+            }
+        }
+        uids
+    }
+}

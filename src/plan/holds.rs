@@ -1,0 +1,262 @@
+//! Holds: what a guard stopped, or what plan mode shows, waiting for a person's answer.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::guards::{GuardName, after, until};
+
+/// A hold closes this long after its last arrival …
+pub const QUIET: Duration = Duration::from_secs(30);
+/// … and at the latest this long after its first.
+pub const LONGEST: Duration = Duration::from_secs(300);
+/// So many holds stand at once.
+pub const MOST: usize = 10;
+/// So many members a hold's sample names.
+pub const SAMPLE: usize = 20;
+
+/// An operation that asks for leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// The object's uid.
+    pub uid: Arc<str>,
+    /// The object's generation.
+    pub generation: i64,
+    /// In the words of `lastOperation.type`: Create, Adopt, Update, Handover, Deactivate,
+    /// Reactivate, Delete.
+    pub operation: &'static str,
+    /// The account, where it is known.
+    pub remote_id: Option<String>,
+    /// The attributes that would change.
+    pub attributes: Vec<String>,
+    /// The guard that counts it; none if it needs no leave outside plan mode.
+    pub guard: Option<GuardName>,
+    /// The object is being deleted: a rejection lets it go without touching the account.
+    pub deleted: bool,
+    /// The hold that the object's status names, if that status was written for this generation and
+    /// this operation. It is how a hold finds its members again after a restart; it isn't compared.
+    pub held: Option<String>,
+}
+
+impl Candidate {
+    /// Whether this is the same operation still.
+    pub(super) fn same(&self, other: &Self) -> bool {
+        self.uid == other.uid
+            && self.generation == other.generation
+            && self.operation == other.operation
+            && self.remote_id == other.remote_id
+            && self.attributes == other.attributes
+            && self.guard == other.guard
+            && self.deleted == other.deleted
+    }
+}
+
+/// Why operations are held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Reason {
+    Guard(GuardName),
+    Plan,
+}
+
+/// A hold as the connection's status lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldView {
+    /// Good once; none until the hold closes.
+    pub id: Option<String>,
+    /// The guards that stopped it, or `Plan`.
+    pub reason: String,
+    /// Its first arrival.
+    pub since: Timestamp,
+    /// Accounts it would create.
+    pub creates: u64,
+    /// Accounts it would change.
+    pub updates: u64,
+    /// Accounts it would deactivate.
+    pub deactivations: u64,
+    /// Accounts it would delete.
+    pub deletes: u64,
+    /// Uids of some of its members, at most [`SAMPLE`].
+    pub sample: Vec<Arc<str>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Hold {
+    pub key: u64,
+    pub id: Option<String>,
+    pub reasons: BTreeSet<Reason>,
+    pub members: BTreeSet<Arc<str>>,
+    /// The hold of an earlier run whose members gather here.
+    origin: Option<String>,
+    since: Timestamp,
+    opened: Timestamp,
+    last: Timestamp,
+}
+
+impl Hold {
+    pub fn closes_at(&self) -> Option<Timestamp> {
+        self.id.is_none().then(|| after(self.last, QUIET).min(after(self.opened, LONGEST)))
+    }
+
+    pub fn closes_in(&self, now: Timestamp) -> Option<Duration> {
+        self.closes_at().map(|at| until(now, at))
+    }
+
+    pub fn view<'a>(&self, candidate: impl Fn(&str) -> Option<&'a Candidate>) -> HoldView {
+        let reasons: Vec<&str> = self
+            .reasons
+            .iter()
+            .map(|reason| match reason {
+                Reason::Guard(name) => name.as_str(),
+                Reason::Plan => "Plan",
+            })
+            .collect();
+        let mut view = HoldView {
+            id: self.id.clone(),
+            reason: reasons.join(", "),
+            since: self.since,
+            creates: 0,
+            updates: 0,
+            deactivations: 0,
+            deletes: 0,
+            sample: self.members.iter().take(SAMPLE).cloned().collect(),
+        };
+        for member in self.members.iter().filter_map(|uid| candidate(uid)) {
+            *match member.operation {
+                "Create" => &mut view.creates,
+                "Deactivate" => &mut view.deactivations,
+                "Delete" => &mut view.deletes,
+                _ => &mut view.updates,
+            } += 1;
+        }
+        view
+    }
+}
+
+/// The holds of a connection, in the order in which they opened.
+#[derive(Debug, Default)]
+pub(super) struct Holds {
+    all: Vec<Hold>,
+    index: HashMap<Arc<str>, u64>,
+    next: u64,
+}
+
+impl Holds {
+    pub fn iter(&self) -> impl Iterator<Item = &Hold> {
+        self.all.iter()
+    }
+
+    pub fn of(&self, uid: &str) -> Option<&Hold> {
+        let key = self.index.get(uid)?;
+        self.all.iter().find(|hold| hold.key == *key)
+    }
+
+    pub fn key_of(&self, id: &str) -> Option<u64> {
+        let found = self.all.iter().find(|hold| hold.id.as_deref() == Some(id))?;
+        Some(found.key)
+    }
+
+    /// Into the open hold of its reason, or the one that gathers the members of an earlier run's
+    /// hold, or a new one; where an eleventh would open, into the newest, which opens again.
+    pub fn join(&mut self, uid: Arc<str>, reason: Reason, origin: Option<&str>, now: Timestamp) {
+        let fits = |hold: &Hold| match origin {
+            Some(_) => hold.origin.as_deref() == origin,
+            None => hold.origin.is_none() && hold.id.is_none() && hold.reasons.contains(&reason),
+        };
+        let place = match self.all.iter().position(fits) {
+            Some(place) => place,
+            None if self.all.len() < MOST => {
+                self.next += 1;
+                self.all.push(Hold {
+                    key: self.next,
+                    id: None,
+                    reasons: BTreeSet::new(),
+                    members: BTreeSet::new(),
+                    origin: origin.map(str::to_owned),
+                    since: now,
+                    opened: now,
+                    last: now,
+                });
+                self.all.len() - 1
+            }
+            None => self.all.len() - 1,
+        };
+        let hold = &mut self.all[place];
+        if hold.id.take().is_some() {
+            hold.opened = now;
+        }
+        hold.last = now;
+        hold.reasons.insert(reason);
+        hold.members.insert(uid.clone());
+        self.index.insert(uid, hold.key);
+    }
+
+    /// A hold that nobody is left in is gone.
+    pub fn leave(&mut self, uid: &str) {
+        let Some(key) = self.index.remove(uid) else {
+            return;
+        };
+        if let Some(place) = self.all.iter().position(|hold| hold.key == key) {
+            self.all[place].members.remove(uid);
+            if self.all[place].members.is_empty() {
+                self.all.remove(place);
+            }
+        }
+    }
+
+    /// Takes a hold off the list, whatever becomes of its members.
+    pub fn take(&mut self, key: u64) -> Option<Hold> {
+        let place = self.all.iter().position(|hold| hold.key == key)?;
+        let hold = self.all.remove(place);
+        for uid in &hold.members {
+            self.index.remove(uid);
+        }
+        Some(hold)
+    }
+
+    /// The open holds whose time has come. A clock that went backwards makes nobody wait longer.
+    pub fn due(&mut self, now: Timestamp) -> Vec<u64> {
+        let mut due = Vec::new();
+        for hold in &mut self.all {
+            hold.opened = hold.opened.min(now);
+            hold.last = hold.last.min(now);
+            if hold.closes_at().is_some_and(|at| at <= now) {
+                due.push(hold.key);
+            }
+        }
+        due
+    }
+
+    pub fn get_mut(&mut self, key: u64) -> Option<&mut Hold> {
+        self.all.iter_mut().find(|hold| hold.key == key)
+    }
+}
+
+/// The id of a hold: a digest over its members in the order of their uids. `round` is 0 unless that
+/// id was used up already.
+pub(super) fn digest<'a>(members: impl Iterator<Item = &'a Candidate>, round: u64) -> String {
+    fn text(hash: &mut Sha256, text: &str) {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text);
+    }
+    let mut hash = Sha256::new();
+    hash.update(round.to_be_bytes());
+    for member in members {
+        text(&mut hash, &member.uid);
+        hash.update(member.generation.to_be_bytes());
+        text(&mut hash, member.operation);
+        hash.update([u8::from(member.remote_id.is_some())]);
+        text(&mut hash, member.remote_id.as_deref().unwrap_or_default());
+        hash.update((member.attributes.len() as u64).to_be_bytes());
+        for attribute in &member.attributes {
+            text(&mut hash, attribute);
+        }
+    }
+    hash.finalize().iter().take(8).fold(String::with_capacity(16), |mut id, byte| {
+        let _ = write!(id, "{byte:02x}");
+        id
+    })
+}

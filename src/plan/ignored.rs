@@ -1,0 +1,80 @@
+//! Attributes that a server takes and doesn't keep (promise I4): remembered by a digest of both sides,
+//! so that neither a sweep nor a restart writes them again until one side changes.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::facts::Facts;
+use super::merge::{Change, Differences};
+use super::path::Path;
+use super::step::Ignored;
+use crate::api::IgnoredReason;
+use crate::scim::Resource;
+
+/// What to write, and what to leave.
+#[derive(Debug, Default)]
+pub struct Sorted {
+    /// Differences that a write would mend.
+    pub effective: Differences,
+    /// Differences that no write mends.
+    pub ignored: Vec<Ignored>,
+}
+
+/// Parts the differences into those worth a write and those that are not.
+pub fn sort(differences: Differences, observed: &Resource, facts: &Facts, unsupported: &[Path]) -> Sorted {
+    let mut sorted = Sorted::default();
+    for path in unsupported {
+        sorted.ignored.push(Ignored { path: path.clone(), reason: IgnoredReason::Unsupported, digest: String::new() });
+    }
+    for (path, change) in differences {
+        let digest = digest(&change, path.read(observed));
+        let name = path.to_string();
+        let known = facts.object.status.ignored_attributes.iter().flatten().find(|ignored| ignored.path == name);
+        let settled = facts.object.status.observed_generation == Some(facts.object.generation);
+        let reason = if facts.written.contains(&path) {
+            Some(if matches!(change, Change::Remove) && !facts.policy.profile.patch_remove {
+                IgnoredReason::Unsupported
+            } else {
+                IgnoredReason::NotPersisted
+            })
+        } else if facts.contested.contains(&path) && settled {
+            Some(IgnoredReason::Contested)
+        } else {
+            known
+                .filter(|ignored| ignored.digest.as_deref() == Some(&digest))
+                .filter(|ignored| ignored.reason != IgnoredReason::Contested || settled)
+                .map(|ignored| ignored.reason)
+        };
+        match reason {
+            Some(reason) => sorted.ignored.push(Ignored { path, reason, digest }),
+            None => {
+                sorted.effective.insert(path, change);
+            }
+        }
+    }
+    sorted
+}
+
+/// The paths of some differences.
+pub fn paths(differences: &Differences) -> BTreeSet<Path> {
+    differences.keys().cloned().collect()
+}
+
+/// Eight bytes in hex over the wanted and the shown value: enough to see a change, useless to guess a value.
+fn digest(change: &Change, observed: Option<&Value>) -> String {
+    let mut hash = Sha256::new();
+    match change {
+        Change::Set(value) => hash.update(value.to_string()),
+        Change::Remove => hash.update("-"),
+    }
+    hash.update([0]);
+    hash.update(observed.map(Value::to_string).unwrap_or_default());
+    hash.finalize().iter().take(8).fold(String::new(), |mut text, byte| {
+        use std::fmt::Write as _;
+        // Writing into a String can't fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,27 @@
+//! What to send: pure functions of what is declared, observed, owned and permitted.
+//!
+//! Nothing here does I/O or reads a clock. A worker of the provisioner asks [`decide`] for the next
+//! [`Step`], takes it, and asks again with what it learnt, until the answer is a [`Verdict`].
+
+mod compare;
+mod decide;
+mod declared;
+mod deprovision;
+mod facts;
+pub mod guards;
+pub mod holds;
+mod ignored;
+mod merge;
+mod path;
+pub mod protect;
+mod step;
+#[cfg(test)]
+mod tests;
+
+pub use compare::says_the_same;
+pub use decide::decide;
+pub use declared::{Declared, next_window_edge};
+pub use facts::{Account, Claims, Facts, Holder, Manager, Object, Policy, Repair};
+pub use merge::{Change, Differences, creation, differences, merged, patch};
+pub use path::Path;
+pub use step::{Binding, Ignored, Operation, Read, Request, Step, Verdict};

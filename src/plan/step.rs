@@ -1,0 +1,120 @@
+//! What a decision may be.
+
+use super::guards::GuardName;
+use super::path::Path;
+use crate::api::{IgnoredReason, OperationType, Reason, UserState};
+use crate::scim::{Attributes, PatchOperation};
+
+/// The next thing to do about an object.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Something must be read first.
+    Read(Read),
+    /// The object becomes bound to this account: finalizer, then record.
+    Bind(Binding),
+    /// The object lets go of its account in favour of another object, and lives on.
+    Unbind(String),
+    /// A request is to be sent.
+    Send(Box<Operation>),
+    /// Nothing is to be sent; this is how things stand.
+    Settle(Box<Verdict>),
+    /// The object may go: its finalizer comes off.
+    LetGo(Box<Verdict>),
+}
+
+/// What to read.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Read {
+    /// The account with this id.
+    Get(String),
+    /// The account that fits `userName`, and `externalId` where the server keeps it.
+    Find,
+}
+
+/// An account that the object takes for its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Binding {
+    /// Its id.
+    pub id: String,
+    /// Its userName, as the server spells it.
+    pub user_name: String,
+    /// How it came about: `Create`, `Adopt` or `Handover`.
+    pub how: OperationType,
+}
+
+/// One request to the server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Operation {
+    /// What it does, in the words of status.
+    pub kind: OperationType,
+    /// What is sent.
+    pub request: Request,
+    /// The attributes that it changes.
+    pub attributes: Vec<Path>,
+    /// The guard that counts it.
+    pub guard: Option<GuardName>,
+}
+
+/// The request itself.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// POST, RFC 7644 §3.3.
+    Create(Attributes),
+    /// PATCH, RFC 7644 §3.5.2.
+    Patch {
+        /// The account.
+        id: String,
+        /// What changes.
+        operations: Vec<PatchOperation>,
+    },
+    /// PUT, RFC 7644 §3.5.1.
+    Put {
+        /// The account.
+        id: String,
+        /// The whole resource.
+        body: Attributes,
+        /// The version it was read at.
+        if_match: Option<String>,
+    },
+    /// DELETE, RFC 7644 §3.6.
+    Delete {
+        /// The account.
+        id: String,
+    },
+}
+
+/// How things stand with an object.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Verdict {
+    /// The reason of its Ready condition; none leaves the condition as it is.
+    pub reason: Option<Reason>,
+    /// What a person is told.
+    pub message: String,
+    /// The state; none leaves it as it is.
+    pub state: Option<UserState>,
+    /// Whether the account is active, where it was seen.
+    pub active: Option<bool>,
+    /// This generation was carried out, or can't be.
+    pub executed: bool,
+    /// The `active` that is in force on our side, where it was carried out.
+    pub applied_active: Option<Option<bool>>,
+    /// What we own from now on; none leaves it as it is.
+    pub managed: Option<Vec<Path>>,
+    /// What differs at the server and is left so.
+    pub drift: Vec<Path>,
+    /// What is not written, and why.
+    pub ignored: Option<Vec<Ignored>>,
+    /// The account's userName.
+    pub user_name: Option<String>,
+}
+
+/// An attribute that is not written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ignored {
+    /// The attribute.
+    pub path: Path,
+    /// Why.
+    pub reason: IgnoredReason,
+    /// Tells whether the declared or the server's value has changed since.
+    pub digest: String,
+}

@@ -1,0 +1,8 @@
+//! The promises, as properties of the planner against a server in miniature.
+
+mod deletion;
+mod driver;
+mod invariants;
+mod lifecycle;
+mod merging;
+mod model;

@@ -1,0 +1,147 @@
+//! Row by row: what deleting a ScimUser does.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::driver::{Outcome, World, spec};
+use super::merging::{converged, profiles, specs};
+use crate::api::{Action, DeletionPolicy, OperationType, Reason, ScimUserStatus};
+use crate::plan::Request;
+use crate::scim::Profile;
+
+/// A person whose account is there and whose object is being deleted.
+fn leaving(policy: DeletionPolicy) -> World {
+    let ada = spec(json!({"connectionRef": {"name": "c"}, "userName": "ada"}));
+    let mut world = converged(Profile::generic(), ada);
+    (world.deleting, world.policy.deletion) = (true, policy);
+    world
+}
+
+/// The row holds whatever the policy, and touches nothing.
+fn untouched(row: impl Fn(&mut World), expected: impl Fn(&Outcome)) {
+    for policy in [DeletionPolicy::Delete, DeletionPolicy::Deactivate, DeletionPolicy::Retain] {
+        let mut world = leaving(policy);
+        row(&mut world);
+        let before = world.server.accounts.clone();
+        let outcome = world.pass();
+        assert!(outcome.sent.is_empty(), "{policy:?}: {outcome:?}");
+        assert_eq!(world.server.accounts, before);
+        // Retain needs nothing of the server, so nothing holds it up.
+        if policy == DeletionPolicy::Retain {
+            assert!(outcome.let_go);
+        } else {
+            expected(&outcome);
+        }
+    }
+}
+
+fn lets_go(outcome: &Outcome) {
+    assert!(outcome.let_go, "{outcome:?}");
+}
+
+fn waits(reason: Reason) -> impl Fn(&Outcome) {
+    move |outcome| {
+        assert!(!outcome.let_go, "{outcome:?}");
+        assert_eq!(outcome.verdict.reason, Some(reason));
+        assert!(outcome.verdict.message.contains("scim-operator.dev/release=true"), "the way out is named");
+    }
+}
+
+#[test]
+fn an_object_that_sent_nothing_just_goes() {
+    untouched(|world| world.finalizer = false, lets_go);
+}
+
+#[test]
+fn a_released_object_goes_whatever_else_holds() {
+    untouched(|world| world.release = true, lets_go);
+    untouched(|world| (world.release, world.policy.suspend) = (true, true), lets_go);
+    untouched(|world| (world.release, world.policy.server) = (true, "elsewhere".into()), lets_go);
+}
+
+#[test]
+fn retain_leaves_the_account() {
+    untouched(|world| world.policy.deletion = DeletionPolicy::Retain, lets_go);
+    untouched(|world| world.spec.deletion_policy = Some(DeletionPolicy::Retain), lets_go);
+}
+
+#[test]
+fn without_the_action_deprovision_the_account_stays() {
+    untouched(|world| world.policy.actions = vec![Action::Create, Action::Update], lets_go);
+}
+
+#[test]
+fn an_account_with_a_successor_is_handed_over() {
+    untouched(|world| world.claims.successor = Some("ns/other".into()), lets_go);
+}
+
+#[test]
+fn an_object_bound_elsewhere_waits() {
+    untouched(|world| world.policy.server = "elsewhere".into(), waits(Reason::BoundElsewhere));
+}
+
+#[test]
+fn a_suspended_object_waits() {
+    untouched(|world| world.spec.suspend = true, waits(Reason::Suspended));
+    untouched(|world| world.policy.suspend = true, waits(Reason::Suspended));
+}
+
+#[test]
+fn an_account_that_is_gone_holds_nothing_up() {
+    untouched(|world| world.server.accounts.clear(), lets_go);
+}
+
+#[test]
+fn an_object_may_soften_its_connections_policy_and_never_sharpen_it() {
+    for (connection, own, expected) in [
+        (DeletionPolicy::Delete, None, OperationType::Delete),
+        (DeletionPolicy::Delete, Some(DeletionPolicy::Deactivate), OperationType::Deactivate),
+        (DeletionPolicy::Deactivate, Some(DeletionPolicy::Delete), OperationType::Deactivate),
+    ] {
+        let mut world = leaving(connection);
+        world.spec.deletion_policy = own;
+        let outcome = world.pass();
+        assert!(outcome.let_go);
+        assert_eq!(outcome.sent.iter().map(|operation| operation.kind).collect::<Vec<_>>(), [expected]);
+    }
+}
+
+#[test]
+fn a_deletion_that_cant_be_taken_back_waits_for_permission() {
+    let mut world = leaving(DeletionPolicy::Delete);
+    world.policy.profile.delete_irreversible = true;
+    let outcome = world.pass();
+    assert!(outcome.sent.is_empty());
+    waits(Reason::IrreversibleDelete)(&outcome);
+    world.policy.allow_irreversible_delete = true;
+    assert!(matches!(world.pass().sent[0].request, Request::Delete { .. }));
+}
+
+#[test]
+fn i07_a_creation_whose_answer_was_lost_is_taken_back() {
+    let mut world = leaving(DeletionPolicy::Deactivate);
+    world.status = ScimUserStatus::default();
+    assert!(world.pass().let_go);
+    assert_eq!(world.server.accounts["id-1"]["active"], json!(false));
+    let mut other = leaving(DeletionPolicy::Delete);
+    other.status = ScimUserStatus::default();
+    other.server.accounts.get_mut("id-1").unwrap().insert("userName".into(), json!("someone"));
+    let outcome = other.pass();
+    assert!(outcome.let_go && outcome.sent.is_empty());
+}
+
+proptest! {
+    #[test]
+    fn who_leaves_is_deactivated_once_and_loses_nothing_else(
+        profile in profiles(), declared in specs(), silent in any::<bool>(), snapshot in any::<bool>(),
+    ) {
+        let mut world = converged(profile, declared);
+        (world.deleting, world.server.silent, world.snapshot) = (true, silent, snapshot);
+        let mut expected = world.shown().clone();
+        expected.insert("active".into(), json!(false));
+        let outcome = world.pass();
+        prop_assert!(outcome.let_go);
+        prop_assert_eq!(outcome.sent.len(), 1);
+        prop_assert_eq!(world.shown(), &expected);
+    }
+}

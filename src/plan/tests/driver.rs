@@ -1,0 +1,175 @@
+//! The provisioner in miniature: decide, take the step, record, until the plan is settled.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::model::Server;
+use crate::api::{Action, AdoptionPolicy, DeletionPolicy, ScimUserSpec, ScimUserStatus};
+use crate::plan::protect::Protected;
+use crate::plan::{
+    Account, Claims, Facts, Manager, Object, Operation, Path, Policy, Read, Repair, Request, Step, Verdict, decide,
+};
+use crate::scim::{Attributes, Profile};
+use crate::status::{Recorded, record};
+
+/// A connection that permits everything.
+pub fn policy(profile: Profile) -> Policy {
+    Policy {
+        server: "here".into(),
+        profile,
+        suspend: false,
+        actions: vec![Action::Create, Action::Update, Action::Deprovision],
+        adoption: AdoptionPolicy::Adopt,
+        deletion: DeletionPolicy::Deactivate,
+        allow_irreversible_delete: false,
+        repair: Repair { attributes: true, deactivated: false, deleted: false },
+        protected: Protected::default(),
+    }
+}
+
+/// A spec from its JSON.
+pub fn spec(json: Value) -> ScimUserSpec {
+    serde_json::from_value(json).expect("a spec")
+}
+
+/// What one pass came to.
+#[derive(Debug)]
+pub struct Outcome {
+    pub sent: Vec<Operation>,
+    pub verdict: Verdict,
+    pub let_go: bool,
+}
+
+/// One object, its connection and its server.
+#[derive(Clone, Debug)]
+pub struct World {
+    pub server: Server,
+    pub policy: Policy,
+    pub spec: ScimUserSpec,
+    pub status: ScimUserStatus,
+    pub generation: i64,
+    pub finalizer: bool,
+    pub deleting: bool,
+    pub release: bool,
+    pub requested: bool,
+    pub claims: Claims,
+    /// What a sweep saw is known when a pass begins.
+    pub snapshot: bool,
+}
+
+impl World {
+    pub fn new(profile: Profile, spec: ScimUserSpec) -> Self {
+        Self {
+            server: Server::default(),
+            policy: policy(profile),
+            spec,
+            status: ScimUserStatus::default(),
+            generation: 1,
+            finalizer: false,
+            deleting: false,
+            release: false,
+            requested: false,
+            claims: Claims::default(),
+            snapshot: true,
+        }
+    }
+
+    /// A new generation.
+    pub fn declare(&mut self, spec: ScimUserSpec) {
+        self.spec = spec;
+        self.generation += 1;
+    }
+
+    /// The account as the server holds it.
+    pub fn shown(&self) -> &Attributes {
+        &self.server.accounts[self.status.id.as_deref().expect("bound")]
+    }
+
+    /// The same, to be changed behind our back.
+    pub fn meddle(&mut self) -> &mut Attributes {
+        self.server.accounts.get_mut(self.status.id.as_deref().expect("bound")).expect("there")
+    }
+
+    fn look(&self, fresh: bool) -> Account {
+        let mut found = match &self.status.id {
+            Some(id) => self.server.get(id).into_iter().collect(),
+            None => self.server.find(&self.spec.user_name, self.spec.external_id.as_deref()),
+        };
+        match found.len() {
+            0 => Account::Absent { fresh },
+            1 => Account::Found { resource: found.remove(0), fresh },
+            _ => Account::Contradictory("two accounts".into()),
+        }
+    }
+
+    /// One pass; the status goes through JSON as it does on its way to the API server.
+    pub fn pass(&mut self) -> Outcome {
+        let now = Timestamp::UNIX_EPOCH;
+        let mut account = if self.snapshot { self.look(false) } else { Account::Unknown };
+        let (mut written, mut recorded, mut sent) = (BTreeSet::new(), Recorded::default(), Vec::new());
+        for _ in 0..12 {
+            let facts = Facts {
+                object: Object {
+                    spec: &self.spec,
+                    status: &self.status,
+                    generation: self.generation,
+                    deleting: self.deleting,
+                    has_finalizer: self.finalizer,
+                    release: self.release,
+                    remote_id: None,
+                    requested: self.requested,
+                },
+                policy: &self.policy,
+                account: account.clone(),
+                claims: self.claims.clone(),
+                manager: Manager::None,
+                written: &written,
+                contested: &BTreeSet::new(),
+                now,
+            };
+            match decide(&facts) {
+                Step::Read(Read::Get(_) | Read::Find) => account = self.look(true),
+                Step::Bind(binding) => {
+                    self.finalizer = true;
+                    self.status.id = Some(binding.id);
+                    self.status.bound_to = Some(self.policy.server.clone());
+                    self.status.user_name = Some(binding.user_name);
+                    recorded.operation = Some((binding.how, Vec::new(), None));
+                    self.status = record(&self.status, 0, &Verdict::default(), &recorded, now);
+                }
+                Step::Unbind(_) => panic!("no successor here"),
+                Step::Send(operation) => {
+                    self.finalizer = true;
+                    let answer = self.server.apply(&operation.request);
+                    let names = operation.attributes.iter().map(Path::to_string).collect();
+                    recorded.operation = Some((operation.kind, names, None));
+                    written.extend(operation.attributes.iter().cloned());
+                    if let (Request::Create(_), Some(resource)) = (&operation.request, &answer) {
+                        self.status.id = resource.id().map(str::to_owned);
+                        self.status.bound_to = Some(self.policy.server.clone());
+                    }
+                    account = match (&operation.request, answer) {
+                        (Request::Delete { .. }, _) => Account::Absent { fresh: true },
+                        (_, Some(resource)) => Account::Found { resource, fresh: true },
+                        (_, None) => Account::Unknown,
+                    };
+                    sent.push(*operation);
+                }
+                Step::Settle(verdict) => {
+                    let status = record(&self.status, self.generation, &verdict, &recorded, now);
+                    let json = serde_json::to_string(&status).expect("a status");
+                    self.status = serde_json::from_str(&json).expect("a status");
+                    self.requested = false;
+                    return Outcome { sent, verdict: *verdict, let_go: false };
+                }
+                Step::LetGo(verdict) => {
+                    self.finalizer = false;
+                    return Outcome { sent, verdict: *verdict, let_go: true };
+                }
+            }
+        }
+        panic!("the plan does not converge: {sent:#?}")
+    }
+}

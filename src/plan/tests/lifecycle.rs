@@ -1,0 +1,146 @@
+//! I6, I14 and I16: bindings, protected identities, and who comes back.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::driver::{World, spec};
+use super::merging::{converged, profiles, specs};
+use crate::api::{AdoptionPolicy, DeletionPolicy, OperationType, Reason, ScimUserStatus, UserState};
+use crate::plan::protect::Protected;
+use crate::plan::{Holder, Path};
+
+fn account(world: &mut World, json: &serde_json::Value) {
+    let id = json["id"].as_str().unwrap().to_owned();
+    world.server.accounts.insert(id, json.as_object().unwrap().clone());
+}
+
+proptest! {
+    #[test]
+    fn i06_a_first_binding_never_renames(
+        profile in profiles(), declared in specs(), name in "[b-z]{1,8}", finalizer in any::<bool>(), snapshot in any::<bool>(),
+    ) {
+        let mut declared = declared;
+        declared.external_id = Some("e-1".into());
+        let mut world = World::new(profile, declared);
+        (world.finalizer, world.snapshot) = (finalizer, snapshot);
+        account(&mut world, &json!({"id": "id-0", "userName": name, "externalId": "e-1"}));
+        let outcome = world.pass();
+        prop_assert!(outcome.sent.is_empty());
+        prop_assert_eq!(outcome.verdict.reason, Some(Reason::Conflict));
+        prop_assert_eq!(&world.status.id, &None);
+        prop_assert_eq!(&world.server.accounts["id-0"]["userName"], &name);
+    }
+
+    #[test]
+    fn i14_protected_identities_are_never_deactivated(
+        profile in profiles(), declared in specs(), deleting in any::<bool>(), delete in any::<bool>(),
+        pattern in prop::sample::select(vec!["ad?", "ADA", "id-*", "*"]),
+    ) {
+        let mut world = converged(profile, declared.clone());
+        world.policy.protected = Protected::new([pattern]);
+        world.policy.deletion = if delete { DeletionPolicy::Delete } else { DeletionPolicy::Deactivate };
+        world.deleting = deleting;
+        world.declare(crate::api::ScimUserSpec { active: Some(false), ..declared });
+        let outcome = world.pass();
+        prop_assert!(outcome.sent.is_empty());
+        prop_assert_eq!(outcome.let_go, deleting);
+        prop_assert_eq!(&world.shown()["active"], &json!(true));
+        if !deleting {
+            prop_assert_eq!(outcome.verdict.reason, Some(Reason::Protected));
+        }
+    }
+
+    #[test]
+    fn i16_who_comes_back_is_reactivated(
+        profile in profiles(), declared in specs(), silent in any::<bool>(), recreated in any::<bool>(),
+    ) {
+        let mut world = converged(profile, crate::api::ScimUserSpec { active: Some(true), ..declared.clone() });
+        let id = world.status.id.clone().unwrap();
+        world.server.silent = silent;
+        if recreated {
+            world.deleting = true;
+            prop_assert!(world.pass().let_go);
+            (world.deleting, world.status) = (false, ScimUserStatus::default());
+        } else {
+            world.declare(crate::api::ScimUserSpec { active: Some(false), ..declared.clone() });
+            prop_assert_eq!(world.pass().sent.len(), 1);
+            prop_assert_eq!(world.status.state, Some(UserState::Inactive));
+        }
+        prop_assert_eq!(&world.server.accounts[&id]["active"], &json!(false));
+        prop_assert!(recreated || world.pass().sent.is_empty());
+        world.declare(crate::api::ScimUserSpec { active: Some(true), ..declared });
+        let back = world.pass();
+        prop_assert_eq!(back.sent.len(), 1);
+        prop_assert_eq!(back.sent[0].kind, OperationType::Reactivate);
+        prop_assert_eq!(back.verdict.reason, Some(Reason::Synced));
+        prop_assert_eq!(&world.server.accounts[&id]["active"], &json!(true));
+        prop_assert!(world.pass().sent.is_empty());
+    }
+
+    #[test]
+    fn i16_who_was_deactivated_by_others_is_left_so(profile in profiles(), declared in specs(), repair in any::<bool>()) {
+        let mut world = converged(profile, crate::api::ScimUserSpec { active: Some(true), ..declared });
+        world.policy.repair.deactivated = repair;
+        world.meddle().insert("active".into(), json!(false));
+        let outcome = world.pass();
+        prop_assert_eq!(outcome.sent.len(), usize::from(repair));
+        if !repair {
+            prop_assert_eq!(outcome.verdict.reason, Some(Reason::DeactivatedAtServer));
+            prop_assert!(world.pass().sent.is_empty());
+            world.requested = true;
+            prop_assert_eq!(world.pass().sent.len(), 1);
+        }
+        prop_assert_eq!(&world.shown()["active"], &json!(true));
+    }
+}
+
+fn ada() -> World {
+    let mut world = World::new(
+        crate::scim::Profile::generic(),
+        spec(json!({"connectionRef": {"name": "c"}, "userName": "ada", "title": "Countess"})),
+    );
+    account(&mut world, &json!({"id": "id-0", "userName": "Ada", "active": true}));
+    world
+}
+
+#[test]
+fn i06_an_account_is_adopted_as_the_server_spells_it() {
+    let mut world = ada();
+    let sent = world.pass().sent;
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].attributes, [Path::core("title")]);
+    assert_eq!(world.status.user_name.as_deref(), Some("Ada"));
+    assert_eq!(world.status.bound_to.as_deref(), Some("here"));
+}
+
+#[test]
+fn i06_no_account_is_adopted_against_the_policy() {
+    let mut world = ada();
+    world.policy.adoption = AdoptionPolicy::Refuse;
+    let outcome = world.pass();
+    assert!(outcome.sent.is_empty());
+    assert_eq!(outcome.verdict.reason, Some(Reason::AdoptionRefused));
+    assert_eq!(world.status.id, None);
+}
+
+#[test]
+fn i08_an_account_that_another_object_holds_is_left_to_it() {
+    for leaving in [true, false] {
+        let mut world = ada();
+        world.claims.holder = Some(Holder { name: "ns/other".into(), leaving });
+        let outcome = world.pass();
+        assert!(outcome.sent.is_empty());
+        assert_eq!(outcome.verdict.reason, Some(if leaving { Reason::Pending } else { Reason::Conflict }));
+        assert_eq!(world.status.id, None);
+    }
+}
+
+#[test]
+fn i07_a_creation_whose_answer_was_lost_is_found_again() {
+    let mut world = ada();
+    (world.finalizer, world.policy.adoption) = (true, AdoptionPolicy::Refuse);
+    let outcome = world.pass();
+    assert!(outcome.sent.iter().all(|operation| operation.kind == OperationType::Update));
+    assert_eq!(world.status.id.as_deref(), Some("id-0"));
+    assert_eq!(world.server.accounts.len(), 1);
+}

@@ -1,0 +1,189 @@
+//! The key and the CA that a connection names, read on demand and never kept but in the client.
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::ResourceExt;
+use kube::api::Api;
+use reqwest::header::HeaderName;
+use secrecy::SecretString;
+
+use crate::api::{AuthSpec, CREDENTIALS_LABEL, ConnectedReason, HOSTS, ScimConnectionSpec, SecretKeyRef};
+use crate::scim::Credentials;
+
+/// Why a connection can't be used.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    /// The reason of `Connected`.
+    pub reason: ConnectedReason,
+    /// What a person is told.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal with its reason.
+    pub fn new(reason: ConnectedReason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
+    }
+}
+
+/// What was read of the cluster for one connection.
+pub struct Material {
+    /// The key.
+    pub credentials: Credentials,
+    /// Further certificate authorities, in PEM.
+    pub ca_bundle: Option<Vec<u8>>,
+    /// The version of the Secret that the key is from.
+    pub secret_version: Option<String>,
+    /// The hosts that the Secret allows its key to be sent to; empty allows any.
+    pub hosts: Vec<String>,
+}
+
+/// The names of all Secrets that a connection refers to.
+pub fn secret_names(spec: &ScimConnectionSpec) -> Vec<String> {
+    let mut names: Vec<String> = key_refs(&spec.auth).into_iter().map(|key| key.name.clone()).collect();
+    let ca = spec.tls.as_ref().and_then(|tls| tls.ca_bundle.as_ref()).and_then(|bundle| bundle.secret_key_ref.as_ref());
+    names.extend(ca.map(|key| key.name.clone()));
+    names
+}
+
+fn key_refs(auth: &AuthSpec) -> Vec<&SecretKeyRef> {
+    let mut refs: Vec<&SecretKeyRef> = Vec::new();
+    refs.extend(auth.bearer_token.as_ref().map(|bearer| &bearer.secret_key_ref));
+    if let Some(basic) = &auth.basic {
+        refs.extend(basic.username_secret_key_ref.as_ref());
+        refs.push(&basic.password_secret_key_ref);
+    }
+    refs.extend(auth.headers.iter().flatten().map(|header| &header.secret_key_ref));
+    refs
+}
+
+/// Reads the Secrets of one connection.
+pub struct Reader {
+    secrets: Api<Secret>,
+    config_maps: Api<ConfigMap>,
+    namespace: String,
+    version: Option<String>,
+    hosts: Vec<String>,
+}
+
+impl Reader {
+    /// Reads in `namespace` alone (promise I26).
+    pub fn new(client: kube::Client, namespace: &str) -> Self {
+        Self {
+            secrets: Api::namespaced(client.clone(), namespace),
+            config_maps: Api::namespaced(client, namespace),
+            namespace: namespace.to_owned(),
+            version: None,
+            hosts: Vec::new(),
+        }
+    }
+
+    /// Everything that the connection names.
+    pub async fn read(mut self, spec: &ScimConnectionSpec) -> Result<Material, Refusal> {
+        let credentials = self.credentials(&spec.auth).await?;
+        let ca_bundle = self.ca_bundle(spec).await?;
+        Ok(Material { credentials, ca_bundle, secret_version: self.version, hosts: self.hosts })
+    }
+
+    async fn credentials(&mut self, auth: &AuthSpec) -> Result<Credentials, Refusal> {
+        if let Some(bearer) = &auth.bearer_token {
+            return Ok(Credentials::Bearer(self.text(&bearer.secret_key_ref).await?));
+        }
+        if let Some(basic) = &auth.basic {
+            let username = match (&basic.username, &basic.username_secret_key_ref) {
+                (Some(username), _) => username.clone(),
+                (None, Some(key)) => {
+                    use secrecy::ExposeSecret as _;
+                    self.text(key).await?.expose_secret().to_owned()
+                }
+                (None, None) => String::new(),
+            };
+            let password = self.text(&basic.password_secret_key_ref).await?;
+            return Ok(Credentials::Basic { username, password });
+        }
+        let mut headers = Vec::new();
+        for header in auth.headers.iter().flatten() {
+            let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| {
+                Refusal::new(
+                    ConnectedReason::SecretKeyMissing,
+                    format!("spec.auth.headers names {:?}, which is no HTTP header's name", header.name),
+                )
+            })?;
+            headers.push((name, self.text(&header.secret_key_ref).await?));
+        }
+        Ok(Credentials::Headers(headers))
+    }
+
+    async fn ca_bundle(&mut self, spec: &ScimConnectionSpec) -> Result<Option<Vec<u8>>, Refusal> {
+        let Some(bundle) = spec.tls.as_ref().and_then(|tls| tls.ca_bundle.as_ref()) else { return Ok(None) };
+        if let Some(key) = &bundle.secret_key_ref {
+            return self.bytes(key).await.map(|bytes| Some(bytes.0));
+        }
+        let Some(key) = &bundle.config_map_key_ref else { return Ok(None) };
+        let found =
+            self.config_maps.get_opt(&key.name).await.map_err(|error| unreadable("ConfigMap", &key.name, &error))?;
+        let text = found.and_then(|map| map.data?.remove(&key.key));
+        text.map(|text| Some(text.into_bytes())).ok_or_else(|| {
+            Refusal::new(
+                ConnectedReason::SecretKeyMissing,
+                format!(
+                    "spec.tls.caBundle: the ConfigMap {}/{} with the key {} is not there",
+                    self.namespace, key.name, key.key
+                ),
+            )
+        })
+    }
+
+    async fn text(&mut self, key: &SecretKeyRef) -> Result<SecretString, Refusal> {
+        let bytes = self.bytes(key).await?;
+        let text = String::from_utf8(bytes.0).map_err(|_| {
+            Refusal::new(
+                ConnectedReason::SecretKeyMissing,
+                format!("the key {} of the Secret {}/{} is not text", key.key, self.namespace, key.name),
+            )
+        })?;
+        // An editor's newline at the end of a key is the commonest cause of a 401.
+        Ok(SecretString::from(text.trim_end_matches(['\r', '\n']).to_owned()))
+    }
+
+    async fn bytes(&mut self, key: &SecretKeyRef) -> Result<ByteString, Refusal> {
+        let (namespace, name) = (&self.namespace, &key.name);
+        let found = self.secrets.get_opt(name).await.map_err(|error| unreadable("Secret", name, &error))?;
+        let Some(mut secret) = found else {
+            return Err(Refusal::new(
+                ConnectedReason::SecretNotFound,
+                format!(
+                    "the Secret {namespace}/{name} is not there; create it with the label {CREDENTIALS_LABEL}=true"
+                ),
+            ));
+        };
+        if secret.labels().get(CREDENTIALS_LABEL).map(String::as_str) != Some("true") {
+            return Err(Refusal::new(
+                ConnectedReason::SecretNotLabelled,
+                format!(
+                    "the Secret {namespace}/{name} may not be used before it says so itself: \
+                     kubectl label secret -n {namespace} {name} {CREDENTIALS_LABEL}=true"
+                ),
+            ));
+        }
+        self.version = secret.resource_version();
+        if let Some(hosts) = secret.annotations().get(HOSTS) {
+            self.hosts.extend(hosts.split(',').map(|host| host.trim().to_owned()).filter(|host| !host.is_empty()));
+        }
+        secret.data.as_mut().and_then(|data| data.remove(&key.key)).filter(|bytes| !bytes.0.is_empty()).ok_or_else(
+            || {
+                Refusal::new(
+                    ConnectedReason::SecretKeyMissing,
+                    format!("the Secret {namespace}/{name} has no key {}, or it is empty", key.key),
+                )
+            },
+        )
+    }
+}
+
+fn unreadable(kind: &str, name: &str, error: &kube::Error) -> Refusal {
+    Refusal::new(
+        ConnectedReason::SecretNotFound,
+        format!("the {kind} {name} can't be read from the API server: {error}"),
+    )
+}

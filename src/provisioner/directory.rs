@@ -1,0 +1,380 @@
+//! Every ScimUser of the cluster as last seen, and who claims which account (promise I8).
+//!
+//! Fed by watch events, deletions of objects without a finalizer included, and by the answers to our own
+//! writes. It is the store: a second one beside it would only fall out of step.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, RwLock};
+
+use kube::ResourceExt;
+use kube::api::Resource as _;
+
+use crate::api::{FINALIZER, ScimUser};
+use crate::plan::{Claims, Holder};
+use crate::scim::fold;
+
+/// `metadata.uid`.
+pub type Uid = Arc<str>;
+
+/// Names a connection: its namespace and name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionKey {
+    /// The namespace.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+impl std::fmt::Display for ConnectionKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// What an event changed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Changed {
+    /// The object itself is to be looked at again: not only its status changed.
+    pub itself: bool,
+    /// Its generation rose, or a person asked for it.
+    pub fresh: bool,
+    /// Other objects whose claim may stand differently now.
+    pub others: Vec<Uid>,
+}
+
+/// The objects and their claims.
+#[derive(Debug, Default)]
+pub struct Directory {
+    inner: RwLock<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    users: HashMap<Uid, Arc<ScimUser>>,
+    names: HashMap<(String, String), Uid>,
+    connections: HashMap<ConnectionKey, BTreeSet<Uid>>,
+    /// Who names an object as manager, by its namespace and name.
+    reports: HashMap<(String, String), BTreeSet<Uid>>,
+    /// The server of each connection that has one: claims are per server, not per connection.
+    servers: HashMap<ConnectionKey, String>,
+    claims: HashMap<String, BTreeMap<Claim, BTreeSet<Uid>>>,
+    /// Accounts let go in favour of a successor.
+    handed_over: BTreeSet<(String, String)>,
+}
+
+/// What an object lays claim to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Claim {
+    Name(String),
+    Account(String),
+}
+
+/// The connection that an object refers to.
+pub fn connection_of(user: &ScimUser) -> ConnectionKey {
+    ConnectionKey { namespace: user.namespace().unwrap_or_default(), name: user.spec.connection_ref.name.clone() }
+}
+
+/// `namespace/name` of an object.
+pub fn full_name(user: &ScimUser) -> String {
+    format!("{}/{}", user.namespace().unwrap_or_default(), user.name_any())
+}
+
+/// The object is under deletion.
+pub fn is_deleting(user: &ScimUser) -> bool {
+    user.meta().deletion_timestamp.is_some()
+}
+
+/// The object carries our finalizer.
+pub fn has_finalizer(user: &ScimUser) -> bool {
+    user.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
+}
+
+impl Directory {
+    /// Takes in an object as it is now. An older version than the known one is dropped.
+    pub fn upsert(&self, user: ScimUser) -> Changed {
+        let Some(uid) = user.uid().map(Uid::from) else { return Changed::default() };
+        let mut inner = self.write();
+        let old = inner.users.get(&uid).cloned();
+        if old.as_ref().is_some_and(|old| version(old) > version(&user)) {
+            return Changed::default();
+        }
+        let key = (user.namespace().unwrap_or_default(), user.name_any());
+        let mut others = Vec::new();
+        // Deleted and re-created under its name while no event of it was seen.
+        if let Some(former) = inner.names.get(&key).filter(|known| **known != uid).cloned() {
+            others.extend(inner.remove(&former));
+        }
+        let itself = old.as_ref().is_none_or(|old| differs(old, &user));
+        let fresh = old.as_ref().is_none_or(|old| {
+            old.meta().generation != user.meta().generation
+                || old.annotations() != user.annotations()
+                || is_deleting(old) != is_deleting(&user)
+        });
+        let server = inner.servers.get(&connection_of(&user)).cloned();
+        let before = old.as_deref().map(claims_of).unwrap_or_default();
+        let now = claims_of(&user);
+        let moved = before != now || old.as_deref().is_some_and(|old| is_deleting(old) != is_deleting(&user));
+        if let Some(server) = server.filter(|_| moved) {
+            inner.unclaim(&server, &uid, &before);
+            others.extend(inner.claimants(&server, before.iter().chain(&now), &uid));
+            inner.claim(&server, &uid, &now);
+        }
+        inner.index_manager(&uid, old.as_deref(), Some(&user));
+        if old.as_deref().and_then(id_of) != id_of(&user) {
+            // Those whose manager this is were waiting for its account.
+            others.extend(inner.reports.get(&key).into_iter().flatten().cloned());
+        }
+        inner.names.insert(key, uid.clone());
+        inner.connections.entry(connection_of(&user)).or_default().insert(uid.clone());
+        inner.users.insert(uid, Arc::new(user));
+        Changed { itself, fresh, others }
+    }
+
+    /// The object is gone; returns the others whose claim may stand differently now.
+    pub fn remove(&self, uid: &str) -> Vec<Uid> {
+        self.write().remove(uid)
+    }
+
+    /// Forgets what is not in `seen`, after a complete list; returns what went and who is concerned.
+    pub fn retain(&self, seen: &BTreeSet<Uid>) -> (Vec<Uid>, Vec<Uid>) {
+        let mut inner = self.write();
+        let gone: Vec<Uid> = inner.users.keys().filter(|uid| !seen.contains(*uid)).cloned().collect();
+        let others = gone.iter().flat_map(|uid| inner.remove(uid)).collect();
+        (gone, others)
+    }
+
+    /// The object with this uid.
+    pub fn get(&self, uid: &str) -> Option<Arc<ScimUser>> {
+        self.read().users.get(uid).cloned()
+    }
+
+    /// The object with this name.
+    pub fn named(&self, namespace: &str, name: &str) -> Option<Arc<ScimUser>> {
+        let inner = self.read();
+        let uid = inner.names.get(&(namespace.to_owned(), name.to_owned()))?;
+        inner.users.get(uid).cloned()
+    }
+
+    /// The objects that refer to a connection.
+    pub fn users_of(&self, connection: &ConnectionKey) -> Vec<Arc<ScimUser>> {
+        let inner = self.read();
+        let uids = inner.connections.get(connection);
+        uids.into_iter().flatten().filter_map(|uid| inner.users.get(uid).cloned()).collect()
+    }
+
+    /// Every object.
+    pub fn all(&self) -> Vec<Arc<ScimUser>> {
+        self.read().users.values().cloned().collect()
+    }
+
+    /// A connection leads to this server from now on, or, with `None`, to none.
+    pub fn set_server(&self, connection: &ConnectionKey, server: Option<&str>) {
+        let mut inner = self.write();
+        if inner.servers.get(connection).map(String::as_str) == server {
+            return;
+        }
+        let users: Vec<(Uid, Arc<ScimUser>)> = inner
+            .connections
+            .get(connection)
+            .into_iter()
+            .flatten()
+            .filter_map(|uid| Some((uid.clone(), inner.users.get(uid)?.clone())))
+            .collect();
+        let old = match server {
+            Some(server) => inner.servers.insert(connection.clone(), server.to_owned()),
+            None => inner.servers.remove(connection),
+        };
+        for (uid, user) in users {
+            let claims = claims_of(&user);
+            if let Some(old) = &old {
+                inner.unclaim(old, &uid, &claims);
+            }
+            if let Some(server) = server {
+                inner.claim(server, &uid, &claims);
+            }
+        }
+    }
+
+    /// Whether an object of any connection declares this userName, or is bound to this account.
+    pub fn declares(&self, server: &str, folded_name: &str, id: &str) -> bool {
+        let inner = self.read();
+        let Some(claims) = inner.claims.get(server) else { return false };
+        claims.contains_key(&Claim::Name(folded_name.to_owned())) || claims.contains_key(&Claim::Account(id.to_owned()))
+    }
+
+    /// The account is let go in favour of a successor.
+    pub fn hand_over(&self, server: &str, id: &str) {
+        self.write().handed_over.insert((server.to_owned(), id.to_owned()));
+    }
+
+    /// The successor has taken it.
+    pub fn taken_over(&self, server: &str, id: &str) {
+        self.write().handed_over.remove(&(server.to_owned(), id.to_owned()));
+    }
+
+    /// What others say of the account that `user` declares; `found` is the account's id where it is known.
+    pub fn claims(&self, user: &ScimUser, server: &str, found: Option<&str>) -> Claims {
+        let inner = self.read();
+        let me = user.uid().unwrap_or_default();
+        let my_name = fold(&user.spec.user_name);
+        let my_account = account(user, server);
+        let others = |claim: Claim| {
+            let uids = inner.claims.get(server).and_then(|claims| claims.get(&claim));
+            uids.into_iter()
+                .flatten()
+                .filter(|uid| ***uid != *me)
+                .filter_map(|uid| inner.users.get(uid))
+                .collect::<Vec<_>>()
+        };
+        let same_name = others(Claim::Name(my_name.clone()));
+        let same_account = found.map(|id| others(Claim::Account(id.to_owned()))).unwrap_or_default();
+        // Bound to the account that we found, or to the one whose name we want to take.
+        let holder = same_account
+            .iter()
+            .chain(&same_name)
+            .find(|other| {
+                account(other, server).is_some_and(|(id, name)| {
+                    Some(id) == found || (fold(name) == my_name && Some(id) != my_account.map(|(id, _)| id))
+                })
+            })
+            .map(|other| Holder { name: full_name(other), leaving: is_leaving(other, server) });
+        let elder = same_name
+            .iter()
+            .filter(|other| !is_deleting(other) && fold(&other.spec.user_name) == my_name)
+            .find(|other| account(other, server).is_some() || age(other) < age(user))
+            .map(|other| full_name(other));
+        let successor = my_account.and_then(|(id, name)| {
+            others(Claim::Name(fold(name)))
+                .into_iter()
+                .find(|other| {
+                    !is_deleting(other)
+                        && fold(&other.spec.user_name) == fold(name)
+                        && account(other, server)
+                            .is_none_or(|(other_id, _)| other_id != id && is_leaving(other, server))
+                })
+                .map(|other| full_name(other))
+        });
+        let handed_over = found.is_some_and(|id| inner.handed_over.contains(&(server.to_owned(), id.to_owned())));
+        Claims { holder, elder, successor, handed_over }
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Inner> {
+        self.inner.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Inner> {
+        self.inner.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn remove(&mut self, uid: &str) -> Vec<Uid> {
+        let Some(user) = self.users.remove(uid) else { return Vec::new() };
+        let key = (user.namespace().unwrap_or_default(), user.name_any());
+        if self.names.get(&key).is_some_and(|known| **known == *uid) {
+            self.names.remove(&key);
+        }
+        self.index_manager(uid, Some(&user), None);
+        let connection = connection_of(&user);
+        if let Some(uids) = self.connections.get_mut(&connection) {
+            uids.remove(uid);
+            if uids.is_empty() {
+                self.connections.remove(&connection);
+            }
+        }
+        let Some(server) = self.servers.get(&connection).cloned() else { return Vec::new() };
+        let claims = claims_of(&user);
+        self.unclaim(&server, uid, &claims);
+        self.claimants(&server, claims.iter(), uid)
+    }
+
+    fn index_manager(&mut self, uid: &str, old: Option<&ScimUser>, new: Option<&ScimUser>) {
+        let (before, now) = (old.and_then(manager_of), new.and_then(manager_of));
+        if before == now {
+            return;
+        }
+        if let Some(before) = before
+            && let Some(uids) = self.reports.get_mut(&before)
+        {
+            uids.remove(uid);
+            if uids.is_empty() {
+                self.reports.remove(&before);
+            }
+        }
+        if let Some(now) = now {
+            self.reports.entry(now).or_default().insert(uid.into());
+        }
+    }
+
+    fn claim(&mut self, server: &str, uid: &Uid, claims: &BTreeSet<Claim>) {
+        let index = self.claims.entry(server.to_owned()).or_default();
+        for claim in claims {
+            index.entry(claim.clone()).or_default().insert(uid.clone());
+        }
+    }
+
+    fn unclaim(&mut self, server: &str, uid: &str, claims: &BTreeSet<Claim>) {
+        let Some(index) = self.claims.get_mut(server) else { return };
+        for claim in claims {
+            if let Some(uids) = index.get_mut(claim) {
+                uids.remove(uid);
+                if uids.is_empty() {
+                    index.remove(claim);
+                }
+            }
+        }
+    }
+
+    fn claimants<'a>(&self, server: &str, claims: impl Iterator<Item = &'a Claim>, me: &str) -> Vec<Uid> {
+        let Some(index) = self.claims.get(server) else { return Vec::new() };
+        let uids: BTreeSet<Uid> = claims.filter_map(|claim| index.get(claim)).flatten().cloned().collect();
+        uids.into_iter().filter(|uid| **uid != *me).collect()
+    }
+}
+
+/// The account that the object is bound to at this server: its id and userName.
+fn account<'a>(user: &'a ScimUser, server: &str) -> Option<(&'a str, &'a str)> {
+    let status = user.status.as_ref()?;
+    let id = status.id.as_deref().filter(|_| status.bound_to.as_deref() == Some(server))?;
+    Some((id, status.user_name.as_deref().unwrap_or(&user.spec.user_name)))
+}
+
+fn id_of(user: &ScimUser) -> Option<&str> {
+    user.status.as_ref()?.id.as_deref()
+}
+
+/// The namespace and name of the manager that an object refers to.
+fn manager_of(user: &ScimUser) -> Option<(String, String)> {
+    let manager = user.spec.attributes.enterprise.as_ref()?.manager.as_ref()?;
+    Some((user.namespace().unwrap_or_default(), manager.user_ref.as_ref()?.name.clone()))
+}
+
+/// The object is about to let its account go.
+fn is_leaving(user: &ScimUser, server: &str) -> bool {
+    is_deleting(user) || account(user, server).is_some_and(|(_, name)| fold(name) != fold(&user.spec.user_name))
+}
+
+fn claims_of(user: &ScimUser) -> BTreeSet<Claim> {
+    let mut claims = BTreeSet::from([Claim::Name(fold(&user.spec.user_name))]);
+    if let Some(status) = &user.status {
+        claims.extend(status.user_name.as_deref().map(|name| Claim::Name(fold(name))));
+        claims.extend(status.id.clone().map(Claim::Account));
+    }
+    claims
+}
+
+fn age(user: &ScimUser) -> (Option<jiff::Timestamp>, String) {
+    (user.creation_timestamp().map(|time| time.0), full_name(user))
+}
+
+fn version(user: &ScimUser) -> u64 {
+    user.resource_version().and_then(|version| version.parse().ok()).unwrap_or(u64::MAX)
+}
+
+/// Something that routing looks at differs; a status of our own writing doesn't count.
+fn differs(old: &ScimUser, new: &ScimUser) -> bool {
+    old.meta().generation != new.meta().generation
+        || old.annotations() != new.annotations()
+        || old.finalizers() != new.finalizers()
+        || is_deleting(old) != is_deleting(new)
+}

@@ -1,0 +1,128 @@
+//! The writes to the API server about one object: finalizer and status.
+
+use kube::ResourceExt;
+use kube::api::{Api, Patch, PatchParams};
+use serde_json::json;
+
+use super::directory::is_deleting;
+use super::{Provisioner, lock};
+use crate::api::{FINALIZER, GROUP, ScimUser, ScimUserStatus, VERSION};
+
+/// Our name in `managedFields`.
+pub const FIELD_MANAGER: &str = "scim-operator";
+
+/// Tries of a write that met a newer version of the object.
+const TRIES: usize = 3;
+
+/// Why a write to the API server did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The object is gone, or is another one under the same name.
+    #[error("the object is gone")]
+    Gone,
+    /// The API server didn't take it.
+    #[error("the API server didn't take the write: {0}")]
+    Refused(#[from] Box<kube::Error>),
+}
+
+fn classify(error: kube::Error) -> WriteError {
+    match &error {
+        kube::Error::Api(status) if status.code == 404 => WriteError::Gone,
+        // Server-side apply with the uid of an object that isn't there any more.
+        kube::Error::Api(status) if status.code == 409 && status.message.contains("uid") => WriteError::Gone,
+        _ => WriteError::Refused(Box::new(error)),
+    }
+}
+
+impl Provisioner {
+    fn users(&self, namespace: &str) -> Api<ScimUser> {
+        Api::namespaced(self.shared.kube.clone(), namespace)
+    }
+
+    /// Writes the status by server-side apply; the uid keeps it from landing on a namesake.
+    pub(super) async fn write_status(&self, user: &ScimUser, status: &ScimUserStatus) -> Result<ScimUser, WriteError> {
+        let name = user.name_any();
+        let body = json!({
+            "apiVersion": format!("{GROUP}/{VERSION}"),
+            "kind": "ScimUser",
+            "metadata": {"name": name, "uid": user.uid()},
+            "status": status,
+        });
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        let api = self.users(&user.namespace().unwrap_or_default());
+        let written = api.patch_status(&name, &params, &Patch::Apply(&body)).await.map_err(classify)?;
+        self.learn(&written);
+        Ok(written)
+    }
+
+    /// Adds or takes off our finalizer, and nobody else's.
+    pub(super) async fn set_finalizer(&self, user: &ScimUser, present: bool) -> Result<ScimUser, WriteError> {
+        let api = self.users(&user.namespace().unwrap_or_default());
+        let name = user.name_any();
+        let mut newest = user.clone();
+        for tried in 1.. {
+            let mut finalizers = newest.finalizers().to_vec();
+            let known = finalizers.iter().any(|finalizer| finalizer == FINALIZER);
+            if known == present {
+                return Ok(newest);
+            }
+            if present {
+                finalizers.push(FINALIZER.to_owned());
+            } else {
+                finalizers.retain(|finalizer| finalizer != FINALIZER);
+            }
+            let body = json!({"metadata": {
+                "resourceVersion": newest.resource_version(),
+                "finalizers": finalizers,
+            }});
+            match api.patch(&name, &PatchParams::default(), &Patch::Merge(&body)).await {
+                Ok(written) => {
+                    self.learn(&written);
+                    return Ok(written);
+                }
+                Err(kube::Error::Api(status)) if status.code == 409 && tried < TRIES => {
+                    newest = api.get(&name).await.map_err(classify)?;
+                    if newest.uid() != user.uid() {
+                        return Err(WriteError::Gone);
+                    }
+                }
+                Err(error) => return Err(classify(error)),
+            }
+        }
+        Err(WriteError::Gone)
+    }
+
+    /// The answer to a write is as good as a watch event, and sooner.
+    fn learn(&self, written: &ScimUser) {
+        // With its last finalizer it is gone, and its deletion may have been seen already.
+        let others = if is_deleting(written) && written.finalizers().is_empty() {
+            self.shared.directory.remove(&written.uid().unwrap_or_default())
+        } else {
+            self.shared.directory.upsert(written.clone()).others
+        };
+        for uid in others {
+            // The receiver lives as long as the controller does.
+            let _ = self.shared.reroute.send(uid);
+        }
+    }
+
+    /// Writes the status if it differs; what the API server doesn't take is kept and tried again alone.
+    pub(super) async fn save(&self, user: &ScimUser, status: &ScimUserStatus) -> Result<(), WriteError> {
+        if user.status.as_ref() == Some(status) {
+            return Ok(());
+        }
+        let uid = user.uid().unwrap_or_default();
+        match self.write_status(user, status).await {
+            Ok(_) => {
+                lock(&self.memory).saved(&uid);
+                Ok(())
+            }
+            Err(error) => {
+                if matches!(error, WriteError::Refused(_)) {
+                    lock(&self.memory).keep_unsaved(&uid, status.clone());
+                }
+                Err(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What a provisioner remembers of objects beside their status; lost at a restart, and that is harmless.
+
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::api::ScimUserStatus;
+use crate::plan::Path;
+
+/// A second look at an account that answered 404 counts only this much later (promise I11).
+pub const SECOND_LOOK: SignedDuration = SignedDuration::from_secs(60);
+
+/// Repairs of one attribute within a day that show a second writer (promise I9).
+const CONTESTED_AFTER: usize = 3;
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// Notes about objects, by uid.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// Statuses that could not be written yet: the request behind them is not repeated.
+    unsaved: HashMap<String, ScimUserStatus>,
+    /// When a bound account first answered 404.
+    missing: HashMap<String, Timestamp>,
+    /// When an attribute was repaired.
+    repairs: HashMap<String, HashMap<Path, Vec<Timestamp>>>,
+    /// How often in a row an object's own error was met.
+    rejections: HashMap<String, u32>,
+}
+
+impl Memory {
+    /// Everything about an object that is gone.
+    pub fn forget(&mut self, uid: &str) {
+        self.unsaved.remove(uid);
+        self.missing.remove(uid);
+        self.repairs.remove(uid);
+        self.rejections.remove(uid);
+    }
+
+    /// A status that the API server didn't take.
+    pub fn keep_unsaved(&mut self, uid: &str, status: ScimUserStatus) {
+        self.unsaved.insert(uid.to_owned(), status);
+    }
+
+    /// The status that was not written yet.
+    pub fn unsaved(&self, uid: &str) -> Option<&ScimUserStatus> {
+        self.unsaved.get(uid)
+    }
+
+    /// The status was written.
+    pub fn saved(&mut self, uid: &str) {
+        self.unsaved.remove(uid);
+    }
+
+    /// The bound account answered 404; true where that has been so for a minute.
+    pub fn missing(&mut self, uid: &str, now: Timestamp) -> bool {
+        let since = *self.missing.entry(uid.to_owned()).or_insert(now);
+        now.duration_since(since) >= SECOND_LOOK
+    }
+
+    /// The bound account was seen.
+    pub fn seen(&mut self, uid: &str) {
+        self.missing.remove(uid);
+    }
+
+    /// Attributes were repaired.
+    pub fn repaired(&mut self, uid: &str, paths: &[Path], now: Timestamp) {
+        let attributes = self.repairs.entry(uid.to_owned()).or_default();
+        for path in paths {
+            let times = attributes.entry(path.clone()).or_default();
+            times.retain(|time| now.duration_since(*time) < DAY);
+            times.push(now);
+        }
+    }
+
+    /// A new spec: what was contested is tried again.
+    pub fn new_generation(&mut self, uid: &str) {
+        self.repairs.remove(uid);
+        self.rejections.remove(uid);
+    }
+
+    /// Attributes that a second writer keeps changing back.
+    pub fn contested(&self, uid: &str, now: Timestamp) -> BTreeSet<Path> {
+        let attributes = self.repairs.get(uid).into_iter().flatten();
+        attributes
+            .filter(|(_, times)| {
+                times.iter().filter(|time| now.duration_since(**time) < DAY).count() >= CONTESTED_AFTER
+            })
+            .map(|(path, _)| path.clone())
+            .collect()
+    }
+
+    /// The object's own error was met; returns how often before, in a row.
+    pub fn rejected(&mut self, uid: &str) -> u32 {
+        let times = self.rejections.entry(uid.to_owned()).or_default();
+        *times += 1;
+        *times - 1
+    }
+
+    /// The object's request went through.
+    pub fn accepted(&mut self, uid: &str) {
+        self.rejections.remove(uid);
+    }
+}

@@ -1,0 +1,200 @@
+//! One connection's runtime: what it knows of the server, its queue, and the workers that write.
+//!
+//! Reconcilers submit, workers write. A worker takes the next ticket by lane, reads the newest spec, lets
+//! [`crate::plan`] decide, and makes every write about the object itself: finalizer, SCIM request, status.
+
+mod connect;
+mod credentials;
+pub mod directory;
+mod dispatch;
+mod kubernetes;
+pub mod limiter;
+mod memory;
+pub mod queue;
+mod report;
+mod send;
+mod session;
+pub mod snapshot;
+mod sweep;
+mod worker;
+
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+
+use kube::ResourceExt;
+use kube::runtime::events::Recorder;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use self::directory::{Changed, ConnectionKey, Directory, Uid, is_deleting};
+use self::limiter::Limiter;
+use self::memory::Memory;
+use self::queue::{Lane, Queue};
+use self::report::Report;
+use self::session::Session;
+use self::snapshot::Snapshot;
+use crate::api::{RELEASE, ScimConnection, ScimUser};
+use crate::runtime::{Leadership, Metrics};
+
+/// What all provisioners share.
+#[derive(Clone)]
+pub struct Shared {
+    /// The API server.
+    pub kube: kube::Client,
+    /// The objects and their claims.
+    pub directory: Arc<Directory>,
+    /// Whether, and until when, this process may write.
+    pub leadership: Leadership,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Warnings for people.
+    pub recorder: Recorder,
+    /// Plain HTTP is allowed to loopback hosts.
+    pub allow_loopback_http: bool,
+    /// Hosts that keys may be sent to; empty allows any.
+    pub allowed_hosts: Vec<String>,
+    /// Routes an object again: its claim may stand differently.
+    pub reroute: tokio::sync::mpsc::UnboundedSender<Uid>,
+}
+
+/// One connection at work.
+pub struct Provisioner {
+    key: ConnectionKey,
+    shared: Shared,
+    connection: RwLock<Arc<ScimConnection>>,
+    session: RwLock<Option<Arc<Session>>>,
+    queue: Mutex<Queue>,
+    snapshot: Mutex<Snapshot>,
+    memory: Mutex<Memory>,
+    report: Mutex<Report>,
+    saving: tokio::sync::Mutex<()>,
+    limiter: Limiter,
+    /// The dispatcher has something to look at.
+    wake: Notify,
+    /// The connection, its Secret, or what was seen of the server gives reason to test it.
+    test: Notify,
+    /// A sweep is asked for.
+    sweep: Notify,
+    stop: CancellationToken,
+}
+
+impl Provisioner {
+    /// Starts the tasks of one connection; they end with `stop`.
+    pub fn start(
+        shared: Shared,
+        connection: Arc<ScimConnection>,
+        key: ConnectionKey,
+        stop: CancellationToken,
+        tasks: &mut JoinSet<()>,
+    ) -> Arc<Self> {
+        let provisioner = Arc::new(Self {
+            report: Mutex::new(Report::new(connection.status.clone().unwrap_or_default())),
+            limiter: Limiter::new(session::rates_of(&connection.spec)),
+            connection: RwLock::new(connection),
+            session: RwLock::default(),
+            queue: Mutex::new(Queue::new()),
+            snapshot: Mutex::default(),
+            memory: Mutex::default(),
+            saving: tokio::sync::Mutex::default(),
+            wake: Notify::new(),
+            test: Notify::new(),
+            sweep: Notify::new(),
+            key,
+            shared,
+            stop,
+        });
+        tasks.spawn(Arc::clone(&provisioner).keep_connected());
+        tasks.spawn(Arc::clone(&provisioner).keep_swept());
+        tasks.spawn(Arc::clone(&provisioner).dispatch());
+        tasks.spawn(Arc::clone(&provisioner).keep_reporting());
+        provisioner
+    }
+
+    /// The connection changed; `spec` says whether more than its status did.
+    pub fn update(&self, connection: Arc<ScimConnection>) {
+        let changed = {
+            let known = self.connection();
+            known.metadata.generation != connection.metadata.generation
+                || known.metadata.annotations != connection.metadata.annotations
+                || known.metadata.deletion_timestamp != connection.metadata.deletion_timestamp
+        };
+        *self.connection.write().unwrap_or_else(std::sync::PoisonError::into_inner) = connection;
+        if changed {
+            self.test.notify_one();
+        }
+    }
+
+    /// A Secret that the connection uses has changed.
+    pub fn credentials_changed(&self) {
+        self.test.notify_one();
+    }
+
+    /// An object is to be looked at.
+    pub fn submit(&self, user: &ScimUser, changed: &Changed) {
+        let Some(uid) = user.metadata.uid.as_deref().map(Uid::from) else { return };
+        lock(&self.queue).submit(&uid, lane_of(user), changed.fresh, Instant::now());
+        self.wake.notify_one();
+    }
+
+    /// An object is gone.
+    pub fn forget(&self, uid: &str) {
+        lock(&self.queue).forget(uid);
+        lock(&self.memory).forget(uid);
+        self.wake.notify_one();
+    }
+
+    /// Whether this connection reads the Secret of that name.
+    pub fn uses_secret(&self, namespace: &str, name: &str) -> bool {
+        self.key.namespace == namespace && credentials::secret_names(&self.connection().spec).contains(&name.to_owned())
+    }
+
+    /// The connection can be used.
+    pub fn is_ready(&self) -> bool {
+        self.session().is_some()
+    }
+
+    /// The connection is under deletion and its annotation `release` lets everything of it go.
+    pub fn is_released(&self) -> bool {
+        let connection = self.connection();
+        connection.metadata.deletion_timestamp.is_some()
+            && connection.annotations().get(RELEASE).is_some_and(|value| value == "true")
+    }
+
+    /// The tasks end; what is in flight ends first and is recorded.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    fn connection(&self) -> Arc<ScimConnection> {
+        self.connection.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    fn session(&self) -> Option<Arc<Session>> {
+        self.session.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    fn set_session(&self, session: Option<Arc<Session>>) {
+        *self.session.write().unwrap_or_else(std::sync::PoisonError::into_inner) = session;
+    }
+}
+
+/// The lane of an object, as far as it can be told without a plan.
+fn lane_of(user: &ScimUser) -> Lane {
+    let status = user.status.as_ref();
+    let settled = status.and_then(|status| status.observed_generation) == user.metadata.generation;
+    if is_deleting(user) || (user.spec.active == Some(false) && !settled) {
+        Lane::Removal
+    } else if status.and_then(|status| status.id.as_ref()).is_none() {
+        Lane::Create
+    } else if settled {
+        Lane::Drift
+    } else {
+        Lane::Change
+    }
+}
+
+/// A lock is never held over an await or a panic of ours, so a poisoned one is still whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -1,0 +1,316 @@
+//! Requests about one object, and what their answers mean (promise I21).
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use tokio::time::{Instant, timeout};
+use tracing::{info, warn};
+
+use super::directory::full_name;
+use super::limiter::{Priority, RequestKind};
+use super::queue::Outcome;
+use super::snapshot::contradiction;
+use super::worker::{Pass, Stop, own_error_pause};
+use super::{Provisioner, lock};
+use crate::api::{OperationType, Reason, UserState};
+use crate::plan::{Account, Operation, Path, Request, Verdict};
+use crate::scim::{Class, Error, Kind, MatchBy, Resource, Written};
+
+/// After a 429 that doesn't say how long.
+const UNTOLD_PAUSE: Duration = Duration::from_secs(5);
+
+/// Whoever waits longer for the limiter goes back to the queue.
+const LONGEST_TURN: Duration = Duration::from_secs(10);
+
+impl Provisioner {
+    /// Reads the account with this id.
+    pub(super) async fn read_account(&self, pass: &mut Pass, id: &str) -> Result<(), Stop> {
+        let uid = pass.user.uid().unwrap_or_default();
+        let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
+        let answer = pass.session.client.get(Kind::Users, id, deadline).await;
+        pass.account = Some(match answer {
+            Ok(resource) => {
+                lock(&self.memory).seen(&uid);
+                lock(&self.snapshot).learn(&resource);
+                Account::Found { resource, fresh: true }
+            }
+            Err(error) if error.class() == Class::NotFound => self.not_found(pass, &uid, id, &error).await?,
+            Err(error) => return Err(self.failed(pass, &error)),
+        });
+        Ok(())
+    }
+
+    /// A 404 says nothing before the collection itself answers properly, and then only the second time.
+    async fn not_found(&self, pass: &Pass, uid: &str, id: &str, error: &Error) -> Result<Account, Stop> {
+        let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
+        if let Err(probe) = pass.session.client.probe(deadline).await {
+            self.doubt();
+            return Err(self.failed(pass, if probe.class() == Class::NotFound { error } else { &probe }));
+        }
+        if lock(&self.memory).missing(uid, Timestamp::now()) {
+            lock(&self.snapshot).forget(id);
+            Ok(Account::Absent { fresh: true })
+        } else {
+            Ok(Account::Missing)
+        }
+    }
+
+    /// Looks for the account by what identifies it.
+    pub(super) async fn find_account(&self, pass: &mut Pass) -> Result<(), Stop> {
+        let spec = pass.user.spec.clone();
+        let profile = &pass.session.policy.profile;
+        let email = spec.attributes.emails.iter().flatten().next().map(|email| email.value.clone());
+        let wanted = match profile.match_by {
+            MatchBy::UserName => spec.user_name.clone(),
+            MatchBy::Email => email.unwrap_or_else(|| spec.user_name.clone()),
+        };
+        let mut found: Vec<Resource> = Vec::new();
+        let by_external_id = spec.external_id.filter(|_| profile.filters.iter().any(|filter| filter == "externalId"));
+        let questions = [("userName", Some(wanted)), ("externalId", by_external_id)];
+        for (attribute, value) in questions {
+            let Some(value) = value else { continue };
+            let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
+            match pass.session.client.find(Kind::Users, attribute, &value, deadline).await {
+                Ok(hits) => {
+                    for hit in hits {
+                        if !found.iter().any(|known| known.id() == hit.id()) {
+                            found.push(hit);
+                        }
+                    }
+                }
+                Err(error) => return Err(self.failed(pass, &error)),
+            }
+        }
+        for resource in &found {
+            lock(&self.snapshot).learn(resource);
+        }
+        pass.account = Some(match found.len() {
+            0 => Account::Absent { fresh: true },
+            1 => Account::Found { resource: found.remove(0), fresh: true },
+            _ => Account::Contradictory(contradiction(1)),
+        });
+        Ok(())
+    }
+
+    /// Sends one operation, after the limiter and the finalizer.
+    pub(super) async fn send(&self, pass: &mut Pass, operation: Operation) -> Result<(), Stop> {
+        self.add_finalizer(pass).await?;
+        let (kind, priority) = match operation.kind {
+            OperationType::Create => (RequestKind::Create, Priority::Write),
+            OperationType::Deactivate | OperationType::Delete => (RequestKind::Write, Priority::Removal),
+            _ => (RequestKind::Write, Priority::Write),
+        };
+        let deadline = self.turn_at(priority, kind).await?;
+        let client = &pass.session.client;
+        let answer = match &operation.request {
+            Request::Create(body) => client.create(Kind::Users, body, deadline).await,
+            Request::Patch { id, operations } => client.patch(Kind::Users, id, operations, None, deadline).await,
+            Request::Put { id, body, if_match } => {
+                client.replace(Kind::Users, id, body, if_match.as_deref(), deadline).await
+            }
+            Request::Delete { id } => client.delete(Kind::Users, id, deadline).await,
+        };
+        match answer {
+            Ok(written) => {
+                self.took_effect(pass, &operation, written);
+                Ok(())
+            }
+            Err(error) => self.refused(pass, &operation, &error).await,
+        }
+    }
+
+    fn took_effect(&self, pass: &mut Pass, operation: &Operation, written: Written) {
+        let uid = pass.user.uid().unwrap_or_default();
+        let names: Vec<String> = operation.attributes.iter().map(Path::to_string).collect();
+        info!(
+            object = %full_name(&pass.user),
+            operation = ?operation.kind,
+            attributes = names.join(","),
+            request_id = written.request_id.as_deref().unwrap_or("-"),
+            "done"
+        );
+        self.shared.metrics.operation(&self.key.to_string(), operation.kind.as_str());
+        if let Some(pause) = written.pause {
+            self.limiter.pause(pause);
+        }
+        {
+            let mut memory = lock(&self.memory);
+            memory.accepted(&uid);
+            let settled = pass.status.observed_generation == pass.user.metadata.generation;
+            if settled && operation.kind == OperationType::Update {
+                memory.repaired(&uid, &operation.attributes, Timestamp::now());
+            }
+        }
+        pass.recorded.operation = Some((operation.kind, names, written.request_id));
+        pass.written.extend(operation.attributes.iter().cloned());
+        match (&operation.request, written.resource) {
+            (Request::Delete { id }, _) => {
+                lock(&self.snapshot).forget(id);
+                pass.account = Some(Account::Absent { fresh: true });
+            }
+            (Request::Create(_), Some(resource)) => {
+                pass.status.id = resource.id().map(str::to_owned);
+                pass.status.bound_to = Some(pass.session.policy.server.clone());
+                pass.status.user_name = resource.user_name().map(str::to_owned);
+                lock(&self.snapshot).learn(&resource);
+                pass.account = Some(Account::Found { resource, fresh: true });
+            }
+            (_, Some(resource)) => {
+                lock(&self.snapshot).learn(&resource);
+                pass.account = Some(Account::Found { resource, fresh: true });
+            }
+            // The answer doesn't show the result: it is read back before it is judged.
+            (_, None) => pass.account = Some(Account::Unknown),
+        }
+    }
+
+    /// The server didn't do it, or didn't say so.
+    async fn refused(&self, pass: &mut Pass, operation: &Operation, error: &Error) -> Result<(), Stop> {
+        match (error.class(), &operation.request) {
+            (Class::Conflict, Request::Create(_)) if !pass.looked_up_after_conflict => {
+                pass.looked_up_after_conflict = true;
+                self.find_account(pass).await?;
+                if matches!(pass.account, Some(Account::Absent { .. })) {
+                    return Err(self.own_error(
+                        pass,
+                        Reason::Conflict,
+                        "the server says that this user exists already, and shows no account with this userName; look there \
+                         for one with the same e-mail"
+                            .to_owned(),
+                    ));
+                }
+                // Someone else's account until the checks of a first binding say otherwise.
+                Ok(())
+            }
+            (Class::Empty, Request::Create(_)) => {
+                self.doubt();
+                self.find_account(pass).await?;
+                match pass.account {
+                    Some(Account::Found { .. }) => Ok(()),
+                    _ => Err(self.failed(pass, error)),
+                }
+            }
+            (Class::Empty, Request::Delete { .. }) => {
+                self.took_effect(pass, operation, Written::default());
+                Ok(())
+            }
+            (Class::Empty, Request::Patch { .. } | Request::Put { .. }) => {
+                pass.written.extend(operation.attributes.iter().cloned());
+                pass.account = Some(Account::Unknown);
+                Ok(())
+            }
+            (Class::Precondition, _) if !pass.read_again => {
+                pass.read_again = true;
+                pass.account = Some(Account::Unknown);
+                Ok(())
+            }
+            (Class::NotFound, Request::Patch { id, .. } | Request::Put { id, .. } | Request::Delete { id }) => {
+                let (id, uid) = (id.clone(), pass.user.uid().unwrap_or_default());
+                pass.account = Some(match (self.not_found(pass, &uid, &id, error).await?, &operation.request) {
+                    // A 404 to a DELETE is what was wanted, once the collection answers properly.
+                    (Account::Missing, Request::Delete { .. }) => Account::Absent { fresh: true },
+                    (account, _) => account,
+                });
+                Ok(())
+            }
+            _ => Err(self.failed(pass, error)),
+        }
+    }
+
+    /// Waits for the limiter; returns the instant that the request may not outlive.
+    async fn turn(&self, pass: &Pass, kind: RequestKind, priority: Priority) -> Result<Instant, Stop> {
+        let leaving = super::directory::is_deleting(&pass.user) || pass.user.spec.active == Some(false);
+        self.turn_at(if leaving { Priority::Removal } else { priority }, kind).await
+    }
+
+    async fn turn_at(&self, priority: Priority, kind: RequestKind) -> Result<Instant, Stop> {
+        // Bounded, so that a slow limit doesn't keep a slot from whoever is more urgent.
+        if timeout(LONGEST_TURN, self.limiter.acquire(kind, priority)).await.is_err() {
+            return Err(Stop::Silently(Outcome::Paused));
+        }
+        self.deadline().ok_or(Stop::Silently(Outcome::Paused))
+    }
+
+    /// What a failed request means for its object, and whether it casts doubt on the connection.
+    pub(super) fn failed(&self, pass: &Pass, error: &Error) -> Stop {
+        let class = error.class();
+        warn!(object = %full_name(&pass.user), ?class, request_id = error.request_id().unwrap_or("-"), "{error}");
+        self.shared.metrics.error(&self.key.to_string(), class_name(class));
+        match class {
+            Class::Throttled => {
+                self.limiter.pause(error.retry_after().unwrap_or(UNTOLD_PAUSE));
+                Stop::Silently(Outcome::Paused)
+            }
+            Class::Credential | Class::NotScim => {
+                self.doubt();
+                Stop::Silently(Outcome::Retry)
+            }
+            Class::Transient | Class::Unreachable | Class::Tls | Class::Timeout | Class::Empty => {
+                self.doubt();
+                if let Some(pause) = error.retry_after() {
+                    self.limiter.pause(pause);
+                }
+                Self::try_later(error)
+            }
+            Class::Forbidden => {
+                self.doubt();
+                self.own_error(pass, Reason::Rejected, error.to_string())
+            }
+            Class::Unsupported => self.own_error(
+                pass,
+                Reason::NotSupported,
+                format!("{error}; set spec.dialect.writeUsers of the connection to the method that this server has"),
+            ),
+            Class::Conflict => self.own_error(pass, Reason::Conflict, error.to_string()),
+            Class::NotFound | Class::Precondition | Class::ContentType | Class::Rejected => {
+                self.own_error(pass, Reason::Rejected, error.to_string())
+            }
+        }
+    }
+
+    fn try_later(error: &Error) -> Stop {
+        let verdict = Verdict {
+            reason: Some(Reason::Pending),
+            message: format!("{error}; it is tried again"),
+            state: Some(UserState::Pending),
+            ..Verdict::default()
+        };
+        Stop::With(Box::new(verdict), Outcome::Retry)
+    }
+
+    /// The object's own error: it waits for a change on our side, or for an hour and longer.
+    fn own_error(&self, pass: &Pass, reason: Reason, message: String) -> Stop {
+        let before = lock(&self.memory).rejected(&pass.user.uid().unwrap_or_default());
+        let deleting = super::directory::is_deleting(&pass.user);
+        let verdict = Verdict {
+            reason: Some(reason),
+            message,
+            state: Some(if deleting { UserState::Deleting } else { UserState::Failed }),
+            executed: true,
+            ..Verdict::default()
+        };
+        Stop::With(Box::new(verdict), Outcome::After(own_error_pause(before)))
+    }
+}
+
+/// A bounded name for metrics.
+fn class_name(class: Class) -> &'static str {
+    match class {
+        Class::Throttled => "throttled",
+        Class::Transient => "transient",
+        Class::Credential => "credential",
+        Class::Forbidden => "forbidden",
+        Class::NotFound => "not_found",
+        Class::Conflict => "conflict",
+        Class::Precondition => "precondition",
+        Class::ContentType => "content_type",
+        Class::Unsupported => "unsupported",
+        Class::NotScim => "not_scim",
+        Class::Rejected => "rejected",
+        Class::Unreachable => "unreachable",
+        Class::Tls => "tls",
+        Class::Timeout => "timeout",
+        Class::Empty => "empty",
+    }
+}

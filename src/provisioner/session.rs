@@ -1,0 +1,179 @@
+//! A tested way to the server, and the policy that goes with it.
+
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use super::limiter::{AppliesTo, Rate};
+use crate::api::{
+    ContentType as ApiContentType, DialectSpec, MatchBy as ApiMatchBy, Paging as ApiPaging,
+    PatchPaths as ApiPatchPaths, Provider, RateLimitFor, ScimConnection, ScimConnectionSpec,
+    WriteMethod as ApiWriteMethod,
+};
+use crate::plan::protect::Protected;
+use crate::plan::{Policy, Repair};
+use crate::scim::{Client, ContentType, MatchBy, Paging, PatchPaths, Profile, WriteMethod};
+
+/// What workers need to talk to the server. Replaced as a whole when the connection or its key changes.
+#[derive(Debug)]
+pub struct Session {
+    /// The client, with the key that was tested.
+    pub client: Client,
+    /// What the connection prescribes.
+    pub policy: Policy,
+    /// The connection's generation that this session carries out.
+    pub generation: i64,
+}
+
+/// The profile of a connection: the provider's preset with the connection's overrides.
+pub fn profile_of(spec: &ScimConnectionSpec) -> Profile {
+    let mut profile = match spec.provider {
+        Provider::Generic => Profile::generic(),
+        Provider::Jackson => Profile::jackson(),
+    };
+    if let Some(dialect) = &spec.dialect {
+        overlay(&mut profile, dialect);
+    }
+    profile
+}
+
+fn overlay(profile: &mut Profile, dialect: &DialectSpec) {
+    if let Some(write) = dialect.write_users {
+        profile.write_users = match write {
+            ApiWriteMethod::Patch => WriteMethod::Patch,
+            ApiWriteMethod::Put => WriteMethod::Put,
+        };
+    }
+    if let Some(paths) = dialect.patch_paths {
+        profile.patch_paths = match paths {
+            ApiPatchPaths::Filter => PatchPaths::Filter,
+            ApiPatchPaths::Whole => PatchPaths::Whole,
+        };
+    }
+    if let Some(paging) = dialect.paging {
+        profile.paging = match paging {
+            ApiPaging::Index => Paging::Index,
+            ApiPaging::None => Paging::None,
+        };
+    }
+    if let Some(content_type) = dialect.content_type {
+        profile.content_type = match content_type {
+            ApiContentType::ScimJson => ContentType::ScimJson,
+            ApiContentType::Json => ContentType::Json,
+        };
+    }
+    if let Some(match_by) = dialect.match_by {
+        profile.match_by = match match_by {
+            ApiMatchBy::UserName => MatchBy::UserName,
+            ApiMatchBy::Email => MatchBy::Email,
+        };
+    }
+    if let Some(filters) = &dialect.filters {
+        profile.filters.clone_from(filters);
+    }
+    profile.patch_remove = dialect.patch_remove.unwrap_or(profile.patch_remove);
+    profile.page_size = dialect.page_size.and_then(|size| u32::try_from(size).ok()).unwrap_or(profile.page_size);
+    profile.trust_totals = dialect.trust_totals.unwrap_or(profile.trust_totals);
+    profile.delete_irreversible = dialect.delete_irreversible.unwrap_or(profile.delete_irreversible);
+}
+
+/// A profile in the words of the API, as `status.effective` shows it.
+pub fn dialect_of(profile: &Profile) -> DialectSpec {
+    DialectSpec {
+        write_users: Some(match profile.write_users {
+            WriteMethod::Patch => ApiWriteMethod::Patch,
+            WriteMethod::Put => ApiWriteMethod::Put,
+        }),
+        patch_paths: Some(match profile.patch_paths {
+            PatchPaths::Filter => ApiPatchPaths::Filter,
+            PatchPaths::Whole => ApiPatchPaths::Whole,
+        }),
+        patch_remove: Some(profile.patch_remove),
+        filters: Some(profile.filters.clone()),
+        paging: Some(match profile.paging {
+            Paging::Index => ApiPaging::Index,
+            Paging::None => ApiPaging::None,
+        }),
+        page_size: i32::try_from(profile.page_size).ok(),
+        trust_totals: Some(profile.trust_totals),
+        content_type: Some(match profile.content_type {
+            ContentType::ScimJson => ApiContentType::ScimJson,
+            ContentType::Json => ApiContentType::Json,
+        }),
+        match_by: Some(match profile.match_by {
+            MatchBy::UserName => ApiMatchBy::UserName,
+            MatchBy::Email => ApiMatchBy::Email,
+        }),
+        delete_irreversible: Some(profile.delete_irreversible),
+    }
+}
+
+/// The policy of a connection.
+pub fn policy_of(connection: &ScimConnection) -> Policy {
+    let spec = &connection.spec;
+    let repairs = |policy: crate::api::RepairPolicy| policy == crate::api::RepairPolicy::Repair;
+    Policy {
+        server: server_of(spec),
+        profile: profile_of(spec),
+        suspend: spec.suspend,
+        actions: spec.actions.clone(),
+        adoption: spec.adoption_policy.users,
+        deletion: spec.deletion_policy.users,
+        allow_irreversible_delete: spec.allow_irreversible_delete,
+        repair: Repair {
+            attributes: repairs(spec.drift_policy.attributes),
+            deactivated: repairs(spec.drift_policy.deactivated),
+            deleted: repairs(spec.drift_policy.deleted),
+        },
+        protected: Protected::new(spec.guards.protected.iter().flatten().cloned()),
+    }
+}
+
+/// Names the server: a hash over the base URL and the tenant (promise I6).
+pub fn server_of(spec: &ScimConnectionSpec) -> String {
+    let mut hash = Sha256::new();
+    let url = Url::parse(&spec.base_url).ok();
+    let address = url.map_or_else(
+        || spec.base_url.clone(),
+        |mut url| {
+            url.set_query(None);
+            url.as_str().trim_end_matches('/').to_owned()
+        },
+    );
+    hash.update(address);
+    hash.update([0]);
+    hash.update(spec.tenant.as_deref().unwrap_or_default());
+    hash.finalize().iter().take(8).fold(String::new(), |mut text, byte| {
+        use std::fmt::Write as _;
+        // Writing into a String can't fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The rate limits of a connection.
+pub fn rates_of(spec: &ScimConnectionSpec) -> Vec<Rate> {
+    let declared = spec.rate_limits.as_deref().unwrap_or_default();
+    if declared.is_empty() {
+        return vec![Rate {
+            applies_to: AppliesTo::All,
+            requests: 10,
+            period: std::time::Duration::from_secs(1),
+            burst: 20,
+        }];
+    }
+    let positive = |number: i32| u32::try_from(number).unwrap_or(1).max(1);
+    declared
+        .iter()
+        .map(|rate| Rate {
+            applies_to: match rate.for_ {
+                RateLimitFor::All => AppliesTo::All,
+                RateLimitFor::Reads => AppliesTo::Reads,
+                RateLimitFor::Writes => AppliesTo::Writes,
+                RateLimitFor::Creates => AppliesTo::Creates,
+            },
+            requests: positive(rate.requests),
+            period: rate.period.std(),
+            burst: positive(rate.burst.unwrap_or(rate.requests)),
+        })
+        .collect()
+}

@@ -1,0 +1,140 @@
+//! The sweep: lists the server page by page, and submits only what differs.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::ResourceExt;
+use tokio::time::{Instant, sleep};
+use tracing::{debug, info, warn};
+
+use super::directory::full_name;
+use super::limiter::{Priority, RequestKind};
+use super::queue::Lane;
+use super::session::Session;
+use super::worker::Pass;
+use super::{Provisioner, lock};
+use crate::api::ScimUser;
+use crate::plan::{Step, Verdict};
+use crate::scim::{Class, Error, Kind, Paging, Resource, fold};
+use crate::status::{Recorded, record};
+
+/// A listing that never ends is broken off here: 100,000 pages.
+const MOST_PAGES: u64 = 100_000;
+
+impl Provisioner {
+    /// Sweeps when the connection becomes usable, and then `resyncInterval` after each end.
+    pub(super) async fn keep_swept(self: Arc<Self>) {
+        while !self.stop.is_cancelled() {
+            let interval = self.connection().spec.resync_interval.std().max(Duration::from_secs(10));
+            let wait = match self.session() {
+                None => None,
+                Some(session) => {
+                    self.sweep_once(&session).await;
+                    Some(interval)
+                }
+            };
+            tokio::select! {
+                () = self.stop.cancelled() => break,
+                () = self.sweep.notified() => {}
+                () = async { match wait { Some(wait) => sleep(wait).await, None => std::future::pending().await } } => {}
+            }
+        }
+    }
+
+    async fn sweep_once(&self, session: &Arc<Session>) {
+        let began = Instant::now();
+        lock(&self.snapshot).begin();
+        let result = self.list_all(session).await;
+        lock(&self.snapshot).end(result.is_ok());
+        let complete = match result {
+            Ok(pages) => {
+                debug!(connection = %self.key, pages, accounts = lock(&self.snapshot).len(), "sweep complete");
+                true
+            }
+            Err(error) => {
+                warn!(connection = %self.key, "the sweep did not complete, so nothing is concluded from it: {error}");
+                if error.class() == Class::Throttled {
+                    self.limiter.pause(error.retry_after().unwrap_or(Duration::from_secs(5)));
+                }
+                self.doubt();
+                false
+            }
+        };
+        let first = {
+            let mut report = lock(&self.report);
+            report.sweep_ended(complete, began.elapsed());
+            // A server that can't be listed is asked for one account at a time.
+            !std::mem::replace(&mut report.swept, true)
+        };
+        if complete {
+            self.submit_differing(session);
+        }
+        if first {
+            info!(connection = %self.key, complete, accounts = lock(&self.snapshot).len(), "first sweep ended");
+        }
+        self.wake.notify_one();
+    }
+
+    /// Walks the pages until one brings no new id: totals only end the walk where the profile trusts them.
+    async fn list_all(&self, session: &Session) -> Result<u64, Error> {
+        let profile = &session.policy.profile;
+        let server = &session.policy.server;
+        let mut start = 1_u64;
+        for pages in 1..=MOST_PAGES {
+            self.limiter.acquire(RequestKind::Read, Priority::Sweep).await;
+            let Some(deadline) = self.deadline() else { return Ok(0) };
+            let page = session.client.list(Kind::Users, start, profile.page_size, deadline).await?;
+            let shown = page.resources.len() as u64;
+            let keep = |resource: &Resource| {
+                let name = resource.user_name().map(fold).unwrap_or_default();
+                self.shared.directory.declares(server, &name, resource.id().unwrap_or_default())
+            };
+            let new = lock(&self.snapshot).page(page.resources, keep);
+            start += shown;
+            let all = profile.trust_totals && page.total.is_some_and(|total| start > total);
+            if new == 0 || all || profile.paging == Paging::None {
+                return Ok(pages);
+            }
+        }
+        Err(Error::endless_listing())
+    }
+
+    /// Submits the objects whose account, or whose status, is not as it should be.
+    fn submit_differing(&self, session: &Arc<Session>) {
+        let now = Instant::now();
+        for user in self.shared.directory.users_of(&self.key) {
+            let uid = user.uid().unwrap_or_default();
+            if lock(&self.queue).contains(&uid) {
+                continue;
+            }
+            if self.differs(session, &user) {
+                debug!(object = %full_name(&user), "differs");
+                lock(&self.queue).submit(&uid.into(), Lane::Drift, false, now);
+            }
+        }
+    }
+
+    fn differs(&self, session: &Arc<Session>, user: &Arc<ScimUser>) -> bool {
+        let status = user.status.clone().unwrap_or_default();
+        let pass = Pass {
+            user: Arc::clone(user),
+            status,
+            account: None,
+            written: BTreeSet::new(),
+            recorded: Recorded::default(),
+            session: Arc::clone(session),
+            looked_up_after_conflict: false,
+            read_again: false,
+        };
+        match self.plan(&pass) {
+            Step::Settle(verdict) => Self::is_news(&pass, &verdict),
+            _ => true,
+        }
+    }
+
+    fn is_news(pass: &Pass, verdict: &Verdict) -> bool {
+        let generation = pass.user.metadata.generation.unwrap_or_default();
+        record(&pass.status, generation, verdict, &Recorded::default(), jiff::Timestamp::now()) != pass.status
+    }
+}

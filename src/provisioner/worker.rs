@@ -1,0 +1,321 @@
+//! One pass over one object: decide, take the step, learn, decide again, until nothing is left to do.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use tracing::{debug, info, warn};
+
+use super::directory::{connection_of, full_name, has_finalizer, is_deleting};
+use super::kubernetes::WriteError;
+use super::queue::{Outcome, Ticket};
+use super::session::Session;
+use super::snapshot::Known;
+use super::{Provisioner, lock};
+use crate::api::{OperationType, Reason, ScimUser, ScimUserStatus, UserState};
+use crate::plan::{
+    Account, Binding, Claims, Facts, Manager, Object, Path, Read, Step, Verdict, decide, next_window_edge,
+};
+use crate::status::{Recorded, record};
+
+/// Steps of one pass; a plan that needs more doesn't converge, and that is a defect.
+const MOST_STEPS: usize = 12;
+
+/// What one pass has gathered about its object.
+pub(super) struct Pass {
+    pub user: Arc<ScimUser>,
+    /// The status as it will be written; ahead of what the API server has.
+    pub status: ScimUserStatus,
+    pub account: Option<Account>,
+    pub written: BTreeSet<Path>,
+    pub recorded: Recorded,
+    pub session: Arc<Session>,
+    pub looked_up_after_conflict: bool,
+    pub read_again: bool,
+}
+
+/// How a pass ends before its plan does.
+pub(super) enum Stop {
+    /// With this verdict in status, and this outcome for the ticket.
+    With(Box<Verdict>, Outcome),
+    /// Without a word in status.
+    Silently(Outcome),
+}
+
+impl Provisioner {
+    /// Works on one ticket.
+    pub(super) async fn work(&self, ticket: &Ticket) -> Outcome {
+        let Some(user) = self.shared.directory.get(&ticket.uid) else {
+            self.forget(&ticket.uid);
+            return Outcome::Done;
+        };
+        if connection_of(&user) != self.key {
+            return Outcome::Done;
+        }
+        let Some(session) = self.session() else {
+            return self.wait_for_connection(&user).await;
+        };
+        if self.connection().metadata.deletion_timestamp.is_some() && !is_deleting(&user) {
+            let why = "the connection is under deletion and serves removals only";
+            return self.say_pending(&user, Reason::ConnectionNotReady, why).await;
+        }
+        if ticket.for_status {
+            return if self.limiter.paused_until().is_some() {
+                self.say_pending(&user, Reason::RateLimited, "the server asks for fewer requests").await
+            } else {
+                self.say_pending(&user, Reason::Pending, "queued behind other work for this connection").await
+            };
+        }
+        let unsaved = lock(&self.memory).unsaved(&ticket.uid).cloned();
+        let status = unsaved.or_else(|| user.status.clone()).unwrap_or_default();
+        if status.observed_generation != user.metadata.generation && ticket.attempt == 0 {
+            lock(&self.memory).new_generation(&ticket.uid);
+        }
+        let recorded = Recorded { answered: requested(&user, &status), ..Recorded::default() };
+        let mut pass = Pass {
+            user,
+            status,
+            account: None,
+            written: BTreeSet::new(),
+            recorded,
+            session,
+            looked_up_after_conflict: false,
+            read_again: false,
+        };
+        for _ in 0..MOST_STEPS {
+            match self.step(&mut pass).await {
+                Ok(None) => {}
+                Ok(Some(outcome)) | Err(Stop::Silently(outcome)) => return outcome,
+                Err(Stop::With(verdict, outcome)) => return self.settle(&mut pass, &verdict, outcome).await,
+            }
+        }
+        warn!(object = %full_name(&pass.user), "the plan does not converge; it is tried again later");
+        Outcome::Retry
+    }
+
+    /// Decides and takes one step; `Some` ends the pass.
+    async fn step(&self, pass: &mut Pass) -> Result<Option<Outcome>, Stop> {
+        let step = self.plan(pass);
+        match step {
+            Step::Read(Read::Get(id)) => self.read_account(pass, &id).await?,
+            Step::Read(Read::Find) => self.find_account(pass).await?,
+            Step::Bind(binding) => self.bind(pass, binding).await?,
+            Step::Unbind(successor) => self.unbind(pass, &successor),
+            Step::Send(operation) => self.send(pass, *operation).await?,
+            Step::Settle(verdict) => {
+                let outcome = self.outcome_of(pass, &verdict);
+                return Ok(Some(self.settle(pass, &verdict, outcome).await));
+            }
+            Step::LetGo(verdict) => return Ok(Some(self.let_go(pass, &verdict).await)),
+        }
+        Ok(None)
+    }
+
+    /// The plan for an object as everything stands now.
+    pub(super) fn plan(&self, pass: &Pass) -> Step {
+        let now = Timestamp::now();
+        let uid = pass.user.uid().unwrap_or_default();
+        let policy = &pass.session.policy;
+        let account = pass.account.clone().unwrap_or_else(|| self.known_account(pass, &policy.server));
+        let found = match &account {
+            Account::Found { resource, .. } => resource.id().map(str::to_owned),
+            _ => None,
+        };
+        let contested = lock(&self.memory).contested(&uid, now);
+        let facts = Facts {
+            object: Object {
+                spec: &pass.user.spec,
+                status: &pass.status,
+                generation: pass.user.metadata.generation.unwrap_or_default(),
+                deleting: is_deleting(&pass.user),
+                has_finalizer: has_finalizer(&pass.user),
+                release: pass.user.wants_release() || self.is_released(),
+                remote_id: pass.user.remote_id(),
+                requested: pass.recorded.answered.is_some(),
+            },
+            policy,
+            claims: self.claims(pass, &policy.server, found.as_deref()),
+            manager: self.manager(&pass.user, &policy.server),
+            account,
+            written: &pass.written,
+            contested: &contested,
+            now,
+        };
+        decide(&facts)
+    }
+
+    fn claims(&self, pass: &Pass, server: &str, found: Option<&str>) -> Claims {
+        // The claims of an object that is ahead of its stored status are judged by that status.
+        let mut user = (*pass.user).clone();
+        user.status = Some(pass.status.clone());
+        self.shared.directory.claims(&user, server, found)
+    }
+
+    /// What is known without asking the server.
+    fn known_account(&self, pass: &Pass, server: &str) -> Account {
+        let snapshot = lock(&self.snapshot);
+        let bound = pass.status.id.as_deref().filter(|_| pass.status.bound_to.as_deref() == Some(server));
+        let known = match (bound, pass.user.remote_id()) {
+            (Some(id), _) | (None, Some(id)) => snapshot.by_id(id),
+            (None, None) => snapshot.by_identity(&pass.user.spec.user_name, pass.user.spec.external_id.as_deref()),
+        };
+        match known {
+            Known::Found(resource) => Account::Found { resource, fresh: false },
+            Known::Absent => Account::Absent { fresh: false },
+            Known::Contradictory(message) => Account::Contradictory(message),
+            Known::Unknown => Account::Unknown,
+        }
+    }
+
+    fn manager(&self, user: &ScimUser, server: &str) -> Manager {
+        let reference = user.spec.attributes.enterprise.as_ref().and_then(|enterprise| enterprise.manager.as_ref());
+        let Some(name) = reference.and_then(|manager| manager.user_ref.as_ref()).map(|user_ref| &user_ref.name) else {
+            return Manager::None;
+        };
+        let Some(manager) = self.shared.directory.named(&user.namespace().unwrap_or_default(), name) else {
+            return Manager::Waiting(name.clone());
+        };
+        if connection_of(&manager) != self.key {
+            return Manager::Foreign(name.clone());
+        }
+        let status = manager.status.as_ref().filter(|status| status.bound_to.as_deref() == Some(server));
+        status.and_then(|status| status.id.clone()).map_or_else(|| Manager::Waiting(name.clone()), Manager::Id)
+    }
+
+    /// The object takes the account for its own: finalizer first, so that nothing is forgotten.
+    async fn bind(&self, pass: &mut Pass, binding: Binding) -> Result<(), Stop> {
+        self.add_finalizer(pass).await?;
+        let server = pass.session.policy.server.clone();
+        self.shared.directory.taken_over(&server, &binding.id);
+        info!(object = %full_name(&pass.user), id = %binding.id, how = ?binding.how, "bound to an account");
+        pass.status.id = Some(binding.id);
+        pass.status.bound_to = Some(server);
+        pass.status.user_name = Some(binding.user_name);
+        pass.recorded.operation = Some((binding.how, Vec::new(), None));
+        // In the status already, so that the next step can tell an adoption from an object long bound.
+        pass.status = record(&pass.status, 0, &Verdict::default(), &pass.recorded, Timestamp::now());
+        Ok(())
+    }
+
+    fn unbind(&self, pass: &mut Pass, successor: &str) {
+        if let (Some(id), Some(server)) = (pass.status.id.take(), pass.status.bound_to.take()) {
+            self.shared.directory.hand_over(&server, &id);
+            info!(object = %full_name(&pass.user), %id, %successor, "account handed over");
+        }
+        pass.status.user_name = None;
+        pass.status.managed_attributes = None;
+        pass.status.active = None;
+        pass.status.last_applied_active = None;
+        pass.recorded.operation = Some((OperationType::Handover, Vec::new(), None));
+        pass.account = None;
+    }
+
+    /// Sets the finalizer where it is missing.
+    pub(super) async fn add_finalizer(&self, pass: &mut Pass) -> Result<(), Stop> {
+        if has_finalizer(&pass.user) {
+            return Ok(());
+        }
+        match self.set_finalizer(&pass.user, true).await {
+            Ok(user) => {
+                pass.user = Arc::new(user);
+                Ok(())
+            }
+            Err(WriteError::Gone) => Err(Stop::Silently(Outcome::Done)),
+            Err(error) => {
+                warn!(object = %full_name(&pass.user), "the finalizer could not be set: {error}");
+                Err(Stop::Silently(Outcome::Retry))
+            }
+        }
+    }
+
+    async fn let_go(&self, pass: &mut Pass, verdict: &Verdict) -> Outcome {
+        let (id, server) = (pass.status.id.clone(), pass.session.policy.server.clone());
+        if let Some(id) = &id
+            && verdict.message.starts_with("handed over")
+        {
+            self.shared.directory.hand_over(&server, id);
+        }
+        info!(object = %full_name(&pass.user), id = id.as_deref().unwrap_or("-"), "let go: {}", verdict.message);
+        match self.set_finalizer(&pass.user, false).await {
+            Ok(_) | Err(WriteError::Gone) => Outcome::Done,
+            Err(error) => {
+                warn!(object = %full_name(&pass.user), "the finalizer could not be taken off: {error}");
+                Outcome::Retry
+            }
+        }
+    }
+
+    /// Writes how things stand, if that is news.
+    pub(super) async fn settle(&self, pass: &mut Pass, verdict: &Verdict, outcome: Outcome) -> Outcome {
+        let generation = pass.user.metadata.generation.unwrap_or_default();
+        let status = record(&pass.status, generation, verdict, &pass.recorded, Timestamp::now());
+        if let Some(reason) = verdict.reason {
+            debug!(object = %full_name(&pass.user), reason = reason.as_str(), "{}", verdict.message);
+        }
+        match self.save(&pass.user, &status).await {
+            Ok(()) => outcome,
+            Err(WriteError::Gone) => Outcome::Done,
+            Err(error) => {
+                warn!(object = %full_name(&pass.user), "the status could not be written: {error}");
+                Outcome::Retry
+            }
+        }
+    }
+
+    /// When the object is to be looked at again.
+    fn outcome_of(&self, pass: &Pass, verdict: &Verdict) -> Outcome {
+        let uid = pass.user.uid().unwrap_or_default();
+        match verdict.reason {
+            Some(Reason::Pending) => Outcome::After(Duration::from_secs(61)),
+            Some(Reason::Rejected) => Outcome::Retry,
+            Some(Reason::Conflict) => Outcome::After(own_error_pause(lock(&self.memory).rejected(&uid))),
+            _ => {
+                lock(&self.memory).accepted(&uid);
+                let edge = next_window_edge(&pass.user.spec, Timestamp::now());
+                let wait = edge.and_then(|edge| Duration::try_from(edge.duration_since(Timestamp::now())).ok());
+                // Against the wall clock at least every 30 s: a clock may be set meanwhile.
+                wait.map_or(Outcome::Done, |wait| Outcome::After(wait.min(Duration::from_secs(30))))
+            }
+        }
+    }
+
+    async fn wait_for_connection(&self, user: &Arc<ScimUser>) -> Outcome {
+        let why = lock(&self.report).why_not_connected();
+        self.say_pending(user, Reason::ConnectionNotReady, &why).await
+    }
+
+    /// An object that waits says so; one that owes nothing is left as it is.
+    async fn say_pending(&self, user: &Arc<ScimUser>, reason: Reason, message: &str) -> Outcome {
+        let status = user.status.clone().unwrap_or_default();
+        let owes = status.observed_generation != user.metadata.generation || is_deleting(user);
+        if !owes {
+            return Outcome::Paused;
+        }
+        let verdict = Verdict {
+            reason: Some(reason),
+            message: message.to_owned(),
+            state: Some(if is_deleting(user) { UserState::Deleting } else { UserState::Pending }),
+            ..Verdict::default()
+        };
+        let generation = user.metadata.generation.unwrap_or_default();
+        let new = record(&status, generation, &verdict, &Recorded::default(), Timestamp::now());
+        if let Err(error) = self.save(user, &new).await {
+            debug!(object = %full_name(user), "{error}");
+        }
+        Outcome::Paused
+    }
+}
+
+/// The object's own error: tried again after an hour, doubling to a day (promise I21).
+pub(super) fn own_error_pause(before: u32) -> Duration {
+    const HOUR: u64 = 60 * 60;
+    Duration::from_secs((HOUR << before.min(5)).min(24 * HOUR))
+}
+
+/// The value of `reconcile-requested-at` that no pass has answered yet.
+fn requested(user: &ScimUser, status: &ScimUserStatus) -> Option<String> {
+    let asked = user.annotations().get(crate::api::RECONCILE_REQUESTED_AT)?;
+    (status.last_handled_reconcile_at.as_ref() != Some(asked)).then(|| asked.clone())
+}

@@ -1,0 +1,19 @@
+//! What a process needs to live in a cluster: Lease, metrics, logs, health, shutdown.
+
+mod crds;
+mod election;
+mod health;
+mod lease;
+mod logs;
+mod metrics;
+mod options;
+mod shutdown;
+
+pub use crds::wait_for_crds;
+pub use election::Timing;
+pub use health::{Health, serve};
+pub use lease::{Leadership, LeaseLost, hold};
+pub use logs::init as init_logs;
+pub use metrics::Metrics;
+pub use options::{LogFormat, Options};
+pub use shutdown::on_signal;

@@ -1,0 +1,272 @@
+//! Users and groups in memory, with the indexes that keep large runs fast.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Instant;
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use serde_json::{Value, json};
+
+use super::error::{Fail, Outcome};
+pub(super) use super::record::{Actor, Collection, History, Record};
+use super::record::{active, keys};
+use super::schema::Object;
+
+/// One collection.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    /// Ascending: the order of creation.
+    pub order: Vec<u64>,
+    pub rows: HashMap<u64, Record>,
+    pub by_id: HashMap<String, u64>,
+    pub gone: Vec<Record>,
+    index: HashMap<&'static str, HashMap<String, BTreeSet<u64>>>,
+}
+
+/// Everything.
+#[derive(Debug)]
+pub(super) struct Store {
+    pub users: Table,
+    pub groups: Table,
+    next: u64,
+    random: StdRng,
+    /// What resource locations begin with; empty for none.
+    pub location: String,
+    /// Accounts are found by their first e-mail as it was at creation.
+    pub first_email: bool,
+}
+
+impl Table {
+    /// The resource with that id.
+    pub fn get(&self, id: &str) -> Outcome<&Record> {
+        self.by_id.get(id).and_then(|seq| self.rows.get(seq)).ok_or_else(|| Fail::missing(id))
+    }
+
+    /// The sequence numbers under an index key.
+    pub fn indexed(&self, index: &str, key: &str) -> Option<&BTreeSet<u64>> {
+        self.index.get(index)?.get(key)
+    }
+
+    fn link(&mut self, seq: u64, keys: Vec<(&'static str, String)>) {
+        for (index, key) in keys {
+            let index = self.index.entry(index).or_default();
+            index.entry(key).or_default().insert(seq);
+        }
+    }
+
+    fn unlink(&mut self, seq: u64, keys: Vec<(&'static str, String)>) {
+        for (name, key) in keys {
+            let Some(index) = self.index.get_mut(name) else {
+                continue;
+            };
+            if let Some(set) = index.get_mut(&key) {
+                set.remove(&seq);
+                if set.is_empty() {
+                    index.remove(&key);
+                }
+            }
+        }
+    }
+}
+
+impl Store {
+    /// An empty store whose ids follow from the seed.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            users: Table::default(),
+            groups: Table::default(),
+            next: 1,
+            random: StdRng::seed_from_u64(seed),
+            location: String::new(),
+            first_email: false,
+        }
+    }
+
+    /// One collection.
+    pub fn table(&self, collection: Collection) -> &Table {
+        match collection {
+            Collection::Users => &self.users,
+            Collection::Groups => &self.groups,
+        }
+    }
+
+    pub fn table_mut(&mut self, collection: Collection) -> &mut Table {
+        match collection {
+            Collection::Users => &mut self.users,
+            Collection::Groups => &mut self.groups,
+        }
+    }
+
+    fn fresh_id(&mut self) -> String {
+        let mut bytes: [u8; 16] = self.random.random();
+        bytes[6] = bytes[6] & 0x0f | 0x40;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        let hex = u128::from_be_bytes(bytes);
+        let hex = format!("{hex:032x}");
+        format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    }
+
+    fn taken(&self, collection: Collection, body: &Object, by: Option<u64>) -> Outcome<()> {
+        let Some(name) = collection.unique() else {
+            return Ok(());
+        };
+        let index = if self.first_email { "lookup" } else { name };
+        for (_, key) in keys(collection, body, self.first_email).into_iter().filter(|(found, _)| *found == index) {
+            let others = self.table(collection).indexed(index, &key);
+            if others.is_some_and(|set| set.iter().any(|seq| Some(*seq) != by)) {
+                return Err(Fail::taken(name, &key));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a resource that is already fitted to its schema.
+    pub fn create(&mut self, collection: Collection, mut body: Object, actor: Actor) -> Outcome<&Record> {
+        self.taken(collection, &body, None)?;
+        let id = self.fresh_id();
+        let seq = self.next;
+        self.next += 1;
+        let now = jiff::Timestamp::now();
+        let created = format!("{now:.3}");
+        body.insert("id".into(), id.clone().into());
+        self.stamp(collection, &mut body, &id, &created, seq);
+        let linked = keys(collection, &body, self.first_email);
+        let mut history = History::default();
+        match actor {
+            Actor::Client => history.created = 1,
+            Actor::Hand => history.drifted = 1,
+        }
+        let record = Record { id: id.clone(), body, before: None, changed: Instant::now(), history, version: seq };
+        let table = self.table_mut(collection);
+        table.link(seq, linked);
+        table.order.push(seq);
+        table.by_id.insert(id, seq);
+        Ok(table.rows.entry(seq).or_insert(record))
+    }
+
+    fn stamp(&self, collection: Collection, body: &mut Object, id: &str, created: &str, version: u64) {
+        let kind = collection.kind();
+        let mut urns = vec![Value::from(kind.schema.urn)];
+        let extensions = kind.extensions.iter().map(|schema| schema.urn);
+        urns.extend(extensions.filter(|urn| body.contains_key(*urn)).map(Value::from));
+        body.insert("schemas".into(), urns.into());
+        let now = format!("{:.3}", jiff::Timestamp::now());
+        let meta = json!({
+            "resourceType": kind.name,
+            "created": created,
+            "lastModified": now,
+            "location": format!("{}/{}/{id}", self.location, kind.endpoint),
+            "version": format!("W/\"{version}\""),
+        });
+        body.insert("meta".into(), meta);
+    }
+
+    /// Changes a resource as a whole or not at all.
+    pub fn update(
+        &mut self,
+        collection: Collection,
+        id: &str,
+        actor: Actor,
+        change: impl FnOnce(&mut Object) -> Outcome<()>,
+    ) -> Outcome<&Record> {
+        let table = self.table(collection);
+        let seq = *table.by_id.get(id).ok_or_else(|| Fail::missing(id))?;
+        let old = &table.get(id)?.body;
+        let mut new = old.clone();
+        change(&mut new)?;
+        new.insert("id".into(), id.into());
+        for kept in ["meta", "schemas"] {
+            new.insert(kept.into(), old.get(kept).cloned().unwrap_or_default());
+        }
+        let same = new == *old;
+        let (was, is) = (active(old), active(&new));
+        let old_keys = keys(collection, old, false);
+        if !same {
+            if !self.first_email {
+                self.taken(collection, &new, Some(seq))?;
+            }
+            let created = old.get("meta").and_then(|meta| meta.get("created"));
+            let created = created.and_then(Value::as_str).unwrap_or_default().to_owned();
+            let version = self.next;
+            self.next += 1;
+            self.stamp(collection, &mut new, id, &created, version);
+            let table = self.table_mut(collection);
+            table.unlink(seq, old_keys);
+            // A lookup key of its own is fixed at creation.
+            table.link(seq, keys(collection, &new, false));
+            if let Some(record) = table.rows.get_mut(&seq) {
+                record.before = Some(std::mem::replace(&mut record.body, new));
+                record.changed = Instant::now();
+                record.version = version;
+            }
+        }
+        let record = self.table_mut(collection).rows.get_mut(&seq);
+        let record = record.ok_or_else(|| Fail::missing(id))?;
+        let history = &mut record.history;
+        match actor {
+            Actor::Hand => history.drifted += 1,
+            Actor::Client if same => history.unchanged += 1,
+            Actor::Client => {
+                history.updated += 1;
+                history.deactivated += u64::from(was && !is);
+                history.reactivated += u64::from(!was && is);
+            }
+        }
+        Ok(record)
+    }
+
+    /// Takes a resource away, from the groups it is in too.
+    pub fn delete(&mut self, collection: Collection, id: &str, actor: Actor) -> Outcome<()> {
+        let table = self.table_mut(collection);
+        let seq = table.by_id.remove(id).ok_or_else(|| Fail::missing(id))?;
+        if let Ok(at) = table.order.binary_search(&seq) {
+            table.order.remove(at);
+        }
+        if let Some(mut record) = table.rows.remove(&seq) {
+            match actor {
+                Actor::Client => record.history.deleted += 1,
+                Actor::Hand => record.history.drifted += 1,
+            }
+            let linked = keys(collection, &record.body, true);
+            table.unlink(seq, linked);
+            // Its own lookup key may be an older one.
+            for set in table.index.get_mut("lookup").into_iter().flat_map(HashMap::values_mut) {
+                set.remove(&seq);
+            }
+            table.gone.push(record);
+        }
+        let groups = self.groups.indexed("members.value", id);
+        let groups: Vec<u64> = groups.into_iter().flatten().copied().collect();
+        for seq in groups {
+            let Some(group) = self.groups.rows.get(&seq) else {
+                continue;
+            };
+            let group = group.id.clone();
+            self.update(Collection::Groups, &group, Actor::Hand, |body| {
+                if let Some(Value::Array(members)) = body.get_mut("members") {
+                    members.retain(|one| one.get("value").and_then(Value::as_str) != Some(id));
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The groups a user is in, as the read-only attribute `groups`.
+    pub fn memberships(&self, id: &str) -> Option<Value> {
+        let set = self.groups.indexed("members.value", id)?;
+        let list: Vec<Value> = set
+            .iter()
+            .filter_map(|seq| self.groups.rows.get(seq))
+            .map(|group| {
+                json!({
+                    "value": group.id,
+                    "$ref": format!("{}/Groups/{}", self.location, group.id),
+                    "display": group.body.get("displayName"),
+                    "type": "direct",
+                })
+            })
+            .collect();
+        (!list.is_empty()).then_some(Value::Array(list))
+    }
+}

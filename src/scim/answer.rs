@@ -1,0 +1,153 @@
+//! Judges answers: by their shape, within bounds (promise I25).
+
+use std::time::Duration;
+
+use jiff::{Timestamp, fmt::rfc2822};
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use serde_json::Value;
+
+use super::error::{Class, Error, class_of};
+
+/// The server's words are cut here.
+const DETAIL_LIMIT: usize = 512;
+const REQUEST_ID_LIMIT: usize = 128;
+/// No server makes us wait longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
+
+/// An answer, read whole.
+pub(super) struct Answer {
+    pub what: String,
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body of a 2xx; everything else is an error with its class.
+    pub(super) fn body(&self) -> Result<Body, Error> {
+        if !(200..300).contains(&self.status) {
+            let mut error = self.error(class_of(self.status), None);
+            if (300..400).contains(&self.status) {
+                error.cause = Some("a redirect, which is never followed with a key".into());
+            }
+            return Err(error);
+        }
+        if self.body.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Body::Empty);
+        }
+        match serde_json::from_slice::<Value>(&self.body) {
+            Ok(Value::Object(map)) if map.is_empty() => Ok(Body::EmptyObject),
+            Ok(Value::Object(map)) => Ok(Body::Object(map)),
+            Ok(_) => Err(self.error(Class::NotScim, Some("but the body is no JSON object"))),
+            // Cut off on the way, or of another kind altogether.
+            Err(error) if error.is_eof() => Err(self.error(Class::Timeout, Some("but the body breaks off"))),
+            Err(_) => Err(self.error(Class::NotScim, Some("but the body isn't JSON"))),
+        }
+    }
+
+    pub(super) fn error(&self, class: Class, cause: Option<&str>) -> Error {
+        Error {
+            class,
+            what: self.what.clone(),
+            status: Some(self.status),
+            cause: cause.map(str::to_owned),
+            detail: self.detail(),
+            retry_after: self.wait(),
+            request_id: self.request_id(),
+            unresolvable: false,
+        }
+    }
+
+    /// Only the `detail` or `errors` of a SCIM-shaped answer is ever shown.
+    fn detail(&self) -> Option<String> {
+        let Ok(Value::Object(map)) = serde_json::from_slice(&self.body) else { return None };
+        let text = match (map.get("detail"), map.get("errors")) {
+            (Some(Value::String(detail)), _) => detail.clone(),
+            (_, Some(Value::Array(errors))) => errors.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; "),
+            _ => return None,
+        };
+        let text = bounded(&text, DETAIL_LIMIT);
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// The server's id of the request, under the names that are in use.
+    pub(super) fn request_id(&self) -> Option<String> {
+        [
+            "x-request-id",
+            "x-amzn-requestid",
+            "x-github-request-id",
+            "x-okta-request-id",
+            "x-correlation-id",
+            "request-id",
+        ]
+        .iter()
+        .find_map(|name| self.headers.get(*name)?.to_str().ok())
+        .map(|id| bounded(id, REQUEST_ID_LIMIT))
+    }
+
+    /// `Retry-After` (RFC 9110 §10.2.3: seconds or a date), else `X-RateLimit-Reset` where nothing remains.
+    pub(super) fn wait(&self) -> Option<Duration> {
+        let text = |name: &str| self.headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+        let told = text(RETRY_AFTER.as_str()).and_then(|value| {
+            value.parse::<u64>().ok().map(Duration::from_secs).or_else(|| {
+                let date = rfc2822::parse(value).ok()?.timestamp();
+                Duration::try_from(date.duration_since(Timestamp::now())).ok()
+            })
+        });
+        let spent = self.status == 429 || text("x-ratelimit-remaining") == Some("0");
+        let reset = || text("x-ratelimit-reset").and_then(|value| value.parse().ok()).map(Duration::from_secs);
+        told.or_else(|| spent.then(reset).flatten()).map(|wait| wait.min(LONGEST_WAIT))
+    }
+}
+
+/// What a 2xx carried.
+pub(super) enum Body {
+    /// Nothing.
+    Empty,
+    /// `{}`.
+    EmptyObject,
+    /// A JSON object.
+    Object(serde_json::Map<String, Value>),
+}
+
+fn bounded(text: &str, limit: usize) -> String {
+    text.chars().filter(|c| !c.is_control()).take(limit).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn answer(status: u16, body: &[u8], headers: &[(&'static str, &str)]) -> Answer {
+        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        Answer { what: "GET /Users".into(), status, headers, body: body.to_vec() }
+    }
+
+    proptest! {
+        #[test]
+        fn i25_no_answer_makes_it_panic(status in 100_u16..600, body in proptest::collection::vec(any::<u8>(), 0..200), retry in "[ -~]{0,40}") {
+            let answer = answer(status, &body, &[("retry-after", &retry)]);
+            if let Err(error) = answer.body() {
+                prop_assert!(error.to_string().len() < 2000);
+                prop_assert!(error.retry_after().is_none_or(|wait| wait <= LONGEST_WAIT));
+            }
+        }
+    }
+
+    #[test]
+    fn i25_only_scim_shaped_words_are_shown() {
+        assert_eq!(answer(400, b"<html>secret</html>", &[]).body().err().unwrap().detail(), None);
+        let datadog = answer(400, br#"{"errors":["bad\u0007 thing"]}"#, &[]).body().err().unwrap();
+        assert_eq!(datadog.detail(), Some("bad thing"));
+    }
+
+    #[test]
+    fn i19_the_server_says_how_long() {
+        let wait = |headers: &[(&'static str, &str)]| answer(429, b"", headers).wait();
+        assert_eq!(wait(&[("retry-after", "7")]), Some(Duration::from_secs(7)));
+        assert_eq!(wait(&[("retry-after", "999999")]), Some(LONGEST_WAIT));
+        assert_eq!(wait(&[("x-ratelimit-reset", "3")]), Some(Duration::from_secs(3)));
+        assert!(wait(&[("retry-after", "Fri, 31 Dec 2100 23:59:59 GMT")]).is_some());
+    }
+}

@@ -1,0 +1,74 @@
+//! Keys. They never show in `Debug`, errors or logs.
+
+use std::fmt;
+
+use base64::Engine as _;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+
+/// A key, and how it is sent.
+pub enum Credentials {
+    /// `Authorization: Bearer …`, RFC 6750.
+    Bearer(SecretString),
+    /// HTTP Basic, RFC 7617.
+    Basic {
+        /// The account.
+        username: String,
+        /// Its password.
+        password: SecretString,
+    },
+    /// Headers of the server's own.
+    Headers(Vec<(HeaderName, SecretString)>),
+}
+
+impl Credentials {
+    /// The headers that carry the key, marked as sensitive.
+    pub(super) fn headers(&self) -> Result<HeaderMap, InvalidHeaderValue> {
+        let mut headers = HeaderMap::new();
+        match self {
+            Self::Bearer(token) => {
+                headers.insert(AUTHORIZATION, sensitive(&format!("Bearer {}", token.expose_secret()))?);
+            }
+            Self::Basic { username, password } => {
+                let pair = format!("{username}:{}", password.expose_secret());
+                let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
+                headers.insert(AUTHORIZATION, sensitive(&format!("Basic {encoded}"))?);
+            }
+            Self::Headers(list) => {
+                for (name, value) in list {
+                    headers.insert(name.clone(), sensitive(value.expose_secret())?);
+                }
+            }
+        }
+        Ok(headers)
+    }
+}
+
+fn sensitive(text: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+    let mut value = HeaderValue::from_str(text)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bearer(_) => "Bearer(…)",
+            Self::Basic { .. } => "Basic(…)",
+            Self::Headers(_) => "Headers(…)",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i23_keys_never_show() {
+        let basic = Credentials::Basic { username: "svc".into(), password: "hunter2".to_owned().into() };
+        let bearer = Credentials::Bearer("hunter2".to_owned().into());
+        let headers = bearer.headers().unwrap();
+        assert!(!format!("{basic:?} {bearer:?} {headers:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,424 @@
+//! The client: one request a call, bounded in time and size, never redirected.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, CONTENT_TYPE, IF_MATCH};
+use reqwest::{Certificate, Method, RequestBuilder, redirect};
+use serde_json::{Value, json};
+use tokio::time::{Instant, timeout_at};
+use tracing::debug;
+use url::Url;
+
+use super::answer::{Answer, Body};
+use super::auth::Credentials;
+use super::error::{Class, Error};
+use super::filter;
+use super::host::is_link_local;
+use super::patch::PatchOperation;
+use super::profile::{ContentType, Profile};
+use super::resource::{Attributes, Resource, fold};
+
+const CORE_USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+const CORE_GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
+const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+
+/// No answer may be larger, after decompression.
+const BODY_LIMIT: usize = 16 * 1024 * 1024;
+
+/// What a client is made of.
+pub struct ClientConfig {
+    /// The base URL; a query in it is left out.
+    pub base_url: Url,
+    /// The key.
+    pub credentials: Credentials,
+    /// Further certificate authorities, in PEM.
+    pub ca_bundle: Option<Vec<u8>>,
+    /// How long a connection may take.
+    pub connect_timeout: Duration,
+    /// How long a request may take.
+    pub request_timeout: Duration,
+    /// The server's dialect.
+    pub profile: Profile,
+    /// `User-Agent`; some servers refuse requests without one.
+    pub user_agent: String,
+}
+
+/// Why a client can't be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The key has characters that no header may carry.
+    #[error("the key has characters that can't be sent in a header; look for a newline or a space in it")]
+    Key,
+    /// The CA bundle isn't PEM.
+    #[error("the CA bundle is not a list of certificates in PEM: {0}")]
+    CaBundle(reqwest::Error),
+    /// The client could not be made.
+    #[error("the HTTP client could not be made: {0}")]
+    Client(reqwest::Error),
+}
+
+/// A collection, RFC 7644 §3.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `/Users`.
+    Users,
+    /// `/Groups`.
+    Groups,
+}
+
+impl Kind {
+    fn path(self) -> &'static str {
+        match self {
+            Self::Users => "Users",
+            Self::Groups => "Groups",
+        }
+    }
+
+    fn schema(self) -> &'static str {
+        match self {
+            Self::Users => CORE_USER,
+            Self::Groups => CORE_GROUP,
+        }
+    }
+}
+
+/// One page of a list.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// The resources on it.
+    pub resources: Vec<Resource>,
+    /// `totalResults`, which is not always true.
+    pub total: Option<u64>,
+}
+
+/// A write that took effect.
+#[derive(Clone, Debug, Default)]
+pub struct Written {
+    /// The resource as the answer shows it, where it does.
+    pub resource: Option<Resource>,
+    /// The server's id of the request.
+    pub request_id: Option<String>,
+    /// How long the server asks to wait before the next request.
+    pub pause: Option<Duration>,
+}
+
+/// A way to one server. Cloning shares its connections.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+    timeout: Duration,
+    /// The server refused `application/scim+json` once.
+    plain_json: Arc<AtomicBool>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("base", &self.base.as_str()).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Makes a client; sends nothing.
+    pub fn new(config: ClientConfig) -> Result<Self, ConfigError> {
+        // Already installed by someone else is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let headers = config.credentials.headers().map_err(|_| ConfigError::Key)?;
+        let mut base = config.base_url;
+        base.set_query(None);
+        base.set_fragment(None);
+        let mut builder = reqwest::Client::builder()
+            .default_headers(headers)
+            .user_agent(config.user_agent)
+            .redirect(redirect::Policy::none())
+            .connect_timeout(config.connect_timeout)
+            .dns_resolver(Arc::new(Resolver))
+            .pool_max_idle_per_host(32);
+        if super::host::is_loopback_http(&base) {
+            builder = builder.no_proxy();
+        }
+        if let Some(bundle) = config.ca_bundle {
+            let certificates = Certificate::from_pem_bundle(&bundle).map_err(ConfigError::CaBundle)?;
+            builder = builder.tls_certs_merge(certificates);
+        }
+        Ok(Self {
+            http: builder.build().map_err(ConfigError::Client)?,
+            base,
+            timeout: config.request_timeout,
+            plain_json: Arc::new(AtomicBool::new(config.profile.content_type == ContentType::Json)),
+        })
+    }
+
+    /// One page, RFC 7644 §3.4.2.4; `startIndex` and `count` are always sent.
+    pub async fn list(&self, kind: Kind, start_index: u64, count: u32, deadline: Instant) -> Result<Page, Error> {
+        let mut url = self.url(kind, None);
+        url.set_query(Some(&format!("startIndex={start_index}&count={count}")));
+        self.page(kind, url, deadline).await
+    }
+
+    /// Asks for one user: the shape of the answer tells whether this is SCIM.
+    pub async fn probe(&self, deadline: Instant) -> Result<Page, Error> {
+        self.list(Kind::Users, 1, 1, deadline).await
+    }
+
+    /// The resources whose attribute equals the value, each hit checked against what was asked.
+    pub async fn find(
+        &self,
+        kind: Kind,
+        attribute: &str,
+        value: &str,
+        deadline: Instant,
+    ) -> Result<Vec<Resource>, Error> {
+        let mut url = self.url(kind, None);
+        let filter = filter::eq(attribute, value);
+        url.query_pairs_mut().append_pair("filter", &filter).append_pair("startIndex", "1").append_pair("count", "10");
+        // Form encoding writes a space as `+`, which not every server reads as one.
+        let query = url.query().unwrap_or_default().replace('+', "%20");
+        url.set_query(Some(&query));
+        let page = self.page(kind, url, deadline).await?;
+        Ok(page.resources.into_iter().filter(|hit| fits(hit, attribute, value)).collect())
+    }
+
+    /// One resource, RFC 7644 §3.4.1.
+    pub async fn get(&self, kind: Kind, id: &str, deadline: Instant) -> Result<Resource, Error> {
+        let answer = self.send(Method::GET, kind, self.url(kind, Some(id)), None, None, deadline).await?;
+        match answer.body()? {
+            Body::Object(map) if map.get("id").and_then(Value::as_str) == Some(id) => Ok(Resource(map)),
+            _ => Err(answer.error(Class::NotScim, Some("but the body isn't the resource that was asked for"))),
+        }
+    }
+
+    /// POST, RFC 7644 §3.3. An answer without an id is [`Class::Empty`]: it must be looked for.
+    pub async fn create(&self, kind: Kind, body: &Attributes, deadline: Instant) -> Result<Written, Error> {
+        let body = with_schemas(kind, body);
+        let answer = self.send(Method::POST, kind, self.url(kind, None), Some(&body), None, deadline).await?;
+        match answer.body()? {
+            Body::Object(map) if map.get("id").is_some_and(Value::is_string) => Ok(written(&answer, Some(map))),
+            Body::Object(_) => Err(answer.error(Class::NotScim, Some("but the body isn't a resource with an id"))),
+            Body::Empty | Body::EmptyObject => Err(answer.error(Class::Empty, Some("with nothing in it"))),
+        }
+    }
+
+    /// PUT, RFC 7644 §3.5.1.
+    pub async fn replace(
+        &self,
+        kind: Kind,
+        id: &str,
+        body: &Attributes,
+        if_match: Option<&str>,
+        deadline: Instant,
+    ) -> Result<Written, Error> {
+        let body = with_schemas(kind, body);
+        let answer = self.send(Method::PUT, kind, self.url(kind, Some(id)), Some(&body), if_match, deadline).await?;
+        shown(&answer)
+    }
+
+    /// PATCH, RFC 7644 §3.5.2.
+    pub async fn patch(
+        &self,
+        kind: Kind,
+        id: &str,
+        operations: &[PatchOperation],
+        if_match: Option<&str>,
+        deadline: Instant,
+    ) -> Result<Written, Error> {
+        let body = json!({"schemas": [PATCH_OP], "Operations": operations});
+        let answer = self.send(Method::PATCH, kind, self.url(kind, Some(id)), Some(&body), if_match, deadline).await?;
+        shown(&answer)
+    }
+
+    /// DELETE, RFC 7644 §3.6.
+    pub async fn delete(&self, kind: Kind, id: &str, deadline: Instant) -> Result<Written, Error> {
+        let answer = self.send(Method::DELETE, kind, self.url(kind, Some(id)), None, None, deadline).await?;
+        answer.body()?;
+        Ok(written(&answer, None))
+    }
+
+    async fn page(&self, kind: Kind, url: Url, deadline: Instant) -> Result<Page, Error> {
+        let answer = self.send(Method::GET, kind, url, None, None, deadline).await?;
+        let map = match answer.body()? {
+            Body::Object(map) => map,
+            Body::Empty | Body::EmptyObject => {
+                return Err(
+                    answer.error(Class::NotScim, Some("but with nothing in it, as a deactivated directory does"))
+                );
+            }
+        };
+        let list = Resource(map);
+        let total = list.get("totalResults").and_then(Value::as_u64);
+        match (list.get("Resources"), total) {
+            (Some(Value::Array(resources)), _) => Ok(Page {
+                resources: resources.iter().filter_map(Value::as_object).cloned().map(Resource).collect(),
+                total,
+            }),
+            (None | Some(Value::Null), Some(0)) => Ok(Page { resources: Vec::new(), total }),
+            _ => Err(answer.error(Class::NotScim, Some("but the body isn't a SCIM list"))),
+        }
+    }
+
+    fn url(&self, kind: Kind, id: Option<&str>) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push(kind.path());
+            segments.extend(id);
+        }
+        url
+    }
+
+    /// Sends once; a 415 is asked once again in the other content type, and that one is remembered.
+    async fn send(
+        &self,
+        method: Method,
+        kind: Kind,
+        url: Url,
+        body: Option<&Value>,
+        if_match: Option<&str>,
+        deadline: Instant,
+    ) -> Result<Answer, Error> {
+        let what = what(&method, kind, &url, &self.base);
+        let mut answer = self.exchange(&method, &what, url.clone(), body, if_match, deadline).await?;
+        if answer.status == 415 && body.is_some() {
+            self.plain_json.fetch_xor(true, Ordering::Relaxed);
+            answer = self.exchange(&method, &what, url, body, if_match, deadline).await?;
+        }
+        Ok(answer)
+    }
+
+    async fn exchange(
+        &self,
+        method: &Method,
+        what: &str,
+        url: Url,
+        body: Option<&Value>,
+        if_match: Option<&str>,
+        deadline: Instant,
+    ) -> Result<Answer, Error> {
+        let began = Instant::now();
+        let until = deadline.min(began + self.timeout);
+        if until <= began {
+            return Err(Error::new(Class::Timeout, what, "there was no time left to send it"));
+        }
+        let mut request =
+            self.http.request(method.clone(), url).header(ACCEPT, "application/scim+json, application/json");
+        if let Some(body) = body {
+            let plain = self.plain_json.load(Ordering::Relaxed);
+            request = request.header(CONTENT_TYPE, if plain { "application/json" } else { "application/scim+json" });
+            request = request.body(body.to_string());
+        }
+        if let Some(version) = if_match {
+            request = request.header(IF_MATCH, version);
+        }
+        let answer = match timeout_at(until, receive(request, what)).await {
+            Ok(answer) => answer?,
+            Err(_) => return Err(Error::new(Class::Timeout, what, "no answer in time")),
+        };
+        debug!(
+            request = what,
+            status = answer.status,
+            request_id = answer.request_id().as_deref().unwrap_or("-"),
+            elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "answered"
+        );
+        Ok(answer)
+    }
+}
+
+/// Method and path; neither host nor the values of a query.
+fn what(method: &Method, kind: Kind, url: &Url, base: &Url) -> String {
+    let path = url.path().strip_prefix(base.path().trim_end_matches('/')).unwrap_or(kind.path());
+    let filtered = if url.query().is_some_and(|query| query.contains("filter=")) { "?filter=…" } else { "" };
+    format!("{method} {path}{filtered}")
+}
+
+async fn receive(request: RequestBuilder, what: &str) -> Result<Answer, Error> {
+    let mut response = request.send().await.map_err(|error| transport(what, &error))?;
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| transport(what, &error))? {
+        if body.len() + chunk.len() > BODY_LIMIT {
+            return Err(Error::new(Class::NotScim, what, "the answer is larger than 16 MiB"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { what: what.to_owned(), status, headers, body })
+}
+
+/// The class of a transport error; the causes are walked because reqwest's own text hides them.
+fn transport(what: &str, error: &reqwest::Error) -> Error {
+    let mut causes = Vec::new();
+    let mut next: Option<&dyn std::error::Error> = std::error::Error::source(error);
+    while let Some(cause) = next {
+        causes.push(cause.to_string());
+        next = cause.source();
+    }
+    let text = causes.join(": ");
+    let lower = text.to_lowercase();
+    let class = if error.is_timeout() {
+        Class::Timeout
+    } else if ["certificate", "tls", "handshake", "ssl"].iter().any(|word| lower.contains(word)) {
+        Class::Tls
+    } else if error.is_connect() {
+        Class::Unreachable
+    } else {
+        Class::Transient
+    };
+    let cause: String =
+        if text.is_empty() { "the connection failed".to_owned() } else { text.chars().take(300).collect() };
+    let mut found = Error::new(class, what, cause);
+    found.unresolvable = lower.contains("dns error") || lower.contains("failed to lookup");
+    found
+}
+
+/// Whether a hit is what was asked for: not every server filters by what it is told.
+fn fits(hit: &Resource, attribute: &str, value: &str) -> bool {
+    match attribute {
+        "userName" => {
+            let wanted = fold(value);
+            hit.user_name().is_some_and(|name| fold(name) == wanted) || hit.emails().any(|email| fold(email) == wanted)
+        }
+        attribute => hit.get(attribute).and_then(Value::as_str) == Some(value),
+    }
+}
+
+/// The body with its `schemas` (RFC 7643 §3): the core one, and those of the extensions used.
+fn with_schemas(kind: Kind, body: &Attributes) -> Value {
+    let mut schemas = vec![json!(kind.schema())];
+    schemas.extend(body.keys().filter(|key| key.to_ascii_lowercase().starts_with("urn:")).map(|key| json!(key)));
+    let mut body = body.clone();
+    body.insert("schemas".into(), Value::Array(schemas));
+    Value::Object(body)
+}
+
+fn written(answer: &Answer, resource: Option<Attributes>) -> Written {
+    Written { resource: resource.map(Resource), request_id: answer.request_id(), pause: answer.wait() }
+}
+
+/// The answer to a change: it may show the resource, or say nothing, which both are legal.
+fn shown(answer: &Answer) -> Result<Written, Error> {
+    match answer.body()? {
+        Body::Object(map) if map.get("id").is_some_and(Value::is_string) => Ok(written(answer, Some(map))),
+        Body::Object(_) => Err(answer.error(Class::NotScim, Some("but the body isn't the resource"))),
+        Body::Empty | Body::EmptyObject => Ok(written(answer, None)),
+    }
+}
+
+/// The system's resolver, less the addresses that never get a key.
+struct Resolver;
+
+impl reqwest::dns::Resolve for Resolver {
+    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        Box::pin(async move {
+            let found =
+                tokio::net::lookup_host((name.as_str(), 0)).await.map_err(|error| format!("dns error: {error}"))?;
+            let allowed: Vec<_> = found.filter(|address| !is_link_local(address.ip())).collect();
+            if allowed.is_empty() {
+                return Err("dns error: the name leads to link-local addresses only".into());
+            }
+            let addresses: reqwest::dns::Addrs = Box::new(allowed.into_iter());
+            Ok(addresses)
+        })
+    }
+}

@@ -1,0 +1,169 @@
+//! Errors have exactly one class each (promise I21), and it is decided here.
+
+use std::fmt;
+use std::time::Duration;
+
+/// What an error means for whoever sent the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// 429: fewer requests.
+    Throttled,
+    /// 408, 425, 5xx: try again.
+    Transient,
+    /// 401: the key.
+    Credential,
+    /// 403: the key's permission.
+    Forbidden,
+    /// 404: the account, or the whole path.
+    NotFound,
+    /// 409: something is there already.
+    Conflict,
+    /// 412: it was changed meanwhile.
+    Precondition,
+    /// 415: the other content type.
+    ContentType,
+    /// 405, 501: the profile doesn't fit.
+    Unsupported,
+    /// A redirect, or a 2xx that isn't SCIM.
+    NotScim,
+    /// Any other 4xx: this very request.
+    Rejected,
+    /// No connection.
+    Unreachable,
+    /// No trust.
+    Tls,
+    /// No answer in time, or none that ended.
+    Timeout,
+    /// A 2xx to a creation that shows nothing.
+    Empty,
+}
+
+/// The class of a status that isn't 2xx.
+pub(super) fn class_of(status: u16) -> Class {
+    match status {
+        401 => Class::Credential,
+        403 => Class::Forbidden,
+        404 => Class::NotFound,
+        405 | 501 => Class::Unsupported,
+        409 => Class::Conflict,
+        412 => Class::Precondition,
+        415 => Class::ContentType,
+        429 => Class::Throttled,
+        408 | 425 | 500..=599 => Class::Transient,
+        400..=499 => Class::Rejected,
+        _ => Class::NotScim,
+    }
+}
+
+/// A request that did not succeed.
+#[derive(Clone, Debug)]
+pub struct Error {
+    pub(super) class: Class,
+    /// Method and path, without the query's values.
+    pub(super) what: String,
+    pub(super) status: Option<u16>,
+    /// What happened, where no status says it.
+    pub(super) cause: Option<String>,
+    pub(super) detail: Option<String>,
+    pub(super) retry_after: Option<Duration>,
+    pub(super) request_id: Option<String>,
+    pub(super) unresolvable: bool,
+}
+
+impl Error {
+    pub(super) fn new(class: Class, what: &str, cause: impl Into<String>) -> Self {
+        Self {
+            class,
+            what: what.to_owned(),
+            status: None,
+            cause: Some(cause.into()),
+            detail: None,
+            retry_after: None,
+            request_id: None,
+            unresolvable: false,
+        }
+    }
+
+    /// A listing that brought new ids on every page, for longer than any server has accounts.
+    pub fn endless_listing() -> Self {
+        Self::new(Class::NotScim, "GET /Users", "the listing never ends")
+    }
+
+    /// Its class.
+    pub fn class(&self) -> Class {
+        self.class
+    }
+
+    /// The HTTP status, where there was an answer.
+    pub fn status(&self) -> Option<u16> {
+        self.status
+    }
+
+    /// The server's own words, bounded, from a SCIM-shaped answer only.
+    pub fn detail(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+
+    /// How long the server asks to wait; at most an hour.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// The server's id of the request.
+    pub fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+
+    /// The host's name doesn't resolve.
+    pub fn is_unresolvable(&self) -> bool {
+        self.unresolvable
+    }
+
+    fn advice(&self) -> &'static str {
+        match self.class {
+            Class::Throttled => "the server asks for fewer requests; lower spec.rateLimits if this lasts",
+            Class::Credential => "the server refuses the key; put a valid one into the Secret",
+            Class::Forbidden => "the key lacks a permission; grant it at the server",
+            Class::NotFound => "check spec.baseUrl if every request meets this",
+            Class::NotScim => "check spec.baseUrl: it must be that of the SCIM API, and the directory must be active",
+            Class::Unreachable => "check the host, the port and the network policy",
+            Class::Tls => "check the server's certificate; spec.tls.caBundle names a CA of your own",
+            Class::Unsupported => "the server doesn't know this method",
+            _ => "",
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.what)?;
+        match (self.status, &self.cause) {
+            (Some(status), Some(cause)) => write!(f, "the server answered {status}, {cause}")?,
+            (Some(status), None) => write!(f, "the server answered {status}")?,
+            (None, Some(cause)) => f.write_str(cause)?,
+            (None, None) => f.write_str("no answer")?,
+        }
+        if let Some(detail) = &self.detail {
+            write!(f, " ({detail})")?;
+        }
+        let advice = self.advice();
+        if advice.is_empty() { Ok(()) } else { write!(f, "; {advice}") }
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i21_every_status_has_exactly_one_class() {
+        for status in 100..600 {
+            let class = class_of(status);
+            let retried = matches!(class, Class::Throttled | Class::Transient);
+            assert_eq!(retried, matches!(status, 408 | 425 | 429 | 500 | 502..=599), "{status}");
+            assert_eq!(class == Class::NotScim, status < 400, "{status}");
+        }
+    }
+}

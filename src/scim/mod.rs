@@ -1,0 +1,21 @@
+//! SCIM 2.0 on the wire (RFC 7643, RFC 7644). Knows nothing of Kubernetes.
+//!
+//! Lenient on read, strict on write; the shape of an answer counts, not its status code alone.
+
+mod answer;
+mod auth;
+mod client;
+mod error;
+mod filter;
+mod host;
+mod patch;
+mod profile;
+mod resource;
+
+pub use auth::Credentials;
+pub use client::{Client, ClientConfig, ConfigError, Kind, Page, Written};
+pub use error::{Class, Error};
+pub use host::{forbidden_host, is_loopback_http};
+pub use patch::{Op, PatchOperation};
+pub use profile::{ContentType, MatchBy, Paging, PatchPaths, Profile, WriteMethod};
+pub use resource::{Attributes, Resource, fold};

@@ -1,0 +1,107 @@
+//! Dialects as data: what a server does otherwise than RFC 7644, in documented fields.
+
+/// How accounts are changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteMethod {
+    /// PATCH, RFC 7644 §3.5.2.
+    Patch,
+    /// GET, merge and PUT, RFC 7644 §3.5.1.
+    Put,
+}
+
+/// How entries of lists are changed by PATCH.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PatchPaths {
+    /// By a path with a filter.
+    Filter,
+    /// The whole list is replaced.
+    Whole,
+}
+
+/// How the server pages its lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paging {
+    /// By `startIndex` and `count`, RFC 7644 §3.4.2.4.
+    Index,
+    /// Not at all.
+    None,
+}
+
+/// The content type of requests; that of answers is never enforced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContentType {
+    /// `application/scim+json`, RFC 7644 §3.1.
+    ScimJson,
+    /// `application/json`.
+    Json,
+}
+
+/// Which value the server's `userName` filter looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MatchBy {
+    /// The userName.
+    UserName,
+    /// The first e-mail address.
+    Email,
+}
+
+/// A dialect.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Profile {
+    /// How accounts are changed.
+    pub write_users: WriteMethod,
+    /// How entries of lists are changed by PATCH.
+    pub patch_paths: PatchPaths,
+    /// PATCH knows `remove`; where it doesn't, `""` is sent.
+    pub patch_remove: bool,
+    /// The attributes that accounts may be filtered by.
+    pub filters: Vec<String>,
+    /// Which value the `userName` filter looks at.
+    pub match_by: MatchBy,
+    /// How lists are paged.
+    pub paging: Paging,
+    /// Accounts a page.
+    pub page_size: u32,
+    /// `totalResults` may end a listing.
+    pub trust_totals: bool,
+    /// The content type of requests.
+    pub content_type: ContentType,
+    /// Accounts have an `externalId`.
+    pub external_id: bool,
+    /// A deleted person can never be provisioned again.
+    pub delete_irreversible: bool,
+}
+
+impl Profile {
+    /// A server that follows the RFCs.
+    pub fn generic() -> Self {
+        Self {
+            write_users: WriteMethod::Patch,
+            patch_paths: PatchPaths::Filter,
+            patch_remove: true,
+            filters: vec!["userName".into(), "externalId".into()],
+            match_by: MatchBy::UserName,
+            paging: Paging::Index,
+            page_size: 100,
+            trust_totals: false,
+            content_type: ContentType::ScimJson,
+            external_id: true,
+            delete_irreversible: false,
+        }
+    }
+
+    /// SAML Jackson (Ory Polis): PUT is its most deterministic write; its filter and its uniqueness look at the
+    /// first e-mail; its totals stop at 50.
+    pub fn jackson() -> Self {
+        Self {
+            write_users: WriteMethod::Put,
+            patch_paths: PatchPaths::Whole,
+            patch_remove: false,
+            filters: vec!["userName".into()],
+            match_by: MatchBy::Email,
+            page_size: 50,
+            content_type: ContentType::Json,
+            ..Self::generic()
+        }
+    }
+}

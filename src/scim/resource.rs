@@ -1,0 +1,64 @@
+//! A resource as a server shows it, RFC 7643 §3: read leniently.
+
+use serde_json::{Map, Value};
+
+/// The attributes of a resource.
+pub type Attributes = Map<String, Value>;
+
+/// A resource as a server shows it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Resource(pub Attributes);
+
+impl Resource {
+    /// An attribute, its name compared without regard to case (RFC 7643 §2.1).
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0
+            .get(name)
+            .or_else(|| self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
+    }
+
+    /// The server's id of it.
+    pub fn id(&self) -> Option<&str> {
+        self.text("id")
+    }
+
+    /// `userName`.
+    pub fn user_name(&self) -> Option<&str> {
+        self.text("userName")
+    }
+
+    /// `externalId`.
+    pub fn external_id(&self) -> Option<&str> {
+        self.text("externalId")
+    }
+
+    /// `active`; some servers show it as a string.
+    pub fn active(&self) -> Option<bool> {
+        match self.get("active")? {
+            Value::Bool(active) => Some(*active),
+            Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
+            Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
+            _ => None,
+        }
+    }
+
+    /// `meta.version`, RFC 7644 §3.14.
+    pub fn version(&self) -> Option<&str> {
+        self.get("meta")?.get("version")?.as_str()
+    }
+
+    /// The values of `emails`.
+    pub fn emails(&self) -> impl Iterator<Item = &str> {
+        let list = self.get("emails").and_then(Value::as_array);
+        list.into_iter().flatten().filter_map(|email| email.get("value").and_then(Value::as_str).or(email.as_str()))
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.get(name)?.as_str().filter(|text| !text.is_empty())
+    }
+}
+
+/// Folds letter case, for `userName` and e-mail addresses (RFC 7643 §4.1.1: `caseExact` is false).
+pub fn fold(text: &str) -> String {
+    text.to_lowercase()
+}

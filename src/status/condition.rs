@@ -1,0 +1,49 @@
+//! Conditions after the Kubernetes API conventions.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+/// A condition's message is cut here: it goes to everyone who may read the object.
+const MESSAGE_LIMIT: usize = 1024;
+
+/// A condition as it would be if it had not been there before.
+pub fn fresh_condition(
+    kind: &str,
+    status: &str,
+    reason: &str,
+    message: &str,
+    generation: i64,
+    now: Timestamp,
+) -> Condition {
+    Condition {
+        type_: kind.to_owned(),
+        status: status.to_owned(),
+        reason: reason.to_owned(),
+        message: message.chars().filter(|c| !c.is_control()).take(MESSAGE_LIMIT).collect(),
+        last_transition_time: Time(whole_seconds(now)),
+        observed_generation: Some(generation),
+    }
+}
+
+/// Puts a condition in place; its transition time stays unless its status changed.
+pub fn set_condition(conditions: &mut Vec<Condition>, mut condition: Condition) {
+    match conditions.iter_mut().find(|known| known.type_ == condition.type_) {
+        Some(known) => {
+            if known.status == condition.status {
+                condition.last_transition_time = known.last_transition_time.clone();
+            }
+            *known = condition;
+        }
+        None => conditions.push(condition),
+    }
+}
+
+/// Takes a condition away.
+pub fn unset_condition(conditions: &mut Vec<Condition>, kind: &str) {
+    conditions.retain(|known| known.type_ != kind);
+}
+
+/// Kubernetes keeps whole seconds; more would make a difference where there is none.
+pub fn whole_seconds(now: Timestamp) -> Timestamp {
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
+}

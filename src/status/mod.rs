@@ -1,0 +1,7 @@
+//! Pure: (verdict, old status, now) → new status. Conditions keep their transition time.
+
+mod condition;
+mod user;
+
+pub use condition::{fresh_condition, set_condition, unset_condition, whole_seconds};
+pub use user::{Recorded, record};

@@ -1,0 +1,113 @@
+//! The status of a ScimUser.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::condition::{fresh_condition, set_condition, unset_condition, whole_seconds};
+use crate::api::{Also, DriftedAttribute, IgnoredAttribute, LastOperation, OperationType, ScimUserStatus, UserState};
+use crate::plan::Verdict;
+
+/// Lists in status are bounded; what is cut is still enforced.
+const MANAGED_LIMIT: usize = 100;
+const DRIFT_LIMIT: usize = 20;
+const IGNORED_LIMIT: usize = 50;
+
+/// What was done in a pass, beside the verdict at its end.
+#[derive(Clone, Debug, Default)]
+pub struct Recorded {
+    /// The last request that took effect: its type, attributes and request id.
+    pub operation: Option<(OperationType, Vec<String>, Option<String>)>,
+    /// The annotation `reconcile-requested-at` that this pass answers.
+    pub answered: Option<String>,
+}
+
+/// The status after a pass. Equal to `old` when nothing changed, so that nothing need be written.
+pub fn record(
+    old: &ScimUserStatus,
+    generation: i64,
+    verdict: &Verdict,
+    recorded: &Recorded,
+    now: Timestamp,
+) -> ScimUserStatus {
+    let mut status = old.clone();
+    if verdict.executed {
+        status.observed_generation = Some(generation);
+    }
+    if let Some(state) = verdict.state {
+        status.state = Some(state);
+    }
+    if verdict.active.is_some() {
+        status.active = verdict.active;
+    }
+    if let Some(active) = verdict.applied_active {
+        status.last_applied_active = active;
+    }
+    if let Some(managed) = &verdict.managed {
+        let names = managed.iter().take(MANAGED_LIMIT).map(ToString::to_string).collect::<Vec<_>>();
+        status.managed_attributes = some_unless_empty(names);
+    }
+    if verdict.executed {
+        let drift = verdict.drift.iter().take(DRIFT_LIMIT).map(|path| DriftedAttribute { path: path.to_string() });
+        status.drift = some_unless_empty(drift.collect());
+    }
+    if let Some(user_name) = &verdict.user_name {
+        status.user_name = Some(user_name.clone());
+    }
+    if let Some(ignored) = &verdict.ignored {
+        let known = old.ignored_attributes.clone().unwrap_or_default();
+        let entries = ignored.iter().take(IGNORED_LIMIT).map(|entry| {
+            let path = entry.path.to_string();
+            let digest = (!entry.digest.is_empty()).then(|| entry.digest.clone());
+            let same =
+                known.iter().find(|other| other.path == path && other.digest == digest && other.reason == entry.reason);
+            IgnoredAttribute {
+                path,
+                reason: entry.reason,
+                generation: same.map_or(Some(generation), |other| other.generation),
+                digest,
+            }
+        });
+        status.ignored_attributes = some_unless_empty(entries.collect());
+    }
+    if let Some((kind, attributes, request_id)) = &recorded.operation {
+        status.last_operation = Some(LastOperation {
+            type_: *kind,
+            at: Time(whole_seconds(now)),
+            attributes: some_unless_empty(attributes.iter().take(MANAGED_LIMIT).cloned().collect()),
+            request_id: request_id.clone(),
+        });
+    }
+    if recorded.answered.is_some() {
+        status.last_handled_reconcile_at.clone_from(&recorded.answered);
+    }
+    conditions(&mut status, generation, verdict, now);
+    status
+}
+
+fn conditions(status: &mut ScimUserStatus, generation: i64, verdict: &Verdict, now: Timestamp) {
+    let Some(reason) = verdict.reason else { return };
+    let conditions = status.conditions.get_or_insert_with(Vec::new);
+    let known = conditions.iter().find(|condition| condition.type_ == "Ready").map(|ready| ready.status.clone());
+    // A suspended object keeps the Ready that it had: nothing is known to have changed.
+    let ready = match reason.ready() {
+        Some(ready) => ready.to_owned(),
+        None => known.unwrap_or_else(|| "Unknown".to_owned()),
+    };
+    let text = reason.as_str();
+    let message = &verdict.message;
+    set_condition(conditions, fresh_condition("Ready", &ready, text, message, generation, now));
+    for (kind, also) in [("Reconciling", Also::Reconciling), ("Stalled", Also::Stalled)] {
+        if reason.also() == also {
+            set_condition(conditions, fresh_condition(kind, "True", text, message, generation, now));
+        } else {
+            unset_condition(conditions, kind);
+        }
+    }
+    if reason.also() == Also::Stalled && status.state.is_none() {
+        status.state = Some(UserState::Failed);
+    }
+}
+
+fn some_unless_empty<T>(list: Vec<T>) -> Option<Vec<T>> {
+    (!list.is_empty()).then_some(list)
+}

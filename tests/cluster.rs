@@ -1,0 +1,16 @@
+//! The operator in a cluster, as users meet it: a real API server, the chart's
+//! own RBAC, and SAML Jackson at the other end.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::pedantic)]
+
+#[path = "cluster/connections.rs"]
+mod connections;
+#[path = "cluster/drift.rs"]
+mod drift;
+#[path = "cluster/input.rs"]
+mod input;
+#[path = "cluster/kit.rs"]
+mod kit;
+#[path = "cluster/lives.rs"]
+mod lives;
+mod support;

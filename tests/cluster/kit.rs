@@ -1,0 +1,241 @@
+//! What the tests of a running operator share: one operator for the binary, and
+//! a place of its own for every test.
+
+use std::time::Duration;
+
+use kube::api::Api;
+use scim_operator::api::{ScimConnection, ScimUser};
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use crate::support::{ControlPlane, Directory, Jackson, Operator, eventually, repository};
+
+pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+
+/// The operator as the chart installs it: a service account with the chart's
+/// RBAC and nothing more, and a namespace for its Lease.
+pub async fn start_operator() -> Operator {
+    let cluster = ControlPlane::shared().await;
+    cluster.install_crds().await;
+    let namespace = cluster.namespace().await;
+    let file = repository().join("charts/scim-operator/templates/rbac.yaml");
+    let rbac = std::fs::read_to_string(file).expect("the chart's RBAC");
+    cluster.apply(&namespace, &rbac.replace("{{ .Release.Namespace }}", &namespace));
+    let kubeconfig = cluster.kubeconfig_for_service_account(&namespace, "scim-operator");
+    Operator::builder(&kubeconfig, &namespace)
+        .arg("--lease-duration=5")
+        .arg("--lease-renewal=1")
+        .arg("--log-level=info,scim_operator=debug")
+        .start()
+}
+
+/// The operator of this test binary.
+pub async fn operator() -> &'static Operator {
+    static SHARED: OnceCell<Operator> = OnceCell::const_new();
+    SHARED.get_or_init(start_operator).await
+}
+
+/// A namespace and a directory that no other test uses.
+pub struct Place {
+    pub cluster: &'static ControlPlane,
+    pub namespace: String,
+    pub directory: Directory,
+    client: kube::Client,
+}
+
+impl Place {
+    /// With the operator of this test binary at work.
+    pub async fn new() -> Place {
+        operator().await;
+        Place::without_operator().await
+    }
+
+    pub async fn without_operator() -> Place {
+        let cluster = ControlPlane::shared().await;
+        Place {
+            cluster,
+            namespace: cluster.namespace().await,
+            directory: Jackson::shared().await.new_directory("generic-scim-v2").await,
+            client: cluster.client(),
+        }
+    }
+
+    /// With a connection `jackson` that is in use.
+    pub async fn connected(connection: Value) -> Place {
+        let place = Place::new().await;
+        place.connect(connection);
+        place.connection_is("Connected").await;
+        place
+    }
+
+    /// The Secret, labelled, and the connection with these further fields of its spec.
+    pub fn connect(&self, fields: Value) {
+        self.secret(&self.directory.token);
+        self.apply(self.connection(fields));
+    }
+
+    pub fn secret(&self, token: &str) {
+        self.apply(json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": "key", "labels": {"scim-operator.dev/credentials": "true"}},
+            "stringData": {"token": token},
+        }));
+    }
+
+    pub fn connection(&self, fields: Value) -> Value {
+        let spec = json!({
+            "provider": "Jackson",
+            "baseUrl": self.directory.base_url,
+            "auth": {"bearerToken": {"secretKeyRef": {"name": "key", "key": "token"}}},
+            "resyncInterval": "10s",
+        });
+        object("ScimConnection", "jackson", spec, fields)
+    }
+
+    /// A ScimUser with the least that Jackson wants, and these further fields.
+    pub fn user(&self, name: &str, fields: Value) {
+        self.apply(user(name, fields));
+    }
+
+    pub fn apply(&self, object: Value) {
+        self.cluster.apply(&self.namespace, &object.to_string());
+    }
+
+    /// kubectl in this namespace, which must succeed.
+    pub fn kubectl(&self, args: &[&str]) -> String {
+        self.cluster.kubectl_ok(&[&["-n", self.namespace.as_str()], args].concat())
+    }
+
+    /// What the API server says about an object that it must refuse.
+    pub fn refused(&self, object: &Value) -> String {
+        let tried = self.cluster.try_apply(&self.namespace, &object.to_string());
+        assert!(!tried.status.success(), "was taken: {object}");
+        String::from_utf8_lossy(&tried.stderr).into_owned()
+    }
+
+    /// The ScimUser as it is now.
+    pub async fn get(&self, name: &str) -> Option<Value> {
+        let api: Api<ScimUser> = Api::namespaced(self.client.clone(), &self.namespace);
+        let found = api.get_opt(name).await.expect("an answer");
+        found.map(|user| serde_json::to_value(user).expect("JSON"))
+    }
+
+    pub async fn users(&self) -> Vec<Value> {
+        let api: Api<ScimUser> = Api::namespaced(self.client.clone(), &self.namespace);
+        let list = api.list(&kube::api::ListParams::default()).await.expect("an answer");
+        list.items.iter().map(|user| serde_json::to_value(user).expect("JSON")).collect()
+    }
+
+    pub async fn get_connection(&self) -> Value {
+        let api: Api<ScimConnection> = Api::namespaced(self.client.clone(), &self.namespace);
+        let found = api.get("jackson").await.expect("the connection");
+        serde_json::to_value(found).expect("JSON")
+    }
+
+    /// The ScimUser, when Ready has this status and reason at its newest generation.
+    pub async fn is(&self, name: &str, status: &str, reason: &str) -> Value {
+        let what = format!("{name} is {status}/{reason}");
+        eventually(PATIENCE, &what, async || {
+            let user = self.get(name).await.ok_or(Value::Null)?;
+            let ready = condition(&user, "Ready");
+            let current = user["status"]["observedGeneration"] == user["metadata"]["generation"];
+            let as_asked = ready["status"] == status && ready["reason"] == reason;
+            // Of what waits, the generation is not carried out.
+            if as_asked && (current || reason.starts_with("ConnectionNot")) {
+                Ok(user)
+            } else {
+                Err(user["status"].clone())
+            }
+        })
+        .await
+    }
+
+    /// The same for `Ready=True`, `Synced`; returns the account's id.
+    pub async fn synced(&self, name: &str) -> String {
+        let user = self.is(name, "True", "Synced").await;
+        user["status"]["id"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The message of `Connected` when it has this reason.
+    pub async fn connection_is(&self, reason: &str) -> String {
+        eventually(PATIENCE, &format!("the connection is {reason}"), async || {
+            let connection = self.get_connection().await;
+            let connected = condition(&connection, "Connected");
+            if connected["reason"] == reason {
+                Ok(connected["message"].as_str().unwrap_or_default().to_owned())
+            } else {
+                Err(connection["status"].clone())
+            }
+        })
+        .await
+    }
+
+    /// Until this many more sweeps have completed.
+    pub async fn sweeps(&self, many: usize) {
+        let completed = async || self.get_connection().await["status"]["sweep"]["lastCompleted"].clone();
+        for _ in 0..many {
+            let before = completed().await;
+            eventually(PATIENCE, "another sweep", async || {
+                let now = completed().await;
+                if now == before || now.is_null() { Err(now) } else { Ok(()) }
+            })
+            .await;
+        }
+    }
+
+    pub async fn is_gone(&self, name: &str) {
+        eventually(PATIENCE, &format!("{name} is gone"), async || match self.get(name).await {
+            None => Ok(()),
+            Some(user) => Err(user["status"].clone()),
+        })
+        .await;
+    }
+
+    /// What Jackson holds for this id.
+    pub async fn account(&self, id: &str) -> Option<Value> {
+        self.directory.users().await.into_iter().find(|account| account["id"] == id)
+    }
+
+    /// The account, when Jackson holds it so.
+    pub async fn account_is(&self, id: &str, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        eventually(PATIENCE, what, async || match self.account(id).await {
+            Some(account) if fits(&account) => Ok(account),
+            other => Err(other),
+        })
+        .await
+    }
+
+    /// Somebody else changes an account, with PUT.
+    pub async fn changed_by_others(&self, id: &str, field: &str, value: Value) {
+        let mut raw = self.account(id).await.expect("the account")["raw"].clone();
+        raw[field] = value;
+        let (status, answer) = self.directory.scim("PUT", &format!("/Users/{id}"), Some(raw)).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+}
+
+/// A ScimUser of the connection `jackson`.
+pub fn user(name: &str, fields: Value) -> Value {
+    let spec = json!({
+        "connectionRef": {"name": "jackson"},
+        "userName": format!("{name}@example.com"),
+        "active": true,
+        "name": {"givenName": name, "familyName": "Example"},
+        "emails": [{"value": format!("{name}@example.com"), "type": "work", "primary": true}],
+    });
+    object("ScimUser", name, spec, fields)
+}
+
+fn object(kind: &str, name: &str, mut spec: Value, fields: Value) -> Value {
+    for (field, value) in fields.as_object().into_iter().flatten() {
+        spec[field] = value.clone();
+    }
+    json!({"apiVersion": "scim-operator.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec})
+}
+
+/// The condition of this type.
+pub fn condition(object: &Value, type_: &str) -> Value {
+    let conditions = object["status"]["conditions"].as_array();
+    conditions.into_iter().flatten().find(|known| known["type"] == type_).cloned().unwrap_or_default()
+}

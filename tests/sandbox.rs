@@ -1,0 +1,11 @@
+//! The sandbox from outside: conformance, life of resources, faults,
+//! administration, dialects.
+
+#[path = "sandbox/conformance.rs"]
+mod conformance;
+#[path = "sandbox/faults.rs"]
+mod faults;
+#[path = "sandbox/harness.rs"]
+mod harness;
+#[path = "sandbox/resources.rs"]
+mod resources;

@@ -1,0 +1,330 @@
+//! A Kubernetes control plane of the test binary's own: etcd, the API server
+//! with RBAC, the controllers that tests depend on.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::{LazyLock, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Api, PostParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use serde_json::{Value, json};
+
+use super::{Process, crypto, free_port, guarded, part, repository, scratch, unique};
+
+pub struct ControlPlane {
+    dir: PathBuf,
+    port: u16,
+    admin: PathBuf,
+    apiserver_args: Vec<String>,
+    apiserver: Mutex<Process>,
+    _etcd: Process,
+    _controllers: Process,
+}
+
+impl ControlPlane {
+    /// The control plane of this test binary, started by whoever asks first.
+    pub async fn shared() -> &'static ControlPlane {
+        static SHARED: LazyLock<ControlPlane> = LazyLock::new(ControlPlane::start);
+        match tokio::task::spawn_blocking(|| &*SHARED).await {
+            Ok(shared) => shared,
+            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+        }
+    }
+
+    fn start() -> ControlPlane {
+        crypto();
+        // A port can be taken between being found free and being used.
+        let mut tried = String::new();
+        for attempt in 0..3 {
+            match ControlPlane::try_start(&scratch().join(format!("data/cluster-{attempt}"))) {
+                Ok(started) => return started,
+                Err(why) => writeln!(tried, "attempt {attempt}: {why}").unwrap(),
+            }
+        }
+        panic!("the control plane didn't start\n{tried}");
+    }
+
+    fn try_start(dir: &Path) -> Result<ControlPlane, String> {
+        fs::create_dir_all(dir).expect("a directory for the control plane");
+        let file = |name: &str| dir.join(name).to_string_lossy().into_owned();
+        let (client_port, peer_port, port) = (free_port(), free_port(), free_port());
+        let etcd_url = format!("http://127.0.0.1:{client_port}");
+        let peer_url = format!("http://127.0.0.1:{peer_port}");
+
+        let mut etcd = guarded(part("bin/etcd"));
+        etcd.args(["--unsafe-no-fsync", "--log-level=warn", "--name=test"])
+            .arg(format!("--data-dir={}", file("etcd")))
+            .arg(format!("--listen-client-urls={etcd_url}"))
+            .arg(format!("--advertise-client-urls={etcd_url}"))
+            .arg(format!("--listen-peer-urls={peer_url}"))
+            .arg(format!("--initial-advertise-peer-urls={peer_url}"))
+            .arg(format!("--initial-cluster=test={peer_url}"));
+        let etcd = Process::spawn("etcd", etcd);
+
+        new_signing_key(&file("service-accounts.key"));
+        let token = random_token();
+        fs::write(file("tokens.csv"), format!("{token},admin,admin,\"system:masters\"\n")).unwrap();
+        fs::write(file("audit.yaml"), AUDIT_POLICY).unwrap();
+        let apiserver_args = vec![
+            format!("--etcd-servers={etcd_url}"),
+            "--bind-address=127.0.0.1".into(),
+            "--advertise-address=127.0.0.1".into(),
+            // Loopback can't be an endpoint of the service `kubernetes`.
+            "--endpoint-reconciler-type=none".into(),
+            format!("--secure-port={port}"),
+            format!("--cert-dir={}", file("certificates")),
+            format!("--token-auth-file={}", file("tokens.csv")),
+            "--authorization-mode=RBAC".into(),
+            "--service-cluster-ip-range=10.96.0.0/16".into(),
+            "--service-account-issuer=https://kubernetes.default.svc".into(),
+            format!("--service-account-key-file={}", file("service-accounts.key")),
+            format!("--service-account-signing-key-file={}", file("service-accounts.key")),
+            format!("--audit-policy-file={}", file("audit.yaml")),
+            format!("--audit-log-path={}", file("audit.log")),
+            // A test that wants a slow server says so; this one isn't to be the
+            // bottleneck of those that run beside each other.
+            "--max-requests-inflight=2000".into(),
+            "--max-mutating-requests-inflight=1000".into(),
+        ];
+        let apiserver = spawn_apiserver(&apiserver_args);
+
+        let server = format!("https://127.0.0.1:{port}");
+        // The server makes its certificate at its first start, under a CA of
+        // its own that stands in the same file.
+        let certificate = file("certificates/apiserver.crt");
+        let admin = dir.join("admin.kubeconfig");
+        await_file(Path::new(&certificate), &[&etcd, &apiserver])?;
+        write_kubeconfig(&admin, &server, &certificate, &token, "default");
+        await_ready(&admin, &[&etcd, &apiserver])?;
+
+        let mut controllers = guarded(part("bin/kube-controller-manager"));
+        controllers
+            .args(["--leader-elect=false", "--secure-port=0", "--concurrent-gc-syncs=5"])
+            .arg(format!("--kubeconfig={}", admin.display()))
+            .arg(format!("--service-account-private-key-file={}", file("service-accounts.key")))
+            .arg(format!("--root-ca-file={certificate}"))
+            .arg(format!("--controllers={CONTROLLERS}"));
+        let controllers = Process::spawn("kube-controller-manager", controllers);
+
+        Ok(ControlPlane {
+            dir: dir.to_owned(),
+            port,
+            admin,
+            apiserver_args,
+            apiserver: Mutex::new(apiserver),
+            _etcd: etcd,
+            _controllers: controllers,
+        })
+    }
+
+    /// A client that may do everything. One a test: its connections belong to
+    /// the runtime of the test that asked.
+    pub fn client(&self) -> kube::Client {
+        self.client_with(&self.admin)
+    }
+
+    pub fn client_with(&self, kubeconfig: &Path) -> kube::Client {
+        let read = Kubeconfig::read_from(kubeconfig).expect("a kubeconfig of ours");
+        // Nothing in it has to be waited for.
+        let config =
+            futures::executor::block_on(kube::Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()));
+        kube::Client::try_from(config.expect("a configuration")).expect("a client")
+    }
+
+    pub fn admin_kubeconfig(&self) -> &Path {
+        &self.admin
+    }
+
+    pub fn server(&self) -> String {
+        format!("https://127.0.0.1:{}", self.port)
+    }
+
+    /// A namespace that no other test uses.
+    pub async fn namespace(&self) -> String {
+        let name = unique("test");
+        let object = serde_json::from_value(json!({"metadata": {"name": name}})).unwrap();
+        let namespaces: Api<Namespace> = Api::all(self.client());
+        namespaces.create(&PostParams::default(), &object).await.expect("a namespace");
+        name
+    }
+
+    /// Runs kubectl as admin.
+    pub fn kubectl<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> Output {
+        kubectl(&self.admin, args, None)
+    }
+
+    /// kubectl's output, when it must succeed.
+    pub fn kubectl_ok<S: AsRef<std::ffi::OsStr> + std::fmt::Debug>(&self, args: &[S]) -> String {
+        succeeded(&format!("kubectl {args:?}"), self.kubectl(args))
+    }
+
+    /// `kubectl apply -n NAMESPACE -f -`, which must succeed.
+    pub fn apply(&self, namespace: &str, yaml: &str) -> String {
+        let tried = self.try_apply(namespace, yaml);
+        succeeded(&format!("kubectl apply of\n{yaml}"), tried)
+    }
+
+    /// The same for manifests that may be refused.
+    pub fn try_apply(&self, namespace: &str, yaml: &str) -> Output {
+        kubectl(&self.admin, &["apply", "-n", namespace, "-f", "-"], Some(yaml))
+    }
+
+    /// Brings `crds/` in, once, and waits until they are served.
+    pub async fn install_crds(&self) {
+        static DONE: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
+        DONE.get_or_init(async || {
+            let crds = repository().join("crds");
+            assert!(crds.is_dir(), "{} is missing: run `make crds`", crds.display());
+            let crds = crds.to_str().expect("a plain path");
+            self.kubectl_ok(&["apply", "--server-side", "-f", crds]);
+            self.kubectl_ok(&["wait", "--for=condition=Established", "--timeout=60s", "-f", crds]);
+        })
+        .await;
+    }
+
+    /// A kubeconfig with a token of this service account, which is made when it
+    /// isn't there. It may do what RBAC gives it: nothing, at first.
+    pub fn kubeconfig_for_service_account(&self, namespace: &str, name: &str) -> PathBuf {
+        let account = json!({
+            "apiVersion": "v1", "kind": "ServiceAccount",
+            "metadata": {"name": name, "namespace": namespace},
+        });
+        self.apply(namespace, &account.to_string());
+        let token = self.kubectl_ok(&["create", "token", name, "-n", namespace, "--duration=24h"]);
+        let file = self.dir.join(format!("{namespace}-{name}.kubeconfig"));
+        let certificate = self.dir.join("certificates/apiserver.crt");
+        write_kubeconfig(&file, &self.server(), &certificate.to_string_lossy(), token.trim(), namespace);
+        file
+    }
+
+    /// Kills the API server and starts it again on the same port and data.
+    /// Returns when it is ready.
+    pub async fn restart_apiserver(&'static self) {
+        tokio::task::spawn_blocking(|| {
+            let mut apiserver = self.apiserver.lock().unwrap();
+            apiserver.kill9();
+            *apiserver = spawn_apiserver(&self.apiserver_args);
+            await_ready(&self.admin, &[&apiserver]).unwrap_or_else(|why| panic!("{why}"));
+        })
+        .await
+        .expect("the API server again");
+    }
+
+    /// Every write to our kinds in this namespace (all, if empty) that the API
+    /// server answered, from its audit log: `verb`, `user.username`,
+    /// `objectRef.{resource,subresource,name,namespace}`, `responseStatus.code`.
+    pub fn writes(&self, namespace: &str) -> Vec<Value> {
+        let log = fs::read_to_string(self.dir.join("audit.log")).unwrap_or_default();
+        // The last line may be half written.
+        log.lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .filter(|event| namespace.is_empty() || event["objectRef"]["namespace"] == namespace)
+            .collect()
+    }
+}
+
+/// Those that tests depend on: namespaces go as a whole, owned objects follow
+/// their owners, service accounts get what they need, roles aggregate.
+const CONTROLLERS: &str = "namespace-controller,garbage-collector-controller,\
+serviceaccount-controller,serviceaccount-token-controller,\
+root-ca-certificate-publisher-controller,clusterrole-aggregation-controller";
+
+const AUDIT_POLICY: &str = r#"
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived, ResponseStarted]
+rules:
+  - level: Metadata
+    verbs: [create, update, patch, delete, deletecollection]
+    resources: [{group: scim-operator.dev}]
+  - level: None
+"#;
+
+fn spawn_apiserver(args: &[String]) -> Process {
+    let mut command = guarded(part("bin/kube-apiserver"));
+    command.args(args);
+    Process::spawn("kube-apiserver", command)
+}
+
+fn kubectl<S: AsRef<std::ffi::OsStr>>(config: &Path, args: &[S], stdin: Option<&str>) -> Output {
+    let mut child = Command::new(part("bin/kubectl"))
+        .arg("--kubeconfig")
+        .arg(config)
+        .args(args)
+        .stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("kubectl");
+    if let Some(text) = stdin {
+        // Dropped at once: kubectl reads to the end.
+        child.stdin.take().expect("its stdin").write_all(text.as_bytes()).expect("kubectl reads");
+    }
+    child.wait_with_output().expect("kubectl's output")
+}
+
+fn succeeded(what: &str, output: Output) -> String {
+    let Output { status, stdout, stderr } = output;
+    let stdout = String::from_utf8_lossy(&stdout).into_owned();
+    let stderr = String::from_utf8_lossy(&stderr);
+    assert!(status.success(), "{what}: {status}\n{stdout}{stderr}");
+    stdout
+}
+
+fn write_kubeconfig(file: &Path, server: &str, ca: &str, token: &str, namespace: &str) {
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "test",
+        "clusters": [{"name": "test", "cluster": {"server": server, "certificate-authority": ca}}],
+        "users": [{"name": "test", "user": {"token": token}}],
+        "contexts": [{"name": "test",
+            "context": {"cluster": "test", "user": "test", "namespace": namespace}}],
+    });
+    fs::write(file, config.to_string()).expect("a kubeconfig");
+}
+
+/// Service-account tokens are signed with it. Node is there for Jackson anyway,
+/// and knows how to make a key.
+fn new_signing_key(file: &str) {
+    const MAKE: &str = "require('fs').writeFileSync(process.argv[1], \
+        require('crypto').generateKeyPairSync('rsa', {modulusLength: 2048}).privateKey\
+        .export({type: 'pkcs1', format: 'pem'}), {mode: 0o600})";
+    let made = Command::new("node").args(["-e", MAKE, file]).output();
+    succeeded("making a key with node", made.expect("node, which `make test` asks for"));
+}
+
+fn random_token() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}
+
+fn await_file(file: &Path, needed: &[&Process]) -> Result<(), String> {
+    await_true(&format!("no {}", file.display()), needed, || file.exists())
+}
+
+fn await_ready(admin: &Path, needed: &[&Process]) -> Result<(), String> {
+    await_true("the API server isn't ready", needed, || {
+        let asked = kubectl(admin, &["get", "--raw", "/readyz", "--request-timeout=5s"], None);
+        asked.status.success()
+    })
+}
+
+fn await_true(otherwise: &str, needed: &[&Process], mut is_so: impl FnMut() -> bool) -> Result<(), String> {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !is_so() {
+        for process in needed {
+            if let Some(status) = process.ended() {
+                return Err(format!("ended with {status}\n{}", process.tail(20)));
+            }
+            if Instant::now() > deadline {
+                return Err(format!("{otherwise}\n{}", process.tail(20)));
+            }
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
