@@ -63,7 +63,7 @@ fn members() {
         ]),
     )
     .unwrap();
-    assert_eq!(done["members"], &json!([{"value": "3"}, {"value": "4"}]));
+    assert_eq!(done["members"], json!([{"value": "3"}, {"value": "4"}]));
     let none = run(group(), &done, &json!([{"op": "remove", "path": "members"}])).unwrap();
     assert_eq!(none, json!({"displayName": "g"}));
 }
