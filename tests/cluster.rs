@@ -7,6 +7,8 @@
 mod connections;
 #[path = "cluster/drift.rs"]
 mod drift;
+#[path = "cluster/guards.rs"]
+mod guards;
 #[path = "cluster/input.rs"]
 mod input;
 #[path = "cluster/kit.rs"]
@@ -14,3 +16,5 @@ mod kit;
 #[path = "cluster/lives.rs"]
 mod lives;
 mod support;
+#[path = "cluster/trust.rs"]
+mod trust;

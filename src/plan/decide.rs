@@ -514,5 +514,6 @@ fn at_rest(facts: &Facts, declared: &Declared, resource: &Resource, sorted: Sort
         ignored: Some(sorted.ignored),
         user_name: resource.user_name().map(str::to_owned),
         hold: None,
+        warn: false,
     }
 }

@@ -19,13 +19,13 @@ pub fn decide(facts: &Facts) -> Step {
     }
     let policy = effective_policy(facts);
     if object.release {
-        return let_go("released by annotation: the account stays as it is");
+        return leave_untouched("released by annotation: the account stays as it is");
     }
     if policy == DeletionPolicy::Retain {
-        return let_go("the deletion policy is Retain: the account stays as it is");
+        return leave_untouched("the deletion policy is Retain: the account stays as it is");
     }
     if !facts.may(Action::Deprovision) {
-        return let_go("the connection's spec.actions doesn't list Deprovision: the account stays as it is");
+        return leave_untouched("the connection's spec.actions doesn't list Deprovision: the account stays as it is");
     }
     if let Some(successor) = &facts.claims.successor {
         return let_go(&format!("handed over to {successor}"));
@@ -48,7 +48,7 @@ pub fn decide(facts: &Facts) -> Step {
         _ => None,
     };
     if let Some(pattern) = protected(facts, found) {
-        return let_go(&format!("guards.protected ({pattern}): the account stays as it is"));
+        return leave_untouched(&format!("guards.protected ({pattern}): the account stays as it is"));
     }
     match (facts.bound_id(), &facts.account) {
         (Some(id), account) => bound(facts, id, account, policy),
@@ -157,6 +157,15 @@ pub(super) fn protected(facts: &Facts, found: Option<&Resource>) -> Option<Strin
 
 fn let_go(message: &str) -> Step {
     Step::LetGo(Box::new(Verdict { message: message.to_owned(), executed: true, ..Verdict::default() }))
+}
+
+/// The object goes and the account stays, which a person is told by a Warning.
+fn leave_untouched(message: &str) -> Step {
+    let mut step = let_go(message);
+    if let Step::LetGo(verdict) = &mut step {
+        verdict.warn = true;
+    }
+    step
 }
 
 /// Under deletion and waiting: the way out is always named.

@@ -343,6 +343,20 @@ impl Provisioner {
         }
     }
 
+    /// An object went and its account stayed as it is.
+    pub(super) async fn warn_untouched(&self, user: &ScimUser, message: &str) {
+        let event = Event {
+            type_: EventType::Warning,
+            reason: "AccountUntouched".to_owned(),
+            note: Some(bounded_note(message)),
+            action: "Delete".to_owned(),
+            secondary: None,
+        };
+        if let Err(error) = self.shared.recorder.publish(&event, &user.object_ref(&())).await {
+            debug!(connection = %self.key, "an event could not be published: {error}");
+        }
+    }
+
     fn export_metrics(&self, status: &ScimConnectionStatus) {
         let name = self.key.to_string();
         for (lane, depth) in lock(&self.queue).depth() {

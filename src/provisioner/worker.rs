@@ -279,7 +279,13 @@ impl Provisioner {
         info!(object = %full_name(&pass.user), id = id.as_deref().unwrap_or("-"), "let go: {}", verdict.message);
         lock(&self.gate).withdraw(&pass.user.uid().unwrap_or_default());
         match self.set_finalizer(&pass.user, false).await {
-            Ok(_) | Err(WriteError::Gone) => Outcome::Done,
+            Ok(_) => {
+                if verdict.warn {
+                    self.warn_untouched(&pass.user, &verdict.message).await;
+                }
+                Outcome::Done
+            }
+            Err(WriteError::Gone) => Outcome::Done,
             Err(error) => {
                 warn!(object = %full_name(&pass.user), "the finalizer could not be taken off: {error}");
                 Outcome::Retry

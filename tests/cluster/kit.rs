@@ -142,11 +142,8 @@ impl Place {
             let current = user["status"]["observedGeneration"] == user["metadata"]["generation"];
             let as_asked = ready["status"] == status && ready["reason"] == reason;
             // Of what waits, the generation is not carried out.
-            if as_asked && (current || reason.starts_with("ConnectionNot")) {
-                Ok(user)
-            } else {
-                Err(user["status"].clone())
-            }
+            let waits = reason.starts_with("ConnectionNot") || ["Planned", "Pending"].contains(&reason);
+            if as_asked && (current || waits) { Ok(user) } else { Err(user["status"].clone()) }
         })
         .await
     }
@@ -182,6 +179,36 @@ impl Place {
             })
             .await;
         }
+    }
+
+    /// The connection's status, when it fits.
+    pub async fn status_is(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        eventually(PATIENCE, what, async || {
+            let status = self.get_connection().await["status"].clone();
+            if fits(&status) { Ok(status) } else { Err(status) }
+        })
+        .await
+    }
+
+    /// The id of the connection's one hold, when it has closed.
+    pub async fn hold_id(&self) -> String {
+        let status = self.status_is("one hold has closed", |status| status["holds"][0]["id"].is_string()).await;
+        assert_eq!(status["holds"].as_array().map(Vec::len), Some(1), "{status}");
+        status["holds"][0]["id"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Answers a hold as its message says: `approvedHold` or `rejectedHold`.
+    pub fn answer(&self, field: &str, id: &str) {
+        let patch = json!({"spec": {field: id}}).to_string();
+        self.kubectl(&["patch", "scimconnection", "jackson", "--type=merge", "-p", &patch]);
+    }
+
+    /// The notes of the events with this reason in the namespace.
+    pub fn events(&self, reason: &str) -> Vec<String> {
+        let list = self.kubectl(&["get", "events.events.k8s.io", "-o", "json"]);
+        let list: Value = serde_json::from_str(&list).expect("JSON");
+        let events = list["items"].as_array().into_iter().flatten().filter(|event| event["reason"] == reason);
+        events.map(|event| event["note"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     pub async fn is_gone(&self, name: &str) {
