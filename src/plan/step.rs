@@ -106,6 +106,8 @@ pub struct Verdict {
     pub ignored: Option<Vec<Ignored>>,
     /// The account's userName.
     pub user_name: Option<String>,
+    /// The object goes and its account stays as it is, which a person is warned of.
+    pub untouched: bool,
 }
 
 /// An attribute that is not written.

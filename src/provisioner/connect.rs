@@ -96,6 +96,13 @@ impl Provisioner {
     fn apply_test(&self, connection: &ScimConnection, result: Result<Session, Refusal>) {
         match result {
             Ok(session) => {
+                // The connection may have changed while it was tested.
+                let newest = self.connection();
+                let session = if newest.metadata.generation == connection.metadata.generation {
+                    session
+                } else {
+                    session.under(&newest)
+                };
                 let server = server_of(&connection.spec);
                 let moved = self.session().is_none_or(|old| old.policy.server != server);
                 if moved {

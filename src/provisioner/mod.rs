@@ -7,6 +7,7 @@ mod connect;
 mod credentials;
 pub mod directory;
 mod dispatch;
+mod events;
 mod kubernetes;
 pub mod limiter;
 mod memory;
@@ -115,12 +116,19 @@ impl Provisioner {
     pub fn update(&self, connection: Arc<ScimConnection>) {
         let changed = {
             let known = self.connection();
+            // The answer to a write of ours came before the watch event of an earlier version.
+            if version(&known) > version(&connection) {
+                return;
+            }
             known.metadata.generation != connection.metadata.generation
                 || known.metadata.annotations != connection.metadata.annotations
                 || known.metadata.deletion_timestamp != connection.metadata.deletion_timestamp
         };
-        *self.connection.write().unwrap_or_else(std::sync::PoisonError::into_inner) = connection;
+        *self.connection.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::clone(&connection);
         if changed {
+            if let Some(session) = self.session() {
+                self.set_session(Some(Arc::new(session.under(&connection))));
+            }
             self.test.notify_one();
         }
     }
@@ -192,6 +200,10 @@ fn lane_of(user: &ScimUser) -> Lane {
     } else {
         Lane::Change
     }
+}
+
+fn version(connection: &ScimConnection) -> u64 {
+    connection.resource_version().and_then(|version| version.parse().ok()).unwrap_or(u64::MAX)
 }
 
 /// A lock is never held over an await or a panic of ours, so a poisoned one is still whole.

@@ -14,7 +14,7 @@ use crate::plan::{Policy, Repair};
 use crate::scim::{Client, ContentType, MatchBy, Paging, PatchPaths, Profile, WriteMethod};
 
 /// What workers need to talk to the server. Replaced as a whole when the connection or its key changes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Session {
     /// The client, with the key that was tested.
     pub client: Client,
@@ -22,6 +22,20 @@ pub struct Session {
     pub policy: Policy,
     /// The connection's generation that this session carries out.
     pub generation: i64,
+}
+
+impl Session {
+    /// The same way to the same server, under the newest policy: `suspend` and `actions` are in force before the
+    /// connection has been tested anew.
+    pub fn under(&self, connection: &ScimConnection) -> Self {
+        let mut session = self.clone();
+        session.policy = Policy {
+            server: self.policy.server.clone(),
+            profile: self.policy.profile.clone(),
+            ..policy_of(connection)
+        };
+        session
+    }
 }
 
 /// The profile of a connection: the provider's preset with the connection's overrides.

@@ -126,6 +126,7 @@ impl Provisioner {
             session: Arc::clone(session),
             looked_up_after_conflict: false,
             read_again: false,
+            finalizer_is_new: false,
         };
         match self.plan(&pass) {
             Step::Settle(verdict) => Self::is_news(&pass, &verdict),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
+use kube::runtime::events::EventType;
 use tracing::{debug, info, warn};
 
 use super::directory::{connection_of, full_name, has_finalizer, is_deleting};
@@ -16,7 +17,7 @@ use super::snapshot::Known;
 use super::{Provisioner, lock};
 use crate::api::{OperationType, Reason, ScimUser, ScimUserStatus, UserState};
 use crate::plan::{
-    Account, Binding, Claims, Facts, Manager, Object, Path, Read, Step, Verdict, decide, next_window_edge,
+    Account, Binding, Claims, Facts, Manager, Object, Path, Read, Step, Verdict, WAY_OUT, decide, next_window_edge,
 };
 use crate::status::{Recorded, record};
 
@@ -34,6 +35,8 @@ pub(super) struct Pass {
     pub session: Arc<Session>,
     pub looked_up_after_conflict: bool,
     pub read_again: bool,
+    /// The finalizer was set in this very pass: nothing was ever sent before it.
+    pub finalizer_is_new: bool,
 }
 
 /// How a pass ends before its plan does.
@@ -83,6 +86,7 @@ impl Provisioner {
             session,
             looked_up_after_conflict: false,
             read_again: false,
+            finalizer_is_new: false,
         };
         for _ in 0..MOST_STEPS {
             match self.step(&mut pass).await {
@@ -163,6 +167,7 @@ impl Provisioner {
         };
         match known {
             Known::Found(resource) => Account::Found { resource, fresh: false },
+            Known::Listed(id) => Account::Listed(id),
             Known::Absent => Account::Absent { fresh: false },
             Known::Contradictory(message) => Account::Contradictory(message),
             Known::Unknown => Account::Unknown,
@@ -190,6 +195,7 @@ impl Provisioner {
         let server = pass.session.policy.server.clone();
         self.shared.directory.taken_over(&server, &binding.id);
         info!(object = %full_name(&pass.user), id = %binding.id, how = ?binding.how, "bound to an account");
+        self.tell_of_binding(&pass.user, &binding).await;
         pass.status.id = Some(binding.id);
         pass.status.bound_to = Some(server);
         pass.status.user_name = Some(binding.user_name);
@@ -220,11 +226,31 @@ impl Provisioner {
         match self.set_finalizer(&pass.user, true).await {
             Ok(user) => {
                 pass.user = Arc::new(user);
+                pass.finalizer_is_new = true;
                 Ok(())
             }
             Err(WriteError::Gone) => Err(Stop::Silently(Outcome::Done)),
             Err(error) => {
                 warn!(object = %full_name(&pass.user), "the finalizer could not be set: {error}");
+                Err(Stop::Silently(Outcome::Retry))
+            }
+        }
+    }
+
+    /// The server refused the very first creation: nothing of ours is there, and whatever account is found was there
+    /// before (promise I22). With the finalizer still on it would pass for a creation whose answer was lost.
+    pub(super) async fn take_back_finalizer(&self, pass: &mut Pass) -> Result<(), Stop> {
+        if !std::mem::take(&mut pass.finalizer_is_new) {
+            return Ok(());
+        }
+        match self.set_finalizer(&pass.user, false).await {
+            Ok(user) => {
+                pass.user = Arc::new(user);
+                Ok(())
+            }
+            Err(WriteError::Gone) => Err(Stop::Silently(Outcome::Done)),
+            Err(error) => {
+                warn!(object = %full_name(&pass.user), "the finalizer could not be taken back: {error}");
                 Err(Stop::Silently(Outcome::Retry))
             }
         }
@@ -238,6 +264,9 @@ impl Provisioner {
             self.shared.directory.hand_over(&server, id);
         }
         info!(object = %full_name(&pass.user), id = id.as_deref().unwrap_or("-"), "let go: {}", verdict.message);
+        if verdict.untouched && id.is_some() {
+            self.tell(&pass.user, EventType::Warning, "AccountLeft", &verdict.message).await;
+        }
         match self.set_finalizer(&pass.user, false).await {
             Ok(_) | Err(WriteError::Gone) => Outcome::Done,
             Err(error) => {
@@ -293,9 +322,11 @@ impl Provisioner {
         if !owes {
             return Outcome::Paused;
         }
+        let message =
+            if is_deleting(user) && has_finalizer(user) { format!("{message}. {WAY_OUT}") } else { message.to_owned() };
         let verdict = Verdict {
             reason: Some(reason),
-            message: message.to_owned(),
+            message,
             state: Some(if is_deleting(user) { UserState::Deleting } else { UserState::Pending }),
             ..Verdict::default()
         };
