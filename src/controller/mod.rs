@@ -74,10 +74,8 @@ pub async fn run(context: Context) -> Result<(), Error> {
     let mut users = Users::new(directory);
     let mut connection_events =
         watcher(Api::<ScimConnection>::all(client.clone()), watcher::Config::default()).default_backoff().boxed();
-    let mut user_events = watcher(Api::<ScimUser>::all(client.clone()), watcher::Config::default())
-        .modify(trim)
-        .default_backoff()
-        .boxed();
+    let mut user_events =
+        watcher(Api::<ScimUser>::all(client.clone()), watcher::Config::default()).default_backoff().boxed();
     let labelled = watcher::Config::default().labels(&format!("{CREDENTIALS_LABEL}=true"));
     let mut secret_events = watcher(Api::<PartialObjectMeta<Secret>>::all(client), labelled).default_backoff().boxed();
 
@@ -132,12 +130,6 @@ impl Listed {
     fn complete(&self) -> bool {
         self.connections && self.users && self.secrets
     }
-}
-
-/// What is never read again doesn't stay in memory.
-fn trim(user: &mut ScimUser) {
-    user.managed_fields_mut().clear();
-    user.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
 }
 
 /// Tells the connections that use the Secret; true when the first list is complete.

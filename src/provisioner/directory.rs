@@ -93,7 +93,8 @@ pub fn has_finalizer(user: &ScimUser) -> bool {
 
 impl Directory {
     /// Takes in an object as it is now. An older version than the known one is dropped.
-    pub fn upsert(&self, user: ScimUser) -> Changed {
+    pub fn upsert(&self, mut user: ScimUser) -> Changed {
+        trim(&mut user);
         let Some(uid) = user.uid().map(Uid::from) else { return Changed::default() };
         let mut inner = self.write();
         let old = inner.users.get(&uid).cloned();
@@ -395,6 +396,13 @@ fn version(user: &ScimUser) -> u64 {
     user.resource_version().and_then(|version| version.parse().ok()).unwrap_or(u64::MAX)
 }
 
+/// What is never read again doesn't stay in memory. The answer to a write and the watch event about it must come out
+/// the same, or each write of ours would look like a change by a person.
+fn trim(user: &mut ScimUser) {
+    user.managed_fields_mut().clear();
+    user.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
+}
+
 /// Something that routing looks at differs; a status of our own writing doesn't count.
 fn differs(old: &ScimUser, new: &ScimUser) -> bool {
     old.meta().generation != new.meta().generation
@@ -402,3 +410,7 @@ fn differs(old: &ScimUser, new: &ScimUser) -> bool {
         || old.finalizers() != new.finalizers()
         || is_deleting(old) != is_deleting(new)
 }
+
+#[cfg(test)]
+#[path = "directory_tests.rs"]
+mod tests;

@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use tracing::debug;
 
 use super::directory::has_finalizer;
+use super::events::bounded_note;
 use super::kubernetes::FIELD_MANAGER;
 use super::session::profile_of;
 use super::{Provisioner, lock};
@@ -343,20 +344,6 @@ impl Provisioner {
         }
     }
 
-    /// An object went and its account stayed as it is.
-    pub(super) async fn warn_untouched(&self, user: &ScimUser, message: &str) {
-        let event = Event {
-            type_: EventType::Warning,
-            reason: "AccountUntouched".to_owned(),
-            note: Some(bounded_note(message)),
-            action: "Delete".to_owned(),
-            secondary: None,
-        };
-        if let Err(error) = self.shared.recorder.publish(&event, &user.object_ref(&())).await {
-            debug!(connection = %self.key, "an event could not be published: {error}");
-        }
-    }
-
     fn export_metrics(&self, status: &ScimConnectionStatus) {
         let name = self.key.to_string();
         for (lane, depth) in lock(&self.queue).depth() {
@@ -486,15 +473,6 @@ fn expires_within_a_day(user: &ScimUser, now: Timestamp) -> bool {
 /// A server's text in status: bounded, and without control characters.
 fn bounded(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(256).collect()
-}
-
-/// The API server refuses notes of over 1 kB.
-fn bounded_note(note: &str) -> String {
-    let mut end = note.len().min(1000);
-    while !note.is_char_boundary(end) {
-        end -= 1;
-    }
-    note[..end].to_owned()
 }
 
 fn lane_name(lane: super::queue::Lane) -> &'static str {

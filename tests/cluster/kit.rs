@@ -8,7 +8,7 @@ use scim_operator::api::{ScimConnection, ScimUser};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::support::{ControlPlane, Directory, Jackson, Operator, eventually, repository};
+use crate::support::{ControlPlane, Directory, Jackson, Operator, OperatorBuilder, eventually, repository};
 
 pub const PATIENCE: Duration = Duration::from_secs(120);
 pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
@@ -16,6 +16,10 @@ pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:
 /// The operator as the chart installs it: a service account with the chart's
 /// RBAC and nothing more, and a namespace for its Lease.
 pub async fn start_operator() -> Operator {
+    operator_builder().await.start()
+}
+
+pub async fn operator_builder() -> OperatorBuilder {
     let cluster = ControlPlane::shared().await;
     cluster.install_crds().await;
     let namespace = cluster.namespace().await;
@@ -27,7 +31,6 @@ pub async fn start_operator() -> Operator {
         .arg("--lease-duration=5")
         .arg("--lease-renewal=1")
         .arg("--log-level=info,scim_operator=debug")
-        .start()
 }
 
 /// The operator of this test binary.

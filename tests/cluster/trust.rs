@@ -72,7 +72,7 @@ async fn i14_the_owner_of_the_key_and_protected_identities_stay() {
         place.kubectl(&["delete", "scimuser", name, "--timeout=60s"]);
         assert!(still_active(name).await, "{name}");
     }
-    eventually(PATIENCE, "both are warned of", async || match place.events("AccountUntouched") {
+    eventually(PATIENCE, "both are warned of", async || match place.events("AccountLeft") {
         warnings if warnings.len() == 2 => Ok(()),
         warnings => Err(warnings),
     })
