@@ -3,21 +3,24 @@
 mod connections;
 mod unrouted;
 mod users;
+mod watch;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
-use kube::api::{Api, PartialObjectMeta, ResourceExt};
+use kube::api::{PartialObjectMeta, ResourceExt};
 use kube::runtime::events::{Recorder, Reporter};
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::runtime::watcher;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::connections::Connections;
 use self::users::Users;
+use self::watch::{Scope, trim};
 use crate::api::{CREDENTIALS_LABEL, ScimConnection, ScimUser};
 use crate::provisioner::Shared;
 use crate::provisioner::directory::Directory;
@@ -72,37 +75,49 @@ pub async fn run(context: Context) -> Result<(), Error> {
     };
     let mut connections = Connections::new(shared.clone());
     let mut users = Users::new(directory);
-    let mut connection_events =
-        watcher(Api::<ScimConnection>::all(client.clone()), watcher::Config::default()).default_backoff().boxed();
-    let mut user_events =
-        watcher(Api::<ScimUser>::all(client.clone()), watcher::Config::default()).default_backoff().boxed();
+    let scopes = watch::scopes(&options.watch_namespaces);
+    let all = watcher::Config::default();
+    let mut connection_events = watch::events::<ScimConnection>(&client, &scopes, &all, |_| {});
+    let mut user_events = watch::events::<ScimUser>(&client, &scopes, &all, trim);
     let labelled = watcher::Config::default().labels(&format!("{CREDENTIALS_LABEL}=true"));
-    let mut secret_events = watcher(Api::<PartialObjectMeta<Secret>>::all(client), labelled).default_backoff().boxed();
+    let mut secret_events = watch::events::<PartialObjectMeta<Secret>>(&client, &scopes, &labelled, trim);
 
-    let mut listed = Listed::default();
+    let mut listed = Listed::new(&scopes);
     while !shutdown.is_cancelled() {
         let was_complete = listed.complete();
         tokio::select! {
             () = shutdown.cancelled() => break,
             event = connection_events.next() => {
-                let Some(event) = event else { return Err(Error::WatchEnded("ScimConnections")) };
+                let Some((scope, Some(event))) = event else { return Err(Error::WatchEnded("ScimConnections")) };
                 match event {
-                    Ok(event) => listed.connections |= connections.observe(event, &users),
-                    Err(error) => warn!("watch of ScimConnections: {error}"),
+                    Ok(event) => {
+                        if connections.observe(&scope, event, &users) {
+                            listed.connections.remove(&scope);
+                        }
+                    }
+                    Err(error) => warn!("watch of ScimConnections{}: {error}", place(&scope)),
                 }
             }
             event = user_events.next() => {
-                let Some(event) = event else { return Err(Error::WatchEnded("ScimUsers")) };
+                let Some((scope, Some(event))) = event else { return Err(Error::WatchEnded("ScimUsers")) };
                 match event {
-                    Ok(event) => listed.users |= users.observe(event, &connections),
-                    Err(error) => warn!("watch of ScimUsers: {error}"),
+                    Ok(event) => {
+                        if users.observe(&scope, event, &connections) {
+                            listed.users.remove(&scope);
+                        }
+                    }
+                    Err(error) => warn!("watch of ScimUsers{}: {error}", place(&scope)),
                 }
             }
             event = secret_events.next() => {
-                let Some(event) = event else { return Err(Error::WatchEnded("Secrets")) };
+                let Some((scope, Some(event))) = event else { return Err(Error::WatchEnded("Secrets")) };
                 match event {
-                    Ok(event) => listed.secrets |= secret_changed(&event, &connections),
-                    Err(error) => warn!("watch of Secrets: {error}"),
+                    Ok(event) => {
+                        if secret_changed(&event, &connections) {
+                            listed.secrets.remove(&scope);
+                        }
+                    }
+                    Err(error) => warn!("watch of Secrets{}: {error}", place(&scope)),
                 }
             }
             Some(uid) = rerouted.recv() => users.route_again(&uid, &connections),
@@ -119,17 +134,25 @@ pub async fn run(context: Context) -> Result<(), Error> {
     Ok(())
 }
 
-#[derive(Default)]
+/// The scopes that were not listed once.
 struct Listed {
-    connections: bool,
-    users: bool,
-    secrets: bool,
+    connections: BTreeSet<Scope>,
+    users: BTreeSet<Scope>,
+    secrets: BTreeSet<Scope>,
 }
 
 impl Listed {
-    fn complete(&self) -> bool {
-        self.connections && self.users && self.secrets
+    fn new(scopes: &BTreeSet<Scope>) -> Self {
+        Self { connections: scopes.clone(), users: scopes.clone(), secrets: scopes.clone() }
     }
+
+    fn complete(&self) -> bool {
+        self.connections.is_empty() && self.users.is_empty() && self.secrets.is_empty()
+    }
+}
+
+fn place(scope: &Scope) -> String {
+    scope.as_ref().map(|namespace| format!(" in {namespace}")).unwrap_or_default()
 }
 
 /// Tells the connections that use the Secret; true when the first list is complete.

@@ -139,10 +139,15 @@ impl Directory {
         self.write().remove(uid)
     }
 
-    /// Forgets what is not in `seen`, after a complete list; returns what went and who is concerned.
-    pub fn retain(&self, seen: &BTreeSet<Uid>) -> (Vec<Uid>, Vec<Uid>) {
+    /// Forgets what is not in `seen`, after a complete list of the namespaces that were `listed`; returns what went
+    /// and who is concerned.
+    pub fn retain(&self, seen: &BTreeSet<Uid>, listed: impl Fn(&str) -> bool) -> (Vec<Uid>, Vec<Uid>) {
         let mut inner = self.write();
-        let gone: Vec<Uid> = inner.users.keys().filter(|uid| !seen.contains(*uid)).cloned().collect();
+        let unseen = inner.users.iter().filter(|(uid, _)| !seen.contains(*uid));
+        let gone: Vec<Uid> = unseen
+            .filter(|(_, user)| listed(user.metadata.namespace.as_deref().unwrap_or_default()))
+            .map(|(uid, _)| uid.clone())
+            .collect();
         let others = gone.iter().flat_map(|uid| inner.remove(uid)).collect();
         (gone, others)
     }

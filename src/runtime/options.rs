@@ -14,6 +14,10 @@ pub struct Options {
     /// Where the operator's Lease lies; by default the namespace of the kubeconfig or the pod.
     #[arg(long, env = "POD_NAMESPACE")]
     pub operator_namespace: Option<String>,
+    /// The only namespaces that are looked at, separated by commas; without this option all are. An empty entry is
+    /// an error, not a list of none.
+    #[arg(long, env = "SCIM_OPERATOR_WATCH_NAMESPACES", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
+    pub watch_namespaces: Vec<String>,
     /// Permit http:// to localhost and the loopback addresses, for servers on this very host.
     #[arg(long, env = "SCIM_OPERATOR_ALLOW_LOOPBACK_HTTP", value_parser = BoolishValueParser::new())]
     pub allow_loopback_http: bool,
