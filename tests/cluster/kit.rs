@@ -8,7 +8,7 @@ use scim_operator::api::{ScimConnection, ScimUser};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::support::{ControlPlane, Directory, Jackson, Operator, eventually, repository};
+use crate::support::{ControlPlane, Directory, Helm, Jackson, Operator, eventually};
 
 pub const PATIENCE: Duration = Duration::from_secs(120);
 pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
@@ -16,18 +16,24 @@ pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:
 /// The operator as the chart installs it: a service account with the chart's
 /// RBAC and nothing more, and a namespace for its Lease.
 pub async fn start_operator() -> Operator {
+    install(&[], &[]).await.1
+}
+
+/// The same, with these arguments for helm and for the operator; its namespace too.
+pub async fn install(helm: &[&str], args: &[&str]) -> (String, Operator) {
     let cluster = ControlPlane::shared().await;
     cluster.install_crds().await;
     let namespace = cluster.namespace().await;
-    let file = repository().join("charts/scim-operator/templates/rbac.yaml");
-    let rbac = std::fs::read_to_string(file).expect("the chart's RBAC");
-    cluster.apply(&namespace, &rbac.replace("{{ .Release.Namespace }}", &namespace));
+    let only_rbac = [&["--show-only", "templates/rbac.yaml"], helm].concat();
+    // Each object names its own namespace.
+    cluster.apply("", &Helm::offline(&namespace).manifest("scim-operator", &only_rbac));
     let kubeconfig = cluster.kubeconfig_for_service_account(&namespace, "scim-operator");
-    Operator::builder(&kubeconfig, &namespace)
+    let builder = Operator::builder(&kubeconfig, &namespace)
         .arg("--lease-duration=5")
         .arg("--lease-renewal=1")
-        .arg("--log-level=info,scim_operator=debug")
-        .start()
+        .arg("--log-level=info,scim_operator=debug");
+    let operator = args.iter().fold(builder, |builder, arg| builder.arg(arg)).start();
+    (namespace, operator)
 }
 
 /// The operator of this test binary.
