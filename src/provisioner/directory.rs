@@ -9,6 +9,7 @@ use std::sync::{Arc, RwLock};
 use kube::ResourceExt;
 use kube::api::Resource as _;
 
+use super::audit::keep_names_of_managers;
 use crate::api::{FINALIZER, ScimUser};
 use crate::plan::{Claims, Holder};
 use crate::scim::fold;
@@ -46,6 +47,7 @@ pub struct Changed {
 #[derive(Debug, Default)]
 pub struct Directory {
     inner: RwLock<Inner>,
+    keeps_managers: bool,
 }
 
 #[derive(Debug, Default)]
@@ -92,9 +94,15 @@ pub fn has_finalizer(user: &ScimUser) -> bool {
 }
 
 impl Directory {
+    /// An empty one; `keeps_managers`, where somebody asks for the field managers of objects.
+    pub fn new(keeps_managers: bool) -> Self {
+        Self { keeps_managers, ..Self::default() }
+    }
+
     /// Takes in an object as it is now. An older version than the known one is dropped.
-    pub fn upsert(&self, user: ScimUser) -> Changed {
+    pub fn upsert(&self, mut user: ScimUser) -> Changed {
         let Some(uid) = user.uid().map(Uid::from) else { return Changed::default() };
+        self.trim(&mut user);
         let mut inner = self.write();
         let old = inner.users.get(&uid).cloned();
         if old.as_ref().is_some_and(|old| version(old) > version(&user)) {
@@ -131,6 +139,16 @@ impl Directory {
         inner.connections.entry(connection_of(&user)).or_default().insert(uid.clone());
         inner.users.insert(uid, Arc::new(user));
         Changed { itself, fresh, others }
+    }
+
+    /// What is never read again doesn't stay in memory.
+    fn trim(&self, user: &mut ScimUser) {
+        if self.keeps_managers {
+            keep_names_of_managers(user.managed_fields_mut());
+        } else {
+            user.managed_fields_mut().clear();
+        }
+        user.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
     }
 
     /// The object is gone; returns the others whose claim may stand differently now.
