@@ -26,7 +26,8 @@ async fn i27_every_right_is_used_and_none_is_missing() {
 }
 
 async fn every_rule_is_used() {
-    let (namespace, operator) = kit::install(&[], &[]).await;
+    let (namespace, builder) = kit::install(&[]).await;
+    let operator = builder.start();
     let cluster = ControlPlane::shared().await;
     let place = Place::without_operator().await;
     // Every namespace has this one.
@@ -78,7 +79,8 @@ async fn with_watch_namespaces_nothing_elsewhere_is_read() {
     let (watched, other) = (Place::without_operator().await, Place::without_operator().await);
     let only = &watched.namespace;
     let (set, arg) = (format!("--set=watchNamespaces={{{only}}}"), format!("--watch-namespaces={only}"));
-    let (namespace, operator) = kit::install(&[&set], &[&arg]).await;
+    let (namespace, builder) = kit::install(&[&set]).await;
+    let operator = builder.arg(&arg).start();
     other.connect(json!({}));
     other.user("ada", json!({}));
     watched.connect(json!({}));

@@ -13,11 +13,10 @@ use super::credentials::{Material, Reader, Refusal};
 use super::limiter::{Priority, RequestKind};
 use super::queue::Lane;
 use super::send::UNTOLD_PAUSE;
-use super::session::{KeyOwner, Session, policy_of, profile_of, rates_of, server_of};
+use super::session::{KeyOwner, Session, policy_for, profile_of, rates_of, server_of};
 use super::{Provisioner, lock};
 use crate::api::{ConnectedReason, ScimConnection, ScimUser};
-use crate::plan::Policy;
-use crate::scim::{Class, Client, ClientConfig, Error, forbidden_host, is_loopback_http};
+use crate::scim::{Class, Client, ClientConfig, Error, Profile, forbidden_host, is_loopback_http};
 
 /// A connection that failed is tested again after this long, doubling up to [`SLOWEST_TEST`].
 const FIRST_TEST: Duration = Duration::from_secs(5);
@@ -80,12 +79,8 @@ impl Provisioner {
             refusal(&error)
         })?;
         let generation = connection.metadata.generation.unwrap_or_default();
-        let mut policy = policy_of(connection);
-        let key_owner = self.key_owner(&client, &policy, generation, secret_version.as_deref()).await;
-        if let Some(owner) = &key_owner {
-            let identities = [Some(owner.id.as_str()), owner.user_name.as_deref()];
-            policy.protected = policy.protected.with_identities(identities.into_iter().flatten());
-        }
+        let key_owner = self.key_owner(&client, &profile_of(spec), generation, secret_version.as_deref()).await;
+        let policy = policy_for(connection, key_owner.as_ref());
         let mut report = lock(&self.report);
         report.secret_version(secret_version.clone());
         report.key_changed = changed_at;
@@ -98,7 +93,7 @@ impl Provisioner {
     async fn key_owner(
         &self,
         client: &Client,
-        policy: &Policy,
+        profile: &Profile,
         generation: i64,
         secret_version: Option<&str>,
     ) -> Option<KeyOwner> {
@@ -108,7 +103,7 @@ impl Provisioner {
         {
             return known.key_owner.clone();
         }
-        if !policy.profile.me {
+        if !profile.me {
             return None;
         }
         self.limiter.acquire(RequestKind::Read, Priority::Write).await;
@@ -140,6 +135,10 @@ impl Provisioner {
     }
 
     fn begin_session(&self, connection: &ScimConnection, session: Session) {
+        // The connection may have changed while it was tested.
+        let newest = self.connection();
+        let session =
+            if newest.metadata.generation == connection.metadata.generation { session } else { session.under(&newest) };
         let server = server_of(&connection.spec);
         let moved = self.session().is_none_or(|old| old.policy.server != server);
         if moved {

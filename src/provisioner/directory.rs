@@ -141,7 +141,8 @@ impl Directory {
         Changed { itself, fresh, others }
     }
 
-    /// What is never read again doesn't stay in memory.
+    /// What is never read again doesn't stay in memory. The answer to a write and the watch event about it must come
+    /// out the same, or each write of ours would look like a change by a person.
     fn trim(&self, user: &mut ScimUser) {
         if self.keeps_managers {
             keep_names_of_managers(user.managed_fields_mut());
@@ -425,3 +426,7 @@ fn differs(old: &ScimUser, new: &ScimUser) -> bool {
         || old.finalizers() != new.finalizers()
         || is_deleting(old) != is_deleting(new)
 }
+
+#[cfg(test)]
+#[path = "directory_tests.rs"]
+mod tests;

@@ -9,6 +9,7 @@ mod connect;
 mod credentials;
 pub mod directory;
 mod dispatch;
+mod events;
 mod export;
 mod guarded;
 mod kubernetes;
@@ -136,6 +137,10 @@ impl Provisioner {
     pub fn update(&self, connection: Arc<ScimConnection>) {
         let changed = {
             let known = self.connection();
+            // The answer to a write of ours came before the watch event of an earlier version.
+            if version(&known) > version(&connection) {
+                return;
+            }
             known.metadata.generation != connection.metadata.generation
                 || known.metadata.annotations != connection.metadata.annotations
                 || known.metadata.deletion_timestamp != connection.metadata.deletion_timestamp
@@ -143,6 +148,9 @@ impl Provisioner {
         let spec = connection.spec.clone();
         *self.connection.write().unwrap_or_else(std::sync::PoisonError::into_inner) = connection;
         if changed {
+            if let Some(session) = self.session() {
+                self.set_session(Some(Arc::new(session.under(&self.connection()))));
+            }
             let again = {
                 let (mut gate, now) = (lock(&self.gate), Timestamp::now());
                 let mut again = gate.configure(&session::guard_settings(&spec), now);
@@ -238,6 +246,10 @@ fn lane_of(user: &ScimUser) -> Lane {
     } else {
         Lane::Change
     }
+}
+
+fn version(connection: &ScimConnection) -> u64 {
+    connection.resource_version().and_then(|version| version.parse().ok()).unwrap_or(u64::MAX)
 }
 
 /// A lock is never held over an await or a panic of ours, so a poisoned one is still whole.

@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use tracing::debug;
 
 use super::directory::has_finalizer;
+use super::events::bounded_note;
 use super::kubernetes::FIELD_MANAGER;
 use super::session::profile_of;
 use super::{Provisioner, lock};
@@ -470,13 +471,4 @@ fn expires_within_a_day(user: &ScimUser, now: Timestamp) -> bool {
 /// A server's text in status: bounded, and without control characters.
 fn bounded(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(256).collect()
-}
-
-/// The API server refuses notes of over 1 kB.
-fn bounded_note(note: &str) -> String {
-    let mut end = note.len().min(1000);
-    while !note.is_char_boundary(end) {
-        end -= 1;
-    }
-    note[..end].to_owned()
 }

@@ -171,6 +171,7 @@ impl Provisioner {
         match (error.class(), &operation.request) {
             (Class::Conflict, Request::Create(_)) if !pass.looked_up_after_conflict => {
                 pass.looked_up_after_conflict = true;
+                self.take_back_finalizer(pass).await?;
                 self.find_account(pass).await?;
                 if matches!(pass.account, Some(Account::Absent { .. })) {
                     return Err(self.own_error(

@@ -53,8 +53,11 @@ pub enum ConfigError {
     #[error("the key has characters that can't be sent in a header; look for a newline or a space in it")]
     Key,
     /// The CA bundle isn't PEM.
-    #[error("the CA bundle is not a list of certificates in PEM: {0}")]
+    #[error("spec.tls.caBundle is not a list of certificates in PEM: {0}")]
     CaBundle(reqwest::Error),
+    /// The CA bundle holds no certificate.
+    #[error("spec.tls.caBundle holds no certificate in PEM, which begins with -----BEGIN CERTIFICATE-----")]
+    EmptyCaBundle,
     /// The client could not be made.
     #[error("the HTTP client could not be made: {0}")]
     Client(reqwest::Error),
@@ -146,6 +149,9 @@ impl Client {
         }
         if let Some(bundle) = config.ca_bundle {
             let certificates = Certificate::from_pem_bundle(&bundle).map_err(ConfigError::CaBundle)?;
+            if certificates.is_empty() {
+                return Err(ConfigError::EmptyCaBundle);
+            }
             builder = builder.tls_certs_merge(certificates);
         }
         Ok(Self {

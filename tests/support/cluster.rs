@@ -145,6 +145,13 @@ impl ControlPlane {
         format!("https://127.0.0.1:{}", self.port)
     }
 
+    /// The API server's own certificate for 127.0.0.1, its authority in the same file, and its key: a
+    /// private authority that no test has to make.
+    pub fn certificate(&self) -> (PathBuf, PathBuf) {
+        let file = |name: &str| self.dir.join("certificates").join(name);
+        (file("apiserver.crt"), file("apiserver.key"))
+    }
+
     /// A namespace that no other test uses.
     pub async fn namespace(&self) -> String {
         let name = unique("test");

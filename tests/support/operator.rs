@@ -80,6 +80,13 @@ impl OperatorBuilder {
         self
     }
 
+    /// Takes one of its usual switches away.
+    #[must_use]
+    pub fn without(mut self, arg: &str) -> Self {
+        self.args.retain(|known| known != arg);
+        self
+    }
+
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
