@@ -93,7 +93,10 @@ impl Connections {
                     provisioner.submit(user, changed);
                 }
             }
-            None => self.unrouted.submit(Arc::clone(user), false),
+            None => {
+                self.shared.metrics.unrouted();
+                self.unrouted.submit(Arc::clone(user), false);
+            }
         }
     }
 

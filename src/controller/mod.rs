@@ -24,7 +24,7 @@ use self::watch::{Scope, trim};
 use crate::api::{CREDENTIALS_LABEL, ScimConnection, ScimUser};
 use crate::provisioner::Shared;
 use crate::provisioner::directory::Directory;
-use crate::runtime::{Clock, Health, Leadership, Metrics, Options};
+use crate::runtime::{Audit, Clock, Health, Leadership, Metrics, Options};
 
 /// What the controller works with.
 pub struct Context {
@@ -38,6 +38,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// Readiness.
     pub health: Health,
+    /// Where writes are told.
+    pub audit: Audit,
     /// Cancelled when the process is asked to end.
     pub shutdown: CancellationToken,
 }
@@ -54,8 +56,9 @@ pub enum Error {
 ///
 /// Nothing is routed before users, connections and Secrets have each been listed once (promise I10).
 pub async fn run(context: Context) -> Result<(), Error> {
-    let Context { client, options, leadership, metrics, health, shutdown } = context;
-    let directory = Arc::new(Directory::default());
+    let Context { client, options, leadership, metrics, health, audit, shutdown } = context;
+    // Who declared an object is told by the audit stream alone.
+    let directory = Arc::new(Directory::new(audit.is_on()));
     let (reroute, mut rerouted) = mpsc::unbounded_channel();
     let reporter = Reporter { controller: "scim-operator".into(), instance: None };
     let clock = Clock::default();
@@ -68,6 +71,7 @@ pub async fn run(context: Context) -> Result<(), Error> {
         leadership,
         clock: clock.clone(),
         metrics,
+        audit,
         recorder: Recorder::new(client.clone(), reporter),
         allow_loopback_http: options.allow_loopback_http,
         allowed_hosts: options.allowed_hosts.clone(),
@@ -78,7 +82,7 @@ pub async fn run(context: Context) -> Result<(), Error> {
     let scopes = watch::scopes(&options.watch_namespaces);
     let all = watcher::Config::default();
     let mut connection_events = watch::events::<ScimConnection>(&client, &scopes, &all, |_| {});
-    let mut user_events = watch::events::<ScimUser>(&client, &scopes, &all, trim);
+    let mut user_events = watch::events::<ScimUser>(&client, &scopes, &all, |_| {});
     let labelled = watcher::Config::default().labels(&format!("{CREDENTIALS_LABEL}=true"));
     let mut secret_events = watch::events::<PartialObjectMeta<Secret>>(&client, &scopes, &labelled, trim);
 
