@@ -16,7 +16,7 @@ mod path;
 pub mod protect;
 mod step;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use compare::says_the_same;
 pub use decide::decide;

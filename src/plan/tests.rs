@@ -5,4 +5,4 @@ mod driver;
 mod invariants;
 mod lifecycle;
 mod merging;
-mod model;
+pub(crate) mod model;

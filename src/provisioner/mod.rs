@@ -7,6 +7,8 @@ mod connect;
 mod credentials;
 pub mod directory;
 mod dispatch;
+#[cfg(test)]
+mod histories;
 mod kubernetes;
 pub mod limiter;
 mod memory;
