@@ -48,6 +48,10 @@ reasons!(
         ConnectionNotReady,
         /// There is no such connection: create it, or correct `spec.connectionRef`.
         ConnectionNotFound,
+        /// `mode: Plan`: the message says what would be done. Approve the hold, or set `mode: Apply`.
+        Planned,
+        /// A guard stopped it together with others; the message has the hold's id and the commands that approve or reject it.
+        Held,
         /// `guards.protected` keeps the account as it is: take it from that list, or declare what it has.
         Protected,
         /// Another object, or another account, stands in the way; the message names it. Let one of the two go.
@@ -93,9 +97,12 @@ impl Reason {
     /// The condition beside Ready.
     pub fn also(self) -> Also {
         match self {
-            Self::Synced | Self::Drifted | Self::NotPersisted | Self::OutsideAccessWindow | Self::Suspended => {
-                Also::Nothing
-            }
+            Self::Synced
+            | Self::Drifted
+            | Self::NotPersisted
+            | Self::OutsideAccessWindow
+            | Self::Planned
+            | Self::Suspended => Also::Nothing,
             Self::Pending | Self::RateLimited | Self::ConnectionNotReady | Self::ConnectionNotFound => {
                 Also::Reconciling
             }
@@ -133,22 +140,48 @@ reasons!(
         NotScim,
         /// 404: wrong path or directory. Correct `baseUrl`.
         NotFound,
+        /// 405 or 501 to two objects: the dialect doesn't fit. Set `spec.dialect` as the message says.
+        NotSupported,
         /// 429: the server asks for fewer requests. It goes on by itself; `rateLimits` keeps it from coming again.
         Throttled,
         /// The server failed. It is tried again.
         ServerError,
+        /// The operator's clock differs from the API server's by over 60 s: access windows remove nobody until both agree.
+        ClockSkew,
         /// Plain HTTP, which would show the key to the network: use https.
         PlainHttpRefused,
     }
 );
 
 impl ConnectedReason {
+    /// The connection can be used: Connected is True.
+    pub fn is_good(self) -> bool {
+        matches!(self, Self::Connected | Self::NewKeyRejected | Self::ClockSkew)
+    }
+
+    /// What the server did, or didn't, keeps everything from it: the connection is quarantined.
+    pub fn is_servers_fault(self) -> bool {
+        matches!(
+            self,
+            Self::Unresolvable
+                | Self::Unreachable
+                | Self::TlsFailed
+                | Self::CredentialsRejected
+                | Self::Forbidden
+                | Self::NotScim
+                | Self::NotFound
+                | Self::Throttled
+                | Self::ServerError
+        )
+    }
+
     /// Only a change by a person mends it: the condition is Stalled.
     pub fn needs_change(self) -> bool {
         !matches!(
             self,
             Self::Connected
                 | Self::NewKeyRejected
+                | Self::ClockSkew
                 | Self::Unresolvable
                 | Self::Unreachable
                 | Self::Throttled
@@ -167,6 +200,8 @@ mod tests {
         for reason in Reason::ALL {
             match reason.ready() {
                 Some("True") | None => assert_eq!(reason.also(), Also::Nothing, "{reason:?}"),
+                // Neither failed nor at work: kstatus takes it for in progress.
+                Some(_) if *reason == Reason::Planned => assert_eq!(reason.also(), Also::Nothing),
                 Some(_) => assert_ne!(reason.also(), Also::Nothing, "{reason:?}"),
             }
         }

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::connection_auth::{AuthSpec, TlsSpec};
 use super::connection_choices::{
-    Action, AdoptionPolicy, ContentType, DeletionPolicy, MatchBy, Paging, PatchPaths, Provider, RateLimitFor,
+    Action, AdoptionPolicy, ContentType, DeletionPolicy, MatchBy, Mode, Paging, PatchPaths, Provider, RateLimitFor,
     RepairPolicy, UnmanagedPolicy, WriteMethod,
 };
+use super::connection_guards::GuardsSpec;
 use super::connection_status::ScimConnectionStatus;
 use super::duration::Interval;
 
@@ -30,8 +31,10 @@ use super::duration::Interval;
     printcolumn(name = "Users", type_ = "integer", json_path = ".status.users.declared"),
     printcolumn(name = "Synced", type_ = "integer", json_path = ".status.users.synced"),
     printcolumn(name = "Failed", type_ = "integer", json_path = ".status.users.failed"),
+    printcolumn(name = "Held", type_ = "integer", json_path = ".status.users.held"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "URL", type_ = "string", json_path = ".spec.baseUrl", priority = 1),
+    printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode", priority = 1),
     printcolumn(name = "Last Sweep", type_ = "date", json_path = ".status.sweep.lastCompleted", priority = 1),
     printcolumn(name = "Unmanaged", type_ = "integer", json_path = ".status.users.unmanaged", priority = 1),
     printcolumn(
@@ -42,6 +45,10 @@ use super::duration::Interval;
     )
 )]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "!has(self.approvedHold) || !has(self.rejectedHold) || self.approvedHold != self.rejectedHold",
+    "message": "a hold is either approved or rejected: take its id out of one of approvedHold and rejectedHold"
+}]))]
 pub struct ScimConnectionSpec {
     /// The preset of a dialect.
     #[serde(default)]
@@ -74,6 +81,9 @@ pub struct ScimConnectionSpec {
     /// Transport security.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsSpec>,
+    /// Apply carries out what is declared; Plan computes and shows it, and holds it.
+    #[serde(default)]
+    pub mode: Mode,
     /// Stops every write, removals too.
     #[serde(default)]
     pub suspend: bool,
@@ -117,9 +127,17 @@ pub struct ScimConnectionSpec {
     /// How long a request may take.
     #[serde(default)]
     pub timeouts: TimeoutsSpec,
-    /// What is never done, whatever is declared.
+    /// What stops a change that is too large to be meant.
     #[serde(default)]
     pub guards: GuardsSpec,
+    /// The id of a hold that may go. Good once; leave it out of manifests unless you approve by pull request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16), regex(pattern = "^[0-9a-f]{16}$"))]
+    pub approved_hold: Option<String>,
+    /// The id of a hold that must not go: deleted objects go without touching their accounts, edits stay held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16), regex(pattern = "^[0-9a-f]{16}$"))]
+    pub rejected_hold: Option<String>,
 }
 
 fn all_actions() -> Vec<Action> {
@@ -274,14 +292,4 @@ fn five_seconds() -> Interval {
 
 fn thirty_seconds() -> Interval {
     Interval::new("30s")
-}
-
-/// What is never done, whatever is declared.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct GuardsSpec {
-    /// Patterns (`*`, `?`) over userName, e-mail and id of accounts that are never deactivated, deleted or renamed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 100), inner(length(min = 1, max = 320)))]
-    pub protected: Option<Vec<String>>,
 }

@@ -22,6 +22,16 @@ choice!(
     }
 );
 choice!(
+    /// Whether anything is written.
+    Mode {
+        /// What is declared is carried out.
+        #[default]
+        Apply,
+        /// What would be done is computed and shown, and held until a person approves it.
+        Plan,
+    }
+);
+choice!(
     /// What may be done.
     Action {
         /// Create accounts.

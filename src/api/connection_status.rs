@@ -4,7 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::connection::{DialectSpec, TimeoutsSpec};
+use super::connection::{DialectSpec, RateLimit, TimeoutsSpec};
+use super::connection_guards::GuardsSpec;
 
 /// What is known of the connection.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -13,7 +14,7 @@ pub struct ScimConnectionStatus {
     /// The generation that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready, Connected, and, while true, Stalled.
+    /// Ready, Connected, and, while true, Reconciling, Stalled, Holding and Quarantined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Option<Vec<Condition>>,
@@ -23,6 +24,25 @@ pub struct ScimConnectionStatus {
     /// The users, counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users: Option<UsersStatus>,
+    /// What the server said of itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerStatus>,
+    /// What waits for a person's answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 10))]
+    pub holds: Option<Vec<HoldStatus>>,
+    /// Holds that were approved: an approval is good once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64), inner(length(max = 16)))]
+    pub spent_holds: Option<Vec<String>>,
+    /// How much each guard has let through, and how much it lets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8))]
+    pub guards: Option<Vec<GuardStatus>>,
+    /// Some of the accounts that no object declares, under `unmanagedPolicy: Report`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 20))]
+    pub unmanaged: Option<Vec<UnmanagedAccount>>,
     /// The last sweep.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep: Option<SweepStatus>,
@@ -41,6 +61,13 @@ pub struct EffectiveStatus {
     /// How long a request may take.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeouts: Option<TimeoutsSpec>,
+    /// How many requests may be sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4))]
+    pub rate_limits: Option<Vec<RateLimit>>,
+    /// What stops a change that is too large to be meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guards: Option<GuardsSpec>,
 }
 
 /// The users of a connection, counted.
@@ -59,12 +86,96 @@ pub struct UsersStatus {
     /// Of these, Stalled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<i64>,
+    /// Of these, held by a guard or by Plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<i64>,
     /// Of the synced ones, changed at the server and left so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drifted: Option<i64>,
     /// Accounts that no object declares, under `unmanagedPolicy: Report`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unmanaged: Option<i64>,
+    /// Users whose access window ends within 24 hours.
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "expiring24h")]
+    pub expiring_24h: Option<i64>,
+}
+
+/// What the server said of itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerStatus {
+    /// The account that the key belongs to, where the server tells; it is protected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub key_owner: Option<String>,
+}
+
+/// What waits for a person's answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HoldStatus {
+    /// What to write into `approvedHold` or `rejectedHold`; none until the hold has closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub id: Option<String>,
+    /// The guards that stopped it, or `Plan`, or `NewServer`.
+    #[schemars(length(max = 64))]
+    pub reason: String,
+    /// Its first arrival.
+    pub since: Time,
+    /// Accounts it would create.
+    pub creates: i64,
+    /// Accounts it would change or bind.
+    pub updates: i64,
+    /// Accounts it would deactivate.
+    pub deactivations: i64,
+    /// Accounts it would delete.
+    pub deletes: i64,
+    /// Some of its objects, as namespace/name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), inner(length(max = 512)))]
+    pub sample: Vec<String>,
+}
+
+/// How much a guard has let through, and how much it lets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GuardStatus {
+    /// As `spec.guards` names it.
+    #[schemars(length(max = 16))]
+    pub name: String,
+    /// What the percentage is of.
+    pub base: i64,
+    /// How many may go within the window.
+    pub limit: i64,
+    /// How many went within the window.
+    pub used: i64,
+    /// The ledger behind it; written before what it counts is sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 60))]
+    pub buckets: Vec<GuardBucket>,
+}
+
+/// So many up to then.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GuardBucket {
+    /// The latest of them.
+    pub at: Time,
+    /// How many.
+    pub count: i64,
+}
+
+/// An account that no object declares.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UnmanagedAccount {
+    /// Its id at the server.
+    #[schemars(length(max = 512))]
+    pub id: String,
+    /// Its userName, folded.
+    #[schemars(length(max = 512))]
+    pub user_name: String,
 }
 
 /// The last sweep.
@@ -94,4 +205,7 @@ pub struct CredentialsStatus {
     /// Since when the server rejects the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected_since: Option<Time>,
+    /// When the key expires, by the Secret's annotation `scim-operator.dev/expires-at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
 }

@@ -7,6 +7,7 @@ mod conditions;
 mod connection;
 mod connection_auth;
 mod connection_choices;
+mod connection_guards;
 mod connection_status;
 mod crd;
 mod duration;
@@ -18,6 +19,7 @@ pub use conditions::{Also, ConnectedReason, Reason};
 pub use connection::*;
 pub use connection_auth::*;
 pub use connection_choices::*;
+pub use connection_guards::*;
 pub use connection_status::*;
 pub use crd::{crds, crds_yaml};
 pub use duration::Interval;
@@ -39,3 +41,5 @@ pub const RECONCILE_REQUESTED_AT: &str = "scim-operator.dev/reconcile-requested-
 pub const CREDENTIALS_LABEL: &str = "scim-operator.dev/credentials";
 /// Annotation of a Secret: the hosts that its key may be sent to, separated by commas.
 pub const HOSTS: &str = "scim-operator.dev/hosts";
+/// Annotation of a Secret: when its key expires, as RFC 3339 or a date; warned about at 30, 7 and 1 days.
+pub const EXPIRES_AT: &str = "scim-operator.dev/expires-at";

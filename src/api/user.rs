@@ -24,6 +24,7 @@ use super::user_rules;
     doc = "One person at one SCIM service provider. Attribute names are RFC 7643's, letter for letter.",
     selectable = ".spec.connectionRef.name",
     selectable = ".status.state",
+    selectable = ".status.hold.id",
     printcolumn(name = "User Name", type_ = "string", json_path = ".spec.userName"),
     printcolumn(name = "Connection", type_ = "string", json_path = ".spec.connectionRef.name"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
@@ -153,10 +154,27 @@ pub struct ScimUserStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 50))]
     pub ignored_attributes: Option<Vec<IgnoredAttribute>>,
+    /// The hold that keeps an operation of this object until a person answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<UserHold>,
     /// Ready, and, while true, Reconciling or Stalled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Option<Vec<Condition>>,
+}
+
+/// The hold that keeps an operation of an object.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UserHold {
+    /// The hold's id, for the connection's `approvedHold` or `rejectedHold`.
+    #[schemars(length(max = 16))]
+    pub id: String,
+    /// What would be done.
+    pub operation: OperationType,
+    /// Tells whether it is the same operation still.
+    #[schemars(length(max = 16))]
+    pub digest: String,
 }
 
 /// How things stand with a user.
@@ -172,6 +190,10 @@ pub enum UserState {
     NotCreated,
     /// Changed at the server, and left so.
     Drifted,
+    /// Held by a guard until a person answers.
+    Held,
+    /// What would be done is shown; nothing is sent under `mode: Plan`.
+    Planned,
     /// Needs a person; the Ready condition says why.
     Failed,
     /// Deactivated at the server, not by us.

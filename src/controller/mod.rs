@@ -21,7 +21,7 @@ use self::users::Users;
 use crate::api::{CREDENTIALS_LABEL, ScimConnection, ScimUser};
 use crate::provisioner::Shared;
 use crate::provisioner::directory::Directory;
-use crate::runtime::{Health, Leadership, Metrics, Options};
+use crate::runtime::{Clock, Health, Leadership, Metrics, Options};
 
 /// What the controller works with.
 pub struct Context {
@@ -55,10 +55,15 @@ pub async fn run(context: Context) -> Result<(), Error> {
     let directory = Arc::new(Directory::default());
     let (reroute, mut rerouted) = mpsc::unbounded_channel();
     let reporter = Reporter { controller: "scim-operator".into(), instance: None };
+    let clock = Clock::default();
+    // Before anything is judged by it.
+    clock.look(&client).await;
+    let watched = tokio::spawn(clock.clone().keep(client.clone(), shutdown.clone()));
     let shared = Shared {
         kube: client.clone(),
         directory: Arc::clone(&directory),
         leadership,
+        clock: clock.clone(),
         metrics,
         recorder: Recorder::new(client.clone(), reporter),
         allow_loopback_http: options.allow_loopback_http,
@@ -112,6 +117,7 @@ pub async fn run(context: Context) -> Result<(), Error> {
         }
     }
     connections.stop().await;
+    watched.abort();
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::declared::Declared;
+use super::declared::{Declared, window_clock};
 use super::deprovision;
 use super::facts::{Account, Facts, Manager};
 use super::guards::GuardName;
@@ -29,15 +29,6 @@ pub fn decide(facts: &Facts) -> Step {
             ..Verdict::default()
         });
     }
-    if facts.bound_elsewhere() {
-        return stalled(
-            Reason::BoundElsewhere,
-            "this object is bound to an account of another server (status.boundTo); put the connection's baseUrl and \
-             tenant back, or re-create the object to have it bound anew"
-                .to_owned(),
-            UserState::Failed,
-        );
-    }
     let manager = match &facts.manager {
         Manager::Id(id) => Some(id.as_str()),
         Manager::Foreign(name) => {
@@ -51,7 +42,9 @@ pub fn decide(facts: &Facts) -> Step {
         }
         Manager::None | Manager::Waiting(_) => None,
     };
-    let declared = Declared::new(facts.object.spec, manager, &facts.policy.profile, facts.now);
+    let object = &facts.object;
+    let clock = window_clock(object.spec, object.status, object.generation, facts.now);
+    let declared = Declared::new(object.spec, manager, &facts.policy.profile, clock);
     match (facts.bound_id(), &facts.account) {
         (Some(id), Account::Unknown) => Step::Read(Read::Get(id.to_owned())),
         (Some(id), Account::Found { resource, fresh }) => bound(facts, &declared, id, resource, *fresh),
@@ -214,7 +207,7 @@ fn first_binding(facts: &Facts, declared: &Declared, resource: &Resource) -> Ste
     }
     let how = if facts.claims.handed_over {
         OperationType::Handover
-    } else if facts.object.has_finalizer {
+    } else if facts.object.has_finalizer && !facts.bound_elsewhere() {
         OperationType::Create
     } else if facts.policy.adoption == AdoptionPolicy::Refuse {
         return stalled(
@@ -287,6 +280,16 @@ fn deactivation(
             ),
             UserState::Failed,
         ));
+    }
+    if declared.outside_window && !facts.clock_trusted {
+        return Some(settle(Verdict {
+            reason: Some(Reason::Pending),
+            message:
+                "spec.access has ended, but this operator's clock differs from the API server's by over a minute; \
+                      nobody is removed by a window until both agree"
+                    .to_owned(),
+            ..Verdict::default()
+        }));
     }
     if !facts.may(Action::Deprovision) {
         return Some(disabled("Deprovision", "the account is to be inactive, but"));
@@ -390,7 +393,7 @@ fn update(
         attributes.push(Path::core("active"));
     }
     let adoption = facts.object.status.last_operation.as_ref().is_some_and(|last| last.type_ == OperationType::Adopt)
-        && facts.object.status.observed_generation.unwrap_or(-1) < 0;
+        && facts.object.status.managed_attributes.is_none();
     Some(Step::Send(Box::new(Operation {
         kind: if reactivate { OperationType::Reactivate } else { OperationType::Update },
         request: write(facts, id, resource, effective, reactivate.then_some(true)),
@@ -510,5 +513,6 @@ fn at_rest(facts: &Facts, declared: &Declared, resource: &Resource, sorted: Sort
         drift,
         ignored: Some(sorted.ignored),
         user_name: resource.user_name().map(str::to_owned),
+        hold: None,
     }
 }

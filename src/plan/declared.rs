@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::path::{ENTERPRISE, ENTRY_LISTS, Path, is_empty};
-use crate::api::{ScimUserSpec, UserAttributes};
+use crate::api::{Reason, ScimUserSpec, ScimUserStatus, UserAttributes};
 use crate::scim::{Profile, fold};
 
 /// What is to be enforced at the server for one user.
@@ -67,6 +67,19 @@ fn within_window(spec: &ScimUserSpec, now: Timestamp) -> bool {
     let Some(access) = &spec.access else { return true };
     access.not_before.as_ref().is_none_or(|from| from.0 <= now)
         && access.not_after.as_ref().is_none_or(|until| now < until.0)
+}
+
+/// The instant that access windows are judged by: a clock that went backwards never re-opens one that was
+/// seen to end under this very spec.
+pub fn window_clock(spec: &ScimUserSpec, status: &ScimUserStatus, generation: i64, now: Timestamp) -> Timestamp {
+    let Some(end) = spec.access.as_ref().and_then(|access| access.not_after.as_ref()) else { return now };
+    let ready = status.conditions.iter().flatten().find(|condition| condition.type_ == "Ready");
+    let closed = ready.filter(|ready| {
+        ready.reason == Reason::OutsideAccessWindow.as_str() && ready.observed_generation == Some(generation)
+    });
+    let Some(closed) = closed else { return now };
+    let operation = status.last_operation.as_ref().map_or(Timestamp::MIN, |last| last.at.0);
+    if closed.last_transition_time.0.max(operation) >= end.0 { now.max(end.0) } else { now }
 }
 
 /// The instants at which an access window opens or closes after `now`.

@@ -37,6 +37,8 @@ pub struct Policy {
     pub server: String,
     /// The server's dialect.
     pub profile: Profile,
+    /// `mode: Plan`: nothing is sent without an approval.
+    pub plan: bool,
     /// The connection is suspended.
     pub suspend: bool,
     /// What may be done at all.
@@ -142,6 +144,8 @@ pub struct Facts<'a> {
     pub contested: &'a BTreeSet<Path>,
     /// The time.
     pub now: Timestamp,
+    /// The clock agrees with the API server's: an access window may end somebody's access.
+    pub clock_trusted: bool,
 }
 
 impl Facts<'_> {

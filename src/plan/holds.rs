@@ -35,10 +35,11 @@ pub struct Candidate {
     pub attributes: Vec<String>,
     /// The guard that counts it; none if it needs no leave outside plan mode.
     pub guard: Option<GuardName>,
+    /// The object was bound at another server: what it begins here is always held (promise I6).
+    pub moved: bool,
     /// The object is being deleted: a rejection lets it go without touching the account.
     pub deleted: bool,
-    /// The hold that the object's status names, if that status was written for this generation and
-    /// this operation. It is how a hold finds its members again after a restart; it isn't compared.
+    /// The hold that the object's status names, if its digest there is still this operation's. It is how a hold finds its members again after a restart; it isn't compared.
     pub held: Option<String>,
 }
 
@@ -51,6 +52,7 @@ impl Candidate {
             && self.remote_id == other.remote_id
             && self.attributes == other.attributes
             && self.guard == other.guard
+            && self.moved == other.moved
             && self.deleted == other.deleted
     }
 }
@@ -59,6 +61,7 @@ impl Candidate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Reason {
     Guard(GuardName),
+    NewServer,
     Plan,
 }
 
@@ -67,7 +70,7 @@ pub(super) enum Reason {
 pub struct HoldView {
     /// Good once; none until the hold closes.
     pub id: Option<String>,
-    /// The guards that stopped it, or `Plan`.
+    /// The guards that stopped it, or `Plan`, or `NewServer`.
     pub reason: String,
     /// Its first arrival.
     pub since: Timestamp,
@@ -111,6 +114,7 @@ impl Hold {
             .iter()
             .map(|reason| match reason {
                 Reason::Guard(name) => name.as_str(),
+                Reason::NewServer => "NewServer",
                 Reason::Plan => "Plan",
             })
             .collect();
@@ -232,6 +236,16 @@ impl Holds {
 
     pub fn get_mut(&mut self, key: u64) -> Option<&mut Hold> {
         self.all.iter_mut().find(|hold| hold.key == key)
+    }
+}
+
+impl Candidate {
+    /// Tells whether an operation is the same still, across restarts.
+    pub fn digest(&self) -> String {
+        let mut sorted = self.clone();
+        sorted.attributes.sort_unstable();
+        sorted.attributes.dedup();
+        digest(std::iter::once(&sorted), 0)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Nothing here does I/O or reads a clock. A worker of the provisioner asks [`decide`] for the next
 //! [`Step`], takes it, and asks again with what it learnt, until the answer is a [`Verdict`].
 
+mod binding;
 mod compare;
 mod decide;
 mod declared;
@@ -18,6 +19,7 @@ mod step;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use binding::{after_binding, at_server, bound_status};
 pub use compare::says_the_same;
 pub use decide::decide;
 pub use declared::{Declared, next_window_edge};

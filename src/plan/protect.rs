@@ -3,7 +3,11 @@
 /// Globs over userName, e-mail and id. `*` stands for any run of characters, `?` for any one;
 /// upper and lower case are the same, and there is no escape.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Protected(Vec<Glob>);
+pub struct Protected {
+    globs: Vec<Glob>,
+    /// Identities of the key's owner, folded.
+    exact: Vec<Vec<char>>,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Glob {
@@ -14,27 +18,33 @@ struct Glob {
 impl Protected {
     /// The patterns as the connection declares them.
     pub fn new<S: Into<String>>(patterns: impl IntoIterator<Item = S>) -> Self {
-        Self(
-            patterns
-                .into_iter()
-                .map(|pattern| {
-                    let written = pattern.into();
-                    let folded = written.chars().map(fold).collect();
-                    Glob { written, folded }
-                })
-                .collect(),
-        )
+        let globs = patterns.into_iter().map(|pattern| {
+            let written = pattern.into();
+            let folded = written.chars().map(fold).collect();
+            Glob { written, folded }
+        });
+        Self { globs: globs.collect(), exact: Vec::new() }
+    }
+
+    /// With these identities too, letter by letter: the owner of the key (promise I14).
+    #[must_use]
+    pub fn with_identities<'a>(mut self, identities: impl IntoIterator<Item = &'a str>) -> Self {
+        self.exact.extend(identities.into_iter().map(|identity| identity.chars().map(fold).collect()));
+        self
     }
 
     /// The first pattern, as written, that one of these identities fits. Give it what is declared
     /// and what was found: userName, e-mails, id.
     pub fn matches<'a>(&self, identities: impl IntoIterator<Item = &'a str>) -> Option<&str> {
-        if self.0.is_empty() {
+        if self.globs.is_empty() && self.exact.is_empty() {
             return None;
         }
         identities.into_iter().find_map(|identity| {
             let text: Vec<char> = identity.chars().map(fold).collect();
-            let found = self.0.iter().find(|glob| fits(&glob.folded, &text))?;
+            if self.exact.contains(&text) {
+                return Some("the owner of the key");
+            }
+            let found = self.globs.iter().find(|glob| fits(&glob.folded, &text))?;
             Some(found.written.as_str())
         })
     }
@@ -119,6 +129,9 @@ mod tests {
         assert_eq!(protected.matches(["id-77", "svc-scim@example.com.evil"]), None);
         assert_eq!(Protected::new(["ΟΔΟΣ"]).matches(["οδος"]), Some("ΟΔΟΣ"));
         assert_eq!(Protected::default().matches([""]), None);
+        let owner = Protected::default().with_identities(["Svc*@example.com", "id-7"]);
+        assert_eq!(owner.matches(["svc*@EXAMPLE.com"]), Some("the owner of the key"));
+        assert_eq!(owner.matches(["svc-2@example.com", "id-77"]), None, "no pattern, but a name");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::guards::GuardName;
 use super::path::Path;
-use crate::api::{IgnoredReason, OperationType, Reason, UserState};
+use crate::api::{IgnoredReason, OperationType, Reason, UserHold, UserState};
 use crate::scim::{Attributes, PatchOperation};
 
 /// The next thing to do about an object.
@@ -106,6 +106,8 @@ pub struct Verdict {
     pub ignored: Option<Vec<Ignored>>,
     /// The account's userName.
     pub user_name: Option<String>,
+    /// The hold that keeps the operation until a person answers.
+    pub hold: Option<UserHold>,
 }
 
 /// An attribute that is not written.

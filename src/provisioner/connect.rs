@@ -11,9 +11,12 @@ use url::Url;
 
 use super::credentials::{Material, Reader, Refusal};
 use super::limiter::{Priority, RequestKind};
-use super::session::{Session, policy_of, profile_of, rates_of, server_of};
+use super::queue::Lane;
+use super::send::UNTOLD_PAUSE;
+use super::session::{KeyOwner, Session, policy_of, profile_of, rates_of, server_of};
 use super::{Provisioner, lock};
-use crate::api::{ConnectedReason, ScimConnection};
+use crate::api::{ConnectedReason, ScimConnection, ScimUser};
+use crate::plan::Policy;
 use crate::scim::{Class, Client, ClientConfig, Error, forbidden_host, is_loopback_http};
 
 /// A connection that failed is tested again after this long, doubling up to [`SLOWEST_TEST`].
@@ -51,7 +54,7 @@ impl Provisioner {
         let url = Url::parse(&spec.base_url)
             .map_err(|error| Refusal::new(ConnectedReason::NotFound, format!("spec.baseUrl is no URL: {error}")))?;
         self.check_target(&url)?;
-        let Material { credentials, ca_bundle, secret_version, hosts } =
+        let Material { credentials, ca_bundle, secret_version, hosts, expires_at } =
             Reader::new(self.shared.kube.clone(), &self.key.namespace).read(spec).await?;
         check_host(&url, &hosts, "the Secret's annotation scim-operator.dev/hosts")?;
         let client = Client::new(ClientConfig {
@@ -69,13 +72,46 @@ impl Provisioner {
             Refusal::new(ConnectedReason::Unreachable, "this process doesn't hold the Lease, so it sends nothing")
         })?;
         self.limiter.acquire(RequestKind::Read, Priority::Write).await;
-        client.probe(deadline).await.map_err(|error| refusal(&error))?;
-        lock(&self.report).secret_version(secret_version);
-        Ok(Session {
-            client,
-            policy: policy_of(connection),
-            generation: connection.metadata.generation.unwrap_or_default(),
-        })
+        client.probe(deadline).await.map_err(|error| {
+            if error.class() == Class::Throttled {
+                self.limiter.pause(error.retry_after().unwrap_or(UNTOLD_PAUSE));
+            }
+            refusal(&error)
+        })?;
+        let generation = connection.metadata.generation.unwrap_or_default();
+        let mut policy = policy_of(connection);
+        let key_owner = self.key_owner(&client, &policy, generation, secret_version.as_deref()).await;
+        if let Some(owner) = &key_owner {
+            let identities = [Some(owner.id.as_str()), owner.user_name.as_deref()];
+            policy.protected = policy.protected.with_identities(identities.into_iter().flatten());
+        }
+        let mut report = lock(&self.report);
+        report.secret_version(secret_version.clone());
+        report.learnt(expires_at, key_owner.as_ref().map(|owner| owner.id.clone()));
+        drop(report);
+        Ok(Session { client, policy, generation, secret_version, key_owner })
+    }
+
+    /// Whom the key belongs to; asked once for each key and generation, and never a reason not to connect.
+    async fn key_owner(
+        &self,
+        client: &Client,
+        policy: &Policy,
+        generation: i64,
+        secret_version: Option<&str>,
+    ) -> Option<KeyOwner> {
+        if let Some(known) = self.session()
+            && known.generation == generation
+            && known.secret_version.as_deref() == secret_version
+        {
+            return known.key_owner.clone();
+        }
+        if !policy.profile.me {
+            return None;
+        }
+        self.limiter.acquire(RequestKind::Read, Priority::Write).await;
+        let me = client.me(self.deadline()?).await.ok()?;
+        Some(KeyOwner { id: me.id()?.to_owned(), user_name: me.user_name().map(str::to_owned) })
     }
 
     fn check_target(&self, url: &Url) -> Result<(), Refusal> {
@@ -95,50 +131,95 @@ impl Provisioner {
     /// Takes the outcome of a test into force.
     fn apply_test(&self, connection: &ScimConnection, result: Result<Session, Refusal>) {
         match result {
-            Ok(session) => {
-                let server = server_of(&connection.spec);
-                let moved = self.session().is_none_or(|old| old.policy.server != server);
-                if moved {
-                    lock(&self.snapshot).clear();
-                    lock(&self.report).swept = false;
-                }
-                self.shared.directory.set_server(&self.key, Some(&server));
-                let renewed = self.session().is_none_or(|old| old.generation != session.generation);
-                self.set_session(Some(Arc::new(session)));
-                if lock(&self.report).connected(connection, ConnectedReason::Connected, "the server answered as SCIM") {
-                    info!(connection = %self.key, "connected");
-                }
-                if renewed {
-                    self.resubmit();
-                    self.sweep.notify_one();
-                }
-            }
-            Err(refusal)
-                if refusal.reason == ConnectedReason::CredentialsRejected && self.old_key_serves(connection) =>
-            {
-                let message = format!("the last good key stays in use; the new one was refused: {}", refusal.message);
+            Ok(session) => self.begin_session(connection, session),
+            Err(refusal) => self.refuse_session(connection, &refusal),
+        }
+        self.wake.notify_one();
+    }
+
+    fn begin_session(&self, connection: &ScimConnection, session: Session) {
+        let server = server_of(&connection.spec);
+        let moved = self.session().is_none_or(|old| old.policy.server != server);
+        if moved {
+            lock(&self.snapshot).clear();
+            lock(&self.report).swept = false;
+        }
+        self.shared.directory.set_server(&self.key, Some(&server));
+        let was_restricted = lock(&self.removals_left).take().is_some();
+        let renewed = was_restricted || self.session().is_none_or(|old| old.generation != session.generation);
+        self.set_session(Some(Arc::new(session)));
+        let (reason, message) = if self.shared.clock.is_trusted() {
+            (ConnectedReason::Connected, "the server answered as SCIM".to_owned())
+        } else {
+            let message = format!(
+                "the server answered as SCIM, but this operator's clock is {} s off the API server's: access windows end \
+                 nobody's access until both agree",
+                self.shared.clock.skew().as_secs()
+            );
+            (ConnectedReason::ClockSkew, message)
+        };
+        if lock(&self.report).connected(connection, reason, &message) {
+            info!(connection = %self.key, "connected");
+        }
+        if renewed {
+            self.resubmit();
+            self.sweep.notify_one();
+        }
+    }
+
+    fn refuse_session(&self, connection: &ScimConnection, refusal: &Refusal) {
+        let message = &refusal.message;
+        match refusal.reason {
+            ConnectedReason::CredentialsRejected if self.old_key_serves(connection) => {
+                let message = format!("the last good key stays in use; the new one was refused: {message}");
                 warn!(connection = %self.key, "{message}");
                 lock(&self.report).connected(connection, ConnectedReason::NewKeyRejected, &message);
             }
-            // Removals that wait for a connection under deletion are served with the last good key (promise I23).
-            Err(refusal)
-                if connection.metadata.deletion_timestamp.is_some()
-                    && self.session().is_some()
-                    && matches!(
-                        refusal.reason,
-                        ConnectedReason::SecretNotFound | ConnectedReason::SecretNotLabelled
-                    ) =>
-            {
-                lock(&self.report).connected(connection, refusal.reason, &refusal.message);
+            // It asks for patience, not for an end: the pause is the limiter's.
+            ConnectedReason::Throttled if self.session().is_some() => {
+                self.test.notify_one();
             }
-            Err(refusal) => {
+            // Removals declared before it went are served with the last good key, and all of them once the
+            // connection itself is under deletion (promise I23).
+            ConnectedReason::SecretNotFound if self.session().is_some() => {
+                self.restrict_to_removals();
+                if lock(&self.report).connected(connection, refusal.reason, message) {
+                    warn!(connection = %self.key, "the Secret is gone: only removals declared before are served");
+                }
+            }
+            reason => {
                 self.set_session(None);
-                if lock(&self.report).connected(connection, refusal.reason, &refusal.message) {
-                    warn!(connection = %self.key, reason = refusal.reason.as_str(), "not connected: {}", refusal.message);
+                if lock(&self.report).connected(connection, reason, message) {
+                    warn!(connection = %self.key, reason = reason.as_str(), "not connected: {message}");
                 }
             }
         }
-        self.wake.notify_one();
+    }
+
+    /// The Secret is gone: what is a removal now may still be carried out, and nothing else.
+    fn restrict_to_removals(&self) {
+        let mut left = lock(&self.removals_left);
+        if left.is_none() {
+            let users = self.shared.directory.users_of(&self.key);
+            let removals = users.iter().filter(|user| super::lane_of(user) == Lane::Removal);
+            let known =
+                removals.filter_map(|user| Some((user.metadata.uid.as_deref()?.into(), user.metadata.generation)));
+            *left = Some(known.collect());
+        }
+    }
+
+    /// Only removals are served: the Secret is gone.
+    pub(super) fn serves_removals_only(&self) -> bool {
+        lock(&self.removals_left).is_some()
+    }
+
+    /// Whether the connection serves this object now.
+    pub(super) fn may_serve(&self, user: &ScimUser) -> bool {
+        let left = lock(&self.removals_left);
+        let Some(left) = left.as_ref() else { return true };
+        let known = user.metadata.uid.as_deref().and_then(|uid| left.get(uid));
+        let ending = self.connection().metadata.deletion_timestamp.is_some() && super::directory::is_deleting(user);
+        ending || known == Some(&user.metadata.generation)
     }
 
     /// A new key was refused while the old one is known to work: only a change of the Secret's version shows that.

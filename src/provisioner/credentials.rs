@@ -1,5 +1,6 @@
 //! The key and the CA that a connection names, read on demand and never kept but in the client.
 
+use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::ResourceExt;
@@ -7,7 +8,7 @@ use kube::api::Api;
 use reqwest::header::HeaderName;
 use secrecy::SecretString;
 
-use crate::api::{AuthSpec, CREDENTIALS_LABEL, ConnectedReason, HOSTS, ScimConnectionSpec, SecretKeyRef};
+use crate::api::{AuthSpec, CREDENTIALS_LABEL, ConnectedReason, EXPIRES_AT, HOSTS, ScimConnectionSpec, SecretKeyRef};
 use crate::scim::Credentials;
 
 /// Why a connection can't be used.
@@ -36,6 +37,8 @@ pub struct Material {
     pub secret_version: Option<String>,
     /// The hosts that the Secret allows its key to be sent to; empty allows any.
     pub hosts: Vec<String>,
+    /// When the key expires, as the Secret's annotation has it.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// The names of all Secrets that a connection refers to.
@@ -64,6 +67,7 @@ pub struct Reader {
     namespace: String,
     version: Option<String>,
     hosts: Vec<String>,
+    expires_at: Option<Timestamp>,
 }
 
 impl Reader {
@@ -75,6 +79,7 @@ impl Reader {
             namespace: namespace.to_owned(),
             version: None,
             hosts: Vec::new(),
+            expires_at: None,
         }
     }
 
@@ -82,7 +87,13 @@ impl Reader {
     pub async fn read(mut self, spec: &ScimConnectionSpec) -> Result<Material, Refusal> {
         let credentials = self.credentials(&spec.auth).await?;
         let ca_bundle = self.ca_bundle(spec).await?;
-        Ok(Material { credentials, ca_bundle, secret_version: self.version, hosts: self.hosts })
+        Ok(Material {
+            credentials,
+            ca_bundle,
+            secret_version: self.version,
+            hosts: self.hosts,
+            expires_at: self.expires_at,
+        })
     }
 
     async fn credentials(&mut self, auth: &AuthSpec) -> Result<Credentials, Refusal> {
@@ -167,6 +178,8 @@ impl Reader {
             ));
         }
         self.version = secret.resource_version();
+        let expiry = secret.annotations().get(EXPIRES_AT).and_then(|text| instant(text));
+        self.expires_at = [self.expires_at, expiry].into_iter().flatten().min();
         if let Some(hosts) = secret.annotations().get(HOSTS) {
             self.hosts.extend(hosts.split(',').map(|host| host.trim().to_owned()).filter(|host| !host.is_empty()));
         }
@@ -181,9 +194,31 @@ impl Reader {
     }
 }
 
+/// RFC 3339, or a date, whose end counts; what can't be read says nothing.
+fn instant(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    text.parse().ok().or_else(|| {
+        let date: jiff::civil::Date = text.parse().ok()?;
+        Some(date.tomorrow().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+    })
+}
+
 fn unreadable(kind: &str, name: &str, error: &kube::Error) -> Refusal {
     Refusal::new(
         ConnectedReason::SecretNotFound,
         format!("the {kind} {name} can't be read from the API server: {error}"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expiry_is_an_instant_or_the_end_of_a_date() {
+        let at = |text: &str| instant(text).map(|at| at.to_string());
+        assert_eq!(at("2026-12-01T10:00:00Z").as_deref(), Some("2026-12-01T10:00:00Z"));
+        assert_eq!(at(" 2026-12-01 ").as_deref(), Some("2026-12-02T00:00:00Z"));
+        assert_eq!(at("soon"), None);
+    }
 }

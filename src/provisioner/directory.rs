@@ -55,6 +55,8 @@ struct Inner {
     connections: HashMap<ConnectionKey, BTreeSet<Uid>>,
     /// Who names an object as manager, by its namespace and name.
     reports: HashMap<(String, String), BTreeSet<Uid>>,
+    /// How many accounts of a connection are bound and active.
+    active: HashMap<ConnectionKey, u64>,
     /// The server of each connection that has one: claims are per server, not per connection.
     servers: HashMap<ConnectionKey, String>,
     claims: HashMap<String, BTreeMap<Claim, BTreeSet<Uid>>>,
@@ -119,6 +121,7 @@ impl Directory {
             others.extend(inner.claimants(&server, before.iter().chain(&now), &uid));
             inner.claim(&server, &uid, &now);
         }
+        inner.count_active(old.as_deref(), Some(&user));
         inner.index_manager(&uid, old.as_deref(), Some(&user));
         if old.as_deref().and_then(id_of) != id_of(&user) {
             // Those whose manager this is were waiting for its account.
@@ -160,6 +163,11 @@ impl Directory {
         let inner = self.read();
         let uids = inner.connections.get(connection);
         uids.into_iter().flatten().filter_map(|uid| inner.users.get(uid).cloned()).collect()
+    }
+
+    /// How many accounts are bound to objects of a connection and active, as far as is recorded.
+    pub fn active_of(&self, connection: &ConnectionKey) -> u64 {
+        self.read().active.get(connection).copied().unwrap_or_default()
     }
 
     /// Every object.
@@ -274,6 +282,7 @@ impl Inner {
         if self.names.get(&key).is_some_and(|known| **known == *uid) {
             self.names.remove(&key);
         }
+        self.count_active(Some(&user), None);
         self.index_manager(uid, Some(&user), None);
         let connection = connection_of(&user);
         if let Some(uids) = self.connections.get_mut(&connection) {
@@ -286,6 +295,17 @@ impl Inner {
         let claims = claims_of(&user);
         self.unclaim(&server, uid, &claims);
         self.claimants(&server, claims.iter(), uid)
+    }
+
+    fn count_active(&mut self, old: Option<&ScimUser>, new: Option<&ScimUser>) {
+        if let Some(old) = old.filter(|old| is_active(old))
+            && let Some(count) = self.active.get_mut(&connection_of(old))
+        {
+            *count -= 1;
+        }
+        if let Some(new) = new.filter(|new| is_active(new)) {
+            *self.active.entry(connection_of(new)).or_default() += 1;
+        }
     }
 
     fn index_manager(&mut self, uid: &str, old: Option<&ScimUser>, new: Option<&ScimUser>) {
@@ -337,6 +357,10 @@ fn account<'a>(user: &'a ScimUser, server: &str) -> Option<(&'a str, &'a str)> {
     let status = user.status.as_ref()?;
     let id = status.id.as_deref().filter(|_| status.bound_to.as_deref() == Some(server))?;
     Some((id, status.user_name.as_deref().unwrap_or(&user.spec.user_name)))
+}
+
+fn is_active(user: &ScimUser) -> bool {
+    user.status.as_ref().is_some_and(|status| status.id.is_some() && status.active == Some(true))
 }
 
 fn id_of(user: &ScimUser) -> Option<&str> {

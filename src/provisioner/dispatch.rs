@@ -2,15 +2,18 @@
 //! for removals.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::queue::{Lane, Outcome, Ticket};
+use super::windows::LOOK;
 use super::{Provisioner, lock};
 
 /// With nothing due the dispatcher still looks up now and then.
-const IDLE: std::time::Duration = std::time::Duration::from_secs(5);
+const IDLE: Duration = Duration::from_secs(5);
 
 impl Provisioner {
     /// Runs until the provisioner stops; ends when what is in flight has ended.
@@ -18,6 +21,8 @@ impl Provisioner {
         let mut running: JoinSet<(Ticket, Outcome)> = JoinSet::new();
         let mut others = 0_usize;
         while !self.stop.is_cancelled() {
+            self.tick_gate();
+            self.submit_due_windows();
             let most = usize::try_from(self.connection().spec.max_in_flight).unwrap_or(4).clamp(2, 32);
             while running.len() < most {
                 let Some(ticket) = self.next_ticket(others + 1 >= most) else { break };
@@ -30,6 +35,7 @@ impl Provisioner {
             }
             let due = lock(&self.queue).next_due(Instant::now()).unwrap_or_else(|| Instant::now() + IDLE);
             let due = self.limiter.paused_until().map_or(due, |until| due.min(until));
+            let due = self.wall_clock_wait().map_or(due, |wait| due.min(Instant::now() + wait));
             tokio::select! {
                 () = self.stop.cancelled() => break,
                 () = self.wake.notified() => {}
@@ -46,6 +52,28 @@ impl Provisioner {
                 self.finish(&ticket, outcome);
             }
         }
+    }
+
+    /// The objects whose access window opens or closes now.
+    fn submit_due_windows(&self) {
+        let due = lock(&self.windows).due(Timestamp::now());
+        for uid in due {
+            let user = self.shared.directory.get(&uid);
+            let active = user.and_then(|user| user.status.as_ref()?.active).unwrap_or(false);
+            let lane = if active { Lane::Removal } else { Lane::Change };
+            lock(&self.queue).submit(&uid, lane, false, Instant::now());
+        }
+    }
+
+    /// How long until the gate or a window has something to do; short enough for a clock that is set meanwhile.
+    fn wall_clock_wait(&self) -> Option<Duration> {
+        let now = Timestamp::now();
+        let gate = lock(&self.gate).next_instant();
+        let gate = gate.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
+        let windows = lock(&self.windows).wait(now);
+        let wait = gate.into_iter().chain(windows).min()?;
+        // A moment more, so that the instant has come when it is looked at.
+        Some(wait.min(LOOK) + Duration::from_millis(1))
     }
 
     fn next_ticket(&self, only_removals: bool) -> Option<Ticket> {

@@ -3,10 +3,12 @@
 //! Reconcilers submit, workers write. A worker takes the next ticket by lane, reads the newest spec, lets
 //! [`crate::plan`] decide, and makes every write about the object itself: finalizer, SCIM request, status.
 
+mod admission;
 mod connect;
 mod credentials;
 pub mod directory;
 mod dispatch;
+mod guarded;
 #[cfg(test)]
 mod histories;
 mod kubernetes;
@@ -18,10 +20,13 @@ mod send;
 mod session;
 pub mod snapshot;
 mod sweep;
+mod windows;
 mod worker;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
+use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::events::Recorder;
 use tokio::sync::Notify;
@@ -36,8 +41,10 @@ use self::queue::{Lane, Queue};
 use self::report::Report;
 use self::session::Session;
 use self::snapshot::Snapshot;
+use self::windows::Windows;
 use crate::api::{RELEASE, ScimConnection, ScimUser};
-use crate::runtime::{Leadership, Metrics};
+use crate::plan::guards::Gate;
+use crate::runtime::{Clock, Leadership, Metrics};
 
 /// What all provisioners share.
 #[derive(Clone)]
@@ -48,6 +55,8 @@ pub struct Shared {
     pub directory: Arc<Directory>,
     /// Whether, and until when, this process may write.
     pub leadership: Leadership,
+    /// Whether the clock can be trusted.
+    pub clock: Clock,
     /// Counters.
     pub metrics: Metrics,
     /// Warnings for people.
@@ -69,6 +78,10 @@ pub struct Provisioner {
     queue: Mutex<Queue>,
     snapshot: Mutex<Snapshot>,
     memory: Mutex<Memory>,
+    gate: Mutex<Gate>,
+    windows: Mutex<Windows>,
+    /// The Secret is gone: these removals, declared before, are still served (promise I23).
+    removals_left: Mutex<Option<HashMap<Uid, Option<i64>>>>,
     report: Mutex<Report>,
     saving: tokio::sync::Mutex<()>,
     limiter: Limiter,
@@ -91,6 +104,9 @@ impl Provisioner {
         tasks: &mut JoinSet<()>,
     ) -> Arc<Self> {
         let provisioner = Arc::new(Self {
+            gate: Mutex::new(gate_of(&connection)),
+            windows: Mutex::default(),
+            removals_left: Mutex::default(),
             report: Mutex::new(Report::new(connection.status.clone().unwrap_or_default())),
             limiter: Limiter::new(session::rates_of(&connection.spec)),
             connection: RwLock::new(connection),
@@ -121,8 +137,17 @@ impl Provisioner {
                 || known.metadata.annotations != connection.metadata.annotations
                 || known.metadata.deletion_timestamp != connection.metadata.deletion_timestamp
         };
+        let spec = connection.spec.clone();
         *self.connection.write().unwrap_or_else(std::sync::PoisonError::into_inner) = connection;
         if changed {
+            let again = {
+                let (mut gate, now) = (lock(&self.gate), Timestamp::now());
+                let mut again = gate.configure(&session::guard_settings(&spec), now);
+                again.extend(gate.answer(spec.approved_hold.as_deref(), spec.rejected_hold.as_deref(), now));
+                again
+            };
+            self.requeue(&again);
+            lock(&self.report).forget_unsupported();
             self.test.notify_one();
         }
     }
@@ -143,6 +168,8 @@ impl Provisioner {
     pub fn forget(&self, uid: &str) {
         lock(&self.queue).forget(uid);
         lock(&self.memory).forget(uid);
+        lock(&self.gate).withdraw(uid);
+        lock(&self.windows).set(&uid.into(), None);
         self.wake.notify_one();
     }
 
@@ -181,10 +208,22 @@ impl Provisioner {
     }
 }
 
+/// The gate of a connection, with what status remembers of an earlier process.
+fn gate_of(connection: &ScimConnection) -> Gate {
+    let (spec, now) = (&connection.spec, Timestamp::now());
+    let settings = session::guard_settings(spec);
+    let status = connection.status.clone().unwrap_or_default();
+    let mut gate = Gate::new(&settings, admission::remembered(&status, settings.plan), now);
+    // Nobody asked for leave yet, so nobody has to be asked again.
+    let _ = gate.answer(spec.approved_hold.as_deref(), spec.rejected_hold.as_deref(), now);
+    gate
+}
+
 /// The lane of an object, as far as it can be told without a plan.
 fn lane_of(user: &ScimUser) -> Lane {
     let status = user.status.as_ref();
-    let settled = status.and_then(|status| status.observed_generation) == user.metadata.generation;
+    let held = status.is_some_and(|status| status.hold.is_some());
+    let settled = status.and_then(|status| status.observed_generation) == user.metadata.generation && !held;
     if is_deleting(user) || (user.spec.active == Some(false) && !settled) {
         Lane::Removal
     } else if status.and_then(|status| status.id.as_ref()).is_none() {

@@ -1,9 +1,10 @@
 //! The connection's status: gathered in memory, written at most every five seconds and only when it differs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType};
@@ -17,11 +18,14 @@ use super::kubernetes::FIELD_MANAGER;
 use super::session::profile_of;
 use super::{Provisioner, lock};
 use crate::api::{
-    ConnectedReason, CredentialsStatus, FINALIZER, GROUP, RELEASE, ScimConnection, ScimConnectionStatus, SweepStatus,
-    UserState, UsersStatus, VERSION,
+    ConnectedReason, CredentialsStatus, FINALIZER, GROUP, GuardsSpec, RELEASE, Reason, ScimConnection,
+    ScimConnectionStatus, ScimUser, ServerStatus, SweepStatus, UnmanagedAccount, UnmanagedPolicy, UserState,
+    UsersStatus, VERSION,
 };
-use crate::scim::fold;
 use crate::status::{fresh_condition, set_condition, unset_condition, whole_seconds};
+
+/// So many unmanaged accounts are named.
+const SAMPLE: usize = 20;
 
 /// Statuses are written this far apart.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -29,7 +33,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// What is known of the connection itself.
 #[derive(Debug)]
 pub struct Report {
-    conditions: Vec<Condition>,
+    pub(super) conditions: Vec<Condition>,
     observed_generation: Option<i64>,
     secret_version: Option<String>,
     rejected_since: Option<Time>,
@@ -38,8 +42,29 @@ pub struct Report {
     pub swept: bool,
     /// An answer since the last good test gives reason to doubt the connection.
     pub doubted: bool,
-    /// A Warning or a note that is to become an event.
-    news: Vec<(EventType, ConnectedReason, String)>,
+    news: Vec<News>,
+    /// When the key expires, and how near that was when it was last warned of.
+    expires_at: Option<Timestamp>,
+    warned_days: Option<i64>,
+    /// It was said that more windows end within a day than the guard lets go.
+    wave_told: bool,
+    /// The account that the key belongs to, where the server tells.
+    key_owner: Option<String>,
+    /// Objects that met a method that the server doesn't know.
+    unsupported: BTreeSet<String>,
+}
+
+/// Something that becomes an event of the connection.
+#[derive(Debug)]
+pub struct News {
+    /// A Warning, or a note.
+    pub type_: EventType,
+    /// In one word.
+    pub reason: &'static str,
+    /// What was done or tried.
+    pub action: &'static str,
+    /// What a person is told.
+    pub note: String,
 }
 
 impl Report {
@@ -55,6 +80,11 @@ impl Report {
             swept: false,
             doubted: false,
             news: Vec::new(),
+            expires_at: None,
+            warned_days: None,
+            wave_told: false,
+            key_owner: None,
+            unsupported: BTreeSet::new(),
         }
     }
 
@@ -62,7 +92,7 @@ impl Report {
     pub fn connected(&mut self, connection: &ScimConnection, reason: ConnectedReason, message: &str) -> bool {
         let now = Timestamp::now();
         let generation = connection.metadata.generation.unwrap_or_default();
-        let good = matches!(reason, ConnectedReason::Connected | ConnectedReason::NewKeyRejected);
+        let good = reason.is_good();
         let status = if good { "True" } else { "False" };
         let news = self
             .conditions
@@ -93,9 +123,99 @@ impl Report {
         self.observed_generation = Some(generation);
         if news {
             let kind = if reason == ConnectedReason::Connected { EventType::Normal } else { EventType::Warning };
-            self.news.push((kind, reason, message.to_owned()));
+            self.tell(News { type_: kind, reason: reason.as_str(), action: "Connect", note: message.to_owned() });
         }
+        self.quarantined(generation, reason, message, now);
+        self.stall_if_unsupported(
+            generation,
+            "the server doesn't know a method that the dialect uses; see the users that failed",
+        );
         news
+    }
+
+    /// Quarantine: what the server did keeps everything from it until a test succeeds.
+    fn quarantined(&mut self, generation: i64, reason: ConnectedReason, message: &str, now: Timestamp) {
+        if reason.is_servers_fault() {
+            let message = format!("nothing but a test now and then is sent, at longest every 30 minutes: {message}");
+            let condition = fresh_condition("Quarantined", "True", reason.as_str(), &message, generation, now);
+            set_condition(&mut self.conditions, condition);
+        } else {
+            unset_condition(&mut self.conditions, "Quarantined");
+        }
+        let waits = reason.is_servers_fault() && !reason.needs_change();
+        if waits {
+            let condition = fresh_condition("Reconciling", "True", reason.as_str(), message, generation, now);
+            set_condition(&mut self.conditions, condition);
+        } else {
+            unset_condition(&mut self.conditions, "Reconciling");
+        }
+    }
+
+    /// Becomes an event.
+    pub fn tell(&mut self, news: News) {
+        self.news.push(news);
+    }
+
+    /// What a successful test learnt.
+    pub fn learnt(&mut self, expires_at: Option<Timestamp>, key_owner: Option<String>) {
+        if self.expires_at != expires_at {
+            self.warned_days = None;
+        }
+        self.expires_at = expires_at;
+        self.key_owner = key_owner;
+    }
+
+    /// An object met a method that the server doesn't know: the connection's trouble once two have (promise I21).
+    pub fn unsupported(&mut self, uid: &str, generation: i64, message: &str) {
+        if self.unsupported.len() < 2 {
+            self.unsupported.insert(uid.to_owned());
+        }
+        self.stall_if_unsupported(generation, message);
+    }
+
+    fn stall_if_unsupported(&mut self, generation: i64, message: &str) {
+        if self.unsupported.len() < 2 {
+            return;
+        }
+        let now = Timestamp::now();
+        let reason = ConnectedReason::NotSupported.as_str();
+        for (kind, status) in [("Ready", "False"), ("Stalled", "True")] {
+            set_condition(&mut self.conditions, fresh_condition(kind, status, reason, message, generation, now));
+        }
+    }
+
+    /// The connection changed: what its profile didn't fit may fit now.
+    pub fn forget_unsupported(&mut self) {
+        self.unsupported.clear();
+    }
+
+    /// A key that expires is warned of at 30, 7 and 1 days, and when it has.
+    fn warn_of_expiry(&mut self, now: Timestamp) {
+        let Some(at) = self.expires_at else { return };
+        let left = at.duration_since(now);
+        let Some(stage) = [0, 1, 7, 30].into_iter().find(|days| left <= SignedDuration::from_hours(24 * days)) else {
+            return;
+        };
+        if self.warned_days.is_some_and(|warned| warned <= stage) {
+            return;
+        }
+        self.warned_days = Some(stage);
+        let when = if stage == 0 { "expired on".to_owned() } else { format!("expires within {stage} days, on") };
+        let note = format!("the key of this connection {when} {at}; put a new one into the Secret");
+        self.tell(News { type_: EventType::Warning, reason: "KeyExpires", action: "Connect", note });
+    }
+
+    /// More access windows end within a day than the guard will let go: said once, ahead of it.
+    fn warn_of_wave(&mut self, expiring: i64, room: u64) {
+        let wave = u64::try_from(expiring).unwrap_or_default() > room;
+        if wave && !self.wave_told {
+            let note = format!(
+                "{expiring} access windows end within 24 h, and guards.removals lets {room} go: the rest will be held. Widen \
+                 guards.removals now if they are meant"
+            );
+            self.tell(News { type_: EventType::Warning, reason: "ExpiryWave", action: "Hold", note });
+        }
+        self.wave_told = wave;
     }
 
     /// Notes the version of the Secret that the key is from.
@@ -142,12 +262,21 @@ impl Provisioner {
     /// Writes the connection's status if it differs from the one last seen.
     pub(super) async fn report_now(&self) {
         let _saving = self.saving.lock().await;
+        self.write_report().await;
+    }
+
+    /// The same, for whoever holds `saving`.
+    pub(super) async fn write_report(&self) {
         let connection = self.connection();
         self.publish_events(&connection).await;
         let connection = self.keep_while_needed(connection).await;
-        let status = self.status(&connection);
+        let (status, revision) = self.status(&connection);
         self.export_metrics(&status);
-        if connection.status.as_ref() == Some(&status) || self.deadline().is_none() {
+        if connection.status.as_ref() == Some(&status) {
+            lock(&self.gate).saved(revision);
+            return;
+        }
+        if self.deadline().is_none() {
             return;
         }
         let body = json!({
@@ -159,7 +288,10 @@ impl Provisioner {
         let api: Api<ScimConnection> = Api::namespaced(self.shared.kube.clone(), &self.key.namespace);
         let params = PatchParams::apply(FIELD_MANAGER).force();
         match api.patch_status(&self.key.name, &params, &Patch::Apply(&body)).await {
-            Ok(written) => self.update(Arc::new(written)),
+            Ok(written) => {
+                lock(&self.gate).saved(revision);
+                self.update(Arc::new(written));
+            }
             Err(error) => debug!(connection = %self.key, "its status could not be written: {error}"),
         }
     }
@@ -195,12 +327,12 @@ impl Provisioner {
 
     async fn publish_events(&self, connection: &ScimConnection) {
         let news = std::mem::take(&mut lock(&self.report).news);
-        for (type_, reason, message) in news {
+        for News { type_, reason, action, note } in news {
             let event = Event {
                 type_,
-                reason: reason.as_str().to_owned(),
-                note: Some(message.chars().take(500).collect()),
-                action: "Connect".to_owned(),
+                reason: reason.to_owned(),
+                note: Some(bounded_note(&note)),
+                action: action.to_owned(),
                 secondary: None,
             };
             let reference = connection.object_ref(&());
@@ -217,43 +349,62 @@ impl Provisioner {
             self.shared.metrics.queue_depth(&name, lane_name(lane), depth);
         }
         if let Some(users) = &status.users {
-            for (state, count) in [("synced", users.synced), ("failed", users.failed), ("pending", users.pending)] {
+            let counts =
+                [("synced", users.synced), ("failed", users.failed), ("pending", users.pending), ("held", users.held)];
+            for (state, count) in counts {
                 self.shared.metrics.users(&name, state, count.unwrap_or_default());
             }
         }
     }
 
-    /// The status as it is now.
-    fn status(&self, connection: &ScimConnection) -> ScimConnectionStatus {
-        let users = self.count_users(connection);
-        let report = lock(&self.report);
+    /// The status as it is now, and the revision of the ledgers in it.
+    fn status(&self, connection: &ScimConnection) -> (ScimConnectionStatus, u64) {
+        let now = Timestamp::now();
+        let mut users = self.count_users(now);
+        let unmanaged = self.unmanaged(connection);
+        users.unmanaged = unmanaged.as_ref().map(|(count, _)| *count);
+        let guarded = self.guarded(now);
+        let mut report = lock(&self.report);
+        report.warn_of_expiry(now);
+        report.warn_of_wave(users.expiring_24h.unwrap_or_default(), guarded.removals_room);
+        report.holding(connection.metadata.generation.unwrap_or_default(), guarded.holding.as_ref(), now);
         let mut status = connection.status.clone().unwrap_or_default();
         status.observed_generation = report.observed_generation;
         status.conditions = Some(report.conditions.clone());
         status.users = Some(users);
+        status.unmanaged = unmanaged.map(|(_, sample)| sample).filter(|sample| !sample.is_empty());
+        status.holds = Some(guarded.holds).filter(|holds| !holds.is_empty());
+        status.guards = Some(guarded.guards);
+        status.spent_holds = Some(guarded.spent).filter(|spent| !spent.is_empty());
         status.sweep.clone_from(&report.sweep);
+        status.server = report.key_owner.clone().map(|owner| ServerStatus { key_owner: Some(owner) });
         status.credentials = Some(CredentialsStatus {
             secret_resource_version: report.secret_version.clone(),
             rejected_since: report.rejected_since.clone(),
+            expires_at: report.expires_at.map(|at| Time(whole_seconds(at))),
         });
         Self::fill_effective(connection, &mut status);
-        status
+        (status, guarded.revision)
     }
 
     fn fill_effective(connection: &ScimConnection, status: &mut ScimConnectionStatus) {
-        let profile = profile_of(&connection.spec);
+        let spec = &connection.spec;
         let effective = status.effective.get_or_insert_with(Default::default);
-        effective.dialect = Some(super::session::dialect_of(&profile));
-        effective.timeouts = Some(connection.spec.timeouts.clone());
+        effective.dialect = Some(super::session::dialect_of(&profile_of(spec)));
+        effective.timeouts = Some(spec.timeouts.clone());
+        effective.rate_limits = Some(super::session::rate_limits(spec));
+        effective.guards = Some(GuardsSpec { protected: None, ..spec.guards.clone() });
     }
 
-    fn count_users(&self, connection: &ScimConnection) -> UsersStatus {
+    fn count_users(&self, now: Timestamp) -> UsersStatus {
         let objects = self.shared.directory.users_of(&self.key);
         let mut users = UsersStatus {
             declared: Some(0),
             synced: Some(0),
             pending: Some(0),
             failed: Some(0),
+            held: Some(0),
+            expiring_24h: Some(0),
             ..UsersStatus::default()
         };
         let count = |slot: &mut Option<i64>| *slot = Some(slot.unwrap_or_default() + 1);
@@ -266,7 +417,12 @@ impl Provisioner {
                 .into_iter()
                 .flatten()
                 .find(|known| known.type_ == "Ready");
+            if expires_within_a_day(user, now) {
+                count(&mut users.expiring_24h);
+            }
+            let held = [Reason::Held.as_str(), Reason::Planned.as_str()];
             match (ready.map(|ready| ready.status.as_str()), status.and_then(|status| status.state)) {
+                _ if ready.is_some_and(|ready| held.contains(&ready.reason.as_str())) => count(&mut users.held),
                 (Some("True"), Some(UserState::Drifted)) => {
                     count(&mut users.drifted);
                     count(&mut users.synced);
@@ -278,21 +434,53 @@ impl Provisioner {
                 _ => count(&mut users.pending),
             }
         }
-        users.unmanaged = self.count_unmanaged(connection);
         users
     }
 
-    /// Accounts that no object declares, where the policy is to report them and the list is complete.
-    fn count_unmanaged(&self, connection: &ScimConnection) -> Option<i64> {
+    /// Accounts that no object declares, counted, and some of them; where the policy is to report them and the
+    /// list is complete.
+    fn unmanaged(&self, connection: &ScimConnection) -> Option<(i64, Vec<UnmanagedAccount>)> {
         let snapshot = lock(&self.snapshot);
         let server = super::session::server_of(&connection.spec);
-        if connection.spec.unmanaged_policy != crate::api::UnmanagedPolicy::Report || !snapshot.is_complete() {
+        if connection.spec.unmanaged_policy != UnmanagedPolicy::Report || !snapshot.is_complete() {
             return None;
         }
-        let unmanaged =
-            snapshot.accounts().filter(|(id, name, _)| !self.shared.directory.declares(&server, &fold(name), id));
-        i64::try_from(unmanaged.count()).ok()
+        let (mut count, mut sample) = (0, BTreeSet::new());
+        for (id, name, _) in snapshot.accounts() {
+            if self.shared.directory.declares(&server, name, id) {
+                continue;
+            }
+            count += 1;
+            // The first by name, so that the sample stays the same while the accounts do.
+            sample.insert((name.to_owned(), id.to_owned()));
+            if sample.len() > SAMPLE {
+                sample.pop_last();
+            }
+        }
+        let account =
+            |(user_name, id): (String, String)| UnmanagedAccount { id: bounded(&id), user_name: bounded(&user_name) };
+        Some((count, sample.into_iter().map(account).collect()))
     }
+}
+
+fn expires_within_a_day(user: &ScimUser, now: Timestamp) -> bool {
+    let end = user.spec.access.as_ref().and_then(|access| access.not_after.as_ref());
+    let active = user.status.as_ref().and_then(|status| status.active) == Some(true);
+    active && end.is_some_and(|end| end.0 > now && end.0.duration_since(now) <= SignedDuration::from_hours(24))
+}
+
+/// A server's text in status: bounded, and without control characters.
+fn bounded(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(256).collect()
+}
+
+/// The API server refuses notes of over 1 kB.
+fn bounded_note(note: &str) -> String {
+    let mut end = note.len().min(1000);
+    while !note.is_char_boundary(end) {
+        end -= 1;
+    }
+    note[..end].to_owned()
 }
 
 fn lane_name(lane: super::queue::Lane) -> &'static str {

@@ -14,11 +14,11 @@ use super::snapshot::contradiction;
 use super::worker::{Pass, Stop, own_error_pause};
 use super::{Provisioner, lock};
 use crate::api::{OperationType, Reason, UserState};
-use crate::plan::{Account, Operation, Path, Request, Verdict};
+use crate::plan::{Account, Operation, Path, Request, Verdict, at_server};
 use crate::scim::{Class, Error, Kind, MatchBy, Resource, Written};
 
 /// After a 429 that doesn't say how long.
-const UNTOLD_PAUSE: Duration = Duration::from_secs(5);
+pub(super) const UNTOLD_PAUSE: Duration = Duration::from_secs(5);
 
 /// Whoever waits longer for the limiter goes back to the queue.
 const LONGEST_TURN: Duration = Duration::from_secs(10);
@@ -150,8 +150,8 @@ impl Provisioner {
                 pass.account = Some(Account::Absent { fresh: true });
             }
             (Request::Create(_), Some(resource)) => {
+                pass.status = at_server(&pass.status, &pass.session.policy.server);
                 pass.status.id = resource.id().map(str::to_owned);
-                pass.status.bound_to = Some(pass.session.policy.server.clone());
                 pass.status.user_name = resource.user_name().map(str::to_owned);
                 lock(&self.snapshot).learn(&resource);
                 pass.account = Some(Account::Found { resource, fresh: true });
@@ -257,11 +257,14 @@ impl Provisioner {
                 self.doubt();
                 self.own_error(pass, Reason::Rejected, error.to_string())
             }
-            Class::Unsupported => self.own_error(
-                pass,
-                Reason::NotSupported,
-                format!("{error}; set spec.dialect.writeUsers of the connection to the method that this server has"),
-            ),
+            Class::Unsupported => {
+                let message = format!(
+                    "{error}; set spec.dialect.writeUsers of the connection to the method that this server has"
+                );
+                let uid = pass.user.uid().unwrap_or_default();
+                lock(&self.report).unsupported(&uid, pass.session.generation, &message);
+                self.own_error(pass, Reason::NotSupported, message)
+            }
             Class::Conflict => self.own_error(pass, Reason::Conflict, error.to_string()),
             Class::NotFound | Class::Precondition | Class::ContentType | Class::Rejected => {
                 self.own_error(pass, Reason::Rejected, error.to_string())

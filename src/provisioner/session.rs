@@ -1,14 +1,17 @@
 //! A tested way to the server, and the policy that goes with it.
 
+use std::collections::BTreeMap;
+
 use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::limiter::{AppliesTo, Rate};
 use crate::api::{
-    ContentType as ApiContentType, DialectSpec, MatchBy as ApiMatchBy, Paging as ApiPaging,
-    PatchPaths as ApiPatchPaths, Provider, RateLimitFor, ScimConnection, ScimConnectionSpec,
+    ContentType as ApiContentType, DialectSpec, GuardSpec, Interval, MatchBy as ApiMatchBy, Mode, Paging as ApiPaging,
+    PatchPaths as ApiPatchPaths, Provider, RateLimit, RateLimitFor, ScimConnection, ScimConnectionSpec,
     WriteMethod as ApiWriteMethod,
 };
+use crate::plan::guards::{GuardName, Limit, Settings};
 use crate::plan::protect::Protected;
 use crate::plan::{Policy, Repair};
 use crate::scim::{Client, ContentType, MatchBy, Paging, PatchPaths, Profile, WriteMethod};
@@ -22,6 +25,19 @@ pub struct Session {
     pub policy: Policy,
     /// The connection's generation that this session carries out.
     pub generation: i64,
+    /// The version of the Secret that the key is from.
+    pub secret_version: Option<String>,
+    /// Whom the key belongs to, where the server tells: id and userName.
+    pub key_owner: Option<KeyOwner>,
+}
+
+/// Whom a key belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyOwner {
+    /// The account's id.
+    pub id: String,
+    /// Its userName, where it is shown.
+    pub user_name: Option<String>,
 }
 
 /// The profile of a connection: the provider's preset with the connection's overrides.
@@ -114,6 +130,7 @@ pub fn policy_of(connection: &ScimConnection) -> Policy {
     Policy {
         server: server_of(spec),
         profile: profile_of(spec),
+        plan: spec.mode == Mode::Plan,
         suspend: spec.suspend,
         actions: spec.actions.clone(),
         adoption: spec.adoption_policy.users,
@@ -126,6 +143,29 @@ pub fn policy_of(connection: &ScimConnection) -> Policy {
         },
         protected: Protected::new(spec.guards.protected.iter().flatten().cloned()),
     }
+}
+
+/// What the guards of a connection let through.
+pub fn guard_settings(spec: &ScimConnectionSpec) -> Settings {
+    let number = |number: i32| u32::try_from(number).unwrap_or_default();
+    let limit = |guard: &GuardSpec| Limit {
+        max_percent: Some(number(guard.max_percent)),
+        min_count: number(guard.min_count),
+        max_count: number(guard.max_count),
+        window: guard.window.std(),
+    };
+    let mut limits = BTreeMap::from([
+        (GuardName::Removals, limit(&spec.guards.removals)),
+        (GuardName::Rewrites, limit(&spec.guards.rewrites)),
+    ]);
+    if let Some(creates) = &spec.guards.creates {
+        let max_count = number(creates.max_count);
+        limits.insert(
+            GuardName::Creates,
+            Limit { max_percent: None, min_count: 0, max_count, window: creates.window.std() },
+        );
+    }
+    Settings { plan: spec.mode == Mode::Plan, limits }
 }
 
 /// Names the server: a hash over the base URL and the tenant (promise I6).
@@ -150,19 +190,19 @@ pub fn server_of(spec: &ScimConnectionSpec) -> String {
     })
 }
 
-/// The rate limits of a connection.
-pub fn rates_of(spec: &ScimConnectionSpec) -> Vec<Rate> {
-    let declared = spec.rate_limits.as_deref().unwrap_or_default();
+/// The rate limits in force, as `status.effective` shows them.
+pub fn rate_limits(spec: &ScimConnectionSpec) -> Vec<RateLimit> {
+    let declared = spec.rate_limits.clone().unwrap_or_default();
     if declared.is_empty() {
-        return vec![Rate {
-            applies_to: AppliesTo::All,
-            requests: 10,
-            period: std::time::Duration::from_secs(1),
-            burst: 20,
-        }];
+        return vec![RateLimit { for_: RateLimitFor::All, requests: 10, period: Interval::new("1s"), burst: Some(20) }];
     }
-    let positive = |number: i32| u32::try_from(number).unwrap_or(1).max(1);
     declared
+}
+
+/// The same for the limiter.
+pub fn rates_of(spec: &ScimConnectionSpec) -> Vec<Rate> {
+    let positive = |number: i32| u32::try_from(number).unwrap_or(1).max(1);
+    rate_limits(spec)
         .iter()
         .map(|rate| Rate {
             applies_to: match rate.for_ {

@@ -1,6 +1,5 @@
 //! The sweep: lists the server page by page, and submits only what differs.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +28,7 @@ impl Provisioner {
             let interval = self.connection().spec.resync_interval.std().max(Duration::from_secs(10));
             let wait = match self.session() {
                 None => None,
+                Some(_) if self.serves_removals_only() => None,
                 Some(session) => {
                     self.sweep_once(&session).await;
                     Some(interval)
@@ -117,16 +117,7 @@ impl Provisioner {
 
     fn differs(&self, session: &Arc<Session>, user: &Arc<ScimUser>) -> bool {
         let status = user.status.clone().unwrap_or_default();
-        let pass = Pass {
-            user: Arc::clone(user),
-            status,
-            account: None,
-            written: BTreeSet::new(),
-            recorded: Recorded::default(),
-            session: Arc::clone(session),
-            looked_up_after_conflict: false,
-            read_again: false,
-        };
+        let pass = Pass::new(Arc::clone(user), status, Arc::clone(session));
         match self.plan(&pass) {
             Step::Settle(verdict) => Self::is_news(&pass, &verdict),
             _ => true,

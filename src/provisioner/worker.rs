@@ -8,17 +8,19 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use tracing::{debug, info, warn};
 
+use super::admission::Wanted;
 use super::directory::{connection_of, full_name, has_finalizer, is_deleting};
 use super::kubernetes::WriteError;
 use super::queue::{Outcome, Ticket};
 use super::session::Session;
 use super::snapshot::Known;
-use super::{Provisioner, lock};
+use super::windows::AHEAD;
+use super::{Provisioner, Uid, lock};
 use crate::api::{OperationType, Reason, ScimUser, ScimUserStatus, UserState};
 use crate::plan::{
-    Account, Binding, Claims, Facts, Manager, Object, Path, Read, Step, Verdict, decide, next_window_edge,
+    Account, Binding, Claims, Facts, Manager, Object, Path, Read, Step, Verdict, bound_status, decide, next_window_edge,
 };
-use crate::status::{Recorded, record};
+use crate::status::{Recorded, record, whole_seconds};
 
 /// Steps of one pass; a plan that needs more doesn't converge, and that is a defect.
 const MOST_STEPS: usize = 12;
@@ -34,6 +36,25 @@ pub(super) struct Pass {
     pub session: Arc<Session>,
     pub looked_up_after_conflict: bool,
     pub read_again: bool,
+    /// Attributes whose write has its leave already, since it was given together with the binding's.
+    pub leave: Vec<Path>,
+}
+
+impl Pass {
+    /// Nothing was done yet.
+    pub fn new(user: Arc<ScimUser>, status: ScimUserStatus, session: Arc<Session>) -> Self {
+        Self {
+            user,
+            status,
+            account: None,
+            written: BTreeSet::new(),
+            recorded: Recorded::default(),
+            session,
+            looked_up_after_conflict: false,
+            read_again: false,
+            leave: Vec::new(),
+        }
+    }
 }
 
 /// How a pass ends before its plan does.
@@ -42,6 +63,8 @@ pub(super) enum Stop {
     With(Box<Verdict>, Outcome),
     /// Without a word in status.
     Silently(Outcome),
+    /// The object goes, and its account stays as it is.
+    LetGo(Box<Verdict>),
 }
 
 impl Provisioner {
@@ -57,6 +80,9 @@ impl Provisioner {
         let Some(session) = self.session() else {
             return self.wait_for_connection(&user).await;
         };
+        if !self.may_serve(&user) {
+            return self.wait_for_connection(&user).await;
+        }
         if self.connection().metadata.deletion_timestamp.is_some() && !is_deleting(&user) {
             let why = "the connection is under deletion and serves removals only";
             return self.say_pending(&user, Reason::ConnectionNotReady, why).await;
@@ -74,21 +100,17 @@ impl Provisioner {
             lock(&self.memory).new_generation(&ticket.uid);
         }
         let recorded = Recorded { answered: requested(&user, &status), ..Recorded::default() };
-        let mut pass = Pass {
-            user,
-            status,
-            account: None,
-            written: BTreeSet::new(),
-            recorded,
-            session,
-            looked_up_after_conflict: false,
-            read_again: false,
-        };
+        let mut pass = Pass { recorded, ..Pass::new(user, status, session) };
         for _ in 0..MOST_STEPS {
             match self.step(&mut pass).await {
                 Ok(None) => {}
+                // What took effect before the pass was broken off is recorded all the same.
+                Err(Stop::Silently(outcome)) if pass.recorded.operation.is_some() => {
+                    return self.settle(&mut pass, &Verdict::default(), outcome).await;
+                }
                 Ok(Some(outcome)) | Err(Stop::Silently(outcome)) => return outcome,
                 Err(Stop::With(verdict, outcome)) => return self.settle(&mut pass, &verdict, outcome).await,
+                Err(Stop::LetGo(verdict)) => return self.let_go(&mut pass, &verdict).await,
             }
         }
         warn!(object = %full_name(&pass.user), "the plan does not converge; it is tried again later");
@@ -101,10 +123,25 @@ impl Provisioner {
         match step {
             Step::Read(Read::Get(id)) => self.read_account(pass, &id).await?,
             Step::Read(Read::Find) => self.find_account(pass).await?,
-            Step::Bind(binding) => self.bind(pass, binding).await?,
-            Step::Unbind(successor) => self.unbind(pass, &successor),
-            Step::Send(operation) => self.send(pass, *operation).await?,
+            Step::Bind(binding) => {
+                pass.leave = self.ask_leave_to_bind(pass, &binding).await?;
+                self.bind(pass, binding).await?;
+            }
+            Step::Unbind(successor) => {
+                self.ask_leave(pass, Wanted::unbinding(pass)).await?;
+                self.unbind(pass, &successor);
+            }
+            Step::Send(operation) => {
+                let leave = std::mem::take(&mut pass.leave);
+                if leave.is_empty() || !operation.attributes.iter().all(|path| leave.contains(path)) {
+                    self.ask_leave(pass, Wanted::of(&operation)).await?;
+                }
+                self.send(pass, *operation).await?;
+            }
             Step::Settle(verdict) => {
+                if verdict.executed || verdict.reason == Some(Reason::Suspended) {
+                    lock(&self.gate).withdraw(&pass.user.uid().unwrap_or_default());
+                }
                 let outcome = self.outcome_of(pass, &verdict);
                 return Ok(Some(self.settle(pass, &verdict, outcome).await));
             }
@@ -115,7 +152,11 @@ impl Provisioner {
 
     /// The plan for an object as everything stands now.
     pub(super) fn plan(&self, pass: &Pass) -> Step {
-        let now = Timestamp::now();
+        self.with_facts(pass, Timestamp::now(), decide)
+    }
+
+    /// Everything that a decision about an object rests on, as if it were `now`.
+    pub(super) fn with_facts<T>(&self, pass: &Pass, now: Timestamp, decision: impl FnOnce(&Facts) -> T) -> T {
         let uid = pass.user.uid().unwrap_or_default();
         let policy = &pass.session.policy;
         let account = pass.account.clone().unwrap_or_else(|| self.known_account(pass, &policy.server));
@@ -142,8 +183,9 @@ impl Provisioner {
             written: &pass.written,
             contested: &contested,
             now,
+            clock_trusted: self.shared.clock.is_trusted(),
         };
-        decide(&facts)
+        decision(&facts)
     }
 
     fn claims(&self, pass: &Pass, server: &str, found: Option<&str>) -> Claims {
@@ -190,12 +232,9 @@ impl Provisioner {
         let server = pass.session.policy.server.clone();
         self.shared.directory.taken_over(&server, &binding.id);
         info!(object = %full_name(&pass.user), id = %binding.id, how = ?binding.how, "bound to an account");
-        pass.status.id = Some(binding.id);
-        pass.status.bound_to = Some(server);
-        pass.status.user_name = Some(binding.user_name);
         pass.recorded.operation = Some((binding.how, Vec::new(), None));
         // In the status already, so that the next step can tell an adoption from an object long bound.
-        pass.status = record(&pass.status, 0, &Verdict::default(), &pass.recorded, Timestamp::now());
+        pass.status = bound_status(&pass.status, &binding, &server, whole_seconds(Timestamp::now()));
         Ok(())
     }
 
@@ -238,6 +277,7 @@ impl Provisioner {
             self.shared.directory.hand_over(&server, id);
         }
         info!(object = %full_name(&pass.user), id = id.as_deref().unwrap_or("-"), "let go: {}", verdict.message);
+        lock(&self.gate).withdraw(&pass.user.uid().unwrap_or_default());
         match self.set_finalizer(&pass.user, false).await {
             Ok(_) | Err(WriteError::Gone) => Outcome::Done,
             Err(error) => {
@@ -273,12 +313,30 @@ impl Provisioner {
             Some(Reason::Conflict) => Outcome::After(own_error_pause(lock(&self.memory).rejected(&uid))),
             _ => {
                 lock(&self.memory).accepted(&uid);
-                let edge = next_window_edge(&pass.user.spec, Timestamp::now());
-                let wait = edge.and_then(|edge| Duration::try_from(edge.duration_since(Timestamp::now())).ok());
-                // Against the wall clock at least every 30 s: a clock may be set meanwhile.
-                wait.map_or(Outcome::Done, |wait| Outcome::After(wait.min(Duration::from_secs(30))))
+                self.watch_window(pass);
+                Outcome::Done
             }
         }
+    }
+
+    /// Notes when the object's access window opens or closes next, and announces a removal that is near.
+    fn watch_window(&self, pass: &Pass) {
+        let Some(uid) = pass.user.uid().map(Uid::from) else { return };
+        let (spec, now) = (&pass.user.spec, Timestamp::now());
+        let Some(edge) = next_window_edge(spec, now) else {
+            lock(&self.windows).set(&uid, None);
+            return;
+        };
+        let closes = spec.access.as_ref().and_then(|access| access.not_after.as_ref()).is_some_and(|at| at.0 == edge);
+        let ahead = edge.checked_sub(AHEAD).unwrap_or(edge);
+        if closes && ahead > now {
+            lock(&self.windows).set(&uid, Some(ahead));
+            return;
+        }
+        if closes && let Step::Send(operation) = self.with_facts(pass, edge, decide) {
+            self.announce(pass, &operation);
+        }
+        lock(&self.windows).set(&uid, Some(edge));
     }
 
     async fn wait_for_connection(&self, user: &Arc<ScimUser>) -> Outcome {

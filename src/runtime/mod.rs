@@ -1,5 +1,6 @@
 //! What a process needs to live in a cluster: Lease, metrics, logs, health, shutdown.
 
+mod clock;
 mod crds;
 mod election;
 mod health;
@@ -9,6 +10,7 @@ mod metrics;
 mod options;
 mod shutdown;
 
+pub use clock::Clock;
 pub use crds::wait_for_crds;
 pub use election::Timing;
 pub use health::{Health, serve};

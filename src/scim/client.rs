@@ -164,6 +164,19 @@ impl Client {
         self.list(Kind::Users, 1, 1, deadline).await
     }
 
+    /// Whom the key belongs to, RFC 7644 §3.11; a redirect to the account is not followed.
+    pub async fn me(&self, deadline: Instant) -> Result<Resource, Error> {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push("Me");
+        }
+        let answer = self.send(Method::GET, Kind::Users, url, None, None, deadline).await?;
+        match answer.body()? {
+            Body::Object(map) if map.get("id").is_some_and(Value::is_string) => Ok(Resource(map)),
+            _ => Err(answer.error(Class::NotScim, Some("but the body isn't a resource with an id"))),
+        }
+    }
+
     /// The resources whose attribute equals the value, each hit checked against what was asked.
     pub async fn find(
         &self,

@@ -70,6 +70,8 @@ pub struct Profile {
     pub external_id: bool,
     /// A deleted person can never be provisioned again.
     pub delete_irreversible: bool,
+    /// The server may tell at `/Me` whom the key belongs to.
+    pub me: bool,
 }
 
 impl Profile {
@@ -87,6 +89,7 @@ impl Profile {
             content_type: ContentType::ScimJson,
             external_id: true,
             delete_irreversible: false,
+            me: true,
         }
     }
 
@@ -101,6 +104,7 @@ impl Profile {
             match_by: MatchBy::Email,
             page_size: 50,
             content_type: ContentType::Json,
+            me: false,
             ..Self::generic()
         }
     }

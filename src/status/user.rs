@@ -50,6 +50,10 @@ pub fn record(
         let drift = verdict.drift.iter().take(DRIFT_LIMIT).map(|path| DriftedAttribute { path: path.to_string() });
         status.drift = some_unless_empty(drift.collect());
     }
+    // A verdict that names no hold means that there is none; one that only waits says nothing of it.
+    if verdict.reason.is_some_and(|reason| reason.also() != Also::Reconciling) {
+        status.hold.clone_from(&verdict.hold);
+    }
     if let Some(user_name) = &verdict.user_name {
         status.user_name = Some(user_name.clone());
     }

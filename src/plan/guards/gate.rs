@@ -227,6 +227,16 @@ impl Gate {
         self.saved = self.saved.max(revision.min(self.revision));
     }
 
+    /// Whether status has the ledgers of this revision.
+    pub fn is_saved(&self, revision: u64) -> bool {
+        self.saved >= revision
+    }
+
+    /// The ledgers' revision.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
     /// For the connection's status, oldest first.
     pub fn holds(&self) -> Vec<HoldView> {
         let views = self.holds.iter().map(|hold| hold.view(|uid| self.of(uid)));
@@ -243,6 +253,16 @@ impl Gate {
             buckets: guard.ledger.buckets().to_vec(),
         });
         views.collect()
+    }
+
+    /// How many a guard let through within its window.
+    pub fn used(&self, name: GuardName, now: Timestamp) -> u64 {
+        self.guards.get(&name).map_or(0, |guard| guard.ledger.used(now))
+    }
+
+    /// What an object asked leave for, in the words of `lastOperation.type`.
+    pub fn operation(&self, uid: &str) -> Option<&'static str> {
+        self.of(uid).map(|candidate| candidate.operation)
     }
 
     /// The ids that were approved and served, oldest first.
@@ -305,12 +325,23 @@ impl Gate {
         let guard = candidate.guard.filter(|name| self.guards.contains_key(name));
         let reason = match guard {
             _ if self.plan => Some(Reason::Plan),
+            _ if candidate.moved => Some(Reason::NewServer),
             None | Some(GuardName::Creates) => None,
             Some(name) => Some(Reason::Guard(name)),
         };
         if !known && let Some(id) = &candidate.held {
             if self.rejected.as_ref() == Some(id) {
                 return Some(Place::Rejected(id.clone()));
+            }
+            // An approval whose work a restart cut short: what it let go, and is the same still, goes on.
+            if self.approved.as_ref() == Some(id) && self.spent.contains(id) {
+                let counted = guard.and_then(|name| self.guards.get_mut(&name).map(|guard| (name, guard)));
+                let counted = counted.map(|(name, guard)| {
+                    guard.ledger.add(1, now);
+                    self.revision += 1;
+                    (name, now)
+                });
+                return Some(Place::Released { counted, approved: true });
             }
             if let Some(reason) = reason
                 && self.remembered.contains(id)
@@ -319,8 +350,8 @@ impl Gate {
                 return Some(Place::Hold);
             }
         }
-        if reason == Some(Reason::Plan) {
-            self.holds.join(uid, Reason::Plan, None, now);
+        if let Some(reason @ (Reason::Plan | Reason::NewServer)) = reason {
+            self.holds.join(uid, reason, None, now);
             return Some(Place::Hold);
         }
         let name = guard?;

@@ -35,6 +35,7 @@ fn wants(uid: &str, operation: &'static str, guard: Option<GuardName>) -> Candid
         remote_id: Some(format!("r-{uid}")),
         attributes: vec!["active".into()],
         guard,
+        moved: false,
         deleted: false,
         held: None,
     }
@@ -228,4 +229,30 @@ fn i13_creates_over_their_limit_queue() {
     let unlimited = Settings { plan: false, limits: BTreeMap::new() };
     let _ = gate.configure(&unlimited, then);
     assert_eq!(gate.admit(create(3), 0, then), Admission::Go);
+}
+
+#[test]
+fn i06_what_begins_at_another_server_is_held_whatever_the_guards_say() {
+    let mut gate = gate(false, 500);
+    let moved = Candidate { moved: true, ..wants("a", "Create", Some(GuardName::Creates)) };
+    let id = hold(&mut gate, std::slice::from_ref(&moved), 0);
+    assert_eq!(gate.holds()[0].reason, "NewServer");
+    assert_eq!(gate.answer(Some(&id), None, at(40_000)).len(), 1);
+    assert_eq!(gate.admit(moved, 0, at(40_000)), Admission::Go);
+}
+
+#[test]
+fn i13_an_approval_that_a_restart_cut_short_goes_on() {
+    let mut gate = gate(false, 0);
+    let settings = settings(false, limit(0, HOUR));
+    let all: Vec<_> = (0..20).map(removal).collect();
+    let id = hold(&mut gate, &all, 0);
+    assert_eq!(gate.answer(Some(&id), None, at(40_000)).len(), 20);
+    let remembered = Remembered { spent: gate.spent().map(str::to_owned).collect(), ..Remembered::default() };
+    let mut gate = Gate::new(&settings, remembered, at(50_000));
+    assert!(gate.answer(Some(&id), None, at(50_000)).is_empty());
+    let back = Candidate { held: Some(id.clone()), ..all[3].clone() };
+    assert_eq!(gate.admit(back, 0, at(50_000)), Admission::Go);
+    // What was not in it is judged as ever.
+    assert_eq!(gate.admit(removal(99), 0, at(50_000)), Admission::Wait(SETTLED));
 }

@@ -19,6 +19,7 @@ pub fn policy(profile: Profile) -> Policy {
     Policy {
         server: "here".into(),
         profile,
+        plan: false,
         suspend: false,
         actions: vec![Action::Create, Action::Update, Action::Deprovision],
         adoption: AdoptionPolicy::Adopt,
@@ -128,6 +129,7 @@ impl World {
                 written: &written,
                 contested: &BTreeSet::new(),
                 now,
+                clock_trusted: true,
             };
             match decide(&facts) {
                 Step::Read(Read::Get(_) | Read::Find) => account = self.look(true),

@@ -70,7 +70,13 @@ impl World {
     }
 
     /// No guard lets more through than its limit, but what a person let go.
-    pub fn check_admission(&mut self, pass: &Pass, operation: &Operation, admission: &Admission) {
+    pub fn check_admission(
+        &mut self,
+        pass: &Pass,
+        kind: OperationType,
+        guard: Option<GuardName>,
+        admission: &Admission,
+    ) {
         let uid = pass.ticket.uid.to_string();
         match admission {
             Admission::Go => {}
@@ -84,9 +90,9 @@ impl World {
             }
         }
         let done = self.book.done.get(&uid).copied().unwrap_or_default();
-        let key = format!("{uid} {} {:?} {done}", pass.generation(), operation.kind);
+        let key = format!("{uid} {} {kind:?} {done}", pass.generation());
         let was_held = self.operator.held.remove(&uid);
-        if was_held && (operation.guard.is_some() || self.settings.plan) {
+        if was_held && (guard.is_some() || self.settings.plan) {
             if self.cluster.approved.is_none() {
                 self.complain(format!("i13: {key} was held and went without an approval"));
             }
@@ -99,7 +105,7 @@ impl World {
         if self.settings.plan {
             self.complain(format!("i13: {key} went under mode: Plan"));
         }
-        if let Some(guard) = operation.guard {
+        if let Some(guard) = guard {
             self.count(guard, key);
         }
     }

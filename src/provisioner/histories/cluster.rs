@@ -10,14 +10,6 @@ use crate::api::{FINALIZER, ScimUser, ScimUserSpec, ScimUserStatus};
 use crate::plan::guards::Remembered;
 use crate::provisioner::directory::{has_finalizer, is_deleting};
 
-/// The object that holds a place in a hold, as its `status.hold` has it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HoldNote {
-    pub id: String,
-    pub generation: i64,
-    pub operation: &'static str,
-}
-
 /// What a watch brings.
 #[derive(Clone, Debug)]
 pub enum News {
@@ -34,7 +26,6 @@ pub struct Cluster {
     pub remembered: Remembered,
     pub approved: Option<String>,
     pub rejected: Option<String>,
-    pub held: BTreeMap<String, HoldNote>,
     /// Writes by the operator.
     pub writes: u64,
     version: u64,
@@ -127,7 +118,6 @@ impl Cluster {
 
     fn purge(&mut self, uid: &str) {
         if self.objects.remove(uid).is_some() {
-            self.held.remove(uid);
             self.news.push_back(News::Deleted(uid.to_owned()));
         }
     }

@@ -4,22 +4,23 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::cluster::HoldNote;
 use super::setup::SERVER;
 use super::site::Answer;
 use super::world::{Fault, World};
-use crate::api::{OperationType, RECONCILE_REQUESTED_AT, Reason, ScimUser, ScimUserStatus, UserState};
-use crate::plan::guards::{Admission, Candidate};
+use crate::api::{OperationType, RECONCILE_REQUESTED_AT, Reason, ScimUser, ScimUserStatus, UserHold, UserState};
+use crate::plan::guards::{Admission, Candidate, GuardName};
 use crate::plan::{
-    Account, Binding, Facts, Manager, Object, Operation, Path, Read, Request, Step, Verdict, decide, next_window_edge,
+    Account, Binding, Facts, Manager, Object, Operation, Path, Read, Request, Step, Verdict, after_binding, at_server,
+    bound_status, decide, next_window_edge,
 };
 use crate::provisioner::directory::{has_finalizer, is_deleting};
 use crate::provisioner::queue::{Lane, Outcome, Ticket};
 use crate::provisioner::snapshot::{Known, contradiction};
 use crate::provisioner::worker::own_error_pause;
-use crate::status::{Recorded, record};
+use crate::status::{Recorded, record, whole_seconds};
 
 /// Steps of one pass.
 const MOST_STEPS: usize = 12;
@@ -29,7 +30,10 @@ const MOST_STEPS: usize = 12;
 pub enum Next {
     Plan,
     Take(Step),
-    SaveLedger(Box<Operation>),
+    /// The ledger is written before what it counts goes on.
+    SaveLedger(Box<Next>),
+    Bind(Binding),
+    Unbind,
     Finalize(Box<Operation>),
     Request(Box<Operation>),
     Hear(Box<Operation>, Answer),
@@ -48,10 +52,15 @@ pub struct Pass {
     pub next: Next,
     /// The version of the account that the plan rests on, where that was the server's newest.
     pub informed: Option<String>,
+    /// Attributes whose write has its leave already.
+    leave: Vec<Path>,
     looked_up: bool,
     read_again: bool,
     steps: usize,
 }
+
+/// What leave is asked for: the operation, the account, the attributes, the guard.
+type Wanted = (OperationType, Option<String>, Vec<Path>, Option<GuardName>);
 
 impl Pass {
     fn new(ticket: Ticket, user: Arc<ScimUser>, status: ScimUserStatus) -> Self {
@@ -64,6 +73,7 @@ impl Pass {
             recorded: Recorded::default(),
             next: Next::Plan,
             informed: None,
+            leave: Vec::new(),
             looked_up: false,
             read_again: false,
             steps: 0,
@@ -160,10 +170,12 @@ impl World {
                 pass.next = Next::Take(step);
             }
             Next::Take(step) => return self.step(pass, step),
-            Next::SaveLedger(operation) => {
+            Next::SaveLedger(next) => {
                 self.save_gate();
-                pass.next = Next::Finalize(operation);
+                pass.next = *next;
             }
+            Next::Bind(binding) => return self.bind(pass, binding),
+            Next::Unbind => self.unbind(pass),
             Next::Finalize(operation) => {
                 self.add_finalizer(pass)?;
                 pass.next = Next::Request(operation);
@@ -181,7 +193,10 @@ impl World {
 
     /// The plan for an object as everything stands now.
     pub fn plan(&self, pass: &Pass) -> Step {
-        let now = self.time();
+        self.with_facts(pass, self.time(), decide)
+    }
+
+    fn with_facts<T>(&self, pass: &Pass, now: Timestamp, decision: impl FnOnce(&Facts) -> T) -> T {
         let account = pass.account.clone().unwrap_or_else(|| self.known(pass));
         let found = match &account {
             Account::Found { resource, .. } => resource.id().map(str::to_owned),
@@ -190,7 +205,7 @@ impl World {
         let mut user = (*pass.user).clone();
         user.status = Some(pass.status.clone());
         let contested = self.operator.memory.contested(&pass.ticket.uid, now);
-        decide(&Facts {
+        decision(&Facts {
             object: Object {
                 spec: &pass.user.spec,
                 status: &pass.status,
@@ -208,6 +223,7 @@ impl World {
             written: &pass.written,
             contested: &contested,
             now,
+            clock_trusted: true,
         })
     }
 
@@ -233,12 +249,29 @@ impl World {
         match step {
             Step::Read(Read::Get(id)) => return self.read(pass, &id),
             Step::Read(Read::Find) => return self.find(pass),
-            Step::Bind(binding) => return self.bind(pass, binding),
-            Step::Unbind(_) => self.unbind(pass),
-            Step::Send(operation) => return self.ask_leave(pass, operation),
+            Step::Bind(binding) => return self.ask_leave_to_bind(pass, binding),
+            Step::Unbind(_) => {
+                let wanted = (OperationType::Handover, pass.status.id.clone(), Vec::new(), None);
+                return self.ask_leave(pass, wanted, Next::Unbind);
+            }
+            Step::Send(operation) => {
+                let leave = std::mem::take(&mut pass.leave);
+                if !leave.is_empty() && operation.attributes.iter().all(|path| leave.contains(path)) {
+                    pass.next = Next::Finalize(operation);
+                    return None;
+                }
+                let target = match &operation.request {
+                    Request::Create(_) => None,
+                    Request::Patch { id, .. } | Request::Put { id, .. } | Request::Delete { id } => Some(id.clone()),
+                };
+                let wanted = (operation.kind, target, operation.attributes.clone(), operation.guard);
+                return self.ask_leave(pass, wanted, Next::Finalize(operation));
+            }
             Step::Settle(verdict) => {
                 let outcome = self.outcome_of(pass, &verdict);
-                self.operator.gate.withdraw(&pass.ticket.uid);
+                if verdict.executed {
+                    self.withdraw(&pass.ticket.uid);
+                }
                 pass.next = Next::Settle(verdict, outcome);
             }
             Step::LetGo(verdict) => {
@@ -255,48 +288,86 @@ impl World {
         None
     }
 
-    /// The gate, before anything is sent.
-    fn ask_leave(&mut self, pass: &mut Pass, operation: Box<Operation>) -> Option<Outcome> {
-        let (uid, generation, kind) = (pass.ticket.uid.clone(), pass.generation(), operation.kind.as_str());
-        let note = self.cluster.held.get(&*uid);
-        let held = note.filter(|note| note.generation == generation && note.operation == kind);
-        let candidate = Candidate {
+    fn withdraw(&mut self, uid: &str) {
+        self.operator.gate.withdraw(uid);
+        self.operator.held.remove(uid);
+        *self.book.done.entry(uid.to_owned()).or_default() += 1;
+    }
+
+    /// Leave to take over an account, together with the write that would follow at once.
+    fn ask_leave_to_bind(&mut self, pass: &mut Pass, binding: Binding) -> Option<Outcome> {
+        let then = self.with_facts(pass, self.time(), |facts| after_binding(facts, &binding));
+        let removes = then.as_ref().is_some_and(|then| then.kind == OperationType::Deactivate);
+        let kind = if removes { OperationType::Deactivate } else { binding.how };
+        let attributes = then.as_ref().map(|then| then.attributes.clone()).unwrap_or_default();
+        pass.leave.clone_from(&attributes);
+        let wanted = (kind, Some(binding.id.clone()), attributes, then.and_then(|then| then.guard));
+        self.ask_leave(pass, wanted, Next::Bind(binding))
+    }
+
+    /// The gate, before anything is done.
+    fn ask_leave(&mut self, pass: &mut Pass, wanted: Wanted, next: Next) -> Option<Outcome> {
+        let (kind, remote_id, attributes, guard) = wanted;
+        let uid = pass.ticket.uid.clone();
+        let mut candidate = Candidate {
             uid: uid.clone(),
-            generation,
-            operation: kind,
-            remote_id: pass.status.id.clone(),
-            attributes: operation.attributes.iter().map(Path::to_string).collect(),
-            guard: operation.guard,
+            generation: pass.generation(),
+            operation: kind.as_str(),
+            remote_id,
+            attributes: attributes.iter().map(Path::to_string).collect(),
+            guard,
+            moved: false,
             deleted: is_deleting(&pass.user),
-            held: held.map(|note| note.id.clone()),
+            held: None,
         };
+        let digest = candidate.digest();
+        candidate.held = pass.status.hold.as_ref().filter(|hold| hold.digest == digest).map(|hold| hold.id.clone());
         let now = self.time();
         let admission = self.operator.gate.admit(candidate, 0, now);
         self.say(|| format!("  {uid} {admission:?}"));
-        self.check_admission(pass, &operation, &admission);
-        let pending = |reason| {
-            Box::new(Verdict { reason: Some(reason), message: "guarded".into(), ..Verdict::default() })
+        self.check_admission(pass, kind, guard, &admission);
+        let held = |id: Option<String>| {
+            let hold = id.map(|id| UserHold { id, operation: kind, digest: digest.clone() });
+            let planned = self.settings.plan;
+            Box::new(Verdict {
+                reason: Some(if planned { Reason::Planned } else { Reason::Held }),
+                message: "held".into(),
+                state: Some(if planned { UserState::Planned } else { UserState::Held }),
+                executed: !planned,
+                hold,
+                ..Verdict::default()
+            })
         };
         match admission {
-            Admission::Go if self.operator.gate.unsaved().is_some() => pass.next = Next::SaveLedger(operation),
-            Admission::Go => pass.next = Next::Finalize(operation),
-            Admission::Wait(wait) => return Some(Outcome::After(wait)),
-            Admission::Queued(wait) => pass.next = Next::Settle(pending(Reason::Pending), Outcome::After(wait)),
-            Admission::Held { id, closes_in, .. } => {
-                if let Some(id) = id {
-                    let note = HoldNote { id, generation, operation: kind };
-                    self.cluster.held.insert(uid.to_string(), note);
-                }
-                let wait = closes_in.unwrap_or(Duration::from_secs(3600));
-                pass.next = Next::Settle(pending(Reason::Held), Outcome::After(wait));
+            Admission::Go if self.operator.gate.unsaved().is_some() => pass.next = Next::SaveLedger(Box::new(next)),
+            Admission::Go => pass.next = next,
+            Admission::Wait(wait) => return self.break_off(pass, Outcome::After(wait)),
+            Admission::Queued(wait) => {
+                let verdict = Verdict {
+                    reason: Some(Reason::Pending),
+                    message: "queued".into(),
+                    state: Some(UserState::Pending),
+                    ..Verdict::default()
+                };
+                pass.next = Next::Settle(Box::new(verdict), Outcome::After(wait));
             }
+            Admission::Held { id, .. } => pass.next = Next::Settle(held(id), Outcome::Done),
+            Admission::Rejected { id } => pass.next = Next::Settle(held(Some(id)), Outcome::Done),
             Admission::LetGoUntouched => {
                 self.book.excused.extend(pass.status.id.clone());
                 self.book.excused.extend(self.book.made.get(&*uid).into_iter().flatten().cloned());
                 pass.next = Next::LetGo;
             }
-            Admission::Rejected { .. } => pass.next = Next::Settle(pending(Reason::Held), Outcome::Done),
         }
+        None
+    }
+
+    /// Without a word in status, unless something took effect before.
+    fn break_off(&mut self, pass: &mut Pass, outcome: Outcome) -> Option<Outcome> {
+        if pass.recorded.operation.is_none() {
+            return Some(outcome);
+        }
+        pass.next = Next::Settle(Box::default(), outcome);
         None
     }
 
@@ -314,7 +385,6 @@ impl World {
 
     /// The server showed the account.
     fn shown(&mut self, pass: &mut Pass, resource: crate::scim::Resource) {
-        self.site.learnt(&resource);
         self.operator.snapshot.learn(&resource);
         pass.account = Some(Account::Found { resource, fresh: true });
     }
@@ -340,7 +410,6 @@ impl World {
         let spec = pass.user.spec.clone();
         let mut found = self.site.find(&spec.user_name, spec.external_id.as_deref(), fault.is_some());
         for resource in &found {
-            self.site.learnt(resource);
             self.operator.snapshot.learn(resource);
         }
         pass.account = Some(match found.len() {
@@ -355,11 +424,8 @@ impl World {
         self.add_finalizer(pass)?;
         self.operator.directory.taken_over(SERVER, &binding.id);
         self.book.ours.insert(binding.id.clone());
-        pass.status.id = Some(binding.id);
-        pass.status.bound_to = Some(SERVER.to_owned());
-        pass.status.user_name = Some(binding.user_name);
         pass.recorded.operation = Some((binding.how, Vec::new(), None));
-        pass.status = record(&pass.status, 0, &Verdict::default(), &pass.recorded, self.time());
+        pass.status = bound_status(&pass.status, &binding, SERVER, whole_seconds(self.time()));
         None
     }
 
@@ -387,8 +453,8 @@ impl World {
             _ => {
                 self.operator.memory.accepted(uid);
                 let edge = next_window_edge(&pass.user.spec, self.time());
-                let wait = edge.and_then(|edge| Duration::try_from(edge.duration_since(self.time())).ok());
-                wait.map_or(Outcome::Done, |wait| Outcome::After(wait.min(Duration::from_secs(30))))
+                self.operator.windows.set(uid, edge);
+                Outcome::Done
             }
         }
     }
@@ -430,8 +496,8 @@ impl World {
             (Answer::Shown(resource), request) => {
                 self.took_effect(pass, operation);
                 if matches!(request, Request::Create(_)) {
+                    pass.status = at_server(&pass.status, SERVER);
                     pass.status.id = resource.id().map(str::to_owned);
-                    pass.status.bound_to = Some(SERVER.to_owned());
                     pass.status.user_name = resource.user_name().map(str::to_owned);
                 }
                 self.shown(pass, resource);
@@ -480,8 +546,6 @@ impl World {
         if settled && operation.kind == OperationType::Update {
             self.operator.memory.repaired(&uid, &operation.attributes, now);
         }
-        self.operator.gate.withdraw(&uid);
-        *self.book.done.entry(uid).or_default() += 1;
         let names = operation.attributes.iter().map(Path::to_string).collect();
         pass.recorded.operation = Some((operation.kind, names, None));
         pass.written.extend(operation.attributes.iter().cloned());
@@ -512,9 +576,6 @@ impl World {
     }
 
     fn settle(&mut self, pass: &mut Pass, verdict: &Verdict, outcome: Outcome) -> Outcome {
-        if verdict.reason != Some(Reason::Held) && self.cluster.held.contains_key(&*pass.ticket.uid) {
-            self.cluster.held.remove(&*pass.ticket.uid);
-        }
         let status = record(&pass.status, pass.generation(), verdict, &pass.recorded, self.time());
         if self.save(&pass.user, &status) { outcome } else { Outcome::Retry }
     }
@@ -542,7 +603,7 @@ impl World {
         if let Some(user) = self.cluster.set_finalizer(&pass.ticket.uid, false) {
             self.learn(&user);
         }
-        self.operator.gate.withdraw(&pass.ticket.uid);
+        self.withdraw(&pass.ticket.uid);
         Outcome::Done
     }
 }

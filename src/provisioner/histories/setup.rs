@@ -38,6 +38,7 @@ impl Setup {
         Policy {
             server: SERVER.into(),
             profile: Profile { write_users, ..Profile::generic() },
+            plan: false,
             suspend: false,
             actions: vec![Action::Create, Action::Update, Action::Deprovision],
             adoption: self.adoption,
@@ -61,7 +62,8 @@ impl Setup {
     }
 
     pub fn site(&self) -> Site {
-        let mut site = Site { unique: self.unique, ..Site::default() };
+        let mut site = Site::default();
+        site.unique = self.unique;
         site.server.silent = self.silent;
         site.server.drops = if self.drops { vec!["title"] } else { Vec::new() };
         site

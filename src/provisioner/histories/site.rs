@@ -33,8 +33,6 @@ pub struct Site {
     pub deactivated_by_hand: BTreeSet<String>,
     pub activated_by_hand: BTreeSet<String>,
     pub deleted_by_hand: BTreeSet<String>,
-    /// The version that the operator was shown last, by id.
-    pub shown: BTreeMap<String, u64>,
 }
 
 impl Site {
@@ -68,30 +66,9 @@ impl Site {
         }
         self.stamp(&id, before.as_ref());
         match shown {
-            Some(_) => self.show(&id),
+            Some(_) => self.get(&id).map_or(Answer::NotFound, Answer::Shown),
             None => Answer::Done,
         }
-    }
-
-    /// The account as an answer.
-    fn show(&mut self, id: &str) -> Answer {
-        match self.get(id) {
-            Some(resource) => Answer::Shown(resource),
-            None => Answer::NotFound,
-        }
-    }
-
-    /// The operator has read this.
-    pub fn learnt(&mut self, resource: &Resource) {
-        if let (Some(id), Some(version)) = (resource.id(), resource.version().and_then(|tag| tag.parse().ok())) {
-            self.shown.insert(id.to_owned(), version);
-        }
-    }
-
-    /// The operator was shown this account as it is now.
-    pub fn is_known(&self, id: &str) -> bool {
-        let version = self.get(id).and_then(|account| account.version()?.parse::<u64>().ok());
-        version.is_some() && self.shown.get(id).copied() == version
     }
 
     pub fn get(&self, id: &str) -> Option<Resource> {
@@ -103,7 +80,8 @@ impl Site {
         if !stale {
             return self.server.find(user_name, external_id);
         }
-        let past = Server { accounts: self.past.clone(), ..Server::default() };
+        let mut past = Server::default();
+        past.accounts.clone_from(&self.past);
         past.find(user_name, external_id)
     }
 

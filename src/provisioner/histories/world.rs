@@ -20,7 +20,9 @@ use crate::provisioner::lane_of;
 use crate::provisioner::memory::Memory;
 use crate::provisioner::queue::{Lane, Queue};
 use crate::provisioner::snapshot::Snapshot;
+use crate::provisioner::windows::Windows;
 use crate::scim::{Resource, fold};
+use crate::status::whole_seconds;
 
 /// Accounts a page.
 const PAGE: usize = 2;
@@ -73,6 +75,7 @@ pub struct Operator {
     pub queue: Queue,
     pub memory: Memory,
     pub gate: Gate,
+    pub windows: Windows,
     pub flight: Vec<Pass>,
     pub swept: bool,
     sweep: Option<Sweep>,
@@ -127,6 +130,7 @@ impl Operator {
             queue: Queue::new(),
             memory: Memory::default(),
             gate: Gate::new(settings, remembered, now),
+            windows: Windows::default(),
             flight: Vec::new(),
             swept: false,
             sweep: None,
@@ -197,7 +201,6 @@ impl World {
         self.say(|| "restart".into());
         let remembered = self.cluster.remembered.clone();
         self.operator = Operator::new(&self.settings, remembered, self.time());
-        self.site.shown.clear();
         self.cluster.news.clear();
         let (approved, rejected) = (self.cluster.approved.clone(), self.cluster.rejected.clone());
         let _ = self.operator.gate.answer(approved.as_deref(), rejected.as_deref(), self.time());
@@ -259,6 +262,7 @@ impl World {
         self.operator.queue.forget(uid);
         self.operator.memory.forget(uid);
         self.operator.gate.withdraw(uid);
+        self.operator.windows.set(&uid.into(), None);
         self.operator.held.remove(uid);
     }
 
@@ -296,9 +300,6 @@ impl World {
             return true;
         };
         sweep.page += 1;
-        for resource in &resources {
-            self.site.learnt(resource);
-        }
         let directory = &self.operator.directory;
         let keep = |resource: &Resource| {
             let name = resource.user_name().map(fold).unwrap_or_default();
@@ -363,8 +364,27 @@ impl World {
         for event in self.operator.gate.tick(now) {
             match event {
                 GateEvent::Closed(view) => self.say(|| format!("hold {:?} closed", view.id)),
-                GateEvent::Requeue(uids) => uids.iter().for_each(|uid| self.route(uid)),
+                GateEvent::Requeue(uids) => self.requeue(&uids),
             }
+        }
+        for uid in self.operator.windows.due(now) {
+            let user = self.operator.directory.get(&uid);
+            let active = user.and_then(|user| user.status.as_ref()?.active).unwrap_or(false);
+            let lane = if active { Lane::Removal } else { Lane::Change };
+            let now = self.instant();
+            self.operator.queue.submit(&uid, lane, false, now);
+        }
+    }
+
+    fn requeue(&mut self, uids: &[Uid]) {
+        let now = self.instant();
+        for uid in uids {
+            let lane = match self.operator.gate.operation(uid) {
+                Some("Deactivate" | "Delete") => Lane::Removal,
+                Some("Create") => Lane::Create,
+                _ => Lane::Change,
+            };
+            self.operator.queue.submit(uid, lane, true, now);
         }
     }
 
@@ -372,7 +392,10 @@ impl World {
     pub fn save_gate(&mut self) {
         let now = self.time();
         let gate = &mut self.operator.gate;
-        let ledgers = gate.usage(0, now).into_iter().map(|view| (view.name, view.buckets)).collect();
+        // Whole seconds, as Kubernetes has them, and later rather than earlier.
+        let later = |(at, count): (Timestamp, u64)| (whole_seconds(at + Duration::from_millis(999)), count);
+        let buckets = |buckets: Vec<_>| buckets.into_iter().map(later).collect();
+        let ledgers = gate.usage(0, now).into_iter().map(|view| (view.name, buckets(view.buckets))).collect();
         let holds = gate.holds().into_iter().filter_map(|hold| hold.id).collect();
         let spent = gate.spent().map(str::to_owned).collect();
         self.cluster.remembered = Remembered { ledgers, holds, spent };
@@ -392,19 +415,19 @@ impl World {
         other.take_if(|other| *other == id);
         (self.cluster.approved, self.cluster.rejected) = (approved.clone(), rejected.clone());
         let now = self.time();
-        for uid in self.operator.gate.answer(approved.as_deref(), rejected.as_deref(), now) {
-            self.route(&uid);
-        }
+        let again = self.operator.gate.answer(approved.as_deref(), rejected.as_deref(), now);
+        self.requeue(&again);
     }
 
     /// `mode` changes.
     pub fn set_plan(&mut self, plan: bool) {
         self.settings.plan = plan;
         let now = self.time();
-        for uid in self.operator.gate.configure(&self.settings, now) {
-            self.operator.held.remove(&*uid);
-            self.route(&uid);
+        let again = self.operator.gate.configure(&self.settings, now);
+        for uid in &again {
+            self.operator.held.remove(&**uid);
         }
+        self.requeue(&again);
     }
 }
 

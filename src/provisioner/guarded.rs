@@ -1,0 +1,119 @@
+//! Guards and holds as the connection's status shows them.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::admission::sizes;
+use super::report::Report;
+use super::{Provisioner, lock};
+use crate::api::{GuardBucket, GuardStatus, HoldStatus};
+use crate::plan::guards::{GuardName, GuardView, HoldView};
+use crate::status::{fresh_condition, set_condition, unset_condition, whole_seconds};
+
+/// What the gate says, in the words of the API.
+pub(super) struct Guarded {
+    pub holds: Vec<HoldStatus>,
+    pub guards: Vec<GuardStatus>,
+    pub spent: Vec<String>,
+    /// The reason and message of Holding, while it is true.
+    pub holding: Option<(&'static str, String)>,
+    /// How many removals still go.
+    pub removals_room: u64,
+    /// The revision of the ledgers.
+    pub revision: u64,
+}
+
+impl Provisioner {
+    pub(super) fn guarded(&self, now: Timestamp) -> Guarded {
+        let (holds, usage, spent, revision) = {
+            let gate = lock(&self.gate);
+            let usage = gate.usage(self.base(&gate, now), now);
+            (gate.holds(), usage, gate.spent().map(str::to_owned).collect(), gate.revision())
+        };
+        let removals = usage.iter().find(|guard| guard.name == GuardName::Removals);
+        Guarded {
+            holding: self.holding(&holds),
+            removals_room: removals.map_or(u64::MAX, |guard| guard.limit.saturating_sub(guard.used)),
+            holds: holds.iter().map(|hold| self.hold_status(hold)).collect(),
+            guards: usage.iter().map(guard_status).collect(),
+            spent,
+            revision,
+        }
+    }
+
+    fn hold_status(&self, hold: &HoldView) -> HoldStatus {
+        let mut sample: Vec<String> = hold.sample.iter().filter_map(|uid| self.name_of(uid)).collect();
+        sample.sort_unstable();
+        HoldStatus {
+            id: hold.id.clone(),
+            reason: hold.reason.clone(),
+            since: Time(whole_seconds(hold.since)),
+            creates: number(hold.creates),
+            updates: number(hold.updates),
+            deactivations: number(hold.deactivations),
+            deletes: number(hold.deletes),
+            sample,
+        }
+    }
+
+    fn holding(&self, holds: &[HoldView]) -> Option<(&'static str, String)> {
+        let first = holds.first()?;
+        let reason = match first.reason.as_str() {
+            "Plan" => "Planned",
+            "NewServer" => "NewServer",
+            _ => "Held",
+        };
+        let closed = holds.iter().filter_map(|hold| Some((hold.id.as_deref()?, hold)));
+        let mut parts: Vec<String> = closed.map(|(id, hold)| format!("{} ({id})", sizes(hold))).collect();
+        let open = holds.len() - parts.len();
+        if open > 0 {
+            parts.push(format!("{open} more still gathering"));
+        }
+        let spec = &self.connection().spec;
+        for (field, answered) in [("approvedHold", &spec.approved_hold), ("rejectedHold", &spec.rejected_hold)] {
+            let known = |id: &String| holds.iter().any(|hold| hold.id.as_ref() == Some(id));
+            if let Some(id) = answered.as_ref().filter(|id| !known(id)) {
+                parts.push(format!("spec.{field} names {id}, which is none of these"));
+            }
+        }
+        let commands = match holds.iter().find_map(|hold| hold.id.as_deref()) {
+            Some(id) => {
+                self.ways_out(Some(id), None, 0).split_once(". ").map_or(String::new(), |(_, ways)| ways.to_owned())
+            }
+            None => "each gets its id when it closes".to_owned(),
+        };
+        Some((reason, format!("held: {}. {commands}", parts.join("; "))))
+    }
+}
+
+impl Report {
+    /// Holding, while something is held.
+    pub(super) fn holding(&mut self, generation: i64, holding: Option<&(&'static str, String)>, now: Timestamp) {
+        match holding {
+            Some((reason, message)) => {
+                let condition = fresh_condition("Holding", "True", reason, message, generation, now);
+                set_condition(&mut self.conditions, condition);
+            }
+            None => unset_condition(&mut self.conditions, "Holding"),
+        }
+    }
+}
+
+fn guard_status(guard: &GuardView) -> GuardStatus {
+    let buckets = guard.buckets.iter().map(|(at, count)| GuardBucket {
+        // Whole seconds, and later rather than earlier: the ledger over-counts and never under-counts.
+        at: Time(whole_seconds(at.checked_add(SignedDuration::from_millis(999)).unwrap_or(*at))),
+        count: number(*count),
+    });
+    GuardStatus {
+        name: guard.name.as_str().to_owned(),
+        base: number(guard.base),
+        limit: number(guard.limit),
+        used: number(guard.used),
+        buckets: buckets.collect(),
+    }
+}
+
+fn number(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

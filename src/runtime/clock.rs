@@ -1,0 +1,105 @@
+//! Whether this process's clock agrees with the API server's: access windows end nobody's access before it does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use kube::Client;
+use kube::client::Body;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+/// More than this apart, and the clock is not trusted.
+const MOST: SignedDuration = SignedDuration::from_secs(60);
+
+const EVERY: Duration = Duration::from_secs(60);
+const CALL: Duration = Duration::from_secs(5);
+
+/// How far this process's clock is from the API server's; cloning shares it.
+#[derive(Clone, Debug, Default)]
+pub struct Clock(Arc<AtomicI64>);
+
+impl Clock {
+    /// The clock agrees with the API server's, as far as is known.
+    pub fn is_trusted(&self) -> bool {
+        self.skew().abs() <= MOST
+    }
+
+    /// How far ahead of the API server's the clock is.
+    pub fn skew(&self) -> SignedDuration {
+        SignedDuration::from_secs(self.0.load(Ordering::Relaxed))
+    }
+
+    /// Takes in an answer's `Date` header, read between two looks at the clock.
+    fn compare(&self, date: &str, before: Timestamp, after: Timestamp) {
+        let Ok(date) = jiff::fmt::rfc2822::parse(date) else { return };
+        let (theirs, trusted) = (date.timestamp(), self.is_trusted());
+        // Whatever the answer took, and the second that the header cuts off, is no difference.
+        let slack = SignedDuration::from_secs(1);
+        let skew = if theirs > after {
+            after.duration_since(theirs)
+        } else {
+            before.duration_since(theirs.checked_add(slack).unwrap_or(theirs)).max(SignedDuration::ZERO)
+        };
+        self.0.store(skew.as_secs(), Ordering::Relaxed);
+        if trusted && !self.is_trusted() {
+            warn!(
+                seconds = skew.as_secs(),
+                "this clock differs from the API server's; access windows end nobody's access until both agree"
+            );
+        }
+    }
+
+    /// Compares once.
+    pub async fn look(&self, client: &Client) {
+        let Ok(request) = http::Request::get("/version").body(Body::empty()) else { return };
+        let before = Timestamp::now();
+        match timeout(CALL, client.send(request)).await {
+            Ok(Ok(answer)) => {
+                let date = answer.headers().get(http::header::DATE).and_then(|date| date.to_str().ok());
+                if let Some(date) = date {
+                    self.compare(date, before, Timestamp::now());
+                }
+            }
+            Ok(Err(error)) => debug!("the API server's clock could not be read: {error}"),
+            Err(_) => debug!("the API server's clock could not be read in time"),
+        }
+    }
+
+    /// Compares every minute until `stop`.
+    pub async fn keep(self, client: Client, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            self.look(&client).await;
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = sleep(EVERY) => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_trusted_within_a_minute() {
+        let now: Timestamp = "2026-11-24T10:00:00Z".parse().unwrap();
+        let second = SignedDuration::from_secs(1);
+        for (date, trusted, skew) in [
+            ("Tue, 24 Nov 2026 10:00:00 GMT", true, 0),
+            ("Tue, 24 Nov 2026 10:01:01 GMT", true, -60),
+            ("Tue, 24 Nov 2026 10:01:02 GMT", false, -61),
+            ("Tue, 24 Nov 2026 09:58:59 GMT", true, 60),
+            ("Tue, 24 Nov 2026 09:58:58 GMT", false, 61),
+        ] {
+            let clock = Clock::default();
+            clock.compare(date, now, now + second);
+            assert_eq!((clock.is_trusted(), clock.skew().as_secs()), (trusted, skew), "{date}");
+            clock.compare("yesterday", now, now);
+            assert_eq!(clock.skew().as_secs(), skew, "what can't be read says nothing");
+        }
+    }
+}
