@@ -72,12 +72,13 @@ impl World {
     /// No guard lets more through than its limit, but what a person let go.
     pub fn check_admission(
         &mut self,
-        pass: &Pass,
+        pass: &mut Pass,
         kind: OperationType,
         guard: Option<GuardName>,
         admission: &Admission,
     ) {
         let uid = pass.ticket.uid.to_string();
+        pass.admitted = None;
         match admission {
             Admission::Go => {}
             Admission::Held { .. } => {
@@ -105,18 +106,17 @@ impl World {
         if self.settings.plan {
             self.complain(format!("i13: {key} went under mode: Plan"));
         }
-        if let Some(guard) = guard {
-            self.count(guard, key);
-        }
+        pass.admitted = guard.map(|guard| (guard, self.now, key));
     }
 
-    fn count(&mut self, guard: GuardName, key: String) {
+    /// What got leave is sent: no window has more of it than the limit.
+    fn count(&mut self, guard: GuardName, at: i64, key: &str) {
         let window = i64::try_from(self.setup.window * 1000).unwrap_or(i64::MAX);
-        let now = self.now;
         let let_go = self.book.let_go.entry(guard).or_default();
-        let_go.retain(|(at, known)| *at > now - window && *known != key);
-        let_go.push((now, key));
-        let gone = let_go.len();
+        let_go.retain(|(_, known)| known != key);
+        let_go.push((at, key.to_owned()));
+        let within = |end: i64| let_go.iter().filter(|(at, _)| *at > end - window && *at <= end).count();
+        let gone = let_go.iter().map(|(end, _)| within(*end)).max().unwrap_or_default();
         let limit = self.settings.limits.get(&guard).map_or(u64::MAX, |limit| limit.of(0));
         if gone as u64 > limit {
             self.complain(format!("i13: {gone} {} within a window that allows {limit}", guard.as_str()));
@@ -126,6 +126,9 @@ impl World {
     /// The server carries it out, and what it did is looked at.
     pub fn carry_out(&mut self, pass: &Pass, operation: &Operation) -> Answer {
         self.book.writes += 1;
+        if let Some((guard, at, key)) = &pass.admitted {
+            self.count(*guard, *at, key);
+        }
         let uid = pass.ticket.uid.to_string();
         match self.cluster.objects.get(&uid) {
             None => self.complain("i28: something is sent for an object that is gone"),
@@ -160,6 +163,9 @@ impl World {
             && !self.book.denied.contains(&other)
         {
             self.complain(format!("i07: {uid} gets a second account, {id} beside {other}"));
+        }
+        if self.book.renamed.contains(uid) && self.cluster.objects.get(uid).and_then(id_of).is_none() {
+            self.book.excused.insert(id.to_owned());
         }
         self.book.ours.insert(id.to_owned());
         self.book.made.entry(uid.to_owned()).or_default().push(id.to_owned());
@@ -268,9 +274,11 @@ impl World {
         let name = fold(&user.spec.user_name);
         let rivals = self.cluster.objects.values().any(|other| {
             other.metadata.uid != user.metadata.uid
-                && (fold(&other.spec.user_name) == name || other.status.as_ref().is_some_and(|status| {
-                    status.user_name.as_deref().map(fold).as_ref() == Some(&name)
-                }))
+                && (fold(&other.spec.user_name) == name
+                    || other
+                        .status
+                        .as_ref()
+                        .is_some_and(|status| status.user_name.as_deref().map(fold).as_ref() == Some(&name)))
         });
         let fitting = self.site.find(&user.spec.user_name, user.spec.external_id.as_deref(), false);
         let Some(id) = &status.id else {
@@ -306,9 +314,10 @@ impl World {
             return Ok(());
         }
         let lost = |path: &crate::plan::Path| self.setup.drops && path.name() == "title";
-        let differs = declared.attributes.iter().any(|(path, value)| {
-            !lost(path) && !crate::plan::says_the_same(path, value, path.read(&account))
-        });
+        let differs = declared
+            .attributes
+            .iter()
+            .any(|(path, value)| !lost(path) && !crate::plan::says_the_same(path, value, path.read(&account)));
         if differs { Err("i03: its attributes differ") } else { Ok(()) }
     }
 

@@ -31,6 +31,13 @@ pub struct Spec {
     until: Option<i64>,
 }
 
+impl Spec {
+    /// A userName and nothing else.
+    pub fn named(name: usize) -> Self {
+        Self { name, external_id: false, active: None, title: None, email: None, until: None }
+    }
+}
+
 /// One event.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -173,10 +180,8 @@ impl World {
             connection_ref: ConnectionRef { name: CONNECTION.into() },
             active: spec.active,
             external_id: spec.external_id.then(|| format!("e-{}", spec.name % 3)),
-            access: until.map(|until| Access {
-                not_before: None,
-                not_after: Some(Time(crate::status::whole_seconds(until))),
-            }),
+            access: until
+                .map(|until| Access { not_before: None, not_after: Some(Time(crate::status::whole_seconds(until))) }),
             ..read
         }
     }
@@ -270,6 +275,12 @@ impl World {
     }
 
     fn rename(&mut self, slot: usize, name: &str) {
+        let Some(uid) = self.placed(slot) else { return };
+        if self.cluster.objects[&uid].status.as_ref().is_none_or(|status| status.id.is_none()) {
+            let made = self.book.made.get(&uid).into_iter().flatten().cloned();
+            self.book.excused.extend(made);
+            self.book.renamed.insert(uid);
+        }
         self.edit(slot, |user| user.spec.user_name = name.to_owned());
     }
 
@@ -353,7 +364,7 @@ impl World {
     }
 
     /// Everything that can be done now is done.
-    fn drain(&mut self) {
+    pub fn drain(&mut self) {
         for _ in 0..5_000 {
             if !(self.deliver() || self.page() || self.take() || self.advance(0)) || self.broken.is_some() {
                 return;

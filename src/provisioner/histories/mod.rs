@@ -6,6 +6,7 @@ mod checks;
 mod cluster;
 mod events;
 mod pass;
+mod regressions;
 mod setup;
 mod site;
 mod soak;

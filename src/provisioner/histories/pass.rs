@@ -16,7 +16,7 @@ use crate::plan::{
     Account, Binding, Facts, Manager, Object, Operation, Path, Read, Request, Step, Verdict, after_binding, at_server,
     bound_status, decide, next_window_edge,
 };
-use crate::provisioner::directory::{has_finalizer, is_deleting};
+use crate::provisioner::directory::{has_finalizer, is_deleting, same_plan};
 use crate::provisioner::queue::{Lane, Outcome, Ticket};
 use crate::provisioner::snapshot::{Known, contradiction};
 use crate::provisioner::worker::own_error_pause;
@@ -32,6 +32,8 @@ pub enum Next {
     Take(Step),
     /// The ledger is written before what it counts goes on.
     SaveLedger(Box<Next>),
+    /// Nobody else takes the name meanwhile.
+    Reserve(Step),
     Bind(Binding),
     Unbind,
     Finalize(Box<Operation>),
@@ -52,6 +54,8 @@ pub struct Pass {
     pub next: Next,
     /// The version of the account that the plan rests on, where that was the server's newest.
     pub informed: Option<String>,
+    /// The guard that gave leave, when, and for what.
+    pub admitted: Option<(GuardName, i64, String)>,
     /// Attributes whose write has its leave already.
     leave: Vec<Path>,
     looked_up: bool,
@@ -73,6 +77,7 @@ impl Pass {
             recorded: Recorded::default(),
             next: Next::Plan,
             informed: None,
+            admitted: None,
             leave: Vec::new(),
             looked_up: false,
             read_again: false,
@@ -82,12 +87,8 @@ impl Pass {
 
     /// A pass that is only asked what it would do.
     pub fn probe(user: Arc<ScimUser>) -> Self {
-        let ticket = Ticket {
-            uid: user.uid().unwrap_or_default().into(),
-            lane: Lane::Drift,
-            attempt: 0,
-            for_status: false,
-        };
+        let ticket =
+            Ticket { uid: user.uid().unwrap_or_default().into(), lane: Lane::Drift, attempt: 0, for_status: false };
         let status = user.status.clone().unwrap_or_default();
         Self::new(ticket, user, status)
     }
@@ -116,6 +117,7 @@ impl World {
         }
         let asked = user.annotations().get(RECONCILE_REQUESTED_AT).cloned();
         let answered = asked.filter(|asked| status.last_handled_reconcile_at.as_ref() != Some(asked));
+        self.say(|| format!("  generation {:?}, asked {answered:?}", user.metadata.generation));
         let mut pass = Pass::new(ticket, user, status);
         pass.recorded.answered = answered;
         self.operator.flight.push(pass);
@@ -151,7 +153,12 @@ impl World {
         }
         let mut pass = self.operator.flight.swap_remove(number % self.operator.flight.len());
         match self.piece(&mut pass) {
-            Some(outcome) => self.finish(&pass.ticket.clone(), outcome),
+            Some(outcome) => {
+                if pass.status.id.is_none() || self.operator.memory.unsaved(&pass.ticket.uid).is_none() {
+                    self.operator.directory.release(&pass.ticket.uid);
+                }
+                self.finish(&pass.ticket.clone(), outcome);
+            }
             None => self.operator.flight.push(pass),
         }
         true
@@ -174,6 +181,7 @@ impl World {
                 self.save_gate();
                 pass.next = *next;
             }
+            Next::Reserve(step) => return self.reserve(pass, step),
             Next::Bind(binding) => return self.bind(pass, binding),
             Next::Unbind => self.unbind(pass),
             Next::Finalize(operation) => {
@@ -265,7 +273,11 @@ impl World {
                     Request::Patch { id, .. } | Request::Put { id, .. } | Request::Delete { id } => Some(id.clone()),
                 };
                 let wanted = (operation.kind, target, operation.attributes.clone(), operation.guard);
-                return self.ask_leave(pass, wanted, Next::Finalize(operation));
+                let next = match operation.request {
+                    Request::Create(_) => Next::Reserve(Step::Send(operation)),
+                    _ => Next::Finalize(operation),
+                };
+                return self.ask_leave(pass, wanted, next);
             }
             Step::Settle(verdict) => {
                 let outcome = self.outcome_of(pass, &verdict);
@@ -275,12 +287,11 @@ impl World {
                 pass.next = Next::Settle(verdict, outcome);
             }
             Step::LetGo(verdict) => {
-                if let Some(id) = pass.status.id.clone() {
-                    // Whatever comes of it: no removal is owed for it any more.
-                    self.book.excused.extend(self.may_stay(pass, &verdict).then_some(id.clone()));
-                    if verdict.message.starts_with("handed over") {
-                        self.operator.directory.hand_over(SERVER, &id);
-                    }
+                if self.may_stay(pass, &verdict) {
+                    self.excuse(pass);
+                }
+                if let Some(id) = pass.status.id.as_ref().filter(|_| verdict.message.starts_with("handed over")) {
+                    self.operator.directory.hand_over(SERVER, id);
                 }
                 pass.next = Next::LetGo;
             }
@@ -302,7 +313,7 @@ impl World {
         let attributes = then.as_ref().map(|then| then.attributes.clone()).unwrap_or_default();
         pass.leave.clone_from(&attributes);
         let wanted = (kind, Some(binding.id.clone()), attributes, then.and_then(|then| then.guard));
-        self.ask_leave(pass, wanted, Next::Bind(binding))
+        self.ask_leave(pass, wanted, Next::Reserve(Step::Bind(binding)))
     }
 
     /// The gate, before anything is done.
@@ -354,10 +365,31 @@ impl World {
             Admission::Held { id, .. } => pass.next = Next::Settle(held(id), Outcome::Done),
             Admission::Rejected { id } => pass.next = Next::Settle(held(Some(id)), Outcome::Done),
             Admission::LetGoUntouched => {
-                self.book.excused.extend(pass.status.id.clone());
-                self.book.excused.extend(self.book.made.get(&*uid).into_iter().flatten().cloned());
+                self.excuse(pass);
                 pass.next = Next::LetGo;
             }
+        }
+        None
+    }
+
+    /// No removal is owed for the object's account any more.
+    fn excuse(&mut self, pass: &Pass) {
+        self.book.excused.extend(pass.status.id.clone());
+        self.book.excused.extend(self.book.made.get(&*pass.ticket.uid).into_iter().flatten().cloned());
+    }
+
+    fn reserve(&mut self, pass: &mut Pass, step: Step) -> Option<Outcome> {
+        if !self.operator.directory.reserve(SERVER, &pass.user.spec.user_name, &pass.ticket.uid) {
+            return self.break_off(pass, Outcome::After(Duration::from_secs(1)));
+        }
+        if self.plan(pass) == step {
+            pass.next = match step {
+                Step::Bind(binding) => Next::Bind(binding),
+                Step::Send(operation) => Next::Finalize(operation),
+                _ => Next::Plan,
+            };
+        } else {
+            pass.leave.clear();
         }
         None
     }
@@ -459,13 +491,18 @@ impl World {
         }
     }
 
-    /// None where the object is gone: the ticket leaves by itself, since the pass is dropped with it.
+    /// None where the object is gone, or has a newer spec than the one that was planned for.
     fn add_finalizer(&mut self, pass: &mut Pass) -> Option<()> {
         if !has_finalizer(&pass.user) {
             match self.cluster.set_finalizer(&pass.ticket.uid, true) {
                 Some(user) => {
                     self.learn(&user);
+                    let known = same_plan(&user, &pass.user);
                     pass.user = Arc::new(user);
+                    if !known {
+                        pass.leave.clear();
+                        return None;
+                    }
                 }
                 None => {
                     pass.next = Next::Settle(Box::default(), Outcome::Done);
@@ -591,7 +628,15 @@ impl World {
             return false;
         }
         if let Some(written) = self.cluster.set_status(&uid, status) {
-            self.say(|| format!("  {uid} status {:?} {:?} {}", status.id, status.state, reason_of(status)));
+            self.say(|| {
+                format!(
+                    "  {uid} status {:?} {:?} {:?} {}",
+                    status.id,
+                    status.observed_generation,
+                    status.state,
+                    reason_of(status)
+                )
+            });
             self.learn(&written);
             self.operator.memory.saved(&uid);
             self.check_owners();
