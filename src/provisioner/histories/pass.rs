@@ -428,17 +428,34 @@ impl World {
         }
         pass.account = Some(if self.operator.memory.missing(&pass.ticket.uid, self.time()) {
             self.operator.snapshot.forget(id);
-            Account::Absent { fresh: true }
+            self.namesake(pass).unwrap_or(Account::Absent { fresh: true })
         } else {
             Account::Missing
         });
         None
     }
 
+    /// The account that has the userName now, where the bound one is gone.
+    fn namesake(&self, pass: &Pass) -> Option<Account> {
+        if pass.status.id.is_none() || is_deleting(&pass.user) {
+            return None;
+        }
+        let spec = &pass.user.spec;
+        match self.operator.snapshot.by_identity(&spec.user_name, spec.external_id.as_deref()) {
+            Known::Found(resource) => Some(Account::Found { resource, fresh: false }),
+            _ => None,
+        }
+    }
+
     fn find(&mut self, pass: &mut Pass) -> Option<Outcome> {
         let fault = self.strikes(&[Fault::Refused, Fault::Lost, Fault::Stale]);
         if matches!(fault, Some(Fault::Refused | Fault::Lost)) {
             return self.try_later(pass);
+        }
+        if fault.is_some() {
+            // A look-up that doesn't show what was just made hides a lost creation from its own object.
+            let made = self.book.made.get(&*pass.ticket.uid);
+            self.book.denied.extend(made.into_iter().flatten().cloned());
         }
         let spec = pass.user.spec.clone();
         let mut found = self.site.find(&spec.user_name, spec.external_id.as_deref(), fault.is_some());

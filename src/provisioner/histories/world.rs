@@ -86,7 +86,7 @@ pub struct Operator {
 /// What the checks remember of a history.
 #[derive(Debug, Default)]
 pub struct Book {
-    /// Requests that reached the server.
+    /// Writes that the server took.
     pub writes: u64,
     /// What guards let go: when, and which operation.
     pub let_go: BTreeMap<GuardName, Vec<(i64, String)>>,
