@@ -7,6 +7,10 @@
 mod kit;
 mod support;
 
+#[path = "operations/documented.rs"]
+mod documented;
+#[path = "operations/gitops.rs"]
+mod gitops;
 #[path = "operations/monitoring.rs"]
 mod monitoring;
 #[path = "operations/running.rs"]

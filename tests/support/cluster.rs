@@ -141,6 +141,11 @@ impl ControlPlane {
         &self.admin
     }
 
+    /// The certificate of the API server, with its CA.
+    pub fn certificate(&self) -> PathBuf {
+        self.dir.join("certificates/apiserver.crt")
+    }
+
     pub fn server(&self) -> String {
         format!("https://127.0.0.1:{}", self.port)
     }
