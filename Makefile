@@ -1,11 +1,12 @@
 # make test   fetch and build the parts (once), then check and test everything
 # make demo   the operator at work against a real SCIM server; ONCE=1 ends by itself
 # make bench  the operator's speed against a plain loop; BENCH_USERS=1000,10000 for both sizes
+# make soak   a million random histories against a model; SOAK_HISTORIES=10000 for fewer, SOAK_SEED=2 for others
 # make crds   write crds/ anew from the Rust types
-# make static the binary of the image: static, for x86_64 or aarch64
+# make static the image's binary
 # make parts  only the parts that tests and the demo run against
 
-.PHONY: help test check unit parts static demo bench crds
+.PHONY: help test check unit parts static demo bench soak crds
 # One recipe at a time: they share Cargo's lock, and their output is to be read.
 .NOTPARALLEL:
 
@@ -37,6 +38,9 @@ demo:
 
 bench: parts
 	cargo bench --locked --bench provision
+
+soak:
+	cargo test --locked --profile soak --lib histories::soak -- --ignored --nocapture
 
 # The chart has a copy: a package, and a chart taken out of this tree, hold no link.
 # Written beside and then moved, so that a build that fails leaves crds/ alone.

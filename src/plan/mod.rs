@@ -17,7 +17,7 @@ mod path;
 pub mod protect;
 mod step;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use binding::{after_binding, at_server, bound_status};
 pub use compare::says_the_same;

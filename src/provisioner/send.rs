@@ -95,7 +95,9 @@ impl Provisioner {
 
     /// Sends one operation, after the limiter and the finalizer.
     pub(super) async fn send(&self, pass: &mut Pass, operation: Operation) -> Result<(), Stop> {
-        self.add_finalizer(pass).await?;
+        if !self.add_finalizer(pass).await? {
+            return Ok(());
+        }
         let (kind, priority) = match operation.kind {
             OperationType::Create => (RequestKind::Create, Priority::Write),
             OperationType::Deactivate | OperationType::Delete => (RequestKind::Write, Priority::Removal),
