@@ -6,3 +6,4 @@ mod invariants;
 mod lifecycle;
 mod merging;
 mod model;
+mod windows;

@@ -53,7 +53,7 @@ impl Provisioner {
         let url = Url::parse(&spec.base_url)
             .map_err(|error| Refusal::new(ConnectedReason::NotFound, format!("spec.baseUrl is no URL: {error}")))?;
         self.check_target(&url)?;
-        let Material { credentials, ca_bundle, secret_version, hosts, expires_at } =
+        let Material { credentials, ca_bundle, secret_version, hosts, expires_at, changed_at } =
             Reader::new(self.shared.kube.clone(), &self.key.namespace).read(spec).await?;
         check_host(&url, &hosts, "the Secret's annotation scim-operator.dev/hosts")?;
         let client = Client::new(ClientConfig {
@@ -65,7 +65,8 @@ impl Provisioner {
             profile: profile_of(spec),
             user_agent: concat!("scim-operator/", env!("CARGO_PKG_VERSION")).to_owned(),
         })
-        .map_err(|error| Refusal::new(ConnectedReason::TlsFailed, error.to_string()))?;
+        .map_err(|error| Refusal::new(ConnectedReason::TlsFailed, error.to_string()))?
+        .observed(self.observer());
         self.limiter.set_rates(rates_of(spec));
         let deadline = self.deadline().ok_or_else(|| {
             Refusal::new(ConnectedReason::Unreachable, "this process doesn't hold the Lease, so it sends nothing")
@@ -84,6 +85,7 @@ impl Provisioner {
         let policy = policy_for(connection, key_owner.as_ref());
         let mut report = lock(&self.report);
         report.secret_version(secret_version.clone());
+        report.key_changed = changed_at;
         report.learnt(expires_at, server_status(&server_config, &profile, key_owner.as_ref()));
         drop(report);
         Ok(Session { client, policy, generation, secret_version, key_owner, server_config })

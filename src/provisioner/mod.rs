@@ -4,11 +4,13 @@
 //! [`crate::plan`] decide, and makes every write about the object itself: finalizer, SCIM request, status.
 
 mod admission;
+mod audit;
 mod connect;
 mod credentials;
 pub mod directory;
 mod dispatch;
 mod events;
+mod export;
 mod guarded;
 mod kubernetes;
 pub mod limiter;
@@ -43,7 +45,7 @@ use self::snapshot::Snapshot;
 use self::windows::Windows;
 use crate::api::{RELEASE, ScimConnection, ScimUser};
 use crate::plan::guards::Gate;
-use crate::runtime::{Clock, Leadership, Metrics};
+use crate::runtime::{Audit, Clock, Leadership, Metrics};
 
 /// What all provisioners share.
 #[derive(Clone)]
@@ -58,6 +60,8 @@ pub struct Shared {
     pub clock: Clock,
     /// Counters.
     pub metrics: Metrics,
+    /// Where writes are told.
+    pub audit: Audit,
     /// Warnings for people.
     pub recorder: Recorder,
     /// Plain HTTP is allowed to loopback hosts.
@@ -102,6 +106,7 @@ impl Provisioner {
         stop: CancellationToken,
         tasks: &mut JoinSet<()>,
     ) -> Arc<Self> {
+        shared.metrics.begin(&key.to_string());
         let provisioner = Arc::new(Self {
             gate: Mutex::new(gate_of(&connection)),
             windows: Mutex::default(),
@@ -166,7 +171,9 @@ impl Provisioner {
     /// An object is to be looked at.
     pub fn submit(&self, user: &ScimUser, changed: &Changed) {
         let Some(uid) = user.metadata.uid.as_deref().map(Uid::from) else { return };
-        lock(&self.queue).submit(&uid, lane_of(user), changed.fresh, Instant::now());
+        let lane = lane_of(user);
+        self.shared.metrics.submitted(&self.key.to_string(), export::lane_name(lane));
+        lock(&self.queue).submit(&uid, lane, changed.fresh, Instant::now());
         self.wake.notify_one();
     }
 

@@ -111,6 +111,7 @@ impl Provisioner {
             }
             Request::Delete { id } => client.delete(Kind::Users, id, deadline).await,
         };
+        self.audit(pass, &operation, &answer);
         match answer {
             Ok(written) => {
                 self.took_effect(pass, &operation, written);
@@ -227,7 +228,10 @@ impl Provisioner {
 
     async fn turn_at(&self, priority: Priority, kind: RequestKind) -> Result<Instant, Stop> {
         // Bounded, so that a slow limit doesn't keep a slot from whoever is more urgent.
-        if timeout(LONGEST_TURN, self.limiter.acquire(kind, priority)).await.is_err() {
+        let began = Instant::now();
+        let turn = timeout(LONGEST_TURN, self.limiter.acquire(kind, priority)).await;
+        self.shared.metrics.waited(&self.key.to_string(), began.elapsed());
+        if turn.is_err() {
             return Err(Stop::Silently(Outcome::Paused));
         }
         self.deadline().ok_or(Stop::Silently(Outcome::Paused))
@@ -299,7 +303,7 @@ impl Provisioner {
 }
 
 /// A bounded name for metrics.
-fn class_name(class: Class) -> &'static str {
+pub(super) fn class_name(class: Class) -> &'static str {
     match class {
         Class::Throttled => "throttled",
         Class::Transient => "transient",

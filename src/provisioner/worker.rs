@@ -271,6 +271,7 @@ impl Provisioner {
             }
             Err(WriteError::Gone) => Err(Stop::Silently(Outcome::Done)),
             Err(error) => {
+                self.shared.metrics.kubernetes_error(&self.key.to_string());
                 warn!(object = %full_name(&pass.user), "the finalizer could not be set: {error}");
                 Err(Stop::Silently(Outcome::Retry))
             }
@@ -311,6 +312,7 @@ impl Provisioner {
         match self.set_finalizer(&pass.user, false).await {
             Ok(_) | Err(WriteError::Gone) => Outcome::Done,
             Err(error) => {
+                self.shared.metrics.kubernetes_error(&self.key.to_string());
                 warn!(object = %full_name(&pass.user), "the finalizer could not be taken off: {error}");
                 Outcome::Retry
             }

@@ -109,6 +109,9 @@ pub struct Written {
     pub pause: Option<Duration>,
 }
 
+/// Is told of every request when it ended: its method, the status of the answer if there was one, how long it took.
+pub type Observer = Arc<dyn Fn(&str, Option<u16>, Duration) + Send + Sync>;
+
 /// A way to one server. Cloning shares its connections.
 #[derive(Clone)]
 pub struct Client {
@@ -117,6 +120,7 @@ pub struct Client {
     timeout: Duration,
     /// The server refused `application/scim+json` once.
     plain_json: Arc<AtomicBool>,
+    observer: Option<Observer>,
 }
 
 impl fmt::Debug for Client {
@@ -156,7 +160,14 @@ impl Client {
             base,
             timeout: config.request_timeout,
             plain_json: Arc::new(AtomicBool::new(config.profile.content_type == ContentType::Json)),
+            observer: None,
         })
+    }
+
+    /// The same, with somebody who looks on.
+    #[must_use]
+    pub fn observed(self, observer: Observer) -> Self {
+        Self { observer: Some(observer), ..self }
     }
 
     /// One page, RFC 7644 §3.4.2.4; `startIndex` and `count` are always sent.
@@ -345,10 +356,12 @@ impl Client {
         if let Some(version) = if_match {
             request = request.header(IF_MATCH, version);
         }
-        let answer = match timeout_at(until, receive(request, what)).await {
-            Ok(answer) => answer?,
-            Err(_) => return Err(Error::new(Class::Timeout, what, "no answer in time")),
-        };
+        let answer = timeout_at(until, receive(request, what)).await;
+        if let Some(observer) = &self.observer {
+            let status = answer.as_ref().ok().and_then(|answer| answer.as_ref().ok()).map(|answer| answer.status);
+            observer(method.as_str(), status, began.elapsed());
+        }
+        let answer = answer.unwrap_or_else(|_| Err(Error::new(Class::Timeout, what, "no answer in time")))?;
         debug!(
             request = what,
             status = answer.status,

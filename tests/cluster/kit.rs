@@ -8,7 +8,7 @@ use scim_operator::api::{ScimConnection, ScimUser};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::support::{ControlPlane, Directory, Jackson, Operator, OperatorBuilder, eventually, repository};
+use crate::support::{ControlPlane, Directory, Helm, Jackson, Operator, OperatorBuilder, eventually};
 
 pub const PATIENCE: Duration = Duration::from_secs(120);
 pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
@@ -20,17 +20,23 @@ pub async fn start_operator() -> Operator {
 }
 
 pub async fn operator_builder() -> OperatorBuilder {
+    install(&[]).await.1
+}
+
+/// The same with these arguments for helm; its namespace, too.
+pub async fn install(helm: &[&str]) -> (String, OperatorBuilder) {
     let cluster = ControlPlane::shared().await;
     cluster.install_crds().await;
     let namespace = cluster.namespace().await;
-    let file = repository().join("charts/scim-operator/templates/rbac.yaml");
-    let rbac = std::fs::read_to_string(file).expect("the chart's RBAC");
-    cluster.apply(&namespace, &rbac.replace("{{ .Release.Namespace }}", &namespace));
+    let only_rbac = [&["--show-only", "templates/rbac.yaml"], helm].concat();
+    // Each object names its own namespace.
+    cluster.apply("", &Helm::offline(&namespace).manifest("scim-operator", &only_rbac));
     let kubeconfig = cluster.kubeconfig_for_service_account(&namespace, "scim-operator");
-    Operator::builder(&kubeconfig, &namespace)
+    let builder = Operator::builder(&kubeconfig, &namespace)
         .arg("--lease-duration=5")
         .arg("--lease-renewal=1")
-        .arg("--log-level=info,scim_operator=debug")
+        .arg("--log-level=info,scim_operator=debug");
+    (namespace, builder)
 }
 
 /// The operator of this test binary.

@@ -231,7 +231,20 @@ impl ControlPlane {
         // The last line may be half written.
         log.lines()
             .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .filter(|event| event["objectRef"]["apiGroup"] == "scim-operator.dev")
+            .filter(|event| !["get", "list", "watch"].map(Value::from).contains(&event["verb"]))
             .filter(|event| namespace.is_empty() || event["objectRef"]["namespace"] == namespace)
+            .collect()
+    }
+
+    /// Every request of a service account that the API server answered, in the same form. A watch is there when
+    /// it has ended.
+    pub fn requests_of(&self, namespace: &str, service_account: &str) -> Vec<Value> {
+        let name = format!("system:serviceaccount:{namespace}:{service_account}");
+        let log = fs::read_to_string(self.dir.join("audit.log")).unwrap_or_default();
+        log.lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .filter(|event| event["user"]["username"] == name.as_str())
             .collect()
     }
 }
@@ -250,6 +263,8 @@ rules:
   - level: Metadata
     verbs: [create, update, patch, delete, deletecollection]
     resources: [{group: scim-operator.dev}]
+  - level: Metadata
+    userGroups: ["system:serviceaccounts"]
   - level: None
 "#;
 
@@ -276,7 +291,7 @@ fn kubectl<S: AsRef<std::ffi::OsStr>>(config: &Path, args: &[S], stdin: Option<&
     child.wait_with_output().expect("kubectl's output")
 }
 
-fn succeeded(what: &str, output: Output) -> String {
+pub(super) fn succeeded(what: &str, output: Output) -> String {
     let Output { status, stdout, stderr } = output;
     let stdout = String::from_utf8_lossy(&stdout).into_owned();
     let stderr = String::from_utf8_lossy(&stderr);

@@ -54,6 +54,16 @@ impl Operator {
         self.builder.clone().start()
     }
 
+    /// Where it serves probes and metrics.
+    pub async fn address(&self) -> String {
+        eventually(Duration::from_secs(30), "the operator says where it listens", async || {
+            let log = self.log();
+            let (_, rest) = log.split_once("listen=").ok_or_else(|| log.clone())?;
+            Ok::<_, String>(rest.split_whitespace().next().unwrap_or_default().to_owned())
+        })
+        .await
+    }
+
     pub fn process(&self) -> &Process {
         &self.process
     }
