@@ -3,7 +3,9 @@
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use scim_operator::controller::{self, Context};
-use scim_operator::runtime::{Health, Metrics, Options, hold, init_logs, on_signal, serve, wait_for_crds};
+use scim_operator::runtime::{
+    Audit, Health, Metrics, Options, ProbeOptions, hold, init_logs, on_signal, probe, serve, wait_for_crds,
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -22,6 +24,8 @@ enum Command {
     Run(Options),
     /// Print the CustomResourceDefinitions as YAML.
     Crds,
+    /// Ask a health endpoint; the exit code says whether it is good.
+    Probe(ProbeOptions),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -32,6 +36,12 @@ fn main() -> anyhow::Result<()> {
             print!("{}", scim_operator::api::crds_yaml().context("the CRDs can't be written as YAML")?);
             Ok(())
         }
+        Command::Probe(options) => tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("the runtime can't be started")?
+            .block_on(probe(options))
+            .map_err(anyhow::Error::msg),
         Command::Run(options) => tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
@@ -41,7 +51,8 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn run(options: Options) -> anyhow::Result<()> {
-    init_logs(options.log_format, &options.log_level).context("--log-level can't be read")?;
+    let level = init_logs(options.log_format, &options.log_level).context("--log-level can't be read")?;
+    let audit = Audit::open(options.audit_log.as_deref()).context("--audit-log can't be written")?;
     let shutdown = on_signal().context("signals can't be listened to")?;
     let listener = TcpListener::bind(options.listen)
         .await
@@ -49,7 +60,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
     info!(version = env!("CARGO_PKG_VERSION"), listen = %listener.local_addr()?, "scim-operator starts");
     let (health, metrics) = (Health::default(), Metrics::default());
     // Probes and metrics answer until the very end.
-    tokio::spawn(serve(listener, health.clone(), metrics.clone(), CancellationToken::new()));
+    tokio::spawn(serve(listener, health.clone(), metrics.clone(), level, CancellationToken::new()));
 
     let client = kube::Client::try_default().await.context(
         "no way to a Kubernetes cluster: neither a kubeconfig (KUBECONFIG, ~/.kube/config) nor a pod's service account",
@@ -58,6 +69,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
         () = wait_for_crds(&client, &["scimconnections", "scimusers"]) => {}
         () = shutdown.cancelled() => return Ok(()),
     }
+    // Standing by for the Lease is being ready.
     health.set_ready();
 
     let namespace = options.namespace(client.default_namespace()).to_owned();
@@ -74,7 +86,8 @@ async fn run(options: Options) -> anyhow::Result<()> {
         ended = &mut lease => return Ok(ended??),
     }
     metrics.leader(true);
-    let context = Context { client, options, leadership, metrics, health, shutdown };
+    health.set_unready("the objects are being listed");
+    let context = Context { client, options, leadership, metrics, health, audit, shutdown };
     tokio::select! {
         ended = controller::run(context) => ended?,
         ended = &mut lease => ended??,

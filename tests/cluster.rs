@@ -3,14 +3,32 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::pedantic)]
 
+#[path = "cluster/auth.rs"]
+mod auth;
 #[path = "cluster/connections.rs"]
 mod connections;
+#[path = "cluster/deleting.rs"]
+mod deleting;
 #[path = "cluster/drift.rs"]
 mod drift;
+#[path = "cluster/elsewhere.rs"]
+mod elsewhere;
+#[path = "cluster/faults.rs"]
+mod faults;
+#[path = "cluster/guards.rs"]
+mod guards;
 #[path = "cluster/input.rs"]
 mod input;
+#[path = "cluster/jackson.rs"]
+mod jackson;
 #[path = "cluster/kit.rs"]
 mod kit;
 #[path = "cluster/lives.rs"]
 mod lives;
+#[path = "cluster/policies.rs"]
+mod policies;
+#[path = "cluster/servers.rs"]
+mod servers;
 mod support;
+#[path = "cluster/trust.rs"]
+mod trust;

@@ -11,6 +11,17 @@ fn the_crds_are_current() {
 }
 
 #[test]
+fn the_chart_has_the_same_crds() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).expect(path);
+    let (canonical, copy) = (read("crds/crds.yaml"), read("charts/scim-operator/files/crds.yaml"));
+    assert!(
+        canonical == copy,
+        "charts/scim-operator/files/crds.yaml is not crds/crds.yaml; write both anew: make crds"
+    );
+}
+
+#[test]
 fn a_new_object_is_not_done_before_it_was_looked_at() {
     for crd in scim_operator::api::crds() {
         let schema = crd.spec.versions[0].schema.as_ref().and_then(|schema| schema.open_api_v3_schema.as_ref());

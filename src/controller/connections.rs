@@ -1,6 +1,6 @@
 //! ScimConnections: one provisioner each, started, updated and stopped as they come and go.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use kube::ResourceExt;
@@ -11,6 +11,7 @@ use tracing::info;
 
 use super::unrouted::Unrouted;
 use super::users::Users;
+use super::watch::{Scope, within};
 use crate::api::{ScimConnection, ScimUser};
 use crate::provisioner::directory::{Changed, ConnectionKey, connection_of, is_deleting};
 use crate::provisioner::{Provisioner, Shared};
@@ -23,7 +24,8 @@ pub struct Connections {
     unrouted: Unrouted,
     tasks: JoinSet<()>,
     stop: CancellationToken,
-    listing: Vec<ConnectionKey>,
+    /// The keys of each list that is under way.
+    listing: BTreeMap<Scope, Vec<ConnectionKey>>,
     begun: bool,
 }
 
@@ -40,24 +42,27 @@ impl Connections {
             unrouted,
             tasks,
             stop,
-            listing: Vec::new(),
+            listing: BTreeMap::new(),
             begun: false,
         }
     }
 
     /// Takes in one event; true when a list is complete.
-    pub fn observe(&mut self, event: Event<ScimConnection>, users: &Users) -> bool {
+    pub fn observe(&mut self, scope: &Scope, event: Event<ScimConnection>, users: &Users) -> bool {
         match event {
-            Event::Init => self.listing.clear(),
+            Event::Init => {
+                self.listing.insert(scope.clone(), Vec::new());
+            }
             Event::InitApply(connection) => {
-                self.listing.push(key_of(&connection));
+                self.listing.entry(scope.clone()).or_default().push(key_of(&connection));
                 self.changed(connection, users);
             }
             Event::Apply(connection) => self.changed(connection, users),
             Event::Delete(connection) => self.gone(&key_of(&connection), users),
             Event::InitDone => {
-                let listed = std::mem::take(&mut self.listing);
-                let gone: Vec<_> = self.known.keys().filter(|key| !listed.contains(key)).cloned().collect();
+                let listed = self.listing.remove(scope).unwrap_or_default();
+                let here = self.known.keys().filter(|key| within(scope, &key.namespace));
+                let gone: Vec<_> = here.filter(|key| !listed.contains(key)).cloned().collect();
                 for key in gone {
                     self.gone(&key, users);
                 }
@@ -78,17 +83,17 @@ impl Connections {
 
     /// Submits an object to its connection's queue, or, where there is none, to the unrouted ones.
     pub fn submit(&self, user: &Arc<ScimUser>, changed: &Changed) {
-        match self.running.get(&connection_of(user)) {
-            Some(provisioner) => {
-                let released = is_deleting(user) && (user.wants_release() || provisioner.is_released());
-                // Nobody waits for a server that is to be left alone.
-                if released && !provisioner.is_ready() {
-                    self.unrouted.submit(Arc::clone(user), true);
-                } else {
-                    provisioner.submit(user, changed);
-                }
-            }
-            None => self.unrouted.submit(Arc::clone(user), false),
+        let Some(provisioner) = self.running.get(&connection_of(user)) else {
+            self.shared.metrics.unrouted();
+            self.unrouted.submit(Arc::clone(user), false);
+            return;
+        };
+        let released = is_deleting(user) && (user.wants_release() || provisioner.is_released());
+        // Nobody waits for a server that is to be left alone.
+        if released && !provisioner.is_ready() {
+            self.unrouted.submit(Arc::clone(user), true);
+        } else {
+            provisioner.submit(user, changed);
         }
     }
 

@@ -3,25 +3,28 @@
 mod connections;
 mod unrouted;
 mod users;
+mod watch;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
-use kube::api::{Api, PartialObjectMeta, ResourceExt};
+use kube::api::{PartialObjectMeta, ResourceExt};
 use kube::runtime::events::{Recorder, Reporter};
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::runtime::watcher;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::connections::Connections;
 use self::users::Users;
+use self::watch::{Scope, trim};
 use crate::api::{CREDENTIALS_LABEL, ScimConnection, ScimUser};
 use crate::provisioner::Shared;
 use crate::provisioner::directory::Directory;
-use crate::runtime::{Clock, Health, Leadership, Metrics, Options};
+use crate::runtime::{Audit, Clock, Health, Leadership, Metrics, Options};
 
 /// What the controller works with.
 pub struct Context {
@@ -35,6 +38,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// Readiness.
     pub health: Health,
+    /// Where writes are told.
+    pub audit: Audit,
     /// Cancelled when the process is asked to end.
     pub shutdown: CancellationToken,
 }
@@ -51,8 +56,9 @@ pub enum Error {
 ///
 /// Nothing is routed before users, connections and Secrets have each been listed once (promise I10).
 pub async fn run(context: Context) -> Result<(), Error> {
-    let Context { client, options, leadership, metrics, health, shutdown } = context;
-    let directory = Arc::new(Directory::default());
+    let Context { client, options, leadership, metrics, health, audit, shutdown } = context;
+    // Who declared an object is told by the audit stream alone.
+    let directory = Arc::new(Directory::new(audit.is_on()));
     let (reroute, mut rerouted) = mpsc::unbounded_channel();
     let reporter = Reporter { controller: "scim-operator".into(), instance: None };
     let clock = Clock::default();
@@ -65,6 +71,7 @@ pub async fn run(context: Context) -> Result<(), Error> {
         leadership,
         clock: clock.clone(),
         metrics,
+        audit,
         recorder: Recorder::new(client.clone(), reporter),
         allow_loopback_http: options.allow_loopback_http,
         allowed_hosts: options.allowed_hosts.clone(),
@@ -72,39 +79,49 @@ pub async fn run(context: Context) -> Result<(), Error> {
     };
     let mut connections = Connections::new(shared.clone());
     let mut users = Users::new(directory);
-    let mut connection_events =
-        watcher(Api::<ScimConnection>::all(client.clone()), watcher::Config::default()).default_backoff().boxed();
-    let mut user_events = watcher(Api::<ScimUser>::all(client.clone()), watcher::Config::default())
-        .modify(trim)
-        .default_backoff()
-        .boxed();
+    let scopes = watch::scopes(&options.watch_namespaces);
+    let all = watcher::Config::default();
+    let mut connection_events = watch::events::<ScimConnection>(&client, &scopes, &all, |_| {});
+    let mut user_events = watch::events::<ScimUser>(&client, &scopes, &all, |_| {});
     let labelled = watcher::Config::default().labels(&format!("{CREDENTIALS_LABEL}=true"));
-    let mut secret_events = watcher(Api::<PartialObjectMeta<Secret>>::all(client), labelled).default_backoff().boxed();
+    let mut secret_events = watch::events::<PartialObjectMeta<Secret>>(&client, &scopes, &labelled, trim);
 
-    let mut listed = Listed::default();
+    let mut listed = Listed::new(&scopes);
     while !shutdown.is_cancelled() {
         let was_complete = listed.complete();
         tokio::select! {
             () = shutdown.cancelled() => break,
             event = connection_events.next() => {
-                let Some(event) = event else { return Err(Error::WatchEnded("ScimConnections")) };
+                let Some((scope, Some(event))) = event else { return Err(Error::WatchEnded("ScimConnections")) };
                 match event {
-                    Ok(event) => listed.connections |= connections.observe(event, &users),
-                    Err(error) => warn!("watch of ScimConnections: {error}"),
+                    Ok(event) => {
+                        if connections.observe(&scope, event, &users) {
+                            listed.connections.remove(&scope);
+                        }
+                    }
+                    Err(error) => warn!("watch of ScimConnections{}: {error}", place(&scope)),
                 }
             }
             event = user_events.next() => {
-                let Some(event) = event else { return Err(Error::WatchEnded("ScimUsers")) };
+                let Some((scope, Some(event))) = event else { return Err(Error::WatchEnded("ScimUsers")) };
                 match event {
-                    Ok(event) => listed.users |= users.observe(event, &connections),
-                    Err(error) => warn!("watch of ScimUsers: {error}"),
+                    Ok(event) => {
+                        if users.observe(&scope, event, &connections) {
+                            listed.users.remove(&scope);
+                        }
+                    }
+                    Err(error) => warn!("watch of ScimUsers{}: {error}", place(&scope)),
                 }
             }
             event = secret_events.next() => {
-                let Some(event) = event else { return Err(Error::WatchEnded("Secrets")) };
+                let Some((scope, Some(event))) = event else { return Err(Error::WatchEnded("Secrets")) };
                 match event {
-                    Ok(event) => listed.secrets |= secret_changed(&event, &connections),
-                    Err(error) => warn!("watch of Secrets: {error}"),
+                    Ok(event) => {
+                        if secret_changed(&event, &connections) {
+                            listed.secrets.remove(&scope);
+                        }
+                    }
+                    Err(error) => warn!("watch of Secrets{}: {error}", place(&scope)),
                 }
             }
             Some(uid) = rerouted.recv() => users.route_again(&uid, &connections),
@@ -121,23 +138,25 @@ pub async fn run(context: Context) -> Result<(), Error> {
     Ok(())
 }
 
-#[derive(Default)]
+/// The scopes that were not listed once.
 struct Listed {
-    connections: bool,
-    users: bool,
-    secrets: bool,
+    connections: BTreeSet<Scope>,
+    users: BTreeSet<Scope>,
+    secrets: BTreeSet<Scope>,
 }
 
 impl Listed {
+    fn new(scopes: &BTreeSet<Scope>) -> Self {
+        Self { connections: scopes.clone(), users: scopes.clone(), secrets: scopes.clone() }
+    }
+
     fn complete(&self) -> bool {
-        self.connections && self.users && self.secrets
+        self.connections.is_empty() && self.users.is_empty() && self.secrets.is_empty()
     }
 }
 
-/// What is never read again doesn't stay in memory.
-fn trim(user: &mut ScimUser) {
-    user.managed_fields_mut().clear();
-    user.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
+fn place(scope: &Scope) -> String {
+    scope.as_ref().map(|namespace| format!(" in {namespace}")).unwrap_or_default()
 }
 
 /// Tells the connections that use the Secret; true when the first list is complete.

@@ -1,41 +1,45 @@
 //! ScimUsers: watch events into the directory, and routing to the connection's queue.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kube::ResourceExt;
 use kube::runtime::watcher::Event;
 
 use super::connections::Connections;
+use super::watch::{Scope, within};
 use crate::api::ScimUser;
 use crate::provisioner::directory::{Changed, Directory, Uid};
 
 /// Routes ScimUsers; awaits no network.
 pub struct Users {
     directory: Arc<Directory>,
-    /// The uids of a list that is under way.
-    listing: BTreeSet<Uid>,
+    /// The uids of each list that is under way.
+    listing: BTreeMap<Scope, BTreeSet<Uid>>,
     begun: bool,
 }
 
 impl Users {
     /// Nothing is routed before [`Users::begin`].
     pub fn new(directory: Arc<Directory>) -> Self {
-        Self { directory, listing: BTreeSet::new(), begun: false }
+        Self { directory, listing: BTreeMap::new(), begun: false }
     }
 
     /// Takes in one event; true when a list is complete.
-    pub fn observe(&mut self, event: Event<ScimUser>, connections: &Connections) -> bool {
+    pub fn observe(&mut self, scope: &Scope, event: Event<ScimUser>, connections: &Connections) -> bool {
         match event {
-            Event::Init => self.listing.clear(),
+            Event::Init => {
+                self.listing.insert(scope.clone(), BTreeSet::new());
+            }
             Event::InitApply(user) => {
-                self.listing.extend(user.uid().map(Uid::from));
+                self.listing.entry(scope.clone()).or_default().extend(user.uid().map(Uid::from));
                 self.changed(user, connections);
             }
             Event::Apply(user) => self.changed(user, connections),
             Event::Delete(user) => self.gone(&user.uid().unwrap_or_default(), connections),
             Event::InitDone => {
-                let (gone, others) = self.directory.retain(&std::mem::take(&mut self.listing));
+                let seen = self.listing.remove(scope).unwrap_or_default();
+                let (gone, others) = self.directory.retain(&seen, |namespace| within(scope, namespace));
                 for uid in gone {
                     connections.forget(&uid);
                 }

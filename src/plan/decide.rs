@@ -46,7 +46,7 @@ pub fn decide(facts: &Facts) -> Step {
     let clock = window_clock(object.spec, object.status, object.generation, facts.now);
     let declared = Declared::new(object.spec, manager, &facts.policy.profile, clock);
     match (facts.bound_id(), &facts.account) {
-        (Some(id), Account::Unknown) => Step::Read(Read::Get(id.to_owned())),
+        (Some(id), Account::Unknown | Account::Listed(_)) => Step::Read(Read::Get(id.to_owned())),
         // The bound one is gone, and its userName is another's now.
         (Some(id), Account::Found { resource, .. }) if resource.id() != Some(id) => {
             if is_replaced(facts, &declared) {
@@ -58,6 +58,7 @@ pub fn decide(facts: &Facts) -> Step {
         (Some(id), Account::Found { resource, fresh }) => bound(facts, &declared, id, resource, *fresh),
         (Some(id), Account::Absent { .. }) => gone(facts, &declared, id),
         (None, Account::Unknown) => look_up(facts),
+        (None, Account::Listed(id)) => Step::Read(Read::Get(id.clone())),
         (None, Account::Absent { fresh }) => unknown_there(facts, &declared, *fresh),
         (None, Account::Found { resource, .. }) => first_binding(facts, &declared, resource),
         (Some(id), Account::Missing) => missing(facts, &declared, id),
@@ -239,7 +240,7 @@ fn first_binding(facts: &Facts, declared: &Declared, resource: &Resource) -> Ste
         OperationType::Handover
     } else if facts.object.has_finalizer && facts.object.status.id.is_none() {
         OperationType::Create
-    } else if facts.policy.adoption == AdoptionPolicy::Refuse {
+    } else if facts.policy.adoption == AdoptionPolicy::Refuse && facts.object.remote_id.is_none() {
         return stalled(
             Reason::AdoptionRefused,
             format!(
@@ -543,6 +544,6 @@ fn at_rest(facts: &Facts, declared: &Declared, resource: &Resource, sorted: Sort
         drift,
         ignored: Some(sorted.ignored),
         user_name: resource.user_name().map(str::to_owned),
-        hold: None,
+        ..Verdict::default()
     }
 }

@@ -11,6 +11,10 @@ use super::step::{Operation, Read, Request, Step, Verdict};
 use crate::api::{Action, DeletionPolicy, OperationType, Reason, UserState};
 use crate::scim::{Resource, WriteMethod, fold};
 
+/// What an object that waits under deletion is told: nothing blocks silently (promise I15).
+pub const WAY_OUT: &str =
+    "To let it go without touching the account: kubectl annotate scimuser NAME scim-operator.dev/release=true";
+
 /// Decides the next step for an object under deletion.
 pub fn decide(facts: &Facts) -> Step {
     let object = &facts.object;
@@ -19,13 +23,13 @@ pub fn decide(facts: &Facts) -> Step {
     }
     let policy = effective_policy(facts);
     if object.release {
-        return let_go("released by annotation: the account stays as it is");
+        return leave("released by annotation");
     }
     if policy == DeletionPolicy::Retain {
-        return let_go("the deletion policy is Retain: the account stays as it is");
+        return leave("the deletion policy is Retain");
     }
     if !facts.may(Action::Deprovision) {
-        return let_go("the connection's spec.actions doesn't list Deprovision: the account stays as it is");
+        return leave("the connection's spec.actions doesn't list Deprovision");
     }
     if let Some(successor) = &facts.claims.successor {
         return let_go(&format!("handed over to {successor}"));
@@ -48,12 +52,13 @@ pub fn decide(facts: &Facts) -> Step {
         _ => None,
     };
     if let Some(pattern) = protected(facts, found) {
-        return let_go(&format!("guards.protected ({pattern}): the account stays as it is"));
+        return leave(&format!("guards.protected ({pattern})"));
     }
     match (facts.bound_id(), &facts.account) {
         (Some(id), account) => bound(facts, id, account, policy),
         (None, Account::Absent { fresh: true }) => let_go("no account was ever created for it"),
         (None, Account::Found { resource, fresh: true }) => lost_creation(facts, resource, policy),
+        (None, Account::Listed(id)) => Step::Read(Read::Get(id.clone())),
         (None, Account::Contradictory(_)) => let_go("no account is certain to be its own"),
         (None, _) => Step::Read(Read::Find),
     }
@@ -159,11 +164,15 @@ fn let_go(message: &str) -> Step {
     Step::LetGo(Box::new(Verdict { message: message.to_owned(), executed: true, ..Verdict::default() }))
 }
 
+/// The account is left, though the object goes.
+fn leave(why: &str) -> Step {
+    let message = format!("{why}: the account stays as it is");
+    Step::LetGo(Box::new(Verdict { message, executed: true, untouched: true, ..Verdict::default() }))
+}
+
 /// Under deletion and waiting: the way out is always named.
 fn waits(reason: Reason, message: &str) -> Step {
-    let message = format!(
-        "{message}. To let it go without touching the account: kubectl annotate scimuser NAME scim-operator.dev/release=true"
-    );
+    let message = format!("{message}. {WAY_OUT}");
     let Step::Settle(mut verdict) = stalled(reason, message, UserState::Deleting) else {
         return let_go("");
     };

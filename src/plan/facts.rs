@@ -78,6 +78,8 @@ pub enum Account {
         /// It was read, or answered to a write, in this very pass.
         fresh: bool,
     },
+    /// It is there under this id, and has yet to be read.
+    Listed(String),
     /// It is proven not to be there (promises I11, I12).
     Absent {
         /// It was looked for by itself in this very pass.

@@ -198,6 +198,14 @@ impl Holds {
         self.index.insert(uid, hold.key);
     }
 
+    /// Something for this reason arrived at `at` and may join: its open holds wait for it.
+    pub fn touch(&mut self, reason: Reason, at: Timestamp) {
+        let open = self.all.iter_mut().filter(|hold| hold.id.is_none() && hold.reasons.contains(&reason));
+        for hold in open {
+            hold.last = hold.last.max(at);
+        }
+    }
+
     /// A hold that nobody is left in is gone.
     pub fn leave(&mut self, uid: &str) {
         let Some(key) = self.index.remove(uid) else {

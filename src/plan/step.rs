@@ -108,6 +108,8 @@ pub struct Verdict {
     pub user_name: Option<String>,
     /// The hold that keeps the operation until a person answers.
     pub hold: Option<UserHold>,
+    /// The object goes and its account stays as it is, which a person is warned of.
+    pub untouched: bool,
 }
 
 /// An attribute that is not written.

@@ -6,3 +6,4 @@ mod invariants;
 mod lifecycle;
 mod merging;
 pub(crate) mod model;
+mod windows;

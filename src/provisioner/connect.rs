@@ -13,11 +13,10 @@ use super::credentials::{Material, Reader, Refusal};
 use super::limiter::{Priority, RequestKind};
 use super::queue::Lane;
 use super::send::UNTOLD_PAUSE;
-use super::session::{KeyOwner, Session, policy_of, profile_of, rates_of, server_of};
+use super::session::{KeyOwner, Session, policy_for, profile_of, rates_of, server_of};
 use super::{Provisioner, lock};
 use crate::api::{ConnectedReason, ScimConnection, ScimUser};
-use crate::plan::Policy;
-use crate::scim::{Class, Client, ClientConfig, Error, forbidden_host, is_loopback_http};
+use crate::scim::{Class, Client, ClientConfig, Error, Profile, forbidden_host, is_loopback_http};
 
 /// A connection that failed is tested again after this long, doubling up to [`SLOWEST_TEST`].
 const FIRST_TEST: Duration = Duration::from_secs(5);
@@ -54,7 +53,7 @@ impl Provisioner {
         let url = Url::parse(&spec.base_url)
             .map_err(|error| Refusal::new(ConnectedReason::NotFound, format!("spec.baseUrl is no URL: {error}")))?;
         self.check_target(&url)?;
-        let Material { credentials, ca_bundle, secret_version, hosts, expires_at } =
+        let Material { credentials, ca_bundle, secret_version, hosts, expires_at, changed_at } =
             Reader::new(self.shared.kube.clone(), &self.key.namespace).read(spec).await?;
         check_host(&url, &hosts, "the Secret's annotation scim-operator.dev/hosts")?;
         let client = Client::new(ClientConfig {
@@ -66,7 +65,8 @@ impl Provisioner {
             profile: profile_of(spec),
             user_agent: concat!("scim-operator/", env!("CARGO_PKG_VERSION")).to_owned(),
         })
-        .map_err(|error| Refusal::new(ConnectedReason::TlsFailed, error.to_string()))?;
+        .map_err(|error| Refusal::new(ConnectedReason::TlsFailed, error.to_string()))?
+        .observed(self.observer());
         self.limiter.set_rates(rates_of(spec));
         let deadline = self.deadline().ok_or_else(|| {
             Refusal::new(ConnectedReason::Unreachable, "this process doesn't hold the Lease, so it sends nothing")
@@ -79,14 +79,11 @@ impl Provisioner {
             refusal(&error)
         })?;
         let generation = connection.metadata.generation.unwrap_or_default();
-        let mut policy = policy_of(connection);
-        let key_owner = self.key_owner(&client, &policy, generation, secret_version.as_deref()).await;
-        if let Some(owner) = &key_owner {
-            let identities = [Some(owner.id.as_str()), owner.user_name.as_deref()];
-            policy.protected = policy.protected.with_identities(identities.into_iter().flatten());
-        }
+        let key_owner = self.key_owner(&client, &profile_of(spec), generation, secret_version.as_deref()).await;
+        let policy = policy_for(connection, key_owner.as_ref());
         let mut report = lock(&self.report);
         report.secret_version(secret_version.clone());
+        report.key_changed = changed_at;
         report.learnt(expires_at, key_owner.as_ref().map(|owner| owner.id.clone()));
         drop(report);
         Ok(Session { client, policy, generation, secret_version, key_owner })
@@ -96,7 +93,7 @@ impl Provisioner {
     async fn key_owner(
         &self,
         client: &Client,
-        policy: &Policy,
+        profile: &Profile,
         generation: i64,
         secret_version: Option<&str>,
     ) -> Option<KeyOwner> {
@@ -106,7 +103,7 @@ impl Provisioner {
         {
             return known.key_owner.clone();
         }
-        if !policy.profile.me {
+        if !profile.me {
             return None;
         }
         self.limiter.acquire(RequestKind::Read, Priority::Write).await;
@@ -138,6 +135,10 @@ impl Provisioner {
     }
 
     fn begin_session(&self, connection: &ScimConnection, session: Session) {
+        // The connection may have changed while it was tested.
+        let newest = self.connection();
+        let session =
+            if newest.metadata.generation == connection.metadata.generation { session } else { session.under(&newest) };
         let server = server_of(&connection.spec);
         let moved = self.session().is_none_or(|old| old.policy.server != server);
         if moved {

@@ -39,6 +39,8 @@ pub struct Material {
     pub hosts: Vec<String>,
     /// When the key expires, as the Secret's annotation has it.
     pub expires_at: Option<Timestamp>,
+    /// When the Secret was last changed.
+    pub changed_at: Option<Timestamp>,
 }
 
 /// The names of all Secrets that a connection refers to.
@@ -68,6 +70,7 @@ pub struct Reader {
     version: Option<String>,
     hosts: Vec<String>,
     expires_at: Option<Timestamp>,
+    changed_at: Option<Timestamp>,
 }
 
 impl Reader {
@@ -80,6 +83,7 @@ impl Reader {
             version: None,
             hosts: Vec::new(),
             expires_at: None,
+            changed_at: None,
         }
     }
 
@@ -93,6 +97,7 @@ impl Reader {
             secret_version: self.version,
             hosts: self.hosts,
             expires_at: self.expires_at,
+            changed_at: self.changed_at,
         })
     }
 
@@ -178,6 +183,8 @@ impl Reader {
             ));
         }
         self.version = secret.resource_version();
+        let changes = secret.managed_fields().iter().filter_map(|entry| entry.time.as_ref());
+        self.changed_at = changes.chain(secret.creation_timestamp().as_ref()).map(|time| time.0).max();
         let expiry = secret.annotations().get(EXPIRES_AT).and_then(|text| instant(text));
         self.expires_at = [self.expires_at, expiry].into_iter().flatten().min();
         if let Some(hosts) = secret.annotations().get(HOSTS) {

@@ -9,6 +9,7 @@ use std::sync::{Arc, RwLock};
 use kube::ResourceExt;
 use kube::api::Resource as _;
 
+use super::audit::keep_names_of_managers;
 use crate::api::{FINALIZER, ScimUser};
 use crate::plan::{Claims, Holder};
 use crate::scim::fold;
@@ -46,6 +47,7 @@ pub struct Changed {
 #[derive(Debug, Default)]
 pub struct Directory {
     inner: RwLock<Inner>,
+    keeps_managers: bool,
 }
 
 #[derive(Debug, Default)]
@@ -99,9 +101,15 @@ pub fn has_finalizer(user: &ScimUser) -> bool {
 }
 
 impl Directory {
+    /// An empty one; `keeps_managers`, where somebody asks for the field managers of objects.
+    pub fn new(keeps_managers: bool) -> Self {
+        Self { keeps_managers, ..Self::default() }
+    }
+
     /// Takes in an object as it is now. An older version than the known one is dropped.
-    pub fn upsert(&self, user: ScimUser) -> Changed {
+    pub fn upsert(&self, mut user: ScimUser) -> Changed {
         let Some(uid) = user.uid().map(Uid::from) else { return Changed::default() };
+        self.trim(&mut user);
         let mut inner = self.write();
         let old = inner.users.get(&uid).cloned();
         if old.as_ref().is_some_and(|old| version(old) > version(&user)) {
@@ -140,6 +148,17 @@ impl Directory {
         Changed { itself, fresh, others }
     }
 
+    /// What is never read again doesn't stay in memory. The answer to a write and the watch event about it must come
+    /// out the same, or each write of ours would look like a change by a person.
+    fn trim(&self, user: &mut ScimUser) {
+        if self.keeps_managers {
+            keep_names_of_managers(user.managed_fields_mut());
+        } else {
+            user.managed_fields_mut().clear();
+        }
+        user.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
+    }
+
     /// Takes in what a write of ours was answered with: as good as a watch event, and sooner. Returns who is to be
     /// looked at again, the object itself where the answer brought what a person changed meanwhile: the watch event
     /// that follows is no news any more.
@@ -158,10 +177,15 @@ impl Directory {
         self.write().remove(uid)
     }
 
-    /// Forgets what is not in `seen`, after a complete list; returns what went and who is concerned.
-    pub fn retain(&self, seen: &BTreeSet<Uid>) -> (Vec<Uid>, Vec<Uid>) {
+    /// Forgets what is not in `seen`, after a complete list of the namespaces that were `listed`; returns what went
+    /// and who is concerned.
+    pub fn retain(&self, seen: &BTreeSet<Uid>, listed: impl Fn(&str) -> bool) -> (Vec<Uid>, Vec<Uid>) {
         let mut inner = self.write();
-        let gone: Vec<Uid> = inner.users.keys().filter(|uid| !seen.contains(*uid)).cloned().collect();
+        let unseen = inner.users.iter().filter(|(uid, _)| !seen.contains(*uid));
+        let gone: Vec<Uid> = unseen
+            .filter(|(_, user)| listed(user.metadata.namespace.as_deref().unwrap_or_default()))
+            .map(|(uid, _)| uid.clone())
+            .collect();
         let others = gone.iter().flat_map(|uid| inner.remove(uid)).collect();
         (gone, others)
     }
@@ -439,3 +463,7 @@ fn differs(old: &ScimUser, new: &ScimUser) -> bool {
         || old.finalizers() != new.finalizers()
         || is_deleting(old) != is_deleting(new)
 }
+
+#[cfg(test)]
+#[path = "directory_tests.rs"]
+mod tests;

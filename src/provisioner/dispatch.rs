@@ -29,7 +29,10 @@ impl Provisioner {
                 others += usize::from(ticket.lane != Lane::Removal);
                 let provisioner = Arc::clone(&self);
                 running.spawn(async move {
+                    let began = Instant::now();
                     let outcome = provisioner.work(&ticket).await;
+                    let name = outcome_name(outcome);
+                    provisioner.shared.metrics.pass(&provisioner.key.to_string(), name, began.elapsed());
                     (ticket, outcome)
                 });
             }
@@ -86,5 +89,16 @@ impl Provisioner {
 
     fn finish(&self, ticket: &Ticket, outcome: Outcome) {
         lock(&self.queue).finish(&ticket.uid, outcome, rand::random(), Instant::now());
+    }
+}
+
+/// A bounded name for metrics.
+fn outcome_name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Done => "done",
+        Outcome::Again => "again",
+        Outcome::Retry => "retry",
+        Outcome::After(_) => "after",
+        Outcome::Paused => "paused",
     }
 }

@@ -112,6 +112,7 @@ impl Provisioner {
             }
             Err(error) => {
                 if matches!(error, WriteError::Refused(_)) {
+                    self.shared.metrics.kubernetes_error(&self.key.to_string());
                     lock(&self.memory).keep_unsaved(&uid, status.clone());
                 }
                 Err(error)

@@ -4,10 +4,13 @@
 //! [`crate::plan`] decide, and makes every write about the object itself: finalizer, SCIM request, status.
 
 mod admission;
+mod audit;
 mod connect;
 mod credentials;
 pub mod directory;
 mod dispatch;
+mod events;
+mod export;
 mod guarded;
 #[cfg(test)]
 mod histories;
@@ -44,7 +47,7 @@ use self::snapshot::Snapshot;
 use self::windows::Windows;
 use crate::api::{RELEASE, ScimConnection, ScimUser};
 use crate::plan::guards::Gate;
-use crate::runtime::{Clock, Leadership, Metrics};
+use crate::runtime::{Audit, Clock, Leadership, Metrics};
 
 /// What all provisioners share.
 #[derive(Clone)]
@@ -59,6 +62,8 @@ pub struct Shared {
     pub clock: Clock,
     /// Counters.
     pub metrics: Metrics,
+    /// Where writes are told.
+    pub audit: Audit,
     /// Warnings for people.
     pub recorder: Recorder,
     /// Plain HTTP is allowed to loopback hosts.
@@ -103,6 +108,7 @@ impl Provisioner {
         stop: CancellationToken,
         tasks: &mut JoinSet<()>,
     ) -> Arc<Self> {
+        shared.metrics.begin(&key.to_string());
         let provisioner = Arc::new(Self {
             gate: Mutex::new(gate_of(&connection)),
             windows: Mutex::default(),
@@ -133,6 +139,10 @@ impl Provisioner {
     pub fn update(&self, connection: Arc<ScimConnection>) {
         let changed = {
             let known = self.connection();
+            // The answer to a write of ours came before the watch event of an earlier version.
+            if version(&known) > version(&connection) {
+                return;
+            }
             known.metadata.generation != connection.metadata.generation
                 || known.metadata.annotations != connection.metadata.annotations
                 || known.metadata.deletion_timestamp != connection.metadata.deletion_timestamp
@@ -140,6 +150,9 @@ impl Provisioner {
         let spec = connection.spec.clone();
         *self.connection.write().unwrap_or_else(std::sync::PoisonError::into_inner) = connection;
         if changed {
+            if let Some(session) = self.session() {
+                self.set_session(Some(Arc::new(session.under(&self.connection()))));
+            }
             let again = {
                 let (mut gate, now) = (lock(&self.gate), Timestamp::now());
                 let mut again = gate.configure(&session::guard_settings(&spec), now);
@@ -160,7 +173,9 @@ impl Provisioner {
     /// An object is to be looked at.
     pub fn submit(&self, user: &ScimUser, changed: &Changed) {
         let Some(uid) = user.metadata.uid.as_deref().map(Uid::from) else { return };
-        lock(&self.queue).submit(&uid, lane_of(user), changed.fresh, Instant::now());
+        let lane = lane_of(user);
+        self.shared.metrics.submitted(&self.key.to_string(), export::lane_name(lane));
+        lock(&self.queue).submit(&uid, lane, changed.fresh, Instant::now());
         self.wake.notify_one();
     }
 
@@ -233,6 +248,10 @@ fn lane_of(user: &ScimUser) -> Lane {
     } else {
         Lane::Change
     }
+}
+
+fn version(connection: &ScimConnection) -> u64 {
+    connection.resource_version().and_then(|version| version.parse().ok()).unwrap_or(u64::MAX)
 }
 
 /// A lock is never held over an await or a panic of ours, so a poisoned one is still whole.

@@ -279,6 +279,18 @@ impl Queue {
         self.entries.is_empty()
     }
 
+    /// How long the first ticket of each lane has waited for its turn.
+    pub fn ages(&self, now: Instant) -> BTreeMap<Lane, Duration> {
+        let first = |lane| {
+            let (_, uid) = self.due.range((lane, 0)..=(lane, u64::MAX)).next()?;
+            match self.entries.get(uid)?.place {
+                Place::Due(since) => Some((lane, now.saturating_duration_since(since))),
+                _ => None,
+            }
+        };
+        LANES.into_iter().filter_map(first).collect()
+    }
+
     /// How long the ticket that waits longest for its turn has waited.
     pub fn oldest(&self, now: Instant) -> Option<Duration> {
         let due = self.since.first().map(|(at, _)| *at);

@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use tracing::debug;
 
 use super::directory::has_finalizer;
+use super::events::bounded_note;
 use super::kubernetes::FIELD_MANAGER;
 use super::session::profile_of;
 use super::{Provisioner, lock};
@@ -45,6 +46,8 @@ pub struct Report {
     news: Vec<News>,
     /// When the key expires, and how near that was when it was last warned of.
     expires_at: Option<Timestamp>,
+    /// When the Secret of the key in use was last changed.
+    pub(super) key_changed: Option<Timestamp>,
     warned_days: Option<i64>,
     /// It was said that more windows end within a day than the guard lets go.
     wave_told: bool,
@@ -81,6 +84,7 @@ impl Report {
             doubted: false,
             news: Vec::new(),
             expires_at: None,
+            key_changed: None,
             warned_days: None,
             wave_told: false,
             key_owner: None,
@@ -154,6 +158,11 @@ impl Report {
     /// Becomes an event.
     pub fn tell(&mut self, news: News) {
         self.news.push(news);
+    }
+
+    /// When the key was changed, and when it expires.
+    pub fn key_times(&self) -> (Option<Timestamp>, Option<Timestamp>) {
+        (self.key_changed, self.expires_at)
     }
 
     /// What a successful test learnt.
@@ -257,6 +266,7 @@ impl Provisioner {
             }
         }
         self.report_now().await;
+        self.shared.metrics.end(&self.key.to_string());
     }
 
     /// Writes the connection's status if it differs from the one last seen.
@@ -292,7 +302,10 @@ impl Provisioner {
                 lock(&self.gate).saved(revision);
                 self.update(Arc::new(written));
             }
-            Err(error) => debug!(connection = %self.key, "its status could not be written: {error}"),
+            Err(error) => {
+                self.shared.metrics.kubernetes_error(&self.key.to_string());
+                debug!(connection = %self.key, "its status could not be written: {error}");
+            }
         }
     }
 
@@ -339,20 +352,6 @@ impl Provisioner {
             // A failed event is nobody's error.
             if let Err(error) = self.shared.recorder.publish(&event, &reference).await {
                 debug!(connection = %self.key, "an event could not be published: {error}");
-            }
-        }
-    }
-
-    fn export_metrics(&self, status: &ScimConnectionStatus) {
-        let name = self.key.to_string();
-        for (lane, depth) in lock(&self.queue).depth() {
-            self.shared.metrics.queue_depth(&name, lane_name(lane), depth);
-        }
-        if let Some(users) = &status.users {
-            let counts =
-                [("synced", users.synced), ("failed", users.failed), ("pending", users.pending), ("held", users.held)];
-            for (state, count) in counts {
-                self.shared.metrics.users(&name, state, count.unwrap_or_default());
             }
         }
     }
@@ -472,22 +471,4 @@ fn expires_within_a_day(user: &ScimUser, now: Timestamp) -> bool {
 /// A server's text in status: bounded, and without control characters.
 fn bounded(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(256).collect()
-}
-
-/// The API server refuses notes of over 1 kB.
-fn bounded_note(note: &str) -> String {
-    let mut end = note.len().min(1000);
-    while !note.is_char_boundary(end) {
-        end -= 1;
-    }
-    note[..end].to_owned()
-}
-
-fn lane_name(lane: super::queue::Lane) -> &'static str {
-    match lane {
-        super::queue::Lane::Removal => "removal",
-        super::queue::Lane::Change => "change",
-        super::queue::Lane::Create => "create",
-        super::queue::Lane::Drift => "drift",
-    }
 }

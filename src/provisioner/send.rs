@@ -125,6 +125,7 @@ impl Provisioner {
             }
             Request::Delete { id } => client.delete(Kind::Users, id, deadline).await,
         };
+        self.audit(pass, &operation, &answer);
         match answer {
             Ok(written) => {
                 self.took_effect(pass, &operation, written);
@@ -184,6 +185,7 @@ impl Provisioner {
         match (error.class(), &operation.request) {
             (Class::Conflict, Request::Create(_)) if !pass.looked_up_after_conflict => {
                 pass.looked_up_after_conflict = true;
+                self.take_back_finalizer(pass).await?;
                 self.find_account(pass).await?;
                 if matches!(pass.account, Some(Account::Absent { .. })) {
                     return Err(self.own_error(
@@ -240,7 +242,10 @@ impl Provisioner {
 
     async fn turn_at(&self, priority: Priority, kind: RequestKind) -> Result<Instant, Stop> {
         // Bounded, so that a slow limit doesn't keep a slot from whoever is more urgent.
-        if timeout(LONGEST_TURN, self.limiter.acquire(kind, priority)).await.is_err() {
+        let began = Instant::now();
+        let turn = timeout(LONGEST_TURN, self.limiter.acquire(kind, priority)).await;
+        self.shared.metrics.waited(&self.key.to_string(), began.elapsed());
+        if turn.is_err() {
             return Err(Stop::Silently(Outcome::Paused));
         }
         self.deadline().ok_or(Stop::Silently(Outcome::Paused))
@@ -312,7 +317,7 @@ impl Provisioner {
 }
 
 /// A bounded name for metrics.
-fn class_name(class: Class) -> &'static str {
+pub(super) fn class_name(class: Class) -> &'static str {
     match class {
         Class::Throttled => "throttled",
         Class::Transient => "transient",

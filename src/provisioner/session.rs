@@ -17,7 +17,7 @@ use crate::plan::{Policy, Repair};
 use crate::scim::{Client, ContentType, MatchBy, Paging, PatchPaths, Profile, WriteMethod};
 
 /// What workers need to talk to the server. Replaced as a whole when the connection or its key changes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Session {
     /// The client, with the key that was tested.
     pub client: Client,
@@ -38,6 +38,30 @@ pub struct KeyOwner {
     pub id: String,
     /// Its userName, where it is shown.
     pub user_name: Option<String>,
+}
+
+impl Session {
+    /// The same way to the same server, under the newest policy: `suspend` and `actions` are in force before the
+    /// connection has been tested anew.
+    pub fn under(&self, connection: &ScimConnection) -> Self {
+        let mut session = self.clone();
+        session.policy = Policy {
+            server: self.policy.server.clone(),
+            profile: self.policy.profile.clone(),
+            ..policy_for(connection, self.key_owner.as_ref())
+        };
+        session
+    }
+}
+
+/// The policy of a connection whose key belongs to `owner`, who is protected (promise I14).
+pub fn policy_for(connection: &ScimConnection, owner: Option<&KeyOwner>) -> Policy {
+    let mut policy = policy_of(connection);
+    if let Some(owner) = owner {
+        let identities = [Some(owner.id.as_str()), owner.user_name.as_deref()];
+        policy.protected = policy.protected.with_identities(identities.into_iter().flatten());
+    }
+    policy
 }
 
 /// The profile of a connection: the provider's preset with the connection's overrides.
@@ -124,7 +148,7 @@ pub fn dialect_of(profile: &Profile) -> DialectSpec {
 }
 
 /// The policy of a connection.
-pub fn policy_of(connection: &ScimConnection) -> Policy {
+fn policy_of(connection: &ScimConnection) -> Policy {
     let spec = &connection.spec;
     let repairs = |policy: crate::api::RepairPolicy| policy == crate::api::RepairPolicy::Repair;
     Policy {

@@ -29,6 +29,8 @@ pub enum Known {
     Absent,
     /// `userName` and `externalId` point to different accounts.
     Contradictory(String),
+    /// The list shows it under this id, and no more of it was kept: it must be read.
+    Listed(String),
     /// It must be asked for.
     Unknown,
 }
@@ -141,7 +143,10 @@ impl Snapshot {
         match (fitting.next(), fitting.next()) {
             (None, _) if self.complete => Known::Absent,
             (None, _) => Known::Unknown,
-            (Some(id), None) => self.by_id(id),
+            (Some(id), None) => match self.by_id(id) {
+                Known::Unknown => Known::Listed(id.clone()),
+                known => known,
+            },
             (Some(_), Some(_)) => Known::Contradictory(contradiction(named.len())),
         }
     }
@@ -220,6 +225,15 @@ mod tests {
         assert_eq!(snapshot.page(vec![user("1", "ada", "old")], |_| true), 1);
         snapshot.end(true);
         assert_eq!(snapshot.by_id("1"), Known::Found(user("1", "ada", "new")));
+    }
+
+    #[test]
+    fn i06_an_account_that_nobody_declared_yet_is_read_by_its_id() {
+        let mut snapshot = Snapshot::default();
+        snapshot.begin();
+        snapshot.page(vec![user("1", "ada", "")], |_| false);
+        snapshot.end(true);
+        assert_eq!(snapshot.by_identity("Ada", None), Known::Listed("1".into()), "a filter may not find it");
     }
 
     #[test]

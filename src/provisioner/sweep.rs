@@ -10,6 +10,7 @@ use tracing::{debug, info, warn};
 use super::directory::full_name;
 use super::limiter::{Priority, RequestKind};
 use super::queue::Lane;
+use super::send::class_name;
 use super::session::Session;
 use super::worker::Pass;
 use super::{Provisioner, lock};
@@ -54,6 +55,7 @@ impl Provisioner {
             }
             Err(error) => {
                 warn!(connection = %self.key, "the sweep did not complete, so nothing is concluded from it: {error}");
+                self.shared.metrics.error(&self.key.to_string(), class_name(error.class()));
                 if error.class() == Class::Throttled {
                     self.limiter.pause(error.retry_after().unwrap_or(Duration::from_secs(5)));
                 }
@@ -68,6 +70,7 @@ impl Provisioner {
             !std::mem::replace(&mut report.swept, true)
         };
         if complete {
+            self.shared.metrics.sweep(&self.key.to_string(), began.elapsed());
             self.submit_differing(session);
         }
         if first {
@@ -82,7 +85,9 @@ impl Provisioner {
         let server = &session.policy.server;
         let mut start = 1_u64;
         for pages in 1..=MOST_PAGES {
+            let began = Instant::now();
             self.limiter.acquire(RequestKind::Read, Priority::Sweep).await;
+            self.shared.metrics.waited(&self.key.to_string(), began.elapsed());
             let Some(deadline) = self.deadline() else { return Ok(0) };
             let page = session.client.list(Kind::Users, start, profile.page_size, deadline).await?;
             let shown = page.resources.len() as u64;

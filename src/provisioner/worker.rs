@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
+use kube::runtime::events::EventType;
 use tracing::{debug, info, warn};
 
 use super::admission::Wanted;
@@ -18,8 +19,8 @@ use super::windows::AHEAD;
 use super::{Provisioner, Uid, lock};
 use crate::api::{OperationType, Reason, ScimUser, ScimUserStatus, UserState};
 use crate::plan::{
-    Account, Binding, Claims, Facts, Manager, Object, Path, Read, Request, Step, Verdict, bound_status, decide,
-    next_window_edge,
+    Account, Binding, Claims, Facts, Manager, Object, Path, Read, Request, Step, Verdict, WAY_OUT, bound_status,
+    decide, next_window_edge,
 };
 use crate::status::{Recorded, record, whole_seconds};
 
@@ -39,6 +40,8 @@ pub(super) struct Pass {
     pub read_again: bool,
     /// Attributes whose write has its leave already, since it was given together with the binding's.
     pub leave: Vec<Path>,
+    /// The finalizer was set in this very pass: nothing was ever sent before it.
+    pub finalizer_is_new: bool,
 }
 
 impl Pass {
@@ -54,6 +57,7 @@ impl Pass {
             looked_up_after_conflict: false,
             read_again: false,
             leave: Vec::new(),
+            finalizer_is_new: false,
         }
     }
 }
@@ -222,6 +226,7 @@ impl Provisioner {
         };
         match known {
             Known::Found(resource) => Account::Found { resource, fresh: false },
+            Known::Listed(id) => Account::Listed(id),
             Known::Absent => Account::Absent { fresh: false },
             Known::Contradictory(message) => Account::Contradictory(message),
             Known::Unknown => Account::Unknown,
@@ -261,6 +266,7 @@ impl Provisioner {
         let server = pass.session.policy.server.clone();
         self.shared.directory.taken_over(&server, &binding.id);
         info!(object = %full_name(&pass.user), id = %binding.id, how = ?binding.how, "bound to an account");
+        self.tell_of_binding(&pass.user, &binding).await;
         pass.recorded.operation = Some((binding.how, Vec::new(), None));
         // In the status already, so that the next step can tell an adoption from an object long bound.
         pass.status = bound_status(&pass.status, &binding, &server, whole_seconds(Timestamp::now()));
@@ -289,11 +295,32 @@ impl Provisioner {
             Ok(user) => {
                 let known = same_plan(&user, &pass.user);
                 pass.user = Arc::new(user);
+                pass.finalizer_is_new = true;
                 Ok(known)
             }
             Err(WriteError::Gone) => Err(Stop::Silently(Outcome::Done)),
             Err(error) => {
+                self.shared.metrics.kubernetes_error(&self.key.to_string());
                 warn!(object = %full_name(&pass.user), "the finalizer could not be set: {error}");
+                Err(Stop::Silently(Outcome::Retry))
+            }
+        }
+    }
+
+    /// The server refused the very first creation: nothing of ours is there, and whatever account is found was there
+    /// before (promise I22). With the finalizer still on it would pass for a creation whose answer was lost.
+    pub(super) async fn take_back_finalizer(&self, pass: &mut Pass) -> Result<(), Stop> {
+        if !std::mem::take(&mut pass.finalizer_is_new) {
+            return Ok(());
+        }
+        match self.set_finalizer(&pass.user, false).await {
+            Ok(user) => {
+                pass.user = Arc::new(user);
+                Ok(())
+            }
+            Err(WriteError::Gone) => Err(Stop::Silently(Outcome::Done)),
+            Err(error) => {
+                warn!(object = %full_name(&pass.user), "the finalizer could not be taken back: {error}");
                 Err(Stop::Silently(Outcome::Retry))
             }
         }
@@ -308,9 +335,13 @@ impl Provisioner {
         }
         info!(object = %full_name(&pass.user), id = id.as_deref().unwrap_or("-"), "let go: {}", verdict.message);
         lock(&self.gate).withdraw(&pass.user.uid().unwrap_or_default());
+        if verdict.untouched && id.is_some() {
+            self.tell(&pass.user, EventType::Warning, "AccountLeft", &verdict.message).await;
+        }
         match self.set_finalizer(&pass.user, false).await {
             Ok(_) | Err(WriteError::Gone) => Outcome::Done,
             Err(error) => {
+                self.shared.metrics.kubernetes_error(&self.key.to_string());
                 warn!(object = %full_name(&pass.user), "the finalizer could not be taken off: {error}");
                 Outcome::Retry
             }
@@ -381,9 +412,11 @@ impl Provisioner {
         if !owes {
             return Outcome::Paused;
         }
+        let message =
+            if is_deleting(user) && has_finalizer(user) { format!("{message}. {WAY_OUT}") } else { message.to_owned() };
         let verdict = Verdict {
             reason: Some(reason),
-            message: message.to_owned(),
+            message,
             state: Some(if is_deleting(user) { UserState::Deleting } else { UserState::Pending }),
             ..Verdict::default()
         };

@@ -1,13 +1,17 @@
 //! Metrics, in OpenMetrics. Labels are bounded: connections, lanes, reasons; never objects or texts.
+//!
+//! Every series of a connection is there from its beginning, at zero, so that a rate over it sees the first event,
+//! and goes when the connection does.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
@@ -16,6 +20,33 @@ use prometheus_client::registry::{Registry, Unit};
 /// Seconds, around what a SCIM server takes: from a local one to the longest time-out.
 const REQUEST_BUCKETS: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 
+const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "other"];
+const LANES: [&str; 4] = ["removal", "change", "create", "drift"];
+const OUTCOMES: [&str; 5] = ["done", "again", "retry", "after", "paused"];
+const STATES: [&str; 4] = ["synced", "failed", "pending", "held"];
+const OPERATIONS: [&str; 7] = ["Create", "Adopt", "Update", "Handover", "Deactivate", "Reactivate", "Delete"];
+const GUARDS: [&str; 5] = ["removals", "memberships", "rewrites", "groups", "creates"];
+const HELD: [&str; 4] = ["creates", "updates", "deactivations", "deletes"];
+/// The classes of [`crate::scim::Class`].
+const REASONS: [&str; 15] = [
+    "throttled",
+    "transient",
+    "credential",
+    "forbidden",
+    "not_found",
+    "conflict",
+    "precondition",
+    "content_type",
+    "unsupported",
+    "not_scim",
+    "rejected",
+    "unreachable",
+    "tls",
+    "timeout",
+    "empty",
+];
+
+/// A connection, and what else tells its series apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Requests {
     connection: String,
@@ -23,120 +54,313 @@ struct Requests {
     code: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Durations {
-    connection: String,
-    method: &'static str,
+macro_rules! labels {
+    ($($name:ident $(: $label:ident)?),+) => {$(
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+        struct $name {
+            connection: String,
+            $($label: &'static str,)?
+        }
+
+        impl $name {
+            fn new(connection: &str, $($label: &'static str)?) -> Self {
+                Self { connection: connection.to_owned(), $($label)? }
+            }
+        }
+    )+};
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Connections {
-    connection: String,
-}
+labels!(Connection, Method: method, Lane: lane, Outcome: outcome, State: state, Type: r#type, Reason: reason, Guard: guard);
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Operations {
-    connection: String,
-    r#type: &'static str,
-}
+type Seconds = Gauge<f64, AtomicU64>;
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Errors {
-    connection: String,
-    reason: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Lanes {
-    connection: String,
-    lane: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct States {
-    connection: String,
-    state: &'static str,
-}
-
-/// The process's metrics; cloning shares them.
+/// Makes histograms of these buckets.
 #[derive(Clone, Debug)]
-pub struct Metrics {
-    registry: Arc<Registry>,
-    requests: Family<Requests, Counter>,
-    request_duration: Family<Durations, Histogram, fn() -> Histogram>,
-    sweep_duration: Family<Connections, Gauge<f64, AtomicU64>>,
-    operations: Family<Operations, Counter>,
-    errors: Family<Errors, Counter>,
-    queue: Family<Lanes, Gauge>,
-    users: Family<States, Gauge>,
-    leader: Gauge,
-}
+struct Latency;
 
-impl Default for Metrics {
-    fn default() -> Self {
-        let mut registry = Registry::with_prefix("scim_operator");
-        let (operations, errors) = (Family::default(), Family::default());
-        let (requests, sweep_duration) = (Family::default(), Family::default());
-        let request_duration: Family<Durations, Histogram, fn() -> Histogram> =
-            Family::new_with_constructor(|| Histogram::new(REQUEST_BUCKETS));
-        let (queue, users, leader) = (Family::default(), Family::default(), Gauge::default());
-        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("build", "The operator's version", build);
-        registry.register("requests", "Requests to a SCIM server, by the status of the answer", requests.clone());
-        let help = "From sending a request to the end of its answer";
-        registry.register_with_unit("request_duration", help, Unit::Seconds, request_duration.clone());
-        let help = "How long the last sweep of a connection took";
-        registry.register_with_unit("sweep_duration", help, Unit::Seconds, sweep_duration.clone());
-        registry.register("operations", "Writes at a SCIM server that took effect", operations.clone());
-        registry.register("errors", "Requests to a SCIM server that failed, by class", errors.clone());
-        registry.register("queue_depth", "Objects in the queue of a connection", queue.clone());
-        registry.register("users", "ScimUsers of a connection", users.clone());
-        registry.register("leader", "1 while this process holds the Lease", leader.clone());
-        let registry = Arc::new(registry);
-        Self { registry, requests, request_duration, sweep_duration, operations, errors, queue, users, leader }
+impl MetricConstructor<Histogram> for Latency {
+    fn new_metric(&self) -> Histogram {
+        Histogram::new(REQUEST_BUCKETS)
     }
 }
 
+macro_rules! families {
+    ($($field:ident: $type:ty, $name:literal $(in $unit:ident)?, $help:literal;)+) => {
+        /// The process's metrics; cloning shares them.
+        #[derive(Clone, Debug)]
+        pub struct Metrics {
+            registry: Arc<Registry>,
+            $($field: $type,)+
+        }
+
+        impl Default for Metrics {
+            fn default() -> Self {
+                let mut registry = Registry::with_prefix("scim_operator");
+                registry.register("build", "The operator's version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+                $(let $field: $type = Fresh::fresh();)+
+                $(families!(@register registry, $field, $name, $help $(, $unit)?);)+
+                Self { registry: Arc::new(registry), $($field,)+ }
+            }
+        }
+    };
+    (@register $registry:ident, $field:ident, $name:literal, $help:literal) => {
+        $registry.register($name, $help, $field.clone())
+    };
+    (@register $registry:ident, $field:ident, $name:literal, $help:literal, $unit:ident) => {
+        $registry.register_with_unit($name, $help, Unit::$unit, $field.clone())
+    };
+}
+
+/// An empty metric.
+trait Fresh {
+    fn fresh() -> Self;
+}
+
+impl Fresh for Gauge {
+    fn fresh() -> Self {
+        Self::default()
+    }
+}
+
+impl Fresh for Counter {
+    fn fresh() -> Self {
+        Self::default()
+    }
+}
+
+impl<S: Clone + std::hash::Hash + Eq, M: Default> Fresh for Family<S, M> {
+    fn fresh() -> Self {
+        Self::default()
+    }
+}
+
+impl<S: Clone + std::hash::Hash + Eq> Fresh for Family<S, Histogram, Latency> {
+    fn fresh() -> Self {
+        Self::new_with_constructor(Latency)
+    }
+}
+
+families! {
+    leader: Gauge, "leader", "1 while this process holds the Lease";
+    unrouted: Counter, "unrouted", "Objects looked at whose connection is not there";
+    audit_failures: Counter, "audit_failures", "Lines of the audit stream that are lost";
+    requests: Family<Requests, Counter>, "requests", "Requests to a SCIM server, by the status of the answer";
+    request_duration: Family<Method, Histogram, Latency>, "request_duration" in Seconds, "From sending a request to the end of its answer";
+    wait_duration: Family<Connection, Histogram, Latency>, "rate_limit_wait" in Seconds, "What requests waited for the rate limit";
+    pass_duration: Family<Connection, Histogram, Latency>, "pass_duration" in Seconds, "From taking an object out of the queue to giving it back";
+    paused: Family<Connection, Gauge>, "rate_limit_paused", "1 while the server asked for no requests";
+    errors: Family<Reason, Counter>, "errors", "Requests to a SCIM server that failed, by class";
+    kubernetes_errors: Family<Connection, Counter>, "kubernetes_errors", "Writes of status and finalizers that the API server did not take";
+    operations: Family<Type, Counter>, "operations", "Writes at a SCIM server that took effect";
+    submitted: Family<Lane, Counter>, "submitted", "Objects that events brought into the queue";
+    passes: Family<Outcome, Counter>, "passes", "Looks at an object, by what came of it";
+    queue_depth: Family<Lane, Gauge>, "queue_depth", "Objects in the queue of a connection";
+    queue_age: Family<Lane, Seconds>, "queue_oldest" in Seconds, "How long the first of a lane has waited for its turn";
+    users: Family<State, Gauge>, "users", "ScimUsers of a connection";
+    drifted: Family<Connection, Gauge>, "users_drifted", "ScimUsers that were changed at the server and are left so";
+    unmanaged: Family<Connection, Gauge>, "accounts_unmanaged", "Accounts that no object declares, under unmanagedPolicy: Report";
+    holds: Family<Connection, Gauge>, "holds", "Holds that wait for an approval";
+    held: Family<Type, Gauge>, "held_operations", "Operations in holds";
+    guard_used: Family<Guard, Gauge>, "guard_used", "Operations within the window of a guard";
+    guard_limit: Family<Guard, Gauge>, "guard_limit", "Operations that a guard lets go within its window";
+    connected: Family<Connection, Gauge>, "connected", "1 while a connection is in use";
+    quarantined: Family<Connection, Gauge>, "quarantined", "1 while nothing but a test now and then is sent";
+    sweep_duration: Family<Connection, Seconds>, "sweep_duration" in Seconds, "How long the last sweep of a connection took";
+    sweep_completed: Family<Connection, Seconds>, "sweep_completed_timestamp" in Seconds, "When a sweep was last complete, or the connection began";
+    key_changed: Family<Connection, Seconds>, "key_changed_timestamp" in Seconds, "When the Secret of the key in use was last changed; 0 while there is none";
+    key_expires: Family<Connection, Seconds>, "key_expires_timestamp" in Seconds, "When the key expires, as its Secret has it; 0 where it doesn't say";
+}
+
 impl Metrics {
+    /// A connection begins: all its series are there.
+    pub fn begin(&self, connection: &str) {
+        for method in &METHODS[..5] {
+            drop(self.request_duration.get_or_create(&Method::new(connection, method)));
+        }
+        drop(self.requests.get_or_create(&requests(connection, "GET", "200".to_owned())));
+        for family in [&self.wait_duration, &self.pass_duration] {
+            drop(family.get_or_create(&Connection::new(connection)));
+        }
+        drop(self.kubernetes_errors.get_or_create(&Connection::new(connection)));
+        for lane in LANES {
+            drop(self.submitted.get_or_create(&Lane::new(connection, lane)));
+            self.queue(connection, lane, 0, Duration::ZERO);
+        }
+        for name in OUTCOMES {
+            drop(self.passes.get_or_create(&Outcome::new(connection, name)));
+        }
+        for name in OPERATIONS {
+            drop(self.operations.get_or_create(&Type::new(connection, name)));
+        }
+        for name in REASONS {
+            drop(self.errors.get_or_create(&Reason::new(connection, name)));
+        }
+        for name in STATES {
+            self.users(connection, name, 0);
+        }
+        for name in GUARDS {
+            self.guard(connection, name, 0, 0);
+        }
+        self.holds(connection, 0, [0; 4]);
+        self.accounts(connection, 0, 0);
+        self.connection(connection, false, false, false);
+        self.sweep(connection, Duration::ZERO);
+        self.key(connection, None, None);
+    }
+
+    /// A connection is gone, and all its series with it.
+    pub fn end(&self, connection: &str) {
+        let codes = (100..=599).map(|code| code.to_string()).chain(["other".to_owned(), "none".to_owned()]);
+        for code in codes {
+            for method in METHODS {
+                self.requests.remove(&requests(connection, method, code.clone()));
+            }
+        }
+        for name in METHODS {
+            self.request_duration.remove(&Method::new(connection, name));
+        }
+        for lane in LANES {
+            let label = Lane::new(connection, lane);
+            let _ = (self.submitted.remove(&label), self.queue_depth.remove(&label), self.queue_age.remove(&label));
+        }
+        for name in OUTCOMES {
+            self.passes.remove(&Outcome::new(connection, name));
+        }
+        for name in OPERATIONS {
+            self.operations.remove(&Type::new(connection, name));
+        }
+        for name in HELD {
+            self.held.remove(&Type::new(connection, name));
+        }
+        for name in REASONS {
+            self.errors.remove(&Reason::new(connection, name));
+        }
+        for name in STATES {
+            self.users.remove(&State::new(connection, name));
+        }
+        for guard in GUARDS {
+            let label = Guard::new(connection, guard);
+            let _ = (self.guard_used.remove(&label), self.guard_limit.remove(&label));
+        }
+        let label = Connection::new(connection);
+        let _ = (self.wait_duration.remove(&label), self.pass_duration.remove(&label));
+        self.kubernetes_errors.remove(&label);
+        for family in [&self.paused, &self.drifted, &self.unmanaged, &self.holds, &self.connected, &self.quarantined] {
+            family.remove(&label);
+        }
+        for family in [&self.sweep_duration, &self.sweep_completed, &self.key_changed, &self.key_expires] {
+            family.remove(&label);
+        }
+    }
+
     /// A request ended: with an answer of this status, or with none.
     pub fn request(&self, connection: &str, method: &str, status: Option<u16>, took: Duration) {
-        let connection = connection.to_owned();
-        let method = known_method(method);
+        let method = METHODS.into_iter().find(|known| *known == method).unwrap_or("other");
         let code = match status {
             Some(status @ 100..=599) => status.to_string(),
             Some(_) => "other".to_owned(),
             None => "none".to_owned(),
         };
-        self.request_duration
-            .get_or_create(&Durations { connection: connection.clone(), method })
-            .observe(took.as_secs_f64());
-        self.requests.get_or_create(&Requests { connection, method, code }).inc();
+        self.request_duration.get_or_create(&Method::new(connection, method)).observe(took.as_secs_f64());
+        self.requests.get_or_create(&requests(connection, method, code)).inc();
     }
 
-    /// A sweep ended.
+    /// A request waited for the rate limit.
+    pub fn waited(&self, connection: &str, took: Duration) {
+        self.wait_duration.get_or_create(&Connection::new(connection)).observe(took.as_secs_f64());
+    }
+
+    /// An event brought an object into the queue.
+    pub fn submitted(&self, connection: &str, lane: &'static str) {
+        self.submitted.get_or_create(&Lane::new(connection, lane)).inc();
+    }
+
+    /// An object's connection is not there.
+    pub fn unrouted(&self) {
+        self.unrouted.inc();
+    }
+
+    /// A look at an object ended.
+    pub fn pass(&self, connection: &str, outcome: &'static str, took: Duration) {
+        self.pass_duration.get_or_create(&Connection::new(connection)).observe(took.as_secs_f64());
+        self.passes.get_or_create(&Outcome::new(connection, outcome)).inc();
+    }
+
+    /// A complete sweep ended.
     pub fn sweep(&self, connection: &str, took: Duration) {
-        self.sweep_duration.get_or_create(&Connections { connection: connection.to_owned() }).set(took.as_secs_f64());
+        let label = Connection::new(connection);
+        self.sweep_duration.get_or_create(&label).set(took.as_secs_f64());
+        self.sweep_completed.get_or_create(&label).set(seconds(Timestamp::now()));
     }
 
     /// A write took effect.
     pub fn operation(&self, connection: &str, kind: &'static str) {
-        self.operations.get_or_create(&Operations { connection: connection.to_owned(), r#type: kind }).inc();
+        self.operations.get_or_create(&Type::new(connection, kind)).inc();
     }
 
     /// A request failed.
     pub fn error(&self, connection: &str, reason: &'static str) {
-        self.errors.get_or_create(&Errors { connection: connection.to_owned(), reason }).inc();
+        self.errors.get_or_create(&Reason::new(connection, reason)).inc();
     }
 
-    /// The depth of a lane.
-    pub fn queue_depth(&self, connection: &str, lane: &'static str, depth: usize) {
-        let labels = Lanes { connection: connection.to_owned(), lane };
-        self.queue.get_or_create(&labels).set(i64::try_from(depth).unwrap_or(i64::MAX));
+    /// The API server didn't take a write.
+    pub fn kubernetes_error(&self, connection: &str) {
+        self.kubernetes_errors.get_or_create(&Connection::new(connection)).inc();
+    }
+
+    /// A line of the audit stream is lost.
+    pub fn audit_failed(&self) {
+        self.audit_failures.inc();
+    }
+
+    /// The depth of a lane, and how long its first has waited.
+    pub fn queue(&self, connection: &str, lane: &'static str, depth: usize, age: Duration) {
+        let label = Lane::new(connection, lane);
+        self.queue_depth.get_or_create(&label).set(number(depth));
+        self.queue_age.get_or_create(&label).set(age.as_secs_f64());
     }
 
     /// The users in a state.
     pub fn users(&self, connection: &str, state: &'static str, count: i64) {
-        self.users.get_or_create(&States { connection: connection.to_owned(), state }).set(count);
+        self.users.get_or_create(&State::new(connection, state)).set(count);
+    }
+
+    /// Users that drifted, and accounts that no object declares.
+    pub fn accounts(&self, connection: &str, drifted: i64, unmanaged: i64) {
+        let label = Connection::new(connection);
+        self.drifted.get_or_create(&label).set(drifted);
+        self.unmanaged.get_or_create(&label).set(unmanaged);
+    }
+
+    /// The holds; in them so many creates, updates, deactivations and deletes.
+    pub fn holds(&self, connection: &str, holds: usize, held: [i64; 4]) {
+        self.holds.get_or_create(&Connection::new(connection)).set(number(holds));
+        for (kind, count) in HELD.into_iter().zip(held) {
+            self.held.get_or_create(&Type::new(connection, kind)).set(count);
+        }
+    }
+
+    /// What a guard counted, and its limit.
+    pub fn guard(&self, connection: &str, name: &str, used: i64, limit: i64) {
+        let Some(name) = GUARDS.into_iter().find(|known| *known == name) else { return };
+        let label = Guard::new(connection, name);
+        self.guard_used.get_or_create(&label).set(used);
+        self.guard_limit.get_or_create(&label).set(limit);
+    }
+
+    /// How a connection stands.
+    pub fn connection(&self, connection: &str, connected: bool, quarantined: bool, paused: bool) {
+        let label = Connection::new(connection);
+        self.connected.get_or_create(&label).set(i64::from(connected));
+        self.quarantined.get_or_create(&label).set(i64::from(quarantined));
+        self.paused.get_or_create(&label).set(i64::from(paused));
+    }
+
+    /// The key: when its Secret was changed, and when it expires.
+    pub fn key(&self, connection: &str, changed: Option<Timestamp>, expires: Option<Timestamp>) {
+        let label = Connection::new(connection);
+        self.key_changed.get_or_create(&label).set(changed.map_or(0.0, seconds));
+        self.key_expires.get_or_create(&label).set(expires.map_or(0.0, seconds));
     }
 
     /// Whether this process holds the Lease.
@@ -153,8 +377,16 @@ impl Metrics {
     }
 }
 
-fn known_method(method: &str) -> &'static str {
-    ["GET", "POST", "PUT", "PATCH", "DELETE"].into_iter().find(|known| *known == method).unwrap_or("other")
+fn requests(connection: &str, method: &'static str, code: String) -> Requests {
+    Requests { connection: connection.to_owned(), method, code }
+}
+
+fn seconds(at: Timestamp) -> f64 {
+    std::time::Duration::try_from(at.duration_since(Timestamp::UNIX_EPOCH)).unwrap_or_default().as_secs_f64()
+}
+
+fn number(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -170,7 +402,10 @@ mod tests {
         metrics.sweep("ns/a", Duration::from_millis(1500));
         metrics.operation("ns/a", "Create");
         metrics.error("ns/a", "timeout");
-        metrics.queue_depth("ns/a", "removal", 3);
+        metrics.queue("ns/a", "removal", 3, Duration::from_millis(2500));
+        metrics.guard("ns/a", "removals", 2, 5);
+        metrics.guard("ns/a", "unheard of", 2, 5);
+        metrics.holds("ns/a", 1, [0, 0, 7, 0]);
         metrics.users("ns/a", "Synced", 25);
         metrics.leader(true);
         let text = metrics.encode();
@@ -184,11 +419,31 @@ mod tests {
             r#"scim_operator_operations_total{connection="ns/a",type="Create"} 1"#,
             r#"scim_operator_errors_total{connection="ns/a",reason="timeout"} 1"#,
             r#"scim_operator_queue_depth{connection="ns/a",lane="removal"} 3"#,
+            r#"scim_operator_queue_oldest_seconds{connection="ns/a",lane="removal"} 2.5"#,
+            r#"scim_operator_guard_used{connection="ns/a",guard="removals"} 2"#,
+            r#"scim_operator_held_operations{connection="ns/a",type="deactivations"} 7"#,
             r#"scim_operator_users{connection="ns/a",state="Synced"} 25"#,
             "scim_operator_leader 1",
         ] {
             assert!(text.contains(line), "{line} in\n{text}");
         }
         assert!(text.ends_with("# EOF\n"));
+    }
+    #[test]
+    fn the_series_of_a_connection_come_and_go_with_it() {
+        let metrics = Metrics::default();
+        let nothing = metrics.encode();
+        metrics.begin("ns/a");
+        metrics.request("ns/a", "GET", Some(429), Duration::from_millis(30));
+        metrics.request("ns/a", "BREW", None, Duration::from_millis(30));
+        let text = metrics.encode();
+        assert!(text.contains(r#"scim_operator_errors_total{connection="ns/a",reason="timeout"} 0"#), "{text}");
+        metrics.end("ns/a");
+        let left = metrics.encode();
+        assert!(!left.contains("ns/a"), "{left}");
+        assert_eq!(
+            left.lines().filter(|line| !line.starts_with('#')).count(),
+            nothing.lines().filter(|line| !line.starts_with('#')).count()
+        );
     }
 }

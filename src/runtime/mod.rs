@@ -1,5 +1,6 @@
 //! What a process needs to live in a cluster: Lease, metrics, logs, health, shutdown.
 
+pub mod audit;
 mod clock;
 mod crds;
 mod election;
@@ -8,14 +9,17 @@ mod lease;
 mod logs;
 mod metrics;
 mod options;
+mod probe;
 mod shutdown;
 
+pub use audit::Audit;
 pub use clock::Clock;
 pub use crds::wait_for_crds;
 pub use election::Timing;
 pub use health::{Health, serve};
 pub use lease::{Leadership, LeaseLost, hold};
-pub use logs::init as init_logs;
+pub use logs::{LogLevel, init as init_logs};
 pub use metrics::Metrics;
 pub use options::{LogFormat, Options};
+pub use probe::{ProbeOptions, probe};
 pub use shutdown::on_signal;

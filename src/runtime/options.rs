@@ -1,6 +1,7 @@
 //! The options of `scim-operator run`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{BoolishValueParser, NonEmptyStringValueParser};
@@ -14,6 +15,10 @@ pub struct Options {
     /// Where the operator's Lease lies; by default the namespace of the kubeconfig or the pod.
     #[arg(long, env = "POD_NAMESPACE")]
     pub operator_namespace: Option<String>,
+    /// The only namespaces that are looked at, separated by commas; without this option all are. An empty entry is
+    /// an error, not a list of none.
+    #[arg(long, env = "SCIM_OPERATOR_WATCH_NAMESPACES", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
+    pub watch_namespaces: Vec<String>,
     /// Permit http:// to localhost and the loopback addresses, for servers on this very host.
     #[arg(long, env = "SCIM_OPERATOR_ALLOW_LOOPBACK_HTTP", value_parser = BoolishValueParser::new())]
     pub allow_loopback_http: bool,
@@ -30,6 +35,9 @@ pub struct Options {
     /// Which log lines: a level, or directives such as `info,scim_operator=debug`.
     #[arg(long, env = "RUST_LOG", default_value = "info")]
     pub log_level: String,
+    /// Where to write one JSON line for each write at a SCIM server: a file, or `-` for standard output.
+    #[arg(long, env = "SCIM_OPERATOR_AUDIT_LOG")]
+    pub audit_log: Option<PathBuf>,
     /// Seconds after which another replica may take a Lease that was not renewed.
     #[arg(long, env = "SCIM_OPERATOR_LEASE_DURATION", default_value_t = 60, hide = true, value_parser = value_parser!(u64).range(5..=3600))]
     pub lease_duration: u64,

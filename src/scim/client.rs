@@ -53,8 +53,11 @@ pub enum ConfigError {
     #[error("the key has characters that can't be sent in a header; look for a newline or a space in it")]
     Key,
     /// The CA bundle isn't PEM.
-    #[error("the CA bundle is not a list of certificates in PEM: {0}")]
+    #[error("spec.tls.caBundle is not a list of certificates in PEM: {0}")]
     CaBundle(reqwest::Error),
+    /// The CA bundle holds no certificate.
+    #[error("spec.tls.caBundle holds no certificate in PEM, which begins with -----BEGIN CERTIFICATE-----")]
+    EmptyCaBundle,
     /// The client could not be made.
     #[error("the HTTP client could not be made: {0}")]
     Client(reqwest::Error),
@@ -105,6 +108,9 @@ pub struct Written {
     pub pause: Option<Duration>,
 }
 
+/// Is told of every request when it ended: its method, the status of the answer if there was one, how long it took.
+pub type Observer = Arc<dyn Fn(&str, Option<u16>, Duration) + Send + Sync>;
+
 /// A way to one server. Cloning shares its connections.
 #[derive(Clone)]
 pub struct Client {
@@ -113,6 +119,7 @@ pub struct Client {
     timeout: Duration,
     /// The server refused `application/scim+json` once.
     plain_json: Arc<AtomicBool>,
+    observer: Option<Observer>,
 }
 
 impl fmt::Debug for Client {
@@ -142,6 +149,9 @@ impl Client {
         }
         if let Some(bundle) = config.ca_bundle {
             let certificates = Certificate::from_pem_bundle(&bundle).map_err(ConfigError::CaBundle)?;
+            if certificates.is_empty() {
+                return Err(ConfigError::EmptyCaBundle);
+            }
             builder = builder.tls_certs_merge(certificates);
         }
         Ok(Self {
@@ -149,7 +159,14 @@ impl Client {
             base,
             timeout: config.request_timeout,
             plain_json: Arc::new(AtomicBool::new(config.profile.content_type == ContentType::Json)),
+            observer: None,
         })
+    }
+
+    /// The same, with somebody who looks on.
+    #[must_use]
+    pub fn observed(self, observer: Observer) -> Self {
+        Self { observer: Some(observer), ..self }
     }
 
     /// One page, RFC 7644 §3.4.2.4; `startIndex` and `count` are always sent.
@@ -324,10 +341,12 @@ impl Client {
         if let Some(version) = if_match {
             request = request.header(IF_MATCH, version);
         }
-        let answer = match timeout_at(until, receive(request, what)).await {
-            Ok(answer) => answer?,
-            Err(_) => return Err(Error::new(Class::Timeout, what, "no answer in time")),
-        };
+        let answer = timeout_at(until, receive(request, what)).await;
+        if let Some(observer) = &self.observer {
+            let status = answer.as_ref().ok().and_then(|answer| answer.as_ref().ok()).map(|answer| answer.status);
+            observer(method.as_str(), status, began.elapsed());
+        }
+        let answer = answer.unwrap_or_else(|_| Err(Error::new(Class::Timeout, what, "no answer in time")))?;
         debug!(
             request = what,
             status = answer.status,

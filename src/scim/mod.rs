@@ -13,7 +13,7 @@ mod profile;
 mod resource;
 
 pub use auth::Credentials;
-pub use client::{Client, ClientConfig, ConfigError, Kind, Page, Written};
+pub use client::{Client, ClientConfig, ConfigError, Kind, Observer, Page, Written};
 pub use error::{Class, Error};
 pub use host::{forbidden_host, is_loopback_http};
 pub use patch::{Op, PatchOperation};

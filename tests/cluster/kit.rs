@@ -8,7 +8,7 @@ use scim_operator::api::{ScimConnection, ScimUser};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::support::{ControlPlane, Directory, Jackson, Operator, eventually, repository};
+use crate::support::{ControlPlane, Directory, Helm, Jackson, Operator, OperatorBuilder, eventually};
 
 pub const PATIENCE: Duration = Duration::from_secs(120);
 pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
@@ -16,18 +16,27 @@ pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:
 /// The operator as the chart installs it: a service account with the chart's
 /// RBAC and nothing more, and a namespace for its Lease.
 pub async fn start_operator() -> Operator {
+    operator_builder().await.start()
+}
+
+pub async fn operator_builder() -> OperatorBuilder {
+    install(&[]).await.1
+}
+
+/// The same with these arguments for helm; its namespace, too.
+pub async fn install(helm: &[&str]) -> (String, OperatorBuilder) {
     let cluster = ControlPlane::shared().await;
     cluster.install_crds().await;
     let namespace = cluster.namespace().await;
-    let file = repository().join("charts/scim-operator/templates/rbac.yaml");
-    let rbac = std::fs::read_to_string(file).expect("the chart's RBAC");
-    cluster.apply(&namespace, &rbac.replace("{{ .Release.Namespace }}", &namespace));
+    let only_rbac = [&["--show-only", "templates/rbac.yaml"], helm].concat();
+    // Each object names its own namespace.
+    cluster.apply("", &Helm::offline(&namespace).manifest("scim-operator", &only_rbac));
     let kubeconfig = cluster.kubeconfig_for_service_account(&namespace, "scim-operator");
-    Operator::builder(&kubeconfig, &namespace)
+    let builder = Operator::builder(&kubeconfig, &namespace)
         .arg("--lease-duration=5")
         .arg("--lease-renewal=1")
-        .arg("--log-level=info,scim_operator=debug")
-        .start()
+        .arg("--log-level=info,scim_operator=debug");
+    (namespace, builder)
 }
 
 /// The operator of this test binary.
@@ -142,11 +151,8 @@ impl Place {
             let current = user["status"]["observedGeneration"] == user["metadata"]["generation"];
             let as_asked = ready["status"] == status && ready["reason"] == reason;
             // Of what waits, the generation is not carried out.
-            if as_asked && (current || reason.starts_with("ConnectionNot")) {
-                Ok(user)
-            } else {
-                Err(user["status"].clone())
-            }
+            let waits = reason.starts_with("ConnectionNot") || ["Planned", "Pending"].contains(&reason);
+            if as_asked && (current || waits) { Ok(user) } else { Err(user["status"].clone()) }
         })
         .await
     }
@@ -182,6 +188,36 @@ impl Place {
             })
             .await;
         }
+    }
+
+    /// The connection's status, when it fits.
+    pub async fn status_is(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        eventually(PATIENCE, what, async || {
+            let status = self.get_connection().await["status"].clone();
+            if fits(&status) { Ok(status) } else { Err(status) }
+        })
+        .await
+    }
+
+    /// The id of the connection's one hold, when it has closed.
+    pub async fn hold_id(&self) -> String {
+        let status = self.status_is("one hold has closed", |status| status["holds"][0]["id"].is_string()).await;
+        assert_eq!(status["holds"].as_array().map(Vec::len), Some(1), "{status}");
+        status["holds"][0]["id"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Answers a hold as its message says: `approvedHold` or `rejectedHold`.
+    pub fn answer(&self, field: &str, id: &str) {
+        let patch = json!({"spec": {field: id}}).to_string();
+        self.kubectl(&["patch", "scimconnection", "jackson", "--type=merge", "-p", &patch]);
+    }
+
+    /// The notes of the events with this reason in the namespace.
+    pub fn events(&self, reason: &str) -> Vec<String> {
+        let list = self.kubectl(&["get", "events.events.k8s.io", "-o", "json"]);
+        let list: Value = serde_json::from_str(&list).expect("JSON");
+        let events = list["items"].as_array().into_iter().flatten().filter(|event| event["reason"] == reason);
+        events.map(|event| event["note"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     pub async fn is_gone(&self, name: &str) {

@@ -145,6 +145,13 @@ impl ControlPlane {
         format!("https://127.0.0.1:{}", self.port)
     }
 
+    /// The API server's own certificate for 127.0.0.1, its authority in the same file, and its key: a
+    /// private authority that no test has to make.
+    pub fn certificate(&self) -> (PathBuf, PathBuf) {
+        let file = |name: &str| self.dir.join("certificates").join(name);
+        (file("apiserver.crt"), file("apiserver.key"))
+    }
+
     /// A namespace that no other test uses.
     pub async fn namespace(&self) -> String {
         let name = unique("test");
@@ -224,7 +231,20 @@ impl ControlPlane {
         // The last line may be half written.
         log.lines()
             .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .filter(|event| event["objectRef"]["apiGroup"] == "scim-operator.dev")
+            .filter(|event| !["get", "list", "watch"].map(Value::from).contains(&event["verb"]))
             .filter(|event| namespace.is_empty() || event["objectRef"]["namespace"] == namespace)
+            .collect()
+    }
+
+    /// Every request of a service account that the API server answered, in the same form. A watch is there when
+    /// it has ended.
+    pub fn requests_of(&self, namespace: &str, service_account: &str) -> Vec<Value> {
+        let name = format!("system:serviceaccount:{namespace}:{service_account}");
+        let log = fs::read_to_string(self.dir.join("audit.log")).unwrap_or_default();
+        log.lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .filter(|event| event["user"]["username"] == name.as_str())
             .collect()
     }
 }
@@ -243,6 +263,8 @@ rules:
   - level: Metadata
     verbs: [create, update, patch, delete, deletecollection]
     resources: [{group: scim-operator.dev}]
+  - level: Metadata
+    userGroups: ["system:serviceaccounts"]
   - level: None
 "#;
 
@@ -269,7 +291,7 @@ fn kubectl<S: AsRef<std::ffi::OsStr>>(config: &Path, args: &[S], stdin: Option<&
     child.wait_with_output().expect("kubectl's output")
 }
 
-fn succeeded(what: &str, output: Output) -> String {
+pub(super) fn succeeded(what: &str, output: Output) -> String {
     let Output { status, stdout, stderr } = output;
     let stdout = String::from_utf8_lossy(&stdout).into_owned();
     let stderr = String::from_utf8_lossy(&stderr);

@@ -12,11 +12,15 @@
 )]
 
 mod cluster;
+mod front;
+mod helm;
 mod operator;
 mod process;
 mod servers;
 
 pub use cluster::ControlPlane;
+pub use front::{Front, Seen};
+pub use helm::{Helm, chart, objects};
 pub use operator::{Operator, OperatorBuilder, Sandbox};
 pub use process::{Process, free_port, guarded, scratch};
 pub use servers::{Directory, Jackson, Scim2Server, Tenant};

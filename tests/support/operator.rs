@@ -54,6 +54,16 @@ impl Operator {
         self.builder.clone().start()
     }
 
+    /// Where it serves probes and metrics.
+    pub async fn address(&self) -> String {
+        eventually(Duration::from_secs(30), "the operator says where it listens", async || {
+            let log = self.log();
+            let (_, rest) = log.split_once("listen=").ok_or_else(|| log.clone())?;
+            Ok::<_, String>(rest.split_whitespace().next().unwrap_or_default().to_owned())
+        })
+        .await
+    }
+
     pub fn process(&self) -> &Process {
         &self.process
     }
@@ -67,6 +77,13 @@ impl OperatorBuilder {
     #[must_use]
     pub fn arg(mut self, arg: &str) -> Self {
         self.args.push(arg.to_owned());
+        self
+    }
+
+    /// Takes one of its usual switches away.
+    #[must_use]
+    pub fn without(mut self, arg: &str) -> Self {
+        self.args.retain(|known| known != arg);
         self
     }
 

@@ -256,3 +256,17 @@ fn i13_an_approval_that_a_restart_cut_short_goes_on() {
     // What was not in it is judged as ever.
     assert_eq!(gate.admit(removal(99), 0, at(50_000)), Admission::Wait(SETTLED));
 }
+
+#[test]
+fn i13_an_endless_burst_makes_one_hold() {
+    let mut gate = gate(false, 5);
+    // One a second for three minutes: three bursts, and the hold closes when all is quiet.
+    for n in 0..180 {
+        let now = at(i64::try_from(n).unwrap() * 1_000);
+        gate.admit(removal(n), 0, now);
+        assert!(!gate.tick(now).iter().any(|event| matches!(event, Event::Closed(_))), "closed at {n}");
+    }
+    gate.tick(at(182_000));
+    let events = gate.tick(at(179_000 + 33_000));
+    assert!(events.iter().any(|event| matches!(event, Event::Closed(view) if view.deactivations == 180)), "{events:?}");
+}

@@ -9,7 +9,8 @@ use super::model::Server;
 use crate::api::{Action, AdoptionPolicy, DeletionPolicy, ScimUserSpec, ScimUserStatus};
 use crate::plan::protect::Protected;
 use crate::plan::{
-    Account, Claims, Facts, Manager, Object, Operation, Path, Policy, Read, Repair, Request, Step, Verdict, decide,
+    Account, Claims, Facts, Manager, Object, Operation, Path, Policy, Read, Repair, Request, Step, Verdict, at_server,
+    bound_status, decide,
 };
 use crate::scim::{Attributes, Profile};
 use crate::status::{Recorded, record};
@@ -97,7 +98,8 @@ impl World {
     }
 
     fn look(&self, fresh: bool) -> Account {
-        let mut found = match &self.status.id {
+        let here = self.status.bound_to.as_ref() == Some(&self.policy.server);
+        let mut found = match self.status.id.as_ref().filter(|_| here) {
             Some(id) => self.server.get(id).into_iter().collect(),
             None => self.server.find(&self.spec.user_name, self.spec.external_id.as_deref()),
         };
@@ -147,11 +149,8 @@ impl World {
                 Step::Read(Read::Get(_) | Read::Find) => account = self.look(true),
                 Step::Bind(binding) => {
                     self.finalizer = true;
-                    self.status.id = Some(binding.id);
-                    self.status.bound_to = Some(self.policy.server.clone());
-                    self.status.user_name = Some(binding.user_name);
+                    self.status = bound_status(&self.status, &binding, &self.policy.server, now);
                     recorded.operation = Some((binding.how, Vec::new(), None));
-                    self.status = record(&self.status, 0, &Verdict::default(), &recorded, now);
                 }
                 Step::Unbind(_) => panic!("no successor here"),
                 Step::Send(operation) => {
@@ -161,8 +160,8 @@ impl World {
                     recorded.operation = Some((operation.kind, names, None));
                     written.extend(operation.attributes.iter().cloned());
                     if let (Request::Create(_), Some(resource)) = (&operation.request, &answer) {
+                        self.status = at_server(&self.status, &self.policy.server);
                         self.status.id = resource.id().map(str::to_owned);
-                        self.status.bound_to = Some(self.policy.server.clone());
                     }
                     account = match (&operation.request, answer) {
                         (Request::Delete { .. }, _) => Account::Absent { fresh: true },

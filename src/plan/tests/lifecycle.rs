@@ -146,6 +146,37 @@ fn i07_a_creation_whose_answer_was_lost_is_found_again() {
 }
 
 #[test]
+fn i06_at_another_server_an_object_begins_anew() {
+    let mut world = ada();
+    world.pass();
+    let old = world.status.id.clone();
+    world.policy.server = "there".into();
+    world.server.accounts.clear();
+    // The account there of the same id is somebody else's.
+    account(&mut world, &json!({"id": "id-0", "userName": "bob", "active": true}));
+    let outcome = world.pass();
+    assert_eq!(outcome.sent.iter().map(|sent| sent.kind).collect::<Vec<_>>(), [OperationType::Create]);
+    assert_ne!(world.status.id, old);
+    assert_eq!(world.status.bound_to.as_deref(), Some("there"));
+    assert_eq!(world.server.accounts["id-0"]["userName"], "bob");
+    assert!(world.pass().sent.is_empty());
+}
+
+#[test]
+fn i06_what_was_owned_at_another_server_is_not_removed_here() {
+    let mut world = ada();
+    world.pass();
+    assert!(world.status.managed_attributes.iter().flatten().any(|path| path == "title"));
+    world.policy.server = "there".into();
+    world.declare(spec(json!({"connectionRef": {"name": "c"}, "userName": "ada"})));
+    world.server.accounts.clear();
+    account(&mut world, &json!({"id": "id-9", "userName": "ada", "active": true, "title": "theirs"}));
+    assert!(world.pass().sent.is_empty(), "a title was never declared at this server");
+    assert_eq!(world.status.id.as_deref(), Some("id-9"));
+    assert_eq!(world.shown()["title"], "theirs");
+}
+
+#[test]
 fn i30_one_look_at_an_account_known_to_be_gone_is_no_news() {
     for active in [None, Some(false)] {
         let mut world = ada();

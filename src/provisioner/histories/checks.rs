@@ -304,9 +304,10 @@ impl World {
                 "AdoptionRefused" if by_hand && one => return Ok(()),
                 _ => {}
             }
-            return match by_hand && (left || declared.active == Some(false)) {
-                true => Ok(()),
-                false => Err("i09: its account is gone"),
+            return if by_hand && (left || declared.active == Some(false)) {
+                Ok(())
+            } else {
+                Err("i09: its account is gone")
             };
         };
         let active = is_active(&account.0);
@@ -318,7 +319,7 @@ impl World {
         let by_hand = self.site.deactivated_by_hand.contains(id);
         match declared.active {
             Some(false) if active => return Err("i15: is active"),
-            Some(true) if !active && !(left && by_hand) => return Err("i16: is inactive"),
+            Some(true) if !(active || left && by_hand) => return Err("i16: is inactive"),
             _ => {}
         }
         if !active || reason == "Contested" || (reason == "Drifted" && !self.policy.repair.attributes) {

@@ -21,6 +21,10 @@ impl Gate {
         for name in settled {
             self.judge(name, now);
         }
+        // A hold stays open while a burst of its guard still gathers: they are one.
+        for (name, guard) in self.guards.iter().filter(|(_, guard)| !guard.burst.is_empty()) {
+            self.holds.touch(Reason::Guard(*name), guard.last);
+        }
         for key in self.holds.due(now) {
             self.close(key, now);
         }

@@ -1,0 +1,60 @@
+//! What the metrics are told regularly of a connection.
+
+use tokio::time::Instant;
+
+use super::queue::Lane;
+use super::{Provisioner, lock};
+use crate::api::ScimConnectionStatus;
+use crate::scim::Observer;
+
+impl Provisioner {
+    /// Tells the metrics of every request of a client.
+    pub(super) fn observer(&self) -> Observer {
+        let (metrics, name) = (self.shared.metrics.clone(), self.key.to_string());
+        std::sync::Arc::new(move |method, status, took| metrics.request(&name, method, status, took))
+    }
+
+    pub(super) fn export_metrics(&self, status: &ScimConnectionStatus) {
+        let (metrics, name) = (&self.shared.metrics, self.key.to_string());
+        let (depth, ages) = {
+            let queue = lock(&self.queue);
+            (queue.depth(), queue.ages(Instant::now()))
+        };
+        for (lane, depth) in depth {
+            metrics.queue(&name, lane_name(lane), depth, ages.get(&lane).copied().unwrap_or_default());
+        }
+        let number = |count: Option<i64>| count.unwrap_or_default();
+        if let Some(users) = &status.users {
+            let counts =
+                [("synced", users.synced), ("failed", users.failed), ("pending", users.pending), ("held", users.held)];
+            for (state, count) in counts {
+                metrics.users(&name, state, number(count));
+            }
+            metrics.accounts(&name, number(users.drifted), number(users.unmanaged));
+        }
+        let holds = status.holds.as_deref().unwrap_or_default();
+        let held = holds.iter().fold([0; 4], |sum: [i64; 4], hold| {
+            let more = [hold.creates, hold.updates, hold.deactivations, hold.deletes];
+            std::array::from_fn(|n| sum[n] + more[n])
+        });
+        metrics.holds(&name, holds.len(), held);
+        for guard in status.guards.iter().flatten() {
+            metrics.guard(&name, &guard.name, guard.used, guard.limit);
+        }
+        let conditions = status.conditions.as_deref().unwrap_or_default();
+        let quarantined = conditions.iter().any(|known| known.type_ == "Quarantined" && known.status == "True");
+        metrics.connection(&name, self.session().is_some(), quarantined, self.limiter.paused_until().is_some());
+        let key = lock(&self.report).key_times();
+        metrics.key(&name, key.0, key.1);
+    }
+}
+
+/// A bounded name for metrics.
+pub(super) fn lane_name(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Removal => "removal",
+        Lane::Change => "change",
+        Lane::Create => "create",
+        Lane::Drift => "drift",
+    }
+}

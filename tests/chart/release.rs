@@ -1,0 +1,143 @@
+//! A release's whole life: install, upgrade, roll back, uninstall, install again. Nobody's account is touched by it.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::kit::{PATIENCE, Place, user};
+use crate::support::{ControlPlane, Helm, Operator, chart, eventually, scratch};
+
+const RELEASE: &str = "scim-operator";
+
+/// No pods run here: the operator is our own binary under the release's service account.
+fn start(cluster: &ControlPlane, namespace: &str) -> Operator {
+    let kubeconfig = cluster.kubeconfig_for_service_account(namespace, "scim-operator");
+    Operator::builder(&kubeconfig, namespace).arg("--lease-duration=5").arg("--lease-renewal=1").start()
+}
+
+#[tokio::test]
+async fn a_release_lives_and_nobodys_account_notices() {
+    let cluster = ControlPlane::shared().await;
+    let place = Place::without_operator().await;
+    let namespace = cluster.namespace().await;
+    cluster.kubectl_ok(&["label", "namespace", &namespace, "pod-security.kubernetes.io/enforce=restricted"]);
+    let helm = Helm::admin(cluster.admin_kubeconfig(), &namespace);
+
+    let early = an_operator_waits_for_its_kinds(cluster).await;
+
+    // The one before: the same chart under an older version.
+    let packages = scratch().join("data/packages").to_string_lossy().into_owned();
+    helm.ok(&["package", &chart(), "--version=0.0.9", "--app-version=0.0.9", "--destination", &packages]);
+    let older = format!("{packages}/scim-operator-0.0.9.tgz");
+    let values = json!({"grace": {"namespace": place.namespace, "spec": user("grace", json!({}))["spec"]}});
+    let users = format!("--set-json=users={values}");
+    let notes = helm.ok(&["install", RELEASE, &older, &users]);
+    assert!(notes.contains("Run the same command once more"), "{notes}");
+    assert!(notes.contains("helm uninstall touches nobody's account"), "{notes}");
+    cluster.kubectl_ok(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "scimusers.scim-operator.dev"]);
+    eventually(PATIENCE, "the early one is ready", async || probe(&early, "/readyz").await).await;
+    assert_eq!(early.terminate().code(), Some(0));
+    the_pods_are_admitted(cluster, &helm, &namespace);
+
+    let operator = start(cluster, &namespace);
+    place.connect(json!({}));
+    place.connection_is("Connected").await;
+    place.user("ada", json!({}));
+    let ada = place.synced("ada").await;
+
+    // Now the kinds are served, and the users of the values are there.
+    helm.ok(&["upgrade", RELEASE, &chart(), &users]);
+    let grace = place.synced("grace").await;
+    let image = cluster.kubectl_ok(&["get", "-n", &namespace, "deployment", "-o", "jsonpath={..containers[0].image}"]);
+    assert!(image.ends_with(concat!(":", env!("CARGO_PKG_VERSION"))), "{image}");
+    the_test_pod_passes(&helm, &operator).await;
+
+    let before = place.directory.writes().await;
+    helm.ok(&["rollback", RELEASE, "1"]);
+    everybody_is_there(&place, &[("ada", &ada), ("grace", &grace)]).await;
+
+    helm.ok(&["uninstall", RELEASE]);
+    everybody_is_there(&place, &[("ada", &ada), ("grace", &grace)]).await;
+    operator.terminate();
+    let rights = cluster.kubectl(&["get", "clusterrole", "scim-operator"]);
+    assert!(!rights.status.success(), "the rights stayed");
+
+    // The way that the notes print, while no operator runs.
+    let no_finalizers = r#"{"metadata":{"finalizers":null}}"#;
+    place.kubectl(&["patch", "scimuser", "ada", "--type=merge", "-p", no_finalizers]);
+    place.kubectl(&["delete", "scimuser", "ada", "--timeout=30s"]);
+    assert_eq!(place.directory.writes().await, before, "an account was touched");
+
+    helm.ok(&["install", RELEASE, &chart()]);
+    let operator = start(cluster, &namespace);
+    assert_eq!(place.synced("grace").await, grace);
+    place.sweeps(1).await;
+    assert_eq!(place.directory.writes().await, before, "an account was touched");
+    place.user("grace", json!({"title": "Admiral"}));
+    place.account_is(&grace, "the new title", |account| account["raw"]["title"] == "Admiral").await;
+    assert_eq!(operator.terminate().code(), Some(0));
+}
+
+/// Started before the CRDs are there: one line, and no end.
+async fn an_operator_waits_for_its_kinds(cluster: &ControlPlane) -> Operator {
+    let operator = Operator::start(cluster.admin_kubeconfig(), &cluster.namespace().await);
+    eventually(PATIENCE, "it says what it waits for", async || {
+        operator.log().contains("waiting for the CRDs").then_some(())
+    })
+    .await;
+    let said = probe(&operator, "/readyz").await.expect_err("it can't be ready");
+    assert!(said.contains("503"), "{said}");
+    probe(&operator, "/livez").await.expect("it lives");
+    assert_eq!(operator.log().matches("waiting for the CRDs").count(), 1, "{}", operator.log());
+    operator
+}
+
+/// `scim-operator probe`, as the test pod runs it.
+async fn probe(operator: &Operator, path: &str) -> Result<(), String> {
+    let url = format!("http://{}{path}", operator.address().await);
+    let asked = Command::new(env!("CARGO_BIN_EXE_scim-operator")).args(["probe", &url]).output().unwrap();
+    if asked.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&asked.stderr).into_owned()) }
+}
+
+async fn everybody_is_there(place: &Place, people: &[(&str, &str)]) {
+    for (name, id) in people {
+        let object = place.get(name).await.expect("the object stays");
+        assert_eq!(object["metadata"]["deletionTimestamp"], Value::Null, "{object}");
+        assert_eq!(object["status"]["id"], *id);
+        assert_eq!(place.account(id).await.expect("the account stays")["active"], true);
+    }
+}
+
+/// By the API server's own admission, in a namespace that enforces the restricted standard.
+fn the_pods_are_admitted(cluster: &ControlPlane, helm: &Helm, namespace: &str) {
+    let all = helm.template(RELEASE, &["--set=extraContainers=null"]);
+    let deployment = all.iter().find(|object| object["kind"] == "Deployment").unwrap();
+    let pods = [
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "as-deployed"},
+            "spec": deployment["spec"]["template"]["spec"]}),
+        all.iter().find(|object| object["kind"] == "Pod").unwrap().clone(),
+    ];
+    for pod in pods {
+        cluster.apply(namespace, &pod.to_string());
+        let name = pod["metadata"]["name"].as_str().unwrap();
+        cluster.kubectl_ok(&["delete", "pod", name, "-n", namespace, "--grace-period=0", "--force"]);
+    }
+    let rude = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "rude"},
+        "spec": {"containers": [{"name": "a", "image": "b"}]}});
+    assert!(!cluster.try_apply(namespace, &rude.to_string()).status.success(), "the standard is not enforced");
+}
+
+/// What the pod of `helm test` runs, but for the address.
+async fn the_test_pod_passes(helm: &Helm, operator: &Operator) {
+    let hooks = helm.ok(&["get", "hooks", RELEASE]);
+    let pod = &crate::support::objects(&hooks)[0];
+    assert_eq!(pod["metadata"]["annotations"]["helm.sh/hook"], "test");
+    let args = pod["spec"]["containers"][0]["args"].as_array().unwrap();
+    let service = format!("http://scim-operator.{}.svc:8080", helm.namespace);
+    let address = format!("http://{}", operator.address().await);
+    let args: Vec<String> = args.iter().map(|arg| arg.as_str().unwrap().replace(&service, &address)).collect();
+    assert!(args.contains(&format!("{address}/readyz")), "{args:?}");
+    let passed = Command::new(env!("CARGO_BIN_EXE_scim-operator")).args(args).output().unwrap();
+    assert!(passed.status.success(), "{passed:?}");
+    probe(operator, "/nothing-here").await.expect_err("404 is not good");
+}

@@ -1,0 +1,148 @@
+//! Least privilege (promise I27): the chart's rules are what the operator asks for, no more and no less.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::pedantic)]
+
+#[path = "cluster/kit.rs"]
+#[allow(dead_code, reason = "the other binary uses the rest")]
+mod kit;
+mod support;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use kit::{PATIENCE, Place};
+use support::{ControlPlane, Helm, eventually};
+
+/// An API group, a resource with its subresource, and a verb.
+type Right = (String, String, String);
+
+/// One after the other: each operator would serve the other's namespaces.
+#[tokio::test]
+async fn i27_every_right_is_used_and_none_is_missing() {
+    with_watch_namespaces_nothing_elsewhere_is_read().await;
+    every_rule_is_used().await;
+}
+
+async fn every_rule_is_used() {
+    let (namespace, builder) = kit::install(&[]).await;
+    let operator = builder.start();
+    let cluster = ControlPlane::shared().await;
+    let place = Place::without_operator().await;
+    // Every namespace has this one.
+    let ca = json!({"caBundle": {"configMapKeyRef": {"name": "kube-root-ca.crt", "key": "ca.crt"}}});
+    place.connect(json!({"tls": ca}));
+    place.connection_is("Connected").await;
+    place.user("ada", json!({}));
+    place.synced("ada").await;
+
+    // The same event twice becomes one event with a count.
+    for _ in 0..2 {
+        place.secret("wrong");
+        place.connection_is("NewKeyRejected").await;
+        place.secret(&place.directory.token);
+        place.connection_is("Connected").await;
+    }
+    // A finalizer that meets a newer version of its object: somebody writes to objects just as they are taken in.
+    let mut round = 0;
+    eventually(PATIENCE, "a conflict", async || {
+        round += 1;
+        for n in 0..8 {
+            place.user(&format!("busy-{round}-{n}"), json!({}));
+            place.kubectl(&["annotate", "scimuser", &format!("busy-{round}-{n}"), "example.com/touched=yes"]);
+        }
+        let used = used(cluster, &namespace);
+        used.iter().find(|right| right.1 == "scimusers" && right.2 == "get").cloned()
+    })
+    .await;
+    place.kubectl(&["delete", "scimuser", "ada", "--timeout=90s"]);
+    // Its watches end and are logged, and its Lease is released; the next one takes it.
+    assert_eq!(operator.terminate().code(), Some(0));
+    let operator = operator.again();
+    eventually(PATIENCE, "the second one leads", async || operator.log().contains("provisioning begins").then_some(()))
+        .await;
+    assert_eq!(operator.terminate().code(), Some(0));
+
+    let granted = granted(&Helm::offline(&namespace).template("scim-operator", &[]));
+    // Watches are logged when they have ended, which the API server notices in its own time.
+    eventually(Duration::from_secs(60), "every right is used", async || {
+        let unused: Vec<_> = granted.difference(&used(cluster, &namespace)).cloned().collect();
+        if unused.is_empty() { Ok(()) } else { Err(unused) }
+    })
+    .await;
+    assert_eq!(used(cluster, &namespace), granted);
+}
+
+async fn with_watch_namespaces_nothing_elsewhere_is_read() {
+    let cluster = ControlPlane::shared().await;
+    let (watched, other) = (Place::without_operator().await, Place::without_operator().await);
+    let only = &watched.namespace;
+    let (set, arg) = (format!("--set=watchNamespaces={{{only}}}"), format!("--watch-namespaces={only}"));
+    let (namespace, builder) = kit::install(&[&set]).await;
+    let operator = builder.arg(&arg).start();
+    other.connect(json!({}));
+    other.user("ada", json!({}));
+    watched.connect(json!({}));
+    watched.user("ada", json!({}));
+    watched.synced("ada").await;
+    watched.sweeps(1).await;
+    let ignored = other.get("ada").await.expect("ada");
+    assert_eq!(ignored["status"], json!({"observedGeneration": -1}));
+    assert!(other.directory.writes().await.is_empty());
+
+    let account = format!("--as=system:serviceaccount:{namespace}:scim-operator");
+    for elsewhere in [&other.namespace, &namespace] {
+        let asked = cluster.kubectl(&["auth", "can-i", "get", "secrets", "-n", elsewhere, &account]);
+        assert!(!asked.status.success(), "it may read Secrets in {elsewhere}");
+    }
+    // What was deleted while a namespace is listed anew is noticed there, and nothing elsewhere.
+    watched.kubectl(&["delete", "scimuser", "ada", "--timeout=90s"]);
+    assert_eq!(operator.terminate().code(), Some(0));
+    let places: BTreeSet<String> =
+        requests(cluster, &namespace).iter().map(|event| text(&event["objectRef"]["namespace"])).collect();
+    assert_eq!(places, BTreeSet::from([only.clone(), namespace.clone()]));
+}
+
+/// What the operator asked for about objects; each was permitted.
+fn requests(cluster: &ControlPlane, namespace: &str) -> Vec<Value> {
+    let mut asked = cluster.requests_of(namespace, "scim-operator");
+    for event in &asked {
+        assert_ne!(event["responseStatus"]["code"], 403, "forbidden: {event}");
+    }
+    asked.retain(|event| event["objectRef"]["resource"].is_string());
+    assert!(!asked.is_empty(), "nothing was logged");
+    asked
+}
+
+fn used(cluster: &ControlPlane, namespace: &str) -> BTreeSet<Right> {
+    let rights = requests(cluster, namespace).into_iter().map(|event| {
+        let object = &event["objectRef"];
+        let resource = match object["subresource"].as_str() {
+            Some(subresource) => format!("{}/{subresource}", text(&object["resource"])),
+            None => text(&object["resource"]),
+        };
+        (text(&object["apiGroup"]), resource, text(&event["verb"]))
+    });
+    rights.collect()
+}
+
+fn granted(objects: &[Value]) -> BTreeSet<Right> {
+    let list = |value: &Value| value.as_array().unwrap().iter().map(text).collect::<Vec<_>>();
+    let mut rights = BTreeSet::new();
+    let roles = objects.iter().filter(|object| object["kind"] == "ClusterRole" || object["kind"] == "Role");
+    for rule in roles.flat_map(|role| role["rules"].as_array().unwrap()) {
+        for group in list(&rule["apiGroups"]) {
+            for resource in list(&rule["resources"]) {
+                for verb in list(&rule["verbs"]) {
+                    rights.insert((group.clone(), resource.clone(), verb));
+                }
+            }
+        }
+    }
+    rights
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
