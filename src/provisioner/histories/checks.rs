@@ -342,8 +342,16 @@ impl World {
             let book = &self.book;
             book.excused.contains(id) || book.denied.contains(id) || self.site.activated_by_hand.contains(id)
         };
+        // Where names aren't unique, a lost creation among namesakes is certain to be nobody's.
+        let alone = |id: &str, name: &str| {
+            !self.site.server.accounts.iter().any(|(other, account)| other != id && name_of(account) == name)
+        };
         let left = self.site.server.accounts.iter().find(|(id, account)| {
-            is_active(account) && self.book.ours.contains(*id) && !kept(id, &name_of(account)) && !excused(id)
+            is_active(account)
+                && alone(id, &name_of(account))
+                && self.book.ours.contains(*id)
+                && !kept(id, &name_of(account))
+                && !excused(id)
         });
         if let Some(id) = left.map(|(id, _)| id.clone()) {
             self.complain(format!("i15: {id} of {SERVER} is active, and no object declares it"));
