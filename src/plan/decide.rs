@@ -74,6 +74,8 @@ fn missing(facts: &Facts, declared: &Declared, id: &str) -> Step {
     match status.state {
         Some(UserState::DeletedAtServer) if settled => gone(facts, declared, id),
         Some(UserState::Inactive) if settled && declared.active == Some(false) => settle(Verdict::default()),
+        // A person is asked already; the next sweep looks again.
+        Some(UserState::Failed) if settled => settle(Verdict::default()),
         _ => look_again(),
     }
 }
