@@ -141,8 +141,8 @@ impl ControlPlane {
         &self.admin
     }
 
-    /// The certificate of the API server, with its CA.
-    pub fn certificate(&self) -> PathBuf {
+    /// The CA of the API server, after its certificate.
+    pub fn authorities(&self) -> PathBuf {
         self.dir.join("certificates/apiserver.crt")
     }
 
