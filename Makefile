@@ -2,11 +2,12 @@
 # make demo   the operator at work against a real SCIM server; ONCE=1 ends by itself
 # make bench  the operator's speed against a plain loop; BENCH_USERS=1000,10000 for both sizes
 # make soak   a million random histories against a model; SOAK_HISTORIES=10000 for fewer, SOAK_SEED=2 for others
+# make chaos  2,000 people, a server that fails in every way, 20 kills, restarts of the API server
 # make crds   write crds/ anew from the Rust types
 # make static the image's binary
 # make parts  only the parts that tests and the demo run against
 
-.PHONY: help test check unit parts static demo bench soak crds
+.PHONY: help test check unit parts static demo bench soak chaos crds
 # One recipe at a time: they share Cargo's lock, and their output is to be read.
 .NOTPARALLEL:
 
@@ -38,6 +39,10 @@ demo:
 
 bench: parts
 	cargo bench --locked --bench provision
+
+# The long form of tests/chaos.rs; the short one is among the tests.
+chaos: parts
+	SCIM_OPERATOR_CHAOS=2000 cargo test --locked --test chaos -- --nocapture
 
 soak:
 	cargo test --locked --profile soak --lib histories::soak -- --ignored --nocapture

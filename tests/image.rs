@@ -78,7 +78,7 @@ async fn it_trusts_the_authorities_of_its_root_and_no_others() {
     let cluster = ControlPlane::shared().await;
     let nothing = scratch().join("data/nobody.crt");
     fs::write(&nothing, "").unwrap();
-    let (trusting, doubting) = (root("image-tls", &cluster.authorities()), root("image-no-tls", &nothing));
+    let (trusting, doubting) = (root("image-tls", &cluster.certificate().0), root("image-no-tls", &nothing));
     let url = format!("{}/livez", cluster.server());
     let trusted = run(&trusting, &["probe", &url]);
     assert!(trusted.status.success(), "{trusted:?}");
@@ -91,10 +91,10 @@ async fn it_serves_from_an_empty_root() {
     let cluster = ControlPlane::shared().await;
     cluster.install_crds().await;
     let namespace = cluster.namespace().await;
-    let root = root("image-run", &cluster.authorities());
+    let root = root("image-run", &cluster.certificate().0);
     // What a pod has by its service account.
     let admin = fs::read_to_string(cluster.admin_kubeconfig()).unwrap();
-    let certificate = cluster.authorities().to_string_lossy().into_owned();
+    let certificate = cluster.certificate().0.to_string_lossy().into_owned();
     fs::write(root.join("kubeconfig"), admin.replace(&certificate, &format!("/{AUTHORITIES}"))).unwrap();
     let command = jailed(&root, &["run", "--listen=127.0.0.1:0"]);
     let mut guarded = guarded(&command[0]);

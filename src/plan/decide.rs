@@ -49,7 +49,11 @@ pub fn decide(facts: &Facts) -> Step {
         (Some(id), Account::Unknown | Account::Listed(_)) => Step::Read(Read::Get(id.to_owned())),
         // The bound one is gone, and its userName is another's now.
         (Some(id), Account::Found { resource, .. }) if resource.id() != Some(id) => {
-            first_binding(facts, &declared, resource)
+            if is_replaced(facts, &declared) {
+                first_binding(facts, &declared, resource)
+            } else {
+                gone(facts, &declared, id)
+            }
         }
         (Some(id), Account::Found { resource, fresh }) => bound(facts, &declared, id, resource, *fresh),
         (Some(id), Account::Absent { .. }) => gone(facts, &declared, id),
@@ -161,6 +165,11 @@ pub(super) fn disabled(action: &str, what: &str) -> Step {
     )
 }
 
+/// Whether an account that is gone is to be had again.
+fn is_replaced(facts: &Facts, declared: &Declared) -> bool {
+    declared.active != Some(false) && (facts.policy.repair.deleted || facts.object.requested)
+}
+
 /// The bound account is proven gone.
 fn gone(facts: &Facts, declared: &Declared, id: &str) -> Step {
     if declared.active == Some(false) {
@@ -174,7 +183,7 @@ fn gone(facts: &Facts, declared: &Declared, id: &str) -> Step {
             ..Verdict::default()
         });
     }
-    if facts.policy.repair.deleted || facts.object.requested {
+    if is_replaced(facts, declared) {
         return create(facts, declared);
     }
     stalled(

@@ -141,11 +141,6 @@ impl ControlPlane {
         &self.admin
     }
 
-    /// The CA of the API server, after its certificate.
-    pub fn authorities(&self) -> PathBuf {
-        self.dir.join("certificates/apiserver.crt")
-    }
-
     pub fn server(&self) -> String {
         format!("https://127.0.0.1:{}", self.port)
     }

@@ -197,6 +197,7 @@ fn i30_one_look_at_an_account_known_to_be_gone_is_no_news() {
 fn i06_a_bound_object_takes_no_other_account_for_its_own() {
     let mut world = ada();
     world.pass();
+    world.policy.repair.deleted = true;
     let other = json!({"id": "id-9", "userName": "ada", "active": true});
     let found = Account::Found { resource: crate::scim::Resource(other.as_object().unwrap().clone()), fresh: true };
     let Step::Bind(binding) = world.decide_on(found.clone()) else { panic!("bound like any other") };
@@ -204,6 +205,9 @@ fn i06_a_bound_object_takes_no_other_account_for_its_own() {
     let then = crate::plan::bound_status(&world.status, &binding, "here", jiff::Timestamp::UNIX_EPOCH);
     assert_eq!(then.managed_attributes, None, "what was owned there is not owned here");
     world.policy.adoption = AdoptionPolicy::Refuse;
-    let Step::Settle(verdict) = world.decide_on(found) else { panic!("not adopted against the policy") };
+    let Step::Settle(verdict) = world.decide_on(found.clone()) else { panic!("not adopted against the policy") };
     assert_eq!(verdict.reason, Some(Reason::AdoptionRefused));
+    world.policy.repair.deleted = false;
+    let Step::Settle(verdict) = world.decide_on(found) else { panic!("not replaced unasked") };
+    assert_eq!(verdict.reason, Some(Reason::DeletedAtServer));
 }

@@ -8,7 +8,7 @@ use crate::api::{DeletionPolicy, OperationType, ScimUser};
 use crate::plan::guards::{Admission, GuardName};
 use crate::plan::{Account, Declared, Operation, Request, Step, Verdict};
 use crate::provisioner::directory::{full_name, has_finalizer, is_deleting};
-use crate::scim::fold;
+use crate::scim::{Attributes, fold};
 
 impl World {
     /// The deletion policy that is in force for an object.
@@ -125,7 +125,6 @@ impl World {
 
     /// The server carries it out, and what it did is looked at.
     pub fn carry_out(&mut self, pass: &Pass, operation: &Operation) -> Answer {
-        self.book.writes += 1;
         if let Some((guard, at, key)) = &pass.admitted {
             self.count(*guard, *at, key);
         }
@@ -142,13 +141,17 @@ impl World {
         let before = target.as_ref().and_then(|id| self.site.get(id));
         let answer = self.site.apply(&operation.request);
         let after = target.as_ref().and_then(|id| self.site.get(id));
+        // What the server refuses is asked again, later and later (promise I21).
+        let accepted = matches!(answer, Answer::Shown(_) | Answer::Done);
+        self.book.writes += u64::from(accepted);
         self.say(|| format!("  server: {:?}", operation.request));
         if let (None, Answer::Shown(made)) = (&target, &answer) {
             let id = made.id().unwrap_or_default().to_owned();
             self.check_creation(&uid, &id);
         }
         if let (Some(id), Some(before)) = (target, before) {
-            self.check_change(pass, operation, &id, &before.0, after.map(|after| after.0).as_ref());
+            let after = after.map(|after| after.0);
+            self.check_change(pass, operation, &id, (&before.0, after.as_ref()), accepted);
         }
         answer
     }
@@ -176,8 +179,8 @@ impl World {
         pass: &Pass,
         operation: &Operation,
         id: &str,
-        before: &crate::scim::Attributes,
-        after: Option<&crate::scim::Attributes>,
+        (before, after): (&Attributes, Option<&Attributes>),
+        accepted: bool,
     ) {
         let uid = pass.ticket.uid.to_string();
         let removal = is_active(before) && after.is_none_or(|after| !is_active(after));
@@ -206,7 +209,7 @@ impl World {
         if renamed && !own && !self.book.made.get(&uid).is_some_and(|made| made.iter().any(|made| made == id)) {
             self.complain("i06: a first binding renames");
         }
-        let unchanged = after == Some(before);
+        let unchanged = accepted && after == Some(before);
         let known = before.get("meta").and_then(|meta| meta.get("version")?.as_str());
         if unchanged && !self.setup.drops && pass.informed.is_some() && pass.informed.as_deref() == known {
             let request = &operation.request;
@@ -293,9 +296,10 @@ impl World {
         let Some(account) = self.site.get(id) else {
             let left = reason == "DeletedAtServer" && !self.policy.repair.deleted;
             let by_hand = self.site.deleted_by_hand.contains(id);
-            return match by_hand && (left || declared.active == Some(false)) {
-                true => Ok(()),
-                false => Err("i09: its account is gone"),
+            return if by_hand && (left || declared.active == Some(false)) {
+                Ok(())
+            } else {
+                Err("i09: its account is gone")
             };
         };
         let active = is_active(&account.0);
@@ -307,7 +311,7 @@ impl World {
         let by_hand = self.site.deactivated_by_hand.contains(id);
         match declared.active {
             Some(false) if active => return Err("i15: is active"),
-            Some(true) if !active && !(left && by_hand) => return Err("i16: is inactive"),
+            Some(true) if !(active || left && by_hand) => return Err("i16: is inactive"),
             _ => {}
         }
         if !active || reason == "Contested" || (reason == "Drifted" && !self.policy.repair.attributes) {

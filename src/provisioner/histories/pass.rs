@@ -182,7 +182,7 @@ impl World {
                 pass.next = *next;
             }
             Next::Reserve(step) => return self.reserve(pass, step),
-            Next::Bind(binding) => return self.bind(pass, binding),
+            Next::Bind(binding) => return self.bind(pass, &binding),
             Next::Unbind => self.unbind(pass),
             Next::Finalize(operation) => {
                 self.add_finalizer(pass)?;
@@ -237,12 +237,11 @@ impl World {
 
     /// What is known without asking.
     pub fn known(&self, pass: &Pass) -> Account {
-        let known = match &pass.status.id {
-            Some(id) => self.operator.snapshot.by_id(id),
-            None => {
-                let spec = &pass.user.spec;
-                self.operator.snapshot.by_identity(&spec.user_name, spec.external_id.as_deref())
-            }
+        let known = if let Some(id) = &pass.status.id {
+            self.operator.snapshot.by_id(id)
+        } else {
+            let spec = &pass.user.spec;
+            self.operator.snapshot.by_identity(&spec.user_name, spec.external_id.as_deref())
         };
         match known {
             Known::Found(resource) => Account::Found { resource, fresh: false },
@@ -353,7 +352,7 @@ impl World {
         match admission {
             Admission::Go if self.operator.gate.unsaved().is_some() => pass.next = Next::SaveLedger(Box::new(next)),
             Admission::Go => pass.next = next,
-            Admission::Wait(wait) => return self.break_off(pass, Outcome::After(wait)),
+            Admission::Wait(wait) => return Self::break_off(pass, Outcome::After(wait)),
             Admission::Queued(wait) => {
                 let verdict = Verdict {
                     reason: Some(Reason::Pending),
@@ -381,7 +380,7 @@ impl World {
 
     fn reserve(&mut self, pass: &mut Pass, step: Step) -> Option<Outcome> {
         if !self.operator.directory.reserve(SERVER, &pass.user.spec.user_name, &pass.ticket.uid) {
-            return self.break_off(pass, Outcome::After(Duration::from_secs(1)));
+            return Self::break_off(pass, Outcome::After(Duration::from_secs(1)));
         }
         if self.plan(pass) == step {
             pass.next = match step {
@@ -396,7 +395,7 @@ impl World {
     }
 
     /// Without a word in status, unless something took effect before.
-    fn break_off(&mut self, pass: &mut Pass, outcome: Outcome) -> Option<Outcome> {
+    fn break_off(pass: &mut Pass, outcome: Outcome) -> Option<Outcome> {
         if pass.recorded.operation.is_none() {
             return Some(outcome);
         }
@@ -407,7 +406,7 @@ impl World {
     fn read(&mut self, pass: &mut Pass, id: &str) -> Option<Outcome> {
         match self.strikes(&[Fault::Refused, Fault::Lost, Fault::Missing]) {
             Some(Fault::Missing) => return self.not_found(pass, id),
-            Some(_) => return self.try_later(pass),
+            Some(_) => return Self::try_later(pass),
             None => {}
         }
         let Some(resource) = self.site.get(id) else { return self.not_found(pass, id) };
@@ -428,17 +427,34 @@ impl World {
         }
         pass.account = Some(if self.operator.memory.missing(&pass.ticket.uid, self.time()) {
             self.operator.snapshot.forget(id);
-            Account::Absent { fresh: true }
+            self.namesake(pass).unwrap_or(Account::Absent { fresh: true })
         } else {
             Account::Missing
         });
         None
     }
 
+    /// The account that has the userName now, where the bound one is gone.
+    fn namesake(&self, pass: &Pass) -> Option<Account> {
+        if pass.status.id.is_none() || is_deleting(&pass.user) {
+            return None;
+        }
+        let spec = &pass.user.spec;
+        match self.operator.snapshot.by_identity(&spec.user_name, spec.external_id.as_deref()) {
+            Known::Found(resource) => Some(Account::Found { resource, fresh: false }),
+            _ => None,
+        }
+    }
+
     fn find(&mut self, pass: &mut Pass) -> Option<Outcome> {
         let fault = self.strikes(&[Fault::Refused, Fault::Lost, Fault::Stale]);
         if matches!(fault, Some(Fault::Refused | Fault::Lost)) {
-            return self.try_later(pass);
+            return Self::try_later(pass);
+        }
+        if fault.is_some() {
+            // A look-up that doesn't show what was just made hides a lost creation from its own object.
+            let made = self.book.made.get(&*pass.ticket.uid);
+            self.book.denied.extend(made.into_iter().flatten().cloned());
         }
         let spec = pass.user.spec.clone();
         let mut found = self.site.find(&spec.user_name, spec.external_id.as_deref(), fault.is_some());
@@ -453,12 +469,12 @@ impl World {
         None
     }
 
-    fn bind(&mut self, pass: &mut Pass, binding: Binding) -> Option<Outcome> {
+    fn bind(&mut self, pass: &mut Pass, binding: &Binding) -> Option<Outcome> {
         self.add_finalizer(pass)?;
         self.operator.directory.taken_over(SERVER, &binding.id);
         self.book.ours.insert(binding.id.clone());
         pass.recorded.operation = Some((binding.how, Vec::new(), None));
-        pass.status = bound_status(&pass.status, &binding, SERVER, whole_seconds(self.time()));
+        pass.status = bound_status(&pass.status, binding, SERVER, whole_seconds(self.time()));
         None
     }
 
@@ -495,20 +511,17 @@ impl World {
     /// None where the object is gone, or has a newer spec than the one that was planned for.
     fn add_finalizer(&mut self, pass: &mut Pass) -> Option<()> {
         if !has_finalizer(&pass.user) {
-            match self.cluster.set_finalizer(&pass.ticket.uid, true) {
-                Some(user) => {
-                    self.learn(&user);
-                    let known = same_plan(&user, &pass.user);
-                    pass.user = Arc::new(user);
-                    if !known {
-                        pass.leave.clear();
-                        return None;
-                    }
-                }
-                None => {
-                    pass.next = Next::Settle(Box::default(), Outcome::Done);
+            if let Some(user) = self.cluster.set_finalizer(&pass.ticket.uid, true) {
+                self.learn(&user);
+                let known = same_plan(&user, &pass.user);
+                pass.user = Arc::new(user);
+                if !known {
+                    pass.leave.clear();
                     return None;
                 }
+            } else {
+                pass.next = Next::Settle(Box::default(), Outcome::Done);
+                return None;
             }
         }
         Some(())
@@ -519,8 +532,8 @@ impl World {
         let get = !matches!(operation.request, Request::Create(_));
         let kinds = [Fault::Refused, Fault::Lost, Fault::Missing];
         match self.strikes(if get { &kinds } else { &kinds[..2] }) {
-            Some(Fault::Refused) => return Answer::Broken,
-            Some(Fault::Missing) => return Answer::NotFound,
+            Some(Fault::Refused) => Answer::Broken,
+            Some(Fault::Missing) => Answer::NotFound,
             fault => {
                 let answer = self.carry_out(pass, operation);
                 if fault.is_none() { answer } else { Answer::Broken }
@@ -569,7 +582,7 @@ impl World {
                 }
                 return outcome;
             }
-            (Answer::Broken, _) => return self.try_later(pass),
+            (Answer::Broken, _) => return Self::try_later(pass),
             (Answer::Conflict, _) => self.own_error(pass, Reason::Conflict),
             (Answer::NotFound | Answer::Precondition | Answer::Rejected, _) => self.own_error(pass, Reason::Rejected),
         }
@@ -589,7 +602,7 @@ impl World {
         pass.written.extend(operation.attributes.iter().cloned());
     }
 
-    fn try_later(&mut self, pass: &mut Pass) -> Option<Outcome> {
+    fn try_later(pass: &mut Pass) -> Option<Outcome> {
         let verdict = Verdict {
             reason: Some(Reason::Pending),
             message: "it is tried again".into(),

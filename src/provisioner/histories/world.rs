@@ -86,7 +86,7 @@ pub struct Operator {
 /// What the checks remember of a history.
 #[derive(Debug, Default)]
 pub struct Book {
-    /// Requests that reached the server.
+    /// Writes that the server took.
     pub writes: u64,
     /// What guards let go: when, and which operation.
     pub let_go: BTreeMap<GuardName, Vec<(i64, String)>>,
@@ -231,7 +231,9 @@ impl World {
     /// The answer to a write of ours is as good as a watch event.
     pub fn learn(&mut self, written: &ScimUser) {
         let again = self.operator.directory.learn(written.clone());
-        again.iter().for_each(|uid| self.route(uid));
+        for uid in &again {
+            self.route(uid);
+        }
     }
 
     /// One watch event arrives.
@@ -244,12 +246,16 @@ impl World {
                 if itself && let Some(user) = self.operator.directory.get(&user.uid().unwrap_or_default()) {
                     self.submit(&user, fresh);
                 }
-                others.iter().for_each(|uid| self.route(uid));
+                for uid in &others {
+                    self.route(uid);
+                }
             }
             Some(News::Deleted(uid)) => {
                 let others = self.operator.directory.remove(&uid);
                 self.forget(&uid);
-                others.iter().for_each(|uid| self.route(uid));
+                for uid in &others {
+                    self.route(uid);
+                }
             }
         }
         true
