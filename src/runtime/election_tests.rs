@@ -271,7 +271,8 @@ proptest! {
             .map(|(index, (rate, start, chances))| Replica::new(index, rate, start, chances))
             .collect();
         match simulate(replicas) {
-            Ok(terms) => prop_assert!(terms > 0, "nobody ever led"),
+            // Chance may kill everybody each time that they get it: such a history proves nothing.
+            Ok(terms) => prop_assume!(terms > 0),
             Err(both) => prop_assert!(false, "{both}"),
         }
     }

@@ -144,7 +144,7 @@ fn i13_two_thousand_deletions_by_mistake_cost_nobody_access() {
     let view = &gate.holds()[0];
     assert_eq!((view.deletes, view.sample.len()), (2_000, 20));
     // A restart before the answer: they come back in dribs, and none slips through.
-    let back = |one: &Candidate| Candidate { held: Some(id.clone()), ..one.clone() };
+    let back = |one: &Candidate| Candidate { held: Some(id.clone()), held_before: Some(id.clone()), ..one.clone() };
     let mut gate = restarted(&gate, &settings, vec![id.clone()], at(60_000));
     for (n, one) in (0i64..).zip(&all) {
         let answer = gate.admit(back(one), 0, at(60_000 + n * 2_500 + n / 200 * 40_000));
@@ -257,7 +257,7 @@ fn i13_an_approval_that_a_restart_cut_short_goes_on() {
     let remembered = Remembered { spent: gate.spent().map(str::to_owned).collect(), ..Remembered::default() };
     let mut gate = Gate::new(&settings, remembered, at(50_000));
     assert!(gate.answer(Some(&id), None, at(50_000)).is_empty());
-    let back = Candidate { held: Some(id.clone()), ..all[3].clone() };
+    let back = Candidate { held: Some(id.clone()), held_before: Some(id.clone()), ..all[3].clone() };
     assert_eq!(gate.admit(back, 0, at(50_000)), Admission::Go);
     // What was not in it is judged as ever.
     assert_eq!(gate.admit(removal(99), 0, at(50_000)), Admission::Wait(SETTLED));
