@@ -19,8 +19,8 @@ use super::windows::AHEAD;
 use super::{Provisioner, Uid, lock};
 use crate::api::{OperationType, Reason, ScimUser, ScimUserStatus, UserState};
 use crate::plan::{
-    Account, Binding, Claims, Facts, Manager, Object, Path, Read, Request, Step, Verdict, WAY_OUT, bound_status,
-    decide, next_window_edge,
+    Account, Binding, Claims, Facts, Manager, Object, Operation, Path, Read, Request, Step, Verdict, WAY_OUT,
+    bound_status, decide, next_window_edge,
 };
 use crate::status::{Recorded, record, whole_seconds};
 
@@ -135,7 +135,13 @@ impl Provisioner {
     async fn step(&self, pass: &mut Pass) -> Result<Option<Outcome>, Stop> {
         let step = self.plan(pass);
         match step {
-            Step::Read(Read::Get(id)) => self.read_account(pass, &id).await?,
+            Step::Read(Read::Get(id)) => {
+                if let Some(operation) = self.foreseen(pass) {
+                    self.ask_leave(pass, Wanted::of(&operation)).await?;
+                    pass.leave = operation.attributes;
+                }
+                self.read_account(pass, &id).await?;
+            }
             Step::Read(Read::Find) => self.find_account(pass).await?,
             Step::Bind(binding) => {
                 pass.leave = self.ask_leave_to_bind(pass, &binding).await?;
@@ -169,6 +175,19 @@ impl Provisioner {
             Step::LetGo(verdict) => return Ok(Some(self.let_go(pass, &verdict).await)),
         }
         Ok(None)
+    }
+
+    /// The write that a read is only to prepare, as far as the last look at the account tells: a PUT reads right
+    /// before it writes, and what may have to wait for leave waits before both (promise I2).
+    fn foreseen(&self, pass: &Pass) -> Option<Operation> {
+        self.with_facts(pass, Timestamp::now(), |facts| {
+            let Account::Found { resource, fresh: false } = &facts.account else { return None };
+            let account = Account::Found { resource: resource.clone(), fresh: true };
+            match decide(&Facts { account, ..facts.clone() }) {
+                Step::Send(operation) => Some(*operation),
+                _ => None,
+            }
+        })
     }
 
     /// The plan for an object as everything stands now.
