@@ -38,7 +38,7 @@ pub(super) struct Pass {
     pub session: Arc<Session>,
     pub looked_up_after_conflict: bool,
     pub read_again: bool,
-    /// Attributes whose write has its leave already, since it was given together with the binding's.
+    /// Attributes whose write has its leave already: it was given with the binding's, or before a read.
     pub leave: Vec<Path>,
     /// The finalizer was set in this very pass: nothing was ever sent before it.
     pub finalizer_is_new: bool,
@@ -59,6 +59,11 @@ impl Pass {
             leave: Vec::new(),
             finalizer_is_new: false,
         }
+    }
+
+    /// The write was given its leave already.
+    fn has_leave(&self, operation: &Operation) -> bool {
+        !self.leave.is_empty() && operation.attributes.iter().all(|path| self.leave.contains(path))
     }
 }
 
@@ -136,7 +141,7 @@ impl Provisioner {
         let step = self.plan(pass);
         match step {
             Step::Read(Read::Get(id)) => {
-                if let Some(operation) = self.foreseen(pass) {
+                if let Some(operation) = self.foreseen(pass).filter(|operation| !pass.has_leave(operation)) {
                     self.ask_leave(pass, Wanted::of(&operation)).await?;
                     pass.leave = operation.attributes;
                 }
@@ -156,10 +161,10 @@ impl Provisioner {
                 self.unbind(pass, &successor);
             }
             Step::Send(operation) => {
-                let leave = std::mem::take(&mut pass.leave);
-                if leave.is_empty() || !operation.attributes.iter().all(|path| leave.contains(path)) {
+                if !pass.has_leave(&operation) {
                     self.ask_leave(pass, Wanted::of(&operation)).await?;
                 }
+                pass.leave.clear();
                 let creates = matches!(operation.request, Request::Create(_));
                 if !creates || self.reserve(pass, &Step::Send(operation.clone()))? {
                     self.send(pass, *operation).await?;
