@@ -19,8 +19,8 @@ use super::windows::AHEAD;
 use super::{Provisioner, Uid, lock};
 use crate::api::{OperationType, Reason, ScimUser, ScimUserStatus, UserState};
 use crate::plan::{
-    Account, Binding, Claims, Facts, Manager, Object, Path, Read, Request, Step, Verdict, WAY_OUT, bound_status,
-    decide, next_window_edge,
+    Account, Binding, Claims, Facts, Manager, Object, Operation, Path, Read, Request, Step, Verdict, WAY_OUT,
+    bound_status, decide, next_window_edge,
 };
 use crate::status::{Recorded, record, whole_seconds};
 
@@ -38,7 +38,7 @@ pub(super) struct Pass {
     pub session: Arc<Session>,
     pub looked_up_after_conflict: bool,
     pub read_again: bool,
-    /// Attributes whose write has its leave already, since it was given together with the binding's.
+    /// Attributes whose write has its leave already: it was given with the binding's, or before a read.
     pub leave: Vec<Path>,
     /// The finalizer was set in this very pass: nothing was ever sent before it.
     pub finalizer_is_new: bool,
@@ -59,6 +59,11 @@ impl Pass {
             leave: Vec::new(),
             finalizer_is_new: false,
         }
+    }
+
+    /// The write was given its leave already.
+    fn has_leave(&self, operation: &Operation) -> bool {
+        !self.leave.is_empty() && operation.attributes.iter().all(|path| self.leave.contains(path))
     }
 }
 
@@ -138,7 +143,13 @@ impl Provisioner {
     async fn step(&self, pass: &mut Pass) -> Result<Option<Outcome>, Stop> {
         let step = self.plan(pass);
         match step {
-            Step::Read(Read::Get(id)) => self.read_account(pass, &id).await?,
+            Step::Read(Read::Get(id)) => {
+                if let Some(operation) = self.foreseen(pass).filter(|operation| !pass.has_leave(operation)) {
+                    self.ask_leave(pass, Wanted::of(&operation)).await?;
+                    pass.leave = operation.attributes;
+                }
+                self.read_account(pass, &id).await?;
+            }
             Step::Read(Read::Find) => self.find_account(pass).await?,
             Step::Bind(binding) => {
                 pass.leave = self.ask_leave_to_bind(pass, &binding).await?;
@@ -153,10 +164,10 @@ impl Provisioner {
                 self.unbind(pass, &successor);
             }
             Step::Send(operation) => {
-                let leave = std::mem::take(&mut pass.leave);
-                if leave.is_empty() || !operation.attributes.iter().all(|path| leave.contains(path)) {
+                if !pass.has_leave(&operation) {
                     self.ask_leave(pass, Wanted::of(&operation)).await?;
                 }
+                pass.leave.clear();
                 let creates = matches!(operation.request, Request::Create(_));
                 if !creates || self.reserve(pass, &Step::Send(operation.clone()))? {
                     self.send(pass, *operation).await?;
@@ -172,6 +183,19 @@ impl Provisioner {
             Step::LetGo(verdict) => return Ok(Some(self.let_go(pass, &verdict).await)),
         }
         Ok(None)
+    }
+
+    /// The write that a read is only to prepare, as far as the last look at the account tells: a PUT reads right
+    /// before it writes, and what may have to wait for leave waits before both (promise I2).
+    fn foreseen(&self, pass: &Pass) -> Option<Operation> {
+        self.with_facts(pass, Timestamp::now(), |facts| {
+            let Account::Found { resource, fresh: false } = &facts.account else { return None };
+            let account = Account::Found { resource: resource.clone(), fresh: true };
+            match decide(&Facts { account, ..facts.clone() }) {
+                Step::Send(operation) => Some(*operation),
+                _ => None,
+            }
+        })
     }
 
     /// The plan for an object as everything stands now.

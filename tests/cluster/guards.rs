@@ -9,7 +9,12 @@ use crate::support::eventually;
 
 /// Removals that no default would let go.
 fn many(people: usize) -> Value {
-    let items: Vec<Value> = (0..people).map(|n| user(&format!("person-{n:04}"), json!({}))).collect();
+    each(people, |_| json!({}))
+}
+
+/// In one go: one by one, a busy machine makes several bursts of them, which a guard judges apart.
+fn each(people: usize, fields: impl Fn(usize) -> Value) -> Value {
+    let items: Vec<Value> = (0..people).map(|n| user(&format!("person-{n:04}"), fields(n))).collect();
     json!({"apiVersion": "v1", "kind": "List", "items": items})
 }
 
@@ -85,9 +90,7 @@ async fn i13_what_is_approved_goes_and_nothing_else() {
         let accounts = place.directory.users().await;
         accounts.iter().filter(|account| account["active"] == false).count()
     };
-    for n in 0..7 {
-        place.user(&format!("person-{n:04}"), json!({"active": false}));
-    }
+    place.apply(each(7, |_| json!({"active": false})));
     let held = place.is("person-0003", "False", "Held").await;
     assert_eq!(held["status"]["state"], "Held");
     // The rest goes on meanwhile.
@@ -113,15 +116,11 @@ async fn i13_what_is_approved_goes_and_nothing_else() {
     let status = place.status_is("the ledger counts them", |status| removals(status)["used"] == 6).await;
     assert_eq!(status["spentHolds"], json!([id]));
     // Good once: six more of the same are held again, whatever spec.approvedHold says.
-    for n in 0..6 {
-        place.user(&format!("person-{n:04}"), json!({"active": true}));
-    }
+    place.apply(each(6, |_| json!({"active": true})));
     for n in 0..6 {
         place.synced(&format!("person-{n:04}")).await;
     }
-    for n in 0..6 {
-        place.user(&format!("person-{n:04}"), json!({"active": false}));
-    }
+    place.apply(each(6, |_| json!({"active": false})));
     place.is("person-0003", "False", "Held").await;
     assert_ne!(place.hold_id().await, id);
     assert_eq!(inactive().await, 0);
@@ -133,9 +132,7 @@ async fn i13_renames_of_many_are_held() {
     place.apply(many(7));
     all_ready(&place, 7).await;
     let before = place.directory.writes().await;
-    for n in 0..7 {
-        place.user(&format!("person-{n:04}"), json!({"userName": format!("renamed-{n}@example.com")}));
-    }
+    place.apply(each(7, |n| json!({"userName": format!("renamed-{n}@example.com")})));
     place.is("person-0000", "False", "Held").await;
     let id = place.hold_id().await;
     assert_eq!(place.directory.writes().await, before);
