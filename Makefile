@@ -4,10 +4,11 @@
 # make soak   a million random histories against a model; SOAK_HISTORIES=10000 for fewer, SOAK_SEED=2 for others
 # make chaos  2,000 people, a server that fails in every way, 20 kills, restarts of the API server
 # make crds   write crds/ anew from the Rust types
+# make promises write the tests into docs/promises.md anew
 # make static the image's binary
 # make parts  only the parts that tests and the demo run against
 
-.PHONY: help test check unit parts static demo bench soak chaos crds
+.PHONY: help test check unit parts static demo bench soak chaos crds promises
 # One recipe at a time: they share Cargo's lock, and their output is to be read.
 .NOTPARALLEL:
 
@@ -54,3 +55,6 @@ crds:
 	cargo run --locked --quiet -- crds >crds/.new
 	mv crds/.new crds/crds.yaml
 	cp crds/crds.yaml charts/scim-operator/files/crds.yaml
+
+promises:
+	WRITE_PROMISES=1 cargo test --locked --test promises

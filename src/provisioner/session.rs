@@ -14,7 +14,7 @@ use crate::api::{
 use crate::plan::guards::{GuardName, Limit, Settings};
 use crate::plan::protect::Protected;
 use crate::plan::{Policy, Repair};
-use crate::scim::{Client, ContentType, MatchBy, Paging, PatchPaths, Profile, WriteMethod};
+use crate::scim::{Client, ContentType, MatchBy, Paging, PatchPaths, Profile, ServerConfig, WriteMethod};
 
 /// What workers need to talk to the server. Replaced as a whole when the connection or its key changes.
 #[derive(Clone, Debug)]
@@ -25,10 +25,14 @@ pub struct Session {
     pub policy: Policy,
     /// The connection's generation that this session carries out.
     pub generation: i64,
-    /// The version of the Secret that the key is from.
-    pub secret_version: Option<String>,
+    /// The snapshot's epoch: answers to this session count only in it.
+    pub epoch: u64,
+    /// The versions of everything that the key was read from.
+    pub fingerprint: String,
     /// Whom the key belongs to, where the server tells: id and userName.
     pub key_owner: Option<KeyOwner>,
+    /// What the server says of itself.
+    pub server_config: ServerConfig,
 }
 
 /// Whom a key belongs to.

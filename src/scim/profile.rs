@@ -72,6 +72,8 @@ pub struct Profile {
     pub delete_irreversible: bool,
     /// The server may tell at `/Me` whom the key belongs to.
     pub me: bool,
+    /// The server may say at `/ServiceProviderConfig` what it can do.
+    pub discovery: bool,
 }
 
 impl Profile {
@@ -90,6 +92,7 @@ impl Profile {
             external_id: true,
             delete_irreversible: false,
             me: true,
+            discovery: true,
         }
     }
 
@@ -105,6 +108,7 @@ impl Profile {
             page_size: 50,
             content_type: ContentType::Json,
             me: false,
+            discovery: false,
             ..Self::generic()
         }
     }

@@ -402,7 +402,8 @@ impl World {
         let ledgers = gate.usage(0, now).into_iter().map(|view| (view.name, buckets(view.buckets))).collect();
         let holds = gate.holds().into_iter().filter_map(|hold| hold.id).collect();
         let spent = gate.spent().map(str::to_owned).collect();
-        self.cluster.remembered = Remembered { ledgers, holds, spent };
+        let refused = gate.refused().map(str::to_owned).collect();
+        self.cluster.remembered = Remembered { ledgers, holds, spent, refused };
         if let Some(revision) = gate.unsaved() {
             gate.saved(revision);
         }
