@@ -208,7 +208,8 @@ impl World {
         if self.setup.protected && name_of(before) == PROTECTED && (removal || after.is_none() || renamed) {
             self.complain("i14: a protected account is touched");
         }
-        let own = self.cluster.objects.get(&uid).and_then(id_of) == Some(id);
+        let unsaved = self.operator.memory.unsaved(&uid).and_then(|status| status.id.as_deref());
+        let own = unsaved == Some(id) || self.cluster.objects.get(&uid).and_then(id_of) == Some(id);
         if renamed && !own && !self.book.made.get(&uid).is_some_and(|made| made.iter().any(|made| made == id)) {
             self.complain("i06: a first binding renames");
         }
