@@ -8,8 +8,11 @@ mod kit;
 mod support;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use kube::api::{Api, Patch, PatchParams, PostParams};
+use scim_operator::api::ScimUser;
 use serde_json::{Value, json};
 
 use kit::{PATIENCE, Place};
@@ -44,14 +47,12 @@ async fn every_rule_is_used() {
         place.secret(&place.directory.token);
         place.connection_is("Connected").await;
     }
-    // A finalizer that meets a newer version of its object: somebody writes to objects just as they are taken in.
+    // A finalizer that meets a newer version of its object: others write to it faster than a watch can tell.
+    let users: Api<ScimUser> = Api::namespaced(cluster.client(), &place.namespace);
     let mut round = 0;
     eventually(PATIENCE, "a conflict", async || {
         round += 1;
-        for n in 0..8 {
-            place.user(&format!("busy-{round}-{n}"), json!({}));
-            place.kubectl(&["annotate", "scimuser", &format!("busy-{round}-{n}"), "example.com/touched=yes"]);
-        }
+        contend(&users, &format!("busy-{round}")).await;
         let used = used(cluster, &namespace);
         used.iter().find(|right| right.1 == "scimusers" && right.2 == "get").cloned()
     })
@@ -72,6 +73,32 @@ async fn every_rule_is_used() {
     })
     .await;
     assert_eq!(used(cluster, &namespace), granted);
+}
+
+/// Makes an object, and writes to it without a pause until it has its finalizer.
+async fn contend(users: &Api<ScimUser>, name: &str) {
+    let done = AtomicBool::new(false);
+    let write = async |writer: usize| {
+        for turn in 0.. {
+            if done.load(Ordering::Relaxed) {
+                break;
+            }
+            let body = json!({"metadata": {"annotations": {format!("example.com/by-{writer}"): format!("{turn}")}}});
+            // It may not be there yet.
+            let _ = users.patch_metadata(name, &PatchParams::default(), &Patch::Merge(&body)).await;
+        }
+    };
+    let own = async {
+        let object: ScimUser = serde_json::from_value(kit::user(name, json!({}))).unwrap();
+        users.create(&PostParams::default(), &object).await.expect("an object");
+        eventually(PATIENCE, "its finalizer", async || {
+            let object = users.get(name).await.expect("the object");
+            object.metadata.finalizers.filter(|finalizers| !finalizers.is_empty())
+        })
+        .await;
+        done.store(true, Ordering::Relaxed);
+    };
+    futures::future::join(futures::future::join_all((0..8).map(write)), own).await;
 }
 
 async fn with_watch_namespaces_nothing_elsewhere_is_read() {

@@ -35,6 +35,10 @@ pub struct ScimConnectionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64), inner(length(max = 16)))]
     pub spent_holds: Option<Vec<String>>,
+    /// Holds that were rejected: what was in them stays so until its spec changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64), inner(length(max = 16)))]
+    pub refused_holds: Option<Vec<String>>,
     /// How much each guard has let through, and how much it lets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8))]

@@ -45,12 +45,12 @@ pub fn events<K>(
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    stream::select_all(scopes.iter().map(|scope| one(client, scope.clone(), config.clone(), trim).boxed()))
+    stream::select_all(scopes.iter().map(|scope| one(client, scope, config.clone(), trim).boxed()))
 }
 
 fn one<K>(
     client: &Client,
-    scope: Scope,
+    scope: &Scope,
     config: watcher::Config,
     trim: fn(&mut K),
 ) -> impl Stream<Item = Scoped<K>> + use<K>
@@ -58,7 +58,7 @@ where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     // One object that can't be read must not stop the watch of all others (promise I29).
-    let api: Api<DeserializeGuard<K>> = match &scope {
+    let api: Api<DeserializeGuard<K>> = match scope {
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),
     };
@@ -81,12 +81,13 @@ where
 }
 
 /// The event as of an object that could be read, trimmed.
-fn readable<K>(event: Event<DeserializeGuard<K>>, trim: fn(&mut K)) -> Result<Event<K>, InvalidObject> {
-    let read = |guard: DeserializeGuard<K>| {
-        guard.0.map(|mut object| {
+fn readable<K>(event: Event<DeserializeGuard<K>>, trim: fn(&mut K)) -> Result<Event<K>, Box<InvalidObject>> {
+    let read = |guard: DeserializeGuard<K>| match guard.0 {
+        Ok(mut object) => {
             trim(&mut object);
-            object
-        })
+            Ok(object)
+        }
+        Err(invalid) => Err(Box::new(invalid)),
     };
     Ok(match event {
         Event::Apply(guard) => Event::Apply(read(guard)?),

@@ -17,7 +17,8 @@ pub fn bound_status(old: &ScimUserStatus, binding: &Binding, server: &str, now: 
         status.managed_attributes = None;
     }
     status.id = Some(binding.id.clone());
-    status.user_name = Some(binding.user_name.clone());
+    // As long as status takes.
+    status.user_name = Some(binding.user_name.clone()).filter(|name| name.len() <= 512);
     status.last_operation =
         Some(LastOperation { type_: binding.how, at: Time(now), attributes: None, request_id: None });
     status

@@ -43,7 +43,7 @@ pub fn decide(facts: &Facts) -> Step {
         Manager::None | Manager::Waiting(_) => None,
     };
     let object = &facts.object;
-    let clock = window_clock(object.spec, object.status, object.generation, facts.now);
+    let clock = window_clock(object.spec, object.status, facts.now);
     let declared = Declared::new(object.spec, manager, &facts.policy.profile, clock);
     match (facts.bound_id(), &facts.account) {
         (Some(id), Account::Unknown | Account::Listed(_)) => Step::Read(Read::Get(id.to_owned())),
@@ -74,6 +74,8 @@ fn missing(facts: &Facts, declared: &Declared, id: &str) -> Step {
     match status.state {
         Some(UserState::DeletedAtServer) if settled => gone(facts, declared, id),
         Some(UserState::Inactive) if settled && declared.active == Some(false) => settle(Verdict::default()),
+        // A person is asked already; the next sweep looks again.
+        Some(UserState::Failed) if settled => settle(Verdict::default()),
         _ => look_again(),
     }
 }
@@ -311,14 +313,7 @@ fn deactivation(
         ));
     }
     if declared.outside_window && !facts.clock_trusted {
-        return Some(settle(Verdict {
-            reason: Some(Reason::Pending),
-            message:
-                "spec.access has ended, but this operator's clock differs from the API server's by over a minute; \
-                      nobody is removed by a window until both agree"
-                    .to_owned(),
-            ..Verdict::default()
-        }));
+        return Some(settle(untrusted_clock("ended")));
     }
     if !facts.may(Action::Deprovision) {
         return Some(disabled("Deprovision", "the account is to be inactive, but"));
@@ -327,6 +322,18 @@ fn deactivation(
         return Some(not_effective("false"));
     }
     Some(deprovision::set_active(facts, id, resource, fresh, false))
+}
+
+/// An access window is not acted on by a clock that may be wrong.
+fn untrusted_clock(what: &str) -> Verdict {
+    Verdict {
+        reason: Some(Reason::Pending),
+        message: format!(
+            "spec.access has {what} by this operator's clock, which differs from the API server's by over a minute; nothing \
+             is done by a window until both agree"
+        ),
+        ..Verdict::default()
+    }
 }
 
 fn not_effective(value: &str) -> Step {
@@ -362,6 +369,9 @@ fn reactivation(facts: &Facts, declared: &Declared, seen_active: bool) -> Result
         } else {
             Ok(false)
         };
+    }
+    if facts.object.spec.access.is_some() && !facts.clock_trusted {
+        return Err(Box::new(untrusted_clock("opened")));
     }
     let ours = status.last_applied_active != Some(true) || facts.object.requested;
     if !ours && !facts.policy.repair.deactivated {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::path::{ENTERPRISE, ENTRY_LISTS, Path, is_empty};
-use crate::api::{Reason, ScimUserSpec, ScimUserStatus, UserAttributes};
+use crate::api::{OperationType, Reason, ScimUserSpec, ScimUserStatus, UserAttributes};
 use crate::scim::{Profile, fold};
 
 /// What is to be enforced at the server for one user.
@@ -69,17 +69,15 @@ fn within_window(spec: &ScimUserSpec, now: Timestamp) -> bool {
         && access.not_after.as_ref().is_none_or(|until| now < until.0)
 }
 
-/// The instant that access windows are judged by: a clock that went backwards never re-opens one that was
-/// seen to end under this very spec.
-pub fn window_clock(spec: &ScimUserSpec, status: &ScimUserStatus, generation: i64, now: Timestamp) -> Timestamp {
+/// The instant that access windows are judged by: a clock that went backwards never re-opens a window that was seen
+/// to have ended, by a deactivation of ours or by the condition that says so.
+pub fn window_clock(spec: &ScimUserSpec, status: &ScimUserStatus, now: Timestamp) -> Timestamp {
     let Some(end) = spec.access.as_ref().and_then(|access| access.not_after.as_ref()) else { return now };
-    let ready = status.conditions.iter().flatten().find(|condition| condition.type_ == "Ready");
-    let closed = ready.filter(|ready| {
-        ready.reason == Reason::OutsideAccessWindow.as_str() && ready.observed_generation == Some(generation)
-    });
-    let Some(closed) = closed else { return now };
-    let operation = status.last_operation.as_ref().map_or(Timestamp::MIN, |last| last.at.0);
-    if closed.last_transition_time.0.max(operation) >= end.0 { now.max(end.0) } else { now }
+    let ended = status.last_operation.as_ref().filter(|last| last.type_ == OperationType::Deactivate);
+    let outside = Reason::OutsideAccessWindow.as_str();
+    let ready = status.conditions.iter().flatten().find(|known| known.type_ == "Ready" && known.reason == outside);
+    let seen = ended.map(|last| last.at.0).max(ready.map(|ready| ready.last_transition_time.0));
+    if seen.is_some_and(|seen| seen >= end.0) { now.max(end.0) } else { now }
 }
 
 /// The instants at which an access window opens or closes after `now`.

@@ -54,6 +54,13 @@ pub fn decide(facts: &Facts) -> Step {
     if let Some(pattern) = protected(facts, found) {
         return leave(&format!("guards.protected ({pattern})"));
     }
+    // What was never seen may be protected by what it has there.
+    if let (Some(id), Account::Unknown) = (facts.bound_id(), &facts.account)
+        && !facts.policy.protected.is_empty()
+        && facts.written.is_empty()
+    {
+        return Step::Read(Read::Get(id.to_owned()));
+    }
     match (facts.bound_id(), &facts.account) {
         (Some(id), account) => bound(facts, id, account, policy),
         (None, Account::Absent { fresh: true }) => let_go("no account was ever created for it"),

@@ -24,6 +24,8 @@ pub const SAMPLE: usize = 20;
 pub struct Candidate {
     /// The object's uid.
     pub uid: Arc<str>,
+    /// The server that it is for: an approval is good for no other (promise I6).
+    pub server: String,
     /// The object's generation.
     pub generation: i64,
     /// In the words of `lastOperation.type`: Create, Adopt, Update, Handover, Deactivate,
@@ -41,12 +43,16 @@ pub struct Candidate {
     pub deleted: bool,
     /// The hold that the object's status names, if its digest there is still this operation's. It is how a hold finds its members again after a restart; it isn't compared.
     pub held: Option<String>,
+    /// The same of a status for this generation and operation, whatever else has changed since: what was rejected
+    /// stays so. It isn't compared either.
+    pub held_before: Option<String>,
 }
 
 impl Candidate {
     /// Whether this is the same operation still.
     pub(super) fn same(&self, other: &Self) -> bool {
         self.uid == other.uid
+            && self.server == other.server
             && self.generation == other.generation
             && self.operation == other.operation
             && self.remote_id == other.remote_id
@@ -268,6 +274,7 @@ pub(super) fn digest<'a>(members: impl Iterator<Item = &'a Candidate>, round: u6
     hash.update(round.to_be_bytes());
     for member in members {
         text(&mut hash, &member.uid);
+        text(&mut hash, &member.server);
         hash.update(member.generation.to_be_bytes());
         text(&mut hash, member.operation);
         hash.update([u8::from(member.remote_id.is_some())]);

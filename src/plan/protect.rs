@@ -26,6 +26,11 @@ impl Protected {
         Self { globs: globs.collect(), exact: Vec::new() }
     }
 
+    /// Nobody is protected.
+    pub fn is_empty(&self) -> bool {
+        self.globs.is_empty() && self.exact.is_empty()
+    }
+
     /// With these identities too, letter by letter: the owner of the key (promise I14).
     #[must_use]
     pub fn with_identities<'a>(mut self, identities: impl IntoIterator<Item = &'a str>) -> Self {
@@ -36,7 +41,7 @@ impl Protected {
     /// The first pattern, as written, that one of these identities fits. Give it what is declared
     /// and what was found: userName, e-mails, id.
     pub fn matches<'a>(&self, identities: impl IntoIterator<Item = &'a str>) -> Option<&str> {
-        if self.globs.is_empty() && self.exact.is_empty() {
+        if self.is_empty() {
             return None;
         }
         identities.into_iter().find_map(|identity| {

@@ -61,6 +61,7 @@ pub(super) fn remembered(status: &ScimConnectionStatus, plan: bool) -> Remembere
         ledgers: ledgers.collect(),
         holds: holds.filter_map(|hold| hold.id.clone()).collect(),
         spent: status.spent_holds.clone().unwrap_or_default(),
+        refused: status.refused_holds.clone().unwrap_or_default(),
     }
 }
 
@@ -70,7 +71,7 @@ impl Provisioner {
         let operation = wanted.operation;
         let asked = candidate(pass, wanted);
         let digest = asked.digest();
-        let attributes = asked.attributes.join(", ");
+        let attributes = named(&asked.attributes);
         let moved = asked.moved;
         let (admission, revision) = {
             let mut gate = lock(&self.gate);
@@ -140,7 +141,9 @@ impl Provisioner {
     /// What a guard's percentage is of: accounts bound and active now, and those removed within the window;
     /// counted from our objects, never from a read.
     pub(super) fn base(&self, gate: &Gate, now: Timestamp) -> u64 {
-        self.shared.directory.active_of(&self.key) + gate.used(GuardName::Removals, now)
+        let active = self.shared.directory.active_of(&self.key);
+        // What was let go and isn't done yet is still among the active, and counted in the ledger already.
+        active.saturating_sub(gate.removing()) + gate.used(GuardName::Removals, now)
     }
 
     /// The ledger is written before what it counts is sent: a crash over-counts, and never under-counts.
@@ -241,6 +244,7 @@ fn candidate(pass: &Pass, wanted: Wanted) -> Candidate {
     let server = &pass.session.policy.server;
     let mut candidate = Candidate {
         uid: pass.user.uid().unwrap_or_default().into(),
+        server: server.clone(),
         generation: pass.user.metadata.generation.unwrap_or_default(),
         operation: wanted.operation.as_str(),
         remote_id: wanted.remote_id,
@@ -249,9 +253,13 @@ fn candidate(pass: &Pass, wanted: Wanted) -> Candidate {
         moved: status.id.is_some() && status.bound_to.as_ref().is_some_and(|known| known != server),
         deleted: is_deleting(&pass.user),
         held: None,
+        held_before: None,
     };
     let digest = candidate.digest();
     candidate.held = status.hold.as_ref().filter(|hold| hold.digest == digest).map(|hold| hold.id.clone());
+    let hold = status.hold.as_ref().filter(|_| status.observed_generation == pass.user.metadata.generation);
+    let same = hold.filter(|hold| hold.operation.as_str() == candidate.operation);
+    candidate.held_before = same.map(|hold| hold.id.clone());
     candidate
 }
 
@@ -274,4 +282,15 @@ fn queued() -> Verdict {
         state: Some(UserState::Pending),
         ..Verdict::default()
     }
+}
+
+/// Some names, and how many more: the message has more to say.
+fn named(attributes: &[String]) -> String {
+    const MOST: usize = 6;
+    let shown = attributes.iter().take(MOST).map(|name| name.rsplit(':').next().unwrap_or(name));
+    let text = shown.collect::<Vec<_>>().join(", ");
+    if attributes.len() > MOST {
+        return format!("{text} and {} more", attributes.len() - MOST);
+    }
+    text
 }

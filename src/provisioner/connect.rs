@@ -15,7 +15,7 @@ use super::queue::Lane;
 use super::send::UNTOLD_PAUSE;
 use super::session::{KeyOwner, Session, policy_for, profile_of, rates_of, server_of};
 use super::{Provisioner, lock};
-use crate::api::{ConnectedReason, ScimConnection, ScimUser, ServerStatus};
+use crate::api::{ConnectedReason, HOSTS, ScimConnection, ScimUser, ServerStatus};
 use crate::scim::{Class, Client, ClientConfig, Error, Profile, ServerConfig, forbidden_host, is_loopback_http};
 
 /// A connection that failed is tested again after this long, doubling up to [`SLOWEST_TEST`].
@@ -31,7 +31,10 @@ impl Provisioner {
         let mut pause = FIRST_TEST;
         while !self.stop.is_cancelled() {
             let connection = self.connection();
-            let result = self.test_connection(&connection).await;
+            let result = tokio::select! {
+                () = self.stop.cancelled() => break,
+                result = self.test_connection(&connection) => result,
+            };
             let connected = result.is_ok();
             self.apply_test(&connection, result);
             let again = if connected { None } else { Some(pause) };
@@ -53,9 +56,21 @@ impl Provisioner {
         let url = Url::parse(&spec.base_url)
             .map_err(|error| Refusal::new(ConnectedReason::NotFound, format!("spec.baseUrl is no URL: {error}")))?;
         self.check_target(&url)?;
-        let Material { credentials, ca_bundle, secret_version, hosts, expires_at, changed_at } =
+        lock(&self.report).tried = None;
+        let Material { credentials, ca_bundle, secret_version, fingerprint, hosts, expires_at, changed_at } =
             Reader::new(self.shared.kube.clone(), &self.key.namespace).read(spec).await?;
-        check_host(&url, &hosts, "the Secret's annotation scim-operator.dev/hosts")?;
+        lock(&self.report).tried = Some(fingerprint.clone());
+        // Each Secret binds its own key: what one allows says nothing of another's.
+        for (secret, allowed) in &hosts {
+            let by = format!("the annotation {HOSTS} of the Secret {secret}");
+            if allowed.is_empty() {
+                return Err(Refusal::new(
+                    ConnectedReason::HostNotAllowed,
+                    format!("{by} is empty, so it allows no host"),
+                ));
+            }
+            check_host(&url, allowed, &by)?;
+        }
         let client = Client::new(ClientConfig {
             base_url: url,
             credentials,
@@ -80,33 +95,34 @@ impl Provisioner {
         })?;
         let generation = connection.metadata.generation.unwrap_or_default();
         let profile = profile_of(spec);
-        let (key_owner, server_config) =
-            self.learn_of_server(&client, &profile, generation, secret_version.as_deref()).await;
+        let (key_owner, server_config) = self.learn_of_server(&client, &profile, generation, &fingerprint).await;
         let policy = policy_for(connection, key_owner.as_ref());
         let mut report = lock(&self.report);
-        report.secret_version(secret_version.clone());
+        report.secret_version(secret_version);
         report.key_changed = changed_at;
         report.learnt(expires_at, server_status(&server_config, &profile, key_owner.as_ref()));
         drop(report);
-        Ok(Session { client, policy, generation, secret_version, key_owner, server_config })
+        // Its epoch is given when it comes into force.
+        Ok(Session { client, policy, generation, epoch: 0, fingerprint, key_owner, server_config })
     }
 
-    /// Whom the key belongs to, and what the server says of itself; asked once for each key and generation, and never a
-    /// reason not to connect.
+    /// Whom the key belongs to, and what the server says of itself; never a reason not to connect. Asked once for each
+    /// key and generation; an owner that the same key told before stays one, whatever is answered now.
     async fn learn_of_server(
         &self,
         client: &Client,
         profile: &Profile,
         generation: i64,
-        secret_version: Option<&str>,
+        fingerprint: &str,
     ) -> (Option<KeyOwner>, ServerConfig) {
-        if let Some(known) = self.session()
-            && known.generation == generation
-            && known.secret_version.as_deref() == secret_version
-        {
+        let known = self.session().filter(|known| known.fingerprint == fingerprint);
+        if let Some(known) = known.as_ref().filter(|known| known.generation == generation) {
             return (known.key_owner.clone(), known.server_config.clone());
         }
-        let owner = if profile.me { self.key_owner(client).await } else { None };
+        let owner = match known.and_then(|known| known.key_owner.clone()) {
+            None if profile.me => self.key_owner(client).await,
+            known => known,
+        };
         let config = if profile.discovery { self.server_config(client).await } else { None };
         (owner, config.unwrap_or_default())
     }
@@ -117,9 +133,21 @@ impl Provisioner {
     }
 
     async fn key_owner(&self, client: &Client) -> Option<KeyOwner> {
-        self.limiter.acquire(RequestKind::Read, Priority::Write).await;
-        let me = client.me(self.deadline()?).await.ok()?;
-        Some(KeyOwner { id: me.id()?.to_owned(), user_name: me.user_name().map(str::to_owned) })
+        // A server that can't say so just now is asked once more.
+        for _ in 0..2 {
+            self.limiter.acquire(RequestKind::Read, Priority::Write).await;
+            match client.me(self.deadline()?).await {
+                // As long as status takes.
+                Ok(me) if me.id().is_some_and(|id| id.len() <= 512) => {
+                    return Some(KeyOwner { id: me.id()?.to_owned(), user_name: me.user_name().map(str::to_owned) });
+                }
+                Err(error) if matches!(error.class(), Class::Transient | Class::Timeout | Class::Throttled) => {
+                    self.limiter.pause(error.retry_after().unwrap_or(TEST_PAUSE));
+                }
+                _ => return None,
+            }
+        }
+        None
     }
 
     fn check_target(&self, url: &Url) -> Result<(), Refusal> {
@@ -148,17 +176,22 @@ impl Provisioner {
     fn begin_session(&self, connection: &ScimConnection, session: Session) {
         // The connection may have changed while it was tested.
         let newest = self.connection();
-        let session =
-            if newest.metadata.generation == connection.metadata.generation { session } else { session.under(&newest) };
         let server = server_of(&connection.spec);
-        let moved = self.session().is_none_or(|old| old.policy.server != server);
-        if moved {
-            lock(&self.snapshot).clear();
-            lock(&self.report).swept = false;
+        if server_of(&newest.spec) != server {
+            return;
         }
+        let mut session =
+            if newest.metadata.generation == connection.metadata.generation { session } else { session.under(&newest) };
+        let old = self.session();
+        session.epoch = if let Some(old) = &old {
+            old.epoch
+        } else {
+            lock(&self.report).swept = false;
+            lock(&self.snapshot).lead_to(&server)
+        };
         self.shared.directory.set_server(&self.key, Some(&server));
         let was_restricted = lock(&self.removals_left).take().is_some();
-        let renewed = was_restricted || self.session().is_none_or(|old| old.generation != session.generation);
+        let renewed = was_restricted || old.is_none_or(|old| old.generation != session.generation);
         self.set_session(Some(Arc::new(session)));
         let (reason, message) = if self.shared.clock.is_trusted() {
             (ConnectedReason::Connected, "the server answered as SCIM".to_owned())
@@ -181,19 +214,26 @@ impl Provisioner {
 
     fn refuse_session(&self, connection: &ScimConnection, refusal: &Refusal) {
         let message = &refusal.message;
+        let serves = self.session().is_some();
         match refusal.reason {
-            ConnectedReason::CredentialsRejected if self.old_key_serves(connection) => {
+            // The API server could not say: that is no news of the Secret, and the test is repeated.
+            _ if refusal.unread && serves => warn!(connection = %self.key, "{message}"),
+            ConnectedReason::CredentialsRejected | ConnectedReason::Forbidden | ConnectedReason::SecretKeyMissing
+                if self.old_key_serves() =>
+            {
                 let message = format!("the last good key stays in use; the new one was refused: {message}");
                 warn!(connection = %self.key, "{message}");
                 lock(&self.report).connected(connection, ConnectedReason::NewKeyRejected, &message);
+                // There is a Secret again, if a bad one.
+                if lock(&self.removals_left).take().is_some() {
+                    self.resubmit();
+                }
             }
             // It asks for patience, not for an end: the pause is the limiter's.
-            ConnectedReason::Throttled if self.session().is_some() => {
-                self.test.notify_one();
-            }
+            ConnectedReason::Throttled if serves => self.test.notify_one(),
             // Removals declared before it went are served with the last good key, and all of them once the
             // connection itself is under deletion (promise I23).
-            ConnectedReason::SecretNotFound if self.session().is_some() => {
+            ConnectedReason::SecretNotFound if serves => {
                 self.restrict_to_removals();
                 if lock(&self.report).connected(connection, refusal.reason, message) {
                     warn!(connection = %self.key, "the Secret is gone: only removals declared before are served");
@@ -234,10 +274,11 @@ impl Provisioner {
         ending || known == Some(&user.metadata.generation)
     }
 
-    /// A new key was refused while the old one is known to work: only a change of the Secret's version shows that.
-    fn old_key_serves(&self, connection: &ScimConnection) -> bool {
-        let generation = connection.metadata.generation.unwrap_or_default();
-        self.session().is_some_and(|session| session.generation == generation) && !lock(&self.report).doubted
+    /// A new key was refused, and nothing speaks against the old one: what the key is read from has changed since.
+    fn old_key_serves(&self) -> bool {
+        let Some(session) = self.session() else { return false };
+        let report = lock(&self.report);
+        !report.doubted && report.tried.as_ref() != Some(&session.fingerprint)
     }
 
     /// Everything of this connection is looked at again: its policy changed.
@@ -255,6 +296,11 @@ impl Provisioner {
 
     /// An answer gives reason to doubt the connection itself: it is tested.
     pub(super) fn doubt(&self) {
+        self.test.notify_one();
+    }
+
+    /// The server refused the key in use.
+    pub(super) fn doubt_key(&self) {
         lock(&self.report).doubted = true;
         self.test.notify_one();
     }

@@ -18,12 +18,14 @@ pub struct Refusal {
     pub reason: ConnectedReason,
     /// What a person is told.
     pub message: String,
+    /// The API server didn't answer: nothing is known of the Secret.
+    pub unread: bool,
 }
 
 impl Refusal {
     /// A refusal with its reason.
     pub fn new(reason: ConnectedReason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into() }
+        Self { reason, message: message.into(), unread: false }
     }
 }
 
@@ -33,10 +35,12 @@ pub struct Material {
     pub credentials: Credentials,
     /// Further certificate authorities, in PEM.
     pub ca_bundle: Option<Vec<u8>>,
-    /// The version of the Secret that the key is from.
+    /// The version of the Secret that was read last.
     pub secret_version: Option<String>,
-    /// The hosts that the Secret allows its key to be sent to; empty allows any.
-    pub hosts: Vec<String>,
+    /// The versions of every Secret that was read.
+    pub fingerprint: String,
+    /// The Secrets that say which hosts their keys may be sent to, and these.
+    pub hosts: Vec<(String, Vec<String>)>,
     /// When the key expires, as the Secret's annotation has it.
     pub expires_at: Option<Timestamp>,
     /// When the Secret was last changed.
@@ -68,7 +72,8 @@ pub struct Reader {
     config_maps: Api<ConfigMap>,
     namespace: String,
     version: Option<String>,
-    hosts: Vec<String>,
+    fingerprint: String,
+    hosts: Vec<(String, Vec<String>)>,
     expires_at: Option<Timestamp>,
     changed_at: Option<Timestamp>,
 }
@@ -81,6 +86,7 @@ impl Reader {
             config_maps: Api::namespaced(client, namespace),
             namespace: namespace.to_owned(),
             version: None,
+            fingerprint: String::new(),
             hosts: Vec::new(),
             expires_at: None,
             changed_at: None,
@@ -95,6 +101,7 @@ impl Reader {
             credentials,
             ca_bundle,
             secret_version: self.version,
+            fingerprint: self.fingerprint,
             hosts: self.hosts,
             expires_at: self.expires_at,
             changed_at: self.changed_at,
@@ -183,12 +190,20 @@ impl Reader {
             ));
         }
         self.version = secret.resource_version();
+        let read = format!(
+            "{name}/{}/{}@{};",
+            key.key,
+            secret.uid().unwrap_or_default(),
+            self.version.as_deref().unwrap_or_default()
+        );
+        self.fingerprint.push_str(&read);
         let changes = secret.managed_fields().iter().filter_map(|entry| entry.time.as_ref());
         self.changed_at = changes.chain(secret.creation_timestamp().as_ref()).map(|time| time.0).max();
         let expiry = secret.annotations().get(EXPIRES_AT).and_then(|text| instant(text));
         self.expires_at = [self.expires_at, expiry].into_iter().flatten().min();
         if let Some(hosts) = secret.annotations().get(HOSTS) {
-            self.hosts.extend(hosts.split(',').map(|host| host.trim().to_owned()).filter(|host| !host.is_empty()));
+            let hosts = hosts.split(',').map(|host| host.trim().to_owned()).filter(|host| !host.is_empty());
+            self.hosts.push((name.clone(), hosts.collect()));
         }
         secret.data.as_mut().and_then(|data| data.remove(&key.key)).filter(|bytes| !bytes.0.is_empty()).ok_or_else(
             || {
@@ -211,10 +226,11 @@ fn instant(text: &str) -> Option<Timestamp> {
 }
 
 fn unreadable(kind: &str, name: &str, error: &kube::Error) -> Refusal {
-    Refusal::new(
+    let refusal = Refusal::new(
         ConnectedReason::SecretNotFound,
         format!("the {kind} {name} can't be read from the API server: {error}"),
-    )
+    );
+    Refusal { unread: true, ..refusal }
 }
 
 #[cfg(test)]

@@ -64,7 +64,8 @@ impl Provisioner {
             let user = self.shared.directory.get(&uid);
             let active = user.and_then(|user| user.status.as_ref()?.active).unwrap_or(false);
             let lane = if active { Lane::Removal } else { Lane::Change };
-            lock(&self.queue).submit(&uid, lane, false, Instant::now());
+            // Whatever it waits for: its window doesn't.
+            lock(&self.queue).submit(&uid, lane, true, Instant::now());
         }
     }
 

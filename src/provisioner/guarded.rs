@@ -15,6 +15,7 @@ pub(super) struct Guarded {
     pub holds: Vec<HoldStatus>,
     pub guards: Vec<GuardStatus>,
     pub spent: Vec<String>,
+    pub refused: Vec<String>,
     /// The reason and message of Holding, while it is true.
     pub holding: Option<(&'static str, String)>,
     /// How many removals still go.
@@ -25,10 +26,12 @@ pub(super) struct Guarded {
 
 impl Provisioner {
     pub(super) fn guarded(&self, now: Timestamp) -> Guarded {
-        let (holds, usage, spent, revision) = {
+        let (holds, usage, spent, refused, revision) = {
             let gate = lock(&self.gate);
             let usage = gate.usage(self.base(&gate, now), now);
-            (gate.holds(), usage, gate.spent().map(str::to_owned).collect(), gate.revision())
+            let spent = gate.spent().map(str::to_owned).collect();
+            let refused = gate.refused().map(str::to_owned).collect();
+            (gate.holds(), usage, spent, refused, gate.revision())
         };
         let removals = usage.iter().find(|guard| guard.name == GuardName::Removals);
         Guarded {
@@ -37,6 +40,7 @@ impl Provisioner {
             holds: holds.iter().map(|hold| self.hold_status(hold)).collect(),
             guards: usage.iter().map(guard_status).collect(),
             spent,
+            refused,
             revision,
         }
     }

@@ -137,21 +137,25 @@ impl Provisioner {
 
     /// The connection changed; `spec` says whether more than its status did.
     pub fn update(&self, connection: Arc<ScimConnection>) {
+        let spec = connection.spec.clone();
         let changed = {
-            let known = self.connection();
+            // Looked at and stored under one lock: two versions may come at once.
+            let mut known = self.connection.write().unwrap_or_else(std::sync::PoisonError::into_inner);
             // The answer to a write of ours came before the watch event of an earlier version.
             if version(&known) > version(&connection) {
                 return;
             }
-            known.metadata.generation != connection.metadata.generation
+            let changed = known.metadata.generation != connection.metadata.generation
                 || known.metadata.annotations != connection.metadata.annotations
-                || known.metadata.deletion_timestamp != connection.metadata.deletion_timestamp
+                || known.metadata.deletion_timestamp != connection.metadata.deletion_timestamp;
+            *known = connection;
+            changed
         };
-        let spec = connection.spec.clone();
-        *self.connection.write().unwrap_or_else(std::sync::PoisonError::into_inner) = connection;
         if changed {
             if let Some(session) = self.session() {
-                self.set_session(Some(Arc::new(session.under(&self.connection()))));
+                // A new policy is not carried out at the server that the connection led to before.
+                let stays = session.policy.server == session::server_of(&spec);
+                self.set_session(stays.then(|| Arc::new(session.under(&self.connection()))));
             }
             let again = {
                 let (mut gate, now) = (lock(&self.gate), Timestamp::now());
@@ -239,7 +243,10 @@ fn lane_of(user: &ScimUser) -> Lane {
     let status = user.status.as_ref();
     let held = status.is_some_and(|status| status.hold.is_some());
     let settled = status.and_then(|status| status.observed_generation) == user.metadata.generation && !held;
-    if is_deleting(user) || (user.spec.active == Some(false) && !settled) {
+    let ended = user.spec.access.as_ref().and_then(|access| access.not_after.as_ref());
+    let ended = ended.is_some_and(|end| end.0 <= Timestamp::now());
+    let active = status.and_then(|status| status.active) == Some(true);
+    if is_deleting(user) || (user.spec.active == Some(false) && !settled) || (ended && active) {
         Lane::Removal
     } else if status.and_then(|status| status.id.as_ref()).is_none() {
         Lane::Create

@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::time::sleep;
 use tracing::debug;
 
-use super::directory::has_finalizer;
+use super::directory::{has_finalizer, is_deleting};
 use super::events::bounded_note;
 use super::kubernetes::FIELD_MANAGER;
 use super::session::profile_of;
@@ -43,6 +43,8 @@ pub struct Report {
     pub swept: bool,
     /// An answer since the last good test gives reason to doubt the connection.
     pub doubted: bool,
+    /// The versions of what the key was read from for the last test, if it could be.
+    pub tried: Option<String>,
     news: Vec<News>,
     /// When the key expires, and how near that was when it was last warned of.
     expires_at: Option<Timestamp>,
@@ -82,6 +84,7 @@ impl Report {
             sweep: status.sweep,
             swept: false,
             doubted: false,
+            tried: None,
             news: Vec::new(),
             expires_at: None,
             key_changed: None,
@@ -314,11 +317,15 @@ impl Provisioner {
     async fn keep_while_needed(&self, connection: Arc<ScimConnection>) -> Arc<ScimConnection> {
         let deleting = connection.metadata.deletion_timestamp.is_some();
         let known = connection.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
-        let needed = self.shared.directory.users_of(&self.key).iter().any(|user| has_finalizer(user));
+        let objects = self.shared.directory.users_of(&self.key);
+        let needed = objects.iter().any(|user| has_finalizer(user));
+        let released = connection.annotations().get(RELEASE).is_some_and(|value| value == "true");
+        // Released ones are let go by the workers, who end with the connection.
+        let leaving = objects.iter().any(|user| is_deleting(user) && has_finalizer(user));
         let mut finalizers = connection.finalizers().to_vec();
         match (deleting, known) {
             (false, false) => finalizers.push(FINALIZER.to_owned()),
-            (true, true) if !needed || connection.annotations().get(RELEASE).is_some_and(|value| value == "true") => {
+            (true, true) if !needed || (released && !leaving) => {
                 finalizers.retain(|finalizer| finalizer != FINALIZER);
             }
             _ => return connection,
@@ -374,6 +381,7 @@ impl Provisioner {
         status.unmanaged = unmanaged.map(|(_, sample)| sample).filter(|sample| !sample.is_empty());
         status.holds = Some(guarded.holds).filter(|holds| !holds.is_empty());
         status.guards = Some(guarded.guards);
+        status.refused_holds = Some(guarded.refused).filter(|refused| !refused.is_empty());
         status.spent_holds = Some(guarded.spent).filter(|spent| !spent.is_empty());
         status.sweep.clone_from(&report.sweep);
         status.server.clone_from(&report.server);
@@ -441,7 +449,10 @@ impl Provisioner {
     fn unmanaged(&self, connection: &ScimConnection) -> Option<(i64, Vec<UnmanagedAccount>)> {
         let snapshot = lock(&self.snapshot);
         let server = super::session::server_of(&connection.spec);
-        if connection.spec.unmanaged_policy != UnmanagedPolicy::Report || !snapshot.is_complete() {
+        if connection.spec.unmanaged_policy != UnmanagedPolicy::Report
+            || !snapshot.is_complete()
+            || snapshot.server() != server
+        {
             return None;
         }
         let (mut count, mut sample) = (0, BTreeSet::new());

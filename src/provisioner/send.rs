@@ -32,7 +32,7 @@ impl Provisioner {
         pass.account = Some(match answer {
             Ok(resource) => {
                 lock(&self.memory).seen(&uid);
-                lock(&self.snapshot).learn(&resource);
+                self.learn_account(pass, &resource);
                 Account::Found { resource, fresh: true }
             }
             Err(error) if error.class() == Class::NotFound => self.not_found(pass, &uid, id, &error).await?,
@@ -45,7 +45,7 @@ impl Provisioner {
     async fn not_found(&self, pass: &Pass, uid: &str, id: &str, error: &Error) -> Result<Account, Stop> {
         self.collection_answers(pass, error).await?;
         if lock(&self.memory).missing(uid, Timestamp::now()) {
-            lock(&self.snapshot).forget(id);
+            self.forget_account(pass, id);
             Ok(self.namesake(pass).unwrap_or(Account::Absent { fresh: true }))
         } else {
             Ok(Account::Missing)
@@ -104,7 +104,7 @@ impl Provisioner {
             }
         }
         for resource in &found {
-            lock(&self.snapshot).learn(resource);
+            self.learn_account(pass, resource);
         }
         pass.account = Some(match found.len() {
             0 => Account::Absent { fresh: true },
@@ -116,6 +116,10 @@ impl Provisioner {
 
     /// Sends one operation, after the limiter and the finalizer.
     pub(super) async fn send(&self, pass: &mut Pass, operation: Operation) -> Result<(), Stop> {
+        let removes = matches!(operation.kind, OperationType::Deactivate | OperationType::Delete);
+        if self.serves_removals_only() && !removes {
+            return Err(Stop::Silently(Outcome::Paused));
+        }
         if !self.add_finalizer(pass).await? {
             return Ok(());
         }
@@ -124,7 +128,7 @@ impl Provisioner {
             OperationType::Deactivate | OperationType::Delete => (RequestKind::Write, Priority::Removal),
             _ => (RequestKind::Write, Priority::Write),
         };
-        let deadline = self.turn_at(priority, kind).await?;
+        let deadline = self.turn_at(pass, priority, kind).await?;
         let client = &pass.session.client;
         let answer = match &operation.request {
             Request::Create(body) => client.create(Kind::Users, body, deadline).await,
@@ -170,18 +174,18 @@ impl Provisioner {
         pass.written.extend(operation.attributes.iter().cloned());
         match (&operation.request, written.resource) {
             (Request::Delete { id }, _) => {
-                lock(&self.snapshot).forget(id);
+                self.forget_account(pass, id);
                 pass.account = Some(Account::Absent { fresh: true });
             }
             (Request::Create(_), Some(resource)) => {
                 pass.status = at_server(&pass.status, &pass.session.policy.server);
                 pass.status.id = resource.id().map(str::to_owned);
                 pass.status.user_name = resource.user_name().map(str::to_owned);
-                lock(&self.snapshot).learn(&resource);
+                self.learn_account(pass, &resource);
                 pass.account = Some(Account::Found { resource, fresh: true });
             }
             (_, Some(resource)) => {
-                lock(&self.snapshot).learn(&resource);
+                self.learn_account(pass, &resource);
                 pass.account = Some(Account::Found { resource, fresh: true });
             }
             // The answer doesn't show the result: it is read back before it is judged.
@@ -247,18 +251,41 @@ impl Provisioner {
         }
     }
 
+    /// What the server showed, unless it was asked in a time that doesn't count any more.
+    fn learn_account(&self, pass: &Pass, resource: &Resource) {
+        let mut snapshot = lock(&self.snapshot);
+        if snapshot.is_of(pass.session.epoch) {
+            snapshot.learn(resource);
+        }
+    }
+
+    fn forget_account(&self, pass: &Pass, id: &str) {
+        let mut snapshot = lock(&self.snapshot);
+        if snapshot.is_of(pass.session.epoch) {
+            snapshot.forget(id);
+        }
+    }
+
+    /// The way that the pass began with is still the connection's: an edit may lead it elsewhere meanwhile.
+    fn is_current(&self, pass: &Pass) -> bool {
+        self.session().is_some_and(|session| session.epoch == pass.session.epoch)
+    }
+
     /// Waits for the limiter; returns the instant that the request may not outlive.
     async fn turn(&self, pass: &Pass, kind: RequestKind, priority: Priority) -> Result<Instant, Stop> {
         let leaving = super::directory::is_deleting(&pass.user) || pass.user.spec.active == Some(false);
-        self.turn_at(if leaving { Priority::Removal } else { priority }, kind).await
+        self.turn_at(pass, if leaving { Priority::Removal } else { priority }, kind).await
     }
 
-    async fn turn_at(&self, priority: Priority, kind: RequestKind) -> Result<Instant, Stop> {
+    async fn turn_at(&self, pass: &Pass, priority: Priority, kind: RequestKind) -> Result<Instant, Stop> {
         // Bounded, so that a slow limit doesn't keep a slot from whoever is more urgent.
         let began = Instant::now();
         let turn = timeout(LONGEST_TURN, self.limiter.acquire(kind, priority)).await;
         self.shared.metrics.waited(&self.key.to_string(), began.elapsed());
         if turn.is_err() {
+            return Err(Stop::Silently(Outcome::Paused));
+        }
+        if !self.is_current(pass) {
             return Err(Stop::Silently(Outcome::Paused));
         }
         self.deadline().ok_or(Stop::Silently(Outcome::Paused))
@@ -274,9 +301,13 @@ impl Provisioner {
                 self.limiter.pause(error.retry_after().unwrap_or(UNTOLD_PAUSE));
                 Stop::Silently(Outcome::Paused)
             }
-            Class::Credential | Class::NotScim => {
+            Class::Credential => {
+                self.doubt_key();
+                Self::try_later(error)
+            }
+            Class::NotScim => {
                 self.doubt();
-                Stop::Silently(Outcome::Retry)
+                Self::try_later(error)
             }
             Class::Transient | Class::Unreachable | Class::Tls | Class::Timeout | Class::Empty => {
                 self.doubt();

@@ -25,8 +25,10 @@ pub struct Session {
     pub policy: Policy,
     /// The connection's generation that this session carries out.
     pub generation: i64,
-    /// The version of the Secret that the key is from.
-    pub secret_version: Option<String>,
+    /// The snapshot's epoch: answers to this session count only in it.
+    pub epoch: u64,
+    /// The versions of everything that the key was read from.
+    pub fingerprint: String,
     /// Whom the key belongs to, where the server tells: id and userName.
     pub key_owner: Option<KeyOwner>,
     /// What the server says of itself.

@@ -44,9 +44,35 @@ pub struct Snapshot {
     sweep: u64,
     sweeping: bool,
     complete: bool,
+    /// The server that all this is of, and how often it was begun anew: answers of an earlier time say nothing.
+    server: String,
+    epoch: u64,
 }
 
 impl Snapshot {
+    /// The connection leads to this server from now on, after a time in which it was not known to: what was listed
+    /// before is no proof of absence any more, and of another server it is nothing at all. Returns the new epoch.
+    pub fn lead_to(&mut self, server: &str) -> u64 {
+        if self.server != server {
+            self.clear();
+            server.clone_into(&mut self.server);
+        }
+        self.complete = false;
+        self.sweeping = false;
+        self.epoch += 1;
+        self.epoch
+    }
+
+    /// Whether what is of that epoch still counts.
+    pub fn is_of(&self, epoch: u64) -> bool {
+        self.epoch == epoch
+    }
+
+    /// The server that all this is of.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
     /// A sweep begins; what earlier ones found stays until it has ended.
     pub fn begin(&mut self) {
         self.sweep += 1;
@@ -104,9 +130,9 @@ impl Snapshot {
         }
     }
 
-    /// Nothing is known any more: another server, or one that lost our trust.
-    pub fn clear(&mut self) {
-        *self = Self { sweep: self.sweep, ..Self::default() };
+    /// Nothing is known any more.
+    fn clear(&mut self) {
+        *self = Self { sweep: self.sweep, epoch: self.epoch, ..Self::default() };
     }
 
     /// A complete sweep has ended.

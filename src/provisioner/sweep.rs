@@ -31,8 +31,10 @@ impl Provisioner {
                 None => None,
                 Some(_) if self.serves_removals_only() => None,
                 Some(session) => {
-                    self.sweep_once(&session).await;
-                    Some(interval)
+                    tokio::select! {
+                        () = self.stop.cancelled() => break,
+                        () = self.sweep_once(&session) => Some(interval),
+                    }
                 }
             };
             tokio::select! {
@@ -45,11 +47,25 @@ impl Provisioner {
 
     async fn sweep_once(&self, session: &Arc<Session>) {
         let began = Instant::now();
-        lock(&self.snapshot).begin();
+        {
+            let mut snapshot = lock(&self.snapshot);
+            if !snapshot.is_of(session.epoch) {
+                return;
+            }
+            snapshot.begin();
+        }
         let result = self.list_all(session).await;
-        lock(&self.snapshot).end(result.is_ok());
+        {
+            let mut snapshot = lock(&self.snapshot);
+            // The connection leads elsewhere by now, or was lost meanwhile: what was seen says nothing.
+            if !snapshot.is_of(session.epoch) {
+                return;
+            }
+            snapshot.end(matches!(result, Ok(Some(_))));
+        }
         let complete = match result {
-            Ok(pages) => {
+            Ok(None) => return,
+            Ok(Some(pages)) => {
                 debug!(connection = %self.key, pages, accounts = lock(&self.snapshot).len(), "sweep complete");
                 true
             }
@@ -71,7 +87,7 @@ impl Provisioner {
         };
         if complete {
             self.shared.metrics.sweep(&self.key.to_string(), began.elapsed());
-            self.submit_differing(session);
+            self.submit_differing(session).await;
         }
         if first {
             info!(connection = %self.key, complete, accounts = lock(&self.snapshot).len(), "first sweep ended");
@@ -79,8 +95,9 @@ impl Provisioner {
         self.wake.notify_one();
     }
 
-    /// Walks the pages until one brings no new id: totals only end the walk where the profile trusts them.
-    async fn list_all(&self, session: &Session) -> Result<u64, Error> {
+    /// Walks the pages until one brings no new id: totals only end the walk where the profile trusts them. `None`
+    /// where the walk was broken off from our side.
+    async fn list_all(&self, session: &Session) -> Result<Option<u64>, Error> {
         let profile = &session.policy.profile;
         let server = &session.policy.server;
         let mut start = 1_u64;
@@ -88,27 +105,37 @@ impl Provisioner {
             let began = Instant::now();
             self.limiter.acquire(RequestKind::Read, Priority::Sweep).await;
             self.shared.metrics.waited(&self.key.to_string(), began.elapsed());
-            let Some(deadline) = self.deadline() else { return Ok(0) };
+            let Some(deadline) = self.deadline().filter(|_| !self.serves_removals_only()) else { return Ok(None) };
             let page = session.client.list(Kind::Users, start, profile.page_size, deadline).await?;
             let shown = page.resources.len() as u64;
             let keep = |resource: &Resource| {
                 let name = resource.user_name().map(fold).unwrap_or_default();
                 self.shared.directory.declares(server, &name, resource.id().unwrap_or_default())
             };
-            let new = lock(&self.snapshot).page(page.resources, keep);
+            let new = {
+                let mut snapshot = lock(&self.snapshot);
+                if !snapshot.is_of(session.epoch) {
+                    return Ok(None);
+                }
+                snapshot.page(page.resources, keep)
+            };
             start += shown;
             let all = profile.trust_totals && page.total.is_some_and(|total| start > total);
             if new == 0 || all || profile.paging == Paging::None {
-                return Ok(pages);
+                return Ok(Some(pages));
             }
         }
         Err(Error::endless_listing())
     }
 
     /// Submits the objects whose account, or whose status, is not as it should be.
-    fn submit_differing(&self, session: &Arc<Session>) {
+    async fn submit_differing(&self, session: &Arc<Session>) {
         let now = Instant::now();
-        for user in self.shared.directory.users_of(&self.key) {
+        for (number, user) in self.shared.directory.users_of(&self.key).into_iter().enumerate() {
+            // A hundred thousand plans must not keep the Lease from being renewed.
+            if number % 256 == 255 {
+                tokio::task::yield_now().await;
+            }
             let uid = user.uid().unwrap_or_default();
             if lock(&self.queue).contains(&uid) {
                 continue;

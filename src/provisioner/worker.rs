@@ -86,11 +86,13 @@ impl Provisioner {
             return self.wait_for_connection(&user).await;
         };
         if !self.may_serve(&user) {
-            return self.wait_for_connection(&user).await;
+            self.wait_for_connection(&user).await;
+            return UNSERVED;
         }
         if self.connection().metadata.deletion_timestamp.is_some() && !is_deleting(&user) {
             let why = "the connection is under deletion and serves removals only";
-            return self.say_pending(&user, Reason::ConnectionNotReady, why).await;
+            self.say_pending(&user, Reason::ConnectionNotReady, why).await;
+            return UNSERVED;
         }
         if ticket.for_status {
             return if self.limiter.paused_until().is_some() {
@@ -107,6 +109,7 @@ impl Provisioner {
         let recorded = Recorded { answered: requested(&user, &status), ..Recorded::default() };
         let mut pass = Pass { recorded, ..Pass::new(user, status, session) };
         let outcome = self.carry_through(&mut pass).await;
+        self.watch_window(&pass);
         // An account that no status names yet stays reserved: nobody else may take it for unclaimed.
         if pass.status.id.is_none() || lock(&self.memory).unsaved(&ticket.uid).is_none() {
             self.shared.directory.release(&ticket.uid);
@@ -219,6 +222,9 @@ impl Provisioner {
     /// What is known without asking the server.
     fn known_account(&self, pass: &Pass, server: &str) -> Account {
         let snapshot = lock(&self.snapshot);
+        if !snapshot.is_of(pass.session.epoch) {
+            return Account::Unknown;
+        }
         let bound = pass.status.id.as_deref().filter(|_| pass.status.bound_to.as_deref() == Some(server));
         let known = match (bound, pass.user.remote_id()) {
             (Some(id), _) | (None, Some(id)) => snapshot.by_id(id),
@@ -334,12 +340,14 @@ impl Provisioner {
             self.shared.directory.hand_over(&server, id);
         }
         info!(object = %full_name(&pass.user), id = id.as_deref().unwrap_or("-"), "let go: {}", verdict.message);
-        lock(&self.gate).withdraw(&pass.user.uid().unwrap_or_default());
         if verdict.untouched && id.is_some() {
             self.tell(&pass.user, EventType::Warning, "AccountLeft", &verdict.message).await;
         }
         match self.set_finalizer(&pass.user, false).await {
-            Ok(_) | Err(WriteError::Gone) => Outcome::Done,
+            Ok(_) | Err(WriteError::Gone) => {
+                lock(&self.gate).withdraw(&pass.user.uid().unwrap_or_default());
+                Outcome::Done
+            }
             Err(error) => {
                 self.shared.metrics.kubernetes_error(&self.key.to_string());
                 warn!(object = %full_name(&pass.user), "the finalizer could not be taken off: {error}");
@@ -374,7 +382,6 @@ impl Provisioner {
             Some(Reason::Conflict) => Outcome::After(own_error_pause(lock(&self.memory).rejected(&uid))),
             _ => {
                 lock(&self.memory).accepted(&uid);
-                self.watch_window(pass);
                 Outcome::Done
             }
         }
@@ -384,7 +391,7 @@ impl Provisioner {
     fn watch_window(&self, pass: &Pass) {
         let Some(uid) = pass.user.uid().map(Uid::from) else { return };
         let (spec, now) = (&pass.user.spec, Timestamp::now());
-        let Some(edge) = next_window_edge(spec, now) else {
+        let Some(edge) = next_window_edge(spec, now).filter(|_| !is_deleting(&pass.user)) else {
             lock(&self.windows).set(&uid, None);
             return;
         };
@@ -407,7 +414,9 @@ impl Provisioner {
 
     /// An object that waits says so; one that owes nothing is left as it is.
     async fn say_pending(&self, user: &Arc<ScimUser>, reason: Reason, message: &str) -> Outcome {
-        let status = user.status.clone().unwrap_or_default();
+        // What is known and not written yet stays known.
+        let unsaved = lock(&self.memory).unsaved(&user.uid().unwrap_or_default()).cloned();
+        let status = unsaved.or_else(|| user.status.clone()).unwrap_or_default();
         let owes = status.observed_generation != user.metadata.generation || is_deleting(user);
         if !owes {
             return Outcome::Paused;
@@ -429,6 +438,9 @@ impl Provisioner {
     }
 }
 
+/// A connection that is usable and doesn't serve this object now: it waits until the connection changes.
+const UNSERVED: Outcome = Outcome::After(Duration::from_secs(60 * 60));
+
 /// The object's own error: tried again after an hour, doubling to a day (promise I21).
 pub(super) fn own_error_pause(before: u32) -> Duration {
     const HOUR: u64 = 60 * 60;
@@ -438,5 +450,7 @@ pub(super) fn own_error_pause(before: u32) -> Duration {
 /// The value of `reconcile-requested-at` that no pass has answered yet.
 fn requested(user: &ScimUser, status: &ScimUserStatus) -> Option<String> {
     let asked = user.annotations().get(crate::api::RECONCILE_REQUESTED_AT)?;
-    (status.last_handled_reconcile_at.as_ref() != Some(asked)).then(|| asked.clone())
+    // As long as status takes.
+    let asked: String = asked.chars().take(256).collect();
+    (status.last_handled_reconcile_at.as_ref() != Some(&asked)).then_some(asked)
 }

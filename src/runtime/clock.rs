@@ -1,8 +1,7 @@
 //! Whether this process's clock agrees with the API server's: access windows end nobody's access before it does.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use kube::Client;
@@ -19,7 +18,15 @@ const CALL: Duration = Duration::from_secs(5);
 
 /// How far this process's clock is from the API server's; cloning shares it.
 #[derive(Clone, Debug, Default)]
-pub struct Clock(Arc<AtomicI64>);
+pub struct Clock(Arc<Mutex<Option<Compared>>>);
+
+/// The last comparison, and when it was made: by this clock, and by one that nobody can set.
+#[derive(Clone, Copy, Debug)]
+struct Compared {
+    skew: SignedDuration,
+    wall: Timestamp,
+    steady: Instant,
+}
 
 impl Clock {
     /// The clock agrees with the API server's, as far as is known.
@@ -27,9 +34,14 @@ impl Clock {
         self.skew().abs() <= MOST
     }
 
-    /// How far ahead of the API server's the clock is.
+    /// How far ahead of the API server's the clock is, by the last comparison and what it was set by since.
     pub fn skew(&self) -> SignedDuration {
-        SignedDuration::from_secs(self.0.load(Ordering::Relaxed))
+        let Some(compared) = *self.0.lock().unwrap_or_else(PoisonError::into_inner) else {
+            return SignedDuration::ZERO;
+        };
+        let steady = SignedDuration::try_from(compared.steady.elapsed()).unwrap_or(SignedDuration::MAX);
+        let moved = Timestamp::now().duration_since(compared.wall).saturating_sub(steady);
+        compared.skew.saturating_add(moved)
     }
 
     /// Takes in an answer's `Date` header, read between two looks at the clock.
@@ -43,7 +55,8 @@ impl Clock {
         } else {
             before.duration_since(theirs.checked_add(slack).unwrap_or(theirs)).max(SignedDuration::ZERO)
         };
-        self.0.store(skew.as_secs(), Ordering::Relaxed);
+        let compared = Compared { skew, wall: Timestamp::now(), steady: Instant::now() };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(compared);
         if trusted && !self.is_trusted() {
             warn!(
                 seconds = skew.as_secs(),
@@ -84,6 +97,11 @@ impl Clock {
 mod tests {
     use super::*;
 
+    /// The two clocks are never read in the very same instant.
+    fn rounded(clock: &Clock) -> i64 {
+        clock.skew().round(jiff::Unit::Second).unwrap().as_secs()
+    }
+
     #[test]
     fn a_clock_is_trusted_within_a_minute() {
         let now: Timestamp = "2026-11-24T10:00:00Z".parse().unwrap();
@@ -97,9 +115,9 @@ mod tests {
         ] {
             let clock = Clock::default();
             clock.compare(date, now, now + second);
-            assert_eq!((clock.is_trusted(), clock.skew().as_secs()), (trusted, skew), "{date}");
+            assert_eq!((clock.is_trusted(), rounded(&clock)), (trusted, skew), "{date}");
             clock.compare("yesterday", now, now);
-            assert_eq!(clock.skew().as_secs(), skew, "what can't be read says nothing");
+            assert_eq!(rounded(&clock), skew, "what can't be read says nothing");
         }
     }
 }

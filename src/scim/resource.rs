@@ -19,7 +19,8 @@ impl Resource {
 
     /// The server's id of it.
     pub fn id(&self) -> Option<&str> {
-        self.text("id")
+        // A longer one is no id but an attack on whoever keeps it.
+        self.text("id").filter(|id| id.len() <= 512)
     }
 
     /// `userName`.

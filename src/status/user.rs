@@ -55,7 +55,8 @@ pub fn record(
         status.hold.clone_from(&verdict.hold);
     }
     if let Some(user_name) = &verdict.user_name {
-        status.user_name = Some(user_name.clone());
+        // As long as status takes: a longer one could never be written.
+        status.user_name = Some(user_name.clone()).filter(|name| name.len() <= 512);
     }
     if let Some(ignored) = &verdict.ignored {
         let known = old.ignored_attributes.clone().unwrap_or_default();

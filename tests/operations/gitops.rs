@@ -59,11 +59,11 @@ async fn objects_are_judged_as_they_stand() {
     place.user("ada", json!({"suspend": true}));
     let suspended = eventually(PATIENCE, "its suspension is seen", async || {
         let ada = place.get("ada").await.expect("ada");
-        let current = ada["status"]["observedGeneration"] == ada["metadata"]["generation"];
-        if current && condition(&ada, "Ready")["status"] == "True" { Ok(ada) } else { Err(ada["status"].clone()) }
+        if condition(&ada, "Ready")["reason"] == "Suspended" { Ok(ada) } else { Err(ada["status"].clone()) }
     })
     .await;
-    assert_judged(&suspended, "Current", "Suspended");
+    // Its newest generation is not carried out, and observedGeneration says so.
+    assert_judged(&suspended, "InProgress", "Suspended");
 
     place.secret("wrong");
     place.connection_is("NewKeyRejected").await;

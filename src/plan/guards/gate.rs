@@ -55,6 +55,9 @@ pub struct Gate {
     holds: Holds,
     remembered: Vec<String>,
     spent: VecDeque<String>,
+    refused: VecDeque<String>,
+    /// Removals that were let go and are not done yet.
+    removing: u64,
     approved: Option<String>,
     rejected: Option<String>,
     events: Vec<Event>,
@@ -80,6 +83,8 @@ impl Gate {
             holds: Holds::default(),
             remembered: remembered.holds,
             spent: remembered.spent.into(),
+            refused: remembered.refused.into(),
+            removing: 0,
             approved: None,
             rejected: None,
             events: Vec::new(),
@@ -144,6 +149,7 @@ impl Gate {
         let Some(place) = self.place(&candidate, known, now) else {
             return Admission::Go;
         };
+        self.removing += u64::from(removes(&place));
         self.members.insert(uid.clone(), Member { candidate, place });
         self.standing(&uid, now).unwrap_or_else(|| {
             let creates = self.guards.get(&GuardName::Creates);
@@ -158,6 +164,7 @@ impl Gate {
         let Some(member) = self.members.remove(uid) else {
             return;
         };
+        self.removing -= u64::from(removes(&member.place));
         match member.place {
             Place::Burst(name) => {
                 if let Some(guard) = self.guards.get_mut(&name) {
@@ -198,6 +205,10 @@ impl Gate {
         let room = usize::try_from(room).unwrap_or(usize::MAX);
         let next: Vec<_> = self.queued.iter().take(room).cloned().collect();
         let mut events = std::mem::take(&mut self.events);
+        // They ask again, and those for whom there is no room by then are queued again.
+        for uid in &next {
+            self.queued.remove(uid);
+        }
         if !next.is_empty() {
             events.push(Event::Requeue(next));
         }
@@ -253,6 +264,16 @@ impl Gate {
             buckets: guard.ledger.buckets().to_vec(),
         });
         views.collect()
+    }
+
+    /// The ids that were rejected, oldest first.
+    pub fn refused(&self) -> impl Iterator<Item = &str> {
+        self.refused.iter().map(String::as_str)
+    }
+
+    /// Removals that were let go, and counted, and are not done yet.
+    pub fn removing(&self) -> u64 {
+        self.removing
     }
 
     /// How many a guard let through within its window.
@@ -329,10 +350,13 @@ impl Gate {
             None | Some(GuardName::Creates) => None,
             Some(name) => Some(Reason::Guard(name)),
         };
+        if !known
+            && let Some(id) = &candidate.held_before
+            && (self.rejected.as_ref() == Some(id) || self.refused.contains(id))
+        {
+            return Some(Place::Rejected(id.clone()));
+        }
         if !known && let Some(id) = &candidate.held {
-            if self.rejected.as_ref() == Some(id) {
-                return Some(Place::Rejected(id.clone()));
-            }
             // An approval whose work a restart cut short: what it let go, and is the same still, goes on.
             if self.approved.as_ref() == Some(id) && self.spent.contains(id) {
                 let counted = guard.and_then(|name| self.guards.get_mut(&name).map(|guard| (name, guard)));
@@ -368,4 +392,9 @@ impl Gate {
         self.revision += 1;
         Some(Place::Released { counted: Some((name, now)), approved: false })
     }
+}
+
+/// A removal that was let go.
+fn removes(place: &Place) -> bool {
+    matches!(place, Place::Released { counted: Some((GuardName::Removals, _)), .. })
 }

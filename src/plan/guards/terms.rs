@@ -28,6 +28,8 @@ pub struct Remembered {
     pub holds: Vec<String>,
     /// Ids that were approved and must not serve again, as far as they were kept.
     pub spent: Vec<String>,
+    /// Ids that were rejected: what was in them stays so.
+    pub refused: Vec<String>,
 }
 
 /// The answer to a candidate.

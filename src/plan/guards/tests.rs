@@ -30,6 +30,7 @@ fn gate(plan: bool, count: u32) -> Gate {
 fn wants(uid: &str, operation: &'static str, guard: Option<GuardName>) -> Candidate {
     Candidate {
         uid: uid.into(),
+        server: "here".into(),
         generation: 1,
         operation,
         remote_id: Some(format!("r-{uid}")),
@@ -38,6 +39,7 @@ fn wants(uid: &str, operation: &'static str, guard: Option<GuardName>) -> Candid
         moved: false,
         deleted: false,
         held: None,
+        held_before: None,
     }
 }
 
@@ -65,8 +67,12 @@ fn hold(gate: &mut Gate, all: &[Candidate], now: i64) -> String {
 
 fn restarted(old: &Gate, settings: &Settings, holds: Vec<String>, now: Timestamp) -> Gate {
     let ledgers = old.usage(0, now).into_iter();
-    let remembered =
-        Remembered { ledgers: ledgers.map(|view| (view.name, view.buckets)).collect(), holds, spent: Vec::new() };
+    let remembered = Remembered {
+        ledgers: ledgers.map(|view| (view.name, view.buckets)).collect(),
+        holds,
+        spent: Vec::new(),
+        refused: Vec::new(),
+    };
     Gate::new(settings, remembered, now)
 }
 

@@ -82,7 +82,7 @@ impl World {
         match admission {
             Admission::Go => {}
             Admission::Held { .. } => {
-                self.operator.held.insert(uid);
+                self.operator.held.insert(uid, Some((pass.generation(), guard)));
                 return;
             }
             _ => {
@@ -92,7 +92,10 @@ impl World {
         }
         let done = self.book.done.get(&uid).copied().unwrap_or_default();
         let key = format!("{uid} {} {kind:?} {done}", pass.generation());
-        let was_held = self.operator.held.remove(&uid);
+        // After a restart an approval is still known by the hold that the object's status names.
+        let named = pass.status.hold.as_ref().is_some_and(|hold| self.cluster.approved.as_ref() == Some(&hold.id));
+        let known = self.operator.held.remove(&uid);
+        let was_held = named || known.is_some_and(|of| of.is_none_or(|of| of == (pass.generation(), guard)));
         if was_held && (guard.is_some() || self.settings.plan) {
             if self.cluster.approved.is_none() {
                 self.complain(format!("i13: {key} was held and went without an approval"));
@@ -284,8 +287,8 @@ impl World {
                         .is_some_and(|status| status.user_name.as_deref().map(fold).as_ref() == Some(&name)))
         });
         let fitting = self.site.find(&user.spec.user_name, user.spec.external_id.as_deref(), false);
+        let one = fitting.len() == 1 && name_of(&fitting[0].0) == name;
         let Some(id) = &status.id else {
-            let one = fitting.len() == 1 && name_of(&fitting[0].0) == name;
             return match reason {
                 "Conflict" if rivals || (!one && !fitting.is_empty()) => Ok(()),
                 "AdoptionRefused" if one => Ok(()),
@@ -296,6 +299,11 @@ impl World {
         let Some(account) = self.site.get(id) else {
             let left = reason == "DeletedAtServer" && !self.policy.repair.deleted;
             let by_hand = self.site.deleted_by_hand.contains(id);
+            match reason {
+                "Conflict" if by_hand && (rivals || (!one && !fitting.is_empty())) => return Ok(()),
+                "AdoptionRefused" if by_hand && one => return Ok(()),
+                _ => {}
+            }
             return if by_hand && (left || declared.active == Some(false)) {
                 Ok(())
             } else {
@@ -334,8 +342,16 @@ impl World {
             let book = &self.book;
             book.excused.contains(id) || book.denied.contains(id) || self.site.activated_by_hand.contains(id)
         };
+        // Where names aren't unique, a lost creation among namesakes is certain to be nobody's.
+        let alone = |id: &str, name: &str| {
+            !self.site.server.accounts.iter().any(|(other, account)| other != id && name_of(account) == name)
+        };
         let left = self.site.server.accounts.iter().find(|(id, account)| {
-            is_active(account) && self.book.ours.contains(*id) && !kept(id, &name_of(account)) && !excused(id)
+            is_active(account)
+                && alone(id, &name_of(account))
+                && self.book.ours.contains(*id)
+                && !kept(id, &name_of(account))
+                && !excused(id)
         });
         if let Some(id) = left.map(|(id, _)| id.clone()) {
             self.complain(format!("i15: {id} of {SERVER} is active, and no object declares it"));

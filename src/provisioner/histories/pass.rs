@@ -322,6 +322,7 @@ impl World {
         let uid = pass.ticket.uid.clone();
         let mut candidate = Candidate {
             uid: uid.clone(),
+            server: SERVER.to_owned(),
             generation: pass.generation(),
             operation: kind.as_str(),
             remote_id,
@@ -330,9 +331,13 @@ impl World {
             moved: false,
             deleted: is_deleting(&pass.user),
             held: None,
+            held_before: None,
         };
         let digest = candidate.digest();
         candidate.held = pass.status.hold.as_ref().filter(|hold| hold.digest == digest).map(|hold| hold.id.clone());
+        let current = pass.status.observed_generation == Some(pass.generation());
+        let same = pass.status.hold.as_ref().filter(|hold| current && hold.operation == kind);
+        candidate.held_before = same.map(|hold| hold.id.clone());
         let now = self.time();
         let admission = self.operator.gate.admit(candidate, 0, now);
         self.say(|| format!("  {uid} {admission:?}"));

@@ -79,8 +79,9 @@ pub struct Operator {
     pub flight: Vec<Pass>,
     pub swept: bool,
     sweep: Option<Sweep>,
-    /// Objects whose operation was held when they last asked.
-    pub held: BTreeSet<String>,
+    /// Objects whose operation was held when they last asked, or when a person answered.
+    /// For which generation and guard; none for any.
+    pub held: BTreeMap<String, Option<(i64, Option<GuardName>)>>,
 }
 
 /// What the checks remember of a history.
@@ -137,7 +138,7 @@ impl Operator {
             flight: Vec::new(),
             swept: false,
             sweep: None,
-            held: BTreeSet::new(),
+            held: BTreeMap::new(),
         }
     }
 }
@@ -401,7 +402,8 @@ impl World {
         let ledgers = gate.usage(0, now).into_iter().map(|view| (view.name, buckets(view.buckets))).collect();
         let holds = gate.holds().into_iter().filter_map(|hold| hold.id).collect();
         let spent = gate.spent().map(str::to_owned).collect();
-        self.cluster.remembered = Remembered { ledgers, holds, spent };
+        let refused = gate.refused().map(str::to_owned).collect();
+        self.cluster.remembered = Remembered { ledgers, holds, spent, refused };
         if let Some(revision) = gate.unsaved() {
             gate.saved(revision);
         }
@@ -418,6 +420,10 @@ impl World {
         other.take_if(|other| *other == id);
         (self.cluster.approved, self.cluster.rejected) = (approved.clone(), rejected.clone());
         let now = self.time();
+        if approve {
+            let members = self.operator.gate.members(&id);
+            self.operator.held.extend(members.iter().map(|uid| (uid.to_string(), None)));
+        }
         let again = self.operator.gate.answer(approved.as_deref(), rejected.as_deref(), now);
         self.requeue(&again);
     }

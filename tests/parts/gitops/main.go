@@ -25,17 +25,18 @@ func main() {
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
-		var object map[string]any
-		check(json.Unmarshal(lines.Bytes(), &object))
-		said, err := json.Marshal(judge(string(script), object))
+		// Whole numbers stay whole.
+		var object unstructured.Unstructured
+		check(object.UnmarshalJSON(lines.Bytes()))
+		said, err := json.Marshal(judge(string(script), &object))
 		check(err)
 		fmt.Println(string(said))
 	}
 	check(lines.Err())
 }
 
-func judge(script string, object map[string]any) verdict {
-	result, err := status.Compute(&unstructured.Unstructured{Object: object})
+func judge(script string, object *unstructured.Unstructured) verdict {
+	result, err := status.Compute(object)
 	check(err)
 	// As Argo CD runs it: without the libraries that reach out of the script.
 	state := lua.NewState(lua.Options{SkipOpenLibs: true})
@@ -45,7 +46,7 @@ func judge(script string, object map[string]any) verdict {
 	} {
 		check(state.CallByParam(lua.P{Fn: state.NewFunction(open), Protect: true}, lua.LString(name)))
 	}
-	state.SetGlobal("obj", value(state, object))
+	state.SetGlobal("obj", value(state, object.Object))
 	check(state.DoString(script))
 	health, ok := state.Get(-1).(*lua.LTable)
 	if !ok {
@@ -62,6 +63,8 @@ func value(state *lua.LState, from any) lua.LValue {
 	switch from := from.(type) {
 	case string:
 		return lua.LString(from)
+	case int64:
+		return lua.LNumber(from)
 	case float64:
 		return lua.LNumber(from)
 	case bool:

@@ -49,6 +49,7 @@ impl Gate {
         for uid in &burst {
             if let Some(member) = self.members.get_mut(uid) {
                 member.place = if goes {
+                    self.removing += u64::from(name == GuardName::Removals);
                     Place::Released { counted: Some((name, now)), approved: false }
                 } else {
                     let reason = Reason::Guard(name);
@@ -114,10 +115,13 @@ impl Gate {
             let counted = guard.filter(|name| self.guards.contains_key(name));
             if let Some(guard) = counted.and_then(|name| self.guards.get_mut(&name)) {
                 guard.ledger.add(1, now);
-                self.revision += 1;
             }
+            self.removing += u64::from(counted == Some(GuardName::Removals));
             member.place = Place::Released { counted: counted.map(|name| (name, now)), approved: true };
         }
+        // That it is spent is written before anything of it goes, counted or not.
+        self.revision += 1;
+        self.refused.retain(|refused| refused != id);
         self.spent.push_back(id.to_owned());
         while self.spent.len() > SPENT {
             self.spent.pop_front();
@@ -129,6 +133,12 @@ impl Gate {
     pub(super) fn reject(&mut self, id: &str) -> Vec<Arc<str>> {
         let hold = self.holds.key_of(id).and_then(|key| self.holds.take(key));
         let uids: Vec<Arc<str>> = hold.map_or_else(Vec::new, |hold| hold.members.into_iter().collect());
+        if !uids.is_empty() {
+            self.refused.push_back(id.to_owned());
+            while self.refused.len() > SPENT {
+                self.refused.pop_front();
+            }
+        }
         for uid in &uids {
             if let Some(member) = self.members.get_mut(uid) {
                 member.place = Place::Rejected(id.to_owned());
