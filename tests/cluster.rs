@@ -29,6 +29,8 @@ mod lives;
 mod policies;
 #[path = "cluster/servers.rs"]
 mod servers;
+#[path = "cluster/storms.rs"]
+mod storms;
 mod support;
 #[path = "cluster/trust.rs"]
 mod trust;

@@ -43,17 +43,21 @@ impl Provisioner {
 
     /// A 404 says nothing before the collection itself answers properly, and then only the second time.
     async fn not_found(&self, pass: &Pass, uid: &str, id: &str, error: &Error) -> Result<Account, Stop> {
-        let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
-        if let Err(probe) = pass.session.client.probe(deadline).await {
-            self.doubt();
-            return Err(self.failed(pass, if probe.class() == Class::NotFound { error } else { &probe }));
-        }
+        self.collection_answers(pass, error).await?;
         if lock(&self.memory).missing(uid, Timestamp::now()) {
             self.forget_account(pass, id);
             Ok(self.namesake(pass).unwrap_or(Account::Absent { fresh: true }))
         } else {
             Ok(Account::Missing)
         }
+    }
+
+    /// A 404 is the object's only where the collection itself is there; else it is the connection's (promise I12).
+    async fn collection_answers(&self, pass: &Pass, error: &Error) -> Result<(), Stop> {
+        let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
+        let Err(probe) = pass.session.client.probe(deadline).await else { return Ok(()) };
+        self.doubt();
+        Err(if probe.class() == Class::NotFound { Self::try_later(error) } else { self.failed(pass, &probe) })
     }
 
     /// The account that has the userName now, where the bound one is gone: none is created beside it.
@@ -91,7 +95,12 @@ impl Provisioner {
                         }
                     }
                 }
-                Err(error) => return Err(self.failed(pass, &error)),
+                Err(error) => {
+                    if error.class() == Class::NotFound {
+                        self.collection_answers(pass, &error).await?;
+                    }
+                    return Err(self.failed(pass, &error));
+                }
             }
         }
         for resource in &found {
@@ -233,6 +242,10 @@ impl Provisioner {
                     (account, _) => account,
                 });
                 Ok(())
+            }
+            (Class::NotFound, Request::Create(_)) => {
+                self.collection_answers(pass, error).await?;
+                Err(self.failed(pass, error))
             }
             _ => Err(self.failed(pass, error)),
         }

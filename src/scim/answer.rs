@@ -1,9 +1,11 @@
 //! Judges answers: by their shape, within bounds (promise I25).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{Timestamp, fmt::rfc2822};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::error::{Class, Error, class_of};
@@ -20,6 +22,8 @@ pub(super) struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
+    /// The key, which some servers repeat in their errors (promise I23).
+    pub secrets: Arc<[SecretString]>,
 }
 
 impl Answer {
@@ -66,7 +70,7 @@ impl Answer {
             (_, Some(Value::Array(errors))) => errors.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; "),
             _ => return None,
         };
-        let text = bounded(&text, DETAIL_LIMIT);
+        let text = self.shown(&text, DETAIL_LIMIT);
         (!text.is_empty()).then_some(text)
     }
 
@@ -82,7 +86,14 @@ impl Answer {
         ]
         .iter()
         .find_map(|name| self.headers.get(*name)?.to_str().ok())
-        .map(|id| bounded(id, REQUEST_ID_LIMIT))
+        .map(|id| self.shown(id, REQUEST_ID_LIMIT))
+    }
+
+    /// A server's text as people may see it. What hides a key from the eye doesn't hide it from the search.
+    fn shown(&self, text: &str, limit: usize) -> String {
+        let text: String = text.chars().filter(|c| !c.is_control()).collect();
+        let text = self.secrets.iter().fold(text, |text, secret| text.replace(secret.expose_secret(), "…"));
+        text.chars().take(limit).collect()
     }
 
     /// `Retry-After` (RFC 9110 §10.2.3: seconds or a date), else `X-RateLimit-Reset` where nothing remains.
@@ -110,10 +121,6 @@ pub(super) enum Body {
     Object(serde_json::Map<String, Value>),
 }
 
-fn bounded(text: &str, limit: usize) -> String {
-    text.chars().filter(|c| !c.is_control()).take(limit).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,7 +128,7 @@ mod tests {
 
     fn answer(status: u16, body: &[u8], headers: &[(&'static str, &str)]) -> Answer {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        Answer { what: "GET /Users".into(), status, headers, body: body.to_vec() }
+        Answer { what: "GET /Users".into(), status, headers, body: body.to_vec(), secrets: Arc::default() }
     }
 
     proptest! {
@@ -140,6 +147,19 @@ mod tests {
         assert_eq!(answer(400, b"<html>secret</html>", &[]).body().err().unwrap().detail(), None);
         let datadog = answer(400, br#"{"errors":["bad\u0007 thing"]}"#, &[]).body().err().unwrap();
         assert_eq!(datadog.detail(), Some("bad thing"));
+    }
+
+    #[test]
+    fn i23_a_server_that_repeats_the_key_is_not_quoted() {
+        let mut answer = answer(
+            401,
+            br#"{"detail":"no such token: 01234567\u000089abcdef"}"#,
+            &[("x-request-id", "0123456789abcdef-7")],
+        );
+        answer.secrets = [SecretString::from("0123456789abcdef")].into();
+        let error = answer.body().err().unwrap();
+        assert_eq!(error.detail(), Some("no such token: …"));
+        assert_eq!(error.request_id(), Some("…-7"));
     }
 
     #[test]

@@ -21,7 +21,20 @@ pub enum Credentials {
     Headers(Vec<(HeaderName, SecretString)>),
 }
 
+/// Nothing shorter is taken out of a text: it could be any word.
+const SHORTEST_KEY: usize = 8;
+
 impl Credentials {
+    /// Every text that would give the key away.
+    pub(super) fn secrets(&self) -> Vec<SecretString> {
+        let all = match self {
+            Self::Bearer(token) => vec![token.clone()],
+            Self::Basic { username, password } => vec![password.clone(), basic(username, password).into()],
+            Self::Headers(list) => list.iter().map(|(_, value)| value.clone()).collect(),
+        };
+        all.into_iter().filter(|secret| secret.expose_secret().len() >= SHORTEST_KEY).collect()
+    }
+
     /// The headers that carry the key, marked as sensitive.
     pub(super) fn headers(&self) -> Result<HeaderMap, InvalidHeaderValue> {
         let mut headers = HeaderMap::new();
@@ -30,9 +43,7 @@ impl Credentials {
                 headers.insert(AUTHORIZATION, sensitive(&format!("Bearer {}", token.expose_secret()))?);
             }
             Self::Basic { username, password } => {
-                let pair = format!("{username}:{}", password.expose_secret());
-                let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
-                headers.insert(AUTHORIZATION, sensitive(&format!("Basic {encoded}"))?);
+                headers.insert(AUTHORIZATION, sensitive(&format!("Basic {}", basic(username, password)))?);
             }
             Self::Headers(list) => {
                 for (name, value) in list {
@@ -42,6 +53,11 @@ impl Credentials {
         }
         Ok(headers)
     }
+}
+
+fn basic(username: &str, password: &SecretString) -> String {
+    let pair = format!("{username}:{}", password.expose_secret());
+    base64::engine::general_purpose::STANDARD.encode(pair)
 }
 
 fn sensitive(text: &str) -> Result<HeaderValue, InvalidHeaderValue> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, IF_MATCH};
 use reqwest::{Certificate, Method, RequestBuilder, redirect};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
@@ -120,6 +121,8 @@ pub struct Client {
     timeout: Duration,
     /// The server refused `application/scim+json` once.
     plain_json: Arc<AtomicBool>,
+    /// Never shown, whoever says it.
+    secrets: Arc<[SecretString]>,
     observer: Option<Observer>,
 }
 
@@ -134,6 +137,7 @@ impl Client {
     pub fn new(config: ClientConfig) -> Result<Self, ConfigError> {
         // Already installed by someone else is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let secrets = config.credentials.secrets().into();
         let headers = config.credentials.headers().map_err(|_| ConfigError::Key)?;
         let mut base = config.base_url;
         base.set_query(None);
@@ -160,6 +164,7 @@ impl Client {
             base,
             timeout: config.request_timeout,
             plain_json: Arc::new(AtomicBool::new(config.profile.content_type == ContentType::Json)),
+            secrets,
             observer: None,
         })
     }
@@ -356,7 +361,7 @@ impl Client {
         if let Some(version) = if_match {
             request = request.header(IF_MATCH, version);
         }
-        let answer = timeout_at(until, receive(request, what)).await;
+        let answer = timeout_at(until, receive(request, what, &self.secrets)).await;
         if let Some(observer) = &self.observer {
             let status = answer.as_ref().ok().and_then(|answer| answer.as_ref().ok()).map(|answer| answer.status);
             observer(method.as_str(), status, began.elapsed());
@@ -380,7 +385,7 @@ fn what(method: &Method, kind: Kind, url: &Url, base: &Url) -> String {
     format!("{method} {path}{filtered}")
 }
 
-async fn receive(request: RequestBuilder, what: &str) -> Result<Answer, Error> {
+async fn receive(request: RequestBuilder, what: &str, secrets: &Arc<[SecretString]>) -> Result<Answer, Error> {
     let mut response = request.send().await.map_err(|error| transport(what, &error))?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let mut body = Vec::new();
@@ -390,7 +395,7 @@ async fn receive(request: RequestBuilder, what: &str) -> Result<Answer, Error> {
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { what: what.to_owned(), status, headers, body })
+    Ok(Answer { what: what.to_owned(), status, headers, body, secrets: Arc::clone(secrets) })
 }
 
 /// The class of a transport error; the causes are walked because reqwest's own text hides them.
