@@ -203,6 +203,12 @@ impl Run {
 
     /// Another holds the Lease: the process must end, and say so by its exit code.
     async fn lose_the_lease(&mut self) {
+        // It may be waiting for the end of its killed predecessor's.
+        let waiting = &self.operator;
+        eventually(kit::PATIENCE, "it has the Lease", async || {
+            waiting.log().contains("the Lease is ours").then_some(())
+        })
+        .await;
         let stolen = json!({"spec": {"holderIdentity": "somebody-else"}}).to_string();
         let lease = ["-n", &self.lease_namespace, "patch", "lease", "scim-operator", "--type=merge", "-p", &stolen];
         self.place.cluster.kubectl_ok(&lease);

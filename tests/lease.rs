@@ -135,7 +135,7 @@ async fn i28_asked_to_end_it_gives_the_lease_back() {
     let _turn = TURN.lock().await;
     let (namespace, builder) = install(&[]).await;
     let place = Place::without_operator().await;
-    let builder = builder.without("--lease-duration=5").arg("--lease-duration=3600");
+    let builder = builder.without(kit::SHORT_LEASE[0]).arg("--lease-duration=3600");
     let (leader, standby) = ordered(builder.clone().start(), builder.start()).await;
     // It has seen the Lease as another's, and would wait an hour for it.
     is_ready(&standby).await;

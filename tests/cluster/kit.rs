@@ -14,7 +14,7 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
 /// Whoever is killed is succeeded soon.
-const SHORT_LEASE: [&str; 2] = ["--lease-duration=10", "--lease-renewal=2"];
+pub const SHORT_LEASE: [&str; 2] = ["--lease-duration=10", "--lease-renewal=2"];
 
 /// The operator as the chart installs it: a service account with the chart's
 /// RBAC and nothing more, and a namespace for its Lease.
