@@ -16,8 +16,9 @@ help:
 	@sed -n 's/^# //p' Makefile
 
 # The cheap checks first: they fail within seconds.
+# Most tests wait for something most of the time.
 test: check parts static
-	cargo test --locked
+	RUST_TEST_THREADS=4 cargo test --locked
 	@echo "make test: everything passed"
 
 check:

@@ -20,7 +20,8 @@ const PEOPLE: usize = 30;
 async fn i07_i30_killed_in_the_middle_it_makes_nobody_twice() {
     let mut operator = start_operator().await;
     let place = Place::without_operator().await;
-    place.connect(json!({}));
+    // Slow enough that it is in the middle of it whenever it is killed.
+    place.connect(json!({"rateLimits": [{"for": "All", "requests": 3, "burst": 1}]}));
     place.connection_is("Connected").await;
     let people: Vec<_> = (0..PEOPLE).map(|n| user(&format!("person-{n}"), json!({}))).collect();
     place.apply(json!({"apiVersion": "v1", "kind": "List", "items": people}));
