@@ -7,6 +7,7 @@ mod admission;
 mod audit;
 mod connect;
 mod credentials;
+mod defaults;
 pub mod directory;
 mod dispatch;
 mod events;
