@@ -1,10 +1,13 @@
 # make test   fetch and build the parts (once), then check and test everything
 # make demo   the operator at work against a real SCIM server; ONCE=1 ends by itself
 # make bench  the operator's speed against a plain loop; BENCH_USERS=1000,10000 for both sizes
+# make soak   a million random histories against a model; SOAK_HISTORIES=10000 for fewer, SOAK_SEED=2 for others
+# make chaos  2,000 people, a server that fails in every way, 20 kills, restarts of the API server
 # make crds   write crds/ anew from the Rust types
+# make static the image's binary
 # make parts  only the parts that tests and the demo run against
 
-.PHONY: help test check unit parts demo bench crds
+.PHONY: help test check unit parts static demo bench soak chaos crds
 # One recipe at a time: they share Cargo's lock, and their output is to be read.
 .NOTPARALLEL:
 
@@ -12,7 +15,7 @@ help:
 	@sed -n 's/^# //p' Makefile
 
 # The cheap checks first: they fail within seconds.
-test: check parts
+test: check parts static
 	cargo test --locked
 	@echo "make test: everything passed"
 
@@ -24,11 +27,25 @@ check:
 parts:
 	tests/parts/install
 
+# The Dockerfile does the same in its own image. ring's C code needs nothing of a C library, so that the host's
+# compiler serves.
+STATIC = $(shell uname -m)-unknown-linux-musl
+static:
+	rustup target add $(STATIC)
+	CC_$(subst -,_,$(STATIC))=cc cargo build --release --locked --bin scim-operator --target $(STATIC)
+
 demo:
 	@examples/demo
 
 bench: parts
 	cargo bench --locked --bench provision
+
+# The long form of tests/chaos.rs; the short one is among the tests.
+chaos: parts
+	SCIM_OPERATOR_CHAOS=2000 cargo test --locked --test chaos -- --nocapture
+
+soak:
+	cargo test --locked --profile soak --lib histories::soak -- --ignored --nocapture
 
 # The chart has a copy: a package, and a chart taken out of this tree, hold no link.
 # Written beside and then moved, so that a build that fails leaves crds/ alone.

@@ -3,6 +3,8 @@
 
 #[path = "sandbox/conformance.rs"]
 mod conformance;
+#[path = "sandbox/dialects.rs"]
+mod dialects;
 #[path = "sandbox/faults.rs"]
 mod faults;
 #[path = "sandbox/harness.rs"]

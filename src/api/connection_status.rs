@@ -116,6 +116,22 @@ pub struct ServerStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub key_owner: Option<String>,
+    /// It says that it knows PATCH.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patch: Option<bool>,
+    /// It says that it knows filters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<bool>,
+    /// It says that it knows versions of resources.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<bool>,
+    /// The most resources that it says it shows on a page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i64>,
+    /// Where the dialect expects what the server says it can't, and what to set instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 10), inner(length(max = 256)))]
+    pub differs: Option<Vec<String>>,
 }
 
 /// What waits for a person's answer.

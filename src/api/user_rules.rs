@@ -106,6 +106,10 @@ pub(super) fn instant(_: &mut SchemaGenerator) -> Schema {
         "type": "string",
         "format": "date-time",
         "maxLength": 40,
-        "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$"
+        "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])$",
+        "x-kubernetes-validations": [{
+            "rule": "timestamp(self) < timestamp('9999-01-01T00:00:00Z')",
+            "message": "write an instant before the year 9999, or leave it out where there is no limit"
+        }]
     })
 }

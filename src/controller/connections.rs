@@ -83,20 +83,17 @@ impl Connections {
 
     /// Submits an object to its connection's queue, or, where there is none, to the unrouted ones.
     pub fn submit(&self, user: &Arc<ScimUser>, changed: &Changed) {
-        match self.running.get(&connection_of(user)) {
-            Some(provisioner) => {
-                let released = is_deleting(user) && (user.wants_release() || provisioner.is_released());
-                // Nobody waits for a server that is to be left alone.
-                if released && !provisioner.is_ready() {
-                    self.unrouted.submit(Arc::clone(user), true);
-                } else {
-                    provisioner.submit(user, changed);
-                }
-            }
-            None => {
-                self.shared.metrics.unrouted();
-                self.unrouted.submit(Arc::clone(user), false);
-            }
+        let Some(provisioner) = self.running.get(&connection_of(user)) else {
+            self.shared.metrics.unrouted();
+            self.unrouted.submit(Arc::clone(user), false);
+            return;
+        };
+        let released = is_deleting(user) && (user.wants_release() || provisioner.is_released());
+        // Nobody waits for a server that is to be left alone.
+        if released && !provisioner.is_ready() {
+            self.unrouted.submit(Arc::clone(user), true);
+        } else {
+            provisioner.submit(user, changed);
         }
     }
 

@@ -7,11 +7,14 @@ use std::sync::Arc;
 use futures::stream::{self, BoxStream, SelectAll};
 use futures::{Stream, StreamExt};
 use k8s_openapi::NamespaceResourceScope;
-use kube::api::{Api, Resource};
+use kube::api::{Api, Patch, PatchParams, Resource};
+use kube::core::error_boundary::{DeserializeGuard, InvalidObject};
 use kube::runtime::watcher::Event;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, ResourceExt};
 use serde::de::DeserializeOwned;
+use serde_json::json;
+use tracing::{debug, warn};
 
 /// Where a watch looks: in one namespace, or with `None` everywhere.
 pub type Scope = Option<Arc<str>>;
@@ -54,12 +57,69 @@ fn one<K>(
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    let api: Api<K> = match &scope {
+    // One object that can't be read must not stop the watch of all others (promise I29).
+    let api: Api<DeserializeGuard<K>> = match &scope {
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),
     };
-    let events = watcher(api, config).modify(trim).default_backoff();
-    events.map(Some).chain(stream::once(async { None })).map(move |event| (scope.clone(), event))
+    let guarded = watcher(api, config).default_backoff();
+    let (client, within) = (client.clone(), scope.clone());
+    let events = guarded.filter_map(move |event| {
+        let client = client.clone();
+        async move {
+            match event.map(|event| readable(event, trim)) {
+                Ok(Ok(event)) => Some(Ok(event)),
+                Ok(Err(invalid)) => {
+                    say_unreadable::<K>(client, &invalid).await;
+                    None
+                }
+                Err(error) => Some(Err(error)),
+            }
+        }
+    });
+    events.boxed().map(Some).chain(stream::once(async { None })).map(move |event| (within.clone(), event))
+}
+
+/// The event as of an object that could be read, trimmed.
+fn readable<K>(event: Event<DeserializeGuard<K>>, trim: fn(&mut K)) -> Result<Event<K>, InvalidObject> {
+    let read = |guard: DeserializeGuard<K>| {
+        guard.0.map(|mut object| {
+            trim(&mut object);
+            object
+        })
+    };
+    Ok(match event {
+        Event::Apply(guard) => Event::Apply(read(guard)?),
+        Event::Delete(guard) => Event::Delete(read(guard)?),
+        Event::InitApply(guard) => Event::InitApply(read(guard)?),
+        Event::Init => Event::Init,
+        Event::InitDone => Event::InitDone,
+    })
+}
+
+/// The object alone says what is wrong with it; what is known of it from before stays in force.
+async fn say_unreadable<K>(client: Client, invalid: &InvalidObject)
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+{
+    let (kind, meta) = (K::kind(&()), &invalid.metadata);
+    let (namespace, name) = (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default());
+    warn!(object = format!("{namespace}/{name}"), "this {kind} can't be read: {}", invalid.error);
+    // Always the same for the same object, so that writing it brings no further event.
+    let conditions: Vec<_> = ["Ready", "Stalled"]
+        .map(|type_| {
+            json!({
+                "type": type_, "status": if type_ == "Ready" { "False" } else { "True" }, "reason": "Rejected",
+                "message": format!("this object can't be read, and is left alone: {}", invalid.error),
+                "observedGeneration": meta.generation, "lastTransitionTime": meta.creation_timestamp,
+            })
+        })
+        .into();
+    let body = json!({"status": {"observedGeneration": meta.generation, "conditions": conditions}});
+    let api: Api<DeserializeGuard<K>> = Api::namespaced(client, &namespace);
+    if let Err(error) = api.patch_status(&name, &PatchParams::default(), &Patch::Merge(&body)).await {
+        debug!("its status could not be written: {error}");
+    }
 }
 
 /// What is never read again doesn't stay in memory.

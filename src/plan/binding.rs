@@ -12,6 +12,10 @@ use crate::api::{LastOperation, ScimUserStatus};
 /// is forgotten with it (promise I6).
 pub fn bound_status(old: &ScimUserStatus, binding: &Binding, server: &str, now: Timestamp) -> ScimUserStatus {
     let mut status = at_server(old, server);
+    if status.id.as_ref().is_some_and(|id| *id != binding.id) {
+        // What was owned there is not owned here.
+        status.managed_attributes = None;
+    }
     status.id = Some(binding.id.clone());
     status.user_name = Some(binding.user_name.clone());
     status.last_operation =

@@ -47,22 +47,45 @@ pub fn decide(facts: &Facts) -> Step {
     let declared = Declared::new(object.spec, manager, &facts.policy.profile, clock);
     match (facts.bound_id(), &facts.account) {
         (Some(id), Account::Unknown | Account::Listed(_)) => Step::Read(Read::Get(id.to_owned())),
+        // The bound one is gone, and its userName is another's now.
+        (Some(id), Account::Found { resource, .. }) if resource.id() != Some(id) => {
+            if is_replaced(facts, &declared) {
+                first_binding(facts, &declared, resource)
+            } else {
+                gone(facts, &declared, id)
+            }
+        }
         (Some(id), Account::Found { resource, fresh }) => bound(facts, &declared, id, resource, *fresh),
         (Some(id), Account::Absent { .. }) => gone(facts, &declared, id),
         (None, Account::Unknown) => look_up(facts),
         (None, Account::Listed(id)) => Step::Read(Read::Get(id.clone())),
         (None, Account::Absent { fresh }) => unknown_there(facts, &declared, *fresh),
         (None, Account::Found { resource, .. }) => first_binding(facts, &declared, resource),
-        (_, Account::Missing) => settle(Verdict {
-            reason: Some(Reason::Pending),
-            message:
-                "the server answered 404 for this account; it is looked for once more in a minute before it counts \
-                      as gone"
-                    .to_owned(),
-            ..Verdict::default()
-        }),
+        (Some(id), Account::Missing) => missing(facts, &declared, id),
+        (None, Account::Missing) => look_again(),
         (_, Account::Contradictory(message)) => stalled(Reason::Conflict, message.clone(), UserState::Failed),
     }
+}
+
+/// One 404 proves nothing; but where status knows already what it would prove, it is no news either.
+fn missing(facts: &Facts, declared: &Declared, id: &str) -> Step {
+    let status = facts.object.status;
+    let settled = status.observed_generation == Some(facts.object.generation);
+    match status.state {
+        Some(UserState::DeletedAtServer) if settled => gone(facts, declared, id),
+        Some(UserState::Inactive) if settled && declared.active == Some(false) => settle(Verdict::default()),
+        _ => look_again(),
+    }
+}
+
+fn look_again() -> Step {
+    settle(Verdict {
+        reason: Some(Reason::Pending),
+        message:
+            "the server answered 404 for this account; it is looked for once more in a minute before it counts as gone"
+                .to_owned(),
+        ..Verdict::default()
+    })
 }
 
 fn settle(verdict: Verdict) -> Step {
@@ -145,6 +168,11 @@ pub(super) fn disabled(action: &str, what: &str) -> Step {
     )
 }
 
+/// Whether an account that is gone is to be had again.
+fn is_replaced(facts: &Facts, declared: &Declared) -> bool {
+    declared.active != Some(false) && (facts.policy.repair.deleted || facts.object.requested)
+}
+
 /// The bound account is proven gone.
 fn gone(facts: &Facts, declared: &Declared, id: &str) -> Step {
     if declared.active == Some(false) {
@@ -158,7 +186,7 @@ fn gone(facts: &Facts, declared: &Declared, id: &str) -> Step {
             ..Verdict::default()
         });
     }
-    if facts.policy.repair.deleted || facts.object.requested {
+    if is_replaced(facts, declared) {
         return create(facts, declared);
     }
     stalled(
@@ -211,7 +239,7 @@ fn first_binding(facts: &Facts, declared: &Declared, resource: &Resource) -> Ste
     }
     let how = if facts.claims.handed_over {
         OperationType::Handover
-    } else if facts.object.has_finalizer && !facts.bound_elsewhere() {
+    } else if facts.object.has_finalizer && facts.object.status.id.is_none() {
         OperationType::Create
     } else if facts.policy.adoption == AdoptionPolicy::Refuse && facts.object.remote_id.is_none() {
         return stalled(

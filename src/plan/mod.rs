@@ -18,7 +18,7 @@ mod place;
 pub mod protect;
 mod step;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use binding::{after_binding, at_server, bound_status};
 pub use compare::says_the_same;

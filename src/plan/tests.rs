@@ -5,5 +5,5 @@ mod driver;
 mod invariants;
 mod lifecycle;
 mod merging;
-mod model;
+pub(crate) mod model;
 mod windows;

@@ -16,8 +16,8 @@ use super::queue::Lane;
 use super::send::UNTOLD_PAUSE;
 use super::session::{KeyOwner, Session, policy_for, profile_of, rates_of};
 use super::{Provisioner, lock};
-use crate::api::{ConnectedReason, ScimConnection, ScimUser};
-use crate::scim::{Class, Client, ClientConfig, Error, Profile, forbidden_host, is_loopback_http};
+use crate::api::{ConnectedReason, ScimConnection, ScimUser, ServerStatus};
+use crate::scim::{Class, Client, ClientConfig, Error, Profile, ServerConfig, forbidden_host, is_loopback_http};
 
 /// A connection that failed is tested again after this long, doubling up to [`SLOWEST_TEST`].
 const FIRST_TEST: Duration = Duration::from_secs(5);
@@ -80,33 +80,44 @@ impl Provisioner {
             refusal(&error)
         })?;
         let generation = connection.metadata.generation.unwrap_or_default();
-        let key_owner = self.key_owner(&client, &profile_of(spec), generation, secret_version.as_deref()).await;
+        let profile = profile_of(spec);
+        let (key_owner, server_config) =
+            self.learn_of_server(&client, &profile, generation, secret_version.as_deref()).await;
         let policy = policy_for(connection, key_owner.as_ref());
         let mut report = lock(&self.report);
         report.secret_version(secret_version.clone());
         report.key_changed = changed_at;
-        report.learnt(expires_at, key_owner.as_ref().map(|owner| owner.id.clone()));
+        report.learnt(expires_at, server_status(&server_config, &profile, key_owner.as_ref()));
         drop(report);
-        Ok(Session { client, policy, generation, secret_version, key_owner })
+        Ok(Session { client, policy, generation, secret_version, key_owner, server_config })
     }
 
-    /// Whom the key belongs to; asked once for each key and generation, and never a reason not to connect.
-    async fn key_owner(
+    /// Whom the key belongs to, and what the server says of itself; asked once for each key and generation, and never a
+    /// reason not to connect.
+    async fn learn_of_server(
         &self,
         client: &Client,
         profile: &Profile,
         generation: i64,
         secret_version: Option<&str>,
-    ) -> Option<KeyOwner> {
+    ) -> (Option<KeyOwner>, ServerConfig) {
         if let Some(known) = self.session()
             && known.generation == generation
             && known.secret_version.as_deref() == secret_version
         {
-            return known.key_owner.clone();
+            return (known.key_owner.clone(), known.server_config.clone());
         }
-        if !profile.me {
-            return None;
-        }
+        let owner = if profile.me { self.key_owner(client).await } else { None };
+        let config = if profile.discovery { self.server_config(client).await } else { None };
+        (owner, config.unwrap_or_default())
+    }
+
+    async fn server_config(&self, client: &Client) -> Option<ServerConfig> {
+        self.limiter.acquire(RequestKind::Read, Priority::Write).await;
+        client.server_config(self.deadline()?).await.ok()
+    }
+
+    async fn key_owner(&self, client: &Client) -> Option<KeyOwner> {
         self.limiter.acquire(RequestKind::Read, Priority::Write).await;
         let me = client.me(self.deadline()?).await.ok()?;
         Some(KeyOwner { id: me.id()?.to_owned(), user_name: me.user_name().map(str::to_owned) })
@@ -259,6 +270,19 @@ impl Provisioner {
     /// The instant that no request may outlive: another process may take the Lease then (promise I28).
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.shared.leadership.deadline().filter(|deadline| *deadline > Instant::now())
+    }
+}
+
+/// What the server said of itself, as status shows it.
+fn server_status(config: &ServerConfig, profile: &Profile, owner: Option<&KeyOwner>) -> ServerStatus {
+    let differs = config.differs(profile);
+    ServerStatus {
+        key_owner: owner.map(|owner| owner.id.clone()),
+        patch: config.patch,
+        filter: config.filter,
+        etag: config.etag,
+        max_results: config.max_results.map(i64::from),
+        differs: (!differs.is_empty()).then_some(differs),
     }
 }
 

@@ -62,6 +62,8 @@ struct Inner {
     /// The server of each connection that has one: claims are per server, not per connection.
     servers: HashMap<ConnectionKey, String>,
     claims: HashMap<String, BTreeMap<Claim, BTreeSet<Uid>>>,
+    /// Names whose account a worker is about to make or to take over for an object, until that is recorded.
+    reserved: HashMap<(String, String), Uid>,
     /// Accounts let go in favour of a successor.
     handed_over: BTreeSet<(String, String)>,
 }
@@ -86,6 +88,11 @@ pub fn full_name(user: &ScimUser) -> String {
 /// The object is under deletion.
 pub fn is_deleting(user: &ScimUser) -> bool {
     user.meta().deletion_timestamp.is_some()
+}
+
+/// What was planned for one version of an object holds for the other.
+pub fn same_plan(one: &ScimUser, other: &ScimUser) -> bool {
+    one.meta().generation == other.meta().generation && is_deleting(one) == is_deleting(other)
 }
 
 /// The object carries our finalizer.
@@ -150,6 +157,19 @@ impl Directory {
             user.managed_fields_mut().clear();
         }
         user.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
+    }
+
+    /// Takes in what a write of ours was answered with: as good as a watch event, and sooner. Returns who is to be
+    /// looked at again, the object itself where the answer brought what a person changed meanwhile: the watch event
+    /// that follows is no news any more.
+    pub fn learn(&self, written: ScimUser) -> Vec<Uid> {
+        let uid: Uid = written.uid().unwrap_or_default().into();
+        // With its last finalizer it is gone, and its deletion may have been seen already.
+        if is_deleting(&written) && written.finalizers().is_empty() {
+            return self.remove(&uid);
+        }
+        let changed = self.upsert(written);
+        changed.others.into_iter().chain(changed.fresh.then_some(uid)).collect()
     }
 
     /// The object is gone; returns the others whose claim may stand differently now.
@@ -234,6 +254,19 @@ impl Directory {
         claims.contains_key(&Claim::Name(folded_name.to_owned())) || claims.contains_key(&Claim::Account(id.to_owned()))
     }
 
+    /// Nobody else makes or takes over the account with this userName until [`Self::release`]; false where somebody
+    /// is about to. What was known of its claims must be looked at again.
+    pub fn reserve(&self, server: &str, user_name: &str, uid: &Uid) -> bool {
+        let mut inner = self.write();
+        let holder = inner.reserved.entry((server.to_owned(), fold(user_name))).or_insert_with(|| uid.clone());
+        holder == uid
+    }
+
+    /// What the object has reserved is recorded, or given up.
+    pub fn release(&self, uid: &str) {
+        self.write().reserved.retain(|_, holder| **holder != *uid);
+    }
+
     /// The account is let go in favour of a successor.
     pub fn hand_over(&self, server: &str, id: &str) {
         self.write().handed_over.insert((server.to_owned(), id.to_owned()));
@@ -275,14 +308,17 @@ impl Directory {
             .filter(|other| !is_deleting(other) && fold(&other.spec.user_name) == my_name)
             .find(|other| account(other, server).is_some() || age(other) < age(user))
             .map(|other| full_name(other));
-        let successor = my_account.and_then(|(id, name)| {
+        // Who leaves without a record of its account may have made one, and so may another of that name.
+        let leaves = my_account.map(|(id, name)| (Some(id), name));
+        let leaves = leaves.or_else(|| is_deleting(user).then_some((None, user.spec.user_name.as_str())));
+        let successor = leaves.and_then(|(id, name)| {
             others(Claim::Name(fold(name)))
                 .into_iter()
                 .find(|other| {
                     !is_deleting(other)
                         && fold(&other.spec.user_name) == fold(name)
                         && account(other, server)
-                            .is_none_or(|(other_id, _)| other_id != id && is_leaving(other, server))
+                            .is_none_or(|(other_id, _)| Some(other_id) == id || is_leaving(other, server))
                 })
                 .map(|other| full_name(other))
         });
@@ -301,6 +337,7 @@ impl Directory {
 
 impl Inner {
     fn remove(&mut self, uid: &str) -> Vec<Uid> {
+        self.reserved.retain(|_, holder| **holder != *uid);
         let Some(user) = self.users.remove(uid) else { return Vec::new() };
         let key = (user.namespace().unwrap_or_default(), user.name_any());
         if self.names.get(&key).is_some_and(|known| **known == *uid) {

@@ -4,7 +4,6 @@ use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
-use super::directory::is_deleting;
 use super::{Provisioner, lock};
 use crate::api::{FINALIZER, GROUP, ScimUser, ScimUserStatus, VERSION};
 
@@ -92,15 +91,9 @@ impl Provisioner {
         Err(WriteError::Gone)
     }
 
-    /// The answer to a write is as good as a watch event, and sooner.
+    /// The answer to a write is as good as a watch event.
     fn learn(&self, written: &ScimUser) {
-        // With its last finalizer it is gone, and its deletion may have been seen already.
-        let others = if is_deleting(written) && written.finalizers().is_empty() {
-            self.shared.directory.remove(&written.uid().unwrap_or_default())
-        } else {
-            self.shared.directory.upsert(written.clone()).others
-        };
-        for uid in others {
+        for uid in self.shared.directory.learn(written.clone()) {
             // The receiver lives as long as the controller does.
             let _ = self.shared.reroute.send(uid);
         }

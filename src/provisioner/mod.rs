@@ -13,6 +13,8 @@ mod dispatch;
 mod events;
 mod export;
 mod guarded;
+#[cfg(test)]
+mod histories;
 mod kubernetes;
 pub mod limiter;
 mod memory;

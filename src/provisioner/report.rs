@@ -52,7 +52,7 @@ pub struct Report {
     /// It was said that more windows end within a day than the guard lets go.
     wave_told: bool,
     /// The account that the key belongs to, where the server tells.
-    key_owner: Option<String>,
+    server: Option<ServerStatus>,
     /// Objects that met a method that the server doesn't know.
     unsupported: BTreeSet<String>,
 }
@@ -87,7 +87,7 @@ impl Report {
             key_changed: None,
             warned_days: None,
             wave_told: false,
-            key_owner: None,
+            server: status.server,
             unsupported: BTreeSet::new(),
         }
     }
@@ -173,12 +173,12 @@ impl Report {
     }
 
     /// What a successful test learnt.
-    pub fn learnt(&mut self, expires_at: Option<Timestamp>, key_owner: Option<String>) {
+    pub fn learnt(&mut self, expires_at: Option<Timestamp>, server: ServerStatus) {
         if self.expires_at != expires_at {
             self.warned_days = None;
         }
         self.expires_at = expires_at;
-        self.key_owner = key_owner;
+        self.server = Some(server).filter(|server| *server != ServerStatus::default());
     }
 
     /// An object met a method that the server doesn't know: the connection's trouble once two have (promise I21).
@@ -383,7 +383,7 @@ impl Provisioner {
         status.guards = Some(guarded.guards);
         status.spent_holds = Some(guarded.spent).filter(|spent| !spent.is_empty());
         status.sweep.clone_from(&report.sweep);
-        status.server = report.key_owner.clone().map(|owner| ServerStatus { key_owner: Some(owner) });
+        status.server.clone_from(&report.server);
         status.credentials = Some(CredentialsStatus {
             secret_resource_version: report.secret_version.clone(),
             rejected_since: report.rejected_since.clone(),

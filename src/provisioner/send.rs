@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use super::directory::full_name;
 use super::limiter::{Priority, RequestKind};
 use super::queue::Outcome;
-use super::snapshot::contradiction;
+use super::snapshot::{Known, contradiction};
 use super::worker::{Pass, Stop, own_error_pause};
 use super::{Provisioner, lock};
 use crate::api::{OperationType, Reason, UserState};
@@ -50,9 +50,21 @@ impl Provisioner {
         }
         if lock(&self.memory).missing(uid, Timestamp::now()) {
             lock(&self.snapshot).forget(id);
-            Ok(Account::Absent { fresh: true })
+            Ok(self.namesake(pass).unwrap_or(Account::Absent { fresh: true }))
         } else {
             Ok(Account::Missing)
+        }
+    }
+
+    /// The account that has the userName now, where the bound one is gone: none is created beside it.
+    fn namesake(&self, pass: &Pass) -> Option<Account> {
+        if pass.status.id.is_none() || super::directory::is_deleting(&pass.user) {
+            return None;
+        }
+        let spec = &pass.user.spec;
+        match lock(&self.snapshot).by_identity(&spec.user_name, spec.external_id.as_deref()) {
+            Known::Found(resource) => Some(Account::Found { resource, fresh: false }),
+            _ => None,
         }
     }
 
@@ -95,7 +107,9 @@ impl Provisioner {
 
     /// Sends one operation, after the limiter and the finalizer.
     pub(super) async fn send(&self, pass: &mut Pass, operation: Operation) -> Result<(), Stop> {
-        self.add_finalizer(pass).await?;
+        if !self.add_finalizer(pass).await? {
+            return Ok(());
+        }
         let (kind, priority) = match operation.kind {
             OperationType::Create => (RequestKind::Create, Priority::Write),
             OperationType::Deactivate | OperationType::Delete => (RequestKind::Write, Priority::Removal),

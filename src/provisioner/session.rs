@@ -12,7 +12,7 @@ use crate::api::{
 use crate::plan::guards::{GuardName, Limit, Settings};
 use crate::plan::protect::Protected;
 use crate::plan::{Policy, Repair};
-use crate::scim::{Client, ContentType, MatchBy, Paging, PatchPaths, Profile, WriteMethod};
+use crate::scim::{Client, ContentType, MatchBy, Paging, PatchPaths, Profile, ServerConfig, WriteMethod};
 
 /// What workers need to talk to the server. Replaced as a whole when the connection or its key changes.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct Session {
     pub secret_version: Option<String>,
     /// Whom the key belongs to, where the server tells: id and userName.
     pub key_owner: Option<KeyOwner>,
+    /// What the server says of itself.
+    pub server_config: ServerConfig,
 }
 
 /// Whom a key belongs to.

@@ -10,7 +10,7 @@ use kube::runtime::events::EventType;
 use tracing::{debug, info, warn};
 
 use super::admission::Wanted;
-use super::directory::{connection_of, full_name, has_finalizer, is_deleting};
+use super::directory::{connection_of, full_name, has_finalizer, is_deleting, same_plan};
 use super::kubernetes::WriteError;
 use super::queue::{Outcome, Ticket};
 use super::session::Session;
@@ -19,8 +19,8 @@ use super::windows::AHEAD;
 use super::{Provisioner, Uid, lock};
 use crate::api::{OperationType, Reason, ScimUser, ScimUserStatus, UserState};
 use crate::plan::{
-    Account, Binding, Claims, Facts, Manager, Object, Path, Read, Step, Verdict, WAY_OUT, bound_status, decide,
-    next_window_edge,
+    Account, Binding, Claims, Facts, Manager, Object, Path, Read, Request, Step, Verdict, WAY_OUT, bound_status,
+    decide, next_window_edge,
 };
 use crate::status::{Recorded, record, whole_seconds};
 
@@ -106,16 +106,25 @@ impl Provisioner {
         }
         let recorded = Recorded { answered: requested(&user, &status), ..Recorded::default() };
         let mut pass = Pass { recorded, ..Pass::new(user, status, session) };
+        let outcome = self.carry_through(&mut pass).await;
+        // An account that no status names yet stays reserved: nobody else may take it for unclaimed.
+        if pass.status.id.is_none() || lock(&self.memory).unsaved(&ticket.uid).is_none() {
+            self.shared.directory.release(&ticket.uid);
+        }
+        outcome
+    }
+
+    async fn carry_through(&self, pass: &mut Pass) -> Outcome {
         for _ in 0..MOST_STEPS {
-            match self.step(&mut pass).await {
+            match self.step(pass).await {
                 Ok(None) => {}
                 // What took effect before the pass was broken off is recorded all the same.
                 Err(Stop::Silently(outcome)) if pass.recorded.operation.is_some() => {
-                    return self.settle(&mut pass, &Verdict::default(), outcome).await;
+                    return self.settle(pass, &Verdict::default(), outcome).await;
                 }
                 Ok(Some(outcome)) | Err(Stop::Silently(outcome)) => return outcome,
-                Err(Stop::With(verdict, outcome)) => return self.settle(&mut pass, &verdict, outcome).await,
-                Err(Stop::LetGo(verdict)) => return self.let_go(&mut pass, &verdict).await,
+                Err(Stop::With(verdict, outcome)) => return self.settle(pass, &verdict, outcome).await,
+                Err(Stop::LetGo(verdict)) => return self.let_go(pass, &verdict).await,
             }
         }
         warn!(object = %full_name(&pass.user), "the plan does not converge; it is tried again later");
@@ -130,7 +139,11 @@ impl Provisioner {
             Step::Read(Read::Find) => self.find_account(pass).await?,
             Step::Bind(binding) => {
                 pass.leave = self.ask_leave_to_bind(pass, &binding).await?;
-                self.bind(pass, binding).await?;
+                if self.reserve(pass, &Step::Bind(binding.clone()))? {
+                    self.bind(pass, binding).await?;
+                } else {
+                    pass.leave.clear();
+                }
             }
             Step::Unbind(successor) => {
                 self.ask_leave(pass, Wanted::unbinding(pass)).await?;
@@ -141,7 +154,10 @@ impl Provisioner {
                 if leave.is_empty() || !operation.attributes.iter().all(|path| leave.contains(path)) {
                     self.ask_leave(pass, Wanted::of(&operation)).await?;
                 }
-                self.send(pass, *operation).await?;
+                let creates = matches!(operation.request, Request::Create(_));
+                if !creates || self.reserve(pass, &Step::Send(operation.clone()))? {
+                    self.send(pass, *operation).await?;
+                }
             }
             Step::Settle(verdict) => {
                 if verdict.executed || verdict.reason == Some(Reason::Suspended) {
@@ -232,9 +248,21 @@ impl Provisioner {
         status.and_then(|status| status.id.clone()).map_or_else(|| Manager::Waiting(name.clone()), Manager::Id)
     }
 
+    /// Nobody else makes or takes over the account meanwhile; false where something has changed before that.
+    fn reserve(&self, pass: &Pass, step: &Step) -> Result<bool, Stop> {
+        let uid: Uid = pass.user.uid().unwrap_or_default().into();
+        if !self.shared.directory.reserve(&pass.session.policy.server, &pass.user.spec.user_name, &uid) {
+            return Err(Stop::Silently(Outcome::After(Duration::from_secs(1))));
+        }
+        Ok(self.plan(pass) == *step)
+    }
+
     /// The object takes the account for its own: finalizer first, so that nothing is forgotten.
     async fn bind(&self, pass: &mut Pass, binding: Binding) -> Result<(), Stop> {
-        self.add_finalizer(pass).await?;
+        if !self.add_finalizer(pass).await? {
+            pass.leave.clear();
+            return Ok(());
+        }
         let server = pass.session.policy.server.clone();
         self.shared.directory.taken_over(&server, &binding.id);
         info!(object = %full_name(&pass.user), id = %binding.id, how = ?binding.how, "bound to an account");
@@ -258,16 +286,17 @@ impl Provisioner {
         pass.account = None;
     }
 
-    /// Sets the finalizer where it is missing.
-    pub(super) async fn add_finalizer(&self, pass: &mut Pass) -> Result<(), Stop> {
+    /// Sets the finalizer where it is missing; false where that brought a newer spec, which the plan doesn't know yet.
+    pub(super) async fn add_finalizer(&self, pass: &mut Pass) -> Result<bool, Stop> {
         if has_finalizer(&pass.user) {
-            return Ok(());
+            return Ok(true);
         }
         match self.set_finalizer(&pass.user, true).await {
             Ok(user) => {
+                let known = same_plan(&user, &pass.user);
                 pass.user = Arc::new(user);
                 pass.finalizer_is_new = true;
-                Ok(())
+                Ok(known)
             }
             Err(WriteError::Gone) => Err(Stop::Silently(Outcome::Done)),
             Err(error) => {

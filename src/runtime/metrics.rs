@@ -186,11 +186,21 @@ impl Metrics {
             drop(self.submitted.get_or_create(&Lane::new(connection, lane)));
             self.queue(connection, lane, 0, Duration::ZERO);
         }
-        OUTCOMES.iter().for_each(|name| drop(self.passes.get_or_create(&Outcome::new(connection, name))));
-        OPERATIONS.iter().for_each(|name| drop(self.operations.get_or_create(&Type::new(connection, name))));
-        REASONS.iter().for_each(|name| drop(self.errors.get_or_create(&Reason::new(connection, name))));
-        STATES.iter().for_each(|name| self.users(connection, name, 0));
-        GUARDS.iter().for_each(|name| self.guard(connection, name, 0, 0));
+        for name in OUTCOMES {
+            drop(self.passes.get_or_create(&Outcome::new(connection, name)));
+        }
+        for name in OPERATIONS {
+            drop(self.operations.get_or_create(&Type::new(connection, name)));
+        }
+        for name in REASONS {
+            drop(self.errors.get_or_create(&Reason::new(connection, name)));
+        }
+        for name in STATES {
+            self.users(connection, name, 0);
+        }
+        for name in GUARDS {
+            self.guard(connection, name, 0, 0);
+        }
         self.holds(connection, 0, [0; 4]);
         self.accounts(connection, 0, 0);
         self.connection(connection, false, false, false);

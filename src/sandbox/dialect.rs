@@ -97,6 +97,8 @@ pub(super) struct Dialect {
     pub first_email: bool,
     pub reactivating_put: bool,
     pub obfuscates: bool,
+    /// Who was deleted can never be made again.
+    pub delete_irreversible: bool,
     pub strict_schemas: bool,
 }
 
@@ -137,6 +139,7 @@ pub(super) const GENERIC: Dialect = Dialect {
     first_email: false,
     reactivating_put: false,
     obfuscates: false,
+    delete_irreversible: false,
     strict_schemas: true,
 };
 
@@ -246,6 +249,7 @@ const GITHUB: Dialect = Dialect {
     max_page: 100,
     user_agent: true,
     obfuscates: true,
+    delete_irreversible: true,
     ..GENERIC
 };
 

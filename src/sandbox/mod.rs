@@ -96,6 +96,7 @@ impl Sandbox {
             _ => base.clone(),
         };
         store.first_email = dialect.first_email;
+        store.delete_irreversible = dialect.delete_irreversible;
         if let Some(owner) = &options.owner {
             let body = json!({"userName": owner, "active": true});
             let body = body.as_object().cloned().unwrap_or_default();

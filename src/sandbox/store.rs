@@ -34,6 +34,8 @@ pub(super) struct Store {
     pub location: String,
     /// Accounts are found by their first e-mail as it was at creation.
     pub first_email: bool,
+    /// The names of deleted accounts stay taken.
+    pub delete_irreversible: bool,
 }
 
 impl Table {
@@ -79,6 +81,7 @@ impl Store {
             random: StdRng::seed_from_u64(seed),
             location: String::new(),
             first_email: false,
+            delete_irreversible: false,
         }
     }
 
@@ -114,6 +117,10 @@ impl Store {
         for (_, key) in keys(collection, body, self.first_email).into_iter().filter(|(found, _)| *found == index) {
             let others = self.table(collection).indexed(index, &key);
             if others.is_some_and(|set| set.iter().any(|seq| Some(*seq) != by)) {
+                return Err(Fail::taken(name, &key));
+            }
+            let was = |gone: &Record| keys(collection, &gone.body, self.first_email).contains(&(index, key.clone()));
+            if self.delete_irreversible && self.table(collection).gone.iter().any(was) {
                 return Err(Fail::taken(name, &key));
             }
         }

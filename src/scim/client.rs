@@ -14,6 +14,7 @@ use url::Url;
 
 use super::answer::{Answer, Body};
 use super::auth::Credentials;
+use super::discovery::ServerConfig;
 use super::error::{Class, Error};
 use super::filter;
 use super::host::is_link_local;
@@ -191,15 +192,29 @@ impl Client {
 
     /// Whom the key belongs to, RFC 7644 §3.11; a redirect to the account is not followed.
     pub async fn me(&self, deadline: Instant) -> Result<Resource, Error> {
-        let mut url = self.base.clone();
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().push("Me");
-        }
-        let answer = self.send(Method::GET, Kind::Users, url, None, None, deadline).await?;
+        let answer = self.only("Me", deadline).await?;
         match answer.body()? {
             Body::Object(map) if map.get("id").is_some_and(Value::is_string) => Ok(Resource(map)),
             _ => Err(answer.error(Class::NotScim, Some("but the body isn't a resource with an id"))),
         }
+    }
+
+    /// What the server says of itself, RFC 7644 §4; many have nothing there.
+    pub async fn server_config(&self, deadline: Instant) -> Result<ServerConfig, Error> {
+        let answer = self.only("ServiceProviderConfig", deadline).await?;
+        match answer.body()? {
+            Body::Object(map) => Ok(ServerConfig::read(&Resource(map))),
+            Body::Empty | Body::EmptyObject => Err(answer.error(Class::NotScim, Some("with nothing in it"))),
+        }
+    }
+
+    /// Asks for something of which there is one only.
+    async fn only(&self, name: &str, deadline: Instant) -> Result<Answer, Error> {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push(name);
+        }
+        self.send(Method::GET, Kind::Users, url, None, None, deadline).await
     }
 
     /// The resources whose attribute equals the value, each hit checked against what was asked.

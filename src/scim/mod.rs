@@ -5,6 +5,7 @@
 mod answer;
 mod auth;
 mod client;
+mod discovery;
 mod error;
 mod filter;
 mod host;
@@ -16,6 +17,7 @@ mod resource;
 
 pub use auth::Credentials;
 pub use client::{Client, ClientConfig, ConfigError, Kind, Observer, Page, Written};
+pub use discovery::ServerConfig;
 pub use error::{Class, Error};
 pub use host::{forbidden_host, is_loopback_http};
 pub use paging::Start;

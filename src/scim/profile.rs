@@ -120,6 +120,8 @@ pub struct Profile {
     pub pace: &'static [Pace],
     /// How many accounts may be created within so many seconds, where the connection doesn't say.
     pub creates: Option<(u32, u32)>,
+    /// The server may say at `/ServiceProviderConfig` what it can do.
+    pub discovery: bool,
 }
 
 /// What any server stands.
@@ -151,6 +153,7 @@ impl Profile {
             owner_ends_key: false,
             pace: USUAL_PACE,
             creates: None,
+            discovery: true,
         }
     }
 
@@ -166,6 +169,7 @@ impl Profile {
             page_size: 50,
             content_type: ContentType::Json,
             me: false,
+            discovery: false,
             ..Self::generic()
         }
     }

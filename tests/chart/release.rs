@@ -4,8 +4,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::kit::{Place, user};
-use crate::support::{ControlPlane, Helm, Operator, chart, scratch};
+use crate::kit::{PATIENCE, Place, user};
+use crate::support::{ControlPlane, Helm, Operator, chart, eventually, scratch};
 
 const RELEASE: &str = "scim-operator";
 
@@ -23,6 +23,8 @@ async fn a_release_lives_and_nobodys_account_notices() {
     cluster.kubectl_ok(&["label", "namespace", &namespace, "pod-security.kubernetes.io/enforce=restricted"]);
     let helm = Helm::admin(cluster.admin_kubeconfig(), &namespace);
 
+    let early = an_operator_waits_for_its_kinds(cluster).await;
+
     // The one before: the same chart under an older version.
     let packages = scratch().join("data/packages").to_string_lossy().into_owned();
     helm.ok(&["package", &chart(), "--version=0.0.9", "--app-version=0.0.9", "--destination", &packages]);
@@ -33,6 +35,8 @@ async fn a_release_lives_and_nobodys_account_notices() {
     assert!(notes.contains("Run the same command once more"), "{notes}");
     assert!(notes.contains("helm uninstall touches nobody's account"), "{notes}");
     cluster.kubectl_ok(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "scimusers.scim-operator.dev"]);
+    eventually(PATIENCE, "the early one is ready", async || probe(&early, "/readyz").await).await;
+    assert_eq!(early.terminate().code(), Some(0));
     the_pods_are_admitted(cluster, &helm, &namespace);
 
     let operator = start(cluster, &namespace);
@@ -74,6 +78,27 @@ async fn a_release_lives_and_nobodys_account_notices() {
     assert_eq!(operator.terminate().code(), Some(0));
 }
 
+/// Started before the CRDs are there: one line, and no end.
+async fn an_operator_waits_for_its_kinds(cluster: &ControlPlane) -> Operator {
+    let operator = Operator::start(cluster.admin_kubeconfig(), &cluster.namespace().await);
+    eventually(PATIENCE, "it says what it waits for", async || {
+        operator.log().contains("waiting for the CRDs").then_some(())
+    })
+    .await;
+    let said = probe(&operator, "/readyz").await.expect_err("it can't be ready");
+    assert!(said.contains("503"), "{said}");
+    probe(&operator, "/livez").await.expect("it lives");
+    assert_eq!(operator.log().matches("waiting for the CRDs").count(), 1, "{}", operator.log());
+    operator
+}
+
+/// `scim-operator probe`, as the test pod runs it.
+async fn probe(operator: &Operator, path: &str) -> Result<(), String> {
+    let url = format!("http://{}{path}", operator.address().await);
+    let asked = Command::new(env!("CARGO_BIN_EXE_scim-operator")).args(["probe", &url]).output().unwrap();
+    if asked.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&asked.stderr).into_owned()) }
+}
+
 async fn everybody_is_there(place: &Place, people: &[(&str, &str)]) {
     for (name, id) in people {
         let object = place.get(name).await.expect("the object stays");
@@ -112,9 +137,7 @@ async fn the_test_pod_passes(helm: &Helm, operator: &Operator) {
     let address = format!("http://{}", operator.address().await);
     let args: Vec<String> = args.iter().map(|arg| arg.as_str().unwrap().replace(&service, &address)).collect();
     assert!(args.contains(&format!("{address}/readyz")), "{args:?}");
-    let probe = |args: Vec<String>| Command::new(env!("CARGO_BIN_EXE_scim-operator")).args(args).output().unwrap();
-    let passed = probe(args);
+    let passed = Command::new(env!("CARGO_BIN_EXE_scim-operator")).args(args).output().unwrap();
     assert!(passed.status.success(), "{passed:?}");
-    let failed = probe(vec!["probe".into(), format!("{address}/nothing-here")]);
-    assert!(!failed.status.success(), "{failed:?}");
+    probe(operator, "/nothing-here").await.expect_err("404 is not good");
 }

@@ -6,11 +6,12 @@ use crate::elsewhere::held;
 use crate::kit::{PATIENCE, Place, condition};
 use crate::support::{Front, Sandbox, Scim2Server, Tenant, eventually, scratch};
 
-/// The methods of what came through, without sweeps.
+/// The methods of what came through about accounts, without sweeps and tests of the connection.
 fn methods(front: &Front) -> Vec<String> {
-    let seen = front.take();
-    let swept = |query: &str| query.contains("startIndex") && !query.contains("filter");
-    seen.into_iter().filter(|request| !swept(&request.query)).map(|request| request.method).collect()
+    let listed = |query: &str| query.contains("startIndex") && !query.contains("filter");
+    let of_server = |path: &str| path.ends_with("/Me") || path.ends_with("/ServiceProviderConfig");
+    let seen = front.take().into_iter().filter(|request| !listed(&request.query) && !of_server(&request.path));
+    seen.map(|request| request.method).collect()
 }
 
 async fn shown(tenant: &Tenant, id: &str) -> Value {
@@ -102,8 +103,16 @@ async fn i02_scim2_server_without_patch_and_with_two_on_a_page() {
     place.user("grace", json!({"title": "Admiral"}));
     let refused = place.is("grace", "False", "NotSupported").await;
     assert!(condition(&refused, "Ready")["message"].to_string().contains("writeUsers"), "{refused}");
+    let said = place.get_connection().await["status"]["server"].clone();
+    assert_eq!((&said["patch"], &said["filter"], &said["maxResults"]), (&json!(false), &json!(true), &json!(2)));
+    assert!(said["differs"].to_string().contains("spec.dialect.writeUsers to Put"), "{said}");
     place.patch_connection(json!({"dialect": {"writeUsers": "Put"}}));
     assert_eq!(place.synced("grace").await, grace);
+    eventually(PATIENCE, "no difference", async || {
+        let said = place.get_connection().await["status"]["server"].clone();
+        if said["differs"] == Value::Null { Ok(()) } else { Err(said) }
+    })
+    .await;
 
     a_life(&place, &tenant, &front, &["GET", "PUT"]).await;
 

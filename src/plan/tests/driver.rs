@@ -59,6 +59,8 @@ pub struct World {
     pub claims: Claims,
     /// What a sweep saw is known when a pass begins.
     pub snapshot: bool,
+    /// A bound account that isn't there was looked for only once.
+    pub looked_once: bool,
 }
 
 impl World {
@@ -75,6 +77,7 @@ impl World {
             requested: false,
             claims: Claims::default(),
             snapshot: true,
+            looked_once: false,
         }
     }
 
@@ -101,10 +104,39 @@ impl World {
             None => self.server.find(&self.spec.user_name, self.spec.external_id.as_deref()),
         };
         match found.len() {
+            0 if self.looked_once && self.status.id.is_some() => Account::Missing,
             0 => Account::Absent { fresh },
             1 => Account::Found { resource: found.remove(0), fresh },
             _ => Account::Contradictory("two accounts".into()),
         }
+    }
+
+    /// The next step, as if a pass had come upon this account.
+    pub fn decide_on(&self, account: Account) -> Step {
+        self.decide(account, &BTreeSet::new())
+    }
+
+    fn decide(&self, account: Account, written: &BTreeSet<Path>) -> Step {
+        decide(&Facts {
+            object: Object {
+                spec: &self.spec,
+                status: &self.status,
+                generation: self.generation,
+                deleting: self.deleting,
+                has_finalizer: self.finalizer,
+                release: self.release,
+                remote_id: None,
+                requested: self.requested,
+            },
+            policy: &self.policy,
+            account,
+            claims: self.claims.clone(),
+            manager: Manager::None,
+            written,
+            contested: &BTreeSet::new(),
+            now: Timestamp::UNIX_EPOCH,
+            clock_trusted: true,
+        })
     }
 
     /// One pass; the status goes through JSON as it does on its way to the API server.
@@ -113,27 +145,7 @@ impl World {
         let mut account = if self.snapshot { self.look(false) } else { Account::Unknown };
         let (mut written, mut recorded, mut sent) = (BTreeSet::new(), Recorded::default(), Vec::new());
         for _ in 0..12 {
-            let facts = Facts {
-                object: Object {
-                    spec: &self.spec,
-                    status: &self.status,
-                    generation: self.generation,
-                    deleting: self.deleting,
-                    has_finalizer: self.finalizer,
-                    release: self.release,
-                    remote_id: None,
-                    requested: self.requested,
-                },
-                policy: &self.policy,
-                account: account.clone(),
-                claims: self.claims.clone(),
-                manager: Manager::None,
-                written: &written,
-                contested: &BTreeSet::new(),
-                now,
-                clock_trusted: true,
-            };
-            match decide(&facts) {
+            match self.decide(account.clone(), &written) {
                 Step::Read(Read::Get(_) | Read::Find) => account = self.look(true),
                 Step::Bind(binding) => {
                     self.finalizer = true;

@@ -7,7 +7,7 @@ use super::driver::{World, spec};
 use super::merging::{converged, profiles, specs};
 use crate::api::{AdoptionPolicy, DeletionPolicy, OperationType, Reason, ScimUserStatus, UserState};
 use crate::plan::protect::Protected;
-use crate::plan::{Holder, Path};
+use crate::plan::{Account, Holder, Path, Step};
 
 fn account(world: &mut World, json: &serde_json::Value) {
     let id = json["id"].as_str().unwrap().to_owned();
@@ -174,4 +174,40 @@ fn i06_what_was_owned_at_another_server_is_not_removed_here() {
     assert!(world.pass().sent.is_empty(), "a title was never declared at this server");
     assert_eq!(world.status.id.as_deref(), Some("id-9"));
     assert_eq!(world.shown()["title"], "theirs");
+}
+
+#[test]
+fn i30_one_look_at_an_account_known_to_be_gone_is_no_news() {
+    for active in [None, Some(false)] {
+        let mut world = ada();
+        world.pass();
+        world.declare(crate::api::ScimUserSpec { active, ..world.spec.clone() });
+        world.pass();
+        world.server.accounts.clear();
+        world.pass();
+        let known = world.status.clone();
+        // After a restart nobody remembers that it was looked for before.
+        world.looked_once = true;
+        assert!(world.pass().sent.is_empty());
+        assert_eq!(world.status, known);
+    }
+}
+
+#[test]
+fn i06_a_bound_object_takes_no_other_account_for_its_own() {
+    let mut world = ada();
+    world.pass();
+    world.policy.repair.deleted = true;
+    let other = json!({"id": "id-9", "userName": "ada", "active": true});
+    let found = Account::Found { resource: crate::scim::Resource(other.as_object().unwrap().clone()), fresh: true };
+    let Step::Bind(binding) = world.decide_on(found.clone()) else { panic!("bound like any other") };
+    assert_eq!((binding.id.as_str(), binding.how), ("id-9", OperationType::Adopt));
+    let then = crate::plan::bound_status(&world.status, &binding, "here", jiff::Timestamp::UNIX_EPOCH);
+    assert_eq!(then.managed_attributes, None, "what was owned there is not owned here");
+    world.policy.adoption = AdoptionPolicy::Refuse;
+    let Step::Settle(verdict) = world.decide_on(found.clone()) else { panic!("not adopted against the policy") };
+    assert_eq!(verdict.reason, Some(Reason::AdoptionRefused));
+    world.policy.repair.deleted = false;
+    let Step::Settle(verdict) = world.decide_on(found) else { panic!("not replaced unasked") };
+    assert_eq!(verdict.reason, Some(Reason::DeletedAtServer));
 }

@@ -21,6 +21,11 @@ pub struct Server {
 impl Server {
     /// Applies a request; the answer shows the account unless the server is silent.
     pub fn apply(&mut self, request: &Request) -> Option<Resource> {
+        self.try_apply(request).expect("a request that the server takes")
+    }
+
+    /// The same where a request may not fit what is there: then nothing changes, and the reason comes back.
+    pub fn try_apply(&mut self, request: &Request) -> Result<Option<Resource>, String> {
         let id = match request {
             Request::Create(body) => {
                 self.next_id += 1;
@@ -31,25 +36,26 @@ impl Server {
                 id
             }
             Request::Patch { id, operations } => {
-                let account = self.accounts.get_mut(id).expect("only accounts that are there are written");
+                let account = self.accounts.get_mut(id).ok_or("only accounts that are there are written")?;
+                let mut changed = account.clone();
                 for operation in operations {
-                    patch(account, operation);
+                    patch(&mut changed, operation)?;
                 }
+                *account = changed;
                 id.clone()
             }
             Request::Put { id, body, .. } => {
-                assert!(self.accounts.contains_key(id), "only accounts that are there are written");
-                self.accounts.insert(id.clone(), body.clone());
+                *self.accounts.get_mut(id).ok_or("only accounts that are there are written")? = body.clone();
                 id.clone()
             }
             Request::Delete { id } => {
-                self.accounts.remove(id).expect("only accounts that are there are deleted");
-                return None;
+                self.accounts.remove(id).ok_or("only accounts that are there are deleted")?;
+                return Ok(None);
             }
         };
-        let account = self.accounts.get_mut(&id)?;
+        let account = self.accounts.get_mut(&id).ok_or("it was there a moment ago")?;
         account.retain(|name, _| !self.drops.contains(&name.as_str()));
-        (!self.silent || matches!(request, Request::Create(_))).then(|| Resource(account.clone()))
+        Ok((!self.silent || matches!(request, Request::Create(_))).then(|| Resource(account.clone())))
     }
 
     /// The account with this id.
@@ -69,11 +75,10 @@ impl Server {
 }
 
 /// One operation on one account.
-fn patch(account: &mut Attributes, operation: &PatchOperation) {
+fn patch(account: &mut Attributes, operation: &PatchOperation) -> Result<(), String> {
     let path = operation.path.as_deref().expect("the planner always names a path");
     if let Some((list, filter)) = path.split_once('[') {
-        entries(account, list, filter.strip_suffix(']').expect("a filter is closed"), operation);
-        return;
+        return entries(account, list, filter.strip_suffix(']').expect("a filter is closed"), operation);
     }
     let (schema, rest) = match path.rsplit_once(':') {
         Some((schema, rest)) => (Some(schema), rest),
@@ -107,6 +112,7 @@ fn patch(account: &mut Attributes, operation: &PatchOperation) {
         }
         (_, None) => panic!("add and replace need a value"),
     }
+    Ok(())
 }
 
 /// RFC 7644 §3.5.2.1: a new primary takes the mark from the old one.
@@ -120,7 +126,7 @@ fn demote(holder: &mut Attributes, name: &str, more: &[Value]) {
 }
 
 /// An operation on the entries that a filter names.
-fn entries(account: &mut Attributes, list: &str, filter: &str, operation: &PatchOperation) {
+fn entries(account: &mut Attributes, list: &str, filter: &str, operation: &PatchOperation) -> Result<(), String> {
     let (kind, value) = match filter.split_once(" and value eq ") {
         Some((kind, value)) => (kind, Some(literal(value))),
         None => (filter, None),
@@ -129,14 +135,16 @@ fn entries(account: &mut Attributes, list: &str, filter: &str, operation: &Patch
     if let Some(new) = operation.value.as_ref().filter(|_| operation.op == Op::Replace) {
         demote(account, list, std::slice::from_ref(new));
     }
-    let Some(Value::Array(entries)) = account.get_mut(list) else { panic!("noTarget: {list}") };
+    let Some(Value::Array(entries)) = account.get_mut(list) else { return Err(format!("noTarget: {list}")) };
     let text = |entry: &Value, name: &str| entry.get(name).and_then(Value::as_str).map(fold);
     // What has no type equals no type, the empty one included.
     let named = |entry: &Value| {
         text(entry, "type") == Some(fold(&kind))
             && value.as_ref().is_none_or(|value| text(entry, "value") == Some(fold(value)))
     };
-    assert!(entries.iter().any(named), "noTarget: {list}[{filter}]");
+    if !entries.iter().any(named) {
+        return Err(format!("noTarget: {list}[{filter}]"));
+    }
     match (operation.op, &operation.value) {
         (Op::Remove, _) => entries.retain(|entry| !named(entry)),
         (Op::Replace, Some(new)) => {
@@ -146,6 +154,7 @@ fn entries(account: &mut Attributes, list: &str, filter: &str, operation: &Patch
         }
         _ => panic!("the planner only replaces and removes entries by filter"),
     }
+    Ok(())
 }
 
 fn literal(text: &str) -> String {

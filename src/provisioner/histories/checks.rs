@@ -1,0 +1,348 @@
+//! What must hold at every step of a history.
+
+use super::pass::{Pass, reason_of};
+use super::setup::{PROTECTED, SERVER};
+use super::site::{Answer, is_active, name_of};
+use super::world::World;
+use crate::api::{DeletionPolicy, OperationType, ScimUser};
+use crate::plan::guards::{Admission, GuardName};
+use crate::plan::{Account, Declared, Operation, Request, Step, Verdict};
+use crate::provisioner::directory::{full_name, has_finalizer, is_deleting};
+use crate::scim::{Attributes, fold};
+
+impl World {
+    /// The deletion policy that is in force for an object.
+    fn deletion(&self, user: &ScimUser) -> DeletionPolicy {
+        match (self.policy.deletion, user.spec.deletion_policy) {
+            (_, Some(DeletionPolicy::Retain)) | (DeletionPolicy::Retain, _) => DeletionPolicy::Retain,
+            (DeletionPolicy::Deactivate, _) | (_, Some(DeletionPolicy::Deactivate)) => DeletionPolicy::Deactivate,
+            _ => DeletionPolicy::Delete,
+        }
+    }
+
+    pub fn declared(&self, user: &ScimUser) -> Declared {
+        Declared::new(&user.spec, None, &self.policy.profile, self.time())
+    }
+
+    /// What is decided must have been declared, as far as the operator has heard.
+    pub fn check_step(&mut self, pass: &mut Pass, step: &Step) {
+        let Step::Send(operation) = step else { return };
+        pass.informed = self.rests_on(pass);
+        let user = &pass.user;
+        let leaves = is_deleting(user) && !user.wants_release();
+        let declared = match operation.kind {
+            OperationType::Deactivate => {
+                (leaves && self.deletion(user) == DeletionPolicy::Deactivate)
+                    || (!is_deleting(user) && self.declared(user).active == Some(false))
+            }
+            OperationType::Delete => leaves && self.deletion(user) == DeletionPolicy::Delete,
+            _ => true,
+        };
+        if !declared {
+            self.complain(format!("i10: {} was not declared: {:?}", full_name(&pass.user), operation.kind));
+        }
+        if leaves && let Some(successor) = self.heir(pass) {
+            self.complain(format!("i08: an account goes although {successor} claims it"));
+        }
+    }
+
+    /// Another object, known to the operator and not leaving, that would take over the account.
+    fn heir(&self, pass: &Pass) -> Option<String> {
+        let name = fold(pass.status.user_name.as_deref()?);
+        let claims = |other: &ScimUser| {
+            let status = other.status.clone().unwrap_or_default();
+            let keeps = status.user_name.as_deref().is_some_and(|own| fold(own) == fold(&other.spec.user_name));
+            other.metadata.uid.as_deref() != Some(&*pass.ticket.uid)
+                && !is_deleting(other)
+                && fold(&other.spec.user_name) == name
+                && (status.id.is_none() || (status.id != pass.status.id && !keeps))
+        };
+        let all = self.operator.directory.all();
+        all.iter().find(|other| claims(other)).map(|other| full_name(other))
+    }
+
+    /// The version of the account that the plan rests on, if that is the newest.
+    fn rests_on(&self, pass: &Pass) -> Option<String> {
+        let account = pass.account.clone().unwrap_or_else(|| self.known(pass));
+        let Account::Found { resource, .. } = account else { return None };
+        let newest = self.site.get(resource.id()?)?;
+        (newest.version() == resource.version()).then(|| newest.version().map(str::to_owned))?
+    }
+
+    /// No guard lets more through than its limit, but what a person let go.
+    pub fn check_admission(
+        &mut self,
+        pass: &mut Pass,
+        kind: OperationType,
+        guard: Option<GuardName>,
+        admission: &Admission,
+    ) {
+        let uid = pass.ticket.uid.to_string();
+        pass.admitted = None;
+        match admission {
+            Admission::Go => {}
+            Admission::Held { .. } => {
+                self.operator.held.insert(uid);
+                return;
+            }
+            _ => {
+                self.operator.held.remove(&uid);
+                return;
+            }
+        }
+        let done = self.book.done.get(&uid).copied().unwrap_or_default();
+        let key = format!("{uid} {} {kind:?} {done}", pass.generation());
+        let was_held = self.operator.held.remove(&uid);
+        if was_held && (guard.is_some() || self.settings.plan) {
+            if self.cluster.approved.is_none() {
+                self.complain(format!("i13: {key} was held and went without an approval"));
+            }
+            self.book.approved.insert(key);
+            return;
+        }
+        if self.book.approved.contains(&key) {
+            return;
+        }
+        if self.settings.plan {
+            self.complain(format!("i13: {key} went under mode: Plan"));
+        }
+        pass.admitted = guard.map(|guard| (guard, self.now, key));
+    }
+
+    /// What got leave is sent: no window has more of it than the limit.
+    fn count(&mut self, guard: GuardName, at: i64, key: &str) {
+        let window = i64::try_from(self.setup.window * 1000).unwrap_or(i64::MAX);
+        let let_go = self.book.let_go.entry(guard).or_default();
+        let_go.retain(|(_, known)| known != key);
+        let_go.push((at, key.to_owned()));
+        let within = |end: i64| let_go.iter().filter(|(at, _)| *at > end - window && *at <= end).count();
+        let gone = let_go.iter().map(|(end, _)| within(*end)).max().unwrap_or_default();
+        let limit = self.settings.limits.get(&guard).map_or(u64::MAX, |limit| limit.of(0));
+        if gone as u64 > limit {
+            self.complain(format!("i13: {gone} {} within a window that allows {limit}", guard.as_str()));
+        }
+    }
+
+    /// The server carries it out, and what it did is looked at.
+    pub fn carry_out(&mut self, pass: &Pass, operation: &Operation) -> Answer {
+        if let Some((guard, at, key)) = &pass.admitted {
+            self.count(*guard, *at, key);
+        }
+        let uid = pass.ticket.uid.to_string();
+        match self.cluster.objects.get(&uid) {
+            None => self.complain("i28: something is sent for an object that is gone"),
+            Some(user) if !has_finalizer(user) => self.complain("i07: something is sent before the finalizer is set"),
+            Some(_) => {}
+        }
+        let target = match &operation.request {
+            Request::Create(_) => None,
+            Request::Patch { id, .. } | Request::Put { id, .. } | Request::Delete { id } => Some(id.clone()),
+        };
+        let before = target.as_ref().and_then(|id| self.site.get(id));
+        let answer = self.site.apply(&operation.request);
+        let after = target.as_ref().and_then(|id| self.site.get(id));
+        // What the server refuses is asked again, later and later (promise I21).
+        let accepted = matches!(answer, Answer::Shown(_) | Answer::Done);
+        self.book.writes += u64::from(accepted);
+        self.say(|| format!("  server: {:?}", operation.request));
+        if let (None, Answer::Shown(made)) = (&target, &answer) {
+            let id = made.id().unwrap_or_default().to_owned();
+            self.check_creation(&uid, &id);
+        }
+        if let (Some(id), Some(before)) = (target, before) {
+            let after = after.map(|after| after.0);
+            self.check_change(pass, operation, &id, (&before.0, after.as_ref()), accepted);
+        }
+        answer
+    }
+
+    fn check_creation(&mut self, uid: &str, id: &str) {
+        let earlier = self.book.made.get(uid).into_iter().flatten();
+        let bound = |other: &&String| self.cluster.objects.values().any(|user| id_of(user) == Some(other.as_str()));
+        let left = earlier
+            .filter(|other| self.site.get(other).is_some() && !self.book.excused.contains(*other))
+            .find(|other| !bound(other) || self.cluster.objects.get(uid).and_then(id_of) == Some(other.as_str()));
+        if let Some(other) = left.filter(|_| self.setup.unique).cloned()
+            && !self.book.denied.contains(&other)
+        {
+            self.complain(format!("i07: {uid} gets a second account, {id} beside {other}"));
+        }
+        if self.book.renamed.contains(uid) && self.cluster.objects.get(uid).and_then(id_of).is_none() {
+            self.book.excused.insert(id.to_owned());
+        }
+        self.book.ours.insert(id.to_owned());
+        self.book.made.entry(uid.to_owned()).or_default().push(id.to_owned());
+    }
+
+    fn check_change(
+        &mut self,
+        pass: &Pass,
+        operation: &Operation,
+        id: &str,
+        (before, after): (&Attributes, Option<&Attributes>),
+        accepted: bool,
+    ) {
+        let uid = pass.ticket.uid.to_string();
+        let removal = is_active(before) && after.is_none_or(|after| !is_active(after));
+        let renamed = after.is_some_and(|after| name_of(after) != name_of(before));
+        if removal || after.is_none() {
+            if !matches!(operation.kind, OperationType::Deactivate | OperationType::Delete) {
+                self.complain(format!("i10: {:?} takes access away", operation.kind));
+            }
+            let holder = self.cluster.objects.values().find(|user| {
+                id_of(user) == Some(id) && user.metadata.uid.as_deref() != Some(&uid) && !is_deleting(user)
+            });
+            if let Some(holder) = holder.map(full_name) {
+                self.complain(format!("i08: an account that {holder} holds is taken away"));
+            }
+        }
+        if !removal && !is_active(before) && after.is_some_and(is_active) {
+            if operation.kind != OperationType::Reactivate {
+                self.complain(format!("i22: {:?} gives access back", operation.kind));
+            }
+            self.site.deactivated_by_hand.remove(id);
+        }
+        if self.setup.protected && name_of(before) == PROTECTED && (removal || after.is_none() || renamed) {
+            self.complain("i14: a protected account is touched");
+        }
+        let own = self.cluster.objects.get(&uid).and_then(id_of) == Some(id);
+        if renamed && !own && !self.book.made.get(&uid).is_some_and(|made| made.iter().any(|made| made == id)) {
+            self.complain("i06: a first binding renames");
+        }
+        let unchanged = accepted && after == Some(before);
+        let known = before.get("meta").and_then(|meta| meta.get("version")?.as_str());
+        if unchanged && !self.setup.drops && pass.informed.is_some() && pass.informed.as_deref() == known {
+            let request = &operation.request;
+            self.complain(format!("i01: {:?} changes nothing: {request:?}", operation.kind));
+        }
+    }
+
+    /// No two objects are bound to one account.
+    pub fn check_owners(&mut self) {
+        let mut owners = std::collections::BTreeMap::new();
+        let mut twice = None;
+        for user in self.cluster.objects.values() {
+            let Some(id) = id_of(user) else { continue };
+            if let Some(other) = owners.insert(id.to_owned(), full_name(user)) {
+                twice = Some(format!("i08: {other} and {} are bound to {id}", full_name(user)));
+            }
+        }
+        if let Some(twice) = twice {
+            self.complain(twice);
+        }
+    }
+
+    /// The object goes, and its account may stay as it is.
+    pub fn may_stay(&self, pass: &Pass, verdict: &Verdict) -> bool {
+        let user = &pass.user;
+        let protected = self.setup.protected
+            && [Some(&user.spec.user_name), pass.status.user_name.as_ref()]
+                .into_iter()
+                .flatten()
+                .any(|name| fold(name) == PROTECTED);
+        verdict.message.starts_with("handed over")
+            || user.wants_release()
+            || self.deletion(user) == DeletionPolicy::Retain
+            || protected
+    }
+
+    /// When everything has calmed down, the server shows what is declared.
+    pub fn check_end(&mut self) {
+        for user in self.cluster.objects.values().cloned().collect::<Vec<_>>() {
+            if let Err(why) = self.check_object(&user) {
+                let status = user.status.clone().unwrap_or_default();
+                let account = status.id.as_deref().and_then(|id| self.site.get(id));
+                let spec = serde_json::to_string(&user.spec).unwrap_or_default();
+                self.complain(format!(
+                    "{} {why}: {spec} {:?} {:?} {account:?}",
+                    full_name(&user),
+                    reason_of(&status),
+                    status.id
+                ));
+            }
+        }
+        self.check_orphans();
+    }
+
+    fn check_object(&self, user: &ScimUser) -> Result<(), &'static str> {
+        let status = user.status.clone().unwrap_or_default();
+        let reason = reason_of(&status);
+        if reason == "Held" {
+            return Ok(());
+        }
+        if is_deleting(user) {
+            return Err("i15: is still being deleted");
+        }
+        let declared = self.declared(user);
+        let name = fold(&user.spec.user_name);
+        let rivals = self.cluster.objects.values().any(|other| {
+            other.metadata.uid != user.metadata.uid
+                && (fold(&other.spec.user_name) == name
+                    || other
+                        .status
+                        .as_ref()
+                        .is_some_and(|status| status.user_name.as_deref().map(fold).as_ref() == Some(&name)))
+        });
+        let fitting = self.site.find(&user.spec.user_name, user.spec.external_id.as_deref(), false);
+        let Some(id) = &status.id else {
+            let one = fitting.len() == 1 && name_of(&fitting[0].0) == name;
+            return match reason {
+                "Conflict" if rivals || (!one && !fitting.is_empty()) => Ok(()),
+                "AdoptionRefused" if one => Ok(()),
+                _ if declared.active == Some(false) && fitting.is_empty() => Ok(()),
+                _ => Err("i07: has no account"),
+            };
+        };
+        let Some(account) = self.site.get(id) else {
+            let left = reason == "DeletedAtServer" && !self.policy.repair.deleted;
+            let by_hand = self.site.deleted_by_hand.contains(id);
+            return if by_hand && (left || declared.active == Some(false)) {
+                Ok(())
+            } else {
+                Err("i09: its account is gone")
+            };
+        };
+        let active = is_active(&account.0);
+        let conflict = reason == "Conflict" && (rivals || fitting.iter().any(|other| other.id() != Some(id)));
+        if conflict || reason == "Protected" {
+            return Ok(());
+        }
+        let left = reason == "DeactivatedAtServer" && !self.policy.repair.deactivated;
+        let by_hand = self.site.deactivated_by_hand.contains(id);
+        match declared.active {
+            Some(false) if active => return Err("i15: is active"),
+            Some(true) if !(active || left && by_hand) => return Err("i16: is inactive"),
+            _ => {}
+        }
+        if !active || reason == "Contested" || (reason == "Drifted" && !self.policy.repair.attributes) {
+            return Ok(());
+        }
+        let lost = |path: &crate::plan::Path| self.setup.drops && path.name() == "title";
+        let differs = declared
+            .attributes
+            .iter()
+            .any(|(path, value)| !lost(path) && !crate::plan::says_the_same(path, value, path.read(&account)));
+        if differs { Err("i03: its attributes differ") } else { Ok(()) }
+    }
+
+    /// What was ours and is declared no more has no access left.
+    fn check_orphans(&mut self) {
+        let kept = |id: &str, name: &str| {
+            self.cluster.objects.values().any(|user| id_of(user) == Some(id) || fold(&user.spec.user_name) == name)
+        };
+        let excused = |id: &str| {
+            let book = &self.book;
+            book.excused.contains(id) || book.denied.contains(id) || self.site.activated_by_hand.contains(id)
+        };
+        let left = self.site.server.accounts.iter().find(|(id, account)| {
+            is_active(account) && self.book.ours.contains(*id) && !kept(id, &name_of(account)) && !excused(id)
+        });
+        if let Some(id) = left.map(|(id, _)| id.clone()) {
+            self.complain(format!("i15: {id} of {SERVER} is active, and no object declares it"));
+        }
+    }
+}
+
+fn id_of(user: &ScimUser) -> Option<&str> {
+    user.status.as_ref()?.id.as_deref()
+}

@@ -1,0 +1,124 @@
+//! The API server of a history: objects, finalizers, status, and events that arrive late.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
+
+use crate::api::{FINALIZER, ScimUser, ScimUserSpec, ScimUserStatus};
+use crate::plan::guards::Remembered;
+use crate::provisioner::directory::{has_finalizer, is_deleting};
+
+/// What a watch brings.
+#[derive(Clone, Debug)]
+pub enum News {
+    Applied(Box<ScimUser>),
+    Deleted(String),
+}
+
+/// The API server.
+#[derive(Debug, Default)]
+pub struct Cluster {
+    pub objects: BTreeMap<String, ScimUser>,
+    pub news: VecDeque<News>,
+    /// What the connection's status has.
+    pub remembered: Remembered,
+    pub approved: Option<String>,
+    pub rejected: Option<String>,
+    /// Writes by the operator.
+    pub writes: u64,
+    version: u64,
+    born: u64,
+}
+
+impl Cluster {
+    /// Creates an object, unless one has the name.
+    pub fn create(&mut self, namespace: &str, name: &str, spec: ScimUserSpec, now: Timestamp) -> Option<String> {
+        if self.named(namespace, name).is_some() {
+            return None;
+        }
+        self.born += 1;
+        let uid = format!("uid-{:04}", self.born);
+        let mut user = ScimUser::new(name, spec);
+        user.metadata.namespace = Some(namespace.to_owned());
+        user.metadata.uid = Some(uid.clone());
+        user.metadata.generation = Some(1);
+        user.metadata.creation_timestamp = Some(Time(crate::status::whole_seconds(now)));
+        self.store(user);
+        Some(uid)
+    }
+
+    pub fn named(&self, namespace: &str, name: &str) -> Option<&ScimUser> {
+        self.objects.values().find(|user| user.namespace().as_deref() == Some(namespace) && user.name_any() == name)
+    }
+
+    /// A person edits an object; a changed spec is a new generation.
+    pub fn edit(&mut self, uid: &str, change: impl FnOnce(&mut ScimUser)) {
+        let Some(mut user) = self.objects.get(uid).cloned() else { return };
+        let before = user.spec.clone();
+        change(&mut user);
+        if user.spec != before {
+            user.metadata.generation = user.metadata.generation.map(|generation| generation + 1);
+        }
+        self.store(user);
+    }
+
+    /// A person deletes an object: at once where no finalizer keeps it.
+    pub fn delete(&mut self, uid: &str, now: Timestamp) {
+        let Some(mut user) = self.objects.get(uid).cloned().filter(|user| !is_deleting(user)) else { return };
+        if has_finalizer(&user) {
+            user.metadata.deletion_timestamp = Some(Time(now));
+            user.metadata.generation = user.metadata.generation.map(|generation| generation + 1);
+            self.store(user);
+        } else {
+            self.purge(uid);
+        }
+    }
+
+    /// The operator sets or takes off its finalizer; none where the object is gone, or may gain none any more.
+    pub fn set_finalizer(&mut self, uid: &str, present: bool) -> Option<ScimUser> {
+        let mut user = self.objects.get(uid).cloned()?;
+        if has_finalizer(&user) == present {
+            return Some(user);
+        }
+        self.writes += 1;
+        if present {
+            user.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
+            self.store(user);
+        } else {
+            user.metadata.finalizers = None;
+            self.store(user);
+            if self.objects.get(uid).is_some_and(is_deleting) {
+                let last = self.objects.get(uid).cloned();
+                self.purge(uid);
+                return last;
+            }
+        }
+        self.objects.get(uid).cloned()
+    }
+
+    /// The operator writes a status.
+    pub fn set_status(&mut self, uid: &str, status: &ScimUserStatus) -> Option<ScimUser> {
+        let mut user = self.objects.get(uid).cloned()?;
+        self.writes += 1;
+        if user.status.as_ref() != Some(status) {
+            user.status = Some(status.clone());
+            self.store(user);
+        }
+        self.objects.get(uid).cloned()
+    }
+
+    fn store(&mut self, mut user: ScimUser) {
+        self.version += 1;
+        user.metadata.resource_version = Some(self.version.to_string());
+        self.news.push_back(News::Applied(Box::new(user.clone())));
+        self.objects.insert(user.uid().unwrap_or_default(), user);
+    }
+
+    fn purge(&mut self, uid: &str) {
+        if self.objects.remove(uid).is_some() {
+            self.news.push_back(News::Deleted(uid.to_owned()));
+        }
+    }
+}

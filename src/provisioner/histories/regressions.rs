@@ -1,0 +1,131 @@
+//! What histories once broke, each told as shortly as it can be.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
+use serde_json::json;
+
+use super::events::{Event, Spec};
+use super::setup::{CONNECTION, SERVER, Setup};
+use super::world::{Listing, World};
+use crate::api::{AdoptionPolicy, DeletionPolicy, FINALIZER, ScimUser, ScimUserStatus};
+use crate::provisioner::directory::{ConnectionKey, Directory};
+
+fn setup() -> Setup {
+    Setup {
+        unique: true,
+        silent: false,
+        put: false,
+        drops: false,
+        repair: (true, false, false),
+        deletion: DeletionPolicy::Deactivate,
+        adoption: AdoptionPolicy::Adopt,
+        protected: false,
+        limits: (5, 5, 5),
+        window: 600,
+    }
+}
+
+/// Ada is declared, and a worker has planned her creation.
+fn planned() -> World {
+    let mut world = World::new(setup(), true);
+    world.sweep(Listing::Whole);
+    while world.page() {}
+    world.happen(&Event::Declare(0, Spec::named(0)));
+    assert!(world.deliver() && world.take() && world.advance(0));
+    world
+}
+
+fn only(world: &World) -> &ScimUser {
+    world.cluster.objects.values().next().expect("one object")
+}
+
+fn ends_well(mut world: World) -> World {
+    world.calm_down();
+    assert_eq!(world.broken, None, "{:#?}", world.trace);
+    world
+}
+
+#[test]
+fn i03_a_plan_is_not_carried_out_for_a_newer_spec() {
+    let mut world = planned();
+    world.happen(&Event::Rename(0, 1));
+    let world = ends_well(world);
+    let names: Vec<_> = world.site.server.accounts.values().map(|account| &account["userName"]).collect();
+    assert_eq!(names, [&json!("bob")]);
+}
+
+#[test]
+fn i01_what_a_person_asks_for_while_a_status_is_written_is_heard() {
+    let mut world = planned();
+    while !matches!(world.operator.flight.first().map(|pass| &pass.next), Some(super::pass::Next::Settle(..))) {
+        assert!(world.advance(0));
+    }
+    world.happen(&Event::Request(0));
+    world.drain();
+    let status = only(&world).status.clone().unwrap_or_default();
+    assert!(status.last_handled_reconcile_at.is_some());
+    ends_well(world);
+}
+
+#[test]
+fn i08_whoever_moves_while_it_is_bound_shares_the_account_with_nobody() {
+    let mut world = planned();
+    world.happen(&Event::Move(0, 1, false));
+    let world = ends_well(world);
+    assert_eq!(world.site.server.accounts.len(), 1);
+    assert_eq!(only(&world).name_any(), "b");
+}
+
+fn user(name: &str, declares: &str, id: Option<&str>, leaving: bool) -> ScimUser {
+    let spec = serde_json::from_value(json!({"connectionRef": {"name": CONNECTION}, "userName": declares}));
+    let mut user = ScimUser::new(name, spec.expect("a spec"));
+    user.metadata.namespace = Some("n".into());
+    user.metadata.uid = Some(name.into());
+    user.metadata.finalizers = Some(vec![FINALIZER.into()]);
+    user.metadata.creation_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
+    user.metadata.deletion_timestamp = leaving.then_some(Time(Timestamp::UNIX_EPOCH));
+    user.status = id.map(|id| ScimUserStatus {
+        id: Some(id.into()),
+        bound_to: Some(SERVER.into()),
+        user_name: Some("ada".into()),
+        ..ScimUserStatus::default()
+    });
+    user
+}
+
+fn successor(leaves: &ScimUser, other: &ScimUser) -> Option<String> {
+    let directory = Directory::default();
+    directory.set_server(&ConnectionKey { namespace: "n".into(), name: CONNECTION.into() }, Some(SERVER));
+    directory.upsert(leaves.clone());
+    directory.upsert(other.clone());
+    directory.claims(leaves, SERVER, None).successor
+}
+
+#[test]
+fn i10_a_lost_creation_is_not_taken_back_from_whoever_declares_the_name() {
+    let other = user("b", "ada", None, false);
+    assert_eq!(successor(&user("a", "ada", None, true), &other).as_deref(), Some("n/b"));
+    assert_eq!(successor(&user("a", "bob", None, true), &other), None);
+    assert_eq!(successor(&user("a", "ada", None, false), &other), None, "it stays, so it hands nothing over");
+}
+
+#[test]
+fn i08_an_account_that_another_object_holds_too_is_handed_over() {
+    let other = user("b", "ada", Some("id-1"), false);
+    assert_eq!(successor(&user("a", "ada", Some("id-1"), true), &other).as_deref(), Some("n/b"));
+    let other = user("b", "ada", Some("id-2"), false);
+    assert_eq!(successor(&user("a", "ada", Some("id-1"), true), &other), None, "it has its own");
+}
+
+#[test]
+fn i08_a_name_is_reserved_for_one_object_at_a_time() {
+    let directory = Directory::default();
+    let (a, b) = ("a".into(), "b".into());
+    assert!(directory.reserve(SERVER, "ada", &a) && directory.reserve(SERVER, "ADA", &a));
+    assert!(!directory.reserve(SERVER, "Ada", &b) && directory.reserve("elsewhere", "ada", &b));
+    directory.release("a");
+    assert!(directory.reserve(SERVER, "ada", &b));
+    directory.remove("b");
+    assert!(directory.reserve(SERVER, "ada", &a));
+}

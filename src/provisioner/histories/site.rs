@@ -1,0 +1,156 @@
+//! The server of a history: the planner's server in miniature, with unique names, versions and a past.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::plan::Request;
+use crate::plan::tests::model::Server;
+use crate::scim::{Attributes, Resource, fold};
+
+/// What comes back from the server.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    Shown(Resource),
+    /// It took effect; the account isn't shown.
+    Done,
+    NotFound,
+    Conflict,
+    Precondition,
+    Rejected,
+    /// No answer, or one that asks to try again.
+    Broken,
+}
+
+/// The server.
+#[derive(Clone, Debug, Default)]
+pub struct Site {
+    pub server: Server,
+    pub unique: bool,
+    versions: u64,
+    past: BTreeMap<String, Attributes>,
+    /// What a person or another program did there, and we may not undo.
+    pub deactivated_by_hand: BTreeSet<String>,
+    pub activated_by_hand: BTreeSet<String>,
+    pub deleted_by_hand: BTreeSet<String>,
+}
+
+impl Site {
+    /// Carries out a request.
+    pub fn apply(&mut self, request: &Request) -> Answer {
+        if let Request::Put { id, if_match: Some(tag), .. } = request
+            && self.get(id).is_some_and(|account| account.version() != Some(tag))
+        {
+            return Answer::Precondition;
+        }
+        let target = match request {
+            Request::Create(_) => None,
+            Request::Patch { id, .. } | Request::Put { id, .. } | Request::Delete { id } => Some(id.clone()),
+        };
+        if target.as_ref().is_some_and(|id| !self.server.accounts.contains_key(id)) {
+            return Answer::NotFound;
+        }
+        if self.unique
+            && let Request::Create(body) = request
+            && self.taken(&name_of(body), None)
+        {
+            return Answer::Conflict;
+        }
+        let before = target.as_ref().and_then(|id| self.server.accounts.get(id).cloned());
+        let Ok(shown) = self.server.try_apply(request) else { return Answer::Rejected };
+        let id = target.or_else(|| shown.as_ref()?.id().map(str::to_owned)).unwrap_or_default();
+        let Some(account) = self.server.accounts.get(&id) else { return Answer::Done };
+        if self.unique && self.taken(&name_of(account), Some(&id)) {
+            self.server.accounts.extend(before.map(|account| (id, account)));
+            return Answer::Conflict;
+        }
+        self.stamp(&id, before.as_ref());
+        match shown {
+            Some(_) => self.get(&id).map_or(Answer::NotFound, Answer::Shown),
+            None => Answer::Done,
+        }
+    }
+
+    pub fn get(&self, id: &str) -> Option<Resource> {
+        self.server.get(id)
+    }
+
+    /// What a look-up finds, now or, where reads lag behind, a while ago.
+    pub fn find(&self, user_name: &str, external_id: Option<&str>, stale: bool) -> Vec<Resource> {
+        if !stale {
+            return self.server.find(user_name, external_id);
+        }
+        let mut past = Server::default();
+        past.accounts.clone_from(&self.past);
+        past.find(user_name, external_id)
+    }
+
+    /// Every account, now or a while ago.
+    pub fn list(&self, stale: bool) -> Vec<Resource> {
+        let accounts = if stale { &self.past } else { &self.server.accounts };
+        accounts.values().cloned().map(Resource).collect()
+    }
+
+    /// Reads that lag show this moment from now on.
+    pub fn remember(&mut self) {
+        self.past.clone_from(&self.server.accounts);
+    }
+
+    /// A change by hand; false where the server doesn't have it so.
+    pub fn meddle(&mut self, id: &str, change: impl FnOnce(&mut Attributes)) -> bool {
+        let Some(account) = self.server.accounts.get_mut(id) else { return false };
+        let before = account.clone();
+        change(account);
+        let name = name_of(account);
+        if self.taken(&name, Some(id)) {
+            self.server.accounts.insert(id.to_owned(), before);
+            return false;
+        }
+        self.stamp(id, Some(&before));
+        true
+    }
+
+    /// An account made by hand.
+    pub fn invite(&mut self, name: &str, active: bool) {
+        if self.taken(&fold(name), None) {
+            return;
+        }
+        let body = json!({"userName": name, "active": active});
+        let Value::Object(body) = body else { return };
+        if let Ok(Some(made)) = self.server.try_apply(&Request::Create(body)) {
+            let id = made.id().unwrap_or_default().to_owned();
+            if !active {
+                self.deactivated_by_hand.insert(id.clone());
+            }
+            self.stamp(&id, None);
+        }
+    }
+
+    fn taken(&self, folded: &str, by: Option<&str>) -> bool {
+        self.server.accounts.iter().any(|(id, account)| Some(id.as_str()) != by && name_of(account) == folded)
+    }
+
+    /// A new version where something changed.
+    fn stamp(&mut self, id: &str, before: Option<&Attributes>) {
+        let Some(account) = self.server.accounts.get_mut(id) else { return };
+        account.remove("meta");
+        let bare = |account: &Attributes| account.iter().filter(|(name, _)| *name != "meta").count();
+        let same = before.is_some_and(|before| {
+            bare(before) == account.len() && account.iter().all(|(name, value)| before.get(name) == Some(value))
+        });
+        let kept = before.and_then(|before| before.get("meta").cloned()).filter(|_| same);
+        self.versions += u64::from(kept.is_none());
+        let fresh = json!({"version": self.versions.to_string()});
+        account.insert("meta".into(), kept.unwrap_or(fresh));
+    }
+}
+
+/// The folded userName of an account.
+pub fn name_of(account: &Attributes) -> String {
+    account.get("userName").and_then(Value::as_str).map(fold).unwrap_or_default()
+}
+
+/// Whether the account is active.
+pub fn is_active(account: &Attributes) -> bool {
+    account.get("active") != Some(&Value::Bool(false))
+}
