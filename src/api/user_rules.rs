@@ -109,3 +109,12 @@ pub(super) fn instant(_: &mut SchemaGenerator) -> Schema {
         "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$"
     })
 }
+
+/// The ledger of memberships: the group's id, and the account's.
+pub(super) fn groups(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 2000,
+        "additionalProperties": {"type": "string", "maxLength": 512}
+    })
+}

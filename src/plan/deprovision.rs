@@ -133,6 +133,19 @@ pub(super) fn set_active(facts: &Facts, id: &str, resource: &Resource, fresh: bo
     }))
 }
 
+/// The deactivation that comes before a deletion, where the account is in groups that it leaves in between (I17).
+pub fn deactivate_before(facts: &Facts) -> Option<Operation> {
+    let id = facts.bound_id()?;
+    let (resource, fresh) = match &facts.account {
+        Account::Found { resource, fresh } => (resource.clone(), *fresh),
+        _ => (Resource::default(), false),
+    };
+    match set_active(facts, id, &resource, fresh, false) {
+        Step::Send(operation) => Some(*operation),
+        _ => None,
+    }
+}
+
 /// An object may only soften its connection's policy: Delete → Deactivate → Retain.
 fn effective_policy(facts: &Facts) -> DeletionPolicy {
     let softness = |policy: DeletionPolicy| match policy {

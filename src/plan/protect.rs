@@ -33,10 +33,15 @@ impl Protected {
         self
     }
 
+    /// Nobody is protected.
+    pub fn is_empty(&self) -> bool {
+        self.globs.is_empty() && self.exact.is_empty()
+    }
+
     /// The first pattern, as written, that one of these identities fits. Give it what is declared
     /// and what was found: userName, e-mails, id.
     pub fn matches<'a>(&self, identities: impl IntoIterator<Item = &'a str>) -> Option<&str> {
-        if self.globs.is_empty() && self.exact.is_empty() {
+        if self.is_empty() {
             return None;
         }
         identities.into_iter().find_map(|identity| {

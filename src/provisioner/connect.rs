@@ -143,6 +143,7 @@ impl Provisioner {
         let moved = self.session().is_none_or(|old| old.policy.server != server);
         if moved {
             lock(&self.snapshot).clear();
+            lock(&self.groups).clear();
             lock(&self.report).swept = false;
         }
         self.shared.directory.set_server(&self.key, Some(&server));
@@ -237,6 +238,11 @@ impl Provisioner {
         for user in users {
             if let Some(uid) = user.metadata.uid.as_deref() {
                 queue.submit(&uid.into(), super::lane_of(&user), false, now);
+            }
+        }
+        for group in self.shared.directory.groups_of(&self.key) {
+            if let Some(uid) = group.metadata.uid.as_deref() {
+                queue.submit(&uid.into(), Lane::Change, false, now);
             }
         }
         queue.release_all(now);

@@ -314,7 +314,8 @@ impl Provisioner {
     async fn keep_while_needed(&self, connection: Arc<ScimConnection>) -> Arc<ScimConnection> {
         let deleting = connection.metadata.deletion_timestamp.is_some();
         let known = connection.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
-        let needed = self.shared.directory.users_of(&self.key).iter().any(|user| has_finalizer(user));
+        let needed = self.shared.directory.users_of(&self.key).iter().any(|user| has_finalizer(user))
+            || self.shared.directory.groups_of(&self.key).iter().any(|group| super::groups::has_finalizer(group));
         let mut finalizers = connection.finalizers().to_vec();
         match (deleting, known) {
             (false, false) => finalizers.push(FINALIZER.to_owned()),
@@ -371,6 +372,7 @@ impl Provisioner {
         status.observed_generation = report.observed_generation;
         status.conditions = Some(report.conditions.clone());
         status.users = Some(users);
+        status.groups = self.count_groups();
         status.unmanaged = unmanaged.map(|(_, sample)| sample).filter(|sample| !sample.is_empty());
         status.holds = Some(guarded.holds).filter(|holds| !holds.is_empty());
         status.guards = Some(guarded.guards);

@@ -75,6 +75,9 @@ pub(super) enum Stop {
 impl Provisioner {
     /// Works on one ticket.
     pub(super) async fn work(&self, ticket: &Ticket) -> Outcome {
+        if let Some(group) = self.shared.directory.group(&ticket.uid) {
+            return self.work_group(ticket, group).await;
+        }
         let Some(user) = self.shared.directory.get(&ticket.uid) else {
             self.forget(&ticket.uid);
             return Outcome::Done;
@@ -150,6 +153,9 @@ impl Provisioner {
                 self.unbind(pass, &successor);
             }
             Step::Send(operation) => {
+                if operation.kind == OperationType::Delete {
+                    self.before_deletion(pass, &operation).await?;
+                }
                 let leave = std::mem::take(&mut pass.leave);
                 if leave.is_empty() || !operation.attributes.iter().all(|path| leave.contains(path)) {
                     self.ask_leave(pass, Wanted::of(&operation)).await?;
@@ -166,7 +172,12 @@ impl Provisioner {
                 let outcome = self.outcome_of(pass, &verdict);
                 return Ok(Some(self.settle(pass, &verdict, outcome).await));
             }
-            Step::LetGo(verdict) => return Ok(Some(self.let_go(pass, &verdict).await)),
+            Step::LetGo(verdict) => {
+                if !verdict.untouched && !verdict.message.starts_with("handed over") {
+                    self.before_going(pass)?;
+                }
+                return Ok(Some(self.let_go(pass, &verdict).await));
+            }
         }
         Ok(None)
     }
@@ -332,6 +343,9 @@ impl Provisioner {
             && verdict.message.starts_with("handed over")
         {
             self.shared.directory.hand_over(&server, id);
+        }
+        if !self.note_vanishing(pass).await {
+            return Outcome::Retry;
         }
         info!(object = %full_name(&pass.user), id = id.as_deref().unwrap_or("-"), "let go: {}", verdict.message);
         lock(&self.gate).withdraw(&pass.user.uid().unwrap_or_default());

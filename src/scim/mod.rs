@@ -7,6 +7,7 @@ mod auth;
 mod client;
 mod error;
 mod filter;
+mod groups;
 mod host;
 mod patch;
 mod profile;
@@ -17,5 +18,5 @@ pub use client::{Client, ClientConfig, ConfigError, Kind, Observer, Page, Writte
 pub use error::{Class, Error};
 pub use host::{forbidden_host, is_loopback_http};
 pub use patch::{Op, PatchOperation};
-pub use profile::{ContentType, MatchBy, Paging, PatchPaths, Profile, WriteMethod};
+pub use profile::{ContentType, MatchBy, MemberRemoval, MembersReadable, Paging, PatchPaths, Profile, WriteMethod};
 pub use resource::{Attributes, Resource, fold};
