@@ -274,6 +274,7 @@ impl Run {
                 // One who was removed before there was an account never needs one.
                 let Some(account) = account else { continue };
                 assert_eq!(account[0]["active"], false, "{name}: {account:?}");
+                assert_eq!(account[0]["history"]["deleted"], 0, "the policy is to deactivate: {account:?}");
                 continue;
             }
             if account.is_none() && !person.active {
@@ -290,6 +291,7 @@ impl Run {
             let history = &account["history"];
             assert_eq!(history["created"], 1, "{name}: {history}");
             assert_eq!(history["deleted"], 0, "{name}: {history}");
+            assert_eq!(history["reactivated"], 0, "{name} was let in again: {history}");
             if person.active {
                 assert_eq!(history["deactivated"], 0, "{name} lost access for a while: {history}");
             }
