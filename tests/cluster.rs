@@ -7,6 +7,8 @@
 mod auth;
 #[path = "cluster/connections.rs"]
 mod connections;
+#[path = "cluster/datadog.rs"]
+mod datadog;
 #[path = "cluster/deleting.rs"]
 mod deleting;
 #[path = "cluster/drift.rs"]

@@ -112,7 +112,13 @@ async fn i29_bad_connections_are_refused() {
         .refuses::<ScimConnection>(
             &connection(),
             &[
-                (json!({"baseUrl": null}), "spec.baseUrl: Required value"),
+                (json!({"baseUrl": null}), "exactly one of baseUrl and datadog"),
+                (json!({"datadog": {"site": "datadoghq.eu"}}), "exactly one of baseUrl and datadog"),
+                (json!({"baseUrl": null, "datadog": {"site": "datadoghq.eu"}}), "write provider: Datadog with it"),
+                (
+                    json!({"provider": "Datadog", "baseUrl": null, "datadog": {"site": "example.com"}}),
+                    "Unsupported value",
+                ),
                 (json!({"baseUrl": "http://scim.example.com"}), https),
                 (json!({"baseUrl": "http://localhost.example.com"}), https),
                 (json!({"baseUrl": "http://127.0.0.1.example.com"}), https),
@@ -179,6 +185,8 @@ async fn good_connections_are_taken_and_filled_in() {
                 json!({"resyncInterval": "90m10s"}),
                 json!({"rateLimits": [{"requests": 10, "burst": 20}, {"for": "Creates", "requests": 1, "period": "10s"}]}),
                 json!({"dialect": {"filters": []}}),
+                json!({"provider": "Datadog", "baseUrl": null, "datadog": {"site": "us2.ddog-gov.com"}}),
+                json!({"provider": "Datadog", "baseUrl": "https://app.datadoghq.com/api/v2/scim?aadOptscim062020"}),
                 json!({"actions": []}),
             ],
         )

@@ -19,6 +19,8 @@ choice!(
         Generic,
         /// SAML Jackson, now Ory Polis.
         Jackson,
+        /// Datadog.
+        Datadog,
     }
 );
 choice!(

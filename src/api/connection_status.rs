@@ -59,6 +59,14 @@ pub struct ScimConnectionStatus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EffectiveStatus {
+    /// The base URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub base_url: Option<String>,
+    /// What tells the key's customer from others of the same URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub tenant: Option<String>,
     /// The dialect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dialect: Option<DialectSpec>,

@@ -135,6 +135,9 @@ fn unknown_there(facts: &Facts, declared: &Declared, fresh: bool) -> Step {
             ..Verdict::default()
         });
     }
+    if facts.policy.profile.unsure_of_duplicates && !fresh {
+        return look_up(facts);
+    }
     create(facts, declared)
 }
 

@@ -10,10 +10,11 @@ use tracing::{info, warn};
 use url::Url;
 
 use super::credentials::{Material, Reader, Refusal};
+use super::defaults::{base_url, server_of, warnings};
 use super::limiter::{Priority, RequestKind};
 use super::queue::Lane;
 use super::send::UNTOLD_PAUSE;
-use super::session::{KeyOwner, Session, policy_for, profile_of, rates_of, server_of};
+use super::session::{KeyOwner, Session, policy_for, profile_of, rates_of};
 use super::{Provisioner, lock};
 use crate::api::{ConnectedReason, HOSTS, ScimConnection, ScimUser, ServerStatus};
 use crate::scim::{Class, Client, ClientConfig, Error, Profile, ServerConfig, forbidden_host, is_loopback_http};
@@ -53,7 +54,7 @@ impl Provisioner {
     /// Builds a session and asks the server for one user.
     async fn test_connection(&self, connection: &ScimConnection) -> Result<Session, Refusal> {
         let spec = &connection.spec;
-        let url = Url::parse(&spec.base_url)
+        let url = Url::parse(&base_url(spec))
             .map_err(|error| Refusal::new(ConnectedReason::NotFound, format!("spec.baseUrl is no URL: {error}")))?;
         self.check_target(&url)?;
         lock(&self.report).tried = None;
@@ -176,8 +177,8 @@ impl Provisioner {
     fn begin_session(&self, connection: &ScimConnection, session: Session) {
         // The connection may have changed while it was tested.
         let newest = self.connection();
-        let server = server_of(&connection.spec);
-        if server_of(&newest.spec) != server {
+        let server = server_of(connection);
+        if server_of(&newest) != server {
             return;
         }
         let mut session =
@@ -192,9 +193,16 @@ impl Provisioner {
         self.shared.directory.set_server(&self.key, Some(&server));
         let was_restricted = lock(&self.removals_left).take().is_some();
         let renewed = was_restricted || old.is_none_or(|old| old.generation != session.generation);
+        let owner_is_known = session.key_owner.is_some();
         self.set_session(Some(Arc::new(session)));
+        let warnings = warnings(&connection.spec, owner_is_known);
+        let standing = warnings.iter().find(|(reason, _)| *reason == "KeyOwnerUnknown");
+        let standing = standing.map_or_else(String::new, |(_, note)| format!("; {note}"));
+        if renewed {
+            lock(&self.report).warn(warnings);
+        }
         let (reason, message) = if self.shared.clock.is_trusted() {
-            (ConnectedReason::Connected, "the server answered as SCIM".to_owned())
+            (ConnectedReason::Connected, format!("the server answered as SCIM{standing}"))
         } else {
             let message = format!(
                 "the server answered as SCIM, but this operator's clock is {} s off the API server's: access windows end \

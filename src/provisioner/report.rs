@@ -163,6 +163,13 @@ impl Report {
         self.news.push(news);
     }
 
+    /// What a person should know although the connection works.
+    pub fn warn(&mut self, warnings: Vec<(&'static str, String)>) {
+        for (reason, note) in warnings {
+            self.tell(News { type_: EventType::Warning, reason, action: "Connect", note });
+        }
+    }
+
     /// When the key was changed, and when it expires.
     pub fn key_times(&self) -> (Option<Timestamp>, Option<Timestamp>) {
         (self.key_changed, self.expires_at)
@@ -399,8 +406,11 @@ impl Provisioner {
         let effective = status.effective.get_or_insert_with(Default::default);
         effective.dialect = Some(super::session::dialect_of(&profile_of(spec)));
         effective.timeouts = Some(spec.timeouts.clone());
-        effective.rate_limits = Some(super::session::rate_limits(spec));
-        effective.guards = Some(GuardsSpec { protected: None, ..spec.guards.clone() });
+        effective.base_url = Some(super::defaults::base_url(spec));
+        effective.tenant = super::defaults::tenant(connection);
+        effective.rate_limits = Some(super::defaults::rate_limits(spec));
+        let creates = super::defaults::creates_guard(spec);
+        effective.guards = Some(GuardsSpec { protected: None, creates, ..spec.guards.clone() });
     }
 
     fn count_users(&self, now: Timestamp) -> UsersStatus {
@@ -448,7 +458,7 @@ impl Provisioner {
     /// list is complete.
     fn unmanaged(&self, connection: &ScimConnection) -> Option<(i64, Vec<UnmanagedAccount>)> {
         let snapshot = lock(&self.snapshot);
-        let server = super::session::server_of(&connection.spec);
+        let server = super::defaults::server_of(connection);
         if connection.spec.unmanaged_policy != UnmanagedPolicy::Report
             || !snapshot.is_complete()
             || snapshot.server() != server

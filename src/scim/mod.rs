@@ -10,6 +10,7 @@ mod error;
 mod filter;
 mod host;
 mod patch;
+mod presets;
 mod profile;
 mod resource;
 
@@ -19,5 +20,6 @@ pub use discovery::ServerConfig;
 pub use error::{Class, Error};
 pub use host::{forbidden_host, is_loopback_http};
 pub use patch::{Op, PatchOperation};
-pub use profile::{ContentType, MatchBy, Paging, PatchPaths, Profile, WriteMethod};
+pub use presets::{DATADOG_SITES, datadog_url};
+pub use profile::{ContentType, MatchBy, Pace, Paced, Paging, PatchPaths, Profile, WriteMethod};
 pub use resource::{Attributes, Resource, fold};
