@@ -21,6 +21,12 @@ choice!(
         Jackson,
         /// Datadog.
         Datadog,
+        /// AWS IAM Identity Center.
+        AwsIdentityCenter,
+        /// GitHub Enterprise with managed users.
+        GitHub,
+        /// Slack.
+        Slack,
     }
 );
 choice!(
@@ -127,6 +133,8 @@ choice!(
         /// By `startIndex` and `count`.
         #[default]
         Index,
+        /// By `cursor` and `count`, RFC 9865.
+        Cursor,
         /// Not at all.
         None,
     }

@@ -72,6 +72,9 @@ pub fn profile_of(spec: &ScimConnectionSpec) -> Profile {
         Provider::Generic => Profile::generic(),
         Provider::Jackson => Profile::jackson(),
         Provider::Datadog => Profile::datadog(),
+        Provider::AwsIdentityCenter => Profile::aws_identity_center(),
+        Provider::GitHub => Profile::github(),
+        Provider::Slack => Profile::slack(),
     };
     if let Some(dialect) = &spec.dialect {
         overlay(&mut profile, dialect);
@@ -95,6 +98,7 @@ fn overlay(profile: &mut Profile, dialect: &DialectSpec) {
     if let Some(paging) = dialect.paging {
         profile.paging = match paging {
             ApiPaging::Index => Paging::Index,
+            ApiPaging::Cursor => Paging::Cursor,
             ApiPaging::None => Paging::None,
         };
     }
@@ -112,6 +116,9 @@ fn overlay(profile: &mut Profile, dialect: &DialectSpec) {
     }
     if let Some(filters) = &dialect.filters {
         profile.filters.clone_from(filters);
+    }
+    if let Some(attributes) = &dialect.attributes {
+        profile.attributes = Some(attributes.clone());
     }
     profile.patch_remove = dialect.patch_remove.unwrap_or(profile.patch_remove);
     profile.page_size = dialect.page_size.and_then(|size| u32::try_from(size).ok()).unwrap_or(profile.page_size);
@@ -134,6 +141,7 @@ pub fn dialect_of(profile: &Profile) -> DialectSpec {
         filters: Some(profile.filters.clone()),
         paging: Some(match profile.paging {
             Paging::Index => ApiPaging::Index,
+            Paging::Cursor => ApiPaging::Cursor,
             Paging::None => ApiPaging::None,
         }),
         page_size: i32::try_from(profile.page_size).ok(),
@@ -147,6 +155,7 @@ pub fn dialect_of(profile: &Profile) -> DialectSpec {
             MatchBy::Email => ApiMatchBy::Email,
         }),
         delete_irreversible: Some(profile.delete_irreversible),
+        attributes: profile.attributes.clone(),
     }
 }
 

@@ -19,6 +19,7 @@ use super::discovery::ServerConfig;
 use super::error::{Class, Error};
 use super::filter;
 use super::host::is_link_local;
+use super::paging::Start;
 use super::patch::PatchOperation;
 use super::profile::{ContentType, Profile};
 use super::resource::{Attributes, Resource, fold};
@@ -97,6 +98,8 @@ pub struct Page {
     pub resources: Vec<Resource>,
     /// `totalResults`, which is not always true.
     pub total: Option<u64>,
+    /// `nextCursor`, RFC 9865.
+    pub next_cursor: Option<String>,
 }
 
 /// A write that took effect.
@@ -177,8 +180,13 @@ impl Client {
 
     /// One page, RFC 7644 §3.4.2.4; `startIndex` and `count` are always sent.
     pub async fn list(&self, kind: Kind, start_index: u64, count: u32, deadline: Instant) -> Result<Page, Error> {
+        self.list_from(kind, &Start::Index(start_index), count, deadline).await
+    }
+
+    /// One page, by index or by cursor.
+    pub async fn list_from(&self, kind: Kind, start: &Start, count: u32, deadline: Instant) -> Result<Page, Error> {
         let mut url = self.url(kind, None);
-        url.set_query(Some(&format!("startIndex={start_index}&count={count}")));
+        url.set_query(Some(&start.query(count)));
         self.page(kind, url, deadline).await
     }
 
@@ -299,12 +307,14 @@ impl Client {
         };
         let list = Resource(map);
         let total = list.get("totalResults").and_then(Value::as_u64);
+        let next_cursor = list.get("nextCursor").and_then(Value::as_str).map(str::to_owned);
         match (list.get("Resources"), total) {
             (Some(Value::Array(resources)), _) => Ok(Page {
                 resources: resources.iter().filter_map(Value::as_object).cloned().map(Resource).collect(),
                 total,
+                next_cursor,
             }),
-            (None | Some(Value::Null), Some(0)) => Ok(Page { resources: Vec::new(), total }),
+            (None | Some(Value::Null), Some(0)) => Ok(Page { resources: Vec::new(), total, next_cursor }),
             _ => Err(answer.error(Class::NotScim, Some("but the body isn't a SCIM list"))),
         }
     }

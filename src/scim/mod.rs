@@ -9,6 +9,7 @@ mod discovery;
 mod error;
 mod filter;
 mod host;
+mod paging;
 mod patch;
 mod presets;
 mod profile;
@@ -19,6 +20,7 @@ pub use client::{Client, ClientConfig, ConfigError, Kind, Observer, Page, Writte
 pub use discovery::ServerConfig;
 pub use error::{Class, Error};
 pub use host::{forbidden_host, is_loopback_http};
+pub use paging::Start;
 pub use patch::{Op, PatchOperation};
 pub use presets::{DATADOG_SITES, datadog_url};
 pub use profile::{ContentType, MatchBy, Pace, Paced, Paging, PatchPaths, Profile, WriteMethod};

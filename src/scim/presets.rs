@@ -1,6 +1,6 @@
 //! The presets of services that people have, from what their vendors publish. Each has a page in `docs/servers/`.
 
-use super::profile::{ContentType, PatchPaths, Profile};
+use super::profile::{ContentType, Pace, Paced, Paging, PatchPaths, Profile};
 
 /// Datadog's sites: the domain of `datadog.site`. Each serves SCIM at `api.<site>`, and formerly at `app.<site>`.
 pub const DATADOG_SITES: [&str; 9] = [
@@ -42,6 +42,66 @@ impl Profile {
             sites: &DATADOG_SITES,
             owner_ends_key: true,
             creates: Some((500, 60 * 60)),
+            ..Self::generic()
+        }
+    }
+
+    /// AWS IAM Identity Center: lists of one value, pages by cursor, no group members to read.
+    pub fn aws_identity_center() -> Self {
+        Self {
+            patch_paths: PatchPaths::Whole,
+            paging: Paging::Cursor,
+            me: false,
+            attributes: Some(names(&[
+                "userName",
+                "externalId",
+                "name",
+                "displayName",
+                "nickName",
+                "profileUrl",
+                "title",
+                "userType",
+                "preferredLanguage",
+                "locale",
+                "timezone",
+                "emails",
+                "phoneNumbers",
+                "addresses",
+                "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
+            ])),
+            single_valued: &["emails", "phoneNumbers", "addresses"],
+            ..Self::generic()
+        }
+    }
+
+    /// GitHub Enterprise, with managed users: who is suspended is obfuscated, and who is deleted can't come back.
+    pub fn github() -> Self {
+        Self {
+            // Older versions know no filters in paths.
+            patch_paths: PatchPaths::Whole,
+            me: false,
+            attributes: Some(names(&["userName", "externalId", "name", "displayName", "emails", "roles"])),
+            obfuscates_inactive: true,
+            delete_irreversible: true,
+            pace: &[
+                Pace { of: Paced::All, requests: 10, seconds: 1, burst: 20 },
+                Pace { of: Paced::Creates, requests: 1000, seconds: 60 * 60, burst: 20 },
+            ],
+            ..Self::generic()
+        }
+    }
+
+    /// Slack: one URL for all workspaces, and limits that all SCIM apps of one share.
+    pub fn slack() -> Self {
+        Self {
+            patch_paths: PatchPaths::Whole,
+            me: false,
+            shared_url: true,
+            // Half of what it lets all apps together do: 180 changes of users a minute, 20 at once.
+            pace: &[
+                Pace { of: Paced::All, requests: 5, seconds: 1, burst: 20 },
+                Pace { of: Paced::Writes, requests: 90, seconds: 60, burst: 10 },
+            ],
             ..Self::generic()
         }
     }

@@ -23,6 +23,8 @@ pub enum PatchPaths {
 pub enum Paging {
     /// By `startIndex` and `count`, RFC 7644 §3.4.2.4.
     Index,
+    /// By `cursor` and `count`, RFC 9865.
+    Cursor,
     /// Not at all.
     None,
 }
@@ -92,6 +94,8 @@ pub struct Profile {
     pub content_type: ContentType,
     /// Accounts have an `externalId`.
     pub external_id: bool,
+    /// Inactive accounts hide who they belong to: another userName and other e-mails there mean nothing.
+    pub obfuscates_inactive: bool,
     /// A deleted person can never be provisioned again.
     pub delete_irreversible: bool,
     /// The server may tell at `/Me` whom the key belongs to.
@@ -137,6 +141,7 @@ impl Profile {
             trust_totals: false,
             content_type: ContentType::ScimJson,
             external_id: true,
+            obfuscates_inactive: false,
             delete_irreversible: false,
             me: true,
             discovery: true,
