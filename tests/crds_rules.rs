@@ -105,7 +105,7 @@ async fn i29_bad_connections_are_refused() {
     let server = Server::start().await;
     let key = json!({"name": "scim", "key": "token"});
     let header = |name: &str| json!({"name": name, "secretKeyRef": {"name": "scim", "key": "token"}});
-    let one_auth = "exactly one of auth.bearerToken, auth.basic and auth.headers";
+    let one_auth = "exactly one of auth.bearerToken, auth.basic, auth.headers and auth.oauth2ClientCredentials";
     let https = "write https://; http:// only for localhost, 127.0.0.1 or [::1]";
     let limits = |limits: Value| json!({"rateLimits": limits});
     server
@@ -180,6 +180,9 @@ async fn good_connections_are_taken_and_filled_in() {
                 json!({"baseUrl": "https://[2001:db8::1]/scim/@ada"}),
                 json!({"auth": {"bearerToken": null, "basic": {"username": "a", "passwordSecretKeyRef": key}}}),
                 json!({"auth": {"bearerToken": null, "headers": [{"name": "X-Api-Key", "secretKeyRef": key}]}}),
+                json!({"auth": {"bearerToken": null, "oauth2ClientCredentials": {
+                    "tokenUrl": "https://login.example.com/oauth2/token", "clientId": "a", "clientSecretKeyRef": key,
+                }}}),
                 json!({"resyncInterval": "10s"}),
                 json!({"resyncInterval": "1h30m"}),
                 json!({"resyncInterval": "90m10s"}),

@@ -129,6 +129,10 @@ pub struct ServerStatus {
     /// It says that it knows versions of resources.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub etag: Option<bool>,
+    /// The ways in which it says that it pages: index, cursor, both or none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub pagination: Option<String>,
     /// The most resources that it says it shows on a page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_results: Option<i64>,

@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 use url::Url;
 
-use super::credentials::{Material, Reader, Refusal};
-use super::defaults::{base_url, server_of, warnings};
+use super::credentials::{Material, Reader, Refusal, token_url};
+use super::defaults::{base_url, said, server_of, warnings};
 use super::limiter::{Priority, RequestKind};
 use super::queue::Lane;
 use super::send::UNTOLD_PAUSE;
@@ -56,7 +56,11 @@ impl Provisioner {
         let spec = &connection.spec;
         let url = Url::parse(&base_url(spec))
             .map_err(|error| Refusal::new(ConnectedReason::NotFound, format!("spec.baseUrl is no URL: {error}")))?;
-        self.check_target(&url)?;
+        self.check_target(&url, "spec.baseUrl")?;
+        let token_url = spec.auth.oauth2_client_credentials.as_ref().map(token_url).transpose()?;
+        if let Some(url) = &token_url {
+            self.check_target(url, "spec.auth.oauth2ClientCredentials.tokenUrl")?;
+        }
         lock(&self.report).tried = None;
         let Material { credentials, ca_bundle, secret_version, fingerprint, hosts, expires_at, changed_at } =
             Reader::new(self.shared.kube.clone(), &self.key.namespace).read(spec).await?;
@@ -70,7 +74,9 @@ impl Provisioner {
                     format!("{by} is empty, so it allows no host"),
                 ));
             }
-            check_host(&url, allowed, &by)?;
+            for url in std::iter::once(&url).chain(&token_url) {
+                check_host(url, allowed, &by)?;
+            }
         }
         let client = Client::new(ClientConfig {
             base_url: url,
@@ -97,11 +103,12 @@ impl Provisioner {
         let generation = connection.metadata.generation.unwrap_or_default();
         let profile = profile_of(spec);
         let (key_owner, server_config) = self.learn_of_server(&client, &profile, generation, &fingerprint).await;
-        let policy = policy_for(connection, key_owner.as_ref());
+        let mut policy = policy_for(connection, key_owner.as_ref());
+        policy.profile = server_config.teach(&profile, said(spec));
         let mut report = lock(&self.report);
         report.secret_version(secret_version);
         report.key_changed = changed_at;
-        report.learnt(expires_at, server_status(&server_config, &profile, key_owner.as_ref()));
+        report.learnt(expires_at, server_status(&server_config, &policy.profile, key_owner.as_ref()));
         drop(report);
         // Its epoch is given when it comes into force.
         Ok(Session { client, policy, generation, epoch: 0, fingerprint, key_owner, server_config })
@@ -151,9 +158,9 @@ impl Provisioner {
         None
     }
 
-    fn check_target(&self, url: &Url) -> Result<(), Refusal> {
+    fn check_target(&self, url: &Url, field: &str) -> Result<(), Refusal> {
         if let Some(why) = forbidden_host(url) {
-            return Err(Refusal::new(ConnectedReason::HostNotAllowed, format!("spec.baseUrl: {why}")));
+            return Err(Refusal::new(ConnectedReason::HostNotAllowed, format!("{field}: {why}")));
         }
         if url.scheme() == "http" && !(self.shared.allow_loopback_http && is_loopback_http(url)) {
             return Err(Refusal::new(
@@ -194,8 +201,10 @@ impl Provisioner {
         let was_restricted = lock(&self.removals_left).take().is_some();
         let renewed = was_restricted || old.is_none_or(|old| old.generation != session.generation);
         let owner_is_known = session.key_owner.is_some();
+        let differs = session.server_config.differs(&session.policy.profile);
         self.set_session(Some(Arc::new(session)));
-        let warnings = warnings(&connection.spec, owner_is_known);
+        let mut warnings = warnings(&connection.spec, owner_is_known);
+        warnings.extend(differs.into_iter().map(|note| ("ServerDiffers", note)));
         let standing = warnings.iter().find(|(reason, _)| *reason == "KeyOwnerUnknown");
         let standing = standing.map_or_else(String::new, |(_, note)| format!("; {note}"));
         if renewed {
@@ -327,6 +336,7 @@ fn server_status(config: &ServerConfig, profile: &Profile, owner: Option<&KeyOwn
         patch: config.patch,
         filter: config.filter,
         etag: config.etag,
+        pagination: config.pagination(),
         max_results: config.max_results.map(i64::from),
         differs: (!differs.is_empty()).then_some(differs),
     }

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::session::profile_of;
 use crate::api::{CreatesGuardSpec, Interval, RateLimit, RateLimitFor, ScimConnection, ScimConnectionSpec};
-use crate::scim::{Pace, Paced, Profile, datadog_url};
+use crate::scim::{Pace, Paced, Profile, Said, datadog_url};
 
 /// The base URL in force.
 pub fn base_url(spec: &ScimConnectionSpec) -> String {
@@ -87,6 +87,17 @@ fn seconds(seconds: u32) -> Interval {
     let (unit, of) =
         [(3600, "h"), (60, "m")].into_iter().find(|(unit, _)| seconds.is_multiple_of(*unit)).unwrap_or((1, "s"));
     Interval::new(&format!("{}{of}", seconds / unit))
+}
+
+/// Which fields of the dialect the connection sets itself.
+pub fn said(spec: &ScimConnectionSpec) -> Said {
+    let Some(dialect) = &spec.dialect else { return Said::default() };
+    Said {
+        write_users: dialect.write_users.is_some(),
+        filters: dialect.filters.is_some(),
+        paging: dialect.paging.is_some(),
+        page_size: dialect.page_size.is_some(),
+    }
 }
 
 /// What a person should know of the connection although it works; the first is worth a standing word.

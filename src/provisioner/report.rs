@@ -397,14 +397,15 @@ impl Provisioner {
             rejected_since: report.rejected_since.clone(),
             expires_at: report.expires_at.map(|at| Time(whole_seconds(at))),
         });
-        Self::fill_effective(connection, &mut status);
+        self.fill_effective(connection, &mut status);
         (status, guarded.revision)
     }
 
-    fn fill_effective(connection: &ScimConnection, status: &mut ScimConnectionStatus) {
+    fn fill_effective(&self, connection: &ScimConnection, status: &mut ScimConnectionStatus) {
         let spec = &connection.spec;
         let effective = status.effective.get_or_insert_with(Default::default);
-        effective.dialect = Some(super::session::dialect_of(&profile_of(spec)));
+        let profile = self.session().map_or_else(|| profile_of(spec), |session| session.policy.profile.clone());
+        effective.dialect = Some(super::session::dialect_of(&profile));
         effective.timeouts = Some(spec.timeouts.clone());
         effective.base_url = Some(super::defaults::base_url(spec));
         effective.tenant = super::defaults::tenant(connection);

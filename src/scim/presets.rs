@@ -35,6 +35,9 @@ impl Profile {
             content_type: ContentType::Json,
             external_id: false,
             me: false,
+            // Not among its documents.
+            discovery: false,
+            learns: false,
             attributes: Some(names(&["userName", "name.formatted", "title", "emails[type eq \"work\"]", "roles"])),
             derives_formatted: true,
             unsure_of_duplicates: true,
@@ -52,6 +55,7 @@ impl Profile {
             patch_paths: PatchPaths::Whole,
             paging: Paging::Cursor,
             me: false,
+            learns: false,
             attributes: Some(names(&[
                 "userName",
                 "externalId",
@@ -80,6 +84,7 @@ impl Profile {
             // Older versions know no filters in paths.
             patch_paths: PatchPaths::Whole,
             me: false,
+            learns: false,
             attributes: Some(names(&["userName", "externalId", "name", "displayName", "emails", "roles"])),
             obfuscates_inactive: true,
             delete_irreversible: true,
@@ -96,6 +101,7 @@ impl Profile {
         Self {
             patch_paths: PatchPaths::Whole,
             me: false,
+            learns: false,
             shared_url: true,
             // Half of what it lets all apps together do: 180 changes of users a minute, 20 at once.
             pace: &[

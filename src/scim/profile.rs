@@ -122,6 +122,8 @@ pub struct Profile {
     pub pace: &'static [Pace],
     /// How many accounts may be created within so many seconds, where the connection doesn't say.
     pub creates: Option<(u32, u32)>,
+    /// What it says there is learnt.
+    pub learns: bool,
 }
 
 /// What any server stands.
@@ -154,6 +156,7 @@ impl Profile {
             owner_ends_key: false,
             pace: USUAL_PACE,
             creates: None,
+            learns: true,
         }
     }
 
@@ -170,6 +173,7 @@ impl Profile {
             content_type: ContentType::Json,
             me: false,
             discovery: false,
+            learns: false,
             ..Self::generic()
         }
     }
