@@ -11,6 +11,8 @@ mod connections;
 mod datadog;
 #[path = "cluster/deleting.rs"]
 mod deleting;
+#[path = "cluster/dialects.rs"]
+mod dialects;
 #[path = "cluster/drift.rs"]
 mod drift;
 #[path = "cluster/elsewhere.rs"]
