@@ -7,8 +7,12 @@
 mod auth;
 #[path = "cluster/connections.rs"]
 mod connections;
+#[path = "cluster/datadog.rs"]
+mod datadog;
 #[path = "cluster/deleting.rs"]
 mod deleting;
+#[path = "cluster/dialects.rs"]
+mod dialects;
 #[path = "cluster/drift.rs"]
 mod drift;
 #[path = "cluster/elsewhere.rs"]

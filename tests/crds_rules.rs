@@ -105,14 +105,20 @@ async fn i29_bad_connections_are_refused() {
     let server = Server::start().await;
     let key = json!({"name": "scim", "key": "token"});
     let header = |name: &str| json!({"name": name, "secretKeyRef": {"name": "scim", "key": "token"}});
-    let one_auth = "exactly one of auth.bearerToken, auth.basic and auth.headers";
+    let one_auth = "exactly one of auth.bearerToken, auth.basic, auth.headers and auth.oauth2ClientCredentials";
     let https = "write https://; http:// only for localhost, 127.0.0.1 or [::1]";
     let limits = |limits: Value| json!({"rateLimits": limits});
     server
         .refuses::<ScimConnection>(
             &connection(),
             &[
-                (json!({"baseUrl": null}), "spec.baseUrl: Required value"),
+                (json!({"baseUrl": null}), "exactly one of baseUrl and datadog"),
+                (json!({"datadog": {"site": "datadoghq.eu"}}), "exactly one of baseUrl and datadog"),
+                (json!({"baseUrl": null, "datadog": {"site": "datadoghq.eu"}}), "write provider: Datadog with it"),
+                (
+                    json!({"provider": "Datadog", "baseUrl": null, "datadog": {"site": "example.com"}}),
+                    "Unsupported value",
+                ),
                 (json!({"baseUrl": "http://scim.example.com"}), https),
                 (json!({"baseUrl": "http://localhost.example.com"}), https),
                 (json!({"baseUrl": "http://127.0.0.1.example.com"}), https),
@@ -174,11 +180,16 @@ async fn good_connections_are_taken_and_filled_in() {
                 json!({"baseUrl": "https://[2001:db8::1]/scim/@ada"}),
                 json!({"auth": {"bearerToken": null, "basic": {"username": "a", "passwordSecretKeyRef": key}}}),
                 json!({"auth": {"bearerToken": null, "headers": [{"name": "X-Api-Key", "secretKeyRef": key}]}}),
+                json!({"auth": {"bearerToken": null, "oauth2ClientCredentials": {
+                    "tokenUrl": "https://login.example.com/oauth2/token", "clientId": "a", "clientSecretKeyRef": key,
+                }}}),
                 json!({"resyncInterval": "10s"}),
                 json!({"resyncInterval": "1h30m"}),
                 json!({"resyncInterval": "90m10s"}),
                 json!({"rateLimits": [{"requests": 10, "burst": 20}, {"for": "Creates", "requests": 1, "period": "10s"}]}),
                 json!({"dialect": {"filters": []}}),
+                json!({"provider": "Datadog", "baseUrl": null, "datadog": {"site": "us2.ddog-gov.com"}}),
+                json!({"provider": "Datadog", "baseUrl": "https://app.datadoghq.com/api/v2/scim?aadOptscim062020"}),
                 json!({"actions": []}),
             ],
         )

@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "protocol/matrix.rs"]
+mod matrix;
 mod support;
+#[path = "protocol/tokens.rs"]
+mod tokens;
 
 use std::time::Duration;
 

@@ -9,6 +9,7 @@ use super::connection_choices::{
     Action, AdoptionPolicy, ContentType, DeletionPolicy, MatchBy, Mode, Paging, PatchPaths, Provider, RateLimitFor,
     RepairPolicy, UnmanagedPolicy, WriteMethod,
 };
+use super::connection_datadog::DatadogSpec;
 use super::connection_guards::GuardsSpec;
 use super::connection_status::ScimConnectionStatus;
 use super::duration::Interval;
@@ -33,7 +34,7 @@ use super::duration::Interval;
     printcolumn(name = "Failed", type_ = "integer", json_path = ".status.users.failed"),
     printcolumn(name = "Held", type_ = "integer", json_path = ".status.users.held"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(name = "URL", type_ = "string", json_path = ".spec.baseUrl", priority = 1),
+    printcolumn(name = "URL", type_ = "string", json_path = ".status.effective.baseUrl", priority = 1),
     printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode", priority = 1),
     printcolumn(name = "Last Sweep", type_ = "date", json_path = ".status.sweep.lastCompleted", priority = 1),
     printcolumn(name = "Unmanaged", type_ = "integer", json_path = ".status.users.unmanaged", priority = 1),
@@ -48,12 +49,19 @@ use super::duration::Interval;
 #[schemars(extend("x-kubernetes-validations" = [{
     "rule": "!has(self.approvedHold) || !has(self.rejectedHold) || self.approvedHold != self.rejectedHold",
     "message": "a hold is either approved or rejected: take its id out of one of approvedHold and rejectedHold"
+}, {
+    "rule": "has(self.baseUrl) != has(self.datadog)",
+    "message": "write exactly one of baseUrl and datadog, such as baseUrl: https://scim.example.com/scim/v2 or datadog: {site: datadoghq.eu}"
+}, {
+    "rule": "!has(self.datadog) || self.provider == 'Datadog'",
+    "message": "datadog names a site of Datadog's: write provider: Datadog with it, or baseUrl instead of it"
 }]))]
 pub struct ScimConnectionSpec {
     /// The preset of a dialect.
     #[serde(default)]
     pub provider: Provider,
     /// The base URL of the SCIM API; https, or http on localhost, 127.0.0.1 and [`::1`] where the operator allows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 8, max = 1024),
         regex(pattern = "^[!-~]+$"),
@@ -68,8 +76,12 @@ pub struct ScimConnectionSpec {
             "message": "leave user, password and fragment out of the URL; the key belongs into a Secret that spec.auth refers to"
         }])
     )]
-    pub base_url: String,
-    /// Names what the key selects, where one URL serves all customers of a provider.
+    pub base_url: Option<String>,
+    /// A site of Datadog's, in place of `baseUrl`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datadog: Option<DatadogSpec>,
+    /// Names what the key selects, where one URL serves all customers of a provider, as Datadog's does; there it defaults
+    /// to the connection's namespace and name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub tenant: Option<String>,
@@ -113,7 +125,7 @@ pub struct ScimConnectionSpec {
         "message": "write at least 10s, such as 30m"
     }]))]
     pub resync_interval: Interval,
-    /// How many requests may be sent; default 10 a second with bursts of 20.
+    /// How many requests may be sent; by default what the provider stands, else 10 a second with bursts of 20.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4), extend("x-kubernetes-validations" = [{
         "rule": "self.all(x, self.exists_one(y, y.__for__ == x.__for__))",
@@ -185,6 +197,11 @@ pub struct DialectSpec {
     /// Which value the server's `userName` filter looks at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub match_by: Option<MatchBy>,
+    /// The attributes that accounts have a place for, such as `title`, `name.formatted`, `emails[type eq "work"]` or the URN
+    /// of an extension; `*`: any. What else is declared is listed as Unsupported and not sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 256)))]
+    pub attributes: Option<Vec<String>>,
     /// Whether a deleted person can never be provisioned again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete_irreversible: Option<bool>,

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [{
-    "rule": "[has(self.bearerToken), has(self.basic), has(self.headers)].filter(x, x).size() == 1",
-    "message": "write exactly one of auth.bearerToken, auth.basic and auth.headers"
+    "rule": "[has(self.bearerToken), has(self.basic), has(self.headers), has(self.oauth2ClientCredentials)].filter(x, x).size() == 1",
+    "message": "write exactly one of auth.bearerToken, auth.basic, auth.headers and auth.oauth2ClientCredentials"
 }]))]
 pub struct AuthSpec {
     /// `Authorization: Bearer …`.
@@ -24,6 +24,38 @@ pub struct AuthSpec {
         "message": "write each header once; letter case doesn't tell headers apart"
     }]))]
     pub headers: Option<Vec<HeaderAuth>>,
+    /// A bearer token that is asked for at a token endpoint, RFC 6749 §4.4.
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "oauth2ClientCredentials")]
+    pub oauth2_client_credentials: Option<OAuth2Auth>,
+}
+
+/// OAuth 2.0 client credentials.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OAuth2Auth {
+    /// The token endpoint; https, or http on localhost, 127.0.0.1 and [`::1`] where the operator allows it. The Secret and
+    /// the operator must allow its host as they must the server's.
+    #[schemars(
+        length(min = 8, max = 1024),
+        regex(pattern = "^[!-~]+$"),
+        extend("x-kubernetes-validations" = [{
+            "rule": "isURL(self) && url(self).getHost() != ''",
+            "message": "write a whole URL, such as https://login.example.com/oauth2/token"
+        }, {
+            "rule": "self.startsWith('https://') || self.matches('^http://(localhost|127[.]0[.]0[.]1|[[]::1[]])(:[0-9]+)?([/?].*)?$')",
+            "message": "write https://; http:// only for localhost, 127.0.0.1 or [::1]"
+        }])
+    )]
+    pub token_url: String,
+    /// The client's name.
+    #[schemars(length(min = 1, max = 256))]
+    pub client_id: String,
+    /// Where the client's secret is.
+    pub client_secret_key_ref: SecretKeyRef,
+    /// What is asked for; several are separated by spaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub scope: Option<String>,
 }
 
 /// A bearer token.

@@ -19,6 +19,14 @@ choice!(
         Generic,
         /// SAML Jackson, now Ory Polis.
         Jackson,
+        /// Datadog.
+        Datadog,
+        /// AWS IAM Identity Center.
+        AwsIdentityCenter,
+        /// GitHub Enterprise with managed users.
+        GitHub,
+        /// Slack.
+        Slack,
     }
 );
 choice!(
@@ -125,6 +133,8 @@ choice!(
         /// By `startIndex` and `count`.
         #[default]
         Index,
+        /// By `cursor` and `count`, RFC 9865.
+        Cursor,
         /// Not at all.
         None,
     }

@@ -15,7 +15,8 @@ pub struct GuardsSpec {
     /// userNames and e-mails changed, roles and entitlements taken away, adoptions that change the account.
     #[serde(default)]
     pub rewrites: GuardSpec,
-    /// Accounts created: what is over the limit waits for its turn and is never held. Without it they are not counted.
+    /// Accounts created: what is over the limit waits for its turn and is never held. Without it
+    /// they are counted only where the provider mails an invitation for each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub creates: Option<CreatesGuardSpec>,
     /// Patterns (`*`, `?`) over userName, e-mail and id of accounts that are never deactivated, deleted or renamed.

@@ -59,6 +59,14 @@ pub struct ScimConnectionStatus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EffectiveStatus {
+    /// The base URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub base_url: Option<String>,
+    /// What tells the key's customer from others of the same URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub tenant: Option<String>,
     /// The dialect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dialect: Option<DialectSpec>,
@@ -121,6 +129,10 @@ pub struct ServerStatus {
     /// It says that it knows versions of resources.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub etag: Option<bool>,
+    /// The ways in which it says that it pages: index, cursor, both or none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub pagination: Option<String>,
     /// The most resources that it says it shows on a page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_results: Option<i64>,

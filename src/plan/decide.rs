@@ -135,6 +135,9 @@ fn unknown_there(facts: &Facts, declared: &Declared, fresh: bool) -> Step {
             ..Verdict::default()
         });
     }
+    if facts.policy.profile.unsure_of_duplicates && !fresh {
+        return look_up(facts);
+    }
     create(facts, declared)
 }
 
@@ -204,7 +207,7 @@ fn first_binding(facts: &Facts, declared: &Declared, resource: &Resource) -> Ste
         return stalled(Reason::Conflict, "the server shows the account without an id".to_owned(), UserState::Failed);
     };
     let found_name = resource.user_name().unwrap_or_default();
-    if fold(found_name) != declared.folded_user_name() {
+    if fold(found_name) != declared.folded_user_name() && !hides_them(facts, declared, resource) {
         return stalled(
             Reason::Conflict,
             format!(
@@ -255,9 +258,21 @@ fn first_binding(facts: &Facts, declared: &Declared, resource: &Resource) -> Ste
     Step::Bind(Binding { id: id.to_owned(), user_name: found_name.to_owned(), how })
 }
 
+/// An inactive account whose userName is hidden is known by its externalId.
+fn hides_them(facts: &Facts, declared: &Declared, resource: &Resource) -> bool {
+    let wanted = declared.attributes.get(&Path::core("externalId")).and_then(Value::as_str);
+    is_hidden(facts, resource) && wanted.is_some() && resource.external_id() == wanted
+}
+
+/// What an inactive account shows says nothing, at a server that obfuscates it (promise I9).
+fn is_hidden(facts: &Facts, resource: &Resource) -> bool {
+    facts.policy.profile.obfuscates_inactive && resource.active() == Some(false)
+}
+
 /// The object is bound, and its account is there.
 fn bound(facts: &Facts, declared: &Declared, id: &str, resource: &Resource, fresh: bool) -> Step {
-    let renamed = resource.user_name().is_some_and(|name| fold(name) != declared.folded_user_name());
+    let hidden = is_hidden(facts, resource);
+    let renamed = !hidden && resource.user_name().is_some_and(|name| fold(name) != declared.folded_user_name());
     if renamed {
         if let Some(successor) = &facts.claims.successor {
             return Step::Unbind(successor.clone());
@@ -408,13 +423,16 @@ fn update(
     if effective.is_empty() && !reactivate {
         return None;
     }
+    if !reactivate && is_hidden(facts, resource) {
+        return None;
+    }
     if !reactivate && !owed(facts) && (!facts.policy.repair.attributes || resource.active() == Some(false)) {
         return None;
     }
     if !facts.may(Action::Update) {
         return Some(disabled("Update", "attributes differ at the server, but"));
     }
-    let rewrites = rewrites_identity(effective);
+    let rewrites = rewrites_identity(effective) && !is_hidden(facts, resource);
     if rewrites && let Some(pattern) = deprovision::protected(facts, Some(resource)) {
         return Some(stalled(
             Reason::Protected,
@@ -551,7 +569,7 @@ fn at_rest(facts: &Facts, declared: &Declared, resource: &Resource, sorted: Sort
         managed: Some(declared.attributes.keys().cloned().collect()),
         drift,
         ignored: Some(sorted.ignored),
-        user_name: resource.user_name().map(str::to_owned),
+        user_name: resource.user_name().filter(|_| !is_hidden(facts, resource)).map(str::to_owned),
         ..Verdict::default()
     }
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::path::{ENTERPRISE, ENTRY_LISTS, Path, is_empty};
+use super::place;
 use crate::api::{OperationType, Reason, ScimUserSpec, ScimUserStatus, UserAttributes};
 use crate::scim::{Profile, fold};
 
@@ -39,6 +40,12 @@ impl Declared {
                 unsupported.push(Path::core("externalId"));
             }
         }
+        let mut on_create = spec.on_create.as_ref().map(|on_create| flatten(on_create, None)).unwrap_or_default();
+        unsupported.extend(place::fit(&mut attributes, profile));
+        unsupported.extend(place::fit(&mut on_create, profile));
+        let clear: BTreeSet<Path> = spec.clear.iter().flatten().map(|path| Path::parse(path)).collect();
+        // What is derived never stands above what is said.
+        attributes.retain(|path, _| !on_create.contains_key(path) && !clear.contains(path));
         let outside_window = !within_window(spec, now);
         let windowed = spec.access.is_some();
         let active = match spec.active {
@@ -49,8 +56,8 @@ impl Declared {
         };
         Self {
             attributes,
-            on_create: spec.on_create.as_ref().map(|on_create| flatten(on_create, None)).unwrap_or_default(),
-            clear: spec.clear.iter().flatten().map(|path| Path::parse(path)).collect(),
+            on_create,
+            clear,
             active,
             unsupported,
             outside_window: windowed && outside_window && spec.active != Some(false),

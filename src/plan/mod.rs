@@ -14,6 +14,7 @@ pub mod holds;
 mod ignored;
 mod merge;
 mod path;
+mod place;
 pub mod protect;
 mod step;
 #[cfg(test)]

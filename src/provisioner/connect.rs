@@ -9,11 +9,12 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 use url::Url;
 
-use super::credentials::{Material, Reader, Refusal};
+use super::credentials::{Material, Reader, Refusal, token_url};
+use super::defaults::{base_url, said, server_of, warnings};
 use super::limiter::{Priority, RequestKind};
 use super::queue::Lane;
 use super::send::UNTOLD_PAUSE;
-use super::session::{KeyOwner, Session, policy_for, profile_of, rates_of, server_of};
+use super::session::{KeyOwner, Session, policy_for, profile_of, rates_of};
 use super::{Provisioner, lock};
 use crate::api::{ConnectedReason, HOSTS, ScimConnection, ScimUser, ServerStatus};
 use crate::scim::{Class, Client, ClientConfig, Error, Profile, ServerConfig, forbidden_host, is_loopback_http};
@@ -53,9 +54,13 @@ impl Provisioner {
     /// Builds a session and asks the server for one user.
     async fn test_connection(&self, connection: &ScimConnection) -> Result<Session, Refusal> {
         let spec = &connection.spec;
-        let url = Url::parse(&spec.base_url)
+        let url = Url::parse(&base_url(spec))
             .map_err(|error| Refusal::new(ConnectedReason::NotFound, format!("spec.baseUrl is no URL: {error}")))?;
-        self.check_target(&url)?;
+        self.check_target(&url, "spec.baseUrl")?;
+        let token_url = spec.auth.oauth2_client_credentials.as_ref().map(token_url).transpose()?;
+        if let Some(url) = &token_url {
+            self.check_target(url, "spec.auth.oauth2ClientCredentials.tokenUrl")?;
+        }
         lock(&self.report).tried = None;
         let Material { credentials, ca_bundle, secret_version, fingerprint, hosts, expires_at, changed_at } =
             Reader::new(self.shared.kube.clone(), &self.key.namespace).read(spec).await?;
@@ -69,7 +74,9 @@ impl Provisioner {
                     format!("{by} is empty, so it allows no host"),
                 ));
             }
-            check_host(&url, allowed, &by)?;
+            for url in std::iter::once(&url).chain(&token_url) {
+                check_host(url, allowed, &by)?;
+            }
         }
         let client = Client::new(ClientConfig {
             base_url: url,
@@ -96,11 +103,12 @@ impl Provisioner {
         let generation = connection.metadata.generation.unwrap_or_default();
         let profile = profile_of(spec);
         let (key_owner, server_config) = self.learn_of_server(&client, &profile, generation, &fingerprint).await;
-        let policy = policy_for(connection, key_owner.as_ref());
+        let mut policy = policy_for(connection, key_owner.as_ref());
+        policy.profile = server_config.teach(&profile, said(spec));
         let mut report = lock(&self.report);
         report.secret_version(secret_version);
         report.key_changed = changed_at;
-        report.learnt(expires_at, server_status(&server_config, &profile, key_owner.as_ref()));
+        report.learnt(expires_at, server_status(&server_config, &policy.profile, key_owner.as_ref()));
         drop(report);
         // Its epoch is given when it comes into force.
         Ok(Session { client, policy, generation, epoch: 0, fingerprint, key_owner, server_config })
@@ -150,9 +158,9 @@ impl Provisioner {
         None
     }
 
-    fn check_target(&self, url: &Url) -> Result<(), Refusal> {
+    fn check_target(&self, url: &Url, field: &str) -> Result<(), Refusal> {
         if let Some(why) = forbidden_host(url) {
-            return Err(Refusal::new(ConnectedReason::HostNotAllowed, format!("spec.baseUrl: {why}")));
+            return Err(Refusal::new(ConnectedReason::HostNotAllowed, format!("{field}: {why}")));
         }
         if url.scheme() == "http" && !(self.shared.allow_loopback_http && is_loopback_http(url)) {
             return Err(Refusal::new(
@@ -176,8 +184,8 @@ impl Provisioner {
     fn begin_session(&self, connection: &ScimConnection, session: Session) {
         // The connection may have changed while it was tested.
         let newest = self.connection();
-        let server = server_of(&connection.spec);
-        if server_of(&newest.spec) != server {
+        let server = server_of(connection);
+        if server_of(&newest) != server {
             return;
         }
         let mut session =
@@ -192,9 +200,18 @@ impl Provisioner {
         self.shared.directory.set_server(&self.key, Some(&server));
         let was_restricted = lock(&self.removals_left).take().is_some();
         let renewed = was_restricted || old.is_none_or(|old| old.generation != session.generation);
+        let owner_is_known = session.key_owner.is_some();
+        let differs = session.server_config.differs(&session.policy.profile);
         self.set_session(Some(Arc::new(session)));
+        let mut warnings = warnings(&connection.spec, owner_is_known);
+        warnings.extend(differs.into_iter().map(|note| ("ServerDiffers", note)));
+        let standing = warnings.iter().find(|(reason, _)| *reason == "KeyOwnerUnknown");
+        let standing = standing.map_or_else(String::new, |(_, note)| format!("; {note}"));
+        if renewed {
+            lock(&self.report).warn(warnings);
+        }
         let (reason, message) = if self.shared.clock.is_trusted() {
-            (ConnectedReason::Connected, "the server answered as SCIM".to_owned())
+            (ConnectedReason::Connected, format!("the server answered as SCIM{standing}"))
         } else {
             let message = format!(
                 "the server answered as SCIM, but this operator's clock is {} s off the API server's: access windows end \
@@ -319,6 +336,7 @@ fn server_status(config: &ServerConfig, profile: &Profile, owner: Option<&KeyOwn
         patch: config.patch,
         filter: config.filter,
         etag: config.etag,
+        pagination: config.pagination(),
         max_results: config.max_results.map(i64::from),
         differs: (!differs.is_empty()).then_some(differs),
     }

@@ -7,9 +7,12 @@ use kube::ResourceExt;
 use kube::api::Api;
 use reqwest::header::HeaderName;
 use secrecy::SecretString;
+use url::Url;
 
-use crate::api::{AuthSpec, CREDENTIALS_LABEL, ConnectedReason, EXPIRES_AT, HOSTS, ScimConnectionSpec, SecretKeyRef};
-use crate::scim::Credentials;
+use crate::api::{
+    AuthSpec, CREDENTIALS_LABEL, ConnectedReason, EXPIRES_AT, HOSTS, OAuth2Auth, ScimConnectionSpec, SecretKeyRef,
+};
+use crate::scim::{ClientCredentials, Credentials};
 
 /// Why a connection can't be used.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,6 +66,7 @@ fn key_refs(auth: &AuthSpec) -> Vec<&SecretKeyRef> {
         refs.push(&basic.password_secret_key_ref);
     }
     refs.extend(auth.headers.iter().flatten().map(|header| &header.secret_key_ref));
+    refs.extend(auth.oauth2_client_credentials.as_ref().map(|oauth| &oauth.client_secret_key_ref));
     refs
 }
 
@@ -123,6 +127,14 @@ impl Reader {
             };
             let password = self.text(&basic.password_secret_key_ref).await?;
             return Ok(Credentials::Basic { username, password });
+        }
+        if let Some(oauth) = &auth.oauth2_client_credentials {
+            return Ok(Credentials::OAuth2(ClientCredentials {
+                token_url: token_url(oauth)?,
+                client_id: oauth.client_id.clone(),
+                client_secret: self.text(&oauth.client_secret_key_ref).await?,
+                scope: oauth.scope.clone(),
+            }));
         }
         let mut headers = Vec::new();
         for header in auth.headers.iter().flatten() {
@@ -214,6 +226,12 @@ impl Reader {
             },
         )
     }
+}
+
+/// Where a token is asked for.
+pub fn token_url(oauth: &OAuth2Auth) -> Result<Url, Refusal> {
+    let no_url = |error| format!("spec.auth.oauth2ClientCredentials.tokenUrl is no URL: {error}");
+    Url::parse(&oauth.token_url).map_err(|error| Refusal::new(ConnectedReason::NotFound, no_url(error)))
 }
 
 /// RFC 3339, or a date, whose end counts; what can't be read says nothing.

@@ -7,6 +7,7 @@ mod admission;
 mod audit;
 mod connect;
 mod credentials;
+mod defaults;
 pub mod directory;
 mod dispatch;
 mod events;
@@ -154,7 +155,7 @@ impl Provisioner {
         if changed {
             if let Some(session) = self.session() {
                 // A new policy is not carried out at the server that the connection led to before.
-                let stays = session.policy.server == session::server_of(&spec);
+                let stays = session.policy.server == defaults::server_of(&self.connection());
                 self.set_session(stays.then(|| Arc::new(session.under(&self.connection()))));
             }
             let again = {

@@ -163,6 +163,13 @@ impl Report {
         self.news.push(news);
     }
 
+    /// What a person should know although the connection works.
+    pub fn warn(&mut self, warnings: Vec<(&'static str, String)>) {
+        for (reason, note) in warnings {
+            self.tell(News { type_: EventType::Warning, reason, action: "Connect", note });
+        }
+    }
+
     /// When the key was changed, and when it expires.
     pub fn key_times(&self) -> (Option<Timestamp>, Option<Timestamp>) {
         (self.key_changed, self.expires_at)
@@ -390,17 +397,21 @@ impl Provisioner {
             rejected_since: report.rejected_since.clone(),
             expires_at: report.expires_at.map(|at| Time(whole_seconds(at))),
         });
-        Self::fill_effective(connection, &mut status);
+        self.fill_effective(connection, &mut status);
         (status, guarded.revision)
     }
 
-    fn fill_effective(connection: &ScimConnection, status: &mut ScimConnectionStatus) {
+    fn fill_effective(&self, connection: &ScimConnection, status: &mut ScimConnectionStatus) {
         let spec = &connection.spec;
         let effective = status.effective.get_or_insert_with(Default::default);
-        effective.dialect = Some(super::session::dialect_of(&profile_of(spec)));
+        let profile = self.session().map_or_else(|| profile_of(spec), |session| session.policy.profile.clone());
+        effective.dialect = Some(super::session::dialect_of(&profile));
         effective.timeouts = Some(spec.timeouts.clone());
-        effective.rate_limits = Some(super::session::rate_limits(spec));
-        effective.guards = Some(GuardsSpec { protected: None, ..spec.guards.clone() });
+        effective.base_url = Some(super::defaults::base_url(spec));
+        effective.tenant = super::defaults::tenant(connection);
+        effective.rate_limits = Some(super::defaults::rate_limits(spec));
+        let creates = super::defaults::creates_guard(spec);
+        effective.guards = Some(GuardsSpec { protected: None, creates, ..spec.guards.clone() });
     }
 
     fn count_users(&self, now: Timestamp) -> UsersStatus {
@@ -448,7 +459,7 @@ impl Provisioner {
     /// list is complete.
     fn unmanaged(&self, connection: &ScimConnection) -> Option<(i64, Vec<UnmanagedAccount>)> {
         let snapshot = lock(&self.snapshot);
-        let server = super::session::server_of(&connection.spec);
+        let server = super::defaults::server_of(connection);
         if connection.spec.unmanaged_policy != UnmanagedPolicy::Report
             || !snapshot.is_complete()
             || snapshot.server() != server

@@ -212,6 +212,18 @@ impl Provisioner {
                 // Someone else's account until the checks of a first binding say otherwise.
                 Ok(())
             }
+            // It may mean that the person is there already (promise I7).
+            (Class::Rejected, Request::Create(_))
+                if pass.session.policy.profile.unsure_of_duplicates && !pass.looked_up_after_conflict =>
+            {
+                pass.looked_up_after_conflict = true;
+                self.take_back_finalizer(pass).await?;
+                self.find_account(pass).await?;
+                match pass.account {
+                    Some(Account::Absent { .. }) => Err(self.failed(pass, error)),
+                    _ => Ok(()),
+                }
+            }
             (Class::Empty, Request::Create(_)) => {
                 self.doubt();
                 self.find_account(pass).await?;

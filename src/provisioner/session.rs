@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest, Sha256};
-use url::Url;
-
+use super::defaults::{creates_guard, rate_limits, server_of};
 use super::limiter::{AppliesTo, Rate};
 use crate::api::{
-    ContentType as ApiContentType, DialectSpec, GuardSpec, Interval, MatchBy as ApiMatchBy, Mode, Paging as ApiPaging,
-    PatchPaths as ApiPatchPaths, Provider, RateLimit, RateLimitFor, ScimConnection, ScimConnectionSpec,
+    ContentType as ApiContentType, DialectSpec, GuardSpec, MatchBy as ApiMatchBy, Mode, Paging as ApiPaging,
+    PatchPaths as ApiPatchPaths, Provider, RateLimitFor, ScimConnection, ScimConnectionSpec,
     WriteMethod as ApiWriteMethod,
 };
 use crate::plan::guards::{GuardName, Limit, Settings};
@@ -73,6 +71,10 @@ pub fn profile_of(spec: &ScimConnectionSpec) -> Profile {
     let mut profile = match spec.provider {
         Provider::Generic => Profile::generic(),
         Provider::Jackson => Profile::jackson(),
+        Provider::Datadog => Profile::datadog(),
+        Provider::AwsIdentityCenter => Profile::aws_identity_center(),
+        Provider::GitHub => Profile::github(),
+        Provider::Slack => Profile::slack(),
     };
     if let Some(dialect) = &spec.dialect {
         overlay(&mut profile, dialect);
@@ -96,6 +98,7 @@ fn overlay(profile: &mut Profile, dialect: &DialectSpec) {
     if let Some(paging) = dialect.paging {
         profile.paging = match paging {
             ApiPaging::Index => Paging::Index,
+            ApiPaging::Cursor => Paging::Cursor,
             ApiPaging::None => Paging::None,
         };
     }
@@ -113,6 +116,9 @@ fn overlay(profile: &mut Profile, dialect: &DialectSpec) {
     }
     if let Some(filters) = &dialect.filters {
         profile.filters.clone_from(filters);
+    }
+    if let Some(attributes) = &dialect.attributes {
+        profile.attributes = Some(attributes.clone());
     }
     profile.patch_remove = dialect.patch_remove.unwrap_or(profile.patch_remove);
     profile.page_size = dialect.page_size.and_then(|size| u32::try_from(size).ok()).unwrap_or(profile.page_size);
@@ -135,6 +141,7 @@ pub fn dialect_of(profile: &Profile) -> DialectSpec {
         filters: Some(profile.filters.clone()),
         paging: Some(match profile.paging {
             Paging::Index => ApiPaging::Index,
+            Paging::Cursor => ApiPaging::Cursor,
             Paging::None => ApiPaging::None,
         }),
         page_size: i32::try_from(profile.page_size).ok(),
@@ -148,6 +155,7 @@ pub fn dialect_of(profile: &Profile) -> DialectSpec {
             MatchBy::Email => ApiMatchBy::Email,
         }),
         delete_irreversible: Some(profile.delete_irreversible),
+        attributes: profile.attributes.clone(),
     }
 }
 
@@ -156,7 +164,7 @@ fn policy_of(connection: &ScimConnection) -> Policy {
     let spec = &connection.spec;
     let repairs = |policy: crate::api::RepairPolicy| policy == crate::api::RepairPolicy::Repair;
     Policy {
-        server: server_of(spec),
+        server: server_of(connection),
         profile: profile_of(spec),
         plan: spec.mode == Mode::Plan,
         suspend: spec.suspend,
@@ -186,7 +194,7 @@ pub fn guard_settings(spec: &ScimConnectionSpec) -> Settings {
         (GuardName::Removals, limit(&spec.guards.removals)),
         (GuardName::Rewrites, limit(&spec.guards.rewrites)),
     ]);
-    if let Some(creates) = &spec.guards.creates {
+    if let Some(creates) = creates_guard(spec) {
         let max_count = number(creates.max_count);
         limits.insert(
             GuardName::Creates,
@@ -194,37 +202,6 @@ pub fn guard_settings(spec: &ScimConnectionSpec) -> Settings {
         );
     }
     Settings { plan: spec.mode == Mode::Plan, limits }
-}
-
-/// Names the server: a hash over the base URL and the tenant (promise I6).
-pub fn server_of(spec: &ScimConnectionSpec) -> String {
-    let mut hash = Sha256::new();
-    let url = Url::parse(&spec.base_url).ok();
-    let address = url.map_or_else(
-        || spec.base_url.clone(),
-        |mut url| {
-            url.set_query(None);
-            url.as_str().trim_end_matches('/').to_owned()
-        },
-    );
-    hash.update(address);
-    hash.update([0]);
-    hash.update(spec.tenant.as_deref().unwrap_or_default());
-    hash.finalize().iter().take(8).fold(String::new(), |mut text, byte| {
-        use std::fmt::Write as _;
-        // Writing into a String can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// The rate limits in force, as `status.effective` shows them.
-pub fn rate_limits(spec: &ScimConnectionSpec) -> Vec<RateLimit> {
-    let declared = spec.rate_limits.clone().unwrap_or_default();
-    if declared.is_empty() {
-        return vec![RateLimit { for_: RateLimitFor::All, requests: 10, period: Interval::new("1s"), burst: Some(20) }];
-    }
-    declared
 }
 
 /// The same for the limiter.

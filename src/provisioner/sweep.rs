@@ -16,7 +16,7 @@ use super::worker::Pass;
 use super::{Provisioner, lock};
 use crate::api::ScimUser;
 use crate::plan::{Step, Verdict};
-use crate::scim::{Class, Error, Kind, Paging, Resource, fold};
+use crate::scim::{Class, Error, Kind, Paging, Resource, Start, fold};
 use crate::status::{Recorded, record};
 
 /// A listing that never ends is broken off here: 100,000 pages.
@@ -100,14 +100,14 @@ impl Provisioner {
     async fn list_all(&self, session: &Session) -> Result<Option<u64>, Error> {
         let profile = &session.policy.profile;
         let server = &session.policy.server;
-        let mut start = 1_u64;
+        let (mut start, mut walked) = (Start::first(profile.paging), 0_u64);
         for pages in 1..=MOST_PAGES {
             let began = Instant::now();
             self.limiter.acquire(RequestKind::Read, Priority::Sweep).await;
             self.shared.metrics.waited(&self.key.to_string(), began.elapsed());
             let Some(deadline) = self.deadline().filter(|_| !self.serves_removals_only()) else { return Ok(None) };
-            let page = session.client.list(Kind::Users, start, profile.page_size, deadline).await?;
-            let shown = page.resources.len() as u64;
+            let page = session.client.list_from(Kind::Users, &start, profile.page_size, deadline).await?;
+            let (next, shown) = (start.after(&page), page.resources.len() as u64);
             let keep = |resource: &Resource| {
                 let name = resource.user_name().map(fold).unwrap_or_default();
                 self.shared.directory.declares(server, &name, resource.id().unwrap_or_default())
@@ -119,10 +119,15 @@ impl Provisioner {
                 }
                 snapshot.page(page.resources, keep)
             };
-            start += shown;
-            let all = profile.trust_totals && page.total.is_some_and(|total| start > total);
-            if new == 0 || all || profile.paging == Paging::None {
-                return Ok(Some(pages));
+            walked += shown;
+            let all = profile.trust_totals && page.total.is_some_and(|total| walked >= total);
+            let goes_on = profile.paging == Paging::Cursor && page.next_cursor.is_some_and(|cursor| !cursor.is_empty());
+            // A cursor may lead over an empty page, and never round in circles.
+            let over = new == 0 && !(goes_on && shown == 0);
+            match next.filter(|_| !over && !all && profile.paging != Paging::None) {
+                Some(next) => start = next,
+                None if goes_on && !all => break,
+                None => return Ok(Some(pages)),
             }
         }
         Err(Error::endless_listing())

@@ -106,9 +106,20 @@ impl Answer {
             })
         });
         let spent = self.status == 429 || text("x-ratelimit-remaining") == Some("0");
-        let reset = || text("x-ratelimit-reset").and_then(|value| value.parse().ok()).map(Duration::from_secs);
+        let reset = || text("x-ratelimit-reset").and_then(|value| value.parse().ok()).map(until_reset);
         told.or_else(|| spent.then(reset).flatten()).map(|wait| wait.min(LONGEST_WAIT))
     }
+}
+
+/// Most say in how many seconds; a number that large is an instant, as GitHub has it.
+fn until_reset(reset: u64) -> Duration {
+    const NO_WAIT_THIS_LONG: u64 = 1_000_000_000;
+    let seconds = if reset < NO_WAIT_THIS_LONG {
+        reset
+    } else {
+        reset.saturating_sub(u64::try_from(Timestamp::now().as_second()).unwrap_or_default())
+    };
+    Duration::from_secs(seconds)
 }
 
 /// What a 2xx carried.
@@ -168,6 +179,8 @@ mod tests {
         assert_eq!(wait(&[("retry-after", "7")]), Some(Duration::from_secs(7)));
         assert_eq!(wait(&[("retry-after", "999999")]), Some(LONGEST_WAIT));
         assert_eq!(wait(&[("x-ratelimit-reset", "3")]), Some(Duration::from_secs(3)));
+        let soon = (Timestamp::now().as_second() + 90).to_string();
+        assert!(wait(&[("x-ratelimit-reset", &soon)]).is_some_and(|wait| (60..=90).contains(&wait.as_secs())));
         assert!(wait(&[("retry-after", "Fri, 31 Dec 2100 23:59:59 GMT")]).is_some());
     }
 }

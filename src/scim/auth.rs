@@ -6,6 +6,8 @@ use base64::Engine as _;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::oauth::ClientCredentials;
+
 /// A key, and how it is sent.
 pub enum Credentials {
     /// `Authorization: Bearer …`, RFC 6750.
@@ -19,10 +21,12 @@ pub enum Credentials {
     },
     /// Headers of the server's own.
     Headers(Vec<(HeaderName, SecretString)>),
+    /// A bearer token that is asked for, RFC 6749 §4.4.
+    OAuth2(ClientCredentials),
 }
 
 /// Nothing shorter is taken out of a text: it could be any word.
-const SHORTEST_KEY: usize = 8;
+pub(super) const SHORTEST_KEY: usize = 8;
 
 impl Credentials {
     /// Every text that would give the key away.
@@ -31,6 +35,7 @@ impl Credentials {
             Self::Bearer(token) => vec![token.clone()],
             Self::Basic { username, password } => vec![password.clone(), basic(username, password).into()],
             Self::Headers(list) => list.iter().map(|(_, value)| value.clone()).collect(),
+            Self::OAuth2(with) => vec![with.client_secret.clone()],
         };
         all.into_iter().filter(|secret| secret.expose_secret().len() >= SHORTEST_KEY).collect()
     }
@@ -50,6 +55,8 @@ impl Credentials {
                     headers.insert(name.clone(), sensitive(value.expose_secret())?);
                 }
             }
+            // Each request gets the token of its time.
+            Self::OAuth2(_) => {}
         }
         Ok(headers)
     }
@@ -72,6 +79,7 @@ impl fmt::Debug for Credentials {
             Self::Bearer(_) => "Bearer(…)",
             Self::Basic { .. } => "Basic(…)",
             Self::Headers(_) => "Headers(…)",
+            Self::OAuth2(_) => "OAuth2(…)",
         })
     }
 }

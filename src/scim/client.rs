@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, CONTENT_TYPE, IF_MATCH};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, IF_MATCH};
 use reqwest::{Certificate, Method, RequestBuilder, redirect};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -14,11 +14,13 @@ use tracing::debug;
 use url::Url;
 
 use super::answer::{Answer, Body};
-use super::auth::Credentials;
+use super::auth::{Credentials, SHORTEST_KEY};
 use super::discovery::ServerConfig;
 use super::error::{Class, Error};
 use super::filter;
 use super::host::is_link_local;
+use super::oauth::Tokens;
+use super::paging::Start;
 use super::patch::PatchOperation;
 use super::profile::{ContentType, Profile};
 use super::resource::{Attributes, Resource, fold};
@@ -97,6 +99,8 @@ pub struct Page {
     pub resources: Vec<Resource>,
     /// `totalResults`, which is not always true.
     pub total: Option<u64>,
+    /// `nextCursor`, RFC 9865.
+    pub next_cursor: Option<String>,
 }
 
 /// A write that took effect.
@@ -119,6 +123,8 @@ pub struct Client {
     http: reqwest::Client,
     base: Url,
     timeout: Duration,
+    /// Where the bearer token is one that is asked for.
+    tokens: Option<Arc<Tokens>>,
     /// The server refused `application/scim+json` once.
     plain_json: Arc<AtomicBool>,
     /// Never shown, whoever says it.
@@ -159,8 +165,14 @@ impl Client {
             }
             builder = builder.tls_certs_merge(certificates);
         }
+        let http = builder.build().map_err(ConfigError::Client)?;
+        let tokens = match config.credentials {
+            Credentials::OAuth2(with) => Some(Arc::new(Tokens::new(with, http.clone()))),
+            _ => None,
+        };
         Ok(Self {
-            http: builder.build().map_err(ConfigError::Client)?,
+            http,
+            tokens,
             base,
             timeout: config.request_timeout,
             plain_json: Arc::new(AtomicBool::new(config.profile.content_type == ContentType::Json)),
@@ -177,8 +189,13 @@ impl Client {
 
     /// One page, RFC 7644 §3.4.2.4; `startIndex` and `count` are always sent.
     pub async fn list(&self, kind: Kind, start_index: u64, count: u32, deadline: Instant) -> Result<Page, Error> {
+        self.list_from(kind, &Start::Index(start_index), count, deadline).await
+    }
+
+    /// One page, by index or by cursor.
+    pub async fn list_from(&self, kind: Kind, start: &Start, count: u32, deadline: Instant) -> Result<Page, Error> {
         let mut url = self.url(kind, None);
-        url.set_query(Some(&format!("startIndex={start_index}&count={count}")));
+        url.set_query(Some(&start.query(count)));
         self.page(kind, url, deadline).await
     }
 
@@ -299,12 +316,18 @@ impl Client {
         };
         let list = Resource(map);
         let total = list.get("totalResults").and_then(Value::as_u64);
+        let next_cursor = list.get("nextCursor").and_then(Value::as_str).map(str::to_owned);
+        // Past the end, and it says so: RFC 7644 §3.4.2 asks for the resources only where there are some.
+        let none_here = list.get("itemsPerPage").and_then(Value::as_u64) == Some(0);
         match (list.get("Resources"), total) {
             (Some(Value::Array(resources)), _) => Ok(Page {
                 resources: resources.iter().filter_map(Value::as_object).cloned().map(Resource).collect(),
                 total,
+                next_cursor,
             }),
-            (None | Some(Value::Null), Some(0)) => Ok(Page { resources: Vec::new(), total }),
+            (None | Some(Value::Null), Some(total)) if total == 0 || none_here => {
+                Ok(Page { resources: Vec::new(), total: Some(total), next_cursor })
+            }
             _ => Err(answer.error(Class::NotScim, Some("but the body isn't a SCIM list"))),
         }
     }
@@ -332,9 +355,22 @@ impl Client {
         let mut answer = self.exchange(&method, &what, url.clone(), body, if_match, deadline).await?;
         if answer.status == 415 && body.is_some() {
             self.plain_json.fetch_xor(true, Ordering::Relaxed);
+            answer = self.exchange(&method, &what, url.clone(), body, if_match, deadline).await?;
+        }
+        // A token may end before its time; the one that was refused isn't used again.
+        if answer.status == 401 && self.tokens.is_some() {
             answer = self.exchange(&method, &what, url, body, if_match, deadline).await?;
         }
         Ok(answer)
+    }
+
+    /// What no answer may show: the token that was asked for is one of it.
+    fn secrets_with(&self, token: Option<&HeaderValue>) -> Arc<[SecretString]> {
+        let token = token.and_then(|header| header.to_str().ok()?.strip_prefix("Bearer "));
+        match token.filter(|token| token.len() >= SHORTEST_KEY) {
+            Some(token) => self.secrets.iter().cloned().chain([SecretString::from(token)]).collect(),
+            None => Arc::clone(&self.secrets),
+        }
     }
 
     async fn exchange(
@@ -361,12 +397,22 @@ impl Client {
         if let Some(version) = if_match {
             request = request.header(IF_MATCH, version);
         }
-        let answer = timeout_at(until, receive(request, what, &self.secrets)).await;
+        let token = match &self.tokens {
+            Some(tokens) => Some(tokens.header(until).await?),
+            None => None,
+        };
+        if let Some(token) = &token {
+            request = request.header(AUTHORIZATION, token.clone());
+        }
+        let answer = timeout_at(until, receive(request, what, &self.secrets_with(token.as_ref()))).await;
         if let Some(observer) = &self.observer {
             let status = answer.as_ref().ok().and_then(|answer| answer.as_ref().ok()).map(|answer| answer.status);
             observer(method.as_str(), status, began.elapsed());
         }
         let answer = answer.unwrap_or_else(|_| Err(Error::new(Class::Timeout, what, "no answer in time")))?;
+        if let (401, Some(tokens), Some(token)) = (answer.status, &self.tokens, &token) {
+            tokens.refused(token).await;
+        }
         debug!(
             request = what,
             status = answer.status,
@@ -399,7 +445,7 @@ async fn receive(request: RequestBuilder, what: &str, secrets: &Arc<[SecretStrin
 }
 
 /// The class of a transport error; the causes are walked because reqwest's own text hides them.
-fn transport(what: &str, error: &reqwest::Error) -> Error {
+pub(super) fn transport(what: &str, error: &reqwest::Error) -> Error {
     let mut causes = Vec::new();
     let mut next: Option<&dyn std::error::Error> = std::error::Error::source(error);
     while let Some(cause) = next {

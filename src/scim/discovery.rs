@@ -1,11 +1,11 @@
 //! What a server says of itself at `/ServiceProviderConfig` (RFC 7643 §5), as far as it is of use here.
 //!
-//! It is shown and compared with the dialect, and never believed instead of it: servers leave it out, and
-//! answer otherwise than they say.
+//! It is shown and compared with the dialect. Only the generic dialect learns from it, what the connection itself doesn't
+//! say: servers leave it out, and answer otherwise than they say.
 
 use serde_json::Value;
 
-use super::profile::{Profile, WriteMethod};
+use super::profile::{Paging, Profile, WriteMethod};
 use super::resource::Resource;
 
 /// What a server says of itself; nothing where it says nothing.
@@ -19,24 +19,73 @@ pub struct ServerConfig {
     pub max_results: Option<u32>,
     /// It knows versions.
     pub etag: Option<bool>,
+    /// It knows pages by index, RFC 9865 §4.
+    pub by_index: Option<bool>,
+    /// It knows pages by cursor, RFC 9865 §4.
+    pub by_cursor: Option<bool>,
+}
+
+/// Which fields of a dialect a person has set: nothing is learnt there.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Said {
+    /// `writeUsers`.
+    pub write_users: bool,
+    /// `filters`.
+    pub filters: bool,
+    /// `paging`.
+    pub paging: bool,
+    /// `pageSize`.
+    pub page_size: bool,
 }
 
 impl ServerConfig {
     pub(super) fn read(config: &Resource) -> Self {
         let of = |feature: &str, what: &str| config.get(feature).and_then(|feature| feature.get(what));
-        let supported = |feature: &str| match of(feature, "supported")? {
+        let yes = |value: &Value| match value {
             Value::Bool(supported) => Some(*supported),
             // As some servers write all their booleans.
             Value::String(text) => text.to_ascii_lowercase().parse().ok(),
             _ => None,
         };
+        let supported = |feature: &str| yes(of(feature, "supported")?);
         let max_results = of("filter", "maxResults").and_then(Value::as_u64);
         Self {
             patch: supported("patch"),
             filter: supported("filter"),
             max_results: max_results.and_then(|most| u32::try_from(most).ok()).filter(|most| *most > 0),
             etag: supported("etag"),
+            by_index: of("pagination", "index").and_then(yes),
+            by_cursor: of("pagination", "cursor").and_then(yes),
         }
+    }
+
+    /// The ways in which it says that it pages.
+    pub fn pagination(&self) -> Option<String> {
+        let ways = [(self.by_index, "index"), (self.by_cursor, "cursor")];
+        let known = ways.iter().any(|(says, _)| says.is_some());
+        let list: Vec<&str> = ways.iter().filter(|(says, _)| *says == Some(true)).map(|(_, way)| *way).collect();
+        known.then(|| if list.is_empty() { "none".to_owned() } else { list.join(", ") })
+    }
+
+    /// The profile with what the server says of itself, where the profile learns and `said` leaves the field open.
+    pub fn teach(&self, profile: &Profile, said: Said) -> Profile {
+        let mut profile = profile.clone();
+        if !profile.learns {
+            return profile;
+        }
+        if self.patch == Some(false) && !said.write_users {
+            profile.write_users = WriteMethod::Put;
+        }
+        if self.filter == Some(false) && !said.filters {
+            profile.filters.clear();
+        }
+        if let Some(most) = self.max_results.filter(|_| !said.page_size) {
+            profile.page_size = profile.page_size.min(most);
+        }
+        if self.by_cursor == Some(true) && self.by_index == Some(false) && !said.paging {
+            profile.paging = Paging::Cursor;
+        }
+        profile
     }
 
     /// Where the dialect expects of the server what it says it can't, and what to set instead.
@@ -47,6 +96,12 @@ impl ServerConfig {
         }
         if self.filter == Some(false) && !profile.filters.is_empty() {
             found.push("the server says that it has no filters: set spec.dialect.filters to []".to_owned());
+        }
+        if self.by_cursor == Some(false) && profile.paging == Paging::Cursor {
+            found.push("the server says that it has no pages by cursor: set spec.dialect.paging to Index".to_owned());
+        }
+        if self.by_index == Some(false) && profile.paging == Paging::Index {
+            found.push("the server says that it has no pages by index: set spec.dialect.paging to Cursor".to_owned());
         }
         found
     }
@@ -66,10 +121,27 @@ mod tests {
         let config = read(&json!({
             "patch": {"supported": false}, "filter": {"supported": "True", "maxResults": 200}, "etag": {},
         }));
-        let expected = ServerConfig { patch: Some(false), filter: Some(true), max_results: Some(200), etag: None };
+        let expected =
+            ServerConfig { patch: Some(false), filter: Some(true), max_results: Some(200), ..ServerConfig::default() };
         assert_eq!(config, expected);
         assert_eq!(config.differs(&Profile::generic()).len(), 1);
         assert!(config.differs(&Profile { write_users: WriteMethod::Put, ..Profile::generic() }).is_empty());
+    }
+
+    #[test]
+    fn only_what_nobody_has_said_is_learnt() {
+        let config = read(&json!({
+            "patch": {"supported": false}, "filter": {"supported": false, "maxResults": 20},
+            "pagination": {"cursor": true, "index": false},
+        }));
+        let learnt = config.teach(&Profile::generic(), Said::default());
+        assert_eq!((learnt.write_users, learnt.page_size, learnt.paging), (WriteMethod::Put, 20, Paging::Cursor));
+        assert!(learnt.filters.is_empty() && config.differs(&learnt).is_empty());
+        assert_eq!(config.pagination().as_deref(), Some("cursor"));
+        let said = Said { write_users: true, filters: true, paging: true, page_size: true };
+        assert_eq!(config.teach(&Profile::generic(), said), Profile::generic());
+        assert_eq!(config.teach(&Profile::github(), Said::default()), Profile::github());
+        assert_eq!(config.differs(&Profile::generic()).len(), 3);
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub enum PatchPaths {
 pub enum Paging {
     /// By `startIndex` and `count`, RFC 7644 §3.4.2.4.
     Index,
+    /// By `cursor` and `count`, RFC 9865.
+    Cursor,
     /// Not at all.
     None,
 }
@@ -43,6 +45,30 @@ pub enum MatchBy {
     UserName,
     /// The first e-mail address.
     Email,
+}
+
+/// The requests that a pace counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paced {
+    /// All requests.
+    All,
+    /// Everything but GET.
+    Writes,
+    /// POST of new accounts.
+    Creates,
+}
+
+/// So many requests in so many seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// The requests that it counts.
+    pub of: Paced,
+    /// This many …
+    pub requests: u32,
+    /// … in this time.
+    pub seconds: u32,
+    /// This many at once.
+    pub burst: u32,
 }
 
 /// A dialect.
@@ -68,13 +94,40 @@ pub struct Profile {
     pub content_type: ContentType,
     /// Accounts have an `externalId`.
     pub external_id: bool,
+    /// Inactive accounts hide who they belong to: another userName and other e-mails there mean nothing.
+    pub obfuscates_inactive: bool,
     /// A deleted person can never be provisioned again.
     pub delete_irreversible: bool,
     /// The server may tell at `/Me` whom the key belongs to.
     pub me: bool,
     /// The server may say at `/ServiceProviderConfig` what it can do.
     pub discovery: bool,
+    /// The attributes that accounts have a place for; `None`: any. Each is an attribute (`title`), one of its
+    /// sub-attributes (`name.formatted`), a list's entries of one type (`emails[type eq "work"]`), or an extension's URN.
+    pub attributes: Option<Vec<String>>,
+    /// Lists that hold one value only.
+    pub single_valued: &'static [&'static str],
+    /// `name.formatted` is made of displayName, else of given and family name, where it isn't declared.
+    pub derives_formatted: bool,
+    /// A creation may answer 400, or even 201, for a person who is there already: an account is looked for right before,
+    /// and after a 400 once more.
+    pub unsure_of_duplicates: bool,
+    /// One URL serves all customers: what the key selects is told apart by `tenant`.
+    pub shared_url: bool,
+    /// Domains whose bare name, `app.` and `api.` hosts are one and the same server.
+    pub sites: &'static [&'static str],
+    /// The key dies with its owner's account.
+    pub owner_ends_key: bool,
+    /// How many requests may be sent, where the connection doesn't say.
+    pub pace: &'static [Pace],
+    /// How many accounts may be created within so many seconds, where the connection doesn't say.
+    pub creates: Option<(u32, u32)>,
+    /// What it says there is learnt.
+    pub learns: bool,
 }
+
+/// What any server stands.
+const USUAL_PACE: &[Pace] = &[Pace { of: Paced::All, requests: 10, seconds: 1, burst: 20 }];
 
 impl Profile {
     /// A server that follows the RFCs.
@@ -90,9 +143,20 @@ impl Profile {
             trust_totals: false,
             content_type: ContentType::ScimJson,
             external_id: true,
+            obfuscates_inactive: false,
             delete_irreversible: false,
             me: true,
             discovery: true,
+            attributes: None,
+            single_valued: &[],
+            derives_formatted: false,
+            unsure_of_duplicates: false,
+            shared_url: false,
+            sites: &[],
+            owner_ends_key: false,
+            pace: USUAL_PACE,
+            creates: None,
+            learns: true,
         }
     }
 
@@ -109,6 +173,7 @@ impl Profile {
             content_type: ContentType::Json,
             me: false,
             discovery: false,
+            learns: false,
             ..Self::generic()
         }
     }

@@ -97,7 +97,9 @@ async fn i02_scim2_server_without_patch_and_with_two_on_a_page() {
     let server = Scim2Server::start(&["--service-provider-config", file.to_str().expect("a plain path")]).await;
     let tenant = server.tenant();
     let front = Front::before(&tenant.base_url, &tenant.token).open();
-    let place = Place::at(&front.base_url, "any", deleting()).await;
+    // Somebody insists on PATCH.
+    let insisting = crate::elsewhere::with(deleting(), json!({"dialect": {"writeUsers": "Patch"}}));
+    let place = Place::at(&front.base_url, "any", insisting).await;
     place.user("grace", json!({}));
     let grace = place.synced("grace").await;
     place.user("grace", json!({"title": "Admiral"}));
@@ -106,13 +108,17 @@ async fn i02_scim2_server_without_patch_and_with_two_on_a_page() {
     let said = place.get_connection().await["status"]["server"].clone();
     assert_eq!((&said["patch"], &said["filter"], &said["maxResults"]), (&json!(false), &json!(true), &json!(2)));
     assert!(said["differs"].to_string().contains("spec.dialect.writeUsers to Put"), "{said}");
-    place.patch_connection(json!({"dialect": {"writeUsers": "Put"}}));
+    assert!(place.events("ServerDiffers").iter().any(|note| note.contains("no PATCH")), "it was not told");
+    // Left to itself, the connection learns.
+    place.patch_connection(json!({"dialect": null}));
     assert_eq!(place.synced("grace").await, grace);
     eventually(PATIENCE, "no difference", async || {
         let said = place.get_connection().await["status"]["server"].clone();
         if said["differs"] == Value::Null { Ok(()) } else { Err(said) }
     })
     .await;
+    let learnt = place.get_connection().await["status"]["effective"]["dialect"].clone();
+    assert_eq!((&learnt["writeUsers"], &learnt["pageSize"]), (&json!("Put"), &json!(2)), "{learnt}");
 
     a_life(&place, &tenant, &front, &["GET", "PUT"]).await;
 

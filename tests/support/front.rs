@@ -135,7 +135,7 @@ async fn pass(State(door): State<Arc<Door>>, request: Request) -> Response<Body>
     let (status, kind, body) = if door.key.as_ref().is_none_or(brings) {
         let url = format!("{}{}", door.origin, head.uri);
         let mut onward = door.client.request(head.method.clone(), url).bearer_auth(&door.token).body(body);
-        for name in ["content-type", "accept", "if-match"] {
+        for name in ["content-type", "accept", "if-match", "user-agent"] {
             if let Some(value) = head.headers.get(name) {
                 onward = onward.header(name, value);
             }

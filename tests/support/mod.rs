@@ -14,6 +14,7 @@
 mod cluster;
 mod front;
 mod helm;
+mod libraries;
 mod operator;
 mod process;
 mod servers;
@@ -21,6 +22,7 @@ mod servers;
 pub use cluster::ControlPlane;
 pub use front::{Front, Seen};
 pub use helm::{Helm, chart, objects};
+pub use libraries::Library;
 pub use operator::{Operator, OperatorBuilder, Sandbox};
 pub use process::{Process, free_port, guarded, scratch};
 pub use servers::{Directory, Jackson, Scim2Server, Tenant};

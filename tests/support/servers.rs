@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Process, eventually, free_port, guarded, http, part, repository, unique};
 
-async fn blocking<T: Send + Sync>(shared: &'static LazyLock<T>) -> &'static T {
+pub(super) async fn blocking<T: Send + Sync>(shared: &'static LazyLock<T>) -> &'static T {
     match tokio::task::spawn_blocking(|| &**shared).await {
         Ok(shared) => shared,
         Err(failed) => std::panic::resume_unwind(failed.into_panic()),

@@ -1,0 +1,114 @@
+//! The presets of services that people have, from what their vendors publish. Each has a page in `docs/servers/`.
+
+use super::profile::{ContentType, Pace, Paced, Paging, PatchPaths, Profile};
+
+/// Datadog's sites: the domain of `datadog.site`. Each serves SCIM at `api.<site>`, and formerly at `app.<site>`.
+pub const DATADOG_SITES: [&str; 9] = [
+    "datadoghq.com",
+    "us3.datadoghq.com",
+    "us5.datadoghq.com",
+    "ap1.datadoghq.com",
+    "ap2.datadoghq.com",
+    "uk1.datadoghq.com",
+    "datadoghq.eu",
+    "ddog-gov.com",
+    "us2.ddog-gov.com",
+];
+
+/// The base URL of a Datadog site.
+pub fn datadog_url(site: &str) -> String {
+    format!("https://api.{site}/api/v2/scim")
+}
+
+fn names(list: &[&str]) -> Vec<String> {
+    list.iter().map(|name| (*name).to_owned()).collect()
+}
+
+impl Profile {
+    /// Datadog: few attributes, no `remove` for accounts, no externalId, and an invitation for every account created.
+    pub fn datadog() -> Self {
+        Self {
+            // Its documents show one address of type work; the whole list says the same without a filter in a path.
+            patch_paths: PatchPaths::Whole,
+            patch_remove: false,
+            filters: vec!["userName".into()],
+            content_type: ContentType::Json,
+            external_id: false,
+            me: false,
+            // Not among its documents.
+            discovery: false,
+            learns: false,
+            attributes: Some(names(&["userName", "name.formatted", "title", "emails[type eq \"work\"]", "roles"])),
+            derives_formatted: true,
+            unsure_of_duplicates: true,
+            shared_url: true,
+            sites: &DATADOG_SITES,
+            owner_ends_key: true,
+            creates: Some((500, 60 * 60)),
+            ..Self::generic()
+        }
+    }
+
+    /// AWS IAM Identity Center: lists of one value, pages by cursor, no group members to read.
+    pub fn aws_identity_center() -> Self {
+        Self {
+            patch_paths: PatchPaths::Whole,
+            paging: Paging::Cursor,
+            me: false,
+            learns: false,
+            attributes: Some(names(&[
+                "userName",
+                "externalId",
+                "name",
+                "displayName",
+                "nickName",
+                "profileUrl",
+                "title",
+                "userType",
+                "preferredLanguage",
+                "locale",
+                "timezone",
+                "emails",
+                "phoneNumbers",
+                "addresses",
+                "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
+            ])),
+            single_valued: &["emails", "phoneNumbers", "addresses"],
+            ..Self::generic()
+        }
+    }
+
+    /// GitHub Enterprise, with managed users: who is suspended is obfuscated, and who is deleted can't come back.
+    pub fn github() -> Self {
+        Self {
+            // Older versions know no filters in paths.
+            patch_paths: PatchPaths::Whole,
+            me: false,
+            learns: false,
+            attributes: Some(names(&["userName", "externalId", "name", "displayName", "emails", "roles"])),
+            obfuscates_inactive: true,
+            delete_irreversible: true,
+            pace: &[
+                Pace { of: Paced::All, requests: 10, seconds: 1, burst: 20 },
+                Pace { of: Paced::Creates, requests: 1000, seconds: 60 * 60, burst: 20 },
+            ],
+            ..Self::generic()
+        }
+    }
+
+    /// Slack: one URL for all workspaces, and limits that all SCIM apps of one share.
+    pub fn slack() -> Self {
+        Self {
+            patch_paths: PatchPaths::Whole,
+            me: false,
+            learns: false,
+            shared_url: true,
+            // Half of what it lets all apps together do: 180 changes of users a minute, 20 at once.
+            pace: &[
+                Pace { of: Paced::All, requests: 5, seconds: 1, burst: 20 },
+                Pace { of: Paced::Writes, requests: 90, seconds: 60, burst: 10 },
+            ],
+            ..Self::generic()
+        }
+    }
+}
