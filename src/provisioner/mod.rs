@@ -11,6 +11,7 @@ pub mod directory;
 mod dispatch;
 mod events;
 mod export;
+pub(crate) mod groups;
 mod guarded;
 #[cfg(test)]
 mod histories;
@@ -83,6 +84,7 @@ pub struct Provisioner {
     queue: Mutex<Queue>,
     snapshot: Mutex<Snapshot>,
     memory: Mutex<Memory>,
+    groups: Mutex<groups::Store>,
     gate: Mutex<Gate>,
     windows: Mutex<Windows>,
     /// The Secret is gone: these removals, declared before, are still served (promise I23).
@@ -120,6 +122,7 @@ impl Provisioner {
             queue: Mutex::new(Queue::new()),
             snapshot: Mutex::default(),
             memory: Mutex::default(),
+            groups: Mutex::default(),
             saving: tokio::sync::Mutex::default(),
             wake: Notify::new(),
             test: Notify::new(),
@@ -187,7 +190,12 @@ impl Provisioner {
     pub fn forget(&self, uid: &str) {
         lock(&self.queue).forget(uid);
         lock(&self.memory).forget(uid);
-        lock(&self.gate).withdraw(uid);
+        {
+            let mut gate = lock(&self.gate);
+            gate.withdraw(uid);
+            gate.forget_group(uid);
+        }
+        lock(&self.groups).forget_object(uid);
         lock(&self.windows).set(&uid.into(), None);
         self.wake.notify_one();
     }
