@@ -19,6 +19,8 @@ mod drift;
 mod elsewhere;
 #[path = "cluster/faults.rs"]
 mod faults;
+#[path = "cluster/groups.rs"]
+mod groups;
 #[path = "cluster/guards.rs"]
 mod guards;
 #[path = "cluster/input.rs"]

@@ -39,6 +39,13 @@ async fn every_rule_is_used() {
     place.connection_is("Connected").await;
     place.user("ada", json!({}));
     place.synced("ada").await;
+    // A group, whose finalizer and status are written.
+    place.apply(json!({
+        "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimGroup", "metadata": {"name": "all"},
+        "spec": {"connectionRef": {"name": "jackson"}, "displayName": "All", "membership": "Exact",
+            "members": [{"userRef": {"name": "ada"}}]},
+    }));
+    place.kubectl(&["wait", "--for=condition=Ready", "scimgroup", "all", "--timeout=90s"]);
 
     // The same event twice becomes one event with a count.
     for _ in 0..2 {

@@ -275,7 +275,7 @@ pub struct ManagerRef {
 }
 
 /// Names a ScimUser of the same namespace.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UserRef {
     /// Its name.

@@ -30,7 +30,7 @@ macro_rules! reasons {
 }
 
 reasons!(
-    /// Why a ScimUser is Ready, or is not.
+    /// Why a ScimUser or a ScimGroup is Ready, or is not.
     Reason {
         /// The server shows what is declared.
         Synced,

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::connection_auth::{AuthSpec, TlsSpec};
 use super::connection_choices::{
-    Action, AdoptionPolicy, ContentType, DeletionPolicy, MatchBy, Mode, Paging, PatchPaths, Provider, RateLimitFor,
-    RepairPolicy, UnmanagedPolicy, WriteMethod,
+    Action, AdoptionPolicy, ContentType, DeletionPolicy, GroupDeletionPolicy, MatchBy, MemberRemoval, MembersReadable,
+    Mode, Paging, PatchPaths, Provider, RateLimitFor, RepairPolicy, UnmanagedPolicy, WriteMethod,
 };
 use super::connection_datadog::DatadogSpec;
 use super::connection_guards::GuardsSpec;
@@ -202,18 +202,41 @@ pub struct DialectSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 256)))]
     pub attributes: Option<Vec<String>>,
+    /// How a member is taken out of a group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member_removal: Option<MemberRemoval>,
+    /// So many members are added and removed by one request at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub max_members_per_patch: Option<i32>,
+    /// Whether the server shows the members of a group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members_readable: Option<MembersReadable>,
     /// Whether a deleted person can never be provisioned again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete_irreversible: Option<bool>,
 }
 
 /// What to do about what is already there.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AdoptionPolicySpec {
     /// Accounts.
     #[serde(default)]
     pub users: AdoptionPolicy,
+    /// Groups; default Refuse.
+    #[serde(default = "refuse")]
+    pub groups: AdoptionPolicy,
+}
+
+impl Default for AdoptionPolicySpec {
+    fn default() -> Self {
+        Self { users: AdoptionPolicy::Adopt, groups: refuse() }
+    }
+}
+
+fn refuse() -> AdoptionPolicy {
+    AdoptionPolicy::Refuse
 }
 
 /// What deleting an object does.
@@ -223,6 +246,9 @@ pub struct DeletionPolicySpec {
     /// Accounts.
     #[serde(default)]
     pub users: DeletionPolicy,
+    /// Groups; default Retain.
+    #[serde(default)]
+    pub groups: GroupDeletionPolicy,
 }
 
 /// What to do about changes made at the server.

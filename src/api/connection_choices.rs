@@ -159,3 +159,45 @@ choice!(
         Email,
     }
 );
+choice!(
+    /// What deleting a ScimGroup does.
+    GroupDeletionPolicy {
+        /// The group is deleted.
+        Delete,
+        /// The group stays as it is, with its members.
+        #[default]
+        Retain,
+    }
+);
+choice!(
+    /// Whether members that nobody declared are taken out.
+    Membership {
+        /// Whoever isn't declared is taken out.
+        #[default]
+        Exact,
+        /// Only members that the object brought in are taken out.
+        Additive,
+    }
+);
+choice!(
+    /// How a member is taken out of a group by PATCH.
+    MemberRemoval {
+        /// By a path with a filter: `members[value eq "…"]`.
+        #[default]
+        Filter,
+        /// By the path `members` and a list of values.
+        Values,
+    }
+);
+choice!(
+    /// Whether the server shows the members of a group.
+    MembersReadable {
+        /// With the group.
+        #[default]
+        Inline,
+        /// With the group, if they are asked for (`attributes=members`, `includeMembers=true`).
+        OnRequest,
+        /// Not at all: what was written is recorded with the members.
+        No,
+    }
+);

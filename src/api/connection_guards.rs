@@ -12,6 +12,12 @@ pub struct GuardsSpec {
     /// Accounts deactivated or deleted.
     #[serde(default)]
     pub removals: GuardSpec,
+    /// Members taken out of a group; counted for each group by itself.
+    #[serde(default)]
+    pub memberships: MembershipsGuardSpec,
+    /// Groups deleted; their members are not counted in memberships.
+    #[serde(default)]
+    pub groups: GroupsGuardSpec,
     /// userNames and e-mails changed, roles and entitlements taken away, adoptions that change the account.
     #[serde(default)]
     pub rewrites: GuardSpec,
@@ -50,6 +56,82 @@ pub struct GuardSpec {
     pub window: Interval,
 }
 
+/// Like the others, with a default of its own: a fifth of a group's members.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MembershipsGuardSpec {
+    /// Of the group's members; default 20.
+    #[serde(default = "twenty")]
+    #[schemars(range(min = 0, max = 100))]
+    pub max_percent: i32,
+    /// So many may always go; default 5.
+    #[serde(default = "five")]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub min_count: i32,
+    /// More may never go, unless minCount is larger; default 500.
+    #[serde(default = "five_hundred")]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub max_count: i32,
+    /// The time in which they are counted; from 1m to 720h, default 24h.
+    #[serde(default = "one_day")]
+    #[schemars(extend("x-kubernetes-validations" = [{
+        "rule": "duration(self) >= duration('1m') && duration(self) <= duration('720h')",
+        "message": "write a window from 1m to 720h, such as 24h"
+    }]))]
+    pub window: Interval,
+}
+
+/// Like the others, with defaults of its own: deleting groups is rare.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupsGuardSpec {
+    /// Of the groups that objects of this connection are bound to; default 10.
+    #[serde(default = "ten")]
+    #[schemars(range(min = 0, max = 100))]
+    pub max_percent: i32,
+    /// So many may always go; default 2.
+    #[serde(default = "two")]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub min_count: i32,
+    /// More may never go, unless minCount is larger; default 50.
+    #[serde(default = "fifty")]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub max_count: i32,
+    /// The time in which they are counted; from 1m to 720h, default 24h.
+    #[serde(default = "one_day")]
+    #[schemars(extend("x-kubernetes-validations" = [{
+        "rule": "duration(self) >= duration('1m') && duration(self) <= duration('720h')",
+        "message": "write a window from 1m to 720h, such as 24h"
+    }]))]
+    pub window: Interval,
+}
+
+impl Default for MembershipsGuardSpec {
+    fn default() -> Self {
+        Self { max_percent: twenty(), min_count: five(), max_count: five_hundred(), window: one_day() }
+    }
+}
+
+impl Default for GroupsGuardSpec {
+    fn default() -> Self {
+        Self { max_percent: ten(), min_count: two(), max_count: fifty(), window: one_day() }
+    }
+}
+
+impl From<&MembershipsGuardSpec> for GuardSpec {
+    fn from(spec: &MembershipsGuardSpec) -> Self {
+        let MembershipsGuardSpec { max_percent, min_count, max_count, window } = spec.clone();
+        Self { max_percent, min_count, max_count, window }
+    }
+}
+
+impl From<&GroupsGuardSpec> for GuardSpec {
+    fn from(spec: &GroupsGuardSpec) -> Self {
+        let GroupsGuardSpec { max_percent, min_count, max_count, window } = spec.clone();
+        Self { max_percent, min_count, max_count, window }
+    }
+}
+
 impl Default for GuardSpec {
     fn default() -> Self {
         Self { max_percent: ten(), min_count: five(), max_count: five_hundred(), window: one_day() }
@@ -71,6 +153,18 @@ pub struct CreatesGuardSpec {
         "message": "write a window from 1m to 720h, such as 1h"
     }]))]
     pub window: Interval,
+}
+
+fn two() -> i32 {
+    2
+}
+
+fn twenty() -> i32 {
+    20
+}
+
+fn fifty() -> i32 {
+    50
 }
 
 fn ten() -> i32 {

@@ -24,6 +24,9 @@ pub struct ScimConnectionStatus {
     /// The users, counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users: Option<UsersStatus>,
+    /// The groups, counted; none where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<GroupsStatus>,
     /// What the server said of itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerStatus>,
@@ -112,6 +115,22 @@ pub struct UsersStatus {
     pub expiring_24h: Option<i64>,
 }
 
+/// The groups of a connection, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupsStatus {
+    /// ScimGroups that refer to the connection.
+    pub declared: i64,
+    /// Of these, Ready at their newest generation.
+    pub synced: i64,
+    /// Of these, waiting.
+    pub pending: i64,
+    /// Of these, Stalled.
+    pub failed: i64,
+    /// Of these, held by a guard or by Plan.
+    pub held: i64,
+}
+
 /// What the server said of itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -161,8 +180,11 @@ pub struct HoldStatus {
     pub updates: i64,
     /// Accounts it would deactivate.
     pub deactivations: i64,
-    /// Accounts it would delete.
+    /// Accounts and groups it would delete.
     pub deletes: i64,
+    /// Members it would take out of groups.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub memberships: i64,
     /// Some of its objects, as namespace/name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20), inner(length(max = 512)))]
@@ -240,4 +262,9 @@ pub struct CredentialsStatus {
     /// When the key expires, by the Secret's annotation `scim-operator.dev/expires-at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Time>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for it
+fn is_zero(count: &i64) -> bool {
+    *count == 0
 }

@@ -12,6 +12,7 @@ mod connection_guards;
 mod connection_status;
 mod crd;
 mod duration;
+mod group;
 mod user;
 mod user_rules;
 
@@ -25,6 +26,7 @@ pub use connection_guards::*;
 pub use connection_status::*;
 pub use crd::{crds, crds_yaml};
 pub use duration::Interval;
+pub use group::*;
 pub use user::*;
 
 /// The API group.

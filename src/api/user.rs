@@ -1,5 +1,7 @@
 //! ScimUser: one person at one SCIM service provider.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, ResourceExt};
 use schemars::JsonSchema;
@@ -154,6 +156,11 @@ pub struct ScimUserStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 50))]
     pub ignored_attributes: Option<Vec<IgnoredAttribute>>,
+    /// The groups that we put this account into, by their ids, and the account's id then; where the server doesn't
+    /// show members, or the ScimGroup is Additive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "user_rules::groups")]
+    pub groups: Option<BTreeMap<String, String>>,
     /// The hold that keeps an operation of this object until a person answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<UserHold>,

@@ -113,3 +113,12 @@ pub(super) fn instant(_: &mut SchemaGenerator) -> Schema {
         }]
     })
 }
+
+/// The ledger of memberships: the group's id, and the account's.
+pub(super) fn groups(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 2000,
+        "additionalProperties": {"type": "string", "maxLength": 512}
+    })
+}

@@ -12,8 +12,8 @@ use tracing::info;
 use super::unrouted::Unrouted;
 use super::users::Users;
 use super::watch::{Scope, within};
-use crate::api::{ScimConnection, ScimUser};
-use crate::provisioner::directory::{Changed, ConnectionKey, connection_of, is_deleting};
+use crate::api::{ScimConnection, ScimGroup, ScimUser};
+use crate::provisioner::directory::{Changed, ConnectionKey, connection_of, connection_of_group, is_deleting};
 use crate::provisioner::{Provisioner, Shared};
 
 /// The provisioners, by connection.
@@ -97,6 +97,17 @@ impl Connections {
         }
     }
 
+    /// The same for a group.
+    pub fn submit_group(&self, group: &Arc<ScimGroup>, fresh: bool) {
+        match self.running.get(&connection_of_group(group)) {
+            Some(provisioner) if released(group, provisioner) && !provisioner.is_ready() => {
+                self.unrouted.submit_group(Arc::clone(group), true);
+            }
+            Some(provisioner) => provisioner.submit_group(group, fresh),
+            None => self.unrouted.submit_group(Arc::clone(group), false),
+        }
+    }
+
     /// An object is gone.
     pub fn forget(&self, uid: &str) {
         for provisioner in self.running.values() {
@@ -163,7 +174,15 @@ impl Connections {
         for user in users.directory().users_of(key) {
             self.submit(&user, &Changed { itself: true, fresh: true, others: Vec::new() });
         }
+        for group in users.directory().groups_of(key) {
+            self.submit_group(&group, true);
+        }
     }
+}
+
+/// The group is under deletion and is to go without a word to the server.
+fn released(group: &ScimGroup, provisioner: &Provisioner) -> bool {
+    group.metadata.deletion_timestamp.is_some() && (group.wants_release() || provisioner.is_released())
 }
 
 fn key_of(connection: &ScimConnection) -> ConnectionKey {

@@ -1,7 +1,9 @@
 //! Watches, indexes and routing: reconcilers submit, the workers of [`crate::provisioner`] write.
 
 mod connections;
+mod groups;
 mod unrouted;
+mod unrouted_groups;
 mod users;
 mod watch;
 
@@ -19,9 +21,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::connections::Connections;
+use self::groups::Groups;
 use self::users::Users;
 use self::watch::{Scope, trim};
-use crate::api::{CREDENTIALS_LABEL, ScimConnection, ScimUser};
+use crate::api::{CREDENTIALS_LABEL, ScimConnection, ScimGroup, ScimUser};
 use crate::provisioner::Shared;
 use crate::provisioner::directory::Directory;
 use crate::runtime::{Audit, Clock, Health, Leadership, Metrics, Options};
@@ -78,11 +81,13 @@ pub async fn run(context: Context) -> Result<(), Error> {
         reroute,
     };
     let mut connections = Connections::new(shared.clone());
+    let mut groups = Groups::new(Arc::clone(&directory));
     let mut users = Users::new(directory);
     let scopes = watch::scopes(&options.watch_namespaces);
     let all = watcher::Config::default();
     let mut connection_events = watch::events::<ScimConnection>(&client, &scopes, &all, |_| {});
     let mut user_events = watch::events::<ScimUser>(&client, &scopes, &all, |_| {});
+    let mut group_events = watch::events::<ScimGroup>(&client, &scopes, &all, |_| {});
     let labelled = watcher::Config::default().labels(&format!("{CREDENTIALS_LABEL}=true"));
     let mut secret_events = watch::events::<PartialObjectMeta<Secret>>(&client, &scopes, &labelled, trim);
 
@@ -113,6 +118,17 @@ pub async fn run(context: Context) -> Result<(), Error> {
                     Err(error) => warn!("watch of ScimUsers{}: {error}", place(&scope)),
                 }
             }
+            event = group_events.next() => {
+                let Some((scope, Some(event))) = event else { return Err(Error::WatchEnded("ScimGroups")) };
+                match event {
+                    Ok(event) => {
+                        if groups.observe(&scope, event, &connections) {
+                            listed.groups.remove(&scope);
+                        }
+                    }
+                    Err(error) => warn!("watch of ScimGroups{}: {error}", place(&scope)),
+                }
+            }
             event = secret_events.next() => {
                 let Some((scope, Some(event))) = event else { return Err(Error::WatchEnded("Secrets")) };
                 match event {
@@ -127,9 +143,10 @@ pub async fn run(context: Context) -> Result<(), Error> {
             Some(uid) = rerouted.recv() => users.route_again(&uid, &connections),
         }
         if !was_complete && listed.complete() {
-            info!("ScimConnections, ScimUsers and Secrets are listed; provisioning begins");
+            info!("ScimConnections, ScimUsers, ScimGroups and Secrets are listed; provisioning begins");
             connections.begin();
             users.begin(&connections);
+            groups.begin(&connections);
             health.set_ready();
         }
     }
@@ -142,16 +159,17 @@ pub async fn run(context: Context) -> Result<(), Error> {
 struct Listed {
     connections: BTreeSet<Scope>,
     users: BTreeSet<Scope>,
+    groups: BTreeSet<Scope>,
     secrets: BTreeSet<Scope>,
 }
 
 impl Listed {
     fn new(scopes: &BTreeSet<Scope>) -> Self {
-        Self { connections: scopes.clone(), users: scopes.clone(), secrets: scopes.clone() }
+        Self { connections: scopes.clone(), users: scopes.clone(), groups: scopes.clone(), secrets: scopes.clone() }
     }
 
     fn complete(&self) -> bool {
-        self.connections.is_empty() && self.users.is_empty() && self.secrets.is_empty()
+        self.connections.is_empty() && self.users.is_empty() && self.groups.is_empty() && self.secrets.is_empty()
     }
 }
 

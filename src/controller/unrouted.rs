@@ -11,25 +11,41 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
-use crate::api::{FINALIZER, GROUP, Reason, ScimUser, UserState, VERSION};
+use super::unrouted_groups;
+use crate::api::{FINALIZER, GROUP, Reason, ScimGroup, ScimUser, UserState, VERSION};
 use crate::plan::Verdict;
 use crate::provisioner::Shared;
 use crate::provisioner::directory::{connection_of, full_name, has_finalizer, is_deleting};
 use crate::status::{Recorded, record};
 
 /// The way to the task.
-pub struct Unrouted(mpsc::UnboundedSender<(Arc<ScimUser>, bool)>);
+pub struct Unrouted(mpsc::UnboundedSender<(Object, bool)>);
+
+enum Object {
+    User(Arc<ScimUser>),
+    Group(Arc<ScimGroup>),
+}
 
 impl Unrouted {
     /// Starts the task; it ends with `stop`.
     pub fn start(shared: Shared, stop: CancellationToken, tasks: &mut JoinSet<()>) -> Self {
-        let (sender, mut receiver) = mpsc::unbounded_channel::<(Arc<ScimUser>, bool)>();
+        let (sender, mut receiver) = mpsc::unbounded_channel::<(Object, bool)>();
         tasks.spawn(async move {
             loop {
                 tokio::select! {
                     () = stop.cancelled() => break,
                     user = receiver.recv() => {
-                        let Some((user, released)) = user else { break };
+                        let (user, released) = match user {
+                            Some((Object::User(user), released)) => (user, released),
+                            Some((Object::Group(group), released)) => {
+                                let group = group.uid().and_then(|uid| shared.directory.group(&uid)).unwrap_or(group);
+                                if let Err(error) = unrouted_groups::say_not_found(&shared, &group, released).await {
+                                    debug!(object = %group.name_any(), "{error}");
+                                }
+                                continue;
+                            }
+                            None => break,
+                        };
                         // The newest one counts, and it may have a connection by now gone again.
                         let user = user.uid().and_then(|uid| shared.directory.get(&uid)).unwrap_or(user);
                         if let Err(error) = say_not_found(&shared, &user, released).await {
@@ -45,7 +61,12 @@ impl Unrouted {
     /// Takes an object; `released` lets it go without touching its account, if it is under deletion.
     pub fn submit(&self, user: Arc<ScimUser>, released: bool) {
         // The task lives as long as the controller does.
-        let _ = self.0.send((user, released));
+        let _ = self.0.send((Object::User(user), released));
+    }
+
+    /// The same for a group.
+    pub fn submit_group(&self, group: Arc<ScimGroup>, released: bool) {
+        let _ = self.0.send((Object::Group(group), released));
     }
 }
 

@@ -62,6 +62,9 @@ impl Users {
     pub fn route_again(&self, uid: &str, connections: &Connections) {
         if let Some(user) = self.directory.get(uid).filter(|_| self.begun) {
             connections.submit(&user, &Changed { itself: true, fresh: true, others: Vec::new() });
+        } else if let Some(group) = self.directory.group(uid).filter(|_| self.begun) {
+            // Its members stand differently: no reason to cut short a wait of its own.
+            connections.submit_group(&group, false);
         }
     }
 

@@ -140,6 +140,18 @@ pub(super) fn set_active(facts: &Facts, id: &str, resource: &Resource, fresh: bo
     }))
 }
 
+/// The step towards the deactivation that comes before a deletion, where the account is in groups that it leaves in
+/// between (promise I17); none once it is inactive or gone.
+pub fn deactivate_before(facts: &Facts) -> Option<Step> {
+    let id = facts.bound_id()?;
+    match &facts.account {
+        Account::Absent { .. } | Account::Missing => None,
+        Account::Found { resource, .. } if resource.active() == Some(false) => None,
+        Account::Found { resource, fresh } => Some(set_active(facts, id, resource, *fresh, false)),
+        _ => Some(Step::Read(Read::Get(id.to_owned()))),
+    }
+}
+
 /// An object may only soften its connection's policy: Delete → Deactivate → Retain.
 fn effective_policy(facts: &Facts) -> DeletionPolicy {
     let softness = |policy: DeletionPolicy| match policy {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::path::Path;
 use super::protect::Protected;
-use crate::api::{Action, AdoptionPolicy, DeletionPolicy, ScimUserSpec, ScimUserStatus};
+use crate::api::{Action, AdoptionPolicy, DeletionPolicy, GroupDeletionPolicy, ScimUserSpec, ScimUserStatus};
 use crate::scim::{Profile, Resource};
 
 /// The ScimUser as the planner sees it.
@@ -47,6 +47,10 @@ pub struct Policy {
     pub adoption: AdoptionPolicy,
     /// What deleting the object does.
     pub deletion: DeletionPolicy,
+    /// What to do about a group that is already there.
+    pub group_adoption: AdoptionPolicy,
+    /// What deleting a ScimGroup does.
+    pub group_deletion: GroupDeletionPolicy,
     /// The connection allows a deletion that can't be taken back.
     pub allow_irreversible_delete: bool,
     /// Which drift is repaired.

@@ -1,6 +1,7 @@
 //! Guards: how many operations of a kind may go within a window.
 
 mod gate;
+mod memberships;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,10 @@ pub enum GuardName {
     Rewrites,
     /// Accounts created: queued, never held.
     Creates,
+    /// Members taken out of a group: counted for each group by itself, member by member.
+    Memberships,
+    /// Groups deleted.
+    Groups,
 }
 
 impl GuardName {
@@ -40,6 +45,8 @@ impl GuardName {
             Self::Removals => "removals",
             Self::Rewrites => "rewrites",
             Self::Creates => "creates",
+            Self::Memberships => "memberships",
+            Self::Groups => "groups",
         }
     }
 }

@@ -88,6 +88,8 @@ pub struct HoldView {
     pub deactivations: u64,
     /// Accounts it would delete.
     pub deletes: u64,
+    /// Members it would take out of groups.
+    pub memberships: u64,
     /// Uids of some of its members, at most [`SAMPLE`].
     pub sample: Vec<Arc<str>>,
 }
@@ -132,9 +134,14 @@ impl Hold {
             updates: 0,
             deactivations: 0,
             deletes: 0,
+            memberships: 0,
             sample: self.members.iter().take(SAMPLE).cloned().collect(),
         };
         for member in self.members.iter().filter_map(|uid| candidate(uid)) {
+            if member.guard == Some(GuardName::Memberships) {
+                view.memberships += member.weight();
+                continue;
+            }
             *match member.operation {
                 "Create" => &mut view.creates,
                 "Deactivate" => &mut view.deactivations,

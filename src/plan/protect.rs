@@ -26,16 +26,16 @@ impl Protected {
         Self { globs: globs.collect(), exact: Vec::new() }
     }
 
-    /// Nobody is protected.
-    pub fn is_empty(&self) -> bool {
-        self.globs.is_empty() && self.exact.is_empty()
-    }
-
     /// With these identities too, letter by letter: the owner of the key (promise I14).
     #[must_use]
     pub fn with_identities<'a>(mut self, identities: impl IntoIterator<Item = &'a str>) -> Self {
         self.exact.extend(identities.into_iter().map(|identity| identity.chars().map(fold).collect()));
         self
+    }
+
+    /// Nobody is protected.
+    pub fn is_empty(&self) -> bool {
+        self.globs.is_empty() && self.exact.is_empty()
     }
 
     /// The first pattern, as written, that one of these identities fits. Give it what is declared

@@ -1,7 +1,7 @@
 //! The promises, as properties of the planner against a server in miniature.
 
 mod deletion;
-mod driver;
+pub(crate) mod driver;
 mod invariants;
 mod lifecycle;
 mod merging;

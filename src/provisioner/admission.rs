@@ -51,7 +51,7 @@ impl Wanted {
 /// What a gate remembers of an earlier process.
 pub(super) fn remembered(status: &ScimConnectionStatus, plan: bool) -> Remembered {
     let count = |count: i64| u64::try_from(count).unwrap_or_default();
-    let names = [GuardName::Removals, GuardName::Rewrites, GuardName::Creates];
+    let names = [GuardName::Removals, GuardName::Rewrites, GuardName::Creates, GuardName::Groups];
     let ledgers = status.guards.iter().flatten().filter_map(|guard| {
         let name = names.into_iter().find(|name| name.as_str() == guard.name)?;
         Some((name, guard.buckets.iter().map(|bucket| (bucket.at.0, count(bucket.count))).collect()))
@@ -147,7 +147,7 @@ impl Provisioner {
     }
 
     /// The ledger is written before what it counts is sent: a crash over-counts, and never under-counts.
-    async fn keep_ledger(&self, revision: u64) -> Result<(), Stop> {
+    pub(super) async fn keep_ledger(&self, revision: u64) -> Result<(), Stop> {
         if lock(&self.gate).is_saved(revision) {
             return Ok(());
         }
@@ -177,6 +177,7 @@ impl Provisioner {
         let mut queue = lock(&self.queue);
         for uid in uids {
             let lane = match gate.operation(uid) {
+                _ if gate.guard_of(uid) == Some(GuardName::Memberships) => Lane::Removal,
                 Some("Deactivate" | "Delete") => Lane::Removal,
                 Some("Create") => Lane::Create,
                 _ => Lane::Change,
@@ -189,7 +190,7 @@ impl Provisioner {
 
     fn say_closed(&self, hold: &HoldView) {
         let id = hold.id.as_deref().unwrap_or_default();
-        let count = hold.creates + hold.updates + hold.deactivations + hold.deletes;
+        let count = hold.creates + hold.updates + hold.deactivations + hold.deletes + hold.memberships;
         let what = sizes(hold);
         info!(connection = %self.key, hold = id, reason = hold.reason, "held: {what}");
         let note = format!(
@@ -213,7 +214,7 @@ impl Provisioner {
             )
         };
         format!(
-            "Hold {id} has {count}. To see them: kubectl get scimuser -A --field-selector status.hold.id={id}. To let them \
+            "Hold {id} has {count}. To see them: kubectl get scimuser,scimgroup -A --field-selector status.hold.id={id}. To let them \
              go: {}. To refuse them (deleted objects go, their accounts stay; edits stay held): {}",
             patch("approvedHold"),
             patch("rejectedHold")
@@ -222,7 +223,9 @@ impl Provisioner {
 
     /// `namespace/name` of an object that is still there.
     pub(super) fn name_of(&self, uid: &Uid) -> Option<String> {
-        self.shared.directory.get(uid).map(|user| full_name(&user))
+        let directory = &self.shared.directory;
+        let group = || directory.group(uid).map(|group| super::groups::full_name(&group));
+        directory.get(uid).map(|user| full_name(&user)).or_else(group)
     }
 }
 
@@ -231,6 +234,7 @@ pub(super) fn sizes(hold: &HoldView) -> String {
     let parts = [
         (hold.deletes, "deletions"),
         (hold.deactivations, "deactivations"),
+        (hold.memberships, "memberships"),
         (hold.updates, "updates"),
         (hold.creates, "creations"),
     ];

@@ -10,7 +10,8 @@ use super::Provisioner;
 use super::kubernetes::FIELD_MANAGER;
 use super::send::class_name;
 use super::worker::Pass;
-use crate::api::{ScimConnection, ScimUser};
+use crate::api::{ScimConnection, ScimGroup, ScimGroupStatus, UserHold};
+use crate::plan::groups::GroupOperation;
 use crate::plan::{Operation, Path};
 use crate::runtime::audit::{HoldRecord, ObjectRecord, Record};
 use crate::scim::{Error, Written};
@@ -48,11 +49,50 @@ impl Provisioner {
                 uid: user.uid().unwrap_or_default(),
                 generation: user.metadata.generation.unwrap_or_default(),
                 field_managers: managers(user.managed_fields(), "f:spec"),
-                tracking: tracking(user),
+                tracking: tracking(&**user),
             },
             operation: operation.kind.as_str(),
             attributes: operation.attributes.iter().map(Path::to_string).collect(),
-            hold: approved_hold(pass, &self.connection()),
+            hold: approved_hold(pass.status.hold.as_ref(), &self.connection()),
+            outcome,
+            status,
+            request_id,
+        };
+        if !self.shared.audit.write(&record) {
+            self.shared.metrics.audit_failed();
+        }
+    }
+
+    /// The same for a group.
+    pub(super) fn audit_group(
+        &self,
+        group: &ScimGroup,
+        recorded: &ScimGroupStatus,
+        operation: &GroupOperation,
+        answer: &Result<Written, Error>,
+    ) {
+        if !self.shared.audit.is_on() {
+            return;
+        }
+        let (outcome, status, request_id) = match answer {
+            Ok(written) => ("Done", None, written.request_id.clone()),
+            Err(error) => (class_name(error.class()), error.status(), error.request_id().map(str::to_owned)),
+        };
+        let record = Record {
+            time: Timestamp::now(),
+            connection: self.key.to_string(),
+            object: ObjectRecord {
+                kind: "ScimGroup",
+                namespace: group.namespace().unwrap_or_default(),
+                name: group.name_any(),
+                uid: group.uid().unwrap_or_default(),
+                generation: group.metadata.generation.unwrap_or_default(),
+                field_managers: managers(group.managed_fields(), "f:spec"),
+                tracking: tracking(group),
+            },
+            operation: operation.kind.as_str(),
+            attributes: operation.attributes.clone(),
+            hold: approved_hold(recorded.hold.as_ref(), &self.connection()),
             outcome,
             status,
             request_id,
@@ -64,8 +104,8 @@ impl Provisioner {
 }
 
 /// The hold that the object was in, if it was approved.
-fn approved_hold(pass: &Pass, connection: &ScimConnection) -> Option<HoldRecord> {
-    let id = pass.status.hold.as_ref().map(|hold| &hold.id)?;
+fn approved_hold(hold: Option<&UserHold>, connection: &ScimConnection) -> Option<HoldRecord> {
+    let id = hold.map(|hold| &hold.id)?;
     let approved = connection.spec.approved_hold.as_ref() == Some(id);
     approved
         .then(|| HoldRecord { id: id.clone(), approved_by: managers(connection.managed_fields(), "f:approvedHold") })
@@ -96,8 +136,8 @@ pub fn keep_names_of_managers(entries: &mut Vec<ManagedFieldsEntry>) {
         .collect();
 }
 
-fn tracking(user: &ScimUser) -> BTreeMap<String, String> {
-    let known = |name: &str| user.annotations().get(name).or_else(|| user.labels().get(name)).cloned();
+fn tracking(object: &impl ResourceExt) -> BTreeMap<String, String> {
+    let known = |name: &str| object.annotations().get(name).or_else(|| object.labels().get(name)).cloned();
     TRACKING.iter().filter_map(|name| Some(((*name).to_owned(), known(name)?))).collect()
 }
 

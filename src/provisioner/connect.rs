@@ -195,6 +195,7 @@ impl Provisioner {
             old.epoch
         } else {
             lock(&self.report).swept = false;
+            lock(&self.groups).clear();
             lock(&self.snapshot).lead_to(&server)
         };
         self.shared.directory.set_server(&self.key, Some(&server));
@@ -302,10 +303,16 @@ impl Provisioner {
     fn resubmit(&self) {
         let now = Instant::now();
         let users = self.shared.directory.users_of(&self.key);
+        let groups = self.shared.directory.groups_of(&self.key);
         let mut queue = lock(&self.queue);
         for user in users {
             if let Some(uid) = user.metadata.uid.as_deref() {
                 queue.submit(&uid.into(), super::lane_of(&user), false, now);
+            }
+        }
+        for group in groups {
+            if let Some(uid) = group.metadata.uid.as_deref() {
+                queue.submit(&uid.into(), Lane::Change, false, now);
             }
         }
         queue.release_all(now);

@@ -3,6 +3,10 @@
 //! Fed by watch events, deletions of objects without a finalizer included, and by the answers to our own
 //! writes. It is the store: a second one beside it would only fall out of step.
 
+mod groups;
+
+pub use self::groups::connection_of_group;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, RwLock};
 
@@ -66,6 +70,7 @@ struct Inner {
     reserved: HashMap<(String, String), Uid>,
     /// Accounts let go in favour of a successor.
     handed_over: BTreeSet<(String, String)>,
+    groups: groups::Groups,
 }
 
 /// What an object lays claim to.
@@ -144,19 +149,21 @@ impl Directory {
         }
         inner.names.insert(key, uid.clone());
         inner.connections.entry(connection_of(&user)).or_default().insert(uid.clone());
-        inner.users.insert(uid, Arc::new(user));
+        let user = Arc::new(user);
+        inner.users.insert(uid.clone(), Arc::clone(&user));
+        others.extend(inner.user_in_groups(&uid, old.as_deref(), Some(&user)));
         Changed { itself, fresh, others }
     }
 
     /// What is never read again doesn't stay in memory. The answer to a write and the watch event about it must come
     /// out the same, or each write of ours would look like a change by a person.
-    fn trim(&self, user: &mut ScimUser) {
+    fn trim(&self, object: &mut impl ResourceExt) {
         if self.keeps_managers {
-            keep_names_of_managers(user.managed_fields_mut());
+            keep_names_of_managers(object.managed_fields_mut());
         } else {
-            user.managed_fields_mut().clear();
+            object.managed_fields_mut().clear();
         }
-        user.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
+        object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
     }
 
     /// Takes in what a write of ours was answered with: as good as a watch event, and sooner. Returns who is to be
@@ -245,6 +252,7 @@ impl Directory {
                 inner.claim(server, &uid, &claims);
             }
         }
+        inner.server_of_groups_changed(connection);
     }
 
     /// Whether an object of any connection declares this userName, or is bound to this account.
@@ -352,10 +360,13 @@ impl Inner {
                 self.connections.remove(&connection);
             }
         }
-        let Some(server) = self.servers.get(&connection).cloned() else { return Vec::new() };
+        let touched = self.user_in_groups(&uid.into(), Some(&user), None);
+        let Some(server) = self.servers.get(&connection).cloned() else { return touched };
         let claims = claims_of(&user);
         self.unclaim(&server, uid, &claims);
-        self.claimants(&server, claims.iter(), uid)
+        let mut others = self.claimants(&server, claims.iter(), uid);
+        others.extend(touched);
+        others
     }
 
     fn count_active(&mut self, old: Option<&ScimUser>, new: Option<&ScimUser>) {

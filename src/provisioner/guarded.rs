@@ -56,6 +56,7 @@ impl Provisioner {
             updates: number(hold.updates),
             deactivations: number(hold.deactivations),
             deletes: number(hold.deletes),
+            memberships: number(hold.memberships),
             sample,
         }
     }

@@ -24,7 +24,7 @@ pub enum WriteError {
     Refused(#[from] Box<kube::Error>),
 }
 
-fn classify(error: kube::Error) -> WriteError {
+pub(super) fn classify(error: kube::Error) -> WriteError {
     match &error {
         kube::Error::Api(status) if status.code == 404 => WriteError::Gone,
         // Server-side apply with the uid of an object that isn't there any more.
@@ -41,6 +41,8 @@ impl Provisioner {
     /// Writes the status by server-side apply; the uid keeps it from landing on a namesake.
     pub(super) async fn write_status(&self, user: &ScimUser, status: &ScimUserStatus) -> Result<ScimUser, WriteError> {
         let name = user.name_any();
+        // Its groups are written key by key, by those who put it there.
+        let status = &ScimUserStatus { groups: None, ..status.clone() };
         let body = json!({
             "apiVersion": format!("{GROUP}/{VERSION}"),
             "kind": "ScimUser",

@@ -12,6 +12,7 @@ pub mod directory;
 mod dispatch;
 mod events;
 mod export;
+pub(crate) mod groups;
 mod guarded;
 #[cfg(test)]
 mod histories;
@@ -84,6 +85,7 @@ pub struct Provisioner {
     queue: Mutex<Queue>,
     snapshot: Mutex<Snapshot>,
     memory: Mutex<Memory>,
+    groups: Mutex<groups::Store>,
     gate: Mutex<Gate>,
     windows: Mutex<Windows>,
     /// The Secret is gone: these removals, declared before, are still served (promise I23).
@@ -121,6 +123,7 @@ impl Provisioner {
             queue: Mutex::new(Queue::new()),
             snapshot: Mutex::default(),
             memory: Mutex::default(),
+            groups: Mutex::default(),
             saving: tokio::sync::Mutex::default(),
             wake: Notify::new(),
             test: Notify::new(),
@@ -188,7 +191,12 @@ impl Provisioner {
     pub fn forget(&self, uid: &str) {
         lock(&self.queue).forget(uid);
         lock(&self.memory).forget(uid);
-        lock(&self.gate).withdraw(uid);
+        {
+            let mut gate = lock(&self.gate);
+            gate.withdraw(uid);
+            gate.forget_group(uid);
+        }
+        lock(&self.groups).forget_object(uid);
         lock(&self.windows).set(&uid.into(), None);
         self.wake.notify_one();
     }

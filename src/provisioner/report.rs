@@ -325,10 +325,13 @@ impl Provisioner {
         let deleting = connection.metadata.deletion_timestamp.is_some();
         let known = connection.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
         let objects = self.shared.directory.users_of(&self.key);
-        let needed = objects.iter().any(|user| has_finalizer(user));
+        let groups = self.shared.directory.groups_of(&self.key);
+        let needed = objects.iter().any(|user| has_finalizer(user))
+            || groups.iter().any(|group| super::groups::has_finalizer(group));
         let released = connection.annotations().get(RELEASE).is_some_and(|value| value == "true");
         // Released ones are let go by the workers, who end with the connection.
-        let leaving = objects.iter().any(|user| is_deleting(user) && has_finalizer(user));
+        let leaving = objects.iter().any(|user| is_deleting(user) && has_finalizer(user))
+            || groups.iter().any(|group| super::groups::is_deleting(group) && super::groups::has_finalizer(group));
         let mut finalizers = connection.finalizers().to_vec();
         match (deleting, known) {
             (false, false) => finalizers.push(FINALIZER.to_owned()),
@@ -385,6 +388,7 @@ impl Provisioner {
         status.observed_generation = report.observed_generation;
         status.conditions = Some(report.conditions.clone());
         status.users = Some(users);
+        status.groups = self.count_groups();
         status.unmanaged = unmanaged.map(|(_, sample)| sample).filter(|sample| !sample.is_empty());
         status.holds = Some(guarded.holds).filter(|holds| !holds.is_empty());
         status.guards = Some(guarded.guards);

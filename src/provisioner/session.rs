@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 use super::defaults::{creates_guard, rate_limits, server_of};
 use super::limiter::{AppliesTo, Rate};
 use crate::api::{
-    ContentType as ApiContentType, DialectSpec, GuardSpec, MatchBy as ApiMatchBy, Mode, Paging as ApiPaging,
-    PatchPaths as ApiPatchPaths, Provider, RateLimitFor, ScimConnection, ScimConnectionSpec,
-    WriteMethod as ApiWriteMethod,
+    ContentType as ApiContentType, DialectSpec, GuardSpec, MatchBy as ApiMatchBy, MemberRemoval as ApiMemberRemoval,
+    MembersReadable as ApiMembersReadable, Mode, Paging as ApiPaging, PatchPaths as ApiPatchPaths, Provider,
+    RateLimitFor, ScimConnection, ScimConnectionSpec, WriteMethod as ApiWriteMethod,
 };
 use crate::plan::guards::{GuardName, Limit, Settings};
 use crate::plan::protect::Protected;
 use crate::plan::{Policy, Repair};
-use crate::scim::{Client, ContentType, MatchBy, Paging, PatchPaths, Profile, ServerConfig, WriteMethod};
+use crate::scim::{
+    Client, ContentType, MatchBy, MemberRemoval, MembersReadable, Paging, PatchPaths, Profile, ServerConfig,
+    WriteMethod,
+};
 
 /// What workers need to talk to the server. Replaced as a whole when the connection or its key changes.
 #[derive(Clone, Debug)]
@@ -120,6 +123,21 @@ fn overlay(profile: &mut Profile, dialect: &DialectSpec) {
     if let Some(attributes) = &dialect.attributes {
         profile.attributes = Some(attributes.clone());
     }
+    if let Some(removal) = dialect.member_removal {
+        profile.member_removal = match removal {
+            ApiMemberRemoval::Filter => MemberRemoval::Filter,
+            ApiMemberRemoval::Values => MemberRemoval::Values,
+        };
+    }
+    if let Some(readable) = dialect.members_readable {
+        profile.members_readable = match readable {
+            ApiMembersReadable::Inline => MembersReadable::Inline,
+            ApiMembersReadable::OnRequest => MembersReadable::OnRequest,
+            ApiMembersReadable::No => MembersReadable::No,
+        };
+    }
+    let most = dialect.max_members_per_patch.and_then(|most| u32::try_from(most).ok());
+    profile.max_members_per_patch = most.unwrap_or(profile.max_members_per_patch);
     profile.patch_remove = dialect.patch_remove.unwrap_or(profile.patch_remove);
     profile.page_size = dialect.page_size.and_then(|size| u32::try_from(size).ok()).unwrap_or(profile.page_size);
     profile.trust_totals = dialect.trust_totals.unwrap_or(profile.trust_totals);
@@ -154,6 +172,16 @@ pub fn dialect_of(profile: &Profile) -> DialectSpec {
             MatchBy::UserName => ApiMatchBy::UserName,
             MatchBy::Email => ApiMatchBy::Email,
         }),
+        member_removal: Some(match profile.member_removal {
+            MemberRemoval::Filter => ApiMemberRemoval::Filter,
+            MemberRemoval::Values => ApiMemberRemoval::Values,
+        }),
+        max_members_per_patch: i32::try_from(profile.max_members_per_patch).ok(),
+        members_readable: Some(match profile.members_readable {
+            MembersReadable::Inline => ApiMembersReadable::Inline,
+            MembersReadable::OnRequest => ApiMembersReadable::OnRequest,
+            MembersReadable::No => ApiMembersReadable::No,
+        }),
         delete_irreversible: Some(profile.delete_irreversible),
         attributes: profile.attributes.clone(),
     }
@@ -171,6 +199,8 @@ fn policy_of(connection: &ScimConnection) -> Policy {
         actions: spec.actions.clone(),
         adoption: spec.adoption_policy.users,
         deletion: spec.deletion_policy.users,
+        group_adoption: spec.adoption_policy.groups,
+        group_deletion: spec.deletion_policy.groups,
         allow_irreversible_delete: spec.allow_irreversible_delete,
         repair: Repair {
             attributes: repairs(spec.drift_policy.attributes),
@@ -193,6 +223,8 @@ pub fn guard_settings(spec: &ScimConnectionSpec) -> Settings {
     let mut limits = BTreeMap::from([
         (GuardName::Removals, limit(&spec.guards.removals)),
         (GuardName::Rewrites, limit(&spec.guards.rewrites)),
+        (GuardName::Memberships, limit(&(&spec.guards.memberships).into())),
+        (GuardName::Groups, limit(&(&spec.guards.groups).into())),
     ]);
     if let Some(creates) = creates_guard(spec) {
         let max_count = number(creates.max_count);

@@ -155,6 +155,11 @@ impl Snapshot {
         self.entries.iter().map(|(id, entry)| (id.as_str(), entry.name.as_str(), entry.active))
     }
 
+    /// The folded userName of an account.
+    pub fn name_of(&self, id: &str) -> Option<&str> {
+        self.entries.get(id).map(|entry| entry.name.as_str())
+    }
+
     /// The account with this id; an id that wasn't seen must be asked for before it counts as gone (promise I11).
     pub fn by_id(&self, id: &str) -> Known {
         self.entries.get(id).and_then(Entry::resource).map_or(Known::Unknown, Known::Found)

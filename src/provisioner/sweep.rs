@@ -88,6 +88,7 @@ impl Provisioner {
         if complete {
             self.shared.metrics.sweep(&self.key.to_string(), began.elapsed());
             self.submit_differing(session).await;
+            self.sweep_groups(session).await;
         }
         if first {
             info!(connection = %self.key, complete, accounts = lock(&self.snapshot).len(), "first sweep ended");

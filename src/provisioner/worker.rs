@@ -80,6 +80,9 @@ pub(super) enum Stop {
 impl Provisioner {
     /// Works on one ticket.
     pub(super) async fn work(&self, ticket: &Ticket) -> Outcome {
+        if let Some(group) = self.shared.directory.group(&ticket.uid) {
+            return self.work_group(ticket, group).await;
+        }
         let Some(user) = self.shared.directory.get(&ticket.uid) else {
             self.forget(&ticket.uid);
             return Outcome::Done;
@@ -164,6 +167,9 @@ impl Provisioner {
                 self.unbind(pass, &successor);
             }
             Step::Send(operation) => {
+                if operation.kind == OperationType::Delete {
+                    self.before_deletion(pass, &operation).await?;
+                }
                 if !pass.has_leave(&operation) {
                     self.ask_leave(pass, Wanted::of(&operation)).await?;
                 }
@@ -180,7 +186,12 @@ impl Provisioner {
                 let outcome = self.outcome_of(pass, &verdict);
                 return Ok(Some(self.settle(pass, &verdict, outcome).await));
             }
-            Step::LetGo(verdict) => return Ok(Some(self.let_go(pass, &verdict).await)),
+            Step::LetGo(verdict) => {
+                if !verdict.untouched && !verdict.message.starts_with("handed over") {
+                    self.before_going(pass)?;
+                }
+                return Ok(Some(self.let_go(pass, &verdict).await));
+            }
         }
         Ok(None)
     }
@@ -363,6 +374,9 @@ impl Provisioner {
         {
             self.shared.directory.hand_over(&server, id);
         }
+        if !self.note_vanishing(pass).await {
+            return Outcome::Retry;
+        }
         info!(object = %full_name(&pass.user), id = id.as_deref().unwrap_or("-"), "let go: {}", verdict.message);
         if verdict.untouched && id.is_some() {
             self.tell(&pass.user, EventType::Warning, "AccountLeft", &verdict.message).await;
@@ -463,7 +477,7 @@ impl Provisioner {
 }
 
 /// A connection that is usable and doesn't serve this object now: it waits until the connection changes.
-const UNSERVED: Outcome = Outcome::After(Duration::from_secs(60 * 60));
+pub(super) const UNSERVED: Outcome = Outcome::After(Duration::from_secs(60 * 60));
 
 /// The object's own error: tried again after an hour, doubling to a day (promise I21).
 pub(super) fn own_error_pause(before: u32) -> Duration {

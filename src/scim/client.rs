@@ -304,7 +304,7 @@ impl Client {
         Ok(written(&answer, None))
     }
 
-    async fn page(&self, kind: Kind, url: Url, deadline: Instant) -> Result<Page, Error> {
+    pub(super) async fn page(&self, kind: Kind, url: Url, deadline: Instant) -> Result<Page, Error> {
         let answer = self.send(Method::GET, kind, url, None, None, deadline).await?;
         let map = match answer.body()? {
             Body::Object(map) => map,
@@ -332,7 +332,7 @@ impl Client {
         }
     }
 
-    fn url(&self, kind: Kind, id: Option<&str>) -> Url {
+    pub(super) fn url(&self, kind: Kind, id: Option<&str>) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().push(kind.path());
@@ -342,7 +342,7 @@ impl Client {
     }
 
     /// Sends once; a 415 is asked once again in the other content type, and that one is remembered.
-    async fn send(
+    pub(super) async fn send(
         &self,
         method: Method,
         kind: Kind,

@@ -8,6 +8,7 @@ mod client;
 mod discovery;
 mod error;
 mod filter;
+mod groups;
 mod host;
 mod oauth;
 mod paging;
@@ -25,5 +26,7 @@ pub use oauth::ClientCredentials;
 pub use paging::Start;
 pub use patch::{Op, PatchOperation};
 pub use presets::{DATADOG_SITES, datadog_url};
-pub use profile::{ContentType, MatchBy, Pace, Paced, Paging, PatchPaths, Profile, WriteMethod};
+pub use profile::{
+    ContentType, MatchBy, MemberRemoval, MembersReadable, Pace, Paced, Paging, PatchPaths, Profile, WriteMethod,
+};
 pub use resource::{Attributes, Resource, fold};

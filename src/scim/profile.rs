@@ -71,6 +71,26 @@ pub struct Pace {
     pub burst: u32,
 }
 
+/// How a member is taken out of a group by PATCH.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberRemoval {
+    /// By a path with a filter: `members[value eq "…"]`.
+    Filter,
+    /// By the path `members` and a list of values.
+    Values,
+}
+
+/// Whether the server shows the members of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MembersReadable {
+    /// With the group.
+    Inline,
+    /// With the group, if they are asked for.
+    OnRequest,
+    /// Not at all.
+    No,
+}
+
 /// A dialect.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
@@ -96,6 +116,16 @@ pub struct Profile {
     pub external_id: bool,
     /// Inactive accounts hide who they belong to: another userName and other e-mails there mean nothing.
     pub obfuscates_inactive: bool,
+    /// How a member is taken out of a group.
+    pub member_removal: MemberRemoval,
+    /// So many members are added and removed by one request at most.
+    pub max_members_per_patch: u32,
+    /// Whether the server shows the members of a group.
+    pub members_readable: MembersReadable,
+    /// Groups can be listed page by page; else each is asked for by its id.
+    pub list_groups: bool,
+    /// Groups show an `externalId`, and it can be changed; else it is sent at creation alone.
+    pub group_external_id: bool,
     /// A deleted person can never be provisioned again.
     pub delete_irreversible: bool,
     /// The server may tell at `/Me` whom the key belongs to.
@@ -144,6 +174,11 @@ impl Profile {
             content_type: ContentType::ScimJson,
             external_id: true,
             obfuscates_inactive: false,
+            member_removal: MemberRemoval::Filter,
+            max_members_per_patch: 100,
+            members_readable: MembersReadable::Inline,
+            list_groups: true,
+            group_external_id: true,
             delete_irreversible: false,
             me: true,
             discovery: true,
@@ -161,7 +196,7 @@ impl Profile {
     }
 
     /// SAML Jackson (Ory Polis): PUT is its most deterministic write; its filter and its uniqueness look at the
-    /// first e-mail; its totals stop at 50.
+    /// first e-mail; its totals stop at 50. It lists 50 groups at most, and never shows a member.
     pub fn jackson() -> Self {
         Self {
             write_users: WriteMethod::Put,
@@ -171,6 +206,9 @@ impl Profile {
             match_by: MatchBy::Email,
             page_size: 50,
             content_type: ContentType::Json,
+            members_readable: MembersReadable::No,
+            list_groups: false,
+            group_external_id: false,
             me: false,
             discovery: false,
             learns: false,

@@ -1,7 +1,9 @@
 //! Pure: (verdict, old status, now) → new status. Conditions keep their transition time.
 
 mod condition;
+mod group;
 mod user;
 
 pub use condition::{fresh_condition, set_condition, unset_condition, whole_seconds};
+pub use group::record_group;
 pub use user::{Recorded, record};

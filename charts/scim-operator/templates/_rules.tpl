@@ -15,6 +15,13 @@
 - apiGroups: [scim-operator.dev]
   resources: [scimusers/status]
   verbs: [patch]
+# patch: the finalizer.
+- apiGroups: [scim-operator.dev]
+  resources: [scimgroups]
+  verbs: [list, watch, patch]
+- apiGroups: [scim-operator.dev]
+  resources: [scimgroups/status]
+  verbs: [patch]
 # Watched by label and as metadata only; read one by one when a connection names them.
 - apiGroups: [""]
   resources: [secrets]

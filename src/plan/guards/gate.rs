@@ -40,6 +40,7 @@ impl Member {
             Place::Rejected(_) => {
                 !candidate.deleted && own.generation == candidate.generation && own.operation == candidate.operation
             }
+            Place::Released { .. } if own.guard == Some(GuardName::Memberships) => own.covers(candidate),
             _ => own.same(candidate),
         }
     }
@@ -49,7 +50,9 @@ impl Member {
 #[derive(Debug)]
 pub struct Gate {
     plan: bool,
-    guards: BTreeMap<GuardName, Guard>,
+    pub(super) guards: BTreeMap<GuardName, Guard>,
+    /// The guard `memberships` of each group, by the uid of its object.
+    pub(super) groups: HashMap<Arc<str>, Guard>,
     members: HashMap<Arc<str>, Member>,
     queued: BTreeSet<Arc<str>>,
     holds: Holds,
@@ -78,6 +81,7 @@ impl Gate {
         Self {
             plan: settings.plan,
             guards: guards.collect(),
+            groups: HashMap::new(),
             members: HashMap::new(),
             queued: BTreeSet::new(),
             holds: Holds::default(),
@@ -108,6 +112,7 @@ impl Gate {
             guard.limit = *limit;
             guard.ledger.set_window(limit.window, now);
         }
+        self.configure_groups(now);
         let was = std::mem::replace(&mut self.plan, settings.plan);
         let planned = |hold: &Hold| hold.reasons.contains(&Reason::Plan);
         if was && !self.plan {
@@ -133,7 +138,7 @@ impl Gate {
     pub fn admit(&mut self, mut candidate: Candidate, base: u64, now: Timestamp) -> Admission {
         candidate.attributes.sort_unstable();
         candidate.attributes.dedup();
-        if let Some(guard) = candidate.guard.and_then(|name| self.guards.get_mut(&name)) {
+        if let Some(guard) = candidate.guard.and_then(|name| self.guard_mut(name, &candidate.uid)) {
             guard.base = base;
         }
         self.advance(now);
@@ -167,7 +172,7 @@ impl Gate {
         self.removing -= u64::from(removes(&member.place));
         match member.place {
             Place::Burst(name) => {
-                if let Some(guard) = self.guards.get_mut(&name) {
+                if let Some(guard) = self.guard_mut(name, uid) {
                     guard.burst.remove(uid);
                 }
             }
@@ -220,7 +225,7 @@ impl Gate {
         if !self.events.is_empty() {
             return Some(self.now);
         }
-        let bursts = self.guards.values().filter_map(Guard::settles_at);
+        let bursts = self.guards.values().chain(self.groups.values()).filter_map(Guard::settles_at);
         let holds = self.holds.iter().filter_map(Hold::closes_at);
         let creates = self.guards.get(&GuardName::Creates);
         let queue = creates.filter(|_| !self.queued.is_empty()).and_then(|guard| guard.ledger.next_expiry(self.now));
@@ -256,10 +261,13 @@ impl Gate {
 
     /// For the connection's status.
     pub fn usage(&self, base: u64, now: Timestamp) -> Vec<GuardView> {
-        let views = self.guards.iter().map(|(name, guard)| GuardView {
+        // Those of memberships stand with their groups.
+        let shown = self.guards.iter().filter(|(name, _)| **name != GuardName::Memberships);
+        let base = |name: GuardName, guard: &Guard| if name == GuardName::Groups { guard.base } else { base };
+        let views = shown.map(|(name, guard)| GuardView {
             name: *name,
-            base,
-            limit: guard.limit.of(base),
+            base: base(*name, guard),
+            limit: guard.limit.of(base(*name, guard)),
             used: guard.ledger.used(now),
             buckets: guard.ledger.buckets().to_vec(),
         });
@@ -297,7 +305,7 @@ impl Gate {
         hold.map_or_else(Vec::new, |hold| hold.members.iter().cloned().collect())
     }
 
-    fn of(&self, uid: &str) -> Option<&Candidate> {
+    pub(super) fn of(&self, uid: &str) -> Option<&Candidate> {
         self.members.get(uid).map(|member| &member.candidate)
     }
 
@@ -306,7 +314,11 @@ impl Gate {
         let member = self.members.get_mut(uid)?;
         match &mut member.place {
             Place::Burst(name) => {
-                let at = self.guards.get(name)?.settles_at()?;
+                let guard = match name {
+                    GuardName::Memberships => self.groups.get(uid),
+                    name => self.guards.get(name),
+                };
+                let at = guard?.settles_at()?;
                 Some(Admission::Wait(until(now, at)))
             }
             Place::Hold => {
@@ -315,6 +327,7 @@ impl Gate {
             }
             Place::Released { counted, approved } => {
                 if let Some((name, at)) = counted
+                    && *name != GuardName::Memberships
                     && let Some(guard) = self.guards.get_mut(name)
                 {
                     // What goes late, or once more, counts from now on. If its count has left
@@ -359,10 +372,11 @@ impl Gate {
         if !known && let Some(id) = &candidate.held {
             // An approval whose work a restart cut short: what it let go, and is the same still, goes on.
             if self.approved.as_ref() == Some(id) && self.spent.contains(id) {
-                let counted = guard.and_then(|name| self.guards.get_mut(&name).map(|guard| (name, guard)));
-                let counted = counted.map(|(name, guard)| {
-                    guard.ledger.add(1, now);
-                    self.revision += 1;
+                let counted = guard.map(|name| {
+                    if let Some(guard) = self.guard_mut(name, &uid) {
+                        guard.ledger.add(candidate.weight(), now);
+                        self.revision += 1;
+                    }
                     (name, now)
                 });
                 return Some(Place::Released { counted, approved: true });
@@ -379,7 +393,7 @@ impl Gate {
             return Some(Place::Hold);
         }
         let name = guard?;
-        let guard = self.guards.get_mut(&name)?;
+        let guard = self.guard_mut(name, &uid)?;
         if name != GuardName::Creates {
             guard.arrive(uid, now);
             return Some(Place::Burst(name));

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+mod memberships;
 mod properties;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -25,6 +25,8 @@ pub fn policy(profile: Profile) -> Policy {
         actions: vec![Action::Create, Action::Update, Action::Deprovision],
         adoption: AdoptionPolicy::Adopt,
         deletion: DeletionPolicy::Deactivate,
+        group_adoption: AdoptionPolicy::Refuse,
+        group_deletion: crate::api::GroupDeletionPolicy::Retain,
         allow_irreversible_delete: false,
         repair: Repair { attributes: true, deactivated: false, deleted: false },
         protected: Protected::default(),

@@ -58,6 +58,8 @@ fn policies() -> impl Strategy<Value = Policy> {
             actions,
             adoption,
             deletion,
+            group_adoption: AdoptionPolicy::Refuse,
+            group_deletion: crate::api::GroupDeletionPolicy::Retain,
             allow_irreversible_delete,
             repair,
             ..policy(profile)

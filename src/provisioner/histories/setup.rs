@@ -43,6 +43,8 @@ impl Setup {
             actions: vec![Action::Create, Action::Update, Action::Deprovision],
             adoption: self.adoption,
             deletion: self.deletion,
+            group_adoption: AdoptionPolicy::Refuse,
+            group_deletion: crate::api::GroupDeletionPolicy::Retain,
             allow_irreversible_delete: false,
             repair: Repair { attributes, deactivated, deleted },
             protected: Protected::new(self.protected.then_some(PROTECTED)),

@@ -21,6 +21,9 @@ impl Gate {
         for name in settled {
             self.judge(name, now);
         }
+        for uid in self.settled_groups(now) {
+            self.judge_group(&uid, now);
+        }
         // A hold stays open while a burst of its guard still gathers: they are one.
         for (name, guard) in self.guards.iter().filter(|(_, guard)| !guard.burst.is_empty()) {
             self.holds.touch(Reason::Guard(*name), guard.last);
@@ -59,6 +62,25 @@ impl Gate {
             }
         }
         self.events.push(Event::Requeue(burst.into_iter().collect()));
+    }
+
+    /// The members that leave one group go together, or none does.
+    fn judge_group(&mut self, uid: &Arc<str>, now: Timestamp) {
+        let (Some(guard), Some(member)) = (self.groups.get_mut(uid), self.members.get_mut(uid)) else {
+            return;
+        };
+        guard.burst.clear();
+        let name = GuardName::Memberships;
+        let count = member.candidate.weight();
+        if guard.room(now) >= count {
+            guard.ledger.add(count, now);
+            self.revision += 1;
+            member.place = Place::Released { counted: Some((name, now)), approved: false };
+        } else {
+            self.holds.join(uid.clone(), Reason::Guard(name), None, now);
+            member.place = Place::Hold;
+        }
+        self.events.push(Event::Requeue(vec![uid.clone()]));
     }
 
     /// Gives a hold its id. An answer that is there already, because the hold is an earlier run's,
@@ -113,8 +135,12 @@ impl Gate {
             };
             let guard = member.candidate.guard;
             let counted = guard.filter(|name| self.guards.contains_key(name));
-            if let Some(guard) = counted.and_then(|name| self.guards.get_mut(&name)) {
-                guard.ledger.add(1, now);
+            let counts = match counted {
+                Some(GuardName::Memberships) => self.groups.get_mut(uid),
+                counted => counted.and_then(|name| self.guards.get_mut(&name)),
+            };
+            if let Some(guard) = counts {
+                guard.ledger.add(member.candidate.weight(), now);
             }
             self.removing += u64::from(counted == Some(GuardName::Removals));
             member.place = Place::Released { counted: counted.map(|name| (name, now)), approved: true };

@@ -1,0 +1,85 @@
+//! ScimGroups: watch events into the directory, and routing to the connection's queue.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use kube::ResourceExt;
+use kube::runtime::watcher::Event;
+
+use super::connections::Connections;
+use super::watch::{Scope, within};
+use crate::api::ScimGroup;
+use crate::provisioner::directory::{Directory, Uid};
+
+/// Routes ScimGroups; awaits no network.
+pub struct Groups {
+    directory: Arc<Directory>,
+    /// The uids of each list that is under way.
+    listing: BTreeMap<Scope, BTreeSet<Uid>>,
+    begun: bool,
+}
+
+impl Groups {
+    /// Nothing is routed before [`Groups::begin`].
+    pub fn new(directory: Arc<Directory>) -> Self {
+        Self { directory, listing: BTreeMap::new(), begun: false }
+    }
+
+    /// Takes in one event; true when a list is complete.
+    pub fn observe(&mut self, scope: &Scope, event: Event<ScimGroup>, connections: &Connections) -> bool {
+        match event {
+            Event::Init => {
+                self.listing.insert(scope.clone(), BTreeSet::new());
+            }
+            Event::InitApply(group) => {
+                self.listing.entry(scope.clone()).or_default().extend(group.uid().map(Uid::from));
+                self.changed(group, connections);
+            }
+            Event::Apply(group) => self.changed(group, connections),
+            Event::Delete(group) => {
+                let uid = group.uid().unwrap_or_default();
+                let others = self.directory.remove_group(&uid);
+                connections.forget(&uid);
+                self.route_all(&others, connections);
+            }
+            Event::InitDone => {
+                let seen = self.listing.remove(scope).unwrap_or_default();
+                let (gone, others) = self.directory.retain_groups(&seen, |namespace| within(scope, namespace));
+                for uid in gone {
+                    connections.forget(&uid);
+                }
+                self.route_all(&others, connections);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Everything is listed: what came meanwhile is routed now.
+    pub fn begin(&mut self, connections: &Connections) {
+        self.begun = true;
+        for group in self.directory.all_groups() {
+            connections.submit_group(&group, false);
+        }
+    }
+
+    fn changed(&self, group: ScimGroup, connections: &Connections) {
+        let uid = group.uid().unwrap_or_default();
+        let changed = self.directory.upsert_group(group);
+        if !self.begun {
+            return;
+        }
+        if changed.itself
+            && let Some(group) = self.directory.group(&uid)
+        {
+            connections.submit_group(&group, changed.fresh);
+        }
+        self.route_all(&changed.others, connections);
+    }
+
+    fn route_all(&self, uids: &[Uid], connections: &Connections) {
+        for group in uids.iter().filter_map(|uid| self.directory.group(uid)).filter(|_| self.begun) {
+            connections.submit_group(&group, false);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Groups whose connection isn't there.
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::api::{Api, Patch, PatchParams};
+use serde_json::json;
+
+use crate::api::{FINALIZER, GROUP, GroupState, Reason, ScimGroup, VERSION};
+use crate::plan::groups::GroupVerdict;
+use crate::provisioner::Shared;
+use crate::provisioner::directory::connection_of_group;
+use crate::status::{Recorded, record_group};
+
+/// Says so, or lets a released one go.
+pub async fn say_not_found(shared: &Shared, group: &ScimGroup, released: bool) -> Result<(), kube::Error> {
+    let api: Api<ScimGroup> = Api::namespaced(shared.kube.clone(), &group.namespace().unwrap_or_default());
+    let name = group.name_any();
+    let deleting = group.metadata.deletion_timestamp.is_some();
+    let ours = group.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
+    if deleting && ours && (released || group.wants_release()) {
+        let rest: Vec<_> = group.finalizers().iter().filter(|finalizer| *finalizer != FINALIZER).collect();
+        let body = json!({"metadata": {"resourceVersion": group.resource_version(), "finalizers": rest}});
+        api.patch(&name, &PatchParams::default(), &Patch::Merge(&body)).await?;
+        return Ok(());
+    }
+    let status = group.status.clone().unwrap_or_default();
+    // An object that owes nothing is not rewritten for its connection's trouble.
+    if status.observed_generation == group.metadata.generation && !deleting {
+        return Ok(());
+    }
+    let way_out = if deleting {
+        ", or let the object go without touching the group: kubectl annotate scimgroup NAME scim-operator.dev/release=true"
+    } else {
+        ", or correct spec.connectionRef"
+    };
+    let verdict = GroupVerdict {
+        reason: Some(Reason::ConnectionNotFound),
+        message: format!("the ScimConnection {} is not there; create it{way_out}", connection_of_group(group)),
+        state: Some(if deleting { GroupState::Deleting } else { GroupState::Pending }),
+        ..GroupVerdict::default()
+    };
+    let generation = group.metadata.generation.unwrap_or_default();
+    let new = record_group(&status, generation, &verdict, &Recorded::default(), Timestamp::now());
+    if group.status.as_ref() == Some(&new) {
+        return Ok(());
+    }
+    let mut body = json!(new);
+    if let Some(body) = body.as_object_mut() {
+        // Written key by key, by whoever lets a member go.
+        body.remove("leaving");
+    }
+    let body = json!({
+        "apiVersion": format!("{GROUP}/{VERSION}"),
+        "kind": "ScimGroup",
+        "metadata": {"name": name, "uid": group.uid()},
+        "status": body,
+    });
+    let params = PatchParams::apply("scim-operator").force();
+    api.patch_status(&name, &params, &Patch::Apply(&body)).await?;
+    Ok(())
+}

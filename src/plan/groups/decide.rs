@@ -1,0 +1,347 @@
+//! The decision about a group: one pure function from everything known to the next step.
+
+use serde_json::{Value, json};
+
+use super::deletion;
+use super::facts::{GroupFacts, GroupOperation, GroupStep, GroupVerdict};
+use super::membership::Id;
+use super::patch::{Change, chunk};
+use crate::api::{Action, AdoptionPolicy, GroupDrift, GroupState, OperationType, Reason};
+use crate::plan::guards::GuardName;
+use crate::plan::{Account, Binding, Read, Request};
+use crate::scim::{Attributes, Op, PatchOperation, Resource};
+
+/// Decides the next step for one group.
+pub fn decide_group(facts: &GroupFacts) -> GroupStep {
+    if facts.object.deleting {
+        return deletion::decide(facts);
+    }
+    if facts.policy.suspend {
+        return GroupStep::Settle(Box::new(GroupVerdict {
+            reason: Some(Reason::Suspended),
+            message: "nothing is sent while the connection is suspended; set spec.suspend to false to go on".to_owned(),
+            state: Some(GroupState::Suspended),
+            ..GroupVerdict::default()
+        }));
+    }
+    if let Some(why) = facts.unsupported {
+        return stalled(Reason::NotSupported, format!("this server has no groups: {why}"), GroupState::Failed);
+    }
+    if let Some(first) = facts.members.foreign.first() {
+        return stalled(Reason::NotAllowed, first.clone(), GroupState::Failed);
+    }
+    match (facts.bound_id(), &facts.group) {
+        (Some(id), Account::Unknown | Account::Listed(_)) => GroupStep::Read(Read::Get(id.to_owned())),
+        (Some(id), Account::Found { resource, .. }) => bound(facts, id, resource),
+        (Some(id), Account::Absent { .. }) => gone(facts, id),
+        (None, Account::Unknown) => look_up(facts),
+        (None, Account::Listed(id)) => GroupStep::Read(Read::Get(id.clone())),
+        (None, Account::Absent { fresh }) => unknown_there(facts, *fresh),
+        (None, Account::Found { resource, .. }) => first_binding(facts, resource),
+        (Some(id), Account::Missing) if facts.object.status.state == Some(GroupState::DeletedAtServer) => {
+            gone(facts, id)
+        }
+        (_, Account::Missing) => settle(GroupVerdict {
+            reason: Some(Reason::Pending),
+            message: "the server answered 404 for this group; it is looked for once more in a minute before it counts as gone".to_owned(),
+            ..GroupVerdict::default()
+        }),
+        (_, Account::Contradictory(message)) => stalled(Reason::Conflict, message.clone(), GroupState::Failed),
+    }
+}
+
+fn settle(verdict: GroupVerdict) -> GroupStep {
+    GroupStep::Settle(Box::new(verdict))
+}
+
+/// The generation can't be carried out as it stands.
+pub(super) fn stalled(reason: Reason, message: String, state: GroupState) -> GroupStep {
+    settle(GroupVerdict {
+        reason: Some(reason),
+        message,
+        state: Some(state),
+        executed: true,
+        ..GroupVerdict::default()
+    })
+}
+
+fn disabled(action: &str, what: &str) -> GroupStep {
+    let message = format!("{what} the connection's spec.actions doesn't list {action}; add it there to permit this");
+    stalled(Reason::ActionDisabled, message, GroupState::Failed)
+}
+
+fn look_up(facts: &GroupFacts) -> GroupStep {
+    GroupStep::Read(facts.object.remote_id.map_or(Read::Find, |id| Read::Get(id.to_owned())))
+}
+
+fn elder(name: &str) -> GroupStep {
+    let message =
+        format!("{name} declares the same displayName and is older; delete one of the two, or change its displayName");
+    stalled(Reason::Conflict, message, GroupState::Failed)
+}
+
+fn unknown_there(facts: &GroupFacts, fresh: bool) -> GroupStep {
+    if let Some(id) = facts.object.remote_id {
+        let message = format!(
+            "the annotation remote-id names the group {id:?}, which the server doesn't have; correct it or take it off"
+        );
+        return stalled(Reason::Conflict, message, GroupState::Failed);
+    }
+    if let Some(name) = &facts.claims.elder {
+        return elder(name);
+    }
+    // A finalizer without an id: a creation was sent and its answer never recorded (promise I7).
+    if facts.object.has_finalizer && !fresh {
+        return look_up(facts);
+    }
+    create(facts)
+}
+
+/// A group is created empty: not every server keeps the members of a creation.
+fn create(facts: &GroupFacts) -> GroupStep {
+    if !facts.may(Action::Create) {
+        return disabled("Create", "the group is not there, and");
+    }
+    let spec = facts.object.spec;
+    let mut body = Attributes::new();
+    body.insert("displayName".into(), json!(spec.display_name));
+    if let Some(external_id) = &spec.external_id {
+        body.insert("externalId".into(), json!(external_id));
+    }
+    let attributes = body.keys().cloned().collect();
+    send(OperationType::Create, Request::Create(body), attributes)
+}
+
+fn send(kind: OperationType, request: Request, attributes: Vec<String>) -> GroupStep {
+    let (added, removed) = (Vec::new(), Vec::new());
+    GroupStep::Send(Box::new(GroupOperation { kind, request, attributes, guard: None, added, removed }))
+}
+
+fn gone(facts: &GroupFacts, id: &str) -> GroupStep {
+    if facts.policy.repair.deleted || facts.object.requested {
+        return create(facts);
+    }
+    stalled(
+        Reason::DeletedAtServer,
+        format!(
+            "the group {id} was deleted at the server, not by us; to have it created again annotate this object with \
+             scim-operator.dev/reconcile-requested-at, or set the connection's driftPolicy.deleted to Repair"
+        ),
+        GroupState::DeletedAtServer,
+    )
+}
+
+fn first_binding(facts: &GroupFacts, resource: &Resource) -> GroupStep {
+    let (Some(id), Some(name)) = (resource.id(), display_name(resource)) else {
+        return stalled(
+            Reason::Conflict,
+            "the server shows the group without an id or a name".into(),
+            GroupState::Failed,
+        );
+    };
+    if name != facts.object.spec.display_name {
+        let message = format!(
+            "the group {id} that fits is named {name:?}, and a first binding never renames; declare the displayName that it \
+             has, or change it at the server"
+        );
+        return stalled(Reason::Conflict, message, GroupState::Failed);
+    }
+    if let Some(holder) = &facts.claims.holder {
+        let message =
+            format!("{} is bound to this group; delete one of the two, or change its displayName", holder.name);
+        return stalled(Reason::Conflict, message, GroupState::Failed);
+    }
+    if let Some(name) = &facts.claims.elder {
+        return elder(name);
+    }
+    let how = if facts.claims.handed_over {
+        OperationType::Handover
+    } else if facts.object.has_finalizer && facts.object.status.id.is_none() {
+        OperationType::Create
+    } else if facts.policy.group_adoption == AdoptionPolicy::Refuse && facts.object.remote_id.is_none() {
+        let message = format!(
+            "the server has a group with this displayName already ({id}), and the connection's adoptionPolicy.groups is \
+             Refuse; set it to Adopt, or annotate this object with scim-operator.dev/remote-id"
+        );
+        return stalled(Reason::AdoptionRefused, message, GroupState::Failed);
+    } else {
+        OperationType::Adopt
+    };
+    GroupStep::Bind(Binding { id: id.to_owned(), user_name: name.to_owned(), how })
+}
+
+/// The object is bound, and its group is there.
+fn bound(facts: &GroupFacts, id: &str, resource: &Resource) -> GroupStep {
+    let mut attributes = differing(facts, resource);
+    if !facts.members.membership.is_known() {
+        return GroupStep::ReadMembers(id.to_owned());
+    }
+    if let Some(step) = drifted(facts, resource, &attributes) {
+        return step;
+    }
+    if let Some(holder) = &facts.claims.holder
+        && display_name(resource) != Some(&facts.object.spec.display_name)
+    {
+        let message = format!("{} is bound to the group with this displayName; choose another", holder.name);
+        return stalled(Reason::Conflict, message, GroupState::Failed);
+    }
+    // What others changed is left so; what was declared meanwhile is not held up by it.
+    let settled = facts.object.status.observed_generation == Some(facts.object.generation);
+    let left = if settled && !facts.policy.repair.attributes { std::mem::take(&mut attributes) } else { Vec::new() };
+    let change = owed(facts);
+    if (!attributes.is_empty() || !change.added.is_empty() || !change.removed.is_empty()) && !facts.may(Action::Update)
+    {
+        return disabled("Update", "the group is to be changed, but");
+    }
+    if !change.removed.is_empty() {
+        return change_members(facts, id, change);
+    }
+    if !attributes.is_empty() {
+        let names = attributes.iter().filter_map(|operation| operation.path.clone()).collect();
+        let request = Request::Patch { id: id.to_owned(), operations: attributes };
+        return send(OperationType::Update, request, names);
+    }
+    if !change.added.is_empty() {
+        return change_members(facts, id, change);
+    }
+    settle(at_rest(facts, resource, &left))
+}
+
+fn change_members(facts: &GroupFacts, id: &str, change: Change) -> GroupStep {
+    let operations = change.operations(&facts.policy.profile);
+    let uncounted = change.removed.iter().all(|id| facts.members.departed.contains(id));
+    GroupStep::Send(Box::new(GroupOperation {
+        kind: OperationType::Update,
+        request: Request::Patch { id: id.to_owned(), operations },
+        attributes: vec!["members".to_owned()],
+        guard: (!uncounted).then_some(GuardName::Memberships),
+        added: change.added,
+        removed: change.removed,
+    }))
+}
+
+/// The next request's share of what is owed.
+fn owed(facts: &GroupFacts) -> Change {
+    if facts.contested {
+        return Change::default();
+    }
+    let members = &facts.members;
+    let unsent = |id: &&Id| !members.sent.contains(*id);
+    let extra = || members.membership.extra().iter().filter(unsent).filter(|id| !members.protected.contains(*id));
+    let missing = members.membership.missing().iter().filter(unsent);
+    // Those first whom no guard keeps waiting.
+    let departed = || extra().filter(|id| members.departed.contains(*id));
+    if departed().next().is_some() {
+        return chunk(departed(), missing, &facts.policy.profile);
+    }
+    chunk(extra().filter(|_| !facts.removals_wait), missing, &facts.policy.profile)
+}
+
+/// What a reading found changed is shown before it is repaired.
+fn drifted(facts: &GroupFacts, resource: &Resource, attributes: &[PatchOperation]) -> Option<GroupStep> {
+    let found = drift(facts, attributes)?;
+    if !facts.policy.repair.attributes || facts.object.status.drift.as_ref() == Some(&found) {
+        return None;
+    }
+    Some(settle(GroupVerdict { again: true, ..shows_drift(at_rest(facts, resource, &[]), found, "it is put back") }))
+}
+
+/// What others changed, where what was declared had been carried out.
+fn drift(facts: &GroupFacts, attributes: &[PatchOperation]) -> Option<GroupDrift> {
+    let mut found = facts.drift.cloned().unwrap_or_default();
+    if !facts.written {
+        found.attributes = attributes.iter().filter_map(|operation| operation.path.clone()).collect();
+    }
+    let current = facts.object.status.observed_generation == Some(facts.object.generation);
+    (current && found != GroupDrift::default()).then_some(found)
+}
+
+fn shows_drift(verdict: GroupVerdict, found: GroupDrift, what_now: &str) -> GroupVerdict {
+    let mut what = found.attributes.clone();
+    what.push(format!("{} declared members gone", found.lost));
+    what.push(format!("{} come that nobody declared", found.foreign));
+    let message = format!("changed at the server, not by us: {}; {what_now}", what.join(", "));
+    let (reason, state) = (Some(Reason::Drifted), Some(GroupState::Drifted));
+    GroupVerdict { reason, message, state, drift: Some(found), ..verdict }
+}
+
+/// Nothing is to be sent.
+fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOperation]) -> GroupVerdict {
+    let members = &facts.members;
+    let counts = facts.counts();
+    let mut verdict = GroupVerdict {
+        reason: Some(Reason::Synced),
+        message: format!(
+            "{} of {} declared members are in the group",
+            counts.declared - counts.waiting - unkept(facts),
+            counts.declared
+        ),
+        state: Some(GroupState::Synced),
+        executed: true,
+        display_name: display_name(resource).map(str::to_owned),
+        members: Some(counts),
+        waiting_for: members.waiting_for.to_vec(),
+        ..GroupVerdict::default()
+    };
+    if counts.waiting > 0 {
+        verdict.message.push_str("; the others have no account yet and are put in as soon as they have");
+    }
+    if facts.contested {
+        verdict.reason = Some(Reason::Contested);
+        verdict.state = Some(GroupState::Failed);
+        verdict.message =
+            "a second writer keeps changing the members back; they are left alone until the spec changes".into();
+    } else if !members.protected.is_empty() && !facts.removals_wait {
+        verdict.reason = Some(Reason::Protected);
+        verdict.state = Some(GroupState::Failed);
+        verdict.message = format!(
+            "guards.protected keeps {} members in this group that are to leave it; take the pattern out, or declare them",
+            members.protected.len()
+        );
+    } else if let Some(found) = drift(facts, left).filter(|_| !facts.policy.repair.attributes) {
+        verdict = shows_drift(verdict, found, "driftPolicy.attributes leaves it so");
+    } else if unkept(facts) > 0 {
+        verdict.reason = Some(Reason::NotPersisted);
+        verdict.message = format!("the server accepted {} members and doesn't show them", unkept(facts));
+    }
+    verdict
+}
+
+/// Sent in this very pass, and still not there.
+fn unkept(facts: &GroupFacts) -> i64 {
+    let members = &facts.members;
+    let missing = members.membership.missing();
+    i64::try_from(members.sent.iter().filter(|id| missing.contains(*id)).count()).unwrap_or(i64::MAX)
+}
+
+/// What is to be written of the group itself; an attribute that the server doesn't show is sent at creation alone.
+fn differing(facts: &GroupFacts, resource: &Resource) -> Vec<PatchOperation> {
+    let spec = facts.object.spec;
+    let mut operations = Vec::new();
+    if facts.written {
+        return operations;
+    }
+    let replace = |path: &str, value: &str| PatchOperation {
+        op: Op::Replace,
+        path: Some(path.to_owned()),
+        value: Some(json!(value)),
+    };
+    if display_name(resource).is_some_and(|name| name != spec.display_name) {
+        operations.push(replace("displayName", &spec.display_name));
+    }
+    if facts.policy.profile.group_external_id {
+        let shown = resource.external_id();
+        match (&spec.external_id, shown) {
+            (Some(declared), shown) if shown != Some(declared) => operations.push(replace("externalId", declared)),
+            (None, Some(_)) if facts.object.status.external_id.is_some() => {
+                operations.push(PatchOperation { op: Op::Remove, path: Some("externalId".into()), value: None });
+            }
+            _ => {}
+        }
+    }
+    operations
+}
+
+fn display_name(resource: &Resource) -> Option<&str> {
+    resource.get("displayName").and_then(Value::as_str)
+}

@@ -1,0 +1,100 @@
+//! What deleting a ScimGroup does.
+
+use super::decide::stalled;
+use super::facts::{GroupFacts, GroupOperation, GroupStep, GroupVerdict};
+use crate::api::{Action, GroupDeletionPolicy, GroupState, OperationType, Reason};
+use crate::plan::guards::GuardName;
+use crate::plan::{Account, Read, Request};
+
+/// What a group that waits under deletion is told: nothing blocks silently (promise I15).
+pub const WAY_OUT: &str =
+    "To let it go without touching the group: kubectl annotate scimgroup NAME scim-operator.dev/release=true";
+
+/// Decides the next step for a group under deletion.
+pub fn decide(facts: &GroupFacts) -> GroupStep {
+    let object = &facts.object;
+    if !object.has_finalizer {
+        return let_go("nothing was ever sent for it");
+    }
+    if object.release {
+        return leave("released by annotation");
+    }
+    let retained = object.spec.deletion_policy == Some(GroupDeletionPolicy::Retain);
+    if retained || facts.policy.group_deletion == GroupDeletionPolicy::Retain {
+        return leave("the deletion policy is Retain");
+    }
+    if !facts.may(Action::Deprovision) {
+        return leave("the connection's spec.actions doesn't list Deprovision");
+    }
+    if facts.bound_elsewhere() {
+        return waits(Reason::BoundElsewhere, "bound to a group of another server, which is left untouched");
+    }
+    if facts.policy.suspend {
+        return waits(Reason::Suspended, "the connection is suspended: the group is untouched for now");
+    }
+    match (facts.bound_id(), &facts.group) {
+        (Some(_), Account::Absent { .. }) => let_go("the server doesn't have the group any more"),
+        (Some(_), Account::Missing) => {
+            waits(Reason::Pending, "the server answered 404 for this group; it is looked for once more in a minute")
+        }
+        (Some(id), _) => {
+            // A deletion would take the membership of whoever is protected (promise I14).
+            if !facts.members.membership.is_known() {
+                return GroupStep::ReadMembers(id.to_owned());
+            }
+            if let Some(pattern) = facts.members.protects {
+                return leave(&format!("guards.protected ({pattern}) keeps the membership of one of its members"));
+            }
+            delete(id)
+        }
+        (None, Account::Absent { fresh: true }) => let_go("no group was ever created for it"),
+        (None, Account::Found { resource, fresh: true }) if ours(facts, resource) => match resource.id() {
+            Some(id) => delete(id),
+            None => let_go("no group is certain to be its own"),
+        },
+        (None, Account::Found { fresh: true, .. } | Account::Contradictory(_)) => {
+            let_go("no group is certain to be its own")
+        }
+        (None, _) => GroupStep::Read(Read::Find),
+    }
+}
+
+/// A creation was sent and its answer never recorded: the group is ours only if nothing speaks against it.
+fn ours(facts: &GroupFacts, group: &crate::scim::Resource) -> bool {
+    let same = group.get("displayName").and_then(serde_json::Value::as_str) == Some(&facts.object.spec.display_name);
+    same && facts.claims.holder.is_none()
+}
+
+fn delete(id: &str) -> GroupStep {
+    GroupStep::Send(Box::new(GroupOperation {
+        kind: OperationType::Delete,
+        request: Request::Delete { id: id.to_owned() },
+        attributes: Vec::new(),
+        guard: Some(GuardName::Groups),
+        added: Vec::new(),
+        removed: Vec::new(),
+    }))
+}
+
+fn let_go(message: &str) -> GroupStep {
+    let verdict = GroupVerdict { message: message.to_owned(), executed: true, ..GroupVerdict::default() };
+    GroupStep::LetGo(Box::new(verdict))
+}
+
+/// The group is left, though the object goes.
+fn leave(why: &str) -> GroupStep {
+    let message = format!("{why}: the group stays as it is");
+    GroupStep::LetGo(Box::new(GroupVerdict { message, executed: true, untouched: true, ..GroupVerdict::default() }))
+}
+
+fn waits(reason: Reason, message: &str) -> GroupStep {
+    let message = format!("{message}. {WAY_OUT}");
+    let step = stalled(reason, message, GroupState::Deleting);
+    match step {
+        GroupStep::Settle(mut verdict) => {
+            verdict.executed = !matches!(reason, Reason::Suspended | Reason::Pending);
+            GroupStep::Settle(verdict)
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,170 @@
+//! What a decision about a group rests on, and what it may be.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::membership::{Id, Membership};
+use crate::api::{
+    Action, GroupDrift, GroupState, MembersStatus, OperationType, Reason, ScimGroupSpec, ScimGroupStatus, UserHold,
+};
+use crate::plan::guards::GuardName;
+use crate::plan::{Account, Binding, Claims, Policy, Read, Request};
+
+/// The ScimGroup as the planner sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct GroupObject<'a> {
+    /// What is declared.
+    pub spec: &'a ScimGroupSpec,
+    /// What is recorded of it.
+    pub status: &'a ScimGroupStatus,
+    /// `metadata.generation`.
+    pub generation: i64,
+    /// `metadata.deletionTimestamp` is set.
+    pub deleting: bool,
+    /// It carries our finalizer: something was, or may have been, sent for it.
+    pub has_finalizer: bool,
+    /// The annotation `release` is set.
+    pub release: bool,
+    /// The annotation `remote-id`.
+    pub remote_id: Option<&'a str>,
+    /// The annotation `reconcile-requested-at` is not answered yet.
+    pub requested: bool,
+}
+
+/// The members, as far as a decision needs them.
+#[derive(Clone, Debug)]
+pub struct Members<'a> {
+    /// Who belongs in, and who is.
+    pub membership: &'a Membership,
+    /// Of those to be taken out: whom `guards.protected` keeps (promise I14).
+    pub protected: &'a BTreeSet<Id>,
+    /// Of those in the group: `guards.protected` fits one.
+    pub protects: Option<&'a str>,
+    /// Of those to be taken out: whose accounts are deprovisioned, which their guard has counted.
+    pub departed: &'a BTreeSet<Id>,
+    /// Put in or taken out in this very pass.
+    pub sent: &'a BTreeSet<Id>,
+    /// References that may not be followed, in words.
+    pub foreign: &'a [String],
+    /// Some of those that are waited for.
+    pub waiting_for: &'a [String],
+}
+
+/// Everything that a decision about a group rests on.
+#[derive(Clone, Debug)]
+pub struct GroupFacts<'a> {
+    /// The object.
+    pub object: GroupObject<'a>,
+    /// What the connection prescribes.
+    pub policy: &'a Policy,
+    /// What is known of the group at the server.
+    pub group: Account,
+    /// What other objects say of it.
+    pub claims: Claims,
+    /// Its members.
+    pub members: Members<'a>,
+    /// Attributes were written in this very pass.
+    pub written: bool,
+    /// Removals wait for leave; the rest goes on meanwhile.
+    pub removals_wait: bool,
+    /// What the last reading found changed, until it is shown and repaired.
+    pub drift: Option<&'a GroupDrift>,
+    /// A second writer keeps changing the members back (promise I9).
+    pub contested: bool,
+    /// Why the server has no groups, if it has none.
+    pub unsupported: Option<&'a str>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+impl GroupFacts<'_> {
+    /// The object's group at this server, if it is bound to one.
+    pub fn bound_id(&self) -> Option<&str> {
+        let status = self.object.status;
+        (status.bound_to.as_deref() == Some(&self.policy.server)).then_some(status.id.as_deref()).flatten()
+    }
+
+    /// The object is bound to a group of another server.
+    pub fn bound_elsewhere(&self) -> bool {
+        let status = self.object.status;
+        status.id.is_some() && status.bound_to.as_deref().is_some_and(|server| server != self.policy.server)
+    }
+
+    /// Whether the connection permits an action.
+    pub fn may(&self, action: Action) -> bool {
+        self.policy.actions.contains(&action)
+    }
+
+    /// The members, counted.
+    pub fn counts(&self) -> MembersStatus {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let membership = self.members.membership;
+        MembersStatus {
+            declared: number(membership.declared()),
+            present: number(membership.present()),
+            waiting: number(membership.waiting()),
+        }
+    }
+}
+
+/// The next thing to do about a group.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GroupStep {
+    /// The group must be read first.
+    Read(Read),
+    /// Its members must be read first.
+    ReadMembers(String),
+    /// The object becomes bound to this group; `user_name` is its displayName.
+    Bind(Binding),
+    /// A request is to be sent.
+    Send(Box<GroupOperation>),
+    /// Nothing is to be sent; this is how things stand.
+    Settle(Box<GroupVerdict>),
+    /// The object may go: its finalizer comes off.
+    LetGo(Box<GroupVerdict>),
+}
+
+/// One request about a group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupOperation {
+    /// What it does, in the words of status.
+    pub kind: OperationType,
+    /// What is sent.
+    pub request: Request,
+    /// The attributes that it changes.
+    pub attributes: Vec<String>,
+    /// The guard that counts it.
+    pub guard: Option<GuardName>,
+    /// Put in by it.
+    pub added: Vec<Id>,
+    /// Taken out by it.
+    pub removed: Vec<Id>,
+}
+
+/// How things stand with a group.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GroupVerdict {
+    /// The reason of its Ready condition; none leaves the condition as it is.
+    pub reason: Option<Reason>,
+    /// What a person is told.
+    pub message: String,
+    /// The state; none leaves it as it is.
+    pub state: Option<GroupState>,
+    /// This generation was carried out, or can't be.
+    pub executed: bool,
+    /// The group's name at the server.
+    pub display_name: Option<String>,
+    /// The members, counted.
+    pub members: Option<MembersStatus>,
+    /// Some of those that are waited for.
+    pub waiting_for: Vec<String>,
+    /// What was changed at the server.
+    pub drift: Option<GroupDrift>,
+    /// The hold that keeps the operation until a person answers.
+    pub hold: Option<UserHold>,
+    /// It is looked at again at once: what was found is shown, and is now to be repaired.
+    pub again: bool,
+    /// The object goes and its group stays as it is, which a person is warned of.
+    pub untouched: bool,
+}

@@ -1,0 +1,325 @@
+//! One group's members: declared, present, and what lies between, kept up to date change by change.
+//!
+//! Each change costs what it touches, never the size of the group; only a whole new reading costs that.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+/// An account's, or a nested group's, id at the server.
+pub type Id = Arc<str>;
+
+/// Where it is known from who is in the group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Source {
+    /// The server shows it, and whoever isn't declared goes.
+    #[default]
+    Exact,
+    /// The server shows it, and only whom we brought in may go.
+    Additive,
+    /// Our own record alone: what the server shows means nothing.
+    Ledger,
+}
+
+/// How a declared member stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It has no account yet.
+    Waiting,
+    /// It belongs into the group.
+    In(Id),
+    /// It is about to be deprovisioned: neither put in nor taken out before its account is inactive.
+    Going(Id),
+}
+
+/// The members of one group.
+#[derive(Clone, Debug, Default)]
+pub struct Membership {
+    source: Source,
+    /// Declared, and how often: several references may lead to one account.
+    wanted: HashMap<Id, u32>,
+    /// Neither put in nor taken out for now.
+    going: HashMap<Id, u32>,
+    /// Whose object vanished without being deprovisioned, and when.
+    vanished: HashMap<Id, Timestamp>,
+    waiting: usize,
+    /// What the server showed, kept current by our writes; none before it was read.
+    present: Option<HashSet<Id>>,
+    /// Whom we brought in.
+    ours: HashSet<Id>,
+    missing: BTreeSet<Id>,
+    extra: BTreeSet<Id>,
+    /// Found changed by others, and to be left so.
+    left: HashSet<Id>,
+    /// How often a write of ours, or a doubt, changed what is known.
+    changes: u64,
+}
+
+impl Membership {
+    /// Where it is known from who is in the group.
+    pub fn set_source(&mut self, source: Source) {
+        if self.source != source {
+            self.source = source;
+            self.sort_all();
+        }
+    }
+
+    /// A reference to a member begins to stand so.
+    pub fn enter(&mut self, standing: &Standing) {
+        match standing {
+            Standing::Waiting => self.waiting += 1,
+            Standing::In(id) => {
+                *self.wanted.entry(id.clone()).or_default() += 1;
+                self.vanished.remove(id);
+                self.left.remove(id);
+                self.sort(id);
+            }
+            Standing::Going(id) => {
+                *self.going.entry(id.clone()).or_default() += 1;
+                self.sort(id);
+            }
+        }
+    }
+
+    /// A reference to a member no longer stands so.
+    pub fn leave(&mut self, standing: &Standing) {
+        let less = |map: &mut HashMap<Id, u32>, id: &Id| {
+            if let Some(count) = map.get_mut(id) {
+                *count -= 1;
+                if *count == 0 {
+                    map.remove(id);
+                }
+            }
+        };
+        match standing {
+            Standing::Waiting => self.waiting = self.waiting.saturating_sub(1),
+            Standing::In(id) => {
+                less(&mut self.wanted, id);
+                self.sort(id);
+            }
+            Standing::Going(id) => {
+                less(&mut self.going, id);
+                self.sort(id);
+            }
+        }
+    }
+
+    /// A member's object vanished without being deprovisioned: the account stays until this is taken back.
+    pub fn vanish(&mut self, id: &Id, since: Timestamp) {
+        if self.is_here(id) || self.present.is_none() {
+            self.vanished.entry(id.clone()).or_insert(since);
+            self.sort(id);
+        }
+    }
+
+    /// Those whose object vanished before this instant stay no longer; returns how many.
+    pub fn expire(&mut self, before: Timestamp) -> usize {
+        let due: Vec<Id> =
+            self.vanished.iter().filter(|(_, since)| **since <= before).map(|(id, _)| id.clone()).collect();
+        for id in &due {
+            self.vanished.remove(id);
+            self.sort(id);
+        }
+        due.len()
+    }
+
+    /// The server showed these members, all of them. Returns the declared ones that had been there and are gone, and
+    /// those that have come and that nobody declared.
+    pub fn observe(&mut self, shown: impl IntoIterator<Item = Id>) -> (Vec<Id>, Vec<Id>) {
+        let now: HashSet<Id> = shown.into_iter().collect();
+        let (mut lost, mut foreign) = (Vec::new(), Vec::new());
+        if let Some(before) = &self.present {
+            lost.extend(before.iter().filter(|id| !now.contains(*id) && self.wanted.contains_key(*id)).cloned());
+            let stays = |id: &Id| before.contains(id) || self.wanted.contains_key(id) || self.going.contains_key(id);
+            let counts = self.source == Source::Exact;
+            foreign.extend(now.iter().filter(|id| counts && !stays(id)).cloned());
+        }
+        self.present = Some(now);
+        let (wanted, present) = (&self.wanted, &self.present);
+        let differs = |id: &Id| wanted.contains_key(id) != present.as_ref().is_some_and(|present| present.contains(id));
+        self.left.retain(differs);
+        self.sort_all();
+        (lost, foreign)
+    }
+
+    /// What others changed is left so.
+    pub fn leave_be(&mut self, ids: impl IntoIterator<Item = Id>) {
+        self.left.extend(ids);
+        self.sort_all();
+    }
+
+    /// What others changed is left so no longer.
+    pub fn repair(&mut self) {
+        if !self.left.is_empty() {
+            self.left.clear();
+            self.sort_all();
+        }
+    }
+
+    /// What is left as others changed it: declared members that are gone, and members that nobody declared.
+    pub fn left(&self) -> (usize, usize) {
+        let lost = self.left.iter().filter(|id| self.wanted.contains_key(*id)).count();
+        (lost, self.left.len() - lost)
+    }
+
+    /// A request of ours put these in.
+    pub fn added(&mut self, ids: &[Id]) {
+        self.changes += 1;
+        for id in ids {
+            if let Some(present) = &mut self.present {
+                present.insert(id.clone());
+            }
+            self.ours.insert(id.clone());
+            self.sort(id);
+        }
+    }
+
+    /// A request of ours took these out.
+    pub fn removed(&mut self, ids: &[Id]) {
+        self.changes += 1;
+        for id in ids {
+            if let Some(present) = &mut self.present {
+                present.remove(id);
+            }
+            self.ours.remove(id);
+            self.vanished.remove(id);
+            self.sort(id);
+        }
+    }
+
+    /// The ledger says that we brought this one in.
+    pub fn own(&mut self, id: &Id) {
+        self.ours.insert(id.clone());
+        self.sort(id);
+    }
+
+    /// The group is new: nobody is in it.
+    pub fn begin_empty(&mut self) {
+        self.present = Some(HashSet::new());
+        self.ours.clear();
+        self.vanished.clear();
+        self.left.clear();
+        self.sort_all();
+    }
+
+    /// Nothing is known of the group any more: it is another one.
+    pub fn forget(&mut self) {
+        self.present = None;
+        self.ours.clear();
+        self.vanished.clear();
+        self.left.clear();
+        self.sort_all();
+    }
+
+    /// No reference stands any more, for they are gathered anew.
+    pub fn without_references(&mut self) {
+        self.wanted.clear();
+        self.going.clear();
+        self.waiting = 0;
+        self.sort_all();
+    }
+
+    /// A request of ours may or may not have taken effect: it must be read who is in the group.
+    pub fn doubt(&mut self) {
+        self.changes += 1;
+        self.present = None;
+        self.sort_all();
+    }
+
+    /// Tells whether a write came between: what was read before it is old.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// It is known who is in the group.
+    pub fn is_known(&self) -> bool {
+        self.source == Source::Ledger || self.present.is_some()
+    }
+
+    /// Whether the account is in the group, as far as is known.
+    pub fn is_here(&self, id: &str) -> bool {
+        match self.source {
+            Source::Ledger => self.ours.contains(id),
+            _ => self.present.as_ref().is_some_and(|present| present.contains(id)),
+        }
+    }
+
+    /// To be put in.
+    pub fn missing(&self) -> &BTreeSet<Id> {
+        &self.missing
+    }
+
+    /// To be taken out.
+    pub fn extra(&self) -> &BTreeSet<Id> {
+        &self.extra
+    }
+
+    /// Whom we brought in.
+    pub fn is_ours(&self, id: &str) -> bool {
+        self.ours.contains(id)
+    }
+
+    /// Everyone in the group, as far as is known.
+    pub fn here(&self) -> impl Iterator<Item = &Id> {
+        let ledger = (self.source == Source::Ledger).then_some(&self.ours);
+        ledger.or(self.present.as_ref()).into_iter().flatten()
+    }
+
+    /// Whose object vanished.
+    pub fn vanished(&self) -> impl Iterator<Item = &Id> {
+        self.vanished.keys()
+    }
+
+    /// Whether our record must say whom we brought in.
+    pub fn is_recorded(&self) -> bool {
+        self.source != Source::Exact
+    }
+
+    /// How many are declared, those that wait included.
+    pub fn declared(&self) -> usize {
+        self.wanted.len() + self.waiting
+    }
+
+    /// How many are in the group, as far as is known.
+    pub fn present(&self) -> usize {
+        match self.source {
+            Source::Ledger => self.ours.len(),
+            _ => self.present.as_ref().map_or(0, HashSet::len),
+        }
+    }
+
+    /// How many have no account yet.
+    pub fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    fn sort(&mut self, id: &Id) {
+        let known = self.is_known();
+        let here = self.is_here(id);
+        let wanted = self.wanted.contains_key(id);
+        let removable = here && (self.source == Source::Exact || self.ours.contains(id));
+        let stays = wanted || self.going.contains_key(id) || self.vanished.contains_key(id);
+        let left = self.left.contains(id);
+        put(&mut self.missing, id, known && wanted && !here && !left);
+        put(&mut self.extra, id, removable && !stays && !left);
+    }
+
+    fn sort_all(&mut self) {
+        self.missing.clear();
+        self.extra.clear();
+        let known: HashSet<Id> =
+            self.wanted.keys().chain(self.present.iter().flatten()).chain(&self.ours).cloned().collect();
+        for id in known {
+            self.sort(&id);
+        }
+    }
+}
+
+fn put(set: &mut BTreeSet<Id>, id: &Id, belongs: bool) {
+    if belongs {
+        set.insert(id.clone());
+    } else {
+        set.remove(id);
+    }
+}

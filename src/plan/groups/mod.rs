@@ -1,0 +1,14 @@
+//! Groups: who is missing, who is too many, and the next request about a group.
+
+mod decide;
+mod deletion;
+mod facts;
+mod membership;
+mod patch;
+#[cfg(test)]
+mod tests;
+
+pub use decide::decide_group;
+pub use facts::{GroupFacts, GroupObject, GroupOperation, GroupStep, GroupVerdict, Members};
+pub use membership::{Id, Membership, Source, Standing};
+pub use patch::{Change, chunk};

@@ -1,0 +1,439 @@
+//! The planner of memberships against a model that computes everything anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::api::{AdoptionPolicy, GroupDeletionPolicy, OperationType, Reason, ScimGroupSpec, ScimGroupStatus};
+use crate::plan::guards::GuardName;
+use crate::plan::tests::driver::policy;
+use crate::plan::{Account, Claims, Policy, Request};
+use crate::scim::{MemberRemoval, Op, Profile, Resource};
+
+fn id(n: u8) -> Id {
+    Arc::from(format!("id-{n}"))
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    Enter(Standing),
+    /// The nth reference that stands leaves.
+    Leave(usize),
+    Observe(BTreeSet<u8>),
+    Added(BTreeSet<u8>),
+    Removed(BTreeSet<u8>),
+    Own(u8),
+    Vanish(u8),
+    Expire,
+    Source(Source),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let some = || proptest::collection::btree_set(0..8_u8, 0..5);
+    let standing = prop_oneof![
+        Just(Standing::Waiting),
+        (0..8_u8).prop_map(|n| Standing::In(id(n))),
+        (0..8_u8).prop_map(|n| Standing::Going(id(n))),
+    ];
+    prop_oneof![
+        4 => standing.prop_map(Event::Enter),
+        3 => (0..9_usize).prop_map(Event::Leave),
+        2 => some().prop_map(Event::Observe),
+        2 => some().prop_map(Event::Added),
+        2 => some().prop_map(Event::Removed),
+        1 => (0..8_u8).prop_map(Event::Own),
+        1 => (0..8_u8).prop_map(Event::Vanish),
+        1 => Just(Event::Expire),
+        1 => prop_oneof![Just(Source::Exact), Just(Source::Additive), Just(Source::Ledger)].prop_map(Event::Source),
+    ]
+}
+
+/// Everything, from the beginning.
+#[derive(Default)]
+struct Model {
+    references: Vec<Standing>,
+    present: Option<BTreeSet<Id>>,
+    ours: BTreeSet<Id>,
+    vanished: BTreeSet<Id>,
+    source: Source,
+}
+
+impl Model {
+    fn here(&self) -> Option<&BTreeSet<Id>> {
+        if self.source == Source::Ledger { Some(&self.ours) } else { self.present.as_ref() }
+    }
+
+    fn missing(&self) -> BTreeSet<Id> {
+        let Some(here) = self.here() else { return BTreeSet::new() };
+        let wanted = self.references.iter().filter_map(|one| match one {
+            Standing::In(id) if !here.contains(id) => Some(id.clone()),
+            _ => None,
+        });
+        wanted.collect()
+    }
+
+    fn extra(&self) -> BTreeSet<Id> {
+        let stays = |id: &Id| {
+            self.vanished.contains(id)
+                || self
+                    .references
+                    .iter()
+                    .any(|one| matches!(one, Standing::In(own) | Standing::Going(own) if own == id))
+        };
+        let goes = |id: &&Id| !stays(id) && (self.source == Source::Exact || self.ours.contains(*id));
+        self.here().into_iter().flatten().filter(goes).cloned().collect()
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_owed_is_what_lies_between_however_it_came_about(events in proptest::collection::vec(event(), 0..60)) {
+        let (mut membership, mut model) = (Membership::default(), Model::default());
+        let ids = |some: &BTreeSet<u8>| some.iter().map(|n| id(*n)).collect::<Vec<_>>();
+        for event in events {
+            match event {
+                Event::Enter(standing) => {
+                    membership.enter(&standing);
+                    if let Standing::In(id) = &standing {
+                        model.vanished.remove(id);
+                    }
+                    model.references.push(standing);
+                }
+                Event::Leave(n) if n < model.references.len() => membership.leave(&model.references.remove(n)),
+                Event::Leave(_) => {}
+                Event::Observe(some) => {
+                    membership.observe(ids(&some));
+                    model.present = Some(ids(&some).into_iter().collect());
+                }
+                Event::Added(some) => {
+                    membership.added(&ids(&some));
+                    model.ours.extend(ids(&some));
+                    if let Some(present) = &mut model.present {
+                        present.extend(ids(&some));
+                    }
+                }
+                Event::Removed(some) => {
+                    membership.removed(&ids(&some));
+                    for id in ids(&some) {
+                        model.ours.remove(&id);
+                        model.vanished.remove(&id);
+                        if let Some(present) = &mut model.present {
+                            present.remove(&id);
+                        }
+                    }
+                }
+                Event::Own(n) => {
+                    membership.own(&id(n));
+                    model.ours.insert(id(n));
+                }
+                Event::Vanish(n) => {
+                    membership.vanish(&id(n), Timestamp::UNIX_EPOCH);
+                    if model.here().is_some_and(|here| here.contains(&id(n))) || model.present.is_none() {
+                        model.vanished.insert(id(n));
+                    }
+                }
+                Event::Expire => {
+                    membership.expire(Timestamp::UNIX_EPOCH);
+                    model.vanished.clear();
+                }
+                Event::Source(source) => {
+                    membership.set_source(source);
+                    model.source = source;
+                }
+            }
+            prop_assert_eq!(membership.missing(), &model.missing());
+            prop_assert_eq!(membership.extra(), &model.extra());
+        }
+    }
+
+    /// Chunk by chunk the group becomes what is declared, each request within the server's limit, and none of them
+    /// names `members` as a whole without saying whom.
+    #[test]
+    fn chunks_end_at_what_is_declared(
+        wanted in proptest::collection::btree_set(0..60_u8, 0..40),
+        present in proptest::collection::btree_set(0..60_u8, 0..40),
+        most in 1..9_u32,
+        by_values in any::<bool>(),
+    ) {
+        let member_removal = if by_values { MemberRemoval::Values } else { MemberRemoval::Filter };
+        let profile = Profile { max_members_per_patch: most, member_removal, ..Profile::generic() };
+        let mut membership = Membership::default();
+        membership.observe(present.iter().map(|n| id(*n)));
+        for n in &wanted {
+            membership.enter(&Standing::In(id(*n)));
+        }
+        let owed = membership.missing().len() + membership.extra().len();
+        let mut server: BTreeSet<Id> = present.iter().map(|n| id(*n)).collect();
+        let mut requests = 0;
+        loop {
+            let change = chunk(membership.extra(), membership.missing(), &profile);
+            if change == Change::default() {
+                break;
+            }
+            requests += 1;
+            prop_assert!(change.added.len() + change.removed.len() <= most as usize);
+            for operation in change.operations(&profile) {
+                let path = operation.path.clone().unwrap_or_default();
+                let named: Vec<Id> = operation.value.iter().flat_map(|value| value.as_array().cloned().unwrap_or_default())
+                    .map(|one| Id::from(one["value"].as_str().unwrap_or_default()))
+                    .collect();
+                match operation.op {
+                    Op::Add => {
+                        prop_assert_eq!(path, "members");
+                        server.extend(named);
+                    }
+                    Op::Remove if path == "members" => {
+                        prop_assert!(by_values && !named.is_empty(), "a bare removal empties the group");
+                        server.retain(|id| !named.contains(id));
+                    }
+                    Op::Remove => {
+                        let one = path.strip_prefix("members[value eq \"").and_then(|rest| rest.strip_suffix("\"]"));
+                        prop_assert!(one.is_some() && !by_values);
+                        server.retain(|id| Some(&**id) != one);
+                    }
+                    Op::Replace => prop_assert!(false, "members are never replaced"),
+                }
+            }
+            membership.added(&change.added);
+            membership.removed(&change.removed);
+        }
+        prop_assert_eq!(server, wanted.iter().map(|n| id(*n)).collect::<BTreeSet<_>>());
+        prop_assert_eq!(requests, owed.div_ceil(most as usize));
+    }
+}
+
+/// A group as a decision sees it, in parts that a test may change.
+struct Case {
+    spec: ScimGroupSpec,
+    status: ScimGroupStatus,
+    policy: Policy,
+    membership: Membership,
+    group: Account,
+    deleting: bool,
+    finalizer: bool,
+    protected: BTreeSet<Id>,
+    departed: BTreeSet<Id>,
+    removals_wait: bool,
+    protects: Option<&'static str>,
+}
+
+impl Case {
+    /// Bound, and as declared, with these members.
+    fn bound(members: &[u8]) -> Self {
+        let policy = policy(Profile::generic());
+        let mut membership = Membership::default();
+        membership.observe(members.iter().map(|n| id(*n)));
+        for n in members {
+            membership.enter(&Standing::In(id(*n)));
+        }
+        let status = ScimGroupStatus {
+            observed_generation: Some(1),
+            id: Some("g".into()),
+            bound_to: Some(policy.server.clone()),
+            ..ScimGroupStatus::default()
+        };
+        let spec = ScimGroupSpec { display_name: "Platform".into(), ..ScimGroupSpec::default() };
+        Self {
+            spec,
+            status,
+            policy,
+            membership,
+            group: shown("Platform"),
+            deleting: false,
+            finalizer: true,
+            protected: BTreeSet::new(),
+            departed: BTreeSet::new(),
+            removals_wait: false,
+            protects: None,
+        }
+    }
+
+    fn unbound(group: Account) -> Self {
+        Self { status: ScimGroupStatus::default(), finalizer: false, group, ..Self::bound(&[]) }
+    }
+
+    fn decide(&self) -> GroupStep {
+        let nobody = BTreeSet::new();
+        decide_group(&GroupFacts {
+            object: GroupObject {
+                spec: &self.spec,
+                status: &self.status,
+                generation: 1,
+                deleting: self.deleting,
+                has_finalizer: self.finalizer,
+                release: false,
+                remote_id: None,
+                requested: false,
+            },
+            policy: &self.policy,
+            group: self.group.clone(),
+            claims: Claims::default(),
+            members: Members {
+                membership: &self.membership,
+                protected: &self.protected,
+                protects: self.protects,
+                departed: &self.departed,
+                sent: &nobody,
+                foreign: &[],
+                waiting_for: &[],
+            },
+            written: false,
+            removals_wait: self.removals_wait,
+            drift: None,
+            contested: false,
+            unsupported: None,
+            now: Timestamp::UNIX_EPOCH,
+        })
+    }
+
+    fn sends(&self) -> GroupOperation {
+        match self.decide() {
+            GroupStep::Send(operation) => *operation,
+            other => panic!("sends nothing: {other:?}"),
+        }
+    }
+
+    fn reason(&self) -> Option<Reason> {
+        match self.decide() {
+            GroupStep::Settle(verdict) => verdict.reason,
+            other => panic!("does something: {other:?}"),
+        }
+    }
+}
+
+fn shown(name: &str) -> Account {
+    let value = json!({"id": "g", "displayName": name});
+    Account::Found { resource: Resource(value.as_object().cloned().unwrap_or_default()), fresh: true }
+}
+
+#[test]
+fn i01_a_group_as_declared_is_left_alone() {
+    assert_eq!(Case::bound(&[1, 2]).reason(), Some(Reason::Synced));
+}
+
+#[test]
+fn a_group_is_created_empty() {
+    let operation = Case::unbound(Account::Absent { fresh: true }).sends();
+    let Request::Create(body) = operation.request else { panic!("no creation") };
+    assert_eq!(body.keys().collect::<Vec<_>>(), ["displayName"]);
+}
+
+#[test]
+fn a_group_that_was_there_is_refused_unless_adoption_is_declared() {
+    let mut case = Case::unbound(shown("Platform"));
+    case.policy.group_adoption = AdoptionPolicy::Refuse;
+    assert_eq!(case.reason(), Some(Reason::AdoptionRefused));
+    case.policy.group_adoption = AdoptionPolicy::Adopt;
+    assert!(matches!(case.decide(), GroupStep::Bind(binding) if binding.how == OperationType::Adopt));
+    // Created, and the answer lost.
+    case.policy.group_adoption = AdoptionPolicy::Refuse;
+    case.finalizer = true;
+    assert!(matches!(case.decide(), GroupStep::Bind(binding) if binding.how == OperationType::Create));
+}
+
+#[test]
+fn i06_a_rename_is_an_update_of_the_same_id() {
+    let case = Case { group: shown("Plattform"), ..Case::bound(&[]) };
+    // Shown as drift first, since the spec was carried out already.
+    let case = Case { status: ScimGroupStatus { observed_generation: Some(0), ..case.status.clone() }, ..case };
+    let operation = case.sends();
+    assert_eq!(operation.attributes, ["displayName"]);
+    assert!(matches!(operation.request, Request::Patch { id, .. } if id == "g"));
+}
+
+#[test]
+fn i13_members_taken_out_are_counted_and_those_put_in_go_on_meanwhile() {
+    let mut case = Case::bound(&[1, 2]);
+    case.membership.leave(&Standing::In(id(1)));
+    case.membership.enter(&Standing::In(id(3)));
+    let both = case.sends();
+    assert_eq!((both.guard, both.added, both.removed), (Some(GuardName::Memberships), vec![id(3)], vec![id(1)]));
+    case.removals_wait = true;
+    let meanwhile = case.sends();
+    assert_eq!((meanwhile.guard, meanwhile.added, meanwhile.removed), (None, vec![id(3)], vec![]));
+}
+
+#[test]
+fn i17_whoever_is_deprovisioned_leaves_without_being_counted_twice() {
+    let mut case = Case::bound(&[1, 2]);
+    case.membership.leave(&Standing::In(id(1)));
+    case.departed.insert(id(1));
+    case.removals_wait = true;
+    let operation = case.sends();
+    assert_eq!((operation.guard, operation.removed), (None, vec![id(1)]));
+}
+
+#[test]
+fn i14_whoever_is_protected_stays_in() {
+    let mut case = Case::bound(&[1, 2]);
+    case.membership.leave(&Standing::In(id(1)));
+    case.protected.insert(id(1));
+    assert_eq!(case.reason(), Some(Reason::Protected));
+    case.deleting = true;
+    case.policy.group_deletion = GroupDeletionPolicy::Delete;
+    case.protects = Some("*-breakglass");
+    assert!(matches!(case.decide(), GroupStep::LetGo(verdict) if verdict.untouched));
+}
+
+#[test]
+fn i18_whoever_merely_vanished_stays_for_a_while() {
+    let mut case = Case::bound(&[1, 2]);
+    case.membership.vanish(&id(1), Timestamp::UNIX_EPOCH);
+    case.membership.leave(&Standing::In(id(1)));
+    assert_eq!(case.reason(), Some(Reason::Synced));
+    case.membership.expire(Timestamp::UNIX_EPOCH);
+    assert_eq!(case.sends().removed, [id(1)]);
+}
+
+#[test]
+fn additive_takes_out_only_whom_it_brought_in() {
+    let mut case = Case::bound(&[1, 2]);
+    case.membership.set_source(Source::Additive);
+    case.membership.leave(&Standing::In(id(1)));
+    case.membership.leave(&Standing::In(id(2)));
+    assert_eq!(case.reason(), Some(Reason::Synced));
+    case.membership.own(&id(2));
+    assert_eq!(case.sends().removed, [id(2)]);
+}
+
+#[test]
+fn deleting_the_object_deletes_the_group_only_where_that_is_declared() {
+    let mut case = Case { deleting: true, ..Case::bound(&[1]) };
+    assert!(matches!(case.decide(), GroupStep::LetGo(verdict) if verdict.untouched));
+    case.policy.group_deletion = GroupDeletionPolicy::Delete;
+    let operation = case.sends();
+    assert_eq!((operation.kind, operation.guard), (OperationType::Delete, Some(GuardName::Groups)));
+    case.spec.deletion_policy = Some(GroupDeletionPolicy::Retain);
+    assert!(matches!(case.decide(), GroupStep::LetGo(verdict) if verdict.untouched));
+}
+
+#[test]
+fn one_change_in_a_large_group_is_one_small_request() {
+    let mut membership = Membership::default();
+    let all: Vec<Id> = (0..10_000).map(|n| Id::from(format!("id-{n}"))).collect();
+    membership.observe(all.clone());
+    for id in &all {
+        membership.enter(&Standing::In(id.clone()));
+    }
+    membership.enter(&Standing::In("new".into()));
+    let change = chunk(membership.extra(), membership.missing(), &Profile::generic());
+    assert_eq!((change.added, change.removed), (vec![Id::from("new")], vec![]));
+}
+
+/// The references are counted: one of two that lead to the same account may go.
+#[test]
+fn a_member_declared_twice_stays_while_one_reference_does() {
+    let mut membership = Membership::default();
+    membership.observe([id(1)]);
+    membership.enter(&Standing::In(id(1)));
+    membership.enter(&Standing::In(id(1)));
+    membership.leave(&Standing::In(id(1)));
+    assert!(membership.extra().is_empty());
+    let counts: BTreeMap<_, _> =
+        BTreeMap::from([("declared", membership.declared()), ("present", membership.present())]);
+    assert_eq!(counts, BTreeMap::from([("declared", 1), ("present", 1)]));
+}

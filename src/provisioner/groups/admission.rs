@@ -1,0 +1,172 @@
+//! Leave for what is to be sent about a group (promise I13).
+
+use jiff::Timestamp;
+
+use super::super::queue::Outcome;
+use super::super::{Provisioner, lock};
+use super::{GroupPass, GroupStop, has_finalizer, is_deleting};
+use crate::api::{GroupState, OperationType, Reason, UserHold};
+use crate::plan::Binding;
+use crate::plan::Request;
+use crate::plan::groups::{GroupOperation, GroupVerdict};
+use crate::plan::guards::{Admission, Candidate, GuardName};
+
+impl Provisioner {
+    /// Asks leave for a request. False: its removals wait, and the rest of the pass goes on without them.
+    pub(super) async fn ask_leave_for_group(
+        &self,
+        pass: &mut GroupPass,
+        operation: &GroupOperation,
+    ) -> Result<bool, GroupStop> {
+        let plan = pass.session.policy.plan;
+        let members = operation.attributes == ["members"];
+        // What no guard counts needs no leave; asking would push aside what does.
+        if operation.guard.is_none() && !plan && !moved(pass) {
+            return Ok(true);
+        }
+        let remote_id = match &operation.request {
+            Request::Create(_) => None,
+            Request::Patch { id, .. } | Request::Put { id, .. } | Request::Delete { id } => Some(id.clone()),
+        };
+        let attributes = if members { self.owed_members(pass, plan) } else { operation.attributes.clone() };
+        // Under Plan an approval covers what is left of it, chunk by chunk.
+        let guard = if members && plan { Some(GuardName::Memberships) } else { operation.guard };
+        let candidate = candidate(pass, operation.kind, remote_id, attributes, guard);
+        match self.admit(pass, candidate).await {
+            Ok(()) => Ok(true),
+            Err(GroupStop::With(verdict, outcome)) if members && !plan => {
+                pass.removals = Some((verdict, outcome));
+                Ok(false)
+            }
+            Err(stop) => Err(stop),
+        }
+    }
+
+    /// Asks leave for taking over a group that was there.
+    pub(super) async fn ask_leave_to_bind_group(&self, pass: &GroupPass, binding: &Binding) -> Result<(), GroupStop> {
+        if !pass.session.policy.plan && !moved(pass) {
+            return Ok(());
+        }
+        let candidate = candidate(pass, binding.how, Some(binding.id.clone()), Vec::new(), None);
+        self.admit(pass, candidate).await
+    }
+
+    /// Every member that is to go, as its guard counts them; under Plan those that are to come, too.
+    fn owed_members(&self, pass: &GroupPass, plan: bool) -> Vec<String> {
+        let directory = &self.shared.directory;
+        let owed = directory.membership(&pass.uid(), |members| {
+            let out: Vec<_> = members.extra().iter().cloned().collect();
+            let into: Vec<_> = if plan { members.missing().iter().cloned().collect() } else { Vec::new() };
+            (out, into)
+        });
+        let (out, into) = owed.unwrap_or_default();
+        let departed = directory.departed(out.iter());
+        let out = out.iter().filter(|id| !departed.contains(*id) && self.protects(pass, id).is_none());
+        let mut names: Vec<String> = out.map(|id| format!("-{id}")).collect();
+        names.extend(into.iter().map(|id| format!("+{id}")));
+        names.sort_unstable();
+        names
+    }
+
+    async fn admit(&self, pass: &GroupPass, candidate: Candidate) -> Result<(), GroupStop> {
+        let uid = pass.uid();
+        let (guard, digest, count) = (candidate.guard, candidate.digest(), candidate.attributes.len());
+        let operation = operation_type(candidate.operation);
+        let directory = &self.shared.directory;
+        let (admission, revision) = {
+            let now = Timestamp::now();
+            let present = directory.membership(&uid, |members| members.present()).unwrap_or_default();
+            let bound = directory.groups_of(&self.key).iter().filter(|group| has_finalizer(group)).count();
+            let mut gate = lock(&self.gate);
+            let base = match guard {
+                Some(GuardName::Memberships) => present as u64 + gate.taken_out(&uid, now),
+                _ => bound as u64 + gate.used(GuardName::Groups, now),
+            };
+            (gate.admit(candidate, base, now), gate.revision())
+        };
+        let stopped = |reason, message, hold| {
+            let planned = reason == Reason::Planned;
+            let state = Some(if planned { GroupState::Planned } else { GroupState::Held });
+            let (reason, executed) = (Some(reason), !planned);
+            Box::new(GroupVerdict { reason, message, state, executed, hold, ..GroupVerdict::default() })
+        };
+        match admission {
+            Admission::Go if guard == Some(GuardName::Memberships) => self.keep_group_ledger(pass).await,
+            Admission::Go => self.keep_ledger(revision).await.map_err(|_| GroupStop::Silently(Outcome::Retry)),
+            Admission::Wait(wait) | Admission::Queued(wait) => {
+                // A moment, so that it is judged together: not worth a word in status.
+                Err(GroupStop::With(Box::default(), Outcome::After(wait)))
+            }
+            Admission::LetGoUntouched => Err(GroupStop::LetGo(Box::new(GroupVerdict {
+                message: "its hold was rejected: the group stays as it is".to_owned(),
+                untouched: true,
+                ..GroupVerdict::default()
+            }))),
+            Admission::Rejected { id } => {
+                let message = format!(
+                    "{} was held (hold {id}) and rejected; it stays undone until this object's spec changes",
+                    operation.as_str()
+                );
+                let hold = UserHold { id, operation, digest };
+                Err(GroupStop::With(stopped(Reason::Held, message, Some(hold)), Outcome::Done))
+            }
+            Admission::Held { closes_in, id, count: so_many } => {
+                let plan = pass.session.policy.plan;
+                let (reason, why) = if plan {
+                    (Reason::Planned, "nothing is sent under mode: Plan")
+                } else {
+                    (Reason::Held, "it is more than the connection's guards let go unseen")
+                };
+                let what = if count > 0 { format!(" of {count} memberships") } else { String::new() };
+                let ways = self.ways_out(id.as_deref(), closes_in, so_many);
+                let message = format!("{}{what} is held: {why}. {ways}", operation.as_str());
+                let hold = id.map(|id| UserHold { id, operation, digest });
+                Err(GroupStop::With(stopped(reason, message, hold), Outcome::Done))
+            }
+        }
+    }
+}
+
+fn moved(pass: &GroupPass) -> bool {
+    let known = pass.status.bound_to.as_ref();
+    pass.status.id.is_some() && known.is_some_and(|known| *known != pass.session.policy.server)
+}
+
+fn operation_type(name: &str) -> OperationType {
+    match name {
+        "Create" => OperationType::Create,
+        "Adopt" => OperationType::Adopt,
+        "Handover" => OperationType::Handover,
+        "Delete" => OperationType::Delete,
+        _ => OperationType::Update,
+    }
+}
+
+fn candidate(
+    pass: &GroupPass,
+    kind: OperationType,
+    remote_id: Option<String>,
+    attributes: Vec<String>,
+    guard: Option<GuardName>,
+) -> Candidate {
+    let mut candidate = Candidate {
+        uid: pass.uid().into(),
+        server: pass.session.policy.server.clone(),
+        generation: pass.group.metadata.generation.unwrap_or_default(),
+        operation: kind.as_str(),
+        remote_id,
+        attributes,
+        guard,
+        moved: moved(pass),
+        deleted: is_deleting(&pass.group),
+        held: None,
+        held_before: None,
+    };
+    let digest = candidate.digest();
+    let status = &pass.status;
+    candidate.held = status.hold.as_ref().filter(|hold| hold.digest == digest).map(|hold| hold.id.clone());
+    let hold = status.hold.as_ref().filter(|_| status.observed_generation == pass.group.metadata.generation);
+    let same = hold.filter(|hold| hold.operation.as_str() == candidate.operation);
+    candidate.held_before = same.map(|hold| hold.id.clone());
+    candidate
+}

@@ -1,0 +1,94 @@
+//! Who is deprovisioned is deactivated first, leaves its groups next, and is deleted last (promise I17).
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use tracing::debug;
+
+use super::super::admission::Wanted;
+use super::super::directory::{full_name, is_deleting};
+use super::super::queue::{Lane, Outcome};
+use super::super::worker::{Pass, Stop};
+use super::super::{Provisioner, lock};
+use crate::api::{Action, Reason, UserState};
+use crate::plan::{Operation, Read, Step, Verdict, WAY_OUT, deactivate_before};
+
+impl Provisioner {
+    /// An account is about to be deleted: while it is in groups of ours it is deactivated first, and leaves them.
+    pub(in super::super) async fn before_deletion(&self, pass: &mut Pass, operation: &Operation) -> Result<(), Stop> {
+        let Some(groups) = self.groups_to_leave(pass) else { return Ok(()) };
+        // One leave for all of it: it is one removal.
+        self.ask_leave(pass, Wanted::of(operation)).await?;
+        // A read where the form of the write asks for one, then the write.
+        for _ in 0..2 {
+            match self.with_facts(pass, Timestamp::now(), deactivate_before) {
+                Some(Step::Read(Read::Get(id))) => self.read_account(pass, &id).await?,
+                Some(Step::Send(first)) => {
+                    self.send(pass, *first).await?;
+                    break;
+                }
+                _ => break,
+            }
+        }
+        Err(self.leave_groups(pass, &groups))
+    }
+
+    /// The object is about to go, its account inactive or gone: its groups are left first.
+    pub(in super::super) fn before_going(&self, pass: &Pass) -> Result<(), Stop> {
+        match self.groups_to_leave(pass) {
+            Some(groups) => Err(self.leave_groups(pass, &groups)),
+            None => Ok(()),
+        }
+    }
+
+    fn groups_to_leave(&self, pass: &Pass) -> Option<Vec<String>> {
+        let policy = &pass.session.policy;
+        let id = pass.status.id.as_deref().filter(|_| pass.status.bound_to.as_deref() == Some(&policy.server))?;
+        if !is_deleting(&pass.user) || policy.suspend || !policy.actions.contains(&Action::Update) {
+            return None;
+        }
+        let (_, left) = self.shared.directory.groups_left(&pass.user, id, &policy.server);
+        (!left.is_empty()).then_some(left)
+    }
+
+    fn leave_groups(&self, pass: &Pass, groups: &[String]) -> Stop {
+        let id = pass.status.id.clone().unwrap_or_default();
+        let now = tokio::time::Instant::now();
+        for uid in self.shared.directory.depart(&pass.user, &id) {
+            lock(&self.queue).submit(&uid, Lane::Removal, true, now);
+        }
+        self.wake.notify_one();
+        let named = groups.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+        let verdict = Verdict {
+            reason: Some(Reason::Pending),
+            message: format!("the account leaves its groups ({} left: {named}). {WAY_OUT}", groups.len()),
+            state: Some(UserState::Deleting),
+            active: Some(false),
+            ..Verdict::default()
+        };
+        Stop::With(Box::new(verdict), Outcome::After(Duration::from_secs(61)))
+    }
+
+    /// The object goes and its account stays: in its groups, too, for one `resyncInterval` (promise I18). That
+    /// outlives this process only if it is written down.
+    pub(in super::super) async fn note_vanishing(&self, pass: &Pass) -> bool {
+        let server = &pass.session.policy.server;
+        let Some(id) = pass.status.id.clone().filter(|_| pass.status.bound_to.as_ref() == Some(server)) else {
+            return true;
+        };
+        let directory = &self.shared.directory;
+        if directory.groups_left(&pass.user, &id, server).0 {
+            return true;
+        }
+        for group in directory.groups_of(&self.key) {
+            let uid = group.uid().unwrap_or_default();
+            let here = directory.membership(&uid, |members| members.is_here(&id)).unwrap_or(false);
+            if here && !self.leaving(&group, vec![(id.clone(), Some(Timestamp::now()))]).await {
+                debug!(object = %full_name(&pass.user), "it stays until its groups know that it goes");
+                return false;
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,305 @@
+//! The writes to the API server about a group: finalizer, status, and the record of memberships, which lies with
+//! the members: one key of a small map in each ScimUser's status.
+
+use std::sync::Arc;
+
+use futures::{StreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::Resource as _;
+use kube::ResourceExt;
+use kube::api::{Api, Patch, PatchParams};
+use kube::runtime::events::{Event, EventType};
+use serde_json::{Map, Value, json};
+use tracing::{debug, info, warn};
+
+use super::super::kubernetes::{FIELD_MANAGER, WriteError, classify};
+use super::super::queue::Outcome;
+use super::super::{Provisioner, Uid, lock};
+use super::{GroupPass, GroupStop, full_name, has_finalizer, is_deleting};
+use crate::api::{FINALIZER, GROUP, GuardBucket, ScimGroup, ScimGroupStatus, ScimUser, VERSION};
+use crate::plan::groups::{Change, GroupVerdict, Id};
+use crate::status::whole_seconds;
+
+/// Members are recorded this many at a time.
+const AT_ONCE: usize = 8;
+
+impl Provisioner {
+    fn group_api(&self) -> Api<ScimGroup> {
+        Api::namespaced(self.shared.kube.clone(), &self.key.namespace)
+    }
+
+    /// The directory's newest version of the pass's object.
+    pub(super) fn refresh(&self, pass: &mut GroupPass) {
+        if let Some(group) = self.shared.directory.group(&pass.uid()) {
+            pass.group = group;
+        }
+    }
+
+    fn learn_group(&self, written: ScimGroup) -> Arc<ScimGroup> {
+        let uid = written.uid().unwrap_or_default();
+        let gone = is_deleting(&written) && written.finalizers().is_empty();
+        let kept = Arc::new(written.clone());
+        let others = if gone {
+            self.shared.directory.remove_group(&uid)
+        } else {
+            let changed = self.shared.directory.upsert_group(written);
+            // The watch event that follows is no news any more.
+            changed.others.into_iter().chain(changed.fresh.then(|| uid.as_str().into())).collect()
+        };
+        for uid in others {
+            let _ = self.shared.reroute.send(uid);
+        }
+        self.shared.directory.group(&uid).unwrap_or(kept)
+    }
+
+    /// Writes the status if it differs; what the API server doesn't take is kept and tried again alone.
+    pub(super) async fn save_group(
+        &self,
+        group: &ScimGroup,
+        status: &ScimGroupStatus,
+    ) -> Result<Option<Arc<ScimGroup>>, WriteError> {
+        let uid = group.uid().unwrap_or_default();
+        let known = self.shared.directory.group(&uid);
+        let old = known.as_deref().unwrap_or(group).status.as_ref();
+        let mut status = status.clone();
+        // Written key by key, by whoever lets a member go.
+        status.leaving = old.and_then(|old| old.leaving.clone());
+        if old == Some(&status) {
+            lock(&self.groups).unsaved.remove(&uid);
+            return Ok(None);
+        }
+        let mut body = json!(status);
+        if let Some(body) = body.as_object_mut() {
+            body.remove("leaving");
+        }
+        let body = json!({
+            "apiVersion": format!("{GROUP}/{VERSION}"),
+            "kind": "ScimGroup",
+            "metadata": {"name": group.name_any(), "uid": uid},
+            "status": body,
+        });
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        let written = self.group_api().patch_status(&group.name_any(), &params, &Patch::Apply(&body)).await;
+        match written.map_err(classify) {
+            Ok(written) => {
+                lock(&self.groups).unsaved.remove(&uid);
+                Ok(Some(self.learn_group(written)))
+            }
+            Err(error) => {
+                if matches!(error, WriteError::Refused(_)) {
+                    lock(&self.groups).unsaved.insert(uid, status);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Sets the finalizer where it is missing.
+    pub(super) async fn add_group_finalizer(&self, pass: &mut GroupPass) -> Result<(), GroupStop> {
+        if has_finalizer(&pass.group) {
+            return Ok(());
+        }
+        self.set_group_finalizer(pass, true).await?;
+        pass.finalizer_is_new = true;
+        Ok(())
+    }
+
+    /// The server refused the very first creation: whatever group is found was there before.
+    pub(super) async fn take_back_group_finalizer(&self, pass: &mut GroupPass) -> Result<(), GroupStop> {
+        if std::mem::take(&mut pass.finalizer_is_new) {
+            self.set_group_finalizer(pass, false).await?;
+        }
+        Ok(())
+    }
+
+    async fn set_group_finalizer(&self, pass: &mut GroupPass, present: bool) -> Result<(), GroupStop> {
+        self.refresh(pass);
+        let mut finalizers = pass.group.finalizers().to_vec();
+        finalizers.retain(|finalizer| finalizer != FINALIZER);
+        if present {
+            finalizers.push(FINALIZER.to_owned());
+        }
+        let body = json!({"metadata": {"resourceVersion": pass.group.resource_version(), "finalizers": finalizers}});
+        let written =
+            self.group_api().patch(&pass.group.name_any(), &PatchParams::default(), &Patch::Merge(&body)).await;
+        match written.map_err(classify) {
+            Ok(written) => {
+                pass.group = self.learn_group(written);
+                Ok(())
+            }
+            Err(WriteError::Gone) => Err(GroupStop::Silently(Outcome::Done)),
+            Err(error) => {
+                // A newer version is on its way by watch.
+                debug!(object = %full_name(&pass.group), "the finalizer could not be written: {error}");
+                Err(GroupStop::Silently(Outcome::Retry))
+            }
+        }
+    }
+
+    /// The object goes: its finalizer comes off.
+    pub(super) async fn let_group_go(&self, pass: &mut GroupPass, verdict: &GroupVerdict) -> Outcome {
+        let id = pass.status.id.clone();
+        info!(object = %full_name(&pass.group), id = id.as_deref().unwrap_or("-"), "let go: {}", verdict.message);
+        lock(&self.gate).withdraw(&pass.uid());
+        if verdict.untouched && id.is_some() {
+            let event = Event {
+                type_: EventType::Warning,
+                reason: "GroupLeft".to_owned(),
+                note: Some(verdict.message.clone()),
+                action: "Deprovision".to_owned(),
+                secondary: None,
+            };
+            if let Err(error) = self.shared.recorder.publish(&event, &pass.group.object_ref(&())).await {
+                debug!(object = %full_name(&pass.group), "an event could not be published: {error}");
+            }
+        } else if let Some(id) = &id {
+            // The group is gone, and so is what our record says of it.
+            let here = self.shared.directory.membership(&pass.uid(), |members| {
+                if members.is_recorded() { members.here().cloned().collect() } else { Vec::new() }
+            });
+            let change = Change { added: Vec::new(), removed: here.unwrap_or_default() };
+            if !self.record_members(pass, id, change).await {
+                return Outcome::Retry;
+            }
+        }
+        match self.set_group_finalizer(pass, false).await {
+            Ok(()) => Outcome::Done,
+            Err(GroupStop::Silently(outcome)) => outcome,
+            Err(_) => Outcome::Retry,
+        }
+    }
+
+    /// The ledger of removed members is written before they are removed: a crash over-counts, never under-counts.
+    pub(super) async fn keep_group_ledger(&self, pass: &GroupPass) -> Result<(), GroupStop> {
+        let buckets = lock(&self.gate).group_ledger(&pass.uid());
+        let buckets: Vec<GuardBucket> = buckets
+            .into_iter()
+            .map(|(at, count)| GuardBucket {
+                at: Time(whole_seconds(at.checked_add(SignedDuration::from_millis(999)).unwrap_or(at))),
+                count: i64::try_from(count).unwrap_or(i64::MAX),
+            })
+            .collect();
+        let known = self.shared.directory.group(&pass.uid());
+        let mut status = known.and_then(|group| group.status.clone()).unwrap_or_default();
+        status.removals = (!buckets.is_empty()).then_some(buckets);
+        match self.save_group(&pass.group, &status).await {
+            Ok(_) => Ok(()),
+            Err(WriteError::Gone) => Err(GroupStop::Silently(Outcome::Done)),
+            Err(_) => Err(GroupStop::Silently(Outcome::Retry)),
+        }
+    }
+
+    /// What was written at the server goes on record. False: not all of it could, and it is tried again first.
+    pub(super) async fn record_members(&self, pass: &mut GroupPass, id: &str, change: Change) -> bool {
+        self.refresh(pass);
+        let left: Vec<&Id> = {
+            let leaving = pass.group.status.as_ref().and_then(|status| status.leaving.clone()).unwrap_or_default();
+            change.removed.iter().filter(|member| leaving.contains_key(&***member)).collect()
+        };
+        if !left.is_empty() && !self.leaving(&pass.group, left.iter().map(|id| (id.to_string(), None)).collect()).await
+        {
+            return false;
+        }
+        let recorded = self.shared.directory.membership(&pass.uid(), |members| members.is_recorded()).unwrap_or(false);
+        if !recorded {
+            return true;
+        }
+        let server = pass.session.policy.server.clone();
+        let (mut of_users, mut others) = (Vec::new(), Vec::new());
+        let all = change.added.iter().map(|id| (id, true)).chain(change.removed.iter().map(|id| (id, false)));
+        for (member, put) in all {
+            match self.shared.directory.bound_to(&self.key, &server, member) {
+                Some(user) => of_users.push((user, member.clone(), put)),
+                None => others.push((member.to_string(), put)),
+            }
+        }
+        let mut brought_in = pass.status.brought_in.clone().unwrap_or_default();
+        for (member, put) in others {
+            brought_in.retain(|known| *known != member);
+            if put {
+                brought_in.push(member);
+            }
+        }
+        pass.status.brought_in = (!brought_in.is_empty()).then_some(brought_in);
+        let writes = of_users.into_iter().map(|(user, member, put)| async move {
+            let value = if put { json!(*member) } else { Value::Null };
+            let good = self.record_member(&user, id, value).await;
+            (member, put, good)
+        });
+        let ended: Vec<_> = stream::iter(writes).buffer_unordered(AT_ONCE).collect().await;
+        let mut failed = Change::default();
+        for (member, put, _) in ended.into_iter().filter(|(_, _, good)| !good) {
+            if put { failed.added.push(member) } else { failed.removed.push(member) }
+        }
+        let good = failed == Change::default();
+        if !good {
+            lock(&self.groups).owe_record(&pass.uid(), failed);
+        }
+        good
+    }
+
+    /// What could not be recorded is, before anything else is done about the group.
+    pub(super) async fn flush_record(&self, pass: &mut GroupPass) -> bool {
+        let Some(owed) = lock(&self.groups).unrecorded.remove(&pass.uid()) else { return true };
+        let Some(id) = pass.status.id.clone() else { return true };
+        self.record_members(pass, &id, owed).await
+    }
+
+    async fn record_member(&self, user: &ScimUser, group: &str, value: Value) -> bool {
+        let mut groups = Map::new();
+        groups.insert(group.to_owned(), value);
+        let body = json!({"metadata": {"uid": user.uid()}, "status": {"groups": groups}});
+        let api: Api<ScimUser> = Api::namespaced(self.shared.kube.clone(), &self.key.namespace);
+        match api.patch_status(&user.name_any(), &PatchParams::default(), &Patch::Merge(&body)).await.map_err(classify)
+        {
+            Ok(written) => {
+                for uid in self.shared.directory.learn(written) {
+                    let _ = self.shared.reroute.send(uid);
+                }
+                true
+            }
+            // With the object its record is gone.
+            Err(WriteError::Gone) => true,
+            Err(error) => {
+                warn!(user = %user.name_any(), "its membership could not be recorded: {error}");
+                false
+            }
+        }
+    }
+
+    /// Notes in the group's status since when these have been leaving, or, with `None`, that they have left.
+    pub(super) async fn leaving(&self, group: &ScimGroup, members: Vec<(String, Option<Timestamp>)>) -> bool {
+        let entries: Map<String, Value> = members
+            .into_iter()
+            .map(|(id, since)| (id, since.map_or(Value::Null, |since| json!(Time(whole_seconds(since))))))
+            .collect();
+        let body = json!({"metadata": {"uid": group.uid()}, "status": {"leaving": entries}});
+        match self.group_api().patch_status(&group.name_any(), &PatchParams::default(), &Patch::Merge(&body)).await {
+            Ok(written) => {
+                self.learn_group(written);
+                true
+            }
+            Err(error) => {
+                let gone = matches!(classify(error), WriteError::Gone);
+                if !gone {
+                    warn!(object = %full_name(group), "who leaves it could not be recorded");
+                }
+                gone
+            }
+        }
+    }
+
+    /// The deprovisioned users whose last group this may have been are looked at again.
+    pub(super) fn after_removal(&self, change: &Change) -> Vec<Uid> {
+        if change.removed.is_empty() { Vec::new() } else { self.shared.directory.departing() }
+    }
+
+    pub(super) fn requeue_departing(&self, uids: Vec<Uid>) {
+        let now = tokio::time::Instant::now();
+        for uid in uids {
+            lock(&self.queue).submit(&uid, super::super::queue::Lane::Removal, true, now);
+        }
+        self.wake.notify_one();
+    }
+}

@@ -1,0 +1,168 @@
+//! The sweep of groups: listed without their members; these are read where the version changed, else in turn.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use kube::ResourceExt;
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+use super::super::limiter::{Priority, RequestKind};
+use super::super::queue::Lane;
+use super::super::session::Session;
+use super::super::{Provisioner, lock};
+use super::{GroupPass, full_name};
+use crate::api::ScimGroup;
+use crate::plan::groups::{GroupStep, GroupVerdict};
+use crate::scim::{Class, Error, MembersReadable, Paging};
+use crate::status::{Recorded, record_group};
+
+/// A listing that never ends is broken off here.
+const MOST_PAGES: u64 = 10_000;
+
+/// So many groups are read in turn by each sweep, or a tenth of them.
+const IN_TURN: usize = 20;
+
+impl Provisioner {
+    /// Looks at the groups, where an object declares any; no trouble with them is the connection's.
+    pub(in super::super) async fn sweep_groups(&self, session: &Arc<Session>) {
+        let groups = self.shared.directory.groups_of(&self.key);
+        if groups.is_empty() {
+            return;
+        }
+        lock(&self.groups).unsupported = None;
+        if session.policy.profile.list_groups {
+            lock(&self.groups).begin();
+            match self.list_groups(session).await {
+                Ok(()) => lock(&self.groups).end(true),
+                Err(error) => self.groups_not_listed(&error),
+            }
+        }
+        self.read_in_turn(session, &groups).await;
+        let now = Instant::now();
+        for group in &groups {
+            let uid = group.uid().unwrap_or_default();
+            if !lock(&self.queue).contains(&uid) && self.group_differs(session, group) {
+                debug!(object = %full_name(group), "differs");
+                let lane = self.lane_of_group(group).max(Lane::Change);
+                lock(&self.queue).submit(&uid.as_str().into(), lane, false, now);
+            }
+        }
+        self.wake.notify_one();
+    }
+
+    fn groups_not_listed(&self, error: &Error) {
+        lock(&self.groups).end(false);
+        warn!(connection = %self.key, "the groups could not be listed, so nothing is concluded of them: {error}");
+        match error.class() {
+            Class::NotFound | Class::Unsupported => lock(&self.groups).unsupported = Some(error.to_string()),
+            Class::Throttled => self.limiter.pause(error.retry_after().unwrap_or(super::super::send::UNTOLD_PAUSE)),
+            _ => {}
+        }
+    }
+
+    async fn list_groups(&self, session: &Session) -> Result<(), Error> {
+        let profile = &session.policy.profile;
+        let mut start = 1_u64;
+        for _ in 0..MOST_PAGES {
+            self.limiter.acquire(RequestKind::Read, Priority::Sweep).await;
+            let Some(deadline) = self.deadline() else { return Err(Error::endless_listing()) };
+            let page = session.client.list_groups(start, profile.page_size, deadline).await?;
+            start += page.resources.len() as u64;
+            let new = lock(&self.groups).page(page.resources);
+            let all = profile.trust_totals && page.total.is_some_and(|total| start > total);
+            if new == 0 || all || profile.paging == Paging::None {
+                return Ok(());
+            }
+        }
+        Err(Error::endless_listing())
+    }
+
+    /// Reads the groups whose version tells of a change, and some of those where no version tells anything.
+    async fn read_in_turn(&self, session: &Arc<Session>, groups: &[Arc<ScimGroup>]) {
+        let profile = &session.policy.profile;
+        let readable = profile.members_readable != MembersReadable::No;
+        if !readable && profile.list_groups {
+            return;
+        }
+        let server = &session.policy.server;
+        let bound = groups.iter().filter_map(|group| {
+            let status = group.status.as_ref().filter(|status| status.bound_to.as_ref() == Some(server))?;
+            Some((group, status.id.clone()?))
+        });
+        let bound: Vec<(&Arc<ScimGroup>, String)> = bound.collect();
+        let mut chosen: BTreeSet<usize> = BTreeSet::new();
+        let mut untold = Vec::new();
+        for (place, (group, id)) in bound.iter().enumerate() {
+            let known =
+                self.shared.directory.membership(&group.uid().unwrap_or_default(), |members| members.is_known());
+            match lock(&self.groups).unchanged(id) {
+                Some(false) if known == Some(true) => {
+                    chosen.insert(place);
+                }
+                Some(true) => {}
+                _ => untold.push(place),
+            }
+        }
+        if !untold.is_empty() {
+            let share = IN_TURN.max(bound.len() / 10).min(untold.len());
+            let mut store = lock(&self.groups);
+            chosen.extend((0..share).map(|step| untold[(store.turn + step) % untold.len()]));
+            store.turn = store.turn.wrapping_add(share);
+        }
+        for place in chosen {
+            let (group, id) = &bound[place];
+            let uid = group.uid().unwrap_or_default();
+            // Whoever is at work on it knows better.
+            if lock(&self.queue).contains(&uid) {
+                continue;
+            }
+            self.limiter.acquire(RequestKind::Read, Priority::Sweep).await;
+            let Some(deadline) = self.deadline() else { return };
+            let asked = profile.members_readable == MembersReadable::OnRequest;
+            let began = self.shared.directory.membership(&uid, |members| members.changes());
+            match session.client.get_group(id, asked, deadline).await {
+                Ok(resource) => {
+                    let still = self.shared.directory.membership(&uid, |members| members.changes()) == began;
+                    let status = group.status.clone().unwrap_or_default();
+                    let pass = GroupPass::new(Arc::clone(group), status, Arc::clone(session));
+                    if still {
+                        self.prepare(&pass);
+                        self.group_shown(&pass, &resource, true);
+                    }
+                }
+                Err(error) if error.class() == Class::NotFound => {
+                    // Its own pass looks again before anything is concluded.
+                    lock(&self.groups).forget(id);
+                    lock(&self.queue).submit(&uid.as_str().into(), Lane::Drift, false, Instant::now());
+                }
+                Err(error) => {
+                    debug!(object = %full_name(group), "not read: {error}");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn group_differs(&self, session: &Arc<Session>, group: &Arc<ScimGroup>) -> bool {
+        let Some(group) = self.shared.directory.group(&group.uid().unwrap_or_default()) else { return false };
+        let status = group.status.clone().unwrap_or_default();
+        let pass = GroupPass::new(Arc::clone(&group), status, Arc::clone(session));
+        self.prepare(&pass);
+        match self.plan_group(&pass) {
+            GroupStep::Settle(verdict) => Self::is_group_news(&pass, &verdict),
+            // Who is in a group that is as declared is read in turn.
+            GroupStep::ReadMembers(_) => pass.status.observed_generation != group.metadata.generation,
+            // What the last pass could not do, or must not, is not tried again by each sweep.
+            GroupStep::Send(_) if pass.status.hold.is_some() => false,
+            // Not listed, and not its turn.
+            GroupStep::Read(_) => session.policy.profile.list_groups || pass.status.id.is_none(),
+            _ => true,
+        }
+    }
+
+    fn is_group_news(pass: &GroupPass, verdict: &GroupVerdict) -> bool {
+        let generation = pass.group.metadata.generation.unwrap_or_default();
+        record_group(&pass.status, generation, verdict, &Recorded::default(), jiff::Timestamp::now()) != pass.status
+    }
+}

@@ -1,0 +1,40 @@
+//! Groups: what is asked otherwise than of users.
+
+use reqwest::Method;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::answer::Body;
+use super::client::{Client, Kind, Page};
+use super::error::{Class, Error};
+use super::resource::Resource;
+
+impl Client {
+    /// One page of groups, without their members where the server can leave them out (RFC 7644 §3.9).
+    pub async fn list_groups(&self, start_index: u64, count: u32, deadline: Instant) -> Result<Page, Error> {
+        let mut url = self.url(Kind::Groups, None);
+        url.set_query(Some(&format!("startIndex={start_index}&count={count}&excludedAttributes=members")));
+        self.page(Kind::Groups, url, deadline).await
+    }
+
+    /// One group; `ask_members` where it shows its members only if they are asked for.
+    pub async fn get_group(&self, id: &str, ask_members: bool, deadline: Instant) -> Result<Resource, Error> {
+        let mut url = self.url(Kind::Groups, Some(id));
+        if ask_members {
+            url.set_query(Some("attributes=displayName,externalId,members&includeMembers=true"));
+        }
+        let answer = self.send(Method::GET, Kind::Groups, url, None, None, deadline).await?;
+        match answer.body()? {
+            Body::Object(map) if map.get("id").and_then(Value::as_str) == Some(id) => Ok(Resource(map)),
+            _ => Err(answer.error(Class::NotScim, Some("but the body isn't the group that was asked for"))),
+        }
+    }
+}
+
+impl Resource {
+    /// The ids of the members, where the resource shows the attribute at all.
+    pub fn members(&self) -> Option<impl Iterator<Item = &str>> {
+        let list = self.get("members")?.as_array()?;
+        Some(list.iter().filter_map(|member| member.get("value").and_then(Value::as_str).or(member.as_str())))
+    }
+}

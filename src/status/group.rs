@@ -1,0 +1,72 @@
+//! The status of a ScimGroup.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::condition::{fresh_condition, set_condition, unset_condition, whole_seconds};
+use crate::api::{Also, LastOperation, ScimGroupStatus};
+use crate::plan::groups::GroupVerdict;
+use crate::status::Recorded;
+
+/// So many of those that are waited for are named.
+const WAITING_LIMIT: usize = 20;
+
+/// The status after a pass. Equal to `old` when nothing changed, so that nothing need be written.
+pub fn record_group(
+    old: &ScimGroupStatus,
+    generation: i64,
+    verdict: &GroupVerdict,
+    recorded: &Recorded,
+    now: Timestamp,
+) -> ScimGroupStatus {
+    let mut status = old.clone();
+    if verdict.executed {
+        status.observed_generation = Some(generation);
+        status.drift.clone_from(&verdict.drift);
+    }
+    if verdict.state.is_some() {
+        status.state = verdict.state;
+    }
+    if verdict.display_name.is_some() {
+        status.display_name.clone_from(&verdict.display_name);
+    }
+    if let Some(members) = verdict.members {
+        status.members = Some(members);
+        let waiting: Vec<String> = verdict.waiting_for.iter().take(WAITING_LIMIT).cloned().collect();
+        status.waiting_for = (!waiting.is_empty()).then_some(waiting);
+    }
+    // A verdict that names no hold means that there is none; one that only waits says nothing of it.
+    if verdict.reason.is_some_and(|reason| reason.also() != Also::Reconciling) {
+        status.hold.clone_from(&verdict.hold);
+    }
+    if let Some((kind, attributes, request_id)) = &recorded.operation {
+        status.last_operation = Some(LastOperation {
+            type_: *kind,
+            at: Time(whole_seconds(now)),
+            attributes: (!attributes.is_empty()).then(|| attributes.clone()),
+            request_id: request_id.clone(),
+        });
+    }
+    if recorded.answered.is_some() {
+        status.last_handled_reconcile_at.clone_from(&recorded.answered);
+    }
+    conditions(&mut status, generation, verdict, now);
+    status
+}
+
+fn conditions(status: &mut ScimGroupStatus, generation: i64, verdict: &GroupVerdict, now: Timestamp) {
+    let Some(reason) = verdict.reason else { return };
+    let conditions = status.conditions.get_or_insert_with(Vec::new);
+    let known = conditions.iter().find(|condition| condition.type_ == "Ready").map(|ready| ready.status.clone());
+    // A suspended object keeps the Ready that it had: nothing is known to have changed.
+    let ready = reason.ready().map(str::to_owned).or(known).unwrap_or_else(|| "Unknown".to_owned());
+    let (text, message) = (reason.as_str(), &verdict.message);
+    set_condition(conditions, fresh_condition("Ready", &ready, text, message, generation, now));
+    for (kind, also) in [("Reconciling", Also::Reconciling), ("Stalled", Also::Stalled)] {
+        if reason.also() == also {
+            set_condition(conditions, fresh_condition(kind, "True", text, message, generation, now));
+        } else {
+            unset_condition(conditions, kind);
+        }
+    }
+}
