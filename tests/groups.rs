@@ -105,7 +105,7 @@ async fn i02_a_change_of_a_membership_is_one_request_a_group() {
     place.connection_is("Connected").await;
     // Everybody is in every other group: twice as many people as members.
     let labels = |n: usize| -> Value {
-        let mine = (0..groups).filter(|g| (n + g) % 2 == 0);
+        let mine = (0..groups).filter(|g| (n + g).is_multiple_of(2));
         mine.map(|g| (format!("in-{g}"), json!("yes"))).collect::<serde_json::Map<_, _>>().into()
     };
     let people: Vec<Value> = (0..2 * members).map(|n| labelled(&format!("p-{n}"), labels(n))).collect();
