@@ -39,6 +39,8 @@ pub const FINALIZER: &str = "scim-operator.dev/deprovision";
 pub const RELEASE: &str = "scim-operator.dev/release";
 /// Annotation: binds the object to this account.
 pub const REMOTE_ID: &str = "scim-operator.dev/remote-id";
+/// Annotation of ours on a ScimUser: the account that it is about to make or take for its own, see [`ClaimedAccount`].
+pub const CLAIMED_ACCOUNT: &str = "scim-operator.dev/claimed-account";
 /// Annotation: provision this one now; answered in `status.lastHandledReconcileAt`.
 pub const RECONCILE_REQUESTED_AT: &str = "scim-operator.dev/reconcile-requested-at";
 /// Label that a Secret must carry before any connection may use it.

@@ -304,7 +304,24 @@ pub enum IgnoredReason {
     Contested,
 }
 
+/// What identifies the account that an object is about to make or to take for its own. It is written with the finalizer,
+/// before anything is sent: should the answer be lost and the object renamed, the account is still found (promise I7).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimedAccount {
+    /// Its userName.
+    pub user_name: String,
+    /// Its first e-mail, where the server looks accounts up by that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+}
+
 impl ScimUser {
+    /// What the annotation `claimed-account` says; none where nothing was ever made or taken, or it can't be read.
+    pub fn claimed_account(&self) -> Option<ClaimedAccount> {
+        serde_json::from_str(self.annotations().get(super::CLAIMED_ACCOUNT)?).ok()
+    }
+
     /// The annotation `release` asks that it go without touching its account.
     pub fn wants_release(&self) -> bool {
         self.annotations().get(super::RELEASE).is_some_and(|value| value == "true")

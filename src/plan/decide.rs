@@ -121,8 +121,8 @@ fn unknown_there(facts: &Facts, declared: &Declared, fresh: bool) -> Step {
             UserState::Failed,
         );
     }
-    // A finalizer without an id: a creation was sent and its answer never recorded (promise I7).
-    if facts.object.has_finalizer && !fresh {
+    // A creation was sent and its answer never recorded (promise I7).
+    if facts.unrecorded().is_some() && !fresh {
         return look_up(facts);
     }
     if declared.active == Some(false) {
@@ -207,7 +207,8 @@ fn first_binding(facts: &Facts, declared: &Declared, resource: &Resource) -> Ste
         return stalled(Reason::Conflict, "the server shows the account without an id".to_owned(), UserState::Failed);
     };
     let found_name = resource.user_name().unwrap_or_default();
-    if fold(found_name) != declared.folded_user_name() && !hides_them(facts, declared, resource) {
+    let created = facts.unrecorded().is_some_and(|claimed| fold(claimed) == fold(found_name));
+    if fold(found_name) != declared.folded_user_name() && !created && !hides_them(facts, declared, resource) {
         return stalled(
             Reason::Conflict,
             format!(
@@ -241,7 +242,7 @@ fn first_binding(facts: &Facts, declared: &Declared, resource: &Resource) -> Ste
     }
     let how = if facts.claims.handed_over {
         OperationType::Handover
-    } else if facts.object.has_finalizer && facts.object.status.id.is_none() {
+    } else if created {
         OperationType::Create
     } else if facts.policy.adoption == AdoptionPolicy::Refuse && facts.object.remote_id.is_none() {
         return stalled(

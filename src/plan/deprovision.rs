@@ -18,7 +18,7 @@ pub const WAY_OUT: &str =
 /// Decides the next step for an object under deletion.
 pub fn decide(facts: &Facts) -> Step {
     let object = &facts.object;
-    if !object.has_finalizer {
+    if !object.has_finalizer || (object.status.id.is_none() && object.claimed.is_none()) {
         return let_go("nothing was ever sent for it");
     }
     let policy = effective_policy(facts);
@@ -73,7 +73,8 @@ pub fn decide(facts: &Facts) -> Step {
 
 /// A creation was sent and its answer never recorded: the account is ours only if nothing speaks against it.
 fn lost_creation(facts: &Facts, resource: &Resource, policy: DeletionPolicy) -> Step {
-    let same = resource.user_name().is_some_and(|name| fold(name) == fold(&facts.object.spec.user_name));
+    let same =
+        resource.user_name().is_some_and(|name| facts.unrecorded().is_some_and(|claimed| fold(claimed) == fold(name)));
     match (resource.id(), &facts.claims.holder) {
         (Some(id), None) if same => bound(facts, id, &facts.account, policy),
         _ => let_go("no account is certain to be its own"),

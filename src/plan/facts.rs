@@ -22,6 +22,8 @@ pub struct Object<'a> {
     pub deleting: bool,
     /// It carries our finalizer: something was, or may have been, sent for it.
     pub has_finalizer: bool,
+    /// The userName of the account that it was about to make or to take, from the annotation `claimed-account`.
+    pub claimed: Option<&'a str>,
     /// The annotation `release` is set.
     pub release: bool,
     /// The annotation `remote-id`.
@@ -159,6 +161,11 @@ impl Facts<'_> {
     pub fn bound_id(&self) -> Option<&str> {
         let status = self.object.status;
         (status.bound_to.as_deref() == Some(&self.policy.server)).then_some(status.id.as_deref()).flatten()
+    }
+
+    /// The account that a creation was sent for, or that was being taken, without a record of what came of it.
+    pub fn unrecorded(&self) -> Option<&str> {
+        self.object.claimed.filter(|_| self.object.has_finalizer && self.object.status.id.is_none())
     }
 
     /// The object is bound to an account of another server.

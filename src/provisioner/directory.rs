@@ -14,7 +14,7 @@ use kube::ResourceExt;
 use kube::api::Resource as _;
 
 use super::audit::keep_names_of_managers;
-use crate::api::{FINALIZER, ScimUser};
+use crate::api::{CLAIMED_ACCOUNT, FINALIZER, ScimUser};
 use crate::plan::{Claims, Holder};
 use crate::scim::fold;
 
@@ -129,7 +129,7 @@ impl Directory {
         let itself = old.as_ref().is_none_or(|old| differs(old, &user));
         let fresh = old.as_ref().is_none_or(|old| {
             old.meta().generation != user.meta().generation
-                || old.annotations() != user.annotations()
+                || annotated_anew(old, &user)
                 || is_deleting(old) != is_deleting(&user)
         });
         let server = inner.servers.get(&connection_of(&user)).cloned();
@@ -318,7 +318,9 @@ impl Directory {
             .map(|other| full_name(other));
         // Who leaves without a record of its account may have made one, and so may another of that name.
         let leaves = my_account.map(|(id, name)| (Some(id), name));
-        let leaves = leaves.or_else(|| is_deleting(user).then_some((None, user.spec.user_name.as_str())));
+        let created = user.claimed_account();
+        let sent = created.as_ref().map_or(&*user.spec.user_name, |created| &created.user_name);
+        let leaves = leaves.or_else(|| is_deleting(user).then_some((None, sent)));
         let successor = leaves.and_then(|(id, name)| {
             others(Claim::Name(fold(name)))
                 .into_iter()
@@ -470,9 +472,18 @@ fn version(user: &ScimUser) -> u64 {
 /// Something that routing looks at differs; a status of our own writing doesn't count.
 fn differs(old: &ScimUser, new: &ScimUser) -> bool {
     old.meta().generation != new.meta().generation
-        || old.annotations() != new.annotations()
+        || annotated_anew(old, new)
         || old.finalizers() != new.finalizers()
         || is_deleting(old) != is_deleting(new)
+}
+
+/// An annotation differs that is not of our own writing.
+fn annotated_anew(old: &ScimUser, new: &ScimUser) -> bool {
+    let of_others = |user: &ScimUser| {
+        let annotations = user.annotations().iter().filter(|(name, _)| *name != CLAIMED_ACCOUNT);
+        annotations.map(|(name, value)| (name.clone(), value.clone())).collect::<Vec<_>>()
+    };
+    old.annotations() != new.annotations() && of_others(old) != of_others(new)
 }
 
 #[cfg(test)]

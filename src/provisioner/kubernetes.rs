@@ -5,7 +5,7 @@ use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
 use super::{Provisioner, lock};
-use crate::api::{FINALIZER, GROUP, ScimUser, ScimUserStatus, VERSION};
+use crate::api::{CLAIMED_ACCOUNT, ClaimedAccount, FINALIZER, GROUP, ScimUser, ScimUserStatus, VERSION};
 
 /// Our name in `managedFields`.
 pub const FIELD_MANAGER: &str = "scim-operator";
@@ -56,26 +56,33 @@ impl Provisioner {
         Ok(written)
     }
 
-    /// Adds or takes off our finalizer, and nobody else's.
-    pub(super) async fn set_finalizer(&self, user: &ScimUser, present: bool) -> Result<ScimUser, WriteError> {
+    /// Adds or takes off our finalizer, and nobody else's; the account that the object claims goes with it.
+    pub(super) async fn set_finalizer(
+        &self,
+        user: &ScimUser,
+        present: bool,
+        claimed: Option<&ClaimedAccount>,
+    ) -> Result<ScimUser, WriteError> {
         let api = self.users(&user.namespace().unwrap_or_default());
         let name = user.name_any();
         let mut newest = user.clone();
         for tried in 1.. {
             let mut finalizers = newest.finalizers().to_vec();
             let known = finalizers.iter().any(|finalizer| finalizer == FINALIZER);
-            if known == present {
+            if known == present && newest.claimed_account().as_ref() == claimed {
                 return Ok(newest);
             }
-            if present {
+            if present && !known {
                 finalizers.push(FINALIZER.to_owned());
-            } else {
+            } else if !present {
                 finalizers.retain(|finalizer| finalizer != FINALIZER);
             }
-            let body = json!({"metadata": {
-                "resourceVersion": newest.resource_version(),
-                "finalizers": finalizers,
-            }});
+            let mut metadata = json!({"resourceVersion": newest.resource_version(), "finalizers": finalizers});
+            if newest.claimed_account().as_ref() != claimed {
+                let text = claimed.and_then(|claimed| serde_json::to_string(claimed).ok());
+                metadata["annotations"] = json!({CLAIMED_ACCOUNT: text});
+            }
+            let body = json!({"metadata": metadata});
             match api.patch(&name, &PatchParams::default(), &Patch::Merge(&body)).await {
                 Ok(written) => {
                     self.learn(&written);

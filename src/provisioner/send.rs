@@ -7,15 +7,15 @@ use kube::ResourceExt;
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
-use super::directory::full_name;
+use super::directory::{full_name, has_finalizer};
 use super::limiter::{Priority, RequestKind};
 use super::queue::Outcome;
 use super::snapshot::{Known, contradiction};
 use super::worker::{Pass, Stop, own_error_pause};
 use super::{Provisioner, lock};
-use crate::api::{OperationType, Reason, UserState};
-use crate::plan::{Account, Operation, Path, Request, Verdict, at_server};
-use crate::scim::{Class, Error, Kind, MatchBy, Resource, Written};
+use crate::api::{ClaimedAccount, OperationType, Reason, ScimUserSpec, UserState};
+use crate::plan::{Account, Binding, Operation, Path, Request, Verdict, at_server};
+use crate::scim::{Class, Error, Kind, MatchBy, Resource, Written, fold};
 
 /// After a 429 that doesn't say how long.
 pub(super) const UNTOLD_PAUSE: Duration = Duration::from_secs(5);
@@ -72,34 +72,28 @@ impl Provisioner {
         }
     }
 
-    /// Looks for the account by what identifies it.
+    /// Looks for the account by what identifies it: first for what was claimed without a record of what came of it, which
+    /// may have another name than the one declared now.
     pub(super) async fn find_account(&self, pass: &mut Pass) -> Result<(), Stop> {
         let spec = pass.user.spec.clone();
         let profile = &pass.session.policy.profile;
-        let email = spec.attributes.emails.iter().flatten().next().map(|email| email.value.clone());
-        let wanted = match profile.match_by {
-            MatchBy::UserName => spec.user_name.clone(),
-            MatchBy::Email => email.unwrap_or_else(|| spec.user_name.clone()),
-        };
+        let wanted = identity(&spec, profile.match_by);
+        if let Some(claimed) = unrecorded(pass)
+            && fold(claimed.email.as_ref().unwrap_or(&claimed.user_name)) != fold(&wanted)
+            && let Some(account) = self.find_claimed(pass, &claimed).await?
+        {
+            self.learn_account(pass, &account);
+            pass.account = Some(Account::Found { resource: account, fresh: true });
+            return Ok(());
+        }
         let mut found: Vec<Resource> = Vec::new();
         let by_external_id = spec.external_id.filter(|_| profile.filters.iter().any(|filter| filter == "externalId"));
         let questions = [("userName", Some(wanted)), ("externalId", by_external_id)];
         for (attribute, value) in questions {
             let Some(value) = value else { continue };
-            let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
-            match pass.session.client.find(Kind::Users, attribute, &value, deadline).await {
-                Ok(hits) => {
-                    for hit in hits {
-                        if !found.iter().any(|known| known.id() == hit.id()) {
-                            found.push(hit);
-                        }
-                    }
-                }
-                Err(error) => {
-                    if error.class() == Class::NotFound {
-                        self.collection_answers(pass, &error).await?;
-                    }
-                    return Err(self.failed(pass, &error));
+            for hit in self.ask_for(pass, attribute, &value).await? {
+                if !found.iter().any(|known| known.id() == hit.id()) {
+                    found.push(hit);
                 }
             }
         }
@@ -114,13 +108,39 @@ impl Provisioner {
         Ok(())
     }
 
+    /// What was claimed before the object was renamed, unless somebody else holds it by now.
+    async fn find_claimed(&self, pass: &Pass, claimed: &ClaimedAccount) -> Result<Option<Resource>, Stop> {
+        let hits = self.ask_for(pass, "userName", claimed.email.as_ref().unwrap_or(&claimed.user_name)).await?;
+        let same = |hit: &Resource| hit.user_name().is_some_and(|name| fold(name) == fold(&claimed.user_name));
+        let held = |hit: &Resource| self.claims(pass, &pass.session.policy.server, hit.id()).holder.is_some();
+        Ok(hits.into_iter().find(|hit| same(hit) && !held(hit)))
+    }
+
+    /// The accounts that have this value.
+    async fn ask_for(&self, pass: &Pass, attribute: &str, value: &str) -> Result<Vec<Resource>, Stop> {
+        let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
+        match pass.session.client.find(Kind::Users, attribute, value, deadline).await {
+            Ok(hits) => Ok(hits),
+            Err(error) => {
+                if error.class() == Class::NotFound {
+                    self.collection_answers(pass, &error).await?;
+                }
+                Err(self.failed(pass, &error))
+            }
+        }
+    }
+
     /// Sends one operation, after the limiter and the finalizer.
     pub(super) async fn send(&self, pass: &mut Pass, operation: Operation) -> Result<(), Stop> {
         let removes = matches!(operation.kind, OperationType::Deactivate | OperationType::Delete);
         if self.serves_removals_only() && !removes {
             return Err(Stop::Silently(Outcome::Paused));
         }
-        if !self.add_finalizer(pass).await? {
+        let claimed = match operation.kind {
+            OperationType::Create => Some(claimed_account(pass)),
+            _ => pass.user.claimed_account(),
+        };
+        if !self.add_finalizer(pass, claimed).await? {
             return Ok(());
         }
         let (kind, priority) = match operation.kind {
@@ -391,4 +411,38 @@ pub(super) fn class_name(class: Class) -> &'static str {
         Class::Timeout => "timeout",
         Class::Empty => "empty",
     }
+}
+
+/// The value by which the server looks accounts up.
+fn identity(spec: &ScimUserSpec, match_by: MatchBy) -> String {
+    let email = spec.attributes.emails.iter().flatten().next().map(|email| email.value.clone());
+    match match_by {
+        MatchBy::UserName => spec.user_name.clone(),
+        MatchBy::Email => email.unwrap_or_else(|| spec.user_name.clone()),
+    }
+}
+
+/// What identifies an account that is about to be taken.
+pub(super) fn claimed_by(pass: &Pass, binding: &Binding) -> ClaimedAccount {
+    let known = pass.user.claimed_account().filter(|claimed| fold(&claimed.user_name) == fold(&binding.user_name));
+    known.unwrap_or_else(|| {
+        let email = match &pass.account {
+            Some(Account::Found { resource, .. }) => resource.emails().next().map(str::to_owned),
+            _ => None,
+        };
+        let email = email.filter(|_| pass.session.policy.profile.match_by == MatchBy::Email);
+        ClaimedAccount { user_name: binding.user_name.clone(), email }
+    })
+}
+
+/// The account that a creation was sent for, or that was being taken, without a record of what came of it.
+pub(super) fn unrecorded(pass: &Pass) -> Option<ClaimedAccount> {
+    pass.user.claimed_account().filter(|_| pass.status.id.is_none() && has_finalizer(&pass.user))
+}
+
+/// What identifies the account that a creation is about to make.
+fn claimed_account(pass: &Pass) -> ClaimedAccount {
+    let (spec, match_by) = (&pass.user.spec, pass.session.policy.profile.match_by);
+    let email = (match_by == MatchBy::Email).then(|| identity(spec, match_by));
+    ClaimedAccount { user_name: spec.user_name.clone(), email }
 }

@@ -13,11 +13,12 @@ use super::admission::Wanted;
 use super::directory::{connection_of, full_name, has_finalizer, is_deleting, same_plan};
 use super::kubernetes::WriteError;
 use super::queue::{Outcome, Ticket};
+use super::send::{claimed_by, unrecorded};
 use super::session::Session;
 use super::snapshot::Known;
 use super::windows::AHEAD;
 use super::{Provisioner, Uid, lock};
-use crate::api::{OperationType, Reason, ScimUser, ScimUserStatus, UserState};
+use crate::api::{ClaimedAccount, OperationType, Reason, ScimUser, ScimUserStatus, UserState};
 use crate::plan::{
     Account, Binding, Claims, Facts, Manager, Object, Operation, Path, Read, Request, Step, Verdict, WAY_OUT,
     bound_status, decide, next_window_edge,
@@ -40,7 +41,8 @@ pub(super) struct Pass {
     pub read_again: bool,
     /// Attributes whose write has its leave already: it was given with the binding's, or before a read.
     pub leave: Vec<Path>,
-    /// The finalizer was set in this very pass: nothing was ever sent before it.
+    /// The finalizer, or the account that it goes with, was written in this very pass: nothing that could have made the
+    /// account was sent before.
     pub finalizer_is_new: bool,
 }
 
@@ -164,7 +166,7 @@ impl Provisioner {
             }
             Step::Unbind(successor) => {
                 self.ask_leave(pass, Wanted::unbinding(pass)).await?;
-                self.unbind(pass, &successor);
+                self.unbind(pass, &successor).await?;
             }
             Step::Send(operation) => {
                 if operation.kind == OperationType::Delete {
@@ -224,6 +226,7 @@ impl Provisioner {
             _ => None,
         };
         let contested = lock(&self.memory).contested(&uid, now);
+        let claimed = pass.user.claimed_account();
         let facts = Facts {
             object: Object {
                 spec: &pass.user.spec,
@@ -231,6 +234,7 @@ impl Provisioner {
                 generation: pass.user.metadata.generation.unwrap_or_default(),
                 deleting: is_deleting(&pass.user),
                 has_finalizer: has_finalizer(&pass.user),
+                claimed: claimed.as_ref().map(|claimed| &*claimed.user_name),
                 release: pass.user.wants_release() || self.is_released(),
                 remote_id: pass.user.remote_id(),
                 requested: pass.recorded.answered.is_some(),
@@ -247,7 +251,7 @@ impl Provisioner {
         decision(&facts)
     }
 
-    fn claims(&self, pass: &Pass, server: &str, found: Option<&str>) -> Claims {
+    pub(super) fn claims(&self, pass: &Pass, server: &str, found: Option<&str>) -> Claims {
         // The claims of an object that is ahead of its stored status are judged by that status.
         let mut user = (*pass.user).clone();
         user.status = Some(pass.status.clone());
@@ -261,6 +265,10 @@ impl Provisioner {
             return Account::Unknown;
         }
         let bound = pass.status.id.as_deref().filter(|_| pass.status.bound_to.as_deref() == Some(server));
+        // What a lost creation made may have another userName by now than the one declared: the server is asked.
+        if unrecorded(pass).is_some() {
+            return Account::Unknown;
+        }
         let known = match (bound, pass.user.remote_id()) {
             (Some(id), _) | (None, Some(id)) => snapshot.by_id(id),
             (None, None) => snapshot.by_identity(&pass.user.spec.user_name, pass.user.spec.external_id.as_deref()),
@@ -292,7 +300,13 @@ impl Provisioner {
     /// Nobody else makes or takes over the account meanwhile; false where something has changed before that.
     fn reserve(&self, pass: &Pass, step: &Step) -> Result<bool, Stop> {
         let uid: Uid = pass.user.uid().unwrap_or_default().into();
-        if !self.shared.directory.reserve(&pass.session.policy.server, &pass.user.spec.user_name, &uid) {
+        let reserve = |name: &str| self.shared.directory.reserve(&pass.session.policy.server, name, &uid);
+        let found = match step {
+            // What a lost creation made may have another name than the one declared now.
+            Step::Bind(binding) => reserve(&binding.user_name),
+            _ => true,
+        };
+        if !found || !reserve(&pass.user.spec.user_name) {
             return Err(Stop::Silently(Outcome::After(Duration::from_secs(1))));
         }
         Ok(self.plan(pass) == *step)
@@ -300,7 +314,7 @@ impl Provisioner {
 
     /// The object takes the account for its own: finalizer first, so that nothing is forgotten.
     async fn bind(&self, pass: &mut Pass, binding: Binding) -> Result<(), Stop> {
-        if !self.add_finalizer(pass).await? {
+        if !self.add_finalizer(pass, Some(claimed_by(pass, &binding))).await? {
             pass.leave.clear();
             return Ok(());
         }
@@ -314,7 +328,13 @@ impl Provisioner {
         Ok(())
     }
 
-    fn unbind(&self, pass: &mut Pass, successor: &str) {
+    /// Lets go of the account in favour of the successor. What was claimed is no more, before status says so: what is
+    /// found later is somebody else's.
+    async fn unbind(&self, pass: &mut Pass, successor: &str) -> Result<(), Stop> {
+        if !self.add_finalizer(pass, None).await? {
+            pass.leave.clear();
+            return Ok(());
+        }
         if let (Some(id), Some(server)) = (pass.status.id.take(), pass.status.bound_to.take()) {
             self.shared.directory.hand_over(&server, &id);
             info!(object = %full_name(&pass.user), %id, %successor, "account handed over");
@@ -325,18 +345,20 @@ impl Provisioner {
         pass.status.last_applied_active = None;
         pass.recorded.operation = Some((OperationType::Handover, Vec::new(), None));
         pass.account = None;
+        Ok(())
     }
 
-    /// Sets the finalizer where it is missing; false where that brought a newer spec, which the plan doesn't know yet.
-    pub(super) async fn add_finalizer(&self, pass: &mut Pass) -> Result<bool, Stop> {
-        if has_finalizer(&pass.user) {
+    /// Sets the finalizer and what the object claims, where they aren't there; false where that brought a newer spec, which
+    /// the plan doesn't know yet.
+    pub(super) async fn add_finalizer(&self, pass: &mut Pass, claimed: Option<ClaimedAccount>) -> Result<bool, Stop> {
+        if has_finalizer(&pass.user) && pass.user.claimed_account() == claimed {
             return Ok(true);
         }
-        match self.set_finalizer(&pass.user, true).await {
+        match self.set_finalizer(&pass.user, true, claimed.as_ref()).await {
             Ok(user) => {
                 let known = same_plan(&user, &pass.user);
                 pass.user = Arc::new(user);
-                pass.finalizer_is_new = true;
+                pass.finalizer_is_new = pass.status.id.is_none();
                 Ok(known)
             }
             Err(WriteError::Gone) => Err(Stop::Silently(Outcome::Done)),
@@ -354,7 +376,7 @@ impl Provisioner {
         if !std::mem::take(&mut pass.finalizer_is_new) {
             return Ok(());
         }
-        match self.set_finalizer(&pass.user, false).await {
+        match self.set_finalizer(&pass.user, false, None).await {
             Ok(user) => {
                 pass.user = Arc::new(user);
                 Ok(())
@@ -381,7 +403,7 @@ impl Provisioner {
         if verdict.untouched && id.is_some() {
             self.tell(&pass.user, EventType::Warning, "AccountLeft", &verdict.message).await;
         }
-        match self.set_finalizer(&pass.user, false).await {
+        match self.set_finalizer(&pass.user, false, None).await {
             Ok(_) | Err(WriteError::Gone) => {
                 lock(&self.gate).withdraw(&pass.user.uid().unwrap_or_default());
                 Outcome::Done

@@ -91,6 +91,39 @@ async fn i07_an_answer_that_was_lost_makes_nobody_twice() {
 }
 
 #[tokio::test]
+async fn i07_whoever_is_renamed_before_a_lost_answer_is_looked_into_is_made_once() {
+    let sandbox = Sandbox::start();
+    let place = Place::at(&sandbox.base_url, &sandbox.token, json!({})).await;
+    for name in ["ada", "grace"] {
+        let create = json!({"method": "POST", "path_prefix": "/Users", "count": 1});
+        fault(&sandbox, json!({"method": "GET"}), json!({"kind": "status", "code": 500})).await;
+        fault(&sandbox, create, json!({"kind": "reset_after"})).await;
+        place.user(name, json!({}));
+        let made = eventually(PATIENCE, "the account is made", async || {
+            let accounts = held(&sandbox, &format!("{name}@example.com")).await;
+            if accounts.len() == 1 { Ok(accounts[0]["id"].clone()) } else { Err(accounts) }
+        })
+        .await;
+        place.user(name, json!({"userName": "renamed@example.com"}));
+        if name == "grace" {
+            place.kubectl(&["delete", "scimuser", name, "--wait=false"]);
+        }
+        sandbox.admin("DELETE", "/faults", None).await;
+        if name == "ada" {
+            assert_eq!(place.synced(name).await, made);
+            let renamed = held(&sandbox, "renamed@example.com").await;
+            assert_eq!(renamed.len(), 1, "{renamed:?}");
+            place.kubectl(&["delete", "scimuser", name]);
+        } else {
+            place.kubectl(&["wait", "--for=delete", "scimuser", name, "--timeout=60s"]);
+            let accounts = held(&sandbox, "grace@example.com").await;
+            assert_eq!(accounts[0]["active"], false, "{accounts:?}");
+        }
+        assert_eq!(sandbox.admin("GET", "/stats", None).await["creates"], if name == "ada" { 1 } else { 2 });
+    }
+}
+
+#[tokio::test]
 async fn i19_a_server_that_asks_for_patience_gets_it_and_fails_nobody() {
     let sandbox = Sandbox::start();
     let place = Place::at(&sandbox.base_url, &sandbox.token, json!({})).await;

@@ -55,6 +55,7 @@ pub struct World {
     pub status: ScimUserStatus,
     pub generation: i64,
     pub finalizer: bool,
+    pub claimed: Option<String>,
     pub deleting: bool,
     pub release: bool,
     pub requested: bool,
@@ -74,6 +75,7 @@ impl World {
             status: ScimUserStatus::default(),
             generation: 1,
             finalizer: false,
+            claimed: None,
             deleting: false,
             release: false,
             requested: false,
@@ -103,7 +105,14 @@ impl World {
         let here = self.status.bound_to.as_ref() == Some(&self.policy.server);
         let mut found = match self.status.id.as_ref().filter(|_| here) {
             Some(id) => self.server.get(id).into_iter().collect(),
-            None => self.server.find(&self.spec.user_name, self.spec.external_id.as_deref()),
+            None => {
+                let claimed = self.claimed.as_ref().filter(|name| **name != self.spec.user_name);
+                let before = claimed.map(|name| self.server.find(name, None)).unwrap_or_default();
+                match before.is_empty() {
+                    true => self.server.find(&self.spec.user_name, self.spec.external_id.as_deref()),
+                    false => before,
+                }
+            }
         };
         match found.len() {
             0 if self.looked_once && self.status.id.is_some() => Account::Missing,
@@ -126,6 +135,7 @@ impl World {
                 generation: self.generation,
                 deleting: self.deleting,
                 has_finalizer: self.finalizer,
+                claimed: self.claimed.as_deref(),
                 release: self.release,
                 remote_id: None,
                 requested: self.requested,
@@ -151,12 +161,16 @@ impl World {
                 Step::Read(Read::Get(_) | Read::Find) => account = self.look(true),
                 Step::Bind(binding) => {
                     self.finalizer = true;
+                    self.claimed = Some(binding.user_name.clone());
                     self.status = bound_status(&self.status, &binding, &self.policy.server, now);
                     recorded.operation = Some((binding.how, Vec::new(), None));
                 }
                 Step::Unbind(_) => panic!("no successor here"),
                 Step::Send(operation) => {
                     self.finalizer = true;
+                    if matches!(operation.request, Request::Create(_)) {
+                        self.claimed = Some(self.spec.user_name.clone());
+                    }
                     let answer = self.server.apply(&operation.request);
                     let names = operation.attributes.iter().map(Path::to_string).collect();
                     recorded.operation = Some((operation.kind, names, None));

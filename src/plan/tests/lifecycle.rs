@@ -23,6 +23,7 @@ proptest! {
         declared.external_id = Some("e-1".into());
         let mut world = World::new(profile, declared);
         (world.finalizer, world.snapshot) = (finalizer, snapshot);
+        world.claimed = finalizer.then(|| world.spec.user_name.clone());
         account(&mut world, &json!({"id": "id-0", "userName": name, "externalId": "e-1"}));
         let outcome = world.pass();
         prop_assert!(outcome.sent.is_empty());
@@ -139,10 +140,30 @@ fn i08_an_account_that_another_object_holds_is_left_to_it() {
 fn i07_a_creation_whose_answer_was_lost_is_found_again() {
     let mut world = ada();
     (world.finalizer, world.policy.adoption) = (true, AdoptionPolicy::Refuse);
+    world.claimed = Some("ADA".into());
     let outcome = world.pass();
     assert!(outcome.sent.iter().all(|operation| operation.kind == OperationType::Update));
     assert_eq!(world.status.id.as_deref(), Some("id-0"));
     assert_eq!(world.server.accounts.len(), 1);
+}
+
+#[test]
+fn i07_it_is_found_again_under_the_name_that_was_sent() {
+    let mut world = ada();
+    (world.finalizer, world.policy.adoption) = (true, AdoptionPolicy::Refuse);
+    world.claimed = Some("ada".into());
+    world.declare(crate::api::ScimUserSpec { user_name: "grace".into(), ..world.spec.clone() });
+    let outcome = world.pass();
+    assert!(outcome.sent.iter().all(|operation| operation.kind == OperationType::Update), "{outcome:?}");
+    assert_eq!(world.server.accounts.len(), 1);
+    assert_eq!(world.server.accounts["id-0"]["userName"], "grace");
+}
+
+#[test]
+fn i22_a_finalizer_alone_claims_no_account() {
+    let mut world = ada();
+    (world.finalizer, world.policy.adoption) = (true, AdoptionPolicy::Refuse);
+    assert_eq!(world.pass().verdict.reason, Some(Reason::AdoptionRefused));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
-use crate::api::{FINALIZER, ScimUser, ScimUserSpec, ScimUserStatus};
+use crate::api::{CLAIMED_ACCOUNT, ClaimedAccount, FINALIZER, ScimUser, ScimUserSpec, ScimUserStatus};
 use crate::plan::guards::Remembered;
 use crate::provisioner::directory::{has_finalizer, is_deleting};
 
@@ -77,12 +77,20 @@ impl Cluster {
     }
 
     /// The operator sets or takes off its finalizer; none where the object is gone, or may gain none any more.
-    pub fn set_finalizer(&mut self, uid: &str, present: bool) -> Option<ScimUser> {
+    pub fn set_finalizer(&mut self, uid: &str, present: bool, claimed: Option<&ClaimedAccount>) -> Option<ScimUser> {
         let mut user = self.objects.get(uid).cloned()?;
-        if has_finalizer(&user) == present {
+        if has_finalizer(&user) == present && user.claimed_account().as_ref() == claimed {
             return Some(user);
         }
+        if present && !has_finalizer(&user) && is_deleting(&user) {
+            return None;
+        }
         self.writes += 1;
+        user.annotations_mut().remove(CLAIMED_ACCOUNT);
+        if let Some(claimed) = claimed {
+            let text = serde_json::to_string(claimed).unwrap_or_default();
+            user.annotations_mut().insert(CLAIMED_ACCOUNT.into(), text);
+        }
         if present {
             user.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
             self.store(user);

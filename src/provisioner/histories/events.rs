@@ -276,12 +276,6 @@ impl World {
     }
 
     fn rename(&mut self, slot: usize, name: &str) {
-        let Some(uid) = self.placed(slot) else { return };
-        if self.cluster.objects[&uid].status.as_ref().is_none_or(|status| status.id.is_none()) {
-            let made = self.book.made.get(&uid).into_iter().flatten().cloned();
-            self.book.excused.extend(made);
-            self.book.renamed.insert(uid);
-        }
         self.edit(slot, |user| user.spec.user_name = name.to_owned());
     }
 

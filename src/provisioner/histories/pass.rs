@@ -10,7 +10,9 @@ use kube::ResourceExt;
 use super::setup::SERVER;
 use super::site::Answer;
 use super::world::{Fault, World};
-use crate::api::{OperationType, RECONCILE_REQUESTED_AT, Reason, ScimUser, ScimUserStatus, UserHold, UserState};
+use crate::api::{
+    ClaimedAccount, OperationType, RECONCILE_REQUESTED_AT, Reason, ScimUser, ScimUserStatus, UserHold, UserState,
+};
 use crate::plan::guards::{Admission, Candidate, GuardName};
 use crate::plan::{
     Account, Binding, Facts, Manager, Object, Operation, Path, Read, Request, Step, Verdict, after_binding, at_server,
@@ -20,6 +22,7 @@ use crate::provisioner::directory::{has_finalizer, is_deleting, same_plan};
 use crate::provisioner::queue::{Lane, Outcome, Ticket};
 use crate::provisioner::snapshot::{Known, contradiction};
 use crate::provisioner::worker::own_error_pause;
+use crate::scim::fold;
 use crate::status::{Recorded, record, whole_seconds};
 
 /// Steps of one pass.
@@ -58,6 +61,8 @@ pub struct Pass {
     pub admitted: Option<(GuardName, i64, String)>,
     /// Attributes whose write has its leave already.
     leave: Vec<Path>,
+    /// The finalizer was set in this very pass: nothing was ever sent before it.
+    finalizer_is_new: bool,
     looked_up: bool,
     read_again: bool,
     steps: usize,
@@ -79,6 +84,7 @@ impl Pass {
             informed: None,
             admitted: None,
             leave: Vec::new(),
+            finalizer_is_new: false,
             looked_up: false,
             read_again: false,
             steps: 0,
@@ -183,9 +189,13 @@ impl World {
             }
             Next::Reserve(step) => return self.reserve(pass, step),
             Next::Bind(binding) => return self.bind(pass, &binding),
-            Next::Unbind => self.unbind(pass),
+            Next::Unbind => return self.unbind(pass),
             Next::Finalize(operation) => {
-                self.add_finalizer(pass)?;
+                let claimed = match operation.kind {
+                    OperationType::Create => Some(claim(&pass.user.spec.user_name)),
+                    _ => pass.user.claimed_account(),
+                };
+                self.add_finalizer(pass, claimed)?;
                 pass.next = Next::Request(operation);
             }
             Next::Request(operation) => {
@@ -213,6 +223,7 @@ impl World {
         let mut user = (*pass.user).clone();
         user.status = Some(pass.status.clone());
         let contested = self.operator.memory.contested(&pass.ticket.uid, now);
+        let claimed = pass.user.claimed_account();
         decision(&Facts {
             object: Object {
                 spec: &pass.user.spec,
@@ -220,6 +231,7 @@ impl World {
                 generation: pass.generation(),
                 deleting: is_deleting(&pass.user),
                 has_finalizer: has_finalizer(&pass.user),
+                claimed: claimed.as_ref().map(|claimed| &*claimed.user_name),
                 release: pass.user.wants_release(),
                 remote_id: None,
                 requested: pass.recorded.answered.is_some(),
@@ -240,6 +252,9 @@ impl World {
         let known = if let Some(id) = &pass.status.id {
             self.operator.snapshot.by_id(id)
         } else {
+            if has_finalizer(&pass.user) && pass.user.claimed_account().is_some() {
+                return Account::Unknown;
+            }
             let spec = &pass.user.spec;
             self.operator.snapshot.by_identity(&spec.user_name, spec.external_id.as_deref())
         };
@@ -380,11 +395,19 @@ impl World {
     /// No removal is owed for the object's account any more.
     fn excuse(&mut self, pass: &Pass) {
         self.book.excused.extend(pass.status.id.clone());
-        self.book.excused.extend(self.book.made.get(&*pass.ticket.uid).into_iter().flatten().cloned());
+        for accounts in [&self.book.made, &self.book.taken] {
+            self.book.excused.extend(accounts.get(&*pass.ticket.uid).into_iter().flatten().cloned());
+        }
     }
 
     fn reserve(&mut self, pass: &mut Pass, step: Step) -> Option<Outcome> {
-        if !self.operator.directory.reserve(SERVER, &pass.user.spec.user_name, &pass.ticket.uid) {
+        let directory = &self.operator.directory;
+        let reserve = |name: &str| directory.reserve(SERVER, name, &pass.ticket.uid);
+        let found = match &step {
+            Step::Bind(binding) => reserve(&binding.user_name),
+            _ => true,
+        };
+        if !found || !reserve(&pass.user.spec.user_name) {
             return Self::break_off(pass, Outcome::After(Duration::from_secs(1)));
         }
         if self.plan(pass) == step {
@@ -462,6 +485,20 @@ impl World {
             self.book.denied.extend(made.into_iter().flatten().cloned());
         }
         let spec = pass.user.spec.clone();
+        if let Some(created) = pass.user.claimed_account().filter(|created| {
+            pass.status.id.is_none() && has_finalizer(&pass.user) && fold(&created.user_name) != fold(&spec.user_name)
+        }) {
+            let hits = self.site.find(&created.user_name, None, fault.is_some());
+            let mut user = (*pass.user).clone();
+            user.status = Some(pass.status.clone());
+            if let [hit] = &*hits
+                && self.operator.directory.claims(&user, SERVER, hit.id()).holder.is_none()
+            {
+                self.operator.snapshot.learn(hit);
+                pass.account = Some(Account::Found { resource: hit.clone(), fresh: true });
+                return None;
+            }
+        }
         let mut found = self.site.find(&spec.user_name, spec.external_id.as_deref(), fault.is_some());
         for resource in &found {
             self.operator.snapshot.learn(resource);
@@ -475,15 +512,17 @@ impl World {
     }
 
     fn bind(&mut self, pass: &mut Pass, binding: &Binding) -> Option<Outcome> {
-        self.add_finalizer(pass)?;
+        self.add_finalizer(pass, Some(claim(&binding.user_name)))?;
         self.operator.directory.taken_over(SERVER, &binding.id);
         self.book.ours.insert(binding.id.clone());
+        self.book.taken.entry(pass.ticket.uid.to_string()).or_default().push(binding.id.clone());
         pass.recorded.operation = Some((binding.how, Vec::new(), None));
         pass.status = bound_status(&pass.status, binding, SERVER, whole_seconds(self.time()));
         None
     }
 
-    fn unbind(&mut self, pass: &mut Pass) {
+    fn unbind(&mut self, pass: &mut Pass) -> Option<Outcome> {
+        self.add_finalizer(pass, None)?;
         if let Some(id) = pass.status.id.take() {
             self.operator.directory.hand_over(SERVER, &id);
             // Should the successor vanish before it has taken over, nobody is asked to remove it.
@@ -496,6 +535,7 @@ impl World {
         pass.status.last_applied_active = None;
         pass.recorded.operation = Some((OperationType::Handover, Vec::new(), None));
         pass.account = None;
+        None
     }
 
     fn outcome_of(&mut self, pass: &Pass, verdict: &Verdict) -> Outcome {
@@ -514,12 +554,13 @@ impl World {
     }
 
     /// None where the object is gone, or has a newer spec than the one that was planned for.
-    fn add_finalizer(&mut self, pass: &mut Pass) -> Option<()> {
-        if !has_finalizer(&pass.user) {
-            if let Some(user) = self.cluster.set_finalizer(&pass.ticket.uid, true) {
+    fn add_finalizer(&mut self, pass: &mut Pass, claimed: Option<ClaimedAccount>) -> Option<()> {
+        if !has_finalizer(&pass.user) || pass.user.claimed_account() != claimed {
+            if let Some(user) = self.cluster.set_finalizer(&pass.ticket.uid, true, claimed.as_ref()) {
                 self.learn(&user);
                 let known = same_plan(&user, &pass.user);
                 pass.user = Arc::new(user);
+                pass.finalizer_is_new = pass.status.id.is_none();
                 if !known {
                     pass.leave.clear();
                     return None;
@@ -569,6 +610,13 @@ impl World {
             }
             (Answer::Conflict, Request::Create(_)) if !pass.looked_up => {
                 pass.looked_up = true;
+                if std::mem::take(&mut pass.finalizer_is_new)
+                    && let Some(user) = self.cluster.set_finalizer(&pass.ticket.uid, false, None)
+                {
+                    // Nothing was made, so nothing is in doubt.
+                    self.learn(&user);
+                    pass.user = Arc::new(user);
+                }
                 let outcome = self.find(pass);
                 if outcome.is_none() && matches!(pass.account, Some(Account::Absent { .. })) {
                     self.own_error(pass, Reason::Conflict);
@@ -664,7 +712,7 @@ impl World {
     }
 
     fn let_go(&mut self, pass: &mut Pass) -> Outcome {
-        if let Some(user) = self.cluster.set_finalizer(&pass.ticket.uid, false) {
+        if let Some(user) = self.cluster.set_finalizer(&pass.ticket.uid, false, None) {
             self.learn(&user);
         }
         self.withdraw(&pass.ticket.uid);
@@ -683,4 +731,8 @@ fn brief(step: &Step) -> String {
         Step::Settle(verdict) => format!("Settle {:?} {}", verdict.reason, verdict.message),
         other => format!("{other:?}"),
     }
+}
+
+fn claim(user_name: &str) -> ClaimedAccount {
+    ClaimedAccount { user_name: user_name.to_owned(), email: None }
 }

@@ -99,11 +99,10 @@ pub struct Book {
     pub ours: BTreeSet<String>,
     /// Accounts made for an object.
     pub made: BTreeMap<String, Vec<String>>,
+    /// Accounts that an object was bound to, recorded or not.
+    pub taken: BTreeMap<String, Vec<String>>,
     /// Accounts that may stay active although no object declares them.
     pub excused: BTreeSet<String>,
-    /// Objects renamed before their account was recorded. Known limit: a creation whose answer was lost is looked
-    /// for by the newest userName, so what was made under the older one stays behind.
-    pub renamed: BTreeSet<String>,
     /// Accounts that the server denied although they were there.
     pub denied: BTreeSet<String>,
 }
