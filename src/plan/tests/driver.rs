@@ -103,16 +103,12 @@ impl World {
 
     fn look(&self, fresh: bool) -> Account {
         let here = self.status.bound_to.as_ref() == Some(&self.policy.server);
-        let mut found = match self.status.id.as_ref().filter(|_| here) {
-            Some(id) => self.server.get(id).into_iter().collect(),
-            None => {
-                let claimed = self.claimed.as_ref().filter(|name| **name != self.spec.user_name);
-                let before = claimed.map(|name| self.server.find(name, None)).unwrap_or_default();
-                match before.is_empty() {
-                    true => self.server.find(&self.spec.user_name, self.spec.external_id.as_deref()),
-                    false => before,
-                }
-            }
+        let mut found: Vec<_> = if let Some(id) = self.status.id.as_ref().filter(|_| here) {
+            self.server.get(id).into_iter().collect()
+        } else {
+            let claimed = self.claimed.as_ref().filter(|name| **name != self.spec.user_name);
+            let before = claimed.map(|name| self.server.find(name, None)).filter(|found| !found.is_empty());
+            before.unwrap_or_else(|| self.server.find(&self.spec.user_name, self.spec.external_id.as_deref()))
         };
         match found.len() {
             0 if self.looked_once && self.status.id.is_some() => Account::Missing,

@@ -195,7 +195,7 @@ impl World {
                     OperationType::Create => Some(claim(&pass.user.spec.user_name)),
                     _ => pass.user.claimed_account(),
                 };
-                self.add_finalizer(pass, claimed)?;
+                self.add_finalizer(pass, claimed.as_ref())?;
                 pass.next = Next::Request(operation);
             }
             Next::Request(operation) => {
@@ -512,7 +512,7 @@ impl World {
     }
 
     fn bind(&mut self, pass: &mut Pass, binding: &Binding) -> Option<Outcome> {
-        self.add_finalizer(pass, Some(claim(&binding.user_name)))?;
+        self.add_finalizer(pass, Some(&claim(&binding.user_name)))?;
         self.operator.directory.taken_over(SERVER, &binding.id);
         self.book.ours.insert(binding.id.clone());
         self.book.taken.entry(pass.ticket.uid.to_string()).or_default().push(binding.id.clone());
@@ -554,9 +554,9 @@ impl World {
     }
 
     /// None where the object is gone, or has a newer spec than the one that was planned for.
-    fn add_finalizer(&mut self, pass: &mut Pass, claimed: Option<ClaimedAccount>) -> Option<()> {
-        if !has_finalizer(&pass.user) || pass.user.claimed_account() != claimed {
-            if let Some(user) = self.cluster.set_finalizer(&pass.ticket.uid, true, claimed.as_ref()) {
+    fn add_finalizer(&mut self, pass: &mut Pass, claimed: Option<&ClaimedAccount>) -> Option<()> {
+        if !has_finalizer(&pass.user) || pass.user.claimed_account().as_ref() != claimed {
+            if let Some(user) = self.cluster.set_finalizer(&pass.ticket.uid, true, claimed) {
                 self.learn(&user);
                 let known = same_plan(&user, &pass.user);
                 pass.user = Arc::new(user);
