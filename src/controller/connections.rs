@@ -11,7 +11,7 @@ use tracing::info;
 
 use super::unrouted::Unrouted;
 use super::users::Users;
-use super::watch::{Scope, within};
+use super::watch::{Read, Scope, within};
 use crate::api::{ScimConnection, ScimGroup, ScimUser};
 use crate::provisioner::directory::{Changed, ConnectionKey, connection_of, connection_of_group, is_deleting};
 use crate::provisioner::{Provisioner, Shared};
@@ -48,17 +48,17 @@ impl Connections {
     }
 
     /// Takes in one event; true when a list is complete.
-    pub fn observe(&mut self, scope: &Scope, event: Event<ScimConnection>, users: &Users) -> bool {
+    pub fn observe(&mut self, scope: &Scope, event: Event<Read<ScimConnection>>, users: &Users) -> bool {
         match event {
             Event::Init => {
                 self.listing.insert(scope.clone(), Vec::new());
             }
             Event::InitApply(connection) => {
-                self.listing.entry(scope.clone()).or_default().push(key_of(&connection));
+                self.listing.entry(scope.clone()).or_default().push(named(&connection));
                 self.changed(connection, users);
             }
             Event::Apply(connection) => self.changed(connection, users),
-            Event::Delete(connection) => self.gone(&key_of(&connection), users),
+            Event::Delete(connection) => self.gone(&named(&connection), users),
             Event::InitDone => {
                 let listed = self.listing.remove(scope).unwrap_or_default();
                 let here = self.known.keys().filter(|key| within(scope, &key.namespace));
@@ -128,8 +128,14 @@ impl Connections {
         while self.tasks.join_next().await.is_some() {}
     }
 
-    fn changed(&mut self, connection: ScimConnection, users: &Users) {
+    fn changed(&mut self, connection: Read<ScimConnection>, users: &Users) {
+        // Of one that can't be read, what is known from before stays in force.
+        let Ok(connection) = connection else { return };
         let key = key_of(&connection);
+        if self.known.get(&key).is_some_and(|known| known.uid() != connection.uid()) {
+            // Deleted and re-created under its name while no event of it was seen: nothing of it is carried over.
+            self.gone(&key, users);
+        }
         let connection = Arc::new(connection);
         self.known.insert(key.clone(), Arc::clone(&connection));
         if !self.begun {
@@ -183,6 +189,16 @@ impl Connections {
 /// The group is under deletion and is to go without a word to the server.
 fn released(group: &ScimGroup, provisioner: &Provisioner) -> bool {
     group.metadata.deletion_timestamp.is_some() && (group.wants_release() || provisioner.is_released())
+}
+
+fn named(connection: &Read<ScimConnection>) -> ConnectionKey {
+    match connection {
+        Ok(connection) => key_of(connection),
+        Err(invalid) => ConnectionKey {
+            namespace: invalid.metadata.namespace.clone().unwrap_or_default(),
+            name: invalid.metadata.name.clone().unwrap_or_default(),
+        },
+    }
 }
 
 fn key_of(connection: &ScimConnection) -> ConnectionKey {

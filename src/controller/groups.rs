@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use kube::runtime::watcher::Event;
 
 use super::connections::Connections;
-use super::watch::{Scope, within};
+use super::watch::{Read, Scope, uid_of, within};
 use crate::api::ScimGroup;
 use crate::provisioner::directory::{Directory, Uid};
 
@@ -26,18 +26,18 @@ impl Groups {
     }
 
     /// Takes in one event; true when a list is complete.
-    pub fn observe(&mut self, scope: &Scope, event: Event<ScimGroup>, connections: &Connections) -> bool {
+    pub fn observe(&mut self, scope: &Scope, event: Event<Read<ScimGroup>>, connections: &Connections) -> bool {
         match event {
             Event::Init => {
                 self.listing.insert(scope.clone(), BTreeSet::new());
             }
             Event::InitApply(group) => {
-                self.listing.entry(scope.clone()).or_default().extend(group.uid().map(Uid::from));
+                self.listing.entry(scope.clone()).or_default().insert(uid_of(&group).into());
                 self.changed(group, connections);
             }
             Event::Apply(group) => self.changed(group, connections),
             Event::Delete(group) => {
-                let uid = group.uid().unwrap_or_default();
+                let uid = uid_of(&group);
                 let others = self.directory.remove_group(&uid);
                 connections.forget(&uid);
                 self.route_all(&others, connections);
@@ -63,7 +63,9 @@ impl Groups {
         }
     }
 
-    fn changed(&self, group: ScimGroup, connections: &Connections) {
+    fn changed(&self, group: Read<ScimGroup>, connections: &Connections) {
+        // Of one that can't be read, what is known from before stays in force.
+        let Ok(group) = group else { return };
         let uid = group.uid().unwrap_or_default();
         let changed = self.directory.upsert_group(group);
         if !self.begun {

@@ -23,7 +23,7 @@ use tracing::{info, warn};
 use self::connections::Connections;
 use self::groups::Groups;
 use self::users::Users;
-use self::watch::{Scope, trim};
+use self::watch::{Read, Scope, trim};
 use crate::api::{CREDENTIALS_LABEL, ScimConnection, ScimGroup, ScimUser};
 use crate::provisioner::Shared;
 use crate::provisioner::directory::Directory;
@@ -178,11 +178,14 @@ fn place(scope: &Scope) -> String {
 }
 
 /// Tells the connections that use the Secret; true when the first list is complete.
-fn secret_changed(event: &watcher::Event<PartialObjectMeta<Secret>>, connections: &Connections) -> bool {
+fn secret_changed(event: &watcher::Event<Read<PartialObjectMeta<Secret>>>, connections: &Connections) -> bool {
     use watcher::Event;
     match event {
         Event::Apply(secret) | Event::Delete(secret) | Event::InitApply(secret) => {
-            connections.secret_changed(&secret.namespace().unwrap_or_default(), &secret.name_any());
+            // Metadata can always be read.
+            if let Ok(secret) = secret {
+                connections.secret_changed(&secret.namespace().unwrap_or_default(), &secret.name_any());
+            }
             false
         }
         Event::Init => false,

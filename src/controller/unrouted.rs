@@ -1,6 +1,7 @@
 //! Objects whose connection isn't there: one task writes their status, and lets the released ones go.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -13,10 +14,13 @@ use tracing::{debug, info};
 
 use super::unrouted_groups;
 use crate::api::{FINALIZER, GROUP, Reason, ScimGroup, ScimUser, UserState, VERSION};
-use crate::plan::Verdict;
+use crate::plan::{Verdict, way_out};
 use crate::provisioner::Shared;
 use crate::provisioner::directory::{connection_of, full_name, has_finalizer, is_deleting};
 use crate::status::{Recorded, record};
+
+/// After a write that the API server didn't take.
+const RETRY: Duration = Duration::from_secs(5);
 
 /// The way to the task.
 pub struct Unrouted(mpsc::UnboundedSender<(Object, bool)>);
@@ -32,26 +36,27 @@ impl Unrouted {
         let (sender, mut receiver) = mpsc::unbounded_channel::<(Object, bool)>();
         tasks.spawn(async move {
             loop {
-                tokio::select! {
+                let (object, released) = tokio::select! {
                     () = stop.cancelled() => break,
-                    user = receiver.recv() => {
-                        let (user, released) = match user {
-                            Some((Object::User(user), released)) => (user, released),
-                            Some((Object::Group(group), released)) => {
-                                let group = group.uid().and_then(|uid| shared.directory.group(&uid)).unwrap_or(group);
-                                if let Err(error) = unrouted_groups::say_not_found(&shared, &group, released).await {
-                                    debug!(object = %group.name_any(), "{error}");
-                                }
-                                continue;
-                            }
-                            None => break,
-                        };
+                    received = receiver.recv() => match received {
+                        Some(received) => received,
+                        None => break,
+                    },
+                };
+                let (uid, result) = match object {
+                    Object::User(user) => {
                         // The newest one counts, and it may have a connection by now gone again.
                         let user = user.uid().and_then(|uid| shared.directory.get(&uid)).unwrap_or(user);
-                        if let Err(error) = say_not_found(&shared, &user, released).await {
-                            debug!(object = %full_name(&user), "{error}");
-                        }
+                        (user.uid(), say_not_found(&shared, &user, released).await)
                     }
+                    Object::Group(group) => {
+                        let group = group.uid().and_then(|uid| shared.directory.group(&uid)).unwrap_or(group);
+                        (group.uid(), unrouted_groups::say_not_found(&shared, &group, released).await)
+                    }
+                };
+                if let (Some(uid), Err(error)) = (uid, result) {
+                    debug!(%uid, "{error}");
+                    tokio::spawn(route_again(shared.clone(), uid));
                 }
             }
         });
@@ -67,6 +72,15 @@ impl Unrouted {
     /// The same for a group.
     pub fn submit_group(&self, group: Arc<ScimGroup>, released: bool) {
         let _ = self.0.send((Object::Group(group), released));
+    }
+}
+
+/// A write that met a newer version, or no API server, is tried again, should the object still have no connection then.
+async fn route_again(shared: Shared, uid: String) {
+    tokio::time::sleep(RETRY).await;
+    if shared.directory.get(&uid).is_some() || shared.directory.group(&uid).is_some() {
+        // The receiver lives as long as the controller does.
+        let _ = shared.reroute.send(uid.as_str().into());
     }
 }
 
@@ -86,17 +100,14 @@ async fn say_not_found(shared: &Shared, user: &ScimUser, released: bool) -> Resu
         return Ok(());
     }
     let connection = connection_of(user);
+    let way_out = if is_deleting(user) {
+        format!(". {}", way_out(&full_name(user)))
+    } else {
+        ", or correct spec.connectionRef".to_owned()
+    };
     let verdict = Verdict {
         reason: Some(Reason::ConnectionNotFound),
-        message: format!(
-            "the ScimConnection {connection} is not there; create it{}",
-            if is_deleting(user) {
-                ", or let the object go without touching the account: kubectl annotate scimuser NAME \
-                 scim-operator.dev/release=true"
-            } else {
-                ", or correct spec.connectionRef"
-            }
-        ),
+        message: format!("the ScimConnection {connection} is not there; create it{way_out}"),
         state: Some(if is_deleting(user) { UserState::Deleting } else { UserState::Pending }),
         ..Verdict::default()
     };

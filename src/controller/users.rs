@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use kube::runtime::watcher::Event;
 
 use super::connections::Connections;
-use super::watch::{Scope, within};
+use super::watch::{Read, Scope, uid_of, within};
 use crate::api::ScimUser;
 use crate::provisioner::directory::{Changed, Directory, Uid};
 
@@ -26,17 +26,17 @@ impl Users {
     }
 
     /// Takes in one event; true when a list is complete.
-    pub fn observe(&mut self, scope: &Scope, event: Event<ScimUser>, connections: &Connections) -> bool {
+    pub fn observe(&mut self, scope: &Scope, event: Event<Read<ScimUser>>, connections: &Connections) -> bool {
         match event {
             Event::Init => {
                 self.listing.insert(scope.clone(), BTreeSet::new());
             }
             Event::InitApply(user) => {
-                self.listing.entry(scope.clone()).or_default().extend(user.uid().map(Uid::from));
+                self.listing.entry(scope.clone()).or_default().insert(uid_of(&user).into());
                 self.changed(user, connections);
             }
             Event::Apply(user) => self.changed(user, connections),
-            Event::Delete(user) => self.gone(&user.uid().unwrap_or_default(), connections),
+            Event::Delete(user) => self.gone(&uid_of(&user), connections),
             Event::InitDone => {
                 let seen = self.listing.remove(scope).unwrap_or_default();
                 let (gone, others) = self.directory.retain(&seen, |namespace| within(scope, namespace));
@@ -73,7 +73,9 @@ impl Users {
         &self.directory
     }
 
-    fn changed(&self, user: ScimUser, connections: &Connections) {
+    fn changed(&self, user: Read<ScimUser>, connections: &Connections) {
+        // Of one that can't be read, what is known from before stays in force.
+        let Ok(user) = user else { return };
         let uid = user.uid().unwrap_or_default();
         let changed = self.directory.upsert(user);
         if !self.begun {

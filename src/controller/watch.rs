@@ -32,8 +32,20 @@ pub fn within(scope: &Scope, namespace: &str) -> bool {
     scope.as_ref().is_none_or(|scope| **scope == *namespace)
 }
 
+/// An object, or what is known of one that can't be read.
+pub type Read<K> = Result<K, Box<InvalidObject>>;
+
 /// An event with its scope; `None` says that the watch of a scope has ended.
-pub type Scoped<K> = (Scope, Option<Result<Event<K>, watcher::Error>>);
+pub type Scoped<K> = (Scope, Option<Result<Event<Read<K>>, watcher::Error>>);
+
+/// The object's uid, whether it can be read or not.
+pub fn uid_of<K: ResourceExt>(object: &Read<K>) -> String {
+    let uid = match object {
+        Ok(object) => object.uid(),
+        Err(invalid) => invalid.metadata.uid.clone(),
+    };
+    uid.unwrap_or_default()
+}
 
 /// One watch a scope. Lists are complete scope by scope: each has its own `Init` and `InitDone`.
 pub fn events<K>(
@@ -64,24 +76,21 @@ where
     };
     let guarded = watcher(api, config).default_backoff();
     let (client, within) = (client.clone(), scope.clone());
-    let events = guarded.filter_map(move |event| {
+    let events = guarded.then(move |event| {
         let client = client.clone();
         async move {
-            match event.map(|event| readable(event, trim)) {
-                Ok(Ok(event)) => Some(Ok(event)),
-                Ok(Err(invalid)) => {
-                    say_unreadable::<K>(client, &invalid).await;
-                    None
-                }
-                Err(error) => Some(Err(error)),
+            let event = event.map(|event| read(event, trim));
+            if let Ok(Event::Apply(Err(invalid)) | Event::InitApply(Err(invalid))) = &event {
+                say_unreadable::<K>(client, invalid).await;
             }
+            event
         }
     });
     events.boxed().map(Some).chain(stream::once(async { None })).map(move |event| (within.clone(), event))
 }
 
-/// The event as of an object that could be read, trimmed.
-fn readable<K>(event: Event<DeserializeGuard<K>>, trim: fn(&mut K)) -> Result<Event<K>, Box<InvalidObject>> {
+/// The event with its object trimmed, if that can be read.
+fn read<K>(event: Event<DeserializeGuard<K>>, trim: fn(&mut K)) -> Event<Read<K>> {
     let read = |guard: DeserializeGuard<K>| match guard.0 {
         Ok(mut object) => {
             trim(&mut object);
@@ -89,13 +98,13 @@ fn readable<K>(event: Event<DeserializeGuard<K>>, trim: fn(&mut K)) -> Result<Ev
         }
         Err(invalid) => Err(Box::new(invalid)),
     };
-    Ok(match event {
-        Event::Apply(guard) => Event::Apply(read(guard)?),
-        Event::Delete(guard) => Event::Delete(read(guard)?),
-        Event::InitApply(guard) => Event::InitApply(read(guard)?),
+    match event {
+        Event::Apply(guard) => Event::Apply(read(guard)),
+        Event::Delete(guard) => Event::Delete(read(guard)),
+        Event::InitApply(guard) => Event::InitApply(read(guard)),
         Event::Init => Event::Init,
         Event::InitDone => Event::InitDone,
-    })
+    }
 }
 
 /// The object alone says what is wrong with it; what is known of it from before stays in force.

@@ -11,9 +11,15 @@ use super::step::{Operation, Read, Request, Step, Verdict};
 use crate::api::{Action, DeletionPolicy, OperationType, Reason, UserState};
 use crate::scim::{Resource, WriteMethod, fold};
 
-/// What an object that waits under deletion is told: nothing blocks silently (promise I15).
-pub const WAY_OUT: &str =
-    "To let it go without touching the account: kubectl annotate scimuser NAME scim-operator.dev/release=true";
+/// What an object that waits under deletion is told: nothing blocks silently (promise I15). `full_name` is its
+/// `namespace/name`.
+pub fn way_out(full_name: &str) -> String {
+    let (namespace, name) = full_name.split_once('/').unwrap_or(("default", full_name));
+    format!(
+        "To let it go without touching the account: kubectl -n {namespace} annotate scimuser {name} \
+         scim-operator.dev/release=true"
+    )
+}
 
 /// Decides the next step for an object under deletion.
 pub fn decide(facts: &Facts) -> Step {
@@ -36,6 +42,7 @@ pub fn decide(facts: &Facts) -> Step {
     }
     if facts.bound_elsewhere() {
         return waits(
+            facts,
             Reason::BoundElsewhere,
             "bound to an account of another server, which is left untouched; put the connection's baseUrl and tenant back, \
              or let the object go",
@@ -43,6 +50,7 @@ pub fn decide(facts: &Facts) -> Step {
     }
     if facts.policy.suspend || object.spec.suspend {
         return waits(
+            facts,
             Reason::Suspended,
             "suspended: the account is untouched for now; set spec.suspend to false, or let the object go",
         );
@@ -85,6 +93,7 @@ fn bound(facts: &Facts, id: &str, account: &Account, policy: DeletionPolicy) -> 
     match (policy, account) {
         (_, Account::Absent { .. }) => let_go("the server doesn't have the account any more"),
         (_, Account::Missing) => waits(
+            facts,
             Reason::Pending,
             "the server answered 404 for this account; it is looked for once more in a minute before it counts as gone",
         ),
@@ -94,6 +103,7 @@ fn bound(facts: &Facts, id: &str, account: &Account, policy: DeletionPolicy) -> 
         (DeletionPolicy::Deactivate, Account::Found { resource, fresh }) => {
             if facts.written.contains(&Path::core("active")) {
                 return waits(
+                    facts,
                     Reason::Rejected,
                     "the server accepted active: false and still shows true; it is tried again",
                 );
@@ -115,6 +125,7 @@ fn bound(facts: &Facts, id: &str, account: &Account, policy: DeletionPolicy) -> 
 fn delete(facts: &Facts, id: &str) -> Step {
     if facts.policy.profile.delete_irreversible && !facts.policy.allow_irreversible_delete {
         return waits(
+            facts,
             Reason::IrreversibleDelete,
             "this server's deletion can't be taken back: the person could never be provisioned again; set the connection's \
              allowIrreversibleDelete, or this object's deletionPolicy to Deactivate, or let the object go",
@@ -191,8 +202,8 @@ fn leave(why: &str) -> Step {
 }
 
 /// Under deletion and waiting: the way out is always named.
-fn waits(reason: Reason, message: &str) -> Step {
-    let message = format!("{message}. {WAY_OUT}");
+fn waits(facts: &Facts, reason: Reason, message: &str) -> Step {
+    let message = format!("{message}. {}", way_out(facts.object.full_name));
     let Step::Settle(mut verdict) = stalled(reason, message, UserState::Deleting) else {
         return let_go("");
     };

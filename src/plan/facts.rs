@@ -12,6 +12,8 @@ use crate::scim::{Profile, Resource};
 /// The ScimUser as the planner sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct Object<'a> {
+    /// `namespace/name`.
+    pub full_name: &'a str,
     /// What is declared.
     pub spec: &'a ScimUserSpec,
     /// What is recorded of it.

@@ -25,7 +25,7 @@ pub use binding::{after_binding, at_server, bound_status};
 pub use compare::says_the_same;
 pub use decide::decide;
 pub use declared::{Declared, next_window_edge, window_clock};
-pub use deprovision::{WAY_OUT, deactivate_before};
+pub use deprovision::{deactivate_before, way_out};
 pub use facts::{Account, Claims, Facts, Holder, Manager, Object, Policy, Repair};
 pub use merge::{Change, Differences, creation, differences, merged, patch};
 pub use path::Path;

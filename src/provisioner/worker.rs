@@ -20,8 +20,8 @@ use super::windows::AHEAD;
 use super::{Provisioner, Uid, lock};
 use crate::api::{ClaimedAccount, OperationType, Reason, ScimUser, ScimUserStatus, UserState};
 use crate::plan::{
-    Account, Binding, Claims, Facts, Manager, Object, Operation, Path, Read, Request, Step, Verdict, WAY_OUT,
-    bound_status, decide, next_window_edge,
+    Account, Binding, Claims, Facts, Manager, Object, Operation, Path, Read, Request, Step, Verdict, bound_status,
+    decide, next_window_edge, way_out,
 };
 use crate::status::{Recorded, record, whole_seconds};
 
@@ -226,9 +226,10 @@ impl Provisioner {
             _ => None,
         };
         let contested = lock(&self.memory).contested(&uid, now);
-        let claimed = pass.user.claimed_account();
+        let (name, claimed) = (full_name(&pass.user), pass.user.claimed_account());
         let facts = Facts {
             object: Object {
+                full_name: &name,
                 spec: &pass.user.spec,
                 status: &pass.status,
                 generation: pass.user.metadata.generation.unwrap_or_default(),
@@ -481,8 +482,11 @@ impl Provisioner {
         if !owes {
             return Outcome::Paused;
         }
-        let message =
-            if is_deleting(user) && has_finalizer(user) { format!("{message}. {WAY_OUT}") } else { message.to_owned() };
+        let message = if is_deleting(user) && has_finalizer(user) {
+            format!("{message}. {}", way_out(&full_name(user)))
+        } else {
+            message.to_owned()
+        };
         let verdict = Verdict {
             reason: Some(reason),
             message,

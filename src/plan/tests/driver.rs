@@ -126,6 +126,7 @@ impl World {
     fn decide(&self, account: Account, written: &BTreeSet<Path>) -> Step {
         decide(&Facts {
             object: Object {
+                full_name: "team/ada",
                 spec: &self.spec,
                 status: &self.status,
                 generation: self.generation,

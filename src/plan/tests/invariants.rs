@@ -106,6 +106,7 @@ proptest! {
         let written: BTreeSet<Path> = written.into_iter().map(Path::core).collect();
         let facts = Facts {
             object: Object {
+                full_name: "team/ada",
                 spec: &spec,
                 status: &status,
                 generation: 2,

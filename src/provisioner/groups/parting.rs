@@ -12,7 +12,7 @@ use super::super::queue::{Lane, Outcome};
 use super::super::worker::{Pass, Stop};
 use super::super::{Provisioner, lock};
 use crate::api::{Action, Reason, UserState};
-use crate::plan::{Operation, Read, Step, Verdict, WAY_OUT, deactivate_before};
+use crate::plan::{Operation, Read, Step, Verdict, deactivate_before, way_out};
 
 impl Provisioner {
     /// An account is about to be deleted: while it is in groups of ours it is deactivated first, and leaves them.
@@ -62,7 +62,11 @@ impl Provisioner {
         let named = groups.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
         let verdict = Verdict {
             reason: Some(Reason::Pending),
-            message: format!("the account leaves its groups ({} left: {named}). {WAY_OUT}", groups.len()),
+            message: format!(
+                "the account leaves its groups ({} left: {named}). {}",
+                groups.len(),
+                way_out(&full_name(&pass.user))
+            ),
             state: Some(UserState::Deleting),
             active: Some(false),
             ..Verdict::default()

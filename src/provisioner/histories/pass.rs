@@ -226,6 +226,7 @@ impl World {
         let claimed = pass.user.claimed_account();
         decision(&Facts {
             object: Object {
+                full_name: "n/a",
                 spec: &pass.user.spec,
                 status: &pass.status,
                 generation: pass.generation(),
