@@ -16,7 +16,7 @@ use super::queue::Lane;
 use super::send::UNTOLD_PAUSE;
 use super::session::{KeyOwner, Session, policy_for, profile_of, rates_of};
 use super::{Provisioner, lock};
-use crate::api::{ConnectedReason, HOSTS, ScimConnection, ScimUser, ServerStatus};
+use crate::api::{ConnectedReason, HOSTS, ScimConnection, ServerStatus};
 use crate::scim::{Class, Client, ClientConfig, Error, Profile, ServerConfig, forbidden_host, is_loopback_http};
 
 /// A connection that failed is tested again after this long, doubling up to [`SLOWEST_TEST`].
@@ -37,6 +37,9 @@ impl Provisioner {
                 result = self.test_connection(&connection) => result,
             };
             let connected = result.is_ok();
+            if let Err(refusal) = &result {
+                self.fall_back(&connection, refusal).await;
+            }
             self.apply_test(&connection, result);
             let again = if connected { None } else { Some(pause) };
             pause = if connected { FIRST_TEST } else { (pause * 2).min(SLOWEST_TEST) };
@@ -181,7 +184,7 @@ impl Provisioner {
         self.wake.notify_one();
     }
 
-    fn begin_session(&self, connection: &ScimConnection, session: Session) {
+    pub(super) fn begin_session(&self, connection: &ScimConnection, session: Session) {
         // The connection may have changed while it was tested.
         let newest = self.connection();
         let server = server_of(connection);
@@ -203,7 +206,9 @@ impl Provisioner {
         let renewed = was_restricted || old.is_none_or(|old| old.generation != session.generation);
         let owner_is_known = session.key_owner.is_some();
         let differs = session.server_config.differs(&session.policy.profile);
-        self.set_session(Some(Arc::new(session)));
+        let session = Arc::new(session);
+        *lock(&self.last_good) = Some(Arc::clone(&session));
+        self.set_session(Some(session));
         let mut warnings = warnings(&connection.spec, owner_is_known);
         warnings.extend(differs.into_iter().map(|note| ("ServerDiffers", note)));
         let standing = warnings.iter().find(|(reason, _)| *reason == "KeyOwnerUnknown");
@@ -264,39 +269,6 @@ impl Provisioner {
                 }
             }
         }
-    }
-
-    /// The Secret is gone: what is a removal now may still be carried out, and nothing else.
-    fn restrict_to_removals(&self) {
-        let mut left = lock(&self.removals_left);
-        if left.is_none() {
-            let users = self.shared.directory.users_of(&self.key);
-            let removals = users.iter().filter(|user| super::lane_of(user) == Lane::Removal);
-            let known =
-                removals.filter_map(|user| Some((user.metadata.uid.as_deref()?.into(), user.metadata.generation)));
-            *left = Some(known.collect());
-        }
-    }
-
-    /// Only removals are served: the Secret is gone.
-    pub(super) fn serves_removals_only(&self) -> bool {
-        lock(&self.removals_left).is_some()
-    }
-
-    /// Whether the connection serves this object now.
-    pub(super) fn may_serve(&self, user: &ScimUser) -> bool {
-        let left = lock(&self.removals_left);
-        let Some(left) = left.as_ref() else { return true };
-        let known = user.metadata.uid.as_deref().and_then(|uid| left.get(uid));
-        let ending = self.connection().metadata.deletion_timestamp.is_some() && super::directory::is_deleting(user);
-        ending || known == Some(&user.metadata.generation)
-    }
-
-    /// A new key was refused, and nothing speaks against the old one: what the key is read from has changed since.
-    fn old_key_serves(&self) -> bool {
-        let Some(session) = self.session() else { return false };
-        let report = lock(&self.report);
-        !report.doubted && report.tried.as_ref() != Some(&session.fingerprint)
     }
 
     /// Everything of this connection is looked at again: its policy changed.

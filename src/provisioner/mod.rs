@@ -16,6 +16,7 @@ pub(crate) mod groups;
 mod guarded;
 #[cfg(test)]
 mod histories;
+mod key_loss;
 mod kubernetes;
 pub mod limiter;
 mod memory;
@@ -25,6 +26,7 @@ mod send;
 mod session;
 pub mod snapshot;
 mod sweep;
+mod termination;
 mod windows;
 mod worker;
 
@@ -82,6 +84,8 @@ pub struct Provisioner {
     shared: Shared,
     connection: RwLock<Arc<ScimConnection>>,
     session: RwLock<Option<Arc<Session>>>,
+    /// The session before the connection was lost: its key may be good when a newer one is not.
+    last_good: Mutex<Option<Arc<Session>>>,
     queue: Mutex<Queue>,
     snapshot: Mutex<Snapshot>,
     memory: Mutex<Memory>,
@@ -120,6 +124,7 @@ impl Provisioner {
             limiter: Limiter::new(session::rates_of(&connection.spec)),
             connection: RwLock::new(connection),
             session: RwLock::default(),
+            last_good: Mutex::default(),
             queue: Mutex::new(Queue::new()),
             snapshot: Mutex::default(),
             memory: Mutex::default(),

@@ -13,15 +13,13 @@ use serde_json::json;
 use tokio::time::sleep;
 use tracing::debug;
 
-use super::directory::{has_finalizer, is_deleting};
 use super::events::bounded_note;
 use super::kubernetes::FIELD_MANAGER;
 use super::session::profile_of;
 use super::{Provisioner, lock};
 use crate::api::{
-    ConnectedReason, CredentialsStatus, FINALIZER, GROUP, GuardsSpec, RELEASE, Reason, ScimConnection,
-    ScimConnectionStatus, ScimUser, ServerStatus, SweepStatus, UnmanagedAccount, UnmanagedPolicy, UserState,
-    UsersStatus, VERSION,
+    ConnectedReason, CredentialsStatus, GROUP, GuardsSpec, Reason, ScimConnection, ScimConnectionStatus, ScimUser,
+    ServerStatus, SweepStatus, UnmanagedAccount, UnmanagedPolicy, UserState, UsersStatus, VERSION,
 };
 use crate::status::{fresh_condition, set_condition, unset_condition, whole_seconds};
 
@@ -319,42 +317,6 @@ impl Provisioner {
         }
     }
 
-    /// The connection stays while objects need it (promise I15): its finalizer is there before anything is sent,
-    /// and comes off when no object of it carries ours any more.
-    async fn keep_while_needed(&self, connection: Arc<ScimConnection>) -> Arc<ScimConnection> {
-        let deleting = connection.metadata.deletion_timestamp.is_some();
-        let known = connection.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
-        let objects = self.shared.directory.users_of(&self.key);
-        let groups = self.shared.directory.groups_of(&self.key);
-        let needed = objects.iter().any(|user| has_finalizer(user))
-            || groups.iter().any(|group| super::groups::has_finalizer(group));
-        let released = connection.annotations().get(RELEASE).is_some_and(|value| value == "true");
-        // Released ones are let go by the workers, who end with the connection.
-        let leaving = objects.iter().any(|user| is_deleting(user) && has_finalizer(user))
-            || groups.iter().any(|group| super::groups::is_deleting(group) && super::groups::has_finalizer(group));
-        let mut finalizers = connection.finalizers().to_vec();
-        match (deleting, known) {
-            (false, false) => finalizers.push(FINALIZER.to_owned()),
-            (true, true) if !needed || (released && !leaving) => {
-                finalizers.retain(|finalizer| finalizer != FINALIZER);
-            }
-            _ => return connection,
-        }
-        let body = json!({"metadata": {"resourceVersion": connection.resource_version(), "finalizers": finalizers}});
-        let api: Api<ScimConnection> = Api::namespaced(self.shared.kube.clone(), &self.key.namespace);
-        match api.patch(&self.key.name, &PatchParams::default(), &Patch::Merge(&body)).await {
-            Ok(written) => {
-                let written = Arc::new(written);
-                self.update(Arc::clone(&written));
-                written
-            }
-            Err(error) => {
-                debug!(connection = %self.key, "its finalizer could not be written: {error}");
-                connection
-            }
-        }
-    }
-
     async fn publish_events(&self, connection: &ScimConnection) {
         let news = std::mem::take(&mut lock(&self.report).news);
         for News { type_, reason, action, note } in news {
@@ -383,6 +345,7 @@ impl Provisioner {
         let mut report = lock(&self.report);
         report.warn_of_expiry(now);
         report.warn_of_wave(users.expiring_24h.unwrap_or_default(), guarded.removals_room);
+        report.terminating(self.kept_by(connection), connection.metadata.generation.unwrap_or_default(), now);
         report.holding(connection.metadata.generation.unwrap_or_default(), guarded.holding.as_ref(), now);
         let mut status = connection.status.clone().unwrap_or_default();
         status.observed_generation = report.observed_generation;

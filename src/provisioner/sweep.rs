@@ -128,6 +128,10 @@ impl Provisioner {
             match next.filter(|_| !over && !all && profile.paging != Paging::None) {
                 Some(next) => start = next,
                 None if goes_on && !all => break,
+                // Fewer than a total that is trusted: something was not shown (promise I11).
+                None if profile.trust_totals && page.total.is_some_and(|total| walked < total) => {
+                    return Err(Error::short_listing(walked, page.total.unwrap_or_default()));
+                }
                 None => return Ok(Some(pages)),
             }
         }

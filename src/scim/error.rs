@@ -89,6 +89,11 @@ impl Error {
         Self::new(Class::NotScim, "GET /Users", "the listing never ends")
     }
 
+    /// A listing that ended before it had shown as many as its own total says.
+    pub fn short_listing(shown: u64, total: u64) -> Self {
+        Self::new(Class::NotScim, "GET /Users", format!("the listing ended after {shown} of {total} accounts"))
+    }
+
     /// Its class.
     pub fn class(&self) -> Class {
         self.class

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::kit::{Place, condition};
-use crate::support::eventually;
+use crate::elsewhere::fault;
+use crate::kit::{PATIENCE, Place, condition};
+use crate::support::{Sandbox, eventually};
 
 #[tokio::test]
 async fn a_secret_that_is_missing_unlabelled_or_empty_is_named_and_mended() {
@@ -103,6 +104,21 @@ async fn i23_a_changed_key_that_is_wrong_stops_nothing() {
 }
 
 #[tokio::test]
+async fn i23_a_wrong_key_that_comes_during_an_outage_does_not_cost_the_good_one() {
+    let sandbox = Sandbox::start();
+    let place = Place::at(&sandbox.base_url, &sandbox.token, json!({})).await;
+    place.user("ada", json!({}));
+    place.synced("ada").await;
+    fault(&sandbox, json!({"method": "GET"}), json!({"kind": "status", "code": 500})).await;
+    place.secret("mistyped");
+    place.connection_is("ServerError").await;
+    sandbox.admin("DELETE", "/faults", None).await;
+    place.connection_is("NewKeyRejected").await;
+    place.user("grace", json!({}));
+    place.synced("grace").await;
+}
+
+#[tokio::test]
 async fn a_connection_may_come_after_its_users() {
     let place = Place::new().await;
     place.user("ada", json!({}));
@@ -119,6 +135,13 @@ async fn a_connection_with_users_stays_until_they_are_gone() {
     place.user("ada", json!({}));
     let id = place.synced("ada").await;
     place.kubectl(&["delete", "scimconnection", "jackson", "--wait=false"]);
+    eventually(PATIENCE, "the connection says who keeps it", async || {
+        let terminating = condition(&place.get_connection().await, "Terminating");
+        let message = terminating["message"].as_str().unwrap_or_default();
+        let said = message.contains("/ada") && message.contains("annotate scimconnection jackson");
+        if said { Ok(()) } else { Err(terminating) }
+    })
+    .await;
     place.kubectl(&["delete", "scimuser", "ada", "--timeout=90s"]);
     assert_eq!(place.account(&id).await.expect("the account")["active"], false);
     place.kubectl(&["wait", "--for=delete", "scimconnection/jackson", "--timeout=90s"]);
@@ -134,7 +157,7 @@ async fn a_namespace_deleted_as_a_whole_ends() {
         place.synced(name).await;
     }
     place.cluster.kubectl_ok(&["delete", "namespace", &place.namespace, "--wait=false"]);
-    eventually(crate::kit::PATIENCE, "the namespace is gone", async || {
+    eventually(PATIENCE, "the namespace is gone", async || {
         let left = place.cluster.kubectl(&["get", "namespace", &place.namespace]);
         let users: Vec<Value> = place.users().await.into_iter().map(|user| user["status"].clone()).collect();
         if left.status.success() { Err(users) } else { Ok(()) }

@@ -1,0 +1,65 @@
+//! What becomes of a connection whose key goes or goes bad (promise I23).
+
+use tracing::debug;
+
+use super::credentials::Refusal;
+use super::defaults::server_of;
+use super::limiter::{Priority, RequestKind};
+use super::queue::Lane;
+use super::{Provisioner, lock};
+use crate::api::{ConnectedReason, ScimConnection, ScimUser};
+
+impl Provisioner {
+    /// A new key was refused after the connection had been lost for another reason: the last good key serves again, if
+    /// the server still takes it.
+    pub(super) async fn fall_back(&self, connection: &ScimConnection, refusal: &Refusal) {
+        let refused = matches!(
+            refusal.reason,
+            ConnectedReason::CredentialsRejected | ConnectedReason::Forbidden | ConnectedReason::SecretKeyMissing
+        );
+        let last = lock(&self.last_good).clone();
+        let Some(last) = last.filter(|_| refused && self.session().is_none()) else { return };
+        if lock(&self.report).tried.as_ref() == Some(&last.fingerprint) || last.policy.server != server_of(connection) {
+            return;
+        }
+        let Some(deadline) = self.deadline() else { return };
+        self.limiter.acquire(RequestKind::Read, Priority::Write).await;
+        match last.client.probe(deadline).await {
+            Ok(_) => self.begin_session(connection, last.under(connection)),
+            Err(error) => debug!(connection = %self.key, "the last good key doesn't serve either: {error}"),
+        }
+    }
+
+    /// The Secret is gone: what is a removal now may still be carried out, and nothing else.
+    pub(super) fn restrict_to_removals(&self) {
+        let mut left = lock(&self.removals_left);
+        if left.is_none() {
+            let users = self.shared.directory.users_of(&self.key);
+            let removals = users.iter().filter(|user| super::lane_of(user) == Lane::Removal);
+            let known =
+                removals.filter_map(|user| Some((user.metadata.uid.as_deref()?.into(), user.metadata.generation)));
+            *left = Some(known.collect());
+        }
+    }
+
+    /// Only removals are served: the Secret is gone.
+    pub(super) fn serves_removals_only(&self) -> bool {
+        lock(&self.removals_left).is_some()
+    }
+
+    /// Whether the connection serves this object now.
+    pub(super) fn may_serve(&self, user: &ScimUser) -> bool {
+        let left = lock(&self.removals_left);
+        let Some(left) = left.as_ref() else { return true };
+        let known = user.metadata.uid.as_deref().and_then(|uid| left.get(uid));
+        let ending = self.connection().metadata.deletion_timestamp.is_some() && super::directory::is_deleting(user);
+        ending || known == Some(&user.metadata.generation)
+    }
+
+    /// A new key was refused, and nothing speaks against the old one: what the key is read from has changed since.
+    pub(super) fn old_key_serves(&self) -> bool {
+        let Some(session) = self.session() else { return false };
+        let report = lock(&self.report);
+        !report.doubted && report.tried.as_ref() != Some(&session.fingerprint)
+    }
+}

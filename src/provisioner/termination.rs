@@ -1,0 +1,96 @@
+//! A connection under deletion: it stays while objects need it (promise I15), and says which.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::api::{Api, Patch, PatchParams};
+use serde_json::json;
+use tracing::debug;
+
+use super::directory::{full_name, has_finalizer, is_deleting};
+use super::report::Report;
+use super::{Provisioner, groups};
+use crate::api::{FINALIZER, RELEASE, ScimConnection};
+use crate::status::{fresh_condition, set_condition, unset_condition};
+
+/// So many objects are named.
+const NAMED: usize = 5;
+
+impl Provisioner {
+    /// The connection stays while objects need it (promise I15): its finalizer is there before anything is sent,
+    /// and comes off when no object of it carries ours any more.
+    pub(super) async fn keep_while_needed(&self, connection: Arc<ScimConnection>) -> Arc<ScimConnection> {
+        let deleting = connection.metadata.deletion_timestamp.is_some();
+        let known = connection.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
+        let objects = self.shared.directory.users_of(&self.key);
+        let groups = self.shared.directory.groups_of(&self.key);
+        let needed = objects.iter().any(|user| has_finalizer(user))
+            || groups.iter().any(|group| super::groups::has_finalizer(group));
+        let released = connection.annotations().get(RELEASE).is_some_and(|value| value == "true");
+        // Released ones are let go by the workers, who end with the connection.
+        let leaving = objects.iter().any(|user| is_deleting(user) && has_finalizer(user))
+            || groups.iter().any(|group| super::groups::is_deleting(group) && super::groups::has_finalizer(group));
+        let mut finalizers = connection.finalizers().to_vec();
+        match (deleting, known) {
+            (false, false) => finalizers.push(FINALIZER.to_owned()),
+            (true, true) if !needed || (released && !leaving) => {
+                finalizers.retain(|finalizer| finalizer != FINALIZER);
+            }
+            _ => return connection,
+        }
+        let body = json!({"metadata": {"resourceVersion": connection.resource_version(), "finalizers": finalizers}});
+        let api: Api<ScimConnection> = Api::namespaced(self.shared.kube.clone(), &self.key.namespace);
+        match api.patch(&self.key.name, &PatchParams::default(), &Patch::Merge(&body)).await {
+            Ok(written) => {
+                let written = Arc::new(written);
+                self.update(Arc::clone(&written));
+                written
+            }
+            Err(error) => {
+                debug!(connection = %self.key, "its finalizer could not be written: {error}");
+                connection
+            }
+        }
+    }
+
+    /// Why a connection under deletion is still there; none while it isn't deleted, or nothing keeps it.
+    pub(super) fn kept_by(&self, connection: &ScimConnection) -> Option<String> {
+        connection.metadata.deletion_timestamp.as_ref()?;
+        let users = self.shared.directory.users_of(&self.key);
+        let kept = users.iter().filter(|user| has_finalizer(user));
+        let mut names: Vec<String> = kept.map(|user| format!("scimuser {}", full_name(user))).collect();
+        let every = self.shared.directory.groups_of(&self.key);
+        let kept = every.iter().filter(|group| groups::has_finalizer(group));
+        let name =
+            |group: &crate::api::ScimGroup| format!("{}/{}", group.namespace().unwrap_or_default(), group.name_any());
+        names.extend(kept.map(|group| format!("scimgroup {}", name(group))));
+        if names.is_empty() {
+            return None;
+        }
+        names.sort_unstable();
+        let more = names.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        names.truncate(NAMED);
+        Some(format!(
+            "kept by {}{more}: delete them and they are deprovisioned by policy, or let all of them go without touching their \
+             accounts: kubectl -n {} annotate scimconnection {} {RELEASE}=true",
+            names.join(", "),
+            self.key.namespace,
+            self.key.name
+        ))
+    }
+}
+
+impl Report {
+    /// Terminating, while the connection is under deletion and something keeps it.
+    pub(super) fn terminating(&mut self, kept_by: Option<String>, generation: i64, now: Timestamp) {
+        match kept_by {
+            Some(message) => {
+                let condition = fresh_condition("Terminating", "True", "ObjectsRemain", &message, generation, now);
+                set_condition(&mut self.conditions, condition);
+            }
+            None => unset_condition(&mut self.conditions, "Terminating"),
+        }
+    }
+}
