@@ -65,8 +65,12 @@ async fn run(options: Options) -> anyhow::Result<()> {
     let client = kube::Client::try_default().await.context(
         "no way to a Kubernetes cluster: neither a kubeconfig (KUBECONFIG, ~/.kube/config) nor a pod's service account",
     )?;
+    let mut kinds = vec!["scimconnections", "scimgroups", "scimusers"];
+    if options.watch_namespaces.is_empty() {
+        kinds.push("clusterscimconnections");
+    }
     tokio::select! {
-        () = wait_for_crds(&client, &["scimconnections", "scimgroups", "scimusers"]) => {}
+        () = wait_for_crds(&client, &kinds) => {}
         () = shutdown.cancelled() => return Ok(()),
     }
     // Standing by for the Lease is being ready.
@@ -87,7 +91,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
     }
     metrics.leader(true);
     health.set_unready("the objects are being listed");
-    let context = Context { client, options, leadership, metrics, health, audit, shutdown };
+    let context = Context { client, namespace, options, leadership, metrics, health, audit, shutdown };
     tokio::select! {
         ended = controller::run(context) => ended?,
         ended = &mut lease => ended??,

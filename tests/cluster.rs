@@ -38,5 +38,7 @@ mod servers;
 #[path = "cluster/storms.rs"]
 mod storms;
 mod support;
+#[path = "cluster/tenancy.rs"]
+mod tenancy;
 #[path = "cluster/trust.rs"]
 mod trust;

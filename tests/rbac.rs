@@ -46,6 +46,20 @@ async fn every_rule_is_used() {
             "members": [{"userRef": {"name": "ada"}}]},
     }));
     place.kubectl(&["wait", "--for=condition=Ready", "scimgroup", "all", "--timeout=90s"]);
+    // A cluster connection, whose finalizer and status are written although its Secret isn't there.
+    cluster.apply("", &json!({
+        "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ClusterScimConnection",
+        "metadata": {"name": place.namespace},
+        "spec": {"baseUrl": place.directory.base_url, "auth": {"bearerToken": {"secretKeyRef": {"name": "key", "key": "token"}}},
+            "delegation": [{"namespaceSelector": {}, "userNames": ["*"]}]},
+    }).to_string());
+    cluster.kubectl_ok(&[
+        "wait",
+        "clusterscimconnection",
+        &place.namespace,
+        "--for=condition=Ready=False",
+        "--timeout=90s",
+    ]);
 
     // The same event twice becomes one event with a count.
     for _ in 0..2 {

@@ -12,6 +12,7 @@ use super::connection_choices::{
 use super::connection_datadog::DatadogSpec;
 use super::connection_guards::GuardsSpec;
 use super::connection_status::ScimConnectionStatus;
+use super::delegation::Delegation;
 use super::duration::Interval;
 
 /// One SCIM service provider, how to reach it, and the policy for everything provisioned through it.
@@ -77,6 +78,9 @@ pub struct ScimConnectionSpec {
         }])
     )]
     pub base_url: Option<String>,
+    /// Who may use it: a ClusterScimConnection's alone, and none of a ScimConnection's fields.
+    #[serde(skip)]
+    pub delegation: Option<Vec<Delegation>>,
     /// A site of Datadog's, in place of `baseUrl`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub datadog: Option<DatadogSpec>,

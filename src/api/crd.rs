@@ -4,16 +4,54 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
-use super::{ScimConnection, ScimGroup, ScimUser};
+use super::{Delegation, ScimConnection, ScimGroup, ScimUser};
 
 /// Every CRD.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    [ScimConnection::crd(), ScimGroup::crd(), ScimUser::crd()].into_iter().map(finished).collect()
+    [ScimConnection::crd(), cluster_connection(), ScimGroup::crd(), ScimUser::crd()].into_iter().map(finished).collect()
 }
 
 /// Every CRD as one YAML stream.
 pub fn crds_yaml() -> Result<String, serde_saphyr::ser::Error> {
     crds().iter().map(|crd| Ok(format!("---\n{}", serde_saphyr::to_string(crd)?))).collect()
+}
+
+/// The ScimConnection's CRD for the whole cluster, with `delegation`: the two can't come to differ.
+fn cluster_connection() -> CustomResourceDefinition {
+    let mut crd = ScimConnection::crd();
+    crd.metadata.name = Some(format!("clusterscimconnections.{}", crd.spec.group));
+    crd.spec.scope = "Cluster".into();
+    crd.spec.names.kind = "ClusterScimConnection".into();
+    crd.spec.names.plural = "clusterscimconnections".into();
+    crd.spec.names.singular = Some("clusterscimconnection".into());
+    crd.spec.names.short_names = Some(vec!["cscimconn".into()]);
+    let settings = schemars::generate::SchemaSettings::openapi3().with(|settings| settings.inline_subschemas = true);
+    let delegation = settings.into_generator().into_root_schema_for::<Vec<Delegation>>();
+    let Ok(mut delegation) = serde_json::to_value(delegation) else { return crd };
+    if let Some(schema) = delegation.as_object_mut() {
+        schema.retain(|name, _| name == "type" || name == "items");
+        schema.insert("description".into(), json!(
+            "Who may use the connection, and for what. A namespace may do what any entry that selects it allows; a namespace that \
+             no entry selects may not refer to it."
+        ));
+        schema.insert("minItems".into(), json!(1));
+        schema.insert("maxItems".into(), json!(64));
+    }
+    for version in &mut crd.spec.versions {
+        let schema = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut());
+        let Some(schema) = schema else { continue };
+        schema.description = Some(
+            "A connection for several namespaces. Its Secrets lie in the operator's own namespace, and only what delegation \
+             gives to a namespace may be used there."
+                .into(),
+        );
+        let Some(spec) = schema.properties.as_mut().and_then(|properties| properties.get_mut("spec")) else { continue };
+        if let Ok(delegation) = serde_json::from_value(delegation.clone()) {
+            spec.properties.get_or_insert_default().insert("delegation".into(), delegation);
+            spec.required.get_or_insert_default().push("delegation".into());
+        }
+    }
+    crd
 }
 
 fn finished(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {

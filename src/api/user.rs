@@ -79,11 +79,24 @@ pub struct ScimUserSpec {
     pub suspend: bool,
 }
 
-/// Names a connection of the same namespace.
+/// The kinds of connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ConnectionKind {
+    /// One of the object's own namespace.
+    #[default]
+    ScimConnection,
+    /// One of the cluster, as far as it is delegated to the object's namespace.
+    ClusterScimConnection,
+}
+
+/// Names a connection.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionRef {
-    /// The ScimConnection's name.
+    /// Its kind.
+    #[serde(default)]
+    pub kind: ConnectionKind,
+    /// Its name.
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"))]
     pub name: String,
 }

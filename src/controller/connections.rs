@@ -11,7 +11,7 @@ use tracing::info;
 
 use super::unrouted::Unrouted;
 use super::users::Users;
-use super::watch::{Read, Scope, within};
+use super::watch::{Read, Scope, cluster, within};
 use crate::api::{ScimConnection, ScimGroup, ScimUser};
 use crate::provisioner::directory::{Changed, ConnectionKey, connection_of, connection_of_group, is_deleting};
 use crate::provisioner::{Provisioner, Shared};
@@ -61,7 +61,9 @@ impl Connections {
             Event::Delete(connection) => self.gone(&named(&connection), users),
             Event::InitDone => {
                 let listed = self.listing.remove(scope).unwrap_or_default();
-                let here = self.known.keys().filter(|key| within(scope, &key.namespace));
+                let of_cluster = *scope == cluster();
+                let here =
+                    self.known.keys().filter(|key| key.is_of_cluster() == of_cluster && within(scope, &key.namespace));
                 let gone: Vec<_> = here.filter(|key| !listed.contains(key)).cloned().collect();
                 for key in gone {
                     self.gone(&key, users);
@@ -136,6 +138,7 @@ impl Connections {
             // Deleted and re-created under its name while no event of it was seen: nothing of it is carried over.
             self.gone(&key, users);
         }
+        self.shared.directory.set_delegation(&key, connection.spec.delegation.clone());
         let connection = Arc::new(connection);
         self.known.insert(key.clone(), Arc::clone(&connection));
         if !self.begun {
@@ -167,6 +170,7 @@ impl Connections {
 
     fn gone(&mut self, key: &ConnectionKey, users: &Users) {
         self.known.remove(key);
+        self.shared.directory.set_delegation(key, None);
         if let Some(provisioner) = self.running.remove(key) {
             info!(connection = %key, "gone");
             provisioner.stop();

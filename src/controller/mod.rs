@@ -2,6 +2,7 @@
 
 mod connections;
 mod groups;
+mod namespaces;
 mod unrouted;
 mod unrouted_groups;
 mod users;
@@ -11,7 +12,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::Client;
 use kube::api::{PartialObjectMeta, ResourceExt};
 use kube::runtime::events::{Recorder, Reporter};
@@ -22,9 +23,10 @@ use tracing::{info, warn};
 
 use self::connections::Connections;
 use self::groups::Groups;
+use self::namespaces::Namespaces;
 use self::users::Users;
 use self::watch::{Read, Scope, trim};
-use crate::api::{CREDENTIALS_LABEL, ScimConnection, ScimGroup, ScimUser};
+use crate::api::{CREDENTIALS_LABEL, ClusterScimConnection, ScimConnection, ScimGroup, ScimUser};
 use crate::provisioner::Shared;
 use crate::provisioner::directory::Directory;
 use crate::runtime::{Audit, Clock, Health, Leadership, Metrics, Options};
@@ -33,6 +35,8 @@ use crate::runtime::{Audit, Clock, Health, Leadership, Metrics, Options};
 pub struct Context {
     /// The API server.
     pub client: Client,
+    /// The operator's own namespace.
+    pub namespace: String,
     /// The command line's options.
     pub options: Options,
     /// The Lease.
@@ -59,7 +63,7 @@ pub enum Error {
 ///
 /// Nothing is routed before users, connections and Secrets have each been listed once (promise I10).
 pub async fn run(context: Context) -> Result<(), Error> {
-    let Context { client, options, leadership, metrics, health, audit, shutdown } = context;
+    let Context { client, namespace, options, leadership, metrics, health, audit, shutdown } = context;
     // Who declared an object is told by the audit stream alone.
     let directory = Arc::new(Directory::new(audit.is_on()));
     let (reroute, mut rerouted) = mpsc::unbounded_channel();
@@ -77,6 +81,7 @@ pub async fn run(context: Context) -> Result<(), Error> {
         audit,
         recorder: Recorder::new(client.clone(), reporter),
         allow_loopback_http: options.allow_loopback_http,
+        own_namespace: namespace,
         allowed_hosts: options.allowed_hosts.clone(),
         reroute,
     };
@@ -86,12 +91,17 @@ pub async fn run(context: Context) -> Result<(), Error> {
     let scopes = watch::scopes(&options.watch_namespaces);
     let all = watcher::Config::default();
     let mut connection_events = watch::events::<ScimConnection>(&client, &scopes, &all, |_| {});
+    // Rights on what has no namespace can't be given for given namespaces.
+    let whole = options.watch_namespaces.is_empty().then_some(&client);
+    let mut cluster_events = watch::cluster_events::<ClusterScimConnection>(whole, all.clone(), |_| {});
+    let mut namespaces = Namespaces::default();
+    let mut namespace_events = watch::cluster_events::<PartialObjectMeta<Namespace>>(whole, all.clone(), trim);
     let mut user_events = watch::events::<ScimUser>(&client, &scopes, &all, |_| {});
     let mut group_events = watch::events::<ScimGroup>(&client, &scopes, &all, |_| {});
     let labelled = watcher::Config::default().labels(&format!("{CREDENTIALS_LABEL}=true"));
     let mut secret_events = watch::events::<PartialObjectMeta<Secret>>(&client, &scopes, &labelled, trim);
 
-    let mut listed = Listed::new(&scopes);
+    let mut listed = Listed::new(&scopes, whole.is_some());
     while !shutdown.is_cancelled() {
         let was_complete = listed.complete();
         tokio::select! {
@@ -105,6 +115,28 @@ pub async fn run(context: Context) -> Result<(), Error> {
                         }
                     }
                     Err(error) => warn!("watch of ScimConnections{}: {error}", place(&scope)),
+                }
+            }
+            event = cluster_events.next() => {
+                let Some((scope, Some(event))) = event else { return Err(Error::WatchEnded("ClusterScimConnections")) };
+                match event {
+                    Ok(event) => {
+                        if connections.observe(&scope, as_connections(event), &users) {
+                            listed.cluster_connections = true;
+                        }
+                    }
+                    Err(error) => warn!("watch of ClusterScimConnections: {error}"),
+                }
+            }
+            event = namespace_events.next() => {
+                let Some((_, Some(event))) = event else { return Err(Error::WatchEnded("Namespaces")) };
+                match event {
+                    Ok(event) => {
+                        if namespaces.observe(event, &users, &connections) {
+                            listed.namespaces = true;
+                        }
+                    }
+                    Err(error) => warn!("watch of Namespaces: {error}"),
                 }
             }
             event = user_events.next() => {
@@ -157,6 +189,8 @@ pub async fn run(context: Context) -> Result<(), Error> {
 
 /// The scopes that were not listed once.
 struct Listed {
+    cluster_connections: bool,
+    namespaces: bool,
     connections: BTreeSet<Scope>,
     users: BTreeSet<Scope>,
     groups: BTreeSet<Scope>,
@@ -164,12 +198,37 @@ struct Listed {
 }
 
 impl Listed {
-    fn new(scopes: &BTreeSet<Scope>) -> Self {
-        Self { connections: scopes.clone(), users: scopes.clone(), groups: scopes.clone(), secrets: scopes.clone() }
+    fn new(scopes: &BTreeSet<Scope>, whole: bool) -> Self {
+        Self {
+            cluster_connections: !whole,
+            namespaces: !whole,
+            connections: scopes.clone(),
+            users: scopes.clone(),
+            groups: scopes.clone(),
+            secrets: scopes.clone(),
+        }
     }
 
     fn complete(&self) -> bool {
-        self.connections.is_empty() && self.users.is_empty() && self.groups.is_empty() && self.secrets.is_empty()
+        self.cluster_connections
+            && self.namespaces
+            && self.connections.is_empty()
+            && self.users.is_empty()
+            && self.groups.is_empty()
+            && self.secrets.is_empty()
+    }
+}
+
+/// Cluster connections are worked on as connections without a namespace.
+fn as_connections(event: watcher::Event<Read<ClusterScimConnection>>) -> watcher::Event<Read<ScimConnection>> {
+    use watcher::Event;
+    let read = |connection: Read<ClusterScimConnection>| connection.map(ClusterScimConnection::into_connection);
+    match event {
+        Event::Apply(connection) => Event::Apply(read(connection)),
+        Event::Delete(connection) => Event::Delete(read(connection)),
+        Event::InitApply(connection) => Event::InitApply(read(connection)),
+        Event::Init => Event::Init,
+        Event::InitDone => Event::InitDone,
     }
 }
 

@@ -107,7 +107,7 @@ async fn say_not_found(shared: &Shared, user: &ScimUser, released: bool) -> Resu
     };
     let verdict = Verdict {
         reason: Some(Reason::ConnectionNotFound),
-        message: format!("the ScimConnection {connection} is not there; create it{way_out}"),
+        message: format!("the {:?} {connection} is not there; create it{way_out}", user.spec.connection_ref.kind),
         state: Some(if is_deleting(user) { UserState::Deleting } else { UserState::Pending }),
         ..Verdict::default()
     };

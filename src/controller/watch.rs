@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures::stream::{self, BoxStream, SelectAll};
 use futures::{Stream, StreamExt};
-use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope};
 use kube::api::{Api, Patch, PatchParams, Resource};
 use kube::core::error_boundary::{DeserializeGuard, InvalidObject};
 use kube::runtime::watcher::Event;
@@ -74,14 +74,56 @@ where
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),
     };
-    let guarded = watcher(api, config).default_backoff();
-    let (client, within) = (client.clone(), scope.clone());
-    let events = guarded.then(move |event| {
-        let client = client.clone();
+    let client = client.clone();
+    let home = move |namespace: &str| Api::namespaced(client.clone(), namespace);
+    guarded(api, home, scope.clone(), config, trim)
+}
+
+/// The watch of a kind that has no namespaces, if there is one at all.
+pub fn cluster_events<K>(
+    client: Option<&Client>,
+    config: watcher::Config,
+    trim: fn(&mut K),
+) -> BoxStream<'static, Scoped<K>>
+where
+    K: Resource<DynamicType = (), Scope = ClusterResourceScope> + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let Some(client) = client else { return stream::pending().boxed() };
+    let api: Api<DeserializeGuard<K>> = Api::all(client.clone());
+    let home = {
+        let api = api.clone();
+        move |_: &str| api.clone()
+    };
+    guarded(api, home, cluster(), config, trim).boxed()
+}
+
+/// The scope of what has no namespace.
+pub fn cluster() -> Scope {
+    Some("".into())
+}
+
+fn guarded<K>(
+    api: Api<DeserializeGuard<K>>,
+    home: impl Fn(&str) -> Api<DeserializeGuard<K>> + Send + 'static,
+    within: Scope,
+    config: watcher::Config,
+    trim: fn(&mut K),
+) -> impl Stream<Item = Scoped<K>>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let events = watcher(api, config).default_backoff().then(move |event| {
+        let event = event.map(|event| read(event, trim));
+        let invalid = match &event {
+            Ok(Event::Apply(Err(invalid)) | Event::InitApply(Err(invalid))) => Some(invalid),
+            _ => None,
+        };
+        let said = invalid.map(|invalid| {
+            say_unreadable::<K>(home(invalid.metadata.namespace.as_deref().unwrap_or_default()), invalid.clone())
+        });
         async move {
-            let event = event.map(|event| read(event, trim));
-            if let Ok(Event::Apply(Err(invalid)) | Event::InitApply(Err(invalid))) = &event {
-                say_unreadable::<K>(client, invalid).await;
+            if let Some(said) = said {
+                said.await;
             }
             event
         }
@@ -108,9 +150,9 @@ fn read<K>(event: Event<DeserializeGuard<K>>, trim: fn(&mut K)) -> Event<Read<K>
 }
 
 /// The object alone says what is wrong with it; what is known of it from before stays in force.
-async fn say_unreadable<K>(client: Client, invalid: &InvalidObject)
+async fn say_unreadable<K>(api: Api<DeserializeGuard<K>>, invalid: Box<InvalidObject>)
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
     let (kind, meta) = (K::kind(&()), &invalid.metadata);
     let (namespace, name) = (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default());
@@ -126,7 +168,6 @@ where
         })
         .into();
     let body = json!({"status": {"observedGeneration": meta.generation, "conditions": conditions}});
-    let api: Api<DeserializeGuard<K>> = Api::namespaced(client, &namespace);
     if let Err(error) = api.patch_status(&name, &PatchParams::default(), &Patch::Merge(&body)).await {
         debug!("its status could not be written: {error}");
     }

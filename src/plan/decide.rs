@@ -29,6 +29,9 @@ pub fn decide(facts: &Facts) -> Step {
             ..Verdict::default()
         });
     }
+    if let Some(why) = facts.delegated.refuses(facts.object.spec, facts.object.remote_id) {
+        return stalled(Reason::NotAllowed, why, UserState::Failed);
+    }
     let manager = match &facts.manager {
         Manager::Id(id) => Some(id.as_str()),
         Manager::Foreign(name) => {
@@ -206,6 +209,9 @@ fn first_binding(facts: &Facts, declared: &Declared, resource: &Resource) -> Ste
     let Some(id) = resource.id() else {
         return stalled(Reason::Conflict, "the server shows the account without an id".to_owned(), UserState::Failed);
     };
+    if let Some(why) = facts.delegated.refuses_account(resource) {
+        return stalled(Reason::NotAllowed, why, UserState::Failed);
+    }
     let found_name = resource.user_name().unwrap_or_default();
     let created = facts.unrecorded().is_some_and(|claimed| fold(claimed) == fold(found_name));
     if fold(found_name) != declared.folded_user_name() && !created && !hides_them(facts, declared, resource) {
@@ -218,7 +224,9 @@ fn first_binding(facts: &Facts, declared: &Declared, resource: &Resource) -> Ste
             UserState::Failed,
         );
     }
-    if let Some(holder) = &facts.claims.holder {
+    // What a creation of ours made is ours under its old name too; only then can its renaming be in somebody's way.
+    let to_be_renamed = created && fold(found_name) != declared.folded_user_name();
+    if let Some(holder) = facts.claims.holder.as_ref().filter(|holder| holder.has_account || !to_be_renamed) {
         if holder.leaving {
             return settle(Verdict {
                 reason: Some(Reason::Pending),
@@ -233,7 +241,7 @@ fn first_binding(facts: &Facts, declared: &Declared, resource: &Resource) -> Ste
             UserState::Failed,
         );
     }
-    if let Some(elder) = &facts.claims.elder {
+    if let Some(elder) = facts.claims.elder.as_ref().filter(|_| !to_be_renamed) {
         return stalled(
             Reason::Conflict,
             format!("{elder} declares the same userName and is older; delete one of the two, or change its userName"),

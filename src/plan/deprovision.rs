@@ -81,8 +81,8 @@ pub fn decide(facts: &Facts) -> Step {
 
 /// A creation was sent and its answer never recorded: the account is ours only if nothing speaks against it.
 fn lost_creation(facts: &Facts, resource: &Resource, policy: DeletionPolicy) -> Step {
-    let same =
-        resource.user_name().is_some_and(|name| facts.unrecorded().is_some_and(|claimed| fold(claimed) == fold(name)));
+    let claimed = |name: &str| facts.unrecorded().is_some_and(|claimed| fold(claimed) == fold(name));
+    let same = resource.user_name().is_some_and(claimed) && facts.delegated.refuses_account(resource).is_none();
     match (resource.id(), &facts.claims.holder) {
         (Some(id), None) if same => bound(facts, id, &facts.account, policy),
         _ => let_go("no account is certain to be its own"),

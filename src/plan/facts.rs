@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::delegation::Delegated;
 use super::path::Path;
 use super::protect::Protected;
 use crate::api::{Action, AdoptionPolicy, DeletionPolicy, GroupDeletionPolicy, ScimUserSpec, ScimUserStatus};
@@ -117,6 +118,8 @@ pub struct Claims {
 pub struct Holder {
     /// `namespace/name`.
     pub name: String,
+    /// It is bound to the very account that was found, not only to one that has the name declared.
+    pub has_account: bool,
     /// It is being deleted, or has renamed itself away.
     pub leaving: bool,
 }
@@ -144,6 +147,8 @@ pub struct Facts<'a> {
     pub policy: &'a Policy,
     /// What is known of its account.
     pub account: Account,
+    /// How far the object's namespace may use the connection (promise I26).
+    pub delegated: Delegated,
     /// What other objects say of it.
     pub claims: Claims,
     /// Its manager.

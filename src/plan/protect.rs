@@ -9,21 +9,29 @@ pub struct Protected {
     exact: Vec<Vec<char>>,
 }
 
+/// One of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Glob {
+pub(super) struct Glob {
     written: String,
     folded: Vec<char>,
+}
+
+impl Glob {
+    pub(super) fn new(pattern: impl Into<String>) -> Self {
+        let written = pattern.into();
+        let folded = written.chars().map(fold).collect();
+        Self { written, folded }
+    }
+
+    pub(super) fn matches(&self, text: &str) -> bool {
+        fits(&self.folded, &text.chars().map(fold).collect::<Vec<_>>())
+    }
 }
 
 impl Protected {
     /// The patterns as the connection declares them.
     pub fn new<S: Into<String>>(patterns: impl IntoIterator<Item = S>) -> Self {
-        let globs = patterns.into_iter().map(|pattern| {
-            let written = pattern.into();
-            let folded = written.chars().map(fold).collect();
-            Glob { written, folded }
-        });
-        Self { globs: globs.collect(), exact: Vec::new() }
+        Self { globs: patterns.into_iter().map(Glob::new).collect(), exact: Vec::new() }
     }
 
     /// With these identities too, letter by letter: the owner of the key (promise I14).

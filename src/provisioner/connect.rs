@@ -66,7 +66,7 @@ impl Provisioner {
         }
         lock(&self.report).tried = None;
         let Material { credentials, ca_bundle, secret_version, fingerprint, hosts, expires_at, changed_at } =
-            Reader::new(self.shared.kube.clone(), &self.key.namespace).read(spec).await?;
+            Reader::new(self.shared.kube.clone(), self.secret_namespace()).read(spec).await?;
         lock(&self.report).tried = Some(fingerprint.clone());
         // Each Secret binds its own key: what one allows says nothing of another's.
         for (secret, allowed) in &hosts {

@@ -4,6 +4,7 @@
 //! writes. It is the store: a second one beside it would only fall out of step.
 
 mod groups;
+mod tenancy;
 
 pub use self::groups::connection_of_group;
 
@@ -14,14 +15,14 @@ use kube::ResourceExt;
 use kube::api::Resource as _;
 
 use super::audit::keep_names_of_managers;
-use crate::api::{CLAIMED_ACCOUNT, FINALIZER, ScimUser};
+use crate::api::{CLAIMED_ACCOUNT, ConnectionKind, ConnectionRef, FINALIZER, ScimUser};
 use crate::plan::{Claims, Holder};
 use crate::scim::fold;
 
 /// `metadata.uid`.
 pub type Uid = Arc<str>;
 
-/// Names a connection: its namespace and name.
+/// Names a connection: its namespace and name; a cluster connection has no namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionKey {
     /// The namespace.
@@ -30,9 +31,25 @@ pub struct ConnectionKey {
     pub name: String,
 }
 
+impl ConnectionKey {
+    /// The connection that an object of this namespace refers to.
+    pub fn of(reference: &ConnectionRef, namespace: Option<String>) -> Self {
+        let namespace = match reference.kind {
+            ConnectionKind::ScimConnection => namespace.unwrap_or_default(),
+            ConnectionKind::ClusterScimConnection => String::new(),
+        };
+        Self { namespace, name: reference.name.clone() }
+    }
+
+    /// It is a ClusterScimConnection.
+    pub fn is_of_cluster(&self) -> bool {
+        self.namespace.is_empty()
+    }
+}
+
 impl std::fmt::Display for ConnectionKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
+        if self.is_of_cluster() { f.write_str(&self.name) } else { write!(f, "{}/{}", self.namespace, self.name) }
     }
 }
 
@@ -70,6 +87,7 @@ struct Inner {
     reserved: HashMap<(String, String), Uid>,
     /// Accounts let go in favour of a successor.
     handed_over: BTreeSet<(String, String)>,
+    tenancy: tenancy::Tenancy,
     groups: groups::Groups,
 }
 
@@ -82,7 +100,7 @@ enum Claim {
 
 /// The connection that an object refers to.
 pub fn connection_of(user: &ScimUser) -> ConnectionKey {
-    ConnectionKey { namespace: user.namespace().unwrap_or_default(), name: user.spec.connection_ref.name.clone() }
+    ConnectionKey::of(&user.spec.connection_ref, user.namespace())
 }
 
 /// `namespace/name` of an object.
@@ -310,10 +328,14 @@ impl Directory {
                     Some(id) == found || (fold(name) == my_name && Some(id) != my_account.map(|(id, _)| id))
                 })
             })
-            .map(|other| Holder { name: full_name(other), leaving: is_leaving(other, server) });
+            .map(|other| Holder {
+                name: full_name(other),
+                has_account: account(other, server).is_some_and(|(id, _)| Some(id) == found),
+                leaving: is_leaving(other, server),
+            });
         let elder = same_name
             .iter()
-            .filter(|other| !is_deleting(other) && fold(&other.spec.user_name) == my_name)
+            .filter(|other| !is_deleting(other) && fold(&other.spec.user_name) == my_name && inner.may(other))
             .find(|other| account(other, server).is_some() || age(other) < age(user))
             .map(|other| full_name(other));
         // Who leaves without a record of its account may have made one, and so may another of that name.
@@ -326,6 +348,7 @@ impl Directory {
                 .into_iter()
                 .find(|other| {
                     !is_deleting(other)
+                        && inner.may(other)
                         && fold(&other.spec.user_name) == fold(name)
                         && account(other, server)
                             .is_none_or(|(other_id, _)| Some(other_id) == id || is_leaving(other, server))

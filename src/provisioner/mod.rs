@@ -6,6 +6,7 @@
 mod admission;
 mod audit;
 mod connect;
+mod connection_writes;
 mod credentials;
 mod defaults;
 pub mod directory;
@@ -72,6 +73,8 @@ pub struct Shared {
     pub recorder: Recorder,
     /// Plain HTTP is allowed to loopback hosts.
     pub allow_loopback_http: bool,
+    /// The operator's own namespace, where the Secrets of cluster connections lie.
+    pub own_namespace: String,
     /// Hosts that keys may be sent to; empty allows any.
     pub allowed_hosts: Vec<String>,
     /// Routes an object again: its claim may stand differently.
@@ -208,7 +211,8 @@ impl Provisioner {
 
     /// Whether this connection reads the Secret of that name.
     pub fn uses_secret(&self, namespace: &str, name: &str) -> bool {
-        self.key.namespace == namespace && credentials::secret_names(&self.connection().spec).contains(&name.to_owned())
+        self.secret_namespace() == namespace
+            && credentials::secret_names(&self.connection().spec).contains(&name.to_owned())
     }
 
     /// The connection can be used.

@@ -6,20 +6,16 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType};
-use kube::{Resource as _, ResourceExt};
-use serde_json::json;
 use tokio::time::sleep;
 use tracing::debug;
 
 use super::events::bounded_note;
-use super::kubernetes::FIELD_MANAGER;
 use super::session::profile_of;
 use super::{Provisioner, lock};
 use crate::api::{
-    ConnectedReason, CredentialsStatus, GROUP, GuardsSpec, Reason, ScimConnection, ScimConnectionStatus, ScimUser,
-    ServerStatus, SweepStatus, UnmanagedAccount, UnmanagedPolicy, UserState, UsersStatus, VERSION,
+    ConnectedReason, CredentialsStatus, GuardsSpec, Reason, ScimConnection, ScimConnectionStatus, ScimUser,
+    ServerStatus, SweepStatus, UnmanagedAccount, UnmanagedPolicy, UserState, UsersStatus,
 };
 use crate::status::{fresh_condition, set_condition, unset_condition, whole_seconds};
 
@@ -297,15 +293,7 @@ impl Provisioner {
         if self.deadline().is_none() {
             return;
         }
-        let body = json!({
-            "apiVersion": format!("{GROUP}/{VERSION}"),
-            "kind": "ScimConnection",
-            "metadata": {"name": connection.name_any(), "uid": connection.uid()},
-            "status": status,
-        });
-        let api: Api<ScimConnection> = Api::namespaced(self.shared.kube.clone(), &self.key.namespace);
-        let params = PatchParams::apply(FIELD_MANAGER).force();
-        match api.patch_status(&self.key.name, &params, &Patch::Apply(&body)).await {
+        match self.write_connection_status(&connection, &status).await {
             Ok(written) => {
                 lock(&self.gate).saved(revision);
                 self.update(Arc::new(written));
@@ -327,7 +315,7 @@ impl Provisioner {
                 action: action.to_owned(),
                 secondary: None,
             };
-            let reference = connection.object_ref(&());
+            let reference = self.connection_reference(connection);
             // A failed event is nobody's error.
             if let Err(error) = self.shared.recorder.publish(&event, &reference).await {
                 debug!(connection = %self.key, "an event could not be published: {error}");

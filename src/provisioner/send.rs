@@ -110,10 +110,14 @@ impl Provisioner {
 
     /// What was claimed before the object was renamed, unless somebody else holds it by now.
     async fn find_claimed(&self, pass: &Pass, claimed: &ClaimedAccount) -> Result<Option<Resource>, Stop> {
-        let hits = self.ask_for(pass, "userName", claimed.email.as_ref().unwrap_or(&claimed.user_name)).await?;
+        let mut hits = self.ask_for(pass, "userName", claimed.email.as_ref().unwrap_or(&claimed.user_name)).await?;
         let same = |hit: &Resource| hit.user_name().is_some_and(|name| fold(name) == fold(&claimed.user_name));
-        let held = |hit: &Resource| self.claims(pass, &pass.session.policy.server, hit.id()).holder.is_some();
-        Ok(hits.into_iter().find(|hit| same(hit) && !held(hit)))
+        let held = |hit: &Resource| {
+            self.claims(pass, &pass.session.policy.server, hit.id()).holder.is_some_and(|holder| holder.has_account)
+        };
+        hits.retain(|hit| same(hit) && !held(hit));
+        // Among namesakes none is certain to be ours.
+        Ok(if hits.len() == 1 { hits.pop() } else { None })
     }
 
     /// The accounts that have this value.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
-use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 use tracing::debug;
 
@@ -40,8 +39,7 @@ impl Provisioner {
             _ => return connection,
         }
         let body = json!({"metadata": {"resourceVersion": connection.resource_version(), "finalizers": finalizers}});
-        let api: Api<ScimConnection> = Api::namespaced(self.shared.kube.clone(), &self.key.namespace);
-        match api.patch(&self.key.name, &PatchParams::default(), &Patch::Merge(&body)).await {
+        match self.patch_connection(&body).await {
             Ok(written) => {
                 let written = Arc::new(written);
                 self.update(Arc::clone(&written));
@@ -72,12 +70,15 @@ impl Provisioner {
         let more = names.len().saturating_sub(NAMED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         names.truncate(NAMED);
+        let connection = if self.key.is_of_cluster() {
+            format!("clusterscimconnection {}", self.key.name)
+        } else {
+            format!("-n {} scimconnection {}", self.key.namespace, self.key.name)
+        };
         Some(format!(
             "kept by {}{more}: delete them and they are deprovisioned by policy, or let all of them go without touching their \
-             accounts: kubectl -n {} annotate scimconnection {} {RELEASE}=true",
+             accounts: kubectl annotate {connection} {RELEASE}=true",
             names.join(", "),
-            self.key.namespace,
-            self.key.name
         ))
     }
 }

@@ -243,6 +243,7 @@ impl Provisioner {
             policy,
             claims: self.claims(pass, &policy.server, found.as_deref()),
             manager: self.manager(&pass.user, &policy.server),
+            delegated: self.shared.directory.delegated(&pass.user.namespace().unwrap_or_default(), &self.key),
             account,
             written: &pass.written,
             contested: &contested,

@@ -45,11 +45,21 @@ pub async fn install(helm: &[&str]) -> (String, OperatorBuilder) {
 
 /// The operator of this test binary.
 pub async fn operator() -> &'static Operator {
-    static SHARED: OnceCell<Operator> = OnceCell::const_new();
+    &shared().await.1
+}
+
+/// Where it lives.
+#[allow(dead_code, reason = "one binary asks")]
+pub async fn operator_namespace() -> String {
+    shared().await.0.clone()
+}
+
+async fn shared() -> &'static (String, Operator) {
+    static SHARED: OnceCell<(String, Operator)> = OnceCell::const_new();
     // Nobody waits for its Lease, and nothing starts it again if a busy machine makes it miss a short one.
     let start = async || {
-        let builder = operator_builder().await;
-        SHORT_LEASE.iter().fold(builder, |builder, arg| builder.without(arg)).start()
+        let (namespace, builder) = install(&[]).await;
+        (namespace, SHORT_LEASE.iter().fold(builder, |builder, arg| builder.without(arg)).start())
     };
     SHARED.get_or_init(start).await
 }
@@ -197,6 +207,13 @@ impl Place {
             })
             .await;
         }
+    }
+
+    /// A while in which nothing changes; `SCIM_OPERATOR_AT_REST=60` for ten minutes. Returns how many sweeps it was.
+    pub async fn rests(&self, sweeps: usize) -> usize {
+        let sweeps = std::env::var("SCIM_OPERATOR_AT_REST").map_or(sweeps, |many| many.parse().expect("a number"));
+        self.sweeps(sweeps).await;
+        sweeps
     }
 
     /// The connection's status, when it fits.

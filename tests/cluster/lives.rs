@@ -51,7 +51,7 @@ async fn i01_at_rest_nothing_is_written() {
         users.iter().map(|user| user["metadata"]["resourceVersion"].clone()).collect()
     };
     let (sent, before) = (place.directory.writes().await, versions().await);
-    place.sweeps(2).await;
+    place.rests(2).await;
     assert_eq!(place.directory.writes().await, sent);
     assert_eq!(versions().await, before);
 }

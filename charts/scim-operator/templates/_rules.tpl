@@ -33,4 +33,16 @@
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
+{{- if not .Values.watchNamespaces }}
+# What has no namespace: cluster connections, and the labels of namespaces, by which those are delegated.
+- apiGroups: [scim-operator.dev]
+  resources: [clusterscimconnections]
+  verbs: [list, watch, patch]
+- apiGroups: [scim-operator.dev]
+  resources: [clusterscimconnections/status]
+  verbs: [patch]
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [list, watch]
+{{- end }}
 {{- end }}

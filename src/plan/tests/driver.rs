@@ -140,6 +140,7 @@ impl World {
             policy: &self.policy,
             account,
             claims: self.claims.clone(),
+            delegated: crate::plan::Delegated::Whole,
             manager: Manager::None,
             written,
             contested: &BTreeSet::new(),

@@ -69,7 +69,10 @@ fn policies() -> impl Strategy<Value = Policy> {
 
 fn claims() -> impl Strategy<Value = Claims> {
     let name = || option::weighted(0.2, Just("ns/other".to_owned()));
-    let holder = option::weighted(0.2, any::<bool>().prop_map(|leaving| Holder { name: "ns/other".into(), leaving }));
+    let holder = option::weighted(
+        0.2,
+        any::<bool>().prop_map(|leaving| Holder { name: "ns/other".into(), has_account: true, leaving }),
+    );
     (holder, name(), name(), any::<bool>()).prop_map(|(holder, elder, successor, handed_over)| Claims {
         holder,
         elder,
@@ -120,6 +123,7 @@ proptest! {
             policy: &policy,
             account: account.clone(),
             claims,
+            delegated: crate::plan::Delegated::Whole,
             manager: Manager::None,
             written: &written,
             contested: &BTreeSet::new(),

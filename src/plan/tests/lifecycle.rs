@@ -128,7 +128,7 @@ fn i06_no_account_is_adopted_against_the_policy() {
 fn i08_an_account_that_another_object_holds_is_left_to_it() {
     for leaving in [true, false] {
         let mut world = ada();
-        world.claims.holder = Some(Holder { name: "ns/other".into(), leaving });
+        world.claims.holder = Some(Holder { name: "ns/other".into(), has_account: true, leaving });
         let outcome = world.pass();
         assert!(outcome.sent.is_empty());
         assert_eq!(outcome.verdict.reason, Some(if leaving { Reason::Pending } else { Reason::Conflict }));

@@ -48,11 +48,22 @@ struct Entry {
 
 /// The connection that a group refers to.
 pub fn connection_of_group(group: &ScimGroup) -> ConnectionKey {
-    ConnectionKey { namespace: group.namespace().unwrap_or_default(), name: group.spec.connection_ref.name.clone() }
+    ConnectionKey::of(&group.spec.connection_ref, group.namespace())
 }
 
 fn key_of(group: &ScimGroup) -> (String, String) {
     (group.namespace().unwrap_or_default(), group.name_any())
+}
+
+impl Groups {
+    /// The groups of a namespace that refer to cluster connections.
+    pub(super) fn tenants_of(&self, namespace: &str) -> Vec<Uid> {
+        let mine = |(_, entry): &(&Uid, &Entry)| {
+            entry.group.metadata.namespace.as_deref() == Some(namespace)
+                && connection_of_group(&entry.group).is_of_cluster()
+        };
+        self.all.iter().filter(mine).map(|(uid, _)| uid.clone()).collect()
+    }
 }
 
 impl Directory {
@@ -211,7 +222,7 @@ impl Directory {
             let name = format!("{}/{}", key_of(other).0, key_of(other).1);
             let same_name = other.spec.display_name == group.spec.display_name;
             if bound.is_some() && (bound == found || same_name) {
-                claims.holder = Some(Holder { name, leaving: deleting });
+                claims.holder = Some(Holder { name, has_account: true, leaving: deleting });
             } else if same_name && !deleting && age(other) < age(group) {
                 claims.elder = Some(name);
             }

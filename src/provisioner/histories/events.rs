@@ -178,7 +178,7 @@ impl World {
         }
         let read: ScimUserSpec = serde_json::from_value(json).expect("a spec");
         ScimUserSpec {
-            connection_ref: ConnectionRef { name: CONNECTION.into() },
+            connection_ref: ConnectionRef { name: CONNECTION.into(), ..ConnectionRef::default() },
             active: spec.active,
             external_id: spec.external_id.then(|| format!("e-{}", spec.name % 3)),
             access: until

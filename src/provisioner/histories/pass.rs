@@ -15,8 +15,8 @@ use crate::api::{
 };
 use crate::plan::guards::{Admission, Candidate, GuardName};
 use crate::plan::{
-    Account, Binding, Facts, Manager, Object, Operation, Path, Read, Request, Step, Verdict, after_binding, at_server,
-    bound_status, decide, next_window_edge,
+    Account, Binding, Delegated, Facts, Manager, Object, Operation, Path, Read, Request, Step, Verdict, after_binding,
+    at_server, bound_status, decide, next_window_edge,
 };
 use crate::provisioner::directory::{has_finalizer, is_deleting, same_plan};
 use crate::provisioner::queue::{Lane, Outcome, Ticket};
@@ -240,6 +240,7 @@ impl World {
             policy: &self.policy,
             claims: self.operator.directory.claims(&user, SERVER, found.as_deref()),
             manager: Manager::None,
+            delegated: Delegated::Whole,
             account,
             written: &pass.written,
             contested: &contested,
@@ -489,12 +490,14 @@ impl World {
         if let Some(created) = pass.user.claimed_account().filter(|created| {
             pass.status.id.is_none() && has_finalizer(&pass.user) && fold(&created.user_name) != fold(&spec.user_name)
         }) {
-            let hits = self.site.find(&created.user_name, None, fault.is_some());
+            let mut hits = self.site.find(&created.user_name, None, fault.is_some());
             let mut user = (*pass.user).clone();
             user.status = Some(pass.status.clone());
-            if let [hit] = &*hits
-                && self.operator.directory.claims(&user, SERVER, hit.id()).holder.is_none()
-            {
+            hits.retain(|hit| {
+                let holder = self.operator.directory.claims(&user, SERVER, hit.id()).holder;
+                !holder.is_some_and(|holder| holder.has_account)
+            });
+            if let [hit] = &*hits {
                 self.operator.snapshot.learn(hit);
                 pass.account = Some(Account::Found { resource: hit.clone(), fresh: true });
                 return None;

@@ -1,0 +1,73 @@
+//! Which namespaces may do what through cluster connections (promise I26).
+
+use std::collections::{BTreeMap, HashMap};
+
+use kube::ResourceExt;
+
+use super::{ConnectionKey, Directory, Inner, connection_of};
+use crate::api::{Delegation, ScimUser};
+use crate::plan::Delegated;
+
+/// The labels of namespaces, and what cluster connections delegate.
+#[derive(Debug, Default)]
+pub struct Tenancy {
+    labels: HashMap<String, BTreeMap<String, String>>,
+    delegations: HashMap<ConnectionKey, Vec<Delegation>>,
+}
+
+impl Directory {
+    /// A namespace has these labels, or with `None` is gone; true where that is news.
+    pub fn set_namespace(&self, name: &str, labels: Option<BTreeMap<String, String>>) -> bool {
+        let tenancy = &mut self.write().tenancy;
+        match labels {
+            Some(labels) => tenancy.labels.insert(name.to_owned(), labels.clone()).as_ref() != Some(&labels),
+            None => tenancy.labels.remove(name).is_some(),
+        }
+    }
+
+    /// A cluster connection delegates this, or with `None` is gone.
+    pub fn set_delegation(&self, connection: &ConnectionKey, delegation: Option<Vec<Delegation>>) {
+        let tenancy = &mut self.write().tenancy;
+        match delegation {
+            Some(delegation) => tenancy.delegations.insert(connection.clone(), delegation),
+            None => tenancy.delegations.remove(connection),
+        };
+    }
+
+    /// How far objects of this namespace may use the connection.
+    pub fn delegated(&self, namespace: &str, connection: &ConnectionKey) -> Delegated {
+        self.read().tenancy.delegated(namespace, connection)
+    }
+
+    /// The objects of a namespace that refer to cluster connections.
+    pub fn tenants_of(&self, namespace: &str) -> Vec<super::Uid> {
+        let inner = self.read();
+        let mine = |user: &&std::sync::Arc<ScimUser>| {
+            user.metadata.namespace.as_deref() == Some(namespace) && connection_of(user).is_of_cluster()
+        };
+        let users = inner.users.values().filter(mine).filter_map(|user| user.uid().map(super::Uid::from));
+        users.chain(inner.groups.tenants_of(namespace)).collect()
+    }
+}
+
+impl Inner {
+    /// The object may claim what it declares.
+    pub(super) fn may(&self, user: &ScimUser) -> bool {
+        let delegated = self.tenancy.delegated(&user.namespace().unwrap_or_default(), &connection_of(user));
+        delegated.refuses(&user.spec, user.remote_id()).is_none()
+    }
+}
+
+impl Tenancy {
+    fn delegated(&self, namespace: &str, connection: &ConnectionKey) -> Delegated {
+        if !connection.is_of_cluster() {
+            return Delegated::Whole;
+        }
+        let labels = self.labels.get(namespace);
+        let selected = |entry: &&Delegation| {
+            let wanted = &entry.namespace_selector.match_labels;
+            labels.is_some_and(|labels| wanted.iter().all(|(name, value)| labels.get(name) == Some(value)))
+        };
+        Delegated::by(self.delegations.get(connection).into_iter().flatten().filter(selected))
+    }
+}

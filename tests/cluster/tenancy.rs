@@ -1,0 +1,144 @@
+//! Cluster connections: what is delegated can be used, and nothing else (promise I26).
+
+use serde_json::{Value, json};
+
+use crate::elsewhere::held;
+use crate::kit::{PATIENCE, Place, condition, operator_namespace};
+use crate::support::{Sandbox, eventually};
+
+/// Two namespaces and a cluster connection, which delegates everything to the first and engineers to the second.
+struct Tenants {
+    sandbox: Sandbox,
+    owner: Place,
+    tenant: Place,
+}
+
+impl Tenants {
+    async fn new() -> Self {
+        let (sandbox, owner, tenant) = (Sandbox::start(), Place::new().await, Place::new().await);
+        let name = &owner.namespace;
+        let home = operator_namespace().await;
+        owner.cluster.apply(
+            &home,
+            &json!({
+                "apiVersion": "v1", "kind": "Secret",
+                "metadata": {"name": name, "labels": {"scim-operator.dev/credentials": "true"}},
+                "stringData": {"token": sandbox.token},
+            })
+            .to_string(),
+        );
+        let by_name = |namespace: &str| json!({"matchLabels": {"kubernetes.io/metadata.name": namespace}});
+        let connection = json!({
+            "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ClusterScimConnection",
+            "metadata": {"name": name},
+            "spec": {
+                "baseUrl": sandbox.base_url,
+                "auth": {"bearerToken": {"secretKeyRef": {"name": name, "key": "token"}}},
+                "adoptionPolicy": {"users": "Adopt", "groups": "Adopt"},
+                "resyncInterval": "10s",
+                "delegation": [
+                    {"namespaceSelector": by_name(name), "userNames": ["*"], "groups": ["*"], "trusted": true},
+                    {"namespaceSelector": by_name(&tenant.namespace), "userNames": ["*@eng.example.com"],
+                        "groups": ["eng-*"]},
+                    {"namespaceSelector": {"matchLabels": {"example.com/late": name}}, "userNames": ["late*"]},
+                ],
+            },
+        });
+        owner.cluster.apply("", &connection.to_string());
+        owner.cluster.kubectl_ok(&["wait", "clusterscimconnection", name, "--for=condition=Ready", "--timeout=90s"]);
+        Self { sandbox, owner, tenant }
+    }
+
+    /// A ScimUser that refers to the cluster connection.
+    fn user(&self, place: &Place, name: &str, user_name: &str, fields: Value) {
+        let mut all = json!({
+            "connectionRef": {"kind": "ClusterScimConnection", "name": self.owner.namespace},
+            "userName": user_name, "emails": [{"value": user_name, "type": "work"}],
+        });
+        let more = fields.as_object().cloned().unwrap_or_default();
+        all.as_object_mut().expect("an object").extend(more);
+        place.user(name, all);
+    }
+
+    async fn ceo(&self) -> Value {
+        held(&self.sandbox, "ceo@example.com").await[0].clone()
+    }
+}
+
+#[tokio::test]
+async fn i26_a_tenant_reaches_nobody_outside_of_its_delegation() {
+    let tenants = Tenants::new().await;
+    let (owner, tenant) = (&tenants.owner, &tenants.tenant);
+    tenants.user(owner, "ceo", "ceo@example.com", json!({"externalId": "e-1", "title": "Chief"}));
+    owner.synced("ceo").await;
+    tenants.user(tenant, "ada", "ada@eng.example.com", json!({}));
+    let ada = tenant.synced("ada").await;
+    let before = tenants.ceo().await;
+
+    let inside = "bob@eng.example.com";
+    let tried = [
+        ("by-name", "ceo@example.com", json!({})),
+        ("by-case", "CEO@Example.com", json!({})),
+        ("by-email", inside, json!({"emails": [{"value": "ceo@example.com"}]})),
+        ("by-external-id", inside, json!({"externalId": "e-1"})),
+        ("by-role", inside, json!({"roles": [{"value": "admin"}]})),
+        ("by-entitlement", inside, json!({"entitlements": [{"value": "all"}]})),
+        ("by-manager", inside, json!({"enterprise": {"manager": {"value": before["id"]}}})),
+        ("by-extension", inside, json!({"extensions": {"urn:example:x": {"admin": true}}})),
+    ];
+    for (number, (name, user_name, fields)) in tried.into_iter().enumerate() {
+        // One account each, should it ever be made.
+        let user_name = if user_name == inside { format!("b{number}@eng.example.com") } else { user_name.to_owned() };
+        tenants.user(tenant, name, &user_name, fields);
+        let user = eventually(PATIENCE, name, async || {
+            let user = tenant.get(name).await.ok_or(Value::Null)?;
+            let reason = condition(&user, "Ready")["reason"].clone();
+            if reason == "NotAllowed" || reason == "Conflict" { Ok(user) } else { Err(user["status"].clone()) }
+        })
+        .await;
+        assert_eq!(user["status"]["id"], Value::Null, "{name}: {user}");
+    }
+    // Bound already, and then renamed; or pointed at the account by its id.
+    tenants.user(tenant, "ada", "ceo@example.com", json!({}));
+    tenant.is("ada", "False", "NotAllowed").await;
+    tenants.user(tenant, "raw", "raw@eng.example.com", json!({}));
+    tenant.annotate("raw", &format!("remote-id={}", before["id"].as_str().expect("an id")));
+    tenants.user(tenant, "raw", "raw2@eng.example.com", json!({}));
+    tenant.is("raw", "False", "NotAllowed").await;
+    let now = tenants.ceo().await;
+    assert_eq!(now["history"], before["history"], "the account was written to");
+    assert_eq!(held(&tenants.sandbox, "ada@eng.example.com").await[0]["id"], *ada);
+
+    // Whoever isn't allowed the name doesn't keep the account from its end, either.
+    owner.delete("ceo");
+    owner.is_gone("ceo").await;
+    assert_eq!(tenants.ceo().await["active"], false);
+}
+
+#[tokio::test]
+async fn i26_a_namespace_is_served_when_its_labels_say_so() {
+    let tenants = Tenants::new().await;
+    let place = Place::new().await;
+    tenants.user(&place, "late", "late@example.com", json!({}));
+    let user = place.is("late", "False", "NotAllowed").await;
+    let message = condition(&user, "Ready")["message"].to_string();
+    assert!(message.contains("delegation"), "{message}");
+    let label = format!("example.com/late={}", tenants.owner.namespace);
+    place.cluster.kubectl_ok(&["label", "namespace", &place.namespace, &label]);
+    place.synced("late").await;
+    // Taken back: nothing is changed any more, and nobody loses anything by it.
+    place.cluster.kubectl_ok(&["label", "namespace", &place.namespace, "example.com/late-"]);
+    tenants.user(&place, "late", "late@example.com", json!({"title": "Late"}));
+    place.is("late", "False", "NotAllowed").await;
+    let account = held(&tenants.sandbox, "late@example.com").await[0].clone();
+    assert_eq!((&account["active"], &account["resource"]["title"]), (&json!(true), &Value::Null));
+}
+
+#[tokio::test]
+async fn a_cluster_connection_that_is_not_there_is_named() {
+    let place = Place::new().await;
+    place.user("ada", json!({"connectionRef": {"kind": "ClusterScimConnection", "name": "nowhere"}}));
+    let user = place.is("ada", "False", "ConnectionNotFound").await;
+    let message = condition(&user, "Ready")["message"].to_string();
+    assert!(message.contains("ClusterScimConnection nowhere"), "{message}");
+}
