@@ -5,6 +5,8 @@
 #[path = "protocol/matrix.rs"]
 mod matrix;
 mod support;
+#[path = "protocol/tls.rs"]
+mod tls;
 #[path = "protocol/tokens.rs"]
 mod tokens;
 
@@ -12,7 +14,8 @@ use std::time::Duration;
 
 use scim_operator::plan::Request;
 use scim_operator::scim::{
-    Attributes, Class, Client, ClientConfig, Credentials, Error, Kind, Op, PatchOperation, Profile, Resource, Written,
+    Attributes, Class, Client, ClientConfig, Credentials, Error, Kind, Op, PatchOperation, Profile, Resource, Trust,
+    Written,
 };
 use serde_json::{Value, json};
 use support::{Jackson, Sandbox, Scim2Server, unique};
@@ -22,7 +25,7 @@ fn client(base_url: &str, token: &str, profile: Profile) -> Client {
     Client::new(ClientConfig {
         base_url: base_url.parse().unwrap(),
         credentials: Credentials::Bearer(token.to_owned().into()),
-        ca_bundle: None,
+        trust: Trust::default(),
         connect_timeout: Duration::from_secs(5),
         request_timeout: Duration::from_secs(20),
         profile,
