@@ -23,6 +23,8 @@ mod faults;
 mod groups;
 #[path = "cluster/guards.rs"]
 mod guards;
+#[path = "cluster/guides.rs"]
+mod guides;
 #[path = "cluster/input.rs"]
 mod input;
 #[path = "cluster/jackson.rs"]

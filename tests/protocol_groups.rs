@@ -7,7 +7,7 @@ mod support;
 use std::time::Duration;
 
 use scim_operator::plan::groups::{Change, Id};
-use scim_operator::scim::{Attributes, Class, Client, ClientConfig, Credentials, Kind, Profile};
+use scim_operator::scim::{Attributes, Class, Client, ClientConfig, Credentials, Kind, Profile, Trust};
 use serde_json::json;
 use support::{Jackson, Sandbox, Scim2Server, unique};
 use tokio::time::Instant;
@@ -16,7 +16,7 @@ fn client(base_url: &str, token: &str, profile: Profile) -> Client {
     Client::new(ClientConfig {
         base_url: base_url.parse().unwrap(),
         credentials: Credentials::Bearer(token.to_owned().into()),
-        ca_bundle: None,
+        trust: Trust::default(),
         connect_timeout: Duration::from_secs(5),
         request_timeout: Duration::from_secs(20),
         profile,

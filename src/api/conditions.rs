@@ -120,7 +120,7 @@ reasons!(
         NewKeyRejected,
         /// The Secret is not there: create it in the connection's namespace, or correct the reference.
         SecretNotFound,
-        /// The Secret lacks the key, or it is empty: add it, or correct the reference.
+        /// The Secret lacks the key, or it is empty or can't be used: add it, or correct the reference.
         SecretKeyMissing,
         /// The Secret lacks the label that allows its use; the message has the command that sets it.
         SecretNotLabelled,
@@ -130,7 +130,8 @@ reasons!(
         Unresolvable,
         /// The server can't be reached, or doesn't answer in time: look at firewalls and network policies.
         Unreachable,
-        /// The server's certificate isn't trusted: give its authority by `tls.caBundle`.
+        /// The server's certificate isn't trusted, or has another name: give its authority by `tls.caBundle`, its name by
+        /// `tls.serverName`.
         TlsFailed,
         /// 401: the server refuses the key. Put a good one into the Secret.
         CredentialsRejected,

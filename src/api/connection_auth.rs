@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [{
-    "rule": "[has(self.bearerToken), has(self.basic), has(self.headers), has(self.oauth2ClientCredentials)].filter(x, x).size() == 1",
-    "message": "write exactly one of auth.bearerToken, auth.basic, auth.headers and auth.oauth2ClientCredentials"
+    "rule": "[has(self.bearerToken), has(self.basic), has(self.headers), has(self.oauth2ClientCredentials), has(self.clientCertificate)].filter(x, x).size() == 1",
+    "message": "write exactly one of auth.bearerToken, auth.basic, auth.headers, auth.oauth2ClientCredentials and auth.clientCertificate"
 }]))]
 pub struct AuthSpec {
     /// `Authorization: Bearer …`.
@@ -27,6 +27,18 @@ pub struct AuthSpec {
     /// A bearer token that is asked for at a token endpoint, RFC 6749 §4.4.
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "oauth2ClientCredentials")]
     pub oauth2_client_credentials: Option<OAuth2Auth>,
+    /// A certificate that is shown to the server, mutual TLS; nothing else is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<CertificateAuth>,
+}
+
+/// A client certificate.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CertificateAuth {
+    /// A Secret as `kubectl create secret tls` and cert-manager make it: the certificate, with those between it and its
+    /// authority, in `tls.crt`, its key in `tls.key`, both in PEM.
+    pub secret_ref: SecretRef,
 }
 
 /// OAuth 2.0 client credentials.
@@ -116,6 +128,15 @@ pub struct SecretKeyRef {
     pub key: String,
 }
 
+/// A Secret of the same namespace; it must carry the label `scim-operator.dev/credentials: "true"`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretRef {
+    /// The Secret's name.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+}
+
 /// A key of a `ConfigMap` of the same namespace.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -135,6 +156,11 @@ pub struct TlsSpec {
     /// Certificate authorities in PEM, trusted beside the public ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_bundle: Option<CaBundle>,
+    /// The name that the server's certificate must have, where it isn't the host in the URL: behind a tunnel, or reached
+    /// by its address in the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?$"))]
+    pub server_name: Option<String>,
 }
 
 /// Where certificate authorities are; exactly one of the two.

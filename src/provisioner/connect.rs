@@ -65,7 +65,7 @@ impl Provisioner {
             self.check_target(url, "spec.auth.oauth2ClientCredentials.tokenUrl")?;
         }
         lock(&self.report).tried = None;
-        let Material { credentials, ca_bundle, secret_version, fingerprint, hosts, expires_at, changed_at } =
+        let Material { credentials, trust, secret_version, fingerprint, hosts, expires_at, changed_at } =
             Reader::new(self.shared.kube.clone(), self.secret_namespace()).read(spec).await?;
         lock(&self.report).tried = Some(fingerprint.clone());
         // Each Secret binds its own key: what one allows says nothing of another's.
@@ -84,13 +84,17 @@ impl Provisioner {
         let client = Client::new(ClientConfig {
             base_url: url,
             credentials,
-            ca_bundle,
+            trust,
             connect_timeout: spec.timeouts.connect.std(),
             request_timeout: spec.timeouts.request.std().min(Duration::from_secs(30)),
             profile: profile_of(spec),
             user_agent: concat!("scim-operator/", env!("CARGO_PKG_VERSION")).to_owned(),
         })
-        .map_err(|error| Refusal::new(ConnectedReason::TlsFailed, error.to_string()))?
+        .map_err(|error| {
+            let of_the_key = error.is_of_the_key();
+            let reason = if of_the_key { ConnectedReason::SecretKeyMissing } else { ConnectedReason::TlsFailed };
+            Refusal::new(reason, error.to_string())
+        })?
         .observed(self.observer());
         self.limiter.set_rates(rates_of(spec));
         let deadline = self.deadline().ok_or_else(|| {

@@ -6,13 +6,13 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::ResourceExt;
 use kube::api::Api;
 use reqwest::header::HeaderName;
-use secrecy::SecretString;
+use secrecy::{SecretSlice, SecretString};
 use url::Url;
 
 use crate::api::{
     AuthSpec, CREDENTIALS_LABEL, ConnectedReason, EXPIRES_AT, HOSTS, OAuth2Auth, ScimConnectionSpec, SecretKeyRef,
 };
-use crate::scim::{ClientCredentials, Credentials};
+use crate::scim::{ClientCertificate, ClientCredentials, Credentials, Trust};
 
 /// Why a connection can't be used.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,8 +36,8 @@ impl Refusal {
 pub struct Material {
     /// The key.
     pub credentials: Credentials,
-    /// Further certificate authorities, in PEM.
-    pub ca_bundle: Option<Vec<u8>>,
+    /// Whom to trust.
+    pub trust: Trust,
     /// The version of the Secret that was read last.
     pub secret_version: Option<String>,
     /// The versions of every Secret that was read.
@@ -53,6 +53,7 @@ pub struct Material {
 /// The names of all Secrets that a connection refers to.
 pub fn secret_names(spec: &ScimConnectionSpec) -> Vec<String> {
     let mut names: Vec<String> = key_refs(&spec.auth).into_iter().map(|key| key.name.clone()).collect();
+    names.extend(spec.auth.client_certificate.as_ref().map(|certificate| certificate.secret_ref.name.clone()));
     let ca = spec.tls.as_ref().and_then(|tls| tls.ca_bundle.as_ref()).and_then(|bundle| bundle.secret_key_ref.as_ref());
     names.extend(ca.map(|key| key.name.clone()));
     names
@@ -100,10 +101,11 @@ impl Reader {
     /// Everything that the connection names.
     pub async fn read(mut self, spec: &ScimConnectionSpec) -> Result<Material, Refusal> {
         let credentials = self.credentials(&spec.auth).await?;
-        let ca_bundle = self.ca_bundle(spec).await?;
+        let server_name = spec.tls.as_ref().and_then(|tls| tls.server_name.clone());
+        let trust = Trust { ca_bundle: self.ca_bundle(spec).await?, server_name };
         Ok(Material {
             credentials,
-            ca_bundle,
+            trust,
             secret_version: self.version,
             fingerprint: self.fingerprint,
             hosts: self.hosts,
@@ -136,6 +138,9 @@ impl Reader {
                 scope: oauth.scope.clone(),
             }));
         }
+        if let Some(certificate) = &auth.client_certificate {
+            return Ok(Credentials::Certificate(self.certificate(&certificate.secret_ref.name).await?));
+        }
         let mut headers = Vec::new();
         for header in auth.headers.iter().flatten() {
             let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| {
@@ -147,6 +152,15 @@ impl Reader {
             headers.push((name, self.text(&header.secret_key_ref).await?));
         }
         Ok(Credentials::Headers(headers))
+    }
+
+    /// Both halves of one version of the Secret: a renewal changes them together.
+    async fn certificate(&mut self, name: &str) -> Result<ClientCertificate, Refusal> {
+        const CERTIFICATE: &str = "tls.crt";
+        let mut secret = self.secret(name, CERTIFICATE).await?;
+        let chain = self.entry(name, &mut secret, CERTIFICATE)?;
+        let key = self.entry(name, &mut secret, "tls.key")?;
+        Ok(ClientCertificate { chain: chain.0, key: SecretSlice::from(key.0) })
     }
 
     async fn ca_bundle(&mut self, spec: &ScimConnectionSpec) -> Result<Option<Vec<u8>>, Refusal> {
@@ -182,9 +196,24 @@ impl Reader {
     }
 
     async fn bytes(&mut self, key: &SecretKeyRef) -> Result<ByteString, Refusal> {
-        let (namespace, name) = (&self.namespace, &key.name);
+        let mut secret = self.secret(&key.name, &key.key).await?;
+        self.entry(&key.name, &mut secret, &key.key)
+    }
+
+    fn entry(&self, name: &str, secret: &mut Secret, key: &str) -> Result<ByteString, Refusal> {
+        secret.data.as_mut().and_then(|data| data.remove(key)).filter(|bytes| !bytes.0.is_empty()).ok_or_else(|| {
+            Refusal::new(
+                ConnectedReason::SecretKeyMissing,
+                format!("the Secret {}/{name} has no key {key}, or it is empty", self.namespace),
+            )
+        })
+    }
+
+    /// The Secret, of which `key` is wanted; what it says of its keys is noted.
+    async fn secret(&mut self, name: &str, key: &str) -> Result<Secret, Refusal> {
+        let namespace = &self.namespace;
         let found = self.secrets.get_opt(name).await.map_err(|error| unreadable("Secret", name, &error))?;
-        let Some(mut secret) = found else {
+        let Some(secret) = found else {
             return Err(Refusal::new(
                 ConnectedReason::SecretNotFound,
                 format!(
@@ -202,12 +231,8 @@ impl Reader {
             ));
         }
         self.version = secret.resource_version();
-        let read = format!(
-            "{name}/{}/{}@{};",
-            key.key,
-            secret.uid().unwrap_or_default(),
-            self.version.as_deref().unwrap_or_default()
-        );
+        let version = self.version.as_deref().unwrap_or_default();
+        let read = format!("{name}/{key}/{}@{version};", secret.uid().unwrap_or_default());
         self.fingerprint.push_str(&read);
         let changes = secret.managed_fields().iter().filter_map(|entry| entry.time.as_ref());
         self.changed_at = changes.chain(secret.creation_timestamp().as_ref()).map(|time| time.0).max();
@@ -215,16 +240,9 @@ impl Reader {
         self.expires_at = [self.expires_at, expiry].into_iter().flatten().min();
         if let Some(hosts) = secret.annotations().get(HOSTS) {
             let hosts = hosts.split(',').map(|host| host.trim().to_owned()).filter(|host| !host.is_empty());
-            self.hosts.push((name.clone(), hosts.collect()));
+            self.hosts.push((name.to_owned(), hosts.collect()));
         }
-        secret.data.as_mut().and_then(|data| data.remove(&key.key)).filter(|bytes| !bytes.0.is_empty()).ok_or_else(
-            || {
-                Refusal::new(
-                    ConnectedReason::SecretKeyMissing,
-                    format!("the Secret {namespace}/{name} has no key {}, or it is empty", key.key),
-                )
-            },
-        )
+        Ok(secret)
     }
 }
 

@@ -1,17 +1,26 @@
 //! What the metrics are told regularly of a connection.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
 use super::queue::Lane;
 use super::{Provisioner, lock};
 use crate::api::ScimConnectionStatus;
-use crate::scim::Observer;
+use crate::scim::{Exchange, Observer};
 
 impl Provisioner {
-    /// Tells the metrics of every request of a client.
+    /// Tells the metrics of every request of a client, and the limiter what the server asks for with its answer: one
+    /// that says that nothing remains hasn't refused anything yet (promise I19).
     pub(super) fn observer(&self) -> Observer {
         let (metrics, name) = (self.shared.metrics.clone(), self.key.to_string());
-        std::sync::Arc::new(move |method, status, took| metrics.request(&name, method, status, took))
+        let limiter = Arc::clone(&self.limiter);
+        Arc::new(move |seen: Exchange| {
+            metrics.request(&name, seen.method, seen.status, seen.took);
+            if let Some(pause) = seen.pause.filter(|_| seen.status.is_some_and(|status| status < 300)) {
+                limiter.pause(pause);
+            }
+        })
     }
 
     pub(super) fn export_metrics(&self, status: &ScimConnectionStatus) {

@@ -99,7 +99,7 @@ pub struct Provisioner {
     removals_left: Mutex<Option<HashMap<Uid, Option<i64>>>>,
     report: Mutex<Report>,
     saving: tokio::sync::Mutex<()>,
-    limiter: Limiter,
+    limiter: Arc<Limiter>,
     /// The dispatcher has something to look at.
     wake: Notify,
     /// The connection, its Secret, or what was seen of the server gives reason to test it.
@@ -124,7 +124,7 @@ impl Provisioner {
             windows: Mutex::default(),
             removals_left: Mutex::default(),
             report: Mutex::new(Report::new(connection.status.clone().unwrap_or_default())),
-            limiter: Limiter::new(session::rates_of(&connection.spec)),
+            limiter: Arc::new(Limiter::new(session::rates_of(&connection.spec))),
             connection: RwLock::new(connection),
             session: RwLock::default(),
             last_good: Mutex::default(),

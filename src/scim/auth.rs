@@ -7,6 +7,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, Invalid
 use secrecy::{ExposeSecret, SecretString};
 
 use super::oauth::ClientCredentials;
+use super::tls::ClientCertificate;
 
 /// A key, and how it is sent.
 pub enum Credentials {
@@ -23,6 +24,8 @@ pub enum Credentials {
     Headers(Vec<(HeaderName, SecretString)>),
     /// A bearer token that is asked for, RFC 6749 §4.4.
     OAuth2(ClientCredentials),
+    /// Shown when the connection is made, RFC 8446 §4.4.2; requests carry nothing.
+    Certificate(ClientCertificate),
 }
 
 /// Nothing shorter is taken out of a text: it could be any word.
@@ -36,6 +39,8 @@ impl Credentials {
             Self::Basic { username, password } => vec![password.clone(), basic(username, password).into()],
             Self::Headers(list) => list.iter().map(|(_, value)| value.clone()).collect(),
             Self::OAuth2(with) => vec![with.client_secret.clone()],
+            // The key signs, and is never sent.
+            Self::Certificate(_) => Vec::new(),
         };
         all.into_iter().filter(|secret| secret.expose_secret().len() >= SHORTEST_KEY).collect()
     }
@@ -56,7 +61,7 @@ impl Credentials {
                 }
             }
             // Each request gets the token of its time.
-            Self::OAuth2(_) => {}
+            Self::OAuth2(_) | Self::Certificate(_) => {}
         }
         Ok(headers)
     }
@@ -80,6 +85,7 @@ impl fmt::Debug for Credentials {
             Self::Basic { .. } => "Basic(…)",
             Self::Headers(_) => "Headers(…)",
             Self::OAuth2(_) => "OAuth2(…)",
+            Self::Certificate(_) => "Certificate(…)",
         })
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, IF_MATCH};
-use reqwest::{Certificate, Method, RequestBuilder, redirect};
+use reqwest::{Method, RequestBuilder, redirect};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
@@ -24,6 +24,7 @@ use super::paging::Start;
 use super::patch::PatchOperation;
 use super::profile::{ContentType, Profile};
 use super::resource::{Attributes, Resource, fold};
+use super::tls::{self, ConfigError, Trust};
 
 const CORE_USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 const CORE_GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
@@ -38,8 +39,8 @@ pub struct ClientConfig {
     pub base_url: Url,
     /// The key.
     pub credentials: Credentials,
-    /// Further certificate authorities, in PEM.
-    pub ca_bundle: Option<Vec<u8>>,
+    /// Whom to trust.
+    pub trust: Trust,
     /// How long a connection may take.
     pub connect_timeout: Duration,
     /// How long a request may take.
@@ -48,23 +49,6 @@ pub struct ClientConfig {
     pub profile: Profile,
     /// `User-Agent`; some servers refuse requests without one.
     pub user_agent: String,
-}
-
-/// Why a client can't be made.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The key has characters that no header may carry.
-    #[error("the key has characters that can't be sent in a header; look for a newline or a space in it")]
-    Key,
-    /// The CA bundle isn't PEM.
-    #[error("spec.tls.caBundle is not a list of certificates in PEM: {0}")]
-    CaBundle(reqwest::Error),
-    /// The CA bundle holds no certificate.
-    #[error("spec.tls.caBundle holds no certificate in PEM, which begins with -----BEGIN CERTIFICATE-----")]
-    EmptyCaBundle,
-    /// The client could not be made.
-    #[error("the HTTP client could not be made: {0}")]
-    Client(reqwest::Error),
 }
 
 /// A collection, RFC 7644 §3.2.
@@ -114,8 +98,21 @@ pub struct Written {
     pub pause: Option<Duration>,
 }
 
-/// Is told of every request when it ended: its method, the status of the answer if there was one, how long it took.
-pub type Observer = Arc<dyn Fn(&str, Option<u16>, Duration) + Send + Sync>;
+/// A request that ended, for whoever looks on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exchange<'a> {
+    /// Its method.
+    pub method: &'a str,
+    /// The status of the answer, if there was one.
+    pub status: Option<u16>,
+    /// How long it took.
+    pub took: Duration,
+    /// How long the server asks to be left alone, which it may with any answer.
+    pub pause: Option<Duration>,
+}
+
+/// Is told of every request when it ended.
+pub type Observer = Arc<dyn Fn(Exchange) + Send + Sync>;
 
 /// A way to one server. Cloning shares its connections.
 #[derive(Clone)]
@@ -141,29 +138,26 @@ impl fmt::Debug for Client {
 impl Client {
     /// Makes a client; sends nothing.
     pub fn new(config: ClientConfig) -> Result<Self, ConfigError> {
-        // Already installed by someone else is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let secrets = config.credentials.secrets().into();
         let headers = config.credentials.headers().map_err(|_| ConfigError::Key)?;
         let mut base = config.base_url;
         base.set_query(None);
         base.set_fragment(None);
+        let certificate = match &config.credentials {
+            Credentials::Certificate(certificate) => Some(certificate),
+            _ => None,
+        };
+        let tls = tls::configure(&base, &config.trust, certificate)?;
         let mut builder = reqwest::Client::builder()
             .default_headers(headers)
             .user_agent(config.user_agent)
             .redirect(redirect::Policy::none())
             .connect_timeout(config.connect_timeout)
             .dns_resolver(Arc::new(Resolver))
+            .tls_backend_preconfigured(tls)
             .pool_max_idle_per_host(32);
         if super::host::is_loopback_http(&base) {
             builder = builder.no_proxy();
-        }
-        if let Some(bundle) = config.ca_bundle {
-            let certificates = Certificate::from_pem_bundle(&bundle).map_err(ConfigError::CaBundle)?;
-            if certificates.is_empty() {
-                return Err(ConfigError::EmptyCaBundle);
-            }
-            builder = builder.tls_certs_merge(certificates);
         }
         let http = builder.build().map_err(ConfigError::Client)?;
         let tokens = match config.credentials {
@@ -406,8 +400,13 @@ impl Client {
         }
         let answer = timeout_at(until, receive(request, what, &self.secrets_with(token.as_ref()))).await;
         if let Some(observer) = &self.observer {
-            let status = answer.as_ref().ok().and_then(|answer| answer.as_ref().ok()).map(|answer| answer.status);
-            observer(method.as_str(), status, began.elapsed());
+            let answer = answer.as_ref().ok().and_then(|answer| answer.as_ref().ok());
+            observer(Exchange {
+                method: method.as_str(),
+                status: answer.map(|answer| answer.status),
+                took: began.elapsed(),
+                pause: answer.and_then(Answer::wait),
+            });
         }
         let answer = answer.unwrap_or_else(|_| Err(Error::new(Class::Timeout, what, "no answer in time")))?;
         if let (401, Some(tokens), Some(token)) = (answer.status, &self.tokens, &token) {
@@ -454,8 +453,11 @@ pub(super) fn transport(what: &str, error: &reqwest::Error) -> Error {
     }
     let text = causes.join(": ");
     let lower = text.to_lowercase();
+    let refused = tls::refused_certificate(&text);
     let class = if error.is_timeout() {
         Class::Timeout
+    } else if refused.is_some() {
+        Class::Credential
     } else if ["certificate", "tls", "handshake", "ssl"].iter().any(|word| lower.contains(word)) {
         Class::Tls
     } else if error.is_connect() {
@@ -463,8 +465,11 @@ pub(super) fn transport(what: &str, error: &reqwest::Error) -> Error {
     } else {
         Class::Transient
     };
-    let cause: String =
-        if text.is_empty() { "the connection failed".to_owned() } else { text.chars().take(300).collect() };
+    let cause = match refused {
+        Some(words) => words.to_owned(),
+        None if text.is_empty() => "the connection failed".to_owned(),
+        None => text.chars().take(300).collect(),
+    };
     let mut found = Error::new(class, what, cause);
     found.unresolvable = lower.contains("dns error") || lower.contains("failed to lookup");
     found

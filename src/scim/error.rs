@@ -132,7 +132,9 @@ impl Error {
             Class::NotFound => "check spec.baseUrl if every request meets this",
             Class::NotScim => "check spec.baseUrl: it must be that of the SCIM API, and the directory must be active",
             Class::Unreachable => "check the host, the port and the network policy",
-            Class::Tls => "check the server's certificate; spec.tls.caBundle names a CA of your own",
+            Class::Tls => {
+                "check the server's certificate; spec.tls.caBundle names a CA of your own, spec.tls.serverName another name"
+            }
             Class::Unsupported => "the server doesn't know this method",
             _ => "",
         }

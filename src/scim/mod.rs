@@ -16,9 +16,10 @@ mod patch;
 mod presets;
 mod profile;
 mod resource;
+mod tls;
 
 pub use auth::Credentials;
-pub use client::{Client, ClientConfig, ConfigError, Kind, Observer, Page, Written};
+pub use client::{Client, ClientConfig, Exchange, Kind, Observer, Page, Written};
 pub use discovery::{Said, ServerConfig};
 pub use error::{Class, Error};
 pub use host::{forbidden_host, is_loopback_http};
@@ -30,3 +31,4 @@ pub use profile::{
     ContentType, MatchBy, MemberRemoval, MembersReadable, Pace, Paced, Paging, PatchPaths, Profile, WriteMethod,
 };
 pub use resource::{Attributes, Resource, fold};
+pub use tls::{ClientCertificate, ConfigError, Trust};

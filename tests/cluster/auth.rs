@@ -4,7 +4,7 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 
 use crate::kit::{Place, condition};
-use crate::support::{Front, Scim2Server};
+use crate::support::{Authority, Front, Scim2Server};
 
 fn labelled(name: &str, data: Value) -> Value {
     json!({
@@ -118,4 +118,48 @@ async fn i24_a_key_goes_only_where_it_is_meant_to() {
         place.apply(place.connection(json!({})));
         place.connection_is("Connected").await;
     }
+}
+
+#[tokio::test]
+async fn i23_a_client_certificate_is_renewed_without_a_restart() {
+    let (tenant, place) = (Scim2Server::shared().await.tenant(), Place::new().await);
+    let authority = Authority::new();
+    let front = Front::before(&tenant.base_url, &tenant.token).tls_as(authority.server(&["scim.example.com"])).open();
+    let secret = |(chain, key): (String, String)| {
+        let mut secret = labelled("client", json!({"tls.crt": chain, "tls.key": key}));
+        secret["type"] = json!("kubernetes.io/tls");
+        secret
+    };
+    place.apply(secret((String::from("not PEM"), String::from("nor this"))));
+    place.apply(labelled("ca", json!({"ca.crt": authority.pem})));
+    let ca = json!({"secretKeyRef": {"name": "ca", "key": "ca.crt"}});
+    let connection = |tls: Value| {
+        place.generic(
+            &front.base_url,
+            json!({"auth": {"clientCertificate": {"secretRef": {"name": "client"}}}, "tls": tls}),
+        )
+    };
+    place.apply(connection(json!({"caBundle": ca})));
+    let message = place.connection_is("SecretKeyMissing").await;
+    assert!(message.contains("tls.crt"), "{message}");
+    place.apply(secret(authority.certificate(&["scim-operator"])));
+    let message = place.connection_is("TlsFailed").await;
+    assert!(message.contains("spec.tls.serverName"), "{message}");
+    place.apply(connection(json!({"caBundle": ca, "serverName": "scim.example.com"})));
+    place.connection_is("Connected").await;
+    place.user("ada", json!({}));
+    place.synced("ada").await;
+
+    // A renewal that went wrong stops nothing, and a good one is taken at once.
+    let (chain, _) = authority.certificate(&["scim-operator"]);
+    let (_, key) = authority.certificate(&["scim-operator"]);
+    place.apply(secret((chain, key)));
+    let message = place.connection_is("NewKeyRejected").await;
+    assert!(message.contains("client certificate"), "{message}");
+    place.user("grace", json!({}));
+    place.synced("grace").await;
+    place.apply(secret(authority.certificate(&["scim-operator"])));
+    place.connection_is("Connected").await;
+    place.user("alan", json!({}));
+    place.synced("alan").await;
 }

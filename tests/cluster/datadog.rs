@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::elsewhere::{fault, held, with};
 use crate::kit::{Place, condition};
-use crate::support::Sandbox;
+use crate::support::{Front, Sandbox};
 
 const KEY_OWNER: &str = "svc-scim@example.com";
 
@@ -176,4 +176,29 @@ async fn i29_a_site_stands_in_place_of_the_url() {
     place.apply(base(suspended));
     let message = place.connection_is("HostNotAllowed").await;
     assert!(message.contains("api.us3.datadoghq.com"), "{message}");
+}
+
+#[tokio::test]
+async fn an_organization_may_ask_for_the_header_pair() {
+    let (sandbox, place) = (datadog(), Place::new().await);
+    let pair = [("DD-API-KEY", "api-key"), ("DD-APPLICATION-KEY", "application-key")];
+    let door = Front::before(&sandbox.base_url, &sandbox.token);
+    let front = pair.iter().fold(door, |door, (header, key)| door.asking_for(header, &format!("the {key}"))).open();
+    let secret = |application: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": "datadog-scim", "labels": {"scim-operator.dev/credentials": "true"}},
+            "stringData": {"api-key": "the api-key", "application-key": application},
+        })
+    };
+    place.apply(secret("of somebody else"));
+    let header = |(name, key)| json!({"name": name, "secretKeyRef": {"name": "datadog-scim", "key": key}});
+    let auth = json!({"headers": pair.map(header)});
+    place.apply(place.connection(json!({"provider": "Datadog", "baseUrl": front.base_url, "auth": auth})));
+    place.connection_is("CredentialsRejected").await;
+    place.apply(secret("the application-key"));
+    place.connection_is("Connected").await;
+    place.user("ada", json!({}));
+    place.synced("ada").await;
+    assert_eq!(shown(&sandbox, "ada@example.com").await["active"], true);
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::elsewhere::{fault, held, with};
 use crate::kit::{PATIENCE, Place, condition, user};
-use crate::support::{Sandbox, eventually};
+use crate::support::{Front, Sandbox, eventually};
 
 /// ScimUsers `prefix-000`, …
 fn people(prefix: &str, many: usize, fields: &Value) -> Value {
@@ -106,6 +106,24 @@ async fn i17_removals_overtake_a_backlog_of_creations() {
     assert!(created < BACKLOG, "the backlog was gone before the removals could overtake it");
     // Once the guard lets them go only those pass in between that had a slot already.
     assert!(last - first < LEAVERS + 4, "{} creations among the removals", last - first + 1 - LEAVERS);
+}
+
+#[tokio::test]
+async fn i19_where_nothing_remains_nothing_is_asked_before_it_is_refused() {
+    let sandbox = Sandbox::start();
+    let front = Front::before(&sandbox.base_url, &sandbox.token).open();
+    let place = Place::at(&front.base_url, "any", json!({})).await;
+    place.user("ada", json!({}));
+    place.synced("ada").await;
+    front.spend();
+    front.take();
+    eventually(PATIENCE, "a sweep that is told so", async || if front.take().is_empty() { None } else { Some(()) })
+        .await;
+    place.user("grace", json!({}));
+    place.says("grace", "RateLimited").await;
+    // What was on its way with the one that was told.
+    let late = front.take();
+    assert!(late.len() <= 1 && late.iter().all(|request| request.method == "GET"), "{late:?}");
 }
 
 #[tokio::test]

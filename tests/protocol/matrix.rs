@@ -157,10 +157,12 @@ async fn row(server: &Server) -> Vec<String> {
 
 async fn servers() -> (Vec<Server>, Vec<Sandbox>) {
     let mut servers = Vec::new();
-    for kind in ["generic-scim-v2", "azure-scim-v2", "okta-scim-v2"] {
-        let directory = Jackson::shared().await.new_directory(kind).await;
-        let name = format!("SAML Jackson, {kind}");
-        servers.push(Server::new(&name, Profile::jackson(), &directory.base_url, &directory.token));
+    for (store, jackson) in [("in memory", Jackson::shared().await), ("PostgreSQL", Jackson::on_sql().await)] {
+        for kind in ["generic-scim-v2", "azure-scim-v2", "okta-scim-v2"] {
+            let directory = jackson.new_directory(kind).await;
+            let name = format!("SAML Jackson, {store}, {kind}");
+            servers.push(Server::new(&name, Profile::jackson(), &directory.base_url, &directory.token));
+        }
     }
     let file = scratch().join("data/matrix-two-on-a-page.json");
     std::fs::write(&file, TWO_ON_A_PAGE).unwrap();

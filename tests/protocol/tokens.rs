@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use scim_operator::scim::{Class, Client, ClientConfig, ClientCredentials, Credentials, Profile};
+use scim_operator::scim::{Class, Client, ClientConfig, ClientCredentials, Credentials, Profile, Trust};
 use serde_json::{Value, json};
 
 use crate::soon;
@@ -56,7 +56,7 @@ fn client(sandbox: &Sandbox, token_url: &str) -> Client {
     Client::new(ClientConfig {
         base_url: sandbox.base_url.parse().unwrap(),
         credentials: Credentials::OAuth2(with),
-        ca_bundle: None,
+        trust: Trust::default(),
         connect_timeout: Duration::from_secs(5),
         request_timeout: Duration::from_secs(20),
         profile: Profile::generic(),

@@ -4,12 +4,13 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{Response, StatusCode};
+use axum::http::{HeaderValue, Response, StatusCode};
 use axum::serve::Listener;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -32,6 +33,7 @@ pub struct Seen {
 pub struct Front {
     pub base_url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
+    spent: Arc<AtomicBool>,
     _stop: oneshot::Sender<()>,
 }
 
@@ -39,27 +41,33 @@ pub struct Front {
 pub struct FrontBuilder {
     base_url: String,
     token: String,
-    key: Option<(String, String)>,
+    keys: Vec<(String, String)>,
     tls: Option<TlsAcceptor>,
 }
 
 struct Door {
     origin: String,
     token: String,
-    key: Option<(String, String)>,
+    keys: Vec<(String, String)>,
     client: reqwest::Client,
     seen: Arc<Mutex<Vec<Seen>>>,
+    spent: Arc<AtomicBool>,
 }
 
 impl Front {
     /// In front of this server, which is given its own bearer token.
     pub fn before(base_url: &str, token: &str) -> FrontBuilder {
-        FrontBuilder { base_url: base_url.to_owned(), token: token.to_owned(), key: None, tls: None }
+        FrontBuilder { base_url: base_url.to_owned(), token: token.to_owned(), keys: Vec::new(), tls: None }
     }
 
     /// Everything since the last time that this was asked.
     pub fn take(&self) -> Vec<Seen> {
         std::mem::take(&mut *self.seen.lock().unwrap())
+    }
+
+    /// From now on every answer says that none is left for an hour; none is refused.
+    pub fn spend(&self) {
+        self.spent.store(true, Ordering::SeqCst);
     }
 
     /// Only those that could change something.
@@ -71,22 +79,28 @@ impl Front {
 }
 
 impl FrontBuilder {
-    /// Whoever comes must bring this header.
+    /// Whoever comes must bring this header, and every other one that is named so.
     #[must_use]
     pub fn asking_for(mut self, header: &str, value: &str) -> Self {
-        self.key = Some((header.to_owned(), value.to_owned()));
+        self.keys.push((header.to_owned(), value.to_owned()));
         self
     }
 
     /// With this certificate and key, in PEM.
     #[must_use]
-    pub fn tls(mut self, certificate: &Path, key: &Path) -> Self {
+    pub fn tls(self, certificate: &Path, key: &Path) -> Self {
         crypto();
         let chain = CertificateDer::pem_file_iter(certificate).expect("a certificate");
         let chain = chain.collect::<Result<Vec<_>, _>>().expect("certificates in PEM");
         let key = PrivateKeyDer::from_pem_file(key).expect("a key in PEM");
         let config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key);
-        self.tls = Some(TlsAcceptor::from(Arc::new(config.expect("a TLS configuration"))));
+        self.tls_as(config.expect("a TLS configuration"))
+    }
+
+    /// Speaking TLS like this.
+    #[must_use]
+    pub fn tls_as(mut self, config: rustls::ServerConfig) -> Self {
+        self.tls = Some(TlsAcceptor::from(Arc::new(config)));
         self
     }
 
@@ -94,12 +108,14 @@ impl FrontBuilder {
     pub fn open(self) -> Front {
         let url: url::Url = self.base_url.parse().expect("a URL");
         let seen = Arc::new(Mutex::new(Vec::new()));
+        let spent = Arc::new(AtomicBool::new(false));
         let door = Door {
             origin: url.origin().ascii_serialization(),
             token: self.token,
-            key: self.key,
+            keys: self.keys,
             client: http(),
             seen: Arc::clone(&seen),
+            spent: Arc::clone(&spent),
         };
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         let (opened, address) = std::sync::mpsc::channel();
@@ -124,7 +140,7 @@ impl FrontBuilder {
         });
         let address: SocketAddr = address.recv().expect("the thread of the door");
         let base_url = format!("{scheme}://{address}{}", url.path());
-        Front { base_url, seen, _stop: stop }
+        Front { base_url, seen, spent, _stop: stop }
     }
 }
 
@@ -132,7 +148,7 @@ async fn pass(State(door): State<Arc<Door>>, request: Request) -> Response<Body>
     let (head, body) = request.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
     let brings = |(name, value): &(String, String)| head.headers.get(name).is_some_and(|given| given == value.as_str());
-    let (status, kind, body) = if door.key.as_ref().is_none_or(brings) {
+    let (status, kind, body) = if door.keys.iter().all(brings) {
         let url = format!("{}{}", door.origin, head.uri);
         let mut onward = door.client.request(head.method.clone(), url).bearer_auth(&door.token).body(body);
         for name in ["content-type", "accept", "if-match", "user-agent"] {
@@ -156,6 +172,10 @@ async fn pass(State(door): State<Arc<Door>>, request: Request) -> Response<Body>
     *response.status_mut() = status;
     if let Some(kind) = kind {
         response.headers_mut().insert("content-type", kind);
+    }
+    if door.spent.load(Ordering::SeqCst) {
+        response.headers_mut().insert("x-ratelimit-remaining", HeaderValue::from_static("0"));
+        response.headers_mut().insert("x-ratelimit-reset", HeaderValue::from_static("3600"));
     }
     response
 }

@@ -31,7 +31,7 @@ impl Library {
     pub async fn scim_sdk() -> &'static Library {
         static SHARED: LazyLock<Library> = LazyLock::new(|| {
             let (classes, jars) = (part("scim-sdk/classes"), part("scim-sdk/lib").join("*"));
-            let mut command = guarded("java");
+            let mut command = guarded(part("scim-sdk/java/bin/java"));
             command.args(["-Xmx128m", "-cp", &format!("{}:{}", classes.display(), jars.display()), "Server"]);
             Library::start("scim-sdk", command, "scim/v2")
         });

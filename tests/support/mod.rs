@@ -11,6 +11,7 @@
     clippy::unwrap_used
 )]
 
+mod authority;
 mod cluster;
 mod front;
 mod helm;
@@ -19,6 +20,7 @@ mod operator;
 mod process;
 mod servers;
 
+pub use authority::Authority;
 pub use cluster::ControlPlane;
 pub use front::{Front, Seen};
 pub use helm::{Helm, chart, objects};

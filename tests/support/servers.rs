@@ -32,15 +32,22 @@ pub struct Directory {
 
 impl Jackson {
     pub async fn shared() -> &'static Jackson {
-        static SHARED: LazyLock<Jackson> = LazyLock::new(Jackson::start);
+        static SHARED: LazyLock<Jackson> = LazyLock::new(|| Jackson::start("jackson", "mem"));
         blocking(&SHARED).await
     }
 
-    fn start() -> Jackson {
+    /// The same on its SQL engine, with PostgreSQL.
+    pub async fn on_sql() -> &'static Jackson {
+        static SHARED: LazyLock<Jackson> = LazyLock::new(|| Jackson::start("jackson-sql", "sql"));
+        blocking(&SHARED).await
+    }
+
+    fn start(name: &str, store: &str) -> Jackson {
         let mut command = guarded("node");
+        command.env("STORE", store);
         command.arg(repository().join("tests/parts/jackson/server.mjs"));
         command.env("JACKSON_MODULES", part("jackson"));
-        let (process, hello) = Process::announcing("jackson", command);
+        let (process, hello) = Process::announcing(name, command);
         Jackson { origin: text(&hello["origin"]), _process: process }
     }
 

@@ -14,7 +14,8 @@
 //   GET  /_events?directory=<id>             what Jackson told its application
 //   GET  /_requests?directory=<id>           SCIM requests seen: method, path, status
 //
-// PORT chooses a port (default: a free one). It ends when its stdin closes, so
+// STORE=sql keeps everything in PostgreSQL (in this process, as WebAssembly)
+// instead of in memory. PORT chooses a port (default: a free one). It ends when its stdin closes, so
 // that it never outlives whatever started it.
 
 import { createServer } from 'node:http';
@@ -26,6 +27,19 @@ const modules = process.env.JACKSON_MODULES
   ?? new URL('../../../.parts/jackson/', import.meta.url).pathname;
 const require = createRequire(join(modules, 'package.json'));
 const jackson = require('@boxyhq/saml-jackson').default;
+
+// Jackson comes with the client of PostgreSQL; the server is a package beside it,
+// and lives no longer than this process.
+async function store() {
+  if (process.env.STORE !== 'sql') return { engine: 'mem' };
+  const { PGlite } = require('@electric-sql/pglite');
+  const { PGLiteSocketServer } = require('@electric-sql/pglite-socket');
+  const database = await PGlite.create();
+  const listener = new PGLiteSocketServer({ db: database, port: 0, host: '127.0.0.1', maxConnections: 1 });
+  await listener.start();
+  const url = `postgres://postgres:postgres@${listener.getServerConn()}/postgres?max_conns=1`;
+  return { engine: 'sql', type: 'postgres', url };
+}
 
 const SCIM_PATH = '/api/scim/v2.0';
 // One tenant and product for all directories: Jackson keeps the current ones in
@@ -59,7 +73,7 @@ const { directorySyncController: sync } = await jackson({
   samlPath: '/api/oauth/saml',
   samlAudience: 'https://example.com',
   scimPath: SCIM_PATH,
-  db: { engine: 'mem' },
+  db: await store(),
   noAnalytics: true,
   logger: { info: () => {}, warn: quiet, error: quiet },
 });
