@@ -105,7 +105,7 @@ async fn i29_bad_connections_are_refused() {
     let server = Server::start().await;
     let key = json!({"name": "scim", "key": "token"});
     let header = |name: &str| json!({"name": name, "secretKeyRef": {"name": "scim", "key": "token"}});
-    let one_auth = "exactly one of auth.bearerToken, auth.basic, auth.headers and auth.oauth2ClientCredentials";
+    let one_auth = "exactly one of auth.bearerToken, auth.basic, auth.headers, auth.oauth2ClientCredentials and auth.clientCertificate";
     let https = "write https://; http:// only for localhost, 127.0.0.1 or [::1]";
     let limits = |limits: Value| json!({"rateLimits": limits});
     server

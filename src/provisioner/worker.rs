@@ -361,6 +361,10 @@ impl Provisioner {
                 let known = same_plan(&user, &pass.user);
                 pass.user = Arc::new(user);
                 pass.finalizer_is_new = pass.status.id.is_none();
+                if !known {
+                    // Nothing was sent for it, and nothing may be taken for what it made.
+                    self.take_back_finalizer(pass).await?;
+                }
                 Ok(known)
             }
             Err(WriteError::Gone) => Err(Stop::Silently(Outcome::Done)),

@@ -567,6 +567,7 @@ impl World {
                 pass.finalizer_is_new = pass.status.id.is_none();
                 if !known {
                     pass.leave.clear();
+                    self.take_back_finalizer(pass);
                     return None;
                 }
             } else {
@@ -575,6 +576,16 @@ impl World {
             }
         }
         Some(())
+    }
+
+    /// Nothing was sent for the object yet, so it claims nothing.
+    fn take_back_finalizer(&mut self, pass: &mut Pass) {
+        if std::mem::take(&mut pass.finalizer_is_new)
+            && let Some(user) = self.cluster.set_finalizer(&pass.ticket.uid, false, None)
+        {
+            self.learn(&user);
+            pass.user = Arc::new(user);
+        }
     }
 
     /// Sends it; a fault may come before or after it takes effect.
@@ -614,13 +625,8 @@ impl World {
             }
             (Answer::Conflict, Request::Create(_)) if !pass.looked_up => {
                 pass.looked_up = true;
-                if std::mem::take(&mut pass.finalizer_is_new)
-                    && let Some(user) = self.cluster.set_finalizer(&pass.ticket.uid, false, None)
-                {
-                    // Nothing was made, so nothing is in doubt.
-                    self.learn(&user);
-                    pass.user = Arc::new(user);
-                }
+                // Nothing was made, so nothing is in doubt.
+                self.take_back_finalizer(pass);
                 let outcome = self.find(pass);
                 if outcome.is_none() && matches!(pass.account, Some(Account::Absent { .. })) {
                     self.own_error(pass, Reason::Conflict);

@@ -103,6 +103,8 @@ pub struct Book {
     pub taken: BTreeMap<String, Vec<String>>,
     /// Accounts that may stay active although no object declares them.
     pub excused: BTreeSet<String>,
+    /// How often the operator began.
+    pub restarts: u64,
     /// Accounts that the server denied although they were there.
     pub denied: BTreeSet<String>,
 }
@@ -202,6 +204,7 @@ impl World {
     /// kill -9, and up again: the objects are listed, and all of them asked for.
     pub fn restart(&mut self) {
         self.say(|| "restart".into());
+        self.book.restarts += 1;
         let remembered = self.cluster.remembered.clone();
         self.operator = Operator::new(&self.settings, remembered, self.time());
         self.cluster.news.clear();
