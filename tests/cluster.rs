@@ -21,6 +21,8 @@ mod elsewhere;
 mod faults;
 #[path = "cluster/groups.rs"]
 mod groups;
+#[path = "cluster/groups_elsewhere.rs"]
+mod groups_elsewhere;
 #[path = "cluster/guards.rs"]
 mod guards;
 #[path = "cluster/input.rs"]
