@@ -35,6 +35,8 @@ mod kit;
 mod lives;
 #[path = "cluster/policies.rs"]
 mod policies;
+#[path = "cluster/roles.rs"]
+mod roles;
 #[path = "cluster/servers.rs"]
 mod servers;
 #[path = "cluster/storms.rs"]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::grants::Unlisted;
 use super::path::Path;
 use super::protect::Protected;
 use crate::api::{Action, AdoptionPolicy, DeletionPolicy, GroupDeletionPolicy, ScimUserSpec, ScimUserStatus};
@@ -144,6 +145,8 @@ pub struct Facts<'a> {
     pub claims: Claims,
     /// Its manager.
     pub manager: Manager,
+    /// Roles and entitlements declared by a name that the server doesn't show; `object.spec` is without their lists.
+    pub unlisted: &'a [Unlisted],
     /// Paths that were written in this very pass.
     pub written: &'a BTreeSet<Path>,
     /// Paths that a second writer keeps changing back (promise I9).
@@ -165,6 +168,11 @@ impl Facts<'_> {
     pub fn bound_elsewhere(&self) -> bool {
         let status = self.object.status;
         status.id.is_some() && status.bound_to.as_deref().is_some_and(|server| server != self.policy.server)
+    }
+
+    /// What was declared before, and is ours to take away.
+    pub fn owned(&self) -> BTreeSet<Path> {
+        self.object.status.managed_attributes.iter().flatten().map(|path| Path::parse(path)).collect()
     }
 
     /// Whether the connection permits an action.

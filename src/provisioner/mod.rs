@@ -12,6 +12,7 @@ pub mod directory;
 mod dispatch;
 mod events;
 mod export;
+mod grants;
 pub(crate) mod groups;
 mod guarded;
 #[cfg(test)]
@@ -86,6 +87,8 @@ pub struct Provisioner {
     snapshot: Mutex<Snapshot>,
     memory: Mutex<Memory>,
     groups: Mutex<groups::Store>,
+    /// What the server calls its roles and entitlements.
+    names: Mutex<grants::Names>,
     gate: Mutex<Gate>,
     windows: Mutex<Windows>,
     /// The Secret is gone: these removals, declared before, are still served (promise I23).
@@ -124,6 +127,7 @@ impl Provisioner {
             snapshot: Mutex::default(),
             memory: Mutex::default(),
             groups: Mutex::default(),
+            names: Mutex::default(),
             saving: tokio::sync::Mutex::default(),
             wake: Notify::new(),
             test: Notify::new(),

@@ -114,6 +114,9 @@ impl Provisioner {
         if status.observed_generation != user.metadata.generation && ticket.attempt == 0 {
             lock(&self.memory).new_generation(&ticket.uid);
         }
+        if !is_deleting(&user) {
+            self.look_up_names(&user, &session).await;
+        }
         let recorded = Recorded { answered: requested(&user, &status), ..Recorded::default() };
         let mut pass = Pass { recorded, ..Pass::new(user, status, session) };
         let outcome = self.carry_through(&mut pass).await;
@@ -224,9 +227,11 @@ impl Provisioner {
             _ => None,
         };
         let contested = lock(&self.memory).contested(&uid, now);
+        let (resolved, unlisted) =
+            self.with_ids(&pass.user.spec).map_or((None, Vec::new()), |(spec, un)| (Some(spec), un));
         let facts = Facts {
             object: Object {
-                spec: &pass.user.spec,
+                spec: resolved.as_ref().unwrap_or(&pass.user.spec),
                 status: &pass.status,
                 generation: pass.user.metadata.generation.unwrap_or_default(),
                 deleting: is_deleting(&pass.user),
@@ -238,6 +243,7 @@ impl Provisioner {
             policy,
             claims: self.claims(pass, &policy.server, found.as_deref()),
             manager: self.manager(&pass.user, &policy.server),
+            unlisted: &unlisted,
             account,
             written: &pass.written,
             contested: &contested,

@@ -224,11 +224,16 @@ impl Client {
 
     /// Asks for something of which there is one only.
     async fn only(&self, name: &str, deadline: Instant) -> Result<Answer, Error> {
+        self.send(Method::GET, Kind::Users, self.beside(name), None, None, deadline).await
+    }
+
+    /// What lies beside the collections of users and groups.
+    pub(super) fn beside(&self, name: &str) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().push(name);
         }
-        self.send(Method::GET, Kind::Users, url, None, None, deadline).await
+        url
     }
 
     /// The resources whose attribute equals the value, each hit checked against what was asked.

@@ -134,6 +134,7 @@ impl World {
             account,
             claims: self.claims.clone(),
             manager: Manager::None,
+            unlisted: &[],
             written,
             contested: &BTreeSet::new(),
             now: Timestamp::UNIX_EPOCH,

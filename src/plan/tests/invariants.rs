@@ -119,6 +119,7 @@ proptest! {
             account: account.clone(),
             claims,
             manager: Manager::None,
+            unlisted: &[],
             written: &written,
             contested: &BTreeSet::new(),
             now: Timestamp::UNIX_EPOCH,

@@ -227,6 +227,7 @@ impl World {
             policy: &self.policy,
             claims: self.operator.directory.claims(&user, SERVER, found.as_deref()),
             manager: Manager::None,
+            unlisted: &[],
             account,
             written: &pass.written,
             contested: &contested,
