@@ -177,7 +177,9 @@ impl Provisioner {
             request_id = written.request_id.as_deref().unwrap_or("-"),
             "done"
         );
-        self.shared.metrics.operation(&self.key.to_string(), operation.kind.as_str());
+        let (metrics, name) = (&self.shared.metrics, self.key.to_string());
+        metrics.operation(&name, operation.kind.as_str());
+        metrics.members(&name, operation.added.len(), operation.removed.len());
         if let Some(pause) = written.pause {
             self.limiter.pause(pause);
         }
