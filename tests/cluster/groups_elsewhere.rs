@@ -212,3 +212,60 @@ async fn additive_leaves_whom_others_brought_in() {
     place.kubectl(&["label", "scimuser", "ada", "bob", "team-"]);
     members_are(&tenant, &group, &[&eve]).await;
 }
+
+/// As Ory Polis answers `includeMembers=true`.
+#[tokio::test]
+async fn members_that_are_shown_on_request_are_asked_for() {
+    let fields = json!({"dialect": {"membersReadable": "OnRequest"}});
+    let (tenant, _sandbox, front, place) = at("polis", "Jackson", fields).await;
+    let ids = everybody(&place, &["ada", "bob"]).await;
+    place.group("Platform", platform());
+    let group = place.group_synced("platform", 2).await;
+    front.take();
+    place.sweeps(2).await;
+    let rest = front.take();
+    assert!(rest.iter().all(|seen| seen.method == "GET"), "{rest:?}");
+    assert!(rest.iter().any(|seen| seen.query.contains("includeMembers=true")), "{rest:?}");
+    let drift = drifts(&place, "platform");
+    let gone = json!([{"op": "remove", "path": format!("members[value eq \"{}\"]", ids[0])}]);
+    patched_by_hand(&tenant, &group, gone).await;
+    assert_eq!(drift.await.expect("a drift"), json!({"lost": 1, "foreign": 0}));
+    let asked = format!("/Groups/{group}?includeMembers=true");
+    eventually(PATIENCE, "both are in", async || {
+        let (_, shown) = tenant.scim("GET", &asked, None).await;
+        if shown["members"].as_array().map(Vec::len) == Some(2) { Ok(()) } else { Err(shown) }
+    })
+    .await;
+    place.group_synced("platform", 2).await;
+}
+
+#[tokio::test]
+async fn i13_groups_deleted_at_once_are_held() {
+    let tenant = Scim2Server::shared().await.tenant();
+    let guards = json!({"groups": {"minCount": 1, "maxPercent": 0}});
+    let fields = json!({"deletionPolicy": {"groups": "Delete"}, "guards": guards});
+    let place = Place::at(&tenant.base_url, &tenant.token, fields).await;
+    let names = ["a", "b", "c"];
+    let mut ids = Vec::new();
+    for name in names {
+        place.group(name, json!({}));
+    }
+    for name in names {
+        ids.push(place.group_synced(name, 0).await);
+    }
+    let there = async || {
+        let mut count = 0;
+        for id in &ids {
+            count += usize::from(tenant.scim("GET", &format!("/Groups/{id}"), None).await.0 == 200);
+        }
+        count
+    };
+    place.kubectl(&["delete", "scimgroup", "a", "b", "c", "--wait=false"]);
+    let hold = place.hold_id().await;
+    assert_eq!(there().await, 3, "none goes unseen");
+    place.answer("approvedHold", &hold);
+    for name in names {
+        place.group_is_gone(name);
+    }
+    assert_eq!(there().await, 0);
+}
