@@ -21,6 +21,8 @@ mod elsewhere;
 mod faults;
 #[path = "cluster/groups.rs"]
 mod groups;
+#[path = "cluster/groups_elsewhere.rs"]
+mod groups_elsewhere;
 #[path = "cluster/guards.rs"]
 mod guards;
 #[path = "cluster/guides.rs"]
@@ -35,6 +37,8 @@ mod kit;
 mod lives;
 #[path = "cluster/policies.rs"]
 mod policies;
+#[path = "cluster/roles.rs"]
+mod roles;
 #[path = "cluster/servers.rs"]
 mod servers;
 #[path = "cluster/storms.rs"]

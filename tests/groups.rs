@@ -11,6 +11,7 @@ mod kit;
 mod support;
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -112,12 +113,13 @@ async fn i02_a_change_of_a_membership_is_one_request_a_group() {
     apply(&place, &people);
     everybody_is_ready(&place, people.len()).await;
     front.take();
+    let began = Instant::now();
     let all: Vec<Value> = (0..groups).map(|g| group(&format!("g-{g}"), &format!("in-{g}"))).collect();
     apply(&place, &all);
     members_are(&place, groups * members).await;
     // Created empty, then filled, a hundred at a time.
     let first = writes(&front);
-    println!("{groups} groups with {members} members each, from nothing: {first:?}");
+    println!("{groups} groups with {members} members each, from nothing: {first:?} in {:?}", began.elapsed());
     assert_eq!(first, counted(groups, groups * members.div_ceil(100)));
 
     // One in for half of the groups, one out for the others.
@@ -153,16 +155,18 @@ async fn i02_one_change_in_a_large_group_is_one_request() {
     apply(&place, &people);
     everybody_is_ready(&place, large).await;
     front.take();
+    let began = Instant::now();
     place.apply(group("everybody", "all"));
     members_are(&place, large).await;
     let first = writes(&front);
-    println!("a group of {large}, from nothing: {first:?}");
+    println!("a group of {large}, from nothing: {first:?} in {:?}", began.elapsed());
     assert_eq!(first, counted(1, large.div_ceil(100)));
 
+    let began = Instant::now();
     place.apply(labelled("newcomer", json!({"all": "yes"})));
     members_are(&place, large + 1).await;
     let change = writes(&front);
-    println!("one more: {change:?}");
+    println!("one more: {change:?} in {:?}", began.elapsed());
     assert_eq!(change, counted(0, 1));
 }
 

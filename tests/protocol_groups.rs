@@ -7,9 +7,9 @@ mod support;
 use std::time::Duration;
 
 use scim_operator::plan::groups::{Change, Id};
-use scim_operator::scim::{Attributes, Class, Client, ClientConfig, Credentials, Kind, Profile, Trust};
+use scim_operator::scim::{Attributes, Class, Client, ClientConfig, Credentials, Kind, Profile, Start, Trust};
 use serde_json::json;
-use support::{Jackson, Sandbox, Scim2Server, unique};
+use support::{Jackson, Library, Sandbox, Scim2Server, unique};
 use tokio::time::Instant;
 
 fn client(base_url: &str, token: &str, profile: Profile) -> Client {
@@ -67,7 +67,7 @@ async fn a_life(client: &Client, profile: &Profile) {
     assert_eq!(members, expected);
     let found = client.find(Kind::Groups, "displayName", &name, soon()).await.unwrap();
     assert_eq!(found.len(), 1);
-    let listed = client.list_groups(1, 100, soon()).await.unwrap();
+    let listed = client.list_groups(&Start::Index(1), 100, soon()).await.unwrap();
     let listed = listed.resources.iter().find(|one| one.id() == Some(&group)).unwrap();
     assert_eq!(listed.members().map_or(0, Iterator::count), 0, "a list leaves the members out");
     client.delete(Kind::Groups, &group, soon()).await.unwrap();
@@ -78,6 +78,29 @@ async fn a_life(client: &Client, profile: &Profile) {
 async fn scim2_server_shows_who_is_in_a_group() {
     let tenant = Scim2Server::shared().await.tenant();
     a_life(&client(&tenant.base_url, &tenant.token, Profile::generic()), &Profile::generic()).await;
+}
+
+#[tokio::test]
+async fn libraries_show_who_is_in_a_group() {
+    for tenant in [Library::scim_sdk().await.tenant(), Library::scimmy().await.tenant()] {
+        a_life(&client(&tenant.base_url, &tenant.token, Profile::generic()), &Profile::generic()).await;
+    }
+}
+
+#[tokio::test]
+async fn aws_tells_of_one_member_at_a_time() {
+    let sandbox = Sandbox::start_with(&["--dialect", "aws"]);
+    let profile = Profile::aws_identity_center();
+    let client = client(&sandbox.base_url, &sandbox.token, profile.clone());
+    let (group, _) = new_group(&client).await;
+    let (ada, bob) = (person(&client, &unique("a")).await, person(&client, &unique("b")).await);
+    change(&client, &profile, &group, &[&ada, &bob], &[]).await;
+    change(&client, &profile, &group, &[], &[&ada]).await;
+    assert!(client.get_group(&group, false, soon()).await.unwrap().members().is_none());
+    assert!(!client.is_member(&group, &ada, soon()).await.unwrap());
+    assert!(client.is_member(&group, &bob, soon()).await.unwrap());
+    let listed = client.list_groups(&Start::first(profile.paging), 100, soon()).await.unwrap();
+    assert_eq!(listed.resources.len(), 1);
 }
 
 #[tokio::test]

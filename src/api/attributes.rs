@@ -98,20 +98,20 @@ pub struct UserAttributes {
         "message": "write primary: true at most once in addresses"
     }]))]
     pub addresses: Option<Vec<Address>>,
-    /// Entitlements; the list is owned whole.
+    /// Entitlements, by their ids at the server or by the names it shows for them; the list is owned whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100), extend("x-kubernetes-validations" = [{
         "rule": "self.filter(x, has(x.primary) && x.primary).size() <= 1",
         "message": "write primary: true at most once in entitlements"
     }]))]
-    pub entitlements: Option<Vec<MultiValued>>,
-    /// Roles; the list is owned whole.
+    pub entitlements: Option<Vec<Grant>>,
+    /// Roles, by their ids at the server or by the names it shows for them; the list is owned whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100), extend("x-kubernetes-validations" = [{
         "rule": "self.filter(x, has(x.primary) && x.primary).size() <= 1",
         "message": "write primary: true at most once in roles"
     }]))]
-    pub roles: Option<Vec<MultiValued>>,
+    pub roles: Option<Vec<Grant>>,
     /// The enterprise extension.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enterprise: Option<Enterprise>,
@@ -188,6 +188,31 @@ pub struct MultiValued {
     /// The name to show with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
+    pub display: Option<String>,
+}
+
+/// A role or an entitlement: by its id at the server, or by the name that the server shows for it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "has(self.value) || has(self.display)",
+    "message": "write value, its id at the server, or display, the name that the server shows for it"
+}]))]
+pub struct Grant {
+    /// Its id at the server, or its name where the server has no ids for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048))]
+    pub value: Option<String>,
+    /// What it is for.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub type_: Option<String>,
+    /// The one to use first; at most one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub primary: Option<bool>,
+    /// The name that the server shows for it. Without `value` the id is looked up by this name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
     pub display: Option<String>,
 }
 

@@ -216,6 +216,9 @@ pub struct DialectSpec {
     /// Whether the server shows the members of a group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub members_readable: Option<MembersReadable>,
+    /// Whether a group may be a member of a group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nested_groups: Option<bool>,
     /// Whether a deleted person can never be provisioned again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete_irreversible: Option<bool>,

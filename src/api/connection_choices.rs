@@ -197,6 +197,9 @@ choice!(
         Inline,
         /// With the group, if they are asked for (`attributes=members`, `includeMembers=true`).
         OnRequest,
+        /// Never, but it tells of one account whether it is in (`id eq "…" and members eq "…"`): what was written is
+        /// recorded with the members, and asked for in turn.
+        Probe,
         /// Not at all: what was written is recorded with the members.
         No,
     }

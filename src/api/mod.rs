@@ -17,7 +17,9 @@ mod group;
 mod user;
 mod user_rules;
 
-pub use attributes::{Address, Email, Enterprise, Extensions, ManagerRef, MultiValued, Name, UserAttributes, UserRef};
+pub use attributes::{
+    Address, Email, Enterprise, Extensions, Grant, ManagerRef, MultiValued, Name, UserAttributes, UserRef,
+};
 pub use conditions::{Also, ConnectedReason, Reason};
 pub use connection::*;
 pub use connection_auth::*;

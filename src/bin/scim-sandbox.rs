@@ -35,6 +35,14 @@ struct Arguments {
     /// The userName that /Me stands for; the account is made at the start
     #[arg(long)]
     owner: Option<String>,
+    /// A role that there is, as ID=NAME; repeat it for more. What else users are given is dropped
+    #[arg(long = "role", value_parser = role)]
+    roles: Vec<(String, String)>,
+}
+
+fn role(text: &str) -> Result<(String, String), String> {
+    let (id, name) = text.split_once('=').ok_or("write ID=NAME")?;
+    Ok((id.to_owned(), name.to_owned()))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -55,6 +63,7 @@ async fn main() -> anyhow::Result<()> {
         seed: arguments.seed,
         latency: arguments.latency,
         owner: arguments.owner,
+        roles: arguments.roles,
     })
     .await
     .with_context(|| format!("cannot listen on {}", arguments.listen))?;

@@ -7,10 +7,12 @@ use serde_json::Value;
 use super::declared::{Declared, window_clock};
 use super::deprovision;
 use super::facts::{Account, Facts, Manager};
+use super::grants;
 use super::guards::GuardName;
 use super::ignored::{self, Sorted};
 use super::merge::{Differences, creation, differences, merged, patch};
 use super::path::Path;
+use super::rest::at_rest;
 use super::step::{Binding, Operation, Read, Request, Step, Verdict};
 use crate::api::{Action, AdoptionPolicy, IgnoredReason, OperationType, Reason, UserState};
 use crate::scim::{Resource, WriteMethod, fold};
@@ -29,8 +31,8 @@ pub fn decide(facts: &Facts) -> Step {
             ..Verdict::default()
         });
     }
-    if let Some(why) = facts.delegated.refuses(facts.object.spec, facts.object.remote_id) {
-        return stalled(Reason::NotAllowed, why, UserState::Failed);
+    if let Some(why) = &facts.not_allowed {
+        return stalled(Reason::NotAllowed, why.clone(), UserState::Failed);
     }
     let manager = match &facts.manager {
         Manager::Id(id) => Some(id.as_str()),
@@ -47,7 +49,8 @@ pub fn decide(facts: &Facts) -> Step {
     };
     let object = &facts.object;
     let clock = window_clock(object.spec, object.status, facts.now);
-    let declared = Declared::new(object.spec, manager, &facts.policy.profile, clock);
+    let mut declared = Declared::new(object.spec, manager, &facts.policy.profile, clock);
+    declared.unsupported.extend(grants::left(facts.unlisted));
     match (facts.bound_id(), &facts.account) {
         (Some(id), Account::Unknown | Account::Listed(_)) => Step::Read(Read::Get(id.to_owned())),
         // The bound one is gone, and its userName is another's now.
@@ -274,7 +277,7 @@ fn hides_them(facts: &Facts, declared: &Declared, resource: &Resource) -> bool {
 }
 
 /// What an inactive account shows says nothing, at a server that obfuscates it (promise I9).
-fn is_hidden(facts: &Facts, resource: &Resource) -> bool {
+pub(super) fn is_hidden(facts: &Facts, resource: &Resource) -> bool {
     facts.policy.profile.obfuscates_inactive && resource.active() == Some(false)
 }
 
@@ -305,11 +308,13 @@ fn bound(facts: &Facts, declared: &Declared, id: &str, resource: &Resource, fres
         Ok(reactivate) => reactivate,
         Err(verdict) => return settle(*verdict),
     };
-    let owned: BTreeSet<Path> =
-        facts.object.status.managed_attributes.iter().flatten().map(|path| Path::parse(path)).collect();
+    let mut owned = facts.owned();
+    // A name that nobody knows takes nothing away.
+    let left = grants::left(facts.unlisted);
+    owned.retain(|path| !left.contains(path));
     let found = differences(declared, resource, &owned);
     let sorted = ignored::sort(found, resource, facts, &declared.unsupported);
-    if let Some(step) = update(facts, id, resource, fresh, &sorted, reactivate) {
+    if let Some(step) = update(facts, declared, id, resource, fresh, &sorted, reactivate) {
         return step;
     }
     settle(at_rest(facts, declared, resource, sorted, seen_active))
@@ -422,6 +427,7 @@ fn reactivation(facts: &Facts, declared: &Declared, seen_active: bool) -> Result
 /// The write that is owed, if one is.
 fn update(
     facts: &Facts,
+    declared: &Declared,
     id: &str,
     resource: &Resource,
     fresh: bool,
@@ -435,18 +441,18 @@ fn update(
     if !reactivate && is_hidden(facts, resource) {
         return None;
     }
-    if !reactivate && !owed(facts) && (!facts.policy.repair.attributes || resource.active() == Some(false)) {
+    if !reactivate && !owed(facts, declared) && (!facts.policy.repair.attributes || resource.active() == Some(false)) {
         return None;
     }
     if !facts.may(Action::Update) {
         return Some(disabled("Update", "attributes differ at the server, but"));
     }
-    let rewrites = rewrites_identity(effective) && !is_hidden(facts, resource);
+    let rewrites = grants::rewrites_identity(effective, resource) && !is_hidden(facts, resource);
     if rewrites && let Some(pattern) = deprovision::protected(facts, Some(resource)) {
         return Some(stalled(
             Reason::Protected,
             format!(
-                "guards.protected ({pattern}) keeps this account's userName and e-mails; take the pattern out to change them"
+                "guards.protected ({pattern}) keeps this account's userName, e-mails, roles and entitlements; take the pattern out to change them"
             ),
             UserState::Failed,
         ));
@@ -502,13 +508,8 @@ pub(super) fn write(
     }
 }
 
-/// The guard of rewrites counts who is renamed, gets another e-mail, or loses roles.
-fn rewrites_identity(differences: &Differences) -> bool {
-    differences.keys().any(|path| matches!(path.name(), "userName" | "emails" | "roles" | "entitlements"))
-}
-
 /// Whether this generation was not carried out yet, or a person asked.
-fn owed(facts: &Facts) -> bool {
+fn owed(facts: &Facts, declared: &Declared) -> bool {
     let status = facts.object.status;
     let settled =
         status.conditions.iter().flatten().find(|condition| condition.type_ == "Ready").is_some_and(|ready| {
@@ -524,61 +525,9 @@ fn owed(facts: &Facts) -> bool {
             .iter()
             .any(|reason| reason.as_str() == ready.reason)
         });
-    facts.object.requested || !settled || status.observed_generation != Some(facts.object.generation)
-}
-
-/// Nothing is to be sent: what a person is told.
-fn at_rest(facts: &Facts, declared: &Declared, resource: &Resource, sorted: Sorted, seen_active: bool) -> Verdict {
-    let waiting = match &facts.manager {
-        Manager::Waiting(name) => format!("; the manager {name} is linked as soon as it has an account"),
-        _ => String::new(),
-    };
-    let drift: Vec<Path> = if resource.active() == Some(false) {
-        Vec::new()
-    } else {
-        ignored::paths(&sorted.effective).into_iter().collect()
-    };
-    let names = |paths: &mut dyn Iterator<Item = &Path>| paths.map(Path::to_string).collect::<Vec<_>>().join(", ");
-    let (reason, message) = if sorted.ignored.iter().any(|ignored| ignored.reason == IgnoredReason::Contested) {
-        let contested = sorted.ignored.iter().filter(|ignored| ignored.reason == IgnoredReason::Contested);
-        (
-            Reason::Contested,
-            format!(
-                "a second writer keeps changing {}; it is left alone until the spec changes",
-                names(&mut contested.map(|ignored| &ignored.path))
-            ),
-        )
-    } else if !drift.is_empty() {
-        (
-            Reason::Drifted,
-            format!("changed at the server and left so by driftPolicy.attributes: {}", names(&mut drift.iter())),
-        )
-    } else if declared.outside_window {
-        (Reason::OutsideAccessWindow, "inactive: now lies outside spec.access".to_owned())
-    } else if sorted.ignored.iter().any(|ignored| ignored.reason == IgnoredReason::NotPersisted) {
-        let lost = sorted.ignored.iter().filter(|ignored| ignored.reason == IgnoredReason::NotPersisted);
-        (
-            Reason::NotPersisted,
-            format!("the server took and didn't keep: {}", names(&mut lost.map(|ignored| &ignored.path))),
-        )
-    } else {
-        (Reason::Synced, "the server shows what is declared".to_owned())
-    };
-    Verdict {
-        reason: Some(reason),
-        message: message + &waiting,
-        state: Some(match (drift.is_empty(), seen_active) {
-            (false, _) => UserState::Drifted,
-            (true, true) => UserState::Active,
-            (true, false) => UserState::Inactive,
-        }),
-        active: Some(seen_active),
-        executed: true,
-        applied_active: Some(declared.active),
-        managed: Some(declared.attributes.keys().cloned().collect()),
-        drift,
-        ignored: Some(sorted.ignored),
-        user_name: resource.user_name().filter(|_| !is_hidden(facts, resource)).map(str::to_owned),
-        ..Verdict::default()
-    }
+    // A role whose name the server shows only now was never given.
+    let found_now = status.ignored_attributes.iter().flatten().any(|ignored| {
+        ignored.reason == IgnoredReason::Unsupported && declared.attributes.contains_key(&Path::parse(&ignored.path))
+    });
+    facts.object.requested || found_now || !settled || status.observed_generation != Some(facts.object.generation)
 }

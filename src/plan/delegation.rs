@@ -1,7 +1,7 @@
 //! What a namespace may do through a cluster connection (promise I26).
 
 use super::protect::Glob;
-use crate::api::{Delegation, ScimUserSpec};
+use crate::api::{Delegation, Grant, ScimUserSpec, UserAttributes};
 use crate::scim::Resource;
 
 /// How far an object's namespace may use its connection.
@@ -49,19 +49,10 @@ impl Delegated {
             Ok(allowed) => allowed,
             Err(why) => return Some(why),
         };
-        let attributes = &spec.attributes;
-        let emails = attributes.emails.iter().flatten().map(|email| email.value.as_str());
-        let roles = attributes.roles.iter().flatten().map(|role| role.value.as_str());
-        let entitlements = attributes.entitlements.iter().flatten().map(|entitlement| entitlement.value.as_str());
-        let manager = attributes.enterprise.as_ref().and_then(|enterprise| enterprise.manager.as_ref());
-        let raw_manager = manager.is_some_and(|manager| manager.value.is_some());
         outside(&allowed.user_names, "userName", [spec.user_name.as_str()])
-            .or_else(|| outside(&allowed.emails, "e-mail", emails))
-            .or_else(|| outside(&allowed.roles, "role", roles))
-            .or_else(|| outside(&allowed.entitlements, "entitlement", entitlements))
             .or_else(|| untrusted(allowed, "the annotation remote-id", remote_id.is_some()))
-            .or_else(|| untrusted(allowed, "manager.value", raw_manager))
-            .or_else(|| untrusted(allowed, "attributes of extensions", attributes.extensions.is_some()))
+            .or_else(|| allowed.refuse_attributes(&spec.attributes))
+            .or_else(|| allowed.refuse_attributes(spec.on_create.as_ref()?))
     }
 
     /// Why the account that was found may not become the object's: it has to lie within the delegation, too.
@@ -108,6 +99,24 @@ impl Delegated {
     }
 }
 
+impl Allowed {
+    fn refuse_attributes(&self, attributes: &UserAttributes) -> Option<String> {
+        let emails = attributes.emails.iter().flatten().map(|email| email.value.as_str());
+        let manager = attributes.enterprise.as_ref().and_then(|enterprise| enterprise.manager.as_ref());
+        let raw_manager = manager.is_some_and(|manager| manager.value.is_some());
+        outside(&self.emails, "e-mail", emails)
+            .or_else(|| outside(&self.roles, "role", granted(attributes.roles.as_ref())))
+            .or_else(|| outside(&self.entitlements, "entitlement", granted(attributes.entitlements.as_ref())))
+            .or_else(|| untrusted(self, "manager.value", raw_manager))
+            .or_else(|| untrusted(self, "attributes of extensions", attributes.extensions.is_some()))
+    }
+}
+
+/// What each grant is named by: its id, or, where it has none, its name.
+fn granted(grants: Option<&Vec<Grant>>) -> impl Iterator<Item = &str> {
+    grants.into_iter().flatten().filter_map(|grant| grant.value.as_deref().or(grant.display.as_deref()))
+}
+
 fn outside<'a>(allowed: &[Glob], what: &str, values: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let value = values.into_iter().find(|value| !allowed.iter().any(|glob| glob.matches(value)))?;
     Some(format!(
@@ -149,7 +158,7 @@ mod tests {
         #[test]
         fn i26_nothing_outside_is_allowed_by_any_field(
             name in "[a-z]{1,6}", domain in prop::sample::select(vec!["eng.example.com", "sales.example.com"]),
-            field in 0_usize..6,
+            field in 0_usize..8,
         ) {
             let delegated = within(&["*@eng.example.com"], None);
             let inside = format!("{name}@eng.example.com");
@@ -160,7 +169,9 @@ mod tests {
                 1 => declared["emails"] = json!([{"value": inside}, {"value": tried}]),
                 2 => declared["roles"] = json!([{"value": "admin"}]),
                 3 => declared["entitlements"] = json!([{"value": "admin"}]),
-                4 => declared["enterprise"] = json!({"manager": {"value": "id-1"}}),
+                4 => declared["onCreate"] = json!({"roles": [{"display": "Admin"}]}),
+                5 => declared["onCreate"] = json!({"emails": [{"value": "ceo@example.com"}]}),
+                6 => declared["enterprise"] = json!({"manager": {"value": "id-1"}}),
                 _ => declared["extensions"] = json!({"urn:x": {"a": "b"}}),
             }
             let harmless = field < 2 && domain == "eng.example.com";

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::delegation::Delegated;
+use super::grants::Unlisted;
 use super::path::Path;
 use super::protect::Protected;
 use crate::api::{Action, AdoptionPolicy, DeletionPolicy, GroupDeletionPolicy, ScimUserSpec, ScimUserStatus};
@@ -147,12 +148,16 @@ pub struct Facts<'a> {
     pub policy: &'a Policy,
     /// What is known of its account.
     pub account: Account,
-    /// How far the object's namespace may use the connection (promise I26).
+    /// Why the object may not be served as it is declared (promise I26).
+    pub not_allowed: Option<String>,
+    /// How far the object's namespace may use the connection.
     pub delegated: Delegated,
     /// What other objects say of it.
     pub claims: Claims,
     /// Its manager.
     pub manager: Manager,
+    /// Roles and entitlements declared by a name that the server doesn't show; `object.spec` is without their lists.
+    pub unlisted: &'a [Unlisted],
     /// Paths that were written in this very pass.
     pub written: &'a BTreeSet<Path>,
     /// Paths that a second writer keeps changing back (promise I9).
@@ -179,6 +184,11 @@ impl Facts<'_> {
     pub fn bound_elsewhere(&self) -> bool {
         let status = self.object.status;
         status.id.is_some() && status.bound_to.as_deref().is_some_and(|server| server != self.policy.server)
+    }
+
+    /// What was declared before, and is ours to take away.
+    pub fn owned(&self) -> BTreeSet<Path> {
+        self.object.status.managed_attributes.iter().flatten().map(|path| Path::parse(path)).collect()
     }
 
     /// Whether the connection permits an action.

@@ -13,7 +13,7 @@ use super::worker::Pass;
 use crate::api::{ScimConnection, ScimGroup, ScimGroupStatus, UserHold};
 use crate::plan::groups::GroupOperation;
 use crate::plan::{Operation, Path};
-use crate::runtime::audit::{HoldRecord, ObjectRecord, Record};
+use crate::runtime::audit::{HoldRecord, MembersRecord, ObjectRecord, Record};
 use crate::scim::{Error, Written};
 
 /// Annotations and labels by which others know an object.
@@ -53,6 +53,7 @@ impl Provisioner {
             },
             operation: operation.kind.as_str(),
             attributes: operation.attributes.iter().map(Path::to_string).collect(),
+            members: None,
             hold: approved_hold(pass.status.hold.as_ref(), &self.connection()),
             outcome,
             status,
@@ -78,6 +79,7 @@ impl Provisioner {
             Ok(written) => ("Done", None, written.request_id.clone()),
             Err(error) => (class_name(error.class()), error.status(), error.request_id().map(str::to_owned)),
         };
+        let (added, removed) = (operation.added.len(), operation.removed.len());
         let record = Record {
             time: Timestamp::now(),
             connection: self.key.to_string(),
@@ -92,6 +94,7 @@ impl Provisioner {
             },
             operation: operation.kind.as_str(),
             attributes: operation.attributes.clone(),
+            members: (added + removed > 0).then_some(MembersRecord { added, removed }),
             hold: approved_hold(recorded.hold.as_ref(), &self.connection()),
             outcome,
             status,

@@ -203,6 +203,7 @@ impl Provisioner {
         } else {
             lock(&self.report).swept = false;
             lock(&self.groups).clear();
+            *lock(&self.names) = super::grants::Names::default();
             lock(&self.snapshot).lead_to(&server)
         };
         self.shared.directory.set_server(&self.key, Some(&server));

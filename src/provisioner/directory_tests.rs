@@ -1,4 +1,7 @@
+use std::time::{Duration, Instant};
+
 use super::*;
+use crate::api::ScimGroup;
 use serde_json::json;
 
 /// As the API server answers a write: with what a watch event is rid of.
@@ -24,4 +27,66 @@ fn i01_a_write_of_ours_is_no_change_by_a_person() {
     let kept = directory.get("1").unwrap();
     assert!(kept.managed_fields().is_empty() && kept.annotations().len() == 1, "{kept:?}");
     assert!(directory.upsert(written("4", &json!({"team": "b"}))).fresh);
+}
+
+fn member(n: usize, labels: &serde_json::Value, version: usize) -> ScimUser {
+    let user = json!({
+        "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimUser",
+        "metadata": {
+            "name": format!("p-{n}"), "namespace": "identity", "uid": format!("p-{n}"), "generation": 1,
+            "resourceVersion": version.to_string(), "labels": labels,
+        },
+        "spec": {"connectionRef": {"name": "example"}, "userName": format!("p-{n}@example.com")},
+        "status": {"id": format!("id-{n}"), "boundTo": "server"},
+    });
+    serde_json::from_value(user).unwrap()
+}
+
+fn team(name: &str, label: &str) -> ScimGroup {
+    let group = json!({
+        "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimGroup",
+        "metadata": {"name": name, "namespace": "identity", "uid": name, "generation": 1, "resourceVersion": "1"},
+        "spec": {
+            "connectionRef": {"name": "example"}, "displayName": name, "membership": "Exact",
+            "memberSelector": {"matchLabels": {"team": label}},
+        },
+    });
+    serde_json::from_value(group).unwrap()
+}
+
+/// How long it takes to move this many people to other groups, one label each.
+fn moving(people: usize, groups: usize, moved: usize) -> Duration {
+    let directory = Directory::default();
+    let key = ConnectionKey { namespace: "identity".into(), name: "example".into() };
+    directory.set_server(&key, Some("server"));
+    for g in 0..groups {
+        directory.upsert_group(team(&format!("g-{g}"), &g.to_string()));
+    }
+    for n in 0..people {
+        directory.upsert(member(n, &json!({"team": (n % groups).to_string()}), 1));
+    }
+    let began = Instant::now();
+    for n in 0..moved {
+        let (from, to) = (n % groups, (n + 1) % groups);
+        let mut touched = directory.upsert(member(n, &json!({"team": to.to_string()}), 2)).others;
+        touched.sort_unstable();
+        let mut expected: Vec<Uid> = [from, to].map(|g| Uid::from(format!("g-{g}"))).into();
+        expected.sort_unstable();
+        expected.dedup();
+        assert_eq!(touched, expected, "no other group is looked at");
+    }
+    let took = began.elapsed();
+    let declared: usize =
+        (0..groups).filter_map(|g| directory.membership(&format!("g-{g}"), |members| members.declared())).sum();
+    assert_eq!(declared, people);
+    took
+}
+
+/// Each change of a label touches the group that is left and the one that is entered, whatever their size and number.
+#[test]
+fn a_label_touches_the_groups_that_it_changes_and_no_other() {
+    for (people, groups) in [(100, 10), (10_000, 10), (10_000, 1_000)] {
+        let took = moving(people, groups, 100);
+        println!("{people} people in {groups} groups: {:.1} us a label", took.as_secs_f64() * 1e6 / 100.0);
+    }
 }

@@ -41,9 +41,15 @@ impl Provisioner {
             }
             metrics.accounts(&name, number(users.drifted), number(users.unmanaged));
         }
+        let groups = status.groups.unwrap_or_default();
+        let counts =
+            [("synced", groups.synced), ("failed", groups.failed), ("pending", groups.pending), ("held", groups.held)];
+        for (state, count) in counts {
+            metrics.groups(&name, state, count);
+        }
         let holds = status.holds.as_deref().unwrap_or_default();
-        let held = holds.iter().fold([0; 4], |sum: [i64; 4], hold| {
-            let more = [hold.creates, hold.updates, hold.deactivations, hold.deletes];
+        let held = holds.iter().fold([0; 5], |sum: [i64; 5], hold| {
+            let more = [hold.creates, hold.updates, hold.deactivations, hold.deletes, hold.memberships];
             std::array::from_fn(|n| sum[n] + more[n])
         });
         metrics.holds(&name, holds.len(), held);

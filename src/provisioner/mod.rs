@@ -13,6 +13,7 @@ pub mod directory;
 mod dispatch;
 mod events;
 mod export;
+mod grants;
 pub(crate) mod groups;
 mod guarded;
 #[cfg(test)]
@@ -93,6 +94,8 @@ pub struct Provisioner {
     snapshot: Mutex<Snapshot>,
     memory: Mutex<Memory>,
     groups: Mutex<groups::Store>,
+    /// What the server calls its roles and entitlements.
+    names: Mutex<grants::Names>,
     gate: Mutex<Gate>,
     windows: Mutex<Windows>,
     /// The Secret is gone: these removals, declared before, are still served (promise I23).
@@ -132,6 +135,7 @@ impl Provisioner {
             snapshot: Mutex::default(),
             memory: Mutex::default(),
             groups: Mutex::default(),
+            names: Mutex::default(),
             saving: tokio::sync::Mutex::default(),
             wake: Notify::new(),
             test: Notify::new(),

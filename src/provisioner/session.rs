@@ -133,11 +133,13 @@ fn overlay(profile: &mut Profile, dialect: &DialectSpec) {
         profile.members_readable = match readable {
             ApiMembersReadable::Inline => MembersReadable::Inline,
             ApiMembersReadable::OnRequest => MembersReadable::OnRequest,
+            ApiMembersReadable::Probe => MembersReadable::Probe,
             ApiMembersReadable::No => MembersReadable::No,
         };
     }
     let most = dialect.max_members_per_patch.and_then(|most| u32::try_from(most).ok());
     profile.max_members_per_patch = most.unwrap_or(profile.max_members_per_patch);
+    profile.nested_groups = dialect.nested_groups.unwrap_or(profile.nested_groups);
     profile.patch_remove = dialect.patch_remove.unwrap_or(profile.patch_remove);
     profile.page_size = dialect.page_size.and_then(|size| u32::try_from(size).ok()).unwrap_or(profile.page_size);
     profile.trust_totals = dialect.trust_totals.unwrap_or(profile.trust_totals);
@@ -180,8 +182,10 @@ pub fn dialect_of(profile: &Profile) -> DialectSpec {
         members_readable: Some(match profile.members_readable {
             MembersReadable::Inline => ApiMembersReadable::Inline,
             MembersReadable::OnRequest => ApiMembersReadable::OnRequest,
+            MembersReadable::Probe => ApiMembersReadable::Probe,
             MembersReadable::No => ApiMembersReadable::No,
         }),
+        nested_groups: Some(profile.nested_groups),
         delete_irreversible: Some(profile.delete_irreversible),
         attributes: profile.attributes.clone(),
     }

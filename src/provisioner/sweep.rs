@@ -54,6 +54,7 @@ impl Provisioner {
             }
             snapshot.begin();
         }
+        lock(&self.names).ask_again();
         let result = self.list_all(session).await;
         {
             let mut snapshot = lock(&self.snapshot);
@@ -113,6 +114,10 @@ impl Provisioner {
                 let name = resource.user_name().map(fold).unwrap_or_default();
                 self.shared.directory.declares(server, &name, resource.id().unwrap_or_default())
             };
+            {
+                let mut names = lock(&self.names);
+                page.resources.iter().for_each(|account| names.known.learn_from(account));
+            }
             let new = {
                 let mut snapshot = lock(&self.snapshot);
                 if !snapshot.is_of(session.epoch) {

@@ -116,6 +116,9 @@ impl Provisioner {
         if status.observed_generation != user.metadata.generation && ticket.attempt == 0 {
             lock(&self.memory).new_generation(&ticket.uid);
         }
+        if !is_deleting(&user) {
+            self.look_up_names(&user, &session).await;
+        }
         let recorded = Recorded { answered: requested(&user, &status), ..Recorded::default() };
         let mut pass = Pass { recorded, ..Pass::new(user, status, session) };
         let outcome = self.carry_through(&mut pass).await;
@@ -227,10 +230,13 @@ impl Provisioner {
         };
         let contested = lock(&self.memory).contested(&uid, now);
         let (name, claimed) = (full_name(&pass.user), pass.user.claimed_account());
+        let (resolved, unlisted) =
+            self.with_ids(&pass.user.spec).map_or((None, Vec::new()), |(spec, un)| (Some(spec), un));
+        let delegated = self.shared.directory.delegated(&pass.user.namespace().unwrap_or_default(), &self.key);
         let facts = Facts {
             object: Object {
                 full_name: &name,
-                spec: &pass.user.spec,
+                spec: resolved.as_ref().unwrap_or(&pass.user.spec),
                 status: &pass.status,
                 generation: pass.user.metadata.generation.unwrap_or_default(),
                 deleting: is_deleting(&pass.user),
@@ -243,7 +249,10 @@ impl Provisioner {
             policy,
             claims: self.claims(pass, &policy.server, found.as_deref()),
             manager: self.manager(&pass.user, &policy.server),
-            delegated: self.shared.directory.delegated(&pass.user.namespace().unwrap_or_default(), &self.key),
+            // Of what is declared, not of the ids that names stand for.
+            not_allowed: delegated.refuses(&pass.user.spec, pass.user.remote_id()),
+            delegated,
+            unlisted: &unlisted,
             account,
             written: &pass.written,
             contested: &contested,

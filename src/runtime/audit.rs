@@ -28,6 +28,9 @@ pub struct Record {
     pub operation: &'static str,
     /// The attributes that it changed.
     pub attributes: Vec<String>,
+    /// How many members it puts into a group and takes out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members: Option<MembersRecord>,
     /// The hold that an approval let it out of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold: Option<HoldRecord>,
@@ -41,11 +44,20 @@ pub struct Record {
     pub request_id: Option<String>,
 }
 
+/// Members, counted.
+#[derive(Debug, Serialize)]
+pub struct MembersRecord {
+    /// Put in.
+    pub added: usize,
+    /// Taken out.
+    pub removed: usize,
+}
+
 /// The object, and who declared it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectRecord {
-    /// `ScimUser`.
+    /// `ScimUser` or `ScimGroup`.
     pub kind: &'static str,
     /// Its namespace.
     pub namespace: String,

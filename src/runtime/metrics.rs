@@ -3,6 +3,8 @@
 //! Every series of a connection is there from its beginning, at zero, so that a rate over it sees the first event,
 //! and goes when the connection does.
 
+mod groups;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -26,7 +28,7 @@ const OUTCOMES: [&str; 5] = ["done", "again", "retry", "after", "paused"];
 const STATES: [&str; 4] = ["synced", "failed", "pending", "held"];
 const OPERATIONS: [&str; 7] = ["Create", "Adopt", "Update", "Handover", "Deactivate", "Reactivate", "Delete"];
 const GUARDS: [&str; 5] = ["removals", "memberships", "rewrites", "groups", "creates"];
-const HELD: [&str; 4] = ["creates", "updates", "deactivations", "deletes"];
+const HELD: [&str; 5] = ["creates", "updates", "deactivations", "deletes", "memberships"];
 /// The classes of [`crate::scim::Class`].
 const REASONS: [&str; 15] = [
     "throttled",
@@ -158,6 +160,8 @@ families! {
     queue_age: Family<Lane, Seconds>, "queue_oldest" in Seconds, "How long the first of a lane has waited for its turn";
     users: Family<State, Gauge>, "users", "ScimUsers of a connection";
     drifted: Family<Connection, Gauge>, "users_drifted", "ScimUsers that were changed at the server and are left so";
+    groups: Family<State, Gauge>, "groups", "ScimGroups of a connection";
+    memberships: Family<Type, Counter>, "memberships", "Members put into groups and taken out of them";
     unmanaged: Family<Connection, Gauge>, "accounts_unmanaged", "Accounts that no object declares, under unmanagedPolicy: Report";
     holds: Family<Connection, Gauge>, "holds", "Holds that wait for an approval";
     held: Family<Type, Gauge>, "held_operations", "Operations in holds";
@@ -201,7 +205,8 @@ impl Metrics {
         for name in GUARDS {
             self.guard(connection, name, 0, 0);
         }
-        self.holds(connection, 0, [0; 4]);
+        self.holds(connection, 0, [0; 5]);
+        self.begin_groups(connection);
         self.accounts(connection, 0, 0);
         self.connection(connection, false, false, false);
         self.sweep(connection, Duration::ZERO);
@@ -238,6 +243,7 @@ impl Metrics {
         for name in STATES {
             self.users.remove(&State::new(connection, name));
         }
+        self.end_groups(connection);
         for guard in GUARDS {
             let label = Guard::new(connection, guard);
             let _ = (self.guard_used.remove(&label), self.guard_limit.remove(&label));
@@ -332,8 +338,8 @@ impl Metrics {
         self.unmanaged.get_or_create(&label).set(unmanaged);
     }
 
-    /// The holds; in them so many creates, updates, deactivations and deletes.
-    pub fn holds(&self, connection: &str, holds: usize, held: [i64; 4]) {
+    /// The holds; in them so many of each kind of [`HELD`].
+    pub fn holds(&self, connection: &str, holds: usize, held: [i64; 5]) {
         self.holds.get_or_create(&Connection::new(connection)).set(number(holds));
         for (kind, count) in HELD.into_iter().zip(held) {
             self.held.get_or_create(&Type::new(connection, kind)).set(count);
@@ -405,7 +411,9 @@ mod tests {
         metrics.queue("ns/a", "removal", 3, Duration::from_millis(2500));
         metrics.guard("ns/a", "removals", 2, 5);
         metrics.guard("ns/a", "unheard of", 2, 5);
-        metrics.holds("ns/a", 1, [0, 0, 7, 0]);
+        metrics.holds("ns/a", 1, [0, 0, 7, 0, 3]);
+        metrics.groups("ns/a", "synced", 4);
+        metrics.members("ns/a", 100, 1);
         metrics.users("ns/a", "Synced", 25);
         metrics.leader(true);
         let text = metrics.encode();
@@ -422,7 +430,11 @@ mod tests {
             r#"scim_operator_queue_oldest_seconds{connection="ns/a",lane="removal"} 2.5"#,
             r#"scim_operator_guard_used{connection="ns/a",guard="removals"} 2"#,
             r#"scim_operator_held_operations{connection="ns/a",type="deactivations"} 7"#,
+            r#"scim_operator_held_operations{connection="ns/a",type="memberships"} 3"#,
             r#"scim_operator_users{connection="ns/a",state="Synced"} 25"#,
+            r#"scim_operator_groups{connection="ns/a",state="synced"} 4"#,
+            r#"scim_operator_memberships_total{connection="ns/a",type="added"} 100"#,
+            r#"scim_operator_memberships_total{connection="ns/a",type="removed"} 1"#,
             "scim_operator_leader 1",
         ] {
             assert!(text.contains(line), "{line} in\n{text}");

@@ -74,6 +74,8 @@ pub(super) struct Dialect {
     pub group_patch: GroupPatch,
     pub put_group: bool,
     pub members_readable: bool,
+    /// They are shown to whoever asks with `includeMembers=true`.
+    pub members_on_request: bool,
     pub members_on_write: bool,
     pub user_remove: bool,
     pub patch_user_full: bool,
@@ -116,6 +118,7 @@ pub(super) const GENERIC: Dialect = Dialect {
     group_patch: GroupPatch::Full,
     put_group: true,
     members_readable: true,
+    members_on_request: false,
     members_on_write: true,
     user_remove: true,
     patch_user_full: true,
@@ -211,6 +214,9 @@ const JACKSON: Dialect = Dialect {
     ..GENERIC
 };
 
+/// What became of Jackson.
+const POLIS: Dialect = Dialect { name: "polis", members_on_request: true, ..JACKSON };
+
 const AWS: Dialect = Dialect {
     name: "aws",
     me: false,
@@ -263,7 +269,7 @@ const SLACK: Dialect = Dialect {
     ..GENERIC
 };
 
-const ALL: [Dialect; 6] = [GENERIC, DATADOG, JACKSON, AWS, GITHUB, SLACK];
+const ALL: [Dialect; 7] = [GENERIC, DATADOG, JACKSON, POLIS, AWS, GITHUB, SLACK];
 
 /// The dialect of that name.
 pub(super) fn named(name: &str) -> Option<Dialect> {
@@ -271,6 +277,6 @@ pub(super) fn named(name: &str) -> Option<Dialect> {
 }
 
 /// What the dialects are called.
-pub fn names() -> [&'static str; 6] {
+pub fn names() -> [&'static str; 7] {
     ALL.map(|dialect| dialect.name)
 }

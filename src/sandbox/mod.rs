@@ -56,6 +56,8 @@ pub struct Options {
     pub latency: Duration,
     /// The `userName` that `/Me` stands for; the account is made.
     pub owner: Option<String>,
+    /// The roles that there are, as ids and names; without any, users may have whatever is said.
+    pub roles: Vec<(String, String)>,
 }
 
 impl Default for Options {
@@ -68,6 +70,7 @@ impl Default for Options {
             seed: 0,
             latency: Duration::ZERO,
             owner: None,
+            roles: Vec::new(),
         }
     }
 }
@@ -97,6 +100,7 @@ impl Sandbox {
         };
         store.first_email = dialect.first_email;
         store.delete_irreversible = dialect.delete_irreversible;
+        store.roles = options.roles;
         if let Some(owner) = &options.owner {
             let body = json!({"userName": owner, "active": true});
             let body = body.as_object().cloned().unwrap_or_default();

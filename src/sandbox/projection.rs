@@ -18,6 +18,8 @@ pub(super) struct Query {
     pub cursor: Option<String>,
     pub attributes: Vec<String>,
     pub excluded: Vec<String>,
+    /// Ory Polis shows a group's members if this is asked for.
+    pub include_members: bool,
 }
 
 impl Query {
@@ -61,6 +63,7 @@ impl Query {
             "cursor" => self.cursor = Some(value.to_owned()),
             "attributes" => self.attributes = names(),
             "excludedattributes" => self.excluded = names(),
+            "includemembers" => self.include_members = value == "true",
             _ => {}
         }
         Ok(())
@@ -72,6 +75,7 @@ impl Query {
 pub(super) struct Projection {
     include: Option<Vec<Target>>,
     exclude: Vec<Target>,
+    include_members: bool,
 }
 
 impl Projection {
@@ -82,6 +86,7 @@ impl Projection {
         Self {
             include: (!query.attributes.is_empty()).then(|| resolve(&query.attributes)),
             exclude: resolve(&query.excluded),
+            include_members: query.include_members,
         }
     }
 
@@ -192,7 +197,7 @@ pub(super) fn render(
     for (key, value) in body {
         let hidden = match key.as_str() {
             "meta" => dialect.meta == Meta::None,
-            "members" => !dialect.members_readable,
+            "members" => !(dialect.members_readable || dialect.members_on_request && projection.include_members),
             _ => false,
         };
         if !hidden && let Some(value) = projection.pick(key, value) {
@@ -212,7 +217,7 @@ pub(super) fn render(
         shown.insert("groups".into(), groups);
     }
     if collection == Collection::Groups && dialect.first_email {
-        shown.insert("members".into(), json!([]));
+        shown.entry("members").or_insert_with(|| json!([]));
     }
     if dialect.obfuscates && body.get("active") == Some(&Value::Bool(false)) {
         for key in ["userName", "emails"] {

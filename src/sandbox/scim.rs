@@ -66,6 +66,7 @@ pub(super) fn answer(state: &State, asked: &Asked<'_>, fault: Option<&PageFault>
             let id = owner(state).ok_or_else(|| Fail::new(501, "no owner is configured"))?;
             resource(state, asked, Collection::Users, &id, fault)
         }
+        ["Roles"] if state.dialect.discovery => roles(state),
         ["Bulk"] => Err(Fail::new(501, "Bulk is not supported")),
         [what @ ("ServiceProviderConfig" | "ResourceTypes" | "Schemas"), ref rest @ ..]
             if state.dialect.discovery
@@ -120,6 +121,19 @@ fn discover(state: &State, asked: &Asked<'_>, what: &str, rest: &[&str]) -> Outc
             .ok_or_else(|| Fail::missing(id)),
         _ => Err(Fail::missing(asked.path)),
     }
+}
+
+/// The roles that there are, where they were named.
+fn roles(state: &State) -> Outcome<Reply> {
+    let store = lock(&state.store);
+    if store.roles.is_empty() {
+        return Err(Fail::new(404, "no roles were named"));
+    }
+    let all: Vec<Value> =
+        store.roles.iter().map(|(id, name)| json!({"id": id, "value": id, "display": name})).collect();
+    let urn = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
+    let list = json!({"schemas": [urn], "totalResults": all.len(), "itemsPerPage": all.len(), "Resources": all});
+    Ok(Reply::new(200, list))
 }
 
 fn search(state: &State, asked: &Asked<'_>, within: Option<Collection>) -> Outcome<Reply> {

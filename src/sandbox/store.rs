@@ -36,6 +36,8 @@ pub(super) struct Store {
     pub first_email: bool,
     /// The names of deleted accounts stay taken.
     pub delete_irreversible: bool,
+    /// The roles that there are, ids and names; empty takes any.
+    pub roles: Vec<(String, String)>,
 }
 
 impl Table {
@@ -82,6 +84,7 @@ impl Store {
             location: String::new(),
             first_email: false,
             delete_irreversible: false,
+            roles: Vec::new(),
         }
     }
 
@@ -109,6 +112,21 @@ impl Store {
         format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
     }
 
+    /// Keeps of a user's roles those that there are, with their names; who has none of them gets the first, as at
+    /// services with a default role.
+    fn fit_roles(&self, collection: Collection, body: &mut Object) {
+        let Some(Value::Array(given)) = body.get("roles").filter(|_| collection == Collection::Users) else { return };
+        let id = |one: &Value| one.get("value").and_then(Value::as_str).map(str::to_owned);
+        let given: BTreeSet<String> = given.iter().filter_map(id).collect();
+        let Some(default) = self.roles.first() else { return };
+        let mut kept: Vec<_> = self.roles.iter().filter(|(id, _)| given.contains(id)).collect();
+        if kept.is_empty() {
+            kept.push(default);
+        }
+        let kept = kept.into_iter().map(|(id, name)| json!({"value": id, "display": name})).collect();
+        body.insert("roles".into(), Value::Array(kept));
+    }
+
     fn taken(&self, collection: Collection, body: &Object, by: Option<u64>) -> Outcome<()> {
         let Some(name) = collection.unique() else {
             return Ok(());
@@ -130,6 +148,7 @@ impl Store {
     /// Adds a resource that is already fitted to its schema.
     pub fn create(&mut self, collection: Collection, mut body: Object, actor: Actor) -> Outcome<&Record> {
         self.taken(collection, &body, None)?;
+        self.fit_roles(collection, &mut body);
         let id = self.fresh_id();
         let seq = self.next;
         self.next += 1;
@@ -181,6 +200,7 @@ impl Store {
         let old = &table.get(id)?.body;
         let mut new = old.clone();
         change(&mut new)?;
+        self.fit_roles(collection, &mut new);
         new.insert("id".into(), id.into());
         for kept in ["meta", "schemas"] {
             new.insert(kept.into(), old.get(kept).cloned().unwrap_or_default());

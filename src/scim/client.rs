@@ -218,11 +218,16 @@ impl Client {
 
     /// Asks for something of which there is one only.
     async fn only(&self, name: &str, deadline: Instant) -> Result<Answer, Error> {
+        self.send(Method::GET, Kind::Users, self.beside(name), None, None, deadline).await
+    }
+
+    /// What lies beside the collections of users and groups.
+    pub(super) fn beside(&self, name: &str) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().push(name);
         }
-        self.send(Method::GET, Kind::Users, url, None, None, deadline).await
+        url
     }
 
     /// The resources whose attribute equals the value, each hit checked against what was asked.
@@ -233,13 +238,7 @@ impl Client {
         value: &str,
         deadline: Instant,
     ) -> Result<Vec<Resource>, Error> {
-        let mut url = self.url(kind, None);
-        let filter = filter::eq(attribute, value);
-        url.query_pairs_mut().append_pair("filter", &filter).append_pair("startIndex", "1").append_pair("count", "10");
-        // Form encoding writes a space as `+`, which not every server reads as one.
-        let query = url.query().unwrap_or_default().replace('+', "%20");
-        url.set_query(Some(&query));
-        let page = self.page(kind, url, deadline).await?;
+        let page = self.page(kind, self.filtered(kind, &filter::eq(attribute, value)), deadline).await?;
         Ok(page.resources.into_iter().filter(|hit| fits(hit, attribute, value)).collect())
     }
 
@@ -324,6 +323,16 @@ impl Client {
             }
             _ => Err(answer.error(Class::NotScim, Some("but the body isn't a SCIM list"))),
         }
+    }
+
+    /// A collection, filtered; few hits are expected.
+    pub(super) fn filtered(&self, kind: Kind, filter: &str) -> Url {
+        let mut url = self.url(kind, None);
+        url.query_pairs_mut().append_pair("filter", filter).append_pair("startIndex", "1").append_pair("count", "10");
+        // Form encoding writes a space as `+`, which not every server reads as one.
+        let query = url.query().unwrap_or_default().replace('+', "%20");
+        url.set_query(Some(&query));
+        url
     }
 
     pub(super) fn url(&self, kind: Kind, id: Option<&str>) -> Url {

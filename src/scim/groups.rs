@@ -7,14 +7,23 @@ use tokio::time::Instant;
 use super::answer::Body;
 use super::client::{Client, Kind, Page};
 use super::error::{Class, Error};
+use super::filter;
+use super::paging::Start;
 use super::resource::Resource;
 
 impl Client {
     /// One page of groups, without their members where the server can leave them out (RFC 7644 §3.9).
-    pub async fn list_groups(&self, start_index: u64, count: u32, deadline: Instant) -> Result<Page, Error> {
+    pub async fn list_groups(&self, start: &Start, count: u32, deadline: Instant) -> Result<Page, Error> {
         let mut url = self.url(Kind::Groups, None);
-        url.set_query(Some(&format!("startIndex={start_index}&count={count}&excludedAttributes=members")));
+        url.set_query(Some(&format!("{}&excludedAttributes=members", start.query(count))));
         self.page(Kind::Groups, url, deadline).await
+    }
+
+    /// Whether this account is in this group, at a server that shows no members and tells of one.
+    pub async fn is_member(&self, group: &str, member: &str, deadline: Instant) -> Result<bool, Error> {
+        let filter = format!("{} and {}", filter::eq("id", group), filter::eq("members", member));
+        let page = self.page(Kind::Groups, self.filtered(Kind::Groups, &filter), deadline).await?;
+        Ok(page.resources.iter().any(|hit| hit.id() == Some(group)))
     }
 
     /// One group; `ask_members` where it shows its members only if they are asked for.

@@ -8,6 +8,7 @@ mod client;
 mod discovery;
 mod error;
 mod filter;
+mod grants;
 mod groups;
 mod host;
 mod oauth;

@@ -1,6 +1,6 @@
 //! The presets of services that people have, from what their vendors publish. Each has a page in `docs/servers/`.
 
-use super::profile::{ContentType, Pace, Paced, Paging, PatchPaths, Profile};
+use super::profile::{ContentType, MemberRemoval, MembersReadable, Pace, Paced, Paging, PatchPaths, Profile};
 
 /// Datadog's sites: the domain of `datadog.site`. Each serves SCIM at `api.<site>`, and formerly at `app.<site>`.
 pub const DATADOG_SITES: [&str; 9] = [
@@ -26,6 +26,7 @@ fn names(list: &[&str]) -> Vec<String> {
 
 impl Profile {
     /// Datadog: few attributes, no `remove` for accounts, no externalId, and an invitation for every account created.
+    /// Its groups are Managed Teams, which have an externalId, and whose members PATCH takes out as elsewhere.
     pub fn datadog() -> Self {
         Self {
             // Its documents show one address of type work; the whole list says the same without a filter in a path.
@@ -41,6 +42,8 @@ impl Profile {
             attributes: Some(names(&["userName", "name.formatted", "title", "emails[type eq \"work\"]", "roles"])),
             derives_formatted: true,
             unsure_of_duplicates: true,
+            nested_groups: false,
+            delete_unlinks_groups: true,
             shared_url: true,
             sites: &DATADOG_SITES,
             owner_ends_key: true,
@@ -49,7 +52,7 @@ impl Profile {
         }
     }
 
-    /// AWS IAM Identity Center: lists of one value, pages by cursor, no group members to read.
+    /// AWS IAM Identity Center: lists of one value, pages by cursor; of a group's members it tells one by one only.
     pub fn aws_identity_center() -> Self {
         Self {
             patch_paths: PatchPaths::Whole,
@@ -74,6 +77,10 @@ impl Profile {
                 "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
             ])),
             single_valued: &["emails", "phoneNumbers", "addresses"],
+            member_removal: MemberRemoval::Values,
+            max_members_per_patch: 100,
+            members_readable: MembersReadable::Probe,
+            nested_groups: false,
             ..Self::generic()
         }
     }
@@ -88,6 +95,7 @@ impl Profile {
             attributes: Some(names(&["userName", "externalId", "name", "displayName", "emails", "roles"])),
             obfuscates_inactive: true,
             delete_irreversible: true,
+            nested_groups: false,
             pace: &[
                 Pace { of: Paced::All, requests: 10, seconds: 1, burst: 20 },
                 Pace { of: Paced::Creates, requests: 1000, seconds: 60 * 60, burst: 20 },
@@ -103,6 +111,7 @@ impl Profile {
             me: false,
             learns: false,
             shared_url: true,
+            nested_groups: false,
             // Half of what it lets all apps together do: 180 changes of users a minute, 20 at once.
             pace: &[
                 Pace { of: Paced::All, requests: 5, seconds: 1, burst: 20 },

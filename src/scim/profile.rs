@@ -87,8 +87,17 @@ pub enum MembersReadable {
     Inline,
     /// With the group, if they are asked for.
     OnRequest,
+    /// Never, but it tells of one account whether it is in: `id eq "…" and members eq "…"`.
+    Probe,
     /// Not at all.
     No,
+}
+
+impl MembersReadable {
+    /// The members come with the group, asked for or not.
+    pub fn with_group(self) -> bool {
+        matches!(self, Self::Inline | Self::OnRequest)
+    }
 }
 
 /// A dialect.
@@ -126,6 +135,10 @@ pub struct Profile {
     pub list_groups: bool,
     /// Groups show an `externalId`, and it can be changed; else it is sent at creation alone.
     pub group_external_id: bool,
+    /// A group may be a member of a group.
+    pub nested_groups: bool,
+    /// DELETE empties a group and ends the link to what it stands for, which stays.
+    pub delete_unlinks_groups: bool,
     /// A deleted person can never be provisioned again.
     pub delete_irreversible: bool,
     /// The server may tell at `/Me` whom the key belongs to.
@@ -179,6 +192,8 @@ impl Profile {
             members_readable: MembersReadable::Inline,
             list_groups: true,
             group_external_id: true,
+            nested_groups: true,
+            delete_unlinks_groups: false,
             delete_irreversible: false,
             me: true,
             discovery: true,
@@ -209,6 +224,7 @@ impl Profile {
             members_readable: MembersReadable::No,
             list_groups: false,
             group_external_id: false,
+            nested_groups: false,
             me: false,
             discovery: false,
             learns: false,

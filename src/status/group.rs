@@ -22,6 +22,8 @@ pub fn record_group(
     let mut status = old.clone();
     if verdict.executed {
         status.observed_generation = Some(generation);
+    }
+    if verdict.executed || verdict.drift.is_some() {
         status.drift.clone_from(&verdict.drift);
     }
     if verdict.state.is_some() {

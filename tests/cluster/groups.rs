@@ -7,7 +7,7 @@ use crate::support::{Front, Sandbox, Scim2Server, Tenant, eventually};
 
 impl Place {
     /// A ScimGroup of the connection `jackson`, with these further fields.
-    fn group(&self, name: &str, fields: Value) {
+    pub fn group(&self, name: &str, fields: Value) {
         let mut spec = json!({"connectionRef": {"name": "jackson"}, "displayName": name, "membership": "Exact"});
         for (field, value) in fields.as_object().into_iter().flatten() {
             spec[field] = value.clone();
@@ -18,19 +18,19 @@ impl Place {
         }));
     }
 
-    fn labelled(&self, name: &str, team: &str, fields: Value) {
+    pub fn labelled(&self, name: &str, team: &str, fields: Value) {
         let mut object = user(name, fields);
         object["metadata"]["labels"] = json!({"team": team});
         self.apply(object);
     }
 
-    fn get_group(&self, name: &str) -> Option<Value> {
+    pub fn get_group(&self, name: &str) -> Option<Value> {
         let shown = self.kubectl(&["get", "scimgroup", name, "--ignore-not-found", "-o", "json"]);
         serde_json::from_str(&shown).ok()
     }
 
     /// The group, when Ready has this reason at its newest generation and its members are so many.
-    async fn group_is(&self, name: &str, reason: &str, members: Option<(i64, i64, i64)>) -> Value {
+    pub async fn group_is(&self, name: &str, reason: &str, members: Option<(i64, i64, i64)>) -> Value {
         eventually(PATIENCE, &format!("{name} is {reason} with {members:?}"), async || {
             let group = self.get_group(name).ok_or(Value::Null)?;
             let status = &group["status"];
@@ -47,12 +47,12 @@ impl Place {
         .await
     }
 
-    async fn group_synced(&self, name: &str, members: i64) -> String {
+    pub async fn group_synced(&self, name: &str, members: i64) -> String {
         let group = self.group_is(name, "Synced", Some((members, members, 0))).await;
         group["status"]["id"].as_str().unwrap_or_default().to_owned()
     }
 
-    fn group_is_gone(&self, name: &str) {
+    pub fn group_is_gone(&self, name: &str) {
         self.kubectl(&["wait", "--for=delete", &format!("scimgroup/{name}"), "--timeout=90s"]);
     }
 
@@ -61,7 +61,7 @@ impl Place {
     }
 }
 
-async fn members(tenant: &Tenant, id: &str) -> Vec<String> {
+pub async fn members(tenant: &Tenant, id: &str) -> Vec<String> {
     let (_, shown) = tenant.scim("GET", &format!("/Groups/{id}"), None).await;
     let list = shown["members"].as_array().cloned().unwrap_or_default();
     let mut ids: Vec<String> = list.iter().filter_map(|one| one["value"].as_str().map(str::to_owned)).collect();
@@ -69,7 +69,7 @@ async fn members(tenant: &Tenant, id: &str) -> Vec<String> {
     ids
 }
 
-async fn members_are(tenant: &Tenant, id: &str, expected: &[&String]) {
+pub async fn members_are(tenant: &Tenant, id: &str, expected: &[&String]) {
     let mut expected: Vec<String> = expected.iter().map(|id| (*id).clone()).collect();
     expected.sort_unstable();
     eventually(PATIENCE, "the members are those declared", async || {

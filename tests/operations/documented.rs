@@ -27,9 +27,10 @@ fn pages() -> Vec<PathBuf> {
 async fn examples_are_taken_as_they_stand() {
     let cluster = ControlPlane::shared().await;
     cluster.install_crds().await;
-    let namespace = cluster.namespace().await;
     let mut tried = 0;
     for page in pages() {
+        // Each page is read by itself, and may use the names of another.
+        let namespace = cluster.namespace().await;
         let text = fs::read_to_string(&page).unwrap();
         for block in text.split("```yaml\n").skip(1) {
             let block = block.split("```").next().unwrap();

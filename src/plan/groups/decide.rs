@@ -27,6 +27,13 @@ pub fn decide_group(facts: &GroupFacts) -> GroupStep {
     if let Some(why) = facts.unsupported {
         return stalled(Reason::NotSupported, format!("this server has no groups: {why}"), GroupState::Failed);
     }
+    if let Some(name) = nested(facts) {
+        let message = format!(
+            "this server has no groups within groups, and groupRef names {name}; name its members instead, or set \
+             spec.dialect.nestedGroups where the server has them"
+        );
+        return stalled(Reason::NotSupported, message, GroupState::Failed);
+    }
     if let Some(first) = facts.members.foreign.first() {
         return stalled(Reason::NotAllowed, first.clone(), GroupState::Failed);
     }
@@ -48,6 +55,13 @@ pub fn decide_group(facts: &GroupFacts) -> GroupStep {
         }),
         (_, Account::Contradictory(message)) => stalled(Reason::Conflict, message.clone(), GroupState::Failed),
     }
+}
+
+/// A group that is to be a member, at a server that has no such members.
+fn nested<'a>(facts: &GroupFacts<'a>) -> Option<&'a str> {
+    let members = facts.object.spec.members.iter().flatten();
+    let mut names = members.filter_map(|member| member.group_ref.as_ref().map(|group| group.name.as_str()));
+    names.next().filter(|_| !facts.policy.profile.nested_groups)
 }
 
 fn settle(verdict: GroupVerdict) -> GroupStep {
@@ -243,17 +257,20 @@ fn drifted(facts: &GroupFacts, resource: &Resource, attributes: &[PatchOperation
     if !facts.policy.repair.attributes || facts.object.status.drift.as_ref() == Some(&found) {
         return None;
     }
-    Some(settle(GroupVerdict { again: true, ..shows_drift(at_rest(facts, resource, &[]), found, "it is put back") }))
+    let current = facts.object.status.observed_generation == Some(facts.object.generation);
+    let shown = shows_drift(at_rest(facts, resource, &[]), found, "it is put back");
+    Some(settle(GroupVerdict { again: true, executed: current, ..shown }))
 }
 
 /// What others changed, where what was declared had been carried out.
 fn drift(facts: &GroupFacts, attributes: &[PatchOperation]) -> Option<GroupDrift> {
     let mut found = facts.drift.cloned().unwrap_or_default();
-    if !facts.written {
+    // Attributes that differ from what was just declared are no drift; members that are gone always are.
+    let current = facts.object.status.observed_generation == Some(facts.object.generation);
+    if current && !facts.written {
         found.attributes = attributes.iter().filter_map(|operation| operation.path.clone()).collect();
     }
-    let current = facts.object.status.observed_generation == Some(facts.object.generation);
-    (current && found != GroupDrift::default()).then_some(found)
+    (found != GroupDrift::default()).then_some(found)
 }
 
 fn shows_drift(verdict: GroupVerdict, found: GroupDrift, what_now: &str) -> GroupVerdict {
@@ -285,6 +302,11 @@ fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOperation]) -> 
     };
     if counts.waiting > 0 {
         verdict.message.push_str("; the others have no account yet and are put in as soon as they have");
+    }
+    if deletion::unlinks(facts) {
+        verdict.message.push_str(
+            "; deleting this object empties the group and unlinks it: what the group stands for at the server stays",
+        );
     }
     if facts.contested {
         verdict.reason = Some(Reason::Contested);

@@ -65,6 +65,13 @@ fn ours(facts: &GroupFacts, group: &crate::scim::Resource) -> bool {
     same && facts.claims.holder.is_none()
 }
 
+/// Deleting the object deletes the group, and at this server that is less than it sounds.
+pub(super) fn unlinks(facts: &GroupFacts) -> bool {
+    facts.policy.profile.delete_unlinks_groups
+        && facts.policy.group_deletion == GroupDeletionPolicy::Delete
+        && facts.object.spec.deletion_policy != Some(GroupDeletionPolicy::Retain)
+}
+
 fn delete(id: &str) -> GroupStep {
     GroupStep::Send(Box::new(GroupOperation {
         kind: OperationType::Delete,

@@ -143,6 +143,18 @@ impl Membership {
         (lost, foreign)
     }
 
+    /// The server says of these that they are not in, against our record; returns the declared ones.
+    pub fn lose(&mut self, ids: &[Id]) -> Vec<Id> {
+        for id in ids {
+            self.ours.remove(id);
+            if let Some(present) = &mut self.present {
+                present.remove(id);
+            }
+            self.sort(id);
+        }
+        ids.iter().filter(|id| self.wanted.contains_key(*id)).cloned().collect()
+    }
+
     /// What others changed is left so.
     pub fn leave_be(&mut self, ids: impl IntoIterator<Item = Id>) {
         self.left.extend(ids);

@@ -8,7 +8,10 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::api::{AdoptionPolicy, GroupDeletionPolicy, OperationType, Reason, ScimGroupSpec, ScimGroupStatus};
+use crate::api::{
+    AdoptionPolicy, GroupDeletionPolicy, GroupDrift, GroupRef, Member, OperationType, Reason, ScimGroupSpec,
+    ScimGroupStatus,
+};
 use crate::plan::guards::GuardName;
 use crate::plan::tests::driver::policy;
 use crate::plan::{Account, Claims, Policy, Request};
@@ -219,6 +222,7 @@ struct Case {
     departed: BTreeSet<Id>,
     removals_wait: bool,
     protects: Option<&'static str>,
+    drift: Option<GroupDrift>,
 }
 
 impl Case {
@@ -249,6 +253,7 @@ impl Case {
             departed: BTreeSet::new(),
             removals_wait: false,
             protects: None,
+            drift: None,
         }
     }
 
@@ -283,7 +288,7 @@ impl Case {
             },
             written: false,
             removals_wait: self.removals_wait,
-            drift: None,
+            drift: self.drift.as_ref(),
             contested: false,
             unsupported: None,
             now: Timestamp::UNIX_EPOCH,
@@ -436,4 +441,59 @@ fn a_member_declared_twice_stays_while_one_reference_does() {
     let counts: BTreeMap<_, _> =
         BTreeMap::from([("declared", membership.declared()), ("present", membership.present())]);
     assert_eq!(counts, BTreeMap::from([("declared", 1), ("present", 1)]));
+}
+
+#[test]
+fn members_that_vanished_are_shown_before_they_are_put_back_under_a_new_spec_too() {
+    let mut case = Case::bound(&[1, 2]);
+    assert_eq!(case.membership.observe([id(1)]), (vec![id(2)], vec![]));
+    case.drift = Some(GroupDrift { lost: 1, ..GroupDrift::default() });
+    for generation in [1, 0] {
+        case.status.observed_generation = Some(generation);
+        let GroupStep::Settle(shown) = case.decide() else { panic!("repaired before it was shown") };
+        assert!(shown.again && shown.drift == case.drift, "{shown:?}");
+        assert_eq!(shown.executed, generation == 1, "what is declared is yet to be done");
+    }
+    case.status.drift.clone_from(&case.drift);
+    assert_eq!(case.sends().added, [id(2)]);
+}
+
+#[test]
+fn a_member_that_a_probe_does_not_find_is_put_in_again() {
+    let mut case = Case::bound(&[]);
+    case.membership.set_source(Source::Ledger);
+    case.membership.enter(&Standing::In(id(1)));
+    case.membership.added(&[id(1), id(2)]);
+    assert_eq!(case.membership.lose(&[id(1), id(2)]), [id(1)], "who isn't declared is no loss");
+    assert_eq!((case.membership.missing().len(), case.membership.extra().len()), (1, 0));
+    assert_eq!(case.sends().added, [id(1)]);
+}
+
+#[test]
+fn groups_within_groups_are_refused_where_the_server_has_none() {
+    let inner = Member { group_ref: Some(GroupRef { name: "inner".into() }), ..Member::default() };
+    let mut case = Case::bound(&[1]);
+    case.spec.members = Some(vec![inner]);
+    assert_eq!(case.reason(), Some(Reason::Synced));
+    case.policy.profile = Profile::aws_identity_center();
+    assert_eq!(case.reason(), Some(Reason::NotSupported));
+}
+
+#[test]
+fn each_preset_takes_members_out_in_its_own_form() {
+    let change = Change { added: vec![id(1)], removed: vec![id(2), id(3)] };
+    let form = |profile: Profile| {
+        let operations = change.operations(&profile);
+        serde_json::to_value(operations).unwrap_or_default()
+    };
+    let add = json!({"op": "add", "path": "members", "value": [{"value": "id-1"}]});
+    let removed = json!([{"value": "id-2"}, {"value": "id-3"}]);
+    let values = json!([{"op": "remove", "path": "members", "value": removed}, add]);
+    assert_eq!(form(Profile::aws_identity_center()), values);
+    let one = |name: &str| json!({"op": "remove", "path": format!("members[value eq \"{name}\"]")});
+    let filters = json!([one("id-2"), one("id-3"), add]);
+    for profile in [Profile::datadog(), Profile::jackson(), Profile::github(), Profile::slack(), Profile::generic()] {
+        assert_eq!(form(profile), filters);
+    }
+    assert_eq!(Profile::aws_identity_center().max_members_per_patch, 100);
 }

@@ -2,6 +2,7 @@
 
 mod admission;
 mod parting;
+mod probe;
 mod record;
 mod send;
 mod store;
@@ -181,7 +182,7 @@ impl Provisioner {
         let uid = pass.uid();
         let additive = pass.group.spec.membership == crate::api::Membership::Additive;
         let source = match pass.session.policy.profile.members_readable {
-            Readable::No => Source::Ledger,
+            Readable::No | Readable::Probe => Source::Ledger,
             _ if additive => Source::Additive,
             _ => Source::Exact,
         };

@@ -17,7 +17,7 @@ use super::{GroupPass, GroupStop, at_server, full_name, is_deleting};
 use crate::api::{GroupDrift, GroupState, OperationType, Reason};
 use crate::plan::groups::{Change, GroupOperation, GroupVerdict};
 use crate::plan::{Account, Request};
-use crate::scim::{Class, Error, Kind, MembersReadable, Resource, Written};
+use crate::scim::{Class, Error, Kind, MembersReadable, Resource, Start, Written};
 
 /// Whoever waits longer for the limiter goes back to the queue.
 const LONGEST_TURN: Duration = Duration::from_secs(10);
@@ -48,7 +48,7 @@ impl Provisioner {
         let Some(id) = resource.id() else { return };
         let mut store = lock(&self.groups);
         store.learn(resource);
-        let readable = pass.session.policy.profile.members_readable != MembersReadable::No;
+        let readable = pass.session.policy.profile.members_readable.with_group();
         let shown = resource.members();
         if !readable || (shown.is_none() && !by_reading) {
             return;
@@ -56,10 +56,12 @@ impl Provisioner {
         store.members_read(id);
         drop(store);
         let shown: Vec<_> = shown.into_iter().flatten().map(Into::into).collect();
-        let counts = by_reading && pass.status.id.as_deref() == Some(id);
+        let counts = pass.status.id.as_deref() == Some(id);
         let repairs = pass.session.policy.repair.attributes;
         let found = self.shared.directory.membership(&pass.uid(), |members| {
-            let (lost, foreign) = members.observe(shown);
+            let (mut lost, foreign) = members.observe(shown);
+            // What this pass put in and the answer doesn't show was never kept, which is another thing.
+            lost.retain(|id| !pass.sent.contains(id));
             let at_rest = members.missing().is_empty() && members.extra().is_empty();
             let mut found = (lost.len(), foreign.len());
             if counts && !repairs {
@@ -74,7 +76,7 @@ impl Provisioner {
         let mut store = lock(&self.groups);
         if drift != GroupDrift::default() {
             store.drift.insert(pass.uid(), drift);
-        } else if at_rest || !repairs {
+        } else if by_reading && (at_rest || !repairs) {
             store.drift.remove(&pass.uid());
         }
     }
@@ -82,7 +84,8 @@ impl Provisioner {
     /// A 404 says nothing before the server answers properly, and then only the second time.
     async fn group_not_found(&self, pass: &GroupPass, id: &str, error: &Error) -> Result<Account, GroupStop> {
         let deadline = self.group_turn(RequestKind::Read, Priority::Write).await?;
-        if let Err(probe) = pass.session.client.list_groups(1, 1, deadline).await {
+        let first = Start::first(pass.session.policy.profile.paging);
+        if let Err(probe) = pass.session.client.list_groups(&first, 1, deadline).await {
             self.doubt();
             return Err(self.group_failed(pass, if probe.class() == Class::NotFound { error } else { &probe }));
         }
@@ -174,7 +177,9 @@ impl Provisioner {
             request_id = written.request_id.as_deref().unwrap_or("-"),
             "done"
         );
-        self.shared.metrics.operation(&self.key.to_string(), operation.kind.as_str());
+        let (metrics, name) = (&self.shared.metrics, self.key.to_string());
+        metrics.operation(&name, operation.kind.as_str());
+        metrics.members(&name, operation.added.len(), operation.removed.len());
         if let Some(pause) = written.pause {
             self.limiter.pause(pause);
         }

@@ -26,6 +26,8 @@ pub struct Store {
     complete: bool,
     /// Where the next sweep goes on with those whose version doesn't tell.
     pub turn: usize,
+    /// The same for memberships that are asked for one by one.
+    pub probe_turn: usize,
     /// Why the server has no groups, if it has none.
     pub unsupported: Option<String>,
     /// What a reading found changed, by the object's uid, until it is repaired.

@@ -14,7 +14,7 @@ use super::super::{Provisioner, lock};
 use super::{GroupPass, full_name};
 use crate::api::ScimGroup;
 use crate::plan::groups::{GroupStep, GroupVerdict};
-use crate::scim::{Class, Error, MembersReadable, Paging};
+use crate::scim::{Class, Error, MembersReadable, Paging, Start};
 use crate::status::{Recorded, record_group};
 
 /// A listing that never ends is broken off here.
@@ -39,6 +39,7 @@ impl Provisioner {
             }
         }
         self.read_in_turn(session, &groups).await;
+        self.probe_in_turn(session, &groups).await;
         let now = Instant::now();
         for group in &groups {
             let uid = group.uid().unwrap_or_default();
@@ -63,16 +64,20 @@ impl Provisioner {
 
     async fn list_groups(&self, session: &Session) -> Result<(), Error> {
         let profile = &session.policy.profile;
-        let mut start = 1_u64;
+        let (mut start, mut walked) = (Start::first(profile.paging), 0_u64);
         for _ in 0..MOST_PAGES {
             self.limiter.acquire(RequestKind::Read, Priority::Sweep).await;
             let Some(deadline) = self.deadline() else { return Err(Error::endless_listing()) };
-            let page = session.client.list_groups(start, profile.page_size, deadline).await?;
-            start += page.resources.len() as u64;
+            let page = session.client.list_groups(&start, profile.page_size, deadline).await?;
+            let (next, shown) = (start.after(&page), page.resources.len() as u64);
+            walked += shown;
+            let all = profile.trust_totals && page.total.is_some_and(|total| walked >= total);
+            let goes_on = page.next_cursor.is_some_and(|cursor| !cursor.is_empty()) && shown == 0;
             let new = lock(&self.groups).page(page.resources);
-            let all = profile.trust_totals && page.total.is_some_and(|total| start > total);
-            if new == 0 || all || profile.paging == Paging::None {
-                return Ok(());
+            // A cursor may lead over an empty page.
+            match next.filter(|_| !all && (new > 0 || goes_on) && profile.paging != Paging::None) {
+                Some(next) => start = next,
+                None => return Ok(()),
             }
         }
         Err(Error::endless_listing())
@@ -81,8 +86,7 @@ impl Provisioner {
     /// Reads the groups whose version tells of a change, and some of those where no version tells anything.
     async fn read_in_turn(&self, session: &Arc<Session>, groups: &[Arc<ScimGroup>]) {
         let profile = &session.policy.profile;
-        let readable = profile.members_readable != MembersReadable::No;
-        if !readable && profile.list_groups {
+        if !profile.members_readable.with_group() && profile.list_groups {
             return;
         }
         let server = &session.policy.server;

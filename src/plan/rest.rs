@@ -1,0 +1,107 @@
+//! Nothing is left to send for a user: what is recorded of it, and what a person is told.
+
+use std::collections::BTreeSet;
+
+use super::decide::is_hidden;
+use super::declared::Declared;
+use super::facts::{Facts, Manager};
+use super::grants::{self, GRANT_LISTS};
+use super::ignored::{self, Sorted};
+use super::path::Path;
+use super::step::Verdict;
+use crate::api::{IgnoredReason, Reason, UserState};
+use crate::scim::Resource;
+
+/// Nothing is to be sent: what a person is told.
+pub(super) fn at_rest(
+    facts: &Facts,
+    declared: &Declared,
+    resource: &Resource,
+    sorted: Sorted,
+    seen_active: bool,
+) -> Verdict {
+    let waiting = match &facts.manager {
+        Manager::Waiting(name) => format!("; the manager {name} is linked as soon as it has an account"),
+        _ => String::new(),
+    };
+    let drift: Vec<Path> = if resource.active() == Some(false) {
+        Vec::new()
+    } else {
+        ignored::paths(&sorted.effective).into_iter().collect()
+    };
+    let names = |paths: &mut dyn Iterator<Item = &Path>| paths.map(Path::to_string).collect::<Vec<_>>().join(", ");
+    let (reason, message) = if sorted.ignored.iter().any(|ignored| ignored.reason == IgnoredReason::Contested) {
+        let contested = sorted.ignored.iter().filter(|ignored| ignored.reason == IgnoredReason::Contested);
+        (
+            Reason::Contested,
+            format!(
+                "a second writer keeps changing {}; it is left alone until the spec changes",
+                names(&mut contested.map(|ignored| &ignored.path))
+            ),
+        )
+    } else if !drift.is_empty() {
+        (
+            Reason::Drifted,
+            format!("changed at the server and left so by driftPolicy.attributes: {}", names(&mut drift.iter())),
+        )
+    } else if declared.outside_window {
+        (Reason::OutsideAccessWindow, "inactive: now lies outside spec.access".to_owned())
+    } else if let Some(message) = not_kept(facts, declared, resource, &sorted) {
+        (Reason::NotPersisted, message)
+    } else {
+        (Reason::Synced, "the server shows what is declared".to_owned())
+    };
+    Verdict {
+        reason: Some(reason),
+        message: message + &waiting,
+        state: Some(match (drift.is_empty(), seen_active) {
+            (false, _) => UserState::Drifted,
+            (true, true) => UserState::Active,
+            (true, false) => UserState::Inactive,
+        }),
+        active: Some(seen_active),
+        executed: true,
+        applied_active: Some(declared.active),
+        managed: Some(managed(facts, declared)),
+        drift,
+        ignored: Some(sorted.ignored),
+        user_name: resource.user_name().filter(|_| !is_hidden(facts, resource)).map(str::to_owned),
+        ..Verdict::default()
+    }
+}
+
+/// What we own from now on; of a list that is left alone, what we owned before.
+fn managed(facts: &Facts, declared: &Declared) -> Vec<Path> {
+    let left = grants::left(facts.unlisted);
+    let before = facts.owned().into_iter().filter(|path| left.contains(path));
+    let all: BTreeSet<Path> = declared.attributes.keys().cloned().chain(before).collect();
+    all.into_iter().collect()
+}
+
+/// What was declared and the server doesn't have: told by name where it is a role or an entitlement.
+fn not_kept(facts: &Facts, declared: &Declared, resource: &Resource, sorted: &Sorted) -> Option<String> {
+    let lost = sorted.ignored.iter().filter(|ignored| ignored.reason == IgnoredReason::NotPersisted);
+    let lost: Vec<String> = lost
+        .map(|ignored| {
+            let value = declared.attributes.get(&ignored.path).filter(|_| GRANT_LISTS.contains(&ignored.path.name()));
+            let dropped = value.map(|value| grants::dropped(&ignored.path, value, resource)).unwrap_or_default();
+            if dropped.is_empty() {
+                ignored.path.to_string()
+            } else {
+                format!("{} ({})", ignored.path, dropped.join(", "))
+            }
+        })
+        .collect();
+    let unlisted: Vec<String> = facts.unlisted.iter().map(|one| format!("{} {:?}", one.list, one.name)).collect();
+    let mut parts = Vec::new();
+    if !lost.is_empty() {
+        parts.push(format!("the server took and didn't keep: {}", lost.join(", ")));
+    }
+    if !unlisted.is_empty() {
+        parts.push(format!(
+            "the server shows no id, or several, for {}: its list is left as it is; declare it by its id, as value",
+            unlisted.join(", ")
+        ));
+    }
+    (!parts.is_empty()).then(|| parts.join("; "))
+}

@@ -1,0 +1,113 @@
+//! Memberships at a server that shows no members and tells of one: our record is verified, some of it by each sweep.
+
+use std::sync::Arc;
+
+use kube::ResourceExt;
+use tracing::{debug, info};
+
+use super::super::limiter::{Priority, RequestKind};
+use super::super::session::Session;
+use super::super::{Provisioner, lock};
+use super::{GroupPass, full_name};
+use crate::api::ScimGroup;
+use crate::plan::groups::Id;
+use crate::scim::{Class, MembersReadable};
+
+/// So many memberships are asked for by each sweep …
+const AT_LEAST: usize = 20;
+
+/// … or this part of them, so that each was asked for within so many sweeps: a day, at the usual interval.
+const SWEEPS: usize = 50;
+
+impl Provisioner {
+    /// Asks of some recorded members whether they are still in; whoever isn't was taken out by others.
+    pub(super) async fn probe_in_turn(&self, session: &Arc<Session>, groups: &[Arc<ScimGroup>]) {
+        if session.policy.profile.members_readable != MembersReadable::Probe {
+            return;
+        }
+        let all = self.recorded_members(session, groups);
+        if all.is_empty() {
+            return;
+        }
+        let share = AT_LEAST.max(all.len().div_ceil(SWEEPS)).min(all.len());
+        let begin = {
+            let mut store = lock(&self.groups);
+            let begin = store.probe_turn % all.len();
+            store.probe_turn = begin + share;
+            begin
+        };
+        for (place, member) in (0..share).map(|step| &all[(begin + step) % all.len()]) {
+            if !self.probe_member(session, &groups[*place], member).await {
+                return;
+            }
+        }
+    }
+
+    /// Every group's members by our record, in an order that lasts from sweep to sweep.
+    fn recorded_members(&self, session: &Session, groups: &[Arc<ScimGroup>]) -> Vec<(usize, Id)> {
+        let mut all = Vec::new();
+        for (place, group) in groups.iter().enumerate() {
+            let status = group.status.as_ref();
+            if status.and_then(|status| status.bound_to.as_ref()) != Some(&session.policy.server) {
+                continue;
+            }
+            let here = self.shared.directory.membership(&group.uid().unwrap_or_default(), |members| {
+                let mut here: Vec<Id> = members.here().cloned().collect();
+                here.sort_unstable();
+                here
+            });
+            all.extend(here.into_iter().flatten().map(|id| (place, id)));
+        }
+        all
+    }
+
+    /// False where the server does not answer such questions now.
+    async fn probe_member(&self, session: &Arc<Session>, group: &Arc<ScimGroup>, member: &Id) -> bool {
+        let uid = group.uid().unwrap_or_default();
+        let Some(id) = group.status.as_ref().and_then(|status| status.id.clone()) else { return true };
+        // Whoever is at work on it knows better.
+        if lock(&self.queue).contains(&uid) {
+            return true;
+        }
+        self.limiter.acquire(RequestKind::Read, Priority::Sweep).await;
+        let Some(deadline) = self.deadline() else { return false };
+        let directory = &self.shared.directory;
+        let began = directory.membership(&uid, |members| members.changes());
+        match session.client.is_member(&id, member, deadline).await {
+            Ok(true) => {}
+            Ok(false) => {
+                if directory.membership(&uid, |members| members.changes()) == began {
+                    info!(object = %full_name(group), %member, "was taken out of the group, not by us");
+                    let status = group.status.clone().unwrap_or_default();
+                    let pass = GroupPass::new(Arc::clone(group), status, Arc::clone(session));
+                    self.member_lost(&pass, member);
+                }
+            }
+            Err(error) => {
+                debug!(object = %full_name(group), "its members can't be asked for: {error}");
+                if error.class() == Class::Throttled {
+                    self.limiter.pause(error.retry_after().unwrap_or(super::super::send::UNTOLD_PAUSE));
+                }
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Shown as drift, and then put back or left so.
+    fn member_lost(&self, pass: &GroupPass, member: &Id) {
+        self.prepare(pass);
+        let repairs = pass.session.policy.repair.attributes;
+        let lost = self.shared.directory.membership(&pass.uid(), |members| {
+            let lost = members.lose(std::slice::from_ref(member));
+            let count = lost.len();
+            if !repairs {
+                members.leave_be(lost);
+            }
+            count
+        });
+        if lost.unwrap_or(0) > 0 {
+            lock(&self.groups).drift.entry(pass.uid()).or_default().lost += 1;
+        }
+    }
+}
