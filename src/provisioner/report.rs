@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::runtime::events::{Event, EventType};
 use tokio::time::sleep;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::events::bounded_note;
 use super::session::profile_of;
@@ -300,7 +300,7 @@ impl Provisioner {
             }
             Err(error) => {
                 self.shared.metrics.kubernetes_error(&self.key.to_string());
-                debug!(connection = %self.key, "its status could not be written: {error}");
+                warn!(connection = %self.key, "its status could not be written: {error}");
             }
         }
     }

@@ -109,6 +109,31 @@ async fn i26_a_tenant_reaches_nobody_outside_of_its_delegation() {
     assert_eq!(now["history"], before["history"], "the account was written to");
     assert_eq!(held(&tenants.sandbox, "ada@eng.example.com").await[0]["id"], *ada);
 
+    // Groups: by their names, by raw ids, by the names of members, and never others' people by their labels.
+    let group = |name: &str, fields: Value| {
+        let mut spec = json!({
+            "connectionRef": {"kind": "ClusterScimConnection", "name": owner.namespace},
+            "displayName": name, "membership": "Exact",
+        });
+        spec.as_object_mut().expect("an object").extend(fields.as_object().cloned().unwrap_or_default());
+        let meta = json!({"name": name});
+        tenant.apply(
+            json!({"apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimGroup", "metadata": meta, "spec": spec}),
+        );
+    };
+    owner.kubectl(&["label", "scimuser", "ceo", "team=eng"]);
+    group("admins", json!({"memberSelector": {"matchLabels": {"team": "eng"}}}));
+    group("eng-raw", json!({"members": [{"id": before["id"]}]}));
+    group("eng-name", json!({"members": [{"userName": "ceo@example.com"}]}));
+    group("eng-all", json!({"memberSelector": {"matchLabels": {"team": "eng"}}}));
+    for name in ["admins", "eng-raw", "eng-name"] {
+        let wanted = r#"jsonpath={.status.conditions[?(@.type=="Ready")].reason}=NotAllowed"#;
+        tenant.kubectl(&["wait", "scimgroup", name, &format!("--for={wanted}"), "--timeout=90s"]);
+    }
+    tenant.kubectl(&["wait", "scimgroup", "eng-all", "--for=condition=Ready", "--timeout=90s"]);
+    let members = tenant.kubectl(&["get", "scimgroup", "eng-all", "-o", "jsonpath={.status.members}"]);
+    assert!(members.contains(r#""declared":0"#) && members.contains(r#""present":0"#), "{members}");
+
     // Whoever isn't allowed the name doesn't keep the account from its end, either.
     owner.delete("ceo");
     owner.is_gone("ceo").await;

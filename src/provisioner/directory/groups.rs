@@ -440,6 +440,7 @@ impl Inner {
         let Some(entry) = self.groups.all.get(uid) else { return };
         let (group, resolved) = (Arc::clone(&entry.group), entry.resolved.clone());
         let key = connection_of_group(&group);
+        let namespace = group.namespace().unwrap_or_default();
         let (mut fixed, mut waiting, mut foreign) = (Vec::new(), Vec::new(), Vec::new());
         let mut wait = |what: String| {
             waiting.push(what);
@@ -449,7 +450,7 @@ impl Inner {
             if let Some(id) = &member.id {
                 fixed.push(Standing::In(id.as_str().into()));
             } else if let Some(reference) = &member.group_ref {
-                let other = self.groups.names.get(&(key.namespace.clone(), reference.name.clone()));
+                let other = self.groups.names.get(&(namespace.clone(), reference.name.clone()));
                 let other = other.and_then(|uid| self.groups.all.get(uid)).map(|entry| &entry.group);
                 if other.is_some_and(|other| connection_of_group(other) != key) {
                     foreign.push(format!("groupRef names {}, which belongs to another connection", reference.name));
@@ -460,7 +461,7 @@ impl Inner {
                     status.filter(|status| status.bound_to.as_ref() == server).and_then(|status| status.id.as_deref());
                 fixed.push(id.map_or_else(|| wait(format!("group {}", reference.name)), |id| Standing::In(id.into())));
             } else if let Some(reference) = &member.user_ref {
-                let user = self.names.get(&(key.namespace.clone(), reference.name.clone()));
+                let user = self.names.get(&(namespace.clone(), reference.name.clone()));
                 match user.and_then(|uid| self.users.get(uid)) {
                     None => fixed.push(wait(reference.name.clone())),
                     Some(user) if connection_of(user) != key => {
@@ -510,7 +511,7 @@ impl Groups {
             }
         }
         let key = connection_of_group(group);
-        let namespace = &key.namespace;
+        let namespace = group.namespace().unwrap_or_default();
         for member in group.spec.members.iter().flatten() {
             if let Some(reference) = &member.user_ref {
                 set(&mut self.by_user, (namespace.clone(), reference.name.clone()), uid, put);
@@ -571,9 +572,11 @@ impl Entry {
             .as_ref()
             .is_some_and(|selector| selector.match_labels.iter().all(|(name, value)| labels.get(name) == Some(value)));
         let name = user.name_any();
-        selected
+        // A cluster connection is of several namespaces; labels and names are of one.
+        let together = user.metadata.namespace == self.group.metadata.namespace;
+        (selected && together)
             || spec.members.iter().flatten().any(|member| {
-                member.user_ref.as_ref().is_some_and(|reference| reference.name == name)
+                member.user_ref.as_ref().is_some_and(|reference| together && reference.name == name)
                     || member.user_name.as_ref().is_some_and(|known| fold(known) == fold(&user.spec.user_name))
             })
     }

@@ -271,7 +271,8 @@ impl Provisioner {
         } else {
             self.shared.directory.group_claims(&pass.group, server, found.as_deref())
         };
-        let (waiting_for, foreign) = self.shared.directory.unfollowed(&uid);
+        let (waiting_for, mut foreign) = self.shared.directory.unfollowed(&uid);
+        foreign.splice(0..0, self.refuses_group(&pass.group));
         let (extra, here): (Vec<Id>, Vec<Id>) = self
             .shared
             .directory
@@ -322,6 +323,15 @@ impl Provisioner {
             })
         });
         step.unwrap_or_else(|| GroupStep::Settle(Box::default()))
+    }
+
+    /// Why the group may not be served through a cluster connection (promise I26).
+    fn refuses_group(&self, group: &ScimGroup) -> Option<String> {
+        let delegated = self.shared.directory.delegated(&group.namespace().unwrap_or_default(), &self.key);
+        let members = || group.spec.members.iter().flatten();
+        let raw = group.remote_id().is_some() || members().any(|member| member.id.is_some());
+        let names = members().filter_map(|member| member.user_name.as_deref());
+        delegated.refuses_group(&group.spec.display_name, names, raw)
     }
 
     /// The pattern of `guards.protected` that fits an account, by all that is known of it (promise I14).

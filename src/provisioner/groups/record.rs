@@ -25,8 +25,8 @@ use crate::status::whole_seconds;
 const AT_ONCE: usize = 8;
 
 impl Provisioner {
-    fn group_api(&self) -> Api<ScimGroup> {
-        Api::namespaced(self.shared.kube.clone(), &self.key.namespace)
+    fn group_api(&self, group: &ScimGroup) -> Api<ScimGroup> {
+        Api::namespaced(self.shared.kube.clone(), &group.namespace().unwrap_or_default())
     }
 
     /// The directory's newest version of the pass's object.
@@ -80,7 +80,7 @@ impl Provisioner {
             "status": body,
         });
         let params = PatchParams::apply(FIELD_MANAGER).force();
-        let written = self.group_api().patch_status(&group.name_any(), &params, &Patch::Apply(&body)).await;
+        let written = self.group_api(group).patch_status(&group.name_any(), &params, &Patch::Apply(&body)).await;
         match written.map_err(classify) {
             Ok(written) => {
                 lock(&self.groups).unsaved.remove(&uid);
@@ -121,8 +121,10 @@ impl Provisioner {
             finalizers.push(FINALIZER.to_owned());
         }
         let body = json!({"metadata": {"resourceVersion": pass.group.resource_version(), "finalizers": finalizers}});
-        let written =
-            self.group_api().patch(&pass.group.name_any(), &PatchParams::default(), &Patch::Merge(&body)).await;
+        let written = self
+            .group_api(&pass.group)
+            .patch(&pass.group.name_any(), &PatchParams::default(), &Patch::Merge(&body))
+            .await;
         match written.map_err(classify) {
             Ok(written) => {
                 pass.group = self.learn_group(written);
@@ -250,7 +252,7 @@ impl Provisioner {
         let mut groups = Map::new();
         groups.insert(group.to_owned(), value);
         let body = json!({"metadata": {"uid": user.uid()}, "status": {"groups": groups}});
-        let api: Api<ScimUser> = Api::namespaced(self.shared.kube.clone(), &self.key.namespace);
+        let api: Api<ScimUser> = Api::namespaced(self.shared.kube.clone(), &user.namespace().unwrap_or_default());
         match api.patch_status(&user.name_any(), &PatchParams::default(), &Patch::Merge(&body)).await.map_err(classify)
         {
             Ok(written) => {
@@ -275,7 +277,8 @@ impl Provisioner {
             .map(|(id, since)| (id, since.map_or(Value::Null, |since| json!(Time(whole_seconds(since))))))
             .collect();
         let body = json!({"metadata": {"uid": group.uid()}, "status": {"leaving": entries}});
-        match self.group_api().patch_status(&group.name_any(), &PatchParams::default(), &Patch::Merge(&body)).await {
+        match self.group_api(group).patch_status(&group.name_any(), &PatchParams::default(), &Patch::Merge(&body)).await
+        {
             Ok(written) => {
                 self.learn_group(written);
                 true
