@@ -4,11 +4,11 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
-use super::{ScimConnection, ScimGroup, ScimUser};
+use super::{ScimConnection, ScimGroup, ScimRoster, ScimUser};
 
 /// Every CRD.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    [ScimConnection::crd(), ScimGroup::crd(), ScimUser::crd()].into_iter().map(finished).collect()
+    [ScimConnection::crd(), ScimGroup::crd(), ScimRoster::crd(), ScimUser::crd()].into_iter().map(finished).collect()
 }
 
 /// Every CRD as one YAML stream.
