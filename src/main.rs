@@ -66,7 +66,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
         "no way to a Kubernetes cluster: neither a kubeconfig (KUBECONFIG, ~/.kube/config) nor a pod's service account",
     )?;
     tokio::select! {
-        () = wait_for_crds(&client, &["scimconnections", "scimgroups", "scimusers"]) => {}
+        () = wait_for_crds(&client, &["scimconnections", "scimgroups", "scimrosters", "scimusers"]) => {}
         () = shutdown.cancelled() => return Ok(()),
     }
     // Standing by for the Lease is being ready.

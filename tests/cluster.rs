@@ -33,6 +33,8 @@ mod kit;
 mod lives;
 #[path = "cluster/policies.rs"]
 mod policies;
+#[path = "cluster/rosters.rs"]
+mod rosters;
 #[path = "cluster/servers.rs"]
 mod servers;
 #[path = "cluster/storms.rs"]

@@ -33,7 +33,9 @@ pub struct Recipe {
 
 /// A column that is read is not there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the source has no column {column}, which {reader} reads{since}; nobody is changed. The columns are {there}")]
+#[error(
+    "the source has no column {column}, which {reader} reads{since}; nobody is changed. Put it back, or override {reader} by a mapping. The columns are {there}"
+)]
 pub struct MissingColumn {
     column: String,
     reader: String,

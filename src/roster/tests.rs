@@ -59,3 +59,10 @@ fn generated(spec: &ScimRosterSpec, documents: Vec<Document>) -> (Vec<Value>, Ve
 const ENTRA: &str = "userPrincipalName,jobTitle,mail,displayName,IsSoftDeleted\n\
     ada@example.com,Countess,ada@example.com,Ada Lovelace,False\n\
     grace@example.com,,grace@example.com,\"Hopper, Grace\",TRUE\n";
+
+/// A recipe is compiled once and used by whoever writes.
+#[test]
+fn a_recipe_may_be_shared() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Recipe>();
+}
