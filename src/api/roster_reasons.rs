@@ -54,3 +54,17 @@ impl RosterReason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_documented() {
+        let page = include_str!("../../docs/conditions.md");
+        let part = page.split("## ScimRoster").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("its part");
+        for reason in RosterReason::ALL {
+            assert!(part.contains(&format!("| `{}` |", reason.as_str())), "{reason:?}");
+        }
+    }
+}

@@ -1,6 +1,9 @@
 //! Where a mapping's value goes: attributes as RFC 7644 writes their paths, and as a ScimUser has them.
 
+use std::sync::Arc;
+
 use cel::Value;
+use cel::objects::Key;
 use serde_json::{Map, Value as Json, json};
 
 use super::functions::{flag, instant, is_present, text};
@@ -100,7 +103,7 @@ impl Target {
             Self::UserName => _ = spec.insert("userName".to_owned(), words(value)?),
             Self::ExternalId => _ = spec.insert("externalId".to_owned(), words(value)?),
             Self::Active => _ = spec.insert("active".to_owned(), yes_or_no(value)?),
-            Self::Manager => into.manager = Some(plain(value)?),
+            Self::Manager => into.manager = Some(manager(value)?),
             Self::Access(end) => {
                 let at = instant(&plain(value)?).map_err(|_| "it is no date: write 2026-01-31".to_owned())?;
                 set(spec, &["access", end], json!(at.to_string()));
@@ -215,6 +218,14 @@ fn yes_or_no(value: &Value) -> Result<Json, String> {
 
 fn words(value: &Value) -> Result<Json, String> {
     plain(value).map(Json::String)
+}
+
+/// Who a manager is: a text, or what Microsoft Graph gives for one.
+fn manager(value: &Value) -> Result<String, String> {
+    let Value::Map(map) = value else { return plain(value) };
+    let known =
+        ["id", "userPrincipalName"].into_iter().find_map(|name| map.map.get(&Key::String(Arc::new(name.to_owned()))));
+    known.map_or_else(|| Err("it has neither id nor userPrincipalName".to_owned()), plain)
 }
 
 /// The text of a value, without the spaces around it.

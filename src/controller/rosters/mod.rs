@@ -153,7 +153,9 @@ impl Rosters {
         let (user, gone) = match event {
             Event::Apply(user) => (user, false),
             Event::Delete(user) => (user, true),
-            _ => return,
+            // What came or went while nobody watched.
+            Event::InitDone => return self.known.keys().for_each(|key| self.wake(key)),
+            Event::Init | Event::InitApply(_) => return,
         };
         let known = user.uid().and_then(|uid| directory.get(&uid));
         let same = known.as_ref().is_some_and(|known| {
@@ -226,9 +228,12 @@ impl Rosters {
 
     fn wake_of(&self, namespace: &str, concerns: impl Fn(&ScimRoster) -> bool) {
         let here = self.known.iter().filter(|(key, roster)| key.namespace == namespace && concerns(roster));
-        for (key, _) in here {
-            let _ = self.tell.send(Told::Wake(key.clone()));
-        }
+        here.for_each(|(key, _)| self.wake(key));
+    }
+
+    fn wake(&self, key: &RosterKey) {
+        // The receiver lives as long as the looks do; after that nothing is to be looked at.
+        let _ = self.tell.send(Told::Wake(key.clone()));
     }
 }
 
@@ -316,8 +321,12 @@ impl Looks {
     fn looked(&mut self, looked: Looked) {
         let Looked { key, roster, memory, again } = looked;
         self.running.remove(&key);
-        if !self.rosters.contains_key(&key) {
+        let Some(known) = self.rosters.get(&key) else {
             self.shared.metrics.roster_gone(&key.to_string());
+            return;
+        };
+        // Deleted and made again meanwhile: what was learnt is of another one.
+        if known.metadata.uid != roster.metadata.uid {
             return;
         }
         self.keep_newest(&key, roster);

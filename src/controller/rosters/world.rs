@@ -18,7 +18,7 @@ use crate::api::{
     GENERATED, GROUP, ROSTER_LABEL, ROSTER_SOURCE_LABEL, RosterReason, ScimRoster, ScimRosterStatus, ScimUser,
     SourceFormat, SourceObjects, VERSION,
 };
-use crate::provisioner::Shared;
+use crate::provisioner::{Shared, bounded_note};
 use crate::roster::{Body, Content, Document, Gone};
 
 /// Our name in `managedFields` of generated ScimUsers; others may own further fields of them.
@@ -104,7 +104,8 @@ async fn read<K: Holder>(
             let labels = selector.iter().flat_map(|selector| &selector.match_labels);
             let asked: Vec<String> = labels.map(|(name, value)| format!("{name}={value}")).collect();
             let asked = format!("{ROSTER_SOURCE_LABEL}=true,{}", asked.join(","));
-            let listed = called(api.list(&ListParams::default().labels(&asked))).await?;
+            let most = u32::try_from(MOST_OBJECTS + 1).unwrap_or(u32::MAX);
+            let listed = called(api.list(&ListParams::default().labels(&asked).limit(most))).await?;
             if listed.items.is_empty() {
                 return Err(not_found(&format!("there is no {kind} with the labels {asked} in {namespace}")));
             }
@@ -227,7 +228,7 @@ pub async fn tell(shared: &Shared, roster: &ScimRoster, type_: EventType, reason
     let event = Event {
         type_,
         reason: reason.to_owned(),
-        note: Some(note.chars().take(300).collect()),
+        note: Some(bounded_note(note)),
         action: "Generate".to_owned(),
         secondary: None,
     };

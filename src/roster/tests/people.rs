@@ -151,6 +151,19 @@ fn managers_are_other_rows_whichever_order() {
 }
 
 #[test]
+fn a_manager_may_be_what_graph_gives_for_one() {
+    let rows = json!([
+        {"id": "7f01", "userPrincipalName": "ada@example.com", "isSoftDeleted": false, "manager": {"id": "7F02", "mail": "x"}},
+        {"id": "7f02", "userPrincipalName": "grace@example.com", "isSoftDeleted": false, "manager": null},
+    ]);
+    let spec = spec(json!({"preset": "EntraGeneric", "key": "row.id"}));
+    let (specs, rejected) = generated(&spec, vec![document("a", SourceFormat::Json, &rows.to_string())]);
+    assert!(rejected.is_empty(), "{rejected:?}");
+    assert_eq!(specs[0]["enterprise"]["manager"]["userRef"]["name"], names::name_of("datadog", "7f02"));
+    assert_eq!(specs[1]["enterprise"], Value::Null);
+}
+
+#[test]
 fn targets_that_no_scim_user_has_are_refused() {
     for (target, on_create) in
         [("password", false), ("emails[type eq \"work\"].size", false), ("name", false), ("active", true)]
