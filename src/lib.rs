@@ -7,6 +7,7 @@
 //! | [`plan`] | pure: declared × observed × owned → what to send |
 //! | [`status`] | pure: outcome × old status × now → new status |
 //! | [`provisioner`] | one per connection: snapshot, queue, workers, limiter |
+//! | [`roster`] | pure: a table of people × a roster → ScimUsers |
 //! | [`controller`] | watches, indexes, routing, connections |
 //! | [`runtime`] | Lease, metrics, logs, health, shutdown |
 //! | [`sandbox`] | a SCIM server in memory, for demos and tests |
@@ -15,6 +16,7 @@ pub mod api;
 pub mod controller;
 pub mod plan;
 pub mod provisioner;
+pub mod roster;
 pub mod runtime;
 pub mod sandbox;
 pub mod scim;

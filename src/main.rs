@@ -65,7 +65,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
     let client = kube::Client::try_default().await.context(
         "no way to a Kubernetes cluster: neither a kubeconfig (KUBECONFIG, ~/.kube/config) nor a pod's service account",
     )?;
-    let mut kinds = vec!["scimconnections", "scimgroups", "scimusers"];
+    let mut kinds = vec!["scimconnections", "scimgroups", "scimrosters", "scimusers"];
     if options.watch_namespaces.is_empty() {
         kinds.push("clusterscimconnections");
     }

@@ -39,6 +39,8 @@ mod lives;
 mod policies;
 #[path = "cluster/roles.rs"]
 mod roles;
+#[path = "cluster/rosters.rs"]
+mod rosters;
 #[path = "cluster/servers.rs"]
 mod servers;
 #[path = "cluster/storms.rs"]

@@ -61,6 +61,31 @@ async fn every_rule_is_used() {
         "--timeout=90s",
     ]);
 
+    // A roster, which generates and deletes.
+    let people = |names: &[&str]| {
+        let rows: String = names.iter().map(|name| format!("{name}@example.com\n")).collect();
+        place.apply(json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "data": {"people.csv": format!("name\n{rows}")},
+            "metadata": {"name": "people", "labels": {"scim-operator.dev/roster-source": "true"}},
+        }));
+    };
+    people(&["alan", "grace"]);
+    place.apply(json!({
+        "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimRoster", "metadata": {"name": "people"},
+        "spec": {
+            "connectionRef": {"name": "jackson"}, "source": {"configMaps": {"names": ["people"]}},
+            "mappings": [{"target": "userName", "value": "row.name"}, {"target": "active", "value": "true"},
+                {"target": "emails[type eq \"work\"].value", "value": "row.name"}],
+        },
+    }));
+    place.kubectl(&["wait", "--for=condition=Ready", "scimroster", "people", "--timeout=90s"]);
+    people(&["grace"]);
+    eventually(PATIENCE, "alan is gone", async || match place.users().await.len() {
+        2 => Ok(()),
+        other => Err(other),
+    })
+    .await;
+
     // The same event twice becomes one event with a count.
     for _ in 0..2 {
         place.secret("wrong");
@@ -164,15 +189,21 @@ fn requests(cluster: &ControlPlane, namespace: &str) -> Vec<Value> {
 }
 
 fn used(cluster: &ControlPlane, namespace: &str) -> BTreeSet<Right> {
-    let rights = requests(cluster, namespace).into_iter().map(|event| {
+    let mut rights = BTreeSet::new();
+    for event in requests(cluster, namespace) {
         let object = &event["objectRef"];
         let resource = match object["subresource"].as_str() {
             Some(subresource) => format!("{}/{subresource}", text(&object["resource"])),
             None => text(&object["resource"]),
         };
-        (text(&object["apiGroup"]), resource, text(&event["verb"]))
-    });
-    rights.collect()
+        let verb = text(&event["verb"]);
+        // An apply that makes an object is asked for the right to create it, too.
+        if verb == "patch" && event["responseStatus"]["code"] == 201 {
+            rights.insert((text(&object["apiGroup"]), resource.clone(), "create".to_owned()));
+        }
+        rights.insert((text(&object["apiGroup"]), resource, verb));
+    }
+    rights
 }
 
 fn granted(objects: &[Value]) -> BTreeSet<Right> {

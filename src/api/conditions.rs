@@ -84,6 +84,8 @@ reasons!(
     }
 );
 
+pub(super) use reasons;
+
 impl Reason {
     /// The status of Ready; `None` leaves it as it was.
     pub fn ready(self) -> Option<&'static str> {

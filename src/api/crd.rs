@@ -4,11 +4,14 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
-use super::{Delegation, ScimConnection, ScimGroup, ScimUser};
+use super::{Delegation, ScimConnection, ScimGroup, ScimRoster, ScimUser};
 
 /// Every CRD.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    [ScimConnection::crd(), cluster_connection(), ScimGroup::crd(), ScimUser::crd()].into_iter().map(finished).collect()
+    [ScimConnection::crd(), cluster_connection(), ScimGroup::crd(), ScimRoster::crd(), ScimUser::crd()]
+        .into_iter()
+        .map(finished)
+        .collect()
 }
 
 /// Every CRD as one YAML stream.

@@ -14,6 +14,8 @@ mod crd;
 mod delegation;
 mod duration;
 mod group;
+mod roster;
+mod roster_reasons;
 mod user;
 mod user_rules;
 
@@ -31,6 +33,8 @@ pub use crd::{crds, crds_yaml};
 pub use delegation::*;
 pub use duration::Interval;
 pub use group::*;
+pub use roster::*;
+pub use roster_reasons::RosterReason;
 pub use user::*;
 
 /// The API group.
@@ -53,3 +57,9 @@ pub const CREDENTIALS_LABEL: &str = "scim-operator.dev/credentials";
 pub const HOSTS: &str = "scim-operator.dev/hosts";
 /// Annotation of a Secret: when its key expires, as RFC 3339 or a date; warned about at 30, 7 and 1 days.
 pub const EXPIRES_AT: &str = "scim-operator.dev/expires-at";
+/// Label of a generated ScimUser: the ScimRoster that it is of.
+pub const ROSTER_LABEL: &str = "scim-operator.dev/roster";
+/// Label that a ConfigMap or Secret must carry before any roster may read it.
+pub const ROSTER_SOURCE_LABEL: &str = "scim-operator.dev/roster-source";
+/// Annotation of a generated ScimUser: tells whether its row says what it said when it was last written.
+pub const GENERATED: &str = "scim-operator.dev/generated";

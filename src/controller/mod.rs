@@ -3,6 +3,7 @@
 mod connections;
 mod groups;
 mod namespaces;
+mod rosters;
 mod unrouted;
 mod unrouted_groups;
 mod users;
@@ -24,6 +25,7 @@ use tracing::{info, warn};
 use self::connections::Connections;
 use self::groups::Groups;
 use self::namespaces::Namespaces;
+use self::rosters::Rosters;
 use self::users::Users;
 use self::watch::{Read, Scope, trim};
 use crate::api::{CREDENTIALS_LABEL, ClusterScimConnection, ScimConnection, ScimGroup, ScimUser};
@@ -86,6 +88,7 @@ pub async fn run(context: Context) -> Result<(), Error> {
         reroute,
     };
     let mut connections = Connections::new(shared.clone());
+    let mut rosters = Rosters::new(shared.clone());
     let mut groups = Groups::new(Arc::clone(&directory));
     let mut users = Users::new(directory);
     let scopes = watch::scopes(&options.watch_namespaces);
@@ -100,6 +103,8 @@ pub async fn run(context: Context) -> Result<(), Error> {
     let mut group_events = watch::events::<ScimGroup>(&client, &scopes, &all, |_| {});
     let labelled = watcher::Config::default().labels(&format!("{CREDENTIALS_LABEL}=true"));
     let mut secret_events = watch::events::<PartialObjectMeta<Secret>>(&client, &scopes, &labelled, trim);
+
+    let mut roster_events = rosters::events(&client, &scopes);
 
     let mut listed = Listed::new(&scopes, whole.is_some());
     while !shutdown.is_cancelled() {
@@ -143,6 +148,7 @@ pub async fn run(context: Context) -> Result<(), Error> {
                 let Some((scope, Some(event))) = event else { return Err(Error::WatchEnded("ScimUsers")) };
                 match event {
                     Ok(event) => {
+                        rosters.user_seen(&event, users.directory());
                         if users.observe(&scope, event, &connections) {
                             listed.users.remove(&scope);
                         }
@@ -172,6 +178,7 @@ pub async fn run(context: Context) -> Result<(), Error> {
                     Err(error) => warn!("watch of Secrets{}: {error}", place(&scope)),
                 }
             }
+            Some(seen) = roster_events.next() => rosters.observe(seen)?,
             Some(uid) = rerouted.recv() => users.route_again(&uid, &connections),
         }
         if !was_complete && listed.complete() {
@@ -179,9 +186,11 @@ pub async fn run(context: Context) -> Result<(), Error> {
             connections.begin();
             users.begin(&connections);
             groups.begin(&connections);
+            rosters.begin();
             health.set_ready();
         }
     }
+    rosters.stop().await;
     connections.stop().await;
     watched.abort();
     Ok(())

@@ -37,7 +37,7 @@ impl Provisioner {
 }
 
 /// The API server refuses notes of over 1 kB.
-pub(super) fn bounded_note(note: &str) -> String {
+pub fn bounded_note(note: &str) -> String {
     let mut end = note.len().min(1000);
     while !note.is_char_boundary(end) {
         end -= 1;

@@ -43,6 +43,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub use self::events::bounded_note;
+
 use self::directory::{Changed, ConnectionKey, Directory, Uid, is_deleting};
 use self::limiter::Limiter;
 use self::memory::Memory;

@@ -74,6 +74,21 @@ macro_rules! labels {
 
 labels!(Connection, Method: method, Lane: lane, Outcome: outcome, State: state, Type: r#type, Reason: reason, Guard: guard);
 
+/// A roster, and which of its counts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Roster {
+    roster: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RosterCount {
+    roster: String,
+    count: &'static str,
+}
+
+/// The counts of a roster.
+const ROSTER_COUNTS: [&str; 5] = ["rows", "in_scope", "generated", "rejected", "held"];
+
 type Seconds = Gauge<f64, AtomicU64>;
 
 /// Makes histograms of these buckets.
@@ -173,6 +188,9 @@ families! {
     sweep_completed: Family<Connection, Seconds>, "sweep_completed_timestamp" in Seconds, "When a sweep was last complete, or the connection began";
     key_changed: Family<Connection, Seconds>, "key_changed_timestamp" in Seconds, "When the Secret of the key in use was last changed; 0 while there is none";
     key_expires: Family<Connection, Seconds>, "key_expires_timestamp" in Seconds, "When the key expires, as its Secret has it; 0 where it doesn't say";
+    roster_ready: Family<Roster, Gauge>, "roster_ready", "1 while every row in scope of a roster has its ScimUser";
+    roster_rows: Family<RosterCount, Gauge>, "roster_rows", "Rows of a roster, by what became of them";
+    roster_good: Family<Roster, Seconds>, "roster_last_good_timestamp" in Seconds, "Since when the content of a roster has been in force; 0 while there is none";
 }
 
 impl Metrics {
@@ -367,6 +385,25 @@ impl Metrics {
         let label = Connection::new(connection);
         self.key_changed.get_or_create(&label).set(changed.map_or(0.0, seconds));
         self.key_expires.get_or_create(&label).set(expires.map_or(0.0, seconds));
+    }
+
+    /// How a roster stands: rows, in scope, generated, rejected and held, and since when its content is in force.
+    pub fn roster(&self, roster: &str, ready: bool, counts: [i64; 5], good: Option<Timestamp>) {
+        let label = Roster { roster: roster.to_owned() };
+        self.roster_ready.get_or_create(&label).set(i64::from(ready));
+        self.roster_good.get_or_create(&label).set(good.map_or(0.0, seconds));
+        for (count, value) in ROSTER_COUNTS.into_iter().zip(counts) {
+            self.roster_rows.get_or_create(&RosterCount { roster: roster.to_owned(), count }).set(value);
+        }
+    }
+
+    /// A roster is gone.
+    pub fn roster_gone(&self, roster: &str) {
+        let label = Roster { roster: roster.to_owned() };
+        let _ = (self.roster_ready.remove(&label), self.roster_good.remove(&label));
+        for count in ROSTER_COUNTS {
+            self.roster_rows.remove(&RosterCount { roster: roster.to_owned(), count });
+        }
     }
 
     /// Whether this process holds the Lease.

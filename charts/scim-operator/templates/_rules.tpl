@@ -8,10 +8,10 @@
 - apiGroups: [scim-operator.dev]
   resources: [scimconnections/status]
   verbs: [patch]
-# get and patch: the finalizer.
+# get and patch: the finalizer. create, patch and delete: what rosters generate.
 - apiGroups: [scim-operator.dev]
   resources: [scimusers]
-  verbs: [get, list, watch, patch]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [scim-operator.dev]
   resources: [scimusers/status]
   verbs: [patch]
@@ -22,14 +22,20 @@
 - apiGroups: [scim-operator.dev]
   resources: [scimgroups/status]
   verbs: [patch]
-# Watched by label and as metadata only; read one by one when a connection names them.
+- apiGroups: [scim-operator.dev]
+  resources: [scimrosters]
+  verbs: [list, watch]
+- apiGroups: [scim-operator.dev]
+  resources: [scimrosters/status]
+  verbs: [patch]
+# Watched by label and as metadata only; read when a connection or a roster names or selects them.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, list, watch]
-# Certificate authorities, spec.tls.caBundle.
+# Certificate authorities, spec.tls.caBundle; and the rows of rosters, watched by label and as metadata only.
 - apiGroups: [""]
   resources: [configmaps]
-  verbs: [get]
+  verbs: [get, list, watch]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]

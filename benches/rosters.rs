@@ -1,0 +1,256 @@
+//! How fast a roster generates ScimUsers, against a plain loop that makes the same writes: `make bench-rosters`, or
+//! `make bench-rosters BENCH_ROWS=1000,50000`.
+//!
+//! Control plane, operator and this program share one machine, so the ratios tell more than the times. Nothing here
+//! fails for being slow.
+
+#![allow(clippy::pedantic, clippy::unwrap_used)]
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use futures::{StreamExt, stream};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
+use scim_operator::api::{GROUP, ScimRoster, ScimUser, VERSION};
+use serde_json::json;
+use support::{ControlPlane, Operator, eventually};
+
+/// Writes at once, of the loop and of a roster.
+const CONCURRENCY: usize = 8;
+const ROWS_EACH: usize = 5_000;
+const PATIENCE: Duration = Duration::from_secs(3_600);
+
+fn main() {
+    let sizes = std::env::var("BENCH_ROWS").unwrap_or_else(|_| "5000".to_owned());
+    let sizes: Vec<usize> = sizes.split(',').map(|size| size.trim().parse().expect("BENCH_ROWS=1000,50000")).collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let measured: Vec<_> = sizes.iter().map(|&rows| runtime.block_on(measure(rows))).collect();
+    print(&measured);
+}
+
+struct Measured {
+    rows: usize,
+    raw: Duration,
+    generated: Duration,
+    all_marked: Duration,
+    peak_mib: f64,
+    cpu: f64,
+    change: Duration,
+    change_writes: usize,
+    restart_writes: usize,
+    restart_peak_mib: f64,
+    restart: Duration,
+}
+
+async fn measure(rows: usize) -> Measured {
+    let cluster = ControlPlane::shared().await;
+    cluster.install_crds().await;
+    let raw = raw_loop(cluster, rows).await;
+    eprintln!("{rows} rows: the loop took {:.1} s", raw.as_secs_f64());
+
+    let namespace = cluster.namespace().await;
+    // The loop's objects are not the operator's to know.
+    let arg = format!("--watch-namespaces={namespace}");
+    let operator = Operator::builder(cluster.admin_kubeconfig(), &namespace).arg(&arg).start();
+    eventually(PATIENCE, "it leads", async || operator.log().contains("provisioning begins").then_some(())).await;
+    for part in 0..rows.div_ceil(ROWS_EACH) {
+        write_part(cluster, &namespace, part, rows, "Engineer").await;
+    }
+    let rosters: Api<ScimRoster> = Api::namespaced(cluster.client(), &namespace);
+    let began = Instant::now();
+    rosters.create(&PostParams::default(), &roster()).await.expect("a roster");
+    await_generated(&rosters, rows).await;
+    let generated = began.elapsed();
+    eprintln!("{rows} rows: the roster took {:.1} s", generated.as_secs_f64());
+    // Beside that, everybody is marked as waiting for the connection, which isn't there.
+    eventually(PATIENCE, "everybody is marked", async || {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let marked = writes(cluster, &namespace, true);
+        if marked >= rows { Ok(()) } else { Err(marked) }
+    })
+    .await;
+    let all_marked = began.elapsed();
+    let (cpu, peak_mib) = used(operator.process().id());
+
+    let before = writes(cluster, &namespace, false);
+    let began = Instant::now();
+    write_part(cluster, &namespace, 0, rows.min(ROWS_EACH), "Officer").await;
+    let (change, change_writes) = one_more(cluster, &namespace, before, began).await;
+    let (_, peak_after_change) = used(operator.process().id());
+
+    operator.terminate();
+    let before = writes(cluster, &namespace, false);
+    let began = Instant::now();
+    let operator = operator.again();
+    eventually(PATIENCE, "it leads", async || operator.log().contains("provisioning begins").then_some(())).await;
+    rosters
+        .patch("people", &PatchParams::default(), &Patch::Merge(json!({"spec": {"suspend": true}})))
+        .await
+        .expect("a patch");
+    await_reason(&rosters, "Suspended").await;
+    rosters
+        .patch("people", &PatchParams::default(), &Patch::Merge(json!({"spec": {"suspend": false}})))
+        .await
+        .expect("a patch");
+    await_generated(&rosters, rows).await;
+    let restart = began.elapsed();
+    let (_, restart_peak_mib) = used(operator.process().id());
+    let restart_writes = writes(cluster, &namespace, false) - before;
+    operator.terminate();
+    Measured {
+        rows,
+        raw,
+        generated,
+        all_marked,
+        peak_mib: peak_mib.max(peak_after_change),
+        cpu,
+        change,
+        change_writes,
+        restart_writes,
+        restart_peak_mib,
+        restart,
+    }
+}
+
+/// What a roster has to write: each ScimUser by server-side apply.
+async fn raw_loop(cluster: &ControlPlane, rows: usize) -> Duration {
+    let namespace = cluster.namespace().await;
+    let api: Api<ScimUser> = Api::namespaced(cluster.client(), &namespace);
+    let began = Instant::now();
+    stream::iter(0..rows)
+        .for_each_concurrent(CONCURRENCY, async |n| {
+            let name = format!("p{n:06}-example-com-00000000");
+            let object = json!({
+                "apiVersion": format!("{GROUP}/{VERSION}"), "kind": "ScimUser",
+                "metadata": {"name": name, "labels": {"scim-operator.dev/roster": "raw"},
+                    "annotations": {"scim-operator.dev/generated": "0000000000000000"}},
+                "spec": {
+                    "connectionRef": {"name": "nowhere"}, "userName": format!("p{n:06}@example.com"), "active": true,
+                    "title": "Engineer", "name": {"formatted": format!("Person {n}")},
+                    "emails": [{"value": format!("p{n:06}@example.com"), "type": "work", "primary": true}],
+                },
+            });
+            let params = PatchParams::apply("raw-loop").force();
+            api.patch(&name, &params, &Patch::Apply(&object)).await.expect("an object");
+        })
+        .await;
+    began.elapsed()
+}
+
+/// Rows of one ConfigMap; the first of the whole table has this title.
+async fn write_part(cluster: &ControlPlane, namespace: &str, part: usize, rows: usize, title: &str) {
+    let mut text = "userPrincipalName,jobTitle,mail,displayName,IsSoftDeleted,department,city\n".to_owned();
+    for n in part * ROWS_EACH..((part + 1) * ROWS_EACH).min(rows) {
+        let title = if n == 0 { title } else { "Engineer" };
+        let _ = writeln!(text, "p{n:06}@example.com,{title},p{n:06}@example.com,Person {n},False,R&D,London");
+    }
+    let object = json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": format!("people-{part:03}"),
+            "labels": {"scim-operator.dev/roster-source": "true", "part": "people"}},
+        "data": {"users.csv": text},
+    });
+    let api: Api<ConfigMap> = Api::namespaced(cluster.client(), namespace);
+    let name = format!("people-{part:03}");
+    api.patch(&name, &PatchParams::apply("bench").force(), &Patch::Apply(&object)).await.expect("a ConfigMap");
+}
+
+fn roster() -> ScimRoster {
+    serde_json::from_value(json!({
+        "apiVersion": format!("{GROUP}/{VERSION}"), "kind": "ScimRoster", "metadata": {"name": "people"},
+        "spec": {
+            "connectionRef": {"name": "nowhere"}, "preset": "EntraDatadog",
+            "source": {"configMaps": {"selector": {"matchLabels": {"part": "people"}}}},
+        },
+    }))
+    .expect("a ScimRoster")
+}
+
+async fn await_generated(rosters: &Api<ScimRoster>, rows: usize) {
+    eventually(PATIENCE, "everybody is generated", async || {
+        let status = rosters.get("people").await.expect("the roster").status.unwrap_or_default();
+        let ready = reason(&status.conditions);
+        if ready.as_deref() == Some("Generated") && status.generated == Some(rows as i64) { Ok(()) } else { Err(ready) }
+    })
+    .await;
+}
+
+async fn await_reason(rosters: &Api<ScimRoster>, expected: &str) {
+    eventually(PATIENCE, expected, async || {
+        let status = rosters.get("people").await.expect("the roster").status.unwrap_or_default();
+        (reason(&status.conditions).as_deref() == Some(expected)).then_some(())
+    })
+    .await;
+}
+
+fn reason(conditions: &Option<Vec<k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition>>) -> Option<String> {
+    conditions.iter().flatten().find(|one| one.type_ == "Ready").map(|ready| ready.reason.clone())
+}
+
+/// Writes to ScimUsers: to their status, or to the rest of them.
+fn writes(cluster: &ControlPlane, namespace: &str, of_status: bool) -> usize {
+    let writes = cluster.writes(namespace);
+    let of_users = writes.iter().map(|event| &event["objectRef"]).filter(|object| object["resource"] == "scimusers");
+    of_users.filter(|object| object["subresource"].is_string() == of_status).count()
+}
+
+/// From the change to its write, which the watch of one object sees first.
+async fn one_more(cluster: &ControlPlane, namespace: &str, before: usize, began: Instant) -> (Duration, usize) {
+    let users: Api<ScimUser> = Api::namespaced(cluster.client(), namespace);
+    let all =
+        users.list(&ListParams::default().labels("scim-operator.dev/roster=people").limit(20)).await.expect("a list");
+    let first = all.items.iter().find(|user| user.spec.user_name.starts_with("p000000@")).expect("the first");
+    let name = first.metadata.name.clone().expect("a name");
+    eventually(PATIENCE, "the change is written", async || {
+        let title = users.get(&name).await.expect("the first").spec.attributes.title;
+        if title.as_deref() == Some("Officer") { Ok(()) } else { Err(title) }
+    })
+    .await;
+    let took = began.elapsed();
+    (took, writes(cluster, namespace, false) - before)
+}
+
+/// CPU seconds and the most memory so far.
+fn used(pid: u32) -> (f64, f64) {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("a live process");
+    // The name, in parentheses, may hold spaces. What follows begins with field 3; utime and stime are 14 and 15.
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    let ticks = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a live process");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
+    let kib: f64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    (ticks / 100.0, kib / 1024.0)
+}
+
+fn print(measured: &[Measured]) {
+    let per_second = |one: &Measured, took: Duration| one.rows as f64 / took.as_secs_f64();
+    type Cell = fn(&Measured, &dyn Fn(&Measured, Duration) -> f64) -> String;
+    let rows: Vec<(&str, Cell)> = vec![
+        ("plain loop: applies/s", |m, per_second| format!("{:.0}", per_second(m, m.raw))),
+        ("roster: ScimUsers/s", |m, per_second| format!("{:.0}", per_second(m, m.generated))),
+        ("roster / plain loop", |m, _| format!("{:.2}", m.raw.as_secs_f64() / m.generated.as_secs_f64())),
+        ("roster created to all generated", |m, _| format!("{:.1} s", m.generated.as_secs_f64())),
+        ("… and all marked as waiting", |m, _| format!("{:.1} s", m.all_marked.as_secs_f64())),
+        ("operator: CPU", |m, _| format!("{:.1} s", m.cpu)),
+        ("operator: peak memory", |m, _| format!("{:.1} MiB", m.peak_mib)),
+        ("one row changed: to its write", |m, _| format!("{:.1} s", m.change.as_secs_f64())),
+        ("one row changed: writes", |m, _| m.change_writes.to_string()),
+        ("restart: to a second look", |m, _| format!("{:.1} s", m.restart.as_secs_f64())),
+        ("restart: writes to ScimUsers' specs", |m, _| m.restart_writes.to_string()),
+        ("restart: peak memory", |m, _| format!("{:.1} MiB", m.restart_peak_mib)),
+    ];
+    let line = |first: &str, cells: Vec<String>| {
+        let cells: Vec<String> = cells.iter().map(|cell| format!("{cell:>11} |")).collect();
+        println!("| {first:<35} | {}", cells.join(" "));
+    };
+    line("", measured.iter().map(|m| format!("{} rows", m.rows)).collect());
+    println!("|{}|{}", "-".repeat(37), "------------:|".repeat(measured.len()));
+    for (what, cell) in rows {
+        line(what, measured.iter().map(|one| cell(one, &per_second)).collect());
+    }
+}

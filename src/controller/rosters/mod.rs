@@ -1,0 +1,368 @@
+//! ScimRosters: who is to be looked at, and when.
+//!
+//! What is watched wakes a roster; a look reads its source anew, writes what differs, and records it. Looks at one
+//! roster follow one another.
+
+mod pass;
+mod report;
+mod schedule;
+mod world;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::api::PartialObjectMeta;
+use kube::runtime::watcher::{self, Event};
+use kube::{Client, Resource, ResourceExt};
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use self::pass::{Looked, Memory, Pass};
+use self::schedule::Schedule;
+use super::Error;
+use super::watch::{self, Read, Scope, Scoped, trim, within};
+use crate::api::{RECONCILE_REQUESTED_AT, ROSTER_LABEL, ROSTER_SOURCE_LABEL, ScimRoster, ScimUser};
+use crate::provisioner::Shared;
+use crate::provisioner::directory::{Directory, is_deleting};
+
+/// So many rosters are looked at together: each holds its whole table in memory.
+const TOGETHER: usize = 2;
+
+/// Names a roster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RosterKey {
+    /// The namespace.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+impl std::fmt::Display for RosterKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// What the watches of rosters and their sources saw.
+pub enum Seen {
+    /// A roster.
+    Roster(Scope, Box<Event<Read<ScimRoster>>>),
+    /// An object that may hold rows of rosters in this namespace.
+    Source(String),
+    /// Nothing that concerns anybody.
+    Nothing,
+    /// A watch ended, which a watch never does by itself.
+    Ended,
+}
+
+/// The watches of rosters and their sources; of the latter the metadata alone.
+pub fn events(client: &Client, scopes: &BTreeSet<Scope>) -> BoxStream<'static, Seen> {
+    let labelled = watcher::Config::default().labels(&format!("{ROSTER_SOURCE_LABEL}=true"));
+    let rosters = watch::events::<ScimRoster>(client, scopes, &watcher::Config::default(), trim);
+    let config_maps = watch::events::<PartialObjectMeta<ConfigMap>>(client, scopes, &labelled, trim);
+    let secrets = watch::events::<PartialObjectMeta<Secret>>(client, scopes, &labelled, trim);
+    let rosters = rosters.map(|(scope, event)| match event {
+        Some(Ok(event)) => Seen::Roster(scope, Box::new(event)),
+        Some(Err(error)) => failed("ScimRosters", &error),
+        None => Seen::Ended,
+    });
+    let sources = stream::select(config_maps.map(source), secrets.map(source));
+    stream::select(rosters, sources).boxed()
+}
+
+fn source<K: Resource<DynamicType = ()>>((_, event): Scoped<PartialObjectMeta<K>>) -> Seen {
+    match event {
+        Some(Ok(Event::Apply(object) | Event::Delete(object) | Event::InitApply(object))) => {
+            // Metadata can always be read.
+            object.map_or(Seen::Nothing, |object| Seen::Source(object.namespace().unwrap_or_default()))
+        }
+        Some(Ok(Event::Init | Event::InitDone)) => Seen::Nothing,
+        Some(Err(error)) => failed("roster sources", &error),
+        None => Seen::Ended,
+    }
+}
+
+fn failed(what: &str, error: &watcher::Error) -> Seen {
+    warn!("watch of {what}: {error}");
+    Seen::Nothing
+}
+
+/// The rosters, and the task that looks at them.
+pub struct Rosters {
+    known: BTreeMap<RosterKey, Arc<ScimRoster>>,
+    /// The keys of each list that is under way.
+    listing: BTreeMap<Scope, Vec<RosterKey>>,
+    tell: mpsc::UnboundedSender<Told>,
+    shared: Shared,
+    receiver: Option<mpsc::UnboundedReceiver<Told>>,
+    task: Option<JoinHandle<()>>,
+    stop: CancellationToken,
+}
+
+/// What the task is told.
+enum Told {
+    /// This is what the roster says now; whether it is to be looked at.
+    Roster(Arc<ScimRoster>, bool),
+    /// It is to be looked at.
+    Wake(RosterKey),
+    /// It is gone.
+    Gone(RosterKey),
+}
+
+impl Rosters {
+    /// Nothing is looked at before [`Rosters::begin`].
+    pub fn new(shared: Shared) -> Self {
+        let (tell, receiver) = mpsc::unbounded_channel();
+        Self {
+            known: BTreeMap::new(),
+            listing: BTreeMap::new(),
+            tell,
+            shared,
+            receiver: Some(receiver),
+            task: None,
+            stop: CancellationToken::new(),
+        }
+    }
+
+    /// Every ScimUser is known: nobody is taken for missing who is there.
+    pub fn begin(&mut self) {
+        if let Some(receiver) = self.receiver.take() {
+            let looks = Looks::new(self.shared.clone(), self.stop.clone());
+            self.task = Some(tokio::spawn(looks.run(receiver)));
+        }
+    }
+
+    /// Takes in what a watch saw.
+    pub fn observe(&mut self, seen: Seen) -> Result<(), Error> {
+        match seen {
+            Seen::Roster(scope, event) => self.roster(&scope, *event),
+            Seen::Source(namespace) => self.wake_of(&namespace, |_| true),
+            Seen::Nothing => {}
+            Seen::Ended => return Err(Error::WatchEnded("ScimRosters and their sources")),
+        }
+        Ok(())
+    }
+
+    /// A ScimUser came, changed or went; told before the directory takes it in.
+    pub fn user_seen(&self, event: &Event<Read<ScimUser>>, directory: &Directory) {
+        let (user, gone) = match event {
+            Event::Apply(Ok(user)) => (user, false),
+            Event::Delete(Ok(user)) => (user, true),
+            // What came or went while nobody watched.
+            Event::InitDone => return self.known.keys().for_each(|key| self.wake(key)),
+            Event::Init | Event::InitApply(_) | Event::Apply(Err(_)) | Event::Delete(Err(_)) => return,
+        };
+        let known = user.uid().and_then(|uid| directory.get(&uid));
+        let same = known.as_ref().is_some_and(|known| {
+            known.metadata.generation == user.metadata.generation
+                && known.labels() == user.labels()
+                && known.annotations() == user.annotations()
+                && is_deleting(known) == is_deleting(user)
+        });
+        if same && !gone {
+            return;
+        }
+        let namespace = user.namespace().unwrap_or_default();
+        let was = known.as_ref().and_then(|known| known.labels().get(ROSTER_LABEL));
+        let labels = [user.labels().get(ROSTER_LABEL), was];
+        self.wake_of(&namespace, |roster| {
+            let rejects = roster.status.as_ref().is_some_and(|status| status.rejected_rows > Some(0));
+            // One of its own, or one that may have stood in the way of somebody.
+            labels.iter().flatten().any(|label| **label == roster.name_any()) || (rejects && labels == [None, None])
+        });
+    }
+
+    /// Ends; what is being written is written first.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        if let Some(task) = self.task.take() {
+            let _ = task.await;
+        }
+    }
+
+    fn roster(&mut self, scope: &Scope, event: Event<Read<ScimRoster>>) {
+        match event {
+            Event::Init => {
+                self.listing.insert(scope.clone(), Vec::new());
+            }
+            Event::InitApply(roster) => {
+                self.listing.entry(scope.clone()).or_default().push(named(&roster));
+                self.changed(roster);
+            }
+            Event::Apply(roster) => self.changed(roster),
+            Event::Delete(roster) => self.gone(&named(&roster)),
+            Event::InitDone => {
+                let listed = self.listing.remove(scope).unwrap_or_default();
+                let here = self.known.keys().filter(|key| within(scope, &key.namespace));
+                let gone: Vec<_> = here.filter(|key| !listed.contains(key)).cloned().collect();
+                for key in gone {
+                    self.gone(&key);
+                }
+            }
+        }
+    }
+
+    fn changed(&mut self, roster: Read<ScimRoster>) {
+        // Of one that can't be read, what is known from before stays in force.
+        let Ok(roster) = roster else { return };
+        let key = key_of(&roster);
+        let requested = |roster: &ScimRoster| roster.annotations().get(RECONCILE_REQUESTED_AT).cloned();
+        let fresh = self.known.get(&key).is_none_or(|known| {
+            known.metadata.generation != roster.metadata.generation
+                || known.metadata.uid != roster.metadata.uid
+                || requested(known) != requested(&roster)
+        });
+        let roster = Arc::new(roster);
+        self.known.insert(key, Arc::clone(&roster));
+        let _ = self.tell.send(Told::Roster(roster, fresh));
+    }
+
+    /// Its ScimUsers stay as they are: a roster deleted by mistake costs nobody anything.
+    fn gone(&mut self, key: &RosterKey) {
+        self.known.remove(key);
+        let _ = self.tell.send(Told::Gone(key.clone()));
+    }
+
+    fn wake_of(&self, namespace: &str, concerns: impl Fn(&ScimRoster) -> bool) {
+        let here = self.known.iter().filter(|(key, roster)| key.namespace == namespace && concerns(roster));
+        here.for_each(|(key, _)| self.wake(key));
+    }
+
+    fn wake(&self, key: &RosterKey) {
+        // The receiver lives as long as the looks do; after that nothing is to be looked at.
+        let _ = self.tell.send(Told::Wake(key.clone()));
+    }
+}
+
+/// The looks at rosters, one after the other each.
+struct Looks {
+    shared: Shared,
+    stop: CancellationToken,
+    schedule: Schedule,
+    rosters: HashMap<RosterKey, Arc<ScimRoster>>,
+    memories: HashMap<RosterKey, Memory>,
+    running: BTreeSet<RosterKey>,
+    tasks: JoinSet<Looked>,
+}
+
+impl Looks {
+    fn new(shared: Shared, stop: CancellationToken) -> Self {
+        Self {
+            shared,
+            stop,
+            schedule: Schedule::default(),
+            rosters: HashMap::new(),
+            memories: HashMap::new(),
+            running: BTreeSet::new(),
+            tasks: JoinSet::new(),
+        }
+    }
+
+    async fn run(mut self, mut told: mpsc::UnboundedReceiver<Told>) {
+        while !self.stop.is_cancelled() {
+            self.start_due();
+            let room = self.running.len() < TOGETHER;
+            let next = self.schedule.next(|key| self.running.contains(key)).filter(|_| room);
+            tokio::select! {
+                () = self.stop.cancelled() => break,
+                Some(told) = told.recv() => self.hear(told),
+                Some(ended) = self.tasks.join_next() => if let Ok(looked) = ended { self.looked(looked) },
+                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
+            }
+        }
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    fn start_due(&mut self) {
+        while self.running.len() < TOGETHER
+            && let Some(key) = self.schedule.take(Instant::now(), |key| self.running.contains(key))
+        {
+            let Some(roster) = self.rosters.get(&key) else { continue };
+            if roster.metadata.deletion_timestamp.is_some() {
+                continue;
+            }
+            let pass = Pass {
+                shared: self.shared.clone(),
+                key: key.clone(),
+                roster: Arc::clone(roster),
+                memory: self.memories.remove(&key).unwrap_or_default(),
+                stop: self.stop.child_token(),
+            };
+            self.running.insert(key);
+            self.tasks.spawn(pass.run());
+        }
+    }
+
+    fn hear(&mut self, told: Told) {
+        match told {
+            Told::Roster(roster, fresh) => {
+                let key = key_of(&roster);
+                if !self.rosters.contains_key(&key) {
+                    info!(roster = %key, "starting");
+                }
+                self.keep_newest(&key, roster);
+                if fresh {
+                    self.schedule.wake(&key, Instant::now());
+                }
+            }
+            Told::Wake(key) => self.schedule.wake(&key, Instant::now()),
+            Told::Gone(key) => {
+                self.rosters.remove(&key);
+                self.memories.remove(&key);
+                self.schedule.forget(&key);
+                self.shared.metrics.roster_gone(&key.to_string());
+            }
+        }
+    }
+
+    fn looked(&mut self, looked: Looked) {
+        let Looked { key, roster, memory, again } = looked;
+        self.running.remove(&key);
+        let Some(known) = self.rosters.get(&key) else {
+            self.shared.metrics.roster_gone(&key.to_string());
+            return;
+        };
+        // Deleted and made again meanwhile: what was learnt is of another one.
+        if known.metadata.uid != roster.metadata.uid {
+            return;
+        }
+        self.keep_newest(&key, roster);
+        self.memories.insert(key.clone(), memory);
+        if let Some(wait) = again {
+            self.schedule.again(&key, Instant::now() + wait);
+        }
+    }
+
+    /// The answer to a write of the status may come before the watch event of an earlier version, or after that of a
+    /// later one.
+    fn keep_newest(&mut self, key: &RosterKey, roster: Arc<ScimRoster>) {
+        match self.rosters.get(key) {
+            Some(known) if known.metadata.uid == roster.metadata.uid && version(known) > version(&roster) => {}
+            _ => _ = self.rosters.insert(key.clone(), roster),
+        }
+    }
+}
+
+fn version(roster: &ScimRoster) -> u64 {
+    roster.resource_version().and_then(|version| version.parse().ok()).unwrap_or_default()
+}
+
+fn key_of(roster: &ScimRoster) -> RosterKey {
+    RosterKey { namespace: roster.namespace().unwrap_or_default(), name: roster.name_any() }
+}
+
+fn named(roster: &Read<ScimRoster>) -> RosterKey {
+    match roster {
+        Ok(roster) => key_of(roster),
+        Err(invalid) => RosterKey {
+            namespace: invalid.metadata.namespace.clone().unwrap_or_default(),
+            name: invalid.metadata.name.clone().unwrap_or_default(),
+        },
+    }
+}

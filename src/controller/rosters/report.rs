@@ -1,0 +1,116 @@
+//! What is told of a look: status, events, metrics, words.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::runtime::events::EventType;
+use tracing::warn;
+
+use super::RosterKey;
+use super::pass::Pass;
+use super::world::{self, Failed};
+use crate::api::{Also, GuardBucket, GuardSpec, RosterGuardStatus, ScimRoster};
+use crate::plan::guards::{Ledger, Limit};
+use crate::status::{RosterOutcome, RosterRead, record_roster, whole_seconds};
+
+impl Pass {
+    /// Writes the status if it differs, and tells what a person should know.
+    pub(super) async fn record(&mut self, outcome: &RosterOutcome) -> Result<(), Failed> {
+        let old = self.roster.status.clone().unwrap_or_default();
+        let status =
+            record_roster(&old, self.roster.metadata.generation.unwrap_or_default(), outcome, Timestamp::now());
+        if Some(&status) == self.roster.status.as_ref() {
+            return Ok(());
+        }
+        let written = match world::write_status(&self.shared, &self.roster, &status).await {
+            Ok(written) => written,
+            Err(failed) => {
+                warn!(roster = %self.key, "its status could not be written: {failed:?}");
+                return Err(failed);
+            }
+        };
+        // A spec that was changed meanwhile is for the next look.
+        let mut newest = ScimRoster::clone(&self.roster);
+        newest.status = Some(status);
+        newest.metadata.resource_version = written.metadata.resource_version;
+        self.roster = Arc::new(newest);
+        let ready = |conditions: &Option<Vec<Condition>>| {
+            let ready = conditions.iter().flatten().find(|condition| condition.type_ == "Ready");
+            ready.map(|ready| ready.reason.clone())
+        };
+        let news = ready(&old.conditions).as_deref() != Some(outcome.reason.as_str())
+            || old.hold.as_ref().map(|hold| &hold.id)
+                != outcome.read.as_ref().and_then(|read| Some(&read.hold.as_ref()?.id));
+        if news && outcome.reason.also() == Also::Stalled {
+            world::tell(&self.shared, &self.roster, EventType::Warning, outcome.reason.as_str(), &outcome.message)
+                .await;
+        }
+        Ok(())
+    }
+
+    /// How the roster stands, for metrics.
+    pub(super) fn export(&self) {
+        let Some(status) = &self.roster.status else { return };
+        let ready = status.conditions.iter().flatten().any(|one| one.type_ == "Ready" && one.status == "True");
+        let held = status.hold.as_ref().filter(|hold| !hold.rejected).map_or(0, |hold| hold.removals);
+        let counts = [status.rows, status.in_scope, status.generated, status.rejected_rows, Some(held)];
+        let good = status.last_good.as_ref().map(|at| at.0);
+        self.shared.metrics.roster(&self.key.to_string(), ready, counts.map(Option::unwrap_or_default), good);
+    }
+
+    /// What a person can do about those that are gone.
+    pub(super) fn ways_out(&self, id: &str, removals: usize, rejected: bool) -> String {
+        let RosterKey { namespace, name } = &self.key;
+        if rejected {
+            return format!("{removals} ScimUsers whose rows are gone stay, since hold {id} was rejected.");
+        }
+        let patch = |field: &str| {
+            format!(
+                "kubectl patch scimroster -n {namespace} {name} --type=merge -p '{{\"spec\":{{\"{field}\":\"{id}\"}}}}'"
+            )
+        };
+        format!(
+            "{removals} ScimUsers whose rows are gone are more than the guard lets go; status.hold names some. To delete \
+             them: {}. To keep them: {}.",
+            patch("approvedHold"),
+            patch("rejectedHold")
+        )
+    }
+}
+
+/// The first of the rejected rows, and how many there are.
+pub(super) fn rejections(read: &RosterRead) -> String {
+    let Some(first) = read.rejected.first() else { return String::new() };
+    let place = first.source.as_ref().map(|source| format!("{source} ")).unwrap_or_default();
+    let count = read.rejected.len();
+    let all = if count == 1 { "1 row is rejected".to_owned() } else { format!("{count} rows are rejected, the first") };
+    format!("{all}: {place}row {}: {}.", first.row, first.reason)
+}
+
+pub(super) fn summary(read: &RosterRead) -> String {
+    format!("{} of {} rows are in scope, {} ScimUsers are generated", read.in_scope, read.rows, read.generated)
+}
+
+pub(super) fn limit_of(guard: &GuardSpec) -> Limit {
+    let count = |count: i32| u32::try_from(count).unwrap_or_default();
+    Limit {
+        max_percent: Some(count(guard.max_percent)),
+        min_count: count(guard.min_count),
+        max_count: count(guard.max_count),
+        window: guard.window.std(),
+    }
+}
+
+pub(super) fn guard_status(ledger: &Ledger, limit: &Limit, base: usize, now: Timestamp) -> RosterGuardStatus {
+    let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let base = base as u64 + ledger.used(now);
+    let buckets =
+        ledger.buckets().iter().map(|(at, count)| GuardBucket { at: Time(whole_seconds(*at)), count: number(*count) });
+    RosterGuardStatus {
+        base: number(base),
+        limit: number(limit.of(base)),
+        used: number(ledger.used(now)),
+        buckets: buckets.collect(),
+    }
+}

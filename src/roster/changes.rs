@@ -1,0 +1,150 @@
+//! What is to be written: people beside the ScimUsers that are there.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use kube::ResourceExt;
+use serde_json::Value;
+
+use super::columns::fold;
+use super::names::{Known, Names};
+use super::people::{Body, People, Rejected};
+use super::recipe::Recipe;
+use super::removals::Gone;
+use super::source::Table;
+use crate::api::{GENERATED, ROSTER_LABEL, ScimUser};
+
+/// The ScimUsers of a namespace as a roster sees them.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// Those of the roster, by name.
+    pub ours: BTreeMap<String, Arc<ScimUser>>,
+    /// The names of all others.
+    others: BTreeSet<String>,
+    /// Of the others at the same connection: their names, by their folded userNames.
+    declared: HashMap<String, String>,
+}
+
+/// Which roster, and at which connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Ours<'a> {
+    /// The roster's name.
+    pub roster: &'a str,
+    /// Its connection's.
+    pub connection: &'a str,
+}
+
+/// What a table asks for.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// Whose ScimUsers are to be written, by their places among the people.
+    pub apply: Vec<usize>,
+    /// Those whose rows are gone.
+    pub gone: Vec<Gone>,
+    /// Rows that can't be used, conflicts with objects of others included.
+    pub rejected: Vec<Rejected>,
+    /// Everybody who has a ScimUser once all is written.
+    pub generated: usize,
+    /// Rows that name a manager that no row is.
+    pub managers_missing: usize,
+    /// Some are under deletion still, and are made anew when they are gone.
+    pub waits: bool,
+}
+
+impl Given {
+    /// Sorts the ScimUsers of the roster's namespace.
+    pub fn sort(users: impl IntoIterator<Item = Arc<ScimUser>>, of: Ours) -> Self {
+        let mut given = Self::default();
+        for user in users {
+            let name = user.name_any();
+            if user.labels().get(ROSTER_LABEL).is_some_and(|label| label == of.roster) {
+                given.ours.insert(name, user);
+            } else {
+                if user.spec.connection_ref.name == of.connection {
+                    given.declared.insert(fold(&user.spec.user_name), name.clone());
+                }
+                given.others.insert(name);
+            }
+        }
+        given
+    }
+
+    /// How the people of ours at this connection are known.
+    pub fn known(&self, connection: &str) -> Vec<Known> {
+        let ours = self.ours.values().filter(|user| user.spec.connection_ref.name == connection);
+        let known = ours.map(|user| Known {
+            name: user.name_any(),
+            user_name: fold(&user.spec.user_name),
+            external_id: user.spec.external_id.clone(),
+        });
+        known.collect()
+    }
+
+    /// Who stands in the way of a person.
+    fn in_the_way(&self, name: &str, user_name: &str) -> Option<&str> {
+        let same_name = self.others.get(name);
+        same_name.or_else(|| self.declared.get(user_name)).map(String::as_str)
+    }
+}
+
+impl Changes {
+    /// Compares what people's rows say with what there is.
+    pub fn of(recipe: &Recipe, table: &Table, people: &People, names: &Names, given: &Given) -> Self {
+        let mut changes = Self { rejected: people.rejected.clone(), ..Self::default() };
+        let mut called: BTreeSet<&str> = names.kept.iter().map(String::as_str).collect();
+        for (at, (person, name)) in people.people.iter().zip(&names.names).enumerate() {
+            called.insert(name);
+            let mut reject = |reason: String| {
+                changes.rejected.push(Rejected { row: person.row, key: Some(person.key.clone()), reason });
+            };
+            if let Some(other) = given.in_the_way(name, &person.user_name) {
+                reject(format!(
+                    "the ScimUser {other} is not this roster's: delete it, or hand it over by the label {ROSTER_LABEL}"
+                ));
+                continue;
+            }
+            let body = match recipe.body(&table.rows[person.row], |whom| names.find(whom)) {
+                Ok(body) => body,
+                Err(reason) => {
+                    reject(reason);
+                    continue;
+                }
+            };
+            changes.managers_missing += usize::from(body.manager_missing);
+            match given.ours.get(name) {
+                Some(user) if user.metadata.deletion_timestamp.is_some() => changes.waits = true,
+                Some(user) if says(user, &body) => changes.generated += 1,
+                _ => {
+                    changes.generated += 1;
+                    changes.apply.push(at);
+                }
+            }
+        }
+        let gone = given
+            .ours
+            .iter()
+            .filter(|(name, user)| !called.contains(name.as_str()) && user.metadata.deletion_timestamp.is_none());
+        changes.gone =
+            gone.map(|(name, user)| Gone { name: name.clone(), uid: user.uid().unwrap_or_default() }).collect();
+        changes
+    }
+}
+
+/// The object says what its row does. What others have added to it is theirs.
+fn says(user: &ScimUser, body: &Body) -> bool {
+    let spec = serde_json::to_value(&user.spec).unwrap_or_default();
+    let labels = user.labels();
+    user.annotations().get(GENERATED) == Some(&body.digest())
+        && body.labels.iter().all(|(name, value)| labels.get(name).map(String::as_str) == value.as_str())
+        && holds(&spec, &body.spec)
+}
+
+/// Every field of `part` is in `whole`; lists are whole ones.
+fn holds(whole: &Value, part: &Value) -> bool {
+    match (whole, part) {
+        (Value::Object(whole), Value::Object(part)) => {
+            part.iter().all(|(name, value)| whole.get(name).is_some_and(|known| holds(known, value)))
+        }
+        (whole, part) => whole == part,
+    }
+}

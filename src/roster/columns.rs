@@ -1,0 +1,34 @@
+//! The columns that expressions read, whatever their letter case.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// The columns that are read, each with its place in a row's values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    places: BTreeMap<String, usize>,
+}
+
+impl Wanted {
+    /// The place of a column, which it has from now on.
+    pub fn want(&mut self, column: &str) -> usize {
+        let next = self.places.len();
+        *self.places.entry(fold(column)).or_insert(next)
+    }
+
+    /// The place of a column, if it is wanted.
+    pub fn place(&self, column: &str) -> Option<usize> {
+        self.places.get(&fold(column)).copied()
+    }
+
+    /// The values of a row that has none.
+    pub fn nothing(&self) -> Box<[Value]> {
+        vec![Value::Null; self.places.len()].into()
+    }
+}
+
+/// One name for all spellings of a column: exports of one directory differ in letter case.
+pub fn fold(column: &str) -> String {
+    column.trim().to_lowercase()
+}

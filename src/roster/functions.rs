@@ -1,0 +1,230 @@
+//! What expressions may call beside the standard library: the functions that users of Entra's and Okta's portals know.
+//!
+//! None gives back more than [`LONGEST_VALUE`] bytes, so that what an expression costs is bounded by its length.
+
+use std::sync::Arc;
+
+use cel::extractors::{Arguments, This};
+use cel::{Context, DeclarationError, ExecutionError, Value};
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+use super::source::LONGEST_VALUE;
+
+/// The names of [`add_to`], for a look at an expression before it is used.
+pub const NAMES: [&str; 15] = [
+    "coalesce",
+    "lower",
+    "upper",
+    "trim",
+    "replace",
+    "split",
+    "join",
+    "normalize",
+    "slug",
+    "flag",
+    "present",
+    "switch",
+    "before",
+    "instant",
+    "mid",
+];
+
+type Answer = Result<Value, ExecutionError>;
+type Text = Arc<String>;
+
+/// Adds every function.
+pub fn add_to(context: &mut Context<'_, '_>) -> Result<(), DeclarationError> {
+    context.add_function("coalesce", |Arguments(all): Arguments| {
+        all.iter().find(|value| is_present(value)).cloned().unwrap_or(Value::Null)
+    })?;
+    context.add_function("present", |This(value): This<Value>| is_present(&value))?;
+    context.add_function("flag", |This(value): This<Value>| flag(&value))?;
+    context.add_function("lower", |This(value): This<Value>| {
+        text(&value, "lower").map(|text| string(text.to_lowercase()))
+    })?;
+    context.add_function("upper", |This(value): This<Value>| {
+        text(&value, "upper").map(|text| string(text.to_uppercase()))
+    })?;
+    context.add_function("trim", |This(value): This<Value>| {
+        text(&value, "trim").map(|text| string(text.trim().to_owned()))
+    })?;
+    context.add_function("normalize", |This(value): This<Value>| {
+        text(&value, "normalize").map(|text| string(normalize(&text)))
+    })?;
+    context
+        .add_function("slug", |This(value): This<Value>| text(&value, "slug").map(|text| string(slug(&text, 63))))?;
+    context.add_function("instant", |This(value): This<Value>| {
+        text(&value, "instant").and_then(|text| instant(&text).map(|at| string(at.to_string())))
+    })?;
+    context.add_function("replace", |This(value): This<Value>, from: Text, to: Text| replace(&value, &from, &to))?;
+    context.add_function("split", |This(value): This<Value>, separator: Text| split(&value, &separator))?;
+    context.add_function("join", |This(values): This<Value>, separator: Text| join(&values, &separator))?;
+    context.add_function("mid", |This(value): This<Value>, from: i64, count: i64| mid(&value, from, count))?;
+    context.add_function("before", |This(value): This<Value>, other: Value| {
+        let (one, other) = (instant(&text(&value, "before")?)?, instant(&text(&other, "before")?)?);
+        Ok::<Value, ExecutionError>(Value::Bool(one < other))
+    })?;
+    context.add_function("switch", |Arguments(all): Arguments| switch(&all))
+}
+
+/// Neither null nor an empty text.
+pub fn is_present(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::String(text) => !text.trim().is_empty(),
+        _ => true,
+    }
+}
+
+/// What exports write for true and false.
+pub fn flag(value: &Value) -> Answer {
+    let known = match value {
+        Value::Bool(known) => Some(*known),
+        Value::Int(0) | Value::UInt(0) => Some(false),
+        Value::Int(1) | Value::UInt(1) => Some(true),
+        Value::String(text) => match text.trim().to_lowercase().as_str() {
+            "true" | "yes" | "y" | "1" => Some(true),
+            "false" | "no" | "n" | "0" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    };
+    let wrong = || ExecutionError::function_error("flag", "the value is neither true nor false");
+    known.map(Value::Bool).ok_or_else(wrong)
+}
+
+/// A text without diacritics: `Žofie Müller` is `Zofie Muller`.
+pub fn normalize(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for letter in text.nfd().filter(|letter| !is_combining_mark(*letter)) {
+        // Letters that Unicode takes for letters of their own.
+        match letter {
+            'ß' => plain.push_str("ss"),
+            'Æ' => plain.push_str("AE"),
+            'æ' => plain.push_str("ae"),
+            'Œ' => plain.push_str("OE"),
+            'œ' => plain.push_str("oe"),
+            'Ø' => plain.push('O'),
+            'ø' => plain.push('o'),
+            'Đ' | 'Ð' => plain.push('D'),
+            'đ' | 'ð' => plain.push('d'),
+            'Ł' => plain.push('L'),
+            'ł' => plain.push('l'),
+            'Þ' => plain.push_str("Th"),
+            'þ' => plain.push_str("th"),
+            'ı' => plain.push('i'),
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
+/// Lower-case letters, digits and single hyphens, at most so many: fit for names and labels.
+pub fn slug(text: &str, longest: usize) -> String {
+    let mut slug = String::new();
+    for letter in normalize(text).to_lowercase().chars() {
+        if letter.is_ascii_alphanumeric() {
+            slug.push(letter);
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    slug.truncate(longest);
+    slug.trim_end_matches('-').to_owned()
+}
+
+/// An instant: RFC 3339, or a date, which begins at midnight UTC.
+pub fn instant(text: &str) -> Result<Timestamp, ExecutionError> {
+    let text = text.trim();
+    let of_date = || text.parse::<Date>().ok().map(|date| date.to_datetime(jiff::civil::Time::midnight()));
+    let of_time = || text.parse::<DateTime>().ok();
+    let parsed = text.parse::<Timestamp>().ok().or_else(|| {
+        let civil = of_time().or_else(of_date)?;
+        TimeZone::UTC.to_timestamp(civil).ok()
+    });
+    parsed.ok_or_else(|| {
+        ExecutionError::function_error("instant", "the value is no date: write 2026-01-31 or 2026-01-31T08:00:00Z")
+    })
+}
+
+/// What a value says in words: texts, numbers, booleans; null says nothing.
+pub fn text(value: &Value, function: &str) -> Result<String, ExecutionError> {
+    match value {
+        Value::String(text) => Ok(text.to_string()),
+        Value::Int(number) => Ok(number.to_string()),
+        Value::UInt(number) => Ok(number.to_string()),
+        Value::Float(number) => Ok(number.to_string()),
+        Value::Bool(known) => Ok(known.to_string()),
+        Value::Null => Ok(String::new()),
+        _ => Err(ExecutionError::function_error(function, "the value is no text")),
+    }
+}
+
+fn replace(value: &Value, from: &str, to: &str) -> Answer {
+    let text = text(value, "replace")?;
+    if from.is_empty() {
+        return Err(ExecutionError::function_error("replace", "there is nothing to look for"));
+    }
+    let grown = text.matches(from).count().saturating_mul(to.len()).saturating_add(text.len());
+    bounded("replace", grown)?;
+    Ok(string(text.replace(from, to)))
+}
+
+fn split(value: &Value, separator: &str) -> Answer {
+    let text = text(value, "split")?;
+    if separator.is_empty() {
+        return Err(ExecutionError::function_error("split", "there is no separator"));
+    }
+    let parts = text.split(separator).map(str::trim).filter(|part| !part.is_empty());
+    Ok(Value::List(Arc::new(parts.map(|part| string(part.to_owned())).collect())))
+}
+
+/// Of a list what is present, so that a middle name that isn't there leaves no double space.
+fn join(values: &Value, separator: &str) -> Answer {
+    let Value::List(values) = values else {
+        return Err(ExecutionError::function_error("join", "the value is no list"));
+    };
+    let parts = values.iter().filter(|value| is_present(value)).map(|value| text(value, "join"));
+    let parts = parts.collect::<Result<Vec<_>, _>>()?;
+    let length = parts.iter().map(String::len).sum::<usize>() + separator.len().saturating_mul(parts.len());
+    bounded("join", length)?;
+    Ok(string(parts.join(separator)))
+}
+
+fn mid(value: &Value, from: i64, count: i64) -> Answer {
+    let text = text(value, "mid")?;
+    let (Ok(from), Ok(count)) = (usize::try_from(from), usize::try_from(count)) else {
+        return Err(ExecutionError::function_error("mid", "the place and the count must not be negative"));
+    };
+    Ok(string(text.chars().skip(from).take(count).collect()))
+}
+
+/// `switch(value, default, when, then, when, then, …)`.
+fn switch(all: &[Value]) -> Answer {
+    let [value, default, cases @ ..] = all else {
+        return Err(ExecutionError::function_error("switch", "write switch(value, default, when, then, …)"));
+    };
+    if cases.len() % 2 == 1 {
+        return Err(ExecutionError::function_error("switch", "each value to compare with needs one to give back"));
+    }
+    let found = cases.chunks_exact(2).find(|case| case[0] == *value);
+    Ok(found.map_or_else(|| default.clone(), |case| case[1].clone()))
+}
+
+fn bounded(function: &str, length: usize) -> Result<(), ExecutionError> {
+    if length > LONGEST_VALUE {
+        return Err(ExecutionError::function_error(
+            function,
+            format!("the result has more than {LONGEST_VALUE} bytes"),
+        ));
+    }
+    Ok(())
+}
+
+fn string(text: String) -> Value {
+    Value::String(Arc::new(text))
+}

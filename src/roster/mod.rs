@@ -1,0 +1,39 @@
+//! Pure: a table and a roster's spec → the ScimUsers that are to be.
+//!
+//! ```text
+//! documents ─ source ─▶ table ─ recipe ─▶ people ─ names ─▶ bodies ─ changes ─▶ what to apply, what is gone ─ removals
+//! ```
+
+mod changes;
+mod columns;
+mod expression;
+mod functions;
+mod names;
+mod people;
+mod prepared;
+mod presets;
+mod recipe;
+mod removals;
+mod source;
+mod target;
+#[cfg(test)]
+mod tests;
+
+pub use changes::{Changes, Given, Ours};
+pub use columns::Wanted;
+pub use expression::ExpressionError;
+pub use names::{Known, Names};
+pub use people::{Body, People, Person, Rejected};
+pub use prepared::{Prepared, Refused};
+pub use recipe::{MissingColumn, Recipe};
+pub use removals::{Answers, Gone, Verdict, judge};
+pub use source::{Content, Document, SourceError, Table, read};
+
+/// Two digits a byte.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,261 @@
+//! Rows into people: who counts, how each is known, and what their ScimUser says.
+
+use std::collections::HashMap;
+
+use k8s_openapi::DeepMerge as _;
+use serde_json::{Map, Value as Json, json};
+use sha2::{Digest, Sha256};
+
+use super::columns::fold;
+use super::functions::is_present;
+use super::recipe::Recipe;
+use super::source::{Table, TableRow};
+use super::target::{Drafted, Target, plain, without_empty_entries};
+use crate::api::ScimUserSpec;
+
+/// One who counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// The place of the row in the table.
+    pub row: usize,
+    /// What tells this one from all others, folded.
+    pub key: String,
+    /// The userName, folded.
+    pub user_name: String,
+    /// The externalId, where one is mapped.
+    pub external_id: Option<String>,
+}
+
+/// A row that makes no ScimUser, or doesn't change it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// The place of the row in the table.
+    pub row: usize,
+    /// Whose row it is, as far as that can be told: the person keeps their ScimUser as it is.
+    pub key: Option<String>,
+    /// What is wrong; never a value.
+    pub reason: String,
+}
+
+/// Everybody in a table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct People {
+    /// Those who count.
+    pub people: Vec<Person>,
+    /// Rows that can't be used.
+    pub rejected: Vec<Rejected>,
+}
+
+impl People {
+    /// The rows in scope, those that can't be used included.
+    pub fn in_scope(&self) -> usize {
+        self.people.len() + self.rejected.len()
+    }
+
+    /// A row is of nobody that can be told: whose object is missing might be this one's.
+    pub fn has_strangers(&self) -> bool {
+        self.rejected.iter().any(|rejected| rejected.key.is_none())
+    }
+}
+
+/// What a ScimUser says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Body {
+    /// The spec, as the API has it.
+    pub spec: Json,
+    /// Labels for groups to select by.
+    pub labels: Map<String, Json>,
+    /// The row names a manager that no other row is.
+    pub manager_missing: bool,
+}
+
+impl Body {
+    /// Tells one body from another.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.spec.to_string());
+        hash.update([0]);
+        hash.update(Json::Object(self.labels.clone()).to_string());
+        super::hex(&hash.finalize()[..8])
+    }
+}
+
+impl Recipe {
+    /// Everybody in the table, each once.
+    pub fn people(&self, table: &Table) -> People {
+        let mut found = People::default();
+        let (mut keys, mut names) = (HashMap::new(), HashMap::new());
+        for (at, row) in table.rows.iter().enumerate() {
+            let key = self.key_of(row);
+            let known = key.as_ref().ok().cloned();
+            let mut reject = |reason: String| found.rejected.push(Rejected { row: at, key: known.clone(), reason });
+            match self.counts(row, known.as_deref()) {
+                Ok(false) => continue,
+                Ok(true) => {}
+                Err(reason) => {
+                    reject(reason);
+                    continue;
+                }
+            }
+            let person = key.and_then(|key| self.person(at, row, key));
+            match person {
+                Err(reason) => reject(reason),
+                Ok(person) => {
+                    let number = row.number;
+                    if let Some(first) = keys.get(&person.key) {
+                        reject(format!("row {first} has the same key"));
+                    } else if let Some(first) = names.get(&person.user_name) {
+                        reject(format!("row {first} has the same userName"));
+                    } else {
+                        keys.insert(person.key.clone(), number);
+                        names.insert(person.user_name.clone(), number);
+                        found.people.push(person);
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// Whether a row is in scope.
+    fn counts(&self, row: &TableRow, key: Option<&str>) -> Result<bool, String> {
+        if let Some(scope) = &self.scope {
+            let value = scope.evaluate(&self.library, &self.wanted, &row.values);
+            match value.map_err(|why| format!("scope: {why}"))? {
+                cel::Value::Bool(true) => {}
+                cel::Value::Bool(false) => return Ok(false),
+                _ => return Err("scope: the value is neither true nor false".to_owned()),
+            }
+        }
+        let Some(assigned) = &self.assigned else { return Ok(true) };
+        let user_name = self.text(row, &Target::UserName)?;
+        let is_named = |name: &str| assigned.contains(&fold(name));
+        Ok(key.is_some_and(is_named) || user_name.as_deref().is_some_and(is_named))
+    }
+
+    fn key_of(&self, row: &TableRow) -> Result<String, String> {
+        let key = match &self.key {
+            Some(key) => {
+                let value = key.evaluate(&self.library, &self.wanted, &row.values);
+                value.and_then(|value| plain(&value)).map_err(|why| format!("key: {why}"))?
+            }
+            None => self.text(row, &Target::UserName)?.unwrap_or_default(),
+        };
+        if key.is_empty() {
+            return Err(self.empty("key", self.key.as_ref().map_or(&[], |key| key.columns())));
+        }
+        Ok(fold(&key))
+    }
+
+    fn empty(&self, what: &str, columns: &[String]) -> String {
+        let columns = if columns.is_empty() { self.columns_of(&Target::UserName) } else { columns.to_vec() };
+        format!("column {}: the {what} is empty", columns.join(", "))
+    }
+
+    fn columns_of(&self, target: &Target) -> Vec<String> {
+        let line = self.lines.iter().find(|line| line.target == *target);
+        line.map(|line| line.value.columns().to_vec()).unwrap_or_default()
+    }
+
+    fn person(&self, at: usize, row: &TableRow, key: String) -> Result<Person, String> {
+        let user_name = self.text(row, &Target::UserName)?;
+        let user_name = user_name.ok_or_else(|| self.empty("userName", &self.columns_of(&Target::UserName)))?;
+        let external_id = self.text(row, &Target::ExternalId)?;
+        Ok(Person { row: at, key, user_name: fold(&user_name), external_id })
+    }
+
+    /// What a row says for a target whose value is a text.
+    fn text(&self, row: &TableRow, target: &Target) -> Result<Option<String>, String> {
+        let Some(line) = self.lines.iter().find(|line| line.target == *target) else { return Ok(None) };
+        let value = line.value.evaluate(&self.library, &self.wanted, &row.values);
+        let text = value.and_then(|value| plain(&value)).map_err(|why| format!("{}: {why}", line.name))?;
+        Ok(Some(text).filter(|text| !text.is_empty()))
+    }
+
+    /// What the ScimUser of a row says. `manager_of` gives the ScimUser of whom a row names as manager.
+    pub fn body(&self, row: &TableRow, manager_of: impl Fn(&str) -> Option<String>) -> Result<Body, String> {
+        let (mut declared, mut at_creation) = (Drafted::default(), Drafted::default());
+        for line in &self.lines {
+            let into = if line.on_create { &mut at_creation } else { &mut declared };
+            let value = line.value.evaluate(&self.library, &self.wanted, &row.values);
+            let put = value.and_then(|value| {
+                let columns = line.value.columns().join(", ");
+                line.target
+                    .put(&value, into)
+                    .map_err(|why| if columns.is_empty() { why } else { format!("column {columns}: {why}") })
+            });
+            put.map_err(|why| format!("{}: {why}", line.name))?;
+        }
+        let manager = declared.manager.as_ref().map(|named| manager_of(&fold(named)));
+        let mut spec = declared.attributes;
+        if let Some(Some(name)) = &manager {
+            merge(&mut spec, json!({"enterprise": {"manager": {"userRef": {"name": name}}}}));
+        }
+        without_empty_entries(&mut spec);
+        without_empty_entries(&mut at_creation.attributes);
+        if !at_creation.attributes.is_empty() {
+            spec.insert("onCreate".to_owned(), Json::Object(at_creation.attributes));
+        }
+        self.add_template(&mut spec);
+        let spec = as_the_api_has_it(Json::Object(spec))?;
+        Ok(Body { spec, labels: self.labels(row)?, manager_missing: matches!(manager, Some(None)) })
+    }
+
+    fn add_template(&self, spec: &mut Map<String, Json>) {
+        spec.insert("connectionRef".to_owned(), json!(self.connection));
+        if let Some(policy) = &self.template.deletion_policy {
+            spec.insert("deletionPolicy".to_owned(), json!(policy));
+        }
+        if self.template.suspend {
+            spec.insert("suspend".to_owned(), json!(true));
+        }
+    }
+
+    fn labels(&self, row: &TableRow) -> Result<Map<String, Json>, String> {
+        let mut labels = Map::new();
+        for (name, value) in &self.labels {
+            let value = value.evaluate(&self.library, &self.wanted, &row.values);
+            let value = value.map_err(|why| format!("the label {name}: {why}"))?;
+            if !is_present(&value) {
+                continue;
+            }
+            let text = plain(&value).map_err(|why| format!("the label {name}: {why}"))?;
+            if !is_label(&text) {
+                return Err(format!(
+                    "the label {name}: a label can't have this value; write slug(row.column) to make one of it"
+                ));
+            }
+            labels.insert(name.clone(), Json::String(text));
+        }
+        Ok(labels)
+    }
+}
+
+/// The spec without what the API would leave out, so that it compares with one that was read.
+fn as_the_api_has_it(spec: Json) -> Result<Json, String> {
+    let suspend = spec.get("suspend").is_some();
+    let typed: ScimUserSpec =
+        serde_json::from_value(spec).map_err(|_| "a value doesn't fit its attribute".to_owned())?;
+    let mut spec = serde_json::to_value(typed).map_err(|_| "a value doesn't fit its attribute".to_owned())?;
+    if !suspend && let Some(spec) = spec.as_object_mut() {
+        spec.remove("suspend");
+    }
+    Ok(spec)
+}
+
+fn merge(map: &mut Map<String, Json>, other: Json) {
+    let mut whole = Json::Object(std::mem::take(map));
+    whole.merge_from(other);
+    if let Json::Object(merged) = whole {
+        *map = merged;
+    }
+}
+
+/// What Kubernetes takes for a label's value.
+fn is_label(text: &str) -> bool {
+    let ends = |letter: Option<char>| letter.is_some_and(|letter| letter.is_ascii_alphanumeric());
+    text.len() <= 63
+        && ends(text.chars().next())
+        && ends(text.chars().last())
+        && text.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter))
+}

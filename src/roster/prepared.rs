@@ -1,0 +1,132 @@
+//! From documents to what is to be done, in one go.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::changes::{Changes, Given, Ours};
+use super::names::Names;
+use super::people::{Body, People, Rejected};
+use super::recipe::Recipe;
+use super::source::{Content, Document, SourceError, Table, read};
+use crate::api::{RejectedRow, RosterReason, ScimRosterSpec, ScimUser};
+
+/// A source that was understood, and what follows.
+pub struct Prepared {
+    recipe: Recipe,
+    table: Table,
+    people: People,
+    names: Names,
+    /// What is to be written.
+    pub changes: Changes,
+    /// Tells one content from another.
+    pub version: String,
+    /// How many ScimUsers of this roster stay.
+    pub left: usize,
+}
+
+/// Nothing is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Why.
+    pub reason: RosterReason,
+    /// The same for a person.
+    pub message: String,
+}
+
+impl Prepared {
+    /// Reads the documents and compares them with the ScimUsers of the namespace. `known` are the columns that were
+    /// read before.
+    pub fn new(
+        spec: &ScimRosterSpec,
+        known: &[String],
+        documents: Vec<Document>,
+        users: Vec<Arc<ScimUser>>,
+        of: Ours,
+    ) -> Result<Self, Refused> {
+        let refused = |reason, message: String| Refused { reason, message };
+        let mut recipe =
+            Recipe::compile(spec).map_err(|error| refused(RosterReason::MappingInvalid, error.to_string()))?;
+        let version = version_of(&documents);
+        let table = read(documents, recipe.wanted()).map_err(|error| {
+            let reason = match error {
+                SourceError::Empty(_) => RosterReason::SourceEmpty,
+                _ => RosterReason::SourceInvalid,
+            };
+            refused(reason, error.to_string())
+        })?;
+        recipe
+            .fit(&table.columns, known)
+            .map_err(|missing| refused(RosterReason::ColumnMissing, missing.to_string()))?;
+        let people = recipe.people(&table);
+        let given = Given::sort(users, of);
+        let names = Names::of(of.connection, &people, &given.known(of.connection));
+        let changes = Changes::of(&recipe, &table, &people, &names, &given);
+        let staying = given.ours.values().filter(|user| user.metadata.deletion_timestamp.is_none()).count();
+        let left = staying.saturating_sub(changes.gone.len());
+        Ok(Self { recipe, table, people, names, changes, version, left })
+    }
+
+    /// The rows that were read.
+    pub fn rows(&self) -> usize {
+        self.table.rows.len()
+    }
+
+    /// The rows in scope.
+    pub fn in_scope(&self) -> usize {
+        self.people.in_scope()
+    }
+
+    /// The columns that are read.
+    pub fn columns(&self) -> Vec<String> {
+        self.recipe.columns()
+    }
+
+    /// Whether somebody's row can't be told from that of whoever is gone.
+    pub fn has_strangers(&self) -> bool {
+        self.people.has_strangers()
+    }
+
+    /// The name of a person's ScimUser.
+    pub fn name(&self, person: usize) -> &str {
+        &self.names.names[person]
+    }
+
+    /// What the ScimUser of a person says.
+    pub fn body(&self, person: usize) -> Result<Body, String> {
+        let row = &self.table.rows[self.people.people[person].row];
+        self.recipe.body(row, |whom| self.names.find(whom))
+    }
+
+    /// A person's row can't be used after all.
+    pub fn reject(&self, person: usize, reason: String) -> Rejected {
+        let person = &self.people.people[person];
+        Rejected { row: person.row, key: Some(person.key.clone()), reason }
+    }
+
+    /// Rejected rows as status shows them, in their order.
+    pub fn rejected<'a>(&'a self, more: impl IntoIterator<Item = &'a Rejected>) -> Vec<RejectedRow> {
+        let mut all: Vec<&Rejected> = self.changes.rejected.iter().chain(more).collect();
+        all.sort_by_key(|rejected| rejected.row);
+        let shown = all.into_iter().map(|rejected| {
+            let row = &self.table.rows[rejected.row];
+            let source = self.table.documents.get(row.document as usize).filter(|name| !name.is_empty());
+            RejectedRow { source: source.cloned(), row: row.number.into(), reason: rejected.reason.clone() }
+        });
+        shown.collect()
+    }
+}
+
+fn version_of(documents: &[Document]) -> String {
+    let mut hash = Sha256::new();
+    for document in documents {
+        hash.update(&document.name);
+        hash.update([0]);
+        match &document.content {
+            Content::Text(_, bytes) => hash.update(bytes),
+            Content::Rows(rows) => rows.iter().for_each(|row| hash.update(serde_json::to_vec(row).unwrap_or_default())),
+        }
+        hash.update([0]);
+    }
+    super::hex(&hash.finalize()[..8])
+}

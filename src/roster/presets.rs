@@ -1,0 +1,118 @@
+//! The tables that the portals of Entra and Okta begin with.
+
+use crate::api::Preset;
+
+/// One line: the attribute, and the expression of its value.
+pub struct Line {
+    /// The attribute.
+    pub target: &'static str,
+    /// The expression of its value.
+    pub value: &'static str,
+}
+
+const fn line(target: &'static str, value: &'static str) -> Line {
+    Line { target, value }
+}
+
+/// Lines that are never left out for want of a column: without them people would be somebody else, or be let in.
+pub const NEEDED: [&str; 2] = ["userName", "active"];
+
+const WORK: &str = r#"emails[type eq "work"].value"#;
+const PRIMARY: &str = r#"emails[type eq "work"].primary"#;
+/// What Okta calls a user's status; any other rejects the row.
+const OKTA_ACTIVE: &str = r#"flag(switch(upper(row.status), "", "ACTIVE", "true", "PROVISIONED", "true", "STAGED", "true", "RECOVERY", "true", "PASSWORD_EXPIRED", "true", "LOCKED_OUT", "true", "SUSPENDED", "false", "DEPROVISIONED", "false"))"#;
+
+/// The table of Datadog's guide for Entra ID.
+const ENTRA_DATADOG: &[Line] = &[
+    line("userName", "row.userPrincipalName"),
+    line("active", "!row.isSoftDeleted"),
+    line("title", "row.jobTitle"),
+    line(WORK, "row.mail"),
+    line(PRIMARY, "true"),
+    line("name.formatted", "row.displayName"),
+];
+
+/// What Entra ID begins with for an application that isn't in its gallery.
+const ENTRA_GENERIC: &[Line] = &[
+    line("userName", "row.userPrincipalName"),
+    line("active", "!row.isSoftDeleted"),
+    line("displayName", "row.displayName"),
+    line("title", "row.jobTitle"),
+    line(WORK, "row.mail"),
+    line(PRIMARY, "true"),
+    line("preferredLanguage", "row.preferredLanguage"),
+    line("name.givenName", "row.givenName"),
+    line("name.familyName", "row.surname"),
+    line("name.formatted", r#"join([row.givenName, row.surname], " ")"#),
+    line(r#"addresses[type eq "work"].formatted"#, "row.physicalDeliveryOfficeName"),
+    line(r#"addresses[type eq "work"].streetAddress"#, "row.streetAddress"),
+    line(r#"addresses[type eq "work"].locality"#, "row.city"),
+    line(r#"addresses[type eq "work"].region"#, "row.state"),
+    line(r#"addresses[type eq "work"].postalCode"#, "row.postalCode"),
+    line(r#"addresses[type eq "work"].country"#, "row.country"),
+    line(r#"phoneNumbers[type eq "work"].value"#, "row.telephoneNumber"),
+    line(r#"phoneNumbers[type eq "mobile"].value"#, "row.mobile"),
+    line(r#"phoneNumbers[type eq "fax"].value"#, "row.facsimileTelephoneNumber"),
+    line("externalId", "row.mailNickname"),
+    line("enterprise.employeeNumber", "row.employeeId"),
+    line("enterprise.department", "row.department"),
+    line("manager", "row.manager"),
+];
+
+/// The table of Datadog's guide for Okta.
+const OKTA_DATADOG: &[Line] = &[
+    line("userName", "row.login"),
+    line("active", OKTA_ACTIVE),
+    line("title", "row.title"),
+    line(WORK, "row.email"),
+    line(PRIMARY, "true"),
+    line("name.givenName", "row.firstName"),
+    line("name.familyName", "row.lastName"),
+    line("name.formatted", "row.displayName"),
+];
+
+/// What Okta begins with for an application of its own.
+const OKTA_GENERIC: &[Line] = &[
+    line("userName", "row.login"),
+    line("active", OKTA_ACTIVE),
+    line("externalId", "row.id"),
+    line("displayName", "row.displayName"),
+    line("nickName", "row.nickName"),
+    line("profileUrl", "row.profileUrl"),
+    line("title", "row.title"),
+    line("userType", "row.userType"),
+    line("preferredLanguage", "row.preferredLanguage"),
+    line("locale", "row.locale"),
+    line("timezone", "row.timezone"),
+    line(WORK, "row.email"),
+    line(PRIMARY, "true"),
+    line(r#"emails[type eq "home"].value"#, "row.secondEmail"),
+    line("name.givenName", "row.firstName"),
+    line("name.familyName", "row.lastName"),
+    line("name.middleName", "row.middleName"),
+    line("name.honorificPrefix", "row.honorificPrefix"),
+    line("name.honorificSuffix", "row.honorificSuffix"),
+    line(r#"phoneNumbers[type eq "work"].value"#, "row.primaryPhone"),
+    line(r#"phoneNumbers[type eq "mobile"].value"#, "row.mobilePhone"),
+    line(r#"addresses[type eq "work"].streetAddress"#, "row.streetAddress"),
+    line(r#"addresses[type eq "work"].locality"#, "row.city"),
+    line(r#"addresses[type eq "work"].region"#, "row.state"),
+    line(r#"addresses[type eq "work"].postalCode"#, "row.zipCode"),
+    line(r#"addresses[type eq "work"].country"#, "row.countryCode"),
+    line("enterprise.employeeNumber", "row.employeeNumber"),
+    line("enterprise.costCenter", "row.costCenter"),
+    line("enterprise.organization", "row.organization"),
+    line("enterprise.division", "row.division"),
+    line("enterprise.department", "row.department"),
+    line("manager", "row.managerId"),
+];
+
+/// The lines of a preset.
+pub fn lines(preset: Preset) -> &'static [Line] {
+    match preset {
+        Preset::EntraDatadog => ENTRA_DATADOG,
+        Preset::EntraGeneric => ENTRA_GENERIC,
+        Preset::OktaDatadog => OKTA_DATADOG,
+        Preset::OktaGeneric => OKTA_GENERIC,
+    }
+}

@@ -1,0 +1,154 @@
+//! What a roster's spec says about rows, compiled: scope, mappings, labels, key.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::columns::{Wanted, fold};
+use super::expression::{Expression, ExpressionError, Library};
+use super::presets;
+use super::target::Target;
+use crate::api::{ConnectionRef, Mapping, ScimRosterSpec, UserTemplate};
+
+/// One line: an attribute and the expression of its value.
+pub(super) struct Line {
+    /// As the mapping or preset names it.
+    pub name: String,
+    pub target: Target,
+    pub value: Expression,
+    pub on_create: bool,
+    of_preset: bool,
+}
+
+/// A roster's spec, compiled.
+pub struct Recipe {
+    pub(super) library: Library,
+    pub(super) wanted: Wanted,
+    pub(super) scope: Option<Expression>,
+    pub(super) assigned: Option<BTreeSet<String>>,
+    pub(super) lines: Vec<Line>,
+    pub(super) labels: Vec<(String, Expression)>,
+    pub(super) key: Option<Expression>,
+    pub(super) connection: ConnectionRef,
+    pub(super) template: UserTemplate,
+}
+
+/// A column that is read is not there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the source has no column {column}, which {reader} reads{since}; nobody is changed. Put it back, or override {reader} by a mapping. The columns are {there}"
+)]
+pub struct MissingColumn {
+    column: String,
+    reader: String,
+    since: &'static str,
+    there: String,
+}
+
+impl Recipe {
+    /// Compiles a spec.
+    pub fn compile(spec: &ScimRosterSpec) -> Result<Self, ExpressionError> {
+        let flag = |place: &str, text: &String| Expression::compile(place, text, true);
+        let scope = spec.scope.as_ref().map(|text| flag("spec.scope", text)).transpose()?;
+        let key = spec.key.as_ref().map(|text| Expression::compile("spec.key", text, false)).transpose()?;
+        let labels = spec.labels.iter().flatten().map(|(name, text)| {
+            let value = Expression::compile(&format!("spec.labels.{name}"), text, false)?;
+            Ok((name.clone(), value))
+        });
+        let mut recipe = Self {
+            library: Library::new(),
+            wanted: Wanted::default(),
+            scope,
+            assigned: spec.assigned.as_ref().map(|names| names.iter().map(|name| fold(name)).collect()),
+            lines: lines(spec)?,
+            labels: labels.collect::<Result<_, _>>()?,
+            key,
+            connection: spec.connection_ref.clone(),
+            template: spec.user_template.clone().unwrap_or_default(),
+        };
+        if !recipe.lines.iter().any(|line| line.target == Target::UserName) {
+            let problem = "nothing is mapped to userName, which every person needs".to_owned();
+            return Err(ExpressionError { place: "spec.mappings".to_owned(), problem });
+        }
+        let mut wanted = Wanted::default();
+        for column in recipe.expressions().flat_map(|(_, expression)| expression.columns()) {
+            wanted.want(column);
+        }
+        recipe.wanted = wanted;
+        Ok(recipe)
+    }
+
+    /// The columns that are read.
+    pub fn wanted(&self) -> &Wanted {
+        &self.wanted
+    }
+
+    /// Fits the recipe to a source with these columns. A preset's line goes without its column, but for those that
+    /// everybody needs, and never where the column was `known` before: an export that lost one is no reason to take
+    /// an attribute from everybody.
+    pub fn fit(&mut self, columns: &BTreeSet<String>, known: &[String]) -> Result<(), MissingColumn> {
+        let there: BTreeSet<String> = columns.iter().map(|column| fold(column)).collect();
+        let known: BTreeSet<String> = known.iter().map(|column| fold(column)).collect();
+        let missing = |reader: &str, column: &String| {
+            let since = if known.contains(&fold(column)) { " and which was there before" } else { "" };
+            let there = columns.iter().take(40).cloned().collect::<Vec<_>>().join(", ");
+            MissingColumn { column: column.clone(), reader: reader.to_owned(), since, there }
+        };
+        let mut dropped = BTreeSet::new();
+        for line in self.lines.iter().filter(|line| line.of_preset && !presets::NEEDED.contains(&line.name.as_str())) {
+            let gone: Vec<_> = line.value.columns().iter().filter(|column| !there.contains(&fold(column))).collect();
+            if let Some(column) = gone.iter().find(|column| known.contains(&fold(column))) {
+                return Err(missing(&line.name, column));
+            }
+            if !gone.is_empty() {
+                dropped.insert(line.name.clone());
+            }
+        }
+        self.lines.retain(|line| !(line.of_preset && dropped.contains(&line.name)));
+        for (reader, expression) in self.expressions() {
+            if let Some(column) = expression.columns().iter().find(|column| !there.contains(&fold(column))) {
+                return Err(missing(&reader, column));
+            }
+        }
+        Ok(())
+    }
+
+    /// The columns that are read, each once.
+    pub fn columns(&self) -> Vec<String> {
+        let mut named = BTreeMap::new();
+        for column in self.expressions().flat_map(|(_, expression)| expression.columns().to_vec()) {
+            named.entry(fold(&column)).or_insert(column);
+        }
+        named.into_values().collect()
+    }
+
+    fn expressions(&self) -> impl Iterator<Item = (String, &Expression)> {
+        let lines = self.lines.iter().map(|line| (line.name.clone(), &line.value));
+        let labels = self.labels.iter().map(|(name, value)| (format!("the label {name}"), value));
+        let scope = self.scope.iter().map(|scope| ("scope".to_owned(), scope));
+        let key = self.key.iter().map(|key| ("key".to_owned(), key));
+        scope.chain(key).chain(lines).chain(labels)
+    }
+}
+
+/// The preset's lines, each replaced by a mapping of the same target, and the mappings that it doesn't have.
+fn lines(spec: &ScimRosterSpec) -> Result<Vec<Line>, ExpressionError> {
+    let own = spec.mappings.as_deref().unwrap_or_default();
+    let overridden: BTreeSet<String> = own.iter().map(|mapping| mapping.target.clone()).collect();
+    let preset = spec.preset.map(presets::lines).unwrap_or_default();
+    let of_preset = preset.iter().filter(|line| !overridden.contains(line.target)).map(|line| {
+        let mapping = Mapping { target: line.target.to_owned(), value: line.value.to_owned(), on_create: false };
+        compiled(&mapping, true)
+    });
+    let written = own.iter().filter(|mapping| !mapping.value.trim().is_empty());
+    of_preset.chain(written.map(|mapping| compiled(mapping, false))).collect()
+}
+
+fn compiled(mapping: &Mapping, of_preset: bool) -> Result<Line, ExpressionError> {
+    let place = format!("spec.mappings[{}]", mapping.target);
+    let error = |problem: String| ExpressionError { place: place.clone(), problem };
+    let target = Target::parse(&mapping.target).map_err(error)?;
+    if mapping.on_create && !target.may_be_on_create() {
+        return Err(error("it can't be sent at creation only: take onCreate out".to_owned()));
+    }
+    let value = Expression::compile(&place, &mapping.value, target.is_flag())?;
+    Ok(Line { name: mapping.target.clone(), target, value, on_create: mapping.on_create, of_preset })
+}

@@ -1,0 +1,142 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::api::{GENERATED, ROSTER_LABEL, ScimUser};
+
+const OURS: Ours = Ours { roster: "people", connection: "datadog" };
+
+/// A namespace as it is once everything was written.
+fn written(spec: &ScimRosterSpec, text: &str) -> Vec<Arc<ScimUser>> {
+    let (recipe, table) = prepared(spec, vec![csv("a", text)]);
+    let people = recipe.people(&table);
+    let names = Names::of("datadog", &people, &[]);
+    let users = people.people.iter().zip(&names.names).enumerate().map(|(at, (person, name))| {
+        let body = recipe.body(&table.rows[person.row], |whom| names.find(whom)).expect("a body");
+        let mut labels = body.labels.clone();
+        labels.insert(ROSTER_LABEL.to_owned(), json!("people"));
+        user(
+            name,
+            &format!("uid-{at}"),
+            json!({"labels": labels, "annotations": {GENERATED: body.digest()}}),
+            body.spec,
+        )
+    });
+    users.collect()
+}
+
+fn user(name: &str, uid: &str, mut metadata: Value, spec: Value) -> Arc<ScimUser> {
+    metadata["name"] = json!(name);
+    metadata["uid"] = json!(uid);
+    let kind =
+        json!({"apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimUser", "metadata": metadata, "spec": spec});
+    Arc::new(serde_json::from_value(kind).expect("a ScimUser"))
+}
+
+fn changes(spec: &ScimRosterSpec, text: &str, users: Vec<Arc<ScimUser>>) -> (Vec<String>, Changes) {
+    let (recipe, table) = prepared(spec, vec![csv("a", text)]);
+    let people = recipe.people(&table);
+    let given = Given::sort(users, OURS);
+    let names = Names::of("datadog", &people, &given.known("datadog"));
+    let changes = Changes::of(&recipe, &table, &people, &names, &given);
+    (changes.apply.iter().map(|at| names.names[*at].clone()).collect(), changes)
+}
+
+fn guide() -> ScimRosterSpec {
+    spec(json!({"preset": "EntraDatadog"}))
+}
+
+#[test]
+fn at_rest_nothing_is_written() {
+    let users = written(&guide(), ENTRA);
+    let (apply, found) = changes(&guide(), ENTRA, users);
+    assert!(apply.is_empty() && found.gone.is_empty() && found.rejected.is_empty(), "{found:?}");
+    assert_eq!(found.generated, 2);
+}
+
+#[test]
+fn what_others_added_is_theirs_and_what_they_changed_is_written_again() {
+    let users = written(&guide(), ENTRA);
+    let mut added = ScimUser::clone(&users[0]);
+    added.spec.attributes.nick_name = Some("Countess".to_owned());
+    let mut changed = ScimUser::clone(&users[1]);
+    changed.spec.active = Some(true);
+    let name = changed.metadata.name.clone().expect("a name");
+    let (apply, _) = changes(&guide(), ENTRA, vec![Arc::new(added), Arc::new(changed)]);
+    assert_eq!(apply, [name]);
+}
+
+#[test]
+fn a_changed_row_is_one_write_and_a_row_gone_is_named() {
+    let users = written(&guide(), ENTRA);
+    let promoted = ENTRA.replace("Countess", "Queen");
+    let (apply, found) = changes(&guide(), &promoted, users.clone());
+    assert_eq!((apply.len(), found.gone.len()), (1, 0));
+    let fewer = ENTRA.split_inclusive('\n').take(2).collect::<String>();
+    let (apply, found) = changes(&guide(), &fewer, users.clone());
+    assert_eq!((apply.len(), found.gone.len(), found.generated), (0, 1, 1));
+    assert_eq!(found.gone[0].uid, "uid-1");
+    // A value taken away is one that others need not have put there.
+    let (apply, _) = changes(&guide(), &ENTRA.replace("Countess", ""), users);
+    assert_eq!(apply.len(), 1);
+}
+
+#[test]
+fn a_bad_row_keeps_what_its_person_has() {
+    let users = written(&guide(), ENTRA);
+    let (apply, found) = changes(&guide(), &ENTRA.replace("TRUE", "perhaps"), users);
+    assert!(apply.is_empty() && found.gone.is_empty(), "{found:?}");
+    assert_eq!(found.rejected.len(), 1);
+}
+
+#[test]
+fn objects_of_others_are_left_alone() {
+    let users = written(&guide(), ENTRA);
+    let plain = json!({"connectionRef": {"name": "datadog"}, "userName": "ADA@example.com"});
+    for (name, metadata) in [
+        (users[0].metadata.name.clone().expect("a name"), json!({})),
+        ("ada".to_owned(), json!({})),
+        ("ada".to_owned(), json!({"labels": {ROSTER_LABEL: "another"}})),
+    ] {
+        let (apply, found) =
+            changes(&guide(), ENTRA, vec![user(&name, "uid", metadata, plain.clone()), users[1].clone()]);
+        assert!(apply.is_empty() && found.gone.is_empty(), "{found:?}");
+        assert!(found.rejected[0].reason.contains(&format!("the ScimUser {name} is not this roster's")), "{found:?}");
+    }
+    // At another connection it is another account.
+    let elsewhere = json!({"connectionRef": {"name": "jackson"}, "userName": "ada@example.com"});
+    let (apply, found) = changes(&guide(), ENTRA, vec![user("ada", "uid", json!({}), elsewhere), users[1].clone()]);
+    assert_eq!((apply.len(), found.rejected.len()), (1, 0));
+}
+
+#[test]
+fn i06_who_is_renamed_keeps_the_object() {
+    let by_id = |text: &str| {
+        let spec = spec(json!({"key": "row.id", "mappings": [{"target": "userName", "value": "row.name"}]}));
+        (spec, text.to_owned())
+    };
+    let (spec_by_id, before) = by_id("id,name\n1,ada@example.com\n2,grace@example.com\n");
+    let users = written(&spec_by_id, &before);
+    let name = users[0].metadata.name.clone().expect("a name");
+    let (apply, found) = changes(&spec_by_id, "id,name\n1,countess@example.com\n2,grace@example.com\n", users.clone());
+    assert_eq!((apply, found.gone.len()), (vec![name.clone()], 0));
+    // Another key for the same people, and the same people under another key.
+    let by_name = spec(json!({"mappings": [{"target": "userName", "value": "row.name"}]}));
+    let (apply, found) = changes(&by_name, &before, users.clone());
+    assert!(apply.is_empty() && found.gone.is_empty(), "{apply:?} {found:?}");
+    // A newcomer with a name that somebody else gave up is somebody else.
+    let swapped = "id,name\n1,countess@example.com\n2,grace@example.com\n3,ada@example.com\n";
+    let (apply, found) = changes(&spec_by_id, swapped, users);
+    assert_eq!((apply.len(), found.gone.len()), (2, 0));
+    assert!(apply.contains(&name));
+}
+
+#[test]
+fn who_is_renamed_is_found_by_the_external_id_too() {
+    let spec = spec(json!({"mappings": [
+        {"target": "userName", "value": "row.name"}, {"target": "externalId", "value": "row.id"},
+    ]}));
+    let users = written(&spec, "id,name\n1,ada@example.com\n");
+    let name = users[0].metadata.name.clone().expect("a name");
+    let (apply, found) = changes(&spec, "id,name\n1,countess@example.com\n", users);
+    assert_eq!((apply, found.gone.len()), (vec![name], 0));
+}
