@@ -78,7 +78,7 @@ pub struct ScimConnectionSpec {
         }])
     )]
     pub base_url: Option<String>,
-    /// Who may use it: a ClusterScimConnection's alone, and none of a ScimConnection's fields.
+    /// Who may use it: that of a cluster connection alone, and none of the fields of `ScimConnection`.
     #[serde(skip)]
     pub delegation: Option<Vec<Delegation>>,
     /// A site of Datadog's, in place of `baseUrl`.

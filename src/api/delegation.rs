@@ -1,4 +1,4 @@
-//! ClusterScimConnection: a connection that namespaces use as far as it is delegated to them.
+//! The cluster connection: one that namespaces use as far as it is delegated to them.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ use super::connection_status::ScimConnectionStatus;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterScimConnectionSpec {
-    /// All that a ScimConnection has.
+    /// All that a connection has.
     #[serde(flatten)]
     pub connection: ScimConnectionSpec,
     /// Who may use it, and for what. A namespace may do what any entry that selects it allows.

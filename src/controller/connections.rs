@@ -11,7 +11,7 @@ use tracing::info;
 
 use super::unrouted::Unrouted;
 use super::users::Users;
-use super::watch::{Read, Scope, cluster, within};
+use super::watch::{Read, Scope, is_cluster, within};
 use crate::api::{ScimConnection, ScimGroup, ScimUser};
 use crate::provisioner::directory::{Changed, ConnectionKey, connection_of, connection_of_group, is_deleting};
 use crate::provisioner::{Provisioner, Shared};
@@ -61,7 +61,7 @@ impl Connections {
             Event::Delete(connection) => self.gone(&named(&connection), users),
             Event::InitDone => {
                 let listed = self.listing.remove(scope).unwrap_or_default();
-                let of_cluster = *scope == cluster();
+                let of_cluster = is_cluster(scope);
                 let here =
                     self.known.keys().filter(|key| key.is_of_cluster() == of_cluster && within(scope, &key.namespace));
                 let gone: Vec<_> = here.filter(|key| !listed.contains(key)).cloned().collect();

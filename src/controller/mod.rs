@@ -27,7 +27,7 @@ use self::groups::Groups;
 use self::namespaces::Namespaces;
 use self::rosters::Rosters;
 use self::users::Users;
-use self::watch::{Read, Scope, trim};
+use self::watch::{Read, Scope, Scoped, trim};
 use crate::api::{CREDENTIALS_LABEL, ClusterScimConnection, ScimConnection, ScimGroup, ScimUser};
 use crate::provisioner::Shared;
 use crate::provisioner::directory::Directory;
@@ -111,73 +111,33 @@ pub async fn run(context: Context) -> Result<(), Error> {
         let was_complete = listed.complete();
         tokio::select! {
             () = shutdown.cancelled() => break,
-            event = connection_events.next() => {
-                let Some((scope, Some(event))) = event else { return Err(Error::WatchEnded("ScimConnections")) };
-                match event {
-                    Ok(event) => {
-                        if connections.observe(&scope, event, &users) {
-                            listed.connections.remove(&scope);
-                        }
-                    }
-                    Err(error) => warn!("watch of ScimConnections{}: {error}", place(&scope)),
+            event = connection_events.next() => if let Some((scope, event)) = seen("ScimConnections", event)?
+                && connections.observe(&scope, event, &users)
+            {
+                listed.connections.remove(&scope);
+            },
+            event = cluster_events.next() => if let Some((scope, event)) = seen("ClusterScimConnections", event)? {
+                listed.cluster_connections |= connections.observe(&scope, as_connections(event), &users);
+            },
+            event = namespace_events.next() => if let Some((_, event)) = seen("Namespaces", event)? {
+                listed.namespaces |= namespaces.observe(event, &users, &connections);
+            },
+            event = user_events.next() => if let Some((scope, event)) = seen("ScimUsers", event)? {
+                rosters.user_seen(&event, users.directory());
+                if users.observe(&scope, event, &connections) {
+                    listed.users.remove(&scope);
                 }
-            }
-            event = cluster_events.next() => {
-                let Some((scope, Some(event))) = event else { return Err(Error::WatchEnded("ClusterScimConnections")) };
-                match event {
-                    Ok(event) => {
-                        if connections.observe(&scope, as_connections(event), &users) {
-                            listed.cluster_connections = true;
-                        }
-                    }
-                    Err(error) => warn!("watch of ClusterScimConnections: {error}"),
-                }
-            }
-            event = namespace_events.next() => {
-                let Some((_, Some(event))) = event else { return Err(Error::WatchEnded("Namespaces")) };
-                match event {
-                    Ok(event) => {
-                        if namespaces.observe(event, &users, &connections) {
-                            listed.namespaces = true;
-                        }
-                    }
-                    Err(error) => warn!("watch of Namespaces: {error}"),
-                }
-            }
-            event = user_events.next() => {
-                let Some((scope, Some(event))) = event else { return Err(Error::WatchEnded("ScimUsers")) };
-                match event {
-                    Ok(event) => {
-                        rosters.user_seen(&event, users.directory());
-                        if users.observe(&scope, event, &connections) {
-                            listed.users.remove(&scope);
-                        }
-                    }
-                    Err(error) => warn!("watch of ScimUsers{}: {error}", place(&scope)),
-                }
-            }
-            event = group_events.next() => {
-                let Some((scope, Some(event))) = event else { return Err(Error::WatchEnded("ScimGroups")) };
-                match event {
-                    Ok(event) => {
-                        if groups.observe(&scope, event, &connections) {
-                            listed.groups.remove(&scope);
-                        }
-                    }
-                    Err(error) => warn!("watch of ScimGroups{}: {error}", place(&scope)),
-                }
-            }
-            event = secret_events.next() => {
-                let Some((scope, Some(event))) = event else { return Err(Error::WatchEnded("Secrets")) };
-                match event {
-                    Ok(event) => {
-                        if secret_changed(&event, &connections) {
-                            listed.secrets.remove(&scope);
-                        }
-                    }
-                    Err(error) => warn!("watch of Secrets{}: {error}", place(&scope)),
-                }
-            }
+            },
+            event = group_events.next() => if let Some((scope, event)) = seen("ScimGroups", event)?
+                && groups.observe(&scope, event, &connections)
+            {
+                listed.groups.remove(&scope);
+            },
+            event = secret_events.next() => if let Some((scope, event)) = seen("Secrets", event)?
+                && secret_changed(&event, &connections)
+            {
+                listed.secrets.remove(&scope);
+            },
             Some(seen) = roster_events.next() => rosters.observe(seen)?,
             Some(uid) = rerouted.recv() => users.route_again(&uid, &connections),
         }
@@ -194,6 +154,21 @@ pub async fn run(context: Context) -> Result<(), Error> {
     connections.stop().await;
     watched.abort();
     Ok(())
+}
+
+/// An event of an object, and where it was seen.
+type Event<K> = (Scope, watcher::Event<Read<K>>);
+
+/// The event of a watch; none where it failed and is begun anew.
+fn seen<K>(what: &'static str, next: Option<Scoped<K>>) -> Result<Option<Event<K>>, Error> {
+    let Some((scope, Some(event))) = next else { return Err(Error::WatchEnded(what)) };
+    match event {
+        Ok(event) => Ok(Some((scope, event))),
+        Err(error) => {
+            warn!("watch of {what}{}: {error}", place(&scope));
+            Ok(None)
+        }
+    }
 }
 
 /// The scopes that were not listed once.
@@ -242,7 +217,8 @@ fn as_connections(event: watcher::Event<Read<ClusterScimConnection>>) -> watcher
 }
 
 fn place(scope: &Scope) -> String {
-    scope.as_ref().map(|namespace| format!(" in {namespace}")).unwrap_or_default()
+    let namespace = scope.as_ref().filter(|namespace| !namespace.is_empty());
+    namespace.map(|namespace| format!(" in {namespace}")).unwrap_or_default()
 }
 
 /// Tells the connections that use the Secret; true when the first list is complete.

@@ -38,8 +38,8 @@ impl Unrouted {
             loop {
                 let (object, released) = tokio::select! {
                     () = stop.cancelled() => break,
-                    received = receiver.recv() => match received {
-                        Some(received) => received,
+                    told = receiver.recv() => match told {
+                        Some(told) => told,
                         None => break,
                     },
                 };

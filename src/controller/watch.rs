@@ -94,12 +94,12 @@ where
         let api = api.clone();
         move |_: &str| api.clone()
     };
-    guarded(api, home, cluster(), config, trim).boxed()
+    guarded(api, home, Some("".into()), config, trim).boxed()
 }
 
-/// The scope of what has no namespace.
-pub fn cluster() -> Scope {
-    Some("".into())
+/// Whether this is the scope of what has no namespace.
+pub fn is_cluster(scope: &Scope) -> bool {
+    scope.as_deref() == Some("")
 }
 
 fn guarded<K>(

@@ -30,7 +30,7 @@ impl Delegated {
     /// What these entries allow together.
     pub fn by<'a>(entries: impl IntoIterator<Item = &'a Delegation>) -> Self {
         let mut allowed: Option<Allowed> = None;
-        let globs = |patterns: &[String]| patterns.iter().map(|pattern| Glob::new(pattern)).collect::<Vec<_>>();
+        let globs = |patterns: &[String]| patterns.iter().map(Glob::new).collect::<Vec<_>>();
         for entry in entries {
             let allowed = allowed.get_or_insert_default();
             allowed.user_names.extend(globs(&entry.user_names));

@@ -41,7 +41,7 @@ impl ConnectionKey {
         Self { namespace, name: reference.name.clone() }
     }
 
-    /// It is a ClusterScimConnection.
+    /// It is a cluster connection.
     pub fn is_of_cluster(&self) -> bool {
         self.namespace.is_empty()
     }
