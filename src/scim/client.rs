@@ -15,7 +15,6 @@ use url::Url;
 
 use super::answer::{Answer, Body};
 use super::auth::{Credentials, SHORTEST_KEY};
-use super::discovery::ServerConfig;
 use super::error::{Class, Error};
 use super::filter;
 use super::host::is_link_local;
@@ -207,17 +206,13 @@ impl Client {
         }
     }
 
-    /// What the server says of itself, RFC 7644 §4; many have nothing there.
-    pub async fn server_config(&self, deadline: Instant) -> Result<ServerConfig, Error> {
-        let answer = self.only("ServiceProviderConfig", deadline).await?;
-        match answer.body()? {
-            Body::Object(map) => Ok(ServerConfig::read(&Resource(map))),
-            Body::Empty | Body::EmptyObject => Err(answer.error(Class::NotScim, Some("with nothing in it"))),
-        }
+    /// Whether it sends `application/json`, by the dialect or since the server refused the other.
+    pub(super) fn sends_plain_json(&self) -> bool {
+        self.plain_json.load(Ordering::Relaxed)
     }
 
     /// Asks for something of which there is one only.
-    async fn only(&self, name: &str, deadline: Instant) -> Result<Answer, Error> {
+    pub(super) async fn only(&self, name: &str, deadline: Instant) -> Result<Answer, Error> {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().push(name);
@@ -233,14 +228,21 @@ impl Client {
         value: &str,
         deadline: Instant,
     ) -> Result<Vec<Resource>, Error> {
+        let page = self.page(kind, self.search_url(kind, attribute, value, 10), deadline).await?;
+        Ok(page.resources.into_iter().filter(|hit| fits(hit, attribute, value)).collect())
+    }
+
+    pub(super) fn search_url(&self, kind: Kind, attribute: &str, value: &str, count: u32) -> Url {
         let mut url = self.url(kind, None);
-        let filter = filter::eq(attribute, value);
-        url.query_pairs_mut().append_pair("filter", &filter).append_pair("startIndex", "1").append_pair("count", "10");
+        let (filter, count) = (filter::eq(attribute, value), count.to_string());
+        url.query_pairs_mut()
+            .append_pair("filter", &filter)
+            .append_pair("startIndex", "1")
+            .append_pair("count", &count);
         // Form encoding writes a space as `+`, which not every server reads as one.
         let query = url.query().unwrap_or_default().replace('+', "%20");
         url.set_query(Some(&query));
-        let page = self.page(kind, url, deadline).await?;
-        Ok(page.resources.into_iter().filter(|hit| fits(hit, attribute, value)).collect())
+        url
     }
 
     /// One resource, RFC 7644 §3.4.1.
