@@ -33,6 +33,8 @@ mod input;
 mod jackson;
 #[path = "cluster/kit.rs"]
 mod kit;
+#[path = "cluster/learning.rs"]
+mod learning;
 #[path = "cluster/lives.rs"]
 mod lives;
 #[path = "cluster/policies.rs"]

@@ -105,7 +105,9 @@ async fn i29_bad_connections_are_refused() {
     let server = Server::start().await;
     let key = json!({"name": "scim", "key": "token"});
     let header = |name: &str| json!({"name": name, "secretKeyRef": {"name": "scim", "key": "token"}});
-    let one_auth = "exactly one of auth.bearerToken, auth.basic, auth.headers, auth.oauth2ClientCredentials and auth.clientCertificate";
+    let one_auth = "exactly one of auth.bearerToken, auth.basic, auth.headers, auth.oauth2ClientCredentials and \
+                    auth.clientCertificate";
+    let certificate = |name: &str| json!({"secretRef": {"name": name}});
     let https = "write https://; http:// only for localhost, 127.0.0.1 or [::1]";
     let limits = |limits: Value| json!({"rateLimits": limits});
     server
@@ -134,6 +136,15 @@ async fn i29_bad_connections_are_refused() {
                     json!({"auth": {"bearerToken": null, "basic": {"passwordSecretKeyRef": key}}}),
                     "either basic.username or basic.usernameSecretKeyRef",
                 ),
+                (json!({"auth": {"clientCertificate": certificate("client")}}), one_auth),
+                (json!({"auth": {"bearerToken": null, "clientCertificate": {}}}), "secretRef: Required value"),
+                (
+                    json!({"auth": {"bearerToken": null, "clientCertificate": certificate("No Name")}}),
+                    "spec.auth.clientCertificate.secretRef.name",
+                ),
+                (json!({"tls": {"serverName": ""}}), "spec.tls.serverName"),
+                (json!({"tls": {"serverName": "https://scim.example.com"}}), "spec.tls.serverName"),
+                (json!({"tls": {"serverName": "scim.example.com:443"}}), "spec.tls.serverName"),
                 (json!({"auth": {"bearerToken": null, "headers": vec![header("A"); 6]}}), "at most 5"),
                 (json!({"auth": {"bearerToken": null, "headers": []}}), "at least 1"),
                 (
@@ -183,6 +194,8 @@ async fn good_connections_are_taken_and_filled_in() {
                 json!({"auth": {"bearerToken": null, "oauth2ClientCredentials": {
                     "tokenUrl": "https://login.example.com/oauth2/token", "clientId": "a", "clientSecretKeyRef": key,
                 }}}),
+                json!({"auth": {"bearerToken": null, "clientCertificate": {"secretRef": {"name": "client"}}}}),
+                json!({"tls": {"serverName": "scim.example.com"}}),
                 json!({"resyncInterval": "10s"}),
                 json!({"resyncInterval": "1h30m"}),
                 json!({"resyncInterval": "90m10s"}),

@@ -4,6 +4,8 @@
 
 #[path = "protocol/matrix.rs"]
 mod matrix;
+#[path = "protocol/schemas.rs"]
+mod schemas;
 mod support;
 #[path = "protocol/tls.rs"]
 mod tls;

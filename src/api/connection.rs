@@ -202,7 +202,8 @@ pub struct DialectSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub match_by: Option<MatchBy>,
     /// The attributes that accounts have a place for, such as `title`, `name.formatted`, `emails[type eq "work"]` or the URN
-    /// of an extension; `*`: any. What else is declared is listed as Unsupported and not sent.
+    /// of an extension; `*`: any; `urn:*`: any extension but the enterprise one. What else is declared is listed as
+    /// Unsupported and not sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 256)))]
     pub attributes: Option<Vec<String>>,

@@ -155,7 +155,7 @@ pub struct ServerStatus {
     /// The most resources that it says it shows on a page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_results: Option<i64>,
-    /// Where the dialect expects what the server says it can't, and what to set instead.
+    /// Where the dialect expects what the server says it can't, or was seen not to do, and what to set instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 10), inner(length(max = 256)))]
     pub differs: Option<Vec<String>>,

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::path::Path;
-use crate::scim::{Profile, fold};
+use super::path::{ENTERPRISE, Path};
+use crate::scim::{OTHER_EXTENSIONS, Profile, fold};
 
 /// Takes out what the profile has no place for, after deriving from it what the profile derives; returns what was lost.
 pub(super) fn fit(attributes: &mut BTreeMap<Path, Value>, profile: &Profile) -> Vec<Path> {
@@ -64,6 +64,9 @@ fn has_place(path: &Path, profile: &Profile) -> bool {
     let Some(places) = &profile.attributes else { return true };
     places.iter().any(|place| match (Path::parse(place), path) {
         _ if place == "*" => true,
+        (_, Path::Attribute { schema: Some(schema), .. }) if place == OTHER_EXTENSIONS => {
+            fold(schema) != fold(ENTERPRISE)
+        }
         (Path::Entry { name, kind, .. }, Path::Entry { name: list, kind: of, .. }) => name == *list && kind == *of,
         (place, Path::Entry { name, .. }) => place == Path::core(name),
         (_, Path::Attribute { schema: Some(schema), .. }) if fold(place) == fold(schema) => true,
@@ -124,6 +127,22 @@ mod tests {
         assert_eq!(formatted(json!({})), Value::Null);
         let (_, lost) = declared(json!({"name": {"givenName": "Ada", "familyName": "King"}}), &Profile::datadog());
         assert_eq!(lost, Vec::<String>::new(), "what the name is made of is not lost");
+    }
+
+    #[test]
+    fn extensions_that_a_server_does_not_list_have_a_place_the_enterprise_one_is_named() {
+        let attributes = ["userName", OTHER_EXTENSIONS, &format!("{ENTERPRISE}:department")].map(str::to_owned);
+        let profile = Profile { attributes: Some(attributes.into()), ..Profile::generic() };
+        let (sent, lost) = declared(
+            json!({
+                "title": "Countess", "extensions": {"urn:example:params:scim:own": {"badge": "7"}},
+                "enterprise": {"department": "Engines", "costCenter": "1"},
+            }),
+            &profile,
+        );
+        assert_eq!(sent["urn:example:params:scim:own:badge"], "7");
+        assert_eq!(sent[format!("{ENTERPRISE}:department")], "Engines");
+        assert_eq!(lost, ["title".to_owned(), format!("{ENTERPRISE}:costCenter")]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! No user is touched before it succeeds, and it judges the shape of the answer, not its status code.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -17,7 +17,10 @@ use super::send::UNTOLD_PAUSE;
 use super::session::{KeyOwner, Session, policy_for, profile_of, rates_of};
 use super::{Provisioner, lock};
 use crate::api::{ConnectedReason, HOSTS, ScimConnection, ServerStatus};
-use crate::scim::{Class, Client, ClientConfig, Error, Profile, ServerConfig, forbidden_host, is_loopback_http};
+use crate::scim::{
+    Behaviour, Class, Client, ClientConfig, Error, Page, Profile, ServerConfig, forbidden_host, is_loopback_http,
+    searches,
+};
 
 /// A connection that failed is tested again after this long, doubling up to [`SLOWEST_TEST`].
 const FIRST_TEST: Duration = Duration::from_secs(5);
@@ -101,7 +104,7 @@ impl Provisioner {
             Refusal::new(ConnectedReason::Unreachable, "this process doesn't hold the Lease, so it sends nothing")
         })?;
         self.limiter.acquire(RequestKind::Read, Priority::Write).await;
-        client.probe(deadline).await.map_err(|error| {
+        let page = client.probe(deadline).await.map_err(|error| {
             if error.class() == Class::Throttled {
                 self.limiter.pause(error.retry_after().unwrap_or(UNTOLD_PAUSE));
             }
@@ -112,13 +115,16 @@ impl Provisioner {
         let (key_owner, server_config) = self.learn_of_server(&client, &profile, generation, &fingerprint).await;
         let mut policy = policy_for(connection, key_owner.as_ref());
         policy.profile = server_config.teach(&profile, said(spec));
+        let seen = self.watch_server(&client, &policy.profile, generation, &page).await;
+        // Its epoch is given when it comes into force.
+        let session = Session { client, policy, generation, epoch: 0, fingerprint, key_owner, server_config, seen };
+        let status = server_status(&session);
         let mut report = lock(&self.report);
         report.secret_version(secret_version);
         report.key_changed = changed_at;
-        report.learnt(expires_at, server_status(&server_config, &policy.profile, key_owner.as_ref()));
+        report.learnt(expires_at, status);
         drop(report);
-        // Its epoch is given when it comes into force.
-        Ok(Session { client, policy, generation, epoch: 0, fingerprint, key_owner, server_config })
+        Ok(session)
     }
 
     /// Whom the key belongs to, and what the server says of itself; never a reason not to connect. Asked once for each
@@ -138,13 +144,60 @@ impl Provisioner {
             None if profile.me => self.key_owner(client).await,
             known => known,
         };
-        let config = if profile.discovery { self.server_config(client).await } else { None };
+        let config = if profile.discovery { self.server_config(client, profile).await } else { None };
         (owner, config.unwrap_or_default())
     }
 
-    async fn server_config(&self, client: &Client) -> Option<ServerConfig> {
+    async fn server_config(&self, client: &Client, profile: &Profile) -> Option<ServerConfig> {
         self.limiter.acquire(RequestKind::Read, Priority::Write).await;
-        client.server_config(self.deadline()?).await.ok()
+        let mut config = client.server_config(self.deadline()?).await.unwrap_or_default();
+        if profile.learns && profile.attributes.is_none() {
+            self.limiter.acquire(RequestKind::Read, Priority::Write).await;
+            config.attributes = client.listed_attributes(self.deadline()?).await.unwrap_or_default();
+        }
+        Some(config)
+    }
+
+    /// What the server is seen to do: the page of the test, and one search for nobody each time the connection changed.
+    async fn watch_server(
+        &self,
+        client: &Client,
+        profile: &Profile,
+        generation: i64,
+        page: &Page,
+    ) -> Arc<Mutex<Behaviour>> {
+        if let Some(known) = self.session().filter(|known| known.generation == generation) {
+            return Arc::clone(&known.seen);
+        }
+        let mut seen = Behaviour::default();
+        let shown = page.resources.len() as u64;
+        seen.page(1, shown, shown, page.total);
+        if searches(profile) {
+            self.limiter.acquire(RequestKind::Read, Priority::Write).await;
+            if let Some(deadline) = self.deadline() {
+                let answer = client.find_nobody(deadline).await;
+                if let Some(pause) = answer.as_ref().err().and_then(Error::retry_after) {
+                    self.limiter.pause(pause);
+                }
+                seen.search(&answer);
+            }
+        }
+        Arc::new(Mutex::new(seen))
+    }
+
+    /// Takes in what the server was seen to do, and tells what is new of it.
+    pub(super) fn notice(&self, session: &Session, what: impl FnOnce(&mut Behaviour)) {
+        // Another session's sweep says nothing of the one in force.
+        let Some(session) = self.session().filter(|current| Arc::ptr_eq(&current.seen, &session.seen)) else { return };
+        let before = session.differs();
+        what(&mut lock(&session.seen));
+        let new: Vec<String> = session.differs().into_iter().filter(|note| !before.contains(note)).collect();
+        if new.is_empty() {
+            return;
+        }
+        let mut report = lock(&self.report);
+        report.warn(new.into_iter().map(|note| ("ServerDiffers", note)).collect());
+        report.server_is(server_status(&session));
     }
 
     async fn key_owner(&self, client: &Client) -> Option<KeyOwner> {
@@ -210,7 +263,7 @@ impl Provisioner {
         let was_restricted = lock(&self.removals_left).take().is_some();
         let renewed = was_restricted || old.is_none_or(|old| old.generation != session.generation);
         let owner_is_known = session.key_owner.is_some();
-        let differs = session.server_config.differs(&session.policy.profile);
+        let differs = session.differs();
         let session = Arc::new(session);
         *lock(&self.last_good) = Some(Arc::clone(&session));
         self.set_session(Some(session));
@@ -312,11 +365,11 @@ impl Provisioner {
     }
 }
 
-/// What the server said of itself, as status shows it.
-fn server_status(config: &ServerConfig, profile: &Profile, owner: Option<&KeyOwner>) -> ServerStatus {
-    let differs = config.differs(profile);
+/// What the server said of itself and was seen to do, as status shows it.
+fn server_status(session: &Session) -> ServerStatus {
+    let (config, differs) = (&session.server_config, session.differs());
     ServerStatus {
-        key_owner: owner.map(|owner| owner.id.clone()),
+        key_owner: session.key_owner.as_ref().map(|owner| owner.id.clone()),
         patch: config.patch,
         filter: config.filter,
         etag: config.etag,

@@ -175,6 +175,11 @@ impl Report {
             self.warned_days = None;
         }
         self.expires_at = expires_at;
+        self.server_is(server);
+    }
+
+    /// What is known of the server.
+    pub fn server_is(&mut self, server: ServerStatus) {
         self.server = Some(server).filter(|server| *server != ServerStatus::default());
     }
 

@@ -1,9 +1,11 @@
 //! A tested way to the server, and the policy that goes with it.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use super::defaults::{creates_guard, rate_limits, server_of};
 use super::limiter::{AppliesTo, Rate};
+use super::lock;
 use crate::api::{
     ContentType as ApiContentType, DialectSpec, GuardSpec, MatchBy as ApiMatchBy, MemberRemoval as ApiMemberRemoval,
     MembersReadable as ApiMembersReadable, Mode, Paging as ApiPaging, PatchPaths as ApiPatchPaths, Provider,
@@ -13,7 +15,7 @@ use crate::plan::guards::{GuardName, Limit, Settings};
 use crate::plan::protect::Protected;
 use crate::plan::{Policy, Repair};
 use crate::scim::{
-    Client, ContentType, MatchBy, MemberRemoval, MembersReadable, Paging, PatchPaths, Profile, ServerConfig,
+    Behaviour, Client, ContentType, MatchBy, MemberRemoval, MembersReadable, Paging, PatchPaths, Profile, ServerConfig,
     WriteMethod,
 };
 
@@ -34,6 +36,8 @@ pub struct Session {
     pub key_owner: Option<KeyOwner>,
     /// What the server says of itself.
     pub server_config: ServerConfig,
+    /// What it was seen to do, since the connection was last changed.
+    pub seen: Arc<Mutex<Behaviour>>,
 }
 
 /// Whom a key belongs to.
@@ -46,6 +50,14 @@ pub struct KeyOwner {
 }
 
 impl Session {
+    /// Where the dialect expects what the server says it can't, or was seen not to do.
+    pub fn differs(&self) -> Vec<String> {
+        let profile = &self.policy.profile;
+        let mut found = self.server_config.differs(profile);
+        found.extend(lock(&self.seen).differs(profile));
+        found
+    }
+
     /// The same way to the same server, under the newest policy: `suspend` and `actions` are in force before the
     /// connection has been tested anew.
     pub fn under(&self, connection: &ScimConnection) -> Self {

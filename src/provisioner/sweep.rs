@@ -110,6 +110,10 @@ impl Provisioner {
             let Some(deadline) = self.deadline().filter(|_| !self.serves_removals_only()) else { return Ok(None) };
             let page = session.client.list_from(Kind::Users, &start, profile.page_size, deadline).await?;
             let (next, shown) = (start.after(&page), page.resources.len() as u64);
+            self.notice(session, |seen| {
+                seen.page(profile.page_size, shown, walked + shown, page.total);
+                seen.content_type(&session.client);
+            });
             let keep = |resource: &Resource| {
                 let name = resource.user_name().map(fold).unwrap_or_default();
                 self.shared.directory.declares(server, &name, resource.id().unwrap_or_default())

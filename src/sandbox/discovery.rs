@@ -71,22 +71,24 @@ pub(super) fn resource_types(base: &str) -> Vec<Value> {
         .into()
 }
 
-/// The schemas.
-pub(super) fn schemas(base: &str) -> Vec<Value> {
+/// The schemas, without what the dialect drops.
+pub(super) fn schemas(dialect: &Dialect, base: &str) -> Vec<Value> {
+    let keeps = |name: &str| !dialect.dropped.contains(&name);
     [user(), group()]
         .into_iter()
         .flat_map(|kind| std::iter::once(&kind.schema).chain(&kind.extensions))
-        .map(|schema| describe(schema, base))
+        .filter(|schema| keeps(schema.urn))
+        .map(|schema| describe(schema, base, schema.attributes.iter().filter(|attr| keeps(attr.name))))
         .collect()
 }
 
-fn describe(schema: &Schema, base: &str) -> Value {
+fn describe<'a>(schema: &Schema, base: &str, attributes: impl Iterator<Item = &'a Attribute>) -> Value {
     json!({
         "schemas": [SCHEMA],
         "id": schema.urn,
         "name": schema.name,
         "description": format!("{}, RFC 7643", schema.name),
-        "attributes": schema.attributes.iter().map(attribute).collect::<Vec<_>>(),
+        "attributes": attributes.map(attribute).collect::<Vec<_>>(),
         "meta": {
             "resourceType": "Schema",
             "location": format!("{base}/Schemas/{}", schema.urn),

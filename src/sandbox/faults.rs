@@ -67,6 +67,8 @@ pub(super) enum Fault {
     RepeatPage {},
     /// The page after comes: one is never seen.
     DropPage {},
+    /// Neither `filter` nor `count` is heeded.
+    IgnoreQuery {},
     /// Reads do not show the last change of anything, for that long.
     StaleRead {
         #[serde(default = "forever")]
@@ -86,6 +88,7 @@ pub(super) enum PageFault {
     WrongTotal { total: Option<usize>, delta: isize },
     Repeat,
     Drop,
+    IgnoreQuery,
     Stale(u64),
 }
 
@@ -102,6 +105,7 @@ impl Fault {
             Self::WrongTotal { total, delta } => PageFault::WrongTotal { total: *total, delta: *delta },
             Self::RepeatPage {} => PageFault::Repeat,
             Self::DropPage {} => PageFault::Drop,
+            Self::IgnoreQuery {} => PageFault::IgnoreQuery,
             Self::StaleRead { ms } => PageFault::Stale(*ms),
             _ => return None,
         })

@@ -140,7 +140,8 @@ pub(super) fn list(
     fault: Option<&PageFault>,
 ) -> Outcome<Value> {
     let table = store.table(collection);
-    let mut chosen = select(store, dialect, collection, query)?;
+    let heeds = fault != Some(&PageFault::IgnoreQuery);
+    let mut chosen = if heeds { select(store, dialect, collection, query)? } else { None };
     if dialect.sort {
         chosen = sorted(store, collection, chosen, query)?;
     }
@@ -151,7 +152,7 @@ pub(super) fn list(
     }
     let all: &[u64] = chosen.as_ref().unwrap_or(&table.order);
     let paged = dialect.group_paging || collection == Collection::Users;
-    let count = match query.count.filter(|_| paged) {
+    let count = match query.count.filter(|_| paged && heeds) {
         None => dialect.default_page,
         Some(0) if dialect.first_email => dialect.default_page,
         Some(count) => usize::try_from(count).unwrap_or(0).min(dialect.max_page),

@@ -93,7 +93,7 @@ fn discover(state: &State, asked: &Asked<'_>, what: &str, rest: &[&str]) -> Outc
         return Err(Fail::new(403, "discovery takes no filter"));
     }
     let all = match what {
-        "Schemas" => discovery::schemas(&state.base),
+        "Schemas" => discovery::schemas(&state.dialect, &state.base),
         "ResourceTypes" => discovery::resource_types(&state.base),
         _ => {
             let config = discovery::service_provider_config(&state.dialect, &state.base);

@@ -15,7 +15,6 @@ use url::Url;
 
 use super::answer::{Answer, Body};
 use super::auth::{Credentials, SHORTEST_KEY};
-use super::discovery::ServerConfig;
 use super::error::{Class, Error};
 use super::filter;
 use super::host::is_link_local;
@@ -207,17 +206,13 @@ impl Client {
         }
     }
 
-    /// What the server says of itself, RFC 7644 §4; many have nothing there.
-    pub async fn server_config(&self, deadline: Instant) -> Result<ServerConfig, Error> {
-        let answer = self.only("ServiceProviderConfig", deadline).await?;
-        match answer.body()? {
-            Body::Object(map) => Ok(ServerConfig::read(&Resource(map))),
-            Body::Empty | Body::EmptyObject => Err(answer.error(Class::NotScim, Some("with nothing in it"))),
-        }
+    /// Whether it sends `application/json`, by the dialect or since the server refused the other.
+    pub(super) fn sends_plain_json(&self) -> bool {
+        self.plain_json.load(Ordering::Relaxed)
     }
 
     /// Asks for something of which there is one only.
-    async fn only(&self, name: &str, deadline: Instant) -> Result<Answer, Error> {
+    pub(super) async fn only(&self, name: &str, deadline: Instant) -> Result<Answer, Error> {
         self.send(Method::GET, Kind::Users, self.beside(name), None, None, deadline).await
     }
 
@@ -238,7 +233,7 @@ impl Client {
         value: &str,
         deadline: Instant,
     ) -> Result<Vec<Resource>, Error> {
-        let page = self.page(kind, self.filtered(kind, &filter::eq(attribute, value)), deadline).await?;
+        let page = self.page(kind, self.filtered(kind, &filter::eq(attribute, value), 10), deadline).await?;
         Ok(page.resources.into_iter().filter(|hit| fits(hit, attribute, value)).collect())
     }
 
@@ -326,9 +321,12 @@ impl Client {
     }
 
     /// A collection, filtered; few hits are expected.
-    pub(super) fn filtered(&self, kind: Kind, filter: &str) -> Url {
+    pub(super) fn filtered(&self, kind: Kind, filter: &str, count: u32) -> Url {
         let mut url = self.url(kind, None);
-        url.query_pairs_mut().append_pair("filter", filter).append_pair("startIndex", "1").append_pair("count", "10");
+        url.query_pairs_mut()
+            .append_pair("filter", filter)
+            .append_pair("startIndex", "1")
+            .append_pair("count", &count.to_string());
         // Form encoding writes a space as `+`, which not every server reads as one.
         let query = url.query().unwrap_or_default().replace('+', "%20");
         url.set_query(Some(&query));

@@ -1,12 +1,17 @@
-//! What a server says of itself at `/ServiceProviderConfig` (RFC 7643 §5), as far as it is of use here.
+//! What a server says of itself at `/ServiceProviderConfig` (RFC 7643 §5) and `/Schemas` (§7), as far as it is of use here.
 //!
 //! It is shown and compared with the dialect. Only the generic dialect learns from it, what the connection itself doesn't
 //! say: servers leave it out, and answer otherwise than they say.
 
 use serde_json::Value;
+use tokio::time::Instant;
 
+use super::answer::Body;
+use super::client::Client;
+use super::error::{Class, Error};
 use super::profile::{Paging, Profile, WriteMethod};
 use super::resource::Resource;
+use super::schemas;
 
 /// What a server says of itself; nothing where it says nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +28,28 @@ pub struct ServerConfig {
     pub by_index: Option<bool>,
     /// It knows pages by cursor, RFC 9865 §4.
     pub by_cursor: Option<bool>,
+    /// What its schemas have a place for, where that isn't everything.
+    pub attributes: Option<Vec<String>>,
+}
+
+impl Client {
+    /// What the server says of itself, RFC 7644 §4; many have nothing there.
+    pub async fn server_config(&self, deadline: Instant) -> Result<ServerConfig, Error> {
+        let answer = self.only("ServiceProviderConfig", deadline).await?;
+        match answer.body()? {
+            Body::Object(map) => Ok(ServerConfig::read(&Resource(map))),
+            Body::Empty | Body::EmptyObject => Err(answer.error(Class::NotScim, Some("with nothing in it"))),
+        }
+    }
+
+    /// The attributes that accounts have a place for by the server's schemas, RFC 7644 §4; `None` where they lack none, or
+    /// make no sense.
+    pub async fn listed_attributes(&self, deadline: Instant) -> Result<Option<Vec<String>>, Error> {
+        match self.only("Schemas", deadline).await?.body()? {
+            Body::Object(map) => Ok(schemas::places(&map)),
+            Body::Empty | Body::EmptyObject => Ok(None),
+        }
+    }
 }
 
 /// Which fields of a dialect a person has set: nothing is learnt there.
@@ -56,6 +83,7 @@ impl ServerConfig {
             etag: supported("etag"),
             by_index: of("pagination", "index").and_then(yes),
             by_cursor: of("pagination", "cursor").and_then(yes),
+            attributes: None,
         }
     }
 
@@ -85,6 +113,8 @@ impl ServerConfig {
         if self.by_cursor == Some(true) && self.by_index == Some(false) && !said.paging {
             profile.paging = Paging::Cursor;
         }
+        // There are some only if somebody has set them.
+        profile.attributes = profile.attributes.or_else(|| self.attributes.clone());
         profile
     }
 
@@ -142,6 +172,11 @@ mod tests {
         assert_eq!(config.teach(&Profile::generic(), said), Profile::generic());
         assert_eq!(config.teach(&Profile::github(), Said::default()), Profile::github());
         assert_eq!(config.differs(&Profile::generic()).len(), 3);
+        let lists = ServerConfig { attributes: Some(vec!["title".into()]), ..ServerConfig::default() };
+        assert_eq!(lists.teach(&Profile::generic(), Said::default()).attributes, lists.attributes);
+        let set = Profile { attributes: Some(vec!["*".into()]), ..Profile::generic() };
+        assert_eq!(lists.teach(&set, Said::default()), set);
+        assert_eq!(lists.teach(&Profile::jackson(), Said::default()), Profile::jackson());
     }
 
     #[test]

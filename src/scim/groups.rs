@@ -22,7 +22,7 @@ impl Client {
     /// Whether this account is in this group, at a server that shows no members and tells of one.
     pub async fn is_member(&self, group: &str, member: &str, deadline: Instant) -> Result<bool, Error> {
         let filter = format!("{} and {}", filter::eq("id", group), filter::eq("members", member));
-        let page = self.page(Kind::Groups, self.filtered(Kind::Groups, &filter), deadline).await?;
+        let page = self.page(Kind::Groups, self.filtered(Kind::Groups, &filter, 10), deadline).await?;
         Ok(page.resources.iter().any(|hit| hit.id() == Some(group)))
     }
 

@@ -4,6 +4,7 @@
 
 mod answer;
 mod auth;
+mod behaviour;
 mod client;
 mod discovery;
 mod error;
@@ -17,9 +18,11 @@ mod patch;
 mod presets;
 mod profile;
 mod resource;
+mod schemas;
 mod tls;
 
 pub use auth::Credentials;
+pub use behaviour::{Behaviour, searches};
 pub use client::{Client, ClientConfig, Exchange, Kind, Observer, Page, Written};
 pub use discovery::{Said, ServerConfig};
 pub use error::{Class, Error};
@@ -32,4 +35,5 @@ pub use profile::{
     ContentType, MatchBy, MemberRemoval, MembersReadable, Pace, Paced, Paging, PatchPaths, Profile, WriteMethod,
 };
 pub use resource::{Attributes, Resource, fold};
+pub use schemas::OTHER_EXTENSIONS;
 pub use tls::{ClientCertificate, ConfigError, Trust};

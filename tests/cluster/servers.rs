@@ -9,8 +9,11 @@ use crate::support::{Front, Sandbox, Scim2Server, Tenant, eventually, scratch};
 /// The methods of what came through about accounts, without sweeps and tests of the connection.
 fn methods(front: &Front) -> Vec<String> {
     let listed = |query: &str| query.contains("startIndex") && !query.contains("filter");
-    let of_server = |path: &str| path.ends_with("/Me") || path.ends_with("/ServiceProviderConfig");
-    let seen = front.take().into_iter().filter(|request| !listed(&request.query) && !of_server(&request.path));
+    let of_server = |path: &str| ["/Me", "/ServiceProviderConfig", "/Schemas"].iter().any(|end| path.ends_with(end));
+    // The search for nobody, when a connection begins.
+    let nobody = |query: &str| query.contains("nobody-");
+    let seen = front.take().into_iter();
+    let seen = seen.filter(|seen| !listed(&seen.query) && !of_server(&seen.path) && !nobody(&seen.query));
     seen.map(|request| request.method).collect()
 }
 

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use scim_operator::plan::{Declared, Differences, Path, creation, differences, merged, patch};
 use scim_operator::scim::{
-    Class, Client, Kind, Op, Paging, PatchOperation, Profile, Resource, Said, Start, WriteMethod,
+    Behaviour, Class, Client, Kind, Op, Paging, PatchOperation, Profile, Resource, Said, Start, WriteMethod,
 };
 use serde_json::{Value, json};
 
@@ -81,7 +81,11 @@ async fn walk(client: &Client, profile: &Profile) -> BTreeSet<String> {
 async fn row(server: &Server) -> Vec<String> {
     let client = client(&server.base_url, &server.token, server.profile.clone());
     client.probe(soon()).await.unwrap();
-    let config = if server.profile.discovery { client.server_config(soon()).await.ok() } else { None };
+    let mut config = if server.profile.discovery { client.server_config(soon()).await.ok() } else { None };
+    if let Some(config) = config.as_mut().filter(|_| server.profile.learns) {
+        config.attributes = client.listed_attributes(soon()).await.unwrap_or_default();
+        println!("its schemas: {:?}", config.attributes);
+    }
     let profile = config.as_ref().map_or(server.profile.clone(), |says| says.teach(&server.profile, Said::default()));
     let discovery = if config.is_some() { "yes" } else { "none" };
     let name = format!("{}@example.com", unique("ada"));
@@ -134,6 +138,14 @@ async fn row(server: &Server) -> Vec<String> {
         everybody.insert(made.id().unwrap().to_owned());
     }
     assert_eq!(walk(&client, &Profile { page_size: 2, ..profile.clone() }).await, everybody);
+
+    // Each does what its profile says of it.
+    let mut seen = Behaviour::default();
+    let page = client.probe(soon()).await.unwrap();
+    let shown = page.resources.len() as u64;
+    seen.page(1, shown, shown, page.total);
+    seen.search(&client.find_nobody(soon()).await);
+    assert_eq!(seen.differs(&profile), Vec::<String>::new());
 
     client.delete(Kind::Users, &id, soon()).await.unwrap();
     let deletion = match client.get(Kind::Users, &id, soon()).await {

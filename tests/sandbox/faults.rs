@@ -56,6 +56,17 @@ async fn faults_strike_as_ordered() {
 }
 
 #[tokio::test]
+async fn a_query_can_be_ignored() {
+    let sandbox = Sandbox::start(&[]);
+    sandbox.user("a").await;
+    sandbox.user("b").await;
+    sandbox.fault(json!({"match": {"count": 1}, "fault": {"kind": "ignore_query"}})).await;
+    let nobody = "/Users?count=1&filter=userName%20eq%20%22nobody%22";
+    assert_eq!(sandbox.send("GET", nobody, None).await.1["Resources"].as_array().map(Vec::len), Some(2));
+    assert_eq!(sandbox.send("GET", nobody, None).await.1["totalResults"], 0);
+}
+
+#[tokio::test]
 async fn lists_can_lie() {
     let sandbox = Sandbox::start(&[]);
     sandbox.admin("POST", "/seed", json!({"users": 30})).await;

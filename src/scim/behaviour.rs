@@ -1,0 +1,150 @@
+//! What a server was seen to do otherwise than its dialect expects. Kept as first seen, so that it is told once.
+
+use rand::Rng as _;
+use tokio::time::Instant;
+
+use super::client::{Client, Kind, Page};
+use super::error::{Class, Error};
+use super::profile::{ContentType, Paging, Profile};
+
+/// How a search for a `userName` fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SearchFault {
+    /// It answers with people who weren't asked for.
+    Ignored,
+    /// It is no request that the server takes.
+    Refused,
+}
+
+/// What a server was seen to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Behaviour {
+    /// So many accounts on a page, and so many asked for.
+    long_page: Option<(u64, u32)>,
+    /// A total, and the accounts that were shown nevertheless.
+    short_total: Option<(u64, u64)>,
+    search: Option<SearchFault>,
+    /// It refused `application/scim+json`.
+    plain_json: bool,
+}
+
+impl Behaviour {
+    /// A page came; `walked` accounts with it and those before.
+    pub fn page(&mut self, asked: u32, shown: u64, walked: u64, total: Option<u64>) {
+        if shown > u64::from(asked) {
+            self.long_page.get_or_insert((shown, asked));
+        }
+        if let Some(total) = total.filter(|total| *total < walked) {
+            self.short_total.get_or_insert((total, walked));
+        }
+    }
+
+    /// The answer to [`Client::find_nobody`]; an error that isn't about the search says nothing of it.
+    pub fn search(&mut self, answer: &Result<Page, Error>) {
+        self.search = match answer {
+            Ok(page) if !page.resources.is_empty() => Some(SearchFault::Ignored),
+            Err(error) if matches!(error.class(), Class::Rejected | Class::Forbidden | Class::Unsupported) => {
+                Some(SearchFault::Refused)
+            }
+            _ => None,
+        };
+    }
+
+    /// Which content type the client has come to send.
+    pub fn content_type(&mut self, client: &Client) {
+        self.plain_json |= client.sends_plain_json();
+    }
+
+    /// Where the dialect expects something else, and what to set.
+    pub fn differs(&self, profile: &Profile) -> Vec<String> {
+        let mut found = Vec::new();
+        // A page as long as the dialect says is what somebody has set.
+        let long = |(shown, _): &(u64, u32)| profile.paging != Paging::None && *shown != u64::from(profile.page_size);
+        if let Some((shown, asked)) = self.long_page.filter(long) {
+            found.push(format!(
+                "the server showed {shown} accounts on a page where {asked} were asked for: set spec.dialect.paging to None if \
+                 that is all it has, else spec.dialect.pageSize to {shown}"
+            ));
+        }
+        if let Some((total, shown)) = self.short_total.filter(|_| profile.trust_totals) {
+            found.push(format!(
+                "the server told a total of {total} and showed {shown} accounts: set spec.dialect.trustTotals to false"
+            ));
+        }
+        match self.search.filter(|_| searches(profile)) {
+            Some(SearchFault::Ignored) => found.push(
+                "the server ignores filters, a search for nobody found accounts: set spec.dialect.filters to []"
+                    .to_owned(),
+            ),
+            Some(SearchFault::Refused) => found.push(
+                "the server refuses a search by userName: set spec.dialect.filters to what it knows, or to []"
+                    .to_owned(),
+            ),
+            None => {}
+        }
+        if self.plain_json && profile.content_type == ContentType::ScimJson {
+            found.push("the server refuses application/scim+json: set spec.dialect.contentType to Json".to_owned());
+        }
+        found
+    }
+}
+
+/// Whether the dialect looks for people by their `userName`.
+pub fn searches(profile: &Profile) -> bool {
+    profile.filters.iter().any(|attribute| attribute == "userName")
+}
+
+impl Client {
+    /// Searches for somebody whom nobody can be: whoever is found shows that the filter was not heeded.
+    pub async fn find_nobody(&self, deadline: Instant) -> Result<Page, Error> {
+        let nobody = format!("nobody-{:016x}@example.invalid", rand::rng().random::<u64>());
+        self.page(Kind::Users, self.filtered(Kind::Users, &super::filter::eq("userName", &nobody), 1), deadline).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scim::Resource;
+
+    #[test]
+    fn each_finding_ends_with_the_override_that_it_names() {
+        let profile = Profile { trust_totals: true, ..Profile::generic() };
+        let mut seen = Behaviour { plain_json: true, ..Behaviour::default() };
+        seen.page(100, 100, 100, Some(300));
+        seen.page(100, 250, 350, Some(300));
+        seen.page(100, 251, 601, Some(300));
+        seen.search(&Ok(Page { resources: vec![Resource::default()], ..Page::default() }));
+        let told = seen.differs(&profile);
+        assert_eq!(told.len(), 4, "{told:?}");
+        assert!(told.iter().all(|note| note.contains("set spec.dialect.") && note.len() <= 256), "{told:?}");
+        assert!(told[0].contains("showed 250"), "the first stays: {told:?}");
+        let set = Profile {
+            trust_totals: false,
+            page_size: 250,
+            filters: Vec::new(),
+            content_type: ContentType::Json,
+            ..Profile::generic()
+        };
+        assert_eq!(seen.differs(&set), Vec::<String>::new());
+        assert_eq!(seen.differs(&Profile { paging: Paging::None, page_size: 100, ..set }), Vec::<String>::new());
+    }
+
+    #[test]
+    fn only_a_refusal_of_the_search_itself_is_one() {
+        let after = |class| {
+            let mut seen = Behaviour::default();
+            seen.search(&Err(Error::new(class, "GET /Users?filter=…", "no")));
+            seen.differs(&Profile::generic()).len()
+        };
+        for class in [Class::Rejected, Class::Unsupported, Class::Forbidden] {
+            assert_eq!(after(class), 1, "{class:?}");
+        }
+        for class in [Class::NotFound, Class::Transient, Class::Throttled, Class::Timeout, Class::Credential] {
+            assert_eq!(after(class), 0, "{class:?}");
+        }
+        let mut seen = Behaviour::default();
+        seen.search(&Ok(Page::default()));
+        assert_eq!(seen, Behaviour::default());
+    }
+}

@@ -1,0 +1,79 @@
+//! What a connection learns of its server's schemas, and what it tells of a server that does otherwise than it should.
+
+use serde_json::{Value, json};
+
+use crate::elsewhere::fault;
+use crate::kit::{PATIENCE, Place, condition};
+use crate::support::{Sandbox, eventually};
+
+/// What `status.server` says, as soon as it fits.
+async fn differs(place: &Place, fits: impl Fn(&str) -> bool) -> String {
+    eventually(PATIENCE, "status.server.differs", async || {
+        let said = place.get_connection().await["status"]["server"]["differs"].to_string();
+        if fits(&said) { Ok(said) } else { Err(said) }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_attribute_that_the_servers_schema_lacks_is_listed_and_not_sent() {
+    let sandbox = Sandbox::start_with(&["--dialect", "datadog"]);
+    let place = Place::at(&sandbox.base_url, &sandbox.token, json!({})).await;
+    place.user("ada", json!({"title": "Engineer", "nickName": "Countess"}));
+    let ignored = |user: &Value| user["status"]["ignoredAttributes"][0].clone();
+    let user = place.is("ada", "True", "Synced").await;
+    assert_eq!((&ignored(&user)["path"], &ignored(&user)["reason"]), (&json!("nickName"), &json!("Unsupported")));
+    let dialect = place.get_connection().await["status"]["effective"]["dialect"]["attributes"].to_string();
+    assert!(dialect.contains("title") && !dialect.contains("nickName"), "{dialect}");
+
+    // Somebody knows better than the schema, or thinks so.
+    place.patch_connection(json!({"dialect": {"attributes": ["*"]}}));
+    eventually(PATIENCE, "it is sent", async || {
+        let user = place.get("ada").await.unwrap_or_default();
+        if ignored(&user)["reason"] == "NotPersisted" { Ok(()) } else { Err(user["status"].clone()) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn i25_schemas_that_make_no_sense_teach_nothing() {
+    for answer in
+        [json!({"kind": "html_200"}), json!({"kind": "status", "code": 403}), json!({"kind": "truncated_body"})]
+    {
+        let sandbox = Sandbox::start_with(&["--dialect", "datadog"]);
+        fault(&sandbox, json!({"path_prefix": "/Schemas"}), answer.clone()).await;
+        let place = Place::at(&sandbox.base_url, &sandbox.token, json!({})).await;
+        let log = sandbox.admin("GET", "/faults/log", None).await.to_string();
+        assert!(log.contains(answer["kind"].as_str().unwrap()), "the schemas were not asked for: {log}");
+        place.user("ada", json!({"title": "Engineer"}));
+        place.synced("ada").await;
+        let dialect = place.get_connection().await["status"]["effective"]["dialect"].clone();
+        assert_eq!(dialect["attributes"], Value::Null, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_server_is_seen_to_do_is_told_with_the_override() {
+    let sandbox = Sandbox::start();
+    for name in ["grace", "alan", "kay"] {
+        let person = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": name});
+        assert_eq!(sandbox.scim("POST", "/Users", Some(person)).await.0, 201);
+    }
+    fault(&sandbox, json!({"query_contains": "filter"}), json!({"kind": "ignore_query"})).await;
+    fault(&sandbox, json!({"query_contains": "startIndex=1&count=100"}), json!({"kind": "wrong_total", "total": 2}))
+        .await;
+    let place = Place::at(&sandbox.base_url, &sandbox.token, json!({"dialect": {"trustTotals": true}})).await;
+    // The one is seen when the connection begins, the other by the sweep.
+    let told = differs(&place, |said| said.contains("filters to []") && said.contains("trustTotals to false")).await;
+    assert!(told.contains("a total of 2 and showed 3"), "{told}");
+    assert_eq!(condition(&place.get_connection().await, "Connected")["status"], "True");
+    place.user("ada", json!({}));
+    place.synced("ada").await;
+    place.sweeps(2).await;
+    for said in ["ignores filters", "told a total"] {
+        let events = place.events("ServerDiffers");
+        assert_eq!(events.iter().filter(|note| note.contains(said)).count(), 1, "{said}: {events:?}");
+    }
+    place.patch_connection(json!({"dialect": {"trustTotals": false, "filters": []}}));
+    differs(&place, |said| said == "null").await;
+}
