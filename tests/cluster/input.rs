@@ -13,8 +13,8 @@ async fn i29_bad_input_is_refused_with_a_way_out() {
         vec![json!({"value": value, "primary": true}), json!({"value": "b@example.com", "primary": true})]
     };
     for (object, told) in [
-        (place.connection(json!({"auth": both})), "write exactly one of auth.bearerToken, auth.basic and auth.headers"),
-        (place.connection(json!({"auth": {}})), "write exactly one of auth.bearerToken, auth.basic and auth.headers"),
+        (place.connection(json!({"auth": both})), "write exactly one of auth.bearerToken, auth.basic, auth.headers"),
+        (place.connection(json!({"auth": {}})), "write exactly one of auth.bearerToken, auth.basic, auth.headers"),
         (
             place.connection(json!({"baseUrl": "http://scim.example.com/v2"})),
             "write https://; http:// only for localhost",

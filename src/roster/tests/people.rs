@@ -8,12 +8,12 @@ fn the_table_of_the_guide() {
         specs,
         [
             json!({
-                "connectionRef": {"name": "datadog"}, "userName": "ada@example.com", "active": true,
+                "connectionRef": {"kind": "ScimConnection", "name": "datadog"}, "userName": "ada@example.com", "active": true,
                 "title": "Countess", "name": {"formatted": "Ada Lovelace"},
                 "emails": [{"value": "ada@example.com", "type": "work", "primary": true}],
             }),
             json!({
-                "connectionRef": {"name": "datadog"}, "userName": "grace@example.com", "active": false,
+                "connectionRef": {"kind": "ScimConnection", "name": "datadog"}, "userName": "grace@example.com", "active": false,
                 "name": {"formatted": "Hopper, Grace"},
                 "emails": [{"value": "grace@example.com", "type": "work", "primary": true}],
             }),
@@ -40,7 +40,7 @@ fn each_line_of_a_preset_can_be_overridden_or_taken_away() {
     assert_eq!(
         specs[1],
         json!({
-            "connectionRef": {"name": "datadog"}, "userName": "grace@example.com", "active": false, "title": "Employee",
+            "connectionRef": {"kind": "ScimConnection", "name": "datadog"}, "userName": "grace@example.com", "active": false, "title": "Employee",
             "onCreate": {"name": {"formatted": "Hopper, Grace"}}, "enterprise": {"department": "R&D"},
             "roles": [{"value": "admin"}], "access": {"notAfter": "2030-01-01T00:00:00Z"},
             "deletionPolicy": "Retain", "suspend": true,
