@@ -2,7 +2,7 @@
 //!
 //! No user is touched before it succeeds, and it judges the shape of the answer, not its status code.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -11,23 +11,21 @@ use url::Url;
 
 use super::credentials::{Material, Reader, Refusal, token_url};
 use super::defaults::{base_url, said, server_of, warnings};
+use super::learn::server_status;
 use super::limiter::{Priority, RequestKind};
 use super::queue::Lane;
 use super::send::UNTOLD_PAUSE;
-use super::session::{KeyOwner, Session, policy_for, profile_of, rates_of};
+use super::session::{Session, policy_for, profile_of, rates_of};
 use super::{Provisioner, lock};
-use crate::api::{ConnectedReason, HOSTS, ScimConnection, ServerStatus};
-use crate::scim::{
-    Behaviour, Class, Client, ClientConfig, Error, Page, Profile, ServerConfig, forbidden_host, is_loopback_http,
-    searches,
-};
+use crate::api::{ConnectedReason, HOSTS, ScimConnection};
+use crate::scim::{Class, Client, ClientConfig, Error, forbidden_host, is_loopback_http};
 
 /// A connection that failed is tested again after this long, doubling up to [`SLOWEST_TEST`].
 const FIRST_TEST: Duration = Duration::from_secs(5);
 const SLOWEST_TEST: Duration = Duration::from_secs(30 * 60);
 
 /// Doubts of several workers within this time are settled by one test.
-const TEST_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const TEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl Provisioner {
     /// Tests the connection when it, its Secret or an answer gives reason to, and slowly while it fails.
@@ -127,97 +125,6 @@ impl Provisioner {
         Ok(session)
     }
 
-    /// Whom the key belongs to, and what the server says of itself; never a reason not to connect. Asked once for each
-    /// key and generation; an owner that the same key told before stays one, whatever is answered now.
-    async fn learn_of_server(
-        &self,
-        client: &Client,
-        profile: &Profile,
-        generation: i64,
-        fingerprint: &str,
-    ) -> (Option<KeyOwner>, ServerConfig) {
-        let known = self.session().filter(|known| known.fingerprint == fingerprint);
-        if let Some(known) = known.as_ref().filter(|known| known.generation == generation) {
-            return (known.key_owner.clone(), known.server_config.clone());
-        }
-        let owner = match known.and_then(|known| known.key_owner.clone()) {
-            None if profile.me => self.key_owner(client).await,
-            known => known,
-        };
-        let config = if profile.discovery { self.server_config(client, profile).await } else { None };
-        (owner, config.unwrap_or_default())
-    }
-
-    async fn server_config(&self, client: &Client, profile: &Profile) -> Option<ServerConfig> {
-        self.limiter.acquire(RequestKind::Read, Priority::Write).await;
-        let mut config = client.server_config(self.deadline()?).await.unwrap_or_default();
-        if profile.learns && profile.attributes.is_none() {
-            self.limiter.acquire(RequestKind::Read, Priority::Write).await;
-            config.attributes = client.listed_attributes(self.deadline()?).await.unwrap_or_default();
-        }
-        Some(config)
-    }
-
-    /// What the server is seen to do: the page of the test, and one search for nobody each time the connection changed.
-    async fn watch_server(
-        &self,
-        client: &Client,
-        profile: &Profile,
-        generation: i64,
-        page: &Page,
-    ) -> Arc<Mutex<Behaviour>> {
-        if let Some(known) = self.session().filter(|known| known.generation == generation) {
-            return Arc::clone(&known.seen);
-        }
-        let mut seen = Behaviour::default();
-        let shown = page.resources.len() as u64;
-        seen.page(1, shown, shown, page.total);
-        if searches(profile) {
-            self.limiter.acquire(RequestKind::Read, Priority::Write).await;
-            if let Some(deadline) = self.deadline() {
-                let answer = client.find_nobody(deadline).await;
-                if let Some(pause) = answer.as_ref().err().and_then(Error::retry_after) {
-                    self.limiter.pause(pause);
-                }
-                seen.search(&answer);
-            }
-        }
-        Arc::new(Mutex::new(seen))
-    }
-
-    /// Takes in what the server was seen to do, and tells what is new of it.
-    pub(super) fn notice(&self, session: &Session, what: impl FnOnce(&mut Behaviour)) {
-        // Another session's sweep says nothing of the one in force.
-        let Some(session) = self.session().filter(|current| Arc::ptr_eq(&current.seen, &session.seen)) else { return };
-        let before = session.differs();
-        what(&mut lock(&session.seen));
-        let new: Vec<String> = session.differs().into_iter().filter(|note| !before.contains(note)).collect();
-        if new.is_empty() {
-            return;
-        }
-        let mut report = lock(&self.report);
-        report.warn(new.into_iter().map(|note| ("ServerDiffers", note)).collect());
-        report.server_is(server_status(&session));
-    }
-
-    async fn key_owner(&self, client: &Client) -> Option<KeyOwner> {
-        // A server that can't say so just now is asked once more.
-        for _ in 0..2 {
-            self.limiter.acquire(RequestKind::Read, Priority::Write).await;
-            match client.me(self.deadline()?).await {
-                // As long as status takes.
-                Ok(me) if me.id().is_some_and(|id| id.len() <= 512) => {
-                    return Some(KeyOwner { id: me.id()?.to_owned(), user_name: me.user_name().map(str::to_owned) });
-                }
-                Err(error) if matches!(error.class(), Class::Transient | Class::Timeout | Class::Throttled) => {
-                    self.limiter.pause(error.retry_after().unwrap_or(TEST_PAUSE));
-                }
-                _ => return None,
-            }
-        }
-        None
-    }
-
     fn check_target(&self, url: &Url, field: &str) -> Result<(), Refusal> {
         if let Some(why) = forbidden_host(url) {
             return Err(Refusal::new(ConnectedReason::HostNotAllowed, format!("{field}: {why}")));
@@ -268,7 +175,8 @@ impl Provisioner {
         *lock(&self.last_good) = Some(Arc::clone(&session));
         self.set_session(Some(session));
         let mut warnings = warnings(&connection.spec, owner_is_known);
-        warnings.extend(differs.into_iter().map(|note| ("ServerDiffers", note)));
+        // In one event: of several with the same reason and action only the first would be kept.
+        warnings.extend((!differs.is_empty()).then(|| ("ServerDiffers", differs.join("; "))));
         let standing = warnings.iter().find(|(reason, _)| *reason == "KeyOwnerUnknown");
         let standing = standing.map_or_else(String::new, |(_, note)| format!("; {note}"));
         if renewed {
@@ -362,20 +270,6 @@ impl Provisioner {
     /// The instant that no request may outlive: another process may take the Lease then (promise I28).
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.shared.leadership.deadline().filter(|deadline| *deadline > Instant::now())
-    }
-}
-
-/// What the server said of itself and was seen to do, as status shows it.
-fn server_status(session: &Session) -> ServerStatus {
-    let (config, differs) = (&session.server_config, session.differs());
-    ServerStatus {
-        key_owner: session.key_owner.as_ref().map(|owner| owner.id.clone()),
-        patch: config.patch,
-        filter: config.filter,
-        etag: config.etag,
-        pagination: config.pagination(),
-        max_results: config.max_results.map(i64::from),
-        differs: (!differs.is_empty()).then_some(differs),
     }
 }
 

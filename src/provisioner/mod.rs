@@ -20,6 +20,7 @@ mod guarded;
 mod histories;
 mod key_loss;
 mod kubernetes;
+mod learn;
 pub mod limiter;
 mod memory;
 pub mod queue;

@@ -19,7 +19,7 @@ async fn differs(place: &Place, fits: impl Fn(&str) -> bool) -> String {
 async fn an_attribute_that_the_servers_schema_lacks_is_listed_and_not_sent() {
     let sandbox = Sandbox::start_with(&["--dialect", "datadog"]);
     let place = Place::at(&sandbox.base_url, &sandbox.token, json!({})).await;
-    place.user("ada", json!({"title": "Engineer", "nickName": "Countess"}));
+    place.user("ada", json!({"title": "Engineer", "nickName": "Countess", "name": {"formatted": "Ada"}}));
     let ignored = |user: &Value| user["status"]["ignoredAttributes"][0].clone();
     let user = place.is("ada", "True", "Synced").await;
     assert_eq!((&ignored(&user)["path"], &ignored(&user)["reason"]), (&json!("nickName"), &json!("Unsupported")));
@@ -45,7 +45,7 @@ async fn i25_schemas_that_make_no_sense_teach_nothing() {
         let place = Place::at(&sandbox.base_url, &sandbox.token, json!({})).await;
         let log = sandbox.admin("GET", "/faults/log", None).await.to_string();
         assert!(log.contains(answer["kind"].as_str().unwrap()), "the schemas were not asked for: {log}");
-        place.user("ada", json!({"title": "Engineer"}));
+        place.user("ada", json!({"title": "Engineer", "name": {"formatted": "Ada"}}));
         place.synced("ada").await;
         let dialect = place.get_connection().await["status"]["effective"]["dialect"].clone();
         assert_eq!(dialect["attributes"], Value::Null, "{answer}");
