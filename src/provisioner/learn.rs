@@ -59,7 +59,8 @@ impl Provisioner {
         let mut seen = Behaviour::default();
         let shown = page.resources.len() as u64;
         seen.page(1, shown, shown, page.total);
-        if searches(profile) {
+        // What the service of a preset does is known.
+        if profile.learns && searches(profile) {
             self.limiter.acquire(RequestKind::Read, Priority::Write).await;
             if let Some(deadline) = self.deadline() {
                 let answer = client.find_nobody(deadline).await;

@@ -71,8 +71,12 @@ async fn what_a_server_is_seen_to_do_is_told_with_the_override() {
     place.synced("ada").await;
     place.sweeps(2).await;
     for said in ["ignores filters", "told a total"] {
-        let events = place.events("ServerDiffers");
-        assert_eq!(events.iter().filter(|note| note.contains(said)).count(), 1, "{said}: {events:?}");
+        // Events are published with the next report.
+        eventually(PATIENCE, said, async || {
+            let events = place.events("ServerDiffers");
+            if events.iter().filter(|note| note.contains(said)).count() == 1 { Ok(()) } else { Err(events) }
+        })
+        .await;
     }
     place.patch_connection(json!({"dialect": {"trustTotals": false, "filters": []}}));
     differs(&place, |said| said == "null").await;
