@@ -83,7 +83,8 @@ pub fn decide(facts: &Facts) -> Step {
 fn lost_creation(facts: &Facts, resource: &Resource, policy: DeletionPolicy) -> Step {
     let claimed = |name: &str| facts.unrecorded().is_some_and(|claimed| fold(claimed) == fold(name));
     let same = resource.user_name().is_some_and(claimed) && facts.delegated.refuses_account(resource).is_none();
-    match (resource.id(), &facts.claims.holder) {
+    // Whoever only has the name that was declared since is in nobody's way.
+    match (resource.id(), facts.claims.holder.as_ref().filter(|holder| holder.has_account)) {
         (Some(id), None) if same => bound(facts, id, &facts.account, policy),
         _ => let_go("no account is certain to be its own"),
     }
