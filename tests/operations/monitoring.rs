@@ -83,16 +83,25 @@ async fn alerts_and_dashboard_name_what_is_exported() {
     place.user("ada", json!({}));
     place.synced("ada").await;
     let name = format!("{}/jackson", place.namespace);
+    place.apply(json!({
+        "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimRoster", "metadata": {"name": "people"},
+        "spec": {"connectionRef": {"name": "jackson"}, "preset": "EntraGeneric", "source": {"inline": [{
+            "userPrincipalName": "grace@example.com", "mail": "grace@example.com", "displayName": "Grace", "IsSoftDeleted": "false",
+            "givenName": "Grace", "surname": "Hopper", "jobTitle": "Admiral", "department": "Navy", "employeeId": "1",
+        }]}},
+    }));
     let exported = eventually(PATIENCE, "the connection's metrics", async || {
         let (_, text) = ask(operator().await, "GET", "/metrics", "").await;
         let wanted = [
             format!("scim_operator_connected{{connection=\"{name}\"}} 1"),
-            format!("scim_operator_users{{connection=\"{name}\",state=\"synced\"}} 1"),
-            format!("scim_operator_operations_total{{connection=\"{name}\",type=\"Create\"}} 1"),
-            format!("scim_operator_requests_total{{connection=\"{name}\",method=\"POST\",code=\"201\"}} 1"),
+            format!("scim_operator_users{{connection=\"{name}\",state=\"synced\"}} 2"),
+            format!("scim_operator_operations_total{{connection=\"{name}\",type=\"Create\"}} 2"),
+            format!("scim_operator_requests_total{{connection=\"{name}\",method=\"POST\",code=\"201\"}} 2"),
             "scim_operator_leader 1".to_owned(),
         ];
-        if wanted.iter().all(|line| text.lines().any(|known| known == line)) { Ok(series(&text)) } else { Err(text) }
+        let roster = format!("scim_operator_roster_rows{{roster=\"{}/people\"", place.namespace);
+        let all = wanted.iter().all(|line| text.lines().any(|known| known == line)) && text.contains(&roster);
+        if all { Ok(series(&text)) } else { Err(text) }
     })
     .await;
 
