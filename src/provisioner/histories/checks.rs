@@ -208,10 +208,12 @@ impl World {
         let unsaved = self.operator.memory.unsaved(&uid).and_then(|status| status.id.as_deref());
         let own = unsaved == Some(id) || self.cluster.objects.get(&uid).and_then(id_of) == Some(id);
         let made = self.book.made.get(&uid).is_some_and(|made| made.iter().any(|made| made == id));
-        // A crash right before a creation leaves it open whether the account is what that made.
+        // A creation without an answer leaves it open whether the account is what that made, and so does a crash right
+        // before one.
         let claimed = self.cluster.objects.get(&uid).and_then(ScimUser::claimed_account);
-        let open =
-            self.book.restarts > 1 && claimed.is_some_and(|claimed| fold(&claimed.user_name) == fold(&name_of(before)));
+        let asked = self.book.asked.contains(&(uid.clone(), name_of(before)));
+        let open = (asked || self.book.restarts > 1)
+            && claimed.is_some_and(|claimed| fold(&claimed.user_name) == fold(&name_of(before)));
         if renamed && !own && !made && !open {
             self.complain("i06: a first binding renames");
         }

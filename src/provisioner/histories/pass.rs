@@ -593,6 +593,9 @@ impl World {
     /// Sends it; a fault may come before or after it takes effect.
     fn request(&mut self, pass: &Pass, operation: &Operation) -> Answer {
         let get = !matches!(operation.request, Request::Create(_));
+        if !get {
+            self.book.asked.insert((pass.ticket.uid.to_string(), fold(&pass.user.spec.user_name)));
+        }
         let kinds = [Fault::Refused, Fault::Lost, Fault::Missing];
         match self.strikes(if get { &kinds } else { &kinds[..2] }) {
             Some(Fault::Refused) => Answer::Broken,

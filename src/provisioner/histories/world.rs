@@ -103,6 +103,8 @@ pub struct Book {
     pub taken: BTreeMap<String, Vec<String>>,
     /// Accounts that may stay active although no object declares them.
     pub excused: BTreeSet<String>,
+    /// Whose creation was sent, and under which name.
+    pub asked: BTreeSet<(String, String)>,
     /// How often the operator began.
     pub restarts: u64,
     /// Accounts that the server denied although they were there.
