@@ -179,8 +179,9 @@ impl Provisioner {
                     self.ask_leave(pass, Wanted::of(&operation)).await?;
                 }
                 pass.leave.clear();
-                let creates = matches!(operation.request, Request::Create(_));
-                if !creates || self.reserve(pass, &Step::Send(operation.clone()))? {
+                // Of an account that no status names, nobody else may take hold meanwhile.
+                let unnamed = matches!(operation.request, Request::Create(_)) || pass.status.id.is_none();
+                if !unnamed || self.reserve(pass, &Step::Send(operation.clone()))? {
                     self.send(pass, *operation).await?;
                 }
             }
@@ -315,7 +316,7 @@ impl Provisioner {
         let found = match step {
             // What a lost creation made may have another name than the one declared now.
             Step::Bind(binding) => reserve(&binding.user_name),
-            _ => true,
+            _ => unrecorded(pass).is_none_or(|claimed| reserve(&claimed.user_name)),
         };
         if !found || !reserve(&pass.user.spec.user_name) {
             return Err(Stop::Silently(Outcome::After(Duration::from_secs(1))));

@@ -294,6 +294,7 @@ impl World {
                 let wanted = (operation.kind, target, operation.attributes.clone(), operation.guard);
                 let next = match operation.request {
                     Request::Create(_) => Next::Reserve(Step::Send(operation)),
+                    _ if pass.status.id.is_none() => Next::Reserve(Step::Send(operation)),
                     _ => Next::Finalize(operation),
                 };
                 return self.ask_leave(pass, wanted, next);
@@ -407,9 +408,11 @@ impl World {
     fn reserve(&mut self, pass: &mut Pass, step: Step) -> Option<Outcome> {
         let directory = &self.operator.directory;
         let reserve = |name: &str| directory.reserve(SERVER, name, &pass.ticket.uid);
-        let found = match &step {
-            Step::Bind(binding) => reserve(&binding.user_name),
-            _ => true,
+        let found = if let Step::Bind(binding) = &step {
+            reserve(&binding.user_name)
+        } else {
+            let claimed = pass.user.claimed_account().filter(|_| pass.status.id.is_none());
+            claimed.is_none_or(|claimed| reserve(&claimed.user_name))
         };
         if !found || !reserve(&pass.user.spec.user_name) {
             return Self::break_off(pass, Outcome::After(Duration::from_secs(1)));
