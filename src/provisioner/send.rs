@@ -78,18 +78,22 @@ impl Provisioner {
         let spec = pass.user.spec.clone();
         let profile = &pass.session.policy.profile;
         let wanted = identity(&spec, profile.match_by);
-        if let Some(claimed) = unrecorded(pass)
-            && fold(claimed.email.as_ref().unwrap_or(&claimed.user_name)) != fold(&wanted)
-            && let Some(account) = self.find_claimed(pass, &claimed).await?
-        {
-            self.learn_account(pass, &account);
-            pass.account = Some(Account::Found { resource: account, fresh: true });
-            return Ok(());
-        }
         let mut found: Vec<Resource> = Vec::new();
+        let mut by_name = Some(wanted.clone());
+        if let Some(claimed) = unrecorded(pass) {
+            let sent = claimed.email.as_ref().unwrap_or(&claimed.user_name);
+            let hits = self.ask_for(pass, "userName", sent).await?;
+            if let Some(account) = self.what_was_claimed(pass, &claimed, &hits) {
+                self.learn_account(pass, account);
+                pass.account = Some(Account::Found { resource: account.clone(), fresh: true });
+                return Ok(());
+            }
+            if fold(sent) == fold(&wanted) {
+                (found, by_name) = (hits, None);
+            }
+        }
         let by_external_id = spec.external_id.filter(|_| profile.filters.iter().any(|filter| filter == "externalId"));
-        let questions = [("userName", Some(wanted)), ("externalId", by_external_id)];
-        for (attribute, value) in questions {
+        for (attribute, value) in [("userName", by_name), ("externalId", by_external_id)] {
             let Some(value) = value else { continue };
             for hit in self.ask_for(pass, attribute, &value).await? {
                 if !found.iter().any(|known| known.id() == hit.id()) {
@@ -108,16 +112,20 @@ impl Provisioner {
         Ok(())
     }
 
-    /// What was claimed before the object was renamed, unless somebody else holds it by now.
-    async fn find_claimed(&self, pass: &Pass, claimed: &ClaimedAccount) -> Result<Option<Resource>, Stop> {
-        let mut hits = self.ask_for(pass, "userName", claimed.email.as_ref().unwrap_or(&claimed.user_name)).await?;
+    /// The account that was claimed, unless somebody else holds it by now.
+    fn what_was_claimed<'a>(
+        &self,
+        pass: &Pass,
+        claimed: &ClaimedAccount,
+        hits: &'a [Resource],
+    ) -> Option<&'a Resource> {
         let same = |hit: &Resource| hit.user_name().is_some_and(|name| fold(name) == fold(&claimed.user_name));
         let held = |hit: &Resource| {
             self.claims(pass, &pass.session.policy.server, hit.id()).holder.is_some_and(|holder| holder.has_account)
         };
-        hits.retain(|hit| same(hit) && !held(hit));
+        let mut free = hits.iter().filter(|hit| same(hit) && !held(hit));
         // Among namesakes none is certain to be ours.
-        Ok(if hits.len() == 1 { hits.pop() } else { None })
+        free.next().filter(|_| free.next().is_none())
     }
 
     /// The accounts that have this value.

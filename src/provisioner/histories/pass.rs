@@ -492,9 +492,8 @@ impl World {
             self.book.denied.extend(made.into_iter().flatten().cloned());
         }
         let spec = pass.user.spec.clone();
-        if let Some(created) = pass.user.claimed_account().filter(|created| {
-            pass.status.id.is_none() && has_finalizer(&pass.user) && fold(&created.user_name) != fold(&spec.user_name)
-        }) {
+        let unrecorded = pass.status.id.is_none() && has_finalizer(&pass.user);
+        if let Some(created) = pass.user.claimed_account().filter(|_| unrecorded) {
             let mut hits = self.site.find(&created.user_name, None, fault.is_some());
             let mut user = (*pass.user).clone();
             user.status = Some(pass.status.clone());
