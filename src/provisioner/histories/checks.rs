@@ -360,6 +360,8 @@ impl World {
         };
         let left = self.site.server.accounts.iter().find(|(id, account)| {
             is_active(account)
+                // Protected by its name, whatever its object was called last.
+                && !(self.setup.protected && name_of(account) == PROTECTED)
                 && alone(id, &name_of(account))
                 && self.book.ours.contains(*id)
                 && !kept(id, &name_of(account))
