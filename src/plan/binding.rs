@@ -40,6 +40,17 @@ pub fn at_server(old: &ScimUserStatus, server: &str) -> ScimUserStatus {
     status
 }
 
+/// The status before a creation: no account is named, so that what the creation claims counts until its answer is
+/// recorded (promise I7). None where no account is named already.
+pub fn unnamed_status(
+    recorded: Option<&ScimUserStatus>,
+    status: &ScimUserStatus,
+    server: &str,
+) -> Option<ScimUserStatus> {
+    recorded?.id.as_ref()?;
+    Some(ScimUserStatus { id: None, user_name: None, ..at_server(status, server) })
+}
+
 /// The write that would follow a binding at once, so that leave can be asked for both together.
 pub fn after_binding(facts: &Facts, binding: &Binding) -> Option<Operation> {
     let Account::Found { resource, .. } = &facts.account else { return None };

@@ -61,7 +61,9 @@ pub fn decide(facts: &Facts) -> Step {
                 gone(facts, &declared, id)
             }
         }
-        (Some(id), Account::Found { resource, fresh }) => bound(facts, &declared, id, resource, *fresh),
+        (Some(id), Account::Found { resource, fresh }) => {
+            named(facts, resource, bound(facts, &declared, id, resource, *fresh))
+        }
         (Some(id), Account::Absent { .. }) => gone(facts, &declared, id),
         (None, Account::Unknown) => look_up(facts),
         (None, Account::Listed(id)) => Step::Read(Read::Get(id.clone())),
@@ -81,7 +83,7 @@ fn missing(facts: &Facts, declared: &Declared, id: &str) -> Step {
         Some(UserState::DeletedAtServer) if settled => gone(facts, declared, id),
         Some(UserState::Inactive) if settled && declared.active == Some(false) => settle(Verdict::default()),
         // A person is asked already; the next sweep looks again.
-        Some(UserState::Failed) if settled => settle(Verdict::default()),
+        Some(UserState::Failed | UserState::Held | UserState::Planned) if settled => settle(Verdict::default()),
         _ => look_again(),
     }
 }
@@ -279,6 +281,17 @@ fn hides_them(facts: &Facts, declared: &Declared, resource: &Resource) -> bool {
 /// What an inactive account shows says nothing, at a server that obfuscates it (promise I9).
 pub(super) fn is_hidden(facts: &Facts, resource: &Resource) -> bool {
     facts.policy.profile.obfuscates_inactive && resource.active() == Some(false)
+}
+
+/// However it stands with the account, its name is the one that is shown: the object it was taken from, or that waits
+/// for it, goes by that.
+fn named(facts: &Facts, resource: &Resource, mut step: Step) -> Step {
+    if let Step::Settle(verdict) = &mut step
+        && !is_hidden(facts, resource)
+    {
+        verdict.user_name = resource.user_name().map(str::to_owned);
+    }
+    step
 }
 
 /// The object is bound, and its account is there.

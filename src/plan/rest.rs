@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::decide::is_hidden;
 use super::declared::Declared;
 use super::facts::{Facts, Manager};
 use super::grants::{self, GRANT_LISTS};
@@ -65,7 +64,6 @@ pub(super) fn at_rest(
         managed: Some(managed(facts, declared)),
         drift,
         ignored: Some(sorted.ignored),
-        user_name: resource.user_name().filter(|_| !is_hidden(facts, resource)).map(str::to_owned),
         ..Verdict::default()
     }
 }

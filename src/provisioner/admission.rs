@@ -16,7 +16,7 @@ use super::worker::{Pass, Stop};
 use super::{Provisioner, Uid, lock};
 use crate::api::{OperationType, Reason, ScimConnectionStatus, UserHold, UserState};
 use crate::plan::guards::{Admission, Candidate, Event, Gate, GuardName, HoldView, Remembered};
-use crate::plan::{Binding, Operation, Path, Request, Verdict, after_binding};
+use crate::plan::{Binding, Operation, Path, Verdict, after_binding};
 
 /// What leave is asked for.
 pub(super) struct Wanted {
@@ -29,13 +29,9 @@ pub(super) struct Wanted {
 impl Wanted {
     /// One request.
     pub fn of(operation: &Operation) -> Self {
-        let remote_id = match &operation.request {
-            Request::Create(_) => None,
-            Request::Patch { id, .. } | Request::Put { id, .. } | Request::Delete { id } => Some(id.clone()),
-        };
         Self {
             operation: operation.kind,
-            remote_id,
+            remote_id: operation.request.target().map(str::to_owned),
             attributes: operation.attributes.iter().map(Path::to_string).collect(),
             guard: operation.guard,
         }

@@ -1,5 +1,6 @@
 //! Requests about one object, and what their answers mean (promise I21).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,14 +9,16 @@ use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
 use super::directory::{full_name, has_finalizer};
+use super::kubernetes::WriteError;
 use super::limiter::{Priority, RequestKind};
 use super::queue::Outcome;
 use super::snapshot::{Known, contradiction};
 use super::worker::{Pass, Stop, own_error_pause};
 use super::{Provisioner, lock};
-use crate::api::{ClaimedAccount, OperationType, Reason, ScimUserSpec, UserState};
-use crate::plan::{Account, Binding, Operation, Path, Request, Verdict, at_server};
+use crate::api::{ClaimedAccount, OperationType, Reason, ScimUser, ScimUserSpec, UserState};
+use crate::plan::{Account, Binding, Operation, Path, Request, Verdict, at_server, unnamed_status};
 use crate::scim::{Class, Error, Kind, MatchBy, Resource, Written, fold};
+use crate::status::record;
 
 /// After a 429 that doesn't say how long.
 pub(super) const UNTOLD_PAUSE: Duration = Duration::from_secs(5);
@@ -148,9 +151,11 @@ impl Provisioner {
         if self.serves_removals_only() && !removes {
             return Err(Stop::Silently(Outcome::Paused));
         }
-        let claimed = match operation.kind {
-            OperationType::Create => Some(claimed_account(pass)),
-            _ => pass.user.claimed_account(),
+        let claimed = if matches!(operation.request, Request::Create(_)) {
+            self.unname(pass).await?;
+            Some(claimed_account(pass))
+        } else {
+            pass.user.claimed_account()
         };
         if !self.add_finalizer(pass, claimed).await? {
             return Ok(());
@@ -176,7 +181,34 @@ impl Provisioner {
                 self.took_effect(pass, &operation, written);
                 Ok(())
             }
-            Err(error) => self.refused(pass, &operation, &error).await,
+            Err(error) => {
+                // It may have taken effect: whoever takes over the account next looks at it first.
+                if let (true, Some(id)) = (removes, operation.request.target()) {
+                    self.unsee_account(pass, id);
+                }
+                self.refused(pass, &operation, &error).await
+            }
+        }
+    }
+
+    /// Before a creation no status names an account, handed over or gone: what is claimed counts only where none is named,
+    /// should the operator not live to hear the answer.
+    async fn unname(&self, pass: &mut Pass) -> Result<(), Stop> {
+        let server = &pass.session.policy.server;
+        let Some(unnamed) = unnamed_status(pass.user.status.as_ref(), &pass.status, server) else { return Ok(()) };
+        pass.status = unnamed;
+        let generation = pass.user.metadata.generation.unwrap_or_default();
+        let status = record(&pass.status, generation, &Verdict::default(), &pass.recorded, Timestamp::now());
+        match self.save(&pass.user, &status).await {
+            Ok(()) => {
+                pass.user = Arc::new(ScimUser { status: Some(status), ..(*pass.user).clone() });
+                Ok(())
+            }
+            Err(WriteError::Gone) => Err(Stop::Silently(Outcome::Done)),
+            Err(error) => {
+                warn!(object = %full_name(&pass.user), "the status could not be written: {error}");
+                Err(Stop::Silently(Outcome::Retry))
+            }
         }
     }
 
@@ -300,6 +332,13 @@ impl Provisioner {
         let mut snapshot = lock(&self.snapshot);
         if snapshot.is_of(pass.session.epoch) {
             snapshot.learn(resource);
+        }
+    }
+
+    fn unsee_account(&self, pass: &Pass, id: &str) {
+        let mut snapshot = lock(&self.snapshot);
+        if snapshot.is_of(pass.session.epoch) {
+            snapshot.unsee(id);
         }
     }
 

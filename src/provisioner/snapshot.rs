@@ -120,6 +120,13 @@ impl Snapshot {
         self.put(resource, true, learnt);
     }
 
+    /// What the account looks like by now isn't certain: it is read before anything rests on it.
+    pub fn unsee(&mut self, id: &str) {
+        if let Some(entry) = self.entries.get_mut(id) {
+            entry.json = None;
+        }
+    }
+
     /// The account is gone.
     pub fn forget(&mut self, id: &str) {
         if let Some(entry) = self.entries.remove(id) {
@@ -265,6 +272,15 @@ mod tests {
         snapshot.page(vec![user("1", "ada", "")], |_| false);
         snapshot.end(true);
         assert_eq!(snapshot.by_identity("Ada", None), Known::Listed("1".into()), "a filter may not find it");
+    }
+
+    #[test]
+    fn i12_what_isnt_certain_any_more_is_read() {
+        let mut snapshot = Snapshot::default();
+        snapshot.learn(&user("1", "ada", ""));
+        snapshot.unsee("1");
+        assert_eq!(snapshot.by_id("1"), Known::Unknown);
+        assert_eq!(snapshot.by_identity("ada", None), Known::Listed("1".into()));
     }
 
     #[test]

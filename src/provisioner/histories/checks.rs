@@ -6,7 +6,7 @@ use super::site::{Answer, is_active, name_of};
 use super::world::World;
 use crate::api::{DeletionPolicy, OperationType, ScimUser};
 use crate::plan::guards::{Admission, GuardName};
-use crate::plan::{Account, Declared, Operation, Path, Request, Step, Verdict};
+use crate::plan::{Account, Declared, Operation, Path, Step, Verdict};
 use crate::provisioner::directory::{full_name, has_finalizer, is_deleting};
 use crate::scim::{Attributes, fold};
 
@@ -137,10 +137,7 @@ impl World {
             Some(user) if !has_finalizer(user) => self.complain("i07: something is sent before the finalizer is set"),
             Some(_) => {}
         }
-        let target = match &operation.request {
-            Request::Create(_) => None,
-            Request::Patch { id, .. } | Request::Put { id, .. } | Request::Delete { id } => Some(id.clone()),
-        };
+        let target = operation.request.target().map(str::to_owned);
         let before = target.as_ref().and_then(|id| self.site.get(id));
         let answer = self.site.apply(&operation.request);
         let after = target.as_ref().and_then(|id| self.site.get(id));

@@ -16,7 +16,7 @@ use crate::api::{
 use crate::plan::guards::{Admission, Candidate, GuardName};
 use crate::plan::{
     Account, Binding, Delegated, Facts, Manager, Object, Operation, Path, Read, Request, Step, Verdict, after_binding,
-    at_server, bound_status, decide, next_window_edge,
+    at_server, bound_status, decide, next_window_edge, unnamed_status,
 };
 use crate::provisioner::directory::{has_finalizer, is_deleting, same_plan};
 use crate::provisioner::queue::{Lane, Outcome, Ticket};
@@ -191,9 +191,13 @@ impl World {
             Next::Bind(binding) => return self.bind(pass, &binding),
             Next::Unbind => return self.unbind(pass),
             Next::Finalize(operation) => {
-                let claimed = match operation.kind {
-                    OperationType::Create => Some(claim(&pass.user.spec.user_name)),
-                    _ => pass.user.claimed_account(),
+                let claimed = if operation.kind == OperationType::Create {
+                    if let Some(unnamed) = unnamed_status(pass.user.status.as_ref(), &pass.status, SERVER) {
+                        return self.unname(pass, unnamed, operation);
+                    }
+                    Some(claim(&pass.user.spec.user_name))
+                } else {
+                    pass.user.claimed_account()
                 };
                 self.add_finalizer(pass, claimed.as_ref())?;
                 pass.next = Next::Request(operation);
@@ -287,10 +291,7 @@ impl World {
                     pass.next = Next::Finalize(operation);
                     return None;
                 }
-                let target = match &operation.request {
-                    Request::Create(_) => None,
-                    Request::Patch { id, .. } | Request::Put { id, .. } | Request::Delete { id } => Some(id.clone()),
-                };
+                let target = operation.request.target().map(str::to_owned);
                 let wanted = (operation.kind, target, operation.attributes.clone(), operation.guard);
                 let next = match operation.request {
                     Request::Create(_) => Next::Reserve(Step::Send(operation)),
@@ -561,6 +562,19 @@ impl World {
         }
     }
 
+    /// Before a creation no status names an account.
+    fn unname(&mut self, pass: &mut Pass, unnamed: ScimUserStatus, creation: Box<Operation>) -> Option<Outcome> {
+        pass.status = unnamed;
+        let outcome = self.settle(pass, &Verdict::default(), Outcome::Done);
+        if outcome != Outcome::Done {
+            return Some(outcome);
+        }
+        let status = Some(pass.status.clone());
+        pass.user = Arc::new(ScimUser { status, ..(*pass.user).clone() });
+        pass.next = Next::Finalize(creation);
+        None
+    }
+
     /// None where the object is gone, or has a newer spec than the one that was planned for.
     fn add_finalizer(&mut self, pass: &mut Pass, claimed: Option<&ClaimedAccount>) -> Option<()> {
         if !has_finalizer(&pass.user) || pass.user.claimed_account().as_ref() != claimed {
@@ -609,8 +623,19 @@ impl World {
         }
     }
 
+    /// What may have taken effect all the same is looked at before anything rests on it.
+    fn unsee(&mut self, operation: &Operation) {
+        let removes = matches!(operation.kind, OperationType::Deactivate | OperationType::Delete);
+        if let (true, Some(id)) = (removes, operation.request.target()) {
+            self.operator.snapshot.unsee(id);
+        }
+    }
+
     fn hear(&mut self, pass: &mut Pass, operation: &Operation, answer: Answer) -> Option<Outcome> {
         self.say(|| format!("  {} hears {answer:?}", pass.ticket.uid));
+        if !matches!(answer, Answer::Shown(_) | Answer::Done) {
+            self.unsee(operation);
+        }
         match (answer, &operation.request) {
             (Answer::Shown(resource), request) => {
                 self.took_effect(pass, operation);

@@ -43,10 +43,7 @@ impl Site {
         {
             return Answer::Precondition;
         }
-        let target = match request {
-            Request::Create(_) => None,
-            Request::Patch { id, .. } | Request::Put { id, .. } | Request::Delete { id } => Some(id.clone()),
-        };
+        let target = request.target().map(str::to_owned);
         if target.as_ref().is_some_and(|id| !self.server.accounts.contains_key(id)) {
             return Answer::NotFound;
         }
