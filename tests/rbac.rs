@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use scim_operator::api::ScimUser;
 use serde_json::{Value, json};
@@ -111,7 +112,8 @@ async fn every_rule_is_used() {
         .await;
     assert_eq!(operator.terminate().code(), Some(0));
 
-    let granted = granted(&Helm::offline(&namespace).template("scim-operator", &[]));
+    let rendered = Helm::offline(&namespace).template("scim-operator", &[]);
+    let granted = granted(&rendered);
     // Watches are logged when they have ended, which the API server notices in its own time.
     eventually(Duration::from_secs(60), "every right is used", async || {
         let unused: Vec<_> = granted.difference(&used(cluster, &namespace)).cloned().collect();
@@ -119,6 +121,55 @@ async fn every_rule_is_used() {
     })
     .await;
     assert_eq!(used(cluster, &namespace), granted);
+    without_any_single_one_a_request_is_refused(cluster, &namespace, &rendered).await;
+}
+
+/// Each right is taken away by itself, and the API server is asked once more what it answered to the operator: it would
+/// have refused something that the operator did above.
+async fn without_any_single_one_a_request_is_refused(cluster: &ControlPlane, namespace: &str, rendered: &[Value]) {
+    let asked = requests(cluster, namespace);
+    for role in rendered.iter().filter(|object| is_role(object)) {
+        let rights = granted(std::slice::from_ref(role));
+        for right in &rights {
+            let request = asked.iter().find(|event| rights_of(event).contains(right)).expect("a request with it");
+            let rest: Vec<Value> = rights.iter().filter(|other| *other != right).map(rule).collect();
+            let mut less = role.clone();
+            less["rules"] = json!(rest);
+            cluster.apply("", &less.to_string());
+            permitted(cluster, namespace, request, right, false).await;
+        }
+        cluster.apply("", &role.to_string());
+        let request = asked.iter().find(|event| rights_of(event).iter().any(|right| rights.contains(right)));
+        let request = request.expect("a request by this role");
+        for right in rights_of(request).iter().filter(|right| rights.contains(right)) {
+            permitted(cluster, namespace, request, right, true).await;
+        }
+    }
+}
+
+fn rule((group, resource, verb): &Right) -> Value {
+    json!({"apiGroups": [group], "resources": [resource], "verbs": [verb]})
+}
+
+/// What the API server says to this request from now on; it learns of roles by watching them.
+async fn permitted(cluster: &ControlPlane, namespace: &str, request: &Value, right: &Right, wanted: bool) {
+    let (group, resource, verb) = right;
+    let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+    let review: SubjectAccessReview = serde_json::from_value(json!({"spec": {
+        "user": format!("system:serviceaccount:{namespace}:scim-operator"),
+        "groups": ["system:serviceaccounts", format!("system:serviceaccounts:{namespace}"), "system:authenticated"],
+        "resourceAttributes": {
+            "group": group, "resource": resource, "subresource": subresource, "verb": verb,
+            "namespace": request["objectRef"]["namespace"], "name": request["objectRef"]["name"],
+        },
+    }}))
+    .unwrap();
+    let reviews: Api<SubjectAccessReview> = Api::all(cluster.client());
+    eventually(PATIENCE, &format!("{right:?}: {wanted}"), async || {
+        let answer = reviews.create(&PostParams::default(), &review).await.expect("a review");
+        answer.status.filter(|status| status.allowed == wanted)
+    })
+    .await;
 }
 
 /// Makes an object, and writes to it without a pause until it has its finalizer.
@@ -189,28 +240,31 @@ fn requests(cluster: &ControlPlane, namespace: &str) -> Vec<Value> {
 }
 
 fn used(cluster: &ControlPlane, namespace: &str) -> BTreeSet<Right> {
-    let mut rights = BTreeSet::new();
-    for event in requests(cluster, namespace) {
-        let object = &event["objectRef"];
-        let resource = match object["subresource"].as_str() {
-            Some(subresource) => format!("{}/{subresource}", text(&object["resource"])),
-            None => text(&object["resource"]),
-        };
-        let verb = text(&event["verb"]);
-        // An apply that makes an object is asked for the right to create it, too.
-        if verb == "patch" && event["responseStatus"]["code"] == 201 {
-            rights.insert((text(&object["apiGroup"]), resource.clone(), "create".to_owned()));
-        }
-        rights.insert((text(&object["apiGroup"]), resource, verb));
-    }
-    rights
+    requests(cluster, namespace).iter().flat_map(rights_of).collect()
+}
+
+/// What a request needed.
+fn rights_of(event: &Value) -> Vec<Right> {
+    let object = &event["objectRef"];
+    let resource = match object["subresource"].as_str() {
+        Some(subresource) => format!("{}/{subresource}", text(&object["resource"])),
+        None => text(&object["resource"]),
+    };
+    let right = |verb: String| (text(&object["apiGroup"]), resource.clone(), verb);
+    let verb = text(&event["verb"]);
+    // An apply that makes an object is asked for the right to create it, too.
+    let creates = verb == "patch" && event["responseStatus"]["code"] == 201;
+    [Some(right(verb)), creates.then(|| right("create".to_owned()))].into_iter().flatten().collect()
+}
+
+fn is_role(object: &Value) -> bool {
+    object["kind"] == "ClusterRole" || object["kind"] == "Role"
 }
 
 fn granted(objects: &[Value]) -> BTreeSet<Right> {
     let list = |value: &Value| value.as_array().unwrap().iter().map(text).collect::<Vec<_>>();
     let mut rights = BTreeSet::new();
-    let roles = objects.iter().filter(|object| object["kind"] == "ClusterRole" || object["kind"] == "Role");
-    for rule in roles.flat_map(|role| role["rules"].as_array().unwrap()) {
+    for rule in objects.iter().filter(|object| is_role(object)).flat_map(|role| role["rules"].as_array().unwrap()) {
         for group in list(&rule["apiGroups"]) {
             for resource in list(&rule["resources"]) {
                 for verb in list(&rule["verbs"]) {
