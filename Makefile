@@ -1,6 +1,7 @@
 # make test   fetch and build the parts (once), then check and test everything
 # make demo   the operator at work against a real SCIM server; ONCE=1 ends by itself
 # make bench  the operator's speed against a plain loop; BENCH_USERS=1000,10000 for both sizes
+# make bench-start how soon the operator serves, and what it holds with nothing to do
 # make bench-rosters a roster's speed against a plain loop; BENCH_ROWS=50000 for another size
 # make soak   a million random histories against a model; SOAK_HISTORIES=10000 for fewer, SOAK_SEED=2 for others
 # make chaos  2,000 people, a server that fails in every way, 20 kills, restarts of the API server
@@ -9,7 +10,7 @@
 # make static the image's binary
 # make parts  only the parts that tests and the demo run against
 
-.PHONY: help test check unit parts static demo bench bench-rosters soak chaos crds promises
+.PHONY: help test check unit parts static demo bench bench-start bench-rosters soak chaos crds promises
 # One recipe at a time: they share Cargo's lock, and their output is to be read.
 .NOTPARALLEL:
 
@@ -42,6 +43,9 @@ demo:
 
 bench: parts
 	cargo bench --locked --bench provision
+
+bench-start: parts
+	cargo bench --locked --bench start
 
 bench-rosters: parts
 	cargo bench --locked --bench rosters

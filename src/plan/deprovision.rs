@@ -98,8 +98,9 @@ fn bound(facts: &Facts, id: &str, account: &Account, policy: DeletionPolicy) -> 
             Reason::Pending,
             "the server answered 404 for this account; it is looked for once more in a minute before it counts as gone",
         ),
-        (DeletionPolicy::Deactivate, Account::Found { resource, .. }) if resource.active() == Some(false) => {
-            let_go("the account is inactive")
+        // Nobody looks again afterwards, and a listing may be older than our own last write.
+        (DeletionPolicy::Deactivate, Account::Found { resource, fresh }) if resource.active() == Some(false) => {
+            if *fresh { let_go("the account is inactive") } else { Step::Read(Read::Get(id.to_owned())) }
         }
         (DeletionPolicy::Deactivate, Account::Found { resource, fresh }) => {
             if facts.written.contains(&Path::core("active")) {
