@@ -1,4 +1,4 @@
--- The health of ScimConnection and ScimUser for Argo CD.
+-- The health of every kind of scim-operator.dev for Argo CD.
 local health = {status = "Progressing", message = "waiting for the operator"}
 if obj.metadata.deletionTimestamp ~= nil then
   health.message = "waiting until its account is dealt with"

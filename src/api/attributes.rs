@@ -114,7 +114,7 @@ pub struct UserAttributes {
     pub roles: Option<Vec<Grant>>,
     /// The enterprise extension.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub enterprise: Option<Enterprise>,
+    pub enterprise: Option<Box<Enterprise>>,
     /// Attributes of other schemas, by the schema's URN, sent as they stand; at most 10 URNs and 16 KiB in all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "extensions")]

@@ -62,7 +62,7 @@ pub struct ScimUserSpec {
     pub attributes: UserAttributes,
     /// Attributes that are sent once, at creation, and not enforced after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub on_create: Option<UserAttributes>,
+    pub on_create: Option<Box<UserAttributes>>,
     /// Attributes that must be absent at the server: `title`, `name.middleName`, `phoneNumbers[type eq "fax"]`,
     /// `urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:division`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -87,13 +87,13 @@ impl Connections {
     pub fn submit(&self, user: &Arc<ScimUser>, changed: &Changed) {
         let Some(provisioner) = self.running.get(&connection_of(user)) else {
             self.shared.metrics.unrouted();
-            self.unrouted.submit(Arc::clone(user), false);
+            self.unrouted.submit(user, false);
             return;
         };
         let released = is_deleting(user) && (user.wants_release() || provisioner.is_released());
         // Nobody waits for a server that is to be left alone.
         if released && !provisioner.is_ready() {
-            self.unrouted.submit(Arc::clone(user), true);
+            self.unrouted.submit(user, true);
         } else {
             provisioner.submit(user, changed);
         }
@@ -103,10 +103,10 @@ impl Connections {
     pub fn submit_group(&self, group: &Arc<ScimGroup>, fresh: bool) {
         match self.running.get(&connection_of_group(group)) {
             Some(provisioner) if released(group, provisioner) && !provisioner.is_ready() => {
-                self.unrouted.submit_group(Arc::clone(group), true);
+                self.unrouted.submit_group(group, true);
             }
             Some(provisioner) => provisioner.submit_group(group, fresh),
-            None => self.unrouted.submit_group(Arc::clone(group), false),
+            None => self.unrouted.submit_group(group, false),
         }
     }
 

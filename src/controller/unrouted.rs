@@ -1,6 +1,5 @@
 //! Objects whose connection isn't there: one task writes their status, and lets the released ones go.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -16,7 +15,7 @@ use super::unrouted_groups;
 use crate::api::{FINALIZER, GROUP, Reason, ScimGroup, ScimUser, UserState, VERSION};
 use crate::plan::{Verdict, way_out};
 use crate::provisioner::Shared;
-use crate::provisioner::directory::{connection_of, full_name, has_finalizer, is_deleting};
+use crate::provisioner::directory::{Uid, connection_of, full_name, has_finalizer, is_deleting};
 use crate::status::{Recorded, record};
 
 /// After a write that the API server didn't take.
@@ -25,9 +24,10 @@ const RETRY: Duration = Duration::from_secs(5);
 /// The way to the task.
 pub struct Unrouted(mpsc::UnboundedSender<(Object, bool)>);
 
+/// By their uids: what waits here would otherwise be kept a second time, as it was.
 enum Object {
-    User(Arc<ScimUser>),
-    Group(Arc<ScimGroup>),
+    User(Uid),
+    Group(Uid),
 }
 
 impl Unrouted {
@@ -44,17 +44,16 @@ impl Unrouted {
                     },
                 };
                 let (uid, result) = match object {
-                    Object::User(user) => {
-                        // The newest one counts, and it may have a connection by now gone again.
-                        let user = user.uid().and_then(|uid| shared.directory.get(&uid)).unwrap_or(user);
-                        (user.uid(), say_not_found(&shared, &user, released).await)
+                    Object::User(uid) => {
+                        let Some(user) = shared.directory.get(&uid) else { continue };
+                        (uid, say_not_found(&shared, &user, released).await)
                     }
-                    Object::Group(group) => {
-                        let group = group.uid().and_then(|uid| shared.directory.group(&uid)).unwrap_or(group);
-                        (group.uid(), unrouted_groups::say_not_found(&shared, &group, released).await)
+                    Object::Group(uid) => {
+                        let Some(group) = shared.directory.group(&uid) else { continue };
+                        (uid, unrouted_groups::say_not_found(&shared, &group, released).await)
                     }
                 };
-                if let (Some(uid), Err(error)) = (uid, result) {
+                if let Err(error) = result {
                     debug!(%uid, "{error}");
                     tokio::spawn(route_again(shared.clone(), uid));
                 }
@@ -64,23 +63,23 @@ impl Unrouted {
     }
 
     /// Takes an object; `released` lets it go without touching its account, if it is under deletion.
-    pub fn submit(&self, user: Arc<ScimUser>, released: bool) {
+    pub fn submit(&self, user: &ScimUser, released: bool) {
         // The task lives as long as the controller does.
-        let _ = self.0.send((Object::User(user), released));
+        let _ = self.0.send((Object::User(user.uid().unwrap_or_default().into()), released));
     }
 
     /// The same for a group.
-    pub fn submit_group(&self, group: Arc<ScimGroup>, released: bool) {
-        let _ = self.0.send((Object::Group(group), released));
+    pub fn submit_group(&self, group: &ScimGroup, released: bool) {
+        let _ = self.0.send((Object::Group(group.uid().unwrap_or_default().into()), released));
     }
 }
 
 /// A write that met a newer version, or no API server, is tried again, should the object still have no connection then.
-async fn route_again(shared: Shared, uid: String) {
+async fn route_again(shared: Shared, uid: Uid) {
     tokio::time::sleep(RETRY).await;
     if shared.directory.get(&uid).is_some() || shared.directory.group(&uid).is_some() {
         // The receiver lives as long as the controller does.
-        let _ = shared.reroute.send(uid.as_str().into());
+        let _ = shared.reroute.send(uid);
     }
 }
 

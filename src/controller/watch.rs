@@ -175,6 +175,6 @@ where
 
 /// What is never read again doesn't stay in memory.
 pub fn trim<K: ResourceExt>(object: &mut K) {
-    object.managed_fields_mut().clear();
+    object.meta_mut().managed_fields = None;
     object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
 }

@@ -57,12 +57,12 @@ impl Grants {
         let named = |list: &Option<Vec<Grant>>| list.iter().flatten().any(|grant| grant.value.is_none());
         let needed =
             |attributes: &crate::api::UserAttributes| named(&attributes.roles) || named(&attributes.entitlements);
-        if !needed(&spec.attributes) && !spec.on_create.as_ref().is_some_and(needed) {
+        if !needed(&spec.attributes) && !spec.on_create.as_deref().is_some_and(needed) {
             return None;
         }
         let mut resolved = spec.clone();
         let mut unlisted = Vec::new();
-        for attributes in std::iter::once(&mut resolved.attributes).chain(&mut resolved.on_create) {
+        for attributes in std::iter::once(&mut resolved.attributes).chain(resolved.on_create.as_deref_mut()) {
             self.fill("roles", &mut attributes.roles, &mut unlisted);
             self.fill("entitlements", &mut attributes.entitlements, &mut unlisted);
         }

@@ -129,13 +129,16 @@ impl Directory {
         Self { keeps_managers, ..Self::default() }
     }
 
-    /// Takes in an object as it is now. An older version than the known one is dropped.
+    /// Takes in an object as it is now. An older version than the known one is dropped, and so is the known one, which
+    /// others may hold: our own writes are seen twice, by their answer and by the watch.
     pub fn upsert(&self, mut user: ScimUser) -> Changed {
         let Some(uid) = user.uid().map(Uid::from) else { return Changed::default() };
         self.trim(&mut user);
+        // Read from the stream of an answer, a list has room for more.
+        user.status.iter_mut().filter_map(|status| status.conditions.as_mut()).for_each(Vec::shrink_to_fit);
         let mut inner = self.write();
         let old = inner.users.get(&uid).cloned();
-        if old.as_ref().is_some_and(|old| version(old) > version(&user)) {
+        if old.as_ref().is_some_and(|old| version(old) > version(&user) || same_version(old, &user)) {
             return Changed::default();
         }
         let key = (user.namespace().unwrap_or_default(), user.name_any());
@@ -179,7 +182,7 @@ impl Directory {
         if self.keeps_managers {
             keep_names_of_managers(object.managed_fields_mut());
         } else {
-            object.managed_fields_mut().clear();
+            object.meta_mut().managed_fields = None;
         }
         object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
     }
@@ -490,6 +493,10 @@ fn age(user: &ScimUser) -> (Option<jiff::Timestamp>, String) {
 
 fn version(user: &ScimUser) -> u64 {
     user.resource_version().and_then(|version| version.parse().ok()).unwrap_or(u64::MAX)
+}
+
+fn same_version(one: &ScimUser, other: &ScimUser) -> bool {
+    one.resource_version().is_some() && one.resource_version() == other.resource_version()
 }
 
 /// Something that routing looks at differs; a status of our own writing doesn't count.

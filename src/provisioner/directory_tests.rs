@@ -29,6 +29,19 @@ fn i01_a_write_of_ours_is_no_change_by_a_person() {
     assert!(directory.upsert(written("4", &json!({"team": "b"}))).fresh);
 }
 
+/// Tens of thousands of people are held once, however often and by whom they are seen.
+#[test]
+fn what_is_seen_twice_is_kept_once_and_without_what_nobody_reads() {
+    let directory = Directory::default();
+    directory.upsert(written("1", &json!({})));
+    let kept = directory.get("1").unwrap();
+    assert_eq!(kept.metadata.managed_fields, None, "an empty list keeps its room");
+    assert_eq!(directory.upsert(written("1", &json!({}))), Changed::default());
+    assert!(Arc::ptr_eq(&kept, &directory.get("1").unwrap()));
+    directory.upsert(written("2", &json!({})));
+    assert!(!Arc::ptr_eq(&kept, &directory.get("1").unwrap()));
+}
+
 fn member(n: usize, labels: &serde_json::Value, version: usize) -> ScimUser {
     let user = json!({
         "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimUser",

@@ -26,8 +26,8 @@ pub struct Names {
     pub names: Vec<String>,
     /// Those of rejected rows, which keep what they have.
     pub kept: BTreeSet<String>,
-    /// By key, userName and externalId.
-    index: HashMap<String, String>,
+    /// Their places, by key, userName and externalId.
+    index: HashMap<String, usize>,
 }
 
 impl Names {
@@ -59,13 +59,13 @@ impl Names {
                 }
             })
             .collect();
-        let index = index(&people.people, &names);
+        let index = index(&people.people);
         Self { names, kept, index }
     }
 
     /// The ScimUser of whoever has this key, userName or externalId, folded.
     pub fn find(&self, whom: &str) -> Option<String> {
-        self.index.get(whom).cloned()
+        self.index.get(whom).map(|place| self.names[*place].clone())
     }
 }
 
@@ -91,18 +91,18 @@ fn unique<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> HashMap<&'a st
     found.into_iter().filter_map(|(value, name)| Some((value, name?))).collect()
 }
 
-fn index(people: &[Person], names: &[String]) -> HashMap<String, String> {
-    let mut index = HashMap::with_capacity(people.len() * 2);
+fn index(people: &[Person]) -> HashMap<String, usize> {
+    let mut index = HashMap::with_capacity(people.len());
     // A key goes before a userName, and that before an externalId, where they happen to be alike.
-    for (person, name) in people.iter().zip(names) {
-        index.insert(person.key.clone(), name.clone());
+    for (place, person) in people.iter().enumerate() {
+        index.insert(person.key.clone(), place);
     }
-    for (person, name) in people.iter().zip(names) {
-        index.entry(person.user_name.clone()).or_insert_with(|| name.clone());
+    for (place, person) in people.iter().enumerate().filter(|(_, person)| person.user_name != person.key) {
+        index.entry(person.user_name.clone()).or_insert(place);
     }
-    for (person, name) in people.iter().zip(names) {
+    for (place, person) in people.iter().enumerate() {
         if let Some(id) = &person.external_id {
-            index.entry(fold(id)).or_insert_with(|| name.clone());
+            index.entry(fold(id)).or_insert(place);
         }
     }
     index

@@ -45,8 +45,9 @@ impl Prepared {
         of: Ours,
     ) -> Result<Self, Refused> {
         let refused = |reason, message: String| Refused { reason, message };
-        let mut recipe =
-            Recipe::compile(spec).map_err(|error| refused(RosterReason::MappingInvalid, error.to_string()))?;
+        let mut recipe = Recipe::compile(spec).map_err(|error| {
+            refused(RosterReason::MappingInvalid, format!("{error}; nobody is changed until it is corrected"))
+        })?;
         let version = version_of(&documents);
         let table = read(documents, recipe.wanted()).map_err(|error| {
             let reason = match error {
@@ -92,10 +93,13 @@ impl Prepared {
         &self.names.names[person]
     }
 
-    /// What the ScimUser of a person says.
-    pub fn body(&self, person: usize) -> Result<Body, String> {
-        let row = &self.table.rows[self.people.people[person].row];
-        self.recipe.body(row, |whom| self.names.find(whom))
+    /// What the ScimUser of a person says. Their row is let go: of thousands that are written, what was read is not to
+    /// be kept beside what came of it.
+    pub fn take_body(&mut self, person: usize) -> Result<Body, String> {
+        let row = &mut self.table.rows[self.people.people[person].row];
+        let body = self.recipe.body(row, |whom| self.names.find(whom));
+        row.values = Box::default();
+        body
     }
 
     /// A person's row can't be used after all.

@@ -34,12 +34,13 @@ pub struct Recipe {
 /// A column that is read is not there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the source has no column {column}, which {reader} reads{since}; nobody is changed. Put it back, or override {reader} by a mapping. The columns are {there}"
+    "the source has no column {column}, which {reader} reads{since}; nobody is changed. Put it back, or {instead}. The columns are {there}"
 )]
 pub struct MissingColumn {
     column: String,
     reader: String,
     since: &'static str,
+    instead: String,
     there: String,
 }
 
@@ -87,16 +88,11 @@ impl Recipe {
     pub fn fit(&mut self, columns: &BTreeSet<String>, known: &[String]) -> Result<(), MissingColumn> {
         let there: BTreeSet<String> = columns.iter().map(|column| fold(column)).collect();
         let known: BTreeSet<String> = known.iter().map(|column| fold(column)).collect();
-        let missing = |reader: &str, column: &String| {
-            let since = if known.contains(&fold(column)) { " and which was there before" } else { "" };
-            let there = columns.iter().take(40).cloned().collect::<Vec<_>>().join(", ");
-            MissingColumn { column: column.clone(), reader: reader.to_owned(), since, there }
-        };
         let mut dropped = BTreeSet::new();
         for line in self.lines.iter().filter(|line| line.of_preset && !presets::NEEDED.contains(&line.name.as_str())) {
             let gone: Vec<_> = line.value.columns().iter().filter(|column| !there.contains(&fold(column))).collect();
             if let Some(column) = gone.iter().find(|column| known.contains(&fold(column))) {
-                return Err(missing(&line.name, column));
+                return Err(self.missing(&line.name, column, columns, true));
             }
             if !gone.is_empty() {
                 dropped.insert(line.name.clone());
@@ -105,10 +101,21 @@ impl Recipe {
         self.lines.retain(|line| !(line.of_preset && dropped.contains(&line.name)));
         for (reader, expression) in self.expressions() {
             if let Some(column) = expression.columns().iter().find(|column| !there.contains(&fold(column))) {
-                return Err(missing(&reader, column));
+                return Err(self.missing(&reader, column, columns, known.contains(&fold(column))));
             }
         }
         Ok(())
+    }
+
+    fn missing(&self, reader: &str, column: &str, columns: &BTreeSet<String>, known: bool) -> MissingColumn {
+        let of_preset = self.lines.iter().any(|line| line.of_preset && line.name == reader);
+        MissingColumn {
+            column: column.to_owned(),
+            reader: reader.to_owned(),
+            since: if known { " and which was there before" } else { "" },
+            instead: if of_preset { format!("override {reader} by a mapping") } else { format!("correct {reader}") },
+            there: columns.iter().take(40).cloned().collect::<Vec<_>>().join(", "),
+        }
     }
 
     /// The columns that are read, each once.

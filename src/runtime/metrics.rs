@@ -387,10 +387,14 @@ impl Metrics {
         self.key_expires.get_or_create(&label).set(expires.map_or(0.0, seconds));
     }
 
-    /// How a roster stands: rows, in scope, generated, rejected and held, and since when its content is in force.
-    pub fn roster(&self, roster: &str, ready: bool, counts: [i64; 5], good: Option<Timestamp>) {
+    /// How a roster stands: rows, in scope, generated, rejected and held, and since when its content is in force. Of one
+    /// that is suspended nobody expects that it is ready.
+    pub fn roster(&self, roster: &str, ready: Option<bool>, counts: [i64; 5], good: Option<Timestamp>) {
         let label = Roster { roster: roster.to_owned() };
-        self.roster_ready.get_or_create(&label).set(i64::from(ready));
+        match ready {
+            Some(ready) => _ = self.roster_ready.get_or_create(&label).set(i64::from(ready)),
+            None => _ = self.roster_ready.remove(&label),
+        }
         self.roster_good.get_or_create(&label).set(good.map_or(0.0, seconds));
         for (count, value) in ROSTER_COUNTS.into_iter().zip(counts) {
             self.roster_rows.get_or_create(&RosterCount { roster: roster.to_owned(), count }).set(value);

@@ -53,7 +53,8 @@ pub fn record_roster(
     now: Timestamp,
 ) -> ScimRosterStatus {
     let mut status = old.clone();
-    if outcome.reason.also() != Also::Reconciling {
+    // What is suspended is not carried out.
+    if outcome.reason.also() != Also::Reconciling && outcome.reason != RosterReason::Suspended {
         status.observed_generation = Some(generation);
     }
     if let Some(read) = &outcome.read {
@@ -118,5 +119,9 @@ mod tests {
         let kinds: Vec<_> =
             then.conditions.iter().flatten().map(|one| (one.type_.as_str(), one.status.as_str())).collect();
         assert_eq!(kinds, [("Ready", "False"), ("Stalled", "True")]);
+
+        let suspended = RosterOutcome { reason: RosterReason::Suspended, message: String::new(), read: None };
+        let waits = record_roster(&first, 2, &suspended, now(4));
+        assert_eq!(waits.observed_generation, Some(1), "its newest generation waits");
     }
 }

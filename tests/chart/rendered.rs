@@ -242,6 +242,7 @@ fn each_switch_adds_its_object() {
         (json!({"prometheusRule": {"enabled": true}}), vec![]),
         (json!({"dashboards": {"grafanaOperator": {"enabled": true}}}), vec![]),
         (json!({"users": {"ada": {"spec": {"userName": "ada"}}}}), vec![]),
+        (json!({"rosters": {"people": {"spec": {}}}}), vec![]),
         (
             json!({"extraObjects": [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-x"}}]}),
             vec!["ConfigMap/scim-operator-x"],
@@ -256,6 +257,7 @@ fn each_switch_adds_its_object() {
             None if values.get("serviceMonitor").is_some() => ("ServiceMonitor", "scim-operator"),
             None if values.get("prometheusRule").is_some() => ("PrometheusRule", "scim-operator"),
             None if values.get("dashboards").is_some() => ("GrafanaDashboard", "scim-operator"),
+            None if values.get("rosters").is_some() => ("ScimRoster", "people"),
             None => ("ScimUser", "ada"),
         };
         assert_eq!(added(rendered), [format!("{kind}/{name}")]);
@@ -291,11 +293,12 @@ fn a_network_policy_lets_out_dns_the_api_server_and_scim_alone() {
 }
 
 #[test]
-fn connections_and_users_are_kept_unless_told_otherwise() {
+fn connections_users_and_rosters_are_kept_unless_told_otherwise() {
     let values = json!({
         "whenKindMissing": "render",
         "connections": {"example": {"spec": {"baseUrl": "https://scim.example.com"}, "annotations": {"a": "b"}}},
         "users": {"ada": {"namespace": "people", "labels": {"team": "x"}, "spec": {"userName": "ada@example.com"}}},
+        "rosters": {"people": {"spec": {"source": {"configMaps": {"names": ["people"]}}}}},
     });
     let all = with(values.clone());
     let connection = one(&all, "ScimConnection");
@@ -305,6 +308,9 @@ fn connections_and_users_are_kept_unless_told_otherwise() {
     let user = one(&all, "ScimUser");
     assert_eq!(user["metadata"]["namespace"], "people");
     assert_eq!(user["metadata"]["labels"]["team"], "x");
+    let roster = one(&all, "ScimRoster");
+    assert_eq!(roster["metadata"]["annotations"], json!({"helm.sh/resource-policy": "keep"}));
+    assert_eq!(roster["spec"]["source"]["configMaps"]["names"], json!(["people"]));
     let mut values = values;
     values["keepObjects"] = json!(false);
     assert_eq!(one(&with(values), "ScimUser")["metadata"]["annotations"], Value::Null);

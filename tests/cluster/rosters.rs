@@ -232,6 +232,14 @@ async fn i13_rows_that_are_gone_wait_for_a_person_where_they_are_many() {
     let status = place.roster_is("Generated", |status| status["generated"] == 19).await;
     assert_eq!(status["guard"]["used"], 1, "{status}");
 
+    // The same rows under several keys are the same people.
+    let before = place.specs_written();
+    let mut parts = source("people-1", "");
+    parts["data"] = json!({"a.csv": export(1..5, &[]), "b.csv": export(5..10, &[])});
+    place.apply(parts);
+    place.roster_is("Generated", |now| now["sourceVersion"] != status["sourceVersion"] && now["rows"] == 19).await;
+    assert_eq!(place.specs_written(), before);
+
     // A whole ConfigMap is too many.
     place.kubectl(&["delete", "configmap", "people-2"]);
     let status = place.roster_is("Held", |_| true).await;
@@ -300,8 +308,14 @@ async fn a_bad_row_and_a_conflict_are_named_and_concern_nobody_else() {
 #[tokio::test]
 async fn i29_sources_that_can_not_be_used_say_what_to_do() {
     let place = Place::connected(json!({"rateLimits": unlimited()})).await;
+    place.apply(roster(json!({"source": {"configMaps": {"selector": {"matchLabels": {"part": "hr"}}}}})));
+    let message = place.roster_says("SourceNotFound").await;
+    assert!(message.contains("has the labels scim-operator.dev/roster-source=true,part=hr: set them"), "{message}");
     place.apply(roster(json!({"source": {"secrets": {"names": ["people"], "key": "a.json"}}})));
-    assert!(place.roster_says("SourceNotFound").await.contains("there is no secret"));
+    let message = place.roster_says("SourceNotFound").await;
+    let remedy =
+        "people: create it with the label scim-operator.dev/roster-source=true, or correct spec.source; nobody is";
+    assert!(message.contains("there is no secret") && message.contains(remedy), "{message}");
     let secret = |label: &str, key: &str, text: &str| {
         json!({
             "apiVersion": "v1", "kind": "Secret", "stringData": {key: text},
@@ -316,7 +330,11 @@ async fn i29_sources_that_can_not_be_used_say_what_to_do() {
     assert!(message.contains(&command), "{message}");
     place.kubectl(&["delete", "secret", "people"]);
     place.apply(secret("true", "b.json", rows));
-    place.roster_is("SourceNotFound", |status| status["conditions"].to_string().contains("no key a.json")).await;
+    place
+        .roster_is("SourceNotFound", |status| {
+            status["conditions"].to_string().contains("no key a.json: correct it or spec.source; its keys are b.json")
+        })
+        .await;
     place.apply(secret("true", "a.json", "[{"));
     assert!(place.roster_says("SourceInvalid").await.contains("people/a.json: line 1 column"));
     place.apply(secret("true", "a.json", rows));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::connected;
 use crate::kit::{PATIENCE, condition, user};
-use crate::support::{eventually, part, repository};
+use crate::support::{eventually, objects, part, repository};
 
 const SCRIPT: &str = "docs/gitops/health.lua";
 
@@ -71,6 +71,38 @@ async fn objects_are_judged_as_they_stand() {
 }
 
 #[tokio::test]
+async fn rosters_are_judged_as_they_stand() {
+    let place = connected().await;
+    let roster = |fields: Value| {
+        let mut spec = json!({"connectionRef": {"name": "jackson"}, "preset": "EntraGeneric", "source": {"inline": [{
+            "userPrincipalName": "ada@example.com", "mail": "ada@example.com", "isSoftDeleted": false, "givenName": "Ada",
+            "surname": "Lovelace",
+        }]}});
+        for (name, value) in fields.as_object().unwrap() {
+            spec[name] = value.clone();
+        }
+        json!({"apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimRoster", "metadata": {"name": "people"}, "spec": spec})
+    };
+    let stands = async |reason: &str| {
+        eventually(PATIENCE, reason, async || {
+            let roster = place.kubectl(&["get", "scimroster", "people", "-o", "json"]);
+            let roster: Value = serde_json::from_str(&roster).unwrap();
+            let ready = condition(&roster, "Ready");
+            let newest = ready["observedGeneration"] == roster["metadata"]["generation"];
+            if ready["reason"] == reason && newest { Ok(roster) } else { Err(roster["status"].clone()) }
+        })
+        .await
+    };
+    place.apply(roster(json!({})));
+    assert_judged(&stands("Generated").await, "Current", "Healthy");
+    place.apply(roster(json!({"suspend": true})));
+    assert_judged(&stands("Suspended").await, "InProgress", "Suspended");
+    place.apply(roster(json!({"source": {"configMaps": {"names": ["nowhere"]}}})));
+    let message = assert_judged(&stands("SourceNotFound").await, "Failed", "Degraded");
+    assert!(message.starts_with("SourceNotFound: "), "{message}");
+}
+
+#[tokio::test]
 async fn a_connection_that_fails_is_degraded_and_a_new_object_is_in_progress() {
     crate::operator().await;
     let place = crate::kit::Place::without_operator().await;
@@ -88,13 +120,17 @@ async fn a_connection_that_fails_is_degraded_and_a_new_object_is_in_progress() {
     assert_judged(&new, "InProgress", "Progressing");
 }
 
+/// The block as the API server reads it, aliases and all, has the script for every kind that there is.
 #[test]
-fn the_docs_have_the_script() {
+fn the_docs_have_the_script_for_every_kind() {
     let script = std::fs::read_to_string(repository().join(SCRIPT)).unwrap();
     let page = std::fs::read_to_string(repository().join("docs/gitops.md")).unwrap();
-    let indented = |by: &str| {
-        let lines = script.lines().map(|line| if line.is_empty() { String::new() } else { format!("{by}{line}") });
-        lines.collect::<Vec<_>>().join("\n")
-    };
-    assert_eq!(page.matches(&indented("    ")).count(), 2, "docs/gitops.md has another script than {SCRIPT}");
+    let block = page.split("```yaml\n").find(|block| block.contains("name: argocd-cm")).expect("the ConfigMap");
+    let config_map = &objects(block.split("```").next().unwrap())[0];
+    let crds = objects(&std::fs::read_to_string(repository().join("crds/crds.yaml")).unwrap());
+    for kind in crds.iter().map(|crd| crd["spec"]["names"]["kind"].as_str().unwrap()) {
+        let said = |what: &str| &config_map["data"][format!("resource.customizations.{what}.scim-operator.dev_{kind}")];
+        assert_eq!(said("health"), &json!(script), "{kind}");
+        assert_eq!(said("ignoreDifferences"), "jsonPointers: [/status]\n", "{kind}");
+    }
 }

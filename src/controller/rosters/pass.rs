@@ -102,7 +102,7 @@ impl Pass {
             }
         };
         match self.prepare(documents).await {
-            Ok(prepared) => self.carry_out(&Arc::new(prepared)).await,
+            Ok(prepared) => self.carry_out(prepared).await,
             Err(Refused { reason, message }) => refused(reason, message),
         }
     }
@@ -123,9 +123,9 @@ impl Pass {
         prepared.await.map_err(broken)?
     }
 
-    async fn carry_out(&mut self, prepared: &Arc<Prepared>) -> (Option<RosterOutcome>, Option<Duration>) {
+    async fn carry_out(&mut self, mut prepared: Prepared) -> (Option<RosterOutcome>, Option<Duration>) {
         let since = self.content_since(&prepared.version);
-        let mut read = self.read_of(prepared);
+        let mut read = self.read_of(&prepared);
         if prepared.changes.apply.len() > MANY {
             let message = format!("{} ScimUsers are being written", prepared.changes.apply.len());
             let outcome = RosterOutcome { reason: RosterReason::Generating, message, read: Some(read.clone()) };
@@ -133,7 +133,7 @@ impl Pass {
                 return (None, Some(Duration::ZERO));
             }
         }
-        let (refused, incomplete) = self.apply_all(prepared).await;
+        let (refused, incomplete) = self.apply_all(&mut prepared).await;
         read.generated = read.generated.saturating_sub(refused.len());
         read.rejected = prepared.rejected(&refused);
         match incomplete {
@@ -144,7 +144,7 @@ impl Pass {
             }
             None => {}
         }
-        self.part(prepared, read, since).await
+        self.part(&prepared, read, since).await
     }
 
     /// Rows that are gone.
@@ -224,25 +224,27 @@ impl Pass {
     }
 
     /// Writes everybody who differs. Those whom the API server refuses, and what kept it from the others.
-    async fn apply_all(&mut self, prepared: &Arc<Prepared>) -> (Vec<Rejected>, Option<Incomplete>) {
+    async fn apply_all(&mut self, prepared: &mut Prepared) -> (Vec<Rejected>, Option<Incomplete>) {
         let (shared, key, stop, known) = (&self.shared, &self.key, &self.stop, &self.memory.refused);
-        let write = async |person: usize| {
-            if stop.is_cancelled() {
-                return (person, None, Err(Failed::NotLeading));
+        let people = std::mem::take(&mut prepared.changes.apply);
+        let write = |person: usize| {
+            let name = prepared.name(person).to_owned();
+            let body = (!stop.is_cancelled()).then(|| prepared.take_body(person));
+            async move {
+                let body = match body {
+                    Some(Ok(body)) => body,
+                    Some(Err(reason)) => return (person, None, Err(Failed::Refused(reason))),
+                    None => return (person, None, Err(Failed::NotLeading)),
+                };
+                let digest = body.digest();
+                if let Some((_, fields)) = known.get(&name).filter(|(refused, _)| *refused == digest) {
+                    return (person, Some(digest), Err(Failed::Refused(fields.clone())));
+                }
+                let written = world::apply(shared, key, &name, &body).await;
+                (person, Some(digest), written)
             }
-            let name = prepared.name(person);
-            let body = match prepared.body(person) {
-                Ok(body) => body,
-                Err(reason) => return (person, None, Err(Failed::Refused(reason))),
-            };
-            let digest = body.digest();
-            if let Some((_, fields)) = known.get(name).filter(|(refused, _)| *refused == digest) {
-                return (person, Some(digest), Err(Failed::Refused(fields.clone())));
-            }
-            let written = world::apply(shared, key, name, &body).await;
-            (person, Some(digest), written)
         };
-        let writes = stream::iter(prepared.changes.apply.iter().copied()).map(write).buffer_unordered(CONCURRENCY);
+        let writes = stream::iter(people).map(write).buffer_unordered(CONCURRENCY);
         let results: Vec<_> = writes.filter(|result| std::future::ready(result.2.is_err())).collect().await;
         let (mut refused, mut failed) = (Vec::new(), None);
         self.memory.refused.clear();

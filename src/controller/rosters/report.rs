@@ -53,6 +53,7 @@ impl Pass {
     pub(super) fn export(&self) {
         let Some(status) = &self.roster.status else { return };
         let ready = status.conditions.iter().flatten().any(|one| one.type_ == "Ready" && one.status == "True");
+        let ready = (!self.roster.spec.suspend).then_some(ready);
         let held = status.hold.as_ref().filter(|hold| !hold.rejected).map_or(0, |hold| hold.removals);
         let counts = [status.rows, status.in_scope, status.generated, status.rejected_rows, Some(held)];
         let good = status.last_good.as_ref().map(|at| at.0);

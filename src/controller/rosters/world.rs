@@ -107,7 +107,9 @@ async fn read<K: Holder>(
             let most = u32::try_from(MOST_OBJECTS + 1).unwrap_or(u32::MAX);
             let listed = called(api.list(&ListParams::default().labels(&asked).limit(most))).await?;
             if listed.items.is_empty() {
-                return Err(not_found(&format!("there is no {kind} with the labels {asked} in {namespace}")));
+                return Err(not_found(&format!(
+                    "no {kind} in {namespace} has the labels {asked}: set them, or correct spec.source"
+                )));
             }
             let mut items = listed.items;
             items.sort_by_key(ResourceExt::name_any);
@@ -120,7 +122,10 @@ async fn read<K: Holder>(
 async fn named<K: Holder>(api: &Api<K>, namespace: &str, name: &str) -> Result<K, Unread> {
     let kind = K::kind(&()).to_lowercase();
     let found = called(api.get_opt(name)).await?;
-    let object = found.ok_or_else(|| not_found(&format!("there is no {kind} {namespace}/{name}")))?;
+    let object = found.ok_or_else(|| {
+        let create = format!("create it with the label {ROSTER_SOURCE_LABEL}=true, or correct spec.source");
+        not_found(&format!("there is no {kind} {namespace}/{name}: {create}"))
+    })?;
     if object.labels().get(ROSTER_SOURCE_LABEL).is_none_or(|value| value != "true") {
         let message = format!(
             "the {kind} {name} lacks the label that lets rosters read it: kubectl label {kind} -n {namespace} {name} \
@@ -141,7 +146,10 @@ fn into_documents<K: Holder>(found: Vec<K>, key: Option<&str>, format: SourceFor
         let name = object.name_any();
         let mut texts = object.texts();
         if let Some(key) = key {
-            let text = texts.remove(key).ok_or_else(|| not_found(&format!("{name} has no key {key}")))?;
+            let text = texts.remove(key).ok_or_else(|| {
+                let there = texts.keys().take(10).map(String::as_str).collect::<Vec<_>>().join(", ");
+                not_found(&format!("{name} has no key {key}: correct it or spec.source; its keys are {there}"))
+            })?;
             texts = BTreeMap::from([(key.to_owned(), text)]);
         }
         if texts.is_empty() {

@@ -72,6 +72,20 @@ fn an_expression_that_can_not_be_read_is_shown_with_its_place() {
     assert!(value(&nested, json!({"a": "x"})).expect_err("too deep").contains("nested 200 deep"));
 }
 
+/// As long as a spec may have them, on a thread with as much of a stack as the operator's.
+#[test]
+fn i29_no_expression_is_too_deep_to_be_read() {
+    for part in [
+        "1?1:", "!", "-", "1+", "1-", "(", "[", "{1:", "row.a.", "row.a[", "size(", "row.a&&", "1<", "x.y(", "\"(\"+",
+        "1 in ",
+    ] {
+        for end in ["1", "", ")"] {
+            let expression = part.repeat((2048 - end.len()) / part.len()) + end;
+            let _ = value(&expression, json!({"a": 1}));
+        }
+    }
+}
+
 #[test]
 fn what_goes_wrong_with_a_row_names_columns_and_never_values() {
     for (expression, expected) in [

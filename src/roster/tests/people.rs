@@ -83,6 +83,16 @@ fn a_column_that_vanishes_is_not_taken_for_empty() {
 
     for (columns, fields, expected) in [
         ("userPrincipalName\nada\n", json!({"preset": "EntraDatadog"}), "no column isSoftDeleted, which active reads"),
+        (
+            "upn,isSoftDeleted\nada,0\n",
+            json!({"preset": "EntraDatadog"}),
+            "or override userName by a mapping. The columns are",
+        ),
+        (
+            ENTRA,
+            json!({"preset": "EntraDatadog", "scope": "row.teem == 1"}),
+            "Put it back, or correct scope. The columns are",
+        ),
         (ENTRA, json!({"preset": "EntraDatadog", "scope": "row.team == \"a\""}), "no column team, which scope reads"),
         (ENTRA, json!({"preset": "EntraDatadog", "labels": {"team": "row.team"}}), "which the label team reads"),
         (ENTRA, json!({"preset": "EntraDatadog", "mappings": [{"target": "title", "value": "row.role"}]}), "role"),
