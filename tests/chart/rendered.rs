@@ -311,6 +311,23 @@ fn connections_and_users_are_kept_unless_told_otherwise() {
 }
 
 #[test]
+fn cluster_connections_have_no_namespace_and_need_the_whole_cluster() {
+    let shared = json!({"shared": {"labels": {"team": "x"}, "spec": {"baseUrl": "https://scim.example.com"}}});
+    let all = with(json!({"whenKindMissing": "render", "clusterConnections": shared}));
+    let connection = one(&all, "ClusterScimConnection");
+    assert_eq!(connection["metadata"]["name"], "shared");
+    assert_eq!(connection["metadata"]["namespace"], Value::Null);
+    assert_eq!(connection["metadata"]["labels"]["team"], "x");
+    assert_eq!(connection["metadata"]["annotations"], json!({"helm.sh/resource-policy": "keep"}));
+    assert_eq!(connection["spec"]["baseUrl"], "https://scim.example.com");
+    assert!(of(&with(json!({"clusterConnections": shared})), "ClusterScimConnection").is_empty());
+    let set = format!("--set-json=clusterConnections={shared}");
+    let said =
+        Helm::offline("identity").refused(&["template", "x", &chart(), &set, "--set-json=watchNamespaces=[\"a\"]"]);
+    assert!(said.contains("clusterConnections have no namespace"), "{said}");
+}
+
+#[test]
 fn the_rest_of_the_pod_is_passed_through() {
     let all = with(json!({
         "priorityClassName": "high", "nodeSelector": {"a": "b"}, "tolerations": [{"operator": "Exists"}],

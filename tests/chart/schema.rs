@@ -24,6 +24,7 @@ fn unknown_and_wrong_values_are_refused() {
         ("audit.path=relative", "does not match pattern"),
         ("terminationGracePeriodSeconds=5", "minimum: got 5, want 35"),
         ("users.ada.userName=ada", "additional properties 'userName' not allowed"),
+        ("clusterConnections.shared.namespace=a", "additional properties 'namespace' not allowed"),
         ("rbac.aggregate.view=1", "want boolean"),
         ("serviceMonitor.interval=often", "does not match pattern"),
     ] {
