@@ -94,9 +94,14 @@ fn chart_and_crate_have_one_version() {
     assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
     let image = chart["annotations"]["artifacthub.io/images"].as_str().unwrap();
     assert!(image.contains(concat!("scim-operator:", env!("CARGO_PKG_VERSION"))), "{image}");
-    for name in ["artifacthub.io/crds", "artifacthub.io/crdsExamples", "artifacthub.io/images"] {
-        let list = &objects(chart["annotations"][name].as_str().unwrap())[0];
-        assert!(!list.as_array().unwrap().is_empty(), "{name}");
+    let list = |name: &str| objects(chart["annotations"][name].as_str().unwrap())[0].clone();
+    for name in ["artifacthub.io/crdsExamples", "artifacthub.io/images"] {
+        assert!(!list(name).as_array().unwrap().is_empty(), "{name}");
+    }
+    let known = list("artifacthub.io/crds");
+    let known: Vec<&str> = known.as_array().unwrap().iter().map(|crd| crd["name"].as_str().unwrap()).collect();
+    for crd in scim_operator::api::crds() {
+        assert!(known.contains(&crd.metadata.name.as_deref().unwrap()), "{known:?}: {:?}", crd.metadata.name);
     }
 }
 
