@@ -31,7 +31,7 @@ async fn a_release_lives_and_nobodys_account_notices() {
     let older = format!("{packages}/scim-operator-0.0.9.tgz");
     let values = json!({"grace": {"namespace": place.namespace, "spec": user("grace", json!({}))["spec"]}});
     let users = format!("--set-json=users={values}");
-    let shared = json!({"shared": {"spec": {"baseUrl": "https://scim.example.com", "delegation": [],
+    let shared = json!({"shared": {"spec": {"baseUrl": "https://scim.example.com", "delegation": [{"namespaceSelector": {"matchLabels": {"team": "x"}}}],
         "auth": {"bearerToken": {"secretKeyRef": {"name": "key", "key": "token"}}}}}});
     let shared = format!("--set-json=clusterConnections={shared}");
     let notes = helm.ok(&["install", RELEASE, &older, &users, &shared]);
