@@ -157,7 +157,7 @@ fn the_reference_is_what_the_crds_say() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let crds = fs::read_to_string(root.join("crds/crds.yaml")).expect("crds/crds.yaml");
     let crds: Vec<Value> = serde_saphyr::from_multiple(&crds).expect("YAML");
-    let crds: Vec<Value> = crds.into_iter().filter(|crd| crd.is_object()).collect();
+    let crds: Vec<Value> = crds.into_iter().filter(Value::is_object).collect();
     let expected = page(&crds);
     let file = root.join("docs/api.md");
     if std::env::var_os("WRITE_REFERENCE").is_some() {
