@@ -7,10 +7,12 @@
 # make chaos  2,000 people, a server that fails in every way, 20 kills, restarts of the API server
 # make crds   write crds/ anew from the Rust types
 # make promises write the tests into docs/promises.md anew
+# make reference write docs/api.md anew from crds/
 # make static the image's binary
+# make release what a release holds, into dist/: binary, chart, CRDs, SBOM, checksums
 # make parts  only the parts that tests and the demo run against
 
-.PHONY: help test check unit parts static demo bench bench-start bench-rosters soak chaos crds promises
+.PHONY: help test check unit parts static demo bench bench-start bench-rosters soak chaos crds promises reference release
 # One recipe at a time: they share Cargo's lock, and their output is to be read.
 .NOTPARALLEL:
 
@@ -67,3 +69,9 @@ crds:
 
 promises:
 	WRITE_PROMISES=1 cargo test --locked --test promises
+
+reference:
+	WRITE_REFERENCE=1 cargo test --locked --test reference
+
+release:
+	.ci/release

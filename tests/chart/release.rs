@@ -31,7 +31,10 @@ async fn a_release_lives_and_nobodys_account_notices() {
     let older = format!("{packages}/scim-operator-0.0.9.tgz");
     let values = json!({"grace": {"namespace": place.namespace, "spec": user("grace", json!({}))["spec"]}});
     let users = format!("--set-json=users={values}");
-    let notes = helm.ok(&["install", RELEASE, &older, &users]);
+    let shared = json!({"shared": {"spec": {"baseUrl": "https://scim.example.com", "delegation": [{"namespaceSelector": {"matchLabels": {"team": "x"}}}],
+        "auth": {"bearerToken": {"secretKeyRef": {"name": "key", "key": "token"}}}}}});
+    let shared = format!("--set-json=clusterConnections={shared}");
+    let notes = helm.ok(&["install", RELEASE, &older, &users, &shared]);
     assert!(notes.contains("Run the same command once more"), "{notes}");
     assert!(notes.contains("helm uninstall touches nobody's account"), "{notes}");
     cluster.kubectl_ok(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "scimusers.scim-operator.dev"]);
@@ -46,7 +49,7 @@ async fn a_release_lives_and_nobodys_account_notices() {
     let ada = place.synced("ada").await;
 
     // Now the kinds are served, and the users of the values are there.
-    helm.ok(&["upgrade", RELEASE, &chart(), &users]);
+    helm.ok(&["upgrade", RELEASE, &chart(), &users, &shared]);
     let grace = place.synced("grace").await;
     let image = cluster.kubectl_ok(&["get", "-n", &namespace, "deployment", "-o", "jsonpath={..containers[0].image}"]);
     assert!(image.ends_with(concat!(":", env!("CARGO_PKG_VERSION"))), "{image}");
@@ -59,6 +62,7 @@ async fn a_release_lives_and_nobodys_account_notices() {
     helm.ok(&["uninstall", RELEASE]);
     everybody_is_there(&place, &[("ada", &ada), ("grace", &grace)]).await;
     operator.terminate();
+    cluster.kubectl_ok(&["get", "clusterscimconnection", "shared"]);
     let rights = cluster.kubectl(&["get", "clusterrole", "scim-operator"]);
     assert!(!rights.status.success(), "the rights stayed");
 

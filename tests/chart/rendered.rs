@@ -94,9 +94,14 @@ fn chart_and_crate_have_one_version() {
     assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
     let image = chart["annotations"]["artifacthub.io/images"].as_str().unwrap();
     assert!(image.contains(concat!("scim-operator:", env!("CARGO_PKG_VERSION"))), "{image}");
-    for name in ["artifacthub.io/crds", "artifacthub.io/crdsExamples", "artifacthub.io/images"] {
-        let list = &objects(chart["annotations"][name].as_str().unwrap())[0];
-        assert!(!list.as_array().unwrap().is_empty(), "{name}");
+    let list = |name: &str| objects(chart["annotations"][name].as_str().unwrap())[0].clone();
+    for name in ["artifacthub.io/crdsExamples", "artifacthub.io/images"] {
+        assert!(!list(name).as_array().unwrap().is_empty(), "{name}");
+    }
+    let known = list("artifacthub.io/crds");
+    let known: Vec<&str> = known.as_array().unwrap().iter().map(|crd| crd["name"].as_str().unwrap()).collect();
+    for crd in scim_operator::api::crds() {
+        assert!(known.contains(&crd.metadata.name.as_deref().unwrap()), "{known:?}: {:?}", crd.metadata.name);
     }
 }
 
@@ -314,6 +319,23 @@ fn connections_users_and_rosters_are_kept_unless_told_otherwise() {
     let mut values = values;
     values["keepObjects"] = json!(false);
     assert_eq!(one(&with(values), "ScimUser")["metadata"]["annotations"], Value::Null);
+}
+
+#[test]
+fn cluster_connections_have_no_namespace_and_need_the_whole_cluster() {
+    let shared = json!({"shared": {"labels": {"team": "x"}, "spec": {"baseUrl": "https://scim.example.com"}}});
+    let all = with(json!({"whenKindMissing": "render", "clusterConnections": shared}));
+    let connection = one(&all, "ClusterScimConnection");
+    assert_eq!(connection["metadata"]["name"], "shared");
+    assert_eq!(connection["metadata"]["namespace"], Value::Null);
+    assert_eq!(connection["metadata"]["labels"]["team"], "x");
+    assert_eq!(connection["metadata"]["annotations"], json!({"helm.sh/resource-policy": "keep"}));
+    assert_eq!(connection["spec"]["baseUrl"], "https://scim.example.com");
+    assert!(of(&with(json!({"clusterConnections": shared})), "ClusterScimConnection").is_empty());
+    let set = format!("--set-json=clusterConnections={shared}");
+    let said =
+        Helm::offline("identity").refused(&["template", "x", &chart(), &set, "--set-json=watchNamespaces=[\"a\"]"]);
+    assert!(said.contains("clusterConnections have no namespace"), "{said}");
 }
 
 #[test]

@@ -25,6 +25,7 @@ fn unknown_and_wrong_values_are_refused() {
         ("terminationGracePeriodSeconds=5", "minimum: got 5, want 35"),
         ("users.ada.userName=ada", "additional properties 'userName' not allowed"),
         ("rosters.people.scope=true", "additional properties 'scope' not allowed"),
+        ("clusterConnections.shared.namespace=a", "additional properties 'namespace' not allowed"),
         ("rbac.aggregate.view=1", "want boolean"),
         ("serviceMonitor.interval=often", "does not match pattern"),
     ] {
