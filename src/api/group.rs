@@ -249,6 +249,11 @@ pub enum GroupState {
 }
 
 impl ScimGroup {
+    /// The displayName that the annotation `claimed-group` says; none where nothing was ever made or taken.
+    pub fn claimed_group(&self) -> Option<&str> {
+        self.annotations().get(super::CLAIMED_GROUP).map(String::as_str)
+    }
+
     /// The annotation `release` asks that it go without touching its group.
     pub fn wants_release(&self) -> bool {
         self.annotations().get(super::RELEASE).is_some_and(|value| value == "true")

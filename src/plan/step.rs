@@ -83,6 +83,16 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// The id of the account that it is about; none for a creation.
+    pub fn target(&self) -> Option<&str> {
+        match self {
+            Self::Create(_) => None,
+            Self::Patch { id, .. } | Self::Put { id, .. } | Self::Delete { id } => Some(id),
+        }
+    }
+}
+
 /// How things stand with an object.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Verdict {

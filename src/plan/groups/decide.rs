@@ -8,7 +8,7 @@ use super::membership::Id;
 use super::patch::{Change, chunk};
 use crate::api::{Action, AdoptionPolicy, GroupDrift, GroupState, OperationType, Reason};
 use crate::plan::guards::GuardName;
-use crate::plan::{Account, Binding, Read, Request};
+use crate::plan::{Account, Binding, Holder, Read, Request};
 use crate::scim::{Attributes, Op, PatchOperation, Resource};
 
 /// Decides the next step for one group.
@@ -94,6 +94,20 @@ fn elder(name: &str) -> GroupStep {
     stalled(Reason::Conflict, message, GroupState::Failed)
 }
 
+/// Another object may have made a group of this name, or is about to delete one: that comes first (promise I8).
+fn may_be_of(holder: &Holder) -> GroupStep {
+    let message = format!(
+        "{} has, or may have, a group of this name, and has yet to let go of it; this one waits until it has",
+        holder.name
+    );
+    settle(GroupVerdict {
+        reason: Some(Reason::Pending),
+        message,
+        state: Some(GroupState::Pending),
+        ..GroupVerdict::default()
+    })
+}
+
 fn unknown_there(facts: &GroupFacts, fresh: bool) -> GroupStep {
     if let Some(id) = facts.object.remote_id {
         let message = format!(
@@ -104,8 +118,11 @@ fn unknown_there(facts: &GroupFacts, fresh: bool) -> GroupStep {
     if let Some(name) = &facts.claims.elder {
         return elder(name);
     }
-    // A finalizer without an id: a creation was sent and its answer never recorded (promise I7).
-    if facts.object.has_finalizer && !fresh {
+    if let Some(holder) = facts.claims.holder.as_ref().filter(|holder| !holder.has_account && holder.leaving) {
+        return may_be_of(holder);
+    }
+    // A creation was sent and its answer never recorded (promise I7).
+    if facts.unrecorded().is_some() && !fresh {
         return look_up(facts);
     }
     create(facts)
@@ -153,24 +170,30 @@ fn first_binding(facts: &GroupFacts, resource: &Resource) -> GroupStep {
             GroupState::Failed,
         );
     };
-    if name != facts.object.spec.display_name {
+    let created = facts.unrecorded() == Some(name);
+    if name != facts.object.spec.display_name && !created {
         let message = format!(
             "the group {id} that fits is named {name:?}, and a first binding never renames; declare the displayName that it \
              has, or change it at the server"
         );
         return stalled(Reason::Conflict, message, GroupState::Failed);
     }
-    if let Some(holder) = &facts.claims.holder {
+    // What a creation of ours made is ours under its old name too; only then can its renaming be in somebody's way.
+    let to_be_renamed = created && name != facts.object.spec.display_name;
+    if let Some(holder) = facts.claims.holder.as_ref().filter(|holder| holder.has_account || !to_be_renamed) {
+        if !holder.has_account && holder.leaving {
+            return may_be_of(holder);
+        }
         let message =
             format!("{} is bound to this group; delete one of the two, or change its displayName", holder.name);
         return stalled(Reason::Conflict, message, GroupState::Failed);
     }
-    if let Some(name) = &facts.claims.elder {
+    if let Some(name) = facts.claims.elder.as_ref().filter(|_| !to_be_renamed) {
         return elder(name);
     }
     let how = if facts.claims.handed_over {
         OperationType::Handover
-    } else if facts.object.has_finalizer && facts.object.status.id.is_none() {
+    } else if created {
         OperationType::Create
     } else if facts.policy.group_adoption == AdoptionPolicy::Refuse && facts.object.remote_id.is_none() {
         let message = format!(

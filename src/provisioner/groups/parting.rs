@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::ResourceExt;
 use tracing::debug;
 
 use super::super::admission::Wanted;
@@ -85,10 +84,8 @@ impl Provisioner {
         if directory.groups_left(&pass.user, &id, server).0 {
             return true;
         }
-        for group in directory.groups_of(&self.key) {
-            let uid = group.uid().unwrap_or_default();
-            let here = directory.membership(&uid, |members| members.is_here(&id)).unwrap_or(false);
-            if here && !self.leaving(&group, vec![(id.clone(), Some(Timestamp::now()))]).await {
+        for group in directory.groups_with(&self.key, &id) {
+            if !self.leaving(&group, vec![(id.clone(), Some(Timestamp::now()))]).await {
                 debug!(object = %full_name(&pass.user), "it stays until its groups know that it goes");
                 return false;
             }
