@@ -133,6 +133,7 @@ impl Directory {
     pub fn upsert(&self, mut user: ScimUser) -> Changed {
         let Some(uid) = user.uid().map(Uid::from) else { return Changed::default() };
         self.trim(&mut user);
+        let recorded = user.status.as_mut().and_then(|status| status.groups.take()).unwrap_or_default();
         let mut inner = self.write();
         let old = inner.users.get(&uid).cloned();
         if old.as_ref().is_some_and(|old| version(old) > version(&user)) {
@@ -169,6 +170,7 @@ impl Directory {
         inner.connections.entry(connection_of(&user)).or_default().insert(uid.clone());
         let user = Arc::new(user);
         inner.users.insert(uid.clone(), Arc::clone(&user));
+        inner.keep_ledger(&uid, &recorded);
         others.extend(inner.user_in_groups(&uid, old.as_deref(), Some(&user)));
         Changed { itself, fresh, others }
     }
@@ -385,7 +387,10 @@ impl Inner {
                 self.connections.remove(&connection);
             }
         }
-        let touched = self.user_in_groups(&uid.into(), Some(&user), None);
+        let uid = Uid::from(uid);
+        let touched = self.user_in_groups(&uid, Some(&user), None);
+        self.keep_ledger(&uid, &BTreeMap::new());
+        let uid = &*uid;
         let Some(server) = self.servers.get(&connection).cloned() else { return touched };
         let claims = claims_of(&user);
         self.unclaim(&server, uid, &claims);

@@ -30,7 +30,9 @@ pub(super) struct Groups {
     /// Of each user, the groups that refer to it, and how it stands there.
     links: HashMap<Uid, Box<[(Uid, Standing)]>>,
     /// Of each group's id, whom our record says we put there.
-    ledger: HashMap<String, HashSet<Id>>,
+    ledger: HashMap<Id, HashSet<Id>>,
+    /// The same by user: group and account.
+    records: HashMap<Uid, Box<[(Id, Id)]>>,
     /// Users that leave their groups now, their accounts, and the groups that they were in.
     departing: HashMap<Uid, (Id, BTreeSet<Uid>)>,
 }
@@ -254,3 +256,7 @@ fn may_have_made(other: &ScimGroup, name: &str) -> bool {
     let ours = other.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
     unrecorded && goes && ours && other.claimed_group() == Some(name)
 }
+
+#[cfg(test)]
+#[path = "groups/large_tests.rs"]
+mod large_tests;

@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use super::super::{Uid, connection_of};
 use super::{Entry, Groups, connection_of_group};
 use crate::api::{ScimGroup, ScimUser};
-use crate::plan::groups::{Membership, Standing};
+use crate::plan::groups::{Id, Membership, Standing};
 use crate::scim::fold;
 
 impl Groups {
@@ -58,6 +58,16 @@ impl Groups {
             found.extend(labelled.filter(|uid| self.all.get(*uid).is_some_and(|entry| entry.selects(user))).cloned());
         }
         found
+    }
+
+    /// The id of a user's account, kept once however many groups know it.
+    pub(super) fn id_of(&self, user: &Uid, account: &str) -> Id {
+        let standing = self.links.get(user).into_iter().flatten().find_map(|(_, standing)| match standing {
+            Standing::In(id) | Standing::Going(id) if **id == *account => Some(id),
+            _ => None,
+        });
+        let mut recorded = self.records.get(user).into_iter().flatten().map(|(_, id)| id);
+        standing.or_else(|| recorded.find(|id| ***id == *account)).cloned().unwrap_or_else(|| account.into())
     }
 
     /// Nobody stands in this group any more.

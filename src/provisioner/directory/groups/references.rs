@@ -64,7 +64,7 @@ impl Inner {
         // Kept where a creation of ours told that it is empty.
         let status = entry.group.status.clone().unwrap_or_default();
         if let Some(id) = id {
-            for member in self.groups.ledger.get(&id).into_iter().flatten() {
+            for member in self.groups.ledger.get(id.as_str()).into_iter().flatten() {
                 entry.membership.own(member);
             }
             self.groups.bound.entry(id).or_default().insert(uid.clone());
@@ -153,13 +153,12 @@ impl Inner {
         old: Option<&ScimUser>,
         new: Option<&ScimUser>,
     ) -> Vec<Uid> {
-        self.keep_ledger(old, new);
         if self.groups.all.is_empty() {
             return Vec::new();
         }
+        let now = self.standings(uid, new);
         let before: BTreeMap<Uid, Standing> =
             self.groups.links.remove(uid).map(Vec::from).unwrap_or_default().into_iter().collect();
-        let now = self.standings(uid, new);
         let vanished = new.is_none() && self.groups.departing.remove(uid).is_none();
         let name = new.or(old).map(ResourceExt::name_any).unwrap_or_default();
         let mut touched = Vec::new();
@@ -203,27 +202,37 @@ impl Inner {
         self.groups.referring_to(user).into_iter().map(|group| (group, standing.clone())).collect()
     }
 
-    fn keep_ledger(&mut self, old: Option<&ScimUser>, new: Option<&ScimUser>) {
-        let recorded = |user: Option<&ScimUser>| {
-            user.and_then(|user| user.status.as_ref()).and_then(|status| status.groups.clone()).unwrap_or_default()
-        };
-        let (before, now) = (recorded(old), recorded(new));
-        if before == now && old.is_some() {
+    /// What is recorded of a user's memberships, which a user in memory doesn't keep: as a map it would take more than
+    /// all the rest of them.
+    pub(in super::super) fn keep_ledger(&mut self, uid: &Uid, recorded: &BTreeMap<String, String>) {
+        let before = self.groups.records.remove(uid).unwrap_or_default();
+        let stays = |(group, id): &&(Id, Id)| recorded.get(&**group).is_some_and(|account| **account == **id);
+        if before.len() == recorded.len() && before.iter().all(|one| stays(&one)) {
+            if !before.is_empty() {
+                self.groups.records.insert(uid.clone(), before);
+            }
             return;
         }
-        for (group, account) in before.iter().filter(|(group, account)| now.get(*group) != Some(*account)) {
+        for (group, account) in before.iter().filter(|one| !stays(one)) {
             if let Some(members) = self.groups.ledger.get_mut(group) {
-                members.remove(account.as_str());
+                members.remove(account);
             }
         }
-        for (group, account) in now {
-            let account: Id = account.into();
-            for uid in self.groups.bound.get(&group).into_iter().flatten() {
-                if let Some(entry) = self.groups.all.get_mut(uid) {
+        let mut now = Vec::with_capacity(recorded.len());
+        for (group, account) in recorded {
+            let account = self.groups.id_of(uid, account);
+            for bound in self.groups.bound.get(group).into_iter().flatten() {
+                if let Some(entry) = self.groups.all.get_mut(bound) {
                     entry.membership.own(&account);
                 }
             }
-            self.groups.ledger.entry(group).or_default().insert(account);
+            let known = self.groups.ledger.get_key_value(group.as_str()).map(|(known, _)| known.clone());
+            let group = known.unwrap_or_else(|| group.as_str().into());
+            self.groups.ledger.entry(group.clone()).or_default().insert(account.clone());
+            now.push((group, account));
+        }
+        if !now.is_empty() {
+            self.groups.records.insert(uid.clone(), now.into_boxed_slice());
         }
     }
 
@@ -232,7 +241,7 @@ impl Inner {
             return None;
         }
         let server = self.servers.get(&connection_of(user));
-        let id = server.and_then(|server| account(user, server)).map(|(id, _)| Id::from(id));
+        let id = server.and_then(|server| account(user, server)).map(|(id, _)| self.groups.id_of(uid, id));
         match (id, is_deleting(user)) {
             (Some(id), false) => Some(Standing::In(id)),
             (Some(id), true) => Some(Standing::Going(id)),
