@@ -265,7 +265,7 @@ fn owed(facts: &GroupFacts) -> Change {
     let members = &facts.members;
     let unsent = |id: &&Id| !members.sent.contains(*id);
     let extra = || members.membership.extra().iter().filter(unsent).filter(|id| !members.protected.contains(*id));
-    let missing = members.membership.missing().iter().filter(unsent);
+    let missing = members.membership.missing().iter().filter(unsent).take(members.room.unwrap_or(usize::MAX));
     // Those first whom no guard keeps waiting.
     let departed = || extra().filter(|id| members.departed.contains(*id));
     if departed().next().is_some() {
@@ -331,6 +331,7 @@ fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOperation]) -> 
             "; deleting this object empties the group and unlinks it: what the group stands for at the server stays",
         );
     }
+    let paced = paced(facts);
     if facts.contested {
         verdict.reason = Some(Reason::Contested);
         verdict.state = Some(GroupState::Failed);
@@ -345,11 +346,28 @@ fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOperation]) -> 
         );
     } else if let Some(found) = drift(facts, left).filter(|_| !facts.policy.repair.attributes) {
         verdict = shows_drift(verdict, found, "driftPolicy.attributes leaves it so");
+    } else if paced > 0 {
+        verdict.reason = Some(Reason::RateLimited);
+        verdict.state = Some(GroupState::Pending);
+        verdict.executed = false;
+        verdict.message = format!(
+            "this server takes only so many new members a group and hour; {paced} are still to be put in, and follow by \
+             themselves"
+        );
     } else if unkept(facts) > 0 {
         verdict.reason = Some(Reason::NotPersisted);
         verdict.message = format!("the server accepted {} members and doesn't show them", unkept(facts));
     }
     verdict
+}
+
+/// Whom the server takes only later.
+fn paced(facts: &GroupFacts) -> usize {
+    let members = &facts.members;
+    if members.room != Some(0) {
+        return 0;
+    }
+    members.membership.missing().iter().filter(|id| !members.sent.contains(*id)).count()
 }
 
 /// Sent in this very pass, and still not there.

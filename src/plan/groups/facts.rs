@@ -49,6 +49,8 @@ pub struct Members<'a> {
     pub departed: &'a BTreeSet<Id>,
     /// Put in or taken out in this very pass.
     pub sent: &'a BTreeSet<Id>,
+    /// How many may be put in now; none where that isn't limited.
+    pub room: Option<usize>,
     /// References that may not be followed, in words.
     pub foreign: &'a [String],
     /// Some of those that are waited for.

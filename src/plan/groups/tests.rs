@@ -224,6 +224,7 @@ struct Case {
     departed: BTreeSet<Id>,
     removals_wait: bool,
     protects: Option<&'static str>,
+    room: Option<usize>,
     drift: Option<GroupDrift>,
 }
 
@@ -257,6 +258,7 @@ impl Case {
             departed: BTreeSet::new(),
             removals_wait: false,
             protects: None,
+            room: None,
             drift: None,
         }
     }
@@ -289,6 +291,7 @@ impl Case {
                 protects: self.protects,
                 departed: &self.departed,
                 sent: &nobody,
+                room: self.room,
                 foreign: &[],
                 waiting_for: &[],
             },
@@ -479,6 +482,23 @@ fn i18_whoever_merely_vanished_stays_for_a_while() {
     assert_eq!(case.reason(), Some(Reason::Synced));
     case.membership.expire(Timestamp::UNIX_EPOCH);
     assert_eq!(case.sends().removed, [id(1)]);
+}
+
+#[test]
+fn i19_no_more_are_put_in_than_the_server_takes_and_whoever_goes_goes_at_once() {
+    let mut case = Case::bound(&[1, 2]);
+    for n in 3..8 {
+        case.membership.enter(&Standing::In(id(n)));
+    }
+    case.room = Some(2);
+    assert_eq!(case.sends().added, [id(3), id(4)]);
+    case.room = Some(0);
+    let GroupStep::Settle(verdict) = case.decide() else { panic!("more than the server takes") };
+    assert_eq!((verdict.reason, verdict.executed), (Some(Reason::RateLimited), false));
+    assert!(verdict.message.contains("5 are still to be put in"), "{}", verdict.message);
+    case.membership.leave(&Standing::In(id(1)));
+    assert_eq!((case.sends().removed, case.sends().added), (vec![id(1)], vec![]));
+    assert_eq!((Profile::github().members_an_hour, Profile::generic().members_an_hour), (Some(1000), None));
 }
 
 #[test]

@@ -32,7 +32,8 @@ impl Provisioner {
             Err(error) if error.class() == Class::NotFound => {
                 pass.account = Some(self.group_not_found(pass, id, &error).await?);
             }
-            Err(error) if error.is_too_large() => {
+            // As Ory Polis refuses to show more than 500.
+            Err(error) if error.is_too_large() || (asked && error.class() == Class::Rejected) => {
                 let message = format!(
                     "{error}; set spec.dialect.membersReadable of the connection to No, and who is in is known from the \
                      operator's own record"

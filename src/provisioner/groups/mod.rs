@@ -3,6 +3,7 @@
 mod admission;
 mod claim;
 mod look;
+mod pace;
 mod parting;
 mod plan;
 mod probe;

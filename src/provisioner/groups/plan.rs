@@ -5,6 +5,7 @@ use std::ops::Bound;
 
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
+use tokio::time::Instant;
 
 use super::super::snapshot::Known;
 use super::super::{Provisioner, lock};
@@ -76,9 +77,11 @@ impl Provisioner {
         let departed = self.shared.directory.departed(&uid);
         let protected = self.protected_members(pass, &departed);
         let protects = self.protected_in(pass);
-        let (drift, unsupported) = {
-            let store = lock(&self.groups);
-            (store.drift.get(&uid).cloned(), store.unsupported.clone())
+        let (drift, unsupported, room) = {
+            let mut store = lock(&self.groups);
+            let most = policy.profile.members_an_hour.and_then(|most| usize::try_from(most).ok());
+            let room = most.map(|most| store.pace.room(&uid, most, Instant::now()));
+            (store.drift.get(&uid).cloned(), store.unsupported.clone(), room)
         };
         let (name, claimed) = (full_name(&pass.group), self.claimed(pass));
         let now = Timestamp::now();
@@ -106,6 +109,7 @@ impl Provisioner {
                     protects: protects.as_deref(),
                     departed: &departed,
                     sent: &pass.sent,
+                    room,
                     foreign: &foreign,
                     waiting_for: &waiting_for,
                 },

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::super::kubernetes::WriteError;
@@ -50,6 +51,10 @@ impl Provisioner {
         match verdict.reason {
             _ if verdict.again => Outcome::Again,
             Some(Reason::Pending) => Outcome::After(Duration::from_secs(61)),
+            Some(Reason::RateLimited) => {
+                let wait = lock(&self.groups).pace.wait(&uid, Instant::now());
+                Outcome::After(wait.max(GATHER))
+            }
             Some(Reason::Rejected) => Outcome::Retry,
             Some(Reason::Conflict) => Outcome::After(own_error_pause(lock(&self.memory).rejected(&uid))),
             _ => {

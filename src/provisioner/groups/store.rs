@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::pace::Pace;
 use crate::api::{GroupDrift, ScimGroupStatus};
 use crate::plan::Account;
 use crate::plan::groups::{Change, Id};
@@ -30,6 +31,8 @@ pub struct Store {
     pub turn: usize,
     /// The same for memberships that are asked for one by one.
     pub probe_turn: usize,
+    /// Who was put in within the last hour, counted.
+    pub pace: Pace,
     /// Why the server has no groups, if it has none.
     pub unsupported: Option<String>,
     /// What a reading found changed, by the object's uid, until it is repaired.
@@ -173,6 +176,7 @@ impl Store {
         self.drift.remove(uid);
         self.unsaved.remove(uid);
         self.unrecorded.remove(uid);
+        self.pace.forget(uid);
     }
 }
 
