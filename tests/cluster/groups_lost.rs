@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::elsewhere::fault;
+use crate::groups::members_are;
 use crate::kit::{PATIENCE, Place, condition};
 use crate::support::{Sandbox, Tenant, eventually};
 
@@ -95,6 +96,23 @@ async fn i12_a_group_whose_renaming_got_no_answer_is_taken_under_its_old_name_by
     let second = place.group_synced("platform", 0).await;
     assert_ne!(first, second);
     assert_eq!(groups(&tenant).await.len(), 2);
+}
+
+/// Whom we put in is ours to take out again, though we never heard that they came in.
+#[tokio::test]
+async fn i18_a_member_whose_coming_got_no_answer_goes_when_an_edit_says_so() {
+    let (sandbox, tenant, place) = at(json!({})).await;
+    for name in ["ada", "bob"] {
+        place.labelled(name, "platform", json!({}));
+        place.synced(name).await;
+    }
+    let change = json!({"method": "PATCH", "path_prefix": "/Groups", "count": 1});
+    fault(&sandbox, change, json!({"kind": "reset_after"})).await;
+    place.group("Platform", json!({"membership": "Additive", "memberSelector": {"matchLabels": {"team": "platform"}}}));
+    let group = place.group_synced("platform", 2).await;
+    place.kubectl(&["label", "scimuser", "ada", "team-"]);
+    let bob = place.synced("bob").await;
+    members_are(&tenant, &group, &[&bob]).await;
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use super::super::worker::own_error_pause;
 use super::super::{Provisioner, lock};
 use super::settle::{at_server, with_way_out};
 use super::{GroupPass, GroupStop, full_name, has_finalizer, is_deleting};
-use crate::api::{GroupState, OperationType, Reason};
+use crate::api::{self, GroupState, OperationType, Reason};
 use crate::plan::groups::{Change, GroupOperation, GroupVerdict, Id, Membership};
 use crate::plan::{Account, Request};
 use crate::scim::{Class, Error, Kind, Resource, Written};
@@ -35,6 +35,7 @@ impl Provisioner {
             let name = pass.group.spec.display_name.clone();
             self.claim_group(pass, &name).await?;
         }
+        self.record_first(pass, &operation).await?;
         let removal = !operation.removed.is_empty() || operation.kind == OperationType::Delete;
         let (kind, priority) = match operation.kind {
             OperationType::Create => (RequestKind::Create, Priority::Write),
@@ -42,6 +43,10 @@ impl Provisioner {
             _ => (RequestKind::Write, Priority::Write),
         };
         let deadline = self.group_turn(pass, kind, priority).await?;
+        if !operation.added.is_empty() && pass.session.policy.profile.members_an_hour.is_some() {
+            // Whatever comes of it, the server may count it.
+            lock(&self.groups).pace.put_in(&pass.uid(), operation.added.len(), Instant::now());
+        }
         let client = &pass.session.client;
         let answer = match &operation.request {
             Request::Create(body) => client.create(Kind::Groups, body, deadline).await,
@@ -61,6 +66,21 @@ impl Provisioner {
                 self.group_refused(pass, operation, &error).await.map(|()| None)
             }
         }
+    }
+
+    /// Where only those may be taken out again whom we brought in, that is on record before they are: should the answer
+    /// be lost, they would pass for somebody else's for ever.
+    async fn record_first(&self, pass: &mut GroupPass, operation: &GroupOperation) -> Result<(), GroupStop> {
+        let Some(id) = operation.request.target().filter(|_| !operation.added.is_empty() && is_additive(pass)) else {
+            return Ok(());
+        };
+        let before = pass.status.brought_in.clone();
+        let coming = Change { added: operation.added.clone(), removed: Vec::new() };
+        let mut good = self.record_members(pass, id, coming).await;
+        if good && pass.status.brought_in != before {
+            good = self.save_group(&pass.group, &pass.status).await.is_ok();
+        }
+        if good { Ok(()) } else { Err(GroupStop::Silently(Outcome::Retry)) }
     }
 
     /// So many members aren't asked to be shown with each change: the next sweep reads them.
@@ -158,7 +178,8 @@ impl Provisioner {
         if let Some(shown) = shown {
             self.group_shown(pass, shown, false);
         }
-        let change = Change { added, removed };
+        // Those who came were on record before.
+        let change = Change { added: if is_additive(pass) { Vec::new() } else { added }, removed };
         let departed = self.after_removal(&change);
         if !self.record_members(pass, id, change).await {
             return Ok(Some(self.settle_group(pass, &GroupVerdict::default(), Outcome::Retry).await));
@@ -310,4 +331,10 @@ impl Provisioner {
         };
         GroupStop::With(Box::new(verdict), Outcome::After(own_error_pause(before)))
     }
+}
+
+/// Who is in is seen, and only whom we brought in may be taken out.
+fn is_additive(pass: &GroupPass) -> bool {
+    let readable = pass.session.policy.profile.members_readable.with_group();
+    readable && pass.group.spec.membership == api::Membership::Additive
 }
