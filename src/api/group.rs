@@ -124,10 +124,13 @@ fn labels(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// So many members of one group that are about to leave it are remembered in its status.
+pub const MOST_LEAVING: usize = 5000;
+
 fn leaving(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
-        "maxProperties": 5000,
+        "maxProperties": MOST_LEAVING,
         "additionalProperties": {"type": "string", "format": "date-time", "maxLength": 40}
     })
 }
