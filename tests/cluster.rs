@@ -23,6 +23,8 @@ mod faults;
 mod groups;
 #[path = "cluster/groups_elsewhere.rs"]
 mod groups_elsewhere;
+#[path = "cluster/groups_lost.rs"]
+mod groups_lost;
 #[path = "cluster/guards.rs"]
 mod guards;
 #[path = "cluster/guides.rs"]

@@ -140,11 +140,29 @@ async fn i02_a_change_of_a_membership_is_one_request_a_group() {
     assert_eq!(churn, counted(0, groups), "the least that can be");
 }
 
+/// Applies a group of all people, and awaits that they are in; returns the requests that this took.
+async fn filled(place: &Place, front: &Front, name: &str, in_all: usize) -> BTreeMap<String, usize> {
+    front.take();
+    let began = Instant::now();
+    place.apply(group(name, "all"));
+    members_are(place, in_all).await;
+    let took = writes(front);
+    println!("{name}, from nothing: {took:?} in {:?}", began.elapsed());
+    took
+}
+
+/// The most memory that a process had so far.
+fn peak(pid: u32) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default().to_owned()
+}
+
 #[tokio::test]
 async fn i02_one_change_in_a_large_group_is_one_request() {
     let _turn = TURN.lock().await;
     let large = size("SCIM_OPERATOR_LARGE", 250);
-    let _operator = start_operator().await;
+    let operator = start_operator().await;
+    let pid = operator.process().id();
     let sandbox = Sandbox::start();
     let front = Front::before(&sandbox.base_url, &sandbox.token).open();
     let place = Place::without_operator().await;
@@ -154,20 +172,31 @@ async fn i02_one_change_in_a_large_group_is_one_request() {
     let people: Vec<Value> = (0..large).map(|n| labelled(&format!("p-{n}"), json!({"all": "yes"}))).collect();
     apply(&place, &people);
     everybody_is_ready(&place, large).await;
-    front.take();
-    let began = Instant::now();
-    place.apply(group("everybody", "all"));
-    members_are(&place, large).await;
-    let first = writes(&front);
-    println!("a group of {large}, from nothing: {first:?} in {:?}", began.elapsed());
-    assert_eq!(first, counted(1, large.div_ceil(100)));
+    println!("{large} people: {}", peak(pid));
+    assert_eq!(filled(&place, &front, "shown", large).await, counted(1, large.div_ceil(100)));
+    println!("in a group whose members the server shows: {}", peak(pid));
+
+    // The same where the server shows none, and the record lies with the members.
+    let unread = json!({"spec": {"dialect": {"membersReadable": "No"}}}).to_string();
+    place.kubectl(&["patch", "scimconnection", "jackson", "--type=merge", "-p", &unread]);
+    eventually(PATIENCE, "it is in force", async || {
+        let effective = place.get_connection().await["status"]["effective"]["dialect"].clone();
+        if effective["membersReadable"] == "No" { Ok(()) } else { Err(effective) }
+    })
+    .await;
+    assert_eq!(filled(&place, &front, "recorded", 2 * large).await, counted(1, large.div_ceil(100)));
+    println!("and in one whose members are recorded: {}", peak(pid));
 
     let began = Instant::now();
     place.apply(labelled("newcomer", json!({"all": "yes"})));
-    members_are(&place, large + 1).await;
+    members_are(&place, 2 * large + 2).await;
     let change = writes(&front);
-    println!("one more: {change:?} in {:?}", began.elapsed());
-    assert_eq!(change, counted(0, 1));
+    println!("one more in both: {change:?} in {:?}", began.elapsed());
+    assert_eq!(change, counted(0, 2));
+    for name in ["shown", "recorded"] {
+        let status = place.kubectl(&["get", "scimgroup", name, "-o", "jsonpath={.status}"]);
+        assert!(status.len() < 2000, "says how many, not who: {status}");
+    }
 }
 
 #[tokio::test]

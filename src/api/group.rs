@@ -124,10 +124,13 @@ fn labels(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// So many members of one group that are about to leave it are remembered in its status.
+pub const MOST_LEAVING: usize = 5000;
+
 fn leaving(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
-        "maxProperties": 5000,
+        "maxProperties": MOST_LEAVING,
         "additionalProperties": {"type": "string", "format": "date-time", "maxLength": 40}
     })
 }
@@ -249,6 +252,11 @@ pub enum GroupState {
 }
 
 impl ScimGroup {
+    /// The displayName that the annotation `claimed-group` says; none where nothing was ever made or taken.
+    pub fn claimed_group(&self) -> Option<&str> {
+        self.annotations().get(super::CLAIMED_GROUP).map(String::as_str)
+    }
+
     /// The annotation `release` asks that it go without touching its group.
     pub fn wants_release(&self) -> bool {
         self.annotations().get(super::RELEASE).is_some_and(|value| value == "true")

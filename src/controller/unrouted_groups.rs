@@ -6,9 +6,10 @@ use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
 use crate::api::{FINALIZER, GROUP, GroupState, Reason, ScimGroup, VERSION};
-use crate::plan::groups::GroupVerdict;
+use crate::plan::groups::{GroupVerdict, way_out};
 use crate::provisioner::Shared;
 use crate::provisioner::directory::connection_of_group;
+use crate::provisioner::groups::full_name;
 use crate::status::{Recorded, record_group};
 
 /// Says so, or lets a released one go.
@@ -29,13 +30,17 @@ pub async fn say_not_found(shared: &Shared, group: &ScimGroup, released: bool) -
         return Ok(());
     }
     let way_out = if deleting {
-        ", or let the object go without touching the group: kubectl annotate scimgroup NAME scim-operator.dev/release=true"
+        format!(". {}", way_out(&full_name(group)))
     } else {
-        ", or correct spec.connectionRef"
+        ", or correct spec.connectionRef".to_owned()
     };
     let verdict = GroupVerdict {
         reason: Some(Reason::ConnectionNotFound),
-        message: format!("the ScimConnection {} is not there; create it{way_out}", connection_of_group(group)),
+        message: format!(
+            "the {:?} {} is not there; create it{way_out}",
+            group.spec.connection_ref.kind,
+            connection_of_group(group)
+        ),
         state: Some(if deleting { GroupState::Deleting } else { GroupState::Pending }),
         ..GroupVerdict::default()
     };

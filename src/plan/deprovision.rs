@@ -100,7 +100,11 @@ fn bound(facts: &Facts, id: &str, account: &Account, policy: DeletionPolicy) -> 
         ),
         // Nobody looks again afterwards, and a listing may be older than our own last write.
         (DeletionPolicy::Deactivate, Account::Found { resource, fresh }) if resource.active() == Some(false) => {
-            if *fresh { let_go("the account is inactive") } else { Step::Read(Read::Get(id.to_owned())) }
+            if *fresh {
+                let_go("the account is inactive")
+            } else {
+                Step::Read(Read::Get(id.to_owned()))
+            }
         }
         (DeletionPolicy::Deactivate, Account::Found { resource, fresh }) => {
             if facts.written.contains(&Path::core("active")) {

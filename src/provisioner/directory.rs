@@ -15,7 +15,7 @@ use kube::ResourceExt;
 use kube::api::Resource as _;
 
 use super::audit::keep_names_of_managers;
-use crate::api::{CLAIMED_ACCOUNT, ConnectionKind, ConnectionRef, FINALIZER, ScimUser};
+use crate::api::{CLAIMED_ACCOUNT, ConnectionKind, ConnectionRef, FINALIZER, ScimUser, UserState};
 use crate::plan::{Claims, Holder};
 use crate::scim::fold;
 
@@ -136,6 +136,7 @@ impl Directory {
         self.trim(&mut user);
         // Read from the stream of an answer, a list has room for more.
         user.status.iter_mut().filter_map(|status| status.conditions.as_mut()).for_each(Vec::shrink_to_fit);
+        let recorded = user.status.as_mut().and_then(|status| status.groups.take()).unwrap_or_default();
         let mut inner = self.write();
         let old = inner.users.get(&uid).cloned();
         if old.as_ref().is_some_and(|old| version(old) > version(&user) || same_version(old, &user)) {
@@ -172,6 +173,7 @@ impl Directory {
         inner.connections.entry(connection_of(&user)).or_default().insert(uid.clone());
         let user = Arc::new(user);
         inner.users.insert(uid.clone(), Arc::clone(&user));
+        inner.keep_ledger(&uid, &recorded);
         others.extend(inner.user_in_groups(&uid, old.as_deref(), Some(&user)));
         Changed { itself, fresh, others }
     }
@@ -328,7 +330,9 @@ impl Directory {
             .chain(&same_name)
             .find(|other| {
                 account(other, server).is_some_and(|(id, name)| {
-                    Some(id) == found || (fold(name) == my_name && Some(id) != my_account.map(|(id, _)| id))
+                    let another = Some(id) != my_account.map(|(id, _)| id);
+                    // The name of an account that is gone keeps nobody waiting.
+                    Some(id) == found || (fold(name) == my_name && another && !is_gone(other))
                 })
             })
             .map(|other| Holder {
@@ -388,7 +392,10 @@ impl Inner {
                 self.connections.remove(&connection);
             }
         }
-        let touched = self.user_in_groups(&uid.into(), Some(&user), None);
+        let uid = Uid::from(uid);
+        let touched = self.user_in_groups(&uid, Some(&user), None);
+        self.keep_ledger(&uid, &BTreeMap::new());
+        let uid = &*uid;
         let Some(server) = self.servers.get(&connection).cloned() else { return touched };
         let claims = claims_of(&user);
         self.unclaim(&server, uid, &claims);
@@ -471,6 +478,11 @@ fn id_of(user: &ScimUser) -> Option<&str> {
 fn manager_of(user: &ScimUser) -> Option<(String, String)> {
     let manager = user.spec.attributes.enterprise.as_ref()?.manager.as_ref()?;
     Some((user.namespace().unwrap_or_default(), manager.user_ref.as_ref()?.name.clone()))
+}
+
+/// The server was seen not to have its account any more.
+fn is_gone(user: &ScimUser) -> bool {
+    user.status.as_ref().and_then(|status| status.state) == Some(UserState::DeletedAtServer)
 }
 
 /// The object is about to let its account go.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::{Timestamp, fmt::rfc2822};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::error::{Class, Error, class_of};
@@ -29,6 +30,11 @@ pub(super) struct Answer {
 impl Answer {
     /// The body of a 2xx; everything else is an error with its class.
     pub(super) fn body(&self) -> Result<Body, Error> {
+        self.body_as::<Value>()
+    }
+
+    /// The same, read in a way of its own.
+    pub(super) fn body_as<T: DeserializeOwned + Into<Value>>(&self) -> Result<Body, Error> {
         if !(200..300).contains(&self.status) {
             let mut error = self.error(class_of(self.status), None);
             if (300..400).contains(&self.status) {
@@ -39,7 +45,7 @@ impl Answer {
         if self.body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Body::Empty);
         }
-        match serde_json::from_slice::<Value>(&self.body) {
+        match serde_json::from_slice::<T>(&self.body).map(Into::into) {
             Ok(Value::Object(map)) if map.is_empty() => Ok(Body::EmptyObject),
             Ok(Value::Object(map)) => Ok(Body::Object(map)),
             Ok(_) => Err(self.error(Class::NotScim, Some("but the body is no JSON object"))),
@@ -59,6 +65,7 @@ impl Answer {
             retry_after: self.wait(),
             request_id: self.request_id(),
             unresolvable: false,
+            too_large: false,
         }
     }
 

@@ -268,7 +268,7 @@ impl Client {
     ) -> Result<Written, Error> {
         let body = with_schemas(kind, body);
         let answer = self.send(Method::PUT, kind, self.url(kind, Some(id)), Some(&body), if_match, deadline).await?;
-        shown(&answer)
+        shown(&answer, answer.body()?)
     }
 
     /// PATCH, RFC 7644 §3.5.2.
@@ -280,9 +280,9 @@ impl Client {
         if_match: Option<&str>,
         deadline: Instant,
     ) -> Result<Written, Error> {
-        let body = json!({"schemas": [PATCH_OP], "Operations": operations});
+        let body = patch_body(operations);
         let answer = self.send(Method::PATCH, kind, self.url(kind, Some(id)), Some(&body), if_match, deadline).await?;
-        shown(&answer)
+        shown(&answer, answer.body()?)
     }
 
     /// DELETE, RFC 7644 §3.6.
@@ -443,7 +443,8 @@ async fn receive(request: RequestBuilder, what: &str, secrets: &Arc<[SecretStrin
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| transport(what, &error))? {
         if body.len() + chunk.len() > BODY_LIMIT {
-            return Err(Error::new(Class::NotScim, what, "the answer is larger than 16 MiB"));
+            let error = Error::new(Class::NotScim, what, "the answer is larger than 16 MiB");
+            return Err(Error { too_large: (200..300).contains(&status), ..error });
         }
         body.extend_from_slice(&chunk);
     }
@@ -493,6 +494,11 @@ fn fits(hit: &Resource, attribute: &str, value: &str) -> bool {
     }
 }
 
+/// The body of a PATCH, RFC 7644 §3.5.2.
+pub(super) fn patch_body(operations: &[PatchOperation]) -> Value {
+    json!({"schemas": [PATCH_OP], "Operations": operations})
+}
+
 /// The body with its `schemas` (RFC 7643 §3): the core one, and those of the extensions used.
 fn with_schemas(kind: Kind, body: &Attributes) -> Value {
     let mut schemas = vec![json!(kind.schema())];
@@ -507,8 +513,8 @@ fn written(answer: &Answer, resource: Option<Attributes>) -> Written {
 }
 
 /// The answer to a change: it may show the resource, or say nothing, which both are legal.
-fn shown(answer: &Answer) -> Result<Written, Error> {
-    match answer.body()? {
+pub(super) fn shown(answer: &Answer, body: Body) -> Result<Written, Error> {
+    match body {
         Body::Object(map) if map.get("id").is_some_and(Value::is_string) => Ok(written(answer, Some(map))),
         Body::Object(_) => Err(answer.error(Class::NotScim, Some("but the body isn't the resource"))),
         Body::Empty | Body::EmptyObject => Ok(written(answer, None)),

@@ -38,6 +38,13 @@ pub enum Class {
     Empty,
 }
 
+impl Class {
+    /// A change that ended so may have taken effect all the same.
+    pub fn leaves_open(self) -> bool {
+        matches!(self, Self::Transient | Self::NotScim | Self::Timeout | Self::Empty)
+    }
+}
+
 /// The class of a status that isn't 2xx.
 pub(super) fn class_of(status: u16) -> Class {
     match status {
@@ -68,6 +75,8 @@ pub struct Error {
     pub(super) retry_after: Option<Duration>,
     pub(super) request_id: Option<String>,
     pub(super) unresolvable: bool,
+    /// A 2xx whose body was too large to be taken in.
+    pub(super) too_large: bool,
 }
 
 impl Error {
@@ -81,6 +90,7 @@ impl Error {
             retry_after: None,
             request_id: None,
             unresolvable: false,
+            too_large: false,
         }
     }
 
@@ -92,6 +102,11 @@ impl Error {
     /// A listing that ended before it had shown as many as its own total says.
     pub fn short_listing(shown: u64, total: u64) -> Self {
         Self::new(Class::NotScim, "GET /Users", format!("the listing ended after {shown} of {total} accounts"))
+    }
+
+    /// It succeeded, and the answer was too large to be taken in.
+    pub fn is_too_large(&self) -> bool {
+        self.too_large
     }
 
     /// Its class.

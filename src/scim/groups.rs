@@ -5,10 +5,12 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::answer::Body;
-use super::client::{Client, Kind, Page};
+use super::client::{Client, Kind, Page, Written, patch_body, shown};
 use super::error::{Class, Error};
 use super::filter;
+use super::members::Slim;
 use super::paging::Start;
+use super::patch::PatchOperation;
 use super::resource::Resource;
 
 impl Client {
@@ -33,9 +35,29 @@ impl Client {
             url.set_query(Some("attributes=displayName,externalId,members&includeMembers=true"));
         }
         let answer = self.send(Method::GET, Kind::Groups, url, None, None, deadline).await?;
-        match answer.body()? {
+        match answer.body_as::<Slim>()? {
             Body::Object(map) if map.get("id").and_then(Value::as_str) == Some(id) => Ok(Resource(map)),
             _ => Err(answer.error(Class::NotScim, Some("but the body isn't the group that was asked for"))),
+        }
+    }
+
+    /// PATCH of a group, RFC 7644 §3.5.2. `bare`: the answer need not show the members (§3.9), who are many.
+    pub async fn patch_group(
+        &self,
+        id: &str,
+        operations: &[PatchOperation],
+        bare: bool,
+        deadline: Instant,
+    ) -> Result<Written, Error> {
+        let mut url = self.url(Kind::Groups, Some(id));
+        if bare {
+            url.set_query(Some("excludedAttributes=members"));
+        }
+        match self.send(Method::PATCH, Kind::Groups, url, Some(&patch_body(operations)), None, deadline).await {
+            Ok(answer) => shown(&answer, answer.body_as::<Slim>()?),
+            // Done, and what it shows isn't needed.
+            Err(error) if error.is_too_large() => Ok(Written::default()),
+            Err(error) => Err(error),
         }
     }
 }

@@ -95,6 +95,7 @@ impl Profile {
             attributes: Some(names(&["userName", "externalId", "name", "displayName", "emails", "roles"])),
             obfuscates_inactive: true,
             delete_irreversible: true,
+            members_an_hour: Some(1000),
             nested_groups: false,
             pace: &[
                 Pace { of: Paced::All, requests: 10, seconds: 1, burst: 20 },

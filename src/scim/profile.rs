@@ -163,6 +163,8 @@ pub struct Profile {
     pub owner_ends_key: bool,
     /// How many requests may be sent, where the connection doesn't say.
     pub pace: &'static [Pace],
+    /// So many members may be put into one group within an hour; none where that isn't limited.
+    pub members_an_hour: Option<u32>,
     /// How many accounts may be created within so many seconds, where the connection doesn't say.
     pub creates: Option<(u32, u32)>,
     /// What it says there is learnt.
@@ -205,6 +207,7 @@ impl Profile {
             sites: &[],
             owner_ends_key: false,
             pace: USUAL_PACE,
+            members_an_hour: None,
             creates: None,
             learns: true,
         }

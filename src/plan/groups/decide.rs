@@ -8,7 +8,7 @@ use super::membership::Id;
 use super::patch::{Change, chunk};
 use crate::api::{Action, AdoptionPolicy, GroupDrift, GroupState, OperationType, Reason};
 use crate::plan::guards::GuardName;
-use crate::plan::{Account, Binding, Read, Request};
+use crate::plan::{Account, Binding, Holder, Read, Request};
 use crate::scim::{Attributes, Op, PatchOperation, Resource};
 
 /// Decides the next step for one group.
@@ -94,6 +94,20 @@ fn elder(name: &str) -> GroupStep {
     stalled(Reason::Conflict, message, GroupState::Failed)
 }
 
+/// Another object may have made a group of this name, or is about to delete one: that comes first (promise I8).
+fn may_be_of(holder: &Holder) -> GroupStep {
+    let message = format!(
+        "{} has, or may have, a group of this name, and has yet to let go of it; this one waits until it has",
+        holder.name
+    );
+    settle(GroupVerdict {
+        reason: Some(Reason::Pending),
+        message,
+        state: Some(GroupState::Pending),
+        ..GroupVerdict::default()
+    })
+}
+
 fn unknown_there(facts: &GroupFacts, fresh: bool) -> GroupStep {
     if let Some(id) = facts.object.remote_id {
         let message = format!(
@@ -104,8 +118,11 @@ fn unknown_there(facts: &GroupFacts, fresh: bool) -> GroupStep {
     if let Some(name) = &facts.claims.elder {
         return elder(name);
     }
-    // A finalizer without an id: a creation was sent and its answer never recorded (promise I7).
-    if facts.object.has_finalizer && !fresh {
+    if let Some(holder) = facts.claims.holder.as_ref().filter(|holder| !holder.has_account && holder.leaving) {
+        return may_be_of(holder);
+    }
+    // A creation was sent and its answer never recorded (promise I7).
+    if facts.unrecorded().is_some() && !fresh {
         return look_up(facts);
     }
     create(facts)
@@ -153,24 +170,30 @@ fn first_binding(facts: &GroupFacts, resource: &Resource) -> GroupStep {
             GroupState::Failed,
         );
     };
-    if name != facts.object.spec.display_name {
+    let created = facts.unrecorded() == Some(name);
+    if name != facts.object.spec.display_name && !created {
         let message = format!(
             "the group {id} that fits is named {name:?}, and a first binding never renames; declare the displayName that it \
              has, or change it at the server"
         );
         return stalled(Reason::Conflict, message, GroupState::Failed);
     }
-    if let Some(holder) = &facts.claims.holder {
+    // What a creation of ours made is ours under its old name too; only then can its renaming be in somebody's way.
+    let to_be_renamed = created && name != facts.object.spec.display_name;
+    if let Some(holder) = facts.claims.holder.as_ref().filter(|holder| holder.has_account || !to_be_renamed) {
+        if !holder.has_account && holder.leaving {
+            return may_be_of(holder);
+        }
         let message =
             format!("{} is bound to this group; delete one of the two, or change its displayName", holder.name);
         return stalled(Reason::Conflict, message, GroupState::Failed);
     }
-    if let Some(name) = &facts.claims.elder {
+    if let Some(name) = facts.claims.elder.as_ref().filter(|_| !to_be_renamed) {
         return elder(name);
     }
     let how = if facts.claims.handed_over {
         OperationType::Handover
-    } else if facts.object.has_finalizer && facts.object.status.id.is_none() {
+    } else if created {
         OperationType::Create
     } else if facts.policy.group_adoption == AdoptionPolicy::Refuse && facts.object.remote_id.is_none() {
         let message = format!(
@@ -242,7 +265,7 @@ fn owed(facts: &GroupFacts) -> Change {
     let members = &facts.members;
     let unsent = |id: &&Id| !members.sent.contains(*id);
     let extra = || members.membership.extra().iter().filter(unsent).filter(|id| !members.protected.contains(*id));
-    let missing = members.membership.missing().iter().filter(unsent);
+    let missing = members.membership.missing().iter().filter(unsent).take(members.room.unwrap_or(usize::MAX));
     // Those first whom no guard keeps waiting.
     let departed = || extra().filter(|id| members.departed.contains(*id));
     if departed().next().is_some() {
@@ -308,6 +331,7 @@ fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOperation]) -> 
             "; deleting this object empties the group and unlinks it: what the group stands for at the server stays",
         );
     }
+    let paced = paced(facts);
     if facts.contested {
         verdict.reason = Some(Reason::Contested);
         verdict.state = Some(GroupState::Failed);
@@ -322,11 +346,28 @@ fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOperation]) -> 
         );
     } else if let Some(found) = drift(facts, left).filter(|_| !facts.policy.repair.attributes) {
         verdict = shows_drift(verdict, found, "driftPolicy.attributes leaves it so");
+    } else if paced > 0 {
+        verdict.reason = Some(Reason::RateLimited);
+        verdict.state = Some(GroupState::Pending);
+        verdict.executed = false;
+        verdict.message = format!(
+            "this server takes only so many new members a group and hour; {paced} are still to be put in, and follow by \
+             themselves"
+        );
     } else if unkept(facts) > 0 {
         verdict.reason = Some(Reason::NotPersisted);
         verdict.message = format!("the server accepted {} members and doesn't show them", unkept(facts));
     }
     verdict
+}
+
+/// Whom the server takes only later.
+fn paced(facts: &GroupFacts) -> usize {
+    let members = &facts.members;
+    if members.room != Some(0) {
+        return 0;
+    }
+    members.membership.missing().iter().filter(|id| !members.sent.contains(*id)).count()
 }
 
 /// Sent in this very pass, and still not there.

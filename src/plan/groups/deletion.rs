@@ -6,14 +6,20 @@ use crate::api::{Action, GroupDeletionPolicy, GroupState, OperationType, Reason}
 use crate::plan::guards::GuardName;
 use crate::plan::{Account, Read, Request};
 
-/// What a group that waits under deletion is told: nothing blocks silently (promise I15).
-pub const WAY_OUT: &str =
-    "To let it go without touching the group: kubectl annotate scimgroup NAME scim-operator.dev/release=true";
+/// What an object that waits under deletion is told: nothing blocks silently (promise I15). `full_name` is its
+/// `namespace/name`.
+pub fn way_out(full_name: &str) -> String {
+    let (namespace, name) = full_name.split_once('/').unwrap_or(("default", full_name));
+    format!(
+        "To let it go without touching the group: kubectl -n {namespace} annotate scimgroup {name} \
+         scim-operator.dev/release=true"
+    )
+}
 
 /// Decides the next step for a group under deletion.
 pub fn decide(facts: &GroupFacts) -> GroupStep {
     let object = &facts.object;
-    if !object.has_finalizer {
+    if !object.has_finalizer || (object.status.id.is_none() && object.claimed.is_none()) {
         return let_go("nothing was ever sent for it");
     }
     if object.release {
@@ -27,16 +33,27 @@ pub fn decide(facts: &GroupFacts) -> GroupStep {
         return leave("the connection's spec.actions doesn't list Deprovision");
     }
     if facts.bound_elsewhere() {
-        return waits(Reason::BoundElsewhere, "bound to a group of another server, which is left untouched");
+        return waits(
+            facts,
+            Reason::BoundElsewhere,
+            "bound to a group of another server, which is left untouched; put the connection's baseUrl and tenant back, \
+             or let the object go",
+        );
     }
     if facts.policy.suspend {
-        return waits(Reason::Suspended, "the connection is suspended: the group is untouched for now");
+        return waits(
+            facts,
+            Reason::Suspended,
+            "the connection is suspended: the group is untouched for now; set spec.suspend to false, or let the object go",
+        );
     }
     match (facts.bound_id(), &facts.group) {
         (Some(_), Account::Absent { .. }) => let_go("the server doesn't have the group any more"),
-        (Some(_), Account::Missing) => {
-            waits(Reason::Pending, "the server answered 404 for this group; it is looked for once more in a minute")
-        }
+        (Some(_), Account::Missing) => waits(
+            facts,
+            Reason::Pending,
+            "the server answered 404 for this group; it is looked for once more in a minute before it counts as gone",
+        ),
         (Some(id), _) => {
             // A deletion would take the membership of whoever is protected (promise I14).
             if !facts.members.membership.is_known() {
@@ -55,14 +72,17 @@ pub fn decide(facts: &GroupFacts) -> GroupStep {
         (None, Account::Found { fresh: true, .. } | Account::Contradictory(_)) => {
             let_go("no group is certain to be its own")
         }
+        (None, Account::Listed(id)) => GroupStep::Read(Read::Get(id.clone())),
         (None, _) => GroupStep::Read(Read::Find),
     }
 }
 
 /// A creation was sent and its answer never recorded: the group is ours only if nothing speaks against it.
 fn ours(facts: &GroupFacts, group: &crate::scim::Resource) -> bool {
-    let same = group.get("displayName").and_then(serde_json::Value::as_str) == Some(&facts.object.spec.display_name);
-    same && facts.claims.holder.is_none()
+    let shown = group.get("displayName").and_then(serde_json::Value::as_str);
+    let claimed = facts.unrecorded().filter(|claimed| shown == Some(claimed));
+    // Whoever only has the name that was declared since is in nobody's way.
+    claimed.is_some() && facts.claims.holder.as_ref().is_none_or(|holder| !holder.has_account)
 }
 
 /// Deleting the object deletes the group, and at this server that is less than it sounds.
@@ -94,8 +114,9 @@ fn leave(why: &str) -> GroupStep {
     GroupStep::LetGo(Box::new(GroupVerdict { message, executed: true, untouched: true, ..GroupVerdict::default() }))
 }
 
-fn waits(reason: Reason, message: &str) -> GroupStep {
-    let message = format!("{message}. {WAY_OUT}");
+/// Under deletion and waiting: the way out is always named.
+fn waits(facts: &GroupFacts, reason: Reason, message: &str) -> GroupStep {
+    let message = format!("{message}. {}", way_out(facts.object.full_name));
     let step = stalled(reason, message, GroupState::Deleting);
     match step {
         GroupStep::Settle(mut verdict) => {

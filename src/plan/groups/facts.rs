@@ -14,6 +14,8 @@ use crate::plan::{Account, Binding, Claims, Policy, Read, Request};
 /// The ScimGroup as the planner sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct GroupObject<'a> {
+    /// `namespace/name`.
+    pub full_name: &'a str,
     /// What is declared.
     pub spec: &'a ScimGroupSpec,
     /// What is recorded of it.
@@ -24,6 +26,8 @@ pub struct GroupObject<'a> {
     pub deleting: bool,
     /// It carries our finalizer: something was, or may have been, sent for it.
     pub has_finalizer: bool,
+    /// The displayName of the group that it was about to make or to take, from the annotation `claimed-group`.
+    pub claimed: Option<&'a str>,
     /// The annotation `release` is set.
     pub release: bool,
     /// The annotation `remote-id`.
@@ -45,6 +49,8 @@ pub struct Members<'a> {
     pub departed: &'a BTreeSet<Id>,
     /// Put in or taken out in this very pass.
     pub sent: &'a BTreeSet<Id>,
+    /// How many may be put in now; none where that isn't limited.
+    pub room: Option<usize>,
     /// References that may not be followed, in words.
     pub foreign: &'a [String],
     /// Some of those that are waited for.
@@ -83,6 +89,11 @@ impl GroupFacts<'_> {
     pub fn bound_id(&self) -> Option<&str> {
         let status = self.object.status;
         (status.bound_to.as_deref() == Some(&self.policy.server)).then_some(status.id.as_deref()).flatten()
+    }
+
+    /// The group that a creation was sent for, or that was being taken, without a record of what came of it.
+    pub fn unrecorded(&self) -> Option<&str> {
+        self.object.claimed.filter(|_| self.object.has_finalizer && self.object.status.id.is_none())
     }
 
     /// The object is bound to a group of another server.

@@ -9,6 +9,7 @@ mod patch;
 mod tests;
 
 pub use decide::decide_group;
+pub use deletion::way_out;
 pub use facts::{GroupFacts, GroupObject, GroupOperation, GroupStep, GroupVerdict, Members};
 pub use membership::{Id, Membership, Source, Standing};
 pub use patch::{Change, chunk};

@@ -1,10 +1,9 @@
-//! The planner of memberships against a model that computes everything anew.
+//! Decisions about groups.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -17,196 +16,11 @@ use crate::plan::tests::driver::policy;
 use crate::plan::{Account, Claims, Policy, Request};
 use crate::scim::{MemberRemoval, Op, Profile, Resource};
 
+mod lost;
+mod members;
+
 fn id(n: u8) -> Id {
     Arc::from(format!("id-{n}"))
-}
-
-#[derive(Clone, Debug)]
-enum Event {
-    Enter(Standing),
-    /// The nth reference that stands leaves.
-    Leave(usize),
-    Observe(BTreeSet<u8>),
-    Added(BTreeSet<u8>),
-    Removed(BTreeSet<u8>),
-    Own(u8),
-    Vanish(u8),
-    Expire,
-    Source(Source),
-}
-
-fn event() -> impl Strategy<Value = Event> {
-    let some = || proptest::collection::btree_set(0..8_u8, 0..5);
-    let standing = prop_oneof![
-        Just(Standing::Waiting),
-        (0..8_u8).prop_map(|n| Standing::In(id(n))),
-        (0..8_u8).prop_map(|n| Standing::Going(id(n))),
-    ];
-    prop_oneof![
-        4 => standing.prop_map(Event::Enter),
-        3 => (0..9_usize).prop_map(Event::Leave),
-        2 => some().prop_map(Event::Observe),
-        2 => some().prop_map(Event::Added),
-        2 => some().prop_map(Event::Removed),
-        1 => (0..8_u8).prop_map(Event::Own),
-        1 => (0..8_u8).prop_map(Event::Vanish),
-        1 => Just(Event::Expire),
-        1 => prop_oneof![Just(Source::Exact), Just(Source::Additive), Just(Source::Ledger)].prop_map(Event::Source),
-    ]
-}
-
-/// Everything, from the beginning.
-#[derive(Default)]
-struct Model {
-    references: Vec<Standing>,
-    present: Option<BTreeSet<Id>>,
-    ours: BTreeSet<Id>,
-    vanished: BTreeSet<Id>,
-    source: Source,
-}
-
-impl Model {
-    fn here(&self) -> Option<&BTreeSet<Id>> {
-        if self.source == Source::Ledger { Some(&self.ours) } else { self.present.as_ref() }
-    }
-
-    fn missing(&self) -> BTreeSet<Id> {
-        let Some(here) = self.here() else { return BTreeSet::new() };
-        let wanted = self.references.iter().filter_map(|one| match one {
-            Standing::In(id) if !here.contains(id) => Some(id.clone()),
-            _ => None,
-        });
-        wanted.collect()
-    }
-
-    fn extra(&self) -> BTreeSet<Id> {
-        let stays = |id: &Id| {
-            self.vanished.contains(id)
-                || self
-                    .references
-                    .iter()
-                    .any(|one| matches!(one, Standing::In(own) | Standing::Going(own) if own == id))
-        };
-        let goes = |id: &&Id| !stays(id) && (self.source == Source::Exact || self.ours.contains(*id));
-        self.here().into_iter().flatten().filter(goes).cloned().collect()
-    }
-}
-
-proptest! {
-    #[test]
-    fn what_is_owed_is_what_lies_between_however_it_came_about(events in proptest::collection::vec(event(), 0..60)) {
-        let (mut membership, mut model) = (Membership::default(), Model::default());
-        let ids = |some: &BTreeSet<u8>| some.iter().map(|n| id(*n)).collect::<Vec<_>>();
-        for event in events {
-            match event {
-                Event::Enter(standing) => {
-                    membership.enter(&standing);
-                    if let Standing::In(id) = &standing {
-                        model.vanished.remove(id);
-                    }
-                    model.references.push(standing);
-                }
-                Event::Leave(n) if n < model.references.len() => membership.leave(&model.references.remove(n)),
-                Event::Leave(_) => {}
-                Event::Observe(some) => {
-                    membership.observe(ids(&some));
-                    model.present = Some(ids(&some).into_iter().collect());
-                }
-                Event::Added(some) => {
-                    membership.added(&ids(&some));
-                    model.ours.extend(ids(&some));
-                    if let Some(present) = &mut model.present {
-                        present.extend(ids(&some));
-                    }
-                }
-                Event::Removed(some) => {
-                    membership.removed(&ids(&some));
-                    for id in ids(&some) {
-                        model.ours.remove(&id);
-                        model.vanished.remove(&id);
-                        if let Some(present) = &mut model.present {
-                            present.remove(&id);
-                        }
-                    }
-                }
-                Event::Own(n) => {
-                    membership.own(&id(n));
-                    model.ours.insert(id(n));
-                }
-                Event::Vanish(n) => {
-                    membership.vanish(&id(n), Timestamp::UNIX_EPOCH);
-                    if model.here().is_some_and(|here| here.contains(&id(n))) || model.present.is_none() {
-                        model.vanished.insert(id(n));
-                    }
-                }
-                Event::Expire => {
-                    membership.expire(Timestamp::UNIX_EPOCH);
-                    model.vanished.clear();
-                }
-                Event::Source(source) => {
-                    membership.set_source(source);
-                    model.source = source;
-                }
-            }
-            prop_assert_eq!(membership.missing(), &model.missing());
-            prop_assert_eq!(membership.extra(), &model.extra());
-        }
-    }
-
-    /// Chunk by chunk the group becomes what is declared, each request within the server's limit, and none of them
-    /// names `members` as a whole without saying whom.
-    #[test]
-    fn chunks_end_at_what_is_declared(
-        wanted in proptest::collection::btree_set(0..60_u8, 0..40),
-        present in proptest::collection::btree_set(0..60_u8, 0..40),
-        most in 1..9_u32,
-        by_values in any::<bool>(),
-    ) {
-        let member_removal = if by_values { MemberRemoval::Values } else { MemberRemoval::Filter };
-        let profile = Profile { max_members_per_patch: most, member_removal, ..Profile::generic() };
-        let mut membership = Membership::default();
-        membership.observe(present.iter().map(|n| id(*n)));
-        for n in &wanted {
-            membership.enter(&Standing::In(id(*n)));
-        }
-        let owed = membership.missing().len() + membership.extra().len();
-        let mut server: BTreeSet<Id> = present.iter().map(|n| id(*n)).collect();
-        let mut requests = 0;
-        loop {
-            let change = chunk(membership.extra(), membership.missing(), &profile);
-            if change == Change::default() {
-                break;
-            }
-            requests += 1;
-            prop_assert!(change.added.len() + change.removed.len() <= most as usize);
-            for operation in change.operations(&profile) {
-                let path = operation.path.clone().unwrap_or_default();
-                let named: Vec<Id> = operation.value.iter().flat_map(|value| value.as_array().cloned().unwrap_or_default())
-                    .map(|one| Id::from(one["value"].as_str().unwrap_or_default()))
-                    .collect();
-                match operation.op {
-                    Op::Add => {
-                        prop_assert_eq!(path, "members");
-                        server.extend(named);
-                    }
-                    Op::Remove if path == "members" => {
-                        prop_assert!(by_values && !named.is_empty(), "a bare removal empties the group");
-                        server.retain(|id| !named.contains(id));
-                    }
-                    Op::Remove => {
-                        let one = path.strip_prefix("members[value eq \"").and_then(|rest| rest.strip_suffix("\"]"));
-                        prop_assert!(one.is_some() && !by_values);
-                        server.retain(|id| Some(&**id) != one);
-                    }
-                    Op::Replace => prop_assert!(false, "members are never replaced"),
-                }
-            }
-            membership.added(&change.added);
-            membership.removed(&change.removed);
-        }
-        prop_assert_eq!(server, wanted.iter().map(|n| id(*n)).collect::<BTreeSet<_>>());
-        prop_assert_eq!(requests, owed.div_ceil(most as usize));
-    }
 }
 
 /// A group as a decision sees it, in parts that a test may change.
@@ -218,10 +32,13 @@ struct Case {
     group: Account,
     deleting: bool,
     finalizer: bool,
+    claimed: Option<&'static str>,
+    claims: Claims,
     protected: BTreeSet<Id>,
     departed: BTreeSet<Id>,
     removals_wait: bool,
     protects: Option<&'static str>,
+    room: Option<usize>,
     drift: Option<GroupDrift>,
 }
 
@@ -249,40 +66,46 @@ impl Case {
             group: shown("Platform"),
             deleting: false,
             finalizer: true,
+            claimed: Some("Platform"),
+            claims: Claims::default(),
             protected: BTreeSet::new(),
             departed: BTreeSet::new(),
             removals_wait: false,
             protects: None,
+            room: None,
             drift: None,
         }
     }
 
     fn unbound(group: Account) -> Self {
-        Self { status: ScimGroupStatus::default(), finalizer: false, group, ..Self::bound(&[]) }
+        Self { status: ScimGroupStatus::default(), finalizer: false, claimed: None, group, ..Self::bound(&[]) }
     }
 
     fn decide(&self) -> GroupStep {
         let nobody = BTreeSet::new();
         decide_group(&GroupFacts {
             object: GroupObject {
+                full_name: "identity/platform",
                 spec: &self.spec,
                 status: &self.status,
                 generation: 1,
                 deleting: self.deleting,
                 has_finalizer: self.finalizer,
+                claimed: self.claimed,
                 release: false,
                 remote_id: None,
                 requested: false,
             },
             policy: &self.policy,
             group: self.group.clone(),
-            claims: Claims::default(),
+            claims: self.claims.clone(),
             members: Members {
                 membership: &self.membership,
                 protected: &self.protected,
                 protects: self.protects,
                 departed: &self.departed,
                 sent: &nobody,
+                room: self.room,
                 foreign: &[],
                 waiting_for: &[],
             },
@@ -334,10 +157,10 @@ fn a_group_that_was_there_is_refused_unless_adoption_is_declared() {
     assert_eq!(case.reason(), Some(Reason::AdoptionRefused));
     case.policy.group_adoption = AdoptionPolicy::Adopt;
     assert!(matches!(case.decide(), GroupStep::Bind(binding) if binding.how == OperationType::Adopt));
-    // Created, and the answer lost.
+    // A finalizer alone claims no group.
     case.policy.group_adoption = AdoptionPolicy::Refuse;
     case.finalizer = true;
-    assert!(matches!(case.decide(), GroupStep::Bind(binding) if binding.how == OperationType::Create));
+    assert_eq!(case.reason(), Some(Reason::AdoptionRefused));
 }
 
 #[test]
@@ -392,6 +215,23 @@ fn i18_whoever_merely_vanished_stays_for_a_while() {
     assert_eq!(case.reason(), Some(Reason::Synced));
     case.membership.expire(Timestamp::UNIX_EPOCH);
     assert_eq!(case.sends().removed, [id(1)]);
+}
+
+#[test]
+fn i19_no_more_are_put_in_than_the_server_takes_and_whoever_goes_goes_at_once() {
+    let mut case = Case::bound(&[1, 2]);
+    for n in 3..8 {
+        case.membership.enter(&Standing::In(id(n)));
+    }
+    case.room = Some(2);
+    assert_eq!(case.sends().added, [id(3), id(4)]);
+    case.room = Some(0);
+    let GroupStep::Settle(verdict) = case.decide() else { panic!("more than the server takes") };
+    assert_eq!((verdict.reason, verdict.executed), (Some(Reason::RateLimited), false));
+    assert!(verdict.message.contains("5 are still to be put in"), "{}", verdict.message);
+    case.membership.leave(&Standing::In(id(1)));
+    assert_eq!((case.sends().removed, case.sends().added), (vec![id(1)], vec![]));
+    assert_eq!((Profile::github().members_an_hour, Profile::generic().members_an_hour), (Some(1000), None));
 }
 
 #[test]

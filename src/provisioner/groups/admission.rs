@@ -60,7 +60,7 @@ impl Provisioner {
             (out, into)
         });
         let (out, into) = owed.unwrap_or_default();
-        let departed = directory.departed(out.iter());
+        let departed = directory.departed(&pass.uid());
         let out = out.iter().filter(|id| !departed.contains(*id) && self.protects(pass, id).is_none());
         let mut names: Vec<String> = out.map(|id| format!("-{id}")).collect();
         names.extend(into.iter().map(|id| format!("+{id}")));

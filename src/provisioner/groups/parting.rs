@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::ResourceExt;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::super::admission::Wanted;
 use super::super::directory::{full_name, is_deleting};
 use super::super::queue::{Lane, Outcome};
 use super::super::worker::{Pass, Stop};
 use super::super::{Provisioner, lock};
-use crate::api::{Action, Reason, UserState};
+use crate::api::{Action, MOST_LEAVING, Reason, UserState};
 use crate::plan::{Operation, Read, Step, Verdict, deactivate_before, way_out};
 
 impl Provisioner {
@@ -85,10 +84,14 @@ impl Provisioner {
         if directory.groups_left(&pass.user, &id, server).0 {
             return true;
         }
-        for group in directory.groups_of(&self.key) {
-            let uid = group.uid().unwrap_or_default();
-            let here = directory.membership(&uid, |members| members.is_here(&id)).unwrap_or(false);
-            if here && !self.leaving(&group, vec![(id.clone(), Some(Timestamp::now()))]).await {
+        for group in directory.groups_with(&self.key, &id) {
+            let leaving = group.status.as_ref().and_then(|status| status.leaving.as_ref());
+            if leaving.is_some_and(|leaving| leaving.len() >= MOST_LEAVING && !leaving.contains_key(&id)) {
+                // Whoever is let go is never kept for want of room: this process remembers it all the same.
+                warn!(object = %full_name(&pass.user), "its group has no room to note that it goes");
+                continue;
+            }
+            if !self.leaving(&group, vec![(id.clone(), Some(Timestamp::now()))]).await {
                 debug!(object = %full_name(&pass.user), "it stays until its groups know that it goes");
                 return false;
             }

@@ -1,5 +1,5 @@
-//! The writes to the API server about a group: finalizer, status, and the record of memberships, which lies with
-//! the members: one key of a small map in each ScimUser's status.
+//! The writes to the API server about a group: status, and the record of memberships, which lies with the members: one
+//! key of a small map in each ScimUser's status.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use tracing::{debug, info, warn};
 use super::super::kubernetes::{FIELD_MANAGER, WriteError, classify};
 use super::super::queue::Outcome;
 use super::super::{Provisioner, Uid, lock};
-use super::{GroupPass, GroupStop, full_name, has_finalizer, is_deleting};
-use crate::api::{FINALIZER, GROUP, GuardBucket, ScimGroup, ScimGroupStatus, ScimUser, VERSION};
+use super::{GroupPass, GroupStop, full_name, is_deleting};
+use crate::api::{GROUP, GuardBucket, ScimGroup, ScimGroupStatus, ScimUser, VERSION};
 use crate::plan::groups::{Change, GroupVerdict, Id};
 use crate::status::whole_seconds;
 
@@ -25,7 +25,7 @@ use crate::status::whole_seconds;
 const AT_ONCE: usize = 8;
 
 impl Provisioner {
-    fn group_api(&self, group: &ScimGroup) -> Api<ScimGroup> {
+    pub(super) fn group_api(&self, group: &ScimGroup) -> Api<ScimGroup> {
         Api::namespaced(self.shared.kube.clone(), &group.namespace().unwrap_or_default())
     }
 
@@ -36,7 +36,7 @@ impl Provisioner {
         }
     }
 
-    fn learn_group(&self, written: ScimGroup) -> Arc<ScimGroup> {
+    pub(super) fn learn_group(&self, written: ScimGroup) -> Arc<ScimGroup> {
         let uid = written.uid().unwrap_or_default();
         let gone = is_deleting(&written) && written.finalizers().is_empty();
         let kept = Arc::new(written.clone());
@@ -95,50 +95,6 @@ impl Provisioner {
         }
     }
 
-    /// Sets the finalizer where it is missing.
-    pub(super) async fn add_group_finalizer(&self, pass: &mut GroupPass) -> Result<(), GroupStop> {
-        if has_finalizer(&pass.group) {
-            return Ok(());
-        }
-        self.set_group_finalizer(pass, true).await?;
-        pass.finalizer_is_new = true;
-        Ok(())
-    }
-
-    /// The server refused the very first creation: whatever group is found was there before.
-    pub(super) async fn take_back_group_finalizer(&self, pass: &mut GroupPass) -> Result<(), GroupStop> {
-        if std::mem::take(&mut pass.finalizer_is_new) {
-            self.set_group_finalizer(pass, false).await?;
-        }
-        Ok(())
-    }
-
-    async fn set_group_finalizer(&self, pass: &mut GroupPass, present: bool) -> Result<(), GroupStop> {
-        self.refresh(pass);
-        let mut finalizers = pass.group.finalizers().to_vec();
-        finalizers.retain(|finalizer| finalizer != FINALIZER);
-        if present {
-            finalizers.push(FINALIZER.to_owned());
-        }
-        let body = json!({"metadata": {"resourceVersion": pass.group.resource_version(), "finalizers": finalizers}});
-        let written = self
-            .group_api(&pass.group)
-            .patch(&pass.group.name_any(), &PatchParams::default(), &Patch::Merge(&body))
-            .await;
-        match written.map_err(classify) {
-            Ok(written) => {
-                pass.group = self.learn_group(written);
-                Ok(())
-            }
-            Err(WriteError::Gone) => Err(GroupStop::Silently(Outcome::Done)),
-            Err(error) => {
-                // A newer version is on its way by watch.
-                debug!(object = %full_name(&pass.group), "the finalizer could not be written: {error}");
-                Err(GroupStop::Silently(Outcome::Retry))
-            }
-        }
-    }
-
     /// The object goes: its finalizer comes off.
     pub(super) async fn let_group_go(&self, pass: &mut GroupPass, verdict: &GroupVerdict) -> Outcome {
         let id = pass.status.id.clone();
@@ -165,7 +121,8 @@ impl Provisioner {
                 return Outcome::Retry;
             }
         }
-        match self.set_group_finalizer(pass, false).await {
+        self.refresh(pass);
+        match self.set_group_finalizer(pass, None).await {
             Ok(()) => Outcome::Done,
             Err(GroupStop::Silently(outcome)) => outcome,
             Err(_) => Outcome::Retry,

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use kube::ResourceExt;
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
@@ -12,144 +11,48 @@ use super::super::queue::Outcome;
 use super::super::send::{UNTOLD_PAUSE, class_name};
 use super::super::worker::own_error_pause;
 use super::super::{Provisioner, lock};
-use super::store::several;
-use super::{GroupPass, GroupStop, at_server, full_name, is_deleting};
-use crate::api::{GroupDrift, GroupState, OperationType, Reason};
-use crate::plan::groups::{Change, GroupOperation, GroupVerdict};
+use super::settle::{at_server, with_way_out};
+use super::{GroupPass, GroupStop, full_name, has_finalizer, is_deleting};
+use crate::api::{self, GroupState, OperationType, Reason};
+use crate::plan::groups::{Change, GroupOperation, GroupVerdict, Id, Membership};
 use crate::plan::{Account, Request};
-use crate::scim::{Class, Error, Kind, MembersReadable, Resource, Start, Written};
+use crate::scim::{Class, Error, Kind, Resource, Written};
+
+/// A group of so many members is large.
+const LARGE: usize = 1000;
 
 /// Whoever waits longer for the limiter goes back to the queue.
 const LONGEST_TURN: Duration = Duration::from_secs(10);
 
 impl Provisioner {
-    /// Reads the group, with its members where the server shows them.
-    pub(super) async fn read_group(&self, pass: &mut GroupPass, id: &str) -> Result<(), GroupStop> {
-        let deadline = self.group_turn(RequestKind::Read, Priority::Write).await?;
-        let readable = pass.session.policy.profile.members_readable;
-        let asked = readable == MembersReadable::OnRequest;
-        match pass.session.client.get_group(id, asked, deadline).await {
-            Ok(resource) => {
-                lock(&self.memory).seen(&pass.uid());
-                self.group_shown(pass, &resource, true);
-                pass.account = Some(Account::Found { resource, fresh: true });
-            }
-            Err(error) if error.class() == Class::NotFound => {
-                pass.account = Some(self.group_not_found(pass, id, &error).await?);
-            }
-            Err(error) => return Err(self.group_failed(pass, &error)),
-        }
-        Ok(())
-    }
-
-    /// Takes in a group that an answer showed. Members that aren't shown count as none only where the server shows
-    /// them with the group: an empty group may leave the attribute out.
-    pub(super) fn group_shown(&self, pass: &GroupPass, resource: &Resource, by_reading: bool) {
-        let Some(id) = resource.id() else { return };
-        let mut store = lock(&self.groups);
-        store.learn(resource);
-        let readable = pass.session.policy.profile.members_readable.with_group();
-        let shown = resource.members();
-        if !readable || (shown.is_none() && !by_reading) {
-            return;
-        }
-        store.members_read(id);
-        drop(store);
-        let shown: Vec<_> = shown.into_iter().flatten().map(Into::into).collect();
-        let counts = pass.status.id.as_deref() == Some(id);
-        let repairs = pass.session.policy.repair.attributes;
-        let found = self.shared.directory.membership(&pass.uid(), |members| {
-            let (mut lost, foreign) = members.observe(shown);
-            // What this pass put in and the answer doesn't show was never kept, which is another thing.
-            lost.retain(|id| !pass.sent.contains(id));
-            let at_rest = members.missing().is_empty() && members.extra().is_empty();
-            let mut found = (lost.len(), foreign.len());
-            if counts && !repairs {
-                members.leave_be(lost.into_iter().chain(foreign));
-                found = members.left();
-            }
-            (found, at_rest)
-        });
-        let Some(((lost, foreign), at_rest)) = found.filter(|_| counts) else { return };
-        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        let drift = GroupDrift { attributes: Vec::new(), lost: number(lost), foreign: number(foreign) };
-        let mut store = lock(&self.groups);
-        if drift != GroupDrift::default() {
-            store.drift.insert(pass.uid(), drift);
-        } else if by_reading && (at_rest || !repairs) {
-            store.drift.remove(&pass.uid());
-        }
-    }
-
-    /// A 404 says nothing before the server answers properly, and then only the second time.
-    async fn group_not_found(&self, pass: &GroupPass, id: &str, error: &Error) -> Result<Account, GroupStop> {
-        let deadline = self.group_turn(RequestKind::Read, Priority::Write).await?;
-        let first = Start::first(pass.session.policy.profile.paging);
-        if let Err(probe) = pass.session.client.list_groups(&first, 1, deadline).await {
-            self.doubt();
-            return Err(self.group_failed(pass, if probe.class() == Class::NotFound { error } else { &probe }));
-        }
-        if lock(&self.memory).missing(&pass.uid(), Timestamp::now()) {
-            lock(&self.groups).forget(id);
-            Ok(Account::Absent { fresh: true })
-        } else {
-            Ok(Account::Missing)
-        }
-    }
-
-    /// Looks for the group by its name, each hit checked.
-    pub(super) async fn find_group(&self, pass: &mut GroupPass) -> Result<(), GroupStop> {
-        let deadline = self.group_turn(RequestKind::Read, Priority::Write).await?;
-        let name = &pass.group.spec.display_name;
-        let mut found = match pass.session.client.find(Kind::Groups, "displayName", name, deadline).await {
-            Ok(found) => found,
-            Err(error) if matches!(error.class(), Class::NotFound | Class::Unsupported) => {
-                return Err(self.no_groups(&error));
-            }
-            Err(error) => return Err(self.group_failed(pass, &error)),
-        };
-        pass.account = Some(match found.len() {
-            0 => Account::Absent { fresh: true },
-            1 => Account::Found { resource: found.remove(0), fresh: true },
-            _ => Account::Contradictory(several()),
-        });
-        if let Some(Account::Found { resource, .. }) = &pass.account {
-            lock(&self.groups).learn(resource);
-        }
-        Ok(())
-    }
-
-    /// The server knows no groups: said at each ScimGroup, and nothing else is disturbed.
-    pub(super) fn no_groups(&self, error: &Error) -> GroupStop {
-        lock(&self.groups).unsupported = Some(error.to_string());
-        let verdict = GroupVerdict {
-            reason: Some(Reason::NotSupported),
-            message: format!("this server has no groups: {error}"),
-            state: Some(GroupState::Failed),
-            executed: true,
-            ..GroupVerdict::default()
-        };
-        GroupStop::With(Box::new(verdict), Outcome::After(own_error_pause(0)))
-    }
-
     /// Sends one operation, after the limiter and the finalizer. `Some` ends the pass: more of the same is owed.
     pub(super) async fn send_group(
         &self,
         pass: &mut GroupPass,
         operation: GroupOperation,
     ) -> Result<Option<Outcome>, GroupStop> {
-        self.add_group_finalizer(pass).await?;
+        if operation.kind == OperationType::Create || !has_finalizer(&pass.group) {
+            let name = pass.group.spec.display_name.clone();
+            self.claim_group(pass, &name).await?;
+        }
+        self.record_first(pass, &operation).await?;
         let removal = !operation.removed.is_empty() || operation.kind == OperationType::Delete;
         let (kind, priority) = match operation.kind {
             OperationType::Create => (RequestKind::Create, Priority::Write),
             _ if removal => (RequestKind::Write, Priority::Removal),
             _ => (RequestKind::Write, Priority::Write),
         };
-        let deadline = self.group_turn(kind, priority).await?;
+        let deadline = self.group_turn(pass, kind, priority).await?;
+        if !operation.added.is_empty() && pass.session.policy.profile.members_an_hour.is_some() {
+            // Whatever comes of it, the server may count it.
+            lock(&self.groups).pace.put_in(&pass.uid(), operation.added.len(), Instant::now());
+        }
         let client = &pass.session.client;
         let answer = match &operation.request {
             Request::Create(body) => client.create(Kind::Groups, body, deadline).await,
-            Request::Patch { id, operations } => client.patch(Kind::Groups, id, operations, None, deadline).await,
+            Request::Patch { id, operations } => {
+                client.patch_group(id, operations, self.is_large(pass), deadline).await
+            }
             Request::Put { id, body, if_match } => {
                 client.replace(Kind::Groups, id, body, if_match.as_deref(), deadline).await
             }
@@ -158,7 +61,42 @@ impl Provisioner {
         self.audit_group(&pass.group, &pass.status, &operation, &answer);
         match answer {
             Ok(written) => self.group_took_effect(pass, operation, written).await,
-            Err(error) => self.group_refused(pass, operation, &error).await.map(|()| None),
+            Err(error) => {
+                self.unsee_group(pass, &operation, &error);
+                self.group_refused(pass, operation, &error).await.map(|()| None)
+            }
+        }
+    }
+
+    /// Where only those may be taken out again whom we brought in, that is on record before they are: should the answer
+    /// be lost, they would pass for somebody else's for ever.
+    async fn record_first(&self, pass: &mut GroupPass, operation: &GroupOperation) -> Result<(), GroupStop> {
+        let Some(id) = operation.request.target().filter(|_| !operation.added.is_empty() && is_additive(pass)) else {
+            return Ok(());
+        };
+        let before = pass.status.brought_in.clone();
+        let coming = Change { added: operation.added.clone(), removed: Vec::new() };
+        let mut good = self.record_members(pass, id, coming).await;
+        if good && pass.status.brought_in != before {
+            good = self.save_group(&pass.group, &pass.status).await.is_ok();
+        }
+        if good { Ok(()) } else { Err(GroupStop::Silently(Outcome::Retry)) }
+    }
+
+    /// So many members aren't asked to be shown with each change: the next sweep reads them.
+    fn is_large(&self, pass: &GroupPass) -> bool {
+        let readable = pass.session.policy.profile.members_readable.with_group();
+        let present = self.shared.directory.membership(&pass.uid(), |members| members.present());
+        readable && present.unwrap_or(0) >= LARGE
+    }
+
+    /// It may have taken effect: it is read anew before anything rests on what was known (promise I12).
+    fn unsee_group(&self, pass: &GroupPass, operation: &GroupOperation, error: &Error) {
+        let Some(id) = operation.request.target().filter(|_| error.class().leaves_open()) else { return };
+        if operation.attributes == ["members"] {
+            self.shared.directory.membership(&pass.uid(), Membership::doubt);
+        } else if self.leads_there(pass) {
+            lock(&self.groups).unsee(id);
         }
     }
 
@@ -187,7 +125,7 @@ impl Provisioner {
         pass.recorded.operation = Some((operation.kind, operation.attributes.clone(), written.request_id));
         match (&operation.request, &written.resource) {
             (Request::Delete { id }, _) => {
-                lock(&self.groups).forget(id);
+                self.forget_group(pass, id);
                 pass.account = Some(Account::Absent { fresh: true });
             }
             (Request::Create(_), Some(resource)) => {
@@ -199,7 +137,7 @@ impl Provisioner {
                     members.forget();
                     members.begin_empty();
                 });
-                self.group_created(resource);
+                self.group_created(pass, resource);
                 pass.account = Some(Account::Found { resource: resource.clone(), fresh: true });
                 // The id is on record before anything else is done with it.
                 self.settle_group(pass, &GroupVerdict::default(), Outcome::Again).await;
@@ -240,14 +178,15 @@ impl Provisioner {
         if let Some(shown) = shown {
             self.group_shown(pass, shown, false);
         }
-        let change = Change { added, removed };
+        // Those who came were on record before.
+        let change = Change { added: if is_additive(pass) { Vec::new() } else { added }, removed };
         let departed = self.after_removal(&change);
         if !self.record_members(pass, id, change).await {
             return Ok(Some(self.settle_group(pass, &GroupVerdict::default(), Outcome::Retry).await));
         }
         self.requeue_departing(departed);
         let more = self.shared.directory.membership(&pass.uid(), |members| {
-            let unsent = |id: &&crate::plan::groups::Id| !pass.sent.contains(*id);
+            let unsent = |id: &&Id| !pass.sent.contains(*id);
             members.missing().iter().any(|id| unsent(&id)) || members.extra().iter().any(|id| unsent(&id))
         });
         if more == Some(true)
@@ -259,10 +198,15 @@ impl Provisioner {
         Ok(None)
     }
 
-    fn group_created(&self, resource: &Resource) {
-        let mut store = lock(&self.groups);
-        store.learn(resource);
-        store.members_read(resource.id().unwrap_or_default());
+    fn group_created(&self, pass: &GroupPass, resource: &Resource) {
+        self.learn_shown(pass, resource);
+        lock(&self.groups).members_read(resource.id().unwrap_or_default());
+    }
+
+    fn forget_group(&self, pass: &GroupPass, id: &str) {
+        if self.leads_there(pass) {
+            lock(&self.groups).forget(id);
+        }
     }
 
     fn group_renamed(&self, pass: &GroupPass, id: &str, attributes: &[String]) {
@@ -283,7 +227,7 @@ impl Provisioner {
         match (error.class(), &operation.request) {
             (Class::Conflict, Request::Create(_)) if !pass.looked_up_after_conflict => {
                 pass.looked_up_after_conflict = true;
-                self.take_back_group_finalizer(pass).await?;
+                self.take_back_group_claim(pass).await?;
                 self.find_group(pass).await?;
                 if matches!(pass.account, Some(Account::Absent { .. })) {
                     let message =
@@ -293,7 +237,7 @@ impl Provisioner {
                 Ok(())
             }
             (Class::NotFound | Class::Unsupported, Request::Create(_)) => {
-                self.take_back_group_finalizer(pass).await?;
+                self.take_back_group_claim(pass).await?;
                 Err(self.no_groups(error))
             }
             (Class::Empty, Request::Create(_)) => {
@@ -308,31 +252,42 @@ impl Provisioner {
                 let id = id.clone();
                 let deleted = matches!(operation.request, Request::Delete { .. });
                 pass.account = Some(match self.group_not_found(pass, &id, error).await? {
-                    // A 404 to a DELETE is what was wanted, once the collection answers properly.
-                    Account::Missing if deleted => Account::Absent { fresh: true },
+                    // A 404 to a DELETE is what was wanted, once the collection answers properly. Whoever declares the
+                    // name next must not find it here.
+                    Account::Missing if deleted => {
+                        self.forget_group(pass, &id);
+                        Account::Absent { fresh: true }
+                    }
                     account => account,
                 });
                 Ok(())
             }
-            (Class::Timeout | Class::Transient | Class::Empty, Request::Patch { .. }) => {
-                // It may have taken effect: who is in the group is read anew where that can be.
-                self.shared.directory.membership(&pass.uid(), crate::plan::groups::Membership::doubt);
+            // Refused for what it says: nothing was made.
+            (Class::Rejected | Class::Forbidden, Request::Create(_)) => {
+                self.take_back_group_claim(pass).await?;
                 Err(self.group_failed(pass, error))
             }
             _ => Err(self.group_failed(pass, error)),
         }
     }
 
-    pub(super) async fn group_turn(&self, kind: RequestKind, priority: Priority) -> Result<Instant, GroupStop> {
+    /// Waits for the limiter; returns the instant that the request may not outlive.
+    pub(super) async fn group_turn(
+        &self,
+        pass: &GroupPass,
+        kind: RequestKind,
+        priority: Priority,
+    ) -> Result<Instant, GroupStop> {
         // Bounded, so that a slow limit doesn't keep a slot from whoever is more urgent.
-        if timeout(LONGEST_TURN, self.limiter.acquire(kind, priority)).await.is_err() {
+        let in_turn = timeout(LONGEST_TURN, self.limiter.acquire(kind, priority)).await.is_ok();
+        if !in_turn || !self.leads_there(pass) {
             return Err(GroupStop::Silently(Outcome::Paused));
         }
         self.deadline().ok_or(GroupStop::Silently(Outcome::Paused))
     }
 
     /// What a failed request means for its group, and whether it casts doubt on the connection.
-    fn group_failed(&self, pass: &GroupPass, error: &Error) -> GroupStop {
+    pub(super) fn group_failed(&self, pass: &GroupPass, error: &Error) -> GroupStop {
         let class = error.class();
         warn!(object = %full_name(&pass.group), ?class, request_id = error.request_id().unwrap_or("-"), "{error}");
         self.shared.metrics.error(&self.key.to_string(), class_name(class));
@@ -352,7 +307,7 @@ impl Provisioner {
                 }
                 let verdict = GroupVerdict {
                     reason: Some(Reason::Pending),
-                    message: format!("{error}; it is tried again"),
+                    message: with_way_out(&pass.group, format!("{error}; it is tried again")),
                     state: Some(if is_deleting(&pass.group) { GroupState::Deleting } else { GroupState::Pending }),
                     ..GroupVerdict::default()
                 };
@@ -365,15 +320,21 @@ impl Provisioner {
     }
 
     /// The object's own error: it waits for a change on our side, or for an hour and longer.
-    fn group_error(&self, pass: &GroupPass, reason: Reason, message: String) -> GroupStop {
+    pub(super) fn group_error(&self, pass: &GroupPass, reason: Reason, message: String) -> GroupStop {
         let before = lock(&self.memory).rejected(&pass.group.uid().unwrap_or_default());
         let verdict = GroupVerdict {
             reason: Some(reason),
-            message,
+            message: with_way_out(&pass.group, message),
             state: Some(if is_deleting(&pass.group) { GroupState::Deleting } else { GroupState::Failed }),
             executed: true,
             ..GroupVerdict::default()
         };
         GroupStop::With(Box::new(verdict), Outcome::After(own_error_pause(before)))
     }
+}
+
+/// Who is in is seen, and only whom we brought in may be taken out.
+fn is_additive(pass: &GroupPass) -> bool {
+    let readable = pass.session.policy.profile.members_readable.with_group();
+    readable && pass.group.spec.membership == api::Membership::Additive
 }

@@ -1,7 +1,8 @@
 //! What is known of the server's groups, without their members, and notes about ScimGroups.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
+use super::pace::Pace;
 use crate::api::{GroupDrift, ScimGroupStatus};
 use crate::plan::Account;
 use crate::plan::groups::{Change, Id};
@@ -15,6 +16,8 @@ struct Entry {
     sweep: u64,
     /// A write of ours reported it during that sweep: no page read meanwhile is newer.
     learnt: bool,
+    /// A write whose answer was lost may have changed it since.
+    in_doubt: bool,
 }
 
 /// The groups of one server.
@@ -28,6 +31,8 @@ pub struct Store {
     pub turn: usize,
     /// The same for memberships that are asked for one by one.
     pub probe_turn: usize,
+    /// Who was put in within the last hour, counted.
+    pub pace: Pace,
     /// Why the server has no groups, if it has none.
     pub unsupported: Option<String>,
     /// What a reading found changed, by the object's uid, until it is repaired.
@@ -89,7 +94,7 @@ impl Store {
         resource.0.retain(|name, _| !name.eq_ignore_ascii_case("members"));
         let sweep = self.sweep;
         let members_at = self.entries.get(id).and_then(|entry| entry.members_at.clone());
-        self.entries.insert(id.to_owned(), Entry { resource, members_at, sweep, learnt });
+        self.entries.insert(id.to_owned(), Entry { resource, members_at, sweep, learnt, in_doubt: false });
     }
 
     /// What a change of ours made of a group, where the answer doesn't show it.
@@ -118,6 +123,15 @@ impl Store {
         Some(entry.members_at.as_ref() == Some(&version))
     }
 
+    /// What the group looks like by now, or whether it is there, isn't certain: it is read before anything rests on it.
+    pub fn unsee(&mut self, id: &str) {
+        let (sweep, learnt) = (self.sweep, self.sweeping);
+        if let Some(entry) = self.entries.get_mut(id) {
+            // Nor does a page tell that was asked for before.
+            (entry.sweep, entry.learnt, entry.in_doubt) = (sweep, learnt, true);
+        }
+    }
+
     /// The group is gone.
     pub fn forget(&mut self, id: &str) {
         self.entries.remove(id);
@@ -130,20 +144,19 @@ impl Store {
 
     /// The group with this id; one that wasn't seen must be asked for.
     pub fn by_id(&self, id: &str) -> Account {
-        self.entries
-            .get(id)
-            .map_or(Account::Unknown, |entry| Account::Found { resource: entry.resource.clone(), fresh: false })
+        let known = self.entries.get(id).filter(|entry| !entry.in_doubt);
+        known.map_or(Account::Unknown, |entry| Account::Found { resource: entry.resource.clone(), fresh: false })
     }
 
     /// The groups that fit by name.
     pub fn by_name(&self, name: &str) -> Account {
         let named = |entry: &&Entry| entry.resource.get("displayName").and_then(|shown| shown.as_str()) == Some(name);
-        let found: BTreeMap<&String, &Entry> = self.entries.iter().filter(|(_, entry)| named(entry)).collect();
-        let mut found = found.into_values();
+        let mut found = self.entries.iter().filter(|(_, entry)| named(entry));
         match (found.next(), found.next()) {
             (None, _) if self.complete => Account::Absent { fresh: false },
             (None, _) => Account::Unknown,
-            (Some(entry), None) => Account::Found { resource: entry.resource.clone(), fresh: false },
+            (Some((id, entry)), None) if entry.in_doubt => Account::Listed(id.clone()),
+            (Some((_, entry)), None) => Account::Found { resource: entry.resource.clone(), fresh: false },
             (Some(_), Some(_)) => Account::Contradictory(several()),
         }
     }
@@ -163,6 +176,7 @@ impl Store {
         self.drift.remove(uid);
         self.unsaved.remove(uid);
         self.unrecorded.remove(uid);
+        self.pace.forget(uid);
     }
 }
 
@@ -208,6 +222,21 @@ mod tests {
         store.begin();
         store.end(false);
         assert_eq!(store.by_name("g"), Account::Unknown);
+    }
+
+    #[test]
+    fn i12_a_group_in_doubt_is_read() {
+        let mut store = Store::default();
+        store.begin();
+        store.page(vec![group("g", "1")]);
+        store.unsee("g");
+        assert_eq!(store.page(vec![group("g", "1")]), 1, "asked for before, it tells nothing");
+        store.end(true);
+        assert_eq!((store.by_id("g"), store.by_name("g")), (Account::Unknown, Account::Listed("g".into())));
+        store.begin();
+        store.page(vec![group("g", "2")]);
+        store.end(true);
+        assert!(matches!(store.by_name("g"), Account::Found { .. }));
     }
 
     #[test]

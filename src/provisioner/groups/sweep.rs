@@ -140,6 +140,9 @@ impl Provisioner {
                     lock(&self.groups).forget(id);
                     lock(&self.queue).submit(&uid.as_str().into(), Lane::Drift, false, Instant::now());
                 }
+                Err(error) if error.is_too_large() || error.class() == Class::Rejected => {
+                    debug!(object = %full_name(group), "not read: {error}");
+                }
                 Err(error) => {
                     debug!(object = %full_name(group), "not read: {error}");
                     return;

@@ -1,0 +1,337 @@
+//! Who is referred to by which group, kept change by change: what a ScimUser, a ScimGroup or a server's becoming another
+//! one changes.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::super::{Claim, ConnectionKey, Inner, Uid, account, connection_of, is_deleting};
+use super::index::take;
+use super::{Entry, connection_of_group, key_of};
+use crate::api::{ScimGroup, ScimUser};
+use crate::plan::groups::{Id, Standing};
+use crate::scim::fold;
+
+impl Inner {
+    pub(super) fn put_group(&mut self, uid: &Uid, old: Option<&ScimGroup>, group: ScimGroup) -> Vec<Uid> {
+        let key = key_of(&group);
+        let id = |group: &ScimGroup| group.status.as_ref().and_then(|status| status.id.clone());
+        // A new name is no reason to look up who belongs in.
+        let refers = |group: &ScimGroup| {
+            let spec = &group.spec;
+            (spec.connection_ref.clone(), spec.members.clone(), spec.member_selector.clone())
+        };
+        let respecified = old.is_none_or(|old| old.spec != group.spec && refers(old) != refers(&group));
+        let rebound = old.and_then(id) != id(&group);
+        if let Some(old) = old {
+            if respecified {
+                self.groups.index(uid, old, false);
+            }
+            if rebound && let Some(former) = id(old) {
+                take(&mut self.groups.bound, &former, uid);
+            }
+        }
+        let group = Arc::new(group);
+        self.groups.names.insert(key.clone(), uid.clone());
+        match self.groups.all.get_mut(uid) {
+            Some(entry) => entry.group = Arc::clone(&group),
+            None => {
+                self.groups.all.insert(uid.clone(), Entry::new(Arc::clone(&group)));
+            }
+        }
+        if rebound {
+            self.rebind(uid, id(&group));
+        }
+        if respecified {
+            self.groups.index(uid, &group, true);
+            self.gather(uid);
+        }
+        if !rebound {
+            return Vec::new();
+        }
+        let nesting: Vec<Uid> = self.groups.by_group.get(&key).into_iter().flatten().cloned().collect();
+        for outer in &nesting {
+            self.refresh_fixed(outer);
+        }
+        nesting
+    }
+
+    /// The object stands for another group of the server now: what our record says of that one counts.
+    fn rebind(&mut self, uid: &Uid, id: Option<String>) {
+        let Some(entry) = self.groups.all.get_mut(uid) else { return };
+        // Kept where a creation of ours told that it is empty.
+        let status = entry.group.status.clone().unwrap_or_default();
+        if let Some(id) = id {
+            for member in self.groups.ledger.get(id.as_str()).into_iter().flatten() {
+                entry.membership.own(member);
+            }
+            self.groups.bound.entry(id).or_default().insert(uid.clone());
+        }
+        for member in status.brought_in.iter().flatten() {
+            entry.membership.own(&member.as_str().into());
+        }
+        for (member, since) in status.leaving.iter().flatten() {
+            entry.membership.own(&member.as_str().into());
+            entry.membership.vanish(&member.as_str().into(), since.0);
+        }
+    }
+
+    pub(super) fn remove_group(&mut self, uid: &str) -> Vec<Uid> {
+        let Some(entry) = self.groups.all.remove(uid) else { return Vec::new() };
+        let (uid, group) = (Uid::from(uid), entry.group);
+        self.groups.index(&uid, &group, false);
+        if let Some(id) = group.status.as_ref().and_then(|status| status.id.clone()) {
+            take(&mut self.groups.bound, &id, &uid);
+        }
+        let key = key_of(&group);
+        if self.groups.names.get(&key) == Some(&uid) {
+            self.groups.names.remove(&key);
+        }
+        self.groups.unlink_all(&uid);
+        let nesting: Vec<Uid> = self.groups.by_group.get(&key).into_iter().flatten().cloned().collect();
+        for outer in &nesting {
+            self.refresh_fixed(outer);
+        }
+        // Whoever declares the same name may have it now.
+        let heirs =
+            self.groups.all.iter().filter(|(_, other)| other.group.spec.display_name == group.spec.display_name);
+        let heirs: Vec<Uid> = heirs.map(|(uid, _)| uid.clone()).collect();
+        nesting.into_iter().chain(heirs).collect()
+    }
+
+    /// Everything that a group refers to is looked up anew: what it refers to changed.
+    fn gather(&mut self, uid: &Uid) {
+        let Some(entry) = self.groups.all.get_mut(uid) else { return };
+        entry.without_references();
+        let group = Arc::clone(&entry.group);
+        let (key, named) = (connection_of_group(&group), self.named_in(&group));
+        let users: Vec<Uid> = self.connections.get(&key).into_iter().flatten().cloned().collect();
+        for user_uid in users {
+            let Some(user) = self.users.get(&user_uid).cloned() else { continue };
+            let Some(entry) = self.groups.all.get(uid) else { return };
+            let refers = named.contains(&user_uid) || entry.selects(&user);
+            let standing = if refers { self.standing(&user_uid, &user) } else { None };
+            if let (Some(standing), Some(entry)) = (&standing, self.groups.all.get_mut(uid)) {
+                entry.enter(standing, &user.name_any());
+            }
+            self.groups.link(&user_uid, uid, standing);
+        }
+        self.refresh_fixed(uid);
+    }
+
+    /// The users of its connection that a group names.
+    fn named_in(&self, group: &ScimGroup) -> HashSet<Uid> {
+        let key = connection_of_group(group);
+        let namespace = group.namespace().unwrap_or_default();
+        let mut named = HashSet::new();
+        for member in group.spec.members.iter().flatten() {
+            if let Some(reference) = &member.user_ref {
+                named.extend(self.names.get(&(namespace.clone(), reference.name.clone())).cloned());
+            }
+            if let Some(name) = &member.user_name {
+                named.extend(self.users_named(&key, &fold(name)).cloned());
+            }
+        }
+        named
+    }
+
+    /// The users of a connection that declare this userName, folded.
+    fn users_named<'a>(&'a self, key: &'a ConnectionKey, name: &'a str) -> impl Iterator<Item = &'a Uid> {
+        let claims = self.servers.get(key).and_then(|server| self.claims.get(server));
+        let uids = claims.and_then(|claims| claims.get(&Claim::Name(name.to_owned())));
+        uids.into_iter().flatten().filter(move |uid| {
+            self.users.get(*uid).is_some_and(|user| connection_of(user) == *key && fold(&user.spec.user_name) == name)
+        })
+    }
+
+    /// A user came, changed or went; returns the groups that it enters or leaves.
+    pub(in super::super) fn user_in_groups(
+        &mut self,
+        uid: &Uid,
+        old: Option<&ScimUser>,
+        new: Option<&ScimUser>,
+    ) -> Vec<Uid> {
+        if self.groups.all.is_empty() {
+            return Vec::new();
+        }
+        let now = self.standings(uid, new);
+        let before: BTreeMap<Uid, Standing> =
+            self.groups.links.remove(uid).map(Vec::from).unwrap_or_default().into_iter().collect();
+        let vanished = new.is_none() && self.groups.departing.remove(uid).is_none();
+        let name = new.or(old).map(ResourceExt::name_any).unwrap_or_default();
+        let mut touched = Vec::new();
+        let concerned: BTreeSet<Uid> = before.keys().chain(now.keys()).cloned().collect();
+        for group in concerned {
+            let (was, is) = (before.get(&group), now.get(&group));
+            let Some(entry) = self.groups.all.get_mut(&group).filter(|_| was != is) else { continue };
+            // First, so that nobody is too many for an instant.
+            if vanished && let Some(Standing::In(id) | Standing::Going(id)) = was {
+                entry.membership.vanish(id, Timestamp::now());
+            }
+            if let Some(is) = is {
+                entry.enter(is, &name);
+            }
+            if let Some(was) = was {
+                entry.leave(was, &name, is);
+            }
+            touched.push(group);
+        }
+        if !now.is_empty() {
+            self.groups.links.insert(uid.clone(), now.into_iter().collect());
+        }
+        let came_or_went = match (old, new) {
+            (Some(old), Some(new)) => fold(&old.spec.user_name) != fold(&new.spec.user_name),
+            _ => true,
+        };
+        if came_or_went {
+            for user in old.into_iter().chain(new) {
+                for group in self.groups.named_by(user) {
+                    self.refresh_fixed(&group);
+                }
+            }
+        }
+        touched
+    }
+
+    /// How a user stands in each group that refers to it.
+    fn standings(&self, uid: &Uid, user: Option<&ScimUser>) -> BTreeMap<Uid, Standing> {
+        let Some(user) = user else { return BTreeMap::new() };
+        let Some(standing) = self.standing(uid, user) else { return BTreeMap::new() };
+        self.groups.referring_to(user).into_iter().map(|group| (group, standing.clone())).collect()
+    }
+
+    /// What is recorded of a user's memberships, which a user in memory doesn't keep: as a map it would take more than
+    /// all the rest of them.
+    pub(in super::super) fn keep_ledger(&mut self, uid: &Uid, recorded: &BTreeMap<String, String>) {
+        let before = self.groups.records.remove(uid).unwrap_or_default();
+        let stays = |(group, id): &&(Id, Id)| recorded.get(&**group).is_some_and(|account| **account == **id);
+        if before.len() == recorded.len() && before.iter().all(|one| stays(&one)) {
+            if !before.is_empty() {
+                self.groups.records.insert(uid.clone(), before);
+            }
+            return;
+        }
+        for (group, account) in before.iter().filter(|one| !stays(one)) {
+            if let Some(members) = self.groups.ledger.get_mut(group) {
+                members.remove(account);
+            }
+        }
+        let mut now = Vec::with_capacity(recorded.len());
+        for (group, account) in recorded {
+            let account = self.groups.id_of(uid, account);
+            for bound in self.groups.bound.get(group).into_iter().flatten() {
+                if let Some(entry) = self.groups.all.get_mut(bound) {
+                    entry.membership.own(&account);
+                }
+            }
+            let known = self.groups.ledger.get_key_value(group.as_str()).map(|(known, _)| known.clone());
+            let group = known.unwrap_or_else(|| group.as_str().into());
+            self.groups.ledger.entry(group.clone()).or_default().insert(account.clone());
+            now.push((group, account));
+        }
+        if !now.is_empty() {
+            self.groups.records.insert(uid.clone(), now.into_boxed_slice());
+        }
+    }
+
+    fn standing(&self, uid: &Uid, user: &ScimUser) -> Option<Standing> {
+        if self.groups.departing.contains_key(uid) {
+            return None;
+        }
+        let server = self.servers.get(&connection_of(user));
+        let id = server.and_then(|server| account(user, server)).map(|(id, _)| self.groups.id_of(uid, id));
+        match (id, is_deleting(user)) {
+            (Some(id), false) => Some(Standing::In(id)),
+            (Some(id), true) => Some(Standing::Going(id)),
+            (None, false) => Some(Standing::Waiting),
+            (None, true) => None,
+        }
+    }
+
+    /// The references that lead to no ScimUser: ids, groups, and names that nobody declares here.
+    pub(super) fn refresh_fixed(&mut self, uid: &Uid) {
+        let Some(entry) = self.groups.all.get(uid) else { return };
+        let (group, resolved) = (Arc::clone(&entry.group), entry.resolved.clone());
+        let key = connection_of_group(&group);
+        let namespace = group.namespace().unwrap_or_default();
+        let (mut fixed, mut waiting, mut foreign) = (Vec::new(), Vec::new(), Vec::new());
+        let mut wait = |what: String| {
+            waiting.push(what);
+            Standing::Waiting
+        };
+        for member in group.spec.members.iter().flatten() {
+            if let Some(id) = &member.id {
+                fixed.push(Standing::In(id.as_str().into()));
+            } else if let Some(reference) = &member.group_ref {
+                let other = self.groups.names.get(&(namespace.clone(), reference.name.clone()));
+                let other = other.and_then(|uid| self.groups.all.get(uid)).map(|entry| &entry.group);
+                if other.is_some_and(|other| connection_of_group(other) != key) {
+                    foreign.push(format!("groupRef names {}, which belongs to another connection", reference.name));
+                }
+                let server = self.servers.get(&key);
+                let status = other.and_then(|other| other.status.as_ref());
+                let id =
+                    status.filter(|status| status.bound_to.as_ref() == server).and_then(|status| status.id.as_deref());
+                fixed.push(id.map_or_else(|| wait(format!("group {}", reference.name)), |id| Standing::In(id.into())));
+            } else if let Some(reference) = &member.user_ref {
+                let user = self.names.get(&(namespace.clone(), reference.name.clone()));
+                match user.and_then(|uid| self.users.get(uid)) {
+                    None => fixed.push(wait(reference.name.clone())),
+                    Some(user) if connection_of(user) != key => {
+                        foreign.push(format!("userRef names {}, which belongs to another connection", reference.name));
+                    }
+                    Some(_) => {}
+                }
+            } else if let Some(name) = &member.user_name {
+                let name = fold(name);
+                if self.users_named(&key, &name).next().is_none() {
+                    let id = resolved.get(&name).cloned();
+                    fixed.push(id.map_or_else(|| wait(name), Standing::In));
+                }
+            }
+        }
+        let Some(entry) = self.groups.all.get_mut(uid) else { return };
+        for standing in &fixed {
+            entry.membership.enter(standing);
+        }
+        for standing in std::mem::replace(&mut entry.fixed, fixed) {
+            entry.membership.leave(&standing);
+        }
+        entry.fixed_waiting = waiting;
+        entry.foreign = foreign;
+    }
+
+    /// The connection leads to another server, or to none: whose account is whose has to be asked anew.
+    pub(in super::super) fn server_of_groups_changed(&mut self, connection: &ConnectionKey) {
+        let groups: Vec<Uid> = self.groups.connections.get(connection).into_iter().flatten().cloned().collect();
+        if groups.is_empty() {
+            return;
+        }
+        for uid in &groups {
+            if let Some(entry) = self.groups.all.get_mut(uid) {
+                entry.without_references();
+            }
+        }
+        // User by user: each is in few groups, and each group may have everybody.
+        let users: Vec<Uid> = self.connections.get(connection).into_iter().flatten().cloned().collect();
+        for uid in users {
+            let Some(user) = self.users.get(&uid).cloned() else { continue };
+            let now = self.standings(&uid, Some(&user));
+            for (group, standing) in &now {
+                if let Some(entry) = self.groups.all.get_mut(group) {
+                    entry.enter(standing, &user.name_any());
+                }
+            }
+            if now.is_empty() {
+                self.groups.links.remove(&uid);
+            } else {
+                self.groups.links.insert(uid, now.into_iter().collect());
+            }
+        }
+        for uid in &groups {
+            self.refresh_fixed(uid);
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What a plan for a group rests on: the object, its members, what is known of the server, and the plan itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
+use tokio::time::Instant;
+
+use super::super::snapshot::Known;
+use super::super::{Provisioner, lock};
+use super::{GroupPass, full_name, has_finalizer, is_deleting};
+use crate::api::ScimGroup;
+use crate::plan::Account;
+use crate::plan::groups::{GroupFacts, GroupObject, GroupStep, Id, Members, Source, decide_group};
+use crate::scim::{MembersReadable as Readable, fold};
+
+/// Members are looked at this many at a time, so that nobody waits for the directory meanwhile.
+const LOOKED_AT: usize = 256;
+
+impl Provisioner {
+    /// What the profile says of members, and who is known by name alone, come into the directory.
+    pub(super) fn prepare(&self, pass: &GroupPass) {
+        let uid = pass.uid();
+        let additive = pass.group.spec.membership == crate::api::Membership::Additive;
+        let source = match pass.session.policy.profile.members_readable {
+            Readable::No | Readable::Probe => Source::Ledger,
+            _ if additive => Source::Additive,
+            _ => Source::Exact,
+        };
+        let directory = &self.shared.directory;
+        let before = Timestamp::now()
+            .checked_sub(SignedDuration::try_from(self.connection().spec.resync_interval.std()).unwrap_or_default())
+            .unwrap_or_default();
+        directory.membership(&uid, |members| {
+            members.set_source(source);
+            members.expire(before);
+            if pass.session.policy.repair.attributes {
+                members.repair();
+            }
+        });
+        let names = pass.group.spec.members.iter().flatten().filter_map(|member| member.user_name.as_deref().map(fold));
+        let resolved: BTreeMap<String, Id> = {
+            let snapshot = lock(&self.snapshot);
+            let find = |name: &str| match snapshot.by_identity(name, None) {
+                Known::Found(resource) => resource.id().map(Id::from),
+                Known::Listed(id) => Some(id.into()),
+                _ => None,
+            };
+            names.filter_map(|name| find(&name).map(|id| (name, id))).collect()
+        };
+        directory.resolve(&uid, resolved);
+        let ledger = pass.status.removals.iter().flatten();
+        let ledger = ledger.map(|bucket| (bucket.at.0, u64::try_from(bucket.count).unwrap_or_default()));
+        lock(&self.gate).know_group(&uid, ledger, Timestamp::now());
+    }
+
+    /// The plan for a group as everything stands now.
+    pub(super) fn plan_group(&self, pass: &GroupPass) -> GroupStep {
+        let uid = pass.uid();
+        let policy = &pass.session.policy;
+        let server = &policy.server;
+        let account = pass.account.clone().unwrap_or_else(|| self.known_group(pass));
+        let found = match &account {
+            Account::Found { resource, .. } => resource.id().map(str::to_owned),
+            _ => None,
+        };
+        let settled =
+            pass.status.id.is_some() && pass.status.display_name.as_ref() == Some(&pass.group.spec.display_name);
+        let claims = if settled {
+            crate::plan::Claims::default()
+        } else {
+            self.shared.directory.group_claims(&pass.group, server, found.as_deref())
+        };
+        let (waiting_for, mut foreign) = self.shared.directory.unfollowed(&uid);
+        foreign.splice(0..0, self.refuses_group(&pass.group));
+        let departed = self.shared.directory.departed(&uid);
+        let protected = self.protected_members(pass, &departed);
+        let protects = self.protected_in(pass);
+        let (drift, unsupported, room) = {
+            let mut store = lock(&self.groups);
+            let most = policy.profile.members_an_hour.and_then(|most| usize::try_from(most).ok());
+            let room = most.map(|most| store.pace.room(&uid, most, Instant::now()));
+            (store.drift.get(&uid).cloned(), store.unsupported.clone(), room)
+        };
+        let (name, claimed) = (full_name(&pass.group), self.claimed(pass));
+        let now = Timestamp::now();
+        let contested = !lock(&self.memory).contested(&uid, now).is_empty();
+        let step = self.shared.directory.membership(&uid, |membership| {
+            decide_group(&GroupFacts {
+                object: GroupObject {
+                    full_name: &name,
+                    spec: &pass.group.spec,
+                    status: &pass.status,
+                    generation: pass.group.metadata.generation.unwrap_or_default(),
+                    deleting: is_deleting(&pass.group),
+                    has_finalizer: has_finalizer(&pass.group),
+                    claimed,
+                    release: pass.group.wants_release() || self.is_released(),
+                    remote_id: pass.group.remote_id(),
+                    requested: pass.recorded.answered.is_some(),
+                },
+                policy,
+                group: account.clone(),
+                claims,
+                members: Members {
+                    membership,
+                    protected: &protected,
+                    protects: protects.as_deref(),
+                    departed: &departed,
+                    sent: &pass.sent,
+                    room,
+                    foreign: &foreign,
+                    waiting_for: &waiting_for,
+                },
+                written: pass.written,
+                removals_wait: pass.removals.is_some(),
+                drift: drift.as_ref(),
+                contested,
+                unsupported: unsupported.as_deref(),
+                now,
+            })
+        });
+        step.unwrap_or_else(|| GroupStep::Settle(Box::default()))
+    }
+
+    /// Of those who are to be taken out, whom `guards.protected` keeps: as many as the next request has to know of.
+    fn protected_members(&self, pass: &GroupPass, departed: &BTreeSet<Id>) -> BTreeSet<Id> {
+        let (profile, protected) = (&pass.session.policy.profile, &pass.session.policy.protected);
+        if protected.is_empty() {
+            return BTreeSet::new();
+        }
+        let most = usize::try_from(profile.max_members_per_patch).unwrap_or(100).max(1);
+        let keeps = |id: &&Id| self.protects(pass, id).is_some();
+        let mut kept: BTreeSet<Id> = departed.iter().filter(keeps).cloned().collect();
+        let (mut free, mut last) = (0, Bound::Unbounded);
+        while free < most {
+            let some: Option<Vec<Id>> = self.shared.directory.membership(&pass.uid(), |members| {
+                members.extra().range((last.clone(), Bound::Unbounded)).take(LOOKED_AT).cloned().collect()
+            });
+            let Some(some) = some.filter(|some| !some.is_empty()) else { break };
+            let mine: Vec<&Id> = some.iter().filter(keeps).collect();
+            free += some.iter().filter(|id| !mine.contains(id) && !pass.sent.contains(*id)).count();
+            kept.extend(mine.into_iter().cloned());
+            last = some.last().cloned().map_or(Bound::Unbounded, Bound::Excluded);
+        }
+        kept
+    }
+
+    /// The pattern of `guards.protected` that fits somebody in a group that is to be deleted.
+    fn protected_in(&self, pass: &GroupPass) -> Option<String> {
+        if !is_deleting(&pass.group) || pass.session.policy.protected.is_empty() {
+            return None;
+        }
+        let here: Option<Vec<Id>> =
+            self.shared.directory.membership(&pass.uid(), |members| members.here().cloned().collect());
+        here.into_iter().flatten().find_map(|id| self.protects(pass, &id))
+    }
+
+    /// Why the group may not be served through a cluster connection (promise I26).
+    fn refuses_group(&self, group: &ScimGroup) -> Option<String> {
+        let delegated = self.shared.directory.delegated(&group.namespace().unwrap_or_default(), &self.key);
+        let members = || group.spec.members.iter().flatten();
+        let raw = group.remote_id().is_some() || members().any(|member| member.id.is_some());
+        let names = members().filter_map(|member| member.user_name.as_deref());
+        delegated.refuses_group(&group.spec.display_name, names, raw)
+    }
+
+    /// What the object claims, as far as its namespace may: anybody there could have written it (promise I26).
+    fn claimed<'a>(&self, pass: &'a GroupPass) -> Option<&'a str> {
+        let delegated = self.shared.directory.delegated(&pass.group.namespace().unwrap_or_default(), &self.key);
+        let claimed = pass.group.claimed_group()?;
+        delegated.refuses_group(claimed, [], false).is_none().then_some(claimed)
+    }
+
+    /// The group that a creation was sent for, or that was being taken, without a record of what came of it.
+    pub(super) fn unrecorded_group<'a>(&self, pass: &'a GroupPass) -> Option<&'a str> {
+        self.claimed(pass).filter(|_| pass.status.id.is_none() && has_finalizer(&pass.group))
+    }
+
+    /// The pattern of `guards.protected` that fits an account, by all that is known of it (promise I14).
+    pub(super) fn protects(&self, pass: &GroupPass, id: &Id) -> Option<String> {
+        let protected = &pass.session.policy.protected;
+        if protected.is_empty() {
+            return None;
+        }
+        let user = self.shared.directory.bound_to(&self.key, &pass.session.policy.server, id);
+        let mut names = vec![id.to_string()];
+        if let Some(user) = &user {
+            names.push(user.spec.user_name.clone());
+            names.extend(user.spec.attributes.emails.iter().flatten().map(|email| email.value.clone()));
+        }
+        names.extend(lock(&self.snapshot).name_of(id).map(str::to_owned));
+        protected.matches(names.iter().map(String::as_str)).map(str::to_owned)
+    }
+
+    /// What is known without asking the server.
+    fn known_group(&self, pass: &GroupPass) -> Account {
+        let store = lock(&self.groups);
+        let bound = pass.status.id.as_deref();
+        let here = pass.status.bound_to.as_ref() == Some(&pass.session.policy.server);
+        match (bound.filter(|_| here), pass.group.remote_id()) {
+            (Some(id), _) | (None, Some(id)) => store.by_id(id),
+            // What a lost creation made may have another name by now than the one declared: the server is asked.
+            (None, None) if self.unrecorded_group(pass).is_some() => Account::Unknown,
+            (None, None) => store.by_name(&pass.group.spec.display_name),
+        }
+    }
+}

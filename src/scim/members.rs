@@ -1,0 +1,106 @@
+//! Groups of any size: of their members the ids alone are taken in. As JSON objects, a hundred thousand members would
+//! take a hundred MiB.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+/// A resource in which `members` are their ids, as strings.
+pub(super) struct Slim(Map<String, Value>);
+
+impl From<Slim> for Value {
+    fn from(slim: Slim) -> Value {
+        Value::Object(slim.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Slim {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(SlimVisitor)
+    }
+}
+
+struct SlimVisitor;
+
+impl<'de> Visitor<'de> for SlimVisitor {
+    type Value = Slim;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Slim, A::Error> {
+        let mut slim = Map::new();
+        while let Some(name) = map.next_key::<String>()? {
+            let value = if name.eq_ignore_ascii_case("members") {
+                map.next_value::<Option<Ids>>()?.map_or(Value::Null, |ids| Value::Array(ids.0))
+            } else {
+                map.next_value()?
+            };
+            slim.insert(name, value);
+        }
+        Ok(Slim(slim))
+    }
+}
+
+struct Ids(Vec<Value>);
+
+impl<'de> Deserialize<'de> for Ids {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(IdsVisitor)
+    }
+}
+
+struct IdsVisitor;
+
+impl<'de> Visitor<'de> for IdsVisitor {
+    type Value = Ids;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of members")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Ids, A::Error> {
+        let mut ids = Vec::new();
+        while let Some(member) = list.next_element::<Member>()? {
+            ids.extend(member.id().map(Value::String));
+        }
+        Ok(Ids(ids))
+    }
+}
+
+/// One member, in any of the forms that servers have.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Member {
+    Object { value: String },
+    Text(String),
+    Other(IgnoredAny),
+}
+
+impl Member {
+    fn id(self) -> Option<String> {
+        match self {
+            Self::Object { value } | Self::Text(value) => Some(value),
+            Self::Other(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn members_are_their_ids_in_whatever_form_they_come() {
+        let shown = r#"{"id": "g", "Members": [{"value": "1", "$ref": "https://x/1", "meta": {"a": [1]}}, "2", {"display": "3"}, 4, null]}"#;
+        let slim: Slim = serde_json::from_str(shown).unwrap();
+        assert_eq!(Value::from(slim), json!({"id": "g", "Members": ["1", "2"]}));
+        let none: Slim = serde_json::from_str(r#"{"id": "g", "members": null}"#).unwrap();
+        assert_eq!(Value::from(none), json!({"id": "g", "members": null}));
+        assert!(serde_json::from_str::<Slim>(r#"{"members": "all"}"#).is_err(), "nothing is concluded of nonsense");
+    }
+}
