@@ -163,7 +163,7 @@ async fn raw_loop(cluster: &ControlPlane, users: usize) -> Duration {
         })
         .await;
     let took = began.elapsed();
-    assert_eq!(requests(&sandbox).await["POST /Users"], users as u64);
+    assert_eq!(total(&requests(&sandbox).await, "POST"), users as u64);
     remove_users(cluster, &namespace, users).await;
     took
 }
@@ -319,7 +319,11 @@ fn last_status(cluster: &ControlPlane, namespace: &str) -> Timestamp {
 
 async fn requests(sandbox: &Sandbox) -> Requests {
     let stats = sandbox.admin("GET", "/stats", None).await;
-    serde_json::from_value(stats["requests"].clone()).expect("counts")
+    let by_status: BTreeMap<String, BTreeMap<String, BTreeMap<String, u64>>> =
+        serde_json::from_value(stats["requests"].clone()).expect("counts by method, route and status");
+    let routes =
+        by_status.iter().flat_map(|(method, routes)| routes.iter().map(move |(route, counts)| (method, route, counts)));
+    routes.map(|(method, route, counts)| (format!("{method} {route}"), counts.values().sum())).collect()
 }
 
 async fn sandbox_reset(sandbox: &Sandbox) {
