@@ -193,20 +193,24 @@ fn gone(facts: &Facts, declared: &Declared, id: &str) -> Step {
             active: Some(false),
             executed: true,
             applied_active: Some(declared.active),
+            user_name: Some(String::new()),
             ..Verdict::default()
         });
     }
     if is_replaced(facts, declared) {
         return create(facts, declared);
     }
-    stalled(
-        Reason::DeletedAtServer,
-        format!(
+    settle(Verdict {
+        reason: Some(Reason::DeletedAtServer),
+        message: format!(
             "the account {id} was deleted at the server, not by us; to have it created again annotate this object with \
              scim-operator.dev/reconcile-requested-at, or set the connection's driftPolicy.deleted to Repair"
         ),
-        UserState::DeletedAtServer,
-    )
+        state: Some(UserState::DeletedAtServer),
+        executed: true,
+        user_name: Some(String::new()),
+        ..Verdict::default()
+    })
 }
 
 /// An account fits, and the object isn't bound yet (promises I6 to I8).

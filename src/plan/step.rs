@@ -114,7 +114,7 @@ pub struct Verdict {
     pub drift: Vec<Path>,
     /// What is not written, and why.
     pub ignored: Option<Vec<Ignored>>,
-    /// The account's userName.
+    /// The account's userName; empty where there is no account any more, whose name would keep others waiting.
     pub user_name: Option<String>,
     /// The hold that keeps the operation until a person answers.
     pub hold: Option<UserHold>,

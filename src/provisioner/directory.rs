@@ -15,7 +15,7 @@ use kube::ResourceExt;
 use kube::api::Resource as _;
 
 use super::audit::keep_names_of_managers;
-use crate::api::{CLAIMED_ACCOUNT, ConnectionKind, ConnectionRef, FINALIZER, ScimUser, UserState};
+use crate::api::{CLAIMED_ACCOUNT, ConnectionKind, ConnectionRef, FINALIZER, ScimUser};
 use crate::plan::{Claims, Holder};
 use crate::scim::fold;
 
@@ -330,9 +330,7 @@ impl Directory {
             .chain(&same_name)
             .find(|other| {
                 account(other, server).is_some_and(|(id, name)| {
-                    let another = Some(id) != my_account.map(|(id, _)| id);
-                    // The name of an account that is gone keeps nobody waiting.
-                    Some(id) == found || (fold(name) == my_name && another && !is_gone(other))
+                    Some(id) == found || (fold(name) == my_name && Some(id) != my_account.map(|(id, _)| id))
                 })
             })
             .map(|other| Holder {
@@ -478,11 +476,6 @@ fn id_of(user: &ScimUser) -> Option<&str> {
 fn manager_of(user: &ScimUser) -> Option<(String, String)> {
     let manager = user.spec.attributes.enterprise.as_ref()?.manager.as_ref()?;
     Some((user.namespace().unwrap_or_default(), manager.user_ref.as_ref()?.name.clone()))
-}
-
-/// The server was seen not to have its account any more.
-fn is_gone(user: &ScimUser) -> bool {
-    user.status.as_ref().and_then(|status| status.state) == Some(UserState::DeletedAtServer)
 }
 
 /// The object is about to let its account go.

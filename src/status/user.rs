@@ -56,7 +56,7 @@ pub fn record(
     }
     if let Some(user_name) = &verdict.user_name {
         // As long as status takes: a longer one could never be written.
-        status.user_name = Some(user_name.clone()).filter(|name| name.len() <= 512);
+        status.user_name = Some(user_name.clone()).filter(|name| !name.is_empty() && name.len() <= 512);
     }
     if let Some(ignored) = &verdict.ignored {
         let known = old.ignored_attributes.clone().unwrap_or_default();

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::{crypto, http};
+use super::{crypto, http, is_first_at};
 
 /// One request that came through, and how it was answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,8 +123,14 @@ impl FrontBuilder {
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async move {
-                let inner = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-                opened.send(inner.local_addr().expect("its address")).expect("whoever opens it waits");
+                let (inner, address) = loop {
+                    let inner = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+                    let address = inner.local_addr().expect("its address");
+                    if is_first_at(address.port()) {
+                        break (inner, address);
+                    }
+                };
+                opened.send(address).expect("whoever opens it waits");
                 let app = Router::new().fallback(pass).with_state(Arc::new(door));
                 let served = async {
                     match self.tls {

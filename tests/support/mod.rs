@@ -26,7 +26,7 @@ pub use front::{Front, Seen};
 pub use helm::{Helm, chart, objects};
 pub use libraries::Library;
 pub use operator::{Operator, OperatorBuilder, Sandbox};
-pub use process::{Process, free_port, guarded, scratch};
+pub use process::{Process, free_port, guarded, is_first_at, scratch};
 pub use servers::{Directory, Jackson, Scim2Server, Tenant};
 
 use std::fmt::Debug;

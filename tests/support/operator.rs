@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::servers::{answer, by_hand, text};
-use super::{Process, eventually, guarded, http, unique};
+use super::{Process, eventually, guarded, http, is_first_at, unique};
 
 /// The operator's binary at work. Its log is printed when the test fails.
 pub struct Operator {
@@ -118,6 +118,16 @@ impl Sandbox {
     }
 
     pub fn start_with(switches: &[&str]) -> Sandbox {
+        loop {
+            let sandbox = Sandbox::somewhere(switches);
+            let url: url::Url = sandbox.base_url.parse().expect("a URL");
+            if is_first_at(url.port().expect("a port")) {
+                return sandbox;
+            }
+        }
+    }
+
+    fn somewhere(switches: &[&str]) -> Sandbox {
         let (token, admin_token) = (unique("token"), unique("admin"));
         let mut command = guarded(env!("CARGO_BIN_EXE_scim-sandbox"));
         command.args(["--listen", "127.0.0.1:0", "--token", &token]);

@@ -1,6 +1,7 @@
 //! Child processes that can't outlive the test binary, and a scratch directory
 //! that goes with it.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -198,6 +199,13 @@ fn clean_up_after_us(dir: &Path) {
         .expect("sh");
     // Held until the process ends.
     std::mem::forget(janitor.stdin.take());
+}
+
+/// Whether no server of this test binary has had the port before. A server is known by its URL: objects that an earlier
+/// test left would be claimed at the one that came upon the same port.
+pub fn is_first_at(port: u16) -> bool {
+    static TAKEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    TAKEN.lock().expect("nobody panics with it").insert(port)
 }
 
 /// A port that was free a moment ago. Whoever uses it tries again with another
