@@ -10,7 +10,6 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -19,7 +18,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use scim_operator::api::{FINALIZER, GROUP, ScimConnection, ScimUser, VERSION};
 use serde_json::{Value, json};
-use support::{ControlPlane, Operator, Sandbox, eventually, http};
+use support::{ControlPlane, Operator, Process, Sandbox, eventually, http};
 
 /// Requests at once: of the loop, and of the operator, which keeps one more for removals.
 const CONCURRENCY: usize = 8;
@@ -44,16 +43,8 @@ struct Used {
 }
 
 impl Used {
-    fn by(pid: u32) -> Used {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("a live process");
-        // The name, in parentheses, may hold spaces. What follows begins with field 3;
-        // utime and stime are 14 and 15, in hundredths of a second.
-        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-        let ticks = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a live process");
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
-        let kib: f64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
-        Used { cpu: ticks / 100.0, peak_mib: kib / 1024.0 }
+    fn by(process: &Process) -> Used {
+        Used { cpu: process.cpu_seconds(), peak_mib: process.peak_mib() }
     }
 }
 
@@ -83,10 +74,9 @@ async fn measure(users: usize) -> Measured {
     create_users(cluster, &namespace, users).await;
     let sandbox = Sandbox::start();
     let operator = Operator::builder(cluster.admin_kubeconfig(), &namespace).start();
-    let pid = operator.process().id();
     // It has seen every object when it has marked the last one as waiting for its connection.
     let settled = settle(cluster, &namespace, users).await;
-    let idle = Used::by(pid);
+    let idle = Used::by(operator.process());
     let began = Timestamp::now();
     connect(cluster, &namespace, &sandbox).await;
     await_synced(cluster, &namespace, users).await;
@@ -94,19 +84,19 @@ async fn measure(users: usize) -> Measured {
     let took = last_status(cluster, &namespace).duration_since(began);
     let user_writes = patches(cluster, &namespace, "scimusers") - settled;
     all_ready(cluster, &namespace, users).await;
-    let provisioned = Used::by(pid);
+    let provisioned = Used::by(operator.process());
     let requests = requests(&sandbox).await;
     eprintln!("{users} users: the operator took {:.1} s", took.as_secs_f64());
 
     quiet(&sandbox).await;
     let before = (patches(cluster, &namespace, "scimusers"), patches(cluster, &namespace, "scimconnections"));
-    let at_rest = Used::by(pid);
+    let at_rest = Used::by(operator.process());
     sandbox_reset(&sandbox).await;
     for _ in 0..SWEEPS {
         one_sweep(&sandbox).await;
     }
     let after = (patches(cluster, &namespace, "scimusers"), patches(cluster, &namespace, "scimconnections"));
-    let end = Used::by(pid);
+    let end = Used::by(operator.process());
     let measured = Measured {
         users,
         raw,

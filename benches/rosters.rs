@@ -10,7 +10,6 @@
 mod support;
 
 use std::fmt::Write as _;
-use std::fs;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, stream};
@@ -72,7 +71,7 @@ async fn measure(rows: usize) -> Measured {
     await_generated(&rosters, rows).await;
     let generated = began.elapsed();
     let marked = writes(cluster, &namespace, true);
-    let (_, peak_mib) = used(operator.process().id());
+    let peak_mib = operator.process().peak_mib();
     eprintln!("{rows} rows: the roster took {:.1} s; {marked} marked, {peak_mib:.0} MiB", generated.as_secs_f64());
     eventually(PATIENCE, "everybody is marked", async || {
         // Reading the whole audit log costs what is measured.
@@ -82,10 +81,10 @@ async fn measure(rows: usize) -> Measured {
     })
     .await;
     let all_marked = began.elapsed();
-    let (cpu, peak_mib) = used(operator.process().id());
+    let (cpu, peak_mib) = (operator.process().cpu_seconds(), operator.process().peak_mib());
 
     let (change, change_writes) = one_changed(cluster, &namespace, rows).await;
-    let (_, peak_after_change) = used(operator.process().id());
+    let peak_after_change = operator.process().peak_mib();
 
     operator.terminate();
     let before = cluster.writes(&namespace).len();
@@ -93,7 +92,7 @@ async fn measure(rows: usize) -> Measured {
     let operator = operator.again();
     looked(&operator, &format!("{namespace}/people")).await;
     let restart = began.elapsed();
-    let (_, restart_peak_mib) = used(operator.process().id());
+    let restart_peak_mib = operator.process().peak_mib();
     operator.terminate();
     let restart_writes = cluster.writes(&namespace).len() - before;
     Measured {
@@ -233,18 +232,6 @@ async fn one_changed(cluster: &ControlPlane, namespace: &str, rows: usize) -> (D
     eventually(PATIENCE, "the look is over", async || (version().await != known).then_some(())).await;
     await_generated(&rosters, rows).await;
     (took, writes(cluster, namespace, false) - before)
-}
-
-/// CPU seconds and the most memory so far.
-fn used(pid: u32) -> (f64, f64) {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("a live process");
-    // The name, in parentheses, may hold spaces. What follows begins with field 3; utime and stime are 14 and 15.
-    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-    let ticks = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a live process");
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
-    let kib: f64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
-    (ticks / 100.0, kib / 1024.0)
 }
 
 fn print(measured: &[Measured]) {

@@ -8,7 +8,6 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use support::{ControlPlane, Operator, http};
@@ -42,7 +41,7 @@ async fn measure() {
     took.sort();
     let operator = operator.unwrap();
     tokio::time::sleep(IDLE).await;
-    let (now, peak) = (memory(&operator, "VmRSS:"), memory(&operator, "VmHWM:"));
+    let (now, peak) = (operator.process().memory_mib(), operator.process().peak_mib());
     println!("| start to ready, median of {STARTS}  | {:>5.0} ms |", took[STARTS / 2].as_secs_f64() * 1e3);
     println!("| start to ready, the slowest | {:>5.0} ms |", took[STARTS - 1].as_secs_f64() * 1e3);
     println!("| idle, no objects: memory    | {now:>4.1} MiB |");
@@ -59,11 +58,4 @@ async fn ready(operator: &Operator) {
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-}
-
-/// In MiB.
-fn memory(operator: &Operator, what: &str) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", operator.process().id())).expect("a live process");
-    let line = status.lines().find_map(|line| line.strip_prefix(what)).expect("its memory");
-    line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
 }

@@ -151,18 +151,12 @@ async fn filled(place: &Place, front: &Front, name: &str, in_all: usize) -> BTre
     took
 }
 
-/// The most memory that a process had so far.
-fn peak(pid: u32) -> String {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default().to_owned()
-}
-
 #[tokio::test]
 async fn i02_one_change_in_a_large_group_is_one_request() {
     let _turn = TURN.lock().await;
     let large = size("SCIM_OPERATOR_LARGE", 250);
     let operator = start_operator().await;
-    let pid = operator.process().id();
+    let peak = || format!("{:.0} MiB at most", operator.process().peak_mib());
     let sandbox = Sandbox::start();
     let front = Front::before(&sandbox.base_url, &sandbox.token).open();
     let place = Place::without_operator().await;
@@ -172,9 +166,9 @@ async fn i02_one_change_in_a_large_group_is_one_request() {
     let people: Vec<Value> = (0..large).map(|n| labelled(&format!("p-{n}"), json!({"all": "yes"}))).collect();
     apply(&place, &people);
     everybody_is_ready(&place, large).await;
-    println!("{large} people: {}", peak(pid));
+    println!("{large} people: {}", peak());
     assert_eq!(filled(&place, &front, "shown", large).await, counted(1, large.div_ceil(100)));
-    println!("in a group whose members the server shows: {}", peak(pid));
+    println!("in a group whose members the server shows: {}", peak());
 
     // The same where the server shows none, and the record lies with the members.
     let unread = json!({"spec": {"dialect": {"membersReadable": "No"}}}).to_string();
@@ -185,7 +179,7 @@ async fn i02_one_change_in_a_large_group_is_one_request() {
     })
     .await;
     assert_eq!(filled(&place, &front, "recorded", 2 * large).await, counted(1, large.div_ceil(100)));
-    println!("and in one whose members are recorded: {}", peak(pid));
+    println!("and in one whose members are recorded: {}", peak());
 
     let began = Instant::now();
     place.apply(labelled("newcomer", json!({"all": "yes"})));

@@ -14,9 +14,14 @@ use crate::scim::{Resource, WriteMethod, fold};
 /// What an object that waits under deletion is told: nothing blocks silently (promise I15). `full_name` is its
 /// `namespace/name`.
 pub fn way_out(full_name: &str) -> String {
+    way_out_of("scimuser", "account", full_name)
+}
+
+/// The same for any kind: its resource, and what it stands for at the server.
+pub(super) fn way_out_of(resource: &str, what: &str, full_name: &str) -> String {
     let (namespace, name) = full_name.split_once('/').unwrap_or(("default", full_name));
     format!(
-        "To let it go without touching the account: kubectl -n {namespace} annotate scimuser {name} \
+        "To let it go without touching the {what}: kubectl -n {namespace} annotate {resource} {name} \
          scim-operator.dev/release=true"
     )
 }

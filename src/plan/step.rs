@@ -55,6 +55,13 @@ pub struct Operation {
     pub guard: Option<GuardName>,
 }
 
+impl Operation {
+    /// It takes access away.
+    pub fn removes(&self) -> bool {
+        matches!(self.kind, OperationType::Deactivate | OperationType::Delete)
+    }
+}
+
 /// The request itself.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {

@@ -9,16 +9,15 @@ use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
 use super::directory::{full_name, has_finalizer};
-use super::kubernetes::WriteError;
 use super::limiter::{Priority, RequestKind};
 use super::queue::Outcome;
-use super::snapshot::{Known, contradiction};
+use super::session::Session;
+use super::snapshot::{Known, Snapshot, contradiction};
 use super::worker::{Pass, Stop, own_error_pause};
 use super::{Provisioner, lock};
 use crate::api::{ClaimedAccount, OperationType, Reason, ScimUser, ScimUserSpec, UserState};
 use crate::plan::{Account, Binding, Operation, Path, Request, Verdict, at_server, unnamed_status};
 use crate::scim::{Class, Error, Kind, MatchBy, Resource, Written, fold};
-use crate::status::record;
 
 /// After a 429 that doesn't say how long.
 pub(super) const UNTOLD_PAUSE: Duration = Duration::from_secs(5);
@@ -147,7 +146,7 @@ impl Provisioner {
 
     /// Sends one operation, after the limiter and the finalizer.
     pub(super) async fn send(&self, pass: &mut Pass, operation: Operation) -> Result<(), Stop> {
-        let removes = matches!(operation.kind, OperationType::Deactivate | OperationType::Delete);
+        let removes = operation.removes();
         if self.serves_removals_only() && !removes {
             return Err(Stop::Silently(Outcome::Paused));
         }
@@ -184,7 +183,7 @@ impl Provisioner {
             Err(error) => {
                 // It may have taken effect: whoever takes over the account next looks at it first.
                 if let (true, Some(id)) = (removes, operation.request.target()) {
-                    self.unsee_account(pass, id);
+                    self.in_snapshot(pass, |snapshot| snapshot.unsee(id));
                 }
                 self.refused(pass, &operation, &error).await
             }
@@ -197,19 +196,9 @@ impl Provisioner {
         let server = &pass.session.policy.server;
         let Some(unnamed) = unnamed_status(pass.user.status.as_ref(), &pass.status, server) else { return Ok(()) };
         pass.status = unnamed;
-        let generation = pass.user.metadata.generation.unwrap_or_default();
-        let status = record(&pass.status, generation, &Verdict::default(), &pass.recorded, Timestamp::now());
-        match self.save(&pass.user, &status).await {
-            Ok(()) => {
-                pass.user = Arc::new(ScimUser { status: Some(status), ..(*pass.user).clone() });
-                Ok(())
-            }
-            Err(WriteError::Gone) => Err(Stop::Silently(Outcome::Done)),
-            Err(error) => {
-                warn!(object = %full_name(&pass.user), "the status could not be written: {error}");
-                Err(Stop::Silently(Outcome::Retry))
-            }
-        }
+        let status = self.write_down(pass, &Verdict::default()).await.map_err(Stop::Silently)?;
+        pass.user = Arc::new(ScimUser { status: Some(status), ..(*pass.user).clone() });
+        Ok(())
     }
 
     fn took_effect(&self, pass: &mut Pass, operation: &Operation, written: Written) {
@@ -329,29 +318,24 @@ impl Provisioner {
 
     /// What the server showed, unless it was asked in a time that doesn't count any more.
     fn learn_account(&self, pass: &Pass, resource: &Resource) {
-        let mut snapshot = lock(&self.snapshot);
-        if snapshot.is_of(pass.session.epoch) {
-            snapshot.learn(resource);
-        }
-    }
-
-    fn unsee_account(&self, pass: &Pass, id: &str) {
-        let mut snapshot = lock(&self.snapshot);
-        if snapshot.is_of(pass.session.epoch) {
-            snapshot.unsee(id);
-        }
+        self.in_snapshot(pass, |snapshot| snapshot.learn(resource));
     }
 
     fn forget_account(&self, pass: &Pass, id: &str) {
+        self.in_snapshot(pass, |snapshot| snapshot.forget(id));
+    }
+
+    /// Changes what is known, unless the pass is of a time that doesn't count any more.
+    fn in_snapshot(&self, pass: &Pass, change: impl FnOnce(&mut Snapshot)) {
         let mut snapshot = lock(&self.snapshot);
         if snapshot.is_of(pass.session.epoch) {
-            snapshot.forget(id);
+            change(&mut snapshot);
         }
     }
 
-    /// The way that the pass began with is still the connection's: an edit may lead it elsewhere meanwhile.
-    fn is_current(&self, pass: &Pass) -> bool {
-        self.session().is_some_and(|session| session.epoch == pass.session.epoch)
+    /// The way that a pass began with is still the connection's: an edit may lead it elsewhere meanwhile.
+    pub(super) fn is_current(&self, session: &Session) -> bool {
+        self.session().is_some_and(|now| now.epoch == session.epoch)
     }
 
     /// Waits for the limiter; returns the instant that the request may not outlive.
@@ -361,17 +345,17 @@ impl Provisioner {
     }
 
     async fn turn_at(&self, pass: &Pass, priority: Priority, kind: RequestKind) -> Result<Instant, Stop> {
-        // Bounded, so that a slow limit doesn't keep a slot from whoever is more urgent.
         let began = Instant::now();
-        let turn = timeout(LONGEST_TURN, self.limiter.acquire(kind, priority)).await;
+        let turn = self.in_turn(&pass.session, kind, priority).await;
         self.shared.metrics.waited(&self.key.to_string(), began.elapsed());
-        if turn.is_err() {
-            return Err(Stop::Silently(Outcome::Paused));
-        }
-        if !self.is_current(pass) {
-            return Err(Stop::Silently(Outcome::Paused));
-        }
-        self.deadline().ok_or(Stop::Silently(Outcome::Paused))
+        turn.ok_or(Stop::Silently(Outcome::Paused))
+    }
+
+    /// Waits for the limiter; returns the instant that the request may not outlive. None where it may not be sent now.
+    pub(super) async fn in_turn(&self, session: &Session, kind: RequestKind, priority: Priority) -> Option<Instant> {
+        // Bounded, so that a slow limit doesn't keep a slot from whoever is more urgent.
+        timeout(LONGEST_TURN, self.limiter.acquire(kind, priority)).await.ok()?;
+        self.deadline().filter(|_| self.is_current(session))
     }
 
     /// What a failed request means for its object, and whether it casts doubt on the connection.

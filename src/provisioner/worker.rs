@@ -434,17 +434,22 @@ impl Provisioner {
 
     /// Writes how things stand, if that is news.
     pub(super) async fn settle(&self, pass: &mut Pass, verdict: &Verdict, outcome: Outcome) -> Outcome {
+        self.write_down(pass, verdict).await.map_or_else(|failed| failed, |_| outcome)
+    }
+
+    /// The status as it is written now; how the pass ends where it can't be.
+    pub(super) async fn write_down(&self, pass: &Pass, verdict: &Verdict) -> Result<ScimUserStatus, Outcome> {
         let generation = pass.user.metadata.generation.unwrap_or_default();
         let status = record(&pass.status, generation, verdict, &pass.recorded, Timestamp::now());
         if let Some(reason) = verdict.reason {
             debug!(object = %full_name(&pass.user), reason = reason.as_str(), "{}", verdict.message);
         }
         match self.save(&pass.user, &status).await {
-            Ok(()) => outcome,
-            Err(WriteError::Gone) => Outcome::Done,
+            Ok(()) => Ok(status),
+            Err(WriteError::Gone) => Err(Outcome::Done),
             Err(error) => {
                 warn!(object = %full_name(&pass.user), "the status could not be written: {error}");
-                Outcome::Retry
+                Err(Outcome::Retry)
             }
         }
     }

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 /// A resource in which `members` are their ids, as strings.
@@ -35,7 +35,7 @@ impl<'de> Visitor<'de> for SlimVisitor {
         let mut slim = Map::new();
         while let Some(name) = map.next_key::<String>()? {
             let value = if name.eq_ignore_ascii_case("members") {
-                map.next_value::<Option<Ids>>()?.map_or(Value::Null, |ids| Value::Array(ids.0))
+                map.next_value::<Option<Vec<Member>>>()?.map_or(Value::Null, ids)
             } else {
                 map.next_value()?
             };
@@ -45,30 +45,8 @@ impl<'de> Visitor<'de> for SlimVisitor {
     }
 }
 
-struct Ids(Vec<Value>);
-
-impl<'de> Deserialize<'de> for Ids {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(IdsVisitor)
-    }
-}
-
-struct IdsVisitor;
-
-impl<'de> Visitor<'de> for IdsVisitor {
-    type Value = Ids;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of members")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Ids, A::Error> {
-        let mut ids = Vec::new();
-        while let Some(member) = list.next_element::<Member>()? {
-            ids.extend(member.id().map(Value::String));
-        }
-        Ok(Ids(ids))
-    }
+fn ids(members: Vec<Member>) -> Value {
+    members.into_iter().filter_map(Member::id).collect()
 }
 
 /// One member, in any of the forms that servers have.

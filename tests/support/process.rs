@@ -93,6 +93,31 @@ impl Process {
         self.child.lock().unwrap().id()
     }
 
+    /// CPU seconds that it has used so far.
+    pub fn cpu_seconds(&self) -> f64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).expect("a live process");
+        // The name, in parentheses, may hold spaces. What follows begins with field 3; utime and stime are 14 and 15, in
+        // hundredths of a second.
+        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+    }
+
+    /// Its memory now, in MiB.
+    pub fn memory_mib(&self) -> f64 {
+        self.in_mib("VmRSS:")
+    }
+
+    /// The most memory that it had so far, in MiB.
+    pub fn peak_mib(&self) -> f64 {
+        self.in_mib("VmHWM:")
+    }
+
+    fn in_mib(&self, field: &str) -> f64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).expect("a live process");
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("a field of its status");
+        line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
+    }
+
     /// How it ended, if it has.
     pub fn ended(&self) -> Option<ExitStatus> {
         self.child.lock().unwrap().try_wait().expect("its state")

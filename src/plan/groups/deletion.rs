@@ -3,17 +3,14 @@
 use super::decide::stalled;
 use super::facts::{GroupFacts, GroupOperation, GroupStep, GroupVerdict};
 use crate::api::{Action, GroupDeletionPolicy, GroupState, OperationType, Reason};
+use crate::plan::deprovision::way_out_of;
 use crate::plan::guards::GuardName;
 use crate::plan::{Account, Read, Request};
 
 /// What an object that waits under deletion is told: nothing blocks silently (promise I15). `full_name` is its
 /// `namespace/name`.
 pub fn way_out(full_name: &str) -> String {
-    let (namespace, name) = full_name.split_once('/').unwrap_or(("default", full_name));
-    format!(
-        "To let it go without touching the group: kubectl -n {namespace} annotate scimgroup {name} \
-         scim-operator.dev/release=true"
-    )
+    way_out_of("scimgroup", "group", full_name)
 }
 
 /// Decides the next step for a group under deletion.

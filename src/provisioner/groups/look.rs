@@ -54,7 +54,7 @@ impl Provisioner {
     /// Takes in a group that an answer showed. Members that aren't shown count as none only where the server shows
     /// them with the group: an empty group may leave the attribute out.
     pub(super) fn group_shown(&self, pass: &GroupPass, resource: &Resource, by_reading: bool) {
-        let Some(id) = resource.id().filter(|_| self.leads_there(pass)) else { return };
+        let Some(id) = resource.id().filter(|_| self.is_current(&pass.session)) else { return };
         let mut store = lock(&self.groups);
         store.learn(resource);
         let readable = pass.session.policy.profile.members_readable.with_group();
@@ -164,14 +164,9 @@ impl Provisioner {
 
     /// What the server showed, unless the connection leads elsewhere by now.
     pub(super) fn learn_shown(&self, pass: &GroupPass, resource: &Resource) {
-        if self.leads_there(pass) {
+        if self.is_current(&pass.session) {
             lock(&self.groups).learn(resource);
         }
-    }
-
-    /// The way that the pass began with is still the connection's: an edit may lead it elsewhere meanwhile.
-    pub(super) fn leads_there(&self, pass: &GroupPass) -> bool {
-        self.session().is_some_and(|session| session.epoch == pass.session.epoch)
     }
 
     /// The server knows no groups: said at each ScimGroup, and nothing else is disturbed.

@@ -1,9 +1,7 @@
 //! Requests about one group, and what their answers mean (promise I21).
 
-use std::time::Duration;
-
 use kube::ResourceExt;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::super::limiter::{Priority, RequestKind};
@@ -20,9 +18,6 @@ use crate::scim::{Class, Error, Kind, Resource, Written};
 
 /// A group of so many members is large.
 const LARGE: usize = 1000;
-
-/// Whoever waits longer for the limiter goes back to the queue.
-const LONGEST_TURN: Duration = Duration::from_secs(10);
 
 impl Provisioner {
     /// Sends one operation, after the limiter and the finalizer. `Some` ends the pass: more of the same is owed.
@@ -95,7 +90,7 @@ impl Provisioner {
         let Some(id) = operation.request.target().filter(|_| error.class().leaves_open()) else { return };
         if operation.attributes == ["members"] {
             self.shared.directory.membership(&pass.uid(), Membership::doubt);
-        } else if self.leads_there(pass) {
+        } else if self.is_current(&pass.session) {
             lock(&self.groups).unsee(id);
         }
     }
@@ -204,7 +199,7 @@ impl Provisioner {
     }
 
     fn forget_group(&self, pass: &GroupPass, id: &str) {
-        if self.leads_there(pass) {
+        if self.is_current(&pass.session) {
             lock(&self.groups).forget(id);
         }
     }
@@ -278,12 +273,7 @@ impl Provisioner {
         kind: RequestKind,
         priority: Priority,
     ) -> Result<Instant, GroupStop> {
-        // Bounded, so that a slow limit doesn't keep a slot from whoever is more urgent.
-        let in_turn = timeout(LONGEST_TURN, self.limiter.acquire(kind, priority)).await.is_ok();
-        if !in_turn || !self.leads_there(pass) {
-            return Err(GroupStop::Silently(Outcome::Paused));
-        }
-        self.deadline().ok_or(GroupStop::Silently(Outcome::Paused))
+        self.in_turn(&pass.session, kind, priority).await.ok_or(GroupStop::Silently(Outcome::Paused))
     }
 
     /// What a failed request means for its group, and whether it casts doubt on the connection.

@@ -183,7 +183,7 @@ impl World {
         let removal = is_active(before) && after.is_none_or(|after| !is_active(after));
         let renamed = after.is_some_and(|after| name_of(after) != name_of(before));
         if removal || after.is_none() {
-            if !matches!(operation.kind, OperationType::Deactivate | OperationType::Delete) {
+            if !operation.removes() {
                 self.complain(format!("i10: {:?} takes access away", operation.kind));
             }
             let holder = self.cluster.objects.values().find(|user| {

@@ -625,8 +625,7 @@ impl World {
 
     /// What may have taken effect all the same is looked at before anything rests on it.
     fn unsee(&mut self, operation: &Operation) {
-        let removes = matches!(operation.kind, OperationType::Deactivate | OperationType::Delete);
-        if let (true, Some(id)) = (removes, operation.request.target()) {
+        if let (true, Some(id)) = (operation.removes(), operation.request.target()) {
             self.operator.snapshot.unsee(id);
         }
     }
