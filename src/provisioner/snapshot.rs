@@ -122,8 +122,11 @@ impl Snapshot {
 
     /// What the account looks like by now isn't certain: it is read before anything rests on it.
     pub fn unsee(&mut self, id: &str) {
+        let (sweep, learnt) = (self.sweep, self.sweeping);
         if let Some(entry) = self.entries.get_mut(id) {
             entry.json = None;
+            // Nor does a page tell that was asked for before.
+            (entry.sweep, entry.learnt) = (sweep, learnt);
         }
     }
 
@@ -281,6 +284,20 @@ mod tests {
         snapshot.unsee("1");
         assert_eq!(snapshot.by_id("1"), Known::Unknown);
         assert_eq!(snapshot.by_identity("ada", None), Known::Listed("1".into()));
+    }
+
+    #[test]
+    fn i12_a_page_that_was_asked_for_before_makes_nothing_certain() {
+        let mut snapshot = Snapshot::default();
+        snapshot.learn(&user("1", "ada", ""));
+        snapshot.begin();
+        snapshot.unsee("1");
+        assert_eq!(snapshot.page(vec![user("1", "ada", "")], |_| true), 1);
+        snapshot.end(true);
+        assert_eq!(snapshot.by_id("1"), Known::Unknown);
+        snapshot.begin();
+        snapshot.page(vec![user("1", "ada", "new")], |_| true);
+        assert_eq!(snapshot.by_id("1"), Known::Found(user("1", "ada", "new")));
     }
 
     #[test]
