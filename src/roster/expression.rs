@@ -70,7 +70,8 @@ impl Expression {
             let first = errors.errors.first();
             let (line, column) = first.map_or((1, 1), |first| first.pos);
             let said = first.map(|first| first.msg.chars().take(160).collect::<String>()).unwrap_or_default();
-            error(format!("line {line} column {column}: {said}"))
+            let hint = if assigns(text) { "; one value is compared with another by ==" } else { "" };
+            error(format!("line {line} column {column}: {said}{hint}"))
         })?;
         let mut ast = program.expression().clone();
         let position = |id: u64| {
@@ -136,6 +137,22 @@ fn nesting(text: &str) -> usize {
         deepest = deepest.max(depth);
     }
     deepest
+}
+
+/// A `=` that is not of `==`, `!=`, `<=` or `>=`, and in no text: portals write one where CEL writes two.
+fn assigns(text: &str) -> bool {
+    let (mut quote, mut before, mut letters) = (None, ' ', text.chars().peekable());
+    while let Some(letter) = letters.next() {
+        match (quote, letter) {
+            (Some(_), '\\') => drop(letters.next()),
+            (Some(open), _) if open == letter => quote = None,
+            (None, '"' | '\'') => quote = Some(letter),
+            (None, '=') if letters.next_if_eq(&'=').is_none() && !['!', '<', '>'].contains(&before) => return true,
+            _ => {}
+        }
+        before = letter;
+    }
+    false
 }
 
 struct Reader<'a> {

@@ -124,4 +124,17 @@ mod tests {
         let waits = record_roster(&first, 2, &suspended, now(4));
         assert_eq!(waits.observed_generation, Some(1), "its newest generation waits");
     }
+
+    #[test]
+    fn i29_the_first_rejected_rows_are_named_and_all_are_counted() {
+        let rejected = |row| RejectedRow { source: None, row, reason: "x".repeat(REASON_LIMIT + 1) };
+        let read = RosterRead { rejected: (1..=60).map(rejected).collect(), ..RosterRead::default() };
+        let reason = RosterReason::RowsRejected;
+        let outcome = RosterOutcome { reason, message: String::new(), read: Some(read) };
+        let status = record_roster(&ScimRosterStatus::default(), 1, &outcome, Timestamp::UNIX_EPOCH);
+        let named = status.rejected.unwrap_or_default();
+        assert_eq!((status.rejected_rows, named.len()), (Some(60), REJECTED_LIMIT));
+        assert!(named.iter().zip(1..).all(|(row, number)| row.row == number), "in their order");
+        assert!(named.iter().all(|row| row.reason.len() == REASON_LIMIT));
+    }
 }

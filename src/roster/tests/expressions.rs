@@ -59,12 +59,17 @@ fn an_expression_that_can_not_be_read_is_shown_with_its_place() {
         ("row.a.map(x, x)", "there is no function map"),
         ("{\"a\": row.a}", "maps and loops"),
         ("\"a", "line 1 column"),
+        ("row.a = \"x\"", "; one value is compared with another by =="),
+        ("row.a == \"=\" && row.a = 'x'", "; one value is compared with another by =="),
     ] {
         let refused = value(expression, json!({"a": 1})).expect_err(expression);
         assert!(
             refused.contains("spec.mappings[urn:example:1.0:x]") && refused.contains(expected),
             "{expression}: {refused}"
         );
+    }
+    for unlike in ["row.a == \"x", "row.a >= ", "(row.a != '=\\'='"] {
+        assert!(!value(unlike, json!({"a": 1})).expect_err(unlike).contains("compared"), "{unlike}");
     }
     let chain = vec!["row.a"; 300].join(" + ");
     assert!(value(&chain, json!({"a": "x"})).expect_err("too deep").contains("nested too deep"));
