@@ -70,7 +70,6 @@ async fn measure(users: usize) -> Measured {
     let cluster = ControlPlane::shared().await;
     cluster.install_crds().await;
     let first = raw_loop(cluster, users).await;
-    eprintln!("{users} users: the loop took {:.1} s", first.as_secs_f64());
 
     let namespace = cluster.namespace().await;
     create_users(cluster, &namespace, users).await;
@@ -99,27 +98,25 @@ async fn measure(users: usize) -> Measured {
     }
     let after = (patches(cluster, &namespace, "scimusers"), patches(cluster, &namespace, "scimconnections"));
     let end = Used::by(operator.process());
-    let measured = Measured {
-        users,
-        raw: [first; 2],
-        operator: took.try_into().expect("time goes on"),
-        requests,
-        user_writes,
-        idle,
-        provisioned: Used { cpu: provisioned.cpu - idle.cpu, ..provisioned },
-        sweep_requests: self::requests(&sandbox).await,
-        sweep_user_writes: after.0 - before.0,
-        sweep_connection_writes: after.1 - before.1,
-        swept: Used { cpu: end.cpu - at_rest.cpu, ..end },
-    };
+    let sweep_requests = self::requests(&sandbox).await;
     // First the operator, or it would deactivate everybody.
     operator.terminate();
     let connections: Api<ScimConnection> = Api::namespaced(cluster.client(), &namespace);
     connections.patch(CONNECTION, &PatchParams::default(), &without_finalizers()).await.expect("a patch");
     remove_users(cluster, &namespace, users).await;
-    let last = raw_loop(cluster, users).await;
-    eprintln!("{users} users: the loop took {:.1} s", last.as_secs_f64());
-    Measured { raw: [first, last], ..measured }
+    Measured {
+        users,
+        raw: [first, raw_loop(cluster, users).await],
+        operator: took.try_into().expect("time goes on"),
+        requests,
+        user_writes,
+        idle,
+        provisioned: Used { cpu: provisioned.cpu - idle.cpu, ..provisioned },
+        sweep_requests,
+        sweep_user_writes: after.0 - before.0,
+        sweep_connection_writes: after.1 - before.1,
+        swept: Used { cpu: end.cpu - at_rest.cpu, ..end },
+    }
 }
 
 /// What the operator does for a new person, and no more: finalizer, POST, status. The objects are as the operator finds
@@ -165,6 +162,7 @@ async fn raw_loop(cluster: &ControlPlane, users: usize) -> Duration {
         })
         .await;
     let took = began.elapsed();
+    eprintln!("{users} users: the loop took {:.1} s", took.as_secs_f64());
     assert_eq!(total(&requests(&sandbox).await, "POST"), users as u64);
     remove_users(cluster, &namespace, users).await;
     took
