@@ -3,6 +3,7 @@
 //! Fed by watch events, deletions of objects without a finalizer included, and by the answers to our own
 //! writes. It is the store: a second one beside it would only fall out of step.
 
+mod gone;
 mod groups;
 mod tenancy;
 
@@ -87,6 +88,8 @@ struct Inner {
     reserved: HashMap<(String, String), Uid>,
     /// Accounts let go in favour of a successor.
     handed_over: BTreeSet<(String, String)>,
+    /// Of either kind.
+    gone: gone::Gone,
     tenancy: tenancy::Tenancy,
     groups: groups::Groups,
 }
@@ -139,14 +142,20 @@ impl Directory {
         let recorded = user.status.as_mut().and_then(|status| status.groups.take()).unwrap_or_default();
         let mut inner = self.write();
         let old = inner.users.get(&uid).cloned();
-        if old.as_ref().is_some_and(|old| version(old) > version(&user) || same_version(old, &user)) {
+        if inner.gone.knows(&uid)
+            || old.as_ref().is_some_and(|old| version(old) > version(&user) || same_version(old, &user))
+        {
             return Changed::default();
         }
         let key = (user.namespace().unwrap_or_default(), user.name_any());
         let mut others = Vec::new();
         // Deleted and re-created under its name while no event of it was seen.
-        if let Some(former) = inner.names.get(&key).filter(|known| **known != uid).cloned() {
-            others.extend(inner.remove(&former));
+        if let Some(namesake) = inner.names.get(&key).filter(|known| **known != uid).cloned() {
+            if inner.users.get(&namesake).is_some_and(|known| version(known) > version(&user)) {
+                return Changed::default();
+            }
+            inner.gone.remember(&namesake);
+            others.extend(inner.remove(&namesake));
         }
         let itself = old.as_ref().is_none_or(|old| differs(old, &user));
         let fresh = old.as_ref().is_none_or(|old| {
@@ -204,11 +213,13 @@ impl Directory {
 
     /// The object is gone; returns the others whose claim may stand differently now.
     pub fn remove(&self, uid: &str) -> Vec<Uid> {
-        self.write().remove(uid)
+        let mut inner = self.write();
+        inner.gone.remember(uid);
+        inner.remove(uid)
     }
 
     /// Forgets what is not in `seen`, after a complete list of the namespaces that were `listed`; returns what went
-    /// and who is concerned.
+    /// and who is concerned. What was made after the list was read comes back with its event.
     pub fn retain(&self, seen: &BTreeSet<Uid>, listed: impl Fn(&str) -> bool) -> (Vec<Uid>, Vec<Uid>) {
         let mut inner = self.write();
         let unseen = inner.users.iter().filter(|(uid, _)| !seen.contains(*uid));

@@ -103,3 +103,61 @@ fn a_label_touches_the_groups_that_it_changes_and_no_other() {
         println!("{people} people in {groups} groups: {:.1} us a label", took.as_secs_f64() * 1e6 / 100.0);
     }
 }
+
+/// The same object under deletion, with the finalizers that it still has.
+fn leaving(uid: &str, version: &str, finalizers: &[&str]) -> ScimUser {
+    let mut user = written(version, &json!({}));
+    user.metadata.uid = Some(uid.into());
+    user.metadata.deletion_timestamp =
+        Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(jiff::Timestamp::now()));
+    user.metadata.finalizers = Some(finalizers.iter().map(|&finalizer| finalizer.to_owned()).collect());
+    user
+}
+
+#[test]
+fn i28_whoever_is_gone_is_not_brought_back_by_what_arrives_late() {
+    let directory = Directory::default();
+    directory.upsert(written("1", &json!({})));
+    directory.learn(leaving("1", "3", &[]));
+    assert_eq!(directory.upsert(leaving("1", "2", &[FINALIZER])), Changed::default());
+    assert!(directory.get("1").is_none(), "an event from before its end");
+
+    let directory = Directory::default();
+    directory.upsert(written("1", &json!({})));
+    directory.remove("1");
+    assert!(directory.learn(written("2", &json!({}))).is_empty());
+    assert!(directory.get("1").is_none(), "the answer to a write from before its end");
+}
+
+#[test]
+fn i28_an_object_made_again_under_its_name_stays_whatever_of_the_old_one_arrives_late() {
+    let directory = Directory::default();
+    directory.upsert(written("1", &json!({})));
+    let mut again = written("4", &json!({}));
+    again.metadata.uid = Some("2".into());
+    assert!(directory.learn(again).contains(&"2".into()));
+    assert_eq!(directory.upsert(leaving("1", "3", &[FINALIZER])), Changed::default());
+    // Of the oldest nothing was ever seen.
+    assert_eq!(directory.upsert(leaving("0", "2", &[FINALIZER])), Changed::default());
+    directory.remove("1");
+    assert_eq!(directory.named("identity", "ada").and_then(|user| user.uid()).as_deref(), Some("2"));
+    assert_eq!(directory.all().len(), 1);
+}
+
+#[test]
+fn i12_what_was_made_while_a_list_was_read_comes_back_with_its_event() {
+    let directory = Directory::default();
+    directory.learn(written("2", &json!({})));
+    let (gone, _) = directory.retain(&BTreeSet::new(), |_| true);
+    assert_eq!(gone, ["1".into()]);
+    assert!(directory.upsert(written("2", &json!({}))).fresh);
+}
+
+#[test]
+fn i28_a_group_that_is_gone_is_not_brought_back_by_what_arrives_late() {
+    let directory = Directory::default();
+    directory.upsert_group(team("g-1", "a"));
+    directory.remove_group("g-1");
+    assert_eq!(directory.upsert_group(team("g-1", "a")), Changed::default());
+    assert!(directory.group("g-1").is_none());
+}

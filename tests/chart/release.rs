@@ -37,7 +37,7 @@ async fn a_release_lives_and_nobodys_account_notices() {
     let notes = helm.ok(&["install", RELEASE, &older, &users, &shared]);
     assert!(notes.contains("Run the same command once more"), "{notes}");
     assert!(notes.contains("helm uninstall touches nobody's account"), "{notes}");
-    cluster.kubectl_ok(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "scimusers.scim-operator.dev"]);
+    cluster.await_kinds().await;
     eventually(PATIENCE, "the early one is ready", async || probe(&early, "/readyz").await).await;
     assert_eq!(early.terminate().code(), Some(0));
     the_pods_are_admitted(cluster, &helm, &namespace);

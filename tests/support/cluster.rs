@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use scim_operator::api::crds;
 use serde_json::{Value, json};
 
 use super::{Process, crypto, free_port, guarded, part, repository, scratch, unique};
@@ -190,9 +191,29 @@ impl ControlPlane {
             assert!(crds.is_dir(), "{} is missing: run `make crds`", crds.display());
             let crds = crds.to_str().expect("a plain path");
             self.kubectl_ok(&["apply", "--server-side", "-f", crds]);
-            self.kubectl_ok(&["wait", "--for=condition=Established", "--timeout=60s", "-f", crds]);
+            self.await_kinds().await;
         })
         .await;
+    }
+
+    /// Until kubectl can apply our kinds. What is established is named in the list of all kinds a moment later, and
+    /// kubectl goes by that list.
+    pub async fn await_kinds(&self) {
+        let names = crds().into_iter().map(|crd| crd.metadata.name.expect("each has a name")).collect::<Vec<_>>();
+        let named = names.iter().map(|name| format!("crd/{name}")).collect::<Vec<_>>();
+        let mut wait = vec!["wait", "--for=condition=Established", "--timeout=60s"];
+        wait.extend(named.iter().map(String::as_str));
+        self.kubectl_ok(&wait);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let listed = self.kubectl(&["api-resources", "--api-group=scim-operator.dev", "-o", "name"]);
+            let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+            if names.iter().all(|name| listed.lines().any(|line| line == name)) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "the API server doesn't list our kinds: {listed}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// A kubeconfig with a token of this service account, which is made when it
@@ -278,6 +299,9 @@ fn kubectl<S: AsRef<std::ffi::OsStr>>(config: &Path, args: &[S], stdin: Option<&
     let mut child = Command::new(part("bin/kubectl"))
         .arg("--kubeconfig")
         .arg(config)
+        // What it remembers of another control plane that had the same port is none of this one's.
+        .arg("--cache-dir")
+        .arg(config.with_extension("cache"))
         .args(args)
         .stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())

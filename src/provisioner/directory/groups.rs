@@ -79,12 +79,16 @@ impl Directory {
         let old = inner.groups.all.get(&uid).map(|entry| Arc::clone(&entry.group));
         let version =
             |group: &ScimGroup| group.resource_version().and_then(|version| version.parse().ok()).unwrap_or(u64::MAX);
-        if old.as_ref().is_some_and(|old| version(old) > version(&group)) {
+        if inner.gone.knows(&uid) || old.as_ref().is_some_and(|old| version(old) > version(&group)) {
             return Changed::default();
         }
         let mut others = Vec::new();
-        if let Some(former) = inner.groups.names.get(&key_of(&group)).filter(|known| **known != uid).cloned() {
-            others.extend(inner.remove_group(&former));
+        if let Some(namesake) = inner.groups.names.get(&key_of(&group)).filter(|known| **known != uid).cloned() {
+            if inner.groups.all.get(&namesake).is_some_and(|known| version(&known.group) > version(&group)) {
+                return Changed::default();
+            }
+            inner.gone.remember(&namesake);
+            others.extend(inner.remove_group(&namesake));
         }
         let meta = |group: &ScimGroup| {
             let deleting = group.metadata.deletion_timestamp.is_some();
@@ -101,7 +105,9 @@ impl Directory {
 
     /// The group's object is gone; returns the others that may stand differently now.
     pub fn remove_group(&self, uid: &str) -> Vec<Uid> {
-        self.write().remove_group(uid)
+        let mut inner = self.write();
+        inner.gone.remember(uid);
+        inner.remove_group(uid)
     }
 
     /// Forgets what is not in `seen`, after a complete list of the namespaces that were `listed`.
