@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::events::{Event, Spec};
 use super::setup::{CONNECTION, SERVER, Setup};
-use super::world::{Listing, World};
+use super::world::{Fault, Listing, World};
 use crate::api::{AdoptionPolicy, DeletionPolicy, FINALIZER, ScimUser, ScimUserStatus};
 use crate::provisioner::directory::{ConnectionKey, Directory};
 
@@ -75,6 +75,24 @@ fn i08_whoever_moves_while_it_is_bound_shares_the_account_with_nobody() {
     let world = ends_well(world);
     assert_eq!(world.site.server.accounts.len(), 1);
     assert_eq!(only(&world).name_any(), "b");
+}
+
+#[test]
+fn i28_nothing_is_sent_for_an_object_whose_end_was_seen_before_its_last_events() {
+    let mut world = planned();
+    world.happen(&Event::Invite(0, false));
+    while !matches!(world.operator.flight.first().map(|pass| &pass.next), Some(super::pass::Next::Hear(..))) {
+        assert!(world.advance(0));
+    }
+    // She was there already, so the finalizer is taken back; and that ends an object under deletion.
+    world.happen(&Event::Move(0, 1, false));
+    world.happen(&Event::Fault(Fault::Refused));
+    assert!(world.advance(0));
+    assert_eq!(only(&world).name_any(), "b");
+    while world.deliver() {
+        assert!(world.operator.directory.get("uid-0001").is_none());
+    }
+    ends_well(world);
 }
 
 fn user(name: &str, declares: &str, id: Option<&str>, leaving: bool) -> ScimUser {
