@@ -18,7 +18,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use scim_operator::api::{CLAIMED_ACCOUNT, FINALIZER, GROUP, ScimConnection, ScimUser, VERSION};
 use serde_json::{Value, json};
-use support::{ControlPlane, Operator, Process, Sandbox, eventually, http};
+use support::{ControlPlane, Operator, Process, Sandbox, eventually, http, waiting};
 
 /// Requests at once: of the loop, and of the operator, which keeps one more for removals.
 const CONCURRENCY: usize = 8;
@@ -182,26 +182,6 @@ fn attributes(name: &str) -> Value {
         "title": "Engineer",
         "preferredLanguage": "en-GB",
         "emails": [{"value": format!("{name}@example.com"), "type": "work", "primary": true}],
-    })
-}
-
-/// As the operator marks those whose connection isn't there.
-fn waiting(name: &str) -> Value {
-    let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let condition = |kind: &str, status: &str| {
-        json!({"type": kind, "status": status, "reason": "ConnectionNotFound", "observedGeneration": 1,
-            "message": "the ScimConnection identity/bench is not there; create it, or correct spec.connectionRef",
-            "lastTransitionTime": now})
-    };
-    json!({
-        "apiVersion": format!("{GROUP}/{VERSION}"),
-        "kind": "ScimUser",
-        "metadata": {"name": name},
-        "status": {
-            "observedGeneration": 1,
-            "state": "Pending",
-            "conditions": [condition("Ready", "False"), condition("Reconciling", "True")],
-        },
     })
 }
 

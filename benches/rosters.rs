@@ -17,7 +17,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use scim_operator::api::{GROUP, ScimRoster, ScimUser, VERSION};
 use serde_json::json;
-use support::{ControlPlane, Operator, eventually, http};
+use support::{ControlPlane, Operator, eventually, http, waiting};
 
 /// Writes at once, of the loop and of a roster.
 const CONCURRENCY: usize = 8;
@@ -137,15 +137,8 @@ async fn plain_loops(cluster: &ControlPlane, rows: usize) -> [f64; 2] {
     let began = Instant::now();
     stream::iter(0..rows)
         .for_each_concurrent(CONCURRENCY, async |n| {
-            let mut object = head(&name(n));
-            let condition = |type_: &str, status: &str| {
-                json!({"type": type_, "status": status, "reason": "ConnectionNotFound", "observedGeneration": 1,
-                    "message": "the ScimConnection identity/nowhere is not there; create it, or correct spec.connectionRef",
-                    "lastTransitionTime": "2026-11-25T00:00:00Z"})
-            };
-            object["status"] = json!({"observedGeneration": 1, "state": "Pending",
-                "conditions": [condition("Ready", "False"), condition("Reconciling", "True")]});
-            api.patch_status(&name(n), &params, &Patch::Apply(&object)).await.expect("a status");
+            let waiting = Patch::Apply(waiting(&name(n)));
+            api.patch_status(&name(n), &params, &waiting).await.expect("a status");
         })
         .await;
     [applied, per_second(began)]

@@ -182,7 +182,7 @@ impl Provisioner {
             }
             Err(error) => {
                 // It may have taken effect: whoever takes over the account next looks at it first.
-                if let (true, Some(id)) = (removes, operation.request.target()) {
+                if let (true, Some(id)) = (removes && error.class().leaves_open(), operation.request.target()) {
                     self.in_snapshot(pass, |snapshot| snapshot.unsee(id));
                 }
                 self.refused(pass, &operation, &error).await
@@ -223,7 +223,8 @@ impl Provisioner {
                 memory.repaired(&uid, &operation.attributes, Timestamp::now());
             }
         }
-        pass.recorded.operation = Some((operation.kind, names, written.request_id));
+        let shown = written.resource.as_ref().and_then(Resource::active);
+        pass.recorded.took_effect(operation.kind, names, written.request_id, shown);
         pass.written.extend(operation.attributes.iter().cloned());
         match (&operation.request, written.resource) {
             (Request::Delete { id }, _) => {
@@ -345,16 +346,16 @@ impl Provisioner {
     }
 
     async fn turn_at(&self, pass: &Pass, priority: Priority, kind: RequestKind) -> Result<Instant, Stop> {
-        let began = Instant::now();
-        let turn = self.in_turn(&pass.session, kind, priority).await;
-        self.shared.metrics.waited(&self.key.to_string(), began.elapsed());
-        turn.ok_or(Stop::Silently(Outcome::Paused))
+        self.in_turn(&pass.session, kind, priority).await.ok_or(Stop::Silently(Outcome::Paused))
     }
 
     /// Waits for the limiter; returns the instant that the request may not outlive. None where it may not be sent now.
     pub(super) async fn in_turn(&self, session: &Session, kind: RequestKind, priority: Priority) -> Option<Instant> {
+        let began = Instant::now();
         // Bounded, so that a slow limit doesn't keep a slot from whoever is more urgent.
-        timeout(LONGEST_TURN, self.limiter.acquire(kind, priority)).await.ok()?;
+        let turn = timeout(LONGEST_TURN, self.limiter.acquire(kind, priority)).await;
+        self.shared.metrics.waited(&self.key.to_string(), began.elapsed());
+        turn.ok()?;
         self.deadline().filter(|_| self.is_current(session))
     }
 

@@ -19,6 +19,28 @@ pub struct Recorded {
     pub operation: Option<(OperationType, Vec<String>, Option<String>)>,
     /// The annotation `reconcile-requested-at` that this pass answers.
     pub answered: Option<String>,
+    /// Whether the account is active by a request of this pass.
+    pub active: Option<bool>,
+}
+
+impl Recorded {
+    /// A request took effect; `shown` is the account's `active` in the answer, where that showed one. What made the
+    /// account active or inactive is recorded however the pass ends: unrecorded, it would be somebody else's doing later
+    /// (promises I16, I22).
+    pub fn took_effect(
+        &mut self,
+        kind: OperationType,
+        attributes: Vec<String>,
+        request_id: Option<String>,
+        shown: Option<bool>,
+    ) {
+        match kind {
+            OperationType::Deactivate => self.active = Some(false),
+            OperationType::Reactivate if shown == Some(true) => self.active = Some(true),
+            _ => {}
+        }
+        self.operation = Some((kind, attributes, request_id));
+    }
 }
 
 /// The status after a pass. Equal to `old` when nothing changed, so that nothing need be written.
@@ -36,10 +58,10 @@ pub fn record(
     if let Some(state) = verdict.state {
         status.state = Some(state);
     }
-    if verdict.active.is_some() {
-        status.active = verdict.active;
+    if let Some(active) = verdict.active.or(recorded.active) {
+        status.active = Some(active);
     }
-    if let Some(active) = verdict.applied_active {
+    if let Some(active) = verdict.applied_active.or(recorded.active.map(Some)) {
         status.last_applied_active = active;
     }
     if let Some(managed) = &verdict.managed {

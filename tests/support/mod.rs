@@ -25,7 +25,7 @@ pub use cluster::ControlPlane;
 pub use front::{Front, Seen};
 pub use helm::{Helm, chart, objects};
 pub use libraries::Library;
-pub use operator::{Operator, OperatorBuilder, Sandbox};
+pub use operator::{Operator, OperatorBuilder, Sandbox, waiting};
 pub use process::{Process, free_port, guarded, is_first_at, scratch};
 pub use servers::{Directory, Jackson, Scim2Server, Tenant};
 

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use serde_json::Value;
+use jiff::Timestamp;
+use scim_operator::api::{GROUP, VERSION};
+use serde_json::{Value, json};
 
 use super::servers::{answer, by_hand, text};
 use super::{Process, eventually, guarded, http, is_first_at, unique};
@@ -155,4 +157,24 @@ impl Sandbox {
     pub fn process(&self) -> &Process {
         &self.process
     }
+}
+
+/// As the operator marks a ScimUser whose connection isn't there: benchmarks write the same.
+pub fn waiting(name: &str) -> Value {
+    let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let condition = |kind: &str, status: &str| {
+        json!({"type": kind, "status": status, "reason": "ConnectionNotFound", "observedGeneration": 1,
+            "message": "the ScimConnection identity/bench is not there; create it, or correct spec.connectionRef",
+            "lastTransitionTime": now})
+    };
+    json!({
+        "apiVersion": format!("{GROUP}/{VERSION}"),
+        "kind": "ScimUser",
+        "metadata": {"name": name},
+        "status": {
+            "observedGeneration": 1,
+            "state": "Pending",
+            "conditions": [condition("Ready", "False"), condition("Reconciling", "True")],
+        },
+    })
 }

@@ -12,7 +12,7 @@ use crate::plan::{
     Account, Claims, Facts, Manager, Object, Operation, Path, Policy, Read, Repair, Request, Step, Verdict, at_server,
     bound_status, decide,
 };
-use crate::scim::{Attributes, Profile};
+use crate::scim::{Attributes, Profile, Resource};
 use crate::status::{Recorded, record};
 
 /// A connection that permits everything.
@@ -173,7 +173,8 @@ impl World {
                     }
                     let answer = self.server.apply(&operation.request);
                     let names = operation.attributes.iter().map(Path::to_string).collect();
-                    recorded.operation = Some((operation.kind, names, None));
+                    let shown = answer.as_ref().and_then(Resource::active);
+                    recorded.took_effect(operation.kind, names, None, shown);
                     written.extend(operation.attributes.iter().cloned());
                     if let (Request::Create(_), Some(resource)) = (&operation.request, &answer) {
                         self.status = at_server(&self.status, &self.policy.server);

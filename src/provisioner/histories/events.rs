@@ -23,13 +23,13 @@ const PLACES: [(&str, &str); 5] = [("n", "a"), ("n", "b"), ("n", "c"), ("n", "d"
 /// What a person declares of another.
 #[derive(Clone, Debug)]
 pub struct Spec {
-    name: usize,
-    external_id: bool,
-    active: Option<bool>,
-    title: Option<&'static str>,
-    email: Option<&'static str>,
+    pub name: usize,
+    pub external_id: bool,
+    pub active: Option<bool>,
+    pub title: Option<&'static str>,
+    pub email: Option<&'static str>,
     /// Access ends after so many minutes.
-    until: Option<i64>,
+    pub until: Option<i64>,
 }
 
 impl Spec {

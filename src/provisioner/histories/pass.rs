@@ -632,12 +632,12 @@ impl World {
 
     fn hear(&mut self, pass: &mut Pass, operation: &Operation, answer: Answer) -> Option<Outcome> {
         self.say(|| format!("  {} hears {answer:?}", pass.ticket.uid));
-        if !matches!(answer, Answer::Shown(_) | Answer::Done) {
+        if matches!(answer, Answer::Broken) {
             self.unsee(operation);
         }
         match (answer, &operation.request) {
             (Answer::Shown(resource), request) => {
-                self.took_effect(pass, operation);
+                self.took_effect(pass, operation, resource.active());
                 if matches!(request, Request::Create(_)) {
                     pass.status = at_server(&pass.status, SERVER);
                     pass.status.id = resource.id().map(str::to_owned);
@@ -646,12 +646,12 @@ impl World {
                 self.shown(pass, resource);
             }
             (Answer::Done, Request::Delete { id }) => {
-                self.took_effect(pass, operation);
+                self.took_effect(pass, operation, None);
                 self.operator.snapshot.forget(id);
                 pass.account = Some(Account::Absent { fresh: true });
             }
             (Answer::Done, _) => {
-                self.took_effect(pass, operation);
+                self.took_effect(pass, operation, None);
                 pass.account = Some(Account::Unknown);
             }
             (Answer::Conflict, Request::Create(_)) if !pass.looked_up => {
@@ -683,7 +683,7 @@ impl World {
         None
     }
 
-    fn took_effect(&mut self, pass: &mut Pass, operation: &Operation) {
+    fn took_effect(&mut self, pass: &mut Pass, operation: &Operation, shown: Option<bool>) {
         let uid = pass.ticket.uid.to_string();
         let now = self.time();
         self.operator.memory.accepted(&uid);
@@ -692,7 +692,7 @@ impl World {
             self.operator.memory.repaired(&uid, &operation.attributes, now);
         }
         let names = operation.attributes.iter().map(Path::to_string).collect();
-        pass.recorded.operation = Some((operation.kind, names, None));
+        pass.recorded.took_effect(operation.kind, names, None, shown);
         pass.written.extend(operation.attributes.iter().cloned());
     }
 

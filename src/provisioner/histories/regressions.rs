@@ -95,6 +95,25 @@ fn i28_nothing_is_sent_for_an_object_whose_end_was_seen_before_its_last_events()
     ends_well(world);
 }
 
+#[test]
+fn i16_a_deactivation_is_ours_though_the_update_after_it_waits_for_leave() {
+    let mut world = World::new(Setup { repair: (false, false, false), limits: (5, 0, 5), ..setup() }, true);
+    world.sweep(Listing::Whole);
+    world.happen(&Event::Declare(0, Spec { email: Some("x"), ..Spec::named(0) }));
+    world.drain();
+    world.happen(&Event::Change(0, Spec { active: Some(false), ..Spec::named(0) }));
+    world.drain();
+    // The removal has waited for others like it, and goes; the rewrite behind it begins to wait.
+    world.happen(&Event::Time(2_000));
+    world.drain();
+    let status = only(&world).status.clone().unwrap_or_default();
+    assert_eq!(status.last_applied_active, Some(false), "{:#?}", world.trace);
+    assert_eq!((status.observed_generation, status.active), (Some(1), Some(false)));
+    world.happen(&Event::Change(0, Spec { active: Some(true), ..Spec::named(0) }));
+    let world = ends_well(world);
+    assert_eq!(world.site.server.accounts.values().next().map(|account| &account["active"]), Some(&json!(true)));
+}
+
 fn user(name: &str, declares: &str, id: Option<&str>, leaving: bool) -> ScimUser {
     let spec = serde_json::from_value(json!({"connectionRef": {"name": CONNECTION}, "userName": declares}));
     let mut user = ScimUser::new(name, spec.expect("a spec"));
