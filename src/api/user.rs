@@ -151,7 +151,8 @@ pub struct ScimUserStatus {
     /// Whether the account is active, as last seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active: Option<bool>,
-    /// The `active` that was last in force on our side: tells a declared return from a change at the server.
+    /// The `active` that was last in force on our side, or is about to be: tells a declared return from a change at the
+    /// server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_applied_active: Option<bool>,
     /// The last request that took effect.

@@ -5,8 +5,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::decide::decide;
 use super::facts::{Account, Facts, Object};
+use super::path::Path;
 use super::step::{Binding, Operation, Step};
-use crate::api::{LastOperation, ScimUserStatus};
+use crate::api::{LastOperation, OperationType, ScimUserStatus};
 
 /// The status of an object once it is bound to an account of this server. What was owned at another server
 /// is forgotten with it (promise I6).
@@ -40,15 +41,32 @@ pub fn at_server(old: &ScimUserStatus, server: &str) -> ScimUserStatus {
     status
 }
 
-/// The status before a creation: no account is named, so that what the creation claims counts until its answer is
-/// recorded (promise I7). None where no account is named already.
-pub fn unnamed_status(
+/// What status must say before an operation is sent, should the operator not live to hear the answer, or the answer be
+/// lost and the spec change meanwhile; None where the `recorded` one says it already.
+pub fn status_ahead(
     recorded: Option<&ScimUserStatus>,
     status: &ScimUserStatus,
     server: &str,
+    deleting: bool,
+    operation: &Operation,
 ) -> Option<ScimUserStatus> {
-    recorded?.id.as_ref()?;
-    Some(ScimUserStatus { id: None, user_name: None, ..at_server(status, server) })
+    let names_account = recorded.is_some_and(|recorded| recorded.id.is_some());
+    let is_active = recorded.and_then(|recorded| recorded.last_applied_active) == Some(true);
+    match operation.kind {
+        // No account is named, so that what the creation claims counts until its answer is recorded (promise I7).
+        OperationType::Create => {
+            names_account.then(|| ScimUserStatus { id: None, user_name: None, ..at_server(status, server) })
+        }
+        // It is our doing, so whoever comes back is active again (promise I16).
+        OperationType::Deactivate if is_active && !deleting => {
+            Some(ScimUserStatus { last_applied_active: Some(false), ..status.clone() })
+        }
+        // What was claimed won't be found by its name any more (promise I7).
+        _ if !names_account && status.id.is_some() && operation.attributes.contains(&Path::core("userName")) => {
+            Some(status.clone())
+        }
+        _ => None,
+    }
 }
 
 /// The write that would follow a binding at once, so that leave can be asked for both together.

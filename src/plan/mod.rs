@@ -24,7 +24,7 @@ mod step;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use binding::{after_binding, at_server, bound_status, unnamed_status};
+pub use binding::{after_binding, at_server, bound_status, status_ahead};
 pub use compare::says_the_same;
 pub use decide::decide;
 pub use declared::{Declared, next_window_edge, window_clock};

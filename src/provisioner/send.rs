@@ -16,7 +16,7 @@ use super::snapshot::{Known, Snapshot, contradiction};
 use super::worker::{Pass, Stop, own_error_pause};
 use super::{Provisioner, lock};
 use crate::api::{ClaimedAccount, OperationType, Reason, ScimUser, ScimUserSpec, UserState};
-use crate::plan::{Account, Binding, Operation, Path, Request, Verdict, at_server, unnamed_status};
+use crate::plan::{Account, Binding, Operation, Path, Request, Verdict, at_server, status_ahead};
 use crate::scim::{Class, Error, Kind, MatchBy, Resource, Written, fold};
 
 /// After a 429 that doesn't say how long.
@@ -150,12 +150,9 @@ impl Provisioner {
         if self.serves_removals_only() && !removes {
             return Err(Stop::Silently(Outcome::Paused));
         }
-        let claimed = if matches!(operation.request, Request::Create(_)) {
-            self.unname(pass).await?;
-            Some(claimed_account(pass))
-        } else {
-            pass.user.claimed_account()
-        };
+        self.write_ahead(pass, &operation).await?;
+        let creates = matches!(operation.request, Request::Create(_));
+        let claimed = if creates { Some(claimed_account(pass)) } else { pass.user.claimed_account() };
         if !self.add_finalizer(pass, claimed).await? {
             return Ok(());
         }
@@ -190,12 +187,12 @@ impl Provisioner {
         }
     }
 
-    /// Before a creation no status names an account, handed over or gone: what is claimed counts only where none is named,
-    /// should the operator not live to hear the answer.
-    async fn unname(&self, pass: &mut Pass) -> Result<(), Stop> {
-        let server = &pass.session.policy.server;
-        let Some(unnamed) = unnamed_status(pass.user.status.as_ref(), &pass.status, server) else { return Ok(()) };
-        pass.status = unnamed;
+    /// Writes what an operation must find in status, should the operator not live to hear its answer.
+    async fn write_ahead(&self, pass: &mut Pass, operation: &Operation) -> Result<(), Stop> {
+        let (server, deleting) = (&pass.session.policy.server, super::directory::is_deleting(&pass.user));
+        let ahead = status_ahead(pass.user.status.as_ref(), &pass.status, server, deleting, operation);
+        let Some(ahead) = ahead else { return Ok(()) };
+        pass.status = ahead;
         let status = self.write_down(pass, &Verdict::default()).await.map_err(Stop::Silently)?;
         pass.user = Arc::new(ScimUser { status: Some(status), ..(*pass.user).clone() });
         Ok(())

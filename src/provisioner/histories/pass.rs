@@ -16,7 +16,7 @@ use crate::api::{
 use crate::plan::guards::{Admission, Candidate, GuardName};
 use crate::plan::{
     Account, Binding, Delegated, Facts, Manager, Object, Operation, Path, Read, Request, Step, Verdict, after_binding,
-    at_server, bound_status, decide, next_window_edge, unnamed_status,
+    at_server, bound_status, decide, next_window_edge, status_ahead,
 };
 use crate::provisioner::directory::{has_finalizer, is_deleting, same_plan};
 use crate::provisioner::queue::{Lane, Outcome, Ticket};
@@ -191,14 +191,14 @@ impl World {
             Next::Bind(binding) => return self.bind(pass, &binding),
             Next::Unbind => return self.unbind(pass),
             Next::Finalize(operation) => {
-                let claimed = if operation.kind == OperationType::Create {
-                    if let Some(unnamed) = unnamed_status(pass.user.status.as_ref(), &pass.status, SERVER) {
-                        return self.unname(pass, unnamed, operation);
-                    }
-                    Some(claim(&pass.user.spec.user_name))
-                } else {
-                    pass.user.claimed_account()
-                };
+                let deleting = is_deleting(&pass.user);
+                let recorded = pass.user.status.as_ref();
+                if let Some(ahead) = status_ahead(recorded, &pass.status, SERVER, deleting, &operation) {
+                    return self.write_ahead(pass, ahead, operation);
+                }
+                let creates = operation.kind == OperationType::Create;
+                let claimed =
+                    if creates { Some(claim(&pass.user.spec.user_name)) } else { pass.user.claimed_account() };
                 self.add_finalizer(pass, claimed.as_ref())?;
                 pass.next = Next::Request(operation);
             }
@@ -562,16 +562,16 @@ impl World {
         }
     }
 
-    /// Before a creation no status names an account.
-    fn unname(&mut self, pass: &mut Pass, unnamed: ScimUserStatus, creation: Box<Operation>) -> Option<Outcome> {
-        pass.status = unnamed;
+    /// What the operation must find in status, should the process die before its answer.
+    fn write_ahead(&mut self, pass: &mut Pass, ahead: ScimUserStatus, operation: Box<Operation>) -> Option<Outcome> {
+        pass.status = ahead;
         let outcome = self.settle(pass, &Verdict::default(), Outcome::Done);
         if outcome != Outcome::Done {
             return Some(outcome);
         }
         let status = Some(pass.status.clone());
         pass.user = Arc::new(ScimUser { status, ..(*pass.user).clone() });
-        pass.next = Next::Finalize(creation);
+        pass.next = Next::Finalize(operation);
         None
     }
 

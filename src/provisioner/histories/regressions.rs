@@ -114,6 +114,43 @@ fn i16_a_deactivation_is_ours_though_the_update_after_it_waits_for_leave() {
     assert_eq!(world.site.server.accounts.values().next().map(|account| &account["active"]), Some(&json!(true)));
 }
 
+/// The process dies when the request that this pass is about has taken effect, and before its answer is heard.
+fn dies_before_the_answer(world: &mut World) {
+    while !matches!(world.operator.flight.first().map(|pass| &pass.next), Some(super::pass::Next::Hear(..))) {
+        assert!(world.operator.flight.is_empty() && world.take() || world.advance(0), "{:#?}", world.trace);
+    }
+    world.happen(&Event::Restart);
+}
+
+#[test]
+fn i16_a_deactivation_is_ours_though_its_answer_was_never_heard() {
+    let mut world = World::new(Setup { repair: (false, false, false), ..setup() }, true);
+    world.sweep(Listing::Whole);
+    world.happen(&Event::Declare(0, Spec { active: Some(true), ..Spec::named(0) }));
+    world.drain();
+    world.happen(&Event::Change(0, Spec { active: Some(false), ..Spec::named(0) }));
+    world.drain();
+    world.happen(&Event::Time(2_000));
+    dies_before_the_answer(&mut world);
+    world.happen(&Event::Change(0, Spec { active: Some(true), ..Spec::named(0) }));
+    let world = ends_well(world);
+    assert_eq!(world.site.server.accounts.values().next().map(|account| &account["active"]), Some(&json!(true)));
+}
+
+#[test]
+fn i07_an_account_renamed_after_a_lost_creation_is_known_by_its_id() {
+    let mut world = planned();
+    world.happen(&Event::Fault(Fault::Lost));
+    world.drain();
+    world.happen(&Event::Rename(0, 4));
+    world.drain();
+    world.happen(&Event::Time(5_000));
+    dies_before_the_answer(&mut world);
+    world.happen(&Event::Rename(0, 0));
+    let world = ends_well(world);
+    assert_eq!(world.site.server.accounts.len(), 1, "{:#?}", world.trace);
+}
+
 fn user(name: &str, declares: &str, id: Option<&str>, leaving: bool) -> ScimUser {
     let spec = serde_json::from_value(json!({"connectionRef": {"name": CONNECTION}, "userName": declares}));
     let mut user = ScimUser::new(name, spec.expect("a spec"));
