@@ -372,6 +372,8 @@ impl World {
     fn quiet_day(&mut self) -> bool {
         let before = (self.book.writes, self.cluster.writes);
         self.drain();
+        // Who was not found a moment ago counts as gone only a minute later.
+        self.pass_time(61_000);
         self.sweep(Listing::Whole);
         self.drain();
         for seconds in [3, 61, 31, 62, 301, 90_000] {

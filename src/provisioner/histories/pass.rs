@@ -512,6 +512,10 @@ impl World {
         for resource in &found {
             self.operator.snapshot.learn(resource);
         }
+        if found.len() > 1 && is_deleting(&pass.user) {
+            // Among namesakes its own is certain to be nobody's, even if it is alone a moment later.
+            self.excuse(pass);
+        }
         pass.account = Some(match found.len() {
             0 => Account::Absent { fresh: true },
             1 => Account::Found { resource: found.remove(0), fresh: true },
