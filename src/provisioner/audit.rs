@@ -7,8 +7,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::ResourceExt;
 
 use super::Provisioner;
+use super::failure::class_name;
 use super::kubernetes::FIELD_MANAGER;
-use super::send::class_name;
 use super::worker::Pass;
 use crate::api::{ScimConnection, ScimGroup, ScimGroupStatus, UserHold};
 use crate::plan::groups::GroupOperation;

@@ -11,10 +11,10 @@ use url::Url;
 
 use super::credentials::{Material, Reader, Refusal, token_url};
 use super::defaults::{base_url, said, server_of, warnings};
+use super::failure::UNTOLD_PAUSE;
 use super::learn::server_status;
 use super::limiter::{Priority, RequestKind};
 use super::queue::Lane;
-use super::send::UNTOLD_PAUSE;
 use super::session::{Session, policy_for, profile_of, rates_of};
 use super::{Provisioner, lock};
 use crate::api::{ConnectedReason, HOSTS, ScimConnection};

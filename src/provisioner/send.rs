@@ -6,144 +6,24 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use tokio::time::{Instant, timeout};
-use tracing::{info, warn};
+use tracing::info;
 
-use super::directory::{full_name, has_finalizer};
+use super::directory::full_name;
 use super::limiter::{Priority, RequestKind};
+use super::look_up::claimed_account;
 use super::queue::Outcome;
 use super::session::Session;
-use super::snapshot::{Known, Snapshot, contradiction};
-use super::worker::{Pass, Stop, own_error_pause};
+use super::snapshot::Snapshot;
+use super::worker::{Pass, Stop};
 use super::{Provisioner, lock};
-use crate::api::{ClaimedAccount, OperationType, Reason, ScimUser, ScimUserSpec, UserState};
-use crate::plan::{Account, Binding, Operation, Path, Request, Verdict, at_server, status_ahead};
-use crate::scim::{Class, Error, Kind, MatchBy, Resource, Written, fold};
-
-/// After a 429 that doesn't say how long.
-pub(super) const UNTOLD_PAUSE: Duration = Duration::from_secs(5);
+use crate::api::{OperationType, Reason, ScimUser};
+use crate::plan::{Account, Operation, Path, Request, Verdict, at_server, status_ahead};
+use crate::scim::{Class, Error, Kind, Resource, Written};
 
 /// Whoever waits longer for the limiter goes back to the queue.
 const LONGEST_TURN: Duration = Duration::from_secs(10);
 
 impl Provisioner {
-    /// Reads the account with this id.
-    pub(super) async fn read_account(&self, pass: &mut Pass, id: &str) -> Result<(), Stop> {
-        let uid = pass.user.uid().unwrap_or_default();
-        let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
-        let answer = pass.session.client.get(Kind::Users, id, deadline).await;
-        pass.account = Some(match answer {
-            Ok(resource) => {
-                lock(&self.memory).seen(&uid);
-                self.learn_account(pass, &resource);
-                Account::Found { resource, fresh: true }
-            }
-            Err(error) if error.class() == Class::NotFound => self.not_found(pass, &uid, id, &error).await?,
-            Err(error) => return Err(self.failed(pass, &error)),
-        });
-        Ok(())
-    }
-
-    /// A 404 says nothing before the collection itself answers properly, and then only the second time.
-    async fn not_found(&self, pass: &Pass, uid: &str, id: &str, error: &Error) -> Result<Account, Stop> {
-        self.collection_answers(pass, error).await?;
-        if lock(&self.memory).missing(uid, Timestamp::now()) {
-            self.forget_account(pass, id);
-            Ok(self.namesake(pass).unwrap_or(Account::Absent { fresh: true }))
-        } else {
-            Ok(Account::Missing)
-        }
-    }
-
-    /// A 404 is the object's only where the collection itself is there; else it is the connection's (promise I12).
-    async fn collection_answers(&self, pass: &Pass, error: &Error) -> Result<(), Stop> {
-        let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
-        let Err(probe) = pass.session.client.probe(deadline).await else { return Ok(()) };
-        self.doubt();
-        Err(if probe.class() == Class::NotFound { Self::try_later(error) } else { self.failed(pass, &probe) })
-    }
-
-    /// The account that has the userName now, where the bound one is gone: none is created beside it.
-    fn namesake(&self, pass: &Pass) -> Option<Account> {
-        if pass.status.id.is_none() || super::directory::is_deleting(&pass.user) {
-            return None;
-        }
-        let spec = &pass.user.spec;
-        match lock(&self.snapshot).by_identity(&spec.user_name, spec.external_id.as_deref()) {
-            Known::Found(resource) => Some(Account::Found { resource, fresh: false }),
-            _ => None,
-        }
-    }
-
-    /// Looks for the account by what identifies it: first for what was claimed without a record of what came of it, which
-    /// may have another name than the one declared now.
-    pub(super) async fn find_account(&self, pass: &mut Pass) -> Result<(), Stop> {
-        let spec = pass.user.spec.clone();
-        let profile = &pass.session.policy.profile;
-        let wanted = identity(&spec, profile.match_by);
-        let mut found: Vec<Resource> = Vec::new();
-        let mut by_name = Some(wanted.clone());
-        if let Some(claimed) = unrecorded(pass) {
-            let sent = claimed.email.as_ref().unwrap_or(&claimed.user_name);
-            let hits = self.ask_for(pass, "userName", sent).await?;
-            if let Some(account) = self.what_was_claimed(pass, &claimed, &hits) {
-                self.learn_account(pass, account);
-                pass.account = Some(Account::Found { resource: account.clone(), fresh: true });
-                return Ok(());
-            }
-            if fold(sent) == fold(&wanted) {
-                (found, by_name) = (hits, None);
-            }
-        }
-        let by_external_id = spec.external_id.filter(|_| profile.filters.iter().any(|filter| filter == "externalId"));
-        for (attribute, value) in [("userName", by_name), ("externalId", by_external_id)] {
-            let Some(value) = value else { continue };
-            for hit in self.ask_for(pass, attribute, &value).await? {
-                if !found.iter().any(|known| known.id() == hit.id()) {
-                    found.push(hit);
-                }
-            }
-        }
-        for resource in &found {
-            self.learn_account(pass, resource);
-        }
-        pass.account = Some(match found.len() {
-            0 => Account::Absent { fresh: true },
-            1 => Account::Found { resource: found.remove(0), fresh: true },
-            _ => Account::Contradictory(contradiction(1)),
-        });
-        Ok(())
-    }
-
-    /// The account that was claimed, unless somebody else holds it by now.
-    fn what_was_claimed<'a>(
-        &self,
-        pass: &Pass,
-        claimed: &ClaimedAccount,
-        hits: &'a [Resource],
-    ) -> Option<&'a Resource> {
-        let same = |hit: &Resource| hit.user_name().is_some_and(|name| fold(name) == fold(&claimed.user_name));
-        let held = |hit: &Resource| {
-            self.claims(pass, &pass.session.policy.server, hit.id()).holder.is_some_and(|holder| holder.has_account)
-        };
-        let mut free = hits.iter().filter(|hit| same(hit) && !held(hit));
-        // Among namesakes none is certain to be ours.
-        free.next().filter(|_| free.next().is_none())
-    }
-
-    /// The accounts that have this value.
-    async fn ask_for(&self, pass: &Pass, attribute: &str, value: &str) -> Result<Vec<Resource>, Stop> {
-        let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
-        match pass.session.client.find(Kind::Users, attribute, value, deadline).await {
-            Ok(hits) => Ok(hits),
-            Err(error) => {
-                if error.class() == Class::NotFound {
-                    self.collection_answers(pass, &error).await?;
-                }
-                Err(self.failed(pass, &error))
-            }
-        }
-    }
-
     /// Sends one operation, after the limiter and the finalizer.
     pub(super) async fn send(&self, pass: &mut Pass, operation: Operation) -> Result<(), Stop> {
         let removes = operation.removes();
@@ -315,11 +195,11 @@ impl Provisioner {
     }
 
     /// What the server showed, unless it was asked in a time that doesn't count any more.
-    fn learn_account(&self, pass: &Pass, resource: &Resource) {
+    pub(super) fn learn_account(&self, pass: &Pass, resource: &Resource) {
         self.in_snapshot(pass, |snapshot| snapshot.learn(resource));
     }
 
-    fn forget_account(&self, pass: &Pass, id: &str) {
+    pub(super) fn forget_account(&self, pass: &Pass, id: &str) {
         self.in_snapshot(pass, |snapshot| snapshot.forget(id));
     }
 
@@ -337,7 +217,7 @@ impl Provisioner {
     }
 
     /// Waits for the limiter; returns the instant that the request may not outlive.
-    async fn turn(&self, pass: &Pass, kind: RequestKind, priority: Priority) -> Result<Instant, Stop> {
+    pub(super) async fn turn(&self, pass: &Pass, kind: RequestKind, priority: Priority) -> Result<Instant, Stop> {
         let leaving = super::directory::is_deleting(&pass.user) || pass.user.spec.active == Some(false);
         self.turn_at(pass, if leaving { Priority::Removal } else { priority }, kind).await
     }
@@ -355,127 +235,4 @@ impl Provisioner {
         turn.ok()?;
         self.deadline().filter(|_| self.is_current(session))
     }
-
-    /// What a failed request means for its object, and whether it casts doubt on the connection.
-    pub(super) fn failed(&self, pass: &Pass, error: &Error) -> Stop {
-        let class = error.class();
-        warn!(object = %full_name(&pass.user), ?class, request_id = error.request_id().unwrap_or("-"), "{error}");
-        self.shared.metrics.error(&self.key.to_string(), class_name(class));
-        match class {
-            Class::Throttled => {
-                self.limiter.pause(error.retry_after().unwrap_or(UNTOLD_PAUSE));
-                Stop::Silently(Outcome::Paused)
-            }
-            Class::Credential => {
-                self.doubt_key();
-                Self::try_later(error)
-            }
-            Class::NotScim => {
-                self.doubt();
-                Self::try_later(error)
-            }
-            Class::Transient | Class::Unreachable | Class::Tls | Class::Timeout | Class::Empty => {
-                self.doubt();
-                if let Some(pause) = error.retry_after() {
-                    self.limiter.pause(pause);
-                }
-                Self::try_later(error)
-            }
-            Class::Forbidden => {
-                self.doubt();
-                self.own_error(pass, Reason::Rejected, error.to_string())
-            }
-            Class::Unsupported => {
-                let message = format!(
-                    "{error}; set spec.dialect.writeUsers of the connection to the method that this server has"
-                );
-                let uid = pass.user.uid().unwrap_or_default();
-                lock(&self.report).unsupported(&uid, pass.session.generation, &message);
-                self.own_error(pass, Reason::NotSupported, message)
-            }
-            Class::Conflict => self.own_error(pass, Reason::Conflict, error.to_string()),
-            Class::NotFound | Class::Precondition | Class::ContentType | Class::Rejected => {
-                self.own_error(pass, Reason::Rejected, error.to_string())
-            }
-        }
-    }
-
-    fn try_later(error: &Error) -> Stop {
-        let verdict = Verdict {
-            reason: Some(Reason::Pending),
-            message: format!("{error}; it is tried again"),
-            state: Some(UserState::Pending),
-            ..Verdict::default()
-        };
-        Stop::With(Box::new(verdict), Outcome::Retry)
-    }
-
-    /// The object's own error: it waits for a change on our side, or for an hour and longer.
-    fn own_error(&self, pass: &Pass, reason: Reason, message: String) -> Stop {
-        let before = lock(&self.memory).rejected(&pass.user.uid().unwrap_or_default());
-        let deleting = super::directory::is_deleting(&pass.user);
-        let verdict = Verdict {
-            reason: Some(reason),
-            message,
-            state: Some(if deleting { UserState::Deleting } else { UserState::Failed }),
-            executed: true,
-            ..Verdict::default()
-        };
-        Stop::With(Box::new(verdict), Outcome::After(own_error_pause(before)))
-    }
-}
-
-/// A bounded name for metrics.
-pub(super) fn class_name(class: Class) -> &'static str {
-    match class {
-        Class::Throttled => "throttled",
-        Class::Transient => "transient",
-        Class::Credential => "credential",
-        Class::Forbidden => "forbidden",
-        Class::NotFound => "not_found",
-        Class::Conflict => "conflict",
-        Class::Precondition => "precondition",
-        Class::ContentType => "content_type",
-        Class::Unsupported => "unsupported",
-        Class::NotScim => "not_scim",
-        Class::Rejected => "rejected",
-        Class::Unreachable => "unreachable",
-        Class::Tls => "tls",
-        Class::Timeout => "timeout",
-        Class::Empty => "empty",
-    }
-}
-
-/// The value by which the server looks accounts up.
-fn identity(spec: &ScimUserSpec, match_by: MatchBy) -> String {
-    let email = spec.attributes.emails.iter().flatten().next().map(|email| email.value.clone());
-    match match_by {
-        MatchBy::UserName => spec.user_name.clone(),
-        MatchBy::Email => email.unwrap_or_else(|| spec.user_name.clone()),
-    }
-}
-
-/// What identifies an account that is about to be taken.
-pub(super) fn claimed_by(pass: &Pass, binding: &Binding) -> ClaimedAccount {
-    let known = pass.user.claimed_account().filter(|claimed| fold(&claimed.user_name) == fold(&binding.user_name));
-    known.unwrap_or_else(|| {
-        let email = match &pass.account {
-            Some(Account::Found { resource, .. }) => resource.emails().next().map(str::to_owned),
-            _ => None,
-        };
-        let email = email.filter(|_| pass.session.policy.profile.match_by == MatchBy::Email);
-        ClaimedAccount { user_name: binding.user_name.clone(), email }
-    })
-}
-
-/// The account that a creation was sent for, or that was being taken, without a record of what came of it.
-pub(super) fn unrecorded(pass: &Pass) -> Option<ClaimedAccount> {
-    pass.user.claimed_account().filter(|_| pass.status.id.is_none() && has_finalizer(&pass.user))
-}
-
-/// What identifies the account that a creation is about to make.
-fn claimed_account(pass: &Pass) -> ClaimedAccount {
-    let (spec, match_by) = (&pass.user.spec, pass.session.policy.profile.match_by);
-    let email = (match_by == MatchBy::Email).then(|| identity(spec, match_by));
-    ClaimedAccount { user_name: spec.user_name.clone(), email }
 }

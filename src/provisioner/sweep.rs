@@ -8,9 +8,9 @@ use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
 use super::directory::full_name;
+use super::failure::class_name;
 use super::limiter::{Priority, RequestKind};
 use super::queue::Lane;
-use super::send::class_name;
 use super::session::Session;
 use super::worker::Pass;
 use super::{Provisioner, lock};

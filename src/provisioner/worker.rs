@@ -6,24 +6,18 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
-use kube::runtime::events::EventType;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::admission::Wanted;
-use super::directory::{connection_of, full_name, has_finalizer, is_deleting, same_plan};
-use super::kubernetes::WriteError;
+use super::directory::{connection_of, full_name, has_finalizer, is_deleting};
+use super::look_up::unrecorded;
 use super::queue::{Outcome, Ticket};
-use super::send::{claimed_by, unrecorded};
 use super::session::Session;
-use super::snapshot::Known;
 use super::windows::AHEAD;
 use super::{Provisioner, Uid, lock};
-use crate::api::{ClaimedAccount, OperationType, Reason, ScimUser, ScimUserStatus, UserState};
-use crate::plan::{
-    Account, Binding, Claims, Facts, Manager, Object, Operation, Path, Read, Request, Step, Verdict, bound_status,
-    decide, next_window_edge, way_out,
-};
-use crate::status::{Recorded, record, whole_seconds};
+use crate::api::{OperationType, Reason, ScimUser, ScimUserStatus, UserState};
+use crate::plan::{Account, Facts, Operation, Path, Read, Request, Step, Verdict, decide, next_window_edge, way_out};
+use crate::status::{Recorded, record};
 
 /// Steps of one pass; a plan that needs more doesn't converge, and that is a defect.
 const MOST_STEPS: usize = 12;
@@ -215,100 +209,6 @@ impl Provisioner {
         })
     }
 
-    /// The plan for an object as everything stands now.
-    pub(super) fn plan(&self, pass: &Pass) -> Step {
-        self.with_facts(pass, Timestamp::now(), decide)
-    }
-
-    /// Everything that a decision about an object rests on, as if it were `now`.
-    pub(super) fn with_facts<T>(&self, pass: &Pass, now: Timestamp, decision: impl FnOnce(&Facts) -> T) -> T {
-        let uid = pass.user.uid().unwrap_or_default();
-        let policy = &pass.session.policy;
-        let account = pass.account.clone().unwrap_or_else(|| self.known_account(pass, &policy.server));
-        let found = match &account {
-            Account::Found { resource, .. } => resource.id().map(str::to_owned),
-            _ => None,
-        };
-        let contested = lock(&self.memory).contested(&uid, now);
-        let (name, claimed) = (full_name(&pass.user), pass.user.claimed_account());
-        let (resolved, unlisted) =
-            self.with_ids(&pass.user.spec).map_or((None, Vec::new()), |(spec, un)| (Some(spec), un));
-        let delegated = self.shared.directory.delegated(&pass.user.namespace().unwrap_or_default(), &self.key);
-        let facts = Facts {
-            object: Object {
-                full_name: &name,
-                spec: resolved.as_ref().unwrap_or(&pass.user.spec),
-                status: &pass.status,
-                generation: pass.user.metadata.generation.unwrap_or_default(),
-                deleting: is_deleting(&pass.user),
-                has_finalizer: has_finalizer(&pass.user),
-                claimed: claimed.as_ref().map(|claimed| &*claimed.user_name),
-                release: pass.user.wants_release() || self.is_released(),
-                remote_id: pass.user.remote_id(),
-                requested: pass.recorded.answered.is_some(),
-            },
-            policy,
-            claims: self.claims(pass, &policy.server, found.as_deref()),
-            manager: self.manager(&pass.user, &policy.server),
-            // Of what is declared, not of the ids that names stand for.
-            not_allowed: delegated.refuses(&pass.user.spec, pass.user.remote_id()),
-            delegated,
-            unlisted: &unlisted,
-            account,
-            written: &pass.written,
-            contested: &contested,
-            now,
-            clock_trusted: self.shared.clock.is_trusted(),
-        };
-        decision(&facts)
-    }
-
-    pub(super) fn claims(&self, pass: &Pass, server: &str, found: Option<&str>) -> Claims {
-        // The claims of an object that is ahead of its stored status are judged by that status.
-        let mut user = (*pass.user).clone();
-        user.status = Some(pass.status.clone());
-        self.shared.directory.claims(&user, server, found)
-    }
-
-    /// What is known without asking the server.
-    fn known_account(&self, pass: &Pass, server: &str) -> Account {
-        let snapshot = lock(&self.snapshot);
-        if !snapshot.is_of(pass.session.epoch) {
-            return Account::Unknown;
-        }
-        let bound = pass.status.id.as_deref().filter(|_| pass.status.bound_to.as_deref() == Some(server));
-        // What a lost creation made may have another userName by now than the one declared: the server is asked.
-        if unrecorded(pass).is_some() {
-            return Account::Unknown;
-        }
-        let known = match (bound, pass.user.remote_id()) {
-            (Some(id), _) | (None, Some(id)) => snapshot.by_id(id),
-            (None, None) => snapshot.by_identity(&pass.user.spec.user_name, pass.user.spec.external_id.as_deref()),
-        };
-        match known {
-            Known::Found(resource) => Account::Found { resource, fresh: false },
-            Known::Listed(id) => Account::Listed(id),
-            Known::Absent => Account::Absent { fresh: false },
-            Known::Contradictory(message) => Account::Contradictory(message),
-            Known::Unknown => Account::Unknown,
-        }
-    }
-
-    fn manager(&self, user: &ScimUser, server: &str) -> Manager {
-        let reference = user.spec.attributes.enterprise.as_ref().and_then(|enterprise| enterprise.manager.as_ref());
-        let Some(name) = reference.and_then(|manager| manager.user_ref.as_ref()).map(|user_ref| &user_ref.name) else {
-            return Manager::None;
-        };
-        let Some(manager) = self.shared.directory.named(&user.namespace().unwrap_or_default(), name) else {
-            return Manager::Waiting(name.clone());
-        };
-        if connection_of(&manager) != self.key {
-            return Manager::Foreign(name.clone());
-        }
-        let status = manager.status.as_ref().filter(|status| status.bound_to.as_deref() == Some(server));
-        status.and_then(|status| status.id.clone()).map_or_else(|| Manager::Waiting(name.clone()), Manager::Id)
-    }
-
     /// Nobody else makes or takes over the account meanwhile; false where something has changed before that.
     fn reserve(&self, pass: &Pass, step: &Step) -> Result<bool, Stop> {
         let uid: Uid = pass.user.uid().unwrap_or_default().into();
@@ -322,136 +222,6 @@ impl Provisioner {
             return Err(Stop::Silently(Outcome::After(Duration::from_secs(1))));
         }
         Ok(self.plan(pass) == *step)
-    }
-
-    /// The object takes the account for its own: finalizer first, so that nothing is forgotten.
-    async fn bind(&self, pass: &mut Pass, binding: Binding) -> Result<(), Stop> {
-        if !self.add_finalizer(pass, Some(claimed_by(pass, &binding))).await? {
-            pass.leave.clear();
-            return Ok(());
-        }
-        let server = pass.session.policy.server.clone();
-        self.shared.directory.taken_over(&server, &binding.id);
-        info!(object = %full_name(&pass.user), id = %binding.id, how = ?binding.how, "bound to an account");
-        self.tell_of_binding(&pass.user, &binding).await;
-        pass.recorded.operation = Some((binding.how, Vec::new(), None));
-        // In the status already, so that the next step can tell an adoption from an object long bound.
-        pass.status = bound_status(&pass.status, &binding, &server, whole_seconds(Timestamp::now()));
-        Ok(())
-    }
-
-    /// Lets go of the account in favour of the successor. What was claimed is no more, before status says so: what is
-    /// found later is somebody else's.
-    async fn unbind(&self, pass: &mut Pass, successor: &str) -> Result<(), Stop> {
-        if !self.add_finalizer(pass, None).await? {
-            pass.leave.clear();
-            return Ok(());
-        }
-        if let (Some(id), Some(server)) = (pass.status.id.take(), pass.status.bound_to.take()) {
-            self.shared.directory.hand_over(&server, &id);
-            info!(object = %full_name(&pass.user), %id, %successor, "account handed over");
-        }
-        pass.status.user_name = None;
-        pass.status.managed_attributes = None;
-        pass.status.active = None;
-        pass.status.last_applied_active = None;
-        pass.recorded.operation = Some((OperationType::Handover, Vec::new(), None));
-        pass.account = None;
-        Ok(())
-    }
-
-    /// Sets the finalizer and what the object claims, where they aren't there; false where that brought a newer spec, which
-    /// the plan doesn't know yet.
-    pub(super) async fn add_finalizer(&self, pass: &mut Pass, claimed: Option<ClaimedAccount>) -> Result<bool, Stop> {
-        if has_finalizer(&pass.user) && pass.user.claimed_account() == claimed {
-            return Ok(true);
-        }
-        match self.set_finalizer(&pass.user, true, claimed.as_ref()).await {
-            Ok(user) => {
-                let known = same_plan(&user, &pass.user);
-                pass.user = Arc::new(user);
-                pass.finalizer_is_new = pass.status.id.is_none();
-                if !known {
-                    // Nothing was sent for it, and nothing may be taken for what it made.
-                    self.take_back_finalizer(pass).await?;
-                }
-                Ok(known)
-            }
-            Err(WriteError::Gone) => Err(Stop::Silently(Outcome::Done)),
-            Err(error) => {
-                self.shared.metrics.kubernetes_error(&self.key.to_string());
-                warn!(object = %full_name(&pass.user), "the finalizer could not be set: {error}");
-                Err(Stop::Silently(Outcome::Retry))
-            }
-        }
-    }
-
-    /// The server refused the very first creation: nothing of ours is there, and whatever account is found was there
-    /// before (promise I22). With the finalizer still on it would pass for a creation whose answer was lost.
-    pub(super) async fn take_back_finalizer(&self, pass: &mut Pass) -> Result<(), Stop> {
-        if !std::mem::take(&mut pass.finalizer_is_new) {
-            return Ok(());
-        }
-        match self.set_finalizer(&pass.user, false, None).await {
-            Ok(user) => {
-                pass.user = Arc::new(user);
-                Ok(())
-            }
-            Err(WriteError::Gone) => Err(Stop::Silently(Outcome::Done)),
-            Err(error) => {
-                warn!(object = %full_name(&pass.user), "the finalizer could not be taken back: {error}");
-                Err(Stop::Silently(Outcome::Retry))
-            }
-        }
-    }
-
-    async fn let_go(&self, pass: &mut Pass, verdict: &Verdict) -> Outcome {
-        let (id, server) = (pass.status.id.clone(), pass.session.policy.server.clone());
-        if let Some(id) = &id
-            && verdict.message.starts_with("handed over")
-        {
-            self.shared.directory.hand_over(&server, id);
-        }
-        if !self.note_vanishing(pass).await {
-            return Outcome::Retry;
-        }
-        info!(object = %full_name(&pass.user), id = id.as_deref().unwrap_or("-"), "let go: {}", verdict.message);
-        if verdict.untouched && id.is_some() {
-            self.tell(&pass.user, EventType::Warning, "AccountLeft", &verdict.message).await;
-        }
-        match self.set_finalizer(&pass.user, false, None).await {
-            Ok(_) | Err(WriteError::Gone) => {
-                lock(&self.gate).withdraw(&pass.user.uid().unwrap_or_default());
-                Outcome::Done
-            }
-            Err(error) => {
-                self.shared.metrics.kubernetes_error(&self.key.to_string());
-                warn!(object = %full_name(&pass.user), "the finalizer could not be taken off: {error}");
-                Outcome::Retry
-            }
-        }
-    }
-
-    /// Writes how things stand, if that is news.
-    pub(super) async fn settle(&self, pass: &mut Pass, verdict: &Verdict, outcome: Outcome) -> Outcome {
-        self.write_down(pass, verdict).await.map_or_else(|failed| failed, |_| outcome)
-    }
-
-    /// The status as it is written now; how the pass ends where it can't be.
-    pub(super) async fn write_down(&self, pass: &Pass, verdict: &Verdict) -> Result<ScimUserStatus, Outcome> {
-        let generation = pass.user.metadata.generation.unwrap_or_default();
-        let status = record(&pass.status, generation, verdict, &pass.recorded, Timestamp::now());
-        if let Some(reason) = verdict.reason {
-            debug!(object = %full_name(&pass.user), reason = reason.as_str(), "{}", verdict.message);
-        }
-        match self.save(&pass.user, &status).await {
-            Ok(()) => Ok(status),
-            Err(WriteError::Gone) => Err(Outcome::Done),
-            Err(error) => {
-                warn!(object = %full_name(&pass.user), "the status could not be written: {error}");
-                Err(Outcome::Retry)
-            }
-        }
     }
 
     /// When the object is to be looked at again.

@@ -4,9 +4,9 @@ use kube::ResourceExt;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::super::failure::{UNTOLD_PAUSE, class_name};
 use super::super::limiter::{Priority, RequestKind};
 use super::super::queue::Outcome;
-use super::super::send::{UNTOLD_PAUSE, class_name};
 use super::super::worker::own_error_pause;
 use super::super::{Provisioner, lock};
 use super::settle::{at_server, with_way_out};

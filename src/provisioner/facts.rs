@@ -1,0 +1,108 @@
+//! Everything that a decision about a user rests on.
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::directory::{connection_of, full_name, has_finalizer, is_deleting};
+use super::look_up::unrecorded;
+use super::snapshot::Known;
+use super::worker::Pass;
+use super::{Provisioner, lock};
+use crate::api::ScimUser;
+use crate::plan::{Account, Claims, Facts, Manager, Object, Step, decide};
+
+impl Provisioner {
+    /// The plan for an object as everything stands now.
+    pub(super) fn plan(&self, pass: &Pass) -> Step {
+        self.with_facts(pass, Timestamp::now(), decide)
+    }
+
+    /// Everything that a decision about an object rests on, as if it were `now`.
+    pub(super) fn with_facts<T>(&self, pass: &Pass, now: Timestamp, decision: impl FnOnce(&Facts) -> T) -> T {
+        let uid = pass.user.uid().unwrap_or_default();
+        let policy = &pass.session.policy;
+        let account = pass.account.clone().unwrap_or_else(|| self.known_account(pass, &policy.server));
+        let found = match &account {
+            Account::Found { resource, .. } => resource.id().map(str::to_owned),
+            _ => None,
+        };
+        let contested = lock(&self.memory).contested(&uid, now);
+        let (name, claimed) = (full_name(&pass.user), pass.user.claimed_account());
+        let (resolved, unlisted) =
+            self.with_ids(&pass.user.spec).map_or((None, Vec::new()), |(spec, un)| (Some(spec), un));
+        let delegated = self.shared.directory.delegated(&pass.user.namespace().unwrap_or_default(), &self.key);
+        let facts = Facts {
+            object: Object {
+                full_name: &name,
+                spec: resolved.as_ref().unwrap_or(&pass.user.spec),
+                status: &pass.status,
+                generation: pass.user.metadata.generation.unwrap_or_default(),
+                deleting: is_deleting(&pass.user),
+                has_finalizer: has_finalizer(&pass.user),
+                claimed: claimed.as_ref().map(|claimed| &*claimed.user_name),
+                release: pass.user.wants_release() || self.is_released(),
+                remote_id: pass.user.remote_id(),
+                requested: pass.recorded.answered.is_some(),
+            },
+            policy,
+            claims: self.claims(pass, &policy.server, found.as_deref()),
+            manager: self.manager(&pass.user, &policy.server),
+            // Of what is declared, not of the ids that names stand for.
+            not_allowed: delegated.refuses(&pass.user.spec, pass.user.remote_id()),
+            delegated,
+            unlisted: &unlisted,
+            account,
+            written: &pass.written,
+            contested: &contested,
+            now,
+            clock_trusted: self.shared.clock.is_trusted(),
+        };
+        decision(&facts)
+    }
+
+    pub(super) fn claims(&self, pass: &Pass, server: &str, found: Option<&str>) -> Claims {
+        // The claims of an object that is ahead of its stored status are judged by that status.
+        let mut user = (*pass.user).clone();
+        user.status = Some(pass.status.clone());
+        self.shared.directory.claims(&user, server, found)
+    }
+
+    /// What is known without asking the server.
+    pub(super) fn known_account(&self, pass: &Pass, server: &str) -> Account {
+        let snapshot = lock(&self.snapshot);
+        if !snapshot.is_of(pass.session.epoch) {
+            return Account::Unknown;
+        }
+        let bound = pass.status.id.as_deref().filter(|_| pass.status.bound_to.as_deref() == Some(server));
+        // What a lost creation made may have another userName by now than the one declared: the server is asked.
+        if unrecorded(pass).is_some() {
+            return Account::Unknown;
+        }
+        let known = match (bound, pass.user.remote_id()) {
+            (Some(id), _) | (None, Some(id)) => snapshot.by_id(id),
+            (None, None) => snapshot.by_identity(&pass.user.spec.user_name, pass.user.spec.external_id.as_deref()),
+        };
+        match known {
+            Known::Found(resource) => Account::Found { resource, fresh: false },
+            Known::Listed(id) => Account::Listed(id),
+            Known::Absent => Account::Absent { fresh: false },
+            Known::Contradictory(message) => Account::Contradictory(message),
+            Known::Unknown => Account::Unknown,
+        }
+    }
+
+    pub(super) fn manager(&self, user: &ScimUser, server: &str) -> Manager {
+        let reference = user.spec.attributes.enterprise.as_ref().and_then(|enterprise| enterprise.manager.as_ref());
+        let Some(name) = reference.and_then(|manager| manager.user_ref.as_ref()).map(|user_ref| &user_ref.name) else {
+            return Manager::None;
+        };
+        let Some(manager) = self.shared.directory.named(&user.namespace().unwrap_or_default(), name) else {
+            return Manager::Waiting(name.clone());
+        };
+        if connection_of(&manager) != self.key {
+            return Manager::Foreign(name.clone());
+        }
+        let status = manager.status.as_ref().filter(|status| status.bound_to.as_deref() == Some(server));
+        status.and_then(|status| status.id.clone()).map_or_else(|| Manager::Waiting(name.clone()), Manager::Id)
+    }
+}

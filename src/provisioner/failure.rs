@@ -1,0 +1,108 @@
+//! What a request that failed means for its user (promise I21).
+
+use std::time::Duration;
+
+use kube::ResourceExt;
+use tracing::warn;
+
+use super::directory::full_name;
+use super::queue::Outcome;
+use super::worker::{Pass, Stop, own_error_pause};
+use super::{Provisioner, lock};
+use crate::api::{Reason, UserState};
+use crate::plan::Verdict;
+use crate::scim::{Class, Error};
+
+/// After a 429 that doesn't say how long.
+pub(super) const UNTOLD_PAUSE: Duration = Duration::from_secs(5);
+
+impl Provisioner {
+    /// What a failed request means for its object, and whether it casts doubt on the connection.
+    pub(super) fn failed(&self, pass: &Pass, error: &Error) -> Stop {
+        let class = error.class();
+        warn!(object = %full_name(&pass.user), ?class, request_id = error.request_id().unwrap_or("-"), "{error}");
+        self.shared.metrics.error(&self.key.to_string(), class_name(class));
+        match class {
+            Class::Throttled => {
+                self.limiter.pause(error.retry_after().unwrap_or(UNTOLD_PAUSE));
+                Stop::Silently(Outcome::Paused)
+            }
+            Class::Credential => {
+                self.doubt_key();
+                Self::try_later(error)
+            }
+            Class::NotScim => {
+                self.doubt();
+                Self::try_later(error)
+            }
+            Class::Transient | Class::Unreachable | Class::Tls | Class::Timeout | Class::Empty => {
+                self.doubt();
+                if let Some(pause) = error.retry_after() {
+                    self.limiter.pause(pause);
+                }
+                Self::try_later(error)
+            }
+            Class::Forbidden => {
+                self.doubt();
+                self.own_error(pass, Reason::Rejected, error.to_string())
+            }
+            Class::Unsupported => {
+                let message = format!(
+                    "{error}; set spec.dialect.writeUsers of the connection to the method that this server has"
+                );
+                let uid = pass.user.uid().unwrap_or_default();
+                lock(&self.report).unsupported(&uid, pass.session.generation, &message);
+                self.own_error(pass, Reason::NotSupported, message)
+            }
+            Class::Conflict => self.own_error(pass, Reason::Conflict, error.to_string()),
+            Class::NotFound | Class::Precondition | Class::ContentType | Class::Rejected => {
+                self.own_error(pass, Reason::Rejected, error.to_string())
+            }
+        }
+    }
+
+    pub(super) fn try_later(error: &Error) -> Stop {
+        let verdict = Verdict {
+            reason: Some(Reason::Pending),
+            message: format!("{error}; it is tried again"),
+            state: Some(UserState::Pending),
+            ..Verdict::default()
+        };
+        Stop::With(Box::new(verdict), Outcome::Retry)
+    }
+
+    /// The object's own error: it waits for a change on our side, or for an hour and longer.
+    pub(super) fn own_error(&self, pass: &Pass, reason: Reason, message: String) -> Stop {
+        let before = lock(&self.memory).rejected(&pass.user.uid().unwrap_or_default());
+        let deleting = super::directory::is_deleting(&pass.user);
+        let verdict = Verdict {
+            reason: Some(reason),
+            message,
+            state: Some(if deleting { UserState::Deleting } else { UserState::Failed }),
+            executed: true,
+            ..Verdict::default()
+        };
+        Stop::With(Box::new(verdict), Outcome::After(own_error_pause(before)))
+    }
+}
+
+/// A bounded name for metrics.
+pub(super) fn class_name(class: Class) -> &'static str {
+    match class {
+        Class::Throttled => "throttled",
+        Class::Transient => "transient",
+        Class::Credential => "credential",
+        Class::Forbidden => "forbidden",
+        Class::NotFound => "not_found",
+        Class::Conflict => "conflict",
+        Class::Precondition => "precondition",
+        Class::ContentType => "content_type",
+        Class::Unsupported => "unsupported",
+        Class::NotScim => "not_scim",
+        Class::Rejected => "rejected",
+        Class::Unreachable => "unreachable",
+        Class::Tls => "tls",
+        Class::Timeout => "timeout",
+        Class::Empty => "empty",
+    }
+}

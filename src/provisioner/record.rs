@@ -1,0 +1,150 @@
+//! What the API server keeps of a pass over a user: finalizer, claim, binding, status.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::runtime::events::EventType;
+use tracing::{debug, info, warn};
+
+use super::directory::{full_name, has_finalizer, same_plan};
+use super::kubernetes::WriteError;
+use super::look_up::claimed_by;
+use super::queue::Outcome;
+use super::worker::{Pass, Stop};
+use super::{Provisioner, lock};
+use crate::api::{ClaimedAccount, OperationType, ScimUserStatus};
+use crate::plan::{Binding, Verdict, bound_status};
+use crate::status::{record, whole_seconds};
+
+impl Provisioner {
+    /// The object takes the account for its own: finalizer first, so that nothing is forgotten.
+    pub(super) async fn bind(&self, pass: &mut Pass, binding: Binding) -> Result<(), Stop> {
+        if !self.add_finalizer(pass, Some(claimed_by(pass, &binding))).await? {
+            pass.leave.clear();
+            return Ok(());
+        }
+        let server = pass.session.policy.server.clone();
+        self.shared.directory.taken_over(&server, &binding.id);
+        info!(object = %full_name(&pass.user), id = %binding.id, how = ?binding.how, "bound to an account");
+        self.tell_of_binding(&pass.user, &binding).await;
+        pass.recorded.operation = Some((binding.how, Vec::new(), None));
+        // In the status already, so that the next step can tell an adoption from an object long bound.
+        pass.status = bound_status(&pass.status, &binding, &server, whole_seconds(Timestamp::now()));
+        Ok(())
+    }
+
+    /// Lets go of the account in favour of the successor. What was claimed is no more, before status says so: what is
+    /// found later is somebody else's.
+    pub(super) async fn unbind(&self, pass: &mut Pass, successor: &str) -> Result<(), Stop> {
+        if !self.add_finalizer(pass, None).await? {
+            pass.leave.clear();
+            return Ok(());
+        }
+        if let (Some(id), Some(server)) = (pass.status.id.take(), pass.status.bound_to.take()) {
+            self.shared.directory.hand_over(&server, &id);
+            info!(object = %full_name(&pass.user), %id, %successor, "account handed over");
+        }
+        pass.status.user_name = None;
+        pass.status.managed_attributes = None;
+        pass.status.active = None;
+        pass.status.last_applied_active = None;
+        pass.recorded.operation = Some((OperationType::Handover, Vec::new(), None));
+        pass.account = None;
+        Ok(())
+    }
+
+    /// Sets the finalizer and what the object claims, where they aren't there; false where that brought a newer spec, which
+    /// the plan doesn't know yet.
+    pub(super) async fn add_finalizer(&self, pass: &mut Pass, claimed: Option<ClaimedAccount>) -> Result<bool, Stop> {
+        if has_finalizer(&pass.user) && pass.user.claimed_account() == claimed {
+            return Ok(true);
+        }
+        match self.set_finalizer(&pass.user, true, claimed.as_ref()).await {
+            Ok(user) => {
+                let known = same_plan(&user, &pass.user);
+                pass.user = Arc::new(user);
+                pass.finalizer_is_new = pass.status.id.is_none();
+                if !known {
+                    // Nothing was sent for it, and nothing may be taken for what it made.
+                    self.take_back_finalizer(pass).await?;
+                }
+                Ok(known)
+            }
+            Err(WriteError::Gone) => Err(Stop::Silently(Outcome::Done)),
+            Err(error) => {
+                self.shared.metrics.kubernetes_error(&self.key.to_string());
+                warn!(object = %full_name(&pass.user), "the finalizer could not be set: {error}");
+                Err(Stop::Silently(Outcome::Retry))
+            }
+        }
+    }
+
+    /// The server refused the very first creation: nothing of ours is there, and whatever account is found was there
+    /// before (promise I22). With the finalizer still on it would pass for a creation whose answer was lost.
+    pub(super) async fn take_back_finalizer(&self, pass: &mut Pass) -> Result<(), Stop> {
+        if !std::mem::take(&mut pass.finalizer_is_new) {
+            return Ok(());
+        }
+        match self.set_finalizer(&pass.user, false, None).await {
+            Ok(user) => {
+                pass.user = Arc::new(user);
+                Ok(())
+            }
+            Err(WriteError::Gone) => Err(Stop::Silently(Outcome::Done)),
+            Err(error) => {
+                warn!(object = %full_name(&pass.user), "the finalizer could not be taken back: {error}");
+                Err(Stop::Silently(Outcome::Retry))
+            }
+        }
+    }
+
+    pub(super) async fn let_go(&self, pass: &mut Pass, verdict: &Verdict) -> Outcome {
+        let (id, server) = (pass.status.id.clone(), pass.session.policy.server.clone());
+        if let Some(id) = &id
+            && verdict.message.starts_with("handed over")
+        {
+            self.shared.directory.hand_over(&server, id);
+        }
+        if !self.note_vanishing(pass).await {
+            return Outcome::Retry;
+        }
+        info!(object = %full_name(&pass.user), id = id.as_deref().unwrap_or("-"), "let go: {}", verdict.message);
+        if verdict.untouched && id.is_some() {
+            self.tell(&pass.user, EventType::Warning, "AccountLeft", &verdict.message).await;
+        }
+        match self.set_finalizer(&pass.user, false, None).await {
+            Ok(_) | Err(WriteError::Gone) => {
+                lock(&self.gate).withdraw(&pass.user.uid().unwrap_or_default());
+                Outcome::Done
+            }
+            Err(error) => {
+                self.shared.metrics.kubernetes_error(&self.key.to_string());
+                warn!(object = %full_name(&pass.user), "the finalizer could not be taken off: {error}");
+                Outcome::Retry
+            }
+        }
+    }
+
+    /// Writes how things stand, if that is news.
+    pub(super) async fn settle(&self, pass: &mut Pass, verdict: &Verdict, outcome: Outcome) -> Outcome {
+        self.write_down(pass, verdict).await.map_or_else(|failed| failed, |_| outcome)
+    }
+
+    /// The status as it is written now; how the pass ends where it can't be.
+    pub(super) async fn write_down(&self, pass: &Pass, verdict: &Verdict) -> Result<ScimUserStatus, Outcome> {
+        let generation = pass.user.metadata.generation.unwrap_or_default();
+        let status = record(&pass.status, generation, verdict, &pass.recorded, Timestamp::now());
+        if let Some(reason) = verdict.reason {
+            debug!(object = %full_name(&pass.user), reason = reason.as_str(), "{}", verdict.message);
+        }
+        match self.save(&pass.user, &status).await {
+            Ok(()) => Ok(status),
+            Err(WriteError::Gone) => Err(Outcome::Done),
+            Err(error) => {
+                warn!(object = %full_name(&pass.user), "the status could not be written: {error}");
+                Err(Outcome::Retry)
+            }
+        }
+    }
+}
