@@ -4,18 +4,20 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::active::{deactivation, reactivation};
 use super::declared::{Declared, window_clock};
 use super::deprovision;
 use super::facts::{Account, Facts, Manager};
 use super::grants;
 use super::guards::GuardName;
-use super::ignored::{self, Sorted};
-use super::merge::{Differences, creation, differences, merged, patch};
+use super::ignored;
+use super::merge::{creation, differences};
 use super::path::Path;
 use super::rest::at_rest;
 use super::step::{Binding, Operation, Read, Request, Step, Verdict};
-use crate::api::{Action, AdoptionPolicy, IgnoredReason, OperationType, Reason, UserState};
-use crate::scim::{Resource, WriteMethod, fold};
+use super::write::update;
+use crate::api::{Action, AdoptionPolicy, OperationType, Reason, UserState};
+use crate::scim::{Resource, fold};
 
 /// Decides the next step for one object.
 pub fn decide(facts: &Facts) -> Step {
@@ -98,7 +100,7 @@ fn look_again() -> Step {
     })
 }
 
-fn settle(verdict: Verdict) -> Step {
+pub(super) fn settle(verdict: Verdict) -> Step {
     Step::Settle(Box::new(verdict))
 }
 
@@ -335,216 +337,4 @@ fn bound(facts: &Facts, declared: &Declared, id: &str, resource: &Resource, fres
         return step;
     }
     settle(at_rest(facts, declared, resource, sorted, seen_active))
-}
-
-/// `active: false` is owed: by itself and first, so that no other attribute's trouble delays it.
-fn deactivation(
-    facts: &Facts,
-    declared: &Declared,
-    id: &str,
-    resource: &Resource,
-    fresh: bool,
-    seen_active: bool,
-) -> Option<Step> {
-    if declared.active != Some(false) || !seen_active {
-        return None;
-    }
-    if let Some(pattern) = deprovision::protected(facts, Some(resource)) {
-        return Some(stalled(
-            Reason::Protected,
-            format!(
-                "guards.protected ({pattern}) keeps this account active; take the pattern out, or leave spec.active out"
-            ),
-            UserState::Failed,
-        ));
-    }
-    if declared.outside_window && !facts.clock_trusted {
-        return Some(settle(untrusted_clock("ended")));
-    }
-    if !facts.may(Action::Deprovision) {
-        return Some(disabled("Deprovision", "the account is to be inactive, but"));
-    }
-    if facts.written.contains(&Path::core("active")) {
-        return Some(not_effective("false"));
-    }
-    Some(deprovision::set_active(facts, id, resource, fresh, false))
-}
-
-/// An access window is not acted on by a clock that may be wrong.
-fn untrusted_clock(what: &str) -> Verdict {
-    Verdict {
-        reason: Some(Reason::Pending),
-        message: format!(
-            "spec.access has {what} by this operator's clock, which differs from the API server's by over a minute; nothing \
-             is done by a window until both agree"
-        ),
-        ..Verdict::default()
-    }
-}
-
-fn not_effective(value: &str) -> Step {
-    settle(Verdict {
-        reason: Some(Reason::Rejected),
-        message: format!("the server accepted active: {value} and still shows the opposite; it is tried again"),
-        state: Some(UserState::Failed),
-        ..Verdict::default()
-    })
-}
-
-/// Whether the account is to be made active again (promises I16, I22), or why it is left inactive.
-fn reactivation(facts: &Facts, declared: &Declared, seen_active: bool) -> Result<bool, Box<Verdict>> {
-    if seen_active || declared.active == Some(false) {
-        return Ok(false);
-    }
-    let status = facts.object.status;
-    let left = |message: &str| {
-        Box::new(Verdict {
-            reason: Some(Reason::DeactivatedAtServer),
-            message: message.to_owned(),
-            state: Some(UserState::DeactivatedAtServer),
-            active: Some(false),
-            executed: true,
-            applied_active: Some(declared.active),
-            ..Verdict::default()
-        })
-    };
-    if declared.active.is_none() {
-        let found_so = status.active.is_none() || status.state == Some(UserState::DeactivatedAtServer);
-        return if found_so {
-            Err(left("the account was found inactive and is left so; add `active: true` to the spec to re-activate it"))
-        } else {
-            Ok(false)
-        };
-    }
-    if facts.object.spec.access.is_some() && !facts.clock_trusted {
-        return Err(Box::new(untrusted_clock("opened")));
-    }
-    let ours = status.last_applied_active != Some(true) || facts.object.requested;
-    if !ours && !facts.policy.repair.deactivated {
-        return Err(left(
-            "the account was deactivated at the server, not by us; annotate this object with \
-             scim-operator.dev/reconcile-requested-at to re-activate it, or set the connection's driftPolicy.deactivated to \
-             Repair",
-        ));
-    }
-    if facts.written.contains(&Path::core("active")) {
-        let Step::Settle(verdict) = not_effective("true") else { return Ok(false) };
-        return Err(verdict);
-    }
-    if facts.may(Action::Update) {
-        Ok(true)
-    } else {
-        let Step::Settle(verdict) = disabled("Update", "the account is to be active again, but") else {
-            return Ok(false);
-        };
-        Err(verdict)
-    }
-}
-
-/// The write that is owed, if one is.
-fn update(
-    facts: &Facts,
-    declared: &Declared,
-    id: &str,
-    resource: &Resource,
-    fresh: bool,
-    sorted: &Sorted,
-    reactivate: bool,
-) -> Option<Step> {
-    let effective = &sorted.effective;
-    if effective.is_empty() && !reactivate {
-        return None;
-    }
-    if !reactivate && is_hidden(facts, resource) {
-        return None;
-    }
-    if !reactivate && !owed(facts, declared) && (!facts.policy.repair.attributes || resource.active() == Some(false)) {
-        return None;
-    }
-    if !facts.may(Action::Update) {
-        return Some(disabled("Update", "attributes differ at the server, but"));
-    }
-    let rewrites = grants::rewrites_identity(effective, resource) && !is_hidden(facts, resource);
-    if rewrites && let Some(pattern) = deprovision::protected(facts, Some(resource)) {
-        return Some(stalled(
-            Reason::Protected,
-            format!(
-                "guards.protected ({pattern}) keeps this account's userName, e-mails, roles and entitlements; take the pattern out to change them"
-            ),
-            UserState::Failed,
-        ));
-    }
-    if facts.policy.profile.write_users == WriteMethod::Put && !fresh {
-        return Some(Step::Read(Read::Get(id.to_owned())));
-    }
-    let mut attributes: Vec<Path> = effective.keys().cloned().collect();
-    if reactivate {
-        attributes.push(Path::core("active"));
-    }
-    let adoption = facts.object.status.last_operation.as_ref().is_some_and(|last| last.type_ == OperationType::Adopt)
-        && facts.object.status.managed_attributes.is_none();
-    Some(Step::Send(Box::new(Operation {
-        kind: if reactivate { OperationType::Reactivate } else { OperationType::Update },
-        request: write(facts, id, resource, effective, reactivate.then_some(true)),
-        attributes,
-        guard: (rewrites || adoption).then_some(GuardName::Rewrites),
-    })))
-}
-
-/// A PATCH or a PUT, as the profile has it.
-pub(super) fn write(
-    facts: &Facts,
-    id: &str,
-    resource: &Resource,
-    differences: &Differences,
-    active: Option<bool>,
-) -> Request {
-    let profile = &facts.policy.profile;
-    match profile.write_users {
-        WriteMethod::Patch => {
-            let mut operations = patch(differences, resource, profile);
-            if let Some(active) = active {
-                operations.push(crate::scim::PatchOperation {
-                    op: crate::scim::Op::Replace,
-                    path: Some("active".into()),
-                    value: Some(Value::Bool(active)),
-                });
-            }
-            Request::Patch { id: id.to_owned(), operations }
-        }
-        WriteMethod::Put => {
-            let mut body = merged(differences, resource);
-            // However the server spells them: two members of one name say nothing.
-            body.retain(|name, _| !["meta", "id", "active"].iter().any(|own| name.eq_ignore_ascii_case(own)));
-            body.insert("id".into(), Value::from(id));
-            // A server may take a missing `active` for true: say what is meant, always.
-            let active = active.or(resource.active()).unwrap_or(true);
-            body.insert("active".into(), Value::Bool(active));
-            Request::Put { id: id.to_owned(), body, if_match: resource.version().map(str::to_owned) }
-        }
-    }
-}
-
-/// Whether this generation was not carried out yet, or a person asked.
-fn owed(facts: &Facts, declared: &Declared) -> bool {
-    let status = facts.object.status;
-    let settled =
-        status.conditions.iter().flatten().find(|condition| condition.type_ == "Ready").is_some_and(|ready| {
-            [
-                Reason::Synced,
-                Reason::Drifted,
-                Reason::NotPersisted,
-                Reason::OutsideAccessWindow,
-                Reason::DeactivatedAtServer,
-                Reason::DeletedAtServer,
-                Reason::Contested,
-            ]
-            .iter()
-            .any(|reason| reason.as_str() == ready.reason)
-        });
-    // A role whose name the server shows only now was never given.
-    let found_now = status.ignored_attributes.iter().flatten().any(|ignored| {
-        ignored.reason == IgnoredReason::Unsupported && declared.attributes.contains_key(&Path::parse(&ignored.path))
-    });
-    facts.object.requested || found_now || !settled || status.observed_generation != Some(facts.object.generation)
 }

@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 
-use super::decide::{stalled, write};
+use super::decide::stalled;
 use super::facts::{Account, Facts};
 use super::guards::GuardName;
 use super::merge::Differences;
 use super::path::Path;
 use super::step::{Operation, Read, Request, Step, Verdict};
+use super::write::write;
 use crate::api::{Action, DeletionPolicy, OperationType, Reason, UserState};
 use crate::scim::{Resource, WriteMethod, fold};
 

@@ -3,6 +3,7 @@
 //! Nothing here does I/O or reads a clock. A worker of the provisioner asks [`decide`] for the next
 //! [`Step`], takes it, and asks again with what it learnt, until the answer is a [`Verdict`].
 
+mod active;
 mod binding;
 mod compare;
 mod decide;
@@ -23,6 +24,7 @@ mod rest;
 mod step;
 #[cfg(test)]
 pub(crate) mod tests;
+mod write;
 
 pub use binding::{after_binding, at_server, bound_status, status_ahead};
 pub use compare::says_the_same;

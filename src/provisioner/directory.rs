@@ -5,6 +5,7 @@
 
 mod gone;
 mod groups;
+mod index;
 mod tenancy;
 
 pub use self::groups::connection_of_group;
@@ -15,6 +16,7 @@ use std::sync::{Arc, RwLock};
 use kube::ResourceExt;
 use kube::api::Resource as _;
 
+use self::index::{account, age, claims_of, id_of, is_leaving};
 use super::audit::keep_names_of_managers;
 use crate::api::{CLAIMED_ACCOUNT, ConnectionKind, ConnectionRef, FINALIZER, ScimUser};
 use crate::plan::{Claims, Holder};
@@ -412,99 +414,6 @@ impl Inner {
         others.extend(touched);
         others
     }
-
-    fn count_active(&mut self, old: Option<&ScimUser>, new: Option<&ScimUser>) {
-        if let Some(old) = old.filter(|old| is_active(old))
-            && let Some(count) = self.active.get_mut(&connection_of(old))
-        {
-            *count -= 1;
-        }
-        if let Some(new) = new.filter(|new| is_active(new)) {
-            *self.active.entry(connection_of(new)).or_default() += 1;
-        }
-    }
-
-    fn index_manager(&mut self, uid: &str, old: Option<&ScimUser>, new: Option<&ScimUser>) {
-        let (before, now) = (old.and_then(manager_of), new.and_then(manager_of));
-        if before == now {
-            return;
-        }
-        if let Some(before) = before
-            && let Some(uids) = self.reports.get_mut(&before)
-        {
-            uids.remove(uid);
-            if uids.is_empty() {
-                self.reports.remove(&before);
-            }
-        }
-        if let Some(now) = now {
-            self.reports.entry(now).or_default().insert(uid.into());
-        }
-    }
-
-    fn claim(&mut self, server: &str, uid: &Uid, claims: &BTreeSet<Claim>) {
-        let index = self.claims.entry(server.to_owned()).or_default();
-        for claim in claims {
-            index.entry(claim.clone()).or_default().insert(uid.clone());
-        }
-    }
-
-    fn unclaim(&mut self, server: &str, uid: &str, claims: &BTreeSet<Claim>) {
-        let Some(index) = self.claims.get_mut(server) else { return };
-        for claim in claims {
-            if let Some(uids) = index.get_mut(claim) {
-                uids.remove(uid);
-                if uids.is_empty() {
-                    index.remove(claim);
-                }
-            }
-        }
-    }
-
-    fn claimants<'a>(&self, server: &str, claims: impl Iterator<Item = &'a Claim>, me: &str) -> Vec<Uid> {
-        let Some(index) = self.claims.get(server) else { return Vec::new() };
-        let uids: BTreeSet<Uid> = claims.filter_map(|claim| index.get(claim)).flatten().cloned().collect();
-        uids.into_iter().filter(|uid| **uid != *me).collect()
-    }
-}
-
-/// The account that the object is bound to at this server: its id and userName.
-fn account<'a>(user: &'a ScimUser, server: &str) -> Option<(&'a str, &'a str)> {
-    let status = user.status.as_ref()?;
-    let id = status.id.as_deref().filter(|_| status.bound_to.as_deref() == Some(server))?;
-    Some((id, status.user_name.as_deref().unwrap_or(&user.spec.user_name)))
-}
-
-fn is_active(user: &ScimUser) -> bool {
-    user.status.as_ref().is_some_and(|status| status.id.is_some() && status.active == Some(true))
-}
-
-fn id_of(user: &ScimUser) -> Option<&str> {
-    user.status.as_ref()?.id.as_deref()
-}
-
-/// The namespace and name of the manager that an object refers to.
-fn manager_of(user: &ScimUser) -> Option<(String, String)> {
-    let manager = user.spec.attributes.enterprise.as_ref()?.manager.as_ref()?;
-    Some((user.namespace().unwrap_or_default(), manager.user_ref.as_ref()?.name.clone()))
-}
-
-/// The object is about to let its account go.
-fn is_leaving(user: &ScimUser, server: &str) -> bool {
-    is_deleting(user) || account(user, server).is_some_and(|(_, name)| fold(name) != fold(&user.spec.user_name))
-}
-
-fn claims_of(user: &ScimUser) -> BTreeSet<Claim> {
-    let mut claims = BTreeSet::from([Claim::Name(fold(&user.spec.user_name))]);
-    if let Some(status) = &user.status {
-        claims.extend(status.user_name.as_deref().map(|name| Claim::Name(fold(name))));
-        claims.extend(status.id.clone().map(Claim::Account));
-    }
-    claims
-}
-
-fn age(user: &ScimUser) -> (Option<jiff::Timestamp>, String) {
-    (user.creation_timestamp().map(|time| time.0), full_name(user))
 }
 
 fn version(user: &ScimUser) -> u64 {

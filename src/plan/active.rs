@@ -1,0 +1,114 @@
+//! Whether the account is to be active: deactivated, re-activated, or left as it was found (promises I15, I16, I22).
+
+use super::decide::{disabled, settle, stalled};
+use super::declared::Declared;
+use super::deprovision;
+use super::facts::Facts;
+use super::path::Path;
+use super::step::{Step, Verdict};
+use crate::api::{Action, Reason, UserState};
+use crate::scim::Resource;
+
+/// `active: false` is owed: by itself and first, so that no other attribute's trouble delays it.
+pub(super) fn deactivation(
+    facts: &Facts,
+    declared: &Declared,
+    id: &str,
+    resource: &Resource,
+    fresh: bool,
+    seen_active: bool,
+) -> Option<Step> {
+    if declared.active != Some(false) || !seen_active {
+        return None;
+    }
+    if let Some(pattern) = deprovision::protected(facts, Some(resource)) {
+        return Some(stalled(
+            Reason::Protected,
+            format!(
+                "guards.protected ({pattern}) keeps this account active; take the pattern out, or leave spec.active out"
+            ),
+            UserState::Failed,
+        ));
+    }
+    if declared.outside_window && !facts.clock_trusted {
+        return Some(settle(untrusted_clock("ended")));
+    }
+    if !facts.may(Action::Deprovision) {
+        return Some(disabled("Deprovision", "the account is to be inactive, but"));
+    }
+    if facts.written.contains(&Path::core("active")) {
+        return Some(not_effective("false"));
+    }
+    Some(deprovision::set_active(facts, id, resource, fresh, false))
+}
+
+/// An access window is not acted on by a clock that may be wrong.
+pub(super) fn untrusted_clock(what: &str) -> Verdict {
+    Verdict {
+        reason: Some(Reason::Pending),
+        message: format!(
+            "spec.access has {what} by this operator's clock, which differs from the API server's by over a minute; nothing \
+             is done by a window until both agree"
+        ),
+        ..Verdict::default()
+    }
+}
+
+pub(super) fn not_effective(value: &str) -> Step {
+    settle(Verdict {
+        reason: Some(Reason::Rejected),
+        message: format!("the server accepted active: {value} and still shows the opposite; it is tried again"),
+        state: Some(UserState::Failed),
+        ..Verdict::default()
+    })
+}
+
+/// Whether the account is to be made active again (promises I16, I22), or why it is left inactive.
+pub(super) fn reactivation(facts: &Facts, declared: &Declared, seen_active: bool) -> Result<bool, Box<Verdict>> {
+    if seen_active || declared.active == Some(false) {
+        return Ok(false);
+    }
+    let status = facts.object.status;
+    let left = |message: &str| {
+        Box::new(Verdict {
+            reason: Some(Reason::DeactivatedAtServer),
+            message: message.to_owned(),
+            state: Some(UserState::DeactivatedAtServer),
+            active: Some(false),
+            executed: true,
+            applied_active: Some(declared.active),
+            ..Verdict::default()
+        })
+    };
+    if declared.active.is_none() {
+        let found_so = status.active.is_none() || status.state == Some(UserState::DeactivatedAtServer);
+        return if found_so {
+            Err(left("the account was found inactive and is left so; add `active: true` to the spec to re-activate it"))
+        } else {
+            Ok(false)
+        };
+    }
+    if facts.object.spec.access.is_some() && !facts.clock_trusted {
+        return Err(Box::new(untrusted_clock("opened")));
+    }
+    let ours = status.last_applied_active != Some(true) || facts.object.requested;
+    if !ours && !facts.policy.repair.deactivated {
+        return Err(left(
+            "the account was deactivated at the server, not by us; annotate this object with \
+             scim-operator.dev/reconcile-requested-at to re-activate it, or set the connection's driftPolicy.deactivated to \
+             Repair",
+        ));
+    }
+    if facts.written.contains(&Path::core("active")) {
+        let Step::Settle(verdict) = not_effective("true") else { return Ok(false) };
+        return Err(verdict);
+    }
+    if facts.may(Action::Update) {
+        Ok(true)
+    } else {
+        let Step::Settle(verdict) = disabled("Update", "the account is to be active again, but") else {
+            return Ok(false);
+        };
+        Err(verdict)
+    }
+}
