@@ -1,4 +1,4 @@
-//! What it means for an object to take an account for its own.
+//! What status says of an account: of one that is taken, and ahead of what is sent to it.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
