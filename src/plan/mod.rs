@@ -26,7 +26,7 @@ mod step;
 pub(crate) mod tests;
 mod write;
 
-pub use binding::{after_binding, at_server, bound_status, status_ahead};
+pub use binding::{after_binding, at_server, bound_status, status_ahead, unbound_status};
 pub use compare::says_the_same;
 pub use decide::decide;
 pub use declared::{Declared, next_window_edge, window_clock};

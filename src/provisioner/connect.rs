@@ -11,7 +11,6 @@ use url::Url;
 
 use super::credentials::{Material, Reader, Refusal, token_url};
 use super::defaults::{base_url, said, server_of, warnings};
-use super::failure::UNTOLD_PAUSE;
 use super::learn::server_status;
 use super::limiter::{Priority, RequestKind};
 use super::queue::Lane;
@@ -104,7 +103,7 @@ impl Provisioner {
         self.limiter.acquire(RequestKind::Read, Priority::Write).await;
         let page = client.probe(deadline).await.map_err(|error| {
             if error.class() == Class::Throttled {
-                self.limiter.pause(error.retry_after().unwrap_or(UNTOLD_PAUSE));
+                self.throttled(&error);
             }
             refusal(&error)
         })?;

@@ -145,7 +145,7 @@ impl Directory {
         let mut inner = self.write();
         let old = inner.users.get(&uid).cloned();
         if inner.gone.knows(&uid)
-            || old.as_ref().is_some_and(|old| version(old) > version(&user) || same_version(old, &user))
+            || old.as_ref().is_some_and(|old| version(&**old) > version(&user) || same_version(old, &user))
         {
             return Changed::default();
         }
@@ -153,7 +153,7 @@ impl Directory {
         let mut others = Vec::new();
         // Deleted and re-created under its name while no event of it was seen.
         if let Some(namesake) = inner.names.get(&key).filter(|known| **known != uid).cloned() {
-            if inner.users.get(&namesake).is_some_and(|known| version(known) > version(&user)) {
+            if inner.users.get(&namesake).is_some_and(|known| version(&**known) > version(&user)) {
                 return Changed::default();
             }
             inner.gone.remember(&namesake);
@@ -416,8 +416,8 @@ impl Inner {
     }
 }
 
-fn version(user: &ScimUser) -> u64 {
-    user.resource_version().and_then(|version| version.parse().ok()).unwrap_or(u64::MAX)
+fn version(object: &impl ResourceExt) -> u64 {
+    object.resource_version().and_then(|version| version.parse().ok()).unwrap_or(u64::MAX)
 }
 
 fn same_version(one: &ScimUser, other: &ScimUser) -> bool {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use kube::ResourceExt;
 use tracing::warn;
 
-use super::directory::full_name;
+use super::directory::{full_name, is_deleting};
 use super::queue::Outcome;
 use super::worker::{Pass, Stop, own_error_pause};
 use super::{Provisioner, lock};
@@ -14,32 +14,41 @@ use crate::plan::Verdict;
 use crate::scim::{Class, Error};
 
 /// After a 429 that doesn't say how long.
-pub(super) const UNTOLD_PAUSE: Duration = Duration::from_secs(5);
+const UNTOLD_PAUSE: Duration = Duration::from_secs(5);
 
 impl Provisioner {
-    /// What a failed request means for its object, and whether it casts doubt on the connection.
-    pub(super) fn failed(&self, pass: &Pass, error: &Error) -> Stop {
+    /// The server asks for fewer requests: the whole connection waits.
+    pub(super) fn throttled(&self, error: &Error) {
+        self.limiter.pause(error.retry_after().unwrap_or(UNTOLD_PAUSE));
+    }
+
+    /// A request about an object failed: that is said and counted, and a server that asks for patience gets it.
+    pub(super) fn note_failure(&self, object: &str, error: &Error) -> Class {
         let class = error.class();
-        warn!(object = %full_name(&pass.user), ?class, request_id = error.request_id().unwrap_or("-"), "{error}");
+        warn!(%object, ?class, request_id = error.request_id().unwrap_or("-"), "{error}");
         self.shared.metrics.error(&self.key.to_string(), class_name(class));
         match class {
-            Class::Throttled => {
-                self.limiter.pause(error.retry_after().unwrap_or(UNTOLD_PAUSE));
-                Stop::Silently(Outcome::Paused)
+            Class::Throttled => self.throttled(error),
+            Class::Transient | Class::Unreachable | Class::Tls | Class::Timeout | Class::Empty => {
+                if let Some(pause) = error.retry_after() {
+                    self.limiter.pause(pause);
+                }
             }
+            _ => {}
+        }
+        class
+    }
+
+    /// What a failed request means for its object, and whether it casts doubt on the connection.
+    pub(super) fn failed(&self, pass: &Pass, error: &Error) -> Stop {
+        match self.note_failure(&full_name(&pass.user), error) {
+            Class::Throttled => Stop::Silently(Outcome::Paused),
             Class::Credential => {
                 self.doubt_key();
                 Self::try_later(error)
             }
-            Class::NotScim => {
+            Class::NotScim | Class::Transient | Class::Unreachable | Class::Tls | Class::Timeout | Class::Empty => {
                 self.doubt();
-                Self::try_later(error)
-            }
-            Class::Transient | Class::Unreachable | Class::Tls | Class::Timeout | Class::Empty => {
-                self.doubt();
-                if let Some(pause) = error.retry_after() {
-                    self.limiter.pause(pause);
-                }
                 Self::try_later(error)
             }
             Class::Forbidden => {
@@ -74,7 +83,7 @@ impl Provisioner {
     /// The object's own error: it waits for a change on our side, or for an hour and longer.
     pub(super) fn own_error(&self, pass: &Pass, reason: Reason, message: String) -> Stop {
         let before = lock(&self.memory).rejected(&pass.user.uid().unwrap_or_default());
-        let deleting = super::directory::is_deleting(&pass.user);
+        let deleting = is_deleting(&pass.user);
         let verdict = Verdict {
             reason: Some(reason),
             message,

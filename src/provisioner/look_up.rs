@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::directory::has_finalizer;
+use super::directory::{has_finalizer, is_deleting};
 use super::limiter::{Priority, RequestKind};
 use super::snapshot::{Known, contradiction};
 use super::worker::{Pass, Stop};
@@ -51,7 +51,7 @@ impl Provisioner {
 
     /// The account that has the userName now, where the bound one is gone: none is created beside it.
     pub(super) fn namesake(&self, pass: &Pass) -> Option<Account> {
-        if pass.status.id.is_none() || super::directory::is_deleting(&pass.user) {
+        if pass.status.id.is_none() || is_deleting(&pass.user) {
             return None;
         }
         let spec = &pass.user.spec;

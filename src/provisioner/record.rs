@@ -14,7 +14,7 @@ use super::queue::Outcome;
 use super::worker::{Pass, Stop};
 use super::{Provisioner, lock};
 use crate::api::{ClaimedAccount, OperationType, ScimUserStatus};
-use crate::plan::{Binding, Verdict, bound_status};
+use crate::plan::{Binding, Verdict, bound_status, unbound_status};
 use crate::status::{record, whole_seconds};
 
 impl Provisioner {
@@ -41,14 +41,11 @@ impl Provisioner {
             pass.leave.clear();
             return Ok(());
         }
-        if let (Some(id), Some(server)) = (pass.status.id.take(), pass.status.bound_to.take()) {
-            self.shared.directory.hand_over(&server, &id);
+        if let (Some(id), Some(server)) = (&pass.status.id, &pass.status.bound_to) {
+            self.shared.directory.hand_over(server, id);
             info!(object = %full_name(&pass.user), %id, %successor, "account handed over");
         }
-        pass.status.user_name = None;
-        pass.status.managed_attributes = None;
-        pass.status.active = None;
-        pass.status.last_applied_active = None;
+        pass.status = unbound_status(&pass.status);
         pass.recorded.operation = Some((OperationType::Handover, Vec::new(), None));
         pass.account = None;
         Ok(())

@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use tokio::time::{Instant, timeout};
 use tracing::info;
 
-use super::directory::full_name;
+use super::directory::{full_name, is_deleting};
 use super::limiter::{Priority, RequestKind};
 use super::look_up::claimed_account;
 use super::queue::Outcome;
@@ -69,7 +69,7 @@ impl Provisioner {
 
     /// Writes what an operation must find in status, should the operator not live to hear its answer.
     async fn write_ahead(&self, pass: &mut Pass, operation: &Operation) -> Result<(), Stop> {
-        let (server, deleting) = (&pass.session.policy.server, super::directory::is_deleting(&pass.user));
+        let (server, deleting) = (&pass.session.policy.server, is_deleting(&pass.user));
         let ahead = status_ahead(pass.user.status.as_ref(), &pass.status, server, deleting, operation);
         let Some(ahead) = ahead else { return Ok(()) };
         pass.status = ahead;
@@ -218,7 +218,7 @@ impl Provisioner {
 
     /// Waits for the limiter; returns the instant that the request may not outlive.
     pub(super) async fn turn(&self, pass: &Pass, kind: RequestKind, priority: Priority) -> Result<Instant, Stop> {
-        let leaving = super::directory::is_deleting(&pass.user) || pass.user.spec.active == Some(false);
+        let leaving = is_deleting(&pass.user) || pass.user.spec.active == Some(false);
         self.turn_at(pass, if leaving { Priority::Removal } else { priority }, kind).await
     }
 

@@ -16,7 +16,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use scim_operator::api::crds;
 use serde_json::{Value, json};
 
-use super::{Process, crypto, free_port, guarded, part, repository, scratch, unique};
+use super::{Process, crypto, eventually, free_port, guarded, part, repository, scratch, unique};
 
 pub struct ControlPlane {
     dir: PathBuf,
@@ -200,20 +200,14 @@ impl ControlPlane {
     /// kubectl goes by that list.
     pub async fn await_kinds(&self) {
         let names = crds().into_iter().map(|crd| crd.metadata.name.expect("each has a name")).collect::<Vec<_>>();
-        let named = names.iter().map(|name| format!("crd/{name}")).collect::<Vec<_>>();
-        let mut wait = vec!["wait", "--for=condition=Established", "--timeout=60s"];
-        wait.extend(named.iter().map(String::as_str));
-        self.kubectl_ok(&wait);
-        let deadline = Instant::now() + Duration::from_secs(60);
-        loop {
+        self.kubectl_ok(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]);
+        eventually(Duration::from_secs(60), "the API server lists our kinds", async || {
             let listed = self.kubectl(&["api-resources", "--api-group=scim-operator.dev", "-o", "name"]);
             let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
-            if names.iter().all(|name| listed.lines().any(|line| line == name)) {
-                return;
-            }
-            assert!(Instant::now() < deadline, "the API server doesn't list our kinds: {listed}");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+            let all = names.iter().all(|name| listed.lines().any(|line| line == name));
+            if all { Ok(()) } else { Err(listed) }
+        })
+        .await;
     }
 
     /// A kubeconfig with a token of this service account, which is made when it

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 
-use super::{Changed, Claim, ConnectionKey, Directory, Uid, connection_of};
+use super::{Changed, Claim, ConnectionKey, Directory, Uid, connection_of, version};
 use crate::api::{CLAIMED_GROUP, FINALIZER, ScimGroup, ScimUser};
 use crate::plan::groups::{Id, Membership, Standing};
 use crate::plan::{Claims, Holder};
@@ -77,14 +77,12 @@ impl Directory {
         let Some(uid) = group.uid().map(Uid::from) else { return Changed::default() };
         let mut inner = self.write();
         let old = inner.groups.all.get(&uid).map(|entry| Arc::clone(&entry.group));
-        let version =
-            |group: &ScimGroup| group.resource_version().and_then(|version| version.parse().ok()).unwrap_or(u64::MAX);
-        if inner.gone.knows(&uid) || old.as_ref().is_some_and(|old| version(old) > version(&group)) {
+        if inner.gone.knows(&uid) || old.as_ref().is_some_and(|old| version(&**old) > version(&group)) {
             return Changed::default();
         }
         let mut others = Vec::new();
         if let Some(namesake) = inner.groups.names.get(&key_of(&group)).filter(|known| **known != uid).cloned() {
-            if inner.groups.all.get(&namesake).is_some_and(|known| version(&known.group) > version(&group)) {
+            if inner.groups.all.get(&namesake).is_some_and(|known| version(&*known.group) > version(&group)) {
                 return Changed::default();
             }
             inner.gone.remember(&namesake);

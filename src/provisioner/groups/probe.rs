@@ -86,7 +86,7 @@ impl Provisioner {
             Err(error) => {
                 debug!(object = %full_name(group), "its members can't be asked for: {error}");
                 if error.class() == Class::Throttled {
-                    self.limiter.pause(error.retry_after().unwrap_or(super::super::failure::UNTOLD_PAUSE));
+                    self.throttled(&error);
                 }
                 return false;
             }

@@ -2,9 +2,8 @@
 
 use kube::ResourceExt;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::info;
 
-use super::super::failure::{UNTOLD_PAUSE, class_name};
 use super::super::limiter::{Priority, RequestKind};
 use super::super::queue::Outcome;
 use super::super::worker::own_error_pause;
@@ -278,23 +277,14 @@ impl Provisioner {
 
     /// What a failed request means for its group, and whether it casts doubt on the connection.
     pub(super) fn group_failed(&self, pass: &GroupPass, error: &Error) -> GroupStop {
-        let class = error.class();
-        warn!(object = %full_name(&pass.group), ?class, request_id = error.request_id().unwrap_or("-"), "{error}");
-        self.shared.metrics.error(&self.key.to_string(), class_name(class));
-        match class {
-            Class::Throttled => {
-                self.limiter.pause(error.retry_after().unwrap_or(UNTOLD_PAUSE));
-                GroupStop::Silently(Outcome::Paused)
-            }
+        match self.note_failure(&full_name(&pass.group), error) {
+            Class::Throttled => GroupStop::Silently(Outcome::Paused),
             Class::Credential | Class::NotScim => {
                 self.doubt();
                 GroupStop::Silently(Outcome::Retry)
             }
             Class::Transient | Class::Unreachable | Class::Tls | Class::Timeout | Class::Empty => {
                 self.doubt();
-                if let Some(pause) = error.retry_after() {
-                    self.limiter.pause(pause);
-                }
                 let verdict = GroupVerdict {
                     reason: Some(Reason::Pending),
                     message: with_way_out(&pass.group, format!("{error}; it is tried again")),

@@ -81,9 +81,7 @@ fn i08_whoever_moves_while_it_is_bound_shares_the_account_with_nobody() {
 fn i28_nothing_is_sent_for_an_object_whose_end_was_seen_before_its_last_events() {
     let mut world = planned();
     world.happen(&Event::Invite(0, false));
-    while !matches!(world.operator.flight.first().map(|pass| &pass.next), Some(super::pass::Next::Hear(..))) {
-        assert!(world.advance(0));
-    }
+    until_it_is_answered(&mut world);
     // She was there already, so the finalizer is taken back; and that ends an object under deletion.
     world.happen(&Event::Move(0, 1, false));
     world.happen(&Event::Fault(Fault::Refused));
@@ -114,12 +112,11 @@ fn i16_a_deactivation_is_ours_though_the_update_after_it_waits_for_leave() {
     assert_eq!(world.site.server.accounts.values().next().map(|account| &account["active"]), Some(&json!(true)));
 }
 
-/// The process dies when the request that this pass is about has taken effect, and before its answer is heard.
-fn dies_before_the_answer(world: &mut World) {
+/// The one pass that is on, or begins, has sent its request and not heard the answer.
+fn until_it_is_answered(world: &mut World) {
     while !matches!(world.operator.flight.first().map(|pass| &pass.next), Some(super::pass::Next::Hear(..))) {
         assert!(world.operator.flight.is_empty() && world.take() || world.advance(0), "{:#?}", world.trace);
     }
-    world.happen(&Event::Restart);
 }
 
 #[test]
@@ -131,7 +128,8 @@ fn i16_a_deactivation_is_ours_though_its_answer_was_never_heard() {
     world.happen(&Event::Change(0, Spec { active: Some(false), ..Spec::named(0) }));
     world.drain();
     world.happen(&Event::Time(2_000));
-    dies_before_the_answer(&mut world);
+    until_it_is_answered(&mut world);
+    world.happen(&Event::Restart);
     world.happen(&Event::Change(0, Spec { active: Some(true), ..Spec::named(0) }));
     let world = ends_well(world);
     assert_eq!(world.site.server.accounts.values().next().map(|account| &account["active"]), Some(&json!(true)));
@@ -145,7 +143,8 @@ fn i07_an_account_renamed_after_a_lost_creation_is_known_by_its_id() {
     world.happen(&Event::Rename(0, 4));
     world.drain();
     world.happen(&Event::Time(5_000));
-    dies_before_the_answer(&mut world);
+    until_it_is_answered(&mut world);
+    world.happen(&Event::Restart);
     world.happen(&Event::Rename(0, 0));
     let world = ends_well(world);
     assert_eq!(world.site.server.accounts.len(), 1, "{:#?}", world.trace);

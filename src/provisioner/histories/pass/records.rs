@@ -7,7 +7,7 @@ use kube::ResourceExt;
 
 use super::{Next, Pass, claim, reason_of};
 use crate::api::{ClaimedAccount, OperationType, Reason, ScimUser, ScimUserStatus};
-use crate::plan::{Binding, Operation, Verdict, bound_status, next_window_edge};
+use crate::plan::{Binding, Operation, Verdict, bound_status, next_window_edge, unbound_status};
 use crate::provisioner::directory::{has_finalizer, same_plan};
 use crate::provisioner::histories::setup::SERVER;
 use crate::provisioner::histories::world::{Fault, World};
@@ -28,16 +28,12 @@ impl World {
 
     pub(super) fn unbind(&mut self, pass: &mut Pass) -> Option<Outcome> {
         self.add_finalizer(pass, None)?;
-        if let Some(id) = pass.status.id.take() {
-            self.operator.directory.hand_over(SERVER, &id);
+        if let Some(id) = &pass.status.id {
+            self.operator.directory.hand_over(SERVER, id);
             // Should the successor vanish before it has taken over, nobody is asked to remove it.
-            self.book.excused.insert(id);
+            self.book.excused.insert(id.clone());
         }
-        pass.status.bound_to = None;
-        pass.status.user_name = None;
-        pass.status.managed_attributes = None;
-        pass.status.active = None;
-        pass.status.last_applied_active = None;
+        pass.status = unbound_status(&pass.status);
         pass.recorded.operation = Some((OperationType::Handover, Vec::new(), None));
         pass.account = None;
         None
