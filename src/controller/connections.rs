@@ -106,7 +106,10 @@ impl Connections {
                 self.unrouted.submit_group(group, true);
             }
             Some(provisioner) => provisioner.submit_group(group, fresh),
-            None => self.unrouted.submit_group(group, false),
+            None => {
+                self.shared.metrics.unrouted();
+                self.unrouted.submit_group(group, false);
+            }
         }
     }
 

@@ -17,6 +17,7 @@ use super::{Provisioner, Uid, lock};
 use crate::api::{OperationType, Reason, ScimConnectionStatus, UserHold, UserState};
 use crate::plan::guards::{Admission, Candidate, Event, Gate, GuardName, HoldView, Remembered};
 use crate::plan::{Binding, Operation, Path, Verdict, after_binding};
+use crate::status::ledger;
 
 /// What leave is asked for.
 pub(super) struct Wanted {
@@ -46,11 +47,10 @@ impl Wanted {
 
 /// What a gate remembers of an earlier process.
 pub(super) fn remembered(status: &ScimConnectionStatus, plan: bool) -> Remembered {
-    let count = |count: i64| u64::try_from(count).unwrap_or_default();
     let names = [GuardName::Removals, GuardName::Rewrites, GuardName::Creates, GuardName::Groups];
     let ledgers = status.guards.iter().flatten().filter_map(|guard| {
         let name = names.into_iter().find(|name| name.as_str() == guard.name)?;
-        Some((name, guard.buckets.iter().map(|bucket| (bucket.at.0, count(bucket.count))).collect()))
+        Some((name, ledger(&guard.buckets).collect()))
     });
     let holds = status.holds.iter().flatten().filter(|hold| plan || hold.reason != "Plan");
     Remembered {

@@ -96,17 +96,16 @@ impl Provisioner {
             Refusal::new(reason, error.to_string())
         })?
         .observed(self.observer());
+        let client = match self.earlier_client(connection) {
+            Some(earlier) => client.with_experience_of(&earlier),
+            None => client,
+        };
         self.limiter.set_rates(rates_of(spec));
         let deadline = self.deadline().ok_or_else(|| {
             Refusal::new(ConnectedReason::Unreachable, "this process doesn't hold the Lease, so it sends nothing")
         })?;
         self.limiter.acquire(RequestKind::Read, Priority::Write).await;
-        let page = client.probe(deadline).await.map_err(|error| {
-            if error.class() == Class::Throttled {
-                self.throttled(&error);
-            }
-            refusal(&error)
-        })?;
+        let page = client.probe(deadline).await.map_err(|error| refusal(&error))?;
         let generation = connection.metadata.generation.unwrap_or_default();
         let profile = profile_of(spec);
         let (key_owner, server_config) = self.learn_of_server(&client, &profile, generation, &fingerprint).await;
@@ -122,6 +121,14 @@ impl Provisioner {
         report.learnt(expires_at, status);
         drop(report);
         Ok(session)
+    }
+
+    /// The client of the last session under this generation, also where that was lost since: what was learnt of the
+    /// server stays known until the connection changes.
+    fn earlier_client(&self, connection: &ScimConnection) -> Option<Client> {
+        let last = self.session().or_else(|| lock(&self.last_good).clone())?;
+        let same = Some(last.generation) == connection.metadata.generation && last.policy.server == server_of(connection);
+        same.then(|| last.client.clone())
     }
 
     fn check_target(&self, url: &Url, field: &str) -> Result<(), Refusal> {

@@ -1,24 +1,43 @@
 //! What the metrics are told regularly of a connection.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::limiter::RequestKind;
 use super::queue::Lane;
 use super::{Provisioner, lock};
 use crate::api::ScimConnectionStatus;
-use crate::scim::{Exchange, Observer};
+use crate::scim::{Class, Exchange, Observer};
+
+/// After a 429 that doesn't say how long.
+const UNTOLD_PAUSE: Duration = Duration::from_secs(5);
+
+/// The same after a 403: GitHub asks for a minute at least.
+const UNTOLD_PAUSE_OF_403: Duration = Duration::from_secs(60);
 
 impl Provisioner {
-    /// Tells the metrics of every request of a client, and the limiter what the server asks for with its answer: one
-    /// that says that nothing remains hasn't refused anything yet (promise I19).
+    /// Tells the metrics of every request of a client, and the limiter what its answer means for all others: the server
+    /// refused it for its rate, or took it and says that nothing remains (promise I19).
     pub(super) fn observer(&self) -> Observer {
         let (metrics, name) = (self.shared.metrics.clone(), self.key.to_string());
         let limiter = Arc::clone(&self.limiter);
         Arc::new(move |seen: Exchange| {
             metrics.request(&name, seen.method, seen.status, seen.took);
-            if let Some(pause) = seen.pause.filter(|_| seen.status.is_some_and(|status| status < 300)) {
-                limiter.pause(pause);
+            let kind = if seen.method == "GET" { RequestKind::Read } else { RequestKind::Write };
+            match (seen.class, seen.status) {
+                (Some(Class::Throttled), status) => {
+                    let least = if status == Some(403) { UNTOLD_PAUSE_OF_403 } else { UNTOLD_PAUSE };
+                    limiter.throttled(kind, seen.pause, least);
+                }
+                (None, Some(_)) => {
+                    limiter.taken(kind);
+                    if let Some(pause) = seen.pause {
+                        limiter.pause(pause);
+                    }
+                }
+                _ => {}
             }
         })
     }

@@ -1,7 +1,5 @@
 //! What a request that failed means for its user (promise I21).
 
-use std::time::Duration;
-
 use kube::ResourceExt;
 use tracing::warn;
 
@@ -13,22 +11,13 @@ use crate::api::{Reason, UserState};
 use crate::plan::Verdict;
 use crate::scim::{Class, Error};
 
-/// After a 429 that doesn't say how long.
-const UNTOLD_PAUSE: Duration = Duration::from_secs(5);
-
 impl Provisioner {
-    /// The server asks for fewer requests: the whole connection waits.
-    pub(super) fn throttled(&self, error: &Error) {
-        self.limiter.pause(error.retry_after().unwrap_or(UNTOLD_PAUSE));
-    }
-
     /// A request about an object failed: that is said and counted, and a server that asks for patience gets it.
     pub(super) fn note_failure(&self, object: &str, error: &Error) -> Class {
         let class = error.class();
         warn!(%object, ?class, request_id = error.request_id().unwrap_or("-"), "{error}");
         self.shared.metrics.error(&self.key.to_string(), class_name(class));
         match class {
-            Class::Throttled => self.throttled(error),
             Class::Transient | Class::Unreachable | Class::Tls | Class::Timeout | Class::Empty => {
                 if let Some(pause) = error.retry_after() {
                     self.limiter.pause(pause);
@@ -64,6 +53,10 @@ impl Provisioner {
                 self.own_error(pass, Reason::NotSupported, message)
             }
             Class::Conflict => self.own_error(pass, Reason::Conflict, error.to_string()),
+            // Nothing that takes access away waits for a person on account of a form.
+            Class::ContentType if is_deleting(&pass.user) || pass.user.spec.active == Some(false) => {
+                Self::try_later(error)
+            }
             Class::NotFound | Class::Precondition | Class::ContentType | Class::Rejected => {
                 self.own_error(pass, Reason::Rejected, error.to_string())
             }

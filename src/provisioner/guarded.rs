@@ -1,14 +1,14 @@
 //! Guards and holds as the connection's status shows them.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::admission::sizes;
 use super::report::Report;
 use super::{Provisioner, lock};
-use crate::api::{GuardBucket, GuardStatus, HoldStatus};
+use crate::api::{GuardStatus, HoldStatus};
 use crate::plan::guards::{GuardName, GuardView, HoldView};
-use crate::status::{fresh_condition, set_condition, unset_condition, whole_seconds};
+use crate::status::{buckets, fresh_condition, set_condition, unset_condition, whole_seconds};
 
 /// What the gate says, in the words of the API.
 pub(super) struct Guarded {
@@ -105,17 +105,12 @@ impl Report {
 }
 
 fn guard_status(guard: &GuardView) -> GuardStatus {
-    let buckets = guard.buckets.iter().map(|(at, count)| GuardBucket {
-        // Whole seconds, and later rather than earlier: the ledger over-counts and never under-counts.
-        at: Time(whole_seconds(at.checked_add(SignedDuration::from_millis(999)).unwrap_or(*at))),
-        count: number(*count),
-    });
     GuardStatus {
         name: guard.name.as_str().to_owned(),
         base: number(guard.base),
         limit: number(guard.limit),
         used: number(guard.used),
-        buckets: buckets.collect(),
+        buckets: buckets(&guard.buckets),
     }
 }
 

@@ -24,6 +24,13 @@ pub enum WriteError {
     Refused(#[from] Box<kube::Error>),
 }
 
+impl WriteError {
+    /// The object had changed meanwhile: no failure of the API server.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Refused(error) if matches!(&**error, kube::Error::Api(status) if status.code == 409))
+    }
+}
+
 pub(super) fn classify(error: kube::Error) -> WriteError {
     match &error {
         kube::Error::Api(status) if status.code == 404 => WriteError::Gone,

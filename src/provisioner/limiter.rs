@@ -162,6 +162,10 @@ impl Buckets {
 struct State {
     buckets: Buckets,
     paused_until: Option<Instant>,
+    /// The server refused a request for its rate, and is left alone until then.
+    throttled_until: Option<Instant>,
+    /// How often in a row it refused reads, and writes, without a word on how long to wait.
+    untold: [u32; 2],
     waiters: BTreeMap<(Priority, u64), RequestKind>,
     seq: u64,
 }
@@ -222,6 +226,8 @@ impl Limiter {
         let state = State {
             buckets: Buckets::new(&rates, Instant::now()),
             paused_until: None,
+            throttled_until: None,
+            untold: [0; 2],
             waiters: BTreeMap::new(),
             seq: 0,
         };
@@ -263,6 +269,39 @@ impl Limiter {
         }
     }
 
+    /// The server refused a request for its rate: nobody goes for as long as it says, else for `least`, and twice as long
+    /// each time that it refuses once more before it has taken another of that kind.
+    pub fn throttled(&self, kind: RequestKind, told: Option<Duration>, least: Duration) {
+        let now = Instant::now();
+        let pause = {
+            let mut state = self.lock();
+            // Several are refused at once: that is one refusal.
+            let known = state.throttled_until.is_some_and(|until| until > now);
+            let untold = &mut state.untold[place(kind)];
+            if told.is_none() && !known {
+                *untold = untold.saturating_add(1);
+            }
+            told.unwrap_or_else(|| least.saturating_mul(1 << untold.saturating_sub(1).min(12)).min(LONGEST_PAUSE))
+        };
+        self.pause(pause);
+        let mut state = self.lock();
+        state.throttled_until = state.throttled_until.max(Some(now + pause));
+    }
+
+    /// The server took a request.
+    pub fn taken(&self, kind: RequestKind) {
+        let mut state = self.lock();
+        // What was on its way before the pause says nothing of what comes after it.
+        if state.throttled_until.is_none_or(|until| until <= Instant::now()) {
+            state.untold[place(kind)] = 0;
+        }
+    }
+
+    /// How long the server is still left alone because it refused a request for its rate.
+    pub fn throttled_for(&self) -> Option<Duration> {
+        self.lock().throttled_until?.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+    }
+
     /// The server asked for quiet: nobody goes for this long (at most 1 h, with up to 10 % more
     /// within it), and then one by one. A longer pause stays.
     pub fn pause(&self, for_: Duration) {
@@ -294,6 +333,10 @@ impl Limiter {
         // Nothing in here can be left half done by a panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn place(kind: RequestKind) -> usize {
+    usize::from(kind != RequestKind::Read)
 }
 
 #[cfg(test)]

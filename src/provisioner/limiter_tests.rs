@@ -163,6 +163,37 @@ async fn i19_a_pause_holds_everyone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn i19_a_server_that_refuses_and_says_no_more_is_left_alone_longer_each_time() {
+    let limiter = Limiter::new(Vec::new());
+    let refused = |told| limiter.throttled(RequestKind::Write, told, 60 * SEC);
+    let pause = || limiter.paused_until().map_or(Duration::ZERO, |until| until - Instant::now());
+    for minutes in [1, 2, 4, 8] {
+        // Four that were on their way are one refusal.
+        for _ in 0..4 {
+            refused(None);
+        }
+        let least = 60 * minutes * SEC;
+        assert!((least..=least.mul_f64(1.11)).contains(&pause()), "{minutes}: {:?}", pause());
+        assert!(limiter.throttled_for().is_some_and(|left| left <= least));
+        sleep(pause()).await;
+        assert_eq!(limiter.throttled_for(), None);
+        // Reads may be answered all the while.
+        limiter.taken(RequestKind::Read);
+    }
+    refused(Some(7 * SEC));
+    assert!((7 * SEC..8 * SEC).contains(&pause()), "what it says counts");
+    sleep(pause()).await;
+    limiter.taken(RequestKind::Write);
+    refused(None);
+    assert!((60 * SEC..67 * SEC).contains(&pause()), "it took one");
+    for _ in 0..20 {
+        sleep(pause()).await;
+        refused(None);
+    }
+    assert!(pause() <= LONGEST_PAUSE);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dropped_waiter_leaves_no_trace() {
     let limiter = Arc::new(Limiter::new(vec![rate(AppliesTo::All, 1, 10 * SEC, 1)]));
     limiter.acquire(RequestKind::Read, Priority::Write).await;

@@ -343,6 +343,10 @@ impl Provisioner {
         let mut status = connection.status.clone().unwrap_or_default();
         status.observed_generation = report.observed_generation;
         status.conditions = Some(report.conditions.clone());
+        // A pause that is over before the next status isn't worth one.
+        if self.limiter.throttled_for().is_some_and(|left| left > PAUSE) {
+            say_throttled(status.conditions.iter_mut().flatten());
+        }
         status.users = Some(users);
         status.groups = self.count_groups();
         status.unmanaged = unmanaged.map(|(_, sample)| sample).filter(|sample| !sample.is_empty());
@@ -441,6 +445,13 @@ impl Provisioner {
         let account =
             |(user_name, id): (String, String)| UnmanagedAccount { id: bounded(&id), user_name: bounded(&user_name) };
         Some((count, sample.into_iter().map(account).collect()))
+    }
+}
+
+/// A connection that waits because its server asked for fewer requests works, and says what it waits for.
+fn say_throttled<'a>(conditions: impl Iterator<Item = &'a mut Condition>) {
+    for known in conditions.filter(|known| known.type_ == "Connected" && known.status == "True") {
+        known.message.push_str("; throttled: the server asks for fewer requests, and all of them wait for now");
     }
 }
 

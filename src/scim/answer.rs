@@ -14,6 +14,28 @@ use super::error::{Class, Error, class_of};
 /// The server's words are cut here.
 const DETAIL_LIMIT: usize = 512;
 const REQUEST_ID_LIMIT: usize = 128;
+/// So much of a body is searched for words about the rate.
+const SEARCHED: usize = 64 * 1024;
+/// What servers say in a 403 that is about the rate: in lower case, and whatever isn't a letter or a digit is a space.
+const TOO_FAST: [&str; 13] = [
+    "secondary rate limit",
+    "rate limit exceeded",
+    "rate limit reached",
+    "rate limit hit",
+    "rate limited",
+    "rate exceeded",
+    "ratelimit exceeded",
+    "exceeded the rate limit",
+    "exceeded your rate limit",
+    "api rate limit",
+    "too many requests",
+    "request was throttled",
+    "abuse detection mechanism",
+];
+/// Headers that say how many requests may still come …
+const REMAINING: [&str; 3] = ["x-ratelimit-remaining", "x-rate-limit-remaining", "ratelimit-remaining"];
+/// … and when there are more: in seconds, or as an instant.
+const RESET: [&str; 3] = ["x-ratelimit-reset", "x-rate-limit-reset", "ratelimit-reset"];
 /// No server makes us wait longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
 
@@ -35,8 +57,8 @@ impl Answer {
 
     /// The same, read in a way of its own.
     pub(super) fn body_as<T: DeserializeOwned + Into<Value>>(&self) -> Result<Body, Error> {
-        if !(200..300).contains(&self.status) {
-            let mut error = self.error(class_of(self.status), None);
+        if let Some(class) = self.refusal() {
+            let mut error = self.error(class, None);
             if (300..400).contains(&self.status) {
                 error.cause = Some("a redirect, which is never followed with a key".into());
             }
@@ -53,6 +75,35 @@ impl Answer {
             Err(error) if error.is_eof() => Err(self.error(Class::Timeout, Some("but the body breaks off"))),
             Err(_) => Err(self.error(Class::NotScim, Some("but the body isn't JSON"))),
         }
+    }
+
+    /// The class of an answer that isn't 2xx: a 403 that asks for fewer requests is what a 429 is.
+    pub(super) fn refusal(&self) -> Option<Class> {
+        match self.status {
+            200..300 => None,
+            403 if self.limits_the_rate() => Some(Class::Throttled),
+            status => Some(class_of(status)),
+        }
+    }
+
+    /// It says by a header, or in words, that there were too many requests.
+    fn limits_the_rate(&self) -> bool {
+        if self.headers.contains_key(RETRY_AFTER) || self.nothing_remains() {
+            return true;
+        }
+        // One spelling for `rate-limited`, `rate_limit_exceeded` and `Rate limit exceeded`.
+        let plain = |byte: &u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b' ' };
+        let text: Vec<u8> = self.body.iter().take(SEARCHED).map(plain).collect();
+        let text = String::from_utf8_lossy(&text);
+        TOO_FAST.iter().any(|words| text.contains(words))
+    }
+
+    fn nothing_remains(&self) -> bool {
+        REMAINING.iter().any(|name| self.header(name) == Some("0"))
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
     }
 
     pub(super) fn error(&self, class: Class, cause: Option<&str>) -> Error {
@@ -105,15 +156,14 @@ impl Answer {
 
     /// `Retry-After` (RFC 9110 §10.2.3: seconds or a date), else `X-RateLimit-Reset` where nothing remains.
     pub(super) fn wait(&self) -> Option<Duration> {
-        let text = |name: &str| self.headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-        let told = text(RETRY_AFTER.as_str()).and_then(|value| {
+        let told = self.header(RETRY_AFTER.as_str()).and_then(|value| {
             value.parse::<u64>().ok().map(Duration::from_secs).or_else(|| {
                 let date = rfc2822::parse(value).ok()?.timestamp();
                 Duration::try_from(date.duration_since(Timestamp::now())).ok()
             })
         });
-        let spent = self.status == 429 || text("x-ratelimit-remaining") == Some("0");
-        let reset = || text("x-ratelimit-reset").and_then(|value| value.parse().ok()).map(until_reset);
+        let spent = self.status == 429 || self.nothing_remains();
+        let reset = || RESET.iter().find_map(|name| self.header(name)?.parse().ok()).map(until_reset);
         told.or_else(|| spent.then(reset).flatten()).map(|wait| wait.min(LONGEST_WAIT))
     }
 }
@@ -178,6 +228,49 @@ mod tests {
         let error = answer.body().err().unwrap();
         assert_eq!(error.detail(), Some("no such token: …"));
         assert_eq!(error.request_id(), Some("…-7"));
+    }
+
+    /// GitHub's secondary limit, and what others answer.
+    #[test]
+    fn i21_a_403_that_is_a_rate_limit_is_what_a_429_is() {
+        let class = |headers: &[(&'static str, &str)], body: &str| {
+            answer(403, body.as_bytes(), headers).body().err().unwrap().class()
+        };
+        let soon = (Timestamp::now().as_second() + 90).to_string();
+        for headers in [
+            vec![("retry-after", "60")],
+            vec![("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", &*soon)],
+            vec![("X-Rate-Limit-Remaining", "0")],
+        ] {
+            assert_eq!(class(&headers, "{}"), Class::Throttled, "{headers:?}");
+        }
+        for body in [
+            r#"{"message":"You have exceeded a secondary rate limit. Please wait a few minutes","documentation_url":"…"}"#,
+            r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"detail":"API rate limit exceeded for user"}"#,
+            r#"{"error":{"code":"rate_limit_exceeded"}}"#,
+            "<html><h1>Too Many Requests</h1></html>",
+        ] {
+            assert_eq!(class(&[], body), Class::Throttled, "{body}");
+        }
+        for body in ["", r#"{"detail":"You may not create users. Rate limits are set by your plan."}"#] {
+            assert_eq!(class(&[("x-ratelimit-remaining", "17")], body), Class::Forbidden, "{body}");
+        }
+    }
+
+    proptest! {
+        /// Headers and words make a 403 another thing, and nothing else.
+        #[test]
+        fn i21_the_class_follows_from_the_status_but_for_a_403(
+            status in 300_u16..600, remaining in 0..3_u8, words in any::<bool>(), retry in any::<bool>(),
+        ) {
+            let remaining = remaining.to_string();
+            let mut headers = vec![("x-ratelimit-remaining", remaining.as_str())];
+            headers.extend(retry.then_some(("retry-after", "5")));
+            let body: &[u8] = if words { b"rate limit exceeded" } else { b"no" };
+            let class = answer(status, body, &headers).body().err().map(|error| error.class());
+            let limited = status == 403 && (retry || words || remaining == "0");
+            prop_assert_eq!(class, Some(if limited { Class::Throttled } else { class_of(status) }));
+        }
     }
 
     #[test]

@@ -104,6 +104,8 @@ pub struct Exchange<'a> {
     pub method: &'a str,
     /// The status of the answer, if there was one.
     pub status: Option<u16>,
+    /// Its class, where it was answered and not by a 2xx.
+    pub class: Option<Class>,
     /// How long it took.
     pub took: Duration,
     /// How long the server asks to be left alone, which it may with any answer.
@@ -121,7 +123,7 @@ pub struct Client {
     timeout: Duration,
     /// Where the bearer token is one that is asked for.
     tokens: Option<Arc<Tokens>>,
-    /// The server refused `application/scim+json` once.
+    /// `application/json` is what the server takes: by the dialect, or because it refused the other.
     plain_json: Arc<AtomicBool>,
     /// Never shown, whoever says it.
     secrets: Arc<[SecretString]>,
@@ -178,6 +180,12 @@ impl Client {
     #[must_use]
     pub fn observed(self, observer: Observer) -> Self {
         Self { observer: Some(observer), ..self }
+    }
+
+    /// The same, with what an earlier client of this very connection learnt of the server.
+    #[must_use]
+    pub fn with_experience_of(self, earlier: &Self) -> Self {
+        Self { plain_json: Arc::clone(&earlier.plain_json), ..self }
     }
 
     /// One page, RFC 7644 §3.4.2.4; `startIndex` and `count` are always sent.
@@ -342,7 +350,8 @@ impl Client {
         url
     }
 
-    /// Sends once; a 415 is asked once again in the other content type, and that one is remembered.
+    /// Sends once. What is answered 415 is sent once more in the other content type, and that one is remembered where it
+    /// helped: the same, however many requests are on their way.
     pub(super) async fn send(
         &self,
         method: Method,
@@ -353,14 +362,20 @@ impl Client {
         deadline: Instant,
     ) -> Result<Answer, Error> {
         let what = what(&method, kind, &url, &self.base);
-        let mut answer = self.exchange(&method, &what, url.clone(), body, if_match, deadline).await?;
+        let exchange = async |plain| self.exchange(&method, &what, url.clone(), body, plain, if_match, deadline).await;
+        let mut plain = self.sends_plain_json();
+        let mut answer = exchange(plain).await?;
         if answer.status == 415 && body.is_some() {
-            self.plain_json.fetch_xor(true, Ordering::Relaxed);
-            answer = self.exchange(&method, &what, url.clone(), body, if_match, deadline).await?;
+            let other = exchange(!plain).await?;
+            if other.status != 415 {
+                plain = !plain;
+                self.plain_json.store(plain, Ordering::Relaxed);
+            }
+            answer = other;
         }
         // A token may end before its time; the one that was refused isn't used again.
         if answer.status == 401 && self.tokens.is_some() {
-            answer = self.exchange(&method, &what, url, body, if_match, deadline).await?;
+            answer = exchange(plain).await?;
         }
         Ok(answer)
     }
@@ -374,12 +389,14 @@ impl Client {
         }
     }
 
+    #[allow(clippy::too_many_arguments, reason = "one request, as it goes out")]
     async fn exchange(
         &self,
         method: &Method,
         what: &str,
         url: Url,
         body: Option<&Value>,
+        plain: bool,
         if_match: Option<&str>,
         deadline: Instant,
     ) -> Result<Answer, Error> {
@@ -391,7 +408,6 @@ impl Client {
         let mut request =
             self.http.request(method.clone(), url).header(ACCEPT, "application/scim+json, application/json");
         if let Some(body) = body {
-            let plain = self.plain_json.load(Ordering::Relaxed);
             request = request.header(CONTENT_TYPE, if plain { "application/json" } else { "application/scim+json" });
             request = request.body(body.to_string());
         }
@@ -411,6 +427,7 @@ impl Client {
             observer(Exchange {
                 method: method.as_str(),
                 status: answer.map(|answer| answer.status),
+                class: answer.and_then(Answer::refusal),
                 took: began.elapsed(),
                 pause: answer.and_then(Answer::wait),
             });
@@ -538,3 +555,7 @@ impl reqwest::dns::Resolve for Resolver {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod client_tests;

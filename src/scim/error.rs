@@ -6,7 +6,7 @@ use std::time::Duration;
 /// What an error means for whoever sent the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// 429: fewer requests.
+    /// 429, or a 403 that says so: fewer requests.
     Throttled,
     /// 408, 425, 5xx: try again.
     Transient,

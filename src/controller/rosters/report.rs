@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::EventType;
 use tracing::warn;
 
 use super::RosterKey;
 use super::pass::Pass;
 use super::world::{self, Failed};
-use crate::api::{Also, GuardBucket, GuardSpec, RosterGuardStatus, ScimRoster};
+use crate::api::{Also, GuardSpec, RosterGuardStatus, ScimRoster};
 use crate::plan::guards::{Ledger, Limit};
-use crate::status::{RosterOutcome, RosterRead, record_roster, whole_seconds};
+use crate::status::{RosterOutcome, RosterRead, buckets, record_roster};
 
 impl Pass {
     /// Writes the status if it differs, and tells what a person should know.
@@ -106,12 +106,10 @@ pub(super) fn limit_of(guard: &GuardSpec) -> Limit {
 pub(super) fn guard_status(ledger: &Ledger, limit: &Limit, base: usize, now: Timestamp) -> RosterGuardStatus {
     let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     let base = base as u64 + ledger.used(now);
-    let buckets =
-        ledger.buckets().iter().map(|(at, count)| GuardBucket { at: Time(whole_seconds(*at)), count: number(*count) });
     RosterGuardStatus {
         base: number(base),
         limit: number(limit.of(base)),
         used: number(ledger.used(now)),
-        buckets: buckets.collect(),
+        buckets: buckets(ledger.buckets()),
     }
 }

@@ -66,6 +66,9 @@ impl Provisioner {
             Err(WriteError::Gone) => Err(GroupStop::Silently(Outcome::Done)),
             Err(error) => {
                 // A newer version is on its way by watch.
+                if !error.is_conflict() {
+                    self.shared.metrics.kubernetes_error(&self.key.to_string());
+                }
                 debug!(object = %full_name(&pass.group), "the finalizer could not be written: {error}");
                 Err(GroupStop::Silently(Outcome::Retry))
             }

@@ -21,6 +21,7 @@ use tracing::{info, warn};
 
 use self::settle::at_server;
 pub use self::store::Store;
+use super::export::lane_name;
 use super::queue::{Lane, Outcome, Ticket};
 use super::session::Session;
 use super::worker::UNSERVED;
@@ -104,6 +105,7 @@ impl Provisioner {
     pub fn submit_group(&self, group: &ScimGroup, fresh: bool) {
         let Some(uid) = group.uid() else { return };
         let lane = self.lane_of_group(group);
+        self.shared.metrics.submitted(&self.key.to_string(), lane_name(lane));
         lock(&self.queue).submit(&uid.as_str().into(), lane, fresh, tokio::time::Instant::now());
         self.wake.notify_one();
     }

@@ -13,6 +13,7 @@ use super::{GroupPass, full_name, has_finalizer, is_deleting};
 use crate::api::ScimGroup;
 use crate::plan::Account;
 use crate::plan::groups::{GroupFacts, GroupObject, GroupStep, Id, Members, Source, decide_group};
+use crate::status::ledger;
 use crate::scim::{MembersReadable as Readable, fold};
 
 /// Members are looked at this many at a time, so that nobody waits for the directory meanwhile.
@@ -50,8 +51,7 @@ impl Provisioner {
             names.filter_map(|name| find(&name).map(|id| (name, id))).collect()
         };
         directory.resolve(&uid, resolved);
-        let ledger = pass.status.removals.iter().flatten();
-        let ledger = ledger.map(|bucket| (bucket.at.0, u64::try_from(bucket.count).unwrap_or_default()));
+        let ledger = ledger(pass.status.removals.iter().flatten());
         lock(&self.gate).know_group(&uid, ledger, Timestamp::now());
     }
 

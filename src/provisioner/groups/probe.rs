@@ -11,7 +11,7 @@ use super::super::{Provisioner, lock};
 use super::{GroupPass, full_name};
 use crate::api::ScimGroup;
 use crate::plan::groups::Id;
-use crate::scim::{Class, MembersReadable};
+use crate::scim::MembersReadable;
 
 /// So many memberships are asked for by each sweep …
 const AT_LEAST: usize = 20;
@@ -85,9 +85,6 @@ impl Provisioner {
             }
             Err(error) => {
                 debug!(object = %full_name(group), "its members can't be asked for: {error}");
-                if error.class() == Class::Throttled {
-                    self.throttled(&error);
-                }
                 return false;
             }
         }

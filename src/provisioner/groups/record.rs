@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use futures::{StreamExt, stream};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Resource as _;
 use kube::ResourceExt;
@@ -17,9 +17,9 @@ use super::super::kubernetes::{FIELD_MANAGER, WriteError, classify};
 use super::super::queue::Outcome;
 use super::super::{Provisioner, Uid, lock};
 use super::{GroupPass, GroupStop, full_name, is_deleting};
-use crate::api::{GROUP, GuardBucket, ScimGroup, ScimGroupStatus, ScimUser, VERSION};
+use crate::api::{GROUP, ScimGroup, ScimGroupStatus, ScimUser, VERSION};
 use crate::plan::groups::{Change, GroupVerdict, Id};
-use crate::status::whole_seconds;
+use crate::status::{buckets, whole_seconds};
 
 /// Members are recorded this many at a time.
 const AT_ONCE: usize = 8;
@@ -88,6 +88,7 @@ impl Provisioner {
             }
             Err(error) => {
                 if matches!(error, WriteError::Refused(_)) {
+                    self.shared.metrics.kubernetes_error(&self.key.to_string());
                     lock(&self.groups).unsaved.insert(uid, status);
                 }
                 Err(error)
@@ -131,14 +132,7 @@ impl Provisioner {
 
     /// The ledger of removed members is written before they are removed: a crash over-counts, never under-counts.
     pub(super) async fn keep_group_ledger(&self, pass: &GroupPass) -> Result<(), GroupStop> {
-        let buckets = lock(&self.gate).group_ledger(&pass.uid());
-        let buckets: Vec<GuardBucket> = buckets
-            .into_iter()
-            .map(|(at, count)| GuardBucket {
-                at: Time(whole_seconds(at.checked_add(SignedDuration::from_millis(999)).unwrap_or(at))),
-                count: i64::try_from(count).unwrap_or(i64::MAX),
-            })
-            .collect();
+        let buckets = buckets(&lock(&self.gate).group_ledger(&pass.uid()));
         let known = self.shared.directory.group(&pass.uid());
         let mut status = known.and_then(|group| group.status.clone()).unwrap_or_default();
         status.removals = (!buckets.is_empty()).then_some(buckets);
@@ -221,6 +215,7 @@ impl Provisioner {
             // With the object its record is gone.
             Err(WriteError::Gone) => true,
             Err(error) => {
+                self.shared.metrics.kubernetes_error(&self.key.to_string());
                 warn!(user = %user.name_any(), "its membership could not be recorded: {error}");
                 false
             }
@@ -243,6 +238,7 @@ impl Provisioner {
             Err(error) => {
                 let gone = matches!(classify(error), WriteError::Gone);
                 if !gone {
+                    self.shared.metrics.kubernetes_error(&self.key.to_string());
                     warn!(object = %full_name(group), "who leaves it could not be recorded");
                 }
                 gone

@@ -279,24 +279,30 @@ impl Provisioner {
     pub(super) fn group_failed(&self, pass: &GroupPass, error: &Error) -> GroupStop {
         match self.note_failure(&full_name(&pass.group), error) {
             Class::Throttled => GroupStop::Silently(Outcome::Paused),
-            Class::Credential | Class::NotScim => {
-                self.doubt();
-                GroupStop::Silently(Outcome::Retry)
+            Class::Credential => {
+                self.doubt_key();
+                Self::try_group_later(pass, error)
             }
-            Class::Transient | Class::Unreachable | Class::Tls | Class::Timeout | Class::Empty => {
+            Class::NotScim | Class::Transient | Class::Unreachable | Class::Tls | Class::Timeout | Class::Empty => {
                 self.doubt();
-                let verdict = GroupVerdict {
-                    reason: Some(Reason::Pending),
-                    message: with_way_out(&pass.group, format!("{error}; it is tried again")),
-                    state: Some(if is_deleting(&pass.group) { GroupState::Deleting } else { GroupState::Pending }),
-                    ..GroupVerdict::default()
-                };
-                GroupStop::With(Box::new(verdict), Outcome::Retry)
+                Self::try_group_later(pass, error)
             }
+            // A deletion doesn't wait for a person on account of a form.
+            Class::ContentType if is_deleting(&pass.group) => Self::try_group_later(pass, error),
             Class::Unsupported => self.group_error(pass, Reason::NotSupported, error.to_string()),
             Class::Conflict => self.group_error(pass, Reason::Conflict, error.to_string()),
             _ => self.group_error(pass, Reason::Rejected, error.to_string()),
         }
+    }
+
+    fn try_group_later(pass: &GroupPass, error: &Error) -> GroupStop {
+        let verdict = GroupVerdict {
+            reason: Some(Reason::Pending),
+            message: with_way_out(&pass.group, format!("{error}; it is tried again")),
+            state: Some(if is_deleting(&pass.group) { GroupState::Deleting } else { GroupState::Pending }),
+            ..GroupVerdict::default()
+        };
+        GroupStop::With(Box::new(verdict), Outcome::Retry)
     }
 
     /// The object's own error: it waits for a change on our side, or for an hour and longer.

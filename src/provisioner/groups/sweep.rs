@@ -57,7 +57,7 @@ impl Provisioner {
         warn!(connection = %self.key, "the groups could not be listed, so nothing is concluded of them: {error}");
         match error.class() {
             Class::NotFound | Class::Unsupported => lock(&self.groups).unsupported = Some(error.to_string()),
-            Class::Throttled => self.throttled(error),
+            Class::Throttled => {}
             _ => {}
         }
     }
