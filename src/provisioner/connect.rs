@@ -127,7 +127,8 @@ impl Provisioner {
     /// server stays known until the connection changes.
     fn earlier_client(&self, connection: &ScimConnection) -> Option<Client> {
         let last = self.session().or_else(|| lock(&self.last_good).clone())?;
-        let same = Some(last.generation) == connection.metadata.generation && last.policy.server == server_of(connection);
+        let same =
+            Some(last.generation) == connection.metadata.generation && last.policy.server == server_of(connection);
         same.then(|| last.client.clone())
     }
 

@@ -196,7 +196,9 @@ impl Faults {
                 Fault::Latency { ms } => Some(ms),
                 _ => None,
             };
-            if (latency.is_none() && verdict.fault.is_some()) || !armed.fires(self.seed, method, path, query, content_type) {
+            if (latency.is_none() && verdict.fault.is_some())
+                || !armed.fires(self.seed, method, path, query, content_type)
+            {
                 continue;
             }
             *self.log.entry(armed.rule.fault.name()).or_default() += 1;

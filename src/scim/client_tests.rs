@@ -60,7 +60,8 @@ async fn all_at_once(client: &Client, from: usize) -> Vec<Result<Written, Error>
 
 #[tokio::test]
 async fn i21_the_other_content_type_is_learnt_however_many_are_refused_at_once() {
-    let (sandbox, client) = place(json!([{"fault": {"kind": "latency", "ms": 100}}, refuses("application/scim+json")])).await;
+    let (sandbox, client) =
+        place(json!([{"fault": {"kind": "latency", "ms": 100}}, refuses("application/scim+json")])).await;
     for answer in all_at_once(&client, 0).await {
         answer.unwrap();
     }

@@ -13,8 +13,8 @@ use super::{GroupPass, full_name, has_finalizer, is_deleting};
 use crate::api::ScimGroup;
 use crate::plan::Account;
 use crate::plan::groups::{GroupFacts, GroupObject, GroupStep, Id, Members, Source, decide_group};
-use crate::status::ledger;
 use crate::scim::{MembersReadable as Readable, fold};
+use crate::status::ledger;
 
 /// Members are looked at this many at a time, so that nobody waits for the directory meanwhile.
 const LOOKED_AT: usize = 256;

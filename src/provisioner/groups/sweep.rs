@@ -55,10 +55,8 @@ impl Provisioner {
     fn groups_not_listed(&self, error: &Error) {
         lock(&self.groups).end(false);
         warn!(connection = %self.key, "the groups could not be listed, so nothing is concluded of them: {error}");
-        match error.class() {
-            Class::NotFound | Class::Unsupported => lock(&self.groups).unsupported = Some(error.to_string()),
-            Class::Throttled => {}
-            _ => {}
+        if matches!(error.class(), Class::NotFound | Class::Unsupported) {
+            lock(&self.groups).unsupported = Some(error.to_string());
         }
     }
 
