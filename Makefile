@@ -9,10 +9,13 @@
 # make promises write the tests into docs/promises.md anew
 # make reference write docs/api.md anew from crds/
 # make static the image's binary
-# make release what a release holds, into dist/: binary, chart, CRDs, SBOM, checksums
+# make audit  advisories about what Cargo.lock names; needs the network
+# make msrv   compiles with the oldest Rust that Cargo.toml permits
+# make links  pages elsewhere that the documentation points at
+# make release what a release holds, into dist/: binaries, chart, CRDs, SBOMs, checksums
 # make parts  only the parts that tests and the demo run against
 
-.PHONY: help test check unit parts static demo bench bench-start bench-rosters soak chaos crds promises reference release
+.PHONY: help test check unit parts static demo bench bench-start bench-rosters soak chaos crds promises reference audit msrv links release
 # One recipe at a time: they share Cargo's lock, and their output is to be read.
 .NOTPARALLEL:
 
@@ -25,9 +28,15 @@ test: check parts static
 	RUST_TEST_THREADS=4 cargo test --locked
 	@echo "make test: everything passed"
 
+# The parts that it takes, and no others: small ones.
 check:
 	cargo fmt --check
-	tests/parts/licences
+	tests/parts/install actionlint zizmor cargo-deny cargo-machete
+	.parts/bin/actionlint -shellcheck= -pyflakes=
+	.parts/bin/zizmor --offline --quiet --persona=pedantic .github
+	cargo fetch --locked --quiet
+	.parts/bin/cargo-deny --offline --locked check --hide-inclusion-graph bans licenses sources
+	.parts/bin/cargo-machete .
 	cargo clippy --locked --all-targets -- -D warnings
 
 parts:
@@ -66,6 +75,19 @@ crds:
 	cargo run --locked --quiet -- crds >crds/.new
 	mv crds/.new crds/crds.yaml
 	cp crds/crds.yaml charts/scim-operator/files/crds.yaml
+
+audit:
+	tests/parts/install cargo-deny
+	.parts/bin/cargo-deny --locked check advisories
+
+# Into a directory of its own: another compiler would throw away what this one built.
+MSRV = $(shell sed -n 's/^rust-version = "\(.*\)"$$/\1/p' Cargo.toml)
+msrv:
+	rustup toolchain install $(MSRV) --profile minimal
+	CARGO_TARGET_DIR=target/msrv cargo +$(MSRV) check --locked --bins
+
+links:
+	.ci/links
 
 promises:
 	WRITE_PROMISES=1 cargo test --locked --test promises
