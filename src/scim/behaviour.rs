@@ -1,6 +1,6 @@
 //! What a server was seen to do otherwise than its dialect expects. Kept as first seen, so that it is told once.
 
-use rand::Rng as _;
+use rand::RngExt as _;
 use tokio::time::Instant;
 
 use super::client::{Client, Kind, Page};
