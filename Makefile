@@ -8,6 +8,7 @@
 # make crds   write crds/ anew from the Rust types
 # make promises write the tests into docs/promises.md anew
 # make reference write docs/api.md anew from crds/
+# make deploy write deploy/ anew from the chart
 # make static the image's binary
 # make audit  advisories about what Cargo.lock names; needs the network
 # make msrv   compiles with the oldest Rust that Cargo.toml permits
@@ -15,7 +16,7 @@
 # make release what a release holds, into dist/: binaries, chart, CRDs, SBOMs, checksums
 # make parts  only the parts that tests and the demo run against
 
-.PHONY: help test check unit parts static demo bench bench-start bench-rosters soak chaos crds promises reference audit msrv links release
+.PHONY: help test check unit parts static demo bench bench-start bench-rosters soak chaos crds promises reference deploy audit msrv links release
 # One recipe at a time: they share Cargo's lock, and their output is to be read.
 .NOTPARALLEL:
 
@@ -94,6 +95,9 @@ promises:
 
 reference:
 	WRITE_REFERENCE=1 cargo test --locked --test reference
+
+deploy:
+	WRITE_DEPLOY=1 cargo test --locked --test manifests kustomize::the_kustomization
 
 release:
 	.ci/release
