@@ -7,6 +7,8 @@
 mod kit;
 mod support;
 
+#[path = "operations/alerts.rs"]
+mod alerts;
 #[path = "operations/documented.rs"]
 mod documented;
 #[path = "operations/gitops.rs"]

@@ -71,7 +71,8 @@ fn check(place: &str, expression: &str, exported: &Series) {
     }
 }
 
-fn rules() -> Vec<Value> {
+/// The alerts as the chart renders them.
+pub fn rules() -> Vec<Value> {
     let args = ["--set=prometheusRule.enabled=true,whenKindMissing=render", "--show-only=templates/monitoring.yaml"];
     let rendered = Helm::offline("identity").template("scim-operator", &args);
     rendered[0]["spec"]["groups"][0]["rules"].as_array().expect("rules").clone()
