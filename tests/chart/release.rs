@@ -8,6 +8,8 @@ use crate::kit::{PATIENCE, Place, user};
 use crate::support::{ControlPlane, Helm, Operator, chart, eventually, scratch};
 
 const RELEASE: &str = "scim-operator";
+const POLICIES: &str = "--set=admissionPolicies.approve.enabled=true,admissionPolicies.approve.separate=true,\
+    admissionPolicies.guards.enabled=true,admissionPolicies.labels.enabled=true";
 
 /// No pods run here: the operator is our own binary under the release's service account.
 fn start(cluster: &ControlPlane, namespace: &str) -> Operator {
@@ -48,8 +50,10 @@ async fn a_release_lives_and_nobodys_account_notices() {
     place.user("ada", json!({}));
     let ada = place.synced("ada").await;
 
-    // Now the kinds are served, and the users of the values are there.
-    helm.ok(&["upgrade", RELEASE, &chart(), &users, &shared]);
+    // Now the kinds are served, and the users of the values are there; the operator works on under every policy.
+    helm.ok(&["upgrade", RELEASE, &chart(), &users, &shared, POLICIES]);
+    let policies = || cluster.kubectl_ok(&["get", "validatingadmissionpolicies", "-o", "name"]).lines().count();
+    assert_eq!(policies(), 5);
     let grace = place.synced("grace").await;
     let image = cluster.kubectl_ok(&["get", "-n", &namespace, "deployment", "-o", "jsonpath={..containers[0].image}"]);
     assert!(image.ends_with(concat!(":", env!("CARGO_PKG_VERSION"))), "{image}");
@@ -57,6 +61,7 @@ async fn a_release_lives_and_nobodys_account_notices() {
 
     let before = place.directory.writes().await;
     helm.ok(&["rollback", RELEASE, "1"]);
+    assert_eq!(policies(), 0, "rolled back");
     everybody_is_there(&place, &[("ada", &ada), ("grace", &grace)]).await;
 
     helm.ok(&["uninstall", RELEASE]);
