@@ -7,7 +7,7 @@
 # make chaos  2,000 people, a server that fails in every way, 20 kills, restarts of the API server
 # make crds   write crds/ anew from the Rust types
 # make promises write the tests into docs/promises.md anew
-# make reference write docs/api.md anew from crds/
+# make reference write docs/api.md anew from crds/, docs/cli.md from the command line
 # make deploy write deploy/ anew from the chart
 # make static the image's binary
 # make audit  advisories about what Cargo.lock names; needs the network

@@ -1,9 +1,10 @@
-//! docs/api.md says what crds/crds.yaml says: every field of every kind.
+//! docs/api.md says what crds/crds.yaml says: every field of every kind. docs/cli.md says what the command line says.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Map, Value, json};
 
@@ -159,15 +160,27 @@ fn the_reference_is_what_the_crds_say() {
     let crds: Vec<Value> = serde_saphyr::from_multiple(&crds).expect("YAML");
     let crds: Vec<Value> = crds.into_iter().filter(Value::is_object).collect();
     let expected = page(&crds);
-    let file = root.join("docs/api.md");
+    written_or_current("docs/api.md", &expected);
+}
+
+#[test]
+fn the_page_of_the_command_line_is_what_it_says_of_itself() {
+    let said = Command::new(env!("CARGO_BIN_EXE_kubectl-scim")).arg("docs").output().expect("kubectl-scim");
+    assert!(said.status.success(), "{said:?}");
+    written_or_current("docs/cli.md", &String::from_utf8(said.stdout).expect("text"));
+}
+
+/// A generated page: written with `WRITE_REFERENCE`, else the same as the file.
+fn written_or_current(file: &str, expected: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     if std::env::var_os("WRITE_REFERENCE").is_some() {
-        fs::write(&file, expected).expect("docs/api.md is written");
+        fs::write(&path, expected).expect("the page is written");
         return;
     }
-    let found = fs::read_to_string(&file).expect("docs/api.md");
+    let found = fs::read_to_string(&path).unwrap_or_default();
     // The first line that differs says it; the whole page would not.
     let differs = found.lines().zip(expected.lines()).find(|(now, wanted)| now != wanted);
-    assert!(found == expected, "docs/api.md is not what the CRDs say; run `make reference`: {differs:?}");
+    assert!(found == expected, "{file} is out of date; run `make reference`: {differs:?}");
 }
 
 #[test]

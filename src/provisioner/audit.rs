@@ -139,6 +139,11 @@ pub fn keep_names_of_managers(entries: &mut Vec<ManagedFieldsEntry>) {
         .collect();
 }
 
+/// Where an object is from, as far as that is told: by what GitOps tools and helm know it, and who owns its spec.
+pub fn origin(object: &impl ResourceExt) -> Vec<String> {
+    tracking(object).into_values().chain(managers(object.managed_fields(), "f:spec")).collect()
+}
+
 fn tracking(object: &impl ResourceExt) -> BTreeMap<String, String> {
     let known = |name: &str| object.annotations().get(name).or_else(|| object.labels().get(name)).cloned();
     TRACKING.iter().filter_map(|name| Some(((*name).to_owned(), known(name)?))).collect()

@@ -280,7 +280,8 @@ impl Provisioner {
     }
 }
 
-fn check_host(url: &Url, allowed: &[String], by: &str) -> Result<(), Refusal> {
+/// Whether a key may be sent to this host, by a list that `by` names.
+pub fn check_host(url: &Url, allowed: &[String], by: &str) -> Result<(), Refusal> {
     let host = url.host_str().unwrap_or_default().to_ascii_lowercase();
     let fits = |pattern: &String| match pattern.strip_prefix("*.") {
         Some(domain) => host.ends_with(&format!(".{}", domain.to_ascii_lowercase())),
@@ -293,7 +294,7 @@ fn check_host(url: &Url, allowed: &[String], by: &str) -> Result<(), Refusal> {
 }
 
 /// The reason of `Connected` for a test that failed.
-fn refusal(error: &Error) -> Refusal {
+pub fn refusal(error: &Error) -> Refusal {
     let reason = match error.class() {
         Class::Credential => ConnectedReason::CredentialsRejected,
         Class::Forbidden => ConnectedReason::Forbidden,

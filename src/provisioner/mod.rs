@@ -48,7 +48,12 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub use self::audit::origin;
+pub use self::connect::{check_host, refusal};
+pub use self::credentials::{Material, Reader, Refusal, secret_names, token_url};
+pub use self::defaults::{base_url, rate_limits, said, server_of};
 pub use self::events::bounded_note;
+pub use self::session::{dialect_of, profile_of, rates_of};
 
 use self::directory::{Changed, ConnectionKey, Directory, Uid, is_deleting};
 use self::limiter::Limiter;

@@ -22,7 +22,7 @@ mod tests;
 pub use changes::{Changes, Given, Ours};
 pub use columns::Wanted;
 pub use expression::ExpressionError;
-pub use names::{Known, Names};
+pub use names::{Known, Names, name_of};
 pub use people::{Body, People, Person, Rejected};
 pub use prepared::{Prepared, Refused};
 pub use recipe::{MissingColumn, Recipe};

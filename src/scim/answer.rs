@@ -148,7 +148,7 @@ impl Answer {
     }
 
     /// A server's text as people may see it. What hides a key from the eye doesn't hide it from the search.
-    fn shown(&self, text: &str, limit: usize) -> String {
+    pub(super) fn shown(&self, text: &str, limit: usize) -> String {
         let text: String = text.chars().filter(|c| !c.is_control()).collect();
         let text = self.secrets.iter().fold(text, |text, secret| text.replace(secret.expose_secret(), "…"));
         text.chars().take(limit).collect()

@@ -12,6 +12,7 @@ mod filter;
 mod grants;
 mod groups;
 mod host;
+mod limits;
 mod members;
 mod oauth;
 mod paging;

@@ -1,0 +1,121 @@
+//! The command line, as clap reads it. `docs/cli.md`, the man pages and the completions are made of it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands::{answer, change, documents, history, holds, import, lists, report, status, test};
+
+/// What exit codes mean.
+const EXIT_CODES: &str = "Exit codes:
+  0  it was done
+  1  it was not, or not all of it; the message on standard error says why
+  2  it was done, and found something that needs a person";
+
+/// See and steer scim-operator: what it provisions, what it holds, and why something fails.
+///
+/// Everything that it shows is what the operator itself has recorded, or what the operator's own code makes of it. Keys
+/// are never shown and never taken from the command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "kubectl-scim",
+    bin_name = "kubectl scim",
+    version,
+    after_help = EXIT_CODES,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The options of every command.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// The kubeconfig to use; by default that of KUBECONFIG, else ~/.kube/config
+    #[arg(long, global = true, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig
+    #[arg(long, global = true, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The namespace; by default the context's
+    #[arg(short, long, global = true, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// All namespaces
+    #[arg(short = 'A', long, global = true, conflicts_with = "namespace")]
+    pub all_namespaces: bool,
+    /// The form of what is printed
+    #[arg(short, long, global = true, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+    /// No colours; nor are there any with `NO_COLOR` set, or where the output is no terminal
+    #[arg(long, global = true)]
+    pub no_color: bool,
+}
+
+/// The form of what is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// Columns that fit the terminal
+    Table,
+    /// The same with more columns
+    Wide,
+    /// JSON
+    Json,
+    /// YAML
+    Yaml,
+    /// A Markdown table, for a pull request or a ticket
+    Markdown,
+    /// CSV with a header
+    Csv,
+}
+
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// One screen: connections, holds, and what fails, grouped by reason
+    Status(status::Arguments),
+    /// List users, groups, connections or rosters
+    Get(lists::GetArguments),
+    /// List what fails: users and groups that need a person, with the reason
+    Failures(lists::FailuresArguments),
+    /// List what was changed at the server, or is not kept there
+    Drift(lists::DriftArguments),
+    /// List accounts that no object declares
+    Unmanaged(lists::UnmanagedArguments),
+    /// List the holds, or everything that is in one
+    Holds(holds::Arguments),
+    /// Let go what is in a hold
+    Approve(answer::Arguments),
+    /// Refuse what is in a hold: deleted objects go without touching their accounts, edits stay held
+    Reject(answer::Arguments),
+    /// Have objects provisioned now; of a connection, all of its objects
+    Sync(change::SyncArguments),
+    /// Stop every write for users, rosters or connections, removals too
+    Suspend(change::Arguments),
+    /// Go on after `suspend`
+    Resume(change::Arguments),
+    /// Let objects under deletion go without touching their accounts
+    Release(change::ReleaseArguments),
+    /// Test a connection: the way there, the key, the permission, and the server's ways
+    Test(test::Arguments),
+    /// Make manifests of a server's accounts and groups, which change nothing there
+    Import(import::Arguments),
+    /// Tell who changed what, when, and by which object, from the audit stream
+    History(history::Arguments),
+    /// Reports for auditors
+    Report(report::Arguments),
+    /// Print the script that completes commands in a shell
+    #[command(hide = true)]
+    Completion(documents::CompletionArguments),
+    /// Write the man pages into a directory
+    #[command(hide = true)]
+    Man(documents::ManArguments),
+    /// Print docs/cli.md
+    #[command(hide = true)]
+    Docs,
+}

@@ -1,0 +1,109 @@
+//! `approve` and `reject`: a person's answer to a hold.
+
+use anyhow::{Result, bail};
+use clap::Args;
+use serde_json::json;
+
+use super::holds::{Hold, find, members};
+use crate::cluster::{Cluster, Kind, patch};
+use crate::{Outcome, confirm, output};
+
+/// Such a write meets one of the operator's own now and then; each is tried again on what is there then.
+const TRIES: usize = 10;
+/// So many members are named before the question.
+const NAMED: usize = 20;
+
+/// `approve`, `reject`
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The hold
+    #[arg(value_name = "ID")]
+    id: String,
+    /// The count that would be typed, for scripts; with another count nothing is changed
+    #[arg(long, value_name = "COUNT")]
+    yes: Option<u64>,
+}
+
+/// Lets it go.
+pub async fn approve(cluster: &Cluster, arguments: &Arguments) -> Result<Outcome> {
+    answer(cluster, arguments, &Answer { field: "approvedHold", other: "rejectedHold", verb: "lets go" }).await
+}
+
+/// Refuses it.
+pub async fn reject(cluster: &Cluster, arguments: &Arguments) -> Result<Outcome> {
+    answer(cluster, arguments, &Answer { field: "rejectedHold", other: "approvedHold", verb: "refuses" }).await
+}
+
+struct Answer {
+    field: &'static str,
+    other: &'static str,
+    verb: &'static str,
+}
+
+async fn answer(cluster: &Cluster, arguments: &Arguments, answer: &Answer) -> Result<Outcome> {
+    let id = arguments.id.as_str();
+    let hold = find(cluster, id).await?;
+    let count = count(cluster, &hold).await?;
+    let what = format!("This {} hold {id} of {}: {}.", answer.verb, hold.of, hold.words());
+    confirm::by_count(&what, count, arguments.yes)?;
+    write(cluster, &hold, answer).await?;
+    output::note(&format!(
+        "hold {id} of {} is {}",
+        hold.of,
+        if answer.field == "approvedHold" { "approved" } else { "rejected" }
+    ));
+    Ok(Outcome::Done)
+}
+
+/// Shows what is in it, and says how much that is. What is not all to be seen can't be answered.
+async fn count(cluster: &Cluster, hold: &Hold) -> Result<u64> {
+    let members = members(cluster, hold).await?;
+    for held in members.iter().take(NAMED) {
+        let object = &held.0;
+        let operation = object.held_operation.as_deref().unwrap_or_default();
+        output::note(&format!(
+            "  {operation:<10} {} {}/{} {}",
+            object.kind, object.namespace, object.name, object.called
+        ));
+    }
+    let said = u64::try_from(hold.operations()).unwrap_or_default();
+    let listed = members.len() as u64;
+    let all = if hold.kind == Kind::Roster { said } else { listed };
+    if all > NAMED as u64 {
+        let more = if hold.kind == Kind::Roster { "" } else { "; kubectl scim holds ID lists all" };
+        output::note(&format!("  and {} more{more}", all - members.len().min(NAMED) as u64));
+    }
+    if all < said {
+        bail!(
+            "the hold has {said}, and {listed} objects say that they are in it: they are still being written. Nothing was changed; \
+             try again in a moment"
+        );
+    }
+    Ok(all)
+}
+
+/// Writes the answer onto what was read right before; nothing where the hold is another one now.
+async fn write(cluster: &Cluster, hold: &Hold, answer: &Answer) -> Result<()> {
+    let id = hold.id.as_deref().unwrap_or_default();
+    let api = cluster.objects(hold.kind, hold.namespace.as_deref());
+    for _ in 0..TRIES {
+        let now = find(cluster, id).await?;
+        if (now.operations(), now.memberships) != (hold.operations(), hold.memberships) || now.of != hold.of {
+            bail!("the hold has changed meanwhile: {} now. Nothing was changed", now.words());
+        }
+        let mut spec = serde_json::Map::from_iter([(answer.field.to_owned(), json!(id))]);
+        let current = api.get(&hold.name).await?;
+        if current.data["spec"][answer.other] == id {
+            // A hold has one answer.
+            spec.insert(answer.other.to_owned(), json!(null));
+        }
+        // Of the very version in which the hold was seen: what comes between is a conflict.
+        let body = json!({"metadata": {"resourceVersion": now.version}, "spec": spec});
+        match patch(&api, &hold.name, &body).await {
+            Ok(()) => return Ok(()),
+            Err(kube::Error::Api(status)) if status.code == 409 => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    bail!("{} changes faster than an answer can be written; nothing was changed. Try again", hold.of)
+}

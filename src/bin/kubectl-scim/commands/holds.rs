@@ -1,0 +1,310 @@
+//! `holds`: what waits for a person's answer, and everything that is in it.
+
+use anyhow::{Result, bail};
+use clap::Args;
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::api::ListParams;
+use scim_operator::api::{ScimConnection, ScimRoster};
+use serde::Serialize;
+
+use crate::Outcome;
+use crate::cluster::{Cluster, Kind, each, is_forbidden};
+use crate::objects::{Object, Selection, full_name};
+use crate::output::{self, Cell, Printer, Row, Tone};
+use crate::time::{age, instant};
+
+/// `holds`
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The hold whose members are listed; without it the holds are
+    #[arg(value_name = "ID")]
+    id: Option<String>,
+}
+
+/// A hold, and whose it is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hold {
+    /// What it is answered by; none until it has closed.
+    pub id: Option<String>,
+    /// The kind of whatever it is of.
+    #[serde(skip)]
+    pub kind: Kind,
+    #[serde(skip)]
+    pub namespace: Option<String>,
+    #[serde(skip)]
+    pub name: String,
+    /// `namespace/name` of that.
+    pub of: String,
+    pub reason: String,
+    pub since: Option<Timestamp>,
+    pub creates: i64,
+    pub updates: i64,
+    pub deactivations: i64,
+    pub deletes: i64,
+    /// Members that groups would lose.
+    pub memberships: i64,
+    /// Some of its objects.
+    pub sample: Vec<String>,
+    /// It was refused before.
+    pub rejected: bool,
+    /// The version of whatever it is of, as it was read.
+    #[serde(skip)]
+    pub version: Option<String>,
+}
+
+impl Hold {
+    /// Operations on users and groups, members of groups apart.
+    pub fn operations(&self) -> i64 {
+        self.creates + self.updates + self.deactivations + self.deletes
+    }
+
+    /// What it would do, in words.
+    pub fn words(&self) -> String {
+        let parts = [
+            (self.deletes, if self.kind == Kind::Roster { "ScimUsers deleted" } else { "deletions" }),
+            (self.deactivations, "deactivations"),
+            (self.memberships, "members taken out of groups"),
+            (self.updates, "updates"),
+            (self.creates, "creations"),
+        ];
+        let parts: Vec<String> =
+            parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+        parts.join(", ")
+    }
+}
+
+/// Those of one connection.
+pub fn of_connection(connection: &ScimConnection) -> Vec<Hold> {
+    let namespace = connection.namespace();
+    let kind = if namespace.is_some() { Kind::Connection } else { Kind::ClusterConnection };
+    let status = connection.status.clone().unwrap_or_default();
+    let refused = status.refused_holds.unwrap_or_default();
+    let holds = status.holds.unwrap_or_default().into_iter();
+    let hold = |hold: scim_operator::api::HoldStatus| Hold {
+        kind,
+        namespace: namespace.clone(),
+        name: connection.name_any(),
+        of: full_name(connection),
+        reason: hold.reason,
+        since: Some(hold.since.0),
+        creates: hold.creates,
+        updates: hold.updates,
+        deactivations: hold.deactivations,
+        deletes: hold.deletes,
+        memberships: hold.memberships,
+        sample: hold.sample,
+        rejected: hold.id.as_ref().is_some_and(|id| refused.contains(id)),
+        id: hold.id,
+        version: connection.resource_version(),
+    };
+    holds.map(hold).collect()
+}
+
+fn of_roster(roster: &ScimRoster) -> Option<Hold> {
+    let hold = roster.status.as_ref()?.hold.clone()?;
+    let namespace = roster.namespace();
+    let sample =
+        hold.sample.iter().map(|name| format!("{}/{name}", namespace.as_deref().unwrap_or_default())).collect();
+    Some(Hold {
+        id: Some(hold.id),
+        kind: Kind::Roster,
+        name: roster.name_any(),
+        of: format!("roster {}", full_name(roster)),
+        reason: "rows are gone".to_owned(),
+        since: instant(roster.status.as_ref().and_then(|status| status.last_good.as_ref())),
+        creates: 0,
+        updates: 0,
+        deactivations: 0,
+        deletes: hold.removals,
+        memberships: 0,
+        sample,
+        rejected: hold.rejected,
+        namespace,
+        version: roster.resource_version(),
+    })
+}
+
+/// Those of rosters.
+pub async fn of_rosters(cluster: &Cluster) -> Result<Vec<Hold>> {
+    let mut found = Vec::new();
+    let listed =
+        each(&cluster.api::<ScimRoster>(), &ListParams::default(), |roster| found.extend(of_roster(&roster))).await;
+    match listed {
+        Err(error) if is_forbidden(&error) => Ok(Vec::new()),
+        listed => listed.map(|()| found),
+    }
+}
+
+/// All of them.
+async fn all(cluster: &Cluster) -> Result<Vec<Hold>> {
+    let mut found: Vec<Hold> = cluster.connections().await?.iter().flat_map(of_connection).collect();
+    found.extend(of_rosters(cluster).await?);
+    Ok(found)
+}
+
+/// The one with this id.
+pub async fn find(cluster: &Cluster, id: &str) -> Result<Hold> {
+    if id.len() != 16 || !id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        bail!("{id:?} is not the id of a hold, which has 16 hex digits; kubectl scim holds lists them");
+    }
+    let found = all(cluster).await?.into_iter().find(|hold| hold.id.as_deref() == Some(id));
+    let place = if cluster.all { "any namespace".to_owned() } else { format!("the namespace {}", cluster.namespace) };
+    found.ok_or_else(|| {
+        anyhow::anyhow!(
+            "there is no hold {id} in {place}: it was answered, or what is in it has changed and it has another id now; kubectl \
+             scim holds -A lists them all"
+        )
+    })
+}
+
+/// The objects in a hold, page by page. Of a roster's only some are known by name.
+pub async fn members(cluster: &Cluster, hold: &Hold) -> Result<Vec<Held>> {
+    if hold.kind == Kind::Roster {
+        let named = |name: &String| {
+            let (namespace, name) = name.split_once('/').unwrap_or(("", name));
+            Held(Object {
+                kind: "ScimUser",
+                namespace: namespace.to_owned(),
+                name: name.to_owned(),
+                held_operation: Some("Delete".to_owned()),
+                message: Some("its row is gone from the roster".to_owned()),
+                ..Object::default()
+            })
+        };
+        return Ok(hold.sample.iter().map(named).collect());
+    }
+    let mut selection = Selection::both(vec![format!("status.hold.id={}", hold.id.as_deref().unwrap_or_default())]);
+    let everywhere = Cluster { client: cluster.client.clone(), namespace: cluster.namespace.clone(), all: true };
+    // A cluster connection's are anywhere; one of a namespace has them beside it.
+    selection.namespace.clone_from(&hold.namespace);
+    let mut found = Vec::new();
+    selection.each(&everywhere, |object| found.push(Held(object))).await?;
+    found.sort_by(|Held(a), Held(b)| {
+        (&a.held_operation, &a.namespace, a.kind, &a.name).cmp(&(&b.held_operation, &b.namespace, b.kind, &b.name))
+    });
+    Ok(found)
+}
+
+/// Lists holds, or what is in one.
+pub async fn run(cluster: &Cluster, printer: Printer, arguments: &Arguments) -> Result<Outcome> {
+    let Some(id) = &arguments.id else {
+        let holds = all(cluster).await?;
+        if holds.is_empty() && !printer.is_data() {
+            output::note("nothing is held");
+        }
+        printer.list(&holds)?;
+        return Ok(if holds.is_empty() { Outcome::Done } else { Outcome::Found });
+    };
+    let hold = find(cluster, id).await?;
+    let members = members(cluster, &hold).await?;
+    printer.list(&members)?;
+    output::note(&format!("Hold {id} of {}: {}. {}", hold.of, hold.words(), counted(&hold, members.len())));
+    Ok(Outcome::Found)
+}
+
+/// How the objects listed compare with what the hold says.
+fn counted(hold: &Hold, listed: usize) -> String {
+    match usize::try_from(hold.operations()).unwrap_or_default() {
+        said if hold.kind == Kind::Roster && said > listed => format!("Only {listed} of them are known by name."),
+        said if said > listed => format!("Of {said} not all say so yet: {listed} are listed."),
+        _ => format!(
+            "Answer by kubectl scim approve {0} or kubectl scim reject {0}.",
+            hold.id.as_deref().unwrap_or_default()
+        ),
+    }
+}
+
+/// An object in a hold.
+#[derive(Serialize)]
+#[serde(transparent)]
+pub struct Held(pub Object);
+
+impl Held {
+    /// What would be done, as far as status tells: the operation with its attributes.
+    fn change(&self) -> String {
+        let operation = self.0.held_operation.clone().unwrap_or_default();
+        let told = self.0.message.as_deref().unwrap_or_default();
+        match told.split_once(" is held: ") {
+            Some((change, _)) if change.starts_with(operation.as_str()) => change.to_owned(),
+            _ => operation,
+        }
+    }
+}
+
+impl Row for Held {
+    const COLUMNS: &'static [&'static str] =
+        &["NAMESPACE", "KIND", "NAME", "CALLED", "CHANGE", "DELETED", "+CONNECTION", "+ID", "+MESSAGE"];
+
+    fn cells(&self) -> Vec<Cell> {
+        let object = &self.0;
+        let removes = matches!(object.held_operation.as_deref(), Some("Delete" | "Deactivate"));
+        vec![
+            object.namespace.clone().into(),
+            object.kind.into(),
+            object.name.clone().into(),
+            object.called.clone().into(),
+            Cell::toned(self.change(), if removes { Tone::Bad } else { Tone::Doubtful }),
+            if object.deleting { "yes" } else { "" }.into(),
+            object.connection.clone().into(),
+            object.id.clone().unwrap_or_default().into(),
+            object.message.clone().unwrap_or_default().into(),
+        ]
+    }
+}
+
+impl Row for Hold {
+    const COLUMNS: &'static [&'static str] = &["ID", "OF", "REASON", "SINCE", "WHAT IT WOULD DO", "+SAMPLE"];
+
+    fn cells(&self) -> Vec<Cell> {
+        let rejected = if self.rejected { " (rejected)" } else { "" };
+        vec![
+            self.id.clone().unwrap_or_else(|| "not closed yet".to_owned()).into(),
+            self.of.clone().into(),
+            format!("{}{rejected}", self.reason).into(),
+            age(self.since).into(),
+            Cell::toned(self.words(), Tone::Doubtful),
+            self.sample.join(", ").into(),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn connection() -> ScimConnection {
+        serde_json::from_value(json!({
+            "metadata": {"name": "datadog", "namespace": "identity", "resourceVersion": "7"},
+            "spec": {"baseUrl": "https://scim.example.com", "auth": {}},
+            "status": {"holds": [{"id": "3f2a9c0d11b2e477", "reason": "removals", "since": "2026-11-28T12:00:00Z",
+                "creates": 0, "updates": 1, "deactivations": 2, "deletes": 3, "memberships": 4}]},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_hold_says_what_it_would_do_and_whose_it_is() {
+        let hold = of_connection(&connection()).remove(0);
+        assert_eq!((hold.of.as_str(), hold.kind, hold.operations()), ("identity/datadog", Kind::Connection, 6));
+        assert_eq!(hold.words(), "3 deletions, 2 deactivations, 4 members taken out of groups, 1 updates");
+        assert!(counted(&hold, 5).contains("not all say so yet"));
+        assert!(counted(&hold, 6).contains("approve 3f2a9c0d11b2e477"));
+        assert_eq!(Hold::COLUMNS.len(), hold.cells().len());
+    }
+
+    #[test]
+    fn a_member_says_its_operation_with_the_attributes() {
+        let held = |operation: &str, message: &str| {
+            let (held_operation, message) = (Some(operation.to_owned()), Some(message.to_owned()));
+            Held(Object { message, held_operation, ..Object::default() }).change()
+        };
+        assert_eq!(
+            held("Update", "Update of userName, title is held: it is more. Hold 3f"),
+            "Update of userName, title"
+        );
+        assert_eq!(held("Delete", "nothing of that form"), "Delete");
+    }
+}

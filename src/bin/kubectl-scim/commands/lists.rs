@@ -1,0 +1,465 @@
+//! `get`, `failures`, `drift`, `unmanaged`: lists of thousands, sorted and filtered.
+
+use std::cmp::Ordering;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::api::ListParams;
+use scim_operator::api::{ScimRoster, UnmanagedPolicy};
+use serde::Serialize;
+
+use crate::Outcome;
+use crate::cluster::{Cluster, each};
+use crate::objects::{Object, Selection, connection_name, full_name, not_at_ease};
+use crate::output::{self, Cell, Printer, Row, Tone};
+use crate::time::{age, instant};
+
+/// What can be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum What {
+    /// Users and groups
+    All,
+    /// `ScimUser`s
+    Users,
+    /// `ScimGroup`s
+    Groups,
+    /// `ScimRoster`s
+    Rosters,
+    /// Connections of namespaces and of the cluster
+    Connections,
+}
+
+/// How lists are narrowed and sorted.
+#[derive(Args, Clone, Debug)]
+pub struct Filter {
+    /// Only those of this connection; that of a cluster connection is cluster/NAME
+    #[arg(long, value_name = "NAME")]
+    connection: Option<String>,
+    /// Only those whose userName, displayName or name has this in it, in whatever letter case
+    #[arg(long, value_name = "TEXT")]
+    called: Option<String>,
+    /// Only those with this reason of Ready, such as Rejected
+    #[arg(long, value_name = "REASON")]
+    reason: Option<String>,
+    /// Only those with these labels
+    #[arg(short = 'l', long, value_name = "LABELS")]
+    selector: Option<String>,
+    /// What to sort by
+    #[arg(long, value_enum, default_value_t = Sort::Name)]
+    sort: Sort,
+}
+
+/// What lists are sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Sort {
+    /// Namespace and name
+    Name,
+    /// userName or displayName
+    Called,
+    /// Reason of Ready
+    Reason,
+    /// The last change at the server, the newest first
+    Change,
+    /// How long Ready has been as it is, the newest first
+    Since,
+}
+
+/// `get`
+#[derive(Debug, Args)]
+pub struct GetArguments {
+    /// What to list
+    #[arg(value_enum, default_value_t = What::All)]
+    what: What,
+    /// Only those in this state, such as Active, Failed or Held
+    #[arg(long, value_name = "STATE")]
+    state: Option<String>,
+    #[command(flatten)]
+    filter: Filter,
+}
+
+/// `failures`
+#[derive(Debug, Args)]
+pub struct FailuresArguments {
+    #[command(flatten)]
+    filter: Filter,
+}
+
+/// `drift`
+#[derive(Debug, Args)]
+pub struct DriftArguments {
+    #[command(flatten)]
+    filter: Filter,
+}
+
+/// `unmanaged`
+#[derive(Debug, Args)]
+pub struct UnmanagedArguments {
+    /// Only those of this connection
+    #[arg(long, value_name = "NAME")]
+    connection: Option<String>,
+}
+
+impl Filter {
+    fn narrow(&self, selection: &mut Selection) {
+        selection.labels.clone_from(&self.selector);
+        if let Some(name) = &self.connection {
+            let name = name.strip_prefix("cluster/").unwrap_or(name);
+            selection.fields.push(format!("spec.connectionRef.name={name}"));
+        }
+    }
+
+    fn fits(&self, object: &Object) -> bool {
+        let called = |text: &str| {
+            let text = text.to_lowercase();
+            [&object.called, &object.name].iter().any(|name| name.to_lowercase().contains(&text))
+        };
+        self.connection.as_ref().is_none_or(|name| object.connection == *name)
+            && self.called.as_ref().is_none_or(|text| called(text))
+            && self
+                .reason
+                .as_ref()
+                .is_none_or(|reason| object.reason.as_ref().is_some_and(|known| known.eq_ignore_ascii_case(reason)))
+    }
+
+    fn order(&self, a: &Object, b: &Object) -> Ordering {
+        let by = match self.sort {
+            Sort::Name => Ordering::Equal,
+            Sort::Called => a.called.to_lowercase().cmp(&b.called.to_lowercase()),
+            Sort::Reason => a.reason.cmp(&b.reason),
+            Sort::Change => b.last_change.cmp(&a.last_change),
+            Sort::Since => b.since.cmp(&a.since),
+        };
+        by.then_with(|| (&a.namespace, a.kind, &a.name).cmp(&(&b.namespace, b.kind, &b.name)))
+    }
+
+    async fn list(
+        &self,
+        cluster: &Cluster,
+        mut selection: Selection,
+        keep: impl Fn(&Object) -> bool,
+    ) -> Result<Vec<Object>> {
+        self.narrow(&mut selection);
+        let mut found = Vec::new();
+        let visit = |object: Object| {
+            if self.fits(&object) && keep(&object) {
+                found.push(object);
+            }
+        };
+        selection.each(cluster, visit).await?;
+        found.sort_by(|a, b| self.order(a, b));
+        Ok(found)
+    }
+}
+
+/// Says that nothing was found, where a table would be empty.
+fn told(printer: Printer, empty: bool, nothing: &str) {
+    if empty && !printer.is_data() {
+        output::note(nothing);
+    }
+}
+
+/// Lists objects of a kind.
+pub async fn get(cluster: &Cluster, printer: Printer, arguments: &GetArguments) -> Result<Outcome> {
+    match arguments.what {
+        What::Rosters => rosters(cluster, printer).await,
+        What::Connections => {
+            let connections = super::status::connections(cluster).await?;
+            told(printer, connections.is_empty(), "there is no connection here");
+            printer.list(&connections)?;
+            Ok(Outcome::Done)
+        }
+        what => {
+            let mut selection = Selection::both(Vec::new());
+            selection.users = what != What::Groups;
+            selection.groups = what != What::Users;
+            // A state that there isn't is no reason for an empty list.
+            let state = arguments.state.as_deref().map(super::status::known_state).transpose()?;
+            selection.fields.extend(state.map(|state| format!("status.state={state}")));
+            let found = arguments.filter.list(cluster, selection, |_| true).await?;
+            told(printer, found.is_empty(), "nothing here fits; -A looks into all namespaces");
+            printer.list(&found)?;
+            Ok(Outcome::Done)
+        }
+    }
+}
+
+/// Lists users and groups that need a person.
+pub async fn failures(cluster: &Cluster, printer: Printer, arguments: &FailuresArguments) -> Result<Outcome> {
+    let found = arguments.filter.list(cluster, not_at_ease(), Object::fails).await?;
+    told(printer, found.is_empty(), "nothing fails");
+    let outcome = if found.is_empty() { Outcome::Done } else { Outcome::Found };
+    printer.list(&found.into_iter().map(Failure).collect::<Vec<_>>())?;
+    Ok(outcome)
+}
+
+/// Lists what was changed at the server or isn't kept there.
+pub async fn drift(cluster: &Cluster, printer: Printer, arguments: &DriftArguments) -> Result<Outcome> {
+    let gone = ["DeactivatedAtServer", "DeletedAtServer"];
+    let drifted = |object: &Object| {
+        let gone = object.reason.as_deref().is_some_and(|reason| gone.contains(&reason));
+        gone || !object.drift.is_empty() || !object.ignored.is_empty()
+    };
+    let found = arguments.filter.list(cluster, Selection::both(Vec::new()), drifted).await?;
+    told(printer, found.is_empty(), "nothing is drifted, and nothing is ignored by the server");
+    let outcome = if found.is_empty() { Outcome::Done } else { Outcome::Found };
+    printer.list(&found.into_iter().map(Drift).collect::<Vec<_>>())?;
+    Ok(outcome)
+}
+
+/// Lists accounts that no object declares, as far as the operator records them.
+pub async fn unmanaged(cluster: &Cluster, printer: Printer, arguments: &UnmanagedArguments) -> Result<Outcome> {
+    let mut found = Vec::new();
+    for connection in cluster.connections().await? {
+        let name = full_name(&connection);
+        if arguments.connection.as_ref().is_some_and(|wanted| *wanted != connection.name_any() && *wanted != name) {
+            continue;
+        }
+        if connection.spec.unmanaged_policy == UnmanagedPolicy::Ignore {
+            output::note(&format!("{name} doesn't look for them: set spec.unmanagedPolicy to Report"));
+            continue;
+        }
+        let status = connection.status.unwrap_or_default();
+        let all = status.users.and_then(|users| users.unmanaged).unwrap_or_default();
+        let listed = status.unmanaged.unwrap_or_default();
+        let more = all - i64::try_from(listed.len()).unwrap_or(i64::MAX);
+        if more > 0 {
+            output::note(&format!(
+                "{name} has {more} more than status lists; kubectl scim import --unmanaged writes manifests of all of them"
+            ));
+        }
+        let rows = listed.into_iter();
+        found.extend(rows.map(|account| Unmanaged {
+            connection: name.clone(),
+            user_name: account.user_name,
+            id: account.id,
+        }));
+    }
+    found.sort_by(|a, b| (&a.connection, &a.user_name).cmp(&(&b.connection, &b.user_name)));
+    told(printer, found.is_empty(), "no such account is known");
+    printer.list(&found)?;
+    Ok(if found.is_empty() { Outcome::Done } else { Outcome::Found })
+}
+
+async fn rosters(cluster: &Cluster, printer: Printer) -> Result<Outcome> {
+    let mut found = Vec::new();
+    each(&cluster.api::<ScimRoster>(), &ListParams::default(), |roster| found.push(Roster::from(roster))).await?;
+    told(printer, found.is_empty(), "there is no roster here; -A looks into all namespaces");
+    printer.list(&found)?;
+    Ok(Outcome::Done)
+}
+
+/// An object that fails, with the reason in the first place.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Failure(Object);
+
+impl Row for Failure {
+    const COLUMNS: &'static [&'static str] =
+        &["NAMESPACE", "KIND", "NAME", "CALLED", "CONNECTION", "REASON", "SINCE", "MESSAGE", "+STATE", "+ID"];
+
+    fn cells(&self) -> Vec<Cell> {
+        let object = &self.0;
+        let text = |text: &Option<String>| Cell::from(text.clone().unwrap_or_default());
+        vec![
+            object.namespace.clone().into(),
+            object.kind.into(),
+            object.name.clone().into(),
+            object.called.clone().into(),
+            object.connection.clone().into(),
+            Cell::toned(object.reason.clone().unwrap_or_default(), Tone::Bad),
+            age(object.since).into(),
+            text(&object.message),
+            text(&object.state),
+            text(&object.id),
+        ]
+    }
+}
+
+/// An object that isn't at the server as it is declared.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Drift(Object);
+
+impl Row for Drift {
+    const COLUMNS: &'static [&'static str] = &[
+        "NAMESPACE",
+        "KIND",
+        "NAME",
+        "CALLED",
+        "CONNECTION",
+        "STATE",
+        "CHANGED THERE",
+        "NOT WRITTEN",
+        "+ID",
+        "+MESSAGE",
+    ];
+
+    fn cells(&self) -> Vec<Cell> {
+        let object = &self.0;
+        let text = |text: &Option<String>| Cell::from(text.clone().unwrap_or_default());
+        let changed = match object.reason.as_deref() {
+            Some("DeactivatedAtServer") => "active".to_owned(),
+            Some("DeletedAtServer") => "deleted".to_owned(),
+            _ => object.drift.join(", "),
+        };
+        vec![
+            object.namespace.clone().into(),
+            object.kind.into(),
+            object.name.clone().into(),
+            object.called.clone().into(),
+            object.connection.clone().into(),
+            text(&object.state),
+            Cell::toned(changed, Tone::Doubtful),
+            object.ignored.join(", ").into(),
+            text(&object.id),
+            text(&object.message),
+        ]
+    }
+}
+
+/// An account that no object declares.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Unmanaged {
+    connection: String,
+    user_name: String,
+    id: String,
+}
+
+impl Row for Unmanaged {
+    const COLUMNS: &'static [&'static str] = &["CONNECTION", "USER NAME", "ID"];
+
+    fn cells(&self) -> Vec<Cell> {
+        vec![self.connection.clone().into(), self.user_name.clone().into(), self.id.clone().into()]
+    }
+}
+
+/// A roster.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Roster {
+    namespace: String,
+    name: String,
+    connection: String,
+    ready: String,
+    reason: String,
+    message: String,
+    rows: i64,
+    in_scope: i64,
+    generated: i64,
+    rejected: i64,
+    held: i64,
+    last_good: Option<Timestamp>,
+}
+
+impl From<ScimRoster> for Roster {
+    fn from(roster: ScimRoster) -> Self {
+        let status = roster.status.clone().unwrap_or_default();
+        let ready = status.conditions.iter().flatten().find(|known| known.type_ == "Ready");
+        let number = |count: Option<i64>| count.unwrap_or_default();
+        Self {
+            namespace: roster.namespace().unwrap_or_default(),
+            name: roster.name_any(),
+            connection: connection_name(&roster.spec.connection_ref),
+            ready: ready.map(|ready| ready.status.clone()).unwrap_or_default(),
+            reason: ready.map(|ready| ready.reason.clone()).unwrap_or_default(),
+            message: ready.map(|ready| ready.message.clone()).unwrap_or_default(),
+            rows: number(status.rows),
+            in_scope: number(status.in_scope),
+            generated: number(status.generated),
+            rejected: number(status.rejected_rows),
+            held: status.hold.as_ref().map_or(0, |hold| hold.removals),
+            last_good: instant(status.last_good.as_ref()),
+        }
+    }
+}
+
+impl Row for Roster {
+    const COLUMNS: &'static [&'static str] = &[
+        "NAMESPACE",
+        "NAME",
+        "CONNECTION",
+        "READY",
+        "REASON",
+        "ROWS",
+        "IN SCOPE",
+        "GENERATED",
+        "REJECTED",
+        "HELD",
+        "LAST GOOD",
+        "+MESSAGE",
+    ];
+
+    fn cells(&self) -> Vec<Cell> {
+        vec![
+            self.namespace.clone().into(),
+            self.name.clone().into(),
+            self.connection.clone().into(),
+            Cell::toned(self.ready.clone(), if self.ready == "True" { Tone::Good } else { Tone::Bad }),
+            self.reason.clone().into(),
+            self.rows.to_string().into(),
+            self.in_scope.to_string().into(),
+            self.generated.to_string().into(),
+            Cell::fault(self.rejected, Tone::Bad),
+            Cell::fault(self.held, Tone::Doubtful),
+            age(self.last_good).into(),
+            self.message.clone().into(),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filter(sort: Sort) -> Filter {
+        Filter { connection: None, called: None, reason: None, selector: None, sort }
+    }
+
+    fn object(name: &str, called: &str, reason: &str, change: Option<i64>) -> Object {
+        Object {
+            kind: "ScimUser",
+            name: name.into(),
+            called: called.into(),
+            connection: "datadog".into(),
+            reason: Some(reason.into()),
+            last_change: change.map(|second| Timestamp::from_second(second).unwrap()),
+            ..Object::default()
+        }
+    }
+
+    #[test]
+    fn lists_are_sorted_and_narrowed() {
+        let mut all = [
+            object("b", "Ada@x", "Synced", Some(1)),
+            object("a", "zoe@x", "Held", Some(2)),
+            object("c", "bob@x", "Held", None),
+        ];
+        let names = |all: &[Object]| all.iter().map(|object| object.name.clone()).collect::<Vec<_>>();
+        for (sort, expected) in [
+            (Sort::Name, ["a", "b", "c"]),
+            (Sort::Called, ["b", "c", "a"]),
+            (Sort::Reason, ["a", "c", "b"]),
+            (Sort::Change, ["a", "b", "c"]),
+        ] {
+            let filter = filter(sort);
+            all.sort_by(|a, b| filter.order(a, b));
+            assert_eq!(names(&all), expected, "{sort:?}");
+        }
+        let only = Filter { called: Some("ADA".into()), ..filter(Sort::Name) };
+        assert_eq!(all.iter().filter(|object| only.fits(object)).count(), 1);
+        let only = Filter { reason: Some("held".into()), connection: Some("datadog".into()), ..filter(Sort::Name) };
+        assert_eq!(all.iter().filter(|object| only.fits(object)).count(), 2);
+        let none = Filter { connection: Some("cluster/datadog".into()), ..filter(Sort::Name) };
+        assert_eq!(all.iter().filter(|object| none.fits(object)).count(), 0);
+    }
+
+    #[test]
+    fn every_column_has_its_value() {
+        assert_eq!(Failure::COLUMNS.len(), Failure(Object::default()).cells().len());
+        assert_eq!(Drift::COLUMNS.len(), Drift(Object::default()).cells().len());
+        assert_eq!(Roster::COLUMNS.len(), Roster::from(ScimRoster::default()).cells().len());
+    }
+}

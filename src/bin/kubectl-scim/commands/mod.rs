@@ -1,0 +1,12 @@
+//! The commands.
+
+pub mod answer;
+pub mod change;
+pub mod documents;
+pub mod history;
+pub mod holds;
+pub mod import;
+pub mod lists;
+pub mod report;
+pub mod status;
+pub mod test;

@@ -1,0 +1,250 @@
+//! What is printed: tables that fit the terminal, or the same as JSON, YAML, Markdown or CSV.
+
+use std::io::{self, Write};
+
+use comfy_table::{Cell as TableCell, Color, ContentArrangement, Table, presets};
+use serde::Serialize;
+
+use crate::cli::{Global, Output};
+
+/// How good a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// Neither.
+    Plain,
+    /// As it should be.
+    Good,
+    /// To be looked at.
+    Doubtful,
+    /// Wrong.
+    Bad,
+}
+
+/// One value of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cell {
+    text: String,
+    tone: Tone,
+}
+
+impl Cell {
+    /// A value with its tone.
+    pub fn toned(text: impl Into<String>, tone: Tone) -> Self {
+        Self { text: harmless(&text.into()), tone }
+    }
+
+    /// A count that should be zero.
+    pub fn fault(count: i64, tone: Tone) -> Self {
+        Self::toned(count.to_string(), if count > 0 { tone } else { Tone::Plain })
+    }
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self::toned(text, Tone::Plain)
+    }
+}
+
+/// A text without what a terminal obeys: some of it comes from servers.
+fn harmless(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// One thing of a list.
+pub trait Row: Serialize {
+    /// The columns' names; those that `wide` alone shows begin with `+`.
+    const COLUMNS: &'static [&'static str];
+    /// A value for each.
+    fn cells(&self) -> Vec<Cell>;
+}
+
+/// Prints as the options say.
+#[derive(Clone, Copy, Debug)]
+pub struct Printer {
+    output: Output,
+    colour: bool,
+}
+
+impl Printer {
+    /// By the options of the command line and what standard output is.
+    pub fn new(global: &Global) -> Self {
+        let colour = anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never;
+        Self { output: global.output, colour }
+    }
+
+    /// Whether the output is for a program, so that nothing but data belongs into it.
+    pub fn is_data(self) -> bool {
+        matches!(self.output, Output::Json | Output::Yaml | Output::Csv)
+    }
+
+    /// Whether one table is all that fits into the output.
+    pub fn is_csv(self) -> bool {
+        self.output == Output::Csv
+    }
+
+    /// A list.
+    pub fn list<R: Row>(self, rows: &[R]) -> io::Result<()> {
+        match self.output {
+            Output::Json | Output::Yaml => self.data(&rows),
+            Output::Csv => csv_of(rows),
+            Output::Table | Output::Wide | Output::Markdown => self.section("", rows),
+        }
+    }
+
+    /// A list below a heading; nothing where it is empty.
+    pub fn section<R: Row>(self, heading: &str, rows: &[R]) -> io::Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut out = io::stdout().lock();
+        if !heading.is_empty() {
+            let mark = if self.output == Output::Markdown { "\n## " } else { "\n" };
+            writeln!(out, "{mark}{heading}{}", if self.output == Output::Markdown { "\n" } else { "" })?;
+        }
+        writeln!(out, "{}", self.table(rows, None))
+    }
+
+    /// Lists in one document.
+    pub fn data<T: Serialize>(self, value: &T) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        if self.output == Output::Yaml {
+            let text = serde_saphyr::to_string(value).map_err(io::Error::other)?;
+            return write!(out, "{text}");
+        }
+        serde_json::to_writer_pretty(&mut out, value)?;
+        writeln!(out)
+    }
+
+    /// The table, as wide as the terminal or as given.
+    fn table<R: Row>(self, rows: &[R], width: Option<u16>) -> String {
+        let shown: Vec<usize> = (0..R::COLUMNS.len())
+            .filter(|place| self.output != Output::Table || !R::COLUMNS[*place].starts_with('+'))
+            .collect();
+        let mut table = Table::new();
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.load_style(if self.output == Output::Markdown { presets::ASCII_MARKDOWN } else { presets::NOTHING });
+        if self.output == Output::Markdown {
+            table.force_no_tty();
+        } else if self.colour {
+            table.enforce_styling();
+        }
+        if let Some(width) = width {
+            table.set_width(width);
+        }
+        table.set_header(shown.iter().map(|place| R::COLUMNS[*place].trim_start_matches('+')));
+        for row in rows {
+            let cells = row.cells();
+            table.add_row(shown.iter().map(|place| self.cell(&cells[*place])));
+        }
+        if self.output != Output::Markdown {
+            table.column_iter_mut().for_each(|column| {
+                column.set_padding((0, 2));
+            });
+        }
+        table.trim_fmt()
+    }
+
+    fn cell(self, cell: &Cell) -> TableCell {
+        let text = match (self.output, cell.text.as_str()) {
+            (Output::Markdown, text) => text.replace('|', "\\|"),
+            (_, "") => "-".to_owned(),
+            (_, text) => text.to_owned(),
+        };
+        let colour = match cell.tone {
+            Tone::Plain => None,
+            Tone::Good => Some(Color::Green),
+            Tone::Doubtful => Some(Color::Yellow),
+            Tone::Bad => Some(Color::Red),
+        };
+        let table_cell = TableCell::new(text);
+        match colour.filter(|_| self.colour && self.output != Output::Markdown) {
+            Some(colour) => table_cell.fg(colour),
+            None => table_cell,
+        }
+    }
+}
+
+fn csv_of<R: Row>(rows: &[R]) -> io::Result<()> {
+    let mut writer = csv::Writer::from_writer(io::stdout().lock());
+    let as_io = |error: csv::Error| match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    };
+    writer.write_record(R::COLUMNS.iter().map(|name| name.trim_start_matches('+'))).map_err(as_io)?;
+    for row in rows {
+        writer.write_record(row.cells().iter().map(|cell| inert(&cell.text))).map_err(as_io)?;
+    }
+    writer.flush()
+}
+
+/// A value that no spreadsheet takes for a formula.
+pub fn inert(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err() && text != "-" {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// A line on standard output for people.
+pub fn line(text: &str) -> io::Result<()> {
+    writeln!(anstream::stdout().lock(), "{text}")
+}
+
+/// A line on standard error, where what is said to people doesn't mix with data.
+pub fn note(text: &str) {
+    // With standard error gone there is nobody to tell.
+    let _ = writeln!(io::stderr().lock(), "{}", text.split('\n').map(harmless).collect::<Vec<_>>().join("\n"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Person(&'static str, &'static str);
+
+    impl Row for Person {
+        const COLUMNS: &'static [&'static str] = &["NAME", "STATE", "+ID"];
+        fn cells(&self) -> Vec<Cell> {
+            vec![self.0.into(), Cell::toned(self.1, Tone::Bad), "0123".into()]
+        }
+    }
+
+    const PEOPLE: [Person; 2] = [Person("ada", "the server refused | this\u{1b}[31m request"), Person("grace", "")];
+
+    fn table(output: Output, colour: bool, width: Option<u16>) -> String {
+        Printer { output, colour }.table(&PEOPLE, width)
+    }
+
+    #[test]
+    fn a_table_fits_the_terminal_and_shows_more_when_asked() {
+        let narrow = table(Output::Table, false, Some(30));
+        assert!(narrow.lines().all(|line| line.chars().count() <= 30), "{narrow}");
+        assert!(narrow.lines().count() > 3 && !narrow.contains("ID"), "{narrow}");
+        let whole = table(Output::Wide, false, None);
+        assert_eq!(whole.lines().count(), 3, "{whole}");
+        assert!(whole.lines().next().is_some_and(|header| header.ends_with("ID")), "{whole}");
+    }
+
+    #[test]
+    fn colours_and_what_terminals_obey_stay_out_unless_they_are_ours() {
+        assert!(!table(Output::Table, false, Some(80)).contains('\u{1b}'));
+        let coloured = table(Output::Table, true, Some(80));
+        assert!(coloured.contains("\u{1b}[") && !coloured.contains("\u{1b}[31m request"), "{coloured:?}");
+    }
+
+    #[test]
+    fn markdown_is_one_line_a_row_whatever_is_in_it() {
+        let text = table(Output::Markdown, true, None);
+        assert_eq!(text.lines().count(), 4, "{text}");
+        assert!(text.contains("refused \\| this") && text.lines().all(|line| line.starts_with('|')), "{text}");
+    }
+
+    #[test]
+    fn no_value_is_a_formula_for_a_spreadsheet() {
+        assert_eq!(inert("=HYPERLINK(\"x\")"), "'=HYPERLINK(\"x\")");
+        assert_eq!(inert("+49 30 1234"), "'+49 30 1234");
+        assert_eq!((inert("-3").as_str(), inert("ada").as_str(), inert("-").as_str()), ("-3", "ada", "-"));
+    }
+}

@@ -1,0 +1,138 @@
+//! What is held, seen and answered; and what people tell the operator otherwise.
+
+use serde_json::{Value, json};
+
+use crate::kit::PATIENCE;
+use crate::support::eventually;
+use crate::{audit_file, connected, json_of, printed, said, scim};
+
+/// Nobody is removed unseen.
+fn none_unseen() -> Value {
+    json!({"guards": {"removals": {"maxPercent": 0, "minCount": 0, "maxCount": 0}}})
+}
+
+#[tokio::test]
+async fn i13_a_hold_is_seen_whole_and_answered_by_its_count() {
+    let place = connected(None, none_unseen()).await;
+    let namespace = place.namespace.as_str();
+    for name in ["ada", "grace", "alan"] {
+        place.user(name, json!({}));
+    }
+    let ada = place.synced("ada").await;
+    place.synced("grace").await;
+    place.synced("alan").await;
+    place.kubectl(&["delete", "scimuser", "ada", "grace", "--wait=false"]);
+    let id = place.hold_id().await;
+
+    let holds = json_of(&scim(namespace, &["holds", "-o", "json"]).await);
+    assert_eq!((&holds[0]["id"], &holds[0]["deactivations"]), (&json!(id), &json!(2)), "{holds}");
+    let members = eventually(PATIENCE, "both say that they are in it", async || {
+        let members = json_of(&scim(namespace, &["holds", &id, "-o", "json"]).await);
+        if members.as_array().map(Vec::len) == Some(2) { Ok(members) } else { Err(members) }
+    })
+    .await;
+    assert!(members.as_array().unwrap().iter().all(|held| held["heldOperation"] == "Deactivate"), "{members}");
+    let status = scim(namespace, &["status"]).await;
+    assert_eq!(status.status.code(), Some(2), "a person is needed: {}", printed(&status));
+    assert!(printed(&status).contains(&id), "{}", printed(&status));
+
+    let asked = scim(namespace, &["approve", &id]).await;
+    assert!(asked.status.code() == Some(1) && said(&asked).contains("--yes 2"), "{}", said(&asked));
+    let wrong = scim(namespace, &["approve", &id, "--yes", "3"]).await;
+    assert!(wrong.status.code() == Some(1) && said(&wrong).contains("there are 2"), "{}", said(&wrong));
+    assert_eq!(place.get_connection().await["spec"]["approvedHold"], Value::Null);
+
+    let approved = scim(namespace, &["approve", &id, "--yes", "2"]).await;
+    assert!(approved.status.success(), "{}", said(&approved));
+    place.is_gone("ada").await;
+    place.is_gone("grace").await;
+    assert_eq!(place.account(&ada).await.expect("the account")["raw"]["active"], false);
+    let connection = place.get_connection().await;
+    let managers = connection["metadata"]["managedFields"].as_array().expect("managers");
+    let ours = managers.iter().find(|entry| entry["manager"] == "kubectl-scim").expect("it writes in its own name");
+    assert!(ours["fieldsV1"]["f:spec"]["f:approvedHold"].is_object(), "{ours}");
+
+    let audit = audit_file().to_string_lossy().into_owned();
+    let history = json_of(&scim(namespace, &["history", &audit, "--hold", &id, "-o", "json"]).await);
+    assert_eq!(history.as_array().map(Vec::len), Some(2), "{history}");
+    assert!(
+        history.as_array().unwrap().iter().all(|line| line["hold"]["approvedBy"] == json!(["kubectl-scim"])),
+        "{history}"
+    );
+
+    let spent = scim(namespace, &["reject", &id, "--yes", "2"]).await;
+    assert!(spent.status.code() == Some(1) && said(&spent).contains("there is no hold"), "{}", said(&spent));
+
+    // The other answer: the object goes, its account doesn't.
+    let alan = place.synced("alan").await;
+    place.kubectl(&["delete", "scimuser", "alan", "--wait=false"]);
+    let id = place.hold_id().await;
+    eventually(PATIENCE, "it can be refused", async || {
+        let rejected = scim(namespace, &["reject", &id, "--yes", "1"]).await;
+        if rejected.status.success() { Ok(()) } else { Err(said(&rejected)) }
+    })
+    .await;
+    place.is_gone("alan").await;
+    assert_eq!(place.account(&alan).await.expect("the account")["raw"]["active"], true);
+}
+
+#[tokio::test]
+async fn objects_are_listed_synced_suspended_and_released() {
+    let place = connected(None, json!({})).await;
+    let namespace = place.namespace.as_str();
+    place.user("ada", json!({}));
+    let id = place.synced("ada").await;
+    // Somebody else declares her, later.
+    place.user("double", json!({"userName": "ada@example.com"}));
+    place.is("double", "False", "Conflict").await;
+
+    let failures = json_of(&scim(namespace, &["failures", "-o", "json"]).await);
+    assert_eq!((&failures[0]["name"], &failures[0]["reason"]), (&json!("double"), &json!("Conflict")), "{failures}");
+    let status = json_of(&scim(namespace, &["status", "-o", "json"]).await);
+    assert_eq!(status["failing"][0]["count"], 1, "{status}");
+    assert!(status["connections"][0]["keyChanged"].is_string(), "{status}");
+    let active = scim(namespace, &["get", "users", "--state", "active", "-o", "csv"]).await;
+    assert_eq!(printed(&active).lines().count(), 2, "{}", printed(&active));
+    assert!(printed(&active).contains("ada@example.com") && printed(&active).contains(&id), "{}", printed(&active));
+
+    let group = json!({
+        "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimGroup", "metadata": {"name": "platform"},
+        "spec": {"connectionRef": {"name": "jackson"}, "displayName": "Platform", "membership": "Additive",
+            "members": [{"userRef": {"name": "ada"}}]},
+    });
+    place.apply(group);
+    let report = printed(&scim(namespace, &["report", "access", "-o", "markdown"]).await);
+    assert_eq!(report.lines().count(), 3, "one account is active: {report}");
+    assert!(
+        ["ada@example.com", "Platform", "kubectl-client-side-apply"].iter().all(|word| report.contains(word)),
+        "{report}"
+    );
+
+    let before = place.get("ada").await.expect("ada")["status"]["lastHandledReconcileAt"].clone();
+    assert!(scim(namespace, &["sync", "connection/jackson"]).await.status.success());
+    eventually(PATIENCE, "it was looked at again", async || {
+        let now = place.get("ada").await.expect("ada")["status"]["lastHandledReconcileAt"].clone();
+        if now == before { Err(now) } else { Ok(()) }
+    })
+    .await;
+
+    assert!(scim(namespace, &["suspend", "user/ada"]).await.status.success());
+    eventually(PATIENCE, "ada is suspended", async || {
+        let ada = place.get("ada").await.expect("ada");
+        if ada["status"]["state"] == "Suspended" { Ok(()) } else { Err(ada["status"].clone()) }
+    })
+    .await;
+    let early = scim(namespace, &["release", "user/ada", "--yes", "1"]).await;
+    assert!(early.status.code() == Some(1) && said(&early).contains("not under deletion"), "{}", said(&early));
+    // Else she would be handed over to it.
+    place.kubectl(&["delete", "scimuser", "double", "--timeout=90s"]);
+    place.kubectl(&["delete", "scimuser", "ada", "--wait=false"]);
+    assert!(scim(namespace, &["release", "user/ada", "--yes", "1"]).await.status.success());
+    place.is_gone("ada").await;
+    assert_eq!(place.account(&id).await.expect("the account")["raw"]["active"], true);
+
+    let typo = scim(namespace, &["resume", "user/adda"]).await;
+    assert!(typo.status.code() == Some(1) && said(&typo).contains("is not there"), "{}", said(&typo));
+    assert!(scim(namespace, &["suspend", "connection/jackson"]).await.status.success());
+    assert_eq!(place.get_connection().await["spec"]["suspend"], true);
+}

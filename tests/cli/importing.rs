@@ -1,0 +1,153 @@
+//! `import`: what it writes changes nothing at the server it was read from.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::kit::{ENTERPRISE, PATIENCE, Place};
+use crate::support::{Sandbox, eventually, scratch, unique};
+use crate::{alone, by_file, connected, printed, said, scim};
+
+fn fast() -> Value {
+    json!([{"requests": 10_000, "period": "1s", "burst": 10_000}])
+}
+
+/// Until every object is Ready.
+async fn all_ready(place: &Place, kind: &str) {
+    eventually(PATIENCE, "all are Ready", async || {
+        let list = place.kubectl(&["get", kind, "-o", "json"]);
+        let list: Value = serde_json::from_str(&list).expect("JSON");
+        let ready = |object: &Value| {
+            let conditions = object["status"]["conditions"].as_array();
+            conditions.is_some_and(|all| all.iter().any(|known| known["type"] == "Ready" && known["status"] == "True"))
+        };
+        let items = list["items"].as_array().cloned().unwrap_or_default();
+        match items.iter().find(|object| !ready(object)) {
+            None if !items.is_empty() => Ok(()),
+            other => Err(other.cloned()),
+        }
+    })
+    .await;
+}
+
+/// Seeded accounts, one with all that an account can have, one that is inactive, and a group.
+async fn filled() -> Sandbox {
+    let sandbox = Sandbox::start();
+    sandbox.admin("POST", "/seed", Some(json!({"users": 120}))).await;
+    let of_users = json!(["urn:ietf:params:scim:schemas:core:2.0:User", ENTERPRISE]);
+    let ada = json!({
+        "schemas": of_users, "userName": "Ada@Example.com", "externalId": "7", "displayName": "Ada", "title": "Countess", "active": true,
+        "name": {"givenName": "Ada", "familyName": "Lovelace"},
+        "emails": [{"value": "ada@example.com", "type": "work", "primary": true}, {"value": "ada@home.example", "type": "home"}],
+        "phoneNumbers": [{"value": "1", "type": "work"}, {"value": "2", "type": "work"}],
+        "roles": [{"value": "admin", "display": "Admin"}],
+        ENTERPRISE: {"department": "Engines", "employeeNumber": "7"},
+    });
+    let (status, ada) = sandbox.scim("POST", "/Users", Some(ada)).await;
+    assert_eq!(status, 201, "{ada}");
+    let gone = json!({"schemas": of_users, "userName": "gone@example.com", "active": false});
+    let (status, gone) = sandbox.scim("POST", "/Users", Some(gone)).await;
+    assert_eq!(status, 201, "{gone}");
+    let of_groups = json!(["urn:ietf:params:scim:schemas:core:2.0:Group"]);
+    let group = json!({"schemas": of_groups, "displayName": "Engines", "members": [{"value": ada["id"]}, {"value": gone["id"]}]});
+    let (status, group) = sandbox.scim("POST", "/Groups", Some(group)).await;
+    assert_eq!(status, 201, "{group}");
+    sandbox.admin("DELETE", "/stats", None).await;
+    sandbox
+}
+
+async fn at(sandbox: &Sandbox) -> Place {
+    let fields = json!({"provider": "Generic", "baseUrl": sandbox.base_url, "rateLimits": fast()});
+    connected(Some(&sandbox.token), fields).await
+}
+
+fn directory(name: &str) -> (PathBuf, String) {
+    let directory = scratch().join(unique(name));
+    let text = directory.to_string_lossy().into_owned();
+    (directory, text)
+}
+
+#[tokio::test]
+async fn what_is_imported_changes_nothing() {
+    let sandbox = filled().await;
+    let place = at(&sandbox).await;
+    let (files, into) = directory("import");
+    let import = ["import", "jackson", "--allow-loopback-http"];
+    let output = scim(&place.namespace, &[&import[..], &["--into", &into]].concat()).await;
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(std::fs::read_dir(files.join("users")).expect("users").count(), 122);
+    place.kubectl(&["apply", "--server-side", "-R", "-f", &into]);
+    all_ready(&place, "scimuser").await;
+    all_ready(&place, "scimgroup").await;
+    place.sweeps(2).await;
+    let journal = sandbox.admin("GET", "/journal", None).await;
+    assert_eq!(journal, json!([]), "nothing was written");
+    let users = place.users().await;
+    let ada = users.iter().find(|user| user["spec"]["userName"] == "Ada@Example.com").expect("ada");
+    assert_eq!(
+        (&ada["spec"]["enterprise"]["department"], &ada["spec"]["title"]),
+        (&json!("Engines"), &json!("Countess"))
+    );
+    let group = place.kubectl(&["get", "scimgroup", "-o", "jsonpath={.items[0].spec.members}"]);
+    assert!(group.contains(ada["metadata"]["name"].as_str().unwrap()), "members are named by their objects: {group}");
+
+    let rest = scim(&place.namespace, &[&import[..], &["--unmanaged", "--only", "users"]].concat()).await;
+    assert!(printed(&rest).is_empty() && said(&rest).contains("122 accounts were left out"), "{}", said(&rest));
+    let some = scim(&place.namespace, &[&import[..], &["--only", "users", "--where", "title=count*"]].concat()).await;
+    assert_eq!(printed(&some).matches("kind: ScimUser").count(), 1, "{}", printed(&some));
+}
+
+#[tokio::test]
+async fn a_roster_of_what_is_imported_changes_nothing() {
+    let sandbox = filled().await;
+    let place = at(&sandbox).await;
+    let (_, into) = directory("roster");
+    let args = ["import", "jackson", "--allow-loopback-http", "--roster", "people", "--into", &into];
+    let output = scim(&place.namespace, &args).await;
+    assert!(output.status.success(), "{}", said(&output));
+    place.kubectl(&["apply", "--server-side", "-k", &into]);
+    eventually(PATIENCE, "everybody has a ScimUser", async || {
+        let users = place.users().await.len();
+        if users == 122 { Ok(()) } else { Err((users, place.kubectl(&["get", "scimroster", "-o", "yaml"]))) }
+    })
+    .await;
+    all_ready(&place, "scimuser").await;
+    assert_eq!(sandbox.admin("GET", "/journal", None).await, json!([]), "nothing was written");
+}
+
+#[tokio::test]
+async fn what_is_imported_of_a_real_jackson_changes_nothing() {
+    let place = connected(None, json!({})).await;
+    for name in ["ada", "grace", "alan"] {
+        let account = json!({
+            "userName": format!("{name}@example.com"), "active": name != "alan", "title": "Engineer",
+            "name": {"givenName": name, "familyName": "Example"},
+            "emails": [{"value": format!("{name}@example.com"), "type": "work", "primary": true}],
+        });
+        let (status, answer) = place.directory.scim("POST", "/Users", Some(account)).await;
+        assert_eq!(status, 201, "{answer}");
+    }
+    let before = place.directory.writes().await.len();
+    let output = scim(&place.namespace, &["import", "jackson", "--allow-loopback-http", "--only", "users"]).await;
+    assert!(output.status.success(), "{}", said(&output));
+    place.cluster.apply(&place.namespace, &printed(&output));
+    all_ready(&place, "scimuser").await;
+    place.sweeps(2).await;
+    assert_eq!(place.directory.writes().await.len(), before, "nothing was written");
+    assert_eq!(place.users().await.len(), 3);
+}
+
+#[tokio::test]
+async fn ten_thousand_accounts_take_less_than_a_minute() {
+    let sandbox = Sandbox::start();
+    sandbox.admin("POST", "/seed", Some(json!({"users": 10_000}))).await;
+    let files = by_file(&unique("many"), &sandbox.base_url, &sandbox.token, json!({}));
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let (_, into) = directory("many");
+    let began = Instant::now();
+    let output = alone(&[&["import"], &files[..], &["--into", &into, "--roster", "people"]].concat()).await;
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    assert!(said(&output).contains("10000 users"), "{}", said(&output));
+}

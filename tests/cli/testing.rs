@@ -1,0 +1,118 @@
+//! `test`: what is found out about a server, and that nothing is left of it there.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::kit::Place;
+use crate::support::{Jackson, Sandbox, eventually, unique};
+use crate::{alone, by_file, json_of, printed, program, said, scim};
+
+/// The steps that failed.
+fn failed(report: &Value) -> Vec<&Value> {
+    report["steps"].as_array().into_iter().flatten().filter(|step| step["verdict"] == "bad").collect()
+}
+
+/// `test` by files with these switches, as JSON.
+async fn tested(base_url: &str, key: &str, spec: Value, switches: &[&str]) -> (Option<i32>, Value) {
+    let files = by_file(&unique("test"), base_url, key, spec);
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let output = alone(&[&["test", "-o", "json"], &files[..], switches].concat()).await;
+    let all = format!("{}{}", printed(&output), said(&output));
+    assert!(!all.contains(key) && !all.contains("panicked"), "{all}");
+    let report = if output.stdout.is_empty() { json!({"error": said(&output)}) } else { json_of(&output) };
+    (output.status.code(), report)
+}
+
+#[tokio::test]
+async fn a_connection_is_tested_step_by_step() {
+    let sandbox = Sandbox::start_with(&["--owner", "svc@example.com"]);
+    let (code, report) = tested(&sandbox.base_url, &sandbox.token, json!({}), &[]).await;
+    assert_eq!((code, failed(&report)), (Some(0), Vec::new()), "{report:#}");
+    let step = |what: &str| {
+        report["steps"].as_array().unwrap().iter().find(|step| step["what"] == what).cloned().unwrap_or_default()
+    };
+    assert!(step("key owner")["found"].as_str().unwrap().contains("svc@example.com"), "{report:#}");
+    assert!(step("discovery")["found"].as_str().unwrap().contains("PATCH yes"), "{report:#}");
+
+    let (code, report) = tested(&sandbox.base_url, &unique("wrong-key"), json!({}), &[]).await;
+    assert_eq!(code, Some(2), "{report:#}");
+    assert_eq!(failed(&report)[0]["what"], "credential", "{report:#}");
+    let (code, report) = tested("http://127.0.0.1:1/scim", "0123456789", json!({}), &[]).await;
+    assert_eq!((code, &failed(&report)[0]["what"]), (Some(2), &json!("connect")), "{report:#}");
+    let (code, report) = tested(&format!("{}/nowhere", sandbox.base_url), &sandbox.token, json!({}), &[]).await;
+    assert_eq!((code, &failed(&report)[0]["what"]), (Some(2), &json!("SCIM")), "{report:#}");
+    let (code, report) = tested("https://no-such-host.invalid/scim", "0123456789", json!({}), &[]).await;
+    assert_eq!((code, &failed(&report)[0]["what"]), (Some(2), &json!("resolve")), "{report:#}");
+}
+
+#[tokio::test]
+async fn a_connection_of_the_cluster_is_tested_with_its_secret() {
+    let place = Place::without_operator().await;
+    place.cluster.install_crds().await;
+    place.connect(json!({}));
+    let output = scim(&place.namespace, &["test", "jackson", "--allow-loopback-http"]).await;
+    assert!(output.status.success() && !printed(&output).contains(&place.directory.token), "{}", printed(&output));
+    place.kubectl(&["label", "secret", "key", "scim-operator.dev/credentials-"]);
+    let output = scim(&place.namespace, &["test", "jackson", "--allow-loopback-http"]).await;
+    assert!(output.status.code() == Some(1) && said(&output).contains("kubectl label secret"), "{}", said(&output));
+}
+
+/// What is printed is the truth: with it in the connection there is nothing more to say, and nothing is left.
+#[tokio::test]
+async fn the_ways_of_a_server_are_found_out_and_nothing_is_left_of_it() {
+    for (dialect, expected) in [
+        ("generic", json!(null)),
+        ("aws", json!({"membersReadable": "Probe"})),
+        ("datadog", json!({"patchRemove": false})),
+    ] {
+        let sandbox = Sandbox::start_with(&["--dialect", dialect]);
+        let (code, report) = tested(&sandbox.base_url, &sandbox.token, json!({}), &["--write"]).await;
+        assert_eq!((code, failed(&report)), (Some(0), Vec::new()), "{dialect}: {report:#}");
+        for (field, value) in expected.as_object().into_iter().flatten() {
+            assert_eq!(&report["dialect"][field], value, "{dialect}: {report:#}");
+        }
+        if expected.is_null() {
+            assert_eq!(report["dialect"], Value::Null, "{report:#}");
+        } else {
+            let spec = json!({"dialect": report["dialect"]});
+            let (_, again) = tested(&sandbox.base_url, &sandbox.token, spec, &["--write"]).await;
+            assert_eq!(again["dialect"], Value::Null, "{dialect}: {again:#}");
+        }
+        let (_, users) = sandbox.scim("GET", "/Users", None).await;
+        let users = users["Resources"].as_array().cloned().unwrap_or_default();
+        // Datadog's DELETE only deactivates, and the report says so.
+        assert_eq!(report.to_string().contains("stay, inactive"), !users.is_empty(), "{dialect}: {users:?}");
+        assert!(users.iter().all(|user| dialect == "datadog" && user["active"] == false), "{dialect}: {users:?}");
+        let (_, groups) = sandbox.scim("GET", "/Groups", None).await;
+        assert!(!groups.to_string().contains("scim-operator-test"), "{dialect}: {groups}");
+    }
+    let directory = Jackson::shared().await.new_directory("generic-scim-v2").await;
+    let preset = json!({"provider": "Jackson"});
+    let (code, report) = tested(&directory.base_url, &directory.token, preset, &["--write"]).await;
+    assert_eq!((code, failed(&report)), (Some(0), Vec::new()), "{report:#}");
+    assert_eq!(report["dialect"], Value::Null, "its preset fits: {report:#}");
+    assert!(directory.users().await.is_empty() && directory.groups().await.is_empty());
+}
+
+#[tokio::test]
+async fn nothing_is_left_after_ctrl_c() {
+    let sandbox = Sandbox::start_with(&["--latency", "150ms"]);
+    let files = by_file(&unique("interrupted"), &sandbox.base_url, &sandbox.token, json!({}));
+    let mut command = program(std::path::Path::new("/there/is/none"));
+    command.arg("test").args(&files).arg("--write").stdin(std::process::Stdio::null());
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let child = command.spawn().expect("kubectl-scim");
+    eventually(Duration::from_secs(30), "something was made", async || {
+        let (_, users) = sandbox.scim("GET", "/Users", None).await;
+        if users["totalResults"].as_u64() > Some(0) { Ok(()) } else { Err(users) }
+    })
+    .await;
+    std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+    let output =
+        tokio::task::spawn_blocking(move || child.wait_with_output().expect("it ended")).await.expect("it ran");
+    assert_eq!(output.status.code(), Some(2), "{}{}", printed(&output), said(&output));
+    assert!(printed(&output).contains("what was made is gone"), "{}", printed(&output));
+    let (_, users) = sandbox.scim("GET", "/Users", None).await;
+    assert_eq!(users["totalResults"], 0, "{users}");
+}
