@@ -9,7 +9,7 @@ use kube::runtime::watcher::Event;
 use super::connections::Connections;
 use super::watch::{Read, Scope, uid_of, within};
 use crate::api::ScimGroup;
-use crate::provisioner::directory::{Directory, Uid};
+use crate::provisioner::directory::{Directory, Uid, awaits_name};
 
 /// Routes ScimGroups; awaits no network.
 pub struct Groups {
@@ -81,7 +81,7 @@ impl Groups {
 
     fn route_all(&self, uids: &[Uid], connections: &Connections) {
         for group in uids.iter().filter_map(|uid| self.directory.group(uid)).filter(|_| self.begun) {
-            connections.submit_group(&group, false);
+            connections.submit_group(&group, awaits_name(&group));
         }
     }
 }

@@ -9,7 +9,7 @@ use kube::runtime::watcher::Event;
 use super::connections::Connections;
 use super::watch::{Read, Scope, uid_of, within};
 use crate::api::ScimUser;
-use crate::provisioner::directory::{Changed, Directory, Uid};
+use crate::provisioner::directory::{Changed, Directory, Uid, awaits_name};
 
 /// Routes ScimUsers; awaits no network.
 pub struct Users {
@@ -63,8 +63,8 @@ impl Users {
         if let Some(user) = self.directory.get(uid).filter(|_| self.begun) {
             connections.submit(&user, &Changed { itself: true, fresh: true, others: Vec::new() });
         } else if let Some(group) = self.directory.group(uid).filter(|_| self.begun) {
-            // Its members stand differently: no reason to cut short a wait of its own.
-            connections.submit_group(&group, false);
+            // That its members stand differently is no reason to cut short a wait of its own.
+            connections.submit_group(&group, awaits_name(&group));
         }
     }
 

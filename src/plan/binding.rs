@@ -25,19 +25,6 @@ pub fn bound_status(old: &ScimUserStatus, binding: &Binding, server: &str, now: 
     status
 }
 
-/// The status of an object that has let its account go.
-pub fn unbound_status(old: &ScimUserStatus) -> ScimUserStatus {
-    ScimUserStatus {
-        id: None,
-        bound_to: None,
-        user_name: None,
-        managed_attributes: None,
-        active: None,
-        last_applied_active: None,
-        ..old.clone()
-    }
-}
-
 /// The status as far as it speaks of this server: nothing of what was found and owned at another one.
 pub fn at_server(old: &ScimUserStatus, server: &str) -> ScimUserStatus {
     let mut status = old.clone();

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::active::{deactivation, reactivation};
+use super::claims::{Holder, HolderState, USER, elder_comes_first};
 use super::declared::{Declared, window_clock};
 use super::deprovision;
 use super::facts::{Account, Facts, Manager};
@@ -125,11 +126,11 @@ fn unknown_there(facts: &Facts, declared: &Declared, fresh: bool) -> Step {
         );
     }
     if let Some(elder) = &facts.claims.elder {
-        return stalled(
-            Reason::Conflict,
-            format!("{elder} declares the same userName and is older; delete one of the two, or change its userName"),
-            UserState::Failed,
-        );
+        return stalled(Reason::Conflict, elder_comes_first(elder, USER), UserState::Failed);
+    }
+    // What another object has renamed, or may have made, a listing may not show yet.
+    if facts.claims.holder.is_some() && !fresh {
+        return look_up(facts);
     }
     // A creation was sent and its answer never recorded (promise I7).
     if facts.unrecorded().is_some() && !fresh {
@@ -237,29 +238,15 @@ fn first_binding(facts: &Facts, declared: &Declared, resource: &Resource) -> Ste
     }
     // What a creation of ours made is ours under its old name too; only then can its renaming be in somebody's way.
     let to_be_renamed = created && fold(found_name) != declared.folded_user_name();
-    if let Some(holder) = facts.claims.holder.as_ref().filter(|holder| holder.has_account || !to_be_renamed) {
-        if holder.leaving {
-            return settle(Verdict {
-                reason: Some(Reason::Pending),
-                message: format!("{} holds this account and is about to let it go", holder.name),
-                state: Some(UserState::Pending),
-                ..Verdict::default()
-            });
-        }
-        return stalled(
-            Reason::Conflict,
-            format!("{} is bound to this account; delete one of the two, or change its userName", holder.name),
-            UserState::Failed,
-        );
+    let holder = facts.claims.holder.as_ref().filter(|holder| holder.has_account || !to_be_renamed);
+    let takes_over = holder.is_some_and(|holder| holder.state == HolderState::HandsOver);
+    if let Some(holder) = holder.filter(|_| !takes_over) {
+        return waits_for(holder);
     }
-    if let Some(elder) = facts.claims.elder.as_ref().filter(|_| !to_be_renamed) {
-        return stalled(
-            Reason::Conflict,
-            format!("{elder} declares the same userName and is older; delete one of the two, or change its userName"),
-            UserState::Failed,
-        );
+    if let Some(elder) = facts.claims.elder.as_ref().filter(|_| !to_be_renamed && !takes_over) {
+        return stalled(Reason::Conflict, elder_comes_first(elder, USER), UserState::Failed);
     }
-    let how = if facts.claims.handed_over {
+    let how = if takes_over {
         OperationType::Handover
     } else if created {
         OperationType::Create
@@ -276,6 +263,15 @@ fn first_binding(facts: &Facts, declared: &Declared, resource: &Resource) -> Ste
         OperationType::Adopt
     };
     Step::Bind(Binding { id: id.to_owned(), user_name: found_name.to_owned(), how })
+}
+
+/// Another object has the account, or the userName (promise I8).
+fn waits_for(holder: &Holder) -> Step {
+    let (reason, message) = holder.in_the_way(USER);
+    if reason == Reason::Conflict {
+        return stalled(reason, message, UserState::Failed);
+    }
+    settle(Verdict { reason: Some(reason), message, state: Some(UserState::Pending), ..Verdict::default() })
 }
 
 /// An inactive account whose userName is hidden is known by its externalId.
@@ -304,24 +300,17 @@ fn named(facts: &Facts, resource: &Resource, mut step: Step) -> Step {
 fn bound(facts: &Facts, declared: &Declared, id: &str, resource: &Resource, fresh: bool) -> Step {
     let hidden = is_hidden(facts, resource);
     let renamed = !hidden && resource.user_name().is_some_and(|name| fold(name) != declared.folded_user_name());
-    if renamed {
-        if let Some(successor) = &facts.claims.successor {
-            return Step::Unbind(successor.clone());
-        }
-        if let Some(holder) = &facts.claims.holder {
-            return stalled(
-                Reason::Conflict,
-                format!(
-                    "{} is bound to the account with this userName; choose another, or delete that object",
-                    holder.name
-                ),
-                UserState::Failed,
-            );
-        }
-    }
     let seen_active = resource.active().unwrap_or(true);
     if let Some(step) = deactivation(facts, declared, id, resource, fresh, seen_active) {
         return step;
+    }
+    if renamed {
+        if let Some(holder) = &facts.claims.holder {
+            return waits_for(holder);
+        }
+        if let Some(elder) = &facts.claims.elder {
+            return stalled(Reason::Conflict, elder_comes_first(elder, USER), UserState::Failed);
+        }
     }
     let reactivate = match reactivation(facts, declared, seen_active) {
         Ok(reactivate) => reactivate,

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::claims::{Departure, Successor};
 use super::decide::stalled;
 use super::facts::{Account, Facts};
 use super::guards::GuardName;
@@ -33,18 +34,18 @@ pub fn decide(facts: &Facts) -> Step {
     if !object.has_finalizer || (object.status.id.is_none() && object.claimed.is_none()) {
         return let_go("nothing was ever sent for it");
     }
-    let policy = effective_policy(facts);
     if object.release {
         return leave("released by annotation");
     }
+    if let Some(successor) = &facts.claims.successor {
+        return hand_over(facts, successor);
+    }
+    let policy = effective_policy(facts);
     if policy == DeletionPolicy::Retain {
         return leave("the deletion policy is Retain");
     }
     if !facts.may(Action::Deprovision) {
         return leave("the connection's spec.actions doesn't list Deprovision");
-    }
-    if let Some(successor) = &facts.claims.successor {
-        return let_go(&format!("handed over to {successor}"));
     }
     if facts.bound_elsewhere() {
         return waits(
@@ -210,7 +211,21 @@ fn let_go(message: &str) -> Step {
 /// The account is left, though the object goes.
 fn leave(why: &str) -> Step {
     let message = format!("{why}: the account stays as it is");
-    Step::LetGo(Box::new(Verdict { message, executed: true, untouched: true, ..Verdict::default() }))
+    Step::LetGo(Box::new(Verdict { message, executed: true, departure: Departure::LeftAsIs, ..Verdict::default() }))
+}
+
+/// The successor is bound first, and only then does the object go without a removal (promise I8).
+fn hand_over(facts: &Facts, successor: &Successor) -> Step {
+    let name = &successor.name;
+    if successor.bound {
+        let departure = Departure::HandedOver(name.clone());
+        let message = format!("handed over to {name}");
+        return Step::LetGo(Box::new(Verdict { message, executed: true, departure, ..Verdict::default() }));
+    }
+    let why = format!("{name} declares the same userName: this object goes once that one has taken over the account");
+    let Step::Settle(mut verdict) = waits(facts, Reason::Pending, &why) else { return let_go("") };
+    (verdict.executed, verdict.awaits) = (false, Some(successor.clone()));
+    Step::Settle(verdict)
 }
 
 /// Under deletion and waiting: the way out is always named.

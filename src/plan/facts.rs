@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::claims::Claims;
 use super::delegation::Delegated;
 use super::grants::Unlisted;
 use super::path::Path;
@@ -99,30 +100,6 @@ pub enum Account {
     Missing,
     /// `userName` and `externalId` point to different accounts, or the answer doesn't fit the question.
     Contradictory(String),
-}
-
-/// What other objects say of the same account (promise I8).
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Claims {
-    /// Another object is bound to the account that was found.
-    pub holder: Option<Holder>,
-    /// Another unbound object claims the account and is older.
-    pub elder: Option<String>,
-    /// Another object would take over the account that we hold.
-    pub successor: Option<String>,
-    /// The account was let go in favour of this object.
-    pub handed_over: bool,
-}
-
-/// The object that is bound to an account.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Holder {
-    /// `namespace/name`.
-    pub name: String,
-    /// It is bound to the very account that was found, not only to one that has the name declared.
-    pub has_account: bool,
-    /// It is being deleted, or has renamed itself away.
-    pub leaving: bool,
 }
 
 /// The manager that `manager.userRef` names.

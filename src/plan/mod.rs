@@ -5,6 +5,7 @@
 
 mod active;
 mod binding;
+mod claims;
 mod compare;
 mod decide;
 mod declared;
@@ -26,13 +27,14 @@ mod step;
 pub(crate) mod tests;
 mod write;
 
-pub use binding::{after_binding, at_server, bound_status, status_ahead, unbound_status};
+pub use binding::{after_binding, at_server, bound_status, status_ahead};
+pub use claims::{Claims, Departure, Holder, HolderState, Successor};
 pub use compare::says_the_same;
 pub use decide::decide;
 pub use declared::{Declared, next_window_edge, window_clock};
 pub use delegation::Delegated;
 pub use deprovision::{deactivate_before, way_out};
-pub use facts::{Account, Claims, Facts, Holder, Manager, Object, Policy, Repair};
+pub use facts::{Account, Facts, Manager, Object, Policy, Repair};
 pub use grants::{GRANT_LISTS, Grants, Unlisted};
 pub use merge::{Change, Differences, creation, differences, merged, patch};
 pub use path::Path;

@@ -1,5 +1,6 @@
 //! What a decision may be.
 
+use super::claims::{Departure, Successor};
 use super::guards::GuardName;
 use super::path::Path;
 use crate::api::{IgnoredReason, OperationType, Reason, UserHold, UserState};
@@ -12,8 +13,6 @@ pub enum Step {
     Read(Read),
     /// The object becomes bound to this account: finalizer, then record.
     Bind(Binding),
-    /// The object lets go of its account in favour of another object, and lives on.
-    Unbind(String),
     /// A request is to be sent.
     Send(Box<Operation>),
     /// Nothing is to be sent; this is how things stand.
@@ -125,8 +124,17 @@ pub struct Verdict {
     pub user_name: Option<String>,
     /// The hold that keeps the operation until a person answers.
     pub hold: Option<UserHold>,
-    /// The object goes and its account stays as it is, which a person is warned of.
-    pub untouched: bool,
+    /// How an object that goes parts with its account.
+    pub departure: Departure,
+    /// The object waits under deletion until this one has taken over its account; what it asked leave for isn't owed now.
+    pub awaits: Option<Successor>,
+}
+
+impl Verdict {
+    /// The object can't be bound as it is declared now, and no answer to a hold would change that.
+    pub fn declines(&self) -> bool {
+        self.executed && !matches!(self.state, Some(UserState::Held | UserState::Planned))
+    }
 }
 
 /// An attribute that is not written.

@@ -16,7 +16,7 @@ use super::worker::{Pass, Stop};
 use super::{Provisioner, Uid, lock};
 use crate::api::{OperationType, Reason, ScimConnectionStatus, UserHold, UserState};
 use crate::plan::guards::{Admission, Candidate, Event, Gate, GuardName, HoldView, Remembered};
-use crate::plan::{Binding, Operation, Path, Verdict, after_binding};
+use crate::plan::{Binding, Departure, Operation, Path, Verdict, after_binding};
 use crate::status::ledger;
 
 /// What leave is asked for.
@@ -36,12 +36,6 @@ impl Wanted {
             attributes: operation.attributes.iter().map(Path::to_string).collect(),
             guard: operation.guard,
         }
-    }
-
-    /// The account is let go in favour of another object; nothing is sent.
-    pub fn unbinding(pass: &Pass) -> Self {
-        let remote_id = pass.status.id.clone();
-        Self { operation: OperationType::Handover, remote_id, attributes: Vec::new(), guard: None }
     }
 }
 
@@ -81,9 +75,11 @@ impl Provisioner {
             Admission::Queued(wait) => Err(Stop::With(Box::new(queued()), Outcome::After(wait))),
             Admission::LetGoUntouched => Err(Stop::LetGo(Box::new(Verdict {
                 message: "its hold was rejected: the account stays as it is".to_owned(),
+                departure: Departure::LeftAsIs,
                 ..Verdict::default()
             }))),
             Admission::Rejected { id } => {
+                self.decline(pass);
                 let message = format!(
                     "{} was held (hold {id}) and rejected; it stays undone until this object's spec changes",
                     operation.as_str()

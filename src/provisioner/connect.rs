@@ -173,7 +173,6 @@ impl Provisioner {
             *lock(&self.names) = super::grants::Names::default();
             lock(&self.snapshot).lead_to(&server)
         };
-        self.shared.directory.set_server(&self.key, Some(&server));
         let was_restricted = lock(&self.removals_left).take().is_some();
         let renewed = was_restricted || old.is_none_or(|old| old.generation != session.generation);
         let owner_is_known = session.key_owner.is_some();

@@ -3,23 +3,23 @@
 //! Fed by watch events, deletions of objects without a finalizer included, and by the answers to our own
 //! writes. It is the store: a second one beside it would only fall out of step.
 
+mod claims;
 mod gone;
 mod groups;
 mod index;
 mod tenancy;
 
-pub use self::groups::connection_of_group;
+pub use self::groups::{awaits_name, connection_of_group};
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, RwLock};
 
 use kube::ResourceExt;
 use kube::api::Resource as _;
 
-use self::index::{account, age, claims_of, id_of, is_leaving};
+use self::index::{claims_of, id_of};
 use super::audit::keep_names_of_managers;
 use crate::api::{CLAIMED_ACCOUNT, ConnectionKind, ConnectionRef, FINALIZER, ScimUser};
-use crate::plan::{Claims, Holder};
 use crate::scim::fold;
 
 /// `metadata.uid`.
@@ -86,10 +86,12 @@ struct Inner {
     /// The server of each connection that has one: claims are per server, not per connection.
     servers: HashMap<ConnectionKey, String>,
     claims: HashMap<String, BTreeMap<Claim, BTreeSet<Uid>>>,
-    /// Names whose account a worker is about to make or to take over for an object, until that is recorded.
-    reserved: HashMap<(String, String), Uid>,
-    /// Accounts let go in favour of a successor.
-    handed_over: BTreeSet<(String, String)>,
+    /// What a worker is about to make, to take over or to remove for an object, until that is recorded.
+    reserved: HashMap<(String, Claim), Uid>,
+    /// Connections through which no object is bound now: suspended, or under deletion.
+    idle: HashSet<ConnectionKey>,
+    /// Of each object under deletion, which generations of others could not take over its account.
+    declined: HashMap<Uid, BTreeSet<(Uid, i64)>>,
     /// Of either kind.
     gone: gone::Gone,
     tenancy: tenancy::Tenancy,
@@ -97,10 +99,11 @@ struct Inner {
 }
 
 /// What an object lays claim to.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Claim {
     Name(String),
     Account(String),
+    Group(String),
 }
 
 /// The connection that an object refers to.
@@ -168,7 +171,10 @@ impl Directory {
         let server = inner.servers.get(&connection_of(&user)).cloned();
         let before = old.as_deref().map(claims_of).unwrap_or_default();
         let now = claims_of(&user);
-        let moved = before != now || old.as_deref().is_some_and(|old| is_deleting(old) != is_deleting(&user));
+        let moved = before != now
+            || old
+                .as_deref()
+                .is_some_and(|old| is_deleting(old) != is_deleting(&user) || old.spec.suspend != user.spec.suspend);
         if let Some(server) = server.filter(|_| moved) {
             inner.unclaim(&server, &uid, &before);
             others.extend(inner.claimants(&server, before.iter().chain(&now), &uid));
@@ -301,80 +307,28 @@ impl Directory {
     /// Nobody else makes or takes over the account with this userName until [`Self::release`]; false where somebody
     /// is about to. What was known of its claims must be looked at again.
     pub fn reserve(&self, server: &str, user_name: &str, uid: &Uid) -> bool {
+        self.reserve_claim(server, Claim::Name(fold(user_name)), uid)
+    }
+
+    /// The same for the account with this id: nobody takes it over while it is removed.
+    pub fn reserve_account(&self, server: &str, id: &str, uid: &Uid) -> bool {
+        self.reserve_claim(server, Claim::Account(id.to_owned()), uid)
+    }
+
+    /// The same for a group.
+    pub fn reserve_group(&self, server: &str, id: &str, uid: &Uid) -> bool {
+        self.reserve_claim(server, Claim::Group(id.to_owned()), uid)
+    }
+
+    fn reserve_claim(&self, server: &str, claim: Claim, uid: &Uid) -> bool {
         let mut inner = self.write();
-        let holder = inner.reserved.entry((server.to_owned(), fold(user_name))).or_insert_with(|| uid.clone());
+        let holder = inner.reserved.entry((server.to_owned(), claim)).or_insert_with(|| uid.clone());
         holder == uid
     }
 
     /// What the object has reserved is recorded, or given up.
     pub fn release(&self, uid: &str) {
         self.write().reserved.retain(|_, holder| **holder != *uid);
-    }
-
-    /// The account is let go in favour of a successor.
-    pub fn hand_over(&self, server: &str, id: &str) {
-        self.write().handed_over.insert((server.to_owned(), id.to_owned()));
-    }
-
-    /// The successor has taken it.
-    pub fn taken_over(&self, server: &str, id: &str) {
-        self.write().handed_over.remove(&(server.to_owned(), id.to_owned()));
-    }
-
-    /// What others say of the account that `user` declares; `found` is the account's id where it is known.
-    pub fn claims(&self, user: &ScimUser, server: &str, found: Option<&str>) -> Claims {
-        let inner = self.read();
-        let me = user.uid().unwrap_or_default();
-        let my_name = fold(&user.spec.user_name);
-        let my_account = account(user, server);
-        let others = |claim: Claim| {
-            let uids = inner.claims.get(server).and_then(|claims| claims.get(&claim));
-            uids.into_iter()
-                .flatten()
-                .filter(|uid| ***uid != *me)
-                .filter_map(|uid| inner.users.get(uid))
-                .collect::<Vec<_>>()
-        };
-        let same_name = others(Claim::Name(my_name.clone()));
-        let same_account = found.map(|id| others(Claim::Account(id.to_owned()))).unwrap_or_default();
-        // Bound to the account that we found, or to the one whose name we want to take.
-        let holder = same_account
-            .iter()
-            .chain(&same_name)
-            .find(|other| {
-                account(other, server).is_some_and(|(id, name)| {
-                    Some(id) == found || (fold(name) == my_name && Some(id) != my_account.map(|(id, _)| id))
-                })
-            })
-            .map(|other| Holder {
-                name: full_name(other),
-                has_account: account(other, server).is_some_and(|(id, _)| Some(id) == found),
-                leaving: is_leaving(other, server),
-            });
-        let elder = same_name
-            .iter()
-            .filter(|other| !is_deleting(other) && fold(&other.spec.user_name) == my_name && inner.may(other))
-            .find(|other| account(other, server).is_some() || age(other) < age(user))
-            .map(|other| full_name(other));
-        // Who leaves without a record of its account may have made one, and so may another of that name.
-        let leaves = my_account.map(|(id, name)| (Some(id), name));
-        let created = user.claimed_account();
-        let sent = created.as_ref().map_or(&*user.spec.user_name, |created| &created.user_name);
-        let leaves = leaves.or_else(|| is_deleting(user).then_some((None, sent)));
-        let successor = leaves.and_then(|(id, name)| {
-            others(Claim::Name(fold(name)))
-                .into_iter()
-                .find(|other| {
-                    !is_deleting(other)
-                        && inner.may(other)
-                        && fold(&other.spec.user_name) == fold(name)
-                        && account(other, server)
-                            .is_none_or(|(other_id, _)| Some(other_id) == id || is_leaving(other, server))
-                })
-                .map(|other| full_name(other))
-        });
-        let handed_over = found.is_some_and(|id| inner.handed_over.contains(&(server.to_owned(), id.to_owned())));
-        Claims { holder, elder, successor, handed_over }
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Inner> {
@@ -389,6 +343,7 @@ impl Directory {
 impl Inner {
     fn remove(&mut self, uid: &str) -> Vec<Uid> {
         self.reserved.retain(|_, holder| **holder != *uid);
+        self.declined.remove(uid);
         let Some(user) = self.users.remove(uid) else { return Vec::new() };
         let key = (user.namespace().unwrap_or_default(), user.name_any());
         if self.names.get(&key).is_some_and(|known| **known == *uid) {

@@ -13,6 +13,9 @@ pub const SECOND_LOOK: SignedDuration = SignedDuration::from_secs(60);
 /// Repairs of one attribute within a day that show a second writer (promise I9).
 const CONTESTED_AFTER: usize = 3;
 
+/// So long an object under deletion waits for whoever is to take over its account (promise I8).
+pub const HANDOVER: SignedDuration = SignedDuration::from_mins(10);
+
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// Notes about objects, by uid.
@@ -26,6 +29,8 @@ pub struct Memory {
     repairs: HashMap<String, HashMap<Path, Vec<Timestamp>>>,
     /// How often in a row an object's own error was met.
     rejections: HashMap<String, u32>,
+    /// Since when an object under deletion waits for whoever is to take over its account.
+    awaits: HashMap<String, Timestamp>,
 }
 
 impl Memory {
@@ -35,6 +40,13 @@ impl Memory {
         self.missing.remove(uid);
         self.repairs.remove(uid);
         self.rejections.remove(uid);
+        self.awaits.remove(uid);
+    }
+
+    /// An object under deletion waits for whoever is to take over its account; true where it has for long.
+    pub fn is_overdue(&mut self, uid: &str, now: Timestamp) -> bool {
+        let since = *self.awaits.entry(uid.to_owned()).or_insert(now);
+        now.duration_since(since) >= HANDOVER
     }
 
     /// A status that the API server didn't take.

@@ -156,6 +156,7 @@ impl Provisioner {
             shared,
             stop,
         });
+        provisioner.declare_server();
         tasks.spawn(Arc::clone(&provisioner).keep_connected());
         tasks.spawn(Arc::clone(&provisioner).keep_swept());
         tasks.spawn(Arc::clone(&provisioner).dispatch());
@@ -180,6 +181,7 @@ impl Provisioner {
             changed
         };
         if changed {
+            self.declare_server();
             if let Some(session) = self.session() {
                 // A new policy is not carried out at the server that the connection led to before.
                 let stays = session.policy.server == defaults::server_of(&self.connection());
@@ -195,6 +197,15 @@ impl Provisioner {
             lock(&self.report).forget_unsupported();
             self.test.notify_one();
         }
+    }
+
+    /// The directory knows which server the connection leads to, connected or not: what its objects hold there is
+    /// theirs (promise I8).
+    fn declare_server(&self) {
+        let connection = self.connection();
+        let directory = &self.shared.directory;
+        directory.set_server(&self.key, Some(&defaults::server_of(&connection)));
+        directory.set_idle(&self.key, connection.spec.suspend || connection.metadata.deletion_timestamp.is_some());
     }
 
     /// A Secret that the connection uses has changed.

@@ -13,8 +13,8 @@ use super::look_up::claimed_by;
 use super::queue::Outcome;
 use super::worker::{Pass, Stop};
 use super::{Provisioner, lock};
-use crate::api::{ClaimedAccount, OperationType, ScimUserStatus};
-use crate::plan::{Binding, Verdict, bound_status, unbound_status};
+use crate::api::{ClaimedAccount, ScimUserStatus};
+use crate::plan::{Binding, Departure, Verdict, bound_status};
 use crate::status::{record, whole_seconds};
 
 impl Provisioner {
@@ -25,29 +25,11 @@ impl Provisioner {
             return Ok(());
         }
         let server = pass.session.policy.server.clone();
-        self.shared.directory.taken_over(&server, &binding.id);
         info!(object = %full_name(&pass.user), id = %binding.id, how = ?binding.how, "bound to an account");
         self.tell_of_binding(&pass.user, &binding).await;
         pass.recorded.operation = Some((binding.how, Vec::new(), None));
         // In the status already, so that the next step can tell an adoption from an object long bound.
         pass.status = bound_status(&pass.status, &binding, &server, whole_seconds(Timestamp::now()));
-        Ok(())
-    }
-
-    /// Lets go of the account in favour of the successor. What was claimed is no more, before status says so: what is
-    /// found later is somebody else's.
-    pub(super) async fn unbind(&self, pass: &mut Pass, successor: &str) -> Result<(), Stop> {
-        if !self.add_finalizer(pass, None).await? {
-            pass.leave.clear();
-            return Ok(());
-        }
-        if let (Some(id), Some(server)) = (&pass.status.id, &pass.status.bound_to) {
-            self.shared.directory.hand_over(server, id);
-            info!(object = %full_name(&pass.user), %id, %successor, "account handed over");
-        }
-        pass.status = unbound_status(&pass.status);
-        pass.recorded.operation = Some((OperationType::Handover, Vec::new(), None));
-        pass.account = None;
         Ok(())
     }
 
@@ -97,17 +79,12 @@ impl Provisioner {
     }
 
     pub(super) async fn let_go(&self, pass: &mut Pass, verdict: &Verdict) -> Outcome {
-        let (id, server) = (pass.status.id.clone(), pass.session.policy.server.clone());
-        if let Some(id) = &id
-            && verdict.message.starts_with("handed over")
-        {
-            self.shared.directory.hand_over(&server, id);
-        }
+        let id = pass.status.id.clone();
         if !self.note_vanishing(pass).await {
             return Outcome::Retry;
         }
         info!(object = %full_name(&pass.user), id = id.as_deref().unwrap_or("-"), "let go: {}", verdict.message);
-        if verdict.untouched && id.is_some() {
+        if verdict.departure == Departure::LeftAsIs && id.is_some() {
             self.tell(&pass.user, EventType::Warning, "AccountLeft", &verdict.message).await;
         }
         match self.set_finalizer(&pass.user, false, None).await {
@@ -123,8 +100,19 @@ impl Provisioner {
         }
     }
 
+    /// The object isn't bound as it is declared now: whoever waited for it to take over an account waits no longer.
+    pub(super) fn decline(&self, pass: &Pass) {
+        for uid in self.shared.directory.decline(&pass.user, &pass.session.policy.server) {
+            // The receiver lives as long as the controller does.
+            let _ = self.shared.reroute.send(uid);
+        }
+    }
+
     /// Writes how things stand, if that is news.
     pub(super) async fn settle(&self, pass: &mut Pass, verdict: &Verdict, outcome: Outcome) -> Outcome {
+        if verdict.declines() && pass.status.id.is_none() {
+            self.decline(pass);
+        }
         self.write_down(pass, verdict).await.map_or_else(|failed| failed, |_| outcome)
     }
 

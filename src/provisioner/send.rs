@@ -13,7 +13,7 @@ use super::limiter::{Priority, RequestKind};
 use super::look_up::claimed_account;
 use super::queue::Outcome;
 use super::session::Session;
-use super::snapshot::Snapshot;
+use super::snapshot::{Known, Snapshot};
 use super::worker::{Pass, Stop};
 use super::{Provisioner, lock};
 use crate::api::{OperationType, Reason, ScimUser};
@@ -186,12 +186,33 @@ impl Provisioner {
                 });
                 Ok(())
             }
+            (Class::Conflict, Request::Patch { .. } | Request::Put { .. })
+                if operation.attributes.contains(&Path::core("userName")) =>
+            {
+                self.note_failure(&full_name(&pass.user), error);
+                Err(self.own_error(pass, Reason::Conflict, self.name_is_taken(pass, error)))
+            }
             (Class::NotFound, Request::Create(_)) => {
                 self.collection_answers(pass, error).await?;
                 Err(self.failed(pass, error))
             }
             _ => Err(self.failed(pass, error)),
         }
+    }
+
+    /// The server refuses a userName that no object's account has, as far as is known: one that was deactivated keeps
+    /// its name.
+    fn name_is_taken(&self, pass: &Pass, error: &Error) -> String {
+        let name = &pass.user.spec.user_name;
+        let known = match lock(&self.snapshot).by_identity(name, None) {
+            Known::Found(resource) => resource.id().map(str::to_owned),
+            Known::Listed(id) => Some(id),
+            _ => None,
+        };
+        let which = known.map_or_else(|| "another account".to_owned(), |id| format!("the account {id}"));
+        format!(
+            "{error}; {which} there has the userName {name:?}, as a deactivated one of a deleted object keeps it: rename or              delete it at the server, or declare another userName"
+        )
     }
 
     /// What the server showed, unless it was asked in a time that doesn't count any more.

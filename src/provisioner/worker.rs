@@ -16,8 +16,10 @@ use super::session::Session;
 use super::windows::AHEAD;
 use super::{Provisioner, Uid, lock};
 use crate::api::{OperationType, Reason, ScimUser, ScimUserStatus, UserState};
-use crate::plan::{Account, Facts, Operation, Path, Read, Request, Step, Verdict, decide, next_window_edge, way_out};
-use crate::status::{Recorded, record};
+use crate::plan::{
+    Account, Departure, Facts, Operation, Path, Read, Request, Step, Verdict, decide, next_window_edge, way_out,
+};
+use crate::status::{Recorded, record, waits_already};
 
 /// Steps of one pass; a plan that needs more doesn't converge, and that is a defect.
 const MOST_STEPS: usize = 12;
@@ -161,11 +163,12 @@ impl Provisioner {
                     pass.leave.clear();
                 }
             }
-            Step::Unbind(successor) => {
-                self.ask_leave(pass, Wanted::unbinding(pass)).await?;
-                self.unbind(pass, &successor).await?;
-            }
             Step::Send(operation) => {
+                // Nobody takes the account over while it is removed.
+                let removed = is_deleting(&pass.user) && pass.status.id.is_some();
+                if removed && !self.reserve(pass, &Step::Send(operation.clone()))? {
+                    return Ok(None);
+                }
                 if operation.kind == OperationType::Delete {
                     self.before_deletion(pass, &operation).await?;
                 }
@@ -180,14 +183,18 @@ impl Provisioner {
                 }
             }
             Step::Settle(verdict) => {
-                if verdict.executed || verdict.reason == Some(Reason::Suspended) {
+                if self.is_overdue(pass, &verdict) {
+                    self.shared.directory.give_up(&pass.user, &pass.session.policy.server);
+                    return Ok(None);
+                }
+                if verdict.executed || verdict.awaits.is_some() || verdict.reason == Some(Reason::Suspended) {
                     lock(&self.gate).withdraw(&pass.user.uid().unwrap_or_default());
                 }
                 let outcome = self.outcome_of(pass, &verdict);
                 return Ok(Some(self.settle(pass, &verdict, outcome).await));
             }
             Step::LetGo(verdict) => {
-                if !verdict.untouched && !verdict.message.starts_with("handed over") {
+                if verdict.departure == Departure::Done {
                     self.before_going(pass)?;
                 }
                 return Ok(Some(self.let_go(pass, &verdict).await));
@@ -213,15 +220,27 @@ impl Provisioner {
     fn reserve(&self, pass: &Pass, step: &Step) -> Result<bool, Stop> {
         let uid: Uid = pass.user.uid().unwrap_or_default().into();
         let reserve = |name: &str| self.shared.directory.reserve(&pass.session.policy.server, name, &uid);
+        let account = |id: &str| self.shared.directory.reserve_account(&pass.session.policy.server, id, &uid);
         let found = match step {
             // What a lost creation made may have another name than the one declared now.
-            Step::Bind(binding) => reserve(&binding.user_name),
-            _ => unrecorded(pass).is_none_or(|claimed| reserve(&claimed.user_name)),
+            Step::Bind(binding) => reserve(&binding.user_name) && account(&binding.id),
+            Step::Send(operation) => {
+                unrecorded(pass).is_none_or(|claimed| reserve(&claimed.user_name))
+                    && operation.request.target().is_none_or(account)
+            }
+            _ => true,
         };
         if !found || !reserve(&pass.user.spec.user_name) {
             return Err(Stop::Silently(Outcome::After(Duration::from_secs(1))));
         }
         Ok(self.plan(pass) == *step)
+    }
+
+    /// The one that is to take over the account doesn't come to it, and nobody is asked about it.
+    fn is_overdue(&self, pass: &Pass, verdict: &Verdict) -> bool {
+        let uid = pass.user.uid().unwrap_or_default();
+        let waits = verdict.awaits.as_ref().is_some_and(|successor| !successor.held);
+        waits && lock(&self.memory).is_overdue(&uid, Timestamp::now())
     }
 
     /// When the object is to be looked at again.
@@ -269,7 +288,8 @@ impl Provisioner {
         let unsaved = lock(&self.memory).unsaved(&user.uid().unwrap_or_default()).cloned();
         let status = unsaved.or_else(|| user.status.clone()).unwrap_or_default();
         let owes = status.observed_generation != user.metadata.generation || is_deleting(user);
-        if !owes {
+        let waits = reason == Reason::Pending && waits_already(status.conditions.as_deref(), user.metadata.generation);
+        if !owes || waits {
             return Outcome::Paused;
         }
         let message = if is_deleting(user) && has_finalizer(user) {

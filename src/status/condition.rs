@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
+use crate::api::Reason;
+
 /// A condition's message is cut here: it goes to everyone who may read the object.
 const MESSAGE_LIMIT: usize = 1024;
 
@@ -36,6 +38,14 @@ pub fn set_condition(conditions: &mut Vec<Condition>, mut condition: Condition) 
         }
         None => conditions.push(condition),
     }
+}
+
+/// The object says of this generation that it waits, and for what: that it is queued besides is no news (promise I1).
+pub fn waits_already(conditions: Option<&[Condition]>, generation: Option<i64>) -> bool {
+    let mut conditions = conditions.unwrap_or_default().iter();
+    conditions.any(|known| {
+        known.type_ == "Ready" && known.reason == Reason::Pending.as_str() && known.observed_generation == generation
+    })
 }
 
 /// Takes a condition away.

@@ -80,6 +80,32 @@ pub async fn members_are(tenant: &Tenant, id: &str, expected: &[&String]) {
 }
 
 #[tokio::test]
+async fn i08_a_group_follows_its_object_and_is_handed_over_by_a_deleted_one_alone() {
+    let place = Place::connected(json!({"deletionPolicy": {"groups": "Delete"}})).await;
+    place.group("alpha", json!({}));
+    let alpha = place.group_synced("alpha", 0).await;
+    // One commit renames it, and declares its name anew.
+    let group = |name: &str, display_name: &str| {
+        let spec = json!({"connectionRef": {"name": "jackson"}, "displayName": display_name, "membership": "Exact"});
+        json!({
+            "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimGroup", "metadata": {"name": name}, "spec": spec,
+        })
+    };
+    let items = [group("beta", "alpha"), group("alpha", "omega")];
+    place.apply(json!({"apiVersion": "v1", "kind": "List", "items": items}));
+    let beta = place.group_synced("beta", 0).await;
+    assert_eq!(place.group_synced("alpha", 0).await, alpha);
+    assert_ne!(beta, alpha);
+    // Its manifest moves.
+    place.apply(group("moved", "omega"));
+    place.group_is("moved", "Conflict", None).await;
+    place.kubectl(&["delete", "scimgroup", "alpha", "--timeout=90s"]);
+    assert_eq!(place.group_synced("moved", 0).await, alpha);
+    let moved = place.get_group("moved").expect("moved");
+    assert_eq!(moved["status"]["lastOperation"]["type"], "Handover");
+}
+
+#[tokio::test]
 async fn jackson_is_told_of_each_member_once_and_of_nothing_at_rest() {
     let place = Place::connected(json!({})).await;
     place.labelled("ada", "platform", json!({}));

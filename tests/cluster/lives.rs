@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::elsewhere::held;
 use crate::kit::{ENTERPRISE, Place, condition};
-use crate::support::eventually;
+use crate::support::{Sandbox, eventually};
 
 #[tokio::test]
 async fn a_team_becomes_ready() {
@@ -95,6 +96,58 @@ async fn i08_a_manifest_moved_to_another_name_costs_nobody_access() {
     let account = place.account(&id).await.expect("the account");
     assert_eq!(account["active"], true, "{account}");
     assert_eq!(place.directory.writes().await, before, "the account was touched");
+}
+
+/// ScimUsers of one commit, each with this userName.
+fn commit(place: &Place, users: &[(&str, &str)]) {
+    let items: Vec<Value> = users
+        .iter()
+        .map(|(name, user_name)| {
+            let emails = json!([{"value": user_name, "type": "work", "primary": true}]);
+            crate::kit::user(name, json!({"userName": user_name, "emails": emails}))
+        })
+        .collect();
+    place.apply(json!({"apiVersion": "v1", "kind": "List", "items": items}));
+}
+
+#[tokio::test]
+async fn i08_an_account_follows_its_object_and_a_removal_is_not_swallowed() {
+    let sandbox = Sandbox::start();
+    let refuse = json!({"adoptionPolicy": {"users": "Refuse"}});
+    let place = Place::at(&sandbox.base_url, &sandbox.token, refuse).await;
+    let account = async |user_name: &str| {
+        let found = held(&sandbox, user_name).await;
+        assert_eq!(found.len(), 1, "{found:?}");
+        (found[0]["id"].as_str().unwrap_or_default().to_owned(), found[0]["active"].clone())
+    };
+    let as_they_were = [("hire", "bob@example.com"), ("old", "old.bob@example.com")];
+    commit(&place, &[("old", "bob@example.com")]);
+    let old = place.synced("old").await;
+    commit(&place, &as_they_were);
+    let hire = place.synced("hire").await;
+    assert_eq!(place.synced("old").await, old);
+    assert_eq!(account("old.bob@example.com").await, (old.clone(), json!(true)));
+    assert_eq!(account("bob@example.com").await, (hire.clone(), json!(true)));
+
+    // Two swap their names: nothing changes hands, and both are told.
+    commit(&place, &[("hire", "old.bob@example.com"), ("old", "bob@example.com")]);
+    for waits in ["old", "hire"] {
+        let message = condition(&place.is(waits, "False", "Conflict").await, "Ready")["message"].to_string();
+        assert!(["/old", "/hire", "interim"].iter().all(|word| message.contains(word)), "{message}");
+    }
+    assert_eq!(account("old.bob@example.com").await, (old.clone(), json!(true)));
+    commit(&place, &as_they_were);
+    place.synced("old").await;
+    place.synced("hire").await;
+
+    // One is deleted, and another one, which has an account, takes its name.
+    place.kubectl(&["delete", "scimuser", "old", "--wait=false"]);
+    commit(&place, &[("hire", "old.bob@example.com")]);
+    place.is_gone("old").await;
+    assert_eq!(account("old.bob@example.com").await, (old.clone(), json!(false)));
+    assert_eq!(account("bob@example.com").await, (hire.clone(), json!(true)));
+    let message = condition(&place.is("hire", "False", "Conflict").await, "Ready")["message"].to_string();
+    assert!(message.contains(&old) && message.contains("rename or delete it at the server"), "{message}");
 }
 
 #[tokio::test]

@@ -7,8 +7,9 @@ use super::facts::{GroupFacts, GroupOperation, GroupStep, GroupVerdict};
 use super::membership::Id;
 use super::patch::{Change, chunk};
 use crate::api::{Action, AdoptionPolicy, GroupDrift, GroupState, OperationType, Reason};
+use crate::plan::claims::{GROUP, elder_comes_first};
 use crate::plan::guards::GuardName;
-use crate::plan::{Account, Binding, Holder, Read, Request};
+use crate::plan::{Account, Binding, Holder, HolderState, Read, Request};
 use crate::scim::{Attributes, Op, PatchOperation, Resource};
 
 /// Decides the next step for one group.
@@ -89,23 +90,16 @@ fn look_up(facts: &GroupFacts) -> GroupStep {
 }
 
 fn elder(name: &str) -> GroupStep {
-    let message =
-        format!("{name} declares the same displayName and is older; delete one of the two, or change its displayName");
-    stalled(Reason::Conflict, message, GroupState::Failed)
+    stalled(Reason::Conflict, elder_comes_first(name, GROUP), GroupState::Failed)
 }
 
-/// Another object may have made a group of this name, or is about to delete one: that comes first (promise I8).
-fn may_be_of(holder: &Holder) -> GroupStep {
-    let message = format!(
-        "{} has, or may have, a group of this name, and has yet to let go of it; this one waits until it has",
-        holder.name
-    );
-    settle(GroupVerdict {
-        reason: Some(Reason::Pending),
-        message,
-        state: Some(GroupState::Pending),
-        ..GroupVerdict::default()
-    })
+/// Another object has the group, or the name, or may have made a group of that name (promise I8).
+fn waits_for(holder: &Holder) -> GroupStep {
+    let (reason, message) = holder.in_the_way(GROUP);
+    if reason == Reason::Conflict {
+        return stalled(reason, message, GroupState::Failed);
+    }
+    settle(GroupVerdict { reason: Some(reason), message, state: Some(GroupState::Pending), ..GroupVerdict::default() })
 }
 
 fn unknown_there(facts: &GroupFacts, fresh: bool) -> GroupStep {
@@ -118,8 +112,14 @@ fn unknown_there(facts: &GroupFacts, fresh: bool) -> GroupStep {
     if let Some(name) = &facts.claims.elder {
         return elder(name);
     }
-    if let Some(holder) = facts.claims.holder.as_ref().filter(|holder| !holder.has_account && holder.leaving) {
-        return may_be_of(holder);
+    // Names needn't be unique at the server: the other one is gone, or renamed, first.
+    if let Some(holder) = facts.claims.holder.as_ref() {
+        if holder.state != HolderState::HandsOver {
+            return waits_for(holder);
+        }
+        if !fresh {
+            return look_up(facts);
+        }
     }
     // A creation was sent and its answer never recorded (promise I7).
     if facts.unrecorded().is_some() && !fresh {
@@ -180,18 +180,15 @@ fn first_binding(facts: &GroupFacts, resource: &Resource) -> GroupStep {
     }
     // What a creation of ours made is ours under its old name too; only then can its renaming be in somebody's way.
     let to_be_renamed = created && name != facts.object.spec.display_name;
-    if let Some(holder) = facts.claims.holder.as_ref().filter(|holder| holder.has_account || !to_be_renamed) {
-        if !holder.has_account && holder.leaving {
-            return may_be_of(holder);
-        }
-        let message =
-            format!("{} is bound to this group; delete one of the two, or change its displayName", holder.name);
-        return stalled(Reason::Conflict, message, GroupState::Failed);
+    let holder = facts.claims.holder.as_ref().filter(|holder| holder.has_account || !to_be_renamed);
+    let takes_over = holder.is_some_and(|holder| holder.state == HolderState::HandsOver);
+    if let Some(holder) = holder.filter(|_| !takes_over) {
+        return waits_for(holder);
     }
-    if let Some(name) = facts.claims.elder.as_ref().filter(|_| !to_be_renamed) {
+    if let Some(name) = facts.claims.elder.as_ref().filter(|_| !to_be_renamed && !takes_over) {
         return elder(name);
     }
-    let how = if facts.claims.handed_over {
+    let how = if takes_over {
         OperationType::Handover
     } else if created {
         OperationType::Create
@@ -216,11 +213,10 @@ fn bound(facts: &GroupFacts, id: &str, resource: &Resource) -> GroupStep {
     if let Some(step) = drifted(facts, resource, &attributes) {
         return step;
     }
-    if let Some(holder) = &facts.claims.holder
-        && display_name(resource) != Some(&facts.object.spec.display_name)
-    {
-        let message = format!("{} is bound to the group with this displayName; choose another", holder.name);
-        return stalled(Reason::Conflict, message, GroupState::Failed);
+    // Only the name waits: whoever leaves the group leaves it now.
+    let waits = name_is_anothers(facts, resource);
+    if waits.is_some() {
+        attributes.retain(|operation| operation.path.as_deref() != Some("displayName"));
     }
     // What others changed is left so; what was declared meanwhile is not held up by it.
     let settled = facts.object.status.observed_generation == Some(facts.object.generation);
@@ -241,7 +237,16 @@ fn bound(facts: &GroupFacts, id: &str, resource: &Resource) -> GroupStep {
     if !change.added.is_empty() {
         return change_members(facts, id, change);
     }
-    settle(at_rest(facts, resource, &left))
+    waits.unwrap_or_else(|| settle(at_rest(facts, resource, &left)))
+}
+
+/// Why the group can't have the name declared yet.
+fn name_is_anothers(facts: &GroupFacts, resource: &Resource) -> Option<GroupStep> {
+    if display_name(resource) == Some(&facts.object.spec.display_name) {
+        return None;
+    }
+    let claims = &facts.claims;
+    claims.holder.as_ref().map(waits_for).or_else(|| claims.elder.as_deref().map(elder))
 }
 
 fn change_members(facts: &GroupFacts, id: &str, change: Change) -> GroupStep {

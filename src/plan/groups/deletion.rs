@@ -5,7 +5,7 @@ use super::facts::{GroupFacts, GroupOperation, GroupStep, GroupVerdict};
 use crate::api::{Action, GroupDeletionPolicy, GroupState, OperationType, Reason};
 use crate::plan::deprovision::way_out_of;
 use crate::plan::guards::GuardName;
-use crate::plan::{Account, Read, Request};
+use crate::plan::{Account, Departure, Read, Request, Successor};
 
 /// What an object that waits under deletion is told: nothing blocks silently (promise I15). `full_name` is its
 /// `namespace/name`.
@@ -21,6 +21,9 @@ pub fn decide(facts: &GroupFacts) -> GroupStep {
     }
     if object.release {
         return leave("released by annotation");
+    }
+    if let Some(successor) = &facts.claims.successor {
+        return hand_over(facts, successor);
     }
     let retained = object.spec.deletion_policy == Some(GroupDeletionPolicy::Retain);
     if retained || facts.policy.group_deletion == GroupDeletionPolicy::Retain {
@@ -108,7 +111,27 @@ fn let_go(message: &str) -> GroupStep {
 /// The group is left, though the object goes.
 fn leave(why: &str) -> GroupStep {
     let message = format!("{why}: the group stays as it is");
-    GroupStep::LetGo(Box::new(GroupVerdict { message, executed: true, untouched: true, ..GroupVerdict::default() }))
+    let departure = Departure::LeftAsIs;
+    GroupStep::LetGo(Box::new(GroupVerdict { message, executed: true, departure, ..GroupVerdict::default() }))
+}
+
+/// The successor is bound first, and only then does the object go without a removal (promise I8).
+fn hand_over(facts: &GroupFacts, successor: &Successor) -> GroupStep {
+    let name = &successor.name;
+    if successor.bound {
+        let departure = Departure::HandedOver(name.clone());
+        let message = format!("handed over to {name}");
+        return GroupStep::LetGo(Box::new(GroupVerdict {
+            message,
+            executed: true,
+            departure,
+            ..GroupVerdict::default()
+        }));
+    }
+    let why = format!("{name} declares the same displayName: this object goes once that one has taken over the group");
+    let GroupStep::Settle(mut verdict) = waits(facts, Reason::Pending, &why) else { return let_go("") };
+    verdict.awaits = Some(successor.clone());
+    GroupStep::Settle(verdict)
 }
 
 /// Under deletion and waiting: the way out is always named.

@@ -9,7 +9,7 @@ use crate::api::{
     Action, GroupDrift, GroupState, MembersStatus, OperationType, Reason, ScimGroupSpec, ScimGroupStatus, UserHold,
 };
 use crate::plan::guards::GuardName;
-use crate::plan::{Account, Binding, Claims, Policy, Read, Request};
+use crate::plan::{Account, Binding, Claims, Departure, Policy, Read, Request, Successor};
 
 /// The ScimGroup as the planner sees it.
 #[derive(Clone, Copy, Debug)]
@@ -153,6 +153,13 @@ pub struct GroupOperation {
     pub removed: Vec<Id>,
 }
 
+impl GroupVerdict {
+    /// The object can't be bound as it is declared now, and no answer to a hold would change that.
+    pub fn declines(&self) -> bool {
+        self.executed && !matches!(self.state, Some(GroupState::Held | GroupState::Planned))
+    }
+}
+
 /// How things stand with a group.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GroupVerdict {
@@ -176,6 +183,8 @@ pub struct GroupVerdict {
     pub hold: Option<UserHold>,
     /// It is looked at again at once: what was found is shown, and is now to be repaired.
     pub again: bool,
-    /// The object goes and its group stays as it is, which a person is warned of.
-    pub untouched: bool,
+    /// How an object that goes parts with its group.
+    pub departure: Departure,
+    /// The object waits under deletion until this one has taken over its group; what it asked leave for isn't owed now.
+    pub awaits: Option<Successor>,
 }

@@ -13,7 +13,7 @@ use crate::api::{
 };
 use crate::plan::guards::GuardName;
 use crate::plan::tests::driver::policy;
-use crate::plan::{Account, Claims, Policy, Request};
+use crate::plan::{Account, Claims, Departure, Policy, Request};
 use crate::scim::{MemberRemoval, Op, Profile, Resource};
 
 mod lost;
@@ -204,7 +204,7 @@ fn i14_whoever_is_protected_stays_in() {
     case.deleting = true;
     case.policy.group_deletion = GroupDeletionPolicy::Delete;
     case.protects = Some("*-breakglass");
-    assert!(matches!(case.decide(), GroupStep::LetGo(verdict) if verdict.untouched));
+    assert!(matches!(case.decide(), GroupStep::LetGo(verdict) if verdict.departure == Departure::LeftAsIs));
 }
 
 #[test]
@@ -248,12 +248,12 @@ fn additive_takes_out_only_whom_it_brought_in() {
 #[test]
 fn deleting_the_object_deletes_the_group_only_where_that_is_declared() {
     let mut case = Case { deleting: true, ..Case::bound(&[1]) };
-    assert!(matches!(case.decide(), GroupStep::LetGo(verdict) if verdict.untouched));
+    assert!(matches!(case.decide(), GroupStep::LetGo(verdict) if verdict.departure == Departure::LeftAsIs));
     case.policy.group_deletion = GroupDeletionPolicy::Delete;
     let operation = case.sends();
     assert_eq!((operation.kind, operation.guard), (OperationType::Delete, Some(GuardName::Groups)));
     case.spec.deletion_policy = Some(GroupDeletionPolicy::Retain);
-    assert!(matches!(case.decide(), GroupStep::LetGo(verdict) if verdict.untouched));
+    assert!(matches!(case.decide(), GroupStep::LetGo(verdict) if verdict.departure == Departure::LeftAsIs));
 }
 
 #[test]

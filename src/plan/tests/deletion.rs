@@ -6,7 +6,7 @@ use serde_json::json;
 use super::driver::{Outcome, World, spec};
 use super::merging::{converged, profiles, specs};
 use crate::api::{Action, DeletionPolicy, OperationType, Reason, ScimUserStatus};
-use crate::plan::Request;
+use crate::plan::{Departure, Request, Successor};
 use crate::scim::Profile;
 
 /// A person whose account is there and whose object is being deleted.
@@ -71,8 +71,24 @@ fn without_the_action_deprovision_the_account_stays() {
 }
 
 #[test]
-fn an_account_with_a_successor_is_handed_over() {
-    untouched(|world| world.claims.successor = Some("ns/other".into()), lets_go);
+fn i08_an_object_goes_only_once_its_successor_is_bound() {
+    let successor = |bound| Some(Successor { name: "ns/other".into(), bound, held: false });
+    for policy in [DeletionPolicy::Delete, DeletionPolicy::Deactivate, DeletionPolicy::Retain] {
+        let mut world = leaving(policy);
+        world.claims.successor = successor(false);
+        let outcome = world.pass();
+        assert!(outcome.sent.is_empty() && outcome.verdict.awaits.is_some(), "{outcome:?}");
+        waits(Reason::Pending)(&outcome);
+        world.claims.successor = successor(true);
+        let outcome = world.pass();
+        assert!(outcome.sent.is_empty() && outcome.let_go);
+        assert_eq!(outcome.verdict.departure, Departure::HandedOver("ns/other".into()));
+    }
+    // Whoever asks for it lets it go at once.
+    let mut world = leaving(DeletionPolicy::Delete);
+    (world.claims.successor, world.release) = (successor(false), true);
+    let outcome = world.pass();
+    assert_eq!((outcome.let_go, outcome.verdict.departure), (true, Departure::LeftAsIs));
 }
 
 #[test]

@@ -165,7 +165,6 @@ impl World {
                     self.status = bound_status(&self.status, &binding, &self.policy.server, now);
                     recorded.operation = Some((binding.how, Vec::new(), None));
                 }
-                Step::Unbind(_) => panic!("no successor here"),
                 Step::Send(operation) => {
                     self.finalizer = true;
                     if matches!(operation.request, Request::Create(_)) {

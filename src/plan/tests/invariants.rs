@@ -11,7 +11,10 @@ use serde_json::{Value, json};
 use super::driver::policy;
 use super::merging::{profiles, specs};
 use crate::api::{Action, AdoptionPolicy, DeletionPolicy, OperationType, Reason, ScimUserStatus, UserState};
-use crate::plan::{Account, Claims, Facts, Holder, Manager, Object, Path, Policy, Repair, Request, Step, decide};
+use crate::plan::{
+    Account, Claims, Facts, Holder, HolderState, Manager, Object, Path, Policy, Repair, Request, Step, Successor,
+    decide,
+};
 use crate::scim::Resource;
 
 fn accounts() -> impl Strategy<Value = Account> {
@@ -68,17 +71,20 @@ fn policies() -> impl Strategy<Value = Policy> {
 }
 
 fn claims() -> impl Strategy<Value = Claims> {
-    let name = || option::weighted(0.2, Just("ns/other".to_owned()));
-    let holder = option::weighted(
-        0.2,
-        any::<bool>().prop_map(|leaving| Holder { name: "ns/other".into(), has_account: true, leaving }),
-    );
-    (holder, name(), name(), any::<bool>()).prop_map(|(holder, elder, successor, handed_over)| Claims {
-        holder,
-        elder,
-        successor,
-        handed_over,
-    })
+    let name = || "ns/other".to_owned();
+    let states = select(vec![
+        HolderState::Keeps,
+        HolderState::Renames,
+        HolderState::InRing(vec![name()]),
+        HolderState::Leaves,
+        HolderState::HandsOver,
+    ]);
+    let holder =
+        (states, any::<bool>()).prop_map(move |(state, has_account)| Holder { name: name(), has_account, state });
+    let successor = any::<(bool, bool)>().prop_map(move |(bound, held)| Successor { name: name(), bound, held });
+    let elder = option::weighted(0.2, Just(name()));
+    (option::weighted(0.2, holder), elder, option::weighted(0.2, successor))
+        .prop_map(|(holder, elder, successor)| Claims { holder, elder, successor })
 }
 
 /// Whether a request turns an account off that is on.

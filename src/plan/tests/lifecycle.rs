@@ -7,7 +7,7 @@ use super::driver::{World, spec};
 use super::merging::{converged, profiles, specs};
 use crate::api::{AdoptionPolicy, DeletionPolicy, OperationType, Reason, ScimUserStatus, UserState};
 use crate::plan::protect::Protected;
-use crate::plan::{Account, Holder, Path, Step};
+use crate::plan::{Account, Holder, HolderState, Path, Step};
 
 fn account(world: &mut World, json: &serde_json::Value) {
     let id = json["id"].as_str().unwrap().to_owned();
@@ -126,12 +126,18 @@ fn i06_no_account_is_adopted_against_the_policy() {
 
 #[test]
 fn i08_an_account_that_another_object_holds_is_left_to_it() {
-    for leaving in [true, false] {
+    let ring = HolderState::InRing(vec!["ns/other".into(), "ns/third".into()]);
+    for (state, reason) in [
+        (HolderState::Leaves, Reason::Pending),
+        (HolderState::Renames, Reason::Pending),
+        (HolderState::Keeps, Reason::Conflict),
+        (ring, Reason::Conflict),
+    ] {
         let mut world = ada();
-        world.claims.holder = Some(Holder { name: "ns/other".into(), has_account: true, leaving });
+        world.claims.holder = Some(Holder { name: "ns/other".into(), has_account: true, state });
         let outcome = world.pass();
         assert!(outcome.sent.is_empty());
-        assert_eq!(outcome.verdict.reason, Some(if leaving { Reason::Pending } else { Reason::Conflict }));
+        assert_eq!(outcome.verdict.reason, Some(reason));
         assert_eq!(world.status.id, None);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A change of a ScimUser costs the groups that it enters or leaves, not their size.
 
+mod claims;
 mod index;
 mod references;
 
@@ -10,10 +11,11 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 
+pub use self::claims::awaits_name;
+use self::index::take;
 use super::{Changed, Claim, ConnectionKey, Directory, Uid, connection_of, version};
-use crate::api::{CLAIMED_GROUP, FINALIZER, ScimGroup, ScimUser};
+use crate::api::{CLAIMED_GROUP, ScimGroup, ScimUser};
 use crate::plan::groups::{Id, Membership, Standing};
-use crate::plan::{Claims, Holder};
 
 /// The groups and their indexes.
 #[derive(Debug, Default)]
@@ -27,6 +29,8 @@ pub(super) struct Groups {
     /// By the first label of a selector.
     by_label: HashMap<(ConnectionKey, String, String), BTreeSet<Uid>>,
     bound: HashMap<String, BTreeSet<Uid>>,
+    /// By each name that a group declares, has at the server, or may have been made under.
+    by_name: HashMap<String, BTreeSet<Uid>>,
     /// Of each user, the groups that refer to it, and how it stands there.
     links: HashMap<Uid, Box<[(Uid, Standing)]>>,
     /// Of each group's id, whom our record says we put there.
@@ -222,43 +226,6 @@ impl Directory {
         let mut users = uids.iter().filter_map(|uid| inner.users.get(uid));
         users.find(|user| connection_of(user) == *connection).cloned()
     }
-
-    /// What other objects say of the group that `group` declares; `found` is its id where it is known.
-    pub fn group_claims(&self, group: &ScimGroup, server: &str, found: Option<&str>) -> Claims {
-        let inner = self.read();
-        let me = group.uid();
-        let others = inner.groups.all.values().map(|entry| &entry.group).filter(|other| {
-            other.uid() != me && inner.servers.get(&connection_of_group(other)).is_some_and(|known| known == server)
-        });
-        let mut claims = Claims::default();
-        let age = |group: &ScimGroup| (group.creation_timestamp().map(|time| time.0), key_of(group));
-        for other in others {
-            let status = other.status.as_ref().filter(|status| status.bound_to.as_deref() == Some(server));
-            let bound = status.and_then(|status| status.id.as_deref());
-            let deleting = other.metadata.deletion_timestamp.is_some();
-            let name = format!("{}/{}", key_of(other).0, key_of(other).1);
-            let same_name = other.spec.display_name == group.spec.display_name;
-            let has_account = bound.is_some() && bound == found;
-            let holds = claims.holder.as_ref().is_some_and(|holder| holder.has_account);
-            if has_account || (bound.is_some() && same_name && !holds) {
-                claims.holder = Some(Holder { name, has_account, leaving: deleting });
-            } else if same_name && !deleting && age(other) < age(group) {
-                claims.elder = Some(name);
-            } else if claims.holder.is_none() && may_have_made(other, &group.spec.display_name) {
-                claims.holder = Some(Holder { name, has_account: false, leaving: true });
-            }
-        }
-        claims
-    }
-}
-
-/// A creation for this object, under another name than it has now or before it was deleted, may have made the group of
-/// this name.
-fn may_have_made(other: &ScimGroup, name: &str) -> bool {
-    let unrecorded = other.status.as_ref().is_none_or(|status| status.id.is_none());
-    let goes = other.spec.display_name != name || other.metadata.deletion_timestamp.is_some();
-    let ours = other.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
-    unrecorded && goes && ours && other.claimed_group() == Some(name)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use kube::ResourceExt;
 
-use super::{Claim, Inner, Uid, connection_of, full_name, is_deleting};
+use super::{Claim, Inner, Uid, connection_of, full_name, has_finalizer};
 use crate::api::ScimUser;
 use crate::scim::fold;
 
@@ -85,13 +85,15 @@ pub(super) fn manager_of(user: &ScimUser) -> Option<(String, String)> {
     Some((user.namespace().unwrap_or_default(), manager.user_ref.as_ref()?.name.clone()))
 }
 
-/// The object is about to let its account go.
-pub(super) fn is_leaving(user: &ScimUser, server: &str) -> bool {
-    is_deleting(user) || account(user, server).is_some_and(|(_, name)| fold(name) != fold(&user.spec.user_name))
+/// The userName of the account that a creation was sent for, or that was being taken, without a record of what came
+/// of it.
+pub(super) fn unrecorded(user: &ScimUser) -> Option<String> {
+    user.claimed_account().filter(|_| id_of(user).is_none() && has_finalizer(user)).map(|claimed| claimed.user_name)
 }
 
 pub(super) fn claims_of(user: &ScimUser) -> BTreeSet<Claim> {
     let mut claims = BTreeSet::from([Claim::Name(fold(&user.spec.user_name))]);
+    claims.extend(unrecorded(user).map(|name| Claim::Name(fold(&name))));
     if let Some(status) = &user.status {
         claims.extend(status.user_name.as_deref().map(|name| Claim::Name(fold(name))));
         claims.extend(status.id.clone().map(Claim::Account));

@@ -59,7 +59,7 @@ impl Inner {
 }
 
 impl Tenancy {
-    fn delegated(&self, namespace: &str, connection: &ConnectionKey) -> Delegated {
+    pub(super) fn delegated(&self, namespace: &str, connection: &ConnectionKey) -> Delegated {
         if !connection.is_of_cluster() {
             return Delegated::Whole;
         }

@@ -6,10 +6,9 @@ use super::super::queue::Outcome;
 use super::super::{Provisioner, lock};
 use super::{GroupPass, GroupStop, has_finalizer, is_deleting};
 use crate::api::{GroupState, OperationType, Reason, UserHold};
-use crate::plan::Binding;
-use crate::plan::Request;
 use crate::plan::groups::{GroupOperation, GroupVerdict};
 use crate::plan::guards::{Admission, Candidate, GuardName};
+use crate::plan::{Binding, Departure, Request};
 
 impl Provisioner {
     /// Asks leave for a request. False: its removals wait, and the rest of the pass goes on without them.
@@ -99,10 +98,11 @@ impl Provisioner {
             }
             Admission::LetGoUntouched => Err(GroupStop::LetGo(Box::new(GroupVerdict {
                 message: "its hold was rejected: the group stays as it is".to_owned(),
-                untouched: true,
+                departure: Departure::LeftAsIs,
                 ..GroupVerdict::default()
             }))),
             Admission::Rejected { id } => {
+                self.decline_group(pass);
                 let message = format!(
                     "{} was held (hold {id}) and rejected; it stays undone until this object's spec changes",
                     operation.as_str()

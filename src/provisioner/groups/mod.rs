@@ -15,6 +15,7 @@ mod sweep;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kube::ResourceExt;
 use tracing::{info, warn};
@@ -159,18 +160,27 @@ impl Provisioner {
         if !self.flush_record(&mut pass).await {
             return Outcome::Retry;
         }
+        let outcome = self.carry_group_through(&mut pass).await;
+        // A group that no status names yet stays reserved.
+        if !lock(&self.groups).unsaved.contains_key(&uid) {
+            self.shared.directory.release(&uid);
+        }
+        outcome
+    }
+
+    async fn carry_group_through(&self, pass: &mut GroupPass) -> Outcome {
         for _ in 0..MOST_STEPS {
-            match self.group_step(&mut pass).await {
+            match self.group_step(pass).await {
                 Ok(None) => {}
                 Ok(Some(outcome)) => return outcome,
                 Err(GroupStop::Silently(outcome)) => {
                     if pass.recorded.operation.is_some() {
-                        return self.settle_group(&mut pass, &GroupVerdict::default(), outcome).await;
+                        return self.settle_group(pass, &GroupVerdict::default(), outcome).await;
                     }
                     return outcome;
                 }
-                Err(GroupStop::With(verdict, outcome)) => return self.settle_group(&mut pass, &verdict, outcome).await,
-                Err(GroupStop::LetGo(verdict)) => return self.let_group_go(&mut pass, &verdict).await,
+                Err(GroupStop::With(verdict, outcome)) => return self.settle_group(pass, &verdict, outcome).await,
+                Err(GroupStop::LetGo(verdict)) => return self.let_group_go(pass, &verdict).await,
             }
         }
         warn!(object = %full_name(&pass.group), "the plan does not converge; it is tried again later");
@@ -183,20 +193,41 @@ impl Provisioner {
             GroupStep::Read(Read::Find) => self.find_group(pass).await?,
             GroupStep::Bind(binding) => {
                 self.ask_leave_to_bind_group(pass, &binding).await?;
-                self.bind_group(pass, &binding).await?;
+                if self.reserve_group(pass, &binding.id, &GroupStep::Bind(binding.clone()))? {
+                    self.bind_group(pass, &binding).await?;
+                }
             }
             GroupStep::Send(operation) => {
+                // Nobody takes the group over while it is deleted.
+                let target = operation.request.target().filter(|_| is_deleting(&pass.group)).map(str::to_owned);
+                if let Some(id) = target
+                    && !self.reserve_group(pass, &id, &GroupStep::Send(operation.clone()))?
+                {
+                    return Ok(None);
+                }
                 if self.ask_leave_for_group(pass, &operation).await? {
                     return self.send_group(pass, *operation).await;
                 }
             }
             GroupStep::Settle(verdict) => {
+                if self.gives_up(pass, &verdict) {
+                    return Ok(None);
+                }
                 let (verdict, outcome) = self.end_of_group(pass, verdict);
                 return Ok(Some(self.settle_group(pass, &verdict, outcome).await));
             }
             GroupStep::LetGo(verdict) => return Ok(Some(self.let_group_go(pass, &verdict).await)),
         }
         Ok(None)
+    }
+
+    /// Nobody else takes over or deletes the group meanwhile; false where something has changed before that.
+    fn reserve_group(&self, pass: &GroupPass, id: &str, step: &GroupStep) -> Result<bool, GroupStop> {
+        let server = &pass.session.policy.server;
+        if !self.shared.directory.reserve_group(server, id, &pass.uid().into()) {
+            return Err(GroupStop::Silently(Outcome::After(Duration::from_secs(1))));
+        }
+        Ok(self.plan_group(pass) == *step)
     }
 
     /// The object takes the group for its own: finalizer first, so that nothing is forgotten.

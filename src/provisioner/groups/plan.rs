@@ -67,7 +67,7 @@ impl Provisioner {
         };
         let settled =
             pass.status.id.is_some() && pass.status.display_name.as_ref() == Some(&pass.group.spec.display_name);
-        let claims = if settled {
+        let claims = if settled && !is_deleting(&pass.group) {
             crate::plan::Claims::default()
         } else {
             self.shared.directory.group_claims(&pass.group, server, found.as_deref())

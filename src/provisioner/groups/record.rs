@@ -18,6 +18,7 @@ use super::super::queue::Outcome;
 use super::super::{Provisioner, Uid, lock};
 use super::{GroupPass, GroupStop, full_name, is_deleting};
 use crate::api::{GROUP, ScimGroup, ScimGroupStatus, ScimUser, VERSION};
+use crate::plan::Departure;
 use crate::plan::groups::{Change, GroupVerdict, Id};
 use crate::status::{buckets, whole_seconds};
 
@@ -101,7 +102,7 @@ impl Provisioner {
         let id = pass.status.id.clone();
         info!(object = %full_name(&pass.group), id = id.as_deref().unwrap_or("-"), "let go: {}", verdict.message);
         lock(&self.gate).withdraw(&pass.uid());
-        if verdict.untouched && id.is_some() {
+        if verdict.departure == Departure::LeftAsIs && id.is_some() {
             let event = Event {
                 type_: EventType::Warning,
                 reason: "GroupLeft".to_owned(),
@@ -112,7 +113,7 @@ impl Provisioner {
             if let Err(error) = self.shared.recorder.publish(&event, &pass.group.object_ref(&())).await {
                 debug!(object = %full_name(&pass.group), "an event could not be published: {error}");
             }
-        } else if let Some(id) = &id {
+        } else if let (Some(id), Departure::Done) = (&id, &verdict.departure) {
             // The group is gone, and so is what our record says of it.
             let here = self.shared.directory.membership(&pass.uid(), |members| {
                 if members.is_recorded() { members.here().cloned().collect() } else { Vec::new() }

@@ -16,7 +16,7 @@ use super::{GroupPass, full_name, has_finalizer, is_deleting};
 use crate::api::{GroupState, Reason, ScimGroup, ScimGroupStatus};
 use crate::plan::Path;
 use crate::plan::groups::{GroupVerdict, way_out};
-use crate::status::{Recorded, record_group};
+use crate::status::{Recorded, record_group, waits_already};
 
 /// While members are still to come, those that came meanwhile are gathered for so long.
 const GATHER: Duration = Duration::from_secs(2);
@@ -35,8 +35,10 @@ impl Provisioner {
             }
             return (waiting, outcome);
         }
-        if verdict.executed {
+        if verdict.executed || verdict.awaits.is_some() {
             lock(&self.gate).withdraw(&pass.uid());
+        }
+        if verdict.executed {
             if verdict.drift.is_none() {
                 lock(&self.groups).drift.remove(&pass.uid());
             }
@@ -65,8 +67,28 @@ impl Provisioner {
         }
     }
 
+    /// The object isn't bound as it is declared now: whoever waited for it to take over a group waits no longer.
+    pub(super) fn decline_group(&self, pass: &GroupPass) {
+        for uid in self.shared.directory.decline_group(&pass.group, &pass.session.policy.server) {
+            let _ = self.shared.reroute.send(uid);
+        }
+    }
+
+    /// The one that is to take over the group doesn't come to it, and nobody is asked about it.
+    pub(super) fn gives_up(&self, pass: &GroupPass, verdict: &GroupVerdict) -> bool {
+        let waits = verdict.awaits.as_ref().is_some_and(|successor| !successor.held);
+        let overdue = waits && lock(&self.memory).is_overdue(&pass.uid(), Timestamp::now());
+        if overdue {
+            self.shared.directory.give_up_group(&pass.group, &pass.session.policy.server);
+        }
+        overdue
+    }
+
     /// Writes how things stand, if that is news.
     pub(super) async fn settle_group(&self, pass: &mut GroupPass, verdict: &GroupVerdict, outcome: Outcome) -> Outcome {
+        if verdict.declines() && pass.status.id.is_none() {
+            self.decline_group(pass);
+        }
         let generation = pass.group.metadata.generation.unwrap_or_default();
         if verdict.executed && verdict.reason == Some(Reason::Synced) {
             pass.status.external_id.clone_from(&pass.group.spec.external_id);
@@ -93,7 +115,9 @@ impl Provisioner {
         // What is known and not written yet stays known.
         let unsaved = lock(&self.groups).unsaved.get(&group.uid().unwrap_or_default()).cloned();
         let status = unsaved.or_else(|| group.status.clone()).unwrap_or_default();
-        if status.observed_generation == group.metadata.generation && !is_deleting(group) {
+        let owes = status.observed_generation != group.metadata.generation || is_deleting(group);
+        let waits = reason == Reason::Pending && waits_already(status.conditions.as_deref(), group.metadata.generation);
+        if !owes || waits {
             return Outcome::Paused;
         }
         let verdict = GroupVerdict {

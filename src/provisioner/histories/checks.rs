@@ -1,12 +1,14 @@
 //! What must hold at every step of a history.
 
+use kube::ResourceExt;
+
 use super::pass::{Pass, reason_of};
 use super::setup::{PROTECTED, SERVER};
 use super::site::{Answer, is_active, name_of};
 use super::world::World;
 use crate::api::{DeletionPolicy, OperationType, ScimUser};
 use crate::plan::guards::{Admission, GuardName};
-use crate::plan::{Account, Declared, Operation, Path, Step, Verdict};
+use crate::plan::{Account, Declared, Departure, Operation, Path, Step};
 use crate::provisioner::directory::{full_name, has_finalizer, is_deleting};
 use crate::scim::{Attributes, fold};
 
@@ -41,24 +43,6 @@ impl World {
         if !declared {
             self.complain(format!("i10: {} was not declared: {:?}", full_name(&pass.user), operation.kind));
         }
-        if leaves && let Some(successor) = self.heir(pass) {
-            self.complain(format!("i08: an account goes although {successor} claims it"));
-        }
-    }
-
-    /// Another object, known to the operator and not leaving, that would take over the account.
-    fn heir(&self, pass: &Pass) -> Option<String> {
-        let name = fold(pass.status.user_name.as_deref()?);
-        let claims = |other: &ScimUser| {
-            let status = other.status.clone().unwrap_or_default();
-            let keeps = status.user_name.as_deref().is_some_and(|own| fold(own) == fold(&other.spec.user_name));
-            other.metadata.uid.as_deref() != Some(&*pass.ticket.uid)
-                && !is_deleting(other)
-                && fold(&other.spec.user_name) == name
-                && (status.id.is_none() || (status.id != pass.status.id && !keeps))
-        };
-        let all = self.operator.directory.all();
-        all.iter().find(|other| claims(other)).map(|other| full_name(other))
     }
 
     /// The version of the account that the plan rests on, if that is the newest.
@@ -222,12 +206,19 @@ impl World {
         }
     }
 
-    /// No two objects are bound to one account.
+    /// No two objects are bound to one account, but who hands it over; and no account passes from a living object to
+    /// another one.
     pub fn check_owners(&mut self) {
         let mut owners = std::collections::BTreeMap::new();
         let mut twice = None;
-        for user in self.cluster.objects.values() {
+        for user in self.cluster.objects.values().filter(|user| !is_deleting(user)) {
             let Some(id) = id_of(user) else { continue };
+            let uid = user.uid().unwrap_or_default();
+            let before = self.book.holders.insert(id.to_owned(), uid.clone());
+            let living = before.filter(|before| *before != uid).and_then(|before| self.cluster.objects.get(&before));
+            if let Some(other) = living.filter(|other| !is_deleting(other)) {
+                twice = Some(format!("i08: {id} passes from {} to {}", full_name(other), full_name(user)));
+            }
             if let Some(other) = owners.insert(id.to_owned(), full_name(user)) {
                 twice = Some(format!("i08: {other} and {} are bound to {id}", full_name(user)));
             }
@@ -237,18 +228,31 @@ impl World {
         }
     }
 
-    /// The object goes, and its account may stay as it is.
-    pub fn may_stay(&self, pass: &Pass, verdict: &Verdict) -> bool {
+    /// The object goes: its account is left as it is only where that was declared, and handed over only to an object that
+    /// is bound to it on record.
+    pub fn check_departure(&mut self, pass: &Pass, departure: &Departure) {
         let user = &pass.user;
         let protected = self.setup.protected
             && [Some(&user.spec.user_name), pass.status.user_name.as_ref()]
                 .into_iter()
                 .flatten()
                 .any(|name| fold(name) == PROTECTED);
-        verdict.message.starts_with("handed over")
-            || user.wants_release()
-            || self.deletion(user) == DeletionPolicy::Retain
-            || protected
+        if user.wants_release() || self.deletion(user) == DeletionPolicy::Retain || protected {
+            return self.excuse(pass);
+        }
+        match departure {
+            Departure::Done => {}
+            Departure::LeftAsIs => self.complain(format!("i15: the account of {} is left", full_name(user))),
+            Departure::HandedOver(successor) => {
+                // Deleted meanwhile, it carries out the removal itself.
+                let bound = self.cluster.objects.values().any(|other| {
+                    full_name(other) == *successor && has_finalizer(other) && id_of(other) == pass.status.id.as_deref()
+                });
+                if !bound || pass.status.id.is_none() {
+                    self.complain(format!("i08: {} is let go, and {successor} has not its account", full_name(user)));
+                }
+            }
+        }
     }
 
     /// When everything has calmed down, the server shows what is declared.
@@ -288,7 +292,17 @@ impl World {
                         .as_ref()
                         .is_some_and(|status| status.user_name.as_deref().map(fold).as_ref() == Some(&name)))
         });
+        // Whoever has the name is to give it up, and is looked at itself.
+        let blocked = self.cluster.objects.values().any(|other| {
+            let has = other.status.as_ref().and_then(|status| status.user_name.as_deref()).map(fold);
+            other.metadata.uid != user.metadata.uid
+                && has.as_ref() == Some(&name)
+                && fold(&other.spec.user_name) != name
+        });
         let fitting = self.site.find(&user.spec.user_name, user.spec.external_id.as_deref(), false);
+        if reason == "Pending" && blocked {
+            return Ok(());
+        }
         let one = fitting.len() == 1 && name_of(&fitting[0].0) == name;
         let Some(id) = &status.id else {
             return match reason {
@@ -345,7 +359,10 @@ impl World {
     /// What was ours and is declared no more has no access left.
     fn check_orphans(&mut self) {
         let kept = |id: &str, name: &str| {
-            self.cluster.objects.values().any(|user| id_of(user) == Some(id) || fold(&user.spec.user_name) == name)
+            self.cluster
+                .objects
+                .values()
+                .any(|user| id_of(user) == Some(id) || (id_of(user).is_none() && fold(&user.spec.user_name) == name))
         };
         let excused = |id: &str| {
             let book = &self.book;

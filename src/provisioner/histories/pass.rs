@@ -22,7 +22,7 @@ use crate::plan::{
 use crate::provisioner::directory::{has_finalizer, is_deleting};
 use crate::provisioner::queue::{Lane, Outcome, Ticket};
 use crate::provisioner::snapshot::Known;
-use crate::status::{Recorded, record};
+use crate::status::{Recorded, record, waits_already};
 
 /// Steps of one pass.
 const MOST_STEPS: usize = 12;
@@ -37,7 +37,6 @@ pub enum Next {
     /// Nobody else takes the name meanwhile.
     Reserve(Step),
     Bind(Binding),
-    Unbind,
     Finalize(Box<Operation>),
     Request(Box<Operation>),
     Hear(Box<Operation>, Answer),
@@ -130,7 +129,8 @@ impl World {
 
     fn say_pending(&mut self, user: &Arc<ScimUser>) {
         let status = user.status.clone().unwrap_or_default();
-        if status.observed_generation == user.metadata.generation && !is_deleting(user) {
+        let owes = status.observed_generation != user.metadata.generation || is_deleting(user);
+        if !owes || waits_already(status.conditions.as_deref(), user.metadata.generation) {
             return;
         }
         let state = if is_deleting(user) { UserState::Deleting } else { UserState::Pending };
@@ -188,7 +188,6 @@ impl World {
             }
             Next::Reserve(step) => return self.reserve(pass, step),
             Next::Bind(binding) => return self.bind(pass, &binding),
-            Next::Unbind => return self.unbind(pass),
             Next::Finalize(operation) => {
                 let deleting = is_deleting(&pass.user);
                 let recorded = pass.user.status.as_ref();
@@ -280,10 +279,6 @@ impl World {
             Step::Read(Read::Get(id)) => return self.read(pass, &id),
             Step::Read(Read::Find) => return self.find(pass),
             Step::Bind(binding) => return self.ask_leave_to_bind(pass, binding),
-            Step::Unbind(_) => {
-                let wanted = (OperationType::Handover, pass.status.id.clone(), Vec::new(), None);
-                return self.ask_leave(pass, wanted, Next::Unbind);
-            }
             Step::Send(operation) => {
                 let leave = std::mem::take(&mut pass.leave);
                 if !leave.is_empty() && operation.attributes.iter().all(|path| leave.contains(path)) {
@@ -294,25 +289,25 @@ impl World {
                 let wanted = (operation.kind, target, operation.attributes.clone(), operation.guard);
                 let next = match operation.request {
                     Request::Create(_) => Next::Reserve(Step::Send(operation)),
-                    _ if pass.status.id.is_none() => Next::Reserve(Step::Send(operation)),
+                    _ if pass.status.id.is_none() || is_deleting(&pass.user) => Next::Reserve(Step::Send(operation)),
                     _ => Next::Finalize(operation),
                 };
                 return self.ask_leave(pass, wanted, next);
             }
             Step::Settle(verdict) => {
+                let waits = verdict.awaits.as_ref().is_some_and(|successor| !successor.held);
+                if waits && self.operator.memory.is_overdue(&pass.ticket.uid, self.time()) {
+                    self.operator.directory.give_up(&pass.user, SERVER);
+                    return None;
+                }
                 let outcome = self.outcome_of(pass, &verdict);
-                if verdict.executed {
+                if verdict.executed || verdict.awaits.is_some() {
                     self.withdraw(&pass.ticket.uid);
                 }
                 pass.next = Next::Settle(verdict, outcome);
             }
             Step::LetGo(verdict) => {
-                if self.may_stay(pass, &verdict) {
-                    self.excuse(pass);
-                }
-                if let Some(id) = pass.status.id.as_ref().filter(|_| verdict.message.starts_with("handed over")) {
-                    self.operator.directory.hand_over(SERVER, id);
-                }
+                self.check_departure(pass, &verdict.departure);
                 pass.next = Next::LetGo;
             }
         }

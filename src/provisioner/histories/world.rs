@@ -97,6 +97,8 @@ pub struct Book {
     pub done: BTreeMap<String, u64>,
     /// Accounts that were ever made or bound by us.
     pub ours: BTreeSet<String>,
+    /// Which object an account was last bound to.
+    pub holders: BTreeMap<String, String>,
     /// Accounts made for an object.
     pub made: BTreeMap<String, Vec<String>>,
     /// Accounts that an object was bound to, recorded or not.

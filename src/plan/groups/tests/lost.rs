@@ -1,7 +1,7 @@
 //! Answers that were lost, and objects that wait for what comes of them.
 
 use super::*;
-use crate::plan::{Holder, Read};
+use crate::plan::{Holder, HolderState, Read};
 
 /// A creation was sent for "Platform", and its answer lost.
 fn lost(group: Account) -> Case {
@@ -11,8 +11,8 @@ fn lost(group: Account) -> Case {
     case
 }
 
-fn another(has_account: bool, leaving: bool) -> Claims {
-    Claims { holder: Some(Holder { name: "identity/other".into(), has_account, leaving }), ..Claims::default() }
+fn another(has_account: bool, state: HolderState) -> Claims {
+    Claims { holder: Some(Holder { name: "identity/other".into(), has_account, state }), ..Claims::default() }
 }
 
 #[test]
@@ -26,9 +26,9 @@ fn i07_a_group_whose_creation_got_no_answer_is_found_again_under_the_name_that_w
     let mut renamed = lost(shown("Platform"));
     renamed.spec.display_name = "Infrastructure".into();
     assert!(is_created(&renamed));
-    renamed.claims = another(false, false);
+    renamed.claims = another(false, HolderState::Keeps);
     assert!(is_created(&renamed));
-    renamed.claims = another(true, false);
+    renamed.claims = another(true, HolderState::Keeps);
     assert_eq!(renamed.reason(), Some(Reason::Conflict));
     // What was never claimed is never renamed.
     let mut other = lost(shown("Security"));
@@ -48,7 +48,7 @@ fn i07_a_group_whose_creation_got_no_answer_is_deleted_under_the_name_that_was_s
     let is_sent = |case: &Case| matches!(case.decide(), GroupStep::Send(sent) if sent.kind == OperationType::Delete);
     let mut renamed = deleted(shown("Platform"), "Infrastructure");
     assert!(is_sent(&renamed));
-    renamed.claims = another(true, false);
+    renamed.claims = another(true, HolderState::Keeps);
     assert!(matches!(renamed.decide(), GroupStep::LetGo(_)), "somebody else's by now");
     assert!(matches!(deleted(shown("Infrastructure"), "Infrastructure").decide(), GroupStep::LetGo(_)));
     assert_eq!(deleted(Account::Unknown, "Infrastructure").decide(), GroupStep::Read(Read::Find));
@@ -62,7 +62,7 @@ fn i08_a_name_that_another_object_may_have_made_a_group_of_is_waited_for() {
     for group in [shown("Platform"), Account::Absent { fresh: true }] {
         let mut case = Case::unbound(group);
         case.policy.group_adoption = AdoptionPolicy::Adopt;
-        case.claims = another(false, true);
+        case.claims = another(false, HolderState::Leaves);
         assert_eq!(case.reason(), Some(Reason::Pending));
     }
 }

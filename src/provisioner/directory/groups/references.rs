@@ -7,7 +7,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::super::{Claim, ConnectionKey, Inner, Uid, account, connection_of, is_deleting};
+use super::super::index::account;
+use super::super::{Claim, ConnectionKey, Inner, Uid, connection_of, is_deleting};
 use super::index::take;
 use super::{Entry, connection_of_group, key_of};
 use crate::api::{ScimGroup, ScimUser};
@@ -34,6 +35,8 @@ impl Inner {
             }
         }
         let group = Arc::new(group);
+        self.groups.index_names(uid, old, Some(&group));
+        let rivals = self.rivals(uid, old, Some(&group));
         self.groups.names.insert(key.clone(), uid.clone());
         match self.groups.all.get_mut(uid) {
             Some(entry) => entry.group = Arc::clone(&group),
@@ -49,13 +52,13 @@ impl Inner {
             self.gather(uid);
         }
         if !rebound {
-            return Vec::new();
+            return rivals;
         }
         let nesting: Vec<Uid> = self.groups.by_group.get(&key).into_iter().flatten().cloned().collect();
         for outer in &nesting {
             self.refresh_fixed(outer);
         }
-        nesting
+        nesting.into_iter().chain(rivals).collect()
     }
 
     /// The object stands for another group of the server now: what our record says of that one counts.
@@ -95,10 +98,10 @@ impl Inner {
             self.refresh_fixed(outer);
         }
         // Whoever declares the same name may have it now.
-        let heirs =
-            self.groups.all.iter().filter(|(_, other)| other.group.spec.display_name == group.spec.display_name);
-        let heirs: Vec<Uid> = heirs.map(|(uid, _)| uid.clone()).collect();
-        nesting.into_iter().chain(heirs).collect()
+        let rivals = self.rivals(&uid, Some(&group), None);
+        self.groups.index_names(&uid, Some(&group), None);
+        self.declined.remove(&uid);
+        nesting.into_iter().chain(rivals).collect()
     }
 
     /// Everything that a group refers to is looked up anew: what it refers to changed.

@@ -81,7 +81,10 @@ impl World {
                 pass.next = Next::Settle(Box::new(verdict), Outcome::After(wait));
             }
             Admission::Held { id, .. } => pass.next = Next::Settle(held(id), Outcome::Done),
-            Admission::Rejected { id } => pass.next = Next::Settle(held(Some(id)), Outcome::Done),
+            Admission::Rejected { id } => {
+                pass.next = Next::Settle(held(Some(id)), Outcome::Done);
+                self.decline(pass);
+            }
             Admission::LetGoUntouched => {
                 self.excuse(pass);
                 pass.next = Next::LetGo;
@@ -91,7 +94,7 @@ impl World {
     }
 
     /// No removal is owed for the object's account any more.
-    pub(super) fn excuse(&mut self, pass: &Pass) {
+    pub fn excuse(&mut self, pass: &Pass) {
         self.book.excused.extend(pass.status.id.clone());
         for accounts in [&self.book.made, &self.book.taken] {
             self.book.excused.extend(accounts.get(&*pass.ticket.uid).into_iter().flatten().cloned());
@@ -101,11 +104,15 @@ impl World {
     pub(super) fn reserve(&mut self, pass: &mut Pass, step: Step) -> Option<Outcome> {
         let directory = &self.operator.directory;
         let reserve = |name: &str| directory.reserve(SERVER, name, &pass.ticket.uid);
-        let found = if let Step::Bind(binding) = &step {
-            reserve(&binding.user_name)
-        } else {
-            let claimed = pass.user.claimed_account().filter(|_| pass.status.id.is_none());
-            claimed.is_none_or(|claimed| reserve(&claimed.user_name))
+        let account = |id: &str| directory.reserve_account(SERVER, id, &pass.ticket.uid);
+        let found = match &step {
+            Step::Bind(binding) => reserve(&binding.user_name) && account(&binding.id),
+            Step::Send(operation) => {
+                let claimed = pass.user.claimed_account().filter(|_| pass.status.id.is_none());
+                claimed.is_none_or(|claimed| reserve(&claimed.user_name))
+                    && operation.request.target().is_none_or(account)
+            }
+            _ => true,
         };
         if !found || !reserve(&pass.user.spec.user_name) {
             return Self::break_off(pass, Outcome::After(Duration::from_secs(1)));

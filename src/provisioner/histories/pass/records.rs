@@ -6,8 +6,8 @@ use std::time::Duration;
 use kube::ResourceExt;
 
 use super::{Next, Pass, claim, reason_of};
-use crate::api::{ClaimedAccount, OperationType, Reason, ScimUser, ScimUserStatus};
-use crate::plan::{Binding, Operation, Verdict, bound_status, next_window_edge, unbound_status};
+use crate::api::{ClaimedAccount, Reason, ScimUser, ScimUserStatus};
+use crate::plan::{Binding, Operation, Verdict, bound_status, next_window_edge};
 use crate::provisioner::directory::{has_finalizer, same_plan};
 use crate::provisioner::histories::setup::SERVER;
 use crate::provisioner::histories::world::{Fault, World};
@@ -18,24 +18,10 @@ use crate::status::{record, whole_seconds};
 impl World {
     pub(super) fn bind(&mut self, pass: &mut Pass, binding: &Binding) -> Option<Outcome> {
         self.add_finalizer(pass, Some(&claim(&binding.user_name)))?;
-        self.operator.directory.taken_over(SERVER, &binding.id);
         self.book.ours.insert(binding.id.clone());
         self.book.taken.entry(pass.ticket.uid.to_string()).or_default().push(binding.id.clone());
         pass.recorded.operation = Some((binding.how, Vec::new(), None));
         pass.status = bound_status(&pass.status, binding, SERVER, whole_seconds(self.time()));
-        None
-    }
-
-    pub(super) fn unbind(&mut self, pass: &mut Pass) -> Option<Outcome> {
-        self.add_finalizer(pass, None)?;
-        if let Some(id) = &pass.status.id {
-            self.operator.directory.hand_over(SERVER, id);
-            // Should the successor vanish before it has taken over, nobody is asked to remove it.
-            self.book.excused.insert(id.clone());
-        }
-        pass.status = unbound_status(&pass.status);
-        pass.recorded.operation = Some((OperationType::Handover, Vec::new(), None));
-        pass.account = None;
         None
     }
 
@@ -104,8 +90,18 @@ impl World {
     }
 
     pub(super) fn settle(&mut self, pass: &mut Pass, verdict: &Verdict, outcome: Outcome) -> Outcome {
+        if verdict.declines() && pass.status.id.is_none() {
+            self.decline(pass);
+        }
         let status = record(&pass.status, pass.generation(), verdict, &pass.recorded, self.time());
         if self.save(&pass.user, &status) { outcome } else { Outcome::Retry }
+    }
+
+    /// Whoever waited for the object to take over an account waits no longer.
+    pub(super) fn decline(&mut self, pass: &Pass) {
+        for uid in self.operator.directory.decline(&pass.user, SERVER) {
+            self.route(&uid);
+        }
     }
 
     /// Writes the status if it differs; what the API server refuses is kept and tried again alone.

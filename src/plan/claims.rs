@@ -1,0 +1,140 @@
+//! What other objects say of the same account or group (promise I8): it follows its object, not its name.
+
+use crate::api::Reason;
+
+/// What other objects say of the same account or group.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Claims {
+    /// Another object is bound to the account that was found, or to one that has the name declared, or may have made one
+    /// of that name.
+    pub holder: Option<Holder>,
+    /// Another object declares the same name and comes first: it has an account already, or is older.
+    pub elder: Option<String>,
+    /// Who takes over the account of this object, which is under deletion.
+    pub successor: Option<Successor>,
+}
+
+/// The object that is bound to an account.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Holder {
+    /// `namespace/name`.
+    pub name: String,
+    /// It is bound to the very account that was found, not only to one that has the name declared.
+    pub has_account: bool,
+    /// What it does with the account's name.
+    pub state: HolderState,
+}
+
+/// What the object that is bound to an account does with the account's name.
+#[derive(Clone, Debug, PartialEq)]
+pub enum HolderState {
+    /// It declares the name that the account has.
+    Keeps,
+    /// It declares another name, and its account is renamed.
+    Renames,
+    /// It declares another name, and each of these objects waits for the name of the next one's account.
+    InRing(Vec<String>),
+    /// It is under deletion.
+    Leaves,
+    /// It is under deletion, and the object that asks takes over its account.
+    HandsOver,
+}
+
+/// The object that takes over the account of one under deletion.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Successor {
+    /// `namespace/name`.
+    pub name: String,
+    /// It is bound to the account, and its status says so.
+    pub bound: bool,
+    /// Its binding is held, until a person answers.
+    pub held: bool,
+}
+
+/// How an object under deletion parts with its account or group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Departure {
+    /// What the deletion asks for is done, or there was nothing to do.
+    #[default]
+    Done,
+    /// Another object, which is named, is bound to the account.
+    HandedOver(String),
+    /// The account stays as it is, and no object is bound to it.
+    LeftAsIs,
+}
+
+/// How a kind of resource speaks of itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Words {
+    /// What it stands for at the server.
+    pub what: &'static str,
+    /// The attribute that is its name there.
+    pub name: &'static str,
+}
+
+/// Accounts.
+pub(super) const USER: Words = Words { what: "account", name: "userName" };
+/// Groups.
+pub(super) const GROUP: Words = Words { what: "group", name: "displayName" };
+
+/// Objects of a ring that a message names.
+const MOST_NAMED: usize = 10;
+
+impl Holder {
+    /// It has nothing to do with the name any more once it has done what it declares.
+    pub fn goes(&self) -> bool {
+        matches!(self.state, HolderState::Renames | HolderState::Leaves | HolderState::HandsOver)
+    }
+
+    /// Why the object waits for this one, and what a person is told.
+    pub(super) fn in_the_way(&self, words: Words) -> (Reason, String) {
+        let Words { what, name } = words;
+        let holder = &self.name;
+        match &self.state {
+            HolderState::Keeps if self.has_account => (
+                Reason::Conflict,
+                format!("{holder} is bound to this {what}; delete one of the two, or change its {name}"),
+            ),
+            HolderState::Keeps => (
+                Reason::Conflict,
+                format!("{holder} is bound to the {what} with this {name}; choose another, or delete that object"),
+            ),
+            HolderState::InRing(ring) => (
+                Reason::Conflict,
+                format!(
+                    "each of these objects declares the {name} that the next one's {what} has, and all of them wait: {}; \
+                     give one of them an interim {name}, and the declared one once the others have theirs",
+                    named(ring)
+                ),
+            ),
+            HolderState::Renames => (
+                Reason::Pending,
+                format!(
+                    "{holder} has, or may have made, the {what} with this {name}, and is to rename it; this object waits \
+                     until the {name} is free"
+                ),
+            ),
+            HolderState::Leaves | HolderState::HandsOver => (
+                Reason::Pending,
+                format!(
+                    "{holder} has, or may have made, the {what} with this {name}, and is under deletion; this object waits \
+                     until it is gone"
+                ),
+            ),
+        }
+    }
+}
+
+/// What whoever comes second is told.
+pub(super) fn elder_comes_first(elder: &str, words: Words) -> String {
+    let Words { what, name } = words;
+    format!(
+        "{elder} declares the same {name} and comes first: it has its {what} already, or is older; delete one of the two, or \
+         change its {name}"
+    )
+}
+
+fn named(ring: &[String]) -> String {
+    let shown = ring.iter().take(MOST_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if ring.len() > MOST_NAMED { format!("{shown} and {} more", ring.len() - MOST_NAMED) } else { shown }
+}
