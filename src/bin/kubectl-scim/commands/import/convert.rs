@@ -2,17 +2,15 @@
 //! the same is declared.
 
 use std::collections::BTreeSet;
-use std::str::FromStr;
 
 use jiff::Timestamp;
 use scim_operator::api::{ConnectionRef, GROUP, REMOTE_ID, ScimUserSpec, VERSION, crds};
-use scim_operator::plan::protect::Protected;
 use scim_operator::plan::{Declared, Path, differences};
 use scim_operator::roster::name_of;
 use scim_operator::scim::{Profile, Resource, fold};
 use serde_json::{Map, Value, json};
 
-const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+pub(super) const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 const TEXTS: [&str; 8] =
     ["displayName", "nickName", "profileUrl", "title", "userType", "preferredLanguage", "locale", "timezone"];
 const NAMES: [&str; 6] = ["formatted", "familyName", "givenName", "middleName", "honorificPrefix", "honorificSuffix"];
@@ -276,51 +274,6 @@ pub(super) fn is_within(schema: &Value, value: &Value) -> bool {
     }
 }
 
-/// What an account must be like: an attribute, and a pattern with `*` and `?`.
-#[derive(Clone, Debug)]
-pub struct Condition {
-    path: Path,
-    /// What of an entry is looked at.
-    sub: Option<String>,
-    pattern: Protected,
-}
-
-impl FromStr for Condition {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        // A filter in the path has a sign of its own.
-        let (path, pattern) = text
-            .rsplit_once('=')
-            .filter(|(path, _)| !path.is_empty())
-            .ok_or("write PATH=PATTERN, such as title=*Engineer")?;
-        let (path, sub) = match path.split_once("].") {
-            Some((entry, sub)) => (format!("{entry}]"), Some(sub.to_owned())),
-            None => (path.to_owned(), None),
-        };
-        let path = path.strip_prefix("enterprise.").map(|name| format!("{ENTERPRISE}:{name}")).unwrap_or(path);
-        Ok(Self { path: Path::parse(&path), sub, pattern: Protected::new([pattern.to_owned()]) })
-    }
-}
-
-impl Condition {
-    pub(super) fn fits(&self, account: &Resource) -> bool {
-        let value = self.path.read(account);
-        let value = match (&self.sub, value) {
-            (Some(sub), Some(entry)) => entry.get(sub),
-            (None, Some(Value::Object(entry))) => entry.get("value"),
-            (_, value) => value,
-        };
-        let text = match value {
-            Some(Value::String(text)) => text.clone(),
-            Some(Value::Bool(flag)) => flag.to_string(),
-            Some(Value::Number(number)) => number.to_string(),
-            _ => String::new(),
-        };
-        self.pattern.matches([text.as_str()]).is_some()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -387,25 +340,6 @@ mod tests {
         assert!(
             converter(Profile::generic()).user(&Resource(json!({"id": "7"}).as_object().cloned().unwrap())).is_err()
         );
-    }
-
-    #[test]
-    fn conditions_look_at_attributes_and_entries() {
-        let ada =
-            account(&json!({"title": "Software Engineer", "emails": [{"type": "work", "value": "ada@example.com"}],
-            ENTERPRISE: {"department": "Engines"}}));
-        for (condition, fits) in [
-            ("title=*engineer", true),
-            ("title=Engineer", false),
-            ("nickName=", true),
-            ("active=true", true),
-            ("enterprise.department=Eng*", true),
-            ("emails[type eq \"work\"].value=*@example.com", true),
-            ("emails[type eq \"home\"].value=*@example.com", false),
-        ] {
-            assert_eq!(condition.parse::<Condition>().unwrap().fits(&ada), fits, "{condition}");
-        }
-        assert!("title".parse::<Condition>().is_err() && "=x".parse::<Condition>().is_err());
     }
 
     proptest::proptest! {

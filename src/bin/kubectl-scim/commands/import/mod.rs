@@ -1,5 +1,6 @@
 //! `import`: the accounts and groups of a server become manifests that change nothing there.
 
+mod conditions;
 mod convert;
 mod groups;
 mod pages;
@@ -17,7 +18,8 @@ use scim_operator::api::{ConnectionKind, ConnectionRef};
 use scim_operator::provisioner::said;
 use scim_operator::scim::{Profile, Resource, fold};
 
-use self::convert::{Condition, Converter};
+use self::conditions::Condition;
+use self::convert::Converter;
 use self::pages::Walk;
 use self::sink::Sink;
 use crate::Outcome;

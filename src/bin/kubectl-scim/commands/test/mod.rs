@@ -1,5 +1,6 @@
 //! `test`: the portals' Test Connection, and more.
 
+mod members;
 mod reads;
 mod scratch;
 mod writes;
