@@ -45,6 +45,8 @@ mod policies;
 mod roles;
 #[path = "cluster/rosters.rs"]
 mod rosters;
+#[path = "cluster/rosters_isolation.rs"]
+mod rosters_isolation;
 #[path = "cluster/servers.rs"]
 mod servers;
 #[path = "cluster/storms.rs"]

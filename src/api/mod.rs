@@ -67,3 +67,6 @@ pub const ROSTER_LABEL: &str = "scim-operator.dev/roster";
 pub const ROSTER_SOURCE_LABEL: &str = "scim-operator.dev/roster-source";
 /// Annotation of a generated ScimUser: tells whether its row says what it said when it was last written.
 pub const GENERATED: &str = "scim-operator.dev/generated";
+/// Annotation of a generated ScimUser: a digest of the key that it was written for. An object may keep a name that was
+/// made of another key.
+pub const ROSTER_KEY: &str = "scim-operator.dev/roster-key";

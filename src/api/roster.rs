@@ -136,8 +136,8 @@ pub struct RosterSource {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [{
-    "rule": "has(self.names) != has(self.selector)",
-    "message": "write either names or selector"
+    "rule": "[has(self.names), has(self.selector), has(self.namePrefix)].filter(x, x).size() == 1",
+    "message": "write exactly one of names, namePrefix and selector"
 }]))]
 pub struct SourceObjects {
     /// Their names. Each must be there: rows of one that is missing are not taken for gone.
@@ -147,7 +147,12 @@ pub struct SourceObjects {
         inner(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"))
     )]
     pub names: Option<Vec<String>>,
-    /// Their labels.
+    /// The name that Kustomize's `configMapGenerator` or a chart adds a hash to: of `people-7h2k9mf4dt` and the like the
+    /// newest is read, and no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 242), regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"))]
+    pub name_prefix: Option<String>,
+    /// Their labels. Of two that differ only in such a hash the newer is read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<SourceSelector>,
     /// The key of their data. Without it every key is read, in the order of the names.
@@ -190,6 +195,10 @@ pub enum Preset {
     OktaDatadog,
     /// What Okta maps for an application of its own.
     OktaGeneric,
+    /// The user download of Google Workspace's admin console.
+    GoogleWorkspace,
+    /// `Get-ADUser -Properties * | Export-Csv`.
+    ActiveDirectory,
 }
 
 /// One line of a table: where a value goes, and what it is.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::path::{ENTERPRISE, ENTRY_LISTS, Path, is_empty};
 use super::place;
 use crate::api::{OperationType, Reason, ScimUserSpec, ScimUserStatus, UserAttributes};
-use crate::scim::{Profile, fold};
+use crate::scim::{Profile, composed, fold};
 
 /// What is to be enforced at the server for one user.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,7 +31,7 @@ impl Declared {
     /// Reads a spec. `manager` is the manager's id where `manager.userRef` could be resolved.
     pub fn new(spec: &ScimUserSpec, manager: Option<&str>, profile: &Profile, now: Timestamp) -> Self {
         let mut attributes = flatten(&spec.attributes, manager);
-        attributes.insert(Path::core("userName"), Value::from(spec.user_name.as_str()));
+        attributes.insert(Path::core("userName"), Value::from(composed(&spec.user_name)));
         let mut unsupported = Vec::new();
         if let Some(external_id) = &spec.external_id {
             if profile.external_id {

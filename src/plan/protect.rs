@@ -1,5 +1,7 @@
 //! Protected identities: accounts that nothing here may lock out.
 
+use unicode_normalization::UnicodeNormalization;
+
 /// Globs over userName, e-mail and id. `*` stands for any run of characters, `?` for any one;
 /// upper and lower case are the same, and there is no escape.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,12 +21,12 @@ pub(super) struct Glob {
 impl Glob {
     pub(super) fn new(pattern: impl Into<String>) -> Self {
         let written = pattern.into();
-        let folded = written.chars().map(fold).collect();
+        let folded = folded(&written);
         Self { written, folded }
     }
 
     pub(super) fn matches(&self, text: &str) -> bool {
-        fits(&self.folded, &text.chars().map(fold).collect::<Vec<_>>())
+        fits(&self.folded, &folded(text))
     }
 }
 
@@ -37,7 +39,7 @@ impl Protected {
     /// With these identities too, letter by letter: the owner of the key (promise I14).
     #[must_use]
     pub fn with_identities<'a>(mut self, identities: impl IntoIterator<Item = &'a str>) -> Self {
-        self.exact.extend(identities.into_iter().map(|identity| identity.chars().map(fold).collect()));
+        self.exact.extend(identities.into_iter().map(folded));
         self
     }
 
@@ -53,7 +55,7 @@ impl Protected {
             return None;
         }
         identities.into_iter().find_map(|identity| {
-            let text: Vec<char> = identity.chars().map(fold).collect();
+            let text = folded(identity);
             if self.exact.contains(&text) {
                 return Some("the owner of the key");
             }
@@ -61,6 +63,11 @@ impl Protected {
             Some(found.written.as_str())
         })
     }
+}
+
+/// Composed letters (NFC), whatever wrote them.
+fn folded(text: &str) -> Vec<char> {
+    text.nfc().map(fold).collect()
 }
 
 /// One character to one character, so that `?` keeps its meaning; goes through upper case, so that

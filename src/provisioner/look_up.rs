@@ -10,7 +10,7 @@ use super::worker::{Pass, Stop};
 use super::{Provisioner, lock};
 use crate::api::{ClaimedAccount, ScimUserSpec};
 use crate::plan::{Account, Binding};
-use crate::scim::{Class, Error, Kind, MatchBy, Resource, fold};
+use crate::scim::{Class, Error, Kind, MatchBy, Resource, composed, fold};
 
 impl Provisioner {
     /// Reads the account with this id.
@@ -136,8 +136,8 @@ impl Provisioner {
 pub(super) fn identity(spec: &ScimUserSpec, match_by: MatchBy) -> String {
     let email = spec.attributes.emails.iter().flatten().next().map(|email| email.value.clone());
     match match_by {
-        MatchBy::UserName => spec.user_name.clone(),
-        MatchBy::Email => email.unwrap_or_else(|| spec.user_name.clone()),
+        MatchBy::UserName => composed(&spec.user_name),
+        MatchBy::Email => email.unwrap_or_else(|| composed(&spec.user_name)),
     }
 }
 
@@ -163,5 +163,5 @@ pub(super) fn unrecorded(pass: &Pass) -> Option<ClaimedAccount> {
 pub(super) fn claimed_account(pass: &Pass) -> ClaimedAccount {
     let (spec, match_by) = (&pass.user.spec, pass.session.policy.profile.match_by);
     let email = (match_by == MatchBy::Email).then(|| identity(spec, match_by));
-    ClaimedAccount { user_name: spec.user_name.clone(), email }
+    ClaimedAccount { user_name: composed(&spec.user_name), email }
 }

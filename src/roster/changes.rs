@@ -7,12 +7,13 @@ use kube::ResourceExt;
 use serde_json::Value;
 
 use super::columns::fold;
-use super::names::{Known, Names};
+use super::keys::Known;
+use super::names::Names;
 use super::people::{Body, People, Rejected};
 use super::recipe::Recipe;
 use super::removals::Gone;
 use super::source::Table;
-use crate::api::{GENERATED, ROSTER_LABEL, ScimUser};
+use crate::api::{GENERATED, ROSTER_KEY, ROSTER_LABEL, ScimUser};
 
 /// The ScimUsers of a namespace as a roster sees them.
 #[derive(Clone, Debug, Default)]
@@ -72,12 +73,7 @@ impl Given {
     /// How the people of ours at this connection are known.
     pub fn known(&self, connection: &str) -> Vec<Known> {
         let ours = self.ours.values().filter(|user| user.spec.connection_ref.name == connection);
-        let known = ours.map(|user| Known {
-            name: user.name_any(),
-            user_name: fold(&user.spec.user_name),
-            external_id: user.spec.external_id.clone(),
-        });
-        known.collect()
+        ours.map(|user| Known::of(user)).collect()
     }
 
     /// Who stands in the way of a person.
@@ -90,16 +86,24 @@ impl Given {
 impl Changes {
     /// Compares what people's rows say with what there is.
     pub fn of(recipe: &Recipe, table: &Table, people: &People, names: &Names, given: &Given) -> Self {
+        let keys = &recipe.keys;
         let mut changes = Self { rejected: people.rejected.clone(), ..Self::default() };
         let mut called: BTreeSet<&str> = names.kept.iter().map(String::as_str).collect();
         for (at, (person, name)) in people.people.iter().zip(&names.names).enumerate() {
             called.insert(name);
             let mut reject = |reason: String| {
-                changes.rejected.push(Rejected { row: person.row, key: Some(person.key.clone()), reason });
+                changes.rejected.push(Rejected { row: person.row, identity: person.identity.clone(), reason });
             };
-            if let Some(other) = given.in_the_way(name, &person.user_name) {
+            if let Some(other) = given.in_the_way(name, person.user_name()) {
                 reject(format!(
                     "the ScimUser {other} is not this roster's: delete it, or hand it over by the label {ROSTER_LABEL}"
+                ));
+                continue;
+            }
+            if let Some(owner) = names.crossed.get(&at) {
+                reject(format!(
+                    "its externalId is that of the ScimUser {owner}, which is another row's: was one column sorted \
+                     alone? If the two were mixed up before, correct spec.externalId of both ScimUsers"
                 ));
                 continue;
             }
@@ -113,7 +117,11 @@ impl Changes {
             changes.managers_missing += usize::from(body.manager_missing);
             match given.ours.get(name) {
                 Some(user) if user.metadata.deletion_timestamp.is_some() => changes.waits = true,
-                Some(user) if says(user, &body) => changes.generated += 1,
+                Some(user)
+                    if says(user, &body) && user.annotations().get(ROSTER_KEY) == Some(&keys.record(person.key())) =>
+                {
+                    changes.generated += 1;
+                }
                 _ => {
                     changes.generated += 1;
                     changes.apply.push(at);

@@ -28,7 +28,8 @@ impl Wanted {
     }
 }
 
-/// One name for all spellings of a column: exports of one directory differ in letter case.
-pub fn fold(column: &str) -> String {
-    column.trim().to_lowercase()
+/// One name for all spellings: exports of one directory differ in letter case, and those of a Mac in how they compose
+/// letters.
+pub fn fold(text: &str) -> String {
+    crate::scim::fold(text.trim())
 }

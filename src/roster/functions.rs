@@ -80,17 +80,53 @@ pub fn is_present(value: &Value) -> bool {
     }
 }
 
+/// What exports and spreadsheets write for true, in the languages that these have.
+const YES: [&str; 27] = [
+    "true",
+    "yes",
+    "y",
+    "1",
+    "wahr",
+    "ja",
+    "j",
+    "vrai",
+    "oui",
+    "vero",
+    "sì",
+    "verdadero",
+    "sí",
+    "si",
+    "verdadeiro",
+    "sim",
+    "waar",
+    "sant",
+    "sand",
+    "sann",
+    "prawda",
+    "tak",
+    "pravda",
+    "ano",
+    "истина",
+    "да",
+    "是",
+];
+/// The same for false.
+const NO: [&str; 24] = [
+    "false", "no", "n", "0", "falsch", "nein", "faux", "non", "falso", "não", "nao", "onwaar", "nee", "falskt",
+    "falsk", "usann", "fałsz", "nie", "nepravda", "ne", "ложь", "нет", "否", "epätosi",
+];
+
 /// What exports write for true and false.
 pub fn flag(value: &Value) -> Answer {
     let known = match value {
         Value::Bool(known) => Some(*known),
         Value::Int(0) | Value::UInt(0) => Some(false),
         Value::Int(1) | Value::UInt(1) => Some(true),
-        Value::String(text) => match text.trim().to_lowercase().as_str() {
-            "true" | "yes" | "y" | "1" => Some(true),
-            "false" | "no" | "n" | "0" => Some(false),
-            _ => None,
-        },
+        Value::String(text) => {
+            let text = crate::scim::fold(text.trim());
+            let is_one_of = |words: &[&str]| words.contains(&text.as_str());
+            is_one_of(&YES).then_some(true).or_else(|| is_one_of(&NO).then_some(false))
+        }
         _ => None,
     };
     let wrong = || ExecutionError::function_error("flag", "the value is neither true nor false");
@@ -146,9 +182,38 @@ pub fn instant(text: &str) -> Result<Timestamp, ExecutionError> {
         let civil = of_time().or_else(of_date)?;
         TimeZone::UTC.to_timestamp(civil).ok()
     });
-    parsed.ok_or_else(|| {
-        ExecutionError::function_error("instant", "the value is no date: write 2026-01-31 or 2026-01-31T08:00:00Z")
-    })
+    let error = |said: &str| ExecutionError::function_error("instant", said);
+    if let Some(at) = parsed {
+        return Ok(at);
+    }
+    let civil = regional(text).map_err(error)?.to_datetime(jiff::civil::Time::midnight());
+    TimeZone::UTC.to_timestamp(civil).map_err(|_| error(NO_DATE))
+}
+
+const NO_DATE: &str = "the value is no date: write 2026-01-31 or 2026-01-31T08:00:00Z";
+
+/// `31.01.2026`, `2026/01/31`, and `31/01/2026` or `01/31/2026` where it can't be the other; at midnight, if a time is
+/// said at all.
+fn regional(text: &str) -> Result<Date, &'static str> {
+    let (date, time) = text.split_once([' ', 'T']).unwrap_or((text, ""));
+    let is_midnight = time.is_empty()
+        || (time.starts_with("12:") && time.ends_with("AM") && time.bytes().all(|byte| b"120: AM".contains(&byte)))
+        || time.bytes().all(|byte| b"0:".contains(&byte));
+    let parts: Vec<&str> = date.split(['.', '/', '-']).collect();
+    let [a, b, c] = parts.as_slice() else { return Err(NO_DATE) };
+    let number = |text: &str| text.parse::<i16>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let (Some(first), Some(second), Some(third), true) = (number(a), number(b), number(c), is_midnight) else {
+        return Err(NO_DATE);
+    };
+    let (year, month, day) = match (a.len(), c.len()) {
+        (4, _) => (first, second, third),
+        (_, 4) if date.contains('.') || first > 12 || first == second => (third, second, first),
+        (_, 4) if second > 12 => (third, first, second),
+        (_, 4) => return Err("day and month can't be told apart: write 2026-01-31"),
+        _ => return Err(NO_DATE),
+    };
+    let (Ok(month), Ok(day)) = (i8::try_from(month), i8::try_from(day)) else { return Err(NO_DATE) };
+    Date::new(year, month, day).map_err(|_| NO_DATE)
 }
 
 /// What a value says in words: texts, numbers, booleans; null says nothing.

@@ -7,24 +7,31 @@
 mod changes;
 mod columns;
 mod expression;
+mod form;
 mod functions;
+mod keys;
+mod lines;
 mod names;
 mod people;
 mod prepared;
 mod presets;
+mod preview;
 mod recipe;
 mod removals;
 mod source;
 mod target;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use changes::{Changes, Given, Ours};
 pub use columns::Wanted;
 pub use expression::ExpressionError;
-pub use names::{Known, Names, name_of};
-pub use people::{Body, People, Person, Rejected};
+pub use keys::{Keys, Known, name_of};
+pub use names::Names;
+pub use people::{Body, Identity, People, Person, Rejected};
 pub use prepared::{Prepared, Refused};
+pub use preview::{Preview, PreviewedRow, RowOutcome, preview};
 pub use recipe::{MissingColumn, Recipe};
 pub use removals::{Answers, Gone, Verdict, judge};
 pub use source::{Content, Document, SourceError, Table, read};

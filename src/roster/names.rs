@@ -1,109 +1,169 @@
-//! How the ScimUsers of people are called. A name stays with a person: who is renamed is not deleted and made anew.
+//! Which ScimUser is whose. An object stays with a person: who is renamed is not deleted and made anew.
 
 use std::collections::{BTreeSet, HashMap};
 
-use sha2::{Digest, Sha256};
-
 use super::columns::fold;
-use super::functions::slug;
-use super::people::{People, Person};
+use super::keys::{Keys, Known};
+use super::people::{Identity, People};
 
-/// A ScimUser that the roster has already, and how its person is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
-    /// Its name.
-    pub name: String,
-    /// Its userName, folded.
-    pub user_name: String,
-    /// Its externalId.
-    pub external_id: Option<String>,
-}
-
-/// The names of people's ScimUsers.
+/// The ScimUsers of people.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
     /// One a person, in their order.
     pub names: Vec<String>,
-    /// Those of rejected rows, which keep what they have.
+    /// Those that rejected rows may stand for: they stay.
     pub kept: BTreeSet<String>,
-    /// Their places, by key, userName and externalId.
-    index: HashMap<String, usize>,
+    /// The places of rejected rows that may stand for any ScimUser, so that nobody can be taken for gone.
+    pub unidentified: Vec<usize>,
+    /// The people whose externalId is recorded at the ScimUser of somebody else, with its name.
+    pub crossed: HashMap<usize, String>,
+    /// By key, userName and externalId.
+    index: HashMap<String, String>,
 }
 
 impl Names {
-    /// The name made of the key; where there is none of that name, the one that already has the userName or the
-    /// externalId of the person and that nobody else is called.
-    pub fn of(connection: &str, people: &People, known: &[Known]) -> Self {
-        let there: BTreeSet<&str> = known.iter().map(|known| known.name.as_str()).collect();
-        let made: Vec<String> = people.people.iter().map(|person| name_of(connection, &person.key)).collect();
-        let kept_keys = people.rejected.iter().filter_map(|rejected| rejected.key.as_deref());
-        let kept: BTreeSet<String> = kept_keys.map(|key| name_of(connection, key)).collect();
-        let taken: BTreeSet<&str> = made.iter().chain(&kept).map(String::as_str).collect();
-        let free: Vec<&Known> = known.iter().filter(|known| !taken.contains(known.name.as_str())).collect();
-        let by_name = unique(free.iter().map(|known| (known.user_name.as_str(), known.name.as_str())));
-        let by_id = unique(free.iter().filter_map(|known| Some((known.external_id.as_deref()?, known.name.as_str()))));
-        let mut given = BTreeSet::new();
-        let names: Vec<String> = people
-            .people
-            .iter()
-            .zip(made)
-            .map(|(person, made)| {
-                if there.contains(made.as_str()) {
-                    return made;
-                }
-                let same_id = person.external_id.as_deref().and_then(|id| by_id.get(id));
-                let found = by_name.get(person.user_name.as_str()).or(same_id);
-                match found.filter(|name| given.insert(**name)) {
-                    Some(name) => (*name).to_owned(),
-                    None => made,
-                }
-            })
-            .collect();
-        let index = index(&people.people);
-        Self { names, kept, index }
+    /// By the recorded key; else by the externalId, else by the userName, of those that no key claims; else a new name
+    /// made of the key. Rejected rows are matched in the same way, as if nothing were wrong with them.
+    pub fn of(keys: &Keys, people: &People, known: &[Known]) -> Self {
+        let rows = people.people.iter().map(|person| &person.identity);
+        let rows: Vec<&Identity> = rows.chain(people.rejected.iter().map(|rejected| &rejected.identity)).collect();
+        let found = matched(keys, &rows, known);
+        let claimed: BTreeSet<&str> = found.iter().flatten().copied().collect();
+        let rejected = &rows[people.people.len()..];
+        let mut kept = BTreeSet::new();
+        let mut unidentified = Vec::new();
+        for (place, (identity, object)) in rejected.iter().zip(&found[people.people.len()..]).enumerate() {
+            let may_be: Vec<&Known> = known.iter().filter(|known| may_stand_for(keys, identity, known)).collect();
+            if identity.key.is_none() || (may_be.is_empty() && may_be_anyone(keys, identity, known, &claimed)) {
+                unidentified.push(place);
+            }
+            kept.extend(may_be.into_iter().map(|known| known.name.clone()));
+            kept.extend(object.map(str::to_owned));
+        }
+        let names = named(keys, &rows[..people.people.len()], &found, known);
+        let crossed = crossed(&rows[..people.people.len()], &names, known, &claimed);
+        let objects = names.iter().map(|name| Some(name.as_str())).chain(found[names.len()..].iter().copied());
+        let index = index(&rows, &objects.collect::<Vec<_>>());
+        Self { names, kept, unidentified, crossed, index }
     }
 
     /// The ScimUser of whoever has this key, userName or externalId, folded.
     pub fn find(&self, whom: &str) -> Option<String> {
-        self.index.get(whom).map(|place| self.names[*place].clone())
+        self.index.get(whom).cloned()
     }
 }
 
-/// Made of the key and the connection: a slug to be read, and eight hex digits to be told apart by.
-pub fn name_of(connection: &str, key: &str) -> String {
-    let mut hash = Sha256::new();
-    hash.update(connection);
-    hash.update([0]);
-    hash.update(key);
-    let digits = super::hex(&hash.finalize()[..4]);
-    match slug(key, 40) {
-        slug if slug.is_empty() => format!("person-{digits}"),
-        slug => format!("{slug}-{digits}"),
+/// The object of each row, if it has one.
+fn matched<'a>(keys: &Keys, rows: &[&Identity], known: &'a [Known]) -> Vec<Option<&'a str>> {
+    let recorded = known.iter().filter_map(|known| Some((known.key.clone()?, known.name.as_str())));
+    let recorded: HashMap<String, &str> = recorded.collect();
+    let unrecorded: BTreeSet<&str> =
+        known.iter().filter(|known| known.key.is_none()).map(|known| known.name.as_str()).collect();
+    let by_key = |key: &str| {
+        let recorded = recorded.get(&keys.record(key)).copied();
+        recorded.or_else(|| unrecorded.get(keys.name(key).as_str()).copied())
+    };
+    let mut claimed = BTreeSet::new();
+    let mut found: Vec<Option<&str>> = Vec::with_capacity(rows.len());
+    for row in rows {
+        found.push(row.key.as_deref().and_then(by_key).filter(|name| claimed.insert(*name)));
     }
+    let free: Vec<&Known> = known.iter().filter(|known| !claimed.contains(known.name.as_str())).collect();
+    let by_id = unique(free.iter().filter_map(|known| Some((known.external_id.as_deref()?, *known))));
+    let by_name = unique(free.iter().map(|known| (known.user_name.as_str(), *known)));
+    // Everybody's externalId before anybody's userName: a name may be somebody else's by now.
+    for (row, object) in rows.iter().zip(&mut found).filter(|(_, object)| object.is_none()) {
+        let known = row.external_id.as_deref().and_then(|id| by_id.get(id));
+        *object = known.map(|known| known.name.as_str()).filter(|name| claimed.insert(*name));
+    }
+    for (row, object) in rows.iter().zip(&mut found).filter(|(_, object)| object.is_none()) {
+        let known = row.user_name.as_deref().and_then(|name| by_name.get(name));
+        let known = known.filter(|known| !is_another(row, known));
+        *object = known.map(|known| known.name.as_str()).filter(|name| claimed.insert(*name));
+    }
+    found
+}
+
+/// Another externalId is another person.
+fn is_another(row: &Identity, known: &Known) -> bool {
+    row.external_id.is_some() && known.external_id.is_some() && row.external_id != known.external_id
+}
+
+/// One of the row's identities is one of the object's.
+fn may_stand_for(keys: &Keys, row: &Identity, known: &Known) -> bool {
+    row.key.as_deref().is_some_and(|key| keys.is_of(known, key) || known.name == keys.name(key))
+        || row.user_name.as_deref() == Some(known.user_name.as_str())
+        || (row.external_id.is_some() && row.external_id == known.external_id)
+}
+
+/// What can't be read of a row might tell that one of the objects that nobody claims is its own. A key that is recorded
+/// tells them apart, however little else can be read.
+fn may_be_anyone(keys: &Keys, row: &Identity, known: &[Known], claimed: &BTreeSet<&str>) -> bool {
+    let free = known.iter().filter(|known| !claimed.contains(known.name.as_str()));
+    let mut free = free.filter(|known| {
+        (row.user_name.is_none() && !keys.has_recorded(known))
+            || (row.external_id_unreadable && known.external_id.is_some())
+    });
+    free.next().is_some()
+}
+
+/// The names of people's objects, new ones included.
+fn named(keys: &Keys, people: &[&Identity], found: &[Option<&str>], known: &[Known]) -> Vec<String> {
+    let mut taken: BTreeSet<String> = known.iter().map(|known| known.name.clone()).collect();
+    let mut new = |key: &str| {
+        let mut number = 0;
+        let mut name = keys.name(key);
+        while !taken.insert(name.clone()) {
+            number += 1;
+            name = keys.numbered_name(key, number);
+        }
+        name
+    };
+    let names = people.iter().zip(found).map(|(person, found)| match found {
+        Some(name) => (*name).to_owned(),
+        None => new(person.key.as_deref().unwrap_or_default()),
+    });
+    names.collect()
+}
+
+/// An externalId moves from nobody to nobody else: it was one column of a sheet that was sorted, or shifted.
+fn crossed(
+    people: &[&Identity],
+    names: &[String],
+    known: &[Known],
+    claimed: &BTreeSet<&str>,
+) -> HashMap<usize, String> {
+    let by_id = unique(known.iter().filter_map(|known| Some((known.external_id.as_deref()?, known))));
+    let crossed = people.iter().zip(names).enumerate().filter_map(|(place, (person, name))| {
+        let owner = by_id.get(person.external_id.as_deref()?)?;
+        let is_others = owner.name != *name && claimed.contains(owner.name.as_str());
+        is_others.then(|| (place, owner.name.clone()))
+    });
+    crossed.collect()
 }
 
 /// What occurs once.
-fn unique<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> HashMap<&'a str, &'a str> {
-    let mut found: HashMap<&str, Option<&str>> = HashMap::new();
-    for (value, name) in pairs {
-        found.entry(value).and_modify(|known| *known = None).or_insert(Some(name));
+fn unique<'a, 'k>(pairs: impl Iterator<Item = (&'k str, &'a Known)>) -> HashMap<&'k str, &'a Known> {
+    let mut found: HashMap<&str, Option<&Known>> = HashMap::new();
+    for (value, known) in pairs {
+        found.entry(value).and_modify(|known| *known = None).or_insert(Some(known));
     }
-    found.into_iter().filter_map(|(value, name)| Some((value, name?))).collect()
+    found.into_iter().filter_map(|(value, known)| Some((value, known?))).collect()
 }
 
-fn index(people: &[Person]) -> HashMap<String, usize> {
-    let mut index = HashMap::with_capacity(people.len());
-    // A key goes before a userName, and that before an externalId, where they happen to be alike.
-    for (place, person) in people.iter().enumerate() {
-        index.insert(person.key.clone(), place);
-    }
-    for (place, person) in people.iter().enumerate().filter(|(_, person)| person.user_name != person.key) {
-        index.entry(person.user_name.clone()).or_insert(place);
-    }
-    for (place, person) in people.iter().enumerate() {
-        if let Some(id) = &person.external_id {
-            index.entry(fold(id)).or_insert(place);
+/// A key goes before a userName, and that before an externalId, where they happen to be alike; people before rejected
+/// rows.
+fn index(rows: &[&Identity], objects: &[Option<&str>]) -> HashMap<String, String> {
+    let mut index = HashMap::with_capacity(rows.len());
+    let mut add = |of: fn(&Identity) -> Option<String>| {
+        for (row, object) in rows.iter().zip(objects) {
+            if let (Some(value), Some(object)) = (of(row), object) {
+                index.entry(value).or_insert_with(|| (*object).to_owned());
+            }
         }
-    }
+    };
+    add(|row| row.key.clone());
+    add(|row| row.user_name.clone());
+    add(|row| row.external_id.as_deref().map(fold));
     index
 }

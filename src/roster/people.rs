@@ -11,19 +11,43 @@ use super::functions::is_present;
 use super::recipe::Recipe;
 use super::source::{Table, TableRow};
 use super::target::{Drafted, Target, plain, without_empty_entries};
+use super::text::unfit;
 use crate::api::ScimUserSpec;
+
+/// Who a row is, as far as that can be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// What tells this one from all others, folded.
+    pub key: Option<String>,
+    /// The userName, folded.
+    pub user_name: Option<String>,
+    /// The externalId, where one is mapped.
+    pub external_id: Option<String>,
+    /// An externalId is mapped and can't be read.
+    pub external_id_unreadable: bool,
+}
 
 /// One who counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Person {
     /// The place of the row in the table.
     pub row: usize,
+    /// With a key and a userName.
+    pub identity: Identity,
+    /// Entra ID has deleted them.
+    pub deleted: bool,
+}
+
+impl Person {
     /// What tells this one from all others, folded.
-    pub key: String,
+    pub fn key(&self) -> &str {
+        self.identity.key.as_deref().unwrap_or_default()
+    }
+
     /// The userName, folded.
-    pub user_name: String,
-    /// The externalId, where one is mapped.
-    pub external_id: Option<String>,
+    pub fn user_name(&self) -> &str {
+        self.identity.user_name.as_deref().unwrap_or_default()
+    }
 }
 
 /// A row that makes no ScimUser, or doesn't change it.
@@ -32,7 +56,7 @@ pub struct Rejected {
     /// The place of the row in the table.
     pub row: usize,
     /// Whose row it is, as far as that can be told: the person keeps their ScimUser as it is.
-    pub key: Option<String>,
+    pub identity: Identity,
     /// What is wrong; never a value.
     pub reason: String,
 }
@@ -50,11 +74,6 @@ impl People {
     /// The rows in scope, those that can't be used included.
     pub fn in_scope(&self) -> usize {
         self.people.len() + self.rejected.len()
-    }
-
-    /// A row is of nobody that can be told: whose object is missing might be this one's.
-    pub fn has_strangers(&self) -> bool {
-        self.rejected.iter().any(|rejected| rejected.key.is_none())
     }
 }
 
@@ -80,45 +99,66 @@ impl Body {
     }
 }
 
+fn named_twice(person: Person, first: u32) -> Rejected {
+    let reason = format!("row {first} has the same userName");
+    Rejected { row: person.row, identity: person.identity, reason }
+}
+
 impl Recipe {
     /// Everybody in the table, each once.
     pub fn people(&self, table: &Table) -> People {
         let mut found = People::default();
-        let (mut keys, mut names) = (HashMap::new(), HashMap::new());
+        let mut keys: HashMap<Option<String>, u32> = HashMap::new();
+        let mut names: HashMap<Option<String>, usize> = HashMap::new();
         for (at, row) in table.rows.iter().enumerate() {
             let key = self.key_of(row);
-            let known = key.as_ref().ok().cloned();
-            let mut reject = |reason: String| found.rejected.push(Rejected { row: at, key: known.clone(), reason });
-            match self.counts(row, known.as_deref()) {
-                Ok(false) => continue,
-                Ok(true) => {}
-                Err(reason) => {
-                    reject(reason);
-                    continue;
-                }
+            let counts = match &row.problem {
+                Some(problem) => Err(problem.clone()),
+                None => self.counts(row, &key),
+            };
+            if counts == Ok(false) {
+                continue;
             }
-            let person = key.and_then(|key| self.person(at, row, key));
-            match person {
-                Err(reason) => reject(reason),
-                Ok(person) => {
-                    let number = row.number;
-                    if let Some(first) = keys.get(&person.key) {
-                        reject(format!("row {first} has the same key"));
-                    } else if let Some(first) = names.get(&person.user_name) {
-                        reject(format!("row {first} has the same userName"));
-                    } else {
-                        keys.insert(person.key.clone(), number);
-                        names.insert(person.user_name.clone(), number);
-                        found.people.push(person);
-                    }
+            let (mut identity, unreadable) = self.identity(row, key);
+            let number = row.number;
+            let reason = if let Some(reason) = counts.err().or(unreadable) {
+                // Where the values end is not certain, so that this key may be the half of another.
+                if row.torn {
+                    identity.key = None;
+                }
+                Some(reason)
+            } else {
+                keys.get(&identity.key).map(|first| format!("row {first} has the same key"))
+            };
+            if let Some(reason) = reason {
+                found.rejected.push(Rejected { row: at, identity, reason });
+                continue;
+            }
+            let person = Person { row: at, identity, deleted: row.deleted };
+            match names.get(&person.identity.user_name) {
+                // Whose name was given to another since is deactivated first.
+                Some(&place) if person.deleted && !found.people[place].deleted => {
+                    keys.insert(person.identity.key.clone(), number);
+                    let other = std::mem::replace(&mut found.people[place], person);
+                    keys.remove(&other.identity.key);
+                    found.rejected.push(named_twice(other, number));
+                }
+                Some(&place) => {
+                    let first = table.rows[found.people[place].row].number;
+                    found.rejected.push(named_twice(person, first));
+                }
+                None => {
+                    keys.insert(person.identity.key.clone(), number);
+                    names.insert(person.identity.user_name.clone(), found.people.len());
+                    found.people.push(person);
                 }
             }
         }
         found
     }
 
-    /// Whether a row is in scope.
-    fn counts(&self, row: &TableRow, key: Option<&str>) -> Result<bool, String> {
+    /// Whether a row is in scope. What can't be told is not a no.
+    fn counts(&self, row: &TableRow, key: &Result<String, String>) -> Result<bool, String> {
         if let Some(scope) = &self.scope {
             let value = scope.evaluate(&self.library, &self.wanted, &row.values);
             match value.map_err(|why| format!("scope: {why}"))? {
@@ -128,9 +168,26 @@ impl Recipe {
             }
         }
         let Some(assigned) = &self.assigned else { return Ok(true) };
-        let user_name = self.text(row, &Target::UserName)?;
-        let is_named = |name: &str| assigned.contains(&fold(name));
-        Ok(key.is_some_and(is_named) || user_name.as_deref().is_some_and(is_named))
+        let user_name = self.user_name(row);
+        let is_named = |name: &Result<String, String>| name.as_ref().is_ok_and(|name| assigned.contains(&fold(name)));
+        if is_named(key) || is_named(&user_name) {
+            return Ok(true);
+        }
+        key.as_ref().and(user_name.as_ref()).map(|_| false).map_err(|why| format!("assigned: {why}"))
+    }
+
+    /// Who a row is, and the first of what can't be read of that.
+    fn identity(&self, row: &TableRow, key: Result<String, String>) -> (Identity, Option<String>) {
+        let (user_name, external_id) = (self.user_name(row), self.text(row, &Target::ExternalId));
+        let unreadable = [key.as_ref().err(), user_name.as_ref().err(), external_id.as_ref().err()];
+        let unreadable = unreadable.into_iter().flatten().next().cloned();
+        let identity = Identity {
+            key: key.ok(),
+            user_name: user_name.ok().map(|name| fold(&name)),
+            external_id_unreadable: external_id.is_err(),
+            external_id: external_id.ok().flatten(),
+        };
+        (identity, unreadable)
     }
 
     fn key_of(&self, row: &TableRow) -> Result<String, String> {
@@ -141,15 +198,19 @@ impl Recipe {
             }
             None => self.text(row, &Target::UserName)?.unwrap_or_default(),
         };
+        let columns = self.key.as_ref().map_or(&[][..], |key| key.columns());
         if key.is_empty() {
-            return Err(self.empty("key", self.key.as_ref().map_or(&[], |key| key.columns())));
+            return Err(self.of_columns("key", columns, "is empty"));
+        }
+        if let Some(letter) = unfit(&key) {
+            return Err(self.of_columns("key", columns, &format!("has {letter}")));
         }
         Ok(fold(&key))
     }
 
-    fn empty(&self, what: &str, columns: &[String]) -> String {
+    fn of_columns(&self, what: &str, columns: &[String], problem: &str) -> String {
         let columns = if columns.is_empty() { self.columns_of(&Target::UserName) } else { columns.to_vec() };
-        format!("column {}: the {what} is empty", columns.join(", "))
+        format!("column {}: the {what} {problem}", columns.join(", "))
     }
 
     fn columns_of(&self, target: &Target) -> Vec<String> {
@@ -157,11 +218,13 @@ impl Recipe {
         line.map(|line| line.value.columns().to_vec()).unwrap_or_default()
     }
 
-    fn person(&self, at: usize, row: &TableRow, key: String) -> Result<Person, String> {
+    fn user_name(&self, row: &TableRow) -> Result<String, String> {
         let user_name = self.text(row, &Target::UserName)?;
-        let user_name = user_name.ok_or_else(|| self.empty("userName", &self.columns_of(&Target::UserName)))?;
-        let external_id = self.text(row, &Target::ExternalId)?;
-        Ok(Person { row: at, key, user_name: fold(&user_name), external_id })
+        let user_name = user_name.ok_or_else(|| self.of_columns("userName", &[], "is empty"))?;
+        match unfit(&user_name) {
+            Some(letter) => Err(self.of_columns("userName", &[], &format!("has {letter}"))),
+            None => Ok(user_name),
+        }
     }
 
     /// What a row says for a target whose value is a text.
@@ -188,6 +251,9 @@ impl Recipe {
         }
         let manager = declared.manager.as_ref().map(|named| manager_of(&fold(named)));
         let mut spec = declared.attributes;
+        if row.deleted {
+            spec.insert("active".to_owned(), json!(false));
+        }
         if let Some(Some(name)) = &manager {
             merge(&mut spec, json!({"enterprise": {"manager": {"userRef": {"name": name}}}}));
         }

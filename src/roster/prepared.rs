@@ -34,6 +34,33 @@ pub struct Refused {
     pub message: String,
 }
 
+/// The spec compiled, and the rows that it reads.
+pub(super) fn table_of(
+    spec: &ScimRosterSpec,
+    known: &[String],
+    documents: Vec<Document>,
+) -> Result<(Recipe, Table), Refused> {
+    let mut recipe = Recipe::compile(spec).map_err(|error| {
+        Refused::new(RosterReason::MappingInvalid, format!("{error}; nobody is changed until it is corrected"))
+    })?;
+    let table = read(documents, recipe.wanted()).map_err(|error| {
+        let reason = match error {
+            SourceError::Empty(_) => RosterReason::SourceEmpty,
+            SourceError::Invalid { .. } | SourceError::TooMany => RosterReason::SourceInvalid,
+        };
+        Refused::new(reason, error.to_string())
+    })?;
+    let fit = recipe.fit(&table.columns, known);
+    fit.map_err(|missing| Refused::new(RosterReason::ColumnMissing, missing.to_string()))?;
+    Ok((recipe, table))
+}
+
+impl Refused {
+    fn new(reason: RosterReason, message: String) -> Self {
+        Self { reason, message }
+    }
+}
+
 impl Prepared {
     /// Reads the documents and compares them with the ScimUsers of the namespace. `known` are the columns that were
     /// read before.
@@ -44,24 +71,11 @@ impl Prepared {
         users: Vec<Arc<ScimUser>>,
         of: Ours,
     ) -> Result<Self, Refused> {
-        let refused = |reason, message: String| Refused { reason, message };
-        let mut recipe = Recipe::compile(spec).map_err(|error| {
-            refused(RosterReason::MappingInvalid, format!("{error}; nobody is changed until it is corrected"))
-        })?;
         let version = version_of(&documents);
-        let table = read(documents, recipe.wanted()).map_err(|error| {
-            let reason = match error {
-                SourceError::Empty(_) => RosterReason::SourceEmpty,
-                _ => RosterReason::SourceInvalid,
-            };
-            refused(reason, error.to_string())
-        })?;
-        recipe
-            .fit(&table.columns, known)
-            .map_err(|missing| refused(RosterReason::ColumnMissing, missing.to_string()))?;
+        let (recipe, table) = table_of(spec, known, documents)?;
         let people = recipe.people(&table);
         let given = Given::sort(users, of);
-        let names = Names::of(of.connection, &people, &given.known(of.connection));
+        let names = Names::of(&recipe.keys, &people, &given.known(of.connection));
         let changes = Changes::of(&recipe, &table, &people, &names, &given);
         let staying = given.ours.values().filter(|user| user.metadata.deletion_timestamp.is_none()).count();
         let left = staying.saturating_sub(changes.gone.len());
@@ -83,14 +97,19 @@ impl Prepared {
         self.recipe.columns()
     }
 
-    /// Whether somebody's row can't be told from that of whoever is gone.
-    pub fn has_strangers(&self) -> bool {
-        self.people.has_strangers()
+    /// The first of the rejected rows that may stand for any ScimUser: nobody can be taken for gone.
+    pub fn unidentified(&self) -> Option<RejectedRow> {
+        self.names.unidentified.first().map(|place| self.shown(&self.people.rejected[*place]))
     }
 
     /// The name of a person's ScimUser.
     pub fn name(&self, person: usize) -> &str {
         &self.names.names[person]
+    }
+
+    /// What a person's ScimUser records of their key.
+    pub fn key(&self, person: usize) -> String {
+        self.recipe.keys.record(self.people.people[person].key())
     }
 
     /// What the ScimUser of a person says. Their row is let go: of thousands that are written, what was read is not to
@@ -105,19 +124,20 @@ impl Prepared {
     /// A person's row can't be used after all.
     pub fn reject(&self, person: usize, reason: String) -> Rejected {
         let person = &self.people.people[person];
-        Rejected { row: person.row, key: Some(person.key.clone()), reason }
+        Rejected { row: person.row, identity: person.identity.clone(), reason }
     }
 
     /// Rejected rows as status shows them, in their order.
     pub fn rejected<'a>(&'a self, more: impl IntoIterator<Item = &'a Rejected>) -> Vec<RejectedRow> {
         let mut all: Vec<&Rejected> = self.changes.rejected.iter().chain(more).collect();
         all.sort_by_key(|rejected| rejected.row);
-        let shown = all.into_iter().map(|rejected| {
-            let row = &self.table.rows[rejected.row];
-            let source = self.table.documents.get(row.document as usize).filter(|name| !name.is_empty());
-            RejectedRow { source: source.cloned(), row: row.number.into(), reason: rejected.reason.clone() }
-        });
-        shown.collect()
+        all.into_iter().map(|rejected| self.shown(rejected)).collect()
+    }
+
+    fn shown(&self, rejected: &Rejected) -> RejectedRow {
+        let row = &self.table.rows[rejected.row];
+        let source = self.table.documents.get(row.document as usize).filter(|name| !name.is_empty());
+        RejectedRow { source: source.cloned(), row: row.number.into(), reason: rejected.reason.clone() }
     }
 }
 

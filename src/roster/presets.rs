@@ -1,4 +1,4 @@
-//! The tables that the portals of Entra and Okta begin with.
+//! The tables that portals begin with, for the files that they export.
 
 use crate::api::Preset;
 
@@ -6,12 +6,12 @@ use crate::api::Preset;
 pub struct Line {
     /// The attribute.
     pub target: &'static str,
-    /// The expression of its value.
-    pub value: &'static str,
+    /// The expression of its value; and others, for files that have its columns by other names.
+    pub values: &'static [&'static str],
 }
 
-const fn line(target: &'static str, value: &'static str) -> Line {
-    Line { target, value }
+macro_rules! line {
+    ($target:expr, $($value:expr),+) => { Line { target: $target, values: &[$($value),+] } };
 }
 
 /// Lines that are never left out for want of a column: without them people would be somebody else, or be let in.
@@ -24,87 +24,145 @@ const OKTA_ACTIVE: &str = r#"flag(switch(upper(row.status), "", "ACTIVE", "true"
 
 /// The table of Datadog's guide for Entra ID.
 const ENTRA_DATADOG: &[Line] = &[
-    line("userName", "row.userPrincipalName"),
-    line("active", "!row.isSoftDeleted"),
-    line("title", "row.jobTitle"),
-    line(WORK, "row.mail"),
-    line(PRIMARY, "true"),
-    line("name.formatted", "row.displayName"),
+    line!("userName", "row.userPrincipalName"),
+    line!("active", "!row.isSoftDeleted && row.accountEnabled", "!row.isSoftDeleted", "row.accountEnabled"),
+    line!("title", "row.jobTitle"),
+    line!(WORK, "row.mail"),
+    line!(PRIMARY, "true"),
+    line!("name.formatted", "row.displayName"),
 ];
 
 /// What Entra ID begins with for an application that isn't in its gallery.
 const ENTRA_GENERIC: &[Line] = &[
-    line("userName", "row.userPrincipalName"),
-    line("active", "!row.isSoftDeleted"),
-    line("displayName", "row.displayName"),
-    line("title", "row.jobTitle"),
-    line(WORK, "row.mail"),
-    line(PRIMARY, "true"),
-    line("preferredLanguage", "row.preferredLanguage"),
-    line("name.givenName", "row.givenName"),
-    line("name.familyName", "row.surname"),
-    line("name.formatted", r#"join([row.givenName, row.surname], " ")"#),
-    line(r#"addresses[type eq "work"].formatted"#, "row.physicalDeliveryOfficeName"),
-    line(r#"addresses[type eq "work"].streetAddress"#, "row.streetAddress"),
-    line(r#"addresses[type eq "work"].locality"#, "row.city"),
-    line(r#"addresses[type eq "work"].region"#, "row.state"),
-    line(r#"addresses[type eq "work"].postalCode"#, "row.postalCode"),
-    line(r#"addresses[type eq "work"].country"#, "row.country"),
-    line(r#"phoneNumbers[type eq "work"].value"#, "row.telephoneNumber"),
-    line(r#"phoneNumbers[type eq "mobile"].value"#, "row.mobile"),
-    line(r#"phoneNumbers[type eq "fax"].value"#, "row.facsimileTelephoneNumber"),
-    line("externalId", "row.mailNickname"),
-    line("enterprise.employeeNumber", "row.employeeId"),
-    line("enterprise.department", "row.department"),
-    line("manager", "row.manager"),
+    line!("userName", "row.userPrincipalName"),
+    line!("active", "!row.isSoftDeleted && row.accountEnabled", "!row.isSoftDeleted", "row.accountEnabled"),
+    line!("displayName", "row.displayName"),
+    line!("title", "row.jobTitle"),
+    line!(WORK, "row.mail"),
+    line!(PRIMARY, "true"),
+    line!("preferredLanguage", "row.preferredLanguage"),
+    line!("name.givenName", "row.givenName"),
+    line!("name.familyName", "row.surname"),
+    line!("name.formatted", r#"join([row.givenName, row.surname], " ")"#),
+    line!(r#"addresses[type eq "work"].formatted"#, "row.physicalDeliveryOfficeName", "row.officeLocation"),
+    line!(r#"addresses[type eq "work"].streetAddress"#, "row.streetAddress"),
+    line!(r#"addresses[type eq "work"].locality"#, "row.city"),
+    line!(r#"addresses[type eq "work"].region"#, "row.state"),
+    line!(r#"addresses[type eq "work"].postalCode"#, "row.postalCode"),
+    line!(r#"addresses[type eq "work"].country"#, "row.country"),
+    line!(r#"phoneNumbers[type eq "work"].value"#, "row.telephoneNumber"),
+    line!(r#"phoneNumbers[type eq "mobile"].value"#, "row.mobile", "row.mobilePhone"),
+    line!(r#"phoneNumbers[type eq "fax"].value"#, "row.facsimileTelephoneNumber"),
+    line!("externalId", "row.mailNickname"),
+    line!("enterprise.employeeNumber", "row.employeeId"),
+    line!("enterprise.department", "row.department"),
+    line!("manager", "row.manager"),
 ];
 
 /// The table of Datadog's guide for Okta.
 const OKTA_DATADOG: &[Line] = &[
-    line("userName", "row.login"),
-    line("active", OKTA_ACTIVE),
-    line("title", "row.title"),
-    line(WORK, "row.email"),
-    line(PRIMARY, "true"),
-    line("name.givenName", "row.firstName"),
-    line("name.familyName", "row.lastName"),
-    line("name.formatted", "row.displayName"),
+    line!("userName", "row.login"),
+    line!("active", OKTA_ACTIVE),
+    line!("title", "row.title"),
+    line!(WORK, "row.email"),
+    line!(PRIMARY, "true"),
+    line!("name.givenName", "row.firstName"),
+    line!("name.familyName", "row.lastName"),
+    line!("name.formatted", "row.displayName"),
 ];
 
 /// What Okta begins with for an application of its own.
 const OKTA_GENERIC: &[Line] = &[
-    line("userName", "row.login"),
-    line("active", OKTA_ACTIVE),
-    line("externalId", "row.id"),
-    line("displayName", "row.displayName"),
-    line("nickName", "row.nickName"),
-    line("profileUrl", "row.profileUrl"),
-    line("title", "row.title"),
-    line("userType", "row.userType"),
-    line("preferredLanguage", "row.preferredLanguage"),
-    line("locale", "row.locale"),
-    line("timezone", "row.timezone"),
-    line(WORK, "row.email"),
-    line(PRIMARY, "true"),
-    line(r#"emails[type eq "home"].value"#, "row.secondEmail"),
-    line("name.givenName", "row.firstName"),
-    line("name.familyName", "row.lastName"),
-    line("name.middleName", "row.middleName"),
-    line("name.honorificPrefix", "row.honorificPrefix"),
-    line("name.honorificSuffix", "row.honorificSuffix"),
-    line(r#"phoneNumbers[type eq "work"].value"#, "row.primaryPhone"),
-    line(r#"phoneNumbers[type eq "mobile"].value"#, "row.mobilePhone"),
-    line(r#"addresses[type eq "work"].streetAddress"#, "row.streetAddress"),
-    line(r#"addresses[type eq "work"].locality"#, "row.city"),
-    line(r#"addresses[type eq "work"].region"#, "row.state"),
-    line(r#"addresses[type eq "work"].postalCode"#, "row.zipCode"),
-    line(r#"addresses[type eq "work"].country"#, "row.countryCode"),
-    line("enterprise.employeeNumber", "row.employeeNumber"),
-    line("enterprise.costCenter", "row.costCenter"),
-    line("enterprise.organization", "row.organization"),
-    line("enterprise.division", "row.division"),
-    line("enterprise.department", "row.department"),
-    line("manager", "row.managerId"),
+    line!("userName", "row.login"),
+    line!("active", OKTA_ACTIVE),
+    line!("externalId", "row.id"),
+    line!("displayName", "row.displayName"),
+    line!("nickName", "row.nickName"),
+    line!("profileUrl", "row.profileUrl"),
+    line!("title", "row.title"),
+    line!("userType", "row.userType"),
+    line!("preferredLanguage", "row.preferredLanguage"),
+    line!("locale", "row.locale"),
+    line!("timezone", "row.timezone"),
+    line!(WORK, "row.email"),
+    line!(PRIMARY, "true"),
+    line!(r#"emails[type eq "home"].value"#, "row.secondEmail"),
+    line!("name.givenName", "row.firstName"),
+    line!("name.familyName", "row.lastName"),
+    line!("name.middleName", "row.middleName"),
+    line!("name.honorificPrefix", "row.honorificPrefix"),
+    line!("name.honorificSuffix", "row.honorificSuffix"),
+    line!(r#"phoneNumbers[type eq "work"].value"#, "row.primaryPhone"),
+    line!(r#"phoneNumbers[type eq "mobile"].value"#, "row.mobilePhone"),
+    line!(r#"addresses[type eq "work"].streetAddress"#, "row.streetAddress"),
+    line!(r#"addresses[type eq "work"].locality"#, "row.city"),
+    line!(r#"addresses[type eq "work"].region"#, "row.state"),
+    line!(r#"addresses[type eq "work"].postalCode"#, "row.zipCode"),
+    line!(r#"addresses[type eq "work"].country"#, "row.countryCode"),
+    line!("enterprise.employeeNumber", "row.employeeNumber"),
+    line!("enterprise.costCenter", "row.costCenter"),
+    line!("enterprise.organization", "row.organization"),
+    line!("enterprise.division", "row.division"),
+    line!("enterprise.department", "row.department"),
+    line!("manager", "row.managerId"),
+];
+
+/// What Google Workspace calls a user's status; any other rejects the row.
+const GOOGLE_ACTIVE: &str = r#"flag(switch(upper(row["Status [READ ONLY]"]), "", "ACTIVE", "true", "SUSPENDED", "false", "ARCHIVED", "false"))"#;
+
+/// The download of Google Workspace's admin console; the answers of its directory API.
+const GOOGLE: &[Line] = &[
+    line!("userName", r#"row["Email Address [Required]"]"#, "row.primaryEmail"),
+    line!("active", GOOGLE_ACTIVE, "!(flag(row.suspended) || flag(row.archived))", "!row.suspended"),
+    line!("externalId", "row.id"),
+    line!(
+        "displayName",
+        r#"join([row["First Name [Required]"], row["Last Name [Required]"]], " ")"#,
+        "row.name.fullName"
+    ),
+    line!("title", r#"row["Employee Title"]"#),
+    line!("userType", r#"row["Employee Type"]"#),
+    line!(WORK, r#"row["Email Address [Required]"]"#, "row.primaryEmail"),
+    line!(PRIMARY, "true"),
+    line!("name.givenName", r#"row["First Name [Required]"]"#, "row.name.givenName"),
+    line!("name.familyName", r#"row["Last Name [Required]"]"#, "row.name.familyName"),
+    line!(
+        "name.formatted",
+        r#"join([row["First Name [Required]"], row["Last Name [Required]"]], " ")"#,
+        "row.name.fullName"
+    ),
+    line!(r#"phoneNumbers[type eq "work"].value"#, r#"row["Work Phone"]"#),
+    line!(r#"phoneNumbers[type eq "mobile"].value"#, r#"row["Mobile Phone"]"#),
+    line!(r#"addresses[type eq "work"].formatted"#, r#"row["Work Address"]"#),
+    line!("enterprise.employeeNumber", r#"row["Employee ID"]"#),
+    line!("enterprise.costCenter", r#"row["Cost Center"]"#),
+    line!("enterprise.department", "row.Department"),
+    line!("manager", r#"row["Manager Email"]"#),
+];
+
+/// `Get-ADUser -Filter * -Properties * | Export-Csv`.
+const ACTIVE_DIRECTORY: &[Line] = &[
+    line!("userName", "row.UserPrincipalName"),
+    line!("active", "row.Enabled"),
+    line!("externalId", "row.ObjectGUID"),
+    line!("displayName", "row.DisplayName", "row.Name"),
+    line!("title", "row.Title"),
+    line!(WORK, "row.mail", "row.EmailAddress"),
+    line!(PRIMARY, "true"),
+    line!("name.givenName", "row.GivenName"),
+    line!("name.familyName", "row.Surname", "row.sn"),
+    line!("name.formatted", "row.DisplayName", "row.Name"),
+    line!(r#"phoneNumbers[type eq "work"].value"#, "row.telephoneNumber", "row.OfficePhone"),
+    line!(r#"phoneNumbers[type eq "mobile"].value"#, "row.mobile", "row.MobilePhone"),
+    line!(r#"addresses[type eq "work"].streetAddress"#, "row.StreetAddress"),
+    line!(r#"addresses[type eq "work"].locality"#, "row.City"),
+    line!(r#"addresses[type eq "work"].region"#, "row.State"),
+    line!(r#"addresses[type eq "work"].postalCode"#, "row.PostalCode"),
+    line!(r#"addresses[type eq "work"].country"#, "row.Country"),
+    line!("enterprise.employeeNumber", "row.EmployeeID", "row.EmployeeNumber"),
+    line!("enterprise.organization", "row.Company"),
+    line!("enterprise.division", "row.Division"),
+    line!("enterprise.department", "row.Department"),
 ];
 
 /// The lines of a preset.
@@ -114,5 +172,7 @@ pub fn lines(preset: Preset) -> &'static [Line] {
         Preset::EntraGeneric => ENTRA_GENERIC,
         Preset::OktaDatadog => OKTA_DATADOG,
         Preset::OktaGeneric => OKTA_GENERIC,
+        Preset::GoogleWorkspace => GOOGLE,
+        Preset::ActiveDirectory => ACTIVE_DIRECTORY,
     }
 }

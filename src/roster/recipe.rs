@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::columns::{Wanted, fold};
 use super::expression::{Expression, ExpressionError, Library};
+use super::keys::Keys;
 use super::presets;
 use super::target::Target;
 use crate::api::{ConnectionRef, Mapping, ScimRosterSpec, UserTemplate};
@@ -14,6 +15,8 @@ pub(super) struct Line {
     pub name: String,
     pub target: Target,
     pub value: Expression,
+    /// Of a preset, for files that have its columns by other names.
+    others: Vec<Expression>,
     pub on_create: bool,
     of_preset: bool,
 }
@@ -27,6 +30,7 @@ pub struct Recipe {
     pub(super) lines: Vec<Line>,
     pub(super) labels: Vec<(String, Expression)>,
     pub(super) key: Option<Expression>,
+    pub(super) keys: Keys,
     pub(super) connection: ConnectionRef,
     pub(super) template: UserTemplate,
 }
@@ -42,6 +46,21 @@ pub struct MissingColumn {
     since: &'static str,
     instead: String,
     there: String,
+}
+
+impl Line {
+    /// Takes the first expression whose columns are there. One that was read before is not given up for another.
+    fn choose(&mut self, there: &BTreeSet<String>, known: &BTreeSet<String>) {
+        let has = |expression: &Expression, names: &BTreeSet<String>| {
+            expression.columns().iter().all(|column| names.contains(&fold(column)))
+        };
+        let mut all = std::iter::once(&self.value).chain(&self.others);
+        let chosen = all.find(|expression| has(expression, there) || has(expression, known));
+        if let Some(chosen) = chosen.cloned() {
+            self.value = chosen;
+        }
+        self.others.clear();
+    }
 }
 
 impl Recipe {
@@ -62,6 +81,7 @@ impl Recipe {
             lines: lines(spec)?,
             labels: labels.collect::<Result<_, _>>()?,
             key,
+            keys: Keys::new(&spec.connection_ref.name, spec.key.as_deref()),
             connection: spec.connection_ref.clone(),
             template: spec.user_template.clone().unwrap_or_default(),
         };
@@ -70,7 +90,9 @@ impl Recipe {
             return Err(ExpressionError { place: "spec.mappings".to_owned(), problem });
         }
         let mut wanted = Wanted::default();
-        for column in recipe.expressions().flat_map(|(_, expression)| expression.columns()) {
+        let others = recipe.lines.iter().flat_map(|line| &line.others);
+        let all = recipe.expressions().map(|(_, expression)| expression).chain(others);
+        for column in all.flat_map(Expression::columns) {
             wanted.want(column);
         }
         recipe.wanted = wanted;
@@ -88,6 +110,9 @@ impl Recipe {
     pub fn fit(&mut self, columns: &BTreeSet<String>, known: &[String]) -> Result<(), MissingColumn> {
         let there: BTreeSet<String> = columns.iter().map(|column| fold(column)).collect();
         let known: BTreeSet<String> = known.iter().map(|column| fold(column)).collect();
+        for line in &mut self.lines {
+            line.choose(&there, &known);
+        }
         let mut dropped = BTreeSet::new();
         for line in self.lines.iter().filter(|line| line.of_preset && !presets::NEEDED.contains(&line.name.as_str())) {
             let gone: Vec<_> = line.value.columns().iter().filter(|column| !there.contains(&fold(column))).collect();
@@ -113,7 +138,11 @@ impl Recipe {
             column: column.to_owned(),
             reader: reader.to_owned(),
             since: if known { " and which was there before" } else { "" },
-            instead: if of_preset { format!("override {reader} by a mapping") } else { format!("correct {reader}") },
+            instead: if of_preset {
+                format!("override {reader} by a mapping: {{target: {reader}, value: 'row.COLUMN'}}")
+            } else {
+                format!("correct {reader}")
+            },
             there: columns.iter().take(40).cloned().collect::<Vec<_>>().join(", "),
         }
     }
@@ -142,8 +171,14 @@ fn lines(spec: &ScimRosterSpec) -> Result<Vec<Line>, ExpressionError> {
     let overridden: BTreeSet<String> = own.iter().map(|mapping| mapping.target.clone()).collect();
     let preset = spec.preset.map(presets::lines).unwrap_or_default();
     let of_preset = preset.iter().filter(|line| !overridden.contains(line.target)).map(|line| {
-        let mapping = Mapping { target: line.target.to_owned(), value: line.value.to_owned(), on_create: false };
-        compiled(&mapping, true)
+        let compile = |value: &&str| {
+            let mapping = Mapping { target: line.target.to_owned(), value: (*value).to_owned(), on_create: false };
+            compiled(&mapping, true)
+        };
+        let mut all = line.values.iter().map(compile).collect::<Result<Vec<_>, _>>()?;
+        let mut first = all.remove(0);
+        first.others = all.into_iter().map(|line| line.value).collect();
+        Ok(first)
     });
     let written = own.iter().filter(|mapping| !mapping.value.trim().is_empty());
     of_preset.chain(written.map(|mapping| compiled(mapping, false))).collect()
@@ -157,5 +192,12 @@ fn compiled(mapping: &Mapping, of_preset: bool) -> Result<Line, ExpressionError>
         return Err(error("it can't be sent at creation only: take onCreate out".to_owned()));
     }
     let value = Expression::compile(&place, &mapping.value, target.is_flag())?;
-    Ok(Line { name: mapping.target.clone(), target, value, on_create: mapping.on_create, of_preset })
+    Ok(Line {
+        name: mapping.target.clone(),
+        target,
+        value,
+        others: Vec::new(),
+        on_create: mapping.on_create,
+        of_preset,
+    })
 }

@@ -1,10 +1,13 @@
 //! Documents (CSV, JSON, YAML, or rows as they stand) into one table.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use super::columns::Wanted;
+use super::form::{guess, preamble};
+use super::lines::{self, Line};
+use super::text::{cleaned, decoded, spoiled, unquoted, without_tombstone};
 use crate::api::{Row, SourceFormat};
 
 /// So many rows a roster has at most.
@@ -41,6 +44,8 @@ pub struct Table {
     pub columns: BTreeSet<String>,
     /// The rows.
     pub rows: Vec<TableRow>,
+    /// Answers of Microsoft Graph that say that another follows, and those that say that none does.
+    pages: (usize, usize),
 }
 
 /// One row.
@@ -52,6 +57,12 @@ pub struct TableRow {
     pub number: u32,
     /// The wanted columns' values, by [`Wanted`]'s places; null where the row has none.
     pub values: Box<[Value]>,
+    /// Why it can't be used, and where.
+    pub problem: Option<String>,
+    /// Which value is of which column is not certain.
+    pub torn: bool,
+    /// Entra ID has deleted this one: the name that it was given with that is taken back.
+    pub deleted: bool,
 }
 
 /// Why a source can't be used. Nothing is done on the strength of one that can't.
@@ -92,6 +103,10 @@ pub fn read(documents: Vec<Document>, wanted: &Wanted) -> Result<Table, SourceEr
     if table.rows.is_empty() {
         return Err(SourceError::Empty("the source".to_owned()));
     }
+    if let (1.., 0) = table.pages {
+        let problem = "the last page is missing (@odata.nextLink): put all of them into the source".to_owned();
+        return Err(SourceError::Invalid { document: "the source".to_owned(), problem });
+    }
     Ok(table)
 }
 
@@ -103,7 +118,8 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn text(&mut self, format: SourceFormat, bytes: Vec<u8>) -> Result<(), SourceError> {
-        let text = self.decoded(bytes)?;
+        let text = decoded(&bytes);
+        drop(bytes);
         if text.trim().is_empty() {
             return Ok(());
         }
@@ -119,71 +135,102 @@ impl Reader<'_> {
         }
     }
 
-    /// UTF-8, with or without a byte order mark.
-    fn decoded(&self, bytes: Vec<u8>) -> Result<String, SourceError> {
-        if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
-            return Err(self.invalid("it is UTF-16: save it as UTF-8"));
-        }
-        let mut text = String::from_utf8(bytes).map_err(|error| {
-            let good = error.utf8_error().valid_up_to();
-            let line = error.as_bytes()[..good].split(|byte| *byte == b'\n').count();
-            self.invalid(format!("line {line} is not UTF-8: save it as UTF-8"))
-        })?;
-        if text.starts_with('\u{feff}') {
-            text.drain(..'\u{feff}'.len_utf8());
-        }
-        Ok(text)
-    }
-
     fn csv(&mut self, text: &str) -> Result<(), SourceError> {
-        let mut reader = csv::ReaderBuilder::new().delimiter(delimiter(text)).from_reader(text.as_bytes());
-        let header = reader.headers().map_err(|error| self.csv_error(&error))?.clone();
-        let columns: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
-        let mut seen = BTreeSet::new();
-        if let Some(twice) = columns.iter().find(|name| !name.is_empty() && !seen.insert(name.to_lowercase())) {
-            return Err(self.invalid(format!("row 1: the column {twice} is there twice")));
-        }
+        let (text, delimiter, above) = preamble(text);
+        let lines = lines::rows(text, delimiter);
+        let Some((Line::Whole(header), rows)) = lines.split_first() else {
+            return Err(self.invalid("the header can't be read: a quotation mark is not closed"));
+        };
+        let mut builder = csv::ReaderBuilder::new();
+        builder.has_headers(false).flexible(true).delimiter(delimiter);
+        let mut record = csv::StringRecord::new();
+        let read = builder.from_reader(text[header.clone()].as_bytes()).read_record(&mut record);
+        read.map_err(|_| self.invalid("the header can't be read as CSV"))?;
+        let header = std::mem::take(&mut record);
+        let columns: Vec<String> =
+            header.iter().map(|name| cleaned(name).unwrap_or_else(|| name.to_owned()).trim().to_owned()).collect();
         // A spreadsheet leaves columns without a name behind.
         self.add_columns(columns.iter().filter(|name| !name.is_empty()))?;
         let places: Vec<Option<usize>> = columns.iter().map(|name| self.wanted.place(name)).collect();
-        let mut record = csv::StringRecord::new();
-        let mut number = 1;
-        while reader.read_record(&mut record).map_err(|error| self.csv_error(&error))? {
-            number += 1;
-            if let Some(at) = record.iter().position(|value| value.len() > LONGEST_VALUE) {
-                return Err(self.too_long(number, &columns[at]));
-            }
-            if record.iter().all(|value| value.trim().is_empty()) {
-                continue;
-            }
-            let mut values = self.wanted.nothing();
-            for (value, place) in record.iter().zip(&places) {
-                if let Some(place) = place {
-                    values[*place] = Value::String(value.to_owned());
+        let mut whole = String::new();
+        for line in rows {
+            if let Line::Whole(place) = line {
+                whole.push_str(&text[place.clone()]);
+                if !whole.ends_with('\n') {
+                    whole.push('\n');
                 }
             }
-            self.push(number, values)?;
         }
-        // One that is never closed swallows every row after it.
-        if text.bytes().filter(|byte| *byte == b'"').count() % 2 == 1 {
-            return Err(self.invalid(format!("row {number}: a quotation mark is not closed")));
+        let mut reader = builder.from_reader(whole.as_bytes());
+        for (at, line) in rows.iter().enumerate() {
+            let number = above + at + 2;
+            match line {
+                Line::Blank => {}
+                Line::Torn => self.push(TableRow {
+                    problem: Some(
+                        "a quotation mark is not closed, or stands within a value: write it twice, and the value in \
+                         quotation marks"
+                            .to_owned(),
+                    ),
+                    torn: true,
+                    ..self.row(number)
+                })?,
+                Line::Whole(_) => {
+                    reader.read_record(&mut record).map_err(|_| self.invalid("it can't be read as CSV"))?;
+                    self.record(number, &record, &columns, &places)?;
+                }
+            }
         }
         Ok(())
     }
 
-    fn csv_error(&self, error: &csv::Error) -> SourceError {
-        if let csv::ErrorKind::UnequalLengths { pos, expected_len, len } = error.kind() {
-            let row = pos.as_ref().map_or(0, |pos| pos.record() + 1);
-            return self.invalid(format!("row {row} has {len} values, and the header {expected_len} columns"));
+    fn record(
+        &mut self,
+        number: usize,
+        record: &csv::StringRecord,
+        columns: &[String],
+        places: &[Option<usize>],
+    ) -> Result<(), SourceError> {
+        if record.iter().all(|value| value.trim().is_empty()) {
+            return Ok(());
         }
-        self.invalid("it can't be read as CSV")
+        let mut row = self.row(number);
+        // A delimiter too many at the end is no value.
+        if record.len() < columns.len() || record.iter().skip(columns.len()).any(|value| !value.trim().is_empty()) {
+            row.problem = Some(format!("it has {} values, and the header {} columns", record.len(), columns.len()));
+            row.torn = true;
+        }
+        for ((value, column), place) in record.iter().zip(columns).zip(places) {
+            if value.len() > LONGEST_VALUE {
+                row.problem = Some(too_long(column));
+                row.torn = true;
+            }
+            let Some(place) = place.filter(|_| !row.torn || value.len() <= LONGEST_VALUE) else { continue };
+            let value = unquoted(value);
+            if let Some(spoiled) = spoiled(value) {
+                row.problem.get_or_insert(format!("column {column}: {spoiled}"));
+            }
+            let value = Value::String(cleaned(value).unwrap_or_else(|| value.to_owned()));
+            match &row.values[place] {
+                Value::String(first) if !first.is_empty() && value != "" && *first != value => {
+                    row.problem.get_or_insert(format!("column {column} is there twice, with different values"));
+                }
+                Value::String(first) if !first.is_empty() => {}
+                _ => row.values[place] = value,
+            }
+        }
+        self.push(row)
     }
 
+    /// One value, or several one after the other, as a loop over pages writes them.
     fn json(&mut self, text: &str) -> Result<(), SourceError> {
-        let value: Value = serde_json::from_str(text).map_err(|error| {
-            self.invalid(format!("line {} column {}: it is not JSON", error.line(), error.column()))
-        })?;
-        self.list(value)
+        for value in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
+            let value = value.map_err(|error| {
+                self.invalid(format!("line {} column {}: it is not JSON", error.line(), error.column()))
+            })?;
+            self.list(value)?;
+        }
+        Ok(())
     }
 
     fn yaml(&mut self, text: &str) -> Result<(), SourceError> {
@@ -194,15 +241,20 @@ impl Reader<'_> {
         self.list(value)
     }
 
-    /// A list of objects, bare or as Microsoft Graph wraps it.
+    /// A list of objects, bare or as Microsoft Graph and Google wrap it, or a list of such pages.
     fn list(&mut self, value: Value) -> Result<(), SourceError> {
+        let is_page =
+            |value: &Value| ["value", "users"].iter().any(|name| value.get(name).is_some_and(Value::is_array));
         match value {
+            Value::Array(pages) if !pages.is_empty() && pages.iter().all(is_page) => {
+                pages.into_iter().try_for_each(|page| self.list(page))
+            }
             Value::Array(rows) => self.objects(rows),
-            Value::Object(mut answer) if answer.get("value").is_some_and(Value::is_array) => {
-                if answer.contains_key("@odata.nextLink") {
-                    return Err(self.invalid("it is one page of several (@odata.nextLink): export them all"));
-                }
-                match answer.remove("value") {
+            Value::Object(mut page) if page.get("value").or_else(|| page.get("users")).is_some_and(Value::is_array) => {
+                let goes_on = page.contains_key("@odata.nextLink") || page.contains_key("nextPageToken");
+                let (open, last) = &mut self.table.pages;
+                *(if goes_on { open } else { last }) += 1;
+                match page.remove("value").or_else(|| page.remove("users")) {
                     Some(Value::Array(rows)) => self.objects(rows),
                     _ => Ok(()),
                 }
@@ -213,22 +265,30 @@ impl Reader<'_> {
     }
 
     fn objects(&mut self, rows: Vec<Value>) -> Result<(), SourceError> {
-        for (index, row) in rows.into_iter().enumerate() {
-            let number = index + 1;
-            let Value::Object(row) = row else {
-                return Err(self.invalid(format!("row {number} is not an object of columns and values")));
+        let document = self.document();
+        let before = self.table.rows.iter().rev().take_while(|row| row.document == document).count();
+        for (at, value) in rows.into_iter().enumerate() {
+            let mut row = self.row(before + at + 1);
+            let Value::Object(object) = value else {
+                row.problem = Some("it is not an object of columns and values".to_owned());
+                row.torn = true;
+                self.push(row)?;
+                continue;
             };
-            self.add_columns(row.keys())?;
-            let mut values = self.wanted.nothing();
-            for (column, value) in row {
+            let object = lifted(object);
+            self.add_columns(object.keys())?;
+            for (column, value) in object {
+                let Some(place) = self.wanted.place(&column) else { continue };
                 if size(&value) > LONGEST_VALUE {
-                    return Err(self.too_long(number, &column));
+                    row.problem = Some(too_long(&column));
+                    continue;
                 }
-                if let Some(place) = self.wanted.place(&column) {
-                    values[place] = value;
+                if let Some(spoiled) = value.as_str().and_then(spoiled) {
+                    row.problem.get_or_insert(format!("column {column}: {spoiled}"));
                 }
+                row.values[place] = cleaned_value(value);
             }
-            self.push(number, values)?;
+            self.push(row)?;
         }
         Ok(())
     }
@@ -245,20 +305,34 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn push(&mut self, number: usize, values: Box<[Value]>) -> Result<(), SourceError> {
+    fn document(&self) -> u32 {
+        u32::try_from(self.table.documents.len().saturating_sub(1)).unwrap_or(u32::MAX)
+    }
+
+    /// One without values.
+    fn row(&self, number: usize) -> TableRow {
+        TableRow {
+            document: self.document(),
+            number: u32::try_from(number).unwrap_or(u32::MAX),
+            values: self.wanted.nothing(),
+            problem: None,
+            torn: false,
+            deleted: false,
+        }
+    }
+
+    fn push(&mut self, mut row: TableRow) -> Result<(), SourceError> {
         if self.table.rows.len() >= MOST_ROWS {
             return Err(SourceError::TooMany);
         }
-        let document = u32::try_from(self.table.documents.len().saturating_sub(1)).unwrap_or(u32::MAX);
-        let number = u32::try_from(number).unwrap_or(u32::MAX);
-        self.table.rows.push(TableRow { document, number, values });
+        if let Some(place) = self.wanted.place("userPrincipalName")
+            && let Some(name) = row.values[place].as_str().and_then(without_tombstone)
+        {
+            row.values[place] = Value::String(name.to_owned());
+            row.deleted = true;
+        }
+        self.table.rows.push(row);
         Ok(())
-    }
-
-    fn too_long(&self, row: usize, column: &str) -> SourceError {
-        self.invalid(format!(
-            "row {row}, column {column}: the value has more than {LONGEST_VALUE} bytes; is a quotation mark not closed?"
-        ))
     }
 
     fn invalid(&self, problem: impl Into<String>) -> SourceError {
@@ -266,33 +340,28 @@ impl Reader<'_> {
     }
 }
 
-fn guess(name: &str, text: &str) -> SourceFormat {
-    let ends = |end: &str| name.to_lowercase().ends_with(end);
-    let text = text.trim_start();
-    if ends(".csv") || ends(".tsv") {
-        SourceFormat::Csv
-    } else if ends(".json") || text.starts_with(['[', '{']) {
-        SourceFormat::Json
-    } else if ends(".yaml") || ends(".yml") || text.starts_with("- ") || text.starts_with("---") {
-        SourceFormat::Yaml
-    } else {
-        SourceFormat::Csv
-    }
+fn too_long(column: &str) -> String {
+    format!("column {column}: the value has more than {LONGEST_VALUE} bytes; is a quotation mark not closed?")
 }
 
-/// What the header has most of, outside quotation marks.
-fn delimiter(text: &str) -> u8 {
-    let mut quoted = false;
-    let mut counts = BTreeMap::new();
-    for byte in text.bytes() {
-        match byte {
-            b'"' => quoted = !quoted,
-            b'\n' if !quoted => break,
-            b',' | b';' | b'\t' if !quoted => *counts.entry(byte).or_insert(0) += 1,
-            _ => {}
+/// Okta's API has a user's attributes in an object of their own.
+fn lifted(mut row: Row) -> Row {
+    let is_okta = row.get("profile").and_then(|profile| profile.get("login")).is_some() && !row.contains_key("login");
+    if is_okta && let Some(Value::Object(profile)) = row.remove("profile") {
+        for (name, value) in profile {
+            row.entry(name).or_insert(value);
         }
     }
-    counts.into_iter().max_by_key(|(_, count)| *count).map_or(b',', |(byte, _)| byte)
+    row
+}
+
+fn cleaned_value(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(cleaned(&text).unwrap_or(text)),
+        Value::Array(list) => Value::Array(list.into_iter().map(cleaned_value).collect()),
+        Value::Object(map) => Value::Object(map.into_iter().map(|(key, value)| (key, cleaned_value(value))).collect()),
+        other => other,
+    }
 }
 
 /// Roughly, in bytes.

@@ -105,7 +105,10 @@ impl Target {
             Self::Active => _ = spec.insert("active".to_owned(), yes_or_no(value)?),
             Self::Manager => into.manager = Some(manager(value)?),
             Self::Access(end) => {
-                let at = instant(&plain(value)?).map_err(|_| "it is no date: write 2026-01-31".to_owned())?;
+                let at = instant(&plain(value)?).map_err(|error| match error {
+                    cel::ExecutionError::FunctionError { message, .. } => message,
+                    _ => "it is no date: write 2026-01-31".to_owned(),
+                })?;
                 set(spec, &["access", end], json!(at.to_string()));
             }
             Self::Text(None, name) => _ = spec.insert((*name).to_owned(), words(value)?),

@@ -4,10 +4,13 @@
 
 mod changes;
 mod expressions;
+mod identity;
 mod people;
+mod portals;
 mod properties;
 mod removals;
 mod sources;
+mod spreadsheets;
 
 use serde_json::{Value, json};
 
@@ -43,7 +46,7 @@ fn prepared(spec: &ScimRosterSpec, documents: Vec<Document>) -> (Recipe, Table) 
 fn generated(spec: &ScimRosterSpec, documents: Vec<Document>) -> (Vec<Value>, Vec<String>) {
     let (recipe, table) = prepared(spec, documents);
     let people = recipe.people(&table);
-    let names = Names::of(&spec.connection_ref.name, &people, &[]);
+    let names = Names::of(&recipe.keys, &people, &[]);
     let mut rejected: Vec<String> =
         people.rejected.iter().map(|one| format!("{}: {}", table.rows[one.row].number, one.reason)).collect();
     let mut specs = Vec::new();

@@ -36,6 +36,6 @@ pub use presets::{DATADOG_SITES, datadog_url};
 pub use profile::{
     ContentType, MatchBy, MemberRemoval, MembersReadable, Pace, Paced, Paging, PatchPaths, Profile, WriteMethod,
 };
-pub use resource::{Attributes, Resource, fold};
+pub use resource::{Attributes, Resource, composed, fold};
 pub use schemas::OTHER_EXTENSIONS;
 pub use tls::{ClientCertificate, ConfigError, Trust};

@@ -1,6 +1,7 @@
 //! A resource as a server shows it, RFC 7643 §3: read leniently.
 
 use serde_json::{Map, Value};
+use unicode_normalization::UnicodeNormalization;
 
 /// The attributes of a resource.
 pub type Attributes = Map<String, Value>;
@@ -59,7 +60,17 @@ impl Resource {
     }
 }
 
-/// Folds letter case, for `userName` and e-mail addresses (RFC 7643 §4.1.1: `caseExact` is false).
+/// Folds letter case, for `userName` and e-mail addresses (RFC 7643 §4.1.1: `caseExact` is false), and composes letters
+/// (NFC): what looks the same is the same.
 pub fn fold(text: &str) -> String {
-    text.to_lowercase()
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    // Lower case may decompose again.
+    composed(&composed(text).to_lowercase())
+}
+
+/// With composed letters (NFC), as names are sent and looked for: some servers compare letter by letter.
+pub fn composed(text: &str) -> String {
+    text.nfc().collect()
 }

@@ -36,7 +36,7 @@ fn of_the_guide(n: usize) -> Value {
     account
 }
 
-fn source(name: &str, text: &str) -> Value {
+pub fn source(name: &str, text: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "ConfigMap",
         "metadata": {"name": name, "labels": {"scim-operator.dev/roster-source": "true", "part": "people"}},
@@ -44,7 +44,7 @@ fn source(name: &str, text: &str) -> Value {
     })
 }
 
-fn roster(fields: Value) -> Value {
+pub fn roster(fields: Value) -> Value {
     let mut spec = json!({
         "connectionRef": {"name": "jackson"}, "preset": "EntraDatadog",
         "source": {"configMaps": {"names": ["people"]}},
@@ -55,7 +55,7 @@ fn roster(fields: Value) -> Value {
     json!({"apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimRoster", "metadata": {"name": "people"}, "spec": spec})
 }
 
-fn unlimited() -> Value {
+pub fn unlimited() -> Value {
     json!([{"requests": 10_000, "period": "1s", "burst": 10_000}])
 }
 
@@ -67,7 +67,7 @@ impl Place {
     }
 
     /// The roster's status when Ready has this reason at its newest generation, and it fits.
-    async fn roster_is(&self, reason: &str, fits: impl Fn(&Value) -> bool) -> Value {
+    pub async fn roster_is(&self, reason: &str, fits: impl Fn(&Value) -> bool) -> Value {
         eventually(PATIENCE, &format!("the roster is {reason}"), async || {
             let roster = self.roster().await;
             let ready = condition(&roster, "Ready");
@@ -78,13 +78,13 @@ impl Place {
         .await
     }
 
-    async fn roster_says(&self, reason: &str) -> String {
+    pub async fn roster_says(&self, reason: &str) -> String {
         let status = self.roster_is(reason, |_| true).await;
         condition(&json!({"status": status}), "Ready")["message"].as_str().unwrap_or_default().to_owned()
     }
 
     /// Everybody's object by userName, when so many are there and Ready.
-    async fn everybody(&self, people: usize) -> BTreeMap<String, Value> {
+    pub async fn everybody(&self, people: usize) -> BTreeMap<String, Value> {
         eventually(PATIENCE * 2, &format!("{people} people are Ready"), async || {
             let users = self.users().await;
             let ready = users.iter().filter(|user| condition(user, "Ready")["status"] == "True").count();

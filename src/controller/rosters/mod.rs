@@ -3,10 +3,12 @@
 //! What is watched wakes a roster; a look reads its source anew, writes what differs, and records it. Looks at one
 //! roster follow one another.
 
+mod hashed;
 mod pass;
 mod report;
 mod schedule;
 mod world;
+mod writes;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

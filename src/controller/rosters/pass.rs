@@ -1,10 +1,9 @@
 //! One look at a roster: read, compare, write what differs, delete whose rows are gone, record.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -12,15 +11,14 @@ use tracing::info;
 
 use super::RosterKey;
 use super::report::{guard_status, limit_of, rejections, summary};
-use super::world::{self, Failed};
+use super::world;
+use super::writes::{Refusal, incomplete};
 use crate::api::{RosterHold, RosterReason, ScimRoster};
 use crate::plan::guards::{Ledger, Limit};
 use crate::provisioner::Shared;
-use crate::roster::{Answers, Gone, Ours, Prepared, Refused, Rejected, Verdict, judge};
+use crate::roster::{Answers, Gone, Ours, Prepared, Refused, Verdict, judge};
 use crate::status::{RosterOutcome, RosterRead};
 
-/// Writes to the API server at once.
-const CONCURRENCY: usize = 8;
 /// Whose row is gone is deleted when the source has stayed the same for so long: rows may move from one object to
 /// another, which are written one after the other.
 const SETTLED: Duration = Duration::from_secs(10);
@@ -33,12 +31,16 @@ const LONGEST_RETRY: Duration = Duration::from_secs(300);
 /// What is remembered of a roster from one look to the next.
 #[derive(Debug, Default)]
 pub struct Memory {
-    /// Bodies that the API server refused, by the ScimUsers' names: their digests, and the fields.
-    refused: HashMap<String, (String, String)>,
+    /// Bodies that the API server refused, by the ScimUsers' names.
+    pub(super) refused: HashMap<String, Refusal>,
+    /// Those whose rows are gone and that the guard has counted, by uid: a deletion that failed is not counted again.
+    counted: BTreeSet<String>,
     /// The content that was read last, and since when it has been the same.
     content: Option<(String, Instant)>,
     /// Looks in a row that something kept from being complete.
     failures: u32,
+    /// `reconcile-requested-at` of the last look: what was refused is tried again at once when it changes.
+    pub(super) requested: Option<String>,
 }
 
 /// A look at one roster.
@@ -60,7 +62,7 @@ pub struct Looked {
 }
 
 /// What keeps a look from being complete.
-enum Incomplete {
+pub(super) enum Incomplete {
     /// The process may not write: another look, if it may again.
     NotLeading,
     /// It is tried again.
@@ -93,8 +95,8 @@ impl Pass {
                 "spec.suspend is true: no ScimUser is written or deleted".to_owned(),
             );
         }
-        let documents = match world::documents(&self.shared, &self.roster).await {
-            Ok(documents) => documents,
+        let (documents, note) = match world::documents(&self.shared, &self.roster).await {
+            Ok(read) => read,
             Err(unread) => {
                 let again = (unread.reason == RosterReason::SourceUnavailable).then_some(Duration::ZERO);
                 let (outcome, _) = refused(unread.reason, unread.message);
@@ -102,7 +104,13 @@ impl Pass {
             }
         };
         match self.prepare(documents).await {
-            Ok(prepared) => self.carry_out(prepared).await,
+            Ok(prepared) => {
+                let (mut outcome, again) = self.carry_out(prepared).await;
+                if let (Some(outcome), Some(note)) = (&mut outcome, note) {
+                    outcome.message = format!("{} {note}", outcome.message);
+                }
+                (outcome, again)
+            }
             Err(Refused { reason, message }) => refused(reason, message),
         }
     }
@@ -133,18 +141,26 @@ impl Pass {
                 return (None, Some(Duration::ZERO));
             }
         }
-        let (refused, incomplete) = self.apply_all(&mut prepared).await;
-        read.generated = read.generated.saturating_sub(refused.len());
-        read.rejected = prepared.rejected(&refused);
-        match incomplete {
-            Some(Incomplete::NotLeading) => return (None, Some(RETRY)),
-            Some(Incomplete::Later(message)) => {
-                let outcome = RosterOutcome { reason: RosterReason::WriteFailed, message, read: Some(read) };
-                return (Some(outcome), Some(Duration::ZERO));
-            }
-            None => {}
+        // What keeps one row from being written keeps no other, nor anybody whose row is gone.
+        let written = self.apply_all(&mut prepared).await;
+        read.generated = read.generated.saturating_sub(written.refused.len());
+        read.rejected = prepared.rejected(&written.refused);
+        if written.stopped {
+            return (None, Some(RETRY));
         }
-        self.part(&prepared, read, since).await
+        let (outcome, again) = self.part(&prepared, read, since).await;
+        let resend = self.memory.refused.values().map(|refusal| refusal.again).min();
+        let resend = resend.map(|at| at.saturating_duration_since(Instant::now()).max(Duration::from_secs(1)));
+        let again = again.into_iter().chain(resend).min();
+        match (written.failed, outcome) {
+            (Some(message), Some(outcome)) => {
+                let message = format!("{message} {}", outcome.message);
+                let held = outcome.reason == RosterReason::Held;
+                let reason = if held { outcome.reason } else { RosterReason::WriteFailed };
+                (Some(RosterOutcome { reason, message, ..outcome }), Some(Duration::ZERO))
+            }
+            (_, outcome) => (outcome, again),
+        }
     }
 
     /// Rows that are gone.
@@ -160,8 +176,14 @@ impl Pass {
         let mut again = None;
         let reason = if gone.is_empty() {
             RosterReason::Generated
-        } else if prepared.has_strangers() {
-            notes.push("Whoever is gone stays while a row can't be told whose it is.".to_owned());
+        } else if let Some(row) = prepared.unidentified() {
+            let source = row.source.map(|source| format!("{source} ")).unwrap_or_default();
+            notes.push(format!(
+                "{} ScimUsers have no row and stay, since {source}row {} may be any of them: {}.",
+                gone.len(),
+                row.row,
+                row.reason
+            ));
             RosterReason::RowsRejected
         } else if settled > Instant::now() {
             again = Some(settled - Instant::now());
@@ -198,82 +220,38 @@ impl Pass {
         read: &mut RosterRead,
     ) -> Result<(RosterReason, Option<String>), Incomplete> {
         let (gone, now) = (&prepared.changes.gone, Timestamp::now());
+        let uids: BTreeSet<&String> = gone.iter().map(|gone| &gone.uid).collect();
+        self.memory.counted.retain(|uid| uids.contains(uid));
+        let (counted, new): (Vec<Gone>, Vec<Gone>) =
+            gone.iter().cloned().partition(|gone| self.memory.counted.contains(&gone.uid));
+        if new.is_empty() {
+            return self.delete_all(&counted).await.map(|()| (RosterReason::Generated, None));
+        }
         let spec = &self.roster.spec;
         let limit = limit_of(&spec.guard);
         let mut ledger = self.ledger(limit, now);
         let answers = Answers { approved: spec.approved_hold.as_deref(), rejected: spec.rejected_hold.as_deref() };
-        match judge(gone, prepared.left, &limit, &ledger, answers, now) {
+        match judge(&new, prepared.left, &limit, &ledger, answers, now) {
             Verdict::Held { id, rejected } => {
-                let sample = gone.iter().take(SAMPLE).map(|gone| gone.name.clone()).collect();
-                let removals = i64::try_from(gone.len()).unwrap_or(i64::MAX);
-                let note = self.ways_out(&id, gone.len(), rejected);
+                let sample = new.iter().take(SAMPLE).map(|gone| gone.name.clone()).collect();
+                let removals = i64::try_from(new.len()).unwrap_or(i64::MAX);
+                let note = self.ways_out(&id, new.len(), rejected);
                 read.hold = Some(RosterHold { id, removals, sample, rejected });
+                self.delete_all(&counted).await?;
                 Ok((if rejected { RosterReason::Generated } else { RosterReason::Held }, Some(note)))
             }
             Verdict::Go => {
                 // The ledger first: a crash over-counts, never under-counts.
-                ledger.add(gone.len() as u64, now);
+                ledger.add(new.len() as u64, now);
                 read.guard = guard_status(&ledger, &limit, prepared.left + gone.len(), now);
                 let message = format!("{} ScimUsers whose rows are gone are being deleted", gone.len());
                 let outcome = RosterOutcome { reason: RosterReason::Generating, message, read: Some(read.clone()) };
                 self.record(&outcome).await.map_err(incomplete)?;
+                self.memory.counted.extend(new.iter().map(|gone| gone.uid.clone()));
                 info!(roster = %self.key, "{} rows are gone, and their ScimUsers are deleted", gone.len());
                 self.delete_all(gone).await.map(|()| (RosterReason::Generated, None))
             }
         }
-    }
-
-    /// Writes everybody who differs. Those whom the API server refuses, and what kept it from the others.
-    async fn apply_all(&mut self, prepared: &mut Prepared) -> (Vec<Rejected>, Option<Incomplete>) {
-        let (shared, key, stop, known) = (&self.shared, &self.key, &self.stop, &self.memory.refused);
-        let people = std::mem::take(&mut prepared.changes.apply);
-        let write = |person: usize| {
-            let name = prepared.name(person).to_owned();
-            let body = (!stop.is_cancelled()).then(|| prepared.take_body(person));
-            async move {
-                let body = match body {
-                    Some(Ok(body)) => body,
-                    Some(Err(reason)) => return (person, None, Err(Failed::Refused(reason))),
-                    None => return (person, None, Err(Failed::NotLeading)),
-                };
-                let digest = body.digest();
-                if let Some((_, fields)) = known.get(&name).filter(|(refused, _)| *refused == digest) {
-                    return (person, Some(digest), Err(Failed::Refused(fields.clone())));
-                }
-                let written = world::apply(shared, key, &name, &body).await;
-                (person, Some(digest), written)
-            }
-        };
-        let writes = stream::iter(people).map(write).buffer_unordered(CONCURRENCY);
-        let results: Vec<_> = writes.filter(|result| std::future::ready(result.2.is_err())).collect().await;
-        let (mut refused, mut failed) = (Vec::new(), None);
-        self.memory.refused.clear();
-        for (person, digest, result) in results {
-            match result {
-                Err(Failed::Refused(fields)) => {
-                    refused.push(prepared.reject(person, format!("the API server refused {fields}")));
-                    if let Some(digest) = digest {
-                        self.memory.refused.insert(prepared.name(person).to_owned(), (digest, fields));
-                    }
-                }
-                Err(other) => failed = Some(incomplete(other)),
-                Ok(()) => {}
-            }
-        }
-        (refused, failed)
-    }
-
-    async fn delete_all(&self, gone: &[Gone]) -> Result<(), Incomplete> {
-        let namespace = &self.key.namespace;
-        let deletions = stream::iter(gone.to_vec()).map(|gone| async move {
-            if self.stop.is_cancelled() {
-                return Err(Failed::NotLeading);
-            }
-            world::delete(&self.shared, namespace, &gone).await
-        });
-        let failed = deletions.buffer_unordered(CONCURRENCY).filter_map(|result| async { result.err() });
-        let failed: Vec<Failed> = failed.collect().await;
-        failed.into_iter().next().map_or(Ok(()), |failed| Err(incomplete(failed)))
     }
 
     /// Since when the content has been this one.
@@ -310,14 +288,5 @@ impl Pass {
         let buckets = guard.into_iter().flat_map(|guard| &guard.buckets);
         let buckets = buckets.map(|bucket| (bucket.at.0, u64::try_from(bucket.count).unwrap_or_default()));
         Ledger::restore(limit.window, buckets, now)
-    }
-}
-
-fn incomplete(failed: Failed) -> Incomplete {
-    match failed {
-        Failed::NotLeading => Incomplete::NotLeading,
-        Failed::Refused(fields) => Incomplete::Later(format!("the API server refused {fields}")),
-        Failed::Another => Incomplete::Later("somebody else wrote the object at the same time".to_owned()),
-        Failed::Later(said) => Incomplete::Later(said),
     }
 }

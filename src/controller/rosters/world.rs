@@ -13,10 +13,10 @@ use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
-use super::RosterKey;
+use super::{RosterKey, hashed};
 use crate::api::{
-    GENERATED, GROUP, ROSTER_LABEL, ROSTER_SOURCE_LABEL, RosterReason, ScimRoster, ScimRosterStatus, ScimUser,
-    SourceFormat, SourceObjects, VERSION,
+    GENERATED, GROUP, ROSTER_KEY, ROSTER_LABEL, ROSTER_SOURCE_LABEL, RosterReason, ScimRoster, ScimRosterStatus,
+    ScimUser, SourceFormat, SourceObjects, VERSION,
 };
 use crate::provisioner::{Shared, bounded_note};
 use crate::roster::{Body, Content, Document, Gone};
@@ -25,6 +25,8 @@ use crate::roster::{Body, Content, Document, Gone};
 const FIELD_MANAGER: &str = "scim-operator-roster";
 /// kube's client retries a busy API server for minutes.
 const CALL: Duration = Duration::from_secs(30);
+/// So much of a refusal is shown, in characters.
+const LONGEST_REFUSAL: usize = 300;
 /// So many objects a source has at most, and so many bytes.
 const MOST_OBJECTS: usize = 100;
 const MOST_BYTES: usize = 64 * 1024 * 1024;
@@ -41,8 +43,10 @@ pub struct Unread {
 pub enum Failed {
     /// This process may not write, now or any more.
     NotLeading,
-    /// The object's own fault: the fields that were refused.
+    /// The object's own fault, in the API server's words.
     Refused(String),
+    /// There is none of that name.
+    NotThere,
     /// It is another one under its name.
     Another,
     /// It is tried again.
@@ -70,17 +74,17 @@ impl Holder for Secret {
     }
 }
 
-/// The documents of a roster's source.
-pub async fn documents(shared: &Shared, roster: &ScimRoster) -> Result<Vec<Document>, Unread> {
+/// The documents of a roster's source, and what a person should know of them.
+pub async fn documents(shared: &Shared, roster: &ScimRoster) -> Result<(Vec<Document>, Option<String>), Unread> {
     let source = &roster.spec.source;
     if let Some(rows) = &source.inline {
-        return Ok(vec![Document { name: String::new(), content: Content::Rows(rows.clone()) }]);
+        return Ok((vec![Document { name: String::new(), content: Content::Rows(rows.clone()) }], None));
     }
     let namespace = roster.namespace().unwrap_or_default();
     match (&source.config_maps, &source.secrets) {
         (Some(objects), _) => read::<ConfigMap>(shared, &namespace, objects, source.format).await,
         (None, Some(objects)) => read::<Secret>(shared, &namespace, objects, source.format).await,
-        (None, None) => Ok(Vec::new()),
+        (None, None) => Ok((Vec::new(), None)),
     }
 }
 
@@ -89,43 +93,79 @@ async fn read<K: Holder>(
     namespace: &str,
     objects: &SourceObjects,
     format: SourceFormat,
-) -> Result<Vec<Document>, Unread> {
+) -> Result<(Vec<Document>, Option<String>), Unread> {
     let api: Api<K> = Api::namespaced(shared.kube.clone(), namespace);
-    let kind = K::kind(&());
-    let found = match (&objects.names, &objects.selector) {
-        (Some(names), _) => {
+    let (found, note) = match (&objects.names, &objects.name_prefix, &objects.selector) {
+        (Some(names), _, _) => {
             let mut found = Vec::new();
             for name in names {
                 found.push(named(&api, namespace, name).await?);
             }
-            found
+            (found, None)
         }
-        (None, selector) => {
-            let labels = selector.iter().flat_map(|selector| &selector.match_labels);
-            let asked: Vec<String> = labels.map(|(name, value)| format!("{name}={value}")).collect();
-            let asked = format!("{ROSTER_SOURCE_LABEL}=true,{}", asked.join(","));
-            let most = u32::try_from(MOST_OBJECTS + 1).unwrap_or(u32::MAX);
-            let listed = called(api.list(&ListParams::default().labels(&asked).limit(most))).await?;
-            if listed.items.is_empty() {
+        (None, Some(prefix), _) => {
+            let mut found = listed(&api, None).await?;
+            found.retain(|object| hashed::is_of(&object.name_any(), prefix));
+            if found.is_empty() {
                 return Err(not_found(&format!(
-                    "no {kind} in {namespace} has the labels {asked}: set them, or correct spec.source"
+                    "no {} in {namespace} with the label {ROSTER_SOURCE_LABEL}=true is called {prefix} or {prefix}-HASH: \
+                     create it, or correct spec.source",
+                    K::kind(&())
                 )));
             }
-            let mut items = listed.items;
-            items.sort_by_key(ResourceExt::name_any);
-            items
+            hashed::newest(found, |_| String::new())
+        }
+        (None, None, selector) => {
+            let labels = selector.iter().flat_map(|selector| &selector.match_labels);
+            let asked: Vec<String> = labels.map(|(name, value)| format!("{name}={value}")).collect();
+            let asked = asked.join(",");
+            let found = listed(&api, Some(&asked)).await?;
+            if found.is_empty() {
+                return Err(not_found(&format!(
+                    "no {} in {namespace} has the labels {ROSTER_SOURCE_LABEL}=true,{asked}: set them, or correct \
+                     spec.source",
+                    K::kind(&())
+                )));
+            }
+            hashed::newest(found, hashed::without_hash)
         }
     };
-    into_documents(found, objects.key.as_deref(), format)
+    Ok((into_documents(found, objects.key.as_deref(), format)?, note))
+}
+
+/// Those that a roster may read, and with these labels.
+async fn listed<K: Holder>(api: &Api<K>, labels: Option<&str>) -> Result<Vec<K>, Unread> {
+    let own = format!("{ROSTER_SOURCE_LABEL}=true");
+    let asked = labels.map_or(own.clone(), |labels| format!("{own},{labels}"));
+    let most = u32::try_from(MOST_OBJECTS + 1).unwrap_or(u32::MAX);
+    let mut items = called(api.list(&ListParams::default().labels(&asked).limit(most))).await?.items;
+    items.sort_by_key(ResourceExt::name_any);
+    Ok(items)
+}
+
+/// What there is of a name with a hash: Kustomize renames what it generates.
+async fn similar<K: Holder>(api: &Api<K>, name: &str) -> String {
+    let found = listed(api, None).await.unwrap_or_default();
+    let names: Vec<String> =
+        found.iter().map(ResourceExt::name_any).filter(|other| hashed::is_of(other, name)).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!(
+        ". There is {}: for names that Kustomize generates write spec.source…namePrefix: {name} instead of names, or set \
+         disableNameSuffixHash",
+        names.iter().take(5).cloned().collect::<Vec<_>>().join(", ")
+    )
 }
 
 async fn named<K: Holder>(api: &Api<K>, namespace: &str, name: &str) -> Result<K, Unread> {
     let kind = K::kind(&()).to_lowercase();
     let found = called(api.get_opt(name)).await?;
-    let object = found.ok_or_else(|| {
+    let Some(object) = found else {
         let create = format!("create it with the label {ROSTER_SOURCE_LABEL}=true, or correct spec.source");
-        not_found(&format!("there is no {kind} {namespace}/{name}: {create}"))
-    })?;
+        let similar = similar(api, name).await;
+        return Err(not_found(&format!("there is no {kind} {namespace}/{name}: {create}{similar}")));
+    };
     if object.labels().get(ROSTER_SOURCE_LABEL).is_none_or(|value| value != "true") {
         let message = format!(
             "the {kind} {name} lacks the label that lets rosters read it: kubectl label {kind} -n {namespace} {name} \
@@ -181,14 +221,14 @@ async fn called<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result
     Err(Unread { reason: RosterReason::SourceUnavailable, message: format!("the source can't be read: {said}") })
 }
 
-/// Writes a ScimUser, making it where it isn't there.
-pub async fn apply(shared: &Shared, key: &RosterKey, name: &str, body: &Body) -> Result<(), Failed> {
+/// Writes a ScimUser, making it where it isn't there. `person` is what it records of its person's key.
+pub async fn apply(shared: &Shared, key: &RosterKey, name: &str, person: &str, body: &Body) -> Result<(), Failed> {
     let mut labels = body.labels.clone();
     labels.insert(ROSTER_LABEL.to_owned(), json!(key.name));
     let object = json!({
         "apiVersion": format!("{GROUP}/{VERSION}"),
         "kind": "ScimUser",
-        "metadata": {"name": name, "labels": labels, "annotations": {GENERATED: body.digest()}},
+        "metadata": {"name": name, "labels": labels, "annotations": {GENERATED: body.digest(), ROSTER_KEY: person}},
         "spec": body.spec,
     });
     let api: Api<ScimUser> = Api::namespaced(shared.kube.clone(), &key.namespace);
@@ -208,7 +248,7 @@ pub async fn delete(shared: &Shared, namespace: &str, gone: &Gone) -> Result<(),
     let params = DeleteParams { preconditions: Some(only), ..DeleteParams::default() };
     match write(shared, async { api.delete(&gone.name, &params).await.map(drop) }).await {
         // Gone already, or another one under its name.
-        Err(Failed::Refused(_) | Failed::Another) | Ok(()) => Ok(()),
+        Err(Failed::NotThere | Failed::Another) | Ok(()) => Ok(()),
         Err(failed) => Err(failed),
     }
 }
@@ -251,19 +291,25 @@ async fn write<T>(shared: &Shared, call: impl Future<Output = Result<T, kube::Er
     let deadline = shared.leadership.deadline().filter(|deadline| *deadline > now).ok_or(Failed::NotLeading)?;
     match timeout_at(deadline.min(now + CALL), call).await {
         Ok(Ok(written)) => Ok(written),
-        Ok(Err(kube::Error::Api(status))) if [400, 404, 422].contains(&status.code) => {
-            let causes = status.details.iter().flat_map(|details| &details.causes);
-            // Never the message: it repeats the value.
-            let mut fields: Vec<String> =
-                causes.map(|cause| cause.field.clone()).filter(|field| !field.is_empty()).collect();
-            fields.sort_unstable();
-            fields.dedup();
-            Err(Failed::Refused(fields.join(", ")))
+        Ok(Err(kube::Error::Api(status))) if status.code == 404 => Err(Failed::NotThere),
+        Ok(Err(kube::Error::Api(status))) if [400, 403, 413, 422].contains(&status.code) => {
+            Err(Failed::Refused(refusal(&status)))
         }
         Ok(Err(kube::Error::Api(status))) if status.code == 409 => Err(Failed::Another),
         Ok(Err(error)) => Err(Failed::Later(said(&error))),
         Err(_) => Err(Failed::Later("the API server doesn't answer in time".to_owned())),
     }
+}
+
+/// The fields that don't fit, without the message, which repeats their values; or, where no field is named, the words
+/// of the quota, the policy or the webhook that refused.
+fn refusal(status: &kube::core::Status) -> String {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    let mut fields: Vec<String> = causes.map(|cause| cause.field.clone()).filter(|field| !field.is_empty()).collect();
+    fields.sort_unstable();
+    fields.dedup();
+    let words = if fields.is_empty() { &status.message } else { &fields.join(", ") };
+    words.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(LONGEST_REFUSAL).collect()
 }
 
 /// The API server's own words, without the whole answer around them.

@@ -1,30 +1,47 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::api::{GENERATED, ROSTER_LABEL, ScimUser};
+use crate::api::{GENERATED, ROSTER_KEY, ROSTER_LABEL, ScimUser};
 
 const OURS: Ours = Ours { roster: "people", connection: "datadog" };
 
 /// A namespace as it is once everything was written.
 fn written(spec: &ScimRosterSpec, text: &str) -> Vec<Arc<ScimUser>> {
+    then(spec, text, Vec::new()).0
+}
+
+/// A namespace after a look at the table, and what was gone.
+pub fn then(spec: &ScimRosterSpec, text: &str, users: Vec<Arc<ScimUser>>) -> (Vec<Arc<ScimUser>>, Looked) {
     let (recipe, table) = prepared(spec, vec![csv("a", text)]);
     let people = recipe.people(&table);
-    let names = Names::of("datadog", &people, &[]);
-    let users = people.people.iter().zip(&names.names).enumerate().map(|(at, (person, name))| {
+    let given = Given::sort(users, OURS);
+    let names = Names::of(&recipe.keys, &people, &given.known("datadog"));
+    let changes = Changes::of(&recipe, &table, &people, &names, &given);
+    let mut ours = given.ours;
+    for at in &changes.apply {
+        let (person, name) = (&people.people[*at], &names.names[*at]);
         let body = recipe.body(&table.rows[person.row], |whom| names.find(whom)).expect("a body");
         let mut labels = body.labels.clone();
         labels.insert(ROSTER_LABEL.to_owned(), json!("people"));
-        user(
-            name,
-            &format!("uid-{at}"),
-            json!({"labels": labels, "annotations": {GENERATED: body.digest()}}),
-            body.spec,
-        )
-    });
-    users.collect()
+        let annotations = json!({GENERATED: body.digest(), ROSTER_KEY: recipe.keys.record(person.key())});
+        let uid = format!("uid-{at}");
+        ours.insert(name.clone(), user(name, &uid, json!({"labels": labels, "annotations": annotations}), body.spec));
+    }
+    let gone = if names.unidentified.is_empty() { changes.gone.clone() } else { Vec::new() };
+    let gone: Vec<String> = gone.into_iter().map(|gone| gone.name).collect();
+    ours.retain(|name, _| !gone.contains(name));
+    (ours.into_values().collect(), Looked { gone, rejected: changes.rejected, unidentified: names.unidentified.len() })
 }
 
-fn user(name: &str, uid: &str, mut metadata: Value, spec: Value) -> Arc<ScimUser> {
+/// What a look at a table found.
+#[derive(Debug)]
+pub struct Looked {
+    pub gone: Vec<String>,
+    pub rejected: Vec<Rejected>,
+    pub unidentified: usize,
+}
+
+pub fn user(name: &str, uid: &str, mut metadata: Value, spec: Value) -> Arc<ScimUser> {
     metadata["name"] = json!(name);
     metadata["uid"] = json!(uid);
     let kind =
@@ -36,7 +53,7 @@ fn changes(spec: &ScimRosterSpec, text: &str, users: Vec<Arc<ScimUser>>) -> (Vec
     let (recipe, table) = prepared(spec, vec![csv("a", text)]);
     let people = recipe.people(&table);
     let given = Given::sort(users, OURS);
-    let names = Names::of("datadog", &people, &given.known("datadog"));
+    let names = Names::of(&recipe.keys, &people, &given.known("datadog"));
     let changes = Changes::of(&recipe, &table, &people, &names, &given);
     (changes.apply.iter().map(|at| names.names[*at].clone()).collect(), changes)
 }
@@ -122,6 +139,9 @@ fn i06_who_is_renamed_keeps_the_object() {
     // Another key for the same people, and the same people under another key.
     let by_name = spec(json!({"mappings": [{"target": "userName", "value": "row.name"}]}));
     let (apply, found) = changes(&by_name, &before, users.clone());
+    assert_eq!((apply.len(), found.gone.len(), found.generated), (2, 0, 2), "the new keys are recorded");
+    let (recorded, _) = then(&by_name, &before, users.clone());
+    let (apply, found) = changes(&by_name, &before, recorded);
     assert!(apply.is_empty() && found.gone.is_empty(), "{apply:?} {found:?}");
     // A newcomer with a name that somebody else gave up is somebody else.
     let swapped = "id,name\n1,countess@example.com\n2,grace@example.com\n3,ada@example.com\n";

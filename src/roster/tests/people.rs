@@ -1,5 +1,10 @@
 use super::*;
 
+/// What the ScimUser of a key is called.
+fn name_of(key: &str) -> String {
+    Keys::new("datadog", None).name(key)
+}
+
 #[test]
 fn the_table_of_the_guide() {
     let (specs, rejected) = generated(&spec(json!({"preset": "EntraDatadog"})), vec![csv("people/users.csv", ENTRA)]);
@@ -86,7 +91,7 @@ fn a_column_that_vanishes_is_not_taken_for_empty() {
         (
             "upn,isSoftDeleted\nada,0\n",
             json!({"preset": "EntraDatadog"}),
-            "or override userName by a mapping. The columns are",
+            "or override userName by a mapping: {target: userName, value: 'row.COLUMN'}. The columns are",
         ),
         (
             ENTRA,
@@ -155,7 +160,7 @@ fn managers_are_other_rows_whichever_order() {
     let (specs, rejected) = generated(&spec(fields), vec![csv("a", text)]);
     assert!(rejected.is_empty(), "{rejected:?}");
     let manager = |n: usize| specs[n]["enterprise"]["manager"]["userRef"]["name"].clone();
-    let (grace, alan) = (names::name_of("datadog", "2"), names::name_of("datadog", "3"));
+    let (grace, alan) = (name_of("2"), name_of("3"));
     assert_eq!((manager(0), manager(1)), (json!(grace), json!(alan)));
     assert_eq!((manager(2), manager(3)), (Value::Null, Value::Null));
 }
@@ -169,7 +174,7 @@ fn a_manager_may_be_what_graph_gives_for_one() {
     let spec = spec(json!({"preset": "EntraGeneric", "key": "row.id"}));
     let (specs, rejected) = generated(&spec, vec![document("a", SourceFormat::Json, &rows.to_string())]);
     assert!(rejected.is_empty(), "{rejected:?}");
-    assert_eq!(specs[0]["enterprise"]["manager"]["userRef"]["name"], names::name_of("datadog", "7f02"));
+    assert_eq!(specs[0]["enterprise"]["manager"]["userRef"]["name"], name_of("7f02"));
     assert_eq!(specs[1]["enterprise"], Value::Null);
 }
 

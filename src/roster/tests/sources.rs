@@ -53,16 +53,11 @@ fn json_and_yaml_are_lists_of_objects() {
 
 #[test]
 fn what_is_not_whole_is_refused_with_its_place() {
-    let long = format!("name,title\nada,{}\n", "x".repeat(20_000));
     for (name, text, expected) in [
-        ("p/a.csv", "name,title\nada,Countess\ngrace\n", "p/a.csv: row 3 has 1 values, and the header 2 columns"),
-        ("p/a.csv", "name,title\nada,\"Countess\ngrace,x\n", "row 2: a quotation mark is not closed"),
-        ("p/a.csv", "name,Name\nada,x\n", "row 1: the column Name is there twice"),
-        ("p/a.csv", long.as_str(), "row 2, column title: the value has more than 16384 bytes"),
         ("p/a.json", "[{\"name\": \"ada\"}, {\"name\":", "p/a.json: line 1 column"),
         ("p/a.json", "{\"name\": 1}", "is not a list of rows"),
-        ("p/a.json", "[1]", "row 1 is not an object"),
-        ("p/a.json", r#"{"value": [{"name": "ada"}], "@odata.nextLink": "x"}"#, "one page of several"),
+        ("p/a.json", r#"{"value": [{"name": "ada"}], "@odata.nextLink": "x"}"#, "the last page is missing"),
+        ("p/a.csv", "name,\"title\nada,x\n", "the header can't be read"),
         ("p/a.yaml", "- name: [ada\n", "it is not YAML"),
         ("p/a.csv", "name,title\n", "p/a.csv has no rows"),
         ("p/a.csv", "  \n", "p/a.csv has no rows"),
@@ -70,13 +65,6 @@ fn what_is_not_whole_is_refused_with_its_place() {
     ] {
         let refused = rows(vec![csv(name, text)]).expect_err(text);
         assert!(refused.contains(expected), "{text:?}: {refused}");
-    }
-    for (bytes, expected) in
-        [(b"name,title\n\xff,x\n".to_vec(), "line 2 is not UTF-8"), (b"\xff\xfen\0".to_vec(), "UTF-16")]
-    {
-        let document = Document { name: "p".to_owned(), content: Content::Text(SourceFormat::Csv, bytes) };
-        let refused = rows(vec![document]).expect_err(expected);
-        assert!(refused.contains(expected), "{refused}");
     }
 }
 

@@ -1,0 +1,84 @@
+//! ConfigMaps and Secrets whose names end with a hash of what they hold, as Kustomize and charts make them: for a while
+//! the old one and the new one are there together.
+
+use std::collections::BTreeMap;
+
+use kube::ResourceExt;
+
+/// The letters of Kustomize's hashes, of which there are ten.
+const KUSTOMIZE: &str = "bcdfghkmt2456789";
+
+/// The name before the hash, if there is one.
+fn stem(name: &str) -> Option<&str> {
+    let (stem, hash) = name.rsplit_once('-')?;
+    let of_kustomize = hash.len() == 10 && hash.chars().all(|letter| KUSTOMIZE.contains(letter));
+    let of_chart = (8..=64).contains(&hash.len())
+        && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && hash.bytes().any(|byte| byte.is_ascii_digit());
+    (!stem.is_empty() && (of_kustomize || of_chart)).then_some(stem)
+}
+
+/// Whether this is the name with a hash, or without.
+pub fn is_of(name: &str, prefix: &str) -> bool {
+    name == prefix || stem(name) == Some(prefix)
+}
+
+/// Of those that differ in nothing but a hash the newest, in the order of the names, and a word about the others.
+pub fn newest<K: ResourceExt>(found: Vec<K>, key: impl Fn(&str) -> String) -> (Vec<K>, Option<String>) {
+    let mut newest: BTreeMap<String, K> = BTreeMap::new();
+    let mut older = Vec::new();
+    for object in found {
+        let made = |object: &K| (object.creation_timestamp(), object.name_any());
+        match newest.entry(key(&object.name_any())) {
+            std::collections::btree_map::Entry::Vacant(place) => _ = place.insert(object),
+            std::collections::btree_map::Entry::Occupied(mut place) if made(place.get()) < made(&object) => {
+                older.push(place.insert(object).name_any());
+            }
+            std::collections::btree_map::Entry::Occupied(_) => older.push(object.name_any()),
+        }
+    }
+    older.sort_unstable();
+    let note = older.first().map(|first| {
+        let more = if older.len() > 1 { format!(" and {} more", older.len() - 1) } else { String::new() };
+        format!("{first}{more} is older than another of the same name before its hash, and is not read.")
+    });
+    (newest.into_values().collect(), note)
+}
+
+/// What tells objects apart beside their hashes.
+pub fn without_hash(name: &str) -> String {
+    stem(name).unwrap_or(name).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use serde_json::json;
+
+    use super::*;
+
+    fn named(name: &str, second: u32) -> ConfigMap {
+        let at = format!("2026-11-28T00:00:{second:02}Z");
+        serde_json::from_value(json!({"metadata": {"name": name, "creationTimestamp": at}})).expect("a ConfigMap")
+    }
+
+    #[test]
+    fn of_two_hashes_of_one_name_the_newer_is_read() {
+        let found = vec![
+            named("people-7h2k9mf4dt", 1),
+            named("people-2bc4567dfg", 3),
+            named("people-2", 0),
+            named("people-3", 9),
+            named("leavers-0a1b2c3d4e5f", 2),
+        ];
+        let (read, note) = newest(found, without_hash);
+        let names: Vec<String> = read.iter().map(ResourceExt::name_any).collect();
+        assert_eq!(names, ["leavers-0a1b2c3d4e5f", "people-2bc4567dfg", "people-2", "people-3"]);
+        assert!(note.is_some_and(|note| note.starts_with("people-7h2k9mf4dt is older")));
+        for (name, expected) in
+            [("people", true), ("people-7h2k9mf4dt", true), ("people-old", false), ("people-more-7h2k9mf4dt", false)]
+        {
+            assert_eq!(is_of(name, "people"), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! How people are told apart: what is recorded of a key, and the names that are made of it.
+
+use kube::ResourceExt;
+use sha2::{Digest, Sha256};
+
+use super::columns::fold;
+use super::functions::slug;
+use crate::api::{ROSTER_KEY, ScimUser};
+
+/// A ScimUser that the roster has already, and how its person is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its name.
+    pub name: String,
+    /// The key that it was written for, as [`Keys::record`] has it; none on objects of versions before.
+    pub key: Option<String>,
+    /// Its userName, folded.
+    pub user_name: String,
+    /// Its externalId.
+    pub external_id: Option<String>,
+}
+
+impl Known {
+    /// How the person of a ScimUser is known.
+    pub fn of(user: &ScimUser) -> Self {
+        Self {
+            name: user.name_any(),
+            key: user.annotations().get(ROSTER_KEY).cloned(),
+            user_name: fold(&user.spec.user_name),
+            external_id: user.spec.external_id.clone(),
+        }
+    }
+}
+
+/// The keys of a roster: values of one expression, at one connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keys {
+    connection: String,
+    /// Values of another expression are other keys, however alike they are.
+    expression: String,
+}
+
+impl Keys {
+    /// Of this expression; without one the userName is the key.
+    pub fn new(connection: &str, expression: Option<&str>) -> Self {
+        let expression = digest(&[expression.unwrap_or("userName").trim()], 4);
+        Self { connection: connection.to_owned(), expression }
+    }
+
+    /// What a ScimUser records of the key that it was written for.
+    pub fn record(&self, key: &str) -> String {
+        format!("{}-{}", self.expression, digest(&[&self.connection, key], 8))
+    }
+
+    /// Whether an object was written for this key, by the expression in force.
+    pub fn is_of(&self, known: &Known, key: &str) -> bool {
+        match &known.key {
+            Some(recorded) => *recorded == self.record(key),
+            None => known.name == self.name(key),
+        }
+    }
+
+    /// Whether an object's key is known to be a value of the expression in force.
+    pub fn has_recorded(&self, known: &Known) -> bool {
+        let recorded = known.key.as_deref().and_then(|recorded| recorded.strip_prefix(&self.expression));
+        recorded.is_some_and(|rest| rest.starts_with('-'))
+    }
+
+    /// What a ScimUser of this key is called.
+    pub fn name(&self, key: &str) -> String {
+        name_of(&self.connection, key)
+    }
+
+    /// The same, where the names of smaller numbers are somebody else's.
+    pub fn numbered_name(&self, key: &str, number: usize) -> String {
+        readable(key, &digest(&[&self.connection, key, &number.to_string()], 4))
+    }
+}
+
+/// Made of the key and the connection: a slug to be read, and eight hex digits to be told apart by.
+pub fn name_of(connection: &str, key: &str) -> String {
+    readable(key, &digest(&[connection, key], 4))
+}
+
+fn readable(key: &str, digits: &str) -> String {
+    match slug(key, 40) {
+        slug if slug.is_empty() => format!("person-{digits}"),
+        slug => format!("{slug}-{digits}"),
+    }
+}
+
+/// So many bytes of a digest over these texts, in hex.
+fn digest(texts: &[&str], bytes: usize) -> String {
+    let mut hash = Sha256::new();
+    for (place, text) in texts.iter().enumerate() {
+        if place > 0 {
+            hash.update([0]);
+        }
+        hash.update(text);
+    }
+    super::hex(&hash.finalize()[..bytes])
+}

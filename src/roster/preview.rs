@@ -1,0 +1,88 @@
+//! What a roster would make of its source, row by row, without a cluster: for a look before it is applied.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::names::Names;
+use super::prepared::{Refused, table_of};
+use super::source::{Content, Document};
+use crate::api::ScimRosterSpec;
+
+/// kubectl notes what it applies in an annotation, which holds no more.
+const CLIENT_SIDE: usize = 256 * 1024;
+
+/// What would be made of a source.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Preview {
+    /// Every row.
+    pub rows: Vec<PreviewedRow>,
+    /// What isn't a row's.
+    pub notes: Vec<String>,
+}
+
+/// What would be made of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PreviewedRow {
+    /// Its document.
+    pub source: String,
+    /// Its number as a spreadsheet shows it.
+    pub row: u32,
+    /// What becomes of it.
+    pub outcome: RowOutcome,
+}
+
+/// What becomes of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RowOutcome {
+    /// It doesn't count.
+    OutOfScope,
+    /// It is this ScimUser.
+    Mapped {
+        /// Its name.
+        name: String,
+        /// Its spec.
+        spec: Value,
+    },
+    /// It can't be used; the reason names the column.
+    Rejected {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Reads a source as the operator does. `Err` where nobody would be changed on the strength of it.
+pub fn preview(spec: &ScimRosterSpec, documents: Vec<Document>) -> Result<Preview, Refused> {
+    let notes = documents.iter().filter_map(size_note).collect();
+    let (recipe, table) = table_of(spec, &[], documents)?;
+    let people = recipe.people(&table);
+    let names = Names::of(&recipe.keys, &people, &[]);
+    let mut outcomes: HashMap<usize, RowOutcome> = HashMap::new();
+    for (person, name) in people.people.iter().zip(&names.names) {
+        let outcome = match recipe.body(&table.rows[person.row], |whom| names.find(whom)) {
+            Ok(body) => RowOutcome::Mapped { name: name.clone(), spec: body.spec },
+            Err(reason) => RowOutcome::Rejected { reason },
+        };
+        outcomes.insert(person.row, outcome);
+    }
+    for rejected in people.rejected {
+        outcomes.insert(rejected.row, RowOutcome::Rejected { reason: rejected.reason });
+    }
+    let rows = table.rows.iter().enumerate().map(|(at, row)| PreviewedRow {
+        source: table.documents.get(row.document as usize).cloned().unwrap_or_default(),
+        row: row.number,
+        outcome: outcomes.remove(&at).unwrap_or(RowOutcome::OutOfScope),
+    });
+    Ok(Preview { rows: rows.collect(), notes })
+}
+
+fn size_note(document: &Document) -> Option<String> {
+    let Content::Text(_, bytes) = &document.content else { return None };
+    (bytes.len() > CLIENT_SIDE).then(|| {
+        format!(
+            "{} has more than {} KiB: apply its ConfigMap by kubectl apply --server-side",
+            document.name,
+            CLIENT_SIDE / 1024
+        )
+    })
+}

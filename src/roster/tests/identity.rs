@@ -1,0 +1,174 @@
+//! Whose object is whose is told by what is recorded, and what can't be told makes nobody leave.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::changes::then;
+use super::*;
+
+const HEADER: &str = "id,name,start,deleted\n";
+
+/// People by externalId, or by `key`; a row without a date can't be told to be in scope.
+fn dated(key: Option<&str>) -> ScimRosterSpec {
+    let mut fields = json!({
+        "scope": "before(row.start, \"2030-01-01\")",
+        "mappings": [
+            {"target": "userName", "value": "row.name"}, {"target": "externalId", "value": "row.id"},
+            {"target": "active", "value": "!row.deleted"},
+        ],
+    });
+    if let Some(key) = key {
+        fields["key"] = json!(key);
+    }
+    spec(fields)
+}
+
+fn table(rows: &[&str]) -> String {
+    format!("{HEADER}{}\n", rows.join("\n"))
+}
+
+#[test]
+fn i10_a_rejected_row_keeps_the_object_whatever_it_is_called() {
+    let before = table(&["1,ada,2020-01-01,0", "2,grace,2020-01-01,0"]);
+    let renamed = table(&["1,countess,2020-01-01,0", "2,grace,2020-01-01,0"]);
+    let (users, _) = then(&dated(None), &before, Vec::new());
+    let (users, looked) = then(&dated(None), &renamed, users);
+    assert_eq!((looked.gone.len(), users.len()), (0, 2));
+    assert!(users[0].metadata.name.as_deref().is_some_and(|name| name.starts_with("ada-")), "the object is the same");
+    // A date was blanked, a status, a key; and the key's expression is another meanwhile.
+    for row in ["1,countess,,0", "1,countess,2020-01-01,perhaps", "1,,2020-01-01,0"] {
+        for key in [None, Some("row.id"), Some("row.name")] {
+            let (left, looked) = then(&dated(key), &table(&[row, "2,grace,2020-01-01,0"]), users.clone());
+            assert_eq!(
+                (looked.gone.len(), looked.rejected.len(), left.len()),
+                (0, 1, 2),
+                "{row} by {key:?}: {looked:?}"
+            );
+        }
+    }
+    // Said plainly, she is out of scope.
+    let (left, looked) = then(&dated(None), &table(&["1,countess,2031-01-01,0", "2,grace,2020-01-01,0"]), users);
+    assert_eq!((looked.gone.len(), left.len()), (1, 1));
+}
+
+#[test]
+fn i10_a_row_without_a_key_may_be_anybodys() {
+    let by_id = dated(Some("row.id"));
+    let (users, _) = then(&by_id, &table(&["1,ada,2020-01-01,0", "2,grace,2020-01-01,0"]), Vec::new());
+    let (_, looked) = then(&by_id, &table(&[",countess,2020-01-01,0", "2,grace,2020-01-01,0"]), users.clone());
+    assert_eq!((looked.gone.len(), looked.unidentified), (0, 1));
+    // A newcomer whose name isn't there yet is nobody of those who are known by their keys.
+    let (_, looked) = then(&by_id, &table(&["3,,2020-01-01,0", "2,grace,2020-01-01,0"]), users);
+    assert_eq!((looked.gone.len(), looked.unidentified), (1, 0), "{looked:?}");
+}
+
+#[test]
+fn i10_an_assignment_that_can_not_be_told_is_not_a_no() {
+    let assigned = |fields: Value| {
+        let mut all = json!({"assigned": ["ada"], "mappings": [{"target": "userName", "value": "row.name"}]});
+        all["key"] = fields;
+        spec(all)
+    };
+    let (users, _) = then(&assigned(json!("row.id")), "id,name\n1,ada\n", Vec::new());
+    let (_, looked) = then(&assigned(json!("row.id")), "id,name\n1,\n2,eve\n", users);
+    assert_eq!((looked.gone.len(), looked.rejected.len()), (0, 1), "{looked:?}");
+}
+
+#[test]
+fn i08_an_object_keeps_its_person_when_names_are_shifted() {
+    let by_id = dated(Some("row.id"));
+    let (users, _) =
+        then(&by_id, &table(&["1,ada,2020-01-01,0", "2,grace,2020-01-01,0", "3,eve,2020-01-01,0"]), Vec::new());
+    let of = |users: &[std::sync::Arc<crate::api::ScimUser>], id: &str| {
+        let user = users.iter().find(|user| user.spec.external_id.as_deref() == Some(id)).expect("one of this id");
+        (user.metadata.name.clone(), user.spec.user_name.clone())
+    };
+    let shifted = table(&["1,grace,2020-01-01,0", "2,eve,2020-01-01,0", "3,alan,2020-01-01,0", "4,ada,2020-01-01,0"]);
+    let (after, looked) = then(&by_id, &shifted, users.clone());
+    assert_eq!((looked.gone.len(), after.len()), (0, 4));
+    for (id, name) in [("1", "grace"), ("2", "eve"), ("3", "alan")] {
+        assert_eq!(of(&after, id), (of(&users, id).0, name.to_owned()));
+    }
+    // Another expression whose values happen to be alike is another key.
+    let badges = spec(json!({"key": "row.badge", "mappings": [{"target": "userName", "value": "row.name"}]}));
+    let (after, looked) = then(&badges, "badge,name\n2,ada\n1,grace\n3,eve\n", users.clone());
+    assert_eq!((looked.gone.len(), after.len()), (0, 3));
+    for (user, before) in after.iter().zip(&users) {
+        assert_eq!((&user.metadata.name, &user.spec.user_name), (&before.metadata.name, &before.spec.user_name));
+    }
+    // And a newcomer doesn't get the name that was made of somebody's older key.
+    let (more, looked) = then(&badges, "badge,name\n2,ada\n1,grace\n3,eve\n4,alan\n", after);
+    assert_eq!((looked.gone.len(), more.len()), (0, 4));
+}
+
+#[test]
+fn i06_one_column_sorted_alone_gives_nobody_the_external_id_of_somebody_else() {
+    let (users, _) = then(&dated(None), &table(&["1,ada,2020-01-01,0", "2,grace,2020-01-01,0"]), Vec::new());
+    let (after, looked) = then(&dated(None), &table(&["2,ada,2020-01-01,0", "1,grace,2020-01-01,0"]), users.clone());
+    assert_eq!((looked.gone.len(), looked.rejected.len(), &after), (0, 2, &users));
+    assert!(looked.rejected[0].reason.contains("was one column sorted alone"), "{looked:?}");
+    // Another externalId under a userName that was given up is another person.
+    let (after, looked) = then(&dated(Some("row.id")), &table(&["7,ada,2020-01-01,0", "2,grace,2020-01-01,0"]), users);
+    assert_eq!((looked.gone.len(), after.len()), (1, 2));
+}
+
+/// A manager whose own row can't be used is still who they are.
+#[test]
+fn i10_a_rejected_row_is_still_a_manager() {
+    let roster = spec(json!({"mappings": [
+        {"target": "userName", "value": "row.name"}, {"target": "manager", "value": "row.boss"},
+        {"target": "active", "value": "row.active"},
+    ]}));
+    let (users, _) = then(&roster, "name,boss,active\nada,grace,1\ngrace,,1\n", Vec::new());
+    let (after, looked) = then(&roster, "name,boss,active\nada,grace,1\ngrace,,x\n", users.clone());
+    assert_eq!((looked.rejected.len(), after), (1, users));
+}
+
+#[derive(Clone, Debug)]
+struct Fate {
+    renamed: bool,
+    leaves: bool,
+    broken: Option<usize>,
+}
+
+fn fates() -> impl Strategy<Value = Vec<Fate>> {
+    let fate = (prop::bool::weighted(0.3), prop::bool::weighted(0.2), prop::option::weighted(0.4, 0..4_usize));
+    prop::collection::vec(fate.prop_map(|(renamed, leaves, broken)| Fate { renamed, leaves, broken }), 1..8)
+}
+
+fn key() -> impl Strategy<Value = Option<&'static str>> {
+    prop::sample::select(vec![None, Some("row.id"), Some("row[\"id\"]"), Some("row.name")])
+}
+
+/// Everybody's rows after so many renames; with errors or without.
+fn rows(fates: &[Fate], renames: &[&[Fate]], broken: Option<&str>) -> String {
+    let mut text = HEADER.to_owned();
+    for (n, fate) in fates.iter().enumerate().filter(|(_, fate)| !fate.leaves) {
+        let times = renames.iter().filter(|fates| fates.get(n).is_some_and(|fate| fate.renamed)).count();
+        let mut cells = [n.to_string(), format!("user{n}-{times}"), "2020-01-01".to_owned(), "0".to_owned()];
+        if let (Some(cell), Some(key)) = (fate.broken, broken) {
+            // Without an id a row says that it has none, unless that is its key.
+            cells[if key == "row.name" { cell.max(1) } else { cell }] = String::new();
+        }
+        text += &(cells.join(",") + "\n");
+    }
+    // Somebody is always there.
+    text + "99,somebody,2020-01-01,0\n"
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn i10_a_row_with_an_error_never_makes_anybody_leave(
+        first in fates(), second in fates(), third in fates(), keys in (key(), key(), key()),
+    ) {
+        let (users, _) = then(&dated(keys.0), &rows(&first, &[], None), Vec::new());
+        let (users, _) = then(&dated(keys.1), &rows(&second, &[&second], None), users);
+        let whole = then(&dated(keys.2), &rows(&third, &[&second, &third], None), users.clone()).1;
+        let broken = then(&dated(keys.2), &rows(&third, &[&second, &third], Some(keys.2.unwrap_or("row.name"))), users).1;
+        let leave: BTreeSet<_> = whole.gone.iter().collect();
+        prop_assert!(broken.gone.iter().all(|name| leave.contains(name)), "{broken:?}, and whole {whole:?}");
+    }
+}

@@ -1,0 +1,116 @@
+//! What portals export, read by the presets as it is.
+
+use super::changes::then;
+use super::*;
+
+/// The specs of everybody in a file, which has no bad row.
+fn everybody(fields: Value, name: &str, bytes: &[u8]) -> Vec<Value> {
+    let document = Document { name: name.to_owned(), content: Content::Text(SourceFormat::Auto, bytes.to_vec()) };
+    let (specs, rejected) = generated(&spec(fields), vec![document]);
+    assert!(rejected.is_empty(), "{name}: {rejected:?}");
+    specs
+}
+
+#[test]
+fn the_downloads_of_portals_are_read_by_the_presets_unchanged() {
+    let ad = include_str!("files/ad-export.csv");
+    let utf16: Vec<u8> =
+        [0xFF, 0xFE].into_iter().chain(ad.replace('\n', "\r\n").encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    let entra = include_bytes!("files/entra-download.csv").as_slice();
+    let graph = include_bytes!("files/graph-pages.json").as_slice();
+    let okta = include_bytes!("files/okta-users.csv").as_slice();
+    let okta_api = include_bytes!("files/okta-users.json").as_slice();
+    let google = include_bytes!("files/google-download.csv").as_slice();
+    for (preset, name, bytes) in [
+        ("EntraDatadog", "p/users.csv", entra),
+        ("EntraGeneric", "p/users.csv", entra),
+        ("EntraDatadog", "p/users.json", graph),
+        ("EntraGeneric", "p/users.json", graph),
+        ("OktaDatadog", "p/users.csv", okta),
+        ("OktaGeneric", "p/users.csv", okta),
+        ("OktaDatadog", "p/users.json", okta_api),
+        ("OktaGeneric", "p/users.json", okta_api),
+        ("GoogleWorkspace", "p/users.csv", google),
+        ("ActiveDirectory", "p/users.csv", utf16.as_slice()),
+        ("ActiveDirectory", "p/users.csv", ad.as_bytes()),
+    ] {
+        let specs = everybody(json!({"preset": preset}), name, bytes);
+        for (spec, (user_name, active)) in specs.iter().zip([("ada@example.com", true), ("grace@example.com", false)]) {
+            assert_eq!((&spec["userName"], &spec["active"]), (&json!(user_name), &json!(active)), "{preset} {name}");
+        }
+        let ada = &specs[0];
+        assert_eq!(ada["title"], "Engineer", "{preset} {name}");
+        let work = json!([{"value": "ada@example.com", "type": "work", "primary": true}]);
+        assert_eq!(ada["emails"], work, "{preset} {name}");
+        assert_eq!(ada["name"]["formatted"].as_str().unwrap_or("Ada Lovelace"), "Ada Lovelace", "{preset} {name}");
+    }
+    let guest = everybody(json!({"preset": "EntraGeneric"}), "p/users.csv", entra).remove(2);
+    assert_eq!(guest["userName"], "eve_partner.example#EXT#@example.onmicrosoft.com");
+    let google = everybody(json!({"preset": "GoogleWorkspace"}), "p/users.csv", google).remove(0);
+    assert_eq!(google["enterprise"]["employeeNumber"], "007");
+    assert!(google["enterprise"]["manager"]["userRef"]["name"].as_str().is_some_and(|name| name.starts_with("grace-")));
+}
+
+/// As docs/rosters.md has it.
+#[test]
+fn a_sheet_of_a_personnel_system_by_mappings() {
+    let fields = json!({
+        "key": "row[\"Employee ID\"]",
+        "mappings": [
+            {"target": "userName", "value": "row[\"Work email\"]"},
+            {"target": "active", "value": "row.Status == \"active\""},
+            {"target": "name.givenName", "value": "row[\"First name\"]"},
+            {"target": "name.familyName", "value": "row[\"Last name\"]"},
+            {"target": "access.notAfter", "value": "row[\"Termination date\"]"},
+            {"target": "enterprise.employeeNumber", "value": "row[\"Employee ID\"]"},
+            {"target": "manager", "value": "row[\"Supervisor ID\"]"},
+        ],
+    });
+    let specs = everybody(fields, "p/hr.csv", include_bytes!("files/hr-sheet.csv"));
+    assert_eq!((&specs[0]["active"], &specs[0]["enterprise"]["employeeNumber"]), (&json!(true), &json!("00017")));
+    assert_eq!(specs[1]["access"]["notAfter"], "2026-10-31T00:00:00Z");
+}
+
+const DIRECTORY: &str = "objectId,userPrincipalName,mail,isSoftDeleted\n";
+
+#[test]
+fn i06_nobody_is_renamed_to_the_tombstone_of_a_deleted_account() {
+    let row = |name: &str, deleted: &str| {
+        format!("{DIRECTORY}283405f5-0000-0000-0000-0000000000c2,{name},ada@example.com,{deleted}\n")
+    };
+    for fields in [json!({"preset": "EntraGeneric", "key": "row.objectId"}), json!({"preset": "EntraGeneric"})] {
+        let spec = spec(fields);
+        let (users, _) = then(&spec, &row("ada@example.com", "False"), Vec::new());
+        let tombstone = row("283405f50000000000000000000000c2ada@example.com", "True");
+        let (deleted, looked) = then(&spec, &tombstone, users.clone());
+        assert!(looked.gone.is_empty() && looked.rejected.is_empty() && deleted.len() == 1, "{looked:?}");
+        let spec_of = |user: &crate::api::ScimUser| (user.metadata.name.clone(), user.spec.user_name.clone());
+        assert_eq!(spec_of(&deleted[0]), spec_of(&users[0]));
+        assert_eq!(deleted[0].spec.active, Some(false));
+        let (restored, looked) = then(&spec, &row("ada@example.com", "False"), deleted);
+        assert!(looked.gone.is_empty() && restored[0].spec.active == Some(true));
+        assert_eq!(spec_of(&restored[0]), spec_of(&users[0]));
+        // Enabled or not by another column: whoever has such a name is deleted.
+        let odd = row("283405f50000000000000000000000c2ada@example.com", "False");
+        assert_eq!(then(&spec, &odd, users).0[0].spec.active, Some(false));
+    }
+    // The name is somebody else's by now: first it is taken from the one, then it is for the other.
+    let both =
+        format!("{DIRECTORY}2,ada@example.com,,False\n1,283405f50000000000000000000000c2ada@example.com,,True\n");
+    let by_id = spec(json!({"preset": "EntraGeneric", "key": "row.objectId"}));
+    let (users, _) = then(&by_id, &format!("{DIRECTORY}1,ada@example.com,,False\n"), Vec::new());
+    let (users, looked) = then(&by_id, &both, users);
+    assert_eq!((users.len(), users[0].spec.active, looked.rejected.len()), (1, Some(false), 1), "{looked:?}");
+}
+
+#[test]
+fn a_column_of_a_preset_is_not_given_up_for_another() {
+    let mut recipe = Recipe::compile(&spec(json!({"preset": "EntraDatadog"}))).expect("a recipe");
+    let columns = ["userPrincipalName", "accountEnabled"].map(str::to_owned).into();
+    let known = ["isSoftDeleted".to_owned(), "userPrincipalName".to_owned()];
+    let refused = recipe.fit(&columns, &known).expect_err("it was there before").to_string();
+    assert!(refused.contains("no column isSoftDeleted") && refused.contains("{target: active, value: "), "{refused}");
+    let mut recipe = Recipe::compile(&spec(json!({"preset": "EntraDatadog"}))).expect("a recipe");
+    recipe.fit(&columns, &[]).expect("accountEnabled tells as well");
+    assert_eq!(recipe.columns(), ["accountEnabled", "userPrincipalName"]);
+}
