@@ -19,6 +19,8 @@ mod drift;
 mod elsewhere;
 #[path = "cluster/faults.rs"]
 mod faults;
+#[path = "cluster/first_bindings.rs"]
+mod first_bindings;
 #[path = "cluster/groups.rs"]
 mod groups;
 #[path = "cluster/groups_elsewhere.rs"]

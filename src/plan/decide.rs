@@ -14,6 +14,7 @@ use super::guards::GuardName;
 use super::ignored;
 use super::merge::{creation, differences};
 use super::path::Path;
+use super::person;
 use super::rest::at_rest;
 use super::step::{Binding, Operation, Read, Request, Step, Verdict};
 use super::write::update;
@@ -55,18 +56,16 @@ pub fn decide(facts: &Facts) -> Step {
     let mut declared = Declared::new(object.spec, manager, &facts.policy.profile, clock);
     declared.unsupported.extend(grants::left(facts.unlisted));
     match (facts.bound_id(), &facts.account) {
-        (Some(id), Account::Unknown | Account::Listed(_)) => Step::Read(Read::Get(id.to_owned())),
-        // The bound one is gone, and its userName is another's now.
+        (Some(id), Account::Unknown) => Step::Read(Read::Get(id.to_owned())),
+        (Some(_), Account::Listed(id)) => Step::Read(Read::Get(id.clone())),
+        // The bound one is gone, and another has its userName: the server may have given out new ids.
         (Some(id), Account::Found { resource, .. }) if resource.id() != Some(id) => {
-            if is_replaced(facts, &declared) {
-                first_binding(facts, &declared, resource)
-            } else {
-                gone(facts, &declared, id)
-            }
+            first_binding(facts, &declared, resource)
         }
-        (Some(id), Account::Found { resource, fresh }) => {
-            named(facts, resource, bound(facts, &declared, id, resource, *fresh))
-        }
+        (Some(id), Account::Found { resource, fresh }) => match person::swapped(facts, resource) {
+            Some(message) => stalled(Reason::Conflict, message, UserState::Failed),
+            None => named(facts, resource, bound(facts, &declared, id, resource, *fresh)),
+        },
         (Some(id), Account::Absent { .. }) => gone(facts, &declared, id),
         (None, Account::Unknown) => look_up(facts),
         (None, Account::Listed(id)) => Step::Read(Read::Get(id.clone())),
@@ -146,15 +145,32 @@ fn unknown_there(facts: &Facts, declared: &Declared, fresh: bool) -> Step {
             ..Verdict::default()
         });
     }
-    if facts.policy.profile.unsure_of_duplicates && !fresh {
+    // Never again before a look that came after the last answer; what failed before a restart may have been one, too.
+    let failed = facts.object.status.state == Some(UserState::Failed);
+    if (facts.policy.profile.unsure_of_duplicates || facts.creations.earlier || failed) && !fresh {
         return look_up(facts);
     }
     create(facts, declared)
 }
 
+/// The one place that creates (promise I7): never twice in a pass, nor a third time within an hour.
 fn create(facts: &Facts, declared: &Declared) -> Step {
     if !facts.may(Action::Create) {
         return disabled("Create", "the account is not there, and");
+    }
+    if let Some(message) = facts.creations.exhausted("account") {
+        return stalled(Reason::Conflict, message, UserState::Failed);
+    }
+    if facts.creations.sent {
+        return settle(Verdict {
+            reason: Some(Reason::Pending),
+            message:
+                "its creation was answered a moment ago, and the account is not there; it is looked for in a minute, \
+                      before another is sent"
+                    .to_owned(),
+            state: Some(UserState::Pending),
+            ..Verdict::default()
+        });
     }
     let paths = declared.attributes.keys().chain(declared.on_create.keys());
     Step::Send(Box::new(Operation {
@@ -201,7 +217,8 @@ fn gone(facts: &Facts, declared: &Declared, id: &str) -> Step {
         });
     }
     if is_replaced(facts, declared) {
-        return create(facts, declared);
+        // It may be there under another id.
+        return if facts.creations.searched { create(facts, declared) } else { Step::Read(Read::Find) };
     }
     settle(Verdict {
         reason: Some(Reason::DeletedAtServer),
@@ -218,6 +235,17 @@ fn gone(facts: &Facts, declared: &Declared, id: &str) -> Step {
 
 /// An account fits, and the object isn't bound yet (promises I6 to I8).
 fn first_binding(facts: &Facts, declared: &Declared, resource: &Resource) -> Step {
+    let mut step = judge_first_binding(facts, declared, resource);
+    let found_name = resource.user_name().unwrap_or_default();
+    if let Step::Settle(verdict) = &mut step
+        && let Some(before) = person::of_creation(&facts.creations, resource, found_name)
+    {
+        verdict.message.insert_str(0, &before);
+    }
+    step
+}
+
+fn judge_first_binding(facts: &Facts, declared: &Declared, resource: &Resource) -> Step {
     let Some(id) = resource.id() else {
         return stalled(Reason::Conflict, "the server shows the account without an id".to_owned(), UserState::Failed);
     };
@@ -225,13 +253,19 @@ fn first_binding(facts: &Facts, declared: &Declared, resource: &Resource) -> Ste
         return stalled(Reason::NotAllowed, why, UserState::Failed);
     }
     let found_name = resource.user_name().unwrap_or_default();
-    let created = facts.unrecorded().is_some_and(|claimed| fold(claimed) == fold(found_name));
+    let created = facts.claims_account(resource) && facts.creations.answered_with(resource).is_none();
+    if let Some((declared, shown)) = facts.other_person(resource).filter(|_| facts.object.remote_id != Some(id)) {
+        let message = person::another_person(facts, resource, declared, shown);
+        return stalled(Reason::Conflict, message, UserState::Failed);
+    }
     if fold(found_name) != declared.folded_user_name() && !created && !hides_them(facts, declared, resource) {
         return stalled(
             Reason::Conflict,
             format!(
-                "the account {id} that fits has another userName than the one declared, and a first binding never renames; \
-                 declare the userName that it has, or change it at the server"
+                "the account {} that fits has another userName, {}, than the one declared, and a first binding never \
+                 renames; declare the userName that it has, or change it at the server",
+                person::quoted(id),
+                person::quoted(found_name)
             ),
             UserState::Failed,
         );
@@ -254,8 +288,10 @@ fn first_binding(facts: &Facts, declared: &Declared, resource: &Resource) -> Ste
         return stalled(
             Reason::AdoptionRefused,
             format!(
-                "the server has an account with this userName already ({id}), and the connection's adoptionPolicy.users is \
-                 Refuse; set it to Adopt, or annotate this object with scim-operator.dev/remote-id"
+                "the server has an account with this userName already ({}), and the connection's adoptionPolicy.users is \
+                 Refuse; set it to Adopt, or bind it: {}",
+                person::quoted(id),
+                person::way_to_bind("scimuser", facts.object.full_name, id)
             ),
             UserState::Failed,
         );

@@ -8,10 +8,11 @@ use super::facts::{Account, Facts};
 use super::guards::GuardName;
 use super::merge::Differences;
 use super::path::Path;
+use super::person;
 use super::step::{Operation, Read, Request, Step, Verdict};
 use super::write::write;
 use crate::api::{Action, DeletionPolicy, OperationType, Reason, UserState};
-use crate::scim::{Resource, WriteMethod, fold};
+use crate::scim::{Resource, WriteMethod};
 
 /// What an object that waits under deletion is told: nothing blocks silently (promise I15). `full_name` is its
 /// `namespace/name`.
@@ -69,6 +70,10 @@ pub fn decide(facts: &Facts) -> Step {
     if let Some(pattern) = protected(facts, found) {
         return leave(&format!("guards.protected ({pattern})"));
     }
+    if let Some(message) = found.filter(|_| facts.bound_id().is_some()).and_then(|found| person::swapped(facts, found))
+    {
+        return waits(facts, Reason::Conflict, &message);
+    }
     // What was never seen may be protected by what it has there.
     if let (Some(id), Account::Unknown) = (facts.bound_id(), &facts.account)
         && !facts.policy.protected.is_empty()
@@ -88,8 +93,7 @@ pub fn decide(facts: &Facts) -> Step {
 
 /// A creation was sent and its answer never recorded: the account is ours only if nothing speaks against it.
 fn lost_creation(facts: &Facts, resource: &Resource, policy: DeletionPolicy) -> Step {
-    let claimed = |name: &str| facts.unrecorded().is_some_and(|claimed| fold(claimed) == fold(name));
-    let same = resource.user_name().is_some_and(claimed) && facts.delegated.refuses_account(resource).is_none();
+    let same = facts.claims_account(resource) && facts.delegated.refuses_account(resource).is_none();
     // Whoever only has the name that was declared since is in nobody's way.
     match (resource.id(), facts.claims.holder.as_ref().filter(|holder| holder.has_account)) {
         (Some(id), None) if same => bound(facts, id, &facts.account, policy),

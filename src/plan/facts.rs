@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::claims::Claims;
+use super::creation::Creations;
 use super::delegation::Delegated;
 use super::grants::Unlisted;
 use super::path::Path;
 use super::protect::Protected;
 use crate::api::{Action, AdoptionPolicy, DeletionPolicy, GroupDeletionPolicy, ScimUserSpec, ScimUserStatus};
-use crate::scim::{Profile, Resource};
+use crate::scim::{Profile, Resource, fold};
 
 /// The ScimUser as the planner sees it.
 #[derive(Clone, Copy, Debug)]
@@ -131,6 +132,10 @@ pub struct Facts<'a> {
     pub delegated: Delegated,
     /// What other objects say of it.
     pub claims: Claims,
+    /// What is remembered of its creations.
+    pub creations: Creations,
+    /// Another account than the bound one has the userName that is declared or recorded.
+    pub elsewhere: Option<String>,
     /// Its manager.
     pub manager: Manager,
     /// Roles and entitlements declared by a name that the server doesn't show; `object.spec` is without their lists.
@@ -155,6 +160,23 @@ impl Facts<'_> {
     /// The account that a creation was sent for, or that was being taken, without a record of what came of it.
     pub fn unrecorded(&self) -> Option<&str> {
         self.object.claimed.filter(|_| self.object.has_finalizer && self.object.status.id.is_none())
+    }
+
+    /// A creation whose answer was never recorded may have made this account: it has the name that was claimed, and nothing
+    /// speaks against it.
+    pub fn claims_account(&self, resource: &Resource) -> bool {
+        let named = resource.user_name().map(fold);
+        let claimed = self.unrecorded().map(fold);
+        claimed.is_some()
+            && claimed == named
+            && self.other_person(resource).is_none()
+            && !self.creations.existed(resource)
+    }
+
+    /// The externalId that is declared and the other one that the account shows: another person's (promise I6).
+    pub fn other_person<'r>(&self, resource: &'r Resource) -> Option<(&str, &'r str)> {
+        let declared = self.object.spec.external_id.as_deref().filter(|_| self.policy.profile.external_id)?;
+        resource.external_id().filter(|shown| *shown != declared).map(|shown| (declared, shown))
     }
 
     /// The object is bound to an account of another server.

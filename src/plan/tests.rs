@@ -2,6 +2,7 @@
 
 mod deletion;
 pub(crate) mod driver;
+mod first;
 mod invariants;
 mod lifecycle;
 mod merging;

@@ -46,6 +46,11 @@ impl Provisioner {
             },
             policy,
             claims: self.claims(pass, &policy.server, found.as_deref()),
+            creations: {
+                let (earlier, made) = lock(&self.memory).creations(&uid, now);
+                pass.creations.remember(earlier, made)
+            },
+            elsewhere: self.elsewhere(pass, &policy.server),
             manager: self.manager(&pass.user, &policy.server),
             // Of what is declared, not of the ids that names stand for.
             not_allowed: delegated.refuses(&pass.user.spec, pass.user.remote_id()),
@@ -65,6 +70,16 @@ impl Provisioner {
         let mut user = (*pass.user).clone();
         user.status = Some(pass.status.clone());
         self.shared.directory.claims(&user, server, found)
+    }
+
+    /// Another account than the bound one that has its userName, declared or recorded.
+    fn elsewhere(&self, pass: &Pass, server: &str) -> Option<String> {
+        let status = &pass.status;
+        let id = status.id.as_deref().filter(|_| status.bound_to.as_deref() == Some(server))?;
+        let snapshot = lock(&self.snapshot);
+        let names = [Some(pass.user.spec.user_name.as_str()), status.user_name.as_deref()];
+        let mut names = names.into_iter().flatten().filter(|_| snapshot.is_of(pass.session.epoch));
+        names.find_map(|name| snapshot.namesake_of(id, name)).map(str::to_owned)
     }
 
     /// What is known without asking the server.

@@ -57,6 +57,7 @@ impl Provisioner {
         let spec = &pass.user.spec;
         match lock(&self.snapshot).by_identity(&spec.user_name, spec.external_id.as_deref()) {
             Known::Found(resource) => Some(Account::Found { resource, fresh: false }),
+            Known::Listed(id) => Some(Account::Listed(id)),
             _ => None,
         }
     }
@@ -64,6 +65,7 @@ impl Provisioner {
     /// Looks for the account by what identifies it: first for what was claimed without a record of what came of it, which
     /// may have another name than the one declared now.
     pub(super) async fn find_account(&self, pass: &mut Pass) -> Result<(), Stop> {
+        pass.creations.searched = true;
         let spec = pass.user.spec.clone();
         let profile = &pass.session.policy.profile;
         let wanted = identity(&spec, profile.match_by);

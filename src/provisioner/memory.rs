@@ -16,6 +16,8 @@ const CONTESTED_AFTER: usize = 3;
 /// So long an object under deletion waits for whoever is to take over its account (promise I8).
 pub const HANDOVER: SignedDuration = SignedDuration::from_mins(10);
 
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// Notes about objects, by uid.
@@ -31,6 +33,10 @@ pub struct Memory {
     rejections: HashMap<String, u32>,
     /// Since when an object under deletion waits for whoever is to take over its account.
     awaits: HashMap<String, Timestamp>,
+    /// Creations that were sent for an object, and what those made that took effect.
+    creations: HashMap<String, Vec<(Timestamp, String)>>,
+    /// When people were told last that the server gave out new ids.
+    renumbered: Option<Timestamp>,
 }
 
 impl Memory {
@@ -41,12 +47,42 @@ impl Memory {
         self.repairs.remove(uid);
         self.rejections.remove(uid);
         self.awaits.remove(uid);
+        self.creations.remove(uid);
     }
 
     /// An object under deletion waits for whoever is to take over its account; true where it has for long.
     pub fn is_overdue(&mut self, uid: &str, now: Timestamp) -> bool {
         let since = *self.awaits.entry(uid.to_owned()).or_insert(now);
         now.duration_since(since) >= HANDOVER
+    }
+
+    /// A creation is sent for the object.
+    pub fn creates(&mut self, uid: &str) {
+        self.creations.entry(uid.to_owned()).or_default();
+    }
+
+    /// A creation took effect; `recorded` is an earlier one that only status knows of.
+    pub fn created(&mut self, uid: &str, id: &str, recorded: Option<(Timestamp, String)>, now: Timestamp) {
+        let made = self.creations.entry(uid.to_owned()).or_default();
+        made.extend(recorded.filter(|_| made.is_empty()));
+        made.push((now, id.to_owned()));
+        made.retain(|(at, _)| now.duration_since(*at) < HOUR);
+    }
+
+    /// Whether a creation was sent, and what those of the last hour made.
+    pub fn creations(&self, uid: &str, now: Timestamp) -> (bool, Vec<String>) {
+        let Some(made) = self.creations.get(uid) else { return (false, Vec::new()) };
+        let lately = made.iter().filter(|(at, _)| now.duration_since(*at) < HOUR);
+        (true, lately.map(|(_, id)| id.clone()).collect())
+    }
+
+    /// An object was bound anew because the server gave out new ids; true where people haven't been told within the hour.
+    pub fn renumbered(&mut self, now: Timestamp) -> bool {
+        let told = self.renumbered.is_some_and(|at| now.duration_since(at) < HOUR);
+        if !told {
+            self.renumbered = Some(now);
+        }
+        !told
     }
 
     /// A status that the API server didn't take.

@@ -7,6 +7,7 @@ mod admission;
 mod audit;
 mod connect;
 mod connection_writes;
+mod created;
 mod credentials;
 mod defaults;
 pub mod directory;

@@ -26,7 +26,10 @@ impl Provisioner {
         }
         let server = pass.session.policy.server.clone();
         info!(object = %full_name(&pass.user), id = %binding.id, how = ?binding.how, "bound to an account");
-        self.tell_of_binding(&pass.user, &binding).await;
+        match pass.status.id.clone().filter(|_| pass.status.bound_to.as_ref() == Some(&server)) {
+            Some(old) if old != binding.id => self.tell_of_new_ids(&full_name(&pass.user), &old, &binding.id),
+            _ => self.tell_of_binding(&pass.user, &binding).await,
+        }
         pass.recorded.operation = Some((binding.how, Vec::new(), None));
         // In the status already, so that the next step can tell an adoption from an object long bound.
         pass.status = bound_status(&pass.status, &binding, &server, whole_seconds(Timestamp::now()));

@@ -8,6 +8,7 @@ use kube::ResourceExt;
 use tokio::time::{Instant, timeout};
 use tracing::info;
 
+use super::created::exists_unseen;
 use super::directory::{full_name, is_deleting};
 use super::limiter::{Priority, RequestKind};
 use super::look_up::claimed_account;
@@ -26,7 +27,7 @@ const LONGEST_TURN: Duration = Duration::from_secs(10);
 impl Provisioner {
     /// Sends one operation, after the limiter and the finalizer.
     pub(super) async fn send(&self, pass: &mut Pass, operation: Operation) -> Result<(), Stop> {
-        let removes = operation.removes();
+        let (removes, former) = (operation.removes(), pass.status.id.clone());
         if self.serves_removals_only() && !removes {
             return Err(Stop::Silently(Outcome::Paused));
         }
@@ -42,6 +43,7 @@ impl Provisioner {
             _ => (RequestKind::Write, Priority::Write),
         };
         let deadline = self.turn_at(pass, priority, kind).await?;
+        let known = creates.then(|| self.before_creation(pass));
         let client = &pass.session.client;
         let answer = match &operation.request {
             Request::Create(body) => client.create(Kind::Users, body, deadline).await,
@@ -52,11 +54,15 @@ impl Provisioner {
             Request::Delete { id } => client.delete(Kind::Users, id, deadline).await,
         };
         self.audit(pass, &operation, &answer);
+        pass.creations.sent |= creates && may_have_made(&answer);
         match answer {
-            Ok(written) => {
-                self.took_effect(pass, &operation, written);
-                Ok(())
-            }
+            Ok(written) => match known {
+                Some(known) => self.created(pass, &operation, written, &known, former).await,
+                None => {
+                    self.took_effect(pass, &operation, written);
+                    Ok(())
+                }
+            },
             Err(error) => {
                 // It may have taken effect: whoever takes over the account next looks at it first.
                 if let (true, Some(id)) = (removes && error.class().leaves_open(), operation.request.target()) {
@@ -78,7 +84,7 @@ impl Provisioner {
         Ok(())
     }
 
-    fn took_effect(&self, pass: &mut Pass, operation: &Operation, written: Written) {
+    pub(super) fn took_effect(&self, pass: &mut Pass, operation: &Operation, written: Written) {
         let uid = pass.user.uid().unwrap_or_default();
         let names: Vec<String> = operation.attributes.iter().map(Path::to_string).collect();
         info!(
@@ -132,13 +138,8 @@ impl Provisioner {
                 self.take_back_finalizer(pass).await?;
                 self.find_account(pass).await?;
                 if matches!(pass.account, Some(Account::Absent { .. })) {
-                    return Err(self.own_error(
-                        pass,
-                        Reason::Conflict,
-                        "the server says that this user exists already, and shows no account with this userName; look there \
-                         for one with the same e-mail"
-                            .to_owned(),
-                    ));
+                    let message = exists_unseen(pass, error);
+                    return Err(self.own_error(pass, Reason::Conflict, message));
                 }
                 // Someone else's account until the checks of a first binding say otherwise.
                 Ok(())
@@ -256,4 +257,9 @@ impl Provisioner {
         turn.ok()?;
         self.deadline().filter(|_| self.is_current(session))
     }
+}
+
+/// The request took effect, or that is open.
+pub(super) fn may_have_made(answer: &Result<Written, Error>) -> bool {
+    answer.as_ref().err().is_none_or(|error| error.class().leaves_open())
 }

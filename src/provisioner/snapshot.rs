@@ -18,6 +18,8 @@ struct Entry {
     sweep: u64,
     /// A write of ours reported it during that sweep: no page read meanwhile is newer.
     learnt: bool,
+    /// How many accounts had been seen when it was.
+    number: u64,
 }
 
 /// An answer from memory.
@@ -44,6 +46,8 @@ pub struct Snapshot {
     sweep: u64,
     sweeping: bool,
     complete: bool,
+    /// How many accounts were ever seen.
+    seen: u64,
     /// The server that all this is of, and how often it was begun anew: answers of an earlier time say nothing.
     server: String,
     epoch: u64,
@@ -142,7 +146,28 @@ impl Snapshot {
 
     /// Nothing is known any more.
     fn clear(&mut self) {
-        *self = Self { sweep: self.sweep, epoch: self.epoch, ..Self::default() };
+        *self = Self { sweep: self.sweep, epoch: self.epoch, seen: self.seen, ..Self::default() };
+    }
+
+    /// This moment, for [`Self::knew`].
+    pub fn moment(&self) -> u64 {
+        self.seen
+    }
+
+    /// The account had been seen at that moment.
+    pub fn knew(&self, id: &str, moment: u64) -> bool {
+        self.entries.get(id).is_some_and(|entry| entry.number < moment)
+    }
+
+    /// Another account than this one that has the userName.
+    pub fn namesake_of(&self, id: &str, user_name: &str) -> Option<&str> {
+        let named = self.names.get(&fold(user_name))?;
+        named.iter().map(String::as_str).find(|other| *other != id)
+    }
+
+    /// The account is there, as far as is known.
+    pub fn shows(&self, id: &str) -> bool {
+        self.entries.contains_key(id)
     }
 
     /// A complete sweep has ended.
@@ -194,6 +219,8 @@ impl Snapshot {
 
     fn put(&mut self, resource: &Resource, keep: bool, learnt: bool) {
         let Some(id) = resource.id() else { return };
+        let number = self.entries.get(id).map_or(self.seen, |known| known.number);
+        self.seen += 1;
         self.forget(id);
         let name = resource.user_name().map(fold).unwrap_or_default();
         let external_id = resource.external_id().map(str::to_owned);
@@ -202,8 +229,15 @@ impl Snapshot {
             self.external_ids.entry(external_id.clone()).or_default().insert(id.to_owned());
         }
         let json = keep.then(|| serde_json::to_string(&resource.0).ok().map(String::into_boxed_str)).flatten();
-        let entry =
-            Entry { name, external_id, active: resource.active().unwrap_or(true), json, sweep: self.sweep, learnt };
+        let entry = Entry {
+            name,
+            external_id,
+            active: resource.active().unwrap_or(true),
+            json,
+            sweep: self.sweep,
+            learnt,
+            number,
+        };
         self.entries.insert(id.to_owned(), entry);
     }
 }

@@ -17,7 +17,7 @@ use super::windows::AHEAD;
 use super::{Provisioner, Uid, lock};
 use crate::api::{OperationType, Reason, ScimUser, ScimUserStatus, UserState};
 use crate::plan::{
-    Account, Departure, Facts, Operation, Path, Read, Request, Step, Verdict, decide, next_window_edge, way_out,
+    Account, Creations, Departure, Facts, Operation, Path, Read, Request, Step, Verdict, decide, next_window_edge, way_out,
 };
 use crate::status::{Recorded, record, waits_already};
 
@@ -40,6 +40,8 @@ pub(super) struct Pass {
     /// The finalizer, or the account that it goes with, was written in this very pass: nothing that could have made the
     /// account was sent before.
     pub finalizer_is_new: bool,
+    /// What it came to know of creations.
+    pub creations: Creations,
 }
 
 impl Pass {
@@ -56,6 +58,7 @@ impl Pass {
             read_again: false,
             leave: Vec::new(),
             finalizer_is_new: false,
+            creations: Creations::default(),
         }
     }
 
@@ -189,6 +192,10 @@ impl Provisioner {
                 }
                 if verdict.executed || verdict.awaits.is_some() || verdict.reason == Some(Reason::Suspended) {
                     lock(&self.gate).withdraw(&pass.user.uid().unwrap_or_default());
+                }
+                // What a creation was answered with didn't become its own.
+                if pass.creations.answered.is_some() && pass.status.id.is_none() {
+                    self.take_back_finalizer(pass).await?;
                 }
                 let outcome = self.outcome_of(pass, &verdict);
                 return Ok(Some(self.settle(pass, &verdict, outcome).await));

@@ -7,6 +7,7 @@
 //! | `GET /users[?userName=]`, `GET /users/{id or userName}` | accounts and their history, deleted ones too |
 //! | `POST /users`, `DELETE /users/{…}`, `POST /users/{…}/change` | make, take away or merge by hand: no client's write |
 //! | `POST /seed` `{"users": 100, "prefix": "seed"}` | make many accounts |
+//! | `POST /renumber` | give everything a new id, as a rebuilt database does |
 //! | `POST /faults` `[{"match": {…}, "fault": {"kind": …}}]`, `GET`, `DELETE` | add rules, see them, take all away |
 //! | `GET /faults/log`, `DELETE /faults/log` | how many of each fault were injected |
 //! | `POST /rate` `{"per_second": 20, "retry_after": 2}`, `DELETE` | limit the rate |
@@ -64,6 +65,10 @@ fn act(state: &State, method: &Method, parts: &[&str], query: &str, body: &Bytes
         ("DELETE", ["users", id]) => {
             let id = id_of(state, id)?;
             lock(&state.store).delete(Collection::Users, &id, Actor::Hand)?;
+            Ok(json!({}))
+        }
+        ("POST", ["renumber"]) => {
+            lock(&state.store).renumber();
             Ok(json!({}))
         }
         ("POST", ["users", id, "change"]) => drift(state, id, &read(body)?),

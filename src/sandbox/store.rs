@@ -279,6 +279,35 @@ impl Store {
         Ok(())
     }
 
+    /// Gives everything a new id, as a rebuilt database does.
+    pub fn renumber(&mut self) {
+        let mut new_ids = HashMap::new();
+        for collection in [Collection::Users, Collection::Groups] {
+            for seq in self.table(collection).order.clone() {
+                let id = self.fresh_id();
+                let table = self.table_mut(collection);
+                let Some(record) = table.rows.get_mut(&seq) else { continue };
+                record.body.insert("id".into(), id.clone().into());
+                let old = std::mem::replace(&mut record.id, id.clone());
+                table.by_id.remove(&old);
+                table.by_id.insert(id.clone(), seq);
+                new_ids.insert(old, id);
+            }
+        }
+        for seq in self.groups.order.clone() {
+            let Some(record) = self.groups.rows.get_mut(&seq) else { continue };
+            let old = keys(Collection::Groups, &record.body, false);
+            for member in record.body.get_mut("members").and_then(Value::as_array_mut).into_iter().flatten() {
+                if let Some(new) = member["value"].as_str().and_then(|id| new_ids.get(id)) {
+                    member["value"] = new.as_str().into();
+                }
+            }
+            let new = keys(Collection::Groups, &record.body, false);
+            self.groups.unlink(seq, old);
+            self.groups.link(seq, new);
+        }
+    }
+
     /// The groups a user is in, as the read-only attribute `groups`.
     pub fn memberships(&self, id: &str) -> Option<Value> {
         let set = self.groups.indexed("members.value", id)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{Timestamp, fmt::rfc2822};
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -145,6 +145,11 @@ impl Answer {
         .iter()
         .find_map(|name| self.headers.get(*name)?.to_str().ok())
         .map(|id| self.shown(id, REQUEST_ID_LIMIT))
+    }
+
+    /// `Date`, RFC 9110 §6.6.1.
+    pub(super) fn date(&self) -> Option<Timestamp> {
+        Some(rfc2822::parse(self.headers.get(DATE)?.to_str().ok()?.trim()).ok()?.timestamp())
     }
 
     /// A server's text as people may see it. What hides a key from the eye doesn't hide it from the search.

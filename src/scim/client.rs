@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, IF_MATCH};
 use reqwest::{Method, RequestBuilder, redirect};
 use secrecy::SecretString;
@@ -95,6 +96,10 @@ pub struct Written {
     pub request_id: Option<String>,
     /// How long the server asks to wait before the next request.
     pub pause: Option<Duration>,
+    /// 201: it says that this made the resource.
+    pub created: bool,
+    /// When it answered, by the server's own clock.
+    pub date: Option<Timestamp>,
 }
 
 /// A request that ended, for whoever looks on.
@@ -526,7 +531,13 @@ fn with_schemas(kind: Kind, body: &Attributes) -> Value {
 }
 
 fn written(answer: &Answer, resource: Option<Attributes>) -> Written {
-    Written { resource: resource.map(Resource), request_id: answer.request_id(), pause: answer.wait() }
+    Written {
+        resource: resource.map(Resource),
+        request_id: answer.request_id(),
+        pause: answer.wait(),
+        created: answer.status == 201,
+        date: answer.date(),
+    }
 }
 
 /// The answer to a change: it may show the resource, or say nothing, which both are legal.

@@ -1,5 +1,8 @@
 //! A resource as a server shows it, RFC 7643 §3: read leniently.
 
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 use unicode_normalization::UnicodeNormalization;
 
@@ -47,6 +50,22 @@ impl Resource {
     /// `meta.version`, RFC 7644 §3.14.
     pub fn version(&self) -> Option<&str> {
         self.get("meta")?.get("version")?.as_str()
+    }
+
+    /// `meta.created`; a time without a zone is read as UTC.
+    pub fn created(&self) -> Option<Timestamp> {
+        self.time("created")
+    }
+
+    /// `meta.lastModified`, in the same way.
+    pub fn last_modified(&self) -> Option<Timestamp> {
+        self.time("lastModified")
+    }
+
+    fn time(&self, name: &str) -> Option<Timestamp> {
+        let text = self.get("meta")?.get(name)?.as_str()?;
+        let unzoned = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
+        text.parse().ok().or_else(unzoned)
     }
 
     /// The values of `emails`.

@@ -9,6 +9,7 @@ use super::patch::{Change, chunk};
 use crate::api::{Action, AdoptionPolicy, GroupDrift, GroupState, OperationType, Reason};
 use crate::plan::claims::{GROUP, elder_comes_first};
 use crate::plan::guards::GuardName;
+use crate::plan::person;
 use crate::plan::{Account, Binding, Holder, HolderState, Read, Request};
 use crate::scim::{Attributes, Op, PatchOperation, Resource};
 
@@ -39,8 +40,14 @@ pub fn decide_group(facts: &GroupFacts) -> GroupStep {
         return stalled(Reason::NotAllowed, first.clone(), GroupState::Failed);
     }
     match (facts.bound_id(), &facts.group) {
-        (Some(id), Account::Unknown | Account::Listed(_)) => GroupStep::Read(Read::Get(id.to_owned())),
-        (Some(id), Account::Found { resource, .. }) => bound(facts, id, resource),
+        (Some(id), Account::Unknown) => GroupStep::Read(Read::Get(id.to_owned())),
+        (Some(_), Account::Listed(id)) => GroupStep::Read(Read::Get(id.clone())),
+        // The bound one is gone, and another has its name: the server may have given out new ids.
+        (Some(id), Account::Found { resource, .. }) if resource.id() != Some(id) => first_binding(facts, resource),
+        (Some(id), Account::Found { resource, .. }) => match swapped(facts, resource) {
+            Some(message) => stalled(Reason::Conflict, message, GroupState::Failed),
+            None => bound(facts, id, resource),
+        },
         (Some(id), Account::Absent { .. }) => gone(facts, id),
         (None, Account::Unknown) => look_up(facts),
         (None, Account::Listed(id)) => GroupStep::Read(Read::Get(id.clone())),
@@ -122,16 +129,32 @@ fn unknown_there(facts: &GroupFacts, fresh: bool) -> GroupStep {
         }
     }
     // A creation was sent and its answer never recorded (promise I7).
-    if facts.unrecorded().is_some() && !fresh {
+    let failed = facts.object.status.state == Some(GroupState::Failed);
+    if (facts.unrecorded().is_some() || facts.creations.earlier || failed) && !fresh {
         return look_up(facts);
     }
     create(facts)
 }
 
-/// A group is created empty: not every server keeps the members of a creation.
+/// A group is created empty: not every server keeps the members of a creation. The one place that creates (promise I7):
+/// never twice in a pass, nor a third time within an hour.
 fn create(facts: &GroupFacts) -> GroupStep {
     if !facts.may(Action::Create) {
         return disabled("Create", "the group is not there, and");
+    }
+    if let Some(message) = facts.creations.exhausted("group") {
+        return stalled(Reason::Conflict, message, GroupState::Failed);
+    }
+    if facts.creations.sent {
+        return settle(GroupVerdict {
+            reason: Some(Reason::Pending),
+            message:
+                "its creation was answered a moment ago, and the group is not there; it is looked for in a minute, \
+                      before another is sent"
+                    .to_owned(),
+            state: Some(GroupState::Pending),
+            ..GroupVerdict::default()
+        });
     }
     let spec = facts.object.spec;
     let mut body = Attributes::new();
@@ -149,6 +172,10 @@ fn send(kind: OperationType, request: Request, attributes: Vec<String>) -> Group
 }
 
 fn gone(facts: &GroupFacts, id: &str) -> GroupStep {
+    // It may be there under another id.
+    if !facts.creations.searched {
+        return GroupStep::Read(Read::Find);
+    }
     if facts.policy.repair.deleted || facts.object.requested {
         return create(facts);
     }
@@ -163,6 +190,38 @@ fn gone(facts: &GroupFacts, id: &str) -> GroupStep {
 }
 
 fn first_binding(facts: &GroupFacts, resource: &Resource) -> GroupStep {
+    let mut step = judge_first_binding(facts, resource);
+    let found_name = display_name(resource).unwrap_or_default();
+    if let GroupStep::Settle(verdict) = &mut step
+        && let Some(before) = person::of_creation(&facts.creations, resource, found_name)
+    {
+        verdict.message.insert_str(0, &before);
+    }
+    step
+}
+
+/// The bound id shows another group by now: its name is neither the declared nor the recorded one, and that is another
+/// group's. A renamed group is drift.
+pub(super) fn swapped(facts: &GroupFacts, resource: &Resource) -> Option<String> {
+    let (shown, recorded) = (display_name(resource)?, facts.object.status.display_name.as_deref()?);
+    let spec = facts.object.spec;
+    let same = facts.policy.profile.group_external_id
+        && spec.external_id.is_some()
+        && resource.external_id() == spec.external_id.as_deref();
+    if same || [spec.display_name.as_str(), recorded].contains(&shown) {
+        return None;
+    }
+    Some(format!(
+        "the group {} shows the displayName {} now, and that of this object is the group {}'s: the server's ids seem to have \
+         changed hands, so nothing is written. Put it right at the server; or let this object go (annotation \
+         scim-operator.dev/release=true, then delete it) and apply it again, and it is bound by its displayName",
+        person::quoted(resource.id().unwrap_or_default()),
+        person::quoted(shown),
+        person::quoted(facts.elsewhere.as_deref()?),
+    ))
+}
+
+fn judge_first_binding(facts: &GroupFacts, resource: &Resource) -> GroupStep {
     let (Some(id), Some(name)) = (resource.id(), display_name(resource)) else {
         return stalled(
             Reason::Conflict,
@@ -170,11 +229,25 @@ fn first_binding(facts: &GroupFacts, resource: &Resource) -> GroupStep {
             GroupState::Failed,
         );
     };
-    let created = facts.unrecorded() == Some(name);
+    let created = facts.claims_group(resource) && facts.creations.answered_with(resource).is_none();
+    if let Some((declared, shown)) = facts.another(resource).filter(|_| facts.object.remote_id != Some(id)) {
+        let message = format!(
+            "the group {} ({}) has the externalId {}, and this object declares {}: it stands for something else. If it is \
+             the same: {}",
+            person::quoted(id),
+            person::quoted(name),
+            person::quoted(shown),
+            person::quoted(declared),
+            person::way_to_bind("scimgroup", facts.object.full_name, id),
+        );
+        return stalled(Reason::Conflict, message, GroupState::Failed);
+    }
     if name != facts.object.spec.display_name && !created {
         let message = format!(
-            "the group {id} that fits is named {name:?}, and a first binding never renames; declare the displayName that it \
-             has, or change it at the server"
+            "the group {} that fits is named {}, and a first binding never renames; declare the displayName that it \
+             has, or change it at the server",
+            person::quoted(id),
+            person::quoted(name)
         );
         return stalled(Reason::Conflict, message, GroupState::Failed);
     }
@@ -194,8 +267,10 @@ fn first_binding(facts: &GroupFacts, resource: &Resource) -> GroupStep {
         OperationType::Create
     } else if facts.policy.group_adoption == AdoptionPolicy::Refuse && facts.object.remote_id.is_none() {
         let message = format!(
-            "the server has a group with this displayName already ({id}), and the connection's adoptionPolicy.groups is \
-             Refuse; set it to Adopt, or annotate this object with scim-operator.dev/remote-id"
+            "the server has a group with this displayName already ({}), and the connection's adoptionPolicy.groups is \
+             Refuse; set it to Adopt, or bind it: {}",
+            person::quoted(id),
+            person::way_to_bind("scimgroup", facts.object.full_name, id)
         );
         return stalled(Reason::AdoptionRefused, message, GroupState::Failed);
     } else {
@@ -270,7 +345,9 @@ fn owed(facts: &GroupFacts) -> Change {
     let members = &facts.members;
     let unsent = |id: &&Id| !members.sent.contains(*id);
     let extra = || members.membership.extra().iter().filter(unsent).filter(|id| !members.protected.contains(*id));
-    let missing = members.membership.missing().iter().filter(unsent).take(members.room.unwrap_or(usize::MAX));
+    let seen = |id: &&Id| !members.unseen.contains(*id);
+    let missing =
+        members.membership.missing().iter().filter(unsent).filter(seen).take(members.room.unwrap_or(usize::MAX));
     // Those first whom no guard keeps waiting.
     let departed = || extra().filter(|id| members.departed.contains(*id));
     if departed().next().is_some() {
@@ -318,7 +395,7 @@ fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOperation]) -> 
         reason: Some(Reason::Synced),
         message: format!(
             "{} of {} declared members are in the group",
-            counts.declared - counts.waiting - unkept(facts),
+            counts.declared - counts.waiting - unkept(facts) - unseen(facts),
             counts.declared
         ),
         state: Some(GroupState::Synced),
@@ -328,6 +405,9 @@ fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOperation]) -> 
         waiting_for: members.waiting_for.to_vec(),
         ..GroupVerdict::default()
     };
+    if !members.unseen.is_empty() {
+        verdict.message.push_str("; the server doesn't show the accounts of some, who are put in once it does");
+    }
     if counts.waiting > 0 {
         verdict.message.push_str("; the others have no account yet and are put in as soon as they have");
     }
@@ -373,6 +453,11 @@ fn paced(facts: &GroupFacts) -> usize {
         return 0;
     }
     members.membership.missing().iter().filter(|id| !members.sent.contains(*id)).count()
+}
+
+/// Not put in, because the server doesn't show their accounts.
+fn unseen(facts: &GroupFacts) -> i64 {
+    i64::try_from(facts.members.unseen.len()).unwrap_or(i64::MAX)
 }
 
 /// Sent in this very pass, and still not there.

@@ -1,6 +1,6 @@
 //! What deleting a ScimGroup does.
 
-use super::decide::stalled;
+use super::decide::{stalled, swapped};
 use super::facts::{GroupFacts, GroupOperation, GroupStep, GroupVerdict};
 use crate::api::{Action, GroupDeletionPolicy, GroupState, OperationType, Reason};
 use crate::plan::deprovision::way_out_of;
@@ -54,6 +54,9 @@ pub fn decide(facts: &GroupFacts) -> GroupStep {
             Reason::Pending,
             "the server answered 404 for this group; it is looked for once more in a minute before it counts as gone",
         ),
+        (Some(_), Account::Found { resource, .. }) if let Some(message) = swapped(facts, resource) => {
+            waits(facts, Reason::Conflict, &message)
+        }
         (Some(id), _) => {
             // A deletion would take the membership of whoever is protected (promise I14).
             if !facts.members.membership.is_known() {
@@ -79,10 +82,8 @@ pub fn decide(facts: &GroupFacts) -> GroupStep {
 
 /// A creation was sent and its answer never recorded: the group is ours only if nothing speaks against it.
 fn ours(facts: &GroupFacts, group: &crate::scim::Resource) -> bool {
-    let shown = group.get("displayName").and_then(serde_json::Value::as_str);
-    let claimed = facts.unrecorded().filter(|claimed| shown == Some(claimed));
     // Whoever only has the name that was declared since is in nobody's way.
-    claimed.is_some() && facts.claims.holder.as_ref().is_none_or(|holder| !holder.has_account)
+    facts.claims_group(group) && facts.claims.holder.as_ref().is_none_or(|holder| !holder.has_account)
 }
 
 /// Deleting the object deletes the group, and at this server that is less than it sounds.

@@ -9,7 +9,8 @@ use crate::api::{
     Action, GroupDrift, GroupState, MembersStatus, OperationType, Reason, ScimGroupSpec, ScimGroupStatus, UserHold,
 };
 use crate::plan::guards::GuardName;
-use crate::plan::{Account, Binding, Claims, Departure, Policy, Read, Request, Successor};
+use crate::plan::{Account, Binding, Claims, Creations, Departure, Policy, Read, Request, Successor};
+use crate::scim::Resource;
 
 /// The ScimGroup as the planner sees it.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +48,8 @@ pub struct Members<'a> {
     pub protects: Option<&'a str>,
     /// Of those to be taken out: whose accounts are deprovisioned, which their guard has counted.
     pub departed: &'a BTreeSet<Id>,
+    /// Of those to be put in: whose id the server didn't show in its last complete listing of accounts.
+    pub unseen: &'a BTreeSet<Id>,
     /// Put in or taken out in this very pass.
     pub sent: &'a BTreeSet<Id>,
     /// How many may be put in now; none where that isn't limited.
@@ -68,6 +71,10 @@ pub struct GroupFacts<'a> {
     pub group: Account,
     /// What other objects say of it.
     pub claims: Claims,
+    /// What is remembered of its creations.
+    pub creations: Creations,
+    /// Another group than the bound one has the displayName that is declared or recorded.
+    pub elsewhere: Option<String>,
     /// Its members.
     pub members: Members<'a>,
     /// Attributes were written in this very pass.
@@ -94,6 +101,20 @@ impl GroupFacts<'_> {
     /// The group that a creation was sent for, or that was being taken, without a record of what came of it.
     pub fn unrecorded(&self) -> Option<&str> {
         self.object.claimed.filter(|_| self.object.has_finalizer && self.object.status.id.is_none())
+    }
+
+    /// A creation whose answer was never recorded may have made this group: it has the name that was claimed, and nothing
+    /// speaks against it.
+    pub fn claims_group(&self, resource: &Resource) -> bool {
+        let shown = resource.get("displayName").and_then(serde_json::Value::as_str);
+        let claimed = self.unrecorded();
+        claimed.is_some() && claimed == shown && self.another(resource).is_none() && !self.creations.existed(resource)
+    }
+
+    /// The externalId that is declared and the other one that the group shows: it stands for something else.
+    pub fn another<'r>(&self, resource: &'r Resource) -> Option<(&str, &'r str)> {
+        let declared = self.object.spec.external_id.as_deref().filter(|_| self.policy.profile.group_external_id)?;
+        resource.external_id().filter(|shown| *shown != declared).map(|shown| (declared, shown))
     }
 
     /// The object is bound to a group of another server.

@@ -13,9 +13,10 @@ use crate::api::{
 };
 use crate::plan::guards::GuardName;
 use crate::plan::tests::driver::policy;
-use crate::plan::{Account, Claims, Departure, Policy, Request};
+use crate::plan::{Account, Claims, Creations, Departure, Policy, Request};
 use crate::scim::{MemberRemoval, Op, Profile, Resource};
 
+mod first;
 mod lost;
 mod members;
 
@@ -40,6 +41,9 @@ struct Case {
     protects: Option<&'static str>,
     room: Option<usize>,
     drift: Option<GroupDrift>,
+    creations: Creations,
+    elsewhere: Option<String>,
+    unseen: BTreeSet<Id>,
 }
 
 impl Case {
@@ -74,6 +78,9 @@ impl Case {
             protects: None,
             room: None,
             drift: None,
+            creations: Creations::default(),
+            elsewhere: None,
+            unseen: BTreeSet::new(),
         }
     }
 
@@ -99,11 +106,14 @@ impl Case {
             policy: &self.policy,
             group: self.group.clone(),
             claims: self.claims.clone(),
+            creations: self.creations.clone(),
+            elsewhere: self.elsewhere.clone(),
             members: Members {
                 membership: &self.membership,
                 protected: &self.protected,
                 protects: self.protects,
                 departed: &self.departed,
+                unseen: &self.unseen,
                 sent: &nobody,
                 room: self.room,
                 foreign: &[],

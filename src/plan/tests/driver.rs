@@ -9,8 +9,8 @@ use super::model::Server;
 use crate::api::{Action, AdoptionPolicy, DeletionPolicy, ScimUserSpec, ScimUserStatus};
 use crate::plan::protect::Protected;
 use crate::plan::{
-    Account, Claims, Facts, Manager, Object, Operation, Path, Policy, Read, Repair, Request, Step, Verdict, at_server,
-    bound_status, decide,
+    Account, Claims, Creations, Facts, Manager, Object, Operation, Path, Policy, Read, Repair, Request, Step, Verdict,
+    at_server, bound_status, decide,
 };
 use crate::scim::{Attributes, Profile, Resource};
 use crate::status::{Recorded, record};
@@ -64,6 +64,8 @@ pub struct World {
     pub snapshot: bool,
     /// A bound account that isn't there was looked for only once.
     pub looked_once: bool,
+    pub creations: Creations,
+    pub remote_id: Option<String>,
 }
 
 impl World {
@@ -82,6 +84,8 @@ impl World {
             claims: Claims::default(),
             snapshot: true,
             looked_once: false,
+            creations: Creations::default(),
+            remote_id: None,
         }
     }
 
@@ -118,6 +122,22 @@ impl World {
         }
     }
 
+    /// What a search by name finds.
+    fn find(&self) -> Account {
+        let mut found = self.server.find(&self.spec.user_name, self.spec.external_id.as_deref());
+        match found.len() {
+            0 => Account::Absent { fresh: true },
+            1 => Account::Found { resource: found.remove(0), fresh: true },
+            _ => Account::Contradictory("two accounts".into()),
+        }
+    }
+
+    fn elsewhere(&self) -> Option<String> {
+        let names = [Some(&self.spec.user_name), self.status.user_name.as_ref()];
+        let found = names.into_iter().flatten().flat_map(|name| self.server.find(name, None));
+        found.filter_map(|other| other.id().map(str::to_owned)).find(|id| Some(id) != self.status.id.as_ref())
+    }
+
     /// The next step, as if a pass had come upon this account.
     pub fn decide_on(&self, account: Account) -> Step {
         self.decide(account, &BTreeSet::new())
@@ -134,7 +154,7 @@ impl World {
                 has_finalizer: self.finalizer,
                 claimed: self.claimed.as_deref(),
                 release: self.release,
-                remote_id: None,
+                remote_id: self.remote_id.as_deref(),
                 requested: self.requested,
             },
             policy: &self.policy,
@@ -142,6 +162,8 @@ impl World {
             claims: self.claims.clone(),
             not_allowed: None,
             delegated: crate::plan::Delegated::Whole,
+            creations: self.creations.clone(),
+            elsewhere: self.elsewhere(),
             manager: Manager::None,
             unlisted: &[],
             written,
@@ -154,10 +176,15 @@ impl World {
     /// One pass; the status goes through JSON as it does on its way to the API server.
     pub fn pass(&mut self) -> Outcome {
         let now = Timestamp::UNIX_EPOCH;
+        self.creations = Creations { made: self.creations.made.clone(), ..Creations::default() };
         let mut account = if self.snapshot { self.look(false) } else { Account::Unknown };
         let (mut written, mut recorded, mut sent) = (BTreeSet::new(), Recorded::default(), Vec::new());
         for _ in 0..12 {
             match self.decide(account.clone(), &written) {
+                Step::Read(Read::Find) if self.status.id.is_some() => {
+                    self.creations.searched = true;
+                    account = self.find();
+                }
                 Step::Read(Read::Get(_) | Read::Find) => account = self.look(true),
                 Step::Bind(binding) => {
                     self.finalizer = true;

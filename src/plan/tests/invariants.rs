@@ -131,6 +131,8 @@ proptest! {
             claims,
             not_allowed: None,
             delegated: crate::plan::Delegated::Whole,
+            creations: crate::plan::Creations::default(),
+            elsewhere: None,
             manager: Manager::None,
             unlisted: &[],
             written: &written,

@@ -114,6 +114,7 @@ impl Provisioner {
     /// Looks for the group by its name: first by the one that was claimed without a record of what came of it, which may
     /// be another than the one declared now.
     pub(super) async fn find_group(&self, pass: &mut GroupPass) -> Result<(), GroupStop> {
+        pass.creations.searched = true;
         let wanted = pass.group.spec.display_name.clone();
         let claimed = self.unrecorded_group(pass).map(str::to_owned);
         let mut found = None;

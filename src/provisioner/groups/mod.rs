@@ -2,6 +2,7 @@
 
 mod admission;
 mod claim;
+mod created;
 mod look;
 mod pace;
 mod parting;
@@ -31,7 +32,7 @@ use crate::api::{
     FINALIZER, GroupState, GroupsStatus, OperationType, RECONCILE_REQUESTED_AT, Reason, ScimGroup, ScimGroupStatus,
 };
 use crate::plan::groups::{GroupStep, GroupVerdict, Id};
-use crate::plan::{Account, Binding, Read};
+use crate::plan::{Account, Binding, Creations, Read};
 use crate::provisioner::directory::connection_of_group;
 use crate::status::Recorded;
 
@@ -64,6 +65,8 @@ pub(super) struct GroupPass {
     pub recorded: Recorded,
     pub looked_up_after_conflict: bool,
     pub finalizer_is_new: bool,
+    /// What it came to know of creations.
+    pub creations: Creations,
 }
 
 impl GroupPass {
@@ -83,6 +86,7 @@ impl GroupPass {
             recorded: Recorded { answered, ..Recorded::default() },
             looked_up_after_conflict: false,
             finalizer_is_new: false,
+            creations: Creations::default(),
         }
     }
 
@@ -213,6 +217,10 @@ impl Provisioner {
                 if self.gives_up(pass, &verdict) {
                     return Ok(None);
                 }
+                // What a creation was answered with didn't become its own.
+                if pass.creations.answered.is_some() && pass.status.id.is_none() {
+                    self.take_back_group_claim(pass).await?;
+                }
                 let (verdict, outcome) = self.end_of_group(pass, verdict);
                 return Ok(Some(self.settle_group(pass, &verdict, outcome).await));
             }
@@ -234,6 +242,11 @@ impl Provisioner {
     async fn bind_group(&self, pass: &mut GroupPass, binding: &Binding) -> Result<(), GroupStop> {
         self.claim_group(pass, &binding.user_name).await?;
         info!(object = %full_name(&pass.group), id = %binding.id, how = ?binding.how, "bound to a group");
+        if let Some(old) = pass.status.id.clone().filter(|old| *old != binding.id)
+            && pass.status.bound_to.as_ref() == Some(&pass.session.policy.server)
+        {
+            self.tell_of_new_ids(&full_name(&pass.group), &old, &binding.id);
+        }
         pass.recorded.operation = Some((binding.how, Vec::new(), None));
         pass.status = at_server(&pass.status, &pass.session.policy.server);
         pass.status.id = Some(binding.id.clone());

@@ -11,8 +11,8 @@ use super::super::snapshot::Known;
 use super::super::{Provisioner, lock};
 use super::{GroupPass, full_name, has_finalizer, is_deleting};
 use crate::api::ScimGroup;
-use crate::plan::Account;
 use crate::plan::groups::{GroupFacts, GroupObject, GroupStep, Id, Members, Source, decide_group};
+use crate::plan::{Account, Creations};
 use crate::scim::{MembersReadable as Readable, fold};
 use crate::status::ledger;
 
@@ -65,8 +65,9 @@ impl Provisioner {
             Account::Found { resource, .. } => resource.id().map(str::to_owned),
             _ => None,
         };
+        let own = found.is_none() || found == pass.status.id;
         let settled =
-            pass.status.id.is_some() && pass.status.display_name.as_ref() == Some(&pass.group.spec.display_name);
+            own && pass.status.id.is_some() && pass.status.display_name.as_ref() == Some(&pass.group.spec.display_name);
         let claims = if settled && !is_deleting(&pass.group) {
             crate::plan::Claims::default()
         } else {
@@ -85,6 +86,8 @@ impl Provisioner {
         };
         let (name, claimed) = (full_name(&pass.group), self.claimed(pass));
         let now = Timestamp::now();
+        let (creations, elsewhere) = (self.group_creations(pass), self.group_elsewhere(pass));
+        let unseen = self.unseen_members(pass);
         let contested = !lock(&self.memory).contested(&uid, now).is_empty();
         let step = self.shared.directory.membership(&uid, |membership| {
             decide_group(&GroupFacts {
@@ -103,11 +106,14 @@ impl Provisioner {
                 policy,
                 group: account.clone(),
                 claims,
+                creations,
+                elsewhere,
                 members: Members {
                     membership,
                     protected: &protected,
                     protects: protects.as_deref(),
                     departed: &departed,
+                    unseen: &unseen,
                     sent: &pass.sent,
                     room,
                     foreign: &foreign,
@@ -122,6 +128,52 @@ impl Provisioner {
             })
         });
         step.unwrap_or_else(|| GroupStep::Settle(Box::default()))
+    }
+
+    /// Of those who are to be put in, whose account the server's last complete listing didn't show: its id may be an old
+    /// one by now. As many as the next request has to know of.
+    fn unseen_members(&self, pass: &GroupPass) -> BTreeSet<Id> {
+        let server = &pass.session.policy.server;
+        let most = usize::try_from(pass.session.policy.profile.max_members_per_patch).unwrap_or(100).max(1);
+        let (mut unseen, mut seen, mut last) = (BTreeSet::new(), 0, Bound::Unbounded);
+        while seen < most {
+            let some: Option<Vec<Id>> = self.shared.directory.membership(&pass.uid(), |members| {
+                members.missing().range((last.clone(), Bound::Unbounded)).take(LOOKED_AT).cloned().collect()
+            });
+            let Some(some) = some.filter(|some| !some.is_empty()) else { break };
+            last = some.last().cloned().map_or(Bound::Unbounded, Bound::Excluded);
+            let hidden: Vec<Id> = {
+                let snapshot = lock(&self.snapshot);
+                if !snapshot.is_of(pass.session.epoch) || !snapshot.is_complete() {
+                    break;
+                }
+                some.iter().filter(|id| !snapshot.shows(id) && !pass.sent.contains(*id)).cloned().collect()
+            };
+            // Groups and what is named by its id aren't listed among the accounts.
+            let old = |id: &Id| self.shared.directory.bound_to(&self.key, server, id).is_some();
+            let before = unseen.len();
+            unseen.extend(hidden.into_iter().filter(old));
+            seen += some.len() - (unseen.len() - before);
+        }
+        unseen
+    }
+
+    fn group_creations(&self, pass: &GroupPass) -> Creations {
+        let (earlier, made) = lock(&self.memory).creations(&pass.uid(), Timestamp::now());
+        pass.creations.remember(earlier, made)
+    }
+
+    /// Another group than the bound one that has its displayName, declared or recorded.
+    fn group_elsewhere(&self, pass: &GroupPass) -> Option<String> {
+        let status = &pass.status;
+        let id = status.id.as_deref().filter(|_| status.bound_to.as_ref() == Some(&pass.session.policy.server))?;
+        // Nobody asks where the names agree, as they nearly always do.
+        let declared = pass.group.spec.display_name.as_str();
+        let store = lock(&self.groups);
+        let shown = store.name_of(id);
+        let names = [Some(declared), status.display_name.as_deref()];
+        let mut names = names.into_iter().flatten().filter(|_| shown != Some(declared));
+        names.find_map(|name| store.namesake_of(id, name)).map(str::to_owned)
     }
 
     /// Of those who are to be taken out, whom `guards.protected` keeps: as many as the next request has to know of.

@@ -6,8 +6,10 @@ use tracing::info;
 
 use super::super::limiter::{Priority, RequestKind};
 use super::super::queue::Outcome;
+use super::super::send::may_have_made;
 use super::super::worker::own_error_pause;
 use super::super::{Provisioner, lock};
+use super::created::exists_unseen;
 use super::settle::{at_server, with_way_out};
 use super::{GroupPass, GroupStop, full_name, has_finalizer, is_deleting};
 use crate::api::{self, GroupState, OperationType, Reason};
@@ -41,6 +43,7 @@ impl Provisioner {
             // Whatever comes of it, the server may count it.
             lock(&self.groups).pace.put_in(&pass.uid(), operation.added.len(), Instant::now());
         }
+        let (known, former) = (self.before_group_creation(pass, &operation), pass.status.id.clone());
         let client = &pass.session.client;
         let answer = match &operation.request {
             Request::Create(body) => client.create(Kind::Groups, body, deadline).await,
@@ -53,8 +56,12 @@ impl Provisioner {
             Request::Delete { id } => client.delete(Kind::Groups, id, deadline).await,
         };
         self.audit_group(&pass.group, &pass.status, &operation, &answer);
+        pass.creations.sent |= known.is_some() && may_have_made(&answer);
         match answer {
-            Ok(written) => self.group_took_effect(pass, operation, written).await,
+            Ok(written) => match known {
+                Some(known) => self.group_was_created(pass, operation, written, &known, former).await,
+                None => self.group_took_effect(pass, operation, written).await,
+            },
             Err(error) => {
                 self.unsee_group(pass, &operation, &error);
                 self.group_refused(pass, operation, &error).await.map(|()| None)
@@ -94,7 +101,7 @@ impl Provisioner {
         }
     }
 
-    async fn group_took_effect(
+    pub(super) async fn group_took_effect(
         &self,
         pass: &mut GroupPass,
         operation: GroupOperation,
@@ -224,9 +231,8 @@ impl Provisioner {
                 self.take_back_group_claim(pass).await?;
                 self.find_group(pass).await?;
                 if matches!(pass.account, Some(Account::Absent { .. })) {
-                    let message =
-                        "the server says that this group exists already, and shows none with this displayName";
-                    return Err(self.group_error(pass, Reason::Conflict, message.to_owned()));
+                    let message = exists_unseen(pass, error);
+                    return Err(self.group_error(pass, Reason::Conflict, message));
                 }
                 Ok(())
             }

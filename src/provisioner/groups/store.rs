@@ -18,6 +18,8 @@ struct Entry {
     learnt: bool,
     /// A write whose answer was lost may have changed it since.
     in_doubt: bool,
+    /// How many groups had been seen when it was.
+    number: u64,
 }
 
 /// The groups of one server.
@@ -27,6 +29,8 @@ pub struct Store {
     sweep: u64,
     sweeping: bool,
     complete: bool,
+    /// How many groups were ever seen.
+    seen: u64,
     /// Where the next sweep goes on with those whose version doesn't tell.
     pub turn: usize,
     /// The same for memberships that are asked for one by one.
@@ -94,7 +98,10 @@ impl Store {
         resource.0.retain(|name, _| !name.eq_ignore_ascii_case("members"));
         let sweep = self.sweep;
         let members_at = self.entries.get(id).and_then(|entry| entry.members_at.clone());
-        self.entries.insert(id.to_owned(), Entry { resource, members_at, sweep, learnt, in_doubt: false });
+        let number = self.entries.get(id).map_or(self.seen, |entry| entry.number);
+        self.seen += 1;
+        let entry = Entry { resource, members_at, sweep, learnt, in_doubt: false, number };
+        self.entries.insert(id.to_owned(), entry);
     }
 
     /// What a change of ours made of a group, where the answer doesn't show it.
@@ -139,7 +146,38 @@ impl Store {
 
     /// Nothing is known any more: another server.
     pub fn clear(&mut self) {
-        *self = Self { sweep: self.sweep, unrecorded: std::mem::take(&mut self.unrecorded), ..Self::default() };
+        *self = Self {
+            sweep: self.sweep,
+            seen: self.seen,
+            unrecorded: std::mem::take(&mut self.unrecorded),
+            ..Self::default()
+        };
+    }
+
+    /// This moment, for [`Self::knew`].
+    pub fn moment(&self) -> u64 {
+        self.seen
+    }
+
+    /// The group had been seen at that moment.
+    pub fn knew(&self, id: &str, moment: u64) -> bool {
+        self.entries.get(id).is_some_and(|entry| entry.number < moment)
+    }
+
+    /// A complete listing has ended.
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// The displayName of a group.
+    pub fn name_of(&self, id: &str) -> Option<&str> {
+        self.entries.get(id)?.resource.get("displayName")?.as_str()
+    }
+
+    /// Another group than this one that has the displayName.
+    pub fn namesake_of(&self, id: &str, name: &str) -> Option<&str> {
+        let named = |entry: &Entry| entry.resource.get("displayName").and_then(|shown| shown.as_str()) == Some(name);
+        self.entries.iter().find(|(other, entry)| *other != id && named(entry)).map(|(other, _)| other.as_str())
     }
 
     /// The group with this id; one that wasn't seen must be asked for.

@@ -145,12 +145,14 @@ pub fn history() -> impl Strategy<Value = (Setup, Vec<Event>)> {
         prop::bool::weighted(0.1),
         prop::bool::weighted(0.15),
         prop::bool::weighted(0.1),
+        prop::bool::weighted(0.2),
     );
     let repair = (prop::bool::weighted(0.8), any::<bool>(), any::<bool>());
     let limits = (0..4_u32, 0..4_u32, 1..5_u32);
     let setup = (bools, repair, deletion, limits, select(vec![600_u64, 3_600, 86_400])).prop_map(
-        |((unique, silent, put, drops, protected, refuse), repair, deletion, limits, window)| Setup {
+        |((unique, silent, put, drops, protected, refuse, upserts), repair, deletion, limits, window)| Setup {
             unique,
+            upserts,
             silent,
             put,
             drops,

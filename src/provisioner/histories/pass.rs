@@ -16,8 +16,8 @@ use super::world::World;
 use crate::api::{ClaimedAccount, OperationType, RECONCILE_REQUESTED_AT, Reason, ScimUser, ScimUserStatus, UserState};
 use crate::plan::guards::GuardName;
 use crate::plan::{
-    Account, Binding, Delegated, Facts, Manager, Object, Operation, Path, Read, Request, Step, Verdict, decide,
-    status_ahead,
+    Account, Binding, Creations, Delegated, Facts, Manager, Object, Operation, Path, Read, Request, Step, Verdict,
+    decide, status_ahead,
 };
 use crate::provisioner::directory::{has_finalizer, is_deleting};
 use crate::provisioner::queue::{Lane, Outcome, Ticket};
@@ -63,6 +63,10 @@ pub struct Pass {
     finalizer_is_new: bool,
     looked_up: bool,
     read_again: bool,
+    /// What it came to know of creations, and what was known before the last one.
+    creations: Creations,
+    moment: u64,
+    was_bound: bool,
     steps: usize,
 }
 
@@ -85,6 +89,9 @@ impl Pass {
             finalizer_is_new: false,
             looked_up: false,
             read_again: false,
+            creations: Creations::default(),
+            moment: 0,
+            was_bound: false,
             steps: 0,
         }
     }
@@ -241,6 +248,11 @@ impl World {
             },
             policy: &self.policy,
             claims: self.operator.directory.claims(&user, SERVER, found.as_deref()),
+            creations: {
+                let (earlier, made) = self.operator.memory.creations(&pass.ticket.uid, now);
+                pass.creations.remember(earlier, made)
+            },
+            elsewhere: self.elsewhere(pass),
             manager: Manager::None,
             not_allowed: None,
             delegated: Delegated::Whole,
@@ -251,6 +263,14 @@ impl World {
             now,
             clock_trusted: true,
         })
+    }
+
+    /// Another account than the bound one that has its userName.
+    fn elsewhere(&self, pass: &Pass) -> Option<String> {
+        let id = pass.status.id.as_deref()?;
+        let names = [Some(pass.user.spec.user_name.as_str()), pass.status.user_name.as_deref()];
+        let mut names = names.into_iter().flatten();
+        names.find_map(|name| self.operator.snapshot.namesake_of(id, name)).map(str::to_owned)
     }
 
     /// What is known without asking.
@@ -299,6 +319,9 @@ impl World {
                 if waits && self.operator.memory.is_overdue(&pass.ticket.uid, self.time()) {
                     self.operator.directory.give_up(&pass.user, SERVER);
                     return None;
+                }
+                if pass.creations.answered.is_some() && pass.status.id.is_none() {
+                    self.take_back_finalizer(pass);
                 }
                 let outcome = self.outcome_of(pass, &verdict);
                 if verdict.executed || verdict.awaits.is_some() {

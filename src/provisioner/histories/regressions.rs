@@ -14,6 +14,7 @@ use crate::provisioner::directory::{ConnectionKey, Directory};
 fn setup() -> Setup {
     Setup {
         unique: true,
+        upserts: false,
         silent: false,
         put: false,
         drops: false,
@@ -377,4 +378,25 @@ fn i08_a_name_is_reserved_for_one_object_at_a_time() {
     assert!(directory.reserve(SERVER, "ada", &b));
     directory.remove("b");
     assert!(directory.reserve(SERVER, "ada", &a));
+}
+
+#[test]
+fn i07_whoever_a_creation_is_answered_with_is_not_taken_for_new() {
+    for adoption in [AdoptionPolicy::Adopt, AdoptionPolicy::Refuse] {
+        let mut world = World::new(Setup { upserts: true, adoption, ..setup() }, true);
+        world.sweep(Listing::Whole);
+        while world.page() {}
+        world.happen(&Event::Declare(0, Spec::named(0)));
+        assert!(world.deliver() && world.take() && world.advance(0));
+        // Somebody else is made meanwhile, whom no look-up has shown.
+        world.happen(&Event::Invite(0, true));
+        world.drain();
+        let status = only(&world).status.clone().unwrap_or_default();
+        assert_eq!(status.id.is_some(), adoption == AdoptionPolicy::Adopt, "{:#?}", world.trace);
+        world.happen(&Event::Remove(0));
+        let refused = adoption == AdoptionPolicy::Refuse;
+        let world = ends_well(world);
+        let account = world.site.server.accounts.values().next().expect("the account");
+        assert_eq!(account.get("active") == Some(&json!(true)), refused, "{:#?}", world.trace);
+    }
 }

@@ -19,6 +19,7 @@ pub const PROTECTED: &str = "cyd";
 #[derive(Clone, Debug)]
 pub struct Setup {
     pub unique: bool,
+    pub upserts: bool,
     pub silent: bool,
     pub put: bool,
     pub drops: bool,
@@ -66,6 +67,7 @@ impl Setup {
     pub fn site(&self) -> Site {
         let mut site = Site::default();
         site.unique = self.unique;
+        site.upserts = self.upserts;
         site.server.silent = self.silent;
         site.server.drops = if self.drops { vec!["title"] } else { Vec::new() };
         site

@@ -12,6 +12,8 @@ use crate::scim::{Attributes, Resource, fold};
 #[derive(Clone, Debug)]
 pub enum Answer {
     Shown(Resource),
+    /// 200 to a creation, with what was there already.
+    Upserted(Resource),
     /// It took effect; the account isn't shown.
     Done,
     NotFound,
@@ -27,6 +29,8 @@ pub enum Answer {
 pub struct Site {
     pub server: Server,
     pub unique: bool,
+    /// A creation of somebody who is there is answered with them.
+    pub upserts: bool,
     versions: u64,
     past: BTreeMap<String, Attributes>,
     /// What a person or another program did there, and we may not undo.
@@ -51,7 +55,8 @@ impl Site {
             && let Request::Create(body) = request
             && self.taken(&name_of(body), None)
         {
-            return Answer::Conflict;
+            let there = self.server.find(&name_of(body), None).pop();
+            return there.filter(|_| self.upserts).map_or(Answer::Conflict, Answer::Upserted);
         }
         let before = target.as_ref().and_then(|id| self.server.accounts.get(id).cloned());
         let Ok(shown) = self.server.try_apply(request) else { return Answer::Rejected };

@@ -47,6 +47,7 @@ impl World {
         ahead: ScimUserStatus,
         operation: Box<Operation>,
     ) -> Option<Outcome> {
+        pass.was_bound |= pass.status.id.is_some() && ahead.id.is_none();
         pass.status = ahead;
         let outcome = self.settle(pass, &Verdict::default(), Outcome::Done);
         if outcome != Outcome::Done {

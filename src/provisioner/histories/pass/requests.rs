@@ -2,7 +2,7 @@
 
 use super::{Next, Pass};
 use crate::api::{OperationType, Reason, UserState};
-use crate::plan::{Account, Operation, Path, Request, Verdict, at_server};
+use crate::plan::{Account, Answered, CreationAnswer, Operation, Origin, Path, Request, Verdict, at_server, origin};
 use crate::provisioner::directory::{has_finalizer, is_deleting};
 use crate::provisioner::histories::setup::SERVER;
 use crate::provisioner::histories::site::Answer;
@@ -52,11 +52,13 @@ impl World {
         let spec = &pass.user.spec;
         match self.operator.snapshot.by_identity(&spec.user_name, spec.external_id.as_deref()) {
             Known::Found(resource) => Some(Account::Found { resource, fresh: false }),
+            Known::Listed(id) => Some(Account::Listed(id)),
             _ => None,
         }
     }
 
     pub(super) fn find(&mut self, pass: &mut Pass) -> Option<Outcome> {
+        pass.creations.searched = true;
         let fault = self.strikes(&[Fault::Refused, Fault::Lost, Fault::Stale]);
         if matches!(fault, Some(Fault::Refused | Fault::Lost)) {
             return Self::try_later(pass);
@@ -99,20 +101,24 @@ impl World {
     }
 
     /// Sends it; a fault may come before or after it takes effect.
-    pub(super) fn request(&mut self, pass: &Pass, operation: &Operation) -> Answer {
+    pub(super) fn request(&mut self, pass: &mut Pass, operation: &Operation) -> Answer {
         let get = !matches!(operation.request, Request::Create(_));
         if !get {
+            pass.moment = self.operator.snapshot.moment();
+            self.operator.memory.creates(&pass.ticket.uid);
             self.book.asked.insert((pass.ticket.uid.to_string(), fold(&pass.user.spec.user_name)));
         }
         let kinds = [Fault::Refused, Fault::Lost, Fault::Missing];
-        match self.strikes(if get { &kinds } else { &kinds[..2] }) {
+        let answer = match self.strikes(if get { &kinds } else { &kinds[..2] }) {
             Some(Fault::Refused) => Answer::Broken,
             Some(Fault::Missing) => Answer::NotFound,
             fault => {
                 let answer = self.carry_out(pass, operation);
                 if fault.is_none() { answer } else { Answer::Broken }
             }
-        }
+        };
+        pass.creations.sent |= !get && matches!(answer, Answer::Shown(_) | Answer::Upserted(_) | Answer::Broken);
+        answer
     }
 
     /// What may have taken effect all the same is looked at before anything rests on it.
@@ -128,7 +134,12 @@ impl World {
             self.unsee(operation);
         }
         match (answer, &operation.request) {
+            (Answer::Upserted(resource), _) => self.upserted(pass, operation, resource),
             (Answer::Shown(resource), request) => {
+                if matches!(request, Request::Create(_)) {
+                    let (id, now) = (resource.id().unwrap_or_default(), self.time());
+                    self.operator.memory.created(&pass.ticket.uid, id, None, now);
+                }
                 self.took_effect(pass, operation, resource.active());
                 if matches!(request, Request::Create(_)) {
                     pass.status = at_server(&pass.status, SERVER);
@@ -173,6 +184,44 @@ impl World {
             (Answer::NotFound | Answer::Precondition | Answer::Rejected, _) => self.own_error(pass, Reason::Rejected),
         }
         None
+    }
+
+    /// A creation was answered with an account, and doesn't say that it made it.
+    fn upserted(&mut self, pass: &mut Pass, operation: &Operation, resource: Resource) {
+        let mut user = (*pass.user).clone();
+        user.status = Some(pass.status.clone());
+        let id = resource.id().unwrap_or_default().to_owned();
+        let holder = self.operator.directory.claims(&user, SERVER, Some(&id)).holder;
+        let origin = origin(&CreationAnswer {
+            resource: &resource,
+            names: (&pass.user.spec.user_name, resource.user_name()),
+            external_id: pass.user.spec.external_id.as_deref(),
+            created: false,
+            at: self.time(),
+            known: self.operator.snapshot.knew(&id, pass.moment),
+            listed: self.operator.snapshot.is_complete(),
+            held: holder.is_some_and(|holder| holder.has_account),
+        });
+        let answered = match origin {
+            Origin::Untold if pass.finalizer_is_new || pass.was_bound => Answered { id, existed: None },
+            Origin::Existed(why) => Answered { id, existed: Some(why) },
+            Origin::New | Origin::Untold => {
+                if !self.book.made.get(&*pass.ticket.uid).is_some_and(|made| made.contains(&id)) {
+                    self.complain("i07: an account that was there passes for one that was made");
+                }
+                self.took_effect(pass, operation, resource.active());
+                pass.status = at_server(&pass.status, SERVER);
+                pass.status.id = Some(id);
+                pass.status.user_name = resource.user_name().map(str::to_owned);
+                return self.shown(pass, resource);
+            }
+        };
+        pass.finalizer_is_new = true;
+        if answered.existed.is_some() {
+            self.take_back_finalizer(pass);
+        }
+        pass.creations.answered = Some(answered);
+        self.shown(pass, resource);
     }
 
     pub(super) fn took_effect(&mut self, pass: &mut Pass, operation: &Operation, shown: Option<bool>) {

@@ -1,0 +1,184 @@
+//! Creations: what their answers show, and whether another may be sent (promise I7).
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::scim::{Resource, fold};
+
+/// Clocks of one service differ by less.
+const SLACK: SignedDuration = SignedDuration::from_mins(10);
+
+/// A time that was written in another zone than it says is off by less.
+const ZONES: SignedDuration = SignedDuration::from_hours(15);
+
+/// What is remembered of an object's creations; a restart forgets it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Creations {
+    /// It was looked for by its name in this very pass.
+    pub searched: bool,
+    /// One was sent in this pass.
+    pub sent: bool,
+    /// One was sent before.
+    pub earlier: bool,
+    /// What those of the last hour made, by id.
+    pub made: Vec<String>,
+    /// What one of this pass was answered with, where that isn't certain to be new.
+    pub answered: Option<Answered>,
+}
+
+/// An account or a group that a creation was answered with, and that it isn't certain to have made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answered {
+    /// Its id.
+    pub id: String,
+    /// Why it was there before; none where that can't be told.
+    pub existed: Option<&'static str>,
+}
+
+impl Creations {
+    /// What was remembered, and what this pass came to know.
+    pub fn remember(&self, earlier: bool, made: Vec<String>) -> Self {
+        Self { earlier, made, ..self.clone() }
+    }
+
+    /// A creation of this pass was answered with it, and may not have made it.
+    pub fn answered_with(&self, resource: &Resource) -> Option<&Answered> {
+        self.answered.as_ref().filter(|answered| resource.id() == Some(&answered.id))
+    }
+
+    /// A creation was answered with it, and it was there before.
+    pub fn existed(&self, resource: &Resource) -> bool {
+        self.answered_with(resource).is_some_and(|answered| answered.existed.is_some())
+    }
+
+    /// Why no further creation is sent for now; `what` it would make.
+    pub(super) fn exhausted(&self, what: &str) -> Option<String> {
+        let [.., first, second] = self.made.as_slice() else { return None };
+        Some(format!(
+            "two creations took effect within an hour, and made {first:?} and {second:?}, and the server shows no {what} for \
+             this object now; no other is sent before the hour is over; look for both at the server"
+        ))
+    }
+}
+
+/// The answer to a creation.
+#[derive(Clone, Copy, Debug)]
+pub struct CreationAnswer<'a> {
+    /// What it shows.
+    pub resource: &'a Resource,
+    /// The name that was sent, and the one shown.
+    pub names: (&'a str, Option<&'a str>),
+    /// The externalId that was sent, where the server keeps it.
+    pub external_id: Option<&'a str>,
+    /// It was answered 201.
+    pub created: bool,
+    /// When it was answered, by the server's clock if that is known.
+    pub at: Timestamp,
+    /// The server showed it before the request was sent.
+    pub known: bool,
+    /// The server's listing was complete before the request was sent.
+    pub listed: bool,
+    /// Another object is bound to it.
+    pub held: bool,
+}
+
+/// Whether a creation made what it was answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It did.
+    New,
+    /// That can't be told.
+    Untold,
+    /// It was there before, for this reason.
+    Existed(&'static str),
+}
+
+/// Whether the creation made what it was answered with.
+pub fn origin(answer: &CreationAnswer) -> Origin {
+    let (sent, shown) = answer.names;
+    let resource = answer.resource;
+    let age = resource.created().map(|created| answer.at.duration_since(created));
+    if answer.held {
+        Origin::Existed("another object is bound to it")
+    } else if answer.known {
+        Origin::Existed("the server showed it before")
+    } else if shown.is_some_and(|shown| fold(shown.trim()) != fold(sent.trim())) {
+        Origin::Existed("it has another name")
+    } else if answer.external_id.is_some() && resource.external_id().is_some_and(|id| Some(id) != answer.external_id) {
+        Origin::Existed("it has another externalId")
+    } else if age.is_some_and(|age| is_old(resource, age)) {
+        Origin::Existed("it is older than the request")
+    } else if answer.created || (answer.listed && shown.is_some() && age.is_some_and(|age| age.abs() < SLACK)) {
+        Origin::New
+    } else {
+        Origin::Untold
+    }
+}
+
+/// What was never changed since may only say its time in another zone.
+fn is_old(resource: &Resource, age: SignedDuration) -> bool {
+    let untouched = resource.created().zip(resource.last_modified());
+    let untouched = untouched.is_some_and(|(created, modified)| modified.duration_since(created).abs() < SLACK);
+    age > if untouched { ZONES } else { SLACK }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn judge(account: &Value, change: impl FnOnce(&mut CreationAnswer)) -> Origin {
+        let resource = Resource(account.as_object().cloned().unwrap_or_default());
+        let mut answer = CreationAnswer {
+            resource: &resource,
+            names: ("ada@example.com", resource.user_name()),
+            external_id: Some("e-1"),
+            created: true,
+            at: "2026-11-28T12:00:00Z".parse().expect("a time"),
+            known: false,
+            listed: true,
+            held: false,
+        };
+        change(&mut answer);
+        origin(&answer)
+    }
+
+    #[test]
+    fn i07_the_answer_to_a_creation_is_judged() {
+        let fresh = json!({"created": "2026-11-28T11:59:58Z"});
+        let plain = json!({"id": "7", "userName": "Ada@Example.com", "externalId": "e-1"});
+        let with = |name: &str, value: Value| {
+            let mut account = plain.clone();
+            account[name] = value;
+            account
+        };
+        let existed = |origin| matches!(origin, Origin::Existed(_));
+        assert_eq!(judge(&plain, |_| {}), Origin::New);
+        assert_eq!(judge(&json!({"id": "7"}), |_| {}), Origin::New);
+        assert!(existed(judge(&plain, |answer| answer.held = true)));
+        assert!(existed(judge(&plain, |answer| answer.known = true)));
+        assert!(existed(judge(&with("userName", json!("ada.lovelace")), |_| {})));
+        assert!(existed(judge(&with("externalId", json!("e-2")), |_| {})));
+        assert_eq!(judge(&with("externalId", json!("e-2")), |answer| answer.external_id = None), Origin::New);
+        // 200 is new only where everything speaks for it.
+        assert_eq!(judge(&plain, |answer| answer.created = false), Origin::Untold);
+        assert_eq!(judge(&with("meta", fresh.clone()), |answer| answer.created = false), Origin::New);
+        let unlisted = judge(&with("meta", fresh), |answer| (answer.created, answer.listed) = (false, false));
+        assert_eq!(unlisted, Origin::Untold);
+    }
+
+    #[test]
+    fn i07_an_account_older_than_the_request_was_there() {
+        let made = |created: &str, modified: Option<&str>| {
+            let meta = json!({"created": created, "lastModified": modified});
+            judge(&json!({"id": "7", "userName": "ada@example.com", "meta": meta}), |_| {})
+        };
+        let old = Origin::Existed("it is older than the request");
+        assert_eq!(made("2020-01-01T00:00:00Z", Some("2020-01-01T00:00:00Z")), old);
+        assert_eq!(made("2026-11-28T11:00:00Z", None), old);
+        assert_eq!(made("2026-11-28T11:00:00Z", Some("2026-11-28T12:00:00Z")), old);
+        assert_eq!(made("2026-11-28T11:55:00Z", None), Origin::New, "clocks differ");
+        assert_eq!(made("2026-11-28T05:00:00", Some("2026-11-28T05:00:00")), Origin::New, "another zone");
+        assert_eq!(made("yesterday", None), Origin::New);
+    }
+}

@@ -1,0 +1,96 @@
+//! I6 and I7 at a server that has accounts of its own: what a creation is answered with, and ids that change.
+
+use serde_json::{Value, json};
+
+use crate::elsewhere::{fault, held};
+use crate::groups::members_are;
+use crate::kit::{PATIENCE, Place};
+use crate::support::{Sandbox, Tenant, eventually};
+
+/// How many creations of users the sandbox was asked for.
+async fn creations(sandbox: &Sandbox) -> u64 {
+    let log = sandbox.admin("GET", "/faults/log", None).await;
+    log["status"].as_u64().unwrap_or(0)
+}
+
+#[tokio::test]
+async fn i07_a_creation_answered_with_somebody_elses_account_takes_nobody_over() {
+    let sandbox = Sandbox::start();
+    let account = json!({
+        "userName": "ada.lovelace", "externalId": "hr-0815", "active": true, "roles": [{"value": "admin"}],
+        "emails": [{"value": "ada@example.com", "type": "work"}],
+    });
+    let made = sandbox.admin("POST", "/users", Some(account)).await;
+    let body = made["resource"].clone();
+    let id = body["id"].as_str().expect("its id").to_owned();
+    let upserts = |code: u16| json!({"kind": "status", "code": code, "body": body});
+    fault(&sandbox, json!({"method": "POST", "path_prefix": "/Users"}), upserts(200)).await;
+    let place = Place::at(&sandbox.base_url, &sandbox.token, json!({"adoptionPolicy": {"users": "Adopt"}})).await;
+    place.user("ada", json!({}));
+    let message = place.says("ada", "Conflict").await;
+    assert!(message.contains(&id) && message.contains("ada.lovelace"), "{message}");
+    // 201 says no more: the account is there, under its name.
+    sandbox.admin("DELETE", "/faults", None).await;
+    fault(&sandbox, json!({"method": "POST", "path_prefix": "/Users"}), upserts(201)).await;
+    place.user("grace", json!({}));
+    let message = place.says("grace", "Conflict").await;
+    assert!(message.contains(&id), "{message}");
+    place.sweeps(2).await;
+    assert_eq!(creations(&sandbox).await, 2, "it is not asked for again and again");
+    for name in ["ada", "grace"] {
+        assert_eq!(place.get(name).await.expect("there")["status"]["id"], Value::Null);
+        place.delete(name);
+        place.is_gone(name).await;
+    }
+    let lovelace = held(&sandbox, "ada.lovelace").await;
+    assert_eq!(
+        (lovelace[0]["writes"].as_u64(), lovelace[0]["active"].as_bool()),
+        (Some(0), Some(true)),
+        "{lovelace:?}"
+    );
+}
+
+#[tokio::test]
+async fn i06_accounts_and_groups_under_new_ids_are_bound_anew_and_nothing_is_made_twice() {
+    let sandbox = Sandbox::start();
+    let adopts = json!({"adoptionPolicy": {"users": "Adopt", "groups": "Adopt"}, "driftPolicy": {"deleted": "Repair"}});
+    let place = Place::at(&sandbox.base_url, &sandbox.token, adopts).await;
+    for name in ["ada", "bob"] {
+        place.labelled(name, "platform", json!({}));
+    }
+    place.group("Platform", json!({"memberSelector": {"matchLabels": {"team": "platform"}}}));
+    let old = [place.synced("ada").await, place.synced("bob").await];
+    let old_group = place.group_synced("platform", 2).await;
+    // Its database was rebuilt.
+    sandbox.admin("POST", "/renumber", None).await;
+    let mut new = Vec::new();
+    for (name, old) in ["ada", "bob"].into_iter().zip(&old) {
+        let id = eventually(PATIENCE * 2, "a new id", async || {
+            let user = place.get(name).await.ok_or(Value::Null)?;
+            match user["status"]["id"].as_str() {
+                Some(id) if id != old => Ok(id.to_owned()),
+                _ => Err(user["status"].clone()),
+            }
+        })
+        .await;
+        assert_eq!(place.synced(name).await, id);
+        new.push(id);
+    }
+    let group = eventually(PATIENCE * 2, "a new id", async || {
+        let group = place.get_group("platform").ok_or(Value::Null)?;
+        match group["status"]["id"].as_str() {
+            Some(id) if id != old_group => Ok(id.to_owned()),
+            _ => Err(group["status"].clone()),
+        }
+    })
+    .await;
+    let tenant = Tenant { base_url: sandbox.base_url.clone(), token: sandbox.token.clone() };
+    members_are(&tenant, &group, &new.iter().collect::<Vec<_>>()).await;
+    place.group_synced("platform", 2).await;
+    let stats = sandbox.admin("GET", "/stats", None).await;
+    assert_eq!((&stats["users"], &stats["groups"]), (&json!(2), &json!(1)), "{stats}");
+    let journal = sandbox.admin("GET", "/journal", None).await.to_string();
+    let renumbered = old.iter().filter(|id| journal.matches(id.as_str()).count() > 2).count();
+    assert_eq!(renumbered, 0, "an old id was written after it was given up: {journal}");
+    assert_eq!(place.events("NewIds").len(), 1, "told once for all");
+}
