@@ -92,5 +92,8 @@ async fn i06_accounts_and_groups_under_new_ids_are_bound_anew_and_nothing_is_mad
     let journal = sandbox.admin("GET", "/journal", None).await.to_string();
     let renumbered = old.iter().filter(|id| journal.matches(id.as_str()).count() > 2).count();
     assert_eq!(renumbered, 0, "an old id was written after it was given up: {journal}");
-    assert_eq!(place.events("NewIds").len(), 1, "told once for all");
+    let told = eventually(PATIENCE, "it is told", async || {
+        Some(place.events("NewIds")).filter(|told| !told.is_empty()).ok_or("no")
+    });
+    assert_eq!(told.await.len(), 1, "once for all");
 }
