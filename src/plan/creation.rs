@@ -36,6 +36,7 @@ pub struct Answered {
 
 impl Creations {
     /// What was remembered, and what this pass came to know.
+    #[must_use]
     pub fn remember(&self, earlier: bool, made: Vec<String>) -> Self {
         Self { earlier, made, ..self.clone() }
     }

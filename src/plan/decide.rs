@@ -57,7 +57,6 @@ pub fn decide(facts: &Facts) -> Step {
     declared.unsupported.extend(grants::left(facts.unlisted));
     match (facts.bound_id(), &facts.account) {
         (Some(id), Account::Unknown) => Step::Read(Read::Get(id.to_owned())),
-        (Some(_), Account::Listed(id)) => Step::Read(Read::Get(id.clone())),
         // The bound one is gone, and another has its userName: the server may have given out new ids.
         (Some(id), Account::Found { resource, .. }) if resource.id() != Some(id) => {
             first_binding(facts, &declared, resource)
@@ -68,7 +67,7 @@ pub fn decide(facts: &Facts) -> Step {
         },
         (Some(id), Account::Absent { .. }) => gone(facts, &declared, id),
         (None, Account::Unknown) => look_up(facts),
-        (None, Account::Listed(id)) => Step::Read(Read::Get(id.clone())),
+        (_, Account::Listed(id)) => Step::Read(Read::Get(id.clone())),
         (None, Account::Absent { fresh }) => unknown_there(facts, &declared, *fresh),
         (None, Account::Found { resource, .. }) => first_binding(facts, &declared, resource),
         (Some(id), Account::Missing) => missing(facts, &declared, id),

@@ -54,7 +54,7 @@ fn what_comes_with(resource: &Resource) -> String {
         let granted = granted.filter_map(|one| one.get("value").or(one.get("display")).unwrap_or(one).as_str());
         let names: Vec<String> = granted.take(MOST_GRANTS).map(quoted).collect();
         if !names.is_empty() {
-            text.push_str(&format!("; its {list}: {}", names.join(", ")));
+            text = format!("{text}; its {list}: {}", names.join(", "));
         }
     }
     text

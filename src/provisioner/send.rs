@@ -56,13 +56,13 @@ impl Provisioner {
         self.audit(pass, &operation, &answer);
         pass.creations.sent |= creates && may_have_made(&answer);
         match answer {
-            Ok(written) => match known {
-                Some(known) => self.created(pass, &operation, written, &known, former).await,
-                None => {
-                    self.took_effect(pass, &operation, written);
-                    Ok(())
+            Ok(written) => {
+                if let Some(known) = known {
+                    return self.created(pass, &operation, written, &known, former).await;
                 }
-            },
+                self.took_effect(pass, &operation, written);
+                Ok(())
+            }
             Err(error) => {
                 // It may have taken effect: whoever takes over the account next looks at it first.
                 if let (true, Some(id)) = (removes && error.class().leaves_open(), operation.request.target()) {

@@ -17,7 +17,8 @@ use super::windows::AHEAD;
 use super::{Provisioner, Uid, lock};
 use crate::api::{OperationType, Reason, ScimUser, ScimUserStatus, UserState};
 use crate::plan::{
-    Account, Creations, Departure, Facts, Operation, Path, Read, Request, Step, Verdict, decide, next_window_edge, way_out,
+    Account, Creations, Departure, Facts, Operation, Path, Read, Request, Step, Verdict, decide, next_window_edge,
+    way_out,
 };
 use crate::status::{Recorded, record, waits_already};
 

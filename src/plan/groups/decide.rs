@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 
 use super::deletion;
 use super::facts::{GroupFacts, GroupOperation, GroupStep, GroupVerdict};
+use super::first::{first_binding, swapped};
 use super::membership::Id;
 use super::patch::{Change, chunk};
-use crate::api::{Action, AdoptionPolicy, GroupDrift, GroupState, OperationType, Reason};
+use crate::api::{Action, GroupDrift, GroupState, OperationType, Reason};
 use crate::plan::claims::{GROUP, elder_comes_first};
 use crate::plan::guards::GuardName;
-use crate::plan::person;
-use crate::plan::{Account, Binding, Holder, HolderState, Read, Request};
+use crate::plan::{Account, Holder, HolderState, Read, Request};
 use crate::scim::{Attributes, Op, PatchOperation, Resource};
 
 /// Decides the next step for one group.
@@ -96,12 +96,12 @@ fn look_up(facts: &GroupFacts) -> GroupStep {
     GroupStep::Read(facts.object.remote_id.map_or(Read::Find, |id| Read::Get(id.to_owned())))
 }
 
-fn elder(name: &str) -> GroupStep {
+pub(super) fn elder(name: &str) -> GroupStep {
     stalled(Reason::Conflict, elder_comes_first(name, GROUP), GroupState::Failed)
 }
 
 /// Another object has the group, or the name, or may have made a group of that name (promise I8).
-fn waits_for(holder: &Holder) -> GroupStep {
+pub(super) fn waits_for(holder: &Holder) -> GroupStep {
     let (reason, message) = holder.in_the_way(GROUP);
     if reason == Reason::Conflict {
         return stalled(reason, message, GroupState::Failed);
@@ -187,96 +187,6 @@ fn gone(facts: &GroupFacts, id: &str) -> GroupStep {
         ),
         GroupState::DeletedAtServer,
     )
-}
-
-fn first_binding(facts: &GroupFacts, resource: &Resource) -> GroupStep {
-    let mut step = judge_first_binding(facts, resource);
-    let found_name = display_name(resource).unwrap_or_default();
-    if let GroupStep::Settle(verdict) = &mut step
-        && let Some(before) = person::of_creation(&facts.creations, resource, found_name)
-    {
-        verdict.message.insert_str(0, &before);
-    }
-    step
-}
-
-/// The bound id shows another group by now: its name is neither the declared nor the recorded one, and that is another
-/// group's. A renamed group is drift.
-pub(super) fn swapped(facts: &GroupFacts, resource: &Resource) -> Option<String> {
-    let (shown, recorded) = (display_name(resource)?, facts.object.status.display_name.as_deref()?);
-    let spec = facts.object.spec;
-    let same = facts.policy.profile.group_external_id
-        && spec.external_id.is_some()
-        && resource.external_id() == spec.external_id.as_deref();
-    if same || [spec.display_name.as_str(), recorded].contains(&shown) {
-        return None;
-    }
-    Some(format!(
-        "the group {} shows the displayName {} now, and that of this object is the group {}'s: the server's ids seem to have \
-         changed hands, so nothing is written. Put it right at the server; or let this object go (annotation \
-         scim-operator.dev/release=true, then delete it) and apply it again, and it is bound by its displayName",
-        person::quoted(resource.id().unwrap_or_default()),
-        person::quoted(shown),
-        person::quoted(facts.elsewhere.as_deref()?),
-    ))
-}
-
-fn judge_first_binding(facts: &GroupFacts, resource: &Resource) -> GroupStep {
-    let (Some(id), Some(name)) = (resource.id(), display_name(resource)) else {
-        return stalled(
-            Reason::Conflict,
-            "the server shows the group without an id or a name".into(),
-            GroupState::Failed,
-        );
-    };
-    let created = facts.claims_group(resource) && facts.creations.answered_with(resource).is_none();
-    if let Some((declared, shown)) = facts.another(resource).filter(|_| facts.object.remote_id != Some(id)) {
-        let message = format!(
-            "the group {} ({}) has the externalId {}, and this object declares {}: it stands for something else. If it is \
-             the same: {}",
-            person::quoted(id),
-            person::quoted(name),
-            person::quoted(shown),
-            person::quoted(declared),
-            person::way_to_bind("scimgroup", facts.object.full_name, id),
-        );
-        return stalled(Reason::Conflict, message, GroupState::Failed);
-    }
-    if name != facts.object.spec.display_name && !created {
-        let message = format!(
-            "the group {} that fits is named {}, and a first binding never renames; declare the displayName that it \
-             has, or change it at the server",
-            person::quoted(id),
-            person::quoted(name)
-        );
-        return stalled(Reason::Conflict, message, GroupState::Failed);
-    }
-    // What a creation of ours made is ours under its old name too; only then can its renaming be in somebody's way.
-    let to_be_renamed = created && name != facts.object.spec.display_name;
-    let holder = facts.claims.holder.as_ref().filter(|holder| holder.has_account || !to_be_renamed);
-    let takes_over = holder.is_some_and(|holder| holder.state == HolderState::HandsOver);
-    if let Some(holder) = holder.filter(|_| !takes_over) {
-        return waits_for(holder);
-    }
-    if let Some(name) = facts.claims.elder.as_ref().filter(|_| !to_be_renamed && !takes_over) {
-        return elder(name);
-    }
-    let how = if takes_over {
-        OperationType::Handover
-    } else if created {
-        OperationType::Create
-    } else if facts.policy.group_adoption == AdoptionPolicy::Refuse && facts.object.remote_id.is_none() {
-        let message = format!(
-            "the server has a group with this displayName already ({}), and the connection's adoptionPolicy.groups is \
-             Refuse; set it to Adopt, or bind it: {}",
-            person::quoted(id),
-            person::way_to_bind("scimgroup", facts.object.full_name, id)
-        );
-        return stalled(Reason::AdoptionRefused, message, GroupState::Failed);
-    } else {
-        OperationType::Adopt
-    };
-    GroupStep::Bind(Binding { id: id.to_owned(), user_name: name.to_owned(), how })
 }
 
 /// The object is bound, and its group is there.
@@ -495,6 +405,6 @@ fn differing(facts: &GroupFacts, resource: &Resource) -> Vec<PatchOperation> {
     operations
 }
 
-fn display_name(resource: &Resource) -> Option<&str> {
+pub(super) fn display_name(resource: &Resource) -> Option<&str> {
     resource.get("displayName").and_then(Value::as_str)
 }

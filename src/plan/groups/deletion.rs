@@ -1,7 +1,8 @@
 //! What deleting a ScimGroup does.
 
-use super::decide::{stalled, swapped};
+use super::decide::stalled;
 use super::facts::{GroupFacts, GroupOperation, GroupStep, GroupVerdict};
+use super::first::swapped;
 use crate::api::{Action, GroupDeletionPolicy, GroupState, OperationType, Reason};
 use crate::plan::deprovision::way_out_of;
 use crate::plan::guards::GuardName;

@@ -3,6 +3,7 @@
 mod decide;
 mod deletion;
 mod facts;
+mod first;
 mod membership;
 mod patch;
 #[cfg(test)]

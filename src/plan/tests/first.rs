@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::driver::{World, spec};
 use crate::api::{AdoptionPolicy, OperationType, Reason};
-use crate::plan::{Account, Answered, Creations, Delegated, Holder, Read, Step, Verdict};
+use crate::plan::{Account, Answered, Creations, Delegated, Holder, HolderState, Read, Step, Verdict};
 use crate::scim::{Profile, Resource};
 
 fn resource(value: &Value) -> Resource {
@@ -50,7 +50,7 @@ fn i07_what_a_creation_was_answered_with_meets_what_an_adoption_meets() {
         let step = answered(&mut world, &same, Some("it is older than the request"));
         match adoption {
             AdoptionPolicy::Adopt => {
-                assert!(matches!(step, Step::Bind(binding) if binding.how == OperationType::Adopt))
+                assert!(matches!(step, Step::Bind(binding) if binding.how == OperationType::Adopt));
             }
             AdoptionPolicy::Refuse => {
                 let verdict = refused(step);
@@ -58,7 +58,7 @@ fn i07_what_a_creation_was_answered_with_meets_what_an_adoption_meets() {
                 assert!(verdict.message.contains("scim-operator.dev/remote-id=7"), "{}", verdict.message);
             }
         }
-        world.claims.holder = Some(Holder { name: "team/other".into(), has_account: true, leaving: false });
+        world.claims.holder = Some(Holder { name: "team/other".into(), has_account: true, state: HolderState::Keeps });
         let verdict = refused(answered(&mut world, &same, Some("another object is bound to it")));
         assert_eq!(verdict.reason, Some(Reason::Conflict));
     }
@@ -118,8 +118,9 @@ fn i06_another_external_id_is_another_person() {
         assert!(message.contains(word), "{word}: {message}");
     }
     assert!(message.contains("kubectl -n team annotate scimuser ada scim-operator.dev/remote-id=9"), "{message}");
-    world.claims.handed_over = true;
+    world.claims.holder = Some(Holder { name: "team/old".into(), has_account: true, state: HolderState::HandsOver });
     assert_eq!(refused(world.decide_on(found(&smith))).reason, Some(Reason::Conflict));
+    world.claims.holder = None;
     // A person's decision, under everything else that an adoption meets.
     world.remote_id = Some("9".into());
     assert!(matches!(world.decide_on(found(&smith)), Step::Bind(_)));
