@@ -167,7 +167,7 @@ fn a_preview_says_what_becomes_of_each_row() {
     let read = outcomes(scoped.clone(), vec![csv("people/a.csv", &text)]);
     assert!(read[0].1.is_ok() && read[1].1 == Err("out of scope".to_owned()), "{read:?}");
     assert_eq!(read[2], (4, Err("column name: the key is empty".to_owned())));
-    let large = format!("name,title\n{}", "ada,engineer\n".repeat(20_000));
+    let large = format!("name,title\n{}", "ada,engineer\n".repeat(21_000));
     let seen = preview(&spec(scoped), vec![csv("people/a.csv", &large)]).expect("rows");
     assert!(seen.notes[0].contains("people/a.csv has more than 256 KiB") && seen.notes[0].contains("--server-side"));
 }
