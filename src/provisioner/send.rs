@@ -212,7 +212,8 @@ impl Provisioner {
         };
         let which = known.map_or_else(|| "another account".to_owned(), |id| format!("the account {id}"));
         format!(
-            "{error}; {which} there has the userName {name:?}, as a deactivated one of a deleted object keeps it: rename or              delete it at the server, or declare another userName"
+            "{error}; {which} there has the userName {name:?}, as a deactivated one of a deleted object keeps it: rename or \
+             delete it at the server, or declare another userName"
         )
     }
 

@@ -81,7 +81,9 @@ pub async fn members_are(tenant: &Tenant, id: &str, expected: &[&String]) {
 
 #[tokio::test]
 async fn i08_a_group_follows_its_object_and_is_handed_over_by_a_deleted_one_alone() {
-    let place = Place::connected(json!({"deletionPolicy": {"groups": "Delete"}})).await;
+    let sandbox = Sandbox::start();
+    let delete = json!({"deletionPolicy": {"groups": "Delete"}});
+    let place = Place::at(&sandbox.base_url, &sandbox.token, delete).await;
     place.group("alpha", json!({}));
     let alpha = place.group_synced("alpha", 0).await;
     // One commit renames it, and declares its name anew.
