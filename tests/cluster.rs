@@ -51,6 +51,8 @@ mod rosters;
 mod rosters_isolation;
 #[path = "cluster/servers.rs"]
 mod servers;
+#[path = "cluster/state.rs"]
+mod state;
 #[path = "cluster/storms.rs"]
 mod storms;
 mod support;

@@ -165,6 +165,11 @@ pub struct ScimGroupStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub external_id: Option<String>,
+    /// The attributes and members that were carried out last, by digest: what differs from them was changed at the server,
+    /// not declared since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub applied_attributes: Option<String>,
     /// The members, counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub members: Option<MembersStatus>,
@@ -187,7 +192,7 @@ pub struct ScimGroupStatus {
     pub removals: Option<Vec<GuardBucket>>,
     /// Members without a ScimUser that this object brought in, by their ids, where the server doesn't show them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 1000), inner(length(max = 512)))]
+    #[schemars(length(max = 5000), inner(length(max = 512)))]
     pub brought_in: Option<Vec<String>>,
     /// Members whose ScimUser vanished without being deprovisioned, and since when: they stay for one
     /// `resyncInterval`.

@@ -162,6 +162,15 @@ pub struct ScimUserStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100), inner(length(max = 1024)))]
     pub managed_attributes: Option<Vec<String>>,
+    /// What we own beyond these, by digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 65536))]
+    pub more_managed: Option<String>,
+    /// The values that were carried out last, by digest: what differs from one of them was changed at the server, not
+    /// declared since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 65536))]
+    pub applied_attributes: Option<String>,
     /// Attributes that were changed at the server and are left so; never their values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 20))]
@@ -170,6 +179,10 @@ pub struct ScimUserStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 50))]
     pub ignored_attributes: Option<Vec<IgnoredAttribute>>,
+    /// Attributes that are not written beyond these, by digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 65536))]
+    pub more_ignored: Option<String>,
     /// The groups that we put this account into, by their ids, and the account's id then; where the server doesn't
     /// show members, or the ScimGroup is Additive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -316,6 +329,17 @@ pub enum IgnoredReason {
     Unsupported,
     /// A second writer keeps changing it back.
     Contested,
+}
+
+impl IgnoredReason {
+    /// The name, as in status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotPersisted => "NotPersisted",
+            Self::Unsupported => "Unsupported",
+            Self::Contested => "Contested",
+        }
+    }
 }
 
 /// What identifies the account that an object is about to make or to take for its own. It is written with the finalizer,

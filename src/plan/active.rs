@@ -81,7 +81,8 @@ pub(super) fn reactivation(facts: &Facts, declared: &Declared, seen_active: bool
         })
     };
     if declared.active.is_none() {
-        let found_so = status.active.is_none() || status.state == Some(UserState::DeactivatedAtServer);
+        // Nothing was ever carried out on it.
+        let found_so = status.active.is_none() || status.managed_attributes.is_none();
         return if found_so {
             Err(left("the account was found inactive and is left so; add `active: true` to the spec to re-activate it"))
         } else {

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::decide::decide;
-use super::facts::{Account, Facts, Object};
+use super::digests::applied_ahead;
+use super::facts::{Account, Facts, Object, Policy};
 use super::path::Path;
 use super::step::{Binding, Operation, Step};
 use crate::api::{LastOperation, OperationType, ScimUserStatus};
@@ -16,6 +17,8 @@ pub fn bound_status(old: &ScimUserStatus, binding: &Binding, server: &str, now: 
     if status.id.as_ref().is_some_and(|id| *id != binding.id) {
         // What was owned there is not owned here.
         status.managed_attributes = None;
+        status.more_managed = None;
+        status.applied_attributes = None;
     }
     status.id = Some(binding.id.clone());
     // As long as status takes.
@@ -46,16 +49,23 @@ pub fn at_server(old: &ScimUserStatus, server: &str) -> ScimUserStatus {
 pub fn status_ahead(
     recorded: Option<&ScimUserStatus>,
     status: &ScimUserStatus,
-    server: &str,
+    policy: &Policy,
     deleting: bool,
     operation: &Operation,
 ) -> Option<ScimUserStatus> {
+    let server = &policy.server;
     let names_account = recorded.is_some_and(|recorded| recorded.id.is_some());
     let is_active = recorded.and_then(|recorded| recorded.last_applied_active) == Some(true);
     match operation.kind {
         // No account is named, so that what the creation claims counts until its answer is recorded (promise I7).
         OperationType::Create => {
-            names_account.then(|| ScimUserStatus { id: None, user_name: None, ..at_server(status, server) })
+            names_account.then(|| ScimUserStatus {
+                id: None,
+                user_name: None,
+                // Of the new account nothing is known to be as declared.
+                applied_attributes: Some(String::new()),
+                ..at_server(status, server)
+            })
         }
         // It is our doing, so whoever comes back is active again (promise I16).
         OperationType::Deactivate if is_active && !deleting => {
@@ -64,6 +74,12 @@ pub fn status_ahead(
         // What was claimed won't be found by its name any more (promise I7).
         _ if !names_account && status.id.is_some() && operation.attributes.contains(&Path::core("userName")) => {
             Some(status.clone())
+        }
+        // Where drift is left, a difference must not pass for one that others made (promise I9).
+        OperationType::Update | OperationType::Reactivate if !policy.repair.attributes => {
+            let paths: Vec<String> = operation.attributes.iter().map(Path::to_string).collect();
+            let ahead = applied_ahead(status.applied_attributes.as_deref(), paths.iter().map(String::as_str))?;
+            Some(ScimUserStatus { applied_attributes: Some(ahead), ..status.clone() })
         }
         _ => None,
     }

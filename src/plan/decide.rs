@@ -17,6 +17,7 @@ use super::path::Path;
 use super::person;
 use super::rest::at_rest;
 use super::step::{Binding, Operation, Read, Request, Step, Verdict};
+use super::untyped;
 use super::write::update;
 use crate::api::{Action, AdoptionPolicy, OperationType, Reason, UserState};
 use crate::scim::{Resource, fold};
@@ -351,14 +352,15 @@ fn bound(facts: &Facts, declared: &Declared, id: &str, resource: &Resource, fres
         Ok(reactivate) => reactivate,
         Err(verdict) => return settle(*verdict),
     };
-    let mut owned = facts.owned();
+    let mut owned = facts.owned(resource);
     // A name that nobody knows takes nothing away.
     let left = grants::left(facts.unlisted);
     owned.retain(|path| !left.contains(path));
-    let found = differences(declared, resource, &owned);
-    let sorted = ignored::sort(found, resource, facts, &declared.unsupported);
-    if let Some(step) = update(facts, declared, id, resource, fresh, &sorted, reactivate) {
+    let view = untyped::typed(declared, &owned, resource);
+    let found = differences(declared, &view.resource, &owned);
+    let sorted = ignored::sort(found, &view, facts, &declared.unsupported);
+    if let Some(step) = update(facts, declared, id, &view, fresh, &sorted, reactivate) {
         return step;
     }
-    settle(at_rest(facts, declared, resource, sorted, seen_active))
+    settle(at_rest(facts, declared, &view.resource, sorted, seen_active))
 }

@@ -10,6 +10,7 @@ use super::merge::Differences;
 use super::path::Path;
 use super::person;
 use super::step::{Operation, Read, Request, Step, Verdict};
+use super::untyped::View;
 use super::write::write;
 use crate::api::{Action, DeletionPolicy, OperationType, Reason, UserState};
 use crate::scim::{Resource, WriteMethod};
@@ -163,7 +164,7 @@ pub(super) fn set_active(facts: &Facts, id: &str, resource: &Resource, fresh: bo
     }
     Step::Send(Box::new(Operation {
         kind: OperationType::Deactivate,
-        request: write(facts, id, resource, &Differences::new(), Some(active)),
+        request: write(facts, id, &View::of(resource), &Differences::new(), Some(active)),
         attributes: vec![Path::core("active")],
         guard: Some(GuardName::Removals),
     }))

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::claims::Claims;
 use super::creation::Creations;
 use super::delegation::Delegated;
+use super::digests::{Applied, Digests};
 use super::grants::Unlisted;
 use super::path::Path;
 use super::protect::Protected;
@@ -185,9 +186,24 @@ impl Facts<'_> {
         status.id.is_some() && status.bound_to.as_deref().is_some_and(|server| server != self.policy.server)
     }
 
-    /// What was declared before, and is ours to take away.
-    pub fn owned(&self) -> BTreeSet<Path> {
-        self.object.status.managed_attributes.iter().flatten().map(|path| Path::parse(path)).collect()
+    /// What was declared before, and is ours to take away, as far as the account shows it where status has no place for
+    /// all names.
+    pub fn owned(&self, shown: &Resource) -> BTreeSet<Path> {
+        let status = self.object.status;
+        let mut owned: BTreeSet<Path> =
+            status.managed_attributes.iter().flatten().map(|path| Path::parse(path)).collect();
+        let more = Digests::read(status.more_managed.as_deref());
+        if !more.is_empty() {
+            owned.extend(Path::all_in(shown).into_iter().filter(|path| more.contains(&[&path.folded()])));
+        }
+        owned
+    }
+
+    /// Which values were carried out last.
+    pub fn applied(&self) -> Applied {
+        let status = self.object.status;
+        let settled = status.managed_attributes.is_some() && status.observed_generation == Some(self.object.generation);
+        Applied::read(status.applied_attributes.as_deref(), settled)
     }
 
     /// Whether the connection permits an action.

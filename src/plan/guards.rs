@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub use super::holds::{Candidate, HoldView};
+pub use super::holds::{Candidate, HoldReason, HoldView};
 pub use gate::Gate;
 pub use terms::{Admission, Event, GuardView, Remembered, Settings};
 

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::guards::{GuardName, after, until};
+use crate::api::OperationType;
 
 /// A hold closes this long after its last arrival …
 pub const QUIET: Duration = Duration::from_secs(30);
@@ -28,9 +29,8 @@ pub struct Candidate {
     pub server: String,
     /// The object's generation.
     pub generation: i64,
-    /// In the words of `lastOperation.type`: Create, Adopt, Update, Handover, Deactivate,
-    /// Reactivate, Delete.
-    pub operation: &'static str,
+    /// What it would do.
+    pub operation: OperationType,
     /// The account, where it is known.
     pub remote_id: Option<String>,
     /// The attributes that would change.
@@ -65,10 +65,24 @@ impl Candidate {
 
 /// Why operations are held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Reason {
+pub enum HoldReason {
+    /// This guard stopped it.
     Guard(GuardName),
+    /// It would be the first step at another server.
     NewServer,
+    /// `mode: Plan`.
     Plan,
+}
+
+impl HoldReason {
+    /// As status has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Guard(name) => name.as_str(),
+            Self::NewServer => "NewServer",
+            Self::Plan => "Plan",
+        }
+    }
 }
 
 /// A hold as the connection's status lists it.
@@ -76,8 +90,8 @@ pub(super) enum Reason {
 pub struct HoldView {
     /// Good once; none until the hold closes.
     pub id: Option<String>,
-    /// The guards that stopped it, or `Plan`, or `NewServer`.
-    pub reason: String,
+    /// Why its operations are held.
+    pub reasons: BTreeSet<HoldReason>,
     /// Its first arrival.
     pub since: Timestamp,
     /// Accounts it would create.
@@ -94,11 +108,23 @@ pub struct HoldView {
     pub sample: Vec<Arc<str>>,
 }
 
+impl HoldView {
+    /// The reasons, as status has them.
+    pub fn reason(&self) -> String {
+        self.reasons.iter().map(|reason| reason.as_str()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether the reasons that status has are those of plan mode alone.
+    pub fn is_of_plan_alone(reason: &str) -> bool {
+        reason == HoldReason::Plan.as_str()
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Hold {
     pub key: u64,
     pub id: Option<String>,
-    pub reasons: BTreeSet<Reason>,
+    pub reasons: BTreeSet<HoldReason>,
     pub members: BTreeSet<Arc<str>>,
     /// The hold of an earlier run whose members gather here.
     origin: Option<String>,
@@ -117,18 +143,9 @@ impl Hold {
     }
 
     pub fn view<'a>(&self, candidate: impl Fn(&str) -> Option<&'a Candidate>) -> HoldView {
-        let reasons: Vec<&str> = self
-            .reasons
-            .iter()
-            .map(|reason| match reason {
-                Reason::Guard(name) => name.as_str(),
-                Reason::NewServer => "NewServer",
-                Reason::Plan => "Plan",
-            })
-            .collect();
         let mut view = HoldView {
             id: self.id.clone(),
-            reason: reasons.join(", "),
+            reasons: self.reasons.clone(),
             since: self.since,
             creates: 0,
             updates: 0,
@@ -143,9 +160,9 @@ impl Hold {
                 continue;
             }
             *match member.operation {
-                "Create" => &mut view.creates,
-                "Deactivate" => &mut view.deactivations,
-                "Delete" => &mut view.deletes,
+                OperationType::Create => &mut view.creates,
+                OperationType::Deactivate => &mut view.deactivations,
+                OperationType::Delete => &mut view.deletes,
                 _ => &mut view.updates,
             } += 1;
         }
@@ -178,7 +195,7 @@ impl Holds {
 
     /// Into the open hold of its reason, or the one that gathers the members of an earlier run's
     /// hold, or a new one; where an eleventh would open, into the newest, which opens again.
-    pub fn join(&mut self, uid: Arc<str>, reason: Reason, origin: Option<&str>, now: Timestamp) {
+    pub fn join(&mut self, uid: Arc<str>, reason: HoldReason, origin: Option<&str>, now: Timestamp) {
         let fits = |hold: &Hold| match origin {
             Some(_) => hold.origin.as_deref() == origin,
             None => hold.origin.is_none() && hold.id.is_none() && hold.reasons.contains(&reason),
@@ -212,7 +229,7 @@ impl Holds {
     }
 
     /// Something for this reason arrived at `at` and may join: its open holds wait for it.
-    pub fn touch(&mut self, reason: Reason, at: Timestamp) {
+    pub fn touch(&mut self, reason: HoldReason, at: Timestamp) {
         let open = self.all.iter_mut().filter(|hold| hold.id.is_none() && hold.reasons.contains(&reason));
         for hold in open {
             hold.last = hold.last.max(at);
@@ -283,7 +300,7 @@ pub(super) fn digest<'a>(members: impl Iterator<Item = &'a Candidate>, round: u6
         text(&mut hash, &member.uid);
         text(&mut hash, &member.server);
         hash.update(member.generation.to_be_bytes());
-        text(&mut hash, member.operation);
+        text(&mut hash, member.operation.as_str());
         hash.update([u8::from(member.remote_id.is_some())]);
         text(&mut hash, member.remote_id.as_deref().unwrap_or_default());
         hash.update((member.attributes.len() as u64).to_be_bytes());

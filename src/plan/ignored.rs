@@ -6,12 +6,13 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::digests::Digests;
 use super::facts::Facts;
 use super::merge::{Change, Differences};
 use super::path::Path;
 use super::step::Ignored;
+use super::untyped::View;
 use crate::api::IgnoredReason;
-use crate::scim::Resource;
 
 /// What to write, and what to leave.
 #[derive(Debug, Default)]
@@ -20,20 +21,25 @@ pub struct Sorted {
     pub effective: Differences,
     /// Differences that no write mends.
     pub ignored: Vec<Ignored>,
+    /// Declared entries of which nobody can tell which one shown they are.
+    pub ambiguous: Vec<Path>,
 }
 
 /// Parts the differences into those worth a write and those that are not.
-pub fn sort(differences: Differences, observed: &Resource, facts: &Facts, unsupported: &[Path]) -> Sorted {
-    let mut sorted = Sorted::default();
+pub fn sort(differences: Differences, view: &View, facts: &Facts, unsupported: &[Path]) -> Sorted {
+    let observed = &view.resource;
+    let mut sorted = Sorted { ambiguous: view.ambiguous.clone(), ..Sorted::default() };
     for path in unsupported {
         sorted.ignored.push(Ignored { path: path.clone(), reason: IgnoredReason::Unsupported, digest: String::new() });
     }
     for (path, change) in differences {
         let digest = digest(&change, path.read(observed));
         let name = path.to_string();
-        let known = facts.object.status.ignored_attributes.iter().flatten().find(|ignored| ignored.path == name);
+        let known = known(facts, &name, &digest);
         let settled = facts.object.status.observed_generation == Some(facts.object.generation);
-        let reason = if facts.written.contains(&path) {
+        let reason = if view.ambiguous.contains(&path) {
+            Some(IgnoredReason::Unsupported)
+        } else if facts.written.contains(&path) {
             Some(if matches!(change, Change::Remove) && !facts.policy.profile.patch_remove {
                 IgnoredReason::Unsupported
             } else {
@@ -42,10 +48,7 @@ pub fn sort(differences: Differences, observed: &Resource, facts: &Facts, unsupp
         } else if facts.contested.contains(&path) && settled {
             Some(IgnoredReason::Contested)
         } else {
-            known
-                .filter(|ignored| ignored.digest.as_deref() == Some(&digest))
-                .filter(|ignored| ignored.reason != IgnoredReason::Contested || settled)
-                .map(|ignored| ignored.reason)
+            known.filter(|reason| *reason != IgnoredReason::Contested || settled)
         };
         match reason {
             Some(reason) => sorted.ignored.push(Ignored { path, reason, digest }),
@@ -55,6 +58,18 @@ pub fn sort(differences: Differences, observed: &Resource, facts: &Facts, unsupp
         }
     }
     sorted
+}
+
+/// Why status says that this difference is left, in its list or beyond it.
+fn known(facts: &Facts, name: &str, digest: &str) -> Option<IgnoredReason> {
+    let status = facts.object.status;
+    let listed = status.ignored_attributes.iter().flatten();
+    let mut listed = listed.filter(|ignored| ignored.path == name && ignored.digest.as_deref() == Some(digest));
+    let reasons = [IgnoredReason::NotPersisted, IgnoredReason::Unsupported, IgnoredReason::Contested];
+    listed.next().map(|ignored| ignored.reason).or_else(|| {
+        let more = Digests::read(status.more_ignored.as_deref());
+        reasons.into_iter().find(|reason| more.contains(&[name, reason.as_str(), digest]))
+    })
 }
 
 /// The paths of some differences.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::compare::says_the_same;
 use super::declared::Declared;
 use super::path::Path;
+use super::untyped::View;
 use crate::scim::{Attributes, Op, PatchOperation, PatchPaths, Profile, Resource};
 
 /// What is to be done at one path.
@@ -82,13 +83,16 @@ fn unnamed(path: &Path, change: &Change, observed: &Resource) -> bool {
 }
 
 /// What a PATCH sends for these differences (RFC 7644 §3.5.2), lists whole where the profile asks for it.
-pub fn patch(differences: &Differences, observed: &Resource, profile: &Profile) -> Vec<PatchOperation> {
+pub fn patch(differences: &Differences, view: &View, profile: &Profile) -> Vec<PatchOperation> {
+    let observed = &view.resource;
     let mut operations = Vec::new();
     let mut whole: BTreeSet<&str> = BTreeSet::new();
     for (path, change) in differences {
         match (path, change) {
             (Path::Entry { name, .. }, _)
-                if profile.patch_paths == PatchPaths::Whole || unnamed(path, change, observed) =>
+                if profile.patch_paths == PatchPaths::Whole
+                    || view.whole.contains(name)
+                    || unnamed(path, change, observed) =>
             {
                 whole.insert(name);
             }

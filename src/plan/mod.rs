@@ -12,6 +12,7 @@ mod decide;
 mod declared;
 mod delegation;
 mod deprovision;
+mod digests;
 mod facts;
 mod grants;
 pub mod groups;
@@ -27,6 +28,7 @@ mod rest;
 mod step;
 #[cfg(test)]
 pub(crate) mod tests;
+mod untyped;
 mod write;
 
 pub use binding::{after_binding, at_server, bound_status, status_ahead};
@@ -37,8 +39,10 @@ pub use decide::decide;
 pub use declared::{Declared, next_window_edge, window_clock};
 pub use delegation::Delegated;
 pub use deprovision::{deactivate_before, way_out};
+pub use digests::{Applied, Digests, applied_ahead};
 pub use facts::{Account, Facts, Manager, Object, Policy, Repair};
 pub use grants::{GRANT_LISTS, Grants, Unlisted};
 pub use merge::{Change, Differences, creation, differences, merged, patch};
 pub use path::Path;
 pub use step::{Binding, Ignored, Operation, Read, Request, Step, Verdict};
+pub use untyped::View;

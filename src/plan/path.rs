@@ -102,6 +102,42 @@ impl Path {
         }
     }
 
+    /// Every path that the resource has a value at; an entry of a list by its type, and by its type and value.
+    pub fn all_in(resource: &Resource) -> Vec<Self> {
+        let mut paths = Vec::new();
+        for (name, value) in &resource.0 {
+            match value {
+                Value::Object(members) if name.to_ascii_lowercase().starts_with("urn:") => {
+                    for (member, value) in members {
+                        paths.push(Self::extension(name, member));
+                        let subs = value.as_object().into_iter().flatten();
+                        paths.extend(subs.map(|(sub, _)| Self::Attribute {
+                            schema: Some(name.clone()),
+                            name: member.clone(),
+                            sub: Some(sub.clone()),
+                        }));
+                    }
+                }
+                Value::Array(entries) if ENTRY_LISTS.iter().any(|list| name.eq_ignore_ascii_case(list)) => {
+                    for entry in entries {
+                        let kind = text_of(entry, "type").map(fold).unwrap_or_default();
+                        let by = |value: Option<String>| Self::Entry { name: name.clone(), kind: kind.clone(), value };
+                        paths.push(by(None));
+                        paths.extend(text_of(entry, "value").map(|value| by(Some(value.to_owned()))));
+                    }
+                }
+                Value::Object(members) => paths.extend(members.keys().map(|sub| Self::sub(name, sub))),
+                _ => paths.push(Self::core(name)),
+            }
+        }
+        paths
+    }
+
+    /// One spelling for all letter cases.
+    pub fn folded(&self) -> String {
+        fold(&self.to_string())
+    }
+
     /// The entries that this path fits; none where it doesn't name entries.
     pub fn entries<'a>(&self, resource: &'a Resource) -> impl Iterator<Item = &'a Value> {
         let list = resource.get(self.name()).and_then(Value::as_array);

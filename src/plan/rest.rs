@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::decide::is_hidden;
 use super::declared::Declared;
+use super::digests::Applied;
 use super::facts::{Facts, Manager};
 use super::grants::{self, GRANT_LISTS};
 use super::ignored::{self, Sorted};
+use super::merge::Differences;
 use super::path::Path;
 use super::step::Verdict;
 use crate::api::{IgnoredReason, Reason, UserState};
@@ -61,7 +64,9 @@ pub(super) fn at_rest(
         active: Some(seen_active),
         executed: true,
         applied_active: Some(declared.active),
-        managed: Some(managed(facts, declared)),
+        // Of an account that hides what it has, nobody can tell what is still to be taken away.
+        managed: (!is_hidden(facts, resource)).then(|| managed(facts, declared, resource)),
+        applied: Some(applied(facts, declared, &sorted.effective)),
         drift,
         ignored: Some(sorted.ignored),
         ..Verdict::default()
@@ -69,11 +74,25 @@ pub(super) fn at_rest(
 }
 
 /// What we own from now on; of a list that is left alone, what we owned before.
-fn managed(facts: &Facts, declared: &Declared) -> Vec<Path> {
+fn managed(facts: &Facts, declared: &Declared, resource: &Resource) -> Vec<Path> {
     let left = grants::left(facts.unlisted);
-    let before = facts.owned().into_iter().filter(|path| left.contains(path));
+    let before = facts.owned(resource).into_iter().filter(|path| left.contains(path));
     let all: BTreeSet<Path> = declared.attributes.keys().cloned().chain(before).collect();
     all.into_iter().collect()
+}
+
+/// What is carried out by now: everything that doesn't differ, and of what does what had been carried out before.
+fn applied(facts: &Facts, declared: &Declared, left: &Differences) -> Applied {
+    let before = facts.applied();
+    let mut now = Applied::default();
+    let values = declared.attributes.iter().map(|(path, value)| (path, Some(value)));
+    for (path, value) in values.chain(declared.clear.iter().map(|path| (path, None))) {
+        let name = path.to_string();
+        if !left.contains_key(path) || before.has(&name, value) {
+            now.set(&name, value);
+        }
+    }
+    now
 }
 
 /// What was declared and the server doesn't have: told by name where it is a role or an entitlement.
@@ -90,10 +109,18 @@ fn not_kept(facts: &Facts, declared: &Declared, resource: &Resource, sorted: &So
             }
         })
         .collect();
+    let ambiguous: Vec<String> = sorted.ambiguous.iter().map(Path::to_string).collect();
     let unlisted: Vec<String> = facts.unlisted.iter().map(|one| format!("{} {:?}", one.list, one.name)).collect();
     let mut parts = Vec::new();
     if !lost.is_empty() {
         parts.push(format!("the server took and didn't keep: {}", lost.join(", ")));
+    }
+    if !ambiguous.is_empty() {
+        parts.push(format!(
+            "the server shows several entries without a type, none or more than one of them as primary, so nobody can tell \
+             which is {}: it is left as it is",
+            ambiguous.join(", ")
+        ));
     }
     if !unlisted.is_empty() {
         parts.push(format!(

@@ -1,6 +1,7 @@
 //! What a decision may be.
 
 use super::claims::{Departure, Successor};
+use super::digests::Applied;
 use super::guards::GuardName;
 use super::path::Path;
 use crate::api::{IgnoredReason, OperationType, Reason, UserHold, UserState};
@@ -116,6 +117,8 @@ pub struct Verdict {
     pub applied_active: Option<Option<bool>>,
     /// What we own from now on; none leaves it as it is.
     pub managed: Option<Vec<Path>>,
+    /// The values that are carried out by now; none leaves what is recorded.
+    pub applied: Option<Applied>,
     /// What differs at the server and is left so.
     pub drift: Vec<Path>,
     /// What is not written, and why.
@@ -128,6 +131,8 @@ pub struct Verdict {
     pub departure: Departure,
     /// The object waits under deletion until this one has taken over its account; what it asked leave for isn't owed now.
     pub awaits: Option<Successor>,
+    /// It waits for a person's answer: what was asked for by annotation is part of what is held, and stays asked for.
+    pub unanswered: bool,
 }
 
 impl Verdict {

@@ -7,4 +7,6 @@ mod invariants;
 mod lifecycle;
 mod merging;
 pub(crate) mod model;
+mod reporting;
+mod untyped;
 mod windows;

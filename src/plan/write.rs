@@ -9,10 +9,11 @@ use super::facts::Facts;
 use super::grants;
 use super::guards::GuardName;
 use super::ignored::Sorted;
-use super::merge::{Differences, merged, patch};
+use super::merge::{Change, Differences, merged, patch};
 use super::path::Path;
 use super::step::{Operation, Read, Request, Step};
-use crate::api::{Action, IgnoredReason, OperationType, Reason, UserState};
+use super::untyped::View;
+use crate::api::{Action, OperationType, Reason, UserState};
 use crate::scim::{Resource, WriteMethod};
 
 /// The write that is owed, if one is.
@@ -20,19 +21,17 @@ pub(super) fn update(
     facts: &Facts,
     declared: &Declared,
     id: &str,
-    resource: &Resource,
+    view: &View,
     fresh: bool,
     sorted: &Sorted,
     reactivate: bool,
 ) -> Option<Step> {
-    let effective = &sorted.effective;
-    if effective.is_empty() && !reactivate {
-        return None;
-    }
+    let resource = &view.resource;
     if !reactivate && is_hidden(facts, resource) {
         return None;
     }
-    if !reactivate && !owed(facts, declared) && (!facts.policy.repair.attributes || resource.active() == Some(false)) {
+    let effective = &due(facts, declared, resource, &sorted.effective, reactivate);
+    if effective.is_empty() && !reactivate {
         return None;
     }
     if !facts.may(Action::Update) {
@@ -59,24 +58,19 @@ pub(super) fn update(
         && facts.object.status.managed_attributes.is_none();
     Some(Step::Send(Box::new(Operation {
         kind: if reactivate { OperationType::Reactivate } else { OperationType::Update },
-        request: write(facts, id, resource, effective, reactivate.then_some(true)),
+        request: write(facts, id, view, effective, reactivate.then_some(true)),
         attributes,
         guard: (rewrites || adoption).then_some(GuardName::Rewrites),
     })))
 }
 
 /// A PATCH or a PUT, as the profile has it.
-pub(super) fn write(
-    facts: &Facts,
-    id: &str,
-    resource: &Resource,
-    differences: &Differences,
-    active: Option<bool>,
-) -> Request {
+pub(super) fn write(facts: &Facts, id: &str, view: &View, differences: &Differences, active: Option<bool>) -> Request {
+    let resource = &view.resource;
     let profile = &facts.policy.profile;
     match profile.write_users {
         WriteMethod::Patch => {
-            let mut operations = patch(differences, resource, profile);
+            let mut operations = patch(differences, view, profile);
             if let Some(active) = active {
                 operations.push(crate::scim::PatchOperation {
                     op: crate::scim::Op::Replace,
@@ -99,26 +93,25 @@ pub(super) fn write(
     }
 }
 
-/// Whether this generation was not carried out yet, or a person asked.
-pub(super) fn owed(facts: &Facts, declared: &Declared) -> bool {
-    let status = facts.object.status;
-    let settled =
-        status.conditions.iter().flatten().find(|condition| condition.type_ == "Ready").is_some_and(|ready| {
-            [
-                Reason::Synced,
-                Reason::Drifted,
-                Reason::NotPersisted,
-                Reason::OutsideAccessWindow,
-                Reason::DeactivatedAtServer,
-                Reason::DeletedAtServer,
-                Reason::Contested,
-            ]
-            .iter()
-            .any(|reason| reason.as_str() == ready.reason)
-        });
-    // A role whose name the server shows only now was never given.
-    let found_now = status.ignored_attributes.iter().flatten().any(|ignored| {
-        ignored.reason == IgnoredReason::Unsupported && declared.attributes.contains_key(&Path::parse(&ignored.path))
-    });
-    facts.object.requested || found_now || !settled || status.observed_generation != Some(facts.object.generation)
+/// The differences that are to be written: whatever was declared since it was last carried out, and what others changed
+/// where that is repaired, or a person asked.
+fn due(
+    facts: &Facts,
+    declared: &Declared,
+    resource: &Resource,
+    effective: &Differences,
+    reactivate: bool,
+) -> Differences {
+    let repaired = facts.policy.repair.attributes && (reactivate || resource.active() != Some(false));
+    if facts.object.requested || repaired {
+        return effective.clone();
+    }
+    let applied = facts.applied();
+    let of_others = |path: &Path, change: &Change| match change {
+        Change::Set(value) => applied.has(&path.to_string(), Some(value)),
+        // What was dropped from the spec goes; what `clear` names has gone once.
+        Change::Remove => declared.clear.contains(path) && applied.has(&path.to_string(), None),
+    };
+    let due = effective.iter().filter(|(path, change)| !of_others(path, change));
+    due.map(|(path, change)| (path.clone(), change.clone())).collect()
 }

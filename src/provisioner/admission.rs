@@ -15,7 +15,7 @@ use super::report::News;
 use super::worker::{Pass, Stop};
 use super::{Provisioner, Uid, lock};
 use crate::api::{OperationType, Reason, ScimConnectionStatus, UserHold, UserState};
-use crate::plan::guards::{Admission, Candidate, Event, Gate, GuardName, HoldView, Remembered};
+use crate::plan::guards::{Admission, Candidate, Event, Gate, GuardName, HoldReason, HoldView, Remembered};
 use crate::plan::{Binding, Departure, Operation, Path, Verdict, after_binding};
 use crate::status::ledger;
 
@@ -46,7 +46,7 @@ pub(super) fn remembered(status: &ScimConnectionStatus, plan: bool) -> Remembere
         let name = names.into_iter().find(|name| name.as_str() == guard.name)?;
         Some((name, ledger(&guard.buckets).collect()))
     });
-    let holds = status.holds.iter().flatten().filter(|hold| plan || hold.reason != "Plan");
+    let holds = status.holds.iter().flatten().filter(|hold| plan || !HoldView::is_of_plan_alone(&hold.reason));
     Remembered {
         ledgers: ledgers.collect(),
         holds: holds.filter_map(|hold| hold.id.clone()).collect(),
@@ -62,7 +62,6 @@ impl Provisioner {
         let asked = candidate(pass, wanted);
         let digest = asked.digest();
         let attributes = named(&asked.attributes);
-        let moved = asked.moved;
         let (admission, revision) = {
             let mut gate = lock(&self.gate);
             let now = Timestamp::now();
@@ -87,19 +86,14 @@ impl Provisioner {
                 let hold = UserHold { id, operation, digest };
                 Err(Stop::With(Box::new(held(Reason::Held, message, Some(hold))), Outcome::Done))
             }
-            Admission::Held { closes_in, id, count } => {
-                let (reason, why) = if pass.session.policy.plan {
-                    (Reason::Planned, "nothing is sent under mode: Plan")
-                } else if moved {
-                    (Reason::Held, "the connection leads to another server than the one that this object is bound at")
-                } else {
-                    (Reason::Held, "it is more than the connection's guards let go unseen")
-                };
+            Admission::Held { closes_in, id, count, reason } => {
+                let (reason, why) = why_held(reason);
                 let what = if attributes.is_empty() { String::new() } else { format!(" of {attributes}") };
                 let ways = self.ways_out(id.as_deref(), closes_in, count);
                 let message = format!("{}{what} is held: {why}. {ways}", operation.as_str());
                 let hold = id.map(|id| UserHold { id, operation, digest });
-                Err(Stop::With(Box::new(held(reason, message, hold)), Outcome::Done))
+                let verdict = Verdict { unanswered: true, ..held(reason, message, hold) };
+                Err(Stop::With(Box::new(verdict), Outcome::Done))
             }
         }
     }
@@ -170,8 +164,8 @@ impl Provisioner {
         for uid in uids {
             let lane = match gate.operation(uid) {
                 _ if gate.guard_of(uid) == Some(GuardName::Memberships) => Lane::Removal,
-                Some("Deactivate" | "Delete") => Lane::Removal,
-                Some("Create") => Lane::Create,
+                Some(OperationType::Deactivate | OperationType::Delete) => Lane::Removal,
+                Some(OperationType::Create) => Lane::Create,
                 _ => Lane::Change,
             };
             queue.submit(uid, lane, true, now);
@@ -184,10 +178,10 @@ impl Provisioner {
         let id = hold.id.as_deref().unwrap_or_default();
         let count = hold.creates + hold.updates + hold.deactivations + hold.deletes + hold.memberships;
         let what = sizes(hold);
-        info!(connection = %self.key, hold = id, reason = hold.reason, "held: {what}");
+        info!(connection = %self.key, hold = id, reason = hold.reason(), "held: {what}");
         let note = format!(
             "{what} held ({}). {}",
-            hold.reason,
+            hold.reason(),
             self.ways_out(Some(id), None, usize::try_from(count).unwrap_or(usize::MAX))
         );
         lock(&self.report).tell(News { type_: EventType::Warning, reason: "Held", action: "Hold", note });
@@ -221,6 +215,20 @@ impl Provisioner {
     }
 }
 
+/// The reason of Ready for what is held, and why, for a person.
+pub(super) fn why_held(reason: HoldReason) -> (Reason, String) {
+    match reason {
+        HoldReason::Plan => (Reason::Planned, "nothing is sent under mode: Plan".to_owned()),
+        HoldReason::NewServer => {
+            let why = "the connection leads to another server than the one that this object is bound at";
+            (Reason::Held, why.to_owned())
+        }
+        HoldReason::Guard(name) => {
+            (Reason::Held, format!("it exceeds the connection's {} guard and needs approval", name.as_str()))
+        }
+    }
+}
+
 /// So many of each, in words.
 pub(super) fn sizes(hold: &HoldView) -> String {
     let parts = [
@@ -242,7 +250,7 @@ fn candidate(pass: &Pass, wanted: Wanted) -> Candidate {
         uid: pass.user.uid().unwrap_or_default().into(),
         server: server.clone(),
         generation: pass.user.metadata.generation.unwrap_or_default(),
-        operation: wanted.operation.as_str(),
+        operation: wanted.operation,
         remote_id: wanted.remote_id,
         attributes: wanted.attributes,
         guard: wanted.guard,
@@ -254,7 +262,7 @@ fn candidate(pass: &Pass, wanted: Wanted) -> Candidate {
     let digest = candidate.digest();
     candidate.held = status.hold.as_ref().filter(|hold| hold.digest == digest).map(|hold| hold.id.clone());
     let hold = status.hold.as_ref().filter(|_| status.observed_generation == pass.user.metadata.generation);
-    let same = hold.filter(|hold| hold.operation.as_str() == candidate.operation);
+    let same = hold.filter(|hold| hold.operation == candidate.operation);
     candidate.held_before = same.map(|hold| hold.id.clone());
     candidate
 }
@@ -281,7 +289,7 @@ fn queued() -> Verdict {
 }
 
 /// Some names, and how many more: the message has more to say.
-fn named(attributes: &[String]) -> String {
+pub(super) fn named(attributes: &[String]) -> String {
     const MOST: usize = 6;
     let shown = attributes.iter().take(MOST).map(|name| name.rsplit(':').next().unwrap_or(name));
     let text = shown.collect::<Vec<_>>().join(", ");

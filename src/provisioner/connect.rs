@@ -17,7 +17,7 @@ use super::queue::Lane;
 use super::session::{Session, policy_for, profile_of, rates_of};
 use super::{Provisioner, lock};
 use crate::api::{ConnectedReason, HOSTS, ScimConnection};
-use crate::scim::{Class, Client, ClientConfig, Error, forbidden_host, is_loopback_http};
+use crate::scim::{Class, Client, ClientConfig, Error, PatchPaths, forbidden_host, is_loopback_http};
 
 /// A connection that failed is tested again after this long, doubling up to [`SLOWEST_TEST`].
 const FIRST_TEST: Duration = Duration::from_secs(5);
@@ -112,6 +112,9 @@ impl Provisioner {
         let mut policy = policy_for(connection, key_owner.as_ref());
         policy.profile = server_config.teach(&profile, said(spec));
         let seen = self.watch_server(&client, &policy.profile, generation, &page).await;
+        if lock(&seen).whole_lists() == Some(true) {
+            policy.profile.patch_paths = PatchPaths::Whole;
+        }
         // Its epoch is given when it comes into force.
         let session = Session { client, policy, generation, epoch: 0, fingerprint, key_owner, server_config, seen };
         let status = server_status(&session);

@@ -7,7 +7,7 @@ use super::admission::sizes;
 use super::report::Report;
 use super::{Provisioner, lock};
 use crate::api::{GuardStatus, HoldStatus};
-use crate::plan::guards::{GuardName, GuardView, HoldView};
+use crate::plan::guards::{GuardName, GuardView, HoldReason, HoldView};
 use crate::status::{buckets, fresh_condition, set_condition, unset_condition, whole_seconds};
 
 /// What the gate says, in the words of the API.
@@ -50,7 +50,7 @@ impl Provisioner {
         sample.sort_unstable();
         HoldStatus {
             id: hold.id.clone(),
-            reason: hold.reason.clone(),
+            reason: hold.reason(),
             since: Time(whole_seconds(hold.since)),
             creates: number(hold.creates),
             updates: number(hold.updates),
@@ -63,9 +63,9 @@ impl Provisioner {
 
     fn holding(&self, holds: &[HoldView]) -> Option<(&'static str, String)> {
         let first = holds.first()?;
-        let reason = match first.reason.as_str() {
-            "Plan" => "Planned",
-            "NewServer" => "NewServer",
+        let reason = match first.reasons.last() {
+            Some(HoldReason::Plan) => "Planned",
+            Some(HoldReason::NewServer) => "NewServer",
             _ => "Held",
         };
         let closed = holds.iter().filter_map(|hold| Some((hold.id.as_deref()?, hold)));

@@ -35,6 +35,7 @@ mod session;
 pub mod snapshot;
 mod sweep;
 mod termination;
+mod whole_lists;
 mod windows;
 mod worker;
 

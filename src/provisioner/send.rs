@@ -15,6 +15,7 @@ use super::look_up::claimed_account;
 use super::queue::Outcome;
 use super::session::Session;
 use super::snapshot::{Known, Snapshot};
+use super::whole_lists::names_entries;
 use super::worker::{Pass, Stop};
 use super::{Provisioner, lock};
 use crate::api::{OperationType, Reason, ScimUser};
@@ -75,8 +76,8 @@ impl Provisioner {
 
     /// Writes what an operation must find in status, should the operator not live to hear its answer.
     async fn write_ahead(&self, pass: &mut Pass, operation: &Operation) -> Result<(), Stop> {
-        let (server, deleting) = (&pass.session.policy.server, is_deleting(&pass.user));
-        let ahead = status_ahead(pass.user.status.as_ref(), &pass.status, server, deleting, operation);
+        let (policy, deleting) = (&pass.session.policy, is_deleting(&pass.user));
+        let ahead = status_ahead(pass.user.status.as_ref(), &pass.status, policy, deleting, operation);
         let Some(ahead) = ahead else { return Ok(()) };
         pass.status = ahead;
         let status = self.write_down(pass, &Verdict::default()).await.map_err(Stop::Silently)?;
@@ -109,6 +110,9 @@ impl Provisioner {
         let shown = written.resource.as_ref().and_then(Resource::active);
         pass.recorded.took_effect(operation.kind, names, written.request_id, shown);
         pass.written.extend(operation.attributes.iter().cloned());
+        if names_entries(&operation.request) {
+            pass.by_filter.extend(operation.attributes.iter().cloned());
+        }
         match (&operation.request, written.resource) {
             (Request::Delete { id }, _) => {
                 self.forget_account(pass, id);
@@ -173,6 +177,7 @@ impl Provisioner {
                 pass.account = Some(Account::Unknown);
                 Ok(())
             }
+            (Class::Rejected, request) if pass.tries_whole_lists(request) => Ok(()),
             (Class::Precondition, _) if !pass.read_again => {
                 pass.read_again = true;
                 pass.account = Some(Account::Unknown);

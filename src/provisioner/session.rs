@@ -58,6 +58,13 @@ impl Session {
         found
     }
 
+    /// The same, with lists replaced whole.
+    pub fn with_whole_lists(&self) -> Self {
+        let mut session = self.clone();
+        session.policy.profile.patch_paths = PatchPaths::Whole;
+        session
+    }
+
     /// The same way to the same server, under the newest policy: `suspend` and `actions` are in force before the
     /// connection has been tested anew.
     pub fn under(&self, connection: &ScimConnection) -> Self {

@@ -32,6 +32,10 @@ pub(super) struct Pass {
     pub status: ScimUserStatus,
     pub account: Option<Account>,
     pub written: BTreeSet<Path>,
+    /// Those of them that a path with a filter named.
+    pub by_filter: BTreeSet<Path>,
+    /// Lists are replaced whole in this pass, because such a path changed nothing.
+    pub whole_lists: bool,
     pub recorded: Recorded,
     pub session: Arc<Session>,
     pub looked_up_after_conflict: bool,
@@ -53,6 +57,8 @@ impl Pass {
             status,
             account: None,
             written: BTreeSet::new(),
+            by_filter: BTreeSet::new(),
+            whole_lists: false,
             recorded: Recorded::default(),
             session,
             looked_up_after_conflict: false,
@@ -191,6 +197,10 @@ impl Provisioner {
                     self.shared.directory.give_up(&pass.user, &pass.session.policy.server);
                     return Ok(None);
                 }
+                if pass.tries_whole_lists_for(&verdict) {
+                    return Ok(None);
+                }
+                self.learn_whole_lists(pass, &verdict);
                 if verdict.executed || verdict.awaits.is_some() || verdict.reason == Some(Reason::Suspended) {
                     lock(&self.gate).withdraw(&pass.user.uid().unwrap_or_default());
                 }

@@ -102,6 +102,8 @@ pub(super) struct Dialect {
     /// Who was deleted can never be made again.
     pub delete_irreversible: bool,
     pub strict_schemas: bool,
+    /// Entries of lists have no type.
+    pub untyped: bool,
 }
 
 /// RFC 7643, RFC 7644 and RFC 9865 to the letter.
@@ -144,6 +146,7 @@ pub(super) const GENERIC: Dialect = Dialect {
     obfuscates: false,
     delete_irreversible: false,
     strict_schemas: true,
+    untyped: false,
 };
 
 const DATADOG: Dialect = Dialect {
@@ -269,7 +272,10 @@ const SLACK: Dialect = Dialect {
     ..GENERIC
 };
 
-const ALL: [Dialect; 7] = [GENERIC, DATADOG, JACKSON, POLIS, AWS, GITHUB, SLACK];
+/// As ZITADEL shows e-mails.
+const UNTYPED: Dialect = Dialect { name: "untyped", untyped: true, ..GENERIC };
+
+const ALL: [Dialect; 8] = [GENERIC, DATADOG, JACKSON, POLIS, AWS, GITHUB, SLACK, UNTYPED];
 
 /// The dialect of that name.
 pub(super) fn named(name: &str) -> Option<Dialect> {
@@ -277,6 +283,6 @@ pub(super) fn named(name: &str) -> Option<Dialect> {
 }
 
 /// What the dialects are called.
-pub fn names() -> [&'static str; 7] {
+pub fn names() -> [&'static str; 8] {
     ALL.map(|dialect| dialect.name)
 }

@@ -21,6 +21,8 @@ pub(super) struct Match {
     pub query_contains: Option<String>,
     /// What the content type of the request begins with.
     pub content_type: Option<String>,
+    /// What the body of the request contains.
+    pub body_contains: Option<String>,
     /// The chance, 0 to 1, drawn for every matching request.
     pub probability: Option<f64>,
     /// Begin with the nth matching request, counted from 1.
@@ -189,7 +191,7 @@ impl Faults {
 
     /// Judges one request: latencies add up, and of the other faults the
     /// first one that fires is it.
-    pub fn judge(&mut self, method: &str, path: &str, query: &str, content_type: &str) -> Verdict {
+    pub fn judge(&mut self, method: &str, path: &str, query: &str, content_type: &str, body: &str) -> Verdict {
         let mut verdict = Verdict::default();
         for armed in &mut self.armed {
             let latency = match armed.rule.fault {
@@ -197,7 +199,7 @@ impl Faults {
                 _ => None,
             };
             if (latency.is_none() && verdict.fault.is_some())
-                || !armed.fires(self.seed, method, path, query, content_type)
+                || !armed.fires(self.seed, method, path, query, content_type, body)
             {
                 continue;
             }
@@ -212,7 +214,7 @@ impl Faults {
 }
 
 impl Armed {
-    fn fires(&mut self, seed: u64, method: &str, path: &str, query: &str, content_type: &str) -> bool {
+    fn fires(&mut self, seed: u64, method: &str, path: &str, query: &str, content_type: &str, body: &str) -> bool {
         let rule = &self.rule.matching;
         let asked = |methods: &String| {
             let mut methods = methods.split(',');
@@ -223,6 +225,7 @@ impl Armed {
         if !rule.method.as_ref().is_none_or(asked)
             || !rule.path_prefix.as_ref().is_none_or(below)
             || !rule.query_contains.as_ref().is_none_or(contains)
+            || !rule.body_contains.as_ref().is_none_or(|text| body.contains(text.as_str()))
             || !rule.content_type.as_ref().is_none_or(|kind| content_type.starts_with(kind.as_str()))
         {
             return false;
@@ -264,7 +267,7 @@ mod tests {
     }
 
     fn fired(faults: &mut Faults, requests: &[String]) -> Vec<bool> {
-        let judge = |path: &String| faults.judge("GET", path, "", "").fault.is_some();
+        let judge = |path: &String| faults.judge("GET", path, "", "", "").fault.is_some();
         requests.iter().map(judge).collect()
     }
 
@@ -292,11 +295,11 @@ mod tests {
                 {"match": {"count": 1}, "fault": {"kind": "latency", "ms": 5}},
             ]),
         );
-        assert!(faults.judge("GET", "/Users", "", "").fault.is_none());
-        assert!(faults.judge("POST", "/Groups", "", "").fault.is_none());
-        assert!(faults.judge("POST", "/Users", "", "").fault.is_none());
-        assert!(faults.judge("PUT", "/Users/1", "", "").fault.is_some());
-        assert!(faults.judge("POST", "/Users", "", "").fault.is_none());
+        assert!(faults.judge("GET", "/Users", "", "", "").fault.is_none());
+        assert!(faults.judge("POST", "/Groups", "", "", "").fault.is_none());
+        assert!(faults.judge("POST", "/Users", "", "", "").fault.is_none());
+        assert!(faults.judge("PUT", "/Users/1", "", "", "").fault.is_some());
+        assert!(faults.judge("POST", "/Users", "", "", "").fault.is_none());
         assert_eq!(faults.log, BTreeMap::from([("latency".into(), 1), ("status".into(), 1)]));
     }
 }

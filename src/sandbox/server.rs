@@ -62,7 +62,8 @@ pub(super) async fn handle(
     let path = percent_decode(path);
     let decoded = percent_decode(&query);
     let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let verdict = lock(&state.faults).judge(head.method.as_str(), &path, &decoded, content_type);
+    let verdict =
+        lock(&state.faults).judge(head.method.as_str(), &path, &decoded, content_type, &String::from_utf8_lossy(&body));
     let wait = state.latency + Duration::from_millis(verdict.latency_ms);
     if !wait.is_zero() {
         tokio::time::sleep(wait).await;

@@ -40,6 +40,11 @@ fn limit(body: &mut Object, which: Collection, dialect: &Dialect) -> Outcome<()>
             return Err(Fail::value(format!("{name}: one value at most")));
         }
     }
+    if dialect.untyped {
+        for entry in body.values_mut().filter_map(Value::as_array_mut).flatten().filter_map(Value::as_object_mut) {
+            entry.remove("type");
+        }
+    }
     if dialect.work_mail_only
         && let Some(Value::Array(mails)) = body.get_mut("emails")
     {

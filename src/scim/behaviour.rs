@@ -26,6 +26,8 @@ pub struct Behaviour {
     search: Option<SearchFault>,
     /// It refused `application/scim+json`.
     plain_json: bool,
+    /// A list is changed by being replaced whole, where a path with a filter changed nothing.
+    whole_lists: Option<bool>,
 }
 
 impl Behaviour {
@@ -48,6 +50,16 @@ impl Behaviour {
             }
             _ => None,
         };
+    }
+
+    /// A path with a filter changed nothing, and whether the whole list in its place did.
+    pub fn list_replaced(&mut self, helped: bool) {
+        self.whole_lists.get_or_insert(helped);
+    }
+
+    /// Whether a list is to be replaced whole; none where that was never tried.
+    pub fn whole_lists(&self) -> Option<bool> {
+        self.whole_lists
     }
 
     /// Which content type the client has come to send.
@@ -81,6 +93,13 @@ impl Behaviour {
                     .to_owned(),
             ),
             None => {}
+        }
+        if self.whole_lists == Some(true) {
+            found.push(
+                "the server changes no entry of a list by a path with a filter, so lists are replaced whole: set \
+                 spec.dialect.patchPaths to Whole"
+                    .to_owned(),
+            );
         }
         if self.plain_json && profile.content_type == ContentType::ScimJson {
             found.push("the server refuses application/scim+json: set spec.dialect.contentType to Json".to_owned());

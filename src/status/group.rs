@@ -32,6 +32,9 @@ pub fn record_group(
     if verdict.display_name.is_some() {
         status.display_name.clone_from(&verdict.display_name);
     }
+    if let Some(applied) = &verdict.applied {
+        status.applied_attributes = Some(applied.text());
+    }
     if let Some(members) = verdict.members {
         status.members = Some(members);
         let waiting: Vec<String> = verdict.waiting_for.iter().take(WAITING_LIMIT).cloned().collect();
@@ -49,7 +52,7 @@ pub fn record_group(
             request_id: request_id.clone(),
         });
     }
-    if recorded.answered.is_some() {
+    if recorded.answered.is_some() && verdict.executed && !verdict.unanswered {
         status.last_handled_reconcile_at.clone_from(&recorded.answered);
     }
     conditions(&mut status, generation, verdict, now);

@@ -5,9 +5,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::condition::{fresh_condition, set_condition, unset_condition, whole_seconds};
 use crate::api::{Also, DriftedAttribute, IgnoredAttribute, LastOperation, OperationType, ScimUserStatus, UserState};
-use crate::plan::Verdict;
+use crate::plan::{Digests, Verdict};
 
-/// Lists in status are bounded; what is cut is still enforced.
+/// Lists in status are bounded; what they have no place for is kept by digest.
 const MANAGED_LIMIT: usize = 100;
 const DRIFT_LIMIT: usize = 20;
 const IGNORED_LIMIT: usize = 50;
@@ -17,7 +17,8 @@ const IGNORED_LIMIT: usize = 50;
 pub struct Recorded {
     /// The last request that took effect: its type, attributes and request id.
     pub operation: Option<(OperationType, Vec<String>, Option<String>)>,
-    /// The annotation `reconcile-requested-at` that this pass answers.
+    /// The annotation `reconcile-requested-at` that this pass answers, once it has carried out what was asked for or met
+    /// what only a person can mend.
     pub answered: Option<String>,
     /// Whether the account is active by a request of this pass.
     pub active: Option<bool>,
@@ -67,6 +68,12 @@ pub fn record(
     if let Some(managed) = &verdict.managed {
         let names = managed.iter().take(MANAGED_LIMIT).map(ToString::to_string).collect::<Vec<_>>();
         status.managed_attributes = some_unless_empty(names);
+        let mut more = Digests::default();
+        managed.iter().skip(MANAGED_LIMIT).for_each(|path| more.insert(&[&path.folded()]));
+        status.more_managed = (!more.is_empty()).then(|| more.text());
+    }
+    if let Some(applied) = &verdict.applied {
+        status.applied_attributes = Some(applied.text());
     }
     if verdict.executed {
         let drift = verdict.drift.iter().take(DRIFT_LIMIT).map(|path| DriftedAttribute { path: path.to_string() });
@@ -95,6 +102,11 @@ pub fn record(
             }
         });
         status.ignored_attributes = some_unless_empty(entries.collect());
+        let mut more = Digests::default();
+        for entry in ignored.iter().skip(IGNORED_LIMIT) {
+            more.insert(&[&entry.path.to_string(), entry.reason.as_str(), &entry.digest]);
+        }
+        status.more_ignored = (!more.is_empty()).then(|| more.text());
     }
     if let Some((kind, attributes, request_id)) = &recorded.operation {
         status.last_operation = Some(LastOperation {
@@ -104,7 +116,7 @@ pub fn record(
             request_id: request_id.clone(),
         });
     }
-    if recorded.answered.is_some() {
+    if recorded.answered.is_some() && verdict.executed && !verdict.unanswered {
         status.last_handled_reconcile_at.clone_from(&recorded.answered);
     }
     conditions(&mut status, generation, verdict, now);

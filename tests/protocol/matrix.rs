@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use scim_operator::plan::{Declared, Differences, Path, creation, differences, merged, patch};
+use scim_operator::plan::{Declared, Differences, Path, View, creation, differences, merged, patch};
 use scim_operator::scim::{
     Behaviour, Class, Client, Kind, Op, Paging, PatchOperation, Profile, Resource, Said, Start, WriteMethod,
 };
@@ -45,7 +45,7 @@ async fn write(client: &Client, profile: &Profile, shown: &Resource, differences
     let id = shown.id().unwrap();
     let result = match profile.write_users {
         WriteMethod::Patch => {
-            let mut operations = patch(differences, shown, profile);
+            let mut operations = patch(differences, &View::of(shown), profile);
             operations.extend(active.map(|active| PatchOperation {
                 op: Op::Replace,
                 path: Some("active".into()),

@@ -10,8 +10,11 @@ use super::patch::{Change, chunk};
 use crate::api::{Action, GroupDrift, GroupState, OperationType, Reason};
 use crate::plan::claims::{GROUP, elder_comes_first};
 use crate::plan::guards::GuardName;
-use crate::plan::{Account, Holder, HolderState, Read, Request};
+use crate::plan::{Account, Applied, Holder, HolderState, Read, Request};
 use crate::scim::{Attributes, Op, PatchOperation, Resource};
+
+/// Under this the declared members that were last carried out are recorded, all of them together.
+pub const MEMBERS: &str = "members";
 
 /// Decides the next step for one group.
 pub fn decide_group(facts: &GroupFacts) -> GroupStep {
@@ -191,21 +194,29 @@ fn gone(facts: &GroupFacts, id: &str) -> GroupStep {
 
 /// The object is bound, and its group is there.
 fn bound(facts: &GroupFacts, id: &str, resource: &Resource) -> GroupStep {
-    let mut attributes = differing(facts, resource);
+    let attributes = differing(facts, resource);
     if !facts.members.membership.is_known() {
         return GroupStep::ReadMembers(id.to_owned());
     }
-    if let Some(step) = drifted(facts, resource, &attributes) {
+    // What others changed, and what was declared since it was last carried out.
+    let applied = facts.applied();
+    let by_others = |operation: &PatchOperation| {
+        operation.path.as_deref().is_some_and(|path| applied.has(path, operation.value.as_ref()))
+    };
+    let (changed, declared): (Vec<_>, Vec<_>) = attributes.into_iter().partition(by_others);
+    if let Some(step) = drifted(facts, resource, &changed) {
         return step;
     }
+    let (left, mut attributes) = if facts.policy.repair.attributes || facts.object.requested {
+        (Vec::new(), [changed, declared].concat())
+    } else {
+        (changed, declared)
+    };
     // Only the name waits: whoever leaves the group leaves it now.
     let waits = name_is_anothers(facts, resource);
     if waits.is_some() {
         attributes.retain(|operation| operation.path.as_deref() != Some("displayName"));
     }
-    // What others changed is left so; what was declared meanwhile is not held up by it.
-    let settled = facts.object.status.observed_generation == Some(facts.object.generation);
-    let left = if settled && !facts.policy.repair.attributes { std::mem::take(&mut attributes) } else { Vec::new() };
     let change = owed(facts);
     if (!attributes.is_empty() || !change.added.is_empty() || !change.removed.is_empty()) && !facts.may(Action::Update)
     {
@@ -277,12 +288,10 @@ fn drifted(facts: &GroupFacts, resource: &Resource, attributes: &[PatchOperation
     Some(settle(GroupVerdict { again: true, executed: current, ..shown }))
 }
 
-/// What others changed, where what was declared had been carried out.
+/// What others changed: these attributes, and members.
 fn drift(facts: &GroupFacts, attributes: &[PatchOperation]) -> Option<GroupDrift> {
     let mut found = facts.drift.cloned().unwrap_or_default();
-    // Attributes that differ from what was just declared are no drift; members that are gone always are.
-    let current = facts.object.status.observed_generation == Some(facts.object.generation);
-    if current && !facts.written {
+    if !facts.written {
         found.attributes = attributes.iter().filter_map(|operation| operation.path.clone()).collect();
     }
     (found != GroupDrift::default()).then_some(found)
@@ -313,6 +322,7 @@ fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOperation]) -> 
         display_name: display_name(resource).map(str::to_owned),
         members: Some(counts),
         waiting_for: members.waiting_for.to_vec(),
+        applied: Some(applied(facts, left)),
         ..GroupVerdict::default()
     };
     if !members.unseen.is_empty() {
@@ -354,6 +364,23 @@ fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOperation]) -> 
         verdict.message = format!("the server accepted {} members and doesn't show them", unkept(facts));
     }
     verdict
+}
+
+/// What is carried out by now: what is left differs, and had been carried out before.
+fn applied(facts: &GroupFacts, left: &[PatchOperation]) -> Applied {
+    let spec = facts.object.spec;
+    let mut now = Applied::default();
+    now.set("displayName", Some(&json!(spec.display_name)));
+    if let Some(external_id) = &spec.external_id {
+        now.set("externalId", Some(&json!(external_id)));
+    }
+    for operation in left {
+        now.set(operation.path.as_deref().unwrap_or_default(), operation.value.as_ref());
+    }
+    if !facts.removals_wait {
+        now.set(MEMBERS, Some(&json!(facts.members.membership.fingerprint())));
+    }
+    now
 }
 
 /// Whom the server takes only later.

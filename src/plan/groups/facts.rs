@@ -9,7 +9,7 @@ use crate::api::{
     Action, GroupDrift, GroupState, MembersStatus, OperationType, Reason, ScimGroupSpec, ScimGroupStatus, UserHold,
 };
 use crate::plan::guards::GuardName;
-use crate::plan::{Account, Binding, Claims, Creations, Departure, Policy, Read, Request, Successor};
+use crate::plan::{Account, Applied, Binding, Claims, Creations, Departure, Policy, Read, Request, Successor};
 use crate::scim::Resource;
 
 /// The ScimGroup as the planner sees it.
@@ -123,6 +123,13 @@ impl GroupFacts<'_> {
         status.id.is_some() && status.bound_to.as_deref().is_some_and(|server| server != self.policy.server)
     }
 
+    /// Which values were carried out last.
+    pub fn applied(&self) -> Applied {
+        let status = self.object.status;
+        let settled = status.id.is_some() && status.observed_generation == Some(self.object.generation);
+        Applied::read(status.applied_attributes.as_deref(), settled)
+    }
+
     /// Whether the connection permits an action.
     pub fn may(&self, action: Action) -> bool {
         self.policy.actions.contains(&action)
@@ -208,4 +215,8 @@ pub struct GroupVerdict {
     pub departure: Departure,
     /// The object waits under deletion until this one has taken over its group; what it asked leave for isn't owed now.
     pub awaits: Option<Successor>,
+    /// What is carried out by now; none leaves what is recorded.
+    pub applied: Option<Applied>,
+    /// It waits for a person's answer: what was asked for by annotation is part of what is held, and stays asked for.
+    pub unanswered: bool,
 }

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 
 /// An account's, or a nested group's, id at the server.
 pub type Id = Arc<str>;
@@ -52,6 +53,10 @@ pub struct Membership {
     extra: BTreeSet<Id>,
     /// Found changed by others, and to be left so.
     left: HashSet<Id>,
+    /// Wanted before the references were gathered anew.
+    former: HashSet<Id>,
+    /// Tells one set of declared members from another, in whatever order they came.
+    fingerprint: u64,
     /// How often a write of ours, or a doubt, changed what is known.
     changes: u64,
 }
@@ -70,9 +75,17 @@ impl Membership {
         match standing {
             Standing::Waiting => self.waiting += 1,
             Standing::In(id) => {
-                *self.wanted.entry(id.clone()).or_default() += 1;
+                let count = self.wanted.entry(id.clone()).or_default();
+                *count += 1;
+                let newly = *count == 1;
                 self.vanished.remove(id);
-                self.left.remove(id);
+                if newly {
+                    self.fingerprint ^= hash(id);
+                    // Looked up anew isn't declared anew.
+                    if !self.former.remove(id) {
+                        self.left.remove(id);
+                    }
+                }
                 self.sort(id);
             }
             Standing::Going(id) => {
@@ -95,7 +108,11 @@ impl Membership {
         match standing {
             Standing::Waiting => self.waiting = self.waiting.saturating_sub(1),
             Standing::In(id) => {
+                let wanted = self.wanted.contains_key(id);
                 less(&mut self.wanted, id);
+                if wanted && !self.wanted.contains_key(id) {
+                    self.fingerprint ^= hash(id);
+                }
                 self.sort(id);
             }
             Standing::Going(id) => {
@@ -159,6 +176,17 @@ impl Membership {
     pub fn leave_be(&mut self, ids: impl IntoIterator<Item = Id>) {
         self.left.extend(ids);
         self.sort_all();
+    }
+
+    /// All that differs from what is declared was changed by others, and is left so.
+    pub fn leave_all(&mut self) {
+        let differing: Vec<Id> = self.missing.iter().chain(&self.extra).cloned().collect();
+        self.leave_be(differing);
+    }
+
+    /// Tells one set of declared members from another.
+    pub fn fingerprint(&self) -> String {
+        format!("{:016x}", self.fingerprint)
     }
 
     /// What others changed is left so no longer.
@@ -226,7 +254,8 @@ impl Membership {
 
     /// No reference stands any more, for they are gathered anew.
     pub fn without_references(&mut self) {
-        self.wanted.clear();
+        self.former = std::mem::take(&mut self.wanted).into_keys().collect();
+        self.fingerprint = 0;
         self.going.clear();
         self.waiting = 0;
         self.sort_all();
@@ -326,6 +355,12 @@ impl Membership {
             self.sort(&id);
         }
     }
+}
+
+/// The same in every run.
+fn hash(id: &Id) -> u64 {
+    let digest: [u8; 32] = Sha256::digest(id.as_bytes()).into();
+    u64::from_be_bytes(std::array::from_fn(|place| digest[place]))
 }
 
 fn put(set: &mut BTreeSet<Id>, id: &Id, belongs: bool) {

@@ -9,7 +9,7 @@ mod patch;
 #[cfg(test)]
 mod tests;
 
-pub use decide::decide_group;
+pub use decide::{MEMBERS, decide_group};
 pub use deletion::way_out;
 pub use facts::{GroupFacts, GroupObject, GroupOperation, GroupStep, GroupVerdict, Members};
 pub use membership::{Id, Membership, Source, Standing};

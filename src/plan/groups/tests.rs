@@ -347,3 +347,53 @@ fn each_preset_takes_members_out_in_its_own_form() {
     }
     assert_eq!(Profile::aws_identity_center().max_members_per_patch, 100);
 }
+
+#[test]
+fn i09_under_report_a_groups_name_is_written_only_if_it_was_declared_since() {
+    let mut case = Case::bound(&[1]);
+    case.policy.repair.attributes = false;
+    let GroupStep::Settle(verdict) = case.decide() else { panic!("at rest") };
+    case.status.applied_attributes = verdict.applied.map(|applied| applied.text());
+    case.group = shown("Changed by others");
+    // Whatever else was declared, and however the last pass ended.
+    for generation in [None, Some(0), Some(1)] {
+        case.status.observed_generation = generation;
+        let GroupStep::Settle(verdict) = case.decide() else { panic!("nothing is sent: {generation:?}") };
+        assert_eq!(verdict.reason, Some(Reason::Drifted));
+        let applied = verdict.applied.map(|applied| applied.text());
+        assert_eq!(applied, case.status.applied_attributes);
+    }
+    // A refusal was recorded for this generation, and what it declares is owed still.
+    case.spec.display_name = "Declared anew".into();
+    let GroupStep::Send(operation) = case.decide() else { panic!("it is owed") };
+    assert_eq!(operation.attributes, ["displayName"]);
+}
+
+#[test]
+fn i09_members_looked_up_anew_are_not_declared_anew() {
+    let stands = |n: u8| Standing::In(id(n));
+    let mut members = Membership::default();
+    for n in [1, 2, 3] {
+        members.enter(&stands(n));
+    }
+    let before = members.fingerprint();
+    members.observe([id(1), id(2), id(3)]);
+    let (lost, foreign) = members.observe([id(1), id(2), id(9)]);
+    members.leave_be(lost.into_iter().chain(foreign));
+    members.without_references();
+    for n in [3, 1, 2] {
+        members.enter(&stands(n));
+    }
+    assert_eq!(members.fingerprint(), before, "in whatever order they come");
+    assert_eq!((members.missing().len(), members.extra().len()), (0, 0), "what others changed is left so");
+    members.leave(&stands(3));
+    assert_ne!(members.fingerprint(), before);
+    members.enter(&stands(3));
+    assert_eq!(members.missing().iter().cloned().collect::<Vec<_>>(), [id(3)], "declared anew, it is put in");
+    // Of another run, nothing but the fingerprint is known.
+    let mut members = Membership::default();
+    members.enter(&stands(1));
+    members.observe([id(9)]);
+    members.leave_all();
+    assert_eq!((members.missing().len(), members.extra().len(), members.left()), (0, 0, (1, 1)));
+}

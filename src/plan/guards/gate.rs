@@ -10,7 +10,8 @@ use jiff::Timestamp;
 
 use super::terms::{Admission, Event, GuardView, Remembered, Settings};
 use super::{Guard, GuardName, Ledger, until};
-use crate::plan::holds::{Candidate, Hold, HoldView, Holds, Reason};
+use crate::api::OperationType;
+use crate::plan::holds::{Candidate, Hold, HoldReason, HoldView, Holds};
 
 /// Used-up ids kept in memory.
 const SPENT: usize = 64;
@@ -114,7 +115,7 @@ impl Gate {
         }
         self.configure_groups(now);
         let was = std::mem::replace(&mut self.plan, settings.plan);
-        let planned = |hold: &Hold| hold.reasons.contains(&Reason::Plan);
+        let planned = |hold: &Hold| hold.reasons.contains(&HoldReason::Plan);
         if was && !self.plan {
             self.remembered.clear();
         }
@@ -289,8 +290,8 @@ impl Gate {
         self.guards.get(&name).map_or(0, |guard| guard.ledger.used(now))
     }
 
-    /// What an object asked leave for, in the words of `lastOperation.type`.
-    pub fn operation(&self, uid: &str) -> Option<&'static str> {
+    /// What an object asked leave for.
+    pub fn operation(&self, uid: &str) -> Option<OperationType> {
         self.of(uid).map(|candidate| candidate.operation)
     }
 
@@ -311,6 +312,7 @@ impl Gate {
 
     /// The answer to a member where it stands; none if it has to be judged anew.
     fn standing(&mut self, uid: &str, now: Timestamp) -> Option<Admission> {
+        let reason = self.reason(self.of(uid)?);
         let member = self.members.get_mut(uid)?;
         match &mut member.place {
             Place::Burst(name) => {
@@ -323,7 +325,12 @@ impl Gate {
             }
             Place::Hold => {
                 let hold = self.holds.of(uid)?;
-                Some(Admission::Held { closes_in: hold.closes_in(now), id: hold.id.clone(), count: hold.members.len() })
+                Some(Admission::Held {
+                    closes_in: hold.closes_in(now),
+                    id: hold.id.clone(),
+                    count: hold.members.len(),
+                    reason: reason.or_else(|| hold.reasons.first().copied())?,
+                })
             }
             Place::Released { counted, approved } => {
                 if let Some((name, at)) = counted
@@ -353,16 +360,21 @@ impl Gate {
         }
     }
 
+    /// Why a person may have to be asked for it; none if nothing holds it up.
+    fn reason(&self, candidate: &Candidate) -> Option<HoldReason> {
+        match candidate.guard.filter(|name| self.guards.contains_key(name)) {
+            _ if self.plan => Some(HoldReason::Plan),
+            _ if candidate.moved => Some(HoldReason::NewServer),
+            None | Some(GuardName::Creates) => None,
+            Some(name) => Some(HoldReason::Guard(name)),
+        }
+    }
+
     /// Where a newcomer goes; none if nothing holds it up and nobody counts it.
     fn place(&mut self, candidate: &Candidate, known: bool, now: Timestamp) -> Option<Place> {
         let uid = candidate.uid.clone();
         let guard = candidate.guard.filter(|name| self.guards.contains_key(name));
-        let reason = match guard {
-            _ if self.plan => Some(Reason::Plan),
-            _ if candidate.moved => Some(Reason::NewServer),
-            None | Some(GuardName::Creates) => None,
-            Some(name) => Some(Reason::Guard(name)),
-        };
+        let reason = self.reason(candidate);
         if !known
             && let Some(id) = &candidate.held_before
             && (self.rejected.as_ref() == Some(id) || self.refused.contains(id))
@@ -388,7 +400,7 @@ impl Gate {
                 return Some(Place::Hold);
             }
         }
-        if let Some(reason @ (Reason::Plan | Reason::NewServer)) = reason {
+        if let Some(reason @ (HoldReason::Plan | HoldReason::NewServer)) = reason {
             self.holds.join(uid, reason, None, now);
             return Some(Place::Hold);
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{GuardName, HoldView, Limit};
+use super::{GuardName, HoldReason, HoldView, Limit};
 
 /// What the connection's spec says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub enum Admission {
         id: Option<String>,
         /// How many it holds.
         count: usize,
+        /// Why this one is held.
+        reason: HoldReason,
     },
     /// Over its limit; there may be room then.
     Queued(Duration),

@@ -6,6 +6,7 @@ mod properties;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::api::OperationType;
 use crate::plan::holds::MOST;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -28,7 +29,7 @@ fn gate(plan: bool, count: u32) -> Gate {
     Gate::new(&settings, Remembered::default(), at(0))
 }
 
-fn wants(uid: &str, operation: &'static str, guard: Option<GuardName>) -> Candidate {
+fn wants(uid: &str, operation: OperationType, guard: Option<GuardName>) -> Candidate {
     Candidate {
         uid: uid.into(),
         server: "here".into(),
@@ -45,11 +46,11 @@ fn wants(uid: &str, operation: &'static str, guard: Option<GuardName>) -> Candid
 }
 
 fn removal(n: usize) -> Candidate {
-    wants(&format!("u{n:05}"), "Deactivate", Some(GuardName::Removals))
+    wants(&format!("u{n:05}"), OperationType::Deactivate, Some(GuardName::Removals))
 }
 
 fn deletion(n: usize) -> Candidate {
-    Candidate { operation: "Delete", deleted: true, ..removal(n) }
+    Candidate { operation: OperationType::Delete, deleted: true, ..removal(n) }
 }
 
 /// Submits everything at `now`, then lets the hold close; its id.
@@ -113,7 +114,7 @@ fn i13_a_burst_is_judged_whole_when_it_has_settled() {
     // A straggler waits with them; what no guard counts flows on.
     gate.admit(removal(6), 0, at(20_000));
     assert!(matches!(gate.admit(removal(6), 0, at(22_000)), Admission::Held { count: 5, .. }));
-    let update = wants("other", "Update", None);
+    let update = wants("other", OperationType::Update, None);
     assert_eq!(gate.admit(update, 0, at(22_000)), Admission::Go);
     assert_eq!(gate.holds()[0].id, None);
     assert_eq!(gate.next_instant(), Some(at(22_000)), "events wait");
@@ -174,14 +175,14 @@ fn i13_two_thousand_deletions_by_mistake_cost_nobody_access() {
 #[test]
 fn i13_a_rejected_edit_stays_held_until_its_spec_changes() {
     let mut gate = gate(false, 0);
-    let edit = wants("u", "Update", Some(GuardName::Rewrites));
+    let edit = wants("u", OperationType::Update, Some(GuardName::Rewrites));
     let id = hold(&mut gate, std::slice::from_ref(&edit), 0);
     assert_eq!(gate.answer(None, Some(&id), at(40_000)).len(), 1);
     let rejected = Admission::Rejected { id: id.clone() };
     assert_eq!(gate.admit(edit.clone(), 0, at(41_000)), rejected);
     let drifted = Candidate { attributes: vec!["emails".into()], ..edit.clone() };
     assert_eq!(gate.admit(drifted, 0, at(41_000)), rejected);
-    let removed = Candidate { operation: "Deactivate", ..edit.clone() };
+    let removed = Candidate { operation: OperationType::Deactivate, ..edit.clone() };
     assert!(matches!(gate.admit(removed, 0, at(41_000)), Admission::Wait(_)));
     let edited = Candidate { generation: 2, ..edit };
     assert!(matches!(gate.admit(edited, 0, at(41_000)), Admission::Wait(_)));
@@ -190,10 +191,14 @@ fn i13_a_rejected_edit_stays_held_until_its_spec_changes() {
 #[test]
 fn i13_plan_holds_everything_until_apply() {
     let mut gate = gate(true, 5);
-    let all = [wants("a", "Create", Some(GuardName::Creates)), wants("b", "Update", None), removal(1)];
+    let all = [
+        wants("a", OperationType::Create, Some(GuardName::Creates)),
+        wants("b", OperationType::Update, None),
+        removal(1),
+    ];
     let id = hold(&mut gate, &all, 0);
     let view = &gate.holds()[0];
-    assert_eq!(view.reason, "Plan");
+    assert_eq!(view.reason(), "Plan");
     let counts = (view.creates, view.updates, view.deactivations, view.deletes);
     assert_eq!(counts, (1, 1, 1, 0));
     let apply = settings(false, limit(5, HOUR));
@@ -222,7 +227,8 @@ fn i13_an_eleventh_hold_opens_the_newest_again() {
 #[test]
 fn i13_creates_over_their_limit_queue() {
     let mut gate = gate(false, 2);
-    let create = |n: usize| Candidate { guard: Some(GuardName::Creates), operation: "Create", ..removal(n) };
+    let create =
+        |n: usize| Candidate { guard: Some(GuardName::Creates), operation: OperationType::Create, ..removal(n) };
     assert_eq!(gate.admit(create(0), 0, at(0)), Admission::Go);
     assert_eq!(gate.admit(create(1), 0, at(1_000)), Admission::Go);
     let Admission::Queued(wait) = gate.admit(create(2), 0, at(2_000)) else {
@@ -241,9 +247,9 @@ fn i13_creates_over_their_limit_queue() {
 #[test]
 fn i06_what_begins_at_another_server_is_held_whatever_the_guards_say() {
     let mut gate = gate(false, 500);
-    let moved = Candidate { moved: true, ..wants("a", "Create", Some(GuardName::Creates)) };
+    let moved = Candidate { moved: true, ..wants("a", OperationType::Create, Some(GuardName::Creates)) };
     let id = hold(&mut gate, std::slice::from_ref(&moved), 0);
-    assert_eq!(gate.holds()[0].reason, "NewServer");
+    assert_eq!(gate.holds()[0].reason(), "NewServer");
     assert_eq!(gate.answer(Some(&id), None, at(40_000)).len(), 1);
     assert_eq!(gate.admit(moved, 0, at(40_000)), Admission::Go);
 }

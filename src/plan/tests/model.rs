@@ -15,6 +15,10 @@ pub struct Server {
     pub drops: Vec<&'static str>,
     /// Answers carry no body.
     pub silent: bool,
+    /// Entries of lists lose their types.
+    pub untyped: bool,
+    /// Entries of `emails` become plain strings.
+    pub strings: bool,
     next_id: usize,
 }
 
@@ -55,6 +59,17 @@ impl Server {
         };
         let account = self.accounts.get_mut(&id).ok_or("it was there a moment ago")?;
         account.retain(|name, _| !self.drops.contains(&name.as_str()));
+        for (name, value) in account.iter_mut() {
+            let entries = value.as_array_mut().into_iter().flatten();
+            for entry in entries.filter(|_| self.untyped) {
+                if let Some(members) = entry.as_object_mut() {
+                    members.remove("type");
+                }
+                if self.strings && name == "emails" && entry.is_object() {
+                    *entry = entry["value"].take();
+                }
+            }
+        }
         Ok((!self.silent || matches!(request, Request::Create(_))).then(|| Resource(account.clone())))
     }
 

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::super::admission::{named, why_held};
 use super::super::queue::Outcome;
 use super::super::{Provisioner, lock};
 use super::{GroupPass, GroupStop, has_finalizer, is_deleting};
@@ -69,8 +70,8 @@ impl Provisioner {
 
     async fn admit(&self, pass: &GroupPass, candidate: Candidate) -> Result<(), GroupStop> {
         let uid = pass.uid();
-        let (guard, digest, count) = (candidate.guard, candidate.digest(), candidate.attributes.len());
-        let operation = operation_type(candidate.operation);
+        let (guard, digest, operation) = (candidate.guard, candidate.digest(), candidate.operation);
+        let what = what_of(&candidate);
         let directory = &self.shared.directory;
         let (admission, revision) = {
             let now = Timestamp::now();
@@ -110,18 +111,13 @@ impl Provisioner {
                 let hold = UserHold { id, operation, digest };
                 Err(GroupStop::With(stopped(Reason::Held, message, Some(hold)), Outcome::Done))
             }
-            Admission::Held { closes_in, id, count: so_many } => {
-                let plan = pass.session.policy.plan;
-                let (reason, why) = if plan {
-                    (Reason::Planned, "nothing is sent under mode: Plan")
-                } else {
-                    (Reason::Held, "it is more than the connection's guards let go unseen")
-                };
-                let what = if count > 0 { format!(" of {count} memberships") } else { String::new() };
-                let ways = self.ways_out(id.as_deref(), closes_in, so_many);
+            Admission::Held { closes_in, id, count, reason } => {
+                let (reason, why) = why_held(reason);
+                let ways = self.ways_out(id.as_deref(), closes_in, count);
                 let message = format!("{}{what} is held: {why}. {ways}", operation.as_str());
                 let hold = id.map(|id| UserHold { id, operation, digest });
-                Err(GroupStop::With(stopped(reason, message, hold), Outcome::Done))
+                let verdict = GroupVerdict { unanswered: true, ..*stopped(reason, message, hold) };
+                Err(GroupStop::With(Box::new(verdict), Outcome::Done))
             }
         }
     }
@@ -132,13 +128,13 @@ fn moved(pass: &GroupPass) -> bool {
     pass.status.id.is_some() && known.is_some_and(|known| *known != pass.session.policy.server)
 }
 
-fn operation_type(name: &str) -> OperationType {
-    match name {
-        "Create" => OperationType::Create,
-        "Adopt" => OperationType::Adopt,
-        "Handover" => OperationType::Handover,
-        "Delete" => OperationType::Delete,
-        _ => OperationType::Update,
+/// What is held of a group: its members, counted, or its attributes, named.
+fn what_of(candidate: &Candidate) -> String {
+    match candidate.attributes.len() {
+        0 => String::new(),
+        1 if candidate.guard == Some(GuardName::Memberships) => " of one membership".to_owned(),
+        count if candidate.guard == Some(GuardName::Memberships) => format!(" of {count} memberships"),
+        _ => format!(" of {}", named(&candidate.attributes)),
     }
 }
 
@@ -153,7 +149,7 @@ fn candidate(
         uid: pass.uid().into(),
         server: pass.session.policy.server.clone(),
         generation: pass.group.metadata.generation.unwrap_or_default(),
-        operation: kind.as_str(),
+        operation: kind,
         remote_id,
         attributes,
         guard,
@@ -166,7 +162,42 @@ fn candidate(
     let status = &pass.status;
     candidate.held = status.hold.as_ref().filter(|hold| hold.digest == digest).map(|hold| hold.id.clone());
     let hold = status.hold.as_ref().filter(|_| status.observed_generation == pass.group.metadata.generation);
-    let same = hold.filter(|hold| hold.operation.as_str() == candidate.operation);
+    let same = hold.filter(|hold| hold.operation == candidate.operation);
     candidate.held_before = same.map(|hold| hold.id.clone());
     candidate
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::guards::HoldReason;
+
+    fn candidate(operation: OperationType, attributes: &[&str], guard: Option<GuardName>) -> Candidate {
+        Candidate {
+            uid: "g".into(),
+            server: "here".into(),
+            generation: 1,
+            operation,
+            remote_id: None,
+            attributes: attributes.iter().map(|name| (*name).to_owned()).collect(),
+            guard,
+            moved: false,
+            deleted: false,
+            held: None,
+            held_before: None,
+        }
+    }
+
+    #[test]
+    fn i13_what_is_held_of_a_group_is_said_as_it_is() {
+        let create = candidate(OperationType::Create, &["displayName", "externalId"], None);
+        assert_eq!(what_of(&create), " of displayName, externalId");
+        assert_eq!(what_of(&candidate(OperationType::Delete, &[], Some(GuardName::Groups))), "");
+        let members = candidate(OperationType::Update, &["-1", "-2"], Some(GuardName::Memberships));
+        assert_eq!(what_of(&members), " of 2 memberships");
+        assert_eq!(why_held(HoldReason::NewServer).0, Reason::Held);
+        assert!(why_held(HoldReason::NewServer).1.contains("another server"));
+        assert!(why_held(HoldReason::Guard(GuardName::Groups)).1.contains("groups guard"));
+        assert_eq!(why_held(HoldReason::Plan).0, Reason::Planned);
+    }
 }

@@ -8,10 +8,16 @@ use super::super::worker::own_error_pause;
 use super::super::{Provisioner, lock};
 use super::store::several;
 use super::{GroupPass, GroupStop};
-use crate::api::{GroupDrift, GroupState, Reason};
-use crate::plan::Account;
-use crate::plan::groups::GroupVerdict;
+use crate::api::{GroupDrift, GroupState, Reason, ScimGroupStatus};
+use crate::plan::groups::{GroupVerdict, MEMBERS, Membership};
+use crate::plan::{Account, Applied};
 use crate::scim::{Class, Error, Kind, MembersReadable, Resource, Start};
+
+/// The members that are declared now are those that were carried out last.
+fn carried_out(status: &ScimGroupStatus, members: &Membership) -> bool {
+    let applied = Applied::read(status.applied_attributes.as_deref(), false);
+    applied.has(MEMBERS, Some(&members.fingerprint().into()))
+}
 
 impl Provisioner {
     /// Reads the group, with its members where the server shows them.
@@ -68,7 +74,12 @@ impl Provisioner {
         let counts = pass.status.id.as_deref() == Some(id);
         let repairs = pass.session.policy.repair.attributes;
         let found = self.shared.directory.membership(&pass.uid(), |members| {
+            let known = members.is_known();
             let (mut lost, foreign) = members.observe(shown);
+            // Read for the first time, and what is declared is what was carried out last: others changed the rest.
+            if counts && !repairs && !known && carried_out(&pass.status, members) {
+                members.leave_all();
+            }
             // What this pass put in and the answer doesn't show was never kept, which is another thing.
             lost.retain(|id| !pass.sent.contains(id));
             let at_rest = members.missing().is_empty() && members.extra().is_empty();

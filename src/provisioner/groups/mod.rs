@@ -156,8 +156,6 @@ impl Provisioner {
         let status = unsaved.or_else(|| group.status.clone()).unwrap_or_default();
         if status.observed_generation != group.metadata.generation && ticket.attempt == 0 {
             lock(&self.memory).new_generation(&uid);
-            lock(&self.groups).drift.remove(&uid);
-            self.shared.directory.membership(&uid, crate::plan::groups::Membership::repair);
         }
         let mut pass = GroupPass::new(group, status, session);
         self.prepare(&pass);
@@ -251,6 +249,8 @@ impl Provisioner {
         pass.status = at_server(&pass.status, &pass.session.policy.server);
         pass.status.id = Some(binding.id.clone());
         pass.status.display_name = Some(binding.user_name.clone());
+        // Of this group nothing is known to be as declared.
+        pass.status.applied_attributes = Some(String::new());
         self.shared.directory.membership(&pass.uid(), |members| {
             members.forget();
             if binding.how == OperationType::Create {

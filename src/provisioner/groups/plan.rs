@@ -36,7 +36,7 @@ impl Provisioner {
         directory.membership(&uid, |members| {
             members.set_source(source);
             members.expire(before);
-            if pass.session.policy.repair.attributes {
+            if pass.session.policy.repair.attributes || pass.recorded.answered.is_some() {
                 members.repair();
             }
         });

@@ -4,6 +4,7 @@ use kube::ResourceExt;
 use tokio::time::Instant;
 use tracing::info;
 
+use super::super::kubernetes::WriteError;
 use super::super::limiter::{Priority, RequestKind};
 use super::super::queue::Outcome;
 use super::super::send::may_have_made;
@@ -14,7 +15,7 @@ use super::settle::{at_server, with_way_out};
 use super::{GroupPass, GroupStop, full_name, has_finalizer, is_deleting};
 use crate::api::{self, GroupState, OperationType, Reason};
 use crate::plan::groups::{Change, GroupOperation, GroupVerdict, Id, Membership};
-use crate::plan::{Account, Request};
+use crate::plan::{Account, Request, applied_ahead};
 use crate::scim::{Class, Error, Kind, Resource, Written};
 
 /// A group of so many members is large.
@@ -32,6 +33,7 @@ impl Provisioner {
             self.claim_group(pass, &name).await?;
         }
         self.record_first(pass, &operation).await?;
+        self.apply_ahead(pass, &operation).await?;
         let removal = !operation.removed.is_empty() || operation.kind == OperationType::Delete;
         let (kind, priority) = match operation.kind {
             OperationType::Create => (RequestKind::Create, Priority::Write),
@@ -84,6 +86,21 @@ impl Provisioner {
         if good { Ok(()) } else { Err(GroupStop::Silently(Outcome::Retry)) }
     }
 
+    /// Where drift is left, what is about to be sent must not pass for what others did, should its answer be lost.
+    async fn apply_ahead(&self, pass: &mut GroupPass, operation: &GroupOperation) -> Result<(), GroupStop> {
+        if operation.kind != OperationType::Update || pass.session.policy.repair.attributes {
+            return Ok(());
+        }
+        let paths = operation.attributes.iter().map(String::as_str);
+        let Some(ahead) = applied_ahead(pass.status.applied_attributes.as_deref(), paths) else { return Ok(()) };
+        pass.status.applied_attributes = Some(ahead);
+        match self.save_group(&pass.group, &pass.status).await {
+            Ok(_) => Ok(()),
+            Err(WriteError::Gone) => Err(GroupStop::Silently(Outcome::Done)),
+            Err(_) => Err(GroupStop::Silently(Outcome::Retry)),
+        }
+    }
+
     /// So many members aren't asked to be shown with each change: the next sweep reads them.
     fn is_large(&self, pass: &GroupPass) -> bool {
         let readable = pass.session.policy.profile.members_readable.with_group();
@@ -134,6 +151,7 @@ impl Provisioner {
                 pass.status.id = resource.id().map(str::to_owned);
                 pass.status.display_name = Some(pass.group.spec.display_name.clone());
                 pass.status.brought_in = None;
+                pass.status.applied_attributes = Some(String::new());
                 self.shared.directory.membership(&pass.uid(), |members| {
                     members.forget();
                     members.begin_empty();
@@ -293,12 +311,18 @@ impl Provisioner {
                 self.doubt();
                 Self::try_group_later(pass, error)
             }
-            // A deletion doesn't wait for a person on account of a form.
-            Class::ContentType if is_deleting(&pass.group) => Self::try_group_later(pass, error),
+            // Nothing that takes access away waits for a person on account of a form.
+            Class::ContentType if is_deleting(&pass.group) || self.members_leave(pass) => {
+                Self::try_group_later(pass, error)
+            }
             Class::Unsupported => self.group_error(pass, Reason::NotSupported, error.to_string()),
             Class::Conflict => self.group_error(pass, Reason::Conflict, error.to_string()),
             _ => self.group_error(pass, Reason::Rejected, error.to_string()),
         }
+    }
+
+    fn members_leave(&self, pass: &GroupPass) -> bool {
+        self.shared.directory.membership(&pass.uid(), |members| !members.extra().is_empty()).unwrap_or(false)
     }
 
     fn try_group_later(pass: &GroupPass, error: &Error) -> GroupStop {

@@ -90,7 +90,7 @@ impl Provisioner {
             self.decline_group(pass);
         }
         let generation = pass.group.metadata.generation.unwrap_or_default();
-        if verdict.executed && verdict.reason == Some(Reason::Synced) {
+        if verdict.applied.is_some() {
             pass.status.external_id.clone_from(&pass.group.spec.external_id);
         }
         // The guard's ledger is written by itself, before what it counts.

@@ -8,7 +8,7 @@ use super::site::{Answer, is_active, name_of};
 use super::world::World;
 use crate::api::{DeletionPolicy, OperationType, ScimUser};
 use crate::plan::guards::{Admission, GuardName};
-use crate::plan::{Account, Declared, Departure, Operation, Path, Step};
+use crate::plan::{Account, Declared, Departure, Operation, Path, Step, Verdict};
 use crate::provisioner::directory::{full_name, has_finalizer, is_deleting};
 use crate::scim::{Attributes, fold};
 
@@ -42,6 +42,31 @@ impl World {
         };
         if !declared {
             self.complain(format!("i10: {} was not declared: {:?}", full_name(&pass.user), operation.kind));
+        }
+        if let Some(path) = self.overwrites(pass, operation) {
+            self.complain(format!("i09: {path} was changed by others, and is overwritten under Report"));
+        }
+    }
+
+    /// An attribute that is declared as it was when it was last carried out, and is sent nevertheless.
+    fn overwrites(&self, pass: &Pass, operation: &Operation) -> Option<Path> {
+        let (account, carried_out) = self.book.carried_out.get(&*pass.ticket.uid)?;
+        let asked = self.policy.repair.attributes || pass.recorded.answered.is_some();
+        let update = matches!(operation.kind, OperationType::Update | OperationType::Reactivate);
+        if asked || !update || pass.status.id.as_ref() != Some(account) {
+            return None;
+        }
+        let declared = self.declared(&pass.user).attributes;
+        let same = |path: &&Path| declared.contains_key(path) && declared.get(path) == carried_out.get(path);
+        operation.attributes.iter().find(same).cloned()
+    }
+
+    /// How things stand when nothing is left to be sent.
+    pub fn note_rest(&mut self, pass: &Pass, verdict: &Verdict) {
+        let uid = pass.ticket.uid.to_string();
+        if let (Some(_), Some(id)) = (&verdict.applied, &pass.status.id) {
+            let now = self.declared(&pass.user).attributes;
+            self.book.carried_out.insert(uid, (id.clone(), now));
         }
     }
 

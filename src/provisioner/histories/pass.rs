@@ -198,7 +198,7 @@ impl World {
             Next::Finalize(operation) => {
                 let deleting = is_deleting(&pass.user);
                 let recorded = pass.user.status.as_ref();
-                if let Some(ahead) = status_ahead(recorded, &pass.status, SERVER, deleting, &operation) {
+                if let Some(ahead) = status_ahead(recorded, &pass.status, &self.policy, deleting, &operation) {
                     return self.write_ahead(pass, ahead, operation);
                 }
                 let creates = operation.kind == OperationType::Create;

@@ -400,3 +400,91 @@ fn i07_whoever_a_creation_is_answered_with_is_not_taken_for_new() {
         assert_eq!(account.get("active") == Some(&json!(true)), refused, "{:#?}", world.trace);
     }
 }
+
+/// Ada, active and titled, at a connection that only reports.
+fn reported() -> World {
+    let mut world = World::new(Setup { repair: (false, false, false), ..setup() }, true);
+    world.sweep(Listing::Whole);
+    world.happen(&Event::Declare(0, Spec { active: Some(true), title: Some("x"), ..Spec::named(0) }));
+    world.drain();
+    world
+}
+
+fn seen_by_a_sweep(world: &mut World) {
+    world.happen(&Event::Time(60_000));
+    world.happen(&Event::Sweep(Listing::Whole));
+    world.drain();
+}
+
+fn only_account(world: &World) -> &crate::scim::Attributes {
+    world.site.server.accounts.values().next().expect("one account")
+}
+
+fn answered(world: &World) -> bool {
+    only(world).status.as_ref().is_some_and(|status| status.last_handled_reconcile_at.is_some())
+}
+
+#[test]
+fn i22_what_is_asked_for_stays_asked_for_until_it_is_done() {
+    let mut world = reported();
+    world.happen(&Event::Deactivate(0));
+    seen_by_a_sweep(&mut world);
+    assert_eq!(only_account(&world)["active"], json!(false));
+    world.happen(&Event::Request(0));
+    while world.deliver() {}
+    world.happen(&Event::Fault(Fault::Refused));
+    until_it_is_answered(&mut world);
+    while !world.operator.flight.is_empty() {
+        assert!(world.advance(0));
+    }
+    assert!(!answered(&world), "it was not done: {:#?}", world.trace);
+    world.happen(&Event::Time(10_000));
+    world.drain();
+    assert_eq!((only_account(&world)["active"].clone(), answered(&world)), (json!(true), true), "{:#?}", world.trace);
+    ends_well(world);
+}
+
+#[test]
+fn i13_what_is_asked_for_under_plan_stays_in_its_hold() {
+    let mut world = reported();
+    world.happen(&Event::Deactivate(0));
+    seen_by_a_sweep(&mut world);
+    world.happen(&Event::Plan(true));
+    world.happen(&Event::Request(0));
+    world.drain();
+    for _ in 0..2 {
+        seen_by_a_sweep(&mut world);
+        let holds = world.operator.gate.holds();
+        assert_eq!((holds.len(), holds[0].updates), (1, 1), "{:#?}", world.trace);
+        assert!(!answered(&world), "nobody has decided yet");
+    }
+    world.happen(&Event::Answer(0, true));
+    world.drain();
+    assert_eq!((only_account(&world)["active"].clone(), answered(&world)), (json!(true), true), "{:#?}", world.trace);
+}
+
+#[test]
+fn i09_an_attribute_that_is_changed_back_again_and_again_is_left_until_the_spec_changes() {
+    let mut world = World::new(setup(), true);
+    world.sweep(Listing::Whole);
+    world.happen(&Event::Declare(0, Spec { title: Some("x"), ..Spec::named(0) }));
+    world.drain();
+    for times in 1..=5 {
+        world.happen(&Event::Retitle(0, "y"));
+        seen_by_a_sweep(&mut world);
+        let repaired = times <= 3;
+        assert_eq!(
+            only_account(&world)["title"],
+            json!(if repaired { "x" } else { "y" }),
+            "{times}: {:#?}",
+            world.trace
+        );
+        let reason = super::pass::reason_of(only(&world).status.as_ref().expect("a status")).to_owned();
+        assert_eq!(reason == "Contested", !repaired, "{times}: {reason}");
+    }
+    let ignored = only(&world).status.as_ref().and_then(|status| status.ignored_attributes.clone()).unwrap_or_default();
+    assert_eq!(ignored.iter().map(|one| one.reason).collect::<Vec<_>>(), [crate::api::IgnoredReason::Contested]);
+    world.happen(&Event::Change(0, Spec { title: Some("z"), ..Spec::named(0) }));
+    world.drain();
+    assert_eq!(only_account(&world)["title"], json!("z"), "{:#?}", world.trace);
+}

@@ -12,9 +12,9 @@ use super::cluster::{Cluster, News};
 use super::pass::Pass;
 use super::setup::{CONNECTION, SERVER, Setup};
 use super::site::Site;
-use crate::api::ScimUser;
+use crate::api::{OperationType, ScimUser};
 use crate::plan::guards::{Event as GateEvent, Gate, GuardName, Remembered, Settings};
-use crate::plan::{Policy, Step};
+use crate::plan::{Path, Policy, Step};
 use crate::provisioner::directory::{Changed, ConnectionKey, Directory, Uid};
 use crate::provisioner::lane_of;
 use crate::provisioner::memory::Memory;
@@ -103,6 +103,8 @@ pub struct Book {
     pub made: BTreeMap<String, Vec<String>>,
     /// Accounts that an object was bound to, recorded or not.
     pub taken: BTreeMap<String, Vec<String>>,
+    /// The account and the attributes of an object when it was last at rest, on record.
+    pub carried_out: BTreeMap<String, (String, BTreeMap<Path, serde_json::Value>)>,
     /// Accounts that may stay active although no object declares them.
     pub excused: BTreeSet<String>,
     /// Whose creation was sent, and under which name.
@@ -390,8 +392,8 @@ impl World {
         let now = self.instant();
         for uid in uids {
             let lane = match self.operator.gate.operation(uid) {
-                Some("Deactivate" | "Delete") => Lane::Removal,
-                Some("Create") => Lane::Create,
+                Some(OperationType::Deactivate | OperationType::Delete) => Lane::Removal,
+                Some(OperationType::Create) => Lane::Create,
                 _ => Lane::Change,
             };
             self.operator.queue.submit(uid, lane, true, now);

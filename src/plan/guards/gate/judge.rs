@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::super::terms::Event;
 use super::{Gate, GuardName, Place, SPENT};
-use crate::plan::holds::{Reason, digest};
+use crate::plan::holds::{HoldReason, digest};
 
 impl Gate {
     /// Judges the bursts that have settled and closes the holds that are due.
@@ -26,7 +26,7 @@ impl Gate {
         }
         // A hold stays open while a burst of its guard still gathers: they are one.
         for (name, guard) in self.guards.iter().filter(|(_, guard)| !guard.burst.is_empty()) {
-            self.holds.touch(Reason::Guard(*name), guard.last);
+            self.holds.touch(HoldReason::Guard(*name), guard.last);
         }
         for key in self.holds.due(now) {
             self.close(key, now);
@@ -55,7 +55,7 @@ impl Gate {
                     self.removing += u64::from(name == GuardName::Removals);
                     Place::Released { counted: Some((name, now)), approved: false }
                 } else {
-                    let reason = Reason::Guard(name);
+                    let reason = HoldReason::Guard(name);
                     self.holds.join(uid.clone(), reason, None, now);
                     Place::Hold
                 };
@@ -77,7 +77,7 @@ impl Gate {
             self.revision += 1;
             member.place = Place::Released { counted: Some((name, now)), approved: false };
         } else {
-            self.holds.join(uid.clone(), Reason::Guard(name), None, now);
+            self.holds.join(uid.clone(), HoldReason::Guard(name), None, now);
             member.place = Place::Hold;
         }
         self.events.push(Event::Requeue(vec![uid.clone()]));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::api::OperationType;
 use crate::plan::guards::{Admission, Candidate, Gate, GuardName, Limit, Remembered, Settings};
 
 fn at(seconds: i64) -> Timestamp {
@@ -26,7 +27,7 @@ fn leaving(uid: &str, members: std::ops::Range<u32>) -> Candidate {
         uid: uid.into(),
         server: "here".into(),
         generation: 1,
-        operation: "Update",
+        operation: OperationType::Update,
         remote_id: Some("g".into()),
         attributes: members.map(|n| format!("-{n:03}")).collect(),
         guard: Some(GuardName::Memberships),
@@ -47,7 +48,7 @@ fn i13_each_group_is_judged_by_its_own_members() {
     assert_eq!(gate.admit(leaving("b", 0..20), 100, at(3)), Admission::Go);
     assert_eq!((gate.taken_out("a", at(3)), gate.taken_out("b", at(3))), (0, 20));
     let hold = &gate.holds()[0];
-    assert_eq!((hold.memberships, hold.updates, hold.reason.as_str()), (21, 0, "memberships"));
+    assert_eq!((hold.memberships, hold.updates, hold.reason().as_str()), (21, 0, "memberships"));
     // The window is the group's own, and survives in its status.
     gate.withdraw("b");
     assert!(matches!(gate.admit(leaving("b", 20..21), 100, at(4)), Admission::Wait(_)));

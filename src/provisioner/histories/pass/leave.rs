@@ -37,7 +37,7 @@ impl World {
             uid: uid.clone(),
             server: SERVER.to_owned(),
             generation: pass.generation(),
-            operation: kind.as_str(),
+            operation: kind,
             remote_id,
             attributes: attributes.iter().map(Path::to_string).collect(),
             guard,
@@ -80,7 +80,9 @@ impl World {
                 };
                 pass.next = Next::Settle(Box::new(verdict), Outcome::After(wait));
             }
-            Admission::Held { id, .. } => pass.next = Next::Settle(held(id), Outcome::Done),
+            Admission::Held { id, .. } => {
+                pass.next = Next::Settle(Box::new(Verdict { unanswered: true, ..*held(id) }), Outcome::Done);
+            }
             Admission::Rejected { id } => {
                 pass.next = Next::Settle(held(Some(id)), Outcome::Done);
                 self.decline(pass);

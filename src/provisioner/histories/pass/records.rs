@@ -95,7 +95,11 @@ impl World {
             self.decline(pass);
         }
         let status = record(&pass.status, pass.generation(), verdict, &pass.recorded, self.time());
-        if self.save(&pass.user, &status) { outcome } else { Outcome::Retry }
+        let saved = self.save(&pass.user, &status);
+        if saved {
+            self.note_rest(pass, verdict);
+        }
+        if saved { outcome } else { Outcome::Retry }
     }
 
     /// Whoever waited for the object to take over an account waits no longer.

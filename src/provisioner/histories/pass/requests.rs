@@ -102,6 +102,10 @@ impl World {
 
     /// Sends it; a fault may come before or after it takes effect.
     pub(super) fn request(&mut self, pass: &mut Pass, operation: &Operation) -> Answer {
+        // Until it is at rest again, what others did can't be told from what this did.
+        if let Some((_, values)) = self.book.carried_out.get_mut(&*pass.ticket.uid) {
+            values.retain(|path, _| !operation.attributes.contains(path));
+        }
         let get = !matches!(operation.request, Request::Create(_));
         if !get {
             pass.moment = self.operator.snapshot.moment();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use scim_operator::api::{DialectSpec, ScimUserSpec};
-use scim_operator::plan::{Declared, Path, creation, differences, merged, patch};
+use scim_operator::plan::{Declared, Path, View, creation, differences, merged, patch};
 use scim_operator::provisioner::dialect_of;
 use scim_operator::provisioner::limiter::RequestKind;
 use scim_operator::scim::{Class, Error, Kind, Op, Paging, PatchOperation, PatchPaths, Profile, Resource, WriteMethod};
@@ -196,7 +196,7 @@ impl Trial<'_> {
                 let version = shown.version();
                 self.server.client.replace(Kind::Users, id, &body, version, deadline).await?;
             } else {
-                let operations = patch(&wanted, &shown, profile);
+                let operations = patch(&wanted, &View::of(&shown), profile);
                 self.server.client.patch(Kind::Users, id, &operations, None, deadline).await?;
             }
             let after = self.get(id).await?;

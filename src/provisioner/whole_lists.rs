@@ -1,0 +1,75 @@
+//! Servers that change no entry of a list by a path with a filter: they refuse it, or answer 200 and do nothing. The list is
+//! replaced whole, once, and where that helped, from then on.
+
+use std::sync::{Arc, PoisonError};
+
+use super::worker::Pass;
+use super::{Provisioner, lock};
+use crate::api::IgnoredReason;
+use crate::plan::{Account, Path, Request, Verdict};
+use crate::scim::PatchPaths;
+
+impl Pass {
+    /// A request by such a path was refused: the same is to be tried with whole lists. False where there is nothing to try.
+    pub(super) fn tries_whole_lists(&mut self, request: &Request) -> bool {
+        let possible = names_entries(request) && self.may_try_whole_lists();
+        if possible {
+            self.begin_whole_lists();
+        }
+        possible
+    }
+
+    /// A request by such a path was taken, and changed nothing.
+    pub(super) fn tries_whole_lists_for(&mut self, verdict: &Verdict) -> bool {
+        let unchanged: Vec<Path> = unkept(verdict).filter(|path| self.by_filter.contains(path)).cloned().collect();
+        let possible = !unchanged.is_empty() && self.may_try_whole_lists();
+        if possible {
+            self.written.retain(|path| !unchanged.contains(path));
+            self.begin_whole_lists();
+        }
+        possible
+    }
+
+    fn may_try_whole_lists(&self) -> bool {
+        let untried = self.session.policy.profile.patch_paths == PatchPaths::Filter && !self.whole_lists;
+        untried && lock(&self.session.seen).whole_lists().is_none()
+    }
+
+    fn begin_whole_lists(&mut self) {
+        self.whole_lists = true;
+        self.session = Arc::new(self.session.with_whole_lists());
+        // What replaces a list is made of what is there now.
+        self.account = Some(Account::Unknown);
+    }
+}
+
+impl Provisioner {
+    /// What came of it is kept for the connection, until that changes.
+    pub(super) fn learn_whole_lists(&self, pass: &Pass, verdict: &Verdict) {
+        if !pass.whole_lists || verdict.applied.is_none() {
+            return;
+        }
+        // Refused before and taken now, or changed nothing before and shown now.
+        let helped = !unkept(verdict).any(|path| pass.by_filter.contains(path));
+        self.notice(&pass.session, |seen| seen.list_replaced(helped));
+        if helped {
+            let mut now = self.session.write().unwrap_or_else(PoisonError::into_inner);
+            if let Some(session) = now.take_if(|session| Arc::ptr_eq(&session.seen, &pass.session.seen)) {
+                *now = Some(Arc::new(session.with_whole_lists()));
+            }
+        }
+    }
+}
+
+/// Whether a request names entries by a filter.
+pub(super) fn names_entries(request: &Request) -> bool {
+    let Request::Patch { operations, .. } = request else { return false };
+    operations.iter().any(|operation| operation.path.as_deref().is_some_and(|path| path.contains('[')))
+}
+
+/// Entries of lists that the server took and doesn't show.
+fn unkept(verdict: &Verdict) -> impl Iterator<Item = &Path> {
+    let ignored = verdict.ignored.iter().flatten();
+    let unkept = ignored.filter(|ignored| ignored.reason == IgnoredReason::NotPersisted).map(|ignored| &ignored.path);
+    unkept.filter(|path| matches!(path, Path::Entry { .. }))
+}
