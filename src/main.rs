@@ -6,6 +6,7 @@ use scim_operator::controller::{self, Context};
 use scim_operator::runtime::{
     Audit, Health, Metrics, Options, ProbeOptions, hold, init_logs, on_signal, probe, serve, wait_for_crds,
 };
+use scim_operator::scim::ApiServer;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -62,9 +63,12 @@ async fn run(options: Options) -> anyhow::Result<()> {
     // Probes and metrics answer until the very end.
     tokio::spawn(serve(listener, health.clone(), metrics.clone(), level, CancellationToken::new()));
 
-    let client = kube::Client::try_default().await.context(
+    let config = kube::Config::infer().await.context(
         "no way to a Kubernetes cluster: neither a kubeconfig (KUBECONFIG, ~/.kube/config) nor a pod's service account",
     )?;
+    let api_server = ApiServer::at(&config.cluster_url.to_string());
+    let client =
+        kube::Client::try_from(config).context("the Kubernetes cluster can't be reached as it is configured")?;
     let mut kinds = vec!["scimconnections", "scimgroups", "scimrosters", "scimusers"];
     if options.watch_namespaces.is_empty() {
         kinds.push("clusterscimconnections");
@@ -91,7 +95,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
     }
     metrics.leader(true);
     health.set_unready("the objects are being listed");
-    let context = Context { client, namespace, options, leadership, metrics, health, audit, shutdown };
+    let context = Context { client, api_server, namespace, options, leadership, metrics, health, audit, shutdown };
     tokio::select! {
         ended = controller::run(context) => ended?,
         ended = &mut lease => ended??,

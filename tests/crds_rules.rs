@@ -279,6 +279,33 @@ async fn i29_bad_users_are_refused() {
                     json!({"extensions": {"urn:ietf:params:scim:schemas:core:2.0:User": {"password": "a"}}}),
                     "beside userName",
                 ),
+                (json!({"extensions": {"urn:ietf:params:scim:schemas:core:2.0:user": {"active": false}}}), "beside userName"),
+                (
+                    json!({"extensions": {"urn:IETF:params:scim:schemas:core:2.0:User:active": {"value": false}}}),
+                    "beside userName",
+                ),
+                (json!({"extensions": {"urn:ietf:params:scim:schemas:core:2.0:Group": {"a": 1}}}), "beside userName"),
+                (
+                    json!({"extensions": {"urn:ietf:params:scim:schemas:extension:enterprise:2.0:user": {"a": 1}}}),
+                    "spec.enterprise",
+                ),
+                (
+                    json!({"extensions": {"urn:ietf:params:scim:schemas:core:2.0:User:": {"active": false}}}),
+                    "write the URN of a schema",
+                ),
+                (
+                    json!({"extensions": {"urn:ietf:params:scim:schemas:core:2.0:User ": {"active": false}}}),
+                    "write the URN of a schema",
+                ),
+                (
+                    json!({"onCreate": {"extensions": {"urn:ietf:params:scim:schemas:core:2.0:user": {"active": false}}}}),
+                    "beside userName",
+                ),
+                (json!({"clear": ["urn:ietf:params:scim:schemas:core:2.0:user:active"]}), "by their names alone"),
+                (
+                    json!({"clear": ["urn:ietf:params:scim:schemas:extension:enterprise:2.0:user:department"]}),
+                    "by their names alone",
+                ),
                 (json!({"active": "true"}), "spec.active"),
                 (json!({"deletionPolicy": "Keep"}), "Unsupported value"),
             ],

@@ -13,13 +13,7 @@ fn extensions(_: &mut SchemaGenerator) -> Schema {
         "type": "object",
         "maxProperties": 10,
         "additionalProperties": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
-        "x-kubernetes-validations": [{
-            "rule": "self.all(urn, urn.startsWith('urn:'))",
-            "message": "write the URN of a schema, such as urn:ietf:params:scim:schemas:extension:example:2.0:User"
-        }, {
-            "rule": "self.all(urn, !(urn in ['urn:ietf:params:scim:schemas:core:2.0:User', 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User']))",
-            "message": "write attributes of the core schema beside userName, and those of the enterprise extension in spec.enterprise"
-        }]
+        "x-kubernetes-validations": super::extension_names::rules()
     })
 }
 

@@ -96,7 +96,8 @@ pub(super) fn clear(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
         "maxItems": 30,
-        "items": {"type": "string", "minLength": 1, "maxLength": 256, "pattern": pattern}
+        "items": {"type": "string", "minLength": 1, "maxLength": 256, "pattern": pattern},
+        "x-kubernetes-validations": super::extension_names::rule_of_clear(ENTERPRISE_URN)
     })
 }
 

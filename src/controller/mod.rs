@@ -37,6 +37,8 @@ use crate::runtime::{Audit, Clock, Health, Leadership, Metrics, Options};
 pub struct Context {
     /// The API server.
     pub client: Client,
+    /// Where that is.
+    pub api_server: crate::scim::ApiServer,
     /// The operator's own namespace.
     pub namespace: String,
     /// The command line's options.
@@ -65,7 +67,7 @@ pub enum Error {
 ///
 /// Nothing is routed before users, connections and Secrets have each been listed once (promise I10).
 pub async fn run(context: Context) -> Result<(), Error> {
-    let Context { client, namespace, options, leadership, metrics, health, audit, shutdown } = context;
+    let Context { client, api_server, namespace, options, leadership, metrics, health, audit, shutdown } = context;
     // Who declared an object is told by the audit stream alone.
     let directory = Arc::new(Directory::new(audit.is_on()));
     let (reroute, mut rerouted) = mpsc::unbounded_channel();
@@ -82,6 +84,7 @@ pub async fn run(context: Context) -> Result<(), Error> {
         metrics,
         audit,
         recorder: Recorder::new(client.clone(), reporter),
+        api_server,
         allow_loopback_http: options.allow_loopback_http,
         own_namespace: namespace,
         allowed_hosts: options.allowed_hosts.clone(),

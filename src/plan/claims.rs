@@ -12,6 +12,8 @@ pub struct Claims {
     pub elder: Option<String>,
     /// Who takes over the account of this object, which is under deletion.
     pub successor: Option<Successor>,
+    /// Another living object says, too, that it is bound to this object's account, and it can't be told that it is wrong.
+    pub rival: Option<String>,
 }
 
 /// The object that is bound to an account.

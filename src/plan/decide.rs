@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use super::active::{deactivation, reactivation};
 use super::claims::{Holder, HolderState, USER, elder_comes_first};
 use super::declared::{Declared, window_clock};
@@ -13,8 +11,8 @@ use super::grants;
 use super::guards::GuardName;
 use super::ignored;
 use super::merge::{creation, differences};
-use super::path::Path;
 use super::person;
+use super::refusal::{not_its_own, refused, removes};
 use super::rest::at_rest;
 use super::step::{Binding, Operation, Read, Request, Step, Verdict};
 use super::untyped;
@@ -36,34 +34,25 @@ pub fn decide(facts: &Facts) -> Step {
             ..Verdict::default()
         });
     }
-    if let Some(why) = &facts.not_allowed {
-        return stalled(Reason::NotAllowed, why.clone(), UserState::Failed);
-    }
     let manager = match &facts.manager {
         Manager::Id(id) => Some(id.as_str()),
-        Manager::Foreign(name) => {
-            return stalled(
-                Reason::NotAllowed,
-                format!(
-                    "manager.userRef names {name}, which belongs to another connection; name a manager of this one"
-                ),
-                UserState::Failed,
-            );
-        }
-        Manager::None | Manager::Waiting(_) => None,
+        _ => None,
     };
     let object = &facts.object;
     let clock = window_clock(object.spec, object.status, facts.now);
     let mut declared = Declared::new(object.spec, manager, &facts.policy.profile, clock);
     declared.unsupported.extend(grants::left(facts.unlisted));
+    if let Some(step) = refused(facts).filter(|_| !removes(facts, &declared)) {
+        return step;
+    }
     match (facts.bound_id(), &facts.account) {
         (Some(id), Account::Unknown) => Step::Read(Read::Get(id.to_owned())),
         // The bound one is gone, and another has its userName: the server may have given out new ids.
         (Some(id), Account::Found { resource, .. }) if resource.id() != Some(id) => {
             first_binding(facts, &declared, resource)
         }
-        (Some(id), Account::Found { resource, fresh }) => match person::swapped(facts, resource) {
-            Some(message) => stalled(Reason::Conflict, message, UserState::Failed),
+        (Some(id), Account::Found { resource, fresh }) => match not_its_own(facts, resource) {
+            Some((reason, why)) => stalled(reason, why, UserState::Failed),
             None => named(facts, resource, bound(facts, &declared, id, resource, *fresh)),
         },
         (Some(id), Account::Absent { .. }) => gone(facts, &declared, id),
@@ -115,6 +104,9 @@ fn look_up(facts: &Facts) -> Step {
 
 /// No account, and the object was never bound to one.
 fn unknown_there(facts: &Facts, declared: &Declared, fresh: bool) -> Step {
+    if let Some(step) = refused(facts).filter(|_| fresh) {
+        return step;
+    }
     if let Some(id) = facts.object.remote_id {
         return stalled(
             Reason::Conflict,
@@ -258,7 +250,7 @@ fn judge_first_binding(facts: &Facts, declared: &Declared, resource: &Resource) 
         let message = person::another_person(facts, resource, declared, shown);
         return stalled(Reason::Conflict, message, UserState::Failed);
     }
-    if fold(found_name) != declared.folded_user_name() && !created && !hides_them(facts, declared, resource) {
+    if fold(found_name) != declared.folded_user_name() && !created && !hides_them(facts, resource) {
         return stalled(
             Reason::Conflict,
             format!(
@@ -311,8 +303,8 @@ fn waits_for(holder: &Holder) -> Step {
 }
 
 /// An inactive account whose userName is hidden is known by its externalId.
-fn hides_them(facts: &Facts, declared: &Declared, resource: &Resource) -> bool {
-    let wanted = declared.attributes.get(&Path::core("externalId")).and_then(Value::as_str);
+pub(super) fn hides_them(facts: &Facts, resource: &Resource) -> bool {
+    let wanted = facts.object.spec.external_id.as_deref().filter(|_| facts.policy.profile.external_id);
     is_hidden(facts, resource) && wanted.is_some() && resource.external_id() == wanted
 }
 
@@ -334,12 +326,16 @@ fn named(facts: &Facts, resource: &Resource, mut step: Step) -> Step {
 
 /// The object is bound, and its account is there.
 fn bound(facts: &Facts, declared: &Declared, id: &str, resource: &Resource, fresh: bool) -> Step {
-    let hidden = is_hidden(facts, resource);
-    let renamed = !hidden && resource.user_name().is_some_and(|name| fold(name) != declared.folded_user_name());
     let seen_active = resource.active().unwrap_or(true);
+    // First: nothing else that is declared, or can't be had, holds up a removal (promise I17).
     if let Some(step) = deactivation(facts, declared, id, resource, fresh, seen_active) {
         return step;
     }
+    if let Some(step) = refused(facts) {
+        return step;
+    }
+    let hidden = is_hidden(facts, resource);
+    let renamed = !hidden && resource.user_name().is_some_and(|name| fold(name) != declared.folded_user_name());
     if renamed {
         if let Some(holder) = &facts.claims.holder {
             return waits_for(holder);
@@ -353,8 +349,8 @@ fn bound(facts: &Facts, declared: &Declared, id: &str, resource: &Resource, fres
         Err(verdict) => return settle(*verdict),
     };
     let mut owned = facts.owned(resource);
-    // A name that nobody knows takes nothing away.
-    let left = grants::left(facts.unlisted);
+    // What nobody can resolve takes nothing away.
+    let left = facts.left();
     owned.retain(|path| !left.contains(path));
     let view = untyped::typed(declared, &owned, resource);
     let found = differences(declared, &view.resource, &owned);

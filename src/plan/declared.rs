@@ -134,8 +134,7 @@ fn enterprise(members: Map<String, Value>, manager: Option<&str>, paths: &mut BT
         if name == "manager" {
             let id = value.get("value").and_then(Value::as_str).or(manager);
             if let Some(id) = id {
-                let path = Path::Attribute { schema: Some(ENTERPRISE.into()), name, sub: Some("value".into()) };
-                put(paths, path, Value::from(id));
+                put(paths, Path::manager(), Value::from(id));
             }
         } else {
             put(paths, Path::extension(ENTERPRISE, &name), value);

@@ -1,5 +1,6 @@
 //! What a namespace may do through a cluster connection (promise I26).
 
+use super::path::ENTERPRISE;
 use super::protect::Glob;
 use crate::api::{Delegation, Grant, ScimUserSpec, UserAttributes};
 use crate::scim::Resource;
@@ -53,21 +54,43 @@ impl Delegated {
             .or_else(|| untrusted(allowed, "the annotation remote-id", remote_id.is_some()))
             .or_else(|| allowed.refuse_attributes(&spec.attributes))
             .or_else(|| allowed.refuse_attributes(spec.on_create.as_ref()?))
+            .or_else(|| {
+                let of_extensions = |path: &String| path.starts_with("urn:") && !path.starts_with(ENTERPRISE);
+                untrusted(allowed, "attributes of extensions", spec.clear.iter().flatten().any(of_extensions))
+            })
     }
 
-    /// Why the account that was found may not become the object's: it has to lie within the delegation, too.
+    /// Why the account that was found may not become, or stay, the object's: it has to lie within the delegation, too.
     pub fn refuses_account(&self, account: &Resource) -> Option<String> {
+        self.refuses_identity(account.user_name(), account.emails())
+    }
+
+    /// The same by what it is known by.
+    pub fn refuses_identity<'a>(
+        &self,
+        user_name: Option<&'a str>,
+        emails: impl IntoIterator<Item = &'a str>,
+    ) -> Option<String> {
         let allowed = match self.allowed()? {
             Ok(allowed) => allowed,
             Err(why) => return Some(why),
         };
-        outside(&allowed.user_names, "userName", account.user_name())
-            .or_else(|| outside(&allowed.emails, "e-mail", account.emails()))
+        outside(&allowed.user_names, "userName", user_name)
+            .or_else(|| outside(&allowed.emails, "e-mail", emails))
             .map(|_| {
                 "the account that was found has a userName or an e-mail outside of what the cluster connection delegates to this \
                  namespace, and is left alone"
                     .to_owned()
             })
+    }
+
+    /// Patterns bound whom the namespace may have in its groups; ids of the server's own can't be.
+    pub fn is_bounded(&self) -> bool {
+        match self {
+            Self::Whole => false,
+            Self::Nothing => true,
+            Self::Within(allowed) => !allowed.trusted,
+        }
     }
 
     /// Why a group of this name, with these members by userName, may not be served; `raw` where it names ids.

@@ -1,18 +1,18 @@
 //! What deleting a ScimUser does: the table of the resources' documentation, row by row.
 
-use serde_json::Value;
-
 use super::claims::{Departure, Successor};
+use super::commands::Named;
 use super::decide::stalled;
 use super::facts::{Account, Facts};
 use super::guards::GuardName;
 use super::merge::Differences;
 use super::path::Path;
 use super::person;
+use super::refusal::{must_be_seen, not_its_own};
 use super::step::{Operation, Read, Request, Step, Verdict};
 use super::untyped::View;
 use super::write::write;
-use crate::api::{Action, DeletionPolicy, OperationType, Reason, UserState};
+use crate::api::{Action, DeletionPolicy, OperationType, RELEASE, Reason, UserState};
 use crate::scim::{Resource, WriteMethod};
 
 /// What an object that waits under deletion is told: nothing blocks silently (promise I15). `full_name` is its
@@ -23,11 +23,8 @@ pub fn way_out(full_name: &str) -> String {
 
 /// The same for any kind: its resource, and what it stands for at the server.
 pub(super) fn way_out_of(resource: &str, what: &str, full_name: &str) -> String {
-    let (namespace, name) = full_name.split_once('/').unwrap_or(("default", full_name));
-    format!(
-        "To let it go without touching the {what}: kubectl -n {namespace} annotate {resource} {name} \
-         scim-operator.dev/release=true"
-    )
+    let command = Named::by_full_name(resource, full_name).annotate(&format!("{RELEASE}=true"));
+    format!("To let it go without touching the {what}: {command}")
 }
 
 /// Decides the next step for an object under deletion.
@@ -103,6 +100,16 @@ fn lost_creation(facts: &Facts, resource: &Resource, policy: DeletionPolicy) -> 
 }
 
 fn bound(facts: &Facts, id: &str, account: &Account, policy: DeletionPolicy) -> Step {
+    match account {
+        Account::Found { resource, .. } => {
+            if let Some((reason, why)) = not_its_own(facts, resource) {
+                return waits(facts, reason, &why);
+            }
+        }
+        Account::Absent { .. } | Account::Missing => {}
+        _ if must_be_seen(facts) && facts.written.is_empty() => return Step::Read(Read::Get(id.to_owned())),
+        _ => {}
+    }
     match (policy, account) {
         (_, Account::Absent { .. }) => let_go("the server doesn't have the account any more"),
         (_, Account::Missing) => waits(
@@ -203,8 +210,7 @@ pub(super) fn protected(facts: &Facts, found: Option<&Resource>) -> Option<Strin
     if let Some(found) = found {
         identities.extend(found.user_name());
         identities.extend(found.id());
-        let emails = found.get("emails").and_then(Value::as_array);
-        identities.extend(emails.into_iter().flatten().filter_map(|email| email.get("value")?.as_str()));
+        identities.extend(found.emails());
     }
     facts.policy.protected.matches(identities).map(str::to_owned)
 }

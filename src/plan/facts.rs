@@ -8,7 +8,7 @@ use super::claims::Claims;
 use super::creation::Creations;
 use super::delegation::Delegated;
 use super::digests::{Applied, Digests};
-use super::grants::Unlisted;
+use super::grants::{self, Unlisted};
 use super::path::Path;
 use super::protect::Protected;
 use crate::api::{Action, AdoptionPolicy, DeletionPolicy, GroupDeletionPolicy, ScimUserSpec, ScimUserStatus};
@@ -112,8 +112,10 @@ pub enum Manager {
     None,
     /// Its id at the server.
     Id(String),
-    /// It has no account yet.
+    /// It has no account yet, or none that may be linked.
     Waiting(String),
+    /// Its object isn't there.
+    Gone(String),
     /// It belongs to another connection.
     Foreign(String),
 }
@@ -196,6 +198,7 @@ impl Facts<'_> {
         if !more.is_empty() {
             owned.extend(Path::all_in(shown).into_iter().filter(|path| more.contains(&[&path.folded()])));
         }
+        owned.retain(|path| !path.is_misnamed());
         owned
     }
 
@@ -204,6 +207,15 @@ impl Facts<'_> {
         let status = self.object.status;
         let settled = status.managed_attributes.is_some() && status.observed_generation == Some(self.object.generation);
         Applied::read(status.applied_attributes.as_deref(), settled)
+    }
+
+    /// What is declared and can't be resolved now: it stays at the server as it is, and stays ours where it was.
+    pub fn left(&self) -> BTreeSet<Path> {
+        let manager = match self.manager {
+            Manager::None | Manager::Id(_) => None,
+            Manager::Waiting(_) | Manager::Gone(_) | Manager::Foreign(_) => Some(Path::manager()),
+        };
+        grants::left(self.unlisted).into_iter().chain(manager).collect()
     }
 
     /// Whether the connection permits an action.

@@ -6,6 +6,7 @@
 mod active;
 mod binding;
 mod claims;
+mod commands;
 mod compare;
 mod creation;
 mod decide;
@@ -24,6 +25,7 @@ mod path;
 mod person;
 mod place;
 pub mod protect;
+mod refusal;
 mod rest;
 mod step;
 #[cfg(test)]
@@ -33,6 +35,7 @@ mod write;
 
 pub use binding::{after_binding, at_server, bound_status, status_ahead};
 pub use claims::{Claims, Departure, Holder, HolderState, Successor};
+pub use commands::Named;
 pub use compare::says_the_same;
 pub use creation::{Answered, CreationAnswer, Creations, Origin, origin};
 pub use decide::decide;

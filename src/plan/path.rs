@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::api::{is_attribute_name, is_reserved};
 use crate::scim::{Resource, fold};
 
 /// The enterprise extension of RFC 7643 §4.3.
@@ -49,6 +50,17 @@ impl Path {
     /// An attribute of an extension.
     pub fn extension(schema: &str, name: &str) -> Self {
         Self::Attribute { schema: Some(schema.into()), name: name.into(), sub: None }
+    }
+
+    /// The manager's id.
+    pub fn manager() -> Self {
+        Self::Attribute { schema: Some(ENTERPRISE.into()), name: "manager".into(), sub: Some("value".into()) }
+    }
+
+    /// It stands for an attribute that has another, proper name.
+    pub fn is_misnamed(&self) -> bool {
+        let Self::Attribute { schema: Some(schema), name, .. } = self else { return false };
+        (schema != ENTERPRISE && is_reserved(schema)) || !is_attribute_name(name)
     }
 
     /// The top-level attribute's name, without schema and sub-attribute.

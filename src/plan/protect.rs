@@ -43,6 +43,12 @@ impl Protected {
         self
     }
 
+    /// The patterns without the key's owner.
+    #[must_use]
+    pub fn patterns_alone(&self) -> Self {
+        Self { globs: self.globs.clone(), exact: Vec::new() }
+    }
+
     /// Nobody is protected.
     pub fn is_empty(&self) -> bool {
         self.globs.is_empty() && self.exact.is_empty()

@@ -24,6 +24,9 @@ pub(super) fn at_rest(
 ) -> Verdict {
     let waiting = match &facts.manager {
         Manager::Waiting(name) => format!("; the manager {name} is linked as soon as it has an account"),
+        Manager::Gone(name) => {
+            format!("; manager.userRef names {name}, which is not there: whom the server has as manager stays as it is")
+        }
         _ => String::new(),
     };
     let drift: Vec<Path> = if resource.active() == Some(false) {
@@ -39,6 +42,14 @@ pub(super) fn at_rest(
             format!(
                 "a second writer keeps changing {}; it is left alone until the spec changes",
                 names(&mut contested.map(|ignored| &ignored.path))
+            ),
+        )
+    } else if let Manager::Foreign(name) = &facts.manager {
+        (
+            Reason::NotAllowed,
+            format!(
+                "manager.userRef names {name}, which belongs to another connection; name a manager of this one. Everything else \
+                 is as declared, and whom the server has as manager stays as it is"
             ),
         )
     } else if !drift.is_empty() {
@@ -57,6 +68,7 @@ pub(super) fn at_rest(
         reason: Some(reason),
         message: message + &waiting,
         state: Some(match (drift.is_empty(), seen_active) {
+            _ if reason == Reason::NotAllowed => UserState::Failed,
             (false, _) => UserState::Drifted,
             (true, true) => UserState::Active,
             (true, false) => UserState::Inactive,
@@ -75,7 +87,7 @@ pub(super) fn at_rest(
 
 /// What we own from now on; of a list that is left alone, what we owned before.
 fn managed(facts: &Facts, declared: &Declared, resource: &Resource) -> Vec<Path> {
-    let left = grants::left(facts.unlisted);
+    let left = facts.left();
     let before = facts.owned(resource).into_iter().filter(|path| left.contains(path));
     let all: BTreeSet<Path> = declared.attributes.keys().cloned().chain(before).collect();
     all.into_iter().collect()

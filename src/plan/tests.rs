@@ -8,5 +8,6 @@ mod lifecycle;
 mod merging;
 pub(crate) mod model;
 mod reporting;
+mod trust;
 mod untyped;
 mod windows;

@@ -16,7 +16,7 @@ use super::worker::{Pass, Stop};
 use super::{Provisioner, Uid, lock};
 use crate::api::{OperationType, Reason, ScimConnectionStatus, UserHold, UserState};
 use crate::plan::guards::{Admission, Candidate, Event, Gate, GuardName, HoldReason, HoldView, Remembered};
-use crate::plan::{Binding, Departure, Operation, Path, Verdict, after_binding};
+use crate::plan::{Binding, Departure, Named, Operation, Path, Verdict, after_binding};
 use crate::status::ledger;
 
 /// What leave is asked for.
@@ -193,12 +193,7 @@ impl Provisioner {
             let seconds = closes_in.unwrap_or_default().as_secs() + 1;
             return format!("The hold has {count} so far; it gets its id when it closes, closing in {seconds} s");
         };
-        let patch = |field: &str| {
-            format!(
-                "kubectl patch scimconnection -n {} {} --type=merge -p '{{\"spec\":{{\"{field}\":\"{id}\"}}}}'",
-                self.key.namespace, self.key.name
-            )
-        };
+        let patch = |field: &str| Named::connection(&self.key.namespace, &self.key.name).set(field, id);
         format!(
             "Hold {id} has {count}. To see them: kubectl get scimuser,scimgroup -A --field-selector status.hold.id={id}. To let them \
              go: {}. To refuse them (deleted objects go, their accounts stay; edits stay held): {}",

@@ -81,15 +81,18 @@ impl Provisioner {
                 check_host(url, allowed, &by)?;
             }
         }
-        let client = Client::new(ClientConfig {
-            base_url: url,
-            credentials,
-            trust,
-            connect_timeout: spec.timeouts.connect.std(),
-            request_timeout: spec.timeouts.request.std().min(Duration::from_secs(30)),
-            profile: profile_of(spec),
-            user_agent: concat!("scim-operator/", env!("CARGO_PKG_VERSION")).to_owned(),
-        })
+        let client = Client::away_from(
+            self.shared.api_server.clone(),
+            ClientConfig {
+                base_url: url,
+                credentials,
+                trust,
+                connect_timeout: spec.timeouts.connect.std(),
+                request_timeout: spec.timeouts.request.std().min(Duration::from_secs(30)),
+                profile: profile_of(spec),
+                user_agent: concat!("scim-operator/", env!("CARGO_PKG_VERSION")).to_owned(),
+            },
+        )
         .map_err(|error| {
             let of_the_key = error.is_of_the_key();
             let reason = if of_the_key { ConnectedReason::SecretKeyMissing } else { ConnectedReason::TlsFailed };
@@ -136,7 +139,7 @@ impl Provisioner {
     }
 
     fn check_target(&self, url: &Url, field: &str) -> Result<(), Refusal> {
-        if let Some(why) = forbidden_host(url) {
+        if let Some(why) = forbidden_host(url, &self.shared.api_server) {
             return Err(Refusal::new(ConnectedReason::HostNotAllowed, format!("{field}: {why}")));
         }
         if url.scheme() == "http" && !(self.shared.allow_loopback_http && is_loopback_http(url)) {

@@ -12,6 +12,7 @@ use url::Url;
 use crate::api::{
     AuthSpec, CREDENTIALS_LABEL, ConnectedReason, EXPIRES_AT, HOSTS, OAuth2Auth, ScimConnectionSpec, SecretKeyRef,
 };
+use crate::plan::Named;
 use crate::scim::{ClientCertificate, ClientCredentials, Credentials, Trust};
 
 /// Why a connection can't be used.
@@ -225,8 +226,8 @@ impl Reader {
             return Err(Refusal::new(
                 ConnectedReason::SecretNotLabelled,
                 format!(
-                    "the Secret {namespace}/{name} may not be used before it says so itself: \
-                     kubectl label secret -n {namespace} {name} {CREDENTIALS_LABEL}=true"
+                    "the Secret {namespace}/{name} may not be used before it says so itself: {}",
+                    Named::namespaced("secret", namespace, name).label(&format!("{CREDENTIALS_LABEL}=true"))
                 ),
             ));
         }

@@ -7,6 +7,7 @@ mod claims;
 mod gone;
 mod groups;
 mod index;
+mod rivals;
 mod tenancy;
 
 pub use self::groups::{awaits_name, connection_of_group};

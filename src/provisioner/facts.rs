@@ -45,7 +45,7 @@ impl Provisioner {
                 requested: pass.recorded.answered.is_some(),
             },
             policy,
-            claims: self.claims(pass, &policy.server, found.as_deref()),
+            claims: Claims { rival: self.rival(pass, &account), ..self.claims(pass, &policy.server, found.as_deref()) },
             creations: {
                 let (earlier, made) = lock(&self.memory).creations(&uid, now);
                 pass.creations.remember(earlier, made)
@@ -63,6 +63,17 @@ impl Provisioner {
             clock_trusted: self.shared.clock.is_trusted(),
         };
         decision(&facts)
+    }
+
+    /// Another object that is recorded as bound to the same account.
+    fn rival(&self, pass: &Pass, account: &Account) -> Option<String> {
+        let mut user = (*pass.user).clone();
+        user.status = Some(pass.status.clone());
+        let found = match account {
+            Account::Found { resource, .. } => Some(resource),
+            _ => None,
+        };
+        self.shared.directory.rival(&user, &pass.session.policy.server, found)
     }
 
     pub(super) fn claims(&self, pass: &Pass, server: &str, found: Option<&str>) -> Claims {
@@ -112,12 +123,21 @@ impl Provisioner {
             return Manager::None;
         };
         let Some(manager) = self.shared.directory.named(&user.namespace().unwrap_or_default(), name) else {
-            return Manager::Waiting(name.clone());
+            return Manager::Gone(name.clone());
         };
         if connection_of(&manager) != self.key {
             return Manager::Foreign(name.clone());
         }
         let status = manager.status.as_ref().filter(|status| status.bound_to.as_deref() == Some(server));
-        status.and_then(|status| status.id.clone()).map_or_else(|| Manager::Waiting(name.clone()), Manager::Id)
+        let delegated = self.shared.directory.delegated(&user.namespace().unwrap_or_default(), &self.key);
+        // What a status says to be somebody's account may be anybody's.
+        let id = status.and_then(|status| status.id.clone()).filter(|id| {
+            let seen = || {
+                let snapshot = lock(&self.snapshot);
+                snapshot.identity(id).map(|(name, emails)| delegated.refuses_identity(Some(name), emails))
+            };
+            !delegated.is_bounded() || seen() == Some(None)
+        });
+        id.map_or_else(|| Manager::Waiting(name.clone()), Manager::Id)
     }
 }

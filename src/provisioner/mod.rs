@@ -86,6 +86,8 @@ pub struct Shared {
     pub audit: Audit,
     /// Warnings for people.
     pub recorder: Recorder,
+    /// Where the API server is: never a target.
+    pub api_server: crate::scim::ApiServer,
     /// Plain HTTP is allowed to loopback hosts.
     pub allow_loopback_http: bool,
     /// The operator's own namespace, where the Secrets of cluster connections lie.

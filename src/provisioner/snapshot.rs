@@ -13,6 +13,8 @@ struct Entry {
     name: String,
     external_id: Option<String>,
     active: bool,
+    /// As shown; empty where it is the userName.
+    emails: Box<[Box<str>]>,
     json: Option<Box<str>>,
     /// The sweep that saw it, or during which a write of ours reported it.
     sweep: u64,
@@ -190,9 +192,12 @@ impl Snapshot {
         self.entries.iter().map(|(id, entry)| (id.as_str(), entry.name.as_str(), entry.active))
     }
 
-    /// The folded userName of an account.
-    pub fn name_of(&self, id: &str) -> Option<&str> {
-        self.entries.get(id).map(|entry| entry.name.as_str())
+    /// What an account is known by: its folded userName, and its e-mails.
+    pub fn identity(&self, id: &str) -> Option<(&str, impl Iterator<Item = &str>)> {
+        let entry = self.entries.get(id)?;
+        let name = entry.name.as_str();
+        let emails = entry.emails.iter().map(move |email| if email.is_empty() { name } else { &**email });
+        Some((name, emails))
     }
 
     /// The account with this id; an id that wasn't seen must be asked for before it counts as gone (promise I11).
@@ -228,11 +233,14 @@ impl Snapshot {
         if let Some(external_id) = &external_id {
             self.external_ids.entry(external_id.clone()).or_default().insert(id.to_owned());
         }
+        let emails =
+            resource.emails().map(|email| if fold(email) == name { "".into() } else { email.into() }).collect();
         let json = keep.then(|| serde_json::to_string(&resource.0).ok().map(String::into_boxed_str)).flatten();
         let entry = Entry {
             name,
             external_id,
             active: resource.active().unwrap_or(true),
+            emails,
             json,
             sweep: self.sweep,
             learnt,
@@ -332,6 +340,20 @@ mod tests {
         snapshot.begin();
         snapshot.page(vec![user("1", "ada", "new")], |_| true);
         assert_eq!(snapshot.by_id("1"), Known::Found(user("1", "ada", "new")));
+    }
+
+    #[test]
+    fn i14_an_account_is_known_by_its_emails_too() {
+        let mut snapshot = Snapshot::default();
+        let mut eve = user("1", "Eve@example.com", "");
+        eve.0.insert("emails".into(), json!([{"value": "eve@example.com"}, {"value": "Eu-BreakGlass@example.com"}]));
+        snapshot.page(vec![eve], |_| false);
+        let (name, emails) = snapshot.identity("1").expect("seen");
+        assert_eq!(
+            (name, emails.collect::<Vec<_>>()),
+            ("eve@example.com", vec!["eve@example.com", "Eu-BreakGlass@example.com"])
+        );
+        assert!(snapshot.identity("2").is_none());
     }
 
     #[test]

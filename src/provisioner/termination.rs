@@ -11,6 +11,7 @@ use super::directory::{full_name, has_finalizer, is_deleting};
 use super::report::Report;
 use super::{Provisioner, groups};
 use crate::api::{FINALIZER, RELEASE, ScimConnection};
+use crate::plan::Named;
 use crate::status::{fresh_condition, set_condition, unset_condition};
 
 /// So many objects are named.
@@ -70,15 +71,11 @@ impl Provisioner {
         let more = names.len().saturating_sub(NAMED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         names.truncate(NAMED);
-        let connection = if self.key.is_of_cluster() {
-            format!("clusterscimconnection {}", self.key.name)
-        } else {
-            format!("-n {} scimconnection {}", self.key.namespace, self.key.name)
-        };
         Some(format!(
             "kept by {}{more}: delete them and they are deprovisioned by policy, or let all of them go without touching their \
-             accounts: kubectl annotate {connection} {RELEASE}=true",
+             accounts: {}",
             names.join(", "),
+            Named::connection(&self.key.namespace, &self.key.name).annotate(&format!("{RELEASE}=true")),
         ))
     }
 }

@@ -122,7 +122,8 @@ impl Provisioner {
         if status.observed_generation != user.metadata.generation && ticket.attempt == 0 {
             lock(&self.memory).new_generation(&ticket.uid);
         }
-        if !is_deleting(&user) {
+        // Nobody's removal waits for the name of a role.
+        if !is_deleting(&user) && user.spec.active != Some(false) {
             self.look_up_names(&user, &session).await;
         }
         let recorded = Recorded { answered: requested(&user, &status), ..Recorded::default() };

@@ -174,7 +174,8 @@ fn extension(path: &str) -> Option<Target> {
     let (urn, name) = path.rsplit_once(':')?;
     let good = name.chars().all(|letter| letter.is_ascii_alphanumeric() || "_$-.".contains(letter));
     let begins = name.starts_with(|letter: char| letter.is_ascii_alphabetic()) && !name.ends_with('.');
-    (good && begins && urn.len() > "urn:".len()).then(|| Target::Extension(urn.to_owned(), name.to_owned()))
+    let own = urn.len() > "urn:".len() && !crate::api::is_reserved(urn) && !crate::api::is_reserved(path);
+    (good && begins && own).then(|| Target::Extension(urn.to_owned(), name.to_owned()))
 }
 
 /// Sets a value that may lie in objects.

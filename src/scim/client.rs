@@ -18,7 +18,7 @@ use super::answer::{Answer, Body};
 use super::auth::{Credentials, SHORTEST_KEY};
 use super::error::{Class, Error};
 use super::filter;
-use super::host::is_link_local;
+use super::host::{ApiServer, Resolver};
 use super::oauth::Tokens;
 use super::paging::Start;
 use super::patch::PatchOperation;
@@ -144,6 +144,11 @@ impl fmt::Debug for Client {
 impl Client {
     /// Makes a client; sends nothing.
     pub fn new(config: ClientConfig) -> Result<Self, ConfigError> {
+        Self::away_from(ApiServer::default(), config)
+    }
+
+    /// The same, for one that never connects to the cluster's own API server.
+    pub fn away_from(api_server: ApiServer, config: ClientConfig) -> Result<Self, ConfigError> {
         let secrets = config.credentials.secrets().into();
         let headers = config.credentials.headers().map_err(|_| ConfigError::Key)?;
         let mut base = config.base_url;
@@ -154,12 +159,17 @@ impl Client {
             _ => None,
         };
         let tls = tls::configure(&base, &config.trust, certificate)?;
+        let token_url = match &config.credentials {
+            Credentials::OAuth2(with) => Some(&with.token_url),
+            _ => None,
+        };
+        let resolver = Resolver::new(api_server, std::iter::once(&base).chain(token_url));
         let mut builder = reqwest::Client::builder()
             .default_headers(headers)
             .user_agent(config.user_agent)
             .redirect(redirect::Policy::none())
             .connect_timeout(config.connect_timeout)
-            .dns_resolver(Arc::new(Resolver))
+            .dns_resolver(Arc::new(resolver))
             .tls_backend_preconfigured(tls)
             .pool_max_idle_per_host(32);
         if super::host::is_loopback_http(&base) {
@@ -546,24 +556,6 @@ pub(super) fn shown(answer: &Answer, body: Body) -> Result<Written, Error> {
         Body::Object(map) if map.get("id").is_some_and(Value::is_string) => Ok(written(answer, Some(map))),
         Body::Object(_) => Err(answer.error(Class::NotScim, Some("but the body isn't the resource"))),
         Body::Empty | Body::EmptyObject => Ok(written(answer, None)),
-    }
-}
-
-/// The system's resolver, less the addresses that never get a key.
-struct Resolver;
-
-impl reqwest::dns::Resolve for Resolver {
-    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
-        Box::pin(async move {
-            let found =
-                tokio::net::lookup_host((name.as_str(), 0)).await.map_err(|error| format!("dns error: {error}"))?;
-            let allowed: Vec<_> = found.filter(|address| !is_link_local(address.ip())).collect();
-            if allowed.is_empty() {
-                return Err("dns error: the name leads to link-local addresses only".into());
-            }
-            let addresses: reqwest::dns::Addrs = Box::new(allowed.into_iter());
-            Ok(addresses)
-        })
     }
 }
 

@@ -28,7 +28,7 @@ pub use behaviour::{Behaviour, searches};
 pub use client::{Client, ClientConfig, Exchange, Kind, Observer, Page, Written};
 pub use discovery::{Said, ServerConfig};
 pub use error::{Class, Error};
-pub use host::{forbidden_host, is_loopback_http};
+pub use host::{ApiServer, forbidden_host, is_loopback_http};
 pub use oauth::ClientCredentials;
 pub use paging::Start;
 pub use patch::{Op, PatchOperation};

@@ -227,6 +227,24 @@ fn aggregation_is_off_and_adds_no_writing_to_view() {
     assert_eq!(of(&all, "ClusterRole").len(), 3);
 }
 
+/// Whoever could write a status could point an object at somebody else's account.
+#[test]
+fn i32_no_role_for_people_gives_write_access_to_a_status() {
+    let all = with(json!({"rbac": {"aggregate": {"view": true, "edit": true, "admin": true}}}));
+    let roles = of(&all, "ClusterRole");
+    let aggregated: Vec<_> =
+        roles.iter().filter(|role| role["metadata"]["labels"].to_string().contains("aggregate-to-")).collect();
+    assert_eq!(aggregated.len(), 3);
+    for role in aggregated {
+        for rule in role["rules"].as_array().unwrap() {
+            for resource in rule["resources"].as_array().unwrap() {
+                let resource = resource.as_str().unwrap();
+                assert!(!resource.contains(['*', '/']), "{resource}: {role}");
+            }
+        }
+    }
+}
+
 #[test]
 fn rbac_and_the_service_account_can_be_someone_elses() {
     let all = with(json!({"rbac": {"create": false}, "serviceAccount": {"create": false, "name": "mine"}}));

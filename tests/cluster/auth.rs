@@ -111,13 +111,22 @@ async fn i24_a_key_goes_only_where_it_is_meant_to() {
     assert_eq!(place.directory.requests().await, Vec::<Value>::new());
     place.kubectl(&["annotate", "--overwrite", "secret", "key", "scim-operator.dev/hosts=127.0.0.1"]);
     place.connection_is("Connected").await;
-    for target in ["https://169.254.169.254/scim/v2", "https://[fe80::1]/scim/v2", "https://kubernetes.default.svc/api"]
-    {
+    let api_server = place.cluster.server();
+    for target in [
+        "https://169.254.169.254/scim/v2",
+        "https://[fe80::1]/scim/v2",
+        "https://kubernetes.default.svc/api",
+        &format!("{api_server}/scim/v2"),
+    ] {
         place.apply(place.connection(json!({"baseUrl": target})));
         place.connection_is("HostNotAllowed").await;
         place.apply(place.connection(json!({})));
         place.connection_is("Connected").await;
     }
+    // By a name that leads there.
+    place.apply(place.connection(json!({"baseUrl": api_server.replace("127.0.0.1", "localhost")})));
+    let message = place.connection_is("Unresolvable").await;
+    assert!(message.contains("API server"), "{message}");
 }
 
 #[tokio::test]

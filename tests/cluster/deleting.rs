@@ -7,7 +7,7 @@ use crate::support::{Sandbox, eventually};
 
 /// The ways out, as every object that waits under deletion names them.
 fn names_the_way_out(message: &str) {
-    assert!(message.contains("kubectl -n ") && message.contains("annotate scimuser "), "{message}");
+    assert!(message.contains("kubectl annotate scimuser -n "), "{message}");
     assert!(message.contains("scim-operator.dev/release=true"), "{message}");
 }
 

@@ -140,6 +140,69 @@ async fn i26_a_tenant_reaches_nobody_outside_of_its_delegation() {
     assert_eq!(tenants.ceo().await["active"], false);
 }
 
+/// Writes a status as somebody does who was given the right to.
+fn forge(place: &Place, resource: &str, name: &str, status: &Value) {
+    let patch = json!({"status": status}).to_string();
+    place.kubectl(&["patch", resource, name, "--subresource=status", "--type=merge", "-p", &patch]);
+}
+
+#[tokio::test]
+async fn i32_a_forged_status_reaches_nobody_elses_account() {
+    let tenants = Tenants::new().await;
+    let (owner, tenant) = (&tenants.owner, &tenants.tenant);
+    tenants.user(owner, "ceo", "ceo@example.com", json!({"title": "Chief"}));
+    let ceo = owner.synced("ceo").await;
+    tenants.user(tenant, "ada", "ada@eng.example.com", json!({}));
+    let ada = tenant.synced("ada").await;
+    let server = tenant.get("ada").await.expect("ada")["status"]["boundTo"].clone();
+    let before = tenants.ceo().await;
+
+    for change in [json!({"active": false}), json!({"title": "Nobody"})] {
+        forge(tenant, "scimuser", "ada", &json!({"id": ceo, "boundTo": server, "userName": "ada@eng.example.com"}));
+        tenants.user(tenant, "ada", "ada@eng.example.com", change);
+        tenant.is("ada", "False", "NotAllowed").await;
+    }
+    tenant.kubectl(&["delete", "scimuser", "ada", "--wait=false"]);
+    tenant.is("ada", "False", "NotAllowed").await;
+    // Nor does it keep the owner from their own.
+    tenants.user(owner, "ceo", "ceo@example.com", json!({"title": "President"}));
+    owner.synced("ceo").await;
+    let now = tenants.ceo().await;
+    assert_eq!((&now["active"], &now["resource"]["title"]), (&json!(true), &json!("President")));
+    assert_eq!(now["resource"]["userName"], before["resource"]["userName"]);
+    assert_ne!(ada, ceo);
+
+    // A name in a group of the tenant's own, whose status says that it is another one.
+    let group = |place: &Place, name: &str| {
+        place.apply(json!({
+            "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimGroup", "metadata": {"name": name},
+            "spec": {"connectionRef": {"kind": "ClusterScimConnection", "name": owner.namespace}, "displayName": name,
+                "membership": "Exact", "deletionPolicy": null},
+        }));
+    };
+    group(owner, "board");
+    owner.kubectl(&["wait", "scimgroup", "board", "--for=condition=Ready", "--timeout=90s"]);
+    let board = owner.kubectl(&["get", "scimgroup", "board", "-o", "jsonpath={.status.id}"]);
+    // Claims the name without a right to it, and keeps nobody from it.
+    tenant.apply(json!({
+        "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimGroup",
+        "metadata": {"name": "eng-b", "annotations": {"scim-operator.dev/claimed-group": "council"},
+            "finalizers": ["scim-operator.dev/deprovision"]},
+        "spec": {"connectionRef": {"kind": "ClusterScimConnection", "name": owner.namespace}, "displayName": "council",
+            "membership": "Exact"},
+    }));
+    group(owner, "council");
+    owner.kubectl(&["wait", "scimgroup", "council", "--for=condition=Ready", "--timeout=90s"]);
+    group(tenant, "eng-a");
+    tenant.kubectl(&["wait", "scimgroup", "eng-a", "--for=condition=Ready", "--timeout=90s"]);
+    forge(tenant, "scimgroup", "eng-a", &json!({"id": board, "boundTo": server}));
+    tenant.kubectl(&["annotate", "scimgroup", "eng-a", "scim-operator.dev/reconcile-requested-at=now"]);
+    let wanted = r#"jsonpath={.status.conditions[?(@.type=="Ready")].reason}=NotAllowed"#;
+    tenant.kubectl(&["wait", "scimgroup", "eng-a", &format!("--for={wanted}"), "--timeout=90s"]);
+    let (_, shown) = tenants.sandbox.scim("GET", &format!("/Groups/{board}"), None).await;
+    assert_eq!(shown["displayName"], "board");
+}
+
 #[tokio::test]
 async fn i26_a_namespace_is_served_when_its_labels_say_so() {
     let tenants = Tenants::new().await;

@@ -79,6 +79,59 @@ async fn i14_the_owner_of_the_key_and_protected_identities_stay() {
     .await;
 }
 
+/// By an e-mail that nothing but the server knows, and before anything was listed: the connection is suspended until the
+/// edit and the deletion are there.
+#[tokio::test]
+async fn i14_nobody_protected_leaves_a_group_that_is_emptied_or_deleted() {
+    let sandbox = Sandbox::start();
+    let place = Place::new().await;
+    place.secret(&sandbox.token);
+    let connection = |suspend: bool| {
+        place.apply(place.connection(json!({
+            "provider": "Generic", "baseUrl": sandbox.base_url, "suspend": suspend,
+            "guards": {"protected": ["*-breakglass@example.com"]}, "adoptionPolicy": {"groups": "Adopt"},
+            "deletionPolicy": {"groups": "Delete"},
+        })));
+    };
+    let schema = |kind: &str| format!("urn:ietf:params:scim:schemas:core:2.0:{kind}");
+    let make = async |collection: &str, body: Value| {
+        let (status, made) = sandbox.scim("POST", collection, Some(body)).await;
+        assert_eq!(status, 201, "{made}");
+        made["id"].as_str().expect("an id").to_owned()
+    };
+    let person = |name: &str, email: &str| json!({"schemas": [schema("User")], "userName": name, "emails": [{"value": email, "type": "work"}]});
+    let glass = make("/Users", person("eve", "eu-breakglass@example.com")).await;
+    let stranger = make("/Users", person("bob", "bob@example.com")).await;
+    let mut groups = Vec::new();
+    for name in ["emptied", "deleted"] {
+        let members = json!([{"value": glass}, {"value": stranger}]);
+        let body = json!({"schemas": [schema("Group")], "displayName": name, "members": members});
+        groups.push(make("/Groups", body).await);
+        place.apply(json!({
+            "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimGroup", "metadata": {"name": name},
+            "spec": {"connectionRef": {"name": "jackson"}, "displayName": name, "membership": "Additive"},
+        }));
+    }
+    connection(false);
+    for name in ["emptied", "deleted"] {
+        place.kubectl(&["wait", "scimgroup", name, "--for=condition=Ready", "--timeout=90s"]);
+    }
+    connection(true);
+    place.kubectl(&["patch", "scimgroup", "emptied", "--type=merge", "-p", r#"{"spec":{"membership":"Exact"}}"#]);
+    place.kubectl(&["delete", "scimgroup", "deleted", "--wait=false"]);
+    connection(false);
+    let wanted = r#"jsonpath={.status.conditions[?(@.type=="Ready")].reason}=Protected"#;
+    place.kubectl(&["wait", "scimgroup", "emptied", &format!("--for={wanted}"), "--timeout=90s"]);
+    place.kubectl(&["wait", "scimgroup", "deleted", "--for=delete", "--timeout=90s"]);
+    let members = async |group: &String| {
+        let (_, shown) = sandbox.scim("GET", &format!("/Groups/{group}"), None).await;
+        let members = shown["members"].as_array().cloned().unwrap_or_default();
+        members.iter().map(|member| member["value"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(members(&groups[0]).await, [glass.clone()], "the stranger goes, the other stays");
+    assert!(members(&groups[1]).await.contains(&glass), "the group stays with who is in it");
+}
+
 #[tokio::test]
 async fn an_access_window_opens_and_closes_by_itself() {
     let place = Place::connected(json!({})).await;

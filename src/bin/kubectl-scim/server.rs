@@ -10,7 +10,7 @@ use scim_operator::api::{AuthSpec, HOSTS, ScimConnection};
 use scim_operator::provisioner::limiter::{Limiter, Priority, RequestKind};
 use scim_operator::provisioner::{Reader, base_url, check_host, profile_of, rates_of, token_url};
 use scim_operator::scim::{
-    Client, ClientCertificate, ClientConfig, ClientCredentials, Credentials, Profile, Trust, forbidden_host,
+    ApiServer, Client, ClientCertificate, ClientConfig, ClientCredentials, Credentials, Profile, Trust, forbidden_host,
     is_loopback_http,
 };
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
@@ -131,7 +131,7 @@ pub fn address(connection: &ScimConnection, allow_loopback_http: bool) -> Result
         bail!("the connection has neither spec.baseUrl nor spec.datadog");
     }
     let url = Url::parse(&text).map_err(|error| anyhow!("spec.baseUrl is not a valid URL: {error}"))?;
-    if let Some(why) = forbidden_host(&url) {
+    if let Some(why) = forbidden_host(&url, &ApiServer::default()) {
         bail!("spec.baseUrl: {why}");
     }
     match url.scheme() {

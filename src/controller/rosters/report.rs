@@ -11,6 +11,7 @@ use super::RosterKey;
 use super::pass::Pass;
 use super::world::{self, Failed};
 use crate::api::{Also, GuardSpec, RosterGuardStatus, ScimRoster};
+use crate::plan::Named;
 use crate::plan::guards::{Ledger, Limit};
 use crate::status::{RosterOutcome, RosterRead, buckets, record_roster};
 
@@ -66,11 +67,7 @@ impl Pass {
         if rejected {
             return format!("{removals} ScimUsers whose rows are gone stay, since hold {id} was rejected.");
         }
-        let patch = |field: &str| {
-            format!(
-                "kubectl patch scimroster -n {namespace} {name} --type=merge -p '{{\"spec\":{{\"{field}\":\"{id}\"}}}}'"
-            )
-        };
+        let patch = |field: &str| Named::namespaced("scimroster", namespace, name).set(field, id);
         format!(
             "{removals} ScimUsers whose rows are gone are more than the guard lets go; status.hold names some. To delete \
              them: {}. To keep them: {}.",

@@ -18,6 +18,7 @@ use crate::api::{
     GENERATED, GROUP, ROSTER_KEY, ROSTER_LABEL, ROSTER_SOURCE_LABEL, RosterReason, ScimRoster, ScimRosterStatus,
     ScimUser, SourceFormat, SourceObjects, VERSION,
 };
+use crate::plan::Named;
 use crate::provisioner::{Shared, bounded_note};
 use crate::roster::{Body, Content, Document, Gone};
 
@@ -168,8 +169,8 @@ async fn named<K: Holder>(api: &Api<K>, namespace: &str, name: &str) -> Result<K
     };
     if object.labels().get(ROSTER_SOURCE_LABEL).is_none_or(|value| value != "true") {
         let message = format!(
-            "the {kind} {name} lacks the label that lets rosters read it: kubectl label {kind} -n {namespace} {name} \
-             {ROSTER_SOURCE_LABEL}=true"
+            "the {kind} {name} lacks the label that lets rosters read it: {}",
+            Named::namespaced(&kind, namespace, name).label(&format!("{ROSTER_SOURCE_LABEL}=true"))
         );
         return Err(Unread { reason: RosterReason::SourceNotLabelled, message });
     }

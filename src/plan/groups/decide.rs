@@ -32,15 +32,9 @@ pub fn decide_group(facts: &GroupFacts) -> GroupStep {
     if let Some(why) = facts.unsupported {
         return stalled(Reason::NotSupported, format!("this server has no groups: {why}"), GroupState::Failed);
     }
-    if let Some(name) = nested(facts) {
-        let message = format!(
-            "this server has no groups within groups, and groupRef names {name}; name its members instead, or set \
-             spec.dialect.nestedGroups where the server has them"
-        );
-        return stalled(Reason::NotSupported, message, GroupState::Failed);
-    }
-    if let Some(first) = facts.members.foreign.first() {
-        return stalled(Reason::NotAllowed, first.clone(), GroupState::Failed);
+    let removes = facts.bound_id().is_some() && !facts.members.membership.extra().is_empty();
+    if let Some(step) = refused(facts).filter(|_| !removes) {
+        return step;
     }
     match (facts.bound_id(), &facts.group) {
         (Some(id), Account::Unknown) => GroupStep::Read(Read::Get(id.to_owned())),
@@ -66,6 +60,19 @@ pub fn decide_group(facts: &GroupFacts) -> GroupStep {
         }),
         (_, Account::Contradictory(message)) => stalled(Reason::Conflict, message.clone(), GroupState::Failed),
     }
+}
+
+/// Why nothing is written that the object declares. Nobody is kept in the group by it.
+fn refused(facts: &GroupFacts) -> Option<GroupStep> {
+    if let Some(name) = nested(facts) {
+        let message = format!(
+            "this server has no groups within groups, and groupRef names {name}; name its members instead, or set \
+             spec.dialect.nestedGroups where the server has them"
+        );
+        return Some(stalled(Reason::NotSupported, message, GroupState::Failed));
+    }
+    let first = facts.members.foreign.first()?;
+    Some(stalled(Reason::NotAllowed, first.clone(), GroupState::Failed))
 }
 
 /// A group that is to be a member, at a server that has no such members.
@@ -194,6 +201,9 @@ fn gone(facts: &GroupFacts, id: &str) -> GroupStep {
 
 /// The object is bound, and its group is there.
 fn bound(facts: &GroupFacts, id: &str, resource: &Resource) -> GroupStep {
+    if let Some((reason, why)) = &facts.not_its_own {
+        return stalled(*reason, why.clone(), GroupState::Failed);
+    }
     let attributes = differing(facts, resource);
     if !facts.members.membership.is_known() {
         return GroupStep::ReadMembers(id.to_owned());
@@ -224,6 +234,10 @@ fn bound(facts: &GroupFacts, id: &str, resource: &Resource) -> GroupStep {
     }
     if !change.removed.is_empty() {
         return change_members(facts, id, change);
+    }
+    // Nothing else that is declared, or can't be had, keeps anybody in.
+    if let Some(step) = refused(facts) {
+        return step;
     }
     if !attributes.is_empty() {
         let names = attributes.iter().filter_map(|operation| operation.path.clone()).collect();
@@ -265,10 +279,10 @@ fn owed(facts: &GroupFacts) -> Change {
     }
     let members = &facts.members;
     let unsent = |id: &&Id| !members.sent.contains(*id);
-    let extra = || members.membership.extra().iter().filter(unsent).filter(|id| !members.protected.contains(*id));
-    let seen = |id: &&Id| !members.unseen.contains(*id);
-    let missing =
-        members.membership.missing().iter().filter(unsent).filter(seen).take(members.room.unwrap_or(usize::MAX));
+    let extra = || members.membership.extra().iter().filter(unsent).filter(|id| !members.kept.leaving.contains(*id));
+    let stays_out = |id: &&Id| members.unseen.contains(*id) || members.kept.coming.contains(*id);
+    let missing = members.membership.missing().iter().filter(unsent).filter(|id| !stays_out(id));
+    let missing = missing.take(members.room.unwrap_or(usize::MAX));
     // Those first whom no guard keeps waiting.
     let departed = || extra().filter(|id| members.departed.contains(*id));
     if departed().next().is_some() {
@@ -342,13 +356,12 @@ fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOperation]) -> 
         verdict.state = Some(GroupState::Failed);
         verdict.message =
             "a second writer keeps changing the members back; they are left alone until the spec changes".into();
-    } else if !members.protected.is_empty() && !facts.removals_wait {
-        verdict.reason = Some(Reason::Protected);
-        verdict.state = Some(GroupState::Failed);
-        verdict.message = format!(
-            "guards.protected keeps {} members in this group that are to leave it; take the pattern out, or declare them",
-            members.protected.len()
-        );
+    } else if let Some((reason, message)) = kept(facts) {
+        verdict.reason = Some(reason);
+        let waits = reason == Reason::Pending;
+        verdict.state = Some(if waits { GroupState::Pending } else { GroupState::Failed });
+        verdict.executed = !waits;
+        verdict.message = message;
     } else if let Some(found) = drift(facts, left).filter(|_| !facts.policy.repair.attributes) {
         verdict = shows_drift(verdict, found, "driftPolicy.attributes leaves it so");
     } else if paced > 0 {
@@ -377,10 +390,34 @@ fn applied(facts: &GroupFacts, left: &[PatchOperation]) -> Applied {
     for operation in left {
         now.set(operation.path.as_deref().unwrap_or_default(), operation.value.as_ref());
     }
-    if !facts.removals_wait {
+    if !facts.removals_wait && facts.members.kept.unknown.is_empty() {
         now.set(MEMBERS, Some(&json!(facts.members.membership.fingerprint())));
     }
     now
+}
+
+/// Why members stay as they are that are to be put in or taken out.
+fn kept(facts: &GroupFacts) -> Option<(Reason, String)> {
+    let kept = facts.members.kept;
+    let leaving = kept.leaving.difference(&kept.unknown).count();
+    let coming = kept.coming.difference(&kept.unknown).count();
+    if leaving > 0 && !facts.removals_wait {
+        let message = format!(
+            "guards.protected keeps {leaving} members in this group that are to leave it; take the pattern out, or declare them"
+        );
+        return Some((Reason::Protected, message));
+    }
+    if let Some(why) = kept.refused.as_ref().filter(|_| coming > 0) {
+        return Some((Reason::NotAllowed, format!("{coming} members are not put in: {why}")));
+    }
+    (!kept.unknown.is_empty() && !facts.removals_wait).then(|| {
+        let message = format!(
+            "{} members stay as they are until the server has shown whose accounts they are: guards.protected or the \
+             delegation may speak against a change",
+            kept.unknown.len()
+        );
+        (Reason::Pending, message)
+    })
 }
 
 /// Whom the server takes only later.

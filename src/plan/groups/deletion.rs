@@ -58,13 +58,31 @@ pub fn decide(facts: &GroupFacts) -> GroupStep {
         (Some(_), Account::Found { resource, .. }) if let Some(message) = swapped(facts, resource) => {
             waits(facts, Reason::Conflict, &message)
         }
-        (Some(id), _) => {
+        (Some(id), group) => {
+            if let Some((reason, why)) = &facts.not_its_own {
+                return waits(facts, *reason, why);
+            }
+            if facts.must_be_seen && !matches!(group, Account::Found { .. }) {
+                return GroupStep::Read(Read::Get(id.to_owned()));
+            }
             // A deletion would take the membership of whoever is protected (promise I14).
             if !facts.members.membership.is_known() {
                 return GroupStep::ReadMembers(id.to_owned());
             }
-            if let Some(pattern) = facts.members.protects {
+            if let Some(pattern) = &facts.members.kept.protected_by {
                 return leave(&format!("guards.protected ({pattern}) keeps the membership of one of its members"));
+            }
+            let unknown = facts.members.kept.unknown.len();
+            if unknown > 0 {
+                let why = format!(
+                    "guards.protected may keep the membership of {unknown} of its members, whose accounts the server has yet \
+                     to show"
+                );
+                return waits(facts, Reason::Pending, &why);
+            }
+            if let Some(why) = &facts.members.kept.unseen {
+                let why = format!("this server doesn't show who is in the group, and {why}; delete it at the server");
+                return waits(facts, Reason::Protected, &why);
             }
             delete(id)
         }

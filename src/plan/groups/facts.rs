@@ -42,10 +42,8 @@ pub struct GroupObject<'a> {
 pub struct Members<'a> {
     /// Who belongs in, and who is.
     pub membership: &'a Membership,
-    /// Of those to be taken out: whom `guards.protected` keeps (promise I14).
-    pub protected: &'a BTreeSet<Id>,
-    /// Of those in the group: `guards.protected` fits one.
-    pub protects: Option<&'a str>,
+    /// Those that stay as they are, though they are to be put in or taken out.
+    pub kept: &'a KeptMembers,
     /// Of those to be taken out: whose accounts are deprovisioned, which their guard has counted.
     pub departed: &'a BTreeSet<Id>,
     /// Of those to be put in: whose id the server didn't show in its last complete listing of accounts.
@@ -58,6 +56,23 @@ pub struct Members<'a> {
     pub foreign: &'a [String],
     /// Some of those that are waited for.
     pub waiting_for: &'a [String],
+}
+
+/// Members that stay as they are, though they are to be put in or taken out (promises I14, I26, I31).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KeptMembers {
+    /// Not taken out: `guards.protected` keeps them, or the server has yet to show whose they are.
+    pub leaving: BTreeSet<Id>,
+    /// Not put in: they lie outside of the delegation, or the server has yet to show whose they are.
+    pub coming: BTreeSet<Id>,
+    /// Of both: whose accounts the server has yet to show.
+    pub unknown: BTreeSet<Id>,
+    /// The pattern that keeps one in.
+    pub protected_by: Option<String>,
+    /// Why one is kept out.
+    pub refused: Option<String>,
+    /// Why somebody may be in whom `guards.protected` keeps, where the server doesn't show who is.
+    pub unseen: Option<String>,
 }
 
 /// Everything that a decision about a group rests on.
@@ -75,6 +90,10 @@ pub struct GroupFacts<'a> {
     pub creations: Creations,
     /// Another group than the bound one has the displayName that is declared or recorded.
     pub elsewhere: Option<String>,
+    /// Why the group that status names isn't to be written to (promises I26, I32).
+    pub not_its_own: Option<(Reason, String)>,
+    /// Status alone doesn't tell that the group is the object's: it is read before it is written to.
+    pub must_be_seen: bool,
     /// Its members.
     pub members: Members<'a>,
     /// Attributes were written in this very pass.

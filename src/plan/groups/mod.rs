@@ -11,6 +11,6 @@ mod tests;
 
 pub use decide::{MEMBERS, decide_group};
 pub use deletion::way_out;
-pub use facts::{GroupFacts, GroupObject, GroupOperation, GroupStep, GroupVerdict, Members};
+pub use facts::{GroupFacts, GroupObject, GroupOperation, GroupStep, GroupVerdict, KeptMembers, Members};
 pub use membership::{Id, Membership, Source, Standing};
 pub use patch::{Change, chunk};

@@ -35,10 +35,11 @@ struct Case {
     finalizer: bool,
     claimed: Option<&'static str>,
     claims: Claims,
-    protected: BTreeSet<Id>,
+    kept: KeptMembers,
     departed: BTreeSet<Id>,
     removals_wait: bool,
-    protects: Option<&'static str>,
+    not_its_own: Option<(Reason, String)>,
+    must_be_seen: bool,
     room: Option<usize>,
     drift: Option<GroupDrift>,
     creations: Creations,
@@ -72,10 +73,11 @@ impl Case {
             finalizer: true,
             claimed: Some("Platform"),
             claims: Claims::default(),
-            protected: BTreeSet::new(),
+            kept: KeptMembers::default(),
             departed: BTreeSet::new(),
             removals_wait: false,
-            protects: None,
+            not_its_own: None,
+            must_be_seen: false,
             room: None,
             drift: None,
             creations: Creations::default(),
@@ -108,10 +110,11 @@ impl Case {
             claims: self.claims.clone(),
             creations: self.creations.clone(),
             elsewhere: self.elsewhere.clone(),
+            not_its_own: self.not_its_own.clone(),
+            must_be_seen: self.must_be_seen,
             members: Members {
                 membership: &self.membership,
-                protected: &self.protected,
-                protects: self.protects,
+                kept: &self.kept,
                 departed: &self.departed,
                 unseen: &self.unseen,
                 sent: &nobody,
@@ -209,12 +212,65 @@ fn i17_whoever_is_deprovisioned_leaves_without_being_counted_twice() {
 fn i14_whoever_is_protected_stays_in() {
     let mut case = Case::bound(&[1, 2]);
     case.membership.leave(&Standing::In(id(1)));
-    case.protected.insert(id(1));
+    case.kept.leaving.insert(id(1));
     assert_eq!(case.reason(), Some(Reason::Protected));
     case.deleting = true;
     case.policy.group_deletion = GroupDeletionPolicy::Delete;
-    case.protects = Some("*-breakglass");
+    case.kept.protected_by = Some("*-breakglass".into());
     assert!(matches!(case.decide(), GroupStep::LetGo(verdict) if verdict.departure == Departure::LeftAsIs));
+}
+
+/// What isn't known to be unprotected stays (promise I31).
+#[test]
+fn i14_whoever_the_server_has_yet_to_show_stays_in() {
+    let mut case = Case::bound(&[1, 2]);
+    case.membership.leave(&Standing::In(id(1)));
+    case.kept.leaving.insert(id(1));
+    case.kept.unknown.insert(id(1));
+    assert_eq!(case.reason(), Some(Reason::Pending));
+    case.deleting = true;
+    case.policy.group_deletion = GroupDeletionPolicy::Delete;
+    assert_eq!(case.reason(), Some(Reason::Pending));
+    case.kept = KeptMembers { unseen: Some("it may be so".into()), ..KeptMembers::default() };
+    assert_eq!(case.reason(), Some(Reason::Protected));
+}
+
+#[test]
+fn i26_whoever_may_not_be_put_in_is_left_out_and_the_others_come() {
+    let mut case = Case::bound(&[1]);
+    case.membership.enter(&Standing::In(id(2)));
+    case.membership.enter(&Standing::In(id(3)));
+    case.kept.coming.insert(id(2));
+    case.kept.refused = Some("not yours".into());
+    assert_eq!(case.sends().added, [id(3)]);
+    case.membership.added(&[id(3)]);
+    assert_eq!(case.reason(), Some(Reason::NotAllowed));
+}
+
+#[test]
+fn i32_a_group_that_status_alone_names_is_left_alone() {
+    for deleting in [false, true] {
+        let mut case = Case::bound(&[1, 2]);
+        case.deleting = deleting;
+        case.policy.group_deletion = GroupDeletionPolicy::Delete;
+        case.membership.leave(&Standing::In(id(1)));
+        case.must_be_seen = true;
+        let group = std::mem::replace(&mut case.group, Account::Unknown);
+        assert!(matches!(case.decide(), GroupStep::Read(_)), "it is read first");
+        case.group = group;
+        case.not_its_own = Some((Reason::Conflict, "n/other has it".into()));
+        assert_eq!(case.reason(), Some(Reason::Conflict));
+    }
+}
+
+#[test]
+fn i17_a_reference_that_leads_nowhere_keeps_nobody_in() {
+    let mut case = Case::bound(&[1, 2]);
+    case.spec.members = Some(vec![Member { group_ref: Some(GroupRef { name: "x".into() }), ..Member::default() }]);
+    case.policy.profile.nested_groups = false;
+    assert_eq!(case.reason(), Some(Reason::NotSupported));
+    case.membership.leave(&Standing::In(id(1)));
+    assert_eq!(case.sends().removed, [id(1)]);
 }
 
 #[test]

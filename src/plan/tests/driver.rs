@@ -9,8 +9,8 @@ use super::model::Server;
 use crate::api::{Action, AdoptionPolicy, DeletionPolicy, ScimUserSpec, ScimUserStatus};
 use crate::plan::protect::Protected;
 use crate::plan::{
-    Account, Claims, Creations, Facts, Manager, Object, Operation, Path, Policy, Read, Repair, Request, Step, Verdict,
-    at_server, bound_status, decide,
+    Account, Claims, Creations, Delegated, Facts, Manager, Object, Operation, Path, Policy, Read, Repair, Request,
+    Step, Verdict, at_server, bound_status, decide,
 };
 use crate::scim::{Attributes, Profile, Resource};
 use crate::status::{Recorded, record};
@@ -60,6 +60,9 @@ pub struct World {
     pub release: bool,
     pub requested: bool,
     pub claims: Claims,
+    pub manager: Manager,
+    pub not_allowed: Option<String>,
+    pub delegated: Delegated,
     /// What a sweep saw is known when a pass begins.
     pub snapshot: bool,
     /// A bound account that isn't there was looked for only once.
@@ -82,6 +85,9 @@ impl World {
             release: false,
             requested: false,
             claims: Claims::default(),
+            manager: Manager::None,
+            not_allowed: None,
+            delegated: Delegated::Whole,
             snapshot: true,
             looked_once: false,
             creations: Creations::default(),
@@ -160,11 +166,11 @@ impl World {
             policy: &self.policy,
             account,
             claims: self.claims.clone(),
-            not_allowed: None,
-            delegated: crate::plan::Delegated::Whole,
+            not_allowed: self.not_allowed.clone(),
+            delegated: self.delegated.clone(),
+            manager: self.manager.clone(),
             creations: self.creations.clone(),
             elsewhere: self.elsewhere(),
-            manager: Manager::None,
             unlisted: &[],
             written,
             contested: &BTreeSet::new(),

@@ -84,7 +84,7 @@ fn claims() -> impl Strategy<Value = Claims> {
     let successor = any::<(bool, bool)>().prop_map(move |(bound, held)| Successor { name: name(), bound, held });
     let elder = option::weighted(0.2, Just(name()));
     (option::weighted(0.2, holder), elder, option::weighted(0.2, successor))
-        .prop_map(|(holder, elder, successor)| Claims { holder, elder, successor })
+        .prop_map(|(holder, elder, successor)| Claims { holder, elder, successor, rival: None })
 }
 
 /// Whether a request turns an account off that is on.

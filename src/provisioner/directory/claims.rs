@@ -22,6 +22,7 @@ impl Directory {
             holder: inner.holder(user, server, found),
             elder: inner.elder(user, server),
             successor: inner.successor(user, server).map(|(_, successor)| successor),
+            rival: None,
         }
     }
 
@@ -87,13 +88,16 @@ impl Inner {
             |other: &&Arc<ScimUser>| !(is_deleting(other) && mine.is_some() && id_of(other).as_deref() == mine);
         if let Some(found) = found {
             let bound = self.others(server, &Claim::Account(found.to_owned()), user).filter(stands);
-            let bound = bound.filter(|other| id_of(other).as_deref() == Some(found));
+            let bound =
+                bound.filter(|other| id_of(other).as_deref() == Some(found) && self.may_have_name(other, &name));
             if let Some(other) = bound.min_by_key(|other| is_deleting(other)) {
                 return Some(self.as_holder(user, other, server, true));
             }
         }
         let claims_too = unrecorded(user).is_some_and(|claimed| fold(&claimed) == name);
-        let same_name = self.others(server, &Claim::Name(name.clone()), user).filter(stands);
+        // A name is claimed by those alone who may have it, whatever their status or an annotation says (promise I26).
+        let may = |other: &&Arc<ScimUser>| self.may_have_name(other, &name);
+        let same_name = self.others(server, &Claim::Name(name.clone()), user).filter(stands).filter(may);
         let holders = same_name.filter(|other| match account(other, server) {
             Some((id, known)) => fold(known) == name && Some(id) != mine,
             None => {

@@ -63,7 +63,23 @@ fn key_of(group: &ScimGroup) -> (String, String) {
     (group.namespace().unwrap_or_default(), group.name_any())
 }
 
+/// The group is recorded as bound to this id of the server.
+pub(super) fn is_bound_to(group: &ScimGroup, id: &str, server: &str) -> bool {
+    let status = group.status.as_ref();
+    status.is_some_and(|status| status.id.as_deref() == Some(id) && status.bound_to.as_deref() == Some(server))
+}
+
 impl Groups {
+    /// The objects that are recorded as bound to this id.
+    pub(super) fn bound_to(&self, id: &str) -> impl Iterator<Item = &Uid> {
+        self.bound.get(id).into_iter().flatten()
+    }
+
+    /// The group with this uid.
+    pub(super) fn get(&self, uid: &str) -> Option<&Arc<ScimGroup>> {
+        self.all.get(uid).map(|entry| &entry.group)
+    }
+
     /// The groups of a namespace that refer to cluster connections.
     pub(super) fn tenants_of(&self, namespace: &str) -> Vec<Uid> {
         let mine = |(_, entry): &(&Uid, &Entry)| {

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::super::admission::{named, why_held};
 use super::super::queue::Outcome;
 use super::super::{Provisioner, lock};
+use super::members::Standing;
 use super::{GroupPass, GroupStop, has_finalizer, is_deleting};
 use crate::api::{GroupState, OperationType, Reason, UserHold};
 use crate::plan::groups::{GroupOperation, GroupVerdict};
@@ -61,7 +62,7 @@ impl Provisioner {
         });
         let (out, into) = owed.unwrap_or_default();
         let departed = directory.departed(&pass.uid());
-        let out = out.iter().filter(|id| !departed.contains(*id) && self.protects(pass, id).is_none());
+        let out = out.iter().filter(|id| !departed.contains(*id) && self.protection(pass, id) == Standing::Free);
         let mut names: Vec<String> = out.map(|id| format!("-{id}")).collect();
         names.extend(into.iter().map(|id| format!("+{id}")));
         names.sort_unstable();

@@ -4,6 +4,7 @@ mod admission;
 mod claim;
 mod created;
 mod look;
+mod members;
 mod pace;
 mod parting;
 mod plan;
@@ -59,6 +60,10 @@ pub(super) struct GroupPass {
     pub session: Arc<Session>,
     pub account: Option<Account>,
     pub sent: BTreeSet<Id>,
+    /// Members whose accounts were asked for.
+    pub looked_at: BTreeSet<Id>,
+    /// Members that are no accounts.
+    pub strangers: BTreeSet<Id>,
     pub written: bool,
     /// Removals wait for leave, and so the pass ends with this.
     pub removals: Option<(Box<GroupVerdict>, Outcome)>,
@@ -81,6 +86,8 @@ impl GroupPass {
             session,
             account: None,
             sent: BTreeSet::new(),
+            looked_at: BTreeSet::new(),
+            strangers: BTreeSet::new(),
             written: false,
             removals: None,
             recorded: Recorded { answered, ..Recorded::default() },
@@ -190,6 +197,7 @@ impl Provisioner {
     }
 
     async fn group_step(&self, pass: &mut GroupPass) -> Result<Option<Outcome>, GroupStop> {
+        self.look_at_members(pass).await?;
         match self.plan_group(pass) {
             GroupStep::Read(Read::Get(id)) | GroupStep::ReadMembers(id) => self.read_group(pass, &id).await?,
             GroupStep::Read(Read::Find) => self.find_group(pass).await?,

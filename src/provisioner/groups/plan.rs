@@ -4,20 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use jiff::{SignedDuration, Timestamp};
-use kube::ResourceExt;
 use tokio::time::Instant;
 
 use super::super::snapshot::Known;
 use super::super::{Provisioner, lock};
 use super::{GroupPass, full_name, has_finalizer, is_deleting};
-use crate::api::ScimGroup;
+use crate::api::{Reason, ScimGroup};
 use crate::plan::groups::{GroupFacts, GroupObject, GroupStep, Id, Members, Source, decide_group};
-use crate::plan::{Account, Creations};
+use crate::plan::{Account, Creations, Delegated};
 use crate::scim::{MembersReadable as Readable, fold};
 use crate::status::ledger;
 
 /// Members are looked at this many at a time, so that nobody waits for the directory meanwhile.
-const LOOKED_AT: usize = 256;
+pub(super) const LOOKED_AT: usize = 256;
 
 impl Provisioner {
     /// What the profile says of members, and who is known by name alone, come into the directory.
@@ -76,8 +75,14 @@ impl Provisioner {
         let (waiting_for, mut foreign) = self.shared.directory.unfollowed(&uid);
         foreign.splice(0..0, self.refuses_group(&pass.group));
         let departed = self.shared.directory.departed(&uid);
-        let protected = self.protected_members(pass, &departed);
-        let protects = self.protected_in(pass);
+        let kept = self.kept_members(pass, &departed);
+        let shown = match &account {
+            Account::Found { resource, .. } => resource.get("displayName").and_then(serde_json::Value::as_str),
+            _ => None,
+        };
+        let not_its_own = self.not_its_own(pass, shown).filter(|_| shown.is_some());
+        let must_be_seen = shown.is_none()
+            && (self.not_its_own(pass, None).is_some() || self.delegated_to(&pass.group) != Delegated::Whole);
         let (drift, unsupported, room) = {
             let mut store = lock(&self.groups);
             let most = policy.profile.members_an_hour.and_then(|most| usize::try_from(most).ok());
@@ -108,10 +113,11 @@ impl Provisioner {
                 claims,
                 creations,
                 elsewhere,
+                not_its_own,
+                must_be_seen,
                 members: Members {
                     membership,
-                    protected: &protected,
-                    protects: protects.as_deref(),
+                    kept: &kept,
                     departed: &departed,
                     unseen: &unseen,
                     sent: &pass.sent,
@@ -176,42 +182,9 @@ impl Provisioner {
         names.find_map(|name| store.namesake_of(id, name)).map(str::to_owned)
     }
 
-    /// Of those who are to be taken out, whom `guards.protected` keeps: as many as the next request has to know of.
-    fn protected_members(&self, pass: &GroupPass, departed: &BTreeSet<Id>) -> BTreeSet<Id> {
-        let (profile, protected) = (&pass.session.policy.profile, &pass.session.policy.protected);
-        if protected.is_empty() {
-            return BTreeSet::new();
-        }
-        let most = usize::try_from(profile.max_members_per_patch).unwrap_or(100).max(1);
-        let keeps = |id: &&Id| self.protects(pass, id).is_some();
-        let mut kept: BTreeSet<Id> = departed.iter().filter(keeps).cloned().collect();
-        let (mut free, mut last) = (0, Bound::Unbounded);
-        while free < most {
-            let some: Option<Vec<Id>> = self.shared.directory.membership(&pass.uid(), |members| {
-                members.extra().range((last.clone(), Bound::Unbounded)).take(LOOKED_AT).cloned().collect()
-            });
-            let Some(some) = some.filter(|some| !some.is_empty()) else { break };
-            let mine: Vec<&Id> = some.iter().filter(keeps).collect();
-            free += some.iter().filter(|id| !mine.contains(id) && !pass.sent.contains(*id)).count();
-            kept.extend(mine.into_iter().cloned());
-            last = some.last().cloned().map_or(Bound::Unbounded, Bound::Excluded);
-        }
-        kept
-    }
-
-    /// The pattern of `guards.protected` that fits somebody in a group that is to be deleted.
-    fn protected_in(&self, pass: &GroupPass) -> Option<String> {
-        if !is_deleting(&pass.group) || pass.session.policy.protected.is_empty() {
-            return None;
-        }
-        let here: Option<Vec<Id>> =
-            self.shared.directory.membership(&pass.uid(), |members| members.here().cloned().collect());
-        here.into_iter().flatten().find_map(|id| self.protects(pass, &id))
-    }
-
     /// Why the group may not be served through a cluster connection (promise I26).
     fn refuses_group(&self, group: &ScimGroup) -> Option<String> {
-        let delegated = self.shared.directory.delegated(&group.namespace().unwrap_or_default(), &self.key);
+        let delegated = self.delegated_to(group);
         let members = || group.spec.members.iter().flatten();
         let raw = group.remote_id().is_some() || members().any(|member| member.id.is_some());
         let names = members().filter_map(|member| member.user_name.as_deref());
@@ -220,7 +193,7 @@ impl Provisioner {
 
     /// What the object claims, as far as its namespace may: anybody there could have written it (promise I26).
     fn claimed<'a>(&self, pass: &'a GroupPass) -> Option<&'a str> {
-        let delegated = self.shared.directory.delegated(&pass.group.namespace().unwrap_or_default(), &self.key);
+        let delegated = self.delegated_to(&pass.group);
         let claimed = pass.group.claimed_group()?;
         delegated.refuses_group(claimed, [], false).is_none().then_some(claimed)
     }
@@ -230,20 +203,20 @@ impl Provisioner {
         self.claimed(pass).filter(|_| pass.status.id.is_none() && has_finalizer(&pass.group))
     }
 
-    /// The pattern of `guards.protected` that fits an account, by all that is known of it (promise I14).
-    pub(super) fn protects(&self, pass: &GroupPass, id: &Id) -> Option<String> {
-        let protected = &pass.session.policy.protected;
-        if protected.is_empty() {
-            return None;
+    /// Why the group that status names isn't to be written to: another object is recorded as bound to it, or it has a name
+    /// that the namespace may not have.
+    fn not_its_own(&self, pass: &GroupPass, shown: Option<&str>) -> Option<(Reason, String)> {
+        let id = pass.status.id.as_deref()?;
+        let rival = self.shared.directory.rival_of_group(&pass.group, id, &pass.session.policy.server, shown);
+        if let Some(rival) = rival {
+            let message = format!(
+                "{rival} is recorded as bound to this group ({id}), too, and nothing is written before one of the two is \
+                 deleted; status.id is the operator's record, and never to be written by others"
+            );
+            return Some((Reason::Conflict, message));
         }
-        let user = self.shared.directory.bound_to(&self.key, &pass.session.policy.server, id);
-        let mut names = vec![id.to_string()];
-        if let Some(user) = &user {
-            names.push(user.spec.user_name.clone());
-            names.extend(user.spec.attributes.emails.iter().flatten().map(|email| email.value.clone()));
-        }
-        names.extend(lock(&self.snapshot).name_of(id).map(str::to_owned));
-        protected.matches(names.iter().map(String::as_str)).map(str::to_owned)
+        let refused = self.delegated_to(&pass.group).refuses_group(shown?, [], false)?;
+        Some((Reason::NotAllowed, format!("the group that was found is left alone: {refused}")))
     }
 
     /// What is known without asking the server.

@@ -16,8 +16,8 @@ use super::world::World;
 use crate::api::{ClaimedAccount, OperationType, RECONCILE_REQUESTED_AT, Reason, ScimUser, ScimUserStatus, UserState};
 use crate::plan::guards::GuardName;
 use crate::plan::{
-    Account, Binding, Creations, Delegated, Facts, Manager, Object, Operation, Path, Read, Request, Step, Verdict,
-    decide, status_ahead,
+    Account, Binding, Claims, Creations, Delegated, Facts, Manager, Object, Operation, Path, Read, Request, Step,
+    Verdict, decide, status_ahead,
 };
 use crate::provisioner::directory::{has_finalizer, is_deleting};
 use crate::provisioner::queue::{Lane, Outcome, Ticket};
@@ -247,7 +247,17 @@ impl World {
                 requested: pass.recorded.answered.is_some(),
             },
             policy: &self.policy,
-            claims: self.operator.directory.claims(&user, SERVER, found.as_deref()),
+            claims: Claims {
+                rival: self.operator.directory.rival(
+                    &user,
+                    SERVER,
+                    match &account {
+                        Account::Found { resource, .. } => Some(resource),
+                        _ => None,
+                    },
+                ),
+                ..self.operator.directory.claims(&user, SERVER, found.as_deref())
+            },
             creations: {
                 let (earlier, made) = self.operator.memory.creations(&pass.ticket.uid, now);
                 pass.creations.remember(earlier, made)

@@ -76,7 +76,7 @@ fn i15_a_group_that_waits_under_deletion_names_the_ways_out() {
         GroupStep::Settle(verdict) => verdict.message,
         other => panic!("does something: {other:?}"),
     };
-    let command = "kubectl -n identity annotate scimgroup platform scim-operator.dev/release=true";
+    let command = "kubectl annotate scimgroup -n identity platform scim-operator.dev/release=true";
     assert!(message(&case).ends_with(command), "{}", message(&case));
     case.policy.suspend = true;
     assert!(message(&case).contains("set spec.suspend to false") && message(&case).ends_with(command));

@@ -19,6 +19,7 @@ impl Directory {
             holder: inner.group_holder(group, server, found),
             elder: inner.group_elder(group, server),
             successor: inner.group_successor(group, server).map(|(_, successor)| successor),
+            rival: None,
         }
     }
 
@@ -79,16 +80,18 @@ impl Inner {
         let stands = |other: &&Arc<ScimGroup>| {
             !(is_deleting(other) && mine.is_some() && bound(other, server).map(|(id, _)| id) == mine)
         };
+        // A name is claimed by those alone who may have it (promise I26).
+        let may = |other: &&Arc<ScimGroup>| self.may_have_group(other, name);
         if let Some(found) = found {
-            let others = self.others_of(self.groups.bound.get(found), group, server).filter(stands);
+            let others = self.others_of(self.groups.bound.get(found), group, server).filter(stands).filter(may);
             let others = others.filter(|other| bound(other, server).is_some_and(|(id, _)| id == found));
             if let Some(other) = others.min_by_key(|other| is_deleting(other)) {
                 return Some(self.as_group_holder(group, other, server, true));
             }
         }
         let claims_too = unrecorded(group) == Some(name);
-        let holders =
-            self.groups_named(name, group, server).filter(stands).filter(|other| match bound(other, server) {
+        let holders = self.groups_named(name, group, server).filter(stands).filter(may).filter(|other| {
+            match bound(other, server) {
                 Some((id, known)) => known == name && Some(id) != mine,
                 None => {
                     // Whether a name is free that a group is renamed to, the server tells; and of two that may have made
@@ -97,7 +100,8 @@ impl Inner {
                     let waits = unrecorded(group).is_none() || age(other) < age(group);
                     made && (is_deleting(other) || (other.spec.display_name != name && waits))
                 }
-            });
+            }
+        });
         let holders = holders.map(|other| self.as_group_holder(group, other, server, false));
         holders.min_by_key(|holder| (holder.goes(), holder.name.clone()))
     }
@@ -144,7 +148,7 @@ impl Inner {
         let is_bound = bound(group, server).is_some();
         let mut elders = self
             .groups_named(name, group, server)
-            .filter(|other| !is_deleting(other) && other.spec.display_name == name)
+            .filter(|other| !is_deleting(other) && other.spec.display_name == name && self.may_have_group(other, name))
             .filter(|other| match (is_bound, bound(other, server).is_some()) {
                 (false, true) => true,
                 (true, false) => false,

@@ -1,0 +1,70 @@
+//! What may not be done for an object: whose account it is, how far it is delegated, what it declares (promises I26,
+//! I31, I32).
+
+use super::decide::{hides_them, stalled};
+use super::declared::Declared;
+use super::delegation::Delegated;
+use super::facts::Facts;
+use super::path::Path;
+use super::person;
+use super::step::Step;
+use crate::api::{Reason, ScimUserSpec, UserAttributes, UserState};
+use crate::scim::Resource;
+
+/// Why nothing is written to the account that status names: status alone doesn't make it the object's.
+pub(super) fn not_its_own(facts: &Facts, resource: &Resource) -> Option<(Reason, String)> {
+    if let Some(rival) = &facts.claims.rival {
+        let id = resource.id().unwrap_or_default();
+        let message = format!(
+            "{rival} is recorded as bound to this account ({id}), too, and nothing is written before one of the two is \
+             deleted; status.id is the operator's record, and never to be written by others"
+        );
+        return Some((Reason::Conflict, message));
+    }
+    if let Some(message) = person::swapped(facts, resource) {
+        return Some((Reason::Conflict, message));
+    }
+    // An inactive account whose names are hidden is known by its externalId.
+    let refused = facts.delegated.refuses_account(resource)?;
+    (!hides_them(facts, resource)).then_some((Reason::NotAllowed, refused))
+}
+
+/// It has to be read first: what status names is checked against the server before it is written to.
+pub(super) fn must_be_seen(facts: &Facts) -> bool {
+    facts.claims.rival.is_some() || facts.delegated != Delegated::Whole
+}
+
+/// Why nothing is written that the object declares. Removals aren't held up by it.
+pub(super) fn refused(facts: &Facts) -> Option<Step> {
+    let step = |reason, why| stalled(reason, why, UserState::Failed);
+    if let Some(why) = &facts.not_allowed {
+        return Some(step(Reason::NotAllowed, why.clone()));
+    }
+    misnamed(facts.object.spec).map(|why| step(Reason::Rejected, why))
+}
+
+/// A removal that is declared for an account that is, or may be, the object's.
+pub(super) fn removes(facts: &Facts, declared: &Declared) -> bool {
+    declared.active == Some(false) && (facts.bound_id().is_some() || facts.unrecorded().is_some())
+}
+
+/// An attribute of the core by the name of an extension's: servers that fold URNs would take it for that.
+fn misnamed(spec: &ScimUserSpec) -> Option<String> {
+    let of_extensions = |attributes: &UserAttributes| {
+        attributes.extensions.iter().flatten().find_map(|(urn, members)| {
+            let names = members.keys().map(|name| Path::extension(urn, name));
+            let path = names
+                .chain([Path::extension(urn, "a")])
+                .find(|path| path.is_misnamed() || crate::api::is_reserved(urn))?;
+            Some(path.to_string())
+        })
+    };
+    let cleared = || spec.clear.iter().flatten().find(|path| Path::parse(path).is_misnamed()).cloned();
+    let found = of_extensions(&spec.attributes)
+        .or_else(|| spec.on_create.as_deref().and_then(of_extensions))
+        .or_else(cleared)?;
+    Some(format!(
+        "{found} is no attribute of an extension: write attributes of the core schema beside userName, and those of the \
+         enterprise extension in spec.enterprise; nothing of this object is sent but removals"
+    ))
+}
