@@ -73,10 +73,10 @@ async fn a_life(client: &Client, by_put: bool) {
 
     let twice = client.create(Kind::Users, &person(&name), soon()).await.unwrap_err();
     assert_eq!(twice.class(), Class::Conflict, "{twice}");
-    let found = client.find(Kind::Users, "userName", &email, soon()).await.unwrap();
+    let found = client.find(Kind::Users, "userName", &email, soon()).await.unwrap().hits;
     assert_eq!(found.iter().map(Resource::id).collect::<Vec<_>>(), [Some(id.as_str())]);
     let odd = r#"a "quoted" \ name eq x"#;
-    assert_eq!(client.find(Kind::Users, "userName", odd, soon()).await.map_or(0, |hits| hits.len()), 0);
+    assert_eq!(client.find(Kind::Users, "userName", odd, soon()).await.map_or(0, |found| found.hits.len()), 0);
 
     let request = if by_put {
         let mut body = client.get(Kind::Users, &id, soon()).await.unwrap().0;

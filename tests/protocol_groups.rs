@@ -65,7 +65,7 @@ async fn a_life(client: &Client, profile: &Profile) {
     let mut expected = [&*bob, &*cyd];
     expected.sort_unstable();
     assert_eq!(members, expected);
-    let found = client.find(Kind::Groups, "displayName", &name, soon()).await.unwrap();
+    let found = client.find(Kind::Groups, "displayName", &name, soon()).await.unwrap().hits;
     assert_eq!(found.len(), 1);
     let listed = client.list_groups(&Start::Index(1), 100, soon()).await.unwrap();
     let listed = listed.resources.iter().find(|one| one.id() == Some(&group)).unwrap();

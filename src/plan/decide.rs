@@ -71,9 +71,9 @@ fn missing(facts: &Facts, declared: &Declared, id: &str) -> Step {
     let status = facts.object.status;
     let settled = status.observed_generation == Some(facts.object.generation);
     match status.state {
-        Some(UserState::DeletedAtServer) if settled => gone(facts, declared, id),
+        Some(UserState::DeletedAtServer) if settled && !is_replaced(facts, declared) => gone(facts, declared, id),
         Some(UserState::Inactive) if settled && declared.active == Some(false) => settle(Verdict::default()),
-        // A person is asked already; the next sweep looks again.
+        // A person is asked already.
         Some(UserState::Failed | UserState::Held | UserState::Planned) if settled => settle(Verdict::default()),
         _ => look_again(),
     }

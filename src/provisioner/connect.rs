@@ -14,6 +14,7 @@ use super::defaults::{base_url, said, server_of, warnings};
 use super::learn::server_status;
 use super::limiter::{Priority, RequestKind};
 use super::queue::Lane;
+use super::report::FirstSweep;
 use super::session::{Session, policy_for, profile_of, rates_of};
 use super::{Provisioner, lock};
 use crate::api::{ConnectedReason, HOSTS, ScimConnection};
@@ -174,10 +175,11 @@ impl Provisioner {
         session.epoch = if let Some(old) = &old {
             old.epoch
         } else {
-            lock(&self.report).swept = false;
-            lock(&self.groups).clear();
+            lock(&self.report).first_sweep = FirstSweep::Awaited;
             *lock(&self.names) = super::grants::Names::default();
-            lock(&self.snapshot).lead_to(&server)
+            let epoch = lock(&self.snapshot).lead_to(&server);
+            lock(&self.groups).lead_to(&server, epoch);
+            epoch
         };
         let was_restricted = lock(&self.removals_left).take().is_some();
         let renewed = was_restricted || old.is_none_or(|old| old.generation != session.generation);

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::queue::{Lane, Outcome, Ticket};
+use super::report::FirstSweep;
 use super::windows::LOOK;
 use super::{Provisioner, lock};
 
@@ -82,7 +83,7 @@ impl Provisioner {
 
     fn next_ticket(&self, only_removals: bool) -> Option<Ticket> {
         // Until the server was listed once, only removals with a known id can do without the list.
-        let swept = lock(&self.report).swept;
+        let swept = lock(&self.report).first_sweep != FirstSweep::Awaited;
         // While the server asks for patience, objects say that they wait; nobody holds a slot for it.
         let ready = self.session().is_some() && self.limiter.paused_until().is_none();
         lock(&self.queue).next(Instant::now(), only_removals || (ready && !swept), ready)

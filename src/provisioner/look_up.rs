@@ -3,54 +3,125 @@
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::directory::{has_finalizer, is_deleting};
+use super::directory::{full_name, has_finalizer, is_deleting};
 use super::limiter::{Priority, RequestKind};
+use super::listing::{Gap, GapIn};
+use super::queue::Outcome;
 use super::snapshot::{Known, contradiction};
-use super::worker::{Pass, Stop};
+use super::worker::{LOOK_AGAIN, Pass, Stop};
 use super::{Provisioner, lock};
-use crate::api::{ClaimedAccount, ScimUserSpec};
-use crate::plan::{Account, Binding};
+use crate::api::{ClaimedAccount, Reason, ScimUserSpec, UserState};
+use crate::plan::{Account, Binding, Request, Verdict};
 use crate::scim::{Class, Error, Kind, MatchBy, Resource, composed, fold};
+
+/// What somebody is told whom only the whole list can find.
+pub(super) const SEARCHED_IN_LIST: &str =
+    "a search by filter proves nothing at this server, so it is looked for in the whole list, which is asked for now";
+
+/// A resource that a search found.
+#[derive(Clone, Debug)]
+pub(super) enum Hit {
+    /// As the server showed it just now.
+    Shown(Resource),
+    /// In the list, under this id.
+    Listed(String),
+}
+
+impl Hit {
+    /// Its id.
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::Shown(resource) => resource.id(),
+            Self::Listed(id) => Some(id),
+        }
+    }
+}
 
 impl Provisioner {
     /// Reads the account with this id.
     pub(super) async fn read_account(&self, pass: &mut Pass, id: &str) -> Result<(), Stop> {
-        let uid = pass.user.uid().unwrap_or_default();
         let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
         let answer = pass.session.client.get(Kind::Users, id, deadline).await;
         pass.account = Some(match answer {
             Ok(resource) => {
-                lock(&self.memory).seen(&uid);
                 self.learn_account(pass, &resource);
                 Account::Found { resource, fresh: true }
             }
-            Err(error) if error.class() == Class::NotFound => self.not_found(pass, &uid, id, &error).await?,
+            Err(error) if error.class() == Class::NotFound => self.not_found(pass, id, &error).await?,
             Err(error) => return Err(self.failed(pass, &error)),
         });
         Ok(())
     }
 
-    /// A 404 says nothing before the collection itself answers properly, and then only the second time.
-    pub(super) async fn not_found(&self, pass: &Pass, uid: &str, id: &str, error: &Error) -> Result<Account, Stop> {
+    /// A 404 to a read says nothing before the collection itself answers properly, and then only the second time.
+    async fn not_found(&self, pass: &Pass, id: &str, error: &Error) -> Result<Account, Stop> {
         self.collection_answers(pass, error).await?;
-        if lock(&self.memory).missing(uid, Timestamp::now()) {
-            self.forget_account(pass, id);
-            Ok(self.namesake(pass).unwrap_or(Account::Absent { fresh: true }))
-        } else {
-            Ok(Account::Missing)
+        {
+            let mut snapshot = lock(&self.snapshot);
+            if !snapshot.is_of(pass.session.epoch) || !snapshot.missing(id, Timestamp::now()) {
+                return Ok(Account::Missing);
+            }
+            snapshot.forget(id);
+        }
+        Ok(self.namesake(pass).unwrap_or(Account::Absent { fresh: true }))
+    }
+
+    /// A 404 to a write says nothing of the account: it is read by its id (promise I12).
+    pub(super) async fn look_at_refused(
+        &self,
+        pass: &mut Pass,
+        id: &str,
+        request: &Request,
+        error: &Error,
+    ) -> Result<(), Stop> {
+        self.read_account(pass, id).await?;
+        match (&pass.account, request) {
+            // What was wanted. Whoever declares the name next must not find it here.
+            (Some(Account::Missing), Request::Delete { .. }) => {
+                self.forget_account(pass, id);
+                pass.account = Some(Account::Absent { fresh: true });
+                Ok(())
+            }
+            (Some(Account::Found { .. }), _) => {
+                self.note_failure(&full_name(&pass.user), error);
+                let (reason, what) = match request {
+                    Request::Patch { .. } => (
+                        Reason::NotSupported,
+                        "it seems to have no PATCH for users: set spec.dialect.writeUsers of the connection to Put",
+                    ),
+                    Request::Put { .. } => (
+                        Reason::NotSupported,
+                        "it seems to have no PUT for users: set spec.dialect.writeUsers of the connection to Patch",
+                    ),
+                    _ => {
+                        (Reason::Rejected, "it doesn't delete users, or not this one: deletionPolicy may be Deactivate")
+                    }
+                };
+                let message = format!("{}, and still shows the account {id:?}; {what}", error.without_advice());
+                Err(self.own_error(pass, reason, message))
+            }
+            _ => Ok(()),
         }
     }
 
     /// A 404 is the object's only where the collection itself is there; else it is the connection's (promise I12).
     pub(super) async fn collection_answers(&self, pass: &Pass, error: &Error) -> Result<(), Stop> {
         let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
-        let Err(probe) = pass.session.client.probe(deadline).await else { return Ok(()) };
-        self.doubt();
-        Err(if probe.class() == Class::NotFound { Self::try_later(error) } else { self.failed(pass, &probe) })
+        match pass.session.client.probe(deadline).await {
+            Ok(page) if page.is_hollow() => {
+                let gap = Gap::Hollow(page.total.unwrap_or_default());
+                Err(Self::looked_for_later(pass, format!("{}; {}", error.without_advice(), GapIn(&gap, Kind::Users))))
+            }
+            Ok(_) => Ok(()),
+            Err(probe) => {
+                self.doubt();
+                Err(if probe.class() == Class::NotFound { Self::try_later(error) } else { self.failed(pass, &probe) })
+            }
+        }
     }
 
     /// The account that has the userName now, where the bound one is gone: none is created beside it.
-    pub(super) fn namesake(&self, pass: &Pass) -> Option<Account> {
+    fn namesake(&self, pass: &Pass) -> Option<Account> {
         if pass.status.id.is_none() || is_deleting(&pass.user) {
             return None;
         }
@@ -67,51 +138,60 @@ impl Provisioner {
     pub(super) async fn find_account(&self, pass: &mut Pass) -> Result<(), Stop> {
         pass.creations.searched = true;
         let spec = pass.user.spec.clone();
-        let profile = &pass.session.policy.profile;
-        let wanted = identity(&spec, profile.match_by);
-        let mut found: Vec<Resource> = Vec::new();
+        let wanted = identity(&spec, pass.session.policy.profile.match_by);
+        let mut found: Vec<Hit> = Vec::new();
         let mut by_name = Some(wanted.clone());
         if let Some(claimed) = unrecorded(pass) {
             let sent = claimed.email.as_ref().unwrap_or(&claimed.user_name);
-            let hits = self.ask_for(pass, "userName", sent).await?;
-            if let Some(account) = self.what_was_claimed(pass, &claimed, &hits) {
-                self.learn_account(pass, account);
-                pass.account = Some(Account::Found { resource: account.clone(), fresh: true });
+            let hits = self.search(pass, "userName", sent).await?;
+            if let Some(account) = self.what_was_claimed(pass, &claimed, &hits).cloned() {
+                self.take_hit(pass, account);
                 return Ok(());
             }
             if fold(sent) == fold(&wanted) {
                 (found, by_name) = (hits, None);
             }
         }
-        let by_external_id = spec.external_id.filter(|_| profile.filters.iter().any(|filter| filter == "externalId"));
-        for (attribute, value) in [("userName", by_name), ("externalId", by_external_id)] {
+        let filters = &pass.session.policy.profile.filters;
+        let kept = filters.is_empty() || filters.iter().any(|filter| filter == "externalId");
+        for (attribute, value) in [("userName", by_name), ("externalId", spec.external_id.filter(|_| kept))] {
             let Some(value) = value else { continue };
-            for hit in self.ask_for(pass, attribute, &value).await? {
+            for hit in self.search(pass, attribute, &value).await? {
                 if !found.iter().any(|known| known.id() == hit.id()) {
                     found.push(hit);
                 }
             }
         }
-        for resource in &found {
-            self.learn_account(pass, resource);
+        for hit in &found {
+            if let Hit::Shown(resource) = hit {
+                self.learn_account(pass, resource);
+            }
         }
-        pass.account = Some(match found.len() {
-            0 => Account::Absent { fresh: true },
-            1 => Account::Found { resource: found.remove(0), fresh: true },
-            _ => Account::Contradictory(contradiction(1)),
-        });
+        match found.len() {
+            0 => pass.account = Some(Account::Absent { fresh: true }),
+            1 => self.take_hit(pass, found.remove(0)),
+            _ => pass.account = Some(Account::Contradictory(contradiction(1))),
+        }
         Ok(())
     }
 
+    fn take_hit(&self, pass: &mut Pass, hit: Hit) {
+        pass.account = Some(match hit {
+            Hit::Shown(resource) => {
+                self.learn_account(pass, &resource);
+                Account::Found { resource, fresh: true }
+            }
+            Hit::Listed(id) => Account::Listed(id),
+        });
+    }
+
     /// The account that was claimed, unless somebody else holds it by now.
-    pub(super) fn what_was_claimed<'a>(
-        &self,
-        pass: &Pass,
-        claimed: &ClaimedAccount,
-        hits: &'a [Resource],
-    ) -> Option<&'a Resource> {
-        let same = |hit: &Resource| hit.user_name().is_some_and(|name| fold(name) == fold(&claimed.user_name));
-        let held = |hit: &Resource| {
+    fn what_was_claimed<'a>(&self, pass: &Pass, claimed: &ClaimedAccount, hits: &'a [Hit]) -> Option<&'a Hit> {
+        let same = |hit: &Hit| match hit {
+            Hit::Shown(resource) => resource.user_name().is_some_and(|name| fold(name) == fold(&claimed.user_name)),
+            Hit::Listed(_) => true,
+        };
+        let held = |hit: &Hit| {
             self.claims(pass, &pass.session.policy.server, hit.id()).holder.is_some_and(|holder| holder.has_account)
         };
         let mut free = hits.iter().filter(|hit| same(hit) && !held(hit));
@@ -119,11 +199,19 @@ impl Provisioner {
         free.next().filter(|_| free.next().is_none())
     }
 
-    /// The accounts that have this value.
-    pub(super) async fn ask_for(&self, pass: &Pass, attribute: &str, value: &str) -> Result<Vec<Resource>, Stop> {
+    /// The accounts that have this value: by a filter, and where that proves nothing, in the whole list (promise I11).
+    async fn search(&self, pass: &Pass, attribute: &str, value: &str) -> Result<Vec<Hit>, Stop> {
+        if !pass.session.policy.profile.filters.iter().any(|filter| filter == attribute) {
+            return self.search_list(pass, attribute, value);
+        }
         let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
         match pass.session.client.find(Kind::Users, attribute, value, deadline).await {
-            Ok(hits) => Ok(hits),
+            Ok(found) if found.all || !found.hits.is_empty() => Ok(found.hits.into_iter().map(Hit::Shown).collect()),
+            Ok(_) => self.search_list(pass, attribute, value),
+            Err(error) if refuses_filter(error.class(), attribute) => {
+                self.note_failure(&full_name(&pass.user), &error);
+                self.search_list(pass, attribute, value)
+            }
             Err(error) => {
                 if error.class() == Class::NotFound {
                     self.collection_answers(pass, &error).await?;
@@ -132,6 +220,37 @@ impl Provisioner {
             }
         }
     }
+
+    /// The same by a complete listing that began after this was asked.
+    fn search_list(&self, pass: &Pass, attribute: &str, value: &str) -> Result<Vec<Hit>, Stop> {
+        let uid = pass.user.uid().unwrap_or_default();
+        let asked_before = {
+            let mut snapshot = lock(&self.snapshot);
+            let asked_before = snapshot.sightings.is_searching(&uid);
+            if snapshot.is_of(pass.session.epoch) && snapshot.sightings.search(&uid) {
+                let ids = if attribute == "externalId" { snapshot.linked(value) } else { snapshot.named(value) };
+                return Ok(ids.into_iter().map(Hit::Listed).collect());
+            }
+            asked_before
+        };
+        if !asked_before {
+            self.ask_for_sweep();
+        }
+        Err(Self::looked_for_later(pass, SEARCHED_IN_LIST.to_owned()))
+    }
+
+    /// It can't be told yet: it is looked at again in a minute, or as soon as the list is complete.
+    fn looked_for_later(pass: &Pass, message: String) -> Stop {
+        let state = if is_deleting(&pass.user) { UserState::Deleting } else { UserState::Pending };
+        let verdict = Verdict { reason: Some(Reason::Pending), message, state: Some(state), ..Verdict::default() };
+        Stop::With(Box::new(verdict), Outcome::After(LOOK_AGAIN))
+    }
+}
+
+/// The server doesn't look for accounts by this attribute. userName is what each must know; of another attribute a 5xx
+/// says the same, for servers answer that too to what they can't filter by.
+fn refuses_filter(class: Class, attribute: &str) -> bool {
+    matches!(class, Class::Rejected | Class::Unsupported) || (class == Class::Transient && attribute != "userName")
 }
 
 /// The value by which the server looks accounts up.

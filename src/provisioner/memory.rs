@@ -7,9 +7,6 @@ use jiff::{SignedDuration, Timestamp};
 use crate::api::ScimUserStatus;
 use crate::plan::Path;
 
-/// A second look at an account that answered 404 counts only this much later (promise I11).
-pub const SECOND_LOOK: SignedDuration = SignedDuration::from_secs(60);
-
 /// Repairs of one attribute within a day that show a second writer (promise I9).
 const CONTESTED_AFTER: usize = 3;
 
@@ -25,8 +22,6 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 pub struct Memory {
     /// Statuses that could not be written yet: the request behind them is not repeated.
     unsaved: HashMap<String, ScimUserStatus>,
-    /// When a bound account first answered 404.
-    missing: HashMap<String, Timestamp>,
     /// When an attribute was repaired.
     repairs: HashMap<String, HashMap<Path, Vec<Timestamp>>>,
     /// How often in a row an object's own error was met.
@@ -43,7 +38,6 @@ impl Memory {
     /// Everything about an object that is gone.
     pub fn forget(&mut self, uid: &str) {
         self.unsaved.remove(uid);
-        self.missing.remove(uid);
         self.repairs.remove(uid);
         self.rejections.remove(uid);
         self.awaits.remove(uid);
@@ -98,17 +92,6 @@ impl Memory {
     /// The status was written.
     pub fn saved(&mut self, uid: &str) {
         self.unsaved.remove(uid);
-    }
-
-    /// The bound account answered 404; true where that has been so for a minute.
-    pub fn missing(&mut self, uid: &str, now: Timestamp) -> bool {
-        let since = *self.missing.entry(uid.to_owned()).or_insert(now);
-        now.duration_since(since) >= SECOND_LOOK
-    }
-
-    /// The bound account was seen.
-    pub fn seen(&mut self, uid: &str) {
-        self.missing.remove(uid);
     }
 
     /// Attributes were repaired.

@@ -25,6 +25,7 @@ mod key_loss;
 mod kubernetes;
 mod learn;
 pub mod limiter;
+mod listing;
 mod look_up;
 mod memory;
 pub mod queue;
@@ -32,6 +33,7 @@ mod record;
 mod report;
 mod send;
 mod session;
+pub mod sightings;
 pub mod snapshot;
 mod sweep;
 mod termination;
@@ -236,6 +238,7 @@ impl Provisioner {
             gate.forget_group(uid);
         }
         lock(&self.groups).forget_object(uid);
+        lock(&self.snapshot).sightings.forget_search(uid);
         lock(&self.windows).set(&uid.into(), None);
         self.wake.notify_one();
     }

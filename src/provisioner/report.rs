@@ -1,6 +1,6 @@
 //! The connection's status: gathered in memory, written at most every five seconds and only when it differs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,8 +33,12 @@ pub struct Report {
     secret_version: Option<String>,
     rejected_since: Option<Time>,
     sweep: Option<SweepStatus>,
-    /// A first sweep has ended, complete or not.
-    pub swept: bool,
+    /// Where the first sweep of this session is.
+    pub first_sweep: FirstSweep,
+    /// The last sweep could not be carried through, and is tried again soon.
+    pub sweep_failed: bool,
+    /// Why the last listings weren't all there is, of users and of groups.
+    gaps: BTreeMap<&'static str, String>,
     /// An answer since the last good test gives reason to doubt the connection.
     pub doubted: bool,
     /// The versions of what the key was read from for the last test, if it could be.
@@ -51,6 +55,17 @@ pub struct Report {
     server: Option<ServerStatus>,
     /// Objects that met a method that the server doesn't know.
     unsupported: BTreeSet<String>,
+}
+
+/// How far the first sweep of a session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstSweep {
+    /// Only removals with a known id go before it.
+    Awaited,
+    /// The server is slow to be listed: whoever owes something is looked for singly meanwhile, the others wait.
+    Delayed,
+    /// It has ended, complete or not.
+    Ended,
 }
 
 /// Something that becomes an event of the connection.
@@ -76,7 +91,9 @@ impl Report {
             secret_version: credentials.secret_resource_version,
             rejected_since: credentials.rejected_since,
             sweep: status.sweep,
-            swept: false,
+            first_sweep: FirstSweep::Awaited,
+            sweep_failed: false,
+            gaps: BTreeMap::new(),
             doubted: false,
             tried: None,
             news: Vec::new(),
@@ -155,6 +172,18 @@ impl Report {
     /// Becomes an event.
     pub fn tell(&mut self, news: News) {
         self.news.push(news);
+    }
+
+    /// The listing of a collection ended, with or without a gap, which is told of once.
+    pub fn listed(&mut self, collection: &'static str, gap: Option<String>) {
+        let Some(gap) = gap else {
+            self.gaps.remove(collection);
+            return;
+        };
+        if self.gaps.insert(collection, gap.clone()).is_none() {
+            let note = format!("{gap}; nothing is concluded from it");
+            self.tell(News { type_: EventType::Warning, reason: "ListIncomplete", action: "Sweep", note });
+        }
     }
 
     /// What a person should know although the connection works.
@@ -345,7 +374,11 @@ impl Provisioner {
         status.conditions = Some(report.conditions.clone());
         // A pause that is over before the next status isn't worth one.
         if self.limiter.throttled_for().is_some_and(|left| left > PAUSE) {
-            say_throttled(status.conditions.iter_mut().flatten());
+            let why = "throttled: the server asks for fewer requests, and all of them wait for now";
+            say_as_well(status.conditions.iter_mut().flatten(), why);
+        }
+        for gap in report.gaps.values() {
+            say_as_well(status.conditions.iter_mut().flatten(), gap);
         }
         status.users = Some(users);
         status.groups = self.count_groups();
@@ -425,8 +458,8 @@ impl Provisioner {
         let snapshot = lock(&self.snapshot);
         let server = super::defaults::server_of(connection);
         if connection.spec.unmanaged_policy != UnmanagedPolicy::Report
-            || !snapshot.is_complete()
-            || snapshot.server() != server
+            || !snapshot.sightings.was_listed()
+            || snapshot.sightings.server() != server
         {
             return None;
         }
@@ -448,10 +481,11 @@ impl Provisioner {
     }
 }
 
-/// A connection that waits because its server asked for fewer requests works, and says what it waits for.
-fn say_throttled<'a>(conditions: impl Iterator<Item = &'a mut Condition>) {
+/// A connection that works, and what else is to be known of it.
+fn say_as_well<'a>(conditions: impl Iterator<Item = &'a mut Condition>, what: &str) {
     for known in conditions.filter(|known| known.type_ == "Connected" && known.status == "True") {
-        known.message.push_str("; throttled: the server asks for fewer requests, and all of them wait for now");
+        known.message.push_str("; ");
+        known.message.push_str(what);
     }
 }
 

@@ -28,7 +28,8 @@ const LONGEST_TURN: Duration = Duration::from_secs(10);
 impl Provisioner {
     /// Sends one operation, after the limiter and the finalizer.
     pub(super) async fn send(&self, pass: &mut Pass, operation: Operation) -> Result<(), Stop> {
-        let (removes, former) = (operation.removes(), pass.status.id.clone());
+        let (removes, uid) = (operation.removes(), pass.user.uid().unwrap_or_default());
+        let former = pass.status.id.clone();
         if self.serves_removals_only() && !removes {
             return Err(Stop::Silently(Outcome::Paused));
         }
@@ -65,6 +66,10 @@ impl Provisioner {
                 Ok(())
             }
             Err(error) => {
+                if creates && error.class().leaves_open() {
+                    // What was looked for before says nothing of what it may have made.
+                    self.in_snapshot(pass, |snapshot| snapshot.sightings.forget_search(&uid));
+                }
                 // It may have taken effect: whoever takes over the account next looks at it first.
                 if let (true, Some(id)) = (removes && error.class().leaves_open(), operation.request.target()) {
                     self.in_snapshot(pass, |snapshot| snapshot.unsee(id));
@@ -129,8 +134,13 @@ impl Provisioner {
                 self.learn_account(pass, &resource);
                 pass.account = Some(Account::Found { resource, fresh: true });
             }
-            // The answer doesn't show the result: it is read back before it is judged.
-            (_, None) => pass.account = Some(Account::Unknown),
+            // The answer doesn't show the result: it is read back before it is judged. But it shows that the account is there.
+            (request, None) => {
+                if let Some(id) = request.target() {
+                    self.in_snapshot(pass, |snapshot| snapshot.sightings.shown(id));
+                }
+                pass.account = Some(Account::Unknown);
+            }
         }
     }
 
@@ -184,13 +194,7 @@ impl Provisioner {
                 Ok(())
             }
             (Class::NotFound, Request::Patch { id, .. } | Request::Put { id, .. } | Request::Delete { id }) => {
-                let (id, uid) = (id.clone(), pass.user.uid().unwrap_or_default());
-                pass.account = Some(match (self.not_found(pass, &uid, &id, error).await?, &operation.request) {
-                    // A 404 to a DELETE is what was wanted, once the collection answers properly.
-                    (Account::Missing, Request::Delete { .. }) => Account::Absent { fresh: true },
-                    (account, _) => account,
-                });
-                Ok(())
+                self.look_at_refused(pass, id, &operation.request, error).await
             }
             (Class::Conflict, Request::Patch { .. } | Request::Put { .. })
                 if operation.attributes.contains(&Path::core("userName")) =>

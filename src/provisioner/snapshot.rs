@@ -5,6 +5,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use jiff::Timestamp;
+
+use super::sightings::{OnPage, Seen, Sightings};
 use crate::scim::{Resource, fold};
 
 /// What is known of one account.
@@ -16,10 +19,7 @@ struct Entry {
     /// As shown; empty where it is the userName.
     emails: Box<[Box<str>]>,
     json: Option<Box<str>>,
-    /// The sweep that saw it, or during which a write of ours reported it.
-    sweep: u64,
-    /// A write of ours reported it during that sweep: no page read meanwhile is newer.
-    learnt: bool,
+    seen: Seen,
     /// How many accounts had been seen when it was.
     number: u64,
 }
@@ -45,44 +45,32 @@ pub struct Snapshot {
     entries: HashMap<String, Entry>,
     names: HashMap<String, HashSet<String>>,
     external_ids: HashMap<String, HashSet<String>>,
-    sweep: u64,
-    sweeping: bool,
-    complete: bool,
+    /// When accounts were seen, and what that proves.
+    pub sightings: Sightings,
     /// How many accounts were ever seen.
-    seen: u64,
-    /// The server that all this is of, and how often it was begun anew: answers of an earlier time say nothing.
-    server: String,
-    epoch: u64,
+    moments: u64,
 }
 
 impl Snapshot {
-    /// The connection leads to this server from now on, after a time in which it was not known to: what was listed
-    /// before is no proof of absence any more, and of another server it is nothing at all. Returns the new epoch.
+    /// The connection leads to this server from now on; of another one nothing is known. Returns the new epoch.
     pub fn lead_to(&mut self, server: &str) -> u64 {
-        if self.server != server {
-            self.clear();
-            server.clone_into(&mut self.server);
+        let epoch = self.sightings.epoch() + 1;
+        if self.sightings.lead_to(server, epoch) {
+            self.entries.clear();
+            self.names.clear();
+            self.external_ids.clear();
         }
-        self.complete = false;
-        self.sweeping = false;
-        self.epoch += 1;
-        self.epoch
+        epoch
     }
 
     /// Whether what is of that epoch still counts.
     pub fn is_of(&self, epoch: u64) -> bool {
-        self.epoch == epoch
-    }
-
-    /// The server that all this is of.
-    pub fn server(&self) -> &str {
-        &self.server
+        self.sightings.epoch() == epoch
     }
 
     /// A sweep begins; what earlier ones found stays until it has ended.
     pub fn begin(&mut self) {
-        self.sweep += 1;
-        self.sweeping = true;
+        self.sightings.begin();
     }
 
     /// Takes in one page. `keep` says of which accounts the whole resource is wanted.
@@ -91,69 +79,81 @@ impl Snapshot {
         let mut new = 0;
         for resource in resources {
             let Some(id) = resource.id() else { continue };
-            match self.entries.get_mut(id) {
-                Some(entry) if entry.sweep == self.sweep && entry.learnt => {
-                    // Counted once as seen, so that a listing which repeats itself still ends.
-                    entry.learnt = false;
+            let seen = self.entries.get_mut(id).map(|entry| &mut entry.seen);
+            match self.sightings.on_page(id, seen) {
+                OnPage::Repeated => continue,
+                OnPage::Outdated => new += 1,
+                OnPage::New => {
                     new += 1;
-                    continue;
+                    let kept = keep(&resource);
+                    self.put(&resource, kept, self.sightings.by_page());
                 }
-                Some(entry) if entry.sweep == self.sweep => continue,
-                _ => new += 1,
             }
-            let kept = keep(&resource);
-            self.put(&resource, kept, false);
         }
         new
     }
 
+    /// How many accounts the running sweep has seen.
+    pub fn seen(&self) -> usize {
+        let seen = self.entries.values().filter(|entry| self.sightings.is_of_sweep(entry.seen)).count();
+        seen + self.sightings.gone()
+    }
+
     /// The sweep ended. Complete: accounts that it did not show are forgotten.
     pub fn end(&mut self, complete: bool) {
-        self.sweeping = false;
         if complete {
+            let unseen = |entry: &Entry| !self.sightings.is_of_sweep(entry.seen);
             let gone: Vec<String> =
-                self.entries.iter().filter(|(_, entry)| entry.sweep < self.sweep).map(|(id, _)| id.clone()).collect();
+                self.entries.iter().filter(|(_, entry)| unseen(entry)).map(|(id, _)| id.clone()).collect();
             for id in gone {
-                self.forget(&id);
+                self.take_out(&id);
             }
-            self.complete = true;
         }
+        self.sightings.end(complete);
     }
 
     /// Takes in what the server answered to a read or a write of one account.
     pub fn learn(&mut self, resource: &Resource) {
-        let learnt = self.sweeping;
-        self.put(resource, true, learnt);
+        if let Some(id) = resource.id() {
+            self.sightings.shown(id);
+        }
+        self.put(resource, true, self.sightings.by_answer());
     }
 
     /// What the account looks like by now isn't certain: it is read before anything rests on it.
     pub fn unsee(&mut self, id: &str) {
-        let (sweep, learnt) = (self.sweep, self.sweeping);
+        let seen = self.sightings.by_answer();
         if let Some(entry) = self.entries.get_mut(id) {
             entry.json = None;
             // Nor does a page tell that was asked for before.
-            (entry.sweep, entry.learnt) = (sweep, learnt);
+            entry.seen = seen;
         }
+    }
+
+    /// A read of the account was answered with 404, and the collection is there; true where that has been so for a
+    /// minute, with nothing that showed the account meanwhile.
+    pub fn missing(&mut self, id: &str, now: Timestamp) -> bool {
+        self.sightings.missing(id, now)
     }
 
     /// The account is gone.
     pub fn forget(&mut self, id: &str) {
-        if let Some(entry) = self.entries.remove(id) {
-            drop_from(&mut self.names, &entry.name, id);
-            if let Some(external_id) = &entry.external_id {
-                drop_from(&mut self.external_ids, external_id, id);
-            }
-        }
+        let seen = self.take_out(id).map(|entry| entry.seen);
+        self.sightings.forget(id, seen);
     }
 
-    /// Nothing is known any more.
-    fn clear(&mut self) {
-        *self = Self { sweep: self.sweep, epoch: self.epoch, seen: self.seen, ..Self::default() };
+    fn take_out(&mut self, id: &str) -> Option<Entry> {
+        let entry = self.entries.remove(id)?;
+        drop_from(&mut self.names, &entry.name, id);
+        if let Some(external_id) = &entry.external_id {
+            drop_from(&mut self.external_ids, external_id, id);
+        }
+        Some(entry)
     }
 
     /// This moment, for [`Self::knew`].
     pub fn moment(&self) -> u64 {
-        self.seen
+        self.moments
     }
 
     /// The account had been seen at that moment.
@@ -172,9 +172,9 @@ impl Snapshot {
         self.entries.contains_key(id)
     }
 
-    /// A complete sweep has ended.
+    /// What isn't known isn't there.
     pub fn is_complete(&self) -> bool {
-        self.complete
+        self.sightings.proves_absence()
     }
 
     /// The number of accounts.
@@ -212,7 +212,7 @@ impl Snapshot {
         let fitting: HashSet<&String> = named.union(&linked).collect();
         let mut fitting = fitting.into_iter();
         match (fitting.next(), fitting.next()) {
-            (None, _) if self.complete => Known::Absent,
+            (None, _) if self.sightings.proves_absence() => Known::Absent,
             (None, _) => Known::Unknown,
             (Some(id), None) => match self.by_id(id) {
                 Known::Unknown => Known::Listed(id.clone()),
@@ -222,11 +222,21 @@ impl Snapshot {
         }
     }
 
-    fn put(&mut self, resource: &Resource, keep: bool, learnt: bool) {
+    /// The accounts with this userName, as far as they are known.
+    pub fn named(&self, user_name: &str) -> Vec<String> {
+        self.names.get(&fold(user_name)).into_iter().flatten().cloned().collect()
+    }
+
+    /// The accounts with this externalId, as far as they are known.
+    pub fn linked(&self, external_id: &str) -> Vec<String> {
+        self.external_ids.get(external_id).into_iter().flatten().cloned().collect()
+    }
+
+    fn put(&mut self, resource: &Resource, keep: bool, seen: Seen) {
         let Some(id) = resource.id() else { return };
-        let number = self.entries.get(id).map_or(self.seen, |known| known.number);
-        self.seen += 1;
-        self.forget(id);
+        let number = self.entries.get(id).map_or(self.moments, |known| known.number);
+        self.moments += 1;
+        self.take_out(id);
         let name = resource.user_name().map(fold).unwrap_or_default();
         let external_id = resource.external_id().map(str::to_owned);
         self.names.entry(name.clone()).or_default().insert(id.to_owned());
@@ -236,16 +246,8 @@ impl Snapshot {
         let emails =
             resource.emails().map(|email| if fold(email) == name { "".into() } else { email.into() }).collect();
         let json = keep.then(|| serde_json::to_string(&resource.0).ok().map(String::into_boxed_str)).flatten();
-        let entry = Entry {
-            name,
-            external_id,
-            active: resource.active().unwrap_or(true),
-            emails,
-            json,
-            sweep: self.sweep,
-            learnt,
-            number,
-        };
+        let active = resource.active().unwrap_or(true);
+        let entry = Entry { name, external_id, active, emails, json, seen, number };
         self.entries.insert(id.to_owned(), entry);
     }
 }
@@ -354,6 +356,57 @@ mod tests {
             ("eve@example.com", vec!["eve@example.com", "Eu-BreakGlass@example.com"])
         );
         assert!(snapshot.identity("2").is_none());
+    }
+
+    #[test]
+    fn i11_what_an_incomplete_sweep_after_a_complete_one_lacks_is_asked_for() {
+        let mut snapshot = Snapshot::default();
+        snapshot.begin();
+        snapshot.end(true);
+        assert_eq!(snapshot.by_identity("bob", None), Known::Absent);
+        snapshot.begin();
+        snapshot.end(false);
+        assert_eq!(snapshot.by_identity("bob", None), Known::Unknown);
+    }
+
+    #[test]
+    fn i11_a_page_that_was_on_its_way_brings_no_deleted_account_back() {
+        let mut snapshot = Snapshot::default();
+        snapshot.learn(&user("1", "ada", ""));
+        snapshot.begin();
+        snapshot.forget("1");
+        let page = || vec![user("1", "ada", ""), user("2", "bob", "")];
+        assert_eq!(snapshot.page(page(), |_| true), 2);
+        assert_eq!(snapshot.page(page(), |_| true), 0, "a listing that repeats itself still ends");
+        assert_eq!((snapshot.by_id("1"), snapshot.seen()), (Known::Unknown, 2));
+        snapshot.end(true);
+        assert_eq!(snapshot.by_identity("ada", None), Known::Absent);
+        // Whom a later sweep shows, or a read, is there.
+        snapshot.begin();
+        snapshot.page(page(), |_| true);
+        assert_eq!(snapshot.by_id("1"), Known::Found(user("1", "ada", "")));
+        snapshot.forget("1");
+        snapshot.learn(&user("1", "ada", ""));
+        assert_eq!(snapshot.by_id("1"), Known::Found(user("1", "ada", "")));
+    }
+
+    #[test]
+    fn i12_whatever_shows_an_account_ends_the_doubt_that_a_404_raised() {
+        let at = |seconds| Timestamp::from_second(seconds).unwrap_or_default();
+        let shows: [fn(&mut Snapshot); 2] = [
+            |snapshot| snapshot.learn(&user("1", "ada", "")),
+            |snapshot| {
+                snapshot.begin();
+                snapshot.page(vec![user("1", "ada", "")], |_| true);
+            },
+        ];
+        for show in shows {
+            let mut snapshot = Snapshot::default();
+            assert!(!snapshot.missing("1", at(0)));
+            show(&mut snapshot);
+            assert!(!snapshot.missing("1", at(3600)));
+            assert!(snapshot.missing("1", at(3660)));
+        }
     }
 
     #[test]

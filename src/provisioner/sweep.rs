@@ -8,33 +8,36 @@ use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
 use super::directory::full_name;
-use super::failure::class_name;
-use super::limiter::{Priority, RequestKind};
-use super::queue::Lane;
+use super::listing::{Listed, Listing, may_pass};
+use super::queue::{Lane, back_off};
+use super::report::FirstSweep;
 use super::session::Session;
 use super::worker::Pass;
-use super::{Provisioner, lock};
+use super::{Provisioner, lane_of, lock};
 use crate::api::ScimUser;
 use crate::plan::{Step, Verdict};
-use crate::scim::{Class, Error, Kind, Paging, Resource, Start, fold};
+use crate::scim::{Error, Kind, Page, Resource, fold};
 use crate::status::{Recorded, record};
 
-/// A listing that never ends is broken off here: 100,000 pages.
-const MOST_PAGES: u64 = 100_000;
+/// The back-off after a sweep that failed begins as if so many tries had been made.
+const FIRST_RETRY: u32 = 3;
 
 impl Provisioner {
-    /// Sweeps when the connection becomes usable, and then `resyncInterval` after each end.
+    /// Sweeps when the connection becomes usable, and then `resyncInterval` after each end; sooner after one that failed.
     pub(super) async fn keep_swept(self: Arc<Self>) {
+        let mut failed = 0;
         while !self.stop.is_cancelled() {
             let interval = self.connection().spec.resync_interval.std().max(Duration::from_secs(10));
             let wait = match self.session() {
                 None => None,
                 Some(_) if self.serves_removals_only() => None,
                 Some(session) => {
-                    tokio::select! {
+                    let ended = tokio::select! {
                         () = self.stop.cancelled() => break,
-                        () = self.sweep_once(&session) => Some(interval),
-                    }
+                        ended = self.sweep_once(&session) => ended,
+                    };
+                    failed = if ended { 0 } else { failed + 1 };
+                    Some(if ended { interval } else { back_off(FIRST_RETRY + failed, rand::random()).min(interval) })
                 }
             };
             tokio::select! {
@@ -45,73 +48,93 @@ impl Provisioner {
         }
     }
 
-    async fn sweep_once(&self, session: &Arc<Session>) {
+    /// A search needs the whole list: the next sweep begins as soon as may be.
+    pub(super) fn ask_for_sweep(&self) {
+        // One that failed is tried again as it is, and no sooner for being asked for.
+        if !lock(&self.report).sweep_failed {
+            self.sweep.notify_one();
+        }
+    }
+
+    /// False where the server could not be asked, and may be soon.
+    async fn sweep_once(&self, session: &Arc<Session>) -> bool {
         let began = Instant::now();
         {
             let mut snapshot = lock(&self.snapshot);
             if !snapshot.is_of(session.epoch) {
-                return;
+                return true;
             }
             snapshot.begin();
         }
         lock(&self.names).ask_again();
-        let result = self.list_all(session).await;
-        {
+        let result = self.list_users(session).await;
+        let answered = {
             let mut snapshot = lock(&self.snapshot);
             // The connection leads elsewhere by now, or was lost meanwhile: what was seen says nothing.
             if !snapshot.is_of(session.epoch) {
-                return;
+                return true;
             }
-            snapshot.end(matches!(result, Ok(Some(_))));
-        }
-        let complete = match result {
-            Ok(None) => return,
-            Ok(Some(pages)) => {
+            snapshot.end(matches!(result, Ok(Listed::Complete(_))));
+            snapshot.sightings.answered()
+        };
+        let (complete, ended) = match result {
+            Ok(Listed::BrokenOff) => return true,
+            Ok(Listed::Complete(pages)) => {
                 debug!(connection = %self.key, pages, accounts = lock(&self.snapshot).len(), "sweep complete");
-                true
+                self.tell_of_gap(Kind::Users, None);
+                (true, true)
+            }
+            Ok(Listed::Incomplete(gap)) => {
+                self.tell_of_gap(Kind::Users, Some(&gap));
+                (false, true)
             }
             Err(error) => {
                 warn!(connection = %self.key, "the sweep did not complete, so nothing is concluded from it: {error}");
-                self.shared.metrics.error(&self.key.to_string(), class_name(error.class()));
-                if error.class() == Class::Throttled {
-                    self.limiter.pause(error.retry_after().unwrap_or(Duration::from_secs(5)));
-                }
                 self.doubt();
-                false
+                (false, !may_pass(error.class()))
             }
         };
         let first = {
             let mut report = lock(&self.report);
             report.sweep_ended(complete, began.elapsed());
-            // A server that can't be listed is asked for one account at a time.
-            !std::mem::replace(&mut report.swept, true)
+            // A server that can't be listed is asked for one account at a time; one that is slow to be is listed later.
+            let next = if ended { FirstSweep::Ended } else { FirstSweep::Delayed };
+            let before = report.first_sweep;
+            if before != FirstSweep::Ended {
+                report.first_sweep = next;
+            }
+            report.sweep_failed = !ended;
+            ended && before != FirstSweep::Ended
         };
         if complete {
             self.shared.metrics.sweep(&self.key.to_string(), began.elapsed());
-            self.submit_differing(session).await;
+            self.requeue_searching(&answered);
+        }
+        if ended {
+            self.submit_differing(session, complete).await;
             self.sweep_groups(session).await;
         }
         if first {
             info!(connection = %self.key, complete, accounts = lock(&self.snapshot).len(), "first sweep ended");
         }
         self.wake.notify_one();
+        ended
     }
 
-    /// Walks the pages until one brings no new id: totals only end the walk where the profile trusts them. `None`
-    /// where the walk was broken off from our side.
-    async fn list_all(&self, session: &Session) -> Result<Option<u64>, Error> {
-        let profile = &session.policy.profile;
-        let server = &session.policy.server;
-        let (mut start, mut walked) = (Start::first(profile.paging), 0_u64);
-        for pages in 1..=MOST_PAGES {
-            let began = Instant::now();
-            self.limiter.acquire(RequestKind::Read, Priority::Sweep).await;
-            self.shared.metrics.waited(&self.key.to_string(), began.elapsed());
-            let Some(deadline) = self.deadline().filter(|_| !self.serves_removals_only()) else { return Ok(None) };
-            let page = session.client.list_from(Kind::Users, &start, profile.page_size, deadline).await?;
-            let (next, shown) = (start.after(&page), page.resources.len() as u64);
+    /// Whoever was to be looked for in the whole list.
+    fn requeue_searching(&self, uids: &[String]) {
+        for user in uids.iter().filter_map(|uid| self.shared.directory.get(uid)) {
+            let uid = user.uid().unwrap_or_default();
+            lock(&self.queue).submit(&uid.into(), lane_of(&user), true, Instant::now());
+        }
+    }
+
+    /// Walks the list of users, and takes in what it shows.
+    async fn list_users(&self, session: &Session) -> Result<Listed, Error> {
+        let (profile, server) = (&session.policy.profile, &session.policy.server);
+        let take = |page: &mut Page, listing: &Listing| {
             self.notice(session, |seen| {
-                seen.page(profile.page_size, shown, walked + shown, page.total);
+                seen.page(profile.page_size, page.shown, listing.walked() + page.shown, page.total);
                 seen.content_type(&session.client);
             });
             let keep = |resource: &Resource| {
@@ -122,33 +145,15 @@ impl Provisioner {
                 let mut names = lock(&self.names);
                 page.resources.iter().for_each(|account| names.known.learn_from(account));
             }
-            let new = {
-                let mut snapshot = lock(&self.snapshot);
-                if !snapshot.is_of(session.epoch) {
-                    return Ok(None);
-                }
-                snapshot.page(page.resources, keep)
-            };
-            walked += shown;
-            let all = profile.trust_totals && page.total.is_some_and(|total| walked >= total);
-            let goes_on = profile.paging == Paging::Cursor && page.next_cursor.is_some_and(|cursor| !cursor.is_empty());
-            // A cursor may lead over an empty page, and never round in circles.
-            let over = new == 0 && !(goes_on && shown == 0);
-            match next.filter(|_| !over && !all && profile.paging != Paging::None) {
-                Some(next) => start = next,
-                None if goes_on && !all => break,
-                // Fewer than a total that is trusted: something was not shown (promise I11).
-                None if profile.trust_totals && page.total.is_some_and(|total| walked < total) => {
-                    return Err(Error::short_listing(walked, page.total.unwrap_or_default()));
-                }
-                None => return Ok(Some(pages)),
-            }
-        }
-        Err(Error::endless_listing())
+            let mut snapshot = lock(&self.snapshot);
+            snapshot.is_of(session.epoch).then(|| snapshot.page(std::mem::take(&mut page.resources), keep))
+        };
+        self.list(session, Kind::Users, take, || lock(&self.snapshot).seen()).await
     }
 
     /// Submits the objects whose account, or whose status, is not as it should be.
-    async fn submit_differing(&self, session: &Arc<Session>) {
+    /// What a list that isn't complete doesn't show isn't asked for singly each time.
+    async fn submit_differing(&self, session: &Arc<Session>, complete: bool) {
         let now = Instant::now();
         for (number, user) in self.shared.directory.users_of(&self.key).into_iter().enumerate() {
             // A hundred thousand plans must not keep the Lease from being renewed.
@@ -159,18 +164,19 @@ impl Provisioner {
             if lock(&self.queue).contains(&uid) {
                 continue;
             }
-            if self.differs(session, &user) {
+            if self.differs(session, &user, complete) {
                 debug!(object = %full_name(&user), "differs");
                 lock(&self.queue).submit(&uid.into(), Lane::Drift, false, now);
             }
         }
     }
 
-    fn differs(&self, session: &Arc<Session>, user: &Arc<ScimUser>) -> bool {
+    fn differs(&self, session: &Arc<Session>, user: &Arc<ScimUser>, complete: bool) -> bool {
         let status = user.status.clone().unwrap_or_default();
         let pass = Pass::new(Arc::clone(user), status, Arc::clone(session));
         match self.plan(&pass) {
             Step::Settle(verdict) => Self::is_news(&pass, &verdict),
+            Step::Read(_) => complete || pass.status.observed_generation != user.metadata.generation,
             _ => true,
         }
     }

@@ -11,7 +11,8 @@ use tracing::{debug, warn};
 use super::admission::Wanted;
 use super::directory::{connection_of, full_name, has_finalizer, is_deleting};
 use super::look_up::unrecorded;
-use super::queue::{Outcome, Ticket};
+use super::queue::{Lane, Outcome, Ticket};
+use super::report::FirstSweep;
 use super::session::Session;
 use super::windows::AHEAD;
 use super::{Provisioner, Uid, lock};
@@ -21,6 +22,9 @@ use crate::plan::{
     way_out,
 };
 use crate::status::{Recorded, record, waits_already};
+
+/// An account that answered 404, or can't be looked for yet, is looked at again after this.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(61);
 
 /// Steps of one pass; a plan that needs more doesn't converge, and that is a defect.
 const MOST_STEPS: usize = 12;
@@ -117,6 +121,10 @@ impl Provisioner {
                 self.say_pending(&user, Reason::Pending, "queued behind other work for this connection").await
             };
         }
+        // What owes nothing isn't read by itself because the list is late.
+        if ticket.lane == Lane::Drift && lock(&self.report).first_sweep == FirstSweep::Delayed {
+            return Outcome::After(LOOK_AGAIN);
+        }
         let unsaved = lock(&self.memory).unsaved(&ticket.uid).cloned();
         let status = unsaved.or_else(|| user.status.clone()).unwrap_or_default();
         if status.observed_generation != user.metadata.generation && ticket.attempt == 0 {
@@ -130,6 +138,7 @@ impl Provisioner {
         let mut pass = Pass { recorded, ..Pass::new(user, status, session) };
         let outcome = self.carry_through(&mut pass).await;
         self.watch_window(&pass);
+        lock(&self.snapshot).sightings.end_search(&ticket.uid);
         // An account that no status names yet stays reserved: nobody else may take it for unclaimed.
         if pass.status.id.is_none() || lock(&self.memory).unsaved(&ticket.uid).is_none() {
             self.shared.directory.release(&ticket.uid);
@@ -266,7 +275,9 @@ impl Provisioner {
     fn outcome_of(&self, pass: &Pass, verdict: &Verdict) -> Outcome {
         let uid = pass.user.uid().unwrap_or_default();
         match verdict.reason {
-            Some(Reason::Pending) => Outcome::After(Duration::from_secs(61)),
+            // One 404: the second look is this ticket's own (promise I11).
+            _ if pass.account == Some(Account::Missing) => Outcome::After(LOOK_AGAIN),
+            Some(Reason::Pending) => Outcome::After(LOOK_AGAIN),
             Some(Reason::Rejected) => Outcome::Retry,
             Some(Reason::Conflict) => Outcome::After(own_error_pause(lock(&self.memory).rejected(&uid))),
             _ => {

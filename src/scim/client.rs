@@ -30,6 +30,9 @@ const CORE_USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 const CORE_GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
+/// So many hits of a search are asked for.
+const HITS: u32 = 10;
+
 /// No answer may be larger, after decompression.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
@@ -61,7 +64,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn path(self) -> &'static str {
+    pub(crate) fn path(self) -> &'static str {
         match self {
             Self::Users => "Users",
             Self::Groups => "Groups",
@@ -81,10 +84,37 @@ impl Kind {
 pub struct Page {
     /// The resources on it.
     pub resources: Vec<Resource>,
+    /// All entries on it.
+    pub shown: u64,
+    /// Entries without a usable id: somebody is there, and it can't be told who.
+    pub unreadable: u64,
     /// `totalResults`, which is not always true.
     pub total: Option<u64>,
     /// `nextCursor`, RFC 9865.
     pub next_cursor: Option<String>,
+}
+
+impl Page {
+    fn new(entries: &[Value], total: Option<u64>, next_cursor: Option<String>) -> Self {
+        let resources: Vec<Resource> = entries.iter().filter_map(Value::as_object).cloned().map(Resource).collect();
+        let readable = resources.iter().filter(|resource| resource.id().is_some()).count();
+        let unreadable = (entries.len() - readable) as u64;
+        Self { resources, shown: entries.len() as u64, unreadable, total, next_cursor }
+    }
+
+    /// It counts resources and shows none of them, as servers do whose key may not view them.
+    pub fn is_hollow(&self) -> bool {
+        self.shown == 0 && self.total.is_some_and(|total| total > 0)
+    }
+}
+
+/// What a search found, and what it proves.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The resources that have the value asked for.
+    pub hits: Vec<Resource>,
+    /// Nobody else has it: the filter was heeded, and all that it lets through was shown (promise I11).
+    pub all: bool,
 }
 
 /// A write that took effect.
@@ -249,15 +279,13 @@ impl Client {
     }
 
     /// The resources whose attribute equals the value, each hit checked against what was asked.
-    pub async fn find(
-        &self,
-        kind: Kind,
-        attribute: &str,
-        value: &str,
-        deadline: Instant,
-    ) -> Result<Vec<Resource>, Error> {
-        let page = self.page(kind, self.filtered(kind, &filter::eq(attribute, value), 10), deadline).await?;
-        Ok(page.resources.into_iter().filter(|hit| fits(hit, attribute, value)).collect())
+    pub async fn find(&self, kind: Kind, attribute: &str, value: &str, deadline: Instant) -> Result<Found, Error> {
+        let page = self.page(kind, self.filtered(kind, &filter::eq(attribute, value), HITS), deadline).await?;
+        let strangers = page.resources.iter().any(|hit| !fits(hit, attribute, &fold(value), fold));
+        let shown = page.total.is_none_or(|total| total <= page.shown) && page.shown <= u64::from(HITS);
+        let all = !strangers && shown && page.unreadable == 0;
+        let exact = |hit: &Resource| fits(hit, attribute, value, str::to_owned);
+        Ok(Found { hits: page.resources.into_iter().filter(exact).collect(), all })
     }
 
     /// One resource, RFC 7644 §3.4.1.
@@ -331,13 +359,9 @@ impl Client {
         // Past the end, and it says so: RFC 7644 §3.4.2 asks for the resources only where there are some.
         let none_here = list.get("itemsPerPage").and_then(Value::as_u64) == Some(0);
         match (list.get("Resources"), total) {
-            (Some(Value::Array(resources)), _) => Ok(Page {
-                resources: resources.iter().filter_map(Value::as_object).cloned().map(Resource).collect(),
-                total,
-                next_cursor,
-            }),
+            (Some(Value::Array(entries)), _) => Ok(Page::new(entries, total, next_cursor)),
             (None | Some(Value::Null), Some(total)) if total == 0 || none_here => {
-                Ok(Page { resources: Vec::new(), total: Some(total), next_cursor })
+                Ok(Page { total: Some(total), next_cursor, ..Page::default() })
             }
             _ => Err(answer.error(Class::NotScim, Some("but the body isn't a SCIM list"))),
         }
@@ -515,14 +539,15 @@ pub(super) fn transport(what: &str, error: &reqwest::Error) -> Error {
     found
 }
 
-/// Whether a hit is what was asked for: not every server filters by what it is told.
-fn fits(hit: &Resource, attribute: &str, value: &str) -> bool {
+/// Whether a hit is what was asked for: not every server filters by what it is told. userName and e-mail fold case in
+/// any case, other attributes as `form` says.
+fn fits(hit: &Resource, attribute: &str, value: &str, form: impl Fn(&str) -> String) -> bool {
     match attribute {
         "userName" => {
             let wanted = fold(value);
             hit.user_name().is_some_and(|name| fold(name) == wanted) || hit.emails().any(|email| fold(email) == wanted)
         }
-        attribute => hit.get(attribute).and_then(Value::as_str) == Some(value),
+        attribute => hit.get(attribute).and_then(Value::as_str).is_some_and(|shown| form(shown) == value),
     }
 }
 

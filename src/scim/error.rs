@@ -94,16 +94,6 @@ impl Error {
         }
     }
 
-    /// A listing that brought new ids on every page, for longer than any server has accounts.
-    pub fn endless_listing() -> Self {
-        Self::new(Class::NotScim, "GET /Users", "the listing never ends")
-    }
-
-    /// A listing that ended before it had shown as many as its own total says.
-    pub fn short_listing(shown: u64, total: u64) -> Self {
-        Self::new(Class::NotScim, "GET /Users", format!("the listing ended after {shown} of {total} accounts"))
-    }
-
     /// It succeeded, and the answer was too large to be taken in.
     pub fn is_too_large(&self) -> bool {
         self.too_large
@@ -139,6 +129,18 @@ impl Error {
         self.unresolvable
     }
 
+    /// What was asked and answered, for whoever knows better what to do about it than its class tells.
+    pub fn without_advice(&self) -> String {
+        let answer = match (self.status, &self.cause) {
+            (Some(status), Some(cause)) => format!("the server answered {status}, {cause}"),
+            (Some(status), None) => format!("the server answered {status}"),
+            (None, Some(cause)) => cause.clone(),
+            (None, None) => "no answer".to_owned(),
+        };
+        let detail = self.detail.as_ref().map_or_else(String::new, |detail| format!(" ({detail})"));
+        format!("{}: {answer}{detail}", self.what)
+    }
+
     fn advice(&self) -> &'static str {
         match self.class {
             Class::Throttled => "the server asks for fewer requests; lower spec.rateLimits if this lasts",
@@ -158,16 +160,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.what)?;
-        match (self.status, &self.cause) {
-            (Some(status), Some(cause)) => write!(f, "the server answered {status}, {cause}")?,
-            (Some(status), None) => write!(f, "the server answered {status}")?,
-            (None, Some(cause)) => f.write_str(cause)?,
-            (None, None) => f.write_str("no answer")?,
-        }
-        if let Some(detail) = &self.detail {
-            write!(f, " ({detail})")?;
-        }
+        f.write_str(&self.without_advice())?;
         let advice = self.advice();
         if advice.is_empty() { Ok(()) } else { write!(f, "; {advice}") }
     }

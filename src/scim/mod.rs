@@ -25,7 +25,7 @@ mod tls;
 
 pub use auth::Credentials;
 pub use behaviour::{Behaviour, searches};
-pub use client::{Client, ClientConfig, Exchange, Kind, Observer, Page, Written};
+pub use client::{Client, ClientConfig, Exchange, Found, Kind, Observer, Page, Written};
 pub use discovery::{Said, ServerConfig};
 pub use error::{Class, Error};
 pub use host::{ApiServer, forbidden_host, is_loopback_http};

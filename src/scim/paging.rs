@@ -23,10 +23,18 @@ impl Start {
         }
     }
 
+    /// It is where a listing begins.
+    pub fn is_first(&self) -> bool {
+        match self {
+            Self::Index(index) => *index == 1,
+            Self::Cursor(cursor) => cursor.is_empty(),
+        }
+    }
+
     /// The page after this one; none where the server says that there is none, or leads back to the same.
     pub fn after(&self, page: &Page) -> Option<Self> {
         match self {
-            Self::Index(index) => Some(Self::Index(index + page.resources.len() as u64)),
+            Self::Index(index) => Some(Self::Index(index + page.shown)),
             Self::Cursor(cursor) => {
                 page.next_cursor.clone().filter(|next| !next.is_empty() && next != cursor).map(Self::Cursor)
             }

@@ -101,11 +101,11 @@ async fn row(server: &Server) -> Vec<String> {
     assert_eq!(twice.class(), Class::Conflict, "{twice}");
 
     // Found by what identifies them, and by nothing else.
-    let found = client.find(Kind::Users, "userName", &name, soon()).await.unwrap();
+    let found = client.find(Kind::Users, "userName", &name, soon()).await.unwrap().hits;
     assert_eq!(found.iter().map(Resource::id).collect::<Vec<_>>(), [Some(id.as_str())]);
-    let other_case = client.find(Kind::Users, "userName", &name.to_uppercase(), soon()).await.unwrap();
+    let other_case = client.find(Kind::Users, "userName", &name.to_uppercase(), soon()).await.unwrap().hits;
     let case = if other_case.is_empty() { "told apart" } else { "folded" };
-    let nobody = client.find(Kind::Users, "userName", "nobody@example.com", soon()).await.unwrap();
+    let nobody = client.find(Kind::Users, "userName", "nobody@example.com", soon()).await.unwrap().hits;
     assert!(nobody.is_empty(), "{nobody:?}");
 
     // Changed, with an attribute dropped, in one write.

@@ -50,7 +50,10 @@ pub fn decide_group(facts: &GroupFacts) -> GroupStep {
         (None, Account::Listed(id)) => GroupStep::Read(Read::Get(id.clone())),
         (None, Account::Absent { fresh }) => unknown_there(facts, *fresh),
         (None, Account::Found { resource, .. }) => first_binding(facts, resource),
-        (Some(id), Account::Missing) if facts.object.status.state == Some(GroupState::DeletedAtServer) => {
+        // What one 404 would prove is known, and nothing is to be sent for it.
+        (Some(id), Account::Missing)
+            if facts.object.status.state == Some(GroupState::DeletedAtServer) && !is_replaced(facts) =>
+        {
             gone(facts, id)
         }
         (_, Account::Missing) => settle(GroupVerdict {
@@ -138,9 +141,8 @@ fn unknown_there(facts: &GroupFacts, fresh: bool) -> GroupStep {
             return look_up(facts);
         }
     }
-    // A creation was sent and its answer never recorded (promise I7).
-    let failed = facts.object.status.state == Some(GroupState::Failed);
-    if (facts.unrecorded().is_some() || facts.creations.earlier || failed) && !fresh {
+    // Names needn't be unique there: a listing may be older than the last group of this name (promise I7).
+    if !fresh {
         return look_up(facts);
     }
     create(facts)
@@ -181,12 +183,17 @@ fn send(kind: OperationType, request: Request, attributes: Vec<String>) -> Group
     GroupStep::Send(Box::new(GroupOperation { kind, request, attributes, guard: None, added, removed }))
 }
 
+/// Whether a group that is gone is to be had again.
+fn is_replaced(facts: &GroupFacts) -> bool {
+    facts.policy.repair.deleted || facts.object.requested
+}
+
 fn gone(facts: &GroupFacts, id: &str) -> GroupStep {
     // It may be there under another id.
     if !facts.creations.searched {
         return GroupStep::Read(Read::Find);
     }
-    if facts.policy.repair.deleted || facts.object.requested {
+    if is_replaced(facts) {
         return create(facts);
     }
     stalled(

@@ -3,11 +3,14 @@
 use jiff::Timestamp;
 
 use super::super::limiter::{Priority, RequestKind};
+use super::super::listing::{Gap, GapIn};
+use super::super::look_up::{Hit, SEARCHED_IN_LIST};
 use super::super::queue::Outcome;
-use super::super::worker::own_error_pause;
+use super::super::worker::{LOOK_AGAIN, own_error_pause};
 use super::super::{Provisioner, lock};
+use super::settle::with_way_out;
 use super::store::several;
-use super::{GroupPass, GroupStop};
+use super::{GroupPass, GroupStop, full_name, is_deleting};
 use crate::api::{GroupDrift, GroupState, Reason, ScimGroupStatus};
 use crate::plan::groups::{GroupVerdict, MEMBERS, Membership};
 use crate::plan::{Account, Applied};
@@ -27,7 +30,6 @@ impl Provisioner {
         let asked = readable == MembersReadable::OnRequest;
         match pass.session.client.get_group(id, asked, deadline).await {
             Ok(mut resource) => {
-                lock(&self.memory).seen(&pass.uid());
                 self.group_shown(pass, &resource, true);
                 // They are known now, and a plan looks at the rest alone.
                 resource.0.retain(|name, _| !name.eq_ignore_ascii_case("members"));
@@ -60,8 +62,11 @@ impl Provisioner {
     /// Takes in a group that an answer showed. Members that aren't shown count as none only where the server shows
     /// them with the group: an empty group may leave the attribute out.
     pub(super) fn group_shown(&self, pass: &GroupPass, resource: &Resource, by_reading: bool) {
-        let Some(id) = resource.id().filter(|_| self.is_current(&pass.session)) else { return };
+        let Some(id) = resource.id() else { return };
         let mut store = lock(&self.groups);
+        if !store.is_of(pass.session.epoch) {
+            return;
+        }
         store.learn(resource);
         let readable = pass.session.policy.profile.members_readable.with_group();
         let shown = resource.members();
@@ -110,12 +115,21 @@ impl Provisioner {
     ) -> Result<Account, GroupStop> {
         let deadline = self.group_turn(pass, RequestKind::Read, Priority::Write).await?;
         let first = Start::first(pass.session.policy.profile.paging);
-        if let Err(probe) = pass.session.client.list_groups(&first, 1, deadline).await {
-            self.doubt();
-            return Err(self.group_failed(pass, if probe.class() == Class::NotFound { error } else { &probe }));
+        match pass.session.client.list_groups(&first, 1, deadline).await {
+            Ok(page) if page.is_hollow() => {
+                let gap = Gap::Hollow(page.total.unwrap_or_default());
+                let message = format!("{}; {}", error.without_advice(), GapIn(&gap, Kind::Groups));
+                return Err(Self::group_tried_later(pass, message));
+            }
+            Ok(_) => {}
+            Err(probe) => {
+                self.doubt();
+                return Err(self.group_failed(pass, if probe.class() == Class::NotFound { error } else { &probe }));
+            }
         }
-        if lock(&self.memory).missing(&pass.uid(), Timestamp::now()) {
-            lock(&self.groups).forget(id);
+        let mut store = lock(&self.groups);
+        if store.is_of(pass.session.epoch) && store.missing(id, Timestamp::now()) {
+            store.forget(id);
             Ok(Account::Absent { fresh: true })
         } else {
             Ok(Account::Missing)
@@ -128,35 +142,38 @@ impl Provisioner {
         pass.creations.searched = true;
         let wanted = pass.group.spec.display_name.clone();
         let claimed = self.unrecorded_group(pass).map(str::to_owned);
-        let mut found = None;
-        if let Some(claimed) = claimed {
-            let hits = self.groups_named(pass, &claimed).await?;
+        if let Some(claimed) = claimed.as_deref().filter(|claimed| *claimed != wanted) {
+            let hits = self.groups_named(pass, claimed).await?;
             if let Some(made) = self.group_claimed(pass, &hits) {
-                self.learn_shown(pass, made);
-                pass.account = Some(Account::Found { resource: made.clone(), fresh: true });
+                self.group_found(pass, made.clone());
                 return Ok(());
             }
-            found = (claimed == wanted).then_some(hits);
         }
-        let mut found = match found {
-            Some(found) => found,
-            None => self.groups_named(pass, &wanted).await?,
-        };
-        pass.account = Some(match found.len() {
-            0 => Account::Absent { fresh: true },
-            1 => Account::Found { resource: found.remove(0), fresh: true },
-            _ => Account::Contradictory(several()),
-        });
-        if let Some(Account::Found { resource, .. }) = &pass.account {
-            self.learn_shown(pass, resource);
+        let mut hits = self.groups_named(pass, &wanted).await?;
+        let made = self.group_claimed(pass, &hits).filter(|_| claimed.as_deref() == Some(&wanted)).cloned();
+        match (made, hits.len()) {
+            (Some(made), _) => self.group_found(pass, made),
+            (None, 0) => pass.account = Some(Account::Absent { fresh: true }),
+            (None, 1) => self.group_found(pass, hits.remove(0)),
+            (None, _) => pass.account = Some(Account::Contradictory(several())),
         }
         Ok(())
     }
 
+    fn group_found(&self, pass: &mut GroupPass, hit: Hit) {
+        pass.account = Some(match hit {
+            Hit::Shown(resource) => {
+                self.learn_shown(pass, &resource);
+                Account::Found { resource, fresh: true }
+            }
+            Hit::Listed(id) => Account::Listed(id),
+        });
+    }
+
     /// The group that was claimed, unless somebody else holds it by now; among namesakes none is certain to be ours.
-    fn group_claimed<'a>(&self, pass: &GroupPass, hits: &'a [Resource]) -> Option<&'a Resource> {
+    fn group_claimed<'a>(&self, pass: &GroupPass, hits: &'a [Hit]) -> Option<&'a Hit> {
         let server = &pass.session.policy.server;
-        let held = |hit: &Resource| {
+        let held = |hit: &Hit| {
             let claims = self.shared.directory.group_claims(&pass.group, server, hit.id());
             claims.holder.is_some_and(|holder| holder.has_account)
         };
@@ -164,21 +181,60 @@ impl Provisioner {
         free.next().filter(|_| free.next().is_none())
     }
 
-    /// The groups of this displayName, each hit checked.
-    async fn groups_named(&self, pass: &GroupPass, name: &str) -> Result<Vec<Resource>, GroupStop> {
-        let deadline = self.group_turn(pass, RequestKind::Read, Priority::Write).await?;
-        match pass.session.client.find(Kind::Groups, "displayName", name, deadline).await {
-            Ok(found) => Ok(found),
-            Err(error) if matches!(error.class(), Class::NotFound | Class::Unsupported) => Err(self.no_groups(&error)),
-            Err(error) => Err(self.group_failed(pass, &error)),
+    /// The groups of this displayName, each hit checked: by a filter, and where that proves nothing, in the whole list.
+    async fn groups_named(&self, pass: &GroupPass, name: &str) -> Result<Vec<Hit>, GroupStop> {
+        let profile = &pass.session.policy.profile;
+        if !profile.filters.is_empty() || !profile.list_groups {
+            let deadline = self.group_turn(pass, RequestKind::Read, Priority::Write).await?;
+            match pass.session.client.find(Kind::Groups, "displayName", name, deadline).await {
+                Ok(found) if found.all || !found.hits.is_empty() || !profile.list_groups => {
+                    return Ok(found.hits.into_iter().map(Hit::Shown).collect());
+                }
+                Ok(_) => {}
+                Err(error) if error.class() == Class::Rejected && profile.list_groups => {
+                    self.note_failure(&full_name(&pass.group), &error);
+                }
+                Err(error) if matches!(error.class(), Class::NotFound | Class::Unsupported) => {
+                    return Err(self.no_groups(&error));
+                }
+                Err(error) => return Err(self.group_failed(pass, &error)),
+            }
         }
+        self.groups_listed(pass, name)
+    }
+
+    /// The same by a complete listing that began after this was asked.
+    fn groups_listed(&self, pass: &GroupPass, name: &str) -> Result<Vec<Hit>, GroupStop> {
+        let uid = pass.uid();
+        let mut store = lock(&self.groups);
+        let asked_before = store.sightings.is_searching(&uid);
+        if store.is_of(pass.session.epoch) && store.sightings.search(&uid) {
+            return Ok(store.named(name).into_iter().map(Hit::Listed).collect());
+        }
+        drop(store);
+        if !asked_before {
+            self.ask_for_sweep();
+        }
+        Err(Self::group_tried_later(pass, SEARCHED_IN_LIST.to_owned()))
     }
 
     /// What the server showed, unless the connection leads elsewhere by now.
     pub(super) fn learn_shown(&self, pass: &GroupPass, resource: &Resource) {
-        if self.is_current(&pass.session) {
-            lock(&self.groups).learn(resource);
+        let mut store = lock(&self.groups);
+        if store.is_of(pass.session.epoch) {
+            store.learn(resource);
         }
+    }
+
+    /// It can't be told yet: it is looked at again in a minute, or as soon as the list is complete.
+    fn group_tried_later(pass: &GroupPass, message: String) -> GroupStop {
+        let verdict = GroupVerdict {
+            reason: Some(Reason::Pending),
+            message: with_way_out(&pass.group, message),
+            state: Some(if is_deleting(&pass.group) { GroupState::Deleting } else { GroupState::Pending }),
+            ..GroupVerdict::default()
+        };
+        GroupStop::With(Box::new(verdict), Outcome::After(LOOK_AGAIN))
     }
 
     /// The server knows no groups: said at each ScimGroup, and nothing else is disturbed.

@@ -6,6 +6,7 @@ use std::ops::Bound;
 use kube::ResourceExt;
 
 use super::super::limiter::{Priority, RequestKind};
+use super::super::report::FirstSweep;
 use super::super::{Provisioner, lock};
 use super::plan::LOOKED_AT;
 use super::{GroupPass, GroupStop, is_deleting};
@@ -169,7 +170,7 @@ impl Provisioner {
         let departed = self.shared.directory.departed(&pass.uid());
         let unknown = self.kept_members(pass, &departed).unknown;
         let unknown: Vec<Id> = unknown.into_iter().filter(|id| !pass.looked_at.contains(id)).collect();
-        let swept = lock(&self.report).swept;
+        let swept = lock(&self.report).first_sweep == FirstSweep::Ended;
         if unknown.len() > READ_SINGLY && !swept {
             return Ok(());
         }

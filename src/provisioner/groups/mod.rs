@@ -174,6 +174,7 @@ impl Provisioner {
         if !lock(&self.groups).unsaved.contains_key(&uid) {
             self.shared.directory.release(&uid);
         }
+        lock(&self.groups).sightings.end_search(&uid);
         outcome
     }
 

@@ -222,6 +222,9 @@ impl Provisioner {
     /// What is known without asking the server.
     fn known_group(&self, pass: &GroupPass) -> Account {
         let store = lock(&self.groups);
+        if !store.is_of(pass.session.epoch) {
+            return Account::Unknown;
+        }
         let bound = pass.status.id.as_deref();
         let here = pass.status.bound_to.as_ref() == Some(&pass.session.policy.server);
         match (bound.filter(|_| here), pass.group.remote_id()) {

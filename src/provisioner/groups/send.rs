@@ -12,6 +12,7 @@ use super::super::worker::own_error_pause;
 use super::super::{Provisioner, lock};
 use super::created::exists_unseen;
 use super::settle::{at_server, with_way_out};
+use super::store::Store;
 use super::{GroupPass, GroupStop, full_name, has_finalizer, is_deleting};
 use crate::api::{self, GroupState, OperationType, Reason};
 use crate::plan::groups::{Change, GroupOperation, GroupVerdict, Id, Membership};
@@ -34,6 +35,9 @@ impl Provisioner {
         }
         self.record_first(pass, &operation).await?;
         self.apply_ahead(pass, &operation).await?;
+        if operation.kind == OperationType::Create {
+            self.in_store(pass, |store| store.sightings.forget_search(&pass.uid()));
+        }
         let removal = !operation.removed.is_empty() || operation.kind == OperationType::Delete;
         let (kind, priority) = match operation.kind {
             OperationType::Create => (RequestKind::Create, Priority::Write),
@@ -113,8 +117,8 @@ impl Provisioner {
         let Some(id) = operation.request.target().filter(|_| error.class().leaves_open()) else { return };
         if operation.attributes == ["members"] {
             self.shared.directory.membership(&pass.uid(), Membership::doubt);
-        } else if self.is_current(&pass.session) {
-            lock(&self.groups).unsee(id);
+        } else {
+            self.in_store(pass, |store| store.unsee(id));
         }
     }
 
@@ -180,6 +184,7 @@ impl Provisioner {
         shown: Option<&Resource>,
     ) -> Result<Option<Outcome>, GroupStop> {
         let GroupOperation { request, attributes, added, removed, .. } = operation;
+        self.in_store(pass, |store| store.sightings.shown(id));
         if attributes != ["members"] {
             pass.written = true;
             self.group_renamed(pass, id, &attributes);
@@ -223,17 +228,24 @@ impl Provisioner {
     }
 
     fn forget_group(&self, pass: &GroupPass, id: &str) {
-        if self.is_current(&pass.session) {
-            lock(&self.groups).forget(id);
-        }
+        self.in_store(pass, |store| store.forget(id));
     }
 
     fn group_renamed(&self, pass: &GroupPass, id: &str, attributes: &[String]) {
         let spec = &pass.group.spec;
+        self.in_store(pass, |store| {
+            store.set(id, "displayName", Some(spec.display_name.clone().into()));
+            if attributes.iter().any(|name| name == "externalId") {
+                store.set(id, "externalId", spec.external_id.clone().map(Into::into));
+            }
+        });
+    }
+
+    /// Changes what is known, unless the pass is of a time that doesn't count any more.
+    fn in_store(&self, pass: &GroupPass, change: impl FnOnce(&mut Store)) {
         let mut store = lock(&self.groups);
-        store.set(id, "displayName", Some(spec.display_name.clone().into()));
-        if attributes.iter().any(|name| name == "externalId") {
-            store.set(id, "externalId", spec.external_id.clone().map(Into::into));
+        if store.is_of(pass.session.epoch) {
+            change(&mut store);
         }
     }
 
@@ -267,18 +279,7 @@ impl Provisioner {
                 }
             }
             (Class::NotFound, Request::Patch { id, .. } | Request::Put { id, .. } | Request::Delete { id }) => {
-                let id = id.clone();
-                let deleted = matches!(operation.request, Request::Delete { .. });
-                pass.account = Some(match self.group_not_found(pass, &id, error).await? {
-                    // A 404 to a DELETE is what was wanted, once the collection answers properly. Whoever declares the
-                    // name next must not find it here.
-                    Account::Missing if deleted => {
-                        self.forget_group(pass, &id);
-                        Account::Absent { fresh: true }
-                    }
-                    account => account,
-                });
-                Ok(())
+                self.look_at_refused_group(pass, id, matches!(operation.request, Request::Delete { .. }), error).await
             }
             // Refused for what it says: nothing was made.
             (Class::Rejected | Class::Forbidden, Request::Create(_)) => {
@@ -286,6 +287,36 @@ impl Provisioner {
                 Err(self.group_failed(pass, error))
             }
             _ => Err(self.group_failed(pass, error)),
+        }
+    }
+
+    /// A 404 to a write says nothing of the group: it is read by its id (promise I12).
+    async fn look_at_refused_group(
+        &self,
+        pass: &mut GroupPass,
+        id: &str,
+        deleted: bool,
+        error: &Error,
+    ) -> Result<(), GroupStop> {
+        self.read_group(pass, id).await?;
+        match &pass.account {
+            // What was wanted. Whoever declares the name next must not find it here.
+            Some(Account::Missing) if deleted => {
+                self.forget_group(pass, id);
+                pass.account = Some(Account::Absent { fresh: true });
+                Ok(())
+            }
+            Some(Account::Found { .. }) => {
+                self.note_failure(&full_name(&pass.group), error);
+                let what = if deleted {
+                    "it doesn't delete groups, or not this one"
+                } else {
+                    "it may not know one of the members, or has no PATCH for groups"
+                };
+                let message = format!("{}, and still shows the group {id:?}: {what}", error.without_advice());
+                Err(self.group_error(pass, Reason::Rejected, message))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -10,12 +10,12 @@ use tracing::{debug, warn};
 
 use super::super::kubernetes::WriteError;
 use super::super::queue::Outcome;
-use super::super::worker::own_error_pause;
+use super::super::worker::{LOOK_AGAIN, own_error_pause};
 use super::super::{Provisioner, lock};
 use super::{GroupPass, full_name, has_finalizer, is_deleting};
 use crate::api::{GroupState, Reason, ScimGroup, ScimGroupStatus};
-use crate::plan::Path;
 use crate::plan::groups::{GroupVerdict, way_out};
+use crate::plan::{Account, Path};
 use crate::status::{Recorded, record_group, waits_already};
 
 /// While members are still to come, those that came meanwhile are gathered for so long.
@@ -52,7 +52,9 @@ impl Provisioner {
         let uid = pass.uid();
         match verdict.reason {
             _ if verdict.again => Outcome::Again,
-            Some(Reason::Pending) => Outcome::After(Duration::from_secs(61)),
+            // One 404: the second look is this ticket's own (promise I11).
+            _ if pass.account == Some(Account::Missing) => Outcome::After(LOOK_AGAIN),
+            Some(Reason::Pending) => Outcome::After(LOOK_AGAIN),
             Some(Reason::RateLimited) => {
                 let wait = lock(&self.groups).pace.wait(&uid, Instant::now());
                 Outcome::After(wait.max(GATHER))

@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
+
+use super::super::sightings::{OnPage, Seen, Sightings};
 use super::pace::Pace;
 use crate::api::{GroupDrift, ScimGroupStatus};
 use crate::plan::Account;
@@ -13,24 +16,27 @@ struct Entry {
     resource: Resource,
     /// The version at which its members were last read.
     members_at: Option<String>,
-    sweep: u64,
-    /// A write of ours reported it during that sweep: no page read meanwhile is newer.
-    learnt: bool,
+    seen: Seen,
     /// A write whose answer was lost may have changed it since.
     in_doubt: bool,
     /// How many groups had been seen when it was.
     number: u64,
 }
 
+impl Entry {
+    fn is_named(&self, name: &str) -> bool {
+        self.resource.get("displayName").and_then(serde_json::Value::as_str) == Some(name)
+    }
+}
+
 /// The groups of one server.
 #[derive(Debug, Default)]
 pub struct Store {
     entries: HashMap<String, Entry>,
-    sweep: u64,
-    sweeping: bool,
-    complete: bool,
+    /// When groups were seen, and what that proves.
+    pub sightings: Sightings,
     /// How many groups were ever seen.
-    seen: u64,
+    moments: u64,
     /// Where the next sweep goes on with those whose version doesn't tell.
     pub turn: usize,
     /// The same for memberships that are asked for one by one.
@@ -48,67 +54,89 @@ pub struct Store {
 }
 
 impl Store {
+    /// The connection leads to this server from now on; of another one nothing is known. What is remembered of objects
+    /// stays.
+    pub fn lead_to(&mut self, server: &str, epoch: u64) {
+        if self.sightings.lead_to(server, epoch) {
+            self.entries.clear();
+            self.drift.clear();
+        }
+        self.unsupported = None;
+    }
+
+    /// Whether what is of that epoch still counts.
+    pub fn is_of(&self, epoch: u64) -> bool {
+        self.sightings.epoch() == epoch
+    }
+
     /// A listing begins.
     pub fn begin(&mut self) {
-        self.sweep += 1;
-        self.sweeping = true;
+        self.sightings.begin();
     }
 
     /// Takes in a page; returns how many ids were new in this sweep.
     pub fn page(&mut self, resources: Vec<Resource>) -> usize {
-        let sweep = self.sweep;
         let mut new = 0;
         for resource in resources {
-            let Some(id) = resource.id().map(str::to_owned) else { continue };
-            match self.entries.get_mut(&id) {
-                Some(entry) if entry.sweep == sweep && entry.learnt => {
-                    // Counted once as seen, so that a listing which repeats itself still ends.
-                    entry.learnt = false;
+            let Some(id) = resource.id() else { continue };
+            let seen = self.entries.get_mut(id).map(|entry| &mut entry.seen);
+            match self.sightings.on_page(id, seen) {
+                OnPage::Repeated => continue,
+                OnPage::Outdated => new += 1,
+                OnPage::New => {
                     new += 1;
-                }
-                Some(entry) if entry.sweep == sweep => {}
-                _ => {
-                    new += 1;
-                    self.put(&resource, false);
+                    self.put(&resource, self.sightings.by_page());
                 }
             }
         }
         new
     }
 
+    /// How many groups the running sweep has seen.
+    pub fn seen(&self) -> usize {
+        let seen = self.entries.values().filter(|entry| self.sightings.is_of_sweep(entry.seen)).count();
+        seen + self.sightings.gone()
+    }
+
     /// The listing ended; complete: what it didn't show is forgotten.
     pub fn end(&mut self, complete: bool) {
-        self.sweeping = false;
         if complete {
-            let sweep = self.sweep;
-            self.entries.retain(|_, entry| entry.sweep == sweep);
-            self.complete = true;
+            self.entries.retain(|_, entry| self.sightings.is_of_sweep(entry.seen));
         }
+        self.sightings.end(complete);
     }
 
     /// Takes in a group as the server showed it.
     pub fn learn(&mut self, resource: &Resource) {
-        self.put(resource, self.sweeping);
+        if let Some(id) = resource.id() {
+            self.sightings.shown(id);
+        }
+        self.put(resource, self.sightings.by_answer());
     }
 
-    fn put(&mut self, resource: &Resource, learnt: bool) {
+    fn put(&mut self, resource: &Resource, seen: Seen) {
         let Some(id) = resource.id() else { return };
         let mut resource = resource.clone();
         // They are kept with the objects, where each change is known.
         resource.0.retain(|name, _| !name.eq_ignore_ascii_case("members"));
-        let sweep = self.sweep;
         let members_at = self.entries.get(id).and_then(|entry| entry.members_at.clone());
-        let number = self.entries.get(id).map_or(self.seen, |entry| entry.number);
-        self.seen += 1;
-        let entry = Entry { resource, members_at, sweep, learnt, in_doubt: false, number };
+        let number = self.entries.get(id).map_or(self.moments, |entry| entry.number);
+        self.moments += 1;
+        let entry = Entry { resource, members_at, seen, in_doubt: false, number };
         self.entries.insert(id.to_owned(), entry);
+    }
+
+    /// A read of the group was answered with 404, and the collection is there; true where that has been so for a minute,
+    /// with nothing that showed the group meanwhile.
+    pub fn missing(&mut self, id: &str, now: Timestamp) -> bool {
+        self.sightings.missing(id, now)
     }
 
     /// What a change of ours made of a group, where the answer doesn't show it.
     pub fn set(&mut self, id: &str, attribute: &str, value: Option<serde_json::Value>) {
-        let (sweep, learnt) = (self.sweep, self.sweeping);
+        let seen = self.sightings.by_answer();
         if let Some(entry) = self.entries.get_mut(id) {
-            (entry.sweep, entry.learnt) = (sweep, learnt);
+            entry.seen = seen;
             entry.resource.0.retain(|name, _| !name.eq_ignore_ascii_case(attribute));
             if let Some(value) = value {
                 entry.resource.0.insert(attribute.to_owned(), value);
@@ -132,31 +160,22 @@ impl Store {
 
     /// What the group looks like by now, or whether it is there, isn't certain: it is read before anything rests on it.
     pub fn unsee(&mut self, id: &str) {
-        let (sweep, learnt) = (self.sweep, self.sweeping);
+        let seen = self.sightings.by_answer();
         if let Some(entry) = self.entries.get_mut(id) {
             // Nor does a page tell that was asked for before.
-            (entry.sweep, entry.learnt, entry.in_doubt) = (sweep, learnt, true);
+            (entry.seen, entry.in_doubt) = (seen, true);
         }
     }
 
     /// The group is gone.
     pub fn forget(&mut self, id: &str) {
-        self.entries.remove(id);
-    }
-
-    /// Nothing is known any more: another server.
-    pub fn clear(&mut self) {
-        *self = Self {
-            sweep: self.sweep,
-            seen: self.seen,
-            unrecorded: std::mem::take(&mut self.unrecorded),
-            ..Self::default()
-        };
+        let seen = self.entries.remove(id).map(|entry| entry.seen);
+        self.sightings.forget(id, seen);
     }
 
     /// This moment, for [`Self::knew`].
     pub fn moment(&self) -> u64 {
-        self.seen
+        self.moments
     }
 
     /// The group had been seen at that moment.
@@ -164,9 +183,9 @@ impl Store {
         self.entries.get(id).is_some_and(|entry| entry.number < moment)
     }
 
-    /// A complete listing has ended.
+    /// What isn't known isn't there.
     pub fn is_complete(&self) -> bool {
-        self.complete
+        self.sightings.proves_absence()
     }
 
     /// The displayName of a group.
@@ -176,8 +195,8 @@ impl Store {
 
     /// Another group than this one that has the displayName.
     pub fn namesake_of(&self, id: &str, name: &str) -> Option<&str> {
-        let named = |entry: &Entry| entry.resource.get("displayName").and_then(|shown| shown.as_str()) == Some(name);
-        self.entries.iter().find(|(other, entry)| *other != id && named(entry)).map(|(other, _)| other.as_str())
+        let other = self.entries.iter().find(|(other, entry)| *other != id && entry.is_named(name));
+        other.map(|(other, _)| other.as_str())
     }
 
     /// The group with this id; one that wasn't seen must be asked for.
@@ -186,12 +205,16 @@ impl Store {
         known.map_or(Account::Unknown, |entry| Account::Found { resource: entry.resource.clone(), fresh: false })
     }
 
+    /// The ids of the groups of this name.
+    pub fn named(&self, name: &str) -> Vec<String> {
+        self.entries.iter().filter(|(_, entry)| entry.is_named(name)).map(|(id, _)| id.clone()).collect()
+    }
+
     /// The groups that fit by name.
     pub fn by_name(&self, name: &str) -> Account {
-        let named = |entry: &&Entry| entry.resource.get("displayName").and_then(|shown| shown.as_str()) == Some(name);
-        let mut found = self.entries.iter().filter(|(_, entry)| named(entry));
+        let mut found = self.entries.iter().filter(|(_, entry)| entry.is_named(name));
         match (found.next(), found.next()) {
-            (None, _) if self.complete => Account::Absent { fresh: false },
+            (None, _) if self.sightings.proves_absence() => Account::Absent { fresh: false },
             (None, _) => Account::Unknown,
             (Some((id, entry)), None) if entry.in_doubt => Account::Listed(id.clone()),
             (Some((_, entry)), None) => Account::Found { resource: entry.resource.clone(), fresh: false },
@@ -215,6 +238,7 @@ impl Store {
         self.unsaved.remove(uid);
         self.unrecorded.remove(uid);
         self.pace.forget(uid);
+        self.sightings.forget_search(uid);
     }
 }
 
@@ -260,6 +284,35 @@ mod tests {
         store.begin();
         store.end(false);
         assert_eq!(store.by_name("g"), Account::Unknown);
+    }
+
+    #[test]
+    fn i06_what_is_known_of_objects_survives_a_reconnection_and_what_is_known_of_a_server_no_change_of_it() {
+        let mut store = Store::default();
+        store.lead_to("here", 1);
+        store.begin();
+        store.page(vec![group("g", "1")]);
+        store.end(true);
+        store.unsaved.insert("uid".into(), ScimGroupStatus::default());
+        store.pace.put_in("uid", 3, tokio::time::Instant::now());
+        store.lead_to("here", 2);
+        assert!(!store.is_of(1), "a listing of before counts no more");
+        assert!(store.unsaved.contains_key("uid") && store.pace.room("uid", 3, tokio::time::Instant::now()) == 0);
+        assert!(matches!(store.by_name("g"), Account::Found { .. }));
+        assert_eq!(store.by_name("other"), Account::Unknown, "what was listed before is no proof of absence");
+        store.lead_to("elsewhere", 3);
+        assert_eq!((store.by_id("g"), store.by_name("g")), (Account::Unknown, Account::Unknown));
+    }
+
+    #[test]
+    fn i11_a_page_that_was_on_its_way_brings_no_deleted_group_back() {
+        let mut store = Store::default();
+        store.begin();
+        store.learn(&group("g", "1"));
+        store.forget("g");
+        store.page(vec![group("g", "1")]);
+        store.end(true);
+        assert_eq!(store.by_name("g"), Account::Absent { fresh: false });
     }
 
     #[test]

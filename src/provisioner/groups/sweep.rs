@@ -8,17 +8,15 @@ use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::super::limiter::{Priority, RequestKind};
+use super::super::listing::{Listed, Listing};
 use super::super::queue::Lane;
 use super::super::session::Session;
 use super::super::{Provisioner, lock};
 use super::{GroupPass, full_name};
 use crate::api::ScimGroup;
 use crate::plan::groups::{GroupStep, GroupVerdict};
-use crate::scim::{Class, Error, MembersReadable, Paging, Start};
+use crate::scim::{Class, Error, Kind, MembersReadable, Page};
 use crate::status::{Recorded, record_group};
-
-/// A listing that never ends is broken off here.
-const MOST_PAGES: u64 = 10_000;
 
 /// So many groups are read in turn by each sweep, or a tenth of them.
 const IN_TURN: usize = 20;
@@ -31,12 +29,8 @@ impl Provisioner {
             return;
         }
         lock(&self.groups).unsupported = None;
-        if session.policy.profile.list_groups {
-            lock(&self.groups).begin();
-            match self.list_groups(session).await {
-                Ok(()) => lock(&self.groups).end(true),
-                Err(error) => self.groups_not_listed(&error),
-            }
+        if session.policy.profile.list_groups && !self.sweep_group_list(session).await {
+            return;
         }
         self.read_in_turn(session, &groups).await;
         self.probe_in_turn(session, &groups).await;
@@ -52,33 +46,45 @@ impl Provisioner {
         self.wake.notify_one();
     }
 
+    /// Lists them; false where the listing counts no more, for the connection leads elsewhere or is lost.
+    async fn sweep_group_list(&self, session: &Session) -> bool {
+        let epoch = session.epoch;
+        {
+            let mut store = lock(&self.groups);
+            if !store.is_of(epoch) {
+                return false;
+            }
+            store.begin();
+        }
+        let take = |page: &mut Page, _: &Listing| {
+            let mut store = lock(&self.groups);
+            store.is_of(epoch).then(|| store.page(std::mem::take(&mut page.resources)))
+        };
+        let listed = self.list(session, Kind::Groups, take, || lock(&self.groups).seen()).await;
+        let mut store = lock(&self.groups);
+        if !store.is_of(epoch) {
+            return false;
+        }
+        store.end(matches!(listed, Ok(Listed::Complete(_))));
+        let answered = store.sightings.answered();
+        drop(store);
+        for group in answered.iter().filter_map(|uid| self.shared.directory.group(uid)) {
+            self.submit_group(&group, true);
+        }
+        match listed {
+            Ok(Listed::Complete(_)) => self.tell_of_gap(Kind::Groups, None),
+            Ok(Listed::BrokenOff) => return false,
+            Ok(Listed::Incomplete(gap)) => self.tell_of_gap(Kind::Groups, Some(&gap)),
+            Err(error) => self.groups_not_listed(&error),
+        }
+        true
+    }
+
     fn groups_not_listed(&self, error: &Error) {
-        lock(&self.groups).end(false);
         warn!(connection = %self.key, "the groups could not be listed, so nothing is concluded of them: {error}");
         if matches!(error.class(), Class::NotFound | Class::Unsupported) {
             lock(&self.groups).unsupported = Some(error.to_string());
         }
-    }
-
-    async fn list_groups(&self, session: &Session) -> Result<(), Error> {
-        let profile = &session.policy.profile;
-        let (mut start, mut walked) = (Start::first(profile.paging), 0_u64);
-        for _ in 0..MOST_PAGES {
-            self.limiter.acquire(RequestKind::Read, Priority::Sweep).await;
-            let Some(deadline) = self.deadline() else { return Err(Error::endless_listing()) };
-            let page = session.client.list_groups(&start, profile.page_size, deadline).await?;
-            let (next, shown) = (start.after(&page), page.resources.len() as u64);
-            walked += shown;
-            let all = profile.trust_totals && page.total.is_some_and(|total| walked >= total);
-            let goes_on = page.next_cursor.is_some_and(|cursor| !cursor.is_empty()) && shown == 0;
-            let new = lock(&self.groups).page(page.resources);
-            // A cursor may lead over an empty page.
-            match next.filter(|_| !all && (new > 0 || goes_on) && profile.paging != Paging::None) {
-                Some(next) => start = next,
-                None => return Ok(()),
-            }
-        }
-        Err(Error::endless_listing())
     }
 
     /// Reads the groups whose version tells of a change, and some of those where no version tells anything.
@@ -135,7 +141,7 @@ impl Provisioner {
                 }
                 Err(error) if error.class() == Class::NotFound => {
                     // Its own pass looks again before anything is concluded.
-                    lock(&self.groups).forget(id);
+                    lock(&self.groups).unsee(id);
                     lock(&self.queue).submit(&uid.as_str().into(), Lane::Drift, false, Instant::now());
                 }
                 Err(error) if error.is_too_large() || error.class() == Class::Rejected => {

@@ -20,7 +20,6 @@ impl World {
             None => {}
         }
         let Some(resource) = self.site.get(id) else { return self.not_found(pass, id) };
-        self.operator.memory.seen(&pass.ticket.uid);
         self.shown(pass, resource);
         None
     }
@@ -35,7 +34,8 @@ impl World {
         if self.site.get(id).is_some() {
             self.book.denied.insert(id.to_owned());
         }
-        pass.account = Some(if self.operator.memory.missing(&pass.ticket.uid, self.time()) {
+        let now = self.time();
+        pass.account = Some(if self.operator.snapshot.missing(id, now) {
             self.operator.snapshot.forget(id);
             self.namesake(pass).unwrap_or(Account::Absent { fresh: true })
         } else {
@@ -176,10 +176,15 @@ impl World {
                 pass.account = Some(Account::Unknown);
             }
             (Answer::NotFound, Request::Patch { id, .. } | Request::Put { id, .. } | Request::Delete { id }) => {
-                let id = id.clone();
-                let outcome = self.not_found(pass, &id);
-                if pass.account == Some(Account::Missing) && matches!(operation.request, Request::Delete { .. }) {
-                    pass.account = Some(Account::Absent { fresh: true });
+                let (id, deletes) = (id.clone(), matches!(operation.request, Request::Delete { .. }));
+                let outcome = self.read(pass, &id);
+                match pass.account {
+                    Some(Account::Missing) if deletes => {
+                        self.operator.snapshot.forget(&id);
+                        pass.account = Some(Account::Absent { fresh: true });
+                    }
+                    Some(Account::Found { .. }) if outcome.is_none() => self.own_error(pass, Reason::Rejected),
+                    _ => {}
                 }
                 return outcome;
             }

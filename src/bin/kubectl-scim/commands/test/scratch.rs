@@ -122,7 +122,7 @@ pub(super) async fn find(server: &Server, kind: Kind, name: &str) -> Result<Opti
     };
     let deadline = server.read().await;
     if let Ok(found) = server.client.find(kind, attribute, name, deadline).await
-        && let Some(id) = found.iter().find(|found| is_it(found)).and_then(scim_operator::scim::Resource::id)
+        && let Some(id) = found.hits.iter().find(|found| is_it(found)).and_then(scim_operator::scim::Resource::id)
     {
         return Ok(Some(id.to_owned()));
     }

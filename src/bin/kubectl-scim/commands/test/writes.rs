@@ -155,7 +155,7 @@ impl Trial<'_> {
             let Some(value) = value.filter(|_| attribute == "userName" || self.profile.external_id) else { continue };
             let deadline = self.server.read().await;
             let hits = self.server.client.find(Kind::Users, attribute, value, deadline).await;
-            if hits.is_ok_and(|hits| hits.iter().any(|hit| hit.id() == Some(id))) {
+            if hits.is_ok_and(|hits| hits.hits.iter().any(|hit| hit.id() == Some(id))) {
                 found.push(attribute.to_owned());
             }
         }

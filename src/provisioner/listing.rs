@@ -1,0 +1,274 @@
+//! A listing, page by page: which page comes next, and whether what came is all there is (promise I11).
+
+use std::fmt;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use tracing::{debug, warn};
+
+use super::failure::class_name;
+use super::limiter::{Priority, RequestKind};
+use super::queue::back_off;
+use super::report::FirstSweep;
+use super::session::Session;
+use super::{Provisioner, lock};
+use crate::scim::{Class, Error, Kind, Page, Paging, Profile, Start};
+
+/// A listing that never ends is broken off here.
+const MOST_PAGES: u64 = 100_000;
+
+/// One page is asked for so often.
+const MOST_TRIES: u32 = 6;
+
+/// How a listing ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// All there is was shown, on so many pages.
+    Complete(u64),
+    /// It went through, and isn't all there is.
+    Incomplete(Gap),
+    /// Broken off from our side: it says nothing, not even that the server is at fault.
+    BrokenOff,
+}
+
+/// Why a listing that went through isn't all there is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gap {
+    /// So many are counted and none is shown.
+    Hollow(u64),
+    /// So many were shown, of so many that are counted.
+    Short(u64, u64),
+    /// So many entries without a usable id.
+    Unreadable(u64),
+    /// A page showed nothing but what earlier ones had.
+    Circles,
+    /// It went on for longer than any server has resources.
+    Endless,
+}
+
+/// What a person is told of a gap in the list of users or groups.
+pub struct GapIn<'a>(pub &'a Gap, pub Kind);
+
+impl fmt::Display for GapIn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.1 {
+            Kind::Users => "users",
+            Kind::Groups => "groups",
+        };
+        match self.0 {
+            Gap::Hollow(total) => {
+                write!(f, "the list counts {total} and shows none: the key may not be allowed to view {what}")
+            }
+            Gap::Short(shown, total) => {
+                write!(
+                    f,
+                    "the list counts {total} {what} and shows {shown}: the key may not be allowed to view them all"
+                )
+            }
+            Gap::Unreadable(count) => write!(f, "the list shows {count} {what} without an id that can be read"),
+            Gap::Circles => write!(
+                f,
+                "the list of {what} shows the same ones again and doesn't end: if the server doesn't page, set \
+                 spec.dialect.paging to None"
+            ),
+            Gap::Endless => write!(f, "the list of {what} never ends"),
+        }
+    }
+}
+
+/// Where a listing is.
+#[derive(Debug)]
+pub struct Listing {
+    paging: Paging,
+    trust_totals: bool,
+    start: Start,
+    pages: u64,
+    /// Entries shown so far, and those shown before the listing had to begin again.
+    walked: u64,
+    walked_before: u64,
+    unreadable: u64,
+    total: Option<u64>,
+}
+
+impl Listing {
+    /// At its first page.
+    pub fn new(profile: &Profile) -> Self {
+        Self {
+            paging: profile.paging,
+            trust_totals: profile.trust_totals,
+            start: Start::first(profile.paging),
+            pages: 0,
+            walked: 0,
+            walked_before: 0,
+            unreadable: 0,
+            total: None,
+        }
+    }
+
+    /// Where the next page begins.
+    pub fn start(&self) -> &Start {
+        &self.start
+    }
+
+    /// Entries shown so far.
+    pub fn walked(&self) -> u64 {
+        self.walked
+    }
+
+    /// The server doesn't know the place any more: from the beginning, once.
+    fn begin_again(&mut self) -> bool {
+        let may = self.paging == Paging::Cursor && !self.start.is_first() && self.walked_before == 0;
+        if may {
+            self.start = Start::first(self.paging);
+            (self.walked_before, self.walked, self.unreadable) = (self.walked, 0, 0);
+        }
+        may
+    }
+
+    /// A page came, with so many ids that no earlier one had. `Some` at the end, with `Ok` where nothing speaks against
+    /// its being complete.
+    pub fn turn(&mut self, page: &Page, new: usize) -> Option<Result<(), Gap>> {
+        self.pages += 1;
+        self.walked += page.shown;
+        self.unreadable += page.unreadable;
+        // Beyond the end some count what the page shows.
+        if page.shown > 0 || page.total > self.total {
+            self.total = page.total.or(self.total);
+        }
+        let all = self.trust_totals && page.total.is_some_and(|total| self.walked >= total);
+        if self.paging == Paging::None || all {
+            return Some(Ok(()));
+        }
+        let leads_on = page.next_cursor.as_ref().is_some_and(|cursor| !cursor.is_empty());
+        let next = match self.start.after(page) {
+            // The same cursor again.
+            None if leads_on => return Some(Err(Gap::Circles)),
+            None => return Some(Ok(())),
+            Some(next) => next,
+        };
+        let again = self.walked <= self.walked_before;
+        if page.shown == 0 && self.paging == Paging::Index {
+            return Some(Ok(()));
+        }
+        if page.shown > 0 && new == 0 && !again {
+            return Some(Err(Gap::Circles));
+        }
+        if self.pages >= MOST_PAGES {
+            return Some(Err(Gap::Endless));
+        }
+        self.start = next;
+        None
+    }
+
+    /// What a listing that ended so, having shown so many different ids, amounts to.
+    pub fn judge(&self, end: Result<(), Gap>, distinct: u64) -> Listed {
+        let short = self.total.filter(|total| *total > distinct);
+        let gap = match (end, short) {
+            _ if self.unreadable > 0 => Gap::Unreadable(self.unreadable),
+            (_, Some(total)) if self.walked == 0 => Gap::Hollow(total),
+            (_, Some(total)) => Gap::Short(distinct, total),
+            // As servers do that show everything again past the end.
+            (Err(Gap::Circles), None) if self.total.is_some() => return Listed::Complete(self.pages),
+            (Err(gap), None) => gap,
+            (Ok(()), None) => return Listed::Complete(self.pages),
+        };
+        Listed::Incomplete(gap)
+    }
+}
+
+impl Provisioner {
+    /// Walks a collection. `take` takes in a page and returns how many of its ids are new, or nothing where the listing
+    /// doesn't count any more; `distinct` says how many ids it has shown.
+    pub(super) async fn list(
+        &self,
+        session: &Session,
+        kind: Kind,
+        mut take: impl FnMut(&mut Page, &Listing) -> Option<usize>,
+        distinct: impl FnOnce() -> usize,
+    ) -> Result<Listed, Error> {
+        let mut listing = Listing::new(&session.policy.profile);
+        loop {
+            let Some(mut page) = self.next_page(session, kind, &mut listing).await? else {
+                return Ok(Listed::BrokenOff);
+            };
+            let Some(new) = take(&mut page, &listing) else { return Ok(Listed::BrokenOff) };
+            if let Some(end) = listing.turn(&page, new) {
+                return Ok(listing.judge(end, distinct() as u64));
+            }
+        }
+    }
+
+    /// The page where the listing is. One that fails is asked for again, as patiently as the server asks.
+    async fn next_page(&self, session: &Session, kind: Kind, listing: &mut Listing) -> Result<Option<Page>, Error> {
+        let size = session.policy.profile.page_size;
+        let mut tries = 0;
+        loop {
+            let began = Instant::now();
+            self.limiter.acquire(RequestKind::Read, Priority::Sweep).await;
+            self.shared.metrics.waited(&self.key.to_string(), began.elapsed());
+            let may = self.is_current(session) && !self.serves_removals_only();
+            let Some(deadline) = self.deadline().filter(|_| may) else { return Ok(None) };
+            let answer = match kind {
+                Kind::Users => session.client.list_from(kind, listing.start(), size, deadline).await,
+                Kind::Groups => session.client.list_groups(listing.start(), size, deadline).await,
+            };
+            let error = match answer {
+                Ok(page) => return Ok(Some(page)),
+                Err(error) => error,
+            };
+            self.shared.metrics.error(&self.key.to_string(), class_name(error.class()));
+            if error.class() == Class::Rejected && listing.begin_again() {
+                continue;
+            }
+            tries += 1;
+            if !may_pass(error.class()) || tries >= MOST_TRIES {
+                return Err(error);
+            }
+            debug!(connection = %self.key, tries, "a page of a listing failed, and is asked for again: {error}");
+            self.do_without_list();
+            self.wait_for_page(&error, tries).await;
+        }
+    }
+
+    /// Whoever owes something need not wait for a server that is slow to be listed: it is asked for one at a time.
+    pub(super) fn do_without_list(&self) {
+        let mut report = lock(&self.report);
+        if report.first_sweep == FirstSweep::Awaited {
+            report.first_sweep = FirstSweep::Delayed;
+            self.wake.notify_one();
+        }
+    }
+
+    /// A listing went through; a gap in it is said at the connection, and told of once.
+    pub(super) fn tell_of_gap(&self, kind: Kind, gap: Option<&Gap>) {
+        let gap = gap.map(|gap| GapIn(gap, kind).to_string());
+        if let Some(gap) = &gap {
+            warn!(connection = %self.key, "nothing is concluded from the list: {gap}");
+        }
+        lock(&self.report).listed(kind.path(), gap);
+    }
+
+    async fn wait_for_page(&self, error: &Error, tries: u32) {
+        if error.class() == Class::Throttled {
+            // The limiter waits as long as the server says.
+            return;
+        }
+        if tries == 1 {
+            self.doubt();
+        }
+        let wait = error.retry_after().unwrap_or(Duration::ZERO).max(back_off(tries, rand::random()));
+        if let Some(pause) = error.retry_after() {
+            self.limiter.pause(pause);
+        }
+        sleep(wait).await;
+    }
+}
+
+/// An error that the same request may not meet again.
+pub(super) fn may_pass(class: Class) -> bool {
+    matches!(class, Class::Throttled | Class::Transient | Class::Timeout | Class::Unreachable)
+}
+
+#[cfg(test)]
+#[path = "listing_tests.rs"]
+mod tests;

@@ -1,0 +1,249 @@
+//! When resources of a collection were seen, and what that proves: the same rules for users and groups, whatever else is
+//! kept of them (promises I11, I12).
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// A second look at a resource that answered 404 counts only this much later (promise I11).
+pub const SECOND_LOOK: SignedDuration = SignedDuration::from_secs(60);
+
+/// When an entry was last seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// In this sweep, or by an answer during it.
+    sweep: u64,
+    /// By an answer: no page of that sweep is newer.
+    by_answer: bool,
+}
+
+/// What an id on a page of the running sweep means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnPage {
+    /// It comes for the first time: what the page shows is the newest.
+    New,
+    /// It comes for the first time, and what is known of it is newer than the page.
+    Outdated,
+    /// The sweep has seen it.
+    Repeated,
+}
+
+/// When the resources of one collection of one server were seen.
+#[derive(Debug, Default)]
+pub struct Sightings {
+    /// The server that all this is of, and how often it was begun anew: answers of an earlier time say nothing.
+    server: String,
+    epoch: u64,
+    sweep: u64,
+    sweeping: bool,
+    /// The last sweep that has ended was complete.
+    last_complete: bool,
+    /// The last complete sweep; 0 where there was none.
+    completed: u64,
+    /// When an id first answered 404, until it is shown again.
+    missing: HashMap<String, Timestamp>,
+    /// Gone during the running sweep, and whether a page that was asked for before has shown it since.
+    gone: HashMap<String, bool>,
+    /// Objects whose search needs a listing.
+    searches: HashMap<String, Search>,
+}
+
+/// A search that only a listing can answer.
+#[derive(Debug)]
+struct Search {
+    /// The sweep that had begun before it was asked.
+    asked: u64,
+    used: bool,
+}
+
+impl Sightings {
+    /// The connection leads to this server from now on, after a time in which it was not known to: what was listed before
+    /// is no proof of absence any more. True where it is another server, of which nothing is known.
+    pub fn lead_to(&mut self, server: &str, epoch: u64) -> bool {
+        let other = self.server != server;
+        if other {
+            server.clone_into(&mut self.server);
+            self.missing.clear();
+        }
+        (self.last_complete, self.completed, self.sweeping, self.epoch) = (false, 0, false, epoch);
+        self.searches.clear();
+        other
+    }
+
+    /// How often it was begun anew.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The server that all this is of.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// A sweep begins.
+    pub fn begin(&mut self) {
+        self.sweep += 1;
+        self.sweeping = true;
+        self.gone.clear();
+    }
+
+    /// The sweep has ended.
+    pub fn end(&mut self, complete: bool) {
+        self.sweeping = false;
+        self.gone.clear();
+        self.last_complete = complete;
+        if complete {
+            self.completed = self.sweep;
+        }
+    }
+
+    /// An id stands on a page of the running sweep; `seen` says when the entry known of it was.
+    pub fn on_page(&mut self, id: &str, seen: Option<&mut Seen>) -> OnPage {
+        if let Some(shown) = self.gone.get_mut(id) {
+            return if std::mem::replace(shown, true) { OnPage::Repeated } else { OnPage::Outdated };
+        }
+        self.missing.remove(id);
+        match seen {
+            Some(seen) if seen.sweep == self.sweep && seen.by_answer => {
+                // Counted once, so that a listing which repeats itself still ends.
+                seen.by_answer = false;
+                OnPage::Outdated
+            }
+            Some(seen) if seen.sweep == self.sweep => OnPage::Repeated,
+            _ => OnPage::New,
+        }
+    }
+
+    /// Seen on a page of the running sweep.
+    pub fn by_page(&self) -> Seen {
+        Seen { sweep: self.sweep, by_answer: false }
+    }
+
+    /// Seen in an answer, or changed by a request, just now.
+    pub fn by_answer(&self) -> Seen {
+        Seen { sweep: self.sweep, by_answer: self.sweeping }
+    }
+
+    /// The running or the last sweep has seen it.
+    pub fn is_of_sweep(&self, seen: Seen) -> bool {
+        seen.sweep == self.sweep
+    }
+
+    /// How many that are gone by now the running sweep has seen.
+    pub fn gone(&self) -> usize {
+        self.gone.values().filter(|shown| **shown).count()
+    }
+
+    /// Something shows that it is there.
+    pub fn shown(&mut self, id: &str) {
+        self.missing.remove(id);
+        self.gone.remove(id);
+    }
+
+    /// It answered 404; true where that has been so for a minute.
+    pub fn missing(&mut self, id: &str, now: Timestamp) -> bool {
+        let since = *self.missing.entry(id.to_owned()).or_insert(now);
+        now.duration_since(since) >= SECOND_LOOK
+    }
+
+    /// It is gone, seen last then: no page that is on its way brings it back.
+    pub fn forget(&mut self, id: &str, seen: Option<Seen>) {
+        if self.sweeping {
+            let shown = seen.is_some_and(|seen| self.is_of_sweep(seen));
+            self.gone.entry(id.to_owned()).or_insert(shown);
+        }
+    }
+
+    /// What isn't known isn't there: the last listing was complete.
+    pub fn proves_absence(&self) -> bool {
+        self.completed > 0 && self.last_complete
+    }
+
+    /// There was a complete listing of this server.
+    pub fn was_listed(&self) -> bool {
+        self.completed > 0
+    }
+
+    /// An object's search needs the whole list; true once a listing that began after it asked is complete.
+    pub fn search(&mut self, uid: &str) -> bool {
+        let (completed, complete) = (self.completed, self.last_complete);
+        let new = Search { asked: self.sweep, used: false };
+        let search = self.searches.entry(uid.to_owned()).or_insert(new);
+        search.used = complete && completed > search.asked;
+        search.used
+    }
+
+    /// The pass that used the answer has ended: the next one asks anew.
+    pub fn end_search(&mut self, uid: &str) {
+        if self.searches.get(uid).is_some_and(|search| search.used) {
+            self.searches.remove(uid);
+        }
+    }
+
+    /// An object's search is still to be answered.
+    pub fn is_searching(&self, uid: &str) -> bool {
+        self.searches.contains_key(uid)
+    }
+
+    /// A request of the object may change what a listing shows, or the object is gone: an earlier search is void.
+    pub fn forget_search(&mut self, uid: &str) {
+        self.searches.remove(uid);
+    }
+
+    /// The objects whose search the last listing answers.
+    pub fn answered(&self) -> Vec<String> {
+        let answered = |search: &Search| self.last_complete && self.completed > search.asked;
+        self.searches.iter().filter(|(_, search)| answered(search)).map(|(uid, _)| uid.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap_or_default()
+    }
+
+    #[test]
+    fn i12_whatever_shows_a_resource_ends_the_doubt_that_one_404_raised() {
+        let shows: [fn(&mut Sightings); 2] = [
+            |sightings| sightings.shown("1"),
+            |sightings| {
+                sightings.begin();
+                let mut seen = sightings.by_page();
+                sightings.on_page("1", Some(&mut seen));
+            },
+        ];
+        for show in shows {
+            let mut sightings = Sightings::default();
+            assert!(!sightings.missing("1", at(0)) && !sightings.missing("1", at(59)));
+            assert!(sightings.missing("1", at(60)));
+            show(&mut sightings);
+            assert!(!sightings.missing("1", at(500)), "it was shown since");
+        }
+    }
+
+    #[test]
+    fn i07_a_search_is_answered_by_a_listing_that_began_after_it() {
+        let mut sightings = Sightings::default();
+        sightings.lead_to("here", 1);
+        sightings.begin();
+        assert!(!sightings.search("ada"), "the listing under way may have passed its place");
+        sightings.end(true);
+        assert!(!sightings.search("ada") && sightings.answered().is_empty());
+        sightings.begin();
+        sightings.end(false);
+        assert!(!sightings.search("ada"), "incomplete");
+        sightings.begin();
+        sightings.end(true);
+        assert_eq!(sightings.answered(), ["ada"]);
+        assert!(sightings.search("ada") && sightings.search("ada"), "as often as the pass asks");
+        sightings.end_search("ada");
+        assert!(!sightings.search("ada"), "the next pass asks anew");
+        sightings.forget_search("ada");
+        sightings.begin();
+        sightings.end(true);
+        assert!(!sightings.search("ada"), "what was asked before its request says nothing");
+    }
+}
