@@ -13,6 +13,12 @@ use crate::scim::Resource;
 
 /// Why nothing is written to the account that status names: status alone doesn't make it the object's.
 pub(super) fn not_its_own(facts: &Facts, resource: &Resource) -> Option<(Reason, String)> {
+    // Before anything is told of others. An inactive account whose names are hidden is known by its externalId.
+    if let Some(refused) = facts.delegated.refuses_account(resource)
+        && !hides_them(facts, resource)
+    {
+        return Some((Reason::NotAllowed, refused));
+    }
     if let Some(rival) = &facts.claims.rival {
         let id = resource.id().unwrap_or_default();
         let message = format!(
@@ -21,12 +27,7 @@ pub(super) fn not_its_own(facts: &Facts, resource: &Resource) -> Option<(Reason,
         );
         return Some((Reason::Conflict, message));
     }
-    if let Some(message) = person::swapped(facts, resource) {
-        return Some((Reason::Conflict, message));
-    }
-    // An inactive account whose names are hidden is known by its externalId.
-    let refused = facts.delegated.refuses_account(resource)?;
-    (!hides_them(facts, resource)).then_some((Reason::NotAllowed, refused))
+    person::swapped(facts, resource).map(|message| (Reason::Conflict, message))
 }
 
 /// It has to be read first: what status names is checked against the server before it is written to.

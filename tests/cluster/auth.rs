@@ -124,6 +124,7 @@ async fn i24_a_key_goes_only_where_it_is_meant_to() {
         place.connection_is("Connected").await;
     }
     // By a name that leads there.
+    place.kubectl(&["annotate", "secret", "key", "scim-operator.dev/hosts-"]);
     place.apply(place.connection(json!({"baseUrl": api_server.replace("127.0.0.1", "localhost")})));
     let message = place.connection_is("Unresolvable").await;
     assert!(message.contains("API server"), "{message}");

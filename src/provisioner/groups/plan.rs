@@ -207,16 +207,19 @@ impl Provisioner {
     /// that the namespace may not have.
     fn not_its_own(&self, pass: &GroupPass, shown: Option<&str>) -> Option<(Reason, String)> {
         let id = pass.status.id.as_deref()?;
+        // Before anything is told of others.
+        let delegated = self.delegated_to(&pass.group);
+        if let Some(refused) = shown.and_then(|shown| delegated.refuses_group(shown, [], false)) {
+            return Some((Reason::NotAllowed, format!("the group that was found is left alone: {refused}")));
+        }
         let rival = self.shared.directory.rival_of_group(&pass.group, id, &pass.session.policy.server, shown);
-        if let Some(rival) = rival {
+        rival.map(|rival| {
             let message = format!(
                 "{rival} is recorded as bound to this group ({id}), too, and nothing is written before one of the two is \
                  deleted; status.id is the operator's record, and never to be written by others"
             );
-            return Some((Reason::Conflict, message));
-        }
-        let refused = self.delegated_to(&pass.group).refuses_group(shown?, [], false)?;
-        Some((Reason::NotAllowed, format!("the group that was found is left alone: {refused}")))
+            (Reason::Conflict, message)
+        })
     }
 
     /// What is known without asking the server.
