@@ -7,7 +7,6 @@ use super::facts::{Account, Facts};
 use super::guards::GuardName;
 use super::merge::Differences;
 use super::path::Path;
-use super::person;
 use super::refusal::{must_be_seen, not_its_own};
 use super::step::{Operation, Read, Request, Step, Verdict};
 use super::untyped::View;
@@ -68,9 +67,10 @@ pub fn decide(facts: &Facts) -> Step {
     if let Some(pattern) = protected(facts, found) {
         return leave(&format!("guards.protected ({pattern})"));
     }
-    if let Some(message) = found.filter(|_| facts.bound_id().is_some()).and_then(|found| person::swapped(facts, found))
+    if let Some((reason, why)) =
+        found.filter(|_| facts.bound_id().is_some()).and_then(|found| not_its_own(facts, found))
     {
-        return waits(facts, Reason::Conflict, &message);
+        return waits(facts, reason, &why);
     }
     // What was never seen may be protected by what it has there.
     if let (Some(id), Account::Unknown) = (facts.bound_id(), &facts.account)
@@ -101,12 +101,7 @@ fn lost_creation(facts: &Facts, resource: &Resource, policy: DeletionPolicy) -> 
 
 fn bound(facts: &Facts, id: &str, account: &Account, policy: DeletionPolicy) -> Step {
     match account {
-        Account::Found { resource, .. } => {
-            if let Some((reason, why)) = not_its_own(facts, resource) {
-                return waits(facts, reason, &why);
-            }
-        }
-        Account::Absent { .. } | Account::Missing => {}
+        Account::Found { .. } | Account::Absent { .. } | Account::Missing => {}
         _ if must_be_seen(facts) && facts.written.is_empty() => return Step::Read(Read::Get(id.to_owned())),
         _ => {}
     }

@@ -131,8 +131,8 @@ async fn i15_a_group_under_deletion_waits_with_a_command_that_lets_it_go() {
     .await;
     let (_, command) = message.split_once("kubectl ").expect("a command");
     let words: Vec<&str> = command.split_whitespace().collect();
-    assert_eq!(words[..2], ["-n", &place.namespace]);
-    place.kubectl(&words[2..]);
+    assert_eq!(words[..4], ["annotate", "scimgroup", "-n", &place.namespace]);
+    place.kubectl(&words);
     place.group_is_gone("platform");
     assert_eq!(groups(&tenant).await.len(), 1, "untouched");
 }

@@ -41,10 +41,13 @@ pub fn decide_group(facts: &GroupFacts) -> GroupStep {
         (Some(_), Account::Listed(id)) => GroupStep::Read(Read::Get(id.clone())),
         // The bound one is gone, and another has its name: the server may have given out new ids.
         (Some(id), Account::Found { resource, .. }) if resource.id() != Some(id) => first_binding(facts, resource),
-        (Some(id), Account::Found { resource, .. }) => match swapped(facts, resource) {
-            Some(message) => stalled(Reason::Conflict, message, GroupState::Failed),
-            None => bound(facts, id, resource),
-        },
+        (Some(id), Account::Found { resource, .. }) => {
+            let swapped = || swapped(facts, resource).map(|message| (Reason::Conflict, message));
+            match facts.not_its_own.clone().or_else(swapped) {
+                Some((reason, why)) => stalled(reason, why, GroupState::Failed),
+                None => bound(facts, id, resource),
+            }
+        }
         (Some(id), Account::Absent { .. }) => gone(facts, id),
         (None, Account::Unknown) => look_up(facts),
         (None, Account::Listed(id)) => GroupStep::Read(Read::Get(id.clone())),
@@ -208,9 +211,6 @@ fn gone(facts: &GroupFacts, id: &str) -> GroupStep {
 
 /// The object is bound, and its group is there.
 fn bound(facts: &GroupFacts, id: &str, resource: &Resource) -> GroupStep {
-    if let Some((reason, why)) = &facts.not_its_own {
-        return stalled(*reason, why.clone(), GroupState::Failed);
-    }
     let attributes = differing(facts, resource);
     if !facts.members.membership.is_known() {
         return GroupStep::ReadMembers(id.to_owned());

@@ -55,13 +55,11 @@ pub fn decide(facts: &GroupFacts) -> GroupStep {
             Reason::Pending,
             "the server answered 404 for this group; it is looked for once more in a minute before it counts as gone",
         ),
+        (Some(_), Account::Found { .. }) if let Some((reason, why)) = &facts.not_its_own => waits(facts, *reason, why),
         (Some(_), Account::Found { resource, .. }) if let Some(message) = swapped(facts, resource) => {
             waits(facts, Reason::Conflict, &message)
         }
         (Some(id), group) => {
-            if let Some((reason, why)) = &facts.not_its_own {
-                return waits(facts, *reason, why);
-            }
             if facts.must_be_seen && !matches!(group, Account::Found { .. }) {
                 return GroupStep::Read(Read::Get(id.to_owned()));
             }
