@@ -58,6 +58,16 @@ pub(super) enum Meta {
     None,
 }
 
+/// Which ids are JSON numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Numbers {
+    None,
+    /// Those of members.
+    Members,
+    /// All, and members are taken in no other form.
+    All,
+}
+
 /// One service's ways.
 #[derive(Debug, Clone, Copy)]
 #[allow(clippy::struct_excessive_bools)] // it is a table of yes and no
@@ -104,6 +114,7 @@ pub(super) struct Dialect {
     pub strict_schemas: bool,
     /// Entries of lists have no type.
     pub untyped: bool,
+    pub numbers: Numbers,
 }
 
 /// RFC 7643, RFC 7644 and RFC 9865 to the letter.
@@ -147,6 +158,7 @@ pub(super) const GENERIC: Dialect = Dialect {
     delete_irreversible: false,
     strict_schemas: true,
     untyped: false,
+    numbers: Numbers::None,
 };
 
 const DATADOG: Dialect = Dialect {
@@ -275,7 +287,12 @@ const SLACK: Dialect = Dialect {
 /// As ZITADEL shows e-mails.
 const UNTYPED: Dialect = Dialect { name: "untyped", untyped: true, ..GENERIC };
 
-const ALL: [Dialect; 8] = [GENERIC, DATADOG, JACKSON, POLIS, AWS, GITHUB, SLACK, UNTYPED];
+const NUMERIC_IDS: Dialect = Dialect { name: "numericIds", numbers: Numbers::All, ..GENERIC };
+
+const NUMERIC_MEMBERS: Dialect = Dialect { name: "numericMembers", numbers: Numbers::Members, ..GENERIC };
+
+const ALL: [Dialect; 10] =
+    [GENERIC, DATADOG, JACKSON, POLIS, AWS, GITHUB, SLACK, UNTYPED, NUMERIC_IDS, NUMERIC_MEMBERS];
 
 /// The dialect of that name.
 pub(super) fn named(name: &str) -> Option<Dialect> {
@@ -283,6 +300,6 @@ pub(super) fn named(name: &str) -> Option<Dialect> {
 }
 
 /// What the dialects are called.
-pub fn names() -> [&'static str; 8] {
+pub fn names() -> [&'static str; 10] {
     ALL.map(|dialect| dialect.name)
 }

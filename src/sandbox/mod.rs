@@ -14,6 +14,7 @@ mod filter;
 mod list;
 mod matching;
 mod net;
+mod numbers;
 mod patch;
 mod projection;
 mod record;
@@ -99,6 +100,7 @@ impl Sandbox {
             _ => base.clone(),
         };
         store.first_email = dialect.first_email;
+        store.numeric_ids = dialect.numbers != dialect::Numbers::None;
         store.delete_irreversible = dialect.delete_irreversible;
         store.roles = options.roles;
         if let Some(owner) = &options.owner {

@@ -225,5 +225,6 @@ pub(super) fn render(
         }
         shown.insert("userName".into(), format!("obfuscated-{id}").into());
     }
+    super::numbers::shown(&mut shown, dialect.numbers);
     Value::Object(shown)
 }

@@ -36,6 +36,8 @@ pub(super) struct Store {
     pub first_email: bool,
     /// The names of deleted accounts stay taken.
     pub delete_irreversible: bool,
+    /// Ids have digits alone.
+    pub numeric_ids: bool,
     /// The roles that there are, ids and names; empty takes any.
     pub roles: Vec<(String, String)>,
 }
@@ -84,6 +86,7 @@ impl Store {
             location: String::new(),
             first_email: false,
             delete_irreversible: false,
+            numeric_ids: false,
             roles: Vec::new(),
         }
     }
@@ -104,6 +107,10 @@ impl Store {
     }
 
     fn fresh_id(&mut self) -> String {
+        if self.numeric_ids {
+            self.next += 1;
+            return (super::numbers::FIRST + self.next).to_string();
+        }
         let mut bytes: [u8; 16] = self.random.random();
         bytes[6] = bytes[6] & 0x0f | 0x40;
         bytes[8] = bytes[8] & 0x3f | 0x80;

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use super::dialect::{Dialect, GroupPatch};
+use super::dialect::{Dialect, GroupPatch, Numbers};
 use super::error::{Fail, Outcome};
+use super::numbers;
 use super::patch;
 use super::schema::Object;
 use super::scim::Asked;
@@ -11,7 +12,12 @@ use super::store::{Actor, Collection, Store};
 
 /// Reads a whole resource and leaves out what the dialect does not keep.
 pub(super) fn read(asked: &Asked<'_>, which: Collection, dialect: &Dialect) -> Outcome<Object> {
-    let object = asked.object()?;
+    let mut object = asked.object()?;
+    if dialect.numbers != Numbers::None {
+        let mut body = Value::Object(object);
+        numbers::taken(&mut body, dialect.numbers)?;
+        object = body.as_object().cloned().unwrap_or_default();
+    }
     let kind = which.kind();
     if dialect.strict_schemas {
         let schemas = object.iter().find(|(key, _)| key.eq_ignore_ascii_case("schemas"));
@@ -95,7 +101,8 @@ pub(super) fn change(
     id: &str,
     asked: &Asked<'_>,
 ) -> Outcome<()> {
-    let json = asked.json()?;
+    let mut json = asked.json()?;
+    numbers::taken(&mut json, dialect.numbers)?;
     let group = which == Collection::Groups;
     let silent = group && dialect.group_patch == GroupPatch::Silent;
     let mut operations = match patch::read(&json, silent) {

@@ -9,7 +9,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::client::Kind;
 use super::error::{Class, Error, class_of};
+use super::ids::Ids;
 
 /// The server's words are cut here.
 const DETAIL_LIMIT: usize = 512;
@@ -47,6 +49,8 @@ pub(super) struct Answer {
     pub body: Vec<u8>,
     /// The key, which some servers repeat in their errors (promise I23).
     pub secrets: Arc<[SecretString]>,
+    /// How ids are read, in an answer about resources.
+    pub ids: Option<(Ids, Kind)>,
 }
 
 impl Answer {
@@ -69,7 +73,12 @@ impl Answer {
         }
         match serde_json::from_slice::<T>(&self.body).map(Into::into) {
             Ok(Value::Object(map)) if map.is_empty() => Ok(Body::EmptyObject),
-            Ok(Value::Object(map)) => Ok(Body::Object(map)),
+            Ok(Value::Object(mut map)) => {
+                if let Some((ids, kind)) = &self.ids {
+                    ids.read(*kind, &mut map);
+                }
+                Ok(Body::Object(map))
+            }
             Ok(_) => Err(self.error(Class::NotScim, Some("but the body is no JSON object"))),
             // Cut off on the way, or of another kind altogether.
             Err(error) if error.is_eof() => Err(self.error(Class::Timeout, Some("but the body breaks off"))),
@@ -201,7 +210,7 @@ mod tests {
 
     fn answer(status: u16, body: &[u8], headers: &[(&'static str, &str)]) -> Answer {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        Answer { what: "GET /Users".into(), status, headers, body: body.to_vec(), secrets: Arc::default() }
+        Answer { what: "GET /Users".into(), status, headers, body: body.to_vec(), secrets: Arc::default(), ids: None }
     }
 
     proptest! {

@@ -19,6 +19,7 @@ use super::auth::{Credentials, SHORTEST_KEY};
 use super::error::{Class, Error};
 use super::filter;
 use super::host::{ApiServer, Resolver};
+use super::ids::Ids;
 use super::oauth::Tokens;
 use super::paging::Start;
 use super::patch::PatchOperation;
@@ -160,6 +161,8 @@ pub struct Client {
     tokens: Option<Arc<Tokens>>,
     /// `application/json` is what the server takes: by the dialect, or because it refused the other.
     plain_json: Arc<AtomicBool>,
+    /// Which ids the server shows as numbers.
+    ids: Ids,
     /// Never shown, whoever says it.
     secrets: Arc<[SecretString]>,
     observer: Option<Observer>,
@@ -216,6 +219,7 @@ impl Client {
             base,
             timeout: config.request_timeout,
             plain_json: Arc::new(AtomicBool::new(config.profile.content_type == ContentType::Json)),
+            ids: Ids::default(),
             secrets,
             observer: None,
         })
@@ -230,7 +234,7 @@ impl Client {
     /// The same, with what an earlier client of this very connection learnt of the server.
     #[must_use]
     pub fn with_experience_of(self, earlier: &Self) -> Self {
-        Self { plain_json: Arc::clone(&earlier.plain_json), ..self }
+        Self { plain_json: Arc::clone(&earlier.plain_json), ids: earlier.ids.clone(), ..self }
     }
 
     /// One page, RFC 7644 §3.4.2.4; `startIndex` and `count` are always sent.
@@ -401,6 +405,8 @@ impl Client {
         deadline: Instant,
     ) -> Result<Answer, Error> {
         let what = what(&method, kind, &url, &self.base);
+        let written = body.and_then(|body| self.ids.written(kind, body));
+        let body = written.as_ref().or(body);
         let exchange = async |plain| self.exchange(&method, &what, url.clone(), body, plain, if_match, deadline).await;
         let mut plain = self.sends_plain_json();
         let mut answer = exchange(plain).await?;
@@ -416,6 +422,7 @@ impl Client {
         if answer.status == 401 && self.tokens.is_some() {
             answer = exchange(plain).await?;
         }
+        answer.ids = Some((self.ids.clone(), kind));
         Ok(answer)
     }
 
@@ -504,7 +511,7 @@ async fn receive(request: RequestBuilder, what: &str, secrets: &Arc<[SecretStrin
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { what: what.to_owned(), status, headers, body, secrets: Arc::clone(secrets) })
+    Ok(Answer { what: what.to_owned(), status, headers, body, secrets: Arc::clone(secrets), ids: None })
 }
 
 /// The class of a transport error; the causes are walked because reqwest's own text hides them.

@@ -63,9 +63,38 @@ impl Client {
 }
 
 impl Resource {
-    /// The ids of the members, where the resource shows the attribute at all.
+    /// The ids of the members, where the resource shows the attribute, and each of them can be read.
     pub fn members(&self) -> Option<impl Iterator<Item = &str>> {
         let list = self.get("members")?.as_array()?;
-        Some(list.iter().filter_map(|member| member.get("value").and_then(Value::as_str).or(member.as_str())))
+        self.members_are_readable().then(|| list.iter().filter_map(member_id))
+    }
+
+    /// No member is shown without a usable id: with one that is, who is in isn't known.
+    pub fn members_are_readable(&self) -> bool {
+        let list = self.get("members").and_then(Value::as_array);
+        list.into_iter().flatten().all(|member| member_id(member).is_some())
+    }
+}
+
+fn member_id(member: &Value) -> Option<&str> {
+    member.get("value").unwrap_or(member).as_str().filter(|id| !id.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn i11_one_member_that_can_not_be_read_makes_all_unknown() {
+        let members = |list: Value| {
+            let group = Resource(json!({"id": "7", "members": list}).as_object().cloned().unwrap_or_default());
+            (group.members_are_readable(), group.members().map(|ids| ids.map(str::to_owned).collect::<Vec<_>>()))
+        };
+        assert_eq!(members(json!(["1", {"value": "2"}])), (true, Some(vec!["1".to_owned(), "2".to_owned()])));
+        for odd in [json!(null), json!(1.5), json!({"display": "Ada"}), json!({"value": ""}), json!({"value": [1]})] {
+            assert_eq!(members(json!(["1", odd])), (false, None));
+        }
+        assert_eq!(members(json!(null)), (true, None));
     }
 }

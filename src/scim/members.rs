@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// A resource in which `members` are their ids, as strings.
+/// A resource in which `members` are their ids, as they came; null stands for one that can't be read.
 pub(super) struct Slim(Map<String, Value>);
 
 impl From<Slim> for Value {
@@ -46,23 +46,31 @@ impl<'de> Visitor<'de> for SlimVisitor {
 }
 
 fn ids(members: Vec<Member>) -> Value {
-    members.into_iter().filter_map(Member::id).collect()
+    members.into_iter().map(Member::id).collect()
 }
 
 /// One member, in any of the forms that servers have.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Member {
-    Object { value: String },
-    Text(String),
+    Object { value: Id },
+    Bare(Id),
     Other(IgnoredAny),
 }
 
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Id {
+    Text(String),
+    Number(u64),
+}
+
 impl Member {
-    fn id(self) -> Option<String> {
+    fn id(self) -> Value {
         match self {
-            Self::Object { value } | Self::Text(value) => Some(value),
-            Self::Other(_) => None,
+            Self::Object { value: Id::Text(text) } | Self::Bare(Id::Text(text)) => text.into(),
+            Self::Object { value: Id::Number(number) } | Self::Bare(Id::Number(number)) => number.into(),
+            Self::Other(_) => Value::Null,
         }
     }
 }
@@ -74,9 +82,12 @@ mod tests {
 
     #[test]
     fn members_are_their_ids_in_whatever_form_they_come() {
-        let shown = r#"{"id": "g", "Members": [{"value": "1", "$ref": "https://x/1", "meta": {"a": [1]}}, "2", {"display": "3"}, 4, null]}"#;
+        let shown = r#"{"id": "g", "Members": [{"value": "1", "$ref": "https://x/1", "meta": {"a": [1]}}, "2", {"display": "3"}, 9007199254740993, {"value": 18446744073709551615}, {"value": 1.5}, null]}"#;
         let slim: Slim = serde_json::from_str(shown).unwrap();
-        assert_eq!(Value::from(slim), json!({"id": "g", "Members": ["1", "2"]}));
+        assert_eq!(
+            Value::from(slim),
+            json!({"id": "g", "Members": ["1", "2", null, 9_007_199_254_740_993_u64, u64::MAX, null, null]})
+        );
         let none: Slim = serde_json::from_str(r#"{"id": "g", "members": null}"#).unwrap();
         assert_eq!(Value::from(none), json!({"id": "g", "members": null}));
         assert!(serde_json::from_str::<Slim>(r#"{"members": "all"}"#).is_err(), "nothing is concluded of nonsense");

@@ -12,6 +12,7 @@ mod filter;
 mod grants;
 mod groups;
 mod host;
+mod ids;
 mod limits;
 mod members;
 mod oauth;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::elsewhere::fault;
 use crate::kit::{PATIENCE, Place, condition};
-use crate::support::{Sandbox, eventually};
+use crate::support::{Front, Sandbox, eventually};
 
 /// What `status.server` says, as soon as it fits.
 async fn differs(place: &Place, fits: impl Fn(&str) -> bool) -> String {
@@ -80,4 +80,46 @@ async fn what_a_server_is_seen_to_do_is_told_with_the_override() {
     }
     place.patch_connection(json!({"dialect": {"trustTotals": false, "filters": []}}));
     differs(&place, |said| said == "null").await;
+}
+
+/// Once all of them, once those of members alone.
+#[tokio::test]
+async fn i11_ids_that_are_numbers_are_taken_as_they_are() {
+    for dialect in ["numericIds", "numericMembers"] {
+        let sandbox = Sandbox::start_with(&["--dialect", dialect]);
+        let front = Front::before(&sandbox.base_url, &sandbox.token).open();
+        let place = Place::at(&front.base_url, "any", json!({})).await;
+        place.user("ada", json!({}));
+        let ada = place.synced("ada").await;
+        place.group("Team", json!({"members": [{"userRef": {"name": "ada"}}]}));
+        let team = place.group_synced("team", 1).await;
+        // No digit is lost.
+        let people = sandbox.scim("GET", "/Users", None).await.1;
+        assert_eq!(people["Resources"][0]["id"].to_string().trim_matches('"'), ada, "{dialect}");
+        place.sweeps(3).await;
+        let writes = front.take_writes();
+        let posts =
+            |path: &str| writes.iter().filter(|write| write.method == "POST" && write.path.ends_with(path)).count();
+        assert_eq!((posts("/Users"), posts("/Groups")), (1, 1), "{dialect}: {writes:?}");
+        assert!(writes.len() <= 3, "{dialect}: the member is sent once: {writes:?}");
+
+        // Who was put in by hand goes again, and ada stays.
+        let person = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "mallory"});
+        let mallory = sandbox.scim("POST", "/Users", Some(person)).await.1["id"].to_string();
+        let id: u64 = mallory.trim_matches('"').parse().unwrap();
+        let add = json!({
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+            "Operations": [{"op": "add", "path": "members", "value": [{"value": id}]}],
+        });
+        assert!(sandbox.scim("PATCH", &format!("/Groups/{team}"), Some(add)).await.0 < 300, "{dialect}");
+        eventually(PATIENCE, "ada alone is in", async || {
+            let shown = sandbox.scim("GET", &format!("/Groups/{team}"), None).await.1["members"].clone();
+            let alone = shown.as_array().is_some_and(|members| members.len() == 1);
+            if alone && shown[0]["value"].to_string() == ada { Ok(()) } else { Err(shown) }
+        })
+        .await;
+        place.group_synced("team", 1).await;
+        let again = front.take_writes();
+        assert_eq!(again.len(), 1, "{dialect}: {again:?}");
+    }
 }

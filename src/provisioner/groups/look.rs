@@ -16,6 +16,9 @@ use crate::plan::groups::{GroupVerdict, MEMBERS, Membership};
 use crate::plan::{Account, Applied};
 use crate::scim::{Class, Error, Kind, MembersReadable, Resource, Start};
 
+const UNREADABLE_MEMBERS: &str = "the server shows members without a readable id, so who is in isn't known, and nothing is \
+     changed; spec.dialect.membersReadable of the connection set to No makes the operator go by its own record";
+
 /// The members that are declared now are those that were carried out last.
 fn carried_out(status: &ScimGroupStatus, members: &Membership) -> bool {
     let applied = Applied::read(status.applied_attributes.as_deref(), false);
@@ -31,6 +34,9 @@ impl Provisioner {
         match pass.session.client.get_group(id, asked, deadline).await {
             Ok(mut resource) => {
                 self.group_shown(pass, &resource, true);
+                if readable.with_group() && !resource.members_are_readable() && !is_deleting(&pass.group) {
+                    return Err(Self::group_tried_later(pass, UNREADABLE_MEMBERS.to_owned()));
+                }
                 // They are known now, and a plan looks at the rest alone.
                 resource.0.retain(|name, _| !name.eq_ignore_ascii_case("members"));
                 // What was listed under the name that is looked for, and has another by now, isn't what is looked for.
@@ -70,7 +76,7 @@ impl Provisioner {
         store.learn(resource);
         let readable = pass.session.policy.profile.members_readable.with_group();
         let shown = resource.members();
-        if !readable || (shown.is_none() && !by_reading) {
+        if !readable || !resource.members_are_readable() || (shown.is_none() && !by_reading) {
             return;
         }
         store.members_read(id);

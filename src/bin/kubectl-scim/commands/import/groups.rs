@@ -89,6 +89,9 @@ async fn members(server: &Server, converter: &Converter, id: &str) -> Result<Opt
     }
     let deadline = server.read().await;
     let group = server.client.get_group(id, readable == MembersReadable::OnRequest, deadline).await?;
+    if !group.members_are_readable() {
+        return Ok(None);
+    }
     // One that has none may leave the attribute out.
     Ok(Some(group.members().map(|members| members.map(str::to_owned).collect()).unwrap_or_default()))
 }
