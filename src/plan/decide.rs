@@ -137,6 +137,10 @@ fn unknown_there(facts: &Facts, declared: &Declared, fresh: bool) -> Step {
             ..Verdict::default()
         });
     }
+    // Whom nothing is created for isn't looked for each time.
+    if !facts.may(Action::Create) {
+        return create(facts, declared);
+    }
     // Never again before a look that came after the last answer; what failed before a restart may have been one, too.
     let failed = facts.object.status.state == Some(UserState::Failed);
     if (facts.policy.profile.unsure_of_duplicates || facts.creations.earlier || failed) && !fresh {
@@ -251,6 +255,11 @@ fn judge_first_binding(facts: &Facts, declared: &Declared, resource: &Resource) 
         return stalled(Reason::Conflict, message, UserState::Failed);
     }
     if fold(found_name) != declared.folded_user_name() && !created && !hides_them(facts, resource) {
+        // The list showed it under the declared name, and it has another by now: it isn't the one.
+        let linked = resource.external_id().is_some() && resource.external_id() == facts.object.spec.external_id.as_deref();
+        if !linked && facts.object.remote_id.is_none() && !facts.creations.searched {
+            return Step::Read(Read::Find);
+        }
         return stalled(
             Reason::Conflict,
             format!(

@@ -41,13 +41,16 @@ impl Provisioner {
         let Some((resource, id)) =
             written.resource.as_ref().and_then(|made| Some((made.clone(), made.id()?.to_owned())))
         else {
+            self.unseen_creation(&pass.user.uid().unwrap_or_default());
             self.took_effect(pass, operation, written);
             return Ok(());
         };
+        let seen_before = lock(&self.snapshot).knew(&id, known.moment);
         let origin = self.origin(pass, &resource, &written, known);
         let was_bound = former.is_some();
         let (uid, now) = (pass.user.uid().unwrap_or_default(), Timestamp::now());
-        if !matches!(origin, Origin::Existed(_)) {
+        // One that has another name may be what this creation made all the same.
+        if !matches!(origin, Origin::Existed(_)) || (written.created && !seen_before) {
             let recorded =
                 recorded_creation(pass.user.status.as_ref().and_then(|status| status.last_operation.as_ref()));
             lock(&self.memory).created(&uid, &id, recorded.zip(former), now);
@@ -80,6 +83,11 @@ impl Provisioner {
             None => Account::Listed(id),
         });
         Ok(())
+    }
+
+    /// A creation took effect, and what it made wasn't shown: it counts as one that did (promise I7).
+    pub(super) fn unseen_creation(&self, uid: &str) {
+        lock(&self.memory).created(uid, "(not shown)", None, Timestamp::now());
     }
 
     fn origin(&self, pass: &Pass, resource: &Resource, written: &Written, known: &Known) -> Origin {

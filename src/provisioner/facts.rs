@@ -1,6 +1,6 @@
 //! Everything that a decision about a user rests on.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
 use super::directory::{connection_of, full_name, has_finalizer, is_deleting};
@@ -83,14 +83,14 @@ impl Provisioner {
         self.shared.directory.claims(&user, server, found)
     }
 
-    /// Another account than the bound one that has its userName, declared or recorded.
+    /// Another account than the bound one that has the userName recorded of that.
     fn elsewhere(&self, pass: &Pass, server: &str) -> Option<String> {
         let status = &pass.status;
         let id = status.id.as_deref().filter(|_| status.bound_to.as_deref() == Some(server))?;
         let snapshot = lock(&self.snapshot);
-        let names = [Some(pass.user.spec.user_name.as_str()), status.user_name.as_deref()];
-        let mut names = names.into_iter().flatten().filter(|_| snapshot.is_of(pass.session.epoch));
-        names.find_map(|name| snapshot.namesake_of(id, name)).map(str::to_owned)
+        let name = status.user_name.as_deref().unwrap_or(&pass.user.spec.user_name);
+        let known = snapshot.is_of(pass.session.epoch).then(|| snapshot.namesake_of(id, name)).flatten();
+        known.map(str::to_owned)
     }
 
     /// What is known without asking the server.
@@ -109,6 +109,10 @@ impl Provisioner {
             (None, None) => snapshot.by_identity(&pass.user.spec.user_name, pass.user.spec.external_id.as_deref()),
         };
         match known {
+            // Whom the account belongs to may have changed since the list was read: it is looked at before it is taken.
+            Known::Found(resource) if bound.is_none() && came_after(&pass.user, snapshot.begun) => {
+                resource.id().map_or(Account::Unknown, |id| Account::Listed(id.to_owned()))
+            }
             Known::Found(resource) => Account::Found { resource, fresh: false },
             Known::Listed(id) => Account::Listed(id),
             Known::Absent => Account::Absent { fresh: false },
@@ -140,4 +144,10 @@ impl Provisioner {
         });
         id.map_or_else(|| Manager::Waiting(name.clone()), Manager::Id)
     }
+}
+
+/// The object was made after that; the API server cuts its time to whole seconds.
+fn came_after(user: &ScimUser, begun: Option<Timestamp>) -> bool {
+    let made = user.creation_timestamp().map(|made| made.0);
+    made.zip(begun).is_some_and(|(made, begun)| begun.duration_since(made) < SignedDuration::from_secs(1))
 }

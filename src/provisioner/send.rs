@@ -33,18 +33,22 @@ impl Provisioner {
         if self.serves_removals_only() && !removes {
             return Err(Stop::Silently(Outcome::Paused));
         }
-        self.write_ahead(pass, &operation).await?;
         let creates = matches!(operation.request, Request::Create(_));
-        let claimed = if creates { Some(claimed_account(pass)) } else { pass.user.claimed_account() };
-        if !self.add_finalizer(pass, claimed).await? {
-            return Ok(());
-        }
         let (kind, priority) = match operation.kind {
             OperationType::Create => (RequestKind::Create, Priority::Write),
             OperationType::Deactivate | OperationType::Delete => (RequestKind::Write, Priority::Removal),
             _ => (RequestKind::Write, Priority::Write),
         };
+        // Before anything is claimed: whoever gives up waiting for the limiter has sent nothing.
         let deadline = self.turn_at(pass, priority, kind).await?;
+        let claimed = if creates { Some(claimed_account(pass)) } else { pass.user.claimed_account() };
+        if !self.add_finalizer(pass, claimed).await? {
+            return Ok(());
+        }
+        // Only now may status forget the account that was: the claim names what is about to be made.
+        self.write_ahead(pass, &operation).await?;
+        // Nothing was sent under this claim yet: what is found now was there before.
+        pass.finalizer_is_new |= creates && former.is_some();
         let known = creates.then(|| self.before_creation(pass));
         let client = &pass.session.client;
         let answer = match &operation.request {
@@ -171,6 +175,7 @@ impl Provisioner {
                 }
             }
             (Class::Empty, Request::Create(_)) => {
+                self.unseen_creation(&pass.user.uid().unwrap_or_default());
                 self.doubt();
                 self.find_account(pass).await?;
                 match pass.account {

@@ -49,6 +49,8 @@ pub struct Snapshot {
     pub sightings: Sightings,
     /// How many accounts were ever seen.
     moments: u64,
+    /// When the last sweep began.
+    pub begun: Option<Timestamp>,
 }
 
 impl Snapshot {
@@ -81,7 +83,7 @@ impl Snapshot {
             let Some(id) = resource.id() else { continue };
             let seen = self.entries.get_mut(id).map(|entry| &mut entry.seen);
             match self.sightings.on_page(id, seen) {
-                OnPage::Repeated => continue,
+                OnPage::Repeated => {}
                 OnPage::Outdated => new += 1,
                 OnPage::New => {
                     new += 1;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::ResourceExt;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
@@ -65,6 +66,7 @@ impl Provisioner {
                 return true;
             }
             snapshot.begin();
+            snapshot.begun = Some(Timestamp::now());
         }
         lock(&self.names).ask_again();
         let result = self.list_users(session).await;

@@ -38,7 +38,6 @@ pub fn decide_group(facts: &GroupFacts) -> GroupStep {
     }
     match (facts.bound_id(), &facts.group) {
         (Some(id), Account::Unknown) => GroupStep::Read(Read::Get(id.to_owned())),
-        (Some(_), Account::Listed(id)) => GroupStep::Read(Read::Get(id.clone())),
         // The bound one is gone, and another has its name: the server may have given out new ids.
         (Some(id), Account::Found { resource, .. }) if resource.id() != Some(id) => first_binding(facts, resource),
         (Some(id), Account::Found { resource, .. }) => {
@@ -50,7 +49,7 @@ pub fn decide_group(facts: &GroupFacts) -> GroupStep {
         }
         (Some(id), Account::Absent { .. }) => gone(facts, id),
         (None, Account::Unknown) => look_up(facts),
-        (None, Account::Listed(id)) => GroupStep::Read(Read::Get(id.clone())),
+        (_, Account::Listed(id)) => GroupStep::Read(Read::Get(id.clone())),
         (None, Account::Absent { fresh }) => unknown_there(facts, *fresh),
         (None, Account::Found { resource, .. }) => first_binding(facts, resource),
         // What one 404 would prove is known, and nothing is to be sent for it.
@@ -143,6 +142,10 @@ fn unknown_there(facts: &GroupFacts, fresh: bool) -> GroupStep {
         if !fresh {
             return look_up(facts);
         }
+    }
+    // What nothing is created for isn't looked for each time.
+    if !facts.may(Action::Create) {
+        return create(facts);
     }
     // Names needn't be unique there: a listing may be older than the last group of this name (promise I7).
     if !fresh {
@@ -293,9 +296,9 @@ fn owed(facts: &GroupFacts) -> Change {
     // Those first whom no guard keeps waiting.
     let departed = || extra().filter(|id| members.departed.contains(*id));
     if departed().next().is_some() {
-        return chunk(departed(), missing, &facts.policy.profile);
+        return chunk(departed(), missing, &facts.policy.profile, facts.apart);
     }
-    chunk(extra().filter(|_| !facts.removals_wait), missing, &facts.policy.profile)
+    chunk(extra().filter(|_| !facts.removals_wait), missing, &facts.policy.profile, facts.apart)
 }
 
 /// What a reading found changed is shown before it is repaired.

@@ -100,6 +100,8 @@ pub struct GroupFacts<'a> {
     pub written: bool,
     /// Removals wait for leave; the rest goes on meanwhile.
     pub removals_wait: bool,
+    /// A request that removed and added was refused: what is removed goes by itself.
+    pub apart: bool,
     /// What the last reading found changed, until it is shown and repaired.
     pub drift: Option<&'a GroupDrift>,
     /// A second writer keeps changing the members back (promise I9).

@@ -36,14 +36,17 @@ impl Change {
     }
 }
 
-/// The next request's share: removals first, then additions, as many as the server takes at once.
+/// The next request's share: removals first, then additions, as many as the server takes at once; no additions beside
+/// removals where they go `apart`.
 pub fn chunk<'a>(
     extra: impl IntoIterator<Item = &'a Id>,
     missing: impl IntoIterator<Item = &'a Id>,
     profile: &Profile,
+    apart: bool,
 ) -> Change {
     let most = usize::try_from(profile.max_members_per_patch).unwrap_or(100).max(1);
     let removed: Vec<Id> = extra.into_iter().take(most).cloned().collect();
-    let added = missing.into_iter().take(most - removed.len()).cloned().collect();
+    let room = if apart && !removed.is_empty() { 0 } else { most - removed.len() };
+    let added = missing.into_iter().take(room).cloned().collect();
     Change { added, removed }
 }

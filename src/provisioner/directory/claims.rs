@@ -98,13 +98,13 @@ impl Inner {
         // A name is claimed by those alone who may have it, whatever their status or an annotation says (promise I26).
         let may = |other: &&Arc<ScimUser>| self.may_have_name(other, &name);
         let same_name = self.others(server, &Claim::Name(name.clone()), user).filter(stands).filter(may);
-        let holders = same_name.filter(|other| match account(other, server) {
-            Some((id, known)) => fold(known) == name && Some(id) != mine,
-            None => {
-                // Whether a name is free that an account is renamed to, the server tells.
-                let made = mine.is_none() && unrecorded(other).is_some_and(|claimed| fold(&claimed) == name);
-                made && !claims_too && (is_deleting(other) || fold(&other.spec.user_name) != name)
+        let holders = same_name.filter(|other| {
+            if let Some((id, known)) = account(other, server) {
+                return fold(known) == name && Some(id) != mine;
             }
+            // Whether a name is free that an account is renamed to, the server tells.
+            let made = mine.is_none() && unrecorded(other).is_some_and(|claimed| fold(&claimed) == name);
+            made && !claims_too && (is_deleting(other) || fold(&other.spec.user_name) != name)
         });
         let holders = holders.map(|other| self.as_holder(user, other, server, false));
         holders.min_by_key(|holder| (holder.goes(), holder.name.clone()))

@@ -90,7 +90,7 @@ fn i08_a_long_row_is_looked_along_no_further_than_it_must() {
     println!("{:.2} ms an object", began.elapsed().as_secs_f64() * 1e3 / 50.0);
 }
 
-fn unbound(name: &str, version: usize, change: serde_json::Value) -> ScimUser {
+fn unbound(name: &str, version: usize, change: &serde_json::Value) -> ScimUser {
     let mut user = json!({
         "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimUser",
         "metadata": {
@@ -99,7 +99,7 @@ fn unbound(name: &str, version: usize, change: serde_json::Value) -> ScimUser {
         },
         "spec": {"connectionRef": {"name": "c"}, "userName": "NAME-0"},
     });
-    json_patch(&mut user, &change);
+    json_patch(&mut user, change);
     serde_json::from_value(user).expect("a user")
 }
 
@@ -121,7 +121,7 @@ fn i08_only_who_can_be_bound_takes_over_an_account() {
         Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(jiff::Timestamp::UNIX_EPOCH));
     leaving.spec.external_id = Some("e-0".into());
     let heir = |change: serde_json::Value| {
-        let heir = unbound("heir", 1, change);
+        let heir = unbound("heir", 1, &change);
         let directory = directory([leaving.clone(), heir.clone()]);
         let successor = directory.claims(&leaving, SERVER, Some("id-0")).successor;
         let takes_over = state_of(&directory, &heir) == Some(HolderState::HandsOver);
@@ -147,7 +147,7 @@ fn i08_only_who_can_be_bound_takes_over_an_account() {
         assert_eq!(heir(change.clone()), None, "{change}");
     }
     // Who couldn't take it over as it is declared now, and who may not bind anything.
-    let heir = unbound("heir", 1, json!({}));
+    let heir = unbound("heir", 1, &json!({}));
     let directory = directory([leaving.clone(), heir.clone()]);
     let key = ConnectionKey { namespace: "n".into(), name: "c".into() };
     let successor = || directory.claims(&leaving, SERVER, Some("id-0")).successor;
@@ -157,7 +157,7 @@ fn i08_only_who_can_be_bound_takes_over_an_account() {
     assert!(successor().is_some());
     assert_eq!(directory.decline(&heir, SERVER), ["o-0".into()]);
     assert_eq!(successor(), None);
-    directory.upsert(unbound("heir", 2, json!({"metadata": {"generation": 2}})));
+    directory.upsert(unbound("heir", 2, &json!({"metadata": {"generation": 2}})));
     assert!(successor().is_some());
     directory.give_up(&leaving, SERVER);
     assert_eq!(successor(), None);
@@ -173,7 +173,7 @@ fn i08_what_another_object_may_have_made_under_a_name_is_waited_for() {
         let mut user = unbound(
             "made",
             1,
-            json!({
+            &json!({
                 "metadata": {
                     "finalizers": ["scim-operator.dev/deprovision"],
                     "annotations": {"scim-operator.dev/claimed-account": "{\"userName\":\"name-0\"}"},
@@ -185,7 +185,7 @@ fn i08_what_another_object_may_have_made_under_a_name_is_waited_for() {
             going.then_some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(jiff::Timestamp::UNIX_EPOCH));
         user
     };
-    let hire = unbound("hire", 1, json!({}));
+    let hire = unbound("hire", 1, &json!({}));
     for (declares, going, expected) in [
         ("name-1", false, Some(HolderState::Renames)),
         ("name-1", true, Some(HolderState::HandsOver)),

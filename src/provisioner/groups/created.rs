@@ -32,10 +32,15 @@ impl Provisioner {
         former: Option<String>,
     ) -> Result<Option<Outcome>, GroupStop> {
         let made = written.resource.as_ref().and_then(|made| Some((made.clone(), made.id()?.to_owned())));
-        let Some((mut resource, id)) = made else { return self.group_took_effect(pass, operation, written).await };
+        let Some((mut resource, id)) = made else {
+            self.unseen_creation(&pass.uid());
+            return self.group_took_effect(pass, operation, written).await;
+        };
+        let seen_before = lock(&self.groups).knew(&id, known.moment);
         let origin = self.origin_of_group(pass, &resource, &written, known);
         let was_bound = former.is_some();
-        if !matches!(origin, Origin::Existed(_)) {
+        // One that has another name may be what this creation made all the same.
+        if !matches!(origin, Origin::Existed(_)) || (written.created && !seen_before) {
             let recorded = recorded_creation(pass.status.last_operation.as_ref());
             lock(&self.memory).created(&pass.uid(), &id, recorded.zip(former), Timestamp::now());
         }

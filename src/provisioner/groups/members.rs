@@ -9,7 +9,7 @@ use super::super::limiter::{Priority, RequestKind};
 use super::super::report::FirstSweep;
 use super::super::{Provisioner, lock};
 use super::plan::LOOKED_AT;
-use super::{GroupPass, GroupStop, is_deleting};
+use super::{GroupPass, GroupStop, full_name, is_deleting};
 use crate::api::{GroupDeletionPolicy, ScimGroup};
 use crate::plan::groups::{Id, KeptMembers};
 use crate::plan::protect::Protected;
@@ -184,6 +184,10 @@ impl Provisioner {
                     if lock(&self.snapshot).is_complete() {
                         pass.strangers.insert(id.clone());
                     }
+                }
+                // One account that can't be read is kept as it is, and decides over nobody else (promise I20).
+                Err(error) if matches!(error.class(), Class::Rejected | Class::Forbidden | Class::Unsupported) => {
+                    self.note_failure(&full_name(&pass.group), &error);
                 }
                 Err(error) => return Err(self.group_failed(pass, &error)),
             }

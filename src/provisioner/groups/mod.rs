@@ -66,6 +66,8 @@ pub(super) struct GroupPass {
     pub strangers: BTreeSet<Id>,
     pub written: bool,
     /// Removals wait for leave, and so the pass ends with this.
+    /// A request that removed and added was refused: what is removed goes by itself.
+    pub apart: bool,
     pub removals: Option<(Box<GroupVerdict>, Outcome)>,
     pub recorded: Recorded,
     pub looked_up_after_conflict: bool,
@@ -90,6 +92,7 @@ impl GroupPass {
             strangers: BTreeSet::new(),
             written: false,
             removals: None,
+            apart: false,
             recorded: Recorded { answered, ..Recorded::default() },
             looked_up_after_conflict: false,
             finalizer_is_new: false,

@@ -24,7 +24,13 @@ impl Provisioner {
             match self.with_facts(pass, Timestamp::now(), deactivate_before) {
                 Some(Step::Read(Read::Get(id))) => self.read_account(pass, &id).await?,
                 Some(Step::Send(first)) => {
-                    self.send(pass, *first).await?;
+                    match self.send(pass, *first).await {
+                        // Refused for good: what comes after it isn't, and takes the access away as well.
+                        Err(Stop::With(verdict, _)) if verdict.executed => {
+                            debug!(object = %full_name(&pass.user), "not deactivated first: {}", verdict.message);
+                        }
+                        ended => ended?,
+                    }
                     break;
                 }
                 _ => break,

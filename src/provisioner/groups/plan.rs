@@ -127,6 +127,7 @@ impl Provisioner {
                 },
                 written: pass.written,
                 removals_wait: pass.removals.is_some(),
+                apart: pass.apart,
                 drift: drift.as_ref(),
                 contested,
                 unsupported: unsupported.as_deref(),

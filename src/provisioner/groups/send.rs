@@ -256,6 +256,14 @@ impl Provisioner {
         error: &Error,
     ) -> Result<(), GroupStop> {
         match (error.class(), &operation.request) {
+            // Whoever leaves doesn't stay on account of somebody who can't come (promise I17).
+            (Class::Rejected | Class::NotFound | Class::Forbidden | Class::Conflict | Class::Unsupported, _)
+                if !operation.removed.is_empty() && !operation.added.is_empty() =>
+            {
+                self.note_failure(&full_name(&pass.group), error);
+                pass.apart = true;
+                Ok(())
+            }
             (Class::Conflict, Request::Create(_)) if !pass.looked_up_after_conflict => {
                 pass.looked_up_after_conflict = true;
                 self.take_back_group_claim(pass).await?;
@@ -271,6 +279,7 @@ impl Provisioner {
                 Err(self.no_groups(error))
             }
             (Class::Empty, Request::Create(_)) => {
+                self.unseen_creation(&pass.uid());
                 self.doubt();
                 self.find_group(pass).await?;
                 match pass.account {

@@ -38,10 +38,8 @@ impl Provisioner {
         if verdict.executed || verdict.awaits.is_some() {
             lock(&self.gate).withdraw(&pass.uid());
         }
-        if verdict.executed {
-            if verdict.drift.is_none() {
-                lock(&self.groups).drift.remove(&pass.uid());
-            }
+        if verdict.executed && verdict.drift.is_none() {
+            lock(&self.groups).drift.remove(&pass.uid());
         }
         let outcome = self.outcome_of_group(pass, &verdict);
         (verdict, outcome)

@@ -81,7 +81,7 @@ impl Store {
             let Some(id) = resource.id() else { continue };
             let seen = self.entries.get_mut(id).map(|entry| &mut entry.seen);
             match self.sightings.on_page(id, seen) {
-                OnPage::Repeated => continue,
+                OnPage::Repeated => {}
                 OnPage::Outdated => new += 1,
                 OnPage::New => {
                     new += 1;

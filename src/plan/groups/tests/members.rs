@@ -156,7 +156,7 @@ proptest! {
         let mut server: BTreeSet<Id> = present.iter().map(|n| id(*n)).collect();
         let mut requests = 0;
         loop {
-            let change = chunk(membership.extra(), membership.missing(), &profile);
+            let change = chunk(membership.extra(), membership.missing(), &profile, false);
             if change == Change::default() {
                 break;
             }

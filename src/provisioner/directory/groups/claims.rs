@@ -91,16 +91,14 @@ impl Inner {
         }
         let claims_too = unrecorded(group) == Some(name);
         let holders = self.groups_named(name, group, server).filter(stands).filter(may).filter(|other| {
-            match bound(other, server) {
-                Some((id, known)) => known == name && Some(id) != mine,
-                None => {
-                    // Whether a name is free that a group is renamed to, the server tells; and of two that may have made
-                    // what the other one declares, the elder waits for nobody.
-                    let made = mine.is_none() && unrecorded(other) == Some(name) && !claims_too;
-                    let waits = unrecorded(group).is_none() || age(other) < age(group);
-                    made && (is_deleting(other) || (other.spec.display_name != name && waits))
-                }
+            if let Some((id, known)) = bound(other, server) {
+                return known == name && Some(id) != mine;
             }
+            // Whether a name is free that a group is renamed to, the server tells; and of two that may have made what the
+            // other one declares, the elder waits for nobody.
+            let made = mine.is_none() && unrecorded(other) == Some(name) && !claims_too;
+            let waits = unrecorded(group).is_none() || age(other) < age(group);
+            made && (is_deleting(other) || (other.spec.display_name != name && waits))
         });
         let holders = holders.map(|other| self.as_group_holder(group, other, server, false));
         holders.min_by_key(|holder| (holder.goes(), holder.name.clone()))

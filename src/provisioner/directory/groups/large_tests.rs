@@ -55,7 +55,7 @@ fn resident() -> usize {
 
 /// The next request's share of what is owed.
 fn owed(directory: &Directory, profile: &Profile) -> Change {
-    directory.membership("g", |members| chunk(members.extra(), members.missing(), profile)).unwrap()
+    directory.membership("g", |members| chunk(members.extra(), members.missing(), profile, false)).unwrap()
 }
 
 /// A directory in which this many people stand, after the group or before it.
