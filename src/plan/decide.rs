@@ -256,8 +256,10 @@ fn judge_first_binding(facts: &Facts, declared: &Declared, resource: &Resource) 
     }
     if fold(found_name) != declared.folded_user_name() && !created && !hides_them(facts, resource) {
         // The list showed it under the declared name, and it has another by now: it isn't the one.
-        let linked = resource.external_id().is_some() && resource.external_id() == facts.object.spec.external_id.as_deref();
-        if !linked && facts.object.remote_id.is_none() && !facts.creations.searched {
+        let linked =
+            resource.external_id().is_some() && resource.external_id() == facts.object.spec.external_id.as_deref();
+        let answered = facts.creations.answered_with(resource).is_some();
+        if !linked && !answered && facts.object.remote_id.is_none() && !facts.creations.searched {
             return Step::Read(Read::Find);
         }
         return stalled(

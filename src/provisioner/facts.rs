@@ -151,3 +151,21 @@ fn came_after(user: &ScimUser, begun: Option<Timestamp>) -> bool {
     let made = user.creation_timestamp().map(|made| made.0);
     made.zip(begun).is_some_and(|(made, begun)| begun.duration_since(made) < SignedDuration::from_secs(1))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i08_what_a_list_showed_before_the_object_was_made_is_looked_at_again() {
+        let at = |second| Timestamp::from_second(second).unwrap_or_default();
+        let made = serde_json::json!({
+            "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimUser",
+            "metadata": {"name": "bob", "creationTimestamp": at(100).to_string()},
+            "spec": {"connectionRef": {"name": "c"}, "userName": "bob"},
+        });
+        let user: ScimUser = serde_json::from_value(made).expect("a user");
+        assert!(came_after(&user, Some(at(90))) && came_after(&user, Some(at(100))));
+        assert!(!came_after(&user, Some(at(101))) && !came_after(&user, None));
+    }
+}

@@ -204,3 +204,12 @@ fn i26_an_account_outside_the_delegation_is_not_bound_for_a_creation() {
         crate::api::Delegation { user_names: vec!["*@example.com".into()], ..crate::api::Delegation::default() };
     assert!(Delegated::by([&entry]).refuses_account(&outside).is_some());
 }
+
+#[test]
+fn i08_an_account_that_has_another_name_than_the_list_showed_is_not_the_one() {
+    let mut world = ada();
+    let renamed = found(&json!({"id": "7", "userName": "ada.old", "active": false}));
+    assert_eq!(world.decide_on(renamed.clone()), Step::Read(Read::Find));
+    world.creations.searched = true;
+    assert_eq!(refused(world.decide_on(renamed)).reason, Some(Reason::Conflict), "a search that shows it all the same");
+}
