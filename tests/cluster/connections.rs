@@ -138,8 +138,7 @@ async fn a_connection_with_users_stays_until_they_are_gone() {
     eventually(PATIENCE, "the connection says who keeps it", async || {
         let terminating = condition(&place.get_connection().await, "Terminating");
         let message = terminating["message"].as_str().unwrap_or_default();
-        let said =
-            message.contains("/ada") && message.contains("scimconnection jackson scim-operator.dev/release=true");
+        let said = message.contains("/ada") && message.contains("jackson scim-operator.dev/release=true");
         if said { Ok(()) } else { Err(terminating) }
     })
     .await;

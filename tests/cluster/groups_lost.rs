@@ -26,7 +26,10 @@ async fn groups(tenant: &Tenant) -> Vec<(String, String)> {
 async fn i07_a_group_renamed_before_a_lost_answer_is_looked_into_is_made_once() {
     let (sandbox, tenant, place) = at(json!({"deletionPolicy": {"groups": "Delete"}})).await;
     for deleted in [false, true] {
-        let looked_for = json!({"method": "GET", "path_prefix": "/Groups", "query_contains": "filter="});
+        // It is looked for before it is made, and then not found again.
+        let looked_for = json!({
+            "method": "GET", "path_prefix": "/Groups", "query_contains": "filter=", "nth": 2, "count": 1000,
+        });
         fault(&sandbox, looked_for, json!({"kind": "status", "code": 500})).await;
         let create = json!({"method": "POST", "path_prefix": "/Groups", "count": 1});
         fault(&sandbox, create, json!({"kind": "reset_after"})).await;

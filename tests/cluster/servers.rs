@@ -177,7 +177,7 @@ async fn i02_managers_that_form_a_cycle_cost_one_write_more() {
     let led_by = |name: &str| json!({"enterprise": {"manager": {"userRef": {"name": name}}}});
     place.user("ada", led_by("grace"));
     let ada = place.is("ada", "True", "Synced").await;
-    assert!(condition(&ada, "Ready")["message"].to_string().contains("the manager grace"), "{ada}");
+    assert!(condition(&ada, "Ready")["message"].to_string().contains("manager.userRef names grace"), "{ada}");
     place.user("grace", led_by("ada"));
     let (ada, grace) = (place.synced("ada").await, place.synced("grace").await);
     eventually(PATIENCE, "each leads the other", async || {

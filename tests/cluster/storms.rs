@@ -245,8 +245,14 @@ async fn i25_hostile_lists_are_named_and_end_nobody() {
     let junk = json!({"Resources": [1, "two", null, [], {"id": 5}, {"id": ""}, {"userName": "ada@example.com"}]});
     let junk = with(junk, json!({"totalResults": 7}));
     fault(&sandbox, json!({"method": "GET", "query_contains": "startIndex"}), list(junk)).await;
-    place.sweeps(2).await;
+    eventually(PATIENCE, "the connection says that the list can't be read", async || {
+        let connected = condition(&place.get_connection().await, "Connected");
+        let said = connected["message"].as_str().unwrap_or_default().contains("without an id that can be read");
+        if said && connected["status"] == "True" { Ok(()) } else { Err(connected) }
+    })
+    .await;
     sandbox.admin("DELETE", "/faults", None).await;
+    place.sweeps(1).await;
     assert_eq!(place.synced("ada").await, id);
     place.connection_is("Connected").await;
     assert_eq!(journal(&sandbox).await, before);
