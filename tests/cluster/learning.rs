@@ -115,7 +115,11 @@ async fn i11_ids_that_are_numbers_are_taken_as_they_are() {
         eventually(PATIENCE, "ada alone is in", async || {
             let shown = sandbox.scim("GET", &format!("/Groups/{team}"), None).await.1["members"].clone();
             let alone = shown.as_array().is_some_and(|members| members.len() == 1);
-            if alone && shown[0]["value"].to_string() == ada { Ok(()) } else { Err(shown) }
+            if alone && shown[0]["value"].as_u64().map(|id| id.to_string()).as_ref() == Some(&ada) {
+                Ok(())
+            } else {
+                Err(shown)
+            }
         })
         .await;
         place.group_synced("team", 1).await;
