@@ -4,6 +4,7 @@
 # make bench-start how soon the operator serves, and what it holds with nothing to do
 # make bench-rosters a roster's speed against a plain loop; BENCH_ROWS=50000 for another size
 # make soak   a million random histories against a model; SOAK_HISTORIES=10000 for fewer, SOAK_SEED=2 for others
+# make mutants break the product on purpose, a line at a time, and see whether a test notices: docs/mutants.md
 # make chaos  2,000 people, a server that fails in every way, 20 kills, restarts of the API server
 # make crds   write crds/ anew from the Rust types
 # make promises write the tests into docs/promises.md anew
@@ -16,7 +17,7 @@
 # make release what a release holds, into dist/: binaries, chart, CRDs, SBOMs, checksums
 # make parts  only the parts that tests and the demo run against
 
-.PHONY: help test check unit parts static demo bench bench-start bench-rosters soak chaos crds promises reference deploy audit msrv links release
+.PHONY: help test check unit parts static demo bench bench-start bench-rosters soak mutants chaos crds promises reference deploy audit msrv links release
 # One recipe at a time: they share Cargo's lock, and their output is to be read.
 .NOTPARALLEL:
 
@@ -68,6 +69,9 @@ chaos: parts
 
 soak:
 	cargo test --locked --profile soak --lib histories::soak -- --ignored --nocapture
+
+mutants:
+	tests/mutants/run --report
 
 # The chart has a copy: a package, and a chart taken out of this tree, hold no link.
 # Written beside and then moved, so that a build that fails leaves crds/ alone.

@@ -46,7 +46,7 @@ async fn i29_bad_rosters_are_refused() {
     for (fields, expected) in [
         (json!({"source": {}}), one_source),
         (json!({"source": {"inline": [], "secrets": {"names": ["a"]}}}), one_source),
-        (json!({"source": {"configMaps": {}}}), "either names or selector"),
+        (json!({"source": {"configMaps": {}}}), "exactly one of names, namePrefix and selector"),
         (json!({"source": {"configMaps": {"selector": {"matchLabels": {}}}}}), "at least 1"),
         (json!({"source": {"configMaps": {"names": ["A b"]}}}), "spec.source.configMaps.names[0]"),
         (json!({"source": {"inline": rows}}), "at most 1000"),
