@@ -2,9 +2,11 @@
 
 use serde_json::Value;
 
+use super::commands::Named;
 use super::creation::Creations;
 use super::decide::is_hidden;
 use super::facts::Facts;
+use crate::api::REMOTE_ID;
 use crate::scim::{Resource, fold};
 
 /// A server's text is shown this far.
@@ -21,14 +23,13 @@ pub(super) fn quoted(text: &str) -> String {
 /// The way out for an account or a group that nothing but a person can tell to be the object's; `resource` is the
 /// object's resource.
 pub(super) fn way_to_bind(resource: &str, full_name: &str, id: &str) -> String {
-    let (namespace, name) = full_name.split_once('/').unwrap_or(("default", full_name));
     // What the server chose is pasted into a shell.
     if id.is_empty() || id.contains(|c: char| c == '\'' || c.is_control()) {
         return "set the annotation scim-operator.dev/remote-id to its id".to_owned();
     }
     let plain = id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:@".contains(c));
     let id = if plain { id.to_owned() } else { format!("'{id}'") };
-    format!("kubectl -n {namespace} annotate {resource} {name} scim-operator.dev/remote-id={id}")
+    Named::by_full_name(resource, full_name).annotate(&format!("{REMOTE_ID}={id}"))
 }
 
 /// It shows another externalId than the declared one.
@@ -113,7 +114,7 @@ mod tests {
     #[test]
     fn a_command_to_paste_runs_nothing_that_the_server_chose() {
         let command = |id| way_to_bind("scimuser", "team/ada", id);
-        assert_eq!(command("id-7"), "kubectl -n team annotate scimuser ada scim-operator.dev/remote-id=id-7");
+        assert_eq!(command("id-7"), "kubectl annotate scimuser -n team ada scim-operator.dev/remote-id=id-7");
         assert!(command("$(id) x").ends_with("remote-id='$(id) x'"));
         assert!(!command("'; id #").contains("kubectl") && !command("a\nb").contains("kubectl"));
     }

@@ -3,12 +3,12 @@
 use kube::ResourceExt;
 use tracing::warn;
 
-use super::directory::{full_name, is_deleting};
+use super::directory::{full_name, has_finalizer, is_deleting};
 use super::queue::Outcome;
 use super::worker::{Pass, Stop, own_error_pause};
 use super::{Provisioner, lock};
 use crate::api::{Reason, UserState};
-use crate::plan::Verdict;
+use crate::plan::{Verdict, way_out};
 use crate::scim::{Class, Error};
 
 impl Provisioner {
@@ -34,11 +34,11 @@ impl Provisioner {
             Class::Throttled => Stop::Silently(Outcome::Paused),
             Class::Credential => {
                 self.doubt_key();
-                Self::try_later(error)
+                Self::try_later(pass, error)
             }
             Class::NotScim | Class::Transient | Class::Unreachable | Class::Tls | Class::Timeout | Class::Empty => {
                 self.doubt();
-                Self::try_later(error)
+                Self::try_later(pass, error)
             }
             Class::Forbidden => {
                 self.doubt();
@@ -55,7 +55,7 @@ impl Provisioner {
             Class::Conflict => self.own_error(pass, Reason::Conflict, error.to_string()),
             // Nothing that takes access away waits for a person on account of a form.
             Class::ContentType if is_deleting(&pass.user) || pass.user.spec.active == Some(false) => {
-                Self::try_later(error)
+                Self::try_later(pass, error)
             }
             Class::NotFound | Class::Precondition | Class::ContentType | Class::Rejected => {
                 self.own_error(pass, Reason::Rejected, error.to_string())
@@ -63,14 +63,8 @@ impl Provisioner {
         }
     }
 
-    pub(super) fn try_later(error: &Error) -> Stop {
-        let verdict = Verdict {
-            reason: Some(Reason::Pending),
-            message: format!("{error}; it is tried again"),
-            state: Some(UserState::Pending),
-            ..Verdict::default()
-        };
-        Stop::With(Box::new(verdict), Outcome::Retry)
+    pub(super) fn try_later(pass: &Pass, error: &Error) -> Stop {
+        Stop::With(Box::new(waiting(pass, format!("{error}; it is tried again"))), Outcome::Retry)
     }
 
     /// The object's own error: it waits for a change on our side, or for an hour and longer.
@@ -79,12 +73,31 @@ impl Provisioner {
         let deleting = is_deleting(&pass.user);
         let verdict = Verdict {
             reason: Some(reason),
-            message,
+            message: with_way_out(pass, message),
             state: Some(if deleting { UserState::Deleting } else { UserState::Failed }),
             executed: true,
             ..Verdict::default()
         };
         Stop::With(Box::new(verdict), Outcome::After(own_error_pause(before)))
+    }
+}
+
+/// What a user that waits is told; under deletion with the way out, for nothing blocks silently (promise I15).
+pub(super) fn waiting(pass: &Pass, message: String) -> Verdict {
+    let state = if is_deleting(&pass.user) { UserState::Deleting } else { UserState::Pending };
+    Verdict {
+        reason: Some(Reason::Pending),
+        message: with_way_out(pass, message),
+        state: Some(state),
+        ..Verdict::default()
+    }
+}
+
+fn with_way_out(pass: &Pass, message: String) -> String {
+    if is_deleting(&pass.user) && has_finalizer(&pass.user) {
+        format!("{message}. {}", way_out(&full_name(&pass.user)))
+    } else {
+        message
     }
 }
 

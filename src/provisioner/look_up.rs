@@ -4,14 +4,15 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::directory::{full_name, has_finalizer, is_deleting};
+use super::failure::waiting;
 use super::limiter::{Priority, RequestKind};
 use super::listing::{Gap, GapIn};
 use super::queue::Outcome;
 use super::snapshot::{Known, contradiction};
 use super::worker::{LOOK_AGAIN, Pass, Stop};
 use super::{Provisioner, lock};
-use crate::api::{ClaimedAccount, Reason, ScimUserSpec, UserState};
-use crate::plan::{Account, Binding, Request, Verdict};
+use crate::api::{ClaimedAccount, Reason, ScimUserSpec};
+use crate::plan::{Account, Binding, Request};
 use crate::scim::{Class, Error, Kind, MatchBy, Resource, composed, fold};
 
 /// What somebody is told whom only the whole list can find.
@@ -115,7 +116,11 @@ impl Provisioner {
             Ok(_) => Ok(()),
             Err(probe) => {
                 self.doubt();
-                Err(if probe.class() == Class::NotFound { Self::try_later(error) } else { self.failed(pass, &probe) })
+                Err(if probe.class() == Class::NotFound {
+                    Self::try_later(pass, error)
+                } else {
+                    self.failed(pass, &probe)
+                })
             }
         }
     }
@@ -241,9 +246,7 @@ impl Provisioner {
 
     /// It can't be told yet: it is looked at again in a minute, or as soon as the list is complete.
     fn looked_for_later(pass: &Pass, message: String) -> Stop {
-        let state = if is_deleting(&pass.user) { UserState::Deleting } else { UserState::Pending };
-        let verdict = Verdict { reason: Some(Reason::Pending), message, state: Some(state), ..Verdict::default() };
-        Stop::With(Box::new(verdict), Outcome::After(LOOK_AGAIN))
+        Stop::With(Box::new(waiting(pass, message)), Outcome::After(LOOK_AGAIN))
     }
 }
 

@@ -117,7 +117,7 @@ fn i06_another_external_id_is_another_person() {
     for word in ["e-1", "e-2", "Ada@example.com", "\"9\"", "inactive", "admin", "Billing"] {
         assert!(message.contains(word), "{word}: {message}");
     }
-    assert!(message.contains("kubectl -n team annotate scimuser ada scim-operator.dev/remote-id=9"), "{message}");
+    assert!(message.contains("kubectl annotate scimuser -n team ada scim-operator.dev/remote-id=9"), "{message}");
     world.claims.holder = Some(Holder { name: "team/old".into(), has_account: true, state: HolderState::HandsOver });
     assert_eq!(refused(world.decide_on(found(&smith))).reason, Some(Reason::Conflict));
     world.claims.holder = None;
