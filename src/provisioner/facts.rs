@@ -45,7 +45,7 @@ impl Provisioner {
                 requested: pass.recorded.answered.is_some(),
             },
             policy,
-            claims: Claims { rival: self.rival(pass, &account), ..self.claims(pass, &policy.server, found.as_deref()) },
+            claims: self.claims_and_rival(pass, &account, found.as_deref()),
             creations: {
                 let (earlier, made) = lock(&self.memory).creations(&uid, now);
                 pass.creations.remember(earlier, made)
@@ -65,22 +65,20 @@ impl Provisioner {
         decision(&facts)
     }
 
-    /// Another object that is recorded as bound to the same account.
-    fn rival(&self, pass: &Pass, account: &Account) -> Option<String> {
-        let mut user = (*pass.user).clone();
-        user.status = Some(pass.status.clone());
-        let found = match account {
+    /// What other objects say of the account, and whether another is recorded as bound to it: asked for at every plan, and
+    /// so of one copy of the object.
+    fn claims_and_rival(&self, pass: &Pass, account: &Account, found: Option<&str>) -> Claims {
+        let (user, server) = (as_recorded(pass), &pass.session.policy.server);
+        let shown = match account {
             Account::Found { resource, .. } => Some(resource),
             _ => None,
         };
-        self.shared.directory.rival(&user, &pass.session.policy.server, found)
+        let rival = self.shared.directory.rival(&user, server, shown);
+        Claims { rival, ..self.shared.directory.claims(&user, server, found) }
     }
 
     pub(super) fn claims(&self, pass: &Pass, server: &str, found: Option<&str>) -> Claims {
-        // The claims of an object that is ahead of its stored status are judged by that status.
-        let mut user = (*pass.user).clone();
-        user.status = Some(pass.status.clone());
-        self.shared.directory.claims(&user, server, found)
+        self.shared.directory.claims(&as_recorded(pass), server, found)
     }
 
     /// Another account than the bound one that has the userName recorded of that.
@@ -144,6 +142,11 @@ impl Provisioner {
         });
         id.map_or_else(|| Manager::Waiting(name.clone()), Manager::Id)
     }
+}
+
+/// The claims of an object that is ahead of its stored status are judged by that status.
+fn as_recorded(pass: &Pass) -> ScimUser {
+    ScimUser { status: Some(pass.status.clone()), ..(*pass.user).clone() }
 }
 
 /// The object was made after that; the API server cuts its time to whole seconds.
