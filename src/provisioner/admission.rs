@@ -6,9 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::events::EventType;
-use tokio::time::Instant;
 use tracing::info;
 
+use super::effects::{Effects, Note};
 use super::directory::{full_name, is_deleting};
 use super::queue::{Lane, Outcome};
 use super::report::News;
@@ -55,7 +55,7 @@ pub(super) fn remembered(status: &ScimConnectionStatus, plan: bool) -> Remembere
     }
 }
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// Asks leave for an operation; ends the pass unless it may go at once.
     pub(super) async fn ask_leave(&self, pass: &Pass, wanted: Wanted) -> Result<(), Stop> {
         let operation = wanted.operation;
@@ -64,10 +64,13 @@ impl Provisioner {
         let attributes = named(&asked.attributes);
         let (admission, revision) = {
             let mut gate = lock(&self.gate);
-            let now = Timestamp::now();
+            let now = self.effects.now();
             let base = self.base(&gate, now);
-            (gate.admit(asked, base, now), gate.revision())
+            let admission = gate.admit(asked.clone(), base, now);
+            (admission, gate.revision())
         };
+        let hold = pass.status.hold.as_ref().map(|hold| &*hold.id);
+        self.effects.note(&Note::Admitted { candidate: &asked, hold, admission: &admission });
         match admission {
             Admission::Go => self.keep_ledger(revision).await,
             Admission::Wait(wait) => Err(Stop::Silently(Outcome::After(wait))),
@@ -101,7 +104,7 @@ impl Provisioner {
     /// Asks leave for taking over an account, together with the write that would follow at once. The attributes
     /// of that write, which has its leave with this.
     pub(super) async fn ask_leave_to_bind(&self, pass: &Pass, binding: &Binding) -> Result<Vec<Path>, Stop> {
-        let next = self.with_facts(pass, Timestamp::now(), |facts| after_binding(facts, binding));
+        let next = self.with_facts(pass, self.effects.now(), |facts| after_binding(facts, binding));
         let removes = next.as_ref().is_some_and(|next| next.kind == OperationType::Deactivate);
         let attributes = next.as_ref().map(|next| next.attributes.clone()).unwrap_or_default();
         let wanted = Wanted {
@@ -118,7 +121,7 @@ impl Provisioner {
     pub(super) fn announce(&self, pass: &Pass, operation: &Operation) {
         let asked = candidate(pass, Wanted::of(operation));
         let mut gate = lock(&self.gate);
-        let now = Timestamp::now();
+        let now = self.effects.now();
         let base = self.base(&gate, now);
         // Its answer is asked for again when the window has ended.
         let _ = gate.admit(asked, base, now);
@@ -127,7 +130,7 @@ impl Provisioner {
     /// What a guard's percentage is of: accounts bound and active now, and those removed within the window;
     /// counted from our objects, never from a read.
     pub(super) fn base(&self, gate: &Gate, now: Timestamp) -> u64 {
-        let active = self.shared.directory.active_of(&self.key);
+        let active = self.directory.active_of(&self.key);
         // What was let go and isn't done yet is still among the active, and counted in the ledger already.
         active.saturating_sub(gate.removing()) + gate.used(GuardName::Removals, now)
     }
@@ -147,7 +150,7 @@ impl Provisioner {
 
     /// What became due by itself: bursts judged, holds closed, room for what was queued.
     pub(super) fn tick_gate(&self) {
-        let events = lock(&self.gate).tick(Timestamp::now());
+        let events = lock(&self.gate).tick(self.effects.now());
         for event in events {
             match event {
                 Event::Requeue(uids) => self.requeue(&uids),
@@ -158,7 +161,7 @@ impl Provisioner {
 
     /// The objects are looked at again, in the lane of what they ask leave for.
     pub(super) fn requeue(&self, uids: &[Arc<str>]) {
-        let now = Instant::now();
+        let now = self.effects.instant();
         let gate = lock(&self.gate);
         let mut queue = lock(&self.queue);
         for uid in uids {
@@ -204,7 +207,7 @@ impl Provisioner {
 
     /// `namespace/name` of an object that is still there.
     pub(super) fn name_of(&self, uid: &Uid) -> Option<String> {
-        let directory = &self.shared.directory;
+        let directory = &self.directory;
         let group = || directory.group(uid).map(|group| super::groups::full_name(&group));
         directory.get(uid).map(|user| full_name(&user)).or_else(group)
     }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::ResourceExt;
 
+use super::effects::Effects;
 use super::Provisioner;
 use super::failure::class_name;
 use super::kubernetes::FIELD_MANAGER;
@@ -28,10 +28,10 @@ const TRACKING: [&str; 8] = [
     "meta.helm.sh/release-namespace",
 ];
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// A write at the server ended.
     pub(super) fn audit(&self, pass: &Pass, operation: &Operation, answer: &Result<Written, Error>) {
-        if !self.shared.audit.is_on() {
+        if !self.audit.is_on() {
             return;
         }
         let user = &pass.user;
@@ -40,7 +40,7 @@ impl Provisioner {
             Err(error) => (class_name(error.class()), error.status(), error.request_id().map(str::to_owned)),
         };
         let record = Record {
-            time: Timestamp::now(),
+            time: self.effects.now(),
             connection: self.key.to_string(),
             object: ObjectRecord {
                 kind: "ScimUser",
@@ -59,8 +59,8 @@ impl Provisioner {
             status,
             request_id,
         };
-        if !self.shared.audit.write(&record) {
-            self.shared.metrics.audit_failed();
+        if !self.audit.write(&record) {
+            self.metrics.audit_failed();
         }
     }
 
@@ -72,7 +72,7 @@ impl Provisioner {
         operation: &GroupOperation,
         answer: &Result<Written, Error>,
     ) {
-        if !self.shared.audit.is_on() {
+        if !self.audit.is_on() {
             return;
         }
         let (outcome, status, request_id) = match answer {
@@ -81,7 +81,7 @@ impl Provisioner {
         };
         let (added, removed) = (operation.added.len(), operation.removed.len());
         let record = Record {
-            time: Timestamp::now(),
+            time: self.effects.now(),
             connection: self.key.to_string(),
             object: ObjectRecord {
                 kind: "ScimGroup",
@@ -100,8 +100,8 @@ impl Provisioner {
             status,
             request_id,
         };
-        if !self.shared.audit.write(&record) {
-            self.shared.metrics.audit_failed();
+        if !self.audit.write(&record) {
+            self.metrics.audit_failed();
         }
     }
 }

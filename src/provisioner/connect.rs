@@ -5,10 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tracing::{info, warn};
 use url::Url;
 
+use super::effects::Effects;
 use super::credentials::{Material, Reader, Refusal, token_url};
 use super::defaults::{base_url, said, server_of, warnings};
 use super::learn::server_status;
@@ -67,7 +68,7 @@ impl Provisioner {
         }
         lock(&self.report).tried = None;
         let Material { credentials, trust, secret_version, fingerprint, hosts, expires_at, changed_at } =
-            Reader::new(self.shared.kube.clone(), self.secret_namespace()).read(spec).await?;
+            Reader::new(self.effects.0.kube.clone(), self.secret_namespace()).read(spec).await?;
         lock(&self.report).tried = Some(fingerprint.clone());
         // Each Secret binds its own key: what one allows says nothing of another's.
         for (secret, allowed) in &hosts {
@@ -83,7 +84,7 @@ impl Provisioner {
             }
         }
         let client = Client::away_from(
-            self.shared.api_server.clone(),
+            self.effects.0.api_server.clone(),
             ClientConfig {
                 base_url: url,
                 credentials,
@@ -105,7 +106,7 @@ impl Provisioner {
             None => client,
         };
         self.limiter.set_rates(rates_of(spec));
-        let deadline = self.deadline().ok_or_else(|| {
+        let deadline = self.effects.deadline().ok_or_else(|| {
             Refusal::new(ConnectedReason::Unreachable, "this process doesn't hold the Lease, so it sends nothing")
         })?;
         self.limiter.acquire(RequestKind::Read, Priority::Write).await;
@@ -140,19 +141,21 @@ impl Provisioner {
     }
 
     fn check_target(&self, url: &Url, field: &str) -> Result<(), Refusal> {
-        if let Some(why) = forbidden_host(url, &self.shared.api_server) {
+        if let Some(why) = forbidden_host(url, &self.effects.0.api_server) {
             return Err(Refusal::new(ConnectedReason::HostNotAllowed, format!("{field}: {why}")));
         }
-        if url.scheme() == "http" && !(self.shared.allow_loopback_http && is_loopback_http(url)) {
+        if url.scheme() == "http" && !(self.effects.0.allow_loopback_http && is_loopback_http(url)) {
             return Err(Refusal::new(
                 ConnectedReason::PlainHttpRefused,
                 "the key is never sent over plain HTTP; use https (for a server on this very host, start the operator with \
                  --allow-loopback-http)",
             ));
         }
-        check_host(url, &self.shared.allowed_hosts, "the operator's --allowed-hosts")
+        check_host(url, &self.effects.0.allowed_hosts, "the operator's --allowed-hosts")
     }
+}
 
+impl<E: Effects> Provisioner<E> {
     /// Takes the outcome of a test into force.
     fn apply_test(&self, connection: &ScimConnection, result: Result<Session, Refusal>) {
         match result {
@@ -196,13 +199,13 @@ impl Provisioner {
         if renewed {
             lock(&self.report).warn(warnings);
         }
-        let (reason, message) = if self.shared.clock.is_trusted() {
+        let (reason, message) = if self.effects.clock_is_trusted() {
             (ConnectedReason::Connected, format!("the server answered as SCIM{standing}"))
         } else {
             let message = format!(
                 "the server answered as SCIM, but this operator's clock is {} s off the API server's: access windows end \
                  nobody's access until both agree",
-                self.shared.clock.skew().as_secs()
+                self.effects.clock_skew().as_secs()
             );
             (ConnectedReason::ClockSkew, message)
         };
@@ -253,9 +256,9 @@ impl Provisioner {
 
     /// Everything of this connection is looked at again: its policy changed.
     fn resubmit(&self) {
-        let now = Instant::now();
-        let users = self.shared.directory.users_of(&self.key);
-        let groups = self.shared.directory.groups_of(&self.key);
+        let now = self.effects.instant();
+        let users = self.directory.users_of(&self.key);
+        let groups = self.directory.groups_of(&self.key);
         let mut queue = lock(&self.queue);
         for user in users {
             if let Some(uid) = user.metadata.uid.as_deref() {
@@ -279,11 +282,6 @@ impl Provisioner {
     pub(super) fn doubt_key(&self) {
         lock(&self.report).doubted = true;
         self.test.notify_one();
-    }
-
-    /// The instant that no request may outlive: another process may take the Lease then (promise I28).
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.shared.leadership.deadline().filter(|deadline| *deadline > Instant::now())
     }
 }
 

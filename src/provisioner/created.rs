@@ -5,6 +5,7 @@ use kube::ResourceExt;
 use kube::runtime::events::EventType;
 use tracing::{info, warn};
 
+use super::effects::Effects;
 use super::directory::full_name;
 use super::report::News;
 use super::worker::{Pass, Stop};
@@ -21,7 +22,7 @@ pub(super) struct Known {
     pub listed: bool,
 }
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// A creation is about to be sent.
     pub(super) fn before_creation(&self, pass: &Pass) -> Known {
         lock(&self.memory).creates(&pass.user.uid().unwrap_or_default());
@@ -48,7 +49,7 @@ impl Provisioner {
         let seen_before = lock(&self.snapshot).knew(&id, known.moment);
         let origin = self.origin(pass, &resource, &written, known);
         let was_bound = former.is_some();
-        let (uid, now) = (pass.user.uid().unwrap_or_default(), Timestamp::now());
+        let (uid, now) = (pass.user.uid().unwrap_or_default(), self.effects.now());
         // One that has another name may be what this creation made all the same.
         if !matches!(origin, Origin::Existed(_)) || (written.created && !seen_before) {
             let recorded =
@@ -87,7 +88,7 @@ impl Provisioner {
 
     /// A creation took effect, and what it made wasn't shown: it counts as one that did (promise I7).
     pub(super) fn unseen_creation(&self, uid: &str) {
-        lock(&self.memory).created(uid, "(not shown)", None, Timestamp::now());
+        lock(&self.memory).created(uid, "(not shown)", None, self.effects.now());
     }
 
     fn origin(&self, pass: &Pass, resource: &Resource, written: &Written, known: &Known) -> Origin {
@@ -100,7 +101,7 @@ impl Provisioner {
             names: (&spec.user_name, resource.user_name()),
             external_id: spec.external_id.as_deref().filter(|_| policy.profile.external_id),
             created: written.created,
-            at: written.date.unwrap_or_else(Timestamp::now),
+            at: written.date.unwrap_or_else(|| self.effects.now()),
             known: id.is_some_and(|id| lock(&self.snapshot).knew(id, known.moment)),
             listed: known.listed,
             held: holder.is_some_and(|holder| holder.has_account),
@@ -110,7 +111,7 @@ impl Provisioner {
     /// The server gave out new ids: said once for all whom it concerns.
     pub(super) fn tell_of_new_ids(&self, object: &str, old: &str, new: &str) {
         info!(%object, %old, %new, "bound anew: the server shows it under another id");
-        if lock(&self.memory).renumbered(Timestamp::now()) {
+        if lock(&self.memory).renumbered(self.effects.now()) {
             lock(&self.report).tell(News {
                 type_: EventType::Warning,
                 reason: "NewIds",

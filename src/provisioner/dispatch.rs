@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use super::effects::Effects;
 use super::queue::{Lane, Outcome, Ticket};
 use super::report::FirstSweep;
 use super::windows::LOOK;
@@ -16,7 +16,7 @@ use super::{Provisioner, lock};
 /// With nothing due the dispatcher still looks up now and then.
 const IDLE: Duration = Duration::from_secs(5);
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// Runs until the provisioner stops; ends when what is in flight has ended.
     pub(super) async fn dispatch(self: Arc<Self>) {
         let mut running: JoinSet<(Ticket, Outcome)> = JoinSet::new();
@@ -33,13 +33,13 @@ impl Provisioner {
                     let began = Instant::now();
                     let outcome = provisioner.work(&ticket).await;
                     let name = outcome_name(outcome);
-                    provisioner.shared.metrics.pass(&provisioner.key.to_string(), name, began.elapsed());
+                    provisioner.metrics.pass(&provisioner.key.to_string(), name, began.elapsed());
                     (ticket, outcome)
                 });
             }
-            let due = lock(&self.queue).next_due(Instant::now()).unwrap_or_else(|| Instant::now() + IDLE);
+            let due = lock(&self.queue).next_due(self.effects.instant()).unwrap_or_else(|| self.effects.instant() + IDLE);
             let due = self.limiter.paused_until().map_or(due, |until| due.min(until));
-            let due = self.wall_clock_wait().map_or(due, |wait| due.min(Instant::now() + wait));
+            let due = self.wall_clock_wait().map_or(due, |wait| due.min(self.effects.instant() + wait));
             tokio::select! {
                 () = self.stop.cancelled() => break,
                 () = self.wake.notified() => {}
@@ -60,19 +60,19 @@ impl Provisioner {
 
     /// The objects whose access window opens or closes now.
     fn submit_due_windows(&self) {
-        let due = lock(&self.windows).due(Timestamp::now());
+        let due = lock(&self.windows).due(self.effects.now());
         for uid in due {
-            let user = self.shared.directory.get(&uid);
+            let user = self.directory.get(&uid);
             let active = user.and_then(|user| user.status.as_ref()?.active).unwrap_or(false);
             let lane = if active { Lane::Removal } else { Lane::Change };
             // Whatever it waits for: its window doesn't.
-            lock(&self.queue).submit(&uid, lane, true, Instant::now());
+            lock(&self.queue).submit(&uid, lane, true, self.effects.instant());
         }
     }
 
     /// How long until the gate or a window has something to do; short enough for a clock that is set meanwhile.
     fn wall_clock_wait(&self) -> Option<Duration> {
-        let now = Timestamp::now();
+        let now = self.effects.now();
         let gate = lock(&self.gate).next_instant();
         let gate = gate.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
         let windows = lock(&self.windows).wait(now);
@@ -86,11 +86,11 @@ impl Provisioner {
         let swept = lock(&self.report).first_sweep != FirstSweep::Awaited;
         // While the server asks for patience, objects say that they wait; nobody holds a slot for it.
         let ready = self.session().is_some() && self.limiter.paused_until().is_none();
-        lock(&self.queue).next(Instant::now(), only_removals || (ready && !swept), ready)
+        lock(&self.queue).next(self.effects.instant(), only_removals || (ready && !swept), ready)
     }
 
     fn finish(&self, ticket: &Ticket, outcome: Outcome) {
-        lock(&self.queue).finish(&ticket.uid, outcome, rand::random(), Instant::now());
+        lock(&self.queue).finish(&ticket.uid, outcome, rand::random(), self.effects.instant());
     }
 }
 

@@ -2,14 +2,13 @@
 
 use kube::Resource as _;
 use kube::runtime::events::{Event, EventType};
-use tracing::debug;
 
 use super::Provisioner;
-use super::directory::full_name;
+use super::effects::Effects;
 use crate::api::{OperationType, ScimUser};
 use crate::plan::Binding;
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// Publishes an event about the object. One that fails is nobody's error.
     pub(super) async fn tell(&self, user: &ScimUser, type_: EventType, reason: &str, note: &str) {
         let event = Event {
@@ -19,9 +18,7 @@ impl Provisioner {
             action: "Provision".to_owned(),
             secondary: None,
         };
-        if let Err(error) = self.shared.recorder.publish(&event, &user.object_ref(&())).await {
-            debug!(object = %full_name(user), "an event could not be published: {error}");
-        }
+        self.effects.publish(event, &user.object_ref(&())).await;
     }
 
     /// An account that this object did not make is its own from now on.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
 
+use super::effects::Effects;
 use super::limiter::RequestKind;
 use super::queue::Lane;
 use super::{Provisioner, lock};
@@ -17,11 +17,11 @@ const UNTOLD_PAUSE: Duration = Duration::from_secs(5);
 /// The same after a 403: GitHub asks for a minute at least.
 const UNTOLD_PAUSE_OF_403: Duration = Duration::from_secs(60);
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// Tells the metrics of every request of a client, and the limiter what its answer means for all others: the server
     /// refused it for its rate, or took it and says that nothing remains (promise I19).
     pub(super) fn observer(&self) -> Observer {
-        let (metrics, name) = (self.shared.metrics.clone(), self.key.to_string());
+        let (metrics, name) = (self.metrics.clone(), self.key.to_string());
         let limiter = Arc::clone(&self.limiter);
         Arc::new(move |seen: Exchange| {
             metrics.request(&name, seen.method, seen.status, seen.took);
@@ -43,10 +43,10 @@ impl Provisioner {
     }
 
     pub(super) fn export_metrics(&self, status: &ScimConnectionStatus) {
-        let (metrics, name) = (&self.shared.metrics, self.key.to_string());
+        let (metrics, name) = (&self.metrics, self.key.to_string());
         let (depth, ages) = {
             let queue = lock(&self.queue);
-            (queue.depth(), queue.ages(Instant::now()))
+            (queue.depth(), queue.ages(self.effects.instant()))
         };
         for (lane, depth) in depth {
             metrics.queue(&name, lane_name(lane), depth, ages.get(&lane).copied().unwrap_or_default());

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
+use super::effects::{Effects, Note};
 use super::directory::{connection_of, full_name, has_finalizer, is_deleting};
 use super::look_up::unrecorded;
 use super::snapshot::Known;
@@ -11,10 +12,18 @@ use super::{Provisioner, lock};
 use crate::api::ScimUser;
 use crate::plan::{Account, Claims, Facts, Manager, Object, Step, decide};
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// The plan for an object as everything stands now.
     pub(super) fn plan(&self, pass: &Pass) -> Step {
-        self.with_facts(pass, Timestamp::now(), decide)
+        self.with_facts(pass, self.effects.now(), |facts| {
+            let step = decide(facts);
+            self.effects.note(&Note::Decided {
+                uid: &pass.user.uid().unwrap_or_default(),
+                facts,
+                step: &step,
+            });
+            step
+        })
     }
 
     /// Everything that a decision about an object rests on, as if it were `now`.
@@ -30,7 +39,7 @@ impl Provisioner {
         let (name, claimed) = (full_name(&pass.user), pass.user.claimed_account());
         let (resolved, unlisted) =
             self.with_ids(&pass.user.spec).map_or((None, Vec::new()), |(spec, un)| (Some(spec), un));
-        let delegated = self.shared.directory.delegated(&pass.user.namespace().unwrap_or_default(), &self.key);
+        let delegated = self.directory.delegated(&pass.user.namespace().unwrap_or_default(), &self.key);
         let facts = Facts {
             object: Object {
                 full_name: &name,
@@ -60,7 +69,7 @@ impl Provisioner {
             written: &pass.written,
             contested: &contested,
             now,
-            clock_trusted: self.shared.clock.is_trusted(),
+            clock_trusted: self.effects.clock_is_trusted(),
         };
         decision(&facts)
     }
@@ -73,12 +82,12 @@ impl Provisioner {
             Account::Found { resource, .. } => Some(resource),
             _ => None,
         };
-        let rival = self.shared.directory.rival(&user, server, shown);
-        Claims { rival, ..self.shared.directory.claims(&user, server, found) }
+        let rival = self.directory.rival(&user, server, shown);
+        Claims { rival, ..self.directory.claims(&user, server, found) }
     }
 
     pub(super) fn claims(&self, pass: &Pass, server: &str, found: Option<&str>) -> Claims {
-        self.shared.directory.claims(&as_recorded(pass), server, found)
+        self.directory.claims(&as_recorded(pass), server, found)
     }
 
     /// Another account than the bound one that has the userName recorded of that.
@@ -124,14 +133,14 @@ impl Provisioner {
         let Some(name) = reference.and_then(|manager| manager.user_ref.as_ref()).map(|user_ref| &user_ref.name) else {
             return Manager::None;
         };
-        let Some(manager) = self.shared.directory.named(&user.namespace().unwrap_or_default(), name) else {
+        let Some(manager) = self.directory.named(&user.namespace().unwrap_or_default(), name) else {
             return Manager::Gone(name.clone());
         };
         if connection_of(&manager) != self.key {
             return Manager::Foreign(name.clone());
         }
         let status = manager.status.as_ref().filter(|status| status.bound_to.as_deref() == Some(server));
-        let delegated = self.shared.directory.delegated(&user.namespace().unwrap_or_default(), &self.key);
+        let delegated = self.directory.delegated(&user.namespace().unwrap_or_default(), &self.key);
         // What a status says to be somebody's account may be anybody's.
         let id = status.and_then(|status| status.id.clone()).filter(|id| {
             let seen = || {

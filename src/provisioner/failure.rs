@@ -3,6 +3,7 @@
 use kube::ResourceExt;
 use tracing::warn;
 
+use super::effects::Effects;
 use super::directory::{full_name, has_finalizer, is_deleting};
 use super::queue::Outcome;
 use super::worker::{Pass, Stop, own_error_pause};
@@ -11,12 +12,12 @@ use crate::api::{Reason, UserState};
 use crate::plan::{Verdict, way_out};
 use crate::scim::{Class, Error};
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// A request about an object failed: that is said and counted, and a server that asks for patience gets it.
     pub(super) fn note_failure(&self, object: &str, error: &Error) -> Class {
         let class = error.class();
         warn!(%object, ?class, request_id = error.request_id().unwrap_or("-"), "{error}");
-        self.shared.metrics.error(&self.key.to_string(), class_name(class));
+        self.metrics.error(&self.key.to_string(), class_name(class));
         match class {
             Class::Transient | Class::Unreachable | Class::Tls | Class::Timeout | Class::Empty => {
                 if let Some(pause) = error.retry_after() {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use tracing::debug;
 
+use super::effects::Effects;
 use super::limiter::{Priority, RequestKind};
 use super::session::Session;
 use super::{Provisioner, lock};
@@ -24,7 +25,7 @@ impl Names {
     }
 }
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// The spec with ids in place of names; `None` where it stands for itself.
     pub(super) fn with_ids(&self, spec: &ScimUserSpec) -> Option<(ScimUserSpec, Vec<Unlisted>)> {
         lock(&self.names).known.resolve(spec)
@@ -41,10 +42,10 @@ impl Provisioner {
             if !wanted || !lock(&self.names).asked.insert(list) {
                 continue;
             }
-            self.limiter.acquire(RequestKind::Read, Priority::Write).await;
-            let Some(deadline) = self.deadline() else { return };
+            let turn = self.effects.turn(&self.limiter, RequestKind::Read, Priority::Write).await;
+            let Some(deadline) = self.effects.deadline().filter(|_| turn) else { return };
             let collection = if list == "roles" { "Roles" } else { "Entitlements" };
-            match session.client.list_grants(collection, deadline).await {
+            match self.effects.grants(&session.client, collection, deadline).await {
                 Ok(found) => {
                     let mut names = lock(&self.names);
                     for (id, name) in found {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::effects::Effects;
 use super::admission::sizes;
 use super::report::Report;
 use super::{Provisioner, lock};
@@ -24,7 +25,7 @@ pub(super) struct Guarded {
     pub revision: u64,
 }
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     pub(super) fn guarded(&self, now: Timestamp) -> Guarded {
         let (holds, usage, spent, refused, revision) = {
             let gate = lock(&self.gate);

@@ -2,6 +2,7 @@
 
 use tracing::debug;
 
+use super::effects::Effects;
 use super::credentials::Refusal;
 use super::defaults::server_of;
 use super::limiter::{Priority, RequestKind};
@@ -22,19 +23,21 @@ impl Provisioner {
         if lock(&self.report).tried.as_ref() == Some(&last.fingerprint) || last.policy.server != server_of(connection) {
             return;
         }
-        let Some(deadline) = self.deadline() else { return };
+        let Some(deadline) = self.effects.deadline() else { return };
         self.limiter.acquire(RequestKind::Read, Priority::Write).await;
         match last.client.probe(deadline).await {
             Ok(_) => self.begin_session(connection, last.under(connection)),
             Err(error) => debug!(connection = %self.key, "the last good key doesn't serve either: {error}"),
         }
     }
+}
 
+impl<E: Effects> Provisioner<E> {
     /// The Secret is gone: what is a removal now may still be carried out, and nothing else.
     pub(super) fn restrict_to_removals(&self) {
         let mut left = lock(&self.removals_left);
         if left.is_none() {
-            let users = self.shared.directory.users_of(&self.key);
+            let users = self.directory.users_of(&self.key);
             let removals = users.iter().filter(|user| super::lane_of(user) == Lane::Removal);
             let known =
                 removals.filter_map(|user| Some((user.metadata.uid.as_deref()?.into(), user.metadata.generation)));

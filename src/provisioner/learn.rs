@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use kube::runtime::events::EventType;
 
 use super::connect::TEST_PAUSE;
+use super::effects::Effects;
 use super::limiter::{Priority, RequestKind};
 use super::report::News;
 use super::session::{KeyOwner, Session};
@@ -37,10 +38,10 @@ impl Provisioner {
 
     async fn server_config(&self, client: &Client, profile: &Profile) -> Option<ServerConfig> {
         self.limiter.acquire(RequestKind::Read, Priority::Write).await;
-        let mut config = client.server_config(self.deadline()?).await.unwrap_or_default();
+        let mut config = client.server_config(self.effects.deadline()?).await.unwrap_or_default();
         if profile.learns && profile.attributes.is_none() {
             self.limiter.acquire(RequestKind::Read, Priority::Write).await;
-            config.attributes = client.listed_attributes(self.deadline()?).await.unwrap_or_default();
+            config.attributes = client.listed_attributes(self.effects.deadline()?).await.unwrap_or_default();
         }
         Some(config)
     }
@@ -62,7 +63,7 @@ impl Provisioner {
         // What the service of a preset does is known.
         if profile.learns && searches(profile) {
             self.limiter.acquire(RequestKind::Read, Priority::Write).await;
-            if let Some(deadline) = self.deadline() {
+            if let Some(deadline) = self.effects.deadline() {
                 let answer = client.find_nobody(deadline).await;
                 if let Some(pause) = answer.as_ref().err().and_then(Error::retry_after) {
                     self.limiter.pause(pause);
@@ -73,6 +74,26 @@ impl Provisioner {
         Arc::new(Mutex::new(seen))
     }
 
+    async fn key_owner(&self, client: &Client) -> Option<KeyOwner> {
+        // A server that can't say so just now is asked once more.
+        for _ in 0..2 {
+            self.limiter.acquire(RequestKind::Read, Priority::Write).await;
+            match client.me(self.effects.deadline()?).await {
+                // As long as status takes.
+                Ok(me) if me.id().is_some_and(|id| id.len() <= 512) => {
+                    return Some(KeyOwner { id: me.id()?.to_owned(), user_name: me.user_name().map(str::to_owned) });
+                }
+                Err(error) if matches!(error.class(), Class::Transient | Class::Timeout | Class::Throttled) => {
+                    self.limiter.pause(error.retry_after().unwrap_or(TEST_PAUSE));
+                }
+                _ => return None,
+            }
+        }
+        None
+    }
+}
+
+impl<E: Effects> Provisioner<E> {
     /// Takes in what the server was seen to do, and tells what is new of it.
     pub(super) fn notice(&self, session: &Session, what: impl FnOnce(&mut Behaviour)) {
         // Another session's sweep says nothing of the one in force.
@@ -87,24 +108,6 @@ impl Provisioner {
         let (type_, note) = (EventType::Warning, new.join("; "));
         report.tell(News { type_, reason: "ServerDiffers", action: "Sweep", note });
         report.server_is(server_status(&session));
-    }
-
-    async fn key_owner(&self, client: &Client) -> Option<KeyOwner> {
-        // A server that can't say so just now is asked once more.
-        for _ in 0..2 {
-            self.limiter.acquire(RequestKind::Read, Priority::Write).await;
-            match client.me(self.deadline()?).await {
-                // As long as status takes.
-                Ok(me) if me.id().is_some_and(|id| id.len() <= 512) => {
-                    return Some(KeyOwner { id: me.id()?.to_owned(), user_name: me.user_name().map(str::to_owned) });
-                }
-                Err(error) if matches!(error.class(), Class::Transient | Class::Timeout | Class::Throttled) => {
-                    self.limiter.pause(error.retry_after().unwrap_or(TEST_PAUSE));
-                }
-                _ => return None,
-            }
-        }
-        None
     }
 }
 

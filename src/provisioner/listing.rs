@@ -3,9 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
+use super::effects::Effects;
 use super::failure::class_name;
 use super::limiter::{Priority, RequestKind};
 use super::queue::back_off;
@@ -176,7 +176,7 @@ impl Listing {
     }
 }
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// Walks a collection. `take` takes in a page and returns how many of its ids are new, or nothing where the listing
     /// doesn't count any more; `distinct` says how many ids it has shown.
     pub(super) async fn list(
@@ -203,20 +203,16 @@ impl Provisioner {
         let size = session.policy.profile.page_size;
         let mut tries = 0;
         loop {
-            let began = Instant::now();
-            self.limiter.acquire(RequestKind::Read, Priority::Sweep).await;
-            self.shared.metrics.waited(&self.key.to_string(), began.elapsed());
-            let may = self.is_current(session) && !self.serves_removals_only();
-            let Some(deadline) = self.deadline().filter(|_| may) else { return Ok(None) };
-            let answer = match kind {
-                Kind::Users => session.client.list_from(kind, listing.start(), size, deadline).await,
-                Kind::Groups => session.client.list_groups(listing.start(), size, deadline).await,
-            };
-            let error = match answer {
+            let began = self.effects.instant();
+            let turn = self.effects.turn(&self.limiter, RequestKind::Read, Priority::Sweep).await;
+            self.metrics.waited(&self.key.to_string(), began.elapsed());
+            let may = turn && self.is_current(session) && !self.serves_removals_only();
+            let Some(deadline) = self.effects.deadline().filter(|_| may) else { return Ok(None) };
+            let error = match self.effects.page(&session.client, kind, listing.start(), size, deadline).await {
                 Ok(page) => return Ok(Some(page)),
                 Err(error) => error,
             };
-            self.shared.metrics.error(&self.key.to_string(), class_name(error.class()));
+            self.metrics.error(&self.key.to_string(), class_name(error.class()));
             if error.class() == Class::Rejected && listing.begin_again() {
                 continue;
             }
@@ -260,7 +256,7 @@ impl Provisioner {
         if let Some(pause) = error.retry_after() {
             self.limiter.pause(pause);
         }
-        sleep(wait).await;
+        self.effects.sleep(wait).await;
     }
 }
 

@@ -1,8 +1,8 @@
 //! Looking at accounts, by id and by what identifies them.
 
-use jiff::Timestamp;
 use kube::ResourceExt;
 
+use super::effects::Effects;
 use super::directory::{full_name, has_finalizer, is_deleting};
 use super::failure::waiting;
 use super::limiter::{Priority, RequestKind};
@@ -13,7 +13,7 @@ use super::worker::{LOOK_AGAIN, Pass, Stop};
 use super::{Provisioner, lock};
 use crate::api::{ClaimedAccount, Reason, ScimUserSpec};
 use crate::plan::{Account, Binding, Request};
-use crate::scim::{Class, Error, Kind, MatchBy, Resource, composed, fold};
+use crate::scim::{Class, Error, Kind, MatchBy, Resource, Start, composed, fold};
 
 /// What somebody is told whom only the whole list can find.
 pub(super) const SEARCHED_IN_LIST: &str =
@@ -38,11 +38,11 @@ impl Hit {
     }
 }
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// Reads the account with this id.
     pub(super) async fn read_account(&self, pass: &mut Pass, id: &str) -> Result<(), Stop> {
         let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
-        let answer = pass.session.client.get(Kind::Users, id, deadline).await;
+        let answer = self.effects.get(&pass.session.client, Kind::Users, id, false, deadline).await;
         pass.account = Some(match answer {
             Ok(resource) => {
                 self.learn_account(pass, &resource);
@@ -59,7 +59,7 @@ impl Provisioner {
         self.collection_answers(pass, error).await?;
         {
             let mut snapshot = lock(&self.snapshot);
-            if !snapshot.is_of(pass.session.epoch) || !snapshot.missing(id, Timestamp::now()) {
+            if !snapshot.is_of(pass.session.epoch) || !snapshot.missing(id, self.effects.now()) {
                 return Ok(Account::Missing);
             }
             snapshot.forget(id);
@@ -108,7 +108,7 @@ impl Provisioner {
     /// A 404 is the object's only where the collection itself is there; else it is the connection's (promise I12).
     pub(super) async fn collection_answers(&self, pass: &Pass, error: &Error) -> Result<(), Stop> {
         let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
-        match pass.session.client.probe(deadline).await {
+        match self.effects.page(&pass.session.client, Kind::Users, &Start::Index(1), 1, deadline).await {
             Ok(page) if page.is_hollow() => {
                 let gap = Gap::Hollow(page.total.unwrap_or_default());
                 Err(Self::looked_for_later(pass, format!("{}; {}", error.without_advice(), GapIn(&gap, Kind::Users))))
@@ -210,7 +210,7 @@ impl Provisioner {
             return self.search_list(pass, attribute, value);
         }
         let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
-        match pass.session.client.find(Kind::Users, attribute, value, deadline).await {
+        match self.effects.find(&pass.session.client, Kind::Users, attribute, value, deadline).await {
             Ok(found) if found.all || !found.hits.is_empty() => Ok(found.hits.into_iter().map(Hit::Shown).collect()),
             Ok(_) => self.search_list(pass, attribute, value),
             Err(error) if refuses_filter(error.class(), attribute) => {

@@ -12,6 +12,7 @@ mod credentials;
 mod defaults;
 pub mod directory;
 mod dispatch;
+mod effects;
 mod events;
 mod export;
 mod facts;
@@ -26,6 +27,7 @@ mod kubernetes;
 mod learn;
 pub mod limiter;
 mod listing;
+mod live;
 mod look_up;
 mod memory;
 pub mod queue;
@@ -48,8 +50,8 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::events::Recorder;
 use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use self::audit::origin;
@@ -60,7 +62,9 @@ pub use self::events::bounded_note;
 pub use self::session::{dialect_of, profile_of, rates_of};
 
 use self::directory::{Changed, ConnectionKey, Directory, Uid, is_deleting};
+use self::effects::Effects;
 use self::limiter::Limiter;
+use self::live::Live;
 use self::memory::Memory;
 use self::queue::{Lane, Queue};
 use self::report::Report;
@@ -97,13 +101,19 @@ pub struct Shared {
     /// Hosts that keys may be sent to; empty allows any.
     pub allowed_hosts: Vec<String>,
     /// Routes an object again: its claim may stand differently.
-    pub reroute: tokio::sync::mpsc::UnboundedSender<Uid>,
+    pub reroute: UnboundedSender<Uid>,
 }
 
 /// One connection at work.
-pub struct Provisioner {
+pub struct Provisioner<E: Effects = Live> {
     key: ConnectionKey,
-    shared: Shared,
+    effects: E,
+    /// The objects and their claims.
+    directory: Arc<Directory>,
+    metrics: Metrics,
+    audit: Audit,
+    /// Routes an object again: its claim may stand differently.
+    reroute: UnboundedSender<Uid>,
     connection: RwLock<Arc<ScimConnection>>,
     session: RwLock<Option<Arc<Session>>>,
     /// The session before the connection was lost: its key may be good when a newer one is not.
@@ -139,9 +149,49 @@ impl Provisioner {
         stop: CancellationToken,
         tasks: &mut JoinSet<()>,
     ) -> Arc<Self> {
-        shared.metrics.begin(&key.to_string());
-        let provisioner = Arc::new(Self {
-            gate: Mutex::new(gate_of(&connection)),
+        let surroundings = Surroundings {
+            directory: Arc::clone(&shared.directory),
+            metrics: shared.metrics.clone(),
+            audit: shared.audit.clone(),
+            reroute: shared.reroute.clone(),
+        };
+        let provisioner = Arc::new(Self::new(Live(shared), surroundings, connection, key, stop));
+        tasks.spawn(Arc::clone(&provisioner).keep_connected());
+        tasks.spawn(Arc::clone(&provisioner).keep_swept());
+        tasks.spawn(Arc::clone(&provisioner).dispatch());
+        tasks.spawn(Arc::clone(&provisioner).keep_reporting());
+        provisioner
+    }
+
+    /// Whether this connection reads the Secret of that name.
+    pub fn uses_secret(&self, namespace: &str, name: &str) -> bool {
+        self.secret_namespace() == namespace
+            && credentials::secret_names(&self.connection().spec).contains(&name.to_owned())
+    }
+}
+
+/// What a provisioner shares with others.
+struct Surroundings {
+    directory: Arc<Directory>,
+    metrics: Metrics,
+    audit: Audit,
+    reroute: UnboundedSender<Uid>,
+}
+
+impl<E: Effects> Provisioner<E> {
+    /// A connection whose tasks haven't begun.
+    fn new(
+        effects: E,
+        surroundings: Surroundings,
+        connection: Arc<ScimConnection>,
+        key: ConnectionKey,
+        stop: CancellationToken,
+    ) -> Self {
+        let Surroundings { directory, metrics, audit, reroute } = surroundings;
+        metrics.begin(&key.to_string());
+        let now = effects.now();
+        let provisioner = Self {
+            gate: Mutex::new(gate_of(&connection, now)),
             windows: Mutex::default(),
             removals_left: Mutex::default(),
             report: Mutex::new(Report::new(connection.status.clone().unwrap_or_default())),
@@ -159,14 +209,14 @@ impl Provisioner {
             test: Notify::new(),
             sweep: Notify::new(),
             key,
-            shared,
+            effects,
+            directory,
+            metrics,
+            audit,
+            reroute,
             stop,
-        });
+        };
         provisioner.declare_server();
-        tasks.spawn(Arc::clone(&provisioner).keep_connected());
-        tasks.spawn(Arc::clone(&provisioner).keep_swept());
-        tasks.spawn(Arc::clone(&provisioner).dispatch());
-        tasks.spawn(Arc::clone(&provisioner).keep_reporting());
         provisioner
     }
 
@@ -194,7 +244,7 @@ impl Provisioner {
                 self.set_session(stays.then(|| Arc::new(session.under(&self.connection()))));
             }
             let again = {
-                let (mut gate, now) = (lock(&self.gate), Timestamp::now());
+                let (mut gate, now) = (lock(&self.gate), self.effects.now());
                 let mut again = gate.configure(&session::guard_settings(&spec), now);
                 again.extend(gate.answer(spec.approved_hold.as_deref(), spec.rejected_hold.as_deref(), now));
                 again
@@ -209,7 +259,7 @@ impl Provisioner {
     /// theirs (promise I8).
     fn declare_server(&self) {
         let connection = self.connection();
-        let directory = &self.shared.directory;
+        let directory = &self.directory;
         directory.set_server(&self.key, Some(&defaults::server_of(&connection)));
         directory.set_idle(&self.key, connection.spec.suspend || connection.metadata.deletion_timestamp.is_some());
     }
@@ -223,8 +273,8 @@ impl Provisioner {
     pub fn submit(&self, user: &ScimUser, changed: &Changed) {
         let Some(uid) = user.metadata.uid.as_deref().map(Uid::from) else { return };
         let lane = lane_of(user);
-        self.shared.metrics.submitted(&self.key.to_string(), export::lane_name(lane));
-        lock(&self.queue).submit(&uid, lane, changed.fresh, Instant::now());
+        self.metrics.submitted(&self.key.to_string(), export::lane_name(lane));
+        lock(&self.queue).submit(&uid, lane, changed.fresh, self.effects.instant());
         self.wake.notify_one();
     }
 
@@ -241,12 +291,6 @@ impl Provisioner {
         lock(&self.snapshot).sightings.forget_search(uid);
         lock(&self.windows).set(&uid.into(), None);
         self.wake.notify_one();
-    }
-
-    /// Whether this connection reads the Secret of that name.
-    pub fn uses_secret(&self, namespace: &str, name: &str) -> bool {
-        self.secret_namespace() == namespace
-            && credentials::secret_names(&self.connection().spec).contains(&name.to_owned())
     }
 
     /// The connection can be used.
@@ -280,8 +324,8 @@ impl Provisioner {
 }
 
 /// The gate of a connection, with what status remembers of an earlier process.
-fn gate_of(connection: &ScimConnection) -> Gate {
-    let (spec, now) = (&connection.spec, Timestamp::now());
+fn gate_of(connection: &ScimConnection, now: Timestamp) -> Gate {
+    let spec = &connection.spec;
     let settings = session::guard_settings(spec);
     let status = connection.status.clone().unwrap_or_default();
     let mut gate = Gate::new(&settings, admission::remembered(&status, settings.plan), now);

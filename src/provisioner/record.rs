@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::events::EventType;
 use tracing::{debug, info, warn};
 
+use super::effects::{Effects, Note};
 use super::directory::{full_name, has_finalizer, same_plan};
 use super::kubernetes::WriteError;
 use super::look_up::claimed_by;
@@ -17,7 +17,7 @@ use crate::api::{ClaimedAccount, ScimUserStatus};
 use crate::plan::{Binding, Departure, Verdict, bound_status};
 use crate::status::{record, whole_seconds};
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// The object takes the account for its own: finalizer first, so that nothing is forgotten.
     pub(super) async fn bind(&self, pass: &mut Pass, binding: Binding) -> Result<(), Stop> {
         if !self.add_finalizer(pass, Some(claimed_by(pass, &binding))).await? {
@@ -32,7 +32,7 @@ impl Provisioner {
         }
         pass.recorded.operation = Some((binding.how, Vec::new(), None));
         // In the status already, so that the next step can tell an adoption from an object long bound.
-        pass.status = bound_status(&pass.status, &binding, &server, whole_seconds(Timestamp::now()));
+        pass.status = bound_status(&pass.status, &binding, &server, whole_seconds(self.effects.now()));
         Ok(())
     }
 
@@ -55,7 +55,7 @@ impl Provisioner {
             }
             Err(WriteError::Gone) => Err(Stop::Silently(Outcome::Done)),
             Err(error) => {
-                self.shared.metrics.kubernetes_error(&self.key.to_string());
+                self.metrics.kubernetes_error(&self.key.to_string());
                 warn!(object = %full_name(&pass.user), "the finalizer could not be set: {error}");
                 Err(Stop::Silently(Outcome::Retry))
             }
@@ -86,6 +86,7 @@ impl Provisioner {
         if !self.note_vanishing(pass).await {
             return Outcome::Retry;
         }
+        self.effects.note(&Note::Departs { user: &pass.user, status: &pass.status, verdict });
         info!(object = %full_name(&pass.user), id = id.as_deref().unwrap_or("-"), "let go: {}", verdict.message);
         if verdict.departure == Departure::LeftAsIs && id.is_some() {
             self.tell(&pass.user, EventType::Warning, "AccountLeft", &verdict.message).await;
@@ -96,7 +97,7 @@ impl Provisioner {
                 Outcome::Done
             }
             Err(error) => {
-                self.shared.metrics.kubernetes_error(&self.key.to_string());
+                self.metrics.kubernetes_error(&self.key.to_string());
                 warn!(object = %full_name(&pass.user), "the finalizer could not be taken off: {error}");
                 Outcome::Retry
             }
@@ -105,9 +106,9 @@ impl Provisioner {
 
     /// The object isn't bound as it is declared now: whoever waited for it to take over an account waits no longer.
     pub(super) fn decline(&self, pass: &Pass) {
-        for uid in self.shared.directory.decline(&pass.user, &pass.session.policy.server) {
+        for uid in self.directory.decline(&pass.user, &pass.session.policy.server) {
             // The receiver lives as long as the controller does.
-            let _ = self.shared.reroute.send(uid);
+            let _ = self.reroute.send(uid);
         }
     }
 
@@ -116,13 +117,19 @@ impl Provisioner {
         if verdict.declines() && pass.status.id.is_none() {
             self.decline(pass);
         }
-        self.write_down(pass, verdict).await.map_or_else(|failed| failed, |_| outcome)
+        match self.write_down(pass, verdict).await {
+            Ok(_) => {
+                self.effects.note(&Note::Settled { user: &pass.user, status: &pass.status, verdict });
+                outcome
+            }
+            Err(failed) => failed,
+        }
     }
 
     /// The status as it is written now; how the pass ends where it can't be.
     pub(super) async fn write_down(&self, pass: &Pass, verdict: &Verdict) -> Result<ScimUserStatus, Outcome> {
         let generation = pass.user.metadata.generation.unwrap_or_default();
-        let status = record(&pass.status, generation, verdict, &pass.recorded, Timestamp::now());
+        let status = record(&pass.status, generation, verdict, &pass.recorded, self.effects.now());
         if let Some(reason) = verdict.reason {
             debug!(object = %full_name(&pass.user), reason = reason.as_str(), "{}", verdict.message);
         }

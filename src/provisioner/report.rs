@@ -8,8 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::runtime::events::{Event, EventType};
 use tokio::time::sleep;
-use tracing::{debug, warn};
+use tracing::warn;
 
+use super::effects::Effects;
 use super::events::bounded_note;
 use super::session::profile_of;
 use super::{Provisioner, lock};
@@ -293,7 +294,7 @@ impl Report {
     }
 }
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// Writes the connection's status while the provisioner runs, and once more at its end.
     pub(super) async fn keep_reporting(self: Arc<Self>) {
         while !self.stop.is_cancelled() {
@@ -304,7 +305,7 @@ impl Provisioner {
             }
         }
         self.report_now().await;
-        self.shared.metrics.end(&self.key.to_string());
+        self.metrics.end(&self.key.to_string());
     }
 
     /// Writes the connection's status if it differs from the one last seen.
@@ -324,16 +325,16 @@ impl Provisioner {
             lock(&self.gate).saved(revision);
             return;
         }
-        if self.deadline().is_none() {
+        if self.effects.deadline().is_none() {
             return;
         }
-        match self.write_connection_status(&connection, &status).await {
+        match self.effects.write_connection(&self.key, &connection, &status).await {
             Ok(written) => {
                 lock(&self.gate).saved(revision);
                 self.update(Arc::new(written));
             }
             Err(error) => {
-                self.shared.metrics.kubernetes_error(&self.key.to_string());
+                self.metrics.kubernetes_error(&self.key.to_string());
                 warn!(connection = %self.key, "its status could not be written: {error}");
             }
         }
@@ -350,16 +351,13 @@ impl Provisioner {
                 secondary: None,
             };
             let reference = self.connection_reference(connection);
-            // A failed event is nobody's error.
-            if let Err(error) = self.shared.recorder.publish(&event, &reference).await {
-                debug!(connection = %self.key, "an event could not be published: {error}");
-            }
+            self.effects.publish(event, &reference).await;
         }
     }
 
     /// The status as it is now, and the revision of the ledgers in it.
     fn status(&self, connection: &ScimConnection) -> (ScimConnectionStatus, u64) {
-        let now = Timestamp::now();
+        let now = self.effects.now();
         let mut users = self.count_users(now);
         let unmanaged = self.unmanaged(connection);
         users.unmanaged = unmanaged.as_ref().map(|(count, _)| *count);
@@ -412,7 +410,7 @@ impl Provisioner {
     }
 
     fn count_users(&self, now: Timestamp) -> UsersStatus {
-        let objects = self.shared.directory.users_of(&self.key);
+        let objects = self.directory.users_of(&self.key);
         let mut users = UsersStatus {
             declared: Some(0),
             synced: Some(0),
@@ -465,7 +463,7 @@ impl Provisioner {
         }
         let (mut count, mut sample) = (0, BTreeSet::new());
         for (id, name, _) in snapshot.accounts() {
-            if self.shared.directory.declares(&server, name, id) {
+            if self.directory.declares(&server, name, id) {
                 continue;
             }
             count += 1;

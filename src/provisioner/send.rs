@@ -1,13 +1,12 @@
 //! Requests about one object, and what their answers mean (promise I21).
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use jiff::Timestamp;
 use kube::ResourceExt;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tracing::info;
 
+use super::effects::Effects;
 use super::created::exists_unseen;
 use super::directory::{full_name, is_deleting};
 use super::limiter::{Priority, RequestKind};
@@ -22,10 +21,7 @@ use crate::api::{OperationType, Reason, ScimUser};
 use crate::plan::{Account, Operation, Path, Request, Verdict, at_server, status_ahead};
 use crate::scim::{Class, Error, Kind, Resource, Written};
 
-/// Whoever waits longer for the limiter goes back to the queue.
-const LONGEST_TURN: Duration = Duration::from_secs(10);
-
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// Sends one operation, after the limiter and the finalizer.
     pub(super) async fn send(&self, pass: &mut Pass, operation: Operation) -> Result<(), Stop> {
         let (removes, uid) = (operation.removes(), pass.user.uid().unwrap_or_default());
@@ -51,14 +47,7 @@ impl Provisioner {
         pass.finalizer_is_new |= creates && former.is_some();
         let known = creates.then(|| self.before_creation(pass));
         let client = &pass.session.client;
-        let answer = match &operation.request {
-            Request::Create(body) => client.create(Kind::Users, body, deadline).await,
-            Request::Patch { id, operations } => client.patch(Kind::Users, id, operations, None, deadline).await,
-            Request::Put { id, body, if_match } => {
-                client.replace(Kind::Users, id, body, if_match.as_deref(), deadline).await
-            }
-            Request::Delete { id } => client.delete(Kind::Users, id, deadline).await,
-        };
+        let answer = self.effects.send(client, Kind::Users, &operation.request, false, deadline).await;
         self.audit(pass, &operation, &answer);
         pass.creations.sent |= creates && may_have_made(&answer);
         match answer {
@@ -104,7 +93,7 @@ impl Provisioner {
             request_id = written.request_id.as_deref().unwrap_or("-"),
             "done"
         );
-        self.shared.metrics.operation(&self.key.to_string(), operation.kind.as_str());
+        self.metrics.operation(&self.key.to_string(), operation.kind.as_str());
         if let Some(pause) = written.pause {
             self.limiter.pause(pause);
         }
@@ -113,7 +102,7 @@ impl Provisioner {
             memory.accepted(&uid);
             let settled = pass.status.observed_generation == pass.user.metadata.generation;
             if settled && operation.kind == OperationType::Update {
-                memory.repaired(&uid, &operation.attributes, Timestamp::now());
+                memory.repaired(&uid, &operation.attributes, self.effects.now());
             }
         }
         let shown = written.resource.as_ref().and_then(Resource::active);
@@ -265,12 +254,10 @@ impl Provisioner {
 
     /// Waits for the limiter; returns the instant that the request may not outlive. None where it may not be sent now.
     pub(super) async fn in_turn(&self, session: &Session, kind: RequestKind, priority: Priority) -> Option<Instant> {
-        let began = Instant::now();
-        // Bounded, so that a slow limit doesn't keep a slot from whoever is more urgent.
-        let turn = timeout(LONGEST_TURN, self.limiter.acquire(kind, priority)).await;
-        self.shared.metrics.waited(&self.key.to_string(), began.elapsed());
-        turn.ok()?;
-        self.deadline().filter(|_| self.is_current(session))
+        let began = self.effects.instant();
+        let turn = self.effects.turn(&self.limiter, kind, priority).await;
+        self.metrics.waited(&self.key.to_string(), began.elapsed());
+        self.effects.deadline().filter(|_| turn && self.is_current(session))
     }
 }
 

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use kube::ResourceExt;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
+use super::effects::Effects;
 use super::directory::full_name;
 use super::listing::{Listed, Listing, may_pass};
 use super::queue::{Lane, back_off};
@@ -23,7 +23,7 @@ use crate::status::{Recorded, record};
 /// The back-off after a sweep that failed begins as if so many tries had been made.
 const FIRST_RETRY: u32 = 3;
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// Sweeps when the connection becomes usable, and then `resyncInterval` after each end; sooner after one that failed.
     pub(super) async fn keep_swept(self: Arc<Self>) {
         let mut failed = 0;
@@ -59,14 +59,14 @@ impl Provisioner {
 
     /// False where the server could not be asked, and may be soon.
     async fn sweep_once(&self, session: &Arc<Session>) -> bool {
-        let began = Instant::now();
+        let began = self.effects.instant();
         {
             let mut snapshot = lock(&self.snapshot);
             if !snapshot.is_of(session.epoch) {
                 return true;
             }
             snapshot.begin();
-            snapshot.begun = Some(Timestamp::now());
+            snapshot.begun = Some(self.effects.now());
         }
         lock(&self.names).ask_again();
         let result = self.list_users(session).await;
@@ -109,7 +109,7 @@ impl Provisioner {
             ended && before != FirstSweep::Ended
         };
         if complete {
-            self.shared.metrics.sweep(&self.key.to_string(), began.elapsed());
+            self.metrics.sweep(&self.key.to_string(), began.elapsed());
             self.requeue_searching(&answered);
         }
         if ended {
@@ -125,9 +125,9 @@ impl Provisioner {
 
     /// Whoever was to be looked for in the whole list.
     fn requeue_searching(&self, uids: &[String]) {
-        for user in uids.iter().filter_map(|uid| self.shared.directory.get(uid)) {
+        for user in uids.iter().filter_map(|uid| self.directory.get(uid)) {
             let uid = user.uid().unwrap_or_default();
-            lock(&self.queue).submit(&uid.into(), lane_of(&user), true, Instant::now());
+            lock(&self.queue).submit(&uid.into(), lane_of(&user), true, self.effects.instant());
         }
     }
 
@@ -141,7 +141,7 @@ impl Provisioner {
             });
             let keep = |resource: &Resource| {
                 let name = resource.user_name().map(fold).unwrap_or_default();
-                self.shared.directory.declares(server, &name, resource.id().unwrap_or_default())
+                self.directory.declares(server, &name, resource.id().unwrap_or_default())
             };
             {
                 let mut names = lock(&self.names);
@@ -156,8 +156,8 @@ impl Provisioner {
     /// Submits the objects whose account, or whose status, is not as it should be.
     /// What a list that isn't complete doesn't show isn't asked for singly each time.
     async fn submit_differing(&self, session: &Arc<Session>, complete: bool) {
-        let now = Instant::now();
-        for (number, user) in self.shared.directory.users_of(&self.key).into_iter().enumerate() {
+        let now = self.effects.instant();
+        for (number, user) in self.directory.users_of(&self.key).into_iter().enumerate() {
             // A hundred thousand plans must not keep the Lease from being renewed.
             if number % 256 == 255 {
                 tokio::task::yield_now().await;
@@ -177,14 +177,14 @@ impl Provisioner {
         let status = user.status.clone().unwrap_or_default();
         let pass = Pass::new(Arc::clone(user), status, Arc::clone(session));
         match self.plan(&pass) {
-            Step::Settle(verdict) => Self::is_news(&pass, &verdict),
+            Step::Settle(verdict) => self.is_news(&pass, &verdict),
             Step::Read(_) => complete || pass.status.observed_generation != user.metadata.generation,
             _ => true,
         }
     }
 
-    fn is_news(pass: &Pass, verdict: &Verdict) -> bool {
+    fn is_news(&self, pass: &Pass, verdict: &Verdict) -> bool {
         let generation = pass.user.metadata.generation.unwrap_or_default();
-        record(&pass.status, generation, verdict, &Recorded::default(), jiff::Timestamp::now()) != pass.status
+        record(&pass.status, generation, verdict, &Recorded::default(), self.effects.now()) != pass.status
     }
 }

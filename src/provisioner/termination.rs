@@ -7,6 +7,7 @@ use kube::ResourceExt;
 use serde_json::json;
 use tracing::debug;
 
+use super::effects::Effects;
 use super::directory::{full_name, has_finalizer, is_deleting};
 use super::report::Report;
 use super::{Provisioner, groups};
@@ -17,14 +18,14 @@ use crate::status::{fresh_condition, set_condition, unset_condition};
 /// So many objects are named.
 const NAMED: usize = 5;
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// The connection stays while objects need it (promise I15): its finalizer is there before anything is sent,
     /// and comes off when no object of it carries ours any more.
     pub(super) async fn keep_while_needed(&self, connection: Arc<ScimConnection>) -> Arc<ScimConnection> {
         let deleting = connection.metadata.deletion_timestamp.is_some();
         let known = connection.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
-        let objects = self.shared.directory.users_of(&self.key);
-        let groups = self.shared.directory.groups_of(&self.key);
+        let objects = self.directory.users_of(&self.key);
+        let groups = self.directory.groups_of(&self.key);
         let needed = objects.iter().any(|user| has_finalizer(user))
             || groups.iter().any(|group| super::groups::has_finalizer(group));
         let released = connection.annotations().get(RELEASE).is_some_and(|value| value == "true");
@@ -40,7 +41,7 @@ impl Provisioner {
             _ => return connection,
         }
         let body = json!({"metadata": {"resourceVersion": connection.resource_version(), "finalizers": finalizers}});
-        match self.patch_connection(&body).await {
+        match self.effects.merge_connection(&self.key, &body).await {
             Ok(written) => {
                 let written = Arc::new(written);
                 self.update(Arc::clone(&written));
@@ -56,10 +57,10 @@ impl Provisioner {
     /// Why a connection under deletion is still there; none while it isn't deleted, or nothing keeps it.
     pub(super) fn kept_by(&self, connection: &ScimConnection) -> Option<String> {
         connection.metadata.deletion_timestamp.as_ref()?;
-        let users = self.shared.directory.users_of(&self.key);
+        let users = self.directory.users_of(&self.key);
         let kept = users.iter().filter(|user| has_finalizer(user));
         let mut names: Vec<String> = kept.map(|user| format!("scimuser {}", full_name(user))).collect();
-        let every = self.shared.directory.groups_of(&self.key);
+        let every = self.directory.groups_of(&self.key);
         let kept = every.iter().filter(|group| groups::has_finalizer(group));
         let name =
             |group: &crate::api::ScimGroup| format!("{}/{}", group.namespace().unwrap_or_default(), group.name_any());

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, PoisonError};
 
+use super::effects::Effects;
 use super::worker::Pass;
 use super::{Provisioner, lock};
 use crate::api::IgnoredReason;
@@ -43,7 +44,7 @@ impl Pass {
     }
 }
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// What came of it is kept for the connection, until that changes.
     pub(super) fn learn_whole_lists(&self, pass: &Pass, verdict: &Verdict) {
         if !pass.whole_lists || verdict.applied.is_none() {

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use kube::ResourceExt;
 use tracing::{debug, warn};
 
+use super::effects::{Effects, Note};
 use super::admission::Wanted;
 use super::directory::{connection_of, full_name, has_finalizer, is_deleting};
 use super::look_up::unrecorded;
@@ -89,13 +89,13 @@ pub(super) enum Stop {
     LetGo(Box<Verdict>),
 }
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// Works on one ticket.
     pub(super) async fn work(&self, ticket: &Ticket) -> Outcome {
-        if let Some(group) = self.shared.directory.group(&ticket.uid) {
+        if let Some(group) = self.directory.group(&ticket.uid) {
             return self.work_group(ticket, group).await;
         }
-        let Some(user) = self.shared.directory.get(&ticket.uid) else {
+        let Some(user) = self.directory.get(&ticket.uid) else {
             self.forget(&ticket.uid);
             return Outcome::Done;
         };
@@ -141,7 +141,7 @@ impl Provisioner {
         lock(&self.snapshot).sightings.end_search(&ticket.uid);
         // An account that no status names yet stays reserved: nobody else may take it for unclaimed.
         if pass.status.id.is_none() || lock(&self.memory).unsaved(&ticket.uid).is_none() {
-            self.shared.directory.release(&ticket.uid);
+            self.directory.release(&ticket.uid);
         }
         outcome
     }
@@ -159,6 +159,7 @@ impl Provisioner {
                 Err(Stop::LetGo(verdict)) => return self.let_go(pass, &verdict).await,
             }
         }
+        self.effects.note(&Note::Diverges { uid: &pass.user.uid().unwrap_or_default() });
         warn!(object = %full_name(&pass.user), "the plan does not converge; it is tried again later");
         Outcome::Retry
     }
@@ -204,7 +205,7 @@ impl Provisioner {
             }
             Step::Settle(verdict) => {
                 if self.is_overdue(pass, &verdict) {
-                    self.shared.directory.give_up(&pass.user, &pass.session.policy.server);
+                    self.directory.give_up(&pass.user, &pass.session.policy.server);
                     return Ok(None);
                 }
                 if pass.tries_whole_lists_for(&verdict) {
@@ -234,7 +235,7 @@ impl Provisioner {
     /// The write that a read is only to prepare, as far as the last look at the account tells: a PUT reads right
     /// before it writes, and what may have to wait for leave waits before both (promise I2).
     fn foreseen(&self, pass: &Pass) -> Option<Operation> {
-        self.with_facts(pass, Timestamp::now(), |facts| {
+        self.with_facts(pass, self.effects.now(), |facts| {
             let Account::Found { resource, fresh: false } = &facts.account else { return None };
             let account = Account::Found { resource: resource.clone(), fresh: true };
             match decide(&Facts { account, ..facts.clone() }) {
@@ -247,8 +248,8 @@ impl Provisioner {
     /// Nobody else makes or takes over the account meanwhile; false where something has changed before that.
     fn reserve(&self, pass: &Pass, step: &Step) -> Result<bool, Stop> {
         let uid: Uid = pass.user.uid().unwrap_or_default().into();
-        let reserve = |name: &str| self.shared.directory.reserve(&pass.session.policy.server, name, &uid);
-        let account = |id: &str| self.shared.directory.reserve_account(&pass.session.policy.server, id, &uid);
+        let reserve = |name: &str| self.directory.reserve(&pass.session.policy.server, name, &uid);
+        let account = |id: &str| self.directory.reserve_account(&pass.session.policy.server, id, &uid);
         let found = match step {
             // What a lost creation made may have another name than the one declared now.
             Step::Bind(binding) => reserve(&binding.user_name) && account(&binding.id),
@@ -268,7 +269,7 @@ impl Provisioner {
     fn is_overdue(&self, pass: &Pass, verdict: &Verdict) -> bool {
         let uid = pass.user.uid().unwrap_or_default();
         let waits = verdict.awaits.as_ref().is_some_and(|successor| !successor.held);
-        waits && lock(&self.memory).is_overdue(&uid, Timestamp::now())
+        waits && lock(&self.memory).is_overdue(&uid, self.effects.now())
     }
 
     /// When the object is to be looked at again.
@@ -290,7 +291,7 @@ impl Provisioner {
     /// Notes when the object's access window opens or closes next, and announces a removal that is near.
     fn watch_window(&self, pass: &Pass) {
         let Some(uid) = pass.user.uid().map(Uid::from) else { return };
-        let (spec, now) = (&pass.user.spec, Timestamp::now());
+        let (spec, now) = (&pass.user.spec, self.effects.now());
         let Some(edge) = next_window_edge(spec, now).filter(|_| !is_deleting(&pass.user)) else {
             lock(&self.windows).set(&uid, None);
             return;
@@ -334,7 +335,7 @@ impl Provisioner {
             ..Verdict::default()
         };
         let generation = user.metadata.generation.unwrap_or_default();
-        let new = record(&status, generation, &verdict, &Recorded::default(), Timestamp::now());
+        let new = record(&status, generation, &verdict, &Recorded::default(), self.effects.now());
         if let Err(error) = self.save(user, &new).await {
             debug!(object = %full_name(user), "{error}");
         }

@@ -1,7 +1,7 @@
 //! Leave for what is to be sent about a group (promise I13).
 
-use jiff::Timestamp;
 
+use super::super::effects::Effects;
 use super::super::admission::{named, why_held};
 use super::super::queue::Outcome;
 use super::super::{Provisioner, lock};
@@ -12,7 +12,7 @@ use crate::plan::groups::{GroupOperation, GroupVerdict};
 use crate::plan::guards::{Admission, Candidate, GuardName};
 use crate::plan::{Binding, Departure, Request};
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// Asks leave for a request. False: its removals wait, and the rest of the pass goes on without them.
     pub(super) async fn ask_leave_for_group(
         &self,
@@ -54,7 +54,7 @@ impl Provisioner {
 
     /// Every member that is to go, as its guard counts them; under Plan those that are to come, too.
     fn owed_members(&self, pass: &GroupPass, plan: bool) -> Vec<String> {
-        let directory = &self.shared.directory;
+        let directory = &self.directory;
         let owed = directory.membership(&pass.uid(), |members| {
             let out: Vec<_> = members.extra().iter().cloned().collect();
             let into: Vec<_> = if plan { members.missing().iter().cloned().collect() } else { Vec::new() };
@@ -73,9 +73,9 @@ impl Provisioner {
         let uid = pass.uid();
         let (guard, digest, operation) = (candidate.guard, candidate.digest(), candidate.operation);
         let what = what_of(&candidate);
-        let directory = &self.shared.directory;
+        let directory = &self.directory;
         let (admission, revision) = {
-            let now = Timestamp::now();
+            let now = self.effects.now();
             let present = directory.membership(&uid, |members| members.present()).unwrap_or_default();
             let bound = directory.groups_of(&self.key).iter().filter(|group| has_finalizer(group)).count();
             let mut gate = lock(&self.gate);

@@ -1,17 +1,14 @@
 //! Finalizer and claim of a group: set before anything is sent, so that nothing that was made is forgotten (promise I7).
 
-use kube::ResourceExt;
-use kube::api::{Patch, PatchParams};
-use serde_json::json;
 use tracing::debug;
 
 use super::super::Provisioner;
-use super::super::kubernetes::{WriteError, classify};
+use super::super::effects::Effects;
+use super::super::kubernetes::WriteError;
 use super::super::queue::Outcome;
 use super::{GroupPass, GroupStop, full_name, has_finalizer, is_deleting};
-use crate::api::{CLAIMED_GROUP, FINALIZER};
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// The object is about to make, or to take for its own, the group of this displayName.
     pub(super) async fn claim_group(&self, pass: &mut GroupPass, display_name: &str) -> Result<(), GroupStop> {
         if has_finalizer(&pass.group) && pass.group.claimed_group() == Some(display_name) {
@@ -44,21 +41,7 @@ impl Provisioner {
         pass: &mut GroupPass,
         claimed: Option<&str>,
     ) -> Result<(), GroupStop> {
-        let mut finalizers = pass.group.finalizers().to_vec();
-        finalizers.retain(|finalizer| finalizer != FINALIZER);
-        if claimed.is_some() {
-            finalizers.push(FINALIZER.to_owned());
-        }
-        let body = json!({"metadata": {
-            "resourceVersion": pass.group.resource_version(),
-            "finalizers": finalizers,
-            "annotations": {CLAIMED_GROUP: claimed},
-        }});
-        let written = self
-            .group_api(&pass.group)
-            .patch(&pass.group.name_any(), &PatchParams::default(), &Patch::Merge(&body))
-            .await;
-        match written.map_err(classify) {
+        match self.effects.claim_group(&pass.group, claimed).await {
             Ok(written) => {
                 pass.group = self.learn_group(written);
                 Ok(())
@@ -67,7 +50,7 @@ impl Provisioner {
             Err(error) => {
                 // A newer version is on its way by watch.
                 if !error.is_conflict() {
-                    self.shared.metrics.kubernetes_error(&self.key.to_string());
+                    self.metrics.kubernetes_error(&self.key.to_string());
                 }
                 debug!(object = %full_name(&pass.group), "the finalizer could not be written: {error}");
                 Err(GroupStop::Silently(Outcome::Retry))

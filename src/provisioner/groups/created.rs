@@ -1,8 +1,8 @@
 //! What the creation of a group was answered with: what it made, or what was there already (promise I7).
 
-use jiff::Timestamp;
 use tracing::warn;
 
+use super::super::effects::Effects;
 use super::super::created::{Known, recorded_creation};
 use super::super::queue::Outcome;
 use super::super::{Provisioner, lock};
@@ -11,7 +11,7 @@ use crate::plan::groups::GroupOperation;
 use crate::plan::{Account, Answered, CreationAnswer, Origin, Request, origin};
 use crate::scim::{Error, Resource, Written};
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// A creation is about to be sent, or something else.
     pub(super) fn before_group_creation(&self, pass: &GroupPass, operation: &GroupOperation) -> Option<Known> {
         if !matches!(operation.request, Request::Create(_)) {
@@ -42,7 +42,7 @@ impl Provisioner {
         // One that has another name may be what this creation made all the same.
         if !matches!(origin, Origin::Existed(_)) || (written.created && !seen_before) {
             let recorded = recorded_creation(pass.status.last_operation.as_ref());
-            lock(&self.memory).created(&pass.uid(), &id, recorded.zip(former), Timestamp::now());
+            lock(&self.memory).created(&pass.uid(), &id, recorded.zip(former), self.effects.now());
         }
         let existed = match origin {
             Origin::New => return self.group_took_effect(pass, operation, written).await,
@@ -75,14 +75,14 @@ impl Provisioner {
 
     fn origin_of_group(&self, pass: &GroupPass, resource: &Resource, written: &Written, known: &Known) -> Origin {
         let (spec, policy, id) = (&pass.group.spec, &pass.session.policy, resource.id());
-        let holder = self.shared.directory.group_claims(&pass.group, &policy.server, id).holder;
+        let holder = self.directory.group_claims(&pass.group, &policy.server, id).holder;
         let name = resource.get("displayName").and_then(serde_json::Value::as_str);
         origin(&CreationAnswer {
             resource,
             names: (&spec.display_name, name),
             external_id: spec.external_id.as_deref().filter(|_| policy.profile.group_external_id),
             created: written.created,
-            at: written.date.unwrap_or_else(Timestamp::now),
+            at: written.date.unwrap_or_else(|| self.effects.now()),
             known: id.is_some_and(|id| lock(&self.groups).knew(id, known.moment)),
             listed: known.listed,
             held: holder.is_some_and(|holder| holder.has_account),

@@ -1,7 +1,7 @@
 //! What the server shows of one group, and how it is looked for.
 
-use jiff::Timestamp;
 
+use super::super::effects::Effects;
 use super::super::limiter::{Priority, RequestKind};
 use super::super::listing::{Gap, GapIn};
 use super::super::look_up::{Hit, SEARCHED_IN_LIST};
@@ -25,13 +25,13 @@ fn carried_out(status: &ScimGroupStatus, members: &Membership) -> bool {
     applied.has(MEMBERS, Some(&members.fingerprint().into()))
 }
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// Reads the group, with its members where the server shows them.
     pub(super) async fn read_group(&self, pass: &mut GroupPass, id: &str) -> Result<(), GroupStop> {
         let deadline = self.group_turn(pass, RequestKind::Read, Priority::Write).await?;
         let readable = pass.session.policy.profile.members_readable;
         let asked = readable == MembersReadable::OnRequest;
-        match pass.session.client.get_group(id, asked, deadline).await {
+        match self.effects.get(&pass.session.client, Kind::Groups, id, asked, deadline).await {
             Ok(mut resource) => {
                 self.group_shown(pass, &resource, true);
                 if readable.with_group() && !resource.members_are_readable() && !is_deleting(&pass.group) {
@@ -84,7 +84,7 @@ impl Provisioner {
         let shown: Vec<_> = shown.into_iter().flatten().map(Into::into).collect();
         let counts = pass.status.id.as_deref() == Some(id);
         let repairs = pass.session.policy.repair.attributes;
-        let found = self.shared.directory.membership(&pass.uid(), |members| {
+        let found = self.directory.membership(&pass.uid(), |members| {
             let known = members.is_known();
             let (mut lost, foreign) = members.observe(shown);
             // Read for the first time, and what is declared is what was carried out last: others changed the rest.
@@ -121,7 +121,7 @@ impl Provisioner {
     ) -> Result<Account, GroupStop> {
         let deadline = self.group_turn(pass, RequestKind::Read, Priority::Write).await?;
         let first = Start::first(pass.session.policy.profile.paging);
-        match pass.session.client.list_groups(&first, 1, deadline).await {
+        match self.effects.page(&pass.session.client, Kind::Groups, &first, 1, deadline).await {
             Ok(page) if page.is_hollow() => {
                 let gap = Gap::Hollow(page.total.unwrap_or_default());
                 let message = format!("{}; {}", error.without_advice(), GapIn(&gap, Kind::Groups));
@@ -134,7 +134,7 @@ impl Provisioner {
             }
         }
         let mut store = lock(&self.groups);
-        if store.is_of(pass.session.epoch) && store.missing(id, Timestamp::now()) {
+        if store.is_of(pass.session.epoch) && store.missing(id, self.effects.now()) {
             store.forget(id);
             Ok(Account::Absent { fresh: true })
         } else {
@@ -180,7 +180,7 @@ impl Provisioner {
     fn group_claimed<'a>(&self, pass: &GroupPass, hits: &'a [Hit]) -> Option<&'a Hit> {
         let server = &pass.session.policy.server;
         let held = |hit: &Hit| {
-            let claims = self.shared.directory.group_claims(&pass.group, server, hit.id());
+            let claims = self.directory.group_claims(&pass.group, server, hit.id());
             claims.holder.is_some_and(|holder| holder.has_account)
         };
         let mut free = hits.iter().filter(|hit| !held(hit));
@@ -192,7 +192,7 @@ impl Provisioner {
         let profile = &pass.session.policy.profile;
         if !profile.filters.is_empty() || !profile.list_groups {
             let deadline = self.group_turn(pass, RequestKind::Read, Priority::Write).await?;
-            match pass.session.client.find(Kind::Groups, "displayName", name, deadline).await {
+            match self.effects.find(&pass.session.client, Kind::Groups, "displayName", name, deadline).await {
                 Ok(found) if found.all || !found.hits.is_empty() || !profile.list_groups => {
                     return Ok(found.hits.into_iter().map(Hit::Shown).collect());
                 }

@@ -5,6 +5,7 @@ use std::ops::Bound;
 
 use kube::ResourceExt;
 
+use super::super::effects::Effects;
 use super::super::limiter::{Priority, RequestKind};
 use super::super::report::FirstSweep;
 use super::super::{Provisioner, lock};
@@ -30,14 +31,14 @@ pub(super) enum Standing {
     Unknown,
 }
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// Whether `guards.protected` keeps the account in its groups, by all that is known of it (promise I14).
     pub(super) fn protection(&self, pass: &GroupPass, id: &Id) -> Standing {
         let protected = &pass.session.policy.protected;
         if protected.is_empty() {
             return Standing::Free;
         }
-        let user = self.shared.directory.bound_to(&self.key, &pass.session.policy.server, id);
+        let user = self.directory.bound_to(&self.key, &pass.session.policy.server, id);
         let mut names = vec![id.to_string()];
         if let Some(user) = &user {
             names.push(user.spec.user_name.clone());
@@ -122,7 +123,7 @@ impl Provisioner {
     fn walk(&self, pass: &GroupPass, most: usize, going: bool, mut is_free: impl FnMut(&Id) -> bool) {
         let (mut free, mut last) = (0, Bound::Unbounded);
         while free < most {
-            let some: Option<Vec<Id>> = self.shared.directory.membership(&pass.uid(), |members| {
+            let some: Option<Vec<Id>> = self.directory.membership(&pass.uid(), |members| {
                 let all = if going { members.extra() } else { members.missing() };
                 all.range((last.clone(), Bound::Unbounded)).take(LOOKED_AT).cloned().collect()
             });
@@ -133,13 +134,13 @@ impl Provisioner {
     }
 
     fn members_here(&self, pass: &GroupPass) -> Vec<Id> {
-        let here = self.shared.directory.membership(&pass.uid(), |members| members.here().cloned().collect());
+        let here = self.directory.membership(&pass.uid(), |members| members.here().cloned().collect());
         here.unwrap_or_default()
     }
 
     /// How far the group's namespace may use the connection.
     pub(super) fn delegated_to(&self, group: &ScimGroup) -> Delegated {
-        self.shared.directory.delegated(&group.namespace().unwrap_or_default(), &self.key)
+        self.directory.delegated(&group.namespace().unwrap_or_default(), &self.key)
     }
 
     /// Whether a group whose members the server doesn't show may have one that a pattern protects: where any account
@@ -167,7 +168,7 @@ impl Provisioner {
         if pass.session.policy.suspend || !Self::concerns_members(pass) {
             return Ok(());
         }
-        let departed = self.shared.directory.departed(&pass.uid());
+        let departed = self.directory.departed(&pass.uid());
         let unknown = self.kept_members(pass, &departed).unknown;
         let unknown: Vec<Id> = unknown.into_iter().filter(|id| !pass.looked_at.contains(id)).collect();
         let swept = lock(&self.report).first_sweep == FirstSweep::Ended;
@@ -176,7 +177,7 @@ impl Provisioner {
         }
         for id in unknown.into_iter().take(READ_SINGLY) {
             let deadline = self.group_turn(pass, RequestKind::Read, Priority::Write).await?;
-            match pass.session.client.get(Kind::Users, &id, deadline).await {
+            match self.effects.get(&pass.session.client, Kind::Users, &id, false, deadline).await {
                 Ok(account) if self.is_current(&pass.session) => lock(&self.snapshot).learn(&account),
                 Ok(_) => {}
                 Err(error) if error.class() == Class::NotFound => {

@@ -24,6 +24,7 @@ use tracing::{info, warn};
 
 use self::settle::at_server;
 pub use self::store::Store;
+use super::effects::Effects;
 use super::export::lane_name;
 use super::queue::{Lane, Outcome, Ticket};
 use super::session::Session;
@@ -115,13 +116,13 @@ pub(super) enum GroupStop {
     LetGo(Box<GroupVerdict>),
 }
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// A group is to be looked at.
     pub fn submit_group(&self, group: &ScimGroup, fresh: bool) {
         let Some(uid) = group.uid() else { return };
         let lane = self.lane_of_group(group);
-        self.shared.metrics.submitted(&self.key.to_string(), lane_name(lane));
-        lock(&self.queue).submit(&uid.as_str().into(), lane, fresh, tokio::time::Instant::now());
+        self.metrics.submitted(&self.key.to_string(), lane_name(lane));
+        lock(&self.queue).submit(&uid.as_str().into(), lane, fresh, self.effects.instant());
         self.wake.notify_one();
     }
 
@@ -129,7 +130,7 @@ impl Provisioner {
     fn lane_of_group(&self, group: &ScimGroup) -> Lane {
         let uid = group.uid().unwrap_or_default();
         let status = group.status.as_ref();
-        let leave = self.shared.directory.membership(&uid, |members| !members.extra().is_empty()).unwrap_or(false);
+        let leave = self.directory.membership(&uid, |members| !members.extra().is_empty()).unwrap_or(false);
         if is_deleting(group) || leave {
             Lane::Removal
         } else if status.and_then(|status| status.id.as_ref()).is_none() {
@@ -175,7 +176,7 @@ impl Provisioner {
         let outcome = self.carry_group_through(&mut pass).await;
         // A group that no status names yet stays reserved.
         if !lock(&self.groups).unsaved.contains_key(&uid) {
-            self.shared.directory.release(&uid);
+            self.directory.release(&uid);
         }
         lock(&self.groups).sightings.end_search(&uid);
         outcome
@@ -242,7 +243,7 @@ impl Provisioner {
     /// Nobody else takes over or deletes the group meanwhile; false where something has changed before that.
     fn reserve_group(&self, pass: &GroupPass, id: &str, step: &GroupStep) -> Result<bool, GroupStop> {
         let server = &pass.session.policy.server;
-        if !self.shared.directory.reserve_group(server, id, &pass.uid().into()) {
+        if !self.directory.reserve_group(server, id, &pass.uid().into()) {
             return Err(GroupStop::Silently(Outcome::After(Duration::from_secs(1))));
         }
         Ok(self.plan_group(pass) == *step)
@@ -263,7 +264,7 @@ impl Provisioner {
         pass.status.display_name = Some(binding.user_name.clone());
         // Of this group nothing is known to be as declared.
         pass.status.applied_attributes = Some(String::new());
-        self.shared.directory.membership(&pass.uid(), |members| {
+        self.directory.membership(&pass.uid(), |members| {
             members.forget();
             if binding.how == OperationType::Create {
                 members.begin_empty();
@@ -275,7 +276,7 @@ impl Provisioner {
     /// The groups of the connection, counted; none where there are none.
     pub(super) fn count_groups(&self) -> Option<GroupsStatus> {
         let mut groups = GroupsStatus::default();
-        for group in self.shared.directory.groups_of(&self.key) {
+        for group in self.directory.groups_of(&self.key) {
             groups.declared += 1;
             let status = group.status.as_ref();
             let conditions = status.and_then(|status| status.conditions.as_ref()).into_iter().flatten();

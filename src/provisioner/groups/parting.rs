@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tracing::{debug, warn};
 
+use super::super::effects::Effects;
 use super::super::admission::Wanted;
 use super::super::directory::{full_name, is_deleting};
 use super::super::queue::{Lane, Outcome};
@@ -13,7 +13,7 @@ use super::super::{Provisioner, lock};
 use crate::api::{Action, MOST_LEAVING, Reason, UserState};
 use crate::plan::{Operation, Read, Step, Verdict, deactivate_before, way_out};
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// An account is about to be deleted: while it is in groups of ours it is deactivated first, and leaves them.
     pub(in super::super) async fn before_deletion(&self, pass: &mut Pass, operation: &Operation) -> Result<(), Stop> {
         let Some(groups) = self.groups_to_leave(pass) else { return Ok(()) };
@@ -21,7 +21,7 @@ impl Provisioner {
         self.ask_leave(pass, Wanted::of(operation)).await?;
         // A read where the form of the write asks for one, then the write.
         for _ in 0..2 {
-            match self.with_facts(pass, Timestamp::now(), deactivate_before) {
+            match self.with_facts(pass, self.effects.now(), deactivate_before) {
                 Some(Step::Read(Read::Get(id))) => self.read_account(pass, &id).await?,
                 Some(Step::Send(first)) => {
                     match self.send(pass, *first).await {
@@ -53,14 +53,14 @@ impl Provisioner {
         if !is_deleting(&pass.user) || policy.suspend || !policy.actions.contains(&Action::Update) {
             return None;
         }
-        let (_, left) = self.shared.directory.groups_left(&pass.user, id, &policy.server);
+        let (_, left) = self.directory.groups_left(&pass.user, id, &policy.server);
         (!left.is_empty()).then_some(left)
     }
 
     fn leave_groups(&self, pass: &Pass, groups: &[String]) -> Stop {
         let id = pass.status.id.clone().unwrap_or_default();
-        let now = tokio::time::Instant::now();
-        for uid in self.shared.directory.depart(&pass.user, &id) {
+        let now = self.effects.instant();
+        for uid in self.directory.depart(&pass.user, &id) {
             lock(&self.queue).submit(&uid, Lane::Removal, true, now);
         }
         self.wake.notify_one();
@@ -86,7 +86,7 @@ impl Provisioner {
         let Some(id) = pass.status.id.clone().filter(|_| pass.status.bound_to.as_ref() == Some(server)) else {
             return true;
         };
-        let directory = &self.shared.directory;
+        let directory = &self.directory;
         if directory.groups_left(&pass.user, &id, server).0 {
             return true;
         }
@@ -97,7 +97,7 @@ impl Provisioner {
                 warn!(object = %full_name(&pass.user), "its group has no room to note that it goes");
                 continue;
             }
-            if !self.leaving(&group, vec![(id.clone(), Some(Timestamp::now()))]).await {
+            if !self.leaving(&group, vec![(id.clone(), Some(self.effects.now()))]).await {
                 debug!(object = %full_name(&pass.user), "it stays until its groups know that it goes");
                 return false;
             }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use jiff::{SignedDuration, Timestamp};
-use tokio::time::Instant;
+use jiff::SignedDuration;
 
+use super::super::effects::Effects;
 use super::super::snapshot::Known;
 use super::super::{Provisioner, lock};
 use super::{GroupPass, full_name, has_finalizer, is_deleting};
@@ -18,7 +18,7 @@ use crate::status::ledger;
 /// Members are looked at this many at a time, so that nobody waits for the directory meanwhile.
 pub(super) const LOOKED_AT: usize = 256;
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// What the profile says of members, and who is known by name alone, come into the directory.
     pub(super) fn prepare(&self, pass: &GroupPass) {
         let uid = pass.uid();
@@ -28,8 +28,8 @@ impl Provisioner {
             _ if additive => Source::Additive,
             _ => Source::Exact,
         };
-        let directory = &self.shared.directory;
-        let before = Timestamp::now()
+        let directory = &self.directory;
+        let before = self.effects.now()
             .checked_sub(SignedDuration::try_from(self.connection().spec.resync_interval.std()).unwrap_or_default())
             .unwrap_or_default();
         directory.membership(&uid, |members| {
@@ -51,7 +51,7 @@ impl Provisioner {
         };
         directory.resolve(&uid, resolved);
         let ledger = ledger(pass.status.removals.iter().flatten());
-        lock(&self.gate).know_group(&uid, ledger, Timestamp::now());
+        lock(&self.gate).know_group(&uid, ledger, self.effects.now());
     }
 
     /// The plan for a group as everything stands now.
@@ -70,11 +70,11 @@ impl Provisioner {
         let claims = if settled && !is_deleting(&pass.group) {
             crate::plan::Claims::default()
         } else {
-            self.shared.directory.group_claims(&pass.group, server, found.as_deref())
+            self.directory.group_claims(&pass.group, server, found.as_deref())
         };
-        let (waiting_for, mut foreign) = self.shared.directory.unfollowed(&uid);
+        let (waiting_for, mut foreign) = self.directory.unfollowed(&uid);
         foreign.splice(0..0, self.refuses_group(&pass.group));
-        let departed = self.shared.directory.departed(&uid);
+        let departed = self.directory.departed(&uid);
         let kept = self.kept_members(pass, &departed);
         let shown = match &account {
             Account::Found { resource, .. } => resource.get("displayName").and_then(serde_json::Value::as_str),
@@ -86,15 +86,15 @@ impl Provisioner {
         let (drift, unsupported, room) = {
             let mut store = lock(&self.groups);
             let most = policy.profile.members_an_hour.and_then(|most| usize::try_from(most).ok());
-            let room = most.map(|most| store.pace.room(&uid, most, Instant::now()));
+            let room = most.map(|most| store.pace.room(&uid, most, self.effects.instant()));
             (store.drift.get(&uid).cloned(), store.unsupported.clone(), room)
         };
         let (name, claimed) = (full_name(&pass.group), self.claimed(pass));
-        let now = Timestamp::now();
+        let now = self.effects.now();
         let (creations, elsewhere) = (self.group_creations(pass), self.group_elsewhere(pass));
         let unseen = self.unseen_members(pass);
         let contested = !lock(&self.memory).contested(&uid, now).is_empty();
-        let step = self.shared.directory.membership(&uid, |membership| {
+        let step = self.directory.membership(&uid, |membership| {
             decide_group(&GroupFacts {
                 object: GroupObject {
                     full_name: &name,
@@ -144,7 +144,7 @@ impl Provisioner {
         let most = usize::try_from(pass.session.policy.profile.max_members_per_patch).unwrap_or(100).max(1);
         let (mut unseen, mut seen, mut last) = (BTreeSet::new(), 0, Bound::Unbounded);
         while seen < most {
-            let some: Option<Vec<Id>> = self.shared.directory.membership(&pass.uid(), |members| {
+            let some: Option<Vec<Id>> = self.directory.membership(&pass.uid(), |members| {
                 members.missing().range((last.clone(), Bound::Unbounded)).take(LOOKED_AT).cloned().collect()
             });
             let Some(some) = some.filter(|some| !some.is_empty()) else { break };
@@ -157,7 +157,7 @@ impl Provisioner {
                 some.iter().filter(|id| !snapshot.shows(id) && !pass.sent.contains(*id)).cloned().collect()
             };
             // Groups and what is named by its id aren't listed among the accounts.
-            let old = |id: &Id| self.shared.directory.bound_to(&self.key, server, id).is_some();
+            let old = |id: &Id| self.directory.bound_to(&self.key, server, id).is_some();
             let before = unseen.len();
             unseen.extend(hidden.into_iter().filter(old));
             seen += some.len() - (unseen.len() - before);
@@ -166,7 +166,7 @@ impl Provisioner {
     }
 
     fn group_creations(&self, pass: &GroupPass) -> Creations {
-        let (earlier, made) = lock(&self.memory).creations(&pass.uid(), Timestamp::now());
+        let (earlier, made) = lock(&self.memory).creations(&pass.uid(), self.effects.now());
         pass.creations.remember(earlier, made)
     }
 
@@ -213,7 +213,7 @@ impl Provisioner {
         if let Some(refused) = shown.and_then(|shown| delegated.refuses_group(shown, [], false)) {
             return Some((Reason::NotAllowed, format!("the group that was found is left alone: {refused}")));
         }
-        let rival = self.shared.directory.rival_of_group(&pass.group, id, &pass.session.policy.server, shown);
+        let rival = self.directory.rival_of_group(&pass.group, id, &pass.session.policy.server, shown);
         rival.map(|rival| {
             let message = format!(
                 "{rival} is recorded as bound to this group ({id}), too, and nothing is written before one of the two is \

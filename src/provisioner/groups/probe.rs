@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kube::ResourceExt;
 use tracing::{debug, info};
 
+use super::super::effects::Effects;
 use super::super::limiter::{Priority, RequestKind};
 use super::super::session::Session;
 use super::super::{Provisioner, lock};
@@ -19,7 +20,7 @@ const AT_LEAST: usize = 20;
 /// … or this part of them, so that each was asked for within so many sweeps: a day, at the usual interval.
 const SWEEPS: usize = 50;
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// Asks of some recorded members whether they are still in; whoever isn't was taken out by others.
     pub(super) async fn probe_in_turn(&self, session: &Arc<Session>, groups: &[Arc<ScimGroup>]) {
         if session.policy.profile.members_readable != MembersReadable::Probe {
@@ -51,7 +52,7 @@ impl Provisioner {
             if status.and_then(|status| status.bound_to.as_ref()) != Some(&session.policy.server) {
                 continue;
             }
-            let here = self.shared.directory.membership(&group.uid().unwrap_or_default(), |members| {
+            let here = self.directory.membership(&group.uid().unwrap_or_default(), |members| {
                 let mut here: Vec<Id> = members.here().cloned().collect();
                 here.sort_unstable();
                 here
@@ -69,11 +70,11 @@ impl Provisioner {
         if lock(&self.queue).contains(&uid) {
             return true;
         }
-        self.limiter.acquire(RequestKind::Read, Priority::Sweep).await;
-        let Some(deadline) = self.deadline() else { return false };
-        let directory = &self.shared.directory;
+        let turn = self.effects.turn(&self.limiter, RequestKind::Read, Priority::Sweep).await;
+        let Some(deadline) = self.effects.deadline().filter(|_| turn) else { return false };
+        let directory = &self.directory;
         let began = directory.membership(&uid, |members| members.changes());
-        match session.client.is_member(&id, member, deadline).await {
+        match self.effects.is_member(&session.client, &id, member, deadline).await {
             Ok(true) => {}
             Ok(false) => {
                 if directory.membership(&uid, |members| members.changes()) == began {
@@ -95,7 +96,7 @@ impl Provisioner {
     fn member_lost(&self, pass: &GroupPass, member: &Id) {
         self.prepare(pass);
         let repairs = pass.session.policy.repair.attributes;
-        let lost = self.shared.directory.membership(&pass.uid(), |members| {
+        let lost = self.directory.membership(&pass.uid(), |members| {
             let lost = members.lose(std::slice::from_ref(member));
             let count = lost.len();
             if !repairs {

@@ -8,16 +8,16 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Resource as _;
 use kube::ResourceExt;
-use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType};
 use serde_json::{Map, Value, json};
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
-use super::super::kubernetes::{FIELD_MANAGER, WriteError, classify};
+use super::super::effects::Effects;
+use super::super::kubernetes::WriteError;
 use super::super::queue::Outcome;
 use super::super::{Provisioner, Uid, lock};
 use super::{GroupPass, GroupStop, full_name, is_deleting};
-use crate::api::{GROUP, ScimGroup, ScimGroupStatus, ScimUser, VERSION};
+use crate::api::{ScimGroup, ScimGroupStatus, ScimUser};
 use crate::plan::Departure;
 use crate::plan::groups::{Change, GroupVerdict, Id};
 use crate::status::{buckets, whole_seconds};
@@ -25,14 +25,10 @@ use crate::status::{buckets, whole_seconds};
 /// Members are recorded this many at a time.
 const AT_ONCE: usize = 8;
 
-impl Provisioner {
-    pub(super) fn group_api(&self, group: &ScimGroup) -> Api<ScimGroup> {
-        Api::namespaced(self.shared.kube.clone(), &group.namespace().unwrap_or_default())
-    }
-
+impl<E: Effects> Provisioner<E> {
     /// The directory's newest version of the pass's object.
     pub(super) fn refresh(&self, pass: &mut GroupPass) {
-        if let Some(group) = self.shared.directory.group(&pass.uid()) {
+        if let Some(group) = self.directory.group(&pass.uid()) {
             pass.group = group;
         }
     }
@@ -42,16 +38,16 @@ impl Provisioner {
         let gone = is_deleting(&written) && written.finalizers().is_empty();
         let kept = Arc::new(written.clone());
         let others = if gone {
-            self.shared.directory.remove_group(&uid)
+            self.directory.remove_group(&uid)
         } else {
-            let changed = self.shared.directory.upsert_group(written);
+            let changed = self.directory.upsert_group(written);
             // The watch event that follows is no news any more.
             changed.others.into_iter().chain(changed.fresh.then(|| uid.as_str().into())).collect()
         };
         for uid in others {
-            let _ = self.shared.reroute.send(uid);
+            let _ = self.reroute.send(uid);
         }
-        self.shared.directory.group(&uid).unwrap_or(kept)
+        self.directory.group(&uid).unwrap_or(kept)
     }
 
     /// Writes the status if it differs; what the API server doesn't take is kept and tried again alone.
@@ -61,7 +57,7 @@ impl Provisioner {
         status: &ScimGroupStatus,
     ) -> Result<Option<Arc<ScimGroup>>, WriteError> {
         let uid = group.uid().unwrap_or_default();
-        let known = self.shared.directory.group(&uid);
+        let known = self.directory.group(&uid);
         let old = known.as_deref().unwrap_or(group).status.as_ref();
         let mut status = status.clone();
         // Written key by key, by whoever lets a member go.
@@ -74,22 +70,14 @@ impl Provisioner {
         if let Some(body) = body.as_object_mut() {
             body.remove("leaving");
         }
-        let body = json!({
-            "apiVersion": format!("{GROUP}/{VERSION}"),
-            "kind": "ScimGroup",
-            "metadata": {"name": group.name_any(), "uid": uid},
-            "status": body,
-        });
-        let params = PatchParams::apply(FIELD_MANAGER).force();
-        let written = self.group_api(group).patch_status(&group.name_any(), &params, &Patch::Apply(&body)).await;
-        match written.map_err(classify) {
+        match self.effects.write_group(group, body).await {
             Ok(written) => {
                 lock(&self.groups).unsaved.remove(&uid);
                 Ok(Some(self.learn_group(written)))
             }
             Err(error) => {
                 if matches!(error, WriteError::Refused(_)) {
-                    self.shared.metrics.kubernetes_error(&self.key.to_string());
+                    self.metrics.kubernetes_error(&self.key.to_string());
                     lock(&self.groups).unsaved.insert(uid, status);
                 }
                 Err(error)
@@ -110,12 +98,10 @@ impl Provisioner {
                 action: "Deprovision".to_owned(),
                 secondary: None,
             };
-            if let Err(error) = self.shared.recorder.publish(&event, &pass.group.object_ref(&())).await {
-                debug!(object = %full_name(&pass.group), "an event could not be published: {error}");
-            }
+            self.effects.publish(event, &pass.group.object_ref(&())).await;
         } else if let (Some(id), Departure::Done) = (&id, &verdict.departure) {
             // The group is gone, and so is what our record says of it.
-            let here = self.shared.directory.membership(&pass.uid(), |members| {
+            let here = self.directory.membership(&pass.uid(), |members| {
                 if members.is_recorded() { members.here().cloned().collect() } else { Vec::new() }
             });
             let change = Change { added: Vec::new(), removed: here.unwrap_or_default() };
@@ -134,7 +120,7 @@ impl Provisioner {
     /// The ledger of removed members is written before they are removed: a crash over-counts, never under-counts.
     pub(super) async fn keep_group_ledger(&self, pass: &GroupPass) -> Result<(), GroupStop> {
         let buckets = buckets(&lock(&self.gate).group_ledger(&pass.uid()));
-        let known = self.shared.directory.group(&pass.uid());
+        let known = self.directory.group(&pass.uid());
         let mut status = known.and_then(|group| group.status.clone()).unwrap_or_default();
         status.removals = (!buckets.is_empty()).then_some(buckets);
         match self.save_group(&pass.group, &status).await {
@@ -155,7 +141,7 @@ impl Provisioner {
         {
             return false;
         }
-        let recorded = self.shared.directory.membership(&pass.uid(), |members| members.is_recorded()).unwrap_or(false);
+        let recorded = self.directory.membership(&pass.uid(), |members| members.is_recorded()).unwrap_or(false);
         if !recorded {
             return true;
         }
@@ -163,7 +149,7 @@ impl Provisioner {
         let (mut of_users, mut others) = (Vec::new(), Vec::new());
         let all = change.added.iter().map(|id| (id, true)).chain(change.removed.iter().map(|id| (id, false)));
         for (member, put) in all {
-            match self.shared.directory.bound_to(&self.key, &server, member) {
+            match self.directory.bound_to(&self.key, &server, member) {
                 Some(user) => of_users.push((user, member.clone(), put)),
                 None => others.push((member.to_string(), put)),
             }
@@ -203,20 +189,17 @@ impl Provisioner {
     async fn record_member(&self, user: &ScimUser, group: &str, value: Value) -> bool {
         let mut groups = Map::new();
         groups.insert(group.to_owned(), value);
-        let body = json!({"metadata": {"uid": user.uid()}, "status": {"groups": groups}});
-        let api: Api<ScimUser> = Api::namespaced(self.shared.kube.clone(), &user.namespace().unwrap_or_default());
-        match api.patch_status(&user.name_any(), &PatchParams::default(), &Patch::Merge(&body)).await.map_err(classify)
-        {
+        match self.effects.merge_user(user, json!({"groups": groups})).await {
             Ok(written) => {
-                for uid in self.shared.directory.learn(written) {
-                    let _ = self.shared.reroute.send(uid);
+                for uid in self.directory.learn(written) {
+                    let _ = self.reroute.send(uid);
                 }
                 true
             }
             // With the object its record is gone.
             Err(WriteError::Gone) => true,
             Err(error) => {
-                self.shared.metrics.kubernetes_error(&self.key.to_string());
+                self.metrics.kubernetes_error(&self.key.to_string());
                 warn!(user = %user.name_any(), "its membership could not be recorded: {error}");
                 false
             }
@@ -229,17 +212,15 @@ impl Provisioner {
             .into_iter()
             .map(|(id, since)| (id, since.map_or(Value::Null, |since| json!(Time(whole_seconds(since))))))
             .collect();
-        let body = json!({"metadata": {"uid": group.uid()}, "status": {"leaving": entries}});
-        match self.group_api(group).patch_status(&group.name_any(), &PatchParams::default(), &Patch::Merge(&body)).await
-        {
+        match self.effects.merge_group(group, json!({"leaving": entries})).await {
             Ok(written) => {
                 self.learn_group(written);
                 true
             }
             Err(error) => {
-                let gone = matches!(classify(error), WriteError::Gone);
+                let gone = matches!(error, WriteError::Gone);
                 if !gone {
-                    self.shared.metrics.kubernetes_error(&self.key.to_string());
+                    self.metrics.kubernetes_error(&self.key.to_string());
                     warn!(object = %full_name(group), "who leaves it could not be recorded");
                 }
                 gone
@@ -249,11 +230,11 @@ impl Provisioner {
 
     /// The deprovisioned users whose last group this may have been are looked at again.
     pub(super) fn after_removal(&self, change: &Change) -> Vec<Uid> {
-        if change.removed.is_empty() { Vec::new() } else { self.shared.directory.departing() }
+        if change.removed.is_empty() { Vec::new() } else { self.directory.departing() }
     }
 
     pub(super) fn requeue_departing(&self, uids: Vec<Uid>) {
-        let now = tokio::time::Instant::now();
+        let now = self.effects.instant();
         for uid in uids {
             lock(&self.queue).submit(&uid, super::super::queue::Lane::Removal, true, now);
         }

@@ -4,6 +4,7 @@ use kube::ResourceExt;
 use tokio::time::Instant;
 use tracing::info;
 
+use super::super::effects::Effects;
 use super::super::kubernetes::WriteError;
 use super::super::limiter::{Priority, RequestKind};
 use super::super::queue::Outcome;
@@ -22,7 +23,7 @@ use crate::scim::{Class, Error, Kind, Resource, Written};
 /// A group of so many members is large.
 const LARGE: usize = 1000;
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// Sends one operation, after the limiter and the finalizer. `Some` ends the pass: more of the same is owed.
     pub(super) async fn send_group(
         &self,
@@ -47,20 +48,12 @@ impl Provisioner {
         let deadline = self.group_turn(pass, kind, priority).await?;
         if !operation.added.is_empty() && pass.session.policy.profile.members_an_hour.is_some() {
             // Whatever comes of it, the server may count it.
-            lock(&self.groups).pace.put_in(&pass.uid(), operation.added.len(), Instant::now());
+            lock(&self.groups).pace.put_in(&pass.uid(), operation.added.len(), self.effects.instant());
         }
         let (known, former) = (self.before_group_creation(pass, &operation), pass.status.id.clone());
         let client = &pass.session.client;
-        let answer = match &operation.request {
-            Request::Create(body) => client.create(Kind::Groups, body, deadline).await,
-            Request::Patch { id, operations } => {
-                client.patch_group(id, operations, self.is_large(pass), deadline).await
-            }
-            Request::Put { id, body, if_match } => {
-                client.replace(Kind::Groups, id, body, if_match.as_deref(), deadline).await
-            }
-            Request::Delete { id } => client.delete(Kind::Groups, id, deadline).await,
-        };
+        let bare = self.is_large(pass);
+        let answer = self.effects.send(client, Kind::Groups, &operation.request, bare, deadline).await;
         self.audit_group(&pass.group, &pass.status, &operation, &answer);
         pass.creations.sent |= known.is_some() && may_have_made(&answer);
         match answer {
@@ -108,7 +101,7 @@ impl Provisioner {
     /// So many members aren't asked to be shown with each change: the next sweep reads them.
     fn is_large(&self, pass: &GroupPass) -> bool {
         let readable = pass.session.policy.profile.members_readable.with_group();
-        let present = self.shared.directory.membership(&pass.uid(), |members| members.present());
+        let present = self.directory.membership(&pass.uid(), |members| members.present());
         readable && present.unwrap_or(0) >= LARGE
     }
 
@@ -116,7 +109,7 @@ impl Provisioner {
     fn unsee_group(&self, pass: &GroupPass, operation: &GroupOperation, error: &Error) {
         let Some(id) = operation.request.target().filter(|_| error.class().leaves_open()) else { return };
         if operation.attributes == ["members"] {
-            self.shared.directory.membership(&pass.uid(), Membership::doubt);
+            self.directory.membership(&pass.uid(), Membership::doubt);
         } else {
             self.in_store(pass, |store| store.unsee(id));
         }
@@ -137,7 +130,7 @@ impl Provisioner {
             request_id = written.request_id.as_deref().unwrap_or("-"),
             "done"
         );
-        let (metrics, name) = (&self.shared.metrics, self.key.to_string());
+        let (metrics, name) = (&self.metrics, self.key.to_string());
         metrics.operation(&name, operation.kind.as_str());
         metrics.members(&name, operation.added.len(), operation.removed.len());
         if let Some(pause) = written.pause {
@@ -156,7 +149,7 @@ impl Provisioner {
                 pass.status.display_name = Some(pass.group.spec.display_name.clone());
                 pass.status.brought_in = None;
                 pass.status.applied_attributes = Some(String::new());
-                self.shared.directory.membership(&pass.uid(), |members| {
+                self.directory.membership(&pass.uid(), |members| {
                     members.forget();
                     members.begin_empty();
                 });
@@ -195,7 +188,7 @@ impl Provisioner {
         drop(request);
         self.repaired(pass);
         pass.sent.extend(added.iter().chain(&removed).cloned());
-        self.shared.directory.membership(&pass.uid(), |members| {
+        self.directory.membership(&pass.uid(), |members| {
             members.added(&added);
             members.removed(&removed);
         });
@@ -209,7 +202,7 @@ impl Provisioner {
             return Ok(Some(self.settle_group(pass, &GroupVerdict::default(), Outcome::Retry).await));
         }
         self.requeue_departing(departed);
-        let more = self.shared.directory.membership(&pass.uid(), |members| {
+        let more = self.directory.membership(&pass.uid(), |members| {
             let unsent = |id: &&Id| !pass.sent.contains(*id);
             members.missing().iter().any(|id| unsent(&id)) || members.extra().iter().any(|id| unsent(&id))
         });
@@ -362,7 +355,7 @@ impl Provisioner {
     }
 
     fn members_leave(&self, pass: &GroupPass) -> bool {
-        self.shared.directory.membership(&pass.uid(), |members| !members.extra().is_empty()).unwrap_or(false)
+        self.directory.membership(&pass.uid(), |members| !members.extra().is_empty()).unwrap_or(false)
     }
 
     fn try_group_later(pass: &GroupPass, error: &Error) -> GroupStop {

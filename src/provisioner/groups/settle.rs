@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use kube::ResourceExt;
-use tokio::time::Instant;
 use tracing::{debug, warn};
 
+use super::super::effects::Effects;
 use super::super::kubernetes::WriteError;
 use super::super::queue::Outcome;
 use super::super::worker::{LOOK_AGAIN, own_error_pause};
@@ -21,7 +20,7 @@ use crate::status::{Recorded, record_group, waits_already};
 /// While members are still to come, those that came meanwhile are gathered for so long.
 const GATHER: Duration = Duration::from_secs(2);
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// How a pass ends that has nothing left to do, or nothing but removals that wait for leave.
     pub(super) fn end_of_group(
         &self,
@@ -54,7 +53,7 @@ impl Provisioner {
             _ if pass.account == Some(Account::Missing) => Outcome::After(LOOK_AGAIN),
             Some(Reason::Pending) => Outcome::After(LOOK_AGAIN),
             Some(Reason::RateLimited) => {
-                let wait = lock(&self.groups).pace.wait(&uid, Instant::now());
+                let wait = lock(&self.groups).pace.wait(&uid, self.effects.instant());
                 Outcome::After(wait.max(GATHER))
             }
             Some(Reason::Rejected) => Outcome::Retry,
@@ -69,17 +68,17 @@ impl Provisioner {
 
     /// The object isn't bound as it is declared now: whoever waited for it to take over a group waits no longer.
     pub(super) fn decline_group(&self, pass: &GroupPass) {
-        for uid in self.shared.directory.decline_group(&pass.group, &pass.session.policy.server) {
-            let _ = self.shared.reroute.send(uid);
+        for uid in self.directory.decline_group(&pass.group, &pass.session.policy.server) {
+            let _ = self.reroute.send(uid);
         }
     }
 
     /// The one that is to take over the group doesn't come to it, and nobody is asked about it.
     pub(super) fn gives_up(&self, pass: &GroupPass, verdict: &GroupVerdict) -> bool {
         let waits = verdict.awaits.as_ref().is_some_and(|successor| !successor.held);
-        let overdue = waits && lock(&self.memory).is_overdue(&pass.uid(), Timestamp::now());
+        let overdue = waits && lock(&self.memory).is_overdue(&pass.uid(), self.effects.now());
         if overdue {
-            self.shared.directory.give_up_group(&pass.group, &pass.session.policy.server);
+            self.directory.give_up_group(&pass.group, &pass.session.policy.server);
         }
         overdue
     }
@@ -94,9 +93,9 @@ impl Provisioner {
             pass.status.external_id.clone_from(&pass.group.spec.external_id);
         }
         // The guard's ledger is written by itself, before what it counts.
-        let newest = self.shared.directory.group(&pass.uid());
+        let newest = self.directory.group(&pass.uid());
         pass.status.removals = newest.and_then(|group| group.status.as_ref()?.removals.clone());
-        let status = record_group(&pass.status, generation, verdict, &pass.recorded, Timestamp::now());
+        let status = record_group(&pass.status, generation, verdict, &pass.recorded, self.effects.now());
         if let Some(reason) = verdict.reason {
             debug!(object = %full_name(&pass.group), reason = reason.as_str(), "{}", verdict.message);
         }
@@ -127,7 +126,7 @@ impl Provisioner {
             ..GroupVerdict::default()
         };
         let generation = group.metadata.generation.unwrap_or_default();
-        let new = record_group(&status, generation, &verdict, &Recorded::default(), Timestamp::now());
+        let new = record_group(&status, generation, &verdict, &Recorded::default(), self.effects.now());
         if let Err(error) = self.save_group(group, &new).await {
             debug!(object = %full_name(group), "{error}");
         }
@@ -138,7 +137,7 @@ impl Provisioner {
     pub(super) fn repaired(&self, pass: &GroupPass) {
         let drifted = lock(&self.groups).drift.remove(&pass.uid()).is_some();
         if drifted {
-            lock(&self.memory).repaired(&pass.uid(), &[Path::core("members")], Timestamp::now());
+            lock(&self.memory).repaired(&pass.uid(), &[Path::core("members")], self.effects.now());
         }
     }
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kube::ResourceExt;
-use tokio::time::Instant;
 use tracing::{debug, warn};
 
+use super::super::effects::Effects;
 use super::super::limiter::{Priority, RequestKind};
 use super::super::listing::{Listed, Listing};
 use super::super::queue::Lane;
@@ -21,10 +21,10 @@ use crate::status::{Recorded, record_group};
 /// So many groups are read in turn by each sweep, or a tenth of them.
 const IN_TURN: usize = 20;
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// Looks at the groups, where an object declares any; no trouble with them is the connection's.
     pub(in super::super) async fn sweep_groups(&self, session: &Arc<Session>) {
-        let groups = self.shared.directory.groups_of(&self.key);
+        let groups = self.directory.groups_of(&self.key);
         if groups.is_empty() {
             return;
         }
@@ -34,7 +34,7 @@ impl Provisioner {
         }
         self.read_in_turn(session, &groups).await;
         self.probe_in_turn(session, &groups).await;
-        let now = Instant::now();
+        let now = self.effects.instant();
         for group in &groups {
             let uid = group.uid().unwrap_or_default();
             if !lock(&self.queue).contains(&uid) && self.group_differs(session, group) {
@@ -68,7 +68,7 @@ impl Provisioner {
         store.end(matches!(listed, Ok(Listed::Complete(_))));
         let answered = store.sightings.answered();
         drop(store);
-        for group in answered.iter().filter_map(|uid| self.shared.directory.group(uid)) {
+        for group in answered.iter().filter_map(|uid| self.directory.group(uid)) {
             self.submit_group(&group, true);
         }
         match listed {
@@ -103,7 +103,7 @@ impl Provisioner {
         let mut untold = Vec::new();
         for (place, (group, id)) in bound.iter().enumerate() {
             let known =
-                self.shared.directory.membership(&group.uid().unwrap_or_default(), |members| members.is_known());
+                self.directory.membership(&group.uid().unwrap_or_default(), |members| members.is_known());
             match lock(&self.groups).unchanged(id) {
                 Some(false) if known == Some(true) => {
                     chosen.insert(place);
@@ -125,13 +125,13 @@ impl Provisioner {
             if lock(&self.queue).contains(&uid) {
                 continue;
             }
-            self.limiter.acquire(RequestKind::Read, Priority::Sweep).await;
-            let Some(deadline) = self.deadline() else { return };
+            let turn = self.effects.turn(&self.limiter, RequestKind::Read, Priority::Sweep).await;
+            let Some(deadline) = self.effects.deadline().filter(|_| turn) else { return };
             let asked = profile.members_readable == MembersReadable::OnRequest;
-            let began = self.shared.directory.membership(&uid, |members| members.changes());
-            match session.client.get_group(id, asked, deadline).await {
+            let began = self.directory.membership(&uid, |members| members.changes());
+            match self.effects.get(&session.client, Kind::Groups, id, asked, deadline).await {
                 Ok(resource) => {
-                    let still = self.shared.directory.membership(&uid, |members| members.changes()) == began;
+                    let still = self.directory.membership(&uid, |members| members.changes()) == began;
                     let status = group.status.clone().unwrap_or_default();
                     let pass = GroupPass::new(Arc::clone(group), status, Arc::clone(session));
                     if still {
@@ -142,7 +142,7 @@ impl Provisioner {
                 Err(error) if error.class() == Class::NotFound => {
                     // Its own pass looks again before anything is concluded.
                     lock(&self.groups).unsee(id);
-                    lock(&self.queue).submit(&uid.as_str().into(), Lane::Drift, false, Instant::now());
+                    lock(&self.queue).submit(&uid.as_str().into(), Lane::Drift, false, self.effects.instant());
                 }
                 Err(error) if error.is_too_large() || error.class() == Class::Rejected => {
                     debug!(object = %full_name(group), "not read: {error}");
@@ -156,12 +156,12 @@ impl Provisioner {
     }
 
     fn group_differs(&self, session: &Arc<Session>, group: &Arc<ScimGroup>) -> bool {
-        let Some(group) = self.shared.directory.group(&group.uid().unwrap_or_default()) else { return false };
+        let Some(group) = self.directory.group(&group.uid().unwrap_or_default()) else { return false };
         let status = group.status.clone().unwrap_or_default();
         let pass = GroupPass::new(Arc::clone(&group), status, Arc::clone(session));
         self.prepare(&pass);
         match self.plan_group(&pass) {
-            GroupStep::Settle(verdict) => Self::is_group_news(&pass, &verdict),
+            GroupStep::Settle(verdict) => self.is_group_news(&pass, &verdict),
             // Who is in a group that is as declared is read in turn.
             GroupStep::ReadMembers(_) => pass.status.observed_generation != group.metadata.generation,
             // What the last pass could not do, or must not, is not tried again by each sweep.
@@ -172,8 +172,8 @@ impl Provisioner {
         }
     }
 
-    fn is_group_news(pass: &GroupPass, verdict: &GroupVerdict) -> bool {
+    fn is_group_news(&self, pass: &GroupPass, verdict: &GroupVerdict) -> bool {
         let generation = pass.group.metadata.generation.unwrap_or_default();
-        record_group(&pass.status, generation, verdict, &Recorded::default(), jiff::Timestamp::now()) != pass.status
+        record_group(&pass.status, generation, verdict, &Recorded::default(), self.effects.now()) != pass.status
     }
 }

@@ -1,0 +1,208 @@
+//! What a pass does outside of this process: requests to the SCIM server, writes to the API server, waiting, the time.
+//!
+//! Everything that decides is written against this one interface, so that what is proven is what ships: the operator
+//! carries the effects out ([`super::live::Live`]), the simulation tries every way in which they can end, and the
+//! command line answers them by reading alone.
+
+use std::future::Future;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::runtime::events::Event;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::directory::ConnectionKey;
+use super::kubernetes::WriteError;
+use super::limiter::{Limiter, Priority, RequestKind};
+use crate::api::{ClaimedAccount, ScimConnection, ScimConnectionStatus, ScimGroup, ScimUser, ScimUserStatus};
+use crate::plan::guards::{Admission, Candidate};
+use crate::plan::{Facts, Request, Step, Verdict};
+use crate::scim::{Client, Error, Found, Kind, Page, Resource, Start, Written};
+
+/// How the effects of a pass are carried out.
+///
+/// Requests to the server end with the classes of promise I21; the deadline of each is the instant that it may not
+/// outlive (promise I28).
+pub trait Effects: Send + Sync + Sized + 'static {
+    /// The wall clock.
+    fn now(&self) -> Timestamp;
+
+    /// The clock of queues and deadlines.
+    fn instant(&self) -> Instant;
+
+    /// Whether the wall clock agrees with the API server's.
+    fn clock_is_trusted(&self) -> bool;
+
+    /// How far the two are apart.
+    fn clock_skew(&self) -> Duration;
+
+    /// Until when this process may write: none where it may not, for it doesn't hold the Lease.
+    fn deadline(&self) -> Option<Instant>;
+
+    /// Waits for a turn within the connection's rate; false where it takes too long, or where nothing of this kind is
+    /// sent at all.
+    fn turn(&self, limiter: &Limiter, kind: RequestKind, priority: Priority) -> impl Future<Output = bool> + Send;
+
+    /// Waits.
+    fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send;
+
+    /// GET of one resource; `members` asks for the members of a group.
+    fn get(
+        &self,
+        client: &Client,
+        kind: Kind,
+        id: &str,
+        members: bool,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Resource, Error>> + Send;
+
+    /// GET of the resources whose attribute has this value.
+    fn find(
+        &self,
+        client: &Client,
+        kind: Kind,
+        attribute: &str,
+        value: &str,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Found, Error>> + Send;
+
+    /// GET of one page of a collection.
+    fn page(
+        &self,
+        client: &Client,
+        kind: Kind,
+        start: &Start,
+        count: u32,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Page, Error>> + Send;
+
+    /// Asks whether an account is a member of a group.
+    fn is_member(
+        &self,
+        client: &Client,
+        group: &str,
+        member: &str,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<bool, Error>> + Send;
+
+    /// GET of the server's roles or entitlements: their ids and names.
+    fn grants(
+        &self,
+        client: &Client,
+        collection: &str,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Vec<(String, String)>, Error>> + Send;
+
+    /// Sends a write; `bare` asks not to be shown the members of a group.
+    fn send(
+        &self,
+        client: &Client,
+        kind: Kind,
+        request: &Request,
+        bare: bool,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Written, Error>> + Send;
+
+    /// Sets our finalizer and what the object claims, or takes off both; nobody else's finalizer is touched.
+    fn claim_user(
+        &self,
+        user: &ScimUser,
+        present: bool,
+        claimed: Option<&ClaimedAccount>,
+    ) -> impl Future<Output = Result<ScimUser, WriteError>> + Send;
+
+    /// Writes the status.
+    fn write_user(
+        &self,
+        user: &ScimUser,
+        status: &ScimUserStatus,
+    ) -> impl Future<Output = Result<ScimUser, WriteError>> + Send;
+
+    /// Merges into the status, key by key.
+    fn merge_user(&self, user: &ScimUser, status: Value) -> impl Future<Output = Result<ScimUser, WriteError>> + Send;
+
+    /// Sets our finalizer and the displayName that the group claims, or takes off both. A version newer than this one
+    /// is a conflict: it may declare something else.
+    fn claim_group(
+        &self,
+        group: &ScimGroup,
+        claimed: Option<&str>,
+    ) -> impl Future<Output = Result<ScimGroup, WriteError>> + Send;
+
+    /// Writes the status, all but what is merged key by key.
+    fn write_group(&self, group: &ScimGroup, status: Value)
+    -> impl Future<Output = Result<ScimGroup, WriteError>> + Send;
+
+    /// Merges into the status, key by key.
+    fn merge_group(&self, group: &ScimGroup, status: Value)
+    -> impl Future<Output = Result<ScimGroup, WriteError>> + Send;
+
+    /// Writes the connection's status.
+    fn write_connection(
+        &self,
+        key: &ConnectionKey,
+        connection: &ScimConnection,
+        status: &ScimConnectionStatus,
+    ) -> impl Future<Output = Result<ScimConnection, kube::Error>> + Send;
+
+    /// Merges into the connection.
+    fn merge_connection(
+        &self,
+        key: &ConnectionKey,
+        body: &Value,
+    ) -> impl Future<Output = Result<ScimConnection, kube::Error>> + Send;
+
+    /// Publishes an event; one that fails is nobody's error.
+    fn publish(&self, event: Event, about: &ObjectReference) -> impl Future<Output = ()> + Send;
+
+    /// Hears of what was decided.
+    fn note(&self, note: &Note<'_>);
+}
+
+/// What was decided, for whoever looks on.
+#[derive(Debug)]
+pub enum Note<'a> {
+    /// The plan for a user, and what it rests on.
+    Decided {
+        /// The object's uid.
+        uid: &'a str,
+        /// What it rests on.
+        facts: &'a Facts<'a>,
+        /// What is to be done.
+        step: &'a Step,
+    },
+    /// What a guard says of an operation.
+    Admitted {
+        /// The operation.
+        candidate: &'a Candidate,
+        /// The hold that the object's status names.
+        hold: Option<&'a str>,
+        /// The answer.
+        admission: &'a Admission,
+    },
+    /// A pass over a user ended so, on record.
+    Settled {
+        /// The object, as the pass knew it.
+        user: &'a ScimUser,
+        /// Its status before.
+        status: &'a ScimUserStatus,
+        /// How it ended.
+        verdict: &'a Verdict,
+    },
+    /// A user's finalizer comes off.
+    Departs {
+        /// The object, as the pass knew it.
+        user: &'a ScimUser,
+        /// Its status.
+        status: &'a ScimUserStatus,
+        /// Why.
+        verdict: &'a Verdict,
+    },
+    /// A plan for this object takes more steps than any should.
+    Diverges {
+        /// The object's uid.
+        uid: &'a str,
+    },
+}

@@ -1,0 +1,298 @@
+//! The effects of a pass, carried out: the SCIM server by the connection's client, the API server by server-side apply.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::ResourceExt;
+use kube::api::{Api, Patch, PatchParams};
+use kube::runtime::events::Event;
+use serde_json::{Value, json};
+use tokio::time::{Instant, timeout};
+use tracing::{debug, trace};
+
+use super::Shared;
+use super::directory::ConnectionKey;
+use super::effects::{Effects, Note};
+use super::kubernetes::{FIELD_MANAGER, WriteError, classify};
+use super::limiter::{Limiter, Priority, RequestKind};
+use crate::api::{
+    CLAIMED_ACCOUNT, CLAIMED_GROUP, ClaimedAccount, ClusterScimConnection, FINALIZER, GROUP, ScimConnection,
+    ScimConnectionStatus, ScimGroup, ScimUser, ScimUserStatus, VERSION,
+};
+use crate::plan::Request;
+use crate::scim::{Client, Error, Found, Kind, Page, Resource, Start, Written};
+
+/// Whoever waits longer for the limiter goes back to the queue: a slow limit doesn't keep a slot from a removal.
+const LONGEST_TURN: Duration = Duration::from_secs(10);
+
+/// Tries of a write that met a newer version of the object.
+const TRIES: usize = 3;
+
+/// The operator's own effects.
+pub struct Live(pub(super) Shared);
+
+impl Live {
+    fn users(&self, user: &ScimUser) -> Api<ScimUser> {
+        Api::namespaced(self.0.kube.clone(), &user.namespace().unwrap_or_default())
+    }
+
+    fn groups(&self, group: &ScimGroup) -> Api<ScimGroup> {
+        Api::namespaced(self.0.kube.clone(), &group.namespace().unwrap_or_default())
+    }
+
+    fn connections(&self, key: &ConnectionKey) -> Api<ScimConnection> {
+        Api::namespaced(self.0.kube.clone(), &key.namespace)
+    }
+
+    fn cluster_connections(&self) -> Api<ClusterScimConnection> {
+        Api::all(self.0.kube.clone())
+    }
+}
+
+impl Effects for Live {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn clock_is_trusted(&self) -> bool {
+        self.0.clock.is_trusted()
+    }
+
+    fn clock_skew(&self) -> Duration {
+        self.0.clock.skew().unsigned_abs()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.0.leadership.deadline().filter(|deadline| *deadline > Instant::now())
+    }
+
+    async fn turn(&self, limiter: &Limiter, kind: RequestKind, priority: Priority) -> bool {
+        if priority == Priority::Sweep {
+            limiter.acquire(kind, priority).await;
+            return true;
+        }
+        timeout(LONGEST_TURN, limiter.acquire(kind, priority)).await.is_ok()
+    }
+
+    async fn sleep(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    async fn get(
+        &self,
+        client: &Client,
+        kind: Kind,
+        id: &str,
+        members: bool,
+        deadline: Instant,
+    ) -> Result<Resource, Error> {
+        match kind {
+            Kind::Users => client.get(kind, id, deadline).await,
+            Kind::Groups => client.get_group(id, members, deadline).await,
+        }
+    }
+
+    async fn find(
+        &self,
+        client: &Client,
+        kind: Kind,
+        attribute: &str,
+        value: &str,
+        deadline: Instant,
+    ) -> Result<Found, Error> {
+        client.find(kind, attribute, value, deadline).await
+    }
+
+    async fn page(
+        &self,
+        client: &Client,
+        kind: Kind,
+        start: &Start,
+        count: u32,
+        deadline: Instant,
+    ) -> Result<Page, Error> {
+        match kind {
+            Kind::Users => client.list_from(kind, start, count, deadline).await,
+            Kind::Groups => client.list_groups(start, count, deadline).await,
+        }
+    }
+
+    async fn is_member(&self, client: &Client, group: &str, member: &str, deadline: Instant) -> Result<bool, Error> {
+        client.is_member(group, member, deadline).await
+    }
+
+    async fn grants(
+        &self,
+        client: &Client,
+        collection: &str,
+        deadline: Instant,
+    ) -> Result<Vec<(String, String)>, Error> {
+        client.list_grants(collection, deadline).await
+    }
+
+    async fn send(
+        &self,
+        client: &Client,
+        kind: Kind,
+        request: &Request,
+        bare: bool,
+        deadline: Instant,
+    ) -> Result<Written, Error> {
+        match request {
+            Request::Create(body) => client.create(kind, body, deadline).await,
+            Request::Patch { id, operations } if kind == Kind::Groups => {
+                client.patch_group(id, operations, bare, deadline).await
+            }
+            Request::Patch { id, operations } => client.patch(kind, id, operations, None, deadline).await,
+            Request::Put { id, body, if_match } => client.replace(kind, id, body, if_match.as_deref(), deadline).await,
+            Request::Delete { id } => client.delete(kind, id, deadline).await,
+        }
+    }
+
+    async fn claim_user(
+        &self,
+        user: &ScimUser,
+        present: bool,
+        claimed: Option<&ClaimedAccount>,
+    ) -> Result<ScimUser, WriteError> {
+        let (api, name) = (self.users(user), user.name_any());
+        let mut newest = user.clone();
+        for tried in 1.. {
+            let Some(body) = claim_body(&newest, present, claimed) else { return Ok(newest) };
+            match api.patch(&name, &PatchParams::default(), &Patch::Merge(&body)).await {
+                Ok(written) => return Ok(written),
+                Err(kube::Error::Api(status)) if status.code == 409 && tried < TRIES => {
+                    newest = api.get(&name).await.map_err(classify)?;
+                    if newest.uid() != user.uid() {
+                        return Err(WriteError::Gone);
+                    }
+                }
+                Err(error) => return Err(classify(error)),
+            }
+        }
+        Err(WriteError::Gone)
+    }
+
+    /// By server-side apply; the uid keeps it from landing on a namesake.
+    async fn write_user(&self, user: &ScimUser, status: &ScimUserStatus) -> Result<ScimUser, WriteError> {
+        let name = user.name_any();
+        // Its groups are written key by key, by those who put it there.
+        let status = &ScimUserStatus { groups: None, ..status.clone() };
+        let body = json!({
+            "apiVersion": format!("{GROUP}/{VERSION}"),
+            "kind": "ScimUser",
+            "metadata": {"name": name, "uid": user.uid()},
+            "status": status,
+        });
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        self.users(user).patch_status(&name, &params, &Patch::Apply(&body)).await.map_err(classify)
+    }
+
+    async fn merge_user(&self, user: &ScimUser, status: Value) -> Result<ScimUser, WriteError> {
+        let body = json!({"metadata": {"uid": user.uid()}, "status": status});
+        let (api, name) = (self.users(user), user.name_any());
+        api.patch_status(&name, &PatchParams::default(), &Patch::Merge(&body)).await.map_err(classify)
+    }
+
+    async fn claim_group(&self, group: &ScimGroup, claimed: Option<&str>) -> Result<ScimGroup, WriteError> {
+        let mut finalizers = group.finalizers().to_vec();
+        finalizers.retain(|finalizer| finalizer != FINALIZER);
+        if claimed.is_some() {
+            finalizers.push(FINALIZER.to_owned());
+        }
+        let body = json!({"metadata": {
+            "resourceVersion": group.resource_version(),
+            "finalizers": finalizers,
+            "annotations": {CLAIMED_GROUP: claimed},
+        }});
+        let (api, name) = (self.groups(group), group.name_any());
+        api.patch(&name, &PatchParams::default(), &Patch::Merge(&body)).await.map_err(classify)
+    }
+
+    async fn write_group(&self, group: &ScimGroup, status: Value) -> Result<ScimGroup, WriteError> {
+        let name = group.name_any();
+        let body = json!({
+            "apiVersion": format!("{GROUP}/{VERSION}"),
+            "kind": "ScimGroup",
+            "metadata": {"name": name, "uid": group.uid()},
+            "status": status,
+        });
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        self.groups(group).patch_status(&name, &params, &Patch::Apply(&body)).await.map_err(classify)
+    }
+
+    async fn merge_group(&self, group: &ScimGroup, status: Value) -> Result<ScimGroup, WriteError> {
+        let body = json!({"metadata": {"uid": group.uid()}, "status": status});
+        let (api, name) = (self.groups(group), group.name_any());
+        api.patch_status(&name, &PatchParams::default(), &Patch::Merge(&body)).await.map_err(classify)
+    }
+
+    /// By server-side apply; the uid keeps it from landing on a namesake.
+    async fn write_connection(
+        &self,
+        key: &ConnectionKey,
+        connection: &ScimConnection,
+        status: &ScimConnectionStatus,
+    ) -> Result<ScimConnection, kube::Error> {
+        let kind = if key.is_of_cluster() { "ClusterScimConnection" } else { "ScimConnection" };
+        let body = json!({
+            "apiVersion": format!("{GROUP}/{VERSION}"),
+            "kind": kind,
+            "metadata": {"name": key.name, "uid": connection.metadata.uid},
+            "status": status,
+        });
+        let (params, patch) = (PatchParams::apply(FIELD_MANAGER).force(), Patch::Apply(&body));
+        if key.is_of_cluster() {
+            let written = self.cluster_connections().patch_status(&key.name, &params, &patch).await?;
+            return Ok(written.into_connection());
+        }
+        self.connections(key).patch_status(&key.name, &params, &patch).await
+    }
+
+    async fn merge_connection(&self, key: &ConnectionKey, body: &Value) -> Result<ScimConnection, kube::Error> {
+        let (params, patch) = (PatchParams::default(), Patch::Merge(body));
+        if key.is_of_cluster() {
+            let written = self.cluster_connections().patch(&key.name, &params, &patch).await?;
+            return Ok(written.into_connection());
+        }
+        self.connections(key).patch(&key.name, &params, &patch).await
+    }
+
+    async fn publish(&self, event: Event, about: &ObjectReference) {
+        if let Err(error) = self.0.recorder.publish(&event, about).await {
+            debug!(object = about.name.as_deref().unwrap_or("-"), "an event could not be published: {error}");
+        }
+    }
+
+    fn note(&self, note: &Note<'_>) {
+        if let Note::Decided { uid, step, .. } = note {
+            trace!(%uid, ?step, "decided");
+        }
+    }
+}
+
+/// What is to be merged into an object, so that it has our finalizer and this claim, or neither; none where it is so.
+fn claim_body(user: &ScimUser, present: bool, claimed: Option<&ClaimedAccount>) -> Option<Value> {
+    let mut finalizers = user.finalizers().to_vec();
+    let known = finalizers.iter().any(|finalizer| finalizer == FINALIZER);
+    let same = user.claimed_account().as_ref() == claimed;
+    if known == present && same {
+        return None;
+    }
+    if present && !known {
+        finalizers.push(FINALIZER.to_owned());
+    } else if !present {
+        finalizers.retain(|finalizer| finalizer != FINALIZER);
+    }
+    let mut metadata = json!({"resourceVersion": user.resource_version(), "finalizers": finalizers});
+    if !same {
+        let text = claimed.and_then(|claimed| serde_json::to_string(claimed).ok());
+        metadata["annotations"] = json!({CLAIMED_ACCOUNT: text});
+    }
+    Some(json!({"metadata": metadata}))
+}
