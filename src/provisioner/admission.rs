@@ -8,8 +8,8 @@ use kube::ResourceExt;
 use kube::runtime::events::EventType;
 use tracing::info;
 
-use super::effects::{Effects, Note};
 use super::directory::{full_name, is_deleting};
+use super::effects::{Effects, Note};
 use super::queue::{Lane, Outcome};
 use super::report::News;
 use super::worker::{Pass, Stop};

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::ResourceExt;
 
-use super::effects::Effects;
 use super::Provisioner;
+use super::effects::Effects;
 use super::failure::class_name;
 use super::kubernetes::FIELD_MANAGER;
 use super::worker::Pass;

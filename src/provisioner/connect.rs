@@ -9,9 +9,9 @@ use tokio::time::sleep;
 use tracing::{info, warn};
 use url::Url;
 
-use super::effects::Effects;
 use super::credentials::{Material, Reader, Refusal, token_url};
 use super::defaults::{base_url, said, server_of, warnings};
+use super::effects::Effects;
 use super::learn::server_status;
 use super::limiter::{Priority, RequestKind};
 use super::queue::Lane;

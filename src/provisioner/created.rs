@@ -5,8 +5,8 @@ use kube::ResourceExt;
 use kube::runtime::events::EventType;
 use tracing::{info, warn};
 
-use super::effects::Effects;
 use super::directory::full_name;
+use super::effects::Effects;
 use super::report::News;
 use super::worker::{Pass, Stop};
 use super::{Provisioner, lock};

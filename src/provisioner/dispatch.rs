@@ -37,7 +37,8 @@ impl<E: Effects> Provisioner<E> {
                     (ticket, outcome)
                 });
             }
-            let due = lock(&self.queue).next_due(self.effects.instant()).unwrap_or_else(|| self.effects.instant() + IDLE);
+            let due =
+                lock(&self.queue).next_due(self.effects.instant()).unwrap_or_else(|| self.effects.instant() + IDLE);
             let due = self.limiter.paused_until().map_or(due, |until| due.min(until));
             let due = self.wall_clock_wait().map_or(due, |wait| due.min(self.effects.instant() + wait));
             tokio::select! {

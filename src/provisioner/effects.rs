@@ -132,12 +132,18 @@ pub trait Effects: Send + Sync + Sized + 'static {
     ) -> impl Future<Output = Result<ScimGroup, WriteError>> + Send;
 
     /// Writes the status, all but what is merged key by key.
-    fn write_group(&self, group: &ScimGroup, status: Value)
-    -> impl Future<Output = Result<ScimGroup, WriteError>> + Send;
+    fn write_group(
+        &self,
+        group: &ScimGroup,
+        status: Value,
+    ) -> impl Future<Output = Result<ScimGroup, WriteError>> + Send;
 
     /// Merges into the status, key by key.
-    fn merge_group(&self, group: &ScimGroup, status: Value)
-    -> impl Future<Output = Result<ScimGroup, WriteError>> + Send;
+    fn merge_group(
+        &self,
+        group: &ScimGroup,
+        status: Value,
+    ) -> impl Future<Output = Result<ScimGroup, WriteError>> + Send;
 
     /// Writes the connection's status.
     fn write_connection(

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-
 use super::effects::Effects;
 use super::limiter::RequestKind;
 use super::queue::Lane;

@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
-use super::effects::{Effects, Note};
 use super::directory::{connection_of, full_name, has_finalizer, is_deleting};
+use super::effects::{Effects, Note};
 use super::look_up::unrecorded;
 use super::snapshot::Known;
 use super::worker::Pass;
@@ -17,11 +17,7 @@ impl<E: Effects> Provisioner<E> {
     pub(super) fn plan(&self, pass: &Pass) -> Step {
         self.with_facts(pass, self.effects.now(), |facts| {
             let step = decide(facts);
-            self.effects.note(&Note::Decided {
-                uid: &pass.user.uid().unwrap_or_default(),
-                facts,
-                step: &step,
-            });
+            self.effects.note(&Note::Decided { uid: &pass.user.uid().unwrap_or_default(), facts, step: &step });
             step
         })
     }

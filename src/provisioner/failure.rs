@@ -3,8 +3,8 @@
 use kube::ResourceExt;
 use tracing::warn;
 
-use super::effects::Effects;
 use super::directory::{full_name, has_finalizer, is_deleting};
+use super::effects::Effects;
 use super::queue::Outcome;
 use super::worker::{Pass, Stop, own_error_pause};
 use super::{Provisioner, lock};

@@ -2,9 +2,9 @@
 
 use tracing::debug;
 
-use super::effects::Effects;
 use super::credentials::Refusal;
 use super::defaults::server_of;
+use super::effects::Effects;
 use super::limiter::{Priority, RequestKind};
 use super::queue::Lane;
 use super::{Provisioner, lock};

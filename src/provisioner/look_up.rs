@@ -2,8 +2,8 @@
 
 use kube::ResourceExt;
 
-use super::effects::Effects;
 use super::directory::{full_name, has_finalizer, is_deleting};
+use super::effects::Effects;
 use super::failure::waiting;
 use super::limiter::{Priority, RequestKind};
 use super::listing::{Gap, GapIn};

@@ -6,8 +6,8 @@ use kube::ResourceExt;
 use kube::runtime::events::EventType;
 use tracing::{debug, info, warn};
 
-use super::effects::{Effects, Note};
 use super::directory::{full_name, has_finalizer, same_plan};
+use super::effects::{Effects, Note};
 use super::kubernetes::WriteError;
 use super::look_up::claimed_by;
 use super::queue::Outcome;

@@ -6,9 +6,9 @@ use kube::ResourceExt;
 use tokio::time::Instant;
 use tracing::info;
 
-use super::effects::Effects;
 use super::created::exists_unseen;
 use super::directory::{full_name, is_deleting};
+use super::effects::Effects;
 use super::limiter::{Priority, RequestKind};
 use super::look_up::claimed_account;
 use super::queue::Outcome;

@@ -7,8 +7,8 @@ use kube::ResourceExt;
 use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
-use super::effects::Effects;
 use super::directory::full_name;
+use super::effects::Effects;
 use super::listing::{Listed, Listing, may_pass};
 use super::queue::{Lane, back_off};
 use super::report::FirstSweep;

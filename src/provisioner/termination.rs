@@ -7,8 +7,8 @@ use kube::ResourceExt;
 use serde_json::json;
 use tracing::debug;
 
-use super::effects::Effects;
 use super::directory::{full_name, has_finalizer, is_deleting};
+use super::effects::Effects;
 use super::report::Report;
 use super::{Provisioner, groups};
 use crate::api::{FINALIZER, RELEASE, ScimConnection};

@@ -7,9 +7,9 @@ use std::time::Duration;
 use kube::ResourceExt;
 use tracing::{debug, warn};
 
-use super::effects::{Effects, Note};
 use super::admission::Wanted;
 use super::directory::{connection_of, full_name, has_finalizer, is_deleting};
+use super::effects::{Effects, Note};
 use super::look_up::unrecorded;
 use super::queue::{Lane, Outcome, Ticket};
 use super::report::FirstSweep;

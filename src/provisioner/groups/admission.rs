@@ -1,8 +1,7 @@
 //! Leave for what is to be sent about a group (promise I13).
 
-
-use super::super::effects::Effects;
 use super::super::admission::{named, why_held};
+use super::super::effects::Effects;
 use super::super::queue::Outcome;
 use super::super::{Provisioner, lock};
 use super::members::Standing;

@@ -2,8 +2,8 @@
 
 use tracing::warn;
 
-use super::super::effects::Effects;
 use super::super::created::{Known, recorded_creation};
+use super::super::effects::Effects;
 use super::super::queue::Outcome;
 use super::super::{Provisioner, lock};
 use super::{GroupPass, GroupStop, full_name};

@@ -1,6 +1,5 @@
 //! What the server shows of one group, and how it is looked for.
 
-
 use super::super::effects::Effects;
 use super::super::limiter::{Priority, RequestKind};
 use super::super::listing::{Gap, GapIn};

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tracing::{debug, warn};
 
-use super::super::effects::Effects;
 use super::super::admission::Wanted;
 use super::super::directory::{full_name, is_deleting};
+use super::super::effects::Effects;
 use super::super::queue::{Lane, Outcome};
 use super::super::worker::{Pass, Stop};
 use super::super::{Provisioner, lock};

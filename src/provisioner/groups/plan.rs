@@ -29,7 +29,9 @@ impl<E: Effects> Provisioner<E> {
             _ => Source::Exact,
         };
         let directory = &self.directory;
-        let before = self.effects.now()
+        let before = self
+            .effects
+            .now()
             .checked_sub(SignedDuration::try_from(self.connection().spec.resync_interval.std()).unwrap_or_default())
             .unwrap_or_default();
         directory.membership(&uid, |members| {

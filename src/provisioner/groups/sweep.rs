@@ -102,8 +102,7 @@ impl<E: Effects> Provisioner<E> {
         let mut chosen: BTreeSet<usize> = BTreeSet::new();
         let mut untold = Vec::new();
         for (place, (group, id)) in bound.iter().enumerate() {
-            let known =
-                self.directory.membership(&group.uid().unwrap_or_default(), |members| members.is_known());
+            let known = self.directory.membership(&group.uid().unwrap_or_default(), |members| members.is_known());
             match lock(&self.groups).unchanged(id) {
                 Some(false) if known == Some(true) => {
                     chosen.insert(place);
