@@ -68,7 +68,7 @@ chaos: parts
 	SCIM_OPERATOR_CHAOS=2000 cargo test --locked --test chaos -- --nocapture
 
 soak:
-	cargo test --locked --profile soak --lib histories::soak -- --ignored --nocapture
+	cargo test --locked --profile soak --lib simulation::soak -- --ignored --nocapture
 
 mutants:
 	tests/mutants/run --report

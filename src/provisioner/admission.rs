@@ -117,6 +117,12 @@ impl<E: Effects> Provisioner<E> {
         Ok(attributes)
     }
 
+    /// Nothing is asked of the guards for the object any more.
+    pub(super) fn withdraw(&self, uid: &str) {
+        lock(&self.gate).withdraw(uid);
+        self.effects.note(&Note::Withdrawn { uid });
+    }
+
     /// An access window ends in a moment: its removal takes its place in the burst, so that it is judged in time.
     pub(super) fn announce(&self, pass: &Pass, operation: &Operation) {
         let asked = candidate(pass, Wanted::of(operation));

@@ -60,7 +60,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// The objects whose access window opens or closes now.
-    fn submit_due_windows(&self) {
+    pub(super) fn submit_due_windows(&self) {
         let due = lock(&self.windows).due(self.effects.now());
         for uid in due {
             let user = self.directory.get(&uid);
@@ -82,7 +82,7 @@ impl<E: Effects> Provisioner<E> {
         Some(wait.min(LOOK) + Duration::from_millis(1))
     }
 
-    fn next_ticket(&self, only_removals: bool) -> Option<Ticket> {
+    pub(super) fn next_ticket(&self, only_removals: bool) -> Option<Ticket> {
         // Until the server was listed once, only removals with a known id can do without the list.
         let swept = lock(&self.report).first_sweep != FirstSweep::Awaited;
         // While the server asks for patience, objects say that they wait; nobody holds a slot for it.

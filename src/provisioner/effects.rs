@@ -18,7 +18,7 @@ use super::kubernetes::WriteError;
 use super::limiter::{Limiter, Priority, RequestKind};
 use crate::api::{ClaimedAccount, ScimConnection, ScimConnectionStatus, ScimGroup, ScimUser, ScimUserStatus};
 use crate::plan::guards::{Admission, Candidate};
-use crate::plan::{Facts, Request, Step, Verdict};
+use crate::plan::{Facts, Operation, Request, Step, Verdict};
 use crate::scim::{Client, Error, Found, Kind, Page, Resource, Start, Written};
 
 /// How the effects of a pass are carried out.
@@ -187,6 +187,25 @@ pub enum Note<'a> {
         hold: Option<&'a str>,
         /// The answer.
         admission: &'a Admission,
+    },
+    /// A request is sent now.
+    Sends {
+        /// The object's uid.
+        uid: &'a str,
+        /// What it does.
+        operation: &'a Operation,
+    },
+    /// The object takes an account for its own.
+    Binds {
+        /// The object's uid.
+        uid: &'a str,
+        /// The account.
+        id: &'a str,
+    },
+    /// Nothing is asked of the guards for the object any more.
+    Withdrawn {
+        /// The object's uid.
+        uid: &'a str,
     },
     /// A pass over a user ended so, on record.
     Settled {

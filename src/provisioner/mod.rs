@@ -20,8 +20,6 @@ mod failure;
 mod grants;
 pub(crate) mod groups;
 mod guarded;
-#[cfg(test)]
-mod histories;
 mod key_loss;
 mod kubernetes;
 mod learn;
@@ -36,6 +34,8 @@ mod report;
 mod send;
 mod session;
 pub mod sightings;
+#[cfg(test)]
+mod simulation;
 pub mod snapshot;
 mod sweep;
 mod termination;

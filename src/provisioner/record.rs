@@ -6,13 +6,13 @@ use kube::ResourceExt;
 use kube::runtime::events::EventType;
 use tracing::{debug, info, warn};
 
+use super::Provisioner;
 use super::directory::{full_name, has_finalizer, same_plan};
 use super::effects::{Effects, Note};
 use super::kubernetes::WriteError;
 use super::look_up::claimed_by;
 use super::queue::Outcome;
 use super::worker::{Pass, Stop};
-use super::{Provisioner, lock};
 use crate::api::{ClaimedAccount, ScimUserStatus};
 use crate::plan::{Binding, Departure, Verdict, bound_status};
 use crate::status::{record, whole_seconds};
@@ -25,6 +25,7 @@ impl<E: Effects> Provisioner<E> {
             return Ok(());
         }
         let server = pass.session.policy.server.clone();
+        self.effects.note(&Note::Binds { uid: &pass.user.uid().unwrap_or_default(), id: &binding.id });
         info!(object = %full_name(&pass.user), id = %binding.id, how = ?binding.how, "bound to an account");
         match pass.status.id.clone().filter(|_| pass.status.bound_to.as_ref() == Some(&server)) {
             Some(old) if old != binding.id => self.tell_of_new_ids(&full_name(&pass.user), &old, &binding.id),
@@ -93,7 +94,7 @@ impl<E: Effects> Provisioner<E> {
         }
         match self.set_finalizer(&pass.user, false, None).await {
             Ok(_) | Err(WriteError::Gone) => {
-                lock(&self.gate).withdraw(&pass.user.uid().unwrap_or_default());
+                self.withdraw(&pass.user.uid().unwrap_or_default());
                 Outcome::Done
             }
             Err(error) => {

@@ -8,7 +8,7 @@ use tracing::info;
 
 use super::created::exists_unseen;
 use super::directory::{full_name, is_deleting};
-use super::effects::Effects;
+use super::effects::{Effects, Note};
 use super::limiter::{Priority, RequestKind};
 use super::look_up::claimed_account;
 use super::queue::Outcome;
@@ -46,6 +46,7 @@ impl<E: Effects> Provisioner<E> {
         // Nothing was sent under this claim yet: what is found now was there before.
         pass.finalizer_is_new |= creates && former.is_some();
         let known = creates.then(|| self.before_creation(pass));
+        self.effects.note(&Note::Sends { uid: &uid, operation: &operation });
         let client = &pass.session.client;
         let answer = self.effects.send(client, Kind::Users, &operation.request, false, deadline).await;
         self.audit(pass, &operation, &answer);

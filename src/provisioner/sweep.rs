@@ -58,7 +58,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// False where the server could not be asked, and may be soon.
-    async fn sweep_once(&self, session: &Arc<Session>) -> bool {
+    pub(super) async fn sweep_once(&self, session: &Arc<Session>) -> bool {
         let began = self.effects.instant();
         {
             let mut snapshot = lock(&self.snapshot);

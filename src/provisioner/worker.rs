@@ -213,7 +213,7 @@ impl<E: Effects> Provisioner<E> {
                 }
                 self.learn_whole_lists(pass, &verdict);
                 if verdict.executed || verdict.awaits.is_some() || verdict.reason == Some(Reason::Suspended) {
-                    lock(&self.gate).withdraw(&pass.user.uid().unwrap_or_default());
+                    self.withdraw(&pass.user.uid().unwrap_or_default());
                 }
                 // What a creation was answered with didn't become its own.
                 if pass.creations.answered.is_some() && pass.status.id.is_none() {

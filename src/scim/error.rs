@@ -94,6 +94,12 @@ impl Error {
         }
     }
 
+    /// An error of this class, as the simulation's server answers.
+    #[cfg(test)]
+    pub(crate) fn simulated(class: Class) -> Self {
+        Self::new(class, "the simulated request", "refused")
+    }
+
     /// It succeeded, and the answer was too large to be taken in.
     pub fn is_too_large(&self) -> bool {
         self.too_large

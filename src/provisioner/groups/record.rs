@@ -89,7 +89,7 @@ impl<E: Effects> Provisioner<E> {
     pub(super) async fn let_group_go(&self, pass: &mut GroupPass, verdict: &GroupVerdict) -> Outcome {
         let id = pass.status.id.clone();
         info!(object = %full_name(&pass.group), id = id.as_deref().unwrap_or("-"), "let go: {}", verdict.message);
-        lock(&self.gate).withdraw(&pass.uid());
+        self.withdraw(&pass.uid());
         if verdict.departure == Departure::LeftAsIs && id.is_some() {
             let event = Event {
                 type_: EventType::Warning,

@@ -35,7 +35,7 @@ impl<E: Effects> Provisioner<E> {
             return (waiting, outcome);
         }
         if verdict.executed || verdict.awaits.is_some() {
-            lock(&self.gate).withdraw(&pass.uid());
+            self.withdraw(&pass.uid());
         }
         if verdict.executed && verdict.drift.is_none() {
             lock(&self.groups).drift.remove(&pass.uid());

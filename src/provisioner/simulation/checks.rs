@@ -2,111 +2,126 @@
 
 use kube::ResourceExt;
 
-use super::pass::{Pass, reason_of};
+use super::outside::Outside;
 use super::setup::{PROTECTED, SERVER};
 use super::site::{Answer, is_active, name_of};
-use super::world::World;
-use crate::api::{DeletionPolicy, OperationType, ScimUser};
-use crate::plan::guards::{Admission, GuardName};
-use crate::plan::{Account, Declared, Departure, Operation, Path, Step, Verdict};
+use crate::api::{DeletionPolicy, Mode, OperationType, ScimUser, ScimUserSpec, ScimUserStatus};
+use crate::plan::guards::{Admission, Candidate, GuardName};
+use crate::plan::{Account, Declared, Departure, Facts, Operation, Path, Request, Step, Verdict};
 use crate::provisioner::directory::{full_name, has_finalizer, is_deleting};
+use crate::provisioner::session::guard_settings;
 use crate::scim::{Attributes, fold};
 
-impl World {
+impl Outside {
     /// The deletion policy that is in force for an object.
-    fn deletion(&self, user: &ScimUser) -> DeletionPolicy {
-        match (self.policy.deletion, user.spec.deletion_policy) {
+    fn deletion(&self, spec: &ScimUserSpec) -> DeletionPolicy {
+        match (self.policy.deletion, spec.deletion_policy) {
             (_, Some(DeletionPolicy::Retain)) | (DeletionPolicy::Retain, _) => DeletionPolicy::Retain,
             (DeletionPolicy::Deactivate, _) | (_, Some(DeletionPolicy::Deactivate)) => DeletionPolicy::Deactivate,
             _ => DeletionPolicy::Delete,
         }
     }
 
-    pub fn declared(&self, user: &ScimUser) -> Declared {
-        Declared::new(&user.spec, None, &self.policy.profile, self.time())
+    pub fn declared(&self, spec: &ScimUserSpec) -> Declared {
+        Declared::new(spec, None, &self.policy.profile, self.time())
     }
 
     /// What is decided must have been declared, as far as the operator has heard.
-    pub fn check_step(&mut self, pass: &mut Pass, step: &Step) {
+    pub fn check_step(&mut self, uid: &str, facts: &Facts, step: &Step) {
         let Step::Send(operation) = step else { return };
-        pass.informed = self.rests_on(pass);
-        let user = &pass.user;
-        let leaves = is_deleting(user) && !user.wants_release();
+        match self.rests_on(&facts.account) {
+            Some(version) => _ = self.observed.informed.insert(uid.to_owned(), version),
+            None => _ = self.observed.informed.remove(uid),
+        }
+        let object = &facts.object;
+        let leaves = object.deleting && !object.release;
         let declared = match operation.kind {
             OperationType::Deactivate => {
-                (leaves && self.deletion(user) == DeletionPolicy::Deactivate)
-                    || (!is_deleting(user) && self.declared(user).active == Some(false))
+                (leaves && self.deletion(object.spec) == DeletionPolicy::Deactivate)
+                    || (!object.deleting && self.declared(object.spec).active == Some(false))
             }
-            OperationType::Delete => leaves && self.deletion(user) == DeletionPolicy::Delete,
+            OperationType::Delete => leaves && self.deletion(object.spec) == DeletionPolicy::Delete,
             _ => true,
         };
         if !declared {
-            self.complain(format!("i10: {} was not declared: {:?}", full_name(&pass.user), operation.kind));
+            self.complain(format!("i10: {} was not declared: {:?}", object.full_name, operation.kind));
         }
-        if let Some(path) = self.overwrites(pass, operation) {
+        if let Some(path) = self.overwrites(uid, facts, operation) {
             self.complain(format!("i09: {path} was changed by others, and is overwritten under Report"));
         }
     }
 
     /// An attribute that is declared as it was when it was last carried out, and is sent nevertheless.
-    fn overwrites(&self, pass: &Pass, operation: &Operation) -> Option<Path> {
-        let (account, carried_out) = self.book.carried_out.get(&*pass.ticket.uid)?;
-        let asked = self.policy.repair.attributes || pass.recorded.answered.is_some();
+    fn overwrites(&self, uid: &str, facts: &Facts, operation: &Operation) -> Option<Path> {
+        let (account, carried_out) = self.book.carried_out.get(uid)?;
+        let asked = self.policy.repair.attributes || facts.object.requested;
         let update = matches!(operation.kind, OperationType::Update | OperationType::Reactivate);
-        if asked || !update || pass.status.id.as_ref() != Some(account) {
+        if asked || !update || facts.object.status.id.as_ref() != Some(account) {
             return None;
         }
-        let declared = self.declared(&pass.user).attributes;
+        let declared = self.declared(facts.object.spec).attributes;
         let same = |path: &&Path| declared.contains_key(path) && declared.get(path) == carried_out.get(path);
         operation.attributes.iter().find(same).cloned()
     }
 
     /// How things stand when nothing is left to be sent.
-    pub fn note_rest(&mut self, pass: &Pass, verdict: &Verdict) {
-        let uid = pass.ticket.uid.to_string();
-        if let (Some(_), Some(id)) = (&verdict.applied, &pass.status.id) {
-            let now = self.declared(&pass.user).attributes;
+    pub fn note_rest(&mut self, user: &ScimUser, status: &ScimUserStatus, verdict: &Verdict) {
+        let uid = user.uid().unwrap_or_default();
+        if let (Some(_), Some(id)) = (&verdict.applied, &status.id) {
+            let now = self.declared(&user.spec).attributes;
             self.book.carried_out.insert(uid, (id.clone(), now));
         }
     }
 
     /// The version of the account that the plan rests on, if that is the newest.
-    fn rests_on(&self, pass: &Pass) -> Option<String> {
-        let account = pass.account.clone().unwrap_or_else(|| self.known(pass));
+    fn rests_on(&self, account: &Account) -> Option<String> {
         let Account::Found { resource, .. } = account else { return None };
         let newest = self.site.get(resource.id()?)?;
         (newest.version() == resource.version()).then(|| newest.version().map(str::to_owned))?
     }
 
+    /// No removal is owed for the object's account any more.
+    pub fn excuse(&mut self, uid: &str, id: Option<&String>) {
+        self.book.excused.extend(id.cloned());
+        for accounts in [&self.book.made, &self.book.taken] {
+            self.book.excused.extend(accounts.get(uid).into_iter().flatten().cloned());
+        }
+        let known = self.cluster.objects.get(uid).and_then(id_of).map(str::to_owned);
+        self.book.excused.extend(known);
+    }
+
     /// No guard lets more through than its limit, but what a person let go.
-    pub fn check_admission(
-        &mut self,
-        pass: &mut Pass,
-        kind: OperationType,
-        guard: Option<GuardName>,
-        admission: &Admission,
-    ) {
-        let uid = pass.ticket.uid.to_string();
-        pass.admitted = None;
+    pub fn check_admission(&mut self, candidate: &Candidate, hold: Option<&str>, admission: &Admission) {
+        let (uid, generation) = (candidate.uid.to_string(), candidate.generation);
+        let (kind, guard) = (candidate.operation, candidate.guard);
+        self.observed.admitted.remove(&uid);
         match admission {
             Admission::Go => {}
             Admission::Held { .. } => {
-                self.operator.held.insert(uid, Some((pass.generation(), guard)));
+                self.observed.held.insert(uid, Some((generation, guard)));
+                return;
+            }
+            Admission::LetGoUntouched => {
+                self.book.rejected.insert(uid.clone());
+                self.excuse(&uid, None);
+                self.observed.held.remove(&uid);
                 return;
             }
             _ => {
-                self.operator.held.remove(&uid);
+                self.observed.held.remove(&uid);
                 return;
             }
         }
         let done = self.book.done.get(&uid).copied().unwrap_or_default();
-        let key = format!("{uid} {} {kind:?} {done}", pass.generation());
+        let key = format!("{uid} {generation} {kind:?} {done}");
+        let spec = &self.cluster.connection.spec;
+        let (plan, approved) = (spec.mode == Mode::Plan, spec.approved_hold.clone());
         // After a restart an approval is still known by the hold that the object's status names.
-        let named = pass.status.hold.as_ref().is_some_and(|hold| self.cluster.approved.as_ref() == Some(&hold.id));
-        let known = self.operator.held.remove(&uid);
-        let was_held = named || known.is_some_and(|of| of.is_none_or(|of| of == (pass.generation(), guard)));
-        if was_held && (guard.is_some() || self.settings.plan) {
-            if self.cluster.approved.is_none() {
+        let named = hold.is_some() && approved.as_deref() == hold;
+        let known = self.observed.held.remove(&uid);
+        let was_held = named || known.is_some_and(|of| of.is_none_or(|of| of == (generation, guard)));
+        if was_held && (guard.is_some() || plan) {
+            if approved.is_none() {
                 self.complain(format!("i13: {key} was held and went without an approval"));
             }
             self.book.approved.insert(key);
@@ -115,10 +130,12 @@ impl World {
         if self.book.approved.contains(&key) {
             return;
         }
-        if self.settings.plan {
+        if plan {
             self.complain(format!("i13: {key} went under mode: Plan"));
         }
-        pass.admitted = guard.map(|guard| (guard, self.now, key));
+        if let Some(guard) = guard {
+            self.observed.admitted.insert(uid, (guard, self.now, key));
+        }
     }
 
     /// What got leave is sent: no window has more of it than the limit.
@@ -129,40 +146,61 @@ impl World {
         let_go.push((at, key.to_owned()));
         let within = |end: i64| let_go.iter().filter(|(at, _)| *at > end - window && *at <= end).count();
         let gone = let_go.iter().map(|(end, _)| within(*end)).max().unwrap_or_default();
-        let limit = self.settings.limits.get(&guard).map_or(u64::MAX, |limit| limit.of(0));
+        let settings = guard_settings(&self.cluster.connection.spec);
+        let limit = settings.limits.get(&guard).map_or(u64::MAX, |limit| limit.of(0));
         if gone as u64 > limit {
             self.complain(format!("i13: {gone} {} within a window that allows {limit}", guard.as_str()));
         }
     }
 
-    /// The server carries it out, and what it did is looked at.
-    pub fn carry_out(&mut self, pass: &Pass, operation: &Operation) -> Answer {
-        if let Some((guard, at, key)) = &pass.admitted {
-            self.count(*guard, *at, key);
+    /// An operation is about to be sent.
+    pub fn sends(&mut self, uid: &str, operation: &Operation) {
+        // Until it is at rest again, what others did can't be told from what this did.
+        if let Some((_, values)) = self.book.carried_out.get_mut(uid) {
+            values.retain(|path, _| !operation.attributes.contains(path));
         }
-        let uid = pass.ticket.uid.to_string();
-        match self.cluster.objects.get(&uid) {
+        self.observed.sent.insert(uid.to_owned(), operation.clone());
+    }
+
+    /// The server carries it out, and what it did is looked at.
+    pub fn carry_out(&mut self, uid: &str, request: &Request) -> Answer {
+        if let Some((guard, at, key)) = self.observed.admitted.get(uid).cloned() {
+            self.count(guard, at, &key);
+        }
+        match self.cluster.objects.get(uid) {
             None => self.complain("i28: something is sent for an object that is gone"),
             Some(user) if !has_finalizer(user) => self.complain("i07: something is sent before the finalizer is set"),
             Some(_) => {}
         }
-        let target = operation.request.target().map(str::to_owned);
+        let target = request.target().map(str::to_owned);
         let before = target.as_ref().and_then(|id| self.site.get(id));
-        let answer = self.site.apply(&operation.request);
+        let known: std::collections::BTreeSet<String> = self.site.server.accounts.keys().cloned().collect();
+        let answer = self.site.apply(request);
         let after = target.as_ref().and_then(|id| self.site.get(id));
         // What the server refuses is asked again, later and later (promise I21).
         let accepted = matches!(answer, Answer::Shown(_) | Answer::Done);
         self.book.writes += u64::from(accepted);
-        self.say(|| format!("  server: {:?}", operation.request));
-        if let (None, Answer::Shown(made)) = (&target, &answer) {
-            let id = made.id().unwrap_or_default().to_owned();
-            self.check_creation(&uid, &id);
+        self.say(|| format!("  server: {request:?}"));
+        if let Some(made) = self.site.server.accounts.keys().find(|id| !known.contains(*id)).cloned() {
+            self.check_creation(uid, &made);
         }
         if let (Some(id), Some(before)) = (target, before) {
             let after = after.map(|after| after.0);
-            self.check_change(pass, operation, &id, (&before.0, after.as_ref()), accepted);
+            self.check_change(uid, request, &id, (&before.0, after.as_ref()), accepted);
         }
         answer
+    }
+
+    /// A status is about to be written: whoever is recorded as made was made.
+    pub fn check_record(&mut self, uid: &str, status: &ScimUserStatus) {
+        let Some(id) = &status.id else { return };
+        let made = status.last_operation.as_ref().is_some_and(|last| last.type_ == OperationType::Create);
+        let known = |accounts: &std::collections::BTreeMap<String, Vec<String>>| {
+            accounts.get(uid).is_some_and(|accounts| accounts.contains(id))
+        };
+        if made && !known(&self.book.made) && !known(&self.book.taken) {
+            self.complain("i07: an account that was there passes for one that was made");
+        }
     }
 
     fn check_creation(&mut self, uid: &str, id: &str) {
@@ -182,13 +220,16 @@ impl World {
 
     fn check_change(
         &mut self,
-        pass: &Pass,
-        operation: &Operation,
+        uid: &str,
+        request: &Request,
         id: &str,
         (before, after): (&Attributes, Option<&Attributes>),
         accepted: bool,
     ) {
-        let uid = pass.ticket.uid.to_string();
+        let uid = uid.to_owned();
+        let Some(operation) = self.observed.sent.get(&uid).cloned() else {
+            return self.complain("i04: a request is sent that was not told of");
+        };
         let removal = is_active(before) && after.is_none_or(|after| !is_active(after));
         let renamed = after.is_some_and(|after| name_of(after) != name_of(before));
         if removal || after.is_none() {
@@ -211,7 +252,7 @@ impl World {
         if self.setup.protected && name_of(before) == PROTECTED && (removal || after.is_none() || renamed) {
             self.complain("i14: a protected account is touched");
         }
-        let unsaved = self.operator.memory.unsaved(&uid).and_then(|status| status.id.as_deref());
+        let unsaved = self.observed.unsaved.get(&uid).and_then(|status| status.id.as_deref());
         let own = unsaved == Some(id) || self.cluster.objects.get(&uid).and_then(id_of) == Some(id);
         let made = self.book.made.get(&uid).is_some_and(|made| made.iter().any(|made| made == id));
         // A creation without an answer leaves it open whether the account is what that made, and so does a crash right
@@ -225,8 +266,8 @@ impl World {
         }
         let unchanged = accepted && after == Some(before);
         let known = before.get("meta").and_then(|meta| meta.get("version")?.as_str());
-        if unchanged && !self.setup.drops && pass.informed.is_some() && pass.informed.as_deref() == known {
-            let request = &operation.request;
+        let informed = self.observed.informed.get(&uid).map(String::as_str);
+        if unchanged && !self.setup.drops && informed.is_some() && informed == known {
             self.complain(format!("i01: {:?} changes nothing: {request:?}", operation.kind));
         }
     }
@@ -255,15 +296,16 @@ impl World {
 
     /// The object goes: its account is left as it is only where that was declared, and handed over only to an object that
     /// is bound to it on record.
-    pub fn check_departure(&mut self, pass: &Pass, departure: &Departure) {
-        let user = &pass.user;
+    pub fn check_departure(&mut self, user: &ScimUser, status: &ScimUserStatus, departure: &Departure) {
+        let uid = user.uid().unwrap_or_default();
         let protected = self.setup.protected
-            && [Some(&user.spec.user_name), pass.status.user_name.as_ref()]
+            && [Some(&user.spec.user_name), status.user_name.as_ref()]
                 .into_iter()
                 .flatten()
                 .any(|name| fold(name) == PROTECTED);
-        if user.wants_release() || self.deletion(user) == DeletionPolicy::Retain || protected {
-            return self.excuse(pass);
+        let retained = self.deletion(&user.spec) == DeletionPolicy::Retain;
+        if user.wants_release() || retained || protected || self.book.rejected.contains(&uid) {
+            return self.excuse(&uid, status.id.as_ref());
         }
         match departure {
             Departure::Done => {}
@@ -271,9 +313,9 @@ impl World {
             Departure::HandedOver(successor) => {
                 // Deleted meanwhile, it carries out the removal itself.
                 let bound = self.cluster.objects.values().any(|other| {
-                    full_name(other) == *successor && has_finalizer(other) && id_of(other) == pass.status.id.as_deref()
+                    full_name(other) == *successor && has_finalizer(other) && id_of(other) == status.id.as_deref()
                 });
-                if !bound || pass.status.id.is_none() {
+                if !bound || status.id.is_none() {
                     self.complain(format!("i08: {} is let go, and {successor} has not its account", full_name(user)));
                 }
             }
@@ -307,7 +349,7 @@ impl World {
         if is_deleting(user) {
             return Err("i15: is still being deleted");
         }
-        let declared = self.declared(user);
+        let declared = self.declared(&user.spec);
         let name = fold(&user.spec.user_name);
         let rivals = self.cluster.objects.values().any(|other| {
             other.metadata.uid != user.metadata.uid
@@ -407,11 +449,17 @@ impl World {
                 && !excused(id)
         });
         if let Some(id) = left.map(|(id, _)| id.clone()) {
-            self.complain(format!("i15: {id} of {SERVER} is active, and no object declares it"));
+            self.complain(format!("i15: {id} of {} is active, and no object declares it", *SERVER));
         }
     }
 }
 
 fn id_of(user: &ScimUser) -> Option<&str> {
     user.status.as_ref()?.id.as_deref()
+}
+
+/// The reason of its Ready condition.
+pub fn reason_of(status: &ScimUserStatus) -> &str {
+    let ready = status.conditions.iter().flatten().find(|condition| condition.type_ == "Ready");
+    ready.map_or("", |ready| ready.reason.as_str())
 }

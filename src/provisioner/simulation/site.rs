@@ -87,6 +87,12 @@ impl Site {
         past.find(user_name, external_id)
     }
 
+    /// The accounts that have this value.
+    pub fn find_by(&self, attribute: &str, value: &str, stale: bool) -> Vec<Resource> {
+        let fits = |account: &Resource| account.get(attribute).and_then(Value::as_str).map(fold) == Some(fold(value));
+        self.list(stale).into_iter().filter(fits).collect()
+    }
+
     /// Every account, now or a while ago.
     pub fn list(&self, stale: bool) -> Vec<Resource> {
         let accounts = if stale { &self.past } else { &self.server.accounts };

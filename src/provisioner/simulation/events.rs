@@ -9,9 +9,10 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 
-use super::pass::reason_of;
+use super::checks::reason_of;
+use super::outside::{Fault, Listing};
 use super::setup::{CONNECTION, Setup};
-use super::world::{Fault, Listing, World};
+use super::world::World;
 use crate::api::{
     Access, AdoptionPolicy, ConnectionRef, DeletionPolicy, RECONCILE_REQUESTED_AT, RELEASE, ScimUser, ScimUserSpec,
 };
@@ -170,7 +171,7 @@ pub fn history() -> impl Strategy<Value = (Setup, Vec<Event>)> {
 impl World {
     fn spec(&self, spec: &Spec) -> ScimUserSpec {
         let name = NAMES[spec.name];
-        let until = spec.until.map(|minutes| self.time() + SignedDuration::from_mins(minutes));
+        let until = spec.until.map(|minutes| self.outside().time() + SignedDuration::from_mins(minutes));
         let mut json = json!({"connectionRef": {"name": CONNECTION}, "userName": name});
         if let Some(title) = spec.title {
             json["title"] = Value::from(title);
@@ -191,20 +192,20 @@ impl World {
 
     fn placed(&self, slot: usize) -> Option<String> {
         let (namespace, name) = PLACES[slot];
-        self.cluster.named(namespace, name).and_then(ResourceExt::uid)
+        self.outside().cluster.named(namespace, name).and_then(ResourceExt::uid)
     }
 
     /// The object in a place, if a person may still edit it.
     fn edit(&mut self, slot: usize, change: impl FnOnce(&mut ScimUser)) {
         let Some(uid) = self.placed(slot) else { return };
-        if self.cluster.objects.get(&uid).is_some_and(|user| !is_deleting(user)) {
-            self.cluster.edit(&uid, change);
+        if self.outside().cluster.objects.get(&uid).is_some_and(|user| !is_deleting(user)) {
+            self.outside().cluster.edit(&uid, change);
         }
     }
 
     fn account(&self, number: usize) -> Option<String> {
-        let ids: Vec<&String> = self.site.server.accounts.keys().collect();
-        ids.get(number % ids.len().max(1)).map(|id| (*id).clone())
+        let ids: Vec<String> = self.outside().site.server.accounts.keys().cloned().collect();
+        ids.get(number % ids.len().max(1)).cloned()
     }
 
     /// One event happens.
@@ -214,10 +215,10 @@ impl World {
             Event::Work(seed, steps) => self.work(*seed, *steps),
             Event::Time(millis) => self.pass_time(*millis),
             Event::Sweep(how) => self.sweep(*how),
-            Event::Fault(fault) => self.fault = Some(*fault),
+            Event::Fault(fault) => self.outside().fault = Some(*fault),
             Event::Restart => self.restart(),
-            Event::Remember => self.site.remember(),
-            Event::Save => self.save_gate(),
+            Event::Remember => self.outside().site.remember(),
+            Event::Save => self.save(),
             Event::Answer(hold, approve) => self.answer(*hold, *approve),
             Event::Plan(plan) => self.set_plan(*plan),
             Event::Retitle(..)
@@ -231,12 +232,12 @@ impl World {
     }
 
     fn by_people(&mut self, event: &Event) {
-        let now = self.time();
+        let now = self.outside().time();
         match event {
             Event::Declare(slot, spec) => {
                 let (namespace, name) = PLACES[*slot];
                 let spec = self.spec(spec);
-                self.cluster.create(namespace, name, spec, now);
+                self.outside().cluster.create(namespace, name, spec, now);
             }
             Event::Change(slot, spec) => {
                 let spec = self.spec(spec);
@@ -248,7 +249,10 @@ impl World {
             Event::Activate(slot, active) => self.edit(*slot, |user| user.spec.active = *active),
             Event::Rename(slot, name) => self.rename(*slot, NAMES[*name]),
             Event::Swap(one, other) => {
-                let name = |slot| Some(self.cluster.objects.get(&self.placed(slot)?)?.spec.user_name.clone());
+                let name = |slot| {
+                    let uid = self.placed(slot)?;
+                    Some(self.outside().cluster.objects.get(&uid)?.spec.user_name.clone())
+                };
                 if let (Some(first), Some(second)) = (name(*one), name(*other)) {
                     self.rename(*one, &second);
                     self.rename(*other, &first);
@@ -257,18 +261,18 @@ impl World {
             Event::Move(from, to, first) => self.relocate(*from, *to, *first),
             Event::Remove(slot) => {
                 if let Some(uid) = self.placed(*slot) {
-                    self.cluster.delete(&uid, now);
+                    self.outside().cluster.delete(&uid, now);
                 }
             }
             Event::Release(slot) => {
                 if let Some(uid) = self.placed(*slot) {
-                    self.cluster.edit(&uid, |user| {
+                    self.outside().cluster.edit(&uid, |user| {
                         user.annotations_mut().insert(RELEASE.into(), "true".into());
                     });
                 }
             }
             Event::Request(slot) => {
-                let asked = self.now.to_string();
+                let asked = self.outside().now.to_string();
                 self.edit(*slot, |user| {
                     user.annotations_mut().insert(RECONCILE_REQUESTED_AT.into(), asked);
                 });
@@ -282,15 +286,15 @@ impl World {
     }
 
     fn relocate(&mut self, from: usize, to: usize, delete_first: bool) {
-        let now = self.time();
+        let now = self.outside().time();
         let Some(uid) = self.placed(from) else { return };
-        let Some(spec) = self.cluster.objects.get(&uid).map(|user| user.spec.clone()) else { return };
+        let Some(spec) = self.outside().cluster.objects.get(&uid).map(|user| user.spec.clone()) else { return };
         let (namespace, name) = PLACES[to];
         if delete_first {
-            self.cluster.delete(&uid, now);
+            self.outside().cluster.delete(&uid, now);
         }
-        if self.cluster.create(namespace, name, spec, now).is_some() {
-            self.cluster.delete(&uid, now);
+        if self.outside().cluster.create(namespace, name, spec, now).is_some() {
+            self.outside().cluster.delete(&uid, now);
         }
     }
 
@@ -304,33 +308,33 @@ impl World {
             _ => None,
         };
         match (event, chosen) {
-            (Event::Invite(name, active), _) => self.site.invite(NAMES[*name], *active),
+            (Event::Invite(name, active), _) => self.outside().site.invite(NAMES[*name], *active),
             (Event::Retitle(_, text), Some(id)) => {
-                self.site.meddle(&id, |account| {
+                self.outside().site.meddle(&id, |account| {
                     account.insert("title".into(), Value::from(*text));
                 });
             }
             (Event::Remail(_, text), Some(id)) => {
-                self.site.meddle(&id, |account| {
+                self.outside().site.meddle(&id, |account| {
                     account.insert("emails".into(), json!([{"type": "work", "value": text}]));
                 });
             }
             (Event::Deactivate(_), Some(id)) => {
-                self.site.meddle(&id, |account| {
+                self.outside().site.meddle(&id, |account| {
                     account.insert("active".into(), Value::Bool(false));
                 });
-                self.site.deactivated_by_hand.insert(id);
+                self.outside().site.deactivated_by_hand.insert(id);
             }
             (Event::Reactivate(_), Some(id)) => {
-                self.site.meddle(&id, |account| {
+                self.outside().site.meddle(&id, |account| {
                     account.insert("active".into(), Value::Bool(true));
                 });
-                self.site.deactivated_by_hand.remove(&id);
-                self.site.activated_by_hand.insert(id);
+                self.outside().site.deactivated_by_hand.remove(&id);
+                self.outside().site.activated_by_hand.insert(id);
             }
             (Event::Erase(_), Some(id)) => {
-                self.site.server.accounts.remove(&id);
-                self.site.deleted_by_hand.insert(id);
+                self.outside().site.server.accounts.remove(&id);
+                self.outside().site.deleted_by_hand.insert(id);
             }
             _ => {}
         }
@@ -354,7 +358,7 @@ impl World {
                 }
                 _ => self.advance(number),
             };
-            if self.broken.is_some() {
+            if self.is_broken() {
                 return;
             }
         }
@@ -362,17 +366,17 @@ impl World {
 
     /// Everything that can be done now is done.
     pub fn drain(&mut self) {
-        for _ in 0..5_000 {
-            if !(self.deliver() || self.page() || self.take() || self.advance(0)) || self.broken.is_some() {
+        for _ in 0..20_000 {
+            if !(self.deliver() || self.page() || self.take() || self.advance(0)) || self.is_broken() {
                 return;
             }
         }
-        self.complain("i04: the work does not end");
+        self.outside().complain("i04: the work does not end");
     }
 
     /// A sweep, and a day in which whatever waits gets its turn; true where nothing was written.
     fn quiet_day(&mut self) -> bool {
-        let before = (self.book.writes, self.cluster.writes);
+        let before = self.writes();
         self.drain();
         // Who was not found a moment ago counts as gone only a minute later.
         self.pass_time(61_000);
@@ -380,39 +384,46 @@ impl World {
         self.drain();
         for seconds in [3, 61, 31, 62, 301, 90_000] {
             self.pass_time(seconds * 1_000);
-            self.save_gate();
+            self.save();
             for hold in 0..10 {
                 self.answer(hold, true);
             }
             self.drain();
         }
-        before == (self.book.writes, self.cluster.writes)
+        before == self.writes()
+    }
+
+    /// Writes at the server, and to objects.
+    pub fn writes(&self) -> (u64, u64) {
+        let outside = self.outside();
+        (outside.book.writes, outside.cluster.writes)
     }
 
     /// Nothing happens any more, and nothing goes wrong: it all comes to rest, as declared.
     pub fn calm_down(&mut self) {
         self.say(|| "calm".into());
-        self.fault = None;
+        self.outside().fault = None;
         self.set_plan(false);
         let mut quiet = 0;
         for _ in 0..14 {
             quiet = if self.quiet_day() { quiet + 1 } else { 0 };
-            if quiet == 2 || self.broken.is_some() {
+            if quiet == 2 || self.is_broken() {
                 break;
             }
         }
         if quiet < 2 {
-            self.complain("i01: it does not come to rest");
+            self.outside().complain("i01: it does not come to rest");
         }
-        self.check_end();
-        if self.broken.is_none() {
-            // Whoever was refused tries again, and asks leave for it again.
-            let refused = |user: &ScimUser| user.status.as_ref().is_some_and(|status| reason_of(status) == "Conflict");
-            let refused = self.cluster.objects.values().any(refused);
-            self.restart();
-            if !self.quiet_day() && !refused {
-                self.complain("i30: a restart writes although nothing changed");
-            }
+        self.outside().check_end();
+        if self.is_broken() {
+            return;
+        }
+        // Whoever was refused tries again, and asks leave for it again.
+        let refused = |user: &ScimUser| user.status.as_ref().is_some_and(|status| reason_of(status) == "Conflict");
+        let refused = self.outside().cluster.objects.values().any(refused);
+        self.restart();
+        if !self.quiet_day() && !refused {
+            self.outside().complain("i30: a restart writes although nothing changed");
         }
     }
 }

@@ -1,11 +1,12 @@
-//! Random histories of the pure core: planner, status, claims, snapshot, gate and queue against a cluster
-//! and a server in miniature. Events come in any order, faults strike, the process dies between any two
-//! pieces of work; what must hold is looked at after each of them, and once everything has calmed down.
+//! Random histories of a connection at work: the operator's own code, whose effects are carried out in a cluster and at
+//! a server in miniature. Events come in any order, faults strike, the process dies at any effect; what must hold is
+//! looked at after each of them, and once everything has calmed down.
 
 mod checks;
 mod cluster;
+mod effects;
 mod events;
-mod pass;
+mod outside;
 mod regressions;
 mod setup;
 mod site;
@@ -24,14 +25,15 @@ fn run(setup: &Setup, events: &[Event], traced: bool) -> Result<(), (String, Vec
     let mut world = World::new(setup.clone(), traced);
     for event in events {
         world.happen(event);
-        if world.broken.is_some() {
+        if world.is_broken() {
             break;
         }
     }
-    if world.broken.is_none() {
+    if !world.is_broken() {
         world.calm_down();
     }
-    world.broken.map_or(Ok(()), |broken| Err((broken, world.trace.unwrap_or_default())))
+    let mut outside = world.outside();
+    outside.broken.take().map_or(Ok(()), |broken| Err((broken, outside.trace.take().unwrap_or_default())))
 }
 
 /// Runs so many histories, from this seed on; the shortest one found that breaks a promise, told in full.

@@ -6,8 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
-use crate::api::{CLAIMED_ACCOUNT, ClaimedAccount, FINALIZER, ScimUser, ScimUserSpec, ScimUserStatus};
-use crate::plan::guards::Remembered;
+use crate::api::{CLAIMED_ACCOUNT, ClaimedAccount, FINALIZER, ScimConnection, ScimUser, ScimUserSpec, ScimUserStatus};
 use crate::provisioner::directory::{has_finalizer, is_deleting};
 
 /// What a watch brings.
@@ -18,14 +17,11 @@ pub enum News {
 }
 
 /// The API server.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Cluster {
     pub objects: BTreeMap<String, ScimUser>,
     pub news: VecDeque<News>,
-    /// What the connection's status has.
-    pub remembered: Remembered,
-    pub approved: Option<String>,
-    pub rejected: Option<String>,
+    pub connection: ScimConnection,
     /// Writes by the operator.
     pub writes: u64,
     version: u64,
@@ -33,6 +29,18 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    pub fn new(connection: ScimConnection) -> Self {
+        Self { objects: BTreeMap::new(), news: VecDeque::new(), connection, writes: 0, version: 1, born: 0 }
+    }
+
+    /// Changes the connection.
+    pub fn set_connection(&mut self, change: impl FnOnce(&mut ScimConnection)) -> ScimConnection {
+        change(&mut self.connection);
+        self.version += 1;
+        self.connection.metadata.resource_version = Some(self.version.to_string());
+        self.connection.clone()
+    }
+
     /// Creates an object, unless one has the name.
     pub fn create(&mut self, namespace: &str, name: &str, spec: ScimUserSpec, now: Timestamp) -> Option<String> {
         if self.named(namespace, name).is_some() {

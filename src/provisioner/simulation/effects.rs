@@ -1,0 +1,309 @@
+//! The effects of a pass in the simulation: each is a place where the pass may stop for ever, or another one go first.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::ResourceExt;
+use kube::runtime::events::Event;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::outside::{Fault, Listing, Outside, Place, Shared, look};
+use super::site::Answer;
+use crate::api::{ClaimedAccount, ScimConnection, ScimConnectionStatus, ScimGroup, ScimUser, ScimUserStatus};
+use crate::plan::{Request, Step};
+use crate::provisioner::directory::{ConnectionKey, is_deleting};
+use crate::provisioner::effects::{Effects, Note};
+use crate::provisioner::kubernetes::WriteError;
+use crate::provisioner::limiter::{Limiter, Priority, RequestKind};
+use crate::scim::{Class, Client, Error, Found, Kind, Page, Resource, Start, Written, fold};
+
+/// Accounts a page.
+const PAGE: usize = 2;
+
+/// A minute from now no request is under way any more.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Carries effects out in the world of a history.
+pub struct Simulated(pub Shared);
+
+/// Gives way once.
+struct Pause(bool);
+
+impl Future for Pause {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.0, true) { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl Simulated {
+    /// Whoever comes to this place stops there; a crash may come, or another.
+    async fn stop_at(&self, place: Place) {
+        {
+            let mut outside = look(&self.0);
+            if let Some(uid) = outside.observed.at_work.clone() {
+                outside.observed.places.insert(uid, place);
+            }
+        }
+        Pause(false).await;
+    }
+
+    fn look(&self) -> std::sync::MutexGuard<'_, Outside> {
+        look(&self.0)
+    }
+}
+
+fn error(class: Class) -> Error {
+    Error::simulated(class)
+}
+
+/// The API server answers, and refuses.
+fn refused() -> WriteError {
+    WriteError::Refused(Box::new(kube::Error::LinesCodecMaxLineLengthExceeded))
+}
+
+impl Effects for Simulated {
+    fn now(&self) -> Timestamp {
+        self.look().time()
+    }
+
+    fn instant(&self) -> Instant {
+        self.look().instant()
+    }
+
+    fn clock_is_trusted(&self) -> bool {
+        true
+    }
+
+    fn clock_skew(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        Some(self.look().instant() + LONGEST)
+    }
+
+    async fn turn(&self, _: &Limiter, _: RequestKind, _: Priority) -> bool {
+        true
+    }
+
+    async fn sleep(&self, _: Duration) {
+        Pause(false).await;
+    }
+
+    async fn get(&self, _: &Client, _: Kind, id: &str, _: bool, _: Instant) -> Result<Resource, Error> {
+        self.stop_at(Place::Read).await;
+        let mut outside = self.look();
+        let found = outside.site.get(id);
+        match outside.strikes(&[Fault::Refused, Fault::Lost, Fault::Missing]) {
+            Some(Fault::Missing) => {
+                if found.is_some() {
+                    outside.book.denied.insert(id.to_owned());
+                }
+                Err(error(Class::NotFound))
+            }
+            Some(_) => Err(error(Class::Transient)),
+            None => found.ok_or_else(|| error(Class::NotFound)),
+        }
+    }
+
+    async fn find(&self, _: &Client, _: Kind, attribute: &str, value: &str, _: Instant) -> Result<Found, Error> {
+        self.stop_at(Place::Read).await;
+        let mut outside = self.look();
+        let fault = outside.strikes(&[Fault::Refused, Fault::Lost, Fault::Stale]);
+        if matches!(fault, Some(Fault::Refused | Fault::Lost)) {
+            return Err(error(Class::Transient));
+        }
+        let uid = outside.observed.at_work.clone().unwrap_or_default();
+        if fault.is_some() {
+            // A look-up that doesn't show what was just made hides a lost creation from its own object.
+            let made = outside.book.made.get(&uid).cloned();
+            outside.book.denied.extend(made.into_iter().flatten());
+        }
+        let hits = outside.site.find_by(attribute, value, fault.is_some());
+        let leaves = outside.cluster.objects.get(&uid).is_some_and(is_deleting);
+        if hits.len() > 1 && leaves {
+            // Among namesakes its own is certain to be nobody's, even if it is alone a moment later.
+            outside.excuse(&uid, None);
+        }
+        Ok(Found { hits, all: true })
+    }
+
+    async fn page(&self, _: &Client, kind: Kind, start: &Start, count: u32, _: Instant) -> Result<Page, Error> {
+        self.stop_at(Place::Read).await;
+        let outside = self.look();
+        if kind == Kind::Groups {
+            return Ok(Page::default());
+        }
+        // The test of a collection after a 404.
+        let how = if count == 1 { Listing::Whole } else { outside.listing };
+        let all = outside.site.list(how == Listing::Stale);
+        let begin = match start {
+            Start::Index(index) => usize::try_from(*index).unwrap_or(1).saturating_sub(1),
+            Start::Cursor(_) => 0,
+        };
+        let begin = match how {
+            Listing::Truncated if begin > 0 => return Err(error(Class::Rejected)),
+            Listing::Empty => all.len(),
+            Listing::Gap if begin > 0 => begin + PAGE,
+            Listing::Repeated => begin.saturating_sub(PAGE),
+            _ => begin,
+        };
+        let resources: Vec<Resource> = all.into_iter().skip(begin).take(PAGE).collect();
+        Ok(Page { shown: resources.len() as u64, resources, ..Page::default() })
+    }
+
+    async fn is_member(&self, _: &Client, _: &str, _: &str, _: Instant) -> Result<bool, Error> {
+        Err(error(Class::Unsupported))
+    }
+
+    async fn grants(&self, _: &Client, _: &str, _: Instant) -> Result<Vec<(String, String)>, Error> {
+        Ok(Vec::new())
+    }
+
+    async fn send(&self, _: &Client, _: Kind, request: &Request, _: bool, _: Instant) -> Result<Written, Error> {
+        self.stop_at(Place::Request).await;
+        let answer = self.look().receive(request);
+        self.stop_at(Place::Answer).await;
+        self.look().say(|| format!("  hears {answer:?}"));
+        match answer {
+            Answer::Shown(resource) => {
+                let created = matches!(request, Request::Create(_));
+                Ok(Written { resource: Some(resource), created, ..Written::default() })
+            }
+            Answer::Upserted(resource) => Ok(Written { resource: Some(resource), ..Written::default() }),
+            Answer::Done if matches!(request, Request::Create(_)) => Err(error(Class::Empty)),
+            Answer::Done => Ok(Written::default()),
+            Answer::NotFound => Err(error(Class::NotFound)),
+            Answer::Conflict => Err(error(Class::Conflict)),
+            Answer::Precondition => Err(error(Class::Precondition)),
+            Answer::Rejected => Err(error(Class::Rejected)),
+            Answer::Broken => Err(error(Class::Transient)),
+        }
+    }
+
+    async fn claim_user(
+        &self,
+        user: &ScimUser,
+        present: bool,
+        claimed: Option<&ClaimedAccount>,
+    ) -> Result<ScimUser, WriteError> {
+        self.stop_at(Place::Claim).await;
+        let uid = user.uid().unwrap_or_default();
+        self.look().cluster.set_finalizer(&uid, present, claimed).ok_or(WriteError::Gone)
+    }
+
+    async fn write_user(&self, user: &ScimUser, status: &ScimUserStatus) -> Result<ScimUser, WriteError> {
+        self.stop_at(Place::Status).await;
+        let uid = user.uid().unwrap_or_default();
+        let mut outside = self.look();
+        if outside.strikes(&[Fault::Status]).is_some() {
+            outside.observed.unsaved.insert(uid, status.clone());
+            return Err(refused());
+        }
+        outside.check_record(&uid, status);
+        let written = outside.cluster.set_status(&uid, status).ok_or(WriteError::Gone)?;
+        outside.observed.unsaved.remove(&uid);
+        outside.say(|| {
+            let reason = super::checks::reason_of(status);
+            format!("  {uid} status {:?} {:?} {:?} {reason}", status.id, status.observed_generation, status.state)
+        });
+        outside.check_owners();
+        Ok(written)
+    }
+
+    async fn merge_user(&self, _: &ScimUser, _: Value) -> Result<ScimUser, WriteError> {
+        Err(WriteError::Gone)
+    }
+
+    async fn claim_group(&self, _: &ScimGroup, _: Option<&str>) -> Result<ScimGroup, WriteError> {
+        Err(WriteError::Gone)
+    }
+
+    async fn write_group(&self, _: &ScimGroup, _: Value) -> Result<ScimGroup, WriteError> {
+        Err(WriteError::Gone)
+    }
+
+    async fn merge_group(&self, _: &ScimGroup, _: Value) -> Result<ScimGroup, WriteError> {
+        Err(WriteError::Gone)
+    }
+
+    async fn write_connection(
+        &self,
+        _: &ConnectionKey,
+        _: &ScimConnection,
+        status: &ScimConnectionStatus,
+    ) -> Result<ScimConnection, kube::Error> {
+        self.stop_at(Place::Connection).await;
+        Ok(self.look().cluster.set_connection(|connection| connection.status = Some(status.clone())))
+    }
+
+    async fn merge_connection(&self, _: &ConnectionKey, body: &Value) -> Result<ScimConnection, kube::Error> {
+        self.stop_at(Place::Connection).await;
+        let finalizers = serde_json::from_value(body["metadata"]["finalizers"].clone()).unwrap_or_default();
+        Ok(self.look().cluster.set_connection(|connection| connection.metadata.finalizers = finalizers))
+    }
+
+    async fn publish(&self, event: Event, _: &ObjectReference) {
+        self.look().say(|| format!("  event {}: {}", event.reason, event.note.unwrap_or_default()));
+    }
+
+    fn note(&self, note: &Note<'_>) {
+        let mut outside = self.look();
+        match note {
+            Note::Decided { uid, facts, step } => {
+                outside.say(|| match step {
+                    Step::Settle(verdict) => format!("  {uid} Settle {:?} {}", verdict.reason, verdict.message),
+                    other => format!("  {uid} {other:?}"),
+                });
+                outside.check_step(uid, facts, step);
+            }
+            Note::Admitted { candidate, hold, admission } => {
+                outside.say(|| format!("  {} {admission:?}", candidate.uid));
+                outside.check_admission(candidate, *hold, admission);
+            }
+            Note::Sends { uid, operation } => outside.sends(uid, operation),
+            Note::Binds { uid, id } => {
+                outside.book.ours.insert((*id).to_owned());
+                outside.book.taken.entry((*uid).to_owned()).or_default().push((*id).to_owned());
+            }
+            Note::Withdrawn { uid } => {
+                outside.observed.held.remove(*uid);
+                *outside.book.done.entry((*uid).to_owned()).or_default() += 1;
+            }
+            Note::Settled { user, status, verdict } => outside.note_rest(user, status, verdict),
+            Note::Departs { user, status, verdict } => outside.check_departure(user, status, &verdict.departure),
+            Note::Diverges { .. } => outside.complain("i04: the plan does not converge"),
+        }
+    }
+}
+
+impl Outside {
+    /// A request arrives at the server; a fault may come before or after it takes effect.
+    fn receive(&mut self, request: &Request) -> Answer {
+        let uid = self.observed.at_work.clone().unwrap_or_default();
+        let creates = match request {
+            Request::Create(body) => {
+                let name = body.get("userName").and_then(Value::as_str).map(fold).unwrap_or_default();
+                self.book.asked.insert((uid.clone(), name));
+                true
+            }
+            _ => false,
+        };
+        let kinds = [Fault::Refused, Fault::Lost, Fault::Missing];
+        match self.strikes(if creates { &kinds[..2] } else { &kinds }) {
+            Some(Fault::Refused) => Answer::Broken,
+            Some(Fault::Missing) => Answer::NotFound,
+            fault => {
+                let answer = self.carry_out(&uid, request);
+                if fault.is_none() { answer } else { Answer::Broken }
+            }
+        }
+    }
+}

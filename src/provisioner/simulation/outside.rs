@@ -1,0 +1,191 @@
+//! Everything outside of the operator: the cluster, the server, the time, the faults, and the book of what happened.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::cluster::Cluster;
+use super::setup::Setup;
+use super::site::Site;
+use crate::api::ScimUserStatus;
+use crate::plan::guards::GuardName;
+use crate::plan::{Operation, Path, Policy};
+
+/// What befalls the next request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing takes effect: 429, 5xx, a reset.
+    Refused,
+    /// It takes effect, and the answer is lost.
+    Lost,
+    /// 404, whatever is there.
+    Missing,
+    /// A look-up shows how things were a while ago.
+    Stale,
+    /// The API server refuses the next status.
+    Status,
+}
+
+/// How a listing goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing {
+    Whole,
+    /// Breaks off.
+    Truncated,
+    /// A page is never shown.
+    Gap,
+    /// The first page comes twice.
+    Repeated,
+    /// Everything as it was a while ago.
+    Stale,
+    /// Nothing, in good shape.
+    Empty,
+}
+
+/// Where a pass stands: between two of these a crash may come, or another pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// About to ask the server.
+    Read,
+    /// About to send a write.
+    Request,
+    /// The write took effect, or didn't; the answer isn't heard yet.
+    Answer,
+    /// About to write a finalizer or a claim.
+    Claim,
+    /// About to write a status.
+    Status,
+    /// About to write the connection.
+    Connection,
+}
+
+/// What the checks remember of a history.
+#[derive(Debug, Default)]
+pub struct Book {
+    /// Writes that the server took.
+    pub writes: u64,
+    /// What guards let go: when, and which operation.
+    pub let_go: BTreeMap<GuardName, Vec<(i64, String)>>,
+    /// Operations that a person let go.
+    pub approved: BTreeSet<String>,
+    /// How many operations of an object were done.
+    pub done: BTreeMap<String, u64>,
+    /// Accounts that were ever made or bound by us.
+    pub ours: BTreeSet<String>,
+    /// Which object an account was last bound to.
+    pub holders: BTreeMap<String, String>,
+    /// Accounts made for an object.
+    pub made: BTreeMap<String, Vec<String>>,
+    /// Accounts that an object was bound to, recorded or not.
+    pub taken: BTreeMap<String, Vec<String>>,
+    /// The account and the attributes of an object when it was last at rest, on record.
+    pub carried_out: BTreeMap<String, (String, BTreeMap<Path, serde_json::Value>)>,
+    /// Accounts that may stay active although no object declares them.
+    pub excused: BTreeSet<String>,
+    /// Objects whose hold a person rejected, so that their account stays.
+    pub rejected: BTreeSet<String>,
+    /// Whose creation was sent, and under which name.
+    pub asked: BTreeSet<(String, String)>,
+    /// How often the operator began.
+    pub restarts: u64,
+    /// Accounts that the server denied although they were there.
+    pub denied: BTreeSet<String>,
+}
+
+/// What is known of the operator's passes, from without; a restart forgets it.
+#[derive(Debug, Default)]
+pub struct Observed {
+    /// Whose pass goes on now.
+    pub at_work: Option<String>,
+    /// Where each stands.
+    pub places: BTreeMap<String, Place>,
+    /// The version of the account that the plan rests on, where that was the server's newest.
+    pub informed: BTreeMap<String, String>,
+    /// The guard that gave leave, when, and for what.
+    pub admitted: BTreeMap<String, (GuardName, i64, String)>,
+    /// Objects whose operation was held when they last asked, or when a person answered.
+    /// For which generation and guard; none for any.
+    pub held: BTreeMap<String, Option<(i64, Option<GuardName>)>>,
+    /// What each sent last.
+    pub sent: BTreeMap<String, Operation>,
+    /// Statuses that the API server didn't take.
+    pub unsaved: BTreeMap<String, ScimUserStatus>,
+}
+
+/// Everything outside of the operator.
+pub struct Outside {
+    pub setup: Setup,
+    pub policy: Policy,
+    pub site: Site,
+    pub cluster: Cluster,
+    pub now: i64,
+    pub fault: Option<Fault>,
+    /// How the listing under way goes.
+    pub listing: Listing,
+    pub book: Book,
+    pub observed: Observed,
+    pub broken: Option<String>,
+    pub trace: Option<Vec<String>>,
+    epoch: Instant,
+}
+
+impl Outside {
+    pub fn new(setup: Setup, traced: bool) -> Self {
+        Self {
+            policy: setup.policy(),
+            site: setup.site(),
+            cluster: Cluster::new(setup.connection()),
+            now: 1_000_000_000,
+            fault: None,
+            listing: Listing::Whole,
+            book: Book::default(),
+            observed: Observed::default(),
+            broken: None,
+            trace: traced.then(Vec::new),
+            epoch: Instant::now(),
+            setup,
+        }
+    }
+
+    /// Says what happens, where somebody listens.
+    pub fn say(&mut self, what: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(what());
+        }
+    }
+
+    /// A promise is broken; the first one counts.
+    pub fn complain(&mut self, what: impl Into<String>) {
+        let what = what.into();
+        self.say(|| format!("BROKEN {what}"));
+        self.broken.get_or_insert(what);
+    }
+
+    pub fn time(&self) -> Timestamp {
+        Timestamp::from_millisecond(1_700_000_000_000 + self.now).unwrap_or_default()
+    }
+
+    /// The same instant on the queue's clock.
+    pub fn instant(&self) -> Instant {
+        self.epoch + Duration::from_millis(u64::try_from(self.now).unwrap_or(0))
+    }
+
+    /// The fault, if it is one of these: it strikes once.
+    pub fn strikes(&mut self, kinds: &[Fault]) -> Option<Fault> {
+        let fault = self.fault.filter(|fault| kinds.contains(fault))?;
+        self.fault = None;
+        self.say(|| format!("  fault {fault:?}"));
+        Some(fault)
+    }
+}
+
+/// What the operator's effects and the story share.
+pub type Shared = Arc<Mutex<Outside>>;
+
+/// For a moment, never over an effect.
+pub fn look(outside: &Shared) -> MutexGuard<'_, Outside> {
+    outside.lock().unwrap_or_else(PoisonError::into_inner)
+}

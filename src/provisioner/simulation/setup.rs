@@ -1,0 +1,93 @@
+//! What a history's connection and server are like.
+
+use std::sync::LazyLock;
+
+use serde_json::json;
+
+use super::site::Site;
+use crate::api::{AdoptionPolicy, DeletionPolicy, ScimConnection};
+use crate::plan::Policy;
+use crate::provisioner::defaults::server_of;
+use crate::provisioner::session::policy_for;
+
+pub const BASE_URL: &str = "https://here.example.com/scim/v2";
+pub const CONNECTION: &str = "c";
+
+/// The name of the server.
+pub static SERVER: LazyLock<String> = LazyLock::new(|| server_of(&connection(serde_json::Value::Null)));
+
+/// The userName that `guards.protected` names, where it names any.
+pub const PROTECTED: &str = "cyd";
+
+/// What a history's connection and server are like.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    pub unique: bool,
+    pub upserts: bool,
+    pub silent: bool,
+    pub put: bool,
+    pub drops: bool,
+    pub repair: (bool, bool, bool),
+    pub deletion: DeletionPolicy,
+    pub adoption: AdoptionPolicy,
+    pub protected: bool,
+    /// Removals, rewrites and creations that go within the window.
+    pub limits: (u32, u32, u32),
+    pub window: u64,
+}
+
+impl Setup {
+    pub fn connection(&self) -> ScimConnection {
+        let repair = |repairs: bool| if repairs { "Repair" } else { "Report" };
+        let (attributes, deactivated, deleted) = self.repair;
+        let window = format!("{}s", self.window);
+        let limit = |count: u32| json!({"maxPercent": 0, "minCount": count, "maxCount": count, "window": window});
+        let (removals, rewrites, creates) = self.limits;
+        connection(json!({
+            "deletionPolicy": {"users": self.deletion},
+            "adoptionPolicy": {"users": self.adoption},
+            "driftPolicy": {
+                "attributes": repair(attributes),
+                "deactivated": repair(deactivated),
+                "deleted": repair(deleted),
+            },
+            "dialect": {"writeUsers": if self.put { "Put" } else { "Patch" }},
+            "guards": {
+                "removals": limit(removals),
+                "rewrites": limit(rewrites),
+                "creates": {"maxCount": creates.max(1), "window": window},
+                "protected": self.protected.then_some([PROTECTED]),
+            },
+        }))
+    }
+
+    pub fn policy(&self) -> Policy {
+        policy_for(&self.connection(), None)
+    }
+
+    pub fn site(&self) -> Site {
+        let mut site = Site::default();
+        site.unique = self.unique;
+        site.upserts = self.upserts;
+        site.server.silent = self.silent;
+        site.server.drops = if self.drops { vec!["title"] } else { Vec::new() };
+        site
+    }
+}
+
+fn connection(more: serde_json::Value) -> ScimConnection {
+    let mut spec = json!({
+        "provider": "Generic",
+        "baseUrl": BASE_URL,
+        "auth": {"bearerToken": {"secretKeyRef": {"name": "key", "key": "token"}}},
+    });
+    for (name, value) in more.as_object().into_iter().flatten() {
+        spec[name] = value.clone();
+    }
+    let mut connection = ScimConnection::new(CONNECTION, serde_json::from_value(spec).expect("a connection's spec"));
+    connection.metadata.namespace = Some("n".into());
+    connection.metadata.uid = Some("uid-connection".into());
+    connection.metadata.generation = Some(1);
+    connection.metadata.resource_version = Some("1".into());
+    connection
+}

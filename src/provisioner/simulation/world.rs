@@ -1,0 +1,365 @@
+//! One operator, its cluster and its server, one small step at a time.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, LazyLock, MutexGuard};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use kube::ResourceExt;
+use secrecy::SecretString;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::cluster::News;
+use super::effects::Simulated;
+use super::outside::{Listing, Outside, Place, Shared, look};
+use super::setup::{BASE_URL, CONNECTION, Setup};
+use crate::api::{Mode, ScimUser};
+use crate::plan::guards::Gate;
+use crate::provisioner::directory::{Changed, ConnectionKey, Directory, Uid};
+use crate::provisioner::queue::{Lane, Outcome, Ticket};
+use crate::provisioner::session::{Session, policy_for};
+use crate::provisioner::{Provisioner, Surroundings, lock};
+use crate::runtime::{Audit, Metrics};
+use crate::scim::{Client, ClientConfig, Credentials, Profile, Trust};
+
+/// Passes at once; one of them is kept for removals.
+const WORKERS: usize = 3;
+
+type Task<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// A pass under way.
+pub struct Flight {
+    pub ticket: Ticket,
+    pass: Task<Outcome>,
+}
+
+/// The operator: what a restart forgets.
+pub struct Operator {
+    pub provisioner: Arc<Provisioner<Simulated>>,
+    pub flight: Vec<Flight>,
+    sweep: Option<Task<bool>>,
+    reroute: UnboundedReceiver<Uid>,
+}
+
+/// Everything.
+pub struct World {
+    shared: Shared,
+    pub operator: Operator,
+}
+
+/// Nothing is ever sent by it: the effects stand in for the wire.
+static CLIENT: LazyLock<Client> = LazyLock::new(|| {
+    let config = ClientConfig {
+        base_url: Url::parse(BASE_URL).expect("a URL"),
+        credentials: Credentials::Bearer(SecretString::from("key")),
+        trust: Trust::default(),
+        connect_timeout: Duration::from_secs(1),
+        request_timeout: Duration::from_secs(1),
+        profile: Profile::generic(),
+        user_agent: "simulation".into(),
+    };
+    Client::new(config).expect("a client")
+});
+
+static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::default);
+
+pub fn key() -> ConnectionKey {
+    ConnectionKey { namespace: "n".into(), name: CONNECTION.into() }
+}
+
+/// One poll: up to the next place where a pass stops.
+fn poll<T>(task: &mut Task<T>) -> Option<T> {
+    match task.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(done) => Some(done),
+        Poll::Pending => None,
+    }
+}
+
+impl Operator {
+    /// A process begins: it knows what the API server has, and nothing else.
+    fn new(shared: &Shared) -> Self {
+        let (connection, objects) = {
+            let mut outside = look(shared);
+            outside.observed = super::outside::Observed::default();
+            (Arc::new(outside.cluster.connection.clone()), outside.cluster.objects.clone())
+        };
+        let (sender, reroute) = unbounded_channel();
+        let surroundings = Surroundings {
+            directory: Arc::new(Directory::default()),
+            metrics: METRICS.clone(),
+            audit: Audit::default(),
+            reroute: sender,
+        };
+        let effects = Simulated(Arc::clone(shared));
+        let provisioner =
+            Provisioner::new(effects, surroundings, Arc::clone(&connection), key(), CancellationToken::new());
+        for user in objects.into_values() {
+            provisioner.directory.upsert(user);
+        }
+        let operator = Self { provisioner: Arc::new(provisioner), flight: Vec::new(), sweep: None, reroute };
+        operator.connect();
+        operator
+    }
+
+    /// The connection was tested, and is good.
+    fn connect(&self) {
+        let connection = self.provisioner.connection();
+        let session = Session {
+            client: CLIENT.clone(),
+            policy: policy_for(&connection, None),
+            generation: connection.metadata.generation.unwrap_or_default(),
+            epoch: 0,
+            fingerprint: String::new(),
+            key_owner: None,
+            server_config: crate::scim::ServerConfig::default(),
+            seen: Arc::default(),
+        };
+        self.provisioner.begin_session(&connection, session);
+    }
+}
+
+impl World {
+    pub fn new(setup: Setup, traced: bool) -> Self {
+        let shared: Shared = Arc::new(std::sync::Mutex::new(Outside::new(setup, traced)));
+        let operator = Operator::new(&shared);
+        let mut world = Self { shared, operator };
+        world.restart();
+        world
+    }
+
+    /// What is outside of the operator.
+    pub fn outside(&self) -> MutexGuard<'_, Outside> {
+        look(&self.shared)
+    }
+
+    /// What happened so far; nothing while somebody looks at it.
+    pub fn trace(&self) -> Vec<String> {
+        self.shared.try_lock().ok().and_then(|outside| outside.trace.clone()).unwrap_or_default()
+    }
+
+    pub fn say(&self, what: impl FnOnce() -> String) {
+        self.outside().say(what);
+    }
+
+    pub fn is_broken(&self) -> bool {
+        self.outside().broken.is_some()
+    }
+
+    /// Where the pass that was begun first stands.
+    pub fn place(&self) -> Option<Place> {
+        let uid = &self.operator.flight.first()?.ticket.uid;
+        self.outside().observed.places.get(&**uid).copied()
+    }
+
+    pub fn gate(&self) -> MutexGuard<'_, Gate> {
+        lock(&self.operator.provisioner.gate)
+    }
+
+    /// kill -9, and up again: the objects are listed, and all of them asked for.
+    pub fn restart(&mut self) {
+        {
+            let mut outside = self.outside();
+            outside.say(|| "restart".into());
+            outside.book.restarts += 1;
+            outside.cluster.news.clear();
+        }
+        self.operator = Operator::new(&self.shared);
+        for user in self.operator.provisioner.directory.all() {
+            self.submit(&user, false);
+        }
+    }
+
+    fn submit(&self, user: &ScimUser, fresh: bool) {
+        self.operator.provisioner.submit(user, &Changed { itself: true, fresh, others: Vec::new() });
+    }
+
+    /// Objects whose claims may stand differently are looked at again.
+    fn route(&mut self) {
+        while let Ok(uid) = self.operator.reroute.try_recv() {
+            self.route_one(&uid);
+        }
+    }
+
+    fn route_one(&self, uid: &str) {
+        if let Some(user) = self.operator.provisioner.directory.get(uid) {
+            self.submit(&user, true);
+        }
+    }
+
+    /// One watch event arrives.
+    pub fn deliver(&mut self) -> bool {
+        let news = self.outside().cluster.news.pop_front();
+        let directory = Arc::clone(&self.operator.provisioner.directory);
+        let others = match news {
+            None => return false,
+            Some(News::Applied(user)) => {
+                self.say(|| format!("  hear {} generation {:?}", user.name_any(), user.metadata.generation));
+                let changed = directory.upsert((*user).clone());
+                if changed.itself
+                    && let Some(user) = directory.get(&user.uid().unwrap_or_default())
+                {
+                    self.submit(&user, changed.fresh);
+                }
+                changed.others
+            }
+            Some(News::Deleted(uid)) => {
+                let others = directory.remove(&uid);
+                self.operator.provisioner.forget(&uid);
+                let mut outside = self.outside();
+                outside.observed.held.remove(&uid);
+                outside.observed.unsaved.remove(&uid);
+                others
+            }
+        };
+        for uid in &others {
+            self.route_one(uid);
+        }
+        true
+    }
+
+    /// A pass begins.
+    pub fn take(&mut self) -> bool {
+        let others = self.operator.flight.iter().filter(|flight| flight.ticket.lane != Lane::Removal).count();
+        if self.operator.flight.len() >= WORKERS {
+            return false;
+        }
+        let provisioner = Arc::clone(&self.operator.provisioner);
+        let Some(ticket) = provisioner.next_ticket(others + 1 >= WORKERS) else { return false };
+        let now = self.outside().instant();
+        if ticket.lane != Lane::Removal && lock(&provisioner.queue).next(now, true, true).is_some() {
+            self.outside().complain("i17: something else was taken while a removal was due");
+        }
+        {
+            let mut outside = self.outside();
+            let status = if ticket.for_status { " status" } else { "" };
+            outside.say(|| format!("take {} {:?}{status}", ticket.uid, ticket.lane));
+            outside.observed.informed.remove(&*ticket.uid);
+            outside.observed.admitted.remove(&*ticket.uid);
+            outside.observed.places.remove(&*ticket.uid);
+        }
+        let pass = {
+            let ticket = ticket.clone();
+            Box::pin(async move { provisioner.work(&ticket).await })
+        };
+        self.operator.flight.push(Flight { ticket, pass });
+        true
+    }
+
+    /// One pass goes on to the next place where it stops.
+    pub fn advance(&mut self, number: usize) -> bool {
+        if self.operator.flight.is_empty() {
+            return false;
+        }
+        let mut flight = self.operator.flight.swap_remove(number % self.operator.flight.len());
+        self.outside().observed.at_work = Some(flight.ticket.uid.to_string());
+        let ended = poll(&mut flight.pass);
+        self.outside().observed.at_work = None;
+        match ended {
+            Some(outcome) => {
+                self.say(|| format!("  {} ends: {outcome:?}", flight.ticket.uid));
+                let now = self.outside().instant();
+                lock(&self.operator.provisioner.queue).finish(&flight.ticket.uid, outcome, 0.5, now);
+            }
+            None => self.operator.flight.push(flight),
+        }
+        self.route();
+        true
+    }
+
+    /// A sweep begins.
+    pub fn sweep(&mut self, how: Listing) {
+        if self.operator.sweep.is_some() {
+            return;
+        }
+        self.say(|| format!("sweep {how:?}"));
+        self.outside().listing = how;
+        let provisioner = Arc::clone(&self.operator.provisioner);
+        self.operator.sweep = Some(Box::pin(async move {
+            let Some(session) = provisioner.session() else { return true };
+            provisioner.sweep_once(&session).await
+        }));
+    }
+
+    /// The sweep reads its next page, or ends.
+    pub fn page(&mut self) -> bool {
+        let Some(mut sweep) = self.operator.sweep.take() else { return false };
+        if poll(&mut sweep).is_none() {
+            self.operator.sweep = Some(sweep);
+        }
+        self.route();
+        true
+    }
+
+    /// Time goes by; what was due by itself happens.
+    pub fn pass_time(&mut self, millis: i64) {
+        self.outside().now += millis;
+        self.tick();
+    }
+
+    pub fn tick(&mut self) {
+        self.operator.provisioner.tick_gate();
+        self.operator.provisioner.submit_due_windows();
+    }
+
+    /// The connection's status is written, unless somebody else is just writing it.
+    pub fn save(&mut self) {
+        let provisioner = Arc::clone(&self.operator.provisioner);
+        let mut report: Task<()> = Box::pin(async move { provisioner.report_now().await });
+        for _ in 0..4 {
+            if poll(&mut report).is_some() {
+                return;
+            }
+        }
+    }
+
+    /// A person edits the connection, and it is tested again.
+    fn configure(&mut self, change: impl FnOnce(&mut crate::api::ScimConnection)) {
+        let connection = {
+            let mut outside = self.outside();
+            let edited = outside.cluster.set_connection(|connection| {
+                change(connection);
+                connection.metadata.generation = connection.metadata.generation.map(|generation| generation + 1);
+            });
+            outside.policy = policy_for(&edited, None);
+            edited
+        };
+        self.operator.provisioner.update(Arc::new(connection));
+        self.operator.connect();
+    }
+
+    /// A person approves or rejects a hold.
+    pub fn answer(&mut self, number: usize, approve: bool) {
+        let holds: Vec<String> = self.gate().holds().into_iter().filter_map(|hold| hold.id).collect();
+        let Some(id) = holds.get(number % holds.len().max(1)).cloned() else { return };
+        self.say(|| format!("{} {id}", if approve { "approve" } else { "reject" }));
+        if approve {
+            let members: Vec<String> = self.gate().members(&id).iter().map(ToString::to_string).collect();
+            self.outside().observed.held.extend(members.into_iter().map(|uid| (uid, None)));
+        }
+        self.configure(|connection| {
+            let spec = &mut connection.spec;
+            let (given, other) = if approve {
+                (&mut spec.approved_hold, &mut spec.rejected_hold)
+            } else {
+                (&mut spec.rejected_hold, &mut spec.approved_hold)
+            };
+            *given = Some(id.clone());
+            other.take_if(|other| *other == id);
+        });
+    }
+
+    /// `mode` changes.
+    pub fn set_plan(&mut self, plan: bool) {
+        let mode = if plan { Mode::Plan } else { Mode::Apply };
+        if self.outside().cluster.connection.spec.mode == mode {
+            return;
+        }
+        // What is held is asked for anew.
+        self.outside().observed.held = BTreeMap::new();
+        self.configure(|connection| connection.spec.mode = mode);
+    }
+}
