@@ -191,7 +191,10 @@ impl Directory {
         inner.connections.entry(connection_of(&user)).or_default().insert(uid.clone());
         let user = Arc::new(user);
         inner.users.insert(uid.clone(), Arc::clone(&user));
-        inner.keep_ledger(&uid, &recorded);
+        if let Some(old) = old.as_deref().filter(|old| connection_of(old) != connection_of(&user)) {
+            inner.keep_ledger(&uid, &connection_of(old), &BTreeMap::new());
+        }
+        inner.keep_ledger(&uid, &connection_of(&user), &recorded);
         others.extend(inner.user_in_groups(&uid, old.as_deref(), Some(&user)));
         Changed { itself, fresh, others }
     }
@@ -361,7 +364,7 @@ impl Inner {
         }
         let uid = Uid::from(uid);
         let touched = self.user_in_groups(&uid, Some(&user), None);
-        self.keep_ledger(&uid, &BTreeMap::new());
+        self.keep_ledger(&uid, &connection, &BTreeMap::new());
         let uid = &*uid;
         let Some(server) = self.servers.get(&connection).cloned() else { return touched };
         let claims = claims_of(&user);

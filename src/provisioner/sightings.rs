@@ -8,6 +8,12 @@ use jiff::{SignedDuration, Timestamp};
 /// A second look at a resource that answered 404 counts only this much later (promise I11).
 pub const SECOND_LOOK: SignedDuration = SignedDuration::from_secs(60);
 
+/// After an id was asked for in vain it is asked for again this much later, twice as much each time, …
+const ASKED_AGAIN: SignedDuration = SECOND_LOOK;
+
+/// … and at least so often.
+const ASKED_AT_LEAST: SignedDuration = SignedDuration::from_hours(1);
+
 /// When an entry was last seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
@@ -40,12 +46,22 @@ pub struct Sightings {
     last_complete: bool,
     /// The last complete sweep; 0 where there was none.
     completed: u64,
-    /// When an id first answered 404, until it is shown again.
-    missing: HashMap<String, Timestamp>,
+    /// Which ids answer 404, until they are shown again.
+    missing: HashMap<String, Missing>,
+    /// When an id was last asked for, and how often in vain, until it is shown.
+    asked: HashMap<String, (Timestamp, u32)>,
     /// Gone during the running sweep, and whether a page that was asked for before has shown it since.
     gone: HashMap<String, bool>,
     /// Objects whose search needs a listing.
     searches: HashMap<String, Search>,
+}
+
+/// An id that answers 404.
+#[derive(Clone, Copy, Debug)]
+struct Missing {
+    since: Timestamp,
+    /// It did so once more, a minute later at least.
+    twice: bool,
 }
 
 /// A search that only a listing can answer.
@@ -64,6 +80,7 @@ impl Sightings {
         if other {
             server.clone_into(&mut self.server);
             self.missing.clear();
+            self.asked.clear();
         }
         (self.last_complete, self.completed, self.sweeping, self.epoch) = (false, 0, false, epoch);
         self.searches.clear();
@@ -103,6 +120,7 @@ impl Sightings {
             return if std::mem::replace(shown, true) { OnPage::Repeated } else { OnPage::Outdated };
         }
         self.missing.remove(id);
+        self.asked.remove(id);
         match seen {
             Some(seen) if seen.sweep == self.sweep && seen.by_answer => {
                 // Counted once, so that a listing which repeats itself still ends.
@@ -137,13 +155,46 @@ impl Sightings {
     /// Something shows that it is there.
     pub fn shown(&mut self, id: &str) {
         self.missing.remove(id);
+        self.asked.remove(id);
         self.gone.remove(id);
     }
 
     /// It answered 404; true where that has been so for a minute.
     pub fn missing(&mut self, id: &str, now: Timestamp) -> bool {
-        let since = *self.missing.entry(id.to_owned()).or_insert(now);
-        now.duration_since(since) >= SECOND_LOOK
+        let missing = self.missing.entry(id.to_owned()).or_insert(Missing { since: now, twice: false });
+        let settled = now.duration_since(missing.since) >= SECOND_LOOK;
+        missing.twice |= settled;
+        settled
+    }
+
+    /// Two looks a minute apart found nothing, and nothing has shown it since (promise I11).
+    pub fn is_gone(&self, id: &str) -> bool {
+        self.missing.get(id).is_some_and(|missing| missing.twice)
+    }
+
+    /// It is asked for, for nothing has shown it.
+    pub fn ask(&mut self, id: &str, now: Timestamp) {
+        let (at, times) = self.asked.entry(id.to_owned()).or_insert((now, 0));
+        (*at, *times) = (now, times.saturating_add(1));
+    }
+
+    /// Of those that nothing has shown, the ones to be asked for now: first those that never were, then those that
+    /// weren't for longest. Whatever is asked for in vain is asked for less and less often.
+    pub fn to_be_asked<T: AsRef<str>>(&self, ids: impl IntoIterator<Item = T>, now: Timestamp) -> Vec<T> {
+        let mut due: Vec<(Option<Timestamp>, T)> = Vec::new();
+        for id in ids {
+            match self.asked.get(id.as_ref()) {
+                None => due.push((None, id)),
+                Some((at, times)) => {
+                    let doubled = ASKED_AGAIN.saturating_mul(1 << (times - 1).min(10));
+                    if now.duration_since(*at) >= doubled.min(ASKED_AT_LEAST) {
+                        due.push((Some(*at), id));
+                    }
+                }
+            }
+        }
+        due.sort_by_key(|(at, _)| *at);
+        due.into_iter().map(|(_, id)| id).collect()
     }
 
     /// It is gone, seen last then: no page that is on its way brings it back.
@@ -222,6 +273,41 @@ mod tests {
             show(&mut sightings);
             assert!(!sightings.missing("1", at(500)), "it was shown since");
         }
+    }
+
+    #[test]
+    fn i11_two_looks_a_minute_apart_settle_that_a_resource_is_gone() {
+        let mut sightings = Sightings::default();
+        sightings.missing("1", at(0));
+        sightings.missing("1", at(59));
+        assert!(!sightings.is_gone("1"));
+        sightings.missing("1", at(60));
+        assert!(sightings.is_gone("1") && !sightings.is_gone("2"));
+        sightings.shown("1");
+        assert!(!sightings.is_gone("1"), "it was shown since");
+    }
+
+    /// Those that answer nothing keep nobody else from being asked for, and are asked for ever less often.
+    #[test]
+    fn i31_what_is_unknown_is_asked_for_in_turn() {
+        let mut sightings = Sightings::default();
+        let ids = ["a", "b", "c"];
+        assert_eq!(sightings.to_be_asked(ids, at(0)), ids);
+        sightings.ask("a", at(0));
+        sightings.ask("b", at(1));
+        assert_eq!(sightings.to_be_asked(ids, at(30)), ["c"]);
+        assert_eq!(sightings.to_be_asked(ids, at(61)), ["c", "a", "b"]);
+        let (mut asked, mut now) = (0, 0);
+        while now < 86_400 {
+            for id in sightings.to_be_asked(["a"], at(now)) {
+                sightings.ask(id, at(now));
+                asked += 1;
+            }
+            now += 61;
+        }
+        assert!((20..=32).contains(&asked), "{asked} times a day");
+        sightings.shown("a");
+        assert_eq!(sightings.to_be_asked(["a"], at(now)), ["a"]);
     }
 
     #[test]

@@ -290,7 +290,8 @@ fn owed(facts: &GroupFacts) -> Change {
     let members = &facts.members;
     let unsent = |id: &&Id| !members.sent.contains(*id);
     let extra = || members.membership.extra().iter().filter(unsent).filter(|id| !members.kept.leaving.contains(*id));
-    let stays_out = |id: &&Id| members.unseen.contains(*id) || members.kept.coming.contains(*id);
+    let kept = members.kept;
+    let stays_out = |id: &&Id| members.unseen.contains(*id) || kept.coming.contains(*id) || kept.gone.contains(*id);
     let missing = members.membership.missing().iter().filter(unsent).filter(|id| !stays_out(id));
     let missing = missing.take(members.room.unwrap_or(usize::MAX));
     // Those first whom no guard keeps waiting.
@@ -349,7 +350,7 @@ fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOperation]) -> 
         applied: Some(applied(facts, left)),
         ..GroupVerdict::default()
     };
-    if !members.unseen.is_empty() {
+    if unseen(facts) > 0 {
         verdict.message.push_str("; the server doesn't show the accounts of some, who are put in once it does");
     }
     if counts.waiting > 0 {
@@ -441,7 +442,8 @@ fn paced(facts: &GroupFacts) -> usize {
 
 /// Not put in, because the server doesn't show their accounts.
 fn unseen(facts: &GroupFacts) -> i64 {
-    i64::try_from(facts.members.unseen.len()).unwrap_or(i64::MAX)
+    let members = &facts.members;
+    i64::try_from(members.unseen.union(&members.kept.gone).count()).unwrap_or(i64::MAX)
 }
 
 /// Sent in this very pass, and still not there.

@@ -67,6 +67,8 @@ pub struct KeptMembers {
     pub coming: BTreeSet<Id>,
     /// Of both: whose accounts the server has yet to show.
     pub unknown: BTreeSet<Id>,
+    /// Not put in: their accounts are gone at the server.
+    pub gone: BTreeSet<Id>,
     /// The pattern that keeps one in.
     pub protected_by: Option<String>,
     /// Why one is kept out.

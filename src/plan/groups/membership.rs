@@ -49,6 +49,10 @@ pub struct Membership {
     present: Option<HashSet<Id>>,
     /// Whom we brought in.
     ours: HashSet<Id>,
+    /// Of those: whom nothing but the record in a status says that of.
+    recorded: HashSet<Id>,
+    /// Of those: whose record proved to be none of ours.
+    doubted: HashSet<Id>,
     missing: BTreeSet<Id>,
     extra: BTreeSet<Id>,
     /// Found changed by others, and to be left so.
@@ -125,6 +129,10 @@ impl Membership {
     /// A member's object vanished without being deprovisioned: the account stays until this is taken back.
     pub fn vanish(&mut self, id: &Id, since: Timestamp) {
         if self.is_here(id) || self.present.is_none() {
+            // Its record goes with it, and was as good as what else is known.
+            if !self.doubted.contains(id) {
+                self.recorded.remove(id);
+            }
             self.vanished.entry(id.clone()).or_insert(since);
             self.sort(id);
         }
@@ -163,7 +171,7 @@ impl Membership {
     /// The server says of these that they are not in, against our record; returns the declared ones.
     pub fn lose(&mut self, ids: &[Id]) -> Vec<Id> {
         for id in ids {
-            self.ours.remove(id);
+            self.disown(id);
             if let Some(present) = &mut self.present {
                 present.remove(id);
             }
@@ -211,6 +219,8 @@ impl Membership {
                 present.insert(id.clone());
             }
             self.ours.insert(id.clone());
+            self.recorded.remove(id);
+            self.doubted.remove(id);
             self.sort(id);
         }
     }
@@ -222,7 +232,7 @@ impl Membership {
             if let Some(present) = &mut self.present {
                 present.remove(id);
             }
-            self.ours.remove(id);
+            self.disown(id);
             self.vanished.remove(id);
             self.sort(id);
         }
@@ -230,14 +240,40 @@ impl Membership {
 
     /// The ledger says that we brought this one in.
     pub fn own(&mut self, id: &Id) {
-        self.ours.insert(id.clone());
+        if self.ours.insert(id.clone()) {
+            self.recorded.insert(id.clone());
+        }
         self.sort(id);
+    }
+
+    /// Whom nothing but the record in a status says that we brought them in.
+    pub fn recorded(&self) -> impl Iterator<Item = &Id> {
+        self.recorded.iter()
+    }
+
+    /// Of those recorded, these are none that we brought in, and only these (promise I32).
+    pub fn doubt_records(&mut self, mut doubted: HashSet<Id>) {
+        doubted.retain(|id| self.recorded.contains(id));
+        if self.doubted == doubted {
+            return;
+        }
+        let before = std::mem::replace(&mut self.doubted, doubted);
+        let changed: Vec<Id> = before.symmetric_difference(&self.doubted).cloned().collect();
+        for id in &changed {
+            self.sort(id);
+        }
+    }
+
+    fn disown(&mut self, id: &Id) {
+        self.ours.remove(id);
+        self.recorded.remove(id);
+        self.doubted.remove(id);
     }
 
     /// The group is new: nobody is in it.
     pub fn begin_empty(&mut self) {
         self.present = Some(HashSet::new());
-        self.ours.clear();
+        self.disown_all();
         self.vanished.clear();
         self.left.clear();
         self.sort_all();
@@ -246,7 +282,7 @@ impl Membership {
     /// Nothing is known of the group any more: it is another one.
     pub fn forget(&mut self) {
         self.present = None;
-        self.ours.clear();
+        self.disown_all();
         self.vanished.clear();
         self.left.clear();
         self.sort_all();
@@ -281,7 +317,7 @@ impl Membership {
     /// Whether the account is in the group, as far as is known.
     pub fn is_here(&self, id: &str) -> bool {
         match self.source {
-            Source::Ledger => self.ours.contains(id),
+            Source::Ledger => self.is_ours(id),
             _ => self.present.as_ref().is_some_and(|present| present.contains(id)),
         }
     }
@@ -298,18 +334,24 @@ impl Membership {
 
     /// Whom we brought in.
     pub fn is_ours(&self, id: &str) -> bool {
-        self.ours.contains(id)
+        self.ours.contains(id) && !self.doubted.contains(id)
     }
 
     /// Everyone in the group, as far as is known.
     pub fn here(&self) -> impl Iterator<Item = &Id> {
-        let ledger = (self.source == Source::Ledger).then_some(&self.ours);
-        ledger.or(self.present.as_ref()).into_iter().flatten()
+        let by_ledger = self.source == Source::Ledger;
+        let all = by_ledger.then_some(&self.ours).or(self.present.as_ref());
+        all.into_iter().flatten().filter(move |id| !by_ledger || !self.doubted.contains(*id))
     }
 
     /// Whose object vanished.
     pub fn vanished(&self) -> impl Iterator<Item = &Id> {
         self.vanished.keys()
+    }
+
+    /// Our own record alone tells who is in.
+    pub fn is_by_record(&self) -> bool {
+        self.source == Source::Ledger
     }
 
     /// Whether our record must say whom we brought in.
@@ -325,7 +367,7 @@ impl Membership {
     /// How many are in the group, as far as is known.
     pub fn present(&self) -> usize {
         match self.source {
-            Source::Ledger => self.ours.len(),
+            Source::Ledger => self.ours.len() - self.doubted.len(),
             _ => self.present.as_ref().map_or(0, HashSet::len),
         }
     }
@@ -335,11 +377,17 @@ impl Membership {
         self.waiting
     }
 
+    fn disown_all(&mut self) {
+        self.ours.clear();
+        self.recorded.clear();
+        self.doubted.clear();
+    }
+
     fn sort(&mut self, id: &Id) {
         let known = self.is_known();
         let here = self.is_here(id);
         let wanted = self.wanted.contains_key(id);
-        let removable = here && (self.source == Source::Exact || self.ours.contains(id));
+        let removable = here && (self.source == Source::Exact || self.is_ours(id));
         let stays = wanted || self.going.contains_key(id) || self.vanished.contains_key(id);
         let left = self.left.contains(id);
         put(&mut self.missing, id, known && wanted && !here && !left);

@@ -4,6 +4,7 @@
 
 mod claims;
 mod index;
+mod records;
 mod references;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -33,8 +34,8 @@ pub(super) struct Groups {
     by_name: HashMap<String, BTreeSet<Uid>>,
     /// Of each user, the groups that refer to it, and how it stands there.
     links: HashMap<Uid, Box<[(Uid, Standing)]>>,
-    /// Of each group's id, whom our record says we put there.
-    ledger: HashMap<Id, HashSet<Id>>,
+    /// Of each group's id at a connection's server, whom our record says we put there.
+    ledger: HashMap<ConnectionKey, HashMap<Id, HashSet<Id>>>,
     /// The same by user: group and account.
     records: HashMap<Uid, Box<[(Id, Id)]>>,
     /// Users that leave their groups now, their accounts, and the groups that they were in.

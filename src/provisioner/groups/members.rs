@@ -1,13 +1,15 @@
 //! Whose membership may be given or taken: what the server shows of the account behind it (promises I14, I26, I31).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Bound;
 
 use kube::ResourceExt;
+use tracing::debug;
 
 use super::super::effects::Effects;
 use super::super::limiter::{Priority, RequestKind};
 use super::super::report::FirstSweep;
+use super::super::sightings::Sightings;
 use super::super::{Provisioner, lock};
 use super::plan::LOOKED_AT;
 use super::{GroupPass, GroupStop, full_name, is_deleting};
@@ -15,10 +17,13 @@ use crate::api::{GroupDeletionPolicy, ScimGroup};
 use crate::plan::groups::{Id, KeptMembers};
 use crate::plan::protect::Protected;
 use crate::plan::{Account, Delegated};
-use crate::scim::{Class, Kind};
+use crate::scim::{Class, Kind, Start};
 
-/// So many accounts are read one by one; more are left to the sweep, while it is still to come.
+/// So many accounts are read one by one in a pass; more are left to the sweep, while it is still to come.
 const READ_SINGLY: usize = 20;
+
+/// How far namespaces may use the connection, as far as it was asked.
+type Known = BTreeMap<String, Delegated>;
 
 /// What is known of a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +34,8 @@ pub(super) enum Standing {
     Kept(String),
     /// The server has yet to show whose it is, so it stays as it is for now.
     Unknown,
+    /// Two looks found that there is no such account: nobody loses anything by it, and nobody is put in (promise I11).
+    Gone,
 }
 
 impl<E: Effects> Provisioner<E> {
@@ -50,8 +57,8 @@ impl<E: Effects> Provisioner<E> {
         });
         match protected.matches(names.iter().map(String::as_str)) {
             Some(pattern) => Standing::Kept(pattern.to_owned()),
-            None if shown.is_some() || self.is_no_account(pass, id) => Standing::Free,
-            None => Standing::Unknown,
+            None if shown.is_some() || self.is_group(id) => Standing::Free,
+            None => self.unseen(id),
         }
     }
 
@@ -74,13 +81,68 @@ impl<E: Effects> Provisioner<E> {
         match refused {
             Some(Some(why)) => Standing::Kept(why),
             Some(None) => Standing::Free,
-            None => Standing::Unknown,
+            None => self.unseen(id),
         }
     }
 
-    /// A nested group, or an id that the server denies.
-    fn is_no_account(&self, pass: &GroupPass, id: &Id) -> bool {
-        pass.strangers.contains(id) || matches!(lock(&self.groups).by_id(id), Account::Found { .. })
+    /// Of several namespaces one is enough that may have the account.
+    fn admissible_to_any(&self, namespaces: &BTreeSet<String>, known: &mut Known, id: &Id) -> Standing {
+        let mut best = Standing::Kept("the record of this membership is none of the operator's".to_owned());
+        for namespace in namespaces {
+            let delegated =
+                known.entry(namespace.clone()).or_insert_with(|| self.directory.delegated(namespace, &self.key));
+            match self.admissibility(delegated, id) {
+                Standing::Kept(why) if matches!(best, Standing::Kept(_)) => best = Standing::Kept(why),
+                Standing::Kept(_) => {}
+                Standing::Free => return Standing::Free,
+                unseen => best = unseen,
+            }
+        }
+        best
+    }
+
+    /// A nested group.
+    fn is_group(&self, id: &Id) -> bool {
+        matches!(lock(&self.groups).by_id(id), Account::Found { .. })
+    }
+
+    /// Of an account that nothing shows.
+    fn unseen(&self, id: &Id) -> Standing {
+        if lock(&self.snapshot).sightings.is_gone(id) { Standing::Gone } else { Standing::Unknown }
+    }
+
+    /// What statuses say of those that we brought in, where tenants may have written them: whoever else is neither taken
+    /// out nor taken for present (promise I32). Returns those of whom it can't be told yet.
+    fn check_records(&self, pass: &GroupPass) -> Vec<Id> {
+        let (mut doubted, mut unknown, mut known) = (HashSet::new(), Vec::new(), Known::new());
+        for (id, namespaces) in self.directory.records_to_check(&pass.uid()) {
+            match self.admissible_to_any(&namespaces, &mut known, &id) {
+                Standing::Free | Standing::Gone => {}
+                Standing::Unknown => unknown.push(id),
+                Standing::Kept(why) => {
+                    debug!(object = %full_name(&pass.group), member = %id, "its record isn't believed: {why}");
+                    doubted.insert(id);
+                }
+            }
+        }
+        // Before the first sweep ended, whoever is to stay in doesn't make a group wait for it.
+        let swept = lock(&self.report).first_sweep == FirstSweep::Ended;
+        let unknown = self.directory.membership(&pass.uid(), |members| {
+            members.doubt_records(doubted);
+            unknown.retain(|id| members.extra().contains(id) || (swept && members.is_by_record()));
+            unknown
+        });
+        unknown.unwrap_or_default()
+    }
+
+    /// Whether the account may be put in: by the group's namespace, and by that of whoever makes it a member.
+    fn coming(&self, pass: &GroupPass, delegated: &Delegated, known: &mut Known, id: &Id) -> Standing {
+        match self.admissibility(delegated, id) {
+            Standing::Free => {}
+            other => return other,
+        }
+        let elsewhere = self.directory.referred_from_elsewhere(&pass.uid(), &pass.session.policy.server, id);
+        if elsewhere.is_empty() { Standing::Free } else { self.admissible_to_any(&elsewhere, known, id) }
     }
 
     /// The members that stay as they are, though they are to be put in or taken out: as many as the next request has to
@@ -88,12 +150,16 @@ impl<E: Effects> Provisioner<E> {
     pub(super) fn kept_members(&self, pass: &GroupPass, departed: &BTreeSet<Id>) -> KeptMembers {
         let mut kept = KeptMembers::default();
         let policy = &pass.session.policy;
+        let unproven = self.check_records(pass);
         if is_deleting(&pass.group) {
             for id in self.members_here(pass) {
                 kept.note_leaving(&id, self.protection(pass, &id));
             }
             kept.unseen = self.may_hide_protected(pass);
             return kept;
+        }
+        for id in unproven {
+            kept.note_leaving(&id, Standing::Unknown);
         }
         let most = usize::try_from(policy.profile.max_members_per_patch).unwrap_or(100).max(1);
         if !policy.protected.is_empty() {
@@ -102,15 +168,16 @@ impl<E: Effects> Provisioner<E> {
             }
             self.walk(pass, most, true, |id| {
                 let standing = self.protection(pass, id);
-                let free = standing == Standing::Free;
+                let free = matches!(standing, Standing::Free | Standing::Gone);
                 kept.note_leaving(id, standing);
                 free
             });
         }
         let delegated = self.delegated_to(&pass.group);
-        if delegated.is_bounded() {
+        if self.key.is_of_cluster() {
+            let mut known = Known::new();
             self.walk(pass, most, false, |id| {
-                let standing = self.admissibility(&delegated, id);
+                let standing = self.coming(pass, &delegated, &mut known, id);
                 let free = standing == Standing::Free;
                 kept.note_coming(id, standing);
                 free
@@ -162,8 +229,8 @@ impl<E: Effects> Provisioner<E> {
         })
     }
 
-    /// Reads the accounts that the next request about the group rests on and that the server hasn't shown yet. Many are
-    /// left to the first sweep.
+    /// Reads the accounts that the next request about the group rests on and that the server hasn't shown yet: in turn,
+    /// and what can't be shown ever less often. Many are left to the first sweep.
     pub(super) async fn look_at_members(&self, pass: &mut GroupPass) -> Result<(), GroupStop> {
         if pass.session.policy.suspend || !Self::concerns_members(pass) {
             return Ok(());
@@ -175,26 +242,57 @@ impl<E: Effects> Provisioner<E> {
         if unknown.len() > READ_SINGLY && !swept {
             return Ok(());
         }
-        for id in unknown.into_iter().take(READ_SINGLY) {
+        let unknown = lock(&self.snapshot).sightings.to_be_asked(unknown, self.effects.now());
+        let room = READ_SINGLY.saturating_sub(pass.looked_at.len());
+        let mut missing = Vec::new();
+        for id in unknown.into_iter().take(room) {
             let deadline = self.group_turn(pass, RequestKind::Read, Priority::Write).await?;
             match self.effects.get(&pass.session.client, Kind::Users, &id, false, deadline).await {
                 Ok(account) if self.is_current(&pass.session) => lock(&self.snapshot).learn(&account),
                 Ok(_) => {}
-                Err(error) if error.class() == Class::NotFound => {
-                    // Neither listed nor there: a group, or nobody.
-                    if lock(&self.snapshot).is_complete() {
-                        pass.strangers.insert(id.clone());
-                    }
-                }
+                Err(error) if error.class() == Class::NotFound => missing.push(id.clone()),
                 // One account that can't be read is kept as it is, and decides over nobody else (promise I20).
                 Err(error) if matches!(error.class(), Class::Rejected | Class::Forbidden | Class::Unsupported) => {
                     self.note_failure(&full_name(&pass.group), &error);
                 }
                 Err(error) => return Err(self.group_failed(pass, &error)),
             }
+            self.in_accounts(pass, |sightings| sightings.ask(&id, self.effects.now()));
             pass.looked_at.insert(id);
         }
+        if !missing.is_empty() && self.accounts_answer(pass).await? {
+            self.in_accounts(pass, |sightings| {
+                for id in &missing {
+                    sightings.missing(id, self.effects.now());
+                }
+            });
+        }
         Ok(())
+    }
+
+    /// A 404 says nothing before the collection itself answers properly (promise I12).
+    async fn accounts_answer(&self, pass: &GroupPass) -> Result<bool, GroupStop> {
+        let deadline = self.group_turn(pass, RequestKind::Read, Priority::Write).await?;
+        let first = Start::first(pass.session.policy.profile.paging);
+        match self.effects.page(&pass.session.client, Kind::Users, &first, 1, deadline).await {
+            Ok(page) => Ok(!page.is_hollow()),
+            Err(error) if matches!(error.class(), Class::Rejected | Class::Forbidden | Class::Unsupported) => {
+                self.note_failure(&full_name(&pass.group), &error);
+                Ok(false)
+            }
+            Err(error) => {
+                self.doubt();
+                Err(self.group_failed(pass, &error))
+            }
+        }
+    }
+
+    /// Changes what is known of accounts, unless the pass is of a time that doesn't count any more.
+    fn in_accounts(&self, pass: &GroupPass, change: impl FnOnce(&mut Sightings)) {
+        let mut snapshot = lock(&self.snapshot);
+        if snapshot.is_of(pass.session.epoch) {
+            change(&mut snapshot.sightings);
+        }
     }
 
     /// The next request may change who is in the group.
@@ -213,7 +311,7 @@ impl<E: Effects> Provisioner<E> {
 impl KeptMembers {
     fn note_leaving(&mut self, id: &Id, standing: Standing) {
         match standing {
-            Standing::Free => return,
+            Standing::Free | Standing::Gone => return,
             Standing::Kept(why) => self.protected_by = Some(why),
             Standing::Unknown => _ = self.unknown.insert(id.clone()),
         }
@@ -225,6 +323,10 @@ impl KeptMembers {
             Standing::Free => return,
             Standing::Kept(why) => self.refused = Some(why),
             Standing::Unknown => _ = self.unknown.insert(id.clone()),
+            Standing::Gone => {
+                self.gone.insert(id.clone());
+                return;
+            }
         }
         self.coming.insert(id.clone());
     }

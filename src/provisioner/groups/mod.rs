@@ -63,8 +63,6 @@ pub(super) struct GroupPass {
     pub sent: BTreeSet<Id>,
     /// Members whose accounts were asked for.
     pub looked_at: BTreeSet<Id>,
-    /// Members that are no accounts.
-    pub strangers: BTreeSet<Id>,
     pub written: bool,
     /// Removals wait for leave, and so the pass ends with this.
     /// A request that removed and added was refused: what is removed goes by itself.
@@ -90,7 +88,6 @@ impl GroupPass {
             account: None,
             sent: BTreeSet::new(),
             looked_at: BTreeSet::new(),
-            strangers: BTreeSet::new(),
             written: false,
             removals: None,
             apart: false,

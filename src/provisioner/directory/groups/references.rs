@@ -12,7 +12,7 @@ use super::super::{Claim, ConnectionKey, Inner, Uid, connection_of, is_deleting}
 use super::index::take;
 use super::{Entry, connection_of_group, key_of};
 use crate::api::{ScimGroup, ScimUser};
-use crate::plan::groups::{Id, Standing};
+use crate::plan::groups::Standing;
 use crate::scim::fold;
 
 impl Inner {
@@ -67,7 +67,8 @@ impl Inner {
         // Kept where a creation of ours told that it is empty.
         let status = entry.group.status.clone().unwrap_or_default();
         if let Some(id) = id {
-            for member in self.groups.ledger.get(id.as_str()).into_iter().flatten() {
+            let recorded = self.groups.ledger.get(&connection_of_group(&entry.group));
+            for member in recorded.and_then(|groups| groups.get(id.as_str())).into_iter().flatten() {
                 entry.membership.own(member);
             }
             self.groups.bound.entry(id).or_default().insert(uid.clone());
@@ -76,8 +77,8 @@ impl Inner {
             entry.membership.own(&member.as_str().into());
         }
         for (member, since) in status.leaving.iter().flatten() {
-            entry.membership.own(&member.as_str().into());
             entry.membership.vanish(&member.as_str().into(), since.0);
+            entry.membership.own(&member.as_str().into());
         }
     }
 
@@ -203,40 +204,6 @@ impl Inner {
         let Some(user) = user else { return BTreeMap::new() };
         let Some(standing) = self.standing(uid, user) else { return BTreeMap::new() };
         self.groups.referring_to(user).into_iter().map(|group| (group, standing.clone())).collect()
-    }
-
-    /// What is recorded of a user's memberships, which a user in memory doesn't keep: as a map it would take more than
-    /// all the rest of them.
-    pub(in super::super) fn keep_ledger(&mut self, uid: &Uid, recorded: &BTreeMap<String, String>) {
-        let before = self.groups.records.remove(uid).unwrap_or_default();
-        let stays = |(group, id): &&(Id, Id)| recorded.get(&**group).is_some_and(|account| **account == **id);
-        if before.len() == recorded.len() && before.iter().all(|one| stays(&one)) {
-            if !before.is_empty() {
-                self.groups.records.insert(uid.clone(), before);
-            }
-            return;
-        }
-        for (group, account) in before.iter().filter(|one| !stays(one)) {
-            if let Some(members) = self.groups.ledger.get_mut(group) {
-                members.remove(account);
-            }
-        }
-        let mut now = Vec::with_capacity(recorded.len());
-        for (group, account) in recorded {
-            let account = self.groups.id_of(uid, account);
-            for bound in self.groups.bound.get(group).into_iter().flatten() {
-                if let Some(entry) = self.groups.all.get_mut(bound) {
-                    entry.membership.own(&account);
-                }
-            }
-            let known = self.groups.ledger.get_key_value(group.as_str()).map(|(known, _)| known.clone());
-            let group = known.unwrap_or_else(|| group.as_str().into());
-            self.groups.ledger.entry(group.clone()).or_default().insert(account.clone());
-            now.push((group, account));
-        }
-        if !now.is_empty() {
-            self.groups.records.insert(uid.clone(), now.into_boxed_slice());
-        }
     }
 
     fn standing(&self, uid: &Uid, user: &ScimUser) -> Option<Standing> {

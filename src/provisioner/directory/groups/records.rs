@@ -1,0 +1,167 @@
+//! What is on record of memberships, and who says so: a status is a record, and in a cluster connection tenants may have
+//! written it (promise I32).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use kube::ResourceExt;
+
+use super::super::{Claim, ConnectionKey, Directory, Inner, Uid};
+use super::connection_of_group;
+use crate::api::ScimUser;
+use crate::plan::groups::{Id, Standing};
+
+/// A member, and the namespaces whose objects speak for it.
+pub type Spoken = (Id, BTreeSet<String>);
+
+impl Directory {
+    /// Of those whom nothing but a status says that we put into a group of a cluster connection: the ones for whom no
+    /// namespace speaks that may have whomever it likes, with those that do.
+    pub fn records_to_check(&self, uid: &str) -> Vec<Spoken> {
+        let inner = self.read();
+        let Some(entry) = inner.groups.all.get(uid) else { return Vec::new() };
+        let key = connection_of_group(&entry.group);
+        if !key.is_of_cluster() || !entry.membership.is_recorded() {
+            return Vec::new();
+        }
+        let status = entry.group.status.as_ref();
+        let Some(group) = status.and_then(|status| status.id.as_deref()) else { return Vec::new() };
+        let own: HashSet<&str> = status
+            .into_iter()
+            .flat_map(|status| {
+                let leaving = status.leaving.iter().flatten().map(|(id, _)| id.as_str());
+                status.brought_in.iter().flatten().map(String::as_str).chain(leaving)
+            })
+            .collect();
+        let home = entry.group.metadata.namespace.as_deref().unwrap_or_default();
+        let mut bounded: HashMap<String, bool> = HashMap::new();
+        let mut trusted = |namespace: &str| {
+            let bounded = bounded
+                .entry(namespace.to_owned())
+                .or_insert_with(|| inner.tenancy.delegated(namespace, &key).is_bounded());
+            !*bounded
+        };
+        let (mut found, mut orphans) = (Vec::new(), HashMap::new());
+        for id in entry.membership.recorded() {
+            let mut namespaces = inner.recording(&key, group, id, home);
+            if own.contains(&**id) {
+                namespaces.insert(home.to_owned());
+            }
+            if namespaces.is_empty() {
+                orphans.insert(id.clone(), namespaces);
+            } else if !namespaces.iter().any(|namespace| trusted(namespace)) {
+                found.push((id.clone(), namespaces));
+            }
+        }
+        if !orphans.is_empty() {
+            inner.recorded_by_others(&key, group, &mut orphans);
+        }
+        // For an account that isn't its own by now, only an object of the group's namespace speaks, or a trusted one.
+        for (id, mut namespaces) in orphans {
+            if !namespaces.iter().any(|namespace| trusted(namespace)) {
+                namespaces.retain(|namespace| namespace == home);
+                found.push((id, namespaces));
+            }
+        }
+        found
+    }
+
+    /// The other namespaces whose objects alone make this account a member of the group: by what their status says.
+    pub fn referred_from_elsewhere(&self, uid: &str, server: &str, id: &Id) -> BTreeSet<String> {
+        let inner = self.read();
+        let Some(entry) = inner.groups.all.get(uid) else { return BTreeSet::new() };
+        if entry.fixed.contains(&Standing::In(id.clone())) {
+            return BTreeSet::new();
+        }
+        let claims = inner.claims.get(server).and_then(|claims| claims.get(&Claim::Account(id.to_string())));
+        let here = |user: &&Uid| {
+            let mut links = inner.groups.links.get(*user).into_iter().flatten();
+            links.any(|(group, standing)| **group == *uid && *standing == Standing::In(id.clone()))
+        };
+        let users = claims.into_iter().flatten().filter(here).filter_map(|user| inner.users.get(user));
+        let namespaces: BTreeSet<String> = users.filter_map(|user| user.namespace()).collect();
+        let home = entry.group.metadata.namespace.as_deref().unwrap_or_default();
+        if namespaces.contains(home) { BTreeSet::new() } else { namespaces }
+    }
+}
+
+impl Inner {
+    /// The namespaces of the objects that are bound to this account and record its membership. Two namespaces that both
+    /// say that the account is theirs contradict each other, but at home.
+    fn recording(&self, key: &ConnectionKey, group: &str, id: &Id, home: &str) -> BTreeSet<String> {
+        let claims = self.servers.get(key).and_then(|server| self.claims.get(server));
+        let uids = claims.and_then(|claims| claims.get(&Claim::Account(id.to_string()))).into_iter().flatten();
+        let (mut all, mut recording) = (BTreeSet::new(), BTreeSet::new());
+        for user in uids {
+            let Some(namespace) = self.users.get(user).and_then(|user| user.namespace()) else { continue };
+            let mut records = self.groups.records.get(user).into_iter().flatten();
+            if records.any(|(known, account)| **known == *group && account == id) {
+                recording.insert(namespace.clone());
+            }
+            all.insert(namespace);
+        }
+        if all.len() > 1 {
+            recording.retain(|namespace| namespace == home);
+        }
+        recording
+    }
+
+    /// The same of objects that are bound to other accounts by now.
+    fn recorded_by_others(&self, key: &ConnectionKey, group: &str, found: &mut HashMap<Id, BTreeSet<String>>) {
+        for user in self.connections.get(key).into_iter().flatten() {
+            let records = self.groups.records.get(user).into_iter().flatten();
+            for (_, account) in records.filter(|(known, _)| **known == *group) {
+                let namespace = self.users.get(user).and_then(|user: &std::sync::Arc<ScimUser>| user.namespace());
+                if let (Some(namespaces), Some(namespace)) = (found.get_mut(account), namespace) {
+                    namespaces.insert(namespace);
+                }
+            }
+        }
+    }
+
+    /// What is recorded of a user's memberships, which a user in memory doesn't keep: as a map it would take more than
+    /// all the rest of them. It speaks of the groups of the user's own connection: ids of other servers may be the same.
+    pub(in super::super) fn keep_ledger(
+        &mut self,
+        uid: &Uid,
+        connection: &ConnectionKey,
+        recorded: &BTreeMap<String, String>,
+    ) {
+        let before = self.groups.records.remove(uid).unwrap_or_default();
+        let stays = |(group, id): &&(Id, Id)| recorded.get(&**group).is_some_and(|account| **account == **id);
+        if before.len() == recorded.len() && before.iter().all(|one| stays(&one)) {
+            if !before.is_empty() {
+                self.groups.records.insert(uid.clone(), before);
+            }
+            return;
+        }
+        if let Some(ledger) = self.groups.ledger.get_mut(connection) {
+            for (group, account) in before.iter().filter(|one| !stays(one)) {
+                if let Some(members) = ledger.get_mut(group) {
+                    members.remove(account);
+                }
+            }
+        }
+        let mut now = Vec::with_capacity(recorded.len());
+        for (group, account) in recorded {
+            let account = self.groups.id_of(uid, account);
+            for bound in self.groups.bound.get(group).into_iter().flatten() {
+                let entry = self.groups.all.get_mut(bound);
+                if let Some(entry) = entry.filter(|entry| connection_of_group(&entry.group) == *connection) {
+                    entry.membership.own(&account);
+                }
+            }
+            let ledger = self.groups.ledger.entry(connection.clone()).or_default();
+            let known = ledger.get_key_value(group.as_str()).map(|(known, _)| known.clone());
+            let group = known.unwrap_or_else(|| group.as_str().into());
+            ledger.entry(group.clone()).or_default().insert(account.clone());
+            now.push((group, account));
+        }
+        if !now.is_empty() {
+            self.groups.records.insert(uid.clone(), now.into_boxed_slice());
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "records_tests.rs"]
+mod tests;
