@@ -41,6 +41,8 @@ mod kit;
 mod learning;
 #[path = "cluster/lives.rs"]
 mod lives;
+#[path = "cluster/members.rs"]
+mod members;
 #[path = "cluster/policies.rs"]
 mod policies;
 #[path = "cluster/roles.rs"]

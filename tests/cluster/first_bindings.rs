@@ -1,5 +1,9 @@
 //! I6 and I7 at a server that has accounts of its own: what a creation is answered with, and ids that change.
 
+use futures::{StreamExt, TryStreamExt};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, ResourceExt};
+use scim_operator::api::ScimUser;
 use serde_json::{Value, json};
 
 use crate::elsewhere::{fault, held};
@@ -96,4 +100,36 @@ async fn i06_accounts_and_groups_under_new_ids_are_bound_anew_and_nothing_is_mad
         Some(place.events("NewIds")).filter(|told| !told.is_empty()).ok_or("no")
     });
     assert_eq!(told.await.len(), 1, "once for all");
+}
+
+/// Whoever is made anew under another name: at no instant does status forget the account that was while the claim names
+/// another than the one that is about to be made.
+#[tokio::test]
+async fn i07_the_claim_names_what_is_made_before_status_forgets_what_was() {
+    let sandbox = Sandbox::start();
+    let repair = json!({"driftPolicy": {"deleted": "Repair"}});
+    let place = Place::at(&sandbox.base_url, &sandbox.token, repair).await;
+    place.user("ada", json!({}));
+    let old = place.synced("ada").await;
+    let api: Api<ScimUser> = Api::namespaced(place.cluster.client(), &place.namespace);
+    let (seen, versions) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        let mut stream = watcher(api, watcher::Config::default()).applied_objects().boxed();
+        let mut versions = Vec::new();
+        while let Ok(Some(user)) = stream.try_next().await {
+            let id = user.status.as_ref().and_then(|status| status.id.clone());
+            let claimed = user.annotations().get("scim-operator.dev/claimed-account").cloned().unwrap_or_default();
+            versions.push((id.clone(), claimed));
+            if id.is_some_and(|id| id != versions[0].0.clone().unwrap_or_default()) {
+                break;
+            }
+        }
+        let _ = seen.send(versions);
+    });
+    assert_eq!(sandbox.scim("DELETE", &format!("/Users/{old}"), None).await.0, 204);
+    place.user("ada", json!({"userName": "ada.new@example.com"}));
+    let versions = tokio::time::timeout(PATIENCE * 2, versions).await.expect("in time").expect("versions");
+    let forgotten: Vec<_> = versions.iter().filter(|(id, _)| id.is_none()).collect();
+    assert!(!forgotten.is_empty(), "{versions:?}");
+    assert!(forgotten.iter().all(|(_, claimed)| claimed.contains("ada.new@example.com")), "{versions:?}");
 }

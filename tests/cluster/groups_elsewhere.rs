@@ -134,11 +134,14 @@ async fn a_datadog_team_is_unlinked_by_deletion_and_says_so_before() {
 
     // A team that exists elsewhere, and that SCIM doesn't show: said at this group alone.
     let matches = json!({"method": "POST", "path_prefix": "/Groups"});
-    let fault = json!([{"match": matches, "fault": {"kind": "status", "code": 409}}]);
+    let words = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": "409", "detail": "handle is taken"});
+    let fault = json!([{"match": matches, "fault": {"kind": "status", "code": 409, "body": words}}]);
     sandbox.admin("POST", "/faults", Some(fault)).await;
     place.group("Security", json!({}));
     let refused = place.group_is("security", "Conflict", None).await;
     assert_eq!(refused["metadata"]["finalizers"], Value::Null, "nothing was begun: {refused}");
+    let message = condition(&refused, "Ready")["message"].to_string();
+    assert!(message.contains("exists already") && message.contains("The server's words: handle is taken"), "{message}");
     place.group("Nested", json!({"members": [{"groupRef": {"name": "security"}}]}));
     let nested = place.group_is("nested", "NotSupported", None).await;
     assert!(condition(&nested, "Ready")["message"].to_string().contains("groupRef names security"), "{nested}");

@@ -203,6 +203,69 @@ async fn i32_a_forged_status_reaches_nobody_elses_account() {
     assert_eq!(shown["displayName"], "board");
 }
 
+/// What statuses say of who was brought into a group, by whom it was never said.
+#[tokio::test]
+async fn i32_a_forged_record_takes_nobody_out_of_a_group() {
+    let tenants = Tenants::new().await;
+    let (owner, tenant) = (&tenants.owner, &tenants.tenant);
+    tenants.user(owner, "ceo", "ceo@example.com", json!({}));
+    let ceo = owner.synced("ceo").await;
+    tenants.user(tenant, "ada", "ada@eng.example.com", json!({}));
+    let ada = tenant.synced("ada").await;
+    let group = |place: &Place, name: &str, members: Value| {
+        place.apply(json!({
+            "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimGroup", "metadata": {"name": name},
+            "spec": {"connectionRef": {"kind": "ClusterScimConnection", "name": owner.namespace}, "displayName": name,
+                "membership": "Additive", "members": members},
+        }));
+    };
+    let body = |name: &str| {
+        json!({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": name,
+            "members": [{"value": ceo}, {"value": ada}],
+        })
+    };
+    // Put in by others, both of them.
+    for name in ["board", "eng-board"] {
+        assert_eq!(tenants.sandbox.scim("POST", "/Groups", Some(body(name))).await.0, 201);
+    }
+    group(owner, "board", json!([{"userName": "ceo@example.com"}]));
+    group(tenant, "eng-board", json!([{"userRef": {"name": "ada"}}]));
+    let ready = |place: &Place, name: &str| {
+        place.kubectl(&["wait", "scimgroup", name, "--for=condition=Ready", "--timeout=90s"]);
+        place.kubectl(&["get", "scimgroup", name, "-o", "jsonpath={.status.id}"])
+    };
+    let (board, eng) = (ready(owner, "board"), ready(tenant, "eng-board"));
+    // Of its own account, and of somebody else's; in the object of a user, and of a group.
+    forge(tenant, "scimuser", "ada", &json!({"groups": {board.as_str(): ceo, eng.as_str(): ceo}}));
+    forge(tenant, "scimgroup", "eng-board", &json!({"broughtIn": [ceo]}));
+    group(owner, "board", json!([]));
+    for (place, name) in [(owner, "board"), (tenant, "eng-board")] {
+        place.kubectl(&["annotate", "scimgroup", name, "scim-operator.dev/reconcile-requested-at=now"]);
+    }
+    tokio::time::sleep(std::time::Duration::from_secs(25)).await;
+    ready(owner, "board");
+    for id in [&board, &eng] {
+        let (_, shown) = tenants.sandbox.scim("GET", &format!("/Groups/{id}"), None).await;
+        assert_eq!(shown["members"].as_array().map(Vec::len), Some(2), "{shown}");
+    }
+    // What is truly on record goes: it is declared, and then no longer.
+    tenants.user(owner, "cto", "cto@example.com", json!({}));
+    let cto = owner.synced("cto").await;
+    let is_in = async |expected: bool| {
+        eventually(PATIENCE, "cto's membership", async || {
+            let (_, shown) = tenants.sandbox.scim("GET", &format!("/Groups/{board}"), None).await;
+            let known = shown["members"].as_array().into_iter().flatten().any(|one| one["value"] == *cto);
+            if known == expected { Ok(()) } else { Err(shown) }
+        })
+        .await;
+    };
+    group(owner, "board", json!([{"userName": "cto@example.com"}]));
+    is_in(true).await;
+    group(owner, "board", json!([]));
+    is_in(false).await;
+}
+
 #[tokio::test]
 async fn i26_a_namespace_is_served_when_its_labels_say_so() {
     let tenants = Tenants::new().await;
