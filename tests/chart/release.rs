@@ -3,9 +3,10 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::kit::{PATIENCE, Place, user};
-use crate::support::{ControlPlane, Helm, Operator, chart, eventually, scratch};
+use crate::support::{ControlPlane, Helm, Operator, chart, eventually, repository};
 
 const RELEASE: &str = "scim-operator";
 const POLICIES: &str = "--set=admissionPolicies.approve.enabled=true,admissionPolicies.approve.separate=true,\
@@ -27,16 +28,20 @@ async fn a_release_lives_and_nobodys_account_notices() {
 
     let early = an_operator_waits_for_its_kinds(cluster).await;
 
-    // The one before: the same chart under an older version.
-    let packages = scratch().join("data/packages").to_string_lossy().into_owned();
-    helm.ok(&["package", &chart(), "--version=0.0.9", "--app-version=0.0.9", "--destination", &packages]);
-    let older = format!("{packages}/scim-operator-0.0.9.tgz");
+    // The first chart of all, whose kinds were connections and users alone.
+    let older = repository().join("tests/chart/scim-operator-0.1.0.tgz").to_string_lossy().into_owned();
     let values = json!({"grace": {"namespace": place.namespace, "spec": user("grace", json!({}))["spec"]}});
     let users = format!("--set-json=users={values}");
+    helm.ok(&["install", RELEASE, &older, &users]);
+    cluster.kubectl_ok(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]);
+    let ada = as_the_old_one_left_it(&place).await;
+    let before = place.directory.writes().await;
+
+    // The upgrade brings the kinds that are new, and fields to the old ones.
     let shared = json!({"shared": {"spec": {"baseUrl": "https://scim.example.com", "delegation": [{"namespaceSelector": {"matchLabels": {"team": "x"}}}],
         "auth": {"bearerToken": {"secretKeyRef": {"name": "key", "key": "token"}}}}}});
     let shared = format!("--set-json=clusterConnections={shared}");
-    let notes = helm.ok(&["install", RELEASE, &older, &users, &shared]);
+    let notes = helm.ok(&["upgrade", RELEASE, &chart(), &shared]);
     assert!(notes.contains("Run the same command once more"), "{notes}");
     assert!(notes.contains("helm uninstall touches nobody's account"), "{notes}");
     cluster.await_kinds().await;
@@ -44,11 +49,11 @@ async fn a_release_lives_and_nobodys_account_notices() {
     assert_eq!(early.terminate().code(), Some(0));
     the_pods_are_admitted(cluster, &helm, &namespace);
 
+    // Who was bound stays so: under this policy nobody is taken over.
     let operator = start(cluster, &namespace);
-    place.connect(json!({}));
-    place.connection_is("Connected").await;
-    place.user("ada", json!({}));
-    let ada = place.synced("ada").await;
+    assert_eq!(place.synced("ada").await, ada);
+    place.sweeps(1).await;
+    assert_eq!(place.directory.writes().await, before, "an account was touched by the upgrade");
 
     // Now the kinds are served, and the users of the values are there; the operator works on under every policy.
     helm.ok(&["upgrade", RELEASE, &chart(), &users, &shared, POLICIES]);
@@ -85,6 +90,35 @@ async fn a_release_lives_and_nobodys_account_notices() {
     place.user("grace", json!({"title": "Admiral"}));
     place.account_is(&grace, "the new title", |account| account["raw"]["title"] == "Admiral").await;
     assert_eq!(operator.terminate().code(), Some(0));
+}
+
+/// A connection, and a user whom an operator of that version has provisioned: their account, and what it recorded.
+async fn as_the_old_one_left_it(place: &Place) -> String {
+    eventually(PATIENCE, "kubectl knows the old kinds", async || {
+        let connection = place.connection(json!({"adoptionPolicy": {"users": "Refuse"}})).to_string();
+        let tried = place.cluster.try_apply(&place.namespace, &connection);
+        if tried.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&tried.stderr).into_owned()) }
+    })
+    .await;
+    place.secret(&place.directory.token);
+    let mut ada = user("ada", json!({}));
+    let mut account = ada["spec"].clone();
+    account.as_object_mut().unwrap().remove("connectionRef");
+    account["schemas"] = json!(["urn:ietf:params:scim:schemas:core:2.0:User"]);
+    let (status, made) = place.directory.scim("POST", "/Users", Some(account)).await;
+    assert_eq!(status, 201, "{made}");
+    ada["metadata"]["finalizers"] = json!(["scim-operator.dev/deprovision"]);
+    place.apply(ada);
+    // The server's name: a hash over its address and the tenant, of which there is none.
+    let server = Sha256::digest(format!("{}\0", place.directory.base_url));
+    let server = server.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>();
+    let status = json!({"status": {
+        "observedGeneration": 1, "state": "Active", "id": made["id"], "boundTo": server, "userName": "ada@example.com",
+        "active": true, "lastAppliedActive": true, "lastOperation": {"type": "Create", "at": "2026-11-24T10:00:00Z"},
+        "managedAttributes": ["active", "name.familyName", "name.givenName", "userName"],
+    }});
+    place.kubectl(&["patch", "scimuser", "ada", "--subresource=status", "--type=merge", "-p", &status.to_string()]);
+    made["id"].as_str().expect("an id").to_owned()
 }
 
 /// Started before the CRDs are there: one line, and no end.
