@@ -17,6 +17,8 @@ mod gitops;
 mod monitoring;
 #[path = "operations/running.rs"]
 mod running;
+#[path = "operations/tutorial.rs"]
+mod tutorial;
 
 use std::path::PathBuf;
 
