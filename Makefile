@@ -1,5 +1,5 @@
 # make test   fetch and build the parts (once), then check and test everything
-# make demo   the operator at work against a real SCIM server; ONCE=1 ends by itself
+# make demo   the operator at work against a real SCIM server; ONCE=1 ends by itself, CONTEXT=NAME uses a cluster
 # make bench  the operator's speed against a plain loop; BENCH_USERS=1000,10000 for both sizes
 # make bench-start how soon the operator serves, and what it holds with nothing to do
 # make bench-rosters a roster's speed against a plain loop; BENCH_ROWS=50000 for another size
