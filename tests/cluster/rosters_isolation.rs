@@ -100,6 +100,40 @@ async fn i20_a_refused_row_keeps_no_other_and_a_rejected_one_keeps_its_own() {
     assert_eq!(place.users().await.len(), 3);
 }
 
+/// Neither a source that isn't there, nor one that can't be read, nor rows that cost too much.
+#[tokio::test]
+async fn i20_a_roster_that_can_not_be_carried_out_delays_no_other() {
+    let place = Place::connected(json!({"rateLimits": unlimited()})).await;
+    place.apply(source("broken", "\u{0}\u{1}\n\"never closed"));
+    let endless = format!("id,name\n{}", (0..3000).map(|n| format!("{n},p{n}@example.com\n")).collect::<String>());
+    place.apply(source("endless", &endless));
+    let mapping = |name: &str, value: &str, from: &str| {
+        let mut object = roster(json!({
+            "source": {"configMaps": {"names": [from]}},
+            "mappings": [
+                {"target": "userName", "value": value}, {"target": "active", "value": "true"},
+                {"target": "name.givenName", "value": "row.name"}, {"target": "name.familyName", "value": "row.name"},
+                {"target": "emails[type eq \"work\"].value", "value": "row.name"},
+            ],
+        }));
+        object["metadata"]["name"] = json!(name);
+        object["spec"].as_object_mut().expect("a spec").remove("preset");
+        object
+    };
+    place.apply(mapping("a-missing", "row.name", "nowhere"));
+    place.apply(mapping("b-broken", "row.name", "broken"));
+    // Each row is as expensive as a row may be, or more.
+    place.apply(mapping("c-endless", "[1,2,3,4,5,6,7,8,9].map(a, [1,2,3,4,5,6,7,8,9].map(b, [1,2,3,4,5,6,7,8,9].map(c, a*b*c))).size() > 0 ? 'x' : row.name", "endless"));
+    place.apply(table(&["1,ada@example.com,2020-01-01", "2,grace@example.com,2020-01-01"]));
+    place.apply(mapping("people", "row.name", "people"));
+    let status = place.roster_is("Generated", |status| status["generated"] == 2).await;
+    assert_eq!(status["rejectedRows"], Value::Null, "{status}");
+    place.everybody(2).await;
+    // An object of a person's own is served, too.
+    place.user("own", json!({}));
+    place.synced("own").await;
+}
+
 /// For a while the old object and the new one are there together, and for another none that the roster names.
 #[tokio::test]
 async fn i10_a_config_map_with_a_hashed_name_is_followed() {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::elsewhere::held;
 use crate::kit::{PATIENCE, Place, condition, operator_namespace};
-use crate::support::{Sandbox, eventually};
+use crate::support::{Helm, Sandbox, eventually};
 
 /// Two namespaces and a cluster connection, which delegates everything to the first and engineers to the second.
 struct Tenants {
@@ -292,4 +292,47 @@ async fn a_cluster_connection_that_is_not_there_is_named() {
     let user = place.is("ada", "False", "ConnectionNotFound").await;
     let message = condition(&user, "Ready")["message"].to_string();
     assert!(message.contains("ClusterScimConnection nowhere"), "{message}");
+}
+
+/// The chart's additions to view, edit and admin, asked at the API server by people who have these roles.
+#[tokio::test]
+async fn i32_nobody_writes_a_status_by_an_aggregated_role() {
+    let place = Place::connected(json!({})).await;
+    place.user("ada", json!({}));
+    place.synced("ada").await;
+    let roles = ["view", "edit", "admin"];
+    let sets = roles.map(|role| format!("--set=rbac.aggregate.{role}=true"));
+    let mut args = vec!["--show-only", "templates/aggregate.yaml"];
+    args.extend(sets.iter().map(String::as_str));
+    place.cluster.apply("", &Helm::offline(&place.namespace).manifest("aggregated", &args));
+    for role in roles {
+        let user = format!("--user={role}-of-{}", place.namespace);
+        place.kubectl(&["create", "rolebinding", role, &format!("--clusterrole={role}"), &user]);
+    }
+    let tried = |role: &str, verb: &[&str]| {
+        let person = format!("--as={role}-of-{}", place.namespace);
+        place.cluster.kubectl(&[&["-n", &place.namespace, &person], verb].concat())
+    };
+    for role in roles {
+        eventually(PATIENCE, "the role has what is added to it", async || {
+            let read = tried(role, &["get", "scimuser", "ada"]);
+            let writes = tried(role, &["label", "--overwrite", "scimuser", "ada", &format!("by={role}")]);
+            let expected = (true, role != "view");
+            let may = (read.status.success(), writes.status.success());
+            if may == expected { Ok(()) } else { Err(may) }
+        })
+        .await;
+        for kind in ["scimusers", "scimgroups", "scimrosters", "scimconnections"] {
+            for verb in ["update", "patch"] {
+                let asked = tried(role, &["auth", "can-i", verb, kind, "--subresource=status"]);
+                assert!(!asked.status.success(), "{role} may {verb} the status of {kind}");
+            }
+        }
+        let forged = r#"{"status":{"id":"somebody-elses"}}"#;
+        let patched = tried(role, &["patch", "scimuser", "ada", "--subresource=status", "--type=merge", "-p", forged]);
+        let said = String::from_utf8_lossy(&patched.stderr).into_owned();
+        assert!(!patched.status.success() && said.contains("Forbidden"), "{role}: {said}");
+    }
+    let ada = place.get("ada").await.expect("ada");
+    assert_ne!(ada["status"]["id"], "somebody-elses");
 }
