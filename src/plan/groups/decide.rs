@@ -7,10 +7,11 @@ use super::facts::{GroupFacts, GroupOperation, GroupStep, GroupVerdict};
 use super::first::{first_binding, swapped};
 use super::membership::Id;
 use super::patch::{Change, chunk};
-use crate::api::{Action, GroupDrift, GroupState, OperationType, Reason};
+use super::rest::{at_rest, drifted};
+use crate::api::{Action, GroupState, OperationType, Reason};
 use crate::plan::claims::{GROUP, elder_comes_first};
 use crate::plan::guards::GuardName;
-use crate::plan::{Account, Applied, Holder, HolderState, Read, Request};
+use crate::plan::{Account, Holder, HolderState, Read, Request};
 use crate::scim::{Attributes, Op, PatchOperation, Resource};
 
 /// Under this the declared members that were last carried out are recorded, all of them together.
@@ -87,7 +88,7 @@ fn nested<'a>(facts: &GroupFacts<'a>) -> Option<&'a str> {
     names.next().filter(|_| !facts.policy.profile.nested_groups)
 }
 
-fn settle(verdict: GroupVerdict) -> GroupStep {
+pub(super) fn settle(verdict: GroupVerdict) -> GroupStep {
     GroupStep::Settle(Box::new(verdict))
 }
 
@@ -300,157 +301,6 @@ fn owed(facts: &GroupFacts) -> Change {
         return chunk(departed(), missing, &facts.policy.profile, facts.apart);
     }
     chunk(extra().filter(|_| !facts.removals_wait), missing, &facts.policy.profile, facts.apart)
-}
-
-/// What a reading found changed is shown before it is repaired.
-fn drifted(facts: &GroupFacts, resource: &Resource, attributes: &[PatchOperation]) -> Option<GroupStep> {
-    let found = drift(facts, attributes)?;
-    if !facts.policy.repair.attributes || facts.object.status.drift.as_ref() == Some(&found) {
-        return None;
-    }
-    let current = facts.object.status.observed_generation == Some(facts.object.generation);
-    let shown = shows_drift(at_rest(facts, resource, &[]), found, "it is put back");
-    Some(settle(GroupVerdict { again: true, executed: current, ..shown }))
-}
-
-/// What others changed: these attributes, and members.
-fn drift(facts: &GroupFacts, attributes: &[PatchOperation]) -> Option<GroupDrift> {
-    let mut found = facts.drift.cloned().unwrap_or_default();
-    if !facts.written {
-        found.attributes = attributes.iter().filter_map(|operation| operation.path.clone()).collect();
-    }
-    (found != GroupDrift::default()).then_some(found)
-}
-
-fn shows_drift(verdict: GroupVerdict, found: GroupDrift, what_now: &str) -> GroupVerdict {
-    let mut what = found.attributes.clone();
-    what.push(format!("{} declared members gone", found.lost));
-    what.push(format!("{} come that nobody declared", found.foreign));
-    let message = format!("changed at the server, not by us: {}; {what_now}", what.join(", "));
-    let (reason, state) = (Some(Reason::Drifted), Some(GroupState::Drifted));
-    GroupVerdict { reason, message, state, drift: Some(found), ..verdict }
-}
-
-/// Nothing is to be sent.
-fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOperation]) -> GroupVerdict {
-    let members = &facts.members;
-    let counts = facts.counts();
-    let mut verdict = GroupVerdict {
-        reason: Some(Reason::Synced),
-        message: format!(
-            "{} of {} declared members are in the group",
-            counts.declared - counts.waiting - unkept(facts) - unseen(facts),
-            counts.declared
-        ),
-        state: Some(GroupState::Synced),
-        executed: true,
-        display_name: display_name(resource).map(str::to_owned),
-        members: Some(counts),
-        waiting_for: members.waiting_for.to_vec(),
-        applied: Some(applied(facts, left)),
-        ..GroupVerdict::default()
-    };
-    if unseen(facts) > 0 {
-        verdict.message.push_str("; the server doesn't show the accounts of some, who are put in once it does");
-    }
-    if counts.waiting > 0 {
-        verdict.message.push_str("; the others have no account yet and are put in as soon as they have");
-    }
-    if deletion::unlinks(facts) {
-        verdict.message.push_str(
-            "; deleting this object empties the group and unlinks it: what the group stands for at the server stays",
-        );
-    }
-    let paced = paced(facts);
-    if facts.contested {
-        verdict.reason = Some(Reason::Contested);
-        verdict.state = Some(GroupState::Failed);
-        verdict.message =
-            "a second writer keeps changing the members back; they are left alone until the spec changes".into();
-    } else if let Some((reason, message)) = kept(facts) {
-        verdict.reason = Some(reason);
-        let waits = reason == Reason::Pending;
-        verdict.state = Some(if waits { GroupState::Pending } else { GroupState::Failed });
-        verdict.executed = !waits;
-        verdict.message = message;
-    } else if let Some(found) = drift(facts, left).filter(|_| !facts.policy.repair.attributes) {
-        verdict = shows_drift(verdict, found, "driftPolicy.attributes leaves it so");
-    } else if paced > 0 {
-        verdict.reason = Some(Reason::RateLimited);
-        verdict.state = Some(GroupState::Pending);
-        verdict.executed = false;
-        verdict.message = format!(
-            "this server takes only so many new members a group and hour; {paced} are still to be put in, and follow by \
-             themselves"
-        );
-    } else if unkept(facts) > 0 {
-        verdict.reason = Some(Reason::NotPersisted);
-        verdict.message = format!("the server accepted {} members and doesn't show them", unkept(facts));
-    }
-    verdict
-}
-
-/// What is carried out by now: what is left differs, and had been carried out before.
-fn applied(facts: &GroupFacts, left: &[PatchOperation]) -> Applied {
-    let spec = facts.object.spec;
-    let mut now = Applied::default();
-    now.set("displayName", Some(&json!(spec.display_name)));
-    if let Some(external_id) = &spec.external_id {
-        now.set("externalId", Some(&json!(external_id)));
-    }
-    for operation in left {
-        now.set(operation.path.as_deref().unwrap_or_default(), operation.value.as_ref());
-    }
-    if !facts.removals_wait && facts.members.kept.unknown.is_empty() {
-        now.set(MEMBERS, Some(&json!(facts.members.membership.fingerprint())));
-    }
-    now
-}
-
-/// Why members stay as they are that are to be put in or taken out.
-fn kept(facts: &GroupFacts) -> Option<(Reason, String)> {
-    let kept = facts.members.kept;
-    let leaving = kept.leaving.difference(&kept.unknown).count();
-    let coming = kept.coming.difference(&kept.unknown).count();
-    if leaving > 0 && !facts.removals_wait {
-        let message = format!(
-            "guards.protected keeps {leaving} members in this group that are to leave it; take the pattern out, or declare them"
-        );
-        return Some((Reason::Protected, message));
-    }
-    if let Some(why) = kept.refused.as_ref().filter(|_| coming > 0) {
-        return Some((Reason::NotAllowed, format!("{coming} members are not put in: {why}")));
-    }
-    (!kept.unknown.is_empty() && !facts.removals_wait).then(|| {
-        let message = format!(
-            "{} members stay as they are until the server has shown whose accounts they are: guards.protected or the \
-             delegation may speak against a change",
-            kept.unknown.len()
-        );
-        (Reason::Pending, message)
-    })
-}
-
-/// Whom the server takes only later.
-fn paced(facts: &GroupFacts) -> usize {
-    let members = &facts.members;
-    if members.room != Some(0) {
-        return 0;
-    }
-    members.membership.missing().iter().filter(|id| !members.sent.contains(*id)).count()
-}
-
-/// Not put in, because the server doesn't show their accounts.
-fn unseen(facts: &GroupFacts) -> i64 {
-    let members = &facts.members;
-    i64::try_from(members.unseen.union(&members.kept.gone).count()).unwrap_or(i64::MAX)
-}
-
-/// Sent in this very pass, and still not there.
-fn unkept(facts: &GroupFacts) -> i64 {
-    let members = &facts.members;
-    let missing = members.membership.missing();
-    i64::try_from(members.sent.iter().filter(|id| missing.contains(*id)).count()).unwrap_or(i64::MAX)
 }
 
 /// What is to be written of the group itself; an attribute that the server doesn't show is sent at creation alone.

@@ -2,6 +2,8 @@
 //!
 //! Each change costs what it touches, never the size of the group; only a whole new reading costs that.
 
+mod records;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -238,38 +240,6 @@ impl Membership {
         }
     }
 
-    /// The ledger says that we brought this one in.
-    pub fn own(&mut self, id: &Id) {
-        if self.ours.insert(id.clone()) {
-            self.recorded.insert(id.clone());
-        }
-        self.sort(id);
-    }
-
-    /// Whom nothing but the record in a status says that we brought them in.
-    pub fn recorded(&self) -> impl Iterator<Item = &Id> {
-        self.recorded.iter()
-    }
-
-    /// Of those recorded, these are none that we brought in, and only these (promise I32).
-    pub fn doubt_records(&mut self, mut doubted: HashSet<Id>) {
-        doubted.retain(|id| self.recorded.contains(id));
-        if self.doubted == doubted {
-            return;
-        }
-        let before = std::mem::replace(&mut self.doubted, doubted);
-        let changed: Vec<Id> = before.symmetric_difference(&self.doubted).cloned().collect();
-        for id in &changed {
-            self.sort(id);
-        }
-    }
-
-    fn disown(&mut self, id: &Id) {
-        self.ours.remove(id);
-        self.recorded.remove(id);
-        self.doubted.remove(id);
-    }
-
     /// The group is new: nobody is in it.
     pub fn begin_empty(&mut self) {
         self.present = Some(HashSet::new());
@@ -332,11 +302,6 @@ impl Membership {
         &self.extra
     }
 
-    /// Whom we brought in.
-    pub fn is_ours(&self, id: &str) -> bool {
-        self.ours.contains(id) && !self.doubted.contains(id)
-    }
-
     /// Everyone in the group, as far as is known.
     pub fn here(&self) -> impl Iterator<Item = &Id> {
         let by_ledger = self.source == Source::Ledger;
@@ -347,16 +312,6 @@ impl Membership {
     /// Whose object vanished.
     pub fn vanished(&self) -> impl Iterator<Item = &Id> {
         self.vanished.keys()
-    }
-
-    /// Our own record alone tells who is in.
-    pub fn is_by_record(&self) -> bool {
-        self.source == Source::Ledger
-    }
-
-    /// Whether our record must say whom we brought in.
-    pub fn is_recorded(&self) -> bool {
-        self.source != Source::Exact
     }
 
     /// How many are declared, those that wait included.
@@ -375,12 +330,6 @@ impl Membership {
     /// How many have no account yet.
     pub fn waiting(&self) -> usize {
         self.waiting
-    }
-
-    fn disown_all(&mut self) {
-        self.ours.clear();
-        self.recorded.clear();
-        self.doubted.clear();
     }
 
     fn sort(&mut self, id: &Id) {

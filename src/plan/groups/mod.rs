@@ -6,6 +6,7 @@ mod facts;
 mod first;
 mod membership;
 mod patch;
+mod rest;
 #[cfg(test)]
 mod tests;
 

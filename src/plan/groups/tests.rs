@@ -17,6 +17,8 @@ use crate::plan::{Account, Claims, Creations, Departure, Policy, Request};
 use crate::scim::{MemberRemoval, Op, Profile, Resource};
 
 mod first;
+mod going;
+mod kept;
 mod lost;
 mod members;
 
@@ -187,116 +189,6 @@ fn i06_a_rename_is_an_update_of_the_same_id() {
     let operation = case.sends();
     assert_eq!(operation.attributes, ["displayName"]);
     assert!(matches!(operation.request, Request::Patch { id, .. } if id == "g"));
-}
-
-#[test]
-fn i13_members_taken_out_are_counted_and_those_put_in_go_on_meanwhile() {
-    let mut case = Case::bound(&[1, 2]);
-    case.membership.leave(&Standing::In(id(1)));
-    case.membership.enter(&Standing::In(id(3)));
-    let both = case.sends();
-    assert_eq!((both.guard, both.added, both.removed), (Some(GuardName::Memberships), vec![id(3)], vec![id(1)]));
-    case.removals_wait = true;
-    let meanwhile = case.sends();
-    assert_eq!((meanwhile.guard, meanwhile.added, meanwhile.removed), (None, vec![id(3)], vec![]));
-}
-
-#[test]
-fn i17_whoever_leaves_does_not_stay_on_account_of_somebody_who_can_not_come() {
-    let mut case = Case::bound(&[1, 2]);
-    case.membership.leave(&Standing::In(id(1)));
-    case.membership.enter(&Standing::In(id(3)));
-    case.apart = true;
-    let operation = case.sends();
-    assert_eq!((operation.added, operation.removed), (vec![], vec![id(1)]));
-}
-
-#[test]
-fn i17_whoever_is_deprovisioned_leaves_without_being_counted_twice() {
-    let mut case = Case::bound(&[1, 2]);
-    case.membership.leave(&Standing::In(id(1)));
-    case.departed.insert(id(1));
-    case.removals_wait = true;
-    let operation = case.sends();
-    assert_eq!((operation.guard, operation.removed), (None, vec![id(1)]));
-}
-
-#[test]
-fn i14_whoever_is_protected_stays_in() {
-    let mut case = Case::bound(&[1, 2]);
-    case.membership.leave(&Standing::In(id(1)));
-    case.kept.leaving.insert(id(1));
-    assert_eq!(case.reason(), Some(Reason::Protected));
-    case.deleting = true;
-    case.policy.group_deletion = GroupDeletionPolicy::Delete;
-    case.kept.protected_by = Some("*-breakglass".into());
-    assert!(matches!(case.decide(), GroupStep::LetGo(verdict) if verdict.departure == Departure::LeftAsIs));
-}
-
-/// What isn't known to be unprotected stays (promise I31).
-#[test]
-fn i14_i31_whoever_the_server_has_yet_to_show_stays_in() {
-    let mut case = Case::bound(&[1, 2]);
-    case.membership.leave(&Standing::In(id(1)));
-    case.kept.leaving.insert(id(1));
-    case.kept.unknown.insert(id(1));
-    assert_eq!(case.reason(), Some(Reason::Pending));
-    case.deleting = true;
-    case.policy.group_deletion = GroupDeletionPolicy::Delete;
-    assert_eq!(case.reason(), Some(Reason::Pending));
-    case.kept = KeptMembers { unseen: Some("it may be so".into()), ..KeptMembers::default() };
-    assert_eq!(case.reason(), Some(Reason::Protected));
-}
-
-#[test]
-fn i11_whose_account_is_gone_is_not_put_in_and_keeps_nobody_waiting() {
-    let mut case = Case::bound(&[1]);
-    for n in [2, 3] {
-        case.membership.enter(&Standing::In(id(n)));
-    }
-    case.kept.gone.insert(id(2));
-    assert_eq!(case.sends().added, [id(3)]);
-    case.membership.added(&[id(3)]);
-    let GroupStep::Settle(verdict) = case.decide() else { panic!("sends something") };
-    assert_eq!((verdict.reason, verdict.executed), (Some(Reason::Synced), true));
-    assert!(verdict.message.starts_with("2 of 3 ") && verdict.message.contains("doesn't show the accounts"));
-}
-
-/// Where the record alone tells who is in, and where it tells whom we may take out.
-#[test]
-fn i32_a_record_that_is_doubted_takes_nobody_out_and_counts_nobody_as_present() {
-    for source in [Source::Additive, Source::Ledger] {
-        let mut case = Case::bound(&[1, 4]);
-        case.membership.leave(&Standing::In(id(4)));
-        case.membership.set_source(source);
-        case.membership.own(&id(4));
-        assert_eq!(case.sends().removed, [id(4)]);
-        case.membership.doubt_records([id(4), id(1)].into());
-        assert!(case.membership.extra().is_empty(), "{source:?}");
-        // What a request of ours put in needs no record.
-        case.membership.added(&[id(4)]);
-        case.membership.doubt_records([id(4)].into());
-        assert_eq!(case.sends().removed, [id(4)]);
-    }
-    let mut ledger = Case::bound(&[]);
-    ledger.membership.set_source(Source::Ledger);
-    ledger.membership.enter(&Standing::In(id(5)));
-    ledger.membership.own(&id(5));
-    assert_eq!((ledger.reason(), ledger.membership.present()), (Some(Reason::Synced), 1));
-    ledger.membership.doubt_records([id(5)].into());
-    assert_eq!((ledger.sends().added, ledger.membership.present()), (vec![id(5)], 0));
-}
-
-#[test]
-fn i26_whoever_may_not_be_put_in_is_left_out_and_the_others_come() {
-    let mut case = Case::bound(&[1]);
-    case.membership.enter(&Standing::In(id(2)));
-    case.membership.enter(&Standing::In(id(3)));
-    case.kept.coming.insert(id(2));
-    case.kept.refused = Some("not yours".into());
-    assert_eq!(case.sends().added, [id(3)]);
-    case.membership.added(&[id(3)]);
-    assert_eq!(case.reason(), Some(Reason::NotAllowed));
 }
 
 #[test]

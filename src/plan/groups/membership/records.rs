@@ -1,0 +1,60 @@
+//! Whom we brought into a group, and how far its record is believed (promise I32).
+
+use std::collections::HashSet;
+
+use super::{Id, Membership, Source};
+
+impl Membership {
+    /// The ledger says that we brought this one in.
+    pub fn own(&mut self, id: &Id) {
+        if self.ours.insert(id.clone()) {
+            self.recorded.insert(id.clone());
+        }
+        self.sort(id);
+    }
+
+    /// Whom nothing but the record in a status says that we brought them in.
+    pub fn recorded(&self) -> impl Iterator<Item = &Id> {
+        self.recorded.iter()
+    }
+
+    /// Of those recorded, these are none that we brought in, and only these (promise I32).
+    pub fn doubt_records(&mut self, mut doubted: HashSet<Id>) {
+        doubted.retain(|id| self.recorded.contains(id));
+        if self.doubted == doubted {
+            return;
+        }
+        let before = std::mem::replace(&mut self.doubted, doubted);
+        let changed: Vec<Id> = before.symmetric_difference(&self.doubted).cloned().collect();
+        for id in &changed {
+            self.sort(id);
+        }
+    }
+
+    pub(super) fn disown(&mut self, id: &Id) {
+        self.ours.remove(id);
+        self.recorded.remove(id);
+        self.doubted.remove(id);
+    }
+
+    /// Whom we brought in.
+    pub fn is_ours(&self, id: &str) -> bool {
+        self.ours.contains(id) && !self.doubted.contains(id)
+    }
+
+    /// Our own record alone tells who is in.
+    pub fn is_by_record(&self) -> bool {
+        self.source == Source::Ledger
+    }
+
+    /// Whether our record must say whom we brought in.
+    pub fn is_recorded(&self) -> bool {
+        self.source != Source::Exact
+    }
+
+    pub(super) fn disown_all(&mut self) {
+        self.ours.clear();
+        self.recorded.clear();
+        self.doubted.clear();
+    }
+}

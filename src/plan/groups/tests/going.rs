@@ -1,0 +1,35 @@
+//! Members that go, and the guard and the others whom that concerns.
+
+use super::*;
+
+#[test]
+fn i13_members_taken_out_are_counted_and_those_put_in_go_on_meanwhile() {
+    let mut case = Case::bound(&[1, 2]);
+    case.membership.leave(&Standing::In(id(1)));
+    case.membership.enter(&Standing::In(id(3)));
+    let both = case.sends();
+    assert_eq!((both.guard, both.added, both.removed), (Some(GuardName::Memberships), vec![id(3)], vec![id(1)]));
+    case.removals_wait = true;
+    let meanwhile = case.sends();
+    assert_eq!((meanwhile.guard, meanwhile.added, meanwhile.removed), (None, vec![id(3)], vec![]));
+}
+
+#[test]
+fn i17_whoever_leaves_does_not_stay_on_account_of_somebody_who_can_not_come() {
+    let mut case = Case::bound(&[1, 2]);
+    case.membership.leave(&Standing::In(id(1)));
+    case.membership.enter(&Standing::In(id(3)));
+    case.apart = true;
+    let operation = case.sends();
+    assert_eq!((operation.added, operation.removed), (vec![], vec![id(1)]));
+}
+
+#[test]
+fn i17_whoever_is_deprovisioned_leaves_without_being_counted_twice() {
+    let mut case = Case::bound(&[1, 2]);
+    case.membership.leave(&Standing::In(id(1)));
+    case.departed.insert(id(1));
+    case.removals_wait = true;
+    let operation = case.sends();
+    assert_eq!((operation.guard, operation.removed), (None, vec![id(1)]));
+}
