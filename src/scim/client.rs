@@ -1,21 +1,23 @@
 //! The client: one request a call, bounded in time and size, never redirected.
 
+mod exchange;
+mod shown;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, IF_MATCH};
-use reqwest::{Method, RequestBuilder, redirect};
+use reqwest::{Method, redirect};
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use tokio::time::{Instant, timeout_at};
-use tracing::debug;
+use tokio::time::Instant;
 use url::Url;
 
+pub(super) use self::exchange::transport;
+pub use self::shown::{Exchange, Found, Page, Written};
 use super::answer::{Answer, Body};
-use super::auth::{Credentials, SHORTEST_KEY};
+use super::auth::Credentials;
 use super::error::{Class, Error};
 use super::filter;
 use super::host::{ApiServer, Resolver};
@@ -33,9 +35,6 @@ const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
 /// So many hits of a search are asked for.
 const HITS: u32 = 10;
-
-/// No answer may be larger, after decompression.
-const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
 /// What a client is made of.
 pub struct ClientConfig {
@@ -78,74 +77,6 @@ impl Kind {
             Self::Groups => CORE_GROUP,
         }
     }
-}
-
-/// One page of a list.
-#[derive(Clone, Debug, Default)]
-pub struct Page {
-    /// The resources on it.
-    pub resources: Vec<Resource>,
-    /// All entries on it.
-    pub shown: u64,
-    /// Entries without a usable id: somebody is there, and it can't be told who.
-    pub unreadable: u64,
-    /// `totalResults`, which is not always true.
-    pub total: Option<u64>,
-    /// `nextCursor`, RFC 9865.
-    pub next_cursor: Option<String>,
-}
-
-impl Page {
-    fn new(entries: &[Value], total: Option<u64>, next_cursor: Option<String>) -> Self {
-        let resources: Vec<Resource> = entries.iter().filter_map(Value::as_object).cloned().map(Resource).collect();
-        let readable = resources.iter().filter(|resource| resource.id().is_some()).count();
-        let unreadable = (entries.len() - readable) as u64;
-        Self { resources, shown: entries.len() as u64, unreadable, total, next_cursor }
-    }
-
-    /// It counts resources and shows none of them, as servers do whose key may not view them.
-    pub fn is_hollow(&self) -> bool {
-        self.shown == 0 && self.total.is_some_and(|total| total > 0)
-    }
-}
-
-/// What a search found, and what it proves.
-#[derive(Clone, Debug, Default)]
-pub struct Found {
-    /// The resources that have the value asked for.
-    pub hits: Vec<Resource>,
-    /// Nobody else has it: the filter was heeded, and all that it lets through was shown (promise I11).
-    pub all: bool,
-}
-
-/// A write that took effect.
-#[derive(Clone, Debug, Default)]
-pub struct Written {
-    /// The resource as the answer shows it, where it does.
-    pub resource: Option<Resource>,
-    /// The server's id of the request.
-    pub request_id: Option<String>,
-    /// How long the server asks to wait before the next request.
-    pub pause: Option<Duration>,
-    /// 201: it says that this made the resource.
-    pub created: bool,
-    /// When it answered, by the server's own clock.
-    pub date: Option<Timestamp>,
-}
-
-/// A request that ended, for whoever looks on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exchange<'a> {
-    /// Its method.
-    pub method: &'a str,
-    /// The status of the answer, if there was one.
-    pub status: Option<u16>,
-    /// Its class, where it was answered and not by a 2xx.
-    pub class: Option<Class>,
-    /// How long it took.
-    pub took: Duration,
-    /// How long the server asks to be left alone, which it may with any answer.
-    pub pause: Option<Duration>,
 }
 
 /// Is told of every request when it ended.
@@ -392,158 +323,6 @@ impl Client {
         }
         url
     }
-
-    /// Sends once. What is answered 415 is sent once more in the other content type, and that one is remembered where it
-    /// helped: the same, however many requests are on their way.
-    pub(super) async fn send(
-        &self,
-        method: Method,
-        kind: Kind,
-        url: Url,
-        body: Option<&Value>,
-        if_match: Option<&str>,
-        deadline: Instant,
-    ) -> Result<Answer, Error> {
-        let what = what(&method, kind, &url, &self.base);
-        let written = body.and_then(|body| self.ids.written(kind, body));
-        let body = written.as_ref().or(body);
-        let exchange = async |plain| self.exchange(&method, &what, url.clone(), body, plain, if_match, deadline).await;
-        let mut plain = self.sends_plain_json();
-        let mut answer = exchange(plain).await?;
-        if answer.status == 415 && body.is_some() {
-            let other = exchange(!plain).await?;
-            if other.status != 415 {
-                plain = !plain;
-                self.plain_json.store(plain, Ordering::Relaxed);
-            }
-            answer = other;
-        }
-        // A token may end before its time; the one that was refused isn't used again.
-        if answer.status == 401 && self.tokens.is_some() {
-            answer = exchange(plain).await?;
-        }
-        answer.ids = Some((self.ids.clone(), kind));
-        Ok(answer)
-    }
-
-    /// What no answer may show: the token that was asked for is one of it.
-    fn secrets_with(&self, token: Option<&HeaderValue>) -> Arc<[SecretString]> {
-        let token = token.and_then(|header| header.to_str().ok()?.strip_prefix("Bearer "));
-        match token.filter(|token| token.len() >= SHORTEST_KEY) {
-            Some(token) => self.secrets.iter().cloned().chain([SecretString::from(token)]).collect(),
-            None => Arc::clone(&self.secrets),
-        }
-    }
-
-    #[allow(clippy::too_many_arguments, reason = "one request, as it goes out")]
-    async fn exchange(
-        &self,
-        method: &Method,
-        what: &str,
-        url: Url,
-        body: Option<&Value>,
-        plain: bool,
-        if_match: Option<&str>,
-        deadline: Instant,
-    ) -> Result<Answer, Error> {
-        let began = Instant::now();
-        let until = deadline.min(began + self.timeout);
-        if until <= began {
-            return Err(Error::new(Class::Timeout, what, "there was no time left to send it"));
-        }
-        let mut request =
-            self.http.request(method.clone(), url).header(ACCEPT, "application/scim+json, application/json");
-        if let Some(body) = body {
-            request = request.header(CONTENT_TYPE, if plain { "application/json" } else { "application/scim+json" });
-            request = request.body(body.to_string());
-        }
-        if let Some(version) = if_match {
-            request = request.header(IF_MATCH, version);
-        }
-        let token = match &self.tokens {
-            Some(tokens) => Some(tokens.header(until).await?),
-            None => None,
-        };
-        if let Some(token) = &token {
-            request = request.header(AUTHORIZATION, token.clone());
-        }
-        let answer = timeout_at(until, receive(request, what, &self.secrets_with(token.as_ref()))).await;
-        if let Some(observer) = &self.observer {
-            let answer = answer.as_ref().ok().and_then(|answer| answer.as_ref().ok());
-            observer(Exchange {
-                method: method.as_str(),
-                status: answer.map(|answer| answer.status),
-                class: answer.and_then(Answer::refusal),
-                took: began.elapsed(),
-                pause: answer.and_then(Answer::wait),
-            });
-        }
-        let answer = answer.unwrap_or_else(|_| Err(Error::new(Class::Timeout, what, "no answer in time")))?;
-        if let (401, Some(tokens), Some(token)) = (answer.status, &self.tokens, &token) {
-            tokens.refused(token).await;
-        }
-        debug!(
-            request = what,
-            status = answer.status,
-            request_id = answer.request_id().as_deref().unwrap_or("-"),
-            elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-            "answered"
-        );
-        Ok(answer)
-    }
-}
-
-/// Method and path; neither host nor the values of a query.
-fn what(method: &Method, kind: Kind, url: &Url, base: &Url) -> String {
-    let path = url.path().strip_prefix(base.path().trim_end_matches('/')).unwrap_or(kind.path());
-    let filtered = if url.query().is_some_and(|query| query.contains("filter=")) { "?filter=…" } else { "" };
-    format!("{method} {path}{filtered}")
-}
-
-async fn receive(request: RequestBuilder, what: &str, secrets: &Arc<[SecretString]>) -> Result<Answer, Error> {
-    let mut response = request.send().await.map_err(|error| transport(what, &error))?;
-    let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| transport(what, &error))? {
-        if body.len() + chunk.len() > BODY_LIMIT {
-            let error = Error::new(Class::NotScim, what, "the answer is larger than 16 MiB");
-            return Err(Error { too_large: (200..300).contains(&status), ..error });
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Answer { what: what.to_owned(), status, headers, body, secrets: Arc::clone(secrets), ids: None })
-}
-
-/// The class of a transport error; the causes are walked because reqwest's own text hides them.
-pub(super) fn transport(what: &str, error: &reqwest::Error) -> Error {
-    let mut causes = Vec::new();
-    let mut next: Option<&dyn std::error::Error> = std::error::Error::source(error);
-    while let Some(cause) = next {
-        causes.push(cause.to_string());
-        next = cause.source();
-    }
-    let text = causes.join(": ");
-    let lower = text.to_lowercase();
-    let refused = tls::refused_certificate(&text);
-    let class = if error.is_timeout() {
-        Class::Timeout
-    } else if refused.is_some() {
-        Class::Credential
-    } else if ["certificate", "tls", "handshake", "ssl"].iter().any(|word| lower.contains(word)) {
-        Class::Tls
-    } else if error.is_connect() {
-        Class::Unreachable
-    } else {
-        Class::Transient
-    };
-    let cause = match refused {
-        Some(words) => words.to_owned(),
-        None if text.is_empty() => "the connection failed".to_owned(),
-        None => text.chars().take(300).collect(),
-    };
-    let mut found = Error::new(class, what, cause);
-    found.unresolvable = lower.contains("dns error") || lower.contains("failed to lookup");
-    found
 }
 
 /// Whether a hit is what was asked for: not every server filters by what it is told. userName and e-mail fold case in

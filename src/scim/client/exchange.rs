@@ -1,0 +1,175 @@
+//! One exchange: a request as it goes out, and what comes of it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, IF_MATCH};
+use reqwest::{Method, RequestBuilder};
+use secrecy::SecretString;
+use serde_json::Value;
+use tokio::time::{Instant, timeout_at};
+use tracing::debug;
+use url::Url;
+
+use super::super::answer::Answer;
+use super::super::auth::SHORTEST_KEY;
+use super::super::error::{Class, Error};
+use super::super::tls;
+use super::{Client, Exchange, Kind};
+
+/// No answer may be larger, after decompression.
+const BODY_LIMIT: usize = 16 * 1024 * 1024;
+
+impl Client {
+    /// Sends once. What is answered 415 is sent once more in the other content type, and that one is remembered where it
+    /// helped: the same, however many requests are on their way.
+    pub(in super::super) async fn send(
+        &self,
+        method: Method,
+        kind: Kind,
+        url: Url,
+        body: Option<&Value>,
+        if_match: Option<&str>,
+        deadline: Instant,
+    ) -> Result<Answer, Error> {
+        let what = what(&method, kind, &url, &self.base);
+        let written = body.and_then(|body| self.ids.written(kind, body));
+        let body = written.as_ref().or(body);
+        let exchange = async |plain| self.exchange(&method, &what, url.clone(), body, plain, if_match, deadline).await;
+        let mut plain = self.sends_plain_json();
+        let mut answer = exchange(plain).await?;
+        if answer.status == 415 && body.is_some() {
+            let other = exchange(!plain).await?;
+            if other.status != 415 {
+                plain = !plain;
+                self.plain_json.store(plain, Ordering::Relaxed);
+            }
+            answer = other;
+        }
+        // A token may end before its time; the one that was refused isn't used again.
+        if answer.status == 401 && self.tokens.is_some() {
+            answer = exchange(plain).await?;
+        }
+        answer.ids = Some((self.ids.clone(), kind));
+        Ok(answer)
+    }
+
+    /// What no answer may show: the token that was asked for is one of it.
+    fn secrets_with(&self, token: Option<&HeaderValue>) -> Arc<[SecretString]> {
+        let token = token.and_then(|header| header.to_str().ok()?.strip_prefix("Bearer "));
+        match token.filter(|token| token.len() >= SHORTEST_KEY) {
+            Some(token) => self.secrets.iter().cloned().chain([SecretString::from(token)]).collect(),
+            None => Arc::clone(&self.secrets),
+        }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one request, as it goes out")]
+    async fn exchange(
+        &self,
+        method: &Method,
+        what: &str,
+        url: Url,
+        body: Option<&Value>,
+        plain: bool,
+        if_match: Option<&str>,
+        deadline: Instant,
+    ) -> Result<Answer, Error> {
+        let began = Instant::now();
+        let until = deadline.min(began + self.timeout);
+        if until <= began {
+            return Err(Error::new(Class::Timeout, what, "there was no time left to send it"));
+        }
+        let mut request =
+            self.http.request(method.clone(), url).header(ACCEPT, "application/scim+json, application/json");
+        if let Some(body) = body {
+            request = request.header(CONTENT_TYPE, if plain { "application/json" } else { "application/scim+json" });
+            request = request.body(body.to_string());
+        }
+        if let Some(version) = if_match {
+            request = request.header(IF_MATCH, version);
+        }
+        let token = match &self.tokens {
+            Some(tokens) => Some(tokens.header(until).await?),
+            None => None,
+        };
+        if let Some(token) = &token {
+            request = request.header(AUTHORIZATION, token.clone());
+        }
+        let answer = timeout_at(until, receive(request, what, &self.secrets_with(token.as_ref()))).await;
+        if let Some(observer) = &self.observer {
+            let answer = answer.as_ref().ok().and_then(|answer| answer.as_ref().ok());
+            observer(Exchange {
+                method: method.as_str(),
+                status: answer.map(|answer| answer.status),
+                class: answer.and_then(Answer::refusal),
+                took: began.elapsed(),
+                pause: answer.and_then(Answer::wait),
+            });
+        }
+        let answer = answer.unwrap_or_else(|_| Err(Error::new(Class::Timeout, what, "no answer in time")))?;
+        if let (401, Some(tokens), Some(token)) = (answer.status, &self.tokens, &token) {
+            tokens.refused(token).await;
+        }
+        debug!(
+            request = what,
+            status = answer.status,
+            request_id = answer.request_id().as_deref().unwrap_or("-"),
+            elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "answered"
+        );
+        Ok(answer)
+    }
+}
+
+/// Method and path; neither host nor the values of a query.
+fn what(method: &Method, kind: Kind, url: &Url, base: &Url) -> String {
+    let path = url.path().strip_prefix(base.path().trim_end_matches('/')).unwrap_or(kind.path());
+    let filtered = if url.query().is_some_and(|query| query.contains("filter=")) { "?filter=…" } else { "" };
+    format!("{method} {path}{filtered}")
+}
+
+async fn receive(request: RequestBuilder, what: &str, secrets: &Arc<[SecretString]>) -> Result<Answer, Error> {
+    let mut response = request.send().await.map_err(|error| transport(what, &error))?;
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| transport(what, &error))? {
+        if body.len() + chunk.len() > BODY_LIMIT {
+            let error = Error::new(Class::NotScim, what, "the answer is larger than 16 MiB");
+            return Err(Error { too_large: (200..300).contains(&status), ..error });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { what: what.to_owned(), status, headers, body, secrets: Arc::clone(secrets), ids: None })
+}
+
+/// The class of a transport error; the causes are walked because reqwest's own text hides them.
+pub(in super::super) fn transport(what: &str, error: &reqwest::Error) -> Error {
+    let mut causes = Vec::new();
+    let mut next: Option<&dyn std::error::Error> = std::error::Error::source(error);
+    while let Some(cause) = next {
+        causes.push(cause.to_string());
+        next = cause.source();
+    }
+    let text = causes.join(": ");
+    let lower = text.to_lowercase();
+    let refused = tls::refused_certificate(&text);
+    let class = if error.is_timeout() {
+        Class::Timeout
+    } else if refused.is_some() {
+        Class::Credential
+    } else if ["certificate", "tls", "handshake", "ssl"].iter().any(|word| lower.contains(word)) {
+        Class::Tls
+    } else if error.is_connect() {
+        Class::Unreachable
+    } else {
+        Class::Transient
+    };
+    let cause = match refused {
+        Some(words) => words.to_owned(),
+        None if text.is_empty() => "the connection failed".to_owned(),
+        None => text.chars().take(300).collect(),
+    };
+    let mut found = Error::new(class, what, cause);
+    found.unresolvable = lower.contains("dns error") || lower.contains("failed to lookup");
+    found
+}

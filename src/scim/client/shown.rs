@@ -1,0 +1,77 @@
+//! What answers show, and what is told of an exchange.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::super::error::Class;
+use super::super::resource::Resource;
+
+/// One page of a list.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// The resources on it.
+    pub resources: Vec<Resource>,
+    /// All entries on it.
+    pub shown: u64,
+    /// Entries without a usable id: somebody is there, and it can't be told who.
+    pub unreadable: u64,
+    /// `totalResults`, which is not always true.
+    pub total: Option<u64>,
+    /// `nextCursor`, RFC 9865.
+    pub next_cursor: Option<String>,
+}
+
+impl Page {
+    pub(super) fn new(entries: &[Value], total: Option<u64>, next_cursor: Option<String>) -> Self {
+        let resources: Vec<Resource> = entries.iter().filter_map(Value::as_object).cloned().map(Resource).collect();
+        let readable = resources.iter().filter(|resource| resource.id().is_some()).count();
+        let unreadable = (entries.len() - readable) as u64;
+        Self { resources, shown: entries.len() as u64, unreadable, total, next_cursor }
+    }
+
+    /// It counts resources and shows none of them, as servers do whose key may not view them.
+    pub fn is_hollow(&self) -> bool {
+        self.shown == 0 && self.total.is_some_and(|total| total > 0)
+    }
+}
+
+/// What a search found, and what it proves.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The resources that have the value asked for.
+    pub hits: Vec<Resource>,
+    /// Nobody else has it: the filter was heeded, and all that it lets through was shown (promise I11).
+    pub all: bool,
+}
+
+/// A write that took effect.
+#[derive(Clone, Debug, Default)]
+pub struct Written {
+    /// The resource as the answer shows it, where it does.
+    pub resource: Option<Resource>,
+    /// The server's id of the request.
+    pub request_id: Option<String>,
+    /// How long the server asks to wait before the next request.
+    pub pause: Option<Duration>,
+    /// 201: it says that this made the resource.
+    pub created: bool,
+    /// When it answered, by the server's own clock.
+    pub date: Option<Timestamp>,
+}
+
+/// A request that ended, for whoever looks on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exchange<'a> {
+    /// Its method.
+    pub method: &'a str,
+    /// The status of the answer, if there was one.
+    pub status: Option<u16>,
+    /// Its class, where it was answered and not by a 2xx.
+    pub class: Option<Class>,
+    /// How long it took.
+    pub took: Duration,
+    /// How long the server asks to be left alone, which it may with any answer.
+    pub pause: Option<Duration>,
+}
