@@ -4,6 +4,8 @@
 //! and goes when the connection does.
 
 mod groups;
+mod rosters;
+mod series;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -194,89 +196,6 @@ families! {
 }
 
 impl Metrics {
-    /// A connection begins: all its series are there.
-    pub fn begin(&self, connection: &str) {
-        for method in &METHODS[..5] {
-            drop(self.request_duration.get_or_create(&Method::new(connection, method)));
-        }
-        drop(self.requests.get_or_create(&requests(connection, "GET", "200".to_owned())));
-        for family in [&self.wait_duration, &self.pass_duration] {
-            drop(family.get_or_create(&Connection::new(connection)));
-        }
-        drop(self.kubernetes_errors.get_or_create(&Connection::new(connection)));
-        for lane in LANES {
-            drop(self.submitted.get_or_create(&Lane::new(connection, lane)));
-            self.queue(connection, lane, 0, Duration::ZERO);
-        }
-        for name in OUTCOMES {
-            drop(self.passes.get_or_create(&Outcome::new(connection, name)));
-        }
-        for name in OPERATIONS {
-            drop(self.operations.get_or_create(&Type::new(connection, name)));
-        }
-        for name in REASONS {
-            drop(self.errors.get_or_create(&Reason::new(connection, name)));
-        }
-        for name in STATES {
-            self.users(connection, name, 0);
-        }
-        for name in GUARDS {
-            self.guard(connection, name, 0, 0);
-        }
-        self.holds(connection, 0, [0; 5]);
-        self.begin_groups(connection);
-        self.accounts(connection, 0, 0);
-        self.connection(connection, false, false, false);
-        self.sweep(connection, Duration::ZERO);
-        self.key(connection, None, None);
-    }
-
-    /// A connection is gone, and all its series with it.
-    pub fn end(&self, connection: &str) {
-        let codes = (100..=599).map(|code| code.to_string()).chain(["other".to_owned(), "none".to_owned()]);
-        for code in codes {
-            for method in METHODS {
-                self.requests.remove(&requests(connection, method, code.clone()));
-            }
-        }
-        for name in METHODS {
-            self.request_duration.remove(&Method::new(connection, name));
-        }
-        for lane in LANES {
-            let label = Lane::new(connection, lane);
-            let _ = (self.submitted.remove(&label), self.queue_depth.remove(&label), self.queue_age.remove(&label));
-        }
-        for name in OUTCOMES {
-            self.passes.remove(&Outcome::new(connection, name));
-        }
-        for name in OPERATIONS {
-            self.operations.remove(&Type::new(connection, name));
-        }
-        for name in HELD {
-            self.held.remove(&Type::new(connection, name));
-        }
-        for name in REASONS {
-            self.errors.remove(&Reason::new(connection, name));
-        }
-        for name in STATES {
-            self.users.remove(&State::new(connection, name));
-        }
-        self.end_groups(connection);
-        for guard in GUARDS {
-            let label = Guard::new(connection, guard);
-            let _ = (self.guard_used.remove(&label), self.guard_limit.remove(&label));
-        }
-        let label = Connection::new(connection);
-        let _ = (self.wait_duration.remove(&label), self.pass_duration.remove(&label));
-        self.kubernetes_errors.remove(&label);
-        for family in [&self.paused, &self.drifted, &self.unmanaged, &self.holds, &self.connected, &self.quarantined] {
-            family.remove(&label);
-        }
-        for family in [&self.sweep_duration, &self.sweep_completed, &self.key_changed, &self.key_expires] {
-            family.remove(&label);
-        }
-    }
-
     /// A request ended: with an answer of this status, or with none.
     pub fn request(&self, connection: &str, method: &str, status: Option<u16>, took: Duration) {
         let method = METHODS.into_iter().find(|known| *known == method).unwrap_or("other");
@@ -387,29 +306,6 @@ impl Metrics {
         self.key_expires.get_or_create(&label).set(expires.map_or(0.0, seconds));
     }
 
-    /// How a roster stands: rows, in scope, generated, rejected and held, and since when its content is in force. Of one
-    /// that is suspended nobody expects that it is ready.
-    pub fn roster(&self, roster: &str, ready: Option<bool>, counts: [i64; 5], good: Option<Timestamp>) {
-        let label = Roster { roster: roster.to_owned() };
-        match ready {
-            Some(ready) => _ = self.roster_ready.get_or_create(&label).set(i64::from(ready)),
-            None => _ = self.roster_ready.remove(&label),
-        }
-        self.roster_good.get_or_create(&label).set(good.map_or(0.0, seconds));
-        for (count, value) in ROSTER_COUNTS.into_iter().zip(counts) {
-            self.roster_rows.get_or_create(&RosterCount { roster: roster.to_owned(), count }).set(value);
-        }
-    }
-
-    /// A roster is gone.
-    pub fn roster_gone(&self, roster: &str) {
-        let label = Roster { roster: roster.to_owned() };
-        let _ = (self.roster_ready.remove(&label), self.roster_good.remove(&label));
-        for count in ROSTER_COUNTS {
-            self.roster_rows.remove(&RosterCount { roster: roster.to_owned(), count });
-        }
-    }
-
     /// Whether this process holds the Lease.
     pub fn leader(&self, leads: bool) {
         self.leader.set(i64::from(leads));
@@ -437,66 +333,4 @@ fn number(count: usize) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_family_is_exposed_with_bounded_labels() {
-        let metrics = Metrics::default();
-        metrics.request("ns/a", "GET", Some(200), Duration::from_millis(30));
-        metrics.request("ns/a", "BREW", Some(999), Duration::from_millis(30));
-        metrics.request("ns/a", "POST", None, Duration::from_secs(30));
-        metrics.sweep("ns/a", Duration::from_millis(1500));
-        metrics.operation("ns/a", "Create");
-        metrics.error("ns/a", "timeout");
-        metrics.queue("ns/a", "removal", 3, Duration::from_millis(2500));
-        metrics.guard("ns/a", "removals", 2, 5);
-        metrics.guard("ns/a", "unheard of", 2, 5);
-        metrics.holds("ns/a", 1, [0, 0, 7, 0, 3]);
-        metrics.groups("ns/a", "synced", 4);
-        metrics.members("ns/a", 100, 1);
-        metrics.users("ns/a", "Synced", 25);
-        metrics.leader(true);
-        let text = metrics.encode();
-        for line in [
-            concat!("scim_operator_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
-            r#"scim_operator_requests_total{connection="ns/a",method="GET",code="200"} 1"#,
-            r#"scim_operator_requests_total{connection="ns/a",method="other",code="other"} 1"#,
-            r#"scim_operator_requests_total{connection="ns/a",method="POST",code="none"} 1"#,
-            r#"scim_operator_request_duration_seconds_bucket{le="0.05",connection="ns/a",method="GET"} 1"#,
-            r#"scim_operator_sweep_duration_seconds{connection="ns/a"} 1.5"#,
-            r#"scim_operator_operations_total{connection="ns/a",type="Create"} 1"#,
-            r#"scim_operator_errors_total{connection="ns/a",reason="timeout"} 1"#,
-            r#"scim_operator_queue_depth{connection="ns/a",lane="removal"} 3"#,
-            r#"scim_operator_queue_oldest_seconds{connection="ns/a",lane="removal"} 2.5"#,
-            r#"scim_operator_guard_used{connection="ns/a",guard="removals"} 2"#,
-            r#"scim_operator_held_operations{connection="ns/a",type="deactivations"} 7"#,
-            r#"scim_operator_held_operations{connection="ns/a",type="memberships"} 3"#,
-            r#"scim_operator_users{connection="ns/a",state="Synced"} 25"#,
-            r#"scim_operator_groups{connection="ns/a",state="synced"} 4"#,
-            r#"scim_operator_memberships_total{connection="ns/a",type="added"} 100"#,
-            r#"scim_operator_memberships_total{connection="ns/a",type="removed"} 1"#,
-            "scim_operator_leader 1",
-        ] {
-            assert!(text.contains(line), "{line} in\n{text}");
-        }
-        assert!(text.ends_with("# EOF\n"));
-    }
-    #[test]
-    fn the_series_of_a_connection_come_and_go_with_it() {
-        let metrics = Metrics::default();
-        let nothing = metrics.encode();
-        metrics.begin("ns/a");
-        metrics.request("ns/a", "GET", Some(429), Duration::from_millis(30));
-        metrics.request("ns/a", "BREW", None, Duration::from_millis(30));
-        let text = metrics.encode();
-        assert!(text.contains(r#"scim_operator_errors_total{connection="ns/a",reason="timeout"} 0"#), "{text}");
-        metrics.end("ns/a");
-        let left = metrics.encode();
-        assert!(!left.contains("ns/a"), "{left}");
-        assert_eq!(
-            left.lines().filter(|line| !line.starts_with('#')).count(),
-            nothing.lines().filter(|line| !line.starts_with('#')).count()
-        );
-    }
-}
+mod tests;
