@@ -1,17 +1,20 @@
 //! Judges answers: by their shape, within bounds (promise I25).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{Timestamp, fmt::rfc2822};
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::client::Kind;
-use super::error::{Class, Error, class_of};
+use super::error::{Class, Error, ScimType, class_of};
 use super::ids::Ids;
+use super::resource::{LONGEST_ID, Resource};
+use super::words;
 
 /// The server's words are cut here.
 const DETAIL_LIMIT: usize = 512;
@@ -68,10 +71,11 @@ impl Answer {
             }
             return Err(error);
         }
-        if self.body.iter().all(u8::is_ascii_whitespace) {
+        let body = self.decoded();
+        if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Body::Empty);
         }
-        match serde_json::from_slice::<T>(&self.body).map(Into::into) {
+        match serde_json::from_slice::<T>(&body).map(Into::into) {
             Ok(Value::Object(map)) if map.is_empty() => Ok(Body::EmptyObject),
             Ok(Value::Object(mut map)) => {
                 if let Some((ids, kind)) = &self.ids {
@@ -122,6 +126,8 @@ impl Answer {
             status: Some(self.status),
             cause: cause.map(str::to_owned),
             detail: self.detail(),
+            scim_type: self.scim_type(),
+            lacks_permission: self.lacks_permission(),
             retry_after: self.wait(),
             request_id: self.request_id(),
             unresolvable: false,
@@ -129,16 +135,33 @@ impl Answer {
         }
     }
 
-    /// Only the `detail` or `errors` of a SCIM-shaped answer is ever shown.
+    /// Why it was refused, in the server's words: from JSON, or from one line of plain text; never HTML.
     fn detail(&self) -> Option<String> {
-        let Ok(Value::Object(map)) = serde_json::from_slice(&self.body) else { return None };
-        let text = match (map.get("detail"), map.get("errors")) {
-            (Some(Value::String(detail)), _) => detail.clone(),
-            (_, Some(Value::Array(errors))) => errors.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; "),
-            _ => return None,
-        };
-        let text = self.shown(&text, DETAIL_LIMIT);
+        let text = self.shown(&words::reason(&self.decoded(), self.header(CONTENT_TYPE.as_str()))?, DETAIL_LIMIT);
         (!text.is_empty()).then_some(text)
+    }
+
+    /// The body in UTF-8.
+    fn decoded(&self) -> Cow<'_, [u8]> {
+        words::decoded(&self.body, self.header(CONTENT_TYPE.as_str()))
+    }
+
+    /// The token is good and doesn't suffice, RFC 6750 §3.1.
+    fn lacks_permission(&self) -> bool {
+        self.header(WWW_AUTHENTICATE.as_str()).is_some_and(|challenge| challenge.contains("insufficient_scope"))
+    }
+
+    /// The kind of error, RFC 7644 §3.12.
+    fn scim_type(&self) -> Option<ScimType> {
+        let Ok(Value::Object(map)) = serde_json::from_slice(&self.decoded()) else { return None };
+        ScimType::read(Resource(map).get("scimType")?.as_str()?)
+    }
+
+    /// The last part of `Location`, which may be relative (RFC 9110 §10.2.2): the id of what was made. It is never followed.
+    pub(super) fn location_id(&self) -> Option<String> {
+        let path = self.header(LOCATION.as_str())?.split(['?', '#']).next()?.trim_end_matches('/');
+        let id = percent_encoding::percent_decode_str(path.rsplit('/').next()?).decode_utf8().ok()?;
+        (!id.is_empty() && id.len() <= LONGEST_ID).then(|| id.into_owned())
     }
 
     /// The server's id of the request, under the names that are in use.
@@ -161,11 +184,17 @@ impl Answer {
         Some(rfc2822::parse(self.headers.get(DATE)?.to_str().ok()?.trim()).ok()?.timestamp())
     }
 
-    /// A server's text as people may see it. What hides a key from the eye doesn't hide it from the search.
+    /// A server's text as people may see it, in one line. What hides a key from the eye doesn't hide it from the search.
     pub(super) fn shown(&self, text: &str, limit: usize) -> String {
-        let text: String = text.chars().filter(|c| !c.is_control()).collect();
-        let text = self.secrets.iter().fold(text, |text, secret| text.replace(secret.expose_secret(), "…"));
-        text.chars().take(limit).collect()
+        let bare: String = text.chars().filter(|c| !c.is_control() && !is_invisible(*c)).collect();
+        let hidden = self.secrets.iter().fold(bare.clone(), |text, secret| text.replace(secret.expose_secret(), "…"));
+        if hidden != bare {
+            return hidden.chars().take(limit).collect();
+        }
+        let visible = |c: &char| c.is_whitespace() || !c.is_control() && !is_invisible(*c);
+        let text: String = text.chars().filter(visible).collect();
+        let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        line.chars().take(limit).collect()
     }
 
     /// `Retry-After` (RFC 9110 §10.2.3: seconds or a date), else `X-RateLimit-Reset` where nothing remains.
@@ -180,6 +209,11 @@ impl Answer {
         let reset = || RESET.iter().find_map(|name| self.header(name)?.parse().ok()).map(until_reset);
         told.or_else(|| spent.then(reset).flatten()).map(|wait| wait.min(LONGEST_WAIT))
     }
+}
+
+/// Letters that show nothing, or turn what others show.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Most say in how many seconds; a number that large is an instant, as GitHub has it.
@@ -225,10 +259,38 @@ mod tests {
     }
 
     #[test]
-    fn i25_only_scim_shaped_words_are_shown() {
+    fn i25_a_reason_is_one_line_without_markup() {
         assert_eq!(answer(400, b"<html>secret</html>", &[]).body().err().unwrap().detail(), None);
         let datadog = answer(400, br#"{"errors":["bad\u0007 thing"]}"#, &[]).body().err().unwrap();
         assert_eq!(datadog.detail(), Some("bad thing"));
+        let lines =
+            answer(409, b"\xef\xbb\xbf{\"message\":\"in use:\\r\\n  \\u202eby eve\"}", &[]).body().err().unwrap();
+        assert_eq!(lines.detail(), Some("in use: by eve"));
+        let long = answer(500, &[b'a'; 3000], &[("content-type", "text/plain")]).body().err().unwrap();
+        assert_eq!(long.detail().map(str::len), Some(DETAIL_LIMIT));
+    }
+
+    #[test]
+    fn i21_a_permission_is_named_only_where_it_is_certain_that_it_lacks() {
+        let told = |body: &str, headers: &[(&'static str, &str)]| {
+            answer(403, body.as_bytes(), headers).body().err().unwrap().to_string()
+        };
+        let scope = [("www-authenticate", "Bearer error=\"insufficient_scope\", scope=\"scim\"")];
+        assert!(told("", &scope).contains("the key lacks a permission"));
+        assert!(told("", &[]).contains("may lack a permission"));
+        let seats = told(r#"{"message":"no seats left"}"#, &[]);
+        assert!(seats.contains("no seats left") && !seats.contains("permission"), "{seats}");
+    }
+
+    #[test]
+    fn a_location_names_the_id_whatever_its_form() {
+        let id = |location: &str| answer(201, b"", &[("location", location)]).location_id();
+        for location in
+            ["https://other.example/scim/v2/Users/a%20b", "/scim/v2/Users/a%20b/", "Users/a%20b?x=1", "a%20b"]
+        {
+            assert_eq!(id(location).as_deref(), Some("a b"), "{location}");
+        }
+        assert_eq!(id("/"), None);
     }
 
     #[test]

@@ -238,7 +238,10 @@ impl Client {
         let answer = self.send(Method::POST, kind, self.url(kind, None), Some(&body), None, deadline).await?;
         match answer.body()? {
             Body::Object(map) if map.get("id").is_some_and(Value::is_string) => Ok(written(&answer, Some(map))),
-            Body::Object(_) => Err(answer.error(Class::NotScim, Some("but the body isn't a resource with an id"))),
+            Body::Object(map) => match answer.location_id() {
+                Some(id) if is_sent(&map, &body) => Ok(written(&answer, Some(with_id(map, id)))),
+                _ => Err(answer.error(Class::NotScim, Some("but the body isn't a resource with an id"))),
+            },
             Body::Empty | Body::EmptyObject => Err(answer.error(Class::Empty, Some("with nothing in it"))),
         }
     }
@@ -289,10 +292,10 @@ impl Client {
             }
         };
         let list = Resource(map);
-        let total = list.get("totalResults").and_then(Value::as_u64);
+        let total = list.number("totalResults");
         let next_cursor = list.get("nextCursor").and_then(Value::as_str).map(str::to_owned);
         // Past the end, and it says so: RFC 7644 §3.4.2 asks for the resources only where there are some.
-        let none_here = list.get("itemsPerPage").and_then(Value::as_u64) == Some(0);
+        let none_here = list.number("itemsPerPage") == Some(0);
         match (list.get("Resources"), total) {
             (Some(Value::Array(entries)), _) => Ok(Page::new(entries, total, next_cursor)),
             (None | Some(Value::Null), Some(total)) if total == 0 || none_here => {
@@ -349,6 +352,19 @@ fn with_schemas(kind: Kind, body: &Attributes) -> Value {
     let mut body = body.clone();
     body.insert("schemas".into(), Value::Array(schemas));
     Value::Object(body)
+}
+
+/// Whether an answer shows what was sent: the name of it, at least.
+fn is_sent(shown: &Attributes, sent: &Value) -> bool {
+    ["userName", "displayName"].iter().any(|name| {
+        let (shown, sent) = (shown.get(*name).and_then(Value::as_str), sent.get(*name).and_then(Value::as_str));
+        shown.is_some() && shown.map(fold) == sent.map(fold)
+    })
+}
+
+fn with_id(mut shown: Attributes, id: String) -> Attributes {
+    shown.insert("id".into(), Value::String(id));
+    shown
 }
 
 fn written(answer: &Answer, resource: Option<Attributes>) -> Written {

@@ -75,7 +75,8 @@ impl ServerConfig {
             _ => None,
         };
         let supported = |feature: &str| yes(of(feature, "supported")?);
-        let max_results = of("filter", "maxResults").and_then(Value::as_u64);
+        let number = |value: &Value| value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
+        let max_results = of("filter", "maxResults").and_then(number);
         Self {
             patch: supported("patch"),
             filter: supported("filter"),

@@ -45,6 +45,31 @@ impl Class {
     }
 }
 
+/// The kinds of errors of RFC 7644 §3.12 that something follows from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScimType {
+    /// A filter that the server can't answer.
+    InvalidFilter,
+    /// More than the server is willing to process or to show.
+    TooMany,
+    /// A path that means nothing to it.
+    InvalidPath,
+    /// A path with a filter that nothing fits.
+    NoTarget,
+}
+
+impl ScimType {
+    pub(super) fn read(text: &str) -> Option<Self> {
+        let kinds = [
+            ("invalidFilter", Self::InvalidFilter),
+            ("tooMany", Self::TooMany),
+            ("invalidPath", Self::InvalidPath),
+            ("noTarget", Self::NoTarget),
+        ];
+        kinds.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, kind)| kind)
+    }
+}
+
 /// The class of a status that isn't 2xx.
 pub(super) fn class_of(status: u16) -> Class {
     match status {
@@ -72,6 +97,9 @@ pub struct Error {
     /// What happened, where no status says it.
     pub(super) cause: Option<String>,
     pub(super) detail: Option<String>,
+    pub(super) scim_type: Option<ScimType>,
+    /// It says that the key's permissions don't suffice.
+    pub(super) lacks_permission: bool,
     pub(super) retry_after: Option<Duration>,
     pub(super) request_id: Option<String>,
     pub(super) unresolvable: bool,
@@ -87,6 +115,8 @@ impl Error {
             status: None,
             cause: Some(cause.into()),
             detail: None,
+            scim_type: None,
+            lacks_permission: false,
             retry_after: None,
             request_id: None,
             unresolvable: false,
@@ -115,7 +145,12 @@ impl Error {
         self.status
     }
 
-    /// The server's own words, bounded, from a SCIM-shaped answer only.
+    /// The kind of error that the server names.
+    pub fn scim_type(&self) -> Option<ScimType> {
+        self.scim_type
+    }
+
+    /// The server's own words: one line, bounded.
     pub fn detail(&self) -> Option<&str> {
         self.detail.as_deref()
     }
@@ -151,7 +186,9 @@ impl Error {
         match self.class {
             Class::Throttled => "the server asks for fewer requests; lower spec.rateLimits if this lasts",
             Class::Credential => "the server refuses the key; put a valid one into the Secret",
-            Class::Forbidden => "the key lacks a permission; grant it at the server",
+            Class::Forbidden if self.lacks_permission => "the key lacks a permission; grant it at the server",
+            // A seat, a domain, a role: the server's words tell, and where there are none nothing is certain.
+            Class::Forbidden if self.detail.is_none() => "the server gives no reason; the key may lack a permission",
             Class::NotFound => "check spec.baseUrl if every request meets this",
             Class::NotScim => "check spec.baseUrl: it must be that of the SCIM API, and the directory must be active",
             Class::Unreachable => "check the host, the port and the network policy",

@@ -23,12 +23,13 @@ mod profile;
 mod resource;
 mod schemas;
 mod tls;
+mod words;
 
 pub use auth::Credentials;
 pub use behaviour::{Behaviour, searches};
 pub use client::{Client, ClientConfig, Exchange, Found, Kind, Observer, Page, Written};
 pub use discovery::{Said, ServerConfig};
-pub use error::{Class, Error};
+pub use error::{Class, Error, ScimType};
 pub use host::{ApiServer, forbidden_host, is_loopback_http};
 pub use oauth::ClientCredentials;
 pub use paging::Start;

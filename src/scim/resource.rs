@@ -9,6 +9,9 @@ use unicode_normalization::UnicodeNormalization;
 /// The attributes of a resource.
 pub type Attributes = Map<String, Value>;
 
+/// A longer one is no id but an attack on whoever keeps it.
+pub(super) const LONGEST_ID: usize = 512;
+
 /// A resource as a server shows it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Resource(pub Attributes);
@@ -23,8 +26,7 @@ impl Resource {
 
     /// The server's id of it.
     pub fn id(&self) -> Option<&str> {
-        // A longer one is no id but an attack on whoever keeps it.
-        self.text("id").filter(|id| id.len() <= 512)
+        self.text("id").filter(|id| id.len() <= LONGEST_ID)
     }
 
     /// `userName`.
@@ -66,6 +68,12 @@ impl Resource {
         let text = self.get("meta")?.get(name)?.as_str()?;
         let unzoned = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
         text.parse().ok().or_else(unzoned)
+    }
+
+    /// A number, which some write as text.
+    pub(super) fn number(&self, name: &str) -> Option<u64> {
+        let value = self.get(name)?;
+        value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
     }
 
     /// The values of `emails`.
