@@ -3,6 +3,7 @@
 # make bench  the operator's speed against a plain loop; BENCH_USERS=1000,10000 for both sizes
 # make bench-start how soon the operator serves, and what it holds with nothing to do
 # make bench-rosters a roster's speed against a plain loop; BENCH_ROWS=50000 for another size
+# make gitops-test Flux's own controllers over a Git repository; they are built from source, which takes long once
 # make soak   a million random histories against a model; SOAK_HISTORIES=10000 for fewer, SOAK_SEED=2 for others
 # make mutants break the product on purpose, a line at a time, and see whether a test notices: docs/mutants.md
 # make chaos  2,000 people, a server that fails in every way, 20 kills, restarts of the API server
@@ -15,9 +16,10 @@
 # make msrv   compiles with the oldest Rust that Cargo.toml permits
 # make links  pages elsewhere that the documentation points at
 # make release what a release holds, into dist/: binaries, chart, CRDs, SBOMs, checksums
+# make bundle what the Operator Lifecycle Manager takes, into dist/bundle, validated
 # make parts  only the parts that tests and the demo run against
 
-.PHONY: help test check unit parts static demo bench bench-start bench-rosters soak mutants chaos crds promises reference deploy audit msrv links release
+.PHONY: help test check unit parts static demo bench bench-start bench-rosters gitops-test soak mutants chaos crds promises reference deploy audit msrv links release bundle
 # One recipe at a time: they share Cargo's lock, and their output is to be read.
 .NOTPARALLEL:
 
@@ -67,6 +69,10 @@ bench-rosters: parts
 chaos: parts
 	SCIM_OPERATOR_CHAOS=2000 cargo test --locked --test chaos -- --nocapture
 
+gitops-test:
+	tests/parts/install etcd jackson controlplane flux
+	cargo test --locked --test operations flux:: -- --ignored
+
 soak:
 	cargo test --locked --profile soak --lib simulation::soak -- --ignored --nocapture
 
@@ -102,6 +108,10 @@ reference:
 
 deploy:
 	WRITE_DEPLOY=1 cargo test --locked --test manifests kustomize::the_kustomization
+
+bundle:
+	tests/parts/install helm olm
+	cargo test --locked --test manifests olm:: -- --ignored --nocapture
 
 release:
 	.ci/release

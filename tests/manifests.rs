@@ -6,4 +6,6 @@
 mod admission;
 #[path = "manifests/kustomize.rs"]
 mod kustomize;
+#[path = "manifests/olm.rs"]
+mod olm;
 mod support;

@@ -11,6 +11,8 @@ mod support;
 mod alerts;
 #[path = "operations/documented.rs"]
 mod documented;
+#[path = "operations/flux.rs"]
+mod flux;
 #[path = "operations/gitops.rs"]
 mod gitops;
 #[path = "operations/monitoring.rs"]
