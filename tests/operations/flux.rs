@@ -129,8 +129,10 @@ fn flux(cluster: &ControlPlane) -> [Process; 2] {
 
 /// The way of docs/gitops.md: a source, and two Kustomizations in order.
 fn declare(place: &Place, git: &Git) {
-    place.apply(json!({"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository", "metadata": {"name": "fleet"},
-        "spec": {"interval": "10m", "url": git.url, "ref": {"branch": BRANCH}}}));
+    place.apply(
+        json!({"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository", "metadata": {"name": "fleet"},
+        "spec": {"interval": "10m", "url": git.url, "ref": {"branch": BRANCH}}}),
+    );
     let kustomization = |name: &str, depends_on: Value| {
         json!({"apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization", "metadata": {"name": name},
             "spec": {"interval": "10m", "retryInterval": "2s", "path": format!("./{name}"), "prune": true, "wait": true,
