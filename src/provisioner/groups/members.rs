@@ -247,6 +247,7 @@ impl<E: Effects> Provisioner<E> {
         let mut missing = Vec::new();
         for id in unknown.into_iter().take(room) {
             let deadline = self.group_turn(pass, RequestKind::Read, Priority::Write).await?;
+            self.in_accounts(pass, |sightings| sightings.ask(&id, self.effects.now()));
             match self.effects.get(&pass.session.client, Kind::Users, &id, false, deadline).await {
                 Ok(account) if self.is_current(&pass.session) => lock(&self.snapshot).learn(&account),
                 Ok(_) => {}
@@ -257,7 +258,6 @@ impl<E: Effects> Provisioner<E> {
                 }
                 Err(error) => return Err(self.group_failed(pass, &error)),
             }
-            self.in_accounts(pass, |sightings| sightings.ask(&id, self.effects.now()));
             pass.looked_at.insert(id);
         }
         if !missing.is_empty() && self.accounts_answer(pass).await? {

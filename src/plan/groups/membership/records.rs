@@ -18,6 +18,11 @@ impl Membership {
         self.recorded.iter()
     }
 
+    /// For all others of those recorded, somebody speaks who may have whomever they like.
+    pub fn believe_all_but(&mut self, suspects: &HashSet<Id>) {
+        self.recorded.retain(|id| suspects.contains(id));
+    }
+
     /// Of those recorded, these are none that we brought in, and only these (promise I32).
     pub fn doubt_records(&mut self, mut doubted: HashSet<Id>) {
         doubted.retain(|id| self.recorded.contains(id));

@@ -15,54 +15,20 @@ pub type Spoken = (Id, BTreeSet<String>);
 
 impl Directory {
     /// Of those whom nothing but a status says that we put into a group of a cluster connection: the ones for whom no
-    /// namespace speaks that may have whomever it likes, with those that do.
+    /// namespace speaks that may have whomever it likes, with those that do. All others are taken for ours from now on.
     pub fn records_to_check(&self, uid: &str) -> Vec<Spoken> {
-        let inner = self.read();
+        let inner = &mut *self.write();
         let Some(entry) = inner.groups.all.get(uid) else { return Vec::new() };
         let key = connection_of_group(&entry.group);
         if !key.is_of_cluster() || !entry.membership.is_recorded() {
             return Vec::new();
         }
-        let status = entry.group.status.as_ref();
-        let Some(group) = status.and_then(|status| status.id.as_deref()) else { return Vec::new() };
-        let own: HashSet<&str> = status
-            .into_iter()
-            .flat_map(|status| {
-                let leaving = status.leaving.iter().flatten().map(|(id, _)| id.as_str());
-                status.brought_in.iter().flatten().map(String::as_str).chain(leaving)
-            })
-            .collect();
-        let home = entry.group.metadata.namespace.as_deref().unwrap_or_default();
-        let mut bounded: HashMap<String, bool> = HashMap::new();
-        let mut trusted = |namespace: &str| {
-            let bounded = bounded
-                .entry(namespace.to_owned())
-                .or_insert_with(|| inner.tenancy.delegated(namespace, &key).is_bounded());
-            !*bounded
-        };
-        let (mut found, mut orphans) = (Vec::new(), HashMap::new());
-        for id in entry.membership.recorded() {
-            let mut namespaces = inner.recording(&key, group, id, home);
-            if own.contains(&**id) {
-                namespaces.insert(home.to_owned());
-            }
-            if namespaces.is_empty() {
-                orphans.insert(id.clone(), namespaces);
-            } else if !namespaces.iter().any(|namespace| trusted(namespace)) {
-                found.push((id.clone(), namespaces));
-            }
+        let suspects = inner.suspects(uid, &key);
+        if let Some(entry) = inner.groups.all.get_mut(uid) {
+            let ids: HashSet<Id> = suspects.iter().map(|(id, _)| id.clone()).collect();
+            entry.membership.believe_all_but(&ids);
         }
-        if !orphans.is_empty() {
-            inner.recorded_by_others(&key, group, &mut orphans);
-        }
-        // For an account that isn't its own by now, only an object of the group's namespace speaks, or a trusted one.
-        for (id, mut namespaces) in orphans {
-            if !namespaces.iter().any(|namespace| trusted(namespace)) {
-                namespaces.retain(|namespace| namespace == home);
-                found.push((id, namespaces));
-            }
-        }
-        found
+        suspects
     }
 
     /// The other namespaces whose objects alone make this account a member of the group: by what their status says.
@@ -85,6 +51,50 @@ impl Directory {
 }
 
 impl Inner {
+    fn suspects(&self, uid: &str, key: &ConnectionKey) -> Vec<Spoken> {
+        let Some(entry) = self.groups.all.get(uid) else { return Vec::new() };
+        let status = entry.group.status.as_ref();
+        let Some(group) = status.and_then(|status| status.id.as_deref()) else { return Vec::new() };
+        let own: HashSet<&str> = status
+            .into_iter()
+            .flat_map(|status| {
+                let leaving = status.leaving.iter().flatten().map(|(id, _)| id.as_str());
+                status.brought_in.iter().flatten().map(String::as_str).chain(leaving)
+            })
+            .collect();
+        let home = entry.group.metadata.namespace.as_deref().unwrap_or_default();
+        let mut bounded: HashMap<String, bool> = HashMap::new();
+        let mut trusted = |namespace: &str| {
+            let bounded = bounded
+                .entry(namespace.to_owned())
+                .or_insert_with(|| self.tenancy.delegated(namespace, key).is_bounded());
+            !*bounded
+        };
+        let (mut found, mut orphans) = (Vec::new(), HashMap::new());
+        for id in entry.membership.recorded() {
+            let mut namespaces = self.recording(key, group, id, home);
+            if own.contains(&**id) {
+                namespaces.insert(home.to_owned());
+            }
+            if namespaces.is_empty() {
+                orphans.insert(id.clone(), namespaces);
+            } else if !namespaces.iter().any(|namespace| trusted(namespace)) {
+                found.push((id.clone(), namespaces));
+            }
+        }
+        if !orphans.is_empty() {
+            self.recorded_by_others(key, group, &mut orphans);
+        }
+        // For an account that isn't its own by now, only an object of the group's namespace speaks, or a trusted one.
+        for (id, mut namespaces) in orphans {
+            if !namespaces.iter().any(|namespace| trusted(namespace)) {
+                namespaces.retain(|namespace| namespace == home);
+                found.push((id, namespaces));
+            }
+        }
+        found
+    }
+
     /// The namespaces of the objects that are bound to this account and record its membership. Two namespaces that both
     /// say that the account is theirs contradict each other, but at home.
     fn recording(&self, key: &ConnectionKey, group: &str, id: &Id, home: &str) -> BTreeSet<String> {
