@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
 
 use crate::support::{ControlPlane, objects, repository};
 
@@ -65,6 +68,97 @@ async fn every_kind_has_an_example_that_is_taken() {
     }
     for crd in scim_operator::api::crds() {
         assert!(kinds.contains(&crd.spec.names.kind), "no example of {}", crd.spec.names.kind);
+    }
+}
+
+/// What stands in backticks on the pages, with the page.
+fn quoted() -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        // Without blocks.
+        let text: String = text.split("```").step_by(2).collect();
+        found.extend(text.split('`').skip(1).step_by(2).map(|quote| (page.clone(), quote.to_owned())));
+    }
+    found
+}
+
+/// All fields of a schema as dotted paths.
+fn fields(schema: &Value, path: &str, found: &mut BTreeSet<String>) {
+    for (name, inner) in schema["properties"].as_object().into_iter().flatten() {
+        let path = format!("{path}.{name}");
+        found.insert(format!("{path}."));
+        fields(inner, &path, found);
+    }
+    for inner in [&schema["items"], &schema["additionalProperties"]] {
+        if inner.is_object() {
+            fields(inner, path, found);
+        }
+    }
+}
+
+/// `spec.guards.removals`, `driftPolicy.attributes` and the like are fields of a kind, or values of the chart.
+#[test]
+fn fields_that_the_pages_name_are_there() {
+    let mut there = BTreeSet::new();
+    for crd in objects(&fs::read_to_string(repository().join("crds/crds.yaml")).unwrap()) {
+        fields(&crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"], "", &mut there);
+    }
+    let values = fs::read_to_string(repository().join("charts/scim-operator/values.schema.json")).unwrap();
+    fields(&serde_json::from_str(&values).unwrap(), "", &mut there);
+    let first: BTreeSet<&str> = there.iter().map(|path| path[1..].split('.').next().unwrap()).collect();
+    let second = there.iter().filter_map(|path| path[1..].split('.').nth(1));
+    let begins: BTreeSet<&str> = first.into_iter().chain(second).filter(|name| !name.is_empty()).collect();
+    let mut unknown = Vec::new();
+    for (page, quote) in quoted() {
+        // A path, or one with a value: `driftPolicy.attributes: Repair`.
+        let path = quote.split([':', '=', ' ']).next().unwrap().replace("[]", "");
+        let words: Vec<&str> = path.split('.').collect();
+        let is_path = words.iter().all(|word| !word.is_empty() && word.chars().all(char::is_alphanumeric));
+        let is_file = words.last().is_some_and(|end| ["yaml", "md", "json", "key", "crt"].contains(end));
+        if words.len() > 1 && is_path && !is_file && begins.contains(words[0]) {
+            let known = there.iter().any(|field| field.contains(&format!(".{path}.")));
+            unknown.extend((!known).then(|| format!("{}: {path}", page.display())));
+        }
+    }
+    assert!(unknown.is_empty(), "no such fields: {unknown:#?}");
+}
+
+#[test]
+fn labels_and_annotations_that_the_pages_name_are_there() {
+    let api = fs::read_dir(repository().join("src/api")).unwrap();
+    let sources: String = api.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    for page in pages() {
+        for name in fs::read_to_string(&page).unwrap().split("scim-operator.dev/").skip(1) {
+            let name: String = name.chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '-').collect();
+            let known = sources.contains(&format!("scim-operator.dev/{name}\"")) || ["v1alpha1", "ScimUser"].contains(&&*name);
+            assert!(known || name.is_empty(), "{}: nothing is called scim-operator.dev/{name}", page.display());
+        }
+    }
+}
+
+/// Each `make` is a target, and the command line takes each `kubectl scim` as it is written.
+#[test]
+fn commands_that_the_pages_name_are_there() {
+    let makefile = fs::read_to_string(repository().join("Makefile")).unwrap();
+    for (page, quote) in quoted() {
+        let words: Vec<&str> = quote.split_whitespace().skip_while(|word| word.contains('=')).collect();
+        if let ["make", target, ..] = words[..] {
+            assert!(makefile.contains(&format!("\n{target}:")), "{}: no target {target}", page.display());
+        }
+    }
+    // What follows is asked for after all that stands there was understood.
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        // A block of cli.md that shows what may be left out is none.
+        let blocks = text.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap());
+        let lines = blocks.flat_map(str::lines).filter_map(|line| line.strip_prefix("kubectl scim "));
+        for line in lines {
+            let line = line.split(" #").next().unwrap().replace("\'", "");
+            let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-scim"));
+            let done = command.args(line.split_whitespace()).arg("--help").output().unwrap();
+            assert!(done.status.success(), "{}: kubectl scim {line}: {done:?}", page.display());
+        }
     }
 }
 
