@@ -9,7 +9,7 @@ use crate::api::{FINALIZER, GROUP, GroupState, Reason, ScimGroup, VERSION};
 use crate::plan::groups::{GroupVerdict, way_out};
 use crate::provisioner::Shared;
 use crate::provisioner::directory::connection_of_group;
-use crate::provisioner::groups::full_name;
+use crate::provisioner::directory::full_name;
 use crate::status::{Recorded, record_group};
 
 /// Says so, or lets a released one go.

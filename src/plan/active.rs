@@ -1,11 +1,12 @@
 //! Whether the account is to be active: deactivated, re-activated, or left as it was found (promises I15, I16, I22).
 
-use super::decide::{disabled, settle, stalled};
 use super::declared::Declared;
-use super::deprovision;
 use super::facts::Facts;
+use super::outcome::{disabled, settle, stalled};
 use super::path::Path;
-use super::step::{Step, Verdict};
+use super::refusal::protected;
+use super::step::{Step, UserDetails, Verdict};
+use super::write::set_active;
 use crate::api::{Action, Reason, UserState};
 use crate::scim::Resource;
 
@@ -21,7 +22,7 @@ pub(super) fn deactivation(
     if declared.active != Some(false) || !seen_active {
         return None;
     }
-    if let Some(pattern) = deprovision::protected(facts, Some(resource)) {
+    if let Some(pattern) = protected(facts, Some(resource)) {
         return Some(stalled(
             Reason::Protected,
             format!(
@@ -39,7 +40,7 @@ pub(super) fn deactivation(
     if facts.written.contains(&Path::core("active")) {
         return Some(not_effective("false"));
     }
-    Some(deprovision::set_active(facts, id, resource, fresh, false))
+    Some(set_active(facts, id, resource, fresh, false))
 }
 
 /// An access window is not acted on by a clock that may be wrong.
@@ -74,9 +75,12 @@ pub(super) fn reactivation(facts: &Facts, declared: &Declared, seen_active: bool
             reason: Some(Reason::DeactivatedAtServer),
             message: message.to_owned(),
             state: Some(UserState::DeactivatedAtServer),
-            active: Some(false),
             executed: true,
-            applied_active: Some(declared.active),
+            details: UserDetails {
+                active: Some(false),
+                applied_active: Some(declared.active),
+                ..UserDetails::default()
+            },
             ..Verdict::default()
         })
     };

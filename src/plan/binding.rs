@@ -22,7 +22,7 @@ pub fn bound_status(old: &ScimUserStatus, binding: &Binding, server: &str, now: 
     }
     status.id = Some(binding.id.clone());
     // As long as status takes.
-    status.user_name = Some(binding.user_name.clone()).filter(|name| name.len() <= 512);
+    status.user_name = Some(binding.name.clone()).filter(|name| name.len() <= 512);
     status.last_operation =
         Some(LastOperation { type_: binding.how, at: Time(now), attributes: None, request_id: None });
     status

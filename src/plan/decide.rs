@@ -6,15 +6,16 @@ use super::active::{deactivation, reactivation};
 use super::claims::{Holder, HolderState, USER, elder_comes_first};
 use super::declared::{Declared, window_clock};
 use super::deprovision;
-use super::facts::{Account, Facts, Manager};
+use super::facts::{Account, Facts, Manager, hides_them, is_hidden};
 use super::grants;
 use super::guards::GuardName;
 use super::ignored;
 use super::merge::{creation, differences};
+use super::outcome::{disabled, settle, stalled};
 use super::person;
 use super::refusal::{not_its_own, refused, removes};
 use super::rest::at_rest;
-use super::step::{Binding, Operation, Read, Request, Step, Verdict};
+use super::step::{Binding, Operation, Read, Request, Step, UserDetails, Verdict};
 use super::untyped;
 use super::write::update;
 use crate::api::{Action, AdoptionPolicy, OperationType, Reason, UserState};
@@ -87,15 +88,6 @@ fn look_again() -> Step {
                 .to_owned(),
         ..Verdict::default()
     })
-}
-
-pub(super) fn settle(verdict: Verdict) -> Step {
-    Step::Settle(Box::new(verdict))
-}
-
-/// The generation can't be carried out as it stands.
-pub(super) fn stalled(reason: Reason, message: String, state: UserState) -> Step {
-    settle(Verdict { reason: Some(reason), message, state: Some(state), executed: true, ..Verdict::default() })
 }
 
 fn look_up(facts: &Facts) -> Step {
@@ -174,6 +166,7 @@ fn create(facts: &Facts, declared: &Declared) -> Step {
         request: Request::Create(creation(declared)),
         attributes: paths.cloned().collect::<BTreeSet<_>>().into_iter().collect(),
         guard: Some(GuardName::Creates),
+        change: (),
     }))
 }
 
@@ -183,14 +176,6 @@ fn inactive_reason(declared: &Declared) -> (Reason, String) {
     } else {
         (Reason::Synced, "spec.active is false".to_owned())
     }
-}
-
-pub(super) fn disabled(action: &str, what: &str) -> Step {
-    stalled(
-        Reason::ActionDisabled,
-        format!("{what} the connection's spec.actions doesn't list {action}; add it there to permit this"),
-        UserState::Failed,
-    )
 }
 
 /// Whether an account that is gone is to be had again.
@@ -205,10 +190,13 @@ fn gone(facts: &Facts, declared: &Declared, id: &str) -> Step {
             reason: Some(inactive_reason(declared).0),
             message: "the account is to be inactive, and the server doesn't have it any more".to_owned(),
             state: Some(UserState::Inactive),
-            active: Some(false),
             executed: true,
-            applied_active: Some(declared.active),
-            user_name: Some(String::new()),
+            details: UserDetails {
+                active: Some(false),
+                applied_active: Some(declared.active),
+                user_name: Some(String::new()),
+                ..UserDetails::default()
+            },
             ..Verdict::default()
         });
     }
@@ -224,7 +212,7 @@ fn gone(facts: &Facts, declared: &Declared, id: &str) -> Step {
         ),
         state: Some(UserState::DeletedAtServer),
         executed: true,
-        user_name: Some(String::new()),
+        details: UserDetails { user_name: Some(String::new()), ..UserDetails::default() },
         ..Verdict::default()
     })
 }
@@ -301,7 +289,7 @@ fn judge_first_binding(facts: &Facts, declared: &Declared, resource: &Resource) 
     } else {
         OperationType::Adopt
     };
-    Step::Bind(Binding { id: id.to_owned(), user_name: found_name.to_owned(), how })
+    Step::Bind(Binding { id: id.to_owned(), name: found_name.to_owned(), how })
 }
 
 /// Another object has the account, or the userName (promise I8).
@@ -313,24 +301,13 @@ fn waits_for(holder: &Holder) -> Step {
     settle(Verdict { reason: Some(reason), message, state: Some(UserState::Pending), ..Verdict::default() })
 }
 
-/// An inactive account whose userName is hidden is known by its externalId.
-pub(super) fn hides_them(facts: &Facts, resource: &Resource) -> bool {
-    let wanted = facts.object.spec.external_id.as_deref().filter(|_| facts.policy.profile.external_id);
-    is_hidden(facts, resource) && wanted.is_some() && resource.external_id() == wanted
-}
-
-/// What an inactive account shows says nothing, at a server that obfuscates it (promise I9).
-pub(super) fn is_hidden(facts: &Facts, resource: &Resource) -> bool {
-    facts.policy.profile.obfuscates_inactive && resource.active() == Some(false)
-}
-
 /// However it stands with the account, its name is the one that is shown: the object it was taken from, or that waits
 /// for it, goes by that.
 fn named(facts: &Facts, resource: &Resource, mut step: Step) -> Step {
     if let Step::Settle(verdict) = &mut step
         && !is_hidden(facts, resource)
     {
-        verdict.user_name = resource.user_name().map(str::to_owned);
+        verdict.details.user_name = resource.user_name().map(str::to_owned);
     }
     step
 }

@@ -2,15 +2,13 @@
 
 use super::claims::{Departure, Successor};
 use super::commands::Named;
-use super::decide::stalled;
 use super::facts::{Account, Facts};
 use super::guards::GuardName;
-use super::merge::Differences;
+use super::outcome::stalled;
 use super::path::Path;
-use super::refusal::{must_be_seen, not_its_own};
+use super::refusal::{must_be_seen, not_its_own, protected};
 use super::step::{Operation, Read, Request, Step, Verdict};
-use super::untyped::View;
-use super::write::write;
+use super::write::set_active;
 use crate::api::{Action, DeletionPolicy, OperationType, RELEASE, Reason, UserState};
 use crate::scim::{Resource, WriteMethod};
 
@@ -156,19 +154,7 @@ fn delete(facts: &Facts, id: &str) -> Step {
         request: Request::Delete { id: id.to_owned() },
         attributes: Vec::new(),
         guard: Some(GuardName::Removals),
-    }))
-}
-
-/// One write of `active` alone.
-pub(super) fn set_active(facts: &Facts, id: &str, resource: &Resource, fresh: bool, active: bool) -> Step {
-    if facts.policy.profile.write_users == WriteMethod::Put && !fresh {
-        return Step::Read(Read::Get(id.to_owned()));
-    }
-    Step::Send(Box::new(Operation {
-        kind: OperationType::Deactivate,
-        request: write(facts, id, &View::of(resource), &Differences::new(), Some(active)),
-        attributes: vec![Path::core("active")],
-        guard: Some(GuardName::Removals),
+        change: (),
     }))
 }
 
@@ -193,21 +179,6 @@ fn effective_policy(facts: &Facts) -> DeletionPolicy {
     };
     let connection = facts.policy.deletion;
     facts.object.spec.deletion_policy.filter(|own| softness(*own) > softness(connection)).unwrap_or(connection)
-}
-
-/// The pattern of `guards.protected` that fits the declared or the found identity (promise I14).
-pub(super) fn protected(facts: &Facts, found: Option<&Resource>) -> Option<String> {
-    let spec = facts.object.spec;
-    let mut identities: Vec<&str> = vec![&spec.user_name];
-    identities.extend(spec.attributes.emails.iter().flatten().map(|email| email.value.as_str()));
-    identities.extend(facts.object.status.id.as_deref());
-    identities.extend(facts.object.status.user_name.as_deref());
-    if let Some(found) = found {
-        identities.extend(found.user_name());
-        identities.extend(found.id());
-        identities.extend(found.emails());
-    }
-    facts.policy.protected.matches(identities).map(str::to_owned)
 }
 
 fn let_go(message: &str) -> Step {

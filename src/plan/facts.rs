@@ -223,3 +223,14 @@ impl Facts<'_> {
         self.policy.actions.contains(&action)
     }
 }
+
+/// An inactive account whose userName is hidden is known by its externalId.
+pub(super) fn hides_them(facts: &Facts, resource: &Resource) -> bool {
+    let wanted = facts.object.spec.external_id.as_deref().filter(|_| facts.policy.profile.external_id);
+    is_hidden(facts, resource) && wanted.is_some() && resource.external_id() == wanted
+}
+
+/// What an inactive account shows says nothing, at a server that obfuscates it (promise I9).
+pub(super) fn is_hidden(facts: &Facts, resource: &Resource) -> bool {
+    facts.policy.profile.obfuscates_inactive && resource.active() == Some(false)
+}

@@ -4,8 +4,7 @@ use serde_json::Value;
 
 use super::commands::Named;
 use super::creation::Creations;
-use super::decide::is_hidden;
-use super::facts::Facts;
+use super::facts::{Facts, is_hidden};
 use crate::api::REMOTE_ID;
 use crate::scim::{Resource, fold};
 

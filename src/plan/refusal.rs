@@ -1,10 +1,10 @@
 //! What may not be done for an object: whose account it is, how far it is delegated, what it declares (promises I26,
 //! I31, I32).
 
-use super::decide::{hides_them, stalled};
 use super::declared::Declared;
 use super::delegation::Delegated;
-use super::facts::Facts;
+use super::facts::{Facts, hides_them};
+use super::outcome::stalled;
 use super::path::Path;
 use super::person;
 use super::step::Step;
@@ -68,4 +68,19 @@ fn misnamed(spec: &ScimUserSpec) -> Option<String> {
         "{found} is no attribute of an extension: write attributes of the core schema beside userName, and those of the \
          enterprise extension in spec.enterprise; nothing of this object is sent but removals"
     ))
+}
+
+/// The pattern of `guards.protected` that fits the declared or the found identity (promise I14).
+pub(super) fn protected(facts: &Facts, found: Option<&Resource>) -> Option<String> {
+    let spec = facts.object.spec;
+    let mut identities: Vec<&str> = vec![&spec.user_name];
+    identities.extend(spec.attributes.emails.iter().flatten().map(|email| email.value.as_str()));
+    identities.extend(facts.object.status.id.as_deref());
+    identities.extend(facts.object.status.user_name.as_deref());
+    if let Some(found) = found {
+        identities.extend(found.user_name());
+        identities.extend(found.id());
+        identities.extend(found.emails());
+    }
+    facts.policy.protected.matches(identities).map(str::to_owned)
 }

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::decide::is_hidden;
 use super::declared::Declared;
 use super::digests::Applied;
-use super::facts::{Facts, Manager};
+use super::facts::{Facts, Manager, is_hidden};
 use super::grants::{self, GRANT_LISTS};
 use super::ignored::{self, Sorted};
 use super::merge::Differences;
 use super::path::Path;
-use super::step::Verdict;
+use super::step::{UserDetails, Verdict};
 use crate::api::{IgnoredReason, Reason, UserState};
 use crate::scim::Resource;
 
@@ -73,14 +72,17 @@ pub(super) fn at_rest(
             (true, true) => UserState::Active,
             (true, false) => UserState::Inactive,
         }),
-        active: Some(seen_active),
         executed: true,
-        applied_active: Some(declared.active),
-        // Of an account that hides what it has, nobody can tell what is still to be taken away.
-        managed: (!is_hidden(facts, resource)).then(|| managed(facts, declared, resource)),
         applied: Some(applied(facts, declared, &sorted.effective)),
-        drift,
-        ignored: Some(sorted.ignored),
+        details: UserDetails {
+            active: Some(seen_active),
+            applied_active: Some(declared.active),
+            // Of an account that hides what it has, nobody can tell what is still to be taken away.
+            managed: (!is_hidden(facts, resource)).then(|| managed(facts, declared, resource)),
+            drift,
+            ignored: Some(sorted.ignored),
+            user_name: None,
+        },
         ..Verdict::default()
     }
 }

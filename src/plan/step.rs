@@ -1,5 +1,7 @@
 //! What a decision may be.
 
+use std::fmt::Debug;
+
 use super::claims::{Departure, Successor};
 use super::digests::Applied;
 use super::guards::GuardName;
@@ -7,19 +9,63 @@ use super::path::Path;
 use crate::api::{IgnoredReason, OperationType, Reason, UserHold, UserState};
 use crate::scim::{Attributes, PatchOperation};
 
+/// A type of resource (RFC 7643 §6): what its requests and verdicts have of their own.
+pub trait ResourceType: Clone + Debug + Default + PartialEq + Send + Sync + 'static {
+    /// The states of its objects.
+    type State: Copy + Debug + PartialEq + Send + Sync;
+    /// What a request changes beside attributes.
+    type Change: Clone + Debug + Default + PartialEq + Send + Sync;
+    /// What a verdict says beside what every verdict says.
+    type Details: Clone + Debug + Default + PartialEq + Send + Sync;
+
+    /// Waiting.
+    const PENDING: Self::State;
+    /// Held by a guard.
+    const HELD: Self::State;
+    /// Held under `mode: Plan`.
+    const PLANNED: Self::State;
+    /// Needs a person.
+    const FAILED: Self::State;
+    /// Under deletion, and waiting.
+    const DELETING: Self::State;
+
+    /// The change takes access away.
+    fn removes(change: &Self::Change) -> bool;
+}
+
+/// Accounts.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct User;
+
+impl ResourceType for User {
+    type State = UserState;
+    type Change = ();
+    type Details = UserDetails;
+
+    const PENDING: UserState = UserState::Pending;
+    const HELD: UserState = UserState::Held;
+    const PLANNED: UserState = UserState::Planned;
+    const FAILED: UserState = UserState::Failed;
+    const DELETING: UserState = UserState::Deleting;
+
+    fn removes((): &()) -> bool {
+        false
+    }
+}
+
 /// The next thing to do about an object.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Step {
+pub enum Step<T: ResourceType = User> {
     /// Something must be read first.
     Read(Read),
     /// The object becomes bound to this account: finalizer, then record.
     Bind(Binding),
     /// A request is to be sent.
-    Send(Box<Operation>),
+    Send(Box<Operation<T>>),
     /// Nothing is to be sent; this is how things stand.
-    Settle(Box<Verdict>),
+    Settle(Box<Verdict<T>>),
     /// The object may go: its finalizer comes off.
-    LetGo(Box<Verdict>),
+    LetGo(Box<Verdict<T>>),
 }
 
 /// What to read.
@@ -27,24 +73,26 @@ pub enum Step {
 pub enum Read {
     /// The account with this id.
     Get(String),
-    /// The account that fits `userName`, and `externalId` where the server keeps it.
+    /// The members of the group with this id.
+    Members(String),
+    /// The resource that fits by name, and by `externalId` where the server keeps it.
     Find,
 }
 
-/// An account that the object takes for its own.
+/// A resource that the object takes for its own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Binding {
     /// Its id.
     pub id: String,
-    /// Its userName, as the server spells it.
-    pub user_name: String,
+    /// Its userName or displayName, as the server spells it.
+    pub name: String,
     /// How it came about: `Create`, `Adopt` or `Handover`.
     pub how: OperationType,
 }
 
 /// One request to the server.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Operation {
+pub struct Operation<T: ResourceType = User> {
     /// What it does, in the words of status.
     pub kind: OperationType,
     /// What is sent.
@@ -53,12 +101,14 @@ pub struct Operation {
     pub attributes: Vec<Path>,
     /// The guard that counts it.
     pub guard: Option<GuardName>,
+    /// What else it changes.
+    pub change: T::Change,
 }
 
-impl Operation {
+impl<T: ResourceType> Operation<T> {
     /// It takes access away.
     pub fn removes(&self) -> bool {
-        matches!(self.kind, OperationType::Deactivate | OperationType::Delete)
+        matches!(self.kind, OperationType::Deactivate | OperationType::Delete) || T::removes(&self.change)
     }
 }
 
@@ -101,44 +151,69 @@ impl Request {
 }
 
 /// How things stand with an object.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Verdict {
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict<T: ResourceType = User> {
     /// The reason of its Ready condition; none leaves the condition as it is.
     pub reason: Option<Reason>,
     /// What a person is told.
     pub message: String,
     /// The state; none leaves it as it is.
-    pub state: Option<UserState>,
-    /// Whether the account is active, where it was seen.
-    pub active: Option<bool>,
+    pub state: Option<T::State>,
     /// This generation was carried out, or can't be.
     pub executed: bool,
+    /// The values that are carried out by now; none leaves what is recorded.
+    pub applied: Option<Applied>,
+    /// The hold that keeps the operation until a person answers.
+    pub hold: Option<UserHold>,
+    /// How an object that goes parts with its resource.
+    pub departure: Departure,
+    /// The object waits under deletion until this one has taken over its resource; what it asked leave for isn't owed now.
+    pub awaits: Option<Successor>,
+    /// It waits for a person's answer: what was asked for by annotation is part of what is held, and stays asked for.
+    pub unanswered: bool,
+    /// What else there is to say.
+    pub details: T::Details,
+}
+
+/// What a verdict says of an account.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UserDetails {
+    /// Whether the account is active, where it was seen.
+    pub active: Option<bool>,
     /// The `active` that is in force on our side, where it was carried out.
     pub applied_active: Option<Option<bool>>,
     /// What we own from now on; none leaves it as it is.
     pub managed: Option<Vec<Path>>,
-    /// The values that are carried out by now; none leaves what is recorded.
-    pub applied: Option<Applied>,
     /// What differs at the server and is left so.
     pub drift: Vec<Path>,
     /// What is not written, and why.
     pub ignored: Option<Vec<Ignored>>,
     /// The account's userName; empty where there is no account any more, whose name would keep others waiting.
     pub user_name: Option<String>,
-    /// The hold that keeps the operation until a person answers.
-    pub hold: Option<UserHold>,
-    /// How an object that goes parts with its account.
-    pub departure: Departure,
-    /// The object waits under deletion until this one has taken over its account; what it asked leave for isn't owed now.
-    pub awaits: Option<Successor>,
-    /// It waits for a person's answer: what was asked for by annotation is part of what is held, and stays asked for.
-    pub unanswered: bool,
 }
 
-impl Verdict {
+// Not derived: that would ask for a default of the state, which no verdict needs.
+impl<T: ResourceType> Default for Verdict<T> {
+    fn default() -> Self {
+        Self {
+            reason: None,
+            message: String::new(),
+            state: None,
+            executed: false,
+            applied: None,
+            hold: None,
+            departure: Departure::default(),
+            awaits: None,
+            unanswered: false,
+            details: T::Details::default(),
+        }
+    }
+}
+
+impl<T: ResourceType> Verdict<T> {
     /// The object can't be bound as it is declared now, and no answer to a hold would change that.
     pub fn declines(&self) -> bool {
-        self.executed && !matches!(self.state, Some(UserState::Held | UserState::Planned))
+        self.executed && self.state != Some(T::HELD) && self.state != Some(T::PLANNED)
     }
 }
 

@@ -2,15 +2,15 @@
 
 use serde_json::Value;
 
-use super::decide::{disabled, is_hidden, stalled};
 use super::declared::Declared;
-use super::deprovision;
-use super::facts::Facts;
+use super::facts::{Facts, is_hidden};
 use super::grants;
 use super::guards::GuardName;
 use super::ignored::Sorted;
 use super::merge::{Change, Differences, merged, patch};
+use super::outcome::{disabled, stalled};
 use super::path::Path;
+use super::refusal::protected;
 use super::step::{Operation, Read, Request, Step};
 use super::untyped::View;
 use crate::api::{Action, OperationType, Reason, UserState};
@@ -38,7 +38,7 @@ pub(super) fn update(
         return Some(disabled("Update", "attributes differ at the server, but"));
     }
     let rewrites = grants::rewrites_identity(effective, resource) && !is_hidden(facts, resource);
-    if rewrites && let Some(pattern) = deprovision::protected(facts, Some(resource)) {
+    if rewrites && let Some(pattern) = protected(facts, Some(resource)) {
         return Some(stalled(
             Reason::Protected,
             format!(
@@ -61,6 +61,7 @@ pub(super) fn update(
         request: write(facts, id, view, effective, reactivate.then_some(true)),
         attributes,
         guard: (rewrites || adoption).then_some(GuardName::Rewrites),
+        change: (),
     })))
 }
 
@@ -114,4 +115,18 @@ fn due(
     };
     let due = effective.iter().filter(|(path, change)| !of_others(path, change));
     due.map(|(path, change)| (path.clone(), change.clone())).collect()
+}
+
+/// One write of `active` alone.
+pub(super) fn set_active(facts: &Facts, id: &str, resource: &Resource, fresh: bool, active: bool) -> Step {
+    if facts.policy.profile.write_users == WriteMethod::Put && !fresh {
+        return Step::Read(Read::Get(id.to_owned()));
+    }
+    Step::Send(Box::new(Operation {
+        kind: OperationType::Deactivate,
+        request: write(facts, id, &View::of(resource), &Differences::new(), Some(active)),
+        attributes: vec![Path::core("active")],
+        guard: Some(GuardName::Removals),
+        change: (),
+    }))
 }

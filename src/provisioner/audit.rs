@@ -1,101 +1,48 @@
 //! What the audit stream and the metrics are told of a write.
 
-use std::collections::BTreeMap;
-
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::ResourceExt;
 
 use super::Provisioner;
 use super::effects::Effects;
-use super::failure::class_name;
-use super::kubernetes::FIELD_MANAGER;
-use super::worker::Pass;
-use crate::api::{ScimConnection, ScimGroup, ScimGroupStatus, UserHold};
-use crate::plan::groups::GroupOperation;
+use super::engine::{Kind, ObjectStatus, Pass, class_name};
+use super::origin::{managers, tracking};
+use crate::api::{ScimConnection, UserHold};
 use crate::plan::{Operation, Path};
 use crate::runtime::audit::{HoldRecord, MembersRecord, ObjectRecord, Record};
 use crate::scim::{Error, Written};
 
-/// Annotations and labels by which others know an object.
-const TRACKING: [&str; 8] = [
-    "argocd.argoproj.io/tracking-id",
-    "argocd.argoproj.io/installation-id",
-    "helm.toolkit.fluxcd.io/name",
-    "helm.toolkit.fluxcd.io/namespace",
-    "kustomize.toolkit.fluxcd.io/name",
-    "kustomize.toolkit.fluxcd.io/namespace",
-    "meta.helm.sh/release-name",
-    "meta.helm.sh/release-namespace",
-];
-
 impl<E: Effects> Provisioner<E> {
     /// A write at the server ended.
-    pub(super) fn audit(&self, pass: &Pass, operation: &Operation, answer: &Result<Written, Error>) {
-        if !self.audit.is_on() {
-            return;
-        }
-        let user = &pass.user;
-        let (outcome, status, request_id) = match answer {
-            Ok(written) => ("Done", None, written.request_id.clone()),
-            Err(error) => (class_name(error.class()), error.status(), error.request_id().map(str::to_owned)),
-        };
-        let record = Record {
-            time: self.effects.now(),
-            connection: self.key.to_string(),
-            object: ObjectRecord {
-                kind: "ScimUser",
-                namespace: user.namespace().unwrap_or_default(),
-                name: user.name_any(),
-                uid: user.uid().unwrap_or_default(),
-                generation: user.metadata.generation.unwrap_or_default(),
-                field_managers: managers(user.managed_fields(), "f:spec"),
-                tracking: tracking(&**user),
-            },
-            operation: operation.kind.as_str(),
-            attributes: operation.attributes.iter().map(Path::to_string).collect(),
-            members: None,
-            hold: approved_hold(pass.status.hold.as_ref(), &self.connection()),
-            outcome,
-            status,
-            request_id,
-        };
-        if !self.audit.write(&record) {
-            self.metrics.audit_failed();
-        }
-    }
-
-    /// The same for a group.
-    pub(super) fn audit_group(
+    pub(super) fn record_audit<K: Kind>(
         &self,
-        group: &ScimGroup,
-        recorded: &ScimGroupStatus,
-        operation: &GroupOperation,
+        pass: &Pass<K>,
+        operation: &Operation<K>,
         answer: &Result<Written, Error>,
     ) {
         if !self.audit.is_on() {
             return;
         }
+        let object = &*pass.object;
         let (outcome, status, request_id) = match answer {
             Ok(written) => ("Done", None, written.request_id.clone()),
             Err(error) => (class_name(error.class()), error.status(), error.request_id().map(str::to_owned)),
         };
-        let (added, removed) = (operation.added.len(), operation.removed.len());
         let record = Record {
             time: self.effects.now(),
             connection: self.key.to_string(),
             object: ObjectRecord {
-                kind: "ScimGroup",
-                namespace: group.namespace().unwrap_or_default(),
-                name: group.name_any(),
-                uid: group.uid().unwrap_or_default(),
-                generation: group.metadata.generation.unwrap_or_default(),
-                field_managers: managers(group.managed_fields(), "f:spec"),
-                tracking: tracking(group),
+                kind: K::KIND,
+                namespace: object.namespace().unwrap_or_default(),
+                name: object.name_any(),
+                uid: pass.uid(),
+                generation: pass.generation(),
+                field_managers: managers(object.managed_fields(), "f:spec"),
+                tracking: tracking(object),
             },
             operation: operation.kind.as_str(),
-            attributes: operation.attributes.clone(),
-            members: (added + removed > 0).then_some(MembersRecord { added, removed }),
-            hold: approved_hold(recorded.hold.as_ref(), &self.connection()),
+            attributes: operation.attributes.iter().map(Path::to_string).collect(),
+            members: K::members_changed(operation).map(|(added, removed)| MembersRecord { added, removed }),
+            hold: approved_hold(pass.status.hold(), &self.connection()),
             outcome,
             status,
             request_id,
@@ -112,63 +59,4 @@ fn approved_hold(hold: Option<&UserHold>, connection: &ScimConnection) -> Option
     let approved = connection.spec.approved_hold.as_ref() == Some(id);
     approved
         .then(|| HoldRecord { id: id.clone(), approved_by: managers(connection.managed_fields(), "f:approvedHold") })
-}
-
-/// Those who own this field of the spec, or the spec itself. Of an entry without fields nothing else was kept.
-fn managers(entries: &[ManagedFieldsEntry], field: &str) -> Vec<String> {
-    let owns = |entry: &&ManagedFieldsEntry| {
-        entry.subresource.is_none()
-            && entry.fields_v1.as_ref().is_none_or(|fields| match field {
-                "f:spec" => fields.0.get("f:spec").is_some(),
-                field => fields.0.get("f:spec").and_then(|spec| spec.get(field)).is_some(),
-            })
-    };
-    let names = entries.iter().filter(owns).filter_map(|entry| entry.manager.clone());
-    let mut names: Vec<String> = names.filter(|name| name != FIELD_MANAGER).collect();
-    names.sort_unstable();
-    names.dedup();
-    names
-}
-
-/// Of the managers of an object, their names alone: what the audit stream needs of them.
-pub fn keep_names_of_managers(entries: &mut Vec<ManagedFieldsEntry>) {
-    let names = managers(entries, "f:spec");
-    *entries = names
-        .into_iter()
-        .map(|name| ManagedFieldsEntry { manager: Some(name), ..ManagedFieldsEntry::default() })
-        .collect();
-}
-
-/// Where an object is from, as far as that is told: by what GitOps tools and helm know it, and who owns its spec.
-pub fn origin(object: &impl ResourceExt) -> Vec<String> {
-    tracking(object).into_values().chain(managers(object.managed_fields(), "f:spec")).collect()
-}
-
-fn tracking(object: &impl ResourceExt) -> BTreeMap<String, String> {
-    let known = |name: &str| object.annotations().get(name).or_else(|| object.labels().get(name)).cloned();
-    TRACKING.iter().filter_map(|name| Some(((*name).to_owned(), known(name)?))).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::{Value, json};
-
-    fn entries(value: Value) -> Vec<ManagedFieldsEntry> {
-        serde_json::from_value(value).unwrap()
-    }
-
-    #[test]
-    fn only_owners_of_the_spec_are_named_also_when_only_their_names_were_kept() {
-        let mut found = entries(json!([
-            {"manager": "argocd-controller", "operation": "Apply", "fieldsV1": {"f:spec": {"f:userName": {}}}},
-            {"manager": "kubectl-annotate", "operation": "Update", "fieldsV1": {"f:metadata": {}}},
-            {"manager": "scim-operator", "operation": "Apply", "subresource": "status", "fieldsV1": {"f:status": {}}},
-            {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:spec": {"f:title": {}}}},
-        ]));
-        assert_eq!(managers(&found, "f:spec"), ["argocd-controller", "kubectl-edit"]);
-        assert_eq!(managers(&found, "f:title"), ["kubectl-edit"]);
-        keep_names_of_managers(&mut found);
-        assert_eq!(managers(&found, "f:spec"), ["argocd-controller", "kubectl-edit"]);
-    }
 }

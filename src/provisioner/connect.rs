@@ -12,7 +12,7 @@ use url::Url;
 use super::credentials::{Material, Reader, Refusal, token_url};
 use super::defaults::{base_url, said, server_of, warnings};
 use super::effects::Effects;
-use super::learn::server_status;
+use super::learn::{TEST_PAUSE, server_status};
 use super::limiter::{Priority, RequestKind};
 use super::queue::Lane;
 use super::report::FirstSweep;
@@ -24,9 +24,6 @@ use crate::scim::{Class, Client, ClientConfig, Error, PatchPaths, forbidden_host
 /// A connection that failed is tested again after this long, doubling up to [`SLOWEST_TEST`].
 const FIRST_TEST: Duration = Duration::from_secs(5);
 const SLOWEST_TEST: Duration = Duration::from_secs(30 * 60);
-
-/// Doubts of several workers within this time are settled by one test.
-pub(super) const TEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl Provisioner {
     /// Tests the connection when it, its Secret or an answer gives reason to, and slowly while it fails.
@@ -179,7 +176,7 @@ impl<E: Effects> Provisioner<E> {
             old.epoch
         } else {
             lock(&self.report).first_sweep = FirstSweep::Awaited;
-            *lock(&self.names) = super::grants::Names::default();
+            *lock(&self.names) = super::users::grants::Names::default();
             let epoch = lock(&self.snapshot).lead_to(&server);
             lock(&self.groups).lead_to(&server, epoch);
             epoch

@@ -15,12 +15,13 @@ pub use self::groups::{awaits_name, connection_of_group};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, RwLock};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use kube::api::Resource as _;
 
 use self::index::{claims_of, id_of};
-use super::audit::keep_names_of_managers;
-use crate::api::{CLAIMED_ACCOUNT, ConnectionKind, ConnectionRef, FINALIZER, ScimUser};
+use super::origin::keep_names_of_managers;
+use crate::api::{CLAIMED_ACCOUNT, ConnectionKind, ConnectionRef, FINALIZER, ScimGroup, ScimUser};
 use crate::scim::fold;
 
 /// `metadata.uid`.
@@ -112,24 +113,56 @@ pub fn connection_of(user: &ScimUser) -> ConnectionKey {
     ConnectionKey::of(&user.spec.connection_ref, user.namespace())
 }
 
+/// An object of ours, by value or behind a pointer.
+pub trait Object {
+    /// Its metadata.
+    fn metadata(&self) -> &ObjectMeta;
+}
+
+impl Object for ScimUser {
+    fn metadata(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+}
+
+impl Object for ScimGroup {
+    fn metadata(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+}
+
+impl<O: Object> Object for Arc<O> {
+    fn metadata(&self) -> &ObjectMeta {
+        (**self).metadata()
+    }
+}
+
+impl<O: Object> Object for &O {
+    fn metadata(&self) -> &ObjectMeta {
+        (**self).metadata()
+    }
+}
+
 /// `namespace/name` of an object.
-pub fn full_name(user: &ScimUser) -> String {
-    format!("{}/{}", user.namespace().unwrap_or_default(), user.name_any())
+pub fn full_name(object: &impl Object) -> String {
+    let metadata = object.metadata();
+    let text = |part: &Option<String>| part.clone().unwrap_or_default();
+    format!("{}/{}", text(&metadata.namespace), text(&metadata.name))
 }
 
 /// The object is under deletion.
-pub fn is_deleting(user: &ScimUser) -> bool {
-    user.meta().deletion_timestamp.is_some()
+pub fn is_deleting(object: &impl Object) -> bool {
+    object.metadata().deletion_timestamp.is_some()
 }
 
 /// What was planned for one version of an object holds for the other.
-pub fn same_plan(one: &ScimUser, other: &ScimUser) -> bool {
-    one.meta().generation == other.meta().generation && is_deleting(one) == is_deleting(other)
+pub fn same_plan(one: &impl Object, other: &impl Object) -> bool {
+    one.metadata().generation == other.metadata().generation && is_deleting(one) == is_deleting(other)
 }
 
 /// The object carries our finalizer.
-pub fn has_finalizer(user: &ScimUser) -> bool {
-    user.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
+pub fn has_finalizer(object: &impl Object) -> bool {
+    object.metadata().finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER)
 }
 
 impl Directory {

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::admission::sizes;
 use super::effects::Effects;
+use super::engine::sizes;
 use super::report::Report;
 use super::{Provisioner, lock};
 use crate::api::{GuardStatus, HoldStatus};

@@ -2,10 +2,10 @@
 //! and what it is seen to do.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use kube::runtime::events::EventType;
 
-use super::connect::TEST_PAUSE;
 use super::effects::Effects;
 use super::limiter::{Priority, RequestKind};
 use super::report::News;
@@ -13,6 +13,9 @@ use super::session::{KeyOwner, Session};
 use super::{Provisioner, lock};
 use crate::api::ServerStatus;
 use crate::scim::{Behaviour, Class, Client, Error, Page, Profile, ServerConfig, searches};
+
+/// Doubts of several workers within this time are settled by one test.
+pub(super) const TEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl Provisioner {
     /// Whom the key belongs to, and what the server says of itself; never a reason not to connect. Asked once for each

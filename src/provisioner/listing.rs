@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::{debug, warn};
 
 use super::effects::Effects;
-use super::failure::class_name;
+use super::engine::class_name;
 use super::limiter::{Priority, RequestKind};
 use super::queue::back_off;
 use super::report::FirstSweep;

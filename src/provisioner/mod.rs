@@ -3,21 +3,17 @@
 //! Reconcilers submit, workers write. A worker takes the next ticket by lane, reads the newest spec, lets
 //! [`crate::plan`] decide, and makes every write about the object itself: finalizer, SCIM request, status.
 
-mod admission;
 mod audit;
 mod connect;
 mod connection_writes;
-mod created;
 mod credentials;
 mod defaults;
 pub mod directory;
 mod dispatch;
 mod effects;
+mod engine;
 mod events;
 mod export;
-mod facts;
-mod failure;
-mod grants;
 pub(crate) mod groups;
 mod guarded;
 mod key_loss;
@@ -26,12 +22,10 @@ mod learn;
 pub mod limiter;
 mod listing;
 mod live;
-mod look_up;
 mod memory;
+mod origin;
 pub mod queue;
-mod record;
 mod report;
-mod send;
 mod session;
 pub mod sightings;
 #[cfg(test)]
@@ -39,9 +33,8 @@ mod simulation;
 pub mod snapshot;
 mod sweep;
 mod termination;
-mod whole_lists;
+mod users;
 mod windows;
-mod worker;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
@@ -54,11 +47,11 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use self::audit::origin;
 pub use self::connect::{check_host, refusal};
 pub use self::credentials::{Material, Reader, Refusal, secret_names, token_url};
 pub use self::defaults::{base_url, rate_limits, said, server_of};
 pub use self::events::bounded_note;
+pub use self::origin::origin;
 pub use self::session::{dialect_of, profile_of, rates_of};
 
 use self::directory::{Changed, ConnectionKey, Directory, Uid, is_deleting};
@@ -123,7 +116,7 @@ pub struct Provisioner<E: Effects = Live> {
     memory: Mutex<Memory>,
     groups: Mutex<groups::Store>,
     /// What the server calls its roles and entitlements.
-    names: Mutex<grants::Names>,
+    names: Mutex<users::grants::Names>,
     gate: Mutex<Gate>,
     windows: Mutex<Windows>,
     /// The Secret is gone: these removals, declared before, are still served (promise I23).
@@ -328,7 +321,7 @@ fn gate_of(connection: &ScimConnection, now: Timestamp) -> Gate {
     let spec = &connection.spec;
     let settings = session::guard_settings(spec);
     let status = connection.status.clone().unwrap_or_default();
-    let mut gate = Gate::new(&settings, admission::remembered(&status, settings.plan), now);
+    let mut gate = Gate::new(&settings, engine::remembered(&status, settings.plan), now);
     // Nobody asked for leave yet, so nobody has to be asked again.
     let _ = gate.answer(spec.approved_hold.as_deref(), spec.rejected_hold.as_deref(), now);
     gate

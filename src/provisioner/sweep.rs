@@ -13,7 +13,7 @@ use super::listing::{Listed, Listing, may_pass};
 use super::queue::{Lane, back_off};
 use super::report::FirstSweep;
 use super::session::Session;
-use super::worker::Pass;
+use super::users::UserPass;
 use super::{Provisioner, lane_of, lock};
 use crate::api::ScimUser;
 use crate::plan::{Step, Verdict};
@@ -175,7 +175,7 @@ impl<E: Effects> Provisioner<E> {
 
     fn differs(&self, session: &Arc<Session>, user: &Arc<ScimUser>, complete: bool) -> bool {
         let status = user.status.clone().unwrap_or_default();
-        let pass = Pass::new(Arc::clone(user), status, Arc::clone(session));
+        let pass = UserPass::new(Arc::clone(user), status, Arc::clone(session));
         match self.plan(&pass) {
             Step::Settle(verdict) => self.is_news(&pass, &verdict),
             Step::Read(_) => complete || pass.status.observed_generation != user.metadata.generation,
@@ -183,8 +183,8 @@ impl<E: Effects> Provisioner<E> {
         }
     }
 
-    fn is_news(&self, pass: &Pass, verdict: &Verdict) -> bool {
-        let generation = pass.user.metadata.generation.unwrap_or_default();
+    fn is_news(&self, pass: &UserPass, verdict: &Verdict) -> bool {
+        let generation = pass.object.metadata.generation.unwrap_or_default();
         record(&pass.status, generation, verdict, &Recorded::default(), self.effects.now()) != pass.status
     }
 }

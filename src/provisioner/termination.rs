@@ -7,10 +7,10 @@ use kube::ResourceExt;
 use serde_json::json;
 use tracing::debug;
 
+use super::Provisioner;
 use super::directory::{full_name, has_finalizer, is_deleting};
 use super::effects::Effects;
 use super::report::Report;
-use super::{Provisioner, groups};
 use crate::api::{FINALIZER, RELEASE, ScimConnection};
 use crate::plan::Named;
 use crate::status::{fresh_condition, set_condition, unset_condition};
@@ -26,12 +26,11 @@ impl<E: Effects> Provisioner<E> {
         let known = connection.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
         let objects = self.directory.users_of(&self.key);
         let groups = self.directory.groups_of(&self.key);
-        let needed = objects.iter().any(|user| has_finalizer(user))
-            || groups.iter().any(|group| super::groups::has_finalizer(group));
+        let needed = objects.iter().any(|user| has_finalizer(user)) || groups.iter().any(|group| has_finalizer(group));
         let released = connection.annotations().get(RELEASE).is_some_and(|value| value == "true");
         // Released ones are let go by the workers, who end with the connection.
         let leaving = objects.iter().any(|user| is_deleting(user) && has_finalizer(user))
-            || groups.iter().any(|group| super::groups::is_deleting(group) && super::groups::has_finalizer(group));
+            || groups.iter().any(|group| is_deleting(group) && has_finalizer(group));
         let mut finalizers = connection.finalizers().to_vec();
         match (deleting, known) {
             (false, false) => finalizers.push(FINALIZER.to_owned()),
@@ -61,7 +60,7 @@ impl<E: Effects> Provisioner<E> {
         let kept = users.iter().filter(|user| has_finalizer(user));
         let mut names: Vec<String> = kept.map(|user| format!("scimuser {}", full_name(user))).collect();
         let every = self.directory.groups_of(&self.key);
-        let kept = every.iter().filter(|group| groups::has_finalizer(group));
+        let kept = every.iter().filter(|group| has_finalizer(group));
         let name =
             |group: &crate::api::ScimGroup| format!("{}/{}", group.namespace().unwrap_or_default(), group.name_any());
         names.extend(kept.map(|group| format!("scimgroup {}", name(group))));

@@ -23,21 +23,21 @@ pub fn record_group(
     if verdict.executed {
         status.observed_generation = Some(generation);
     }
-    if verdict.executed || verdict.drift.is_some() {
-        status.drift.clone_from(&verdict.drift);
+    if verdict.executed || verdict.details.drift.is_some() {
+        status.drift.clone_from(&verdict.details.drift);
     }
     if verdict.state.is_some() {
         status.state = verdict.state;
     }
-    if verdict.display_name.is_some() {
-        status.display_name.clone_from(&verdict.display_name);
+    if verdict.details.display_name.is_some() {
+        status.display_name.clone_from(&verdict.details.display_name);
     }
     if let Some(applied) = &verdict.applied {
         status.applied_attributes = Some(applied.text());
     }
-    if let Some(members) = verdict.members {
+    if let Some(members) = verdict.details.members {
         status.members = Some(members);
-        let waiting: Vec<String> = verdict.waiting_for.iter().take(WAITING_LIMIT).cloned().collect();
+        let waiting: Vec<String> = verdict.details.waiting_for.iter().take(WAITING_LIMIT).cloned().collect();
         status.waiting_for = (!waiting.is_empty()).then_some(waiting);
     }
     // A verdict that names no hold means that there is none; one that only waits says nothing of it.

@@ -59,13 +59,13 @@ pub fn record(
     if let Some(state) = verdict.state {
         status.state = Some(state);
     }
-    if let Some(active) = verdict.active.or(recorded.active) {
+    if let Some(active) = verdict.details.active.or(recorded.active) {
         status.active = Some(active);
     }
-    if let Some(active) = verdict.applied_active.or(recorded.active.map(Some)) {
+    if let Some(active) = verdict.details.applied_active.or(recorded.active.map(Some)) {
         status.last_applied_active = active;
     }
-    if let Some(managed) = &verdict.managed {
+    if let Some(managed) = &verdict.details.managed {
         let names = managed.iter().take(MANAGED_LIMIT).map(ToString::to_string).collect::<Vec<_>>();
         status.managed_attributes = some_unless_empty(names);
         let mut more = Digests::default();
@@ -76,18 +76,19 @@ pub fn record(
         status.applied_attributes = Some(applied.text());
     }
     if verdict.executed {
-        let drift = verdict.drift.iter().take(DRIFT_LIMIT).map(|path| DriftedAttribute { path: path.to_string() });
+        let drift =
+            verdict.details.drift.iter().take(DRIFT_LIMIT).map(|path| DriftedAttribute { path: path.to_string() });
         status.drift = some_unless_empty(drift.collect());
     }
     // A verdict that names no hold means that there is none; one that only waits says nothing of it.
     if verdict.reason.is_some_and(|reason| reason.also() != Also::Reconciling) {
         status.hold.clone_from(&verdict.hold);
     }
-    if let Some(user_name) = &verdict.user_name {
+    if let Some(user_name) = &verdict.details.user_name {
         // As long as status takes: a longer one could never be written.
         status.user_name = Some(user_name.clone()).filter(|name| !name.is_empty() && name.len() <= 512);
     }
-    if let Some(ignored) = &verdict.ignored {
+    if let Some(ignored) = &verdict.details.ignored {
         let known = old.ignored_attributes.clone().unwrap_or_default();
         let entries = ignored.iter().take(IGNORED_LIMIT).map(|entry| {
             let path = entry.path.to_string();

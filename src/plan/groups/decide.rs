@@ -1,21 +1,18 @@
 //! The decision about a group: one pure function from everything known to the next step.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::deletion;
 use super::facts::{GroupFacts, GroupOperation, GroupStep, GroupVerdict};
 use super::first::{first_binding, swapped};
-use super::membership::Id;
+use super::membership::{Id, MEMBERS};
+use super::outcome::{display_name, elder, settle, stalled, waits_for};
 use super::patch::{Change, chunk};
 use super::rest::{at_rest, drifted};
 use crate::api::{Action, GroupState, OperationType, Reason};
-use crate::plan::claims::{GROUP, elder_comes_first};
 use crate::plan::guards::GuardName;
-use crate::plan::{Account, Holder, HolderState, Read, Request};
+use crate::plan::{Account, HolderState, Path, Read, Request};
 use crate::scim::{Attributes, Op, PatchOperation, Resource};
-
-/// Under this the declared members that were last carried out are recorded, all of them together.
-pub const MEMBERS: &str = "members";
 
 /// Decides the next step for one group.
 pub fn decide_group(facts: &GroupFacts) -> GroupStep {
@@ -88,21 +85,6 @@ fn nested<'a>(facts: &GroupFacts<'a>) -> Option<&'a str> {
     names.next().filter(|_| !facts.policy.profile.nested_groups)
 }
 
-pub(super) fn settle(verdict: GroupVerdict) -> GroupStep {
-    GroupStep::Settle(Box::new(verdict))
-}
-
-/// The generation can't be carried out as it stands.
-pub(super) fn stalled(reason: Reason, message: String, state: GroupState) -> GroupStep {
-    settle(GroupVerdict {
-        reason: Some(reason),
-        message,
-        state: Some(state),
-        executed: true,
-        ..GroupVerdict::default()
-    })
-}
-
 fn disabled(action: &str, what: &str) -> GroupStep {
     let message = format!("{what} the connection's spec.actions doesn't list {action}; add it there to permit this");
     stalled(Reason::ActionDisabled, message, GroupState::Failed)
@@ -110,19 +92,6 @@ fn disabled(action: &str, what: &str) -> GroupStep {
 
 fn look_up(facts: &GroupFacts) -> GroupStep {
     GroupStep::Read(facts.object.remote_id.map_or(Read::Find, |id| Read::Get(id.to_owned())))
-}
-
-pub(super) fn elder(name: &str) -> GroupStep {
-    stalled(Reason::Conflict, elder_comes_first(name, GROUP), GroupState::Failed)
-}
-
-/// Another object has the group, or the name, or may have made a group of that name (promise I8).
-pub(super) fn waits_for(holder: &Holder) -> GroupStep {
-    let (reason, message) = holder.in_the_way(GROUP);
-    if reason == Reason::Conflict {
-        return stalled(reason, message, GroupState::Failed);
-    }
-    settle(GroupVerdict { reason: Some(reason), message, state: Some(GroupState::Pending), ..GroupVerdict::default() })
 }
 
 fn unknown_there(facts: &GroupFacts, fresh: bool) -> GroupStep {
@@ -181,13 +150,12 @@ fn create(facts: &GroupFacts) -> GroupStep {
     if let Some(external_id) = &spec.external_id {
         body.insert("externalId".into(), json!(external_id));
     }
-    let attributes = body.keys().cloned().collect();
+    let attributes = body.keys().map(|name| Path::core(name)).collect();
     send(OperationType::Create, Request::Create(body), attributes)
 }
 
-fn send(kind: OperationType, request: Request, attributes: Vec<String>) -> GroupStep {
-    let (added, removed) = (Vec::new(), Vec::new());
-    GroupStep::Send(Box::new(GroupOperation { kind, request, attributes, guard: None, added, removed }))
+fn send(kind: OperationType, request: Request, attributes: Vec<Path>) -> GroupStep {
+    GroupStep::Send(Box::new(GroupOperation { kind, request, attributes, guard: None, change: Change::default() }))
 }
 
 /// Whether a group that is gone is to be had again.
@@ -217,7 +185,7 @@ fn gone(facts: &GroupFacts, id: &str) -> GroupStep {
 fn bound(facts: &GroupFacts, id: &str, resource: &Resource) -> GroupStep {
     let attributes = differing(facts, resource);
     if !facts.members.membership.is_known() {
-        return GroupStep::ReadMembers(id.to_owned());
+        return GroupStep::Read(Read::Members(id.to_owned()));
     }
     // What others changed, and what was declared since it was last carried out.
     let applied = facts.applied();
@@ -251,7 +219,7 @@ fn bound(facts: &GroupFacts, id: &str, resource: &Resource) -> GroupStep {
         return step;
     }
     if !attributes.is_empty() {
-        let names = attributes.iter().filter_map(|operation| operation.path.clone()).collect();
+        let names = attributes.iter().filter_map(|operation| operation.path.as_deref()).map(Path::core).collect();
         let request = Request::Patch { id: id.to_owned(), operations: attributes };
         return send(OperationType::Update, request, names);
     }
@@ -276,10 +244,9 @@ fn change_members(facts: &GroupFacts, id: &str, change: Change) -> GroupStep {
     GroupStep::Send(Box::new(GroupOperation {
         kind: OperationType::Update,
         request: Request::Patch { id: id.to_owned(), operations },
-        attributes: vec!["members".to_owned()],
+        attributes: vec![Path::core(MEMBERS)],
         guard: (!uncounted).then_some(GuardName::Memberships),
-        added: change.added,
-        removed: change.removed,
+        change,
     }))
 }
 
@@ -329,8 +296,4 @@ fn differing(facts: &GroupFacts, resource: &Resource) -> Vec<PatchOperation> {
         }
     }
     operations
-}
-
-pub(super) fn display_name(resource: &Resource) -> Option<&str> {
-    resource.get("displayName").and_then(Value::as_str)
 }

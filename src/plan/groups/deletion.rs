@@ -1,8 +1,9 @@
 //! What deleting a ScimGroup does.
 
-use super::decide::stalled;
 use super::facts::{GroupFacts, GroupOperation, GroupStep, GroupVerdict};
 use super::first::swapped;
+use super::outcome::stalled;
+use super::patch::Change;
 use crate::api::{Action, GroupDeletionPolicy, GroupState, OperationType, Reason};
 use crate::plan::deprovision::way_out_of;
 use crate::plan::guards::GuardName;
@@ -65,7 +66,7 @@ pub fn decide(facts: &GroupFacts) -> GroupStep {
             }
             // A deletion would take the membership of whoever is protected (promise I14).
             if !facts.members.membership.is_known() {
-                return GroupStep::ReadMembers(id.to_owned());
+                return GroupStep::Read(Read::Members(id.to_owned()));
             }
             if let Some(pattern) = &facts.members.kept.protected_by {
                 return leave(&format!("guards.protected ({pattern}) keeps the membership of one of its members"));
@@ -116,8 +117,7 @@ fn delete(id: &str) -> GroupStep {
         request: Request::Delete { id: id.to_owned() },
         attributes: Vec::new(),
         guard: Some(GuardName::Groups),
-        added: Vec::new(),
-        removed: Vec::new(),
+        change: Change::default(),
     }))
 }
 

@@ -5,11 +5,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::membership::{Id, Membership};
-use crate::api::{
-    Action, GroupDrift, GroupState, MembersStatus, OperationType, Reason, ScimGroupSpec, ScimGroupStatus, UserHold,
-};
-use crate::plan::guards::GuardName;
-use crate::plan::{Account, Applied, Binding, Claims, Creations, Departure, Policy, Read, Request, Successor};
+use super::patch::Change;
+use crate::api::{Action, GroupDrift, GroupState, MembersStatus, Reason, ScimGroupSpec, ScimGroupStatus};
+use crate::plan::{Account, Applied, Claims, Creations, Operation, Policy, ResourceType, Step, Verdict};
 use crate::scim::Resource;
 
 /// The ScimGroup as the planner sees it.
@@ -171,57 +169,37 @@ impl GroupFacts<'_> {
 }
 
 /// The next thing to do about a group.
-#[derive(Clone, Debug, PartialEq)]
-pub enum GroupStep {
-    /// The group must be read first.
-    Read(Read),
-    /// Its members must be read first.
-    ReadMembers(String),
-    /// The object becomes bound to this group; `user_name` is its displayName.
-    Bind(Binding),
-    /// A request is to be sent.
-    Send(Box<GroupOperation>),
-    /// Nothing is to be sent; this is how things stand.
-    Settle(Box<GroupVerdict>),
-    /// The object may go: its finalizer comes off.
-    LetGo(Box<GroupVerdict>),
-}
+pub type GroupStep = Step<Group>;
 
 /// One request about a group.
-#[derive(Clone, Debug, PartialEq)]
-pub struct GroupOperation {
-    /// What it does, in the words of status.
-    pub kind: OperationType,
-    /// What is sent.
-    pub request: Request,
-    /// The attributes that it changes.
-    pub attributes: Vec<String>,
-    /// The guard that counts it.
-    pub guard: Option<GuardName>,
-    /// Put in by it.
-    pub added: Vec<Id>,
-    /// Taken out by it.
-    pub removed: Vec<Id>,
-}
+pub type GroupOperation = Operation<Group>;
 
-impl GroupVerdict {
-    /// The object can't be bound as it is declared now, and no answer to a hold would change that.
-    pub fn declines(&self) -> bool {
-        self.executed && !matches!(self.state, Some(GroupState::Held | GroupState::Planned))
+/// How things stand with a group.
+pub type GroupVerdict = Verdict<Group>;
+
+/// Groups.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Group;
+
+impl ResourceType for Group {
+    type State = GroupState;
+    type Change = Change;
+    type Details = GroupDetails;
+
+    const PENDING: GroupState = GroupState::Pending;
+    const HELD: GroupState = GroupState::Held;
+    const PLANNED: GroupState = GroupState::Planned;
+    const FAILED: GroupState = GroupState::Failed;
+    const DELETING: GroupState = GroupState::Deleting;
+
+    fn removes(change: &Change) -> bool {
+        !change.removed.is_empty()
     }
 }
 
-/// How things stand with a group.
+/// What a verdict says of a group.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct GroupVerdict {
-    /// The reason of its Ready condition; none leaves the condition as it is.
-    pub reason: Option<Reason>,
-    /// What a person is told.
-    pub message: String,
-    /// The state; none leaves it as it is.
-    pub state: Option<GroupState>,
-    /// This generation was carried out, or can't be.
-    pub executed: bool,
+pub struct GroupDetails {
     /// The group's name at the server.
     pub display_name: Option<String>,
     /// The members, counted.
@@ -230,16 +208,6 @@ pub struct GroupVerdict {
     pub waiting_for: Vec<String>,
     /// What was changed at the server.
     pub drift: Option<GroupDrift>,
-    /// The hold that keeps the operation until a person answers.
-    pub hold: Option<UserHold>,
     /// It is looked at again at once: what was found is shown, and is now to be repaired.
     pub again: bool,
-    /// How an object that goes parts with its group.
-    pub departure: Departure,
-    /// The object waits under deletion until this one has taken over its group; what it asked leave for isn't owed now.
-    pub awaits: Option<Successor>,
-    /// What is carried out by now; none leaves what is recorded.
-    pub applied: Option<Applied>,
-    /// It waits for a person's answer: what was asked for by annotation is part of what is held, and stays asked for.
-    pub unanswered: bool,
 }

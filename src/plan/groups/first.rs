@@ -1,7 +1,7 @@
 //! A group fits, and the object isn't bound to it yet (promises I6 to I8); and groups that aren't the object's any more.
 
-use super::decide::{display_name, elder, stalled, waits_for};
 use super::facts::{GroupFacts, GroupStep};
+use super::outcome::{display_name, elder, stalled, waits_for};
 use crate::api::{AdoptionPolicy, GroupState, OperationType, Reason};
 use crate::plan::{Binding, HolderState, person};
 use crate::scim::Resource;
@@ -93,5 +93,5 @@ fn judge_first_binding(facts: &GroupFacts, resource: &Resource) -> GroupStep {
     } else {
         OperationType::Adopt
     };
-    GroupStep::Bind(Binding { id: id.to_owned(), user_name: name.to_owned(), how })
+    GroupStep::Bind(Binding { id: id.to_owned(), name: name.to_owned(), how })
 }

@@ -10,6 +10,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
+/// Under this the declared members that were last carried out are recorded, all of them together.
+pub const MEMBERS: &str = "members";
+
 /// An account's, or a nested group's, id at the server.
 pub type Id = Arc<str>;
 

@@ -5,13 +5,16 @@ mod deletion;
 mod facts;
 mod first;
 mod membership;
+mod outcome;
 mod patch;
 mod rest;
 #[cfg(test)]
 mod tests;
 
-pub use decide::{MEMBERS, decide_group};
+pub use decide::decide_group;
 pub use deletion::way_out;
-pub use facts::{GroupFacts, GroupObject, GroupOperation, GroupStep, GroupVerdict, KeptMembers, Members};
-pub use membership::{Id, Membership, Source, Standing};
+pub use facts::{
+    Group, GroupDetails, GroupFacts, GroupObject, GroupOperation, GroupStep, GroupVerdict, KeptMembers, Members,
+};
+pub use membership::{Id, MEMBERS, Membership, Source, Standing};
 pub use patch::{Change, chunk};

@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
-use super::decide::{MEMBERS, display_name, settle};
 use super::deletion;
-use super::facts::{GroupFacts, GroupStep, GroupVerdict};
+use super::facts::{GroupDetails, GroupFacts, GroupStep, GroupVerdict};
+use super::membership::MEMBERS;
+use super::outcome::{display_name, settle};
 use crate::api::{GroupDrift, GroupState, Reason};
 use crate::plan::Applied;
 use crate::scim::{PatchOperation, Resource};
@@ -16,8 +17,9 @@ pub(super) fn drifted(facts: &GroupFacts, resource: &Resource, attributes: &[Pat
         return None;
     }
     let current = facts.object.status.observed_generation == Some(facts.object.generation);
-    let shown = shows_drift(at_rest(facts, resource, &[]), found, "it is put back");
-    Some(settle(GroupVerdict { again: true, executed: current, ..shown }))
+    let mut shown = shows_drift(at_rest(facts, resource, &[]), found, "it is put back");
+    (shown.details.again, shown.executed) = (true, current);
+    Some(settle(shown))
 }
 
 /// What others changed: these attributes, and members.
@@ -35,7 +37,8 @@ fn shows_drift(verdict: GroupVerdict, found: GroupDrift, what_now: &str) -> Grou
     what.push(format!("{} come that nobody declared", found.foreign));
     let message = format!("changed at the server, not by us: {}; {what_now}", what.join(", "));
     let (reason, state) = (Some(Reason::Drifted), Some(GroupState::Drifted));
-    GroupVerdict { reason, message, state, drift: Some(found), ..verdict }
+    let details = GroupDetails { drift: Some(found), ..verdict.details };
+    GroupVerdict { reason, message, state, details, ..verdict }
 }
 
 /// Nothing is to be sent.
@@ -51,10 +54,13 @@ pub(super) fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOper
         ),
         state: Some(GroupState::Synced),
         executed: true,
-        display_name: display_name(resource).map(str::to_owned),
-        members: Some(counts),
-        waiting_for: members.waiting_for.to_vec(),
         applied: Some(applied(facts, left)),
+        details: GroupDetails {
+            display_name: display_name(resource).map(str::to_owned),
+            members: Some(counts),
+            waiting_for: members.waiting_for.to_vec(),
+            ..GroupDetails::default()
+        },
         ..GroupVerdict::default()
     };
     if unseen(facts) > 0 {

@@ -13,7 +13,7 @@ use crate::api::{
 };
 use crate::plan::guards::GuardName;
 use crate::plan::tests::driver::policy;
-use crate::plan::{Account, Claims, Creations, Departure, Policy, Request};
+use crate::plan::{Account, Claims, Creations, Departure, Path, Policy, Request};
 use crate::scim::{MemberRemoval, Op, Profile, Resource};
 
 mod first;
@@ -187,7 +187,7 @@ fn i06_a_rename_is_an_update_of_the_same_id() {
     // Shown as drift first, since the spec was carried out already.
     let case = Case { status: ScimGroupStatus { observed_generation: Some(0), ..case.status.clone() }, ..case };
     let operation = case.sends();
-    assert_eq!(operation.attributes, ["displayName"]);
+    assert_eq!(operation.attributes, [Path::core("displayName")]);
     assert!(matches!(operation.request, Request::Patch { id, .. } if id == "g"));
 }
 
@@ -214,7 +214,7 @@ fn i17_a_reference_that_leads_nowhere_keeps_nobody_in() {
     case.policy.profile.nested_groups = false;
     assert_eq!(case.reason(), Some(Reason::NotSupported));
     case.membership.leave(&Standing::In(id(1)));
-    assert_eq!(case.sends().removed, [id(1)]);
+    assert_eq!(case.sends().change.removed, [id(1)]);
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn i18_whoever_merely_vanished_stays_for_a_while() {
     case.membership.leave(&Standing::In(id(1)));
     assert_eq!(case.reason(), Some(Reason::Synced));
     case.membership.expire(Timestamp::UNIX_EPOCH);
-    assert_eq!(case.sends().removed, [id(1)]);
+    assert_eq!(case.sends().change.removed, [id(1)]);
 }
 
 #[test]
@@ -234,13 +234,13 @@ fn i19_no_more_are_put_in_than_the_server_takes_and_whoever_goes_goes_at_once() 
         case.membership.enter(&Standing::In(id(n)));
     }
     case.room = Some(2);
-    assert_eq!(case.sends().added, [id(3), id(4)]);
+    assert_eq!(case.sends().change.added, [id(3), id(4)]);
     case.room = Some(0);
     let GroupStep::Settle(verdict) = case.decide() else { panic!("more than the server takes") };
     assert_eq!((verdict.reason, verdict.executed), (Some(Reason::RateLimited), false));
     assert!(verdict.message.contains("5 are still to be put in"), "{}", verdict.message);
     case.membership.leave(&Standing::In(id(1)));
-    assert_eq!((case.sends().removed, case.sends().added), (vec![id(1)], vec![]));
+    assert_eq!((case.sends().change.removed, case.sends().change.added), (vec![id(1)], vec![]));
     assert_eq!((Profile::github().members_an_hour, Profile::generic().members_an_hour), (Some(1000), None));
 }
 
@@ -252,7 +252,7 @@ fn additive_takes_out_only_whom_it_brought_in() {
     case.membership.leave(&Standing::In(id(2)));
     assert_eq!(case.reason(), Some(Reason::Synced));
     case.membership.own(&id(2));
-    assert_eq!(case.sends().removed, [id(2)]);
+    assert_eq!(case.sends().change.removed, [id(2)]);
 }
 
 #[test]
@@ -301,11 +301,11 @@ fn members_that_vanished_are_shown_before_they_are_put_back_under_a_new_spec_too
     for generation in [1, 0] {
         case.status.observed_generation = Some(generation);
         let GroupStep::Settle(shown) = case.decide() else { panic!("repaired before it was shown") };
-        assert!(shown.again && shown.drift == case.drift, "{shown:?}");
+        assert!(shown.details.again && shown.details.drift == case.drift, "{shown:?}");
         assert_eq!(shown.executed, generation == 1, "what is declared is yet to be done");
     }
     case.status.drift.clone_from(&case.drift);
-    assert_eq!(case.sends().added, [id(2)]);
+    assert_eq!(case.sends().change.added, [id(2)]);
 }
 
 #[test]
@@ -316,7 +316,7 @@ fn a_member_that_a_probe_does_not_find_is_put_in_again() {
     case.membership.added(&[id(1), id(2)]);
     assert_eq!(case.membership.lose(&[id(1), id(2)]), [id(1)], "who isn't declared is no loss");
     assert_eq!((case.membership.missing().len(), case.membership.extra().len()), (1, 0));
-    assert_eq!(case.sends().added, [id(1)]);
+    assert_eq!(case.sends().change.added, [id(1)]);
 }
 
 #[test]
@@ -366,7 +366,7 @@ fn i09_under_report_a_groups_name_is_written_only_if_it_was_declared_since() {
     // A refusal was recorded for this generation, and what it declares is owed still.
     case.spec.display_name = "Declared anew".into();
     let GroupStep::Send(operation) = case.decide() else { panic!("it is owed") };
-    assert_eq!(operation.attributes, ["displayName"]);
+    assert_eq!(operation.attributes, [Path::core("displayName")]);
 }
 
 #[test]

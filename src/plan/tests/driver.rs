@@ -191,10 +191,10 @@ impl World {
                     self.creations.searched = true;
                     account = self.find();
                 }
-                Step::Read(Read::Get(_) | Read::Find) => account = self.look(true),
+                Step::Read(_) => account = self.look(true),
                 Step::Bind(binding) => {
                     self.finalizer = true;
-                    self.claimed = Some(binding.user_name.clone());
+                    self.claimed = Some(binding.name.clone());
                     self.status = bound_status(&self.status, &binding, &self.policy.server, now);
                     recorded.operation = Some((binding.how, Vec::new(), None));
                 }

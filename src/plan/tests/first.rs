@@ -182,7 +182,7 @@ fn i06_ids_that_changed_hands_are_said_and_nothing_is_written() {
             "{}",
             verdict.message
         );
-        assert_eq!(verdict.user_name, None, "the next look must see the same");
+        assert_eq!(verdict.details.user_name, None, "the next look must see the same");
     }
     // By its externalId it is the same one, whatever it is called.
     (world.deleting, world.spec.active, world.spec.external_id) = (true, active, Some("e-2".into()));

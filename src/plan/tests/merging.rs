@@ -250,7 +250,7 @@ proptest! {
         prop_assert_eq!(&world.shown()["title"], if repair { "Countess" } else { "Baroness" });
         if !repair {
             prop_assert_eq!(outcome.verdict.reason, Some(Reason::Drifted));
-            prop_assert_eq!(outcome.verdict.drift, vec![Path::core("title")]);
+            prop_assert_eq!(outcome.verdict.details.drift, vec![Path::core("title")]);
             world.requested = true;
             prop_assert_eq!(world.pass().sent.len(), 1);
         }

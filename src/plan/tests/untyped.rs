@@ -89,7 +89,7 @@ fn i03_where_nobody_can_tell_which_is_ours_nothing_is_written() {
     assert!(outcome.sent.is_empty());
     assert_eq!(outcome.verdict.reason, Some(Reason::NotPersisted));
     assert!(outcome.verdict.message.contains("nobody can tell"), "{}", outcome.verdict.message);
-    let ignored = outcome.verdict.ignored.unwrap_or_default();
+    let ignored = outcome.verdict.details.ignored.unwrap_or_default();
     assert_eq!(ignored.iter().map(|one| one.reason).collect::<Vec<_>>(), [IgnoredReason::Unsupported]);
 }
 

@@ -6,13 +6,14 @@ use std::ops::Bound;
 use kube::ResourceExt;
 use tracing::debug;
 
+use super::super::directory::full_name;
 use super::super::effects::Effects;
 use super::super::limiter::{Priority, RequestKind};
 use super::super::report::FirstSweep;
 use super::super::sightings::Sightings;
 use super::super::{Provisioner, lock};
 use super::plan::LOOKED_AT;
-use super::{GroupPass, GroupStop, full_name, is_deleting};
+use super::{GroupPass, GroupStop};
 use crate::api::{GroupDeletionPolicy, ScimGroup};
 use crate::plan::groups::{Id, KeptMembers};
 use crate::plan::protect::Protected;
@@ -45,7 +46,7 @@ impl<E: Effects> Provisioner<E> {
         if protected.is_empty() {
             return Standing::Free;
         }
-        let user = self.directory.bound_to(&self.key, &pass.session.policy.server, id);
+        let user = self.directory.bound_to(&self.key, pass.server(), id);
         let mut names = vec![id.to_string()];
         if let Some(user) = &user {
             names.push(user.spec.user_name.clone());
@@ -120,7 +121,7 @@ impl<E: Effects> Provisioner<E> {
                 Standing::Free | Standing::Gone => {}
                 Standing::Unknown => unknown.push(id),
                 Standing::Kept(why) => {
-                    debug!(object = %full_name(&pass.group), member = %id, "its record isn't believed: {why}");
+                    debug!(object = %full_name(&pass.object), member = %id, "its record isn't believed: {why}");
                     doubted.insert(id);
                 }
             }
@@ -141,7 +142,7 @@ impl<E: Effects> Provisioner<E> {
             Standing::Free => {}
             other => return other,
         }
-        let elsewhere = self.directory.referred_from_elsewhere(&pass.uid(), &pass.session.policy.server, id);
+        let elsewhere = self.directory.referred_from_elsewhere(&pass.uid(), pass.server(), id);
         if elsewhere.is_empty() { Standing::Free } else { self.admissible_to_any(&elsewhere, known, id) }
     }
 
@@ -151,7 +152,7 @@ impl<E: Effects> Provisioner<E> {
         let mut kept = KeptMembers::default();
         let policy = &pass.session.policy;
         let unproven = self.check_records(pass);
-        if is_deleting(&pass.group) {
+        if pass.is_deleting() {
             for id in self.members_here(pass) {
                 kept.note_leaving(&id, self.protection(pass, &id));
             }
@@ -173,7 +174,7 @@ impl<E: Effects> Provisioner<E> {
                 free
             });
         }
-        let delegated = self.delegated_to(&pass.group);
+        let delegated = self.delegated_to(&pass.object);
         if self.key.is_of_cluster() {
             let mut known = Known::new();
             self.walk(pass, most, false, |id| {
@@ -195,7 +196,7 @@ impl<E: Effects> Provisioner<E> {
                 all.range((last.clone(), Bound::Unbounded)).take(LOOKED_AT).cloned().collect()
             });
             let Some(some) = some.filter(|some| !some.is_empty()) else { break };
-            free += some.iter().filter(|id| is_free(id) && !pass.sent.contains(*id)).count();
+            free += some.iter().filter(|id| is_free(id) && !pass.own.sent.contains(*id)).count();
             last = some.last().cloned().map_or(Bound::Unbounded, Bound::Excluded);
         }
     }
@@ -237,16 +238,16 @@ impl<E: Effects> Provisioner<E> {
         }
         let departed = self.directory.departed(&pass.uid());
         let unknown = self.kept_members(pass, &departed).unknown;
-        let unknown: Vec<Id> = unknown.into_iter().filter(|id| !pass.looked_at.contains(id)).collect();
+        let unknown: Vec<Id> = unknown.into_iter().filter(|id| !pass.own.looked_at.contains(id)).collect();
         let swept = lock(&self.report).first_sweep == FirstSweep::Ended;
         if unknown.len() > READ_SINGLY && !swept {
             return Ok(());
         }
         let unknown = lock(&self.snapshot).sightings.to_be_asked(unknown, self.effects.now());
-        let room = READ_SINGLY.saturating_sub(pass.looked_at.len());
+        let room = READ_SINGLY.saturating_sub(pass.own.looked_at.len());
         let mut missing = Vec::new();
         for id in unknown.into_iter().take(room) {
-            let deadline = self.group_turn(pass, RequestKind::Read, Priority::Write).await?;
+            let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
             self.in_accounts(pass, |sightings| sightings.ask(&id, self.effects.now()));
             match self.effects.get(&pass.session.client, Kind::Users, &id, false, deadline).await {
                 Ok(account) if self.is_current(&pass.session) => lock(&self.snapshot).learn(&account),
@@ -254,11 +255,11 @@ impl<E: Effects> Provisioner<E> {
                 Err(error) if error.class() == Class::NotFound => missing.push(id.clone()),
                 // One account that can't be read is kept as it is, and decides over nobody else (promise I20).
                 Err(error) if matches!(error.class(), Class::Rejected | Class::Forbidden | Class::Unsupported) => {
-                    self.note_failure(&full_name(&pass.group), &error);
+                    self.note_failure(&full_name(&pass.object), &error);
                 }
-                Err(error) => return Err(self.group_failed(pass, &error)),
+                Err(error) => return Err(self.failed(pass, &error)),
             }
-            pass.looked_at.insert(id);
+            pass.own.looked_at.insert(id);
         }
         if !missing.is_empty() && self.accounts_answer(pass).await? {
             self.in_accounts(pass, |sightings| {
@@ -272,17 +273,17 @@ impl<E: Effects> Provisioner<E> {
 
     /// A 404 says nothing before the collection itself answers properly (promise I12).
     async fn accounts_answer(&self, pass: &GroupPass) -> Result<bool, GroupStop> {
-        let deadline = self.group_turn(pass, RequestKind::Read, Priority::Write).await?;
+        let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
         let first = Start::first(pass.session.policy.profile.paging);
         match self.effects.page(&pass.session.client, Kind::Users, &first, 1, deadline).await {
             Ok(page) => Ok(!page.is_hollow()),
             Err(error) if matches!(error.class(), Class::Rejected | Class::Forbidden | Class::Unsupported) => {
-                self.note_failure(&full_name(&pass.group), &error);
+                self.note_failure(&full_name(&pass.object), &error);
                 Ok(false)
             }
             Err(error) => {
                 self.doubt();
-                Err(self.group_failed(pass, &error))
+                Err(self.failed(pass, &error))
             }
         }
     }
@@ -295,16 +296,33 @@ impl<E: Effects> Provisioner<E> {
         }
     }
 
+    /// Every member that is to go, as its guard counts them; under Plan those that are to come, too.
+    pub(super) fn owed_members(&self, pass: &GroupPass, plan: bool) -> Vec<String> {
+        let directory = &self.directory;
+        let owed = directory.membership(&pass.uid(), |members| {
+            let out: Vec<_> = members.extra().iter().cloned().collect();
+            let into: Vec<_> = if plan { members.missing().iter().cloned().collect() } else { Vec::new() };
+            (out, into)
+        });
+        let (out, into) = owed.unwrap_or_default();
+        let departed = directory.departed(&pass.uid());
+        let out = out.iter().filter(|id| !departed.contains(*id) && self.protection(pass, id) == Standing::Free);
+        let mut names: Vec<String> = out.map(|id| format!("-{id}")).collect();
+        names.extend(into.iter().map(|id| format!("+{id}")));
+        names.sort_unstable();
+        names
+    }
+
     /// The next request may change who is in the group.
     fn concerns_members(pass: &GroupPass) -> bool {
         let policy = &pass.session.policy;
-        if !is_deleting(&pass.group) {
+        if !pass.is_deleting() {
             return pass.status.id.is_some();
         }
         let deletes = |policy| policy == GroupDeletionPolicy::Delete;
         deletes(policy.group_deletion)
-            && pass.group.spec.deletion_policy.is_none_or(deletes)
-            && !pass.group.wants_release()
+            && pass.object.spec.deletion_policy.is_none_or(deletes)
+            && !pass.object.wants_release()
     }
 }
 

@@ -5,10 +5,11 @@ use std::ops::Bound;
 
 use jiff::SignedDuration;
 
+use super::super::directory::{full_name, has_finalizer};
 use super::super::effects::Effects;
 use super::super::snapshot::Known;
 use super::super::{Provisioner, lock};
-use super::{GroupPass, full_name, has_finalizer, is_deleting};
+use super::GroupPass;
 use crate::api::{Reason, ScimGroup};
 use crate::plan::groups::{GroupFacts, GroupObject, GroupStep, Id, Members, Source, decide_group};
 use crate::plan::{Account, Creations, Delegated};
@@ -22,7 +23,7 @@ impl<E: Effects> Provisioner<E> {
     /// What the profile says of members, and who is known by name alone, come into the directory.
     pub(super) fn prepare(&self, pass: &GroupPass) {
         let uid = pass.uid();
-        let additive = pass.group.spec.membership == crate::api::Membership::Additive;
+        let additive = pass.object.spec.membership == crate::api::Membership::Additive;
         let source = match pass.session.policy.profile.members_readable {
             Readable::No | Readable::Probe => Source::Ledger,
             _ if additive => Source::Additive,
@@ -41,7 +42,8 @@ impl<E: Effects> Provisioner<E> {
                 members.repair();
             }
         });
-        let names = pass.group.spec.members.iter().flatten().filter_map(|member| member.user_name.as_deref().map(fold));
+        let names =
+            pass.object.spec.members.iter().flatten().filter_map(|member| member.user_name.as_deref().map(fold));
         let resolved: BTreeMap<String, Id> = {
             let snapshot = lock(&self.snapshot);
             let find = |name: &str| match snapshot.by_identity(name, None) {
@@ -67,15 +69,16 @@ impl<E: Effects> Provisioner<E> {
             _ => None,
         };
         let own = found.is_none() || found == pass.status.id;
-        let settled =
-            own && pass.status.id.is_some() && pass.status.display_name.as_ref() == Some(&pass.group.spec.display_name);
-        let claims = if settled && !is_deleting(&pass.group) {
+        let settled = own
+            && pass.status.id.is_some()
+            && pass.status.display_name.as_ref() == Some(&pass.object.spec.display_name);
+        let claims = if settled && !pass.is_deleting() {
             crate::plan::Claims::default()
         } else {
-            self.directory.group_claims(&pass.group, server, found.as_deref())
+            self.directory.group_claims(&pass.object, server, found.as_deref())
         };
         let (waiting_for, mut foreign) = self.directory.unfollowed(&uid);
-        foreign.splice(0..0, self.refuses_group(&pass.group));
+        foreign.splice(0..0, self.refuses_group(&pass.object));
         let departed = self.directory.departed(&uid);
         let kept = self.kept_members(pass, &departed);
         let shown = match &account {
@@ -84,14 +87,14 @@ impl<E: Effects> Provisioner<E> {
         };
         let not_its_own = self.not_its_own(pass, shown).filter(|_| shown.is_some());
         let must_be_seen = shown.is_none()
-            && (self.not_its_own(pass, None).is_some() || self.delegated_to(&pass.group) != Delegated::Whole);
+            && (self.not_its_own(pass, None).is_some() || self.delegated_to(&pass.object) != Delegated::Whole);
         let (drift, unsupported, room) = {
             let mut store = lock(&self.groups);
             let most = policy.profile.members_an_hour.and_then(|most| usize::try_from(most).ok());
             let room = most.map(|most| store.pace.room(&uid, most, self.effects.instant()));
             (store.drift.get(&uid).cloned(), store.unsupported.clone(), room)
         };
-        let (name, claimed) = (full_name(&pass.group), self.claimed(pass));
+        let (name, claimed) = (full_name(&pass.object), self.claimed_group(&pass.object));
         let now = self.effects.now();
         let (creations, elsewhere) = (self.group_creations(pass), self.group_elsewhere(pass));
         let unseen = self.unseen_members(pass);
@@ -100,14 +103,14 @@ impl<E: Effects> Provisioner<E> {
             decide_group(&GroupFacts {
                 object: GroupObject {
                     full_name: &name,
-                    spec: &pass.group.spec,
+                    spec: &pass.object.spec,
                     status: &pass.status,
-                    generation: pass.group.metadata.generation.unwrap_or_default(),
-                    deleting: is_deleting(&pass.group),
-                    has_finalizer: has_finalizer(&pass.group),
+                    generation: pass.object.metadata.generation.unwrap_or_default(),
+                    deleting: pass.is_deleting(),
+                    has_finalizer: has_finalizer(&pass.object),
                     claimed,
-                    release: pass.group.wants_release() || self.is_released(),
-                    remote_id: pass.group.remote_id(),
+                    release: pass.object.wants_release() || self.is_released(),
+                    remote_id: pass.object.remote_id(),
                     requested: pass.recorded.answered.is_some(),
                 },
                 policy,
@@ -122,14 +125,14 @@ impl<E: Effects> Provisioner<E> {
                     kept: &kept,
                     departed: &departed,
                     unseen: &unseen,
-                    sent: &pass.sent,
+                    sent: &pass.own.sent,
                     room,
                     foreign: &foreign,
                     waiting_for: &waiting_for,
                 },
-                written: pass.written,
-                removals_wait: pass.removals.is_some(),
-                apart: pass.apart,
+                written: pass.own.written,
+                removals_wait: pass.own.removals.is_some(),
+                apart: pass.own.apart,
                 drift: drift.as_ref(),
                 contested,
                 unsupported: unsupported.as_deref(),
@@ -142,7 +145,7 @@ impl<E: Effects> Provisioner<E> {
     /// Of those who are to be put in, whose account the server's last complete listing didn't show: its id may be an old
     /// one by now. As many as the next request has to know of.
     fn unseen_members(&self, pass: &GroupPass) -> BTreeSet<Id> {
-        let server = &pass.session.policy.server;
+        let server = pass.server();
         let most = usize::try_from(pass.session.policy.profile.max_members_per_patch).unwrap_or(100).max(1);
         let (mut unseen, mut seen, mut last) = (BTreeSet::new(), 0, Bound::Unbounded);
         while seen < most {
@@ -156,7 +159,7 @@ impl<E: Effects> Provisioner<E> {
                 if !snapshot.is_of(pass.session.epoch) || !snapshot.is_complete() {
                     break;
                 }
-                some.iter().filter(|id| !snapshot.shows(id) && !pass.sent.contains(*id)).cloned().collect()
+                some.iter().filter(|id| !snapshot.shows(id) && !pass.own.sent.contains(*id)).cloned().collect()
             };
             // Groups and what is named by its id aren't listed among the accounts.
             let old = |id: &Id| self.directory.bound_to(&self.key, server, id).is_some();
@@ -175,9 +178,9 @@ impl<E: Effects> Provisioner<E> {
     /// Another group than the bound one that has its displayName, declared or recorded.
     fn group_elsewhere(&self, pass: &GroupPass) -> Option<String> {
         let status = &pass.status;
-        let id = status.id.as_deref().filter(|_| status.bound_to.as_ref() == Some(&pass.session.policy.server))?;
+        let id = status.id.as_deref().filter(|_| status.bound_to.as_deref() == Some(pass.server()))?;
         // Nobody asks where the names agree, as they nearly always do.
-        let declared = pass.group.spec.display_name.as_str();
+        let declared = pass.object.spec.display_name.as_str();
         let store = lock(&self.groups);
         let shown = store.name_of(id);
         let names = [Some(declared), status.display_name.as_deref()];
@@ -195,15 +198,15 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// What the object claims, as far as its namespace may: anybody there could have written it (promise I26).
-    fn claimed<'a>(&self, pass: &'a GroupPass) -> Option<&'a str> {
-        let delegated = self.delegated_to(&pass.group);
-        let claimed = pass.group.claimed_group()?;
+    pub(super) fn claimed_group<'a>(&self, group: &'a ScimGroup) -> Option<&'a str> {
+        let delegated = self.delegated_to(group);
+        let claimed = group.claimed_group()?;
         delegated.refuses_group(claimed, [], false).is_none().then_some(claimed)
     }
 
     /// The group that a creation was sent for, or that was being taken, without a record of what came of it.
     pub(super) fn unrecorded_group<'a>(&self, pass: &'a GroupPass) -> Option<&'a str> {
-        self.claimed(pass).filter(|_| pass.status.id.is_none() && has_finalizer(&pass.group))
+        self.claimed_group(&pass.object).filter(|_| pass.status.id.is_none() && has_finalizer(&pass.object))
     }
 
     /// Why the group that status names isn't to be written to: another object is recorded as bound to it, or it has a name
@@ -211,11 +214,11 @@ impl<E: Effects> Provisioner<E> {
     fn not_its_own(&self, pass: &GroupPass, shown: Option<&str>) -> Option<(Reason, String)> {
         let id = pass.status.id.as_deref()?;
         // Before anything is told of others.
-        let delegated = self.delegated_to(&pass.group);
+        let delegated = self.delegated_to(&pass.object);
         if let Some(refused) = shown.and_then(|shown| delegated.refuses_group(shown, [], false)) {
             return Some((Reason::NotAllowed, format!("the group that was found is left alone: {refused}")));
         }
-        let rival = self.directory.rival_of_group(&pass.group, id, &pass.session.policy.server, shown);
+        let rival = self.directory.rival_of_group(&pass.object, id, pass.server(), shown);
         rival.map(|rival| {
             let message = format!(
                 "{rival} is recorded as bound to this group ({id}), too, and nothing is written before one of the two is \
@@ -232,12 +235,12 @@ impl<E: Effects> Provisioner<E> {
             return Account::Unknown;
         }
         let bound = pass.status.id.as_deref();
-        let here = pass.status.bound_to.as_ref() == Some(&pass.session.policy.server);
-        match (bound.filter(|_| here), pass.group.remote_id()) {
+        let here = pass.status.bound_to.as_deref() == Some(pass.server());
+        match (bound.filter(|_| here), pass.object.remote_id()) {
             (Some(id), _) | (None, Some(id)) => store.by_id(id),
             // What a lost creation made may have another name by now than the one declared: the server is asked.
             (None, None) if self.unrecorded_group(pass).is_some() => Account::Unknown,
-            (None, None) => store.by_name(&pass.group.spec.display_name),
+            (None, None) => store.by_name(&pass.object.spec.display_name),
         }
     }
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use kube::ResourceExt;
 use tracing::{debug, info};
 
+use super::super::directory::full_name;
 use super::super::effects::Effects;
 use super::super::limiter::{Priority, RequestKind};
 use super::super::session::Session;
 use super::super::{Provisioner, lock};
-use super::{GroupPass, full_name};
+use super::GroupPass;
 use crate::api::ScimGroup;
 use crate::plan::groups::Id;
 use crate::scim::MembersReadable;

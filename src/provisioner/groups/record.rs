@@ -6,20 +6,18 @@ use std::sync::Arc;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::Resource as _;
 use kube::ResourceExt;
-use kube::runtime::events::{Event, EventType};
 use serde_json::{Map, Value, json};
-use tracing::{info, warn};
+use tracing::warn;
 
+use super::super::directory::{full_name, is_deleting};
 use super::super::effects::Effects;
 use super::super::kubernetes::WriteError;
 use super::super::queue::Outcome;
 use super::super::{Provisioner, Uid, lock};
-use super::{GroupPass, GroupStop, full_name, is_deleting};
+use super::{GroupPass, GroupStop};
 use crate::api::{ScimGroup, ScimGroupStatus, ScimUser};
-use crate::plan::Departure;
-use crate::plan::groups::{Change, GroupVerdict, Id};
+use crate::plan::groups::{Change, Id};
 use crate::status::{buckets, whole_seconds};
 
 /// Members are recorded this many at a time.
@@ -29,7 +27,7 @@ impl<E: Effects> Provisioner<E> {
     /// The directory's newest version of the pass's object.
     pub(super) fn refresh(&self, pass: &mut GroupPass) {
         if let Some(group) = self.directory.group(&pass.uid()) {
-            pass.group = group;
+            pass.object = group;
         }
     }
 
@@ -51,11 +49,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// Writes the status if it differs; what the API server doesn't take is kept and tried again alone.
-    pub(super) async fn save_group(
-        &self,
-        group: &ScimGroup,
-        status: &ScimGroupStatus,
-    ) -> Result<Option<Arc<ScimGroup>>, WriteError> {
+    pub(super) async fn save_group(&self, group: &ScimGroup, status: &ScimGroupStatus) -> Result<(), WriteError> {
         let uid = group.uid().unwrap_or_default();
         let known = self.directory.group(&uid);
         let old = known.as_deref().unwrap_or(group).status.as_ref();
@@ -64,7 +58,7 @@ impl<E: Effects> Provisioner<E> {
         status.leaving = old.and_then(|old| old.leaving.clone());
         if old == Some(&status) {
             lock(&self.groups).unsaved.remove(&uid);
-            return Ok(None);
+            return Ok(());
         }
         let mut body = json!(status);
         if let Some(body) = body.as_object_mut() {
@@ -73,7 +67,8 @@ impl<E: Effects> Provisioner<E> {
         match self.effects.write_group(group, body).await {
             Ok(written) => {
                 lock(&self.groups).unsaved.remove(&uid);
-                Ok(Some(self.learn_group(written)))
+                self.learn_group(written);
+                Ok(())
             }
             Err(error) => {
                 if matches!(error, WriteError::Refused(_)) {
@@ -85,36 +80,15 @@ impl<E: Effects> Provisioner<E> {
         }
     }
 
-    /// The object goes: its finalizer comes off.
-    pub(super) async fn let_group_go(&self, pass: &mut GroupPass, verdict: &GroupVerdict) -> Outcome {
-        let id = pass.status.id.clone();
-        info!(object = %full_name(&pass.group), id = id.as_deref().unwrap_or("-"), "let go: {}", verdict.message);
-        self.withdraw(&pass.uid());
-        if verdict.departure == Departure::LeftAsIs && id.is_some() {
-            let event = Event {
-                type_: EventType::Warning,
-                reason: "GroupLeft".to_owned(),
-                note: Some(verdict.message.clone()),
-                action: "Deprovision".to_owned(),
-                secondary: None,
-            };
-            self.effects.publish(event, &pass.group.object_ref(&())).await;
-        } else if let (Some(id), Departure::Done) = (&id, &verdict.departure) {
-            // The group is gone, and so is what our record says of it.
-            let here = self.directory.membership(&pass.uid(), |members| {
-                if members.is_recorded() { members.here().cloned().collect() } else { Vec::new() }
-            });
-            let change = Change { added: Vec::new(), removed: here.unwrap_or_default() };
-            if !self.record_members(pass, id, change).await {
-                return Outcome::Retry;
-            }
-        }
+    /// The group is gone, and so is what our record says of its members. False: it can't be written now.
+    pub(super) async fn forget_recorded_members(&self, pass: &mut GroupPass, id: &str) -> bool {
+        let here = self.directory.membership(&pass.uid(), |members| {
+            if members.is_recorded() { members.here().cloned().collect() } else { Vec::new() }
+        });
+        let change = Change { added: Vec::new(), removed: here.unwrap_or_default() };
+        let good = self.record_members(pass, id, change).await;
         self.refresh(pass);
-        match self.set_group_finalizer(pass, None).await {
-            Ok(()) => Outcome::Done,
-            Err(GroupStop::Silently(outcome)) => outcome,
-            Err(_) => Outcome::Retry,
-        }
+        good
     }
 
     /// The ledger of removed members is written before they are removed: a crash over-counts, never under-counts.
@@ -123,10 +97,10 @@ impl<E: Effects> Provisioner<E> {
         let known = self.directory.group(&pass.uid());
         let mut status = known.and_then(|group| group.status.clone()).unwrap_or_default();
         status.removals = (!buckets.is_empty()).then_some(buckets);
-        match self.save_group(&pass.group, &status).await {
-            Ok(_) => Ok(()),
-            Err(WriteError::Gone) => Err(GroupStop::Silently(Outcome::Done)),
-            Err(_) => Err(GroupStop::Silently(Outcome::Retry)),
+        match self.save_group(&pass.object, &status).await {
+            Ok(()) => Ok(()),
+            Err(WriteError::Gone) => Err(GroupStop::WithoutStatus(Outcome::Done)),
+            Err(_) => Err(GroupStop::WithoutStatus(Outcome::Retry)),
         }
     }
 
@@ -134,10 +108,10 @@ impl<E: Effects> Provisioner<E> {
     pub(super) async fn record_members(&self, pass: &mut GroupPass, id: &str, change: Change) -> bool {
         self.refresh(pass);
         let left: Vec<&Id> = {
-            let leaving = pass.group.status.as_ref().and_then(|status| status.leaving.clone()).unwrap_or_default();
+            let leaving = pass.object.status.as_ref().and_then(|status| status.leaving.clone()).unwrap_or_default();
             change.removed.iter().filter(|member| leaving.contains_key(&***member)).collect()
         };
-        if !left.is_empty() && !self.leaving(&pass.group, left.iter().map(|id| (id.to_string(), None)).collect()).await
+        if !left.is_empty() && !self.leaving(&pass.object, left.iter().map(|id| (id.to_string(), None)).collect()).await
         {
             return false;
         }
@@ -207,7 +181,11 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// Notes in the group's status since when these have been leaving, or, with `None`, that they have left.
-    pub(super) async fn leaving(&self, group: &ScimGroup, members: Vec<(String, Option<Timestamp>)>) -> bool {
+    pub(in crate::provisioner) async fn leaving(
+        &self,
+        group: &ScimGroup,
+        members: Vec<(String, Option<Timestamp>)>,
+    ) -> bool {
         let entries: Map<String, Value> = members
             .into_iter()
             .map(|(id, since)| (id, since.map_or(Value::Null, |since| json!(Time(whole_seconds(since))))))

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use kube::ResourceExt;
 use tracing::{debug, warn};
 
+use super::super::directory::full_name;
 use super::super::effects::Effects;
 use super::super::limiter::{Priority, RequestKind};
 use super::super::listing::{Listed, Listing};
 use super::super::queue::Lane;
 use super::super::session::Session;
 use super::super::{Provisioner, lock};
-use super::{GroupPass, full_name};
+use super::GroupPass;
 use crate::api::ScimGroup;
+use crate::plan::Read;
 use crate::plan::groups::{GroupStep, GroupVerdict};
 use crate::scim::{Class, Error, Kind, MembersReadable, Page};
 use crate::status::{Recorded, record_group};
@@ -162,7 +164,7 @@ impl<E: Effects> Provisioner<E> {
         match self.plan_group(&pass) {
             GroupStep::Settle(verdict) => self.is_group_news(&pass, &verdict),
             // Who is in a group that is as declared is read in turn.
-            GroupStep::ReadMembers(_) => pass.status.observed_generation != group.metadata.generation,
+            GroupStep::Read(Read::Members(_)) => pass.status.observed_generation != group.metadata.generation,
             // What the last pass could not do, or must not, is not tried again by each sweep.
             GroupStep::Send(_) if pass.status.hold.is_some() => false,
             // Not listed, and not its turn.
@@ -172,7 +174,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     fn is_group_news(&self, pass: &GroupPass, verdict: &GroupVerdict) -> bool {
-        let generation = pass.group.metadata.generation.unwrap_or_default();
+        let generation = pass.object.metadata.generation.unwrap_or_default();
         record_group(&pass.status, generation, verdict, &Recorded::default(), self.effects.now()) != pass.status
     }
 }

@@ -78,7 +78,7 @@ fn i06_a_group_under_a_new_id_is_bound_anew_and_nobody_by_an_old_one() {
         case.membership.enter(&Standing::In(id(n)));
     }
     case.unseen = BTreeSet::from([id(1)]);
-    assert_eq!(case.sends().added, [id(2)]);
+    assert_eq!(case.sends().change.added, [id(2)]);
 }
 
 #[test]

@@ -8,10 +8,13 @@ fn i13_members_taken_out_are_counted_and_those_put_in_go_on_meanwhile() {
     case.membership.leave(&Standing::In(id(1)));
     case.membership.enter(&Standing::In(id(3)));
     let both = case.sends();
-    assert_eq!((both.guard, both.added, both.removed), (Some(GuardName::Memberships), vec![id(3)], vec![id(1)]));
+    assert_eq!(
+        (both.guard, both.change.added, both.change.removed),
+        (Some(GuardName::Memberships), vec![id(3)], vec![id(1)])
+    );
     case.removals_wait = true;
     let meanwhile = case.sends();
-    assert_eq!((meanwhile.guard, meanwhile.added, meanwhile.removed), (None, vec![id(3)], vec![]));
+    assert_eq!((meanwhile.guard, meanwhile.change.added, meanwhile.change.removed), (None, vec![id(3)], vec![]));
 }
 
 #[test]
@@ -21,7 +24,7 @@ fn i17_whoever_leaves_does_not_stay_on_account_of_somebody_who_can_not_come() {
     case.membership.enter(&Standing::In(id(3)));
     case.apart = true;
     let operation = case.sends();
-    assert_eq!((operation.added, operation.removed), (vec![], vec![id(1)]));
+    assert_eq!((operation.change.added, operation.change.removed), (vec![], vec![id(1)]));
 }
 
 #[test]
@@ -31,5 +34,5 @@ fn i17_whoever_is_deprovisioned_leaves_without_being_counted_twice() {
     case.departed.insert(id(1));
     case.removals_wait = true;
     let operation = case.sends();
-    assert_eq!((operation.guard, operation.removed), (None, vec![id(1)]));
+    assert_eq!((operation.guard, operation.change.removed), (None, vec![id(1)]));
 }

@@ -36,7 +36,7 @@ fn i11_whose_account_is_gone_is_not_put_in_and_keeps_nobody_waiting() {
         case.membership.enter(&Standing::In(id(n)));
     }
     case.kept.gone.insert(id(2));
-    assert_eq!(case.sends().added, [id(3)]);
+    assert_eq!(case.sends().change.added, [id(3)]);
     case.membership.added(&[id(3)]);
     let GroupStep::Settle(verdict) = case.decide() else { panic!("sends something") };
     assert_eq!((verdict.reason, verdict.executed), (Some(Reason::Synced), true));
@@ -51,13 +51,13 @@ fn i32_a_record_that_is_doubted_takes_nobody_out_and_counts_nobody_as_present() 
         case.membership.leave(&Standing::In(id(4)));
         case.membership.set_source(source);
         case.membership.own(&id(4));
-        assert_eq!(case.sends().removed, [id(4)]);
+        assert_eq!(case.sends().change.removed, [id(4)]);
         case.membership.doubt_records([id(4), id(1)].into());
         assert!(case.membership.extra().is_empty(), "{source:?}");
         // What a request of ours put in needs no record.
         case.membership.added(&[id(4)]);
         case.membership.doubt_records([id(4)].into());
-        assert_eq!(case.sends().removed, [id(4)]);
+        assert_eq!(case.sends().change.removed, [id(4)]);
     }
     let mut ledger = Case::bound(&[]);
     ledger.membership.set_source(Source::Ledger);
@@ -65,7 +65,7 @@ fn i32_a_record_that_is_doubted_takes_nobody_out_and_counts_nobody_as_present() 
     ledger.membership.own(&id(5));
     assert_eq!((ledger.reason(), ledger.membership.present()), (Some(Reason::Synced), 1));
     ledger.membership.doubt_records([id(5)].into());
-    assert_eq!((ledger.sends().added, ledger.membership.present()), (vec![id(5)], 0));
+    assert_eq!((ledger.sends().change.added, ledger.membership.present()), (vec![id(5)], 0));
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn i26_whoever_may_not_be_put_in_is_left_out_and_the_others_come() {
     case.membership.enter(&Standing::In(id(3)));
     case.kept.coming.insert(id(2));
     case.kept.refused = Some("not yours".into());
-    assert_eq!(case.sends().added, [id(3)]);
+    assert_eq!(case.sends().change.added, [id(3)]);
     case.membership.added(&[id(3)]);
     assert_eq!(case.reason(), Some(Reason::NotAllowed));
 }

@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 
 use tracing::debug;
 
-use super::effects::Effects;
-use super::limiter::{Priority, RequestKind};
-use super::session::Session;
-use super::{Provisioner, lock};
 use crate::api::{ScimUser, ScimUserSpec};
 use crate::plan::{GRANT_LISTS, Grants, Unlisted};
+use crate::provisioner::effects::Effects;
+use crate::provisioner::limiter::{Priority, RequestKind};
+use crate::provisioner::session::Session;
+use crate::provisioner::{Provisioner, lock};
 
 /// The names, and which lists were asked for since the last sweep began.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub struct Names {
     pub known: Grants,
     asked: BTreeSet<&'static str>,
 }
@@ -27,7 +27,7 @@ impl Names {
 
 impl<E: Effects> Provisioner<E> {
     /// The spec with ids in place of names; `None` where it stands for itself.
-    pub(super) fn with_ids(&self, spec: &ScimUserSpec) -> Option<(ScimUserSpec, Vec<Unlisted>)> {
+    pub(in crate::provisioner) fn with_ids(&self, spec: &ScimUserSpec) -> Option<(ScimUserSpec, Vec<Unlisted>)> {
         lock(&self.names).known.resolve(spec)
     }
 

@@ -1,35 +1,38 @@
-//! Leave: what guards, Plan mode and a change of server hold up before anything is sent (promise I13).
+//! Admission: what guards, Plan mode and a change of server hold up before anything is sent (promise I13).
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::ResourceExt;
 use kube::runtime::events::EventType;
 use tracing::info;
 
-use super::directory::{full_name, is_deleting};
-use super::effects::{Effects, Note};
-use super::queue::{Lane, Outcome};
-use super::report::News;
-use super::worker::{Pass, Stop};
-use super::{Provisioner, Uid, lock};
-use crate::api::{OperationType, Reason, ScimConnectionStatus, UserHold, UserState};
+use super::{Kind, ObjectStatus, Pass, Stop};
+use crate::api::{OperationType, Reason, ScimConnectionStatus, UserHold};
 use crate::plan::guards::{Admission, Candidate, Event, Gate, GuardName, HoldReason, HoldView, Remembered};
-use crate::plan::{Binding, Departure, Named, Operation, Path, Verdict, after_binding};
+use crate::plan::{Binding, Departure, Named, Operation, Path, ResourceType, Verdict};
+use crate::provisioner::directory::{Object, full_name};
+use crate::provisioner::effects::{Effects, Note};
+use crate::provisioner::queue::{Lane, Outcome};
+use crate::provisioner::report::News;
+use crate::provisioner::{Provisioner, Uid, lock};
 use crate::status::ledger;
 
-/// What leave is asked for.
-pub(super) struct Wanted {
-    operation: OperationType,
-    remote_id: Option<String>,
-    attributes: Vec<String>,
-    guard: Option<GuardName>,
+/// What admission is asked for.
+pub struct AdmissionRequest {
+    /// The operation.
+    pub operation: OperationType,
+    /// The account or group, where it is known.
+    pub remote_id: Option<String>,
+    /// What is changed.
+    pub attributes: Vec<String>,
+    /// The guard that counts it.
+    pub guard: Option<GuardName>,
 }
 
-impl Wanted {
-    /// One request.
-    pub fn of(operation: &Operation) -> Self {
+impl AdmissionRequest {
+    /// For one request to the server.
+    pub fn of<T: ResourceType>(operation: &Operation<T>) -> Self {
         Self {
             operation: operation.kind,
             remote_id: operation.request.target().map(str::to_owned),
@@ -40,7 +43,7 @@ impl Wanted {
 }
 
 /// What a gate remembers of an earlier process.
-pub(super) fn remembered(status: &ScimConnectionStatus, plan: bool) -> Remembered {
+pub fn remembered(status: &ScimConnectionStatus, plan: bool) -> Remembered {
     let names = [GuardName::Removals, GuardName::Rewrites, GuardName::Creates, GuardName::Groups];
     let ledgers = status.guards.iter().flatten().filter_map(|guard| {
         let name = names.into_iter().find(|name| name.as_str() == guard.name)?;
@@ -56,27 +59,63 @@ pub(super) fn remembered(status: &ScimConnectionStatus, plan: bool) -> Remembere
 }
 
 impl<E: Effects> Provisioner<E> {
-    /// Asks leave for an operation; ends the pass unless it may go at once.
-    pub(super) async fn ask_leave(&self, pass: &Pass, wanted: Wanted) -> Result<(), Stop> {
-        let operation = wanted.operation;
-        let asked = candidate(pass, wanted);
-        let digest = asked.digest();
-        let attributes = named(&asked.attributes);
+    /// Asks for admission of an operation, unless it was admitted already.
+    pub(super) async fn admit_operation<K: Kind>(
+        &self,
+        pass: &Pass<K>,
+        operation: &Operation<K>,
+    ) -> Result<(), Stop<K>> {
+        if pass.is_admitted(operation) {
+            return Ok(());
+        }
+        match K::admission_of(self, pass, operation) {
+            Some(request) => self.admit(pass, request).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Asks for taking over a resource, together with the write that would follow at once.
+    pub(super) async fn admit_binding<K: Kind>(&self, pass: &mut Pass<K>, binding: &Binding) -> Result<(), Stop<K>> {
+        let Some((request, attributes)) = K::admission_of_binding(self, pass, binding) else { return Ok(()) };
+        self.admit(pass, request).await?;
+        pass.admitted = attributes;
+        Ok(())
+    }
+
+    /// What has to wait for admission waits before the read that only prepares it (promise I2).
+    pub(super) async fn admit_write_after_read<K: Kind>(&self, pass: &mut Pass<K>) -> Result<(), Stop<K>> {
+        let Some(operation) = K::write_after_read(self, pass).filter(|next| !pass.is_admitted(next)) else {
+            return Ok(());
+        };
+        self.admit(pass, AdmissionRequest::of(&operation)).await?;
+        pass.admitted = operation.attributes;
+        Ok(())
+    }
+
+    /// Asks for admission; ends the pass unless it may go at once.
+    pub(in crate::provisioner) async fn admit<K: Kind>(
+        &self,
+        pass: &Pass<K>,
+        request: AdmissionRequest,
+    ) -> Result<(), Stop<K>> {
+        let operation = request.operation;
+        let asked = candidate(pass, request);
+        let (digest, guard, what) = (asked.digest(), asked.guard, subject(&asked));
         let (admission, revision) = {
             let mut gate = lock(&self.gate);
             let now = self.effects.now();
-            let base = self.base(&gate, now);
-            let admission = gate.admit(asked.clone(), base, now);
-            (admission, gate.revision())
+            let base = K::base(self, &pass.uid(), &gate, guard, now);
+            (gate.admit(asked.clone(), base, now), gate.revision())
         };
-        let hold = pass.status.hold.as_ref().map(|hold| &*hold.id);
+        let hold = pass.status.hold().map(|hold| &*hold.id);
         self.effects.note(&Note::Admitted { candidate: &asked, hold, admission: &admission });
         match admission {
-            Admission::Go => self.keep_ledger(revision).await,
-            Admission::Wait(wait) => Err(Stop::Silently(Outcome::After(wait))),
+            Admission::Go => K::save_ledger(self, pass, guard, revision).await,
+            // A moment, so that it is judged together: not worth a word in status.
+            Admission::Wait(wait) => Err(Stop::With(Box::default(), Outcome::After(wait))),
             Admission::Queued(wait) => Err(Stop::With(Box::new(queued()), Outcome::After(wait))),
-            Admission::LetGoUntouched => Err(Stop::LetGo(Box::new(Verdict {
-                message: "its hold was rejected: the account stays as it is".to_owned(),
+            Admission::LetGoUntouched => Err(Stop::RemoveFinalizer(Box::new(Verdict {
+                message: format!("its hold was rejected: the {} stays as it is", K::NOUN),
                 departure: Departure::LeftAsIs,
                 ..Verdict::default()
             }))),
@@ -91,7 +130,6 @@ impl<E: Effects> Provisioner<E> {
             }
             Admission::Held { closes_in, id, count, reason } => {
                 let (reason, why) = why_held(reason);
-                let what = if attributes.is_empty() { String::new() } else { format!(" of {attributes}") };
                 let ways = self.ways_out(id.as_deref(), closes_in, count);
                 let message = format!("{}{what} is held: {why}. {ways}", operation.as_str());
                 let hold = id.map(|id| UserHold { id, operation, digest });
@@ -101,61 +139,45 @@ impl<E: Effects> Provisioner<E> {
         }
     }
 
-    /// Asks leave for taking over an account, together with the write that would follow at once. The attributes
-    /// of that write, which has its leave with this.
-    pub(super) async fn ask_leave_to_bind(&self, pass: &Pass, binding: &Binding) -> Result<Vec<Path>, Stop> {
-        let next = self.with_facts(pass, self.effects.now(), |facts| after_binding(facts, binding));
-        let removes = next.as_ref().is_some_and(|next| next.kind == OperationType::Deactivate);
-        let attributes = next.as_ref().map(|next| next.attributes.clone()).unwrap_or_default();
-        let wanted = Wanted {
-            operation: if removes { OperationType::Deactivate } else { binding.how },
-            remote_id: Some(binding.id.clone()),
-            attributes: attributes.iter().map(Path::to_string).collect(),
-            guard: next.and_then(|next| next.guard),
-        };
-        self.ask_leave(pass, wanted).await?;
-        Ok(attributes)
-    }
-
     /// Nothing is asked of the guards for the object any more.
-    pub(super) fn withdraw(&self, uid: &str) {
+    pub(in crate::provisioner) fn withdraw(&self, uid: &str) {
         lock(&self.gate).withdraw(uid);
         self.effects.note(&Note::Withdrawn { uid });
     }
 
     /// An access window ends in a moment: its removal takes its place in the burst, so that it is judged in time.
-    pub(super) fn announce(&self, pass: &Pass, operation: &Operation) {
-        let asked = candidate(pass, Wanted::of(operation));
+    pub(in crate::provisioner) fn announce<K: Kind>(&self, pass: &Pass<K>, operation: &Operation<K>) {
+        let asked = candidate(pass, AdmissionRequest::of(operation));
         let mut gate = lock(&self.gate);
         let now = self.effects.now();
-        let base = self.base(&gate, now);
+        let base = K::base(self, &pass.uid(), &gate, asked.guard, now);
         // Its answer is asked for again when the window has ended.
         let _ = gate.admit(asked, base, now);
     }
 
     /// What a guard's percentage is of: accounts bound and active now, and those removed within the window;
     /// counted from our objects, never from a read.
-    pub(super) fn base(&self, gate: &Gate, now: Timestamp) -> u64 {
+    pub(in crate::provisioner) fn base(&self, gate: &Gate, now: Timestamp) -> u64 {
         let active = self.directory.active_of(&self.key);
         // What was let go and isn't done yet is still among the active, and counted in the ledger already.
         active.saturating_sub(gate.removing()) + gate.used(GuardName::Removals, now)
     }
 
-    /// The ledger is written before what it counts is sent: a crash over-counts, and never under-counts.
-    pub(super) async fn keep_ledger(&self, revision: u64) -> Result<(), Stop> {
+    /// The ledger of the connection is written before what it counts is sent; false where it can't be now.
+    pub(in crate::provisioner) async fn keep_ledger(&self, revision: u64) -> bool {
         if lock(&self.gate).is_saved(revision) {
-            return Ok(());
+            return true;
         }
         let saving = self.saving.lock().await;
         if !lock(&self.gate).is_saved(revision) {
             self.write_report().await;
         }
         drop(saving);
-        if lock(&self.gate).is_saved(revision) { Ok(()) } else { Err(Stop::Silently(Outcome::Retry)) }
+        lock(&self.gate).is_saved(revision)
     }
 
     /// What became due by itself: bursts judged, holds closed, room for what was queued.
-    pub(super) fn tick_gate(&self) {
+    pub(in crate::provisioner) fn tick_gate(&self) {
         let events = lock(&self.gate).tick(self.effects.now());
         for event in events {
             match event {
@@ -166,7 +188,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// The objects are looked at again, in the lane of what they ask leave for.
-    pub(super) fn requeue(&self, uids: &[Arc<str>]) {
+    pub(in crate::provisioner) fn requeue(&self, uids: &[Arc<str>]) {
         let now = self.effects.instant();
         let gate = lock(&self.gate);
         let mut queue = lock(&self.queue);
@@ -197,7 +219,12 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// What a person can do about a hold.
-    pub(super) fn ways_out(&self, id: Option<&str>, closes_in: Option<Duration>, count: usize) -> String {
+    pub(in crate::provisioner) fn ways_out(
+        &self,
+        id: Option<&str>,
+        closes_in: Option<Duration>,
+        count: usize,
+    ) -> String {
         let Some(id) = id else {
             let seconds = closes_in.unwrap_or_default().as_secs() + 1;
             return format!("The hold has {count} so far; it gets its id when it closes, closing in {seconds} s");
@@ -212,15 +239,15 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// `namespace/name` of an object that is still there.
-    pub(super) fn name_of(&self, uid: &Uid) -> Option<String> {
+    pub(in crate::provisioner) fn name_of(&self, uid: &Uid) -> Option<String> {
         let directory = &self.directory;
-        let group = || directory.group(uid).map(|group| super::groups::full_name(&group));
+        let group = || directory.group(uid).map(|group| full_name(&group));
         directory.get(uid).map(|user| full_name(&user)).or_else(group)
     }
 }
 
 /// The reason of Ready for what is held, and why, for a person.
-pub(super) fn why_held(reason: HoldReason) -> (Reason, String) {
+fn why_held(reason: HoldReason) -> (Reason, String) {
     match reason {
         HoldReason::Plan => (Reason::Planned, "nothing is sent under mode: Plan".to_owned()),
         HoldReason::NewServer => {
@@ -234,7 +261,7 @@ pub(super) fn why_held(reason: HoldReason) -> (Reason, String) {
 }
 
 /// So many of each, in words.
-pub(super) fn sizes(hold: &HoldView) -> String {
+pub fn sizes(hold: &HoldView) -> String {
     let parts = [
         (hold.deletes, "deletions"),
         (hold.deactivations, "deactivations"),
@@ -246,54 +273,64 @@ pub(super) fn sizes(hold: &HoldView) -> String {
     parts.map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
 }
 
+/// What is held of an object: its members, counted, or its attributes, named.
+fn subject(candidate: &Candidate) -> String {
+    match candidate.attributes.len() {
+        0 => String::new(),
+        1 if candidate.guard == Some(GuardName::Memberships) => " of one membership".to_owned(),
+        count if candidate.guard == Some(GuardName::Memberships) => format!(" of {count} memberships"),
+        _ => format!(" of {}", named(&candidate.attributes)),
+    }
+}
+
 /// The operation as the gate sees it.
-fn candidate(pass: &Pass, wanted: Wanted) -> Candidate {
+fn candidate<K: Kind>(pass: &Pass<K>, request: AdmissionRequest) -> Candidate {
     let status = &pass.status;
-    let server = &pass.session.policy.server;
+    let server = pass.server();
     let mut candidate = Candidate {
-        uid: pass.user.uid().unwrap_or_default().into(),
-        server: server.clone(),
-        generation: pass.user.metadata.generation.unwrap_or_default(),
-        operation: wanted.operation,
-        remote_id: wanted.remote_id,
-        attributes: wanted.attributes,
-        guard: wanted.guard,
-        moved: status.id.is_some() && status.bound_to.as_ref().is_some_and(|known| known != server),
-        deleted: is_deleting(&pass.user),
+        uid: pass.uid().into(),
+        server: server.to_owned(),
+        generation: pass.generation(),
+        operation: request.operation,
+        remote_id: request.remote_id,
+        attributes: request.attributes,
+        guard: request.guard,
+        moved: status.id().is_some() && status.bound_to().is_some_and(|known| known != server),
+        deleted: pass.is_deleting(),
         held: None,
         held_before: None,
     };
     let digest = candidate.digest();
-    candidate.held = status.hold.as_ref().filter(|hold| hold.digest == digest).map(|hold| hold.id.clone());
-    let hold = status.hold.as_ref().filter(|_| status.observed_generation == pass.user.metadata.generation);
+    candidate.held = status.hold().filter(|hold| hold.digest == digest).map(|hold| hold.id.clone());
+    let hold = status.hold().filter(|_| status.observed_generation() == pass.object.metadata().generation);
     let same = hold.filter(|hold| hold.operation == candidate.operation);
     candidate.held_before = same.map(|hold| hold.id.clone());
     candidate
 }
 
-fn held(reason: Reason, message: String, hold: Option<UserHold>) -> Verdict {
+fn held<K: Kind>(reason: Reason, message: String, hold: Option<UserHold>) -> Verdict<K> {
     let planned = reason == Reason::Planned;
     Verdict {
         reason: Some(reason),
         message,
-        state: Some(if planned { UserState::Planned } else { UserState::Held }),
+        state: Some(if planned { K::PLANNED } else { K::HELD }),
         executed: !planned,
         hold,
         ..Verdict::default()
     }
 }
 
-fn queued() -> Verdict {
+fn queued<K: Kind>() -> Verdict<K> {
     Verdict {
         reason: Some(Reason::Pending),
         message: "over guards.creates of the connection; it is created as soon as the window has room".to_owned(),
-        state: Some(UserState::Pending),
+        state: Some(K::PENDING),
         ..Verdict::default()
     }
 }
 
 /// Some names, and how many more: the message has more to say.
-pub(super) fn named(attributes: &[String]) -> String {
+pub fn named(attributes: &[String]) -> String {
     const MOST: usize = 6;
     let shown = attributes.iter().take(MOST).map(|name| name.rsplit(':').next().unwrap_or(name));
     let text = shown.collect::<Vec<_>>().join(", ");
@@ -301,4 +338,38 @@ pub(super) fn named(attributes: &[String]) -> String {
         return format!("{text} and {} more", attributes.len() - MOST);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidate(operation: OperationType, attributes: &[&str], guard: Option<GuardName>) -> Candidate {
+        Candidate {
+            uid: "g".into(),
+            server: "here".into(),
+            generation: 1,
+            operation,
+            remote_id: None,
+            attributes: attributes.iter().map(|name| (*name).to_owned()).collect(),
+            guard,
+            moved: false,
+            deleted: false,
+            held: None,
+            held_before: None,
+        }
+    }
+
+    #[test]
+    fn i13_what_is_held_of_a_group_is_said_as_it_is() {
+        let create = candidate(OperationType::Create, &["displayName", "externalId"], None);
+        assert_eq!(subject(&create), " of displayName, externalId");
+        assert_eq!(subject(&candidate(OperationType::Delete, &[], Some(GuardName::Groups))), "");
+        let members = candidate(OperationType::Update, &["-1", "-2"], Some(GuardName::Memberships));
+        assert_eq!(subject(&members), " of 2 memberships");
+        assert_eq!(why_held(HoldReason::NewServer).0, Reason::Held);
+        assert!(why_held(HoldReason::NewServer).1.contains("another server"));
+        assert!(why_held(HoldReason::Guard(GuardName::Groups)).1.contains("groups guard"));
+        assert_eq!(why_held(HoldReason::Plan).0, Reason::Planned);
+    }
 }

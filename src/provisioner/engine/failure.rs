@@ -1,20 +1,21 @@
-//! What a request that failed means for its user (promise I21).
+//! What a request that failed means for its object (promise I21).
 
-use kube::ResourceExt;
+use std::time::Duration;
+
 use tracing::warn;
 
-use super::directory::{full_name, has_finalizer, is_deleting};
-use super::effects::Effects;
-use super::queue::Outcome;
-use super::worker::{Pass, Stop, own_error_pause};
-use super::{Provisioner, lock};
-use crate::api::{Reason, UserState};
-use crate::plan::{Verdict, way_out};
-use crate::scim::{Class, Error};
+use super::{Kind, Pass, Stop};
+use crate::api::Reason;
+use crate::plan::Verdict;
+use crate::provisioner::directory::{full_name, has_finalizer};
+use crate::provisioner::effects::Effects;
+use crate::provisioner::queue::Outcome;
+use crate::provisioner::{Provisioner, lock};
+use crate::scim::{Class, Error, Kind as Collection};
 
 impl<E: Effects> Provisioner<E> {
     /// A request about an object failed: that is said and counted, and a server that asks for patience gets it.
-    pub(super) fn note_failure(&self, object: &str, error: &Error) -> Class {
+    pub(in crate::provisioner) fn note_failure(&self, object: &str, error: &Error) -> Class {
         let class = error.class();
         warn!(%object, ?class, request_id = error.request_id().unwrap_or("-"), "{error}");
         self.metrics.error(&self.key.to_string(), class_name(class));
@@ -30,52 +31,54 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// What a failed request means for its object, and whether it casts doubt on the connection.
-    pub(super) fn failed(&self, pass: &Pass, error: &Error) -> Stop {
-        match self.note_failure(&full_name(&pass.user), error) {
-            Class::Throttled => Stop::Silently(Outcome::Paused),
+    pub(in crate::provisioner) fn failed<K: Kind>(&self, pass: &Pass<K>, error: &Error) -> Stop<K> {
+        match self.note_failure(&full_name(&pass.object), error) {
+            Class::Throttled => Stop::WithoutStatus(Outcome::Paused),
             Class::Credential => {
                 self.doubt_key();
-                Self::try_later(pass, error)
+                self.try_later(pass, error)
             }
             Class::NotScim | Class::Transient | Class::Unreachable | Class::Tls | Class::Timeout | Class::Empty => {
                 self.doubt();
-                Self::try_later(pass, error)
+                self.try_later(pass, error)
             }
             Class::Forbidden => {
-                self.doubt();
+                // The test of a connection asks for users: of groups it would learn nothing.
+                if K::COLLECTION == Collection::Users {
+                    self.doubt();
+                }
                 self.own_error(pass, Reason::Rejected, error.to_string())
             }
             Class::Unsupported => {
-                let message = format!(
-                    "{error}; set spec.dialect.writeUsers of the connection to the method that this server has"
-                );
-                let uid = pass.user.uid().unwrap_or_default();
-                lock(&self.report).unsupported(&uid, pass.session.generation, &message);
+                let message = K::unsupported(self, pass, error);
                 self.own_error(pass, Reason::NotSupported, message)
             }
             Class::Conflict => self.own_error(pass, Reason::Conflict, error.to_string()),
             // Nothing that takes access away waits for a person on account of a form.
-            Class::ContentType if is_deleting(&pass.user) || pass.user.spec.active == Some(false) => {
-                Self::try_later(pass, error)
-            }
+            Class::ContentType if K::removes_access(self, pass) => self.try_later(pass, error),
             Class::NotFound | Class::Precondition | Class::ContentType | Class::Rejected => {
                 self.own_error(pass, Reason::Rejected, error.to_string())
             }
         }
     }
 
-    pub(super) fn try_later(pass: &Pass, error: &Error) -> Stop {
+    /// The server's trouble, or the network's: tried again with a back-off.
+    pub(in crate::provisioner) fn try_later<K: Kind>(&self, pass: &Pass<K>, error: &Error) -> Stop<K> {
         Stop::With(Box::new(waiting(pass, format!("{error}; it is tried again"))), Outcome::Retry)
     }
 
     /// The object's own error: it waits for a change on our side, or for an hour and longer.
-    pub(super) fn own_error(&self, pass: &Pass, reason: Reason, message: String) -> Stop {
-        let before = lock(&self.memory).rejected(&pass.user.uid().unwrap_or_default());
-        let deleting = is_deleting(&pass.user);
+    pub(in crate::provisioner) fn own_error<K: Kind>(
+        &self,
+        pass: &Pass<K>,
+        reason: Reason,
+        message: String,
+    ) -> Stop<K> {
+        let before = lock(&self.memory).rejected(&pass.uid());
         let verdict = Verdict {
             reason: Some(reason),
-            message: with_way_out(pass, message),
-            state: Some(if deleting { UserState::Deleting } else { UserState::Failed }),
+            message: with_way_out::<K>(&pass.object, message),
+            state: Some(if pass.is_deleting() { K::DELETING } else { K::FAILED }),
             executed: true,
             ..Verdict::default()
         };
@@ -83,27 +86,33 @@ impl<E: Effects> Provisioner<E> {
     }
 }
 
-/// What a user that waits is told; under deletion with the way out, for nothing blocks silently (promise I15).
-pub(super) fn waiting(pass: &Pass, message: String) -> Verdict {
-    let state = if is_deleting(&pass.user) { UserState::Deleting } else { UserState::Pending };
+/// What an object that waits is told; under deletion with the way out, for nothing blocks silently (promise I15).
+pub fn waiting<K: Kind>(pass: &Pass<K>, message: String) -> Verdict<K> {
     Verdict {
         reason: Some(Reason::Pending),
-        message: with_way_out(pass, message),
-        state: Some(state),
+        message: with_way_out::<K>(&pass.object, message),
+        state: Some(if pass.is_deleting() { K::DELETING } else { K::PENDING }),
         ..Verdict::default()
     }
 }
 
-fn with_way_out(pass: &Pass, message: String) -> String {
-    if is_deleting(&pass.user) && has_finalizer(&pass.user) {
-        format!("{message}. {}", way_out(&full_name(&pass.user)))
+/// A message; under deletion the way out is always named (promise I15).
+pub fn with_way_out<K: Kind>(object: &K::Object, message: String) -> String {
+    if crate::provisioner::directory::is_deleting(object) && has_finalizer(object) {
+        format!("{message}. {}", K::way_out(&full_name(object)))
     } else {
         message
     }
 }
 
+/// The object's own error: tried again after an hour, doubling to a day (promise I21).
+pub fn own_error_pause(before: u32) -> Duration {
+    const HOUR: u64 = 60 * 60;
+    Duration::from_secs((HOUR << before.min(5)).min(24 * HOUR))
+}
+
 /// A bounded name for metrics.
-pub(super) fn class_name(class: Class) -> &'static str {
+pub fn class_name(class: Class) -> &'static str {
     match class {
         Class::Throttled => "throttled",
         Class::Transient => "transient",

@@ -3,14 +3,14 @@
 
 use std::sync::{Arc, PoisonError};
 
-use super::effects::Effects;
-use super::worker::Pass;
-use super::{Provisioner, lock};
+use super::UserPass;
 use crate::api::IgnoredReason;
 use crate::plan::{Account, Path, Request, Verdict};
+use crate::provisioner::effects::Effects;
+use crate::provisioner::{Provisioner, lock};
 use crate::scim::PatchPaths;
 
-impl Pass {
+impl UserPass {
     /// A request by such a path was refused: the same is to be tried with whole lists. False where there is nothing to try.
     pub(super) fn tries_whole_lists(&mut self, request: &Request) -> bool {
         let possible = names_entries(request) && self.may_try_whole_lists();
@@ -22,22 +22,22 @@ impl Pass {
 
     /// A request by such a path was taken, and changed nothing.
     pub(super) fn tries_whole_lists_for(&mut self, verdict: &Verdict) -> bool {
-        let unchanged: Vec<Path> = unkept(verdict).filter(|path| self.by_filter.contains(path)).cloned().collect();
+        let unchanged: Vec<Path> = unkept(verdict).filter(|path| self.own.by_filter.contains(path)).cloned().collect();
         let possible = !unchanged.is_empty() && self.may_try_whole_lists();
         if possible {
-            self.written.retain(|path| !unchanged.contains(path));
+            self.own.written.retain(|path| !unchanged.contains(path));
             self.begin_whole_lists();
         }
         possible
     }
 
     fn may_try_whole_lists(&self) -> bool {
-        let untried = self.session.policy.profile.patch_paths == PatchPaths::Filter && !self.whole_lists;
+        let untried = self.session.policy.profile.patch_paths == PatchPaths::Filter && !self.own.whole_lists;
         untried && lock(&self.session.seen).whole_lists().is_none()
     }
 
     fn begin_whole_lists(&mut self) {
-        self.whole_lists = true;
+        self.own.whole_lists = true;
         self.session = Arc::new(self.session.with_whole_lists());
         // What replaces a list is made of what is there now.
         self.account = Some(Account::Unknown);
@@ -46,12 +46,12 @@ impl Pass {
 
 impl<E: Effects> Provisioner<E> {
     /// What came of it is kept for the connection, until that changes.
-    pub(super) fn learn_whole_lists(&self, pass: &Pass, verdict: &Verdict) {
-        if !pass.whole_lists || verdict.applied.is_none() {
+    pub(super) fn learn_whole_lists(&self, pass: &UserPass, verdict: &Verdict) {
+        if !pass.own.whole_lists || verdict.applied.is_none() {
             return;
         }
         // Refused before and taken now, or changed nothing before and shown now.
-        let helped = !unkept(verdict).any(|path| pass.by_filter.contains(path));
+        let helped = !unkept(verdict).any(|path| pass.own.by_filter.contains(path));
         self.notice(&pass.session, |seen| seen.list_replaced(helped));
         if helped {
             let mut now = self.session.write().unwrap_or_else(PoisonError::into_inner);
@@ -70,7 +70,7 @@ pub(super) fn names_entries(request: &Request) -> bool {
 
 /// Entries of lists that the server took and doesn't show.
 fn unkept(verdict: &Verdict) -> impl Iterator<Item = &Path> {
-    let ignored = verdict.ignored.iter().flatten();
+    let ignored = verdict.details.ignored.iter().flatten();
     let unkept = ignored.filter(|ignored| ignored.reason == IgnoredReason::NotPersisted).map(|ignored| &ignored.path);
     unkept.filter(|path| matches!(path, Path::Entry { .. }))
 }

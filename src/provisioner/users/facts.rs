@@ -3,28 +3,33 @@
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
-use super::directory::{connection_of, full_name, has_finalizer, is_deleting};
-use super::effects::{Effects, Note};
-use super::look_up::unrecorded;
-use super::snapshot::Known;
-use super::worker::Pass;
-use super::{Provisioner, lock};
+use super::UserPass;
+use super::requests::unrecorded;
 use crate::api::ScimUser;
 use crate::plan::{Account, Claims, Facts, Manager, Object, Step, decide};
+use crate::provisioner::directory::{connection_of, full_name, has_finalizer};
+use crate::provisioner::effects::{Effects, Note};
+use crate::provisioner::snapshot::Known;
+use crate::provisioner::{Provisioner, lock};
 
 impl<E: Effects> Provisioner<E> {
     /// The plan for an object as everything stands now.
-    pub(super) fn plan(&self, pass: &Pass) -> Step {
+    pub(in crate::provisioner) fn plan(&self, pass: &UserPass) -> Step {
         self.with_facts(pass, self.effects.now(), |facts| {
             let step = decide(facts);
-            self.effects.note(&Note::Decided { uid: &pass.user.uid().unwrap_or_default(), facts, step: &step });
+            self.effects.note(&Note::Decided { uid: &pass.object.uid().unwrap_or_default(), facts, step: &step });
             step
         })
     }
 
     /// Everything that a decision about an object rests on, as if it were `now`.
-    pub(super) fn with_facts<T>(&self, pass: &Pass, now: Timestamp, decision: impl FnOnce(&Facts) -> T) -> T {
-        let uid = pass.user.uid().unwrap_or_default();
+    pub(in crate::provisioner) fn with_facts<T>(
+        &self,
+        pass: &UserPass,
+        now: Timestamp,
+        decision: impl FnOnce(&Facts) -> T,
+    ) -> T {
+        let uid = pass.object.uid().unwrap_or_default();
         let policy = &pass.session.policy;
         let account = pass.account.clone().unwrap_or_else(|| self.known_account(pass, &policy.server));
         let found = match &account {
@@ -32,21 +37,21 @@ impl<E: Effects> Provisioner<E> {
             _ => None,
         };
         let contested = lock(&self.memory).contested(&uid, now);
-        let (name, claimed) = (full_name(&pass.user), pass.user.claimed_account());
+        let (name, claimed) = (full_name(&pass.object), pass.object.claimed_account());
         let (resolved, unlisted) =
-            self.with_ids(&pass.user.spec).map_or((None, Vec::new()), |(spec, un)| (Some(spec), un));
-        let delegated = self.directory.delegated(&pass.user.namespace().unwrap_or_default(), &self.key);
+            self.with_ids(&pass.object.spec).map_or((None, Vec::new()), |(spec, un)| (Some(spec), un));
+        let delegated = self.directory.delegated(&pass.object.namespace().unwrap_or_default(), &self.key);
         let facts = Facts {
             object: Object {
                 full_name: &name,
-                spec: resolved.as_ref().unwrap_or(&pass.user.spec),
+                spec: resolved.as_ref().unwrap_or(&pass.object.spec),
                 status: &pass.status,
-                generation: pass.user.metadata.generation.unwrap_or_default(),
-                deleting: is_deleting(&pass.user),
-                has_finalizer: has_finalizer(&pass.user),
+                generation: pass.object.metadata.generation.unwrap_or_default(),
+                deleting: pass.is_deleting(),
+                has_finalizer: has_finalizer(&pass.object),
                 claimed: claimed.as_ref().map(|claimed| &*claimed.user_name),
-                release: pass.user.wants_release() || self.is_released(),
-                remote_id: pass.user.remote_id(),
+                release: pass.object.wants_release() || self.is_released(),
+                remote_id: pass.object.remote_id(),
                 requested: pass.recorded.answered.is_some(),
             },
             policy,
@@ -56,13 +61,13 @@ impl<E: Effects> Provisioner<E> {
                 pass.creations.remember(earlier, made)
             },
             elsewhere: self.elsewhere(pass, &policy.server),
-            manager: self.manager(&pass.user, &policy.server),
+            manager: self.manager(&pass.object, &policy.server),
             // Of what is declared, not of the ids that names stand for.
-            not_allowed: delegated.refuses(&pass.user.spec, pass.user.remote_id()),
+            not_allowed: delegated.refuses(&pass.object.spec, pass.object.remote_id()),
             delegated,
             unlisted: &unlisted,
             account,
-            written: &pass.written,
+            written: &pass.own.written,
             contested: &contested,
             now,
             clock_trusted: self.effects.clock_is_trusted(),
@@ -72,7 +77,7 @@ impl<E: Effects> Provisioner<E> {
 
     /// What other objects say of the account, and whether another is recorded as bound to it: asked for at every plan, and
     /// so of one copy of the object.
-    fn claims_and_rival(&self, pass: &Pass, account: &Account, found: Option<&str>) -> Claims {
+    fn claims_and_rival(&self, pass: &UserPass, account: &Account, found: Option<&str>) -> Claims {
         let (user, server) = (as_recorded(pass), &pass.session.policy.server);
         let shown = match account {
             Account::Found { resource, .. } => Some(resource),
@@ -82,22 +87,22 @@ impl<E: Effects> Provisioner<E> {
         Claims { rival, ..self.directory.claims(&user, server, found) }
     }
 
-    pub(super) fn claims(&self, pass: &Pass, server: &str, found: Option<&str>) -> Claims {
+    pub(in crate::provisioner) fn claims(&self, pass: &UserPass, server: &str, found: Option<&str>) -> Claims {
         self.directory.claims(&as_recorded(pass), server, found)
     }
 
     /// Another account than the bound one that has the userName recorded of that.
-    fn elsewhere(&self, pass: &Pass, server: &str) -> Option<String> {
+    fn elsewhere(&self, pass: &UserPass, server: &str) -> Option<String> {
         let status = &pass.status;
         let id = status.id.as_deref().filter(|_| status.bound_to.as_deref() == Some(server))?;
         let snapshot = lock(&self.snapshot);
-        let name = status.user_name.as_deref().unwrap_or(&pass.user.spec.user_name);
+        let name = status.user_name.as_deref().unwrap_or(&pass.object.spec.user_name);
         let known = snapshot.is_of(pass.session.epoch).then(|| snapshot.namesake_of(id, name)).flatten();
         known.map(str::to_owned)
     }
 
     /// What is known without asking the server.
-    pub(super) fn known_account(&self, pass: &Pass, server: &str) -> Account {
+    pub(in crate::provisioner) fn known_account(&self, pass: &UserPass, server: &str) -> Account {
         let snapshot = lock(&self.snapshot);
         if !snapshot.is_of(pass.session.epoch) {
             return Account::Unknown;
@@ -107,13 +112,13 @@ impl<E: Effects> Provisioner<E> {
         if unrecorded(pass).is_some() {
             return Account::Unknown;
         }
-        let known = match (bound, pass.user.remote_id()) {
+        let known = match (bound, pass.object.remote_id()) {
             (Some(id), _) | (None, Some(id)) => snapshot.by_id(id),
-            (None, None) => snapshot.by_identity(&pass.user.spec.user_name, pass.user.spec.external_id.as_deref()),
+            (None, None) => snapshot.by_identity(&pass.object.spec.user_name, pass.object.spec.external_id.as_deref()),
         };
         match known {
             // Whom the account belongs to may have changed since the list was read: it is looked at before it is taken.
-            Known::Found(resource) if bound.is_none() && came_after(&pass.user, snapshot.begun) => {
+            Known::Found(resource) if bound.is_none() && came_after(&pass.object, snapshot.begun) => {
                 resource.id().map_or(Account::Unknown, |id| Account::Listed(id.to_owned()))
             }
             Known::Found(resource) => Account::Found { resource, fresh: false },
@@ -124,7 +129,7 @@ impl<E: Effects> Provisioner<E> {
         }
     }
 
-    pub(super) fn manager(&self, user: &ScimUser, server: &str) -> Manager {
+    pub(in crate::provisioner) fn manager(&self, user: &ScimUser, server: &str) -> Manager {
         let reference = user.spec.attributes.enterprise.as_ref().and_then(|enterprise| enterprise.manager.as_ref());
         let Some(name) = reference.and_then(|manager| manager.user_ref.as_ref()).map(|user_ref| &user_ref.name) else {
             return Manager::None;
@@ -150,8 +155,8 @@ impl<E: Effects> Provisioner<E> {
 }
 
 /// The claims of an object that is ahead of its stored status are judged by that status.
-fn as_recorded(pass: &Pass) -> ScimUser {
-    ScimUser { status: Some(pass.status.clone()), ..(*pass.user).clone() }
+fn as_recorded(pass: &UserPass) -> ScimUser {
+    ScimUser { status: Some(pass.status.clone()), ..(*pass.object).clone() }
 }
 
 /// The object was made after that; the API server cuts its time to whole seconds.

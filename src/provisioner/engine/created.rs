@@ -1,0 +1,131 @@
+//! What a creation was answered with: what it made, or what was there already (promise I7).
+
+use jiff::Timestamp;
+use kube::runtime::events::EventType;
+use tracing::{info, warn};
+
+use super::{Kind, Mirror, ObjectStatus, Pass, Stop};
+use crate::api::{LastOperation, OperationType};
+use crate::plan::{Account, Answered, CreationAnswer, Operation, Origin, origin};
+use crate::provisioner::directory::full_name;
+use crate::provisioner::effects::Effects;
+use crate::provisioner::queue::Outcome;
+use crate::provisioner::report::News;
+use crate::provisioner::{Provisioner, lock};
+use crate::scim::{Resource, Written};
+
+/// What was known of the collection before a creation was sent.
+pub(super) struct Known {
+    /// What had been seen.
+    moment: u64,
+    /// All of it.
+    listed: bool,
+}
+
+impl<E: Effects> Provisioner<E> {
+    /// A creation is about to be sent.
+    pub(super) fn before_creation<K: Kind>(&self, pass: &Pass<K>) -> Known {
+        lock(&self.memory).creates(&pass.uid());
+        let mirror = lock(K::mirror(self));
+        Known { moment: mirror.moment(), listed: mirror.is_of(pass.session.epoch) && mirror.is_complete() }
+    }
+
+    /// A creation took effect. What isn't certain to be made by it meets what anything meets that is found.
+    pub(super) async fn created<K: Kind>(
+        &self,
+        pass: &mut Pass<K>,
+        operation: Operation<K>,
+        written: Written,
+        known: &Known,
+        former: Option<String>,
+    ) -> Result<Option<Outcome>, Stop<K>> {
+        let made = written.resource.as_ref().and_then(|made| Some((made.clone(), made.id()?.to_owned())));
+        let Some((resource, id)) = made else {
+            self.unseen_creation(&pass.uid());
+            return self.took_effect(pass, operation, written).await;
+        };
+        let seen_before = lock(K::mirror(self)).knew(&id, known.moment);
+        let origin = self.origin(pass, &resource, &written, known, seen_before);
+        let was_bound = former.is_some();
+        // One that has another name may be what this creation made all the same.
+        if !matches!(origin, Origin::Existed(_)) || (written.created && !seen_before) {
+            let recorded = recorded_creation(K::status(&pass.object).and_then(ObjectStatus::last_operation));
+            lock(&self.memory).created(&pass.uid(), &id, recorded.zip(former), self.effects.now());
+        }
+        let existed = match origin {
+            Origin::New => return self.took_effect(pass, operation, written).await,
+            // One that was sent before may have made it.
+            Origin::Untold if !pass.finalizer_is_new && !was_bound => {
+                return self.took_effect(pass, operation, written).await;
+            }
+            Origin::Untold => None,
+            Origin::Existed(why) => Some(why),
+        };
+        let object = full_name(&pass.object);
+        warn!(%object, %id, "the creation was answered with a {} that may have been there", K::NOUN);
+        if let Some(pause) = written.pause {
+            self.limiter.pause(pause);
+        }
+        self.learn_resource(pass, &resource);
+        pass.creations.answered = Some(Answered { id: id.clone(), existed });
+        pass.finalizer_is_new = true;
+        if existed.is_some() {
+            // Nothing of ours is there, whenever the claim was made: it was looked for before this creation was sent.
+            pass.status.unbind();
+            self.take_back_claim(pass).await?;
+        }
+        pass.account = Some(match K::shown_name(&resource) {
+            Some(_) => Account::Found { resource: K::without_members(resource), fresh: true },
+            None => Account::Listed(id),
+        });
+        Ok(None)
+    }
+
+    /// A creation took effect, and what it made wasn't shown: it counts as one that did (promise I7).
+    pub(super) fn unseen_creation(&self, uid: &str) {
+        lock(&self.memory).created(uid, "(not shown)", None, self.effects.now());
+    }
+
+    fn origin<K: Kind>(
+        &self,
+        pass: &Pass<K>,
+        resource: &Resource,
+        written: &Written,
+        known: &Known,
+        seen_before: bool,
+    ) -> Origin {
+        let (name, external_id) = K::created_as(pass);
+        let holder = K::claims(self, pass, resource.id()).holder;
+        origin(&CreationAnswer {
+            resource,
+            names: (name, K::shown_name(resource)),
+            external_id,
+            created: written.created,
+            at: written.date.unwrap_or_else(|| self.effects.now()),
+            known: seen_before,
+            listed: known.listed,
+            held: holder.is_some_and(|holder| holder.has_account),
+        })
+    }
+
+    /// The server gave out new ids: said once for all whom it concerns.
+    pub(super) fn tell_of_new_ids(&self, object: &str, old: &str, new: &str) {
+        info!(%object, %old, %new, "bound anew: the server shows it under another id");
+        if lock(&self.memory).renumbered(self.effects.now()) {
+            lock(&self.report).tell(News {
+                type_: EventType::Warning,
+                reason: "NewIds",
+                action: "Bind",
+                note: format!(
+                    "the server has given out new ids: {object} was bound to {old:?}, which is gone, and its name is {new:?}'s \
+                     now. It was bound anew, and so is everybody else whom this befalls, by name and as adoptionPolicy allows"
+                ),
+            });
+        }
+    }
+}
+
+/// When status records a creation as the last thing that was done.
+fn recorded_creation(last: Option<&LastOperation>) -> Option<Timestamp> {
+    last.filter(|last| last.type_ == OperationType::Create).map(|last| last.at.0)
+}

@@ -1,0 +1,241 @@
+//! Looking at accounts and groups, by id and by what identifies them.
+
+use super::failure::waiting;
+use super::{Claimed, Kind, LOOK_AGAIN, Mirror, Pass, SearchRefused, Stop};
+use crate::plan::{Account, Operation, Request};
+use crate::provisioner::directory::full_name;
+use crate::provisioner::effects::Effects;
+use crate::provisioner::limiter::{Priority, RequestKind};
+use crate::provisioner::listing::{Gap, GapIn};
+use crate::provisioner::queue::Outcome;
+use crate::provisioner::{Provisioner, lock};
+use crate::scim::{Class, Error, Kind as Collection, Resource, Start};
+
+/// What somebody is told whom only the whole list can find.
+const SEARCHED_IN_LIST: &str =
+    "a search by filter proves nothing at this server, so it is looked for in the whole list, which is asked for now";
+
+/// A resource that a search found.
+#[derive(Clone, Debug)]
+pub enum Hit {
+    /// As the server showed it just now.
+    Shown(Resource),
+    /// In the list, under this id.
+    Listed(String),
+}
+
+impl Hit {
+    /// Its id.
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::Shown(resource) => resource.id(),
+            Self::Listed(id) => Some(id),
+        }
+    }
+}
+
+impl<E: Effects> Provisioner<E> {
+    /// Reads the resource with this id.
+    pub(in crate::provisioner) async fn read<K: Kind>(&self, pass: &mut Pass<K>, id: &str) -> Result<(), Stop<K>> {
+        let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
+        let members = K::asks_members(&pass.session);
+        let answer = self.effects.get(&pass.session.client, K::COLLECTION, id, members, deadline).await;
+        pass.account = match answer {
+            Ok(resource) => K::read(self, pass, resource)?,
+            Err(error) if error.class() == Class::NotFound => Some(self.not_found(pass, id, &error).await?),
+            Err(error) => return Err(K::read_failed(self, pass, &error)),
+        };
+        Ok(())
+    }
+
+    /// A 404 to a read says nothing before the collection itself answers properly, and then only the second time.
+    async fn not_found<K: Kind>(&self, pass: &Pass<K>, id: &str, error: &Error) -> Result<Account, Stop<K>> {
+        self.collection_answers(pass, error).await?;
+        {
+            let mut mirror = lock(K::mirror(self));
+            if !mirror.is_of(pass.session.epoch) || !mirror.missing(id, self.effects.now()) {
+                return Ok(Account::Missing);
+            }
+            mirror.forget(id);
+        }
+        Ok(K::namesake(self, pass).unwrap_or(Account::Absent { fresh: true }))
+    }
+
+    /// A 404 to a write says nothing of the resource: it is read by its id (promise I12).
+    pub(super) async fn look_at_refused<K: Kind>(
+        &self,
+        pass: &mut Pass<K>,
+        id: &str,
+        operation: &Operation<K>,
+        error: &Error,
+    ) -> Result<(), Stop<K>> {
+        self.read(pass, id).await?;
+        match (&pass.account, &operation.request) {
+            // What was wanted. Whoever declares the name next must not find it here.
+            (Some(Account::Missing), Request::Delete { .. }) => {
+                self.forget_resource(pass, id);
+                pass.account = Some(Account::Absent { fresh: true });
+                Ok(())
+            }
+            (Some(Account::Found { .. }), _) => {
+                self.note_failure(&full_name(&pass.object), error);
+                let (reason, what) = K::denied(operation);
+                let message = format!("{}, and still shows the {} {id:?}: {what}", error.without_advice(), K::NOUN);
+                Err(self.own_error(pass, reason, message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A 404 is the object's only where the collection itself is there; else it is the connection's (promise I12).
+    pub(super) async fn collection_answers<K: Kind>(&self, pass: &Pass<K>, error: &Error) -> Result<(), Stop<K>> {
+        let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
+        let start = match K::COLLECTION {
+            Collection::Users => Start::Index(1),
+            Collection::Groups => Start::first(pass.session.policy.profile.paging),
+        };
+        match self.effects.page(&pass.session.client, K::COLLECTION, &start, 1, deadline).await {
+            Ok(page) if page.is_hollow() => {
+                let gap = Gap::Hollow(page.total.unwrap_or_default());
+                let message = format!("{}; {}", error.without_advice(), GapIn(&gap, K::COLLECTION));
+                Err(looked_for_later(pass, message))
+            }
+            Ok(_) => Ok(()),
+            Err(probe) => {
+                self.doubt();
+                Err(if probe.class() == Class::NotFound {
+                    self.try_later(pass, error)
+                } else {
+                    self.failed(pass, &probe)
+                })
+            }
+        }
+    }
+
+    /// Looks for the resource by what identifies it: first for what was claimed without a record of what came of it, which
+    /// may have another name than the one declared now.
+    pub(in crate::provisioner) async fn find<K: Kind>(&self, pass: &mut Pass<K>) -> Result<(), Stop<K>> {
+        pass.creations.searched = true;
+        let mut keys = K::keys(pass);
+        let mut found: Vec<Hit> = Vec::new();
+        let claimed = K::unrecorded(self, pass).map(|Claimed { claim, key }| (claim, key.into_owned()));
+        if let Some((claim, key)) = claimed {
+            let hits = self.search(pass, K::NAME, &key).await?;
+            if let Some(hit) = self.claimed_hit(pass, &claim, &hits).cloned() {
+                self.take_hit(pass, hit);
+                return Ok(());
+            }
+            if keys.first().is_some_and(|(_, wanted)| K::same_name(&key, wanted)) {
+                found = hits;
+                keys.remove(0);
+            }
+        }
+        for (attribute, value) in keys {
+            for hit in self.search(pass, attribute, &value).await? {
+                if !found.iter().any(|known| known.id() == hit.id()) {
+                    found.push(hit);
+                }
+            }
+        }
+        for hit in &found {
+            if let Hit::Shown(resource) = hit {
+                self.learn_resource(pass, resource);
+            }
+        }
+        match found.len() {
+            0 => pass.account = Some(Account::Absent { fresh: true }),
+            1 => self.take_hit(pass, found.remove(0)),
+            _ => pass.account = Some(Account::Contradictory(K::several())),
+        }
+        Ok(())
+    }
+
+    fn take_hit<K: Kind>(&self, pass: &mut Pass<K>, hit: Hit) {
+        pass.account = Some(match hit {
+            Hit::Shown(resource) => {
+                self.learn_resource(pass, &resource);
+                Account::Found { resource, fresh: true }
+            }
+            Hit::Listed(id) => Account::Listed(id),
+        });
+    }
+
+    /// The resource that was claimed, unless somebody else holds it by now; among namesakes none is certain to be ours.
+    fn claimed_hit<'a, K: Kind>(&self, pass: &Pass<K>, claim: &K::Claim, hits: &'a [Hit]) -> Option<&'a Hit> {
+        let same = |hit: &Hit| match hit {
+            Hit::Shown(resource) => K::has_claimed_name(resource, claim),
+            Hit::Listed(_) => true,
+        };
+        let held = |hit: &Hit| K::claims(self, pass, hit.id()).holder.is_some_and(|holder| holder.has_account);
+        let mut free = hits.iter().filter(|hit| same(hit) && !held(hit));
+        free.next().filter(|_| free.next().is_none())
+    }
+
+    /// Those that have this value: by a filter, and where that proves nothing, in the whole list (promise I11).
+    async fn search<K: Kind>(&self, pass: &Pass<K>, attribute: &str, value: &str) -> Result<Vec<Hit>, Stop<K>> {
+        if !K::may_filter(&pass.session, attribute) {
+            return self.search_list(pass, attribute, value);
+        }
+        let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
+        let answer = self.effects.find(&pass.session.client, K::COLLECTION, attribute, value, deadline).await;
+        let error = match answer {
+            Ok(found) if found.all || !found.hits.is_empty() || K::must_filter(&pass.session) => {
+                return Ok(found.hits.into_iter().map(Hit::Shown).collect());
+            }
+            Ok(_) => return self.search_list(pass, attribute, value),
+            Err(error) => error,
+        };
+        match K::search_refused(self, &pass.session, attribute, &error) {
+            SearchRefused::List => {
+                self.note_failure(&full_name(&pass.object), &error);
+                self.search_list(pass, attribute, value)
+            }
+            SearchRefused::Collection => {
+                self.collection_answers(pass, &error).await?;
+                Err(self.failed(pass, &error))
+            }
+            SearchRefused::Stop(stop) => Err(stop),
+            SearchRefused::Failed => Err(self.failed(pass, &error)),
+        }
+    }
+
+    /// The same by a complete listing that began after this was asked.
+    fn search_list<K: Kind>(&self, pass: &Pass<K>, attribute: &str, value: &str) -> Result<Vec<Hit>, Stop<K>> {
+        let uid = pass.uid();
+        let asked_before = {
+            let mut mirror = lock(K::mirror(self));
+            let asked_before = mirror.sightings().is_searching(&uid);
+            if mirror.is_of(pass.session.epoch) && mirror.sightings().search(&uid) {
+                return Ok(mirror.having(attribute, value).into_iter().map(Hit::Listed).collect());
+            }
+            asked_before
+        };
+        if !asked_before {
+            self.ask_for_sweep();
+        }
+        Err(looked_for_later(pass, SEARCHED_IN_LIST.to_owned()))
+    }
+
+    /// What the server showed, unless it was asked in a time that doesn't count any more.
+    pub(in crate::provisioner) fn learn_resource<K: Kind>(&self, pass: &Pass<K>, resource: &Resource) {
+        self.in_mirror(pass, |mirror| mirror.learn(resource));
+    }
+
+    /// The resource is gone.
+    pub(in crate::provisioner) fn forget_resource<K: Kind>(&self, pass: &Pass<K>, id: &str) {
+        self.in_mirror(pass, |mirror| mirror.forget(id));
+    }
+
+    /// Changes what is known, unless the pass is of a time that doesn't count any more.
+    pub(in crate::provisioner) fn in_mirror<K: Kind>(&self, pass: &Pass<K>, change: impl FnOnce(&mut K::Mirror)) {
+        let mut mirror = lock(K::mirror(self));
+        if mirror.is_of(pass.session.epoch) {
+            change(&mut mirror);
+        }
+    }
+}
+
+/// It can't be told yet: it is looked at again in a minute, or as soon as the list is complete.
+pub fn looked_for_later<K: Kind>(pass: &Pass<K>, message: String) -> Stop<K> {
+    Stop::With(Box::new(waiting(pass, message)), Outcome::After(LOOK_AGAIN))
+}

@@ -1,0 +1,261 @@
+//! One pass over one object, of whatever kind: decide, take the step, hear what came of it, decide again.
+//!
+//! The way of an object is [`Provisioner::step`], read from top to bottom. What awaits may touch the network, by
+//! [`super::effects`] alone; what is special to users and groups is behind [`Kind`].
+
+mod admission;
+mod created;
+mod failure;
+mod kind;
+mod look_up;
+mod send;
+mod work;
+mod writeback;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::ResourceExt;
+use tracing::warn;
+
+pub use self::admission::{AdmissionRequest, remembered, sizes};
+pub use self::failure::{class_name, own_error_pause};
+pub use self::kind::{Claimed, Ended, Kind, Mirror, ObjectStatus, SearchRefused};
+pub use self::look_up::looked_for_later;
+use super::directory::{Object, full_name, is_deleting};
+use super::effects::{Effects, Note};
+use super::queue::Outcome;
+use super::session::Session;
+use super::{Provisioner, Uid};
+use crate::api::{RECONCILE_REQUESTED_AT, Reason};
+use crate::plan::{Account, Creations, Departure, Operation, Path, Read, Request, Step, Verdict};
+use crate::status::Recorded;
+
+/// What answered 404, or can't be looked for yet, is looked at again after this.
+pub const LOOK_AGAIN: Duration = Duration::from_secs(61);
+
+/// Another pass has reserved the same resource: it is over in a moment.
+const RESERVED: Duration = Duration::from_secs(1);
+
+/// Steps of one pass; a plan that needs more doesn't converge, and that is a defect.
+const MOST_STEPS: usize = 16;
+
+/// What one pass has gathered about its object.
+pub struct Pass<K: Kind> {
+    /// The object, as the API server answered last.
+    pub object: Arc<K::Object>,
+    /// The status as it will be written; ahead of what the API server has.
+    pub status: K::Status,
+    /// What the server showed of the account or group in this pass.
+    pub account: Option<Account>,
+    /// The way to the server that it began with.
+    pub session: Arc<Session>,
+    /// What was done.
+    pub recorded: Recorded,
+    /// A creation met a conflict, and who is there was looked for.
+    pub looked_up_after_conflict: bool,
+    /// The finalizer, or the resource that it goes with, was written in this very pass: nothing that could have made the
+    /// resource was sent before.
+    pub finalizer_is_new: bool,
+    /// What it came to know of creations.
+    pub creations: Creations,
+    /// Attributes whose write is admitted already: with the binding, or before a read.
+    pub admitted: Vec<Path>,
+    /// What is special to the kind.
+    pub own: K::Scratch,
+}
+
+/// How a pass ends before its plan does.
+pub enum Stop<K: Kind> {
+    /// With this verdict in status, and this outcome for the ticket.
+    With(Box<Verdict<K>>, Outcome),
+    /// Without a word in status.
+    WithoutStatus(Outcome),
+    /// The object goes, and its account or group stays as it is.
+    RemoveFinalizer(Box<Verdict<K>>),
+}
+
+impl<K: Kind> Pass<K> {
+    /// Nothing was done yet.
+    pub fn new(object: Arc<K::Object>, status: K::Status, session: Arc<Session>) -> Self {
+        Self {
+            object,
+            status,
+            account: None,
+            session,
+            recorded: Recorded::default(),
+            looked_up_after_conflict: false,
+            finalizer_is_new: false,
+            creations: Creations::default(),
+            admitted: Vec::new(),
+            own: K::Scratch::default(),
+        }
+    }
+
+    /// The same, for an object that a person may have asked to be reconciled.
+    pub fn answering(object: Arc<K::Object>, status: K::Status, session: Arc<Session>) -> Self {
+        let asked = object.annotations().get(RECONCILE_REQUESTED_AT);
+        // As long as status takes.
+        let asked = asked.map(|asked| asked.chars().take(256).collect::<String>());
+        let answered = asked.filter(|asked| status.last_handled_reconcile_at() != Some(asked));
+        let recorded = Recorded { answered, ..Recorded::default() };
+        Self { recorded, ..Self::new(object, status, session) }
+    }
+
+    /// The object's uid.
+    pub fn uid(&self) -> String {
+        self.object.uid().unwrap_or_default()
+    }
+
+    /// The object's generation.
+    pub fn generation(&self) -> i64 {
+        self.object.metadata().generation.unwrap_or_default()
+    }
+
+    /// The object is under deletion.
+    pub fn is_deleting(&self) -> bool {
+        is_deleting(&self.object)
+    }
+
+    /// The server of the connection.
+    pub fn server(&self) -> &str {
+        &self.session.policy.server
+    }
+
+    /// The account or group that the object is bound to at this server.
+    pub fn bound_id(&self) -> Option<&str> {
+        self.status.id().filter(|_| self.status.bound_to() == Some(self.server()))
+    }
+
+    /// The write was admitted already.
+    fn is_admitted(&self, operation: &Operation<K>) -> bool {
+        !self.admitted.is_empty() && operation.attributes.iter().all(|path| self.admitted.contains(path))
+    }
+}
+
+impl<E: Effects> Provisioner<E> {
+    /// Takes step after step until nothing is left to do.
+    pub(super) async fn carry_through<K: Kind>(&self, pass: &mut Pass<K>) -> Outcome {
+        for _ in 0..MOST_STEPS {
+            match self.step(pass).await {
+                Ok(None) => {}
+                // What took effect before the pass was broken off is recorded all the same.
+                Err(Stop::WithoutStatus(outcome)) if pass.recorded.operation.is_some() => {
+                    return self.settle(pass, &Verdict::default(), outcome).await;
+                }
+                Ok(Some(outcome)) | Err(Stop::WithoutStatus(outcome)) => return outcome,
+                Err(Stop::With(verdict, outcome)) => return self.settle(pass, &verdict, outcome).await,
+                Err(Stop::RemoveFinalizer(verdict)) => return self.remove_finalizer(pass, &verdict).await,
+            }
+        }
+        self.effects.note(&Note::Diverges { uid: &pass.uid() });
+        warn!(object = %full_name(&pass.object), "the plan does not converge; it is tried again later");
+        Outcome::Retry
+    }
+
+    /// Decides and takes one step; `Some` ends the pass.
+    async fn step<K: Kind>(&self, pass: &mut Pass<K>) -> Result<Option<Outcome>, Stop<K>> {
+        K::before_plan(self, pass).await?;
+        match K::plan(self, pass) {
+            Step::Read(Read::Get(id) | Read::Members(id)) => {
+                self.admit_write_after_read(pass).await?;
+                self.read(pass, &id).await?;
+            }
+            Step::Read(Read::Find) => self.find(pass).await?,
+            Step::Bind(binding) => {
+                self.admit_binding(pass, &binding).await?;
+                if self.reserve(pass, &Step::Bind(binding.clone()))? {
+                    self.bind(pass, binding).await?;
+                } else {
+                    pass.admitted.clear();
+                }
+            }
+            Step::Send(operation) => {
+                // Nobody takes the resource over while it is removed.
+                let removed = pass.is_deleting() && operation.request.target().is_some();
+                if removed && !self.reserve(pass, &Step::Send(operation.clone()))? {
+                    return Ok(None);
+                }
+                K::before_operation(self, pass, &operation).await?;
+                if let Err(stop) = self.admit_operation(pass, &operation).await {
+                    return K::not_admitted(pass, &operation, stop).map(|()| None);
+                }
+                pass.admitted.clear();
+                // Of an account that no status names, nobody else may take hold meanwhile.
+                let unnamed = K::NAMES_ARE_UNIQUE
+                    && (matches!(operation.request, Request::Create(_)) || pass.status.id().is_none());
+                if !unnamed || self.reserve(pass, &Step::Send(operation.clone()))? {
+                    return self.send(pass, *operation).await;
+                }
+            }
+            Step::Settle(verdict) => return self.end(pass, verdict).await,
+            Step::LetGo(verdict) => {
+                if verdict.departure == Departure::Done {
+                    K::before_departure(self, pass)?;
+                }
+                return Ok(Some(self.remove_finalizer(pass, &verdict).await));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Nothing is left to be sent, unless what was sent is to be tried in another form.
+    async fn end<K: Kind>(&self, pass: &mut Pass<K>, verdict: Box<Verdict<K>>) -> Result<Option<Outcome>, Stop<K>> {
+        if self.is_overdue(pass, &verdict) {
+            K::give_up_successor(self, pass);
+            return Ok(None);
+        }
+        if K::tries_another_form(self, pass, &verdict) {
+            return Ok(None);
+        }
+        // What a creation was answered with didn't become its own.
+        if pass.creations.answered.is_some() && pass.status.id().is_none() {
+            self.take_back_claim(pass).await?;
+        }
+        let (verdict, outcome) = match K::ended(self, pass, verdict) {
+            Ended::AsDecided(verdict) => {
+                if verdict.executed || verdict.awaits.is_some() || verdict.reason == Some(Reason::Suspended) {
+                    self.withdraw(&pass.uid());
+                }
+                let outcome = self.outcome_of(pass, &verdict);
+                (verdict, outcome)
+            }
+            Ended::Otherwise(verdict, outcome) => (verdict, outcome),
+        };
+        Ok(Some(self.settle(pass, &verdict, outcome).await))
+    }
+
+    /// Nobody else makes or takes over the same meanwhile; false where something has changed before that.
+    fn reserve<K: Kind>(&self, pass: &Pass<K>, step: &Step<K>) -> Result<bool, Stop<K>> {
+        let uid: Uid = pass.uid().into();
+        if !K::reserve(self, pass, step, &uid) {
+            return Err(Stop::WithoutStatus(Outcome::After(RESERVED)));
+        }
+        Ok(K::plan(self, pass) == *step)
+    }
+
+    /// The one that is to take over the resource doesn't come to it, and nobody is asked about it.
+    fn is_overdue<K: Kind>(&self, pass: &Pass<K>, verdict: &Verdict<K>) -> bool {
+        let waits = verdict.awaits.as_ref().is_some_and(|successor| !successor.held);
+        waits && super::lock(&self.memory).is_overdue(&pass.uid(), self.effects.now())
+    }
+
+    /// When the object is to be looked at again.
+    fn outcome_of<K: Kind>(&self, pass: &Pass<K>, verdict: &Verdict<K>) -> Outcome {
+        let uid = pass.uid();
+        if let Some(outcome) = K::own_outcome(self, pass, verdict) {
+            return outcome;
+        }
+        match verdict.reason {
+            // One 404: the second look is this ticket's own (promise I11).
+            _ if pass.account == Some(Account::Missing) => Outcome::After(LOOK_AGAIN),
+            Some(Reason::Pending) => Outcome::After(LOOK_AGAIN),
+            Some(Reason::Rejected) => Outcome::Retry,
+            Some(Reason::Conflict) => Outcome::After(own_error_pause(super::lock(&self.memory).rejected(&uid))),
+            _ => {
+                super::lock(&self.memory).accepted(&uid);
+                K::rest(pass, verdict)
+            }
+        }
+    }
+}

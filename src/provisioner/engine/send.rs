@@ -1,0 +1,186 @@
+//! Requests about one object, and what their answers mean (promise I21).
+
+use tokio::time::Instant;
+use tracing::info;
+
+use super::{Kind, Mirror, ObjectStatus, Pass, Stop};
+use crate::api::Reason;
+use crate::plan::{Account, Operation, Path, Request};
+use crate::provisioner::directory::full_name;
+use crate::provisioner::effects::Effects;
+use crate::provisioner::limiter::{Priority, RequestKind};
+use crate::provisioner::queue::Outcome;
+use crate::provisioner::session::Session;
+use crate::provisioner::{Provisioner, lock};
+use crate::scim::{Class, Error, Written};
+
+impl<E: Effects> Provisioner<E> {
+    /// Sends one operation, after the limiter, the claim, and what must be on record before. `Some` ends the pass: more of
+    /// the same is owed.
+    pub(in crate::provisioner) async fn send<K: Kind>(
+        &self,
+        pass: &mut Pass<K>,
+        operation: Operation<K>,
+    ) -> Result<Option<Outcome>, Stop<K>> {
+        let (removes, uid) = (operation.removes(), pass.uid());
+        if self.serves_removals_only() && !removes {
+            return Err(Stop::WithoutStatus(Outcome::Paused));
+        }
+        let former = pass.status.id().map(str::to_owned);
+        let creates = matches!(operation.request, Request::Create(_));
+        let (kind, priority) = match removes {
+            _ if creates => (RequestKind::Create, Priority::Write),
+            true => (RequestKind::Write, Priority::Removal),
+            false => (RequestKind::Write, Priority::Write),
+        };
+        // Before anything is claimed: whoever gives up waiting for the limiter has sent nothing.
+        let deadline = self.turn_at(pass, priority, kind).await?;
+        let claim = K::claim_of_operation(pass, &operation);
+        if !self.claim(pass, claim).await? {
+            return Ok(None);
+        }
+        // Only now may status forget what was: the claim names what is about to be made.
+        K::write_ahead(self, pass, &operation).await?;
+        // Nothing was sent under this claim yet: what is found now was there before.
+        pass.finalizer_is_new |= creates && former.is_some();
+        let known = creates.then(|| self.before_creation(pass));
+        K::sends(self, pass, &operation);
+        let bare = K::is_bare(self, pass);
+        let answer = self.effects.send(&pass.session.client, K::COLLECTION, &operation.request, bare, deadline).await;
+        self.record_audit(pass, &operation, &answer);
+        pass.creations.sent |= creates && may_have_made(&answer);
+        match answer {
+            Ok(written) => match known {
+                Some(known) => self.created(pass, operation, written, &known, former).await,
+                None => self.took_effect(pass, operation, written).await,
+            },
+            Err(error) => {
+                if error.class().leaves_open() {
+                    if creates {
+                        // What was looked for before says nothing of what it may have made.
+                        self.in_mirror(pass, |mirror| mirror.sightings().forget_search(&uid));
+                    }
+                    K::may_have_applied(self, pass, &operation);
+                }
+                self.refused(pass, operation, &error).await.map(|()| None)
+            }
+        }
+    }
+
+    /// The server did it.
+    pub(super) async fn took_effect<K: Kind>(
+        &self,
+        pass: &mut Pass<K>,
+        operation: Operation<K>,
+        written: Written,
+    ) -> Result<Option<Outcome>, Stop<K>> {
+        let names: Vec<String> = operation.attributes.iter().map(Path::to_string).collect();
+        info!(
+            object = %full_name(&pass.object),
+            operation = ?operation.kind,
+            attributes = names.join(","),
+            request_id = written.request_id.as_deref().unwrap_or("-"),
+            "done"
+        );
+        self.metrics.operation(&self.key.to_string(), operation.kind.as_str());
+        if let Some(pause) = written.pause {
+            self.limiter.pause(pause);
+        }
+        lock(&self.memory).accepted(&pass.uid());
+        if let Request::Delete { id } = &operation.request {
+            self.forget_resource(pass, id);
+            pass.account = Some(Account::Absent { fresh: true });
+        }
+        let shown = written.resource.as_ref().and_then(crate::scim::Resource::active);
+        pass.recorded.took_effect(operation.kind, names, written.request_id.clone(), shown);
+        K::took_effect(self, pass, operation, written).await
+    }
+
+    /// The server didn't do it, or didn't say so.
+    async fn refused<K: Kind>(
+        &self,
+        pass: &mut Pass<K>,
+        operation: Operation<K>,
+        error: &Error,
+    ) -> Result<(), Stop<K>> {
+        if let Some(ended) = K::refused(self, pass, &operation, error).await {
+            return ended;
+        }
+        match (error.class(), &operation.request) {
+            (Class::Conflict, Request::Create(_)) if !pass.looked_up_after_conflict => {
+                pass.looked_up_after_conflict = true;
+                self.take_back_claim(pass).await?;
+                self.find(pass).await?;
+                if matches!(pass.account, Some(Account::Absent { .. })) {
+                    let message = K::exists_unseen(pass, error);
+                    return Err(self.own_error(pass, Reason::Conflict, message));
+                }
+                // Someone else's until the checks of a first binding say otherwise.
+                Ok(())
+            }
+            (Class::Empty, Request::Create(_)) => {
+                self.unseen_creation(&pass.uid());
+                self.doubt();
+                self.find(pass).await?;
+                match pass.account {
+                    Some(Account::Found { .. }) => Ok(()),
+                    _ => Err(self.failed(pass, error)),
+                }
+            }
+            (Class::Empty, Request::Delete { .. }) => {
+                self.took_effect(pass, operation, Written::default()).await.map(|_| ())
+            }
+            (Class::NotFound, Request::Patch { id, .. } | Request::Put { id, .. } | Request::Delete { id }) => {
+                self.look_at_refused(pass, id, &operation, error).await
+            }
+            (Class::NotFound, Request::Create(_)) => {
+                self.collection_answers(pass, error).await?;
+                Err(self.failed(pass, error))
+            }
+            _ => Err(self.failed(pass, error)),
+        }
+    }
+
+    /// The way that a pass began with is still the connection's: an edit may lead it elsewhere meanwhile.
+    pub(in crate::provisioner) fn is_current(&self, session: &Session) -> bool {
+        self.session().is_some_and(|now| now.epoch == session.epoch)
+    }
+
+    /// Waits for the limiter; returns the instant that the request may not outlive.
+    pub(in crate::provisioner) async fn turn<K: Kind>(
+        &self,
+        pass: &Pass<K>,
+        kind: RequestKind,
+        priority: Priority,
+    ) -> Result<Instant, Stop<K>> {
+        let leaves = K::takes_access(pass);
+        self.turn_at(pass, if leaves { Priority::Removal } else { priority }, kind).await
+    }
+
+    async fn turn_at<K: Kind>(
+        &self,
+        pass: &Pass<K>,
+        priority: Priority,
+        kind: RequestKind,
+    ) -> Result<Instant, Stop<K>> {
+        self.in_turn(&pass.session, kind, priority).await.ok_or(Stop::WithoutStatus(Outcome::Paused))
+    }
+
+    /// Waits for the limiter; returns the instant that the request may not outlive. None where it may not be sent now.
+    pub(in crate::provisioner) async fn in_turn(
+        &self,
+        session: &Session,
+        kind: RequestKind,
+        priority: Priority,
+    ) -> Option<Instant> {
+        let began = Instant::now();
+        let turn = self.effects.turn(&self.limiter, kind, priority).await;
+        self.metrics.waited(&self.key.to_string(), began.elapsed());
+        self.effects.deadline().filter(|_| turn && self.is_current(session))
+    }
+}
+
+/// The request took effect, or that is open.
+fn may_have_made(answer: &Result<Written, Error>) -> bool {
+    answer.as_ref().err().is_none_or(|error| error.class().leaves_open())
+}

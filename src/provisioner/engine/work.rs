@@ -1,0 +1,107 @@
+//! A ticket: whether the connection serves its object now, and the pass over it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::ResourceExt;
+use tracing::debug;
+
+use super::failure::with_way_out;
+use super::{Kind, LOOK_AGAIN, Mirror, ObjectStatus, Pass};
+use crate::api::Reason;
+use crate::plan::groups::Group;
+use crate::plan::{User, Verdict};
+use crate::provisioner::directory::{Object, connection_of, connection_of_group, full_name, is_deleting};
+use crate::provisioner::effects::Effects;
+use crate::provisioner::queue::{Lane, Outcome, Ticket};
+use crate::provisioner::report::FirstSweep;
+use crate::provisioner::{Provisioner, lock};
+use crate::status::waits_already;
+
+/// A connection that is usable and doesn't serve this object now: it waits until the connection changes.
+const UNSERVED: Outcome = Outcome::After(Duration::from_secs(60 * 60));
+
+impl<E: Effects> Provisioner<E> {
+    /// Works on one ticket.
+    pub(in crate::provisioner) async fn work(&self, ticket: &Ticket) -> Outcome {
+        if let Some(group) = self.directory.group(&ticket.uid) {
+            let ours = connection_of_group(&group) == self.key;
+            return if ours { self.work_on::<Group>(ticket, group).await } else { Outcome::Done };
+        }
+        let Some(user) = self.directory.get(&ticket.uid) else {
+            self.forget(&ticket.uid);
+            return Outcome::Done;
+        };
+        let ours = connection_of(&user) == self.key;
+        if ours { self.work_on::<User>(ticket, user).await } else { Outcome::Done }
+    }
+
+    async fn work_on<K: Kind>(&self, ticket: &Ticket, object: Arc<K::Object>) -> Outcome {
+        let Some(session) = self.session() else {
+            let why = lock(&self.report).why_not_connected();
+            return self.say_pending::<K>(&object, Reason::ConnectionNotReady, &why).await;
+        };
+        if K::unserved(self, &object) {
+            let why = lock(&self.report).why_not_connected();
+            self.say_pending::<K>(&object, Reason::ConnectionNotReady, &why).await;
+            return UNSERVED;
+        }
+        if self.connection().metadata.deletion_timestamp.is_some() && !is_deleting(&object) {
+            let why = "the connection is under deletion and serves removals only";
+            self.say_pending::<K>(&object, Reason::ConnectionNotReady, why).await;
+            return UNSERVED;
+        }
+        if ticket.for_status {
+            return if self.limiter.paused_until().is_some() {
+                self.say_pending::<K>(&object, Reason::RateLimited, "the server asks for fewer requests").await
+            } else {
+                self.say_pending::<K>(&object, Reason::Pending, "queued behind other work for this connection").await
+            };
+        }
+        // What owes nothing isn't read by itself because the list is late.
+        if ticket.lane == Lane::Drift && lock(&self.report).first_sweep == FirstSweep::Delayed {
+            return Outcome::After(LOOK_AGAIN);
+        }
+        let uid = &ticket.uid;
+        let status = K::unsaved(self, uid).or_else(|| K::status(&object).cloned()).unwrap_or_default();
+        if status.observed_generation() != object.metadata().generation && ticket.attempt == 0 {
+            lock(&self.memory).new_generation(uid);
+        }
+        let mut pass = Pass::<K>::answering(object, status, session);
+        if !K::prepare(self, ticket, &mut pass).await {
+            return Outcome::Retry;
+        }
+        let outcome = self.carry_through(&mut pass).await;
+        K::after_pass(self, &pass);
+        lock(K::mirror(self)).sightings().end_search(uid);
+        // What no status names yet stays reserved: nobody else may take it for unclaimed.
+        if pass.status.id().is_none() || K::unsaved(self, uid).is_none() {
+            self.directory.release(uid);
+        }
+        outcome
+    }
+
+    /// An object that waits says so; one that owes nothing is left as it is.
+    async fn say_pending<K: Kind>(&self, object: &Arc<K::Object>, reason: Reason, message: &str) -> Outcome {
+        // What is known and not written yet stays known.
+        let unsaved = K::unsaved(self, &object.uid().unwrap_or_default());
+        let status = unsaved.or_else(|| K::status(object).cloned()).unwrap_or_default();
+        let generation = object.metadata().generation;
+        let owes = status.observed_generation() != generation || is_deleting(object);
+        let waits = reason == Reason::Pending && waits_already(status.conditions(), generation);
+        if !owes || waits {
+            return Outcome::Paused;
+        }
+        let verdict = Verdict {
+            reason: Some(reason),
+            message: with_way_out::<K>(object, message.to_owned()),
+            state: Some(if is_deleting(object) { K::DELETING } else { K::PENDING }),
+            ..Verdict::default()
+        };
+        let new = K::record_waiting(&status, generation.unwrap_or_default(), &verdict, self.effects.now());
+        if let Err(error) = K::save(self, object, &new).await {
+            debug!(object = %full_name(object), "{error}");
+        }
+        Outcome::Paused
+    }
+}

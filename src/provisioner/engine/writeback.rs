@@ -1,0 +1,172 @@
+//! What the API server keeps of a pass: finalizer, claim, binding, status.
+
+use kube::runtime::events::{Event, EventType};
+use tracing::{debug, info, warn};
+
+use super::{Kind, ObjectStatus, Pass, Stop};
+use crate::plan::{Binding, Departure, Verdict};
+use crate::provisioner::Provisioner;
+use crate::provisioner::directory::{full_name, has_finalizer};
+use crate::provisioner::effects::Effects;
+use crate::provisioner::events::bounded_note;
+use crate::provisioner::kubernetes::WriteError;
+use crate::provisioner::queue::Outcome;
+
+impl<E: Effects> Provisioner<E> {
+    /// The object takes the account or group for its own: finalizer first, so that nothing is forgotten.
+    pub(super) async fn bind<K: Kind>(&self, pass: &mut Pass<K>, binding: Binding) -> Result<(), Stop<K>> {
+        if !self.claim(pass, Some(K::claim_of_binding(pass, &binding))).await? {
+            pass.admitted.clear();
+            return Ok(());
+        }
+        info!(object = %full_name(&pass.object), id = %binding.id, how = ?binding.how, "bound to a {}", K::NOUN);
+        match pass.bound_id().map(str::to_owned) {
+            Some(old) if old != binding.id => self.tell_of_new_ids(&full_name(&pass.object), &old, &binding.id),
+            _ => self.tell_of_binding(pass, &binding).await,
+        }
+        pass.recorded.operation = Some((binding.how, Vec::new(), None));
+        // In the status already, so that the next step can tell an adoption from an object long bound.
+        K::bind(self, pass, &binding).await;
+        Ok(())
+    }
+
+    /// Sets the finalizer and what the object claims, where they aren't there; false where that brought a newer spec, which
+    /// the plan doesn't know yet.
+    pub(super) async fn claim<K: Kind>(&self, pass: &mut Pass<K>, claim: Option<K::Claim>) -> Result<bool, Stop<K>> {
+        if has_finalizer(&pass.object) && K::claimed(self, &pass.object) == claim {
+            return Ok(true);
+        }
+        match K::write_claim(self, &pass.object, true, claim.as_ref()).await {
+            Ok(object) => {
+                let known = K::same_plan(&object, &pass.object);
+                pass.object = object;
+                pass.finalizer_is_new = pass.status.id().is_none();
+                if !known {
+                    // Nothing was sent for it, and nothing may be taken for what it made.
+                    self.take_back_claim(pass).await?;
+                }
+                Ok(known)
+            }
+            Err(error) => Err(Stop::WithoutStatus(self.not_written(pass, "the finalizer could not be set", &error))),
+        }
+    }
+
+    /// The server refused the very first creation: nothing of ours is there, and whatever is found was there before
+    /// (promise I22). With the finalizer still on it would pass for a creation whose answer was lost.
+    pub(in crate::provisioner) async fn take_back_claim<K: Kind>(&self, pass: &mut Pass<K>) -> Result<(), Stop<K>> {
+        if !std::mem::take(&mut pass.finalizer_is_new) {
+            return Ok(());
+        }
+        match K::write_claim(self, &pass.object, false, None).await {
+            Ok(object) => {
+                pass.object = object;
+                Ok(())
+            }
+            Err(error) => {
+                Err(Stop::WithoutStatus(self.not_written(pass, "the finalizer could not be taken back", &error)))
+            }
+        }
+    }
+
+    /// The object goes.
+    pub(super) async fn remove_finalizer<K: Kind>(&self, pass: &mut Pass<K>, verdict: &Verdict<K>) -> Outcome {
+        let id = pass.status.id().map(str::to_owned);
+        if !K::before_finalizer(self, pass, verdict).await {
+            return Outcome::Retry;
+        }
+        K::departs(self, pass, verdict);
+        let object = full_name(&pass.object);
+        info!(%object, id = id.as_deref().unwrap_or("-"), "its finalizer is removed: {}", verdict.message);
+        if verdict.departure == Departure::LeftAsIs && id.is_some() {
+            self.tell(pass, EventType::Warning, K::LEFT, &verdict.message).await;
+        }
+        match K::write_claim(self, &pass.object, false, None).await {
+            Ok(_) | Err(WriteError::Gone) => {
+                self.withdraw(&pass.uid());
+                Outcome::Done
+            }
+            Err(error) => self.not_written(pass, "the finalizer could not be taken off", &error),
+        }
+    }
+
+    /// How a pass ends where the API server didn't take a write; a newer version is on its way by watch.
+    fn not_written<K: Kind>(&self, pass: &Pass<K>, what: &str, error: &WriteError) -> Outcome {
+        match error {
+            WriteError::Gone => return Outcome::Done,
+            WriteError::Stale => return Outcome::Again,
+            WriteError::Refused(_) => {}
+        }
+        if error.is_conflict() {
+            debug!(object = %full_name(&pass.object), "{what}: {error}");
+        } else {
+            self.metrics.kubernetes_error(&self.key.to_string());
+            warn!(object = %full_name(&pass.object), "{what}: {error}");
+        }
+        Outcome::Retry
+    }
+
+    /// The object isn't bound as it is declared now: whoever waited for it to take over waits no longer.
+    pub(super) fn decline<K: Kind>(&self, pass: &Pass<K>) {
+        for uid in K::decline(self, pass) {
+            // The receiver lives as long as the controller does.
+            let _ = self.reroute.send(uid);
+        }
+    }
+
+    /// Writes how things stand, if that is news.
+    pub(in crate::provisioner) async fn settle<K: Kind>(
+        &self,
+        pass: &mut Pass<K>,
+        verdict: &Verdict<K>,
+        outcome: Outcome,
+    ) -> Outcome {
+        if verdict.declines() && pass.status.id().is_none() {
+            self.decline(pass);
+        }
+        match self.write_down(pass, verdict).await {
+            Ok(_) => {
+                K::settled(self, pass, verdict);
+                outcome
+            }
+            Err(failed) => failed,
+        }
+    }
+
+    /// The status as it is written now; how the pass ends where it can't be.
+    pub(in crate::provisioner) async fn write_down<K: Kind>(
+        &self,
+        pass: &mut Pass<K>,
+        verdict: &Verdict<K>,
+    ) -> Result<K::Status, Outcome> {
+        let status = K::record(self, pass, verdict);
+        if let Some(reason) = verdict.reason {
+            debug!(object = %full_name(&pass.object), reason = reason.as_str(), "{}", verdict.message);
+        }
+        match K::save(self, &pass.object, &status).await {
+            Ok(()) => Ok(status),
+            Err(WriteError::Gone) => Err(Outcome::Done),
+            Err(error) => {
+                warn!(object = %full_name(&pass.object), "the status could not be written: {error}");
+                Err(Outcome::Retry)
+            }
+        }
+    }
+
+    /// Publishes an event about the object. One that fails is nobody's error.
+    pub(in crate::provisioner) async fn tell<K: Kind>(
+        &self,
+        pass: &Pass<K>,
+        type_: EventType,
+        reason: &str,
+        note: &str,
+    ) {
+        let event = Event {
+            type_,
+            reason: reason.to_owned(),
+            note: Some(bounded_note(note)),
+            action: "Provision".to_owned(),
+            secondary: None,
+        };
+        self.effects.publish(event, &K::reference(&pass.object)).await;
+    }
+}

@@ -1,0 +1,257 @@
+//! Requests about one group, and what their answers mean, beside what they mean of anything.
+
+use super::{GroupPass, GroupStop};
+use crate::api::{self, OperationType, ScimGroupStatus};
+use crate::plan::groups::{Change, GroupOperation, GroupVerdict, Id, MEMBERS};
+use crate::plan::{Account, Binding, Path, Request, applied_ahead};
+use crate::provisioner::directory::full_name;
+use crate::provisioner::effects::Effects;
+use crate::provisioner::kubernetes::WriteError;
+use crate::provisioner::queue::Outcome;
+use crate::provisioner::{Provisioner, lock};
+use crate::scim::{Class, Error, Resource, Written};
+
+/// What a group is told whose members can't be read.
+pub(super) const UNREADABLE_MEMBERS: &str = "the server shows members without a readable id, so who is in isn't known, and nothing is \
+     changed; spec.dialect.membersReadable of the connection set to No makes the operator go by its own record";
+
+/// A group of so many members is large.
+const LARGE: usize = 1000;
+
+impl<E: Effects> Provisioner<E> {
+    /// Where only those may be taken out again whom we brought in, that is on record before they are: should the answer
+    /// be lost, they would pass for somebody else's for ever.
+    pub(super) async fn record_first(&self, pass: &mut GroupPass, operation: &GroupOperation) -> Result<(), GroupStop> {
+        let Some(id) = operation.request.target().filter(|_| !operation.change.added.is_empty() && is_additive(pass))
+        else {
+            return Ok(());
+        };
+        let before = pass.status.brought_in.clone();
+        let coming = Change { added: operation.change.added.clone(), removed: Vec::new() };
+        let mut good = self.record_members(pass, id, coming).await;
+        if good && pass.status.brought_in != before {
+            good = self.save_group(&pass.object, &pass.status).await.is_ok();
+        }
+        if good { Ok(()) } else { Err(GroupStop::WithoutStatus(Outcome::Retry)) }
+    }
+
+    /// What an operation must find in status, should the process not live to hear its answer.
+    pub(super) async fn status_ahead(&self, pass: &mut GroupPass, operation: &GroupOperation) -> Result<(), GroupStop> {
+        let recorded = pass.object.status.as_ref();
+        match operation.kind {
+            // No group is named, so that what the creation claims counts until its answer is recorded (promise I7).
+            OperationType::Create if recorded.is_some_and(|recorded| recorded.id.is_some()) => {
+                pass.status = at_server(&pass.status, pass.server());
+                pass.status.id = None;
+                pass.status.display_name = None;
+                // Of the new group nothing is known to be as declared.
+                pass.status.applied_attributes = Some(String::new());
+            }
+            // Where drift is left, what is about to be sent must not pass for what others did (promise I9).
+            OperationType::Update if !pass.session.policy.repair.attributes => {
+                let paths: Vec<String> = operation.attributes.iter().map(Path::to_string).collect();
+                let ahead = applied_ahead(pass.status.applied_attributes.as_deref(), paths.iter().map(String::as_str));
+                let Some(ahead) = ahead else { return Ok(()) };
+                pass.status.applied_attributes = Some(ahead);
+            }
+            _ => return Ok(()),
+        }
+        match self.save_group(&pass.object, &pass.status).await {
+            Ok(()) => {
+                self.refresh(pass);
+                Ok(())
+            }
+            Err(WriteError::Gone) => Err(GroupStop::WithoutStatus(Outcome::Done)),
+            Err(_) => Err(GroupStop::WithoutStatus(Outcome::Retry)),
+        }
+    }
+
+    /// So many members aren't asked to be shown with each change: the next sweep reads them.
+    pub(super) fn is_large(&self, pass: &GroupPass) -> bool {
+        let readable = pass.session.policy.profile.members_readable.with_group();
+        let present = self.directory.membership(&pass.uid(), |members| members.present());
+        readable && present.unwrap_or(0) >= LARGE
+    }
+
+    pub(super) async fn group_took_effect(
+        &self,
+        pass: &mut GroupPass,
+        operation: GroupOperation,
+        written: Written,
+    ) -> Result<Option<Outcome>, GroupStop> {
+        let (added, removed) = (operation.change.added.len(), operation.change.removed.len());
+        self.metrics.members(&self.key.to_string(), added, removed);
+        match (&operation.request, &written.resource) {
+            // The engine forgot it.
+            (Request::Delete { .. }, _) => {}
+            (Request::Create(_), Some(resource)) => {
+                pass.status = at_server(&pass.status, pass.server());
+                pass.status.id = resource.id().map(str::to_owned);
+                pass.status.display_name = Some(pass.object.spec.display_name.clone());
+                pass.status.brought_in = None;
+                pass.status.applied_attributes = Some(String::new());
+                self.directory.membership(&pass.uid(), |members| {
+                    members.forget();
+                    members.begin_empty();
+                });
+                self.group_created(pass, resource);
+                pass.account = Some(Account::Found { resource: resource.clone(), fresh: true });
+                // The id is on record before anything else is done with it.
+                self.settle(pass, &GroupVerdict::default(), Outcome::Again).await;
+                self.refresh(pass);
+            }
+            (Request::Patch { id, .. } | Request::Put { id, .. }, shown) => {
+                let id = id.clone();
+                return self.group_changed(pass, &id, operation, shown.as_ref()).await;
+            }
+            (Request::Create(_), None) => pass.account = Some(Account::Unknown),
+        }
+        Ok(None)
+    }
+
+    /// A PATCH went through: an answer without the group is as good, and the next sweep looks.
+    async fn group_changed(
+        &self,
+        pass: &mut GroupPass,
+        id: &str,
+        operation: GroupOperation,
+        shown: Option<&Resource>,
+    ) -> Result<Option<Outcome>, GroupStop> {
+        let GroupOperation { attributes, change: Change { added, removed }, .. } = operation;
+        self.in_mirror(pass, |store| store.sightings.shown(id));
+        if attributes != [Path::core(MEMBERS)] {
+            pass.own.written = true;
+            self.group_renamed(pass, id, &attributes);
+            pass.account = None;
+            pass.status.display_name = Some(pass.object.spec.display_name.clone());
+            return Ok(None);
+        }
+        self.repaired(pass);
+        pass.own.sent.extend(added.iter().chain(&removed).cloned());
+        self.directory.membership(&pass.uid(), |members| {
+            members.added(&added);
+            members.removed(&removed);
+        });
+        if let Some(shown) = shown {
+            self.group_shown(pass, shown, false);
+        }
+        // Those who came were on record before.
+        let change = Change { added: if is_additive(pass) { Vec::new() } else { added }, removed };
+        let departed = self.after_removal(&change);
+        if !self.record_members(pass, id, change).await {
+            return Ok(Some(self.settle(pass, &GroupVerdict::default(), Outcome::Retry).await));
+        }
+        self.requeue_departing(departed);
+        let more = self.directory.membership(&pass.uid(), |members| {
+            let unsent = |id: &&Id| !pass.own.sent.contains(*id);
+            members.missing().iter().any(|id| unsent(&id)) || members.extra().iter().any(|id| unsent(&id))
+        });
+        if more == Some(true)
+            && pass.own.sent.len() >= usize::try_from(pass.session.policy.profile.max_members_per_patch).unwrap_or(100)
+        {
+            // At the end of its lane: a large group keeps nobody else waiting.
+            return Ok(Some(self.settle(pass, &GroupVerdict::default(), Outcome::Again).await));
+        }
+        Ok(None)
+    }
+
+    fn group_created(&self, pass: &GroupPass, resource: &Resource) {
+        self.learn_resource(pass, resource);
+        lock(&self.groups).members_read(resource.id().unwrap_or_default());
+    }
+
+    fn group_renamed(&self, pass: &GroupPass, id: &str, attributes: &[Path]) {
+        let spec = &pass.object.spec;
+        self.in_mirror(pass, |store| {
+            store.set(id, "displayName", Some(spec.display_name.clone().into()));
+            if attributes.contains(&Path::core("externalId")) {
+                store.set(id, "externalId", spec.external_id.clone().map(Into::into));
+            }
+        });
+    }
+
+    /// What a refusal means that is special to groups; none where it means what it means of anything.
+    pub(super) async fn group_refused(
+        &self,
+        pass: &mut GroupPass,
+        operation: &GroupOperation,
+        error: &Error,
+    ) -> Option<Result<(), GroupStop>> {
+        let change = &operation.change;
+        match (error.class(), &operation.request) {
+            // Whoever leaves doesn't stay on account of somebody who can't come (promise I17).
+            (Class::Rejected | Class::NotFound | Class::Forbidden | Class::Conflict | Class::Unsupported, _)
+                if !change.removed.is_empty() && !change.added.is_empty() =>
+            {
+                self.note_failure(&full_name(&pass.object), error);
+                pass.own.apart = true;
+                Some(Ok(()))
+            }
+            (Class::NotFound | Class::Unsupported, Request::Create(_)) => {
+                Some(self.take_back_claim(pass).await.and_then(|()| Err(self.no_groups(error))))
+            }
+            // Refused for what it says: nothing was made.
+            (Class::Rejected | Class::Forbidden, Request::Create(_)) => {
+                Some(self.take_back_claim(pass).await.and_then(|()| Err(self.failed(pass, error))))
+            }
+            _ => None,
+        }
+    }
+
+    /// The object is bound to a group: of this one nothing is known to be as declared.
+    pub(super) fn bind_group(&self, pass: &mut GroupPass, binding: &Binding) {
+        pass.status = at_server(&pass.status, pass.server());
+        pass.status.id = Some(binding.id.clone());
+        pass.status.display_name = Some(binding.name.clone());
+        pass.status.applied_attributes = Some(String::new());
+        self.directory.membership(&pass.uid(), |members| {
+            members.forget();
+            if binding.how == OperationType::Create {
+                members.begin_empty();
+            }
+        });
+    }
+
+    /// Members were put back, or taken out again, without a change on our side.
+    pub(super) fn repaired(&self, pass: &GroupPass) {
+        let drifted = lock(&self.groups).drift.remove(&pass.uid()).is_some();
+        if drifted {
+            lock(&self.memory).repaired(&pass.uid(), &[Path::core("members")], self.effects.now());
+        }
+    }
+}
+
+/// Who is in is seen, and only whom we brought in may be taken out.
+fn is_additive(pass: &GroupPass) -> bool {
+    let readable = pass.session.policy.profile.members_readable.with_group();
+    readable && pass.object.spec.membership == api::Membership::Additive
+}
+
+/// The server says that the group is there already, and shows none.
+pub(super) fn exists_unseen(pass: &GroupPass, error: &Error) -> String {
+    let words = error.detail().unwrap_or_default();
+    let what = match &pass.object.spec.external_id {
+        Some(external_id) if words.to_lowercase().contains("externalid") => format!(
+            "the server says that another group has the externalId {external_id:?}, and shows none; look for it there, and \
+             bind it by the annotation scim-operator.dev/remote-id, or declare another externalId"
+        ),
+        _ => "the server says that this group exists already, and shows none with this displayName".to_owned(),
+    };
+    if words.is_empty() { what } else { format!("{what}. The server's words: {words}") }
+}
+
+/// The status as far as it speaks of this server.
+pub(super) fn at_server(old: &ScimGroupStatus, server: &str) -> ScimGroupStatus {
+    let mut status = old.clone();
+    if status.bound_to.as_deref().is_some_and(|known| known != server) {
+        status = ScimGroupStatus {
+            observed_generation: status.observed_generation,
+            last_handled_reconcile_at: status.last_handled_reconcile_at,
+            state: status.state,
+            conditions: status.conditions,
+            ..ScimGroupStatus::default()
+        };
+    }
+    status.bound_to = Some(server.to_owned());
+    status
+}

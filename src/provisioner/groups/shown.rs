@@ -1,0 +1,85 @@
+//! What the server shows of a group and its members.
+
+use super::{GroupPass, GroupStop};
+use crate::api::{GroupDrift, GroupState, Reason, ScimGroupStatus};
+use crate::plan::Applied;
+use crate::plan::groups::{GroupVerdict, MEMBERS, Membership};
+use crate::provisioner::effects::Effects;
+use crate::provisioner::engine::own_error_pause;
+use crate::provisioner::queue::Outcome;
+use crate::provisioner::{Provisioner, lock};
+use crate::scim::{Error, Resource};
+
+/// The members that are declared now are those that were carried out last.
+fn carried_out(status: &ScimGroupStatus, members: &Membership) -> bool {
+    let applied = Applied::read(status.applied_attributes.as_deref(), false);
+    applied.has(MEMBERS, Some(&members.fingerprint().into()))
+}
+
+impl<E: Effects> Provisioner<E> {
+    pub(super) fn may_be_its_own(&self, pass: &GroupPass, resource: &Resource) -> bool {
+        let shown = resource.get("displayName").and_then(serde_json::Value::as_str);
+        let named = shown == Some(&pass.object.spec.display_name) || shown == self.unrecorded_group(pass);
+        named || pass.status.id.is_some() || pass.object.remote_id().is_some()
+    }
+
+    /// Takes in a group that an answer showed. Members that aren't shown count as none only where the server shows
+    /// them with the group: an empty group may leave the attribute out.
+    pub(super) fn group_shown(&self, pass: &GroupPass, resource: &Resource, by_reading: bool) {
+        let Some(id) = resource.id() else { return };
+        let mut store = lock(&self.groups);
+        if !store.is_of(pass.session.epoch) {
+            return;
+        }
+        store.learn(resource);
+        let readable = pass.session.policy.profile.members_readable.with_group();
+        let shown = resource.members();
+        if !readable || !resource.members_are_readable() || (shown.is_none() && !by_reading) {
+            return;
+        }
+        store.members_read(id);
+        drop(store);
+        let shown: Vec<_> = shown.into_iter().flatten().map(Into::into).collect();
+        let counts = pass.status.id.as_deref() == Some(id);
+        let repairs = pass.session.policy.repair.attributes;
+        let found = self.directory.membership(&pass.uid(), |members| {
+            let known = members.is_known();
+            let (mut lost, foreign) = members.observe(shown);
+            // Read for the first time, and what is declared is what was carried out last: others changed the rest.
+            if counts && !repairs && !known && carried_out(&pass.status, members) {
+                members.leave_all();
+            }
+            // What this pass put in and the answer doesn't show was never kept, which is another thing.
+            lost.retain(|id| !pass.own.sent.contains(id));
+            let at_rest = members.missing().is_empty() && members.extra().is_empty();
+            let mut found = (lost.len(), foreign.len());
+            if counts && !repairs {
+                members.leave_be(lost.into_iter().chain(foreign));
+                found = members.left();
+            }
+            (found, at_rest)
+        });
+        let Some(((lost, foreign), at_rest)) = found.filter(|_| counts) else { return };
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let drift = GroupDrift { attributes: Vec::new(), lost: number(lost), foreign: number(foreign) };
+        let mut store = lock(&self.groups);
+        if drift != GroupDrift::default() {
+            store.drift.insert(pass.uid(), drift);
+        } else if by_reading && (at_rest || !repairs) {
+            store.drift.remove(&pass.uid());
+        }
+    }
+
+    /// The server knows no groups: said at each ScimGroup, and nothing else is disturbed.
+    pub(super) fn no_groups(&self, error: &Error) -> GroupStop {
+        lock(&self.groups).unsupported = Some(error.to_string());
+        let verdict = GroupVerdict {
+            reason: Some(Reason::NotSupported),
+            message: format!("this server has no groups: {error}"),
+            state: Some(GroupState::Failed),
+            executed: true,
+            ..GroupVerdict::default()
+        };
+        GroupStop::With(Box::new(verdict), Outcome::After(own_error_pause(0)))
+    }
+}

@@ -1,0 +1,472 @@
+//! Users as the engine's kind.
+
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Resource as _;
+
+use super::requests::{claim_of_binding, claim_of_creation, identity, refuses_filter, unrecorded};
+use super::{Scratch, UserPass, UserStop};
+use crate::api::{ClaimedAccount, OperationType, Reason, ScimUser, ScimUserStatus};
+use crate::plan::guards::{Gate, GuardName};
+use crate::plan::{
+    Account, Binding, Claims, Facts, Operation, Path, Request, Step, User, Verdict, after_binding, bound_status,
+    decide, status_ahead, way_out,
+};
+use crate::provisioner::directory::{is_deleting, same_plan};
+use crate::provisioner::effects::{Effects, Note};
+use crate::provisioner::engine::{AdmissionRequest, Claimed, Ended, Kind, Mirror, SearchRefused};
+use crate::provisioner::kubernetes::WriteError;
+use crate::provisioner::queue::{Outcome, Ticket};
+use crate::provisioner::session::Session;
+use crate::provisioner::sightings::Sightings;
+use crate::provisioner::snapshot::{Known, Snapshot, contradiction};
+use crate::provisioner::{Provisioner, Uid, lock};
+use crate::scim::{Class, Error, Kind as Collection, Resource, Written, fold};
+use crate::status::{Recorded, record, whole_seconds};
+
+impl Kind for User {
+    type Object = ScimUser;
+    type Status = ScimUserStatus;
+    type Claim = ClaimedAccount;
+    type Scratch = Scratch;
+    type Mirror = Snapshot;
+
+    const COLLECTION: Collection = Collection::Users;
+    const KIND: &'static str = "ScimUser";
+    const NOUN: &'static str = "account";
+    const NAME: &'static str = "userName";
+    const NAMES_ARE_UNIQUE: bool = true;
+    const LEFT: &'static str = "AccountLeft";
+
+    fn status(object: &ScimUser) -> Option<&ScimUserStatus> {
+        object.status.as_ref()
+    }
+
+    fn claimed<E: Effects>(_: &Provisioner<E>, object: &ScimUser) -> Option<ClaimedAccount> {
+        object.claimed_account()
+    }
+
+    fn claim_of_operation(pass: &UserPass, operation: &Operation) -> Option<ClaimedAccount> {
+        match operation.request {
+            Request::Create(_) => Some(claim_of_creation(pass)),
+            _ => pass.object.claimed_account(),
+        }
+    }
+
+    fn claim_of_binding(pass: &UserPass, binding: &Binding) -> ClaimedAccount {
+        claim_of_binding(pass, binding)
+    }
+
+    fn way_out(full_name: &str) -> String {
+        way_out(full_name)
+    }
+
+    fn same_plan(one: &ScimUser, other: &ScimUser) -> bool {
+        same_plan(one, other)
+    }
+
+    fn claims<E: Effects>(p: &Provisioner<E>, pass: &UserPass, id: Option<&str>) -> Claims {
+        p.claims(pass, pass.server(), id)
+    }
+
+    fn reference(object: &ScimUser) -> ObjectReference {
+        object.object_ref(&())
+    }
+
+    fn takes_access(pass: &UserPass) -> bool {
+        pass.is_deleting() || pass.object.spec.active == Some(false)
+    }
+
+    fn removes_access<E: Effects>(_: &Provisioner<E>, pass: &UserPass) -> bool {
+        Self::takes_access(pass)
+    }
+
+    fn unserved<E: Effects>(p: &Provisioner<E>, object: &ScimUser) -> bool {
+        !p.may_serve(object)
+    }
+
+    async fn prepare<E: Effects>(p: &Provisioner<E>, _: &Ticket, pass: &mut UserPass) -> bool {
+        // Nobody's removal waits for the name of a role.
+        if !Self::takes_access(pass) {
+            p.look_up_names(&pass.object, &pass.session).await;
+        }
+        true
+    }
+
+    async fn before_plan<E: Effects>(_: &Provisioner<E>, _: &mut UserPass) -> Result<(), UserStop> {
+        Ok(())
+    }
+
+    fn plan<E: Effects>(p: &Provisioner<E>, pass: &UserPass) -> Step {
+        p.plan(pass)
+    }
+
+    fn write_after_read<E: Effects>(p: &Provisioner<E>, pass: &UserPass) -> Option<Operation> {
+        p.with_facts(pass, p.effects.now(), |facts| {
+            let Account::Found { resource, fresh: false } = &facts.account else { return None };
+            let account = Account::Found { resource: resource.clone(), fresh: true };
+            match decide(&Facts { account, ..facts.clone() }) {
+                Step::Send(operation) => Some(*operation),
+                _ => None,
+            }
+        })
+    }
+
+    async fn before_operation<E: Effects>(
+        p: &Provisioner<E>,
+        pass: &mut UserPass,
+        operation: &Operation,
+    ) -> Result<(), UserStop> {
+        if operation.kind == OperationType::Delete {
+            return p.before_deletion(pass, operation).await;
+        }
+        Ok(())
+    }
+
+    fn before_departure<E: Effects>(p: &Provisioner<E>, pass: &UserPass) -> Result<(), UserStop> {
+        p.before_going(pass)
+    }
+
+    fn reserve<E: Effects>(p: &Provisioner<E>, pass: &UserPass, step: &Step, uid: &Uid) -> bool {
+        let reserve = |name: &str| p.directory.reserve(pass.server(), name, uid);
+        let account = |id: &str| p.directory.reserve_account(pass.server(), id, uid);
+        let found = match step {
+            // What a lost creation made may have another name than the one declared now.
+            Step::Bind(binding) => reserve(&binding.name) && account(&binding.id),
+            Step::Send(operation) => {
+                unrecorded(pass).is_none_or(|claimed| reserve(&claimed.user_name))
+                    && operation.request.target().is_none_or(account)
+            }
+            _ => true,
+        };
+        found && reserve(&pass.object.spec.user_name)
+    }
+
+    fn give_up_successor<E: Effects>(p: &Provisioner<E>, pass: &UserPass) {
+        p.directory.give_up(&pass.object, pass.server());
+    }
+
+    fn decline<E: Effects>(p: &Provisioner<E>, pass: &UserPass) -> Vec<Uid> {
+        p.directory.decline(&pass.object, pass.server())
+    }
+
+    fn tries_another_form<E: Effects>(p: &Provisioner<E>, pass: &mut UserPass, verdict: &Verdict) -> bool {
+        if pass.tries_whole_lists_for(verdict) {
+            return true;
+        }
+        p.learn_whole_lists(pass, verdict);
+        false
+    }
+
+    fn ended<E: Effects>(_: &Provisioner<E>, _: &mut UserPass, verdict: Box<Verdict>) -> Ended<Self> {
+        Ended::AsDecided(verdict)
+    }
+
+    fn own_outcome<E: Effects>(_: &Provisioner<E>, _: &UserPass, _: &Verdict) -> Option<Outcome> {
+        None
+    }
+
+    fn rest(_: &UserPass, _: &Verdict) -> Outcome {
+        Outcome::Done
+    }
+
+    fn after_pass<E: Effects>(p: &Provisioner<E>, pass: &UserPass) {
+        p.watch_window(pass);
+    }
+
+    fn admission_of_binding<E: Effects>(
+        p: &Provisioner<E>,
+        pass: &UserPass,
+        binding: &Binding,
+    ) -> Option<(AdmissionRequest, Vec<Path>)> {
+        let next = p.with_facts(pass, p.effects.now(), |facts| after_binding(facts, binding));
+        let removes = next.as_ref().is_some_and(|next| next.kind == OperationType::Deactivate);
+        let attributes = next.as_ref().map(|next| next.attributes.clone()).unwrap_or_default();
+        let request = AdmissionRequest {
+            operation: if removes { OperationType::Deactivate } else { binding.how },
+            remote_id: Some(binding.id.clone()),
+            attributes: attributes.iter().map(Path::to_string).collect(),
+            guard: next.and_then(|next| next.guard),
+        };
+        Some((request, attributes))
+    }
+
+    fn admission_of<E: Effects>(_: &Provisioner<E>, _: &UserPass, operation: &Operation) -> Option<AdmissionRequest> {
+        Some(AdmissionRequest::of(operation))
+    }
+
+    fn not_admitted(_: &mut UserPass, _: &Operation, stop: UserStop) -> Result<(), UserStop> {
+        Err(stop)
+    }
+
+    fn base<E: Effects>(p: &Provisioner<E>, _: &str, gate: &Gate, _: Option<GuardName>, now: Timestamp) -> u64 {
+        p.base(gate, now)
+    }
+
+    async fn save_ledger<E: Effects>(
+        p: &Provisioner<E>,
+        _: &UserPass,
+        _: Option<GuardName>,
+        revision: u64,
+    ) -> Result<(), UserStop> {
+        if p.keep_ledger(revision).await { Ok(()) } else { Err(UserStop::WithoutStatus(Outcome::Retry)) }
+    }
+
+    fn mirror<E: Effects>(p: &Provisioner<E>) -> &Mutex<Snapshot> {
+        &p.snapshot
+    }
+
+    fn asks_members(_: &Session) -> bool {
+        false
+    }
+
+    fn read<E: Effects>(
+        p: &Provisioner<E>,
+        pass: &mut UserPass,
+        resource: Resource,
+    ) -> Result<Option<Account>, UserStop> {
+        p.learn_resource(pass, &resource);
+        Ok(Some(Account::Found { resource, fresh: true }))
+    }
+
+    fn read_failed<E: Effects>(p: &Provisioner<E>, pass: &UserPass, error: &Error) -> UserStop {
+        p.failed(pass, error)
+    }
+
+    fn namesake<E: Effects>(p: &Provisioner<E>, pass: &UserPass) -> Option<Account> {
+        if pass.status.id.is_none() || is_deleting(&pass.object) {
+            return None;
+        }
+        let spec = &pass.object.spec;
+        match lock(&p.snapshot).by_identity(&spec.user_name, spec.external_id.as_deref()) {
+            Known::Found(resource) => Some(Account::Found { resource, fresh: false }),
+            Known::Listed(id) => Some(Account::Listed(id)),
+            _ => None,
+        }
+    }
+
+    fn unrecorded<'a, E: Effects>(_: &Provisioner<E>, pass: &'a UserPass) -> Option<Claimed<'a, Self>> {
+        let claim = unrecorded(pass)?;
+        let key = Cow::Owned(claim.email.clone().unwrap_or_else(|| claim.user_name.clone()));
+        Some(Claimed { claim, key })
+    }
+
+    fn keys(pass: &UserPass) -> Vec<(&'static str, String)> {
+        let (spec, profile) = (&pass.object.spec, &pass.session.policy.profile);
+        let mut keys = vec![("userName", identity(spec, profile.match_by))];
+        let kept = profile.filters.is_empty() || profile.filters.iter().any(|filter| filter == "externalId");
+        let external_id = spec.external_id.clone().filter(|_| kept);
+        keys.extend(external_id.map(|external_id| ("externalId", external_id)));
+        keys
+    }
+
+    fn several() -> String {
+        contradiction(1)
+    }
+
+    fn same_name(one: &str, other: &str) -> bool {
+        fold(one) == fold(other)
+    }
+
+    fn has_claimed_name(resource: &Resource, claim: &ClaimedAccount) -> bool {
+        resource.user_name().is_some_and(|name| fold(name) == fold(&claim.user_name))
+    }
+
+    fn may_filter(session: &Session, attribute: &str) -> bool {
+        session.policy.profile.filters.iter().any(|filter| filter == attribute)
+    }
+
+    fn must_filter(_: &Session) -> bool {
+        false
+    }
+
+    fn search_refused<E: Effects>(
+        _: &Provisioner<E>,
+        _: &Session,
+        attribute: &str,
+        error: &Error,
+    ) -> SearchRefused<Self> {
+        match error.class() {
+            class if refuses_filter(class, attribute) => SearchRefused::List,
+            Class::NotFound => SearchRefused::Collection,
+            _ => SearchRefused::Failed,
+        }
+    }
+
+    async fn write_ahead<E: Effects>(
+        p: &Provisioner<E>,
+        pass: &mut UserPass,
+        operation: &Operation,
+    ) -> Result<(), UserStop> {
+        let (policy, deleting) = (&pass.session.policy, pass.is_deleting());
+        let ahead = status_ahead(pass.object.status.as_ref(), &pass.status, policy, deleting, operation);
+        let Some(ahead) = ahead else { return Ok(()) };
+        pass.status = ahead;
+        let status = p.write_down(pass, &Verdict::default()).await.map_err(UserStop::WithoutStatus)?;
+        pass.object = Arc::new(ScimUser { status: Some(status), ..(*pass.object).clone() });
+        Ok(())
+    }
+
+    fn sends<E: Effects>(p: &Provisioner<E>, pass: &UserPass, operation: &Operation) {
+        p.effects.note(&Note::Sends { uid: &pass.uid(), operation });
+    }
+
+    fn is_bare<E: Effects>(_: &Provisioner<E>, _: &UserPass) -> bool {
+        false
+    }
+
+    fn created_as(pass: &UserPass) -> (&str, Option<&str>) {
+        let (spec, profile) = (&pass.object.spec, &pass.session.policy.profile);
+        (&spec.user_name, spec.external_id.as_deref().filter(|_| profile.external_id))
+    }
+
+    fn without_members(resource: Resource) -> Resource {
+        resource
+    }
+
+    fn shown_name(resource: &Resource) -> Option<&str> {
+        resource.user_name()
+    }
+
+    fn members_changed(_: &Operation) -> Option<(usize, usize)> {
+        None
+    }
+
+    async fn took_effect<E: Effects>(
+        p: &Provisioner<E>,
+        pass: &mut UserPass,
+        operation: Operation,
+        written: Written,
+    ) -> Result<Option<Outcome>, UserStop> {
+        p.user_took_effect(pass, &operation, written);
+        Ok(None)
+    }
+
+    fn may_have_applied<E: Effects>(p: &Provisioner<E>, pass: &UserPass, operation: &Operation) {
+        // Whoever takes over the account next looks at it first.
+        if let Some(id) = operation.request.target().filter(|_| operation.removes()) {
+            p.in_mirror(pass, |snapshot| snapshot.unsee(id));
+        }
+    }
+
+    async fn refused<E: Effects>(
+        p: &Provisioner<E>,
+        pass: &mut UserPass,
+        operation: &Operation,
+        error: &Error,
+    ) -> Option<Result<(), UserStop>> {
+        p.user_refused(pass, operation, error).await
+    }
+
+    fn denied(operation: &Operation) -> (Reason, &'static str) {
+        match operation.request {
+            Request::Patch { .. } => (
+                Reason::NotSupported,
+                "it seems to have no PATCH for users: set spec.dialect.writeUsers of the connection to Put",
+            ),
+            Request::Put { .. } => (
+                Reason::NotSupported,
+                "it seems to have no PUT for users: set spec.dialect.writeUsers of the connection to Patch",
+            ),
+            _ => (Reason::Rejected, "it doesn't delete users, or not this one: deletionPolicy may be Deactivate"),
+        }
+    }
+
+    fn exists_unseen(pass: &UserPass, error: &Error) -> String {
+        super::requests::exists_unseen(pass, error)
+    }
+
+    fn unsupported<E: Effects>(p: &Provisioner<E>, pass: &UserPass, error: &Error) -> String {
+        let message =
+            format!("{error}; set spec.dialect.writeUsers of the connection to the method that this server has");
+        lock(&p.report).unsupported(&pass.uid(), pass.session.generation, &message);
+        message
+    }
+
+    async fn bind<E: Effects>(p: &Provisioner<E>, pass: &mut UserPass, binding: &Binding) {
+        p.effects.note(&Note::Binds { uid: &pass.uid(), id: &binding.id });
+        pass.status = bound_status(&pass.status, binding, pass.server(), whole_seconds(p.effects.now()));
+    }
+
+    async fn write_claim<E: Effects>(
+        p: &Provisioner<E>,
+        object: &ScimUser,
+        present: bool,
+        claim: Option<&ClaimedAccount>,
+    ) -> Result<Arc<ScimUser>, WriteError> {
+        p.set_finalizer(object, present, claim).await.map(Arc::new)
+    }
+
+    async fn before_finalizer<E: Effects>(p: &Provisioner<E>, pass: &mut UserPass, _: &Verdict) -> bool {
+        p.note_vanishing(pass).await
+    }
+
+    fn record<E: Effects>(p: &Provisioner<E>, pass: &mut UserPass, verdict: &Verdict) -> ScimUserStatus {
+        record(&pass.status, pass.generation(), verdict, &pass.recorded, p.effects.now())
+    }
+
+    fn record_waiting(status: &ScimUserStatus, generation: i64, verdict: &Verdict, now: Timestamp) -> ScimUserStatus {
+        record(status, generation, verdict, &Recorded::default(), now)
+    }
+
+    async fn save<E: Effects>(
+        p: &Provisioner<E>,
+        object: &ScimUser,
+        status: &ScimUserStatus,
+    ) -> Result<(), WriteError> {
+        p.save_user(object, status).await
+    }
+
+    fn unsaved<E: Effects>(p: &Provisioner<E>, uid: &str) -> Option<ScimUserStatus> {
+        lock(&p.memory).unsaved(uid).cloned()
+    }
+
+    fn settled<E: Effects>(p: &Provisioner<E>, pass: &UserPass, verdict: &Verdict) {
+        p.effects.note(&Note::Settled { user: &pass.object, status: &pass.status, verdict });
+    }
+
+    fn departs<E: Effects>(p: &Provisioner<E>, pass: &UserPass, verdict: &Verdict) {
+        p.effects.note(&Note::Departs { user: &pass.object, status: &pass.status, verdict });
+    }
+}
+
+impl Mirror for Snapshot {
+    fn sightings(&mut self) -> &mut Sightings {
+        &mut self.sightings
+    }
+
+    fn is_of(&self, epoch: u64) -> bool {
+        self.is_of(epoch)
+    }
+
+    fn learn(&mut self, resource: &Resource) {
+        self.learn(resource);
+    }
+
+    fn missing(&mut self, id: &str, now: Timestamp) -> bool {
+        self.missing(id, now)
+    }
+
+    fn forget(&mut self, id: &str) {
+        self.forget(id);
+    }
+
+    fn moment(&self) -> u64 {
+        self.moment()
+    }
+
+    fn knew(&self, id: &str, moment: u64) -> bool {
+        self.knew(id, moment)
+    }
+
+    fn is_complete(&self) -> bool {
+        self.is_complete()
+    }
+
+    fn having(&self, attribute: &str, value: &str) -> Vec<String> {
+        if attribute == "externalId" { self.linked(value) } else { self.named(value) }
+    }
+}

@@ -1,0 +1,166 @@
+//! What requests about a user mean, beside what they mean of anything.
+
+use super::whole_lists::names_entries;
+use super::{UserPass, UserStop};
+use crate::api::{ClaimedAccount, OperationType, Reason, ScimUserSpec};
+use crate::plan::{Account, Binding, Operation, Path, Request, at_server};
+use crate::provisioner::directory::{full_name, has_finalizer};
+use crate::provisioner::effects::Effects;
+use crate::provisioner::snapshot::Known;
+use crate::provisioner::{Provisioner, lock};
+use crate::scim::{Class, Error, MatchBy, Written, composed, fold};
+
+impl<E: Effects> Provisioner<E> {
+    /// The server did what was asked: what the answer shows is taken in, and what it doesn't is read back.
+    pub(super) fn user_took_effect(&self, pass: &mut UserPass, operation: &Operation, written: Written) {
+        let settled = pass.status.observed_generation == pass.object.metadata.generation;
+        if settled && operation.kind == OperationType::Update {
+            lock(&self.memory).repaired(&pass.uid(), &operation.attributes, self.effects.now());
+        }
+        pass.own.written.extend(operation.attributes.iter().cloned());
+        if names_entries(&operation.request) {
+            pass.own.by_filter.extend(operation.attributes.iter().cloned());
+        }
+        match (&operation.request, written.resource) {
+            // The engine forgot it.
+            (Request::Delete { .. }, _) => {}
+            (Request::Create(_), Some(resource)) => {
+                pass.status = at_server(&pass.status, pass.server());
+                pass.status.id = resource.id().map(str::to_owned);
+                pass.status.user_name = resource.user_name().map(str::to_owned);
+                self.learn_resource(pass, &resource);
+                pass.account = Some(Account::Found { resource, fresh: true });
+            }
+            (_, Some(resource)) => {
+                self.learn_resource(pass, &resource);
+                pass.account = Some(Account::Found { resource, fresh: true });
+            }
+            // The answer doesn't show the result: it is read back before it is judged. But it shows that the account is there.
+            (request, None) => {
+                if let Some(id) = request.target() {
+                    self.in_mirror(pass, |snapshot| snapshot.sightings.shown(id));
+                }
+                pass.account = Some(Account::Unknown);
+            }
+        }
+    }
+
+    /// What a refusal means that is special to users; none where it means what it means of anything.
+    pub(super) async fn user_refused(
+        &self,
+        pass: &mut UserPass,
+        operation: &Operation,
+        error: &Error,
+    ) -> Option<Result<(), UserStop>> {
+        match (error.class(), &operation.request) {
+            // It may mean that the person is there already (promise I7).
+            (Class::Rejected, Request::Create(_))
+                if pass.session.policy.profile.unsure_of_duplicates && !pass.looked_up_after_conflict =>
+            {
+                pass.looked_up_after_conflict = true;
+                Some(self.look_for_duplicate(pass, error).await)
+            }
+            (Class::Empty, Request::Patch { .. } | Request::Put { .. }) => {
+                pass.own.written.extend(operation.attributes.iter().cloned());
+                pass.account = Some(Account::Unknown);
+                Some(Ok(()))
+            }
+            (Class::Rejected, request) if pass.tries_whole_lists(request) => Some(Ok(())),
+            (Class::Precondition, _) if !pass.own.read_again => {
+                pass.own.read_again = true;
+                pass.account = Some(Account::Unknown);
+                Some(Ok(()))
+            }
+            (Class::Conflict, Request::Patch { .. } | Request::Put { .. })
+                if operation.attributes.contains(&Path::core("userName")) =>
+            {
+                self.note_failure(&full_name(&pass.object), error);
+                let message = self.name_is_taken(pass, error);
+                Some(Err(self.own_error(pass, Reason::Conflict, message)))
+            }
+            _ => None,
+        }
+    }
+
+    async fn look_for_duplicate(&self, pass: &mut UserPass, error: &Error) -> Result<(), UserStop> {
+        self.take_back_claim(pass).await?;
+        self.find(pass).await?;
+        match pass.account {
+            Some(Account::Absent { .. }) => Err(self.failed(pass, error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The server refuses a userName that no object's account has, as far as is known: one that was deactivated keeps
+    /// its name.
+    fn name_is_taken(&self, pass: &UserPass, error: &Error) -> String {
+        let name = &pass.object.spec.user_name;
+        let known = match lock(&self.snapshot).by_identity(name, None) {
+            Known::Found(resource) => resource.id().map(str::to_owned),
+            Known::Listed(id) => Some(id),
+            _ => None,
+        };
+        let which = known.map_or_else(|| "another account".to_owned(), |id| format!("the account {id}"));
+        format!(
+            "{error}; {which} there has the userName {name:?}, as a deactivated one of a deleted object keeps it: rename or \
+             delete it at the server, or declare another userName"
+        )
+    }
+}
+
+/// The server doesn't look for accounts by this attribute. userName is what each must know; of another attribute a 5xx
+/// says the same, for servers answer that too to what they can't filter by.
+pub(super) fn refuses_filter(class: Class, attribute: &str) -> bool {
+    matches!(class, Class::Rejected | Class::Unsupported) || (class == Class::Transient && attribute != "userName")
+}
+
+/// The value by which the server looks accounts up.
+pub(super) fn identity(spec: &ScimUserSpec, match_by: MatchBy) -> String {
+    let email = spec.attributes.emails.iter().flatten().next().map(|email| email.value.clone());
+    match match_by {
+        MatchBy::UserName => composed(&spec.user_name),
+        MatchBy::Email => email.unwrap_or_else(|| composed(&spec.user_name)),
+    }
+}
+
+/// What identifies an account that is about to be taken.
+pub(super) fn claim_of_binding(pass: &UserPass, binding: &Binding) -> ClaimedAccount {
+    let known = pass.object.claimed_account().filter(|claimed| fold(&claimed.user_name) == fold(&binding.name));
+    known.unwrap_or_else(|| {
+        let email = match &pass.account {
+            Some(Account::Found { resource, .. }) => resource.emails().next().map(str::to_owned),
+            _ => None,
+        };
+        let email = email.filter(|_| pass.session.policy.profile.match_by == MatchBy::Email);
+        ClaimedAccount { user_name: binding.name.clone(), email }
+    })
+}
+
+/// The account that a creation was sent for, or that was being taken, without a record of what came of it.
+pub(super) fn unrecorded(pass: &UserPass) -> Option<ClaimedAccount> {
+    pass.object.claimed_account().filter(|_| pass.status.id.is_none() && has_finalizer(&pass.object))
+}
+
+/// What identifies the account that a creation is about to make.
+pub(super) fn claim_of_creation(pass: &UserPass) -> ClaimedAccount {
+    let (spec, match_by) = (&pass.object.spec, pass.session.policy.profile.match_by);
+    let email = (match_by == MatchBy::Email).then(|| identity(spec, match_by));
+    ClaimedAccount { user_name: composed(&spec.user_name), email }
+}
+
+/// The server says that somebody is there already, and shows nobody.
+pub(super) fn exists_unseen(pass: &UserPass, error: &Error) -> String {
+    let words = error.detail().unwrap_or_default();
+    let names_external_id = words.to_lowercase().contains("externalid");
+    let what = match &pass.object.spec.external_id {
+        Some(external_id) if names_external_id => format!(
+            "the server says that another account has the externalId {external_id:?}, and shows none: it may be inactive, or \
+             hidden from this key. Look for it there, and bind it by the annotation scim-operator.dev/remote-id, or declare \
+             another externalId"
+        ),
+        _ => "the server says that this user exists already, and shows no account with this userName; look there for one \
+              with the same e-mail"
+            .to_owned(),
+    };
+    if words.is_empty() { what } else { format!("{what}. The server's words: {words}") }
+}

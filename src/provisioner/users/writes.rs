@@ -1,0 +1,52 @@
+//! The writes to the API server about one user: finalizer and status.
+
+use kube::ResourceExt;
+
+use crate::api::{ClaimedAccount, ScimUser, ScimUserStatus};
+use crate::provisioner::effects::Effects;
+use crate::provisioner::kubernetes::WriteError;
+use crate::provisioner::{Provisioner, lock};
+
+impl<E: Effects> Provisioner<E> {
+    /// Adds or takes off our finalizer, and nobody else's; the account that the object claims goes with it.
+    pub(super) async fn set_finalizer(
+        &self,
+        user: &ScimUser,
+        present: bool,
+        claimed: Option<&ClaimedAccount>,
+    ) -> Result<ScimUser, WriteError> {
+        let written = self.effects.claim_user(user, present, claimed).await?;
+        self.learn(&written);
+        Ok(written)
+    }
+
+    /// The answer to a write is as good as a watch event.
+    fn learn(&self, written: &ScimUser) {
+        for uid in self.directory.learn(written.clone()) {
+            // The receiver lives as long as the controller does.
+            let _ = self.reroute.send(uid);
+        }
+    }
+
+    /// Writes the status if it differs; what the API server doesn't take is kept and tried again alone.
+    pub(super) async fn save_user(&self, user: &ScimUser, status: &ScimUserStatus) -> Result<(), WriteError> {
+        if user.status.as_ref() == Some(status) {
+            return Ok(());
+        }
+        let uid = user.uid().unwrap_or_default();
+        match self.effects.write_user(user, status).await {
+            Ok(written) => {
+                self.learn(&written);
+                lock(&self.memory).saved(&uid);
+                Ok(())
+            }
+            Err(error) => {
+                if matches!(error, WriteError::Refused(_)) {
+                    self.metrics.kubernetes_error(&self.key.to_string());
+                    lock(&self.memory).keep_unsaved(&uid, status.clone());
+                }
+                Err(error)
+            }
+        }
+    }
+}
