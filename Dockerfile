@@ -20,7 +20,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     && if [ "$machine" != "$(uname -m)" ]; then \
         export TARGET_CC=clang CARGO_TARGET_$(echo $target | tr a-z- A-Z_)_LINKER=ld.lld; \
     fi \
-    && cargo build --release --locked --bin scim-operator --target $target \
+    && cargo build --release --locked --bin scim-operator --no-default-features --target $target \
     && install -D -m 0755 target/$target/release/scim-operator /image/scim-operator \
     && install -D -m 0644 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt
 

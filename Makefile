@@ -51,7 +51,7 @@ parts:
 STATIC = $(shell uname -m)-unknown-linux-musl
 static:
 	rustup target add $(STATIC)
-	CC_$(subst -,_,$(STATIC))=cc cargo build --release --locked --bin scim-operator --target $(STATIC)
+	CC_$(subst -,_,$(STATIC))=cc cargo build --release --locked --bin scim-operator --no-default-features --target $(STATIC)
 
 demo:
 	@examples/demo

@@ -1,10 +1,13 @@
 //! `scim-operator`: the controller, and the CRDs that it needs.
 
+use std::process::ExitCode;
+
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use scim_operator::controller::{self, Context};
 use scim_operator::runtime::{
-    Audit, Health, Metrics, Options, ProbeOptions, hold, init_logs, on_signal, probe, serve, wait_for_crds,
+    Audit, Health, Metrics, Options, ProbeOptions, cluster_client, cluster_config, hold, init_logs, on_signal, probe,
+    serve, wait_for_crds,
 };
 use scim_operator::scim::ApiServer;
 use tokio::net::TcpListener;
@@ -29,9 +32,20 @@ enum Command {
     Probe(ProbeOptions),
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     // Before anything that may open a TLS connection; a second provider can't have been installed yet.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    match carry_out() {
+        Ok(()) => ExitCode::SUCCESS,
+        // A sentence, whatever RUST_BACKTRACE says: nobody mends a kubeconfig by a stack trace.
+        Err(error) => {
+            eprintln!("Error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn carry_out() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Crds => {
             print!("{}", scim_operator::api::crds_yaml().context("the CRDs can't be written as YAML")?);
@@ -63,12 +77,9 @@ async fn run(options: Options) -> anyhow::Result<()> {
     // Probes and metrics answer until the very end.
     tokio::spawn(serve(listener, health.clone(), metrics.clone(), level, CancellationToken::new()));
 
-    let config = kube::Config::infer().await.context(
-        "no way to a Kubernetes cluster: neither a kubeconfig (KUBECONFIG, ~/.kube/config) nor a pod's service account",
-    )?;
+    let config = cluster_config(None, None).await?;
     let api_server = ApiServer::at(&config.cluster_url.to_string());
-    let client =
-        kube::Client::try_from(config).context("the Kubernetes cluster can't be reached as it is configured")?;
+    let client = cluster_client(config)?;
     let mut kinds = vec!["scimconnections", "scimgroups", "scimrosters", "scimusers"];
     if options.watch_namespaces.is_empty() {
         kinds.push("clusterscimconnections");

@@ -11,7 +11,13 @@ mod importing;
 mod kit;
 #[path = "cli/manners.rs"]
 mod manners;
+#[path = "cli/previewing.rs"]
+mod previewing;
+#[path = "cli/reaching.rs"]
+mod reaching;
 mod support;
+#[path = "cli/terminal.rs"]
+mod terminal;
 #[path = "cli/testing.rs"]
 mod testing;
 

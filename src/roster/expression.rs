@@ -20,6 +20,8 @@ const STANDARD: [&str; 10] =
 #[derive(Clone, Debug)]
 pub struct Expression {
     ast: IdedExpr,
+    /// As it is written.
+    text: String,
     /// As they are spelled in it.
     columns: Vec<String>,
 }
@@ -85,7 +87,12 @@ impl Expression {
         if as_flag {
             flagged(&mut ast);
         }
-        Ok(Self { ast, columns: reader.columns })
+        Ok(Self { ast, text: text.trim().to_owned(), columns: reader.columns })
+    }
+
+    /// As it is written.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// The columns that it reads, as they are spelled in it.

@@ -9,6 +9,8 @@ mod columns;
 mod expression;
 mod form;
 mod functions;
+mod hashed;
+mod holders;
 mod keys;
 mod lines;
 mod names;
@@ -23,18 +25,21 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod text;
+mod trace;
 
 pub use changes::{Changes, Given, Ours};
 pub use columns::Wanted;
 pub use expression::ExpressionError;
+pub use holders::{Holder, MOST_OBJECTS, asked_for, chosen, documents};
 pub use keys::{Keys, Known, name_of};
 pub use names::Names;
 pub use people::{Body, Identity, People, Person, Rejected};
 pub use prepared::{Prepared, Refused};
 pub use preview::{Preview, PreviewedRow, RowOutcome, preview};
 pub use recipe::{MissingColumn, Recipe};
-pub use removals::{Answers, Gone, Verdict, judge};
+pub use removals::{Answers, Gone, Verdict, judge, ledger_of, limit_of};
 pub use source::{Content, Document, SourceError, Table, read};
+pub use trace::{Trace, TraceStep, trace};
 
 /// Two digits a byte.
 pub fn hex(bytes: &[u8]) -> String {

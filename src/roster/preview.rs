@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::names::Names;
 use super::prepared::{Refused, table_of};
-use super::source::{Content, Document};
+use super::recipe::Recipe;
+use super::source::{Content, Document, Table};
 use crate::api::ScimRosterSpec;
 
 /// kubectl notes what it applies in an annotation, which holds no more.
@@ -55,7 +56,18 @@ pub enum RowOutcome {
 pub fn preview(spec: &ScimRosterSpec, documents: Vec<Document>) -> Result<Preview, Refused> {
     let notes = documents.iter().filter_map(size_note).collect();
     let (recipe, table) = table_of(spec, &[], documents)?;
-    let people = recipe.people(&table);
+    let mut outcomes = outcomes(&recipe, &table);
+    let rows = table.rows.iter().enumerate().map(|(at, row)| PreviewedRow {
+        source: table.documents.get(row.document as usize).cloned().unwrap_or_default(),
+        row: row.number,
+        outcome: outcomes.remove(&at).unwrap_or(RowOutcome::OutOfScope),
+    });
+    Ok(Preview { rows: rows.collect(), notes })
+}
+
+/// What becomes of the rows in scope, by their places.
+pub(super) fn outcomes(recipe: &Recipe, table: &Table) -> HashMap<usize, RowOutcome> {
+    let people = recipe.people(table);
     let names = Names::of(&recipe.keys, &people, &[]);
     let mut outcomes: HashMap<usize, RowOutcome> = HashMap::new();
     for (person, name) in people.people.iter().zip(&names.names) {
@@ -68,12 +80,7 @@ pub fn preview(spec: &ScimRosterSpec, documents: Vec<Document>) -> Result<Previe
     for rejected in people.rejected {
         outcomes.insert(rejected.row, RowOutcome::Rejected { reason: rejected.reason });
     }
-    let rows = table.rows.iter().enumerate().map(|(at, row)| PreviewedRow {
-        source: table.documents.get(row.document as usize).cloned().unwrap_or_default(),
-        row: row.number,
-        outcome: outcomes.remove(&at).unwrap_or(RowOutcome::OutOfScope),
-    });
-    Ok(Preview { rows: rows.collect(), notes })
+    outcomes
 }
 
 fn size_note(document: &Document) -> Option<String> {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+use crate::api::{GuardSpec, ScimRoster};
 use crate::plan::guards::{Ledger, Limit};
 
 /// A ScimUser whose row is gone.
@@ -50,6 +51,25 @@ pub fn judge(gone: &[Gone], left: usize, limit: &Limit, ledger: &Ledger, answers
         return Verdict::Held { id, rejected };
     }
     Verdict::Go
+}
+
+/// How many may go, by the roster's spec.
+pub fn limit_of(guard: &GuardSpec) -> Limit {
+    let count = |count: i32| u32::try_from(count).unwrap_or_default();
+    Limit {
+        max_percent: Some(count(guard.max_percent)),
+        min_count: count(guard.min_count),
+        max_count: count(guard.max_count),
+        window: guard.window.std(),
+    }
+}
+
+/// How many have gone, by the roster's status.
+pub fn ledger_of(roster: &ScimRoster, limit: Limit, now: Timestamp) -> Ledger {
+    let guard = roster.status.as_ref().and_then(|status| status.guard.as_ref());
+    let buckets = guard.into_iter().flat_map(|guard| &guard.buckets);
+    let buckets = buckets.map(|bucket| (bucket.at.0, u64::try_from(bucket.count).unwrap_or_default()));
+    Ledger::restore(limit.window, buckets, now)
 }
 
 /// Good for these objects and no others: a hold that has gone can't come again.

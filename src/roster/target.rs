@@ -238,7 +238,8 @@ pub fn plain(value: &Value) -> Result<String, String> {
     Ok(text.trim().to_owned())
 }
 
-fn json_of(value: &Value) -> Result<Json, String> {
+/// The value as JSON.
+pub fn json_of(value: &Value) -> Result<Json, String> {
     match value {
         Value::Null => Ok(Json::Null),
         Value::Bool(known) => Ok(json!(known)),

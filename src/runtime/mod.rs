@@ -2,6 +2,7 @@
 
 pub mod audit;
 mod clock;
+mod cluster;
 mod crds;
 mod election;
 mod health;
@@ -14,6 +15,7 @@ mod shutdown;
 
 pub use audit::Audit;
 pub use clock::Clock;
+pub use cluster::{NoCluster, cluster_client, cluster_config};
 pub use crds::wait_for_crds;
 pub use election::Timing;
 pub use health::{Health, serve};

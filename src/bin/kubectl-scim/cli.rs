@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{answer, change, documents, history, holds, import, lists, report, status, test};
+use crate::commands::{answer, change, documents, history, holds, import, lists, report, roster, status, test};
 
 /// What exit codes mean.
 const EXIT_CODES: &str = "Exit codes:
@@ -109,6 +109,8 @@ pub enum Command {
     History(history::Arguments),
     /// Reports for auditors
     Report(report::Arguments),
+    /// Look at what a roster makes of its rows, before it is applied
+    Roster(roster::Arguments),
     /// Print the script that completes commands in a shell
     #[command(hide = true)]
     Completion(documents::CompletionArguments),

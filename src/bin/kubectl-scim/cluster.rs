@@ -2,12 +2,12 @@
 
 use std::fmt::Debug;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
-use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use kube::core::NamespaceResourceScope;
 use kube::{Client, Resource, ResourceExt};
 use scim_operator::api::{ClusterScimConnection, GROUP, ScimConnection};
+use scim_operator::runtime::{cluster_client, cluster_config};
 use serde::de::DeserializeOwned;
 
 use crate::cli::Global;
@@ -29,20 +29,8 @@ pub struct Cluster {
 impl Cluster {
     /// As the options say; nothing is sent yet.
     pub async fn connect(global: &Global) -> Result<Self> {
-        let options = KubeConfigOptions { context: global.context.clone(), ..KubeConfigOptions::default() };
-        let config = match &global.kubeconfig {
-            Some(file) => {
-                let read = Kubeconfig::read_from(file)
-                    .with_context(|| format!("the kubeconfig {} can't be used", file.display()))?;
-                Config::from_custom_kubeconfig(read, &options).await.map_err(anyhow::Error::new)
-            }
-            None if global.context.is_some() => Config::from_kubeconfig(&options).await.map_err(anyhow::Error::new),
-            None => Config::infer().await.map_err(anyhow::Error::new),
-        };
-        let config = config.context(
-            "no way to a cluster: give --kubeconfig and --context, or set KUBECONFIG; kubectl config get-contexts lists them",
-        )?;
-        let client = Client::try_from(config).context("the kubeconfig can't be used")?;
+        let config = cluster_config(global.kubeconfig.as_deref(), global.context.as_deref()).await?;
+        let client = cluster_client(config)?;
         let namespace = global.namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
         Ok(Self { client, namespace, all: global.all_namespaces })
     }

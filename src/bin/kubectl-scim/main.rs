@@ -9,6 +9,7 @@ mod confirm;
 mod manifests;
 mod objects;
 mod output;
+mod schema;
 mod server;
 mod time;
 
@@ -71,7 +72,7 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<Outcome> {
-    use commands::{answer, change, documents, history, holds, import, lists, report, status, test};
+    use commands::{answer, change, documents, history, holds, import, lists, report, roster, status, test};
     let global = cli.global;
     let printer = Printer::new(&global);
     let cluster = async || Cluster::connect(&global).await;
@@ -92,6 +93,7 @@ async fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Import(arguments) => import::run(&global, &arguments).await,
         Command::History(arguments) => history::run(&global, printer, &arguments).await,
         Command::Report(arguments) => report::run(&cluster().await?, printer, &arguments).await,
+        Command::Roster(arguments) => roster::run(&global, printer, &arguments).await,
         Command::Completion(arguments) => documents::completion(&arguments),
         Command::Man(arguments) => documents::man(&arguments),
         Command::Docs => documents::markdown(),

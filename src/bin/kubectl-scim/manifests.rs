@@ -1,15 +1,65 @@
-//! Manifests as files have them: one object, several, or lists.
+//! Manifests as files have them: one object, several, or lists; what kustomize and charts print; standard input.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use scim_operator::api::{ClusterScimConnection, GROUP, ScimConnection};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::schema::Schemas;
+
 /// No manifest that people write is larger.
 const LONGEST: u64 = 64 * 1024 * 1024;
+/// So many errors are told; the first ones say most.
+const MOST_ERRORS: usize = 20;
+
+/// Where an object stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    file: String,
+    /// Its number among the documents of the file, from 1.
+    document: usize,
+    /// The line that its document begins with.
+    line: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: document {} (line {})", self.file, self.document, self.line)
+    }
+}
+
+/// An object and where it stands.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    pub place: Place,
+    pub object: Value,
+}
+
+impl Manifest {
+    /// Its group, without the version, and its kind.
+    pub fn kind(&self) -> (&str, &str) {
+        let version = self.object["apiVersion"].as_str().unwrap_or_default();
+        let group = version.split_once('/').map_or("", |(group, _)| group);
+        (group, self.object["kind"].as_str().unwrap_or_default())
+    }
+
+    /// Kind and name, for people.
+    pub fn called(&self) -> String {
+        let name = self.object["metadata"]["name"].as_str();
+        format!("{} {}", self.kind().1, name.unwrap_or("without a name"))
+    }
+
+    /// As its type.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_value(self.object.clone())
+            .map_err(|error| anyhow!("{}: the {} can't be used: {error}", self.place, self.called()))
+    }
+}
 
 /// A file's content; `-` is standard input.
 pub fn bytes(file: &Path) -> Result<Vec<u8>> {
@@ -19,78 +69,219 @@ pub fn bytes(file: &Path) -> Result<Vec<u8>> {
     } else {
         std::fs::File::open(file).and_then(|open| open.take(LONGEST).read_to_end(&mut content))
     };
-    read.with_context(|| format!("{} can't be read", file.display()))?;
+    read.with_context(|| format!("{} can't be read", shown(file)))?;
     Ok(content)
+}
+
+fn shown(file: &Path) -> String {
+    if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() }
 }
 
 /// The connections in a file.
 pub fn connections(file: &Path) -> Result<Vec<ScimConnection>> {
     let mut found = Vec::new();
-    for object in objects(file)? {
-        match kind(&object) {
-            "ScimConnection" => found.push(read::<ScimConnection>(file, object)?),
-            "ClusterScimConnection" => found.push(read::<ClusterScimConnection>(file, object)?.into_connection()),
+    for manifest in read(&[file.to_owned()], false)?.ours {
+        match manifest.kind().1 {
+            "ScimConnection" => found.push(manifest.read::<ScimConnection>()?),
+            "ClusterScimConnection" => found.push(manifest.read::<ClusterScimConnection>()?.into_connection()),
             _ => {}
         }
     }
     Ok(found)
 }
 
-/// Every object in a file.
-fn objects(file: &Path) -> Result<Vec<Value>> {
-    let text = String::from_utf8(bytes(file)?).map_err(|_| anyhow::anyhow!("{} is not text", file.display()))?;
-    let documents: Vec<Value> =
-        serde_saphyr::from_multiple(&text).with_context(|| format!("{} is not YAML", file.display()))?;
-    let mut found = Vec::new();
-    for document in documents {
-        match document {
-            Value::Null => {}
-            Value::Object(mut object) if object.get("items").is_some_and(Value::is_array) => {
-                if let Some(Value::Array(items)) = object.remove("items") {
-                    found.extend(items);
-                }
+/// What files hold.
+#[derive(Clone, Debug, Default)]
+pub struct Manifests {
+    /// Objects of our kinds, checked and completed as the API server would.
+    pub ours: Vec<Manifest>,
+    /// `ConfigMap`s, `Secret`s and `Namespace`s.
+    pub core: Vec<Manifest>,
+    /// How many there are of other kinds, which are nobody's here.
+    pub skipped: BTreeMap<String, u64>,
+}
+
+/// Everything in files and directories. All that is wrong is told at once.
+pub fn read(files: &[PathBuf], recursive: bool) -> Result<Manifests> {
+    let mut found = Manifests::default();
+    let mut errors = Vec::new();
+    let schemas = Schemas::shipped();
+    for (file, named) in expanded(files, recursive)? {
+        let objects = objects(&file, named, &mut errors)?;
+        for manifest in objects {
+            match manifest.kind() {
+                (GROUP, _) => match schemas.complete(&manifest) {
+                    Ok(manifest) => found.ours.push(manifest),
+                    Err(wrong) => errors.extend(wrong),
+                },
+                ("", "ConfigMap" | "Secret" | "Namespace") => found.core.push(manifest),
+                (_, kind) => *found.skipped.entry(kind.to_owned()).or_default() += 1,
             }
-            Value::Object(object) => found.push(Value::Object(object)),
-            _ => bail!("{} is not a manifest: there is no object in it", file.display()),
+        }
+    }
+    let more = errors.len().saturating_sub(MOST_ERRORS);
+    errors.truncate(MOST_ERRORS);
+    if more > 0 {
+        errors.push(format!("and {more} more"));
+    }
+    if !errors.is_empty() {
+        bail!("{}", errors.join("\n"));
+    }
+    Ok(found)
+}
+
+/// The files that are meant, each once, in order; and whether it was named itself.
+fn expanded(files: &[PathBuf], recursive: bool) -> Result<Vec<(PathBuf, bool)>> {
+    let mut found = Vec::new();
+    for file in files {
+        if file.is_dir() {
+            let before = found.len();
+            walk(file, recursive, &mut found)?;
+            if found.len() == before {
+                let hint = if recursive { "" } else { "; -R looks into the directories in it too" };
+                bail!("{} holds no .yaml, .yml or .json{hint}", file.display());
+            }
+        } else {
+            found.push((file.clone(), true));
         }
     }
     Ok(found)
 }
 
-fn kind(object: &Value) -> &str {
-    let ours = object["apiVersion"].as_str().is_some_and(|version| version.split('/').next() == Some(GROUP));
-    if ours { object["kind"].as_str().unwrap_or_default() } else { "" }
+fn walk(directory: &Path, recursive: bool, found: &mut Vec<(PathBuf, bool)>) -> Result<()> {
+    let can_not = || format!("{} can't be read", directory.display());
+    let entries = std::fs::read_dir(directory).with_context(can_not)?;
+    let mut paths =
+        entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>().with_context(can_not)?;
+    paths.sort();
+    for path in paths {
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        // A link to a directory above would never end.
+        if path.is_dir() && recursive && !path.is_symlink() {
+            walk(&path, recursive, found)?;
+        } else if path.is_file() && ["yaml", "yml", "json"].contains(&extension) {
+            found.push((path, false));
+        }
+    }
+    Ok(())
 }
 
-fn read<T: DeserializeOwned>(file: &Path, object: Value) -> Result<T> {
-    let name = format!("{} {}", kind(&object), object["metadata"]["name"].as_str().unwrap_or("without a name"));
-    serde_json::from_value(object).with_context(|| format!("{}: the {name} is not complete", file.display()))
+/// Every object in a file. One that wasn't named itself may hold something else, such as a chart's values.
+fn objects(file: &Path, named: bool, errors: &mut Vec<String>) -> Result<Vec<Manifest>> {
+    let name = shown(file);
+    let text = String::from_utf8(bytes(file)?).map_err(|_| anyhow!("{name} is not text in UTF-8"))?;
+    let mut found = Vec::new();
+    for (number, (line, document)) in documents(&text).into_iter().enumerate() {
+        let place = Place { file: name.clone(), document: number + 1, line };
+        match parsed(document, line) {
+            Ok(Value::Null) => {}
+            Ok(Value::Object(mut object)) if object.get("items").is_some_and(Value::is_array) => {
+                if let Some(Value::Array(items)) = object.remove("items") {
+                    found.extend(items.into_iter().map(|object| Manifest { place: place.clone(), object }));
+                }
+            }
+            Ok(object) => {
+                let is_object = object["apiVersion"].is_string() && object["kind"].is_string();
+                if is_object {
+                    found.push(Manifest { place, object });
+                } else if named || object["apiVersion"].as_str().is_some_and(|version| version.starts_with(GROUP)) {
+                    errors.push(format!("{place}: it is not a manifest: there is no apiVersion and kind in it"));
+                }
+            }
+            Err(why) => errors.push(format!("{place}: {why}")),
+        }
+    }
+    Ok(found)
+}
+
+/// The documents of a YAML stream, each with the number of its first line. A line that begins with `---` begins one,
+/// whatever is around it.
+fn documents(text: &str) -> Vec<(usize, &str)> {
+    let mut found = Vec::new();
+    let (mut begin, mut first, mut at) = (0, 1, 0);
+    for (number, line) in text.split_inclusive('\n').enumerate() {
+        let marker = line.trim_end();
+        let is_marker = marker == "---" || marker.starts_with("--- ");
+        if is_marker && at > begin {
+            found.push((first, &text[begin..at]));
+        }
+        if is_marker {
+            // What follows the marker on its line is of the document.
+            let alone = marker == "---";
+            begin = if alone { at + line.len() } else { at + 3 };
+            first = if alone { number + 2 } else { number + 1 };
+        }
+        at += line.len();
+    }
+    found.push((first, &text[begin..]));
+    found.retain(|(_, document)| document.lines().any(|line| !line.trim().is_empty() && !line.starts_with('#')));
+    found
+}
+
+fn parsed(document: &str, first: usize) -> Result<Value, String> {
+    if document.trim_start().starts_with('{') {
+        return serde_json::from_str(document).map_err(|error| {
+            format!("line {} column {}: it is not JSON", first + error.line().saturating_sub(1), error.column())
+        });
+    }
+    serde_saphyr::from_str(document).map_err(|error| {
+        let place = error.location().map(|at| {
+            let line = first + usize::try_from(at.line()).unwrap_or_default().saturating_sub(1);
+            format!("line {line} column {}: ", at.column())
+        });
+        let why = error.without_snippet().to_string();
+        let why = why.lines().next().unwrap_or_default().to_owned();
+        format!("{}it is not YAML: {why}", place.unwrap_or_default())
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn with(text: &str, name: &str) -> Result<Vec<ScimConnection>> {
+    fn with<T>(text: &str, name: &str, read: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
         let file = std::env::temp_dir().join(format!("kubectl-scim-{}-{name}.yaml", std::process::id()));
         std::fs::write(&file, text).unwrap();
-        let found = connections(&file);
+        let found = read(&file);
         std::fs::remove_file(&file).unwrap();
         found
     }
 
+    fn told(text: &str, name: &str) -> String {
+        format!("{:#}", with(text, name, connections).unwrap_err())
+    }
+
     const CONNECTION: &str = "apiVersion: scim-operator.dev/v1alpha1\nkind: ScimConnection\nmetadata: {name: a}\n\
-        spec: {baseUrl: https://scim.example.com, auth: {}}\n";
+        spec: {baseUrl: https://scim.example.com, auth: {bearerToken: {secretKeyRef: {name: key, key: token}}}}\n";
 
     #[test]
-    fn connections_are_found_among_others_and_half_of_one_is_told() {
-        let list = format!("---\n{CONNECTION}---\nkind: Secret\n---\n");
-        assert_eq!(with(&list, "list").unwrap().len(), 1);
-        let half = CONNECTION.replace(", auth: {}", "");
-        let told = format!("{:#}", with(&half, "half").unwrap_err());
-        assert!(told.contains("ScimConnection a is not complete") && told.contains("auth"), "{told}");
-        let broken = format!("{:#}", with("spec: [", "broken").unwrap_err());
-        assert!(broken.contains("is not YAML"), "{broken}");
-        assert!(with("just text", "text").is_err());
+    fn objects_are_found_among_others_and_completed() {
+        let list = format!(
+            "# chart\n---\n{CONNECTION}---\napiVersion: apps/v1\nkind: Deployment\n---\n\n--- # last\nkind: Secret\napiVersion: v1\n"
+        );
+        let found = with(&list, "list", |file| read(&[file.to_owned()], false)).unwrap();
+        assert_eq!((found.ours.len(), found.core.len(), found.skipped["Deployment"]), (1, 1, 1));
+        assert_eq!(found.ours[0].object["spec"]["resyncInterval"], "15m", "{:?}", found.ours[0]);
+        let json = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": [found.ours[0].object]});
+        assert_eq!(with(&json.to_string(), "json", connections).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn i29_what_is_wrong_is_told_by_file_document_and_line() {
+        let half = told(&format!("{CONNECTION}---\n{}", CONNECTION.replace("metadata: {name: a}\n", "")), "half");
+        assert!(half.contains("half.yaml: document 2 (line 6): ") && half.contains("metadata.name"), "{half}");
+        let unknown = told(&CONNECTION.replace("baseUrl", "baseURL"), "unknown");
+        assert!(unknown.contains("spec.baseURL") && unknown.contains("baseUrl"), "{unknown}");
+        let broken = told(&format!("{CONNECTION}---\nspec: [1,\n---\n"), "broken");
+        assert!(broken.contains("document 2 (line 6): line ") && broken.contains("is not YAML"), "{broken}");
+        assert!(told("just text", "text").contains("not a manifest"));
+        let rule = told(
+            &CONNECTION.replace("https:", "http:").replace(
+                "auth: {",
+                "auth: {basic: {usernameSecretKeyRef: {name: a, key: b}, passwordSecretKeyRef: {name: a, key: b}}, ",
+            ),
+            "rule",
+        );
+        assert!(rule.contains("spec"), "{rule}");
     }
 }

@@ -2,8 +2,9 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{Cell as TableCell, Color, ContentArrangement, Table, presets};
+use comfy_table::{Cell as TableCell, Color, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::cli::{Global, Output};
 
@@ -115,11 +116,76 @@ impl Printer {
         writeln!(out)
     }
 
-    /// The table, as wide as the terminal or as given.
+    /// The table, as wide as the terminal or as given. Where its columns don't fit without breaking words, each row
+    /// is a block of lines.
     fn table<R: Row>(self, rows: &[R], width: Option<u16>) -> String {
         let shown: Vec<usize> = (0..R::COLUMNS.len())
             .filter(|place| self.output != Output::Table || !R::COLUMNS[*place].starts_with('+'))
             .collect();
+        let header: Vec<&str> = shown.iter().map(|place| R::COLUMNS[*place].trim_start_matches('+')).collect();
+        let lines: Vec<Vec<Cell>> = rows
+            .iter()
+            .map(|row| {
+                let mut cells: Vec<Option<Cell>> = row.cells().into_iter().map(Some).collect();
+                shown.iter().filter_map(|place| cells.get_mut(*place)?.take()).collect()
+            })
+            .collect();
+        if self.output == Output::Markdown {
+            let mut table = self.empty();
+            table.set_header(header);
+            table.add_rows(lines.iter().map(|cells| cells.iter().map(|cell| self.cell(cell))));
+            return table.trim_fmt();
+        }
+        let width = width.or_else(|| self.empty().width());
+        let needs: Vec<u16> = header
+            .iter()
+            .enumerate()
+            .map(|(place, name)| {
+                let cells = lines.iter().filter_map(|cells| cells.get(place)).map(|cell| need(&cell.text));
+                cells.chain([wide(name)]).max().unwrap_or_default()
+            })
+            .collect();
+        let whole: usize = needs.iter().map(|need| usize::from(*need) + usize::from(GAP)).sum();
+        match width {
+            Some(width) if whole > usize::from(width) + usize::from(GAP) => self.blocks(&header, &lines, width),
+            _ => {
+                let mut table = self.empty();
+                if let Some(width) = width {
+                    table.set_width(width.saturating_add(GAP));
+                }
+                table.set_header(header);
+                table.add_rows(lines.iter().map(|cells| cells.iter().map(|cell| self.cell(cell))));
+                for (column, need) in table.column_iter_mut().zip(&needs) {
+                    column.set_padding((0, GAP));
+                    column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(need.saturating_add(GAP))));
+                }
+                table.trim_fmt()
+            }
+        }
+    }
+
+    /// Each row as lines of a column's name and its value; what is empty is left out.
+    fn blocks(self, header: &[&str], lines: &[Vec<Cell>], width: u16) -> String {
+        let names = header.iter().map(|name| wide(name)).max().unwrap_or_default().saturating_add(GAP);
+        let block = |cells: &Vec<Cell>| {
+            let mut table = self.empty();
+            let shown = || header.iter().zip(cells).filter(|(_, cell)| !cell.text.is_empty());
+            let longest = shown().map(|(_, cell)| longest_word(&cell.text)).max().unwrap_or_default();
+            table.set_width(width.max(names.saturating_add(longest)));
+            table.add_rows(shown().map(|(name, cell)| [TableCell::new(name), self.cell(cell)]));
+            if let Some(first) = table.column_mut(0) {
+                first.set_padding((0, GAP)).set_constraint(ColumnConstraint::Absolute(Width::Fixed(names)));
+            }
+            if let Some(second) = table.column_mut(1) {
+                second.set_padding((0, 0)).set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(longest)));
+            }
+            table.trim_fmt()
+        };
+        lines.iter().map(block).collect::<Vec<_>>().join("\n\n")
+    }
+
+    /// A table in the form asked for, without rows.
+    fn empty(self) -> Table {
         let mut table = Table::new();
         table.set_content_arrangement(ContentArrangement::Dynamic);
         table.load_style(if self.output == Output::Markdown { presets::ASCII_MARKDOWN } else { presets::NOTHING });
@@ -128,20 +194,7 @@ impl Printer {
         } else if self.colour {
             table.enforce_styling();
         }
-        if let Some(width) = width {
-            table.set_width(width);
-        }
-        table.set_header(shown.iter().map(|place| R::COLUMNS[*place].trim_start_matches('+')));
-        for row in rows {
-            let cells = row.cells();
-            table.add_row(shown.iter().map(|place| self.cell(&cells[*place])));
-        }
-        if self.output != Output::Markdown {
-            table.column_iter_mut().for_each(|column| {
-                column.set_padding((0, 2));
-            });
-        }
-        table.trim_fmt()
+        table
     }
 
     fn cell(self, cell: &Cell) -> TableCell {
@@ -162,6 +215,24 @@ impl Printer {
             None => table_cell,
         }
     }
+}
+
+/// Between two columns.
+const GAP: u16 = 2;
+/// A text of many words is not squeezed below this.
+const READABLE: u16 = 24;
+
+fn wide(text: &str) -> u16 {
+    u16::try_from(text.width()).unwrap_or(u16::MAX)
+}
+
+fn longest_word(text: &str) -> u16 {
+    text.split(' ').map(wide).max().unwrap_or_default()
+}
+
+/// How wide a column must be for a text.
+fn need(text: &str) -> u16 {
+    longest_word(text).max(wide(text).min(READABLE))
 }
 
 fn csv_of<R: Row>(rows: &[R]) -> io::Result<()> {
@@ -219,9 +290,17 @@ mod tests {
 
     #[test]
     fn a_table_fits_the_terminal_and_shows_more_when_asked() {
-        let narrow = table(Output::Table, false, Some(30));
-        assert!(narrow.lines().all(|line| line.chars().count() <= 30), "{narrow}");
-        assert!(narrow.lines().count() > 3 && !narrow.contains("ID"), "{narrow}");
+        for width in [16, 30, 31, 40, 60] {
+            let narrow = table(Output::Table, false, Some(width));
+            assert!(narrow.lines().all(|line| line.chars().count() <= usize::from(width)), "{width}: {narrow}");
+            assert!(narrow.lines().count() >= 3 && !narrow.contains("ID"), "{width}: {narrow}");
+            for word in ["NAME", "STATE", "ada", "refused", "request", "grace"] {
+                assert!(
+                    narrow.split_whitespace().any(|found| found.ends_with(word)),
+                    "{width}: {word} is broken: {narrow}"
+                );
+            }
+        }
         let whole = table(Output::Wide, false, None);
         assert_eq!(whole.lines().count(), 3, "{whole}");
         assert!(whole.lines().next().is_some_and(|header| header.ends_with("ID")), "{whole}");
@@ -230,6 +309,7 @@ mod tests {
     #[test]
     fn colours_and_what_terminals_obey_stay_out_unless_they_are_ours() {
         assert!(!table(Output::Table, false, Some(80)).contains('\u{1b}'));
+        assert!(table(Output::Table, true, Some(20)).contains("\u{1b}["));
         let coloured = table(Output::Table, true, Some(80));
         assert!(coloured.contains("\u{1b}[") && !coloured.contains("\u{1b}[31m request"), "{coloured:?}");
     }

@@ -3,7 +3,6 @@
 //! What is watched wakes a roster; a look reads its source anew, writes what differs, and records it. Looks at one
 //! roster follow one another.
 
-mod hashed;
 mod pass;
 mod report;
 mod schedule;

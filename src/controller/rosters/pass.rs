@@ -10,13 +10,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::RosterKey;
-use super::report::{guard_status, limit_of, rejections, summary};
+use super::report::{guard_status, rejections, summary};
 use super::world;
 use super::writes::{Refusal, incomplete};
 use crate::api::{RosterHold, RosterReason, ScimRoster};
 use crate::plan::guards::{Ledger, Limit};
 use crate::provisioner::Shared;
-use crate::roster::{Answers, Gone, Ours, Prepared, Refused, Verdict, judge};
+use crate::roster::{Answers, Gone, Ours, Prepared, Refused, Verdict, judge, ledger_of, limit_of};
 use crate::status::{RosterOutcome, RosterRead};
 
 /// Whose row is gone is deleted when the source has stayed the same for so long: rows may move from one object to
@@ -284,9 +284,6 @@ impl Pass {
     }
 
     fn ledger(&self, limit: Limit, now: Timestamp) -> Ledger {
-        let guard = self.roster.status.as_ref().and_then(|status| status.guard.as_ref());
-        let buckets = guard.into_iter().flat_map(|guard| &guard.buckets);
-        let buckets = buckets.map(|bucket| (bucket.at.0, u64::try_from(bucket.count).unwrap_or_default()));
-        Ledger::restore(limit.window, buckets, now)
+        ledger_of(&self.roster, limit, now)
     }
 }

@@ -10,7 +10,7 @@ use tracing::warn;
 use super::RosterKey;
 use super::pass::Pass;
 use super::world::{self, Failed};
-use crate::api::{Also, GuardSpec, RosterGuardStatus, ScimRoster};
+use crate::api::{Also, RosterGuardStatus, ScimRoster};
 use crate::plan::Named;
 use crate::plan::guards::{Ledger, Limit};
 use crate::status::{RosterOutcome, RosterRead, buckets, record_roster};
@@ -88,16 +88,6 @@ pub(super) fn rejections(read: &RosterRead) -> String {
 
 pub(super) fn summary(read: &RosterRead) -> String {
     format!("{} of {} rows are in scope, {} ScimUsers are generated", read.in_scope, read.rows, read.generated)
-}
-
-pub(super) fn limit_of(guard: &GuardSpec) -> Limit {
-    let count = |count: i32| u32::try_from(count).unwrap_or_default();
-    Limit {
-        max_percent: Some(count(guard.max_percent)),
-        min_count: count(guard.min_count),
-        max_count: count(guard.max_count),
-        window: guard.window.std(),
-    }
 }
 
 pub(super) fn guard_status(ledger: &Ledger, limit: &Limit, base: usize, now: Timestamp) -> RosterGuardStatus {

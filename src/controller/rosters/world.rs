@@ -1,6 +1,5 @@
 //! What rosters read from and write to the API server.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::NamespaceResourceScope;
@@ -13,14 +12,13 @@ use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
-use super::{RosterKey, hashed};
+use super::RosterKey;
 use crate::api::{
     GENERATED, GROUP, ROSTER_KEY, ROSTER_LABEL, ROSTER_SOURCE_LABEL, RosterReason, ScimRoster, ScimRosterStatus,
     ScimUser, SourceFormat, SourceObjects, VERSION,
 };
-use crate::plan::Named;
 use crate::provisioner::{Shared, bounded_note};
-use crate::roster::{Body, Content, Document, Gone};
+use crate::roster::{self, Body, Content, Document, Gone, Holder, MOST_OBJECTS, Refused, asked_for, chosen};
 
 /// Our name in `managedFields` of generated ScimUsers; others may own further fields of them.
 const FIELD_MANAGER: &str = "scim-operator-roster";
@@ -28,16 +26,6 @@ const FIELD_MANAGER: &str = "scim-operator-roster";
 const CALL: Duration = Duration::from_secs(30);
 /// So much of a refusal is shown, in characters.
 const LONGEST_REFUSAL: usize = 300;
-/// So many objects a source has at most, and so many bytes.
-const MOST_OBJECTS: usize = 100;
-const MOST_BYTES: usize = 64 * 1024 * 1024;
-
-/// A source could not be read.
-#[derive(Debug)]
-pub struct Unread {
-    pub reason: RosterReason,
-    pub message: String,
-}
 
 /// What became of a write.
 #[derive(Debug)]
@@ -54,29 +42,8 @@ pub enum Failed {
     Later(String),
 }
 
-/// An object that holds rows.
-trait Holder:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug
-{
-    /// Its texts by their keys.
-    fn texts(self) -> BTreeMap<String, Vec<u8>>;
-}
-
-impl Holder for ConfigMap {
-    fn texts(self) -> BTreeMap<String, Vec<u8>> {
-        let texts = self.data.into_iter().flatten().map(|(key, text)| (key, text.into_bytes()));
-        texts.chain(self.binary_data.into_iter().flatten().map(|(key, bytes)| (key, bytes.0))).collect()
-    }
-}
-
-impl Holder for Secret {
-    fn texts(self) -> BTreeMap<String, Vec<u8>> {
-        self.data.into_iter().flatten().map(|(key, bytes)| (key, bytes.0)).collect()
-    }
-}
-
 /// The documents of a roster's source, and what a person should know of them.
-pub async fn documents(shared: &Shared, roster: &ScimRoster) -> Result<(Vec<Document>, Option<String>), Unread> {
+pub async fn documents(shared: &Shared, roster: &ScimRoster) -> Result<(Vec<Document>, Option<String>), Refused> {
     let source = &roster.spec.source;
     if let Some(rows) = &source.inline {
         return Ok((vec![Document { name: String::new(), content: Content::Rows(rows.clone()) }], None));
@@ -89,137 +56,56 @@ pub async fn documents(shared: &Shared, roster: &ScimRoster) -> Result<(Vec<Docu
     }
 }
 
-async fn read<K: Holder>(
+async fn read<K>(
     shared: &Shared,
     namespace: &str,
     objects: &SourceObjects,
     format: SourceFormat,
-) -> Result<(Vec<Document>, Option<String>), Unread> {
+) -> Result<(Vec<Document>, Option<String>), Refused>
+where
+    K: Holder + Resource<Scope = NamespaceResourceScope> + DeserializeOwned + std::fmt::Debug,
+{
     let api: Api<K> = Api::namespaced(shared.kube.clone(), namespace);
-    let (found, note) = match (&objects.names, &objects.name_prefix, &objects.selector) {
-        (Some(names), _, _) => {
+    let found = match &objects.names {
+        Some(names) => {
             let mut found = Vec::new();
             for name in names {
-                found.push(named(&api, namespace, name).await?);
+                found.extend(called(api.get_opt(name)).await?);
             }
-            (found, None)
+            if found.len() < names.len() {
+                // What is there by a similar name is told.
+                let all = listed(&api, "").await.unwrap_or_default();
+                found.extend(all.into_iter().filter(|object| !names.contains(&object.name_any())));
+            }
+            found
         }
-        (None, Some(prefix), _) => {
-            let mut found = listed(&api, None).await?;
-            found.retain(|object| hashed::is_of(&object.name_any(), prefix));
-            if found.is_empty() {
-                return Err(not_found(&format!(
-                    "no {} in {namespace} with the label {ROSTER_SOURCE_LABEL}=true is called {prefix} or {prefix}-HASH: \
-                     create it, or correct spec.source",
-                    K::kind(&())
-                )));
-            }
-            hashed::newest(found, |_| String::new())
-        }
-        (None, None, selector) => {
-            let labels = selector.iter().flat_map(|selector| &selector.match_labels);
-            let asked: Vec<String> = labels.map(|(name, value)| format!("{name}={value}")).collect();
-            let asked = asked.join(",");
-            let found = listed(&api, Some(&asked)).await?;
-            if found.is_empty() {
-                return Err(not_found(&format!(
-                    "no {} in {namespace} has the labels {ROSTER_SOURCE_LABEL}=true,{asked}: set them, or correct \
-                     spec.source",
-                    K::kind(&())
-                )));
-            }
-            hashed::newest(found, hashed::without_hash)
+        None => {
+            let labels = asked_for(objects).map(|(name, value)| format!(",{name}={value}"));
+            listed(&api, &labels.collect::<String>()).await?
         }
     };
-    Ok((into_documents(found, objects.key.as_deref(), format)?, note))
+    let (found, note) = chosen(found, namespace, objects)?;
+    Ok((roster::documents(found, objects.key.as_deref(), format)?, note))
 }
 
-/// Those that a roster may read, and with these labels.
-async fn listed<K: Holder>(api: &Api<K>, labels: Option<&str>) -> Result<Vec<K>, Unread> {
-    let own = format!("{ROSTER_SOURCE_LABEL}=true");
-    let asked = labels.map_or(own.clone(), |labels| format!("{own},{labels}"));
+/// Those that a roster may read, with further labels, each after a comma.
+async fn listed<K>(api: &Api<K>, labels: &str) -> Result<Vec<K>, Refused>
+where
+    K: Clone + DeserializeOwned + std::fmt::Debug,
+{
+    let asked = format!("{ROSTER_SOURCE_LABEL}=true{labels}");
     let most = u32::try_from(MOST_OBJECTS + 1).unwrap_or(u32::MAX);
-    let mut items = called(api.list(&ListParams::default().labels(&asked).limit(most))).await?.items;
-    items.sort_by_key(ResourceExt::name_any);
-    Ok(items)
+    Ok(called(api.list(&ListParams::default().labels(&asked).limit(most))).await?.items)
 }
 
-/// What there is of a name with a hash: Kustomize renames what it generates.
-async fn similar<K: Holder>(api: &Api<K>, name: &str) -> String {
-    let found = listed(api, None).await.unwrap_or_default();
-    let names: Vec<String> =
-        found.iter().map(ResourceExt::name_any).filter(|other| hashed::is_of(other, name)).collect();
-    if names.is_empty() {
-        return String::new();
-    }
-    format!(
-        ". There is {}: for names that Kustomize generates write spec.source…namePrefix: {name} instead of names, or set \
-         disableNameSuffixHash",
-        names.iter().take(5).cloned().collect::<Vec<_>>().join(", ")
-    )
-}
-
-async fn named<K: Holder>(api: &Api<K>, namespace: &str, name: &str) -> Result<K, Unread> {
-    let kind = K::kind(&()).to_lowercase();
-    let found = called(api.get_opt(name)).await?;
-    let Some(object) = found else {
-        let create = format!("create it with the label {ROSTER_SOURCE_LABEL}=true, or correct spec.source");
-        let similar = similar(api, name).await;
-        return Err(not_found(&format!("there is no {kind} {namespace}/{name}: {create}{similar}")));
-    };
-    if object.labels().get(ROSTER_SOURCE_LABEL).is_none_or(|value| value != "true") {
-        let message = format!(
-            "the {kind} {name} lacks the label that lets rosters read it: {}",
-            Named::namespaced(&kind, namespace, name).label(&format!("{ROSTER_SOURCE_LABEL}=true"))
-        );
-        return Err(Unread { reason: RosterReason::SourceNotLabelled, message });
-    }
-    Ok(object)
-}
-
-fn into_documents<K: Holder>(found: Vec<K>, key: Option<&str>, format: SourceFormat) -> Result<Vec<Document>, Unread> {
-    let invalid = |message: String| Unread { reason: RosterReason::SourceInvalid, message };
-    if found.len() > MOST_OBJECTS {
-        return Err(invalid(format!("the source is more than {MOST_OBJECTS} objects; make two rosters of them")));
-    }
-    let (mut documents, mut bytes) = (Vec::new(), 0);
-    for object in found {
-        let name = object.name_any();
-        let mut texts = object.texts();
-        if let Some(key) = key {
-            let text = texts.remove(key).ok_or_else(|| {
-                let there = texts.keys().take(10).map(String::as_str).collect::<Vec<_>>().join(", ");
-                not_found(&format!("{name} has no key {key}: correct it or spec.source; its keys are {there}"))
-            })?;
-            texts = BTreeMap::from([(key.to_owned(), text)]);
-        }
-        if texts.is_empty() {
-            let message = format!("{name} holds nothing; nobody is changed");
-            return Err(Unread { reason: RosterReason::SourceEmpty, message });
-        }
-        for (key, text) in texts {
-            bytes += text.len();
-            documents.push(Document { name: format!("{name}/{key}"), content: Content::Text(format, text) });
-        }
-    }
-    if bytes > MOST_BYTES {
-        return Err(invalid(format!("the source has more than {MOST_BYTES} bytes; make two rosters of it")));
-    }
-    Ok(documents)
-}
-
-fn not_found(message: &str) -> Unread {
-    Unread { reason: RosterReason::SourceNotFound, message: format!("{message}; nobody is changed") }
-}
-
-async fn called<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Unread> {
+async fn called<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Refused> {
     let answer = timeout_at(Instant::now() + CALL, call).await;
     let said = match answer {
         Ok(Ok(found)) => return Ok(found),
         Ok(Err(error)) => said(&error),
         Err(_) => "the API server doesn't answer in time".to_owned(),
     };
-    Err(Unread { reason: RosterReason::SourceUnavailable, message: format!("the source can't be read: {said}") })
+    Err(Refused { reason: RosterReason::SourceUnavailable, message: format!("the source can't be read: {said}") })
 }
 
 /// Writes a ScimUser, making it where it isn't there. `person` is what it records of its person's key.

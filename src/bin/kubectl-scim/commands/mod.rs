@@ -8,5 +8,6 @@ pub mod holds;
 pub mod import;
 pub mod lists;
 pub mod report;
+pub mod roster;
 pub mod status;
 pub mod test;

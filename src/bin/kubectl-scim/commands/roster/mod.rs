@@ -1,0 +1,252 @@
+//! `roster preview`: what a roster makes of its rows, without a cluster; and a linter for spreadsheets.
+
+mod against;
+mod rows;
+mod sources;
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand, ValueEnum};
+use kube::ResourceExt;
+use scim_operator::api::{Preset, ScimRoster, ScimRosterSpec};
+use scim_operator::roster::{Document, Refused, RowOutcome, preview, trace};
+use serde::Serialize;
+use serde_json::json;
+
+use self::against::Against;
+use self::rows::{Line, Step, Sums};
+use self::sources::Sources;
+use crate::Outcome;
+use crate::cli::Global;
+use crate::cluster::Cluster;
+use crate::manifests;
+use crate::output::{self, Printer};
+use crate::schema::Schemas;
+
+/// `roster`
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Roster,
+}
+
+#[derive(Debug, Subcommand)]
+enum Roster {
+    /// Show what each row becomes: mapped, out of scope or rejected, with row, column and reason; nothing is sent
+    Preview(PreviewArguments),
+}
+
+/// `roster preview`
+#[derive(Debug, Args)]
+pub struct PreviewArguments {
+    /// Only this roster of those in the files
+    #[arg(value_name = "ROSTER")]
+    roster: Option<String>,
+    /// A file or directory with the roster, and with the ConfigMaps or Secrets that hold its rows; - is standard input, for
+    /// what kustomize or a chart prints
+    #[arg(short, long = "filename", value_name = "FILE", required_unless_present = "sources")]
+    files: Vec<PathBuf>,
+    /// Look into the directories in directories too
+    #[arg(short = 'R', long)]
+    recursive: bool,
+    /// A file with rows (CSV, JSON or YAML), instead of what spec.source names
+    #[arg(long = "source", value_name = "FILE")]
+    sources: Vec<PathBuf>,
+    /// Without a roster: the table of mappings to read the rows by
+    #[arg(long, value_name = "PRESET", value_parser = preset, requires = "sources", conflicts_with = "files",
+        required_unless_present = "files")]
+    preset: Option<Preset>,
+    /// Only rows that came to this
+    #[arg(long, value_enum)]
+    only: Option<Only>,
+    /// Show each mapping of the row with this number: what it read, and what came of it
+    #[arg(long, value_name = "NUMBER")]
+    row: Option<u32>,
+    /// Compare with the ScimUsers of the cluster: who joins, who changes, who leaves, and what the guard would hold
+    #[arg(long, conflicts_with_all = ["row", "preset"])]
+    against: bool,
+}
+
+/// What a row can come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Only {
+    /// It is a `ScimUser`
+    Mapped,
+    /// It doesn't count
+    OutOfScope,
+    /// It can't be used
+    Rejected,
+}
+
+fn preset(text: &str) -> Result<Preset, String> {
+    const ALL: [Preset; 6] = [
+        Preset::EntraDatadog,
+        Preset::EntraGeneric,
+        Preset::OktaDatadog,
+        Preset::OktaGeneric,
+        Preset::GoogleWorkspace,
+        Preset::ActiveDirectory,
+    ];
+    let found = ALL.into_iter().find(|preset| crate::objects::word(preset).eq_ignore_ascii_case(text));
+    found.ok_or_else(|| format!("there are {}", ALL.map(|preset| crate::objects::word(&preset)).join(", ")))
+}
+
+/// What is shown of one roster.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    roster: String,
+    sums: Sums,
+    rows: Vec<Line>,
+    notes: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    against: Option<Against>,
+}
+
+/// Shows what a roster makes of its rows.
+pub async fn run(global: &Global, printer: Printer, arguments: &Arguments) -> Result<Outcome> {
+    let Roster::Preview(arguments) = &arguments.command;
+    let sources = Sources::read(&arguments.files, arguments.recursive, &arguments.sources)?;
+    let cluster = if arguments.against { Some(Cluster::connect(global).await?) } else { None };
+    let rosters = rosters(arguments, &sources)?;
+    let mut shown = Shown { printer, reports: Vec::new(), steps: Vec::new(), refused: Vec::new(), found: false };
+    for roster in &rosters {
+        let read = sources.documents(roster, global.namespace.as_deref(), cluster.as_ref()).await?;
+        let outcome = match read {
+            Ok((documents, note)) => {
+                one(arguments, roster, documents, note, cluster.as_ref(), global, &mut shown).await?
+            }
+            Err(refused) => Err(refused),
+        };
+        if let Err(Refused { message, .. }) = outcome {
+            let name = if rosters.len() > 1 { format!("{}: ", roster.name_any()) } else { String::new() };
+            shown.refused.push(format!("{name}{message}"));
+        }
+    }
+    shown.end(arguments.row)
+}
+
+/// Everything that was made, for the end.
+struct Shown {
+    printer: Printer,
+    reports: Vec<Report>,
+    steps: Vec<Step>,
+    /// Sources that can't be used.
+    refused: Vec<String>,
+    found: bool,
+}
+
+impl Shown {
+    fn end(self, row: Option<u32>) -> Result<Outcome> {
+        let printer = self.printer;
+        if let Some(number) = row {
+            if self.steps.is_empty() && self.refused.is_empty() {
+                bail!("there is no row {number}; the header of a CSV is row 1, and empty rows are none");
+            }
+            printer.list(&self.steps)?;
+        } else if printer.is_csv() {
+            printer.list(&self.reports.into_iter().flat_map(|report| report.rows).collect::<Vec<_>>())?;
+        } else if printer.is_data() {
+            printer.data(&self.reports)?;
+        } else {
+            for report in &self.reports {
+                report.print(printer)?;
+            }
+        }
+        if !self.refused.is_empty() {
+            bail!("{}", self.refused.join("\n"));
+        }
+        Ok(if self.found { Outcome::Found } else { Outcome::Done })
+    }
+}
+
+impl Report {
+    fn print(&self, printer: Printer) -> Result<()> {
+        printer.section(&self.roster, &self.rows)?;
+        if let Some(against) = &self.against {
+            printer.section("Against the cluster", &against.people)?;
+        }
+        output::line(&format!("\n{}: {}", self.roster, self.sums))?;
+        let more = self.against.iter().flat_map(|against| std::iter::once(&against.sums).chain(&against.notes));
+        for note in more.chain(&self.notes) {
+            output::line(note)?;
+        }
+        Ok(())
+    }
+}
+
+async fn one(
+    arguments: &PreviewArguments,
+    roster: &ScimRoster,
+    documents: Vec<Document>,
+    note: Option<String>,
+    cluster: Option<&Cluster>,
+    global: &Global,
+    shown: &mut Shown,
+) -> Result<Result<(), Refused>> {
+    let against = match cluster {
+        Some(cluster) => match Against::compare(cluster, global, roster, documents.clone()).await? {
+            Ok(against) => Some(against),
+            Err(refused) => return Ok(Err(refused)),
+        },
+        None => None,
+    };
+    if let Some(number) = arguments.row {
+        let traces = match trace(&roster.spec, documents, number) {
+            Ok(traces) => traces,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        shown.steps.extend(traces.iter().flat_map(|trace| Step::all(trace)));
+        shown.found |= traces.iter().any(|trace| matches!(trace.outcome, RowOutcome::Rejected { .. }));
+        return Ok(Ok(()));
+    }
+    let previewed = match preview(&roster.spec, documents) {
+        Ok(previewed) => previewed,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    let schemas = Schemas::shipped();
+    let lines = previewed.rows.into_iter().map(|row| Line::of(row, &schemas));
+    let mut lines: Vec<Line> = lines.collect();
+    let sums = Sums::of(&lines);
+    shown.found |= sums.rejected > 0 || against.as_ref().is_some_and(|against| against.held);
+    lines.retain(|line| arguments.only.is_none_or(|only| line.is(only)));
+    let notes = previewed.notes.into_iter().chain(note).collect();
+    shown.reports.push(Report { roster: roster.name_any(), sums, rows: lines, notes, against });
+    Ok(Ok(()))
+}
+
+/// The rosters that are meant.
+fn rosters(arguments: &PreviewArguments, sources: &Sources) -> Result<Vec<ScimRoster>> {
+    if let Some(preset) = arguments.preset {
+        let spec = json!({"connectionRef": {"name": "preview"}, "source": {}, "preset": preset});
+        let spec: ScimRosterSpec = serde_json::from_value(spec)?;
+        return Ok(vec![ScimRoster::new("preview", spec)]);
+    }
+    let all = sources.rosters()?;
+    let names: Vec<String> = all.iter().map(ResourceExt::name_any).collect();
+    let wanted = |roster: &ScimRoster| arguments.roster.as_ref().is_none_or(|name| roster.name_any() == *name);
+    let found: Vec<ScimRoster> = all.into_iter().filter(wanted).collect();
+    match (&arguments.roster, found.len()) {
+        (Some(name), 0) => bail!("there is no ScimRoster {name} in the files; there are: {}", names.join(", ")),
+        (None, 0) => bail!("there is no ScimRoster in the files; --source and --preset preview rows without one"),
+        (_, 2..) if !arguments.sources.is_empty() => {
+            bail!("there are several rosters in the files: say which one --source is for")
+        }
+        _ => Ok(found),
+    }
+}
+
+/// Only the objects themselves; what else the files hold doesn't matter here.
+fn told_skipped(skipped: &std::collections::BTreeMap<String, u64>) {
+    let kinds: Vec<String> = skipped.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    if !kinds.is_empty() {
+        output::note(&format!("skipped, since they are of other kinds: {}", kinds.join(", ")));
+    }
+}
+
+fn manifests_of(files: &[PathBuf], recursive: bool) -> Result<manifests::Manifests> {
+    let read = manifests::read(files, recursive)?;
+    told_skipped(&read.skipped);
+    Ok(read)
+}

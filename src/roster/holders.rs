@@ -1,0 +1,151 @@
+//! ConfigMaps and Secrets that hold rows: which of them a source reads, and what is in them.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::{Resource, ResourceExt};
+
+use super::hashed;
+use super::prepared::Refused;
+use super::source::{Content, Document};
+use crate::api::{ROSTER_SOURCE_LABEL, RosterReason, SourceFormat, SourceObjects};
+use crate::plan::Named;
+
+/// So many objects a source has at most, and so many bytes.
+pub const MOST_OBJECTS: usize = 100;
+const MOST_BYTES: usize = 64 * 1024 * 1024;
+
+/// An object that holds rows.
+pub trait Holder: Resource<DynamicType = ()> + Clone {
+    /// Its texts by their keys.
+    fn texts(self) -> BTreeMap<String, Vec<u8>>;
+}
+
+impl Holder for ConfigMap {
+    fn texts(self) -> BTreeMap<String, Vec<u8>> {
+        let texts = self.data.into_iter().flatten().map(|(key, text)| (key, text.into_bytes()));
+        texts.chain(self.binary_data.into_iter().flatten().map(|(key, bytes)| (key, bytes.0))).collect()
+    }
+}
+
+impl Holder for Secret {
+    fn texts(self) -> BTreeMap<String, Vec<u8>> {
+        let texts = self.data.into_iter().flatten().map(|(key, bytes)| (key, bytes.0));
+        texts.chain(self.string_data.into_iter().flatten().map(|(key, text)| (key, text.into_bytes()))).collect()
+    }
+}
+
+/// Those of a namespace that a source reads, in their order, and what a person should know of them.
+pub fn chosen<K: Holder>(
+    mut found: Vec<K>,
+    namespace: &str,
+    objects: &SourceObjects,
+) -> Result<(Vec<K>, Option<String>), Refused> {
+    if let Some(names) = &objects.names {
+        let named = names.iter().map(|name| named(&found, namespace, name));
+        return Ok((named.collect::<Result<_, _>>()?, None));
+    }
+    found.retain(is_labelled);
+    found.sort_by_key(ResourceExt::name_any);
+    if let Some(prefix) = &objects.name_prefix {
+        found.retain(|object| hashed::is_of(&object.name_any(), prefix));
+        if found.is_empty() {
+            return Err(not_found(&format!(
+                "no {} in {namespace} with the label {ROSTER_SOURCE_LABEL}=true is called {prefix} or {prefix}-HASH: create \
+                 it, or correct spec.source",
+                K::kind(&())
+            )));
+        }
+        return Ok(hashed::newest(found, |_| String::new()));
+    }
+    found.retain(|object| {
+        let mut labels = asked_for(objects);
+        labels.all(|(name, value)| object.labels().get(name) == Some(value))
+    });
+    if found.is_empty() {
+        let asked: Vec<String> = asked_for(objects).map(|(name, value)| format!("{name}={value}")).collect();
+        return Err(not_found(&format!(
+            "no {} in {namespace} has the labels {ROSTER_SOURCE_LABEL}=true,{}: set them, or correct spec.source",
+            K::kind(&()),
+            asked.join(",")
+        )));
+    }
+    Ok(hashed::newest(found, hashed::without_hash))
+}
+
+/// The labels that a source selects by.
+pub fn asked_for(objects: &SourceObjects) -> impl Iterator<Item = (&String, &String)> {
+    objects.selector.iter().flat_map(|selector| &selector.match_labels)
+}
+
+fn is_labelled<K: Holder>(object: &K) -> bool {
+    object.labels().get(ROSTER_SOURCE_LABEL).is_some_and(|value| value == "true")
+}
+
+fn named<K: Holder>(found: &[K], namespace: &str, name: &str) -> Result<K, Refused> {
+    let kind = K::kind(&()).to_lowercase();
+    let Some(object) = found.iter().find(|object| object.name_any() == name) else {
+        let create = format!("create it with the label {ROSTER_SOURCE_LABEL}=true, or correct spec.source");
+        let similar = similar(found, name);
+        return Err(not_found(&format!("there is no {kind} {namespace}/{name}: {create}{similar}")));
+    };
+    if is_labelled(object) {
+        return Ok(object.clone());
+    }
+    let message = format!(
+        "the {kind} {name} lacks the label that lets rosters read it: {}",
+        Named::namespaced(&kind, namespace, name).label(&format!("{ROSTER_SOURCE_LABEL}=true"))
+    );
+    Err(Refused { reason: RosterReason::SourceNotLabelled, message })
+}
+
+/// What there is of a name with a hash: Kustomize renames what it generates.
+fn similar<K: Holder>(found: &[K], name: &str) -> String {
+    let labelled = found.iter().filter(|object| is_labelled(*object));
+    let names: Vec<String> =
+        labelled.map(ResourceExt::name_any).filter(|other| hashed::is_of(other, name)).take(5).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!(
+        ". There is {}: for names that Kustomize generates write spec.source…namePrefix: {name} instead of names, or set \
+         disableNameSuffixHash",
+        names.join(", ")
+    )
+}
+
+/// What they hold.
+pub fn documents<K: Holder>(found: Vec<K>, key: Option<&str>, format: SourceFormat) -> Result<Vec<Document>, Refused> {
+    let invalid = |message: String| Refused { reason: RosterReason::SourceInvalid, message };
+    if found.len() > MOST_OBJECTS {
+        return Err(invalid(format!("the source is more than {MOST_OBJECTS} objects; make two rosters of them")));
+    }
+    let (mut documents, mut bytes) = (Vec::new(), 0);
+    for object in found {
+        let name = object.name_any();
+        let mut texts = object.texts();
+        if let Some(key) = key {
+            let text = texts.remove(key).ok_or_else(|| {
+                let there = texts.keys().take(10).map(String::as_str).collect::<Vec<_>>().join(", ");
+                not_found(&format!("{name} has no key {key}: correct it or spec.source; its keys are {there}"))
+            })?;
+            texts = BTreeMap::from([(key.to_owned(), text)]);
+        }
+        if texts.is_empty() {
+            let message = format!("{name} holds nothing; nobody is changed");
+            return Err(Refused { reason: RosterReason::SourceEmpty, message });
+        }
+        for (key, text) in texts {
+            bytes += text.len();
+            documents.push(Document { name: format!("{name}/{key}"), content: Content::Text(format, text) });
+        }
+    }
+    if bytes > MOST_BYTES {
+        return Err(invalid(format!("the source has more than {MOST_BYTES} bytes; make two rosters of it")));
+    }
+    Ok(documents)
+}
+
+fn not_found(message: &str) -> Refused {
+    Refused { reason: RosterReason::SourceNotFound, message: format!("{message}; nobody is changed") }
+}

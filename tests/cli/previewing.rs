@@ -1,0 +1,150 @@
+//! `roster preview`: a roster, or a spreadsheet, looked at before it is applied.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::kit::Place;
+use crate::support::{scratch, unique};
+use crate::{alone, json_of, printed, said, scim};
+
+fn roster(fields: Value) -> Value {
+    let mut roster = json!({
+        "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimRoster", "metadata": {"name": "people"},
+        "spec": {
+            "connectionRef": {"name": "jackson"}, "source": {"configMaps": {"namePrefix": "people"}}, "key": "row.id",
+            "scope": "row.department == 'Engineering'",
+            "mappings": [
+                {"target": "userName", "value": "row.mail"}, {"target": "title", "value": "coalesce(row.title, 'Engineer')"},
+                {"target": "active", "value": "row.active"}
+            ],
+        },
+    });
+    for (field, value) in fields.as_object().into_iter().flatten() {
+        roster["spec"][field] = value.clone();
+    }
+    roster
+}
+
+fn map(rows: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "data": {"people.csv": rows},
+        "metadata": {"name": "people-7h2k9mf4dt", "labels": {"scim-operator.dev/roster-source": "true"}},
+    })
+}
+
+const ROWS: &str = "id,mail,title,active,department\n1,ada@example.com,Countess,WAHR,Engineering\n\
+    2,grace@example.com,,yes,Engineering\n3,alan@example.com,=1+2,yes,Engineering\n4,kim@example.com,x,maybe,Engineering\n\
+    5,eve@example.com,x,no,Sales\n6,\u{200b}tim@example.com,x,no,Engineering,x\n7,not a mail,x,,Engineering\n";
+
+/// A directory with these objects, and another that is nobody's here.
+fn directory(objects: &[Value]) -> PathBuf {
+    let directory = scratch().join(unique("preview"));
+    std::fs::create_dir_all(directory.join("below")).expect("a directory");
+    for (number, object) in objects.iter().enumerate() {
+        std::fs::write(directory.join(format!("below/{number}.json")), object.to_string()).expect("a file");
+    }
+    std::fs::write(directory.join("deployment.yaml"), "apiVersion: apps/v1\nkind: Deployment\n").expect("a file");
+    std::fs::write(directory.join("values.yaml"), "people: []\n").expect("a file");
+    directory
+}
+
+#[tokio::test]
+async fn i29_each_row_is_mapped_left_out_or_rejected_by_number_and_column() {
+    let files = directory(&[roster(json!({})), map(ROWS)]);
+    let files = files.to_string_lossy();
+    let output = alone(&["roster", "preview", "-f", &files, "-R", "-o", "json"]).await;
+    assert_eq!(output.status.code(), Some(2), "rows are rejected: {}", said(&output));
+    assert!(said(&output).contains("1 Deployment"), "{}", said(&output));
+    let report = &json_of(&output)[0];
+    assert_eq!(report["sums"], json!({"rows": 7, "mapped": 2, "outOfScope": 1, "rejected": 4}), "{report:#}");
+    let row = |number: usize| report["rows"][number - 2].clone();
+    assert_eq!((&row(2)["spec"]["active"], &row(2)["spec"]["title"]), (&json!(true), &json!("Countess")));
+    assert_eq!(row(3)["spec"]["title"], "Engineer");
+    for (number, expected) in [(4, "column title: it is a formula"), (5, "column active"), (7, "6 values")] {
+        let reason = row(number)["reason"].as_str().unwrap_or_default().to_owned();
+        assert!(reason.contains(expected) && row(number)["row"] == number, "{number}: {reason}");
+    }
+    assert_eq!(row(6)["outcome"], "outOfScope");
+
+    let steps = alone(&["roster", "preview", "-f", &files, "-R", "--row", "3", "-o", "json"]).await;
+    let steps = json_of(&steps);
+    let step =
+        |what: &str| steps.as_array().unwrap().iter().find(|step| step["step"] == what).cloned().unwrap_or_default();
+    assert_eq!(step("title")["read"], json!([{"column": "title", "value": ""}]), "{steps:#}");
+    assert_eq!((&step("title")["value"], &step("scope")["value"]), (&json!("Engineer"), &json!(true)), "{steps:#}");
+    let none = alone(&["roster", "preview", "-f", &files, "-R", "--row", "99"]).await;
+    assert!(none.status.code() == Some(1) && said(&none).contains("there is no row 99"), "{}", said(&none));
+
+    // A sheet without a roster, by a portal's table.
+    let sheet = scratch().join(unique("sheet"));
+    std::fs::write(&sheet, "userPrincipalName,accountEnabled,jobTitle\nada@example.com,True,Countess\n")
+        .expect("a file");
+    let args = ["roster", "preview", "--source", &sheet.to_string_lossy(), "--preset", "entraDatadog"];
+    let output = alone(&args).await;
+    assert!(output.status.success() && printed(&output).contains("1 mapped"), "{}{}", printed(&output), said(&output));
+}
+
+#[tokio::test]
+async fn i29_what_can_not_be_read_is_told_by_file_document_and_line() {
+    let half = roster(json!({})).to_string().replace("connectionRef", "conectionRef");
+    let unlabelled = map(ROWS).to_string().replace("roster-source", "rooster-source");
+    let other = map("mail\nada@example.com\n");
+    for (objects, expected) in [
+        (
+            format!("{}\n---\n{half}\n", map(ROWS)),
+            "document 2 (line 3): ScimRoster people: there is no field spec.conectionRef",
+        ),
+        (format!("---\n{}\n---\nkind: [\n", map(ROWS)), "document 2 (line 4): line"),
+        (format!("{}\n---\n{}", roster(json!({})), unlabelled), "with the label scim-operator.dev/roster-source=true"),
+        (format!("{}\n---\n{}", roster(json!({})), other), "the source has no column department"),
+        (
+            format!("{}\n---\n{}", roster(json!({"scope": "row.department = 'x'"})), map(ROWS)),
+            "spec.scope: line 1 column",
+        ),
+        (map(ROWS).to_string(), "there is no ScimRoster in the files"),
+    ] {
+        let file = scratch().join(format!("{}.yaml", unique("half")));
+        std::fs::write(&file, &objects).expect("a file");
+        let output = alone(&["roster", "preview", "-f", &file.to_string_lossy()]).await;
+        let told = said(&output);
+        assert!(output.status.code() == Some(1) && told.contains(expected), "{expected}: {told}");
+        assert!(!told.contains("panicked") && told.lines().count() < 8, "{told}");
+    }
+}
+
+#[tokio::test]
+async fn joiners_changes_and_leavers_are_told_against_a_cluster() {
+    let place = Place::without_operator().await;
+    place.cluster.install_crds().await;
+    let before = json!([{"id": "1", "mail": "ada@example.com"}, {"id": "2", "mail": "grace@example.com"}]);
+    let mappings = json!([{"target": "userName", "value": "row.mail"}]);
+    let fields = json!({"source": {"inline": before}, "mappings": mappings, "scope": "true"});
+    place.apply(roster(fields));
+    for (name, user) in [("ada", "ada@example.com"), ("grace", "grace@example.com"), ("alan", "alan@example.com")] {
+        let labels = json!({"scim-operator.dev/roster": "people"});
+        place.apply(json!({
+            "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimUser", "metadata": {"name": name, "labels": labels},
+            "spec": {"connectionRef": {"name": "jackson"}, "userName": user},
+        }));
+    }
+    let after = json!([{"id": "1", "mail": "ada@example.com", "title": "Countess"}, {"id": "9", "mail": "joan@example.com", "title": ""}]);
+    let mappings = json!([{"target": "userName", "value": "row.mail"}, {"target": "title", "value": "row.title"}]);
+    let file = scratch().join(format!("{}.json", unique("against")));
+    let fields = json!({"source": {"inline": after}, "mappings": mappings, "scope": "true"});
+    std::fs::write(&file, roster(fields).to_string()).expect("a file");
+    let args = ["roster", "preview", "-f", &file.to_string_lossy(), "--against", "-o", "json"];
+    let output = scim(&place.namespace, &args).await;
+    let report = &json_of(&output)[0]["against"];
+    let told = |what: &str| {
+        let people = report["people"].as_array().unwrap().iter().filter(|person| person["what"] == what);
+        people.map(|person| person["userName"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(told("joins"), ["joan@example.com"], "{report:#}");
+    assert_eq!(told("changes"), ["ada@example.com"], "{report:#}");
+    assert_eq!(told("leaves"), ["alan@example.com", "grace@example.com"], "{report:#}");
+    let change =
+        &report["people"].as_array().unwrap().iter().find(|person| person["what"] == "changes").unwrap()["changes"][0];
+    assert_eq!(change, &json!({"field": "title", "old": null, "new": "Countess"}), "{report:#}");
+    assert_eq!(place.users().await.len(), 3, "nothing was written");
+}

@@ -1,0 +1,169 @@
+//! The way to the API server: proxies, and kubeconfigs that are wrong.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::support::{ControlPlane, scratch, unique};
+use crate::{program, said};
+
+/// A proxy for CONNECT and for SOCKS5, and where it was asked to lead to.
+struct Proxy {
+    address: SocketAddr,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Proxy {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&asked);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(lead(stream, Arc::clone(&log)));
+            }
+        });
+        Self { address, asked }
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.asked.lock().expect("the list"))
+    }
+}
+
+async fn lead(mut stream: TcpStream, log: Arc<Mutex<Vec<String>>>) -> std::io::Result<()> {
+    let mut first = [0; 1];
+    stream.read_exact(&mut first).await?;
+    let to = if first[0] == 5 {
+        let mut methods = vec![0; stream.read_u8().await?.into()];
+        stream.read_exact(&mut methods).await?;
+        stream.write_all(&[5, 0]).await?;
+        let mut head = [0; 4];
+        stream.read_exact(&mut head).await?;
+        let host = match head[3] {
+            1 => std::net::Ipv4Addr::from(stream.read_u32().await?).to_string(),
+            _ => {
+                let mut name = vec![0; stream.read_u8().await?.into()];
+                stream.read_exact(&mut name).await?;
+                String::from_utf8_lossy(&name).into_owned()
+            }
+        };
+        let to = format!("{host}:{}", stream.read_u16().await?);
+        stream.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await?;
+        format!("socks5 {to}")
+    } else {
+        let mut head = vec![first[0]];
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await?);
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
+        let head = String::from_utf8_lossy(&head).into_owned();
+        format!("http {}", head.split(' ').nth(1).unwrap_or_default())
+    };
+    let target = to.split(' ').nth(1).unwrap_or_default().to_owned();
+    log.lock().expect("the list").push(to);
+    let mut server = TcpStream::connect(target).await?;
+    copy_bidirectional(&mut stream, &mut server).await.map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_api_server_is_reached_by_a_proxy_unless_no_proxy_names_it() {
+    let cluster = ControlPlane::shared().await;
+    cluster.install_crds().await;
+    let proxy = Proxy::start().await;
+    let server = cluster.server().replace("https://", "");
+    let named = scratch().join(unique("proxied"));
+    let text = std::fs::read_to_string(cluster.admin_kubeconfig()).expect("a kubeconfig");
+    let with_url = text.replace("\"server\":", &format!("\"proxy-url\":\"http://{}\",\"server\":", proxy.address));
+    assert_ne!(with_url, text);
+    std::fs::write(&named, with_url).expect("a file");
+    let admin = cluster.admin_kubeconfig().to_owned();
+    for (kubeconfig, variables, expected) in [
+        (&admin, vec![("HTTPS_PROXY", format!("http://{}", proxy.address))], Some("http")),
+        (&admin, vec![("https_proxy", proxy.address.to_string())], Some("http")),
+        (&admin, vec![("ALL_PROXY", format!("socks5://{}", proxy.address))], Some("socks5")),
+        (&admin, vec![("HTTPS_PROXY", format!("http://{}", proxy.address)), ("NO_PROXY", "127.0.0.0/8".into())], None),
+        // As with kubectl: what the kubeconfig says holds, and NO_PROXY is about the environment's.
+        (&named, vec![("NO_PROXY", "example.com".into())], Some("http")),
+    ] {
+        let mut command = program(kubeconfig);
+        command.args(["get", "users", "-A"]).envs(variables.iter().cloned());
+        let output =
+            tokio::task::spawn_blocking(move || command.output().expect("kubectl-scim")).await.expect("it ran");
+        assert!(output.status.success(), "{variables:?}: {}", said(&output));
+        let asked = proxy.take();
+        match expected {
+            Some(by) => assert!(
+                asked.iter().all(|to| *to == format!("{by} {server}")) && !asked.is_empty(),
+                "{variables:?}: {asked:?}"
+            ),
+            None => assert!(asked.is_empty(), "{variables:?}: {asked:?}"),
+        }
+    }
+}
+
+/// A kubeconfig whose user logs in by a program.
+fn logging_in(name: &str, user: &str) -> PathBuf {
+    let text = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: a\nclusters: [{{name: c, cluster: {{server: 'https://127.0.0.1:1'}}}}]\n\
+         contexts: [{{name: a, context: {{cluster: c, user: u}}}}, {{name: b, context: {{cluster: gone, user: u}}}}]\n\
+         users: [{{name: u, user: {user}}}]\n"
+    );
+    let file = scratch().join(unique(name));
+    std::fs::write(&file, text).expect("a file");
+    file
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_kubeconfig_is_told_in_a_sentence() {
+    let exec = |command: &str, args: &str| {
+        format!(
+            "{{exec: {{apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: {command}, args: {args}}}}}"
+        )
+    };
+    let missing = logging_in("missing", &exec("no-such-login", "[]"));
+    let expired = logging_in(
+        "expired",
+        &exec("sh", "['-c', 'echo {\"token\": \"hunter22\"}; echo session expired >&2; exit 1']"),
+    );
+    let silent = logging_in("silent", &exec("sh", "['-c', 'echo hunter22']"));
+    let contexts = logging_in("contexts", "{token: hunter22}");
+    let broken = scratch().join(unique("broken"));
+    std::fs::write(&broken, "clusters: [").expect("a file");
+    let empty = scratch().join(unique("none"));
+    std::fs::write(&empty, "apiVersion: v1\nkind: Config\ncontexts: [{name: a, context: {cluster: c, user: u}}]\n")
+        .expect("a file");
+    let nowhere = PathBuf::from("/there/is/none");
+    for (kubeconfig, args, expected) in [
+        (&missing, &[][..], "plug-in no-such-login, which is not installed here"),
+        (&expired, &[], "plug-in sh failed"),
+        (&expired, &[], "session expired"),
+        (&silent, &[], "answered with no credentials"),
+        (&contexts, &["--context", "other"], "has no context other; it has a, b"),
+        (&contexts, &["--context", "b"], "the cluster gone, which the kubeconfig doesn't have"),
+        (&contexts, &[], "can't be reached"),
+        (&broken, &[], "it is not YAML"),
+        (&empty, &[], "no current context: choose one by kubectl config use-context; it has a"),
+        (&nowhere, &[], "no way to a Kubernetes cluster"),
+        (&nowhere, &["--kubeconfig", "/there/is/none"], "/there/is/none can't be read"),
+    ] {
+        let tried = program(kubeconfig).args(args).args(["get", "users"]).env("RUST_BACKTRACE", "1").output();
+        let tried = tried.expect("kubectl-scim");
+        let told = said(&tried);
+        assert!(tried.status.code() == Some(1) && told.contains(expected), "{expected}: {told}");
+        assert!(!told.contains("hunter22") && !told.contains("backtrace") && told.lines().count() <= 2, "{told}");
+        // The operator says the same.
+        if args.is_empty() && expected != "can't be reached" {
+            let mut operator = std::process::Command::new(env!("CARGO_BIN_EXE_scim-operator"));
+            let tried = operator.args(["run", "--listen", "127.0.0.1:0"]).env("KUBECONFIG", kubeconfig);
+            let tried = tried.env("RUST_BACKTRACE", "1").output().expect("scim-operator");
+            let told = said(&tried);
+            assert!(tried.status.code() == Some(1) && told.contains(expected), "{expected}: {told}");
+            assert!(!told.contains("hunter22") && !told.contains("backtrace"), "{told}");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The program at a terminal of its own: narrow and wide, with and without colours, and Ctrl-C.
+
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+use serde_json::json;
+
+use crate::by_file;
+use crate::kit::Place;
+use crate::support::{ControlPlane, Sandbox, scratch, unique};
+
+/// Until what is waited for is on the screen.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a terminal showed, and how the program ended: its exit code, or the signal.
+struct Screen {
+    text: String,
+    ended: String,
+}
+
+/// A command at a terminal so many columns wide. When `seen` is there, the keys are typed.
+fn at_terminal(columns: u16, command: CommandBuilder, keys: Option<(&str, &str)>) -> Screen {
+    let size = PtySize { rows: 24, cols: columns, pixel_width: 0, pixel_height: 0 };
+    let terminal = native_pty_system().openpty(size).expect("a terminal");
+    let mut child = terminal.slave.spawn_command(command).expect("kubectl-scim");
+    drop(terminal.slave);
+    let mut reader = terminal.master.try_clone_reader().expect("its output");
+    let mut writer = terminal.master.take_writer().expect("its input");
+    let (sender, pieces) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut piece = [0; 4096];
+        // A terminal whose program has ended gives an error instead of an end.
+        while let Ok(size) = reader.read(&mut piece)
+            && size > 0
+            && sender.send(piece[..size].to_vec()).is_ok()
+        {}
+    });
+    let (mut shown, mut keys, deadline) = (Vec::new(), keys, Instant::now() + PATIENCE);
+    while let Ok(piece) = pieces.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        shown.extend(piece);
+        if let Some((seen, typed)) = keys
+            && String::from_utf8_lossy(&shown).contains(seen)
+        {
+            writer.write_all(typed.as_bytes()).expect("it reads keys");
+            keys = None;
+        }
+    }
+    let text = String::from_utf8_lossy(&shown).replace('\r', "");
+    assert!(keys.is_none(), "{:?} was never seen: {text}", keys.map(|(seen, _)| seen));
+    if Instant::now() >= deadline {
+        let _ = child.kill();
+        panic!("it didn't end: {text}");
+    }
+    let status = child.wait().expect("it ended");
+    let ended = status.signal().map_or_else(|| status.exit_code().to_string(), str::to_owned);
+    assert!(!text.contains("panicked"), "{text}");
+    Screen { text, ended }
+}
+
+fn command(kubeconfig: &Path, args: &[&str]) -> CommandBuilder {
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_kubectl-scim"));
+    command.args(args);
+    command.env("KUBECONFIG", kubeconfig);
+    command.env("TERM", "xterm-256color");
+    command.env_remove("NO_COLOR");
+    command
+}
+
+/// Every line fits, and no word is broken.
+fn fits(screen: &str, columns: usize, words: &[&str]) {
+    for line in screen.lines() {
+        assert!(line.trim_end().chars().count() <= columns, "{columns}: {line:?}\n{screen}");
+    }
+    for word in words {
+        assert!(
+            screen.split_whitespace().any(|found| found == *word),
+            "{columns}: {word} is broken or missing\n{screen}"
+        );
+    }
+}
+
+const REASON: &str = "the server refused the attribute preferredLanguage: invalidValue, urn:ietf:params:scim";
+
+#[tokio::test]
+async fn tables_fit_every_terminal_and_break_no_word() {
+    let place = Place::without_operator().await;
+    place.cluster.install_crds().await;
+    place.user("a-person-with-quite-a-long-name-for-a-table", json!({"userName": "ada@example.com"}));
+    let failed = json!({"status": {"state": "Failed", "conditions": [
+        {"type": "Ready", "status": "False", "reason": "Rejected", "message": REASON, "lastTransitionTime": "2026-11-28T12:00:00Z"},
+        {"type": "Stalled", "status": "True", "reason": "Rejected", "message": "", "lastTransitionTime": "2026-11-28T12:00:00Z"}]}});
+    let name = "a-person-with-quite-a-long-name-for-a-table";
+    let patch = failed.to_string();
+    place.kubectl(&["patch", "scimuser", name, "--subresource=status", "--type=merge", "-p", &patch]);
+    let namespace = place.namespace.as_str();
+    let admin = place.cluster.admin_kubeconfig();
+    let words: Vec<&str> = REASON.split(' ').chain([name, "Rejected"]).collect();
+    for columns in [60, 80, 100, 250] {
+        let args = ["-n", namespace, "failures", "--no-color"];
+        fits(&at_terminal(columns, command(admin, &args), None).text, columns.into(), &words);
+        let args = ["-n", namespace, "status", "--no-color"];
+        let screen = at_terminal(columns, command(admin, &args), None);
+        assert_eq!(screen.ended, "2", "a person is needed: {}", screen.text);
+        let table = screen.text.split("lists each\n").nth(1).unwrap_or_default().to_owned();
+        fits(&table, columns.into(), &["COUNT", "ScimUser", "Rejected"]);
+    }
+    let coloured = at_terminal(60, command(admin, &["-n", namespace, "failures"]), None).text;
+    assert!(coloured.contains("\u{1b}["), "{coloured:?}");
+    let mut plain = command(admin, &["-n", namespace, "failures"]);
+    plain.env("NO_COLOR", "1");
+    assert!(!at_terminal(60, plain, None).text.contains('\u{1b}'));
+}
+
+#[tokio::test]
+async fn ctrl_c_changes_nothing() {
+    let place = Place::without_operator().await;
+    place.cluster.install_crds().await;
+    place.connect(json!({}));
+    place.user("ada", json!({}));
+    let status = |status: serde_json::Value| json!({"status": status}).to_string();
+    let hold =
+        status(json!({"holds": [{"id": "3f2a9c0d11b2e477", "reason": "removals", "since": "2026-11-28T12:00:00Z",
+        "creates": 0, "updates": 0, "deactivations": 1, "deletes": 0, "memberships": 0, "sample": []}]}));
+    place.kubectl(&["patch", "scimconnection", "jackson", "--subresource=status", "--type=merge", "-p", &hold]);
+    let held = status(json!({"hold": {"id": "3f2a9c0d11b2e477", "operation": "Deactivate", "digest": "0"}}));
+    place.kubectl(&["patch", "scimuser", "ada", "--subresource=status", "--type=merge", "-p", &held]);
+    let args = ["-n", &place.namespace, "approve", "3f2a9c0d11b2e477"];
+    let approve = command(place.cluster.admin_kubeconfig(), &args);
+    let screen = at_terminal(80, approve.clone(), Some(("Type 1 to go on", "\u{3}")));
+    assert!(screen.ended.contains("Interrupt") || screen.ended == "130", "{}: {}", screen.ended, screen.text);
+    let screen = at_terminal(80, approve, Some(("Type 1 to go on", "no\n")));
+    assert!(screen.ended == "1" && screen.text.contains("nothing was changed"), "{}: {}", screen.ended, screen.text);
+    assert_eq!(place.get_connection().await["spec"]["approvedHold"], serde_json::Value::Null);
+}
+
+#[tokio::test]
+async fn a_long_work_shows_how_far_it_is_and_ends_with_ctrl_c() {
+    let sandbox = Sandbox::start_with(&["--latency", "200ms"]);
+    sandbox.admin("POST", "/seed", Some(json!({"users": 3000}))).await;
+    let files = by_file(&unique("long"), &sandbox.base_url, &sandbox.token, json!({}));
+    let into = scratch().join(unique("long"));
+    let into = into.to_string_lossy();
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let args = [&["import"], &files[..], &["--into", &into, "--only", "users"]].concat();
+    let screen = at_terminal(80, command(Path::new("/there/is/none"), &args), Some(("/3000", "\u{3}")));
+    assert!(screen.ended.contains("Interrupt") || screen.ended == "130", "{}: {}", screen.ended, screen.text);
+    assert!(!screen.text.contains(&sandbox.token), "{}", screen.text);
+}
+
+#[tokio::test]
+async fn a_table_is_whole_in_a_pipe_and_a_reader_may_go_away() {
+    let cluster = ControlPlane::shared().await;
+    let place = Place::without_operator().await;
+    cluster.install_crds().await;
+    place.user("a-person-with-quite-a-long-name-for-a-table", json!({}));
+    let mut piped = crate::program(cluster.admin_kubeconfig());
+    let piped = piped.args(["-n", &place.namespace, "get", "users", "-o", "wide"]).output().expect("an answer");
+    let piped = crate::printed(&piped);
+    assert!(piped.lines().count() == 2 && piped.lines().nth(1).is_some_and(|line| line.len() > 100), "{piped}");
+    assert!(!piped.contains('\u{1b}'), "{piped:?}");
+    // A reader that goes away is no error.
+    let bin = env!("CARGO_BIN_EXE_kubectl-scim");
+    let line = format!("{bin} -n {} get users -o json | true; echo ${{PIPESTATUS[0]}}", place.namespace);
+    let mut closed = std::process::Command::new("bash");
+    closed.args(["-c", &line]).env("KUBECONFIG", cluster.admin_kubeconfig());
+    assert_eq!(crate::printed(&closed.output().expect("bash")).trim(), "0");
+}
