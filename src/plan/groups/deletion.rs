@@ -49,6 +49,14 @@ pub fn decide(facts: &GroupFacts) -> GroupStep {
             "the connection is suspended: the group is untouched for now; set spec.suspend to false, or let the object go",
         );
     }
+    if let (Some(_), Account::Found { resource, .. }) = (facts.bound_id(), &facts.group) {
+        if let Some((reason, why)) = &facts.not_its_own {
+            return waits(facts, *reason, why);
+        }
+        if let Some(message) = swapped(facts, resource) {
+            return waits(facts, Reason::Conflict, &message);
+        }
+    }
     match (facts.bound_id(), &facts.group) {
         (Some(_), Account::Absent { .. }) => let_go("the server doesn't have the group any more"),
         (Some(_), Account::Missing) => waits(
@@ -56,10 +64,6 @@ pub fn decide(facts: &GroupFacts) -> GroupStep {
             Reason::Pending,
             "the server answered 404 for this group; it is looked for once more in a minute before it counts as gone",
         ),
-        (Some(_), Account::Found { .. }) if let Some((reason, why)) = &facts.not_its_own => waits(facts, *reason, why),
-        (Some(_), Account::Found { resource, .. }) if let Some(message) = swapped(facts, resource) => {
-            waits(facts, Reason::Conflict, &message)
-        }
         (Some(id), group) => {
             if facts.must_be_seen && !matches!(group, Account::Found { .. }) {
                 return GroupStep::Read(Read::Get(id.to_owned()));
