@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::driver::{World, spec};
 use crate::api::{Reason, ScimUserSpec};
-use crate::plan::{Declared, Path, says_the_same};
+use crate::plan::{Account, Declared, Path, Step, says_the_same};
 use crate::scim::{PatchPaths, Profile, Resource, WriteMethod};
 
 const VENDOR: &str = "urn:example:params:scim:schemas:extension:vendor:1.0:User";
@@ -145,6 +145,19 @@ proptest! {
         prop_assert_eq!(sent.len(), 1);
         prop_assert_eq!(&sent[0].attributes, &vec![Path::core("title")]);
         prop_assert!(world.pass().sent.is_empty());
+    }
+
+    /// What the last sweep saw suffices, where the write says only what it changes.
+    #[test]
+    fn i02_nothing_is_read_before_a_patch(profile in profiles(), declared in specs()) {
+        let mut world = converged(profile, declared.clone());
+        let mut changed = declared;
+        changed.attributes.title = Some("Countess".into());
+        world.declare(changed);
+        let id = world.status.id.clone().unwrap_or_default();
+        let seen = Account::Found { resource: world.server.get(&id).expect("there"), fresh: false };
+        let reads = matches!(world.decide_on(seen), Step::Read(_));
+        prop_assert_eq!(reads, world.policy.profile.write_users == WriteMethod::Put);
     }
 
     #[test]
