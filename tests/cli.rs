@@ -20,6 +20,8 @@ mod support;
 mod terminal;
 #[path = "cli/testing.rs"]
 mod testing;
+#[path = "cli/workflows.rs"]
+mod workflows;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -261,7 +261,7 @@ mod tests {
         );
         let found = with(&list, "list", |file| read(&[file.to_owned()], false)).unwrap();
         assert_eq!((found.ours.len(), found.core.len(), found.skipped["Deployment"]), (1, 1, 1));
-        assert_eq!(found.ours[0].object["spec"]["resyncInterval"], "15m", "{:?}", found.ours[0]);
+        assert_eq!(found.ours[0].object["spec"]["resyncInterval"], "30m", "{:?}", found.ours[0]);
         let json = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": [found.ours[0].object]});
         assert_eq!(with(&json.to_string(), "json", connections).unwrap().len(), 1);
     }

@@ -1,0 +1,72 @@
+//! docs/ci.md: each workflow is valid, and its rights suffice for what it runs.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::kit::Place;
+use crate::support::{part, repository, scratch, unique};
+use crate::{program, said};
+
+/// The block of docs/ci.md that begins with this name.
+fn block(name: &str) -> String {
+    let page = std::fs::read_to_string(repository().join("docs/ci.md")).expect("docs/ci.md");
+    let begin = format!("```yaml\n# {name}\n");
+    let rest = page.split(&begin).nth(1).unwrap_or_else(|| panic!("docs/ci.md has no {name}"));
+    rest.split("```").next().expect("its end").to_owned()
+}
+
+#[test]
+fn the_workflows_of_the_page_are_valid() {
+    let file = scratch().join(format!("{}.yaml", unique("workflow")));
+    std::fs::write(&file, block(".github/workflows/people.yaml")).expect("a file");
+    let lint = Command::new(part("bin/actionlint")).args(["-shellcheck=", "-pyflakes="]).arg(&file).output();
+    let lint = lint.expect("actionlint");
+    assert!(lint.status.success(), "{}", String::from_utf8_lossy(&lint.stdout));
+    for name in [".gitlab-ci.yml", "flux.yaml"] {
+        let read: Vec<Value> = serde_saphyr::from_multiple(&block(name)).expect(name);
+        assert!(!read.is_empty(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn i27_the_rights_of_the_page_suffice_and_no_more_is_asked_for() {
+    let place = Place::without_operator().await;
+    place.cluster.install_crds().await;
+    let namespace = place.namespace.as_str();
+    let here = |name: &str| block(name).replace("namespace: identity", &format!("namespace: {namespace}"));
+    for name in ["role.yaml", "status.yaml", "presync.yaml"] {
+        let file = scratch().join(format!("{}.yaml", unique("rights")));
+        std::fs::write(&file, here(name)).expect("a file");
+        let verb = if name == "presync.yaml" { &["create", "--dry-run=server"][..] } else { &["apply"] };
+        place.kubectl(&[verb, &["-f", &file.to_string_lossy()]].concat());
+    }
+    let preview = place.cluster.kubeconfig_for_service_account(namespace, "preview");
+    place.kubectl(&[
+        "create",
+        "rolebinding",
+        "preview",
+        "--role=scim-preview",
+        &format!("--serviceaccount={namespace}:preview"),
+    ]);
+    let roster = scratch().join(format!("{}.json", unique("roster")));
+    let object = json!({
+        "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimRoster", "metadata": {"name": "people"},
+        "spec": {"connectionRef": {"name": "jackson"}, "source": {"configMaps": {"namePrefix": "people"}},
+            "mappings": [{"target": "userName", "value": "row.mail"}]},
+    });
+    std::fs::write(&roster, object.to_string()).expect("a file");
+    place.apply(json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"people.csv": "mail\nada@example.com\n"},
+        "metadata": {"name": "people", "labels": {"scim-operator.dev/roster-source": "true"}}}));
+    let status = place.cluster.kubeconfig_for_service_account(namespace, "scim-status");
+    let roster = roster.to_string_lossy();
+    for (kubeconfig, args) in
+        [(&preview, &["roster", "preview", "-f", &roster, "--against"][..]), (&status, &["status"])]
+    {
+        let output = program(kubeconfig).args(["-n", namespace]).args(args).output().expect("kubectl-scim");
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", said(&output));
+    }
+    let output = program(&status).args(["-n", namespace, "roster", "preview", "-f", &roster, "--against"]).output();
+    let told = said(&output.expect("kubectl-scim"));
+    assert!(told.contains("ask for a Role"), "{told}");
+}
