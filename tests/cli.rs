@@ -4,6 +4,8 @@
 
 #[path = "cli/answering.rs"]
 mod answering;
+#[path = "cli/console.rs"]
+mod console;
 #[path = "cli/importing.rs"]
 mod importing;
 #[path = "cluster/kit.rs"]

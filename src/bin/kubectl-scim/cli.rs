@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{answer, change, documents, history, holds, import, lists, report, roster, status, test};
+use crate::console;
 
 /// What exit codes mean.
 const EXIT_CODES: &str = "Exit codes:
@@ -107,6 +108,8 @@ pub enum Command {
     Import(import::Arguments),
     /// Tell who changed what, when, and by which object, from the audit stream
     History(history::Arguments),
+    /// Serve a page to look at and to answer holds on, for a browser on this machine
+    Console(console::Arguments),
     /// Reports for auditors
     Report(report::Arguments),
     /// Look at what a roster makes of its rows, before it is applied

@@ -6,6 +6,7 @@ mod cli;
 mod cluster;
 mod commands;
 mod confirm;
+mod console;
 mod manifests;
 mod objects;
 mod output;
@@ -94,6 +95,7 @@ async fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::History(arguments) => history::run(&global, printer, &arguments).await,
         Command::Report(arguments) => report::run(&cluster().await?, printer, &arguments).await,
         Command::Roster(arguments) => roster::run(&global, printer, &arguments).await,
+        Command::Console(arguments) => console::run(cluster().await?, printer, &arguments).await,
         Command::Completion(arguments) => documents::completion(&arguments),
         Command::Man(arguments) => documents::man(&arguments),
         Command::Docs => documents::markdown(),

@@ -18,10 +18,10 @@ const NAMED: usize = 20;
 pub struct Arguments {
     /// The hold
     #[arg(value_name = "ID")]
-    id: String,
+    pub id: String,
     /// The count that would be typed, for scripts; with another count nothing is changed
     #[arg(long, value_name = "COUNT")]
-    yes: Option<u64>,
+    pub yes: Option<u64>,
 }
 
 /// Lets it go.

@@ -20,7 +20,7 @@ const AT_ONCE: usize = 8;
 pub struct Arguments {
     /// The objects: user/NAME, roster/NAME, connection/NAME or clusterconnection/NAME
     #[arg(required = true, value_name = "KIND/NAME")]
-    targets: Vec<Target>,
+    pub targets: Vec<Target>,
 }
 
 /// `sync`
@@ -28,7 +28,7 @@ pub struct Arguments {
 pub struct SyncArguments {
     /// The objects: user/NAME, group/NAME, roster/NAME, connection/NAME or clusterconnection/NAME
     #[arg(required = true, value_name = "KIND/NAME")]
-    targets: Vec<Target>,
+    pub targets: Vec<Target>,
 }
 
 /// `release`

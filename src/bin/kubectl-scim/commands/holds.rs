@@ -60,6 +60,22 @@ impl Hold {
         self.creates + self.updates + self.deactivations + self.deletes
     }
 
+    /// Those of its objects that it names.
+    pub fn sampled(&self) -> Vec<Held> {
+        let named = |name: &String| {
+            let (namespace, name) = name.split_once('/').unwrap_or(("", name));
+            Held(Object {
+                kind: "ScimUser",
+                namespace: namespace.to_owned(),
+                name: name.to_owned(),
+                held_operation: Some("Delete".to_owned()),
+                message: Some("its row is gone from the roster".to_owned()),
+                ..Object::default()
+            })
+        };
+        self.sample.iter().map(named).collect()
+    }
+
     /// What it would do, in words.
     pub fn words(&self) -> String {
         let parts = [
@@ -102,7 +118,8 @@ pub fn of_connection(connection: &ScimConnection) -> Vec<Hold> {
     holds.map(hold).collect()
 }
 
-fn of_roster(roster: &ScimRoster) -> Option<Hold> {
+/// That of one roster.
+pub fn of_roster(roster: &ScimRoster) -> Option<Hold> {
     let hold = roster.status.as_ref()?.hold.clone()?;
     let namespace = roster.namespace();
     let sample =
@@ -162,18 +179,7 @@ pub async fn find(cluster: &Cluster, id: &str) -> Result<Hold> {
 /// The objects in a hold, page by page. Of a roster's only some are known by name.
 pub async fn members(cluster: &Cluster, hold: &Hold) -> Result<Vec<Held>> {
     if hold.kind == Kind::Roster {
-        let named = |name: &String| {
-            let (namespace, name) = name.split_once('/').unwrap_or(("", name));
-            Held(Object {
-                kind: "ScimUser",
-                namespace: namespace.to_owned(),
-                name: name.to_owned(),
-                held_operation: Some("Delete".to_owned()),
-                message: Some("its row is gone from the roster".to_owned()),
-                ..Object::default()
-            })
-        };
-        return Ok(hold.sample.iter().map(named).collect());
+        return Ok(hold.sampled());
     }
     let mut selection = Selection::both(vec![format!("status.hold.id={}", hold.id.as_deref().unwrap_or_default())]);
     let everywhere = Cluster { client: cluster.client.clone(), namespace: cluster.namespace.clone(), all: true };
@@ -223,7 +229,7 @@ pub struct Held(pub Object);
 
 impl Held {
     /// What would be done, as far as status tells: the operation with its attributes.
-    fn change(&self) -> String {
+    pub fn change(&self) -> String {
         let operation = self.0.held_operation.clone().unwrap_or_default();
         let told = self.0.message.as_deref().unwrap_or_default();
         match told.split_once(" is held: ") {

@@ -1,0 +1,142 @@
+//! Which of the people are shown, and which page of them.
+
+use serde::Deserialize;
+use url::form_urlencoded::Serializer;
+
+use super::store::{Entry, connection_of};
+
+/// So many are on a page.
+pub const PAGE: usize = 100;
+
+/// A text as a search compares it.
+pub fn folded(text: &str) -> String {
+    use unicode_normalization::UnicodeNormalization as _;
+    text.nfkc().flat_map(char::to_lowercase).collect()
+}
+
+/// What the address of a page says; what it leaves out doesn't matter.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(default)]
+pub struct Filter {
+    /// Words, all of which are in the userName, the object's name or the id.
+    pub q: String,
+    pub connection: String,
+    pub state: String,
+    pub reason: String,
+    pub roster: String,
+    /// From 1.
+    pub page: usize,
+}
+
+/// One page of those that fit.
+pub struct Page<'a> {
+    pub entries: Vec<&'a Entry>,
+    /// How many fit.
+    pub total: usize,
+    /// From 1.
+    pub number: usize,
+    pub pages: usize,
+}
+
+impl Filter {
+    /// Those that fit.
+    pub fn all<'a>(&self, entries: impl Iterator<Item = &'a Entry>) -> impl Iterator<Item = &'a Entry> {
+        let text = folded(&self.q);
+        let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+        let any = |wanted: &str, is: &dyn Fn() -> bool| wanted.is_empty() || is();
+        entries.filter(move |entry| {
+            let object = &entry.object;
+            words.iter().all(|word| entry.text.contains(word.as_str()))
+                && any(&self.state, &|| object.state.as_deref() == Some(self.state.as_str()))
+                && any(&self.reason, &|| object.reason.as_deref() == Some(self.reason.as_str()))
+                && any(&self.connection, &|| connection_of(object) == self.connection)
+                && any(&self.roster, &|| {
+                    let roster = entry.roster.as_ref().map(|roster| format!("{}/{roster}", object.namespace));
+                    roster.as_deref() == Some(self.roster.as_str())
+                })
+        })
+    }
+
+    /// One page of them; the last one where there are fewer.
+    pub fn page<'a>(&self, entries: impl Iterator<Item = &'a Entry>) -> Page<'a> {
+        let found: Vec<&Entry> = self.all(entries).collect();
+        let (total, pages) = (found.len(), found.len().div_ceil(PAGE).max(1));
+        let number = self.page.clamp(1, pages);
+        let entries = found.into_iter().skip((number - 1) * PAGE).take(PAGE).collect();
+        Page { entries, total, number, pages }
+    }
+
+    /// The address of what this shows.
+    pub fn address(&self, path: &str) -> String {
+        let mut query = Serializer::new(String::new());
+        for (name, value) in [
+            ("q", &self.q),
+            ("connection", &self.connection),
+            ("state", &self.state),
+            ("reason", &self.reason),
+            ("roster", &self.roster),
+        ] {
+            if !value.is_empty() {
+                query.append_pair(name, value);
+            }
+        }
+        if self.page > 1 {
+            query.append_pair("page", &self.page.to_string());
+        }
+        let query = query.finish();
+        if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::objects::Object;
+
+    fn entries(count: usize) -> Vec<Entry> {
+        let entry = |number: usize| {
+            let object = Object {
+                namespace: "identity".into(),
+                name: format!("user-{number}"),
+                called: format!("Üser{number}@Example.com"),
+                connection: "datadog".into(),
+                state: Some(if number % 2 == 0 { "Active" } else { "Held" }.into()),
+                ..Object::default()
+            };
+            let text = folded(&format!("{}\n{}", object.called, object.name));
+            Entry { object, text, roster: (number == 3).then(|| "people".to_owned()), members: None }
+        };
+        (0..count).map(entry).collect()
+    }
+
+    #[test]
+    fn people_are_found_by_words_in_any_letter_case_and_by_what_they_are() {
+        let all = entries(250);
+        let found = |filter: Filter| filter.page(all.iter()).total;
+        assert_eq!(found(Filter::default()), 250);
+        assert_eq!(found(Filter { q: "ÜSER17@ example".into(), ..Filter::default() }), 1);
+        assert_eq!(found(Filter { state: "Held".into(), ..Filter::default() }), 125);
+        assert_eq!(found(Filter { connection: "identity/datadog".into(), ..Filter::default() }), 250);
+        assert_eq!(found(Filter { connection: "datadog".into(), ..Filter::default() }), 0, "a cluster's is another");
+        assert_eq!(found(Filter { roster: "identity/people".into(), ..Filter::default() }), 1);
+        let last = Filter { page: 9, ..Filter::default() }.page(all.iter());
+        assert_eq!((last.number, last.pages, last.entries.len()), (3, 3, 50));
+    }
+
+    #[test]
+    fn an_address_says_it_all_and_breaks_out_of_nothing() {
+        let filter = Filter { q: "a&b=\"<c>".into(), page: 2, ..Filter::default() };
+        assert_eq!(filter.address("/people"), "/people?q=a%26b%3D%22%3Cc%3E&page=2");
+        assert_eq!(Filter::default().address("/people"), "/people");
+    }
+
+    #[test]
+    fn a_search_among_a_hundred_thousand_takes_no_time() {
+        let all = entries(100_000);
+        let before = std::time::Instant::now();
+        let found = Filter { q: "user-99 com".into(), ..Filter::default() }.page(all.iter());
+        assert_eq!(found.total, 1111);
+        // Unoptimized, and on a machine that does other things too.
+        assert!(before.elapsed().as_millis() < 1000, "{:?}", before.elapsed());
+    }
+}

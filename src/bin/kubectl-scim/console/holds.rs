@@ -1,0 +1,200 @@
+//! Holds: what waits, all that is in one, and the answer to it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use maud::{Markup, html};
+
+use super::filter::folded;
+use super::page::{foreign, when};
+use super::rights::Rights;
+use super::store::Store;
+use crate::cluster::Kind;
+use crate::commands::holds::{Held, Hold};
+use crate::objects::Object;
+
+/// So many members are on a page; a search finds the others.
+const SHOWN: usize = 500;
+
+/// All of them.
+pub fn list(store: &Store, now: Timestamp) -> Markup {
+    let holds = store.holds();
+    html! {
+        @if holds.is_empty() { p { "Nothing is held." } }
+        @else {
+            div.wide role="region" aria-label="Holds" tabindex="0" {
+                table {
+                    thead { tr { th { "Hold" } th { "Of" } th { "Reason" } th { "Since" } th { "What it would do" } } }
+                    tbody {
+                        @for hold in &holds {
+                            tr {
+                                td { @match &hold.id { Some(id) => a href={ "/holds/" (id) } { (id) }, None => "not closed yet" } }
+                                td { (foreign(&hold.of)) }
+                                td { (hold.reason) @if hold.rejected { " (rejected)" } }
+                                td { (when(hold.since, now)) }
+                                td { (hold.words()) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One of them. `search` narrows what is listed, never what is answered.
+pub fn one(store: &Store, id: &str, search: &str, rights: Rights, form_word: &str, now: Timestamp) -> Option<Markup> {
+    let hold = store.holds().into_iter().find(|hold| hold.id.as_deref() == Some(id))?;
+    let members: Vec<Held> = members(store, &hold, id);
+    let said = usize::try_from(hold.operations()).unwrap_or_default();
+    Some(html! {
+        p { "Hold " code { (id) } " of " (foreign(&hold.of)) ", " (when(hold.since, now)) ": " strong { (hold.words()) } ". Stopped by: " (hold.reason) "." }
+        @if hold.rejected { p.notice { "It was rejected. What is in it stays as it is." } }
+        @if members.len() < said {
+            p.notice { "Of " (said) " operations " (members.len()) " are known by name"
+                @if hold.kind == Kind::Roster { "." } @else { "; the others are still being written." } }
+        }
+        (answers(&hold, id, said.max(members.len()), rights, form_word))
+        form.filter method="get" action={ "/holds/" (id) } role="search" data-live="results" {
+            label { "Search in it " input type="search" name="q" value=(search) autocomplete="off"; }
+            button { "Show" }
+        }
+        div #results { (listed(&members, search)) }
+    })
+}
+
+fn members(store: &Store, hold: &Hold, id: &str) -> Vec<Held> {
+    if hold.kind == Kind::Roster {
+        return hold.sampled();
+    }
+    store.held(id).map(|object| Held(object.clone())).collect()
+}
+
+/// Approve, reject, and the commands that do the same.
+fn answers(hold: &Hold, id: &str, count: usize, rights: Rights, form_word: &str) -> Markup {
+    let goes = match hold.kind {
+        Kind::Roster => "Reject: the ScimUsers stay",
+        _ => "Reject: deleted objects go without touching their accounts, edits stay held",
+    };
+    let form = |action: &str, title: &str, class: &str| {
+        html! {
+            form.answer method="post" action="/do" {
+                input type="hidden" name="form" value=(form_word);
+                input type="hidden" name="id" value=(id);
+                label { (title) ". Type " strong { (count) } " to confirm: "
+                    input name="count" inputmode="numeric" pattern="[0-9]+" required autocomplete="off"; }
+                button.(class) name="action" value=(action) { @if action == "approve" { "Approve" } @else { "Reject" } }
+            }
+        }
+    };
+    html! {
+        @if rights.write {
+            div.answers {
+                (form("reject", goes, "calm"))
+                (form("approve", "Approve: all of it is carried out", "bad"))
+            }
+        }
+        p { "Or: " code { "kubectl scim approve " (id) } " · " code { "kubectl scim reject " (id) } }
+    }
+}
+
+/// What somebody would call the change.
+fn heading(operation: &str) -> &str {
+    match operation {
+        "Delete" => "Leaving: the account is deleted",
+        "Deactivate" => "Leaving: the account is deactivated",
+        "Create" => "Joining: an account is created",
+        "Reactivate" => "Returning: the account is activated",
+        "Adopt" | "Handover" => "Bound to an account that is there",
+        "Update" => "Changed: renamed, or other attributes",
+        other => other,
+    }
+}
+
+fn listed(members: &[Held], search: &str) -> Markup {
+    let words = folded(search);
+    let fits = |object: &Object| {
+        let text = folded(&format!("{} {} {}", object.called, object.namespace, object.name));
+        words.split_whitespace().all(|word| text.contains(word))
+    };
+    let found: Vec<&Held> = members.iter().filter(|held| fits(&held.0)).collect();
+    let mut groups: BTreeMap<&str, Vec<&Held>> = BTreeMap::new();
+    for held in found.iter().take(SHOWN) {
+        groups.entry(heading(held.0.held_operation.as_deref().unwrap_or_default())).or_default().push(held);
+    }
+    html! {
+        p role="status" { (found.len()) " of " (members.len()) " shown" @if found.len() > SHOWN { ", the first " (SHOWN) " of them; search for others" } }
+        @for (title, members) in groups {
+            h2 { (title) " (" (members.len()) ")" }
+            ul.members {
+                @for held in members {
+                    li {
+                        @if held.0.kind == "ScimUser" { a href=(super::people::address(&held.0.namespace, &held.0.name)) { (foreign(shown_name(&held.0))) } }
+                        @else { (foreign(shown_name(&held.0))) " (group)" }
+                        " " span.change { (foreign(&held.change())) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn shown_name(object: &Object) -> &str {
+    if object.called.is_empty() { &object.name } else { &object.called }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::runtime::watcher::Event;
+    use serde_json::json;
+
+    const ID: &str = "3f2a9c0d11b2e477";
+
+    fn store() -> Store {
+        let mut store = Store::default();
+        let connection = json!({
+            "metadata": {"name": "datadog", "namespace": "identity"},
+            "spec": {"baseUrl": "https://scim.example.com", "auth": {}},
+            "status": {"holds": [{"id": ID, "reason": "removals", "since": "2026-11-28T11:00:00Z",
+                "creates": 0, "updates": 0, "deactivations": 0, "deletes": 2}]},
+        });
+        store
+            .connections
+            .apply(Event::<scim_operator::api::ScimConnection>::Apply(serde_json::from_value(connection).unwrap()));
+        for name in ["ada", "grace"] {
+            let user = json!({
+                "metadata": {"name": name, "namespace": "identity"},
+                "spec": {"connectionRef": {"name": "datadog"}, "userName": format!("{name}@example.com")},
+                "status": {"state": "Held", "hold": {"id": ID, "operation": "Delete", "digest": "0"}},
+            });
+            store.users.apply(Event::<scim_operator::api::ScimUser>::Apply(serde_json::from_value(user).unwrap()));
+        }
+        store
+    }
+
+    #[test]
+    fn i13_a_hold_is_shown_whole_and_answered_by_its_count() {
+        let now = "2026-11-28T12:00:00Z".parse().unwrap();
+        let one = |id: &str, search: &str, write| {
+            one(&store(), id, search, Rights { write }, "word", now).map(Markup::into_string)
+        };
+        let all = one(ID, "", true).unwrap();
+        for text in [
+            "ada@example.com",
+            "grace@example.com",
+            "Type <strong>2</strong>",
+            "value=\"approve\"",
+            "kubectl scim reject",
+        ] {
+            assert!(all.contains(text), "{text}: {all}");
+        }
+        let some = one(ID, "GRACE", true).unwrap();
+        assert!(
+            !some.contains("ada@example.com") && some.contains("Type <strong>2</strong>"),
+            "what is answered is all of it"
+        );
+        assert!(!one(ID, "", false).unwrap().contains("value=\"approve\""), "whoever may only look sees no button");
+        assert!(one("0000000000000000", "", true).is_none());
+    }
+}

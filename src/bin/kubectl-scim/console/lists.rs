@@ -1,0 +1,176 @@
+//! Groups, rosters and events.
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Event;
+use maud::{Markup, html};
+use scim_operator::api::ScimRoster;
+
+use super::filter::{Filter, folded};
+use super::page::{foreign, readiness, state, state_class, when};
+use super::people::table;
+use super::store::{Store, connection_of};
+use crate::objects::full_name;
+use crate::time::instant;
+
+/// So many events are shown.
+const EVENTS: usize = 300;
+
+/// All groups, with their members counted.
+pub fn groups(store: &Store, filter: &Filter, now: Timestamp) -> Markup {
+    let page = filter.page(store.groups.iter());
+    let at = |number: usize| Filter { page: number, ..filter.clone() }.address("/groups");
+    html! {
+        form.filter method="get" action="/groups" role="search" data-live="results" {
+            label { "Search " input type="search" name="q" value=(filter.q) autocomplete="off"; }
+            button { "Show" }
+        }
+        div #results {
+            p role="status" { (page.total) " groups" @if page.pages > 1 { ", page " (page.number) " of " (page.pages) } }
+            div.wide role="region" aria-label="Groups" tabindex="0" {
+                table {
+                    thead { tr { th { "Group" } th { "Object" } th { "Connection" } th { "State" } th { "Declared" } th { "Present" } th { "Waiting" } th { "Drift" } th { "Last change" } } }
+                    tbody {
+                        @for entry in &page.entries {
+                            @let object = &entry.object;
+                            tr {
+                                td { (foreign(&object.called)) }
+                                td { (object.namespace) "/" (object.name) }
+                                td { (connection_of(object)) }
+                                td { (state(object.state.as_deref().unwrap_or_default()))
+                                    @if object.ready.as_deref() != Some("True") { " " (foreign(object.message.as_deref().unwrap_or_default())) } }
+                                @match entry.members {
+                                    Some((declared, present, waiting)) => { td { (declared) } td { (present) } td { (waiting) } }
+                                    None => { td { "–" } td { "–" } td { "–" } }
+                                }
+                                td { (foreign(&object.drift.join(", "))) }
+                                td { (when(object.last_change, now)) }
+                            }
+                        }
+                    }
+                }
+            }
+            nav.pages aria-label="Pages of the list" {
+                @if page.number > 1 { a rel="prev" href=(at(page.number - 1)) { "Previous" } }
+                @if page.number < page.pages { a rel="next" href=(at(page.number + 1)) { "Next" } }
+            }
+        }
+    }
+}
+
+/// All rosters, with the rows that they reject.
+pub fn rosters(store: &Store, now: Timestamp) -> Markup {
+    html! {
+        @if store.rosters.len() == 0 { p { "There is no roster here." } }
+        @for roster in store.rosters.iter() { (one_roster(roster, now)) }
+    }
+}
+
+fn one_roster(roster: &ScimRoster, now: Timestamp) -> Markup {
+    let status = roster.status.clone().unwrap_or_default();
+    let ready = status.conditions.iter().flatten().find(|condition| condition.type_ == "Ready").cloned();
+    let word = ready.as_ref().map_or("Unknown", |ready| ready.status.as_str());
+    let people = Filter { roster: full_name(roster), ..Filter::default() }.address("/people");
+    let number = |count: Option<i64>| count.map_or_else(|| "–".to_owned(), |count| count.to_string());
+    html! {
+        section.card.(state_class(word)) {
+            h2 { (foreign(&full_name(roster))) }
+            p { (readiness(word)) " " @if let Some(ready) = &ready { (ready.reason) } }
+            @if let Some(ready) = ready.as_ref().filter(|ready| ready.status != "True") { p { (foreign(&ready.message)) } }
+            @if let Some(hold) = &status.hold {
+                p.hold { a href={ "/holds/" (hold.id) } { (hold.removals) " of its ScimUsers would be deleted" } @if hold.rejected { " (rejected)" } }
+            }
+            dl {
+                dt { "Rows" } dd { (number(status.rows)) }
+                dt { "In scope" } dd { (number(status.in_scope)) }
+                dt { "ScimUsers" } dd { a href=(people) { (number(status.generated)) } }
+                dt { "Rejected rows" } dd { (number(status.rejected_rows)) }
+                dt { "Managers not found" } dd { (number(status.managers_not_found)) }
+                @if let Some(guard) = &status.guard { dt { "Guard" } dd { (guard.used) " of " (guard.limit) " used" } }
+                dt { "Content in force" } dd { (when(instant(status.last_good.as_ref()), now)) }
+            }
+            (table("Rejected rows", &["Source", "Row", "Reason"], status.rejected.iter().flatten().map(|row| {
+                vec![row.source.clone().unwrap_or_else(|| "inline".to_owned()), row.row.to_string(), row.reason.clone()]
+            })))
+        }
+    }
+}
+
+/// When an event was last seen.
+fn at(event: &Event) -> Option<Timestamp> {
+    let seen = event.series.as_ref().and_then(|series| series.last_observed_time.as_ref()).map(|time| time.0);
+    seen.or_else(|| instant(event.last_timestamp.as_ref()))
+        .or_else(|| event.event_time.as_ref().map(|time| time.0))
+        .or_else(|| instant(event.metadata.creation_timestamp.as_ref()))
+}
+
+/// The events of our objects, the newest first.
+pub fn events(mut events: Vec<Event>, search: &str, now: Timestamp) -> Markup {
+    events.retain(|event| event.involved_object.kind.as_deref().is_some_and(|kind| kind.contains("Scim")));
+    let words = folded(search);
+    events.retain(|event| {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let whole = format!("{} {} {}", text(&event.involved_object.name), text(&event.reason), text(&event.message));
+        words.split_whitespace().all(|word| folded(&whole).contains(word))
+    });
+    events.sort_by_key(|event| std::cmp::Reverse(at(event)));
+    html! {
+        form.filter method="get" action="/events" role="search" data-live="results" {
+            label { "Search " input type="search" name="q" value=(search) autocomplete="off"; }
+            button { "Show" }
+        }
+        div #results {
+            p role="status" { (events.len()) " events" @if events.len() > EVENTS { ", the newest " (EVENTS) " are shown" } }
+            div.wide role="region" aria-label="Events" tabindex="0" {
+                table {
+                    thead { tr { th { "When" } th { "Type" } th { "Object" } th { "Reason" } th { "Message" } } }
+                    tbody {
+                        @for event in events.iter().take(EVENTS) {
+                            tr {
+                                td { (when(at(event), now)) }
+                                td { span.state.(if event.type_.as_deref() == Some("Warning") { "bad" } else { "calm" }) { (event.type_.as_deref().unwrap_or_default()) } }
+                                td { (event.involved_object.kind.as_deref().unwrap_or_default()) " " (event.involved_object.name.as_deref().unwrap_or_default()) }
+                                td { (event.reason.as_deref().unwrap_or_default()) }
+                                td { (foreign(event.message.as_deref().unwrap_or_default())) }
+                            }
+                        }
+                    }
+                }
+            }
+            p { "Events last an hour. Everything since, by whom and by which object: " code { "kubectl scim history" } ", from the audit stream." }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn events_of_ours_are_shown_and_are_never_markup() {
+        let event = |kind: &str, message: &str| -> Event {
+            serde_json::from_value(
+                json!({"metadata": {}, "involvedObject": {"kind": kind, "name": "ada"}, "type": "Warning",
+                "message": message, "reason": "Rejected", "lastTimestamp": "2026-11-28T11:00:00Z"}),
+            )
+            .unwrap()
+        };
+        let all = || vec![event("ScimUser", "<script>alert(1)</script>"), event("Pod", "else")];
+        let now = "2026-11-28T12:00:00Z".parse().unwrap();
+        let page = events(all(), "", now).into_string();
+        assert!(page.contains("&lt;script&gt;") && !page.contains("<script") && page.contains("1 events"), "{page}");
+        assert!(events(all(), "nobody", now).into_string().contains("0 events"));
+    }
+
+    #[test]
+    fn a_roster_says_which_rows_it_rejects() {
+        let roster: ScimRoster = serde_json::from_value(json!({
+            "metadata": {"name": "people", "namespace": "identity"},
+            "spec": {"connectionRef": {"name": "datadog"}, "source": {}, "mapping": {"userName": "row.mail"}},
+            "status": {"rows": 3, "rejected": [{"row": 2, "reason": "<b>no userName</b>"}]},
+        }))
+        .unwrap();
+        let page = one_roster(&roster, "2026-11-28T12:00:00Z".parse().unwrap()).into_string();
+        assert!(page.contains("&lt;b&gt;no userName") && page.contains("inline"), "{page}");
+    }
+}

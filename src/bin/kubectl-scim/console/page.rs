@@ -1,0 +1,189 @@
+//! What every page has: the frame, and small pieces.
+
+use jiff::Timestamp;
+use maud::{DOCTYPE, Markup, html};
+
+use crate::time::ago;
+
+/// What of the console is the same on every page.
+pub struct Frame<'a> {
+    /// Where it looks: a namespace, or all.
+    pub place: &'a str,
+    /// What was done a moment ago.
+    pub notice: Option<&'a str>,
+    /// What can't be listed, and why.
+    pub problems: Vec<(&'static str, &'a str)>,
+    /// Everything was listed.
+    pub complete: bool,
+    /// How many holds wait.
+    pub holds: usize,
+}
+
+/// The pages that the navigation names.
+const PAGES: [(&str, &str); 6] = [
+    ("/", "Overview"),
+    ("/people", "People"),
+    ("/holds", "Holds"),
+    ("/groups", "Groups"),
+    ("/rosters", "Rosters"),
+    ("/events", "Events"),
+];
+
+/// A page of the console.
+pub fn page(frame: &Frame, path: &str, title: &str, content: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " – scim-operator" }
+                link rel="stylesheet" href="/style.css";
+                script src="/console.js" defer {}
+            }
+            body {
+                a.skip href="#main" { "Skip to the content" }
+                header {
+                    p.brand { "scim-operator" span.place { (frame.place) } }
+                    nav aria-label="Pages" {
+                        @for (address, name) in PAGES {
+                            a href=(address) aria-current=[(address == path).then_some("page")] {
+                                (name)
+                                @if address == "/holds" && frame.holds > 0 { " " span.count { (frame.holds) } }
+                            }
+                        }
+                    }
+                }
+                main #main tabindex="-1" {
+                    h1 { (foreign(title)) }
+                    @if let Some(notice) = frame.notice { p.notice role="status" { (notice) } }
+                    @if !frame.complete { p.notice role="status" { "Still listing: what is shown is not everything yet." } }
+                    @for (kind, problem) in &frame.problems {
+                        p.problem { (kind) " can't be listed: " (problem) }
+                    }
+                    (content)
+                }
+            }
+        }
+    }
+}
+
+/// A page that says why there is none.
+pub fn refusal(words: &str) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head { meta charset="utf-8"; title { "Refused – scim-operator" } }
+            body { main { h1 { "Refused" } p { (words) } } }
+        }
+    }
+}
+
+/// What opens the console: the cookie is set with this response, and sent with the next request.
+pub fn opened() -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head { meta charset="utf-8"; meta http-equiv="refresh" content="0;url=/"; title { "scim-operator" } }
+            body { main { h1 { "scim-operator" } p { a href="/" { "Open the console" } } } }
+        }
+    }
+}
+
+/// A text of somebody else's: whichever way it is written, it stays in its place.
+pub fn foreign(text: &str) -> Markup {
+    html! { bdi { (text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>()) } }
+}
+
+/// How good something is, as a class of the style sheet.
+pub fn state_class(state: &str) -> &'static str {
+    match state {
+        "Active" | "Synced" | "True" => "good",
+        "Inactive" | "NotCreated" | "Suspended" => "calm",
+        "Failed" | "DeletedAtServer" | "False" => "bad",
+        _ => "doubtful",
+    }
+}
+
+/// A state, by colour and word.
+pub fn state(state: &str) -> Markup {
+    html! { span.state.(state_class(state)) { (if state.is_empty() { "Unknown" } else { state }) } }
+}
+
+/// The Ready condition, by colour and word.
+pub fn readiness(status: &str) -> Markup {
+    let word = match status {
+        "True" => "Ready",
+        "False" => "Not ready",
+        _ => "Unknown",
+    };
+    html! { span.state.(state_class(status)) { (word) } }
+}
+
+/// When something was, as people read it, with the instant to point at.
+pub fn when(at: Option<Timestamp>, now: Timestamp) -> Markup {
+    html! {
+        @match at {
+            Some(at) => time datetime=(at) title=(at) { (ago(at, now)) @if at <= now { " ago" } },
+            None => "–",
+        }
+    }
+}
+
+/// A bar of parts: a count, its class, its name.
+pub fn bar(parts: &[(i64, &str, &str)]) -> Markup {
+    let total: i64 = parts.iter().map(|(count, _, _)| (*count).max(0)).sum();
+    let words: Vec<String> =
+        parts.iter().filter(|(count, ..)| *count > 0).map(|(count, _, name)| format!("{count} {name}")).collect();
+    let words = if words.is_empty() { "none".to_owned() } else { words.join(", ") };
+    let placed = parts.iter().filter(|(count, ..)| *count > 0).scan(0, |from, (count, class, _)| {
+        let (start, width) = (*from * 1000 / total.max(1), count * 1000 / total.max(1));
+        *from += count;
+        Some((start, width.max(4), class))
+    });
+    html! {
+        svg.bar viewBox="0 0 1000 12" preserveAspectRatio="none" role="img" aria-label=(words) {
+            @for (start, width, class) in placed { rect.(class) x=(start) y="0" width=(width) height="12" {} }
+        }
+        p.legend { (words) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What names may be.
+    const HOSTILE: [&str; 4] =
+        ["<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "\u{202e}moc.elpmaxe@ada", "👩‍🚀 &amp; '`"];
+
+    #[test]
+    fn what_others_wrote_is_text_and_stays_in_its_place() {
+        for text in HOSTILE {
+            let shown = foreign(text).into_string();
+            let within = shown.strip_prefix("<bdi>").and_then(|rest| rest.strip_suffix("</bdi>")).unwrap();
+            assert!(!within.contains(['<', '>', '"']), "{shown}");
+        }
+        assert_eq!(foreign("a\u{1b}[31m\nb").into_string(), "<bdi>a [31m b</bdi>");
+        assert!(refusal(HOSTILE[0]).into_string().contains("&lt;script&gt;"));
+    }
+
+    #[test]
+    fn a_bar_says_in_words_what_it_shows() {
+        let bar = bar(&[(3, "good", "synced"), (0, "bad", "failed"), (1, "doubtful", "held")]).into_string();
+        assert!(bar.contains("aria-label=\"3 synced, 1 held\"") && bar.contains("x=\"750\""), "{bar}");
+        assert!(!bar.contains("style="), "the policy forbids it: {bar}");
+    }
+
+    #[test]
+    fn the_frame_names_where_one_is() {
+        let frame = Frame { place: "identity", notice: None, problems: vec![], complete: true, holds: 2 };
+        let page = page(&frame, "/holds", "Holds", &html! {}).into_string();
+        assert!(
+            page.contains("<a href=\"/holds\" aria-current=\"page\">Holds <span class=\"count\">2</span></a>"),
+            "{page}"
+        );
+        assert!(!page.contains("Still listing"));
+    }
+}

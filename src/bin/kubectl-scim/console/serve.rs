@@ -1,0 +1,261 @@
+//! The addresses of the console, and what answers at them.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, Form, Path, Query, Request, State as Shared};
+use axum::middleware::{self, Next};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::routing::{get, post};
+use axum::{Router, body::Body};
+use futures::{Stream, stream};
+use http::StatusCode;
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, SET_COOKIE};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Event as KubernetesEvent;
+use kube::Api;
+use kube::api::ListParams;
+use maud::{Markup, html};
+use scim_operator::api::{ScimGroup, ScimUser};
+use serde::Deserialize;
+use tokio::sync::oneshot;
+
+use super::filter::Filter;
+use super::page::{self, Frame};
+use super::rights::Rights;
+use super::store::Store;
+use super::{State, act, gate, holds, lists, overview, people};
+use crate::cluster::{Kind, is_forbidden, sentence};
+
+type Console = Shared<Arc<State>>;
+
+/// A form of ours is far smaller.
+const LARGEST_FORM: usize = 16 << 10;
+/// Browsers are told of changes at most this often.
+const SETTLED: Duration = Duration::from_secs(1);
+/// So many events are read.
+const EVENTS: u32 = 5000;
+
+/// What a page's address may say beside its filter.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Asked {
+    q: String,
+    done: String,
+    token: String,
+}
+
+/// All of them, behind the gate.
+pub fn router(state: Arc<State>) -> Router {
+    Router::new()
+        .route("/", get(show_overview))
+        .route("/people", get(show_people))
+        .route("/people.csv", get(people_csv))
+        .route("/people/{namespace}/{name}", get(show_person))
+        .route("/holds", get(show_holds))
+        .route("/holds/{id}", get(show_hold))
+        .route("/groups", get(show_groups))
+        .route("/rosters", get(show_rosters))
+        .route("/events", get(show_events))
+        .route("/live", get(live))
+        .route("/do", post(carry_out))
+        .route("/style.css", get(async || ([(CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("style.css"))))
+        .route(
+            "/console.js",
+            get(async || ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("console.js"))),
+        )
+        .route("/open", get(open))
+        .layer(DefaultBodyLimit::max(LARGEST_FORM))
+        .layer(middleware::from_fn_with_state(state.clone(), guard))
+        .with_state(state)
+}
+
+/// Lets in who may come, and writes the headers of every response.
+async fn guard(Shared(state): Console, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let admitted = match request.uri().path() {
+        "/open" => state.gate.addressed(headers),
+        _ => state.gate.admits(request.method(), headers),
+    };
+    let mut response = match admitted {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refused(refusal),
+    };
+    response.headers_mut().extend(gate::HEADERS);
+    response
+}
+
+fn refused(refusal: gate::Refusal) -> Response {
+    said(refusal.status(), page::refusal(refusal.words()))
+}
+
+fn said(status: StatusCode, page: Markup) -> Response {
+    (status, [(CONTENT_TYPE, "text/html; charset=utf-8")], page.into_string()).into_response()
+}
+
+async fn open(Shared(state): Console, Query(asked): Query<Asked>) -> Response {
+    let Some(cookie) = state.gate.open(&asked.token) else { return refused(gate::Refusal::Session) };
+    let mut response = said(StatusCode::OK, page::opened());
+    if let Ok(cookie) = cookie.parse() {
+        response.headers_mut().insert(SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// A page made of the store.
+fn shown(state: &State, path: &str, title: &str, done: &str, content: impl FnOnce(&Store) -> Markup) -> Response {
+    framed(state, StatusCode::OK, path, title, act::notice(done), content)
+}
+
+fn framed(
+    state: &State,
+    status: StatusCode,
+    path: &str,
+    title: &str,
+    notice: Option<&str>,
+    content: impl FnOnce(&Store) -> Markup,
+) -> Response {
+    let Ok(store) = state.store.read() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    let frame = Frame {
+        place: if state.cluster.all { "all namespaces" } else { &state.cluster.namespace },
+        notice,
+        problems: store.problems(),
+        complete: store.is_complete(),
+        holds: store.holds().len(),
+    };
+    said(status, page::page(&frame, path, title, &content(&store)))
+}
+
+async fn show_overview(Shared(state): Console, Query(asked): Query<Asked>) -> Response {
+    shown(&state, "/", "Overview", &asked.done, |store| overview::content(store, Timestamp::now()))
+}
+
+async fn show_people(Shared(state): Console, Query(filter): Query<Filter>) -> Response {
+    shown(&state, "/people", "People", "", |store| people::list(store, &filter, Timestamp::now()))
+}
+
+async fn people_csv(Shared(state): Console, Query(filter): Query<Filter>) -> Response {
+    let Ok(store) = state.store.read() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    let Ok(csv) = people::csv(filter.all(store.users.iter())) else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let headers = [(CONTENT_TYPE, "text/csv; charset=utf-8"), (CONTENT_DISPOSITION, "attachment; filename=people.csv")];
+    (headers, Body::from(csv)).into_response()
+}
+
+async fn show_person(
+    Shared(state): Console,
+    Path((namespace, name)): Path<(String, String)>,
+    Query(asked): Query<Asked>,
+) -> Response {
+    if !(act::is_name(&namespace) && act::is_name(&name)) {
+        return missing(&state, "/people");
+    }
+    let found = state.cluster.within::<ScimUser>(&namespace).get_opt(&name).await;
+    let user = match found {
+        Ok(Some(user)) => user,
+        Ok(None) => return missing(&state, "/people"),
+        Err(error) => return failed(&state, &error.into()),
+    };
+    // Whoever may not see groups sees the person nonetheless.
+    let in_use = ListParams::default().fields(&format!("spec.connectionRef.name={}", user.spec.connection_ref.name));
+    let recorded = user.status.as_ref().is_some_and(|status| status.groups.is_some());
+    let groups = match recorded {
+        true => {
+            state.cluster.within::<ScimGroup>(&namespace).list(&in_use).await.map(|list| list.items).unwrap_or_default()
+        }
+        false => Vec::new(),
+    };
+    let rights = state.rights.on(&state.cluster, Kind::User, &namespace).await;
+    shown(&state, "/people", &user.spec.user_name, &asked.done, |_| {
+        people::person(&user, &groups, rights, state.gate.form_word(), Timestamp::now())
+    })
+}
+
+async fn show_holds(Shared(state): Console, Query(asked): Query<Asked>) -> Response {
+    shown(&state, "/holds", "Holds", &asked.done, |store| holds::list(store, Timestamp::now()))
+}
+
+async fn show_hold(Shared(state): Console, Path(id): Path<String>, Query(asked): Query<Asked>) -> Response {
+    let of = state.store.read().ok().and_then(|store| {
+        let hold = store.holds().into_iter().find(|hold| hold.id.as_deref() == Some(id.as_str()))?;
+        Some((hold.kind, hold.namespace.unwrap_or_default()))
+    });
+    let rights = match of {
+        Some((kind, namespace)) => state.rights.on(&state.cluster, kind, &namespace).await,
+        None => Rights::default(),
+    };
+    let word = state.gate.form_word();
+    let one =
+        state.store.read().ok().and_then(|store| holds::one(&store, &id, &asked.q, rights, word, Timestamp::now()));
+    match one {
+        Some(content) => shown(&state, "/holds", &format!("Hold {id}"), "", |_| content),
+        None => missing(&state, "/holds"),
+    }
+}
+
+async fn show_groups(Shared(state): Console, Query(filter): Query<Filter>) -> Response {
+    shown(&state, "/groups", "Groups", "", |store| lists::groups(store, &filter, Timestamp::now()))
+}
+
+async fn show_rosters(Shared(state): Console) -> Response {
+    shown(&state, "/rosters", "Rosters", "", |store| lists::rosters(store, Timestamp::now()))
+}
+
+async fn show_events(Shared(state): Console, Query(asked): Query<Asked>) -> Response {
+    let api: Api<KubernetesEvent> = state.cluster.api();
+    match api.list(&ListParams::default().limit(EVENTS)).await {
+        Ok(list) => shown(&state, "/events", "Events", "", |_| lists::events(list.items, &asked.q, Timestamp::now())),
+        Err(error) => failed(&state, &error.into()),
+    }
+}
+
+fn missing(state: &State, path: &str) -> Response {
+    framed(state, StatusCode::NOT_FOUND, path, "Not there", None, |_| {
+        html! { p { "It is not there, or no more: a hold that was answered, or whose set has changed, has another id. "
+        a href=(path) { "See what there is" } "." } }
+    })
+}
+
+/// What the API server refuses, or can't be done now.
+fn failed(state: &State, error: &anyhow::Error) -> Response {
+    let forbidden = is_forbidden(error);
+    if forbidden {
+        state.rights.forget();
+    }
+    let status = if forbidden { StatusCode::FORBIDDEN } else { StatusCode::CONFLICT };
+    framed(state, status, "", "It was not done", None, |_| html! { p.problem role="alert" { (sentence(error)) } })
+}
+
+async fn carry_out(Shared(state): Console, Form(form): Form<act::Form>) -> Response {
+    if let Err(refusal) = state.gate.admits_form(&form.form) {
+        return refused(refusal);
+    }
+    let act = match act::Act::read(&form) {
+        Ok(act) => act,
+        Err(words) => return said(StatusCode::BAD_REQUEST, page::refusal(&words)),
+    };
+    let then = act.page();
+    let (told, ended) = oneshot::channel();
+    if state.acts.send((act, told)).await.is_err() {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    match ended.await {
+        Ok(Ok(())) => Redirect::to(&then).into_response(),
+        Ok(Err(error)) => failed(&state, &error),
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
+}
+
+/// Tells the browser each time that something has changed.
+async fn live(Shared(state): Console) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let changes = stream::unfold(state.changed.subscribe(), async |mut changed| {
+        changed.changed().await.ok()?;
+        tokio::time::sleep(SETTLED).await;
+        let version = *changed.borrow_and_update();
+        Some((Ok(Event::default().data(version.to_string())), changed))
+    });
+    Sse::new(changes).keep_alive(KeepAlive::default())
+}

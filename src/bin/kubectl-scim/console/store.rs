@@ -1,0 +1,224 @@
+//! What the pages show: a list of the API server's objects, kept by watches, with what a search looks through.
+//!
+//! Of users and groups a row is kept, not the object: a hundred thousand fit into a laptop's memory.
+
+use std::collections::{BTreeMap, HashSet};
+
+use kube::ResourceExt as _;
+use kube::runtime::watcher::Event;
+use scim_operator::api::{ClusterScimConnection, ROSTER_LABEL, ScimConnection, ScimGroup, ScimRoster, ScimUser};
+
+use super::filter::folded;
+use crate::commands::holds::{self, Hold};
+use crate::objects::Object;
+
+/// A namespace, none for what is the cluster's, and a name.
+pub type Name = (String, String);
+
+/// A user or a group.
+#[derive(Debug)]
+pub struct Entry {
+    pub object: Object,
+    /// What a search looks through, folded.
+    pub text: String,
+    /// The roster that it is of.
+    pub roster: Option<String>,
+    /// The members of a group: declared, present, waiting.
+    pub members: Option<(i64, i64, i64)>,
+}
+
+impl From<ScimUser> for Entry {
+    fn from(user: ScimUser) -> Self {
+        let roster = user.labels().get(ROSTER_LABEL).cloned();
+        Self { roster, ..Self::of(user.into(), None) }
+    }
+}
+
+impl From<ScimGroup> for Entry {
+    fn from(group: ScimGroup) -> Self {
+        let members = group.status.as_ref().and_then(|status| status.members);
+        let members = members.map(|members| (members.declared, members.present, members.waiting));
+        Self::of(group.into(), members)
+    }
+}
+
+impl Entry {
+    fn of(object: Object, members: Option<(i64, i64, i64)>) -> Self {
+        let id = object.id.as_deref().unwrap_or_default();
+        let text = folded(&format!("{}\n{}\n{}\n{id}", object.called, object.namespace, object.name));
+        Self { object, text, roster: None, members }
+    }
+}
+
+/// Objects of a kind by their names, and those that a new list has shown so far.
+#[derive(Debug)]
+pub struct Kept<T> {
+    all: BTreeMap<Name, T>,
+    listed: Option<HashSet<Name>>,
+    /// They were listed once.
+    pub complete: bool,
+    /// Why they can't be.
+    pub problem: Option<String>,
+}
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self { all: BTreeMap::new(), listed: None, complete: false, problem: None }
+    }
+}
+
+impl<T> Kept<T> {
+    /// What a watch tells. What a list that begins anew doesn't show is gone when the list ends.
+    pub fn apply<K: kube::Resource>(&mut self, event: Event<K>)
+    where
+        T: From<K>,
+    {
+        match event {
+            Event::Init => self.listed = Some(HashSet::new()),
+            Event::InitApply(object) => {
+                let name = name_of(&object);
+                if let Some(listed) = &mut self.listed {
+                    listed.insert(name.clone());
+                }
+                self.all.insert(name, object.into());
+            }
+            Event::InitDone => {
+                if let Some(listed) = self.listed.take() {
+                    self.all.retain(|name, _| listed.contains(name));
+                }
+                self.complete = true;
+                self.problem = None;
+            }
+            Event::Apply(object) => drop(self.all.insert(name_of(&object), object.into())),
+            Event::Delete(object) => drop(self.all.remove(&name_of(&object))),
+        }
+    }
+
+    /// In the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.all.values()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+}
+
+fn name_of(object: &impl kube::Resource) -> Name {
+    let metadata = object.meta();
+    (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
+}
+
+/// A connection, of a namespace or of the cluster.
+#[derive(Debug)]
+pub struct Connection(pub ScimConnection);
+
+impl From<ScimConnection> for Connection {
+    fn from(connection: ScimConnection) -> Self {
+        Self(connection)
+    }
+}
+
+impl From<ClusterScimConnection> for Connection {
+    fn from(connection: ClusterScimConnection) -> Self {
+        Self(connection.into_connection())
+    }
+}
+
+/// Everything that is shown.
+#[derive(Debug, Default)]
+pub struct Store {
+    pub users: Kept<Entry>,
+    pub groups: Kept<Entry>,
+    pub connections: Kept<Connection>,
+    pub cluster_connections: Kept<Connection>,
+    pub rosters: Kept<ScimRoster>,
+}
+
+impl Store {
+    /// Those of namespaces and of the cluster.
+    pub fn all_connections(&self) -> impl Iterator<Item = &ScimConnection> {
+        self.cluster_connections.iter().chain(self.connections.iter()).map(|connection| &connection.0)
+    }
+
+    /// Everything that waits for an answer, the oldest first.
+    pub fn holds(&self) -> Vec<Hold> {
+        let mut found: Vec<Hold> = self.all_connections().flat_map(holds::of_connection).collect();
+        found.extend(self.rosters.iter().filter_map(holds::of_roster));
+        found.sort_by_key(|hold| hold.since);
+        found
+    }
+
+    /// Users and groups in a hold.
+    pub fn held<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a Object> {
+        let all = self.users.iter().chain(self.groups.iter()).map(|entry| &entry.object);
+        all.filter(move |object| object.hold.as_deref() == Some(id))
+    }
+
+    /// What can't be listed, and why.
+    pub fn problems(&self) -> Vec<(&'static str, &str)> {
+        [
+            ("ScimUsers", &self.users.problem),
+            ("ScimGroups", &self.groups.problem),
+            ("ScimConnections", &self.connections.problem),
+            ("ScimRosters", &self.rosters.problem),
+            ("ClusterScimConnections", &self.cluster_connections.problem),
+        ]
+        .into_iter()
+        .filter_map(|(kind, problem)| Some((kind, problem.as_deref()?)))
+        .collect()
+    }
+
+    /// Everything was listed, or can't be.
+    pub fn is_complete(&self) -> bool {
+        [
+            (self.users.complete, &self.users.problem),
+            (self.groups.complete, &self.groups.problem),
+            (self.connections.complete, &self.connections.problem),
+            (self.rosters.complete, &self.rosters.problem),
+        ]
+        .into_iter()
+        .all(|(complete, problem)| complete || problem.is_some())
+    }
+}
+
+/// The connection of an object as its own name is shown: `namespace/name`, of a cluster connection the name alone.
+pub fn connection_of(object: &Object) -> String {
+    match object.connection.strip_prefix("cluster/") {
+        Some(name) => name.to_owned(),
+        None => format!("{}/{}", object.namespace, object.connection),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn user(name: &str) -> ScimUser {
+        serde_json::from_value(json!({
+            "metadata": {"name": name, "namespace": "identity"},
+            "spec": {"connectionRef": {"name": "datadog"}, "userName": format!("{name}@Example.com")},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_a_new_list_does_not_show_is_gone_when_the_list_ends_and_not_before() {
+        let mut users = Kept::<Entry>::default();
+        for event in [Event::Init, Event::InitApply(user("ada")), Event::InitApply(user("grace")), Event::InitDone] {
+            users.apply(event);
+        }
+        users.apply(Event::Apply(user("alan")));
+        users.apply(Event::Delete(user("grace")));
+        let names = |users: &Kept<Entry>| users.iter().map(|entry| entry.object.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&users), ["ada", "alan"]);
+        users.apply(Event::<ScimUser>::Init);
+        users.apply(Event::InitApply(user("alan")));
+        assert_eq!(names(&users), ["ada", "alan"]);
+        users.apply(Event::<ScimUser>::InitDone);
+        assert_eq!(names(&users), ["alan"]);
+        assert!(users.complete && users.iter().all(|entry| entry.text.contains("alan@example.com")));
+    }
+}
