@@ -9,5 +9,7 @@ mod dialects;
 mod faults;
 #[path = "sandbox/harness.rs"]
 mod harness;
+#[path = "sandbox/quirks.rs"]
+mod quirks;
 #[path = "sandbox/resources.rs"]
 mod resources;

@@ -27,6 +27,8 @@ choice!(
         GitHub,
         /// Slack.
         Slack,
+        /// Google Cloud Identity and Google Workspace.
+        GoogleCloudIdentity,
     }
 );
 choice!(

@@ -73,6 +73,14 @@ pub struct EffectiveStatus {
     /// The dialect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dialect: Option<DialectSpec>,
+    /// Which fields of it the operator found out by itself, where nobody has set them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub learned: Option<Vec<LearnedField>>,
+    /// What that was learnt of: a hash of the server and the dialect that is set. It is forgotten with them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub learned_from: Option<String>,
     /// How long a request may take.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeouts: Option<TimeoutsSpec>,
@@ -83,6 +91,23 @@ pub struct EffectiveStatus {
     /// What stops a change that is too large to be meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guards: Option<GuardsSpec>,
+}
+
+/// A field of the dialect that the operator found out by itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LearnedField {
+    /// Its name, as `spec.dialect` has it where it can be set.
+    #[schemars(length(max = 32))]
+    pub field: String,
+    /// What it is by that.
+    #[schemars(length(max = 64))]
+    pub value: String,
+    /// What the server does.
+    #[schemars(length(max = 256))]
+    pub because: String,
+    /// Since when it is known.
+    pub since: Time,
 }
 
 /// The users of a connection, counted.

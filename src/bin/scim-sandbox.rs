@@ -26,6 +26,9 @@ struct Arguments {
     /// Whose ways to take on
     #[arg(long, default_value = "generic", value_parser = PossibleValuesParser::new(dialects()))]
     dialect: String,
+    /// Something that it does otherwise than the RFCs say; repeat it for more
+    #[arg(long = "quirk")]
+    quirks: Vec<String>,
     /// What ids and injected faults follow from
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -60,6 +63,7 @@ async fn main() -> anyhow::Result<()> {
         token: arguments.token,
         admin_token: arguments.admin_token,
         dialect: arguments.dialect,
+        quirks: arguments.quirks,
         seed: arguments.seed,
         latency: arguments.latency,
         owner: arguments.owner,

@@ -16,7 +16,7 @@ use super::learn::{TEST_PAUSE, server_status};
 use super::limiter::{Priority, RequestKind};
 use super::queue::Lane;
 use super::report::FirstSweep;
-use super::session::{Session, policy_for, profile_of, rates_of};
+use super::session::{Session, policy_for, rates_of};
 use super::{Provisioner, lock};
 use crate::api::{ConnectedReason, HOSTS, ScimConnection};
 use crate::scim::{Class, Client, ClientConfig, Error, PatchPaths, forbidden_host, is_loopback_http};
@@ -88,7 +88,7 @@ impl Provisioner {
                 trust,
                 connect_timeout: spec.timeouts.connect.std(),
                 request_timeout: spec.timeouts.request.std().min(Duration::from_secs(30)),
-                profile: profile_of(spec),
+                profile: self.known_profile(connection),
                 user_agent: concat!("scim-operator/", env!("CARGO_PKG_VERSION")).to_owned(),
             },
         )
@@ -109,11 +109,16 @@ impl Provisioner {
         self.limiter.acquire(RequestKind::Read, Priority::Write).await;
         let page = client.probe(deadline).await.map_err(|error| refusal(&error))?;
         let generation = connection.metadata.generation.unwrap_or_default();
-        let profile = profile_of(spec);
+        let mut profile = self.known_profile(connection);
+        self.take_in(connection, &mut profile, client.lessons());
         let (key_owner, server_config) = self.learn_of_server(&client, &profile, generation, &fingerprint).await;
         let mut policy = policy_for(connection, key_owner.as_ref());
         policy.profile = server_config.teach(&profile, said(spec));
         let seen = self.watch_server(&client, &policy.profile, generation, &page).await;
+        if profile.learns {
+            let lessons = lock(&seen).lessons(&policy.profile);
+            self.take_in(connection, &mut policy.profile, lessons);
+        }
         if lock(&seen).whole_lists() == Some(true) {
             policy.profile.patch_paths = PatchPaths::Whole;
         }

@@ -97,6 +97,8 @@ pub fn said(spec: &ScimConnectionSpec) -> Said {
         filters: dialect.filters.is_some(),
         paging: dialect.paging.is_some(),
         page_size: dialect.page_size.is_some(),
+        content_type: dialect.content_type.is_some(),
+        patch_paths: dialect.patch_paths.is_some(),
     }
 }
 

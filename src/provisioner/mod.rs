@@ -19,6 +19,7 @@ mod guarded;
 mod key_loss;
 mod kubernetes;
 mod learn;
+mod lessons;
 pub mod limiter;
 mod listing;
 mod live;
@@ -117,6 +118,8 @@ pub struct Provisioner<E: Effects = Live> {
     groups: Mutex<groups::Store>,
     /// What the server calls its roles and entitlements.
     names: Mutex<users::grants::Names>,
+    /// What was found out of the server's dialect.
+    lessons: Mutex<lessons::Lessons>,
     gate: Mutex<Gate>,
     windows: Mutex<Windows>,
     /// The Secret is gone: these removals, declared before, are still served (promise I23).
@@ -185,6 +188,9 @@ impl<E: Effects> Provisioner<E> {
         let now = effects.now();
         let provisioner = Self {
             gate: Mutex::new(gate_of(&connection, now)),
+            lessons: Mutex::new(lessons::Lessons::recorded(
+                connection.status.as_ref().and_then(|status| status.effective.as_ref()),
+            )),
             windows: Mutex::default(),
             removals_left: Mutex::default(),
             report: Mutex::new(Report::new(connection.status.clone().unwrap_or_default())),

@@ -12,7 +12,6 @@ use tracing::warn;
 
 use super::effects::Effects;
 use super::events::bounded_note;
-use super::session::profile_of;
 use super::{Provisioner, lock};
 use crate::api::{
     ConnectedReason, CredentialsStatus, GuardsSpec, Reason, ScimConnection, ScimConnectionStatus, ScimUser,
@@ -399,8 +398,10 @@ impl<E: Effects> Provisioner<E> {
     fn fill_effective(&self, connection: &ScimConnection, status: &mut ScimConnectionStatus) {
         let spec = &connection.spec;
         let effective = status.effective.get_or_insert_with(Default::default);
-        let profile = self.session().map_or_else(|| profile_of(spec), |session| session.policy.profile.clone());
+        let profile =
+            self.session().map_or_else(|| self.known_profile(connection), |session| session.policy.profile.clone());
         effective.dialect = Some(super::session::dialect_of(&profile));
+        lock(&self.lessons).record(effective);
         effective.timeouts = Some(spec.timeouts.clone());
         effective.base_url = Some(super::defaults::base_url(spec));
         effective.tenant = super::defaults::tenant(connection);

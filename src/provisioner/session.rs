@@ -97,6 +97,7 @@ pub fn profile_of(spec: &ScimConnectionSpec) -> Profile {
         Provider::AwsIdentityCenter => Profile::aws_identity_center(),
         Provider::GitHub => Profile::github(),
         Provider::Slack => Profile::slack(),
+        Provider::GoogleCloudIdentity => Profile::google_cloud_identity(),
     };
     if let Some(dialect) = &spec.dialect {
         overlay(&mut profile, dialect);

@@ -69,29 +69,36 @@ impl<E: Effects> Provisioner<E> {
             snapshot.begun = Some(self.effects.now());
         }
         lock(&self.names).ask_again();
-        let result = self.list_users(session).await;
+        let listed = session.policy.profile.list_users;
+        // Where nobody is listed without a filter, each account is asked for by itself.
+        let result = if listed { Some(self.list_users(session).await) } else { None };
         let answered = {
             let mut snapshot = lock(&self.snapshot);
             // The connection leads elsewhere by now, or was lost meanwhile: what was seen says nothing.
             if !snapshot.is_of(session.epoch) {
                 return true;
             }
-            snapshot.end(matches!(result, Ok(Listed::Complete(_))));
+            snapshot.end(matches!(result, Some(Ok(Listed::Complete(_)))));
             snapshot.sightings.answered()
         };
         let (complete, ended) = match result {
-            Ok(Listed::BrokenOff) => return true,
-            Ok(Listed::Complete(pages)) => {
+            Some(Ok(Listed::BrokenOff)) => return true,
+            Some(Ok(Listed::Complete(pages))) => {
                 debug!(connection = %self.key, pages, accounts = lock(&self.snapshot).len(), "sweep complete");
                 self.tell_of_gap(Kind::Users, None);
                 (true, true)
             }
-            Ok(Listed::Incomplete(gap)) => {
+            None => {
+                self.tell_of_gap(Kind::Users, None);
+                (false, true)
+            }
+            Some(Ok(Listed::Incomplete(gap))) => {
                 self.tell_of_gap(Kind::Users, Some(&gap));
                 (false, true)
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 warn!(connection = %self.key, "the sweep did not complete, so nothing is concluded from it: {error}");
+                self.apply_lessons(session, session.client.lessons());
                 self.doubt();
                 (false, !may_pass(error.class()))
             }
@@ -113,7 +120,7 @@ impl<E: Effects> Provisioner<E> {
             self.requeue_searching(&answered);
         }
         if ended {
-            self.submit_differing(session, complete).await;
+            self.submit_differing(session, complete || !listed).await;
             self.sweep_groups(session).await;
         }
         if first {
@@ -137,8 +144,8 @@ impl<E: Effects> Provisioner<E> {
         let take = |page: &mut Page, listing: &Listing| {
             self.notice(session, |seen| {
                 seen.page(profile.page_size, page.shown, listing.walked() + page.shown, page.total);
-                seen.content_type(&session.client);
             });
+            self.apply_lessons(session, session.client.lessons());
             let keep = |resource: &Resource| {
                 let name = resource.user_name().map(fold).unwrap_or_default();
                 self.directory.declares(server, &name, resource.id().unwrap_or_default())
@@ -154,8 +161,8 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// Submits the objects whose account, or whose status, is not as it should be.
-    /// What a list that isn't complete doesn't show isn't asked for singly each time.
-    async fn submit_differing(&self, session: &Arc<Session>, complete: bool) {
+    /// What a list that isn't complete doesn't show isn't asked for singly each time; `singly`: there is no such list.
+    async fn submit_differing(&self, session: &Arc<Session>, singly: bool) {
         let now = self.effects.instant();
         for (number, user) in self.directory.users_of(&self.key).into_iter().enumerate() {
             // A hundred thousand plans must not keep the Lease from being renewed.
@@ -166,19 +173,19 @@ impl<E: Effects> Provisioner<E> {
             if lock(&self.queue).contains(&uid) {
                 continue;
             }
-            if self.differs(session, &user, complete) {
+            if self.differs(session, &user, singly) {
                 debug!(object = %full_name(&user), "differs");
                 lock(&self.queue).submit(&uid.into(), Lane::Drift, false, now);
             }
         }
     }
 
-    fn differs(&self, session: &Arc<Session>, user: &Arc<ScimUser>, complete: bool) -> bool {
+    fn differs(&self, session: &Arc<Session>, user: &Arc<ScimUser>, singly: bool) -> bool {
         let status = user.status.clone().unwrap_or_default();
         let pass = UserPass::new(Arc::clone(user), status, Arc::clone(session));
         match self.plan(&pass) {
             Step::Settle(verdict) => self.is_news(&pass, &verdict),
-            Step::Read(_) => complete || pass.status.observed_generation != user.metadata.generation,
+            Step::Read(_) => singly || pass.status.observed_generation != user.metadata.generation,
             _ => true,
         }
     }

@@ -9,6 +9,7 @@
 //! | `POST /seed` `{"users": 100, "prefix": "seed"}` | make many accounts |
 //! | `POST /renumber` | give everything a new id, as a rebuilt database does |
 //! | `POST /faults` `[{"match": {…}, "fault": {"kind": …}}]`, `GET`, `DELETE` | add rules, see them, take all away |
+//! | `POST /quirks` `["no_patch"]`, `GET`, `DELETE` | switch quirks on, see them, switch all off |
 //! | `GET /faults/log`, `DELETE /faults/log` | how many of each fault were injected |
 //! | `POST /rate` `{"per_second": 20, "retry_after": 2}`, `DELETE` | limit the rate |
 //! | `POST /unavailable` `{"status": 503}`, `DELETE` | refuse everything |
@@ -21,6 +22,7 @@ use serde_json::{Value, json};
 
 use super::error::{Fail, Outcome};
 use super::faults::Rule;
+use super::quirks::Quirks;
 use super::reply::Reply;
 use super::schema::{Object, user};
 use super::server::{authorized, connections};
@@ -85,6 +87,17 @@ fn act(state: &State, method: &Method, parts: &[&str], query: &str, body: &Bytes
         }
         ("DELETE", ["faults"]) => {
             lock(&state.faults).disarm();
+            Ok(json!({}))
+        }
+        ("GET", ["quirks"]) => Ok(json!(*lock(&state.quirks))),
+        ("POST", ["quirks"]) => {
+            let more: Quirks = read(body)?;
+            let mut quirks = lock(&state.quirks);
+            quirks.extend(more);
+            Ok(json!(*quirks))
+        }
+        ("DELETE", ["quirks"]) => {
+            lock(&state.quirks).clear();
             Ok(json!({}))
         }
         ("GET", ["faults", "log"]) => Ok(json!(lock(&state.faults).log)),

@@ -17,6 +17,7 @@ mod net;
 mod numbers;
 mod patch;
 mod projection;
+mod quirks;
 mod record;
 mod reply;
 mod schema;
@@ -51,6 +52,8 @@ pub struct Options {
     pub admin_token: Option<String>,
     /// One of [`dialects`].
     pub dialect: String,
+    /// What it does otherwise than the RFCs say; each is a switch of docs/sandbox.md.
+    pub quirks: Vec<String>,
     /// What ids and faults follow from.
     pub seed: u64,
     /// How long every request waits first.
@@ -68,6 +71,7 @@ impl Default for Options {
             token: "sandbox".into(),
             admin_token: None,
             dialect: "generic".into(),
+            quirks: Vec::new(),
             seed: 0,
             latency: Duration::ZERO,
             owner: None,
@@ -91,6 +95,10 @@ impl Sandbox {
     pub async fn start(options: Options) -> io::Result<Self> {
         let dialect = dialect::named(&options.dialect)
             .ok_or_else(|| io::Error::other(format!("no such dialect: {}", options.dialect)))?;
+        let named = |name: &String| {
+            quirks::Quirk::named(name).ok_or_else(|| io::Error::other(format!("no such quirk: {name}")))
+        };
+        let quirks = options.quirks.iter().map(named).collect::<io::Result<quirks::Quirks>>()?;
         let listener = TcpListener::bind(options.listen).await?;
         let root = format!("http://{}", listener.local_addr()?);
         let base = format!("{root}{}", dialect.base);
@@ -118,6 +126,7 @@ impl Sandbox {
             owner: options.owner,
             admin_token: options.admin_token,
             store: Mutex::new(store),
+            quirks: Mutex::new(quirks),
             faults: Mutex::new(faults::Faults::new(options.seed)),
             stats: Mutex::default(),
             control: Mutex::new(state::Control { token: options.token, ..state::Control::default() }),

@@ -36,6 +36,31 @@ impl<'a> Asked<'a> {
         }
     }
 
+    /// Whether it changes something.
+    pub fn writes(&self) -> bool {
+        self.method != Method::GET
+    }
+
+    /// Its body as text.
+    pub fn text(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(self.body)
+    }
+
+    /// A header, empty where there is none.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// Whether its body is `application/scim+json`.
+    pub fn body_is_scim_json(&self) -> bool {
+        self.header("content-type").starts_with("application/scim+json")
+    }
+
+    /// Its query, decoded.
+    pub fn decoded_query(&self) -> Vec<(String, String)> {
+        url::form_urlencoded::parse(self.query.as_bytes()).into_owned().collect()
+    }
+
     /// Its body as JSON.
     pub fn json(&self) -> Outcome<Value> {
         serde_json::from_slice(self.body).map_err(|error| Fail::bad("invalidSyntax", format!("not JSON: {error}")))

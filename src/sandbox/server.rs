@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State as Shared};
 use axum::http::{HeaderMap, Method, Response, header};
 use serde_json::{Value, json};
 
 use super::admin;
-use super::error::Fail;
+use super::error::{Fail, Outcome};
 use super::faults::Fault;
 use super::net::Scissors;
+use super::quirks;
 use super::reply::{Reply, cut_short, huge, slowly};
 use super::scim::{self, Asked};
 use super::state::{State, lock};
@@ -141,9 +142,14 @@ fn kind(state: &State) -> &'static str {
     if state.dialect.scim_json { "application/scim+json" } else { "application/json" }
 }
 
-fn send(reply: Reply, state: &State) -> Response<Body> {
+fn send(mut reply: Reply, state: &State) -> Response<Body> {
+    let shape = quirks::shape(&lock(&state.quirks), &mut reply);
+    if let Some(text) = shape.text {
+        return reply.http("text/plain; charset=utf-8", Body::from(text));
+    }
     let bytes = reply.bytes();
-    reply.http(kind(state), Body::from(bytes))
+    let mark: &[u8] = if shape.bom && !bytes.is_empty() { b"\xef\xbb\xbf" } else { b"" };
+    reply.http(kind(state), Body::from([mark, &bytes].concat()))
 }
 
 fn with_retry(reply: Reply, after: Option<&Value>, state: &State) -> Reply {
@@ -192,7 +198,7 @@ fn answer(state: &State, asked: &Asked<'_>, fault: Option<&Fault>) -> Reply {
                 ];
             }
             if !passes {
-                let mut reply = refuse(Fail::new(429, "too many requests"));
+                let mut reply = refuse(quirks::rate_limit(&lock(&state.quirks)));
                 reply.headers.extend(limits);
                 return with_retry(reply, bucket.rate.retry_after.as_ref(), state);
             }
@@ -204,9 +210,27 @@ fn answer(state: &State, asked: &Asked<'_>, fault: Option<&Fault>) -> Reply {
     if state.dialect.user_agent && !asked.headers.contains_key(header::USER_AGENT) {
         return refuse(Fail::new(403, "a User-Agent is required"));
     }
-    let mut reply = scim::answer(state, asked, fault.and_then(Fault::page).as_ref()).unwrap_or_else(refuse);
+    let mut reply = served(state, asked, fault).unwrap_or_else(refuse);
     reply.headers.extend(limits);
     reply
+}
+
+/// SCIM, with the quirks that are on.
+fn served(state: &State, asked: &Asked<'_>, fault: Option<&Fault>) -> Outcome<Reply> {
+    let quirks = lock(&state.quirks).clone();
+    if let Some(fail) = quirks::refuse(&quirks, asked, &lock(&state.store)) {
+        return Err(fail);
+    }
+    let body = quirks::rewritten(&quirks, asked).map(|body| Bytes::from(body.to_string()));
+    let query = quirks::heeded(&quirks, asked);
+    let asked = Asked {
+        method: asked.method.clone(),
+        path: asked.path,
+        query: query.as_deref().unwrap_or(asked.query),
+        headers: asked.headers,
+        body: body.as_ref().unwrap_or(asked.body),
+    };
+    scim::answer(state, &asked, fault.and_then(Fault::page).as_ref())
 }
 
 /// How many connections there were since the counters were reset.

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::dialect::Dialect;
 use super::faults::Faults;
+use super::quirks::Quirks;
 use super::store::Store;
 
 /// A running sandbox.
@@ -21,6 +22,7 @@ pub(super) struct State {
     pub owner: Option<String>,
     pub admin_token: Option<String>,
     pub store: Mutex<Store>,
+    pub quirks: Mutex<Quirks>,
     pub faults: Mutex<Faults>,
     pub stats: Mutex<Stats>,
     pub control: Mutex<Control>,

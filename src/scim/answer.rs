@@ -128,6 +128,7 @@ impl Answer {
             detail: self.detail(),
             scim_type: self.scim_type(),
             lacks_permission: self.lacks_permission(),
+            scim: self.is_scim(),
             retry_after: self.wait(),
             request_id: self.request_id(),
             unresolvable: false,
@@ -144,6 +145,19 @@ impl Answer {
     /// The body in UTF-8.
     fn decoded(&self) -> Cow<'_, [u8]> {
         words::decoded(&self.body, self.header(CONTENT_TYPE.as_str()))
+    }
+
+    /// It says that an attribute is missing which stands in the body of the request.
+    pub(super) fn misses_what(&self, sent: &Value) -> bool {
+        let Some(reason) = words::reason(&self.decoded(), self.header(CONTENT_TYPE.as_str())) else { return false };
+        let sent = sent.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+        words::says_missing(&reason, sent.map(|(name, _)| name.as_str()))
+    }
+
+    /// It has `schemas`, as errors (RFC 7644 §3.12) and everything else of SCIM.
+    fn is_scim(&self) -> bool {
+        let body = serde_json::from_slice::<Value>(&self.decoded()).ok();
+        body.and_then(|body| Some(Resource(body.as_object()?.clone()).get("schemas").is_some())).unwrap_or_default()
     }
 
     /// The token is good and doesn't suffice, RFC 6750 §3.1.

@@ -5,7 +5,8 @@ use tokio::time::Instant;
 
 use super::client::{Client, Kind, Page};
 use super::error::{Class, Error};
-use super::profile::{ContentType, Paging, Profile};
+use super::lesson::Lesson;
+use super::profile::{Paging, PatchPaths, Profile};
 
 /// How a search for a `userName` fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +25,6 @@ pub struct Behaviour {
     /// A total, and the accounts that were shown nevertheless.
     short_total: Option<(u64, u64)>,
     search: Option<SearchFault>,
-    /// It refused `application/scim+json`.
-    plain_json: bool,
     /// A list is changed by being replaced whole, where a path with a filter changed nothing.
     whole_lists: Option<bool>,
 }
@@ -62,9 +61,15 @@ impl Behaviour {
         self.whole_lists
     }
 
-    /// Which content type the client has come to send.
-    pub fn content_type(&mut self, client: &Client) {
-        self.plain_json |= client.sends_plain_json();
+    /// What to do about a search that fails, where nobody has set otherwise.
+    pub fn lessons(&self, profile: &Profile) -> Vec<Lesson> {
+        let without = |filters: &[String]| filters.iter().cloned().map(Lesson::NoFilter).collect();
+        match self.search.filter(|_| searches(profile)) {
+            // It heeds none.
+            Some(SearchFault::Ignored) => without(&profile.filters),
+            Some(SearchFault::Refused) => without(&["userName".to_owned()]),
+            None => Vec::new(),
+        }
     }
 
     /// Where the dialect expects something else, and what to set.
@@ -94,15 +99,12 @@ impl Behaviour {
             ),
             None => {}
         }
-        if self.whole_lists == Some(true) {
+        if self.whole_lists == Some(true) && profile.patch_paths == PatchPaths::Filter {
             found.push(
                 "the server changes no entry of a list by a path with a filter, so lists are replaced whole: set \
                  spec.dialect.patchPaths to Whole"
                     .to_owned(),
             );
-        }
-        if self.plain_json && profile.content_type == ContentType::ScimJson {
-            found.push("the server refuses application/scim+json: set spec.dialect.contentType to Json".to_owned());
         }
         found
     }
@@ -129,22 +131,16 @@ mod tests {
     #[test]
     fn each_finding_ends_with_the_override_that_it_names() {
         let profile = Profile { trust_totals: true, ..Profile::generic() };
-        let mut seen = Behaviour { plain_json: true, ..Behaviour::default() };
+        let mut seen = Behaviour::default();
         seen.page(100, 100, 100, Some(300));
         seen.page(100, 250, 350, Some(300));
         seen.page(100, 251, 601, Some(300));
         seen.search(&Ok(Page { resources: vec![Resource::default()], ..Page::default() }));
         let told = seen.differs(&profile);
-        assert_eq!(told.len(), 4, "{told:?}");
+        assert_eq!(told.len(), 3, "{told:?}");
         assert!(told.iter().all(|note| note.contains("set spec.dialect.") && note.len() <= 256), "{told:?}");
         assert!(told[0].contains("showed 250"), "the first stays: {told:?}");
-        let set = Profile {
-            trust_totals: false,
-            page_size: 250,
-            filters: Vec::new(),
-            content_type: ContentType::Json,
-            ..Profile::generic()
-        };
+        let set = Profile { trust_totals: false, page_size: 250, filters: Vec::new(), ..Profile::generic() };
         assert_eq!(seen.differs(&set), Vec::<String>::new());
         assert_eq!(seen.differs(&Profile { paging: Paging::None, page_size: 100, ..set }), Vec::<String>::new());
     }

@@ -1,11 +1,11 @@
 //! The client: one request a call, bounded in time and size, never redirected.
 
 mod exchange;
+mod lists;
 mod shown;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use reqwest::{Method, redirect};
@@ -19,13 +19,14 @@ pub use self::shown::{Exchange, Found, Page, Written};
 use super::answer::{Answer, Body};
 use super::auth::Credentials;
 use super::error::{Class, Error};
+use super::experience::Experience;
 use super::filter;
 use super::host::{ApiServer, Resolver};
 use super::ids::Ids;
+use super::lesson::Lesson;
 use super::oauth::Tokens;
-use super::paging::Start;
 use super::patch::PatchOperation;
-use super::profile::{ContentType, Profile};
+use super::profile::Profile;
 use super::resource::{Attributes, Resource, fold};
 use super::tls::{self, ConfigError, Trust};
 
@@ -90,8 +91,8 @@ pub struct Client {
     timeout: Duration,
     /// Where the bearer token is one that is asked for.
     tokens: Option<Arc<Tokens>>,
-    /// `application/json` is what the server takes: by the dialect, or because it refused the other.
-    plain_json: Arc<AtomicBool>,
+    /// What it came to know of the server.
+    experience: Arc<Experience>,
     /// Which ids the server shows as numbers.
     ids: Ids,
     /// Never shown, whoever says it.
@@ -149,7 +150,7 @@ impl Client {
             tokens,
             base,
             timeout: config.request_timeout,
-            plain_json: Arc::new(AtomicBool::new(config.profile.content_type == ContentType::Json)),
+            experience: Arc::new(Experience::new(&config.profile)),
             ids: Ids::default(),
             secrets,
             observer: None,
@@ -165,24 +166,7 @@ impl Client {
     /// The same, with what an earlier client of this very connection learnt of the server.
     #[must_use]
     pub fn with_experience_of(self, earlier: &Self) -> Self {
-        Self { plain_json: Arc::clone(&earlier.plain_json), ids: earlier.ids.clone(), ..self }
-    }
-
-    /// One page, RFC 7644 §3.4.2.4; `startIndex` and `count` are always sent.
-    pub async fn list(&self, kind: Kind, start_index: u64, count: u32, deadline: Instant) -> Result<Page, Error> {
-        self.list_from(kind, &Start::Index(start_index), count, deadline).await
-    }
-
-    /// One page, by index or by cursor.
-    pub async fn list_from(&self, kind: Kind, start: &Start, count: u32, deadline: Instant) -> Result<Page, Error> {
-        let mut url = self.url(kind, None);
-        url.set_query(Some(&start.query(count)));
-        self.page(kind, url, deadline).await
-    }
-
-    /// Asks for one user: the shape of the answer tells whether this is SCIM.
-    pub async fn probe(&self, deadline: Instant) -> Result<Page, Error> {
-        self.list(Kind::Users, 1, 1, deadline).await
+        Self { experience: Arc::clone(&earlier.experience), ids: earlier.ids.clone(), ..self }
     }
 
     /// Whom the key belongs to, RFC 7644 §3.11; a redirect to the account is not followed.
@@ -196,7 +180,12 @@ impl Client {
 
     /// Whether it sends `application/json`, by the dialect or since the server refused the other.
     pub(super) fn sends_plain_json(&self) -> bool {
-        self.plain_json.load(Ordering::Relaxed)
+        self.experience.plain_json()
+    }
+
+    /// What it learnt of the server's dialect, or was told of it.
+    pub fn lessons(&self) -> Vec<Lesson> {
+        self.experience.lessons()
     }
 
     /// Asks for something of which there is one only.
@@ -308,10 +297,10 @@ impl Client {
     /// A collection, filtered; few hits are expected.
     pub(super) fn filtered(&self, kind: Kind, filter: &str, count: u32) -> Url {
         let mut url = self.url(kind, None);
-        url.query_pairs_mut()
-            .append_pair("filter", filter)
-            .append_pair("startIndex", "1")
-            .append_pair("count", &count.to_string());
+        url.query_pairs_mut().append_pair("filter", filter);
+        if !self.experience.no_paging() {
+            url.query_pairs_mut().append_pair("startIndex", "1").append_pair("count", &count.to_string());
+        }
         // Form encoding writes a space as `+`, which not every server reads as one.
         let query = url.query().unwrap_or_default().replace('+', "%20");
         url.set_query(Some(&query));

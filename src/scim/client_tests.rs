@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::super::paging::Start;
 use super::*;
 use crate::sandbox::{Options, Sandbox};
 
@@ -83,4 +84,131 @@ async fn i21_what_is_refused_in_both_content_types_is_refused_and_nothing_is_lea
     }
     assert_eq!(struck(&sandbox, "status").await, 16, "each was sent as both, and not more often");
     assert!(!client.sends_plain_json());
+}
+
+/// A client of a sandbox with these quirks, and three people in it.
+async fn quirky(quirks: &[&str]) -> (Sandbox, Client) {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let sandbox = Sandbox::start(Options::default()).await.unwrap();
+    let admin = async |path: &str, body: Value| {
+        let url = format!("{}/{path}", sandbox.admin);
+        let answer = reqwest::Client::new().post(url).body(body.to_string()).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    };
+    admin("seed", json!({"users": 30})).await;
+    admin("quirks", json!(quirks)).await;
+    let client = client(&sandbox);
+    (sandbox, client)
+}
+
+/// Walks the list of users; how many it shows.
+async fn walked(client: &Client) -> Result<u64, Error> {
+    let (mut start, mut shown) = (1, 0);
+    loop {
+        let page = client.list(Kind::Users, start, 100, soon()).await?;
+        shown += page.shown;
+        start += page.shown;
+        if page.shown == 0 || client.lessons().contains(&Lesson::NoPaging) {
+            return Ok(shown);
+        }
+    }
+}
+
+#[tokio::test]
+async fn i33_a_list_that_is_refused_is_asked_for_otherwise() {
+    for (quirks, lesson) in [
+        (["refuses_paging", "bom"], Lesson::NoPaging),
+        (["paging_500", "errors_as_text"], Lesson::NoPaging),
+        (["refuses_paging", "lower_case_lists"], Lesson::NoPaging),
+    ] {
+        let (_sandbox, client) = quirky(&quirks).await;
+        client.probe(soon()).await.unwrap();
+        assert_eq!(client.lessons(), [lesson], "{quirks:?}");
+        assert_eq!(walked(&client).await.unwrap(), 30, "{quirks:?}");
+        let hits = client.find(Kind::Users, "userName", "seed-00003@example.com", soon()).await.unwrap().hits;
+        assert_eq!(hits.len(), 1, "{quirks:?}: a search is paged no more");
+        client.list_groups(&Start::Index(1), 100, soon()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn i33_pages_that_are_too_long_are_shortened_only_where_the_server_pages() {
+    let (sandbox, client) = place(json!([])).await;
+    for number in 0..130 {
+        client.create(Kind::Users, &person(number), soon()).await.unwrap();
+    }
+    arm(&sandbox, json!([{"match": {"query_contains": "count=1000"}, "fault": {"kind": "status", "code": 400}}])).await;
+    // By itself it shows a hundred.
+    let page = client.list(Kind::Users, 1, 1000, soon()).await.unwrap();
+    assert_eq!((page.shown, client.lessons()), (100, vec![Lesson::PageSize(100)]));
+    assert_eq!(client.list(Kind::Users, 101, 1000, soon()).await.unwrap().shown, 30);
+}
+
+#[tokio::test]
+async fn i33_an_error_that_passes_teaches_nothing() {
+    let once = json!([{"match": {"query_contains": "count", "count": 1}, "fault": {"kind": "status", "code": 500}}]);
+    let (_sandbox, client) = place(once).await;
+    client.create(Kind::Users, &person(0), soon()).await.unwrap();
+    assert_eq!(client.probe(soon()).await.unwrap().shown, 1);
+    assert_eq!(client.lessons(), []);
+
+    // What breaks altogether is what it is, and isn't asked for again and again.
+    let (sandbox, client) = place(json!([{"fault": {"kind": "status", "code": 500}}])).await;
+    for _ in 0..20 {
+        assert_eq!(client.probe(soon()).await.unwrap_err().class(), Class::Transient);
+    }
+    assert_eq!(client.lessons(), []);
+    let met = struck(&sandbox, "status").await;
+    assert!(met <= 20 + 5, "{met} requests");
+}
+
+#[tokio::test]
+async fn i33_a_server_that_lists_nobody_without_a_filter_is_connected() {
+    for quirks in [["needs_filter", "errors_as_problem"], ["needs_filter", "refuses_paging"]] {
+        let (_sandbox, client) = quirky(&quirks).await;
+        let answer = client.probe(soon()).await;
+        if quirks.contains(&"refuses_paging") {
+            // Neither with nor without: nothing helps, and nothing is learnt.
+            assert!(answer.is_err() && client.lessons().is_empty());
+            continue;
+        }
+        answer.unwrap();
+        assert_eq!(client.lessons(), [Lesson::NoUserList]);
+        let found = client.find(Kind::Users, "userName", "seed-00003@example.com", soon()).await.unwrap();
+        assert!(found.all && found.hits.len() == 1);
+        client.probe(soon()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn i33_a_body_that_is_not_read_is_sent_as_json() {
+    for quirk in ["scim_json_415", "scim_json_unread", "accepts_json_only"] {
+        let (_sandbox, client) = quirky(&[quirk, "errors_nested"]).await;
+        client.create(Kind::Users, &person(0), soon()).await.unwrap();
+        assert_eq!(client.lessons(), [Lesson::PlainJson], "{quirk}");
+    }
+    // A creation that may have taken effect isn't sent again at once.
+    let (_sandbox, client) = quirky(&["scim_json_unread_500"]).await;
+    let refused = client.create(Kind::Users, &person(0), soon()).await.unwrap_err();
+    assert_eq!((refused.class(), client.lessons()), (Class::Transient, vec![]));
+    client.create(Kind::Users, &person(0), soon()).await.unwrap();
+    assert_eq!(client.lessons(), [Lesson::PlainJson]);
+
+    // Something else is wrong: it stays as it was.
+    let (_sandbox, client) = quirky(&["refuses_phones"]).await;
+    let mut body = person(0);
+    body.insert("phoneNumbers".into(), json!([{"value": "1"}]));
+    let refused = client.create(Kind::Users, &body, soon()).await.unwrap_err();
+    assert!(refused.to_string().contains("not a valid number"), "{refused}");
+    assert_eq!(client.lessons(), []);
+}
+
+#[tokio::test]
+async fn i25_the_forms_of_other_servers_are_read() {
+    let (_sandbox, client) = quirky(&["bom", "lower_case_lists", "times_without_zone", "errors_as_message"]).await;
+    let page = client.list(Kind::Users, 1, 100, soon()).await.unwrap();
+    assert_eq!((page.shown, page.total), (30, Some(30)));
+    assert!(page.resources.iter().all(|user| user.created().is_some()));
+    let refused = client.get(Kind::Users, "nobody", soon()).await.unwrap_err();
+    assert_eq!((refused.detail(), refused.is_scim()), (Some("Resource nobody not found"), false));
 }

@@ -63,6 +63,10 @@ pub struct Said {
     pub paging: bool,
     /// `pageSize`.
     pub page_size: bool,
+    /// `contentType`.
+    pub content_type: bool,
+    /// `patchPaths`.
+    pub patch_paths: bool,
 }
 
 impl ServerConfig {
@@ -169,7 +173,7 @@ mod tests {
         assert_eq!((learnt.write_users, learnt.page_size, learnt.paging), (WriteMethod::Put, 20, Paging::Cursor));
         assert!(learnt.filters.is_empty() && config.differs(&learnt).is_empty());
         assert_eq!(config.pagination().as_deref(), Some("cursor"));
-        let said = Said { write_users: true, filters: true, paging: true, page_size: true };
+        let said = Said { write_users: true, filters: true, paging: true, page_size: true, ..Said::default() };
         assert_eq!(config.teach(&Profile::generic(), said), Profile::generic());
         assert_eq!(config.teach(&Profile::github(), Said::default()), Profile::github());
         assert_eq!(config.differs(&Profile::generic()).len(), 3);

@@ -100,6 +100,8 @@ pub struct Error {
     pub(super) scim_type: Option<ScimType>,
     /// It says that the key's permissions don't suffice.
     pub(super) lacks_permission: bool,
+    /// It has the form of RFC 7644 §3.12.
+    pub(super) scim: bool,
     pub(super) retry_after: Option<Duration>,
     pub(super) request_id: Option<String>,
     pub(super) unresolvable: bool,
@@ -117,6 +119,7 @@ impl Error {
             detail: None,
             scim_type: None,
             lacks_permission: false,
+            scim: false,
             retry_after: None,
             request_id: None,
             unresolvable: false,
@@ -148,6 +151,11 @@ impl Error {
     /// The kind of error that the server names.
     pub fn scim_type(&self) -> Option<ScimType> {
         self.scim_type
+    }
+
+    /// It was answered in SCIM's form: the request reached the SCIM service, and not only what stands before it.
+    pub fn is_scim(&self) -> bool {
+        self.scim
     }
 
     /// The server's own words: one line, bounded.

@@ -16,9 +16,7 @@ use super::resource::Resource;
 impl Client {
     /// One page of groups, without their members where the server can leave them out (RFC 7644 §3.9).
     pub async fn list_groups(&self, start: &Start, count: u32, deadline: Instant) -> Result<Page, Error> {
-        let mut url = self.url(Kind::Groups, None);
-        url.set_query(Some(&format!("{}&excludedAttributes=members", start.query(count))));
-        self.page(Kind::Groups, url, deadline).await
+        self.listed(Kind::Groups, start, count, "excludedAttributes=members", deadline).await
     }
 
     /// Whether this account is in this group, at a server that shows no members and tells of one.

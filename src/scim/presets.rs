@@ -105,6 +105,35 @@ impl Profile {
         }
     }
 
+    /// Google Cloud Identity: nothing is listed without a filter, a PATCH answers nothing, and a group shows no members and
+    /// takes one at a time.
+    pub fn google_cloud_identity() -> Self {
+        Self {
+            filters: names(&["userName"]),
+            paging: Paging::None,
+            list_users: false,
+            me: false,
+            discovery: false,
+            learns: false,
+            attributes: Some(names(&[
+                "userName",
+                "externalId",
+                "name",
+                "displayName",
+                "emails",
+                "addresses",
+                "phoneNumbers",
+                "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
+                "urn:ietf:params:scim:schemas:extension:google:2.0:CloudIdentityUser",
+            ])),
+            list_groups: false,
+            members_readable: MembersReadable::No,
+            max_members_per_patch: 1,
+            nested_groups: false,
+            ..Self::generic()
+        }
+    }
+
     /// Slack: one URL for all workspaces, and limits that all SCIM apps of one share.
     pub fn slack() -> Self {
         Self {

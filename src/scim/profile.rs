@@ -117,6 +117,8 @@ pub struct Profile {
     pub paging: Paging,
     /// Accounts a page.
     pub page_size: u32,
+    /// Accounts can be listed without a filter; else each is asked for by its id.
+    pub list_users: bool,
     /// `totalResults` may end a listing.
     pub trust_totals: bool,
     /// The content type of requests.
@@ -185,6 +187,7 @@ impl Profile {
             match_by: MatchBy::UserName,
             paging: Paging::Index,
             page_size: 100,
+            list_users: true,
             trust_totals: false,
             content_type: ContentType::ScimJson,
             external_id: true,

@@ -78,6 +78,27 @@ fn joined(told: impl Iterator<Item = String>) -> Option<String> {
     (!told.is_empty()).then(|| told.join("; "))
 }
 
+/// What servers say of an attribute that they lack.
+const MISSING: [&str; 9] = [
+    "required",
+    "missing",
+    "must be provided",
+    "must be present",
+    "must not be null",
+    "cannot be null",
+    "can't be blank",
+    "is empty",
+    "undefined",
+];
+
+/// Whether a reason says that one of these attributes is missing.
+pub(super) fn says_missing<'a>(reason: &str, mut names: impl Iterator<Item = &'a str>) -> bool {
+    let reason = reason.to_ascii_lowercase();
+    let mut words = reason.split(|c: char| !c.is_ascii_alphanumeric());
+    let names: Vec<String> = names.by_ref().map(str::to_ascii_lowercase).collect();
+    MISSING.iter().any(|missing| reason.contains(missing)) && words.any(|word| names.iter().any(|name| name == word))
+}
+
 /// A text that a person may be shown: not empty, not endless, and no markup.
 fn sentence(text: &str) -> Option<String> {
     let text = text.trim();
@@ -186,6 +207,17 @@ mod tests {
         assert_eq!(reason(b"Forbidden", Some("text/html; charset=utf-8")), None);
         assert_eq!(reason(b"Forbidden", Some("text/plain; charset=utf-8")).as_deref(), Some("Forbidden"));
         assert_eq!(reason(&[0xff, 0xfe, b'x'], Some("text/plain")), None);
+    }
+
+    #[test]
+    fn what_is_missing_is_told_by_its_name() {
+        let says = |reason: &str| says_missing(reason, ["schemas", "userName"].into_iter());
+        for reason in ["userName is required", "Missing attribute: 'username'", "schemas must not be null"] {
+            assert!(says(reason), "{reason}");
+        }
+        for reason in ["title is required", "userName is invalid", "", "userNames are missing"] {
+            assert!(!says(reason), "{reason}");
+        }
     }
 
     #[test]

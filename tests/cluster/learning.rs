@@ -63,23 +63,66 @@ async fn what_a_server_is_seen_to_do_is_told_with_the_override() {
     fault(&sandbox, json!({"query_contains": "startIndex=1&count=100"}), json!({"kind": "wrong_total", "total": 2}))
         .await;
     let place = Place::at(&sandbox.base_url, &sandbox.token, json!({"dialect": {"trustTotals": true}})).await;
-    // The one is seen when the connection begins, the other by the sweep.
-    let told = differs(&place, |said| said.contains("filters to []") && said.contains("trustTotals to false")).await;
+    // The one is learnt when the connection begins, the other told by the sweep.
+    let told = differs(&place, |said| said.contains("trustTotals to false")).await;
     assert!(told.contains("a total of 2 and showed 3"), "{told}");
     assert_eq!(condition(&place.get_connection().await, "Connected")["status"], "True");
     place.user("ada", json!({}));
     place.synced("ada").await;
     place.sweeps(2).await;
-    for said in ["ignores filters", "told a total"] {
+    assert_eq!(learned(&place.get_connection().await), ["filters", "filters"]);
+    for (reason, said) in [("DialectLearned", "a filter by userName"), ("ServerDiffers", "told a total")] {
         // Events are published with the next report.
         eventually(PATIENCE, said, async || {
-            let events = place.events("ServerDiffers");
+            let events = place.events(reason);
             if events.iter().filter(|note| note.contains(said)).count() == 1 { Ok(()) } else { Err(events) }
         })
         .await;
     }
     place.patch_connection(json!({"dialect": {"trustTotals": false, "filters": []}}));
     differs(&place, |said| said == "null").await;
+}
+
+fn learned(connection: &Value) -> Vec<&str> {
+    let learned = connection["status"]["effective"]["learned"].as_array();
+    learned.into_iter().flatten().filter_map(|field| field["field"].as_str()).collect()
+}
+
+/// Nothing but a URL and a key.
+#[tokio::test]
+async fn i33_a_generic_connection_finds_out_how_to_be_served() {
+    for (quirks, fields) in [
+        (vec!["no_patch", "refuses_paging", "errors_as_text", "bom"], vec!["paging", "writeUsers"]),
+        (vec!["no_patch_route", "scim_json_unread", "refuses_filters"], vec!["contentType", "writeUsers", "filters"]),
+        (vec!["patch_501", "needs_filter", "accepts_json_only"], vec!["contentType", "listUsers", "writeUsers"]),
+    ] {
+        let options: Vec<&str> = quirks.iter().flat_map(|quirk| ["--quirk", quirk]).collect();
+        let sandbox = Sandbox::start_with(&options);
+        let place = Place::at(&sandbox.base_url, &sandbox.token, json!({})).await;
+        place.user("ada", json!({"title": "Countess"}));
+        let ada = place.synced("ada").await;
+        place.user("ada", json!({"title": "Engineer"}));
+        let title = |title: &'static str| move |account: &Value| account["resource"]["title"] == title;
+        let account = async || sandbox.admin("GET", &format!("/users/{ada}"), None).await;
+        eventually(PATIENCE, "the title is there", async || {
+            let account = account().await;
+            if title("Engineer")(&account) { Ok(()) } else { Err(account) }
+        })
+        .await;
+        place.synced("ada").await;
+        // Found by looking, in whatever way is left.
+        sandbox.admin("POST", &format!("/users/{ada}/change"), Some(json!({"title": "Nobody"}))).await;
+        eventually(PATIENCE, "drift is put right", async || {
+            let account = account().await;
+            if title("Engineer")(&account) { Ok(()) } else { Err(account) }
+        })
+        .await;
+        let status = place.status_is("what was learnt", |status| status["effective"]["learned"].is_array()).await;
+        let connection = json!({"status": status});
+        assert_eq!(learned(&connection), fields, "{quirks:?}: {connection}");
+        let stats = sandbox.admin("GET", "/stats", None).await;
+        assert_eq!((&stats["users"], &stats["requests"]["POST"]["Users"]["201"]), (&json!(1), &json!(1)), "{stats}");
+    }
 }
 
 /// Once all of them, once those of members alone.

@@ -66,6 +66,15 @@ impl<E: Effects> Provisioner<E> {
                 Some(Ok(()))
             }
             (Class::Rejected, request) if pass.tries_whole_lists(request) => Some(Ok(())),
+            (Class::Unsupported, request) if self.changes_method(pass, request, error, false) => Some(Ok(())),
+            // No such route, or no such account: it is read before that is known.
+            (Class::NotFound, request @ (Request::Patch { id, .. } | Request::Put { id, .. })) if !error.is_scim() => {
+                if let Err(stop) = self.read(pass, id).await {
+                    return Some(Err(stop));
+                }
+                let exists = matches!(pass.account, Some(Account::Found { .. }));
+                self.changes_method(pass, request, error, exists).then_some(Ok(()))
+            }
             (Class::Precondition, _) if !pass.own.read_again => {
                 pass.own.read_again = true;
                 pass.account = Some(Account::Unknown);

@@ -1,14 +1,14 @@
 //! Servers that change no entry of a list by a path with a filter: they refuse it, or answer 200 and do nothing. The list is
 //! replaced whole, once, and where that helped, from then on.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::UserPass;
 use crate::api::IgnoredReason;
 use crate::plan::{Account, Path, Request, Verdict};
 use crate::provisioner::effects::Effects;
 use crate::provisioner::{Provisioner, lock};
-use crate::scim::PatchPaths;
+use crate::scim::{Lesson, PatchPaths};
 
 impl UserPass {
     /// A request by such a path was refused: the same is to be tried with whole lists. False where there is nothing to try.
@@ -54,10 +54,7 @@ impl<E: Effects> Provisioner<E> {
         let helped = !unkept(verdict).any(|path| pass.own.by_filter.contains(path));
         self.notice(&pass.session, |seen| seen.list_replaced(helped));
         if helped {
-            let mut now = self.session.write().unwrap_or_else(PoisonError::into_inner);
-            if let Some(session) = now.take_if(|session| Arc::ptr_eq(&session.seen, &pass.session.seen)) {
-                *now = Some(Arc::new(session.with_whole_lists()));
-            }
+            self.apply_lessons(&pass.session, [Lesson::WholeLists]);
         }
     }
 }

@@ -1,7 +1,6 @@
 //! One exchange: a request as it goes out, and what comes of it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, IF_MATCH};
 use reqwest::{Method, RequestBuilder};
@@ -21,8 +20,8 @@ use super::{Client, Exchange, Kind};
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
 impl Client {
-    /// Sends once. What is answered 415 is sent once more in the other content type, and that one is remembered where it
-    /// helped: the same, however many requests are on their way.
+    /// Sends once. What is refused on account of its content type is sent once more in the other, and that one is
+    /// remembered where it helped: the same, however many requests are on their way.
     pub(in super::super) async fn send(
         &self,
         method: Method,
@@ -36,15 +35,24 @@ impl Client {
         let written = body.and_then(|body| self.ids.written(kind, body));
         let body = written.as_ref().or(body);
         let exchange = async |plain| self.exchange(&method, &what, url.clone(), body, plain, if_match, deadline).await;
-        let mut plain = self.sends_plain_json();
+        let knows = self.sends_plain_json();
+        let mut plain = knows || body.is_some() && self.experience.takes_trial();
         let mut answer = exchange(plain).await?;
-        if answer.status == 415 && body.is_some() {
-            let other = exchange(!plain).await?;
-            if other.status != 415 {
-                plain = !plain;
-                self.plain_json.store(plain, Ordering::Relaxed);
+        if plain && !knows && (200..300).contains(&answer.status) {
+            self.experience.sends_plain_json(true);
+        }
+        match misread(&answer, body, plain) {
+            // It may have taken effect all the same: whoever sent it looks first, and sends it again.
+            Some(_) if answer.status == 500 && method == Method::POST => self.experience.try_plain_json(),
+            Some(by) => {
+                let other = exchange(!plain).await?;
+                if by.helped(&other) {
+                    plain = !plain;
+                    self.experience.sends_plain_json(plain);
+                }
+                answer = other;
             }
-            answer = other;
+            None => {}
         }
         // A token may end before its time; the one that was refused isn't used again.
         if answer.status == 401 && self.tokens.is_some() {
@@ -79,8 +87,8 @@ impl Client {
         if until <= began {
             return Err(Error::new(Class::Timeout, what, "there was no time left to send it"));
         }
-        let mut request =
-            self.http.request(method.clone(), url).header(ACCEPT, "application/scim+json, application/json");
+        let accepted = if plain { "application/json" } else { "application/scim+json, application/json" };
+        let mut request = self.http.request(method.clone(), url).header(ACCEPT, accepted);
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, if plain { "application/json" } else { "application/scim+json" });
             request = request.body(body.to_string());
@@ -118,6 +126,33 @@ impl Client {
             "answered"
         );
         Ok(answer)
+    }
+}
+
+/// How a server shows that it can't read a content type.
+#[derive(Clone, Copy)]
+enum Misread {
+    /// It says so: 415, or 406 to `Accept`.
+    Told,
+    /// It says that something is missing which was sent: it never read the body.
+    Unread,
+}
+
+impl Misread {
+    fn helped(self, answer: &Answer) -> bool {
+        match self {
+            Self::Told => !matches!(answer.status, 406 | 415),
+            Self::Unread => matches!(answer.status, 200..300 | 409),
+        }
+    }
+}
+
+/// Whether an answer is about the content type of the request.
+fn misread(answer: &Answer, body: Option<&Value>, plain: bool) -> Option<Misread> {
+    match (answer.status, body) {
+        (406, _) | (415, Some(_)) => Some(Misread::Told),
+        (400 | 422 | 500, Some(body)) if !plain && answer.misses_what(body) => Some(Misread::Unread),
+        _ => None,
     }
 }
 

@@ -1,0 +1,237 @@
+//! What the operator found out of the server's dialect by itself (promise I33): kept in the connection's status, so that a
+//! restart knows it, and forgotten when the connection leads elsewhere or prescribes another dialect.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError};
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::runtime::events::EventType;
+use sha2::{Digest, Sha256};
+
+use super::defaults::{said, server_of};
+use super::effects::Effects;
+use super::report::News;
+use super::session::{Session, profile_of};
+use super::users::UserPass;
+use super::{Provisioner, lock};
+use crate::api::{EffectiveStatus, LearnedField, ScimConnection};
+use crate::plan::{Account, Request};
+use crate::scim::{Class, Error, Lesson, Profile, Said, WriteMethod};
+use crate::status::whole_seconds;
+
+/// What was learnt, and since when it is known.
+#[derive(Debug, Default)]
+pub struct Lessons {
+    /// What it was learnt of.
+    of: String,
+    learnt: BTreeMap<Lesson, Timestamp>,
+    /// What was learnt and turned out to be no better; not recorded.
+    refuted: BTreeSet<Lesson>,
+}
+
+impl Lessons {
+    /// What an earlier process recorded.
+    pub fn recorded(effective: Option<&EffectiveStatus>) -> Self {
+        let Some(effective) = effective else { return Self::default() };
+        let read = |field: &LearnedField| Some((Lesson::read(&field.field, &field.value)?, field.since.0));
+        Self {
+            of: effective.learned_from.clone().unwrap_or_default(),
+            learnt: effective.learned.iter().flatten().filter_map(read).collect(),
+            refuted: BTreeSet::new(),
+        }
+    }
+
+    /// Whatever was learnt of another server, or under another dialect, is forgotten.
+    pub fn lead_to(&mut self, of: String) {
+        if self.of != of {
+            *self = Self { of, ..Self::default() };
+        }
+    }
+
+    /// The profile with everything that is known and that nobody has set otherwise.
+    pub fn teach(&self, profile: &Profile, said: Said) -> Profile {
+        let mut profile = profile.clone();
+        self.learnt.keys().filter(|lesson| lesson.is_open(said)).for_each(|lesson| lesson.teach(&mut profile));
+        profile
+    }
+
+    /// Takes in a lesson; false where it is no news. One that contradicts an earlier one refutes both: the dialect doesn't
+    /// go to and fro.
+    pub fn add(&mut self, lesson: Lesson, now: Timestamp) -> bool {
+        if self.learnt.contains_key(&lesson) || self.refuted.contains(&lesson) {
+            return false;
+        }
+        let contradicted = self.learnt.keys().find(|known| known.contradicts(&lesson)).cloned();
+        if let Some(known) = contradicted {
+            self.learnt.remove(&known);
+            self.refuted.extend([known, lesson]);
+            return false;
+        }
+        self.learnt.insert(lesson, now);
+        true
+    }
+
+    /// As status shows it.
+    pub fn record(&self, effective: &mut EffectiveStatus) {
+        let field = |(lesson, since): (&Lesson, &Timestamp)| LearnedField {
+            field: lesson.field().to_owned(),
+            value: lesson.value(),
+            because: lesson.because(),
+            since: Time(whole_seconds(*since)),
+        };
+        let learnt: Vec<LearnedField> = self.learnt.iter().map(field).collect();
+        effective.learned_from = (!learnt.is_empty()).then(|| self.of.clone());
+        effective.learned = (!learnt.is_empty()).then_some(learnt);
+    }
+}
+
+/// Names what lessons are learnt of: the server, and the dialect that the connection prescribes for it.
+pub fn subject_of(connection: &ScimConnection) -> String {
+    let mut hash = Sha256::new();
+    hash.update(server_of(connection));
+    hash.update(format!("{:?}", connection.spec.provider));
+    hash.update(serde_json::to_vec(&connection.spec.dialect).unwrap_or_default());
+    hash.finalize().iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+/// What the refusal of a change to an account teaches: the other method. `exists`: the account was read by its id since.
+///
+/// A 404 is about the route only where the account is there and the answer isn't SCIM's: else it may be about whatever the
+/// request refers to.
+pub fn from_refusal(request: &Request, error: &Error, profile: &Profile, exists: bool) -> Option<Lesson> {
+    let no_route = error.class() == Class::NotFound && exists && !error.is_scim();
+    let no_method = error.class() == Class::Unsupported || no_route;
+    match (request, profile.write_users) {
+        (Request::Patch { .. }, WriteMethod::Patch) if no_method => Some(Lesson::Put),
+        (Request::Put { .. }, WriteMethod::Put) if no_method => Some(Lesson::Patch),
+        _ => None,
+    }
+}
+
+impl<E: Effects> Provisioner<E> {
+    /// The profile of a connection, with what is known of its server.
+    pub(super) fn known_profile(&self, connection: &ScimConnection) -> Profile {
+        let mut lessons = lock(&self.lessons);
+        lessons.lead_to(subject_of(connection));
+        lessons.teach(&profile_of(&connection.spec), said(&connection.spec))
+    }
+
+    /// Takes in what is new of these lessons, and tells of it once.
+    pub(super) fn take_in(
+        &self,
+        connection: &ScimConnection,
+        profile: &mut Profile,
+        lessons: impl IntoIterator<Item = Lesson>,
+    ) -> bool {
+        let (said, now) = (said(&connection.spec), self.effects.now());
+        let mut told = Vec::new();
+        for lesson in lessons {
+            if lesson.is_open(said) && !lesson.is_known(profile) && lock(&self.lessons).add(lesson.clone(), now) {
+                lesson.teach(profile);
+                told.push(lesson.because());
+            }
+        }
+        if told.is_empty() {
+            return false;
+        }
+        let note = format!("{}; see status.effective.learned", told.join("; "));
+        lock(&self.report).tell(News { type_: EventType::Normal, reason: "DialectLearned", action: "Learn", note });
+        true
+    }
+
+    /// An answer to this session taught something: it is in force from now on.
+    pub(super) fn apply_lessons(&self, session: &Session, lessons: impl IntoIterator<Item = Lesson>) {
+        let connection = self.connection();
+        let mut now = self.session.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(current) = now.as_ref().filter(|current| Arc::ptr_eq(&current.seen, &session.seen)) else { return };
+        let mut next = Session::clone(current);
+        if self.take_in(&connection, &mut next.policy.profile, lessons) {
+            *now = Some(Arc::new(next));
+        }
+    }
+
+    /// The refusal of a change may teach how accounts are changed here: then the pass plans anew, and true is returned.
+    pub(super) fn changes_method(&self, pass: &mut UserPass, request: &Request, error: &Error, exists: bool) -> bool {
+        let Some(lesson) = from_refusal(request, error, &pass.session.policy.profile, exists) else { return false };
+        self.apply_lessons(&pass.session, [lesson]);
+        let taught = self.session().filter(|now| {
+            // Another pass may have learnt it meanwhile.
+            Arc::ptr_eq(&now.seen, &pass.session.seen)
+                && now.policy.profile.write_users != pass.session.policy.profile.write_users
+        });
+        let Some(taught) = taught else { return false };
+        pass.session = taught;
+        pass.account = Some(Account::Unknown);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scim::{Op, PatchOperation};
+    use serde_json::{Value, json};
+
+    fn connection(spec: Value) -> ScimConnection {
+        let mut spec = spec;
+        spec["auth"] = json!({});
+        serde_json::from_value(json!({"metadata": {"namespace": "a", "name": "b"}, "spec": spec})).unwrap()
+    }
+
+    fn patch(path: &str) -> Request {
+        let operation = PatchOperation { op: Op::Replace, path: Some(path.to_owned()), value: Some(json!("x")) };
+        Request::Patch { id: "1".into(), operations: vec![operation] }
+    }
+
+    #[test]
+    fn i33_what_was_learnt_is_recorded_and_forgotten_with_its_server() {
+        let url = json!({"baseUrl": "https://scim.example.com/v2"});
+        let mut lessons = Lessons::default();
+        lessons.lead_to(subject_of(&connection(url.clone())));
+        let now = Timestamp::UNIX_EPOCH;
+        assert!(lessons.add(Lesson::Put, now) && !lessons.add(Lesson::Put, now));
+        assert!(lessons.add(Lesson::NoPaging, now));
+        let mut effective = EffectiveStatus::default();
+        lessons.record(&mut effective);
+        let mut again = Lessons::recorded(Some(&effective));
+        again.lead_to(subject_of(&connection(json!({"baseUrl": "https://scim.example.com/v2/", "mode": "Plan"}))));
+        let taught = again.teach(&Profile::generic(), Said::default());
+        assert_eq!(taught.write_users, WriteMethod::Put);
+        let said = Said { write_users: true, ..Said::default() };
+        assert_eq!(again.teach(&Profile::generic(), said).write_users, WriteMethod::Patch, "a person says so");
+        for other in [
+            json!({"baseUrl": "https://other.example.com/v2"}),
+            json!({"baseUrl": "https://scim.example.com/v2", "dialect": {"pageSize": 20}}),
+            json!({"baseUrl": "https://scim.example.com/v2", "provider": "Slack"}),
+        ] {
+            let mut lessons = Lessons::recorded(Some(&effective));
+            lessons.lead_to(subject_of(&connection(other)));
+            lessons.record(&mut effective.clone());
+            assert_eq!(lessons.teach(&Profile::generic(), Said::default()), Profile::generic());
+        }
+    }
+
+    #[test]
+    fn i33_methods_that_are_both_missing_do_not_go_to_and_fro() {
+        let (mut lessons, now) = (Lessons::default(), Timestamp::UNIX_EPOCH);
+        assert!(lessons.add(Lesson::Put, now));
+        assert!(!lessons.add(Lesson::Patch, now) && !lessons.add(Lesson::Put, now) && !lessons.add(Lesson::Patch, now));
+        assert_eq!(lessons.teach(&Profile::generic(), Said::default()), Profile::generic());
+    }
+
+    #[test]
+    fn i33_a_method_that_is_not_there_is_learnt_and_nothing_else() {
+        let generic = Profile::generic();
+        let of = |class, exists| from_refusal(&patch("title"), &Error::simulated(class), &generic, exists);
+        assert_eq!(of(Class::Unsupported, false), Some(Lesson::Put));
+        assert_eq!(of(Class::NotFound, true), Some(Lesson::Put), "a route's 404");
+        assert_eq!(of(Class::NotFound, false), None, "the account may be gone");
+        for class in [Class::Rejected, Class::Transient, Class::Conflict, Class::Forbidden, Class::Timeout] {
+            assert_eq!(of(class, true), None, "{class:?}");
+        }
+        let put = Profile { write_users: WriteMethod::Put, ..Profile::generic() };
+        let error = Error::simulated(Class::Unsupported);
+        assert_eq!(from_refusal(&patch("title"), &error, &put, true), None, "that is known");
+    }
+}

@@ -1,0 +1,73 @@
+//! Answers in other forms than the RFCs have.
+
+use serde_json::{Value, json};
+
+use super::super::reply::Reply;
+use super::{Quirk, Quirks};
+
+/// What stands before or instead of the JSON of an answer.
+#[derive(Debug, Default)]
+pub(in super::super) struct Shape {
+    /// A byte order mark.
+    pub bom: bool,
+    /// One line of text.
+    pub text: Option<String>,
+}
+
+/// Changes an answer, and says what is to be written otherwise than as JSON.
+pub(super) fn shape(quirks: &Quirks, reply: &mut Reply) -> Shape {
+    let mut shape = Shape { bom: quirks.contains(&Quirk::Bom), text: None };
+    if reply.status >= 400 {
+        let detail = reply.body.as_ref().and_then(|body| body["detail"].as_str()).unwrap_or("no").to_owned();
+        let forms = [Quirk::ErrorsAsMessage, Quirk::ErrorsNested, Quirk::ErrorsAsProblem, Quirk::ErrorsAsText];
+        match forms.into_iter().find(|form| quirks.contains(form)) {
+            Some(Quirk::ErrorsAsMessage) => reply.body = Some(json!({"message": detail})),
+            Some(Quirk::ErrorsNested) => reply.body = Some(json!({"error": {"code": reply.status, "message": detail}})),
+            Some(Quirk::ErrorsAsProblem) => {
+                reply.body =
+                    Some(json!({"title": "Bad Request", "status": reply.status, "errors": {"request": [detail]}}));
+            }
+            Some(_) => shape.text = Some(detail),
+            // As frameworks do that know no such route.
+            None if detail.starts_with("Cannot PATCH") => shape.text = Some(detail),
+            None => {}
+        }
+        return shape;
+    }
+    if let Some(body) = &mut reply.body {
+        if quirks.contains(&Quirk::LowerCaseLists) {
+            in_lower_case(body);
+        }
+        if quirks.contains(&Quirk::TimesWithoutZone) {
+            without_zone(body);
+        }
+    }
+    shape
+}
+
+fn in_lower_case(list: &mut Value) {
+    let Some(map) = list.as_object_mut() else { return };
+    if let Some(resources) = map.remove("Resources") {
+        let total = map.remove("totalResults").unwrap_or_default();
+        map.insert("resources".into(), resources);
+        map.insert("totalResults".into(), total.to_string().into());
+    }
+}
+
+fn without_zone(value: &mut Value) {
+    match value {
+        Value::Array(list) => list.iter_mut().for_each(without_zone),
+        Value::Object(map) => {
+            if let Some(meta) = map.get_mut("meta") {
+                for time in ["created", "lastModified"] {
+                    let bare = meta[time].as_str().map(|text| text.trim_end_matches('Z').to_owned());
+                    if let Some(bare) = bare {
+                        meta[time] = bare.into();
+                    }
+                }
+            }
+            map.iter_mut().filter(|(_, value)| value.is_array()).for_each(|(_, list)| without_zone(list));
+        }
+        _ => {}
+    }
+}

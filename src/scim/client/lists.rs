@@ -1,0 +1,109 @@
+//! Lists. A server that refuses one is asked for it otherwise, and what helped is remembered: without `startIndex` and `count`,
+//! by shorter pages, or for nobody, where it lists nobody without a filter.
+
+use tokio::time::Instant;
+
+use super::super::error::{Class, Error, ScimType};
+use super::super::paging::Start;
+use super::{Client, Kind, Page};
+
+impl Client {
+    /// One page, RFC 7644 §3.4.2.4.
+    pub async fn list(&self, kind: Kind, start_index: u64, count: u32, deadline: Instant) -> Result<Page, Error> {
+        self.list_from(kind, &Start::Index(start_index), count, deadline).await
+    }
+
+    /// One page, by index or by cursor; `startIndex` and `count` are always sent, but to a server that doesn't page.
+    pub async fn list_from(&self, kind: Kind, start: &Start, count: u32, deadline: Instant) -> Result<Page, Error> {
+        self.listed(kind, start, count, "", deadline).await
+    }
+
+    /// Asks for one user: the shape of the answer tells whether this is SCIM.
+    pub async fn probe(&self, deadline: Instant) -> Result<Page, Error> {
+        if !self.experience.no_user_list() {
+            match self.list(Kind::Users, 1, 1, deadline).await {
+                Err(_) if self.experience.no_user_list() => {}
+                answer => return answer,
+            }
+        }
+        self.find_nobody(deadline).await
+    }
+
+    /// One page; `also` is what else its query has.
+    pub(in super::super) async fn listed(
+        &self,
+        kind: Kind,
+        start: &Start,
+        count: u32,
+        also: &str,
+        deadline: Instant,
+    ) -> Result<Page, Error> {
+        if self.experience.no_paging() {
+            return self.asked(kind, None, also, deadline).await;
+        }
+        let paged = start.query(self.experience.page_size(count));
+        let answer = self.asked(kind, Some(&paged), also, deadline).await;
+        let refused = answer.as_ref().err().filter(|error| refuses_list(error)).cloned();
+        let Some(error) = refused.filter(|_| matches!(start, Start::Index(_)) && self.experience.may_try()) else {
+            return answer;
+        };
+        match self.asked(kind, None, also, deadline).await {
+            Ok(page) => self.without_paging(start, page, &paged, (kind, also, deadline)).await,
+            Err(_) => {
+                self.may_need_filter(kind, start, &error, deadline).await;
+                answer
+            }
+        }
+    }
+
+    async fn asked(&self, kind: Kind, paged: Option<&str>, also: &str, deadline: Instant) -> Result<Page, Error> {
+        let parts = [paged.unwrap_or_default(), also];
+        let query = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("&");
+        let mut url = self.url(kind, None);
+        url.set_query((!query.is_empty()).then_some(query.as_str()));
+        self.page(kind, url, deadline).await
+    }
+
+    /// It lists where it isn't told how much. An answer that comes and goes says nothing: the refusal must be met again.
+    async fn without_paging(
+        &self,
+        start: &Start,
+        whole: Page,
+        paged: &str,
+        (kind, also, deadline): (Kind, &str, Instant),
+    ) -> Result<Page, Error> {
+        let more = whole.total.is_some_and(|total| total > whole.shown);
+        if let Some(shorter) = u32::try_from(whole.shown).ok().filter(|shown| more && *shown > 0)
+            && let Ok(page) = self.asked(kind, Some(&start.query(shorter)), also, deadline).await
+        {
+            // It pages, only not in so large steps.
+            self.experience.shortens_pages(shorter);
+            return Ok(page);
+        }
+        match self.asked(kind, Some(paged), also, deadline).await {
+            // What isn't all there is can't stand for a later page.
+            Err(error) if refuses_list(&error) && (start.is_first() || !more && whole.total.is_some()) => {
+                self.experience.lists_whole();
+                Ok(whole)
+            }
+            answer => answer,
+        }
+    }
+
+    /// It may want to be asked for somebody: nobody is found, and that is an answer.
+    async fn may_need_filter(&self, kind: Kind, start: &Start, error: &Error, deadline: Instant) {
+        let too_many = error.class() == Class::Rejected || error.scim_type() == Some(ScimType::TooMany);
+        if kind == Kind::Users && start.is_first() && too_many {
+            let nobody = self.find_nobody(deadline).await;
+            if nobody.is_ok_and(|page| page.shown == 0 && !page.is_hollow()) {
+                self.experience.needs_filter();
+            }
+        }
+    }
+}
+
+/// A refusal that may be about how the list was asked for.
+fn refuses_list(error: &Error) -> bool {
+    let of_its_form = matches!(error.class(), Class::Rejected | Class::Unsupported) || error.status() == Some(500);
+    of_its_form || error.scim_type() == Some(ScimType::TooMany)
+}

@@ -1,0 +1,172 @@
+//! What a server's answers teach of its dialect (promise I33): each lesson is one field, and is learnt from a refusal that
+//! went away with it. None of them can create or remove anything.
+
+use super::discovery::Said;
+use super::profile::{ContentType, Paging, PatchPaths, Profile, WriteMethod};
+
+/// A lesson.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lesson {
+    /// `startIndex` and `count` are refused: lists are asked for without them.
+    NoPaging,
+    /// More than so many a page are refused.
+    PageSize(u32),
+    /// `application/scim+json` is refused, or isn't read.
+    PlainJson,
+    /// Nobody is listed without a filter: accounts are asked for one by one.
+    NoUserList,
+    /// There is no PATCH for users.
+    Put,
+    /// There is no PUT for users.
+    Patch,
+    /// Paths with a filter are refused: lists are replaced whole.
+    WholeLists,
+    /// A filter by this attribute is refused or ignored: accounts are looked for in the list.
+    NoFilter(String),
+}
+
+impl Lesson {
+    /// The field of the dialect that it is about.
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::NoPaging => "paging",
+            Self::PageSize(_) => "pageSize",
+            Self::PlainJson => "contentType",
+            Self::NoUserList => "listUsers",
+            Self::Put | Self::Patch => "writeUsers",
+            Self::WholeLists => "patchPaths",
+            Self::NoFilter(_) => "filters",
+        }
+    }
+
+    /// What the field is by it.
+    pub fn value(&self) -> String {
+        match self {
+            Self::NoPaging => "None".to_owned(),
+            Self::PageSize(size) => size.to_string(),
+            Self::PlainJson => "Json".to_owned(),
+            Self::NoUserList => "false".to_owned(),
+            Self::Put => "Put".to_owned(),
+            Self::Patch => "Patch".to_owned(),
+            Self::WholeLists => "Whole".to_owned(),
+            Self::NoFilter(attribute) => format!("without {attribute}"),
+        }
+    }
+
+    /// The lesson that was recorded so.
+    pub fn read(field: &str, value: &str) -> Option<Self> {
+        let plain = [Self::NoPaging, Self::PlainJson, Self::NoUserList, Self::Put, Self::Patch, Self::WholeLists];
+        let known = plain.into_iter().find(|lesson| lesson.field() == field && lesson.value() == value);
+        known.or_else(|| match field {
+            "pageSize" => value.parse().ok().filter(|size| *size > 0).map(Self::PageSize),
+            "filters" => value.strip_prefix("without ").map(|attribute| Self::NoFilter(attribute.to_owned())),
+            _ => None,
+        })
+    }
+
+    /// What the server does, for people.
+    pub fn because(&self) -> String {
+        match self {
+            Self::NoPaging => "the server refuses startIndex and count, and lists without them".to_owned(),
+            Self::PageSize(size) => format!("the server refuses a larger page, and shows {size}"),
+            Self::PlainJson => "the server takes application/json where it refuses application/scim+json".to_owned(),
+            Self::NoUserList => {
+                "the server lists nobody without a filter: accounts are asked for one by one".to_owned()
+            }
+            Self::Put => "the server has no PATCH for users".to_owned(),
+            Self::Patch => "the server has no PUT for users".to_owned(),
+            Self::WholeLists => "the server changes no entry of a list by a path with a filter".to_owned(),
+            Self::NoFilter(attribute) => {
+                format!("the server refuses or ignores a filter by {attribute}: accounts are looked for in the list")
+            }
+        }
+    }
+
+    /// Whether nobody has set the field: what a person says is never learnt otherwise.
+    pub fn is_open(&self, said: Said) -> bool {
+        !match self {
+            Self::NoPaging => said.paging,
+            Self::PageSize(_) => said.page_size,
+            Self::PlainJson => said.content_type,
+            Self::NoUserList => false,
+            Self::Put | Self::Patch => said.write_users,
+            Self::WholeLists => said.patch_paths,
+            Self::NoFilter(_) => said.filters,
+        }
+    }
+
+    /// Whether the two can't both be so: then neither is a dialect, and the first stands.
+    pub fn contradicts(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Put, Self::Patch) | (Self::Patch, Self::Put))
+    }
+
+    /// Whether the profile is so already.
+    pub fn is_known(&self, profile: &Profile) -> bool {
+        let mut taught = profile.clone();
+        self.teach(&mut taught);
+        taught == *profile
+    }
+
+    /// Makes the profile so.
+    pub fn teach(&self, profile: &mut Profile) {
+        match self {
+            Self::NoPaging => profile.paging = Paging::None,
+            Self::PageSize(size) => profile.page_size = profile.page_size.min(*size),
+            Self::PlainJson => profile.content_type = ContentType::Json,
+            Self::NoUserList => profile.list_users = false,
+            Self::Put => profile.write_users = WriteMethod::Put,
+            Self::Patch => profile.write_users = WriteMethod::Patch,
+            Self::WholeLists => profile.patch_paths = PatchPaths::Whole,
+            Self::NoFilter(attribute) => profile.filters.retain(|filter| filter != attribute),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i33_a_lesson_is_recorded_and_read_again() {
+        let lessons = [
+            Lesson::NoPaging,
+            Lesson::PageSize(20),
+            Lesson::PlainJson,
+            Lesson::NoUserList,
+            Lesson::Put,
+            Lesson::Patch,
+            Lesson::WholeLists,
+            Lesson::NoFilter("userName".to_owned()),
+        ];
+        for lesson in lessons {
+            assert_eq!(Lesson::read(lesson.field(), &lesson.value()).as_ref(), Some(&lesson));
+            let mut profile = Profile { write_users: WriteMethod::Put, ..Profile::generic() };
+            if lesson == Lesson::Put {
+                profile.write_users = WriteMethod::Patch;
+            }
+            assert!(!lesson.is_known(&profile), "{lesson:?}");
+            lesson.teach(&mut profile);
+            assert!(lesson.is_known(&profile), "{lesson:?}");
+            assert!(lesson.because().len() <= 256 && lesson.value().len() <= 64);
+        }
+        for (field, value) in [("paging", "Cursor"), ("pageSize", "0"), ("nonsense", "None"), ("filters", "userName")] {
+            assert_eq!(Lesson::read(field, value), None, "{field} {value}");
+        }
+    }
+
+    #[test]
+    fn i33_what_a_person_has_set_is_not_learnt_otherwise() {
+        let all = Said {
+            write_users: true,
+            filters: true,
+            paging: true,
+            page_size: true,
+            content_type: true,
+            patch_paths: true,
+        };
+        for lesson in [Lesson::NoPaging, Lesson::PlainJson, Lesson::Put, Lesson::WholeLists] {
+            assert!(lesson.is_open(Said::default()) && !lesson.is_open(all), "{lesson:?}");
+        }
+        assert!(Lesson::Put.contradicts(&Lesson::Patch) && !Lesson::Put.contradicts(&Lesson::WholeLists));
+    }
+}
