@@ -19,7 +19,7 @@ use super::report::FirstSweep;
 use super::session::{Session, policy_for, rates_of};
 use super::{Provisioner, lock};
 use crate::api::{ConnectedReason, HOSTS, ScimConnection};
-use crate::scim::{Class, Client, ClientConfig, Error, PatchPaths, forbidden_host, is_loopback_http};
+use crate::scim::{Class, Client, ClientConfig, Error, forbidden_host, is_loopback_http};
 
 /// A connection that failed is tested again after this long, doubling up to [`SLOWEST_TEST`].
 const FIRST_TEST: Duration = Duration::from_secs(5);
@@ -118,9 +118,6 @@ impl Provisioner {
         if profile.learns {
             let lessons = lock(&seen).lessons(&policy.profile);
             self.take_in(connection, &mut policy.profile, lessons);
-        }
-        if lock(&seen).whole_lists() == Some(true) {
-            policy.profile.patch_paths = PatchPaths::Whole;
         }
         // Its epoch is given when it comes into force.
         let session = Session { client, policy, generation, epoch: 0, fingerprint, key_owner, server_config, seen };

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use encoding_rs::{Encoding, UTF_8};
 use serde_json::{Map, Value};
 
-/// A longer text is no sentence.
+/// A longer text is cut, and no sentence where nothing else says that it is a reason.
 const LONGEST_TEXT: usize = 4096;
 /// So many errors of a list are told.
 const MOST_ERRORS: usize = 8;
@@ -35,7 +35,7 @@ pub(super) fn reason(body: &[u8], content_type: Option<&str>) -> Option<String> 
 fn is_plain(text: &str, content_type: Option<&str>) -> bool {
     let said = content_type.map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
     let kind = said.is_none_or(|kind| kind == "text/plain" || kind.ends_with("json"));
-    kind && !text.contains('\n') && !text.starts_with(['{', '['])
+    kind && text.len() <= LONGEST_TEXT && !text.contains('\n') && !text.starts_with(['{', '['])
 }
 
 fn of_object(map: &Map<String, Value>, depth: u8) -> Option<String> {
@@ -102,8 +102,8 @@ pub(super) fn says_missing<'a>(reason: &str, mut names: impl Iterator<Item = &'a
 /// A text that a person may be shown: not empty, not endless, and no markup.
 fn sentence(text: &str) -> Option<String> {
     let text = text.trim();
-    let fits = !text.is_empty() && text.len() <= LONGEST_TEXT && !has_markup(text);
-    fits.then(|| text.to_owned())
+    let fits = !text.is_empty() && !has_markup(text);
+    fits.then(|| text.chars().take(LONGEST_TEXT).collect())
 }
 
 /// Whether there is a tag in it.
@@ -185,7 +185,9 @@ mod tests {
 
     #[test]
     fn i25_what_is_no_reason_is_not_shown() {
-        let long = format!("{{\"message\":\"{}\"}}", "a".repeat(5000));
+        let long = "a".repeat(5000);
+        let message = format!("{{\"message\":\"{long}\"}}");
+        assert_eq!(reason(message.as_bytes(), None).map(|reason| reason.len()), Some(LONGEST_TEXT));
         let deep = format!("{}\"x\"{}", "{\"error\":".repeat(50), "}".repeat(50));
         for body in [
             "",

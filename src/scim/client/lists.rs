@@ -7,6 +7,9 @@ use super::super::error::{Class, Error, ScimType};
 use super::super::paging::Start;
 use super::{Client, Kind, Page};
 
+/// So often a 500 must be met again before it is about the request.
+const AGAIN_500: u32 = 3;
+
 impl Client {
     /// One page, RFC 7644 §3.4.2.4.
     pub async fn list(&self, kind: Kind, start_index: u64, count: u32, deadline: Instant) -> Result<Page, Error> {
@@ -64,7 +67,8 @@ impl Client {
         self.page(kind, url, deadline).await
     }
 
-    /// It lists where it isn't told how much. An answer that comes and goes says nothing: the refusal must be met again.
+    /// It lists where it isn't told how much. An answer that comes and goes says nothing: the refusal must be met again, and
+    /// a 500, which servers also answer for a while, three times, and only where the list without pages is all there is.
     async fn without_paging(
         &self,
         start: &Start,
@@ -80,14 +84,22 @@ impl Client {
             self.experience.shortens_pages(shorter);
             return Ok(page);
         }
-        match self.asked(kind, Some(paged), also, deadline).await {
-            // What isn't all there is can't stand for a later page.
-            Err(error) if refuses_list(&error) && (start.is_first() || !more && whole.total.is_some()) => {
-                self.experience.lists_whole();
-                Ok(whole)
+        let all = whole.total.is_some() && !more;
+        for met in 1..=AGAIN_500 {
+            let error = match self.asked(kind, Some(paged), also, deadline).await {
+                Err(error) if refuses_list(&error) => error,
+                answer => return answer,
+            };
+            let breaks = error.status() == Some(500);
+            if breaks && !all || !all && !start.is_first() {
+                return Err(error);
             }
-            answer => answer,
+            if !breaks || met == AGAIN_500 {
+                break;
+            }
         }
+        self.experience.lists_whole();
+        Ok(whole)
     }
 
     /// It may want to be asked for somebody: nobody is found, and that is an answer.
