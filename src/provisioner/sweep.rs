@@ -72,6 +72,8 @@ impl<E: Effects> Provisioner<E> {
         let listed = session.policy.profile.list_users;
         // Where nobody is listed without a filter, each account is asked for by itself.
         let result = if listed { Some(self.list_users(session).await) } else { None };
+        // What writes taught since, too.
+        self.apply_lessons(session, session.client.lessons());
         let answered = {
             let mut snapshot = lock(&self.snapshot);
             // The connection leads elsewhere by now, or was lost meanwhile: what was seen says nothing.
@@ -98,7 +100,6 @@ impl<E: Effects> Provisioner<E> {
             }
             Some(Err(error)) => {
                 warn!(connection = %self.key, "the sweep did not complete, so nothing is concluded from it: {error}");
-                self.apply_lessons(session, session.client.lessons());
                 self.doubt();
                 (false, !may_pass(error.class()))
             }
