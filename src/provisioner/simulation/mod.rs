@@ -6,6 +6,7 @@ mod checks;
 mod cluster;
 mod effects;
 mod events;
+mod exhaustive;
 mod outside;
 mod regressions;
 mod setup;

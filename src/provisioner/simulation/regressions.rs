@@ -12,7 +12,7 @@ use super::world::World;
 use crate::api::{AdoptionPolicy, CLAIMED_ACCOUNT, DeletionPolicy, FINALIZER, ScimUser, ScimUserStatus};
 use crate::provisioner::directory::{ConnectionKey, Directory};
 
-fn setup() -> Setup {
+pub(super) fn setup() -> Setup {
     Setup {
         unique: true,
         upserts: false,
