@@ -26,7 +26,7 @@ impl<E: Effects> Provisioner<E> {
         let known = connection.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
         let objects = self.directory.users_of(&self.key);
         let groups = self.directory.groups_of(&self.key);
-        let needed = objects.iter().any(|user| has_finalizer(user)) || groups.iter().any(|group| has_finalizer(group));
+        let needed = objects.iter().any(has_finalizer) || groups.iter().any(has_finalizer);
         let released = connection.annotations().get(RELEASE).is_some_and(|value| value == "true");
         // Released ones are let go by the workers, who end with the connection.
         let leaving = objects.iter().any(|user| is_deleting(user) && has_finalizer(user))
@@ -57,10 +57,10 @@ impl<E: Effects> Provisioner<E> {
     pub(super) fn kept_by(&self, connection: &ScimConnection) -> Option<String> {
         connection.metadata.deletion_timestamp.as_ref()?;
         let users = self.directory.users_of(&self.key);
-        let kept = users.iter().filter(|user| has_finalizer(user));
+        let kept = users.iter().filter(has_finalizer);
         let mut names: Vec<String> = kept.map(|user| format!("scimuser {}", full_name(user))).collect();
         let every = self.directory.groups_of(&self.key);
-        let kept = every.iter().filter(|group| has_finalizer(group));
+        let kept = every.iter().filter(has_finalizer);
         let name =
             |group: &crate::api::ScimGroup| format!("{}/{}", group.namespace().unwrap_or_default(), group.name_any());
         names.extend(kept.map(|group| format!("scimgroup {}", name(group))));

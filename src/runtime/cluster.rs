@@ -118,7 +118,7 @@ fn unusable(error: &kube::Error, plugin: &str) -> String {
     }
 }
 
-/// The proxy that the kubeconfig names, as for kubectl whatever NO_PROXY says; else that of the environment.
+/// The proxy that the kubeconfig names, as for kubectl whatever `NO_PROXY` says; else that of the environment.
 fn proxy(kubeconfig: &Kubeconfig, context: Option<&str>, to: &Uri) -> Result<Option<Uri>, NoCluster> {
     let current = context.or(kubeconfig.current_context.as_deref());
     let context = kubeconfig.contexts.iter().find(|known| Some(known.name.as_str()) == current);
@@ -127,21 +127,18 @@ fn proxy(kubeconfig: &Kubeconfig, context: Option<&str>, to: &Uri) -> Result<Opt
     let named = cluster.and_then(|known| known.cluster.as_ref()).and_then(|cluster| cluster.proxy_url.clone());
     let of_environment =
         |names: &[&str]| names.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
-    let chosen = match named.filter(|url| !url.is_empty()) {
-        Some(named) => Some(named),
-        None => {
-            let all = of_environment(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]);
-            let except = of_environment(&["NO_PROXY", "no_proxy"]).unwrap_or_default();
-            all.filter(|_| !is_excepted(to, &except))
-        }
-    };
+    let chosen = named.filter(|url| !url.is_empty()).or_else(|| {
+        let all = of_environment(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]);
+        let except = of_environment(&["NO_PROXY", "no_proxy"]).unwrap_or_default();
+        all.filter(|_| !is_excepted(to, &except))
+    });
     let Some(url) = chosen else { return Ok(None) };
     let url = if url.contains("://") { url } else { format!("http://{url}") };
     let url = url.parse::<Uri>().ok().filter(|url| url.host().is_some());
     url.map(Some).ok_or_else(|| NoCluster(NOT_A_PROXY.to_owned()))
 }
 
-/// Whether a list as NO_PROXY has it names the host.
+/// Whether a list as `NO_PROXY` has it names the host.
 fn is_excepted(to: &Uri, list: &str) -> bool {
     // Any proxy will do: what is asked is whether it would be used.
     let matcher = Matcher::builder().all("http://proxy.invalid").no(list).build();

@@ -130,7 +130,7 @@ impl Answer {
             lacks_permission: self.lacks_permission(),
             scim: self.is_scim(),
             retry_after: self.wait(),
-            request_id: self.request_id(),
+            request_id: self.request_id().map(Into::into),
             unresolvable: false,
             too_large: false,
         }

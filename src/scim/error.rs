@@ -103,7 +103,7 @@ pub struct Error {
     /// It has the form of RFC 7644 §3.12.
     pub(super) scim: bool,
     pub(super) retry_after: Option<Duration>,
-    pub(super) request_id: Option<String>,
+    pub(super) request_id: Option<Box<str>>,
     pub(super) unresolvable: bool,
     /// A 2xx whose body was too large to be taken in.
     pub(super) too_large: bool,

@@ -25,9 +25,8 @@ pub(super) fn reason(body: &[u8], content_type: Option<&str>) -> Option<String> 
         Ok(Value::Object(map)) => of_object(&map, DEPTH),
         Ok(Value::Array(list)) => of_list(&list, DEPTH),
         Ok(Value::String(text)) => sentence(&text),
-        Ok(_) => None,
         Err(_) if is_plain(text, content_type) => sentence(text),
-        Err(_) => None,
+        Ok(_) | Err(_) => None,
     }
 }
 
@@ -41,8 +40,7 @@ fn is_plain(text: &str, content_type: Option<&str>) -> bool {
 fn of_object(map: &Map<String, Value>, depth: u8) -> Option<String> {
     let depth = depth.checked_sub(1)?;
     let get = |name: &str| map.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
-    let reasons = REASONS.iter().filter_map(|name| get(name));
-    let reason = reasons.filter_map(|value| of_value(value, depth)).next();
+    let reason = REASONS.iter().find_map(|name| of_value(get(name)?, depth));
     let errors = ["errors", "errorCauses"].iter().find_map(|name| match get(name)? {
         Value::Object(fields) => of_fields(fields, depth),
         other => of_value(other, depth),

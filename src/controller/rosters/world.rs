@@ -66,23 +66,20 @@ where
     K: Holder + Resource<Scope = NamespaceResourceScope> + DeserializeOwned + std::fmt::Debug,
 {
     let api: Api<K> = Api::namespaced(shared.kube.clone(), namespace);
-    let found = match &objects.names {
-        Some(names) => {
-            let mut found = Vec::new();
-            for name in names {
-                found.extend(called(api.get_opt(name)).await?);
-            }
-            if found.len() < names.len() {
-                // What is there by a similar name is told.
-                let all = listed(&api, "").await.unwrap_or_default();
-                found.extend(all.into_iter().filter(|object| !names.contains(&object.name_any())));
-            }
-            found
+    let found = if let Some(names) = &objects.names {
+        let mut found = Vec::new();
+        for name in names {
+            found.extend(called(api.get_opt(name)).await?);
         }
-        None => {
-            let labels = asked_for(objects).map(|(name, value)| format!(",{name}={value}"));
-            listed(&api, &labels.collect::<String>()).await?
+        if found.len() < names.len() {
+            // What is there by a similar name is told.
+            let all = listed(&api, "").await.unwrap_or_default();
+            found.extend(all.into_iter().filter(|object| !names.contains(&object.name_any())));
         }
+        found
+    } else {
+        let labels = asked_for(objects).map(|(name, value)| format!(",{name}={value}"));
+        listed(&api, &labels.collect::<String>()).await?
     };
     let (found, note) = chosen(found, namespace, objects)?;
     Ok((roster::documents(found, objects.key.as_deref(), format)?, note))

@@ -43,7 +43,7 @@ impl Directory {
         let name = Claim::Name(fold(&user.spec.user_name));
         let leaving: Vec<Uid> = inner
             .others(server, &name, user)
-            .filter(|other| is_deleting(other))
+            .filter(is_deleting)
             .filter(|other| inner.successor(other, server).is_some_and(|(heir, _)| heir.uid() == user.uid()))
             .filter_map(|other| other.uid().map(Uid::from))
             .collect();
@@ -90,7 +90,7 @@ impl Inner {
             let bound = self.others(server, &Claim::Account(found.to_owned()), user).filter(stands);
             let bound =
                 bound.filter(|other| id_of(other).as_deref() == Some(found) && self.may_have_name(other, &name));
-            if let Some(other) = bound.min_by_key(|other| is_deleting(other)) {
+            if let Some(other) = bound.min_by_key(is_deleting) {
                 return Some(self.as_holder(user, other, server, true));
             }
         }
@@ -162,7 +162,7 @@ impl Inner {
                 (true, false) => false,
                 _ => age(other) < age(user),
             });
-        elders.next().map(|other| full_name(other))
+        elders.next().map(full_name)
     }
 
     /// Who takes over the account of an object under deletion: whoever is bound to it already, else the eldest of those

@@ -36,11 +36,11 @@ impl<E: Effects> Provisioner<E> {
             Class::Throttled => Stop::WithoutStatus(Outcome::Paused),
             Class::Credential => {
                 self.doubt_key();
-                self.try_later(pass, error)
+                try_later(pass, error)
             }
             Class::NotScim | Class::Transient | Class::Unreachable | Class::Tls | Class::Timeout | Class::Empty => {
                 self.doubt();
-                self.try_later(pass, error)
+                try_later(pass, error)
             }
             Class::Forbidden => {
                 // The test of a connection asks for users: of groups it would learn nothing.
@@ -55,16 +55,11 @@ impl<E: Effects> Provisioner<E> {
             }
             Class::Conflict => self.own_error(pass, Reason::Conflict, error.to_string()),
             // Nothing that takes access away waits for a person on account of a form.
-            Class::ContentType if K::removes_access(self, pass) => self.try_later(pass, error),
+            Class::ContentType if K::removes_access(self, pass) => try_later(pass, error),
             Class::NotFound | Class::Precondition | Class::ContentType | Class::Rejected => {
                 self.own_error(pass, Reason::Rejected, error.to_string())
             }
         }
-    }
-
-    /// The server's trouble, or the network's: tried again with a back-off.
-    pub(in crate::provisioner) fn try_later<K: Kind>(&self, pass: &Pass<K>, error: &Error) -> Stop<K> {
-        Stop::With(Box::new(waiting(pass, format!("{error}; it is tried again"))), Outcome::Retry)
     }
 
     /// The object's own error: it waits for a change on our side, or for an hour and longer.
@@ -84,6 +79,11 @@ impl<E: Effects> Provisioner<E> {
         };
         Stop::With(Box::new(verdict), Outcome::After(own_error_pause(before)))
     }
+}
+
+/// The server's trouble, or the network's: tried again with a back-off.
+pub fn try_later<K: Kind>(pass: &Pass<K>, error: &Error) -> Stop<K> {
+    Stop::With(Box::new(waiting(pass, format!("{error}; it is tried again"))), Outcome::Retry)
 }
 
 /// What an object that waits is told; under deletion with the way out, for nothing blocks silently (promise I15).

@@ -1,6 +1,6 @@
 //! Looking at accounts and groups, by id and by what identifies them.
 
-use super::failure::waiting;
+use super::failure::{try_later, waiting};
 use super::{Claimed, Kind, LOOK_AGAIN, Mirror, Pass, SearchRefused, Stop};
 use crate::plan::{Account, Operation, Request};
 use crate::provisioner::directory::full_name;
@@ -103,11 +103,7 @@ impl<E: Effects> Provisioner<E> {
             Ok(_) => Ok(()),
             Err(probe) => {
                 self.doubt();
-                Err(if probe.class() == Class::NotFound {
-                    self.try_later(pass, error)
-                } else {
-                    self.failed(pass, &probe)
-                })
+                Err(if probe.class() == Class::NotFound { try_later(pass, error) } else { self.failed(pass, &probe) })
             }
         }
     }

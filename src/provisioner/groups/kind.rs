@@ -216,7 +216,7 @@ impl Kind for Group {
             let present = p.directory.membership(uid, |members| members.present()).unwrap_or_default();
             return present as u64 + gate.taken_out(uid, now);
         }
-        let bound = p.directory.groups_of(&p.key).iter().filter(|group| has_finalizer(group)).count();
+        let bound = p.directory.groups_of(&p.key).iter().filter(has_finalizer).count();
         bound as u64 + gate.used(GuardName::Groups, now)
     }
 

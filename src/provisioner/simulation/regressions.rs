@@ -453,6 +453,16 @@ fn i22_what_is_asked_for_stays_asked_for_until_it_is_done() {
 }
 
 #[test]
+fn i22_what_is_asked_for_is_judged_by_how_it_stands_now() {
+    let mut world = reported();
+    world.happen(&Event::Retitle(0, "y"));
+    world.happen(&Event::Request(0));
+    world.drain();
+    assert_eq!((only_account(&world)["title"].clone(), answered(&world)), (json!("x"), true), "{:#?}", world.trace());
+    ends_well(world);
+}
+
+#[test]
 fn i13_what_is_asked_for_under_plan_stays_in_its_hold() {
     let mut world = reported();
     world.happen(&Event::Deactivate(0));

@@ -14,7 +14,7 @@ pub const BASE_URL: &str = "https://here.example.com/scim/v2";
 pub const CONNECTION: &str = "c";
 
 /// The name of the server.
-pub static SERVER: LazyLock<String> = LazyLock::new(|| server_of(&connection(serde_json::Value::Null)));
+pub static SERVER: LazyLock<String> = LazyLock::new(|| server_of(&connection(&serde_json::Value::Null)));
 
 /// The userName that `guards.protected` names, where it names any.
 pub const PROTECTED: &str = "cyd";
@@ -43,7 +43,7 @@ impl Setup {
         let window = format!("{}s", self.window);
         let limit = |count: u32| json!({"maxPercent": 0, "minCount": count, "maxCount": count, "window": window});
         let (removals, rewrites, creates) = self.limits;
-        connection(json!({
+        connection(&json!({
             "deletionPolicy": {"users": self.deletion},
             "adoptionPolicy": {"users": self.adoption},
             "driftPolicy": {
@@ -75,7 +75,7 @@ impl Setup {
     }
 }
 
-fn connection(more: serde_json::Value) -> ScimConnection {
+fn connection(more: &serde_json::Value) -> ScimConnection {
     let mut spec = json!({
         "provider": "Generic",
         "baseUrl": BASE_URL,

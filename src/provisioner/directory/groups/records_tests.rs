@@ -9,7 +9,7 @@ fn key() -> ConnectionKey {
     ConnectionKey { namespace: String::new(), name: "c".into() }
 }
 
-fn user(namespace: &str, name: &str, id: &str, groups: serde_json::Value) -> ScimUser {
+fn user(namespace: &str, name: &str, id: &str, groups: &serde_json::Value) -> ScimUser {
     serde_json::from_value(json!({
         "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimUser",
         "metadata": {"name": name, "namespace": namespace, "uid": format!("{namespace}/{name}"), "resourceVersion": "1"},
@@ -19,7 +19,7 @@ fn user(namespace: &str, name: &str, id: &str, groups: serde_json::Value) -> Sci
     .unwrap()
 }
 
-fn board(namespace: &str, status: serde_json::Value) -> ScimGroup {
+fn board(namespace: &str, status: &serde_json::Value) -> ScimGroup {
     let mut group = json!({
         "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimGroup",
         "metadata": {"name": "board", "namespace": namespace, "uid": "g", "resourceVersion": "1"},
@@ -68,24 +68,24 @@ fn i32_who_speaks_for_a_recorded_membership() {
     let in_board = |id: &str| json!({"board": id});
     let by = |namespaces: &[&str]| namespaces.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
     // A trusted namespace, and one that isn't: what it says is checked with the server.
-    let known = vec![user("hr", "ada", "1", in_board("1")), user("eng", "eve", "2", in_board("2"))];
-    assert_eq!(suspects(&directory(board("hr", json!({})), known)), [("2".to_owned(), by(&["eng"]))]);
+    let known = vec![user("hr", "ada", "1", &in_board("1")), user("eng", "eve", "2", &in_board("2"))];
+    assert_eq!(suspects(&directory(board("hr", &json!({})), known)), [("2".to_owned(), by(&["eng"]))]);
     // A tenant writes a record of somebody else's account, or binds itself to that account, too.
     for id in ["1", "2"] {
-        let forged = vec![user("hr", "ada", "1", json!({})), user("eng", "eve", id, in_board("1"))];
-        assert_eq!(suspects(&directory(board("hr", json!({})), forged)), [("1".to_owned(), by(&[]))], "{id}");
+        let forged = vec![user("hr", "ada", "1", &json!({})), user("eng", "eve", id, &in_board("1"))];
+        assert_eq!(suspects(&directory(board("hr", &json!({})), forged)), [("1".to_owned(), by(&[]))], "{id}");
     }
     // Between two tenants, too; who is at home isn't kept from its own by it.
-    let both = vec![user("eng", "eve", "2", in_board("2")), user("ops", "olaf", "2", in_board("2"))];
-    assert_eq!(suspects(&directory(board("hr", json!({})), both.clone())), [("2".to_owned(), by(&[]))]);
-    assert_eq!(suspects(&directory(board("eng", json!({})), both)), [("2".to_owned(), by(&["eng"]))]);
+    let both = vec![user("eng", "eve", "2", &in_board("2")), user("ops", "olaf", "2", &in_board("2"))];
+    assert_eq!(suspects(&directory(board("hr", &json!({})), both.clone())), [("2".to_owned(), by(&[]))]);
+    assert_eq!(suspects(&directory(board("eng", &json!({})), both)), [("2".to_owned(), by(&["eng"]))]);
     // The group's own status is as good as who may write it.
     let own = json!({"broughtIn": ["9"], "leaving": {"8": "2026-01-01T00:00:00Z"}});
-    assert_eq!(suspects(&directory(board("hr", own.clone()), vec![])), []);
-    let bounded = suspects(&directory(board("eng", own), vec![]));
+    assert_eq!(suspects(&directory(board("hr", &own), vec![])), []);
+    let bounded = suspects(&directory(board("eng", &own), vec![]));
     assert_eq!(bounded, [("8".to_owned(), by(&["eng"])), ("9".to_owned(), by(&["eng"]))]);
     // An object that was bound to another account before.
-    let moved = |namespace: &str| directory(board("hr", json!({})), vec![user(namespace, "ada", "5", in_board("1"))]);
+    let moved = |namespace: &str| directory(board("hr", &json!({})), vec![user(namespace, "ada", "5", &in_board("1"))]);
     assert_eq!(suspects(&moved("hr")), []);
     assert_eq!(suspects(&moved("eng")), [("1".to_owned(), by(&[]))]);
 }
@@ -93,26 +93,26 @@ fn i32_who_speaks_for_a_recorded_membership() {
 #[test]
 fn i32_an_account_that_only_another_namespace_makes_a_member() {
     let elsewhere = |users| {
-        let directory = directory(board("hr", json!({})), users);
+        let directory = directory(board("hr", &json!({})), users);
         directory.referred_from_elsewhere("g", SERVER, &"2".into()).into_iter().collect::<Vec<_>>()
     };
-    assert_eq!(elsewhere(vec![user("eng", "eve", "2", json!({}))]), ["eng"]);
+    assert_eq!(elsewhere(vec![user("eng", "eve", "2", &json!({}))]), ["eng"]);
     // Whoever merely is bound to it makes nobody a member.
-    assert_eq!(elsewhere(vec![user("hr", "ada", "2", json!({})), user("eng", "eve", "2", json!({}))]), ["eng"]);
-    assert!(elsewhere(vec![user("hr", "ada", "2", json!({}))]).is_empty());
+    assert_eq!(elsewhere(vec![user("hr", "ada", "2", &json!({})), user("eng", "eve", "2", &json!({}))]), ["eng"]);
+    assert!(elsewhere(vec![user("hr", "ada", "2", &json!({}))]).is_empty());
 }
 
 /// Ids of one server may be those of another.
 #[test]
 fn i06_a_record_speaks_of_the_groups_of_its_own_connection() {
-    let mut other = user("hr", "ada", "1", json!({"board": "1"}));
+    let mut other = user("hr", "ada", "1", &json!({"board": "1"}));
     other.spec.connection_ref.name = "another".into();
     let ours = |directory: &Directory| directory.membership("g", |members| members.is_ours("1"));
-    let directory = directory(board("hr", json!({})), vec![other.clone()]);
+    let directory = directory(board("hr", &json!({})), vec![other.clone()]);
     assert_eq!(ours(&directory), Some(false));
     // Nor where the group comes later.
     directory.remove_group("g");
-    let mut later = board("hr", json!({}));
+    let mut later = board("hr", &json!({}));
     later.metadata.uid = Some("g2".into());
     directory.upsert_group(later);
     directory.membership("g2", |members| members.set_source(crate::plan::groups::Source::Additive));
