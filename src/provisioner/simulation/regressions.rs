@@ -440,8 +440,10 @@ fn i22_what_is_asked_for_stays_asked_for_until_it_is_done() {
     assert_eq!(only_account(&world)["active"], json!(false));
     world.happen(&Event::Request(0));
     while world.deliver() {}
+    while world.place() != Some(Place::Request) {
+        assert!(world.operator.flight.is_empty() && world.take() || world.advance(0), "{:#?}", world.trace());
+    }
     world.happen(&Event::Fault(Fault::Refused));
-    until_it_is_answered(&mut world);
     while !world.operator.flight.is_empty() {
         assert!(world.advance(0));
     }
