@@ -4,6 +4,7 @@
 //! writes. It is the store: a second one beside it would only fall out of step.
 
 mod claims;
+mod clock;
 mod gone;
 mod groups;
 mod index;
@@ -98,6 +99,7 @@ struct Inner {
     gone: gone::Gone,
     tenancy: tenancy::Tenancy,
     groups: groups::Groups,
+    clock: clock::Clock,
 }
 
 /// What an object lays claim to.

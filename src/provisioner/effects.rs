@@ -16,7 +16,10 @@ use tokio::time::Instant;
 use super::directory::ConnectionKey;
 use super::kubernetes::WriteError;
 use super::limiter::{Limiter, Priority, RequestKind};
-use crate::api::{ClaimedAccount, ScimConnection, ScimConnectionStatus, ScimGroup, ScimUser, ScimUserStatus};
+use crate::api::{
+    ClaimedAccount, ScimConnection, ScimConnectionStatus, ScimGroup, ScimGroupStatus, ScimUser, ScimUserStatus,
+};
+use crate::plan::groups::{GroupOperation, GroupStep, GroupVerdict};
 use crate::plan::guards::{Admission, Candidate};
 use crate::plan::{Facts, Operation, Request, Step, Verdict};
 use crate::scim::{Client, Error, Found, Kind, Page, Resource, Start, Written};
@@ -224,6 +227,29 @@ pub enum Note<'a> {
         status: &'a ScimUserStatus,
         /// Why.
         verdict: &'a Verdict,
+    },
+    /// The plan for a group.
+    GroupDecided {
+        /// The object's uid.
+        uid: &'a str,
+        /// What is to be done.
+        step: &'a GroupStep,
+    },
+    /// A request about a group is sent now.
+    GroupSends {
+        /// The object, as the pass knows it.
+        group: &'a ScimGroup,
+        /// What it does.
+        operation: &'a GroupOperation,
+    },
+    /// A group's finalizer comes off.
+    GroupDeparts {
+        /// The object, as the pass knew it.
+        group: &'a ScimGroup,
+        /// Its status.
+        status: &'a ScimGroupStatus,
+        /// Why.
+        verdict: &'a GroupVerdict,
     },
     /// A plan for this object takes more steps than any should.
     Diverges {

@@ -295,6 +295,11 @@ impl Membership {
         }
     }
 
+    /// Whether the account belongs into the group.
+    pub fn is_declared(&self, id: &str) -> bool {
+        self.wanted.contains_key(id)
+    }
+
     /// To be put in.
     pub fn missing(&self) -> &BTreeSet<Id> {
         &self.missing

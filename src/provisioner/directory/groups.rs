@@ -210,7 +210,9 @@ impl Directory {
             let status = entry.group.status.as_ref();
             let bound = status.is_some_and(|status| status.id.is_some() && status.bound_to.as_deref() == Some(server));
             let may_be = !entry.membership.is_known() && linked.contains(uid);
-            bound && entry.group.metadata.deletion_timestamp.is_none() && (may_be || entry.membership.is_here(id))
+            // Whom the group names by the id is never taken out of it, and waits for nothing there.
+            let leaves = !entry.membership.is_declared(id) && (may_be || entry.membership.is_here(id));
+            bound && entry.group.metadata.deletion_timestamp.is_none() && leaves
         });
         (departing.is_some(), left.map(|(_, entry)| entry.group.name_any()).collect())
     }

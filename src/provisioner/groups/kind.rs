@@ -17,7 +17,7 @@ use crate::plan::groups::{Group, GroupOperation, GroupStep, GroupVerdict, MEMBER
 use crate::plan::guards::{Gate, GuardName};
 use crate::plan::{Account, Binding, Claims, Departure, Path, Request, Step};
 use crate::provisioner::directory::{has_finalizer, same_plan};
-use crate::provisioner::effects::Effects;
+use crate::provisioner::effects::{Effects, Note};
 use crate::provisioner::engine::{
     AdmissionRequest, Claimed, Ended, Kind, Mirror, ObjectStatus, SearchRefused, looked_for_later,
 };
@@ -101,7 +101,9 @@ impl Kind for Group {
     }
 
     fn plan<E: Effects>(p: &Provisioner<E>, pass: &GroupPass) -> GroupStep {
-        p.plan_group(pass)
+        let step = p.plan_group(pass);
+        p.effects.note(&Note::GroupDecided { uid: &pass.uid(), step: &step });
+        step
     }
 
     fn write_after_read<E: Effects>(_: &Provisioner<E>, _: &GroupPass) -> Option<GroupOperation> {
@@ -146,6 +148,8 @@ impl Kind for Group {
             if waiting.reason.is_some() {
                 waiting.details.members = verdict.details.members;
                 waiting.details.waiting_for.clone_from(&verdict.details.waiting_for);
+                // Shown already: shown anew, it would be judged anew, and no approval would ever serve.
+                waiting.details.drift.clone_from(&pass.status.drift);
             }
             return Ended::Otherwise(waiting, outcome);
         }
@@ -324,6 +328,7 @@ impl Kind for Group {
     }
 
     fn sends<E: Effects>(p: &Provisioner<E>, pass: &GroupPass, operation: &GroupOperation) {
+        p.effects.note(&Note::GroupSends { group: &pass.object, operation });
         let added = operation.change.added.len();
         if added > 0 && pass.session.policy.profile.members_an_hour.is_some() {
             // Whatever comes of it, the server may count it.
@@ -458,7 +463,9 @@ impl Kind for Group {
 
     fn settled<E: Effects>(_: &Provisioner<E>, _: &GroupPass, _: &GroupVerdict) {}
 
-    fn departs<E: Effects>(_: &Provisioner<E>, _: &GroupPass, _: &GroupVerdict) {}
+    fn departs<E: Effects>(p: &Provisioner<E>, pass: &GroupPass, verdict: &GroupVerdict) {
+        p.effects.note(&Note::GroupDeparts { group: &pass.object, status: &pass.status, verdict });
+    }
 }
 
 /// The object is bound to a group of another server.

@@ -3,13 +3,11 @@
 use kube::ResourceExt;
 
 use super::outside::Outside;
-use super::setup::{PROTECTED, SERVER};
+use super::setup::PROTECTED;
 use super::site::{Answer, is_active, name_of};
-use crate::api::{DeletionPolicy, Mode, OperationType, ScimUser, ScimUserSpec, ScimUserStatus};
-use crate::plan::guards::{Admission, Candidate, GuardName};
+use crate::api::{DeletionPolicy, OperationType, ScimUser, ScimUserSpec, ScimUserStatus};
 use crate::plan::{Account, Declared, Departure, Facts, Operation, Path, Request, Step, Verdict};
 use crate::provisioner::directory::{full_name, has_finalizer, is_deleting};
-use crate::provisioner::session::guard_settings;
 use crate::scim::{Attributes, fold};
 
 impl Outside {
@@ -90,69 +88,6 @@ impl Outside {
         self.book.excused.extend(known);
     }
 
-    /// No guard lets more through than its limit, but what a person let go.
-    pub fn check_admission(&mut self, candidate: &Candidate, hold: Option<&str>, admission: &Admission) {
-        let (uid, generation) = (candidate.uid.to_string(), candidate.generation);
-        let (kind, guard) = (candidate.operation, candidate.guard);
-        self.observed.admitted.remove(&uid);
-        match admission {
-            Admission::Go => {}
-            Admission::Held { .. } => {
-                self.observed.held.insert(uid, Some((generation, guard)));
-                return;
-            }
-            Admission::LetGoUntouched => {
-                self.book.rejected.insert(uid.clone());
-                self.excuse(&uid, None);
-                self.observed.held.remove(&uid);
-                return;
-            }
-            _ => {
-                self.observed.held.remove(&uid);
-                return;
-            }
-        }
-        let done = self.book.done.get(&uid).copied().unwrap_or_default();
-        let key = format!("{uid} {generation} {kind:?} {done}");
-        let spec = &self.cluster.connection.spec;
-        let (plan, approved) = (spec.mode == Mode::Plan, spec.approved_hold.clone());
-        // After a restart an approval is still known by the hold that the object's status names.
-        let named = hold.is_some() && approved.as_deref() == hold;
-        let known = self.observed.held.remove(&uid);
-        let was_held = named || known.is_some_and(|of| of.is_none_or(|of| of == (generation, guard)));
-        if was_held && (guard.is_some() || plan) {
-            if approved.is_none() {
-                self.complain(format!("i13: {key} was held and went without an approval"));
-            }
-            self.book.approved.insert(key);
-            return;
-        }
-        if self.book.approved.contains(&key) {
-            return;
-        }
-        if plan {
-            self.complain(format!("i13: {key} went under mode: Plan"));
-        }
-        if let Some(guard) = guard {
-            self.observed.admitted.insert(uid, (guard, self.now, key));
-        }
-    }
-
-    /// What got leave is sent: no window has more of it than the limit.
-    fn count(&mut self, guard: GuardName, at: i64, key: &str) {
-        let window = i64::try_from(self.setup.window * 1000).unwrap_or(i64::MAX);
-        let let_go = self.book.let_go.entry(guard).or_default();
-        let_go.retain(|(_, known)| known != key);
-        let_go.push((at, key.to_owned()));
-        let within = |end: i64| let_go.iter().filter(|(at, _)| *at > end - window && *at <= end).count();
-        let gone = let_go.iter().map(|(end, _)| within(*end)).max().unwrap_or_default();
-        let settings = guard_settings(&self.cluster.connection.spec);
-        let limit = settings.limits.get(&guard).map_or(u64::MAX, |limit| limit.of(0));
-        if gone as u64 > limit {
-            self.complain(format!("i13: {gone} {} within a window that allows {limit}", guard.as_str()));
-        }
-    }
-
     /// An operation is about to be sent.
     pub fn sends(&mut self, uid: &str, operation: &Operation) {
         // Until it is at rest again, what others did can't be told from what this did.
@@ -166,6 +101,9 @@ impl Outside {
     pub fn carry_out(&mut self, uid: &str, request: &Request) -> Answer {
         if let Some((guard, at, key)) = self.observed.admitted.get(uid).cloned() {
             self.count(guard, at, &key);
+        }
+        if let Request::Delete { id } = request {
+            self.check_groups_left(id);
         }
         match self.cluster.objects.get(uid) {
             None => self.complain("i28: something is sent for an object that is gone"),
@@ -321,140 +259,9 @@ impl Outside {
             }
         }
     }
-
-    /// When everything has calmed down, the server shows what is declared.
-    pub fn check_end(&mut self) {
-        for user in self.cluster.objects.values().cloned().collect::<Vec<_>>() {
-            if let Err(why) = self.check_object(&user) {
-                let status = user.status.clone().unwrap_or_default();
-                let account = status.id.as_deref().and_then(|id| self.site.get(id));
-                let spec = serde_json::to_string(&user.spec).unwrap_or_default();
-                self.complain(format!(
-                    "{} {why}: {spec} {:?} {:?} {account:?}",
-                    full_name(&user),
-                    reason_of(&status),
-                    status.id
-                ));
-            }
-        }
-        self.check_orphans();
-    }
-
-    fn check_object(&self, user: &ScimUser) -> Result<(), &'static str> {
-        let status = user.status.clone().unwrap_or_default();
-        let reason = reason_of(&status);
-        if reason == "Held" {
-            return Ok(());
-        }
-        if is_deleting(user) {
-            return Err("i15: is still being deleted");
-        }
-        let declared = self.declared(&user.spec);
-        let name = fold(&user.spec.user_name);
-        let rivals = self.cluster.objects.values().any(|other| {
-            other.metadata.uid != user.metadata.uid
-                && (fold(&other.spec.user_name) == name
-                    || other
-                        .status
-                        .as_ref()
-                        .is_some_and(|status| status.user_name.as_deref().map(fold).as_ref() == Some(&name)))
-        });
-        // Whoever has the name is to give it up, and is looked at itself.
-        let blocked = self.cluster.objects.values().any(|other| {
-            let has = other.status.as_ref().and_then(|status| status.user_name.as_deref()).map(fold);
-            other.metadata.uid != user.metadata.uid
-                && has.as_ref() == Some(&name)
-                && fold(&other.spec.user_name) != name
-        });
-        let fitting = self.site.find(&user.spec.user_name, user.spec.external_id.as_deref(), false);
-        if reason == "Pending" && blocked {
-            return Ok(());
-        }
-        let one = fitting.len() == 1 && name_of(&fitting[0].0) == name;
-        let Some(id) = &status.id else {
-            return match reason {
-                "Conflict" if rivals || (!one && !fitting.is_empty()) => Ok(()),
-                "AdoptionRefused" if one => Ok(()),
-                _ if declared.active == Some(false) && fitting.is_empty() => Ok(()),
-                _ => Err("i07: has no account"),
-            };
-        };
-        let Some(account) = self.site.get(id) else {
-            let left = reason == "DeletedAtServer" && !self.policy.repair.deleted;
-            let by_hand = self.site.deleted_by_hand.contains(id);
-            match reason {
-                "Conflict" if by_hand && (rivals || (!one && !fitting.is_empty())) => return Ok(()),
-                "AdoptionRefused" if by_hand && one => return Ok(()),
-                _ => {}
-            }
-            return if by_hand && (left || declared.active == Some(false)) {
-                Ok(())
-            } else {
-                Err("i09: its account is gone")
-            };
-        };
-        let active = is_active(&account.0);
-        let conflict = reason == "Conflict" && (rivals || fitting.iter().any(|other| other.id() != Some(id)));
-        if conflict || reason == "Protected" {
-            return Ok(());
-        }
-        let left = reason == "DeactivatedAtServer" && !self.policy.repair.deactivated;
-        let by_hand = self.site.deactivated_by_hand.contains(id);
-        match declared.active {
-            Some(false) if active => return Err("i15: is active"),
-            Some(true) if !(active || left && by_hand) => return Err("i16: is inactive"),
-            _ => {}
-        }
-        if !active || reason == "Contested" || (reason == "Drifted" && !self.policy.repair.attributes) {
-            return Ok(());
-        }
-        // Changed by hand between a write that answers nothing and its reading back, it looks as if it wasn't kept.
-        let ignored = |path: &Path| {
-            let path = path.to_string();
-            status.ignored_attributes.iter().flatten().any(|ignored| ignored.path == path)
-        };
-        let lost = |path: &Path| (self.setup.drops && path.name() == "title") || (self.setup.silent && ignored(path));
-        // Among several entries that fit, the one that says it counts.
-        let shown = |path: &Path, value| {
-            let says = |entry| crate::plan::says_the_same(path, value, entry);
-            says(path.read(&account)) || path.entries(&account).any(|entry| says(Some(entry)))
-        };
-        let differs = declared.attributes.iter().any(|(path, value)| !lost(path) && !shown(path, value));
-        if differs { Err("i03: its attributes differ") } else { Ok(()) }
-    }
-
-    /// What was ours and is declared no more has no access left.
-    fn check_orphans(&mut self) {
-        let kept = |id: &str, name: &str| {
-            self.cluster
-                .objects
-                .values()
-                .any(|user| id_of(user) == Some(id) || (id_of(user).is_none() && fold(&user.spec.user_name) == name))
-        };
-        let excused = |id: &str| {
-            let book = &self.book;
-            book.excused.contains(id) || book.denied.contains(id) || self.site.activated_by_hand.contains(id)
-        };
-        // Where names aren't unique, a lost creation among namesakes is certain to be nobody's.
-        let alone = |id: &str, name: &str| {
-            !self.site.server.accounts.iter().any(|(other, account)| other != id && name_of(account) == name)
-        };
-        let left = self.site.server.accounts.iter().find(|(id, account)| {
-            is_active(account)
-                // Protected by its name, whatever its object was called last.
-                && !(self.setup.protected && name_of(account) == PROTECTED)
-                && alone(id, &name_of(account))
-                && self.book.ours.contains(*id)
-                && !kept(id, &name_of(account))
-                && !excused(id)
-        });
-        if let Some(id) = left.map(|(id, _)| id.clone()) {
-            self.complain(format!("i15: {id} of {} is active, and no object declares it", *SERVER));
-        }
-    }
 }
 
-fn id_of(user: &ScimUser) -> Option<&str> {
+pub fn id_of(user: &ScimUser) -> Option<&str> {
     user.status.as_ref()?.id.as_deref()
 }
 

@@ -1,12 +1,15 @@
 //! The API server of a history: objects, finalizers, status, and events that arrive late.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
-use crate::api::{CLAIMED_ACCOUNT, ClaimedAccount, FINALIZER, ScimConnection, ScimUser, ScimUserSpec, ScimUserStatus};
+use super::cluster_groups::GroupNews;
+use crate::api::{
+    CLAIMED_ACCOUNT, ClaimedAccount, FINALIZER, ScimConnection, ScimGroup, ScimUser, ScimUserSpec, ScimUserStatus,
+};
 use crate::provisioner::directory::{has_finalizer, is_deleting};
 
 /// What a watch brings.
@@ -21,6 +24,14 @@ pub enum News {
 pub struct Cluster {
     pub objects: BTreeMap<String, ScimUser>,
     pub news: VecDeque<News>,
+    pub groups: BTreeMap<String, ScimGroup>,
+    pub group_news: VecDeque<GroupNews>,
+    /// Whether an object declares the account for the group, and since which version.
+    pub wants: BTreeMap<(String, String), (bool, u64)>,
+    /// When a group last declared something else.
+    pub respecified: BTreeMap<String, u64>,
+    /// Accounts whose object was ever under deletion.
+    pub leaving: BTreeSet<String>,
     pub connection: ScimConnection,
     /// Writes by the operator.
     pub writes: u64,
@@ -30,7 +41,38 @@ pub struct Cluster {
 
 impl Cluster {
     pub fn new(connection: ScimConnection) -> Self {
-        Self { objects: BTreeMap::new(), news: VecDeque::new(), connection, writes: 0, version: 1, born: 0 }
+        Self {
+            objects: BTreeMap::new(),
+            news: VecDeque::new(),
+            groups: BTreeMap::new(),
+            group_news: VecDeque::new(),
+            wants: BTreeMap::new(),
+            respecified: BTreeMap::new(),
+            leaving: BTreeSet::new(),
+            connection,
+            writes: 0,
+            version: 1,
+            born: 0,
+        }
+    }
+
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub(super) fn next_version(&mut self) -> u64 {
+        self.version += 1;
+        self.version
+    }
+
+    pub(super) fn next_uid(&mut self) -> String {
+        self.born += 1;
+        format!("uid-{:04}", self.born)
+    }
+
+    /// Up to this version everything was heard; 0 where something is still to come, for the two watches may be apart.
+    pub fn heard(&self) -> u64 {
+        if self.news.is_empty() && self.group_news.is_empty() { self.version } else { 0 }
     }
 
     /// Changes the connection.
@@ -46,8 +88,7 @@ impl Cluster {
         if self.named(namespace, name).is_some() {
             return None;
         }
-        self.born += 1;
-        let uid = format!("uid-{:04}", self.born);
+        let uid = self.next_uid();
         let mut user = ScimUser::new(name, spec);
         user.metadata.namespace = Some(namespace.to_owned());
         user.metadata.uid = Some(uid.clone());
@@ -118,23 +159,28 @@ impl Cluster {
     pub fn set_status(&mut self, uid: &str, status: &ScimUserStatus) -> Option<ScimUser> {
         let mut user = self.objects.get(uid).cloned()?;
         self.writes += 1;
-        if user.status.as_ref() != Some(status) {
-            user.status = Some(status.clone());
+        // Its groups are written key by key.
+        let groups = user.status.as_mut().and_then(|status| status.groups.take());
+        let status = ScimUserStatus { groups, ..status.clone() };
+        if self.objects.get(uid).and_then(|user| user.status.as_ref()) != Some(&status) {
+            user.status = Some(status);
             self.store(user);
         }
         self.objects.get(uid).cloned()
     }
 
-    fn store(&mut self, mut user: ScimUser) {
-        self.version += 1;
-        user.metadata.resource_version = Some(self.version.to_string());
+    pub(super) fn store(&mut self, mut user: ScimUser) {
+        let version = self.next_version();
+        user.metadata.resource_version = Some(version.to_string());
         self.news.push_back(News::Applied(Box::new(user.clone())));
         self.objects.insert(user.uid().unwrap_or_default(), user);
+        self.note_wants();
     }
 
     fn purge(&mut self, uid: &str) {
         if self.objects.remove(uid).is_some() {
             self.news.push_back(News::Deleted(uid.to_owned()));
+            self.note_wants();
         }
     }
 }

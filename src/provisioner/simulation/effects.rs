@@ -37,8 +37,12 @@ struct Pause(bool);
 impl Future for Pause {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        if std::mem::replace(&mut self.0, true) { Poll::Ready(()) } else { Poll::Pending }
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.0, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -97,11 +101,15 @@ impl Effects for Simulated {
         Pause(false).await;
     }
 
-    async fn get(&self, _: &Client, _: Kind, id: &str, _: bool, _: Instant) -> Result<Resource, Error> {
+    async fn get(&self, _: &Client, kind: Kind, id: &str, members: bool, _: Instant) -> Result<Resource, Error> {
         self.stop_at(Place::Read).await;
         let mut outside = self.look();
-        let found = outside.site.get(id);
-        match outside.strikes(&[Fault::Refused, Fault::Lost, Fault::Missing]) {
+        let found = match kind {
+            Kind::Users => outside.site.get(id),
+            Kind::Groups => outside.site.group(id, members),
+        };
+        match outside.strikes(&[Fault::Refused, Fault::Lost, Fault::Missing, Fault::Throttled]) {
+            Some(Fault::Throttled) => Err(error(Class::Throttled)),
             Some(Fault::Missing) => {
                 if found.is_some() {
                     outside.book.denied.insert(id.to_owned());
@@ -113,10 +121,13 @@ impl Effects for Simulated {
         }
     }
 
-    async fn find(&self, _: &Client, _: Kind, attribute: &str, value: &str, _: Instant) -> Result<Found, Error> {
+    async fn find(&self, _: &Client, kind: Kind, attribute: &str, value: &str, _: Instant) -> Result<Found, Error> {
         self.stop_at(Place::Read).await;
         let mut outside = self.look();
-        let fault = outside.strikes(&[Fault::Refused, Fault::Lost, Fault::Stale]);
+        let fault = outside.strikes(&[Fault::Refused, Fault::Lost, Fault::Stale, Fault::Throttled]);
+        if fault == Some(Fault::Throttled) {
+            return Err(error(Class::Throttled));
+        }
         if matches!(fault, Some(Fault::Refused | Fault::Lost)) {
             return Err(error(Class::Transient));
         }
@@ -125,6 +136,11 @@ impl Effects for Simulated {
             // A look-up that doesn't show what was just made hides a lost creation from its own object.
             let made = outside.book.made.get(&uid).cloned();
             outside.book.denied.extend(made.into_iter().flatten());
+            let made = outside.book.groups.made.get(&uid).cloned();
+            outside.book.denied.extend(made.into_iter().flatten());
+        }
+        if kind == Kind::Groups {
+            return Ok(Found { hits: outside.site.groups.named(value, fault.is_some()), all: true });
         }
         let hits = outside.site.find_by(attribute, value, fault.is_some());
         let leaves = outside.cluster.objects.get(&uid).is_some_and(is_deleting);
@@ -138,12 +154,16 @@ impl Effects for Simulated {
     async fn page(&self, _: &Client, kind: Kind, start: &Start, count: u32, _: Instant) -> Result<Page, Error> {
         self.stop_at(Place::Read).await;
         let outside = self.look();
-        if kind == Kind::Groups {
-            return Ok(Page::default());
-        }
         // The test of a collection after a 404.
         let how = if count == 1 { Listing::Whole } else { outside.listing };
-        let all = outside.site.list(how == Listing::Stale);
+        let mut all = match kind {
+            Kind::Users => outside.site.list(how == Listing::Stale),
+            Kind::Groups => outside.site.groups.list(how == Listing::Stale),
+        };
+        let total = (how == Listing::Short).then_some(all.len() as u64);
+        if how == Listing::Short {
+            all.pop();
+        }
         let begin = match start {
             Start::Index(index) => usize::try_from(*index).unwrap_or(1).saturating_sub(1),
             Start::Cursor(_) => 0,
@@ -156,20 +176,25 @@ impl Effects for Simulated {
             _ => begin,
         };
         let resources: Vec<Resource> = all.into_iter().skip(begin).take(PAGE).collect();
-        Ok(Page { shown: resources.len() as u64, resources, ..Page::default() })
+        Ok(Page { shown: resources.len() as u64, resources, total, ..Page::default() })
     }
 
-    async fn is_member(&self, _: &Client, _: &str, _: &str, _: Instant) -> Result<bool, Error> {
-        Err(error(Class::Unsupported))
+    async fn is_member(&self, _: &Client, group: &str, member: &str, _: Instant) -> Result<bool, Error> {
+        self.stop_at(Place::Read).await;
+        let mut outside = self.look();
+        if outside.strikes(&[Fault::Refused, Fault::Lost]).is_some() {
+            return Err(error(Class::Transient));
+        }
+        Ok(outside.site.groups.all.get(group).is_some_and(|group| group.members.contains(member)))
     }
 
     async fn grants(&self, _: &Client, _: &str, _: Instant) -> Result<Vec<(String, String)>, Error> {
         Ok(Vec::new())
     }
 
-    async fn send(&self, _: &Client, _: Kind, request: &Request, _: bool, _: Instant) -> Result<Written, Error> {
+    async fn send(&self, _: &Client, kind: Kind, request: &Request, _: bool, _: Instant) -> Result<Written, Error> {
         self.stop_at(Place::Request).await;
-        let answer = self.look().receive(request);
+        let answer = self.look().receive(kind, request);
         self.stop_at(Place::Answer).await;
         self.look().say(|| format!("  hears {answer:?}"));
         match answer {
@@ -184,6 +209,8 @@ impl Effects for Simulated {
             Answer::Conflict => Err(error(Class::Conflict)),
             Answer::Precondition => Err(error(Class::Precondition)),
             Answer::Rejected => Err(error(Class::Rejected)),
+            Answer::ContentType => Err(error(Class::ContentType)),
+            Answer::Throttled => Err(error(Class::Throttled)),
             Answer::Broken => Err(error(Class::Transient)),
         }
     }
@@ -218,20 +245,44 @@ impl Effects for Simulated {
         Ok(written)
     }
 
-    async fn merge_user(&self, _: &ScimUser, _: Value) -> Result<ScimUser, WriteError> {
-        Err(WriteError::Gone)
+    async fn merge_user(&self, user: &ScimUser, status: Value) -> Result<ScimUser, WriteError> {
+        self.stop_at(Place::Status).await;
+        let mut outside = self.look();
+        if outside.strikes(&[Fault::Status]).is_some() {
+            return Err(refused());
+        }
+        outside.cluster.merge_user(&user.uid().unwrap_or_default(), &status).ok_or(WriteError::Gone)
     }
 
-    async fn claim_group(&self, _: &ScimGroup, _: Option<&str>) -> Result<ScimGroup, WriteError> {
-        Err(WriteError::Gone)
+    async fn claim_group(&self, group: &ScimGroup, claimed: Option<&str>) -> Result<ScimGroup, WriteError> {
+        self.stop_at(Place::Claim).await;
+        let mut outside = self.look();
+        if outside.strikes(&[Fault::Status]).is_some() {
+            return Err(refused());
+        }
+        outside.cluster.claim_group(group, claimed)
     }
 
-    async fn write_group(&self, _: &ScimGroup, _: Value) -> Result<ScimGroup, WriteError> {
-        Err(WriteError::Gone)
+    async fn write_group(&self, group: &ScimGroup, status: Value) -> Result<ScimGroup, WriteError> {
+        self.stop_at(Place::Status).await;
+        let uid = group.uid().unwrap_or_default();
+        let mut outside = self.look();
+        if outside.strikes(&[Fault::Status]).is_some() {
+            return Err(refused());
+        }
+        let written = outside.cluster.write_group(&uid, status).ok_or(WriteError::Gone)?;
+        outside.say(|| super::group_checks::told(&written));
+        outside.check_group_owners();
+        Ok(written)
     }
 
-    async fn merge_group(&self, _: &ScimGroup, _: Value) -> Result<ScimGroup, WriteError> {
-        Err(WriteError::Gone)
+    async fn merge_group(&self, group: &ScimGroup, status: Value) -> Result<ScimGroup, WriteError> {
+        self.stop_at(Place::Status).await;
+        let mut outside = self.look();
+        if outside.strikes(&[Fault::Status]).is_some() {
+            return Err(refused());
+        }
+        outside.cluster.merge_group(&group.uid().unwrap_or_default(), &status).ok_or(WriteError::Gone)
     }
 
     async fn write_connection(
@@ -279,6 +330,12 @@ impl Effects for Simulated {
             }
             Note::Settled { user, status, verdict } => outside.note_rest(user, status, verdict),
             Note::Departs { user, status, verdict } => outside.check_departure(user, status, &verdict.departure),
+            Note::GroupDecided { uid, step } => outside.say(|| format!("  {uid} {step:?}")),
+            Note::GroupSends { group, operation } => {
+                let uid = group.uid().unwrap_or_default();
+                outside.observed.group_sent.insert(uid, ((*group).clone(), (*operation).clone()));
+            }
+            Note::GroupDeparts { group, status, verdict } => outside.check_group_departure(group, status, verdict),
             Note::Diverges { .. } => outside.complain("i04: the plan does not converge"),
         }
     }
@@ -286,7 +343,7 @@ impl Effects for Simulated {
 
 impl Outside {
     /// A request arrives at the server; a fault may come before or after it takes effect.
-    fn receive(&mut self, request: &Request) -> Answer {
+    fn receive(&mut self, kind: Kind, request: &Request) -> Answer {
         let uid = self.observed.at_work.clone().unwrap_or_default();
         let creates = match request {
             Request::Create(body) => {
@@ -296,12 +353,17 @@ impl Outside {
             }
             _ => false,
         };
-        let kinds = [Fault::Refused, Fault::Lost, Fault::Missing];
-        match self.strikes(if creates { &kinds[..2] } else { &kinds }) {
+        let kinds = [Fault::Refused, Fault::Lost, Fault::Throttled, Fault::ContentType, Fault::Missing];
+        match self.strikes(if creates { &kinds[..4] } else { &kinds }) {
             Some(Fault::Refused) => Answer::Broken,
             Some(Fault::Missing) => Answer::NotFound,
+            Some(Fault::Throttled) => Answer::Throttled,
+            Some(Fault::ContentType) => Answer::ContentType,
             fault => {
-                let answer = self.carry_out(&uid, request);
+                let answer = match kind {
+                    Kind::Users => self.carry_out(&uid, request),
+                    Kind::Groups => self.carry_out_group(&uid, request),
+                };
                 if fault.is_none() { answer } else { Answer::Broken }
             }
         }

@@ -4,13 +4,22 @@
 
 mod checks;
 mod cluster;
+mod cluster_groups;
+mod course;
 mod effects;
+mod end;
 mod events;
 mod exhaustive;
+mod group_checks;
+mod group_end;
+mod group_events;
+mod guards;
 mod outside;
+mod people;
 mod regressions;
 mod setup;
 mod site;
+mod site_groups;
 mod soak;
 mod world;
 

@@ -10,7 +10,8 @@ use tokio::time::Instant;
 use super::cluster::Cluster;
 use super::setup::Setup;
 use super::site::Site;
-use crate::api::ScimUserStatus;
+use crate::api::{ScimGroup, ScimUserStatus};
+use crate::plan::groups::GroupOperation;
 use crate::plan::guards::GuardName;
 use crate::plan::{Operation, Path, Policy};
 
@@ -27,6 +28,10 @@ pub enum Fault {
     Stale,
     /// The API server refuses the next status.
     Status,
+    /// 429: nothing takes effect.
+    Throttled,
+    /// 415: nothing takes effect.
+    ContentType,
 }
 
 /// How a listing goes wrong.
@@ -43,6 +48,8 @@ pub enum Listing {
     Stale,
     /// Nothing, in good shape.
     Empty,
+    /// Fewer than it counts.
+    Short,
 }
 
 /// Where a pass stands: between two of these a crash may come, or another pass.
@@ -93,6 +100,24 @@ pub struct Book {
     pub restarts: u64,
     /// Accounts that the server denied although they were there.
     pub denied: BTreeSet<String>,
+    pub groups: GroupBook,
+}
+
+/// The same of groups.
+#[derive(Debug, Default)]
+pub struct GroupBook {
+    /// Groups made for an object.
+    pub made: BTreeMap<String, Vec<String>>,
+    /// Which object a group was last bound to.
+    pub holders: BTreeMap<String, String>,
+    /// The group and the account that a request of ours put in.
+    pub brought: BTreeSet<(String, String)>,
+    /// Those of them that our own record had to tell, for the server didn't, or others' were to stay.
+    pub recorded: BTreeSet<(String, String)>,
+    /// Members that were taken out within the limit of an object: when, and which.
+    pub taken_out: BTreeMap<String, Vec<(i64, String)>>,
+    /// Groups that may stay although no object declares them.
+    pub excused: BTreeSet<String>,
 }
 
 /// What is known of the operator's passes, from without; a restart forgets it.
@@ -108,11 +133,15 @@ pub struct Observed {
     pub admitted: BTreeMap<String, (GuardName, i64, String)>,
     /// Objects whose operation was held when they last asked, or when a person answered.
     /// For which generation and guard; none for any.
-    pub held: BTreeMap<String, Option<(i64, Option<GuardName>)>>,
+    pub held: BTreeMap<String, Option<(i64, Option<GuardName>, String)>>,
     /// What each sent last.
     pub sent: BTreeMap<String, Operation>,
     /// Statuses that the API server didn't take.
     pub unsaved: BTreeMap<String, ScimUserStatus>,
+    /// What each sent last about a group, and what it rests on.
+    pub group_sent: BTreeMap<String, (ScimGroup, GroupOperation)>,
+    /// Up to which version everything was heard when the pass began.
+    pub heard: BTreeMap<String, u64>,
 }
 
 /// Everything outside of the operator.

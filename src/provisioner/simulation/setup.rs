@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use serde_json::json;
 
 use super::site::Site;
-use crate::api::{AdoptionPolicy, DeletionPolicy, ScimConnection};
+use crate::api::{AdoptionPolicy, DeletionPolicy, GroupDeletionPolicy, MemberRemoval, MembersReadable, ScimConnection};
 use crate::plan::Policy;
 use crate::provisioner::defaults::server_of;
 use crate::provisioner::session::policy_for;
@@ -34,6 +34,43 @@ pub struct Setup {
     /// Removals, rewrites and creations that go within the window.
     pub limits: (u32, u32, u32),
     pub window: u64,
+    pub groups: GroupSetup,
+}
+
+/// The same of groups.
+#[derive(Clone, Debug)]
+pub struct GroupSetup {
+    /// displayNames are unique.
+    pub unique: bool,
+    pub readable: MembersReadable,
+    pub removal: MemberRemoval,
+    /// A member that isn't there is refused: by 404, or by 400.
+    pub strict: Option<bool>,
+    pub silent: bool,
+    pub versions: bool,
+    pub deletion: GroupDeletionPolicy,
+    pub adoption: AdoptionPolicy,
+    /// Memberships taken out of a group, and groups deleted, that go within the window.
+    pub limits: (u32, u32),
+    /// So many members a request.
+    pub most: u32,
+}
+
+impl Default for GroupSetup {
+    fn default() -> Self {
+        Self {
+            unique: true,
+            readable: MembersReadable::Inline,
+            removal: MemberRemoval::Filter,
+            strict: None,
+            silent: false,
+            versions: true,
+            deletion: GroupDeletionPolicy::Delete,
+            adoption: AdoptionPolicy::Adopt,
+            limits: (5, 5),
+            most: 100,
+        }
+    }
 }
 
 impl Setup {
@@ -43,18 +80,26 @@ impl Setup {
         let window = format!("{}s", self.window);
         let limit = |count: u32| json!({"maxPercent": 0, "minCount": count, "maxCount": count, "window": window});
         let (removals, rewrites, creates) = self.limits;
+        let (memberships, groups) = self.groups.limits;
         connection(&json!({
-            "deletionPolicy": {"users": self.deletion},
-            "adoptionPolicy": {"users": self.adoption},
+            "deletionPolicy": {"users": self.deletion, "groups": self.groups.deletion},
+            "adoptionPolicy": {"users": self.adoption, "groups": self.groups.adoption},
             "driftPolicy": {
                 "attributes": repair(attributes),
                 "deactivated": repair(deactivated),
                 "deleted": repair(deleted),
             },
-            "dialect": {"writeUsers": if self.put { "Put" } else { "Patch" }},
+            "dialect": {
+                "writeUsers": if self.put { "Put" } else { "Patch" },
+                "memberRemoval": self.groups.removal,
+                "membersReadable": self.groups.readable,
+                "maxMembersPerPatch": self.groups.most,
+            },
             "guards": {
                 "removals": limit(removals),
                 "rewrites": limit(rewrites),
+                "memberships": limit(memberships),
+                "groups": limit(groups),
                 "creates": {"maxCount": creates.max(1), "window": window},
                 "protected": self.protected.then_some([PROTECTED]),
             },
@@ -71,6 +116,11 @@ impl Setup {
         site.upserts = self.upserts;
         site.server.silent = self.silent;
         site.server.drops = if self.drops { vec!["title"] } else { Vec::new() };
+        site.groups.unique = self.groups.unique;
+        site.groups.readable = self.policy().profile.members_readable;
+        site.groups.strict = self.groups.strict;
+        site.groups.silent = self.groups.silent;
+        site.groups.versions = self.groups.versions;
         site
     }
 }

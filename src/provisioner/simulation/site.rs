@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::site_groups::Groups;
 use crate::plan::Request;
 use crate::plan::tests::model::Server;
 use crate::scim::{Attributes, Resource, fold};
@@ -20,6 +21,10 @@ pub enum Answer {
     Conflict,
     Precondition,
     Rejected,
+    /// 415.
+    ContentType,
+    /// 429.
+    Throttled,
     /// No answer, or one that asks to try again.
     Broken,
 }
@@ -28,6 +33,7 @@ pub enum Answer {
 #[derive(Clone, Debug, Default)]
 pub struct Site {
     pub server: Server,
+    pub groups: Groups,
     pub unique: bool,
     /// A creation of somebody who is there is answered with them.
     pub upserts: bool,
@@ -61,7 +67,10 @@ impl Site {
         let before = target.as_ref().and_then(|id| self.server.accounts.get(id).cloned());
         let Ok(shown) = self.server.try_apply(request) else { return Answer::Rejected };
         let id = target.or_else(|| shown.as_ref()?.id().map(str::to_owned)).unwrap_or_default();
-        let Some(account) = self.server.accounts.get(&id) else { return Answer::Done };
+        let Some(account) = self.server.accounts.get(&id) else {
+            self.groups.without_account(&id);
+            return Answer::Done;
+        };
         if self.unique && self.taken(&name_of(account), Some(&id)) {
             self.server.accounts.extend(before.map(|account| (id, account)));
             return Answer::Conflict;
@@ -102,6 +111,7 @@ impl Site {
     /// Reads that lag show this moment from now on.
     pub fn remember(&mut self) {
         self.past.clone_from(&self.server.accounts);
+        self.groups.remember();
     }
 
     /// A change by hand; false where the server doesn't have it so.

@@ -19,7 +19,7 @@ use super::outside::{Listing, Outside, Place, Shared, look};
 use super::setup::{BASE_URL, CONNECTION, Setup};
 use crate::api::{Mode, ScimUser};
 use crate::plan::guards::Gate;
-use crate::provisioner::directory::{Changed, ConnectionKey, Directory, Uid};
+use crate::provisioner::directory::{Changed, ConnectionKey, Directory, Uid, awaits_name};
 use crate::provisioner::queue::{Lane, Outcome, Ticket};
 use crate::provisioner::session::{Session, policy_for};
 use crate::provisioner::{Provisioner, Surroundings, lock};
@@ -82,14 +82,16 @@ fn poll<T>(task: &mut Task<T>) -> Option<T> {
 impl Operator {
     /// A process begins: it knows what the API server has, and nothing else.
     fn new(shared: &Shared) -> Self {
-        let (connection, objects) = {
+        let (connection, objects, groups) = {
             let mut outside = look(shared);
             outside.observed = super::outside::Observed::default();
-            (Arc::new(outside.cluster.connection.clone()), outside.cluster.objects.clone())
+            let cluster = &outside.cluster;
+            (Arc::new(cluster.connection.clone()), cluster.objects.clone(), cluster.groups.clone())
         };
+        let clock = Arc::clone(shared);
         let (sender, reroute) = unbounded_channel();
         let surroundings = Surroundings {
-            directory: Arc::new(Directory::default()),
+            directory: Arc::new(Directory::by_clock(move || look(&clock).time())),
             metrics: METRICS.clone(),
             audit: Audit::default(),
             reroute: sender,
@@ -99,6 +101,9 @@ impl Operator {
             Provisioner::new(effects, surroundings, Arc::clone(&connection), key(), CancellationToken::new());
         for user in objects.into_values() {
             provisioner.directory.upsert(user);
+        }
+        for group in groups.into_values() {
+            provisioner.directory.upsert_group(group);
         }
         let operator = Self { provisioner: Arc::new(provisioner), flight: Vec::new(), sweep: None, reroute };
         operator.connect();
@@ -166,10 +171,14 @@ impl World {
             outside.say(|| "restart".into());
             outside.book.restarts += 1;
             outside.cluster.news.clear();
+            outside.cluster.group_news.clear();
         }
         self.operator = Operator::new(&self.shared);
         for user in self.operator.provisioner.directory.all() {
             self.submit(&user, false);
+        }
+        for group in self.operator.provisioner.directory.all_groups() {
+            self.operator.provisioner.submit_group(&group, false);
         }
     }
 
@@ -184,9 +193,11 @@ impl World {
         }
     }
 
-    fn route_one(&self, uid: &str) {
+    pub fn route_one(&self, uid: &str) {
         if let Some(user) = self.operator.provisioner.directory.get(uid) {
             self.submit(&user, true);
+        } else if let Some(group) = self.operator.provisioner.directory.group(uid) {
+            self.operator.provisioner.submit_group(&group, awaits_name(&group));
         }
     }
 
@@ -239,6 +250,8 @@ impl World {
             outside.say(|| format!("take {} {:?}{status}", ticket.uid, ticket.lane));
             outside.observed.informed.remove(&*ticket.uid);
             outside.observed.admitted.remove(&*ticket.uid);
+            let heard = outside.cluster.heard();
+            outside.observed.heard.insert(ticket.uid.to_string(), heard);
             outside.observed.places.remove(&*ticket.uid);
         }
         let pass = {

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::super::index::account;
@@ -163,6 +162,7 @@ impl Inner {
         let now = self.standings(uid, new);
         let before: BTreeMap<Uid, Standing> =
             self.groups.links.remove(uid).map(Vec::from).unwrap_or_default().into_iter().collect();
+        let gone_at = self.clock.now();
         let vanished = new.is_none() && self.groups.departing.remove(uid).is_none();
         let name = new.or(old).map(ResourceExt::name_any).unwrap_or_default();
         let mut touched = Vec::new();
@@ -172,7 +172,7 @@ impl Inner {
             let Some(entry) = self.groups.all.get_mut(&group).filter(|_| was != is) else { continue };
             // First, so that nobody is too many for an instant.
             if vanished && let Some(Standing::In(id) | Standing::Going(id)) = was {
-                entry.membership.vanish(id, Timestamp::now());
+                entry.membership.vanish(id, gone_at);
             }
             if let Some(is) = is {
                 entry.enter(is, &name);

@@ -1,0 +1,205 @@
+//! The ScimGroups of a history's API server, and whom they declare.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
+use kube::core::Status;
+use serde_json::{Value, json};
+
+use super::cluster::Cluster;
+use crate::api::{CLAIMED_GROUP, FINALIZER, ScimGroup, ScimGroupSpec, ScimGroupStatus, ScimUser};
+use crate::provisioner::directory::{has_finalizer, is_deleting};
+use crate::provisioner::kubernetes::WriteError;
+use crate::scim::fold;
+
+/// What the watch of ScimGroups brings.
+#[derive(Clone, Debug)]
+pub enum GroupNews {
+    Applied(Box<ScimGroup>),
+    Deleted(String),
+}
+
+impl Cluster {
+    /// Creates an object, unless one has the name.
+    pub fn create_group(&mut self, name: &str, spec: ScimGroupSpec, now: Timestamp) -> Option<String> {
+        if self.group_named(name).is_some() {
+            return None;
+        }
+        let uid = self.next_uid();
+        let mut group = ScimGroup::new(name, spec);
+        group.metadata.namespace = Some("n".into());
+        group.metadata.uid = Some(uid.clone());
+        group.metadata.generation = Some(1);
+        group.metadata.creation_timestamp = Some(Time(crate::status::whole_seconds(now)));
+        self.store_group(group);
+        Some(uid)
+    }
+
+    pub fn group_named(&self, name: &str) -> Option<&ScimGroup> {
+        self.groups.values().find(|group| group.name_any() == name)
+    }
+
+    /// A person edits an object; a changed spec is a new generation.
+    pub fn edit_group(&mut self, uid: &str, change: impl FnOnce(&mut ScimGroup)) {
+        let Some(mut group) = self.groups.get(uid).cloned() else { return };
+        let before = group.spec.clone();
+        change(&mut group);
+        if group.spec != before {
+            group.metadata.generation = group.metadata.generation.map(|generation| generation + 1);
+        }
+        self.store_group(group);
+    }
+
+    /// A person deletes an object: at once where no finalizer keeps it.
+    pub fn delete_group(&mut self, uid: &str, now: Timestamp) {
+        let Some(mut group) = self.groups.get(uid).cloned().filter(|group| !is_deleting(group)) else { return };
+        if has_finalizer(&group) {
+            group.metadata.deletion_timestamp = Some(Time(now));
+            group.metadata.generation = group.metadata.generation.map(|generation| generation + 1);
+            self.store_group(group);
+        } else {
+            self.purge_group(uid);
+        }
+    }
+
+    /// The operator sets its finalizer and its claim, or takes off both, unless there is a newer version.
+    pub fn claim_group(&mut self, known: &ScimGroup, claimed: Option<&str>) -> Result<ScimGroup, WriteError> {
+        let uid = known.uid().unwrap_or_default();
+        let Some(mut group) = self.groups.get(&uid).cloned() else { return Err(WriteError::Gone) };
+        if group.resource_version() != known.resource_version() {
+            let conflict = Status { code: 409, message: "the object has been modified".into(), ..Status::default() };
+            return Err(WriteError::Refused(Box::new(kube::Error::Api(Box::new(conflict)))));
+        }
+        self.writes += 1;
+        group.annotations_mut().remove(CLAIMED_GROUP);
+        if let Some(claimed) = claimed {
+            group.annotations_mut().insert(CLAIMED_GROUP.into(), claimed.to_owned());
+        }
+        group.metadata.finalizers = claimed.map(|_| vec![FINALIZER.to_owned()]);
+        let gone = claimed.is_none() && is_deleting(&group);
+        self.store_group(group.clone());
+        let last = self.groups.get(&uid).cloned();
+        if gone {
+            self.purge_group(&uid);
+        }
+        Ok(last.unwrap_or(group))
+    }
+
+    /// The operator writes a status, all but what is merged key by key.
+    pub fn write_group(&mut self, uid: &str, status: Value) -> Option<ScimGroup> {
+        let leaving = self.groups.get(uid)?.status.clone().unwrap_or_default().leaving;
+        let mut status: ScimGroupStatus = serde_json::from_value(status).expect("a status");
+        status.leaving = leaving;
+        self.put_group_status(uid, status)
+    }
+
+    /// The operator merges into a status.
+    pub fn merge_group(&mut self, uid: &str, change: &Value) -> Option<ScimGroup> {
+        let mut status = json!(self.groups.get(uid)?.status.clone().unwrap_or_default());
+        merge(&mut status, change);
+        self.put_group_status(uid, serde_json::from_value(status).expect("a status"))
+    }
+
+    /// The same of a user.
+    pub fn merge_user(&mut self, uid: &str, change: &Value) -> Option<ScimUser> {
+        let mut user = self.objects.get(uid).cloned()?;
+        let mut status = json!(user.status.clone().unwrap_or_default());
+        merge(&mut status, change);
+        self.writes += 1;
+        let status = serde_json::from_value(status).expect("a status");
+        if user.status.as_ref() != Some(&status) {
+            user.status = Some(status);
+            self.store(user);
+        }
+        self.objects.get(uid).cloned()
+    }
+
+    fn put_group_status(&mut self, uid: &str, status: ScimGroupStatus) -> Option<ScimGroup> {
+        let mut group = self.groups.get(uid).cloned()?;
+        self.writes += 1;
+        if group.status.as_ref() != Some(&status) {
+            group.status = Some(status);
+            self.store_group(group);
+        }
+        self.groups.get(uid).cloned()
+    }
+
+    fn store_group(&mut self, mut group: ScimGroup) {
+        let version = self.next_version();
+        group.metadata.resource_version = Some(version.to_string());
+        self.group_news.push_back(GroupNews::Applied(Box::new(group.clone())));
+        let uid = group.uid().unwrap_or_default();
+        if self.groups.get(&uid).is_none_or(|known| known.spec != group.spec) {
+            self.respecified.insert(uid.clone(), version);
+        }
+        self.groups.insert(uid, group);
+        self.note_wants();
+    }
+
+    fn purge_group(&mut self, uid: &str) {
+        if self.groups.remove(uid).is_some() {
+            self.group_news.push_back(GroupNews::Deleted(uid.to_owned()));
+            self.note_wants();
+        }
+    }
+
+    /// The accounts that a group declares, as far as objects and ids tell.
+    pub fn wanted(&self, group: &ScimGroup) -> BTreeSet<String> {
+        let spec = &group.spec;
+        let members = || spec.members.iter().flatten();
+        let refers = |user: &&ScimUser| {
+            let name = user.name_any();
+            members().any(|member| {
+                member.user_ref.as_ref().is_some_and(|reference| reference.name == name)
+                    || member.user_name.as_ref().is_some_and(|known| fold(known) == fold(&user.spec.user_name))
+            }) || spec.member_selector.as_ref().is_some_and(|selector| {
+                selector.match_labels.iter().all(|(name, value)| user.labels().get(name) == Some(value))
+            })
+        };
+        let users = self.objects.values().filter(|user| user.metadata.deletion_timestamp.is_none()).filter(refers);
+        let bound = users.filter_map(|user| user.status.as_ref()?.id.clone());
+        members().filter_map(|member| member.id.clone()).chain(bound).collect()
+    }
+
+    /// Since when each account has been declared for each group, or not.
+    pub(super) fn note_wants(&mut self) {
+        let version = self.version();
+        let mut now: BTreeMap<(String, String), bool> = self.wants.keys().map(|pair| (pair.clone(), false)).collect();
+        for (uid, group) in &self.groups {
+            now.extend(self.wanted(group).into_iter().map(|id| ((uid.clone(), id), true)));
+        }
+        for (pair, wanted) in now {
+            let known = self.wants.entry(pair).or_insert((wanted, version));
+            if known.0 != wanted {
+                *known = (wanted, version);
+            }
+        }
+        for user in self.objects.values() {
+            let Some(id) = user.status.as_ref().and_then(|status| status.id.clone()) else { continue };
+            if user.metadata.deletion_timestamp.is_some() {
+                self.leaving.insert(id);
+            }
+        }
+    }
+}
+
+/// RFC 7386.
+fn merge(target: &mut Value, change: &Value) {
+    let Some(change) = change.as_object() else {
+        *target = change.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    let Some(target) = target.as_object_mut() else { return };
+    for (name, value) in change {
+        if value.is_null() {
+            target.remove(name);
+        } else {
+            merge(target.entry(name.clone()).or_insert(Value::Null), value);
+        }
+    }
+}

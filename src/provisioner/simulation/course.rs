@@ -1,0 +1,135 @@
+//! The course of a history: small steps in any order, and how it all calms down.
+
+use std::sync::Arc;
+
+use kube::ResourceExt;
+
+use super::checks::reason_of;
+use super::cluster_groups::GroupNews;
+use super::outside::Listing;
+use super::world::World;
+use crate::api::ScimUser;
+
+impl World {
+    /// One event of the watch of ScimGroups arrives.
+    pub fn deliver_group(&mut self) -> bool {
+        let news = self.outside().cluster.group_news.pop_front();
+        let provisioner = Arc::clone(&self.operator.provisioner);
+        let others = match news {
+            None => return false,
+            Some(GroupNews::Applied(group)) => {
+                self.say(|| format!("  hear {} generation {:?}", group.name_any(), group.metadata.generation));
+                let uid = group.uid().unwrap_or_default();
+                let changed = provisioner.directory.upsert_group(*group);
+                if changed.itself
+                    && let Some(group) = provisioner.directory.group(&uid)
+                {
+                    provisioner.submit_group(&group, changed.fresh);
+                }
+                changed.others
+            }
+            Some(GroupNews::Deleted(uid)) => {
+                let others = provisioner.directory.remove_group(&uid);
+                provisioner.forget(&uid);
+                let mut outside = self.outside();
+                outside.observed.held.remove(&uid);
+                outside.observed.group_sent.remove(&uid);
+                others
+            }
+        };
+        for uid in &others {
+            self.route_one(uid);
+        }
+        true
+    }
+
+    /// Small steps in the order that a seed picks.
+    pub fn work(&mut self, seed: u32, steps: u8) {
+        let mut state = seed | 1;
+        for _ in 0..steps {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            let number = usize::try_from(state >> 8).unwrap_or(0);
+            let _ = match state % 16 {
+                0..=2 => self.deliver(),
+                3 => self.deliver_group() || self.deliver(),
+                4..=6 => self.take(),
+                7..=8 => self.page(),
+                9 => {
+                    self.tick();
+                    true
+                }
+                _ => self.advance(number),
+            };
+            if self.is_broken() {
+                return;
+            }
+        }
+    }
+
+    /// Everything that can be done now is done.
+    pub fn drain(&mut self) {
+        for _ in 0..20_000 {
+            if !(self.deliver() || self.deliver_group() || self.page() || self.take() || self.advance(0))
+                || self.is_broken()
+            {
+                return;
+            }
+        }
+        self.outside().complain("i04: the work does not end");
+    }
+
+    /// A sweep, and a day in which whatever waits gets its turn; true where nothing was written.
+    fn quiet_day(&mut self) -> bool {
+        let before = self.writes();
+        self.drain();
+        // Who was not found a moment ago counts as gone only a minute later.
+        self.pass_time(61_000);
+        self.sweep(Listing::Whole);
+        self.drain();
+        for seconds in [3, 61, 31, 62, 301, 90_000] {
+            self.pass_time(seconds * 1_000);
+            self.save();
+            for hold in 0..10 {
+                self.answer(hold, true);
+            }
+            self.drain();
+        }
+        before == self.writes()
+    }
+
+    /// Writes at the server, and to objects.
+    pub fn writes(&self) -> (u64, u64) {
+        let outside = self.outside();
+        (outside.book.writes, outside.cluster.writes)
+    }
+
+    /// Nothing happens any more, and nothing goes wrong: it all comes to rest, as declared.
+    pub fn calm_down(&mut self) {
+        self.say(|| "calm".into());
+        self.outside().fault = None;
+        self.set_plan(false);
+        let mut quiet = 0;
+        for _ in 0..14 {
+            quiet = if self.quiet_day() { quiet + 1 } else { 0 };
+            if quiet == 2 || self.is_broken() {
+                break;
+            }
+        }
+        if quiet < 2 {
+            self.outside().complain("i01: it does not come to rest");
+        }
+        self.outside().check_end();
+        if self.is_broken() {
+            return;
+        }
+        // Whoever was refused tries again, and asks leave for it again.
+        let refused = |user: &ScimUser| user.status.as_ref().is_some_and(|status| reason_of(status) == "Conflict");
+        let refused = self.outside().cluster.objects.values().any(refused);
+        self.restart();
+        if !self.quiet_day() && !refused {
+            self.outside().complain("i30: a restart writes although nothing changed");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! No guard lets more through than its limit.
+
+use super::outside::Outside;
+use crate::api::Mode;
+use crate::plan::guards::{Admission, Candidate, GuardName};
+use crate::provisioner::session::guard_settings;
+
+impl Outside {
+    /// No guard lets more through than its limit, but what a person let go.
+    pub fn check_admission(&mut self, candidate: &Candidate, hold: Option<&str>, admission: &Admission) {
+        let (uid, generation) = (candidate.uid.to_string(), candidate.generation);
+        let (kind, guard) = (candidate.operation, candidate.guard);
+        // Each change of members is another operation.
+        let members = match guard {
+            Some(GuardName::Memberships) => candidate.attributes.join(" "),
+            _ => String::new(),
+        };
+        self.observed.admitted.remove(&uid);
+        match admission {
+            Admission::Go => {}
+            Admission::Held { .. } => {
+                self.observed.held.insert(uid, Some((generation, guard, members)));
+                return;
+            }
+            Admission::LetGoUntouched => {
+                self.book.rejected.insert(uid.clone());
+                self.excuse(&uid, None);
+                self.observed.held.remove(&uid);
+                return;
+            }
+            _ => {
+                self.observed.held.remove(&uid);
+                return;
+            }
+        }
+        let done = self.book.done.get(&uid).copied().unwrap_or_default();
+        let key = format!("{uid} {generation} {kind:?} {done}");
+        let spec = &self.cluster.connection.spec;
+        let (plan, approved) = (spec.mode == Mode::Plan, spec.approved_hold.clone());
+        // After a restart an approval is still known by the hold that the object's status names.
+        let named = hold.is_some() && approved.as_deref() == hold;
+        let known = self.observed.held.remove(&uid);
+        let was_held = named || known.is_some_and(|of| of.is_none_or(|of| of == (generation, guard, members)));
+        if was_held && (guard.is_some() || plan) {
+            if approved.is_none() {
+                self.complain(format!("i13: {key} was held and went without an approval"));
+            }
+            self.book.approved.insert(key);
+            return;
+        }
+        if self.book.approved.contains(&key) {
+            return;
+        }
+        if plan {
+            self.complain(format!("i13: {key} went under mode: Plan"));
+        }
+        if let Some(guard) = guard {
+            self.observed.admitted.insert(uid, (guard, self.now, key));
+        }
+    }
+
+    /// What got leave is sent: no window has more of it than the limit.
+    pub fn count(&mut self, guard: GuardName, at: i64, key: &str) {
+        let window = i64::try_from(self.setup.window * 1000).unwrap_or(i64::MAX);
+        let let_go = self.book.let_go.entry(guard).or_default();
+        let_go.retain(|(_, known)| known != key);
+        let_go.push((at, key.to_owned()));
+        let within = |end: i64| let_go.iter().filter(|(at, _)| *at > end - window && *at <= end).count();
+        let gone = let_go.iter().map(|(end, _)| within(*end)).max().unwrap_or_default();
+        let settings = guard_settings(&self.cluster.connection.spec);
+        let limit = settings.limits.get(&guard).map_or(u64::MAX, |limit| limit.of(0));
+        if gone as u64 > limit {
+            self.complain(format!("i13: {gone} {} within a window that allows {limit}", guard.as_str()));
+        }
+    }
+}

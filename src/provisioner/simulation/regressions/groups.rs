@@ -1,0 +1,59 @@
+//! Groups, and who is in them.
+
+use std::collections::BTreeSet;
+
+use super::super::events::Event;
+use super::super::group_events::{GroupEvent, GroupSpec, Named};
+use super::super::outside::Listing;
+use super::super::setup::{GroupSetup, Setup};
+use super::super::world::World;
+use super::{bound, ends_well, id_of, setup};
+
+/// The group eng in the first place, with these members.
+fn declared(world: &mut World, members: Vec<Named>) {
+    let spec = GroupSpec { name: 0, external_id: None, additive: false, members, selects: false, retain: false };
+    world.happen(&Event::Group(GroupEvent::Declare(0, spec)));
+    world.drain();
+}
+
+fn members(world: &World) -> BTreeSet<String> {
+    world.outside().site.groups.all.values().next().expect("one group").members.clone()
+}
+
+#[test]
+fn i13_an_approval_holds_though_a_reading_shows_the_members_once_more() {
+    for versions in [true, false] {
+        let groups = GroupSetup { limits: (0, 5), versions, ..GroupSetup::default() };
+        let mut world = bound(Setup { groups, ..setup() }, &[0, 1]);
+        declared(&mut world, vec![Named::Place(0)]);
+        world.happen(&Event::Group(GroupEvent::Join(0, 1)));
+        for _ in 0..2 {
+            world.happen(&Event::Time(61_000));
+            world.happen(&Event::Sweep(Listing::Whole));
+            world.drain();
+        }
+        assert_eq!((members(&world).len(), world.gate().holds().len()), (2, 1), "{:#?}", world.trace());
+        // Drift that is held is shown as held, sweep by sweep.
+        let before = world.outside().cluster.writes;
+        world.happen(&Event::Sweep(Listing::Whole));
+        world.drain();
+        assert_eq!(world.outside().cluster.writes, before, "{:#?}", world.trace());
+        world.happen(&Event::Time(31_000));
+        world.happen(&Event::Answer(0, true));
+        world.drain();
+        assert_eq!(members(&world), id_of(&world, "a").into_iter().collect(), "{:#?}", world.trace());
+        ends_well(world);
+    }
+}
+
+#[test]
+fn i15_whom_a_group_names_by_the_id_may_go_all_the_same() {
+    let mut world = bound(setup(), &[0, 1]);
+    let ada = id_of(&world, "a").expect("bound");
+    declared(&mut world, vec![Named::Account(0), Named::Place(1)]);
+    assert!(members(&world).contains(&ada));
+    world.happen(&Event::Remove(0));
+    let world = ends_well(world);
+    assert!(world.outside().cluster.named("n", "a").is_none());
+    assert!(members(&world).contains(&ada), "the group declares the account itself");
+}
