@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::{Value, json};
+
 #[test]
 fn the_crds_are_current() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds/crds.yaml");
@@ -28,4 +30,44 @@ fn a_new_object_is_not_done_before_it_was_looked_at() {
         let status = schema.and_then(|schema| schema.properties.as_ref()?.get("status")?.default.as_ref());
         assert_eq!(status.map(|status| status.0["observedGeneration"].clone()), Some(serde_json::json!(-1)));
     }
+}
+
+/// Argo CD compares lists as a whole: one that the API server completes would be OutOfSync for ever.
+#[test]
+fn no_list_is_completed_by_the_api_server() {
+    fn walk(schema: &Value, path: &str, below: bool, found: &mut Vec<String>) {
+        if below && schema.get("default").is_some() {
+            found.push(path.to_owned());
+        }
+        for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+            walk(field, &format!("{path}.{name}"), below, found);
+        }
+        if schema["items"].is_object() {
+            walk(&schema["items"], &format!("{path}[]"), true, found);
+        }
+        if schema["additionalProperties"].is_object() {
+            walk(&schema["additionalProperties"], &format!("{path}{{}}"), below, found);
+        }
+    }
+    let mut found = Vec::new();
+    for crd in scim_operator::api::crds() {
+        for version in &crd.spec.versions {
+            let schema = version.schema.as_ref().and_then(|schema| schema.open_api_v3_schema.as_ref());
+            let schema = serde_json::to_value(schema.expect("a schema")).expect("JSON");
+            walk(&schema, &crd.spec.names.kind, false, &mut found);
+        }
+    }
+    assert!(found.is_empty(), "the types supply these defaults, not the schema: {found:?}");
+}
+
+#[test]
+fn what_a_list_leaves_out_is_supplied() {
+    use scim_operator::api::{Delegation, Mapping, RateLimit};
+    let limit: RateLimit = serde_json::from_value(json!({"requests": 5})).expect("a limit");
+    let limit = serde_json::to_value(limit).expect("JSON");
+    assert_eq!((&limit["for"], &limit["period"]), (&json!("All"), &json!("1s")));
+    let mapping: Mapping = serde_json::from_value(json!({"target": "title", "value": "row.a"})).expect("a mapping");
+    assert!(!mapping.on_create);
+    let delegation: Delegation = serde_json::from_value(json!({"namespaceSelector": {}})).expect("a delegation");
+    assert!(!delegation.trusted);
 }

@@ -133,7 +133,7 @@ pub struct ScimConnectionSpec {
     /// How many requests may be sent; by default what the provider stands, else 10 a second with bursts of 20.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4), extend("x-kubernetes-validations" = [{
-        "rule": "self.all(x, self.exists_one(y, y.__for__ == x.__for__))",
+        "rule": "self.all(x, self.exists_one(y, (has(y.__for__) ? y.__for__ : 'All') == (has(x.__for__) ? x.__for__ : 'All')))",
         "message": "write one limit only for each of All, Reads, Writes and Creates"
     }]))]
     pub rate_limits: Option<Vec<RateLimit>>,
@@ -289,7 +289,7 @@ fn repair() -> RepairPolicy {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RateLimit {
-    /// The requests that it counts.
+    /// The requests that it counts; default All.
     #[serde(rename = "for", default)]
     pub for_: RateLimitFor,
     /// This many …

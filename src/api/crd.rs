@@ -72,6 +72,7 @@ fn finished(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     // A round trip through JSON reaches every level of the schema alike; both sides are the same type.
     let Ok(mut value) = serde_json::to_value(&crd) else { return crd };
     tidy(&mut value);
+    without_defaults_in_lists(&mut value, false);
     serde_json::from_value(value).unwrap_or(crd)
 }
 
@@ -95,6 +96,24 @@ fn tidy(value: &mut Value) {
             map.values_mut().for_each(tidy);
         }
         Value::Array(list) => list.iter_mut().for_each(tidy),
+        _ => {}
+    }
+}
+
+/// No default below a list: a list is compared as a whole, so that one which the API server completes differs from its
+/// manifest for ever, as Argo CD sees it. The types supply these defaults when they read.
+fn without_defaults_in_lists(value: &mut Value, below: bool) {
+    match value {
+        Value::Object(map) => {
+            // What `properties` holds are names of fields; one of them may be called `default`.
+            if below && map.contains_key("type") && !map.get("type").is_some_and(Value::is_object) {
+                map.remove("default");
+            }
+            for (name, inner) in map {
+                without_defaults_in_lists(inner, below || name == "items");
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(|inner| without_defaults_in_lists(inner, below)),
         _ => {}
     }
 }

@@ -66,7 +66,8 @@ pub struct Delegation {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(min = 1, max = 256)))]
     pub entitlements: Vec<String>,
-    /// Ids of the server's own and attributes of extensions may be written too: they can't be bounded by patterns.
+    /// Ids of the server's own and attributes of extensions may be written too: they can't be bounded by patterns;
+    /// default false.
     #[serde(default)]
     pub trusted: bool,
 }

@@ -214,7 +214,7 @@ pub struct Mapping {
     /// empty or null leaves the attribute out; an empty expression takes a line of the preset away.
     #[schemars(length(max = 2048))]
     pub value: String,
-    /// Sent at creation only, and not enforced after.
+    /// Sent at creation only, and not enforced after; default false.
     #[serde(default)]
     pub on_create: bool,
 }
