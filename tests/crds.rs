@@ -32,7 +32,7 @@ fn a_new_object_is_not_done_before_it_was_looked_at() {
     }
 }
 
-/// Argo CD compares lists as a whole: one that the API server completes would be OutOfSync for ever.
+/// Argo CD compares lists as a whole: one that the API server completes would be `OutOfSync` for ever.
 #[test]
 fn no_list_is_completed_by_the_api_server() {
     fn walk(schema: &Value, path: &str, below: bool, found: &mut Vec<String>) {

@@ -243,12 +243,11 @@ pub(super) fn rewritten(quirks: &Quirks, asked: &Asked<'_>) -> Option<Value> {
     }
     let mut body = asked.json().ok()?;
     for quirk in changes {
-        match body["Operations"].as_array_mut() {
-            Some(operations) => operations.retain_mut(|operation| keeps(quirk, operation)),
-            None => {
-                let new = asked.method == Method::POST;
-                rewrite(quirk, body.as_object_mut()?, new);
-            }
+        if let Some(operations) = body["Operations"].as_array_mut() {
+            operations.retain_mut(|operation| keeps(quirk, operation));
+        } else {
+            let new = asked.method == Method::POST;
+            rewrite(quirk, body.as_object_mut()?, new);
         }
     }
     Some(body)
@@ -320,7 +319,7 @@ pub(super) fn heeded(quirks: &Quirks, asked: &Asked<'_>) -> Option<String> {
     if quirks.contains(&Quirk::IgnoresFilters) {
         pairs.remove(at);
     } else if quirks.contains(&Quirk::FiltersFindNobody) {
-        pairs[at].1 = "id eq \"nobody\"".to_owned();
+        "id eq \"nobody\"".clone_into(&mut pairs[at].1);
     } else {
         return None;
     }

@@ -16,7 +16,7 @@ pub struct Schemas {
 }
 
 struct Schema {
-    schema: Value,
+    open_api: Value,
     bounds: Option<jsonschema::Validator>,
     rules: CompiledSchema,
 }
@@ -31,7 +31,7 @@ impl Schemas {
             schema["properties"].as_object_mut()?.remove("status");
             let bounds = jsonschema::draft7::new(&schema).ok();
             let rules = compile_schema(&schema);
-            Some((crd.spec.names.kind, Schema { schema, bounds, rules }))
+            Some((crd.spec.names.kind, Schema { open_api: schema, bounds, rules }))
         });
         Self { kinds: kinds.collect(), rules: Validator::new() }
     }
@@ -74,8 +74,8 @@ impl Schemas {
             object["spec"] = spec.clone();
         }
         let mut wrong = Vec::new();
-        unknown_fields(&known.schema, &object, "", &mut wrong);
-        let mut object = apply_defaults(&known.schema, &object);
+        unknown_fields(&known.open_api, &object, "", &mut wrong);
+        let mut object = apply_defaults(&known.open_api, &object);
         let errors = known.bounds.iter().flat_map(|bounds| bounds.iter_errors(&object));
         wrong.extend(errors.map(|error| {
             let place = error.instance_path().to_string().trim_start_matches('/').replace('/', ".");

@@ -50,13 +50,11 @@ impl Client {
         let Some(error) = refused.filter(|_| matches!(start, Start::Index(_)) && self.experience.may_try()) else {
             return answer;
         };
-        match self.asked(kind, None, also, deadline).await {
-            Ok(page) => self.without_paging(start, page, &paged, (kind, also, deadline)).await,
-            Err(_) => {
-                self.may_need_filter(kind, start, &error, deadline).await;
-                answer
-            }
+        if let Ok(page) = self.asked(kind, None, also, deadline).await {
+            return self.without_paging(start, page, &paged, (kind, also, deadline)).await;
         }
+        self.may_need_filter(kind, start, &error, deadline).await;
+        answer
     }
 
     async fn asked(&self, kind: Kind, paged: Option<&str>, also: &str, deadline: Instant) -> Result<Page, Error> {
@@ -91,7 +89,7 @@ impl Client {
                 answer => return answer,
             };
             let breaks = error.status() == Some(500);
-            if breaks && !all || !all && !start.is_first() {
+            if !all && (breaks || !start.is_first()) {
                 return Err(error);
             }
             if !breaks || met == AGAIN_500 {

@@ -11,7 +11,8 @@ use crate::commands::{answer, change};
 #[serde(default)]
 pub struct Form {
     /// Only our own pages know it.
-    pub form: String,
+    #[serde(rename = "form")]
+    pub word: String,
     pub action: String,
     pub id: String,
     pub count: String,

@@ -100,7 +100,7 @@ mod tests {
                 name: format!("user-{number}"),
                 called: format!("Üser{number}@Example.com"),
                 connection: "datadog".into(),
-                state: Some(if number % 2 == 0 { "Active" } else { "Held" }.into()),
+                state: Some(if number.is_multiple_of(2) { "Active" } else { "Held" }.into()),
                 ..Object::default()
             };
             let text = folded(&format!("{}\n{}", object.called, object.name));

@@ -23,7 +23,10 @@ pub struct Rights {
 
 /// What was answered lately.
 #[derive(Default)]
-pub struct Answers(Mutex<HashMap<(&'static str, String), (Instant, Rights)>>);
+pub struct Answers(Mutex<HashMap<Asked, (Instant, Rights)>>);
+
+/// A kind, and a namespace.
+type Asked = (&'static str, String);
 
 impl Answers {
     /// The rights on a kind within a namespace. What can't be told is none.

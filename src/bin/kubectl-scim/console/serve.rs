@@ -162,11 +162,10 @@ async fn show_person(
     // Whoever may not see groups sees the person nonetheless.
     let in_use = ListParams::default().fields(&format!("spec.connectionRef.name={}", user.spec.connection_ref.name));
     let recorded = user.status.as_ref().is_some_and(|status| status.groups.is_some());
-    let groups = match recorded {
-        true => {
-            state.cluster.within::<ScimGroup>(&namespace).list(&in_use).await.map(|list| list.items).unwrap_or_default()
-        }
-        false => Vec::new(),
+    let groups = if recorded {
+        state.cluster.within::<ScimGroup>(&namespace).list(&in_use).await.map(|list| list.items).unwrap_or_default()
+    } else {
+        Vec::new()
     };
     let rights = state.rights.on(&state.cluster, Kind::User, &namespace).await;
     shown(&state, "/people", &user.spec.user_name, &asked.done, |_| {
@@ -230,7 +229,7 @@ fn failed(state: &State, error: &anyhow::Error) -> Response {
 }
 
 async fn carry_out(Shared(state): Console, Form(form): Form<act::Form>) -> Response {
-    if let Err(refusal) = state.gate.admits_form(&form.form) {
+    if let Err(refusal) = state.gate.admits_form(&form.word) {
         return refused(refusal);
     }
     let act = match act::Act::read(&form) {

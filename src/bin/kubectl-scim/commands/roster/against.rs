@@ -59,7 +59,7 @@ impl Against {
         let there = cluster.within::<ScimRoster>(&namespace).get_opt(&name).await?;
         let mut users = Vec::new();
         each(&cluster.within::<ScimUser>(&namespace), &ListParams::default(), |user: ScimUser| {
-            users.push(Arc::new(user))
+            users.push(Arc::new(user));
         })
         .await?;
         let ours = users.iter().filter(|user| user.labels().get(ROSTER_LABEL) == Some(&name));

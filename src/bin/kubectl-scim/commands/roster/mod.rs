@@ -197,7 +197,7 @@ async fn one(
             Ok(traces) => traces,
             Err(refused) => return Ok(Err(refused)),
         };
-        shown.steps.extend(traces.iter().flat_map(|trace| Step::all(trace)));
+        shown.steps.extend(traces.iter().flat_map(Step::all));
         shown.found |= traces.iter().any(|trace| matches!(trace.outcome, RowOutcome::Rejected { .. }));
         return Ok(Ok(()));
     }

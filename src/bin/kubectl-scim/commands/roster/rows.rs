@@ -118,7 +118,8 @@ pub(super) struct Step {
     row: u32,
     #[serde(skip_serializing_if = "String::is_empty")]
     source: String,
-    step: String,
+    #[serde(rename = "step")]
+    name: String,
     expression: String,
     read: Vec<Column>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -138,7 +139,7 @@ impl Step {
         let steps = trace.steps.iter().map(|step| Self {
             row: trace.row,
             source: trace.source.clone(),
-            step: step.what.clone(),
+            name: step.what.clone(),
             expression: step.expression.clone(),
             read: step
                 .read
@@ -151,7 +152,7 @@ impl Step {
         let last = |step: &str, value: Option<Value>, error: Option<String>| Self {
             row: trace.row,
             source: trace.source.clone(),
-            step: step.to_owned(),
+            name: step.to_owned(),
             expression: String::new(),
             read: Vec::new(),
             value,
@@ -178,7 +179,7 @@ impl Row for Step {
         };
         vec![
             self.row.to_string().into(),
-            self.step.clone().into(),
+            self.name.clone().into(),
             self.expression.clone().into(),
             read.collect::<Vec<_>>().join(", ").into(),
             value,
