@@ -92,6 +92,7 @@ impl<E: Effects> Provisioner<E> {
             }
             None => {
                 self.tell_of_gap(Kind::Users, None);
+                self.doubt_all();
                 (false, true)
             }
             Some(Ok(Listed::Incomplete(gap))) => {
@@ -129,6 +130,16 @@ impl<E: Effects> Provisioner<E> {
         }
         self.wake.notify_one();
         ended
+    }
+
+    /// Where nobody is listed, what was shown before says nothing of how it stands now: each account is read again.
+    fn doubt_all(&self) {
+        let mut snapshot = lock(&self.snapshot);
+        for user in self.directory.users_of(&self.key) {
+            if let Some(id) = user.status.as_ref().and_then(|status| status.id.as_deref()) {
+                snapshot.unsee(id);
+            }
+        }
     }
 
     /// Whoever was to be looked for in the whole list.

@@ -40,6 +40,8 @@ changes.onmessage = () => {
   const address = new URL(location.href);
   address.searchParams.delete("done");
   if (part === "main" && document.querySelector("main details[open]")) return;
+  // What a form was answered with isn't to be had once more.
+  if (location.pathname === "/do") return;
   if (location.pathname.startsWith("/holds/")) return reloadHold();
   refresh(address, part).then(() => focused && focused.focus && focused.focus());
 };
