@@ -4,7 +4,7 @@ use kube::ResourceExt;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::session::profile_of;
+use super::dialect::profile_of;
 use crate::api::{CreatesGuardSpec, Interval, RateLimit, RateLimitFor, ScimConnection, ScimConnectionSpec};
 use crate::scim::{Pace, Paced, Profile, Said, datadog_url};
 

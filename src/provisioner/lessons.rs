@@ -10,9 +10,10 @@ use kube::runtime::events::EventType;
 use sha2::{Digest, Sha256};
 
 use super::defaults::{said, server_of};
+use super::dialect::profile_of;
 use super::effects::Effects;
 use super::report::News;
-use super::session::{Session, profile_of};
+use super::session::Session;
 use super::users::UserPass;
 use super::{Provisioner, lock};
 use crate::api::{EffectiveStatus, LearnedField, ScimConnection};

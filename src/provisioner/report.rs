@@ -400,7 +400,7 @@ impl<E: Effects> Provisioner<E> {
         let effective = status.effective.get_or_insert_with(Default::default);
         let profile =
             self.session().map_or_else(|| self.known_profile(connection), |session| session.policy.profile.clone());
-        effective.dialect = Some(super::session::dialect_of(&profile));
+        effective.dialect = Some(super::dialect::dialect_of(&profile));
         lock(&self.lessons).record(effective);
         effective.timeouts = Some(spec.timeouts.clone());
         effective.base_url = Some(super::defaults::base_url(spec));

@@ -1,0 +1,193 @@
+//! Who may use whom, as ARCHITECTURE.md says: read from the imports of the sources.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A module by its path in the crate; the crate itself is empty.
+type Module = Vec<String>;
+
+/// What each top-level module may use of the others.
+const MAY_USE: [(&str, &[&str]); 8] = [
+    ("api", &[]),
+    ("scim", &[]),
+    ("plan", &["api", "scim"]),
+    ("status", &["api", "plan"]),
+    ("roster", &["api", "plan", "scim"]),
+    ("runtime", &["api", "scim"]),
+    ("provisioner", &["api", "plan", "runtime", "scim", "status"]),
+    ("controller", &["api", "plan", "provisioner", "roster", "runtime", "scim", "status"]),
+];
+
+/// What these modules of the provisioner must not use: the engine knows no kind, and nobody but the live effects, the
+/// connection's test and its credentials knows the API server's client.
+const MUST_NOT_USE: [(&str, &str); 4] =
+    [("engine", "users"), ("engine", "groups"), ("effects", "engine"), ("directory", "engine")];
+
+/// Words that only what touches the world may say.
+const PURE: [&str; 3] = ["plan", "status", "roster"];
+const IMPURE: [&str; 5] = ["Timestamp::now(", "tokio::", "reqwest::", "kube::Client", "std::fs::"];
+
+#[test]
+fn each_module_uses_only_what_the_architecture_lets_it() {
+    let modules = modules();
+    let mut wrong = BTreeSet::new();
+    for (module, uses) in &modules {
+        let Some(own) = module.first() else { continue };
+        let Some((_, may)) = MAY_USE.iter().find(|(name, _)| name == own) else { continue };
+        for used in uses.iter().filter_map(|used| used.first()).filter(|used| *used != own) {
+            if !may.contains(&used.as_str()) {
+                wrong.insert(format!("{} uses {used}", module.join("::")));
+            }
+        }
+        for (from, to) in MUST_NOT_USE {
+            let of = |module: &Module, name: &str| module.len() > 1 && module[0] == "provisioner" && module[1] == name;
+            if of(module, from) && uses.iter().any(|used| of(used, to)) {
+                wrong.insert(format!("{} uses provisioner::{to}", module.join("::")));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Where no two files need each other by now. In the others some still do.
+const WITHOUT_CIRCLES: [&str; 5] = ["plan", "status", "roster", "runtime", "provisioner"];
+
+#[test]
+fn no_two_files_need_each_other_but_parent_and_child() {
+    let modules = modules();
+    let related = |one: &Module, other: &Module| one.starts_with(other) || other.starts_with(one);
+    let reach = |from: &Module| {
+        let (mut seen, mut next) = (BTreeSet::new(), vec![from.clone()]);
+        while let Some(module) = next.pop() {
+            for used in modules.get(&module).into_iter().flatten().filter(|used| !related(&module, used)) {
+                if seen.insert(used.clone()) {
+                    next.push(used.clone());
+                }
+            }
+        }
+        seen
+    };
+    let reached: BTreeMap<&Module, BTreeSet<Module>> = modules.keys().map(|module| (module, reach(module))).collect();
+    let circles: BTreeSet<String> =
+        modules.keys().filter(|module| reached[module].contains(*module)).map(|module| module.join("::")).collect();
+    let circles: BTreeSet<String> =
+        circles.into_iter().filter(|module| WITHOUT_CIRCLES.iter().any(|top| module.starts_with(top))).collect();
+    assert!(circles.is_empty(), "these need each other: {circles:#?}");
+}
+
+#[test]
+fn what_decides_touches_nothing() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let of = module_of(&path);
+        if !of.first().is_some_and(|top| PURE.contains(&top.as_str())) {
+            continue;
+        }
+        wrong.extend(IMPURE.iter().filter(|word| text.contains(**word)).map(|word| format!("{of:?} says {word}")));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+fn modules() -> BTreeMap<Module, BTreeSet<Module>> {
+    let sources = sources();
+    let known: BTreeSet<Module> = sources.keys().map(|path| module_of(path)).collect();
+    let uses = |path: &PathBuf, text: &str| {
+        let own = module_of(path);
+        // A file that is no `mod.rs` is its module as well: `super` is what holds it.
+        let used = imports(text).into_iter().filter_map(|import| resolve(&own, &import, &known));
+        used.filter(|used| *used != own).collect::<BTreeSet<_>>()
+    };
+    sources.iter().map(|(path, text)| (module_of(path), uses(path, text))).collect()
+}
+
+/// The sources of the library without their tests.
+fn sources() -> BTreeMap<PathBuf, String> {
+    let mut found = BTreeMap::new();
+    let mut next = vec![PathBuf::from("src")];
+    while let Some(folder) = next.pop() {
+        for entry in fs::read_dir(&folder).expect("the sources") {
+            let path = entry.expect("an entry").path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+            if path.is_dir() && !["bin", "tests", "simulation"].contains(&name.as_str()) {
+                next.push(path);
+            } else if path.extension().is_some_and(|kind| kind == "rs") && !name.ends_with("tests.rs") {
+                let text = fs::read_to_string(&path).expect("a source");
+                let product = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+                let code = product.lines().filter(|line| !line.trim_start().starts_with("//"));
+                let product = code.collect::<Vec<_>>().join("\n");
+                found.insert(path, product);
+            }
+        }
+    }
+    found
+}
+
+fn module_of(path: &Path) -> Module {
+    let inside = path.strip_prefix("src").expect("in src").with_extension("");
+    let mut parts: Module = inside.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    if parts.last().is_some_and(|last| last == "mod" || (parts.len() == 1 && ["lib", "main"].contains(&last.as_str())))
+    {
+        parts.pop();
+    }
+    parts
+}
+
+/// Every path that begins with `crate` or `super`, one for each name in braces.
+fn imports(text: &str) -> Vec<Module> {
+    let mut found = Vec::new();
+    for root in ["crate::", "super::"] {
+        for (at, _) in text.match_indices(root) {
+            let before = text[..at].chars().next_back();
+            if before.is_some_and(|c| c.is_alphanumeric() || c == ':' || c == '_') {
+                continue;
+            }
+            expand(&text[at..], &mut Vec::new(), &mut found);
+        }
+    }
+    found
+}
+
+fn expand(text: &str, begun: &mut Module, found: &mut Vec<Module>) {
+    let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(text.len());
+    let (name, rest) = text.split_at(end);
+    if !name.is_empty() {
+        begun.push(name.to_owned());
+    }
+    match rest.strip_prefix("::") {
+        Some(rest) if rest.starts_with('{') => {
+            let (mut depth, mut from) = (0, 1);
+            for (at, c) in rest.char_indices() {
+                match c {
+                    '{' => depth += 1,
+                    '}' => depth -= 1,
+                    _ => {}
+                }
+                if depth == 0 || (c == ',' && depth == 1) {
+                    let one = rest[from..at].trim_start();
+                    if !one.is_empty() {
+                        expand(one, &mut begun.clone(), found);
+                    }
+                    from = at + 1;
+                }
+                if depth == 0 {
+                    break;
+                }
+            }
+        }
+        Some(rest) => expand(rest, begun, found),
+        None => found.push(begun.clone()),
+    }
+}
+
+/// The file that a path leads to.
+fn resolve(own: &Module, import: &Module, known: &BTreeSet<Module>) -> Option<Module> {
+    let supers = import.iter().take_while(|part| *part == "super").count();
+    let path: Module = if import[0] == "crate" {
+        import[1..].to_vec()
+    } else {
+        let base = own.get(..own.len().checked_sub(supers)?)?;
+        base.iter().chain(&import[supers..]).cloned().collect()
+    };
+    (1..=path.len()).rev().map(|end| path[..end].to_vec()).find(|module| known.contains(module))
+}
