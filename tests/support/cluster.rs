@@ -174,8 +174,15 @@ impl ControlPlane {
 
     /// `kubectl apply -n NAMESPACE -f -`, which must succeed.
     pub fn apply(&self, namespace: &str, yaml: &str) -> String {
-        let tried = self.try_apply(namespace, yaml);
-        succeeded(&format!("kubectl apply of\n{yaml}"), tried)
+        let began = std::time::Instant::now();
+        loop {
+            let tried = self.try_apply(namespace, yaml);
+            // An API server that has just begun lists our kinds a moment later.
+            let listed = !String::from_utf8_lossy(&tried.stderr).contains("no matches for kind");
+            if tried.status.success() || listed || began.elapsed() > Duration::from_secs(30) {
+                return succeeded(&format!("kubectl apply of\n{yaml}"), tried);
+            }
+        }
     }
 
     /// The same for manifests that may be refused.
