@@ -108,6 +108,7 @@ enum Claim {
     Name(String),
     Account(String),
     Group(String),
+    GroupName(String),
 }
 
 /// The connection that an object refers to.
@@ -357,6 +358,11 @@ impl Directory {
     /// The same for a group.
     pub fn reserve_group(&self, server: &str, id: &str, uid: &Uid) -> bool {
         self.reserve_claim(server, Claim::Group(id.to_owned()), uid)
+    }
+
+    /// The same for a displayName: whoever makes a group of this name isn't taken for one that was there.
+    pub fn reserve_group_name(&self, server: &str, name: &str, uid: &Uid) -> bool {
+        self.reserve_claim(server, Claim::GroupName(name.to_owned()), uid)
     }
 
     fn reserve_claim(&self, server: &str, claim: Claim, uid: &Uid) -> bool {

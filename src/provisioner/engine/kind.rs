@@ -46,8 +46,6 @@ pub trait Kind: ResourceType {
     const NOUN: &'static str;
     /// The attribute that it is looked for by.
     const NAME: &'static str;
-    /// The server has each name once.
-    const NAMES_ARE_UNIQUE: bool;
     /// The event of an object that goes and leaves its resource as it is.
     const LEFT: &'static str;
 

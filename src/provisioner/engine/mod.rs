@@ -182,8 +182,7 @@ impl<E: Effects> Provisioner<E> {
                 }
                 pass.admitted.clear();
                 // Of an account that no status names, nobody else may take hold meanwhile.
-                let unnamed = K::NAMES_ARE_UNIQUE
-                    && (matches!(operation.request, Request::Create(_)) || pass.status.id().is_none());
+                let unnamed = matches!(operation.request, Request::Create(_)) || pass.status.id().is_none();
                 if !unnamed || self.reserve(pass, &Step::Send(operation.clone()))? {
                     return self.send(pass, *operation).await;
                 }

@@ -40,7 +40,6 @@ impl Kind for Group {
     const KIND: &'static str = "ScimGroup";
     const NOUN: &'static str = "group";
     const NAME: &'static str = "displayName";
-    const NAMES_ARE_UNIQUE: bool = false;
     const LEFT: &'static str = "GroupLeft";
 
     fn status(object: &ScimGroup) -> Option<&ScimGroupStatus> {
@@ -123,12 +122,17 @@ impl Kind for Group {
     }
 
     fn reserve<E: Effects>(p: &Provisioner<E>, pass: &GroupPass, step: &GroupStep, uid: &Uid) -> bool {
-        let id = match step {
-            Step::Bind(binding) => Some(&*binding.id),
-            Step::Send(operation) => operation.request.target(),
-            _ => None,
+        let (id, name) = match step {
+            Step::Bind(binding) => (Some(&*binding.id), Some(&*binding.name)),
+            Step::Send(operation) => {
+                // What is being made under this name isn't to be found by others meanwhile.
+                let makes = matches!(operation.request, Request::Create(_));
+                (operation.request.target(), makes.then_some(&*pass.object.spec.display_name))
+            }
+            _ => (None, None),
         };
         id.is_none_or(|id| p.directory.reserve_group(pass.server(), id, uid))
+            && name.is_none_or(|name| p.directory.reserve_group_name(pass.server(), name, uid))
     }
 
     fn give_up_successor<E: Effects>(p: &Provisioner<E>, pass: &GroupPass) {

@@ -10,7 +10,7 @@ use super::super::effects::Effects;
 use super::super::snapshot::Known;
 use super::super::{Provisioner, lock};
 use super::GroupPass;
-use crate::api::{Reason, ScimGroup};
+use crate::api::{GroupDrift, Reason, ScimGroup};
 use crate::plan::groups::{GroupFacts, GroupObject, GroupStep, Id, Members, Source, decide_group};
 use crate::plan::{Account, Creations, Delegated};
 use crate::scim::{MembersReadable as Readable, fold};
@@ -54,6 +54,13 @@ impl<E: Effects> Provisioner<E> {
             names.filter_map(|name| find(&name).map(|id| (name, id))).collect()
         };
         directory.resolve(&uid, resolved);
+        // What others changed and is left so stays known over a restart (promise I30).
+        let left = pass.status.drift.as_ref().filter(|drift| drift.lost > 0 || drift.foreign > 0);
+        if let Some(left) = left.filter(|_| !pass.session.policy.repair.attributes && pass.recorded.answered.is_none())
+        {
+            let known = GroupDrift { attributes: Vec::new(), ..left.clone() };
+            lock(&self.groups).drift.entry(uid.clone()).or_insert(known);
+        }
         let ledger = ledger(pass.status.removals.iter().flatten());
         lock(&self.gate).know_group(&uid, ledger, self.effects.now());
     }

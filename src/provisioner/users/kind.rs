@@ -38,7 +38,6 @@ impl Kind for User {
     const KIND: &'static str = "ScimUser";
     const NOUN: &'static str = "account";
     const NAME: &'static str = "userName";
-    const NAMES_ARE_UNIQUE: bool = true;
     const LEFT: &'static str = "AccountLeft";
 
     fn status(object: &ScimUser) -> Option<&ScimUserStatus> {
