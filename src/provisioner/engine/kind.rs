@@ -16,7 +16,7 @@ use crate::plan::{Account, Binding, Claims, Operation, Path, ResourceType, Step,
 use crate::provisioner::directory::Object;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::kubernetes::WriteError;
-use crate::provisioner::queue::{Outcome, Ticket};
+use crate::provisioner::queue::Outcome;
 use crate::provisioner::session::Session;
 use crate::provisioner::sightings::Sightings;
 use crate::provisioner::{Provisioner, Uid};
@@ -56,13 +56,15 @@ pub trait Kind: ResourceType {
     /// What the object claims; only what it may claim counts (promise I26).
     fn claimed<E: Effects>(p: &Provisioner<E>, object: &Self::Object) -> Option<Self::Claim>;
     /// What it claims once this operation is sent; none claims nothing that wasn't claimed.
-    fn claim_of_operation(pass: &Pass<Self>, operation: &Operation<Self>) -> Option<Self::Claim>;
+    fn claim_of_operation<E: Effects>(
+        p: &Provisioner<E>,
+        pass: &Pass<Self>,
+        operation: &Operation<Self>,
+    ) -> Option<Self::Claim>;
     /// What it claims once it is bound.
     fn claim_of_binding(pass: &Pass<Self>, binding: &Binding) -> Self::Claim;
     /// What a person can do about an object that is kept under deletion.
     fn way_out(full_name: &str) -> String;
-    /// The two versions declare the same.
-    fn same_plan(one: &Self::Object, other: &Self::Object) -> bool;
     /// What other objects say of this account or group.
     fn claims<E: Effects>(p: &Provisioner<E>, pass: &Pass<Self>, id: Option<&str>) -> Claims;
     /// What events about it refer to.
@@ -77,11 +79,7 @@ pub trait Kind: ResourceType {
     /// Why the connection doesn't serve the object now, beside what concerns all.
     fn unserved<E: Effects>(p: &Provisioner<E>, object: &Self::Object) -> bool;
     /// What is to be known before the first plan. False: it can't be for now.
-    fn prepare<E: Effects>(
-        p: &Provisioner<E>,
-        ticket: &Ticket,
-        pass: &mut Pass<Self>,
-    ) -> impl Future<Output = bool> + Send;
+    fn prepare<E: Effects>(p: &Provisioner<E>, pass: &mut Pass<Self>) -> impl Future<Output = bool> + Send;
     /// What is to be known before each plan.
     fn before_plan<E: Effects>(
         p: &Provisioner<E>,

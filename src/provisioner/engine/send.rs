@@ -35,7 +35,7 @@ impl<E: Effects> Provisioner<E> {
         };
         // Before anything is claimed: whoever gives up waiting for the limiter has sent nothing.
         let deadline = self.turn_at(pass, priority, kind).await?;
-        let claim = K::claim_of_operation(pass, &operation);
+        let claim = K::claim_of_operation(self, pass, &operation);
         if !self.claim(pass, claim).await? {
             return Ok(None);
         }

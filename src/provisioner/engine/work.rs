@@ -68,7 +68,7 @@ impl<E: Effects> Provisioner<E> {
             lock(&self.memory).new_generation(uid);
         }
         let mut pass = Pass::<K>::answering(object, status, session);
-        if !K::prepare(self, ticket, &mut pass).await {
+        if !K::prepare(self, &mut pass).await {
             return Outcome::Retry;
         }
         let outcome = self.carry_through(&mut pass).await;

@@ -6,7 +6,7 @@ use tracing::{debug, info, warn};
 use super::{Kind, ObjectStatus, Pass, Stop};
 use crate::plan::{Binding, Departure, Verdict};
 use crate::provisioner::Provisioner;
-use crate::provisioner::directory::{full_name, has_finalizer};
+use crate::provisioner::directory::{full_name, has_finalizer, same_plan};
 use crate::provisioner::effects::Effects;
 use crate::provisioner::events::bounded_note;
 use crate::provisioner::kubernetes::WriteError;
@@ -38,7 +38,7 @@ impl<E: Effects> Provisioner<E> {
         }
         match K::write_claim(self, &pass.object, true, claim.as_ref()).await {
             Ok(object) => {
-                let known = K::same_plan(&object, &pass.object);
+                let known = same_plan(&object, &pass.object);
                 pass.object = object;
                 pass.finalizer_is_new = pass.status.id().is_none();
                 if !known {

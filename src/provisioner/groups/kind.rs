@@ -22,7 +22,7 @@ use crate::provisioner::engine::{
     AdmissionRequest, Claimed, Ended, Kind, Mirror, ObjectStatus, SearchRefused, looked_for_later,
 };
 use crate::provisioner::kubernetes::WriteError;
-use crate::provisioner::queue::{Outcome, Ticket};
+use crate::provisioner::queue::Outcome;
 use crate::provisioner::session::Session;
 use crate::provisioner::sightings::Sightings;
 use crate::provisioner::{Provisioner, Uid, lock};
@@ -50,11 +50,15 @@ impl Kind for Group {
         p.claimed_group(object).map(str::to_owned)
     }
 
-    fn claim_of_operation(pass: &GroupPass, operation: &GroupOperation) -> Option<String> {
+    fn claim_of_operation<E: Effects>(
+        p: &Provisioner<E>,
+        pass: &GroupPass,
+        operation: &GroupOperation,
+    ) -> Option<String> {
         if operation.kind == OperationType::Create || !has_finalizer(&pass.object) {
             return Some(pass.object.spec.display_name.clone());
         }
-        pass.object.claimed_group().map(str::to_owned)
+        Self::claimed(p, &pass.object)
     }
 
     fn claim_of_binding(_: &GroupPass, binding: &Binding) -> String {
@@ -63,10 +67,6 @@ impl Kind for Group {
 
     fn way_out(full_name: &str) -> String {
         way_out(full_name)
-    }
-
-    fn same_plan(one: &ScimGroup, other: &ScimGroup) -> bool {
-        same_plan(one, other)
     }
 
     fn claims<E: Effects>(p: &Provisioner<E>, pass: &GroupPass, id: Option<&str>) -> Claims {
@@ -90,7 +90,7 @@ impl Kind for Group {
         p.serves_removals_only()
     }
 
-    async fn prepare<E: Effects>(p: &Provisioner<E>, _: &Ticket, pass: &mut GroupPass) -> bool {
+    async fn prepare<E: Effects>(p: &Provisioner<E>, pass: &mut GroupPass) -> bool {
         p.prepare(pass);
         p.flush_record(pass).await
     }

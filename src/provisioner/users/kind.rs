@@ -15,11 +15,11 @@ use crate::plan::{
     Account, Binding, Claims, Facts, Operation, Path, Request, Step, User, Verdict, after_binding, bound_status,
     decide, status_ahead, way_out,
 };
-use crate::provisioner::directory::{is_deleting, same_plan};
+use crate::provisioner::directory::is_deleting;
 use crate::provisioner::effects::{Effects, Note};
 use crate::provisioner::engine::{AdmissionRequest, Claimed, Ended, Kind, Mirror, SearchRefused};
 use crate::provisioner::kubernetes::WriteError;
-use crate::provisioner::queue::{Outcome, Ticket};
+use crate::provisioner::queue::Outcome;
 use crate::provisioner::session::Session;
 use crate::provisioner::sightings::Sightings;
 use crate::provisioner::snapshot::{Known, Snapshot, contradiction};
@@ -48,7 +48,11 @@ impl Kind for User {
         object.claimed_account()
     }
 
-    fn claim_of_operation(pass: &UserPass, operation: &Operation) -> Option<ClaimedAccount> {
+    fn claim_of_operation<E: Effects>(
+        _: &Provisioner<E>,
+        pass: &UserPass,
+        operation: &Operation,
+    ) -> Option<ClaimedAccount> {
         match operation.request {
             Request::Create(_) => Some(claim_of_creation(pass)),
             _ => pass.object.claimed_account(),
@@ -61,10 +65,6 @@ impl Kind for User {
 
     fn way_out(full_name: &str) -> String {
         way_out(full_name)
-    }
-
-    fn same_plan(one: &ScimUser, other: &ScimUser) -> bool {
-        same_plan(one, other)
     }
 
     fn claims<E: Effects>(p: &Provisioner<E>, pass: &UserPass, id: Option<&str>) -> Claims {
@@ -87,7 +87,7 @@ impl Kind for User {
         !p.may_serve(object)
     }
 
-    async fn prepare<E: Effects>(p: &Provisioner<E>, _: &Ticket, pass: &mut UserPass) -> bool {
+    async fn prepare<E: Effects>(p: &Provisioner<E>, pass: &mut UserPass) -> bool {
         // Nobody's removal waits for the name of a role.
         if !Self::takes_access(pass) {
             p.look_up_names(&pass.object, &pass.session).await;
