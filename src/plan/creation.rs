@@ -23,6 +23,8 @@ pub struct Creations {
     pub made: Vec<String>,
     /// What one of this pass was answered with, where that isn't certain to be new.
     pub answered: Option<Answered>,
+    /// A deletion took effect in this pass.
+    pub deleted: bool,
 }
 
 /// An account or a group that a creation was answered with, and that it isn't certain to have made.
@@ -113,6 +115,12 @@ pub fn origin(answer: &CreationAnswer) -> Origin {
     } else {
         Origin::Untold
     }
+}
+
+/// It was made before the object was: no creation that was sent for that made it.
+pub(super) fn precedes(resource: &Resource, object: Option<Timestamp>) -> bool {
+    let age = object.zip(resource.created()).map(|(object, created)| object.duration_since(created));
+    age.is_some_and(|age| is_old(resource, age))
 }
 
 /// What was never changed since may only say its time in another zone.

@@ -3,22 +3,22 @@
 use std::collections::BTreeSet;
 
 use super::active::{deactivation, reactivation};
-use super::claims::{Holder, HolderState, USER, elder_comes_first};
+use super::claims::{USER, elder_comes_first};
 use super::declared::{Declared, window_clock};
 use super::deprovision;
-use super::facts::{Account, Facts, Manager, hides_them, is_hidden};
+use super::facts::{Account, Facts, Manager, is_hidden};
+use super::first::{first_binding, waits_for};
 use super::grants;
 use super::guards::GuardName;
 use super::ignored;
 use super::merge::{creation, differences};
 use super::outcome::{disabled, settle, stalled};
-use super::person;
 use super::refusal::{not_its_own, refused, removes};
 use super::rest::at_rest;
-use super::step::{Binding, Operation, Read, Request, Step, UserDetails, Verdict};
+use super::step::{Operation, Read, Request, Step, UserDetails, Verdict};
 use super::untyped;
 use super::write::update;
-use crate::api::{Action, AdoptionPolicy, OperationType, Reason, UserState};
+use crate::api::{Action, OperationType, Reason, UserState};
 use crate::scim::{Resource, fold};
 
 /// Decides the next step for one object.
@@ -219,90 +219,6 @@ fn gone(facts: &Facts, declared: &Declared, id: &str) -> Step {
         details: UserDetails { user_name: Some(String::new()), ..UserDetails::default() },
         ..Verdict::default()
     })
-}
-
-/// An account fits, and the object isn't bound yet (promises I6 to I8).
-fn first_binding(facts: &Facts, declared: &Declared, resource: &Resource) -> Step {
-    let mut step = judge_first_binding(facts, declared, resource);
-    let found_name = resource.user_name().unwrap_or_default();
-    if let Step::Settle(verdict) = &mut step
-        && let Some(before) = person::of_creation(&facts.creations, resource, found_name)
-    {
-        verdict.message.insert_str(0, &before);
-    }
-    step
-}
-
-fn judge_first_binding(facts: &Facts, declared: &Declared, resource: &Resource) -> Step {
-    let Some(id) = resource.id() else {
-        return stalled(Reason::Conflict, "the server shows the account without an id".to_owned(), UserState::Failed);
-    };
-    if let Some(why) = facts.delegated.refuses_account(resource) {
-        return stalled(Reason::NotAllowed, why, UserState::Failed);
-    }
-    let found_name = resource.user_name().unwrap_or_default();
-    let created = facts.claims_account(resource) && facts.creations.answered_with(resource).is_none();
-    if let Some((declared, shown)) = facts.other_person(resource).filter(|_| facts.object.remote_id != Some(id)) {
-        let message = person::another_person(facts, resource, declared, shown);
-        return stalled(Reason::Conflict, message, UserState::Failed);
-    }
-    if fold(found_name) != declared.folded_user_name() && !created && !hides_them(facts, resource) {
-        // The list showed it under the declared name, and it has another by now: it isn't the one.
-        let linked =
-            resource.external_id().is_some() && resource.external_id() == facts.object.spec.external_id.as_deref();
-        let answered = facts.creations.answered_with(resource).is_some();
-        if !linked && !answered && facts.object.remote_id.is_none() && !facts.creations.searched {
-            return Step::Read(Read::Find);
-        }
-        return stalled(
-            Reason::Conflict,
-            format!(
-                "the account {} that fits has another userName, {}, than the one declared, and a first binding never \
-                 renames; declare the userName that it has, or change it at the server",
-                person::quoted(id),
-                person::quoted(found_name)
-            ),
-            UserState::Failed,
-        );
-    }
-    // What a creation of ours made is ours under its old name too; only then can its renaming be in somebody's way.
-    let to_be_renamed = created && fold(found_name) != declared.folded_user_name();
-    let holder = facts.claims.holder.as_ref().filter(|holder| holder.has_account || !to_be_renamed);
-    let takes_over = holder.is_some_and(|holder| holder.state == HolderState::HandsOver);
-    if let Some(holder) = holder.filter(|_| !takes_over) {
-        return waits_for(holder);
-    }
-    if let Some(elder) = facts.claims.elder.as_ref().filter(|_| !to_be_renamed && !takes_over) {
-        return stalled(Reason::Conflict, elder_comes_first(elder, USER), UserState::Failed);
-    }
-    let how = if takes_over {
-        OperationType::Handover
-    } else if created {
-        OperationType::Create
-    } else if facts.policy.adoption == AdoptionPolicy::Refuse && facts.object.remote_id.is_none() {
-        return stalled(
-            Reason::AdoptionRefused,
-            format!(
-                "the server has an account with this userName already ({}), and the connection's adoptionPolicy.users is \
-                 Refuse; set it to Adopt, or bind it: {}",
-                person::quoted(id),
-                person::way_to_bind("scimuser", facts.object.full_name, id)
-            ),
-            UserState::Failed,
-        );
-    } else {
-        OperationType::Adopt
-    };
-    Step::Bind(Binding { id: id.to_owned(), name: found_name.to_owned(), how })
-}
-
-/// Another object has the account, or the userName (promise I8).
-fn waits_for(holder: &Holder) -> Step {
-    let (reason, message) = holder.in_the_way(USER);
-    if reason == Reason::Conflict {
-        return stalled(reason, message, UserState::Failed);
-    }
-    settle(Verdict { reason: Some(reason), message, state: Some(UserState::Pending), ..Verdict::default() })
 }
 
 /// However it stands with the account, its name is the one that is shown: the object it was taken from, or that waits

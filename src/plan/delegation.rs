@@ -1,6 +1,6 @@
 //! What a namespace may do through a cluster connection (promise I26).
 
-use super::path::ENTERPRISE;
+use super::path::{ENTERPRISE, Path};
 use super::protect::Glob;
 use crate::api::{Delegation, Grant, ScimUserSpec, UserAttributes};
 use crate::scim::Resource;
@@ -82,6 +82,23 @@ impl Delegated {
                  namespace, and is left alone"
                     .to_owned()
             })
+    }
+
+    /// The namespace may declare some value of this attribute, and so may have brought in what is there.
+    pub fn may_own(&self, path: &Path) -> bool {
+        let allowed = match self {
+            Self::Whole => return true,
+            Self::Nothing => return false,
+            Self::Within(allowed) => allowed,
+        };
+        match path {
+            Path::Attribute { schema: Some(schema), .. } => allowed.trusted || schema == ENTERPRISE,
+            path => match path.name() {
+                "roles" => !allowed.roles.is_empty(),
+                "entitlements" => !allowed.entitlements.is_empty(),
+                _ => true,
+            },
+        }
     }
 
     /// Patterns bound whom the namespace may have in its groups; ids of the server's own can't be.

@@ -3,13 +3,14 @@
 use super::claims::{Departure, Successor};
 use super::commands::Named;
 use super::facts::{Account, Facts};
+use super::first::under_another_id;
 use super::guards::GuardName;
 use super::outcome::stalled;
 use super::path::Path;
 use super::refusal::{must_be_seen, not_its_own, protected};
 use super::step::{Operation, Read, Request, Step, Verdict};
 use super::write::set_active;
-use crate::api::{Action, DeletionPolicy, OperationType, RELEASE, Reason, UserState};
+use crate::api::{Action, AdoptionPolicy, DeletionPolicy, OperationType, RELEASE, Reason, UserState};
 use crate::scim::{Resource, WriteMethod};
 
 /// What an object that waits under deletion is told: nothing blocks silently (promise I15). `full_name` is its
@@ -78,6 +79,16 @@ pub fn decide(facts: &Facts) -> Step {
         return Step::Read(Read::Get(id.to_owned()));
     }
     match (facts.bound_id(), &facts.account) {
+        // The server may have given out new ids: the person is looked for before the account counts as gone.
+        (Some(_), Account::Absent { .. }) if !facts.creations.deleted && !facts.creations.searched => {
+            Step::Read(Read::Find)
+        }
+        (Some(_), Account::Listed(other)) => Step::Read(Read::Get(other.clone())),
+        (Some(id), Account::Found { resource, .. }) if resource.id() != Some(id) => renumbered(facts, id, resource),
+        (Some(id), Account::Contradictory(_)) => leave(&format!(
+            "the server doesn't have {id:?} any more, and several \
+            accounts with this userName"
+        )),
         (Some(id), account) => bound(facts, id, account, policy),
         (None, Account::Absent { fresh: true }) => let_go("no account was ever created for it"),
         (None, Account::Found { resource, fresh: true }) => lost_creation(facts, resource, policy),
@@ -87,9 +98,23 @@ pub fn decide(facts: &Facts) -> Step {
     }
 }
 
+/// The bound account is gone, and another one has its name (promise I6).
+fn renumbered(facts: &Facts, gone: &str, resource: &Resource) -> Step {
+    if let Some(binding) = under_another_id(facts, resource) {
+        return Step::Bind(binding);
+    }
+    leave(&format!(
+        "the server doesn't have {gone:?} any more, and the account {:?}, which has its name, isn't certain to be its own",
+        resource.id().unwrap_or_default()
+    ))
+}
+
 /// A creation was sent and its answer never recorded: the account is ours only if nothing speaks against it.
 fn lost_creation(facts: &Facts, resource: &Resource, policy: DeletionPolicy) -> Step {
-    let same = facts.claims_account(resource) && facts.delegated.refuses_account(resource).is_none();
+    // One that is older than the object was about to be adopted, where that is allowed.
+    let claimed = facts.claims_account(resource)
+        || (facts.claims_name_of(resource) && facts.policy.adoption == AdoptionPolicy::Adopt);
+    let same = claimed && facts.delegated.refuses_account(resource).is_none();
     // Whoever only has the name that was declared since is in nobody's way.
     match (resource.id(), facts.claims.holder.as_ref().filter(|holder| holder.has_account)) {
         (Some(id), None) if same => bound(facts, id, &facts.account, policy),

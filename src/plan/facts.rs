@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::claims::Claims;
-use super::creation::Creations;
+use super::creation::{Creations, precedes};
 use super::delegation::Delegated;
 use super::digests::{Applied, Digests};
 use super::grants::{self, Unlisted};
@@ -25,6 +25,8 @@ pub struct Object<'a> {
     pub status: &'a ScimUserStatus,
     /// `metadata.generation`.
     pub generation: i64,
+    /// `metadata.creationTimestamp`.
+    pub created: Option<Timestamp>,
     /// `metadata.deletionTimestamp` is set.
     pub deleting: bool,
     /// It carries our finalizer: something was, or may have been, sent for it.
@@ -168,6 +170,11 @@ impl Facts<'_> {
     /// A creation whose answer was never recorded may have made this account: it has the name that was claimed, and nothing
     /// speaks against it.
     pub fn claims_account(&self, resource: &Resource) -> bool {
+        self.claims_name_of(resource) && !precedes(resource, self.object.created)
+    }
+
+    /// It has the name that was claimed: a creation made it, or it was about to be taken.
+    pub(super) fn claims_name_of(&self, resource: &Resource) -> bool {
         let named = resource.user_name().map(fold);
         let claimed = self.unrecorded().map(fold);
         claimed.is_some()
@@ -198,7 +205,8 @@ impl Facts<'_> {
         if !more.is_empty() {
             owned.extend(Path::all_in(shown).into_iter().filter(|path| more.contains(&[&path.folded()])));
         }
-        owned.retain(|path| !path.is_misnamed());
+        // Whoever may write a status could have written that, too (promise I32).
+        owned.retain(|path| !path.is_misnamed() && self.delegated.may_own(path));
         owned
     }
 

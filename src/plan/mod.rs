@@ -15,6 +15,7 @@ mod delegation;
 mod deprovision;
 mod digests;
 mod facts;
+mod first;
 mod grants;
 pub mod groups;
 pub mod guards;

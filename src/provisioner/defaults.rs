@@ -42,7 +42,9 @@ pub fn server_of(connection: &ScimConnection) -> String {
 /// One spelling for all addresses of a server.
 fn canonical(mut url: Url, profile: &Profile) -> String {
     url.set_query(None);
-    let host = url.host_str().unwrap_or_default().to_owned();
+    let host = url.host_str().unwrap_or_default().trim_end_matches('.').to_owned();
+    // A name with a dot at its end is the same one. A host without it is one, too, so this can't fail.
+    let _ = url.set_host(Some(&host));
     let domain = host.strip_prefix("app.").or_else(|| host.strip_prefix("api.")).unwrap_or(&host);
     if profile.sites.contains(&domain) {
         // A host that is one of the sites with `api.` before it is a host's name all the same.
@@ -161,6 +163,20 @@ mod tests {
         assert_ne!(server_of(&site("a")), server_of(&site("b")));
         let generic = |name: &str| connection(name, json!({"baseUrl": "https://scim.example.com/v2"}));
         assert_eq!(server_of(&generic("a")), server_of(&generic("b")));
+    }
+
+    #[test]
+    fn i06_a_server_is_one_under_every_spelling_of_its_address() {
+        let server = |url: &str| server_of(&connection("a", json!({"baseUrl": url})));
+        let known = server("https://scim.example.com/v2");
+        for same in
+            ["https://SCIM.example.com:443/v2/", "https://scim.example.com./v2", "https://scim.example.com/a/../v2?x=1"]
+        {
+            assert_eq!(server(same), known, "{same}");
+        }
+        for other in ["https://scim.example.com:8443/v2", "https://scim.example.com/V2", "https://example.com/v2"] {
+            assert_ne!(server(other), known, "{other}");
+        }
     }
 
     #[test]

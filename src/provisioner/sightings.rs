@@ -1,7 +1,7 @@
 //! When resources of a collection were seen, and what that proves: the same rules for users and groups, whatever else is
 //! kept of them (promises I11, I12).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -54,6 +54,8 @@ pub struct Sightings {
     gone: HashMap<String, bool>,
     /// Objects whose search needs a listing.
     searches: HashMap<String, Search>,
+    /// Attributes by which a filter has found somebody.
+    heeded: HashSet<String>,
 }
 
 /// An id that answers 404.
@@ -81,6 +83,7 @@ impl Sightings {
             server.clone_into(&mut self.server);
             self.missing.clear();
             self.asked.clear();
+            self.heeded.clear();
         }
         (self.last_complete, self.completed, self.sweeping, self.epoch) = (false, 0, false, epoch);
         self.searches.clear();
@@ -229,6 +232,18 @@ impl Sightings {
         if self.searches.get(uid).is_some_and(|search| search.used) {
             self.searches.remove(uid);
         }
+    }
+
+    /// A filter by this attribute found somebody.
+    pub fn filter_found(&mut self, attribute: &str) {
+        if !self.heeded.contains(attribute) {
+            self.heeded.insert(attribute.to_owned());
+        }
+    }
+
+    /// Whether one ever did: one that finds nobody, whomever it is asked for, proves nothing.
+    pub fn filter_is_heeded(&self, attribute: &str) -> bool {
+        self.heeded.contains(attribute)
     }
 
     /// An object's search is still to be answered.

@@ -234,6 +234,12 @@ impl Snapshot {
         self.external_ids.get(external_id).into_iter().flatten().cloned().collect()
     }
 
+    /// A value of this attribute that an account has, as the server spells it: of the one that was seen first.
+    pub fn sample(&self, attribute: &str) -> Option<String> {
+        let first = self.entries.values().filter(|entry| entry.json.is_some()).min_by_key(|entry| entry.number)?;
+        Some(first.resource()?.get(attribute)?.as_str()?.to_owned()).filter(|value| !value.is_empty())
+    }
+
     fn put(&mut self, resource: &Resource, keep: bool, seen: Seen) {
         let Some(id) = resource.id() else { return };
         let number = self.entries.get(id).map_or(self.moments, |known| known.number);

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::client::Kind;
 use super::error::{Class, Error, ScimType, class_of};
 use super::ids::Ids;
-use super::resource::{LONGEST_ID, Resource};
+use super::resource::{Resource, is_usable_id};
 use super::words;
 
 /// The server's words are cut here.
@@ -175,7 +175,7 @@ impl Answer {
     pub(super) fn location_id(&self) -> Option<String> {
         let path = self.header(LOCATION.as_str())?.split(['?', '#']).next()?.trim_end_matches('/');
         let id = percent_encoding::percent_decode_str(path.rsplit('/').next()?).decode_utf8().ok()?;
-        (!id.is_empty() && id.len() <= LONGEST_ID).then(|| id.into_owned())
+        is_usable_id(&id).then(|| id.into_owned())
     }
 
     /// The server's id of the request, under the names that are in use.

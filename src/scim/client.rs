@@ -27,7 +27,7 @@ use super::lesson::Lesson;
 use super::oauth::Tokens;
 use super::patch::PatchOperation;
 use super::profile::Profile;
-use super::resource::{Attributes, Resource, fold};
+use super::resource::{Attributes, Resource, fold, is_usable_id};
 use super::tls::{self, ConfigError, Trust};
 
 const CORE_USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
@@ -173,7 +173,7 @@ impl Client {
     pub async fn me(&self, deadline: Instant) -> Result<Resource, Error> {
         let answer = self.only("Me", deadline).await?;
         match answer.body()? {
-            Body::Object(map) if map.get("id").is_some_and(Value::is_string) => Ok(Resource(map)),
+            Body::Object(map) if has_id(&map) => Ok(Resource(map)),
             _ => Err(answer.error(Class::NotScim, Some("but the body isn't a resource with an id"))),
         }
     }
@@ -214,9 +214,9 @@ impl Client {
 
     /// One resource, RFC 7644 §3.4.1.
     pub async fn get(&self, kind: Kind, id: &str, deadline: Instant) -> Result<Resource, Error> {
-        let answer = self.send(Method::GET, kind, self.url(kind, Some(id)), None, None, deadline).await?;
+        let answer = self.send(Method::GET, kind, self.one(kind, id)?, None, None, deadline).await?;
         match answer.body()? {
-            Body::Object(map) if map.get("id").and_then(Value::as_str) == Some(id) => Ok(Resource(map)),
+            Body::Object(map) if is_of(&map, id) => Ok(Resource(map)),
             _ => Err(answer.error(Class::NotScim, Some("but the body isn't the resource that was asked for"))),
         }
     }
@@ -226,7 +226,7 @@ impl Client {
         let body = with_schemas(kind, body);
         let answer = self.send(Method::POST, kind, self.url(kind, None), Some(&body), None, deadline).await?;
         match answer.body()? {
-            Body::Object(map) if map.get("id").is_some_and(Value::is_string) => Ok(written(&answer, Some(map))),
+            Body::Object(map) if has_id(&map) => Ok(written(&answer, Some(map))),
             Body::Object(map) => match answer.location_id() {
                 Some(id) if is_sent(&map, &body) => Ok(written(&answer, Some(with_id(map, id)))),
                 _ => Err(answer.error(Class::NotScim, Some("but the body isn't a resource with an id"))),
@@ -245,8 +245,8 @@ impl Client {
         deadline: Instant,
     ) -> Result<Written, Error> {
         let body = with_schemas(kind, body);
-        let answer = self.send(Method::PUT, kind, self.url(kind, Some(id)), Some(&body), if_match, deadline).await?;
-        shown(&answer, answer.body()?)
+        let answer = self.send(Method::PUT, kind, self.one(kind, id)?, Some(&body), if_match, deadline).await?;
+        shown(&answer, id, answer.body()?)
     }
 
     /// PATCH, RFC 7644 §3.5.2.
@@ -259,13 +259,13 @@ impl Client {
         deadline: Instant,
     ) -> Result<Written, Error> {
         let body = patch_body(operations);
-        let answer = self.send(Method::PATCH, kind, self.url(kind, Some(id)), Some(&body), if_match, deadline).await?;
-        shown(&answer, answer.body()?)
+        let answer = self.send(Method::PATCH, kind, self.one(kind, id)?, Some(&body), if_match, deadline).await?;
+        shown(&answer, id, answer.body()?)
     }
 
     /// DELETE, RFC 7644 §3.6.
     pub async fn delete(&self, kind: Kind, id: &str, deadline: Instant) -> Result<Written, Error> {
-        let answer = self.send(Method::DELETE, kind, self.url(kind, Some(id)), None, None, deadline).await?;
+        let answer = self.send(Method::DELETE, kind, self.one(kind, id)?, None, None, deadline).await?;
         answer.body()?;
         Ok(written(&answer, None))
     }
@@ -305,6 +305,15 @@ impl Client {
         let query = url.query().unwrap_or_default().replace('+', "%20");
         url.set_query(Some(&query));
         url
+    }
+
+    /// Where one resource is. An id that a URL can't name would lead a request to the whole collection.
+    pub(super) fn one(&self, kind: Kind, id: &str) -> Result<Url, Error> {
+        if is_usable_id(id) {
+            return Ok(self.url(kind, Some(id)));
+        }
+        let what = format!("a request about one of /{}", kind.path());
+        Err(Error::new(Class::Rejected, &what, "it was not sent: no URL can name a resource by this id"))
     }
 
     pub(super) fn url(&self, kind: Kind, id: Option<&str>) -> Url {
@@ -352,8 +361,23 @@ fn is_sent(shown: &Attributes, sent: &Value) -> bool {
 }
 
 fn with_id(mut shown: Attributes, id: String) -> Attributes {
+    shown.retain(|name, _| !name.eq_ignore_ascii_case("id"));
     shown.insert("id".into(), Value::String(id));
     shown
+}
+
+/// The text of its id, however the server spells the attribute.
+fn id_in(shown: &Attributes) -> Option<&str> {
+    shown.iter().find(|(name, _)| name.eq_ignore_ascii_case("id")).and_then(|(_, id)| id.as_str())
+}
+
+fn has_id(shown: &Attributes) -> bool {
+    id_in(shown).is_some_and(is_usable_id)
+}
+
+/// It is the resource with this id.
+pub(super) fn is_of(shown: &Attributes, id: &str) -> bool {
+    id_in(shown) == Some(id)
 }
 
 fn written(answer: &Answer, resource: Option<Attributes>) -> Written {
@@ -366,10 +390,11 @@ fn written(answer: &Answer, resource: Option<Attributes>) -> Written {
     }
 }
 
-/// The answer to a change: it may show the resource, or say nothing, which both are legal.
-pub(super) fn shown(answer: &Answer, body: Body) -> Result<Written, Error> {
+/// The answer to a change: it may show the resource, or say nothing, which both are legal. One that shows another resource
+/// says nothing of this one (promise I6): it is read by its id.
+pub(super) fn shown(answer: &Answer, id: &str, body: Body) -> Result<Written, Error> {
     match body {
-        Body::Object(map) if map.get("id").is_some_and(Value::is_string) => Ok(written(answer, Some(map))),
+        Body::Object(map) if has_id(&map) => Ok(written(answer, Some(map).filter(|map| is_of(map, id)))),
         Body::Object(_) => Err(answer.error(Class::NotScim, Some("but the body isn't the resource"))),
         Body::Empty | Body::EmptyObject => Ok(written(answer, None)),
     }

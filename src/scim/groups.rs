@@ -5,13 +5,13 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::answer::Body;
-use super::client::{Client, Kind, Page, Written, patch_body, shown};
+use super::client::{Client, Kind, Page, Written, is_of, patch_body, shown};
 use super::error::{Class, Error};
 use super::filter;
 use super::members::Slim;
 use super::paging::Start;
 use super::patch::PatchOperation;
-use super::resource::Resource;
+use super::resource::{Resource, is_usable_id};
 
 impl Client {
     /// One page of groups, without their members where the server can leave them out (RFC 7644 §3.9).
@@ -28,13 +28,13 @@ impl Client {
 
     /// One group; `ask_members` where it shows its members only if they are asked for.
     pub async fn get_group(&self, id: &str, ask_members: bool, deadline: Instant) -> Result<Resource, Error> {
-        let mut url = self.url(Kind::Groups, Some(id));
+        let mut url = self.one(Kind::Groups, id)?;
         if ask_members {
             url.set_query(Some("attributes=displayName,externalId,members&includeMembers=true"));
         }
         let answer = self.send(Method::GET, Kind::Groups, url, None, None, deadline).await?;
         match answer.body_as::<Slim>()? {
-            Body::Object(map) if map.get("id").and_then(Value::as_str) == Some(id) => Ok(Resource(map)),
+            Body::Object(map) if is_of(&map, id) => Ok(Resource(map)),
             _ => Err(answer.error(Class::NotScim, Some("but the body isn't the group that was asked for"))),
         }
     }
@@ -47,12 +47,12 @@ impl Client {
         bare: bool,
         deadline: Instant,
     ) -> Result<Written, Error> {
-        let mut url = self.url(Kind::Groups, Some(id));
+        let mut url = self.one(Kind::Groups, id)?;
         if bare {
             url.set_query(Some("excludedAttributes=members"));
         }
         match self.send(Method::PATCH, Kind::Groups, url, Some(&patch_body(operations)), None, deadline).await {
-            Ok(answer) => shown(&answer, answer.body_as::<Slim>()?),
+            Ok(answer) => shown(&answer, id, answer.body_as::<Slim>()?),
             // Done, and what it shows isn't needed.
             Err(error) if error.is_too_large() => Ok(Written::default()),
             Err(error) => Err(error),
@@ -75,7 +75,7 @@ impl Resource {
 }
 
 fn member_id(member: &Value) -> Option<&str> {
-    member.get("value").unwrap_or(member).as_str().filter(|id| !id.is_empty())
+    member.get("value").unwrap_or(member).as_str().filter(|id| is_usable_id(id))
 }
 
 #[cfg(test)]

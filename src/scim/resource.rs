@@ -12,6 +12,11 @@ pub type Attributes = Map<String, Value>;
 /// A longer one is no id but an attack on whoever keeps it.
 pub(super) const LONGEST_ID: usize = 512;
 
+/// A URL can name it: `.` and `..` lead to the collection or above it (RFC 3986 §5.2.4), and control characters are lost.
+pub(super) fn is_usable_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= LONGEST_ID && id != "." && id != ".." && !id.contains(char::is_control)
+}
+
 /// A resource as a server shows it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Resource(pub Attributes);
@@ -24,9 +29,9 @@ impl Resource {
             .or_else(|| self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
     }
 
-    /// The server's id of it.
+    /// The server's id of it, where requests can name it.
     pub fn id(&self) -> Option<&str> {
-        self.text("id").filter(|id| id.len() <= LONGEST_ID)
+        self.text("id").filter(|id| is_usable_id(id))
     }
 
     /// `userName`.
@@ -39,10 +44,15 @@ impl Resource {
         self.text("externalId")
     }
 
-    /// `active`; some servers show it as a string.
+    /// `active`; some servers show it as a string or as a number.
     pub fn active(&self) -> Option<bool> {
         match self.get("active")? {
             Value::Bool(active) => Some(*active),
+            Value::Number(number) => match number.as_u64()? {
+                0 => Some(false),
+                1 => Some(true),
+                _ => None,
+            },
             Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
             Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
             _ => None,
@@ -100,4 +110,38 @@ pub fn fold(text: &str) -> String {
 /// With composed letters (NFC), as names are sent and looked for: some servers compare letter by letter.
 pub fn composed(text: &str) -> String {
     text.nfc().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn resource(shown: &Value) -> Resource {
+        Resource(shown.as_object().cloned().unwrap_or_default())
+    }
+
+    #[test]
+    fn i11_an_id_that_no_request_can_name_is_none() {
+        for odd in ["", ".", "..", "a\nb", "\u{7f}"] {
+            assert_eq!(resource(&json!({"id": odd})).id(), None, "{odd:?}");
+        }
+        for usable in ["a/b", "a b", "%2e%2e", "...", " "] {
+            assert_eq!(resource(&json!({"ID": usable})).id(), Some(usable));
+        }
+    }
+
+    #[test]
+    fn i05_whether_an_account_is_active_is_read_in_any_form() {
+        for (shown, active) in [
+            (json!(true), Some(true)),
+            (json!("False"), Some(false)),
+            (json!(0), Some(false)),
+            (json!(1), Some(true)),
+            (json!(2), None),
+            (json!(null), None),
+        ] {
+            assert_eq!(resource(&json!({"active": shown})).active(), active, "{shown}");
+        }
+    }
 }

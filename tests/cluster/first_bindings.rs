@@ -133,3 +133,28 @@ async fn i07_the_claim_names_what_is_made_before_status_forgets_what_was() {
     assert!(!forgotten.is_empty(), "{versions:?}");
     assert!(forgotten.iter().all(|(_, claimed)| claimed.contains("ada.new@example.com")), "{versions:?}");
 }
+
+/// The database was rebuilt, and the objects are deleted before anything was bound anew.
+#[tokio::test]
+async fn i15_whoever_is_deleted_after_a_rebuild_keeps_no_access() {
+    let sandbox = Sandbox::start();
+    let adopts = json!({
+        "adoptionPolicy": {"users": "Adopt", "groups": "Adopt"}, "deletionPolicy": {"groups": "Delete"},
+        "resyncInterval": "1h",
+    });
+    let place = Place::at(&sandbox.base_url, &sandbox.token, adopts).await;
+    for name in ["ada", "bob"] {
+        place.labelled(name, "platform", json!({}));
+        place.synced(name).await;
+    }
+    place.group("Platform", json!({"memberSelector": {"matchLabels": {"team": "platform"}}}));
+    place.group_synced("platform", 2).await;
+    sandbox.admin("POST", "/renumber", None).await;
+    place.delete("ada");
+    place.kubectl(&["delete", "scimgroup", "platform", "--wait=false"]);
+    place.kubectl(&["wait", "--for=delete", "scimuser/ada", "scimgroup/platform", "--timeout=240s"]);
+    assert_eq!(held(&sandbox, "ada@example.com").await[0]["active"], false);
+    assert_eq!(held(&sandbox, "bob@example.com").await[0]["active"], true);
+    let stats = sandbox.admin("GET", "/stats", None).await;
+    assert_eq!((&stats["users"], &stats["groups"]), (&json!(2), &json!(0)), "{stats}");
+}

@@ -1,13 +1,14 @@
 //! What deleting a ScimGroup does.
 
 use super::facts::{GroupFacts, GroupOperation, GroupStep, GroupVerdict};
-use super::first::swapped;
+use super::first::{swapped, under_another_id};
 use super::outcome::stalled;
 use super::patch::Change;
-use crate::api::{Action, GroupDeletionPolicy, GroupState, OperationType, Reason};
+use crate::api::{Action, AdoptionPolicy, GroupDeletionPolicy, GroupState, OperationType, Reason};
 use crate::plan::deprovision::way_out_of;
 use crate::plan::guards::GuardName;
 use crate::plan::{Account, Departure, Read, Request, Successor};
+use crate::scim::Resource;
 
 /// What an object that waits under deletion is told: nothing blocks silently (promise I15). `full_name` is its
 /// `namespace/name`.
@@ -58,6 +59,16 @@ pub fn decide(facts: &GroupFacts) -> GroupStep {
         }
     }
     match (facts.bound_id(), &facts.group) {
+        // The server may have given out new ids: the group is looked for before it counts as gone.
+        (Some(_), Account::Absent { .. }) if !facts.creations.deleted && !facts.creations.searched => {
+            GroupStep::Read(Read::Find)
+        }
+        (Some(_), Account::Listed(other)) => GroupStep::Read(Read::Get(other.clone())),
+        (Some(id), Account::Found { resource, .. }) if resource.id() != Some(id) => renumbered(facts, id, resource),
+        (Some(id), Account::Contradictory(_)) => leave(&format!(
+            "the server doesn't have {id:?} any more, and several \
+            groups with this displayName"
+        )),
         (Some(_), Account::Absent { .. }) => let_go("the server doesn't have the group any more"),
         (Some(_), Account::Missing) => waits(
             facts,
@@ -102,10 +113,24 @@ pub fn decide(facts: &GroupFacts) -> GroupStep {
     }
 }
 
+/// The bound group is gone, and another one has its name (promise I6).
+fn renumbered(facts: &GroupFacts, gone: &str, resource: &Resource) -> GroupStep {
+    if let Some(binding) = under_another_id(facts, resource) {
+        return GroupStep::Bind(binding);
+    }
+    leave(&format!(
+        "the server doesn't have {gone:?} any more, and the group {:?}, which has its name, isn't certain to be its own",
+        resource.id().unwrap_or_default()
+    ))
+}
+
 /// A creation was sent and its answer never recorded: the group is ours only if nothing speaks against it.
-fn ours(facts: &GroupFacts, group: &crate::scim::Resource) -> bool {
+fn ours(facts: &GroupFacts, group: &Resource) -> bool {
+    // One that is older than the object was about to be adopted, where that is allowed.
+    let claimed = facts.claims_group(group)
+        || (facts.claims_name_of(group) && facts.policy.group_adoption == AdoptionPolicy::Adopt);
     // Whoever only has the name that was declared since is in nobody's way.
-    facts.claims_group(group) && facts.claims.holder.as_ref().is_none_or(|holder| !holder.has_account)
+    claimed && facts.claims.holder.as_ref().is_none_or(|holder| !holder.has_account)
 }
 
 /// Deleting the object deletes the group, and at this server that is less than it sounds.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::membership::{Id, Membership};
 use super::patch::Change;
 use crate::api::{Action, GroupDrift, GroupState, MembersStatus, Reason, ScimGroupSpec, ScimGroupStatus};
+use crate::plan::creation::precedes;
 use crate::plan::{Account, Applied, Claims, Creations, Operation, Policy, ResourceType, Step, Verdict};
 use crate::scim::Resource;
 
@@ -21,6 +22,8 @@ pub struct GroupObject<'a> {
     pub status: &'a ScimGroupStatus,
     /// `metadata.generation`.
     pub generation: i64,
+    /// `metadata.creationTimestamp`.
+    pub created: Option<Timestamp>,
     /// `metadata.deletionTimestamp` is set.
     pub deleting: bool,
     /// It carries our finalizer: something was, or may have been, sent for it.
@@ -127,6 +130,11 @@ impl GroupFacts<'_> {
     /// A creation whose answer was never recorded may have made this group: it has the name that was claimed, and nothing
     /// speaks against it.
     pub fn claims_group(&self, resource: &Resource) -> bool {
+        self.claims_name_of(resource) && !precedes(resource, self.object.created)
+    }
+
+    /// It has the name that was claimed: a creation made it, or it was about to be taken.
+    pub(super) fn claims_name_of(&self, resource: &Resource) -> bool {
         let shown = resource.get("displayName").and_then(serde_json::Value::as_str);
         let claimed = self.unrecorded();
         claimed.is_some() && claimed == shown && self.another(resource).is_none() && !self.creations.existed(resource)

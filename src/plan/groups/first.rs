@@ -38,6 +38,15 @@ pub(super) fn swapped(facts: &GroupFacts, resource: &Resource) -> Option<String>
     ))
 }
 
+/// The group that an object under deletion was bound to is gone, and this one has its name: it is taken first where
+/// nothing speaks against that, and deleted then.
+pub(super) fn under_another_id(facts: &GroupFacts, resource: &Resource) -> Option<Binding> {
+    match judge_first_binding(facts, resource) {
+        GroupStep::Bind(binding) => Some(binding),
+        _ => None,
+    }
+}
+
 fn judge_first_binding(facts: &GroupFacts, resource: &Resource) -> GroupStep {
     let (Some(id), Some(name)) = (resource.id(), display_name(resource)) else {
         return stalled(
@@ -82,7 +91,7 @@ fn judge_first_binding(facts: &GroupFacts, resource: &Resource) -> GroupStep {
         OperationType::Handover
     } else if created {
         OperationType::Create
-    } else if facts.policy.group_adoption == AdoptionPolicy::Refuse && facts.object.remote_id.is_none() {
+    } else if facts.policy.group_adoption == AdoptionPolicy::Refuse && facts.object.remote_id != Some(id) {
         let message = format!(
             "the server has a group with this displayName already ({}), and the connection's adoptionPolicy.groups is \
              Refuse; set it to Adopt, or bind it: {}",

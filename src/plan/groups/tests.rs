@@ -48,6 +48,7 @@ struct Case {
     creations: Creations,
     elsewhere: Option<String>,
     unseen: BTreeSet<Id>,
+    created: Option<Timestamp>,
 }
 
 impl Case {
@@ -87,6 +88,7 @@ impl Case {
             creations: Creations::default(),
             elsewhere: None,
             unseen: BTreeSet::new(),
+            created: None,
         }
     }
 
@@ -102,6 +104,7 @@ impl Case {
                 spec: &self.spec,
                 status: &self.status,
                 generation: 1,
+                created: self.created,
                 deleting: self.deleting,
                 has_finalizer: self.finalizer,
                 claimed: self.claimed,

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::driver::{Outcome, World, spec};
 use super::merging::{converged, profiles, specs};
-use crate::api::{Action, DeletionPolicy, OperationType, Reason, ScimUserStatus};
-use crate::plan::{Departure, Request, Successor};
+use crate::api::{Action, AdoptionPolicy, DeletionPolicy, OperationType, Reason, ScimUserStatus};
+use crate::plan::{Departure, Holder, HolderState, Request, Successor};
 use crate::scim::Profile;
 
 /// A person whose account is there and whose object is being deleted.
@@ -144,6 +144,84 @@ fn i07_a_creation_whose_answer_was_lost_is_taken_back() {
     other.server.accounts.get_mut("id-1").unwrap().insert("userName".into(), json!("someone"));
     let outcome = other.pass();
     assert!(outcome.let_go && outcome.sent.is_empty());
+}
+
+/// Everybody has a new id: the server's database was rebuilt.
+fn renumbered(policy: DeletionPolicy) -> World {
+    let mut world = leaving(policy);
+    let mut account = world.server.accounts.remove("id-1").expect("the account");
+    account.insert("id".into(), json!("new-1"));
+    world.server.accounts.insert("new-1".into(), account);
+    world
+}
+
+#[test]
+fn i06_i15_whoever_has_a_new_id_is_removed_under_it() {
+    for policy in [DeletionPolicy::Delete, DeletionPolicy::Deactivate] {
+        let mut world = renumbered(policy);
+        let outcome = world.pass();
+        assert!(outcome.let_go && outcome.sent.len() == 1, "{outcome:?}");
+        assert_eq!(outcome.sent[0].request.target(), Some("new-1"));
+        let active = world.server.accounts.get("new-1").map(|account| account["active"] != json!(false));
+        assert_ne!(active, Some(true), "{policy:?}");
+    }
+}
+
+#[test]
+fn i06_i31_whoever_may_be_somebody_else_keeps_their_account() {
+    let trouble: [fn(&mut World); 4] = [
+        |world| world.policy.adoption = AdoptionPolicy::Refuse,
+        |world| {
+            world.spec.external_id = Some("e-1".into());
+            world.server.accounts.get_mut("new-1").unwrap().insert("externalId".into(), json!("e-2"));
+        },
+        |world| {
+            let holder = Holder { name: "team/other".into(), has_account: true, state: HolderState::Keeps };
+            world.claims.holder = Some(holder);
+        },
+        |world| {
+            let mut other = world.server.accounts["new-1"].clone();
+            other.insert("id".into(), json!("new-2"));
+            world.server.accounts.insert("new-2".into(), other);
+        },
+    ];
+    for trouble in trouble {
+        let mut world = renumbered(DeletionPolicy::Deactivate);
+        trouble(&mut world);
+        let outcome = world.pass();
+        assert!(outcome.let_go && outcome.sent.is_empty(), "{outcome:?}");
+        assert_eq!(outcome.verdict.departure, Departure::LeftAsIs, "that is told: {outcome:?}");
+        assert!(outcome.verdict.message.contains("id-1"), "{outcome:?}");
+    }
+}
+
+#[test]
+fn i07_what_is_older_than_the_object_was_made_by_no_creation_for_it() {
+    let made = |account: &str, adoption: AdoptionPolicy| {
+        let mut world = leaving(DeletionPolicy::Deactivate);
+        (world.status, world.policy.adoption) = (ScimUserStatus::default(), adoption);
+        world.created = Some("2026-11-28T12:00:00Z".parse().expect("a time"));
+        let meta = json!({"created": account, "lastModified": "2026-11-28T12:00:00Z"});
+        world.server.accounts.get_mut("id-1").unwrap().insert("meta".into(), meta);
+        world
+    };
+    let (old, new) = ("2020-01-01T00:00:00Z", "2026-11-28T12:00:01Z");
+    // The server answered 500 because the name was taken: nothing of ours is there.
+    for (account, adoption, taken) in
+        [(old, AdoptionPolicy::Refuse, false), (old, AdoptionPolicy::Adopt, true), (new, AdoptionPolicy::Refuse, true)]
+    {
+        let mut world = made(account, adoption);
+        let outcome = world.pass();
+        assert!(outcome.let_go);
+        assert_eq!(world.server.accounts["id-1"]["active"] == json!(false), taken, "{account} {adoption:?}");
+        let mut world = made(account, adoption);
+        world.deleting = false;
+        let outcome = world.pass();
+        assert_eq!(world.status.id.is_some(), taken, "{account} {adoption:?}: {outcome:?}");
+        if !taken {
+            assert_eq!(outcome.verdict.reason, Some(Reason::AdoptionRefused));
+        }
+    }
 }
 
 proptest! {

@@ -69,6 +69,8 @@ pub struct World {
     pub looked_once: bool,
     pub creations: Creations,
     pub remote_id: Option<String>,
+    /// When the object was made.
+    pub created: Option<Timestamp>,
 }
 
 impl World {
@@ -92,6 +94,7 @@ impl World {
             looked_once: false,
             creations: Creations::default(),
             remote_id: None,
+            created: None,
         }
     }
 
@@ -156,6 +159,7 @@ impl World {
                 spec: &self.spec,
                 status: &self.status,
                 generation: self.generation,
+                created: self.created,
                 deleting: self.deleting,
                 has_finalizer: self.finalizer,
                 claimed: self.claimed.as_deref(),
@@ -212,6 +216,7 @@ impl World {
                         self.status = at_server(&self.status, &self.policy.server);
                         self.status.id = resource.id().map(str::to_owned);
                     }
+                    self.creations.deleted |= matches!(operation.request, Request::Delete { .. });
                     account = match (&operation.request, answer) {
                         (Request::Delete { .. }, _) => Account::Absent { fresh: true },
                         (_, Some(resource)) => Account::Found { resource, fresh: true },

@@ -119,6 +119,7 @@ proptest! {
                 spec: &spec,
                 status: &status,
                 generation: 2,
+                created: None,
                 deleting: false,
                 has_finalizer: flags[0],
                 claimed: None,

@@ -187,3 +187,26 @@ fn i32_an_account_that_another_object_is_bound_to_is_left_alone() {
     (world.deleting, world.claims.rival) = (true, Some("n/other".into()));
     assert_eq!(world.decide_on(Account::Unknown), Step::Read(Read::Get("id-1".into())), "nothing is sent unseen");
 }
+
+/// Whoever may write a status names roles as brought in that were never declared.
+#[test]
+fn i32_a_forged_record_takes_no_role_away_that_the_namespace_may_not_give() {
+    for (roles, kept) in [(vec![], true), (vec!["r-*".to_owned()], false)] {
+        let mut world = world();
+        let of_others = json!({"badge": "7"});
+        world.meddle().insert("roles".into(), json!([{"value": "r-1"}]));
+        world.meddle().insert("urn:example:own".into(), of_others.clone());
+        world.delegated =
+            Delegated::by([&Delegation { user_names: vec!["*@eng".into()], roles, ..Delegation::default() }]);
+        world
+            .status
+            .managed_attributes
+            .get_or_insert_default()
+            .extend(["roles".into(), "urn:example:own:badge".into()]);
+        world.declare(spec(ada(&json!({"title": "Countess"}))));
+        world.pass();
+        assert_eq!(world.shown().contains_key("roles"), kept, "{:?}", world.shown());
+        assert_eq!(world.shown()["urn:example:own"], of_others);
+        assert_eq!(world.shown()["title"], "Countess");
+    }
+}

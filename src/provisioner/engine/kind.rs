@@ -308,6 +308,8 @@ pub trait Mirror: Send + 'static {
     fn is_complete(&self) -> bool;
     /// The ids of those that have this value.
     fn having(&self, attribute: &str, value: &str) -> Vec<String>;
+    /// A value of this attribute that somebody has, as the server spells it; of whoever was seen first.
+    fn sample(&self, attribute: &str) -> Option<String>;
 }
 
 /// What the status of every object records.

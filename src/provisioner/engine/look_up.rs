@@ -9,7 +9,7 @@ use crate::provisioner::limiter::{Priority, RequestKind};
 use crate::provisioner::listing::{Gap, GapIn};
 use crate::provisioner::queue::Outcome;
 use crate::provisioner::{Provisioner, lock};
-use crate::scim::{Class, Error, Kind as Collection, Resource, Start};
+use crate::scim::{Class, Error, Kind as Collection, Lesson, Resource, Start};
 
 /// What somebody is told whom only the whole list can find.
 const SEARCHED_IN_LIST: &str =
@@ -175,9 +175,11 @@ impl<E: Effects> Provisioner<E> {
         let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
         let answer = self.effects.find(&pass.session.client, K::COLLECTION, attribute, value, deadline).await;
         let error = match answer {
-            Ok(found) if found.all || !found.hits.is_empty() || K::must_filter(&pass.session) => {
+            Ok(found) if !found.hits.is_empty() || K::must_filter(&pass.session) => {
+                lock(K::mirror(self)).sightings().filter_found(attribute);
                 return Ok(found.hits.into_iter().map(Hit::Shown).collect());
             }
+            Ok(found) if found.all => return self.found_nobody(pass, attribute, value).await,
             Ok(_) => return self.search_list(pass, attribute, value),
             Err(error) => error,
         };
@@ -192,6 +194,39 @@ impl<E: Effects> Provisioner<E> {
             }
             SearchRefused::Stop(stop) => Err(stop),
             SearchRefused::Failed => Err(self.failed(pass, &error)),
+        }
+    }
+
+    /// A filter let nobody through. That is so where it was ever seen to let somebody through, and the list shows nobody:
+    /// some servers compare letter by letter, or find nobody at all.
+    async fn found_nobody<K: Kind>(&self, pass: &Pass<K>, attribute: &str, value: &str) -> Result<Vec<Hit>, Stop<K>> {
+        let sample = {
+            let mut mirror = lock(K::mirror(self));
+            if !mirror.is_of(pass.session.epoch) {
+                return Ok(Vec::new());
+            }
+            let listed = mirror.having(attribute, value);
+            if !listed.is_empty() {
+                return Ok(listed.into_iter().map(Hit::Listed).collect());
+            }
+            let heeded = mirror.sightings().filter_is_heeded(attribute);
+            mirror.sample(attribute).filter(|_| !heeded)
+        };
+        let Some(sample) = sample else { return Ok(Vec::new()) };
+        let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
+        let control = self.effects.find(&pass.session.client, K::COLLECTION, attribute, &sample, deadline).await;
+        match control {
+            Ok(found) if !found.hits.is_empty() => {
+                lock(K::mirror(self)).sightings().filter_found(attribute);
+                Ok(Vec::new())
+            }
+            Ok(_) => {
+                if K::COLLECTION == Collection::Users {
+                    self.apply_lessons(&pass.session, [Lesson::NoFilter(attribute.to_owned())]);
+                }
+                self.search_list(pass, attribute, value)
+            }
+            Err(error) => Err(self.failed(pass, &error)),
         }
     }
 

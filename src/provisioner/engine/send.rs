@@ -89,6 +89,7 @@ impl<E: Effects> Provisioner<E> {
         lock(&self.memory).accepted(&pass.uid());
         if let Request::Delete { id } = &operation.request {
             self.forget_resource(pass, id);
+            pass.creations.deleted = true;
             pass.account = Some(Account::Absent { fresh: true });
         }
         let shown = written.resource.as_ref().and_then(crate::scim::Resource::active);

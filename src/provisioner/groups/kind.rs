@@ -182,7 +182,8 @@ impl Kind for Group {
         pass: &GroupPass,
         binding: &Binding,
     ) -> Option<(AdmissionRequest, Vec<Path>)> {
-        if !pass.session.policy.plan && !moved(pass) {
+        // What is removed at once is asked for by itself.
+        if pass.is_deleting() || (!pass.session.policy.plan && !moved(pass)) {
             return None;
         }
         let (operation, remote_id) = (binding.how, Some(binding.id.clone()));
@@ -518,5 +519,9 @@ impl Mirror for Store {
 
     fn having(&self, _: &str, value: &str) -> Vec<String> {
         self.named(value)
+    }
+
+    fn sample(&self, attribute: &str) -> Option<String> {
+        self.sample(attribute)
     }
 }

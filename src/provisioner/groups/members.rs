@@ -58,7 +58,7 @@ impl<E: Effects> Provisioner<E> {
         });
         match protected.matches(names.iter().map(String::as_str)) {
             Some(pattern) => Standing::Kept(pattern.to_owned()),
-            None if shown.is_some() || self.is_group(id) => Standing::Free,
+            None if shown.is_some() || self.group_of(id).is_some() => Standing::Free,
             None => self.unseen(id),
         }
     }
@@ -72,13 +72,7 @@ impl<E: Effects> Provisioner<E> {
             let snapshot = lock(&self.snapshot);
             snapshot.identity(id).map(|(name, emails)| delegated.refuses_identity(Some(name), emails))
         };
-        let refused = refused.or_else(|| match lock(&self.groups).by_id(id) {
-            Account::Found { resource, .. } => {
-                let name = resource.get("displayName").and_then(serde_json::Value::as_str).unwrap_or_default();
-                Some(delegated.refuses_group(name, [], false))
-            }
-            _ => None,
-        });
+        let refused = refused.or_else(|| Some(delegated.refuses_group(&self.group_of(id)?, [], false)));
         match refused {
             Some(Some(why)) => Standing::Kept(why),
             Some(None) => Standing::Free,
@@ -102,9 +96,17 @@ impl<E: Effects> Provisioner<E> {
         best
     }
 
-    /// A nested group.
-    fn is_group(&self, id: &Id) -> bool {
-        matches!(lock(&self.groups).by_id(id), Account::Found { .. })
+    /// The name of a nested group. Where ids are numbers an account may have the same one, and is asked for first.
+    fn group_of(&self, id: &Id) -> Option<String> {
+        if id.bytes().all(|byte| byte.is_ascii_digit()) && !lock(&self.snapshot).sightings.is_gone(id) {
+            return None;
+        }
+        match lock(&self.groups).by_id(id) {
+            Account::Found { resource, .. } => {
+                Some(resource.get("displayName").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned())
+            }
+            _ => None,
+        }
     }
 
     /// Of an account that nothing shows.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use jiff::SignedDuration;
+use kube::ResourceExt;
 
 use super::super::directory::{full_name, has_finalizer};
 use super::super::effects::Effects;
@@ -113,6 +114,7 @@ impl<E: Effects> Provisioner<E> {
                     spec: &pass.object.spec,
                     status: &pass.status,
                     generation: pass.object.metadata.generation.unwrap_or_default(),
+                    created: pass.object.creation_timestamp().map(|made| made.0),
                     deleting: pass.is_deleting(),
                     has_finalizer: has_finalizer(&pass.object),
                     claimed,

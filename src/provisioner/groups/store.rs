@@ -210,6 +210,12 @@ impl Store {
         self.entries.iter().filter(|(_, entry)| entry.is_named(name)).map(|(id, _)| id.clone()).collect()
     }
 
+    /// A value of this attribute that a group has: the one that was seen first.
+    pub fn sample(&self, attribute: &str) -> Option<String> {
+        let first = self.entries.values().filter(|entry| !entry.in_doubt).min_by_key(|entry| entry.number)?;
+        Some(first.resource.get(attribute)?.as_str()?.to_owned()).filter(|value| !value.is_empty())
+    }
+
     /// The groups that fit by name.
     pub fn by_name(&self, name: &str) -> Account {
         let mut found = self.entries.iter().filter(|(_, entry)| entry.is_named(name));

@@ -2,6 +2,7 @@
 
 mod groups;
 mod names;
+mod renumbered;
 
 use kube::ResourceExt;
 use serde_json::json;

@@ -102,6 +102,23 @@ impl Site {
         self.list(stale).into_iter().filter(fits).collect()
     }
 
+    /// The database is rebuilt: everything has a new id.
+    pub fn renumber(&mut self) {
+        let renumbered = |id: &String, mut attributes: Attributes| {
+            let id = format!("new-{id}");
+            attributes.insert("id".into(), json!(id));
+            (id, attributes)
+        };
+        let accounts = std::mem::take(&mut self.server.accounts);
+        self.server.accounts = accounts.iter().map(|(id, account)| renumbered(id, account.clone())).collect();
+        for (id, mut group) in std::mem::take(&mut self.groups.all) {
+            let (id, attributes) = renumbered(&id, group.attributes);
+            group.attributes = attributes;
+            group.members = group.members.iter().map(|member| format!("new-{member}")).collect();
+            self.groups.all.insert(id, group);
+        }
+    }
+
     /// Every account, now or a while ago.
     pub fn list(&self, stale: bool) -> Vec<Resource> {
         let accounts = if stale { &self.past } else { &self.server.accounts };

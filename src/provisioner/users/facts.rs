@@ -47,6 +47,7 @@ impl<E: Effects> Provisioner<E> {
                 spec: resolved.as_ref().unwrap_or(&pass.object.spec),
                 status: &pass.status,
                 generation: pass.object.metadata.generation.unwrap_or_default(),
+                created: pass.object.creation_timestamp().map(|made| made.0),
                 deleting: pass.is_deleting(),
                 has_finalizer: has_finalizer(&pass.object),
                 claimed: claimed.as_ref().map(|claimed| &*claimed.user_name),

@@ -181,6 +181,10 @@ impl Kind for User {
         pass: &UserPass,
         binding: &Binding,
     ) -> Option<(AdmissionRequest, Vec<Path>)> {
+        // What is removed at once is asked for by itself.
+        if pass.is_deleting() {
+            return None;
+        }
         let next = p.with_facts(pass, p.effects.now(), |facts| after_binding(facts, binding));
         let removes = next.as_ref().is_some_and(|next| next.kind == OperationType::Deactivate);
         let attributes = next.as_ref().map(|next| next.attributes.clone()).unwrap_or_default();
@@ -467,5 +471,9 @@ impl Mirror for Snapshot {
 
     fn having(&self, attribute: &str, value: &str) -> Vec<String> {
         if attribute == "externalId" { self.linked(value) } else { self.named(value) }
+    }
+
+    fn sample(&self, attribute: &str) -> Option<String> {
+        self.sample(attribute)
     }
 }

@@ -96,3 +96,43 @@ fn i06_ids_of_groups_that_changed_hands_are_said_and_nothing_is_written() {
         assert!(words.contains("Security") && words.contains("other"), "{words}");
     }
 }
+
+/// Its database was rebuilt: the group has a new id.
+#[test]
+fn i06_i15_a_group_that_has_a_new_id_is_deleted_under_it() {
+    let mut case = Case { deleting: true, ..Case::bound(&[]) };
+    case.policy.group_deletion = GroupDeletionPolicy::Delete;
+    case.policy.group_adoption = AdoptionPolicy::Adopt;
+    case.group = Account::Absent { fresh: true };
+    assert_eq!(case.decide(), GroupStep::Read(Read::Find));
+    case.creations.searched = true;
+    assert!(matches!(case.decide(), GroupStep::LetGo(_)), "nobody knows it");
+    case.group = group(&json!({"id": "new", "displayName": "Platform"}));
+    assert!(matches!(case.decide(), GroupStep::Bind(binding) if binding.id == "new"));
+    case.policy.group_adoption = AdoptionPolicy::Refuse;
+    let GroupStep::LetGo(verdict) = case.decide() else { panic!("does something") };
+    assert_eq!(verdict.departure, Departure::LeftAsIs);
+    // What we deleted ourselves isn't looked for.
+    case.creations = Creations { deleted: true, ..Creations::default() };
+    case.group = Account::Absent { fresh: true };
+    assert!(matches!(case.decide(), GroupStep::LetGo(_)));
+}
+
+#[test]
+fn i07_a_group_older_than_its_object_was_made_by_no_creation_for_it() {
+    for (created, how) in
+        [("2020-01-01T00:00:00Z", OperationType::Adopt), ("2026-11-28T12:00:01Z", OperationType::Create)]
+    {
+        let meta = json!({"created": created, "lastModified": "2026-11-28T12:00:00Z"});
+        let mut case = Case::unbound(group(&json!({"id": "g", "displayName": "Platform", "meta": meta})));
+        (case.finalizer, case.claimed) = (true, Some("Platform"));
+        case.created = Some("2026-11-28T12:00:00Z".parse().expect("a time"));
+        case.policy.group_adoption = AdoptionPolicy::Adopt;
+        assert!(matches!(case.decide(), GroupStep::Bind(binding) if binding.how == how), "{created}");
+        case.policy.group_adoption = AdoptionPolicy::Refuse;
+        let refused = how == OperationType::Adopt;
+        assert_eq!(matches!(case.decide(), GroupStep::Settle(_)), refused, "{created}");
+        (case.deleting, case.policy.group_deletion) = (true, GroupDeletionPolicy::Delete);
+        assert_eq!(matches!(case.decide(), GroupStep::LetGo(_)), refused, "{created}");
+    }
+}
