@@ -1,6 +1,6 @@
 //! A Kubernetes operator that provisions people over SCIM 2.0 (RFC 7643, RFC 7644).
 //!
-//! | room | what lives there |
+//! | module | what is in it |
 //! |---|---|
 //! | [`api`] | the custom resources, their conditions and reasons |
 //! | [`scim`] | SCIM 2.0 on the wire; knows nothing of Kubernetes |

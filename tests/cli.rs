@@ -96,8 +96,8 @@ pub async fn alone(args: &[&str]) -> Output {
     tokio::task::spawn_blocking(move || command.output().expect("kubectl-scim")).await.expect("it ran")
 }
 
-/// What it said to people.
-pub fn said(output: &Output) -> String {
+/// What it wrote to standard error.
+pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 

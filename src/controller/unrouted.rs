@@ -16,7 +16,7 @@ use crate::api::{FINALIZER, GROUP, Reason, ScimGroup, ScimUser, UserState, VERSI
 use crate::plan::{Verdict, way_out};
 use crate::provisioner::Shared;
 use crate::provisioner::directory::{Uid, connection_of, full_name, has_finalizer, is_deleting};
-use crate::status::{Recorded, record};
+use crate::status::{PassLog, record};
 
 /// After a write that the API server didn't take.
 const RETRY: Duration = Duration::from_secs(5);
@@ -111,7 +111,7 @@ async fn say_not_found(shared: &Shared, user: &ScimUser, released: bool) -> Resu
         ..Verdict::default()
     };
     let generation = user.metadata.generation.unwrap_or_default();
-    let new = record(&status, generation, &verdict, &Recorded::default(), Timestamp::now());
+    let new = record(&status, generation, &verdict, &PassLog::default(), Timestamp::now());
     if user.status.as_ref() == Some(&new) {
         return Ok(());
     }

@@ -10,7 +10,7 @@ use crate::plan::groups::{GroupVerdict, way_out};
 use crate::provisioner::Shared;
 use crate::provisioner::directory::connection_of_group;
 use crate::provisioner::directory::full_name;
-use crate::status::{Recorded, record_group};
+use crate::status::{PassLog, record_group};
 
 /// Says so, or lets a released one go.
 pub async fn say_not_found(shared: &Shared, group: &ScimGroup, released: bool) -> Result<(), kube::Error> {
@@ -45,7 +45,7 @@ pub async fn say_not_found(shared: &Shared, group: &ScimGroup, released: bool) -
         ..GroupVerdict::default()
     };
     let generation = group.metadata.generation.unwrap_or_default();
-    let new = record_group(&status, generation, &verdict, &Recorded::default(), Timestamp::now());
+    let new = record_group(&status, generation, &verdict, &PassLog::default(), Timestamp::now());
     if group.status.as_ref() == Some(&new) {
         return Ok(());
     }

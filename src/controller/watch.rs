@@ -118,12 +118,12 @@ where
             Ok(Event::Apply(Err(invalid)) | Event::InitApply(Err(invalid))) => Some(invalid),
             _ => None,
         };
-        let said = invalid.map(|invalid| {
+        let report = invalid.map(|invalid| {
             say_unreadable::<K>(home(invalid.metadata.namespace.as_deref().unwrap_or_default()), invalid.clone())
         });
         async move {
-            if let Some(said) = said {
-                said.await;
+            if let Some(report) = report {
+                report.await;
             }
             event
         }

@@ -85,7 +85,7 @@ pub fn status_ahead(
     }
 }
 
-/// The write that would follow a binding at once, so that leave can be asked for both together.
+/// The write that would follow a binding at once, so that admission can be requested for both together.
 pub fn after_binding(facts: &Facts, binding: &Binding) -> Option<Operation> {
     let Account::Found { resource, .. } = &facts.account else { return None };
     let status = bound_status(facts.object.status, binding, &facts.policy.server, facts.now);

@@ -29,20 +29,20 @@ pub(super) fn way_out_of(resource: &str, what: &str, full_name: &str) -> String 
 pub fn decide(facts: &Facts) -> Step {
     let object = &facts.object;
     if !object.has_finalizer || (object.status.id.is_none() && object.claimed.is_none()) {
-        return let_go("nothing was ever sent for it");
+        return remove_finalizer("nothing was ever sent for it");
     }
     if object.release {
-        return leave("released by annotation");
+        return left_as_is("released by annotation");
     }
     if let Some(successor) = &facts.claims.successor {
         return hand_over(facts, successor);
     }
     let policy = effective_policy(facts);
     if policy == DeletionPolicy::Retain {
-        return leave("the deletion policy is Retain");
+        return left_as_is("the deletion policy is Retain");
     }
     if !facts.may(Action::Deprovision) {
-        return leave("the connection's spec.actions doesn't list Deprovision");
+        return left_as_is("the connection's spec.actions doesn't list Deprovision");
     }
     if facts.bound_elsewhere() {
         return waits(
@@ -64,7 +64,7 @@ pub fn decide(facts: &Facts) -> Step {
         _ => None,
     };
     if let Some(pattern) = protected(facts, found) {
-        return leave(&format!("guards.protected ({pattern})"));
+        return left_as_is(&format!("guards.protected ({pattern})"));
     }
     if let Some((reason, why)) =
         found.filter(|_| facts.bound_id().is_some()).and_then(|found| not_its_own(facts, found))
@@ -85,15 +85,15 @@ pub fn decide(facts: &Facts) -> Step {
         }
         (Some(_), Account::Listed(other)) => Step::Read(Read::Get(other.clone())),
         (Some(id), Account::Found { resource, .. }) if resource.id() != Some(id) => renumbered(facts, id, resource),
-        (Some(id), Account::Contradictory(_)) => leave(&format!(
+        (Some(id), Account::Contradictory(_)) => left_as_is(&format!(
             "the server doesn't have {id:?} any more, and several \
             accounts with this userName"
         )),
         (Some(id), account) => bound(facts, id, account, policy),
-        (None, Account::Absent { fresh: true }) => let_go("no account was ever created for it"),
+        (None, Account::Absent { fresh: true }) => remove_finalizer("no account was ever created for it"),
         (None, Account::Found { resource, fresh: true }) => lost_creation(facts, resource, policy),
         (None, Account::Listed(id)) => Step::Read(Read::Get(id.clone())),
-        (None, Account::Contradictory(_)) => let_go("no account is certain to be its own"),
+        (None, Account::Contradictory(_)) => remove_finalizer("no account is certain to be its own"),
         (None, _) => Step::Read(Read::Find),
     }
 }
@@ -103,7 +103,7 @@ fn renumbered(facts: &Facts, gone: &str, resource: &Resource) -> Step {
     if let Some(binding) = under_another_id(facts, resource) {
         return Step::Bind(binding);
     }
-    leave(&format!(
+    left_as_is(&format!(
         "the server doesn't have {gone:?} any more, and the account {:?}, which has its name, isn't certain to be its own",
         resource.id().unwrap_or_default()
     ))
@@ -118,7 +118,7 @@ fn lost_creation(facts: &Facts, resource: &Resource, policy: DeletionPolicy) -> 
     // Whoever only has the name that was declared since is in nobody's way.
     match (resource.id(), facts.claims.holder.as_ref().filter(|holder| holder.has_account)) {
         (Some(id), None) if same => bound(facts, id, &facts.account, policy),
-        _ => let_go("no account is certain to be its own"),
+        _ => remove_finalizer("no account is certain to be its own"),
     }
 }
 
@@ -129,7 +129,7 @@ fn bound(facts: &Facts, id: &str, account: &Account, policy: DeletionPolicy) -> 
         _ => {}
     }
     match (policy, account) {
-        (_, Account::Absent { .. }) => let_go("the server doesn't have the account any more"),
+        (_, Account::Absent { .. }) => remove_finalizer("the server doesn't have the account any more"),
         (_, Account::Missing) => waits(
             facts,
             Reason::Pending,
@@ -138,7 +138,7 @@ fn bound(facts: &Facts, id: &str, account: &Account, policy: DeletionPolicy) -> 
         // Nobody looks again afterwards, and a listing may be older than our own last write.
         (DeletionPolicy::Deactivate, Account::Found { resource, fresh }) if resource.active() == Some(false) => {
             if *fresh {
-                let_go("the account is inactive")
+                remove_finalizer("the account is inactive")
             } else {
                 Step::Read(Read::Get(id.to_owned()))
             }
@@ -206,14 +206,19 @@ fn effective_policy(facts: &Facts) -> DeletionPolicy {
     facts.object.spec.deletion_policy.filter(|own| softness(*own) > softness(connection)).unwrap_or(connection)
 }
 
-fn let_go(message: &str) -> Step {
-    Step::LetGo(Box::new(Verdict { message: message.to_owned(), executed: true, ..Verdict::default() }))
+fn remove_finalizer(message: &str) -> Step {
+    Step::RemoveFinalizer(Box::new(Verdict { message: message.to_owned(), executed: true, ..Verdict::default() }))
 }
 
 /// The account is left, though the object goes.
-fn leave(why: &str) -> Step {
+fn left_as_is(why: &str) -> Step {
     let message = format!("{why}: the account stays as it is");
-    Step::LetGo(Box::new(Verdict { message, executed: true, departure: Departure::LeftAsIs, ..Verdict::default() }))
+    Step::RemoveFinalizer(Box::new(Verdict {
+        message,
+        executed: true,
+        departure: Departure::LeftAsIs,
+        ..Verdict::default()
+    }))
 }
 
 /// The successor is bound first, and only then does the object go without a removal (promise I8).
@@ -222,10 +227,10 @@ fn hand_over(facts: &Facts, successor: &Successor) -> Step {
     if successor.bound {
         let departure = Departure::HandedOver(name.clone());
         let message = format!("handed over to {name}");
-        return Step::LetGo(Box::new(Verdict { message, executed: true, departure, ..Verdict::default() }));
+        return Step::RemoveFinalizer(Box::new(Verdict { message, executed: true, departure, ..Verdict::default() }));
     }
     let why = format!("{name} declares the same userName: this object goes once that one has taken over the account");
-    let Step::Settle(mut verdict) = waits(facts, Reason::Pending, &why) else { return let_go("") };
+    let Step::Settle(mut verdict) = waits(facts, Reason::Pending, &why) else { return remove_finalizer("") };
     (verdict.executed, verdict.awaits) = (false, Some(successor.clone()));
     Step::Settle(verdict)
 }
@@ -234,7 +239,7 @@ fn hand_over(facts: &Facts, successor: &Successor) -> Step {
 fn waits(facts: &Facts, reason: Reason, message: &str) -> Step {
     let message = format!("{message}. {}", way_out(facts.object.full_name));
     let Step::Settle(mut verdict) = stalled(reason, message, UserState::Deleting) else {
-        return let_go("");
+        return remove_finalizer("");
     };
     verdict.executed = reason != Reason::Suspended;
     Step::Settle(verdict)

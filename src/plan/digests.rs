@@ -84,12 +84,12 @@ impl Applied {
 
     /// This value, or that the attribute is absent.
     pub fn has(&self, path: &str, value: Option<&Value>) -> bool {
-        self.all || self.values.get(&half(path)) == Some(&half(&said(value)))
+        self.all || self.values.get(&half(path)) == Some(&half(&canonical(value)))
     }
 
     /// This value was carried out, or that the attribute is absent.
     pub fn set(&mut self, path: &str, value: Option<&Value>) {
-        self.values.insert(half(path), half(&said(value)));
+        self.values.insert(half(path), half(&canonical(value)));
     }
 
     /// A request is about to change it, and should its answer be lost, nobody knows what the server has.
@@ -111,7 +111,7 @@ fn half(text: &str) -> String {
     digest
 }
 
-fn said(value: Option<&Value>) -> String {
+fn canonical(value: Option<&Value>) -> String {
     value.map_or_else(|| "absent".to_owned(), Value::to_string)
 }
 

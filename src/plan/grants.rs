@@ -32,7 +32,7 @@ pub struct Unlisted {
 
 impl Grants {
     /// The server shows this name for this id.
-    pub fn learn(&mut self, list: &'static str, id: &str, name: &str) {
+    pub fn add(&mut self, list: &'static str, id: &str, name: &str) {
         let names = self.ids.entry(list).or_default();
         if names.len() < MOST_NAMES {
             names.entry(fold(name)).or_default().insert(id.to_owned());
@@ -40,13 +40,13 @@ impl Grants {
     }
 
     /// Takes in the names that an account shows.
-    pub fn learn_from(&mut self, account: &Resource) {
+    pub fn add_from(&mut self, account: &Resource) {
         for list in GRANT_LISTS {
             for one in account.get(list).and_then(Value::as_array).into_iter().flatten() {
                 let text = |name: &str| one.get(name).and_then(Value::as_str);
                 // Bare values are their own names.
                 if let (Some(id), Some(name)) = (text("value").or(one.as_str()), text("display").or(one.as_str())) {
-                    self.learn(list, id, name);
+                    self.add(list, id, name);
                 }
             }
         }
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn names_become_the_ids_that_accounts_show_for_them() {
         let mut grants = Grants::default();
-        grants.learn_from(&account(&json!([{"value": "r-1", "display": "Admin"}, "reader"])));
+        grants.add_from(&account(&json!([{"value": "r-1", "display": "Admin"}, "reader"])));
         let (resolved, unlisted) =
             grants.resolve(&spec(&json!([{"display": "admin"}, {"display": "reader"}]))).expect("names");
         let ids: Vec<_> = resolved.attributes.roles.iter().flatten().filter_map(|one| one.value.as_deref()).collect();
@@ -151,9 +151,9 @@ mod tests {
     #[test]
     fn a_name_of_nothing_or_of_several_leaves_its_list_alone() {
         let mut grants = Grants::default();
-        grants.learn("roles", "r-1", "Admin");
-        grants.learn("roles", "r-2", "ADMIN");
-        grants.learn("roles", "r-3", "Reader");
+        grants.add("roles", "r-1", "Admin");
+        grants.add("roles", "r-2", "ADMIN");
+        grants.add("roles", "r-3", "Reader");
         let (resolved, unlisted) =
             grants.resolve(&spec(&json!([{"display": "Reader"}, {"display": "Admin"}]))).expect("names");
         assert_eq!(resolved.attributes.roles, None);

@@ -20,7 +20,7 @@ pub const MOST: usize = 10;
 /// So many members a hold's sample names.
 pub const SAMPLE: usize = 20;
 
-/// An operation that asks for leave.
+/// An operation that asks for admission.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// The object's uid.
@@ -35,7 +35,7 @@ pub struct Candidate {
     pub remote_id: Option<String>,
     /// The attributes that would change.
     pub attributes: Vec<String>,
-    /// The guard that counts it; none if it needs no leave outside plan mode.
+    /// The guard that counts it; none if it needs no admission outside plan mode.
     pub guard: Option<GuardName>,
     /// The object was bound at another server: what it begins here is always held (promise I6).
     pub moved: bool,
@@ -237,7 +237,7 @@ impl Holds {
     }
 
     /// A hold that nobody is left in is gone.
-    pub fn leave(&mut self, uid: &str) {
+    pub fn remove(&mut self, uid: &str) {
         let Some(key) = self.index.remove(uid) else {
             return;
         };

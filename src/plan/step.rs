@@ -65,7 +65,7 @@ pub enum Step<T: ResourceType = User> {
     /// Nothing is to be sent; this is how things stand.
     Settle(Box<Verdict<T>>),
     /// The object may go: its finalizer comes off.
-    LetGo(Box<Verdict<T>>),
+    RemoveFinalizer(Box<Verdict<T>>),
 }
 
 /// What to read.
@@ -167,7 +167,7 @@ pub struct Verdict<T: ResourceType = User> {
     pub hold: Option<UserHold>,
     /// How an object that goes parts with its resource.
     pub departure: Departure,
-    /// The object waits under deletion until this one has taken over its resource; what it asked leave for isn't owed now.
+    /// The object waits under deletion until this one has taken over its resource; what it asked admission for isn't owed now.
     pub awaits: Option<Successor>,
     /// It waits for a person's answer: what was asked for by annotation is part of what is held, and stays asked for.
     pub unanswered: bool,

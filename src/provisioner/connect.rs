@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use url::Url;
 
 use super::credentials::{Material, Reader, Refusal, token_url};
-use super::defaults::{base_url, said, server_of, warnings};
+use super::defaults::{base_url, overrides, server_of, warnings};
 use super::effects::Effects;
 use super::learn::{TEST_PAUSE, server_status};
 use super::limiter::{Priority, RequestKind};
@@ -113,7 +113,7 @@ impl Provisioner {
         self.take_in(connection, &mut profile, client.lessons());
         let (key_owner, server_config) = self.learn_of_server(&client, &profile, generation, &fingerprint).await;
         let mut policy = policy_for(connection, key_owner.as_ref());
-        policy.profile = server_config.teach(&profile, said(spec));
+        policy.profile = server_config.teach(&profile, overrides(spec));
         let seen = self.watch_server(&client, &policy.profile, generation, &page).await;
         if profile.learns {
             let lessons = lock(&seen).lessons(&policy.profile);
@@ -125,7 +125,7 @@ impl Provisioner {
         let mut report = lock(&self.report);
         report.secret_version(secret_version);
         report.key_changed = changed_at;
-        report.learnt(expires_at, status);
+        report.tested(expires_at, status);
         drop(report);
         Ok(session)
     }
@@ -272,14 +272,14 @@ impl<E: Effects> Provisioner<E> {
         queue.release_all(now);
     }
 
-    /// An answer gives reason to doubt the connection itself: it is tested.
-    pub(super) fn doubt(&self) {
+    /// An answer gives reason to probe the connection itself.
+    pub(super) fn request_probe(&self) {
         self.test.notify_one();
     }
 
     /// The server refused the key in use.
-    pub(super) fn doubt_key(&self) {
-        lock(&self.report).doubted = true;
+    pub(super) fn request_key_probe(&self) {
+        lock(&self.report).probe_requested = true;
         self.test.notify_one();
     }
 }

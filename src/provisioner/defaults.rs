@@ -6,7 +6,7 @@ use url::Url;
 
 use super::dialect::profile_of;
 use crate::api::{CreatesGuardSpec, Interval, RateLimit, RateLimitFor, ScimConnection, ScimConnectionSpec};
-use crate::scim::{Pace, Paced, Profile, Said, datadog_url};
+use crate::scim::{Overrides, Profile, Rate, RateOf, datadog_url};
 
 /// The base URL in force.
 pub fn base_url(spec: &ScimConnectionSpec) -> String {
@@ -57,22 +57,22 @@ fn canonical(mut url: Url, profile: &Profile) -> String {
 pub fn rate_limits(spec: &ScimConnectionSpec) -> Vec<RateLimit> {
     let declared = spec.rate_limits.clone().unwrap_or_default();
     if declared.is_empty() {
-        return profile_of(spec).pace.iter().map(rate_limit).collect();
+        return profile_of(spec).rates.iter().map(rate_limit).collect();
     }
     declared
 }
 
-fn rate_limit(pace: &Pace) -> RateLimit {
+fn rate_limit(rate: &Rate) -> RateLimit {
     let number = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
     RateLimit {
-        for_: match pace.of {
-            Paced::All => RateLimitFor::All,
-            Paced::Writes => RateLimitFor::Writes,
-            Paced::Creates => RateLimitFor::Creates,
+        for_: match rate.of {
+            RateOf::All => RateLimitFor::All,
+            RateOf::Writes => RateLimitFor::Writes,
+            RateOf::Creates => RateLimitFor::Creates,
         },
-        requests: number(pace.requests),
-        period: seconds(pace.seconds),
-        burst: Some(number(pace.burst)),
+        requests: number(rate.requests),
+        period: seconds(rate.seconds),
+        burst: Some(number(rate.burst)),
     }
 }
 
@@ -92,9 +92,9 @@ fn seconds(seconds: u32) -> Interval {
 }
 
 /// Which fields of the dialect the connection sets itself.
-pub fn said(spec: &ScimConnectionSpec) -> Said {
-    let Some(dialect) = &spec.dialect else { return Said::default() };
-    Said {
+pub fn overrides(spec: &ScimConnectionSpec) -> Overrides {
+    let Some(dialect) = &spec.dialect else { return Overrides::default() };
+    Overrides {
         write_users: dialect.write_users.is_some(),
         filters: dialect.filters.is_some(),
         paging: dialect.paging.is_some(),

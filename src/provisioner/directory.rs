@@ -249,7 +249,7 @@ impl Directory {
     /// Takes in what a write of ours was answered with: as good as a watch event, and sooner. Returns who is to be
     /// looked at again, the object itself where the answer brought what a person changed meanwhile: the watch event
     /// that follows is no news any more.
-    pub fn learn(&self, written: ScimUser) -> Vec<Uid> {
+    pub fn apply_written(&self, written: ScimUser) -> Vec<Uid> {
         let uid: Uid = written.uid().unwrap_or_default().into();
         // With its last finalizer it is gone, and its deletion may have been seen already.
         if is_deleting(&written) && written.finalizers().is_empty() {

@@ -118,14 +118,14 @@ fn leaving(uid: &str, version: &str, finalizers: &[&str]) -> ScimUser {
 fn i28_whoever_is_gone_is_not_brought_back_by_what_arrives_late() {
     let directory = Directory::default();
     directory.upsert(written("1", &json!({})));
-    directory.learn(leaving("1", "3", &[]));
+    directory.apply_written(leaving("1", "3", &[]));
     assert_eq!(directory.upsert(leaving("1", "2", &[FINALIZER])), Changed::default());
     assert!(directory.get("1").is_none(), "an event from before its end");
 
     let directory = Directory::default();
     directory.upsert(written("1", &json!({})));
     directory.remove("1");
-    assert!(directory.learn(written("2", &json!({}))).is_empty());
+    assert!(directory.apply_written(written("2", &json!({}))).is_empty());
     assert!(directory.get("1").is_none(), "the answer to a write from before its end");
 }
 
@@ -135,7 +135,7 @@ fn i28_an_object_made_again_under_its_name_stays_whatever_of_the_old_one_arrives
     directory.upsert(written("1", &json!({})));
     let mut again = written("4", &json!({}));
     again.metadata.uid = Some("2".into());
-    assert!(directory.learn(again).contains(&"2".into()));
+    assert!(directory.apply_written(again).contains(&"2".into()));
     assert_eq!(directory.upsert(leaving("1", "3", &[FINALIZER])), Changed::default());
     // Of the oldest nothing was ever seen.
     assert_eq!(directory.upsert(leaving("0", "2", &[FINALIZER])), Changed::default());
@@ -147,7 +147,7 @@ fn i28_an_object_made_again_under_its_name_stays_whatever_of_the_old_one_arrives
 #[test]
 fn i12_what_was_made_while_a_list_was_read_comes_back_with_its_event() {
     let directory = Directory::default();
-    directory.learn(written("2", &json!({})));
+    directory.apply_written(written("2", &json!({})));
     let (gone, _) = directory.retain(&BTreeSet::new(), |_| true);
     assert_eq!(gone, ["1".into()]);
     assert!(directory.upsert(written("2", &json!({}))).fresh);

@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::effects::Effects;
 use super::engine::sizes;
-use super::report::Report;
+use super::report::ConnectionState;
 use super::{Provisioner, lock};
 use crate::api::{GuardStatus, HoldStatus};
 use crate::plan::guards::{GuardName, GuardView, HoldReason, HoldView};
@@ -92,7 +92,7 @@ impl<E: Effects> Provisioner<E> {
     }
 }
 
-impl Report {
+impl ConnectionState {
     /// Holding, while something is held.
     pub(super) fn holding(&mut self, generation: i64, holding: Option<&(&'static str, String)>, now: Timestamp) {
         match holding {

@@ -63,6 +63,6 @@ impl<E: Effects> Provisioner<E> {
     pub(super) fn old_key_serves(&self) -> bool {
         let Some(session) = self.session() else { return false };
         let report = lock(&self.report);
-        !report.doubted && report.tried.as_ref() != Some(&session.fingerprint)
+        !report.probe_requested && report.tried.as_ref() != Some(&session.fingerprint)
     }
 }

@@ -8,11 +8,11 @@ use kube::runtime::events::EventType;
 
 use super::effects::Effects;
 use super::limiter::{Priority, RequestKind};
-use super::report::News;
+use super::report::PendingEvent;
 use super::session::{KeyOwner, Session};
 use super::{Provisioner, lock};
 use crate::api::ServerStatus;
-use crate::scim::{Behaviour, Class, Client, Error, Page, Profile, ServerConfig, searches};
+use crate::scim::{Class, Client, Error, ObservedQuirks, Page, Profile, ServerConfig, searches};
 
 /// Doubts of several workers within this time are settled by one test.
 pub(super) const TEST_PAUSE: Duration = Duration::from_secs(1);
@@ -56,11 +56,11 @@ impl Provisioner {
         profile: &Profile,
         generation: i64,
         page: &Page,
-    ) -> Arc<Mutex<Behaviour>> {
+    ) -> Arc<Mutex<ObservedQuirks>> {
         if let Some(known) = self.session().filter(|known| known.generation == generation) {
             return Arc::clone(&known.seen);
         }
-        let mut seen = Behaviour::default();
+        let mut seen = ObservedQuirks::default();
         let shown = page.resources.len() as u64;
         seen.page(1, shown, shown, page.total);
         // What the service of a preset does is known.
@@ -98,7 +98,7 @@ impl Provisioner {
 
 impl<E: Effects> Provisioner<E> {
     /// Takes in what the server was seen to do, and tells what is new of it.
-    pub(super) fn notice(&self, session: &Session, what: impl FnOnce(&mut Behaviour)) {
+    pub(super) fn observe(&self, session: &Session, what: impl FnOnce(&mut ObservedQuirks)) {
         // Another session's sweep says nothing of the one in force.
         let Some(session) = self.session().filter(|current| Arc::ptr_eq(&current.seen, &session.seen)) else { return };
         let before = session.differs();
@@ -109,7 +109,7 @@ impl<E: Effects> Provisioner<E> {
         }
         let mut report = lock(&self.report);
         let (type_, note) = (EventType::Warning, new.join("; "));
-        report.tell(News { type_, reason: "ServerDiffers", action: "Sweep", note });
+        report.tell(PendingEvent { type_, reason: "ServerDiffers", action: "Sweep", note });
         report.server_is(server_status(&session));
     }
 }

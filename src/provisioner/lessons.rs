@@ -9,16 +9,16 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::runtime::events::EventType;
 use sha2::{Digest, Sha256};
 
-use super::defaults::{said, server_of};
+use super::defaults::{overrides, server_of};
 use super::dialect::profile_of;
 use super::effects::Effects;
-use super::report::News;
+use super::report::PendingEvent;
 use super::session::Session;
 use super::users::UserPass;
 use super::{Provisioner, lock};
 use crate::api::{EffectiveStatus, LearnedField, ScimConnection};
 use crate::plan::{Account, Request};
-use crate::scim::{Class, Error, Lesson, Profile, Said, WriteMethod};
+use crate::scim::{Class, Error, Lesson, Overrides, Profile, WriteMethod};
 use crate::status::whole_seconds;
 
 /// What was learnt, and since when it is known.
@@ -51,9 +51,9 @@ impl Lessons {
     }
 
     /// The profile with everything that is known and that nobody has set otherwise.
-    pub fn teach(&self, profile: &Profile, said: Said) -> Profile {
+    pub fn teach(&self, profile: &Profile, overrides: Overrides) -> Profile {
         let mut profile = profile.clone();
-        self.learnt.keys().filter(|lesson| lesson.is_open(said)).for_each(|lesson| lesson.teach(&mut profile));
+        self.learnt.keys().filter(|lesson| lesson.is_open(overrides)).for_each(|lesson| lesson.teach(&mut profile));
         profile
     }
 
@@ -115,7 +115,7 @@ impl<E: Effects> Provisioner<E> {
     pub(super) fn known_profile(&self, connection: &ScimConnection) -> Profile {
         let mut lessons = lock(&self.lessons);
         lessons.lead_to(subject_of(connection));
-        lessons.teach(&profile_of(&connection.spec), said(&connection.spec))
+        lessons.teach(&profile_of(&connection.spec), overrides(&connection.spec))
     }
 
     /// Takes in what is new of these lessons, and tells of it once.
@@ -125,10 +125,10 @@ impl<E: Effects> Provisioner<E> {
         profile: &mut Profile,
         lessons: impl IntoIterator<Item = Lesson>,
     ) -> bool {
-        let (said, now) = (said(&connection.spec), self.effects.now());
+        let (set, now) = (overrides(&connection.spec), self.effects.now());
         let mut told = Vec::new();
         for lesson in lessons {
-            if lesson.is_open(said) && !lesson.is_known(profile) && lock(&self.lessons).add(lesson.clone(), now) {
+            if lesson.is_open(set) && !lesson.is_known(profile) && lock(&self.lessons).add(lesson.clone(), now) {
                 lesson.teach(profile);
                 told.push(lesson.because());
             }
@@ -137,7 +137,12 @@ impl<E: Effects> Provisioner<E> {
             return false;
         }
         let note = format!("{}; see status.effective.learned", told.join("; "));
-        lock(&self.report).tell(News { type_: EventType::Normal, reason: "DialectLearned", action: "Learn", note });
+        lock(&self.report).tell(PendingEvent {
+            type_: EventType::Normal,
+            reason: "DialectLearned",
+            action: "Learn",
+            note,
+        });
         true
     }
 
@@ -197,10 +202,10 @@ mod tests {
         lessons.record(&mut effective);
         let mut again = Lessons::recorded(Some(&effective));
         again.lead_to(subject_of(&connection(json!({"baseUrl": "https://scim.example.com/v2/", "mode": "Plan"}))));
-        let taught = again.teach(&Profile::generic(), Said::default());
+        let taught = again.teach(&Profile::generic(), Overrides::default());
         assert_eq!(taught.write_users, WriteMethod::Put);
-        let said = Said { write_users: true, ..Said::default() };
-        assert_eq!(again.teach(&Profile::generic(), said).write_users, WriteMethod::Patch, "a person says so");
+        let overrides = Overrides { write_users: true, ..Overrides::default() };
+        assert_eq!(again.teach(&Profile::generic(), overrides).write_users, WriteMethod::Patch, "a person says so");
         for other in [
             json!({"baseUrl": "https://other.example.com/v2"}),
             json!({"baseUrl": "https://scim.example.com/v2", "dialect": {"pageSize": 20}}),
@@ -209,7 +214,7 @@ mod tests {
             let mut lessons = Lessons::recorded(Some(&effective));
             lessons.lead_to(subject_of(&connection(other)));
             lessons.record(&mut effective.clone());
-            assert_eq!(lessons.teach(&Profile::generic(), Said::default()), Profile::generic());
+            assert_eq!(lessons.teach(&Profile::generic(), Overrides::default()), Profile::generic());
         }
     }
 
@@ -218,7 +223,7 @@ mod tests {
         let (mut lessons, now) = (Lessons::default(), Timestamp::UNIX_EPOCH);
         assert!(lessons.add(Lesson::Put, now));
         assert!(!lessons.add(Lesson::Patch, now) && !lessons.add(Lesson::Put, now) && !lessons.add(Lesson::Patch, now));
-        assert_eq!(lessons.teach(&Profile::generic(), Said::default()), Profile::generic());
+        assert_eq!(lessons.teach(&Profile::generic(), Overrides::default()), Profile::generic());
     }
 
     #[test]

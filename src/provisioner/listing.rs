@@ -250,7 +250,7 @@ impl<E: Effects> Provisioner<E> {
             return;
         }
         if tries == 1 {
-            self.doubt();
+            self.request_probe();
         }
         let wait = error.retry_after().unwrap_or(Duration::ZERO).max(back_off(tries, rand::random()));
         if let Some(pause) = error.retry_after() {

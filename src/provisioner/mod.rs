@@ -24,7 +24,7 @@ mod lessons;
 pub mod limiter;
 mod listing;
 mod live;
-mod memory;
+mod notes;
 mod origin;
 pub mod queue;
 mod report;
@@ -51,7 +51,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::connect::{check_host, refusal};
 pub use self::credentials::{Material, Reader, Refusal, secret_names, token_url};
-pub use self::defaults::{base_url, rate_limits, said, server_of};
+pub use self::defaults::{base_url, overrides, rate_limits, server_of};
 pub use self::dialect::{dialect_of, profile_of};
 pub use self::events::bounded_note;
 pub use self::origin::origin;
@@ -61,11 +61,11 @@ use self::directory::{Changed, ConnectionKey, Directory, Uid, is_deleting};
 use self::effects::Effects;
 use self::limiter::Limiter;
 use self::live::Live;
-use self::memory::Memory;
+use self::notes::ObjectNotes;
 use self::queue::{Lane, Queue};
-use self::report::Report;
+use self::report::ConnectionState;
 use self::session::Session;
-use self::snapshot::Snapshot;
+use self::snapshot::UserMirror;
 use self::windows::Windows;
 use crate::api::{RELEASE, ScimConnection, ScimUser};
 use crate::plan::guards::Gate;
@@ -115,9 +115,9 @@ pub struct Provisioner<E: Effects = Live> {
     /// The session before the connection was lost: its key may be good when a newer one is not.
     last_good: Mutex<Option<Arc<Session>>>,
     queue: Mutex<Queue>,
-    snapshot: Mutex<Snapshot>,
-    memory: Mutex<Memory>,
-    groups: Mutex<groups::Store>,
+    snapshot: Mutex<UserMirror>,
+    notes: Mutex<ObjectNotes>,
+    groups: Mutex<groups::GroupMirror>,
     /// What the server calls its roles and entitlements.
     names: Mutex<users::grants::Names>,
     /// What was found out of the server's dialect.
@@ -126,7 +126,7 @@ pub struct Provisioner<E: Effects = Live> {
     windows: Mutex<Windows>,
     /// The Secret is gone: these removals, declared before, are still served (promise I23).
     removals_left: Mutex<Option<HashMap<Uid, Option<i64>>>>,
-    report: Mutex<Report>,
+    report: Mutex<ConnectionState>,
     saving: tokio::sync::Mutex<()>,
     limiter: Arc<Limiter>,
     /// The dispatcher has something to look at.
@@ -195,14 +195,14 @@ impl<E: Effects> Provisioner<E> {
             )),
             windows: Mutex::default(),
             removals_left: Mutex::default(),
-            report: Mutex::new(Report::new(connection.status.clone().unwrap_or_default())),
+            report: Mutex::new(ConnectionState::new(connection.status.clone().unwrap_or_default())),
             limiter: Arc::new(Limiter::new(session::rates_of(&connection.spec))),
             connection: RwLock::new(connection),
             session: RwLock::default(),
             last_good: Mutex::default(),
             queue: Mutex::new(Queue::new()),
             snapshot: Mutex::default(),
-            memory: Mutex::default(),
+            notes: Mutex::default(),
             groups: Mutex::default(),
             names: Mutex::default(),
             saving: tokio::sync::Mutex::default(),
@@ -282,7 +282,7 @@ impl<E: Effects> Provisioner<E> {
     /// An object is gone.
     pub fn forget(&self, uid: &str) {
         lock(&self.queue).forget(uid);
-        lock(&self.memory).forget(uid);
+        lock(&self.notes).forget(uid);
         {
             let mut gate = lock(&self.gate);
             gate.withdraw(uid);
@@ -330,7 +330,7 @@ fn gate_of(connection: &ScimConnection, now: Timestamp) -> Gate {
     let settings = session::guard_settings(spec);
     let status = connection.status.clone().unwrap_or_default();
     let mut gate = Gate::new(&settings, engine::remembered(&status, settings.plan), now);
-    // Nobody asked for leave yet, so nobody has to be asked again.
+    // Nobody asked for admission yet, so nobody has to be asked again.
     let _ = gate.answer(spec.approved_hold.as_deref(), spec.rejected_hold.as_deref(), now);
     gate
 }

@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 
 /// What is known of the connection itself.
 #[derive(Debug)]
-pub struct Report {
+pub struct ConnectionState {
     pub(super) conditions: Vec<Condition>,
     observed_generation: Option<i64>,
     secret_version: Option<String>,
@@ -39,11 +39,11 @@ pub struct Report {
     pub sweep_failed: bool,
     /// Why the last listings weren't all there is, of users and of groups.
     gaps: BTreeMap<&'static str, String>,
-    /// An answer since the last good test gives reason to doubt the connection.
-    pub doubted: bool,
+    /// An answer since the last good test gives reason to probe the connection.
+    pub probe_requested: bool,
     /// The versions of what the key was read from for the last test, if it could be.
     pub tried: Option<String>,
-    news: Vec<News>,
+    news: Vec<PendingEvent>,
     /// When the key expires, and how near that was when it was last warned of.
     expires_at: Option<Timestamp>,
     /// When the Secret of the key in use was last changed.
@@ -70,7 +70,7 @@ pub enum FirstSweep {
 
 /// Something that becomes an event of the connection.
 #[derive(Debug)]
-pub struct News {
+pub struct PendingEvent {
     /// A Warning, or a note.
     pub type_: EventType,
     /// In one word.
@@ -81,7 +81,7 @@ pub struct News {
     pub note: String,
 }
 
-impl Report {
+impl ConnectionState {
     /// Begins with what an earlier process recorded.
     pub fn new(status: ScimConnectionStatus) -> Self {
         let credentials = status.credentials.unwrap_or_default();
@@ -94,7 +94,7 @@ impl Report {
             first_sweep: FirstSweep::Awaited,
             sweep_failed: false,
             gaps: BTreeMap::new(),
-            doubted: false,
+            probe_requested: false,
             tried: None,
             news: Vec::new(),
             expires_at: None,
@@ -126,7 +126,7 @@ impl Report {
         if good {
             unset_condition(&mut self.conditions, "Stalled");
             self.rejected_since = None;
-            self.doubted = false;
+            self.probe_requested = false;
         } else if reason.needs_change() {
             set_condition(
                 &mut self.conditions,
@@ -141,7 +141,12 @@ impl Report {
         self.observed_generation = Some(generation);
         if news {
             let kind = if reason == ConnectedReason::Connected { EventType::Normal } else { EventType::Warning };
-            self.tell(News { type_: kind, reason: reason.as_str(), action: "Connect", note: message.to_owned() });
+            self.tell(PendingEvent {
+                type_: kind,
+                reason: reason.as_str(),
+                action: "Connect",
+                note: message.to_owned(),
+            });
         }
         self.quarantined(generation, reason, message, now);
         self.stall_if_unsupported(
@@ -170,7 +175,7 @@ impl Report {
     }
 
     /// Becomes an event.
-    pub fn tell(&mut self, news: News) {
+    pub fn tell(&mut self, news: PendingEvent) {
         self.news.push(news);
     }
 
@@ -182,14 +187,14 @@ impl Report {
         };
         if self.gaps.insert(collection, gap.clone()).is_none() {
             let note = format!("{gap}; nothing is concluded from it");
-            self.tell(News { type_: EventType::Warning, reason: "ListIncomplete", action: "Sweep", note });
+            self.tell(PendingEvent { type_: EventType::Warning, reason: "ListIncomplete", action: "Sweep", note });
         }
     }
 
     /// What a person should know although the connection works.
     pub fn warn(&mut self, warnings: Vec<(&'static str, String)>) {
         for (reason, note) in warnings {
-            self.tell(News { type_: EventType::Warning, reason, action: "Connect", note });
+            self.tell(PendingEvent { type_: EventType::Warning, reason, action: "Connect", note });
         }
     }
 
@@ -199,7 +204,7 @@ impl Report {
     }
 
     /// What a successful test learnt.
-    pub fn learnt(&mut self, expires_at: Option<Timestamp>, server: ServerStatus) {
+    pub fn tested(&mut self, expires_at: Option<Timestamp>, server: ServerStatus) {
         if self.expires_at != expires_at {
             self.warned_days = None;
         }
@@ -249,7 +254,7 @@ impl Report {
         self.warned_days = Some(stage);
         let when = if stage == 0 { "expired on".to_owned() } else { format!("expires within {stage} days, on") };
         let note = format!("the key of this connection {when} {at}; put a new one into the Secret");
-        self.tell(News { type_: EventType::Warning, reason: "KeyExpires", action: "Connect", note });
+        self.tell(PendingEvent { type_: EventType::Warning, reason: "KeyExpires", action: "Connect", note });
     }
 
     /// More access windows end within a day than the guard will let go: said once, ahead of it.
@@ -260,7 +265,7 @@ impl Report {
                 "{expiring} access windows end within 24 h, and guards.removals lets {room} go: the rest will be held. Widen \
                  guards.removals now if they are meant"
             );
-            self.tell(News { type_: EventType::Warning, reason: "ExpiryWave", action: "Hold", note });
+            self.tell(PendingEvent { type_: EventType::Warning, reason: "ExpiryWave", action: "Hold", note });
         }
         self.wave_told = wave;
     }
@@ -341,7 +346,7 @@ impl<E: Effects> Provisioner<E> {
 
     async fn publish_events(&self, connection: &ScimConnection) {
         let news = std::mem::take(&mut lock(&self.report).news);
-        for News { type_, reason, action, note } in news {
+        for PendingEvent { type_, reason, action, note } in news {
             let event = Event {
                 type_,
                 reason: reason.to_owned(),

@@ -11,7 +11,7 @@ use crate::api::{GuardSpec, Mode, RateLimitFor, ScimConnection, ScimConnectionSp
 use crate::plan::guards::{GuardName, Limit, Settings};
 use crate::plan::protect::Protected;
 use crate::plan::{Policy, Repair};
-use crate::scim::{Behaviour, Client, PatchPaths, ServerConfig};
+use crate::scim::{Client, ObservedQuirks, PatchPaths, ServerConfig};
 
 /// What workers need to talk to the server. Replaced as a whole when the connection or its key changes.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ pub struct Session {
     /// What the server says of itself.
     pub server_config: ServerConfig,
     /// What it was seen to do, since the connection was last changed.
-    pub seen: Arc<Mutex<Behaviour>>,
+    pub seen: Arc<Mutex<ObservedQuirks>>,
 }
 
 /// Whom a key belongs to.

@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn i12_whatever_shows_a_resource_ends_the_doubt_that_one_404_raised() {
+    fn i12_whatever_shows_a_resource_clears_the_mark_of_one_404() {
         let shows: [fn(&mut Sightings); 2] = [
             |sightings| sightings.shown("1"),
             |sightings| {

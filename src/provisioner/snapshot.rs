@@ -41,7 +41,7 @@ pub enum Known {
 
 /// The accounts of one server.
 #[derive(Debug, Default)]
-pub struct Snapshot {
+pub struct UserMirror {
     entries: HashMap<String, Entry>,
     names: HashMap<String, HashSet<String>>,
     external_ids: HashMap<String, HashSet<String>>,
@@ -53,7 +53,7 @@ pub struct Snapshot {
     pub begun: Option<Timestamp>,
 }
 
-impl Snapshot {
+impl UserMirror {
     /// The connection leads to this server from now on; of another one nothing is known. Returns the new epoch.
     pub fn lead_to(&mut self, server: &str) -> u64 {
         let epoch = self.sightings.epoch() + 1;
@@ -115,7 +115,7 @@ impl Snapshot {
     }
 
     /// Takes in what the server answered to a read or a write of one account.
-    pub fn learn(&mut self, resource: &Resource) {
+    pub fn apply(&mut self, resource: &Resource) {
         if let Some(id) = resource.id() {
             self.sightings.shown(id);
         }
@@ -123,7 +123,7 @@ impl Snapshot {
     }
 
     /// What the account looks like by now isn't certain: it is read before anything rests on it.
-    pub fn unsee(&mut self, id: &str) {
+    pub fn invalidate(&mut self, id: &str) {
         let seen = self.sightings.by_answer();
         if let Some(entry) = self.entries.get_mut(id) {
             entry.json = None;
@@ -298,7 +298,7 @@ mod tests {
 
     #[test]
     fn i11_an_unfinished_sweep_proves_nothing() {
-        let mut snapshot = Snapshot::default();
+        let mut snapshot = UserMirror::default();
         snapshot.begin();
         snapshot.page(vec![user("1", "ada", "")], |_| true);
         snapshot.end(false);
@@ -312,9 +312,9 @@ mod tests {
 
     #[test]
     fn a_page_never_overwrites_what_a_later_write_reported() {
-        let mut snapshot = Snapshot::default();
+        let mut snapshot = UserMirror::default();
         snapshot.begin();
-        snapshot.learn(&user("1", "ada", "new"));
+        snapshot.apply(&user("1", "ada", "new"));
         assert_eq!(snapshot.page(vec![user("1", "ada", "old")], |_| true), 1);
         snapshot.end(true);
         assert_eq!(snapshot.by_id("1"), Known::Found(user("1", "ada", "new")));
@@ -322,7 +322,7 @@ mod tests {
 
     #[test]
     fn i06_an_account_that_nobody_declared_yet_is_read_by_its_id() {
-        let mut snapshot = Snapshot::default();
+        let mut snapshot = UserMirror::default();
         snapshot.begin();
         snapshot.page(vec![user("1", "ada", "")], |_| false);
         snapshot.end(true);
@@ -331,19 +331,19 @@ mod tests {
 
     #[test]
     fn i12_what_isnt_certain_any_more_is_read() {
-        let mut snapshot = Snapshot::default();
-        snapshot.learn(&user("1", "ada", ""));
-        snapshot.unsee("1");
+        let mut snapshot = UserMirror::default();
+        snapshot.apply(&user("1", "ada", ""));
+        snapshot.invalidate("1");
         assert_eq!(snapshot.by_id("1"), Known::Unknown);
         assert_eq!(snapshot.by_identity("ada", None), Known::Listed("1".into()));
     }
 
     #[test]
     fn i12_a_page_that_was_asked_for_before_makes_nothing_certain() {
-        let mut snapshot = Snapshot::default();
-        snapshot.learn(&user("1", "ada", ""));
+        let mut snapshot = UserMirror::default();
+        snapshot.apply(&user("1", "ada", ""));
         snapshot.begin();
-        snapshot.unsee("1");
+        snapshot.invalidate("1");
         assert_eq!(snapshot.page(vec![user("1", "ada", "")], |_| true), 1);
         snapshot.end(true);
         assert_eq!(snapshot.by_id("1"), Known::Unknown);
@@ -354,7 +354,7 @@ mod tests {
 
     #[test]
     fn i14_an_account_is_known_by_its_emails_too() {
-        let mut snapshot = Snapshot::default();
+        let mut snapshot = UserMirror::default();
         let mut eve = user("1", "Eve@example.com", "");
         eve.0.insert("emails".into(), json!([{"value": "eve@example.com"}, {"value": "Eu-BreakGlass@example.com"}]));
         snapshot.page(vec![eve], |_| false);
@@ -368,7 +368,7 @@ mod tests {
 
     #[test]
     fn i11_what_an_incomplete_sweep_after_a_complete_one_lacks_is_asked_for() {
-        let mut snapshot = Snapshot::default();
+        let mut snapshot = UserMirror::default();
         snapshot.begin();
         snapshot.end(true);
         assert_eq!(snapshot.by_identity("bob", None), Known::Absent);
@@ -379,8 +379,8 @@ mod tests {
 
     #[test]
     fn i11_a_page_that_was_on_its_way_brings_no_deleted_account_back() {
-        let mut snapshot = Snapshot::default();
-        snapshot.learn(&user("1", "ada", ""));
+        let mut snapshot = UserMirror::default();
+        snapshot.apply(&user("1", "ada", ""));
         snapshot.begin();
         snapshot.forget("1");
         let page = || vec![user("1", "ada", ""), user("2", "bob", "")];
@@ -394,22 +394,22 @@ mod tests {
         snapshot.page(page(), |_| true);
         assert_eq!(snapshot.by_id("1"), Known::Found(user("1", "ada", "")));
         snapshot.forget("1");
-        snapshot.learn(&user("1", "ada", ""));
+        snapshot.apply(&user("1", "ada", ""));
         assert_eq!(snapshot.by_id("1"), Known::Found(user("1", "ada", "")));
     }
 
     #[test]
-    fn i12_whatever_shows_an_account_ends_the_doubt_that_a_404_raised() {
+    fn i12_whatever_shows_an_account_clears_the_mark_of_a_404() {
         let at = |seconds| Timestamp::from_second(seconds).unwrap_or_default();
-        let shows: [fn(&mut Snapshot); 2] = [
-            |snapshot| snapshot.learn(&user("1", "ada", "")),
+        let shows: [fn(&mut UserMirror); 2] = [
+            |snapshot| snapshot.apply(&user("1", "ada", "")),
             |snapshot| {
                 snapshot.begin();
                 snapshot.page(vec![user("1", "ada", "")], |_| true);
             },
         ];
         for show in shows {
-            let mut snapshot = Snapshot::default();
+            let mut snapshot = UserMirror::default();
             assert!(!snapshot.missing("1", at(0)));
             show(&mut snapshot);
             assert!(!snapshot.missing("1", at(3600)));
@@ -419,7 +419,7 @@ mod tests {
 
     #[test]
     fn i11_repeated_pages_bring_nothing_new() {
-        let mut snapshot = Snapshot::default();
+        let mut snapshot = UserMirror::default();
         snapshot.begin();
         assert_eq!(snapshot.page(vec![user("1", "ada", ""), user("2", "bob", "")], |_| true), 2);
         assert_eq!(snapshot.page(vec![user("2", "bob", ""), user("1", "ada", "")], |_| true), 0);
@@ -427,11 +427,11 @@ mod tests {
 
     #[test]
     fn i06_two_accounts_that_fit_are_a_contradiction() {
-        let mut snapshot = Snapshot::default();
+        let mut snapshot = UserMirror::default();
         let mut linked = user("2", "bob", "");
         linked.0.insert("externalId".into(), json!("x"));
-        snapshot.learn(&user("1", "ada", ""));
-        snapshot.learn(&linked);
+        snapshot.apply(&user("1", "ada", ""));
+        snapshot.apply(&linked);
         assert!(matches!(snapshot.by_identity("Ada", Some("x")), Known::Contradictory(_)));
         assert_eq!(snapshot.by_identity("Ada", Some("y")), Known::Found(user("1", "ada", "")));
     }

@@ -18,7 +18,7 @@ use super::{Provisioner, lane_of, lock};
 use crate::api::ScimUser;
 use crate::plan::{Step, Verdict};
 use crate::scim::{Error, Kind, Page, Resource, fold};
-use crate::status::{Recorded, record};
+use crate::status::{PassLog, record};
 
 /// The back-off after a sweep that failed begins as if so many tries had been made.
 const FIRST_RETRY: u32 = 3;
@@ -92,7 +92,7 @@ impl<E: Effects> Provisioner<E> {
             }
             None => {
                 self.tell_of_gap(Kind::Users, None);
-                self.doubt_all();
+                self.invalidate_all();
                 (false, true)
             }
             Some(Ok(Listed::Incomplete(gap))) => {
@@ -101,7 +101,7 @@ impl<E: Effects> Provisioner<E> {
             }
             Some(Err(error)) => {
                 warn!(connection = %self.key, "the sweep did not complete, so nothing is concluded from it: {error}");
-                self.doubt();
+                self.request_probe();
                 (false, !may_pass(error.class()))
             }
         };
@@ -133,11 +133,11 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// Where nobody is listed, what was shown before says nothing of how it stands now: each account is read again.
-    fn doubt_all(&self) {
+    fn invalidate_all(&self) {
         let mut snapshot = lock(&self.snapshot);
         for user in self.directory.users_of(&self.key) {
             if let Some(id) = user.status.as_ref().and_then(|status| status.id.as_deref()) {
-                snapshot.unsee(id);
+                snapshot.invalidate(id);
             }
         }
     }
@@ -154,7 +154,7 @@ impl<E: Effects> Provisioner<E> {
     async fn list_users(&self, session: &Session) -> Result<Listed, Error> {
         let (profile, server) = (&session.policy.profile, &session.policy.server);
         let take = |page: &mut Page, listing: &Listing| {
-            self.notice(session, |seen| {
+            self.observe(session, |seen| {
                 seen.page(profile.page_size, page.shown, listing.walked() + page.shown, page.total);
             });
             self.apply_lessons(session, session.client.lessons());
@@ -164,7 +164,7 @@ impl<E: Effects> Provisioner<E> {
             };
             {
                 let mut names = lock(&self.names);
-                page.resources.iter().for_each(|account| names.known.learn_from(account));
+                page.resources.iter().for_each(|account| names.known.add_from(account));
             }
             let mut snapshot = lock(&self.snapshot);
             snapshot.is_of(session.epoch).then(|| snapshot.page(std::mem::take(&mut page.resources), keep))
@@ -204,6 +204,6 @@ impl<E: Effects> Provisioner<E> {
 
     fn is_news(&self, pass: &UserPass, verdict: &Verdict) -> bool {
         let generation = pass.object.metadata.generation.unwrap_or_default();
-        record(&pass.status, generation, verdict, &Recorded::default(), self.effects.now()) != pass.status
+        record(&pass.status, generation, verdict, &PassLog::default(), self.effects.now()) != pass.status
     }
 }

@@ -10,7 +10,7 @@ use tracing::debug;
 use super::Provisioner;
 use super::directory::{full_name, has_finalizer, is_deleting};
 use super::effects::Effects;
-use super::report::Report;
+use super::report::ConnectionState;
 use crate::api::{FINALIZER, RELEASE, ScimConnection};
 use crate::plan::Named;
 use crate::status::{fresh_condition, set_condition, unset_condition};
@@ -80,7 +80,7 @@ impl<E: Effects> Provisioner<E> {
     }
 }
 
-impl Report {
+impl ConnectionState {
     /// Terminating, while the connection is under deletion and something keeps it.
     pub(super) fn terminating(&mut self, kept_by: Option<String>, generation: i64, now: Timestamp) {
         match kept_by {

@@ -71,9 +71,9 @@ impl Expression {
         let program = environment().compile(text).map_err(|errors| {
             let first = errors.errors.first();
             let (line, column) = first.map_or((1, 1), |first| first.pos);
-            let said = first.map(|first| first.msg.chars().take(160).collect::<String>()).unwrap_or_default();
+            let detail = first.map(|first| first.msg.chars().take(160).collect::<String>()).unwrap_or_default();
             let hint = if assigns(text) { "; one value is compared with another by ==" } else { "" };
-            error(format!("line {line} column {column}: {said}{hint}"))
+            error(format!("line {line} column {column}: {detail}{hint}"))
         })?;
         let mut ast = program.expression().clone();
         let position = |id: u64| {
@@ -109,10 +109,10 @@ impl Expression {
         });
         let row: HashMap<Key, Value> = values.collect();
         scope.add_variable_from_value("row", Value::Map(Map { map: Arc::new(row) }));
-        Value::resolve(&self.ast, &scope).map_err(|error| self.said(&error))
+        Value::resolve(&self.ast, &scope).map_err(|error| self.error_text(&error))
     }
 
-    fn said(&self, error: &ExecutionError) -> String {
+    fn error_text(&self, error: &ExecutionError) -> String {
         let what = match error {
             ExecutionError::FunctionError { function, message } => format!("{function}: {message}"),
             ExecutionError::NoSuchOverload(error) => format!("{error}"),

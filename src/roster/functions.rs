@@ -182,7 +182,7 @@ pub fn instant(text: &str) -> Result<Timestamp, ExecutionError> {
         let civil = of_time().or_else(of_date)?;
         TimeZone::UTC.to_timestamp(civil).ok()
     });
-    let error = |said: &str| ExecutionError::function_error("instant", said);
+    let error = |message: &str| ExecutionError::function_error("instant", message);
     if let Some(at) = parsed {
         return Ok(at);
     }

@@ -12,7 +12,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 
 /// Returns when the API server serves these resources.
 pub async fn wait_for_crds(client: &Client, plurals: &[&str]) {
-    let mut said = None;
+    let mut last_text = None;
     loop {
         let served = client.list_api_group_resources(&format!("{GROUP}/{VERSION}")).await;
         let missing: Vec<&str> = match &served {
@@ -24,7 +24,7 @@ pub async fn wait_for_crds(client: &Client, plurals: &[&str]) {
             Err(_) => plurals.to_vec(),
         };
         if missing.is_empty() {
-            if said.is_some() {
+            if last_text.is_some() {
                 info!("the CRDs are there");
             }
             return;
@@ -34,9 +34,9 @@ pub async fn wait_for_crds(client: &Client, plurals: &[&str]) {
             || format!("waiting for the CRDs {} in {GROUP}: kubectl apply -f crds/", missing.join(", ")),
             |error| format!("waiting for the API server: {error}"),
         );
-        if said.as_ref() != Some(&text) {
+        if last_text.as_ref() != Some(&text) {
             warn!("{text}");
-            said = Some(text);
+            last_text = Some(text);
         }
         sleep(PAUSE).await;
     }

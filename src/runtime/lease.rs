@@ -70,7 +70,7 @@ pub fn hold(
                 Ok(Ok(())) => {}
                 // It was never ours, as far as we know; nobody waits for us.
                 _ if election.deadline().is_none() => {}
-                Ok(Err(error)) => warn!("the Lease {NAME} could not be released: {}", said(&error)),
+                Ok(Err(error)) => warn!("the Lease {NAME} could not be released: {}", error_text(&error)),
                 Err(_) => warn!("the Lease {NAME} could not be released: the API server doesn't answer"),
             }
         }
@@ -115,7 +115,7 @@ async fn lead(
                 debug!("another wrote the Lease first");
                 None
             }
-            Ok(Err(error)) => Some(said(&error)),
+            Ok(Err(error)) => Some(error_text(&error)),
             Err(_) => Some("the API server doesn't answer in time".to_owned()),
         };
         if let Some(text) = failed.filter(|text| trouble.as_ref() != Some(text)) {
@@ -135,7 +135,7 @@ async fn lead(
 }
 
 /// The API server's own words, without the whole answer around them.
-fn said(error: &kube::Error) -> String {
+fn error_text(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
         other => other.to_string(),

@@ -54,7 +54,7 @@ impl Client {
 
 /// Which fields of a dialect a person has set: nothing is learnt there.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Said {
+pub struct Overrides {
     /// `writeUsers`.
     pub write_users: bool,
     /// `filters`.
@@ -100,22 +100,22 @@ impl ServerConfig {
         known.then(|| if list.is_empty() { "none".to_owned() } else { list.join(", ") })
     }
 
-    /// The profile with what the server says of itself, where the profile learns and `said` leaves the field open.
-    pub fn teach(&self, profile: &Profile, said: Said) -> Profile {
+    /// The profile with what the server says of itself, where the profile learns and `overrides` leaves the field open.
+    pub fn teach(&self, profile: &Profile, overrides: Overrides) -> Profile {
         let mut profile = profile.clone();
         if !profile.learns {
             return profile;
         }
-        if self.patch == Some(false) && !said.write_users {
+        if self.patch == Some(false) && !overrides.write_users {
             profile.write_users = WriteMethod::Put;
         }
-        if self.filter == Some(false) && !said.filters {
+        if self.filter == Some(false) && !overrides.filters {
             profile.filters.clear();
         }
-        if let Some(most) = self.max_results.filter(|_| !said.page_size) {
+        if let Some(most) = self.max_results.filter(|_| !overrides.page_size) {
             profile.page_size = profile.page_size.min(most);
         }
-        if self.by_cursor == Some(true) && self.by_index == Some(false) && !said.paging {
+        if self.by_cursor == Some(true) && self.by_index == Some(false) && !overrides.paging {
             profile.paging = Paging::Cursor;
         }
         // There are some only if somebody has set them.
@@ -169,19 +169,20 @@ mod tests {
             "patch": {"supported": false}, "filter": {"supported": false, "maxResults": 20},
             "pagination": {"cursor": true, "index": false},
         }));
-        let learnt = config.teach(&Profile::generic(), Said::default());
+        let learnt = config.teach(&Profile::generic(), Overrides::default());
         assert_eq!((learnt.write_users, learnt.page_size, learnt.paging), (WriteMethod::Put, 20, Paging::Cursor));
         assert!(learnt.filters.is_empty() && config.differs(&learnt).is_empty());
         assert_eq!(config.pagination().as_deref(), Some("cursor"));
-        let said = Said { write_users: true, filters: true, paging: true, page_size: true, ..Said::default() };
-        assert_eq!(config.teach(&Profile::generic(), said), Profile::generic());
-        assert_eq!(config.teach(&Profile::github(), Said::default()), Profile::github());
+        let overrides =
+            Overrides { write_users: true, filters: true, paging: true, page_size: true, ..Overrides::default() };
+        assert_eq!(config.teach(&Profile::generic(), overrides), Profile::generic());
+        assert_eq!(config.teach(&Profile::github(), Overrides::default()), Profile::github());
         assert_eq!(config.differs(&Profile::generic()).len(), 3);
         let lists = ServerConfig { attributes: Some(vec!["title".into()]), ..ServerConfig::default() };
-        assert_eq!(lists.teach(&Profile::generic(), Said::default()).attributes, lists.attributes);
+        assert_eq!(lists.teach(&Profile::generic(), Overrides::default()).attributes, lists.attributes);
         let set = Profile { attributes: Some(vec!["*".into()]), ..Profile::generic() };
-        assert_eq!(lists.teach(&set, Said::default()), set);
-        assert_eq!(lists.teach(&Profile::jackson(), Said::default()), Profile::jackson());
+        assert_eq!(lists.teach(&set, Overrides::default()), set);
+        assert_eq!(lists.teach(&Profile::jackson(), Overrides::default()), Profile::jackson());
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub enum Class {
 
 impl Class {
     /// A change that ended so may have taken effect all the same.
-    pub fn leaves_open(self) -> bool {
+    pub fn may_have_applied(self) -> bool {
         matches!(self, Self::Transient | Self::NotScim | Self::Timeout | Self::Empty)
     }
 }

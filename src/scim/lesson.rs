@@ -1,7 +1,7 @@
 //! What a server's answers teach of its dialect (promise I33): each lesson is one field, and is learnt from a refusal that
 //! went away with it. None of them can create or remove anything.
 
-use super::discovery::Said;
+use super::discovery::Overrides;
 use super::profile::{ContentType, Paging, PatchPaths, Profile, WriteMethod};
 
 /// A lesson.
@@ -83,15 +83,15 @@ impl Lesson {
     }
 
     /// Whether nobody has set the field: what a person says is never learnt otherwise.
-    pub fn is_open(&self, said: Said) -> bool {
+    pub fn is_open(&self, overrides: Overrides) -> bool {
         !match self {
-            Self::NoPaging => said.paging,
-            Self::PageSize(_) => said.page_size,
-            Self::PlainJson => said.content_type,
+            Self::NoPaging => overrides.paging,
+            Self::PageSize(_) => overrides.page_size,
+            Self::PlainJson => overrides.content_type,
             Self::NoUserList => false,
-            Self::Put | Self::Patch => said.write_users,
-            Self::WholeLists => said.patch_paths,
-            Self::NoFilter(_) => said.filters,
+            Self::Put | Self::Patch => overrides.write_users,
+            Self::WholeLists => overrides.patch_paths,
+            Self::NoFilter(_) => overrides.filters,
         }
     }
 
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn i33_what_a_person_has_set_is_not_learnt_otherwise() {
-        let all = Said {
+        let all = Overrides {
             write_users: true,
             filters: true,
             paging: true,
@@ -165,7 +165,7 @@ mod tests {
             patch_paths: true,
         };
         for lesson in [Lesson::NoPaging, Lesson::PlainJson, Lesson::Put, Lesson::WholeLists] {
-            assert!(lesson.is_open(Said::default()) && !lesson.is_open(all), "{lesson:?}");
+            assert!(lesson.is_open(Overrides::default()) && !lesson.is_open(all), "{lesson:?}");
         }
         assert!(Lesson::Put.contradicts(&Lesson::Patch) && !Lesson::Put.contradicts(&Lesson::WholeLists));
     }

@@ -4,7 +4,6 @@
 
 mod answer;
 mod auth;
-mod behaviour;
 mod client;
 mod discovery;
 mod error;
@@ -18,6 +17,7 @@ mod lesson;
 mod limits;
 mod members;
 mod oauth;
+mod observed_quirks;
 mod paging;
 mod patch;
 mod presets;
@@ -28,18 +28,18 @@ mod tls;
 mod words;
 
 pub use auth::Credentials;
-pub use behaviour::{Behaviour, searches};
 pub use client::{Client, ClientConfig, Exchange, Found, Kind, Observer, Page, Written};
-pub use discovery::{Said, ServerConfig};
+pub use discovery::{Overrides, ServerConfig};
 pub use error::{Class, Error, ScimType};
 pub use host::{ApiServer, forbidden_host, is_loopback_http};
 pub use lesson::Lesson;
 pub use oauth::ClientCredentials;
+pub use observed_quirks::{ObservedQuirks, searches};
 pub use paging::Start;
 pub use patch::{Op, PatchOperation};
 pub use presets::{DATADOG_SITES, datadog_url};
 pub use profile::{
-    ContentType, MatchBy, MemberRemoval, MembersReadable, Pace, Paced, Paging, PatchPaths, Profile, WriteMethod,
+    ContentType, MatchBy, MemberRemoval, MembersReadable, Paging, PatchPaths, Profile, Rate, RateOf, WriteMethod,
 };
 pub use resource::{Attributes, Resource, composed, fold};
 pub use schemas::OTHER_EXTENSIONS;

@@ -111,8 +111,8 @@ impl Tokens {
         let (Some(token), true) = (token, bearer) else {
             return Err(Error::new(Class::NotScim, WHAT, "the answer has no bearer token; check auth's tokenUrl"));
         };
-        let said = answer["expires_in"].as_u64().or_else(|| answer["expires_in"].as_str()?.parse().ok());
-        let life = said.map_or(UNTOLD_LIFE, Duration::from_secs).min(LONGEST_LIFE);
+        let declared = answer["expires_in"].as_u64().or_else(|| answer["expires_in"].as_str()?.parse().ok());
+        let life = declared.map_or(UNTOLD_LIFE, Duration::from_secs).min(LONGEST_LIFE);
         Ok(Token {
             header: sensitive(&format!("Bearer {token}"))?,
             until: began + life.saturating_sub(MARGIN).max(life * 4 / 5),

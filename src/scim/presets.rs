@@ -1,6 +1,6 @@
 //! The presets of services that people have, from what their vendors publish. Each has a page in `docs/servers/`.
 
-use super::profile::{ContentType, MemberRemoval, MembersReadable, Pace, Paced, Paging, PatchPaths, Profile};
+use super::profile::{ContentType, MemberRemoval, MembersReadable, Paging, PatchPaths, Profile, Rate, RateOf};
 
 /// Datadog's sites: the domain of `datadog.site`. Each serves SCIM at `api.<site>`, and formerly at `app.<site>`.
 pub const DATADOG_SITES: [&str; 9] = [
@@ -97,9 +97,9 @@ impl Profile {
             delete_irreversible: true,
             members_an_hour: Some(1000),
             nested_groups: false,
-            pace: &[
-                Pace { of: Paced::All, requests: 10, seconds: 1, burst: 20 },
-                Pace { of: Paced::Creates, requests: 1000, seconds: 60 * 60, burst: 20 },
+            rates: &[
+                Rate { of: RateOf::All, requests: 10, seconds: 1, burst: 20 },
+                Rate { of: RateOf::Creates, requests: 1000, seconds: 60 * 60, burst: 20 },
             ],
             ..Self::generic()
         }
@@ -143,9 +143,9 @@ impl Profile {
             shared_url: true,
             nested_groups: false,
             // Half of what it lets all apps together do: 180 changes of users a minute, 20 at once.
-            pace: &[
-                Pace { of: Paced::All, requests: 5, seconds: 1, burst: 20 },
-                Pace { of: Paced::Writes, requests: 90, seconds: 60, burst: 10 },
+            rates: &[
+                Rate { of: RateOf::All, requests: 5, seconds: 1, burst: 20 },
+                Rate { of: RateOf::Writes, requests: 90, seconds: 60, burst: 10 },
             ],
             ..Self::generic()
         }

@@ -47,9 +47,9 @@ pub enum MatchBy {
     Email,
 }
 
-/// The requests that a pace counts.
+/// The requests that a rate counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Paced {
+pub enum RateOf {
     /// All requests.
     All,
     /// Everything but GET.
@@ -60,9 +60,9 @@ pub enum Paced {
 
 /// So many requests in so many seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pace {
+pub struct Rate {
     /// The requests that it counts.
-    pub of: Paced,
+    pub of: RateOf,
     /// This many …
     pub requests: u32,
     /// … in this time.
@@ -164,7 +164,7 @@ pub struct Profile {
     /// The key dies with its owner's account.
     pub owner_ends_key: bool,
     /// How many requests may be sent, where the connection doesn't say.
-    pub pace: &'static [Pace],
+    pub rates: &'static [Rate],
     /// So many members may be put into one group within an hour; none where that isn't limited.
     pub members_an_hour: Option<u32>,
     /// How many accounts may be created within so many seconds, where the connection doesn't say.
@@ -174,7 +174,7 @@ pub struct Profile {
 }
 
 /// What any server stands.
-const USUAL_PACE: &[Pace] = &[Pace { of: Paced::All, requests: 10, seconds: 1, burst: 20 }];
+const USUAL_RATES: &[Rate] = &[Rate { of: RateOf::All, requests: 10, seconds: 1, burst: 20 }];
 
 impl Profile {
     /// A server that follows the RFCs.
@@ -209,7 +209,7 @@ impl Profile {
             shared_url: false,
             sites: &[],
             owner_ends_key: false,
-            pace: USUAL_PACE,
+            rates: USUAL_RATES,
             members_an_hour: None,
             creates: None,
             learns: true,

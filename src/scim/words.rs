@@ -32,8 +32,8 @@ pub(super) fn reason(body: &[u8], content_type: Option<&str>) -> Option<String> 
 
 /// One line that doesn't pretend to be anything else.
 fn is_plain(text: &str, content_type: Option<&str>) -> bool {
-    let said = content_type.map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
-    let kind = said.is_none_or(|kind| kind == "text/plain" || kind.ends_with("json"));
+    let media_type = content_type.map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+    let kind = media_type.is_none_or(|kind| kind == "text/plain" || kind.ends_with("json"));
     kind && text.len() <= LONGEST_TEXT && !text.contains('\n') && !text.starts_with(['{', '['])
 }
 

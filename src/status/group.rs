@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::condition::{fresh_condition, set_condition, unset_condition, whole_seconds};
 use crate::api::{Also, LastOperation, ScimGroupStatus};
 use crate::plan::groups::GroupVerdict;
-use crate::status::Recorded;
+use crate::status::PassLog;
 
 /// So many of those that are waited for are named.
 const WAITING_LIMIT: usize = 20;
@@ -16,7 +16,7 @@ pub fn record_group(
     old: &ScimGroupStatus,
     generation: i64,
     verdict: &GroupVerdict,
-    recorded: &Recorded,
+    log: &PassLog,
     now: Timestamp,
 ) -> ScimGroupStatus {
     let mut status = old.clone();
@@ -44,7 +44,7 @@ pub fn record_group(
     if verdict.reason.is_some_and(|reason| reason.also() != Also::Reconciling) {
         status.hold.clone_from(&verdict.hold);
     }
-    if let Some((kind, attributes, request_id)) = &recorded.operation {
+    if let Some((kind, attributes, request_id)) = &log.operation {
         status.last_operation = Some(LastOperation {
             type_: *kind,
             at: Time(whole_seconds(now)),
@@ -52,8 +52,8 @@ pub fn record_group(
             request_id: request_id.clone(),
         });
     }
-    if recorded.answered.is_some() && verdict.executed && !verdict.unanswered {
-        status.last_handled_reconcile_at.clone_from(&recorded.answered);
+    if log.answered.is_some() && verdict.executed && !verdict.unanswered {
+        status.last_handled_reconcile_at.clone_from(&log.answered);
     }
     conditions(&mut status, generation, verdict, now);
     status

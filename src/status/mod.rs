@@ -10,4 +10,4 @@ pub use condition::{fresh_condition, set_condition, unset_condition, waits_alrea
 pub use group::record_group;
 pub use ledger::{buckets, ledger};
 pub use roster::{RosterOutcome, RosterRead, record_roster};
-pub use user::{Recorded, record};
+pub use user::{PassLog, record};

@@ -14,7 +14,7 @@ const IGNORED_LIMIT: usize = 50;
 
 /// What was done in a pass, beside the verdict at its end.
 #[derive(Clone, Debug, Default)]
-pub struct Recorded {
+pub struct PassLog {
     /// The last request that took effect: its type, attributes and request id.
     pub operation: Option<(OperationType, Vec<String>, Option<String>)>,
     /// The annotation `reconcile-requested-at` that this pass answers, once it has carried out what was asked for or met
@@ -24,7 +24,7 @@ pub struct Recorded {
     pub active: Option<bool>,
 }
 
-impl Recorded {
+impl PassLog {
     /// A request took effect; `shown` is the account's `active` in the answer, where that showed one. What made the
     /// account active or inactive is recorded however the pass ends: unrecorded, it would be somebody else's doing later
     /// (promises I16, I22).
@@ -49,7 +49,7 @@ pub fn record(
     old: &ScimUserStatus,
     generation: i64,
     verdict: &Verdict,
-    recorded: &Recorded,
+    log: &PassLog,
     now: Timestamp,
 ) -> ScimUserStatus {
     let mut status = old.clone();
@@ -59,10 +59,10 @@ pub fn record(
     if let Some(state) = verdict.state {
         status.state = Some(state);
     }
-    if let Some(active) = verdict.details.active.or(recorded.active) {
+    if let Some(active) = verdict.details.active.or(log.active) {
         status.active = Some(active);
     }
-    if let Some(active) = verdict.details.applied_active.or(recorded.active.map(Some)) {
+    if let Some(active) = verdict.details.applied_active.or(log.active.map(Some)) {
         status.last_applied_active = active;
     }
     if let Some(managed) = &verdict.details.managed {
@@ -109,7 +109,7 @@ pub fn record(
         }
         status.more_ignored = (!more.is_empty()).then(|| more.text());
     }
-    if let Some((kind, attributes, request_id)) = &recorded.operation {
+    if let Some((kind, attributes, request_id)) = &log.operation {
         status.last_operation = Some(LastOperation {
             type_: *kind,
             at: Time(whole_seconds(now)),
@@ -117,8 +117,8 @@ pub fn record(
             request_id: request_id.clone(),
         });
     }
-    if recorded.answered.is_some() && verdict.executed && !verdict.unanswered {
-        status.last_handled_reconcile_at.clone_from(&recorded.answered);
+    if log.answered.is_some() && verdict.executed && !verdict.unanswered {
+        status.last_handled_reconcile_at.clone_from(&log.answered);
     }
     conditions(&mut status, generation, verdict, now);
     status

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::kit::PATIENCE;
 use crate::support::eventually;
-use crate::{audit_file, connected, json_of, printed, said, scim};
+use crate::{audit_file, connected, json_of, printed, scim, stderr};
 
 /// Nobody is removed unseen.
 fn none_unseen() -> Value {
@@ -37,13 +37,13 @@ async fn i13_a_hold_is_seen_whole_and_answered_by_its_count() {
     assert!(printed(&status).contains(&id), "{}", printed(&status));
 
     let asked = scim(namespace, &["approve", &id]).await;
-    assert!(asked.status.code() == Some(1) && said(&asked).contains("--yes 2"), "{}", said(&asked));
+    assert!(asked.status.code() == Some(1) && stderr(&asked).contains("--yes 2"), "{}", stderr(&asked));
     let wrong = scim(namespace, &["approve", &id, "--yes", "3"]).await;
-    assert!(wrong.status.code() == Some(1) && said(&wrong).contains("there are 2"), "{}", said(&wrong));
+    assert!(wrong.status.code() == Some(1) && stderr(&wrong).contains("there are 2"), "{}", stderr(&wrong));
     assert_eq!(place.get_connection().await["spec"]["approvedHold"], Value::Null);
 
     let approved = scim(namespace, &["approve", &id, "--yes", "2"]).await;
-    assert!(approved.status.success(), "{}", said(&approved));
+    assert!(approved.status.success(), "{}", stderr(&approved));
     place.is_gone("ada").await;
     place.is_gone("grace").await;
     assert_eq!(place.account(&ada).await.expect("the account")["raw"]["active"], false);
@@ -61,7 +61,7 @@ async fn i13_a_hold_is_seen_whole_and_answered_by_its_count() {
     );
 
     let spent = scim(namespace, &["reject", &id, "--yes", "2"]).await;
-    assert!(spent.status.code() == Some(1) && said(&spent).contains("there is no hold"), "{}", said(&spent));
+    assert!(spent.status.code() == Some(1) && stderr(&spent).contains("there is no hold"), "{}", stderr(&spent));
 
     // The other answer: the object goes, its account doesn't.
     let alan = place.synced("alan").await;
@@ -69,7 +69,7 @@ async fn i13_a_hold_is_seen_whole_and_answered_by_its_count() {
     let id = place.hold_id().await;
     eventually(PATIENCE, "it can be refused", async || {
         let rejected = scim(namespace, &["reject", &id, "--yes", "1"]).await;
-        if rejected.status.success() { Ok(()) } else { Err(said(&rejected)) }
+        if rejected.status.success() { Ok(()) } else { Err(stderr(&rejected)) }
     })
     .await;
     place.is_gone("alan").await;
@@ -123,7 +123,7 @@ async fn objects_are_listed_synced_suspended_and_released() {
     })
     .await;
     let early = scim(namespace, &["release", "user/ada", "--yes", "1"]).await;
-    assert!(early.status.code() == Some(1) && said(&early).contains("not under deletion"), "{}", said(&early));
+    assert!(early.status.code() == Some(1) && stderr(&early).contains("not under deletion"), "{}", stderr(&early));
     // Else she would be handed over to it.
     place.kubectl(&["delete", "scimuser", "double", "--timeout=90s"]);
     place.kubectl(&["delete", "scimuser", "ada", "--wait=false"]);
@@ -132,7 +132,7 @@ async fn objects_are_listed_synced_suspended_and_released() {
     assert_eq!(place.account(&id).await.expect("the account")["raw"]["active"], true);
 
     let typo = scim(namespace, &["resume", "user/adda"]).await;
-    assert!(typo.status.code() == Some(1) && said(&typo).contains("is not there"), "{}", said(&typo));
+    assert!(typo.status.code() == Some(1) && stderr(&typo).contains("is not there"), "{}", stderr(&typo));
     assert!(scim(namespace, &["suspend", "connection/jackson"]).await.status.success());
     assert_eq!(place.get_connection().await["spec"]["suspend"], true);
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::kit::{ENTERPRISE, PATIENCE, Place};
 use crate::support::{Sandbox, eventually, scratch, unique};
-use crate::{alone, by_file, connected, printed, said, scim};
+use crate::{alone, by_file, connected, printed, scim, stderr};
 
 fn fast() -> Value {
     json!([{"requests": 10_000, "period": "1s", "burst": 10_000}])
@@ -75,7 +75,7 @@ async fn what_is_imported_changes_nothing() {
     let (files, into) = directory("import");
     let import = ["import", "jackson", "--allow-loopback-http"];
     let output = scim(&place.namespace, &[&import[..], &["--into", &into]].concat()).await;
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(std::fs::read_dir(files.join("users")).expect("users").count(), 122);
     place.kubectl(&["apply", "--server-side", "-R", "-f", &into]);
     all_ready(&place, "scimuser").await;
@@ -93,7 +93,7 @@ async fn what_is_imported_changes_nothing() {
     assert!(group.contains(ada["metadata"]["name"].as_str().unwrap()), "members are named by their objects: {group}");
 
     let rest = scim(&place.namespace, &[&import[..], &["--unmanaged", "--only", "users"]].concat()).await;
-    assert!(printed(&rest).is_empty() && said(&rest).contains("122 accounts were left out"), "{}", said(&rest));
+    assert!(printed(&rest).is_empty() && stderr(&rest).contains("122 accounts were left out"), "{}", stderr(&rest));
     let some = scim(&place.namespace, &[&import[..], &["--only", "users", "--where", "title=count*"]].concat()).await;
     assert_eq!(printed(&some).matches("kind: ScimUser").count(), 1, "{}", printed(&some));
 }
@@ -105,7 +105,7 @@ async fn a_roster_of_what_is_imported_changes_nothing() {
     let (_, into) = directory("roster");
     let args = ["import", "jackson", "--allow-loopback-http", "--roster", "people", "--into", &into];
     let output = scim(&place.namespace, &args).await;
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", stderr(&output));
     place.kubectl(&["apply", "--server-side", "-k", &into]);
     eventually(PATIENCE, "everybody has a ScimUser", async || {
         let users = place.users().await.len();
@@ -130,7 +130,7 @@ async fn what_is_imported_of_a_real_jackson_changes_nothing() {
     }
     let before = place.directory.writes().await.len();
     let output = scim(&place.namespace, &["import", "jackson", "--allow-loopback-http", "--only", "users"]).await;
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", stderr(&output));
     place.cluster.apply(&place.namespace, &printed(&output));
     all_ready(&place, "scimuser").await;
     place.sweeps(2).await;
@@ -147,7 +147,7 @@ async fn ten_thousand_accounts_take_less_than_a_minute() {
     let (_, into) = directory("many");
     let began = Instant::now();
     let output = alone(&[&["import"], &files[..], &["--into", &into, "--roster", "people"]].concat()).await;
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", stderr(&output));
     assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
-    assert!(said(&output).contains("10000 users"), "{}", said(&output));
+    assert!(stderr(&output).contains("10000 users"), "{}", stderr(&output));
 }

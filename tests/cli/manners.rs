@@ -1,7 +1,7 @@
 //! Input that is wrong: a sentence that helps, never a panic.
 
 use crate::support::{ControlPlane, scratch};
-use crate::{program, said};
+use crate::{program, stderr};
 
 #[tokio::test]
 async fn what_is_wrong_is_told_in_a_sentence() {
@@ -29,7 +29,7 @@ async fn what_is_wrong_is_told_in_a_sentence() {
         (admin, &["aprove", "x"], "approve"),
     ] {
         let tried = program(kubeconfig).args(["-n", &namespace]).args(args).output().expect("kubectl-scim");
-        let told = said(&tried);
+        let told = stderr(&tried);
         assert_eq!(tried.status.code(), Some(1), "{args:?}: {told}");
         assert!(told.contains(expected) && !told.contains("panicked"), "{args:?}: {told}");
         assert!(told.lines().count() <= 8, "{args:?}: {told}");

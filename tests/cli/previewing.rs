@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::kit::Place;
 use crate::support::{scratch, unique};
-use crate::{alone, json_of, printed, said, scim};
+use crate::{alone, json_of, printed, scim, stderr};
 
 fn roster(fields: Value) -> Value {
     let mut roster = json!({
@@ -54,8 +54,8 @@ async fn i29_each_row_is_mapped_left_out_or_rejected_by_number_and_column() {
     let files = directory(&[roster(json!({})), map(ROWS)]);
     let files = files.to_string_lossy();
     let output = alone(&["roster", "preview", "-f", &files, "-R", "-o", "json"]).await;
-    assert_eq!(output.status.code(), Some(2), "rows are rejected: {}", said(&output));
-    assert!(said(&output).contains("1 Deployment"), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(2), "rows are rejected: {}", stderr(&output));
+    assert!(stderr(&output).contains("1 Deployment"), "{}", stderr(&output));
     let report = &json_of(&output)[0];
     assert_eq!(report["sums"], json!({"rows": 7, "mapped": 2, "outOfScope": 1, "rejected": 4}), "{report:#}");
     let row = |number: usize| report["rows"][number - 2].clone();
@@ -74,7 +74,7 @@ async fn i29_each_row_is_mapped_left_out_or_rejected_by_number_and_column() {
     assert_eq!(step("title")["read"], json!([{"column": "title", "value": ""}]), "{steps:#}");
     assert_eq!((&step("title")["value"], &step("scope")["value"]), (&json!("Engineer"), &json!(true)), "{steps:#}");
     let none = alone(&["roster", "preview", "-f", &files, "-R", "--row", "99"]).await;
-    assert!(none.status.code() == Some(1) && said(&none).contains("there is no row 99"), "{}", said(&none));
+    assert!(none.status.code() == Some(1) && stderr(&none).contains("there is no row 99"), "{}", stderr(&none));
 
     // A sheet without a roster, by a portal's table.
     let sheet = scratch().join(unique("sheet"));
@@ -82,7 +82,12 @@ async fn i29_each_row_is_mapped_left_out_or_rejected_by_number_and_column() {
         .expect("a file");
     let args = ["roster", "preview", "--source", &sheet.to_string_lossy(), "--preset", "entraDatadog"];
     let output = alone(&args).await;
-    assert!(output.status.success() && printed(&output).contains("1 mapped"), "{}{}", printed(&output), said(&output));
+    assert!(
+        output.status.success() && printed(&output).contains("1 mapped"),
+        "{}{}",
+        printed(&output),
+        stderr(&output)
+    );
 }
 
 #[tokio::test]
@@ -107,7 +112,7 @@ async fn i29_what_can_not_be_read_is_told_by_file_document_and_line() {
         let file = scratch().join(format!("{}.yaml", unique("half")));
         std::fs::write(&file, &objects).expect("a file");
         let output = alone(&["roster", "preview", "-f", &file.to_string_lossy()]).await;
-        let told = said(&output);
+        let told = stderr(&output);
         assert!(output.status.code() == Some(1) && told.contains(expected), "{expected}: {told}");
         assert!(!told.contains("panicked") && told.lines().count() < 8, "{told}");
     }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::{ControlPlane, scratch, unique};
-use crate::{program, said};
+use crate::{program, stderr};
 
 /// A proxy for CONNECT and for SOCKS5, and where it was asked to lead to.
 struct Proxy {
@@ -94,7 +94,7 @@ async fn the_api_server_is_reached_by_a_proxy_unless_no_proxy_names_it() {
         command.args(["get", "users", "-A"]).envs(variables.iter().cloned());
         let output =
             tokio::task::spawn_blocking(move || command.output().expect("kubectl-scim")).await.expect("it ran");
-        assert!(output.status.success(), "{variables:?}: {}", said(&output));
+        assert!(output.status.success(), "{variables:?}: {}", stderr(&output));
         let asked = proxy.take();
         match expected {
             Some(by) => assert!(
@@ -153,7 +153,7 @@ async fn what_is_wrong_with_a_kubeconfig_is_told_in_a_sentence() {
     ] {
         let tried = program(kubeconfig).args(args).args(["get", "users"]).env("RUST_BACKTRACE", "1").output();
         let tried = tried.expect("kubectl-scim");
-        let told = said(&tried);
+        let told = stderr(&tried);
         assert!(tried.status.code() == Some(1) && told.contains(expected), "{expected}: {told}");
         assert!(!told.contains("hunter22") && !told.contains("backtrace") && told.lines().count() <= 2, "{told}");
         // The operator says the same.
@@ -161,7 +161,7 @@ async fn what_is_wrong_with_a_kubeconfig_is_told_in_a_sentence() {
             let mut operator = std::process::Command::new(env!("CARGO_BIN_EXE_scim-operator"));
             let tried = operator.args(["run", "--listen", "127.0.0.1:0"]).env("KUBECONFIG", kubeconfig);
             let tried = tried.env("RUST_BACKTRACE", "1").output().expect("scim-operator");
-            let told = said(&tried);
+            let told = stderr(&tried);
             assert!(tried.status.code() == Some(1) && told.contains(expected), "{expected}: {told}");
             assert!(!told.contains("hunter22") && !told.contains("backtrace"), "{told}");
         }

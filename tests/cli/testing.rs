@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::kit::Place;
 use crate::support::{Jackson, Sandbox, eventually, unique};
-use crate::{alone, by_file, json_of, printed, program, said, scim};
+use crate::{alone, by_file, json_of, printed, program, scim, stderr};
 
 /// The steps that failed.
 fn failed(report: &Value) -> Vec<&Value> {
@@ -18,9 +18,9 @@ async fn tested(base_url: &str, key: &str, spec: Value, switches: &[&str]) -> (O
     let files = by_file(&unique("test"), base_url, key, spec);
     let files: Vec<&str> = files.iter().map(String::as_str).collect();
     let output = alone(&[&["test", "-o", "json"], &files[..], switches].concat()).await;
-    let all = format!("{}{}", printed(&output), said(&output));
+    let all = format!("{}{}", printed(&output), stderr(&output));
     assert!(!all.contains(key) && !all.contains("panicked"), "{all}");
-    let report = if output.stdout.is_empty() { json!({"error": said(&output)}) } else { json_of(&output) };
+    let report = if output.stdout.is_empty() { json!({"error": stderr(&output)}) } else { json_of(&output) };
     (output.status.code(), report)
 }
 
@@ -55,7 +55,7 @@ async fn a_connection_of_the_cluster_is_tested_with_its_secret() {
     assert!(output.status.success() && !printed(&output).contains(&place.directory.token), "{}", printed(&output));
     place.kubectl(&["label", "secret", "key", "scim-operator.dev/credentials-"]);
     let output = scim(&place.namespace, &["test", "jackson", "--allow-loopback-http"]).await;
-    assert!(output.status.code() == Some(1) && said(&output).contains("kubectl label secret"), "{}", said(&output));
+    assert!(output.status.code() == Some(1) && stderr(&output).contains("kubectl label secret"), "{}", stderr(&output));
 }
 
 /// What is printed is the truth: with it in the connection there is nothing more to say, and nothing is left.
@@ -111,7 +111,7 @@ async fn nothing_is_left_after_ctrl_c() {
     std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
     let output =
         tokio::task::spawn_blocking(move || child.wait_with_output().expect("it ended")).await.expect("it ran");
-    assert_eq!(output.status.code(), Some(2), "{}{}", printed(&output), said(&output));
+    assert_eq!(output.status.code(), Some(2), "{}{}", printed(&output), stderr(&output));
     assert!(printed(&output).contains("what was made is gone"), "{}", printed(&output));
     let (_, users) = sandbox.scim("GET", "/Users", None).await;
     assert_eq!(users["totalResults"], 0, "{users}");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::kit::Place;
 use crate::support::{part, repository, scratch, unique};
-use crate::{program, said};
+use crate::{program, stderr};
 
 /// The block of docs/ci.md that begins with this name.
 fn block(name: &str) -> String {
@@ -64,9 +64,9 @@ async fn i27_the_rights_of_the_page_suffice_and_no_more_is_asked_for() {
         [(&preview, &["roster", "preview", "-f", &roster, "--against"][..]), (&status, &["status"])]
     {
         let output = program(kubeconfig).args(["-n", namespace]).args(args).output().expect("kubectl-scim");
-        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", said(&output));
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", stderr(&output));
     }
     let output = program(&status).args(["-n", namespace, "roster", "preview", "-f", &roster, "--against"]).output();
-    let told = said(&output.expect("kubectl-scim"));
+    let told = stderr(&output.expect("kubectl-scim"));
     assert!(told.contains("ask for a Role"), "{told}");
 }

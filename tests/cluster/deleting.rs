@@ -172,7 +172,7 @@ async fn i06_another_server_is_sent_no_removal() {
 }
 
 #[tokio::test]
-async fn a_deletion_that_can_not_be_taken_back_asks_for_leave() {
+async fn a_deletion_that_can_not_be_taken_back_asks_for_admission() {
     let place = Place::connected(json!({
         "deletionPolicy": {"users": "Delete"}, "dialect": {"deleteIrreversible": true},
     }))

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use scim_operator::plan::{Declared, Differences, Path, View, creation, differences, merged, patch};
 use scim_operator::scim::{
-    Behaviour, Class, Client, Kind, Op, Paging, PatchOperation, Profile, Resource, Said, Start, WriteMethod,
+    Class, Client, Kind, ObservedQuirks, Op, Overrides, Paging, PatchOperation, Profile, Resource, Start, WriteMethod,
 };
 use serde_json::{Value, json};
 
@@ -86,7 +86,8 @@ async fn row(server: &Server) -> Vec<String> {
         config.attributes = client.listed_attributes(soon()).await.unwrap_or_default();
         println!("its schemas: {:?}", config.attributes);
     }
-    let profile = config.as_ref().map_or(server.profile.clone(), |says| says.teach(&server.profile, Said::default()));
+    let profile =
+        config.as_ref().map_or(server.profile.clone(), |says| says.teach(&server.profile, Overrides::default()));
     let discovery = if config.is_some() { "yes" } else { "none" };
     let name = format!("{}@example.com", unique("ada"));
 
@@ -140,7 +141,7 @@ async fn row(server: &Server) -> Vec<String> {
     assert_eq!(walk(&client, &Profile { page_size: 2, ..profile.clone() }).await, everybody);
 
     // Each does what its profile says of it, but for filters, which some ignore.
-    let mut seen = Behaviour::default();
+    let mut seen = ObservedQuirks::default();
     let page = client.probe(soon()).await.unwrap();
     let shown = page.resources.len() as u64;
     seen.page(1, shown, shown, page.total);

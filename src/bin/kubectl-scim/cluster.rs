@@ -192,20 +192,20 @@ pub fn is_forbidden(error: &anyhow::Error) -> bool {
 
 /// An error as one sentence, with what to do where that is known.
 pub fn sentence(error: &anyhow::Error) -> String {
-    let mut said: Vec<String> = Vec::new();
+    let mut parts: Vec<String> = Vec::new();
     for cause in error.chain() {
         if let Some(kube::Error::Api(status)) = cause.downcast_ref() {
-            said.push(status.message.clone());
+            parts.push(status.message.clone());
             break;
         }
         let text = cause.to_string();
         // Many an error repeats its cause.
-        if !said.iter().any(|known| known.contains(&text)) {
-            said.push(text);
+        if !parts.iter().any(|known| known.contains(&text)) {
+            parts.push(text);
         }
     }
-    said.extend(of_api(error).and_then(advice).map(str::to_owned));
-    said.join(": ")
+    parts.extend(of_api(error).and_then(advice).map(str::to_owned));
+    parts.join(": ")
 }
 
 fn advice(error: &kube::Error) -> Option<&'static str> {

@@ -92,7 +92,7 @@ impl Object {
         match self.ready.as_deref() {
             _ if self.stalled => Tone::Bad,
             Some("True") if self.drift.is_empty() => Tone::Good,
-            _ => Tone::Doubtful,
+            _ => Tone::Warning,
         }
     }
 }

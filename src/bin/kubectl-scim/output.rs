@@ -16,7 +16,7 @@ pub enum Tone {
     /// As it should be.
     Good,
     /// To be looked at.
-    Doubtful,
+    Warning,
     /// Wrong.
     Bad,
 }
@@ -206,7 +206,7 @@ impl Printer {
         let colour = match cell.tone {
             Tone::Plain => None,
             Tone::Good => Some(Color::Green),
-            Tone::Doubtful => Some(Color::Yellow),
+            Tone::Warning => Some(Color::Yellow),
             Tone::Bad => Some(Color::Red),
         };
         let table_cell = TableCell::new(text);

@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use self::pass::{Looked, Memory, Pass};
+use self::pass::{Looked, Pass, RosterNotes};
 use self::schedule::Schedule;
 use super::Error;
 use super::watch::{self, Read, Scope, Scoped, trim, within};
@@ -247,7 +247,7 @@ struct Looks {
     stop: CancellationToken,
     schedule: Schedule,
     rosters: HashMap<RosterKey, Arc<ScimRoster>>,
-    memories: HashMap<RosterKey, Memory>,
+    notes: HashMap<RosterKey, RosterNotes>,
     running: BTreeSet<RosterKey>,
     tasks: JoinSet<Looked>,
 }
@@ -259,7 +259,7 @@ impl Looks {
             stop,
             schedule: Schedule::default(),
             rosters: HashMap::new(),
-            memories: HashMap::new(),
+            notes: HashMap::new(),
             running: BTreeSet::new(),
             tasks: JoinSet::new(),
         }
@@ -292,7 +292,7 @@ impl Looks {
                 shared: self.shared.clone(),
                 key: key.clone(),
                 roster: Arc::clone(roster),
-                memory: self.memories.remove(&key).unwrap_or_default(),
+                notes: self.notes.remove(&key).unwrap_or_default(),
                 stop: self.stop.child_token(),
             };
             self.running.insert(key);
@@ -315,7 +315,7 @@ impl Looks {
             Told::Wake(key) => self.schedule.wake(&key, Instant::now()),
             Told::Gone(key) => {
                 self.rosters.remove(&key);
-                self.memories.remove(&key);
+                self.notes.remove(&key);
                 self.schedule.forget(&key);
                 self.shared.metrics.roster_gone(&key.to_string());
             }
@@ -323,7 +323,7 @@ impl Looks {
     }
 
     fn looked(&mut self, looked: Looked) {
-        let Looked { key, roster, memory, again } = looked;
+        let Looked { key, roster, notes, again } = looked;
         self.running.remove(&key);
         let Some(known) = self.rosters.get(&key) else {
             self.shared.metrics.roster_gone(&key.to_string());
@@ -334,7 +334,7 @@ impl Looks {
             return;
         }
         self.keep_newest(&key, roster);
-        self.memories.insert(key.clone(), memory);
+        self.notes.insert(key.clone(), notes);
         if let Some(wait) = again {
             self.schedule.again(&key, Instant::now() + wait);
         }

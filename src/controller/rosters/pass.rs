@@ -30,7 +30,7 @@ const LONGEST_RETRY: Duration = Duration::from_secs(300);
 
 /// What is remembered of a roster from one look to the next.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub struct RosterNotes {
     /// Bodies that the API server refused, by the ScimUsers' names.
     pub(super) refused: HashMap<String, Refusal>,
     /// Those whose rows are gone and that the guard has counted, by uid: a deletion that failed is not counted again.
@@ -48,7 +48,7 @@ pub struct Pass {
     pub shared: Shared,
     pub key: RosterKey,
     pub roster: Arc<ScimRoster>,
-    pub memory: Memory,
+    pub notes: RosterNotes,
     pub stop: CancellationToken,
 }
 
@@ -56,7 +56,7 @@ pub struct Pass {
 pub struct Looked {
     pub key: RosterKey,
     pub roster: Arc<ScimRoster>,
-    pub memory: Memory,
+    pub notes: RosterNotes,
     /// When to look again, if nothing happens before.
     pub again: Option<Duration>,
 }
@@ -80,10 +80,10 @@ impl Pass {
             self.export();
         }
         let unfinished = again.is_some_and(|wait| wait.is_zero());
-        self.memory.failures = if unfinished { self.memory.failures.saturating_add(1) } else { 0 };
-        let backoff = RETRY.saturating_mul(1 << self.memory.failures.min(6)).min(LONGEST_RETRY);
+        self.notes.failures = if unfinished { self.notes.failures.saturating_add(1) } else { 0 };
+        let backoff = RETRY.saturating_mul(1 << self.notes.failures.min(6)).min(LONGEST_RETRY);
         let again = if unfinished { Some(backoff) } else { again };
-        Looked { key: self.key, roster: self.roster, memory: self.memory, again }
+        Looked { key: self.key, roster: self.roster, notes: self.notes, again }
     }
 
     /// What to record, if anything, and when to look again; a wait of zero says that it failed.
@@ -149,7 +149,7 @@ impl Pass {
             return (None, Some(RETRY));
         }
         let (outcome, again) = self.part(&prepared, read, since).await;
-        let resend = self.memory.refused.values().map(|refusal| refusal.again).min();
+        let resend = self.notes.refused.values().map(|refusal| refusal.again).min();
         let resend = resend.map(|at| at.saturating_duration_since(Instant::now()).max(Duration::from_secs(1)));
         let again = again.into_iter().chain(resend).min();
         match (written.failed, outcome) {
@@ -221,9 +221,9 @@ impl Pass {
     ) -> Result<(RosterReason, Option<String>), Incomplete> {
         let (gone, now) = (&prepared.changes.gone, Timestamp::now());
         let uids: BTreeSet<&String> = gone.iter().map(|gone| &gone.uid).collect();
-        self.memory.counted.retain(|uid| uids.contains(uid));
+        self.notes.counted.retain(|uid| uids.contains(uid));
         let (counted, new): (Vec<Gone>, Vec<Gone>) =
-            gone.iter().cloned().partition(|gone| self.memory.counted.contains(&gone.uid));
+            gone.iter().cloned().partition(|gone| self.notes.counted.contains(&gone.uid));
         if new.is_empty() {
             return self.delete_all(&counted).await.map(|()| (RosterReason::Generated, None));
         }
@@ -247,7 +247,7 @@ impl Pass {
                 let message = format!("{} ScimUsers whose rows are gone are being deleted", gone.len());
                 let outcome = RosterOutcome { reason: RosterReason::Generating, message, read: Some(read.clone()) };
                 self.record(&outcome).await.map_err(incomplete)?;
-                self.memory.counted.extend(new.iter().map(|gone| gone.uid.clone()));
+                self.notes.counted.extend(new.iter().map(|gone| gone.uid.clone()));
                 info!(roster = %self.key, "{} rows are gone, and their ScimUsers are deleted", gone.len());
                 self.delete_all(gone).await.map(|()| (RosterReason::Generated, None))
             }
@@ -256,11 +256,11 @@ impl Pass {
 
     /// Since when the content has been this one.
     fn content_since(&mut self, version: &str) -> Instant {
-        match &self.memory.content {
+        match &self.notes.content {
             Some((known, since)) if known == version => *since,
             _ => {
                 let now = Instant::now();
-                self.memory.content = Some((version.to_owned(), now));
+                self.notes.content = Some((version.to_owned(), now));
                 now
             }
         }

@@ -97,12 +97,12 @@ where
 
 async fn called<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Refused> {
     let answer = timeout_at(Instant::now() + CALL, call).await;
-    let said = match answer {
+    let cause = match answer {
         Ok(Ok(found)) => return Ok(found),
-        Ok(Err(error)) => said(&error),
+        Ok(Err(error)) => error_text(&error),
         Err(_) => "the API server doesn't answer in time".to_owned(),
     };
-    Err(Refused { reason: RosterReason::SourceUnavailable, message: format!("the source can't be read: {said}") })
+    Err(Refused { reason: RosterReason::SourceUnavailable, message: format!("the source can't be read: {cause}") })
 }
 
 /// Writes a ScimUser, making it where it isn't there. `person` is what it records of its person's key.
@@ -119,7 +119,7 @@ pub async fn apply(shared: &Shared, key: &RosterKey, name: &str, person: &str, b
     let params = PatchParams::apply(FIELD_MANAGER).force();
     let written = write(shared, api.patch(name, &params, &Patch::Apply(&object))).await?;
     // The answer is as good as a watch event. The receiver lives as long as the controller does.
-    for uid in shared.directory.learn(written) {
+    for uid in shared.directory.apply_written(written) {
         let _ = shared.reroute.send(uid);
     }
     Ok(())
@@ -180,7 +180,7 @@ async fn write<T>(shared: &Shared, call: impl Future<Output = Result<T, kube::Er
             Err(Failed::Refused(refusal(&status)))
         }
         Ok(Err(kube::Error::Api(status))) if status.code == 409 => Err(Failed::Another),
-        Ok(Err(error)) => Err(Failed::Later(said(&error))),
+        Ok(Err(error)) => Err(Failed::Later(error_text(&error))),
         Err(_) => Err(Failed::Later("the API server doesn't answer in time".to_owned())),
     }
 }
@@ -197,7 +197,7 @@ fn refusal(status: &kube::core::Status) -> String {
 }
 
 /// The API server's own words, without the whole answer around them.
-fn said(error: &kube::Error) -> String {
+fn error_text(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
         other => other.to_string(),

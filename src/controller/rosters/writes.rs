@@ -48,7 +48,7 @@ impl Written {
     fn add(&mut self, incomplete: Incomplete, name: &str) {
         match incomplete {
             Incomplete::NotLeading => self.stopped = true,
-            Incomplete::Later(said) => _ = self.failed.get_or_insert(format!("{name} could not be written: {said}.")),
+            Incomplete::Later(cause) => _ = self.failed.get_or_insert(format!("{name} could not be written: {cause}.")),
         }
     }
 }
@@ -57,11 +57,11 @@ impl Pass {
     /// Writes everybody who differs.
     pub(super) async fn apply_all(&mut self, prepared: &mut Prepared) -> Written {
         let requested = self.roster.annotations().get(RECONCILE_REQUESTED_AT).cloned();
-        if self.memory.requested != requested {
-            self.memory.requested = requested;
-            self.memory.refused.values_mut().for_each(|refusal| refusal.again = Instant::now());
+        if self.notes.requested != requested {
+            self.notes.requested = requested;
+            self.notes.refused.values_mut().for_each(|refusal| refusal.again = Instant::now());
         }
-        let (shared, key, stop, known) = (&self.shared, &self.key, &self.stop, &self.memory.refused);
+        let (shared, key, stop, known) = (&self.shared, &self.key, &self.stop, &self.notes.refused);
         let people = std::mem::take(&mut prepared.changes.apply);
         let write = |person: usize| {
             let (name, recorded) = (prepared.name(person).to_owned(), prepared.key(person));
@@ -83,7 +83,7 @@ impl Pass {
         };
         let writes = stream::iter(people).map(write).buffer_unordered(CONCURRENCY);
         let results: Vec<_> = writes.filter(|result| std::future::ready(result.2.is_err())).collect().await;
-        let (mut written, mut before) = (Written::default(), std::mem::take(&mut self.memory.refused));
+        let (mut written, mut before) = (Written::default(), std::mem::take(&mut self.notes.refused));
         for (person, digest, result) in results {
             let (name, before) = (prepared.name(person).to_owned(), before.remove(prepared.name(person)));
             match result {
@@ -96,7 +96,7 @@ impl Pass {
                         }
                         (None, before) => before,
                     };
-                    self.memory.refused.extend(refusal.map(|refusal| (name, refusal)));
+                    self.notes.refused.extend(refusal.map(|refusal| (name, refusal)));
                 }
                 Err(other) => written.add(incomplete(other), &name),
                 Ok(()) => {}
@@ -115,11 +115,11 @@ impl Pass {
         });
         let failed = deletions.buffer_unordered(CONCURRENCY).filter_map(|result| async { result.err() });
         let failed: Vec<(String, Failed)> = failed.collect().await;
-        let said = |(name, failed)| match incomplete(failed) {
-            Incomplete::Later(said) => Err(Incomplete::Later(format!("{name} could not be deleted: {said}"))),
+        let first = |(name, failed)| match incomplete(failed) {
+            Incomplete::Later(cause) => Err(Incomplete::Later(format!("{name} could not be deleted: {cause}"))),
             stopped @ Incomplete::NotLeading => Err(stopped),
         };
-        failed.into_iter().next().map_or(Ok(()), said)
+        failed.into_iter().next().map_or(Ok(()), first)
     }
 }
 
@@ -129,6 +129,6 @@ pub fn incomplete(failed: Failed) -> Incomplete {
         Failed::Refused(words) => Incomplete::Later(format!("the API server refused it: {words}")),
         Failed::NotThere => Incomplete::Later("the namespace is not there".to_owned()),
         Failed::Another => Incomplete::Later("somebody else wrote the object at the same time".to_owned()),
-        Failed::Later(said) => Incomplete::Later(said),
+        Failed::Later(cause) => Incomplete::Later(cause),
     }
 }

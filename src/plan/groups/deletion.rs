@@ -20,20 +20,20 @@ pub fn way_out(full_name: &str) -> String {
 pub fn decide(facts: &GroupFacts) -> GroupStep {
     let object = &facts.object;
     if !object.has_finalizer || (object.status.id.is_none() && object.claimed.is_none()) {
-        return let_go("nothing was ever sent for it");
+        return remove_finalizer("nothing was ever sent for it");
     }
     if object.release {
-        return leave("released by annotation");
+        return left_as_is("released by annotation");
     }
     if let Some(successor) = &facts.claims.successor {
         return hand_over(facts, successor);
     }
     let retained = object.spec.deletion_policy == Some(GroupDeletionPolicy::Retain);
     if retained || facts.policy.group_deletion == GroupDeletionPolicy::Retain {
-        return leave("the deletion policy is Retain");
+        return left_as_is("the deletion policy is Retain");
     }
     if !facts.may(Action::Deprovision) {
-        return leave("the connection's spec.actions doesn't list Deprovision");
+        return left_as_is("the connection's spec.actions doesn't list Deprovision");
     }
     if facts.bound_elsewhere() {
         return waits(
@@ -65,11 +65,11 @@ pub fn decide(facts: &GroupFacts) -> GroupStep {
         }
         (Some(_), Account::Listed(other)) => GroupStep::Read(Read::Get(other.clone())),
         (Some(id), Account::Found { resource, .. }) if resource.id() != Some(id) => renumbered(facts, id, resource),
-        (Some(id), Account::Contradictory(_)) => leave(&format!(
+        (Some(id), Account::Contradictory(_)) => left_as_is(&format!(
             "the server doesn't have {id:?} any more, and several \
             groups with this displayName"
         )),
-        (Some(_), Account::Absent { .. }) => let_go("the server doesn't have the group any more"),
+        (Some(_), Account::Absent { .. }) => remove_finalizer("the server doesn't have the group any more"),
         (Some(_), Account::Missing) => waits(
             facts,
             Reason::Pending,
@@ -84,7 +84,7 @@ pub fn decide(facts: &GroupFacts) -> GroupStep {
                 return GroupStep::Read(Read::Members(id.to_owned()));
             }
             if let Some(pattern) = &facts.members.kept.protected_by {
-                return leave(&format!("guards.protected ({pattern}) keeps the membership of one of its members"));
+                return left_as_is(&format!("guards.protected ({pattern}) keeps the membership of one of its members"));
             }
             let unknown = facts.members.kept.unknown.len();
             if unknown > 0 {
@@ -100,13 +100,13 @@ pub fn decide(facts: &GroupFacts) -> GroupStep {
             }
             delete(id)
         }
-        (None, Account::Absent { fresh: true }) => let_go("no group was ever created for it"),
+        (None, Account::Absent { fresh: true }) => remove_finalizer("no group was ever created for it"),
         (None, Account::Found { resource, fresh: true }) if ours(facts, resource) => match resource.id() {
             Some(id) => delete(id),
-            None => let_go("no group is certain to be its own"),
+            None => remove_finalizer("no group is certain to be its own"),
         },
         (None, Account::Found { fresh: true, .. } | Account::Contradictory(_)) => {
-            let_go("no group is certain to be its own")
+            remove_finalizer("no group is certain to be its own")
         }
         (None, Account::Listed(id)) => GroupStep::Read(Read::Get(id.clone())),
         (None, _) => GroupStep::Read(Read::Find),
@@ -118,7 +118,7 @@ fn renumbered(facts: &GroupFacts, gone: &str, resource: &Resource) -> GroupStep 
     if let Some(binding) = under_another_id(facts, resource) {
         return GroupStep::Bind(binding);
     }
-    leave(&format!(
+    left_as_is(&format!(
         "the server doesn't have {gone:?} any more, and the group {:?}, which has its name, isn't certain to be its own",
         resource.id().unwrap_or_default()
     ))
@@ -150,16 +150,16 @@ fn delete(id: &str) -> GroupStep {
     }))
 }
 
-fn let_go(message: &str) -> GroupStep {
+fn remove_finalizer(message: &str) -> GroupStep {
     let verdict = GroupVerdict { message: message.to_owned(), executed: true, ..GroupVerdict::default() };
-    GroupStep::LetGo(Box::new(verdict))
+    GroupStep::RemoveFinalizer(Box::new(verdict))
 }
 
 /// The group is left, though the object goes.
-fn leave(why: &str) -> GroupStep {
+fn left_as_is(why: &str) -> GroupStep {
     let message = format!("{why}: the group stays as it is");
     let departure = Departure::LeftAsIs;
-    GroupStep::LetGo(Box::new(GroupVerdict { message, executed: true, departure, ..GroupVerdict::default() }))
+    GroupStep::RemoveFinalizer(Box::new(GroupVerdict { message, executed: true, departure, ..GroupVerdict::default() }))
 }
 
 /// The successor is bound first, and only then does the object go without a removal (promise I8).
@@ -168,7 +168,7 @@ fn hand_over(facts: &GroupFacts, successor: &Successor) -> GroupStep {
     if successor.bound {
         let departure = Departure::HandedOver(name.clone());
         let message = format!("handed over to {name}");
-        return GroupStep::LetGo(Box::new(GroupVerdict {
+        return GroupStep::RemoveFinalizer(Box::new(GroupVerdict {
             message,
             executed: true,
             departure,
@@ -176,7 +176,7 @@ fn hand_over(facts: &GroupFacts, successor: &Successor) -> GroupStep {
         }));
     }
     let why = format!("{name} declares the same displayName: this object goes once that one has taken over the group");
-    let GroupStep::Settle(mut verdict) = waits(facts, Reason::Pending, &why) else { return let_go("") };
+    let GroupStep::Settle(mut verdict) = waits(facts, Reason::Pending, &why) else { return remove_finalizer("") };
     verdict.awaits = Some(successor.clone());
     GroupStep::Settle(verdict)
 }

@@ -101,7 +101,7 @@ pub struct GroupFacts<'a> {
     pub members: Members<'a>,
     /// Attributes were written in this very pass.
     pub written: bool,
-    /// Removals wait for leave; the rest goes on meanwhile.
+    /// Removals wait for admission; the rest goes on meanwhile.
     pub removals_wait: bool,
     /// A request that removed and added was refused: what is removed goes by itself.
     pub apart: bool,

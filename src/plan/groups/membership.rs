@@ -57,7 +57,7 @@ pub struct Membership {
     /// Of those: whom nothing but the record in a status says that of.
     recorded: HashSet<Id>,
     /// Of those: whose record proved to be none of ours.
-    doubted: HashSet<Id>,
+    distrusted: HashSet<Id>,
     missing: BTreeSet<Id>,
     extra: BTreeSet<Id>,
     /// Found changed by others, and to be left so.
@@ -66,7 +66,7 @@ pub struct Membership {
     former: HashSet<Id>,
     /// Tells one set of declared members from another, in whatever order they came.
     fingerprint: u64,
-    /// How often a write of ours, or a doubt, changed what is known.
+    /// How often a write of ours, or an invalidation, changed what is known.
     changes: u64,
 }
 
@@ -135,7 +135,7 @@ impl Membership {
     pub fn vanish(&mut self, id: &Id, since: Timestamp) {
         if self.is_here(id) || self.present.is_none() {
             // Its record goes with it, and was as good as what else is known.
-            if !self.doubted.contains(id) {
+            if !self.distrusted.contains(id) {
                 self.recorded.remove(id);
             }
             self.vanished.entry(id.clone()).or_insert(since);
@@ -186,15 +186,15 @@ impl Membership {
     }
 
     /// What others changed is left so.
-    pub fn leave_be(&mut self, ids: impl IntoIterator<Item = Id>) {
+    pub fn keep_as_is(&mut self, ids: impl IntoIterator<Item = Id>) {
         self.left.extend(ids);
         self.sort_all();
     }
 
     /// All that differs from what is declared was changed by others, and is left so.
-    pub fn leave_all(&mut self) {
+    pub fn keep_all_as_is(&mut self) {
         let differing: Vec<Id> = self.missing.iter().chain(&self.extra).cloned().collect();
-        self.leave_be(differing);
+        self.keep_as_is(differing);
     }
 
     /// Tells one set of declared members from another.
@@ -225,7 +225,7 @@ impl Membership {
             }
             self.ours.insert(id.clone());
             self.recorded.remove(id);
-            self.doubted.remove(id);
+            self.distrusted.remove(id);
             self.sort(id);
         }
     }
@@ -271,7 +271,7 @@ impl Membership {
     }
 
     /// A request of ours may or may not have taken effect: it must be read who is in the group.
-    pub fn doubt(&mut self) {
+    pub fn invalidate(&mut self) {
         self.changes += 1;
         self.present = None;
         self.sort_all();
@@ -314,7 +314,7 @@ impl Membership {
     pub fn here(&self) -> impl Iterator<Item = &Id> {
         let by_ledger = self.source == Source::Ledger;
         let all = by_ledger.then_some(&self.ours).or(self.present.as_ref());
-        all.into_iter().flatten().filter(move |id| !by_ledger || !self.doubted.contains(*id))
+        all.into_iter().flatten().filter(move |id| !by_ledger || !self.distrusted.contains(*id))
     }
 
     /// Whose object vanished.
@@ -330,7 +330,7 @@ impl Membership {
     /// How many are in the group, as far as is known.
     pub fn present(&self) -> usize {
         match self.source {
-            Source::Ledger => self.ours.len() - self.doubted.len(),
+            Source::Ledger => self.ours.len() - self.distrusted.len(),
             _ => self.present.as_ref().map_or(0, HashSet::len),
         }
     }

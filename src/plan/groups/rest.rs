@@ -74,7 +74,7 @@ pub(super) fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOper
             "; deleting this object empties the group and unlinks it: what the group stands for at the server stays",
         );
     }
-    let paced = paced(facts);
+    let over_rate = over_rate(facts);
     if facts.contested {
         verdict.reason = Some(Reason::Contested);
         verdict.state = Some(GroupState::Failed);
@@ -88,12 +88,12 @@ pub(super) fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOper
         verdict.message = message;
     } else if let Some(found) = drift(facts, left).filter(|_| !facts.policy.repair.attributes) {
         verdict = shows_drift(verdict, found, "driftPolicy.attributes leaves it so");
-    } else if paced > 0 {
+    } else if over_rate > 0 {
         verdict.reason = Some(Reason::RateLimited);
         verdict.state = Some(GroupState::Pending);
         verdict.executed = false;
         verdict.message = format!(
-            "this server takes only so many new members a group and hour; {paced} are still to be put in, and follow by \
+            "this server takes only so many new members a group and hour; {over_rate} are still to be put in, and follow by \
              themselves"
         );
     } else if unkept(facts) > 0 {
@@ -145,7 +145,7 @@ fn kept(facts: &GroupFacts) -> Option<(Reason, String)> {
 }
 
 /// Whom the server takes only later.
-fn paced(facts: &GroupFacts) -> usize {
+fn over_rate(facts: &GroupFacts) -> usize {
     let members = &facts.members;
     if members.room != Some(0) {
         return 0;

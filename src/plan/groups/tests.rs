@@ -261,12 +261,12 @@ fn additive_takes_out_only_whom_it_brought_in() {
 #[test]
 fn deleting_the_object_deletes_the_group_only_where_that_is_declared() {
     let mut case = Case { deleting: true, ..Case::bound(&[1]) };
-    assert!(matches!(case.decide(), GroupStep::LetGo(verdict) if verdict.departure == Departure::LeftAsIs));
+    assert!(matches!(case.decide(), GroupStep::RemoveFinalizer(verdict) if verdict.departure == Departure::LeftAsIs));
     case.policy.group_deletion = GroupDeletionPolicy::Delete;
     let operation = case.sends();
     assert_eq!((operation.kind, operation.guard), (OperationType::Delete, Some(GuardName::Groups)));
     case.spec.deletion_policy = Some(GroupDeletionPolicy::Retain);
-    assert!(matches!(case.decide(), GroupStep::LetGo(verdict) if verdict.departure == Departure::LeftAsIs));
+    assert!(matches!(case.decide(), GroupStep::RemoveFinalizer(verdict) if verdict.departure == Departure::LeftAsIs));
 }
 
 #[test]
@@ -382,7 +382,7 @@ fn i09_members_looked_up_anew_are_not_declared_anew() {
     let before = members.fingerprint();
     members.observe([id(1), id(2), id(3)]);
     let (lost, foreign) = members.observe([id(1), id(2), id(9)]);
-    members.leave_be(lost.into_iter().chain(foreign));
+    members.keep_as_is(lost.into_iter().chain(foreign));
     members.without_references();
     for n in [3, 1, 2] {
         members.enter(&stands(n));
@@ -397,6 +397,6 @@ fn i09_members_looked_up_anew_are_not_declared_anew() {
     let mut members = Membership::default();
     members.enter(&stands(1));
     members.observe([id(9)]);
-    members.leave_all();
+    members.keep_all_as_is();
     assert_eq!((members.missing().len(), members.extra().len(), members.left()), (0, 0, (1, 1)));
 }

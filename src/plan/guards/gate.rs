@@ -1,4 +1,4 @@
-//! The gate: every operation of a connection that needs leave passes it.
+//! The gate: every operation of a connection that needs admission passes it.
 
 mod judge;
 mod shown;
@@ -47,7 +47,7 @@ impl Member {
     }
 }
 
-/// Judges what asks for leave. Pure: every instant is given to it.
+/// Judges what asks for admission. Pure: every instant is given to it.
 #[derive(Debug)]
 pub struct Gate {
     plan: bool,
@@ -177,7 +177,7 @@ impl Gate {
                     guard.burst.remove(uid);
                 }
             }
-            Place::Hold => self.holds.leave(uid),
+            Place::Hold => self.holds.remove(uid),
             Place::Queued => {
                 self.queued.remove(uid);
             }
@@ -282,7 +282,7 @@ impl Gate {
                 Some(Admission::Go)
             }
             Place::Queued => None,
-            Place::Rejected(_) if member.candidate.deleted => Some(Admission::LetGoUntouched),
+            Place::Rejected(_) if member.candidate.deleted => Some(Admission::RemoveFinalizer),
             Place::Rejected(id) => Some(Admission::Rejected { id: id.clone() }),
         }
     }

@@ -57,7 +57,7 @@ impl Gate {
         self.groups.get(uid).map(|guard| guard.ledger.buckets().to_vec()).unwrap_or_default()
     }
 
-    /// Which guard counts what an object asks leave for.
+    /// Which guard counts what an object asks admission for.
     pub fn guard_of(&self, uid: &str) -> Option<GuardName> {
         self.of(uid).and_then(|candidate| candidate.guard)
     }

@@ -54,7 +54,7 @@ pub enum Admission {
     /// Over its limit; there may be room then.
     Queued(Duration),
     /// Its hold was rejected and the object is being deleted: it goes, the account stays as it is.
-    LetGoUntouched,
+    RemoveFinalizer,
     /// Its hold was rejected: it stays held until its spec changes.
     Rejected {
         /// The hold's id.

@@ -160,14 +160,14 @@ fn i13_two_thousand_deletions_by_mistake_cost_nobody_access() {
     assert!(gate.answer(None, Some(&id), now).is_empty());
     assert!(gate.holds().is_empty());
     for one in &all[..1_900] {
-        assert_eq!(gate.admit(back(one), 0, now), Admission::LetGoUntouched);
+        assert_eq!(gate.admit(back(one), 0, now), Admission::RemoveFinalizer);
         gate.withdraw(&one.uid);
     }
     // A crash in the midst of it: the rest is fewer than the limit, and still untouched.
     let mut gate = restarted(&gate, &settings, Vec::new(), now);
     assert!(gate.answer(None, Some(&id), now).is_empty());
     for one in &all[1_900..] {
-        assert_eq!(gate.admit(back(one), 0, now), Admission::LetGoUntouched);
+        assert_eq!(gate.admit(back(one), 0, now), Admission::RemoveFinalizer);
     }
     assert!(gate.usage(0, now).iter().all(|view| view.used == 0));
 }

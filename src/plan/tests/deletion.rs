@@ -28,7 +28,7 @@ fn untouched(row: impl Fn(&mut World), expected: impl Fn(&Outcome)) {
         assert_eq!(world.server.accounts, before);
         // Retain needs nothing of the server, so nothing holds it up.
         if policy == DeletionPolicy::Retain {
-            assert!(outcome.let_go);
+            assert!(outcome.finalizer_removed);
         } else {
             expected(&outcome);
         }
@@ -36,12 +36,12 @@ fn untouched(row: impl Fn(&mut World), expected: impl Fn(&Outcome)) {
 }
 
 fn lets_go(outcome: &Outcome) {
-    assert!(outcome.let_go, "{outcome:?}");
+    assert!(outcome.finalizer_removed, "{outcome:?}");
 }
 
 fn waits(reason: Reason) -> impl Fn(&Outcome) {
     move |outcome| {
-        assert!(!outcome.let_go, "{outcome:?}");
+        assert!(!outcome.finalizer_removed, "{outcome:?}");
         assert_eq!(outcome.verdict.reason, Some(reason));
         assert!(outcome.verdict.message.contains("scim-operator.dev/release=true"), "the way out is named");
     }
@@ -81,14 +81,14 @@ fn i08_an_object_goes_only_once_its_successor_is_bound() {
         waits(Reason::Pending)(&outcome);
         world.claims.successor = successor(true);
         let outcome = world.pass();
-        assert!(outcome.sent.is_empty() && outcome.let_go);
+        assert!(outcome.sent.is_empty() && outcome.finalizer_removed);
         assert_eq!(outcome.verdict.departure, Departure::HandedOver("ns/other".into()));
     }
     // Whoever asks for it lets it go at once.
     let mut world = leaving(DeletionPolicy::Delete);
     (world.claims.successor, world.release) = (successor(false), true);
     let outcome = world.pass();
-    assert_eq!((outcome.let_go, outcome.verdict.departure), (true, Departure::LeftAsIs));
+    assert_eq!((outcome.finalizer_removed, outcome.verdict.departure), (true, Departure::LeftAsIs));
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn an_object_may_soften_its_connections_policy_and_never_sharpen_it() {
         let mut world = leaving(connection);
         world.spec.deletion_policy = own;
         let outcome = world.pass();
-        assert!(outcome.let_go);
+        assert!(outcome.finalizer_removed);
         assert_eq!(outcome.sent.iter().map(|operation| operation.kind).collect::<Vec<_>>(), [expected]);
     }
 }
@@ -137,13 +137,13 @@ fn a_deletion_that_cant_be_taken_back_waits_for_permission() {
 fn i07_a_creation_whose_answer_was_lost_is_taken_back() {
     let mut world = leaving(DeletionPolicy::Deactivate);
     world.status = ScimUserStatus::default();
-    assert!(world.pass().let_go);
+    assert!(world.pass().finalizer_removed);
     assert_eq!(world.server.accounts["id-1"]["active"], json!(false));
     let mut other = leaving(DeletionPolicy::Delete);
     other.status = ScimUserStatus::default();
     other.server.accounts.get_mut("id-1").unwrap().insert("userName".into(), json!("someone"));
     let outcome = other.pass();
-    assert!(outcome.let_go && outcome.sent.is_empty());
+    assert!(outcome.finalizer_removed && outcome.sent.is_empty());
 }
 
 /// Everybody has a new id: the server's database was rebuilt.
@@ -160,7 +160,7 @@ fn i06_i15_whoever_has_a_new_id_is_removed_under_it() {
     for policy in [DeletionPolicy::Delete, DeletionPolicy::Deactivate] {
         let mut world = renumbered(policy);
         let outcome = world.pass();
-        assert!(outcome.let_go && outcome.sent.len() == 1, "{outcome:?}");
+        assert!(outcome.finalizer_removed && outcome.sent.len() == 1, "{outcome:?}");
         assert_eq!(outcome.sent[0].request.target(), Some("new-1"));
         let active = world.server.accounts.get("new-1").map(|account| account["active"] != json!(false));
         assert_ne!(active, Some(true), "{policy:?}");
@@ -189,7 +189,7 @@ fn i06_i31_whoever_may_be_somebody_else_keeps_their_account() {
         let mut world = renumbered(DeletionPolicy::Deactivate);
         trouble(&mut world);
         let outcome = world.pass();
-        assert!(outcome.let_go && outcome.sent.is_empty(), "{outcome:?}");
+        assert!(outcome.finalizer_removed && outcome.sent.is_empty(), "{outcome:?}");
         assert_eq!(outcome.verdict.departure, Departure::LeftAsIs, "that is told: {outcome:?}");
         assert!(outcome.verdict.message.contains("id-1"), "{outcome:?}");
     }
@@ -212,7 +212,7 @@ fn i07_what_is_older_than_the_object_was_made_by_no_creation_for_it() {
     {
         let mut world = made(account, adoption);
         let outcome = world.pass();
-        assert!(outcome.let_go);
+        assert!(outcome.finalizer_removed);
         assert_eq!(world.server.accounts["id-1"]["active"] == json!(false), taken, "{account} {adoption:?}");
         let mut world = made(account, adoption);
         world.deleting = false;
@@ -234,7 +234,7 @@ proptest! {
         let mut expected = world.shown().clone();
         expected.insert("active".into(), json!(false));
         let outcome = world.pass();
-        prop_assert!(outcome.let_go);
+        prop_assert!(outcome.finalizer_removed);
         prop_assert_eq!(outcome.sent.len(), 1);
         prop_assert_eq!(world.shown(), &expected);
     }

@@ -13,7 +13,7 @@ use crate::plan::{
     Step, Verdict, at_server, bound_status, decide,
 };
 use crate::scim::{Attributes, Profile, Resource};
-use crate::status::{Recorded, record};
+use crate::status::{PassLog, record};
 
 /// A connection that permits everything.
 pub fn policy(profile: Profile) -> Policy {
@@ -43,7 +43,7 @@ pub fn spec(json: Value) -> ScimUserSpec {
 pub struct Outcome {
     pub sent: Vec<Operation>,
     pub verdict: Verdict,
-    pub let_go: bool,
+    pub finalizer_removed: bool,
 }
 
 /// One object, its connection and its server.
@@ -188,7 +188,7 @@ impl World {
         let now = Timestamp::UNIX_EPOCH;
         self.creations = Creations { made: self.creations.made.clone(), ..Creations::default() };
         let mut account = if self.snapshot { self.look(false) } else { Account::Unknown };
-        let (mut written, mut recorded, mut sent) = (BTreeSet::new(), Recorded::default(), Vec::new());
+        let (mut written, mut recorded, mut sent) = (BTreeSet::new(), PassLog::default(), Vec::new());
         for _ in 0..12 {
             match self.decide(account.clone(), &written) {
                 Step::Read(Read::Find) if self.status.id.is_some() => {
@@ -229,11 +229,11 @@ impl World {
                     let json = serde_json::to_string(&status).expect("a status");
                     self.status = serde_json::from_str(&json).expect("a status");
                     self.requested = false;
-                    return Outcome { sent, verdict: *verdict, let_go: false };
+                    return Outcome { sent, verdict: *verdict, finalizer_removed: false };
                 }
-                Step::LetGo(verdict) => {
+                Step::RemoveFinalizer(verdict) => {
                     self.finalizer = false;
-                    return Outcome { sent, verdict: *verdict, let_go: true };
+                    return Outcome { sent, verdict: *verdict, finalizer_removed: true };
                 }
             }
         }

@@ -70,11 +70,11 @@ fn i07_what_was_there_is_not_removed_with_the_object() {
     (world.finalizer, world.claimed, world.deleting) = (true, Some("ada@example.com".into()), true);
     let same = json!({"id": "7", "userName": "ada@example.com", "active": true});
     let step = answered(&mut world, &same, Some("it is older than the request"));
-    assert!(matches!(step, Step::LetGo(_)), "{step:?}");
+    assert!(matches!(step, Step::RemoveFinalizer(_)), "{step:?}");
     // Nor is another person's, whatever was claimed.
     world.creations = Creations::default();
     let other = json!({"id": "7", "userName": "ada@example.com", "externalId": "e-1", "active": true});
-    assert!(matches!(world.decide_on(found(&other)), Step::LetGo(_)));
+    assert!(matches!(world.decide_on(found(&other)), Step::RemoveFinalizer(_)));
     assert!(matches!(world.decide_on(found(&same)), Step::Send(_)), "a lost creation's is");
 }
 

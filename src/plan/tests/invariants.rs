@@ -148,7 +148,7 @@ proptest! {
                 // An id of another server is never used (promise I6).
                 prop_assert!(!facts.bound_elsewhere() || operation.kind == OperationType::Create);
             }
-            Step::LetGo(_) => prop_assert!(false, "only what is being deleted is let go"),
+            Step::RemoveFinalizer(_) => prop_assert!(false, "only what is being deleted is let go"),
             Step::Settle(verdict) if spec.suspend => prop_assert_eq!(verdict.reason, Some(Reason::Suspended)),
             _ => {}
         }

@@ -44,7 +44,7 @@ proptest! {
         world.declare(crate::api::ScimUserSpec { active: Some(false), ..declared });
         let outcome = world.pass();
         prop_assert!(outcome.sent.is_empty());
-        prop_assert_eq!(outcome.let_go, deleting);
+        prop_assert_eq!(outcome.finalizer_removed, deleting);
         prop_assert_eq!(&world.shown()["active"], &json!(true));
         if !deleting {
             prop_assert_eq!(outcome.verdict.reason, Some(Reason::Protected));
@@ -60,7 +60,7 @@ proptest! {
         world.server.silent = silent;
         if recreated {
             world.deleting = true;
-            prop_assert!(world.pass().let_go);
+            prop_assert!(world.pass().finalizer_removed);
             (world.deleting, world.status) = (false, ScimUserStatus::default());
         } else {
             world.declare(crate::api::ScimUserSpec { active: Some(false), ..declared.clone() });

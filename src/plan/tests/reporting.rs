@@ -11,7 +11,7 @@ use super::merging::{converged, profiles, specs};
 use crate::api::{Reason, ScimUserSpec, UserState};
 use crate::plan::{Account, Path, Step, Verdict, status_ahead};
 use crate::scim::Profile;
-use crate::status::{Recorded, record};
+use crate::status::{PassLog, record};
 
 const VENDOR: &str = "urn:example:params:scim:schemas:extension:vendor:1.0:User";
 
@@ -28,10 +28,10 @@ enum Meanwhile {
 }
 
 fn befalls(world: &mut World, what: Meanwhile) {
-    let said = |world: &World, reason, executed| {
+    let status_of = |world: &World, reason, executed| {
         let state = Some(UserState::Pending);
         let verdict = Verdict { reason: Some(reason), state, executed, ..Verdict::default() };
-        record(&world.status, world.generation, &verdict, &Recorded::default(), Timestamp::UNIX_EPOCH)
+        record(&world.status, world.generation, &verdict, &PassLog::default(), Timestamp::UNIX_EPOCH)
     };
     match what {
         Meanwhile::Suspended => {
@@ -46,9 +46,9 @@ fn befalls(world: &mut World, what: Meanwhile) {
             world.spec.suspend = false;
             world.generation += 1;
         }
-        Meanwhile::Failed => world.status = said(world, Reason::Pending, false),
-        Meanwhile::NotReady => world.status = said(world, Reason::ConnectionNotReady, false),
-        Meanwhile::Refused => world.status = said(world, Reason::Rejected, true),
+        Meanwhile::Failed => world.status = status_of(world, Reason::Pending, false),
+        Meanwhile::NotReady => world.status = status_of(world, Reason::ConnectionNotReady, false),
+        Meanwhile::Refused => world.status = status_of(world, Reason::Rejected, true),
         // Of something that isn't sent.
         Meanwhile::Edited => world.generation += 1,
         Meanwhile::Looked => {}

@@ -61,7 +61,7 @@ fn i17_no_trouble_with_an_attribute_holds_up_a_removal() {
         world.declare(spec(declared));
         world.deleting = true;
         let outcome = world.pass();
-        assert!(outcome.let_go, "{what}: {outcome:?}");
+        assert!(outcome.finalizer_removed, "{what}: {outcome:?}");
         assert_eq!(world.shown()["active"], json!(false), "{what}");
     }
 }
@@ -158,7 +158,7 @@ fn i26_an_account_outside_the_delegation_is_never_written_to_whatever_status_say
                 let before = world.server.accounts.clone();
                 let outcome = world.pass();
                 assert_eq!(outcome.verdict.reason, Some(Reason::NotAllowed), "{change} {deleting}: {outcome:?}");
-                assert!(outcome.sent.is_empty() && !outcome.let_go, "{outcome:?}");
+                assert!(outcome.sent.is_empty() && !outcome.finalizer_removed, "{outcome:?}");
                 assert_eq!(world.server.accounts, before);
                 assert_ne!(world.status.user_name.as_deref(), Some("ceo@top"), "nor is it told whose it is");
             }

@@ -14,7 +14,7 @@ use crate::plan::{Binding, Departure, Named, Operation, Path, ResourceType, Verd
 use crate::provisioner::directory::{Object, full_name};
 use crate::provisioner::effects::{Effects, Note};
 use crate::provisioner::queue::{Lane, Outcome};
-use crate::provisioner::report::News;
+use crate::provisioner::report::PendingEvent;
 use crate::provisioner::{Provisioner, Uid, lock};
 use crate::status::ledger;
 
@@ -114,7 +114,7 @@ impl<E: Effects> Provisioner<E> {
             // A moment, so that it is judged together: not worth a word in status.
             Admission::Wait(wait) => Err(Stop::With(Box::default(), Outcome::After(wait))),
             Admission::Queued(wait) => Err(Stop::With(Box::new(queued()), Outcome::After(wait))),
-            Admission::LetGoUntouched => Err(Stop::RemoveFinalizer(Box::new(Verdict {
+            Admission::RemoveFinalizer => Err(Stop::RemoveFinalizer(Box::new(Verdict {
                 message: format!("its hold was rejected: the {} stays as it is", K::NOUN),
                 departure: Departure::LeftAsIs,
                 ..Verdict::default()
@@ -187,7 +187,7 @@ impl<E: Effects> Provisioner<E> {
         }
     }
 
-    /// The objects are looked at again, in the lane of what they ask leave for.
+    /// The objects are looked at again, in the lane of what they ask admission for.
     pub(in crate::provisioner) fn requeue(&self, uids: &[Arc<str>]) {
         let now = self.effects.instant();
         let gate = lock(&self.gate);
@@ -215,7 +215,7 @@ impl<E: Effects> Provisioner<E> {
             hold.reason(),
             self.ways_out(Some(id), None, usize::try_from(count).unwrap_or(usize::MAX))
         );
-        lock(&self.report).tell(News { type_: EventType::Warning, reason: "Held", action: "Hold", note });
+        lock(&self.report).tell(PendingEvent { type_: EventType::Warning, reason: "Held", action: "Hold", note });
     }
 
     /// What a person can do about a hold.

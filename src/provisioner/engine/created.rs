@@ -10,7 +10,7 @@ use crate::plan::{Account, Answered, CreationAnswer, Operation, Origin, origin};
 use crate::provisioner::directory::full_name;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::queue::Outcome;
-use crate::provisioner::report::News;
+use crate::provisioner::report::PendingEvent;
 use crate::provisioner::{Provisioner, lock};
 use crate::scim::{Resource, Written};
 
@@ -25,7 +25,7 @@ pub(super) struct Known {
 impl<E: Effects> Provisioner<E> {
     /// A creation is about to be sent.
     pub(super) fn before_creation<K: Kind>(&self, pass: &Pass<K>) -> Known {
-        lock(&self.memory).creates(&pass.uid());
+        lock(&self.notes).creates(&pass.uid());
         let mirror = lock(K::mirror(self));
         Known { moment: mirror.moment(), listed: mirror.is_of(pass.session.epoch) && mirror.is_complete() }
     }
@@ -41,7 +41,7 @@ impl<E: Effects> Provisioner<E> {
     ) -> Result<Option<Outcome>, Stop<K>> {
         let made = written.resource.as_ref().and_then(|made| Some((made.clone(), made.id()?.to_owned())));
         let Some((resource, id)) = made else {
-            self.unseen_creation(&pass.uid());
+            self.unconfirmed_creation(&pass.uid());
             return self.took_effect(pass, operation, written).await;
         };
         let seen_before = lock(K::mirror(self)).knew(&id, known.moment);
@@ -50,7 +50,7 @@ impl<E: Effects> Provisioner<E> {
         // One that has another name may be what this creation made all the same.
         if !matches!(origin, Origin::Existed(_)) || (written.created && !seen_before) {
             let recorded = recorded_creation(K::status(&pass.object).and_then(ObjectStatus::last_operation));
-            lock(&self.memory).created(&pass.uid(), &id, recorded.zip(former), self.effects.now());
+            lock(&self.notes).created(&pass.uid(), &id, recorded.zip(former), self.effects.now());
         }
         let existed = match origin {
             Origin::New => return self.took_effect(pass, operation, written).await,
@@ -66,7 +66,7 @@ impl<E: Effects> Provisioner<E> {
         if let Some(pause) = written.pause {
             self.limiter.pause(pause);
         }
-        self.learn_resource(pass, &resource);
+        self.apply_response(pass, &resource);
         pass.creations.answered = Some(Answered { id: id.clone(), existed });
         pass.finalizer_is_new = true;
         if existed.is_some() {
@@ -82,8 +82,8 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// A creation took effect, and what it made wasn't shown: it counts as one that did (promise I7).
-    pub(super) fn unseen_creation(&self, uid: &str) {
-        lock(&self.memory).created(uid, "(not shown)", None, self.effects.now());
+    pub(super) fn unconfirmed_creation(&self, uid: &str) {
+        lock(&self.notes).created(uid, "(not shown)", None, self.effects.now());
     }
 
     fn origin<K: Kind>(
@@ -111,8 +111,8 @@ impl<E: Effects> Provisioner<E> {
     /// The server gave out new ids: said once for all whom it concerns.
     pub(super) fn tell_of_new_ids(&self, object: &str, old: &str, new: &str) {
         info!(%object, %old, %new, "bound anew: the server shows it under another id");
-        if lock(&self.memory).renumbered(self.effects.now()) {
-            lock(&self.report).tell(News {
+        if lock(&self.notes).renumbered(self.effects.now()) {
+            lock(&self.report).tell(PendingEvent {
                 type_: EventType::Warning,
                 reason: "NewIds",
                 action: "Bind",

@@ -30,22 +30,22 @@ impl<E: Effects> Provisioner<E> {
         class
     }
 
-    /// What a failed request means for its object, and whether it casts doubt on the connection.
+    /// What a failed request means for its object, and whether it requests a probe of the connection.
     pub(in crate::provisioner) fn failed<K: Kind>(&self, pass: &Pass<K>, error: &Error) -> Stop<K> {
         match self.note_failure(&full_name(&pass.object), error) {
             Class::Throttled => Stop::WithoutStatus(Outcome::Paused),
             Class::Credential => {
-                self.doubt_key();
+                self.request_key_probe();
                 try_later(pass, error)
             }
             Class::NotScim | Class::Transient | Class::Unreachable | Class::Tls | Class::Timeout | Class::Empty => {
-                self.doubt();
+                self.request_probe();
                 try_later(pass, error)
             }
             Class::Forbidden => {
                 // The test of a connection asks for users: of groups it would learn nothing.
                 if K::COLLECTION == Collection::Users {
-                    self.doubt();
+                    self.request_probe();
                 }
                 self.own_error(pass, Reason::Rejected, error.to_string())
             }
@@ -69,7 +69,7 @@ impl<E: Effects> Provisioner<E> {
         reason: Reason,
         message: String,
     ) -> Stop<K> {
-        let before = lock(&self.memory).rejected(&pass.uid());
+        let before = lock(&self.notes).rejected(&pass.uid());
         let verdict = Verdict {
             reason: Some(reason),
             message: with_way_out::<K>(&pass.object, message),

@@ -217,7 +217,7 @@ pub trait Kind: ResourceType {
     /// A write was answered 404, and its resource is there: the reason, and what may be the matter.
     fn denied(operation: &Operation<Self>) -> (crate::api::Reason, &'static str);
     /// The server says that it is there already, and shows none.
-    fn exists_unseen(pass: &Pass<Self>, error: &Error) -> String;
+    fn exists_hidden(pass: &Pass<Self>, error: &Error) -> String;
     /// The server doesn't know the method.
     fn unsupported<E: Effects>(p: &Provisioner<E>, pass: &Pass<Self>, error: &Error) -> String;
 
@@ -295,7 +295,7 @@ pub trait Mirror: Send + 'static {
     /// Whether what is of that epoch still counts.
     fn is_of(&self, epoch: u64) -> bool;
     /// Takes in what the server answered.
-    fn learn(&mut self, resource: &Resource);
+    fn apply(&mut self, resource: &Resource);
     /// A read was answered with 404; true where that proves absence (promise I11).
     fn missing(&mut self, id: &str, now: Timestamp) -> bool;
     /// It is gone.

@@ -102,7 +102,7 @@ impl<E: Effects> Provisioner<E> {
             }
             Ok(_) => Ok(()),
             Err(probe) => {
-                self.doubt();
+                self.request_probe();
                 Err(if probe.class() == Class::NotFound { try_later(pass, error) } else { self.failed(pass, &probe) })
             }
         }
@@ -135,7 +135,7 @@ impl<E: Effects> Provisioner<E> {
         }
         for hit in &found {
             if let Hit::Shown(resource) = hit {
-                self.learn_resource(pass, resource);
+                self.apply_response(pass, resource);
             }
         }
         match found.len() {
@@ -149,7 +149,7 @@ impl<E: Effects> Provisioner<E> {
     fn take_hit<K: Kind>(&self, pass: &mut Pass<K>, hit: Hit) {
         pass.account = Some(match hit {
             Hit::Shown(resource) => {
-                self.learn_resource(pass, &resource);
+                self.apply_response(pass, &resource);
                 Account::Found { resource, fresh: true }
             }
             Hit::Listed(id) => Account::Listed(id),
@@ -248,8 +248,8 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// What the server showed, unless it was asked in a time that doesn't count any more.
-    pub(in crate::provisioner) fn learn_resource<K: Kind>(&self, pass: &Pass<K>, resource: &Resource) {
-        self.in_mirror(pass, |mirror| mirror.learn(resource));
+    pub(in crate::provisioner) fn apply_response<K: Kind>(&self, pass: &Pass<K>, resource: &Resource) {
+        self.in_mirror(pass, |mirror| mirror.apply(resource));
     }
 
     /// The resource is gone.

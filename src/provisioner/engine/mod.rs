@@ -29,7 +29,7 @@ use super::session::Session;
 use super::{Provisioner, Uid};
 use crate::api::{RECONCILE_REQUESTED_AT, Reason};
 use crate::plan::{Account, Creations, Departure, Operation, Path, Read, Request, Step, Verdict};
-use crate::status::Recorded;
+use crate::status::PassLog;
 
 /// What answered 404, or can't be looked for yet, is looked at again after this.
 pub const LOOK_AGAIN: Duration = Duration::from_secs(61);
@@ -51,7 +51,7 @@ pub struct Pass<K: Kind> {
     /// The way to the server that it began with.
     pub session: Arc<Session>,
     /// What was done.
-    pub recorded: Recorded,
+    pub log: PassLog,
     /// A creation met a conflict, and who is there was looked for.
     pub looked_up_after_conflict: bool,
     /// The finalizer, or the resource that it goes with, was written in this very pass: nothing that could have made the
@@ -83,7 +83,7 @@ impl<K: Kind> Pass<K> {
             status,
             account: None,
             session,
-            recorded: Recorded::default(),
+            log: PassLog::default(),
             looked_up_after_conflict: false,
             finalizer_is_new: false,
             creations: Creations::default(),
@@ -98,8 +98,8 @@ impl<K: Kind> Pass<K> {
         // As long as status takes.
         let asked = asked.map(|asked| asked.chars().take(256).collect::<String>());
         let answered = asked.filter(|asked| status.last_handled_reconcile_at() != Some(asked));
-        let recorded = Recorded { answered, ..Recorded::default() };
-        Self { recorded, ..Self::new(object, status, session) }
+        let log = PassLog { answered, ..PassLog::default() };
+        Self { log, ..Self::new(object, status, session) }
     }
 
     /// The object's uid.
@@ -140,7 +140,7 @@ impl<E: Effects> Provisioner<E> {
             match self.step(pass).await {
                 Ok(None) => {}
                 // What took effect before the pass was broken off is recorded all the same.
-                Err(Stop::WithoutStatus(outcome)) if pass.recorded.operation.is_some() => {
+                Err(Stop::WithoutStatus(outcome)) if pass.log.operation.is_some() => {
                     return self.settle(pass, &Verdict::default(), outcome).await;
                 }
                 Ok(Some(outcome)) | Err(Stop::WithoutStatus(outcome)) => return outcome,
@@ -188,7 +188,7 @@ impl<E: Effects> Provisioner<E> {
                 }
             }
             Step::Settle(verdict) => return self.end(pass, verdict).await,
-            Step::LetGo(verdict) => {
+            Step::RemoveFinalizer(verdict) => {
                 if verdict.departure == Departure::Done {
                     K::before_departure(self, pass)?;
                 }
@@ -236,7 +236,7 @@ impl<E: Effects> Provisioner<E> {
     /// The one that is to take over the resource doesn't come to it, and nobody is asked about it.
     fn is_overdue<K: Kind>(&self, pass: &Pass<K>, verdict: &Verdict<K>) -> bool {
         let waits = verdict.awaits.as_ref().is_some_and(|successor| !successor.held);
-        waits && super::lock(&self.memory).is_overdue(&pass.uid(), self.effects.now())
+        waits && super::lock(&self.notes).is_overdue(&pass.uid(), self.effects.now())
     }
 
     /// When the object is to be looked at again.
@@ -250,9 +250,9 @@ impl<E: Effects> Provisioner<E> {
             _ if pass.account == Some(Account::Missing) => Outcome::After(LOOK_AGAIN),
             Some(Reason::Pending) => Outcome::After(LOOK_AGAIN),
             Some(Reason::Rejected) => Outcome::Retry,
-            Some(Reason::Conflict) => Outcome::After(own_error_pause(super::lock(&self.memory).rejected(&uid))),
+            Some(Reason::Conflict) => Outcome::After(own_error_pause(super::lock(&self.notes).rejected(&uid))),
             _ => {
-                super::lock(&self.memory).accepted(&uid);
+                super::lock(&self.notes).accepted(&uid);
                 K::rest(pass, verdict)
             }
         }

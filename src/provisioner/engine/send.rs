@@ -55,7 +55,7 @@ impl<E: Effects> Provisioner<E> {
                 None => self.took_effect(pass, operation, written).await,
             },
             Err(error) => {
-                if error.class().leaves_open() {
+                if error.class().may_have_applied() {
                     if creates {
                         // What was looked for before says nothing of what it may have made.
                         self.in_mirror(pass, |mirror| mirror.sightings().forget_search(&uid));
@@ -86,14 +86,14 @@ impl<E: Effects> Provisioner<E> {
         if let Some(pause) = written.pause {
             self.limiter.pause(pause);
         }
-        lock(&self.memory).accepted(&pass.uid());
+        lock(&self.notes).accepted(&pass.uid());
         if let Request::Delete { id } = &operation.request {
             self.forget_resource(pass, id);
             pass.creations.deleted = true;
             pass.account = Some(Account::Absent { fresh: true });
         }
         let shown = written.resource.as_ref().and_then(crate::scim::Resource::active);
-        pass.recorded.took_effect(operation.kind, names, written.request_id.clone(), shown);
+        pass.log.took_effect(operation.kind, names, written.request_id.clone(), shown);
         K::took_effect(self, pass, operation, written).await
     }
 
@@ -113,15 +113,15 @@ impl<E: Effects> Provisioner<E> {
                 self.take_back_claim(pass).await?;
                 self.find(pass).await?;
                 if matches!(pass.account, Some(Account::Absent { .. })) {
-                    let message = K::exists_unseen(pass, error);
+                    let message = K::exists_hidden(pass, error);
                     return Err(self.own_error(pass, Reason::Conflict, message));
                 }
                 // Someone else's until the checks of a first binding say otherwise.
                 Ok(())
             }
             (Class::Empty, Request::Create(_)) => {
-                self.unseen_creation(&pass.uid());
-                self.doubt();
+                self.unconfirmed_creation(&pass.uid());
+                self.request_probe();
                 self.find(pass).await?;
                 match pass.account {
                     Some(Account::Found { .. }) => Ok(()),
@@ -183,5 +183,5 @@ impl<E: Effects> Provisioner<E> {
 
 /// The request took effect, or that is open.
 fn may_have_made(answer: &Result<Written, Error>) -> bool {
-    answer.as_ref().err().is_none_or(|error| error.class().leaves_open())
+    answer.as_ref().err().is_none_or(|error| error.class().may_have_applied())
 }

@@ -65,7 +65,7 @@ impl<E: Effects> Provisioner<E> {
         let uid = &ticket.uid;
         let status = K::unsaved(self, uid).or_else(|| K::status(&object).cloned()).unwrap_or_default();
         if status.observed_generation() != object.metadata().generation && ticket.attempt == 0 {
-            lock(&self.memory).new_generation(uid);
+            lock(&self.notes).new_generation(uid);
         }
         let mut pass = Pass::<K>::answering(object, status, session);
         if !K::prepare(self, &mut pass).await {

@@ -9,8 +9,8 @@ use kube::Resource as _;
 use kube::ResourceExt;
 use serde_json::Value;
 
-use super::requests::{UNREADABLE_MEMBERS, exists_unseen};
-use super::store::{Store, several};
+use super::requests::{UNREADABLE_MEMBERS, exists_hidden};
+use super::store::{GroupMirror, several};
 use super::{GroupPass, GroupStop, Scratch};
 use crate::api::{OperationType, Reason, ScimGroup, ScimGroupStatus};
 use crate::plan::groups::{Group, GroupOperation, GroupStep, GroupVerdict, MEMBERS, Membership, way_out};
@@ -27,14 +27,14 @@ use crate::provisioner::session::Session;
 use crate::provisioner::sightings::Sightings;
 use crate::provisioner::{Provisioner, Uid, lock};
 use crate::scim::{Class, Error, Kind as Collection, MembersReadable, Resource, Written};
-use crate::status::{Recorded, record_group};
+use crate::status::{PassLog, record_group};
 
 impl Kind for Group {
     type Object = ScimGroup;
     type Status = ScimGroupStatus;
     type Claim = String;
     type Scratch = Scratch;
-    type Mirror = Store;
+    type Mirror = GroupMirror;
 
     const COLLECTION: Collection = Collection::Groups;
     const KIND: &'static str = "ScimGroup";
@@ -167,12 +167,12 @@ impl Kind for Group {
         if verdict.details.again {
             return Some(Outcome::Again);
         }
-        (verdict.reason == Some(Reason::RateLimited)).then(|| p.outcome_of_pace(pass))
+        (verdict.reason == Some(Reason::RateLimited)).then(|| p.outcome_of_member_rate(pass))
     }
 
     fn rest(pass: &GroupPass, verdict: &GroupVerdict) -> Outcome {
         let waits = verdict.details.members.is_some_and(|members| members.waiting > 0);
-        if waits && pass.recorded.operation.is_some() { Outcome::After(super::GATHER) } else { Outcome::Done }
+        if waits && pass.log.operation.is_some() { Outcome::After(super::GATHER) } else { Outcome::Done }
     }
 
     fn after_pass<E: Effects>(_: &Provisioner<E>, _: &GroupPass) {}
@@ -241,7 +241,7 @@ impl Kind for Group {
         if p.keep_ledger(revision).await { Ok(()) } else { Err(GroupStop::WithoutStatus(Outcome::Retry)) }
     }
 
-    fn mirror<E: Effects>(p: &Provisioner<E>) -> &Mutex<Store> {
+    fn mirror<E: Effects>(p: &Provisioner<E>) -> &Mutex<GroupMirror> {
         &p.groups
     }
 
@@ -337,7 +337,7 @@ impl Kind for Group {
         let added = operation.change.added.len();
         if added > 0 && pass.session.policy.profile.members_an_hour.is_some() {
             // Whatever comes of it, the server may count it.
-            lock(&p.groups).pace.put_in(&pass.uid(), added, p.effects.instant());
+            lock(&p.groups).member_rate.put_in(&pass.uid(), added, p.effects.instant());
         }
     }
 
@@ -377,9 +377,9 @@ impl Kind for Group {
     fn may_have_applied<E: Effects>(p: &Provisioner<E>, pass: &GroupPass, operation: &GroupOperation) {
         let Some(id) = operation.request.target() else { return };
         if changes_members(operation) {
-            p.directory.membership(&pass.uid(), Membership::doubt);
+            p.directory.membership(&pass.uid(), Membership::invalidate);
         } else {
-            p.in_mirror(pass, |store| store.unsee(id));
+            p.in_mirror(pass, |store| store.invalidate(id));
         }
     }
 
@@ -400,8 +400,8 @@ impl Kind for Group {
         (Reason::Rejected, what)
     }
 
-    fn exists_unseen(pass: &GroupPass, error: &Error) -> String {
-        exists_unseen(pass, error)
+    fn exists_hidden(pass: &GroupPass, error: &Error) -> String {
+        exists_hidden(pass, error)
     }
 
     fn unsupported<E: Effects>(_: &Provisioner<E>, _: &GroupPass, error: &Error) -> String {
@@ -424,7 +424,10 @@ impl Kind for Group {
             return Err(WriteError::Stale);
         }
         let claim = claim.map(String::as_str).filter(|_| present);
-        p.effects.claim_group(newest.as_deref().unwrap_or(object), claim).await.map(|written| p.learn_group(written))
+        p.effects
+            .claim_group(newest.as_deref().unwrap_or(object), claim)
+            .await
+            .map(|written| p.apply_written_group(written))
     }
 
     async fn before_finalizer<E: Effects>(p: &Provisioner<E>, pass: &mut GroupPass, verdict: &GroupVerdict) -> bool {
@@ -442,7 +445,7 @@ impl Kind for Group {
         // The guard's ledger is written by itself, before what it counts.
         let newest = p.directory.group(&pass.uid());
         pass.status.removals = newest.and_then(|group| group.status.as_ref()?.removals.clone());
-        record_group(&pass.status, pass.generation(), verdict, &pass.recorded, p.effects.now())
+        record_group(&pass.status, pass.generation(), verdict, &pass.log, p.effects.now())
     }
 
     fn record_waiting(
@@ -451,7 +454,7 @@ impl Kind for Group {
         verdict: &GroupVerdict,
         now: Timestamp,
     ) -> ScimGroupStatus {
-        record_group(status, generation, verdict, &Recorded::default(), now)
+        record_group(status, generation, verdict, &PassLog::default(), now)
     }
 
     async fn save<E: Effects>(
@@ -484,7 +487,7 @@ pub(super) fn changes_members(operation: &GroupOperation) -> bool {
     operation.attributes == [Path::core(MEMBERS)]
 }
 
-impl Mirror for Store {
+impl Mirror for GroupMirror {
     fn sightings(&mut self) -> &mut Sightings {
         &mut self.sightings
     }
@@ -493,8 +496,8 @@ impl Mirror for Store {
         self.is_of(epoch)
     }
 
-    fn learn(&mut self, resource: &Resource) {
-        self.learn(resource);
+    fn apply(&mut self, resource: &Resource) {
+        self.apply(resource);
     }
 
     fn missing(&mut self, id: &str, now: Timestamp) -> bool {

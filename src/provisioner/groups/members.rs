@@ -117,21 +117,21 @@ impl<E: Effects> Provisioner<E> {
     /// What statuses say of those that we brought in, where tenants may have written them: whoever else is neither taken
     /// out nor taken for present (promise I32). Returns those of whom it can't be told yet.
     fn check_records(&self, pass: &GroupPass) -> Vec<Id> {
-        let (mut doubted, mut unknown, mut known) = (HashSet::new(), Vec::new(), Known::new());
+        let (mut distrusted, mut unknown, mut known) = (HashSet::new(), Vec::new(), Known::new());
         for (id, namespaces) in self.directory.records_to_check(&pass.uid()) {
             match self.admissible_to_any(&namespaces, &mut known, &id) {
                 Standing::Free | Standing::Gone => {}
                 Standing::Unknown => unknown.push(id),
                 Standing::Kept(why) => {
                     debug!(object = %full_name(&pass.object), member = %id, "its record isn't believed: {why}");
-                    doubted.insert(id);
+                    distrusted.insert(id);
                 }
             }
         }
         // Before the first sweep ended, whoever is to stay in doesn't make a group wait for it.
         let swept = lock(&self.report).first_sweep == FirstSweep::Ended;
         let unknown = self.directory.membership(&pass.uid(), |members| {
-            members.doubt_records(doubted);
+            members.distrust_records(distrusted);
             unknown.retain(|id| members.extra().contains(id) || (swept && members.is_by_record()));
             unknown
         });
@@ -252,7 +252,7 @@ impl<E: Effects> Provisioner<E> {
             let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
             self.in_accounts(pass, |sightings| sightings.ask(&id, self.effects.now()));
             match self.effects.get(&pass.session.client, Kind::Users, &id, false, deadline).await {
-                Ok(account) if self.is_current(&pass.session) => lock(&self.snapshot).learn(&account),
+                Ok(account) if self.is_current(&pass.session) => lock(&self.snapshot).apply(&account),
                 Ok(_) => {}
                 Err(error) if error.class() == Class::NotFound => missing.push(id.clone()),
                 // One account that can't be read is kept as it is, and decides over nobody else (promise I20).
@@ -284,7 +284,7 @@ impl<E: Effects> Provisioner<E> {
                 Ok(false)
             }
             Err(error) => {
-                self.doubt();
+                self.request_probe();
                 Err(self.failed(pass, &error))
             }
         }

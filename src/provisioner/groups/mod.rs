@@ -1,8 +1,8 @@
 //! Groups: what is special to them, for the engine. One write is in flight a group.
 
 mod kind;
+mod member_rate;
 mod members;
-mod pace;
 mod plan;
 mod probe;
 mod record;
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use kube::ResourceExt;
 
-pub use self::store::Store;
+pub use self::store::GroupMirror;
 use super::directory::is_deleting;
 use super::effects::Effects;
 use super::engine::{Pass, Stop};
@@ -75,8 +75,8 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// A server that takes so many members an hour has room again.
-    fn outcome_of_pace(&self, pass: &GroupPass) -> Outcome {
-        let wait = lock(&self.groups).pace.wait(&pass.uid(), self.effects.instant());
+    fn outcome_of_member_rate(&self, pass: &GroupPass) -> Outcome {
+        let wait = lock(&self.groups).member_rate.wait(&pass.uid(), self.effects.instant());
         Outcome::After(wait.max(GATHER))
     }
 

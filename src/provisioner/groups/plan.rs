@@ -39,7 +39,7 @@ impl<E: Effects> Provisioner<E> {
         directory.membership(&uid, |members| {
             members.set_source(source);
             members.expire(before);
-            if pass.session.policy.repair.attributes || pass.recorded.answered.is_some() {
+            if pass.session.policy.repair.attributes || pass.log.answered.is_some() {
                 members.repair();
             }
         });
@@ -57,8 +57,7 @@ impl<E: Effects> Provisioner<E> {
         directory.resolve(&uid, resolved);
         // What others changed and is left so stays known over a restart (promise I30).
         let left = pass.status.drift.as_ref().filter(|drift| drift.lost > 0 || drift.foreign > 0);
-        if let Some(left) = left.filter(|_| !pass.session.policy.repair.attributes && pass.recorded.answered.is_none())
-        {
+        if let Some(left) = left.filter(|_| !pass.session.policy.repair.attributes && pass.log.answered.is_none()) {
             let known = GroupDrift { attributes: Vec::new(), ..left.clone() };
             lock(&self.groups).drift.entry(uid.clone()).or_insert(known);
         }
@@ -99,14 +98,14 @@ impl<E: Effects> Provisioner<E> {
         let (drift, unsupported, room) = {
             let mut store = lock(&self.groups);
             let most = policy.profile.members_an_hour.and_then(|most| usize::try_from(most).ok());
-            let room = most.map(|most| store.pace.room(&uid, most, self.effects.instant()));
+            let room = most.map(|most| store.member_rate.room(&uid, most, self.effects.instant()));
             (store.drift.get(&uid).cloned(), store.unsupported.clone(), room)
         };
         let (name, claimed) = (full_name(&pass.object), self.claimed_group(&pass.object));
         let now = self.effects.now();
         let (creations, elsewhere) = (self.group_creations(pass), self.group_elsewhere(pass));
         let unseen = self.unseen_members(pass);
-        let contested = !lock(&self.memory).contested(&uid, now).is_empty();
+        let contested = !lock(&self.notes).contested(&uid, now).is_empty();
         let step = self.directory.membership(&uid, |membership| {
             decide_group(&GroupFacts {
                 object: GroupObject {
@@ -120,7 +119,7 @@ impl<E: Effects> Provisioner<E> {
                     claimed,
                     release: pass.object.wants_release() || self.is_released(),
                     remote_id: pass.object.remote_id(),
-                    requested: pass.recorded.answered.is_some(),
+                    requested: pass.log.answered.is_some(),
                 },
                 policy,
                 group: account.clone(),
@@ -180,7 +179,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     fn group_creations(&self, pass: &GroupPass) -> Creations {
-        let (earlier, made) = lock(&self.memory).creations(&pass.uid(), self.effects.now());
+        let (earlier, made) = lock(&self.notes).creations(&pass.uid(), self.effects.now());
         pass.creations.remember(earlier, made)
     }
 

@@ -101,7 +101,7 @@ impl<E: Effects> Provisioner<E> {
             let lost = members.lose(std::slice::from_ref(member));
             let count = lost.len();
             if !repairs {
-                members.leave_be(lost);
+                members.keep_as_is(lost);
             }
             count
         });

@@ -31,7 +31,7 @@ impl<E: Effects> Provisioner<E> {
         }
     }
 
-    pub(super) fn learn_group(&self, written: ScimGroup) -> Arc<ScimGroup> {
+    pub(super) fn apply_written_group(&self, written: ScimGroup) -> Arc<ScimGroup> {
         let uid = written.uid().unwrap_or_default();
         let gone = is_deleting(&written) && written.finalizers().is_empty();
         let kept = Arc::new(written.clone());
@@ -67,7 +67,7 @@ impl<E: Effects> Provisioner<E> {
         match self.effects.write_group(group, body).await {
             Ok(written) => {
                 lock(&self.groups).unsaved.remove(&uid);
-                self.learn_group(written);
+                self.apply_written_group(written);
                 Ok(())
             }
             Err(error) => {
@@ -165,7 +165,7 @@ impl<E: Effects> Provisioner<E> {
         groups.insert(group.to_owned(), value);
         match self.effects.merge_user(user, json!({"groups": groups})).await {
             Ok(written) => {
-                for uid in self.directory.learn(written) {
+                for uid in self.directory.apply_written(written) {
                     let _ = self.reroute.send(uid);
                 }
                 true
@@ -192,7 +192,7 @@ impl<E: Effects> Provisioner<E> {
             .collect();
         match self.effects.merge_group(group, json!({"leaving": entries})).await {
             Ok(written) => {
-                self.learn_group(written);
+                self.apply_written_group(written);
                 true
             }
             Err(error) => {

@@ -156,7 +156,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     fn group_created(&self, pass: &GroupPass, resource: &Resource) {
-        self.learn_resource(pass, resource);
+        self.apply_response(pass, resource);
         lock(&self.groups).members_read(resource.id().unwrap_or_default());
     }
 
@@ -216,7 +216,7 @@ impl<E: Effects> Provisioner<E> {
     pub(super) fn repaired(&self, pass: &GroupPass) {
         let drifted = lock(&self.groups).drift.remove(&pass.uid()).is_some();
         if drifted {
-            lock(&self.memory).repaired(&pass.uid(), &[Path::core("members")], self.effects.now());
+            lock(&self.notes).repaired(&pass.uid(), &[Path::core("members")], self.effects.now());
         }
     }
 }
@@ -228,7 +228,7 @@ fn is_additive(pass: &GroupPass) -> bool {
 }
 
 /// The server says that the group is there already, and shows none.
-pub(super) fn exists_unseen(pass: &GroupPass, error: &Error) -> String {
+pub(super) fn exists_hidden(pass: &GroupPass, error: &Error) -> String {
     let words = error.detail().unwrap_or_default();
     let what = match &pass.object.spec.external_id {
         Some(external_id) if words.to_lowercase().contains("externalid") => format!(

@@ -31,7 +31,7 @@ impl<E: Effects> Provisioner<E> {
         if !store.is_of(pass.session.epoch) {
             return;
         }
-        store.learn(resource);
+        store.apply(resource);
         let readable = pass.session.policy.profile.members_readable.with_group();
         let shown = resource.members();
         if !readable || !resource.members_are_readable() || (shown.is_none() && !by_reading) {
@@ -47,14 +47,14 @@ impl<E: Effects> Provisioner<E> {
             let (mut lost, foreign) = members.observe(shown);
             // Read for the first time, and what is declared is what was carried out last: others changed the rest.
             if counts && !repairs && !known && carried_out(&pass.status, members) {
-                members.leave_all();
+                members.keep_all_as_is();
             }
             // What this pass put in and the answer doesn't show was never kept, which is another thing.
             lost.retain(|id| !pass.own.sent.contains(id));
             let at_rest = members.missing().is_empty() && members.extra().is_empty();
             let mut found = (lost.len(), foreign.len());
             if counts && !repairs {
-                members.leave_be(lost.into_iter().chain(foreign));
+                members.keep_as_is(lost.into_iter().chain(foreign));
                 found = members.left();
             }
             (found, at_rest)

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use super::super::sightings::{OnPage, Seen, Sightings};
-use super::pace::Pace;
+use super::member_rate::MemberRate;
 use crate::api::{GroupDrift, ScimGroupStatus};
 use crate::plan::Account;
 use crate::plan::groups::{Change, Id};
@@ -18,7 +18,7 @@ struct Entry {
     members_at: Option<String>,
     seen: Seen,
     /// A write whose answer was lost may have changed it since.
-    in_doubt: bool,
+    invalidated: bool,
     /// How many groups had been seen when it was.
     number: u64,
 }
@@ -31,7 +31,7 @@ impl Entry {
 
 /// The groups of one server.
 #[derive(Debug, Default)]
-pub struct Store {
+pub struct GroupMirror {
     entries: HashMap<String, Entry>,
     /// When groups were seen, and what that proves.
     pub sightings: Sightings,
@@ -42,7 +42,7 @@ pub struct Store {
     /// The same for memberships that are asked for one by one.
     pub probe_turn: usize,
     /// Who was put in within the last hour, counted.
-    pub pace: Pace,
+    pub member_rate: MemberRate,
     /// Why the server has no groups, if it has none.
     pub unsupported: Option<String>,
     /// What a reading found changed, by the object's uid, until it is repaired.
@@ -53,7 +53,7 @@ pub struct Store {
     pub unrecorded: HashMap<String, Change>,
 }
 
-impl Store {
+impl GroupMirror {
     /// The connection leads to this server from now on; of another one nothing is known. What is remembered of objects
     /// stays.
     pub fn lead_to(&mut self, server: &str, epoch: u64) {
@@ -107,7 +107,7 @@ impl Store {
     }
 
     /// Takes in a group as the server showed it.
-    pub fn learn(&mut self, resource: &Resource) {
+    pub fn apply(&mut self, resource: &Resource) {
         if let Some(id) = resource.id() {
             self.sightings.shown(id);
         }
@@ -122,7 +122,7 @@ impl Store {
         let members_at = self.entries.get(id).and_then(|entry| entry.members_at.clone());
         let number = self.entries.get(id).map_or(self.moments, |entry| entry.number);
         self.moments += 1;
-        let entry = Entry { resource, members_at, seen, in_doubt: false, number };
+        let entry = Entry { resource, members_at, seen, invalidated: false, number };
         self.entries.insert(id.to_owned(), entry);
     }
 
@@ -159,11 +159,11 @@ impl Store {
     }
 
     /// What the group looks like by now, or whether it is there, isn't certain: it is read before anything rests on it.
-    pub fn unsee(&mut self, id: &str) {
+    pub fn invalidate(&mut self, id: &str) {
         let seen = self.sightings.by_answer();
         if let Some(entry) = self.entries.get_mut(id) {
             // Nor does a page tell that was asked for before.
-            (entry.seen, entry.in_doubt) = (seen, true);
+            (entry.seen, entry.invalidated) = (seen, true);
         }
     }
 
@@ -201,7 +201,7 @@ impl Store {
 
     /// The group with this id; one that wasn't seen must be asked for.
     pub fn by_id(&self, id: &str) -> Account {
-        let known = self.entries.get(id).filter(|entry| !entry.in_doubt);
+        let known = self.entries.get(id).filter(|entry| !entry.invalidated);
         known.map_or(Account::Unknown, |entry| Account::Found { resource: entry.resource.clone(), fresh: false })
     }
 
@@ -212,7 +212,7 @@ impl Store {
 
     /// A value of this attribute that a group has: the one that was seen first.
     pub fn sample(&self, attribute: &str) -> Option<String> {
-        let first = self.entries.values().filter(|entry| !entry.in_doubt).min_by_key(|entry| entry.number)?;
+        let first = self.entries.values().filter(|entry| !entry.invalidated).min_by_key(|entry| entry.number)?;
         Some(first.resource.get(attribute)?.as_str()?.to_owned()).filter(|value| !value.is_empty())
     }
 
@@ -222,7 +222,7 @@ impl Store {
         match (found.next(), found.next()) {
             (None, _) if self.sightings.proves_absence() => Account::Absent { fresh: false },
             (None, _) => Account::Unknown,
-            (Some((id, entry)), None) if entry.in_doubt => Account::Listed(id.clone()),
+            (Some((id, entry)), None) if entry.invalidated => Account::Listed(id.clone()),
             (Some((_, entry)), None) => Account::Found { resource: entry.resource.clone(), fresh: false },
             (Some(_), Some(_)) => Account::Contradictory(several()),
         }
@@ -243,7 +243,7 @@ impl Store {
         self.drift.remove(uid);
         self.unsaved.remove(uid);
         self.unrecorded.remove(uid);
-        self.pace.forget(uid);
+        self.member_rate.forget(uid);
         self.sightings.forget_search(uid);
     }
 }
@@ -273,9 +273,9 @@ mod tests {
 
     #[test]
     fn a_page_never_overwrites_what_a_later_write_of_the_group_reported() {
-        let mut store = Store::default();
+        let mut store = GroupMirror::default();
         store.begin();
-        store.learn(&group("new", "2"));
+        store.apply(&group("new", "2"));
         assert_eq!(store.page(vec![group("old", "1")]), 1);
         assert_eq!(store.page(vec![group("old", "1")]), 0, "a list that repeats itself ends");
         store.end(true);
@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn i11_no_listing_no_absence() {
-        let mut store = Store::default();
+        let mut store = GroupMirror::default();
         assert_eq!(store.by_name("g"), Account::Unknown);
         store.begin();
         store.end(false);
@@ -294,16 +294,18 @@ mod tests {
 
     #[test]
     fn i06_what_is_known_of_objects_survives_a_reconnection_and_what_is_known_of_a_server_no_change_of_it() {
-        let mut store = Store::default();
+        let mut store = GroupMirror::default();
         store.lead_to("here", 1);
         store.begin();
         store.page(vec![group("g", "1")]);
         store.end(true);
         store.unsaved.insert("uid".into(), ScimGroupStatus::default());
-        store.pace.put_in("uid", 3, tokio::time::Instant::now());
+        store.member_rate.put_in("uid", 3, tokio::time::Instant::now());
         store.lead_to("here", 2);
         assert!(!store.is_of(1), "a listing of before counts no more");
-        assert!(store.unsaved.contains_key("uid") && store.pace.room("uid", 3, tokio::time::Instant::now()) == 0);
+        assert!(
+            store.unsaved.contains_key("uid") && store.member_rate.room("uid", 3, tokio::time::Instant::now()) == 0
+        );
         assert!(matches!(store.by_name("g"), Account::Found { .. }));
         assert_eq!(store.by_name("other"), Account::Unknown, "what was listed before is no proof of absence");
         store.lead_to("elsewhere", 3);
@@ -312,9 +314,9 @@ mod tests {
 
     #[test]
     fn i11_a_page_that_was_on_its_way_brings_no_deleted_group_back() {
-        let mut store = Store::default();
+        let mut store = GroupMirror::default();
         store.begin();
-        store.learn(&group("g", "1"));
+        store.apply(&group("g", "1"));
         store.forget("g");
         store.page(vec![group("g", "1")]);
         store.end(true);
@@ -322,11 +324,11 @@ mod tests {
     }
 
     #[test]
-    fn i12_a_group_in_doubt_is_read() {
-        let mut store = Store::default();
+    fn i12_a_group_that_was_invalidated_is_read() {
+        let mut store = GroupMirror::default();
         store.begin();
         store.page(vec![group("g", "1")]);
-        store.unsee("g");
+        store.invalidate("g");
         assert_eq!(store.page(vec![group("g", "1")]), 1, "asked for before, it tells nothing");
         store.end(true);
         assert_eq!((store.by_id("g"), store.by_name("g")), (Account::Unknown, Account::Listed("g".into())));
@@ -338,8 +340,8 @@ mod tests {
 
     #[test]
     fn members_are_read_anew_where_the_version_changed() {
-        let mut store = Store::default();
-        store.learn(&group("g", "1"));
+        let mut store = GroupMirror::default();
+        store.apply(&group("g", "1"));
         assert_eq!(store.unchanged("g"), Some(false));
         store.members_read("g");
         assert_eq!(store.unchanged("g"), Some(true));

@@ -18,7 +18,7 @@ use crate::api::ScimGroup;
 use crate::plan::Read;
 use crate::plan::groups::{GroupStep, GroupVerdict};
 use crate::scim::{Class, Error, Kind, MembersReadable, Page};
-use crate::status::{Recorded, record_group};
+use crate::status::{PassLog, record_group};
 
 /// So many groups are read in turn by each sweep, or a tenth of them.
 const IN_TURN: usize = 20;
@@ -142,7 +142,7 @@ impl<E: Effects> Provisioner<E> {
                 }
                 Err(error) if error.class() == Class::NotFound => {
                     // Its own pass looks again before anything is concluded.
-                    lock(&self.groups).unsee(id);
+                    lock(&self.groups).invalidate(id);
                     lock(&self.queue).submit(&uid.as_str().into(), Lane::Drift, false, self.effects.instant());
                 }
                 Err(error) if error.is_too_large() || error.class() == Class::Rejected => {
@@ -175,6 +175,6 @@ impl<E: Effects> Provisioner<E> {
 
     fn is_group_news(&self, pass: &GroupPass, verdict: &GroupVerdict) -> bool {
         let generation = pass.object.metadata.generation.unwrap_or_default();
-        record_group(&pass.status, generation, verdict, &Recorded::default(), self.effects.now()) != pass.status
+        record_group(&pass.status, generation, verdict, &PassLog::default(), self.effects.now()) != pass.status
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
-use super::cluster_groups::GroupNews;
+use super::cluster_groups::GroupWatchEvent;
 use crate::api::{
     CLAIMED_ACCOUNT, ClaimedAccount, FINALIZER, ScimConnection, ScimGroup, ScimUser, ScimUserSpec, ScimUserStatus,
 };
@@ -14,7 +14,7 @@ use crate::provisioner::directory::{has_finalizer, is_deleting};
 
 /// What a watch brings.
 #[derive(Clone, Debug)]
-pub enum News {
+pub enum WatchEvent {
     Applied(Box<ScimUser>),
     Deleted(String),
 }
@@ -23,9 +23,9 @@ pub enum News {
 #[derive(Debug)]
 pub struct Cluster {
     pub objects: BTreeMap<String, ScimUser>,
-    pub news: VecDeque<News>,
+    pub events: VecDeque<WatchEvent>,
     pub groups: BTreeMap<String, ScimGroup>,
-    pub group_news: VecDeque<GroupNews>,
+    pub group_events: VecDeque<GroupWatchEvent>,
     /// Whether an object declares the account for the group, and since which version.
     pub wants: BTreeMap<(String, String), (bool, u64)>,
     /// When a group last declared something else.
@@ -43,9 +43,9 @@ impl Cluster {
     pub fn new(connection: ScimConnection) -> Self {
         Self {
             objects: BTreeMap::new(),
-            news: VecDeque::new(),
+            events: VecDeque::new(),
             groups: BTreeMap::new(),
-            group_news: VecDeque::new(),
+            group_events: VecDeque::new(),
             wants: BTreeMap::new(),
             respecified: BTreeMap::new(),
             leaving: BTreeSet::new(),
@@ -72,7 +72,7 @@ impl Cluster {
 
     /// Up to this version everything was heard; 0 where something is still to come, for the two watches may be apart.
     pub fn heard(&self) -> u64 {
-        if self.news.is_empty() && self.group_news.is_empty() { self.version } else { 0 }
+        if self.events.is_empty() && self.group_events.is_empty() { self.version } else { 0 }
     }
 
     /// Changes the connection.
@@ -172,14 +172,14 @@ impl Cluster {
     pub(super) fn store(&mut self, mut user: ScimUser) {
         let version = self.next_version();
         user.metadata.resource_version = Some(version.to_string());
-        self.news.push_back(News::Applied(Box::new(user.clone())));
+        self.events.push_back(WatchEvent::Applied(Box::new(user.clone())));
         self.objects.insert(user.uid().unwrap_or_default(), user);
         self.note_wants();
     }
 
     fn purge(&mut self, uid: &str) {
         if self.objects.remove(uid).is_some() {
-            self.news.push_back(News::Deleted(uid.to_owned()));
+            self.events.push_back(WatchEvent::Deleted(uid.to_owned()));
             self.note_wants();
         }
     }

@@ -16,7 +16,7 @@ use crate::scim::fold;
 
 /// What the watch of ScimGroups brings.
 #[derive(Clone, Debug)]
-pub enum GroupNews {
+pub enum GroupWatchEvent {
     Applied(Box<ScimGroup>),
     Deleted(String),
 }
@@ -129,7 +129,7 @@ impl Cluster {
     fn store_group(&mut self, mut group: ScimGroup) {
         let version = self.next_version();
         group.metadata.resource_version = Some(version.to_string());
-        self.group_news.push_back(GroupNews::Applied(Box::new(group.clone())));
+        self.group_events.push_back(GroupWatchEvent::Applied(Box::new(group.clone())));
         let uid = group.uid().unwrap_or_default();
         if self.groups.get(&uid).is_none_or(|known| known.spec != group.spec) {
             self.respecified.insert(uid.clone(), version);
@@ -140,7 +140,7 @@ impl Cluster {
 
     fn purge_group(&mut self, uid: &str) {
         if self.groups.remove(uid).is_some() {
-            self.group_news.push_back(GroupNews::Deleted(uid.to_owned()));
+            self.group_events.push_back(GroupWatchEvent::Deleted(uid.to_owned()));
             self.note_wants();
         }
     }

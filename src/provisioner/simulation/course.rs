@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kube::ResourceExt;
 
 use super::checks::reason_of;
-use super::cluster_groups::GroupNews;
+use super::cluster_groups::GroupWatchEvent;
 use super::outside::Listing;
 use super::world::World;
 use crate::api::ScimUser;
@@ -13,11 +13,11 @@ use crate::api::ScimUser;
 impl World {
     /// One event of the watch of ScimGroups arrives.
     pub fn deliver_group(&mut self) -> bool {
-        let news = self.outside().cluster.group_news.pop_front();
+        let news = self.outside().cluster.group_events.pop_front();
         let provisioner = Arc::clone(&self.operator.provisioner);
         let others = match news {
             None => return false,
-            Some(GroupNews::Applied(group)) => {
+            Some(GroupWatchEvent::Applied(group)) => {
                 self.say(|| format!("  hear {} generation {:?}", group.name_any(), group.metadata.generation));
                 let uid = group.uid().unwrap_or_default();
                 let changed = provisioner.directory.upsert_group(*group);
@@ -28,7 +28,7 @@ impl World {
                 }
                 changed.others
             }
-            Some(GroupNews::Deleted(uid)) => {
+            Some(GroupWatchEvent::Deleted(uid)) => {
                 let others = provisioner.directory.remove_group(&uid);
                 provisioner.forget(&uid);
                 let mut outside = self.outside();
@@ -124,7 +124,7 @@ impl World {
         if self.is_broken() {
             return;
         }
-        // Whoever was refused tries again, and asks leave for it again.
+        // Whoever was refused tries again, and asks admission for it again.
         let refused = |user: &ScimUser| user.status.as_ref().is_some_and(|status| reason_of(status) == "Conflict");
         let refused = self.outside().cluster.objects.values().any(refused);
         self.restart();

@@ -119,7 +119,7 @@ impl Outside {
             match self.observed.admitted.get(&uid).cloned() {
                 Some((guard, at, key)) => self.count(guard, at, &key),
                 None if self.book.approved.iter().any(|key| key.starts_with(&uid)) => {}
-                None => self.complain(format!("i13: {id} is deleted without leave")),
+                None => self.complain(format!("i13: {id} is deleted without admission")),
             }
             return;
         };
@@ -146,7 +146,7 @@ impl Outside {
         }
     }
 
-    /// Whoever loses a membership loses it because somebody said so, and by leave.
+    /// Whoever loses a membership loses it because somebody said so, and by admission.
     fn check_removed(
         &mut self,
         group: &ScimGroup,
@@ -182,9 +182,9 @@ impl Outside {
         }
         match self.observed.admitted.get(&uid).cloned() {
             Some((GuardName::Memberships, at, key)) => self.count_members(&uid, at, &key, &counted),
-            Some(_) => self.complain(format!("i13: {counted:?} leave {id} by another guard's leave")),
+            Some(_) => self.complain(format!("i13: {counted:?} leave {id} by another guard's admission")),
             None if self.book.approved.iter().any(|key| key.starts_with(&uid)) => {}
-            None => self.complain(format!("i13: {counted:?} are taken out of {id} without leave")),
+            None => self.complain(format!("i13: {counted:?} are taken out of {id} without admission")),
         }
     }
 

@@ -22,7 +22,7 @@ impl Outside {
                 self.observed.held.insert(uid, Some((generation, guard, members)));
                 return;
             }
-            Admission::LetGoUntouched => {
+            Admission::RemoveFinalizer => {
                 self.book.rejected.insert(uid.clone());
                 self.excuse(&uid, None);
                 self.observed.held.remove(&uid);
@@ -59,14 +59,14 @@ impl Outside {
         }
     }
 
-    /// What got leave is sent: no window has more of it than the limit.
+    /// What was admitted is sent: no window has more of it than the limit.
     pub fn count(&mut self, guard: GuardName, at: i64, key: &str) {
         let window = i64::try_from(self.setup.window * 1000).unwrap_or(i64::MAX);
-        let let_go = self.book.let_go.entry(guard).or_default();
-        let_go.retain(|(_, known)| known != key);
-        let_go.push((at, key.to_owned()));
-        let within = |end: i64| let_go.iter().filter(|(at, _)| *at > end - window && *at <= end).count();
-        let gone = let_go.iter().map(|(end, _)| within(*end)).max().unwrap_or_default();
+        let admitted = self.book.admitted.entry(guard).or_default();
+        admitted.retain(|(_, known)| known != key);
+        admitted.push((at, key.to_owned()));
+        let within = |end: i64| admitted.iter().filter(|(at, _)| *at > end - window && *at <= end).count();
+        let gone = admitted.iter().map(|(end, _)| within(*end)).max().unwrap_or_default();
         let settings = guard_settings(&self.cluster.connection.spec);
         let limit = settings.limits.get(&guard).map_or(u64::MAX, |limit| limit.of(0));
         if gone as u64 > limit {

@@ -75,7 +75,7 @@ pub struct Book {
     /// Writes that the server took.
     pub writes: u64,
     /// What guards let go: when, and which operation.
-    pub let_go: BTreeMap<GuardName, Vec<(i64, String)>>,
+    pub admitted: BTreeMap<GuardName, Vec<(i64, String)>>,
     /// Operations that a person let go.
     pub approved: BTreeSet<String>,
     /// How many operations of an object were done.
@@ -129,7 +129,7 @@ pub struct Observed {
     pub places: BTreeMap<String, Place>,
     /// The version of the account that the plan rests on, where that was the server's newest.
     pub informed: BTreeMap<String, String>,
-    /// The guard that gave leave, when, and for what.
+    /// The guard that admitted it, when, and for what.
     pub admitted: BTreeMap<String, (GuardName, i64, String)>,
     /// Objects whose operation was held when they last asked, or when a person answered.
     /// For which generation and guard; none for any.

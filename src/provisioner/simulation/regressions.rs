@@ -99,7 +99,7 @@ fn i28_nothing_is_sent_for_an_object_whose_end_was_seen_before_its_last_events()
 }
 
 #[test]
-fn i16_a_deactivation_is_ours_though_the_update_after_it_waits_for_leave() {
+fn i16_a_deactivation_is_ours_though_the_update_after_it_waits_for_admission() {
     let mut world = World::new(Setup { repair: (false, false, false), limits: (5, 0, 5), ..setup() }, true);
     world.sweep(Listing::Whole);
     world.happen(&Event::Declare(0, Spec { email: Some("x"), ..Spec::named(0) }));

@@ -13,7 +13,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::cluster::News;
+use super::cluster::WatchEvent;
 use super::effects::Simulated;
 use super::outside::{Listing, Outside, Place, Shared, look};
 use super::setup::{BASE_URL, CONNECTION, Setup};
@@ -170,8 +170,8 @@ impl World {
             let mut outside = self.outside();
             outside.say(|| "restart".into());
             outside.book.restarts += 1;
-            outside.cluster.news.clear();
-            outside.cluster.group_news.clear();
+            outside.cluster.events.clear();
+            outside.cluster.group_events.clear();
         }
         self.operator = Operator::new(&self.shared);
         for user in self.operator.provisioner.directory.all() {
@@ -203,11 +203,11 @@ impl World {
 
     /// One watch event arrives.
     pub fn deliver(&mut self) -> bool {
-        let news = self.outside().cluster.news.pop_front();
+        let news = self.outside().cluster.events.pop_front();
         let directory = Arc::clone(&self.operator.provisioner.directory);
         let others = match news {
             None => return false,
-            Some(News::Applied(user)) => {
+            Some(WatchEvent::Applied(user)) => {
                 self.say(|| format!("  hear {} generation {:?}", user.name_any(), user.metadata.generation));
                 let changed = directory.upsert((*user).clone());
                 if changed.itself
@@ -217,7 +217,7 @@ impl World {
                 }
                 changed.others
             }
-            Some(News::Deleted(uid)) => {
+            Some(WatchEvent::Deleted(uid)) => {
                 let others = directory.remove(&uid);
                 self.operator.provisioner.forget(&uid);
                 let mut outside = self.outside();

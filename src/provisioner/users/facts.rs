@@ -36,7 +36,7 @@ impl<E: Effects> Provisioner<E> {
             Account::Found { resource, .. } => resource.id().map(str::to_owned),
             _ => None,
         };
-        let contested = lock(&self.memory).contested(&uid, now);
+        let contested = lock(&self.notes).contested(&uid, now);
         let (name, claimed) = (full_name(&pass.object), pass.object.claimed_account());
         let (resolved, unlisted) =
             self.with_ids(&pass.object.spec).map_or((None, Vec::new()), |(spec, un)| (Some(spec), un));
@@ -53,12 +53,12 @@ impl<E: Effects> Provisioner<E> {
                 claimed: claimed.as_ref().map(|claimed| &*claimed.user_name),
                 release: pass.object.wants_release() || self.is_released(),
                 remote_id: pass.object.remote_id(),
-                requested: pass.recorded.answered.is_some(),
+                requested: pass.log.answered.is_some(),
             },
             policy,
             claims: self.claims_and_rival(pass, &account, found.as_deref()),
             creations: {
-                let (earlier, made) = lock(&self.memory).creations(&uid, now);
+                let (earlier, made) = lock(&self.notes).creations(&uid, now);
                 pass.creations.remember(earlier, made)
             },
             elsewhere: self.elsewhere(pass, &policy.server),

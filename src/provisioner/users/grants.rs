@@ -49,7 +49,7 @@ impl<E: Effects> Provisioner<E> {
                 Ok(found) => {
                     let mut names = lock(&self.names);
                     for (id, name) in found {
-                        names.known.learn(list, &id, &name);
+                        names.known.add(list, &id, &name);
                     }
                 }
                 Err(error) => debug!(connection = %self.key, "the server doesn't list its {list}: {error}"),

@@ -22,17 +22,17 @@ use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::queue::Outcome;
 use crate::provisioner::session::Session;
 use crate::provisioner::sightings::Sightings;
-use crate::provisioner::snapshot::{Known, Snapshot, contradiction};
+use crate::provisioner::snapshot::{Known, UserMirror, contradiction};
 use crate::provisioner::{Provisioner, Uid, lock};
 use crate::scim::{Class, Error, Kind as Collection, Resource, Written, fold};
-use crate::status::{Recorded, record, whole_seconds};
+use crate::status::{PassLog, record, whole_seconds};
 
 impl Kind for User {
     type Object = ScimUser;
     type Status = ScimUserStatus;
     type Claim = ClaimedAccount;
     type Scratch = Scratch;
-    type Mirror = Snapshot;
+    type Mirror = UserMirror;
 
     const COLLECTION: Collection = Collection::Users;
     const KIND: &'static str = "ScimUser";
@@ -218,7 +218,7 @@ impl Kind for User {
         if p.keep_ledger(revision).await { Ok(()) } else { Err(UserStop::WithoutStatus(Outcome::Retry)) }
     }
 
-    fn mirror<E: Effects>(p: &Provisioner<E>) -> &Mutex<Snapshot> {
+    fn mirror<E: Effects>(p: &Provisioner<E>) -> &Mutex<UserMirror> {
         &p.snapshot
     }
 
@@ -231,7 +231,7 @@ impl Kind for User {
         pass: &mut UserPass,
         resource: Resource,
     ) -> Result<Option<Account>, UserStop> {
-        p.learn_resource(pass, &resource);
+        p.apply_response(pass, &resource);
         Ok(Some(Account::Found { resource, fresh: true }))
     }
 
@@ -351,7 +351,7 @@ impl Kind for User {
     fn may_have_applied<E: Effects>(p: &Provisioner<E>, pass: &UserPass, operation: &Operation) {
         // Whoever takes over the account next looks at it first.
         if let Some(id) = operation.request.target().filter(|_| operation.removes()) {
-            p.in_mirror(pass, |snapshot| snapshot.unsee(id));
+            p.in_mirror(pass, |snapshot| snapshot.invalidate(id));
         }
     }
 
@@ -378,8 +378,8 @@ impl Kind for User {
         }
     }
 
-    fn exists_unseen(pass: &UserPass, error: &Error) -> String {
-        super::requests::exists_unseen(pass, error)
+    fn exists_hidden(pass: &UserPass, error: &Error) -> String {
+        super::requests::exists_hidden(pass, error)
     }
 
     fn unsupported<E: Effects>(p: &Provisioner<E>, pass: &UserPass, error: &Error) -> String {
@@ -408,11 +408,11 @@ impl Kind for User {
     }
 
     fn record<E: Effects>(p: &Provisioner<E>, pass: &mut UserPass, verdict: &Verdict) -> ScimUserStatus {
-        record(&pass.status, pass.generation(), verdict, &pass.recorded, p.effects.now())
+        record(&pass.status, pass.generation(), verdict, &pass.log, p.effects.now())
     }
 
     fn record_waiting(status: &ScimUserStatus, generation: i64, verdict: &Verdict, now: Timestamp) -> ScimUserStatus {
-        record(status, generation, verdict, &Recorded::default(), now)
+        record(status, generation, verdict, &PassLog::default(), now)
     }
 
     async fn save<E: Effects>(
@@ -424,7 +424,7 @@ impl Kind for User {
     }
 
     fn unsaved<E: Effects>(p: &Provisioner<E>, uid: &str) -> Option<ScimUserStatus> {
-        lock(&p.memory).unsaved(uid).cloned()
+        lock(&p.notes).unsaved(uid).cloned()
     }
 
     fn settled<E: Effects>(p: &Provisioner<E>, pass: &UserPass, verdict: &Verdict) {
@@ -436,7 +436,7 @@ impl Kind for User {
     }
 }
 
-impl Mirror for Snapshot {
+impl Mirror for UserMirror {
     fn sightings(&mut self) -> &mut Sightings {
         &mut self.sightings
     }
@@ -445,8 +445,8 @@ impl Mirror for Snapshot {
         self.is_of(epoch)
     }
 
-    fn learn(&mut self, resource: &Resource) {
-        self.learn(resource);
+    fn apply(&mut self, resource: &Resource) {
+        self.apply(resource);
     }
 
     fn missing(&mut self, id: &str, now: Timestamp) -> bool {

@@ -15,7 +15,7 @@ impl<E: Effects> Provisioner<E> {
     pub(super) fn user_took_effect(&self, pass: &mut UserPass, operation: &Operation, written: Written) {
         let settled = pass.status.observed_generation == pass.object.metadata.generation;
         if settled && operation.kind == OperationType::Update {
-            lock(&self.memory).repaired(&pass.uid(), &operation.attributes, self.effects.now());
+            lock(&self.notes).repaired(&pass.uid(), &operation.attributes, self.effects.now());
         }
         pass.own.written.extend(operation.attributes.iter().cloned());
         if names_entries(&operation.request) {
@@ -28,11 +28,11 @@ impl<E: Effects> Provisioner<E> {
                 pass.status = at_server(&pass.status, pass.server());
                 pass.status.id = resource.id().map(str::to_owned);
                 pass.status.user_name = resource.user_name().map(str::to_owned);
-                self.learn_resource(pass, &resource);
+                self.apply_response(pass, &resource);
                 pass.account = Some(Account::Found { resource, fresh: true });
             }
             (_, Some(resource)) => {
-                self.learn_resource(pass, &resource);
+                self.apply_response(pass, &resource);
                 pass.account = Some(Account::Found { resource, fresh: true });
             }
             // The answer doesn't show the result: it is read back before it is judged. But it shows that the account is there.
@@ -158,7 +158,7 @@ pub(super) fn claim_of_creation(pass: &UserPass) -> ClaimedAccount {
 }
 
 /// The server says that somebody is there already, and shows nobody.
-pub(super) fn exists_unseen(pass: &UserPass, error: &Error) -> String {
+pub(super) fn exists_hidden(pass: &UserPass, error: &Error) -> String {
     let words = error.detail().unwrap_or_default();
     let names_external_id = words.to_lowercase().contains("externalid");
     let what = match &pass.object.spec.external_id {

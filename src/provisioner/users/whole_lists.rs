@@ -52,7 +52,7 @@ impl<E: Effects> Provisioner<E> {
         }
         // Refused before and taken now, or changed nothing before and shown now.
         let helped = !unkept(verdict).any(|path| pass.own.by_filter.contains(path));
-        self.notice(&pass.session, |seen| seen.list_replaced(helped));
+        self.observe(&pass.session, |seen| seen.list_replaced(helped));
         if helped {
             self.apply_lessons(&pass.session, [Lesson::WholeLists]);
         }

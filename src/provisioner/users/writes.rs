@@ -16,13 +16,13 @@ impl<E: Effects> Provisioner<E> {
         claimed: Option<&ClaimedAccount>,
     ) -> Result<ScimUser, WriteError> {
         let written = self.effects.claim_user(user, present, claimed).await?;
-        self.learn(&written);
+        self.apply_written_user(&written);
         Ok(written)
     }
 
     /// The answer to a write is as good as a watch event.
-    fn learn(&self, written: &ScimUser) {
-        for uid in self.directory.learn(written.clone()) {
+    fn apply_written_user(&self, written: &ScimUser) {
+        for uid in self.directory.apply_written(written.clone()) {
             // The receiver lives as long as the controller does.
             let _ = self.reroute.send(uid);
         }
@@ -36,14 +36,14 @@ impl<E: Effects> Provisioner<E> {
         let uid = user.uid().unwrap_or_default();
         match self.effects.write_user(user, status).await {
             Ok(written) => {
-                self.learn(&written);
-                lock(&self.memory).saved(&uid);
+                self.apply_written_user(&written);
+                lock(&self.notes).saved(&uid);
                 Ok(())
             }
             Err(error) => {
                 if matches!(error, WriteError::Refused(_)) {
                     self.metrics.kubernetes_error(&self.key.to_string());
-                    lock(&self.memory).keep_unsaved(&uid, status.clone());
+                    lock(&self.notes).keep_unsaved(&uid, status.clone());
                 }
                 Err(error)
             }

@@ -66,16 +66,16 @@ async fn count(cluster: &Cluster, hold: &Hold) -> Result<u64> {
             object.kind, object.namespace, object.name, object.called
         ));
     }
-    let said = u64::try_from(hold.operations()).unwrap_or_default();
+    let operations = u64::try_from(hold.operations()).unwrap_or_default();
     let listed = members.len() as u64;
-    let all = if hold.kind == Kind::Roster { said } else { listed };
+    let all = if hold.kind == Kind::Roster { operations } else { listed };
     if all > NAMED as u64 {
         let more = if hold.kind == Kind::Roster { "" } else { "; kubectl scim holds ID lists all" };
         output::note(&format!("  and {} more{more}", all - members.len().min(NAMED) as u64));
     }
-    if all < said {
+    if all < operations {
         bail!(
-            "the hold has {said}, and {listed} objects say that they are in it: they are still being written. Nothing was changed; \
+            "the hold has {operations}, and {listed} objects say that they are in it: they are still being written. Nothing was changed; \
              try again in a moment"
         );
     }

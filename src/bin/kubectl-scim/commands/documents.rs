@@ -109,18 +109,18 @@ fn row(option: &Arg) -> String {
         name if takes => format!("{name} {value}"),
         name => name,
     };
-    let mut said = option.get_help().map(ToString::to_string).unwrap_or_default();
+    let mut text = option.get_help().map(ToString::to_string).unwrap_or_default();
     let possible = option.get_possible_values();
     if takes && !possible.is_empty() {
         let words: Vec<String> = possible.iter().map(|value| format!("`{}`", value.get_name())).collect();
-        let _ = write!(said, "; one of {}", words.join(", "));
+        let _ = write!(text, "; one of {}", words.join(", "));
     }
     let defaults: Vec<String> =
         option.get_default_values().iter().map(|value| value.to_string_lossy().into()).collect();
     if takes && !defaults.is_empty() {
-        let _ = write!(said, "; default `{}`", defaults.join(" "));
+        let _ = write!(text, "; default `{}`", defaults.join(" "));
     }
-    format!("| `{name}` | {} |\n", said.replace('|', "\\|").replace('\n', " "))
+    format!("| `{name}` | {} |\n", text.replace('|', "\\|").replace('\n', " "))
 }
 
 #[cfg(test)]

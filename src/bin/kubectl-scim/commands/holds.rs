@@ -213,8 +213,10 @@ pub async fn run(cluster: &Cluster, printer: Printer, arguments: &Arguments) -> 
 /// How the objects listed compare with what the hold says.
 fn counted(hold: &Hold, listed: usize) -> String {
     match usize::try_from(hold.operations()).unwrap_or_default() {
-        said if hold.kind == Kind::Roster && said > listed => format!("Only {listed} of them are known by name."),
-        said if said > listed => format!("Of {said} not all say so yet: {listed} are listed."),
+        operations if hold.kind == Kind::Roster && operations > listed => {
+            format!("Only {listed} of them are known by name.")
+        }
+        operations if operations > listed => format!("Of {operations} not all say so yet: {listed} are listed."),
         _ => format!(
             "Answer by kubectl scim approve {0} or kubectl scim reject {0}.",
             hold.id.as_deref().unwrap_or_default()
@@ -251,7 +253,7 @@ impl Row for Held {
             object.kind.into(),
             object.name.clone().into(),
             object.called.clone().into(),
-            Cell::toned(self.change(), if removes { Tone::Bad } else { Tone::Doubtful }),
+            Cell::toned(self.change(), if removes { Tone::Bad } else { Tone::Warning }),
             if object.deleting { "yes" } else { "" }.into(),
             object.connection.clone().into(),
             object.id.clone().unwrap_or_default().into(),
@@ -270,7 +272,7 @@ impl Row for Hold {
             self.of.clone().into(),
             format!("{}{rejected}", self.reason).into(),
             age(self.since).into(),
-            Cell::toned(self.words(), Tone::Doubtful),
+            Cell::toned(self.words(), Tone::Warning),
             self.sample.join(", ").into(),
         ]
     }

@@ -225,7 +225,7 @@ impl Row for Access {
         let at = |at: Option<Timestamp>| at.map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).unwrap_or_default();
         vec![
             self.user_name.clone().into(),
-            Cell::toned(self.account, if self.account == "active" { Tone::Good } else { Tone::Doubtful }),
+            Cell::toned(self.account, if self.account == "active" { Tone::Good } else { Tone::Warning }),
             self.connection.clone().into(),
             self.groups.join(", ").into(),
             self.roles.join(", ").into(),

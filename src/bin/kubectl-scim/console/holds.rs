@@ -46,15 +46,15 @@ pub fn list(store: &Store, now: Timestamp) -> Markup {
 pub fn one(store: &Store, id: &str, search: &str, rights: Rights, form_word: &str, now: Timestamp) -> Option<Markup> {
     let hold = store.holds().into_iter().find(|hold| hold.id.as_deref() == Some(id))?;
     let members: Vec<Held> = members(store, &hold, id);
-    let said = usize::try_from(hold.operations()).unwrap_or_default();
+    let operations = usize::try_from(hold.operations()).unwrap_or_default();
     Some(html! {
         p { "Hold " code { (id) } " of " (foreign(&hold.of)) ", " (when(hold.since, now)) ": " strong { (hold.words()) } ". Stopped by: " (hold.reason) "." }
         @if hold.rejected { p.notice { "It was rejected. What is in it stays as it is." } }
-        @if members.len() < said {
-            p.notice { "Of " (said) " operations " (members.len()) " are known by name"
+        @if members.len() < operations {
+            p.notice { "Of " (operations) " operations " (members.len()) " are known by name"
                 @if hold.kind == Kind::Roster { "." } @else { "; the others are still being written." } }
         }
-        (answers(&hold, id, said.max(members.len()), rights, form_word))
+        (answers(&hold, id, operations.max(members.len()), rights, form_word))
         form.filter method="get" action={ "/holds/" (id) } role="search" data-live="results" {
             label { "Search in it " input type="search" name="q" value=(search) autocomplete="off"; }
             button { "Show" }

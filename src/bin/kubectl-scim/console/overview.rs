@@ -60,8 +60,8 @@ fn card(connection: &ScimConnection, now: Timestamp) -> Markup {
             @if let Some(ready) = ready.filter(|ready| ready.status != "True") { p { (foreign(&ready.message)) } }
             @for hold in &holds { (waiting(hold)) }
             (bar(&[
-                (synced - drifted, "good", "synced"), (drifted, "doubtful", "drifted"), (number(users.pending), "calm", "pending"),
-                (number(users.held), "doubtful", "held"), (number(users.failed), "bad", "failed"),
+                (synced - drifted, "good", "synced"), (drifted, "warning", "drifted"), (number(users.pending), "calm", "pending"),
+                (number(users.held), "warning", "held"), (number(users.failed), "bad", "failed"),
             ]))
             dl {
                 dt { "People" } dd { a href=(people("")) { (number(users.declared)) } }

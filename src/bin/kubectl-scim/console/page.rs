@@ -102,7 +102,7 @@ pub fn state_class(state: &str) -> &'static str {
         "Active" | "Synced" | "True" => "good",
         "Inactive" | "NotCreated" | "Suspended" => "calm",
         "Failed" | "DeletedAtServer" | "False" => "bad",
-        _ => "doubtful",
+        _ => "warning",
     }
 }
 
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_bar_says_in_words_what_it_shows() {
-        let bar = bar(&[(3, "good", "synced"), (0, "bad", "failed"), (1, "doubtful", "held")]).into_string();
+        let bar = bar(&[(3, "good", "synced"), (0, "bad", "failed"), (1, "warning", "held")]).into_string();
         assert!(bar.contains("aria-label=\"3 synced, 1 held\"") && bar.contains("x=\"750\""), "{bar}");
         assert!(!bar.contains("style="), "the policy forbids it: {bar}");
     }

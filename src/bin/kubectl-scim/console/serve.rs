@@ -88,16 +88,16 @@ async fn guard(Shared(state): Console, request: Request, next: Next) -> Response
 }
 
 fn refused(refusal: gate::Refusal) -> Response {
-    said(refusal.status(), page::refusal(refusal.words()))
+    page_with(refusal.status(), page::refusal(refusal.words()))
 }
 
-fn said(status: StatusCode, page: Markup) -> Response {
+fn page_with(status: StatusCode, page: Markup) -> Response {
     (status, [(CONTENT_TYPE, "text/html; charset=utf-8")], page.into_string()).into_response()
 }
 
 async fn open(Shared(state): Console, Query(asked): Query<Asked>) -> Response {
     let Some(cookie) = state.gate.open(&asked.token) else { return refused(gate::Refusal::Session) };
-    let mut response = said(StatusCode::OK, page::opened());
+    let mut response = page_with(StatusCode::OK, page::opened());
     if let Ok(cookie) = cookie.parse() {
         response.headers_mut().insert(SET_COOKIE, cookie);
     }
@@ -125,7 +125,7 @@ fn framed(
         complete: store.is_complete(),
         holds: store.holds().len(),
     };
-    said(status, page::page(&frame, path, title, &content(&store)))
+    page_with(status, page::page(&frame, path, title, &content(&store)))
 }
 
 async fn show_overview(Shared(state): Console, Query(asked): Query<Asked>) -> Response {
@@ -234,7 +234,7 @@ async fn carry_out(Shared(state): Console, Form(form): Form<act::Form>) -> Respo
     }
     let act = match act::Act::read(&form) {
         Ok(act) => act,
-        Err(words) => return said(StatusCode::BAD_REQUEST, page::refusal(&words)),
+        Err(words) => return page_with(StatusCode::BAD_REQUEST, page::refusal(&words)),
     };
     let then = act.page();
     let (told, ended) = oneshot::channel();

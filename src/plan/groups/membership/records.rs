@@ -24,13 +24,13 @@ impl Membership {
     }
 
     /// Of those recorded, these are none that we brought in, and only these (promise I32).
-    pub fn doubt_records(&mut self, mut doubted: HashSet<Id>) {
-        doubted.retain(|id| self.recorded.contains(id));
-        if self.doubted == doubted {
+    pub fn distrust_records(&mut self, mut distrusted: HashSet<Id>) {
+        distrusted.retain(|id| self.recorded.contains(id));
+        if self.distrusted == distrusted {
             return;
         }
-        let before = std::mem::replace(&mut self.doubted, doubted);
-        let changed: Vec<Id> = before.symmetric_difference(&self.doubted).cloned().collect();
+        let before = std::mem::replace(&mut self.distrusted, distrusted);
+        let changed: Vec<Id> = before.symmetric_difference(&self.distrusted).cloned().collect();
         for id in &changed {
             self.sort(id);
         }
@@ -39,12 +39,12 @@ impl Membership {
     pub(super) fn disown(&mut self, id: &Id) {
         self.ours.remove(id);
         self.recorded.remove(id);
-        self.doubted.remove(id);
+        self.distrusted.remove(id);
     }
 
     /// Whom we brought in.
     pub fn is_ours(&self, id: &str) -> bool {
-        self.ours.contains(id) && !self.doubted.contains(id)
+        self.ours.contains(id) && !self.distrusted.contains(id)
     }
 
     /// Our own record alone tells who is in.
@@ -60,6 +60,6 @@ impl Membership {
     pub(super) fn disown_all(&mut self) {
         self.ours.clear();
         self.recorded.clear();
-        self.doubted.clear();
+        self.distrusted.clear();
     }
 }

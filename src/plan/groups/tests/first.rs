@@ -30,7 +30,7 @@ fn i07_what_the_creation_of_a_group_was_answered_with_meets_what_an_adoption_mee
     assert!(matches!(case.decide(), GroupStep::Bind(binding) if binding.how == OperationType::Adopt));
     case.deleting = true;
     case.policy.group_deletion = GroupDeletionPolicy::Delete;
-    assert!(matches!(case.decide(), GroupStep::LetGo(_)), "it isn't deleted either");
+    assert!(matches!(case.decide(), GroupStep::RemoveFinalizer(_)), "it isn't deleted either");
     (case.deleting, case.group) = (false, shown("Security"));
     assert_eq!(message(&case).0, Some(Reason::Conflict));
 }
@@ -106,16 +106,16 @@ fn i06_i15_a_group_that_has_a_new_id_is_deleted_under_it() {
     case.group = Account::Absent { fresh: true };
     assert_eq!(case.decide(), GroupStep::Read(Read::Find));
     case.creations.searched = true;
-    assert!(matches!(case.decide(), GroupStep::LetGo(_)), "nobody knows it");
+    assert!(matches!(case.decide(), GroupStep::RemoveFinalizer(_)), "nobody knows it");
     case.group = group(&json!({"id": "new", "displayName": "Platform"}));
     assert!(matches!(case.decide(), GroupStep::Bind(binding) if binding.id == "new"));
     case.policy.group_adoption = AdoptionPolicy::Refuse;
-    let GroupStep::LetGo(verdict) = case.decide() else { panic!("does something") };
+    let GroupStep::RemoveFinalizer(verdict) = case.decide() else { panic!("does something") };
     assert_eq!(verdict.departure, Departure::LeftAsIs);
     // What we deleted ourselves isn't looked for.
     case.creations = Creations { deleted: true, ..Creations::default() };
     case.group = Account::Absent { fresh: true };
-    assert!(matches!(case.decide(), GroupStep::LetGo(_)));
+    assert!(matches!(case.decide(), GroupStep::RemoveFinalizer(_)));
 }
 
 #[test]
@@ -133,6 +133,6 @@ fn i07_a_group_older_than_its_object_was_made_by_no_creation_for_it() {
         let refused = how == OperationType::Adopt;
         assert_eq!(matches!(case.decide(), GroupStep::Settle(_)), refused, "{created}");
         (case.deleting, case.policy.group_deletion) = (true, GroupDeletionPolicy::Delete);
-        assert_eq!(matches!(case.decide(), GroupStep::LetGo(_)), refused, "{created}");
+        assert_eq!(matches!(case.decide(), GroupStep::RemoveFinalizer(_)), refused, "{created}");
     }
 }

@@ -1,4 +1,4 @@
-//! Members that stay in or out whatever is declared: protected, not delegated, gone, or by a record that is doubted.
+//! Members that stay in or out whatever is declared: protected, not delegated, gone, or by a record that is distrusted.
 
 use super::*;
 
@@ -11,7 +11,7 @@ fn i14_whoever_is_protected_stays_in() {
     case.deleting = true;
     case.policy.group_deletion = GroupDeletionPolicy::Delete;
     case.kept.protected_by = Some("*-breakglass".into());
-    assert!(matches!(case.decide(), GroupStep::LetGo(verdict) if verdict.departure == Departure::LeftAsIs));
+    assert!(matches!(case.decide(), GroupStep::RemoveFinalizer(verdict) if verdict.departure == Departure::LeftAsIs));
 }
 
 /// What isn't known to be unprotected stays (promise I31).
@@ -45,18 +45,18 @@ fn i11_whose_account_is_gone_is_not_put_in_and_keeps_nobody_waiting() {
 
 /// Where the record alone tells who is in, and where it tells whom we may take out.
 #[test]
-fn i32_a_record_that_is_doubted_takes_nobody_out_and_counts_nobody_as_present() {
+fn i32_a_record_that_is_distrusted_takes_nobody_out_and_counts_nobody_as_present() {
     for source in [Source::Additive, Source::Ledger] {
         let mut case = Case::bound(&[1, 4]);
         case.membership.leave(&Standing::In(id(4)));
         case.membership.set_source(source);
         case.membership.own(&id(4));
         assert_eq!(case.sends().change.removed, [id(4)]);
-        case.membership.doubt_records([id(4), id(1)].into());
+        case.membership.distrust_records([id(4), id(1)].into());
         assert!(case.membership.extra().is_empty(), "{source:?}");
         // What a request of ours put in needs no record.
         case.membership.added(&[id(4)]);
-        case.membership.doubt_records([id(4)].into());
+        case.membership.distrust_records([id(4)].into());
         assert_eq!(case.sends().change.removed, [id(4)]);
     }
     let mut ledger = Case::bound(&[]);
@@ -64,7 +64,7 @@ fn i32_a_record_that_is_doubted_takes_nobody_out_and_counts_nobody_as_present() 
     ledger.membership.enter(&Standing::In(id(5)));
     ledger.membership.own(&id(5));
     assert_eq!((ledger.reason(), ledger.membership.present()), (Some(Reason::Synced), 1));
-    ledger.membership.doubt_records([id(5)].into());
+    ledger.membership.distrust_records([id(5)].into());
     assert_eq!((ledger.sends().change.added, ledger.membership.present()), (vec![id(5)], 0));
 }
 

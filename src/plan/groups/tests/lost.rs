@@ -49,12 +49,12 @@ fn i07_a_group_whose_creation_got_no_answer_is_deleted_under_the_name_that_was_s
     let mut renamed = deleted(shown("Platform"), "Infrastructure");
     assert!(is_sent(&renamed));
     renamed.claims = another(true, HolderState::Keeps);
-    assert!(matches!(renamed.decide(), GroupStep::LetGo(_)), "somebody else's by now");
-    assert!(matches!(deleted(shown("Infrastructure"), "Infrastructure").decide(), GroupStep::LetGo(_)));
+    assert!(matches!(renamed.decide(), GroupStep::RemoveFinalizer(_)), "somebody else's by now");
+    assert!(matches!(deleted(shown("Infrastructure"), "Infrastructure").decide(), GroupStep::RemoveFinalizer(_)));
     assert_eq!(deleted(Account::Unknown, "Infrastructure").decide(), GroupStep::Read(Read::Find));
     // Nothing was ever claimed.
     let nothing = Case { claimed: None, ..deleted(shown("Platform"), "Platform") };
-    assert!(matches!(nothing.decide(), GroupStep::LetGo(_)));
+    assert!(matches!(nothing.decide(), GroupStep::RemoveFinalizer(_)));
 }
 
 #[test]

@@ -68,7 +68,7 @@ impl Gate {
         self.guards.get(&name).map_or(0, |guard| guard.ledger.used(now))
     }
 
-    /// What an object asked leave for.
+    /// What an object asked admission for.
     pub fn operation(&self, uid: &str) -> Option<OperationType> {
         self.of(uid).map(|candidate| candidate.operation)
     }

@@ -84,7 +84,7 @@ fn fill(directory: &Directory, profile: &Profile) -> (usize, usize) {
         for id in &change.added {
             let user = directory.bound_to(&key(), "server", id).expect("whose account it is");
             let n = user.metadata.name.as_deref().and_then(|name| name[2..].parse().ok()).unwrap();
-            let touched = directory.learn(person(n, "all", 2, &json!({"group": **id})));
+            let touched = directory.apply_written(person(n, "all", 2, &json!({"group": **id})));
             assert!(touched.is_empty(), "the record is no news to any group");
             writes += 1;
         }

@@ -74,7 +74,7 @@ pub(super) async fn import(
         }
     }
     bar.finish_and_clear();
-    told.warnings.extend(walk.doubts("groups"));
+    told.warnings.extend(walk.warnings("groups"));
     if !converter.profile.list_groups && walk.seen() > 0 {
         told.warnings.push("this server lists one page of groups only; there may be more".to_owned());
     }

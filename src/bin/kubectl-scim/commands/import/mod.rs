@@ -15,7 +15,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use kube::ResourceExt;
 use scim_operator::api::{ConnectionKind, ConnectionRef};
-use scim_operator::provisioner::said;
+use scim_operator::provisioner::overrides;
 use scim_operator::scim::{Profile, Resource, fold};
 
 use self::conditions::Condition;
@@ -131,7 +131,7 @@ async fn learnt(server: &Server) -> Profile {
         let deadline = server.read().await;
         config.attributes = server.client.listed_attributes(deadline).await.unwrap_or_default();
     }
-    config.teach(profile, said(&server.connection.spec))
+    config.teach(profile, overrides(&server.connection.spec))
 }
 
 fn reference(server: &Server) -> ConnectionRef {
@@ -188,7 +188,7 @@ async fn users(
         }
     }
     bar.finish_and_clear();
-    told.warnings.extend(walk.doubts("accounts"));
+    told.warnings.extend(walk.warnings("accounts"));
     if told.users == 0 && arguments.conditions.is_empty() && !arguments.unmanaged && walk.seen() == 0 {
         bail!("the server shows no account");
     }

@@ -93,15 +93,15 @@ impl<'a> Walk<'a> {
     }
 
     /// Why the list may not be whole.
-    pub(super) fn doubts(&self, what: &str) -> Vec<String> {
-        let mut doubts = Vec::new();
+    pub(super) fn warnings(&self, what: &str) -> Vec<String> {
+        let mut warnings = Vec::new();
         if self.unreadable > 0 {
-            doubts.push(format!("{} {what} have no id that can be used, and were left out", self.unreadable));
+            warnings.push(format!("{} {what} have no id that can be used, and were left out", self.unreadable));
         }
         if let Some(total) = self.total.filter(|total| *total > self.seen() + self.unreadable) {
-            doubts.push(format!("the list ended after {} of {total} {what}", self.seen()));
+            warnings.push(format!("the list ended after {} of {total} {what}", self.seen()));
         }
-        doubts
+        warnings
     }
 }
 

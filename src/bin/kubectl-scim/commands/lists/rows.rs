@@ -70,7 +70,7 @@ impl Row for Drift {
             object.called.clone().into(),
             object.connection.clone().into(),
             text(&object.state),
-            Cell::toned(changed, Tone::Doubtful),
+            Cell::toned(changed, Tone::Warning),
             object.ignored.join(", ").into(),
             text(&object.id),
             text(&object.message),
@@ -162,7 +162,7 @@ impl Row for Roster {
             self.in_scope.to_string().into(),
             self.generated.to_string().into(),
             Cell::fault(self.rejected, Tone::Bad),
-            Cell::fault(self.held, Tone::Doubtful),
+            Cell::fault(self.held, Tone::Warning),
             age(self.last_good).into(),
             self.message.clone().into(),
         ]

@@ -149,7 +149,7 @@ impl Row for Person {
         let tone = match self.what {
             "joins" => Tone::Good,
             "leaves" => Tone::Bad,
-            _ => Tone::Doubtful,
+            _ => Tone::Warning,
         };
         let changes = self.changes.iter().map(|change| format!("{}: {} → {}", change.field, change.old, change.new));
         vec![

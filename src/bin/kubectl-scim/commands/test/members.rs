@@ -21,7 +21,7 @@ impl Trial<'_> {
         let id = written.as_ref().ok().and_then(|written| written.resource.as_ref()?.id().map(str::to_owned));
         let Some(id) = id else {
             let told = written.err().map_or_else(String::new, |error| {
-                if !error.class().leaves_open() {
+                if !error.class().may_have_applied() {
                     self.scratch.gone(&name);
                 }
                 error.to_string()

@@ -77,7 +77,7 @@ impl Row for Step {
     fn cells(&self) -> Vec<Cell> {
         let mark = match self.verdict {
             Verdict::Good => Cell::toned("ok", Tone::Good),
-            Verdict::Note => Cell::toned("note", Tone::Doubtful),
+            Verdict::Note => Cell::toned("note", Tone::Warning),
             Verdict::Bad => Cell::toned("FAILED", Tone::Bad),
         };
         vec![mark, self.what.into(), self.found.clone().into(), self.todo.clone().into()]

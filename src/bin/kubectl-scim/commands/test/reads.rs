@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use scim_operator::api::ConnectedReason;
-use scim_operator::provisioner::{refusal, said};
-use scim_operator::scim::{Behaviour, Class, Error, Page, Profile, searches};
+use scim_operator::provisioner::{overrides, refusal};
+use scim_operator::scim::{Class, Error, ObservedQuirks, Page, Profile, searches};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
@@ -182,8 +182,8 @@ async fn discovery(server: &Server, page: &Page) -> (Profile, Vec<Step>) {
     } else {
         steps.push(Step::note("discovery", "not asked for: what this provider does is known"));
     }
-    let profile = config.teach(&server.profile, said(&server.connection.spec));
-    let mut seen = Behaviour::default();
+    let profile = config.teach(&server.profile, overrides(&server.connection.spec));
+    let mut seen = ObservedQuirks::default();
     let shown = page.resources.len() as u64;
     seen.page(1, shown, shown, page.total);
     if searches(&profile) {

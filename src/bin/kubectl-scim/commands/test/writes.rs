@@ -128,7 +128,7 @@ impl Trial<'_> {
         let shown = written.as_ref().ok().and_then(|written| written.resource.as_ref()?.id().map(str::to_owned));
         let id = match (shown, &written) {
             (Some(id), _) => id,
-            (None, Err(error)) if !error.class().leaves_open() => {
+            (None, Err(error)) if !error.class().may_have_applied() => {
                 self.scratch.gone(name);
                 let todo = "look at what the server says; --domain names a domain that it takes";
                 return Err(Step::bad("create", error.to_string(), todo));
@@ -159,12 +159,12 @@ impl Trial<'_> {
                 found.push(attribute.to_owned());
             }
         }
-        let said = if found.is_empty() {
+        let message = if found.is_empty() {
             "none: users are found in the whole list".to_owned()
         } else {
             format!("by {}", found.join(", "))
         };
-        self.steps.push(Step::good("filter", said));
+        self.steps.push(Step::good("filter", message));
         // A filter that the dialect doesn't use is none that must be.
         let useful = found.iter().filter(|name| self.profile.filters.contains(name) || self.profile.learns).cloned();
         self.profile.filters = useful.collect();

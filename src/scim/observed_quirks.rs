@@ -19,7 +19,7 @@ enum SearchFault {
 
 /// What a server was seen to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Behaviour {
+pub struct ObservedQuirks {
     /// So many accounts on a page, and so many asked for.
     long_page: Option<(u64, u32)>,
     /// A total, and the accounts that were shown nevertheless.
@@ -29,7 +29,7 @@ pub struct Behaviour {
     whole_lists: Option<bool>,
 }
 
-impl Behaviour {
+impl ObservedQuirks {
     /// A page came; `walked` accounts with it and those before.
     pub fn page(&mut self, asked: u32, shown: u64, walked: u64, total: Option<u64>) {
         if shown > u64::from(asked) {
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn each_finding_ends_with_the_override_that_it_names() {
         let profile = Profile { trust_totals: true, ..Profile::generic() };
-        let mut seen = Behaviour::default();
+        let mut seen = ObservedQuirks::default();
         seen.page(100, 100, 100, Some(300));
         seen.page(100, 250, 350, Some(300));
         seen.page(100, 251, 601, Some(300));
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn only_a_refusal_of_the_search_itself_is_one() {
         let after = |class| {
-            let mut seen = Behaviour::default();
+            let mut seen = ObservedQuirks::default();
             seen.search(&Err(Error::new(class, "GET /Users?filter=…", "no")));
             seen.differs(&Profile::generic()).len()
         };
@@ -158,8 +158,8 @@ mod tests {
         for class in [Class::NotFound, Class::Transient, Class::Throttled, Class::Timeout, Class::Credential] {
             assert_eq!(after(class), 0, "{class:?}");
         }
-        let mut seen = Behaviour::default();
+        let mut seen = ObservedQuirks::default();
         seen.search(&Ok(Page::default()));
-        assert_eq!(seen, Behaviour::default());
+        assert_eq!(seen, ObservedQuirks::default());
     }
 }

@@ -19,7 +19,7 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// Notes about objects, by uid.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub struct ObjectNotes {
     /// Statuses that could not be written yet: the request behind them is not repeated.
     unsaved: HashMap<String, ScimUserStatus>,
     /// When an attribute was repaired.
@@ -34,7 +34,7 @@ pub struct Memory {
     renumbered: Option<Timestamp>,
 }
 
-impl Memory {
+impl ObjectNotes {
     /// Everything about an object that is gone.
     pub fn forget(&mut self, uid: &str) {
         self.unsaved.remove(uid);

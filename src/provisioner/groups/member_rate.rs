@@ -9,9 +9,9 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// By the object's uid. Lost at a restart: what is too much then is refused, and tried again when the server says.
 #[derive(Debug, Default)]
-pub struct Pace(HashMap<String, VecDeque<(Instant, usize)>>);
+pub struct MemberRate(HashMap<String, VecDeque<(Instant, usize)>>);
 
-impl Pace {
+impl MemberRate {
     /// So many are put in now.
     pub fn put_in(&mut self, uid: &str, count: usize, now: Instant) {
         self.0.entry(uid.to_owned()).or_default().push_back((now, count));
@@ -49,7 +49,7 @@ mod tests {
         fn i19_no_hour_has_more_members_than_the_server_takes(
             wanted in proptest::collection::vec((0..1800_u64, 1..400_usize), 1..60),
         ) {
-            let (mut pace, mut put): (Pace, Vec<(Instant, usize)>) = Default::default();
+            let (mut pace, mut put): (MemberRate, Vec<(Instant, usize)>) = Default::default();
             let mut now = Instant::now();
             for (pause, count) in wanted {
                 now += Duration::from_secs(pause);
