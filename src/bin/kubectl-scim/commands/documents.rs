@@ -48,7 +48,8 @@ const HEAD: &str = "# kubectl scim
 Written from the command line itself by `make reference`; `kubectl scim COMMAND --help` tells the same.
 
 ```sh
-cargo install --path . --bin kubectl-scim    # then: kubectl scim status -A
+cargo install --path . --bin kubectl-scim    # from a checkout; or a file of a release, or Krew: docs/install.md
+kubectl scim status -A
 kubectl-scim completion bash                 # or zsh, fish, powershell, elvish: the script on standard output
 kubectl-scim man DIRECTORY                   # man pages
 ```
