@@ -2,6 +2,7 @@
 # make demo   the operator at work against a real SCIM server; ONCE=1 ends by itself, CONTEXT=NAME uses a cluster
 # make bench  the operator's speed against a plain loop; BENCH_USERS=1000,10000 for both sizes
 # make bench-start how soon the operator serves, and what it holds with nothing to do
+# make bench-failover how soon a standby goes on
 # make bench-rosters a roster's speed against a plain loop; BENCH_ROWS=50000 for another size
 # make gitops-test Flux's own controllers over a Git repository; they are built from source, which takes long once
 # make soak   a million random histories against a model; SOAK_HISTORIES=10000 for fewer, SOAK_SEED=2 for others
@@ -19,7 +20,7 @@
 # make bundle what the Operator Lifecycle Manager takes, into dist/bundle, validated
 # make parts  only the parts that tests and the demo run against
 
-.PHONY: help test check unit parts static demo bench bench-start bench-rosters gitops-test soak mutants chaos crds promises reference deploy audit msrv links release bundle
+.PHONY: help test check unit parts static demo bench bench-start bench-failover bench-rosters gitops-test soak mutants chaos crds promises reference deploy audit msrv links release bundle
 # One recipe at a time: they share Cargo's lock, and their output is to be read.
 .NOTPARALLEL:
 
@@ -61,6 +62,9 @@ bench: parts
 
 bench-start: parts
 	cargo bench --locked --bench start
+
+bench-failover: parts
+	cargo bench --locked --bench failover
 
 bench-rosters: parts
 	cargo bench --locked --bench rosters

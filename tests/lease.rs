@@ -68,6 +68,7 @@ async fn is_ready(operator: &Operator) {
 async fn busy() -> (Place, Sandbox) {
     let sandbox = Sandbox::start_with(&["--latency", "30ms"]);
     let place = Place::without_operator().await;
+    place.cluster.install_crds().await;
     place.secret(&sandbox.token);
     place.apply(place.connection(json!({
         "provider": "Generic", "baseUrl": sandbox.base_url,
@@ -188,6 +189,25 @@ async fn i28_many_hands_never_write_together() {
     }
     let created = journal.iter().filter(|write| write["outcome"] == "created").count();
     assert_eq!(created, 40 * ROUNDS, "nobody was made twice");
+}
+
+/// A Lease may be shorter than the slowest request, for it is renewed while the answer is awaited.
+#[tokio::test]
+async fn i28_a_request_outlasts_the_lease_that_it_began_under() {
+    let _turn = TURN.lock().await;
+    let (place, sandbox) = busy().await;
+    let slow = json!([{"match": {"method": "POST"}, "fault": {"kind": "latency", "ms": 9000}}]);
+    sandbox.admin("POST", "/faults", Some(slow)).await;
+    let (_, builder) = install(&[]).await;
+    let builder = kit::SHORT_LEASE.iter().fold(builder, |builder, arg| builder.without(arg));
+    let operator = builder.arg("--lease-duration=5").arg("--lease-renewal=1").start();
+    leads(&operator).await;
+    place.apply(user("ada", json!({})));
+    all_ready(&place, 1).await;
+    let journal = sandbox.admin("GET", "/journal", None).await;
+    assert_eq!(journal.as_array().unwrap().len(), 1, "{journal}");
+    let attempts = operator.log().lines().filter(|line| line.contains("POST /Users")).count();
+    assert_eq!(attempts, 1, "the answer to the first was awaited: {}", operator.process().tail(20));
 }
 
 #[tokio::test]

@@ -97,7 +97,8 @@ impl Provisioner {
             let reason = if of_the_key { ConnectedReason::SecretKeyMissing } else { ConnectedReason::TlsFailed };
             Refusal::new(reason, error.to_string())
         })?
-        .observed(self.observer());
+        .observed(self.observer())
+        .extended_by(self.effects.0.leadership.deadlines());
         let client = match self.earlier_client(connection) {
             Some(earlier) => client.with_experience_of(&earlier),
             None => client,

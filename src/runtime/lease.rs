@@ -34,6 +34,11 @@ impl Leadership {
         *self.deadline.borrow()
     }
 
+    /// The same, as it moves on with each renewal.
+    pub fn deadlines(&self) -> watch::Receiver<Option<Instant>> {
+        self.deadline.clone()
+    }
+
     /// Returns when the Lease is ours.
     pub async fn acquired(&mut self) {
         // The sender lives as long as the task that holds the Lease; its end ends the process anyway.

@@ -39,10 +39,10 @@ pub struct Options {
     #[arg(long, env = "SCIM_OPERATOR_AUDIT_LOG")]
     pub audit_log: Option<PathBuf>,
     /// Seconds after which another replica may take a Lease that was not renewed.
-    #[arg(long, env = "SCIM_OPERATOR_LEASE_DURATION", default_value_t = 60, hide = true, value_parser = value_parser!(u64).range(5..=3600))]
+    #[arg(long, env = "SCIM_OPERATOR_LEASE_DURATION", default_value_t = 15, hide = true, value_parser = value_parser!(u64).range(5..=3600))]
     pub lease_duration: u64,
     /// Seconds between renewals of the Lease.
-    #[arg(long, env = "SCIM_OPERATOR_LEASE_RENEWAL", default_value_t = 15, hide = true, value_parser = value_parser!(u64).range(1..))]
+    #[arg(long, env = "SCIM_OPERATOR_LEASE_RENEWAL", default_value_t = 3, hide = true, value_parser = value_parser!(u64).range(1..))]
     pub lease_renewal: u64,
 }
 

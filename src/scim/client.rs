@@ -11,6 +11,7 @@ use std::time::Duration;
 use reqwest::{Method, redirect};
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use url::Url;
 
@@ -98,6 +99,8 @@ pub struct Client {
     /// Never shown, whoever says it.
     secrets: Arc<[SecretString]>,
     observer: Option<Observer>,
+    /// The newest deadline, where it may move while a request is on its way.
+    newest_deadline: Option<watch::Receiver<Option<Instant>>>,
 }
 
 impl fmt::Debug for Client {
@@ -154,6 +157,7 @@ impl Client {
             ids: Ids::default(),
             secrets,
             observer: None,
+            newest_deadline: None,
         })
     }
 
@@ -161,6 +165,13 @@ impl Client {
     #[must_use]
     pub fn observed(self, observer: Observer) -> Self {
         Self { observer: Some(observer), ..self }
+    }
+
+    /// The same; a request whose deadline passes goes on as long as the newest one here is later. So a Lease may be
+    /// shorter than the slowest request, and none outlives it (promise I28).
+    #[must_use]
+    pub fn extended_by(self, newest_deadline: watch::Receiver<Option<Instant>>) -> Self {
+        Self { newest_deadline: Some(newest_deadline), ..self }
     }
 
     /// The same, with what an earlier client of this very connection learnt of the server.

@@ -1,12 +1,13 @@
 //! One exchange: a request as it goes out, and what comes of it.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, IF_MATCH};
 use reqwest::{Method, RequestBuilder};
 use secrecy::SecretString;
 use serde_json::Value;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 use url::Url;
 
@@ -103,9 +104,10 @@ impl Client {
         if let Some(token) = &token {
             request = request.header(AUTHORIZATION, token.clone());
         }
-        let answer = timeout_at(until, receive(request, what, &self.secrets_with(token.as_ref()))).await;
+        let secrets = self.secrets_with(token.as_ref());
+        let answer = self.in_time(until, began + self.timeout, receive(request, what, &secrets)).await;
         if let Some(observer) = &self.observer {
-            let answer = answer.as_ref().ok().and_then(|answer| answer.as_ref().ok());
+            let answer = answer.as_ref().and_then(|answer| answer.as_ref().ok());
             observer(Exchange {
                 method: method.as_str(),
                 status: answer.map(|answer| answer.status),
@@ -114,7 +116,7 @@ impl Client {
                 pause: answer.and_then(Answer::wait),
             });
         }
-        let answer = answer.unwrap_or_else(|_| Err(Error::new(Class::Timeout, what, "no answer in time")))?;
+        let answer = answer.unwrap_or_else(|| Err(Error::new(Class::Timeout, what, "no answer in time")))?;
         if let (401, Some(tokens), Some(token)) = (answer.status, &self.tokens, &token) {
             tokens.refused(token).await;
         }
@@ -126,6 +128,21 @@ impl Client {
             "answered"
         );
         Ok(answer)
+    }
+
+    /// The answer, unless `deadline` passes first and no newer one has come by then; never after `latest`.
+    async fn in_time<T>(&self, mut deadline: Instant, latest: Instant, answer: impl Future<Output = T>) -> Option<T> {
+        let mut answer = pin!(answer);
+        loop {
+            tokio::select! {
+                biased;
+                answer = &mut answer => return Some(answer),
+                () = sleep_until(deadline) => {
+                    let newest = self.newest_deadline.as_ref().and_then(|newest| *newest.borrow());
+                    deadline = newest.map(|newest| newest.min(latest)).filter(|newest| *newest > deadline)?;
+                }
+            }
+        }
     }
 }
 
