@@ -19,6 +19,9 @@ use super::election::{Decision, Election, NAME, Timing};
 /// kube's client retries a busy API server for minutes; a renewal must not.
 const CALL: Duration = Duration::from_secs(5);
 
+/// How often who waits for the Lease looks at it: a leader that is asked to end releases it.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// From a renewal that failed to the next attempt.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -103,7 +106,7 @@ async fn lead(
             }
             Ok(Ok(Decision::Wait(left))) => {
                 trouble = None;
-                pause(began + left.min(timing.renewal), stop).await;
+                pause(began + left.min(LOOK), stop).await;
                 continue;
             }
             Ok(Ok(Decision::Acquire | Decision::Renew)) => {
