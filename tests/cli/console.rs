@@ -102,7 +102,7 @@ fn the_console_answers_on_this_machine_alone() {
     let cookie = cookie.split(';').next().expect("its pair").to_owned();
     let shown = asked(&format!("GET / HTTP/1.1\r\nHost: {authority}\r\nCookie: {cookie}"));
     assert!(
-        shown.starts_with("HTTP/1.1 200") && shown.contains("can't be listed") || shown.contains("Still listing"),
+        shown.starts_with("HTTP/1.1 200") && (shown.contains("can't be listed") || shown.contains("Still listing")),
         "{shown}"
     );
     let forged = asked(&format!(

@@ -73,12 +73,38 @@ struct Keys {
 impl Server {
     /// Reads the connection and its key; nothing is sent to the server yet.
     pub async fn open(global: &Global, arguments: &ServerArguments) -> Result<Self> {
-        let (connection, keys) = match &arguments.filename {
-            Some(file) => from_file(file, arguments)?,
-            None => from_cluster(&Cluster::connect(global).await?, arguments).await?,
-        };
+        let permitted = arguments.allow_loopback_http;
+        if let Some(file) = &arguments.filename {
+            let (connection, keys) = from_file(file, arguments)?;
+            return Self::with(connection, keys, permitted, false);
+        }
+        let cluster = Cluster::connect(global).await?;
+        let name = arguments.connection.as_deref().unwrap_or_default();
+        let (of_cluster, name) = name.strip_prefix("cluster/").map_or((false, name), |name| (true, name));
+        if !of_cluster {
+            crate::cluster::one_namespace(&cluster, "a connection")?;
+        }
+        let connection = cluster.connection(of_cluster, name).await?;
+        Self::of_connection(&cluster, connection, &arguments.operator_namespace, permitted).await
+    }
+
+    /// The server of a connection in the cluster, with the key in its Secret: whoever may not read that is refused.
+    pub async fn of_connection(
+        cluster: &Cluster,
+        connection: ScimConnection,
+        operator_namespace: &str,
+        allow_loopback_http: bool,
+    ) -> Result<Self> {
+        let namespace = connection.namespace().unwrap_or_else(|| operator_namespace.to_owned());
+        let material = Reader::new(cluster.client.clone(), &namespace).read(&connection.spec).await;
+        let material = material.map_err(|refusal| anyhow!(refusal.message))?;
+        let keys = Keys { credentials: material.credentials, trust: material.trust, hosts: material.hosts };
+        Self::with(connection, keys, allow_loopback_http, true)
+    }
+
+    fn with(connection: ScimConnection, keys: Keys, allow_loopback_http: bool, from_cluster: bool) -> Result<Self> {
         let spec = &connection.spec;
-        let url = address(&connection, arguments.allow_loopback_http)?;
+        let url = address(&connection, allow_loopback_http)?;
         let token = spec.auth.oauth2_client_credentials.as_ref().map(token_url).transpose();
         let token = token.map_err(|refusal| anyhow!(refusal.message))?;
         for (secret, allowed) in &keys.hosts {
@@ -101,7 +127,6 @@ impl Server {
             user_agent: concat!("kubectl-scim/", env!("CARGO_PKG_VERSION")).to_owned(),
         })?;
         let limiter = Limiter::new(rates_of(spec));
-        let from_cluster = arguments.filename.is_none();
         Ok(Self { connection, url, client, profile, from_cluster, limiter })
     }
 
@@ -143,19 +168,6 @@ pub fn address(connection: &ScimConnection, allow_loopback_http: bool) -> Result
         _ => bail!("the key is never sent over plain HTTP to another host: use https"),
     }
     Ok(url)
-}
-
-async fn from_cluster(cluster: &Cluster, arguments: &ServerArguments) -> Result<(ScimConnection, Keys)> {
-    let name = arguments.connection.as_deref().unwrap_or_default();
-    let (of_cluster, name) = name.strip_prefix("cluster/").map_or((false, name), |name| (true, name));
-    if !of_cluster {
-        crate::cluster::one_namespace(cluster, "a connection")?;
-    }
-    let connection = cluster.connection(of_cluster, name).await?;
-    let namespace = connection.namespace().unwrap_or_else(|| arguments.operator_namespace.clone());
-    let material = Reader::new(cluster.client.clone(), &namespace).read(&connection.spec).await;
-    let material = material.map_err(|refusal| anyhow!(refusal.message))?;
-    Ok((connection, Keys { credentials: material.credentials, trust: material.trust, hosts: material.hosts }))
 }
 
 fn from_file(file: &Path, arguments: &ServerArguments) -> Result<(ScimConnection, Keys)> {

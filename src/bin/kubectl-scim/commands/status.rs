@@ -153,7 +153,7 @@ const STATES: [&str; 13] = [
 
 /// When the newest of the connection's Secrets was last changed, where that may be seen. Of a Secret only its metadata is
 /// asked for.
-async fn key_changed(cluster: &Cluster, namespace: &str, connection: &ScimConnection) -> Option<Timestamp> {
+pub async fn key_changed(cluster: &Cluster, namespace: &str, connection: &ScimConnection) -> Option<Timestamp> {
     let secrets: Api<Secret> = cluster.within(namespace);
     let mut newest = None;
     for name in secret_names(&connection.spec) {

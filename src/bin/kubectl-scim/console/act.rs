@@ -107,10 +107,12 @@ pub fn is_name(text: &str) -> bool {
 
 impl Place {
     fn page(&self, done: &str) -> String {
-        if self.target.kind == Kind::User {
-            return format!("{}?done={done}", super::people::address(&self.namespace, &self.target.name));
-        }
-        format!("/?done={done}")
+        let page = match self.target.kind {
+            Kind::User => super::people::address(&self.namespace, &self.target.name),
+            Kind::Group => super::person::group_address(&self.namespace, &self.target.name),
+            _ => "/".to_owned(),
+        };
+        format!("{page}?done={done}")
     }
 
     fn within(self, cluster: &Cluster) -> (Cluster, Vec<Target>) {

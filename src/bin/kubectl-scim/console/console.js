@@ -40,7 +40,8 @@ changes.onmessage = () => {
   const address = new URL(location.href);
   address.searchParams.delete("done");
   if (part === "main" && document.querySelector("main details[open]")) return;
-  // What a form was answered with isn't to be had once more.
+  // What a form was answered with, read at the server or tried isn't to be had once more.
+  if (document.querySelector("main [data-still]")) return;
   if (location.pathname === "/do") return;
   if (location.pathname.startsWith("/holds/")) return reloadHold();
   refresh(address, part).then(() => focused && focused.focus && focused.focus());

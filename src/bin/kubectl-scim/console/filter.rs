@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use url::form_urlencoded::Serializer;
 
-use super::store::{Entry, connection_of};
+use super::members::Members;
+use super::store::{Entry, Kept, connection_of};
 
 /// So many are on a page.
 pub const PAGE: usize = 100;
@@ -24,6 +25,8 @@ pub struct Filter {
     pub state: String,
     pub reason: String,
     pub roster: String,
+    /// `namespace/name`; what isn't one has no members.
+    pub group: String,
     /// From 1.
     pub page: usize,
 }
@@ -39,8 +42,14 @@ pub struct Page<'a> {
 }
 
 impl Filter {
-    /// Those that fit.
-    pub fn all<'a>(&self, entries: impl Iterator<Item = &'a Entry>) -> impl Iterator<Item = &'a Entry> {
+    /// Those that fit. `groups` are those that a group is chosen from.
+    pub fn all<'a>(
+        &self,
+        entries: impl Iterator<Item = &'a Entry>,
+        groups: &Kept<Entry>,
+    ) -> impl Iterator<Item = &'a Entry> {
+        let group = self.group.split_once('/').and_then(|(namespace, name)| groups.get(namespace, name));
+        let members = group.and_then(Members::of);
         let text = folded(&self.q);
         let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
         let any = |wanted: &str, is: &dyn Fn() -> bool| wanted.is_empty() || is();
@@ -50,6 +59,7 @@ impl Filter {
                 && any(&self.state, &|| object.state.as_deref() == Some(self.state.as_str()))
                 && any(&self.reason, &|| object.reason.as_deref() == Some(self.reason.as_str()))
                 && any(&self.connection, &|| connection_of(object) == self.connection)
+                && any(&self.group, &|| members.as_ref().is_some_and(|members| members.has(entry)))
                 && any(&self.roster, &|| {
                     let roster = entry.roster.as_ref().map(|roster| format!("{}/{roster}", object.namespace));
                     roster.as_deref() == Some(self.roster.as_str())
@@ -58,8 +68,8 @@ impl Filter {
     }
 
     /// One page of them; the last one where there are fewer.
-    pub fn page<'a>(&self, entries: impl Iterator<Item = &'a Entry>) -> Page<'a> {
-        let found: Vec<&Entry> = self.all(entries).collect();
+    pub fn page<'a>(&self, entries: impl Iterator<Item = &'a Entry>, groups: &Kept<Entry>) -> Page<'a> {
+        let found: Vec<&Entry> = self.all(entries, groups).collect();
         let (total, pages) = (found.len(), found.len().div_ceil(PAGE).max(1));
         let number = self.page.clamp(1, pages);
         let entries = found.into_iter().skip((number - 1) * PAGE).take(PAGE).collect();
@@ -75,6 +85,7 @@ impl Filter {
             ("state", &self.state),
             ("reason", &self.reason),
             ("roster", &self.roster),
+            ("group", &self.group),
         ] {
             if !value.is_empty() {
                 query.append_pair(name, value);
@@ -104,7 +115,8 @@ mod tests {
                 ..Object::default()
             };
             let text = folded(&format!("{}\n{}", object.called, object.name));
-            Entry { object, text, roster: (number == 3).then(|| "people".to_owned()), members: None }
+            let roster = (number == 3).then(|| "people".to_owned());
+            Entry { object, text, roster, labels: Box::default(), members: None, membership: None }
         };
         (0..count).map(entry).collect()
     }
@@ -112,14 +124,14 @@ mod tests {
     #[test]
     fn people_are_found_by_words_in_any_letter_case_and_by_what_they_are() {
         let all = entries(250);
-        let found = |filter: Filter| filter.page(all.iter()).total;
+        let found = |filter: Filter| filter.page(all.iter(), &Kept::default()).total;
         assert_eq!(found(Filter::default()), 250);
         assert_eq!(found(Filter { q: "ÜSER17@ example".into(), ..Filter::default() }), 1);
         assert_eq!(found(Filter { state: "Held".into(), ..Filter::default() }), 125);
         assert_eq!(found(Filter { connection: "identity/datadog".into(), ..Filter::default() }), 250);
         assert_eq!(found(Filter { connection: "datadog".into(), ..Filter::default() }), 0, "a cluster's is another");
         assert_eq!(found(Filter { roster: "identity/people".into(), ..Filter::default() }), 1);
-        let last = Filter { page: 9, ..Filter::default() }.page(all.iter());
+        let last = Filter { page: 9, ..Filter::default() }.page(all.iter(), &Kept::default());
         assert_eq!((last.number, last.pages, last.entries.len()), (3, 3, 50));
     }
 
@@ -134,7 +146,7 @@ mod tests {
     fn a_search_among_a_hundred_thousand_takes_no_time() {
         let all = entries(100_000);
         let before = std::time::Instant::now();
-        let found = Filter { q: "user-99 com".into(), ..Filter::default() }.page(all.iter());
+        let found = Filter { q: "user-99 com".into(), ..Filter::default() }.page(all.iter(), &Kept::default());
         assert_eq!(found.total, 1111);
         // Unoptimized, and on a machine that does other things too.
         assert!(before.elapsed().as_millis() < 1000, "{:?}", before.elapsed());

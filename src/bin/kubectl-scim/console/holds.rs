@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use maud::{Markup, html};
+use scim_operator::plan::GRANT_LISTS;
 
 use super::filter::folded;
 use super::page::{foreign, when};
@@ -98,16 +99,36 @@ fn answers(hold: &Hold, id: &str, count: usize, rights: Rights, form_word: &str)
     }
 }
 
-/// What somebody would call the change.
-fn heading(operation: &str) -> &str {
-    match operation {
-        "Delete" => "Leaving: the account is deleted",
-        "Deactivate" => "Leaving: the account is deactivated",
-        "Create" => "Joining: an account is created",
-        "Reactivate" => "Returning: the account is activated",
-        "Adopt" | "Handover" => "Bound to an account that is there",
-        "Update" => "Changed: renamed, or other attributes",
-        other => other,
+/// What somebody would call the change, those first that take something away.
+const HEADINGS: [&str; 9] = [
+    "Leaving: the account is deleted",
+    "Leaving: the account is deactivated",
+    "Losing or changing roles",
+    "Groups that change or lose members",
+    "Renamed",
+    "Joining: an account is created",
+    "Returning: the account is activated",
+    "Bound to an account that is there",
+    "Changed: other attributes",
+];
+
+/// The place of its heading.
+fn heading(held: &Held) -> usize {
+    let change = held.change();
+    let changes = |names: &[&str]| {
+        let attributes = change.split_once(" of ").map_or("", |(_, attributes)| attributes);
+        attributes.split(", ").any(|path| names.iter().any(|name| path.split(['[', '.']).next() == Some(name)))
+    };
+    match held.0.held_operation.as_deref().unwrap_or_default() {
+        "Delete" => 0,
+        "Deactivate" => 1,
+        _ if changes(&GRANT_LISTS) => 2,
+        "Update" if held.0.kind == "ScimGroup" => 3,
+        _ if changes(&["userName"]) => 4,
+        "Create" => 5,
+        "Reactivate" => 6,
+        "Adopt" | "Handover" => 7,
+        _ => 8,
     }
 }
 
@@ -118,19 +139,22 @@ fn listed(members: &[Held], search: &str) -> Markup {
         words.split_whitespace().all(|word| text.contains(word))
     };
     let found: Vec<&Held> = members.iter().filter(|held| fits(&held.0)).collect();
-    let mut groups: BTreeMap<&str, Vec<&Held>> = BTreeMap::new();
-    for held in found.iter().take(SHOWN) {
-        groups.entry(heading(held.0.held_operation.as_deref().unwrap_or_default())).or_default().push(held);
+    let mut groups: BTreeMap<usize, Vec<&Held>> = BTreeMap::new();
+    for held in &found {
+        groups.entry(heading(held)).or_default().push(held);
     }
+    // Each heading says how many are under it, and shows of them what there is room for.
+    let room = SHOWN / groups.len().max(1);
     html! {
-        p role="status" { (found.len()) " of " (members.len()) " shown" @if found.len() > SHOWN { ", the first " (SHOWN) " of them; search for others" } }
-        @for (title, members) in groups {
-            h2 { (title) " (" (members.len()) ")" }
+        p role="status" { (found.len()) " of " (members.len()) " are shown" }
+        @for (place, members) in groups {
+            h2 { (HEADINGS[place]) " (" (members.len()) ")" }
+            @if members.len() > room { p { "The first " (room) " are listed; search for others." } }
             ul.members {
-                @for held in members {
+                @for held in members.iter().take(room) {
                     li {
                         @if held.0.kind == "ScimUser" { a href=(super::people::address(&held.0.namespace, &held.0.name)) { (foreign(shown_name(&held.0))) } }
-                        @else { (foreign(shown_name(&held.0))) " (group)" }
+                        @else { a href=(super::person::group_address(&held.0.namespace, &held.0.name)) { (foreign(shown_name(&held.0))) } " (group)" }
                         " " span.change { (foreign(&held.change())) }
                     }
                 }
@@ -174,10 +198,29 @@ mod tests {
     }
 
     #[test]
+    fn i13_what_is_in_a_hold_is_grouped_by_what_it_means_for_people() {
+        let held = |operation: &str, message: &str, kind| {
+            let object = Object {
+                kind,
+                held_operation: Some(operation.into()),
+                message: Some(format!("{message} is held: it is more. Hold 3f")),
+                ..Object::default()
+            };
+            HEADINGS[heading(&Held(object))]
+        };
+        assert!(held("Delete", "Delete", "ScimUser").starts_with("Leaving"));
+        assert_eq!(held("Update", "Update of title, userName", "ScimUser"), "Renamed");
+        assert_eq!(held("Update", "Update of roles, userName", "ScimUser"), "Losing or changing roles");
+        assert_eq!(held("Update", "Update of title, name.formatted", "ScimUser"), "Changed: other attributes");
+        assert!(held("Update", "Update of members", "ScimGroup").starts_with("Groups that"));
+        assert!(held("Reactivate", "Reactivate", "ScimUser").starts_with("Returning"));
+    }
+
+    #[test]
     fn i13_a_hold_is_shown_whole_and_answered_by_its_count() {
         let now = "2026-11-28T12:00:00Z".parse().unwrap();
         let one = |id: &str, search: &str, write| {
-            one(&store(), id, search, Rights { write }, "word", now).map(Markup::into_string)
+            one(&store(), id, search, Rights { write, ..Rights::default() }, "word", now).map(Markup::into_string)
         };
         let all = one(ID, "", true).unwrap();
         for text in [

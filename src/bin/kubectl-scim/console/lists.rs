@@ -1,15 +1,13 @@
-//! Groups, rosters and events.
+//! Groups and events.
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Event;
 use maud::{Markup, html};
-use scim_operator::api::ScimRoster;
 
 use super::filter::{Filter, folded};
-use super::page::{foreign, readiness, state, state_class, when};
-use super::people::table;
+use super::page::{foreign, state, when};
+use super::person::group_address;
 use super::store::{Store, connection_of};
-use crate::objects::full_name;
 use crate::time::instant;
 
 /// So many events are shown.
@@ -17,7 +15,7 @@ const EVENTS: usize = 300;
 
 /// All groups, with their members counted.
 pub fn groups(store: &Store, filter: &Filter, now: Timestamp) -> Markup {
-    let page = filter.page(store.groups.iter());
+    let page = filter.page(store.groups.iter(), &store.groups);
     let at = |number: usize| Filter { page: number, ..filter.clone() }.address("/groups");
     html! {
         form.filter method="get" action="/groups" role="search" data-live="results" {
@@ -33,7 +31,7 @@ pub fn groups(store: &Store, filter: &Filter, now: Timestamp) -> Markup {
                         @for entry in &page.entries {
                             @let object = &entry.object;
                             tr {
-                                td { (foreign(&object.called)) }
+                                td { a href=(group_address(&object.namespace, &object.name)) { (foreign(&object.called)) } }
                                 td { (object.namespace) "/" (object.name) }
                                 td { (connection_of(object)) }
                                 td { (state(object.state.as_deref().unwrap_or_default()))
@@ -53,44 +51,6 @@ pub fn groups(store: &Store, filter: &Filter, now: Timestamp) -> Markup {
                 @if page.number > 1 { a rel="prev" href=(at(page.number - 1)) { "Previous" } }
                 @if page.number < page.pages { a rel="next" href=(at(page.number + 1)) { "Next" } }
             }
-        }
-    }
-}
-
-/// All rosters, with the rows that they reject.
-pub fn rosters(store: &Store, now: Timestamp) -> Markup {
-    html! {
-        @if store.rosters.len() == 0 { p { "There is no roster here." } }
-        @for roster in store.rosters.iter() { (one_roster(roster, now)) }
-    }
-}
-
-fn one_roster(roster: &ScimRoster, now: Timestamp) -> Markup {
-    let status = roster.status.clone().unwrap_or_default();
-    let ready = status.conditions.iter().flatten().find(|condition| condition.type_ == "Ready").cloned();
-    let word = ready.as_ref().map_or("Unknown", |ready| ready.status.as_str());
-    let people = Filter { roster: full_name(roster), ..Filter::default() }.address("/people");
-    let number = |count: Option<i64>| count.map_or_else(|| "–".to_owned(), |count| count.to_string());
-    html! {
-        section.card.(state_class(word)) {
-            h2 { (foreign(&full_name(roster))) }
-            p { (readiness(word)) " " @if let Some(ready) = &ready { (ready.reason) } }
-            @if let Some(ready) = ready.as_ref().filter(|ready| ready.status != "True") { p { (foreign(&ready.message)) } }
-            @if let Some(hold) = &status.hold {
-                p.hold { a href={ "/holds/" (hold.id) } { (hold.removals) " of its ScimUsers would be deleted" } @if hold.rejected { " (rejected)" } }
-            }
-            dl {
-                dt { "Rows" } dd { (number(status.rows)) }
-                dt { "In scope" } dd { (number(status.in_scope)) }
-                dt { "ScimUsers" } dd { a href=(people) { (number(status.generated)) } }
-                dt { "Rejected rows" } dd { (number(status.rejected_rows)) }
-                dt { "Managers not found" } dd { (number(status.managers_not_found)) }
-                @if let Some(guard) = &status.guard { dt { "Guard" } dd { (guard.used) " of " (guard.limit) " used" } }
-                dt { "Content in force" } dd { (when(instant(status.last_good.as_ref()), now)) }
-            }
-            (table("Rejected rows", &["Source", "Row", "Reason"], status.rejected.iter().flatten().map(|row| {
-                vec![row.source.clone().unwrap_or_else(|| "inline".to_owned()), row.row.to_string(), row.reason.clone()]
-            })))
         }
     }
 }
@@ -160,17 +120,5 @@ mod tests {
         let page = events(all(), "", now).into_string();
         assert!(page.contains("&lt;script&gt;") && !page.contains("<script") && page.contains("1 events"), "{page}");
         assert!(events(all(), "nobody", now).into_string().contains("0 events"));
-    }
-
-    #[test]
-    fn a_roster_says_which_rows_it_rejects() {
-        let roster: ScimRoster = serde_json::from_value(json!({
-            "metadata": {"name": "people", "namespace": "identity"},
-            "spec": {"connectionRef": {"name": "datadog"}, "source": {}, "mapping": {"userName": "row.mail"}},
-            "status": {"rows": 3, "rejected": [{"row": 2, "reason": "<b>no userName</b>"}]},
-        }))
-        .unwrap();
-        let page = one_roster(&roster, "2026-11-28T12:00:00Z".parse().unwrap()).into_string();
-        assert!(page.contains("&lt;b&gt;no userName") && page.contains("inline"), "{page}");
     }
 }

@@ -1,15 +1,23 @@
 //! `console`: a page to look at, on this machine alone, with the rights of whoever runs it.
 
+mod account;
 mod act;
 mod filter;
 mod gate;
+mod group;
 mod holds;
+mod keys;
 mod lists;
+mod members;
+mod metrics;
 mod overview;
 mod page;
 mod people;
+mod person;
 mod rights;
+mod rosters;
 mod serve;
+mod single;
 mod store;
 mod watch;
 
@@ -31,6 +39,15 @@ pub struct Arguments {
     /// The port on 127.0.0.1; by default a free one
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     port: u16,
+    /// Where the operator is, with the Secrets of cluster connections
+    #[arg(long, value_name = "NAME", default_value = "scim-operator")]
+    operator_namespace: String,
+    /// The address of the operator's metrics, where the API server can't reach its pods
+    #[arg(long, value_name = "URL")]
+    metrics: Option<url::Url>,
+    /// Permit http:// to localhost and the loopback addresses, where an account is read at its server
+    #[arg(long)]
+    allow_loopback_http: bool,
 }
 
 /// What all requests share.
@@ -39,6 +56,9 @@ struct State {
     gate: gate::Gate,
     store: RwLock<store::Store>,
     rights: rights::Answers,
+    keys: keys::Keys,
+    history: RwLock<metrics::History>,
+    way: account::Way,
     /// Counts changes of the store.
     changed: channel::Sender<u64>,
     acts: mpsc::Sender<act::Request>,
@@ -56,6 +76,12 @@ pub async fn run(cluster: Cluster, printer: Printer, arguments: &Arguments) -> R
         gate,
         store: RwLock::default(),
         rights: rights::Answers::default(),
+        keys: keys::Keys::default(),
+        history: RwLock::default(),
+        way: account::Way {
+            operator_namespace: arguments.operator_namespace.clone(),
+            allow_loopback_http: arguments.allow_loopback_http,
+        },
         changed: channel::Sender::new(0),
         acts,
     });
@@ -65,7 +91,8 @@ pub async fn run(cluster: Cluster, printer: Printer, arguments: &Arguments) -> R
         output::line(&state.gate.link())?;
     }
     output::note("Open this link in a browser on this machine. It is good once; the console ends with Ctrl-C.");
-    let _watches = watch::start(&state);
+    let mut tasks = watch::start(&state);
+    tasks.spawn(metrics::keep(state.clone(), arguments.metrics.clone()));
     tokio::select! {
         served = axum::serve(listener, serve::router(state.clone())) => served?,
         () = act::carry_out(&state.cluster, requests) => {}

@@ -7,7 +7,9 @@ use scim_operator::api::ScimConnection;
 use scim_operator::provisioner::rate_limits;
 
 use super::filter::Filter;
-use super::page::{bar, foreign, readiness, when};
+use super::keys::Changed;
+use super::metrics::History;
+use super::page::{bar, foreign, plot, readiness, when};
 use super::store::Store;
 use crate::commands::holds::{self, Hold};
 use crate::objects::{Object, full_name, word};
@@ -16,8 +18,11 @@ use crate::time::instant;
 /// The hours that the time line shows.
 const HOURS: usize = 24;
 
+/// The minutes that the plot of the operator's metrics shows.
+const MINUTES: usize = 60;
+
 /// The page.
-pub fn content(store: &Store, now: Timestamp) -> Markup {
+pub fn content(store: &Store, keys: &Changed, history: &History, now: Timestamp) -> Markup {
     let mut connections: Vec<&ScimConnection> = store.all_connections().collect();
     connections.sort_by_key(|connection| {
         let waits = !holds::of_connection(connection).is_empty();
@@ -28,9 +33,10 @@ pub fn content(store: &Store, now: Timestamp) -> Markup {
             p { "There is no connection here. " code { "kubectl scim console -A" } " looks into all namespaces." }
         }
         div.cards {
-            @for connection in connections { (card(connection, now)) }
+            @for connection in connections { (card(connection, keys.get(&full_name(connection)).copied(), now)) }
         }
         (timeline(store.users.iter().chain(store.groups.iter()).map(|entry| &entry.object), now))
+        (counted(history, now))
     }
 }
 
@@ -43,7 +49,7 @@ fn is_ready(connection: &ScimConnection) -> bool {
     ready(connection).is_some_and(|condition| condition.status == "True")
 }
 
-fn card(connection: &ScimConnection, now: Timestamp) -> Markup {
+fn card(connection: &ScimConnection, key_changed: Option<Timestamp>, now: Timestamp) -> Markup {
     let name = full_name(connection);
     let status = connection.status.clone().unwrap_or_default();
     let ready = ready(connection);
@@ -62,7 +68,7 @@ fn card(connection: &ScimConnection, now: Timestamp) -> Markup {
             (bar(&[
                 (synced - drifted, "good", "synced"), (drifted, "warning", "drifted"), (number(users.pending), "calm", "pending"),
                 (number(users.held), "warning", "held"), (number(users.failed), "bad", "failed"),
-            ]))
+            ], true))
             dl {
                 dt { "People" } dd { a href=(people("")) { (number(users.declared)) } }
                 dt { "Drift" } dd { a href=(people("Drifted")) { (drifted) } }
@@ -72,8 +78,10 @@ fn card(connection: &ScimConnection, now: Timestamp) -> Markup {
                 @if let Some(unmanaged) = users.unmanaged { dt { "Unmanaged" } dd { (unmanaged) } }
                 dt { "Mode" } dd { @if connection.spec.suspend { "suspended" } @else { (word(&connection.spec.mode)) } }
                 @for guard in status.guards.iter().flatten() {
-                    dt { "Guard " (guard.name) } dd { (guard.used) " of " (guard.limit) " used" }
+                    dt { "Guard " (guard.name) }
+                    dd { (guard.used) " of " (guard.limit) " used" (bar(&budget(guard.used, guard.limit), false)) }
                 }
+                @if let Some(at) = key_changed { dt { "Key in use since" } dd { (when(Some(at), now)) } }
                 @if let Some(at) = status.credentials.as_ref().and_then(|key| instant(key.expires_at.as_ref())) {
                     dt { "Key expires" } dd { (when(Some(at), now)) }
                 }
@@ -125,7 +133,6 @@ fn by_hour<'a>(objects: impl Iterator<Item = &'a Object>, now: Timestamp) -> Vec
 
 fn timeline<'a>(objects: impl Iterator<Item = &'a Object>, now: Timestamp) -> Markup {
     let hours = by_hour(objects, now);
-    let most = hours.iter().map(|(changed, failed)| changed + failed).max().unwrap_or_default().max(1);
     let (changed, failed) = hours.iter().fold((0, 0), |sum, hour| (sum.0 + hour.0, sum.1 + hour.1));
     let words =
         format!("In the last {HOURS} hours {changed} users and groups were changed, and {failed} began to fail.");
@@ -133,16 +140,41 @@ fn timeline<'a>(objects: impl Iterator<Item = &'a Object>, now: Timestamp) -> Ma
         section {
             h2 { "The last day" }
             p { (words) }
-            svg.plot viewBox={ "0 0 " (HOURS * 40) " 100" } preserveAspectRatio="none" role="img" aria-label=(words) {
-                @for (hour, (changed, failed)) in hours.iter().enumerate() {
-                    @let (up, fault) = (changed * 100 / most, failed * 100 / most);
-                    rect.info x=(hour * 40 + 4) y=(100 - up) width="32" height=(up) {}
-                    rect.bad x=(hour * 40 + 4) y=(100 - up - fault) width="32" height=(fault) {}
-                }
-            }
-            p.legend { "By hour; each object counts where it was changed last, and where it began to fail." }
+            (plot(&hours, &words))
+            p.legend { "By hour, from status; each object counts where it was changed last, and where it began to fail." }
         }
     }
+}
+
+/// What the operator's own counters say of the last hour.
+fn counted(history: &History, now: Timestamp) -> Markup {
+    let minutes: Vec<(usize, usize)> = history
+        .by_minute(MINUTES, now)
+        .into_iter()
+        .map(|counts| {
+            (usize::try_from(counts.operations).unwrap_or_default(), usize::try_from(counts.errors).unwrap_or_default())
+        })
+        .collect();
+    let (operations, errors) = minutes.iter().fold((0, 0), |sum, minute| (sum.0 + minute.0, sum.1 + minute.1));
+    let words = format!("{operations} operations took effect and {errors} requests failed while the console was open.");
+    html! {
+        section {
+            h2 { "The last hour" }
+            @if history.is_there() {
+                p { (words) }
+                (plot(&minutes, &words))
+                p.legend { "By minute, from the operator's metrics, since the console was opened." }
+            }
+            @if let Some(problem) = &history.problem { p.legend { "The operator's metrics can't be read: " (foreign(problem)) } }
+            @else if !history.is_there() { p.legend { "The operator's metrics are being read." } }
+        }
+    }
+}
+
+/// The used part of a guard's budget, and what is left of it.
+fn budget(used: i64, limit: i64) -> [(i64, &'static str, &'static str); 2] {
+    let class = if used >= limit { "bad" } else { "info" };
+    [(used.min(limit), class, "used"), ((limit - used).max(0), "calm", "left")]
 }
 
 #[cfg(test)]
@@ -165,16 +197,36 @@ mod tests {
                 "users": {"declared": 25, "synced": 0, "held": 25},
                 "holds": [{"id": "3f2a9c0d11b2e477", "reason": "removals", "since": "2026-11-28T11:00:00Z",
                     "creates": 0, "updates": 0, "deactivations": 0, "deletes": 25}],
+                "guards": [{"name": "removals", "base": 100, "limit": 10, "used": 10, "buckets": []}],
+                "credentials": {"expiresAt": "2026-12-08T12:00:00Z"},
+                "sweep": {"lastCompleted": "2026-11-28T11:55:00Z", "complete": false},
             },
         }))
         .unwrap();
-        let card = card(&connection, now()).into_string();
+        let card = card(&connection, Some(now()), now()).into_string();
         assert!(
             card.starts_with("<section class=\"card bad\">") && card.contains("25 &lt;deletions&gt; wait"),
             "{card}"
         );
         assert!(card.contains("<a href=\"/holds/3f2a9c0d11b2e477\">A hold waits: 25 deletions</a>"), "{card}");
         assert!(card.contains("/people?connection=identity%2Fdatadog"), "{card}");
+        for text in ["10 of 10 used", "in 10d", "Key in use since", "Rate limit", "5m ago", "the last one incomplete"] {
+            assert!(card.contains(text), "{text}: {card}");
+        }
+    }
+
+    #[test]
+    fn the_operators_counters_are_plotted_or_it_is_said_why_not() {
+        use super::super::metrics::{Counts, Sample};
+        let mut history = History::default();
+        assert!(counted(&history, now()).into_string().contains("are being read"));
+        let sample = |operations| Sample::from([("identity/datadog".to_owned(), Counts { operations, errors: 0 })]);
+        history.add(now(), sample(5));
+        history.add(now(), sample(12));
+        let shown = counted(&history, now()).into_string();
+        assert!(shown.contains("7 operations took effect") && shown.contains("<svg class=\"plot\""), "{shown}");
+        history.problem = Some("pods is <forbidden>".into());
+        assert!(counted(&history, now()).into_string().contains("pods is &lt;forbidden&gt;"));
     }
 
     #[test]

@@ -131,8 +131,8 @@ pub fn when(at: Option<Timestamp>, now: Timestamp) -> Markup {
     }
 }
 
-/// A bar of parts: a count, its class, its name.
-pub fn bar(parts: &[(i64, &str, &str)]) -> Markup {
+/// A bar of parts: a count, its class, its name; in words below it, where they stand nowhere else.
+pub fn bar(parts: &[(i64, &str, &str)], in_words: bool) -> Markup {
     let total: i64 = parts.iter().map(|(count, _, _)| (*count).max(0)).sum();
     let words: Vec<String> =
         parts.iter().filter(|(count, ..)| *count > 0).map(|(count, _, name)| format!("{count} {name}")).collect();
@@ -146,7 +146,21 @@ pub fn bar(parts: &[(i64, &str, &str)]) -> Markup {
         svg.bar viewBox="0 0 1000 12" preserveAspectRatio="none" role="img" aria-label=(words) {
             @for (start, width, class) in placed { rect.(class) x=(start) y="0" width=(width) height="12" {} }
         }
-        p.legend { (words) }
+        @if in_words { p.legend { (words) } }
+    }
+}
+
+/// A column each of what was done and what failed, the newest last.
+pub fn plot(columns: &[(usize, usize)], words: &str) -> Markup {
+    let most = columns.iter().map(|(done, failed)| done + failed).max().unwrap_or_default().max(1);
+    html! {
+        svg.plot viewBox={ "0 0 " (columns.len() * 40) " 100" } preserveAspectRatio="none" role="img" aria-label=(words) {
+            @for (place, (done, failed)) in columns.iter().enumerate() {
+                @let (done, failed) = (done * 100 / most, failed * 100 / most);
+                rect.info x=(place * 40 + 4) y=(100 - done) width="32" height=(done) {}
+                rect.bad x=(place * 40 + 4) y=(100 - done - failed) width="32" height=(failed) {}
+            }
+        }
     }
 }
 
@@ -155,23 +169,26 @@ mod tests {
     use super::*;
 
     /// What names may be.
-    const HOSTILE: [&str; 4] =
-        ["<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "\u{202e}moc.elpmaxe@ada", "👩‍🚀 &amp; '`"];
+    fn hostile() -> [String; 6] {
+        let markup = ["<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "👩‍🚀 &amp; '`", "</bdi></bdo><b>"];
+        let long = "x<".repeat(500);
+        [markup[0], markup[1], markup[2], markup[3], "\u{202e}moc.elpmaxe@\u{2067}ada", &long].map(str::to_owned)
+    }
 
     #[test]
     fn what_others_wrote_is_text_and_stays_in_its_place() {
-        for text in HOSTILE {
-            let shown = foreign(text).into_string();
+        for text in hostile() {
+            let shown = foreign(&text).into_string();
             let within = shown.strip_prefix("<bdi>").and_then(|rest| rest.strip_suffix("</bdi>")).unwrap();
             assert!(!within.contains(['<', '>', '"']), "{shown}");
         }
         assert_eq!(foreign("a\u{1b}[31m\nb").into_string(), "<bdi>a [31m b</bdi>");
-        assert!(refusal(HOSTILE[0]).into_string().contains("&lt;script&gt;"));
+        assert!(refusal("<script>").into_string().contains("&lt;script&gt;"));
     }
 
     #[test]
     fn a_bar_says_in_words_what_it_shows() {
-        let bar = bar(&[(3, "good", "synced"), (0, "bad", "failed"), (1, "warning", "held")]).into_string();
+        let bar = bar(&[(3, "good", "synced"), (0, "bad", "failed"), (1, "warning", "held")], true).into_string();
         assert!(bar.contains("aria-label=\"3 synced, 1 held\"") && bar.contains("x=\"750\""), "{bar}");
         assert!(!bar.contains("style="), "the policy forbids it: {bar}");
     }

@@ -19,32 +19,53 @@ const GOOD_FOR: Duration = Duration::from_secs(60);
 pub struct Rights {
     /// It may be changed.
     pub write: bool,
+    /// The key of its connection may be read, so that the server can be asked.
+    pub read_key: bool,
 }
 
 /// What was answered lately.
 #[derive(Default)]
-pub struct Answers(Mutex<HashMap<Asked, (Instant, Rights)>>);
+pub struct Answers(Mutex<HashMap<Asked, (Instant, bool)>>);
 
-/// A kind, and a namespace.
-type Asked = (&'static str, String);
+/// A verb, a resource, a namespace, and the name of one object; empty for any.
+type Asked = (&'static str, String, String, String);
 
 impl Answers {
-    /// The rights on a kind within a namespace. What can't be told is none.
-    pub async fn on(&self, cluster: &Cluster, kind: Kind, namespace: &str) -> Rights {
-        let key = (kind.name(), namespace.to_owned());
-        let known = self.0.lock().ok().and_then(|answers| answers.get(&key).copied());
-        if let Some((at, rights)) = known
+    /// Whether objects of a kind may be changed within a namespace.
+    pub async fn write(&self, cluster: &Cluster, kind: Kind, namespace: &str) -> bool {
+        let resource = format!("{}s", kind.name().to_lowercase());
+        self.allowed(cluster, GROUP, ("patch", resource, namespace.to_owned(), String::new())).await
+    }
+
+    /// Whether all of these Secrets may be read.
+    pub async fn secrets(&self, cluster: &Cluster, namespace: &str, names: &[String]) -> bool {
+        for name in names {
+            let asked = ("get", "secrets".to_owned(), namespace.to_owned(), name.clone());
+            if !self.allowed(cluster, "", asked).await {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// What can't be told isn't allowed.
+    async fn allowed(&self, cluster: &Cluster, group: &str, asked: Asked) -> bool {
+        let known = self.0.lock().ok().and_then(|answers| answers.get(&asked).copied());
+        if let Some((at, allowed)) = known
             && at.elapsed() < GOOD_FOR
         {
-            return rights;
+            return allowed;
         }
+        let (verb, resource, namespace, name) = &asked;
+        let given = |text: &String| (!text.is_empty()).then(|| text.clone());
         let question = SelfSubjectAccessReview {
             spec: SelfSubjectAccessReviewSpec {
                 resource_attributes: Some(ResourceAttributes {
-                    group: Some(GROUP.into()),
-                    resource: Some(format!("{}s", kind.name().to_lowercase())),
-                    verb: Some("patch".into()),
-                    namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
+                    group: Some(group.into()),
+                    resource: Some(resource.clone()),
+                    verb: Some((*verb).into()),
+                    namespace: given(namespace),
+                    name: given(name),
                     ..ResourceAttributes::default()
                 }),
                 ..SelfSubjectAccessReviewSpec::default()
@@ -52,12 +73,12 @@ impl Answers {
             ..SelfSubjectAccessReview::default()
         };
         let api = Api::<SelfSubjectAccessReview>::all(cluster.client.clone());
-        let Ok(answer) = api.create(&PostParams::default(), &question).await else { return Rights::default() };
-        let rights = Rights { write: answer.status.is_some_and(|status| status.allowed) };
+        let Ok(answer) = api.create(&PostParams::default(), &question).await else { return false };
+        let allowed = answer.status.is_some_and(|status| status.allowed);
         if let Ok(mut answers) = self.0.lock() {
-            answers.insert(key, (Instant::now(), rights));
+            answers.insert(asked, (Instant::now(), allowed));
         }
-        rights
+        allowed
     }
 
     /// They have changed: something was refused.

@@ -18,7 +18,6 @@ use k8s_openapi::api::core::v1::Event as KubernetesEvent;
 use kube::Api;
 use kube::api::ListParams;
 use maud::{Markup, html};
-use scim_operator::api::{ScimGroup, ScimUser};
 use serde::Deserialize;
 use tokio::sync::oneshot;
 
@@ -26,13 +25,14 @@ use super::filter::Filter;
 use super::page::{self, Frame};
 use super::rights::Rights;
 use super::store::Store;
-use super::{State, act, gate, holds, lists, overview, people};
-use crate::cluster::{Kind, is_forbidden, sentence};
+use super::{State, act, gate, holds, lists, overview, people, rosters, single};
+use crate::cluster::{is_forbidden, sentence};
 
-type Console = Shared<Arc<State>>;
+/// What a page is made of.
+pub type Console = Shared<Arc<State>>;
 
-/// A form of ours is far smaller.
-const LARGEST_FORM: usize = 16 << 10;
+/// A form of ours is far smaller; rows to try take the most.
+const LARGEST_FORM: usize = 256 << 10;
 /// Browsers are told of changes at most this often.
 const SETTLED: Duration = Duration::from_secs(1);
 /// So many events are read.
@@ -41,9 +41,9 @@ const EVENTS: u32 = 5000;
 /// What a page's address may say beside its filter.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Asked {
+pub struct Asked {
     q: String,
-    done: String,
+    pub done: String,
     token: String,
 }
 
@@ -53,11 +53,15 @@ pub fn router(state: Arc<State>) -> Router {
         .route("/", get(show_overview))
         .route("/people", get(show_people))
         .route("/people.csv", get(people_csv))
-        .route("/people/{namespace}/{name}", get(show_person))
+        .route("/people/{namespace}/{name}", get(single::show_person))
+        .route("/people/{namespace}/{name}/server", post(single::read_person))
         .route("/holds", get(show_holds))
         .route("/holds/{id}", get(show_hold))
         .route("/groups", get(show_groups))
+        .route("/groups/{namespace}/{name}", get(single::show_group))
+        .route("/groups/{namespace}/{name}/server", post(single::read_group))
         .route("/rosters", get(show_rosters))
+        .route("/rosters/{namespace}/{name}", get(single::show_roster).post(single::try_rows))
         .route("/events", get(show_events))
         .route("/live", get(live))
         .route("/do", post(carry_out))
@@ -87,7 +91,8 @@ async fn guard(Shared(state): Console, request: Request, next: Next) -> Response
     response
 }
 
-fn refused(refusal: gate::Refusal) -> Response {
+/// Turned away at the gate.
+pub fn refused(refusal: gate::Refusal) -> Response {
     page_with(refusal.status(), page::refusal(refusal.words()))
 }
 
@@ -109,7 +114,8 @@ fn shown(state: &State, path: &str, title: &str, done: &str, content: impl FnOnc
     framed(state, StatusCode::OK, path, title, act::notice(done), content)
 }
 
-fn framed(
+/// The same with a status of its own.
+pub fn framed(
     state: &State,
     status: StatusCode,
     path: &str,
@@ -129,7 +135,10 @@ fn framed(
 }
 
 async fn show_overview(Shared(state): Console, Query(asked): Query<Asked>) -> Response {
-    shown(&state, "/", "Overview", &asked.done, |store| overview::content(store, Timestamp::now()))
+    let connections = state.store.read().map(|store| store.all_connections().cloned().collect()).unwrap_or_default();
+    let keys = state.keys.of(&state.cluster, &state.way, connections).await;
+    let Ok(history) = state.history.read() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    shown(&state, "/", "Overview", &asked.done, |store| overview::content(store, &keys, &history, Timestamp::now()))
 }
 
 async fn show_people(Shared(state): Console, Query(filter): Query<Filter>) -> Response {
@@ -138,39 +147,11 @@ async fn show_people(Shared(state): Console, Query(filter): Query<Filter>) -> Re
 
 async fn people_csv(Shared(state): Console, Query(filter): Query<Filter>) -> Response {
     let Ok(store) = state.store.read() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
-    let Ok(csv) = people::csv(filter.all(store.users.iter())) else {
+    let Ok(csv) = people::csv(filter.all(store.users.iter(), &store.groups)) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let headers = [(CONTENT_TYPE, "text/csv; charset=utf-8"), (CONTENT_DISPOSITION, "attachment; filename=people.csv")];
     (headers, Body::from(csv)).into_response()
-}
-
-async fn show_person(
-    Shared(state): Console,
-    Path((namespace, name)): Path<(String, String)>,
-    Query(asked): Query<Asked>,
-) -> Response {
-    if !(act::is_name(&namespace) && act::is_name(&name)) {
-        return missing(&state, "/people");
-    }
-    let found = state.cluster.within::<ScimUser>(&namespace).get_opt(&name).await;
-    let user = match found {
-        Ok(Some(user)) => user,
-        Ok(None) => return missing(&state, "/people"),
-        Err(error) => return failed(&state, &error.into()),
-    };
-    // Whoever may not see groups sees the person nonetheless.
-    let in_use = ListParams::default().fields(&format!("spec.connectionRef.name={}", user.spec.connection_ref.name));
-    let recorded = user.status.as_ref().is_some_and(|status| status.groups.is_some());
-    let groups = if recorded {
-        state.cluster.within::<ScimGroup>(&namespace).list(&in_use).await.map(|list| list.items).unwrap_or_default()
-    } else {
-        Vec::new()
-    };
-    let rights = state.rights.on(&state.cluster, Kind::User, &namespace).await;
-    shown(&state, "/people", &user.spec.user_name, &asked.done, |_| {
-        people::person(&user, &groups, rights, state.gate.form_word(), Timestamp::now())
-    })
 }
 
 async fn show_holds(Shared(state): Console, Query(asked): Query<Asked>) -> Response {
@@ -182,10 +163,11 @@ async fn show_hold(Shared(state): Console, Path(id): Path<String>, Query(asked):
         let hold = store.holds().into_iter().find(|hold| hold.id.as_deref() == Some(id.as_str()))?;
         Some((hold.kind, hold.namespace.unwrap_or_default()))
     });
-    let rights = match of {
-        Some((kind, namespace)) => state.rights.on(&state.cluster, kind, &namespace).await,
-        None => Rights::default(),
+    let write = match of {
+        Some((kind, namespace)) => state.rights.write(&state.cluster, kind, &namespace).await,
+        None => false,
     };
+    let rights = Rights { write, ..Rights::default() };
     let word = state.gate.form_word();
     let one =
         state.store.read().ok().and_then(|store| holds::one(&store, &id, &asked.q, rights, word, Timestamp::now()));
@@ -200,7 +182,7 @@ async fn show_groups(Shared(state): Console, Query(filter): Query<Filter>) -> Re
 }
 
 async fn show_rosters(Shared(state): Console) -> Response {
-    shown(&state, "/rosters", "Rosters", "", |store| lists::rosters(store, Timestamp::now()))
+    shown(&state, "/rosters", "Rosters", "", |store| rosters::list(store, Timestamp::now()))
 }
 
 async fn show_events(Shared(state): Console, Query(asked): Query<Asked>) -> Response {
@@ -211,7 +193,8 @@ async fn show_events(Shared(state): Console, Query(asked): Query<Asked>) -> Resp
     }
 }
 
-fn missing(state: &State, path: &str) -> Response {
+/// There is no such object.
+pub fn missing(state: &State, path: &str) -> Response {
     framed(state, StatusCode::NOT_FOUND, path, "Not there", None, |_| {
         html! { p { "It is not there, or no more: a hold that was answered, or whose set has changed, has another id. "
         a href=(path) { "See what there is" } "." } }
@@ -219,7 +202,7 @@ fn missing(state: &State, path: &str) -> Response {
 }
 
 /// What the API server refuses, or can't be done now.
-fn failed(state: &State, error: &anyhow::Error) -> Response {
+pub fn failed(state: &State, error: &anyhow::Error) -> Response {
     let forbidden = is_forbidden(error);
     if forbidden {
         state.rights.forget();

@@ -9,6 +9,7 @@ use kube::runtime::watcher::Event;
 use scim_operator::api::{ClusterScimConnection, ROSTER_LABEL, ScimConnection, ScimGroup, ScimRoster, ScimUser};
 
 use super::filter::folded;
+use super::members::{self, Membership};
 use crate::commands::holds::{self, Hold};
 use crate::objects::Object;
 
@@ -23,30 +24,35 @@ pub struct Entry {
     pub text: String,
     /// The roster that it is of.
     pub roster: Option<String>,
+    /// Its labels, a line each: `key=value`.
+    pub labels: Box<str>,
     /// The members of a group: declared, present, waiting.
     pub members: Option<(i64, i64, i64)>,
+    /// Who is in it, of a group.
+    pub membership: Option<Box<Membership>>,
 }
 
 impl From<ScimUser> for Entry {
     fn from(user: ScimUser) -> Self {
-        let roster = user.labels().get(ROSTER_LABEL).cloned();
-        Self { roster, ..Self::of(user.into(), None) }
+        let (roster, labels) = (user.labels().get(ROSTER_LABEL).cloned(), members::labels(user.labels()));
+        Self { roster, labels, ..Self::of(user.into()) }
     }
 }
 
 impl From<ScimGroup> for Entry {
     fn from(group: ScimGroup) -> Self {
-        let members = group.status.as_ref().and_then(|status| status.members);
-        let members = members.map(|members| (members.declared, members.present, members.waiting));
-        Self::of(group.into(), members)
+        let counted = group.status.as_ref().and_then(|status| status.members);
+        let members = counted.map(|members| (members.declared, members.present, members.waiting));
+        let membership = Some(Box::new(Membership::from(&group)));
+        Self { members, membership, ..Self::of(group.into()) }
     }
 }
 
 impl Entry {
-    fn of(object: Object, members: Option<(i64, i64, i64)>) -> Self {
+    fn of(object: Object) -> Self {
         let id = object.id.as_deref().unwrap_or_default();
         let text = folded(&format!("{}\n{}\n{}\n{id}", object.called, object.namespace, object.name));
-        Self { object, text, roster: None, members }
+        Self { object, text, roster: None, labels: Box::default(), members: None, membership: None }
     }
 }
 
@@ -97,6 +103,11 @@ impl<T> Kept<T> {
     /// In the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.all.values()
+    }
+
+    /// One of them.
+    pub fn get(&self, namespace: &str, name: &str) -> Option<&T> {
+        self.all.get(&(namespace.to_owned(), name.to_owned()))
     }
 
     /// How many there are.

@@ -1,0 +1,186 @@
+//! Rosters: their rows, those that they reject, and what their mappings make of a row that somebody types.
+
+use jiff::Timestamp;
+use maud::{Markup, html};
+use scim_operator::api::{ScimRoster, SourceFormat};
+use scim_operator::roster::{Content, Document, Refused, RowOutcome, Trace, preview, trace};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::filter::Filter;
+use super::page::{foreign, readiness, state_class, when};
+use super::people::table;
+use super::store::Store;
+use crate::objects::full_name;
+use crate::time::instant;
+
+/// So many rows are tried at once.
+const TRIED: usize = 20;
+
+/// All rosters.
+pub fn list(store: &Store, now: Timestamp) -> Markup {
+    html! {
+        @if store.rosters.len() == 0 { p { "There is no roster here." } }
+        @for roster in store.rosters.iter() { (card(roster, now)) }
+    }
+}
+
+fn card(roster: &ScimRoster, now: Timestamp) -> Markup {
+    let status = roster.status.clone().unwrap_or_default();
+    let ready = status.conditions.iter().flatten().find(|condition| condition.type_ == "Ready").cloned();
+    let word = ready.as_ref().map_or("Unknown", |ready| ready.status.as_str());
+    let people = Filter { roster: full_name(roster), ..Filter::default() }.address("/people");
+    let number = |count: Option<i64>| count.map_or_else(|| "–".to_owned(), |count| count.to_string());
+    html! {
+        section.card.(state_class(word)) {
+            h2 { a href={ "/rosters/" (full_name(roster)) } { (foreign(&full_name(roster))) } }
+            p { (readiness(word)) " " @if let Some(ready) = &ready { (ready.reason) } }
+            @if let Some(ready) = ready.as_ref().filter(|ready| ready.status != "True") { p { (foreign(&ready.message)) } }
+            @if let Some(hold) = &status.hold {
+                p.hold { a href={ "/holds/" (hold.id) } { (hold.removals) " of its ScimUsers would be deleted" } @if hold.rejected { " (rejected)" } }
+            }
+            dl {
+                dt { "Rows" } dd { (number(status.rows)) }
+                dt { "In scope" } dd { (number(status.in_scope)) }
+                dt { "ScimUsers" } dd { a href=(people) { (number(status.generated)) } }
+                dt { "Rejected rows" } dd { (number(status.rejected_rows)) }
+                dt { "Managers not found" } dd { (number(status.managers_not_found)) }
+                @if let Some(guard) = &status.guard { dt { "Guard" } dd { (guard.used) " of " (guard.limit) " used" } }
+                dt { "Content in force" } dd { (when(instant(status.last_good.as_ref()), now)) }
+            }
+            (table("Rejected rows", &["Source", "Row", "Reason"], status.rejected.iter().flatten().map(|row| {
+                vec![row.source.clone().unwrap_or_else(|| "inline".to_owned()), row.row.to_string(), row.reason.clone()]
+            })))
+        }
+    }
+}
+
+/// Rows to try, as the form sends them.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Rows {
+    /// Only our own pages know it.
+    #[serde(rename = "form")]
+    pub word: String,
+    pub rows: String,
+}
+
+/// One of them, with a form that tries rows. Nothing of what is typed goes anywhere.
+pub fn one(roster: &ScimRoster, typed: &str, tried: Option<&Markup>, form_word: &str, now: Timestamp) -> Markup {
+    let spec = &roster.spec;
+    let mappings = spec.mappings.iter().flatten();
+    let expression = |text: &Option<String>| text.clone().unwrap_or_else(|| "–".to_owned());
+    html! {
+        (card(roster, now))
+        (table("Mappings", &["Target", "Value"], mappings.map(|mapping| vec![mapping.target.clone(), mapping.value.clone()])))
+        dl {
+            dt { "Scope" } dd { code { (foreign(&expression(&spec.scope))) } }
+            dt { "Key" } dd { code { (foreign(&expression(&spec.key))) } }
+        }
+        h2 #try { "Try a row" }
+        p { "Rows as CSV with its header, or JSON or YAML. They are mapped here, by the roster as it is now; nothing is changed, stored or sent." }
+        form.rows method="post" action={ "/rosters/" (full_name(roster)) } {
+            input type="hidden" name="form" value=(form_word);
+            label { "Rows " textarea name="rows" rows="6" required spellcheck="false" { (typed) } }
+            button { "Map them" }
+        }
+        @if let Some(tried) = tried { (tried) }
+    }
+}
+
+/// What the roster makes of these rows, expression by expression.
+pub fn tried(roster: &ScimRoster, typed: &str) -> Markup {
+    let document =
+        || Document { name: String::new(), content: Content::Text(SourceFormat::Auto, normalized(typed).into_bytes()) };
+    let found = preview(&roster.spec, vec![document()]).and_then(|previewed| {
+        let numbers: Vec<u32> = previewed.rows.iter().map(|row| row.row).take(TRIED).collect();
+        let traces = numbers.into_iter().map(|number| trace(&roster.spec, vec![document()], number));
+        Ok((previewed.rows.len(), traces.collect::<Result<Vec<_>, _>>()?.concat()))
+    });
+    match found {
+        Err(Refused { message, .. }) => html! { p.problem role="alert" { (foreign(&message)) } },
+        Ok((0, _)) => html! { p.problem role="alert" { "There is no row in it: a CSV has its header first." } },
+        Ok((count, traces)) => html! {
+            @if count > TRIED { p.notice { "The first " (TRIED) " of " (count) " rows are shown." } }
+            @for trace in &traces { (traced(trace)) }
+        },
+    }
+}
+
+/// A form ends lines as HTTP does.
+fn normalized(typed: &str) -> String {
+    typed.replace("\r\n", "\n")
+}
+
+fn traced(trace: &Trace) -> Markup {
+    let steps = trace.steps.iter().map(|step| {
+        let read: Vec<String> = step.read.iter().map(|(column, value)| format!("{column}={value}")).collect();
+        let value = match &step.value {
+            Ok(Value::Null) => "–".to_owned(),
+            Ok(Value::String(text)) => text.clone(),
+            Ok(other) => other.to_string(),
+            Err(why) => format!("error: {why}"),
+        };
+        vec![step.what.clone(), step.expression.clone(), read.join(", "), value]
+    });
+    html! {
+        section {
+            h3 { "Row " (trace.row) }
+            p role="status" {
+                @match &trace.outcome {
+                    RowOutcome::OutOfScope => { span.state.calm { "Out of scope" } }
+                    RowOutcome::Rejected { reason } => { span.state.bad { "Rejected" } " " (foreign(reason)) }
+                    RowOutcome::Mapped { name, .. } => { span.state.good { "Mapped" } " to the ScimUser " (foreign(name)) }
+                }
+            }
+            (table(&format!("Row {}, step by step", trace.row), &["Step", "Expression", "Read", "Value"], steps))
+            @if let RowOutcome::Mapped { spec, .. } = &trace.outcome {
+                details { summary { "Spec" } pre tabindex="0" { (serde_saphyr::to_string(spec).unwrap_or_default()) } }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn roster() -> ScimRoster {
+        serde_json::from_value(json!({
+            "metadata": {"name": "people", "namespace": "identity"},
+            "spec": {"connectionRef": {"name": "datadog"}, "source": {"inline": []}, "key": "row.id", "scope": "row.team == 'a'",
+                "mappings": [{"target": "userName", "value": "row.mail"}, {"target": "title", "value": "row.title"}]},
+            "status": {"rows": 3, "rejected": [{"row": 2, "reason": "<b>no userName</b>"}]},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn i29_a_roster_says_which_rows_it_rejects_and_why() {
+        let now = "2026-11-28T12:00:00Z".parse().unwrap();
+        let page = one(&roster(), "</textarea><script>", None, "word", now).into_string();
+        assert!(page.contains("&lt;b&gt;no userName") && page.contains("inline"), "{page}");
+        assert!(page.contains("&lt;/textarea&gt;") && !page.contains("<script"), "{page}");
+        assert!(page.contains("row.team == 'a'"), "{page}");
+    }
+
+    #[test]
+    fn i29_a_typed_row_is_mapped_step_by_step_or_the_reason_is_told() {
+        let tried = |rows: &str| tried(&roster(), rows).into_string();
+        let mapped = tried("id,mail,title,team\r\n1,ada@example.com,<i>Countess,a\r\n2,eve@example.com,x,b\r\n");
+        assert!(
+            mapped.contains("Mapped") && mapped.contains("&lt;i&gt;Countess") && mapped.contains("Out of scope"),
+            "{mapped}"
+        );
+        assert!(mapped.contains("userName: ada@example.com"), "the spec: {mapped}");
+        let yaml = tried("- {id: 1, mail: ada@example.com, title: x, team: a}");
+        assert!(yaml.contains("Mapped"), "{yaml}");
+        let json = tried(r#"[{"id": "1", "mail": "", "title": "x", "team": "a"}]"#);
+        assert!(json.contains("Rejected"), "{json}");
+        for nothing in ["id,mail", "<script>", "", "{"] {
+            let page = tried(nothing);
+            assert!(page.contains("role=\"alert\"") && !page.contains("<script>"), "{nothing}: {page}");
+        }
+    }
+}
