@@ -1,16 +1,50 @@
 //! The console, in a browser: the day on which everybody was deleted by mistake.
 
+use std::path::{Path, PathBuf};
+
 use serde_json::{Value, json};
 
-use crate::connected;
+use crate::kit::Place;
 use crate::support::{ControlPlane, Process, guarded, part, repository, scratch};
+use crate::{connected, operator};
 
 /// A console, and its link.
-fn console(name: &str, kubeconfig: &std::path::Path, namespace: &str) -> (Process, String) {
+fn console(name: &str, kubeconfig: &Path, namespace: &str, options: &[&str]) -> (Process, String) {
     let mut command = guarded(env!("CARGO_BIN_EXE_kubectl-scim"));
-    command.env("KUBECONFIG", kubeconfig).args(["console", "-o", "json", "-n", namespace]);
+    command.env("KUBECONFIG", kubeconfig).args(["console", "-o", "json", "-n", namespace]).args(options);
     let (process, link) = Process::announcing(name, command);
     (process, link.as_str().expect("a link").to_owned())
+}
+
+/// The kubeconfig of somebody who may look at everything of ours in a place, and change nothing.
+fn viewer(place: &Place) -> PathBuf {
+    let namespace = place.namespace.as_str();
+    let kubeconfig = place.cluster.kubeconfig_for_service_account(namespace, "viewer");
+    let kinds = "--resource=scimusers.scim-operator.dev,scimgroups.scim-operator.dev,scimconnections.scim-operator.dev,\
+                 scimrosters.scim-operator.dev";
+    place.kubectl(&["create", "role", "viewer", "--verb=get,list,watch", kinds]);
+    let account = format!("--serviceaccount={namespace}:viewer");
+    place.kubectl(&["create", "rolebinding", "viewer", "--role=viewer", &account]);
+    kubeconfig
+}
+
+/// A script in a real browser, with the links of somebody who may do everything and of somebody who may look.
+async fn browse(script: &str, namespace: &str, [link, viewer_link]: [String; 2]) {
+    let mut browser = guarded("node");
+    browser.arg(repository().join(format!("tests/parts/browser/{script}.mjs")));
+    browser.env("BROWSER", part("browser")).env("LINK", link).env("VIEWER_LINK", viewer_link);
+    browser.env("NAMESPACE", namespace).env("KUBECTL", part("bin/kubectl"));
+    browser.env("KUBECONFIG", ControlPlane::shared().await.admin_kubeconfig());
+    if std::env::var_os("PICTURES").is_some() {
+        browser.env("PICTURES", repository().join("docs/images"));
+    }
+    let told = tokio::task::spawn_blocking(move || browser.output().expect("node")).await.expect("it ran");
+    assert!(
+        told.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&told.stdout),
+        String::from_utf8_lossy(&told.stderr)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -31,16 +65,7 @@ async fn i13_everybody_deleted_by_mistake_is_seen_and_rejected_in_a_browser() {
     place.hold_id().await;
 
     let cluster = ControlPlane::shared().await;
-    let viewer = cluster.kubeconfig_for_service_account(&namespace, "viewer");
-    place.kubectl(&["create", "role", "viewer", "--verb=get,list,watch",
-        "--resource=scimusers.scim-operator.dev,scimgroups.scim-operator.dev,scimconnections.scim-operator.dev,scimrosters.scim-operator.dev"]);
-    place.kubectl(&[
-        "create",
-        "rolebinding",
-        "viewer",
-        "--role=viewer",
-        &format!("--serviceaccount={namespace}:viewer"),
-    ]);
+    let viewer = viewer(&place);
     // Until the browser's story takes it away.
     place.kubectl(&["create", "role", "writer", "--verb=patch", "--resource=scimconnections.scim-operator.dev"]);
     place.kubectl(&[
@@ -50,24 +75,10 @@ async fn i13_everybody_deleted_by_mistake_is_seen_and_rejected_in_a_browser() {
         "--role=writer",
         &format!("--serviceaccount={namespace}:viewer"),
     ]);
-    let (_console, link) = console("console", cluster.admin_kubeconfig(), &namespace);
-    let (_of_viewer, viewer_link) = console("console-viewer", &viewer, &namespace);
+    let (_console, link) = console("console", cluster.admin_kubeconfig(), &namespace, &[]);
+    let (_of_viewer, viewer_link) = console("console-viewer", &viewer, &namespace, &[]);
 
-    let mut browser = guarded("node");
-    browser.arg(repository().join("tests/parts/browser/console.mjs"));
-    browser.env("BROWSER", part("browser")).env("LINK", link).env("VIEWER_LINK", viewer_link);
-    browser.env("NAMESPACE", &namespace).env("KUBECTL", part("bin/kubectl"));
-    browser.env("KUBECONFIG", cluster.admin_kubeconfig());
-    if std::env::var_os("PICTURES").is_some() {
-        browser.env("PICTURES", repository().join("docs/images"));
-    }
-    let told = tokio::task::spawn_blocking(move || browser.output().expect("node")).await.expect("it ran");
-    assert!(
-        told.status.success(),
-        "{}{}",
-        String::from_utf8_lossy(&told.stdout),
-        String::from_utf8_lossy(&told.stderr)
-    );
+    browse("console", &namespace, [link, viewer_link]).await;
 
     for (name, id) in names.iter().zip(&ids) {
         place.is_gone(name).await;
@@ -76,12 +87,79 @@ async fn i13_everybody_deleted_by_mistake_is_seen_and_rejected_in_a_browser() {
     }
 }
 
+/// People whose names are hard to show.
+fn hard_names(place: &Place) {
+    let note = |text: &str| json!({"urn:example:params:scim:schemas:note:2.0:User": {"note": text}});
+    let names = [
+        (
+            "markup",
+            "\"><img/src=x/onerror=alert(1)></bdi><b>@example.com",
+            "</pre><script>alert(1)</script>".to_owned(),
+        ),
+        (
+            "rtl",
+            "\u{5d0}\u{5d3}\u{5d4}.\u{202e}RTL\u{2067}@example.com",
+            "\u{202e}\u{5e9}\u{5dc}\u{5d5}\u{5dd}".to_owned(),
+        ),
+        ("emoji", "👩\u{200d}🚀.👨\u{200d}👩\u{200d}👧\u{200d}👦@example.com", "🏳️\u{200d}🌈".repeat(20)),
+        ("long", &format!("{}@example.com", "x".repeat(300)), "W<".repeat(500)),
+    ]
+    .map(|(name, user_name, text)| (name, user_name.to_owned(), text));
+    for (name, user_name, text) in names {
+        place.user(name, json!({"userName": user_name, "displayName": user_name, "extensions": note(&text)}));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_groups_and_rosters_are_looked_at_in_a_browser() {
+    let place = connected(None, json!({"resyncInterval": "1h"})).await;
+    let namespace = place.namespace.clone();
+    place.user("ada", json!({"userName": "ada.lovelace@example.com", "title": "Countess"}));
+    place.user("grace", json!({"userName": "grace.hopper@example.com", "title": "Rear Admiral"}));
+    for name in ["ada", "grace"] {
+        place.synced(name).await;
+    }
+    hard_names(&place);
+    let members = ["ada", "grace", "nobody"].map(|name| json!({"userRef": {"name": name}}));
+    let group = json!({"connectionRef": {"name": "jackson"}, "displayName": "Platform", "membership": "Exact", "members": members});
+    let kind = |kind: &str, name: &str, spec: Value| {
+        place.apply(
+            json!({"apiVersion": "scim-operator.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}),
+        );
+    };
+    kind("ScimGroup", "platform", group);
+    let mappings =
+        [("userName", "row.mail"), ("title", "row.title")].map(|(to, from)| json!({"target": to, "value": from}));
+    let rows = json!([{"id": "1", "mail": "<b>not a mail", "title": "x"}]);
+    kind(
+        "ScimRoster",
+        "people",
+        json!({"connectionRef": {"name": "jackson"}, "source": {"inline": rows}, "key": "row.id", "mappings": mappings}),
+    );
+    place.kubectl(&["wait", "scimgroup/platform", "--for=jsonpath={.status.members.present}=2", "--timeout=90s"]);
+    // What is declared from now on is owed.
+    place.kubectl(&[
+        "patch",
+        "scimuser",
+        "ada",
+        "--type=merge",
+        "-p",
+        r#"{"spec": {"suspend": true, "title": "Analyst"}}"#,
+    ]);
+    let metrics = format!("http://{}/metrics", operator().await.address().await);
+    let options = ["--allow-loopback-http", "--metrics", &metrics];
+    let admin = place.cluster.admin_kubeconfig();
+    let (_console, link) = console("console-pages", admin, &namespace, &options);
+    let (_of_viewer, viewer_link) = console("console-pages-viewer", &viewer(&place), &namespace, &options);
+    browse("pages", &namespace, [link, viewer_link]).await;
+}
+
 /// By its own word, without a browser: nothing is shown before the link, and nothing at another name.
 #[test]
 fn the_console_answers_on_this_machine_alone() {
     let nowhere = scratch().join("console.kubeconfig");
     std::fs::write(&nowhere, "{apiVersion: v1, kind: Config, current-context: a, clusters: [{name: a, cluster: {server: 'https://127.0.0.1:1'}}], users: [{name: a, user: {}}], contexts: [{name: a, context: {cluster: a, user: a}}]}").expect("a file");
-    let (_console, link) = console("console-alone", &nowhere, "identity");
+    let (_console, link) = console("console-alone", &nowhere, "identity", &[]);
     let authority =
         link.strip_prefix("http://").and_then(|rest| rest.split('/').next()).expect("an address").to_owned();
     let asked = |head: &str| {

@@ -167,7 +167,7 @@ pub fn compared(user: &ScimUser, account: &Account, now: Timestamp) -> Markup {
                 @if owed == 0 { "Everything that is declared is there." }
                 @else { (owed) @if owed == 1 { " attribute is" } @else { " attributes are" } " owed." }
             }
-            (table("Attribute by attribute", &["Attribute", "Declared", "At the server", ""], lines.iter().map(|line| {
+            (table("Attribute by attribute", &["Attribute", "Declared", "At the server", "What follows"], lines.iter().map(|line| {
                 vec![line.path.clone(), text(line.declared.as_ref()), text(line.shown.as_ref()), line.verdict.to_owned()]
             })))
         }

@@ -15,11 +15,11 @@ use super::State;
 use crate::cluster::{Cluster, sentence};
 
 /// It is read this often.
-const EVERY: Duration = Duration::from_secs(15);
+const EVERY: Duration = Duration::from_secs(10);
 /// A read takes no longer.
 const LONGEST: Duration = Duration::from_secs(10);
 /// So many samples are kept: an hour.
-const KEPT: usize = 241;
+const KEPT: usize = 361;
 /// The operator's pods, as the chart labels them.
 const PODS: &str = "app.kubernetes.io/name=scim-operator";
 

@@ -1,0 +1,118 @@
+// The pages of people, groups and rosters as a person uses them: what is read at the server, what is tried, what is refused.
+import assert from "node:assert/strict";
+import { accessible, browser, content, fits, kubectl, opened, picture } from "./browser.mjs";
+
+const { LINK, VIEWER_LINK, NAMESPACE } = process.env;
+const { context, page, complaints, origin } = await opened(LINK);
+const at = (path) => `${origin}${path.replace("~", NAMESPACE)}`;
+
+// The operator's own counters: a plot, as soon as two samples are there. It comes by itself.
+await page.getByText(/operations took effect/).waitFor();
+await accessible(page);
+await fits(page);
+
+// People of a group; the list, and the CSV of what it shows.
+await page.goto(at("/people?group=~/platform"));
+await page.getByText("2 people").waitFor();
+await page.getByRole("combobox", { name: "Group" }).waitFor();
+await accessible(page);
+const csv = await page.request.get(at("/people.csv?group=~/platform"));
+assert.equal((await csv.text()).trim().split("\n").length, 3);
+assert.match(csv.headers()["content-disposition"], /attachment/);
+
+// What the server has is read when somebody asks for it, and shown beside what is declared.
+await page.goto(at("/people/~/ada"));
+assert.equal(await page.locator("#server").count(), 0, "nothing is read by itself");
+await page.getByRole("button", { name: "Read the account at the server" }).click();
+const title = page.locator("#server tr").filter({ hasText: "title" });
+await title.waitFor();
+assert.match(await title.innerText(), /Analyst\s+Countess\s+to be written/);
+await page.getByText("1 attribute is owed.").waitFor();
+await page.getByRole("link", { name: "Platform" }).waitFor();
+await accessible(page);
+await fits(page);
+await picture(page, "console-person");
+
+// One group: who is waited for, who is unknown, who is in it.
+await page.goto(at("/groups/~/platform"));
+await page.getByText("ScimUser nobody").waitFor();
+await page.getByRole("button", { name: "Read the members at the server" }).click();
+await page.locator("#server").waitFor();
+await accessible(page);
+await fits(page);
+await picture(page, "console-group");
+await page.getByRole("button", { name: "Provision now" }).click();
+await page.getByText("Provisioning was asked for.").waitFor();
+
+// A row is tried against the roster's mappings; nothing comes of it.
+await page.goto(at("/rosters/~/people"));
+await page.getByLabel("Rows").fill("id,mail,title\n7,<b>kim@example.com,Engineer\n8,lee@example.com,<i>Engineer\n");
+await page.getByRole("button", { name: "Map them" }).click();
+await page.getByText("Mapped").first().waitFor();
+assert.equal(await page.locator("main i").count(), 0);
+await accessible(page);
+await fits(page);
+await picture(page, "console-roster");
+assert.equal(kubectl("get", "scimusers", "-o", "name").includes("lee"), false);
+
+// Whatever people are called, it is text, in its place, and no page gets too wide.
+for (const name of ["markup", "rtl", "emoji", "long"]) {
+  await page.goto(at(`/people/~/${name}`));
+  await page.getByRole("heading", { level: 1 }).waitFor();
+  assert.equal(await page.locator("main img, main b, main script, h1 *:not(bdi)").count(), 0, name);
+  await page.locator("summary").click();
+  await accessible(page);
+  await fits(page);
+}
+await page.goto(at("/people?q=example"));
+await page.getByText("RTL", { exact: false }).first().waitFor();
+assert.equal(await page.locator("td img, td b").count(), 0);
+await accessible(page);
+await fits(page);
+await picture(page, "console-people");
+
+// Without scripts the pages read the same, and a button works.
+const plain = await browser.newContext({ javaScriptEnabled: false });
+await plain.addCookies(await context.cookies());
+const reader = await plain.newPage();
+for (const path of ["/", "/people?group=~/platform", "/groups", "/groups/~/platform", "/rosters", "/rosters/~/people", "/holds", "/events"]) {
+  const response = await reader.goto(at(path));
+  assert.equal(response.status(), 200, path);
+  assert.ok((await reader.locator("main").innerText()).length > 20, path);
+}
+await reader.goto(at("/people/~/ada"));
+await reader.getByRole("button", { name: "Read the account at the server" }).click();
+assert.match(await reader.locator("#server").innerText(), /1 attribute is owed/);
+
+// Whoever may only look sees no button, and is refused all the same.
+const viewer = await opened(VIEWER_LINK);
+const seen = (path) => `${viewer.origin}${path.replace("~", NAMESPACE)}`;
+for (const path of ["/people/~/ada", "/groups/~/platform"]) {
+  await viewer.page.goto(seen(path));
+  assert.equal(await viewer.page.locator("main form[method=post]").count(), 0, path);
+}
+await viewer.page.goto(seen("/rosters/~/people"));
+const form = await viewer.page.locator("input[name=form]").first().getAttribute("value");
+const headers = { origin: viewer.origin };
+for (const [path, fields] of [
+  ["/people/~/ada/server", {}],
+  ["/groups/~/platform/server", {}],
+  ["/do", { action: "sync", kind: "user", namespace: NAMESPACE, name: "ada" }],
+  ["/do", { action: "suspend", kind: "user", namespace: NAMESPACE, name: "grace" }],
+]) {
+  const tried = await viewer.page.request.post(seen(path), { form: { form, ...fields }, headers });
+  assert.equal(tried.status(), 403, path);
+  const guessed = await viewer.page.request.post(seen(path), { form: { form: "guess", ...fields }, headers });
+  assert.equal(guessed.status(), 403, path);
+}
+
+// A form of somebody else's reads nothing, whoever's browser sends it.
+for (const path of ["/people/~/ada/server", "/groups/~/platform/server", "/rosters/~/people"]) {
+  const guessed = await page.request.post(at(path), { form: { form: "guess", rows: "a\n1" }, headers: { origin } });
+  assert.equal(guessed.status(), 403, path);
+  assert.match(await guessed.text(), /another session of the console/, path);
+}
+
+content(complaints);
+content(viewer.complaints);
+await browser.close();
