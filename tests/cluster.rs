@@ -45,6 +45,8 @@ mod lives;
 mod members;
 #[path = "cluster/policies.rs"]
 mod policies;
+#[path = "cluster/refusals.rs"]
+mod refusals;
 #[path = "cluster/roles.rs"]
 mod roles;
 #[path = "cluster/rosters.rs"]

@@ -318,6 +318,13 @@ pub struct IgnoredAttribute {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub digest: Option<String>,
+    /// The server's words, where it refused the attribute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub message: Option<String>,
+    /// When it was sent last, where the server refused it: it is tried again an hour later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tried: Option<Time>,
 }
 
 /// Why an attribute is not written.
@@ -329,6 +336,9 @@ pub enum IgnoredReason {
     Unsupported,
     /// A second writer keeps changing it back.
     Contested,
+    /// The server refuses it by itself, and takes everything else. It is tried again hourly, and when the declared value
+    /// changes.
+    Rejected,
 }
 
 impl IgnoredReason {
@@ -338,6 +348,7 @@ impl IgnoredReason {
             Self::NotPersisted => "NotPersisted",
             Self::Unsupported => "Unsupported",
             Self::Contested => "Contested",
+            Self::Rejected => "Rejected",
         }
     }
 }

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use super::active::{deactivation, reactivation};
 use super::claims::{USER, elder_comes_first};
-use super::declared::{Declared, window_clock};
+use super::declared::Declared;
 use super::deprovision;
-use super::facts::{Account, Facts, Manager, is_hidden};
+use super::facts::{Account, Facts, is_hidden};
 use super::first::{first_binding, waits_for};
-use super::grants;
 use super::guards::GuardName;
 use super::ignored;
 use super::merge::{creation, differences};
 use super::outcome::{disabled, settle, stalled};
+use super::path::Path;
 use super::refusal::{not_its_own, refused, removes};
 use super::rest::at_rest;
 use super::step::{Operation, Read, Request, Step, UserDetails, Verdict};
@@ -35,14 +35,8 @@ pub fn decide(facts: &Facts) -> Step {
             ..Verdict::default()
         });
     }
-    let manager = match &facts.manager {
-        Manager::Id(id) => Some(id.as_str()),
-        _ => None,
-    };
     let object = &facts.object;
-    let clock = window_clock(object.spec, object.status, facts.now);
-    let mut declared = Declared::new(object.spec, manager, &facts.policy.profile, clock);
-    declared.unsupported.extend(grants::left(facts.unlisted));
+    let declared = Declared::of(facts);
     if let Some(step) = refused(facts).filter(|_| !removes(facts, &declared)) {
         return step;
     }
@@ -164,11 +158,15 @@ fn create(facts: &Facts, declared: &Declared) -> Step {
             ..Verdict::default()
         });
     }
-    let paths = declared.attributes.keys().chain(declared.on_create.keys());
+    let omitted = |path: &Path| facts.split.omitted().is_some_and(|omitted| omitted.contains(&path.to_string()));
+    let mut sent = declared.clone();
+    sent.attributes.retain(|path, _| !omitted(path));
+    sent.on_create.retain(|path, _| !omitted(path));
+    let paths = sent.attributes.keys().chain(sent.on_create.keys());
     Step::Send(Box::new(Operation {
         kind: OperationType::Create,
-        request: Request::Create(creation(declared)),
         attributes: paths.cloned().collect::<BTreeSet<_>>().into_iter().collect(),
+        request: Request::Create(creation(&sent)),
         guard: Some(GuardName::Creates),
         change: (),
     }))

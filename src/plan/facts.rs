@@ -11,6 +11,7 @@ use super::digests::{Applied, Digests};
 use super::grants::{self, Unlisted};
 use super::path::Path;
 use super::protect::Protected;
+use super::split::Split;
 use crate::api::{Action, AdoptionPolicy, DeletionPolicy, GroupDeletionPolicy, ScimUserSpec, ScimUserStatus};
 use crate::scim::{Profile, Resource, fold};
 
@@ -147,6 +148,8 @@ pub struct Facts<'a> {
     pub unlisted: &'a [Unlisted],
     /// Paths that were written in this very pass.
     pub written: &'a BTreeSet<Path>,
+    /// What refusals of this very pass taught of the parts of its requests.
+    pub split: &'a Split,
     /// Paths that a second writer keeps changing back (promise I9).
     pub contested: &'a BTreeSet<Path>,
     /// The time.

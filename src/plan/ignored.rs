@@ -3,16 +3,25 @@
 
 use std::collections::BTreeSet;
 
+use jiff::SignedDuration;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::declared::Declared;
 use super::digests::Digests;
-use super::facts::Facts;
-use super::merge::{Change, Differences};
+use super::facts::{Account, Facts};
+use super::merge::{Change, Differences, differences};
 use super::path::Path;
 use super::step::Ignored;
-use super::untyped::View;
-use crate::api::IgnoredReason;
+use super::untyped::{self, View};
+use crate::api::{IgnoredAttribute, IgnoredReason};
+
+/// What the server refuses is tried again after this.
+pub const RETRY: SignedDuration = SignedDuration::from_hours(1);
+
+/// So many letters of a server's words are kept in status.
+const MESSAGE_LIMIT: usize = 256;
 
 /// What to write, and what to leave.
 #[derive(Debug, Default)]
@@ -39,6 +48,8 @@ pub fn sort(differences: Differences, view: &View, facts: &Facts, unsupported: &
         let settled = facts.object.status.observed_generation == Some(facts.object.generation);
         let reason = if view.ambiguous.contains(&path) {
             Some(IgnoredReason::Unsupported)
+        } else if facts.split.refusal(&name).is_some() {
+            Some(IgnoredReason::Rejected)
         } else if facts.written.contains(&path) {
             Some(if matches!(change, Change::Remove) && !facts.policy.profile.patch_remove {
                 IgnoredReason::Unsupported
@@ -64,11 +75,38 @@ pub fn sort(differences: Differences, view: &View, facts: &Facts, unsupported: &
 fn known(facts: &Facts, name: &str, digest: &str) -> Option<IgnoredReason> {
     let status = facts.object.status;
     let listed = status.ignored_attributes.iter().flatten();
-    let mut listed = listed.filter(|ignored| ignored.path == name && ignored.digest.as_deref() == Some(digest));
+    let mut listed = listed.filter(|ignored| {
+        let same = ignored.path == name && ignored.digest.as_deref() == Some(digest);
+        same && (ignored.reason != IgnoredReason::Rejected || rests(facts, ignored))
+    });
     let reasons = [IgnoredReason::NotPersisted, IgnoredReason::Unsupported, IgnoredReason::Contested];
     listed.next().map(|ignored| ignored.reason).or_else(|| {
         let more = Digests::read(status.more_ignored.as_deref());
         reasons.into_iter().find(|reason| more.contains(&[name, reason.as_str(), digest]))
+    })
+}
+
+/// What was refused within the hour isn't sent again, unless a person asks.
+fn rests(facts: &Facts, ignored: &IgnoredAttribute) -> bool {
+    let lately = ignored.tried.as_ref().is_some_and(|tried| facts.now.duration_since(tried.0) < RETRY);
+    lately && !facts.object.requested
+}
+
+/// What status is to record of an attribute that the server refused by itself; none where it isn't owed.
+pub fn rejection(facts: &Facts, part: &str, words: &str) -> Option<IgnoredAttribute> {
+    let declared = Declared::of(facts);
+    let Account::Found { resource, .. } = &facts.account else { return None };
+    let owned = facts.owned(resource);
+    let view = untyped::typed(&declared, &owned, resource);
+    let found = differences(&declared, &view.resource, &owned);
+    let (path, change) = found.iter().find(|(path, _)| path.to_string() == part)?;
+    Some(IgnoredAttribute {
+        path: part.to_owned(),
+        reason: IgnoredReason::Rejected,
+        generation: Some(facts.object.generation),
+        digest: Some(digest(change, path.read(&view.resource))),
+        message: Some(words.chars().take(MESSAGE_LIMIT).collect()),
+        tried: Some(Time(facts.now)),
     })
 }
 

@@ -29,6 +29,7 @@ mod place;
 pub mod protect;
 mod refusal;
 mod rest;
+mod split;
 mod step;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -47,7 +48,9 @@ pub use deprovision::{deactivate_before, way_out};
 pub use digests::{Applied, Digests, applied_ahead};
 pub use facts::{Account, Facts, Manager, Object, Policy, Repair};
 pub use grants::{GRANT_LISTS, Grants, Unlisted};
+pub use ignored::{RETRY, rejection};
 pub use merge::{Change, Differences, creation, differences, merged, patch};
 pub use path::Path;
+pub use split::{ACTIVE, Split};
 pub use step::{Binding, Ignored, Operation, Read, Request, ResourceType, Step, User, UserDetails, Verdict};
 pub use untyped::View;

@@ -7,7 +7,6 @@ use super::digests::Applied;
 use super::facts::{Facts, Manager, is_hidden};
 use super::grants::{self, GRANT_LISTS};
 use super::ignored::{self, Sorted};
-use super::merge::Differences;
 use super::path::Path;
 use super::step::{UserDetails, Verdict};
 use crate::api::{IgnoredReason, Reason, UserState};
@@ -43,6 +42,8 @@ pub(super) fn at_rest(
                 names(&mut contested.map(|ignored| &ignored.path))
             ),
         )
+    } else if let Some(message) = refused(facts, &sorted) {
+        (Reason::Rejected, message)
     } else if let Manager::Foreign(name) = &facts.manager {
         (
             Reason::NotAllowed,
@@ -67,18 +68,18 @@ pub(super) fn at_rest(
         reason: Some(reason),
         message: message + &waiting,
         state: Some(match (drift.is_empty(), seen_active) {
-            _ if reason == Reason::NotAllowed => UserState::Failed,
+            _ if matches!(reason, Reason::NotAllowed | Reason::Rejected) => UserState::Failed,
             (false, _) => UserState::Drifted,
             (true, true) => UserState::Active,
             (true, false) => UserState::Inactive,
         }),
         executed: true,
-        applied: Some(applied(facts, declared, &sorted.effective)),
+        applied: Some(applied(facts, declared, &sorted)),
         details: UserDetails {
             active: Some(seen_active),
             applied_active: Some(declared.active),
             // Of an account that hides what it has, nobody can tell what is still to be taken away.
-            managed: (!is_hidden(facts, resource)).then(|| managed(facts, declared, resource)),
+            managed: (!is_hidden(facts, resource)).then(|| managed(facts, declared, resource, &sorted)),
             drift,
             ignored: Some(sorted.ignored),
             user_name: None,
@@ -87,22 +88,52 @@ pub(super) fn at_rest(
     }
 }
 
-/// What we own from now on; of a list that is left alone, what we owned before.
-fn managed(facts: &Facts, declared: &Declared, resource: &Resource) -> Vec<Path> {
-    let left = facts.left();
-    let before = facts.owned(resource).into_iter().filter(|path| left.contains(path));
-    let all: BTreeSet<Path> = declared.attributes.keys().cloned().chain(before).collect();
+/// What we own from now on; of a list that is left alone, and of what the server refuses, what we owned before.
+fn managed(facts: &Facts, declared: &Declared, resource: &Resource, sorted: &Sorted) -> Vec<Path> {
+    let (left, rejected) = (facts.left(), rejected(sorted));
+    let before = facts.owned(resource).into_iter().filter(|path| left.contains(path) || rejected.contains(path));
+    let carried_out = declared.attributes.keys().filter(|path| !rejected.contains(path)).cloned();
+    let all: BTreeSet<Path> = carried_out.chain(before).collect();
     all.into_iter().collect()
 }
 
+/// What the server refuses by itself.
+fn rejected(sorted: &Sorted) -> BTreeSet<&Path> {
+    let refused = sorted.ignored.iter().filter(|ignored| ignored.reason == IgnoredReason::Rejected);
+    refused.map(|ignored| &ignored.path).collect()
+}
+
+/// What is told of that, in the server's words.
+fn refused(facts: &Facts, sorted: &Sorted) -> Option<String> {
+    let known = || facts.object.status.ignored_attributes.iter().flatten();
+    let words = |path: &str| {
+        let entry = known().find(|known| known.path == path && known.reason == IgnoredReason::Rejected);
+        entry.and_then(|entry| entry.message.as_deref()).filter(|words| !words.is_empty())
+    };
+    let told: Vec<String> = rejected(sorted)
+        .into_iter()
+        .map(|path| {
+            let path = path.to_string();
+            words(&path).map_or_else(|| path.clone(), |words| format!("{path} ({words})"))
+        })
+        .collect();
+    (!told.is_empty()).then(|| {
+        format!(
+            "the server refuses {}, and has everything else; it is tried again hourly, and when the value declared changes",
+            told.join("; ")
+        )
+    })
+}
+
 /// What is carried out by now: everything that doesn't differ, and of what does what had been carried out before.
-fn applied(facts: &Facts, declared: &Declared, left: &Differences) -> Applied {
-    let before = facts.applied();
+fn applied(facts: &Facts, declared: &Declared, sorted: &Sorted) -> Applied {
+    let (before, rejected) = (facts.applied(), rejected(sorted));
     let mut now = Applied::default();
     let values = declared.attributes.iter().map(|(path, value)| (path, Some(value)));
     for (path, value) in values.chain(declared.clear.iter().map(|path| (path, None))) {
         let name = path.to_string();
-        if !left.contains_key(path) || before.has(&name, value) {
+        let differs = sorted.effective.contains_key(path) || rejected.contains(path);
+        if !differs || before.has(&name, value) {
             now.set(&name, value);
         }
     }

@@ -1,5 +1,6 @@
 //! What a decision may be.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use super::claims::{Departure, Successor};
@@ -31,6 +32,8 @@ pub trait ResourceType: Clone + Debug + Default + PartialEq + Send + Sync + 'sta
 
     /// The change takes access away.
     fn removes(change: &Self::Change) -> bool;
+    /// What a request changes, part by part: attributes, and what is special to the type.
+    fn parts(attributes: &[Path], change: &Self::Change) -> BTreeSet<String>;
 }
 
 /// Accounts.
@@ -50,6 +53,10 @@ impl ResourceType for User {
 
     fn removes((): &()) -> bool {
         false
+    }
+
+    fn parts(attributes: &[Path], (): &()) -> BTreeSet<String> {
+        attributes.iter().map(Path::to_string).collect()
     }
 }
 
@@ -109,6 +116,11 @@ impl<T: ResourceType> Operation<T> {
     /// It takes access away.
     pub fn removes(&self) -> bool {
         matches!(self.kind, OperationType::Deactivate | OperationType::Delete) || T::removes(&self.change)
+    }
+
+    /// What it changes, part by part.
+    pub fn parts(&self) -> BTreeSet<String> {
+        T::parts(&self.attributes, &self.change)
     }
 }
 

@@ -11,6 +11,7 @@ use super::merge::{Change, Differences, merged, patch};
 use super::outcome::{disabled, stalled};
 use super::path::Path;
 use super::refusal::protected;
+use super::split::ACTIVE;
 use super::step::{Operation, Read, Request, Step};
 use super::untyped::View;
 use crate::api::{Action, OperationType, Reason, UserState};
@@ -50,9 +51,13 @@ pub(super) fn update(
     if facts.policy.profile.write_users == WriteMethod::Put && !fresh {
         return Some(Step::Read(Read::Get(id.to_owned())));
     }
+    let Some((effective, reactivate)) = share(facts, effective, reactivate) else {
+        return Some(active_refused(facts));
+    };
+    let effective = &effective;
     let mut attributes: Vec<Path> = effective.keys().cloned().collect();
     if reactivate {
-        attributes.push(Path::core("active"));
+        attributes.push(Path::core(ACTIVE));
     }
     let adoption = facts.object.status.last_operation.as_ref().is_some_and(|last| last.type_ == OperationType::Adopt)
         && facts.object.status.managed_attributes.is_none();
@@ -63,6 +68,23 @@ pub(super) fn update(
         guard: (rewrites || adoption).then_some(GuardName::Rewrites),
         change: (),
     })))
+}
+
+/// The next request's share of what is owed: all of it, until some of it was refused. None where nothing is left but what
+/// was refused by itself.
+fn share(facts: &Facts, effective: &Differences, reactivate: bool) -> Option<(Differences, bool)> {
+    let active = reactivate.then(|| ACTIVE.to_owned());
+    let next = facts.split.next(effective.keys().map(Path::to_string).chain(active));
+    let share = effective.iter().filter(|(path, _)| next.contains(&path.to_string()));
+    (!next.is_empty())
+        .then(|| (share.map(|(path, change)| (path.clone(), change.clone())).collect(), next.contains(ACTIVE)))
+}
+
+/// Everything else was sent.
+fn active_refused(facts: &Facts) -> Step {
+    let words = facts.split.refusal(ACTIVE).unwrap_or_default();
+    let message = format!("the server refuses active: true, and takes everything else: {words}");
+    stalled(Reason::Rejected, message, UserState::Failed)
 }
 
 /// A PATCH or a PUT, as the profile has it.

@@ -43,6 +43,8 @@ pub(super) enum Quirk {
     RefusesPhones,
     /// A manager is refused.
     RefusesManagers,
+    /// An e-mail that another account has is answered 409.
+    UniqueEmails,
     /// A filter is answered 400.
     RefusesFilters,
     /// A filter is answered 500.
@@ -107,6 +109,8 @@ pub(super) enum Quirk {
     ErrorsNested,
     /// Errors are a problem of RFC 9457 with `errors`.
     ErrorsAsProblem,
+    /// Errors say nothing.
+    ErrorsMute,
     /// Errors are one line of text.
     ErrorsAsText,
 }
@@ -150,8 +154,12 @@ fn refusal(quirk: Quirk, asked: &Asked<'_>, store: &Store) -> Option<Fail> {
             bad(touched(asked).contains("phonenumbers"), "invalidValue", "phoneNumbers: not a valid number")
         }
         Quirk::RefusesManagers => {
-            let managed = asked.writes() && asked.text().contains("\"manager\"");
+            let managed = asked.writes() && asked.text().contains("manager");
             status(managed && asked.text().contains(ENTERPRISE), 400, "manager: no such user")
+        }
+        Quirk::UniqueEmails => {
+            let taken = emails(asked).into_iter().find(|email| has_email(store, asked, email));
+            taken.map(|email| Fail::new(409, format!("the e-mail {email} is in use")))
         }
         Quirk::FewOperations => status(too_many(asked), 413, "too many operations"),
         Quirk::UnknownMember => {
@@ -202,6 +210,28 @@ fn touched(asked: &Asked<'_>) -> BTreeSet<String> {
         None => operation["value"].as_object().into_iter().flat_map(Object::keys).map(|key| stem(key)).collect(),
     });
     patched.chain(body.iter().flat_map(Object::keys).map(|key| stem(key))).collect()
+}
+
+/// The e-mails that a request sends.
+fn emails(asked: &Asked<'_>) -> Vec<String> {
+    let body = if asked.writes() { asked.json().unwrap_or_default() } else { Value::Null };
+    let patched = operations(asked)
+        .into_iter()
+        .filter(|operation| operation["path"].as_str().is_some_and(|path| path.starts_with("emails")));
+    let values = patched.map(|operation| operation["value"].clone()).chain([body["emails"].clone()]);
+    let entries = values.flat_map(|value| match value {
+        Value::Array(entries) => entries,
+        one => vec![one],
+    });
+    entries.filter_map(|entry| entry["value"].as_str().or(entry.as_str()).map(str::to_owned)).collect()
+}
+
+/// Whether another account than the one that is asked about has the e-mail.
+fn has_email(store: &Store, asked: &Asked<'_>, email: &str) -> bool {
+    let others = store.users.rows.values().filter(|record| !asked.path.ends_with(&record.id));
+    let mut emails =
+        others.flat_map(|record| record.body.get("emails").and_then(Value::as_array).into_iter().flatten());
+    emails.any(|entry| entry["value"].as_str().is_some_and(|known| known.eq_ignore_ascii_case(email)))
 }
 
 /// The ids of the members that a request names.

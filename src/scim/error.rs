@@ -153,6 +153,11 @@ impl Error {
         self.scim_type
     }
 
+    /// It was refused for being too much at once.
+    pub fn is_too_many(&self) -> bool {
+        self.status == Some(413) || self.scim_type == Some(ScimType::TooMany)
+    }
+
     /// It was answered in SCIM's form: the request reached the SCIM service, and not only what stands before it.
     pub fn is_scim(&self) -> bool {
         self.scim

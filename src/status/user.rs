@@ -100,6 +100,8 @@ pub fn record(
                 reason: entry.reason,
                 generation: same.map_or(Some(generation), |other| other.generation),
                 digest,
+                message: same.and_then(|other| other.message.clone()),
+                tried: same.and_then(|other| other.tried.clone()),
             }
         });
         status.ignored_attributes = some_unless_empty(entries.collect());

@@ -26,6 +26,7 @@ async fn each_quirk_refuses_what_it_says() {
     let filtered = set("emails[type eq \"work\"].value", &json!("b@example.com"));
     let title = set("title", &json!("x"));
     let phone = set("phoneNumbers", &json!([{"value": "1"}]));
+    let taken = set("emails", &json!([{"value": "taken@example.com"}]));
     let manager = patch(&json!([{"op": "add", "value": {ENTERPRISE: {"manager": {"value": "x"}}}}]));
     let broken = set("title", &json!("broken"));
     for (quirk, method, query, body, status) in [

@@ -8,7 +8,7 @@ use super::membership::{Id, Membership};
 use super::patch::Change;
 use crate::api::{Action, GroupDrift, GroupState, MembersStatus, Reason, ScimGroupSpec, ScimGroupStatus};
 use crate::plan::creation::precedes;
-use crate::plan::{Account, Applied, Claims, Creations, Operation, Policy, ResourceType, Step, Verdict};
+use crate::plan::{Account, Applied, Claims, Creations, Operation, Path, Policy, ResourceType, Step, Verdict};
 use crate::scim::Resource;
 
 /// The ScimGroup as the planner sees it.
@@ -202,6 +202,13 @@ impl ResourceType for Group {
 
     fn removes(change: &Change) -> bool {
         !change.removed.is_empty()
+    }
+
+    fn parts(attributes: &[Path], change: &Change) -> BTreeSet<String> {
+        if change == &Change::default() {
+            return attributes.iter().map(Path::to_string).collect();
+        }
+        change.parts().collect()
     }
 }
 

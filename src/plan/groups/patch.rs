@@ -15,6 +15,12 @@ pub struct Change {
 }
 
 impl Change {
+    /// Who comes and who goes, one by one.
+    pub fn parts(&self) -> impl Iterator<Item = String> {
+        let added = self.added.iter().map(|id| part(id, true));
+        added.chain(self.removed.iter().map(|id| part(id, false)))
+    }
+
     /// The operations. `members` is never removed or replaced as a whole: what isn't named here stays.
     pub fn operations(&self, profile: &Profile) -> Vec<PatchOperation> {
         let mut operations = Vec::new();
@@ -34,6 +40,11 @@ impl Change {
         }
         operations
     }
+}
+
+/// What a refusal calls a member that is put in, or taken out.
+pub fn part(id: &str, put: bool) -> String {
+    format!("{}{id}", if put { '+' } else { '-' })
 }
 
 /// The next request's share: removals first, then additions, as many as the server takes at once; no additions beside

@@ -177,6 +177,7 @@ impl World {
             elsewhere: self.elsewhere(),
             unlisted: &[],
             written,
+            split: &crate::plan::Split::default(),
             contested: &BTreeSet::new(),
             now: Timestamp::UNIX_EPOCH,
             clock_trusted: true,

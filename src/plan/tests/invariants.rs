@@ -137,6 +137,7 @@ proptest! {
             manager: Manager::None,
             unlisted: &[],
             written: &written,
+            split: &crate::plan::Split::default(),
             contested: &BTreeSet::new(),
             now: Timestamp::UNIX_EPOCH,
             clock_trusted: true,

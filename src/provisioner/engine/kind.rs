@@ -1,5 +1,6 @@
 //! What is special to one kind of object: everything that the engine doesn't know.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 
@@ -214,6 +215,15 @@ pub trait Kind: ResourceType {
         operation: &Operation<Self>,
         error: &Error,
     ) -> impl Future<Output = Option<Result<(), Stop<Self>>>> + Send;
+    /// One part of a change was refused by itself: it goes on record. False where that decides over the whole object.
+    fn refused_part<E: Effects>(p: &Provisioner<E>, pass: &mut Pass<Self>, part: &str, words: &str) -> bool;
+    /// What a refused creation may go without; never what tells who it is (promise I7).
+    fn optional_at_creation<E: Effects>(
+        p: &Provisioner<E>,
+        pass: &Pass<Self>,
+        operation: &Operation<Self>,
+        error: &Error,
+    ) -> BTreeSet<String>;
     /// A write was answered 404, and its resource is there: the reason, and what may be the matter.
     fn denied(operation: &Operation<Self>) -> (crate::api::Reason, &'static str);
     /// The server says that it is there already, and shows none.

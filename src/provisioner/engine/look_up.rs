@@ -70,6 +70,10 @@ impl<E: Effects> Provisioner<E> {
         error: &Error,
     ) -> Result<(), Stop<K>> {
         self.read(pass, id).await?;
+        let is_there = matches!(pass.account, Some(Account::Found { .. }));
+        if is_there && self.goes_on_in_parts(pass, operation, error) {
+            return Ok(());
+        }
         match (&pass.account, &operation.request) {
             // What was wanted. Whoever declares the name next must not find it here.
             (Some(Account::Missing), Request::Delete { .. }) => {

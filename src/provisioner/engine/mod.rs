@@ -9,9 +9,11 @@ mod failure;
 mod kind;
 mod look_up;
 mod send;
+mod split;
 mod work;
 mod writeback;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +30,7 @@ use super::queue::Outcome;
 use super::session::Session;
 use super::{Provisioner, Uid};
 use crate::api::{RECONCILE_REQUESTED_AT, Reason};
-use crate::plan::{Account, Creations, Departure, Operation, Path, Read, Request, Step, Verdict};
+use crate::plan::{Account, Creations, Departure, Operation, Path, Read, Request, Split, Step, Verdict};
 use crate::status::PassLog;
 
 /// What answered 404, or can't be looked for yet, is looked at again after this.
@@ -61,6 +63,10 @@ pub struct Pass<K: Kind> {
     pub creations: Creations,
     /// Attributes whose write is admitted already: with the binding, or before a read.
     pub admitted: Vec<Path>,
+    /// What refusals taught of the parts of its requests.
+    pub split: Split,
+    /// Parts of requests that were refused: a guard has counted them.
+    pub counted: BTreeSet<String>,
     /// What is special to the kind.
     pub own: K::Scratch,
 }
@@ -88,6 +94,8 @@ impl<K: Kind> Pass<K> {
             finalizer_is_new: false,
             creations: Creations::default(),
             admitted: Vec::new(),
+            split: Split::default(),
+            counted: BTreeSet::new(),
             own: K::Scratch::default(),
         }
     }
@@ -129,14 +137,18 @@ impl<K: Kind> Pass<K> {
 
     /// The write was admitted already.
     fn is_admitted(&self, operation: &Operation<K>) -> bool {
-        !self.admitted.is_empty() && operation.attributes.iter().all(|path| self.admitted.contains(path))
+        let before = !self.admitted.is_empty() && operation.attributes.iter().all(|path| self.admitted.contains(path));
+        before || (!self.counted.is_empty() && operation.parts().is_subset(&self.counted))
     }
 }
 
 impl<E: Effects> Provisioner<E> {
     /// Takes step after step until nothing is left to do.
     pub(super) async fn carry_through<K: Kind>(&self, pass: &mut Pass<K>) -> Outcome {
-        for _ in 0..MOST_STEPS {
+        let mut steps = 0;
+        // Each refusal asks for a request more, and for a look at what came of it.
+        while steps < MOST_STEPS + 3 * pass.split.refusals() {
+            steps += 1;
             match self.step(pass).await {
                 Ok(None) => {}
                 // What took effect before the pass was broken off is recorded all the same.

@@ -87,6 +87,7 @@ impl<E: Effects> Provisioner<E> {
             self.limiter.pause(pause);
         }
         lock(&self.notes).accepted(&pass.uid());
+        pass.split.take(&operation.parts());
         if let Request::Delete { id } = &operation.request {
             self.forget_resource(pass, id);
             pass.creations.deleted = true;
@@ -112,11 +113,18 @@ impl<E: Effects> Provisioner<E> {
                 pass.looked_up_after_conflict = true;
                 self.take_back_claim(pass).await?;
                 self.find(pass).await?;
-                if matches!(pass.account, Some(Account::Absent { .. })) {
+                if matches!(pass.account, Some(Account::Absent { .. }))
+                    && !self.creates_with_less(pass, &operation, error)
+                {
                     let message = K::exists_hidden(pass, error);
                     return Err(self.own_error(pass, Reason::Conflict, message));
                 }
                 // Someone else's until the checks of a first binding say otherwise.
+                Ok(())
+            }
+            (Class::Rejected | Class::Conflict, Request::Create(_))
+                if self.creates_with_less(pass, &operation, error) =>
+            {
                 Ok(())
             }
             (Class::Empty, Request::Create(_)) => {
@@ -138,6 +146,7 @@ impl<E: Effects> Provisioner<E> {
                 self.collection_answers(pass, error).await?;
                 Err(self.failed(pass, error))
             }
+            _ if self.goes_on_in_parts(pass, &operation, error) => Ok(()),
             _ => Err(self.failed(pass, error)),
         }
     }

@@ -1,6 +1,7 @@
 //! Groups as the engine's kind.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
@@ -390,6 +391,19 @@ impl Kind for Group {
         error: &Error,
     ) -> Option<Result<(), GroupStop>> {
         p.group_refused(pass, operation, error).await
+    }
+
+    fn refused_part<E: Effects>(_: &Provisioner<E>, _: &mut GroupPass, _: &str, _: &str) -> bool {
+        false
+    }
+
+    fn optional_at_creation<E: Effects>(
+        _: &Provisioner<E>,
+        _: &GroupPass,
+        _: &GroupOperation,
+        _: &Error,
+    ) -> BTreeSet<String> {
+        BTreeSet::new()
     }
 
     fn denied(operation: &GroupOperation) -> (Reason, &'static str) {

@@ -69,6 +69,7 @@ impl<E: Effects> Provisioner<E> {
             unlisted: &unlisted,
             account,
             written: &pass.own.written,
+            split: &pass.split,
             contested: &contested,
             now,
             clock_trusted: self.effects.clock_is_trusted(),

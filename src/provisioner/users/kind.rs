@@ -1,12 +1,14 @@
 //! Users as the engine's kind.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource as _;
 
+use super::rejected::retry;
 use super::requests::{claim_of_binding, claim_of_creation, identity, refuses_filter, unrecorded};
 use super::{Scratch, UserPass, UserStop};
 use crate::api::{ClaimedAccount, OperationType, Reason, ScimUser, ScimUserStatus};
@@ -164,8 +166,8 @@ impl Kind for User {
         Ended::AsDecided(verdict)
     }
 
-    fn own_outcome<E: Effects>(_: &Provisioner<E>, _: &UserPass, _: &Verdict) -> Option<Outcome> {
-        None
+    fn own_outcome<E: Effects>(p: &Provisioner<E>, pass: &UserPass, verdict: &Verdict) -> Option<Outcome> {
+        retry(pass, verdict, p.effects.now()).map(Outcome::After)
     }
 
     fn rest(_: &UserPass, _: &Verdict) -> Outcome {
@@ -362,6 +364,19 @@ impl Kind for User {
         error: &Error,
     ) -> Option<Result<(), UserStop>> {
         p.user_refused(pass, operation, error).await
+    }
+
+    fn refused_part<E: Effects>(p: &Provisioner<E>, pass: &mut UserPass, part: &str, words: &str) -> bool {
+        p.attribute_refused(pass, part, words)
+    }
+
+    fn optional_at_creation<E: Effects>(
+        p: &Provisioner<E>,
+        pass: &UserPass,
+        operation: &Operation,
+        error: &Error,
+    ) -> BTreeSet<String> {
+        p.optional_at_creation(pass, operation, error)
     }
 
     fn denied(operation: &Operation) -> (Reason, &'static str) {

@@ -4,6 +4,7 @@ mod departure;
 mod facts;
 pub mod grants;
 mod kind;
+mod rejected;
 mod requests;
 mod whole_lists;
 mod writes;

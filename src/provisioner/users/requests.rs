@@ -81,7 +81,7 @@ impl<E: Effects> Provisioner<E> {
                 Some(Ok(()))
             }
             (Class::Conflict, Request::Patch { .. } | Request::Put { .. })
-                if operation.attributes.contains(&Path::core("userName")) =>
+                if operation.attributes == [Path::core("userName")] =>
             {
                 self.note_failure(&full_name(&pass.object), error);
                 let message = self.name_is_taken(pass, error);

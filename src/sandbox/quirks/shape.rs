@@ -19,7 +19,13 @@ pub(super) fn shape(quirks: &Quirks, reply: &mut Reply) -> Shape {
     let mut shape = Shape { bom: quirks.contains(&Quirk::Bom), text: None };
     if reply.status >= 400 {
         let detail = reply.body.as_ref().and_then(|body| body["detail"].as_str()).unwrap_or("no").to_owned();
-        let forms = [Quirk::ErrorsAsMessage, Quirk::ErrorsNested, Quirk::ErrorsAsProblem, Quirk::ErrorsAsText];
+        let forms = [
+            Quirk::ErrorsAsMessage,
+            Quirk::ErrorsNested,
+            Quirk::ErrorsAsProblem,
+            Quirk::ErrorsMute,
+            Quirk::ErrorsAsText,
+        ];
         match forms.into_iter().find(|form| quirks.contains(form)) {
             Some(Quirk::ErrorsAsMessage) => reply.body = Some(json!({"message": detail})),
             Some(Quirk::ErrorsNested) => reply.body = Some(json!({"error": {"code": reply.status, "message": detail}})),
@@ -27,6 +33,7 @@ pub(super) fn shape(quirks: &Quirks, reply: &mut Reply) -> Shape {
                 reply.body =
                     Some(json!({"title": "Bad Request", "status": reply.status, "errors": {"request": [detail]}}));
             }
+            Some(Quirk::ErrorsMute) => reply.body = None,
             Some(_) => shape.text = Some(detail),
             // As frameworks do that know no such route.
             None if detail.starts_with("Cannot PATCH") => shape.text = Some(detail),

@@ -1,0 +1,80 @@
+//! Attributes that the server refuses by themselves: on record, so that nobody looks for them again, and tried again hourly.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::UserPass;
+use crate::api::{IgnoredReason, Reason};
+use crate::plan::{ACTIVE, Operation, Path, RETRY, Request, Verdict, rejection};
+use crate::provisioner::effects::Effects;
+use crate::provisioner::{Provisioner, lock};
+use crate::scim::{Class, Error, MatchBy, Resource, fold};
+use crate::status::whole_seconds;
+
+impl<E: Effects> Provisioner<E> {
+    /// One attribute was refused, and nothing else with it. `active` is kept by the pass alone: it is no attribute that
+    /// could be left as it is.
+    pub(super) fn attribute_refused(&self, pass: &mut UserPass, part: &str, words: &str) -> bool {
+        if part == ACTIVE {
+            return true;
+        }
+        let now = whole_seconds(self.effects.now());
+        let Some(entry) = self.with_facts(pass, now, |facts| rejection(facts, part, words)) else { return false };
+        let known = pass.status.ignored_attributes.get_or_insert_with(Vec::new);
+        known.retain(|known| known.path != part);
+        known.insert(0, entry);
+        true
+    }
+
+    /// What a refused creation may go without: nothing that tells who it is. An e-mail that is the userName, too, tells that
+    /// where somebody may be there already, unless another object has the account that has it.
+    pub(super) fn optional_at_creation(
+        &self,
+        pass: &UserPass,
+        operation: &Operation,
+        error: &Error,
+    ) -> BTreeSet<String> {
+        let Request::Create(body) = &operation.request else { return BTreeSet::new() };
+        let name = fold(&pass.object.spec.user_name);
+        let emails = || Resource(body.clone()).emails().any(|email| fold(email) == name);
+        let tells = pass.session.policy.profile.match_by == MatchBy::Email
+            || (may_be_of_another(error) && emails() && !self.has_the_email_of(pass, &name));
+        let tells_who = |path: &&Path| match path.name() {
+            "userName" | "externalId" | ACTIVE => true,
+            "emails" => tells,
+            _ => false,
+        };
+        operation.attributes.iter().filter(|path| !tells_who(path)).map(Path::to_string).collect()
+    }
+
+    /// Another object is bound to an account that shows this e-mail.
+    fn has_the_email_of(&self, pass: &UserPass, email: &str) -> bool {
+        let snapshot = lock(&self.snapshot);
+        let has = |id: &str| snapshot.identity(id).is_some_and(|(_, mut emails)| emails.any(|one| fold(one) == email));
+        let ids: Vec<&str> = snapshot.accounts().map(|(id, ..)| id).filter(|id| has(id)).collect();
+        ids.into_iter().any(|id| self.directory.bound_to(&self.key, pass.server(), id).is_some())
+    }
+}
+
+/// Whether a refusal may be about somebody who is there already.
+fn may_be_of_another(error: &Error) -> bool {
+    const WORDS: [&str; 6] = ["exist", "taken", "in use", "already", "duplicate", "unique"];
+    let words = error.detail().unwrap_or_default().to_lowercase();
+    error.class() == Class::Conflict || WORDS.iter().any(|word| words.contains(word))
+}
+
+/// How long until what is refused is tried again; none where nothing is.
+pub(super) fn retry(pass: &UserPass, verdict: &Verdict, now: Timestamp) -> Option<Duration> {
+    if verdict.reason != Some(Reason::Rejected) {
+        return None;
+    }
+    let ignored = verdict.details.ignored.iter().flatten();
+    let paths: BTreeSet<String> = ignored.map(|ignored| ignored.path.to_string()).collect();
+    let known = pass.status.ignored_attributes.iter().flatten();
+    let refused = known.filter(|known| known.reason == IgnoredReason::Rejected && paths.contains(&known.path));
+    let due = refused.filter_map(|known| known.tried.as_ref()).map(|tried| tried.0 + RETRY).min();
+    let due = due.or_else(|| pass.split.refusal(ACTIVE).map(|_| now + RETRY))?;
+    Some(Duration::try_from(due.duration_since(now)).unwrap_or_default().max(Duration::from_secs(60)))
+}
