@@ -26,7 +26,6 @@ async fn each_quirk_refuses_what_it_says() {
     let filtered = set("emails[type eq \"work\"].value", &json!("b@example.com"));
     let title = set("title", &json!("x"));
     let phone = set("phoneNumbers", &json!([{"value": "1"}]));
-    let taken = set("emails", &json!([{"value": "taken@example.com"}]));
     let manager = patch(&json!([{"op": "add", "value": {ENTERPRISE: {"manager": {"value": "x"}}}}]));
     let broken = set("title", &json!("broken"));
     for (quirk, method, query, body, status) in [
@@ -63,6 +62,17 @@ async fn each_quirk_refuses_what_it_says() {
         let after = sandbox.send(method, &path, body.cloned()).await.0;
         assert!(after < 400, "{quirk}: {after}");
     }
+}
+
+#[tokio::test]
+async fn an_e_mail_is_had_by_one() {
+    let (sandbox, person) = with(&["unique_emails"]).await;
+    let mail = json!([{"value": "Office@example.com", "type": "work"}]);
+    assert_eq!(sandbox.send("PATCH", &person, set("emails", &mail)).await.0, 200);
+    assert_eq!(sandbox.send("PATCH", &person, set("emails", &mail)).await.0, 200, "it is its own");
+    let mut other = user("b");
+    other["emails"] = mail;
+    assert_eq!(sandbox.send("POST", "/Users", other).await.0, 409);
 }
 
 #[tokio::test]
