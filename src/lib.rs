@@ -6,7 +6,8 @@
 //! | [`scim`] | SCIM 2.0 on the wire; knows nothing of Kubernetes |
 //! | [`plan`] | pure: declared × observed × owned → what to send |
 //! | [`status`] | pure: outcome × old status × now → new status |
-//! | [`provisioner`] | one per connection: snapshot, queue, workers, limiter |
+//! | [`directory`] | what Kubernetes declares: objects, their claims, who may use what |
+//! | [`provisioner`] | one per connection: schedule, engine, mirror of the server |
 //! | [`roster`] | pure: a table of people × a roster → ScimUsers |
 //! | [`controller`] | watches, indexes, routing, connections |
 //! | [`runtime`] | Lease, metrics, logs, health, shutdown |
@@ -14,6 +15,7 @@
 
 pub mod api;
 pub mod controller;
+pub mod directory;
 pub mod plan;
 pub mod provisioner;
 pub mod roster;

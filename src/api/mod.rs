@@ -43,6 +43,8 @@ pub use user::*;
 pub const GROUP: &str = "scim-operator.dev";
 /// The API version.
 pub const VERSION: &str = "v1alpha1";
+/// Our name in `managedFields`.
+pub const FIELD_MANAGER: &str = "scim-operator";
 /// Keeps an object until its account is dealt with.
 pub const FINALIZER: &str = "scim-operator.dev/deprovision";
 /// Annotation: an object under deletion goes without touching the server.

@@ -13,7 +13,7 @@ use super::unrouted::Unrouted;
 use super::users::Users;
 use super::watch::{Read, Scope, is_cluster, within};
 use crate::api::{ScimConnection, ScimGroup, ScimUser};
-use crate::provisioner::directory::{Changed, ConnectionKey, connection_of, connection_of_group, is_deleting};
+use crate::directory::{Changed, ConnectionKey, connection_of, connection_of_group, is_deleting};
 use crate::provisioner::{Provisioner, Shared};
 
 /// The provisioners, by connection.

@@ -9,7 +9,7 @@ use kube::runtime::watcher::Event;
 use super::connections::Connections;
 use super::watch::{Read, Scope, uid_of, within};
 use crate::api::ScimGroup;
-use crate::provisioner::directory::{Directory, Uid, awaits_name};
+use crate::directory::{Directory, Uid, awaits_name};
 
 /// Routes ScimGroups; awaits no network.
 pub struct Groups {

@@ -29,8 +29,8 @@ use self::rosters::Rosters;
 use self::users::Users;
 use self::watch::{Read, Scope, Scoped, trim};
 use crate::api::{CREDENTIALS_LABEL, ClusterScimConnection, ScimConnection, ScimGroup, ScimUser};
+use crate::directory::Directory;
 use crate::provisioner::Shared;
-use crate::provisioner::directory::Directory;
 use crate::runtime::{Audit, Clock, Health, Leadership, Metrics, Options};
 
 /// What the controller works with.

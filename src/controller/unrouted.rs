@@ -13,9 +13,9 @@ use tracing::{debug, info};
 
 use super::unrouted_groups;
 use crate::api::{FINALIZER, GROUP, Reason, ScimGroup, ScimUser, UserState, VERSION};
+use crate::directory::{Uid, connection_of, full_name, has_finalizer, is_deleting};
 use crate::plan::{Verdict, way_out};
 use crate::provisioner::Shared;
-use crate::provisioner::directory::{Uid, connection_of, full_name, has_finalizer, is_deleting};
 use crate::status::{PassLog, record};
 
 /// After a write that the API server didn't take.

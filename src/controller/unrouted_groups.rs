@@ -6,10 +6,10 @@ use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
 use crate::api::{FINALIZER, GROUP, GroupState, Reason, ScimGroup, VERSION};
+use crate::directory::connection_of_group;
+use crate::directory::full_name;
 use crate::plan::groups::{GroupVerdict, way_out};
 use crate::provisioner::Shared;
-use crate::provisioner::directory::connection_of_group;
-use crate::provisioner::directory::full_name;
 use crate::status::{PassLog, record_group};
 
 /// Says so, or lets a released one go.

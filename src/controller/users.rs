@@ -9,7 +9,7 @@ use kube::runtime::watcher::Event;
 use super::connections::Connections;
 use super::watch::{Read, Scope, uid_of, within};
 use crate::api::ScimUser;
-use crate::provisioner::directory::{Changed, Directory, Uid, awaits_name};
+use crate::directory::{Changed, Directory, Uid, awaits_name};
 
 /// Routes ScimUsers; awaits no network.
 pub struct Users {

@@ -13,15 +13,15 @@ use kube::runtime::events::Event;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::directory::ConnectionKey;
 use super::kubernetes::WriteError;
-use super::limiter::{Limiter, Priority, RequestKind};
 use crate::api::{
     ClaimedAccount, ScimConnection, ScimConnectionStatus, ScimGroup, ScimGroupStatus, ScimUser, ScimUserStatus,
 };
+use crate::directory::ConnectionKey;
 use crate::plan::groups::{GroupOperation, GroupStep, GroupVerdict};
 use crate::plan::guards::{Admission, Candidate};
 use crate::plan::{Facts, Operation, Request, Step, Verdict};
+use crate::provisioner::schedule::limiter::{Limiter, Priority, RequestKind};
 use crate::scim::{Client, Error, Found, Kind, Page, Resource, Start, Written};
 
 /// How the effects of a pass are carried out.

@@ -1,8 +1,5 @@
 //! What a write to the API server may come to.
 
-/// Our name in `managedFields`.
-pub const FIELD_MANAGER: &str = "scim-operator";
-
 /// Why a write to the API server did not happen.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {

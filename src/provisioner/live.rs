@@ -12,15 +12,15 @@ use tokio::time::{Instant, timeout};
 use tracing::{debug, trace};
 
 use super::Shared;
-use super::directory::ConnectionKey;
 use super::effects::{Effects, Note};
-use super::kubernetes::{FIELD_MANAGER, WriteError, classify};
-use super::limiter::{Limiter, Priority, RequestKind};
+use super::kubernetes::{WriteError, classify};
 use crate::api::{
-    CLAIMED_ACCOUNT, CLAIMED_GROUP, ClaimedAccount, ClusterScimConnection, FINALIZER, GROUP, ScimConnection,
-    ScimConnectionStatus, ScimGroup, ScimUser, ScimUserStatus, VERSION,
+    CLAIMED_ACCOUNT, CLAIMED_GROUP, ClaimedAccount, ClusterScimConnection, FIELD_MANAGER, FINALIZER, GROUP,
+    ScimConnection, ScimConnectionStatus, ScimGroup, ScimUser, ScimUserStatus, VERSION,
 };
+use crate::directory::ConnectionKey;
 use crate::plan::Request;
+use crate::provisioner::schedule::limiter::{Limiter, Priority, RequestKind};
 use crate::scim::{Client, Error, Found, Kind, Page, Resource, Start, Written};
 
 /// Whoever waits longer for the limiter goes back to the queue: a slow limit doesn't keep a slot from a removal.

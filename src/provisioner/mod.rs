@@ -3,40 +3,18 @@
 //! Reconcilers submit, workers write. A worker takes the next ticket by lane, reads the newest spec, lets
 //! [`crate::plan`] decide, and makes every write about the object itself: finalizer, SCIM request, status.
 
-mod audit;
-mod connect;
-mod connection_writes;
-mod credentials;
-mod defaults;
-mod dialect;
-pub mod directory;
-mod dispatch;
+mod connection;
 mod effects;
 mod engine;
 mod events;
-mod export;
 pub(crate) mod groups;
-mod guarded;
-mod key_loss;
 mod kubernetes;
-mod learn;
-mod lessons;
-pub mod limiter;
-mod listing;
 mod live;
-mod notes;
-mod origin;
-pub mod queue;
-mod report;
-mod session;
-pub mod sightings;
+pub mod mirror;
+pub mod schedule;
 #[cfg(test)]
 mod simulation;
-pub mod snapshot;
-mod sweep;
-mod termination;
 mod users;
-mod windows;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
@@ -49,25 +27,26 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use self::connect::{check_host, refusal};
-pub use self::credentials::{Material, Reader, Refusal, secret_names, token_url};
-pub use self::defaults::{base_url, overrides, rate_limits, server_of};
-pub use self::dialect::{dialect_of, profile_of};
+pub use self::connection::credentials::{Material, Reader, Refusal, secret_names, token_url};
+pub use self::connection::defaults::{base_url, overrides, rate_limits, server_of};
+pub use self::connection::dialect::{dialect_of, profile_of};
+pub use self::connection::session::rates_of;
+pub use self::connection::test::{check_host, refusal};
 pub use self::events::bounded_note;
-pub use self::origin::origin;
-pub use self::session::rates_of;
 
-use self::directory::{Changed, ConnectionKey, Directory, Uid, is_deleting};
+use self::connection::session::Session;
+use self::connection::state::ConnectionState;
+use self::connection::{credentials, defaults, export, lessons, session};
 use self::effects::Effects;
-use self::limiter::Limiter;
+use self::engine::notes::ObjectNotes;
 use self::live::Live;
-use self::notes::ObjectNotes;
-use self::queue::{Lane, Queue};
-use self::report::ConnectionState;
-use self::session::Session;
-use self::snapshot::UserMirror;
-use self::windows::Windows;
+use self::mirror::groups::GroupMirror;
+use self::mirror::users::UserMirror;
+use self::schedule::limiter::Limiter;
+use self::schedule::queue::{Lane, Queue};
+use self::schedule::windows::Windows;
 use crate::api::{RELEASE, ScimConnection, ScimUser};
+use crate::directory::{Changed, ConnectionKey, Directory, Uid, is_deleting};
 use crate::plan::guards::Gate;
 use crate::runtime::{Audit, Clock, Leadership, Metrics};
 
@@ -117,7 +96,7 @@ pub struct Provisioner<E: Effects = Live> {
     queue: Mutex<Queue>,
     snapshot: Mutex<UserMirror>,
     notes: Mutex<ObjectNotes>,
-    groups: Mutex<groups::GroupMirror>,
+    groups: Mutex<GroupMirror>,
     /// What the server calls its roles and entitlements.
     names: Mutex<users::grants::Names>,
     /// What was found out of the server's dialect.

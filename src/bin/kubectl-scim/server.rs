@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 use kube::ResourceExt;
 use scim_operator::api::{AuthSpec, HOSTS, ScimConnection};
-use scim_operator::provisioner::limiter::{Limiter, Priority, RequestKind};
+use scim_operator::provisioner::schedule::limiter::{Limiter, Priority, RequestKind};
 use scim_operator::provisioner::{Reader, base_url, check_host, profile_of, rates_of, token_url};
 use scim_operator::scim::{
     ApiServer, Client, ClientCertificate, ClientConfig, ClientCredentials, Credentials, Profile, Trust, forbidden_host,

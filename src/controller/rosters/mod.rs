@@ -29,8 +29,8 @@ use self::schedule::Schedule;
 use super::Error;
 use super::watch::{self, Read, Scope, Scoped, trim, within};
 use crate::api::{RECONCILE_REQUESTED_AT, ROSTER_LABEL, ROSTER_SOURCE_LABEL, ScimRoster, ScimUser};
+use crate::directory::{Directory, is_deleting};
 use crate::provisioner::Shared;
-use crate::provisioner::directory::{Directory, is_deleting};
 
 /// So many rosters are looked at together: each holds its whole table in memory.
 const TOGETHER: usize = 2;

@@ -9,12 +9,12 @@ use tracing::info;
 
 use super::{Kind, ObjectStatus, Pass, Stop};
 use crate::api::{OperationType, Reason, ScimConnectionStatus, UserHold};
+use crate::directory::{Object, full_name};
 use crate::plan::guards::{Admission, Candidate, Event, Gate, GuardName, HoldReason, HoldView, Remembered};
 use crate::plan::{Binding, Departure, Named, Operation, Path, ResourceType, Verdict};
-use crate::provisioner::directory::{Object, full_name};
+use crate::provisioner::connection::state::PendingEvent;
 use crate::provisioner::effects::{Effects, Note};
-use crate::provisioner::queue::{Lane, Outcome};
-use crate::provisioner::report::PendingEvent;
+use crate::provisioner::schedule::queue::{Lane, Outcome};
 use crate::provisioner::{Provisioner, Uid, lock};
 use crate::status::ledger;
 

@@ -6,11 +6,11 @@ use tracing::{info, warn};
 
 use super::{Kind, Mirror, ObjectStatus, Pass, Stop};
 use crate::api::{LastOperation, OperationType};
+use crate::directory::full_name;
 use crate::plan::{Account, Answered, CreationAnswer, Operation, Origin, origin};
-use crate::provisioner::directory::full_name;
+use crate::provisioner::connection::state::PendingEvent;
 use crate::provisioner::effects::Effects;
-use crate::provisioner::queue::Outcome;
-use crate::provisioner::report::PendingEvent;
+use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, lock};
 use crate::scim::{Resource, Written};
 

@@ -6,10 +6,10 @@ use tracing::warn;
 
 use super::{Kind, Pass, Stop};
 use crate::api::Reason;
+use crate::directory::{full_name, has_finalizer};
 use crate::plan::Verdict;
-use crate::provisioner::directory::{full_name, has_finalizer};
 use crate::provisioner::effects::Effects;
-use crate::provisioner::queue::Outcome;
+use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, lock};
 use crate::scim::{Class, Error, Kind as Collection};
 
@@ -98,7 +98,7 @@ pub fn waiting<K: Kind>(pass: &Pass<K>, message: String) -> Verdict<K> {
 
 /// A message; under deletion the way out is always named (promise I15).
 pub fn with_way_out<K: Kind>(object: &K::Object, message: String) -> String {
-    if crate::provisioner::directory::is_deleting(object) && has_finalizer(object) {
+    if crate::directory::is_deleting(object) && has_finalizer(object) {
         format!("{message}. {}", K::way_out(&full_name(object)))
     } else {
         message

@@ -12,14 +12,14 @@ use kube::ResourceExt;
 use super::admission::AdmissionRequest;
 use super::{Pass, Stop};
 use crate::api::{LastOperation, ScimGroupStatus, ScimUserStatus, UserHold};
+use crate::directory::Object;
 use crate::plan::guards::{Gate, GuardName};
 use crate::plan::{Account, Binding, Claims, Operation, Path, ResourceType, Step, Verdict};
-use crate::provisioner::directory::Object;
+use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::kubernetes::WriteError;
-use crate::provisioner::queue::Outcome;
-use crate::provisioner::session::Session;
-use crate::provisioner::sightings::Sightings;
+use crate::provisioner::mirror::sightings::Sightings;
+use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, Uid};
 use crate::scim::{Error, Kind as Collection, Resource, Written};
 

@@ -2,12 +2,12 @@
 
 use super::failure::{try_later, waiting};
 use super::{Claimed, Kind, LOOK_AGAIN, Mirror, Pass, SearchRefused, Stop};
+use crate::directory::full_name;
 use crate::plan::{Account, Operation, Request};
-use crate::provisioner::directory::full_name;
 use crate::provisioner::effects::Effects;
-use crate::provisioner::limiter::{Priority, RequestKind};
-use crate::provisioner::listing::{Gap, GapIn};
-use crate::provisioner::queue::Outcome;
+use crate::provisioner::mirror::listing::{Gap, GapIn};
+use crate::provisioner::schedule::limiter::{Priority, RequestKind};
+use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, lock};
 use crate::scim::{Class, Error, Kind as Collection, Lesson, Resource, Start};
 

@@ -4,10 +4,12 @@
 //! [`super::effects`] alone; what is special to users and groups is behind [`Kind`].
 
 mod admission;
+mod audit;
 mod created;
 mod failure;
 mod kind;
 mod look_up;
+pub(super) mod notes;
 mod send;
 mod split;
 mod work;
@@ -24,13 +26,13 @@ pub use self::admission::{AdmissionRequest, remembered, sizes};
 pub use self::failure::{class_name, own_error_pause};
 pub use self::kind::{Claimed, Ended, Kind, Mirror, ObjectStatus, SearchRefused};
 pub use self::look_up::looked_for_later;
-use super::directory::{Object, full_name, is_deleting};
 use super::effects::{Effects, Note};
-use super::queue::Outcome;
-use super::session::Session;
 use super::{Provisioner, Uid};
 use crate::api::{RECONCILE_REQUESTED_AT, Reason};
+use crate::directory::{Object, full_name, is_deleting};
 use crate::plan::{Account, Creations, Departure, Operation, Path, Read, Request, Split, Step, Verdict};
+use crate::provisioner::connection::session::Session;
+use crate::provisioner::schedule::queue::Outcome;
 use crate::status::PassLog;
 
 /// What answered 404, or can't be looked for yet, is looked at again after this.

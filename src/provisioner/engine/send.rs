@@ -5,12 +5,12 @@ use tracing::info;
 
 use super::{Kind, Mirror, ObjectStatus, Pass, Stop};
 use crate::api::Reason;
+use crate::directory::full_name;
 use crate::plan::{Account, Operation, Path, Request};
-use crate::provisioner::directory::full_name;
+use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::Effects;
-use crate::provisioner::limiter::{Priority, RequestKind};
-use crate::provisioner::queue::Outcome;
-use crate::provisioner::session::Session;
+use crate::provisioner::schedule::limiter::{Priority, RequestKind};
+use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, lock};
 use crate::scim::{Class, Error, Written};
 

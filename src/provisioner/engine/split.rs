@@ -2,9 +2,9 @@
 
 use super::{Kind, Pass};
 use crate::api::OperationType;
+use crate::directory::full_name;
 use crate::plan::{Operation, Request};
 use crate::provisioner::Provisioner;
-use crate::provisioner::directory::full_name;
 use crate::provisioner::effects::Effects;
 use crate::scim::{Class, Error};
 

@@ -9,12 +9,12 @@ use tracing::debug;
 use super::failure::with_way_out;
 use super::{Kind, LOOK_AGAIN, Mirror, ObjectStatus, Pass};
 use crate::api::Reason;
+use crate::directory::{Object, connection_of, connection_of_group, full_name, is_deleting};
 use crate::plan::groups::Group;
 use crate::plan::{User, Verdict};
-use crate::provisioner::directory::{Object, connection_of, connection_of_group, full_name, is_deleting};
+use crate::provisioner::connection::state::FirstSweep;
 use crate::provisioner::effects::Effects;
-use crate::provisioner::queue::{Lane, Outcome, Ticket};
-use crate::provisioner::report::FirstSweep;
+use crate::provisioner::schedule::queue::{Lane, Outcome, Ticket};
 use crate::provisioner::{Provisioner, lock};
 use crate::status::waits_already;
 

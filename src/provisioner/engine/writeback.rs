@@ -4,13 +4,13 @@ use kube::runtime::events::{Event, EventType};
 use tracing::{debug, info, warn};
 
 use super::{Kind, ObjectStatus, Pass, Stop};
+use crate::directory::{full_name, has_finalizer, same_plan};
 use crate::plan::{Binding, Departure, Verdict};
 use crate::provisioner::Provisioner;
-use crate::provisioner::directory::{full_name, has_finalizer, same_plan};
 use crate::provisioner::effects::Effects;
 use crate::provisioner::events::bounded_note;
 use crate::provisioner::kubernetes::WriteError;
-use crate::provisioner::queue::Outcome;
+use crate::provisioner::schedule::queue::Outcome;
 
 impl<E: Effects> Provisioner<E> {
     /// The object takes the account or group for its own: finalizer first, so that nothing is forgotten.

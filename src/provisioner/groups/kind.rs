@@ -11,21 +11,21 @@ use kube::ResourceExt;
 use serde_json::Value;
 
 use super::requests::{UNREADABLE_MEMBERS, exists_hidden};
-use super::store::{GroupMirror, several};
 use super::{GroupPass, GroupStop, Scratch};
 use crate::api::{OperationType, Reason, ScimGroup, ScimGroupStatus};
+use crate::directory::{has_finalizer, same_plan};
 use crate::plan::groups::{Group, GroupOperation, GroupStep, GroupVerdict, MEMBERS, Membership, way_out};
 use crate::plan::guards::{Gate, GuardName};
 use crate::plan::{Account, Binding, Claims, Departure, Path, Request, Step};
-use crate::provisioner::directory::{has_finalizer, same_plan};
+use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::{Effects, Note};
 use crate::provisioner::engine::{
     AdmissionRequest, Claimed, Ended, Kind, Mirror, ObjectStatus, SearchRefused, looked_for_later,
 };
 use crate::provisioner::kubernetes::WriteError;
-use crate::provisioner::queue::Outcome;
-use crate::provisioner::session::Session;
-use crate::provisioner::sightings::Sightings;
+use crate::provisioner::mirror::groups::{GroupMirror, several};
+use crate::provisioner::mirror::sightings::Sightings;
+use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, Uid, lock};
 use crate::scim::{Class, Error, Kind as Collection, MembersReadable, Resource, Written};
 use crate::status::{PassLog, record_group};

@@ -6,18 +6,18 @@ use std::ops::Bound;
 use kube::ResourceExt;
 use tracing::debug;
 
-use super::super::directory::full_name;
 use super::super::effects::Effects;
-use super::super::limiter::{Priority, RequestKind};
-use super::super::report::FirstSweep;
-use super::super::sightings::Sightings;
 use super::super::{Provisioner, lock};
 use super::plan::LOOKED_AT;
 use super::{GroupPass, GroupStop};
 use crate::api::{GroupDeletionPolicy, ScimGroup};
+use crate::directory::full_name;
 use crate::plan::groups::{Id, KeptMembers};
 use crate::plan::protect::Protected;
 use crate::plan::{Account, Delegated};
+use crate::provisioner::connection::state::FirstSweep;
+use crate::provisioner::mirror::sightings::Sightings;
+use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::scim::{Class, Kind, Start};
 
 /// So many accounts are read one by one in a pass; more are left to the sweep, while it is still to come.

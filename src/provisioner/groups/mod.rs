@@ -1,30 +1,28 @@
 //! Groups: what is special to them, for the engine. One write is in flight a group.
 
 mod kind;
-mod member_rate;
+pub(super) mod member_rate;
 mod members;
 mod plan;
 mod probe;
-mod record;
 mod requests;
 mod shown;
-mod store;
 mod sweep;
+mod writeback;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use kube::ResourceExt;
 
-pub use self::store::GroupMirror;
-use super::directory::is_deleting;
 use super::effects::Effects;
 use super::engine::{Pass, Stop};
-use super::export::lane_name;
-use super::queue::{Lane, Outcome};
 use super::{Provisioner, lock};
 use crate::api::{GroupState, GroupsStatus, ScimGroup};
+use crate::directory::is_deleting;
 use crate::plan::groups::{Group, GroupVerdict, Id};
+use crate::provisioner::connection::export::lane_name;
+use crate::provisioner::schedule::queue::{Lane, Outcome};
 
 /// While members are still to come, those that came meanwhile are gathered for so long.
 const GATHER: Duration = Duration::from_secs(2);

@@ -6,14 +6,14 @@ use std::ops::Bound;
 use jiff::SignedDuration;
 use kube::ResourceExt;
 
-use super::super::directory::{full_name, has_finalizer};
 use super::super::effects::Effects;
-use super::super::snapshot::Known;
 use super::super::{Provisioner, lock};
 use super::GroupPass;
 use crate::api::{GroupDrift, Reason, ScimGroup};
+use crate::directory::{full_name, has_finalizer};
 use crate::plan::groups::{GroupFacts, GroupObject, GroupStep, Id, Members, Source, decide_group};
 use crate::plan::{Account, Creations, Delegated};
+use crate::provisioner::mirror::users::Known;
 use crate::scim::{MembersReadable as Readable, fold};
 use crate::status::ledger;
 

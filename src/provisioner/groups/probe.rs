@@ -5,14 +5,14 @@ use std::sync::Arc;
 use kube::ResourceExt;
 use tracing::{debug, info};
 
-use super::super::directory::full_name;
 use super::super::effects::Effects;
-use super::super::limiter::{Priority, RequestKind};
-use super::super::session::Session;
 use super::super::{Provisioner, lock};
 use super::GroupPass;
 use crate::api::ScimGroup;
+use crate::directory::full_name;
 use crate::plan::groups::Id;
+use crate::provisioner::connection::session::Session;
+use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::scim::MembersReadable;
 
 /// So many memberships are asked for by each sweep …

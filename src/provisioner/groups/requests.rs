@@ -2,12 +2,12 @@
 
 use super::{GroupPass, GroupStop};
 use crate::api::{self, OperationType, ScimGroupStatus};
+use crate::directory::full_name;
 use crate::plan::groups::{Change, GroupOperation, GroupVerdict, Id, MEMBERS};
 use crate::plan::{Account, Binding, Path, Request, applied_ahead};
-use crate::provisioner::directory::full_name;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::kubernetes::WriteError;
-use crate::provisioner::queue::Outcome;
+use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, lock};
 use crate::scim::{Class, Error, Resource, Written};
 

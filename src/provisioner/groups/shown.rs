@@ -6,7 +6,7 @@ use crate::plan::Applied;
 use crate::plan::groups::{GroupVerdict, MEMBERS, Membership};
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::own_error_pause;
-use crate::provisioner::queue::Outcome;
+use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, lock};
 use crate::scim::{Error, Resource};
 

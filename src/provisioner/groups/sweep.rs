@@ -6,17 +6,17 @@ use std::sync::Arc;
 use kube::ResourceExt;
 use tracing::{debug, warn};
 
-use super::super::directory::full_name;
 use super::super::effects::Effects;
-use super::super::limiter::{Priority, RequestKind};
-use super::super::listing::{Listed, Listing};
-use super::super::queue::Lane;
-use super::super::session::Session;
 use super::super::{Provisioner, lock};
 use super::GroupPass;
 use crate::api::ScimGroup;
+use crate::directory::full_name;
 use crate::plan::Read;
 use crate::plan::groups::{GroupStep, GroupVerdict};
+use crate::provisioner::connection::session::Session;
+use crate::provisioner::mirror::listing::{Listed, Listing};
+use crate::provisioner::schedule::limiter::{Priority, RequestKind};
+use crate::provisioner::schedule::queue::Lane;
 use crate::scim::{Class, Error, Kind, MembersReadable, Page};
 use crate::status::{PassLog, record_group};
 

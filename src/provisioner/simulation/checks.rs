@@ -6,8 +6,8 @@ use super::outside::Outside;
 use super::setup::PROTECTED;
 use super::site::{Answer, is_active, name_of};
 use crate::api::{DeletionPolicy, OperationType, ScimUser, ScimUserSpec, ScimUserStatus};
+use crate::directory::{full_name, has_finalizer, is_deleting};
 use crate::plan::{Account, Declared, Departure, Facts, Operation, Path, Request, Step, Verdict};
-use crate::provisioner::directory::{full_name, has_finalizer, is_deleting};
 use crate::scim::{Attributes, fold};
 
 impl Outside {

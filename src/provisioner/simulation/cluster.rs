@@ -10,7 +10,7 @@ use super::cluster_groups::GroupWatchEvent;
 use crate::api::{
     CLAIMED_ACCOUNT, ClaimedAccount, FINALIZER, ScimConnection, ScimGroup, ScimUser, ScimUserSpec, ScimUserStatus,
 };
-use crate::provisioner::directory::{has_finalizer, is_deleting};
+use crate::directory::{has_finalizer, is_deleting};
 
 /// What a watch brings.
 #[derive(Clone, Debug)]

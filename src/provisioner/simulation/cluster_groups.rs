@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::cluster::Cluster;
 use crate::api::{CLAIMED_GROUP, FINALIZER, ScimGroup, ScimGroupSpec, ScimGroupStatus, ScimUser};
-use crate::provisioner::directory::{has_finalizer, is_deleting};
+use crate::directory::{has_finalizer, is_deleting};
 use crate::provisioner::kubernetes::WriteError;
 use crate::scim::fold;
 

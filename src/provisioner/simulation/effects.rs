@@ -15,11 +15,11 @@ use tokio::time::Instant;
 use super::outside::{Fault, Listing, Outside, Place, Shared, look};
 use super::site::Answer;
 use crate::api::{ClaimedAccount, ScimConnection, ScimConnectionStatus, ScimGroup, ScimUser, ScimUserStatus};
+use crate::directory::{ConnectionKey, is_deleting};
 use crate::plan::{Request, Step};
-use crate::provisioner::directory::{ConnectionKey, is_deleting};
 use crate::provisioner::effects::{Effects, Note};
 use crate::provisioner::kubernetes::WriteError;
-use crate::provisioner::limiter::{Limiter, Priority, RequestKind};
+use crate::provisioner::schedule::limiter::{Limiter, Priority, RequestKind};
 use crate::scim::{Class, Client, Error, Found, Kind, Page, Resource, Start, Written, fold};
 
 /// Accounts a page.

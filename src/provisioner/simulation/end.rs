@@ -5,8 +5,8 @@ use super::outside::Outside;
 use super::setup::{PROTECTED, SERVER};
 use super::site::{is_active, name_of};
 use crate::api::ScimUser;
+use crate::directory::{full_name, is_deleting};
 use crate::plan::Path;
-use crate::provisioner::directory::{full_name, is_deleting};
 use crate::scim::fold;
 
 impl Outside {

@@ -11,10 +11,10 @@ use super::setup::PROTECTED;
 use super::site::{Answer, is_active, name_of};
 use super::site_groups::Group;
 use crate::api::{GroupDeletionPolicy, Membership, OperationType, ScimGroup, ScimGroupStatus};
+use crate::directory::{full_name, has_finalizer, is_deleting};
 use crate::plan::groups::{GroupOperation, GroupVerdict};
 use crate::plan::guards::GuardName;
 use crate::plan::{Departure, Request};
-use crate::provisioner::directory::{full_name, has_finalizer, is_deleting};
 use crate::scim::fold;
 
 /// The group that an object is recorded as bound to.

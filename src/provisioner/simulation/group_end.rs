@@ -3,7 +3,7 @@
 use super::group_checks::{external_id, group_of, reason_of_group};
 use super::outside::Outside;
 use crate::api::{Membership, ScimGroup};
-use crate::provisioner::directory::{full_name, is_deleting};
+use crate::directory::{full_name, is_deleting};
 
 impl Outside {
     /// Each declared group is there once, by its name, with whom it declares.

@@ -15,7 +15,7 @@ use crate::api::{
     AdoptionPolicy, GroupDeletionPolicy, MemberRemoval, MembersReadable, RECONCILE_REQUESTED_AT, RELEASE, ScimGroup,
     ScimGroupSpec,
 };
-use crate::provisioner::directory::is_deleting;
+use crate::directory::is_deleting;
 use crate::scim::Attributes;
 
 pub const GROUP_NAMES: [&str; 3] = ["eng", "ops", "Eng"];

@@ -3,7 +3,7 @@
 use super::outside::Outside;
 use crate::api::Mode;
 use crate::plan::guards::{Admission, Candidate, GuardName};
-use crate::provisioner::session::guard_settings;
+use crate::provisioner::connection::session::guard_settings;
 
 impl Outside {
     /// No guard lets more through than its limit, but what a person let go.

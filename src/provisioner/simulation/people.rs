@@ -9,7 +9,7 @@ use super::events::{Event, NAMES, PLACES, Spec};
 use super::setup::CONNECTION;
 use super::world::World;
 use crate::api::{Access, ConnectionRef, RECONCILE_REQUESTED_AT, RELEASE, ScimUser, ScimUserSpec};
-use crate::provisioner::directory::is_deleting;
+use crate::directory::is_deleting;
 
 impl World {
     fn spec(&self, spec: &Spec) -> ScimUserSpec {

@@ -7,8 +7,8 @@ use serde_json::json;
 use super::site::Site;
 use crate::api::{AdoptionPolicy, DeletionPolicy, GroupDeletionPolicy, MemberRemoval, MembersReadable, ScimConnection};
 use crate::plan::Policy;
-use crate::provisioner::defaults::server_of;
-use crate::provisioner::session::policy_for;
+use crate::provisioner::connection::defaults::server_of;
+use crate::provisioner::connection::session::policy_for;
 
 pub const BASE_URL: &str = "https://here.example.com/scim/v2";
 pub const CONNECTION: &str = "c";

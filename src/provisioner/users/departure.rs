@@ -4,11 +4,11 @@ use tracing::{debug, warn};
 
 use super::{UserPass, UserStop};
 use crate::api::{Action, MOST_LEAVING, Reason, UserState};
+use crate::directory::full_name;
 use crate::plan::{Operation, Read, Step, UserDetails, Verdict, deactivate_before, way_out};
-use crate::provisioner::directory::full_name;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::{AdmissionRequest, LOOK_AGAIN};
-use crate::provisioner::queue::{Lane, Outcome};
+use crate::provisioner::schedule::queue::{Lane, Outcome};
 use crate::provisioner::{Provisioner, lock};
 
 impl<E: Effects> Provisioner<E> {

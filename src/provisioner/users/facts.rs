@@ -6,10 +6,10 @@ use kube::ResourceExt;
 use super::UserPass;
 use super::requests::unrecorded;
 use crate::api::ScimUser;
+use crate::directory::{connection_of, full_name, has_finalizer};
 use crate::plan::{Account, Claims, Facts, Manager, Object, Step, decide};
-use crate::provisioner::directory::{connection_of, full_name, has_finalizer};
 use crate::provisioner::effects::{Effects, Note};
-use crate::provisioner::snapshot::Known;
+use crate::provisioner::mirror::users::Known;
 use crate::provisioner::{Provisioner, lock};
 
 impl<E: Effects> Provisioner<E> {

@@ -6,9 +6,9 @@ use tracing::debug;
 
 use crate::api::{ScimUser, ScimUserSpec};
 use crate::plan::{GRANT_LISTS, Grants, Unlisted};
+use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::Effects;
-use crate::provisioner::limiter::{Priority, RequestKind};
-use crate::provisioner::session::Session;
+use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::provisioner::{Provisioner, lock};
 
 /// The names, and which lists were asked for since the last sweep began.

@@ -12,19 +12,19 @@ use super::rejected::retry;
 use super::requests::{claim_of_binding, claim_of_creation, identity, refuses_filter, unrecorded};
 use super::{Scratch, UserPass, UserStop};
 use crate::api::{ClaimedAccount, OperationType, Reason, ScimUser, ScimUserStatus};
+use crate::directory::is_deleting;
 use crate::plan::guards::{Gate, GuardName};
 use crate::plan::{
     Account, Binding, Claims, Facts, Operation, Path, Request, Step, User, Verdict, after_binding, bound_status,
     decide, status_ahead, way_out,
 };
-use crate::provisioner::directory::is_deleting;
+use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::{Effects, Note};
 use crate::provisioner::engine::{AdmissionRequest, Claimed, Ended, Kind, Mirror, SearchRefused};
 use crate::provisioner::kubernetes::WriteError;
-use crate::provisioner::queue::Outcome;
-use crate::provisioner::session::Session;
-use crate::provisioner::sightings::Sightings;
-use crate::provisioner::snapshot::{Known, UserMirror, contradiction};
+use crate::provisioner::mirror::sightings::Sightings;
+use crate::provisioner::mirror::users::{Known, UserMirror, contradiction};
+use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, Uid, lock};
 use crate::scim::{Class, Error, Kind as Collection, Resource, Written, fold};
 use crate::status::{PassLog, record, whole_seconds};

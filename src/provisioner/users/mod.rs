@@ -15,9 +15,9 @@ use kube::ResourceExt;
 
 use super::effects::Effects;
 use super::engine::{Pass, Stop};
-use super::windows::AHEAD;
 use super::{Provisioner, Uid, is_deleting, lock};
 use crate::plan::{Path, Step, User, decide, next_window_edge};
+use crate::provisioner::schedule::windows::AHEAD;
 
 /// A pass over a user.
 pub type UserPass = Pass<User>;

@@ -3,10 +3,10 @@
 use super::whole_lists::names_entries;
 use super::{UserPass, UserStop};
 use crate::api::{ClaimedAccount, OperationType, Reason, ScimUserSpec};
+use crate::directory::{full_name, has_finalizer};
 use crate::plan::{Account, Binding, Operation, Path, Request, at_server};
-use crate::provisioner::directory::{full_name, has_finalizer};
 use crate::provisioner::effects::Effects;
-use crate::provisioner::snapshot::Known;
+use crate::provisioner::mirror::users::Known;
 use crate::provisioner::{Provisioner, lock};
 use crate::scim::{Class, Error, MatchBy, Written, composed, fold};
 

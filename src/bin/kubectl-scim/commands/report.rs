@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::ListParams;
 use scim_operator::api::{Grant, ROSTER_LABEL, ScimGroup, ScimUser};
-use scim_operator::provisioner::{base_url, origin};
+use scim_operator::directory::origin::origin;
+use scim_operator::provisioner::base_url;
 use scim_operator::scim::fold;
 use serde::Serialize;
 

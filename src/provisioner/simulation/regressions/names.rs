@@ -10,7 +10,7 @@ use super::super::outside::Listing;
 use super::super::setup::{CONNECTION, SERVER, Setup};
 use super::{account, bound, ends_well, id_of, ready, setup};
 use crate::api::{AdoptionPolicy, CLAIMED_ACCOUNT, DeletionPolicy, FINALIZER, ScimUser, ScimUserStatus};
-use crate::provisioner::directory::{ConnectionKey, Directory};
+use crate::directory::{ConnectionKey, Directory};
 
 #[test]
 fn i08_whoever_takes_the_name_of_a_renamed_object_gets_an_account_of_its_own() {

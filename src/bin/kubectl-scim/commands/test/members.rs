@@ -1,6 +1,6 @@
 //! What a group tells: whether its members are shown, and how one is taken out.
 
-use scim_operator::provisioner::limiter::RequestKind;
+use scim_operator::provisioner::schedule::limiter::RequestKind;
 use scim_operator::scim::{Attributes, Kind, MemberRemoval, MembersReadable, Op, PatchOperation};
 use serde_json::{Value, json};
 

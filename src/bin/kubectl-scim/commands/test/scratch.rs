@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use scim_operator::provisioner::limiter::RequestKind;
+use scim_operator::provisioner::schedule::limiter::RequestKind;
 use scim_operator::scim::{Class, Kind, Start};
 use serde_json::Value;
 

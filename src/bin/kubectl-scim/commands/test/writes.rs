@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use scim_operator::api::{DialectSpec, ScimUserSpec};
 use scim_operator::plan::{Declared, Path, View, creation, differences, merged, patch};
 use scim_operator::provisioner::dialect_of;
-use scim_operator::provisioner::limiter::RequestKind;
+use scim_operator::provisioner::schedule::limiter::RequestKind;
 use scim_operator::scim::{Class, Error, Kind, Op, Paging, PatchOperation, PatchPaths, Profile, Resource, WriteMethod};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};

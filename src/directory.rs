@@ -8,6 +8,7 @@ mod clock;
 mod gone;
 mod groups;
 mod index;
+pub mod origin;
 mod rivals;
 mod tenancy;
 
@@ -21,7 +22,7 @@ use kube::ResourceExt;
 use kube::api::Resource as _;
 
 use self::index::{claims_of, id_of};
-use super::origin::keep_names_of_managers;
+use self::origin::keep_names_of_managers;
 use crate::api::{CLAIMED_ACCOUNT, ConnectionKind, ConnectionRef, FINALIZER, ScimGroup, ScimUser};
 use crate::scim::fold;
 

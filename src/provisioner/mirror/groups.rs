@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::super::sightings::{OnPage, Seen, Sightings};
-use super::member_rate::MemberRate;
 use crate::api::{GroupDrift, ScimGroupStatus};
 use crate::plan::Account;
 use crate::plan::groups::{Change, Id};
+use crate::provisioner::groups::member_rate::MemberRate;
+use crate::provisioner::mirror::sightings::{OnPage, Seen, Sightings};
 use crate::scim::Resource;
 
 #[derive(Debug)]

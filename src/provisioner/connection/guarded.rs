@@ -3,16 +3,16 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::effects::Effects;
-use super::engine::sizes;
-use super::report::ConnectionState;
-use super::{Provisioner, lock};
 use crate::api::{GuardStatus, HoldStatus};
 use crate::plan::guards::{GuardName, GuardView, HoldReason, HoldView};
+use crate::provisioner::connection::state::ConnectionState;
+use crate::provisioner::effects::Effects;
+use crate::provisioner::engine::sizes;
+use crate::provisioner::{Provisioner, lock};
 use crate::status::{buckets, fresh_condition, set_condition, unset_condition, whole_seconds};
 
 /// What the gate says, in the words of the API.
-pub(super) struct Guarded {
+pub(in crate::provisioner) struct Guarded {
     pub holds: Vec<HoldStatus>,
     pub guards: Vec<GuardStatus>,
     pub spent: Vec<String>,
@@ -26,7 +26,7 @@ pub(super) struct Guarded {
 }
 
 impl<E: Effects> Provisioner<E> {
-    pub(super) fn guarded(&self, now: Timestamp) -> Guarded {
+    pub(in crate::provisioner) fn guarded(&self, now: Timestamp) -> Guarded {
         let (holds, usage, spent, refused, revision) = {
             let gate = lock(&self.gate);
             let usage = gate.usage(self.base(&gate, now), now);
@@ -94,7 +94,12 @@ impl<E: Effects> Provisioner<E> {
 
 impl ConnectionState {
     /// Holding, while something is held.
-    pub(super) fn holding(&mut self, generation: i64, holding: Option<&(&'static str, String)>, now: Timestamp) {
+    pub(in crate::provisioner) fn holding(
+        &mut self,
+        generation: i64,
+        holding: Option<&(&'static str, String)>,
+        now: Timestamp,
+    ) {
         match holding {
             Some((reason, message)) => {
                 let condition = fresh_condition("Holding", "True", reason, message, generation, now);

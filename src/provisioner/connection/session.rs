@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use super::defaults::{creates_guard, rate_limits, server_of};
 use super::dialect::profile_of;
-use super::limiter::{AppliesTo, Rate};
-use super::lock;
 use crate::api::{GuardSpec, Mode, RateLimitFor, ScimConnection, ScimConnectionSpec};
 use crate::plan::guards::{GuardName, Limit, Settings};
 use crate::plan::protect::Protected;
 use crate::plan::{Policy, Repair};
+use crate::provisioner::lock;
+use crate::provisioner::schedule::limiter::{AppliesTo, Rate};
 use crate::scim::{Client, ObservedQuirks, PatchPaths, ServerConfig};
 
 /// What workers need to talk to the server. Replaced as a whole when the connection or its key changes.

@@ -4,16 +4,16 @@ use tracing::debug;
 
 use super::credentials::Refusal;
 use super::defaults::server_of;
-use super::effects::Effects;
-use super::limiter::{Priority, RequestKind};
-use super::queue::Lane;
-use super::{Provisioner, lock};
 use crate::api::{ConnectedReason, ScimConnection, ScimUser};
+use crate::provisioner::effects::Effects;
+use crate::provisioner::schedule::limiter::{Priority, RequestKind};
+use crate::provisioner::schedule::queue::Lane;
+use crate::provisioner::{Provisioner, lock};
 
 impl Provisioner {
     /// A new key was refused after the connection had been lost for another reason: the last good key serves again, if
     /// the server still takes it.
-    pub(super) async fn fall_back(&self, connection: &ScimConnection, refusal: &Refusal) {
+    pub(in crate::provisioner) async fn fall_back(&self, connection: &ScimConnection, refusal: &Refusal) {
         let refused = matches!(
             refusal.reason,
             ConnectedReason::CredentialsRejected | ConnectedReason::Forbidden | ConnectedReason::SecretKeyMissing
@@ -34,11 +34,11 @@ impl Provisioner {
 
 impl<E: Effects> Provisioner<E> {
     /// The Secret is gone: what is a removal now may still be carried out, and nothing else.
-    pub(super) fn restrict_to_removals(&self) {
+    pub(in crate::provisioner) fn restrict_to_removals(&self) {
         let mut left = lock(&self.removals_left);
         if left.is_none() {
             let users = self.directory.users_of(&self.key);
-            let removals = users.iter().filter(|user| super::lane_of(user) == Lane::Removal);
+            let removals = users.iter().filter(|user| crate::provisioner::lane_of(user) == Lane::Removal);
             let known =
                 removals.filter_map(|user| Some((user.metadata.uid.as_deref()?.into(), user.metadata.generation)));
             *left = Some(known.collect());
@@ -46,21 +46,21 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// Only removals are served: the Secret is gone.
-    pub(super) fn serves_removals_only(&self) -> bool {
+    pub(in crate::provisioner) fn serves_removals_only(&self) -> bool {
         lock(&self.removals_left).is_some()
     }
 
     /// Whether the connection serves this object now.
-    pub(super) fn may_serve(&self, user: &ScimUser) -> bool {
+    pub(in crate::provisioner) fn may_serve(&self, user: &ScimUser) -> bool {
         let left = lock(&self.removals_left);
         let Some(left) = left.as_ref() else { return true };
         let known = user.metadata.uid.as_deref().and_then(|uid| left.get(uid));
-        let ending = self.connection().metadata.deletion_timestamp.is_some() && super::directory::is_deleting(user);
+        let ending = self.connection().metadata.deletion_timestamp.is_some() && crate::directory::is_deleting(user);
         ending || known == Some(&user.metadata.generation)
     }
 
     /// A new key was refused, and nothing speaks against the old one: what the key is read from has changed since.
-    pub(super) fn old_key_serves(&self) -> bool {
+    pub(in crate::provisioner) fn old_key_serves(&self) -> bool {
         let Some(session) = self.session() else { return false };
         let report = lock(&self.report);
         !report.probe_requested && report.tried.as_ref() != Some(&session.fingerprint)

@@ -7,18 +7,18 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::effects::Effects;
 use super::queue::{Lane, Outcome, Ticket};
-use super::report::FirstSweep;
 use super::windows::LOOK;
-use super::{Provisioner, lock};
+use crate::provisioner::connection::state::FirstSweep;
+use crate::provisioner::effects::Effects;
+use crate::provisioner::{Provisioner, lock};
 
 /// With nothing due the dispatcher still looks up now and then.
 const IDLE: Duration = Duration::from_secs(5);
 
 impl<E: Effects> Provisioner<E> {
     /// Runs until the provisioner stops; ends when what is in flight has ended.
-    pub(super) async fn dispatch(self: Arc<Self>) {
+    pub(in crate::provisioner) async fn dispatch(self: Arc<Self>) {
         let mut running: JoinSet<(Ticket, Outcome)> = JoinSet::new();
         let mut others = 0_usize;
         while !self.stop.is_cancelled() {
@@ -60,7 +60,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// The objects whose access window opens or closes now.
-    pub(super) fn submit_due_windows(&self) {
+    pub(in crate::provisioner) fn submit_due_windows(&self) {
         let due = lock(&self.windows).due(self.effects.now());
         for uid in due {
             let user = self.directory.get(&uid);
@@ -82,7 +82,7 @@ impl<E: Effects> Provisioner<E> {
         Some(wait.min(LOOK) + Duration::from_millis(1))
     }
 
-    pub(super) fn next_ticket(&self, only_removals: bool) -> Option<Ticket> {
+    pub(in crate::provisioner) fn next_ticket(&self, only_removals: bool) -> Option<Ticket> {
         // Until the server was listed once, only removals with a known id can do without the list.
         let swept = lock(&self.report).first_sweep != FirstSweep::Awaited;
         // While the server asks for patience, objects say that they wait; nobody holds a slot for it.

@@ -10,14 +10,14 @@ use kube::ResourceExt;
 use serde_json::{Map, Value, json};
 use tracing::warn;
 
-use super::super::directory::{full_name, is_deleting};
 use super::super::effects::Effects;
 use super::super::kubernetes::WriteError;
-use super::super::queue::Outcome;
 use super::super::{Provisioner, Uid, lock};
 use super::{GroupPass, GroupStop};
 use crate::api::{ScimGroup, ScimGroupStatus, ScimUser};
+use crate::directory::{full_name, is_deleting};
 use crate::plan::groups::{Change, Id};
+use crate::provisioner::schedule::queue::Outcome;
 use crate::status::{buckets, whole_seconds};
 
 /// Members are recorded this many at a time.
@@ -214,7 +214,7 @@ impl<E: Effects> Provisioner<E> {
     pub(super) fn requeue_departing(&self, uids: Vec<Uid>) {
         let now = self.effects.instant();
         for uid in uids {
-            lock(&self.queue).submit(&uid, super::super::queue::Lane::Removal, true, now);
+            lock(&self.queue).submit(&uid, crate::provisioner::schedule::queue::Lane::Removal, true, now);
         }
         self.wake.notify_one();
     }

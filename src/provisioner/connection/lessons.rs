@@ -11,13 +11,13 @@ use sha2::{Digest, Sha256};
 
 use super::defaults::{overrides, server_of};
 use super::dialect::profile_of;
-use super::effects::Effects;
-use super::report::PendingEvent;
 use super::session::Session;
-use super::users::UserPass;
-use super::{Provisioner, lock};
 use crate::api::{EffectiveStatus, LearnedField, ScimConnection};
 use crate::plan::{Account, Request};
+use crate::provisioner::connection::state::PendingEvent;
+use crate::provisioner::effects::Effects;
+use crate::provisioner::users::UserPass;
+use crate::provisioner::{Provisioner, lock};
 use crate::scim::{Class, Error, Lesson, Overrides, Profile, WriteMethod};
 use crate::status::whole_seconds;
 
@@ -112,14 +112,14 @@ pub fn from_refusal(request: &Request, error: &Error, profile: &Profile, exists:
 
 impl<E: Effects> Provisioner<E> {
     /// The profile of a connection, with what is known of its server.
-    pub(super) fn known_profile(&self, connection: &ScimConnection) -> Profile {
+    pub(in crate::provisioner) fn known_profile(&self, connection: &ScimConnection) -> Profile {
         let mut lessons = lock(&self.lessons);
         lessons.lead_to(subject_of(connection));
         lessons.teach(&profile_of(&connection.spec), overrides(&connection.spec))
     }
 
     /// Takes in what is new of these lessons, and tells of it once.
-    pub(super) fn take_in(
+    pub(in crate::provisioner) fn take_in(
         &self,
         connection: &ScimConnection,
         profile: &mut Profile,
@@ -147,7 +147,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// An answer to this session taught something: it is in force from now on.
-    pub(super) fn apply_lessons(&self, session: &Session, lessons: impl IntoIterator<Item = Lesson>) {
+    pub(in crate::provisioner) fn apply_lessons(&self, session: &Session, lessons: impl IntoIterator<Item = Lesson>) {
         let connection = self.connection();
         let mut now = self.session.write().unwrap_or_else(PoisonError::into_inner);
         let Some(current) = now.as_ref().filter(|current| Arc::ptr_eq(&current.seen, &session.seen)) else { return };
@@ -158,7 +158,13 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// The refusal of a change may teach how accounts are changed here: then the pass plans anew, and true is returned.
-    pub(super) fn changes_method(&self, pass: &mut UserPass, request: &Request, error: &Error, exists: bool) -> bool {
+    pub(in crate::provisioner) fn changes_method(
+        &self,
+        pass: &mut UserPass,
+        request: &Request,
+        error: &Error,
+        exists: bool,
+    ) -> bool {
         let Some(lesson) = from_refusal(request, error, &pass.session.policy.profile, exists) else { return false };
         self.apply_lessons(&pass.session, [lesson]);
         let taught = self.session().filter(|now| {

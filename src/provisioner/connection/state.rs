@@ -10,13 +10,13 @@ use kube::runtime::events::{Event, EventType};
 use tokio::time::sleep;
 use tracing::warn;
 
-use super::effects::Effects;
-use super::events::bounded_note;
-use super::{Provisioner, lock};
 use crate::api::{
     ConnectedReason, CredentialsStatus, GuardsSpec, Reason, ScimConnection, ScimConnectionStatus, ScimUser,
     ServerStatus, SweepStatus, UnmanagedAccount, UnmanagedPolicy, UserState, UsersStatus,
 };
+use crate::provisioner::effects::Effects;
+use crate::provisioner::events::bounded_note;
+use crate::provisioner::{Provisioner, lock};
 use crate::status::{fresh_condition, set_condition, unset_condition, whole_seconds};
 
 /// So many unmanaged accounts are named.
@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// What is known of the connection itself.
 #[derive(Debug)]
 pub struct ConnectionState {
-    pub(super) conditions: Vec<Condition>,
+    pub(in crate::provisioner) conditions: Vec<Condition>,
     observed_generation: Option<i64>,
     secret_version: Option<String>,
     rejected_since: Option<Time>,
@@ -47,7 +47,7 @@ pub struct ConnectionState {
     /// When the key expires, and how near that was when it was last warned of.
     expires_at: Option<Timestamp>,
     /// When the Secret of the key in use was last changed.
-    pub(super) key_changed: Option<Timestamp>,
+    pub(in crate::provisioner) key_changed: Option<Timestamp>,
     warned_days: Option<i64>,
     /// It was said that more windows end within a day than the guard lets go.
     wave_told: bool,
@@ -300,7 +300,7 @@ impl ConnectionState {
 
 impl<E: Effects> Provisioner<E> {
     /// Writes the connection's status while the provisioner runs, and once more at its end.
-    pub(super) async fn keep_reporting(self: Arc<Self>) {
+    pub(in crate::provisioner) async fn keep_reporting(self: Arc<Self>) {
         while !self.stop.is_cancelled() {
             self.report_now().await;
             tokio::select! {
@@ -313,13 +313,13 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// Writes the connection's status if it differs from the one last seen.
-    pub(super) async fn report_now(&self) {
+    pub(in crate::provisioner) async fn report_now(&self) {
         let _saving = self.saving.lock().await;
         self.write_report().await;
     }
 
     /// The same, for whoever holds `saving`.
-    pub(super) async fn write_report(&self) {
+    pub(in crate::provisioner) async fn write_report(&self) {
         let connection = self.connection();
         self.publish_events(&connection).await;
         let connection = self.keep_while_needed(connection).await;

@@ -11,14 +11,14 @@ use url::Url;
 
 use super::credentials::{Material, Reader, Refusal, token_url};
 use super::defaults::{base_url, overrides, server_of, warnings};
-use super::effects::Effects;
-use super::learn::{TEST_PAUSE, server_status};
-use super::limiter::{Priority, RequestKind};
-use super::queue::Lane;
-use super::report::FirstSweep;
 use super::session::{Session, policy_for, rates_of};
-use super::{Provisioner, lock};
 use crate::api::{ConnectedReason, HOSTS, ScimConnection};
+use crate::provisioner::connection::discovery::{TEST_PAUSE, server_status};
+use crate::provisioner::connection::state::FirstSweep;
+use crate::provisioner::effects::Effects;
+use crate::provisioner::schedule::limiter::{Priority, RequestKind};
+use crate::provisioner::schedule::queue::Lane;
+use crate::provisioner::{Provisioner, lock};
 use crate::scim::{Class, Client, ClientConfig, Error, forbidden_host, is_loopback_http};
 
 /// A connection that failed is tested again after this long, doubling up to [`SLOWEST_TEST`].
@@ -27,7 +27,7 @@ const SLOWEST_TEST: Duration = Duration::from_secs(30 * 60);
 
 impl Provisioner {
     /// Tests the connection when it, its Secret or an answer gives reason to, and slowly while it fails.
-    pub(super) async fn keep_connected(self: Arc<Self>) {
+    pub(in crate::provisioner) async fn keep_connected(self: Arc<Self>) {
         let mut pause = FIRST_TEST;
         while !self.stop.is_cancelled() {
             let connection = self.connection();
@@ -165,7 +165,7 @@ impl<E: Effects> Provisioner<E> {
         self.wake.notify_one();
     }
 
-    pub(super) fn begin_session(&self, connection: &ScimConnection, session: Session) {
+    pub(in crate::provisioner) fn begin_session(&self, connection: &ScimConnection, session: Session) {
         // The connection may have changed while it was tested.
         let newest = self.connection();
         let server = server_of(connection);
@@ -179,7 +179,7 @@ impl<E: Effects> Provisioner<E> {
             old.epoch
         } else {
             lock(&self.report).first_sweep = FirstSweep::Awaited;
-            *lock(&self.names) = super::users::grants::Names::default();
+            *lock(&self.names) = crate::provisioner::users::grants::Names::default();
             let epoch = lock(&self.snapshot).lead_to(&server);
             lock(&self.groups).lead_to(&server, epoch);
             epoch
@@ -262,7 +262,7 @@ impl<E: Effects> Provisioner<E> {
         let mut queue = lock(&self.queue);
         for user in users {
             if let Some(uid) = user.metadata.uid.as_deref() {
-                queue.submit(&uid.into(), super::lane_of(&user), false, now);
+                queue.submit(&uid.into(), crate::provisioner::lane_of(&user), false, now);
             }
         }
         for group in groups {
@@ -274,12 +274,12 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// An answer gives reason to probe the connection itself.
-    pub(super) fn request_probe(&self) {
+    pub(in crate::provisioner) fn request_probe(&self) {
         self.test.notify_one();
     }
 
     /// The server refused the key in use.
-    pub(super) fn request_key_probe(&self) {
+    pub(in crate::provisioner) fn request_key_probe(&self) {
         lock(&self.report).probe_requested = true;
         self.test.notify_one();
     }

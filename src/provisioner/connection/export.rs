@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::effects::Effects;
-use super::limiter::RequestKind;
-use super::queue::Lane;
-use super::{Provisioner, lock};
 use crate::api::ScimConnectionStatus;
+use crate::provisioner::effects::Effects;
+use crate::provisioner::schedule::limiter::RequestKind;
+use crate::provisioner::schedule::queue::Lane;
+use crate::provisioner::{Provisioner, lock};
 use crate::scim::{Class, Exchange, Observer};
 
 /// After a 429 that doesn't say how long.
@@ -19,7 +19,7 @@ const UNTOLD_PAUSE_OF_403: Duration = Duration::from_secs(60);
 impl<E: Effects> Provisioner<E> {
     /// Tells the metrics of every request of a client, and the limiter what its answer means for all others: the server
     /// refused it for its rate, or took it and says that nothing remains (promise I19).
-    pub(super) fn observer(&self) -> Observer {
+    pub(in crate::provisioner) fn observer(&self) -> Observer {
         let (metrics, name) = (self.metrics.clone(), self.key.to_string());
         let limiter = Arc::clone(&self.limiter);
         Arc::new(move |seen: Exchange| {
@@ -41,7 +41,7 @@ impl<E: Effects> Provisioner<E> {
         })
     }
 
-    pub(super) fn export_metrics(&self, status: &ScimConnectionStatus) {
+    pub(in crate::provisioner) fn export_metrics(&self, status: &ScimConnectionStatus) {
         let (metrics, name) = (&self.metrics, self.key.to_string());
         let (depth, ages) = {
             let queue = lock(&self.queue);
@@ -83,7 +83,7 @@ impl<E: Effects> Provisioner<E> {
 }
 
 /// A bounded name for metrics.
-pub(super) fn lane_name(lane: Lane) -> &'static str {
+pub(in crate::provisioner) fn lane_name(lane: Lane) -> &'static str {
     match lane {
         Lane::Removal => "removal",
         Lane::Change => "change",

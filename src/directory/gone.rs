@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use crate::provisioner::Uid;
+use super::Uid;
 
 /// More than are deleted while one event or one answer is under way.
 const REMEMBERED: usize = 10_000;

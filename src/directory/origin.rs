@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::ResourceExt;
 
-use super::kubernetes::FIELD_MANAGER;
+use crate::api::FIELD_MANAGER;
 
 /// Annotations and labels by which others know an object.
 const TRACKING: [&str; 8] = [

@@ -3,13 +3,13 @@
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource as _;
 
-use super::Provisioner;
-use super::effects::Effects;
 use crate::api::ScimConnection;
+use crate::provisioner::Provisioner;
+use crate::provisioner::effects::Effects;
 
 impl<E: Effects> Provisioner<E> {
     /// What events about the connection refer to.
-    pub(super) fn connection_reference(&self, connection: &ScimConnection) -> ObjectReference {
+    pub(in crate::provisioner) fn connection_reference(&self, connection: &ScimConnection) -> ObjectReference {
         let mut reference = connection.object_ref(&());
         if self.key.is_of_cluster() {
             reference.kind = Some("ClusterScimConnection".to_owned());
@@ -20,7 +20,7 @@ impl<E: Effects> Provisioner<E> {
 
 impl Provisioner {
     /// Where the connection's Secrets lie: a cluster connection's in the operator's own namespace.
-    pub(super) fn secret_namespace(&self) -> &str {
+    pub(in crate::provisioner) fn secret_namespace(&self) -> &str {
         if self.key.is_of_cluster() { &self.effects.0.own_namespace } else { &self.key.namespace }
     }
 }

@@ -2,18 +2,18 @@
 
 use kube::ResourceExt;
 
-use super::Provisioner;
-use super::effects::Effects;
-use super::engine::{Kind, ObjectStatus, Pass, class_name};
-use super::origin::{managers, tracking};
 use crate::api::{ScimConnection, UserHold};
+use crate::directory::origin::{managers, tracking};
 use crate::plan::{Operation, Path};
+use crate::provisioner::Provisioner;
+use crate::provisioner::effects::Effects;
+use crate::provisioner::engine::{Kind, ObjectStatus, Pass, class_name};
 use crate::runtime::audit::{HoldRecord, MembersRecord, ObjectRecord, Record};
 use crate::scim::{Error, Written};
 
 impl<E: Effects> Provisioner<E> {
     /// A write at the server ended.
-    pub(super) fn record_audit<K: Kind>(
+    pub(in crate::provisioner) fn record_audit<K: Kind>(
         &self,
         pass: &Pass<K>,
         operation: &Operation<K>,

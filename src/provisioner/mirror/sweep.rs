@@ -7,16 +7,16 @@ use kube::ResourceExt;
 use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
-use super::directory::full_name;
-use super::effects::Effects;
 use super::listing::{Listed, Listing, may_pass};
-use super::queue::{Lane, back_off};
-use super::report::FirstSweep;
-use super::session::Session;
-use super::users::UserPass;
-use super::{Provisioner, lane_of, lock};
 use crate::api::ScimUser;
+use crate::directory::full_name;
 use crate::plan::{Step, Verdict};
+use crate::provisioner::connection::session::Session;
+use crate::provisioner::connection::state::FirstSweep;
+use crate::provisioner::effects::Effects;
+use crate::provisioner::schedule::queue::{Lane, back_off};
+use crate::provisioner::users::UserPass;
+use crate::provisioner::{Provisioner, lane_of, lock};
 use crate::scim::{Error, Kind, Page, Resource, fold};
 use crate::status::{PassLog, record};
 
@@ -25,7 +25,7 @@ const FIRST_RETRY: u32 = 3;
 
 impl<E: Effects> Provisioner<E> {
     /// Sweeps when the connection becomes usable, and then `resyncInterval` after each end; sooner after one that failed.
-    pub(super) async fn keep_swept(self: Arc<Self>) {
+    pub(in crate::provisioner) async fn keep_swept(self: Arc<Self>) {
         let mut failed = 0;
         while !self.stop.is_cancelled() {
             let interval = self.connection().spec.resync_interval.std().max(Duration::from_secs(10));
@@ -50,7 +50,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// A search needs the whole list: the next sweep begins as soon as may be.
-    pub(super) fn ask_for_sweep(&self) {
+    pub(in crate::provisioner) fn ask_for_sweep(&self) {
         // One that failed is tried again as it is, and no sooner for being asked for.
         if !lock(&self.report).sweep_failed {
             self.sweep.notify_one();
@@ -58,7 +58,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// False where the server could not be asked, and may be soon.
-    pub(super) async fn sweep_once(&self, session: &Arc<Session>) -> bool {
+    pub(in crate::provisioner) async fn sweep_once(&self, session: &Arc<Session>) -> bool {
         let began = self.effects.instant();
         {
             let mut snapshot = lock(&self.snapshot);

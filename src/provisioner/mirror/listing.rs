@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use tracing::{debug, warn};
 
-use super::effects::Effects;
-use super::engine::class_name;
-use super::limiter::{Priority, RequestKind};
-use super::queue::back_off;
-use super::report::FirstSweep;
-use super::session::Session;
-use super::{Provisioner, lock};
+use crate::provisioner::connection::session::Session;
+use crate::provisioner::connection::state::FirstSweep;
+use crate::provisioner::effects::Effects;
+use crate::provisioner::engine::class_name;
+use crate::provisioner::schedule::limiter::{Priority, RequestKind};
+use crate::provisioner::schedule::queue::back_off;
+use crate::provisioner::{Provisioner, lock};
 use crate::scim::{Class, Error, Kind, Page, Paging, Profile, Start};
 
 /// A listing that never ends is broken off here.
@@ -179,7 +179,7 @@ impl Listing {
 impl<E: Effects> Provisioner<E> {
     /// Walks a collection. `take` takes in a page and returns how many of its ids are new, or nothing where the listing
     /// doesn't count any more; `distinct` says how many ids it has shown.
-    pub(super) async fn list(
+    pub(in crate::provisioner) async fn list(
         &self,
         session: &Session,
         kind: Kind,
@@ -227,7 +227,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// Whoever owes something need not wait for a server that is slow to be listed: it is asked for one at a time.
-    pub(super) fn do_without_list(&self) {
+    pub(in crate::provisioner) fn do_without_list(&self) {
         let mut report = lock(&self.report);
         if report.first_sweep == FirstSweep::Awaited {
             report.first_sweep = FirstSweep::Delayed;
@@ -236,7 +236,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// A listing went through; a gap in it is said at the connection, and told of once.
-    pub(super) fn tell_of_gap(&self, kind: Kind, gap: Option<&Gap>) {
+    pub(in crate::provisioner) fn tell_of_gap(&self, kind: Kind, gap: Option<&Gap>) {
         let gap = gap.map(|gap| GapIn(gap, kind).to_string());
         if let Some(gap) = &gap {
             warn!(connection = %self.key, "nothing is concluded from the list: {gap}");
@@ -261,7 +261,7 @@ impl<E: Effects> Provisioner<E> {
 }
 
 /// An error that the same request may not meet again.
-pub(super) fn may_pass(class: Class) -> bool {
+pub(in crate::provisioner) fn may_pass(class: Class) -> bool {
     matches!(class, Class::Throttled | Class::Transient | Class::Timeout | Class::Unreachable)
 }
 

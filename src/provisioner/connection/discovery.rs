@@ -6,21 +6,21 @@ use std::time::Duration;
 
 use kube::runtime::events::EventType;
 
-use super::effects::Effects;
-use super::limiter::{Priority, RequestKind};
-use super::report::PendingEvent;
 use super::session::{KeyOwner, Session};
-use super::{Provisioner, lock};
 use crate::api::ServerStatus;
+use crate::provisioner::connection::state::PendingEvent;
+use crate::provisioner::effects::Effects;
+use crate::provisioner::schedule::limiter::{Priority, RequestKind};
+use crate::provisioner::{Provisioner, lock};
 use crate::scim::{Class, Client, Error, ObservedQuirks, Page, Profile, ServerConfig, searches};
 
 /// Doubts of several workers within this time are settled by one test.
-pub(super) const TEST_PAUSE: Duration = Duration::from_secs(1);
+pub(in crate::provisioner) const TEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl Provisioner {
     /// Whom the key belongs to, and what the server says of itself; never a reason not to connect. Asked once for each
     /// key and generation; an owner that the same key told before stays one, whatever is answered now.
-    pub(super) async fn learn_of_server(
+    pub(in crate::provisioner) async fn learn_of_server(
         &self,
         client: &Client,
         profile: &Profile,
@@ -50,7 +50,7 @@ impl Provisioner {
     }
 
     /// What the server is seen to do: the page of the test, and one search for nobody each time the connection changed.
-    pub(super) async fn watch_server(
+    pub(in crate::provisioner) async fn watch_server(
         &self,
         client: &Client,
         profile: &Profile,
@@ -98,7 +98,7 @@ impl Provisioner {
 
 impl<E: Effects> Provisioner<E> {
     /// Takes in what the server was seen to do, and tells what is new of it.
-    pub(super) fn observe(&self, session: &Session, what: impl FnOnce(&mut ObservedQuirks)) {
+    pub(in crate::provisioner) fn observe(&self, session: &Session, what: impl FnOnce(&mut ObservedQuirks)) {
         // Another session's sweep says nothing of the one in force.
         let Some(session) = self.session().filter(|current| Arc::ptr_eq(&current.seen, &session.seen)) else { return };
         let before = session.differs();
@@ -115,7 +115,7 @@ impl<E: Effects> Provisioner<E> {
 }
 
 /// What the server said of itself and was seen to do, as status shows it.
-pub(super) fn server_status(session: &Session) -> ServerStatus {
+pub(in crate::provisioner) fn server_status(session: &Session) -> ServerStatus {
     let (config, differs) = (&session.server_config, session.differs());
     ServerStatus {
         key_owner: session.key_owner.as_ref().map(|owner| owner.id.clone()),

@@ -7,12 +7,12 @@ use kube::ResourceExt;
 use serde_json::json;
 use tracing::debug;
 
-use super::Provisioner;
-use super::directory::{full_name, has_finalizer, is_deleting};
-use super::effects::Effects;
-use super::report::ConnectionState;
 use crate::api::{FINALIZER, RELEASE, ScimConnection};
+use crate::directory::{full_name, has_finalizer, is_deleting};
 use crate::plan::Named;
+use crate::provisioner::Provisioner;
+use crate::provisioner::connection::state::ConnectionState;
+use crate::provisioner::effects::Effects;
 use crate::status::{fresh_condition, set_condition, unset_condition};
 
 /// So many objects are named.
@@ -21,7 +21,10 @@ const NAMED: usize = 5;
 impl<E: Effects> Provisioner<E> {
     /// The connection stays while objects need it (promise I15): its finalizer is there before anything is sent,
     /// and comes off when no object of it carries ours any more.
-    pub(super) async fn keep_while_needed(&self, connection: Arc<ScimConnection>) -> Arc<ScimConnection> {
+    pub(in crate::provisioner) async fn keep_while_needed(
+        &self,
+        connection: Arc<ScimConnection>,
+    ) -> Arc<ScimConnection> {
         let deleting = connection.metadata.deletion_timestamp.is_some();
         let known = connection.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
         let objects = self.directory.users_of(&self.key);
@@ -54,7 +57,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// Why a connection under deletion is still there; none while it isn't deleted, or nothing keeps it.
-    pub(super) fn kept_by(&self, connection: &ScimConnection) -> Option<String> {
+    pub(in crate::provisioner) fn kept_by(&self, connection: &ScimConnection) -> Option<String> {
         connection.metadata.deletion_timestamp.as_ref()?;
         let users = self.directory.users_of(&self.key);
         let kept = users.iter().filter(has_finalizer);
@@ -82,7 +85,7 @@ impl<E: Effects> Provisioner<E> {
 
 impl ConnectionState {
     /// Terminating, while the connection is under deletion and something keeps it.
-    pub(super) fn terminating(&mut self, kept_by: Option<String>, generation: i64, now: Timestamp) {
+    pub(in crate::provisioner) fn terminating(&mut self, kept_by: Option<String>, generation: i64, now: Timestamp) {
         match kept_by {
             Some(message) => {
                 let condition = fresh_condition("Terminating", "True", "ObjectsRemain", &message, generation, now);

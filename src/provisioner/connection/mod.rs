@@ -1,0 +1,15 @@
+//! The connection: its test, its key, its dialect, its status, its end.
+
+pub(super) mod credentials;
+pub(super) mod defaults;
+pub(super) mod dialect;
+mod discovery;
+pub(super) mod export;
+mod guarded;
+mod key_loss;
+pub(super) mod lessons;
+mod object;
+pub(super) mod session;
+pub(super) mod state;
+mod termination;
+pub(super) mod test;
