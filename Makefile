@@ -1,5 +1,6 @@
 # make test   fetch and build the parts (once), then check and test everything
 # make demo   the operator at work against a real SCIM server; ONCE=1 ends by itself, CONTEXT=NAME uses a cluster
+# make try    a first look without a cluster, within seconds: what the operator would do, as kubectl scim plan tells it
 # make bench  the operator's speed against a plain loop; BENCH_USERS=1000,10000 for both sizes
 # make bench-start how soon the operator serves, and what it holds with nothing to do
 # make bench-failover how soon a standby goes on
@@ -20,7 +21,7 @@
 # make bundle what the Operator Lifecycle Manager takes, into dist/bundle, validated
 # make parts  only the parts that tests and the demo run against
 
-.PHONY: help test check unit parts static demo bench bench-start bench-failover bench-rosters gitops-test soak mutants chaos crds promises reference deploy audit msrv links release bundle
+.PHONY: help test check unit parts static demo try bench bench-start bench-failover bench-rosters gitops-test soak mutants chaos crds promises reference deploy audit msrv links release bundle
 # One recipe at a time: they share Cargo's lock, and their output is to be read.
 .NOTPARALLEL:
 
@@ -56,6 +57,10 @@ static:
 
 demo:
 	@examples/demo
+
+try:
+	cargo build --locked --quiet --bin kubectl-scim --bin scim-sandbox
+	@examples/try/run
 
 bench: parts
 	cargo bench --locked --bench provision

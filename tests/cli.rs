@@ -13,6 +13,8 @@ mod importing;
 mod kit;
 #[path = "cli/manners.rs"]
 mod manners;
+#[path = "cli/planning.rs"]
+mod planning;
 #[path = "cli/previewing.rs"]
 mod previewing;
 #[path = "cli/reaching.rs"]

@@ -4,6 +4,7 @@
 //! [`crate::plan`] decide, and makes every write about the object itself: finalizer, SCIM request, status.
 
 mod connection;
+pub mod dry_run;
 mod effects;
 mod engine;
 mod events;

@@ -127,10 +127,9 @@ impl Error {
         }
     }
 
-    /// An error of this class, as the simulation's server answers.
-    #[cfg(test)]
+    /// An error of this class where no server was asked: the simulation's, and that of a dry run.
     pub(crate) fn simulated(class: Class) -> Self {
-        Self::new(class, "the simulated request", "refused")
+        Self::new(class, "the request", "refused")
     }
 
     /// It succeeded, and the answer was too large to be taken in.

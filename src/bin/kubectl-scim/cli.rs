@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{answer, change, documents, history, holds, import, lists, report, roster, status, test};
+use crate::commands::{answer, change, documents, history, holds, import, lists, plan, report, roster, status, test};
 use crate::console;
 
 /// What exit codes mean.
@@ -102,6 +102,9 @@ pub enum Command {
     Resume(change::Arguments),
     /// Let objects under deletion go without touching their accounts
     Release(change::ReleaseArguments),
+    /// Show what the operator would do, without doing it: of a cluster, or of files without one
+    #[command(after_help = plan::EXIT_CODES)]
+    Plan(plan::Arguments),
     /// Test a connection: the way there, the key, the permission, and the server's ways
     Test(test::Arguments),
     /// Make manifests of a server's accounts and groups, which change nothing there

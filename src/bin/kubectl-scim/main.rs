@@ -30,6 +30,8 @@ pub enum Outcome {
     Done,
     /// It found something that needs a person.
     Found,
+    /// Something would wait for a person.
+    Waits,
 }
 
 fn main() -> ExitCode {
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
     match ended {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Found) => ExitCode::from(2),
+        Ok(Outcome::Waits) => ExitCode::from(3),
         Err(error) => failed(&error),
     }
 }
@@ -73,7 +76,7 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<Outcome> {
-    use commands::{answer, change, documents, history, holds, import, lists, report, roster, status, test};
+    use commands::{answer, change, documents, history, holds, import, lists, plan, report, roster, status, test};
     let global = cli.global;
     let printer = Printer::new(&global);
     let cluster = async || Cluster::connect(&global).await;
@@ -90,6 +93,7 @@ async fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Suspend(arguments) => change::suspend(&cluster().await?, &arguments, true).await,
         Command::Resume(arguments) => change::suspend(&cluster().await?, &arguments, false).await,
         Command::Release(arguments) => change::release(&cluster().await?, &arguments).await,
+        Command::Plan(arguments) => plan::run(&global, printer, &arguments).await,
         Command::Test(arguments) => test::run(&global, printer, &arguments).await,
         Command::Import(arguments) => import::run(&global, &arguments).await,
         Command::History(arguments) => history::run(&global, printer, &arguments).await,

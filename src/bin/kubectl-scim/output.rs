@@ -83,6 +83,16 @@ impl Printer {
         self.output == Output::Csv
     }
 
+    /// Whether it goes into a page.
+    pub fn is_markdown(self) -> bool {
+        self.output == Output::Markdown
+    }
+
+    /// Whether all there is was asked for.
+    pub fn is_wide(self) -> bool {
+        self.output == Output::Wide
+    }
+
     /// A list.
     pub fn list<R: Row>(self, rows: &[R]) -> io::Result<()> {
         match self.output {

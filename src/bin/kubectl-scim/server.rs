@@ -64,7 +64,7 @@ pub struct Server {
 }
 
 /// What a connection names, read.
-struct Keys {
+pub struct Keys {
     credentials: Credentials,
     trust: Trust,
     hosts: Vec<(String, Vec<String>)>,
@@ -95,38 +95,15 @@ impl Server {
         operator_namespace: &str,
         allow_loopback_http: bool,
     ) -> Result<Self> {
-        let namespace = connection.namespace().unwrap_or_else(|| operator_namespace.to_owned());
-        let material = Reader::new(cluster.client.clone(), &namespace).read(&connection.spec).await;
-        let material = material.map_err(|refusal| anyhow!(refusal.message))?;
-        let keys = Keys { credentials: material.credentials, trust: material.trust, hosts: material.hosts };
+        let keys = keys_in_cluster(cluster, &connection, operator_namespace).await?;
         Self::with(connection, keys, allow_loopback_http, true)
     }
 
     fn with(connection: ScimConnection, keys: Keys, allow_loopback_http: bool, from_cluster: bool) -> Result<Self> {
-        let spec = &connection.spec;
-        let url = address(&connection, allow_loopback_http)?;
-        let token = spec.auth.oauth2_client_credentials.as_ref().map(token_url).transpose();
-        let token = token.map_err(|refusal| anyhow!(refusal.message))?;
-        for (secret, allowed) in &keys.hosts {
-            let by = format!("the annotation {HOSTS} of the Secret {secret}");
-            if allowed.is_empty() {
-                bail!("{by} is empty, so it allows no host");
-            }
-            for url in std::iter::once(&url).chain(&token) {
-                check_host(url, allowed, &by).map_err(|refusal| anyhow!(refusal.message))?;
-            }
-        }
-        let profile = profile_of(spec);
-        let client = Client::new(ClientConfig {
-            base_url: url.clone(),
-            credentials: keys.credentials,
-            trust: keys.trust,
-            connect_timeout: spec.timeouts.connect.std(),
-            request_timeout: spec.timeouts.request.std().min(LONGEST),
-            profile: profile.clone(),
-            user_agent: concat!("kubectl-scim/", env!("CARGO_PKG_VERSION")).to_owned(),
-        })?;
-        let limiter = Limiter::new(rates_of(spec));
+        let config = config_of(&connection, keys, allow_loopback_http)?;
+        let (url, profile) = (config.base_url.clone(), config.profile.clone());
+        let client = Client::new(config)?;
+        let limiter = Limiter::new(rates_of(&connection.spec));
         Ok(Self { connection, url, client, profile, from_cluster, limiter })
     }
 
@@ -147,6 +124,32 @@ impl Server {
             self.limiter.pause(pause);
         }
     }
+}
+
+/// What a client is made of, where the keys may be sent to the connection's server.
+pub fn config_of(connection: &ScimConnection, keys: Keys, allow_loopback_http: bool) -> Result<ClientConfig> {
+    let spec = &connection.spec;
+    let url = address(connection, allow_loopback_http)?;
+    let token = spec.auth.oauth2_client_credentials.as_ref().map(token_url).transpose();
+    let token = token.map_err(|refusal| anyhow!(refusal.message))?;
+    for (secret, allowed) in &keys.hosts {
+        let by = format!("the annotation {HOSTS} of the Secret {secret}");
+        if allowed.is_empty() {
+            bail!("{by} is empty, so it allows no host");
+        }
+        for url in std::iter::once(&url).chain(&token) {
+            check_host(url, allowed, &by).map_err(|refusal| anyhow!(refusal.message))?;
+        }
+    }
+    Ok(ClientConfig {
+        base_url: url,
+        credentials: keys.credentials,
+        trust: keys.trust,
+        connect_timeout: spec.timeouts.connect.std(),
+        request_timeout: spec.timeouts.request.std().min(LONGEST),
+        profile: profile_of(spec),
+        user_agent: concat!("kubectl-scim/", env!("CARGO_PKG_VERSION")).to_owned(),
+    })
 }
 
 /// The base URL, where a key may be sent there.
@@ -170,6 +173,32 @@ pub fn address(connection: &ScimConnection, allow_loopback_http: bool) -> Result
     Ok(url)
 }
 
+/// What the connection names in the cluster, with the rights of whoever runs this.
+pub async fn keys_in_cluster(cluster: &Cluster, connection: &ScimConnection, operators: &str) -> Result<Keys> {
+    let namespace = connection.namespace().unwrap_or_else(|| operators.to_owned());
+    let material = Reader::new(cluster.client.clone(), &namespace).read(&connection.spec).await;
+    let material = material.map_err(|refusal| anyhow!(refusal.message))?;
+    Ok(Keys { credentials: material.credentials, trust: material.trust, hosts: material.hosts })
+}
+
+/// The same from files; the key may be in the environment.
+pub fn keys_by_hand(connection: &ScimConnection, key_file: Option<&Path>, ca_file: Option<&Path>) -> Result<Keys> {
+    let key = read_key(key_file)?;
+    let credentials = credentials(&connection.spec.auth, &key)?;
+    let ca_bundle = ca_file.map(manifests::bytes).transpose()?;
+    let tls = connection.spec.tls.as_ref();
+    if ca_bundle.is_none() && tls.is_some_and(|tls| tls.ca_bundle.is_some()) {
+        bail!("spec.tls.caBundle is in the cluster: give the same by --ca-file");
+    }
+    let trust = Trust { ca_bundle, server_name: tls.and_then(|tls| tls.server_name.clone()) };
+    Ok(Keys { credentials, trust, hosts: Vec::new() })
+}
+
+/// A key was given by hand.
+pub fn has_key_by_hand(key_file: Option<&Path>) -> bool {
+    key_file.is_some() || std::env::var_os(KEY_VARIABLE).is_some()
+}
+
 fn from_file(file: &Path, arguments: &ServerArguments) -> Result<(ScimConnection, Keys)> {
     let mut all = manifests::connections(file)?;
     let connection = match &arguments.connection {
@@ -181,15 +210,8 @@ fn from_file(file: &Path, arguments: &ServerArguments) -> Result<(ScimConnection
         None if all.is_empty() => bail!("{} has no ScimConnection", file.display()),
         None => bail!("{} has {} connections: say which, by its name", file.display(), all.len()),
     };
-    let key = read_key(arguments.key_file.as_deref())?;
-    let credentials = credentials(&connection.spec.auth, &key)?;
-    let ca_bundle = arguments.ca_file.as_ref().map(|file| manifests::bytes(file)).transpose()?;
-    let tls = connection.spec.tls.as_ref();
-    if ca_bundle.is_none() && tls.is_some_and(|tls| tls.ca_bundle.is_some()) {
-        bail!("spec.tls.caBundle is in the cluster: give the same by --ca-file");
-    }
-    let trust = Trust { ca_bundle, server_name: tls.and_then(|tls| tls.server_name.clone()) };
-    Ok((connection, Keys { credentials, trust, hosts: Vec::new() }))
+    let keys = keys_by_hand(&connection, arguments.key_file.as_deref(), arguments.ca_file.as_deref())?;
+    Ok((connection, keys))
 }
 
 /// The key, which is never an argument: everybody on a machine can see those.

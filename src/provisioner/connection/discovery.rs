@@ -17,7 +17,7 @@ use crate::scim::{Class, Client, Error, ObservedQuirks, Page, Profile, ServerCon
 /// Doubts of several workers within this time are settled by one test.
 pub(in crate::provisioner) const TEST_PAUSE: Duration = Duration::from_secs(1);
 
-impl Provisioner {
+impl<E: Effects> Provisioner<E> {
     /// Whom the key belongs to, and what the server says of itself; never a reason not to connect. Asked once for each
     /// key and generation; an owner that the same key told before stays one, whatever is answered now.
     pub(in crate::provisioner) async fn learn_of_server(
@@ -94,9 +94,7 @@ impl Provisioner {
         }
         None
     }
-}
 
-impl<E: Effects> Provisioner<E> {
     /// Takes in what the server was seen to do, and tells what is new of it.
     pub(in crate::provisioner) fn observe(&self, session: &Session, what: impl FnOnce(&mut ObservedQuirks)) {
         // Another session's sweep says nothing of the one in force.

@@ -103,25 +103,7 @@ impl Provisioner {
             Some(earlier) => client.with_experience_of(&earlier),
             None => client,
         };
-        self.limiter.set_rates(rates_of(spec));
-        let deadline = self.effects.deadline().ok_or_else(|| {
-            Refusal::new(ConnectedReason::Unreachable, "this process doesn't hold the Lease, so it sends nothing")
-        })?;
-        self.limiter.acquire(RequestKind::Read, Priority::Write).await;
-        let page = client.probe(deadline).await.map_err(|error| refusal(&error))?;
-        let generation = connection.metadata.generation.unwrap_or_default();
-        let mut profile = self.known_profile(connection);
-        self.take_in(connection, &mut profile, client.lessons());
-        let (key_owner, server_config) = self.learn_of_server(&client, &profile, generation, &fingerprint).await;
-        let mut policy = policy_for(connection, key_owner.as_ref());
-        policy.profile = server_config.teach(&profile, overrides(spec));
-        let seen = self.watch_server(&client, &policy.profile, generation, &page).await;
-        if profile.learns {
-            let lessons = lock(&seen).lessons(&policy.profile);
-            self.take_in(connection, &mut policy.profile, lessons);
-        }
-        // Its epoch is given when it comes into force.
-        let session = Session { client, policy, generation, epoch: 0, fingerprint, key_owner, server_config, seen };
+        let session = self.session_by(connection, client, fingerprint).await?;
         let status = server_status(&session);
         let mut report = lock(&self.report);
         report.secret_version(secret_version);
@@ -156,6 +138,34 @@ impl Provisioner {
 }
 
 impl<E: Effects> Provisioner<E> {
+    /// Asks the server for one user and for what it says of itself; `fingerprint` tells what the client's key was read from.
+    pub(in crate::provisioner) async fn session_by(
+        &self,
+        connection: &ScimConnection,
+        client: Client,
+        fingerprint: String,
+    ) -> Result<Session, Refusal> {
+        self.limiter.set_rates(rates_of(&connection.spec));
+        let deadline = self.effects.deadline().ok_or_else(|| {
+            Refusal::new(ConnectedReason::Unreachable, "this process doesn't hold the Lease, so it sends nothing")
+        })?;
+        self.limiter.acquire(RequestKind::Read, Priority::Write).await;
+        let page = client.probe(deadline).await.map_err(|error| refusal(&error))?;
+        let generation = connection.metadata.generation.unwrap_or_default();
+        let mut profile = self.known_profile(connection);
+        self.take_in(connection, &mut profile, client.lessons());
+        let (key_owner, server_config) = self.learn_of_server(&client, &profile, generation, &fingerprint).await;
+        let mut policy = policy_for(connection, key_owner.as_ref());
+        policy.profile = server_config.teach(&profile, overrides(&connection.spec));
+        let seen = self.watch_server(&client, &policy.profile, generation, &page).await;
+        if profile.learns {
+            let lessons = lock(&seen).lessons(&policy.profile);
+            self.take_in(connection, &mut policy.profile, lessons);
+        }
+        // Its epoch is given when it comes into force.
+        Ok(Session { client, policy, generation, epoch: 0, fingerprint, key_owner, server_config, seen })
+    }
+
     /// Takes the outcome of a test into force.
     fn apply_test(&self, connection: &ScimConnection, result: Result<Session, Refusal>) {
         match result {

@@ -7,6 +7,7 @@ pub mod history;
 pub mod holds;
 pub mod import;
 pub mod lists;
+pub mod plan;
 pub mod report;
 pub mod roster;
 pub mod status;

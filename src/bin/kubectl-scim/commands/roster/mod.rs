@@ -2,7 +2,7 @@
 
 mod against;
 mod rows;
-mod sources;
+pub mod sources;
 
 use std::path::PathBuf;
 

@@ -16,10 +16,10 @@ use crate::cluster::Cluster;
 use crate::manifests::{self, Manifest, Manifests};
 
 /// Documents, and what a person should know of them.
-pub(super) type Found = Result<(Vec<Document>, Option<String>), Refused>;
+pub type Found = Result<(Vec<Document>, Option<String>), Refused>;
 
 /// What the files hold.
-pub(super) struct Sources {
+pub struct Sources {
     manifests: Manifests,
     rows: Vec<(String, Vec<u8>)>,
 }
@@ -31,13 +31,18 @@ impl Sources {
         Ok(Self { manifests, rows: rows.iter().map(content).collect::<Result<_>>()? })
     }
 
+    /// Of what was read already.
+    pub fn of(manifests: Manifests) -> Self {
+        Self { manifests, rows: Vec::new() }
+    }
+
     pub(super) fn rosters(&self) -> Result<Vec<ScimRoster>> {
         let all = self.manifests.ours.iter().filter(|manifest| manifest.kind().1 == "ScimRoster");
         all.map(Manifest::read).collect()
     }
 
     /// The documents of a roster.
-    pub(super) async fn documents(
+    pub async fn documents(
         &self,
         roster: &ScimRoster,
         namespace: Option<&str>,

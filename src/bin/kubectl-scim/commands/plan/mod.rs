@@ -1,0 +1,259 @@
+//! `plan`: what the operator would do, found out by reading alone.
+
+mod declared;
+mod rosters;
+mod show;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use anyhow::{Result, anyhow, bail};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use kube::ResourceExt;
+use scim_operator::api::ScimConnection;
+use scim_operator::directory::ConnectionKey;
+use scim_operator::provisioner::dry_run::{DryRun, Plan, Progress};
+
+use self::declared::{Declared, World};
+use crate::Outcome;
+use crate::cli::Global;
+use crate::cluster::{Kind, Target};
+use crate::output::Printer;
+use crate::server::{config_of, has_key_by_hand, keys_by_hand, keys_in_cluster};
+
+/// What exit codes mean.
+pub const EXIT_CODES: &str = "Exit codes:
+  0  nothing would be sent
+  1  it could not be planned; the message on standard error says why
+  2  something would be changed
+  3  something would wait for a person: it would be held, or can't be carried out as it is declared";
+
+/// `plan`
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// What to plan for: a connection, of a cluster connection cluster/NAME, or user/NAME or group/NAME; by default every
+    /// connection
+    #[arg(value_name = "CONNECTION")]
+    target: Option<String>,
+    #[command(flatten)]
+    pub(super) access: Access,
+    /// What is declared so far, such as the folder of the branch that a change is for: what is in it and in no -f any
+    /// more would be deleted
+    #[arg(long, value_name = "FILE", requires = "files", conflicts_with = "against")]
+    before: Vec<PathBuf>,
+    /// Take the objects of the cluster for deleted that are in a namespace of the files and in none of them
+    #[arg(long, requires = "against")]
+    prune: bool,
+}
+
+/// Where objects and keys come from.
+#[derive(Args, Clone, Debug)]
+pub struct Access {
+    /// A file or directory with the objects, for work without a cluster; - is standard input, for what kustomize or a chart
+    /// prints
+    #[arg(short, long = "filename", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Look into the directories in directories too
+    #[arg(short = 'R', long)]
+    pub recursive: bool,
+    /// Lay the files over what the cluster has, as applying them would
+    #[arg(long, requires = "files")]
+    pub against: bool,
+    /// The file with the key; without it the key is taken from the environment variable `SCIM_KEY`, and else, with your
+    /// rights, from the connection's Secret. Its form is that of `test --key-file`
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+    /// Certificate authorities in PEM, with a key that is given so
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// Permit http:// to localhost and the loopback addresses
+    #[arg(long)]
+    pub allow_loopback_http: bool,
+    /// Where the Secrets of cluster connections lie: the operator's own namespace
+    #[arg(long, value_name = "NAME", default_value = "scim-operator")]
+    pub operator_namespace: String,
+}
+
+/// Plans.
+pub async fn run(global: &Global, printer: Printer, arguments: &Arguments) -> Result<Outcome> {
+    let access = &arguments.access;
+    let world = World::read(global, access).await?;
+    let mut declared = world.declared.clone();
+    let before = if arguments.before.is_empty() {
+        Declared::default()
+    } else {
+        let mut before = Declared::of_files(global, world.namespace(), &arguments.before, access.recursive)?;
+        rosters::expand(&mut before, None, &[]).await?;
+        before
+    };
+    let cluster = world.cluster.as_ref().filter(|_| access.against);
+    let generated: Vec<_> = before.users.values().cloned().collect();
+    let mut notes =
+        if access.files.is_empty() { Vec::new() } else { rosters::expand(&mut declared, cluster, &generated).await? };
+    declared.remove_what_is_gone(&before);
+    if arguments.prune {
+        declared.prune(world.given());
+    }
+    let target = Wanted::parse(arguments.target.as_deref())?;
+    let keys = target.connections(global, &world, &declared)?;
+    let bar = bar();
+    let run = dry_run(&declared, &bar);
+    let mut plans = Vec::new();
+    for key in keys {
+        let connection = &declared.connections[&key];
+        let mut plan = plan_one(&run, &key, connection, &world, access).await?;
+        plan.notes.append(&mut notes);
+        plans.push(target.narrowed(plan));
+    }
+    bar.finish_and_clear();
+    show::show(printer, &plans)?;
+    Ok(outcome(&plans))
+}
+
+fn outcome(plans: &[Plan]) -> Outcome {
+    if plans.iter().any(Plan::needs_person) {
+        Outcome::Waits
+    } else if plans.iter().any(Plan::has_changes) {
+        Outcome::Found
+    } else {
+        Outcome::Done
+    }
+}
+
+/// The objects, where the operator's own code looks for them.
+fn dry_run(declared: &Declared, bar: &ProgressBar) -> DryRun {
+    let (looked, listed) = (bar.clone(), bar.clone());
+    let mut run = DryRun::new(move |progress| match progress {
+        Progress::Listed(count) => {
+            listed.set_message("accounts listed");
+            listed.inc(count);
+        }
+        Progress::Looked => {
+            if looked.message() != "objects looked at" {
+                looked.set_message("objects looked at");
+                looked.set_position(0);
+            }
+            looked.inc(1);
+        }
+    });
+    for (name, labels) in &declared.namespaces {
+        run.namespace(name, labels.clone());
+    }
+    for connection in declared.connections.values() {
+        run.connection(connection.clone());
+    }
+    for user in declared.users.values() {
+        run.user(user.clone());
+    }
+    for group in declared.groups.values() {
+        run.group(group.clone());
+    }
+    for user in &declared.removed_users {
+        run.removed_user(user.clone());
+    }
+    for group in &declared.removed_groups {
+        run.removed_group(group.clone());
+    }
+    run
+}
+
+async fn plan_one(
+    run: &DryRun,
+    key: &ConnectionKey,
+    connection: &ScimConnection,
+    world: &World,
+    access: &Access,
+) -> Result<Plan> {
+    let keys = match &world.cluster {
+        Some(cluster) if !has_key_by_hand(access.key_file.as_deref()) => {
+            keys_in_cluster(cluster, connection, &access.operator_namespace).await?
+        }
+        _ => keys_by_hand(connection, access.key_file.as_deref(), access.ca_file.as_deref())?,
+    };
+    let config = config_of(connection, keys, access.allow_loopback_http)?;
+    run.plan(key, config).await.map_err(|refusal| {
+        anyhow!("the connection {key} can't be used ({}): {}", refusal.reason.as_str(), refusal.message)
+    })
+}
+
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::no_length();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {human_pos} {msg} {elapsed}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// What is planned for.
+enum Wanted {
+    All,
+    Connection { of_cluster: bool, name: String },
+    Object(Target),
+}
+
+impl Wanted {
+    fn parse(text: Option<&str>) -> Result<Self> {
+        let Some(text) = text else { return Ok(Self::All) };
+        if let Some(name) = text.strip_prefix("cluster/") {
+            return Ok(Self::Connection { of_cluster: true, name: name.to_owned() });
+        }
+        if !text.contains('/') {
+            return Ok(Self::Connection { of_cluster: false, name: text.to_owned() });
+        }
+        let target: Target = text.parse().map_err(|why: String| anyhow!(why))?;
+        Ok(match target.kind {
+            Kind::Connection => Self::Connection { of_cluster: false, name: target.name },
+            Kind::ClusterConnection => Self::Connection { of_cluster: true, name: target.name },
+            Kind::User | Kind::Group => Self::Object(target),
+            Kind::Roster => {
+                bail!("a roster has no plan of its own: plan for its connection, or kubectl scim roster preview")
+            }
+        })
+    }
+
+    /// The connections that are planned for.
+    fn connections(&self, global: &Global, world: &World, declared: &Declared) -> Result<Vec<ConnectionKey>> {
+        let all = || declared.connections.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        match self {
+            Self::All if declared.connections.is_empty() => {
+                bail!("there is no connection: give its manifest by -f, or the namespace of one by -n")
+            }
+            Self::All => Ok(declared.connections.keys().filter(|key| world.means(global, key)).cloned().collect()),
+            Self::Connection { of_cluster, name } => {
+                let fits = |key: &&ConnectionKey| key.name == *name && key.is_of_cluster() == *of_cluster;
+                let found: Vec<_> = declared.connections.keys().filter(fits).cloned().collect();
+                match found.len() {
+                    0 => bail!("there is no connection {name}; there are: {}", all()),
+                    1 => Ok(found),
+                    _ => bail!("there are several connections {name}: say which by -n NAMESPACE"),
+                }
+            }
+            Self::Object(target) => {
+                let found = declared.connections_of(target.kind == Kind::User, &target.name);
+                let found: Vec<_> = found.into_iter().collect();
+                match found.as_slice() {
+                    [] => bail!("there is no {} {}", target.kind.name(), target.name),
+                    [key] if !declared.connections.contains_key(key) => {
+                        bail!(
+                            "{} {} refers to the connection {key}, which isn't there",
+                            target.kind.name(),
+                            target.name
+                        )
+                    }
+                    [_] => Ok(found),
+                    _ => bail!("there are several of that name: say which by -n NAMESPACE"),
+                }
+            }
+        }
+    }
+
+    /// What is shown of a plan.
+    fn narrowed(&self, mut plan: Plan) -> Plan {
+        if let Self::Object(target) = self {
+            plan.objects.retain(|object| object.kind == target.kind.name() && object.name == target.name);
+            plan.recount();
+        }
+        plan
+    }
+}

@@ -1,0 +1,298 @@
+//! What a dry run holds instead of the API server, and of the server what its requests would have made of it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::changes::{MADE_UP, UserChange};
+use super::planned::{AttributeChange, PlannedRequest};
+use crate::api::{OperationType, ScimConnection, ScimGroup, ScimUser};
+use crate::directory::Uid;
+use crate::plan::groups::Id;
+use crate::scim::{Page, Resource, Start, fold};
+
+/// Versions that are made up stand above those of any API server.
+const FIRST_VERSION: u64 = 1 << 60;
+
+/// Everything that stands in for the outside.
+#[derive(Debug)]
+pub struct Memory {
+    began: (Timestamp, Instant),
+    /// How much later it is by now: nobody waits for what only takes time.
+    later: Duration,
+    version: u64,
+    /// Writes are taken down, and answered as if they had been carried out; else nothing is written at all.
+    pub records: bool,
+    pub users: HashMap<Uid, ScimUser>,
+    pub groups: HashMap<Uid, ScimGroup>,
+    pub connection: Option<ScimConnection>,
+    pub accounts: Collection,
+    pub group_list: Collection,
+    pub objects: BTreeMap<Uid, Entry>,
+    /// Warnings about the connection.
+    pub notes: BTreeSet<String>,
+    /// The last page that could not be had.
+    pub unlisted: Option<String>,
+}
+
+/// What became of one object.
+#[derive(Debug, Default)]
+pub struct Entry {
+    /// What was decided last.
+    pub proposed: Option<Proposed>,
+    /// What was sent.
+    pub operations: Vec<OperationType>,
+    pub requests: Vec<PlannedRequest>,
+    pub changes: Vec<AttributeChange>,
+    pub added: BTreeSet<Id>,
+    pub removed: BTreeSet<Id>,
+    /// What keeps an operation from being sent: its guard, whether a person has to answer, and what it would do.
+    pub held: Option<(String, bool, OperationType)>,
+    /// It went.
+    pub departed: Option<Departed>,
+}
+
+/// How an object goes.
+#[derive(Debug)]
+pub enum Departed {
+    /// With its account or group, or without any.
+    Whole,
+    /// Its account or group stays as it is, and this is why.
+    Leaving(String),
+}
+
+/// What was decided, and is not sent yet.
+#[derive(Debug)]
+pub enum Proposed {
+    User(UserChange),
+    Group { kind: OperationType, changes: Vec<AttributeChange>, added: Vec<Id>, removed: Vec<Id> },
+}
+
+impl Entry {
+    /// An attribute that is changed twice is shown once, as it was at first and as it is at last.
+    pub fn changed(&mut self, changes: Vec<AttributeChange>) {
+        for change in changes {
+            match self.changes.iter_mut().find(|known| known.attribute == change.attribute) {
+                Some(known) => known.new = change.new,
+                None => self.changes.push(change),
+            }
+        }
+    }
+}
+
+/// What the server would show of an id that requests would have been sent for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Shown {
+    /// This.
+    Resource(Resource),
+    /// Nothing.
+    Gone,
+}
+
+impl Shown {
+    /// The resource, where it would be there.
+    pub fn resource(self) -> Option<Resource> {
+        match self {
+            Self::Resource(resource) => Some(resource),
+            Self::Gone => None,
+        }
+    }
+}
+
+/// What requests would have made of a collection.
+#[derive(Debug, Default)]
+pub struct Collection {
+    /// What would have been written by now.
+    now: HashMap<String, Shown>,
+    /// Those that would have been made.
+    made: Vec<String>,
+    by_value: HashMap<(&'static str, String), String>,
+    /// As it was seen, without members.
+    pub seen: HashMap<String, Resource>,
+    /// Members that would have come and gone.
+    members: HashMap<String, (BTreeSet<String>, BTreeSet<String>)>,
+    /// Entries that were put before those of the server in the running listing.
+    ahead: u64,
+}
+
+/// The attributes that resources are looked for by.
+const KEYS: [&str; 3] = ["userName", "externalId", "displayName"];
+
+impl Collection {
+    /// What it would show of an id, if anything would have been done about it.
+    pub fn shows(&self, id: &str) -> Option<Shown> {
+        self.now.get(id).cloned()
+    }
+
+    /// It would be so from now on.
+    pub fn set(&mut self, id: &str, shown: Shown) {
+        self.now.insert(id.to_owned(), shown);
+    }
+
+    /// It would have been made; its id is made up.
+    pub fn make(&mut self, body: &crate::scim::Attributes) -> Resource {
+        let id = format!("{MADE_UP}{}", self.made.len() + 1);
+        let mut resource = Resource(body.clone());
+        resource.0.insert("id".into(), json!(id));
+        for key in KEYS {
+            if let Some(value) = resource.get(key).and_then(Value::as_str) {
+                self.by_value.insert((key, fold(value)), id.clone());
+            }
+        }
+        self.made.push(id.clone());
+        self.now.insert(id, Shown::Resource(resource.clone()));
+        resource
+    }
+
+    /// Those that would have been made with this value.
+    pub fn having(&self, attribute: &str, value: &str) -> Option<Resource> {
+        let key = KEYS.into_iter().find(|key| *key == attribute)?;
+        self.now.get(self.by_value.get(&(key, fold(value)))?)?.clone().resource()
+    }
+
+    /// Members would have come and gone.
+    pub fn change_members(&mut self, group: &str, added: &[Id], removed: &[Id]) {
+        let (come, gone) = self.members.entry(group.to_owned()).or_default();
+        for id in added {
+            gone.remove(&**id);
+            come.insert(id.to_string());
+        }
+        for id in removed {
+            come.remove(&**id);
+            gone.insert(id.to_string());
+        }
+    }
+
+    /// Whether somebody would be a member by now, where a request would have changed that.
+    pub fn has_member(&self, group: &str, member: &str) -> Option<bool> {
+        let (come, gone) = self.members.get(group)?;
+        if come.contains(member) { Some(true) } else { gone.contains(member).then_some(false) }
+    }
+
+    /// A group as it would be shown by now, after requests about its members.
+    pub fn with_members(&self, mut group: Resource) -> Resource {
+        let Some((come, gone)) = group.id().and_then(|id| self.members.get(id)) else { return group };
+        let shown = group.get("members").and_then(Value::as_array).cloned().unwrap_or_default();
+        let id_of = |member: &Value| member.get("value").and_then(Value::as_str).map(str::to_owned);
+        let stays = |member: &Value| id_of(member).is_none_or(|id| !gone.contains(&id) && !come.contains(&id));
+        let mut members: Vec<Value> = shown.into_iter().filter(stays).collect();
+        members.extend(come.iter().map(|id| json!({"value": id})));
+        group.0.retain(|name, _| !name.eq_ignore_ascii_case("members"));
+        group.0.insert("members".into(), Value::Array(members));
+        group
+    }
+
+    /// Where the server is to be asked for what would begin here.
+    pub fn begin(&mut self, start: &Start) -> Start {
+        if start.is_first() {
+            self.ahead = self.made.len() as u64;
+        }
+        match start {
+            Start::Index(index) if !start.is_first() => Start::Index(index.saturating_sub(self.ahead).max(1)),
+            other => other.clone(),
+        }
+    }
+
+    /// A page as it would be by now: those that would have been made stand before all others.
+    pub fn page(&mut self, start: &Start, mut page: Page, keeps: bool) -> Page {
+        for resource in &mut page.resources {
+            if keeps && let Some(id) = resource.id() {
+                let mut seen = resource.clone();
+                seen.0.retain(|name, _| !name.eq_ignore_ascii_case("members"));
+                self.seen.insert(id.to_owned(), seen);
+            }
+            if let Some(Shown::Resource(now)) = resource.id().and_then(|id| self.now.get(id)) {
+                *resource = now.clone();
+            }
+        }
+        page.resources.retain(|resource| resource.id().is_none_or(|id| self.now.get(id) != Some(&Shown::Gone)));
+        if start.is_first() {
+            let made = self.made.iter().filter_map(|id| self.now.get(id)?.clone().resource());
+            page.resources.extend(made);
+            page.shown += self.ahead;
+        }
+        page.total = page.total.map(|total| total + self.ahead);
+        page
+    }
+}
+
+impl Memory {
+    /// Nothing was done yet.
+    pub fn new() -> Self {
+        Self {
+            began: (Timestamp::now(), Instant::now()),
+            later: Duration::ZERO,
+            version: FIRST_VERSION,
+            records: true,
+            users: HashMap::new(),
+            groups: HashMap::new(),
+            connection: None,
+            accounts: Collection::default(),
+            group_list: Collection::default(),
+            objects: BTreeMap::new(),
+            notes: BTreeSet::new(),
+            unlisted: None,
+        }
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        self.began.0.checked_add(self.later).unwrap_or(self.began.0)
+    }
+
+    /// The same for queues.
+    pub fn instant(&self) -> Instant {
+        self.began.1 + self.later
+    }
+
+    /// How much time has been skipped.
+    pub fn skipped(&self) -> Duration {
+        self.later
+    }
+
+    /// It is later by so much.
+    pub fn skip(&mut self, time: Duration) {
+        self.later += time;
+    }
+
+    /// A version newer than all others.
+    pub fn next_version(&mut self) -> String {
+        self.version += 1;
+        self.version.to_string()
+    }
+
+    /// What is known of an object.
+    pub fn entry(&mut self, uid: &str) -> &mut Entry {
+        self.objects.entry(uid.into()).or_default()
+    }
+
+    /// The user as it is stored: as given, where nothing was written about it.
+    pub fn user(&self, given: &ScimUser) -> ScimUser {
+        let uid = given.uid().unwrap_or_default();
+        self.users.get(uid.as_str()).unwrap_or(given).clone()
+    }
+
+    /// The same of a group.
+    pub fn group(&self, given: &ScimGroup) -> ScimGroup {
+        let uid = given.uid().unwrap_or_default();
+        self.groups.get(uid.as_str()).unwrap_or(given).clone()
+    }
+
+    /// Stores a user.
+    pub fn put_user(&mut self, mut user: ScimUser) -> ScimUser {
+        user.metadata.resource_version = Some(self.next_version());
+        self.users.insert(user.uid().unwrap_or_default().into(), user.clone());
+        user
+    }
+
+    /// Stores a group.
+    pub fn put_group(&mut self, mut group: ScimGroup) -> ScimGroup {
+        group.metadata.resource_version = Some(self.next_version());
+        self.groups.insert(group.uid().unwrap_or_default().into(), group.clone());
+        group
+    }
+}

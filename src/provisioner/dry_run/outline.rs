@@ -1,0 +1,220 @@
+//! What came of each object, put together at the end.
+
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt;
+use serde_json::Value;
+
+use super::changes::MADE_UP;
+use super::effects::ReadOnly;
+use super::memory::{Departed, Entry, Memory, Proposed, Shown};
+use super::planned::{Action, Held, MemberChanges, Plan, PlannedGuard, PlannedHold, PlannedObject};
+use crate::api::{Also, OperationType, Reason, ScimGroup, ScimUser};
+use crate::directory::{ConnectionKey, Directory};
+use crate::plan::groups::Id;
+use crate::provisioner::{Provisioner, base_url, server_of};
+
+/// The objects as they were before.
+pub struct Objects {
+    users: Vec<Arc<ScimUser>>,
+    groups: Vec<Arc<ScimGroup>>,
+}
+
+impl Objects {
+    pub fn of(directory: &Directory, key: &ConnectionKey) -> Self {
+        Self { users: directory.users_of(key), groups: directory.groups_of(key) }
+    }
+
+    /// Their uids.
+    pub fn uids(&self) -> Vec<String> {
+        let groups = self.groups.iter().filter_map(|group| group.uid());
+        self.users.iter().filter_map(|user| user.uid()).chain(groups).collect()
+    }
+}
+
+/// An object's status before and after, as far as both kinds have it.
+struct Course<'a> {
+    before: Option<&'a str>,
+    after: Option<&'a str>,
+    conditions: &'a [Condition],
+    suspended: bool,
+}
+
+/// The whole.
+pub fn outline(provisioner: &Provisioner<ReadOnly>, memory: &Memory, objects: Objects) -> Plan {
+    let directory = &provisioner.directory;
+    let connection = provisioner.connection();
+    let names = Names { directory, key: &provisioner.key, server: &server_of(&connection), memory };
+    let none = Entry::default();
+    let mut all = Vec::new();
+    for user in objects.users {
+        let uid = user.uid().unwrap_or_default();
+        let now = directory.get(&uid).or_else(|| memory.users.get(uid.as_str()).cloned().map(Arc::new));
+        let now = now.unwrap_or_else(|| Arc::clone(&user));
+        let status = now.status.as_ref();
+        let course = Course {
+            before: user.status.as_ref().and_then(|status| status.id.as_deref()),
+            after: status.and_then(|status| status.id.as_deref()),
+            conditions: status.and_then(|status| status.conditions.as_deref()).unwrap_or_default(),
+            suspended: user.spec.suspend,
+        };
+        let entry = memory.objects.get(uid.as_str()).unwrap_or(&none);
+        let object = named("ScimUser", &*user, user.spec.user_name.clone());
+        all.push(planned(object, entry, &course, &names, connection.spec.suspend));
+    }
+    for group in objects.groups {
+        let uid = group.uid().unwrap_or_default();
+        let now = directory.group(&uid).or_else(|| memory.groups.get(uid.as_str()).cloned().map(Arc::new));
+        let now = now.unwrap_or_else(|| Arc::clone(&group));
+        let status = now.status.as_ref();
+        let course = Course {
+            before: group.status.as_ref().and_then(|status| status.id.as_deref()),
+            after: status.and_then(|status| status.id.as_deref()),
+            conditions: status.and_then(|status| status.conditions.as_deref()).unwrap_or_default(),
+            suspended: false,
+        };
+        let entry = memory.objects.get(uid.as_str()).unwrap_or(&none);
+        let object = named("ScimGroup", &*group, group.spec.display_name.clone());
+        all.push(planned(object, entry, &course, &names, connection.spec.suspend));
+    }
+    all.sort_by(|one, other| {
+        let key = |object: &PlannedObject| (object.kind == "ScimGroup", object.namespace.clone(), object.name.clone());
+        key(one).cmp(&key(other))
+    });
+    let status = connection.status.clone().unwrap_or_default();
+    let holds = status.holds.into_iter().flatten().map(|hold| PlannedHold {
+        reason: hold.reason,
+        creates: hold.creates,
+        updates: hold.updates,
+        deactivations: hold.deactivations,
+        deletes: hold.deletes,
+        memberships: hold.memberships,
+        sample: hold.sample,
+    });
+    let guards = status.guards.into_iter().flatten().map(|guard| PlannedGuard {
+        name: guard.name,
+        base: guard.base,
+        limit: guard.limit,
+        used: guard.used,
+    });
+    let mut plan = Plan {
+        connection: provisioner.key.to_string(),
+        server: base_url(&connection.spec),
+        objects: all,
+        holds: holds.collect(),
+        guards: guards.collect(),
+        notes: memory.notes.iter().cloned().collect(),
+        ..Plan::default()
+    };
+    plan.recount();
+    plan
+}
+
+fn named(kind: &str, object: &impl ResourceExt, called: String) -> PlannedObject {
+    PlannedObject {
+        kind: kind.to_owned(),
+        namespace: object.namespace().unwrap_or_default(),
+        name: object.name_any(),
+        called,
+        ..PlannedObject::default()
+    }
+}
+
+fn planned(
+    mut object: PlannedObject,
+    entry: &Entry,
+    course: &Course,
+    names: &Names,
+    connection_is_suspended: bool,
+) -> PlannedObject {
+    let ready = course.conditions.iter().find(|known| known.type_ == "Ready");
+    let reason = ready.and_then(|ready| Reason::ALL.iter().find(|known| known.as_str() == ready.reason)).copied();
+    object.id = course.after.or(course.before).filter(|id| !id.starts_with(MADE_UP)).map(str::to_owned);
+    object.reason = ready.map(|ready| ready.reason.clone());
+    object.message = ready.map(|ready| ready.message.clone()).unwrap_or_default();
+    object.changes.clone_from(&entry.changes);
+    object.requests.clone_from(&entry.requests);
+    object.members = MemberChanges { added: names.of(&entry.added), removed: names.of(&entry.removed) };
+    let mut operations = entry.operations.clone();
+    if let Some((by, needs_answer, operation)) = &entry.held {
+        operations.push(*operation);
+        object.held = Some(Held { by: by.clone(), needs_answer: *needs_answer });
+        match &entry.proposed {
+            Some(Proposed::User(change)) => object.changes.extend(change.changes.iter().cloned()),
+            Some(Proposed::Group { changes, added, removed, .. }) => {
+                object.changes.extend(changes.iter().cloned());
+                object.members.added.extend(names.of(added));
+                object.members.removed.extend(names.of(removed));
+            }
+            None => {}
+        }
+        // What to write into the connection can't be known before the operator has the hold.
+        if let Some((why, _)) = object.message.split_once(". ").filter(|_| *needs_answer) {
+            object.message.truncate(why.len());
+        }
+    }
+    let bound = course.before.is_none() && course.after.is_some();
+    let suspended = course.suspended || connection_is_suspended;
+    object.action = match (operation_of(&operations, bound), &entry.departed) {
+        (Some(action), _) => action,
+        (None, Some(Departed::Leaving(why))) => {
+            object.message.clone_from(why);
+            Action::Release
+        }
+        (None, Some(Departed::Whole)) => {
+            "it goes, and the server has nothing of it".clone_into(&mut object.message);
+            Action::Nothing
+        }
+        (None, None) if suspended => {
+            object.reason = Some(Reason::Suspended.as_str().to_owned());
+            "spec.suspend keeps everything as it is".clone_into(&mut object.message);
+            Action::Nothing
+        }
+        (None, None) => match reason.map(Reason::also) {
+            Some(Also::Stalled) => Action::Refused,
+            Some(Also::Reconciling) => Action::Waits,
+            _ => Action::Nothing,
+        },
+    };
+    object
+}
+
+/// Of all that would be done, what says the most.
+fn operation_of(operations: &[OperationType], bound: bool) -> Option<Action> {
+    let has = |kind: OperationType| operations.contains(&kind);
+    Some(match () {
+        () if has(OperationType::Delete) => Action::Delete,
+        () if has(OperationType::Create) => Action::Create,
+        () if has(OperationType::Deactivate) => Action::Deactivate,
+        () if has(OperationType::Adopt) || has(OperationType::Handover) || bound => Action::Adopt,
+        () if has(OperationType::Reactivate) => Action::Reactivate,
+        () if has(OperationType::Update) => Action::Update,
+        () => return None,
+    })
+}
+
+/// What members are called.
+struct Names<'a> {
+    directory: &'a Directory,
+    key: &'a ConnectionKey,
+    server: &'a str,
+    memory: &'a Memory,
+}
+
+impl Names<'_> {
+    fn of<'i>(&self, ids: impl IntoIterator<Item = &'i Id>) -> Vec<String> {
+        let group = |id: &Id| {
+            let seen = self.memory.group_list.shows(id).and_then(Shown::resource);
+            let seen = seen.or_else(|| self.memory.group_list.seen.get(&**id).cloned())?;
+            seen.get("displayName").and_then(Value::as_str).map(str::to_owned)
+        };
+        let name = |id: &Id| {
+            let user = self.directory.bound_to(self.key, self.server, id);
+            user.map(|user| user.name_any()).or_else(|| group(id)).unwrap_or_else(|| id.to_string())
+        };
+        let mut names: Vec<String> = ids.into_iter().map(name).collect();
+        names.sort_unstable();
+        names
+    }
+}
