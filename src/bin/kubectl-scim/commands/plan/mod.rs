@@ -4,13 +4,11 @@ mod declared;
 mod rosters;
 mod show;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use kube::ResourceExt;
 use scim_operator::api::ScimConnection;
 use scim_operator::directory::ConnectionKey;
 use scim_operator::provisioner::dry_run::{DryRun, Plan, Progress};

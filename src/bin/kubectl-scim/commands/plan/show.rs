@@ -35,7 +35,7 @@ impl Row for Line<'_> {
             _ if object.held.as_ref().is_some_and(|held| held.needs_answer) => Tone::Bad,
             Action::Refused | Action::Delete | Action::Deactivate => Tone::Bad,
             Action::Create | Action::Adopt | Action::Reactivate => Tone::Good,
-            Action::Update | Action::Release | Action::Waits => Tone::Doubtful,
+            Action::Update | Action::Release | Action::Waits => Tone::Warning,
             Action::Nothing => Tone::Plain,
         };
         let kind = object.kind.trim_start_matches("Scim").to_lowercase();
