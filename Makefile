@@ -11,6 +11,7 @@
 # make chaos  2,000 people, a server that fails in every way, 20 kills, restarts of the API server
 # make crds   write crds/ anew from the Rust types
 # make promises write the tests into docs/promises.md anew
+# make troubleshooting write the mistakes that tests make into docs/troubleshooting.md anew
 # make reference write docs/api.md anew from crds/, docs/cli.md from the command line
 # make deploy write deploy/ anew from the chart
 # make static the image's binary
@@ -21,7 +22,7 @@
 # make bundle what the Operator Lifecycle Manager takes, into dist/bundle, validated
 # make parts  only the parts that tests and the demo run against
 
-.PHONY: help test check unit parts static demo try bench bench-start bench-failover bench-rosters gitops-test soak mutants chaos crds promises reference deploy audit msrv links release bundle
+.PHONY: help test check unit parts static demo try bench bench-start bench-failover bench-rosters gitops-test soak mutants chaos crds promises troubleshooting reference deploy audit msrv links release bundle
 # One recipe at a time: they share Cargo's lock, and their output is to be read.
 .NOTPARALLEL:
 
@@ -111,6 +112,9 @@ links:
 
 promises:
 	WRITE_PROMISES=1 cargo test --locked --test promises
+
+troubleshooting:
+	WRITE_TROUBLESHOOTING=1 cargo test --locked --test mistakes table::the_page
 
 reference:
 	WRITE_REFERENCE=1 cargo test --locked --test reference

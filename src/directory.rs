@@ -12,7 +12,7 @@ pub mod origin;
 mod rivals;
 mod tenancy;
 
-pub use self::groups::{awaits_name, connection_of_group};
+pub use self::groups::{Unfollowed, awaits_name, connection_of_group};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, RwLock};

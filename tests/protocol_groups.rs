@@ -17,6 +17,7 @@ fn client(base_url: &str, token: &str, profile: Profile) -> Client {
         base_url: base_url.parse().unwrap(),
         credentials: Credentials::Bearer(token.to_owned().into()),
         trust: Trust::default(),
+        proxy: None,
         connect_timeout: Duration::from_secs(5),
         request_timeout: Duration::from_secs(20),
         profile,

@@ -46,15 +46,19 @@ reasons!(
         RateLimited,
         /// The connection can't be used; its own conditions say why.
         ConnectionNotReady,
-        /// There is no such connection: create it, or correct `spec.connectionRef`.
+        /// There is no such connection: create it, or create the object anew with another `spec.connectionRef`, which can't
+        /// be changed.
         ConnectionNotFound,
+        /// A group names a member that is not there: create the ScimUser or ScimGroup, or correct the name. All others are
+        /// put in.
+        MemberNotFound,
         /// `mode: Plan`: the message says what would be done. Approve the hold, or set `mode: Apply`.
         Planned,
         /// A guard stopped it together with others; the message has the hold's id and the commands that approve or reject it.
         Held,
         /// `guards.protected` keeps the account as it is: take it from that list, or declare what it has.
         Protected,
-        /// Another object, or another account, stands in the way; the message names it. Let one of the two go.
+        /// Another object, or another account, stands in the way; the message names it and says what to do.
         Conflict,
         /// The account was there before, and `adoptionPolicy` is Refuse: name it by the annotation `remote-id`, or allow
         /// adoption.
@@ -79,6 +83,9 @@ reasons!(
         /// The account was deleted at the server, not by us: annotate the object with `reconcile-requested-at` to
         /// have it created again, or delete the object.
         DeletedAtServer,
+        /// The API server doesn't take the operator's finalizer: a right is missing, or an admission webhook or policy is in
+        /// the way; its words are in the message. Nothing is sent for the object before.
+        WriteRefused,
         /// Suspended: Ready stays as it was. Set `suspend: false` to go on.
         Suspended,
     }
@@ -120,6 +127,10 @@ reasons!(
         Connected,
         /// The last good key works on; the new one was refused by the server. Put a good one into the Secret.
         NewKeyRejected,
+        /// The label that allows the Secret's use was taken off, and a controller writes the Secret, as External Secrets does.
+        /// The last good key stays in use for ten minutes after each time. Put the label where that writer has its own: `spec.target.template` of
+        /// an `ExternalSecret`.
+        SecretLabelRemoved,
         /// The Secret is not there: create it in the connection's namespace, or correct the reference.
         SecretNotFound,
         /// The Secret lacks the key, or it is empty or can't be used: add it, or correct the reference.
@@ -159,7 +170,7 @@ reasons!(
 impl ConnectedReason {
     /// The connection can be used: Connected is True.
     pub fn is_good(self) -> bool {
-        matches!(self, Self::Connected | Self::NewKeyRejected | Self::ClockSkew)
+        matches!(self, Self::Connected | Self::NewKeyRejected | Self::ClockSkew | Self::SecretLabelRemoved)
     }
 
     /// What the server did, or didn't, keeps everything from it: the connection is quarantined.
@@ -185,6 +196,7 @@ impl ConnectedReason {
             Self::Connected
                 | Self::NewKeyRejected
                 | Self::ClockSkew
+                | Self::SecretLabelRemoved
                 | Self::Unresolvable
                 | Self::Unreachable
                 | Self::Throttled

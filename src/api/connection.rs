@@ -11,6 +11,7 @@ use super::connection_choices::{
 };
 use super::connection_datadog::DatadogSpec;
 use super::connection_guards::GuardsSpec;
+use super::connection_proxy::ProxySpec;
 use super::connection_status::ScimConnectionStatus;
 use super::delegation::Delegation;
 use super::duration::Interval;
@@ -74,6 +75,9 @@ pub struct ScimConnectionSpec {
             "rule": "self.startsWith('https://') || self.matches('^http://(localhost|127[.]0[.]0[.]1|[[]::1[]])(:[0-9]+)?([/?].*)?$')",
             "message": "write https://; http:// only for localhost, 127.0.0.1 or [::1]"
         }, {
+            "rule": "!self.matches('(?i)/(Users|Groups)/?([?].*)?$')",
+            "message": "leave /Users and /Groups out of the URL: write what stands before them, such as https://scim.example.com/scim/v2"
+        }, {
             "rule": "!self.matches('^[^/]*//[^/?#]*@') && !self.contains('#')",
             "message": "leave user, password and fragment out of the URL; the key belongs into a Secret that spec.auth refers to"
         }])
@@ -98,6 +102,10 @@ pub struct ScimConnectionSpec {
     /// Transport security.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsSpec>,
+    /// The proxy that requests to the server and for tokens go by, instead of one that the operator's environment names;
+    /// `NO_PROXY` of that environment excepts hosts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<ProxySpec>,
     /// Apply carries out what is declared; Plan computes and shows it, and holds it.
     #[serde(default)]
     pub mode: Mode,

@@ -238,6 +238,10 @@ pub struct ScimRosterStatus {
     /// The generation that was carried out, or can't be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+    /// The value of the annotation `reconcile-requested-at` that was answered last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub last_handled_reconcile_at: Option<String>,
     /// The rows of the last source that could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<i64>,

@@ -17,6 +17,9 @@ reasons!(
         SourceUnavailable,
         /// There is no row. Nobody is changed: suspend the roster, or delete it, if nobody is to be provisioned.
         SourceEmpty,
+        /// Rows were read, and none of them is in scope: correct `spec.scope` or `spec.assigned`; or suspend the roster, or
+        /// delete it, if nobody is to be provisioned.
+        NobodyInScope,
         /// The source is not what its format says; the message names the row and column. Nobody is changed.
         SourceInvalid,
         /// A column that mappings read is not there (any more). Nobody is changed: put it back, or override the lines

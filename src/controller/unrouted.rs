@@ -102,11 +102,11 @@ async fn say_not_found(shared: &Shared, user: &ScimUser, released: bool) -> Resu
     let way_out = if is_deleting(user) {
         format!(". {}", way_out(&full_name(user)))
     } else {
-        ", or correct spec.connectionRef".to_owned()
+        shared.directory.instead_of(&connection, &user.namespace().unwrap_or_default())
     };
     let verdict = Verdict {
         reason: Some(Reason::ConnectionNotFound),
-        message: format!("the {:?} {connection} is not there; create it{way_out}", user.spec.connection_ref.kind),
+        message: format!("the {:?} {connection} is not there{way_out}", user.spec.connection_ref.kind),
         state: Some(if is_deleting(user) { UserState::Deleting } else { UserState::Pending }),
         ..Verdict::default()
     };

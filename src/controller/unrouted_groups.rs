@@ -29,18 +29,15 @@ pub async fn say_not_found(shared: &Shared, group: &ScimGroup, released: bool) -
     if status.observed_generation == group.metadata.generation && !deleting {
         return Ok(());
     }
+    let connection = connection_of_group(group);
     let way_out = if deleting {
         format!(". {}", way_out(&full_name(group)))
     } else {
-        ", or correct spec.connectionRef".to_owned()
+        shared.directory.instead_of(&connection, &group.namespace().unwrap_or_default())
     };
     let verdict = GroupVerdict {
         reason: Some(Reason::ConnectionNotFound),
-        message: format!(
-            "the {:?} {} is not there; create it{way_out}",
-            group.spec.connection_ref.kind,
-            connection_of_group(group)
-        ),
+        message: format!("the {:?} {connection} is not there{way_out}", group.spec.connection_ref.kind),
         state: Some(if deleting { GroupState::Deleting } else { GroupState::Pending }),
         ..GroupVerdict::default()
     };

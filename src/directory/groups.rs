@@ -53,6 +53,19 @@ struct Entry {
     waiting: BTreeSet<String>,
     fixed_waiting: Vec<String>,
     foreign: Vec<String>,
+    /// Objects that are referred to and aren't there.
+    absent: Vec<String>,
+}
+
+/// References of a group that lead to no account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unfollowed {
+    /// Some of those that are waited for.
+    pub waiting: Vec<String>,
+    /// Those that may not be followed, in words.
+    pub foreign: Vec<String>,
+    /// Objects that aren't there.
+    pub absent: Vec<String>,
 }
 
 /// The connection that a group refers to.
@@ -163,12 +176,12 @@ impl Directory {
         self.write().groups.all.get_mut(uid).map(|entry| look(&mut entry.membership))
     }
 
-    /// Some of those that a group waits for, and references that may not be followed.
-    pub fn unfollowed(&self, uid: &str) -> (Vec<String>, Vec<String>) {
+    /// The references of a group that lead to no account.
+    pub fn unfollowed(&self, uid: &str) -> Unfollowed {
         let inner = self.read();
-        let Some(entry) = inner.groups.all.get(uid) else { return Default::default() };
+        let Some(entry) = inner.groups.all.get(uid) else { return Unfollowed::default() };
         let waiting = entry.waiting.iter().chain(&entry.fixed_waiting).take(20).cloned().collect();
-        (waiting, entry.foreign.clone())
+        Unfollowed { waiting, foreign: entry.foreign.clone(), absent: entry.absent.clone() }
     }
 
     /// The accounts of a group's userNames, by folded name, as the server lists them.

@@ -8,6 +8,9 @@ use super::{ConnectionKey, Directory, Inner, connection_of};
 use crate::api::{Delegation, ScimUser};
 use crate::plan::Delegated;
 
+/// So many connections are named.
+const NAMED: usize = 5;
+
 /// The labels of namespaces, and what cluster connections delegate.
 #[derive(Debug, Default)]
 pub struct Tenancy {
@@ -37,6 +40,27 @@ impl Directory {
     /// How far objects of this namespace may use the connection.
     pub fn delegated(&self, namespace: &str, connection: &ConnectionKey) -> Delegated {
         self.read().tenancy.delegated(namespace, connection)
+    }
+
+    /// What to do about a connection that isn't there, for an object of this namespace: what may have been meant is named.
+    pub fn instead_of(&self, missing: &ConnectionKey, namespace: &str) -> String {
+        const WAYS: &str =
+            "create it; or delete this object and apply it with another connectionRef, which can't be changed";
+        let inner = self.read();
+        let other = ConnectionKey {
+            namespace: if missing.is_of_cluster() { namespace.to_owned() } else { String::new() },
+            name: missing.name.clone(),
+        };
+        if inner.servers.contains_key(&other) {
+            let kind = if other.is_of_cluster() { "ClusterScimConnection" } else { "ScimConnection" };
+            return format!(", but a {kind} of that name is (connectionRef.kind); {WAYS}");
+        }
+        let here = inner.servers.keys().filter(|key| key.namespace == namespace && !missing.is_of_cluster());
+        let mut names: Vec<&str> = here.map(|key| key.name.as_str()).collect();
+        names.sort_unstable();
+        names.truncate(NAMED);
+        let there = if names.is_empty() { String::new() } else { format!(", this namespace has {}", names.join(", ")) };
+        format!("{there}; {WAYS}")
     }
 
     /// The objects of a namespace that refer to cluster connections.

@@ -93,13 +93,12 @@ impl Holder {
         let Words { what, name } = words;
         let holder = &self.name;
         match &self.state {
-            HolderState::Keeps if self.has_account => (
-                Reason::Conflict,
-                format!("{holder} is bound to this {what}; delete one of the two, or change its {name}"),
-            ),
+            HolderState::Keeps if self.has_account => {
+                (Reason::Conflict, format!("{holder} is bound to this {what}; {}", ways_apart(holder, words)))
+            }
             HolderState::Keeps => (
                 Reason::Conflict,
-                format!("{holder} is bound to the {what} with this {name}; choose another, or delete that object"),
+                format!("{holder} is bound to the {what} with this {name}; {}", ways_apart(holder, words)),
             ),
             HolderState::InRing(ring) => (
                 Reason::Conflict,
@@ -131,8 +130,18 @@ impl Holder {
 pub(super) fn elder_comes_first(elder: &str, words: Words) -> String {
     let Words { what, name } = words;
     format!(
-        "{elder} declares the same {name} and comes first: it has its {what} already, or is older; delete one of the two, or \
-         change its {name}"
+        "{elder} declares the same {name} and comes first: it has its {what} already, or is older; {}",
+        ways_apart(elder, words)
+    )
+}
+
+/// What is to be done about two objects of one name. Not the deletion of the other one: its account would come to this
+/// object, which is right for a manifest that moves, and wrong for two people.
+fn ways_apart(first: &str, words: Words) -> String {
+    let Words { what, name } = words;
+    format!(
+        "if both stand for the same {what}, delete this object; if not, give it another {name}. Deleting {first} instead \
+         hands its {what} over to this object"
     )
 }
 

@@ -38,9 +38,10 @@ impl<'a> Named<'a> {
         format!("kubectl annotate {self} {annotation}")
     }
 
-    /// Sets a label, `key=value`.
-    pub fn label(&self, label: &str) -> String {
-        format!("kubectl label {self} {label}")
+    /// Sets a label; `known` is the value that it has by now.
+    pub fn label(&self, key: &str, value: &str, known: Option<&str>) -> String {
+        let replace = if known.is_some() { " --overwrite" } else { "" };
+        format!("kubectl label {self} {key}={value}{replace}")
     }
 
     /// Sets a field of the spec to a text.
@@ -68,7 +69,9 @@ mod tests {
     fn i15_each_command_names_its_object_as_kubectl_takes_it() {
         let user = Named::by_full_name("scimuser", "identity/ada");
         assert_eq!(user.annotate("a=b"), "kubectl annotate scimuser -n identity ada a=b");
-        assert_eq!(Named::namespaced("secret", "n", "key").label("a=b"), "kubectl label secret -n n key a=b");
+        assert_eq!(Named::namespaced("secret", "n", "key").label("a", "b", None), "kubectl label secret -n n key a=b");
+        let relabelled = Named::namespaced("secret", "n", "key").label("a", "b", Some("c"));
+        assert_eq!(relabelled, "kubectl label secret -n n key a=b --overwrite");
         let set = |named: Named| named.set("approvedHold", "3f2a");
         assert_eq!(
             set(Named::connection("identity", "datadog")),

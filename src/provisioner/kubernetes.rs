@@ -29,3 +29,29 @@ pub fn classify(error: kube::Error) -> WriteError {
         _ => WriteError::Refused(Box::new(error)),
     }
 }
+
+/// The API server's own words, where it refuses what was written, and not only this version of it or just now.
+pub fn words_of_refusal(error: &kube::Error) -> Option<String> {
+    let kube::Error::Api(status) = error else { return None };
+    let full = status.code == 500 && status.message.contains("etcdserver");
+    let words = status.message.chars().filter(|letter| !letter.is_control()).take(300).collect();
+    (matches!(status.code, 400 | 403 | 413 | 422 | 507) || full).then_some(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_person_can_mend_is_told() {
+        let answered = |code, message: &str| {
+            let status = serde_json::json!({"status": "Failure", "message": message, "reason": "", "code": code});
+            kube::Error::Api(Box::new(serde_json::from_value(status).unwrap()))
+        };
+        assert!(words_of_refusal(&answered(403, "scimusers is forbidden")).is_some());
+        assert!(words_of_refusal(&answered(500, "etcdserver: mvcc: database space exceeded")).is_some());
+        for (code, message) in [(409, "conflict"), (404, "not found"), (500, "boom"), (429, "slow down")] {
+            assert_eq!(words_of_refusal(&answered(code, message)), None, "{code}");
+        }
+    }
+}

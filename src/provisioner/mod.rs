@@ -28,16 +28,18 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use self::connection::credentials::{Material, Reader, Refusal, secret_names, token_url};
+pub use self::connection::credentials::{Material, Reader, secret_names, token_url};
 pub use self::connection::defaults::{base_url, overrides, rate_limits, server_of};
 pub use self::connection::dialect::{dialect_of, profile_of};
+pub use self::connection::hosts::Bound;
+pub use self::connection::refusal::Refusal;
 pub use self::connection::session::rates_of;
-pub use self::connection::test::{check_host, refusal};
+pub use self::connection::test::refusal;
 pub use self::events::bounded_note;
 
 use self::connection::session::Session;
 use self::connection::state::ConnectionState;
-use self::connection::{credentials, defaults, export, lessons, session};
+use self::connection::{credentials, defaults, export, label_loss, lessons, session};
 use self::effects::Effects;
 use self::engine::notes::ObjectNotes;
 use self::live::Live;
@@ -106,6 +108,8 @@ pub struct Provisioner<E: Effects = Live> {
     windows: Mutex<Windows>,
     /// The Secret is gone: these removals, declared before, are still served (promise I23).
     removals_left: Mutex<Option<HashMap<Uid, Option<i64>>>>,
+    /// What is known of a label that another writer removes.
+    label_loss: Mutex<label_loss::LabelLoss>,
     report: Mutex<ConnectionState>,
     saving: tokio::sync::Mutex<()>,
     limiter: Arc<Limiter>,
@@ -175,6 +179,7 @@ impl<E: Effects> Provisioner<E> {
             )),
             windows: Mutex::default(),
             removals_left: Mutex::default(),
+            label_loss: Mutex::default(),
             report: Mutex::new(ConnectionState::new(connection.status.clone().unwrap_or_default())),
             limiter: Arc::new(Limiter::new(session::rates_of(&connection.spec))),
             connection: RwLock::new(connection),

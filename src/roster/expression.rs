@@ -184,7 +184,9 @@ impl Reader<'_> {
             Expr::Ident(name) if name == "row" => {
                 Err(format!("{place}: write row.column, or row[\"a column\"] with its name in quotation marks"))
             }
-            Expr::Ident(name) => Err(format!("{place}: there is no {name}; a column is row.{name}")),
+            Expr::Ident(name) => Err(format!(
+                "{place}: there is no {name}; a column is row.{name}, and a text stands in quotation marks, \"{name}\""
+            )),
             Expr::Literal(_) | Expr::Unspecified => Ok(()),
             Expr::Select(select) => self.visit(&mut select.operand, depth + 1),
             Expr::List(list) => list.elements.iter_mut().try_for_each(|element| self.visit(element, depth + 1)),

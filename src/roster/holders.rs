@@ -92,9 +92,11 @@ fn named<K: Holder>(found: &[K], namespace: &str, name: &str) -> Result<K, Refus
     if is_labelled(object) {
         return Ok(object.clone());
     }
+    let label = object.labels().get(ROSTER_SOURCE_LABEL).map(String::as_str);
+    let what = if label.is_some() { "has another value than true for" } else { "lacks" };
     let message = format!(
-        "the {kind} {name} lacks the label that lets rosters read it: {}",
-        Named::namespaced(&kind, namespace, name).label(&format!("{ROSTER_SOURCE_LABEL}=true"))
+        "the {kind} {name} {what} the label that lets rosters read it: {}",
+        Named::namespaced(&kind, namespace, name).label(ROSTER_SOURCE_LABEL, "true", label)
     );
     Err(Refused { reason: RosterReason::SourceNotLabelled, message })
 }

@@ -21,6 +21,7 @@ mod preview;
 mod recipe;
 mod removals;
 mod source;
+mod suggestions;
 mod target;
 #[cfg(test)]
 mod tests;

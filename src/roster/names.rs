@@ -165,5 +165,6 @@ fn index(rows: &[&Identity], objects: &[Option<&str>]) -> HashMap<String, String
     add(|row| row.key.clone());
     add(|row| row.user_name.clone());
     add(|row| row.external_id.as_deref().map(fold));
+    add(|row| row.alias.clone());
     index
 }

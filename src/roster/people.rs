@@ -25,6 +25,8 @@ pub struct Identity {
     pub external_id: Option<String>,
     /// An externalId is mapped and can't be read.
     pub external_id_unreadable: bool,
+    /// What else other rows name this one by, folded.
+    pub alias: Option<String>,
 }
 
 /// One who counts.
@@ -186,8 +188,14 @@ impl Recipe {
             user_name: user_name.ok().map(|name| fold(&name)),
             external_id_unreadable: external_id.is_err(),
             external_id: external_id.ok().flatten(),
+            alias: self.alias(row),
         };
         (identity, unreadable)
+    }
+
+    fn alias(&self, row: &TableRow) -> Option<String> {
+        let value = self.alias.as_ref()?.evaluate(&self.library, &self.wanted, &row.values).ok()?;
+        plain(&value).ok().filter(|text| !text.is_empty()).map(|text| fold(&text))
     }
 
     fn key_of(&self, row: &TableRow) -> Result<String, String> {

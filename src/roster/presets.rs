@@ -32,6 +32,10 @@ const ENTRA_DATADOG: &[Line] = &[
     line!("name.formatted", "row.displayName"),
 ];
 
+/// Microsoft Graph has a list, of one at most.
+const FIRST_BUSINESS_PHONE: &str =
+    r#"present(row.businessPhones) && size(row.businessPhones) > 0 ? row.businessPhones[0] : """#;
+
 /// What Entra ID begins with for an application that isn't in its gallery.
 const ENTRA_GENERIC: &[Line] = &[
     line!("userName", "row.userPrincipalName"),
@@ -50,7 +54,7 @@ const ENTRA_GENERIC: &[Line] = &[
     line!(r#"addresses[type eq "work"].region"#, "row.state"),
     line!(r#"addresses[type eq "work"].postalCode"#, "row.postalCode"),
     line!(r#"addresses[type eq "work"].country"#, "row.country"),
-    line!(r#"phoneNumbers[type eq "work"].value"#, "row.telephoneNumber"),
+    line!(r#"phoneNumbers[type eq "work"].value"#, "row.telephoneNumber", FIRST_BUSINESS_PHONE),
     line!(r#"phoneNumbers[type eq "mobile"].value"#, "row.mobile", "row.mobilePhone"),
     line!(r#"phoneNumbers[type eq "fax"].value"#, "row.facsimileTelephoneNumber"),
     line!("externalId", "row.mailNickname"),
@@ -163,7 +167,13 @@ const ACTIVE_DIRECTORY: &[Line] = &[
     line!("enterprise.organization", "row.Company"),
     line!("enterprise.division", "row.Division"),
     line!("enterprise.department", "row.Department"),
+    line!("manager", "row.Manager"),
 ];
+
+/// What else a row is named by in those that name it as manager: a directory has the whole path of an entry there.
+pub fn alias(preset: Preset) -> Option<&'static str> {
+    (preset == Preset::ActiveDirectory).then_some("row.DistinguishedName")
+}
 
 /// The lines of a preset.
 pub fn lines(preset: Preset) -> &'static [Line] {

@@ -30,6 +30,8 @@ pub struct Recipe {
     pub(super) lines: Vec<Line>,
     pub(super) labels: Vec<(String, Expression)>,
     pub(super) key: Option<Expression>,
+    /// What else other rows name a person by.
+    pub(super) alias: Option<Expression>,
     pub(super) keys: Keys,
     pub(super) connection: ConnectionRef,
     pub(super) template: UserTemplate,
@@ -81,6 +83,11 @@ impl Recipe {
             lines: lines(spec)?,
             labels: labels.collect::<Result<_, _>>()?,
             key,
+            alias: spec
+                .preset
+                .and_then(presets::alias)
+                .map(|text| Expression::compile("preset", text, false))
+                .transpose()?,
             keys: Keys::new(&spec.connection_ref.name, spec.key.as_deref()),
             connection: spec.connection_ref.clone(),
             template: spec.user_template.clone().unwrap_or_default(),
@@ -91,7 +98,7 @@ impl Recipe {
         }
         let mut wanted = Wanted::default();
         let others = recipe.lines.iter().flat_map(|line| &line.others);
-        let all = recipe.expressions().map(|(_, expression)| expression).chain(others);
+        let all = recipe.expressions().map(|(_, expression)| expression).chain(others).chain(&recipe.alias);
         for column in all.flat_map(Expression::columns) {
             wanted.want(column);
         }

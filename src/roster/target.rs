@@ -150,7 +150,8 @@ pub fn without_empty_entries(spec: &mut Map<String, Json>) {
 }
 
 fn unknown(target: &str) -> String {
-    format!("{target} is not an attribute that can be mapped")
+    let instead = super::suggestions::of(target).map_or_else(String::new, |known| format!("; write {known}"));
+    format!("{target} is not an attribute that can be mapped{instead}")
 }
 
 fn find(names: &[&'static str], name: &str) -> Option<&'static str> {

@@ -28,6 +28,7 @@ use super::lesson::Lesson;
 use super::oauth::Tokens;
 use super::patch::PatchOperation;
 use super::profile::Profile;
+use super::proxy::Proxy;
 use super::resource::{Attributes, Resource, fold, is_usable_id};
 use super::tls::{self, ConfigError, Trust};
 
@@ -46,6 +47,8 @@ pub struct ClientConfig {
     pub credentials: Credentials,
     /// Whom to trust.
     pub trust: Trust,
+    /// The proxy to go by, in place of the environment's.
+    pub proxy: Option<Proxy>,
     /// How long a connection may take.
     pub connect_timeout: Duration,
     /// How long a request may take.
@@ -117,7 +120,10 @@ impl Client {
 
     /// The same, for one that never connects to the cluster's own API server.
     pub fn away_from(api_server: ApiServer, config: ClientConfig) -> Result<Self, ConfigError> {
-        let secrets = config.credentials.secrets().into();
+        let mut secrets = config.credentials.secrets();
+        let proxy = config.proxy.as_ref();
+        secrets.extend(proxy.and_then(|proxy| Some(proxy.credentials.as_ref()?.1.clone())));
+        let secrets = secrets.into();
         let headers = config.credentials.headers().map_err(|_| ConfigError::Key)?;
         let mut base = config.base_url;
         base.set_query(None);
@@ -131,7 +137,8 @@ impl Client {
             Credentials::OAuth2(with) => Some(&with.token_url),
             _ => None,
         };
-        let resolver = Resolver::new(api_server, std::iter::once(&base).chain(token_url));
+        let ends = std::iter::once(&base).chain(token_url).chain(proxy.map(|proxy| &proxy.url));
+        let resolver = Resolver::new(api_server, ends);
         let mut builder = reqwest::Client::builder()
             .default_headers(headers)
             .user_agent(config.user_agent)
@@ -142,6 +149,8 @@ impl Client {
             .pool_max_idle_per_host(32);
         if super::host::is_loopback_http(&base) {
             builder = builder.no_proxy();
+        } else if let Some(proxy) = proxy {
+            builder = builder.proxy(proxy.configured()?);
         }
         let http = builder.build().map_err(ConfigError::Client)?;
         let tokens = match config.credentials {

@@ -22,6 +22,7 @@ fn client(sandbox: &Sandbox) -> Client {
         base_url: sandbox.base.parse().unwrap(),
         credentials: Credentials::Bearer("sandbox".to_owned().into()),
         trust: Trust::default(),
+        proxy: None,
         connect_timeout: Duration::from_secs(5),
         request_timeout: Duration::from_secs(20),
         profile: Profile::generic(),

@@ -118,6 +118,15 @@ fn is_never_a_server(address: IpAddr) -> bool {
         }
 }
 
+/// Whether the URL's name is known here to lead to addresses that never get a key alone.
+pub async fn leads_to_forbidden(url: &Url, api_server: &ApiServer) -> bool {
+    let Some(Host::Domain(name)) = url.host() else { return false };
+    Resolver::new(api_server.clone(), [url]).allowed(name).await.is_err_and(|why| why == FORBIDDEN)
+}
+
+const FORBIDDEN: &str =
+    "dns error: the name leads to the cluster's own API server, or to link-local or metadata addresses";
+
 /// The system's resolver, less the addresses that never get a key: asked right before each connection, so that a name
 /// which leads elsewhere by then doesn't pass.
 pub(super) struct Resolver {
@@ -141,10 +150,7 @@ impl Resolver {
         };
         let allowed: Vec<_> = found.filter(|address| !refused(address.ip())).collect();
         if allowed.is_empty() {
-            return Err(
-                "dns error: the name leads to the cluster's own API server, or to link-local or metadata addresses"
-                    .into(),
-            );
+            return Err(FORBIDDEN.into());
         }
         Ok(allowed)
     }

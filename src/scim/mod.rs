@@ -22,6 +22,7 @@ mod paging;
 mod patch;
 mod presets;
 mod profile;
+mod proxy;
 mod resource;
 mod schemas;
 mod tls;
@@ -31,7 +32,7 @@ pub use auth::Credentials;
 pub use client::{Client, ClientConfig, Exchange, Found, Kind, Observer, Page, Written};
 pub use discovery::{Overrides, ServerConfig};
 pub use error::{Class, Error, ScimType};
-pub use host::{ApiServer, forbidden_host, is_loopback_http};
+pub use host::{ApiServer, forbidden_host, is_loopback_http, leads_to_forbidden};
 pub use lesson::Lesson;
 pub use oauth::ClientCredentials;
 pub use observed_quirks::{ObservedQuirks, searches};
@@ -41,6 +42,7 @@ pub use presets::{DATADOG_SITES, datadog_url};
 pub use profile::{
     ContentType, MatchBy, MemberRemoval, MembersReadable, Paging, PatchPaths, Profile, Rate, RateOf, WriteMethod,
 };
+pub use proxy::Proxy;
 pub use resource::{Attributes, Resource, composed, fold};
 pub use schemas::OTHER_EXTENSIONS;
 pub use tls::{ClientCertificate, ConfigError, Trust};

@@ -22,6 +22,13 @@ pub struct RosterOutcome {
     pub read: Option<RosterRead>,
 }
 
+impl RosterOutcome {
+    /// The generation is carried out, or can't be. What is suspended is neither.
+    pub fn ends(&self) -> bool {
+        self.reason.also() != Also::Reconciling && self.reason != RosterReason::Suspended
+    }
+}
+
 /// What a source says, and what was made of it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RosterRead {
@@ -53,8 +60,7 @@ pub fn record_roster(
     now: Timestamp,
 ) -> ScimRosterStatus {
     let mut status = old.clone();
-    // What is suspended is not carried out.
-    if outcome.reason.also() != Also::Reconciling && outcome.reason != RosterReason::Suspended {
+    if outcome.ends() {
         status.observed_generation = Some(generation);
     }
     if let Some(read) = &outcome.read {

@@ -117,7 +117,7 @@ async fn jackson_is_told_of_each_member_once_and_of_nothing_at_rest() {
     let members = json!([{"userRef": {"name": "cyd"}}, {"userRef": {"name": "eve"}}, {"userName": "fay@example.com"}]);
     let selector = json!({"matchLabels": {"team": "platform"}});
     place.group("Platform", json!({"members": members, "memberSelector": selector}));
-    let group = place.group_is("platform", "Synced", Some((5, 3, 2))).await;
+    let group = place.group_is("platform", "Pending", Some((5, 3, 2))).await;
     let id = group["status"]["id"].as_str().expect("its id").to_owned();
     assert_eq!(group["status"]["waitingFor"], json!(["eve", "fay@example.com"]), "{group}");
     place.user("eve", json!({}));

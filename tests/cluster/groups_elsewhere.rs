@@ -157,7 +157,7 @@ async fn a_group_within_a_group_is_waited_for_and_linked() {
     let ada = place.synced("ada").await;
     let all = json!([{"groupRef": {"name": "inner"}}, {"userRef": {"name": "ada"}}]);
     place.group("Outer", json!({"members": all}));
-    let waiting = place.group_is("outer", "Synced", Some((2, 1, 1))).await;
+    let waiting = place.group_is("outer", "Pending", Some((2, 1, 1))).await;
     assert_eq!(waiting["status"]["waitingFor"], json!(["group inner"]), "{waiting}");
     place.group("Inner", json!({}));
     let inner = place.group_synced("inner", 0).await;

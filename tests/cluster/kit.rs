@@ -29,7 +29,11 @@ pub async fn operator_builder() -> OperatorBuilder {
 
 /// The same with these arguments for helm; its namespace, too.
 pub async fn install(helm: &[&str]) -> (String, OperatorBuilder) {
-    let cluster = ControlPlane::shared().await;
+    install_in(ControlPlane::shared().await, helm).await
+}
+
+/// The same in a cluster of the test's own.
+pub async fn install_in(cluster: &'static ControlPlane, helm: &[&str]) -> (String, OperatorBuilder) {
     cluster.install_crds().await;
     let namespace = cluster.namespace().await;
     let only_rbac = [&["--show-only", "templates/rbac.yaml"], helm].concat();
@@ -80,7 +84,11 @@ impl Place {
     }
 
     pub async fn without_operator() -> Place {
-        let cluster = ControlPlane::shared().await;
+        Place::within(ControlPlane::shared().await).await
+    }
+
+    /// A namespace of this cluster.
+    pub async fn within(cluster: &'static ControlPlane) -> Place {
         Place {
             cluster,
             namespace: cluster.namespace().await,

@@ -15,6 +15,7 @@ fn config(base_url: &str, credentials: Credentials, trust: Trust) -> ClientConfi
         base_url: base_url.parse().unwrap(),
         credentials,
         trust,
+        proxy: None,
         connect_timeout: Duration::from_secs(5),
         request_timeout: Duration::from_secs(20),
         profile: Profile::generic(),

@@ -57,6 +57,7 @@ fn client(sandbox: &Sandbox, token_url: &str) -> Client {
         base_url: sandbox.base_url.parse().unwrap(),
         credentials: Credentials::OAuth2(with),
         trust: Trust::default(),
+        proxy: None,
         connect_timeout: Duration::from_secs(5),
         request_timeout: Duration::from_secs(20),
         profile: Profile::generic(),

@@ -24,6 +24,8 @@ pub struct ControlPlane {
     admin: PathBuf,
     apiserver_args: Vec<String>,
     apiserver: Mutex<Process>,
+    crds: tokio::sync::OnceCell<()>,
+    etcd_url: String,
     _etcd: Process,
     _controllers: Process,
 }
@@ -31,19 +33,30 @@ pub struct ControlPlane {
 impl ControlPlane {
     /// The control plane of this test binary, started by whoever asks first.
     pub async fn shared() -> &'static ControlPlane {
-        static SHARED: LazyLock<ControlPlane> = LazyLock::new(ControlPlane::start);
+        static SHARED: LazyLock<ControlPlane> = LazyLock::new(|| ControlPlane::start("cluster", &[]));
         match tokio::task::spawn_blocking(|| &*SHARED).await {
             Ok(shared) => shared,
             Err(failed) => std::panic::resume_unwind(failed.into_panic()),
         }
     }
 
-    fn start() -> ControlPlane {
+    /// One of a test's own, whose etcd has these further switches.
+    pub async fn another(name: &str, etcd: &[&str]) -> &'static ControlPlane {
+        let (name, etcd) = (name.to_owned(), etcd.iter().map(|&switch| switch.to_owned()).collect::<Vec<_>>());
+        let start = move || {
+            let etcd: Vec<&str> = etcd.iter().map(String::as_str).collect();
+            // Its processes end with the test binary.
+            &*Box::leak(Box::new(ControlPlane::start(&name, &etcd)))
+        };
+        tokio::task::spawn_blocking(start).await.expect("a control plane")
+    }
+
+    fn start(name: &str, etcd: &[&str]) -> ControlPlane {
         crypto();
         // A port can be taken between being found free and being used.
         let mut tried = String::new();
         for attempt in 0..3 {
-            match ControlPlane::try_start(&scratch().join(format!("data/cluster-{attempt}"))) {
+            match ControlPlane::try_start(&scratch().join(format!("data/{name}-{attempt}")), etcd) {
                 Ok(started) => return started,
                 Err(why) => writeln!(tried, "attempt {attempt}: {why}").unwrap(),
             }
@@ -51,7 +64,7 @@ impl ControlPlane {
         panic!("the control plane didn't start\n{tried}");
     }
 
-    fn try_start(dir: &Path) -> Result<ControlPlane, String> {
+    fn try_start(dir: &Path, etcd_switches: &[&str]) -> Result<ControlPlane, String> {
         fs::create_dir_all(dir).expect("a directory for the control plane");
         let file = |name: &str| dir.join(name).to_string_lossy().into_owned();
         let (client_port, peer_port, port) = (free_port(), free_port(), free_port());
@@ -65,7 +78,8 @@ impl ControlPlane {
             .arg(format!("--advertise-client-urls={etcd_url}"))
             .arg(format!("--listen-peer-urls={peer_url}"))
             .arg(format!("--initial-advertise-peer-urls={peer_url}"))
-            .arg(format!("--initial-cluster=test={peer_url}"));
+            .arg(format!("--initial-cluster=test={peer_url}"))
+            .args(etcd_switches);
         let etcd = Process::spawn("etcd", etcd);
 
         new_signing_key(&file("service-accounts.key"));
@@ -119,6 +133,8 @@ impl ControlPlane {
             admin,
             apiserver_args,
             apiserver: Mutex::new(apiserver),
+            crds: tokio::sync::OnceCell::const_new(),
+            etcd_url,
             _etcd: etcd,
             _controllers: controllers,
         })
@@ -192,15 +208,19 @@ impl ControlPlane {
 
     /// Brings `crds/` in, once, and waits until they are served.
     pub async fn install_crds(&self) {
-        static DONE: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
-        DONE.get_or_init(async || {
+        let install = async || {
             let crds = repository().join("crds");
             assert!(crds.is_dir(), "{} is missing: run `make crds`", crds.display());
             let crds = crds.to_str().expect("a plain path");
             self.kubectl_ok(&["apply", "--server-side", "-f", crds]);
             self.await_kinds().await;
-        })
-        .await;
+        };
+        self.crds.get_or_init(install).await;
+    }
+
+    /// Where its etcd listens.
+    pub fn etcd_url(&self) -> &str {
+        &self.etcd_url
     }
 
     /// Until kubectl can apply our kinds. What is established is named in the list of all kinds a moment later, and

@@ -132,7 +132,10 @@ impl Sandbox {
     fn somewhere(switches: &[&str]) -> Sandbox {
         let (token, admin_token) = (unique("token"), unique("admin"));
         let mut command = guarded(env!("CARGO_BIN_EXE_scim-sandbox"));
-        command.args(["--listen", "127.0.0.1:0", "--token", &token]);
+        if !switches.contains(&"--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
+        command.args(["--token", &token]);
         command.args(["--admin-token", &admin_token]).args(switches);
         let (process, hello) = Process::announcing(&unique("sandbox"), command);
         Sandbox { base_url: text(&hello["base"]), admin_url: text(&hello["admin"]), token, admin_token, process }

@@ -6,12 +6,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 use kube::ResourceExt;
-use scim_operator::api::{AuthSpec, HOSTS, ScimConnection};
+use scim_operator::api::{AuthSpec, ProxySpec, ScimConnection};
 use scim_operator::provisioner::schedule::limiter::{Limiter, Priority, RequestKind};
-use scim_operator::provisioner::{Reader, base_url, check_host, profile_of, rates_of, token_url};
+use scim_operator::provisioner::{Bound, Material, Reader, base_url, profile_of, rates_of, token_url};
 use scim_operator::scim::{
-    ApiServer, Client, ClientCertificate, ClientConfig, ClientCredentials, Credentials, Profile, Trust, forbidden_host,
-    is_loopback_http,
+    ApiServer, Client, ClientCertificate, ClientConfig, ClientCredentials, Credentials, Profile, Proxy, Trust,
+    forbidden_host, is_loopback_http,
 };
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use tokio::time::Instant;
@@ -67,7 +67,8 @@ pub struct Server {
 pub struct Keys {
     credentials: Credentials,
     trust: Trust,
-    hosts: Vec<(String, Vec<String>)>,
+    proxy: Option<Proxy>,
+    hosts: Vec<Bound>,
 }
 
 impl Server {
@@ -132,19 +133,15 @@ pub fn config_of(connection: &ScimConnection, keys: Keys, allow_loopback_http: b
     let url = address(connection, allow_loopback_http)?;
     let token = spec.auth.oauth2_client_credentials.as_ref().map(token_url).transpose();
     let token = token.map_err(|refusal| anyhow!(refusal.message))?;
-    for (secret, allowed) in &keys.hosts {
-        let by = format!("the annotation {HOSTS} of the Secret {secret}");
-        if allowed.is_empty() {
-            bail!("{by} is empty, so it allows no host");
-        }
-        for url in std::iter::once(&url).chain(&token) {
-            check_host(url, allowed, &by).map_err(|refusal| anyhow!(refusal.message))?;
-        }
+    for bound in &keys.hosts {
+        let proxy = keys.proxy.as_ref().map(|proxy| &proxy.url);
+        bound.check(std::iter::once(&url).chain(&token), proxy).map_err(|refusal| anyhow!(refusal.message))?;
     }
     Ok(ClientConfig {
         base_url: url,
         credentials: keys.credentials,
         trust: keys.trust,
+        proxy: keys.proxy,
         connect_timeout: spec.timeouts.connect.std(),
         request_timeout: spec.timeouts.request.std().min(LONGEST),
         profile: profile_of(spec),
@@ -176,9 +173,10 @@ pub fn address(connection: &ScimConnection, allow_loopback_http: bool) -> Result
 /// What the connection names in the cluster, with the rights of whoever runs this.
 pub async fn keys_in_cluster(cluster: &Cluster, connection: &ScimConnection, operators: &str) -> Result<Keys> {
     let namespace = connection.namespace().unwrap_or_else(|| operators.to_owned());
-    let material = Reader::new(cluster.client.clone(), &namespace).read(&connection.spec).await;
-    let material = material.map_err(|refusal| anyhow!(refusal.message))?;
-    Ok(Keys { credentials: material.credentials, trust: material.trust, hosts: material.hosts })
+    // On the heap: whoever awaits this has it in each of their own futures.
+    let material = Box::pin(Reader::new(cluster.client.clone(), &namespace).read(&connection.spec)).await;
+    let Material { credentials, trust, proxy, hosts, .. } = material.map_err(|refusal| anyhow!(refusal.message))?;
+    Ok(Keys { credentials, trust, proxy, hosts })
 }
 
 /// The same from files; the key may be in the environment.
@@ -191,7 +189,8 @@ pub fn keys_by_hand(connection: &ScimConnection, key_file: Option<&Path>, ca_fil
         bail!("spec.tls.caBundle is in the cluster: give the same by --ca-file");
     }
     let trust = Trust { ca_bundle, server_name: tls.and_then(|tls| tls.server_name.clone()) };
-    Ok(Keys { credentials, trust, hosts: Vec::new() })
+    let proxy = connection.spec.proxy.as_ref().map(proxy).transpose()?;
+    Ok(Keys { credentials, trust, proxy, hosts: Vec::new() })
 }
 
 /// A key was given by hand.
@@ -212,6 +211,17 @@ fn from_file(file: &Path, arguments: &ServerArguments) -> Result<(ScimConnection
     };
     let keys = keys_by_hand(&connection, arguments.key_file.as_deref(), arguments.ca_file.as_deref())?;
     Ok((connection, keys))
+}
+
+/// Its credentials are in the cluster.
+fn proxy(proxy: &ProxySpec) -> Result<Proxy> {
+    if proxy.basic.is_some() {
+        bail!(
+            "the credentials of spec.proxy are in the cluster: take spec.proxy out, and give the proxy by HTTPS_PROXY"
+        );
+    }
+    let url = Url::parse(&proxy.url).map_err(|error| anyhow!("spec.proxy.url is not a valid URL: {error}"))?;
+    Ok(Proxy { url, credentials: None })
 }
 
 /// The key, which is never an argument: everybody on a machine can see those.

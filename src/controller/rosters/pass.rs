@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::RosterKey;
-use super::report::{guard_status, rejections, summary};
+use super::report::{guard_status, nobody_in_scope, rejections, summary};
 use super::world;
 use super::writes::{Refusal, incomplete};
 use crate::api::{RosterHold, RosterReason, ScimRoster};
@@ -208,6 +208,10 @@ impl Pass {
         let reason = match reason {
             RosterReason::Generated if !read.rejected.is_empty() => RosterReason::RowsRejected,
             RosterReason::Generated if prepared.changes.waits => RosterReason::Generating,
+            RosterReason::Generated if read.in_scope == 0 && read.rows > 0 && read.hold.is_none() => {
+                notes.push(nobody_in_scope(&self.roster.spec));
+                RosterReason::NobodyInScope
+            }
             reason => reason,
         };
         let message = [rejections(&read), notes.join(" "), summary(&read)].join(" ").trim().to_owned();

@@ -4,23 +4,32 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt;
 use kube::runtime::events::EventType;
 use tracing::warn;
 
 use super::RosterKey;
 use super::pass::Pass;
 use super::world::{self, Failed};
-use crate::api::{Also, RosterGuardStatus, ScimRoster};
+use crate::api::{Also, RECONCILE_REQUESTED_AT, RosterGuardStatus, ScimRoster, ScimRosterSpec};
 use crate::plan::Named;
 use crate::plan::guards::{Ledger, Limit};
 use crate::status::{RosterOutcome, RosterRead, buckets, record_roster};
+
+/// As long as status takes.
+const LONGEST_REQUEST: usize = 256;
 
 impl Pass {
     /// Writes the status if it differs, and tells what a person should know.
     pub(super) async fn record(&mut self, outcome: &RosterOutcome) -> Result<(), Failed> {
         let old = self.roster.status.clone().unwrap_or_default();
-        let status =
+        let mut status =
             record_roster(&old, self.roster.metadata.generation.unwrap_or_default(), outcome, Timestamp::now());
+        if outcome.ends()
+            && let Some(requested) = self.roster.annotations().get(RECONCILE_REQUESTED_AT)
+        {
+            status.last_handled_reconcile_at = Some(requested.chars().take(LONGEST_REQUEST).collect());
+        }
         if Some(&status) == self.roster.status.as_ref() {
             return Ok(());
         }
@@ -84,6 +93,16 @@ pub(super) fn rejections(read: &RosterRead) -> String {
     let count = read.rejected.len();
     let all = if count == 1 { "1 row is rejected".to_owned() } else { format!("{count} rows are rejected, the first") };
     format!("{all}: {place}row {}: {}.", first.row, first.reason)
+}
+
+/// What may keep everybody out.
+pub(super) fn nobody_in_scope(spec: &ScimRosterSpec) -> String {
+    let at_fault = match (&spec.scope, &spec.assigned) {
+        (Some(_), Some(_)) => "no row is both in spec.scope and in spec.assigned",
+        (None, Some(_)) => "spec.assigned names no row by its userName or key",
+        _ => "spec.scope is false for every row; texts are compared letter by letter",
+    };
+    format!("{at_fault}. `kubectl scim roster preview` shows what becomes of each row.")
 }
 
 pub(super) fn summary(read: &RosterRead) -> String {

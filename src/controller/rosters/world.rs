@@ -118,6 +118,13 @@ pub async fn apply(shared: &Shared, key: &RosterKey, name: &str, person: &str, b
     let api: Api<ScimUser> = Api::namespaced(shared.kube.clone(), &key.namespace);
     let params = PatchParams::apply(FIELD_MANAGER).force();
     let written = write(shared, api.patch(name, &params, &Patch::Apply(&object))).await?;
+    if written.labels().get(ROSTER_LABEL) != Some(&key.name) {
+        return Err(Failed::Refused(format!(
+            "the label {ROSTER_LABEL} is taken off as it is written, by an admission webhook or policy: except ScimUsers from it, \
+             and label {name} with {ROSTER_LABEL}={}",
+            key.name
+        )));
+    }
     // The answer is as good as a watch event. The receiver lives as long as the controller does.
     for uid in shared.directory.apply_written(written) {
         let _ = shared.reroute.send(uid);

@@ -111,6 +111,7 @@ impl Entry {
             waiting: BTreeSet::new(),
             fixed_waiting: Vec::new(),
             foreign: Vec::new(),
+            absent: Vec::new(),
         }
     }
 

@@ -226,7 +226,7 @@ impl Inner {
         let (group, resolved) = (Arc::clone(&entry.group), entry.resolved.clone());
         let key = connection_of_group(&group);
         let namespace = group.namespace().unwrap_or_default();
-        let (mut fixed, mut waiting, mut foreign) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut fixed, mut waiting, mut foreign, mut absent) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut wait = |what: String| {
             waiting.push(what);
             Standing::Waiting
@@ -237,6 +237,9 @@ impl Inner {
             } else if let Some(reference) = &member.group_ref {
                 let other = self.groups.names.get(&(namespace.clone(), reference.name.clone()));
                 let other = other.and_then(|uid| self.groups.all.get(uid)).map(|entry| &entry.group);
+                if other.is_none() {
+                    absent.push(format!("ScimGroup {namespace}/{}", reference.name));
+                }
                 if other.is_some_and(|other| connection_of_group(other) != key) {
                     foreign.push(format!("groupRef names {}, which belongs to another connection", reference.name));
                 }
@@ -248,7 +251,10 @@ impl Inner {
             } else if let Some(reference) = &member.user_ref {
                 let user = self.names.get(&(namespace.clone(), reference.name.clone()));
                 match user.and_then(|uid| self.users.get(uid)) {
-                    None => fixed.push(wait(reference.name.clone())),
+                    None => {
+                        absent.push(format!("ScimUser {namespace}/{}", reference.name));
+                        fixed.push(wait(reference.name.clone()));
+                    }
                     Some(user) if connection_of(user) != key => {
                         foreign.push(format!("userRef names {}, which belongs to another connection", reference.name));
                     }
@@ -271,6 +277,7 @@ impl Inner {
         }
         entry.fixed_waiting = waiting;
         entry.foreign = foreign;
+        entry.absent = absent;
     }
 
     /// The connection leads to another server, or to none: whose account is whose has to be asked anew.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::membership::{Id, Membership};
 use super::patch::Change;
@@ -57,6 +57,8 @@ pub struct Members<'a> {
     pub foreign: &'a [String],
     /// Some of those that are waited for.
     pub waiting_for: &'a [String],
+    /// Objects that are referred to and aren't there.
+    pub absent: &'a [String],
 }
 
 /// Members that stay as they are, though they are to be put in or taken out (promises I14, I26, I31).
@@ -225,4 +227,6 @@ pub struct GroupDetails {
     pub drift: Option<GroupDrift>,
     /// It is looked at again at once: what was found is shown, and is now to be repaired.
     pub again: bool,
+    /// It is looked at again after this long, whatever happens.
+    pub again_after: Option<SignedDuration>,
 }

@@ -1,5 +1,6 @@
 //! Nothing is left to send for a group, or not yet: what is recorded of it, and what a person is told.
 
+use jiff::SignedDuration;
 use serde_json::json;
 
 use super::deletion;
@@ -45,6 +46,7 @@ fn shows_drift(verdict: GroupVerdict, found: GroupDrift, what_now: &str) -> Grou
 pub(super) fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOperation]) -> GroupVerdict {
     let members = &facts.members;
     let counts = facts.counts();
+    let absent_alone = counts.waiting == i64::try_from(members.absent.len()).unwrap_or(i64::MAX);
     let mut verdict = GroupVerdict {
         reason: Some(Reason::Synced),
         message: format!(
@@ -66,7 +68,7 @@ pub(super) fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOper
     if unseen(facts) > 0 {
         verdict.message.push_str("; the server doesn't show the accounts of some, who are put in once it does");
     }
-    if counts.waiting > 0 {
+    if counts.waiting > 0 && !absent_alone {
         verdict.message.push_str("; the others have no account yet and are put in as soon as they have");
     }
     if deletion::unlinks(facts) {
@@ -88,6 +90,18 @@ pub(super) fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOper
         verdict.message = message;
     } else if let Some(found) = drift(facts, left).filter(|_| !facts.policy.repair.attributes) {
         verdict = shows_drift(verdict, found, "driftPolicy.attributes leaves it so");
+    } else if let Some((first, left)) = absent(facts) {
+        let many = facts.members.absent.len();
+        let them = if many > 1 { format!(" and {} more, named", many - 1) } else { ", named".to_owned() };
+        let are = if many > 1 { "are" } else { "is" };
+        verdict.message = format!(
+            "the {first}{them} in spec.members, {are} not there: create what is missing, or correct the name; {}",
+            verdict.message
+        );
+        let waits = left.is_some();
+        verdict.reason = Some(if waits { Reason::Pending } else { Reason::MemberNotFound });
+        verdict.state = Some(if waits { GroupState::Pending } else { GroupState::Failed });
+        verdict.details.again_after = left;
     } else if over_rate > 0 {
         verdict.reason = Some(Reason::RateLimited);
         verdict.state = Some(GroupState::Pending);
@@ -142,6 +156,16 @@ fn kept(facts: &GroupFacts) -> Option<(Reason, String)> {
         );
         (Reason::Pending, message)
     })
+}
+
+/// What is applied together arrives one after the other: a group may come so much sooner than its members.
+const ARRIVAL: SignedDuration = SignedDuration::from_secs(60);
+
+/// The first member that is referred to and isn't there, and how long it may still be on its way.
+fn absent<'a>(facts: &'a GroupFacts) -> Option<(&'a str, Option<SignedDuration>)> {
+    let first = facts.members.absent.first()?;
+    let age = facts.object.created.map_or(ARRIVAL, |created| facts.now.duration_since(created));
+    Some((first, (age < ARRIVAL).then(|| ARRIVAL - age.max(SignedDuration::ZERO))))
 }
 
 /// Whom the server takes only later.

@@ -128,6 +128,7 @@ impl Case {
                 room: self.room,
                 foreign: &[],
                 waiting_for: &[],
+                absent: &[],
             },
             written: false,
             removals_wait: self.removals_wait,

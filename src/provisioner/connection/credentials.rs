@@ -3,35 +3,22 @@
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::ResourceExt;
 use kube::api::Api;
 use reqwest::header::HeaderName;
 use secrecy::{SecretSlice, SecretString};
 use url::Url;
 
+use super::hosts::Bound;
+use super::pasted;
+use super::refusal::{Refusal, Unlabelled};
 use crate::api::{
-    AuthSpec, CREDENTIALS_LABEL, ConnectedReason, EXPIRES_AT, HOSTS, OAuth2Auth, ScimConnectionSpec, SecretKeyRef,
+    AuthSpec, BasicAuth, CREDENTIALS_LABEL, ConnectedReason, EXPIRES_AT, HOSTS, OAuth2Auth, ScimConnectionSpec,
+    SecretKeyRef,
 };
 use crate::plan::Named;
-use crate::scim::{ClientCertificate, ClientCredentials, Credentials, Trust};
-
-/// Why a connection can't be used.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Refusal {
-    /// The reason of `Connected`.
-    pub reason: ConnectedReason,
-    /// What a person is told.
-    pub message: String,
-    /// The API server didn't answer: nothing is known of the Secret.
-    pub unread: bool,
-}
-
-impl Refusal {
-    /// A refusal with its reason.
-    pub fn new(reason: ConnectedReason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), unread: false }
-    }
-}
+use crate::scim::{ClientCertificate, ClientCredentials, Credentials, Proxy, Trust};
 
 /// What was read of the cluster for one connection.
 pub struct Material {
@@ -43,12 +30,16 @@ pub struct Material {
     pub secret_version: Option<String>,
     /// The versions of every Secret that was read.
     pub fingerprint: String,
-    /// The Secrets that say which hosts their keys may be sent to, and these.
-    pub hosts: Vec<(String, Vec<String>)>,
+    /// The proxy that the connection names, with its credentials.
+    pub proxy: Option<Proxy>,
+    /// The Secrets that say which hosts their keys may be sent to.
+    pub hosts: Vec<Bound>,
     /// When the key expires, as the Secret's annotation has it.
     pub expires_at: Option<Timestamp>,
     /// When the Secret was last changed.
     pub changed_at: Option<Timestamp>,
+    /// What may be wrong with the key, should the server refuse it.
+    pub suspicion: Option<String>,
 }
 
 /// The names of all Secrets that a connection refers to.
@@ -57,15 +48,20 @@ pub fn secret_names(spec: &ScimConnectionSpec) -> Vec<String> {
     names.extend(spec.auth.client_certificate.as_ref().map(|certificate| certificate.secret_ref.name.clone()));
     let ca = spec.tls.as_ref().and_then(|tls| tls.ca_bundle.as_ref()).and_then(|bundle| bundle.secret_key_ref.as_ref());
     names.extend(ca.map(|key| key.name.clone()));
+    let proxy = spec.proxy.as_ref().and_then(|proxy| proxy.basic.as_ref());
+    names.extend(proxy.into_iter().flat_map(of_basic).map(|key| key.name.clone()));
     names
+}
+
+fn of_basic(basic: &BasicAuth) -> impl Iterator<Item = &SecretKeyRef> {
+    basic.username_secret_key_ref.iter().chain([&basic.password_secret_key_ref])
 }
 
 fn key_refs(auth: &AuthSpec) -> Vec<&SecretKeyRef> {
     let mut refs: Vec<&SecretKeyRef> = Vec::new();
     refs.extend(auth.bearer_token.as_ref().map(|bearer| &bearer.secret_key_ref));
     if let Some(basic) = &auth.basic {
-        refs.extend(basic.username_secret_key_ref.as_ref());
-        refs.push(&basic.password_secret_key_ref);
+        refs.extend(of_basic(basic));
     }
     refs.extend(auth.headers.iter().flatten().map(|header| &header.secret_key_ref));
     refs.extend(auth.oauth2_client_credentials.as_ref().map(|oauth| &oauth.client_secret_key_ref));
@@ -79,9 +75,21 @@ pub struct Reader {
     namespace: String,
     version: Option<String>,
     fingerprint: String,
-    hosts: Vec<(String, Vec<String>)>,
+    hosts: Vec<Bound>,
+    /// What is read is for the proxy.
+    for_proxy: bool,
     expires_at: Option<Timestamp>,
     changed_at: Option<Timestamp>,
+    suspicion: Option<String>,
+}
+
+/// How white space around a value is read.
+#[derive(Clone, Copy)]
+enum Form {
+    /// A token or a header's value: there is none.
+    Token,
+    /// A password, which may have some.
+    Password,
 }
 
 impl Reader {
@@ -94,8 +102,10 @@ impl Reader {
             version: None,
             fingerprint: String::new(),
             hosts: Vec::new(),
+            for_proxy: false,
             expires_at: None,
             changed_at: None,
+            suspicion: None,
         }
     }
 
@@ -104,38 +114,33 @@ impl Reader {
         let credentials = self.credentials(&spec.auth).await?;
         let server_name = spec.tls.as_ref().and_then(|tls| tls.server_name.clone());
         let trust = Trust { ca_bundle: self.ca_bundle(spec).await?, server_name };
+        let proxy = self.proxy(spec).await?;
         Ok(Material {
             credentials,
             trust,
+            proxy,
             secret_version: self.version,
             fingerprint: self.fingerprint,
             hosts: self.hosts,
             expires_at: self.expires_at,
             changed_at: self.changed_at,
+            suspicion: self.suspicion,
         })
     }
 
     async fn credentials(&mut self, auth: &AuthSpec) -> Result<Credentials, Refusal> {
         if let Some(bearer) = &auth.bearer_token {
-            return Ok(Credentials::Bearer(self.text(&bearer.secret_key_ref).await?));
+            return Ok(Credentials::Bearer(self.text(&bearer.secret_key_ref, Form::Token).await?));
         }
         if let Some(basic) = &auth.basic {
-            let username = match (&basic.username, &basic.username_secret_key_ref) {
-                (Some(username), _) => username.clone(),
-                (None, Some(key)) => {
-                    use secrecy::ExposeSecret as _;
-                    self.text(key).await?.expose_secret().to_owned()
-                }
-                (None, None) => String::new(),
-            };
-            let password = self.text(&basic.password_secret_key_ref).await?;
+            let (username, password) = self.basic(basic).await?;
             return Ok(Credentials::Basic { username, password });
         }
         if let Some(oauth) = &auth.oauth2_client_credentials {
             return Ok(Credentials::OAuth2(ClientCredentials {
                 token_url: token_url(oauth)?,
                 client_id: oauth.client_id.clone(),
-                client_secret: self.text(&oauth.client_secret_key_ref).await?,
+                client_secret: self.text(&oauth.client_secret_key_ref, Form::Password).await?,
                 scope: oauth.scope.clone(),
             }));
         }
@@ -150,9 +155,35 @@ impl Reader {
                     format!("spec.auth.headers names {:?}, which is no HTTP header's name", header.name),
                 )
             })?;
-            headers.push((name, self.text(&header.secret_key_ref).await?));
+            headers.push((name, self.header(&header.secret_key_ref).await?));
         }
         Ok(Credentials::Headers(headers))
+    }
+
+    async fn basic(&mut self, basic: &BasicAuth) -> Result<(String, SecretString), Refusal> {
+        let username = match (&basic.username, &basic.username_secret_key_ref) {
+            (Some(username), _) => username.clone(),
+            (None, Some(key)) => {
+                use secrecy::ExposeSecret as _;
+                self.text(key, Form::Password).await?.expose_secret().to_owned()
+            }
+            (None, None) => String::new(),
+        };
+        Ok((username, self.text(&basic.password_secret_key_ref, Form::Password).await?))
+    }
+
+    async fn proxy(&mut self, spec: &ScimConnectionSpec) -> Result<Option<Proxy>, Refusal> {
+        let Some(proxy) = &spec.proxy else { return Ok(None) };
+        let url = Url::parse(&proxy.url).map_err(|error| {
+            Refusal::new(ConnectedReason::Unreachable, format!("spec.proxy.url is not a valid URL: {error}"))
+        })?;
+        let Some(basic) = &proxy.basic else { return Ok(Some(Proxy { url, credentials: None })) };
+        // What is suspicious of them, and when the Secret changed, says nothing of the key.
+        let (suspicion, changed_at, version) = (self.suspicion.take(), self.changed_at, self.version.clone());
+        self.for_proxy = true;
+        let credentials = self.basic(basic).await;
+        (self.for_proxy, self.suspicion, self.changed_at, self.version) = (false, suspicion, changed_at, version);
+        Ok(Some(Proxy { url, credentials: Some(credentials?) }))
     }
 
     /// Both halves of one version of the Secret: a renewal changes them together.
@@ -184,16 +215,39 @@ impl Reader {
         })
     }
 
-    async fn text(&mut self, key: &SecretKeyRef) -> Result<SecretString, Refusal> {
+    async fn text(&mut self, key: &SecretKeyRef, form: Form) -> Result<SecretString, Refusal> {
+        let text = self.whole(key).await?;
+        let text = match form {
+            Form::Token => pasted::token(&text),
+            Form::Password => pasted::password(&text),
+        };
+        self.suspect(key, text);
+        Ok(SecretString::from(text.to_owned()))
+    }
+
+    /// The scheme before a header's value is a part of it.
+    async fn header(&mut self, key: &SecretKeyRef) -> Result<SecretString, Refusal> {
+        Ok(SecretString::from(self.whole(key).await?.trim().to_owned()))
+    }
+
+    /// As the Secret has it; there is something in it.
+    async fn whole(&mut self, key: &SecretKeyRef) -> Result<String, Refusal> {
         let bytes = self.bytes(key).await?;
-        let text = String::from_utf8(bytes.0).map_err(|_| {
-            Refusal::new(
-                ConnectedReason::SecretKeyMissing,
-                format!("the key {} of the Secret {}/{} is not text", key.key, self.namespace, key.name),
-            )
-        })?;
-        // An editor's newline at the end of a key is the commonest cause of a 401.
-        Ok(SecretString::from(text.trim_end_matches(['\r', '\n']).to_owned()))
+        let refusal = |what: &str| {
+            let place = format!("the key {} of the Secret {}/{}", key.key, self.namespace, key.name);
+            Refusal::new(ConnectedReason::SecretKeyMissing, format!("{place} {what}"))
+        };
+        let text = String::from_utf8(bytes.0).map_err(|_| refusal("is not text"))?;
+        if text.trim().is_empty() {
+            return Err(refusal("holds nothing but white space; put the key into it"));
+        }
+        Ok(text)
+    }
+
+    fn suspect(&mut self, key: &SecretKeyRef, text: &str) {
+        if let Some(what) = pasted::suspicion(text) {
+            self.suspicion = Some(format!("the key {} of the Secret {} {what}", key.key, key.name));
+        }
     }
 
     async fn bytes(&mut self, key: &SecretKeyRef) -> Result<ByteString, Refusal> {
@@ -202,12 +256,14 @@ impl Reader {
     }
 
     fn entry(&self, name: &str, secret: &mut Secret, key: &str) -> Result<ByteString, Refusal> {
-        secret.data.as_mut().and_then(|data| data.remove(key)).filter(|bytes| !bytes.0.is_empty()).ok_or_else(|| {
-            Refusal::new(
-                ConnectedReason::SecretKeyMissing,
-                format!("the Secret {}/{name} has no key {key}, or it is empty", self.namespace),
-            )
-        })
+        let data = secret.data.get_or_insert_default();
+        let secret = format!("the Secret {}/{name}", self.namespace);
+        let refusal = |message| Err(Refusal::new(ConnectedReason::SecretKeyMissing, message));
+        match data.remove(key) {
+            Some(bytes) if bytes.0.is_empty() => refusal(format!("the key {key} of {secret} is empty")),
+            Some(bytes) => Ok(bytes),
+            None => refusal(format!("{secret} has no key {key}; {}", named_keys(data.keys()))),
+        }
     }
 
     /// The Secret, of which `key` is wanted; what it says of its keys is noted.
@@ -218,18 +274,27 @@ impl Reader {
             return Err(Refusal::new(
                 ConnectedReason::SecretNotFound,
                 format!(
-                    "the Secret {namespace}/{name} is not there; create it with the label {CREDENTIALS_LABEL}=true"
+                    "the Secret {namespace}/{name} is not there; create it with the label {CREDENTIALS_LABEL}=true. Secrets of \
+                     other namespaces are not read"
                 ),
             ));
         };
-        if secret.labels().get(CREDENTIALS_LABEL).map(String::as_str) != Some("true") {
-            return Err(Refusal::new(
+        let label = secret.labels().get(CREDENTIALS_LABEL).map(String::as_str);
+        if label != Some("true") {
+            let what = if label.is_some() { "has another value than true for" } else { "lacks" };
+            let refusal = Refusal::new(
                 ConnectedReason::SecretNotLabelled,
                 format!(
-                    "the Secret {namespace}/{name} may not be used before it says so itself: {}",
-                    Named::namespaced("secret", namespace, name).label(&format!("{CREDENTIALS_LABEL}=true"))
+                    "the Secret {namespace}/{name} {what} the label {CREDENTIALS_LABEL}, which permits its use: {}",
+                    Named::namespaced("secret", namespace, name).label(CREDENTIALS_LABEL, "true", label)
                 ),
-            ));
+            );
+            let unlabelled = Unlabelled {
+                mark: format!("{name}/{key}/{}@", secret.uid().unwrap_or_default()),
+                secret: format!("{namespace}/{name}"),
+                writer: writer_of_data(&secret),
+            };
+            return Err(Refusal { unlabelled: Some(unlabelled), ..refusal });
         }
         self.version = secret.resource_version();
         let version = self.version.as_deref().unwrap_or_default();
@@ -241,9 +306,33 @@ impl Reader {
         self.expires_at = [self.expires_at, expiry].into_iter().flatten().min();
         if let Some(hosts) = secret.annotations().get(HOSTS) {
             let hosts = hosts.split(',').map(|host| host.trim().to_owned()).filter(|host| !host.is_empty());
-            self.hosts.push((name.to_owned(), hosts.collect()));
+            self.hosts.push(Bound { secret: name.to_owned(), hosts: hosts.collect(), to_proxy: self.for_proxy });
         }
         Ok(secret)
+    }
+}
+
+/// The field manager that the data of the Secret is of. Who took a label off isn't recorded; whoever writes the rest of the
+/// Secret is whoever can put it back.
+fn writer_of_data(secret: &Secret) -> Option<String> {
+    let writes_data =
+        |entry: &&ManagedFieldsEntry| entry.fields_v1.as_ref().is_some_and(|fields| fields.0.get("f:data").is_some());
+    let newest =
+        secret.managed_fields().iter().filter(writes_data).max_by_key(|entry| entry.time.as_ref().map(|time| time.0));
+    newest.and_then(|entry| entry.manager.clone())
+}
+
+/// So many keys of a Secret are named.
+const MOST_KEYS: usize = 10;
+
+/// What keys there are, by their names alone.
+fn named_keys<'a>(keys: impl ExactSizeIterator<Item = &'a String>) -> String {
+    let many = keys.len();
+    let names: Vec<&str> = keys.take(MOST_KEYS).map(String::as_str).collect();
+    match many {
+        0 => "there is no key in it".to_owned(),
+        _ if many > MOST_KEYS => format!("its keys are {} and {} more", names.join(", "), many - MOST_KEYS),
+        _ => format!("its keys are {}: correct secretKeyRef.key, or add it", names.join(", ")),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use tracing::debug;
 
-use super::credentials::Refusal;
 use super::defaults::server_of;
+use super::refusal::Refusal;
 use crate::api::{ConnectedReason, ScimConnection, ScimUser};
 use crate::provisioner::effects::Effects;
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};

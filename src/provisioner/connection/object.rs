@@ -1,11 +1,15 @@
-//! What is written to the API server about the connection itself, of either kind, refers to it by this.
+//! Writes to the API server as they concern the connection itself: what they refer to, and what is told of those that are
+//! refused.
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource as _;
+use kube::runtime::events::EventType;
 
+use super::state::PendingEvent;
 use crate::api::ScimConnection;
-use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
+use crate::provisioner::kubernetes::words_of_refusal;
+use crate::provisioner::{Provisioner, lock};
 
 impl<E: Effects> Provisioner<E> {
     /// What events about the connection refer to.
@@ -15,6 +19,20 @@ impl<E: Effects> Provisioner<E> {
             reference.kind = Some("ClusterScimConnection".to_owned());
         }
         reference
+    }
+
+    /// The API server didn't take a write: counted, and told at the connection where a person has to do something.
+    pub(in crate::provisioner) fn note_write_failure(&self, error: &kube::Error) {
+        self.metrics.kubernetes_error(&self.key.to_string());
+        let Some(words) = words_of_refusal(error) else { return };
+        let told = format!(
+            "the API server refuses writes of the operator, and what can't be recorded is not carried out: {words}. Look at its \
+             role, at admission webhooks and policies, and at etcd"
+        );
+        let mut report = lock(&self.report);
+        if let Some(note) = report.write_trouble.refused(told, self.effects.now()) {
+            report.tell(PendingEvent { type_: EventType::Warning, reason: "WritesRefused", action: "Record", note });
+        }
     }
 }
 

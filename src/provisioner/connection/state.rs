@@ -10,6 +10,8 @@ use kube::runtime::events::{Event, EventType};
 use tokio::time::sleep;
 use tracing::warn;
 
+use super::wish::Wish;
+use super::write_trouble::WriteTrouble;
 use crate::api::{
     ConnectedReason, CredentialsStatus, GuardsSpec, Reason, ScimConnection, ScimConnectionStatus, ScimUser,
     ServerStatus, SweepStatus, UnmanagedAccount, UnmanagedPolicy, UserState, UsersStatus,
@@ -55,6 +57,10 @@ pub struct ConnectionState {
     server: Option<ServerStatus>,
     /// Objects that met a method that the server doesn't know.
     unsupported: BTreeSet<String>,
+    /// What a person asked for by `reconcile-requested-at`.
+    pub(super) wish: Wish,
+    /// Writes that the API server refuses.
+    pub(super) write_trouble: WriteTrouble,
 }
 
 /// How far the first sweep of a session is.
@@ -103,6 +109,8 @@ impl ConnectionState {
             wave_told: false,
             server: status.server,
             unsupported: BTreeSet::new(),
+            wish: Wish::new(status.last_handled_reconcile_at),
+            write_trouble: WriteTrouble::default(),
         }
     }
 
@@ -275,8 +283,14 @@ impl ConnectionState {
         self.secret_version = version;
     }
 
+    /// A sweep begins.
+    pub fn sweep_began(&mut self) {
+        self.wish.sweep_began();
+    }
+
     /// A sweep has ended.
     pub fn sweep_ended(&mut self, complete: bool, took: Duration) {
+        self.wish.sweep_ended();
         let last_completed = if complete {
             Some(Time(whole_seconds(Timestamp::now())))
         } else {
@@ -338,7 +352,7 @@ impl<E: Effects> Provisioner<E> {
                 self.update(Arc::new(written));
             }
             Err(error) => {
-                self.metrics.kubernetes_error(&self.key.to_string());
+                self.note_write_failure(&error);
                 warn!(connection = %self.key, "its status could not be written: {error}");
             }
         }
@@ -373,14 +387,15 @@ impl<E: Effects> Provisioner<E> {
         report.holding(connection.metadata.generation.unwrap_or_default(), guarded.holding.as_ref(), now);
         let mut status = connection.status.clone().unwrap_or_default();
         status.observed_generation = report.observed_generation;
+        status.last_handled_reconcile_at.clone_from(&report.wish.handled);
         status.conditions = Some(report.conditions.clone());
         // A pause that is over before the next status isn't worth one.
         if self.limiter.throttled_for().is_some_and(|left| left > PAUSE) {
             let why = "throttled: the server asks for fewer requests, and all of them wait for now";
             say_as_well(status.conditions.iter_mut().flatten(), why);
         }
-        for gap in report.gaps.values() {
-            say_as_well(status.conditions.iter_mut().flatten(), gap);
+        for more in report.gaps.values().map(String::as_str).chain(report.write_trouble.told(now)) {
+            say_as_well(status.conditions.iter_mut().flatten(), more);
         }
         status.users = Some(users);
         status.groups = self.count_groups();

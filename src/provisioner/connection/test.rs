@@ -5,21 +5,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kube::ResourceExt;
 use tokio::time::sleep;
 use tracing::{info, warn};
 use url::Url;
 
-use super::credentials::{Material, Reader, Refusal, token_url};
+use super::credentials::{Material, Reader, token_url};
 use super::defaults::{base_url, overrides, server_of, warnings};
+use super::hosts::check_host;
+use super::refusal::Refusal;
 use super::session::{Session, policy_for, rates_of};
-use crate::api::{ConnectedReason, HOSTS, ScimConnection};
+use crate::api::{ConnectedReason, RECONCILE_REQUESTED_AT, ScimConnection, ScimConnectionSpec};
 use crate::provisioner::connection::discovery::{TEST_PAUSE, server_status};
 use crate::provisioner::connection::state::FirstSweep;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::provisioner::schedule::queue::Lane;
 use crate::provisioner::{Provisioner, lock};
-use crate::scim::{Class, Client, ClientConfig, Error, forbidden_host, is_loopback_http};
+use crate::scim::{Class, Client, ClientConfig, Error, forbidden_host, is_loopback_http, leads_to_forbidden};
 
 /// A connection that failed is tested again after this long, doubling up to [`SLOWEST_TEST`].
 const FIRST_TEST: Duration = Duration::from_secs(5);
@@ -40,7 +43,7 @@ impl Provisioner {
                 self.fall_back(&connection, refusal).await;
             }
             self.apply_test(&connection, result);
-            let again = if connected { None } else { Some(pause) };
+            let again = self.label_again().into_iter().chain((!connected).then_some(pause)).min();
             pause = if connected { FIRST_TEST } else { (pause * 2).min(SLOWEST_TEST) };
             tokio::select! {
                 () = self.stop.cancelled() => break,
@@ -64,21 +67,24 @@ impl Provisioner {
             self.check_target(url, "spec.auth.oauth2ClientCredentials.tokenUrl")?;
         }
         lock(&self.report).tried = None;
-        let Material { credentials, trust, secret_version, fingerprint, hosts, expires_at, changed_at } =
-            Reader::new(self.effects.0.kube.clone(), self.secret_namespace()).read(spec).await?;
+        let Material {
+            credentials,
+            trust,
+            secret_version,
+            fingerprint,
+            proxy,
+            hosts,
+            expires_at,
+            changed_at,
+            suspicion,
+        } = Reader::new(self.effects.0.kube.clone(), self.secret_namespace()).read(spec).await?;
         lock(&self.report).tried = Some(fingerprint.clone());
         // Each Secret binds its own key: what one allows says nothing of another's.
-        for (secret, allowed) in &hosts {
-            let by = format!("the annotation {HOSTS} of the Secret {secret}");
-            if allowed.is_empty() {
-                return Err(Refusal::new(
-                    ConnectedReason::HostNotAllowed,
-                    format!("{by} is empty, so it allows no host"),
-                ));
-            }
-            for url in std::iter::once(&url).chain(&token_url) {
-                check_host(url, allowed, &by)?;
-            }
+        for bound in &hosts {
+            bound.check(std::iter::once(&url).chain(&token_url), proxy.as_ref().map(|proxy| &proxy.url))?;
+        }
+        if let Some(proxy) = &proxy {
+            self.check_proxy(&proxy.url, std::iter::once(&url).chain(&token_url)).await?;
         }
         let client = Client::away_from(
             self.effects.0.api_server.clone(),
@@ -86,6 +92,7 @@ impl Provisioner {
                 base_url: url,
                 credentials,
                 trust,
+                proxy,
                 connect_timeout: spec.timeouts.connect.std(),
                 request_timeout: spec.timeouts.request.std().min(Duration::from_secs(30)),
                 profile: self.known_profile(connection),
@@ -103,7 +110,14 @@ impl Provisioner {
             Some(earlier) => client.with_experience_of(&earlier),
             None => client,
         };
-        let session = self.session_by(connection, client, fingerprint).await?;
+        let session = self.session_by(connection, client, fingerprint).await.map_err(|refusal| {
+            let at_key = suspicion.filter(|_| refusal.reason == ConnectedReason::CredentialsRejected);
+            let hint = at_key.or_else(|| address_hint(&base_url(spec), refusal.reason));
+            match hint.or_else(|| proxy_hint(spec, refusal.reason)) {
+                Some(hint) => Refusal { message: format!("{}; {hint}", refusal.message), ..refusal },
+                None => refusal,
+            }
+        })?;
         let status = server_status(&session);
         let mut report = lock(&self.report);
         report.secret_version(secret_version);
@@ -120,6 +134,26 @@ impl Provisioner {
         let same =
             Some(last.generation) == connection.metadata.generation && last.policy.server == server_of(connection);
         same.then(|| last.client.clone())
+    }
+
+    /// The proxy is a host that keys are sent to. What it leads to is resolved by it, so that it is asked here what the
+    /// names lead to, as far as they are known here (promise I24).
+    async fn check_proxy(&self, proxy: &Url, ends: impl Iterator<Item = &Url>) -> Result<(), Refusal> {
+        let api_server = &self.effects.0.api_server;
+        let refused = |why: &str| Refusal::new(ConnectedReason::HostNotAllowed, format!("spec.proxy: {why}"));
+        if let Some(why) = forbidden_host(proxy, api_server) {
+            return Err(refused(why));
+        }
+        check_host(proxy, &self.effects.0.allowed_hosts, "the operator's --allowed-hosts (spec.proxy)")?;
+        for end in ends {
+            if leads_to_forbidden(end, api_server).await {
+                return Err(refused(&format!(
+                    "the name {} leads to the cluster's own API server, or to link-local or metadata addresses",
+                    end.host_str().unwrap_or_default()
+                )));
+            }
+        }
+        Ok(())
     }
 
     fn check_target(&self, url: &Url, field: &str) -> Result<(), Refusal> {
@@ -172,6 +206,11 @@ impl<E: Effects> Provisioner<E> {
             Ok(session) => self.begin_session(connection, session),
             Err(refusal) => self.refuse_session(connection, &refusal),
         }
+        let sweeps = self.session().is_some() && !self.serves_removals_only();
+        let asked = connection.annotations().get(RECONCILE_REQUESTED_AT);
+        if lock(&self.report).wish.tested(asked, sweeps) {
+            self.sweep.notify_one();
+        }
         self.wake.notify_one();
     }
 
@@ -209,7 +248,9 @@ impl<E: Effects> Provisioner<E> {
         if renewed {
             lock(&self.report).warn(warnings);
         }
-        let (reason, message) = if self.effects.clock_is_trusted() {
+        let (reason, message) = if let Some(message) = self.label_was_removed() {
+            (ConnectedReason::SecretLabelRemoved, message)
+        } else if self.effects.clock_is_trusted() {
             (ConnectedReason::Connected, format!("the server answered as SCIM{standing}"))
         } else {
             let message = format!(
@@ -231,6 +272,10 @@ impl<E: Effects> Provisioner<E> {
     fn refuse_session(&self, connection: &ScimConnection, refusal: &Refusal) {
         let message = &refusal.message;
         let serves = self.session().is_some();
+        if let Some(told) = self.label_removed(refusal) {
+            lock(&self.report).connected(connection, ConnectedReason::SecretLabelRemoved, &told);
+            return;
+        }
         match refusal.reason {
             // The API server could not say: that is no news of the Secret, and the test is repeated.
             _ if refusal.unread && serves => warn!(connection = %self.key, "{message}"),
@@ -295,17 +340,24 @@ impl<E: Effects> Provisioner<E> {
     }
 }
 
-/// Whether a key may be sent to this host, by a list that `by` names.
-pub fn check_host(url: &Url, allowed: &[String], by: &str) -> Result<(), Refusal> {
-    let host = url.host_str().unwrap_or_default().to_ascii_lowercase();
-    let fits = |pattern: &String| match pattern.strip_prefix("*.") {
-        Some(domain) => host.ends_with(&format!(".{}", domain.to_ascii_lowercase())),
-        None => host == pattern.to_ascii_lowercase(),
-    };
-    if allowed.is_empty() || allowed.iter().any(fits) {
-        return Ok(());
+/// What may be wrong with a base URL at which there is no SCIM.
+fn address_hint(base_url: &str, reason: ConnectedReason) -> Option<String> {
+    if !matches!(reason, ConnectedReason::NotFound | ConnectedReason::NotScim) {
+        return None;
     }
-    Err(Refusal::new(ConnectedReason::HostNotAllowed, format!("{by} doesn't allow the host {host}")))
+    let url = Url::parse(base_url).ok()?;
+    let versioned = url.path_segments()?.any(|part| {
+        part.strip_prefix(['v', 'V']).is_some_and(|number| number.starts_with(|digit: char| digit.is_ascii_digit()))
+    });
+    let hint = "most SCIM addresses end with a version, such as /scim/v2, and this one has none";
+    (!versioned).then(|| hint.to_owned())
+}
+
+/// What stands between where nothing comes through.
+fn proxy_hint(spec: &ScimConnectionSpec, reason: ConnectedReason) -> Option<String> {
+    use ConnectedReason::{TlsFailed, Unreachable, Unresolvable};
+    let proxy = spec.proxy.as_ref().filter(|_| matches!(reason, TlsFailed | Unreachable | Unresolvable))?;
+    Some(format!("requests go by the proxy {} (spec.proxy)", proxy.url))
 }
 
 /// The reason of `Connected` for a test that failed.

@@ -28,7 +28,7 @@ use self::outline::Objects;
 pub use self::planned::{
     Action, AttributeChange, Held, MemberChanges, Plan, PlannedGuard, PlannedHold, PlannedObject, PlannedRequest, Sums,
 };
-use super::connection::credentials::Refusal;
+use super::connection::refusal::Refusal;
 use super::schedule::queue::{Outcome, Ticket};
 use super::{Provisioner, Surroundings, lock};
 use crate::api::{ConnectedReason, ScimConnection, ScimGroup, ScimUser};

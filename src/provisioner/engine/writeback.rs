@@ -4,13 +4,35 @@ use kube::runtime::events::{Event, EventType};
 use tracing::{debug, info, warn};
 
 use super::{Kind, ObjectStatus, Pass, Stop};
+use crate::api::{FINALIZER, Reason};
 use crate::directory::{full_name, has_finalizer, same_plan};
 use crate::plan::{Binding, Departure, Verdict};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::events::bounded_note;
-use crate::provisioner::kubernetes::WriteError;
+use crate::provisioner::kubernetes::{WriteError, words_of_refusal};
 use crate::provisioner::schedule::queue::Outcome;
+
+/// The API server's words, where a person has to do something about it.
+fn refused_for_good(error: &WriteError) -> Option<String> {
+    match error {
+        WriteError::Refused(error) => words_of_refusal(error),
+        WriteError::Gone | WriteError::Stale => None,
+    }
+}
+
+/// Nothing is sent for an object that can't be written to.
+fn write_refused<K: Kind>(what: &str, outcome: Outcome) -> Stop<K> {
+    let message =
+        format!("nothing is sent: {what}. Look at admission webhooks and policies, and at the operator's role");
+    let (reason, state) = (Some(Reason::WriteRefused), Some(K::FAILED));
+    Stop::With(Box::new(Verdict { reason, message, state, ..Verdict::default() }), outcome)
+}
+
+fn taken_off<K: Kind>() -> Stop<K> {
+    let what = format!("the finalizer {FINALIZER} is taken off as it is written, by an admission webhook or policy");
+    write_refused(&what, Outcome::Retry)
+}
 
 impl<E: Effects> Provisioner<E> {
     /// The object takes the account or group for its own: finalizer first, so that nothing is forgotten.
@@ -37,6 +59,7 @@ impl<E: Effects> Provisioner<E> {
             return Ok(true);
         }
         match K::write_claim(self, &pass.object, true, claim.as_ref()).await {
+            Ok(object) if !has_finalizer(&object) => Err(taken_off()),
             Ok(object) => {
                 let known = same_plan(&object, &pass.object);
                 pass.object = object;
@@ -47,7 +70,13 @@ impl<E: Effects> Provisioner<E> {
                 }
                 Ok(known)
             }
-            Err(error) => Err(Stop::WithoutStatus(self.not_written(pass, "the finalizer could not be set", &error))),
+            Err(error) => {
+                let outcome = self.not_written(pass, "the finalizer could not be set", &error);
+                Err(match refused_for_good(&error) {
+                    Some(words) => write_refused(&format!("the finalizer {FINALIZER} can't be set: {words}"), outcome),
+                    None => Stop::WithoutStatus(outcome),
+                })
+            }
         }
     }
 
@@ -85,21 +114,32 @@ impl<E: Effects> Provisioner<E> {
                 self.withdraw(&pass.uid());
                 Outcome::Done
             }
-            Err(error) => self.not_written(pass, "the finalizer could not be taken off", &error),
+            Err(error) => {
+                let outcome = self.not_written(pass, "the finalizer could not be taken off", &error);
+                let Some(words) = refused_for_good(&error) else { return outcome };
+                let message = format!("{}; but the finalizer {FINALIZER} can't be taken off: {words}", verdict.message);
+                let told = Verdict {
+                    reason: Some(Reason::WriteRefused),
+                    message,
+                    state: Some(K::DELETING),
+                    ..Verdict::default()
+                };
+                self.settle(pass, &told, outcome).await
+            }
         }
     }
 
     /// How a pass ends where the API server didn't take a write; a newer version is on its way by watch.
     fn not_written<K: Kind>(&self, pass: &Pass<K>, what: &str, error: &WriteError) -> Outcome {
-        match error {
+        let refused = match error {
             WriteError::Gone => return Outcome::Done,
             WriteError::Stale => return Outcome::Again,
-            WriteError::Refused(_) => {}
-        }
+            WriteError::Refused(refused) => refused,
+        };
         if error.is_conflict() {
             debug!(object = %full_name(&pass.object), "{what}: {error}");
         } else {
-            self.metrics.kubernetes_error(&self.key.to_string());
+            self.note_write_failure(refused);
             warn!(object = %full_name(&pass.object), "{what}: {error}");
         }
         Outcome::Retry

@@ -158,6 +158,8 @@ impl Kind for Group {
             }
             return Ended::Otherwise(waiting, outcome);
         }
+        let again = verdict.details.again_after.and_then(|wait| p.effects.now().checked_add(wait).ok());
+        lock(&p.windows).set(&pass.uid().into(), again);
         if verdict.executed && verdict.details.drift.is_none() {
             lock(&p.groups).drift.remove(&pass.uid());
         }
@@ -167,6 +169,10 @@ impl Kind for Group {
     fn own_outcome<E: Effects>(p: &Provisioner<E>, pass: &GroupPass, verdict: &GroupVerdict) -> Option<Outcome> {
         if verdict.details.again {
             return Some(Outcome::Again);
+        }
+        // Whoever comes meanwhile is put in at once.
+        if verdict.details.again_after.is_some() {
+            return Some(Self::rest(pass, verdict));
         }
         (verdict.reason == Some(Reason::RateLimited)).then(|| p.outcome_of_member_rate(pass))
     }

@@ -10,7 +10,7 @@ use super::super::effects::Effects;
 use super::super::{Provisioner, lock};
 use super::GroupPass;
 use crate::api::{GroupDrift, Reason, ScimGroup};
-use crate::directory::{full_name, has_finalizer};
+use crate::directory::{Unfollowed, full_name, has_finalizer};
 use crate::plan::groups::{GroupFacts, GroupObject, GroupStep, Id, Members, Source, decide_group};
 use crate::plan::{Account, Creations, Delegated};
 use crate::provisioner::mirror::users::Known;
@@ -84,7 +84,7 @@ impl<E: Effects> Provisioner<E> {
         } else {
             self.directory.group_claims(&pass.object, server, found.as_deref())
         };
-        let (waiting_for, mut foreign) = self.directory.unfollowed(&uid);
+        let Unfollowed { waiting: waiting_for, mut foreign, absent } = self.directory.unfollowed(&uid);
         foreign.splice(0..0, self.refuses_group(&pass.object));
         let departed = self.directory.departed(&uid);
         let kept = self.kept_members(pass, &departed);
@@ -137,6 +137,7 @@ impl<E: Effects> Provisioner<E> {
                     room,
                     foreign: &foreign,
                     waiting_for: &waiting_for,
+                    absent: &absent,
                 },
                 written: pass.own.written,
                 removals_wait: pass.own.removals.is_some(),

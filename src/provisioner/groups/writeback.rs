@@ -71,8 +71,8 @@ impl<E: Effects> Provisioner<E> {
                 Ok(())
             }
             Err(error) => {
-                if matches!(error, WriteError::Refused(_)) {
-                    self.metrics.kubernetes_error(&self.key.to_string());
+                if let WriteError::Refused(error) = &error {
+                    self.note_write_failure(error);
                     lock(&self.groups).unsaved.insert(uid, status);
                 }
                 Err(error)
@@ -173,7 +173,9 @@ impl<E: Effects> Provisioner<E> {
             // With the object its record is gone.
             Err(WriteError::Gone) => true,
             Err(error) => {
-                self.metrics.kubernetes_error(&self.key.to_string());
+                if let WriteError::Refused(error) = &error {
+                    self.note_write_failure(error);
+                }
                 warn!(user = %user.name_any(), "its membership could not be recorded: {error}");
                 false
             }
@@ -197,8 +199,10 @@ impl<E: Effects> Provisioner<E> {
             }
             Err(error) => {
                 let gone = matches!(error, WriteError::Gone);
+                if let WriteError::Refused(error) = &error {
+                    self.note_write_failure(error);
+                }
                 if !gone {
-                    self.metrics.kubernetes_error(&self.key.to_string());
                     warn!(object = %full_name(group), "who leaves it could not be recorded");
                 }
                 gone

@@ -68,6 +68,7 @@ impl<E: Effects> Provisioner<E> {
             snapshot.begin();
             snapshot.begun = Some(self.effects.now());
         }
+        lock(&self.report).sweep_began();
         lock(&self.names).ask_again();
         let listed = session.policy.profile.list_users;
         // Where nobody is listed without a filter, each account is asked for by itself.

@@ -57,6 +57,7 @@ static CLIENT: LazyLock<Client> = LazyLock::new(|| {
         base_url: Url::parse(BASE_URL).expect("a URL"),
         credentials: Credentials::Bearer(SecretString::from("key")),
         trust: Trust::default(),
+        proxy: None,
         connect_timeout: Duration::from_secs(1),
         request_timeout: Duration::from_secs(1),
         profile: Profile::generic(),

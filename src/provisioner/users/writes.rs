@@ -41,8 +41,8 @@ impl<E: Effects> Provisioner<E> {
                 Ok(())
             }
             Err(error) => {
-                if matches!(error, WriteError::Refused(_)) {
-                    self.metrics.kubernetes_error(&self.key.to_string());
+                if let WriteError::Refused(error) = &error {
+                    self.note_write_failure(error);
                     lock(&self.notes).keep_unsaved(&uid, status.clone());
                 }
                 Err(error)

@@ -46,29 +46,50 @@ fn the_downloads_of_portals_are_read_by_the_presets_unchanged() {
     }
     let guest = everybody(json!({"preset": "EntraGeneric"}), "p/users.csv", entra).remove(2);
     assert_eq!(guest["userName"], "eve_partner.example#EXT#@example.onmicrosoft.com");
+    let graph = everybody(json!({"preset": "EntraGeneric"}), "p/users.json", graph);
+    assert!(graph[0]["phoneNumbers"].to_string().contains("+44 20 7946 0000"), "{}", graph[0]);
+    assert!(!graph[1].to_string().contains("phoneNumbers"), "{}", graph[1]);
+    // A directory names the manager by the whole path of their entry.
+    let ada = everybody(json!({"preset": "ActiveDirectory", "key": "row.ObjectGUID"}), "p/users.csv", ad.as_bytes())
+        .remove(0);
+    assert_eq!(ada["enterprise"]["manager"]["userRef"]["name"].as_str().map(|name| &name[..5]), Some("5b1c0"), "{ada}");
     let google = everybody(json!({"preset": "GoogleWorkspace"}), "p/users.csv", google).remove(0);
     assert_eq!(google["enterprise"]["employeeNumber"], "007");
     assert!(google["enterprise"]["manager"]["userRef"]["name"].as_str().is_some_and(|name| name.starts_with("grace-")));
 }
 
-/// As docs/rosters.md has it.
+/// The lines to paste of docs/exports/personnel.md, over files of people whom nobody is.
 #[test]
-fn a_sheet_of_a_personnel_system_by_mappings() {
-    let fields = json!({
-        "key": "row[\"Employee ID\"]",
-        "mappings": [
-            {"target": "userName", "value": "row[\"Work email\"]"},
-            {"target": "active", "value": "row.Status == \"active\""},
-            {"target": "name.givenName", "value": "row[\"First name\"]"},
-            {"target": "name.familyName", "value": "row[\"Last name\"]"},
-            {"target": "access.notAfter", "value": "row[\"Termination date\"]"},
-            {"target": "enterprise.employeeNumber", "value": "row[\"Employee ID\"]"},
-            {"target": "manager", "value": "row[\"Supervisor ID\"]"},
-        ],
-    });
-    let specs = everybody(fields, "p/hr.csv", include_bytes!("files/hr-sheet.csv"));
-    assert_eq!((&specs[0]["active"], &specs[0]["enterprise"]["employeeNumber"]), (&json!(true), &json!("00017")));
-    assert_eq!(specs[1]["access"]["notAfter"], "2026-10-31T00:00:00Z");
+fn the_sheets_of_personnel_systems_by_the_lines_of_the_page() {
+    let page = include_str!("../../../docs/exports/personnel.md");
+    let fields = |name: &str| {
+        let block = page.split("```yaml\n").find(|block| block.contains(&format!("metadata: {{name: {name}}}")));
+        let block = block.and_then(|block| block.split("```").next()).expect("its lines");
+        let roster: Value = serde_saphyr::from_str(block).expect("YAML");
+        let (key, mappings) = (roster["spec"]["key"].clone(), roster["spec"]["mappings"].clone());
+        json!({"key": key, "mappings": mappings})
+    };
+    let workday = include_str!("files/workday-report.csv");
+    let personio = include_str!("files/personio-export.csv");
+    for file in [workday, personio] {
+        let mut lines = file.lines();
+        assert!(lines.all(|line| page.contains(line) || !line.contains("Lovelace")), "the page shows the file");
+    }
+    let workday = everybody(fields("workday"), "p/people.csv", workday.as_bytes());
+    let personio = everybody(fields("personio"), "p/people.csv", personio.as_bytes());
+    for (specs, number, active) in [(&workday, "00017", [true, false, true]), (&personio, "17", [true, false, false])] {
+        let found: Vec<&Value> = specs.iter().map(|spec| &spec["active"]).collect();
+        assert_eq!(found, active.map(|active| json!(active)).iter().collect::<Vec<_>>(), "{number}");
+        let ada = &specs[0];
+        assert_eq!((&ada["userName"], &ada["externalId"]), (&json!("ada@example.com"), &json!(number)));
+        assert_eq!(
+            (&ada["displayName"], &ada["enterprise"]["department"]),
+            (&json!("Ada Lovelace"), &json!("Research"))
+        );
+        assert!(ada["enterprise"]["manager"]["userRef"]["name"].is_string(), "{ada}");
+        assert_eq!(specs[1]["access"]["notAfter"], "2026-10-31T00:00:00Z");
+    }
+    assert_eq!(workday[1]["displayName"], "Grace Hopper");
 }
 
 const DIRECTORY: &str = "objectId,userPrincipalName,mail,isSoftDeleted\n";

@@ -99,6 +99,7 @@ proptest! {
                 user_name: Some(format!("u{id}")),
                 external_id: id.is_multiple_of(3).then(|| format!("x{id}")),
                 external_id_unreadable: false,
+                alias: None,
             },
         };
         let people = People { people: ids.iter().map(|id| person(*id)).collect(), rejected: Vec::new() };

@@ -218,6 +218,8 @@ pub(in super::super) fn transport(what: &str, error: &reqwest::Error) -> Error {
     };
     let cause = match refused {
         Some(words) => words.to_owned(),
+        // What came wasn't a record of TLS at all.
+        None if text.contains("InvalidContentType") => "the server doesn't speak TLS at this port".to_owned(),
         None if text.is_empty() => "the connection failed".to_owned(),
         None => text.chars().take(300).collect(),
     };

@@ -1,0 +1,43 @@
+//! Which hosts a key may be sent to, as its Secret and the operator say (promise I24).
+
+use url::Url;
+
+use super::refusal::Refusal;
+use crate::api::{ConnectedReason, HOSTS};
+
+/// A Secret that says which hosts its keys may be sent to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// Its name.
+    pub secret: String,
+    /// These hosts.
+    pub hosts: Vec<String>,
+    /// Its keys are sent to the proxy, and not to the server.
+    pub to_proxy: bool,
+}
+
+impl Bound {
+    /// Why the key may not be sent to the server, with its token endpoint, or the proxy.
+    pub fn check<'a>(&self, server: impl IntoIterator<Item = &'a Url>, proxy: Option<&'a Url>) -> Result<(), Refusal> {
+        let by = format!("the annotation {HOSTS} of the Secret {}", self.secret);
+        if self.hosts.is_empty() {
+            let message = format!("{by} is empty, so it allows no host");
+            return Err(Refusal::new(ConnectedReason::HostNotAllowed, message));
+        }
+        let targets: Vec<&Url> = if self.to_proxy { proxy.into_iter().collect() } else { server.into_iter().collect() };
+        targets.into_iter().try_for_each(|url| check_host(url, &self.hosts, &by))
+    }
+}
+
+/// Whether a key may be sent to this host, by a list that `by` names.
+pub fn check_host(url: &Url, allowed: &[String], by: &str) -> Result<(), Refusal> {
+    let host = url.host_str().unwrap_or_default().to_ascii_lowercase();
+    let fits = |pattern: &String| match pattern.strip_prefix("*.") {
+        Some(domain) => host.ends_with(&format!(".{}", domain.to_ascii_lowercase())),
+        None => host == pattern.to_ascii_lowercase(),
+    };
+    if allowed.is_empty() || allowed.iter().any(fits) {
+        return Ok(());
+    }
+    Err(Refusal::new(ConnectedReason::HostNotAllowed, format!("{by} doesn't allow the host {host}")))
+}

@@ -1,0 +1,71 @@
+//! Tables of people.
+
+use serde_json::{Value, json};
+
+use crate::kit::Place;
+use crate::table::told;
+
+const TARGET: &str = r#"emails[type eq "work"].value"#;
+
+fn roster(fields: Value) -> Value {
+    let mut spec = json!({
+        "connectionRef": {"name": "jackson"},
+        "source": {"inline": [{"name": "ada", "mail": "ada@example.com", "team": "Engineering"}]},
+        "mappings": [{"target": "userName", "value": "row.mail"}, {"target": TARGET, "value": "row.mail"}],
+    });
+    for (name, value) in fields.as_object().into_iter().flatten() {
+        spec[name] = value.clone();
+    }
+    json!({"apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimRoster", "metadata": {"name": "people"}, "spec": spec})
+}
+
+fn mapped(target: &str, value: &str) -> Value {
+    roster(json!({"mappings": [{"target": "userName", "value": "row.mail"}, {"target": target, "value": value}]}))
+}
+
+#[tokio::test]
+async fn a_table_and_what_is_made_of_it() {
+    let place = Place::connected(json!({})).await;
+    for (name, roster) in [
+        ("unknown-target", mapped("email", "row.mail")),
+        ("unquoted-text", roster(json!({"scope": "row.team == Engineering"}))),
+        ("single-equals", roster(json!({"scope": "row.team = \"Engineering\""}))),
+        ("unknown-function", mapped("title", "toUpper(row.team)")),
+    ] {
+        place.apply(roster);
+        told(name, &changed(&place, name, "MappingInvalid").await);
+    }
+    for (name, reason, roster) in [
+        ("unknown-column", "ColumnMissing", mapped("title", "row.jobTitle")),
+        ("nobody-in-scope", "NobodyInScope", roster(json!({"scope": "row.team == \"engineering\""}))),
+        ("nobody-assigned", "NobodyInScope", roster(json!({"assigned": ["ada@example.org"]}))),
+    ] {
+        place.apply(roster);
+        told(name, &changed(&place, name, reason).await);
+        assert!(place.users().await.is_empty());
+    }
+    place.apply(roster(json!({"scope": "row.team == \"Engineering\""})));
+    place.tells("scimroster/people", "Generated").await;
+
+    // A source with another value of the label.
+    place.kubectl(&["create", "configmap", "people", "--from-literal=people.csv=mail\ngrace@example.com\n"]);
+    place.kubectl(&["label", "configmap", "people", "scim-operator.dev/roster-source=yes"]);
+    place.apply(roster(json!({"source": {"configMaps": {"names": ["people"]}}})));
+    let unlabelled = changed(&place, "the source", "SourceNotLabelled").await;
+    told("source-label", &unlabelled);
+    place.follow(&unlabelled);
+    place.tells("scimroster/people", "Generated").await;
+}
+
+/// The message at the roster's newest generation.
+async fn changed(place: &Place, what: &str, reason: &str) -> String {
+    crate::support::eventually(crate::kit::PATIENCE, what, async || {
+        let found: Value =
+            serde_json::from_str(&place.kubectl(&["get", "scimroster", "people", "-o", "json"])).expect("JSON");
+        let ready = crate::kit::condition(&found, "Ready");
+        let current = ready["observedGeneration"] == found["metadata"]["generation"];
+        let message = ready["message"].as_str().unwrap_or_default();
+        if ready["reason"] == reason && current { Ok(format!("{reason}: {message}")) } else { Err(ready) }
+    })
+    .await
+}
