@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::support::{Front, Sandbox, free_port, repository, scratch, unique};
-use crate::{json_of, printed, program, said};
+use crate::{json_of, printed, program, stderr};
 
 const KEY: &str = "plan-key";
 
@@ -93,7 +93,7 @@ async fn a_plan_reads_and_sends_nothing_else() {
     all.push(group("team", &["ada", "new"]));
     folder.declare(&all);
     let output = folder.plan(&["-o", "json", "--before", before.path.to_str().expect("a path")]).await;
-    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     let plans = json_of(&output);
     let seen = front.take();
     assert!(seen.len() > 3 && seen.iter().all(|request| request.method == "GET"), "{seen:#?}");
@@ -107,7 +107,7 @@ async fn a_plan_reads_and_sends_nothing_else() {
     assert_eq!(object(&plans, "gone")["action"], "deactivate", "{plans:#}");
     let team = object(&plans, "team");
     assert_eq!((&team["action"], &team["members"]["added"]), (&json!("create"), &json!(["ada", "new"])), "{team}");
-    assert!(!printed(&output).contains(KEY) && !said(&output).contains(KEY));
+    assert!(!printed(&output).contains(KEY) && !stderr(&output).contains(KEY));
 }
 
 #[tokio::test]
@@ -124,7 +124,7 @@ async fn i13_what_would_be_held_is_shown_as_held_and_ends_with_3() {
     std::fs::remove_file(before.path.join("connection.yaml")).expect("one connection is enough");
     let path = before.path.to_str().expect("a path").to_owned();
     let output = folder.plan(&["-o", "json", "--before", &path]).await;
-    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
     let plans = json_of(&output);
     assert_eq!(plans[0]["sums"]["held"], 7, "all of them or none: {plans:#}");
     assert_eq!(plans[0]["holds"][0]["deactivations"], 7, "{plans:#}");
@@ -148,9 +148,9 @@ async fn what_was_imported_needs_no_change() {
     import.arg("import").arg("-f").arg(folder.path.join("connection.yaml")).arg("--key-file").arg(&folder.key);
     import.arg("--allow-loopback-http").arg("--into").arg(folder.path.join("people"));
     let output = tokio::task::spawn_blocking(move || import.output().expect("kubectl-scim")).await.expect("it ran");
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", stderr(&output));
     let output = folder.plan(&[]).await;
-    assert_eq!(output.status.code(), Some(0), "{}{}", printed(&output), said(&output));
+    assert_eq!(output.status.code(), Some(0), "{}{}", printed(&output), stderr(&output));
     assert!(printed(&output).contains("120 to adopt; nothing is sent."), "{}", printed(&output));
 }
 
@@ -158,7 +158,7 @@ async fn what_was_imported_needs_no_change() {
 async fn i29_what_can_not_be_planned_is_said_in_a_sentence() {
     let sandbox = Sandbox::start();
     let ended = |output: &std::process::Output, needle: &str| {
-        let text = said(output);
+        let text = stderr(output);
         assert_eq!(output.status.code(), Some(1), "{text}");
         assert!(text.contains(needle) && !text.contains("panicked") && text.lines().count() <= 3, "{needle}: {text}");
     };
@@ -188,7 +188,7 @@ async fn a_first_look_takes_seconds_and_no_cluster() {
     command.env("BIN", bin).stdin(std::process::Stdio::null());
     let output = tokio::task::spawn_blocking(move || command.output().expect("bash")).await.expect("it ran");
     let text = printed(&output);
-    assert!(output.status.success(), "{text}{}", said(&output));
+    assert!(output.status.success(), "{text}{}", stderr(&output));
     for line in ["deactivate (held)", "Somebody changed this by hand → Rear Admiral", "POST /Users", "exit code 3"] {
         assert!(text.contains(line), "{line}: {text}");
     }
