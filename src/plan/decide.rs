@@ -188,6 +188,13 @@ fn is_replaced(facts: &Facts, declared: &Declared) -> bool {
 /// The bound account is proven gone.
 fn gone(facts: &Facts, declared: &Declared, id: &str) -> Step {
     if declared.active == Some(false) {
+        let status = facts.object.status;
+        let known =
+            status.state == Some(UserState::Inactive) && status.observed_generation == Some(facts.object.generation);
+        // It may be there, and active, under another id.
+        if !known && !facts.creations.searched {
+            return Step::Read(Read::Find);
+        }
         return settle(Verdict {
             reason: Some(inactive_reason(declared).0),
             message: "the account is to be inactive, and the server doesn't have it any more".to_owned(),

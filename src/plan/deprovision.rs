@@ -93,7 +93,9 @@ pub fn decide(facts: &Facts) -> Step {
         (None, Account::Absent { fresh: true }) => remove_finalizer("no account was ever created for it"),
         (None, Account::Found { resource, fresh: true }) => lost_creation(facts, resource, policy),
         (None, Account::Listed(id)) => Step::Read(Read::Get(id.clone())),
-        (None, Account::Contradictory(_)) => remove_finalizer("no account is certain to be its own"),
+        (None, Account::Contradictory(_)) => {
+            left_as_is("several accounts have its userName, and none is certain to be its own")
+        }
         (None, _) => Step::Read(Read::Find),
     }
 }

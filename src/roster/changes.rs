@@ -42,6 +42,9 @@ pub struct Changes {
     pub apply: Vec<usize>,
     /// Those whose rows are gone.
     pub gone: Vec<Gone>,
+    /// The names of those of them whose key was a value of another expression than the one in force: a row that has
+    /// another userName and no externalId by now may be theirs (promise I31).
+    pub unsure: BTreeSet<String>,
     /// Rows that can't be used, conflicts with objects of others included.
     pub rejected: Vec<Rejected>,
     /// Everybody who has a ScimUser once all is written.
@@ -132,8 +135,13 @@ impl Changes {
             .ours
             .iter()
             .filter(|(name, user)| !called.contains(name.as_str()) && user.metadata.deletion_timestamp.is_none());
-        changes.gone =
-            gone.map(|(name, user)| Gone { name: name.clone(), uid: user.uid().unwrap_or_default() }).collect();
+        let gone: Vec<_> = gone.collect();
+        let unsure = gone.iter().filter(|(_, user)| keys.is_of_another_expression(&Known::of(user)));
+        changes.unsure = unsure.map(|(name, _)| (*name).clone()).collect();
+        changes.gone = gone
+            .into_iter()
+            .map(|(name, user)| Gone { name: name.clone(), uid: user.uid().unwrap_or_default() })
+            .collect();
         changes
     }
 }

@@ -66,6 +66,11 @@ impl Keys {
         recorded.is_some_and(|rest| rest.starts_with('-'))
     }
 
+    /// Whether an object's key is known to be a value of another expression.
+    pub fn is_of_another_expression(&self, known: &Known) -> bool {
+        known.key.is_some() && !self.has_recorded(known)
+    }
+
     /// What a ScimUser of this key is called.
     pub fn name(&self, key: &str) -> String {
         name_of(&self.connection, key)

@@ -1,5 +1,7 @@
 //! Rows that are gone: whose ScimUsers are deleted, and when a person is asked first.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
@@ -40,17 +42,58 @@ pub enum Verdict {
 
 /// Judges all that are gone together. Nobody being left is never taken for meant.
 pub fn judge(gone: &[Gone], left: usize, limit: &Limit, ledger: &Ledger, answers: Answers, now: Timestamp) -> Verdict {
+    let asked = ask(gone, answers);
+    let base = (left + gone.len()) as u64 + ledger.used(now);
+    let fits = ledger.used(now).saturating_add(gone.len() as u64) <= limit.of(base);
+    match asked {
+        Verdict::Held { rejected: false, .. } if left > 0 && fits => Verdict::Go,
+        asked => asked,
+    }
+}
+
+/// Those about whom a person is asked, or was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Who they are.
+    pub gone: Vec<Gone>,
+    /// Tells this very set from any other.
+    pub id: String,
+    /// The hold was rejected.
+    pub rejected: bool,
+    /// Their keys were values of another expression, however few they are.
+    pub unsure: bool,
+}
+
+/// Those who are deleted, and those about whom a person is asked. Whoever isn't known by the key in force goes with an
+/// approval alone (promise I31), and keeps nobody else.
+pub fn sort(
+    gone: Vec<Gone>,
+    unsure: &BTreeSet<String>,
+    answers: Answers,
+    judged: impl Fn(&[Gone]) -> Verdict,
+) -> (Vec<Gone>, Option<Held>) {
+    let (asked, sure): (Vec<Gone>, Vec<Gone>) = gone.iter().cloned().partition(|gone| unsure.contains(&gone.name));
+    let fits = sure.is_empty() || judged(&sure) == Verdict::Go;
+    let (go, held, verdict) = match (fits, asked.is_empty()) {
+        (true, true) => return (gone, None),
+        (true, false) => (sure, asked.clone(), ask(&asked, answers)),
+        (false, true) => (Vec::new(), gone.clone(), judged(&gone)),
+        (false, false) => (Vec::new(), gone.clone(), ask(&gone, answers)),
+    };
+    match verdict {
+        Verdict::Go => (gone, None),
+        Verdict::Held { id, rejected } => (go, Some(Held { gone: held, id, rejected, unsure: fits })),
+    }
+}
+
+/// What a person has answered about these, however few they are.
+fn ask(gone: &[Gone], answers: Answers) -> Verdict {
     let id = id_of(gone);
     if answers.approved == Some(&id) {
         return Verdict::Go;
     }
     let rejected = answers.rejected == Some(&id);
-    let base = (left + gone.len()) as u64 + ledger.used(now);
-    let fits = ledger.used(now).saturating_add(gone.len() as u64) <= limit.of(base);
-    if rejected || left == 0 || !fits {
-        return Verdict::Held { id, rejected };
-    }
-    Verdict::Go
+    Verdict::Held { id, rejected }
 }
 
 /// How many may go, by the roster's spec.

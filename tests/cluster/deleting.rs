@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::elsewhere::{fault, held};
 use crate::kit::{PATIENCE, Place, condition};
 use crate::support::{Sandbox, eventually};
 
@@ -207,5 +208,37 @@ async fn i15_a_removal_that_failed_is_tried_until_it_is_done() {
         let accounts = crate::elsewhere::held(&sandbox, &format!("{name}@example.com")).await;
         assert_eq!(accounts[0]["active"], false, "{accounts:?}");
         assert_eq!(accounts[0]["history"]["deactivated"], 1, "{accounts:?}");
+    }
+}
+
+/// The server deletes nobody, whatever the policy says: the access ends all the same, and the object says what is owed.
+#[tokio::test]
+async fn i15_whoever_can_not_be_deleted_is_deactivated() {
+    for code in [403, 404, 405, 409] {
+        let sandbox = Sandbox::start();
+        let place = Place::at(&sandbox.base_url, &sandbox.token, json!({"deletionPolicy": {"users": "Delete"}})).await;
+        place.user("ada", json!({}));
+        place.synced("ada").await;
+        fault(
+            &sandbox,
+            json!({"method": "DELETE"}),
+            json!({"kind": "status", "code": code, "body": {"message": "no"}}),
+        )
+        .await;
+        place.delete("ada");
+        eventually(PATIENCE, "ada is inactive", async || {
+            let accounts = held(&sandbox, "ada@example.com").await;
+            if accounts[0]["active"] == false { Ok(()) } else { Err(accounts) }
+        })
+        .await;
+        let message = eventually(PATIENCE, "it says why it waits", async || {
+            let user = place.get("ada").await.ok_or(Value::Null)?;
+            let ready = condition(&user, "Ready");
+            let settled = user["status"]["state"] == "Deleting" && ready["reason"] != "Synced";
+            if settled { Ok(ready["message"].to_string()) } else { Err(user["status"].clone()) }
+        })
+        .await;
+        assert!(message.contains("scim-operator.dev/release=true"), "{code}: {message}");
+        assert_eq!(sandbox.admin("GET", "/faults/log", None).await["status"], 2, "{code}: tried once more, then");
     }
 }

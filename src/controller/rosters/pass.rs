@@ -16,7 +16,7 @@ use super::writes::{Refusal, incomplete};
 use crate::api::{RosterHold, RosterReason, ScimRoster};
 use crate::plan::guards::{Ledger, Limit};
 use crate::provisioner::Shared;
-use crate::roster::{Answers, Gone, Ours, Prepared, Refused, Verdict, judge, ledger_of, limit_of};
+use crate::roster::{Answers, Gone, Held, Ours, Prepared, Refused, judge, ledger_of, limit_of, sort};
 use crate::status::{RosterOutcome, RosterRead};
 
 /// Whose row is gone is deleted when the source has stayed the same for so long: rows may move from one object to
@@ -235,27 +235,27 @@ impl Pass {
         let limit = limit_of(&spec.guard);
         let mut ledger = self.ledger(limit, now);
         let answers = Answers { approved: spec.approved_hold.as_deref(), rejected: spec.rejected_hold.as_deref() };
-        match judge(&new, prepared.left, &limit, &ledger, answers, now) {
-            Verdict::Held { id, rejected } => {
-                let sample = new.iter().take(SAMPLE).map(|gone| gone.name.clone()).collect();
-                let removals = i64::try_from(new.len()).unwrap_or(i64::MAX);
-                let note = self.ways_out(&id, new.len(), rejected);
-                read.hold = Some(RosterHold { id, removals, sample, rejected });
-                self.delete_all(&counted).await?;
-                Ok((if rejected { RosterReason::Generated } else { RosterReason::Held }, Some(note)))
-            }
-            Verdict::Go => {
-                // The ledger first: a crash over-counts, never under-counts.
-                ledger.add(new.len() as u64, now);
-                read.guard = guard_status(&ledger, &limit, prepared.left + gone.len(), now);
-                let message = format!("{} ScimUsers whose rows are gone are being deleted", gone.len());
-                let outcome = RosterOutcome { reason: RosterReason::Generating, message, read: Some(read.clone()) };
-                self.record(&outcome).await.map_err(incomplete)?;
-                self.notes.counted.extend(new.iter().map(|gone| gone.uid.clone()));
-                info!(roster = %self.key, "{} rows are gone, and their ScimUsers are deleted", gone.len());
-                self.delete_all(gone).await.map(|()| (RosterReason::Generated, None))
-            }
+        let judged = |gone: &[Gone]| judge(gone, prepared.left, &limit, &ledger, answers, now);
+        let (go, held) = sort(new, &prepared.changes.unsure, answers, judged);
+        if !go.is_empty() {
+            // The ledger first: a crash over-counts, never under-counts.
+            ledger.add(go.len() as u64, now);
+            read.guard = guard_status(&ledger, &limit, prepared.left + gone.len(), now);
+            let message = format!("{} ScimUsers whose rows are gone are being deleted", go.len());
+            let outcome = RosterOutcome { reason: RosterReason::Generating, message, read: Some(read.clone()) };
+            self.record(&outcome).await.map_err(incomplete)?;
+            self.notes.counted.extend(go.iter().map(|gone| gone.uid.clone()));
+            info!(roster = %self.key, "{} rows are gone, and their ScimUsers are deleted", go.len());
         }
+        let Some(Held { gone: held, id, rejected, unsure }) = held else {
+            return self.delete_all(gone).await.map(|()| (RosterReason::Generated, None));
+        };
+        let sample = held.iter().take(SAMPLE).map(|gone| gone.name.clone()).collect();
+        let removals = i64::try_from(held.len()).unwrap_or(i64::MAX);
+        let note = self.ways_out(&id, held.len(), rejected, unsure);
+        read.hold = Some(RosterHold { id, removals, sample, rejected });
+        self.delete_all(&[counted, go].concat()).await?;
+        Ok((if rejected { RosterReason::Generated } else { RosterReason::Held }, Some(note)))
     }
 
     /// Since when the content has been this one.

@@ -71,15 +71,19 @@ impl Pass {
     }
 
     /// What a person can do about those that are gone.
-    pub(super) fn ways_out(&self, id: &str, removals: usize, rejected: bool) -> String {
+    pub(super) fn ways_out(&self, id: &str, removals: usize, rejected: bool, unsure: bool) -> String {
         let RosterKey { namespace, name } = &self.key;
         if rejected {
             return format!("{removals} ScimUsers whose rows are gone stay, since hold {id} was rejected.");
         }
         let patch = |field: &str| Named::namespaced("scimroster", namespace, name).set(field, id);
+        let why = if unsure {
+            "were written for another spec.key, and a row with another userName may be theirs by now"
+        } else {
+            "are more than the guard lets go"
+        };
         format!(
-            "{removals} ScimUsers whose rows are gone are more than the guard lets go; status.hold names some. To delete \
-             them: {}. To keep them: {}.",
+            "{removals} ScimUsers whose rows are gone {why}; status.hold names some. To delete them: {}. To keep them: {}.",
             patch("approvedHold"),
             patch("rejectedHold")
         )

@@ -105,8 +105,9 @@ pub fn decide(facts: &GroupFacts) -> GroupStep {
             Some(id) => delete(id),
             None => remove_finalizer("no group is certain to be its own"),
         },
-        (None, Account::Found { fresh: true, .. } | Account::Contradictory(_)) => {
-            remove_finalizer("no group is certain to be its own")
+        (None, Account::Found { fresh: true, .. }) => remove_finalizer("no group is certain to be its own"),
+        (None, Account::Contradictory(_)) => {
+            left_as_is("several groups have its displayName, and none is certain to be its own")
         }
         (None, Account::Listed(id)) => GroupStep::Read(Read::Get(id.clone())),
         (None, _) => GroupStep::Read(Read::Find),

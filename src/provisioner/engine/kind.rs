@@ -224,6 +224,8 @@ pub trait Kind: ResourceType {
         operation: &Operation<Self>,
         error: &Error,
     ) -> BTreeSet<String>;
+    /// A removal is refused; true where another way is tried next that takes the access away as well.
+    fn removes_otherwise<E: Effects>(p: &Provisioner<E>, pass: &mut Pass<Self>, operation: &Operation<Self>) -> bool;
     /// A write was answered 404, and its resource is there: the reason, and what may be the matter.
     fn denied(operation: &Operation<Self>) -> (crate::api::Reason, &'static str);
     /// The server says that it is there already, and shows none.

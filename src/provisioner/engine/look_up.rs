@@ -82,6 +82,9 @@ impl<E: Effects> Provisioner<E> {
                 Ok(())
             }
             (Some(Account::Found { .. }), _) => {
+                if K::removes_otherwise(self, pass, operation) {
+                    return Ok(());
+                }
                 self.note_failure(&full_name(&pass.object), error);
                 let (reason, what) = K::denied(operation);
                 let message = format!("{}, and still shows the {} {id:?}: {what}", error.without_advice(), K::NOUN);

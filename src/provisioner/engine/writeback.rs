@@ -6,7 +6,7 @@ use tracing::{debug, info, warn};
 use super::{Kind, ObjectStatus, Pass, Stop};
 use crate::api::{FINALIZER, Reason};
 use crate::directory::{full_name, has_finalizer, same_plan};
-use crate::plan::{Binding, Departure, Verdict};
+use crate::plan::{Account, Binding, Departure, Verdict};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::events::bounded_note;
@@ -106,7 +106,9 @@ impl<E: Effects> Provisioner<E> {
         K::departs(self, pass, verdict);
         let object = full_name(&pass.object);
         info!(%object, id = id.as_deref().unwrap_or("-"), "its finalizer is removed: {}", verdict.message);
-        if verdict.departure == Departure::LeftAsIs && id.is_some() {
+        // What a creation without an answer made may be one of several.
+        let one_of_several = matches!(pass.account, Some(Account::Contradictory(_)));
+        if verdict.departure == Departure::LeftAsIs && (id.is_some() || one_of_several) {
             self.tell(pass, EventType::Warning, K::LEFT, &verdict.message).await;
         }
         match K::write_claim(self, &pass.object, false, None).await {

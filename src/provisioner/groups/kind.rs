@@ -412,6 +412,10 @@ impl Kind for Group {
         BTreeSet::new()
     }
 
+    fn removes_otherwise<E: Effects>(_: &Provisioner<E>, _: &mut GroupPass, _: &GroupOperation) -> bool {
+        false
+    }
+
     fn denied(operation: &GroupOperation) -> (Reason, &'static str) {
         let what = match operation.request {
             Request::Delete { .. } => "it doesn't delete groups, or not this one",

@@ -248,7 +248,7 @@ impl Outside {
         match departure {
             Departure::Done => {}
             // Gone at the server, and one that has its name may be somebody else's.
-            Departure::LeftAsIs if status.id.as_ref().is_some_and(|id| self.site.get(id).is_none()) => {}
+            Departure::LeftAsIs if status.id.as_ref().is_none_or(|id| self.site.get(id).is_none()) => {}
             Departure::LeftAsIs => self.complain(format!("i15: the account of {} is left", full_name(user))),
             Departure::HandedOver(successor) => {
                 // Deleted meanwhile, it carries out the removal itself.

@@ -3,7 +3,7 @@
 use tracing::{debug, warn};
 
 use super::{UserPass, UserStop};
-use crate::api::{Action, MOST_LEAVING, Reason, UserState};
+use crate::api::{Action, MOST_LEAVING, OperationType, Reason, UserState};
 use crate::directory::full_name;
 use crate::plan::{Operation, Read, Step, UserDetails, Verdict, deactivate_before, way_out};
 use crate::provisioner::effects::Effects;
@@ -14,7 +14,10 @@ use crate::provisioner::{Provisioner, lock};
 impl<E: Effects> Provisioner<E> {
     /// An account is about to be deleted: while it is in groups of ours it is deactivated first, and leaves them.
     pub(super) async fn before_deletion(&self, pass: &mut UserPass, operation: &Operation) -> Result<(), UserStop> {
-        let Some(groups) = self.groups_to_leave(pass) else { return Ok(()) };
+        let groups = self.groups_to_leave(pass);
+        if groups.is_none() && !pass.own.deactivates_first {
+            return Ok(());
+        }
         // One admission for all of it: it is one removal.
         self.admit(pass, AdmissionRequest::of(operation)).await?;
         // A read where the form of the write asks for one, then the write.
@@ -35,7 +38,16 @@ impl<E: Effects> Provisioner<E> {
                 _ => break,
             }
         }
-        Err(self.leave_groups(pass, &groups))
+        groups.map_or(Ok(()), |groups| Err(self.leave_groups(pass, &groups)))
+    }
+
+    /// The server refuses to delete the account: whoever has it loses their access all the same, and it is tried once more
+    /// then. False where it is inactive already.
+    pub(super) fn deactivates_first(&self, pass: &mut UserPass, operation: &Operation) -> bool {
+        let refused = operation.kind == OperationType::Delete && !pass.own.deactivates_first;
+        let owed = refused && self.with_facts(pass, self.effects.now(), deactivate_before).is_some();
+        pass.own.deactivates_first |= owed;
+        owed
     }
 
     /// The object is about to go, its account inactive or gone: its groups are left first.

@@ -379,6 +379,10 @@ impl Kind for User {
         p.optional_at_creation(pass, operation, error)
     }
 
+    fn removes_otherwise<E: Effects>(p: &Provisioner<E>, pass: &mut UserPass, operation: &Operation) -> bool {
+        p.deactivates_first(pass, operation)
+    }
+
     fn denied(operation: &Operation) -> (Reason, &'static str) {
         match operation.request {
             Request::Patch { .. } => (

@@ -36,6 +36,8 @@ pub struct Scratch {
     pub whole_lists: bool,
     /// A version had changed, and the account was read again.
     pub read_again: bool,
+    /// The server refuses to delete the account, so it is deactivated first.
+    pub deactivates_first: bool,
 }
 
 impl<E: Effects> Provisioner<E> {

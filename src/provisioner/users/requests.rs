@@ -65,6 +65,12 @@ impl<E: Effects> Provisioner<E> {
                 pass.account = Some(Account::Unknown);
                 Some(Ok(()))
             }
+            (Class::Rejected | Class::Forbidden | Class::Unsupported | Class::Conflict, Request::Delete { .. })
+                if self.deactivates_first(pass, operation) =>
+            {
+                self.note_failure(&full_name(&pass.object), error);
+                Some(Ok(()))
+            }
             (Class::Rejected, request) if pass.tries_whole_lists(request) => Some(Ok(())),
             (Class::Unsupported, request) if self.changes_method(pass, request, error, false) => Some(Ok(())),
             // No such route, or no such account: it is read before that is known.

@@ -49,7 +49,7 @@ pub fn user(name: &str, uid: &str, mut metadata: Value, spec: Value) -> Arc<Scim
     Arc::new(serde_json::from_value(kind).expect("a ScimUser"))
 }
 
-fn changes(spec: &ScimRosterSpec, text: &str, users: Vec<Arc<ScimUser>>) -> (Vec<String>, Changes) {
+pub fn changes(spec: &ScimRosterSpec, text: &str, users: Vec<Arc<ScimUser>>) -> (Vec<String>, Changes) {
     let (recipe, table) = prepared(spec, vec![csv("a", text)]);
     let people = recipe.people(&table);
     let given = Given::sort(users, OURS);

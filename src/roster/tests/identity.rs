@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::changes::then;
+use super::changes::{changes, then};
 use super::*;
 
 const HEADER: &str = "id,name,start,deleted\n";
@@ -111,6 +111,25 @@ fn i06_one_column_sorted_alone_gives_nobody_the_external_id_of_somebody_else() {
     // Another externalId under a userName that was given up is another person.
     let (after, looked) = then(&dated(Some("row.id")), &table(&["7,ada,2020-01-01,0", "2,grace,2020-01-01,0"]), users);
     assert_eq!((looked.gone.len(), after.len()), (1, 2));
+}
+
+/// The key's expression and a userName change in one commit, and no externalId tells whose the row is.
+#[test]
+fn i31_who_is_renamed_while_the_key_changes_is_not_taken_for_gone() {
+    let by = |key: Option<&str>| {
+        let mut fields = json!({"mappings": [{"target": "userName", "value": "row.name"}]});
+        if let Some(key) = key {
+            fields["key"] = json!(key);
+        }
+        spec(fields)
+    };
+    let (users, _) = then(&by(None), "id,name\n1,ada\n2,grace\n3,eve\n", Vec::new());
+    let (_, looked) = changes(&by(Some("row.id")), "id,name\n1,countess\n2,grace\n", users.clone());
+    let unsure: Vec<_> = looked.unsure.iter().map(|name| name.split('-').next().unwrap_or_default()).collect();
+    assert_eq!((looked.gone.len(), unsure), (2, vec!["ada", "eve"]));
+    // By the same key as before, whoever isn't there any more is gone.
+    let (_, looked) = changes(&by(None), "id,name\n1,countess\n2,grace\n", users);
+    assert_eq!((looked.gone.len(), looked.unsure.len()), (2, 0));
 }
 
 /// A manager whose own row can't be used is still who they are.

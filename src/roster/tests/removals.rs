@@ -54,3 +54,26 @@ fn i13_an_answer_is_good_for_this_very_set() {
     let ledger = Ledger::restore(LIMIT.window, [], now());
     assert_eq!(judge(&turned, 20, &LIMIT, &ledger, Answers::default(), now()), Verdict::Held { id, rejected: false });
 }
+
+#[test]
+fn i31_whoever_is_not_known_by_the_key_in_force_goes_with_an_approval_alone() {
+    let ledger = Ledger::restore(LIMIT.window, [], now());
+    let sorted = |count: usize, unsure: &[&str], answers: Answers| {
+        let unsure = unsure.iter().map(|name| (*name).to_owned()).collect();
+        let judged = |gone: &[Gone]| judge(gone, 100, &LIMIT, &ledger, answers, now());
+        let (go, held) = sort(gone(count), &unsure, answers, judged);
+        (go.len(), held.map(|held| (held.gone.len(), held.rejected, held.unsure, held.id)))
+    };
+    assert_eq!(sorted(3, &[], Answers::default()), (3, None));
+    let (go, held) = sorted(3, &["person-1"], Answers::default());
+    let (count, rejected, unsure, id) = held.expect("a hold");
+    assert_eq!((go, count, rejected, unsure), (2, 1, false, true), "whoever is known goes");
+    assert_eq!(sorted(3, &["person-1"], Answers { approved: Some(&id), rejected: None }), (3, None));
+    let (go, held) = sorted(3, &["person-1"], Answers { approved: None, rejected: Some(&id) });
+    assert!(go == 2 && held.is_some_and(|(count, rejected, ..)| count == 1 && rejected));
+    // Beyond the guard all of them are one question.
+    let (go, held) = sorted(40, &["person-1"], Answers::default());
+    let (count, _, unsure, id) = held.expect("a hold");
+    assert_eq!((go, count, unsure), (0, 40, false));
+    assert_eq!(sorted(40, &["person-1"], Answers { approved: Some(&id), rejected: None }), (40, None));
+}

@@ -46,6 +46,18 @@ fn i15_whoever_is_deleted_before_they_are_bound_anew_keeps_no_access() {
     }
 }
 
+/// The list isn't read meanwhile.
+#[test]
+fn i15_whoever_is_deactivated_before_they_are_bound_anew_keeps_no_access() {
+    let mut world = bound(setup(), &[0]);
+    world.outside().site.renumber();
+    world.happen(&Event::Activate(0, Some(false)));
+    settle(&mut world);
+    let account = world.outside().site.server.accounts.values().next().cloned().expect("one account");
+    assert!(!is_active(&account), "{:#?}", world.trace());
+    assert_eq!(super::ready(&world, "a").0, "Synced", "{:#?}", world.trace());
+}
+
 #[test]
 fn i31_where_adoption_is_refused_nobody_is_removed_by_a_name_alone() {
     let mut world = bound(Setup { adoption: AdoptionPolicy::Refuse, ..setup() }, &[0]);
