@@ -60,6 +60,8 @@ pub struct Membership {
     distrusted: HashSet<Id>,
     missing: BTreeSet<Id>,
     extra: BTreeSet<Id>,
+    /// Put in by a request of ours that got no answer: where the server shows nobody, whether they are in isn't known.
+    unsure: HashSet<Id>,
     /// Found changed by others, and to be left so.
     left: HashSet<Id>,
     /// Wanted before the references were gathered anew.
@@ -226,7 +228,17 @@ impl Membership {
             self.ours.insert(id.clone());
             self.recorded.remove(id);
             self.distrusted.remove(id);
+            self.unsure.remove(id);
             self.sort(id);
+        }
+    }
+
+    /// A request of ours that puts these in got no answer. Whoever still belongs in is put in once more, and whoever
+    /// doesn't any longer is taken out.
+    pub fn may_have_come(&mut self, ids: &[Id]) {
+        if self.source == Source::Ledger {
+            self.unsure.extend(ids.iter().cloned());
+            ids.iter().for_each(|id| self.sort(id));
         }
     }
 
@@ -344,7 +356,8 @@ impl Membership {
         let known = self.is_known();
         let here = self.is_here(id);
         let wanted = self.wanted.contains_key(id);
-        let removable = here && (self.source == Source::Exact || self.is_ours(id));
+        let unsure = self.source == Source::Ledger && self.unsure.contains(id);
+        let removable = unsure || here && (self.source == Source::Exact || self.is_ours(id));
         let stays = wanted || self.going.contains_key(id) || self.vanished.contains_key(id);
         let left = self.left.contains(id);
         put(&mut self.missing, id, known && wanted && !here && !left);
@@ -354,8 +367,14 @@ impl Membership {
     fn sort_all(&mut self) {
         self.missing.clear();
         self.extra.clear();
-        let known: HashSet<Id> =
-            self.wanted.keys().chain(self.present.iter().flatten()).chain(&self.ours).cloned().collect();
+        let known: HashSet<Id> = self
+            .wanted
+            .keys()
+            .chain(self.present.iter().flatten())
+            .chain(&self.ours)
+            .chain(&self.unsure)
+            .cloned()
+            .collect();
         for id in known {
             self.sort(&id);
         }

@@ -384,7 +384,10 @@ impl Kind for Group {
     fn may_have_applied<E: Effects>(p: &Provisioner<E>, pass: &GroupPass, operation: &GroupOperation) {
         let Some(id) = operation.request.target() else { return };
         if changes_members(operation) {
-            p.directory.membership(&pass.uid(), Membership::invalidate);
+            p.directory.membership(&pass.uid(), |members: &mut Membership| {
+                members.may_have_come(&operation.change.added);
+                members.invalidate();
+            });
         } else {
             p.in_mirror(pass, |store| store.invalidate(id));
         }

@@ -38,6 +38,7 @@ impl Membership {
 
     pub(super) fn disown(&mut self, id: &Id) {
         self.ours.remove(id);
+        self.unsure.remove(id);
         self.recorded.remove(id);
         self.distrusted.remove(id);
     }
@@ -59,6 +60,7 @@ impl Membership {
 
     pub(super) fn disown_all(&mut self) {
         self.ours.clear();
+        self.unsure.clear();
         self.recorded.clear();
         self.distrusted.clear();
     }

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use super::super::events::Event;
 use super::super::group_events::{GroupEvent, GroupSpec, Named};
-use super::super::outside::Listing;
+use super::super::outside::{Fault, Listing};
 use super::super::setup::{GroupSetup, Setup};
 use super::super::world::World;
 use super::{bound, ends_well, id_of, setup};
+use crate::api::MembersReadable;
 
 /// The group eng in the first place, with these members.
 fn declared(world: &mut World, members: Vec<Named>) {
@@ -43,6 +44,32 @@ fn i13_an_approval_holds_though_a_reading_shows_the_members_once_more() {
         world.drain();
         assert_eq!(members(&world), id_of(&world, "a").into_iter().collect(), "{:#?}", world.trace());
         ends_well(world);
+    }
+}
+
+/// The server shows nobody's memberships: our own record alone tells who is in, and of this one it says nothing yet.
+#[test]
+fn i18_whose_coming_got_no_answer_goes_when_an_edit_says_so_though_no_member_is_shown() {
+    for readable in [MembersReadable::Probe, MembersReadable::No] {
+        for stays in [false, true] {
+            let groups = GroupSetup { readable, ..GroupSetup::default() };
+            let mut world = bound(Setup { groups, ..setup() }, &[0, 1]);
+            declared(&mut world, Vec::new());
+            world.happen(&Event::Group(GroupEvent::Members(0, vec![Named::Place(0)])));
+            while world.deliver_group() {}
+            world.happen(&Event::Fault(Fault::Lost));
+            while world.outside().fault.is_some() {
+                assert!(world.take() || world.advance(0), "{:#?}", world.trace());
+            }
+            assert_eq!(members(&world).len(), 1, "it took effect");
+            let now = if stays { vec![Named::Place(0)] } else { Vec::new() };
+            world.happen(&Event::Group(GroupEvent::Members(0, now)));
+            world.drain();
+            world.happen(&Event::Time(400_000));
+            world.drain();
+            assert_eq!(members(&world).len(), usize::from(stays), "{:#?}", world.trace());
+            ends_well(world);
+        }
     }
 }
 
