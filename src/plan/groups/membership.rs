@@ -238,7 +238,9 @@ impl Membership {
     pub fn may_have_come(&mut self, ids: &[Id]) {
         if self.source == Source::Ledger {
             self.unsure.extend(ids.iter().cloned());
-            ids.iter().for_each(|id| self.sort(id));
+            for id in ids {
+                self.sort(id);
+            }
         }
     }
 

@@ -120,19 +120,16 @@ impl<E: Effects> Provisioner<E> {
             return true;
         }
         let server = pass.session.policy.server.clone();
-        let (mut of_users, mut others) = (Vec::new(), Vec::new());
+        let mut of_users = Vec::new();
+        let mut brought_in = pass.status.brought_in.clone().unwrap_or_default();
         let all = change.added.iter().map(|id| (id, true)).chain(change.removed.iter().map(|id| (id, false)));
         for (member, put) in all {
+            // Also of whom nothing but a name was declared when they came, and who have an object by now.
+            brought_in.retain(|known| **known != **member);
             match self.directory.bound_to(&self.key, &server, member) {
                 Some(user) => of_users.push((user, member.clone(), put)),
-                None => others.push((member.to_string(), put)),
-            }
-        }
-        let mut brought_in = pass.status.brought_in.clone().unwrap_or_default();
-        for (member, put) in others {
-            brought_in.retain(|known| *known != member);
-            if put {
-                brought_in.push(member);
+                None if put => brought_in.push(member.to_string()),
+                None => {}
             }
         }
         pass.status.brought_in = (!brought_in.is_empty()).then_some(brought_in);

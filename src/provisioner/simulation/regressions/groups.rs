@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::events::Event;
+use super::super::events::{Event, Spec};
 use super::super::group_events::{GroupEvent, GroupSpec, Named};
 use super::super::outside::{Fault, Listing};
 use super::super::setup::{GroupSetup, Setup};
@@ -71,6 +71,26 @@ fn i18_whose_coming_got_no_answer_goes_when_an_edit_says_so_though_no_member_is_
             ends_well(world);
         }
     }
+}
+
+/// Put in by the name, before anybody declared the account; taken out when an object had it.
+#[test]
+fn i30_who_was_taken_out_is_taken_out_once() {
+    let groups = GroupSetup { readable: MembersReadable::Probe, ..GroupSetup::default() };
+    let mut world = World::new(Setup { groups, ..setup() }, true);
+    world.happen(&Event::Invite(0, true));
+    world.sweep(Listing::Whole);
+    declared(&mut world, vec![Named::UserName(0)]);
+    assert_eq!(members(&world).len(), 1, "{:#?}", world.trace());
+    world.happen(&Event::Declare(0, Spec::named(0)));
+    world.drain();
+    world.happen(&Event::Group(GroupEvent::Members(0, Vec::new())));
+    world.drain();
+    world.happen(&Event::Time(3_000));
+    world.drain();
+    assert_eq!(members(&world).len(), 0, "{:#?}", world.trace());
+    // A restart writes nothing.
+    ends_well(world);
 }
 
 #[test]
