@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{answer, change, documents, history, holds, import, lists, plan, report, roster, status, test};
+use crate::commands::{
+    answer, change, documents, explain, history, holds, import, lists, plan, report, roster, status, test,
+};
 use crate::console;
 
 /// What exit codes mean.
@@ -105,6 +107,8 @@ pub enum Command {
     /// Show what the operator would do, without doing it: of a cluster, or of files without one
     #[command(after_help = plan::EXIT_CODES)]
     Plan(plan::Arguments),
+    /// Tell why a user or a group stands as it does, step by step, and what happens next
+    Explain(explain::Arguments),
     /// Test a connection: the way there, the key, the permission, and the server's ways
     Test(test::Arguments),
     /// Make manifests of a server's accounts and groups, which change nothing there

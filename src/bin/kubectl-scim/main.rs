@@ -76,7 +76,9 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<Outcome> {
-    use commands::{answer, change, documents, history, holds, import, lists, plan, report, roster, status, test};
+    use commands::{
+        answer, change, documents, explain, history, holds, import, lists, plan, report, roster, status, test,
+    };
     let global = cli.global;
     let printer = Printer::new(&global);
     let cluster = async || Cluster::connect(&global).await;
@@ -94,6 +96,7 @@ async fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Resume(arguments) => change::suspend(&cluster().await?, &arguments, false).await,
         Command::Release(arguments) => change::release(&cluster().await?, &arguments).await,
         Command::Plan(arguments) => plan::run(&global, printer, &arguments).await,
+        Command::Explain(arguments) => explain::run(&global, printer, &arguments).await,
         Command::Test(arguments) => test::run(&global, printer, &arguments).await,
         Command::Import(arguments) => import::run(&global, &arguments).await,
         Command::History(arguments) => history::run(&global, printer, &arguments).await,

@@ -1,6 +1,7 @@
 //! What a dry run holds instead of the API server, and of the server what its requests would have made of it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,7 +12,7 @@ use tokio::time::Instant;
 use super::changes::{MADE_UP, UserChange};
 use super::planned::{AttributeChange, PlannedRequest};
 use crate::api::{OperationType, ScimConnection, ScimGroup, ScimUser};
-use crate::directory::Uid;
+use crate::directory::{Directory, Uid};
 use crate::plan::groups::Id;
 use crate::scim::{Page, Resource, Start, fold};
 
@@ -27,8 +28,9 @@ pub struct Memory {
     version: u64,
     /// Writes are taken down, and answered as if they had been carried out; else nothing is written at all.
     pub records: bool,
-    pub users: HashMap<Uid, ScimUser>,
-    pub groups: HashMap<Uid, ScimGroup>,
+    directory: Arc<Directory>,
+    /// Of users, what the directory keeps elsewhere: the groups that their statuses record.
+    recorded: HashMap<Uid, BTreeMap<String, String>>,
     pub connection: Option<ScimConnection>,
     pub accounts: Collection,
     pub group_list: Collection,
@@ -221,15 +223,15 @@ impl Collection {
 }
 
 impl Memory {
-    /// Nothing was done yet.
-    pub fn new() -> Self {
+    /// Nothing was done yet to what is in the directory.
+    pub fn new(directory: Arc<Directory>, recorded: HashMap<Uid, BTreeMap<String, String>>) -> Self {
         Self {
             began: (Timestamp::now(), Instant::now()),
             later: Duration::ZERO,
             version: FIRST_VERSION,
             records: true,
-            users: HashMap::new(),
-            groups: HashMap::new(),
+            directory,
+            recorded,
             connection: None,
             accounts: Collection::default(),
             group_list: Collection::default(),
@@ -270,29 +272,34 @@ impl Memory {
         self.objects.entry(uid.into()).or_default()
     }
 
-    /// The user as it is stored: as given, where nothing was written about it.
+    /// The user as it is stored.
     pub fn user(&self, given: &ScimUser) -> ScimUser {
         let uid = given.uid().unwrap_or_default();
-        self.users.get(uid.as_str()).unwrap_or(given).clone()
+        let mut user = self.directory.get(&uid).map_or_else(|| given.clone(), |known| (*known).clone());
+        if let Some(groups) = self.recorded.get(uid.as_str()) {
+            user.status.get_or_insert_default().groups = Some(groups.clone());
+        }
+        user
     }
 
     /// The same of a group.
     pub fn group(&self, given: &ScimGroup) -> ScimGroup {
         let uid = given.uid().unwrap_or_default();
-        self.groups.get(uid.as_str()).unwrap_or(given).clone()
+        self.directory.group(&uid).map_or_else(|| given.clone(), |known| (*known).clone())
     }
 
-    /// Stores a user.
+    /// A user that is written; whoever writes it tells the directory.
     pub fn put_user(&mut self, mut user: ScimUser) -> ScimUser {
         user.metadata.resource_version = Some(self.next_version());
-        self.users.insert(user.uid().unwrap_or_default().into(), user.clone());
+        if let Some(groups) = user.status.as_ref().and_then(|status| status.groups.clone()) {
+            self.recorded.insert(user.uid().unwrap_or_default().into(), groups);
+        }
         user
     }
 
-    /// Stores a group.
+    /// The same of a group.
     pub fn put_group(&mut self, mut group: ScimGroup) -> ScimGroup {
         group.metadata.resource_version = Some(self.next_version());
-        self.groups.insert(group.uid().unwrap_or_default().into(), group.clone());
         group
     }
 }

@@ -10,7 +10,7 @@ mod memory;
 mod outline;
 mod planned;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -58,6 +58,8 @@ pub enum Progress {
 pub struct DryRun {
     directory: Arc<Directory>,
     connections: BTreeMap<ConnectionKey, ScimConnection>,
+    /// The groups that statuses of users record: the directory keeps them in a form of its own.
+    recorded: HashMap<Uid, BTreeMap<String, String>>,
     /// Objects that are under deletion from the moment that everything else is known.
     removed: BTreeSet<Uid>,
     progress: Arc<dyn Fn(Progress) + Send + Sync>,
@@ -71,6 +73,7 @@ impl DryRun {
         Self {
             directory: Arc::new(Directory::new(false)),
             connections: BTreeMap::new(),
+            recorded: HashMap::new(),
             removed: BTreeSet::new(),
             progress: Arc::new(progress),
         }
@@ -94,6 +97,8 @@ impl DryRun {
     /// A user as the API server has it, or as it would have it.
     pub fn user(&mut self, mut user: ScimUser) {
         complete(&mut user.metadata, "ScimUser");
+        let groups = user.status.as_ref().and_then(|status| status.groups.clone());
+        self.recorded.extend(user.uid().map(Uid::from).zip(groups));
         self.directory.upsert(user);
     }
 
@@ -107,7 +112,7 @@ impl DryRun {
     pub fn removed_user(&mut self, mut user: ScimUser) {
         complete(&mut user.metadata, "ScimUser");
         self.removed.extend(user.uid().map(Uid::from));
-        self.directory.upsert(user);
+        self.user(user);
     }
 
     /// The same of a group.
@@ -122,7 +127,8 @@ impl DryRun {
         let connection = self.connections.get(key).cloned().ok_or_else(|| {
             Refusal::new(ConnectedReason::NotFound, format!("there is no connection {key} among what was read"))
         })?;
-        let effects = ReadOnly { memory: Arc::new(Mutex::new(Memory::new())), progress: Arc::clone(&self.progress) };
+        let memory = Memory::new(Arc::clone(&self.directory), self.recorded.clone());
+        let effects = ReadOnly { memory: Arc::new(Mutex::new(memory)), progress: Arc::clone(&self.progress) };
         effects.look().connection = Some(connection.clone());
         let (reroute, asked_again) = unbounded_channel();
         let surroundings = Surroundings {
@@ -141,7 +147,7 @@ impl DryRun {
         let objects = Objects::of(&self.directory, key);
         // All of them are asked for below, in an order of its own.
         for uid in objects.uids() {
-            lock(&run.provisioner.queue).forget(&uid);
+            lock(&run.provisioner.queue).forget(uid);
         }
         run.forget_removed(self).await;
         run.look_at_all(&self.directory, key).await?;

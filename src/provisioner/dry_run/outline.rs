@@ -1,7 +1,5 @@
 //! What came of each object, put together at the end.
 
-use std::sync::Arc;
-
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use serde_json::Value;
@@ -10,26 +8,44 @@ use super::changes::MADE_UP;
 use super::effects::ReadOnly;
 use super::memory::{Departed, Entry, Memory, Proposed, Shown};
 use super::planned::{Action, Held, MemberChanges, Plan, PlannedGuard, PlannedHold, PlannedObject};
-use crate::api::{Also, OperationType, Reason, ScimGroup, ScimUser};
+use crate::api::{Also, OperationType, Reason};
 use crate::directory::{ConnectionKey, Directory};
 use crate::plan::groups::Id;
 use crate::provisioner::{Provisioner, base_url, server_of};
 
-/// The objects as they were before.
+/// The objects as they were before: what is needed of them at the end.
 pub struct Objects {
-    users: Vec<Arc<ScimUser>>,
-    groups: Vec<Arc<ScimGroup>>,
+    users: Vec<Before>,
+    groups: Vec<Before>,
+}
+
+struct Before {
+    uid: String,
+    object: PlannedObject,
+    id: Option<String>,
+    suspended: bool,
 }
 
 impl Objects {
     pub fn of(directory: &Directory, key: &ConnectionKey) -> Self {
-        Self { users: directory.users_of(key), groups: directory.groups_of(key) }
+        let users = directory.users_of(key).into_iter().map(|user| Before {
+            uid: user.uid().unwrap_or_default(),
+            object: named("ScimUser", &*user, user.spec.user_name.clone()),
+            id: user.status.as_ref().and_then(|status| status.id.clone()),
+            suspended: user.spec.suspend,
+        });
+        let groups = directory.groups_of(key).into_iter().map(|group| Before {
+            uid: group.uid().unwrap_or_default(),
+            object: named("ScimGroup", &*group, group.spec.display_name.clone()),
+            id: group.status.as_ref().and_then(|status| status.id.clone()),
+            suspended: false,
+        });
+        Self { users: users.collect(), groups: groups.collect() }
     }
 
     /// Their uids.
-    pub fn uids(&self) -> Vec<String> {
-        let groups = self.groups.iter().filter_map(|group| group.uid());
-        self.users.iter().filter_map(|user| user.uid()).chain(groups).collect()
+    pub fn uids(&self) -> impl Iterator<Item = &str> {
+        self.users.iter().chain(&self.groups).map(|before| before.uid.as_str())
     }
 }
 
@@ -48,35 +64,29 @@ pub fn outline(provisioner: &Provisioner<ReadOnly>, memory: &Memory, objects: Ob
     let names = Names { directory, key: &provisioner.key, server: &server_of(&connection), memory };
     let none = Entry::default();
     let mut all = Vec::new();
-    for user in objects.users {
-        let uid = user.uid().unwrap_or_default();
-        let now = directory.get(&uid).or_else(|| memory.users.get(uid.as_str()).cloned().map(Arc::new));
-        let now = now.unwrap_or_else(|| Arc::clone(&user));
-        let status = now.status.as_ref();
+    for before in objects.users {
+        let now = directory.get(&before.uid);
+        let status = now.as_ref().and_then(|now| now.status.as_ref());
         let course = Course {
-            before: user.status.as_ref().and_then(|status| status.id.as_deref()),
+            before: before.id.as_deref(),
             after: status.and_then(|status| status.id.as_deref()),
             conditions: status.and_then(|status| status.conditions.as_deref()).unwrap_or_default(),
-            suspended: user.spec.suspend,
+            suspended: before.suspended || connection.spec.suspend,
         };
-        let entry = memory.objects.get(uid.as_str()).unwrap_or(&none);
-        let object = named("ScimUser", &*user, user.spec.user_name.clone());
-        all.push(planned(object, entry, &course, &names, connection.spec.suspend));
+        let entry = memory.objects.get(before.uid.as_str()).unwrap_or(&none);
+        all.push(planned(before.object, entry, &course, &names));
     }
-    for group in objects.groups {
-        let uid = group.uid().unwrap_or_default();
-        let now = directory.group(&uid).or_else(|| memory.groups.get(uid.as_str()).cloned().map(Arc::new));
-        let now = now.unwrap_or_else(|| Arc::clone(&group));
-        let status = now.status.as_ref();
+    for before in objects.groups {
+        let now = directory.group(&before.uid);
+        let status = now.as_ref().and_then(|now| now.status.as_ref());
         let course = Course {
-            before: group.status.as_ref().and_then(|status| status.id.as_deref()),
+            before: before.id.as_deref(),
             after: status.and_then(|status| status.id.as_deref()),
             conditions: status.and_then(|status| status.conditions.as_deref()).unwrap_or_default(),
-            suspended: false,
+            suspended: before.suspended || connection.spec.suspend,
         };
-        let entry = memory.objects.get(uid.as_str()).unwrap_or(&none);
-        let object = named("ScimGroup", &*group, group.spec.display_name.clone());
-        all.push(planned(object, entry, &course, &names, connection.spec.suspend));
+        let entry = memory.objects.get(before.uid.as_str()).unwrap_or(&none);
+        all.push(planned(before.object, entry, &course, &names));
     }
     all.sort_by(|one, other| {
         let key = |object: &PlannedObject| (object.kind == "ScimGroup", object.namespace.clone(), object.name.clone());
@@ -121,13 +131,7 @@ fn named(kind: &str, object: &impl ResourceExt, called: String) -> PlannedObject
     }
 }
 
-fn planned(
-    mut object: PlannedObject,
-    entry: &Entry,
-    course: &Course,
-    names: &Names,
-    connection_is_suspended: bool,
-) -> PlannedObject {
+fn planned(mut object: PlannedObject, entry: &Entry, course: &Course, names: &Names) -> PlannedObject {
     let ready = course.conditions.iter().find(|known| known.type_ == "Ready");
     let reason = ready.and_then(|ready| Reason::ALL.iter().find(|known| known.as_str() == ready.reason)).copied();
     object.id = course.after.or(course.before).filter(|id| !id.starts_with(MADE_UP)).map(str::to_owned);
@@ -155,7 +159,6 @@ fn planned(
         }
     }
     let bound = course.before.is_none() && course.after.is_some();
-    let suspended = course.suspended || connection_is_suspended;
     object.action = match (operation_of(&operations, bound), &entry.departed) {
         (Some(action), _) => action,
         (None, Some(Departed::Leaving(why))) => {
@@ -166,7 +169,7 @@ fn planned(
             "it goes, and the server has nothing of it".clone_into(&mut object.message);
             Action::Nothing
         }
-        (None, None) if suspended => {
+        (None, None) if course.suspended => {
             object.reason = Some(Reason::Suspended.as_str().to_owned());
             "spec.suspend keeps everything as it is".clone_into(&mut object.message);
             Action::Nothing

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod change;
 pub mod documents;
+pub mod explain;
 pub mod history;
 pub mod holds;
 pub mod import;

@@ -73,8 +73,8 @@ impl World {
     }
 
     /// Where nothing else is said: with files every connection that they have or refer to, else those of the namespace.
-    pub fn means(&self, global: &Global, key: &ConnectionKey) -> bool {
-        let (users, groups) = (self.declared.users.values(), self.declared.groups.values());
+    pub fn means(&self, global: &Global, declared: &Declared, key: &ConnectionKey) -> bool {
+        let (users, groups) = (declared.users.values(), declared.groups.values());
         if self.given.is_empty() {
             return global.all_namespaces || key.namespace == self.namespace;
         }

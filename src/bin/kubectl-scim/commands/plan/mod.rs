@@ -4,6 +4,7 @@ mod declared;
 mod rosters;
 mod show;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow, bail};
@@ -35,7 +36,7 @@ pub struct Arguments {
     #[arg(value_name = "CONNECTION")]
     target: Option<String>,
     #[command(flatten)]
-    pub(super) access: Access,
+    access: Access,
     /// What is declared so far, such as the folder of the branch that a change is for: what is in it and in no -f any
     /// more would be deleted
     #[arg(long, value_name = "FILE", requires = "files", conflicts_with = "against")]
@@ -51,62 +52,93 @@ pub struct Access {
     /// A file or directory with the objects, for work without a cluster; - is standard input, for what kustomize or a chart
     /// prints
     #[arg(short, long = "filename", value_name = "FILE")]
-    pub files: Vec<PathBuf>,
+    files: Vec<PathBuf>,
     /// Look into the directories in directories too
     #[arg(short = 'R', long)]
-    pub recursive: bool,
+    recursive: bool,
     /// Lay the files over what the cluster has, as applying them would
     #[arg(long, requires = "files")]
-    pub against: bool,
+    against: bool,
+    #[command(flatten)]
+    keys: KeyAccess,
+}
+
+/// Where keys come from.
+#[derive(Args, Clone, Debug)]
+pub struct KeyAccess {
     /// The file with the key; without it the key is taken from the environment variable `SCIM_KEY`, and else, with your
     /// rights, from the connection's Secret. Its form is that of `test --key-file`
     #[arg(long, value_name = "FILE")]
-    pub key_file: Option<PathBuf>,
+    key_file: Option<PathBuf>,
     /// Certificate authorities in PEM, with a key that is given so
     #[arg(long, value_name = "FILE")]
-    pub ca_file: Option<PathBuf>,
+    ca_file: Option<PathBuf>,
     /// Permit http:// to localhost and the loopback addresses
     #[arg(long)]
-    pub allow_loopback_http: bool,
+    allow_loopback_http: bool,
     /// Where the Secrets of cluster connections lie: the operator's own namespace
     #[arg(long, value_name = "NAME", default_value = "scim-operator")]
-    pub operator_namespace: String,
+    operator_namespace: String,
+}
+
+impl Access {
+    /// Everything is the cluster's.
+    pub fn of_cluster(keys: KeyAccess) -> Self {
+        Self { files: Vec::new(), recursive: false, against: false, keys }
+    }
 }
 
 /// Plans.
 pub async fn run(global: &Global, printer: Printer, arguments: &Arguments) -> Result<Outcome> {
-    let access = &arguments.access;
-    let world = World::read(global, access).await?;
-    let mut declared = world.declared.clone();
-    let before = if arguments.before.is_empty() {
-        Declared::default()
-    } else {
-        let mut before = Declared::of_files(global, world.namespace(), &arguments.before, access.recursive)?;
-        rosters::expand(&mut before, None, &[]).await?;
-        before
-    };
-    let cluster = world.cluster.as_ref().filter(|_| access.against);
-    let generated: Vec<_> = before.users.values().cloned().collect();
-    let mut notes =
-        if access.files.is_empty() { Vec::new() } else { rosters::expand(&mut declared, cluster, &generated).await? };
-    declared.remove_what_is_gone(&before);
-    if arguments.prune {
+    let (access, target) = (&arguments.access, arguments.target.as_deref());
+    let plans = planned(global, access, target, &arguments.before, arguments.prune).await?;
+    show::show(printer, &plans)?;
+    Ok(outcome(&plans))
+}
+
+/// The plans of what is declared now.
+pub async fn plans(global: &Global, access: &Access, target: Option<&str>) -> Result<Vec<Plan>> {
+    planned(global, access, target, &[], false).await
+}
+
+async fn planned(
+    global: &Global,
+    access: &Access,
+    target: Option<&str>,
+    before: &[PathBuf],
+    prune: bool,
+) -> Result<Vec<Plan>> {
+    let mut world = World::read(global, access).await?;
+    let mut declared = std::mem::take(&mut world.declared);
+    let mut earlier = Declared::default();
+    if !before.is_empty() {
+        earlier = Declared::of_files(global, world.namespace(), before, access.recursive)?;
+        rosters::expand(&mut earlier, None, &[]).await?;
+    }
+    let mut notes = Vec::new();
+    if !access.files.is_empty() {
+        let cluster = world.cluster.as_ref().filter(|_| access.against);
+        let generated: Vec<_> = earlier.users.values().cloned().collect();
+        notes = rosters::expand(&mut declared, cluster, &generated).await?;
+    }
+    declared.remove_what_is_gone(&earlier);
+    drop(earlier);
+    if prune {
         declared.prune(world.given());
     }
-    let target = Wanted::parse(arguments.target.as_deref())?;
+    let target = Wanted::parse(target)?;
     let keys = target.connections(global, &world, &declared)?;
     let bar = bar();
-    let run = dry_run(&declared, &bar);
+    let (connections, run) = dry_run(declared, &bar);
     let mut plans = Vec::new();
     for key in keys {
-        let connection = &declared.connections[&key];
-        let mut plan = plan_one(&run, &key, connection, &world, access).await?;
+        let connection = &connections[&key];
+        let mut plan = plan_one(&run, &key, connection, &world, &access.keys).await?;
         plan.notes.append(&mut notes);
         plans.push(target.narrowed(plan));
     }
     bar.finish_and_clear();
-    show::show(printer, &plans)?;
-    Ok(outcome(&plans))
+    Ok(plans)
 }
 
 fn outcome(plans: &[Plan]) -> Outcome {
@@ -120,7 +152,7 @@ fn outcome(plans: &[Plan]) -> Outcome {
 }
 
 /// The objects, where the operator's own code looks for them.
-fn dry_run(declared: &Declared, bar: &ProgressBar) -> DryRun {
+fn dry_run(declared: Declared, bar: &ProgressBar) -> (BTreeMap<ConnectionKey, ScimConnection>, DryRun) {
     let (looked, listed) = (bar.clone(), bar.clone());
     let mut run = DryRun::new(move |progress| match progress {
         Progress::Listed(count) => {
@@ -135,25 +167,25 @@ fn dry_run(declared: &Declared, bar: &ProgressBar) -> DryRun {
             looked.inc(1);
         }
     });
-    for (name, labels) in &declared.namespaces {
-        run.namespace(name, labels.clone());
+    for (name, labels) in declared.namespaces {
+        run.namespace(&name, labels);
     }
     for connection in declared.connections.values() {
         run.connection(connection.clone());
     }
-    for user in declared.users.values() {
-        run.user(user.clone());
+    for user in declared.users.into_values() {
+        run.user(user);
     }
-    for group in declared.groups.values() {
-        run.group(group.clone());
+    for group in declared.groups.into_values() {
+        run.group(group);
     }
-    for user in &declared.removed_users {
-        run.removed_user(user.clone());
+    for user in declared.removed_users {
+        run.removed_user(user);
     }
-    for group in &declared.removed_groups {
-        run.removed_group(group.clone());
+    for group in declared.removed_groups {
+        run.removed_group(group);
     }
-    run
+    (declared.connections, run)
 }
 
 async fn plan_one(
@@ -161,7 +193,7 @@ async fn plan_one(
     key: &ConnectionKey,
     connection: &ScimConnection,
     world: &World,
-    access: &Access,
+    access: &KeyAccess,
 ) -> Result<Plan> {
     let keys = match &world.cluster {
         Some(cluster) if !has_key_by_hand(access.key_file.as_deref()) => {
@@ -217,7 +249,9 @@ impl Wanted {
             Self::All if declared.connections.is_empty() => {
                 bail!("there is no connection: give its manifest by -f, or the namespace of one by -n")
             }
-            Self::All => Ok(declared.connections.keys().filter(|key| world.means(global, key)).cloned().collect()),
+            Self::All => {
+                Ok(declared.connections.keys().filter(|key| world.means(global, declared, key)).cloned().collect())
+            }
             Self::Connection { of_cluster, name } => {
                 let fits = |key: &&ConnectionKey| key.name == *name && key.is_of_cluster() == *of_cluster;
                 let found: Vec<_> = declared.connections.keys().filter(fits).cloned().collect();
