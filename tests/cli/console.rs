@@ -66,6 +66,7 @@ async fn i13_everybody_deleted_by_mistake_is_seen_and_rejected_in_a_browser() {
 
     let cluster = ControlPlane::shared().await;
     let viewer = viewer(&place);
+    let metrics = format!("http://{}/metrics", operator().await.address().await);
     // Until the browser's story takes it away.
     place.kubectl(&["create", "role", "writer", "--verb=patch", "--resource=scimconnections.scim-operator.dev"]);
     place.kubectl(&[
@@ -75,7 +76,7 @@ async fn i13_everybody_deleted_by_mistake_is_seen_and_rejected_in_a_browser() {
         "--role=writer",
         &format!("--serviceaccount={namespace}:viewer"),
     ]);
-    let (_console, link) = console("console", cluster.admin_kubeconfig(), &namespace, &[]);
+    let (_console, link) = console("console", cluster.admin_kubeconfig(), &namespace, &["--metrics", &metrics]);
     let (_of_viewer, viewer_link) = console("console-viewer", &viewer, &namespace, &[]);
 
     browse("console", &namespace, [link, viewer_link]).await;

@@ -12,7 +12,7 @@ const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 export const kubectl = (...args) => execFileSync(KUBECTL, ["-n", NAMESPACE, ...args], { encoding: "utf8" });
 export const browser = await chromium.launch({
   executablePath: `${BROWSER}/chrome`,
-  args: ["--no-sandbox", "--disable-dev-shm-usage"],
+  args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-lcd-text"],
 });
 
 /** A page opened by its link, in a browser of its own. */
@@ -45,7 +45,10 @@ export async function fits(page) {
 }
 
 export async function picture(page, name) {
-  if (PICTURES) await page.screenshot({ path: `${PICTURES}/${name}.png` });
+  if (!PICTURES) return;
+  await page.setViewportSize({ width: 1100, height: 720 });
+  await page.screenshot({ path: `${PICTURES}/${name}.png` });
+  await page.setViewportSize({ width: 1280, height: 900 });
 }
 
 /** The browser complained of nothing but of what was refused on purpose. */

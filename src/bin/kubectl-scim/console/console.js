@@ -22,7 +22,7 @@ for (const form of document.querySelectorAll("form[data-live]")) {
   let timer;
   form.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(search, 120);
+    timer = setTimeout(search, 80);
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();

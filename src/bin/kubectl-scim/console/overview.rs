@@ -81,7 +81,7 @@ fn card(connection: &ScimConnection, key_changed: Option<Timestamp>, now: Timest
                     dt { "Guard " (guard.name) }
                     dd { (guard.used) " of " (guard.limit) " used" (bar(&budget(guard.used, guard.limit), false)) }
                 }
-                @if let Some(at) = key_changed { dt { "Key in use since" } dd { (when(Some(at), now)) } }
+                @if let Some(at) = key_changed { dt { "Key changed" } dd { (when(Some(at), now)) } }
                 @if let Some(at) = status.credentials.as_ref().and_then(|key| instant(key.expires_at.as_ref())) {
                     dt { "Key expires" } dd { (when(Some(at), now)) }
                 }
@@ -174,7 +174,7 @@ fn counted(history: &History, now: Timestamp) -> Markup {
 /// The used part of a guard's budget, and what is left of it.
 fn budget(used: i64, limit: i64) -> [(i64, &'static str, &'static str); 2] {
     let class = if used >= limit { "bad" } else { "info" };
-    [(used.min(limit), class, "used"), ((limit - used).max(0), "calm", "left")]
+    [(used.min(limit), class, "used"), ((limit - used).max(0), "rest", "left")]
 }
 
 #[cfg(test)]
@@ -210,7 +210,7 @@ mod tests {
         );
         assert!(card.contains("<a href=\"/holds/3f2a9c0d11b2e477\">A hold waits: 25 deletions</a>"), "{card}");
         assert!(card.contains("/people?connection=identity%2Fdatadog"), "{card}");
-        for text in ["10 of 10 used", "in 10d", "Key in use since", "Rate limit", "5m ago", "the last one incomplete"] {
+        for text in ["10 of 10 used", "in 10d", "Key changed", "Rate limit", "5m ago", "the last one incomplete"] {
             assert!(card.contains(text), "{text}: {card}");
         }
     }
