@@ -148,7 +148,8 @@ async fn people_groups_and_rosters_are_looked_at_in_a_browser() {
         r#"{"spec": {"suspend": true, "title": "Analyst"}}"#,
     ]);
     let metrics = format!("http://{}/metrics", operator().await.address().await);
-    let options = ["--allow-loopback-http", "--metrics", &metrics];
+    let audit = crate::audit_file().to_string_lossy().into_owned();
+    let options = ["--allow-loopback-http", "--metrics", &metrics, "--audit", &audit];
     let admin = place.cluster.admin_kubeconfig();
     let (_console, link) = console("console-pages", admin, &namespace, &options);
     let (_of_viewer, viewer_link) = console("console-pages-viewer", &viewer(&place), &namespace, &options);

@@ -29,6 +29,8 @@ await title.waitFor();
 assert.match(await title.innerText(), /Analyst\s+Countess\s+to be written/);
 await page.getByText("1 attribute is owed.").waitFor();
 await page.getByRole("link", { name: "Platform" }).waitFor();
+// The audit stream tells that it was created.
+await page.getByRole("region", { name: "History" }).getByText("Create").first().waitFor();
 await accessible(page);
 await fits(page);
 await picture(page, "console-person");
@@ -51,8 +53,16 @@ await page.getByText("Mapped").first().waitFor();
 assert.equal(await page.locator("main i").count(), 0);
 await accessible(page);
 await fits(page);
+await page.locator("#try").scrollIntoViewIfNeeded();
+await page.evaluate(() => document.querySelector("#try").scrollIntoView());
 await picture(page, "console-roster");
 assert.equal(kubectl("get", "scimusers", "-o", "name").includes("lee"), false);
+
+// Events, and what was done.
+await page.goto(at("/events?q=ada"));
+await page.getByRole("region", { name: "History" }).getByText("ScimUser").first().waitFor();
+await accessible(page);
+await fits(page);
 
 // Whatever people are called, it is text, in its place, and no page gets too wide.
 for (const name of ["markup", "rtl", "emoji", "long"]) {

@@ -1,7 +1,7 @@
 //! `history`: who changed what, when, and by which object, from the audit stream.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
@@ -116,19 +116,20 @@ struct Found {
 
 impl Found {
     fn take(&mut self, text: &str, arguments: &Arguments) {
-        // The log has other lines.
-        if !text.starts_with('{') || !text.contains("\"operation\"") {
-            return;
-        }
-        match serde_json::from_str::<Line>(text) {
-            Ok(line) if line.fits(arguments) => self.lines.push(line),
-            Ok(_) => {}
-            Err(_) => self.broken += 1,
+        match Line::read(text) {
+            Some(Ok(line)) if line.fits(arguments) => self.lines.push(line),
+            Some(Err(_)) => self.broken += 1,
+            Some(Ok(_)) | None => {}
         }
     }
 }
 
 impl Line {
+    /// None where it isn't one: the log has other lines.
+    fn read(text: &str) -> Option<serde_json::Result<Self>> {
+        (text.starts_with('{') && text.contains("\"operation\"")).then(|| serde_json::from_str(text))
+    }
+
     fn fits(&self, arguments: &Arguments) -> bool {
         let object = format!("{}/{}", self.object.namespace, self.object.name);
         let is = |wanted: &String, name: &str, full: &str| wanted == name || wanted == full;
@@ -165,6 +166,55 @@ pub async fn run(global: &Global, printer: Printer, arguments: &Arguments) -> Re
         return Ok(Outcome::Found);
     }
     Ok(Outcome::Done)
+}
+
+/// A line of the stream, as a page shows it.
+pub struct Done {
+    pub time: Timestamp,
+    pub connection: String,
+    pub kind: String,
+    /// `namespace/name`.
+    pub object: String,
+    pub operation: String,
+    pub attributes: String,
+    pub outcome: String,
+    pub declared_by: String,
+    pub hold: String,
+}
+
+impl From<Line> for Done {
+    fn from(line: Line) -> Self {
+        Self {
+            declared_by: line.declared_by(),
+            time: line.time,
+            connection: line.connection,
+            object: format!("{}/{}", line.object.namespace, line.object.name),
+            kind: line.object.kind,
+            operation: line.operation,
+            attributes: line.attributes.join(", "),
+            outcome: line.outcome,
+            hold: line.hold.map(|hold| hold.id).unwrap_or_default(),
+        }
+    }
+}
+
+/// The newest lines of a file that fit, the newest last, and how many of the file can't be read.
+pub fn newest(file: &Path, most: usize, fits: impl Fn(&Done) -> bool) -> Result<(Vec<Done>, u64)> {
+    use std::io::BufRead as _;
+    let cant = || format!("{} can't be read", file.display());
+    let mut newest: VecDeque<Done> = VecDeque::new();
+    let mut broken = 0;
+    for line in std::io::BufReader::new(std::fs::File::open(file).with_context(cant)?).lines() {
+        match Line::read(&line.with_context(cant)?) {
+            Some(Ok(line)) => newest.extend(Some(Done::from(line)).filter(|done| fits(done))),
+            Some(Err(_)) => broken += 1,
+            None => {}
+        }
+        if newest.len() > most {
+            newest.pop_front();
+        }
+    }
+    Ok((newest.into(), broken))
 }
 
 fn from_file(file: &PathBuf, arguments: &Arguments, found: &mut Found) -> Result<()> {

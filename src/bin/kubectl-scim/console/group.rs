@@ -53,6 +53,7 @@ pub fn group(store: &Store, group: &ScimGroup, shown: Shown) -> Markup {
         (table("Conditions", &["Type", "Status", "Reason", "Message"], status.conditions.iter().flatten().map(|known| {
             vec![known.type_.clone(), known.status.clone(), known.reason.clone(), known.message.clone()]
         })))
+        @if let Some(history) = shown.history { (history) }
     }
 }
 
@@ -98,8 +99,10 @@ mod tests {
         }))
         .unwrap();
         let now = "2026-11-28T12:00:00Z".parse().unwrap();
-        let page =
-            |rights| group(&store, &declared, Shown { rights, form_word: "word", now, server: None }).into_string();
+        let page = |rights| {
+            group(&store, &declared, Shown { rights, form_word: "word", now, server: None, history: None })
+                .into_string()
+        };
         let shown = page(Rights::default());
         assert!(shown.contains("Waiting for an account (1)") && shown.contains("With an account (1)"), "{shown}");
         assert!(

@@ -64,7 +64,7 @@ fn at(event: &Event) -> Option<Timestamp> {
 }
 
 /// The events of our objects, the newest first.
-pub fn events(mut events: Vec<Event>, search: &str, now: Timestamp) -> Markup {
+pub fn events(mut events: Vec<Event>, history: Option<&Markup>, search: &str, now: Timestamp) -> Markup {
     events.retain(|event| event.involved_object.kind.as_deref().is_some_and(|kind| kind.contains("Scim")));
     let words = folded(search);
     events.retain(|event| {
@@ -96,7 +96,8 @@ pub fn events(mut events: Vec<Event>, search: &str, now: Timestamp) -> Markup {
                     }
                 }
             }
-            p { "Events last an hour. Everything since, by whom and by which object: " code { "kubectl scim history" } ", from the audit stream." }
+            @if let Some(history) = history { (history) }
+            @else { p { "Events last an hour. Everything since, by whom and by which object, is in the audit stream: " code { "kubectl scim console --audit FILE" } " shows it here." } }
         }
     }
 }
@@ -117,8 +118,8 @@ mod tests {
         };
         let all = || vec![event("ScimUser", "<script>alert(1)</script>"), event("Pod", "else")];
         let now = "2026-11-28T12:00:00Z".parse().unwrap();
-        let page = events(all(), "", now).into_string();
+        let page = events(all(), None, "", now).into_string();
         assert!(page.contains("&lt;script&gt;") && !page.contains("<script") && page.contains("1 events"), "{page}");
-        assert!(events(all(), "nobody", now).into_string().contains("0 events"));
+        assert!(events(all(), None, "nobody", now).into_string().contains("0 events"));
     }
 }

@@ -114,7 +114,7 @@ pub async fn keep(state: Arc<State>, url: Option<Url>) {
             }
         };
         let read = tokio::time::timeout(LONGEST, read).await.context("no answer within 10 s").flatten();
-        let Ok(mut history) = state.history.write() else { return };
+        let Ok(mut history) = state.counted.write() else { return };
         match read {
             Ok(sample) => history.add(Timestamp::now(), sample),
             Err(error) => history.problem = Some(sentence(&error)),

@@ -5,6 +5,7 @@ mod act;
 mod filter;
 mod gate;
 mod group;
+mod history;
 mod holds;
 mod keys;
 mod lists;
@@ -45,6 +46,9 @@ pub struct Arguments {
     /// The address of the operator's metrics, where the API server can't reach its pods
     #[arg(long, value_name = "URL")]
     metrics: Option<url::Url>,
+    /// The operator's audit stream in a file, for the history
+    #[arg(long, value_name = "FILE")]
+    audit: Option<std::path::PathBuf>,
     /// Permit http:// to localhost and the loopback addresses, where an account is read at its server
     #[arg(long)]
     allow_loopback_http: bool,
@@ -57,8 +61,9 @@ struct State {
     store: RwLock<store::Store>,
     rights: rights::Answers,
     keys: keys::Keys,
-    history: RwLock<metrics::History>,
+    counted: RwLock<metrics::History>,
     way: account::Way,
+    audit: Option<std::path::PathBuf>,
     /// Counts changes of the store.
     changed: channel::Sender<u64>,
     acts: mpsc::Sender<act::Request>,
@@ -77,11 +82,12 @@ pub async fn run(cluster: Cluster, printer: Printer, arguments: &Arguments) -> R
         store: RwLock::default(),
         rights: rights::Answers::default(),
         keys: keys::Keys::default(),
-        history: RwLock::default(),
+        counted: RwLock::default(),
         way: account::Way {
             operator_namespace: arguments.operator_namespace.clone(),
             allow_loopback_http: arguments.allow_loopback_http,
         },
+        audit: arguments.audit.clone(),
         changed: channel::Sender::new(0),
         acts,
     });

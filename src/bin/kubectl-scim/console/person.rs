@@ -23,6 +23,8 @@ pub struct Shown<'a> {
     pub now: Timestamp,
     /// What was read at the server for this very page.
     pub server: Option<&'a Markup>,
+    /// What the audit stream tells of it.
+    pub history: Option<&'a Markup>,
 }
 
 /// The page.
@@ -65,6 +67,7 @@ pub fn person(store: &Store, user: &ScimUser, shown: Shown) -> Markup {
             vec![known.type_.clone(), known.status.clone(), known.reason.clone(), known.message.clone()]
         })))
         (table("Owned attributes", &["Attribute"], status.managed_attributes.iter().flatten().map(|path| vec![path.clone()])))
+        @if let Some(history) = shown.history { (history) }
         details { summary { "Manifest" } pre tabindex="0" { (manifest(user)) } }
     }
 }
@@ -168,7 +171,7 @@ mod tests {
 
     fn page(store: &Store, rights: Rights) -> String {
         let now = "2026-11-28T12:00:00Z".parse().unwrap();
-        person(store, &user(), Shown { rights, form_word: "word", now, server: None }).into_string()
+        person(store, &user(), Shown { rights, form_word: "word", now, server: None, history: None }).into_string()
     }
 
     #[test]

@@ -25,7 +25,7 @@ use super::filter::Filter;
 use super::page::{self, Frame};
 use super::rights::Rights;
 use super::store::Store;
-use super::{State, act, gate, holds, lists, overview, people, rosters, single};
+use super::{State, act, gate, history, holds, lists, overview, people, rosters, single};
 use crate::cluster::{is_forbidden, sentence};
 
 /// What a page is made of.
@@ -137,8 +137,8 @@ pub fn framed(
 async fn show_overview(Shared(state): Console, Query(asked): Query<Asked>) -> Response {
     let connections = state.store.read().map(|store| store.all_connections().cloned().collect()).unwrap_or_default();
     let keys = state.keys.of(&state.cluster, &state.way, connections).await;
-    let Ok(history) = state.history.read() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
-    shown(&state, "/", "Overview", &asked.done, |store| overview::content(store, &keys, &history, Timestamp::now()))
+    let Ok(counted) = state.counted.read() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    shown(&state, "/", "Overview", &asked.done, |store| overview::content(store, &keys, &counted, Timestamp::now()))
 }
 
 async fn show_people(Shared(state): Console, Query(filter): Query<Filter>) -> Response {
@@ -186,9 +186,12 @@ async fn show_rosters(Shared(state): Console) -> Response {
 }
 
 async fn show_events(Shared(state): Console, Query(asked): Query<Asked>) -> Response {
+    let history = history::newest(state.audit.as_ref(), None, &asked.q).await;
     let api: Api<KubernetesEvent> = state.cluster.api();
     match api.list(&ListParams::default().limit(EVENTS)).await {
-        Ok(list) => shown(&state, "/events", "Events", "", |_| lists::events(list.items, &asked.q, Timestamp::now())),
+        Ok(list) => shown(&state, "/events", "Events", "", |_| {
+            lists::events(list.items, history.as_ref(), &asked.q, Timestamp::now())
+        }),
         Err(error) => failed(&state, &error.into()),
     }
 }

@@ -17,8 +17,9 @@ use super::person::{Shown, person};
 use super::rights::Rights;
 use super::serve::{Asked, Console, failed, framed, missing, refused};
 use super::store::Entry;
-use super::{State, act, group, rosters};
+use super::{State, act, group, history, rosters};
 use crate::cluster::{Kind, is_forbidden, sentence};
+use crate::objects::full_name;
 
 type At = Path<(String, String)>;
 
@@ -108,8 +109,9 @@ async fn person_page(state: &Arc<State>, user: &ScimUser, done: &str, server: Se
     let (status, server) = server.unzip();
     let (form_word, now) = (state.gate.form_word(), Timestamp::now());
     let status = status.unwrap_or(StatusCode::OK);
+    let history = history::newest(state.audit.as_ref(), Some(("ScimUser", full_name(user))), "").await;
     framed(state, status, "/people", &user.spec.user_name, act::notice(done), |store| {
-        person(store, user, Shown { rights, form_word, now, server: server.as_ref() })
+        person(store, user, Shown { rights, form_word, now, server: server.as_ref(), history: history.as_ref() })
     })
 }
 
@@ -149,8 +151,9 @@ async fn group_page(state: &Arc<State>, of: &ScimGroup, done: &str, server: Serv
     let (status, server) = server.unzip();
     let (form_word, now) = (state.gate.form_word(), Timestamp::now());
     let status = status.unwrap_or(StatusCode::OK);
+    let history = history::newest(state.audit.as_ref(), Some(("ScimGroup", full_name(of))), "").await;
     framed(state, status, "/groups", &of.spec.display_name, act::notice(done), |store| {
-        group::group(store, of, Shown { rights, form_word, now, server: server.as_ref() })
+        group::group(store, of, Shown { rights, form_word, now, server: server.as_ref(), history: history.as_ref() })
     })
 }
 
@@ -175,7 +178,7 @@ pub async fn try_rows(state: Console, Path((namespace, name)): At, Form(form): F
 }
 
 fn roster_page(state: &Arc<State>, roster: &ScimRoster, typed: &str, tried: Option<&Markup>) -> Response {
-    let title = crate::objects::full_name(roster);
+    let title = full_name(roster);
     framed(state, StatusCode::OK, "/rosters", &title, None, |_| {
         rosters::one(roster, typed, tried, state.gate.form_word(), Timestamp::now())
     })
