@@ -71,7 +71,7 @@ async fn answer(
     request: Request,
 ) -> Response {
     let path = request.uri().path().to_owned();
-    if asked.get("watch").is_some() {
+    if asked.contains_key("watch") {
         // Nothing ever changes.
         let nothing = stream::pending::<Result<Bytes, Infallible>>().boxed();
         return Body::from_stream(nothing).into_response();
