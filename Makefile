@@ -122,6 +122,7 @@ troubleshooting:
 
 reference:
 	WRITE_REFERENCE=1 cargo test --locked --test reference
+	WRITE_REFERENCE=1 cargo test --locked --test cli planning::the_schema
 
 deploy:
 	WRITE_DEPLOY=1 cargo test --locked --test manifests kustomize::the_kustomization

@@ -14,7 +14,7 @@ fn fast() -> Value {
 }
 
 /// Until every object is Ready.
-async fn all_ready(place: &Place, kind: &str) {
+pub async fn all_ready(place: &Place, kind: &str) {
     eventually(PATIENCE, "all are Ready", async || {
         let list = place.kubectl(&["get", kind, "-o", "json"]);
         let list: Value = serde_json::from_str(&list).expect("JSON");
@@ -57,7 +57,7 @@ async fn filled() -> Sandbox {
     sandbox
 }
 
-async fn at(sandbox: &Sandbox) -> Place {
+pub async fn at(sandbox: &Sandbox) -> Place {
     let fields = json!({"provider": "Generic", "baseUrl": sandbox.base_url, "rateLimits": fast()});
     connected(Some(&sandbox.token), fields).await
 }

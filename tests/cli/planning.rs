@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::support::{Front, Sandbox, free_port, repository, scratch, unique};
-use crate::{json_of, printed, program, stderr};
+use crate::importing::{all_ready, at};
+use crate::support::{Front, Jackson, Library, Sandbox, Scim2Server, free_port, repository, scratch, unique};
+use crate::{json_of, printed, program, scim, stderr};
 
 const KEY: &str = "plan-key";
 
@@ -107,6 +108,14 @@ async fn a_plan_reads_and_sends_nothing_else() {
     assert_eq!(object(&plans, "gone")["action"], "deactivate", "{plans:#}");
     let team = object(&plans, "team");
     assert_eq!((&team["action"], &team["members"]["added"]), (&json!("create"), &json!(["ada", "new"])), "{team}");
+    let schema = std::fs::read_to_string(repository().join("docs/plan.schema.json")).expect("the schema");
+    let schema: Value = serde_json::from_str(&schema).expect("JSON");
+    let wrong: Vec<String> = jsonschema::draft202012::new(&schema)
+        .expect("a schema")
+        .iter_errors(&plans)
+        .map(|error| error.to_string())
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(!printed(&output).contains(KEY) && !stderr(&output).contains(KEY));
 }
 
@@ -138,20 +147,132 @@ async fn i13_what_would_be_held_is_shown_as_held_and_ends_with_3() {
     );
 }
 
+/// Imports everything from a server into a folder; then nothing is to be changed.
+async fn import_and_plan(base_url: &str, key: &str, spec: Value, count: usize) {
+    let folder = Folder::of(base_url, key, &spec, &[]);
+    std::fs::remove_file(folder.path.join("people/all.json")).expect("nobody is declared");
+    let mut import = program(Path::new("/there/is/none"));
+    import.arg("import").arg("-f").arg(folder.path.join("connection.yaml")).arg("--key-file").arg(&folder.key);
+    import.args(["--only", "users", "--allow-loopback-http", "--into"]).arg(folder.path.join("people"));
+    let output = tokio::task::spawn_blocking(move || import.output().expect("kubectl-scim")).await.expect("it ran");
+    assert!(output.status.success(), "{base_url}: {}", stderr(&output));
+    let output = folder.plan(&[]).await;
+    assert_eq!(output.status.code(), Some(0), "{base_url}: {}{}", printed(&output), stderr(&output));
+    let text = printed(&output);
+    assert!(text.contains(&format!("{count} to adopt; nothing is sent.")), "{base_url}: {text}");
+}
+
 #[tokio::test]
 async fn what_was_imported_needs_no_change() {
     let sandbox = Sandbox::start();
     sandbox.admin("POST", "/seed", Some(json!({"users": 120}))).await;
+    import_and_plan(&sandbox.base_url, &sandbox.token, json!({}), 120).await;
+    let person = |name: &str| {
+        json!({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+            "userName": format!("{name}@example.com"), "active": true, "title": "Engineer",
+            "name": {"givenName": name, "familyName": "Example"},
+            "emails": [{"value": format!("{name}@example.com"), "type": "work", "primary": true}],
+        })
+    };
+    let jackson = Jackson::shared().await.new_directory("generic-scim-v2").await;
+    for name in ["ada", "grace"] {
+        let (status, answer) = jackson.scim("POST", "/Users", Some(person(name))).await;
+        assert_eq!(status, 201, "{answer}");
+    }
+    import_and_plan(&jackson.base_url, &jackson.token, json!({"provider": "Jackson"}), 2).await;
+    for tenant in [Scim2Server::shared().await.tenant(), Library::scim_sdk().await.tenant()] {
+        for name in ["ada", "grace"] {
+            let (status, answer) = tenant.scim("POST", "/Users", Some(person(name))).await;
+            assert_eq!(status, 201, "{}: {answer}", tenant.base_url);
+        }
+        import_and_plan(&tenant.base_url, &tenant.token, json!({}), 2).await;
+    }
+}
+
+/// A folder of manifests, what a pull request is told of it, and what comes of applying it.
+#[tokio::test]
+async fn a_pull_request_is_rehearsed() {
+    let sandbox = Sandbox::start();
+    let place = at(&sandbox).await;
+    place.kubectl(&[
+        "patch",
+        "scimconnection",
+        "jackson",
+        "--type=merge",
+        "-p",
+        r#"{"spec": {"resyncInterval": "24h", "driftPolicy": {"attributes": "Repair"}}}"#,
+    ]);
     let folder = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &[]);
-    std::fs::remove_file(folder.path.join("people/all.json")).expect("nobody is declared");
-    let mut import = program(Path::new("/there/is/none"));
-    import.arg("import").arg("-f").arg(folder.path.join("connection.yaml")).arg("--key-file").arg(&folder.key);
-    import.arg("--allow-loopback-http").arg("--into").arg(folder.path.join("people"));
-    let output = tokio::task::spawn_blocking(move || import.output().expect("kubectl-scim")).await.expect("it ran");
-    assert!(output.status.success(), "{}", stderr(&output));
-    let output = folder.plan(&[]).await;
-    assert_eq!(output.status.code(), Some(0), "{}{}", printed(&output), stderr(&output));
-    assert!(printed(&output).contains("120 to adopt; nothing is sent."), "{}", printed(&output));
+    std::fs::remove_file(folder.path.join("connection.yaml")).expect("the cluster has one");
+    let here = |mut object: Value| {
+        object["spec"]["connectionRef"] = json!({"name": "jackson"});
+        object
+    };
+    folder.declare(&[user("ada", "Countess"), user("grace", "Admiral"), group("team", &["ada", "grace"])].map(here));
+    let path = folder.path.to_str().expect("a path").to_owned();
+    let of_cluster = ["plan", "--allow-loopback-http"];
+    let with_files = [&of_cluster[..], &["-R", "-f", &path, "--against", "-o", "markdown"]].concat();
+    let output = scim(&place.namespace, &with_files).await;
+    let text = printed(&output);
+    assert_eq!(output.status.code(), Some(2), "{text}{}", stderr(&output));
+    assert!(text.contains("**3 to create; 4 requests.**") && text.contains("+ada, +grace"), "{text}");
+    assert_eq!(sandbox.admin("GET", "/journal", None).await, json!([]), "nothing was written");
+
+    place.kubectl(&["apply", "--server-side", "-R", "-f", &path]);
+    all_ready(&place, "scimuser").await;
+    all_ready(&place, "scimgroup").await;
+    for args in [&of_cluster[..], &with_files] {
+        let output = scim(&place.namespace, args).await;
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}{}", printed(&output), stderr(&output));
+    }
+
+    let ada = place.users().await.into_iter().find(|user| user["metadata"]["name"] == "ada").expect("ada");
+    let id = ada["status"]["id"].as_str().expect("an id").to_owned();
+    let by_hand = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+        "Operations": [{"op": "replace", "path": "title", "value": "Mistake"}]});
+    let (status, answer) = sandbox.scim("PATCH", &format!("/Users/{id}"), Some(by_hand)).await;
+    assert!(status < 300, "{answer}");
+    let output = scim(&place.namespace, &[&of_cluster[..], &["user/ada", "-o", "json"]].concat()).await;
+    assert_eq!(output.status.code(), Some(2), "{}{}", printed(&output), stderr(&output));
+    let plans = json_of(&output);
+    let change = json!([{"attribute": "title", "old": "Mistake", "new": "Countess"}]);
+    assert_eq!(object(&plans, "ada")["changes"], change, "{plans:#}");
+
+    let output = scim(&place.namespace, &["explain", "user/ada", "--live", "--allow-loopback-http"]).await;
+    let text = printed(&output);
+    for part in ["declares ada@example.com", "read now: the account", "now: update: title", "the operator sends PATCH"]
+    {
+        assert!(text.contains(part), "{part}: {text}{}", stderr(&output));
+    }
+    let output = scim(&place.namespace, &["explain", "group/team"]).await;
+    assert!(printed(&output).contains("2 declared, 2 in the group, 0 waited for"), "{}", printed(&output));
+
+    // With the rights of the page, and the key from the environment.
+    let kubeconfig = place.cluster.kubeconfig_for_service_account(&place.namespace, "planner");
+    let page =
+        crate::workflows::block("plan.yaml").replace("namespace: identity", &format!("namespace: {}", place.namespace));
+    let file = scratch().join(format!("{}.yaml", unique("rights")));
+    std::fs::write(&file, page).expect("a file");
+    place.kubectl(&["apply", "-f", &file.to_string_lossy()]);
+    let account = format!("--serviceaccount={}:planner", place.namespace);
+    place.kubectl(&["create", "rolebinding", "planner", "--role=scim-plan", &account]);
+    let mut command = program(&kubeconfig);
+    command.args(["-n", &place.namespace]).args(of_cluster).env("SCIM_KEY", &sandbox.token);
+    let output = tokio::task::spawn_blocking(move || command.output().expect("kubectl-scim")).await.expect("it ran");
+    assert_eq!(output.status.code(), Some(2), "{}{}", printed(&output), stderr(&output));
+}
+
+/// docs/plan.schema.json is what the types say; `WRITE_REFERENCE=1` writes it.
+#[test]
+fn the_schema_of_the_page_is_that_of_the_output() {
+    let schema = schemars::schema_for!(Vec<scim_operator::provisioner::dry_run::Plan>);
+    let text = format!("{}\n", serde_json::to_string_pretty(&schema).expect("JSON"));
+    let file = repository().join("docs/plan.schema.json");
+    if std::env::var_os("WRITE_REFERENCE").is_some() {
+        std::fs::write(&file, &text).expect("the schema");
+    }
+    assert_eq!(std::fs::read_to_string(&file).unwrap_or_default(), text, "make reference writes it anew");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use crate::support::{part, repository, scratch, unique};
 use crate::{program, stderr};
 
 /// The block of docs/ci.md that begins with this name.
-fn block(name: &str) -> String {
+pub fn block(name: &str) -> String {
     let page = std::fs::read_to_string(repository().join("docs/ci.md")).expect("docs/ci.md");
     let begin = format!("```yaml\n# {name}\n");
     let rest = page.split(&begin).nth(1).unwrap_or_else(|| panic!("docs/ci.md has no {name}"));
@@ -19,14 +19,21 @@ fn block(name: &str) -> String {
 #[test]
 fn the_workflows_of_the_page_are_valid() {
     let file = scratch().join(format!("{}.yaml", unique("workflow")));
-    std::fs::write(&file, block(".github/workflows/people.yaml")).expect("a file");
-    let lint = Command::new(part("bin/actionlint")).args(["-shellcheck=", "-pyflakes="]).arg(&file).output();
-    let lint = lint.expect("actionlint");
-    assert!(lint.status.success(), "{}", String::from_utf8_lossy(&lint.stdout));
-    for name in [".gitlab-ci.yml", "flux.yaml"] {
+    let both = [".github/workflows/people.yaml", ".github/workflows/plan.yaml"];
+    for name in both {
+        lint(&file, name);
+    }
+    for name in [".gitlab-ci.yml", ".gitlab-ci.yml of the plan", "flux.yaml"] {
         let read: Vec<Value> = serde_saphyr::from_multiple(&block(name)).expect(name);
         assert!(!read.is_empty(), "{name}");
     }
+}
+
+fn lint(file: &std::path::Path, name: &str) {
+    std::fs::write(file, block(name)).expect("a file");
+    let lint = Command::new(part("bin/actionlint")).args(["-shellcheck=", "-pyflakes="]).arg(file).output();
+    let lint = lint.expect("actionlint");
+    assert!(lint.status.success(), "{}", String::from_utf8_lossy(&lint.stdout));
 }
 
 #[tokio::test]
@@ -35,7 +42,7 @@ async fn i27_the_rights_of_the_page_suffice_and_no_more_is_asked_for() {
     place.cluster.install_crds().await;
     let namespace = place.namespace.as_str();
     let here = |name: &str| block(name).replace("namespace: identity", &format!("namespace: {namespace}"));
-    for name in ["role.yaml", "status.yaml", "presync.yaml"] {
+    for name in ["role.yaml", "status.yaml", "presync.yaml", "plan.yaml"] {
         let file = scratch().join(format!("{}.yaml", unique("rights")));
         std::fs::write(&file, here(name)).expect("a file");
         let verb = if name == "presync.yaml" { &["create", "--dry-run=server"][..] } else { &["apply"] };
