@@ -44,6 +44,8 @@ reasons!(
         Pending,
         /// Waiting because the server asked for fewer requests; nothing to do.
         RateLimited,
+        /// The server keeps the account inactive, as it does until an invitation is accepted; nothing to do here.
+        AwaitingAcceptance,
         /// The connection can't be used; its own conditions say why.
         ConnectionNotReady,
         /// There is no such connection: create it, or create the object anew with another `spec.connectionRef`, which can't
@@ -112,9 +114,11 @@ impl Reason {
             | Self::OutsideAccessWindow
             | Self::Planned
             | Self::Suspended => Also::Nothing,
-            Self::Pending | Self::RateLimited | Self::ConnectionNotReady | Self::ConnectionNotFound => {
-                Also::Reconciling
-            }
+            Self::Pending
+            | Self::RateLimited
+            | Self::AwaitingAcceptance
+            | Self::ConnectionNotReady
+            | Self::ConnectionNotFound => Also::Reconciling,
             _ => Also::Stalled,
         }
     }

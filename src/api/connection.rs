@@ -184,6 +184,9 @@ pub struct DialectSpec {
     /// How accounts are changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub write_users: Option<WriteMethod>,
+    /// How groups are changed; Put only where the server shows who is in them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write_groups: Option<WriteMethod>,
     /// How entries of lists are changed by PATCH.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patch_paths: Option<PatchPaths>,

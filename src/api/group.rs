@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::attributes::UserRef;
 use super::connection_choices::{GroupDeletionPolicy, Membership};
 use super::connection_status::GuardBucket;
-use super::user::{ConnectionRef, LastOperation, UserHold};
+use super::user::{ConnectionRef, IgnoredAttribute, LastOperation, UserHold};
 
 /// One group at one SCIM service provider, and who belongs to it.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -177,6 +177,11 @@ pub struct ScimGroupStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 20), inner(length(max = 512)))]
     pub waiting_for: Option<Vec<String>>,
+    /// Attributes and members that are not sent, and why; tried again hourly. A member is named as
+    /// `members[value eq "its id"]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 50))]
+    pub ignored_attributes: Option<Vec<IgnoredAttribute>>,
     /// The last request that took effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_operation: Option<LastOperation>,

@@ -220,6 +220,8 @@ pub enum UserState {
     Active,
     /// As declared, and inactive.
     Inactive,
+    /// As declared but for being inactive: the server waits for an invitation to be accepted.
+    Invited,
     /// No account is created before it is to be active.
     NotCreated,
     /// Changed at the server, and left so.
@@ -322,9 +324,9 @@ pub struct IgnoredAttribute {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub message: Option<String>,
-    /// When it was sent last, where the server refused it: it is tried again an hour later.
+    /// Since when the server refuses it, or doesn't keep it; it is tried again hourly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tried: Option<Time>,
+    pub since: Option<Time>,
 }
 
 /// Why an attribute is not written.

@@ -1,5 +1,7 @@
 //! Whether the account is to be active: deactivated, re-activated, or left as it was found (promises I15, I16, I22).
 
+use jiff::SignedDuration;
+
 use super::declared::Declared;
 use super::facts::Facts;
 use super::outcome::{disabled, settle, stalled};
@@ -64,9 +66,45 @@ pub(super) fn not_effective(value: &str) -> Step {
     })
 }
 
+/// So long after an account was last asked to be active it is asked again.
+const ASK_AGAIN: SignedDuration = SignedDuration::from_hours(24);
+
+/// The server took `active: true` and keeps the account inactive, as it does until an invitation is accepted. It is asked
+/// once a day, and by a person who asks; whatever else is declared is sent meanwhile.
+pub(super) fn awaits_acceptance(facts: &Facts, declared: &Declared, seen_active: bool) -> bool {
+    if seen_active || declared.active != Some(true) {
+        return false;
+    }
+    let status = facts.object.status;
+    let asked = status.last_operation.as_ref().map(|last| last.at.0);
+    let lately = asked.is_some_and(|asked| facts.now.duration_since(asked) < ASK_AGAIN);
+    let known = status.state == Some(UserState::Invited) && lately && !facts.object.requested;
+    known || facts.written.contains(&Path::core("active"))
+}
+
+/// The same in words.
+pub(super) fn awaiting(mut verdict: Verdict) -> Verdict {
+    let calm = matches!(verdict.reason, Some(Reason::Synced | Reason::NotPersisted | Reason::Drifted));
+    if calm {
+        verdict.reason = Some(Reason::AwaitingAcceptance);
+        verdict.message = format!(
+            "the server took active: true and keeps the account inactive, as it does until an invitation is accepted; it is \
+             asked again once a day; {}",
+            verdict.message
+        );
+    }
+    verdict.state = Some(UserState::Invited);
+    // It was never active by what we sent.
+    verdict.details.applied_active = None;
+    verdict
+}
+
 /// Whether the account is to be made active again (promises I16, I22), or why it is left inactive.
 pub(super) fn reactivation(facts: &Facts, declared: &Declared, seen_active: bool) -> Result<bool, Box<Verdict>> {
     if seen_active || declared.active == Some(false) {
+        return Ok(false);
+    }
+    if awaits_acceptance(facts, declared, seen_active) {
         return Ok(false);
     }
     let status = facts.object.status;
@@ -103,10 +141,6 @@ pub(super) fn reactivation(facts: &Facts, declared: &Declared, seen_active: bool
              scim-operator.dev/reconcile-requested-at to re-activate it, or set the connection's driftPolicy.deactivated to \
              Repair",
         ));
-    }
-    if facts.written.contains(&Path::core("active")) {
-        let Step::Settle(verdict) = not_effective("true") else { return Ok(false) };
-        return Err(verdict);
     }
     if facts.may(Action::Update) {
         Ok(true)

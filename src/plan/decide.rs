@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::active::{deactivation, reactivation};
+use super::active::{awaiting, awaits_acceptance, deactivation, reactivation};
 use super::claims::{USER, elder_comes_first};
 use super::declared::Declared;
 use super::deprovision;
@@ -36,7 +36,7 @@ pub fn decide(facts: &Facts) -> Step {
         });
     }
     let object = &facts.object;
-    let declared = Declared::of(facts);
+    let declared = facts.declared();
     if let Some(step) = refused(facts).filter(|_| !removes(facts, &declared)) {
         return step;
     }
@@ -271,5 +271,6 @@ fn bound(facts: &Facts, declared: &Declared, id: &str, resource: &Resource, fres
     if let Some(step) = update(facts, declared, id, &view, fresh, &sorted, reactivate) {
         return step;
     }
-    settle(at_rest(facts, declared, &view.resource, sorted, seen_active))
+    let verdict = at_rest(facts, declared, &view.resource, sorted, seen_active);
+    settle(if awaits_acceptance(facts, declared, seen_active) { awaiting(verdict) } else { verdict })
 }

@@ -5,8 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::facts::{Facts, Manager};
-use super::grants;
 use super::path::{ENTERPRISE, ENTRY_LISTS, Path, is_empty};
 use super::place;
 use crate::api::{OperationType, Reason, ScimUserSpec, ScimUserStatus, UserAttributes};
@@ -64,25 +62,6 @@ impl Declared {
             unsupported,
             outside_window: windowed && outside_window && spec.active != Some(false),
         }
-    }
-
-    /// What the object declares, as everything stands.
-    pub(super) fn of(facts: &Facts) -> Self {
-        let manager = match &facts.manager {
-            Manager::Id(id) => Some(id.as_str()),
-            _ => None,
-        };
-        let object = &facts.object;
-        let clock = window_clock(object.spec, object.status, facts.now);
-        let mut declared = Self::new(object.spec, manager, &facts.policy.profile, clock);
-        declared.unsupported.extend(grants::left(facts.unlisted));
-        // What a creation of this pass went without follows at once.
-        for path in facts.split.omitted().into_iter().flatten().map(|part| Path::parse(part)) {
-            if let Some(value) = declared.on_create.remove(&path) {
-                declared.attributes.entry(path).or_insert(value);
-            }
-        }
-        declared
     }
 
     /// The declared userName, folded.

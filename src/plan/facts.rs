@@ -1,11 +1,12 @@
 //! Everything that a decision rests on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use super::claims::Claims;
 use super::creation::{Creations, precedes};
+use super::declared::{Declared, window_clock};
 use super::delegation::Delegated;
 use super::digests::{Applied, Digests};
 use super::grants::{self, Unlisted};
@@ -150,6 +151,8 @@ pub struct Facts<'a> {
     pub written: &'a BTreeSet<Path>,
     /// What refusals of this very pass taught of the parts of its requests.
     pub split: &'a Split,
+    /// When what the server refuses was sent last, as far as that is remembered.
+    pub tried: &'a BTreeMap<String, Timestamp>,
     /// Paths that a second writer keeps changing back (promise I9).
     pub contested: &'a BTreeSet<Path>,
     /// The time.
@@ -159,6 +162,25 @@ pub struct Facts<'a> {
 }
 
 impl Facts<'_> {
+    /// What the object declares, as everything stands.
+    pub(super) fn declared(&self) -> Declared {
+        let manager = match &self.manager {
+            Manager::Id(id) => Some(id.as_str()),
+            _ => None,
+        };
+        let object = &self.object;
+        let clock = window_clock(object.spec, object.status, self.now);
+        let mut declared = Declared::new(object.spec, manager, &self.policy.profile, clock);
+        declared.unsupported.extend(grants::left(self.unlisted));
+        // What a creation of this pass went without follows at once.
+        for path in self.split.omitted().into_iter().flatten().map(|part| Path::parse(part)) {
+            if let Some(value) = declared.on_create.remove(&path) {
+                declared.attributes.entry(path).or_insert(value);
+            }
+        }
+        declared
+    }
+
     /// The object's account at this server, if it is bound to one.
     pub fn bound_id(&self) -> Option<&str> {
         let status = self.object.status;

@@ -1,14 +1,13 @@
 //! Attributes that a server takes and doesn't keep (promise I4): remembered by a digest of both sides,
 //! so that neither a sweep nor a restart writes them again until one side changes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::declared::Declared;
 use super::digests::Digests;
 use super::facts::{Account, Facts};
 use super::merge::{Change, Differences, differences};
@@ -88,26 +87,38 @@ fn known(facts: &Facts, name: &str, digest: &str) -> Option<IgnoredReason> {
 
 /// What was refused within the hour isn't sent again, unless a person asks.
 fn rests(facts: &Facts, ignored: &IgnoredAttribute) -> bool {
-    let lately = ignored.tried.as_ref().is_some_and(|tried| facts.now.duration_since(tried.0) < RETRY);
-    lately && !facts.object.requested
+    !facts.object.requested && rests_until(ignored, facts.tried).is_some_and(|until| facts.now < until)
+}
+
+/// Until when what was refused isn't sent again; `tried`: when it was sent last, as far as that is remembered.
+pub fn rests_until(ignored: &IgnoredAttribute, tried: &BTreeMap<String, Timestamp>) -> Option<Timestamp> {
+    let since = ignored.since.as_ref().map(|since| since.0);
+    since.max(tried.get(&ignored.path).copied()).map(|last| last + RETRY)
 }
 
 /// What status is to record of an attribute that the server refused by itself; none where it isn't owed.
 pub fn rejection(facts: &Facts, part: &str, words: &str) -> Option<IgnoredAttribute> {
-    let declared = Declared::of(facts);
+    let declared = facts.declared();
     let Account::Found { resource, .. } = &facts.account else { return None };
     let owned = facts.owned(resource);
     let view = untyped::typed(&declared, &owned, resource);
     let found = differences(&declared, &view.resource, &owned);
     let (path, change) = found.iter().find(|(path, _)| path.to_string() == part)?;
-    Some(IgnoredAttribute {
+    let entry = IgnoredAttribute {
         path: part.to_owned(),
         reason: IgnoredReason::Rejected,
         generation: Some(facts.object.generation),
         digest: Some(digest(change, path.read(&view.resource))),
         message: Some(words.chars().take(MESSAGE_LIMIT).collect()),
-        tried: Some(Time(facts.now)),
-    })
+        since: Some(Time(facts.now)),
+    };
+    // Refused once more, it is no news.
+    let mut known = facts.object.status.ignored_attributes.iter().flatten();
+    let same = |known: &&IgnoredAttribute| {
+        (&known.path, known.reason, &known.digest, &known.message)
+            == (&entry.path, entry.reason, &entry.digest, &entry.message)
+    };
+    Some(known.find(same).cloned().unwrap_or(entry))
 }
 
 /// The paths of some differences.

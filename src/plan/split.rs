@@ -6,6 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// So many refusals are met in a pass; what isn't found by then is looked for by the next.
 const MOST_REFUSALS: usize = 24;
 
+/// So many parts are refused one after the other before the fault is looked for elsewhere.
+const MOST_ALONE: usize = 5;
+
 /// So many creations are tried with less.
 const MOST_CREATIONS: usize = 6;
 
@@ -17,6 +20,17 @@ const GENERAL: [&str; 5] = ["value", "name", "type", "primary", "display"];
 
 /// What nearly every server wants of a person, tried before a creation goes without.
 const OFTEN_REQUIRED: [&str; 4] = ["name", "displayName", "emails", "active"];
+
+/// How a request was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// For what it says.
+    Content,
+    /// For there being so much of it.
+    TooMany,
+    /// By an error that may have nothing to do with it.
+    Trouble,
+}
 
 /// What the refusals of one pass taught of the parts of its requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +49,8 @@ pub struct Split {
     refusals: usize,
     /// A request was taken since the first refusal.
     taken: bool,
+    /// One of them was no refusal, but the server's trouble.
+    troubled: bool,
     /// What creations went without.
     tried: Vec<BTreeSet<String>>,
     /// What the first creation was told.
@@ -52,40 +68,41 @@ impl Split {
         self.refusals
     }
 
-    /// A request was taken since the first refusal: the server is well.
-    pub fn has_taken(&self) -> bool {
-        self.taken
-    }
-
-    /// Of what is owed, what goes next: nothing of what was refused by itself, and of those refused together a half.
-    pub fn next(&self, owed: impl IntoIterator<Item = String>) -> BTreeSet<String> {
+    /// Of what is owed, what goes next: nothing of what was refused by itself, and of those refused together a half; no more
+    /// than `most`.
+    pub fn next(&self, owed: impl IntoIterator<Item = String>, most: usize) -> BTreeSet<String> {
         let rest: BTreeSet<String> = owed.into_iter().filter(|part| !self.refused.contains_key(part)).collect();
         let suspects = self.suspects.iter().rev().map(|set| set.intersection(&rest).collect::<Vec<_>>());
         match suspects.into_iter().find(|set| !set.is_empty()) {
             Some(set) if set.iter().any(|part| *part == ACTIVE) => BTreeSet::from([ACTIVE.to_owned()]),
             Some(set) => {
-                let half = set.len().div_ceil(2);
+                let half = set.len().div_ceil(2).min(most);
                 set.into_iter().take(half).cloned().collect()
             }
-            None => rest.into_iter().take(self.most.unwrap_or(usize::MAX)).collect(),
+            None => rest.into_iter().take(self.most.unwrap_or(most).min(most)).collect(),
         }
     }
 
-    /// These were refused; `too_many`: for there being so many. False where nothing more is tried in this pass.
-    pub fn refuse(&mut self, sent: &BTreeSet<String>, words: &str, too_many: bool) -> bool {
+    /// These were refused; false where nothing more is tried in this pass.
+    pub fn refuse(&mut self, sent: &BTreeSet<String>, words: &str, how: Refusal) -> bool {
         self.refusals += 1;
+        self.troubled |= how == Refusal::Trouble;
         let mut parts = sent.iter();
         match (parts.next(), parts.next()) {
             (None, _) => return false,
+            // The server itself may be ill, unless it took others meanwhile.
+            (Some(_), None) if how == Refusal::Trouble && !self.taken => return false,
             (Some(part), None) => {
                 self.refused.insert(part.clone(), words.to_owned());
                 // Whatever was refused with it is tried again without it.
                 self.suspects.retain(|set| !set.contains(part));
             }
-            _ if too_many => self.most = Some(self.most.unwrap_or(usize::MAX).min(sent.len() / 2)),
+            _ if how == Refusal::TooMany => self.most = Some(self.most.unwrap_or(usize::MAX).min(sent.len() / 2)),
             _ => self.suspects.push(sent.clone()),
         }
-        self.refusals < MOST_REFUSALS
+        // Where one after the other is refused and none is taken, it isn't about any of them.
+        let hopeless = self.refused.len() > MOST_ALONE && !self.taken;
+        self.refusals < MOST_REFUSALS && !hopeless
     }
 
     /// These were taken.
@@ -119,7 +136,8 @@ impl Split {
 
     /// So many parts fit into a request, where more were refused and none was at fault.
     pub fn fits(&self) -> Option<usize> {
-        self.most.filter(|_| self.suspects.is_empty() && self.refused.is_empty() && self.taken)
+        let certain = self.suspects.is_empty() && self.refused.is_empty() && self.taken && !self.troubled;
+        self.most.filter(|_| certain)
     }
 
     /// `active` goes by itself where it was refused in company.
@@ -193,10 +211,14 @@ mod tests {
     }
 
     /// Sends what is owed to a server that says whether it takes it; returns the sizes of the requests.
-    fn send(split: &mut Split, all: &BTreeSet<String>, takes: impl Fn(&BTreeSet<String>) -> Result<(), bool>) -> usize {
+    fn send(
+        split: &mut Split,
+        all: &BTreeSet<String>,
+        takes: impl Fn(&BTreeSet<String>) -> Result<(), Refusal>,
+    ) -> usize {
         let (mut owed, mut requests) = (all.clone(), 0);
         loop {
-            let next = split.next(owed.iter().cloned());
+            let next = split.next(owed.iter().cloned(), usize::MAX);
             if next.is_empty() {
                 return requests;
             }
@@ -206,8 +228,8 @@ mod tests {
                     split.take(&next);
                     owed.retain(|part| !next.contains(part));
                 }
-                Err(too_many) => {
-                    if !split.refuse(&next, "no", too_many) {
+                Err(how) => {
+                    if !split.refuse(&next, "no", how) {
                         return requests;
                     }
                 }
@@ -223,7 +245,7 @@ mod tests {
             let all: BTreeSet<String> = (0..count).map(|number| format!("{number:03}")).collect();
             let bad: BTreeSet<String> = faults.iter().map(|number| format!("{number:03}")).filter(|bad| all.contains(bad)).collect();
             let mut split = Split::default();
-            let requests = send(&mut split, &all, |sent| if sent.is_disjoint(&bad) { Ok(()) } else { Err(false) });
+            let requests = send(&mut split, &all, |sent| if sent.is_disjoint(&bad) { Ok(()) } else { Err(Refusal::Content) });
             prop_assert_eq!(&split.refused.keys().cloned().collect::<BTreeSet<_>>(), &bad);
             let depth = count.next_power_of_two().ilog2() as usize;
             prop_assert!(requests <= 1 + bad.len() * (2 * depth + 2), "{requests} requests for {count} parts");
@@ -234,7 +256,7 @@ mod tests {
         fn i33_what_is_too_much_at_once_goes_in_parts(count in 1_usize..40, most in 1_usize..12, says in any::<bool>()) {
             let all: BTreeSet<String> = (0..count).map(|number| format!("{number:03}")).collect();
             let mut split = Split::default();
-            let requests = send(&mut split, &all, |sent| if sent.len() <= most { Ok(()) } else { Err(says) });
+            let requests = send(&mut split, &all, |sent| if sent.len() <= most { Ok(()) } else { Err(if says { Refusal::TooMany } else { Refusal::Content }) });
             prop_assert!(split.refused.is_empty());
             let fits = split.fits();
             prop_assert_eq!(fits.is_some(), count > most);
@@ -247,17 +269,33 @@ mod tests {
     fn i17_active_goes_first_and_alone_where_it_is_refused_in_company() {
         let mut split = Split::default();
         let all = set(&["active", "nickName", "title"]);
-        assert_eq!(split.next(all.iter().cloned()), all);
-        assert!(split.refuse(&all, "active can't be changed with others", false));
-        assert_eq!(split.next(all.iter().cloned()), set(&["active"]));
+        assert_eq!(split.next(all.iter().cloned(), 9), all);
+        assert!(split.refuse(&all, "active can't be changed with others", Refusal::Content));
+        assert_eq!(split.next(all.iter().cloned(), 9), set(&["active"]));
         split.take(&set(&["active"]));
-        assert_eq!(split.next(set(&["nickName", "title"])), set(&["nickName", "title"]));
+        assert_eq!(split.next(set(&["nickName", "title"]), 9), set(&["nickName", "title"]));
         assert!(split.active_goes_alone() && split.fits().is_none());
         // Refused by itself, it keeps nothing else.
         let mut split = Split::default();
-        assert!(split.refuse(&all, "no", false) && split.refuse(&set(&["active"]), "no", false));
-        assert_eq!(split.next(all), set(&["nickName", "title"]));
+        assert!(split.refuse(&all, "no", Refusal::Content) && split.refuse(&set(&["active"]), "no", Refusal::Content));
+        assert_eq!(split.next(all, 9), set(&["nickName", "title"]));
         assert_eq!(split.refusal("active"), Some("no"));
+    }
+
+    #[test]
+    fn i33_trouble_of_the_server_is_nobodys_fault() {
+        let (all, one) = (set(&["a", "b"]), set(&["a"]));
+        let mut split = Split::default();
+        assert!(split.refuse(&all, "500", Refusal::Trouble));
+        assert!(!split.refuse(&one, "500", Refusal::Trouble), "it may be ill");
+        assert_eq!(split.refusal("a"), None);
+        split.take(&set(&["b"]));
+        assert!(split.refuse(&one, "500", Refusal::Trouble), "it took another");
+        assert_eq!((split.refusal("a"), split.fits()), (Some("500"), None));
+        // Where none is taken by itself, it is about something else.
+        let mut split = Split::default();
+        let alone: Vec<bool> = (0..6).map(|n| split.refuse(&set(&[&n.to_string()]), "no", Refusal::Content)).collect();
+        assert_eq!(alone, [true, true, true, true, true, false]);
     }
 
     #[test]

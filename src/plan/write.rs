@@ -73,8 +73,13 @@ pub(super) fn update(
 /// The next request's share of what is owed: all of it, until some of it was refused. None where nothing is left but what
 /// was refused by itself.
 fn share(facts: &Facts, effective: &Differences, reactivate: bool) -> Option<(Differences, bool)> {
+    let profile = &facts.policy.profile;
     let active = reactivate.then(|| ACTIVE.to_owned());
-    let next = facts.split.next(effective.keys().map(Path::to_string).chain(active));
+    let alone = reactivate && profile.active_alone && facts.split.refusal(ACTIVE).is_none();
+    let others = effective.keys().filter(|_| !alone).map(Path::to_string);
+    let most = profile.max_operations.filter(|_| profile.write_users == WriteMethod::Patch);
+    let most = most.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
+    let next = facts.split.next(others.chain(active), most);
     let share = effective.iter().filter(|(path, _)| next.contains(&path.to_string()));
     (!next.is_empty())
         .then(|| (share.map(|(path, change)| (path.clone(), change.clone())).collect(), next.contains(ACTIVE)))

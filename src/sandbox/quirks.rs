@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use axum::http::Method;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::error::Fail;
 use super::reply::Reply;
@@ -82,6 +82,16 @@ pub(super) enum Quirk {
     FewOperations,
     /// A member that there isn't sinks the request: 404.
     UnknownMember,
+    /// The same with 400, and words that name each of them.
+    #[serde(rename = "unknown_member_400")]
+    UnknownMember400,
+    /// The same with 500.
+    #[serde(rename = "unknown_member_500")]
+    UnknownMember500,
+    /// A member that there isn't is left out without a word.
+    DropsUnknownMembers,
+    /// There are two seats: with as many active accounts a creation is answered 403.
+    TwoSeats,
     /// A limit of the rate is answered 403.
     #[serde(rename = "rate_403")]
     Rate403,
@@ -161,12 +171,19 @@ fn refusal(quirk: Quirk, asked: &Asked<'_>, store: &Store) -> Option<Fail> {
             let taken = emails(asked).into_iter().find(|email| has_email(store, asked, email));
             taken.map(|email| Fail::new(409, format!("the e-mail {email} is in use")))
         }
-        Quirk::FewOperations => status(too_many(asked), 413, "too many operations"),
-        Quirk::UnknownMember => {
-            let missing =
-                members(asked).into_iter().find(|id| store.users.get(id).is_err() && store.groups.get(id).is_err());
-            missing.map(|id| Fail::missing(&id))
+        Quirk::TwoSeats => {
+            let creates = asked.method == Method::POST && asked.path.trim_matches('/') == "Users";
+            let taken =
+                store.users.rows.values().filter(|record| record.body.get("active") != Some(&Value::Bool(false)));
+            status(creates && taken.count() >= 2, 403, "No seats left in your plan")
         }
+        Quirk::FewOperations => status(too_many(asked), 413, "too many operations"),
+        Quirk::UnknownMember => unknown(asked, store).map(|id| Fail::missing(&id)),
+        Quirk::UnknownMember400 => {
+            let named = members(asked).join(", ");
+            status(unknown(asked, store).is_some(), 400, &format!("invalid parameters provided in request: {named}"))
+        }
+        Quirk::UnknownMember500 => status(unknown(asked, store).is_some(), 500, "an unexpected error"),
         Quirk::ScimJson415 => status(asked.body_is_scim_json(), 415, "Unsupported media type"),
         Quirk::ScimJsonUnread => status(asked.body_is_scim_json(), 400, &missing(asked)),
         Quirk::ScimJsonUnread500 => status(asked.body_is_scim_json(), 500, &missing(asked)),
@@ -210,6 +227,11 @@ fn touched(asked: &Asked<'_>) -> BTreeSet<String> {
         None => operation["value"].as_object().into_iter().flat_map(Object::keys).map(|key| stem(key)).collect(),
     });
     patched.chain(body.iter().flat_map(Object::keys).map(|key| stem(key))).collect()
+}
+
+/// A member that there isn't.
+fn unknown(asked: &Asked<'_>, store: &Store) -> Option<String> {
+    members(asked).into_iter().find(|id| store.users.get(id).is_err() && store.groups.get(id).is_err())
 }
 
 /// The e-mails that a request sends.
@@ -265,7 +287,10 @@ fn missing(asked: &Asked<'_>) -> String {
 }
 
 /// What the server makes of a body before it keeps it; none where that is what was sent.
-pub(super) fn rewritten(quirks: &Quirks, asked: &Asked<'_>) -> Option<Value> {
+pub(super) fn rewritten(quirks: &Quirks, asked: &Asked<'_>, store: &Store) -> Option<Value> {
+    if quirks.contains(&Quirk::DropsUnknownMembers) && asked.path.starts_with("/Groups") {
+        return without_unknown(asked, store);
+    }
     let changes = [Quirk::Invites, Quirk::LowersNames, Quirk::DigitsOnly, Quirk::DropsNames, Quirk::DropsTypes];
     let changes: Vec<Quirk> = changes.into_iter().filter(|quirk| quirks.contains(quirk)).collect();
     if changes.is_empty() || !asked.writes() || !asked.path.starts_with("/Users") {
@@ -275,9 +300,32 @@ pub(super) fn rewritten(quirks: &Quirks, asked: &Asked<'_>) -> Option<Value> {
     for quirk in changes {
         if let Some(operations) = body["Operations"].as_array_mut() {
             operations.retain_mut(|operation| keeps(quirk, operation));
+            // Taken all the same, and nothing comes of it.
+            if operations.is_empty() {
+                operations.push(json!({"op": "add", "value": {}}));
+            }
         } else {
             let new = asked.method == Method::POST;
             rewrite(quirk, body.as_object_mut()?, new);
+        }
+    }
+    Some(body)
+}
+
+/// A group's body, or what is changed of one, without the members that there aren't.
+fn without_unknown(asked: &Asked<'_>, store: &Store) -> Option<Value> {
+    let mut body = asked.json().ok()?;
+    let known = |entry: &Value| {
+        let id = entry["value"].as_str().unwrap_or_default();
+        store.users.get(id).is_ok() || store.groups.get(id).is_ok()
+    };
+    if let Some(members) = body["members"].as_array_mut() {
+        members.retain(known);
+    }
+    for operation in body["Operations"].as_array_mut().into_iter().flatten() {
+        let of_members = operation["path"] == "members";
+        if let Some(members) = operation["value"].as_array_mut().filter(|_| of_members) {
+            members.retain(known);
         }
     }
     Some(body)
@@ -373,7 +421,6 @@ pub(super) fn shape(quirks: &Quirks, reply: &mut Reply) -> Shape {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn every_switch_has_its_name() {

@@ -221,7 +221,7 @@ fn served(state: &State, asked: &Asked<'_>, fault: Option<&Fault>) -> Outcome<Re
     if let Some(fail) = quirks::refuse(&quirks, asked, &lock(&state.store)) {
         return Err(fail);
     }
-    let body = quirks::rewritten(&quirks, asked).map(|body| Bytes::from(body.to_string()));
+    let body = quirks::rewritten(&quirks, asked, &lock(&state.store)).map(|body| Bytes::from(body.to_string()));
     let query = quirks::heeded(&quirks, asked);
     let asked = Asked {
         method: asked.method.clone(),

@@ -95,6 +95,10 @@ impl Answer {
         match self.status {
             200..300 => None,
             403 if self.limits_the_rate() => Some(Class::Throttled),
+            // To wait doesn't help where every seat is taken, and nobody else is to wait for it.
+            429 if !self.says_when() && self.detail().is_some_and(|words| words::wants_seat(&words)) => {
+                Some(Class::Forbidden)
+            }
             status => Some(class_of(status)),
         }
     }
@@ -109,6 +113,10 @@ impl Answer {
         let text: Vec<u8> = self.body.iter().take(SEARCHED).map(plain).collect();
         let text = String::from_utf8_lossy(&text);
         TOO_FAST.iter().any(|words| text.contains(words))
+    }
+
+    fn says_when(&self) -> bool {
+        self.headers.contains_key(RETRY_AFTER) || self.nothing_remains()
     }
 
     fn nothing_remains(&self) -> bool {

@@ -67,6 +67,10 @@ pub struct Overrides {
     pub content_type: bool,
     /// `patchPaths`.
     pub patch_paths: bool,
+    /// `writeGroups`.
+    pub write_groups: bool,
+    /// `maxMembersPerPatch`.
+    pub max_members: bool,
 }
 
 impl ServerConfig {
@@ -108,6 +112,9 @@ impl ServerConfig {
         }
         if self.patch == Some(false) && !overrides.write_users {
             profile.write_users = WriteMethod::Put;
+        }
+        if self.patch == Some(false) && !overrides.write_groups {
+            profile.write_groups = WriteMethod::Put;
         }
         if self.filter == Some(false) && !overrides.filters {
             profile.filters.clear();
@@ -173,8 +180,14 @@ mod tests {
         assert_eq!((learnt.write_users, learnt.page_size, learnt.paging), (WriteMethod::Put, 20, Paging::Cursor));
         assert!(learnt.filters.is_empty() && config.differs(&learnt).is_empty());
         assert_eq!(config.pagination().as_deref(), Some("cursor"));
-        let overrides =
-            Overrides { write_users: true, filters: true, paging: true, page_size: true, ..Overrides::default() };
+        let overrides = Overrides {
+            write_users: true,
+            write_groups: true,
+            filters: true,
+            paging: true,
+            page_size: true,
+            ..Overrides::default()
+        };
         assert_eq!(config.teach(&Profile::generic(), overrides), Profile::generic());
         assert_eq!(config.teach(&Profile::github(), Overrides::default()), Profile::github());
         assert_eq!(config.differs(&Profile::generic()).len(), 3);

@@ -152,6 +152,19 @@ impl Error {
         self.scim_type
     }
 
+    /// A 404 that may be about the method, as frameworks answer that have no such route: it isn't SCIM's, and names no resource.
+    pub fn may_be_of_a_route(&self) -> bool {
+        const ROUTE: [&str; 4] = ["patch", "put", "route", "endpoint"];
+        let words = self.detail.as_deref().unwrap_or_default().to_lowercase();
+        !self.scim && (words.is_empty() || ROUTE.iter().any(|word| words.contains(word)))
+    }
+
+    /// A creation was refused because every seat that was paid for is taken.
+    pub fn wants_seat(&self) -> bool {
+        let refused = matches!(self.class, Class::Forbidden | Class::Conflict | Class::Rejected);
+        refused && self.detail.as_deref().is_some_and(super::words::wants_seat)
+    }
+
     /// It was refused for being too much at once.
     pub fn is_too_many(&self) -> bool {
         self.status == Some(413) || self.scim_type == Some(ScimType::TooMany)

@@ -19,6 +19,7 @@ pub(super) struct Experience {
     plain_json: AtomicBool,
     no_paging: AtomicBool,
     no_user_list: AtomicBool,
+    no_group_list: AtomicBool,
     /// The longest page that isn't refused.
     page_size: AtomicU32,
     /// Tries to list otherwise.
@@ -33,6 +34,7 @@ impl Experience {
             plain_json: (profile.content_type == ContentType::Json).into(),
             no_paging: (profile.paging == Paging::None).into(),
             no_user_list: (!profile.list_users).into(),
+            no_group_list: (!profile.list_groups).into(),
             page_size: u32::MAX.into(),
             tries: 0.into(),
             trial: UNTRIED.into(),
@@ -46,6 +48,7 @@ impl Experience {
             (self.plain_json(), Lesson::PlainJson),
             (self.no_paging(), Lesson::NoPaging),
             (self.no_user_list(), Lesson::NoUserList),
+            (self.no_group_list.load(Ordering::Relaxed), Lesson::NoGroupList),
         ];
         let plain = plain.into_iter().filter(|(learnt, _)| *learnt).map(|(_, lesson)| lesson);
         plain.chain(size.map(Lesson::PageSize)).collect()
@@ -79,6 +82,10 @@ impl Experience {
 
     pub fn no_user_list(&self) -> bool {
         self.no_user_list.load(Ordering::Relaxed)
+    }
+
+    pub fn groups_need_filter(&self) {
+        self.no_group_list.store(true, Ordering::Relaxed);
     }
 
     pub fn needs_filter(&self) {

@@ -19,8 +19,20 @@ pub enum Lesson {
     Put,
     /// There is no PUT for users.
     Patch,
+    /// There is no PATCH for groups.
+    PutGroups,
+    /// There is no PUT for groups.
+    PatchGroups,
+    /// No group is listed without a filter: groups are asked for one by one.
+    NoGroupList,
     /// Paths with a filter are refused: lists are replaced whole.
     WholeLists,
+    /// More attributes than so many in one PATCH are refused.
+    Operations(u32),
+    /// More members than so many in one request are refused.
+    MembersAtOnce(u32),
+    /// `active` is refused beside anything else.
+    ActiveAlone,
     /// A filter by this attribute is refused or ignored: accounts are looked for in the list.
     NoFilter(String),
 }
@@ -34,7 +46,12 @@ impl Lesson {
             Self::PlainJson => "contentType",
             Self::NoUserList => "listUsers",
             Self::Put | Self::Patch => "writeUsers",
+            Self::PutGroups | Self::PatchGroups => "writeGroups",
+            Self::NoGroupList => "listGroups",
             Self::WholeLists => "patchPaths",
+            Self::Operations(_) => "maxOperations",
+            Self::MembersAtOnce(_) => "maxMembersPerPatch",
+            Self::ActiveAlone => "activeAlone",
             Self::NoFilter(_) => "filters",
         }
     }
@@ -43,22 +60,37 @@ impl Lesson {
     pub fn value(&self) -> String {
         match self {
             Self::NoPaging => "None".to_owned(),
-            Self::PageSize(size) => size.to_string(),
+            Self::PageSize(size) | Self::Operations(size) | Self::MembersAtOnce(size) => size.to_string(),
             Self::PlainJson => "Json".to_owned(),
-            Self::NoUserList => "false".to_owned(),
-            Self::Put => "Put".to_owned(),
-            Self::Patch => "Patch".to_owned(),
+            Self::NoUserList | Self::NoGroupList => "false".to_owned(),
+            Self::Put | Self::PutGroups => "Put".to_owned(),
+            Self::Patch | Self::PatchGroups => "Patch".to_owned(),
             Self::WholeLists => "Whole".to_owned(),
+            Self::ActiveAlone => "true".to_owned(),
             Self::NoFilter(attribute) => format!("without {attribute}"),
         }
     }
 
     /// The lesson that was recorded so.
     pub fn read(field: &str, value: &str) -> Option<Self> {
-        let plain = [Self::NoPaging, Self::PlainJson, Self::NoUserList, Self::Put, Self::Patch, Self::WholeLists];
+        let plain = [
+            Self::NoPaging,
+            Self::PlainJson,
+            Self::NoUserList,
+            Self::Put,
+            Self::Patch,
+            Self::PutGroups,
+            Self::PatchGroups,
+            Self::NoGroupList,
+            Self::WholeLists,
+            Self::ActiveAlone,
+        ];
+        let number = |value: &str| value.parse().ok().filter(|size| *size > 0);
         let known = plain.into_iter().find(|lesson| lesson.field() == field && lesson.value() == value);
         known.or_else(|| match field {
-            "pageSize" => value.parse().ok().filter(|size| *size > 0).map(Self::PageSize),
+            "pageSize" => number(value).map(Self::PageSize),
+            "maxOperations" => number(value).map(Self::Operations),
+            "maxMembersPerPatch" => number(value).map(Self::MembersAtOnce),
             "filters" => value.strip_prefix("without ").map(|attribute| Self::NoFilter(attribute.to_owned())),
             _ => None,
         })
@@ -75,7 +107,15 @@ impl Lesson {
             }
             Self::Put => "the server has no PATCH for users".to_owned(),
             Self::Patch => "the server has no PUT for users".to_owned(),
+            Self::PutGroups => "the server has no PATCH for groups: each is read and replaced whole".to_owned(),
+            Self::PatchGroups => "the server has no PUT for groups".to_owned(),
+            Self::NoGroupList => {
+                "the server lists no group without a filter: groups are asked for one by one".to_owned()
+            }
             Self::WholeLists => "the server changes no entry of a list by a path with a filter".to_owned(),
+            Self::Operations(size) => format!("the server refuses more than {size} changes in one PATCH"),
+            Self::MembersAtOnce(size) => format!("the server refuses more than {size} members in one request"),
+            Self::ActiveAlone => "the server refuses active beside other changes: it goes first, by itself".to_owned(),
             Self::NoFilter(attribute) => {
                 format!("the server refuses or ignores a filter by {attribute}: accounts are looked for in the list")
             }
@@ -88,8 +128,10 @@ impl Lesson {
             Self::NoPaging => overrides.paging,
             Self::PageSize(_) => overrides.page_size,
             Self::PlainJson => overrides.content_type,
-            Self::NoUserList => false,
+            Self::NoUserList | Self::NoGroupList | Self::Operations(_) | Self::ActiveAlone => false,
+            Self::MembersAtOnce(_) => overrides.max_members,
             Self::Put | Self::Patch => overrides.write_users,
+            Self::PutGroups | Self::PatchGroups => overrides.write_groups,
             Self::WholeLists => overrides.patch_paths,
             Self::NoFilter(_) => overrides.filters,
         }
@@ -97,7 +139,8 @@ impl Lesson {
 
     /// Whether the two can't both be so: then neither is a dialect, and the first stands.
     pub fn contradicts(&self, other: &Self) -> bool {
-        matches!((self, other), (Self::Put, Self::Patch) | (Self::Patch, Self::Put))
+        let users = matches!((self, other), (Self::Put, Self::Patch) | (Self::Patch, Self::Put));
+        users || matches!((self, other), (Self::PutGroups, Self::PatchGroups) | (Self::PatchGroups, Self::PutGroups))
     }
 
     /// Whether the profile is so already.
@@ -116,8 +159,19 @@ impl Lesson {
             Self::NoUserList => profile.list_users = false,
             Self::Put => profile.write_users = WriteMethod::Put,
             Self::Patch => profile.write_users = WriteMethod::Patch,
+            Self::PutGroups => profile.write_groups = WriteMethod::Put,
+            Self::PatchGroups => profile.write_groups = WriteMethod::Patch,
+            Self::NoGroupList => profile.list_groups = false,
             Self::WholeLists => profile.patch_paths = PatchPaths::Whole,
-            Self::NoFilter(attribute) => profile.filters.retain(|filter| filter != attribute),
+            Self::Operations(size) => profile.max_operations = Some(profile.max_operations.unwrap_or(*size).min(*size)),
+            Self::MembersAtOnce(size) => profile.max_members_per_patch = profile.max_members_per_patch.min(*size),
+            Self::ActiveAlone => profile.active_alone = true,
+            Self::NoFilter(attribute) => {
+                profile.filters.retain(|filter| filter != attribute);
+                if !profile.searched_in_list.contains(attribute) {
+                    profile.searched_in_list.push(attribute.clone());
+                }
+            }
         }
     }
 }
@@ -135,7 +189,13 @@ mod tests {
             Lesson::NoUserList,
             Lesson::Put,
             Lesson::Patch,
+            Lesson::PutGroups,
+            Lesson::PatchGroups,
+            Lesson::NoGroupList,
             Lesson::WholeLists,
+            Lesson::Operations(3),
+            Lesson::MembersAtOnce(5),
+            Lesson::ActiveAlone,
             Lesson::NoFilter("userName".to_owned()),
         ];
         for lesson in lessons {
@@ -143,6 +203,9 @@ mod tests {
             let mut profile = Profile { write_users: WriteMethod::Put, ..Profile::generic() };
             if lesson == Lesson::Put {
                 profile.write_users = WriteMethod::Patch;
+            }
+            if lesson == Lesson::PatchGroups {
+                profile.write_groups = WriteMethod::Put;
             }
             assert!(!lesson.is_known(&profile), "{lesson:?}");
             lesson.teach(&mut profile);
@@ -163,8 +226,10 @@ mod tests {
             page_size: true,
             content_type: true,
             patch_paths: true,
+            max_members: true,
+            write_groups: true,
         };
-        for lesson in [Lesson::NoPaging, Lesson::PlainJson, Lesson::Put, Lesson::WholeLists] {
+        for lesson in [Lesson::NoPaging, Lesson::PlainJson, Lesson::Put, Lesson::WholeLists, Lesson::MembersAtOnce(5)] {
             assert!(lesson.is_open(Overrides::default()) && !lesson.is_open(all), "{lesson:?}");
         }
         assert!(Lesson::Put.contradicts(&Lesson::Patch) && !Lesson::Put.contradicts(&Lesson::WholeLists));

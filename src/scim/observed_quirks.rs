@@ -118,8 +118,17 @@ pub fn searches(profile: &Profile) -> bool {
 impl Client {
     /// Searches for somebody whom nobody can be: whoever is found shows that the filter was not heeded.
     pub async fn find_nobody(&self, deadline: Instant) -> Result<Page, Error> {
+        self.find_none(Kind::Users, deadline).await
+    }
+
+    /// The same for either collection.
+    pub(super) async fn find_none(&self, kind: Kind, deadline: Instant) -> Result<Page, Error> {
         let nobody = format!("nobody-{:016x}@example.invalid", rand::rng().random::<u64>());
-        self.page(Kind::Users, self.filtered(Kind::Users, &super::filter::eq("userName", &nobody), 1), deadline).await
+        let attribute = match kind {
+            Kind::Users => "userName",
+            Kind::Groups => "displayName",
+        };
+        self.page(kind, self.filtered(kind, &super::filter::eq(attribute, &nobody), 1), deadline).await
     }
 }
 

@@ -105,12 +105,16 @@ impl MembersReadable {
 pub struct Profile {
     /// How accounts are changed.
     pub write_users: WriteMethod,
+    /// How groups are changed.
+    pub write_groups: WriteMethod,
     /// How entries of lists are changed by PATCH.
     pub patch_paths: PatchPaths,
     /// PATCH knows `remove`; where it doesn't, `""` is sent.
     pub patch_remove: bool,
     /// The attributes that accounts may be filtered by.
     pub filters: Vec<String>,
+    /// Those that a server was found not to filter by: accounts that have such a value are looked for in the list.
+    pub searched_in_list: Vec<String>,
     /// Which value the `userName` filter looks at.
     pub match_by: MatchBy,
     /// How lists are paged.
@@ -131,6 +135,10 @@ pub struct Profile {
     pub member_removal: MemberRemoval,
     /// So many members are added and removed by one request at most.
     pub max_members_per_patch: u32,
+    /// So many attributes are changed by one PATCH at most; none where that isn't limited.
+    pub max_operations: Option<u32>,
+    /// `active` is changed by itself, and first.
+    pub active_alone: bool,
     /// Whether the server shows the members of a group.
     pub members_readable: MembersReadable,
     /// Groups can be listed page by page; else each is asked for by its id.
@@ -181,9 +189,11 @@ impl Profile {
     pub fn generic() -> Self {
         Self {
             write_users: WriteMethod::Patch,
+            write_groups: WriteMethod::Patch,
             patch_paths: PatchPaths::Filter,
             patch_remove: true,
             filters: vec!["userName".into(), "externalId".into()],
+            searched_in_list: Vec::new(),
             match_by: MatchBy::UserName,
             paging: Paging::Index,
             page_size: 100,
@@ -194,6 +204,8 @@ impl Profile {
             obfuscates_inactive: false,
             member_removal: MemberRemoval::Filter,
             max_members_per_patch: 100,
+            max_operations: None,
+            active_alone: false,
             members_readable: MembersReadable::Inline,
             list_groups: true,
             group_external_id: true,

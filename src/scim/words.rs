@@ -89,6 +89,24 @@ const MISSING: [&str; 9] = [
     "undefined",
 ];
 
+/// What servers say that have no seat left.
+const SEATS: [&str; 8] = [
+    "seat",
+    "license limit",
+    "licence limit",
+    "no license",
+    "no licence",
+    "licenses available",
+    "user limit",
+    "maximum number of users",
+];
+
+/// Whether a reason says that there is no seat left.
+pub(super) fn wants_seat(reason: &str) -> bool {
+    let reason = reason.to_ascii_lowercase();
+    SEATS.iter().any(|words| reason.contains(words))
+}
+
 /// Whether a reason says that one of these attributes is missing.
 pub(super) fn says_missing<'a>(reason: &str, mut names: impl Iterator<Item = &'a str>) -> bool {
     let reason = reason.to_ascii_lowercase();

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::condition::{fresh_condition, set_condition, unset_condition, whole_seconds};
-use crate::api::{Also, LastOperation, ScimGroupStatus};
-use crate::plan::groups::GroupVerdict;
+use crate::api::{Also, IgnoredAttribute, LastOperation, ScimGroupStatus};
+use crate::plan::groups::{GroupVerdict, part_of};
 use crate::status::PassLog;
 
 /// So many of those that are waited for are named.
@@ -34,6 +34,10 @@ pub fn record_group(
     }
     if let Some(applied) = &verdict.applied {
         status.applied_attributes = Some(applied.text());
+        let refused = &verdict.details.refused;
+        let owed = |entry: &IgnoredAttribute| part_of(entry).is_some_and(|part| refused.contains(&part));
+        let known = status.ignored_attributes.take().into_iter().flatten().filter(owed).collect::<Vec<_>>();
+        status.ignored_attributes = (!known.is_empty()).then_some(known);
     }
     if let Some(members) = verdict.details.members {
         status.members = Some(members);

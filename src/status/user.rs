@@ -101,7 +101,7 @@ pub fn record(
                 generation: same.map_or(Some(generation), |other| other.generation),
                 digest,
                 message: same.and_then(|other| other.message.clone()),
-                tried: same.and_then(|other| other.tried.clone()),
+                since: same.and_then(|other| other.since.clone()),
             }
         });
         status.ignored_attributes = some_unless_empty(entries.collect());

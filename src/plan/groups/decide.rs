@@ -3,16 +3,17 @@
 use serde_json::json;
 
 use super::deletion;
+use super::differing::differing;
 use super::facts::{GroupFacts, GroupOperation, GroupStep, GroupVerdict};
 use super::first::{first_binding, swapped};
 use super::membership::{Id, MEMBERS};
-use super::outcome::{display_name, elder, settle, stalled, waits_for};
-use super::patch::{Change, chunk};
+use super::outcome::{display_name, elder, same_name, settle, stalled, waits_for};
+use super::patch::{Change, chunk, part, replaced};
 use super::rest::{at_rest, drifted};
 use crate::api::{Action, GroupState, OperationType, Reason};
 use crate::plan::guards::GuardName;
 use crate::plan::{Account, HolderState, Path, Read, Request};
-use crate::scim::{Attributes, Op, PatchOperation, Resource};
+use crate::scim::{Attributes, PatchOperation, Resource, WriteMethod, composed};
 
 /// Decides the next step for one group.
 pub fn decide_group(facts: &GroupFacts) -> GroupStep {
@@ -152,7 +153,7 @@ fn create(facts: &GroupFacts) -> GroupStep {
     }
     let spec = facts.object.spec;
     let mut body = Attributes::new();
-    body.insert("displayName".into(), json!(spec.display_name));
+    body.insert("displayName".into(), json!(composed(&spec.display_name)));
     if let Some(external_id) = &spec.external_id {
         body.insert("externalId".into(), json!(external_id));
     }
@@ -224,10 +225,14 @@ fn bound(facts: &GroupFacts, id: &str, resource: &Resource) -> GroupStep {
     if let Some(step) = refused(facts) {
         return step;
     }
+    let next = facts.split.next(attributes.iter().filter_map(|operation| operation.path.clone()), usize::MAX);
+    attributes.retain(|operation| operation.path.as_ref().is_some_and(|path| next.contains(path)));
     if !attributes.is_empty() {
         let names = attributes.iter().filter_map(|operation| operation.path.as_deref()).map(Path::core).collect();
-        let request = Request::Patch { id: id.to_owned(), operations: attributes };
-        return send(OperationType::Update, request, names);
+        return match request(facts, id, attributes, &Change::default()) {
+            Ok(request) => send(OperationType::Update, request, names),
+            Err(step) => step,
+        };
     }
     if !change.added.is_empty() {
         return change_members(facts, id, change);
@@ -237,19 +242,46 @@ fn bound(facts: &GroupFacts, id: &str, resource: &Resource) -> GroupStep {
 
 /// Why the group can't have the name declared yet.
 fn name_is_anothers(facts: &GroupFacts, resource: &Resource) -> Option<GroupStep> {
-    if display_name(resource) == Some(&facts.object.spec.display_name) {
+    if display_name(resource).is_some_and(|name| same_name(name, &facts.object.spec.display_name)) {
         return None;
     }
     let claims = &facts.claims;
     claims.holder.as_ref().map(waits_for).or_else(|| claims.elder.as_deref().map(elder))
 }
 
+/// A PATCH, or the whole group as it was just read with the change laid over it: whoever else is in it stays.
+fn request(
+    facts: &GroupFacts,
+    id: &str,
+    operations: Vec<PatchOperation>,
+    change: &Change,
+) -> Result<Request, GroupStep> {
+    if facts.policy.profile.write_groups == WriteMethod::Patch {
+        return Ok(Request::Patch { id: id.to_owned(), operations });
+    }
+    let Some(whole) = facts.whole.filter(|whole| whole.id() == Some(id)) else {
+        return Err(GroupStep::Read(Read::Members(id.to_owned())));
+    };
+    if !facts.shows_members && whole.get(MEMBERS).is_none() {
+        let message = "the server has no PATCH for groups, and doesn't show who is in this one: to replace it could take out \
+                       members that nobody sees, so nothing is sent; set spec.dialect.writeGroups of the connection to Patch if \
+                       it has that";
+        return Err(stalled(Reason::NotSupported, message.to_owned(), GroupState::Failed));
+    }
+    let body = replaced(whole, id, &operations, change);
+    Ok(Request::Put { id: id.to_owned(), body, if_match: whole.version().map(str::to_owned) })
+}
+
 fn change_members(facts: &GroupFacts, id: &str, change: Change) -> GroupStep {
     let operations = change.operations(&facts.policy.profile);
+    let request = match request(facts, id, operations, &change) {
+        Ok(request) => request,
+        Err(step) => return step,
+    };
     let uncounted = change.removed.iter().all(|id| facts.members.departed.contains(id));
     GroupStep::Send(Box::new(GroupOperation {
         kind: OperationType::Update,
-        request: Request::Patch { id: id.to_owned(), operations },
+        request,
         attributes: vec![Path::core(MEMBERS)],
         guard: (!uncounted).then_some(GuardName::Memberships),
         change,
@@ -263,43 +295,31 @@ fn owed(facts: &GroupFacts) -> Change {
     }
     let members = &facts.members;
     let unsent = |id: &&Id| !members.sent.contains(*id);
-    let extra = || members.membership.extra().iter().filter(unsent).filter(|id| !members.kept.leaving.contains(*id));
+    let rests = |id: &&Id, put: bool| !members.resting.is_empty() && members.resting.contains(&part(id, put));
+    let extra = || {
+        let extra = members.membership.extra().iter().filter(unsent);
+        extra.filter(|id| !members.kept.leaving.contains(*id) && !rests(id, false))
+    };
     let kept = members.kept;
     let stays_out = |id: &&Id| members.unseen.contains(*id) || kept.coming.contains(*id) || kept.gone.contains(*id);
-    let missing = members.membership.missing().iter().filter(unsent).filter(|id| !stays_out(id));
+    let missing = members.membership.missing().iter().filter(unsent).filter(|id| !stays_out(id) && !rests(id, true));
     let missing = missing.take(members.room.unwrap_or(usize::MAX));
     // Those first whom no guard keeps waiting.
     let departed = || extra().filter(|id| members.departed.contains(*id));
-    if departed().next().is_some() {
-        return chunk(departed(), missing, &facts.policy.profile, facts.apart);
-    }
-    chunk(extra().filter(|_| !facts.removals_wait), missing, &facts.policy.profile, facts.apart)
+    let change = if departed().next().is_some() {
+        chunk(departed(), missing, &facts.policy.profile, facts.apart)
+    } else {
+        chunk(extra().filter(|_| !facts.removals_wait), missing, &facts.policy.profile, facts.apart)
+    };
+    share(facts, change)
 }
 
-/// What is to be written of the group itself; an attribute that the server doesn't show is sent at creation alone.
-fn differing(facts: &GroupFacts, resource: &Resource) -> Vec<PatchOperation> {
-    let spec = facts.object.spec;
-    let mut operations = Vec::new();
-    if facts.written {
-        return operations;
+/// All of it, until some of it was refused.
+fn share(facts: &GroupFacts, mut change: Change) -> Change {
+    if !facts.split.is_idle() {
+        let next = facts.split.next(change.parts(), usize::MAX);
+        change.added.retain(|id| next.contains(&part(id, true)));
+        change.removed.retain(|id| next.contains(&part(id, false)));
     }
-    let replace = |path: &str, value: &str| PatchOperation {
-        op: Op::Replace,
-        path: Some(path.to_owned()),
-        value: Some(json!(value)),
-    };
-    if display_name(resource).is_some_and(|name| name != spec.display_name) {
-        operations.push(replace("displayName", &spec.display_name));
-    }
-    if facts.policy.profile.group_external_id {
-        let shown = resource.external_id();
-        match (&spec.external_id, shown) {
-            (Some(declared), shown) if shown != Some(declared) => operations.push(replace("externalId", declared)),
-            (None, Some(_)) if facts.object.status.external_id.is_some() => {
-                operations.push(PatchOperation { op: Op::Remove, path: Some("externalId".into()), value: None });
-            }
-            _ => {}
-        }
-    }
-    operations
+    change
 }

@@ -8,7 +8,7 @@ use super::membership::{Id, Membership};
 use super::patch::Change;
 use crate::api::{Action, GroupDrift, GroupState, MembersStatus, Reason, ScimGroupSpec, ScimGroupStatus};
 use crate::plan::creation::precedes;
-use crate::plan::{Account, Applied, Claims, Creations, Operation, Path, Policy, ResourceType, Step, Verdict};
+use crate::plan::{Account, Applied, Claims, Creations, Operation, Path, Policy, ResourceType, Split, Step, Verdict};
 use crate::scim::Resource;
 
 /// The ScimGroup as the planner sees it.
@@ -51,6 +51,8 @@ pub struct Members<'a> {
     pub unseen: &'a BTreeSet<Id>,
     /// Put in or taken out in this very pass.
     pub sent: &'a BTreeSet<Id>,
+    /// Attributes and members that are not sent now, for the server refused them or didn't keep them.
+    pub resting: &'a BTreeSet<String>,
     /// How many may be put in now; none where that isn't limited.
     pub room: Option<usize>,
     /// References that may not be followed, in words.
@@ -107,6 +109,12 @@ pub struct GroupFacts<'a> {
     pub removals_wait: bool,
     /// A request that removed and added was refused: what is removed goes by itself.
     pub apart: bool,
+    /// The group as this pass read it, with whoever is in it.
+    pub whole: Option<&'a Resource>,
+    /// The server shows who is in a group: one that shows nobody has nobody.
+    pub shows_members: bool,
+    /// What refusals of this very pass taught of the parts of its requests.
+    pub split: &'a Split,
     /// What the last reading found changed, until it is shown and repaired.
     pub drift: Option<&'a GroupDrift>,
     /// A second writer keeps changing the members back (promise I9).
@@ -225,6 +233,8 @@ pub struct GroupDetails {
     pub waiting_for: Vec<String>,
     /// What was changed at the server.
     pub drift: Option<GroupDrift>,
+    /// Attributes and members that are owed and not sent, for the server refuses them or doesn't keep them.
+    pub refused: Vec<String>,
     /// It is looked at again at once: what was found is shown, and is now to be repaired.
     pub again: bool,
     /// It is looked at again after this long, whatever happens.

@@ -1,7 +1,7 @@
 //! A group fits, and the object isn't bound to it yet (promises I6 to I8); and groups that aren't the object's any more.
 
 use super::facts::{GroupFacts, GroupStep};
-use super::outcome::{display_name, elder, stalled, waits_for};
+use super::outcome::{display_name, elder, same_name, stalled, waits_for};
 use crate::api::{AdoptionPolicy, GroupState, OperationType, Reason};
 use crate::plan::{Binding, HolderState, person};
 use crate::scim::Resource;
@@ -68,7 +68,7 @@ fn judge_first_binding(facts: &GroupFacts, resource: &Resource) -> GroupStep {
         );
         return stalled(Reason::Conflict, message, GroupState::Failed);
     }
-    if name != facts.object.spec.display_name && !created {
+    if !same_name(name, &facts.object.spec.display_name) && !created {
         let message = format!(
             "the group {} that fits is named {}, and a first binding never renames; declare the displayName that it \
              has, or change it at the server",
@@ -78,7 +78,7 @@ fn judge_first_binding(facts: &GroupFacts, resource: &Resource) -> GroupStep {
         return stalled(Reason::Conflict, message, GroupState::Failed);
     }
     // What a creation of ours made is ours under its old name too; only then can its renaming be in somebody's way.
-    let to_be_renamed = created && name != facts.object.spec.display_name;
+    let to_be_renamed = created && !same_name(name, &facts.object.spec.display_name);
     let holder = facts.claims.holder.as_ref().filter(|holder| holder.has_account || !to_be_renamed);
     let takes_over = holder.is_some_and(|holder| holder.state == HolderState::HandsOver);
     if let Some(holder) = holder.filter(|_| !takes_over) {

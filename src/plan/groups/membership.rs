@@ -62,6 +62,10 @@ pub struct Membership {
     extra: BTreeSet<Id>,
     /// Put in by a request of ours that got no answer: where the server shows nobody, whether they are in isn't known.
     unsure: HashSet<Id>,
+    /// Put in by us, and not seen in since.
+    unconfirmed: HashSet<Id>,
+    /// Of those: whom a reading doesn't show.
+    dropped: HashSet<Id>,
     /// Found changed by others, and to be left so.
     left: HashSet<Id>,
     /// Wanted before the references were gathered anew.
@@ -164,9 +168,13 @@ impl Membership {
         if let Some(before) = &self.present {
             lost.extend(before.iter().filter(|id| !now.contains(*id) && self.wanted.contains_key(*id)).cloned());
             let stays = |id: &Id| before.contains(id) || self.wanted.contains_key(id) || self.going.contains_key(id);
+            // Never seen in, it wasn't kept: nobody took it out.
+            self.dropped.extend(lost.iter().filter(|id| self.unconfirmed.contains(*id)).cloned());
+            lost.retain(|id| !self.unconfirmed.contains(id));
             let counts = self.source == Source::Exact;
             foreign.extend(now.iter().filter(|id| counts && !stays(id)).cloned());
         }
+        self.unconfirmed.clear();
         self.present = Some(now);
         let (wanted, present) = (&self.wanted, &self.present);
         let differs = |id: &Id| wanted.contains_key(id) != present.as_ref().is_some_and(|present| present.contains(id));
@@ -229,6 +237,7 @@ impl Membership {
             self.recorded.remove(id);
             self.distrusted.remove(id);
             self.unsure.remove(id);
+            self.unconfirmed.insert(id.clone());
             self.sort(id);
         }
     }
@@ -242,6 +251,12 @@ impl Membership {
                 self.sort(id);
             }
         }
+    }
+
+    /// Those that the server took and that a reading didn't show; asked for once.
+    pub fn take_dropped(&mut self) -> Vec<Id> {
+        let missing = &self.missing;
+        std::mem::take(&mut self.dropped).into_iter().filter(|id| missing.contains(id)).collect()
     }
 
     /// A request of ours took these out.
@@ -288,6 +303,7 @@ impl Membership {
     pub fn invalidate(&mut self) {
         self.changes += 1;
         self.present = None;
+        self.unconfirmed.clear();
         self.sort_all();
     }
 

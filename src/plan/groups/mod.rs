@@ -2,11 +2,13 @@
 
 mod decide;
 mod deletion;
+mod differing;
 mod facts;
 mod first;
 mod membership;
 mod outcome;
 mod patch;
+mod rejected;
 mod rest;
 #[cfg(test)]
 mod tests;
@@ -17,4 +19,6 @@ pub use facts::{
     Group, GroupDetails, GroupFacts, GroupObject, GroupOperation, GroupStep, GroupVerdict, KeptMembers, Members,
 };
 pub use membership::{Id, MEMBERS, Membership, Source, Standing};
-pub use patch::{Change, chunk};
+pub use outcome::same_name;
+pub use patch::{Change, chunk, part, replaced};
+pub use rejected::{part_of, path_of, record_part, resting};

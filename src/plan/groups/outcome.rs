@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::api::{GroupState, Reason};
 use crate::plan::Holder;
 use crate::plan::claims::{GROUP, elder_comes_first};
-use crate::scim::Resource;
+use crate::scim::{Resource, composed};
 
 pub(super) fn settle(verdict: GroupVerdict) -> GroupStep {
     GroupStep::Settle(Box::new(verdict))
@@ -38,4 +38,9 @@ pub(super) fn waits_for(holder: &Holder) -> GroupStep {
 
 pub(super) fn display_name(resource: &Resource) -> Option<&str> {
     resource.get("displayName").and_then(Value::as_str)
+}
+
+/// Two names are the same: however their letters are composed, and without the spaces around them, which servers cut off.
+pub fn same_name(one: &str, other: &str) -> bool {
+    one == other || composed(one.trim()) == composed(other.trim())
 }

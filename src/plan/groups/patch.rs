@@ -1,9 +1,11 @@
 //! Membership by PATCH: always what changes, in the server's form, and never more than it takes at once.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
-use super::membership::Id;
-use crate::scim::{MemberRemoval, Op, PatchOperation, Profile};
+use super::membership::{Id, MEMBERS};
+use crate::scim::{Attributes, MemberRemoval, Op, PatchOperation, Profile, Resource};
 
 /// What one request changes.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,6 +42,36 @@ impl Change {
         }
         operations
     }
+}
+
+/// A group as a PUT sends it (RFC 7644 §3.5.1): as it was shown, with a change laid over it.
+pub fn replaced(whole: &Resource, id: &str, operations: &[PatchOperation], change: &Change) -> Attributes {
+    let mut body = whole.0.clone();
+    // However the server spells them: two members of one name say nothing.
+    let named = |name: &str, own: &str| name.eq_ignore_ascii_case(own);
+    body.retain(|name, _| !["meta", "id", "schemas"].iter().any(|own| named(name, own)));
+    for operation in operations {
+        let Some(path) = operation.path.as_deref().filter(|path| matches!(*path, "displayName" | "externalId")) else {
+            continue;
+        };
+        body.retain(|name, _| !named(name, path));
+        if let Some(value) = &operation.value {
+            body.insert(path.into(), value.clone());
+        }
+    }
+    let shown = whole.get(MEMBERS).and_then(Value::as_array).cloned().unwrap_or_default();
+    let id_of = |member: &Value| member.get("value").unwrap_or(member).as_str().map(str::to_owned);
+    let gone: BTreeSet<&str> = change.removed.iter().map(|id| &**id).collect();
+    let here: BTreeSet<String> = shown.iter().filter_map(id_of).collect();
+    let stays = |member: &Value| id_of(member).is_none_or(|id| !gone.contains(id.as_str()));
+    // The client takes in no more of them than their ids.
+    let in_full = |member: Value| if member.is_string() { json!({"value": member}) } else { member };
+    let mut members: Vec<Value> = shown.into_iter().filter(stays).map(in_full).collect();
+    members.extend(change.added.iter().filter(|id| !here.contains(&***id)).map(|id| json!({"value": **id})));
+    body.retain(|name, _| !named(name, MEMBERS));
+    body.insert(MEMBERS.into(), Value::Array(members));
+    body.insert("id".into(), id.into());
+    body
 }
 
 /// What a refusal calls a member that is put in, or taken out.

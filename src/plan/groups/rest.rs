@@ -4,12 +4,15 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::deletion;
+use super::differing::all_differing;
 use super::facts::{GroupDetails, GroupFacts, GroupStep, GroupVerdict};
-use super::membership::MEMBERS;
+use super::membership::{Id, MEMBERS};
 use super::outcome::{display_name, settle};
-use crate::api::{GroupDrift, GroupState, Reason};
+use super::patch::part;
+use super::rejected::part_of;
+use crate::api::{GroupDrift, GroupState, IgnoredReason, Reason};
 use crate::plan::Applied;
-use crate::scim::{PatchOperation, Resource};
+use crate::scim::{PatchOperation, Resource, composed};
 
 /// What a reading found changed is shown before it is repaired.
 pub(super) fn drifted(facts: &GroupFacts, resource: &Resource, attributes: &[PatchOperation]) -> Option<GroupStep> {
@@ -51,7 +54,7 @@ pub(super) fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOper
         reason: Some(Reason::Synced),
         message: format!(
             "{} of {} declared members are in the group",
-            counts.declared - counts.waiting - unkept(facts) - unseen(facts),
+            counts.declared - counts.waiting - kept_out(facts) - unseen(facts),
             counts.declared
         ),
         state: Some(GroupState::Synced),
@@ -61,6 +64,7 @@ pub(super) fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOper
             display_name: display_name(resource).map(str::to_owned),
             members: Some(counts),
             waiting_for: members.waiting_for.to_vec(),
+            refused: refused(facts, resource),
             ..GroupDetails::default()
         },
         ..GroupVerdict::default()
@@ -88,6 +92,14 @@ pub(super) fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOper
         verdict.state = Some(if waits { GroupState::Pending } else { GroupState::Failed });
         verdict.executed = !waits;
         verdict.message = message;
+    } else if let Some(told) = told(facts, &verdict.details.refused, IgnoredReason::Rejected) {
+        verdict.reason = Some(Reason::Rejected);
+        verdict.state = Some(GroupState::Failed);
+        verdict.message = format!(
+            "{}; the server refuses {told}, and has everything else; it is tried again hourly, and when what is declared \
+             changes",
+            verdict.message
+        );
     } else if let Some(found) = drift(facts, left).filter(|_| !facts.policy.repair.attributes) {
         verdict = shows_drift(verdict, found, "driftPolicy.attributes leaves it so");
     } else if let Some((first, left)) = absent(facts) {
@@ -110,19 +122,59 @@ pub(super) fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOper
             "this server takes only so many new members a group and hour; {over_rate} are still to be put in, and follow by \
              themselves"
         );
-    } else if unkept(facts) > 0 {
+    } else if let Some(told) = told(facts, &verdict.details.refused, IgnoredReason::NotPersisted) {
         verdict.reason = Some(Reason::NotPersisted);
-        verdict.message = format!("the server accepted {} members and doesn't show them", unkept(facts));
+        verdict.message = format!("{}; the server took and doesn't show {told}", verdict.message);
     }
     verdict
+}
+
+/// Attributes and members that are owed and not sent.
+fn refused(facts: &GroupFacts, resource: &Resource) -> Vec<String> {
+    let members = &facts.members;
+    let operations = all_differing(facts, resource);
+    let owes = |part: &&String| match part.split_at_checked(1) {
+        Some(("+", id)) => members.membership.missing().contains(id),
+        Some(("-", id)) => members.membership.extra().contains(id),
+        _ => operations.iter().any(|operation| operation.path.as_ref() == Some(part)),
+    };
+    members.resting.iter().filter(owes).cloned().collect()
+}
+
+/// Those of them that are so for this reason, named, with the server's words; some of many.
+fn told(facts: &GroupFacts, refused: &[String], reason: IgnoredReason) -> Option<String> {
+    const MOST: usize = 5;
+    let known = facts.object.status.ignored_attributes.iter().flatten().filter(|entry| entry.reason == reason);
+    let owed = known.filter(|entry| part_of(entry).is_some_and(|part| refused.contains(&part)));
+    let told: Vec<String> = owed
+        .map(|entry| match &entry.message {
+            Some(words) => format!("{} ({words})", entry.path),
+            None => entry.path.clone(),
+        })
+        .collect();
+    let more = told.len().saturating_sub(MOST);
+    let text = told.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join("; ");
+    (!told.is_empty()).then(|| if more > 0 { format!("{text}; and {more} more") } else { text })
+}
+
+/// Declared members that are kept out because the server refuses them, or doesn't keep them.
+fn kept_out(facts: &GroupFacts) -> i64 {
+    let members = &facts.members;
+    let missing = members.membership.missing();
+    let rests = |id: &&Id| !members.resting.is_empty() && members.resting.contains(&part(id, true));
+    let out = missing.iter().filter(|id| members.sent.contains(*id) || rests(id)).count();
+    i64::try_from(out).unwrap_or(i64::MAX)
 }
 
 /// What is carried out by now: what is left differs, and had been carried out before.
 fn applied(facts: &GroupFacts, left: &[PatchOperation]) -> Applied {
     let spec = facts.object.spec;
     let mut now = Applied::default();
-    now.set("displayName", Some(&json!(spec.display_name)));
-    if let Some(external_id) = &spec.external_id {
+    let taken = |path: &str| !facts.members.resting.contains(path);
+    if taken("displayName") {
+        now.set("displayName", Some(&json!(composed(&spec.display_name))));
+    }
+    if let Some(external_id) = spec.external_id.as_ref().filter(|_| taken("externalId")) {
         now.set("externalId", Some(&json!(external_id)));
     }
     for operation in left {
@@ -181,11 +233,4 @@ fn over_rate(facts: &GroupFacts) -> usize {
 fn unseen(facts: &GroupFacts) -> i64 {
     let members = &facts.members;
     i64::try_from(members.unseen.union(&members.kept.gone).count()).unwrap_or(i64::MAX)
-}
-
-/// Sent in this very pass, and still not there.
-fn unkept(facts: &GroupFacts) -> i64 {
-    let members = &facts.members;
-    let missing = members.membership.missing();
-    i64::try_from(members.sent.iter().filter(|id| missing.contains(*id)).count()).unwrap_or(i64::MAX)
 }

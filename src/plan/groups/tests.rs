@@ -21,6 +21,7 @@ mod going;
 mod kept;
 mod lost;
 mod members;
+mod replaced;
 
 fn id(n: u8) -> Id {
     Arc::from(format!("id-{n}"))
@@ -125,6 +126,12 @@ impl Case {
                 departed: &self.departed,
                 unseen: &self.unseen,
                 sent: &nobody,
+                resting: &crate::plan::groups::resting(
+                    &self.status,
+                    &self.spec,
+                    &BTreeMap::new(),
+                    Timestamp::UNIX_EPOCH,
+                ),
                 room: self.room,
                 foreign: &[],
                 waiting_for: &[],
@@ -133,6 +140,9 @@ impl Case {
             written: false,
             removals_wait: self.removals_wait,
             apart: self.apart,
+            whole: None,
+            shows_members: true,
+            split: &crate::plan::Split::default(),
             drift: self.drift.as_ref(),
             contested: false,
             unsupported: None,
@@ -183,6 +193,13 @@ fn a_group_that_was_there_is_refused_unless_adoption_is_declared() {
     case.policy.group_adoption = AdoptionPolicy::Refuse;
     case.finalizer = true;
     assert_eq!(case.reason(), Some(Reason::AdoptionRefused));
+}
+
+#[test]
+fn i05_a_groups_name_is_the_same_however_its_letters_are_composed() {
+    let mut case = Case { group: shown("Zo\u{eb}"), ..Case::bound(&[]) };
+    case.spec.display_name = "Zoe\u{308} ".into();
+    assert_eq!(case.reason(), Some(Reason::Synced));
 }
 
 #[test]

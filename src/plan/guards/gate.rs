@@ -221,6 +221,12 @@ impl Gate {
         events
     }
 
+    /// How long until removals that are being gathered are judged; none where there are none.
+    pub fn removals_gather(&self, now: Timestamp) -> Option<Duration> {
+        let guard = self.guards.get(&GuardName::Removals).filter(|guard| !guard.burst.is_empty())?;
+        Some(until(now, guard.settles_at()?))
+    }
+
     /// When [`Gate::tick`] has something to do.
     pub fn next_instant(&self) -> Option<Timestamp> {
         if !self.events.is_empty() {

@@ -178,6 +178,7 @@ impl World {
             unlisted: &[],
             written,
             split: &crate::plan::Split::default(),
+            tried: &std::collections::BTreeMap::new(),
             contested: &BTreeSet::new(),
             now: Timestamp::UNIX_EPOCH,
             clock_trusted: true,

@@ -138,6 +138,7 @@ proptest! {
             unlisted: &[],
             written: &written,
             split: &crate::plan::Split::default(),
+            tried: &std::collections::BTreeMap::new(),
             contested: &BTreeSet::new(),
             now: Timestamp::UNIX_EPOCH,
             clock_trusted: true,

@@ -101,6 +101,8 @@ pub fn overrides(spec: &ScimConnectionSpec) -> Overrides {
         page_size: dialect.page_size.is_some(),
         content_type: dialect.content_type.is_some(),
         patch_paths: dialect.patch_paths.is_some(),
+        max_members: dialect.max_members_per_patch.is_some(),
+        write_groups: dialect.write_groups.is_some(),
     }
 }
 

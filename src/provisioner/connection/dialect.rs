@@ -25,12 +25,12 @@ pub fn profile_of(spec: &ScimConnectionSpec) -> Profile {
 }
 
 fn overlay(profile: &mut Profile, dialect: &DialectSpec) {
-    if let Some(write) = dialect.write_users {
-        profile.write_users = match write {
-            ApiWriteMethod::Patch => WriteMethod::Patch,
-            ApiWriteMethod::Put => WriteMethod::Put,
-        };
-    }
+    let method = |write| match write {
+        ApiWriteMethod::Patch => WriteMethod::Patch,
+        ApiWriteMethod::Put => WriteMethod::Put,
+    };
+    profile.write_users = dialect.write_users.map_or(profile.write_users, method);
+    profile.write_groups = dialect.write_groups.map_or(profile.write_groups, method);
     if let Some(paths) = dialect.patch_paths {
         profile.patch_paths = match paths {
             ApiPatchPaths::Filter => PatchPaths::Filter,
@@ -87,11 +87,13 @@ fn overlay(profile: &mut Profile, dialect: &DialectSpec) {
 
 /// A profile in the words of the API, as `status.effective` shows it.
 pub fn dialect_of(profile: &Profile) -> DialectSpec {
+    let method = |write| match write {
+        WriteMethod::Patch => ApiWriteMethod::Patch,
+        WriteMethod::Put => ApiWriteMethod::Put,
+    };
     DialectSpec {
-        write_users: Some(match profile.write_users {
-            WriteMethod::Patch => ApiWriteMethod::Patch,
-            WriteMethod::Put => ApiWriteMethod::Put,
-        }),
+        write_users: Some(method(profile.write_users)),
+        write_groups: Some(method(profile.write_groups)),
         patch_paths: Some(match profile.patch_paths {
             PatchPaths::Filter => ApiPatchPaths::Filter,
             PatchPaths::Whole => ApiPatchPaths::Whole,

@@ -16,9 +16,9 @@ use crate::api::{EffectiveStatus, LearnedField, ScimConnection};
 use crate::plan::{Account, Request};
 use crate::provisioner::connection::state::PendingEvent;
 use crate::provisioner::effects::Effects;
-use crate::provisioner::users::UserPass;
+use crate::provisioner::engine::{Kind, Pass};
 use crate::provisioner::{Provisioner, lock};
-use crate::scim::{Class, Error, Lesson, Overrides, Profile, WriteMethod};
+use crate::scim::{Class, Error, Kind as Collection, Lesson, Overrides, Profile, WriteMethod};
 use crate::status::whole_seconds;
 
 /// What was learnt, and since when it is known.
@@ -96,17 +96,25 @@ pub fn subject_of(connection: &ScimConnection) -> String {
     hash.finalize().iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
-/// What the refusal of a change to an account teaches: the other method. `exists`: the account was read by its id since.
+/// The method that is left where a change was refused for its method. `exists`: the resource was read by its id since.
 ///
-/// A 404 is about the route only where the account is there and the answer isn't SCIM's: else it may be about whatever the
+/// A 404 is about the route only where the resource is there and the answer isn't SCIM's: else it may be about whatever the
 /// request refers to.
-pub fn from_refusal(request: &Request, error: &Error, profile: &Profile, exists: bool) -> Option<Lesson> {
-    let no_route = error.class() == Class::NotFound && exists && !error.is_scim();
+pub fn other_method(request: &Request, error: &Error, method: WriteMethod, exists: bool) -> Option<WriteMethod> {
+    let no_route = error.class() == Class::NotFound && exists && error.may_be_of_a_route();
     let no_method = error.class() == Class::Unsupported || no_route;
-    match (request, profile.write_users) {
-        (Request::Patch { .. }, WriteMethod::Patch) if no_method => Some(Lesson::Put),
-        (Request::Put { .. }, WriteMethod::Put) if no_method => Some(Lesson::Patch),
+    match (request, method) {
+        (Request::Patch { .. }, WriteMethod::Patch) if no_method => Some(WriteMethod::Put),
+        (Request::Put { .. }, WriteMethod::Put) if no_method => Some(WriteMethod::Patch),
         _ => None,
+    }
+}
+
+/// The method by which the profile has a collection changed.
+fn method_of(profile: &Profile, collection: Collection) -> WriteMethod {
+    match collection {
+        Collection::Users => profile.write_users,
+        Collection::Groups => profile.write_groups,
     }
 }
 
@@ -157,20 +165,29 @@ impl<E: Effects> Provisioner<E> {
         }
     }
 
-    /// The refusal of a change may teach how accounts are changed here: then the pass plans anew, and true is returned.
-    pub(in crate::provisioner) fn changes_method(
+    /// The refusal of a change may teach how resources are changed here: then the pass plans anew, and true is returned. A
+    /// group is replaced only where it is shown who is in it.
+    pub(in crate::provisioner) fn changes_method<K: Kind>(
         &self,
-        pass: &mut UserPass,
+        pass: &mut Pass<K>,
         request: &Request,
         error: &Error,
         exists: bool,
     ) -> bool {
-        let Some(lesson) = from_refusal(request, error, &pass.session.policy.profile, exists) else { return false };
+        let profile = &pass.session.policy.profile;
+        let method = method_of(profile, K::COLLECTION);
+        let Some(other) = other_method(request, error, method, exists) else { return false };
+        let lesson = match (K::COLLECTION, other) {
+            (Collection::Users, WriteMethod::Put) => Lesson::Put,
+            (Collection::Users, WriteMethod::Patch) => Lesson::Patch,
+            (Collection::Groups, WriteMethod::Put) if profile.members_readable.with_group() => Lesson::PutGroups,
+            (Collection::Groups, WriteMethod::Patch) => Lesson::PatchGroups,
+            (Collection::Groups, WriteMethod::Put) => return false,
+        };
         self.apply_lessons(&pass.session, [lesson]);
         let taught = self.session().filter(|now| {
             // Another pass may have learnt it meanwhile.
-            Arc::ptr_eq(&now.seen, &pass.session.seen)
-                && now.policy.profile.write_users != pass.session.policy.profile.write_users
+            Arc::ptr_eq(&now.seen, &pass.session.seen) && method_of(&now.policy.profile, K::COLLECTION) != method
         });
         let Some(taught) = taught else { return false };
         pass.session = taught;
@@ -234,16 +251,14 @@ mod tests {
 
     #[test]
     fn i33_a_method_that_is_not_there_is_learnt_and_nothing_else() {
-        let generic = Profile::generic();
-        let of = |class, exists| from_refusal(&patch("title"), &Error::simulated(class), &generic, exists);
-        assert_eq!(of(Class::Unsupported, false), Some(Lesson::Put));
-        assert_eq!(of(Class::NotFound, true), Some(Lesson::Put), "a route's 404");
+        let of = |class, exists| other_method(&patch("title"), &Error::simulated(class), WriteMethod::Patch, exists);
+        assert_eq!(of(Class::Unsupported, false), Some(WriteMethod::Put));
+        assert_eq!(of(Class::NotFound, true), Some(WriteMethod::Put), "a route's 404");
         assert_eq!(of(Class::NotFound, false), None, "the account may be gone");
         for class in [Class::Rejected, Class::Transient, Class::Conflict, Class::Forbidden, Class::Timeout] {
             assert_eq!(of(class, true), None, "{class:?}");
         }
-        let put = Profile { write_users: WriteMethod::Put, ..Profile::generic() };
         let error = Error::simulated(Class::Unsupported);
-        assert_eq!(from_refusal(&patch("title"), &error, &put, true), None, "that is known");
+        assert_eq!(other_method(&patch("title"), &error, WriteMethod::Put, true), None, "that is known");
     }
 }

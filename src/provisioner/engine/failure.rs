@@ -13,6 +13,12 @@ use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, lock};
 use crate::scim::{Class, Error, Kind as Collection};
 
+/// So often a 5xx is met about one object before it is the object's own, where the server serves others meanwhile.
+const TROUBLES: u32 = 5;
+
+/// So often where there is nobody else to tell by.
+const MOST_TROUBLES: u32 = 10;
+
 impl<E: Effects> Provisioner<E> {
     /// A request about an object failed: that is said and counted, and a server that asks for patience gets it.
     pub(in crate::provisioner) fn note_failure(&self, object: &str, error: &Error) -> Class {
@@ -38,6 +44,7 @@ impl<E: Effects> Provisioner<E> {
                 self.request_key_probe();
                 try_later(pass, error)
             }
+            Class::Transient if error.status().is_some() && error.retry_after().is_none() => self.troubled(pass, error),
             Class::NotScim | Class::Transient | Class::Unreachable | Class::Tls | Class::Timeout | Class::Empty => {
                 self.request_probe();
                 try_later(pass, error)
@@ -59,6 +66,24 @@ impl<E: Effects> Provisioner<E> {
             Class::NotFound | Class::Precondition | Class::ContentType | Class::Rejected => {
                 self.own_error(pass, Reason::Rejected, error.to_string())
             }
+        }
+    }
+
+    /// A 5xx: the server's trouble, until it was met so often about this object alone that it is the object's.
+    fn troubled<K: Kind>(&self, pass: &Pass<K>, error: &Error) -> Stop<K> {
+        let (times, serves_others) = lock(&self.notes).troubled(&pass.uid(), self.effects.now());
+        // One test tells whether the connection is well; more of them about the same object tell nothing new.
+        if times <= 2 || !serves_others {
+            self.request_probe();
+        }
+        if times < TROUBLES || !(serves_others || times >= MOST_TROUBLES) {
+            return try_later(pass, error);
+        }
+        let message = format!("{error}; it has answered so {times} times, and serves others; it is tried again hourly");
+        match self.own_error(pass, Reason::Rejected, message) {
+            // Whatever takes access away is tried again as soon as anything is.
+            Stop::With(verdict, _) if K::removes_access(self, pass) => Stop::With(verdict, Outcome::Retry),
+            stop => stop,
         }
     }
 

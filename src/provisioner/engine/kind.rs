@@ -21,7 +21,7 @@ use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::mirror::sightings::Sightings;
 use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, Uid};
-use crate::scim::{Error, Kind as Collection, Resource, Written};
+use crate::scim::{Error, Kind as Collection, Lesson, Resource, Written};
 
 /// A kind of object that is reconciled: users and groups. Another one (a SCIM `Device`, RFC 9944) would be one more
 /// module with one more implementation of this.
@@ -175,9 +175,11 @@ pub trait Kind: ResourceType {
     fn search_refused<E: Effects>(
         p: &Provisioner<E>,
         session: &Session,
-        attribute: &str,
+        asked: (&str, &str),
         error: &Error,
     ) -> SearchRefused<Self>;
+    /// Whoever isn't found by a filter for this value isn't there.
+    fn finds_surely(value: &str) -> bool;
 
     // Requests.
 
@@ -217,6 +219,8 @@ pub trait Kind: ResourceType {
     ) -> impl Future<Output = Option<Result<(), Stop<Self>>>> + Send;
     /// One part of a change was refused by itself: it goes on record. False where that decides over the whole object.
     fn refused_part<E: Effects>(p: &Provisioner<E>, pass: &mut Pass<Self>, part: &str, words: &str) -> bool;
+    /// So many parts fit into one such request.
+    fn at_once(operation: &Operation<Self>, most: u32) -> Lesson;
     /// What a refused creation may go without; never what tells who it is (promise I7).
     fn optional_at_creation<E: Effects>(
         p: &Provisioner<E>,

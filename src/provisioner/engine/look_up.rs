@@ -186,11 +186,11 @@ impl<E: Effects> Provisioner<E> {
                 lock(K::mirror(self)).sightings().filter_found(attribute);
                 return Ok(found.hits.into_iter().map(Hit::Shown).collect());
             }
-            Ok(found) if found.all => return self.found_nobody(pass, attribute, value).await,
+            Ok(found) if found.all && K::finds_surely(value) => return self.found_nobody(pass, attribute, value).await,
             Ok(_) => return self.search_list(pass, attribute, value),
             Err(error) => error,
         };
-        match K::search_refused(self, &pass.session, attribute, &error) {
+        match K::search_refused(self, &pass.session, (attribute, value), &error) {
             SearchRefused::List => {
                 self.note_failure(&full_name(&pass.object), &error);
                 self.search_list(pass, attribute, value)

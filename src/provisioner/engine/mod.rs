@@ -10,6 +10,7 @@ mod failure;
 mod kind;
 mod look_up;
 pub(super) mod notes;
+mod seats;
 mod send;
 mod split;
 mod work;
@@ -189,6 +190,9 @@ impl<E: Effects> Provisioner<E> {
                 let removed = pass.is_deleting() && operation.request.target().is_some();
                 if removed && !self.reserve(pass, &Step::Send(operation.clone()))? {
                     return Ok(None);
+                }
+                if let Some(wait) = self.removals_come_first(&operation) {
+                    return Err(Stop::With(Box::default(), Outcome::After(wait)));
                 }
                 K::before_operation(self, pass, &operation).await?;
                 if let Err(stop) = self.admit_operation(pass, &operation).await {

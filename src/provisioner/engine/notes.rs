@@ -1,6 +1,6 @@
 //! What a provisioner remembers of objects beside their status; lost at a restart, and that is harmless.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -32,6 +32,14 @@ pub struct ObjectNotes {
     creations: HashMap<String, Vec<(Timestamp, String)>>,
     /// When people were told last that the server gave out new ids.
     renumbered: Option<Timestamp>,
+    /// Whose creation was refused for want of a seat, in the order in which they came.
+    seatless: Vec<String>,
+    /// Requests about an object that met the server's trouble in a row, and since when.
+    troubles: HashMap<String, (u32, Timestamp)>,
+    /// When what the server refuses of an object was sent last, part by part.
+    tried: HashMap<String, BTreeMap<String, Timestamp>>,
+    /// When a request about any object took effect last.
+    took_effect: Option<Timestamp>,
 }
 
 impl ObjectNotes {
@@ -42,6 +50,44 @@ impl ObjectNotes {
         self.rejections.remove(uid);
         self.awaits.remove(uid);
         self.creations.remove(uid);
+        self.troubles.remove(uid);
+        self.tried.remove(uid);
+        self.seated(uid);
+    }
+
+    /// A part of the object was refused, or not kept.
+    pub fn part_refused(&mut self, uid: &str, part: &str, now: Timestamp) {
+        self.tried.entry(uid.to_owned()).or_default().insert(part.to_owned(), now);
+    }
+
+    /// When its parts were refused last.
+    pub fn tried(&self, uid: &str) -> BTreeMap<String, Timestamp> {
+        self.tried.get(uid).cloned().unwrap_or_default()
+    }
+
+    /// A creation was refused for want of a seat; true for whoever waits first.
+    pub fn wants_seat(&mut self, uid: &str) -> bool {
+        if !self.seatless.iter().any(|waits| waits == uid) {
+            self.seatless.push(uid.to_owned());
+        }
+        self.seatless.first().is_some_and(|first| first == uid)
+    }
+
+    /// It has a seat, or wants none any more.
+    pub fn seated(&mut self, uid: &str) {
+        self.seatless.retain(|waits| waits != uid);
+    }
+
+    /// Who is the next to have a seat.
+    pub fn next_without_seat(&self) -> Option<&str> {
+        self.seatless.first().map(String::as_str)
+    }
+
+    /// A request about the object met the server's trouble: how often in a row, and whether the server served others since.
+    pub fn troubled(&mut self, uid: &str, now: Timestamp) -> (u32, bool) {
+        let (times, since) = self.troubles.entry(uid.to_owned()).or_insert((0, now));
+        *times += 1;
+        (*times, self.took_effect.is_some_and(|at| at > *since))
     }
 
     /// An object under deletion waits for whoever is to take over its account; true where it has for long.
@@ -108,6 +154,7 @@ impl ObjectNotes {
     pub fn new_generation(&mut self, uid: &str) {
         self.repairs.remove(uid);
         self.rejections.remove(uid);
+        self.troubles.remove(uid);
     }
 
     /// Attributes that a second writer keeps changing back.
@@ -131,5 +178,12 @@ impl ObjectNotes {
     /// The object's request went through.
     pub fn accepted(&mut self, uid: &str) {
         self.rejections.remove(uid);
+    }
+
+    /// A request about the object took effect.
+    pub fn took_effect(&mut self, uid: &str, now: Timestamp) {
+        self.troubles.remove(uid);
+        self.took_effect = Some(now);
+        self.accepted(uid);
     }
 }

@@ -86,8 +86,9 @@ impl<E: Effects> Provisioner<E> {
         if let Some(pause) = written.pause {
             self.limiter.pause(pause);
         }
-        lock(&self.notes).accepted(&pass.uid());
-        pass.split.take(&operation.parts());
+        lock(&self.notes).took_effect(&pass.uid(), self.effects.now());
+        self.went_in_parts(pass, &operation);
+        self.pass_on_seat(pass, &operation);
         if let Request::Delete { id } = &operation.request {
             self.forget_resource(pass, id);
             pass.creations.deleted = true;
@@ -109,6 +110,10 @@ impl<E: Effects> Provisioner<E> {
             return ended;
         }
         match (error.class(), &operation.request) {
+            (_, Request::Create(_)) if error.wants_seat() => {
+                self.take_back_claim(pass).await?;
+                Err(self.without_seat(pass, error))
+            }
             (Class::Conflict, Request::Create(_)) if !pass.looked_up_after_conflict => {
                 pass.looked_up_after_conflict = true;
                 self.take_back_claim(pass).await?;

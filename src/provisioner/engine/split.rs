@@ -3,10 +3,10 @@
 use super::{Kind, Pass};
 use crate::api::OperationType;
 use crate::directory::full_name;
-use crate::plan::{Operation, Request};
+use crate::plan::{Operation, Refusal, Request};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
-use crate::scim::{Class, Error};
+use crate::scim::{Class, Error, Lesson};
 
 impl<E: Effects> Provisioner<E> {
     /// A change was refused: true where the pass goes on with other parts of it, or without the one at fault.
@@ -16,13 +16,19 @@ impl<E: Effects> Provisioner<E> {
         operation: &Operation<K>,
         error: &Error,
     ) -> bool {
-        let concerns_parts = matches!(error.class(), Class::Rejected | Class::Conflict | Class::NotFound);
+        let how = match error.class() {
+            _ if error.is_too_many() => Refusal::TooMany,
+            Class::Rejected | Class::Conflict | Class::NotFound => Refusal::Content,
+            // What names others is answered so, too, by servers that don't look whether they are there.
+            Class::Transient if K::members_changed(operation).is_some() => Refusal::Trouble,
+            _ => return false,
+        };
         let changes = matches!(operation.request, Request::Patch { .. } | Request::Put { .. });
-        if !concerns_parts || !changes || operation.kind == OperationType::Deactivate {
+        if !changes || operation.kind == OperationType::Deactivate {
             return false;
         }
         let (parts, words) = (operation.parts(), words(error));
-        if !pass.split.refuse(&parts, &words, error.is_too_many()) {
+        if !pass.split.refuse(&parts, &words, how) {
             return false;
         }
         if parts.len() == 1 && !parts.first().is_some_and(|part| K::refused_part(self, pass, part, &words)) {
@@ -32,6 +38,17 @@ impl<E: Effects> Provisioner<E> {
         // What was counted before isn't counted once more for going in parts.
         pass.counted.extend(parts);
         true
+    }
+
+    /// A request went through: what fits is known for the connection, where more was refused before.
+    pub(super) fn went_in_parts<K: Kind>(&self, pass: &mut Pass<K>, operation: &Operation<K>) {
+        if pass.split.is_idle() {
+            return;
+        }
+        pass.split.take(&operation.parts());
+        let fits = pass.split.fits().and_then(|most| u32::try_from(most).ok());
+        let alone = pass.split.active_goes_alone().then_some(Lesson::ActiveAlone);
+        self.apply_lessons(&pass.session, fits.map(|most| K::at_once(operation, most)).into_iter().chain(alone));
     }
 
     /// A creation was refused, and so made nothing: true where it is tried with less.

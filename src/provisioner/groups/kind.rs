@@ -10,11 +10,12 @@ use kube::Resource as _;
 use kube::ResourceExt;
 use serde_json::Value;
 
+use super::rejected::retry;
 use super::requests::{UNREADABLE_MEMBERS, exists_hidden};
 use super::{GroupPass, GroupStop, Scratch};
 use crate::api::{OperationType, Reason, ScimGroup, ScimGroupStatus};
 use crate::directory::{has_finalizer, same_plan};
-use crate::plan::groups::{Group, GroupOperation, GroupStep, GroupVerdict, MEMBERS, Membership, way_out};
+use crate::plan::groups::{Group, GroupOperation, GroupStep, GroupVerdict, MEMBERS, Membership, same_name, way_out};
 use crate::plan::guards::{Gate, GuardName};
 use crate::plan::{Account, Binding, Claims, Departure, Path, Request, Step};
 use crate::provisioner::connection::session::Session;
@@ -27,7 +28,9 @@ use crate::provisioner::mirror::groups::{GroupMirror, several};
 use crate::provisioner::mirror::sightings::Sightings;
 use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, Uid, lock};
-use crate::scim::{Class, Error, Kind as Collection, MembersReadable, Resource, Written};
+use crate::scim::{
+    Class, Error, Kind as Collection, Lesson, MembersReadable, Resource, WriteMethod, Written, composed,
+};
 use crate::status::{PassLog, record_group};
 
 impl Kind for Group {
@@ -93,6 +96,7 @@ impl Kind for Group {
 
     async fn prepare<E: Effects>(p: &Provisioner<E>, pass: &mut GroupPass) -> bool {
         p.prepare(pass);
+        p.note_dropped(pass);
         p.flush_record(pass).await
     }
 
@@ -144,8 +148,9 @@ impl Kind for Group {
         p.directory.decline_group(&pass.object, pass.server())
     }
 
-    fn tries_another_form<E: Effects>(_: &Provisioner<E>, _: &mut GroupPass, _: &GroupVerdict) -> bool {
-        false
+    fn tries_another_form<E: Effects>(p: &Provisioner<E>, pass: &mut GroupPass, _: &GroupVerdict) -> bool {
+        // On record, they are named.
+        p.note_unkept(pass)
     }
 
     fn ended<E: Effects>(p: &Provisioner<E>, pass: &mut GroupPass, verdict: Box<GroupVerdict>) -> Ended<Self> {
@@ -173,6 +178,10 @@ impl Kind for Group {
         // Whoever comes meanwhile is put in at once.
         if verdict.details.again_after.is_some() {
             return Some(Self::rest(pass, verdict));
+        }
+        let tried = lock(&p.notes).tried(&pass.uid());
+        if let Some(wait) = retry(pass, verdict, &tried, p.effects.now()) {
+            return Some(Outcome::After(wait));
         }
         (verdict.reason == Some(Reason::RateLimited)).then(|| p.outcome_of_member_rate(pass))
     }
@@ -262,6 +271,7 @@ impl Kind for Group {
         resource: Resource,
     ) -> Result<Option<Account>, GroupStop> {
         p.group_shown(pass, &resource, true);
+        pass.own.whole = (pass.session.policy.profile.write_groups == WriteMethod::Put).then(|| resource.clone());
         let readable = pass.session.policy.profile.members_readable.with_group();
         if readable && !resource.members_are_readable() && !pass.is_deleting() {
             return Err(looked_for_later(pass, UNREADABLE_MEMBERS.to_owned()));
@@ -293,7 +303,7 @@ impl Kind for Group {
     }
 
     fn keys(pass: &GroupPass) -> Vec<(&'static str, String)> {
-        vec![(Self::NAME, pass.object.spec.display_name.clone())]
+        vec![(Self::NAME, composed(&pass.object.spec.display_name))]
     }
 
     fn several() -> String {
@@ -301,11 +311,11 @@ impl Kind for Group {
     }
 
     fn same_name(one: &str, other: &str) -> bool {
-        one == other
+        same_name(one, other)
     }
 
     fn has_claimed_name(resource: &Resource, claim: &String) -> bool {
-        Self::shown_name(resource) == Some(claim)
+        Self::shown_name(resource).is_some_and(|shown| same_name(shown, claim))
     }
 
     fn may_filter(session: &Session, _: &str) -> bool {
@@ -320,7 +330,7 @@ impl Kind for Group {
     fn search_refused<E: Effects>(
         p: &Provisioner<E>,
         session: &Session,
-        _: &str,
+        _: (&str, &str),
         error: &Error,
     ) -> SearchRefused<Self> {
         match error.class() {
@@ -328,6 +338,10 @@ impl Kind for Group {
             Class::NotFound | Class::Unsupported => SearchRefused::Stop(p.no_groups(error)),
             _ => SearchRefused::Failed,
         }
+    }
+
+    fn finds_surely(_: &str) -> bool {
+        true
     }
 
     async fn write_ahead<E: Effects>(
@@ -402,8 +416,13 @@ impl Kind for Group {
         p.group_refused(pass, operation, error).await
     }
 
-    fn refused_part<E: Effects>(_: &Provisioner<E>, _: &mut GroupPass, _: &str, _: &str) -> bool {
-        false
+    fn refused_part<E: Effects>(p: &Provisioner<E>, pass: &mut GroupPass, part: &str, words: &str) -> bool {
+        p.part_refused(pass, part, words);
+        true
+    }
+
+    fn at_once(_: &GroupOperation, most: u32) -> Lesson {
+        Lesson::MembersAtOnce(most)
     }
 
     fn optional_at_creation<E: Effects>(

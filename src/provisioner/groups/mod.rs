@@ -5,6 +5,7 @@ pub(super) mod member_rate;
 mod members;
 mod plan;
 mod probe;
+mod rejected;
 mod requests;
 mod shown;
 mod sweep;
@@ -23,6 +24,7 @@ use crate::directory::is_deleting;
 use crate::plan::groups::{Group, GroupVerdict, Id};
 use crate::provisioner::connection::export::lane_name;
 use crate::provisioner::schedule::queue::{Lane, Outcome};
+use crate::scim::Resource;
 
 /// While members are still to come, those that came meanwhile are gathered for so long.
 const GATHER: Duration = Duration::from_secs(2);
@@ -40,6 +42,10 @@ pub struct Scratch {
     pub sent: BTreeSet<Id>,
     /// Members whose accounts were asked for.
     pub looked_at: BTreeSet<Id>,
+    /// The group as it was read last, where groups are replaced whole.
+    pub whole: Option<Resource>,
+    /// A version had changed, and the group was read again.
+    pub read_again: bool,
     /// Attributes were written.
     pub written: bool,
     /// A request that removed and added was refused: what is removed goes by itself.

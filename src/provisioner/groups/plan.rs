@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use super::super::effects::Effects;
 use super::super::{Provisioner, lock};
 use super::GroupPass;
-use crate::api::{GroupDrift, Reason, ScimGroup};
+use crate::api::{GroupDrift, OperationType, Reason, ScimGroup};
 use crate::directory::{Unfollowed, full_name, has_finalizer};
 use crate::plan::groups::{GroupFacts, GroupObject, GroupStep, Id, Members, Source, decide_group};
 use crate::plan::{Account, Creations, Delegated};
@@ -95,6 +95,10 @@ impl<E: Effects> Provisioner<E> {
         let not_its_own = self.not_its_own(pass, shown).filter(|_| shown.is_some());
         let must_be_seen = shown.is_none()
             && (self.not_its_own(pass, None).is_some() || self.delegated_to(&pass.object) != Delegated::Whole);
+        let recorded = pass.object.status.as_ref().and_then(|status| status.last_operation.as_ref());
+        let last = pass.log.operation.as_ref().map(|(kind, ..)| *kind).or(recorded.map(|last| last.type_));
+        let made = last == Some(OperationType::Create);
+        let shows_members = made || lock(&self.groups).shows_members;
         let (drift, unsupported, room) = {
             let mut store = lock(&self.groups);
             let most = policy.profile.members_an_hour.and_then(|most| usize::try_from(most).ok());
@@ -104,7 +108,7 @@ impl<E: Effects> Provisioner<E> {
         let (name, claimed) = (full_name(&pass.object), self.claimed_group(&pass.object));
         let now = self.effects.now();
         let (creations, elsewhere) = (self.group_creations(pass), self.group_elsewhere(pass));
-        let unseen = self.unseen_members(pass);
+        let (unseen, resting) = (self.unseen_members(pass), self.resting(pass));
         let contested = !lock(&self.notes).contested(&uid, now).is_empty();
         let step = self.directory.membership(&uid, |membership| {
             decide_group(&GroupFacts {
@@ -134,6 +138,7 @@ impl<E: Effects> Provisioner<E> {
                     departed: &departed,
                     unseen: &unseen,
                     sent: &pass.own.sent,
+                    resting: &resting,
                     room,
                     foreign: &foreign,
                     waiting_for: &waiting_for,
@@ -142,6 +147,9 @@ impl<E: Effects> Provisioner<E> {
                 written: pass.own.written,
                 removals_wait: pass.own.removals.is_some(),
                 apart: pass.own.apart,
+                whole: pass.own.whole.as_ref(),
+                shows_members,
+                split: &pass.split,
                 drift: drift.as_ref(),
                 contested,
                 unsupported: unsupported.as_deref(),

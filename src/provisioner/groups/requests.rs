@@ -79,6 +79,8 @@ impl<E: Effects> Provisioner<E> {
         operation: GroupOperation,
         written: Written,
     ) -> Result<Option<Outcome>, GroupStop> {
+        // The next change is laid over what is there then.
+        pass.own.whole = None;
         let (added, removed) = (operation.change.added.len(), operation.change.removed.len());
         self.metrics.members(&self.key.to_string(), added, removed);
         match (&operation.request, &written.resource) {
@@ -179,6 +181,22 @@ impl<E: Effects> Provisioner<E> {
     ) -> Option<Result<(), GroupStop>> {
         let change = &operation.change;
         match (error.class(), &operation.request) {
+            (Class::Unsupported, request) if self.changes_method(pass, request, error, false) => Some(Ok(())),
+            // No such route, or no such group: it is read before that is known.
+            (Class::NotFound, request @ (Request::Patch { id, .. } | Request::Put { id, .. }))
+                if error.may_be_of_a_route() =>
+            {
+                if let Err(stop) = self.read(pass, id).await {
+                    return Some(Err(stop));
+                }
+                let exists = matches!(pass.account, Some(Account::Found { .. }));
+                self.changes_method(pass, request, error, exists).then_some(Ok(()))
+            }
+            (Class::Precondition, Request::Put { .. }) if !pass.own.read_again => {
+                pass.own.read_again = true;
+                pass.own.whole = None;
+                Some(Ok(()))
+            }
             // Whoever leaves doesn't stay on account of somebody who can't come (promise I17).
             (Class::Rejected | Class::NotFound | Class::Forbidden | Class::Conflict | Class::Unsupported, _)
                 if !change.removed.is_empty() && !change.added.is_empty() =>

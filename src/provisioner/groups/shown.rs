@@ -3,7 +3,7 @@
 use super::{GroupPass, GroupStop};
 use crate::api::{GroupDrift, GroupState, Reason, ScimGroupStatus};
 use crate::plan::Applied;
-use crate::plan::groups::{GroupVerdict, MEMBERS, Membership};
+use crate::plan::groups::{GroupVerdict, MEMBERS, Membership, same_name};
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::own_error_pause;
 use crate::provisioner::schedule::queue::Outcome;
@@ -19,7 +19,8 @@ fn carried_out(status: &ScimGroupStatus, members: &Membership) -> bool {
 impl<E: Effects> Provisioner<E> {
     pub(super) fn may_be_its_own(&self, pass: &GroupPass, resource: &Resource) -> bool {
         let shown = resource.get("displayName").and_then(serde_json::Value::as_str);
-        let named = shown == Some(&pass.object.spec.display_name) || shown == self.unrecorded_group(pass);
+        let declared = &pass.object.spec.display_name;
+        let named = shown.is_some_and(|shown| same_name(shown, declared)) || shown == self.unrecorded_group(pass);
         named || pass.status.id.is_some() || pass.object.remote_id().is_some()
     }
 
@@ -34,6 +35,7 @@ impl<E: Effects> Provisioner<E> {
         store.apply(resource);
         let readable = pass.session.policy.profile.members_readable.with_group();
         let shown = resource.members();
+        store.shows_members |= shown.is_some();
         if !readable || !resource.members_are_readable() || (shown.is_none() && !by_reading) {
             return;
         }

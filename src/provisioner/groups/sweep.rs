@@ -63,6 +63,7 @@ impl<E: Effects> Provisioner<E> {
             store.is_of(epoch).then(|| store.page(std::mem::take(&mut page.resources)))
         };
         let listed = self.list(session, Kind::Groups, take, || lock(&self.groups).seen()).await;
+        self.apply_lessons(session, session.client.lessons());
         let mut store = lock(&self.groups);
         if !store.is_of(epoch) {
             return false;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::api::{GroupDrift, ScimGroupStatus};
 use crate::plan::Account;
-use crate::plan::groups::{Change, Id};
+use crate::plan::groups::{Change, Id, same_name};
 use crate::provisioner::groups::member_rate::MemberRate;
 use crate::provisioner::mirror::sightings::{OnPage, Seen, Sightings};
 use crate::scim::Resource;
@@ -25,7 +25,7 @@ struct Entry {
 
 impl Entry {
     fn is_named(&self, name: &str) -> bool {
-        self.resource.get("displayName").and_then(serde_json::Value::as_str) == Some(name)
+        self.resource.get("displayName").and_then(serde_json::Value::as_str).is_some_and(|shown| same_name(shown, name))
     }
 }
 
@@ -43,6 +43,8 @@ pub struct GroupMirror {
     pub probe_turn: usize,
     /// Who was put in within the last hour, counted.
     pub member_rate: MemberRate,
+    /// The server showed who is in a group.
+    pub shows_members: bool,
     /// Why the server has no groups, if it has none.
     pub unsupported: Option<String>,
     /// What a reading found changed, by the object's uid, until it is repaired.
@@ -60,6 +62,7 @@ impl GroupMirror {
         if self.sightings.lead_to(server, epoch) {
             self.entries.clear();
             self.drift.clear();
+            self.shows_members = false;
         }
         self.unsupported = None;
     }

@@ -41,6 +41,7 @@ impl<E: Effects> Provisioner<E> {
         let (resolved, unlisted) =
             self.with_ids(&pass.object.spec).map_or((None, Vec::new()), |(spec, un)| (Some(spec), un));
         let delegated = self.directory.delegated(&pass.object.namespace().unwrap_or_default(), &self.key);
+        let tried = lock(&self.notes).tried(&uid);
         let facts = Facts {
             object: Object {
                 full_name: &name,
@@ -70,6 +71,7 @@ impl<E: Effects> Provisioner<E> {
             account,
             written: &pass.own.written,
             split: &pass.split,
+            tried: &tried,
             contested: &contested,
             now,
             clock_trusted: self.effects.clock_is_trusted(),

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource as _;
 
 use super::rejected::retry;
-use super::requests::{claim_of_binding, claim_of_creation, identity, refuses_filter, unrecorded};
+use super::requests::{claim_of_binding, claim_of_creation, identity, is_special, refuses_filter, unrecorded};
 use super::{Scratch, UserPass, UserStop};
 use crate::api::{ClaimedAccount, OperationType, Reason, ScimUser, ScimUserStatus};
 use crate::directory::is_deleting;
@@ -26,7 +26,7 @@ use crate::provisioner::mirror::sightings::Sightings;
 use crate::provisioner::mirror::users::{Known, UserMirror, contradiction};
 use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, Uid, lock};
-use crate::scim::{Class, Error, Kind as Collection, Resource, Written, fold};
+use crate::scim::{Class, Error, Kind as Collection, Lesson, Resource, Written, fold};
 use crate::status::{PassLog, record, whole_seconds};
 
 impl Kind for User {
@@ -167,7 +167,8 @@ impl Kind for User {
     }
 
     fn own_outcome<E: Effects>(p: &Provisioner<E>, pass: &UserPass, verdict: &Verdict) -> Option<Outcome> {
-        retry(pass, verdict, p.effects.now()).map(Outcome::After)
+        let tried = lock(&p.notes).tried(&pass.uid());
+        retry(pass, verdict, &tried, p.effects.now()).map(Outcome::After)
     }
 
     fn rest(_: &UserPass, _: &Verdict) -> Outcome {
@@ -262,7 +263,8 @@ impl Kind for User {
     fn keys(pass: &UserPass) -> Vec<(&'static str, String)> {
         let (spec, profile) = (&pass.object.spec, &pass.session.policy.profile);
         let mut keys = vec![("userName", identity(spec, profile.match_by))];
-        let kept = profile.filters.is_empty() || profile.filters.iter().any(|filter| filter == "externalId");
+        let mut known = profile.filters.iter().chain(&profile.searched_in_list);
+        let kept = profile.filters.is_empty() || known.any(|filter| filter == "externalId");
         let external_id = spec.external_id.clone().filter(|_| kept);
         keys.extend(external_id.map(|external_id| ("externalId", external_id)));
         keys
@@ -289,16 +291,26 @@ impl Kind for User {
     }
 
     fn search_refused<E: Effects>(
-        _: &Provisioner<E>,
-        _: &Session,
-        attribute: &str,
+        p: &Provisioner<E>,
+        session: &Session,
+        (attribute, value): (&str, &str),
         error: &Error,
     ) -> SearchRefused<Self> {
         match error.class() {
-            class if refuses_filter(class, attribute) => SearchRefused::List,
+            class if refuses_filter(class, attribute, value) => {
+                // One value that it can't read says nothing of others.
+                if !is_special(value) && class != Class::Transient {
+                    p.apply_lessons(session, [Lesson::NoFilter(attribute.to_owned())]);
+                }
+                SearchRefused::List
+            }
             Class::NotFound => SearchRefused::Collection,
             _ => SearchRefused::Failed,
         }
+    }
+
+    fn finds_surely(value: &str) -> bool {
+        !is_special(value)
     }
 
     async fn write_ahead<E: Effects>(
@@ -368,6 +380,10 @@ impl Kind for User {
 
     fn refused_part<E: Effects>(p: &Provisioner<E>, pass: &mut UserPass, part: &str, words: &str) -> bool {
         p.attribute_refused(pass, part, words)
+    }
+
+    fn at_once(_: &Operation, most: u32) -> Lesson {
+        Lesson::Operations(most)
     }
 
     fn optional_at_creation<E: Effects>(

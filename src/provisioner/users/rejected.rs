@@ -1,13 +1,13 @@
 //! Attributes that the server refuses by themselves: on record, so that nobody looks for them again, and tried again hourly.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::UserPass;
 use crate::api::{IgnoredReason, Reason};
-use crate::plan::{ACTIVE, Operation, Path, RETRY, Request, Verdict, rejection};
+use crate::plan::{ACTIVE, Operation, Path, RETRY, Request, Verdict, rejection, rests_until};
 use crate::provisioner::effects::Effects;
 use crate::provisioner::{Provisioner, lock};
 use crate::scim::{Class, Error, MatchBy, Resource, fold};
@@ -22,6 +22,7 @@ impl<E: Effects> Provisioner<E> {
         }
         let now = whole_seconds(self.effects.now());
         let Some(entry) = self.with_facts(pass, now, |facts| rejection(facts, part, words)) else { return false };
+        lock(&self.notes).part_refused(&pass.uid(), part, now);
         let known = pass.status.ignored_attributes.get_or_insert_with(Vec::new);
         known.retain(|known| known.path != part);
         known.insert(0, entry);
@@ -65,8 +66,13 @@ fn may_be_of_another(error: &Error) -> bool {
     error.class() == Class::Conflict || WORDS.iter().any(|word| words.contains(word))
 }
 
-/// How long until what is refused is tried again; none where nothing is.
-pub(super) fn retry(pass: &UserPass, verdict: &Verdict, now: Timestamp) -> Option<Duration> {
+/// How long until what is refused is tried again; none where nothing is. `tried`: when it was last.
+pub(super) fn retry(
+    pass: &UserPass,
+    verdict: &Verdict,
+    tried: &BTreeMap<String, Timestamp>,
+    now: Timestamp,
+) -> Option<Duration> {
     if verdict.reason != Some(Reason::Rejected) {
         return None;
     }
@@ -74,7 +80,7 @@ pub(super) fn retry(pass: &UserPass, verdict: &Verdict, now: Timestamp) -> Optio
     let paths: BTreeSet<String> = ignored.map(|ignored| ignored.path.to_string()).collect();
     let known = pass.status.ignored_attributes.iter().flatten();
     let refused = known.filter(|known| known.reason == IgnoredReason::Rejected && paths.contains(&known.path));
-    let due = refused.filter_map(|known| known.tried.as_ref()).map(|tried| tried.0 + RETRY).min();
+    let due = refused.filter_map(|known| rests_until(known, tried)).min();
     let due = due.or_else(|| pass.split.refusal(ACTIVE).map(|_| now + RETRY))?;
     Some(Duration::try_from(due.duration_since(now)).unwrap_or_default().max(Duration::from_secs(60)))
 }

@@ -125,8 +125,14 @@ impl<E: Effects> Provisioner<E> {
 
 /// The server doesn't look for accounts by this attribute. userName is what each must know; of another attribute a 5xx
 /// says the same, for servers answer that too to what they can't filter by.
-pub(super) fn refuses_filter(class: Class, attribute: &str) -> bool {
-    matches!(class, Class::Rejected | Class::Unsupported) || (class == Class::Transient && attribute != "userName")
+pub(super) fn refuses_filter(class: Class, attribute: &str, value: &str) -> bool {
+    let breaks = class == Class::Transient && (attribute != "userName" || is_special(value));
+    breaks || matches!(class, Class::Rejected | Class::Unsupported)
+}
+
+/// A value that not every server can read in a filter: what isn't found by it may be there all the same.
+pub(super) fn is_special(value: &str) -> bool {
+    !value.is_ascii() || value.contains(['"', '\\', '\''])
 }
 
 /// The value by which the server looks accounts up.

@@ -103,10 +103,14 @@ impl Client {
     /// It may want to be asked for somebody: nobody is found, and that is an answer.
     async fn may_need_filter(&self, kind: Kind, start: &Start, error: &Error, deadline: Instant) {
         let too_many = error.class() == Class::Rejected || error.scim_type() == Some(ScimType::TooMany);
-        if kind == Kind::Users && start.is_first() && too_many {
-            let nobody = self.find_nobody(deadline).await;
-            if nobody.is_ok_and(|page| page.shown == 0 && !page.is_hollow()) {
-                self.experience.needs_filter();
+        if !start.is_first() || !too_many {
+            return;
+        }
+        let nobody = self.find_none(kind, deadline).await;
+        if nobody.is_ok_and(|page| page.shown == 0 && !page.is_hollow()) {
+            match kind {
+                Kind::Users => self.experience.needs_filter(),
+                Kind::Groups => self.experience.groups_need_filter(),
             }
         }
     }

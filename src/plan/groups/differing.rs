@@ -1,0 +1,45 @@
+//! What differs of a group itself, beside its members.
+
+use serde_json::json;
+
+use super::facts::GroupFacts;
+use super::outcome::{display_name, same_name};
+use crate::scim::{Op, PatchOperation, Resource, composed};
+
+/// What is to be written of the group itself, but for what the server refuses.
+pub(super) fn differing(facts: &GroupFacts, resource: &Resource) -> Vec<PatchOperation> {
+    let mut operations = all_differing(facts, resource);
+    operations.retain(|operation| {
+        let path = operation.path.as_deref().unwrap_or_default();
+        !facts.members.resting.contains(path) && facts.split.refusal(path).is_none()
+    });
+    operations
+}
+
+/// What differs of the group itself; an attribute that the server doesn't show is sent at creation alone.
+pub(super) fn all_differing(facts: &GroupFacts, resource: &Resource) -> Vec<PatchOperation> {
+    let spec = facts.object.spec;
+    let mut operations = Vec::new();
+    if facts.written {
+        return operations;
+    }
+    let replace = |path: &str, value: &str| PatchOperation {
+        op: Op::Replace,
+        path: Some(path.to_owned()),
+        value: Some(json!(value)),
+    };
+    if display_name(resource).is_some_and(|name| !same_name(name, &spec.display_name)) {
+        operations.push(replace("displayName", &composed(&spec.display_name)));
+    }
+    if facts.policy.profile.group_external_id {
+        let shown = resource.external_id();
+        match (&spec.external_id, shown) {
+            (Some(declared), shown) if shown != Some(declared) => operations.push(replace("externalId", declared)),
+            (None, Some(_)) if facts.object.status.external_id.is_some() => {
+                operations.push(PatchOperation { op: Op::Remove, path: Some("externalId".into()), value: None });
+            }
+            _ => {}
+        }
+    }
+    operations
+}

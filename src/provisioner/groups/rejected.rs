@@ -1,0 +1,81 @@
+//! Members and attributes of a group that the server refuses by themselves, or takes and doesn't keep: on record, and tried
+//! again hourly.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::GroupPass;
+use crate::api::IgnoredReason;
+use crate::directory::full_name;
+use crate::plan::groups::{GroupVerdict, Id, Membership, part, path_of, record_part, resting};
+use crate::plan::rests_until;
+use crate::provisioner::effects::Effects;
+use crate::provisioner::{Provisioner, lock};
+use crate::status::whole_seconds;
+
+impl<E: Effects> Provisioner<E> {
+    /// One member or attribute was refused, and nothing else with it.
+    pub(super) fn part_refused(&self, pass: &mut GroupPass, part: &str, words: &str) {
+        self.note_part(pass, part, IgnoredReason::Rejected, words);
+    }
+
+    /// Members were taken, and the answer doesn't show them; true where that is news.
+    pub(super) fn note_unkept(&self, pass: &mut GroupPass) -> bool {
+        let sent = pass.own.sent.clone();
+        let unkept = self.directory.membership(&pass.uid(), |members| {
+            let unkept: Vec<Id> = sent.iter().filter(|id| members.missing().contains(*id)).cloned().collect();
+            unkept
+        });
+        let known = self.resting(pass);
+        let mut unkept = unkept.unwrap_or_default();
+        unkept.retain(|id| !known.contains(&part(id, true)));
+        for id in &unkept {
+            self.note_part(pass, &part(id, true), IgnoredReason::NotPersisted, "");
+        }
+        !unkept.is_empty()
+    }
+
+    /// A reading doesn't show members that the server took before.
+    pub(super) fn note_dropped(&self, pass: &mut GroupPass) {
+        let dropped = self.directory.membership(&pass.uid(), Membership::take_dropped);
+        for id in dropped.unwrap_or_default() {
+            self.note_part(pass, &part(&id, true), IgnoredReason::NotPersisted, "");
+        }
+    }
+
+    fn note_part(&self, pass: &mut GroupPass, part: &str, reason: IgnoredReason, words: &str) {
+        let user = part.get(1..).and_then(|id| self.directory.bound_to(&self.key, pass.server(), id));
+        let told: Vec<String> =
+            user.iter().map(full_name).chain([words.to_owned()]).filter(|text| !text.is_empty()).collect();
+        let now = whole_seconds(self.effects.now());
+        lock(&self.notes).part_refused(&pass.uid(), &path_of(part), now);
+        record_part(&mut pass.status, &pass.object.spec, part, reason, &told.join(": "), now);
+    }
+
+    /// What isn't sent now; a person who asks is heeded, but not twice in a pass.
+    pub(super) fn resting(&self, pass: &GroupPass) -> BTreeSet<String> {
+        let mut resting =
+            resting(&pass.status, &pass.object.spec, &lock(&self.notes).tried(&pass.uid()), self.effects.now());
+        if pass.log.answered.is_some() {
+            let sent = |part: &String| part.get(1..).is_some_and(|id| pass.own.sent.contains(id));
+            resting.retain(|part| pass.split.refusal(part).is_some() || sent(part));
+        }
+        resting
+    }
+}
+
+/// How long until what is refused, or isn't kept, is tried again; none where nothing is.
+pub(super) fn retry(
+    pass: &GroupPass,
+    verdict: &GroupVerdict,
+    tried: &BTreeMap<String, Timestamp>,
+    now: Timestamp,
+) -> Option<Duration> {
+    if verdict.details.refused.is_empty() {
+        return None;
+    }
+    let due = pass.status.ignored_attributes.iter().flatten().filter_map(|entry| rests_until(entry, tried)).min()?;
+    Some(Duration::try_from(due.duration_since(now)).unwrap_or_default().max(Duration::from_secs(60)))
+}
