@@ -97,7 +97,8 @@ impl Declared {
         let manifests = manifests::read(files, recursive)?;
         let namespace = global.namespace.as_deref().unwrap_or(namespace);
         let mut found = Self::default();
-        for manifest in &manifests.ours {
+        // One after the other is freed: of thousands, two forms are not to be held at once.
+        for manifest in manifests.ours {
             if manifest.object["metadata"]["name"].as_str().is_none() {
                 output::note(&format!("{}: skipped, since its name is made at the API server", manifest.place));
                 continue;
