@@ -401,8 +401,9 @@ async fn make_room(apart: &Apart) {
             http().post(url).body(body.to_string()).timeout(Duration::from_secs(60)).send().await.expect("etcd");
         serde_json::from_str(&answer.text().await.expect("its answer")).expect("JSON")
     };
-    let revision = etcd("/v3/kv/range", json!({"key": "AA=="})).await["header"]["revision"].clone();
+    let header = etcd("/v3/kv/range", json!({"key": "AA=="})).await["header"].clone();
+    let (revision, member) = (&header["revision"], &header["member_id"]);
     etcd("/v3/kv/compaction", json!({"revision": revision, "physical": true})).await;
     etcd("/v3/maintenance/defragment", json!({})).await;
-    etcd("/v3/maintenance/alarm", json!({"action": "DEACTIVATE", "memberID": "0", "alarm": "NOSPACE"})).await;
+    etcd("/v3/maintenance/alarm", json!({"action": "DEACTIVATE", "memberID": member, "alarm": "NOSPACE"})).await;
 }

@@ -1,5 +1,6 @@
 //! A connection whose Secret, or whose address, isn't as it should be.
 
+use base64::Engine as _;
 use serde_json::json;
 
 use crate::kit::{PATIENCE, Place, condition, user};
@@ -70,7 +71,7 @@ async fn a_secret_is_brought_into_order_step_by_step() {
 fn synced_by_external_secrets(place: &Place, writer: &str) {
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key", "labels": {"reconcile.external-secrets.io/managed": "true"}},
-        "stringData": {"token": place.directory.token},
+        "data": {"token": base64::engine::general_purpose::STANDARD.encode(&place.directory.token)},
     });
     let file = scratch().join(unique("secret"));
     std::fs::write(&file, secret.to_string()).expect("a file");

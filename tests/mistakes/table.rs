@@ -340,7 +340,7 @@ const CLUSTER: &[Mistake] = &[
     row(
         "wrong-clock",
         "The clock of the operator's node is wrong",
-        "ClockSkew: the server answered as SCIM, but this operator's clock is 7200 s off the API server's: …",
+        "ClockSkew: the server answered as SCIM, but this operator's clock is … s off the API server's: …",
         "Correct the clock. Access windows end nobody's access meanwhile.",
     ),
     row(
