@@ -1,6 +1,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::api::FINALIZER;
 use crate::api::ScimGroup;
 use serde_json::json;
 

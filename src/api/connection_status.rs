@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::connection::{DialectSpec, RateLimit, TimeoutsSpec};
+use super::connection_dialect::{DialectSpec, RateLimit, TimeoutsSpec};
 use super::connection_guards::GuardsSpec;
 
 /// What is known of the connection.

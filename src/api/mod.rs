@@ -3,11 +3,13 @@
 //! Attribute names inside a ScimUser are RFC 7643's, letter for letter.
 
 mod attributes;
+mod cluster_connection;
 mod conditions;
 mod connection;
 mod connection_auth;
 mod connection_choices;
 mod connection_datadog;
+mod connection_dialect;
 mod connection_guards;
 mod connection_proxy;
 mod connection_status;
@@ -24,11 +26,13 @@ mod user_rules;
 pub use attributes::{
     Address, Email, Enterprise, Extensions, Grant, ManagerRef, MultiValued, Name, UserAttributes, UserRef,
 };
+pub use cluster_connection::*;
 pub use conditions::{Also, ConnectedReason, Reason};
 pub use connection::*;
 pub use connection_auth::*;
 pub use connection_choices::*;
 pub use connection_datadog::*;
+pub use connection_dialect::*;
 pub use connection_guards::*;
 pub use connection_proxy::*;
 pub use connection_status::*;

@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::unrouted::Unrouted;
-use super::users::Users;
 use super::watch::{Read, Scope, is_cluster, within};
 use crate::api::{ScimConnection, ScimGroup, ScimUser};
 use crate::directory::{Changed, ConnectionKey, connection_of, connection_of_group, is_deleting};
@@ -48,17 +47,17 @@ impl Connections {
     }
 
     /// Takes in one event; true when a list is complete.
-    pub fn observe(&mut self, scope: &Scope, event: Event<Read<ScimConnection>>, users: &Users) -> bool {
+    pub fn observe(&mut self, scope: &Scope, event: Event<Read<ScimConnection>>) -> bool {
         match event {
             Event::Init => {
                 self.listing.insert(scope.clone(), Vec::new());
             }
             Event::InitApply(connection) => {
                 self.listing.entry(scope.clone()).or_default().push(named(&connection));
-                self.changed(connection, users);
+                self.changed(connection);
             }
-            Event::Apply(connection) => self.changed(connection, users),
-            Event::Delete(connection) => self.gone(&named(&connection), users),
+            Event::Apply(connection) => self.changed(connection),
+            Event::Delete(connection) => self.gone(&named(&connection)),
             Event::InitDone => {
                 let listed = self.listing.remove(scope).unwrap_or_default();
                 let of_cluster = is_cluster(scope);
@@ -66,7 +65,7 @@ impl Connections {
                     self.known.keys().filter(|key| key.is_of_cluster() == of_cluster && within(scope, &key.namespace));
                 let gone: Vec<_> = here.filter(|key| !listed.contains(key)).cloned().collect();
                 for key in gone {
-                    self.gone(&key, users);
+                    self.gone(&key);
                 }
                 return true;
             }
@@ -133,13 +132,13 @@ impl Connections {
         while self.tasks.join_next().await.is_some() {}
     }
 
-    fn changed(&mut self, connection: Read<ScimConnection>, users: &Users) {
+    fn changed(&mut self, connection: Read<ScimConnection>) {
         // Of one that can't be read, what is known from before stays in force.
         let Ok(connection) = connection else { return };
         let key = key_of(&connection);
         if self.known.get(&key).is_some_and(|known| known.uid() != connection.uid()) {
             // Deleted and re-created under its name while no event of it was seen: nothing of it is carried over.
-            self.gone(&key, users);
+            self.gone(&key);
         }
         self.shared.directory.set_delegation(&key, connection.spec.delegation.clone());
         let connection = Arc::new(connection);
@@ -150,11 +149,11 @@ impl Connections {
         if let Some(provisioner) = self.running.get(&key) {
             provisioner.update(connection);
             if provisioner.is_released() {
-                self.route(&key, users);
+                self.route(&key);
             }
         } else {
             self.start(&connection);
-            self.route(&key, users);
+            self.route(&key);
         }
     }
 
@@ -171,7 +170,7 @@ impl Connections {
         self.running.insert(key, provisioner);
     }
 
-    fn gone(&mut self, key: &ConnectionKey, users: &Users) {
+    fn gone(&mut self, key: &ConnectionKey) {
         self.known.remove(key);
         self.shared.directory.set_delegation(key, None);
         if let Some(provisioner) = self.running.remove(key) {
@@ -179,15 +178,15 @@ impl Connections {
             provisioner.stop();
         }
         self.shared.directory.set_server(key, None);
-        self.route(key, users);
+        self.route(key);
     }
 
     /// The objects of a connection that came or went are looked at.
-    fn route(&self, key: &ConnectionKey, users: &Users) {
-        for user in users.directory().users_of(key) {
+    fn route(&self, key: &ConnectionKey) {
+        for user in self.shared.directory.users_of(key) {
             self.submit(&user, &Changed { itself: true, fresh: true, others: Vec::new() });
         }
-        for group in users.directory().groups_of(key) {
+        for group in self.shared.directory.groups_of(key) {
             self.submit_group(&group, true);
         }
     }

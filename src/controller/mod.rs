@@ -115,12 +115,12 @@ pub async fn run(context: Context) -> Result<(), Error> {
         tokio::select! {
             () = shutdown.cancelled() => break,
             event = connection_events.next() => if let Some((scope, event)) = seen("ScimConnections", event)?
-                && connections.observe(&scope, event, &users)
+                && connections.observe(&scope, event)
             {
                 listed.connections.remove(&scope);
             },
             event = cluster_events.next() => if let Some((scope, event)) = seen("ClusterScimConnections", event)? {
-                listed.cluster_connections |= connections.observe(&scope, as_connections(event), &users);
+                listed.cluster_connections |= connections.observe(&scope, as_connections(event));
             },
             event = namespace_events.next() => if let Some((_, event)) = seen("Namespaces", event)? {
                 listed.namespaces |= namespaces.observe(event, &users, &connections);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::merge::{Change, Differences};
+use super::change::{Change, Differences};
 use super::path::Path;
 use crate::api::{Grant, ScimUserSpec};
 use crate::scim::{Resource, fold};

@@ -8,9 +8,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::change::{Change, Differences};
 use super::digests::Digests;
 use super::facts::{Account, Facts};
-use super::merge::{Change, Differences, differences};
+use super::merge::differences;
 use super::path::Path;
 use super::step::Ignored;
 use super::untyped::{self, View};

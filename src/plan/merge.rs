@@ -1,26 +1,15 @@
 //! The three-way merge (promise I3): declared × observed × owned → what differs, and its form on the wire.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use super::change::{Change, Differences};
 use super::compare::says_the_same;
 use super::declared::Declared;
 use super::path::Path;
 use super::untyped::View;
 use crate::scim::{Attributes, Op, PatchOperation, PatchPaths, Profile, Resource};
-
-/// What is to be done at one path.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Change {
-    /// The path gets this value.
-    Set(Value),
-    /// The path gets absent.
-    Remove,
-}
-
-/// What differs, by path.
-pub type Differences = BTreeMap<Path, Change>;
 
 /// Compares what is declared with what the server shows. `active` is not part of it.
 ///

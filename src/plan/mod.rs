@@ -5,6 +5,7 @@
 
 mod active;
 mod binding;
+mod change;
 mod claims;
 mod commands;
 mod compare;
@@ -37,6 +38,7 @@ mod untyped;
 mod write;
 
 pub use binding::{after_binding, at_server, bound_status, status_ahead};
+pub use change::{Change, Differences};
 pub use claims::{Claims, Departure, Holder, HolderState, Successor};
 pub use commands::Named;
 pub use compare::says_the_same;
@@ -49,7 +51,7 @@ pub use digests::{Applied, Digests, applied_ahead};
 pub use facts::{Account, Facts, Manager, Object, Policy, Repair};
 pub use grants::{GRANT_LISTS, Grants, Unlisted};
 pub use ignored::{RETRY, rejection, rests_until};
-pub use merge::{Change, Differences, creation, differences, merged, patch};
+pub use merge::{creation, differences, merged, patch};
 pub use path::Path;
 pub use split::{ACTIVE, Refusal, Split};
 pub use step::{Binding, Ignored, Operation, Read, Request, ResourceType, Step, User, UserDetails, Verdict};

@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 
+use super::change::{Change, Differences};
 use super::declared::Declared;
 use super::facts::{Facts, is_hidden};
 use super::grants;
 use super::guards::GuardName;
 use super::ignored::Sorted;
-use super::merge::{Change, Differences, merged, patch};
+use super::merge::{merged, patch};
 use super::outcome::{disabled, stalled};
 use super::path::Path;
 use super::refusal::protected;

@@ -20,12 +20,12 @@ use axum::http::{HeaderMap, Method};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::asked::authorized;
 use super::error::{Fail, Outcome};
 use super::faults::Rule;
 use super::quirks::Quirks;
 use super::reply::Reply;
 use super::schema::{Object, user};
-use super::server::{authorized, connections};
 use super::state::{Bucket, Rate, State, Unavailable, lock};
 use super::store::{Actor, Collection, Record};
 
@@ -57,7 +57,7 @@ fn act(state: &State, method: &Method, parts: &[&str], query: &str, body: &Bytes
         ("GET", []) => Ok(json!({"base": state.base, "dialect": state.dialect.name})),
         ("GET", ["stats"]) => Ok(stats(state)),
         ("DELETE", ["stats"]) => {
-            lock(&state.stats).reset(connections(state));
+            lock(&state.stats).reset(state.connections());
             Ok(json!({}))
         }
         ("GET", ["journal"]) => Ok(json!(lock(&state.stats).journal)),
@@ -153,7 +153,7 @@ fn stats(state: &State) -> Value {
     let mut answer = json!(*counters);
     answer["users"] = store.users.order.len().into();
     answer["groups"] = store.groups.order.len().into();
-    answer["connections"] = connections(state).saturating_sub(counters.opened_before).into();
+    answer["connections"] = state.connections().saturating_sub(counters.opened_before).into();
     answer["max_writes_per_user"] = counters.per_user.values().copied().max().unwrap_or(0).into();
     answer["writes_per_user"] = names.into();
     answer

@@ -6,6 +6,7 @@
 //! It must never ship in the image that holds anybody's keys.
 
 mod admin;
+mod asked;
 mod dialect;
 mod discovery;
 mod error;

@@ -7,14 +7,16 @@ use axum::http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::asked::Asked;
 use super::error::Fail;
 use super::reply::Reply;
 use super::schema::Object;
-use super::scim::Asked;
 use super::store::Store;
 
+mod rewrite;
 mod shape;
 
+use rewrite::{keeps, rewrite};
 pub(super) use shape::Shape;
 
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
@@ -331,65 +333,6 @@ fn without_unknown(asked: &Asked<'_>, store: &Store) -> Option<Value> {
     Some(body)
 }
 
-/// An operation as it is kept; false where nothing is.
-fn keeps(quirk: Quirk, operation: &mut Value) -> bool {
-    let path = operation["path"].as_str().map(str::to_owned);
-    let Some(path) = path else {
-        if let Some(values) = operation["value"].as_object_mut() {
-            rewrite(quirk, values, false);
-        }
-        return true;
-    };
-    let stem = path.split(['[', '.']).next().unwrap_or_default().to_owned();
-    if quirk == Quirk::DropsNames && matches!(stem.as_str(), "name" | "displayName") {
-        return false;
-    }
-    let mut one = Object::from_iter([(stem.clone(), operation["value"].clone())]);
-    rewrite(quirk, &mut one, false);
-    match one.remove(&stem) {
-        Some(value) => operation["value"] = value,
-        None => return false,
-    }
-    true
-}
-
-fn rewrite(quirk: Quirk, body: &mut Object, new: bool) {
-    match quirk {
-        Quirk::Invites if new => {
-            body.insert("active".into(), false.into());
-        }
-        Quirk::Invites if body.get("active") == Some(&Value::Bool(true)) => {
-            body.remove("active");
-        }
-        Quirk::LowersNames => {
-            if let Some(name) = body.get("userName").and_then(Value::as_str).map(str::to_lowercase) {
-                body.insert("userName".into(), name.into());
-            }
-        }
-        Quirk::DigitsOnly => entries(body, "phoneNumbers", |entry| {
-            let digits: String =
-                entry["value"].as_str().unwrap_or_default().chars().filter(char::is_ascii_digit).collect();
-            entry["value"] = digits.into();
-        }),
-        Quirk::DropsNames => {
-            body.remove("name");
-            body.remove("displayName");
-        }
-        Quirk::DropsTypes => {
-            for list in ["emails", "phoneNumbers", "addresses"] {
-                entries(body, list, |entry| {
-                    entry.as_object_mut().map(|entry| entry.remove("type"));
-                });
-            }
-        }
-        _ => {}
-    }
-}
-
-fn entries(body: &mut Object, list: &str, change: impl Fn(&mut Value)) {
-    body.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten().for_each(change);
-}
-
 /// The query that is heeded: without its filter, or with one that finds nobody.
 pub(super) fn heeded(quirks: &Quirks, asked: &Asked<'_>) -> Option<String> {
     let mut pairs = asked.decoded_query();
@@ -419,15 +362,5 @@ pub(super) fn shape(quirks: &Quirks, reply: &mut Reply) -> Shape {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_switch_has_its_name() {
-        for name in ["no_patch", "patch_501", "filters_500", "scim_json_unread_500", "rate_403", "errors_as_text"] {
-            let quirk = Quirk::named(name).unwrap();
-            assert_eq!(serde_json::to_value(quirk).unwrap(), json!(name));
-        }
-        assert_eq!(Quirk::named("nonsense"), None);
-    }
-}
+#[path = "quirks_tests.rs"]
+mod tests;

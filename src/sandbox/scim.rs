@@ -1,9 +1,9 @@
 //! The SCIM endpoints.
 
-use axum::body::Bytes;
-use axum::http::{HeaderMap, Method};
+use axum::http::Method;
 use serde_json::{Value, json};
 
+use super::asked::Asked;
 use super::dialect::{Delete, Dialect, Meta};
 use super::discovery;
 use super::error::{Fail, Outcome};
@@ -12,68 +12,9 @@ use super::list::{list, list_all, seen};
 use super::projection::{Projection, Query, render};
 use super::record::active;
 use super::reply::Reply;
-use super::schema::Object;
 use super::state::{State, Written, lock};
 use super::store::{Actor, Collection, Record, Store};
 use super::write::{change, put, read};
-
-/// A request below the base.
-pub(super) struct Asked<'a> {
-    pub method: Method,
-    pub path: &'a str,
-    pub query: &'a str,
-    pub headers: &'a HeaderMap,
-    pub body: &'a Bytes,
-}
-
-impl<'a> Asked<'a> {
-    /// What the counters file it under.
-    pub fn collection(&self) -> &'a str {
-        let first = self.path.trim_start_matches('/').split('/').next();
-        match first.unwrap_or_default() {
-            known @ ("Users" | "Groups" | "Me" | "Schemas" | "ResourceTypes" | "ServiceProviderConfig") => known,
-            _ => "other",
-        }
-    }
-
-    /// Whether it changes something.
-    pub fn writes(&self) -> bool {
-        self.method != Method::GET
-    }
-
-    /// Its body as text.
-    pub fn text(&self) -> std::borrow::Cow<'_, str> {
-        String::from_utf8_lossy(self.body)
-    }
-
-    /// A header, empty where there is none.
-    pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-    }
-
-    /// Whether its body is `application/scim+json`.
-    pub fn body_is_scim_json(&self) -> bool {
-        self.header("content-type").starts_with("application/scim+json")
-    }
-
-    /// Its query, decoded.
-    pub fn decoded_query(&self) -> Vec<(String, String)> {
-        url::form_urlencoded::parse(self.query.as_bytes()).into_owned().collect()
-    }
-
-    /// Its body as JSON.
-    pub fn json(&self) -> Outcome<Value> {
-        serde_json::from_slice(self.body).map_err(|error| Fail::bad("invalidSyntax", format!("not JSON: {error}")))
-    }
-
-    /// Its body as a JSON object.
-    pub fn object(&self) -> Outcome<Object> {
-        match self.json()? {
-            Value::Object(object) => Ok(object),
-            _ => Err(Fail::bad("invalidSyntax", "expected an object")),
-        }
-    }
-}
 
 /// Answers a SCIM request.
 pub(super) fn answer(state: &State, asked: &Asked<'_>, fault: Option<&PageFault>) -> Outcome<Reply> {

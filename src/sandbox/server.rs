@@ -1,21 +1,21 @@
 //! One request: faults, limits, credentials, then SCIM or administration.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State as Shared};
-use axum::http::{HeaderMap, Method, Response, header};
+use axum::http::{Method, Response, header};
 use serde_json::{Value, json};
 
 use super::admin;
+use super::asked::{Asked, authorized};
 use super::error::{Fail, Outcome};
 use super::faults::Fault;
 use super::net::Scissors;
 use super::quirks;
 use super::reply::{Reply, cut_short, huge, slowly};
-use super::scim::{self, Asked};
+use super::scim;
 use super::state::{State, lock};
 
 const LARGEST_BODY: usize = 16 << 20;
@@ -165,15 +165,6 @@ fn with_retry(reply: Reply, after: Option<&Value>, state: &State) -> Reply {
     }
 }
 
-/// Whether the bearer token is the one.
-pub(super) fn authorized(headers: &HeaderMap, token: &str) -> bool {
-    let given = headers.get(header::AUTHORIZATION);
-    let given = given.and_then(|value| value.to_str().ok());
-    given
-        .and_then(|value| value.split_once(' '))
-        .is_some_and(|(scheme, given)| scheme.eq_ignore_ascii_case("bearer") && given == token)
-}
-
 /// Limits and credentials, then SCIM.
 fn answer(state: &State, asked: &Asked<'_>, fault: Option<&Fault>) -> Reply {
     let refuse = |fail: Fail| Reply::refused(&fail, &state.dialect);
@@ -231,9 +222,4 @@ fn served(state: &State, asked: &Asked<'_>, fault: Option<&Fault>) -> Outcome<Re
         body: body.as_ref().unwrap_or(asked.body),
     };
     scim::answer(state, &asked, fault.and_then(Fault::page).as_ref())
-}
-
-/// How many connections there were since the counters were reset.
-pub(super) fn connections(state: &State) -> u64 {
-    state.opened.load(Ordering::SeqCst)
 }

@@ -1,7 +1,7 @@
 //! What the parts of the sandbox share.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,13 @@ pub(super) struct State {
     pub stats: Mutex<Stats>,
     pub control: Mutex<Control>,
     pub opened: Arc<AtomicU64>,
+}
+
+impl State {
+    /// How many connections there were since it began.
+    pub fn connections(&self) -> u64 {
+        self.opened.load(Ordering::SeqCst)
+    }
 }
 
 /// Locks, whatever happened to the last one who did.

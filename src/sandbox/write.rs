@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
+use super::asked::Asked;
 use super::dialect::{Dialect, GroupPatch, Numbers};
 use super::error::{Fail, Outcome};
 use super::numbers;
 use super::patch;
 use super::schema::Object;
-use super::scim::Asked;
 use super::store::{Actor, Collection, Store};
 
 /// Reads a whole resource and leaves out what the dialect does not keep.

@@ -10,9 +10,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::client::Kind;
 use super::error::{Class, Error, ScimType, class_of};
 use super::ids::Ids;
+use super::kind::Kind;
 use super::resource::{Resource, is_usable_id};
 use super::words;
 

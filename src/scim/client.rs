@@ -15,7 +15,6 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use url::Url;
 
-pub(super) use self::exchange::transport;
 pub use self::shown::{Exchange, Found, Page, Written};
 use super::answer::{Answer, Body};
 use super::auth::Credentials;
@@ -24,6 +23,7 @@ use super::experience::Experience;
 use super::filter;
 use super::host::{ApiServer, Resolver};
 use super::ids::Ids;
+use super::kind::Kind;
 use super::lesson::Lesson;
 use super::oauth::Tokens;
 use super::patch::PatchOperation;
@@ -32,8 +32,6 @@ use super::proxy::Proxy;
 use super::resource::{Attributes, Resource, fold, is_usable_id};
 use super::tls::{self, ConfigError, Trust};
 
-const CORE_USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
-const CORE_GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
 /// So many hits of a search are asked for.
@@ -57,31 +55,6 @@ pub struct ClientConfig {
     pub profile: Profile,
     /// `User-Agent`; some servers refuse requests without one.
     pub user_agent: String,
-}
-
-/// A collection, RFC 7644 §3.2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// `/Users`.
-    Users,
-    /// `/Groups`.
-    Groups,
-}
-
-impl Kind {
-    pub(crate) fn path(self) -> &'static str {
-        match self {
-            Self::Users => "Users",
-            Self::Groups => "Groups",
-        }
-    }
-
-    fn schema(self) -> &'static str {
-        match self {
-            Self::Users => CORE_USER,
-            Self::Groups => CORE_GROUP,
-        }
-    }
 }
 
 /// Is told of every request when it ended.

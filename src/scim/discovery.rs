@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::answer::Body;
 use super::client::Client;
 use super::error::{Class, Error};
-use super::profile::{Paging, Profile, WriteMethod};
+use super::profile::{Overrides, Paging, Profile, WriteMethod};
 use super::resource::Resource;
 use super::schemas;
 
@@ -50,27 +50,6 @@ impl Client {
             Body::Empty | Body::EmptyObject => Ok(None),
         }
     }
-}
-
-/// Which fields of a dialect a person has set: nothing is learnt there.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Overrides {
-    /// `writeUsers`.
-    pub write_users: bool,
-    /// `filters`.
-    pub filters: bool,
-    /// `paging`.
-    pub paging: bool,
-    /// `pageSize`.
-    pub page_size: bool,
-    /// `contentType`.
-    pub content_type: bool,
-    /// `patchPaths`.
-    pub patch_paths: bool,
-    /// `writeGroups`.
-    pub write_groups: bool,
-    /// `maxMembersPerPatch`.
-    pub max_members: bool,
 }
 
 impl ServerConfig {

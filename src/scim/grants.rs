@@ -3,8 +3,9 @@
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::client::{Client, Kind};
+use super::client::Client;
 use super::error::Error;
+use super::kind::Kind;
 
 /// More pages of roles than this are not read.
 const MOST_PAGES: usize = 20;

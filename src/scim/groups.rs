@@ -5,9 +5,10 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::answer::Body;
-use super::client::{Client, Kind, Page, Written, is_of, patch_body, shown};
+use super::client::{Client, Page, Written, is_of, patch_body, shown};
 use super::error::{Class, Error};
 use super::filter;
+use super::kind::Kind;
 use super::members::Slim;
 use super::paging::Start;
 use super::patch::PatchOperation;

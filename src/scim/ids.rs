@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use serde_json::Value;
 
-use super::client::Kind;
+use super::kind::Kind;
 use super::resource::Attributes;
 
 const TEXT: u8 = 1;

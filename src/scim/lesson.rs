@@ -1,8 +1,7 @@
 //! What a server's answers teach of its dialect (promise I33): each lesson is one field, and is learnt from a refusal that
 //! went away with it. None of them can create or remove anything.
 
-use super::discovery::Overrides;
-use super::profile::{ContentType, Paging, PatchPaths, Profile, WriteMethod};
+use super::profile::{ContentType, Overrides, Paging, PatchPaths, Profile, WriteMethod};
 
 /// A lesson.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

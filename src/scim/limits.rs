@@ -3,8 +3,9 @@
 use reqwest::Method;
 use tokio::time::Instant;
 
-use super::client::{Client, Kind};
+use super::client::Client;
 use super::error::Error;
+use super::kind::Kind;
 
 /// So long the value of a header is shown at most.
 const LONGEST: usize = 128;

@@ -13,6 +13,7 @@ mod grants;
 mod groups;
 mod host;
 mod ids;
+mod kind;
 mod lesson;
 mod limits;
 mod members;
@@ -26,13 +27,15 @@ mod proxy;
 mod resource;
 mod schemas;
 mod tls;
+mod transport;
 mod words;
 
 pub use auth::Credentials;
-pub use client::{Client, ClientConfig, Exchange, Found, Kind, Observer, Page, Written};
-pub use discovery::{Overrides, ServerConfig};
+pub use client::{Client, ClientConfig, Exchange, Found, Observer, Page, Written};
+pub use discovery::ServerConfig;
 pub use error::{Class, Error, ScimType};
 pub use host::{ApiServer, forbidden_host, is_loopback_http, leads_to_forbidden};
+pub use kind::Kind;
 pub use lesson::Lesson;
 pub use oauth::ClientCredentials;
 pub use observed_quirks::{ObservedQuirks, searches};
@@ -40,7 +43,8 @@ pub use paging::Start;
 pub use patch::{Op, PatchOperation};
 pub use presets::{DATADOG_SITES, datadog_url};
 pub use profile::{
-    ContentType, MatchBy, MemberRemoval, MembersReadable, Paging, PatchPaths, Profile, Rate, RateOf, WriteMethod,
+    ContentType, MatchBy, MemberRemoval, MembersReadable, Overrides, Paging, PatchPaths, Profile, Rate, RateOf,
+    WriteMethod,
 };
 pub use proxy::Proxy;
 pub use resource::{Attributes, Resource, composed, fold};

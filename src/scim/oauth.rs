@@ -93,10 +93,10 @@ impl Tokens {
             .header(ACCEPT, "application/json")
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(self.form());
-        let mut response = request.send().await.map_err(|error| super::client::transport(WHAT, &error))?;
+        let mut response = request.send().await.map_err(|error| super::transport::transport(WHAT, &error))?;
         let status = response.status().as_u16();
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| super::client::transport(WHAT, &error))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| super::transport::transport(WHAT, &error))? {
             if body.len() + chunk.len() > BODY_LIMIT {
                 return Err(Error::new(Class::NotScim, WHAT, "the answer is larger than 64 KiB"));
             }

@@ -3,8 +3,9 @@
 use rand::RngExt as _;
 use tokio::time::Instant;
 
-use super::client::{Client, Kind, Page};
+use super::client::{Client, Page};
 use super::error::{Class, Error};
+use super::kind::Kind;
 use super::lesson::Lesson;
 use super::profile::{Paging, PatchPaths, Profile};
 

@@ -182,6 +182,27 @@ pub struct Profile {
 }
 
 /// What any server stands.
+/// Which fields of a dialect a person has set: nothing is learnt there.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Overrides {
+    /// `writeUsers`.
+    pub write_users: bool,
+    /// `filters`.
+    pub filters: bool,
+    /// `paging`.
+    pub paging: bool,
+    /// `pageSize`.
+    pub page_size: bool,
+    /// `contentType`.
+    pub content_type: bool,
+    /// `patchPaths`.
+    pub patch_paths: bool,
+    /// `writeGroups`.
+    pub write_groups: bool,
+    /// `maxMembersPerPatch`.
+    pub max_members: bool,
+}
+
 const USUAL_RATES: &[Rate] = &[Rate { of: RateOf::All, requests: 10, seconds: 1, burst: 20 }];
 
 impl Profile {

@@ -10,7 +10,7 @@ use scim_operator::api::{ClusterScimConnection, GROUP, ScimConnection};
 use scim_operator::runtime::{cluster_client, cluster_config};
 use serde::de::DeserializeOwned;
 
-use crate::cli::Global;
+use crate::global::Global;
 
 /// The name that what is written here is owned by.
 pub const FIELD_MANAGER: &str = "kubectl-scim";

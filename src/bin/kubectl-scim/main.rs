@@ -7,6 +7,8 @@ mod cluster;
 mod commands;
 mod confirm;
 mod console;
+mod global;
+mod manifest;
 mod manifests;
 mod objects;
 mod output;
@@ -17,7 +19,7 @@ mod time;
 use std::io;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 
 use crate::cli::{Cli, Command};
 use crate::cluster::Cluster;
@@ -103,8 +105,8 @@ async fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Report(arguments) => report::run(&cluster().await?, printer, &arguments).await,
         Command::Roster(arguments) => roster::run(&global, printer, &arguments).await,
         Command::Console(arguments) => console::run(cluster().await?, printer, &arguments).await,
-        Command::Completion(arguments) => documents::completion(&arguments),
-        Command::Man(arguments) => documents::man(&arguments),
-        Command::Docs => documents::markdown(),
+        Command::Completion(arguments) => documents::completion(&arguments, Cli::command()),
+        Command::Man(arguments) => documents::man(&arguments, Cli::command()),
+        Command::Docs => documents::markdown(Cli::command()),
     }
 }

@@ -1,65 +1,20 @@
 //! Manifests as files have them: one object, several, or lists; what kustomize and charts print; standard input.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use scim_operator::api::{ClusterScimConnection, GROUP, ScimConnection};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub use crate::manifest::{Manifest, Place};
 use crate::schema::Schemas;
 
 /// No manifest that people write is larger.
 const LONGEST: u64 = 64 * 1024 * 1024;
 /// So many errors are told; the first ones say most.
 const MOST_ERRORS: usize = 20;
-
-/// Where an object stands.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
-    file: String,
-    /// Its number among the documents of the file, from 1.
-    document: usize,
-    /// The line that its document begins with.
-    line: usize,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: document {} (line {})", self.file, self.document, self.line)
-    }
-}
-
-/// An object and where it stands.
-#[derive(Clone, Debug)]
-pub struct Manifest {
-    pub place: Place,
-    pub object: Value,
-}
-
-impl Manifest {
-    /// Its group, without the version, and its kind.
-    pub fn kind(&self) -> (&str, &str) {
-        let version = self.object["apiVersion"].as_str().unwrap_or_default();
-        let group = version.split_once('/').map_or("", |(group, _)| group);
-        (group, self.object["kind"].as_str().unwrap_or_default())
-    }
-
-    /// Kind and name, for people.
-    pub fn called(&self) -> String {
-        let name = self.object["metadata"]["name"].as_str();
-        format!("{} {}", self.kind().1, name.unwrap_or("without a name"))
-    }
-
-    /// As its type.
-    pub fn read<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_value(self.object.clone())
-            .map_err(|error| anyhow!("{}: the {} can't be used: {error}", self.place, self.called()))
-    }
-}
 
 /// A file's content; `-` is standard input.
 pub fn bytes(file: &Path) -> Result<Vec<u8>> {

@@ -6,7 +6,7 @@ use comfy_table::{Cell as TableCell, Color, ColumnConstraint, ContentArrangement
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::cli::{Global, Output};
+use crate::global::{Global, Output};
 
 /// How good a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

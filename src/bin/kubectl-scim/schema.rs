@@ -7,7 +7,7 @@ use kube_cel::{CompiledSchema, ErrorKind, Validator, apply_defaults, compile_sch
 use scim_operator::api::{GROUP, VERSION, crds};
 use serde_json::{Value, json};
 
-use crate::manifests::Manifest;
+use crate::manifest::Manifest;
 
 /// The schemas of our kinds.
 pub struct Schemas {

@@ -17,8 +17,8 @@ use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use tokio::time::Instant;
 use url::Url;
 
-use crate::cli::Global;
 use crate::cluster::Cluster;
+use crate::global::Global;
 use crate::manifests;
 
 /// The variable that a key may be in.

@@ -3,6 +3,7 @@
 //! What is watched wakes a roster; a look reads its source anew, writes what differs, and records it. Looks at one
 //! roster follow one another.
 
+mod look;
 mod pass;
 mod report;
 mod schedule;
@@ -24,7 +25,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use self::pass::{Looked, Pass, RosterNotes};
+use self::look::{Looked, Pass, RosterNotes};
 use self::schedule::Schedule;
 use super::Error;
 use super::watch::{self, Read, Scope, Scoped, trim, within};

@@ -1,21 +1,19 @@
 //! One look at a roster: read, compare, write what differs, delete whose rows are gone, record.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::RosterKey;
+use super::look::{Incomplete, Looked, Pass};
 use super::report::{guard_status, nobody_in_scope, rejections, summary};
 use super::world;
-use super::writes::{Refusal, incomplete};
-use crate::api::{RosterHold, RosterReason, ScimRoster};
+use super::writes::incomplete;
+use crate::api::{RosterHold, RosterReason};
 use crate::plan::guards::{Ledger, Limit};
-use crate::provisioner::Shared;
 use crate::roster::{Answers, Gone, Held, Ours, Prepared, Refused, judge, ledger_of, limit_of, sort};
 use crate::status::{RosterOutcome, RosterRead};
 
@@ -27,47 +25,6 @@ const MANY: usize = 200;
 const SAMPLE: usize = 20;
 const RETRY: Duration = Duration::from_secs(5);
 const LONGEST_RETRY: Duration = Duration::from_secs(300);
-
-/// What is remembered of a roster from one look to the next.
-#[derive(Debug, Default)]
-pub struct RosterNotes {
-    /// Bodies that the API server refused, by the ScimUsers' names.
-    pub(super) refused: HashMap<String, Refusal>,
-    /// Those whose rows are gone and that the guard has counted, by uid: a deletion that failed is not counted again.
-    counted: BTreeSet<String>,
-    /// The content that was read last, and since when it has been the same.
-    content: Option<(String, Instant)>,
-    /// Looks in a row that something kept from being complete.
-    failures: u32,
-    /// `reconcile-requested-at` of the last look: what was refused is tried again at once when it changes.
-    pub(super) requested: Option<String>,
-}
-
-/// A look at one roster.
-pub struct Pass {
-    pub shared: Shared,
-    pub key: RosterKey,
-    pub roster: Arc<ScimRoster>,
-    pub notes: RosterNotes,
-    pub stop: CancellationToken,
-}
-
-/// What a look leaves behind.
-pub struct Looked {
-    pub key: RosterKey,
-    pub roster: Arc<ScimRoster>,
-    pub notes: RosterNotes,
-    /// When to look again, if nothing happens before.
-    pub again: Option<Duration>,
-}
-
-/// What keeps a look from being complete.
-pub(super) enum Incomplete {
-    /// The process may not write: another look, if it may again.
-    NotLeading,
-    /// It is tried again.
-    Later(String),
-}
 
 impl Pass {
     /// Looks.

@@ -9,7 +9,7 @@ use kube::runtime::events::EventType;
 use tracing::warn;
 
 use super::RosterKey;
-use super::pass::Pass;
+use super::look::Pass;
 use super::world::{self, Failed};
 use crate::api::{Also, RECONCILE_REQUESTED_AT, RosterGuardStatus, ScimRoster, ScimRosterSpec};
 use crate::plan::Named;

@@ -6,7 +6,7 @@ use futures::{StreamExt, stream};
 use kube::ResourceExt;
 use tokio::time::Instant;
 
-use super::pass::{Incomplete, Pass};
+use super::look::{Incomplete, Pass, Refusal};
 use super::world::{self, Failed};
 use crate::api::RECONCILE_REQUESTED_AT;
 use crate::roster::{Gone, Prepared, Rejected};
@@ -16,16 +16,6 @@ const CONCURRENCY: usize = 8;
 /// What the API server refused is sent again after so long, doubling to half an hour.
 const FIRST_RESEND: Duration = Duration::from_secs(15);
 const LONGEST_RESEND: Duration = Duration::from_secs(1_800);
-
-/// The API server refused a body.
-#[derive(Debug)]
-pub struct Refusal {
-    digest: String,
-    words: String,
-    tries: u32,
-    /// A quota is raised, a policy corrected: it is sent again then.
-    pub again: Instant,
-}
 
 impl Refusal {
     fn wait(tries: u32) -> Duration {

@@ -13,6 +13,7 @@ pub(super) mod lessons;
 mod object;
 mod pasted;
 pub(super) mod refusal;
+pub(super) mod report;
 pub(super) mod session;
 pub(super) mod state;
 mod termination;

@@ -1,60 +1,45 @@
-//! The connection's status: gathered in memory, written at most every five seconds and only when it differs.
+//! What is known of the connection itself, gathered in memory: conditions, times of the key, events to be published.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use kube::runtime::events::{Event, EventType};
-use tokio::time::sleep;
-use tracing::warn;
+use kube::runtime::events::EventType;
 
 use super::wish::Wish;
 use super::write_trouble::WriteTrouble;
-use crate::api::{
-    ConnectedReason, CredentialsStatus, GuardsSpec, Reason, ScimConnection, ScimConnectionStatus, ScimUser,
-    ServerStatus, SweepStatus, UnmanagedAccount, UnmanagedPolicy, UserState, UsersStatus,
-};
-use crate::provisioner::effects::Effects;
-use crate::provisioner::events::bounded_note;
-use crate::provisioner::{Provisioner, lock};
+use crate::api::{ConnectedReason, ScimConnection, ScimConnectionStatus, ServerStatus, SweepStatus};
 use crate::status::{fresh_condition, set_condition, unset_condition, whole_seconds};
-
-/// So many unmanaged accounts are named.
-const SAMPLE: usize = 20;
-
-/// Statuses are written this far apart.
-const PAUSE: Duration = Duration::from_secs(5);
 
 /// What is known of the connection itself.
 #[derive(Debug)]
 pub struct ConnectionState {
     pub(in crate::provisioner) conditions: Vec<Condition>,
-    observed_generation: Option<i64>,
-    secret_version: Option<String>,
-    rejected_since: Option<Time>,
-    sweep: Option<SweepStatus>,
+    pub(super) observed_generation: Option<i64>,
+    pub(super) secret_version: Option<String>,
+    pub(super) rejected_since: Option<Time>,
+    pub(super) sweep: Option<SweepStatus>,
     /// Where the first sweep of this session is.
     pub first_sweep: FirstSweep,
     /// The last sweep could not be carried through, and is tried again soon.
     pub sweep_failed: bool,
     /// Why the last listings weren't all there is, of users and of groups.
-    gaps: BTreeMap<&'static str, String>,
+    pub(super) gaps: BTreeMap<&'static str, String>,
     /// An answer since the last good test gives reason to probe the connection.
     pub probe_requested: bool,
     /// The versions of what the key was read from for the last test, if it could be.
     pub tried: Option<String>,
-    news: Vec<PendingEvent>,
+    pub(super) news: Vec<PendingEvent>,
     /// When the key expires, and how near that was when it was last warned of.
-    expires_at: Option<Timestamp>,
+    pub(super) expires_at: Option<Timestamp>,
     /// When the Secret of the key in use was last changed.
     pub(in crate::provisioner) key_changed: Option<Timestamp>,
     warned_days: Option<i64>,
     /// It was said that more windows end within a day than the guard lets go.
     wave_told: bool,
     /// The account that the key belongs to, where the server tells.
-    server: Option<ServerStatus>,
+    pub(super) server: Option<ServerStatus>,
     /// Objects that met a method that the server doesn't know.
     unsupported: BTreeSet<String>,
     /// What a person asked for by `reconcile-requested-at`.
@@ -250,7 +235,7 @@ impl ConnectionState {
     }
 
     /// A key that expires is warned of at 30, 7 and 1 days, and when it has.
-    fn warn_of_expiry(&mut self, now: Timestamp) {
+    pub(super) fn warn_of_expiry(&mut self, now: Timestamp) {
         let Some(at) = self.expires_at else { return };
         let left = at.duration_since(now);
         let Some(stage) = [0, 1, 7, 30].into_iter().find(|days| left <= SignedDuration::from_hours(24 * days)) else {
@@ -266,7 +251,7 @@ impl ConnectionState {
     }
 
     /// More access windows end within a day than the guard will let go: said once, ahead of it.
-    fn warn_of_wave(&mut self, expiring: i64, room: u64) {
+    pub(super) fn warn_of_wave(&mut self, expiring: i64, room: u64) {
         let wave = u64::try_from(expiring).unwrap_or_default() > room;
         if wave && !self.wave_told {
             let note = format!(
@@ -310,211 +295,4 @@ impl ConnectionState {
             |known| format!("the connection is not usable ({}): {}", known.reason, known.message),
         )
     }
-}
-
-impl<E: Effects> Provisioner<E> {
-    /// Writes the connection's status while the provisioner runs, and once more at its end.
-    pub(in crate::provisioner) async fn keep_reporting(self: Arc<Self>) {
-        while !self.stop.is_cancelled() {
-            self.report_now().await;
-            tokio::select! {
-                () = self.stop.cancelled() => {}
-                () = sleep(PAUSE) => {}
-            }
-        }
-        self.report_now().await;
-        self.metrics.end(&self.key.to_string());
-    }
-
-    /// Writes the connection's status if it differs from the one last seen.
-    pub(in crate::provisioner) async fn report_now(&self) {
-        let _saving = self.saving.lock().await;
-        self.write_report().await;
-    }
-
-    /// The same, for whoever holds `saving`.
-    pub(in crate::provisioner) async fn write_report(&self) {
-        let connection = self.connection();
-        self.publish_events(&connection).await;
-        let connection = self.keep_while_needed(connection).await;
-        let (status, revision) = self.status(&connection);
-        self.export_metrics(&status);
-        if connection.status.as_ref() == Some(&status) {
-            lock(&self.gate).saved(revision);
-            return;
-        }
-        if self.effects.deadline().is_none() {
-            return;
-        }
-        match self.effects.write_connection(&self.key, &connection, &status).await {
-            Ok(written) => {
-                lock(&self.gate).saved(revision);
-                self.update(Arc::new(written));
-            }
-            Err(error) => {
-                self.note_write_failure(&error);
-                warn!(connection = %self.key, "its status could not be written: {error}");
-            }
-        }
-    }
-
-    async fn publish_events(&self, connection: &ScimConnection) {
-        let news = std::mem::take(&mut lock(&self.report).news);
-        for PendingEvent { type_, reason, action, note } in news {
-            let event = Event {
-                type_,
-                reason: reason.to_owned(),
-                note: Some(bounded_note(&note)),
-                action: action.to_owned(),
-                secondary: None,
-            };
-            let reference = self.connection_reference(connection);
-            self.effects.publish(event, &reference).await;
-        }
-    }
-
-    /// The status as it is now, and the revision of the ledgers in it.
-    fn status(&self, connection: &ScimConnection) -> (ScimConnectionStatus, u64) {
-        let now = self.effects.now();
-        let mut users = self.count_users(now);
-        let unmanaged = self.unmanaged(connection);
-        users.unmanaged = unmanaged.as_ref().map(|(count, _)| *count);
-        let guarded = self.guarded(now);
-        let mut report = lock(&self.report);
-        report.warn_of_expiry(now);
-        report.warn_of_wave(users.expiring_24h.unwrap_or_default(), guarded.removals_room);
-        report.terminating(self.kept_by(connection), connection.metadata.generation.unwrap_or_default(), now);
-        report.holding(connection.metadata.generation.unwrap_or_default(), guarded.holding.as_ref(), now);
-        let mut status = connection.status.clone().unwrap_or_default();
-        status.observed_generation = report.observed_generation;
-        status.last_handled_reconcile_at.clone_from(&report.wish.handled);
-        status.conditions = Some(report.conditions.clone());
-        // A pause that is over before the next status isn't worth one.
-        if self.limiter.throttled_for().is_some_and(|left| left > PAUSE) {
-            let why = "throttled: the server asks for fewer requests, and all of them wait for now";
-            say_as_well(status.conditions.iter_mut().flatten(), why);
-        }
-        for more in report.gaps.values().map(String::as_str).chain(report.write_trouble.told(now)) {
-            say_as_well(status.conditions.iter_mut().flatten(), more);
-        }
-        status.users = Some(users);
-        status.groups = self.count_groups();
-        status.unmanaged = unmanaged.map(|(_, sample)| sample).filter(|sample| !sample.is_empty());
-        status.holds = Some(guarded.holds).filter(|holds| !holds.is_empty());
-        status.guards = Some(guarded.guards);
-        status.refused_holds = Some(guarded.refused).filter(|refused| !refused.is_empty());
-        status.spent_holds = Some(guarded.spent).filter(|spent| !spent.is_empty());
-        status.sweep.clone_from(&report.sweep);
-        status.server.clone_from(&report.server);
-        status.credentials = Some(CredentialsStatus {
-            secret_resource_version: report.secret_version.clone(),
-            rejected_since: report.rejected_since.clone(),
-            expires_at: report.expires_at.map(|at| Time(whole_seconds(at))),
-        });
-        self.fill_effective(connection, &mut status);
-        (status, guarded.revision)
-    }
-
-    fn fill_effective(&self, connection: &ScimConnection, status: &mut ScimConnectionStatus) {
-        let spec = &connection.spec;
-        let effective = status.effective.get_or_insert_with(Default::default);
-        let profile =
-            self.session().map_or_else(|| self.known_profile(connection), |session| session.policy.profile.clone());
-        effective.dialect = Some(super::dialect::dialect_of(&profile));
-        lock(&self.lessons).record(effective);
-        effective.timeouts = Some(spec.timeouts.clone());
-        effective.base_url = Some(super::defaults::base_url(spec));
-        effective.tenant = super::defaults::tenant(connection);
-        effective.rate_limits = Some(super::defaults::rate_limits(spec));
-        let creates = super::defaults::creates_guard(spec);
-        effective.guards = Some(GuardsSpec { protected: None, creates, ..spec.guards.clone() });
-    }
-
-    fn count_users(&self, now: Timestamp) -> UsersStatus {
-        let objects = self.directory.users_of(&self.key);
-        let mut users = UsersStatus {
-            declared: Some(0),
-            synced: Some(0),
-            pending: Some(0),
-            failed: Some(0),
-            held: Some(0),
-            expiring_24h: Some(0),
-            ..UsersStatus::default()
-        };
-        let count = |slot: &mut Option<i64>| *slot = Some(slot.unwrap_or_default() + 1);
-        for user in &objects {
-            count(&mut users.declared);
-            let status = user.status.as_ref();
-            let current = status.and_then(|status| status.observed_generation) == user.metadata.generation;
-            let ready = status
-                .and_then(|status| status.conditions.as_ref())
-                .into_iter()
-                .flatten()
-                .find(|known| known.type_ == "Ready");
-            if expires_within_a_day(user, now) {
-                count(&mut users.expiring_24h);
-            }
-            let held = [Reason::Held.as_str(), Reason::Planned.as_str()];
-            match (ready.map(|ready| ready.status.as_str()), status.and_then(|status| status.state)) {
-                _ if ready.is_some_and(|ready| held.contains(&ready.reason.as_str())) => count(&mut users.held),
-                (Some("True"), Some(UserState::Drifted)) => {
-                    count(&mut users.drifted);
-                    count(&mut users.synced);
-                }
-                (Some("True"), _) if current => count(&mut users.synced),
-                (_, Some(UserState::Failed | UserState::DeactivatedAtServer | UserState::DeletedAtServer)) => {
-                    count(&mut users.failed);
-                }
-                _ => count(&mut users.pending),
-            }
-        }
-        users
-    }
-
-    /// Accounts that no object declares, counted, and some of them; where the policy is to report them and the
-    /// list is complete.
-    fn unmanaged(&self, connection: &ScimConnection) -> Option<(i64, Vec<UnmanagedAccount>)> {
-        let snapshot = lock(&self.snapshot);
-        let server = super::defaults::server_of(connection);
-        if connection.spec.unmanaged_policy != UnmanagedPolicy::Report
-            || !snapshot.sightings.was_listed()
-            || snapshot.sightings.server() != server
-        {
-            return None;
-        }
-        let (mut count, mut sample) = (0, BTreeSet::new());
-        for (id, name, _) in snapshot.accounts() {
-            if self.directory.declares(&server, name, id) {
-                continue;
-            }
-            count += 1;
-            // The first by name, so that the sample stays the same while the accounts do.
-            sample.insert((name.to_owned(), id.to_owned()));
-            if sample.len() > SAMPLE {
-                sample.pop_last();
-            }
-        }
-        let account =
-            |(user_name, id): (String, String)| UnmanagedAccount { id: bounded(&id), user_name: bounded(&user_name) };
-        Some((count, sample.into_iter().map(account).collect()))
-    }
-}
-
-/// A connection that works, and what else is to be known of it.
-fn say_as_well<'a>(conditions: impl Iterator<Item = &'a mut Condition>, what: &str) {
-    for known in conditions.filter(|known| known.type_ == "Connected" && known.status == "True") {
-        known.message.push_str("; ");
-        known.message.push_str(what);
-    }
-}
-
-fn expires_within_a_day(user: &ScimUser, now: Timestamp) -> bool {
-    let end = user.spec.access.as_ref().and_then(|access| access.not_after.as_ref());
-    let active = user.status.as_ref().and_then(|status| status.active) == Some(true);
-    active && end.is_some_and(|end| end.0 > now && end.0.duration_since(now) <= SignedDuration::from_hours(24))
-}
-
-/// A server's text in status: bounded, and without control characters.
-fn bounded(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(256).collect()
 }

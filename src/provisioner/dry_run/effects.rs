@@ -7,17 +7,16 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::ResourceExt;
 use kube::runtime::events::{Event, EventType};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::Progress;
 use super::changes::{of_bare, of_group, of_user, request as planned_request};
 use super::memory::{Collection, Departed, Memory, Proposed, Shown};
+use super::written::{mark, with};
 use crate::api::{
-    CLAIMED_ACCOUNT, CLAIMED_GROUP, ClaimedAccount, FINALIZER, OperationType, ScimConnection, ScimConnectionStatus,
-    ScimGroup, ScimGroupStatus, ScimUser, ScimUserStatus,
+    CLAIMED_ACCOUNT, CLAIMED_GROUP, ClaimedAccount, OperationType, ScimConnection, ScimConnectionStatus, ScimGroup,
+    ScimGroupStatus, ScimUser, ScimUserStatus,
 };
 use crate::directory::ConnectionKey;
 use crate::plan::guards::Admission;
@@ -390,37 +389,4 @@ fn sends(memory: &mut Memory, uid: &str, operation: &crate::plan::Operation) {
 
 fn departed(departure: &Departure, message: &str) -> Departed {
     if *departure == Departure::LeftAsIs { Departed::Leaving(message.to_owned()) } else { Departed::Whole }
-}
-
-fn mark(finalizers: &mut Vec<String>, present: bool) {
-    finalizers.retain(|finalizer| finalizer != FINALIZER);
-    if present {
-        finalizers.push(FINALIZER.to_owned());
-    }
-}
-
-/// A status with this merged into it.
-fn with<T: Serialize + DeserializeOwned + Clone>(status: T, change: &Value) -> T {
-    let mut body = json!(status);
-    merge(&mut body, change);
-    serde_json::from_value(body).unwrap_or(status)
-}
-
-/// RFC 7386.
-fn merge(target: &mut Value, change: &Value) {
-    let Value::Object(change) = change else {
-        *target = change.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = json!({});
-    }
-    let Some(target) = target.as_object_mut() else { return };
-    for (name, value) in change {
-        if value.is_null() {
-            target.remove(name);
-        } else {
-            merge(target.entry(name.clone()).or_insert(Value::Null), value);
-        }
-    }
 }

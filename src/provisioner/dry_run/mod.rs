@@ -9,6 +9,7 @@ mod effects;
 mod memory;
 mod outline;
 mod planned;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};

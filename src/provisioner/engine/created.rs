@@ -1,15 +1,17 @@
 //! What a creation was answered with: what it made, or what was there already (promise I7).
 
 use jiff::Timestamp;
+use kube::core::object::HasStatus as _;
 use kube::runtime::events::EventType;
 use tracing::{info, warn};
 
-use super::{Kind, Mirror, ObjectStatus, Pass, Stop};
+use super::{Kind, ObjectStatus, Pass, Stop};
 use crate::api::{LastOperation, OperationType};
 use crate::directory::full_name;
 use crate::plan::{Account, Answered, CreationAnswer, Operation, Origin, origin};
 use crate::provisioner::connection::state::PendingEvent;
 use crate::provisioner::effects::Effects;
+use crate::provisioner::mirror::Mirror;
 use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, lock};
 use crate::scim::{Resource, Written};
@@ -49,7 +51,7 @@ impl<E: Effects> Provisioner<E> {
         let was_bound = former.is_some();
         // One that has another name may be what this creation made all the same.
         if !matches!(origin, Origin::Existed(_)) || (written.created && !seen_before) {
-            let recorded = recorded_creation(K::status(&pass.object).and_then(ObjectStatus::last_operation));
+            let recorded = recorded_creation(pass.object.status().and_then(ObjectStatus::last_operation));
             lock(&self.notes).created(&pass.uid(), &id, recorded.zip(former), self.effects.now());
         }
         let existed = match origin {

@@ -5,20 +5,19 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::ObjectReference;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
+use kube::core::object::HasStatus;
 
 use super::admission::AdmissionRequest;
+use super::object_status::ObjectStatus;
 use super::{Pass, Stop};
-use crate::api::{LastOperation, ScimGroupStatus, ScimUserStatus, UserHold};
 use crate::directory::Object;
 use crate::plan::guards::{Gate, GuardName};
 use crate::plan::{Account, Binding, Claims, Operation, Path, ResourceType, Step, Verdict};
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::kubernetes::WriteError;
-use crate::provisioner::mirror::sightings::Sightings;
+use crate::provisioner::mirror::Mirror;
 use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, Uid};
 use crate::scim::{Error, Kind as Collection, Lesson, Resource, Written};
@@ -29,7 +28,14 @@ use crate::scim::{Error, Kind as Collection, Lesson, Resource, Written};
 /// Functions that await may touch the network; the others look at what is known.
 pub trait Kind: ResourceType {
     /// The custom resource.
-    type Object: Object + ResourceExt + Clone + Send + Sync + 'static;
+    type Object: Object
+        + ResourceExt
+        + kube::Resource<DynamicType = ()>
+        + HasStatus<Status = Self::Status>
+        + Clone
+        + Send
+        + Sync
+        + 'static;
     /// Its status.
     type Status: ObjectStatus;
     /// What identifies the account or group that an object is about to make or to take.
@@ -52,8 +58,6 @@ pub trait Kind: ResourceType {
 
     // What is declared.
 
-    /// Its status, as the API server has it.
-    fn status(object: &Self::Object) -> Option<&Self::Status>;
     /// What the object claims; only what it may claim counts (promise I26).
     fn claimed<E: Effects>(p: &Provisioner<E>, object: &Self::Object) -> Option<Self::Claim>;
     /// What it claims once this operation is sent; none claims nothing that wasn't claimed.
@@ -68,12 +72,12 @@ pub trait Kind: ResourceType {
     fn way_out(full_name: &str) -> String;
     /// What other objects say of this account or group.
     fn claims<E: Effects>(p: &Provisioner<E>, pass: &Pass<Self>, id: Option<&str>) -> Claims;
-    /// What events about it refer to.
-    fn reference(object: &Self::Object) -> ObjectReference;
     /// What is declared takes access away.
     fn takes_access(pass: &Pass<Self>) -> bool;
     /// Whether what is owed takes access away.
-    fn removes_access<E: Effects>(p: &Provisioner<E>, pass: &Pass<Self>) -> bool;
+    fn removes_access<E: Effects>(_: &Provisioner<E>, pass: &Pass<Self>) -> bool {
+        Self::takes_access(pass)
+    }
 
     // The pass.
 
@@ -83,21 +87,29 @@ pub trait Kind: ResourceType {
     fn prepare<E: Effects>(p: &Provisioner<E>, pass: &mut Pass<Self>) -> impl Future<Output = bool> + Send;
     /// What is to be known before each plan.
     fn before_plan<E: Effects>(
-        p: &Provisioner<E>,
-        pass: &mut Pass<Self>,
-    ) -> impl Future<Output = Result<(), Stop<Self>>> + Send;
+        _: &Provisioner<E>,
+        _: &mut Pass<Self>,
+    ) -> impl Future<Output = Result<(), Stop<Self>>> + Send {
+        std::future::ready(Ok(()))
+    }
     /// The plan as everything stands now.
     fn plan<E: Effects>(p: &Provisioner<E>, pass: &Pass<Self>) -> Step<Self>;
     /// The write that a read is only to prepare, as far as the last look tells.
-    fn write_after_read<E: Effects>(p: &Provisioner<E>, pass: &Pass<Self>) -> Option<Operation<Self>>;
+    fn write_after_read<E: Effects>(_: &Provisioner<E>, _: &Pass<Self>) -> Option<Operation<Self>> {
+        None
+    }
     /// What is to be done before an operation may be.
     fn before_operation<E: Effects>(
-        p: &Provisioner<E>,
-        pass: &mut Pass<Self>,
-        operation: &Operation<Self>,
-    ) -> impl Future<Output = Result<(), Stop<Self>>> + Send;
+        _: &Provisioner<E>,
+        _: &mut Pass<Self>,
+        _: &Operation<Self>,
+    ) -> impl Future<Output = Result<(), Stop<Self>>> + Send {
+        std::future::ready(Ok(()))
+    }
     /// What is to be done before the object may go whose resource is gone.
-    fn before_departure<E: Effects>(p: &Provisioner<E>, pass: &Pass<Self>) -> Result<(), Stop<Self>>;
+    fn before_departure<E: Effects>(_: &Provisioner<E>, _: &Pass<Self>) -> Result<(), Stop<Self>> {
+        Ok(())
+    }
     /// Nobody else makes or takes the same meanwhile.
     fn reserve<E: Effects>(p: &Provisioner<E>, pass: &Pass<Self>, step: &Step<Self>, uid: &Uid) -> bool;
     /// The object waits for its successor no longer.
@@ -105,15 +117,21 @@ pub trait Kind: ResourceType {
     /// Whoever waited for the object to take over a resource waits no longer; these are looked at again.
     fn decline<E: Effects>(p: &Provisioner<E>, pass: &Pass<Self>) -> Vec<Uid>;
     /// The server took what was sent and did nothing: the same is tried in another form.
-    fn tries_another_form<E: Effects>(p: &Provisioner<E>, pass: &mut Pass<Self>, verdict: &Verdict<Self>) -> bool;
+    fn tries_another_form<E: Effects>(_: &Provisioner<E>, _: &mut Pass<Self>, _: &Verdict<Self>) -> bool {
+        false
+    }
     /// How a pass ends that has nothing left to send.
-    fn ended<E: Effects>(p: &Provisioner<E>, pass: &mut Pass<Self>, verdict: Box<Verdict<Self>>) -> Ended<Self>;
+    fn ended<E: Effects>(_: &Provisioner<E>, _: &mut Pass<Self>, verdict: Box<Verdict<Self>>) -> Ended<Self> {
+        Ended::AsDecided(verdict)
+    }
     /// When the object is looked at again, where the kind knows better than the reason tells.
     fn own_outcome<E: Effects>(p: &Provisioner<E>, pass: &Pass<Self>, verdict: &Verdict<Self>) -> Option<Outcome>;
     /// The same where nothing is owed.
-    fn rest(pass: &Pass<Self>, verdict: &Verdict<Self>) -> Outcome;
+    fn rest(_: &Pass<Self>, _: &Verdict<Self>) -> Outcome {
+        Outcome::Done
+    }
     /// The pass is over.
-    fn after_pass<E: Effects>(p: &Provisioner<E>, pass: &Pass<Self>);
+    fn after_pass<E: Effects>(_: &Provisioner<E>, _: &Pass<Self>) {}
 
     // Guards.
 
@@ -125,28 +143,36 @@ pub trait Kind: ResourceType {
     ) -> Option<(AdmissionRequest, Vec<Path>)>;
     /// What an operation asks for; none where no guard counts it.
     fn admission_of<E: Effects>(
-        p: &Provisioner<E>,
-        pass: &Pass<Self>,
+        _: &Provisioner<E>,
+        _: &Pass<Self>,
         operation: &Operation<Self>,
-    ) -> Option<AdmissionRequest>;
+    ) -> Option<AdmissionRequest> {
+        Some(AdmissionRequest::of(operation))
+    }
     /// An operation isn't admitted now; `Ok` where the rest of the pass goes on without it.
-    fn not_admitted(pass: &mut Pass<Self>, operation: &Operation<Self>, stop: Stop<Self>) -> Result<(), Stop<Self>>;
+    fn not_admitted(_: &mut Pass<Self>, _: &Operation<Self>, stop: Stop<Self>) -> Result<(), Stop<Self>> {
+        Err(stop)
+    }
     /// What a guard's percentage is of.
     fn base<E: Effects>(p: &Provisioner<E>, uid: &str, gate: &Gate, guard: Option<GuardName>, now: Timestamp) -> u64;
     /// The ledger is written before what it counts is sent: a crash over-counts, and never under-counts.
     fn save_ledger<E: Effects>(
         p: &Provisioner<E>,
-        pass: &Pass<Self>,
-        guard: Option<GuardName>,
+        _: &Pass<Self>,
+        _: Option<GuardName>,
         revision: u64,
-    ) -> impl Future<Output = Result<(), Stop<Self>>> + Send;
+    ) -> impl Future<Output = Result<(), Stop<Self>>> + Send {
+        async move { if p.keep_ledger(revision).await { Ok(()) } else { Err(Stop::WithoutStatus(Outcome::Retry)) } }
+    }
 
     // What the server shows.
 
     /// What the server was seen to hold.
     fn mirror<E: Effects>(p: &Provisioner<E>) -> &Mutex<Self::Mirror>;
     /// A group's members are asked for with it.
-    fn asks_members(session: &Session) -> bool;
+    fn asks_members(_: &Session) -> bool {
+        false
+    }
     /// A read showed this; none where it isn't what was looked for.
     fn read<E: Effects>(
         p: &Provisioner<E>,
@@ -154,9 +180,13 @@ pub trait Kind: ResourceType {
         resource: Resource,
     ) -> Result<Option<Account>, Stop<Self>>;
     /// A read failed otherwise than by a 404.
-    fn read_failed<E: Effects>(p: &Provisioner<E>, pass: &Pass<Self>, error: &Error) -> Stop<Self>;
+    fn read_failed<E: Effects>(p: &Provisioner<E>, pass: &Pass<Self>, error: &Error) -> Stop<Self> {
+        p.failed(pass, error)
+    }
     /// Another resource that has the name, where the bound one is gone.
-    fn namesake<E: Effects>(p: &Provisioner<E>, pass: &Pass<Self>) -> Option<Account>;
+    fn namesake<E: Effects>(_: &Provisioner<E>, _: &Pass<Self>) -> Option<Account> {
+        None
+    }
     /// What was claimed without a record of what came of it, if anything was: its name as the server looks it up.
     fn unrecorded<'a, E: Effects>(p: &Provisioner<E>, pass: &'a Pass<Self>) -> Option<Claimed<'a, Self>>;
     /// What the object is looked for by: attributes and values, the name first.
@@ -170,7 +200,9 @@ pub trait Kind: ResourceType {
     /// The server can be asked by a filter for this attribute.
     fn may_filter(session: &Session, attribute: &str) -> bool;
     /// A search by a filter is the only one there is.
-    fn must_filter(session: &Session) -> bool;
+    fn must_filter(_: &Session) -> bool {
+        false
+    }
     /// What a refused search means.
     fn search_refused<E: Effects>(
         p: &Provisioner<E>,
@@ -192,15 +224,21 @@ pub trait Kind: ResourceType {
     /// An operation is sent now.
     fn sends<E: Effects>(p: &Provisioner<E>, pass: &Pass<Self>, operation: &Operation<Self>);
     /// The answer need not show a group's members.
-    fn is_bare<E: Effects>(p: &Provisioner<E>, pass: &Pass<Self>) -> bool;
+    fn is_bare<E: Effects>(_: &Provisioner<E>, _: &Pass<Self>) -> bool {
+        false
+    }
     /// The name and the externalId that a creation sends, where the server keeps one.
     fn created_as(pass: &Pass<Self>) -> (&str, Option<&str>);
     /// The resource as a plan looks at it: members are known elsewhere.
-    fn without_members(resource: Resource) -> Resource;
+    fn without_members(resource: Resource) -> Resource {
+        resource
+    }
     /// The name that a resource shows.
     fn shown_name(resource: &Resource) -> Option<&str>;
     /// How many members an operation puts in and takes out, where it changes any.
-    fn members_changed(operation: &Operation<Self>) -> Option<(usize, usize)>;
+    fn members_changed(_: &Operation<Self>) -> Option<(usize, usize)> {
+        None
+    }
     /// An operation took effect.
     fn took_effect<E: Effects>(
         p: &Provisioner<E>,
@@ -218,24 +256,32 @@ pub trait Kind: ResourceType {
         error: &Error,
     ) -> impl Future<Output = Option<Result<(), Stop<Self>>>> + Send;
     /// One part of a change was refused by itself: it goes on record. False where that decides over the whole object.
-    fn refused_part<E: Effects>(p: &Provisioner<E>, pass: &mut Pass<Self>, part: &str, words: &str) -> bool;
+    fn refused_part<E: Effects>(_: &Provisioner<E>, _: &mut Pass<Self>, _: &str, _: &str) -> bool {
+        false
+    }
     /// So many parts fit into one such request.
     fn at_once(operation: &Operation<Self>, most: u32) -> Lesson;
     /// What a refused creation may go without; never what tells who it is (promise I7).
     fn optional_at_creation<E: Effects>(
-        p: &Provisioner<E>,
-        pass: &Pass<Self>,
-        operation: &Operation<Self>,
-        error: &Error,
-    ) -> BTreeSet<String>;
+        _: &Provisioner<E>,
+        _: &Pass<Self>,
+        _: &Operation<Self>,
+        _: &Error,
+    ) -> BTreeSet<String> {
+        BTreeSet::new()
+    }
     /// A removal is refused; true where another way is tried next that takes the access away as well.
-    fn removes_otherwise<E: Effects>(p: &Provisioner<E>, pass: &mut Pass<Self>, operation: &Operation<Self>) -> bool;
+    fn removes_otherwise<E: Effects>(_: &Provisioner<E>, _: &mut Pass<Self>, _: &Operation<Self>) -> bool {
+        false
+    }
     /// A write was answered 404, and its resource is there: the reason, and what may be the matter.
     fn denied(operation: &Operation<Self>) -> (crate::api::Reason, &'static str);
     /// The server says that it is there already, and shows none.
     fn exists_hidden(pass: &Pass<Self>, error: &Error) -> String;
     /// The server doesn't know the method.
-    fn unsupported<E: Effects>(p: &Provisioner<E>, pass: &Pass<Self>, error: &Error) -> String;
+    fn unsupported<E: Effects>(_: &Provisioner<E>, _: &Pass<Self>, error: &Error) -> String {
+        error.to_string()
+    }
 
     // The API server.
 
@@ -271,7 +317,7 @@ pub trait Kind: ResourceType {
     /// The status that the API server didn't take.
     fn unsaved<E: Effects>(p: &Provisioner<E>, uid: &str) -> Option<Self::Status>;
     /// A pass ended so, on record.
-    fn settled<E: Effects>(p: &Provisioner<E>, pass: &Pass<Self>, verdict: &Verdict<Self>);
+    fn settled<E: Effects>(_: &Provisioner<E>, _: &Pass<Self>, _: &Verdict<Self>) {}
     /// The finalizer comes off.
     fn departs<E: Effects>(p: &Provisioner<E>, pass: &Pass<Self>, verdict: &Verdict<Self>);
 }
@@ -303,86 +349,3 @@ pub enum SearchRefused<K: Kind> {
     /// What any failure means.
     Failed,
 }
-
-/// What the server was seen to hold of one collection.
-pub trait Mirror: Send + 'static {
-    /// When it was seen, and what that proves.
-    fn sightings(&mut self) -> &mut Sightings;
-    /// Whether what is of that epoch still counts.
-    fn is_of(&self, epoch: u64) -> bool;
-    /// Takes in what the server answered.
-    fn apply(&mut self, resource: &Resource);
-    /// A read was answered with 404; true where that proves absence (promise I11).
-    fn missing(&mut self, id: &str, now: Timestamp) -> bool;
-    /// It is gone.
-    fn forget(&mut self, id: &str);
-    /// This moment, for [`Self::knew`].
-    fn moment(&self) -> u64;
-    /// It had been seen at that moment.
-    fn knew(&self, id: &str, moment: u64) -> bool;
-    /// What isn't known isn't there.
-    fn is_complete(&self) -> bool;
-    /// The ids of those that have this value.
-    fn having(&self, attribute: &str, value: &str) -> Vec<String>;
-    /// A value of this attribute that somebody has, as the server spells it; of whoever was seen first.
-    fn sample(&self, attribute: &str) -> Option<String>;
-}
-
-/// What the status of every object records.
-pub trait ObjectStatus: Clone + Default + PartialEq + Send + Sync + 'static {
-    /// The id of its account or group.
-    fn id(&self) -> Option<&str>;
-    /// The server that has it.
-    fn bound_to(&self) -> Option<&str>;
-    /// The generation that was carried out last.
-    fn observed_generation(&self) -> Option<i64>;
-    /// The hold that it is in.
-    fn hold(&self) -> Option<&UserHold>;
-    /// Its conditions.
-    fn conditions(&self) -> Option<&[Condition]>;
-    /// What was done last.
-    fn last_operation(&self) -> Option<&LastOperation>;
-    /// The request by annotation that was answered last.
-    fn last_handled_reconcile_at(&self) -> Option<&String>;
-    /// Of this status nothing is known of any resource.
-    fn unbind(&mut self);
-}
-
-macro_rules! object_status {
-    ($($status:ty),+) => {
-        $(impl ObjectStatus for $status {
-            fn id(&self) -> Option<&str> {
-                self.id.as_deref()
-            }
-
-            fn bound_to(&self) -> Option<&str> {
-                self.bound_to.as_deref()
-            }
-
-            fn observed_generation(&self) -> Option<i64> {
-                self.observed_generation
-            }
-
-            fn hold(&self) -> Option<&UserHold> {
-                self.hold.as_ref()
-            }
-
-            fn conditions(&self) -> Option<&[Condition]> {
-                self.conditions.as_deref()
-            }
-
-            fn last_operation(&self) -> Option<&LastOperation> {
-                self.last_operation.as_ref()
-            }
-
-            fn last_handled_reconcile_at(&self) -> Option<&String> {
-                self.last_handled_reconcile_at.as_ref()
-            }
-
-            fn unbind(&mut self) {
-                self.id = None;
-            }
-        })+
-    };
-}
-object_status!(ScimUserStatus, ScimGroupStatus);

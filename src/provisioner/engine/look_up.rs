@@ -1,10 +1,11 @@
 //! Looking at accounts and groups, by id and by what identifies them.
 
 use super::failure::{try_later, waiting};
-use super::{Claimed, Kind, LOOK_AGAIN, Mirror, Pass, SearchRefused, Stop};
+use super::{Claimed, Kind, LOOK_AGAIN, Pass, SearchRefused, Stop};
 use crate::directory::full_name;
 use crate::plan::{Account, Operation, Request};
 use crate::provisioner::effects::Effects;
+use crate::provisioner::mirror::Mirror;
 use crate::provisioner::mirror::listing::{Gap, GapIn};
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::provisioner::schedule::queue::Outcome;
@@ -183,7 +184,7 @@ impl<E: Effects> Provisioner<E> {
         let answer = self.effects.find(&pass.session.client, K::COLLECTION, attribute, value, deadline).await;
         let error = match answer {
             Ok(found) if !found.hits.is_empty() || K::must_filter(&pass.session) => {
-                lock(K::mirror(self)).sightings().filter_found(attribute);
+                lock(K::mirror(self)).sightings_mut().filter_found(attribute);
                 return Ok(found.hits.into_iter().map(Hit::Shown).collect());
             }
             Ok(found) if found.all && K::finds_surely(value) => return self.found_nobody(pass, attribute, value).await,
@@ -216,7 +217,7 @@ impl<E: Effects> Provisioner<E> {
             if !listed.is_empty() {
                 return Ok(listed.into_iter().map(Hit::Listed).collect());
             }
-            let heeded = mirror.sightings().filter_is_heeded(attribute);
+            let heeded = mirror.sightings_mut().filter_is_heeded(attribute);
             mirror.sample(attribute).filter(|_| !heeded)
         };
         let Some(sample) = sample else { return Ok(Vec::new()) };
@@ -224,7 +225,7 @@ impl<E: Effects> Provisioner<E> {
         let control = self.effects.find(&pass.session.client, K::COLLECTION, attribute, &sample, deadline).await;
         match control {
             Ok(found) if !found.hits.is_empty() => {
-                lock(K::mirror(self)).sightings().filter_found(attribute);
+                lock(K::mirror(self)).sightings_mut().filter_found(attribute);
                 Ok(Vec::new())
             }
             Ok(_) => {
@@ -242,8 +243,8 @@ impl<E: Effects> Provisioner<E> {
         let uid = pass.uid();
         let asked_before = {
             let mut mirror = lock(K::mirror(self));
-            let asked_before = mirror.sightings().is_searching(&uid);
-            if mirror.is_of(pass.session.epoch) && mirror.sightings().search(&uid) {
+            let asked_before = mirror.sightings_mut().is_searching(&uid);
+            if mirror.is_of(pass.session.epoch) && mirror.sightings_mut().search(&uid) {
                 return Ok(mirror.having(attribute, value).into_iter().map(Hit::Listed).collect());
             }
             asked_before

@@ -10,6 +10,7 @@ mod failure;
 mod kind;
 mod look_up;
 pub(super) mod notes;
+mod object_status;
 mod seats;
 mod send;
 mod split;
@@ -25,8 +26,9 @@ use tracing::warn;
 
 pub use self::admission::{AdmissionRequest, remembered, sizes};
 pub use self::failure::{class_name, own_error_pause};
-pub use self::kind::{Claimed, Ended, Kind, Mirror, ObjectStatus, SearchRefused};
+pub use self::kind::{Claimed, Ended, Kind, SearchRefused};
 pub use self::look_up::looked_for_later;
+pub use self::object_status::ObjectStatus;
 use super::effects::{Effects, Note};
 use super::{Provisioner, Uid};
 use crate::api::{RECONCILE_REQUESTED_AT, Reason};

@@ -3,12 +3,13 @@
 use tokio::time::Instant;
 use tracing::info;
 
-use super::{Kind, Mirror, ObjectStatus, Pass, Stop};
+use super::{Kind, ObjectStatus, Pass, Stop};
 use crate::api::Reason;
 use crate::directory::full_name;
 use crate::plan::{Account, Operation, Path, Request};
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::Effects;
+use crate::provisioner::mirror::Mirror;
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, lock};
@@ -58,7 +59,7 @@ impl<E: Effects> Provisioner<E> {
                 if error.class().may_have_applied() {
                     if creates {
                         // What was looked for before says nothing of what it may have made.
-                        self.in_mirror(pass, |mirror| mirror.sightings().forget_search(&uid));
+                        self.in_mirror(pass, |mirror| mirror.sightings_mut().forget_search(&uid));
                     }
                     K::may_have_applied(self, pass, &operation);
                 }

@@ -4,16 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kube::ResourceExt;
+use kube::core::object::HasStatus;
 use tracing::debug;
 
 use super::failure::with_way_out;
-use super::{Kind, LOOK_AGAIN, Mirror, ObjectStatus, Pass};
+use super::{Kind, LOOK_AGAIN, ObjectStatus, Pass};
 use crate::api::Reason;
 use crate::directory::{Object, connection_of, connection_of_group, full_name, is_deleting};
 use crate::plan::groups::Group;
 use crate::plan::{User, Verdict};
 use crate::provisioner::connection::state::FirstSweep;
 use crate::provisioner::effects::Effects;
+use crate::provisioner::mirror::Mirror;
 use crate::provisioner::schedule::queue::{Lane, Outcome, Ticket};
 use crate::provisioner::{Provisioner, lock};
 use crate::status::waits_already;
@@ -63,7 +65,7 @@ impl<E: Effects> Provisioner<E> {
             return Outcome::After(LOOK_AGAIN);
         }
         let uid = &ticket.uid;
-        let status = K::unsaved(self, uid).or_else(|| K::status(&object).cloned()).unwrap_or_default();
+        let status = K::unsaved(self, uid).or_else(|| object.status().cloned()).unwrap_or_default();
         if status.observed_generation() != object.metadata().generation && ticket.attempt == 0 {
             lock(&self.notes).new_generation(uid);
         }
@@ -73,7 +75,7 @@ impl<E: Effects> Provisioner<E> {
         }
         let outcome = self.carry_through(&mut pass).await;
         K::after_pass(self, &pass);
-        lock(K::mirror(self)).sightings().end_search(uid);
+        lock(K::mirror(self)).sightings_mut().end_search(uid);
         // What no status names yet stays reserved: nobody else may take it for unclaimed.
         if pass.status.id().is_none() || K::unsaved(self, uid).is_none() {
             self.directory.release(uid);
@@ -85,7 +87,7 @@ impl<E: Effects> Provisioner<E> {
     async fn say_pending<K: Kind>(&self, object: &Arc<K::Object>, reason: Reason, message: &str) -> Outcome {
         // What is known and not written yet stays known.
         let unsaved = K::unsaved(self, &object.uid().unwrap_or_default());
-        let status = unsaved.or_else(|| K::status(object).cloned()).unwrap_or_default();
+        let status = unsaved.or_else(|| object.status().cloned()).unwrap_or_default();
         let generation = object.metadata().generation;
         let owes = status.observed_generation() != generation || is_deleting(object);
         let waits = reason == Reason::Pending && waits_already(status.conditions(), generation);

@@ -1,5 +1,6 @@
 //! What the API server keeps of a pass: finalizer, claim, binding, status.
 
+use kube::Resource as _;
 use kube::runtime::events::{Event, EventType};
 use tracing::{debug, info, warn};
 
@@ -209,6 +210,6 @@ impl<E: Effects> Provisioner<E> {
             action: "Provision".to_owned(),
             secondary: None,
         };
-        self.effects.publish(event, &K::reference(&pass.object)).await;
+        self.effects.publish(event, &pass.object.object_ref(&())).await;
     }
 }

@@ -1,36 +1,27 @@
 //! Groups as the engine's kind.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::ObjectReference;
-use kube::Resource as _;
-use kube::ResourceExt;
 use serde_json::Value;
 
-use super::rejected::retry;
-use super::requests::{UNREADABLE_MEMBERS, exists_hidden};
+use super::admission::{admission_of_binding, changes_members, without_removals};
+use super::requests::exists_hidden;
 use super::{GroupPass, GroupStop, Scratch};
 use crate::api::{OperationType, Reason, ScimGroup, ScimGroupStatus};
-use crate::directory::{has_finalizer, same_plan};
+use crate::directory::has_finalizer;
 use crate::plan::groups::{Group, GroupOperation, GroupStep, GroupVerdict, MEMBERS, Membership, same_name, way_out};
 use crate::plan::guards::{Gate, GuardName};
 use crate::plan::{Account, Binding, Claims, Departure, Path, Request, Step};
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::{Effects, Note};
-use crate::provisioner::engine::{
-    AdmissionRequest, Claimed, Ended, Kind, Mirror, ObjectStatus, SearchRefused, looked_for_later,
-};
+use crate::provisioner::engine::{AdmissionRequest, Claimed, Ended, Kind, SearchRefused};
 use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::mirror::groups::{GroupMirror, several};
-use crate::provisioner::mirror::sightings::Sightings;
 use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, Uid, lock};
-use crate::scim::{
-    Class, Error, Kind as Collection, Lesson, MembersReadable, Resource, WriteMethod, Written, composed,
-};
+use crate::scim::{Class, Error, Kind as Collection, Lesson, MembersReadable, Resource, Written, composed};
 use crate::status::{PassLog, record_group};
 
 impl Kind for Group {
@@ -45,10 +36,6 @@ impl Kind for Group {
     const NOUN: &'static str = "group";
     const NAME: &'static str = "displayName";
     const LEFT: &'static str = "GroupLeft";
-
-    fn status(object: &ScimGroup) -> Option<&ScimGroupStatus> {
-        object.status.as_ref()
-    }
 
     fn claimed<E: Effects>(p: &Provisioner<E>, object: &ScimGroup) -> Option<String> {
         p.claimed_group(object).map(str::to_owned)
@@ -75,10 +62,6 @@ impl Kind for Group {
 
     fn claims<E: Effects>(p: &Provisioner<E>, pass: &GroupPass, id: Option<&str>) -> Claims {
         p.directory.group_claims(&pass.object, pass.server(), id)
-    }
-
-    fn reference(object: &ScimGroup) -> ObjectReference {
-        object.object_ref(&())
     }
 
     fn takes_access(pass: &GroupPass) -> bool {
@@ -110,22 +93,6 @@ impl Kind for Group {
         step
     }
 
-    fn write_after_read<E: Effects>(_: &Provisioner<E>, _: &GroupPass) -> Option<GroupOperation> {
-        None
-    }
-
-    async fn before_operation<E: Effects>(
-        _: &Provisioner<E>,
-        _: &mut GroupPass,
-        _: &GroupOperation,
-    ) -> Result<(), GroupStop> {
-        Ok(())
-    }
-
-    fn before_departure<E: Effects>(_: &Provisioner<E>, _: &GroupPass) -> Result<(), GroupStop> {
-        Ok(())
-    }
-
     fn reserve<E: Effects>(p: &Provisioner<E>, pass: &GroupPass, step: &GroupStep, uid: &Uid) -> bool {
         let (id, name) = match step {
             Step::Bind(binding) => (Some(&*binding.id), Some(&*binding.name)),
@@ -154,36 +121,11 @@ impl Kind for Group {
     }
 
     fn ended<E: Effects>(p: &Provisioner<E>, pass: &mut GroupPass, verdict: Box<GroupVerdict>) -> Ended<Self> {
-        if let Some((mut waiting, outcome)) = pass.own.removals.take() {
-            if waiting.reason.is_some() {
-                waiting.details.members = verdict.details.members;
-                waiting.details.waiting_for.clone_from(&verdict.details.waiting_for);
-                // Shown already: shown anew, it would be judged anew, and no approval would ever serve.
-                waiting.details.drift.clone_from(&pass.status.drift);
-            }
-            return Ended::Otherwise(waiting, outcome);
-        }
-        let again = verdict.details.again_after.and_then(|wait| p.effects.now().checked_add(wait).ok());
-        lock(&p.windows).set(&pass.uid().into(), again);
-        if verdict.executed && verdict.details.drift.is_none() {
-            lock(&p.groups).drift.remove(&pass.uid());
-        }
-        Ended::AsDecided(verdict)
+        p.group_ended(pass, verdict)
     }
 
     fn own_outcome<E: Effects>(p: &Provisioner<E>, pass: &GroupPass, verdict: &GroupVerdict) -> Option<Outcome> {
-        if verdict.details.again {
-            return Some(Outcome::Again);
-        }
-        // Whoever comes meanwhile is put in at once.
-        if verdict.details.again_after.is_some() {
-            return Some(Self::rest(pass, verdict));
-        }
-        let tried = lock(&p.notes).tried(&pass.uid());
-        if let Some(wait) = retry(pass, verdict, &tried, p.effects.now()) {
-            return Some(Outcome::After(wait));
-        }
-        (verdict.reason == Some(Reason::RateLimited)).then(|| p.outcome_of_member_rate(pass))
+        p.group_outcome(pass, verdict)
     }
 
     fn rest(pass: &GroupPass, verdict: &GroupVerdict) -> Outcome {
@@ -191,19 +133,12 @@ impl Kind for Group {
         if waits && pass.log.operation.is_some() { Outcome::After(super::GATHER) } else { Outcome::Done }
     }
 
-    fn after_pass<E: Effects>(_: &Provisioner<E>, _: &GroupPass) {}
-
     fn admission_of_binding<E: Effects>(
         _: &Provisioner<E>,
         pass: &GroupPass,
         binding: &Binding,
     ) -> Option<(AdmissionRequest, Vec<Path>)> {
-        // What is removed at once is asked for by itself.
-        if pass.is_deleting() || (!pass.session.policy.plan && !moved(pass)) {
-            return None;
-        }
-        let (operation, remote_id) = (binding.how, Some(binding.id.clone()));
-        Some((AdmissionRequest { operation, remote_id, attributes: Vec::new(), guard: None }, Vec::new()))
+        admission_of_binding(pass, binding)
     }
 
     fn admission_of<E: Effects>(
@@ -211,38 +146,15 @@ impl Kind for Group {
         pass: &GroupPass,
         operation: &GroupOperation,
     ) -> Option<AdmissionRequest> {
-        let plan = pass.session.policy.plan;
-        // What no guard counts needs no admission; asking would push aside what does.
-        if operation.guard.is_none() && !plan && !moved(pass) {
-            return None;
-        }
-        let request = AdmissionRequest::of(operation);
-        if !changes_members(operation) {
-            return Some(request);
-        }
-        // Under Plan an approval covers what is left of it, chunk by chunk.
-        let guard = if plan { Some(GuardName::Memberships) } else { operation.guard };
-        Some(AdmissionRequest { attributes: p.owed_members(pass, plan), guard, ..request })
+        p.group_admission(pass, operation)
     }
 
     fn not_admitted(pass: &mut GroupPass, operation: &GroupOperation, stop: GroupStop) -> Result<(), GroupStop> {
-        match stop {
-            // Removals wait; the rest of the pass goes on without them.
-            GroupStop::With(verdict, outcome) if changes_members(operation) && !pass.session.policy.plan => {
-                pass.own.removals = Some((verdict, outcome));
-                Ok(())
-            }
-            stop => Err(stop),
-        }
+        without_removals(pass, operation, stop)
     }
 
     fn base<E: Effects>(p: &Provisioner<E>, uid: &str, gate: &Gate, guard: Option<GuardName>, now: Timestamp) -> u64 {
-        if guard == Some(GuardName::Memberships) {
-            let present = p.directory.membership(uid, |members| members.present()).unwrap_or_default();
-            return present as u64 + gate.taken_out(uid, now);
-        }
-        let bound = p.directory.groups_of(&p.key).iter().filter(has_finalizer).count();
-        bound as u64 + gate.used(GuardName::Groups, now)
+        p.group_base(uid, gate, guard, now)
     }
 
     async fn save_ledger<E: Effects>(
@@ -270,15 +182,7 @@ impl Kind for Group {
         pass: &mut GroupPass,
         resource: Resource,
     ) -> Result<Option<Account>, GroupStop> {
-        p.group_shown(pass, &resource, true);
-        pass.own.whole = (pass.session.policy.profile.write_groups == WriteMethod::Put).then(|| resource.clone());
-        let readable = pass.session.policy.profile.members_readable.with_group();
-        if readable && !resource.members_are_readable() && !pass.is_deleting() {
-            return Err(looked_for_later(pass, UNREADABLE_MEMBERS.to_owned()));
-        }
-        // What was listed under the name that is looked for, and has another by now, isn't what is looked for.
-        let fits = p.may_be_its_own(pass, &resource);
-        Ok(fits.then(|| Account::Found { resource: Self::without_members(resource), fresh: true }))
+        p.group_read(pass, resource)
     }
 
     fn read_failed<E: Effects>(p: &Provisioner<E>, pass: &GroupPass, error: &Error) -> GroupStop {
@@ -291,10 +195,6 @@ impl Kind for Group {
             return p.own_error(pass, Reason::NotSupported, message);
         }
         p.failed(pass, error)
-    }
-
-    fn namesake<E: Effects>(_: &Provisioner<E>, _: &GroupPass) -> Option<Account> {
-        None
     }
 
     fn unrecorded<'a, E: Effects>(p: &Provisioner<E>, pass: &'a GroupPass) -> Option<Claimed<'a, Self>> {
@@ -425,19 +325,6 @@ impl Kind for Group {
         Lesson::MembersAtOnce(most)
     }
 
-    fn optional_at_creation<E: Effects>(
-        _: &Provisioner<E>,
-        _: &GroupPass,
-        _: &GroupOperation,
-        _: &Error,
-    ) -> BTreeSet<String> {
-        BTreeSet::new()
-    }
-
-    fn removes_otherwise<E: Effects>(_: &Provisioner<E>, _: &mut GroupPass, _: &GroupOperation) -> bool {
-        false
-    }
-
     fn denied(operation: &GroupOperation) -> (Reason, &'static str) {
         let what = match operation.request {
             Request::Delete { .. } => "it doesn't delete groups, or not this one",
@@ -450,10 +337,6 @@ impl Kind for Group {
         exists_hidden(pass, error)
     }
 
-    fn unsupported<E: Effects>(_: &Provisioner<E>, _: &GroupPass, error: &Error) -> String {
-        error.to_string()
-    }
-
     async fn bind<E: Effects>(p: &Provisioner<E>, pass: &mut GroupPass, binding: &Binding) {
         p.bind_group(pass, binding);
     }
@@ -464,16 +347,7 @@ impl Kind for Group {
         present: bool,
         claim: Option<&String>,
     ) -> Result<Arc<ScimGroup>, WriteError> {
-        let newest = p.directory.group(&object.uid().unwrap_or_default());
-        // Planned for an older spec: nothing is claimed, nor sent, for what isn't declared any more.
-        if present && newest.as_ref().is_some_and(|newest| !same_plan(&**newest, object)) {
-            return Err(WriteError::Stale);
-        }
-        let claim = claim.map(String::as_str).filter(|_| present);
-        p.effects
-            .claim_group(newest.as_deref().unwrap_or(object), claim)
-            .await
-            .map(|written| p.apply_written_group(written))
+        p.write_group_claim(object, present, claim).await
     }
 
     async fn before_finalizer<E: Effects>(p: &Provisioner<E>, pass: &mut GroupPass, verdict: &GroupVerdict) -> bool {
@@ -515,62 +389,7 @@ impl Kind for Group {
         lock(&p.groups).unsaved.get(uid).cloned()
     }
 
-    fn settled<E: Effects>(_: &Provisioner<E>, _: &GroupPass, _: &GroupVerdict) {}
-
     fn departs<E: Effects>(p: &Provisioner<E>, pass: &GroupPass, verdict: &GroupVerdict) {
         p.effects.note(&Note::GroupDeparts { group: &pass.object, status: &pass.status, verdict });
-    }
-}
-
-/// The object is bound to a group of another server.
-fn moved(pass: &GroupPass) -> bool {
-    let known = pass.status.bound_to();
-    pass.status.id.is_some() && known.is_some_and(|known| known != pass.server())
-}
-
-/// The operation is about who is in.
-pub(super) fn changes_members(operation: &GroupOperation) -> bool {
-    operation.attributes == [Path::core(MEMBERS)]
-}
-
-impl Mirror for GroupMirror {
-    fn sightings(&mut self) -> &mut Sightings {
-        &mut self.sightings
-    }
-
-    fn is_of(&self, epoch: u64) -> bool {
-        self.is_of(epoch)
-    }
-
-    fn apply(&mut self, resource: &Resource) {
-        self.apply(resource);
-    }
-
-    fn missing(&mut self, id: &str, now: Timestamp) -> bool {
-        self.missing(id, now)
-    }
-
-    fn forget(&mut self, id: &str) {
-        self.forget(id);
-    }
-
-    fn moment(&self) -> u64 {
-        self.moment()
-    }
-
-    fn knew(&self, id: &str, moment: u64) -> bool {
-        self.knew(id, moment)
-    }
-
-    fn is_complete(&self) -> bool {
-        self.is_complete()
-    }
-
-    fn having(&self, _: &str, value: &str) -> Vec<String> {
-        self.named(value)
-    }
-
-    fn sample(&self, attribute: &str) -> Option<String> {
-        self.sample(attribute)
     }
 }

@@ -16,6 +16,7 @@ use crate::plan::groups::{Id, KeptMembers};
 use crate::plan::protect::Protected;
 use crate::plan::{Account, Delegated};
 use crate::provisioner::connection::state::FirstSweep;
+use crate::provisioner::mirror::Mirror;
 use crate::provisioner::mirror::sightings::Sightings;
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::scim::{Class, Kind, Start};

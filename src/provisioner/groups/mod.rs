@@ -1,5 +1,6 @@
 //! Groups: what is special to them, for the engine. One write is in flight a group.
 
+mod admission;
 mod kind;
 pub(super) mod member_rate;
 mod members;

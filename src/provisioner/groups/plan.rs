@@ -13,6 +13,7 @@ use crate::api::{GroupDrift, OperationType, Reason, ScimGroup};
 use crate::directory::{Unfollowed, full_name, has_finalizer};
 use crate::plan::groups::{GroupFacts, GroupObject, GroupStep, Id, Members, Source, decide_group};
 use crate::plan::{Account, Creations, Delegated};
+use crate::provisioner::mirror::Mirror;
 use crate::provisioner::mirror::users::Known;
 use crate::scim::{MembersReadable as Readable, fold};
 use crate::status::ledger;

@@ -7,15 +7,33 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::GroupPass;
-use crate::api::IgnoredReason;
+use crate::api::{IgnoredReason, Reason};
 use crate::directory::full_name;
-use crate::plan::groups::{GroupVerdict, Id, Membership, part, path_of, record_part, resting};
+use crate::plan::groups::{Group, GroupVerdict, Id, Membership, part, path_of, record_part, resting};
 use crate::plan::rests_until;
 use crate::provisioner::effects::Effects;
+use crate::provisioner::engine::Kind as _;
+use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, lock};
 use crate::status::whole_seconds;
 
 impl<E: Effects> Provisioner<E> {
+    /// When a group is looked at again, where it knows better than its reason.
+    pub(super) fn group_outcome(&self, pass: &GroupPass, verdict: &GroupVerdict) -> Option<Outcome> {
+        if verdict.details.again {
+            return Some(Outcome::Again);
+        }
+        // Whoever comes meanwhile is put in at once.
+        if verdict.details.again_after.is_some() {
+            return Some(Group::rest(pass, verdict));
+        }
+        let tried = lock(&self.notes).tried(&pass.uid());
+        if let Some(wait) = retry(pass, verdict, &tried, self.effects.now()) {
+            return Some(Outcome::After(wait));
+        }
+        (verdict.reason == Some(Reason::RateLimited)).then(|| self.outcome_of_member_rate(pass))
+    }
+
     /// One member or attribute was refused, and nothing else with it.
     pub(super) fn part_refused(&self, pass: &mut GroupPass, part: &str, words: &str) {
         self.note_part(pass, part, IgnoredReason::Rejected, words);

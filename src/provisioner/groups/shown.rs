@@ -1,14 +1,16 @@
 //! What the server shows of a group and its members.
 
+use super::requests::UNREADABLE_MEMBERS;
 use super::{GroupPass, GroupStop};
 use crate::api::{GroupDrift, GroupState, Reason, ScimGroupStatus};
-use crate::plan::Applied;
-use crate::plan::groups::{GroupVerdict, MEMBERS, Membership, same_name};
+use crate::plan::groups::{Group, GroupVerdict, MEMBERS, Membership, same_name};
+use crate::plan::{Account, Applied};
 use crate::provisioner::effects::Effects;
-use crate::provisioner::engine::own_error_pause;
+use crate::provisioner::engine::{Kind as _, looked_for_later, own_error_pause};
+use crate::provisioner::mirror::Mirror;
 use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, lock};
-use crate::scim::{Error, Resource};
+use crate::scim::{Error, Resource, WriteMethod};
 
 /// The members that are declared now are those that were carried out last.
 fn carried_out(status: &ScimGroupStatus, members: &Membership) -> bool {
@@ -17,6 +19,19 @@ fn carried_out(status: &ScimGroupStatus, members: &Membership) -> bool {
 }
 
 impl<E: Effects> Provisioner<E> {
+    /// A read showed the group; none where it isn't what was looked for.
+    pub(super) fn group_read(&self, pass: &mut GroupPass, resource: Resource) -> Result<Option<Account>, GroupStop> {
+        self.group_shown(pass, &resource, true);
+        pass.own.whole = (pass.session.policy.profile.write_groups == WriteMethod::Put).then(|| resource.clone());
+        let readable = pass.session.policy.profile.members_readable.with_group();
+        if readable && !resource.members_are_readable() && !pass.is_deleting() {
+            return Err(looked_for_later(pass, UNREADABLE_MEMBERS.to_owned()));
+        }
+        // What was listed under the name that is looked for, and has another by now, isn't what is looked for.
+        let fits = self.may_be_its_own(pass, &resource);
+        Ok(fits.then(|| Account::Found { resource: Group::without_members(resource), fresh: true }))
+    }
+
     pub(super) fn may_be_its_own(&self, pass: &GroupPass, resource: &Resource) -> bool {
         let shown = resource.get("displayName").and_then(serde_json::Value::as_str);
         let declared = &pass.object.spec.display_name;

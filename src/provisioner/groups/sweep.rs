@@ -14,6 +14,7 @@ use crate::directory::full_name;
 use crate::plan::Read;
 use crate::plan::groups::{GroupStep, GroupVerdict};
 use crate::provisioner::connection::session::Session;
+use crate::provisioner::mirror::Mirror;
 use crate::provisioner::mirror::listing::{Listed, Listing};
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::provisioner::schedule::queue::Lane;

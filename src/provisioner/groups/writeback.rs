@@ -15,6 +15,7 @@ use super::super::kubernetes::WriteError;
 use super::super::{Provisioner, Uid, lock};
 use super::{GroupPass, GroupStop};
 use crate::api::{ScimGroup, ScimGroupStatus, ScimUser};
+use crate::directory::same_plan;
 use crate::directory::{full_name, is_deleting};
 use crate::plan::groups::{Change, Id};
 use crate::provisioner::schedule::queue::Outcome;
@@ -24,6 +25,25 @@ use crate::status::{buckets, whole_seconds};
 const AT_ONCE: usize = 8;
 
 impl<E: Effects> Provisioner<E> {
+    /// Sets our finalizer and what the group claims, or takes off both; nothing for a spec that has changed meanwhile.
+    pub(super) async fn write_group_claim(
+        &self,
+        object: &ScimGroup,
+        present: bool,
+        claim: Option<&String>,
+    ) -> Result<Arc<ScimGroup>, WriteError> {
+        let newest = self.directory.group(&object.uid().unwrap_or_default());
+        // Planned for an older spec: nothing is claimed, nor sent, for what isn't declared any more.
+        if present && newest.as_ref().is_some_and(|newest| !same_plan(&**newest, object)) {
+            return Err(WriteError::Stale);
+        }
+        let claim = claim.map(String::as_str).filter(|_| present);
+        self.effects
+            .claim_group(newest.as_deref().unwrap_or(object), claim)
+            .await
+            .map(|written| self.apply_written_group(written))
+    }
+
     /// The directory's newest version of the pass's object.
     pub(super) fn refresh(&self, pass: &mut GroupPass) {
         if let Some(group) = self.directory.group(&pass.uid()) {

@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use jiff::Timestamp;
-
+use super::Mirror;
 use crate::api::{GroupDrift, ScimGroupStatus};
 use crate::plan::Account;
 use crate::plan::groups::{Change, Id, same_name};
@@ -67,11 +66,6 @@ impl GroupMirror {
         self.unsupported = None;
     }
 
-    /// Whether what is of that epoch still counts.
-    pub fn is_of(&self, epoch: u64) -> bool {
-        self.sightings.epoch() == epoch
-    }
-
     /// A listing begins.
     pub fn begin(&mut self) {
         self.sightings.begin();
@@ -109,14 +103,6 @@ impl GroupMirror {
         self.sightings.end(complete);
     }
 
-    /// Takes in a group as the server showed it.
-    pub fn apply(&mut self, resource: &Resource) {
-        if let Some(id) = resource.id() {
-            self.sightings.shown(id);
-        }
-        self.put(resource, self.sightings.by_answer());
-    }
-
     fn put(&mut self, resource: &Resource, seen: Seen) {
         let Some(id) = resource.id() else { return };
         let mut resource = resource.clone();
@@ -127,12 +113,6 @@ impl GroupMirror {
         self.moments += 1;
         let entry = Entry { resource, members_at, seen, invalidated: false, number };
         self.entries.insert(id.to_owned(), entry);
-    }
-
-    /// A read of the group was answered with 404, and the collection is there; true where that has been so for a minute,
-    /// with nothing that showed the group meanwhile.
-    pub fn missing(&mut self, id: &str, now: Timestamp) -> bool {
-        self.sightings.missing(id, now)
     }
 
     /// What a change of ours made of a group, where the answer doesn't show it.
@@ -170,27 +150,6 @@ impl GroupMirror {
         }
     }
 
-    /// The group is gone.
-    pub fn forget(&mut self, id: &str) {
-        let seen = self.entries.remove(id).map(|entry| entry.seen);
-        self.sightings.forget(id, seen);
-    }
-
-    /// This moment, for [`Self::knew`].
-    pub fn moment(&self) -> u64 {
-        self.moments
-    }
-
-    /// The group had been seen at that moment.
-    pub fn knew(&self, id: &str, moment: u64) -> bool {
-        self.entries.get(id).is_some_and(|entry| entry.number < moment)
-    }
-
-    /// What isn't known isn't there.
-    pub fn is_complete(&self) -> bool {
-        self.sightings.proves_absence()
-    }
-
     /// The displayName of a group.
     pub fn name_of(&self, id: &str) -> Option<&str> {
         self.entries.get(id)?.resource.get("displayName")?.as_str()
@@ -211,12 +170,6 @@ impl GroupMirror {
     /// The ids of the groups of this name.
     pub fn named(&self, name: &str) -> Vec<String> {
         self.entries.iter().filter(|(_, entry)| entry.is_named(name)).map(|(id, _)| id.clone()).collect()
-    }
-
-    /// A value of this attribute that a group has: the one that was seen first.
-    pub fn sample(&self, attribute: &str) -> Option<String> {
-        let first = self.entries.values().filter(|entry| !entry.invalidated).min_by_key(|entry| entry.number)?;
-        Some(first.resource.get(attribute)?.as_str()?.to_owned()).filter(|value| !value.is_empty())
     }
 
     /// The groups that fit by name.
@@ -248,6 +201,45 @@ impl GroupMirror {
         self.unrecorded.remove(uid);
         self.member_rate.forget(uid);
         self.sightings.forget_search(uid);
+    }
+}
+
+impl Mirror for GroupMirror {
+    fn sightings(&self) -> &Sightings {
+        &self.sightings
+    }
+
+    fn sightings_mut(&mut self) -> &mut Sightings {
+        &mut self.sightings
+    }
+
+    fn apply(&mut self, resource: &Resource) {
+        if let Some(id) = resource.id() {
+            self.sightings.shown(id);
+        }
+        self.put(resource, self.sightings.by_answer());
+    }
+
+    fn forget(&mut self, id: &str) {
+        let seen = self.entries.remove(id).map(|entry| entry.seen);
+        self.sightings.forget(id, seen);
+    }
+
+    fn moment(&self) -> u64 {
+        self.moments
+    }
+
+    fn knew(&self, id: &str, moment: u64) -> bool {
+        self.entries.get(id).is_some_and(|entry| entry.number < moment)
+    }
+
+    fn sample(&self, attribute: &str) -> Option<String> {
+        let first = self.entries.values().filter(|entry| !entry.invalidated).min_by_key(|entry| entry.number)?;
+        Some(first.resource.get(attribute)?.as_str()?.to_owned()).filter(|value| !value.is_empty())
+    }
+
+    fn having(&self, _: &str, value: &str) -> Vec<String> {
+        self.named(value)
     }
 }
 

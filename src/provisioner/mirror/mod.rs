@@ -5,3 +5,44 @@ pub(super) mod listing;
 pub mod sightings;
 mod sweep;
 pub mod users;
+
+use jiff::Timestamp;
+
+use self::sightings::Sightings;
+use crate::scim::Resource;
+
+/// What the server was seen to hold of one collection.
+pub trait Mirror: Send + 'static {
+    /// When it was seen, and what that proves.
+    fn sightings(&self) -> &Sightings;
+    /// The same, to be changed.
+    fn sightings_mut(&mut self) -> &mut Sightings;
+    /// Applies what the server answered to a read or a write of one of it.
+    fn apply(&mut self, resource: &Resource);
+    /// It is gone.
+    fn forget(&mut self, id: &str);
+    /// This moment, for [`Self::knew`].
+    fn moment(&self) -> u64;
+    /// It had been seen at that moment.
+    fn knew(&self, id: &str, moment: u64) -> bool;
+    /// The ids of those that have this value.
+    fn having(&self, attribute: &str, value: &str) -> Vec<String>;
+    /// A value of this attribute that somebody has, as the server spells it; of whoever was seen first.
+    fn sample(&self, attribute: &str) -> Option<String>;
+
+    /// Whether what is of that epoch still counts.
+    fn is_of(&self, epoch: u64) -> bool {
+        self.sightings().epoch() == epoch
+    }
+
+    /// A read of one of it was answered with 404, and the collection is there; true where that has been so for a minute, with
+    /// nothing that showed it meanwhile (promise I11).
+    fn missing(&mut self, id: &str, now: Timestamp) -> bool {
+        self.sightings_mut().missing(id, now)
+    }
+
+    /// What isn't known isn't there.
+    fn is_complete(&self) -> bool {
+        self.sightings().proves_absence()
+    }
+}

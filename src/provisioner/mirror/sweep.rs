@@ -14,6 +14,7 @@ use crate::plan::{Step, Verdict};
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::connection::state::FirstSweep;
 use crate::provisioner::effects::Effects;
+use crate::provisioner::mirror::Mirror;
 use crate::provisioner::schedule::queue::{Lane, back_off};
 use crate::provisioner::users::UserPass;
 use crate::provisioner::{Provisioner, lane_of, lock};

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
+use super::Mirror;
 use super::sightings::{OnPage, Seen, Sightings};
 use crate::scim::{Resource, fold};
 
@@ -65,11 +66,6 @@ impl UserMirror {
         epoch
     }
 
-    /// Whether what is of that epoch still counts.
-    pub fn is_of(&self, epoch: u64) -> bool {
-        self.sightings.epoch() == epoch
-    }
-
     /// A sweep begins; what earlier ones found stays until it has ended.
     pub fn begin(&mut self) {
         self.sightings.begin();
@@ -114,14 +110,6 @@ impl UserMirror {
         self.sightings.end(complete);
     }
 
-    /// Takes in what the server answered to a read or a write of one account.
-    pub fn apply(&mut self, resource: &Resource) {
-        if let Some(id) = resource.id() {
-            self.sightings.shown(id);
-        }
-        self.put(resource, true, self.sightings.by_answer());
-    }
-
     /// What the account looks like by now isn't certain: it is read before anything rests on it.
     pub fn invalidate(&mut self, id: &str) {
         let seen = self.sightings.by_answer();
@@ -130,18 +118,6 @@ impl UserMirror {
             // Nor does a page tell that was asked for before.
             entry.seen = seen;
         }
-    }
-
-    /// A read of the account was answered with 404, and the collection is there; true where that has been so for a
-    /// minute, with nothing that showed the account meanwhile.
-    pub fn missing(&mut self, id: &str, now: Timestamp) -> bool {
-        self.sightings.missing(id, now)
-    }
-
-    /// The account is gone.
-    pub fn forget(&mut self, id: &str) {
-        let seen = self.take_out(id).map(|entry| entry.seen);
-        self.sightings.forget(id, seen);
     }
 
     fn take_out(&mut self, id: &str) -> Option<Entry> {
@@ -153,16 +129,6 @@ impl UserMirror {
         Some(entry)
     }
 
-    /// This moment, for [`Self::knew`].
-    pub fn moment(&self) -> u64 {
-        self.moments
-    }
-
-    /// The account had been seen at that moment.
-    pub fn knew(&self, id: &str, moment: u64) -> bool {
-        self.entries.get(id).is_some_and(|entry| entry.number < moment)
-    }
-
     /// Another account than this one that has the userName.
     pub fn namesake_of(&self, id: &str, user_name: &str) -> Option<&str> {
         let named = self.names.get(&fold(user_name))?;
@@ -172,11 +138,6 @@ impl UserMirror {
     /// The account is there, as far as is known.
     pub fn shows(&self, id: &str) -> bool {
         self.entries.contains_key(id)
-    }
-
-    /// What isn't known isn't there.
-    pub fn is_complete(&self) -> bool {
-        self.sightings.proves_absence()
     }
 
     /// The number of accounts.
@@ -234,12 +195,6 @@ impl UserMirror {
         self.external_ids.get(external_id).into_iter().flatten().cloned().collect()
     }
 
-    /// A value of this attribute that an account has, as the server spells it: of the one that was seen first.
-    pub fn sample(&self, attribute: &str) -> Option<String> {
-        let first = self.entries.values().filter(|entry| entry.json.is_some()).min_by_key(|entry| entry.number)?;
-        Some(first.resource()?.get(attribute)?.as_str()?.to_owned()).filter(|value| !value.is_empty())
-    }
-
     fn put(&mut self, resource: &Resource, keep: bool, seen: Seen) {
         let Some(id) = resource.id() else { return };
         let number = self.entries.get(id).map_or(self.moments, |known| known.number);
@@ -257,6 +212,45 @@ impl UserMirror {
         let active = resource.active().unwrap_or(true);
         let entry = Entry { name, external_id, active, emails, json, seen, number };
         self.entries.insert(id.to_owned(), entry);
+    }
+}
+
+impl Mirror for UserMirror {
+    fn sightings(&self) -> &Sightings {
+        &self.sightings
+    }
+
+    fn sightings_mut(&mut self) -> &mut Sightings {
+        &mut self.sightings
+    }
+
+    fn apply(&mut self, resource: &Resource) {
+        if let Some(id) = resource.id() {
+            self.sightings.shown(id);
+        }
+        self.put(resource, true, self.sightings.by_answer());
+    }
+
+    fn forget(&mut self, id: &str) {
+        let seen = self.take_out(id).map(|entry| entry.seen);
+        self.sightings.forget(id, seen);
+    }
+
+    fn moment(&self) -> u64 {
+        self.moments
+    }
+
+    fn knew(&self, id: &str, moment: u64) -> bool {
+        self.entries.get(id).is_some_and(|entry| entry.number < moment)
+    }
+
+    fn sample(&self, attribute: &str) -> Option<String> {
+        let first = self.entries.values().filter(|entry| entry.json.is_some()).min_by_key(|entry| entry.number)?;
+        Some(first.resource()?.get(attribute)?.as_str()?.to_owned()).filter(|value| !value.is_empty())
+    }
+
+    fn having(&self, attribute: &str, value: &str) -> Vec<String> {
+        if attribute == "externalId" { self.linked(value) } else { self.named(value) }
     }
 }
 
@@ -287,152 +281,5 @@ fn drop_from(index: &mut HashMap<String, HashSet<String>>, key: &str, id: &str) 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn user(id: &str, name: &str, title: &str) -> Resource {
-        let value = json!({"id": id, "userName": name, "title": title});
-        Resource(value.as_object().cloned().unwrap_or_default())
-    }
-
-    #[test]
-    fn i11_an_unfinished_sweep_proves_nothing() {
-        let mut snapshot = UserMirror::default();
-        snapshot.begin();
-        snapshot.page(vec![user("1", "ada", "")], |_| true);
-        snapshot.end(false);
-        assert_eq!(snapshot.by_identity("bob", None), Known::Unknown);
-        snapshot.begin();
-        snapshot.page(vec![user("1", "ada", "")], |_| true);
-        snapshot.end(true);
-        assert_eq!(snapshot.by_identity("bob", None), Known::Absent);
-        assert_eq!(snapshot.by_id("2"), Known::Unknown, "an id is asked for before it counts as gone");
-    }
-
-    #[test]
-    fn a_page_never_overwrites_what_a_later_write_reported() {
-        let mut snapshot = UserMirror::default();
-        snapshot.begin();
-        snapshot.apply(&user("1", "ada", "new"));
-        assert_eq!(snapshot.page(vec![user("1", "ada", "old")], |_| true), 1);
-        snapshot.end(true);
-        assert_eq!(snapshot.by_id("1"), Known::Found(user("1", "ada", "new")));
-    }
-
-    #[test]
-    fn i06_an_account_that_nobody_declared_yet_is_read_by_its_id() {
-        let mut snapshot = UserMirror::default();
-        snapshot.begin();
-        snapshot.page(vec![user("1", "ada", "")], |_| false);
-        snapshot.end(true);
-        assert_eq!(snapshot.by_identity("Ada", None), Known::Listed("1".into()), "a filter may not find it");
-    }
-
-    #[test]
-    fn i12_what_isnt_certain_any_more_is_read() {
-        let mut snapshot = UserMirror::default();
-        snapshot.apply(&user("1", "ada", ""));
-        snapshot.invalidate("1");
-        assert_eq!(snapshot.by_id("1"), Known::Unknown);
-        assert_eq!(snapshot.by_identity("ada", None), Known::Listed("1".into()));
-    }
-
-    #[test]
-    fn i12_a_page_that_was_asked_for_before_makes_nothing_certain() {
-        let mut snapshot = UserMirror::default();
-        snapshot.apply(&user("1", "ada", ""));
-        snapshot.begin();
-        snapshot.invalidate("1");
-        assert_eq!(snapshot.page(vec![user("1", "ada", "")], |_| true), 1);
-        snapshot.end(true);
-        assert_eq!(snapshot.by_id("1"), Known::Unknown);
-        snapshot.begin();
-        snapshot.page(vec![user("1", "ada", "new")], |_| true);
-        assert_eq!(snapshot.by_id("1"), Known::Found(user("1", "ada", "new")));
-    }
-
-    #[test]
-    fn i14_an_account_is_known_by_its_emails_too() {
-        let mut snapshot = UserMirror::default();
-        let mut eve = user("1", "Eve@example.com", "");
-        eve.0.insert("emails".into(), json!([{"value": "eve@example.com"}, {"value": "Eu-BreakGlass@example.com"}]));
-        snapshot.page(vec![eve], |_| false);
-        let (name, emails) = snapshot.identity("1").expect("seen");
-        assert_eq!(
-            (name, emails.collect::<Vec<_>>()),
-            ("eve@example.com", vec!["eve@example.com", "Eu-BreakGlass@example.com"])
-        );
-        assert!(snapshot.identity("2").is_none());
-    }
-
-    #[test]
-    fn i11_what_an_incomplete_sweep_after_a_complete_one_lacks_is_asked_for() {
-        let mut snapshot = UserMirror::default();
-        snapshot.begin();
-        snapshot.end(true);
-        assert_eq!(snapshot.by_identity("bob", None), Known::Absent);
-        snapshot.begin();
-        snapshot.end(false);
-        assert_eq!(snapshot.by_identity("bob", None), Known::Unknown);
-    }
-
-    #[test]
-    fn i11_a_page_that_was_on_its_way_brings_no_deleted_account_back() {
-        let mut snapshot = UserMirror::default();
-        snapshot.apply(&user("1", "ada", ""));
-        snapshot.begin();
-        snapshot.forget("1");
-        let page = || vec![user("1", "ada", ""), user("2", "bob", "")];
-        assert_eq!(snapshot.page(page(), |_| true), 2);
-        assert_eq!(snapshot.page(page(), |_| true), 0, "a listing that repeats itself still ends");
-        assert_eq!((snapshot.by_id("1"), snapshot.seen()), (Known::Unknown, 2));
-        snapshot.end(true);
-        assert_eq!(snapshot.by_identity("ada", None), Known::Absent);
-        // Whom a later sweep shows, or a read, is there.
-        snapshot.begin();
-        snapshot.page(page(), |_| true);
-        assert_eq!(snapshot.by_id("1"), Known::Found(user("1", "ada", "")));
-        snapshot.forget("1");
-        snapshot.apply(&user("1", "ada", ""));
-        assert_eq!(snapshot.by_id("1"), Known::Found(user("1", "ada", "")));
-    }
-
-    #[test]
-    fn i12_whatever_shows_an_account_clears_the_mark_of_a_404() {
-        let at = |seconds| Timestamp::from_second(seconds).unwrap_or_default();
-        let shows: [fn(&mut UserMirror); 2] = [
-            |snapshot| snapshot.apply(&user("1", "ada", "")),
-            |snapshot| {
-                snapshot.begin();
-                snapshot.page(vec![user("1", "ada", "")], |_| true);
-            },
-        ];
-        for show in shows {
-            let mut snapshot = UserMirror::default();
-            assert!(!snapshot.missing("1", at(0)));
-            show(&mut snapshot);
-            assert!(!snapshot.missing("1", at(3600)));
-            assert!(snapshot.missing("1", at(3660)));
-        }
-    }
-
-    #[test]
-    fn i11_repeated_pages_bring_nothing_new() {
-        let mut snapshot = UserMirror::default();
-        snapshot.begin();
-        assert_eq!(snapshot.page(vec![user("1", "ada", ""), user("2", "bob", "")], |_| true), 2);
-        assert_eq!(snapshot.page(vec![user("2", "bob", ""), user("1", "ada", "")], |_| true), 0);
-    }
-
-    #[test]
-    fn i06_two_accounts_that_fit_are_a_contradiction() {
-        let mut snapshot = UserMirror::default();
-        let mut linked = user("2", "bob", "");
-        linked.0.insert("externalId".into(), json!("x"));
-        snapshot.apply(&user("1", "ada", ""));
-        snapshot.apply(&linked);
-        assert!(matches!(snapshot.by_identity("Ada", Some("x")), Known::Contradictory(_)));
-        assert_eq!(snapshot.by_identity("Ada", Some("y")), Known::Found(user("1", "ada", "")));
-    }
-}
+#[path = "users_tests.rs"]
+mod tests;

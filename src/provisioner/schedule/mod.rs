@@ -3,4 +3,5 @@
 mod dispatch;
 pub mod limiter;
 pub mod queue;
+pub mod ticket;
 pub(super) mod windows;

@@ -12,57 +12,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::ticket::LANES;
+pub use super::ticket::{Lane, Outcome, Ticket};
+
 /// How long a due ticket waits before its status says so.
 pub const STATUS_AFTER: Duration = Duration::from_secs(60);
 /// How long after one status of a waiting ticket the next may come.
 pub const STATUS_EVERY: Duration = Duration::from_secs(300);
 const BACK_OFF_MAX_SECS: u32 = 300;
 const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 3600);
-
-/// What a ticket is for; the order is the priority.
-#[derive(Copy, Clone, Eq, PartialEq, Ord, PartialOrd, Debug, Hash)]
-pub enum Lane {
-    /// Access ends.
-    Removal,
-    /// A declared person changed.
-    Change,
-    /// A person has no account yet.
-    Create,
-    /// A sweep found a difference.
-    Drift,
-}
-
-const LANES: [Lane; 4] = [Lane::Removal, Lane::Change, Lane::Create, Lane::Drift];
-
-/// Leave to work on one object; nobody else holds one for the same uid.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Ticket {
-    /// The object.
-    pub uid: Arc<str>,
-    /// The lane it was taken from.
-    pub lane: Lane,
-    /// Transient failures so far.
-    pub attempt: u32,
-    /// Due only for a `Pending` status: no request may follow. Whatever outcome it is finished
-    /// with, the ticket goes back to its place.
-    pub for_status: bool,
-}
-
-/// How the work on a ticket ended.
-#[derive(Copy, Clone, Debug, Eq, PartialEq)]
-pub enum Outcome {
-    /// Nothing is owed: the ticket leaves.
-    Done,
-    /// A further step is owed at once: at the end of its lane, so that no later step of one object
-    /// delays an earlier one of another.
-    Again,
-    /// A transient failure: one attempt more, exponential back-off.
-    Retry,
-    /// Not before this long: the object's own error, or a guard. The attempt stays.
-    After(Duration),
-    /// The connection paused: back at its place, the attempt stays.
-    Paused,
-}
 
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
 enum Place {

@@ -9,6 +9,7 @@ use crate::api::ScimUser;
 use crate::directory::{connection_of, full_name, has_finalizer};
 use crate::plan::{Account, Claims, Facts, Manager, Object, Step, decide};
 use crate::provisioner::effects::{Effects, Note};
+use crate::provisioner::mirror::Mirror;
 use crate::provisioner::mirror::users::Known;
 use crate::provisioner::{Provisioner, lock};
 

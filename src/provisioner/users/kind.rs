@@ -5,11 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::ObjectReference;
-use kube::Resource as _;
 
 use super::rejected::retry;
-use super::requests::{claim_of_binding, claim_of_creation, identity, is_special, refuses_filter, unrecorded};
+use super::requests::{claim_of_binding, claim_of_creation, identity, is_special, unrecorded};
 use super::{Scratch, UserPass, UserStop};
 use crate::api::{ClaimedAccount, OperationType, Reason, ScimUser, ScimUserStatus};
 use crate::directory::is_deleting;
@@ -20,13 +18,12 @@ use crate::plan::{
 };
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::{Effects, Note};
-use crate::provisioner::engine::{AdmissionRequest, Claimed, Ended, Kind, Mirror, SearchRefused};
+use crate::provisioner::engine::{AdmissionRequest, Claimed, Kind, SearchRefused};
 use crate::provisioner::kubernetes::WriteError;
-use crate::provisioner::mirror::sightings::Sightings;
 use crate::provisioner::mirror::users::{Known, UserMirror, contradiction};
 use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, Uid, lock};
-use crate::scim::{Class, Error, Kind as Collection, Lesson, Resource, Written, fold};
+use crate::scim::{Error, Kind as Collection, Lesson, Resource, Written, fold};
 use crate::status::{PassLog, record, whole_seconds};
 
 impl Kind for User {
@@ -41,10 +38,6 @@ impl Kind for User {
     const NOUN: &'static str = "account";
     const NAME: &'static str = "userName";
     const LEFT: &'static str = "AccountLeft";
-
-    fn status(object: &ScimUser) -> Option<&ScimUserStatus> {
-        object.status.as_ref()
-    }
 
     fn claimed<E: Effects>(_: &Provisioner<E>, object: &ScimUser) -> Option<ClaimedAccount> {
         object.claimed_account()
@@ -73,16 +66,8 @@ impl Kind for User {
         p.claims(pass, pass.server(), id)
     }
 
-    fn reference(object: &ScimUser) -> ObjectReference {
-        object.object_ref(&())
-    }
-
     fn takes_access(pass: &UserPass) -> bool {
         pass.is_deleting() || pass.object.spec.active == Some(false)
-    }
-
-    fn removes_access<E: Effects>(_: &Provisioner<E>, pass: &UserPass) -> bool {
-        Self::takes_access(pass)
     }
 
     fn unserved<E: Effects>(p: &Provisioner<E>, object: &ScimUser) -> bool {
@@ -95,10 +80,6 @@ impl Kind for User {
             p.look_up_names(&pass.object, &pass.session).await;
         }
         true
-    }
-
-    async fn before_plan<E: Effects>(_: &Provisioner<E>, _: &mut UserPass) -> Result<(), UserStop> {
-        Ok(())
     }
 
     fn plan<E: Effects>(p: &Provisioner<E>, pass: &UserPass) -> Step {
@@ -162,17 +143,9 @@ impl Kind for User {
         false
     }
 
-    fn ended<E: Effects>(_: &Provisioner<E>, _: &mut UserPass, verdict: Box<Verdict>) -> Ended<Self> {
-        Ended::AsDecided(verdict)
-    }
-
     fn own_outcome<E: Effects>(p: &Provisioner<E>, pass: &UserPass, verdict: &Verdict) -> Option<Outcome> {
         let tried = lock(&p.notes).tried(&pass.uid());
         retry(pass, verdict, &tried, p.effects.now()).map(Outcome::After)
-    }
-
-    fn rest(_: &UserPass, _: &Verdict) -> Outcome {
-        Outcome::Done
     }
 
     fn after_pass<E: Effects>(p: &Provisioner<E>, pass: &UserPass) {
@@ -200,33 +173,12 @@ impl Kind for User {
         Some((request, attributes))
     }
 
-    fn admission_of<E: Effects>(_: &Provisioner<E>, _: &UserPass, operation: &Operation) -> Option<AdmissionRequest> {
-        Some(AdmissionRequest::of(operation))
-    }
-
-    fn not_admitted(_: &mut UserPass, _: &Operation, stop: UserStop) -> Result<(), UserStop> {
-        Err(stop)
-    }
-
     fn base<E: Effects>(p: &Provisioner<E>, _: &str, gate: &Gate, _: Option<GuardName>, now: Timestamp) -> u64 {
         p.base(gate, now)
     }
 
-    async fn save_ledger<E: Effects>(
-        p: &Provisioner<E>,
-        _: &UserPass,
-        _: Option<GuardName>,
-        revision: u64,
-    ) -> Result<(), UserStop> {
-        if p.keep_ledger(revision).await { Ok(()) } else { Err(UserStop::WithoutStatus(Outcome::Retry)) }
-    }
-
     fn mirror<E: Effects>(p: &Provisioner<E>) -> &Mutex<UserMirror> {
         &p.snapshot
-    }
-
-    fn asks_members(_: &Session) -> bool {
-        false
     }
 
     fn read<E: Effects>(
@@ -236,10 +188,6 @@ impl Kind for User {
     ) -> Result<Option<Account>, UserStop> {
         p.apply_response(pass, &resource);
         Ok(Some(Account::Found { resource, fresh: true }))
-    }
-
-    fn read_failed<E: Effects>(p: &Provisioner<E>, pass: &UserPass, error: &Error) -> UserStop {
-        p.failed(pass, error)
     }
 
     fn namesake<E: Effects>(p: &Provisioner<E>, pass: &UserPass) -> Option<Account> {
@@ -286,27 +234,13 @@ impl Kind for User {
         session.policy.profile.filters.iter().any(|filter| filter == attribute)
     }
 
-    fn must_filter(_: &Session) -> bool {
-        false
-    }
-
     fn search_refused<E: Effects>(
         p: &Provisioner<E>,
         session: &Session,
-        (attribute, value): (&str, &str),
+        searched: (&str, &str),
         error: &Error,
     ) -> SearchRefused<Self> {
-        match error.class() {
-            class if refuses_filter(class, attribute, value) => {
-                // One value that it can't read says nothing of others.
-                if !is_special(value) && class != Class::Transient {
-                    p.apply_lessons(session, [Lesson::NoFilter(attribute.to_owned())]);
-                }
-                SearchRefused::List
-            }
-            Class::NotFound => SearchRefused::Collection,
-            _ => SearchRefused::Failed,
-        }
+        p.user_search_refused(session, searched, error)
     }
 
     fn finds_surely(value: &str) -> bool {
@@ -331,25 +265,13 @@ impl Kind for User {
         p.effects.note(&Note::Sends { uid: &pass.uid(), operation });
     }
 
-    fn is_bare<E: Effects>(_: &Provisioner<E>, _: &UserPass) -> bool {
-        false
-    }
-
     fn created_as(pass: &UserPass) -> (&str, Option<&str>) {
         let (spec, profile) = (&pass.object.spec, &pass.session.policy.profile);
         (&spec.user_name, spec.external_id.as_deref().filter(|_| profile.external_id))
     }
 
-    fn without_members(resource: Resource) -> Resource {
-        resource
-    }
-
     fn shown_name(resource: &Resource) -> Option<&str> {
         resource.user_name()
-    }
-
-    fn members_changed(_: &Operation) -> Option<(usize, usize)> {
-        None
     }
 
     async fn took_effect<E: Effects>(
@@ -468,47 +390,5 @@ impl Kind for User {
 
     fn departs<E: Effects>(p: &Provisioner<E>, pass: &UserPass, verdict: &Verdict) {
         p.effects.note(&Note::Departs { user: &pass.object, status: &pass.status, verdict });
-    }
-}
-
-impl Mirror for UserMirror {
-    fn sightings(&mut self) -> &mut Sightings {
-        &mut self.sightings
-    }
-
-    fn is_of(&self, epoch: u64) -> bool {
-        self.is_of(epoch)
-    }
-
-    fn apply(&mut self, resource: &Resource) {
-        self.apply(resource);
-    }
-
-    fn missing(&mut self, id: &str, now: Timestamp) -> bool {
-        self.missing(id, now)
-    }
-
-    fn forget(&mut self, id: &str) {
-        self.forget(id);
-    }
-
-    fn moment(&self) -> u64 {
-        self.moment()
-    }
-
-    fn knew(&self, id: &str, moment: u64) -> bool {
-        self.knew(id, moment)
-    }
-
-    fn is_complete(&self) -> bool {
-        self.is_complete()
-    }
-
-    fn having(&self, attribute: &str, value: &str) -> Vec<String> {
-        if attribute == "externalId" { self.linked(value) } else { self.named(value) }
-    }
-
-    fn sample(&self, attribute: &str) -> Option<String> {
-        self.sample(attribute)
     }
 }

@@ -4,13 +4,35 @@ use super::whole_lists::names_entries;
 use super::{UserPass, UserStop};
 use crate::api::{ClaimedAccount, OperationType, Reason, ScimUserSpec};
 use crate::directory::{full_name, has_finalizer};
-use crate::plan::{Account, Binding, Operation, Path, Request, at_server};
+use crate::plan::{Account, Binding, Operation, Path, Request, User, at_server};
+use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::Effects;
+use crate::provisioner::engine::SearchRefused;
 use crate::provisioner::mirror::users::Known;
 use crate::provisioner::{Provisioner, lock};
-use crate::scim::{Class, Error, MatchBy, Written, composed, fold};
+use crate::scim::{Class, Error, Lesson, MatchBy, Written, composed, fold};
 
 impl<E: Effects> Provisioner<E> {
+    /// What a refused search means.
+    pub(super) fn user_search_refused(
+        &self,
+        session: &Session,
+        (attribute, value): (&str, &str),
+        error: &Error,
+    ) -> SearchRefused<User> {
+        match error.class() {
+            class if refuses_filter(class, attribute, value) => {
+                // One value that it can't read says nothing of others.
+                if !is_special(value) && class != Class::Transient {
+                    self.apply_lessons(session, [Lesson::NoFilter(attribute.to_owned())]);
+                }
+                SearchRefused::List
+            }
+            Class::NotFound => SearchRefused::Collection,
+            _ => SearchRefused::Failed,
+        }
+    }
+
     /// The server did what was asked: what the answer shows is taken in, and what it doesn't is read back.
     pub(super) fn user_took_effect(&self, pass: &mut UserPass, operation: &Operation, written: Written) {
         let settled = pass.status.observed_generation == pass.object.metadata.generation;

@@ -5,11 +5,10 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use clap::{Arg, Args, Command, CommandFactory as _};
+use clap::{Arg, Args, Command};
 use clap_complete::Shell;
 
 use crate::Outcome;
-use crate::cli::Cli;
 
 /// `completion`
 #[derive(Debug, Args)]
@@ -26,8 +25,7 @@ pub struct ManArguments {
 }
 
 /// The script of one shell. kubectl completes a plug-in by the program `kubectl_complete-scim`, other shells by its name.
-pub fn completion(arguments: &CompletionArguments) -> Result<Outcome> {
-    let mut command = Cli::command();
+pub fn completion(arguments: &CompletionArguments, mut command: Command) -> Result<Outcome> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, "kubectl-scim", &mut script);
     io::stdout().write_all(&script)?;
@@ -35,11 +33,11 @@ pub fn completion(arguments: &CompletionArguments) -> Result<Outcome> {
 }
 
 /// One page a command.
-pub fn man(arguments: &ManArguments) -> Result<Outcome> {
+pub fn man(arguments: &ManArguments, command: Command) -> Result<Outcome> {
     let directory = &arguments.directory;
     let whole = || format!("the man pages can't be written to {}", directory.display());
     std::fs::create_dir_all(directory).with_context(whole)?;
-    clap_mangen::generate_to(Cli::command().disable_help_subcommand(true), directory).with_context(whole)?;
+    clap_mangen::generate_to(command.disable_help_subcommand(true), directory).with_context(whole)?;
     Ok(Outcome::Done)
 }
 
@@ -59,13 +57,12 @@ or shown; keys are read from a file, an environment variable or, with your right
 ";
 
 /// The page in `docs/`.
-pub fn markdown() -> Result<Outcome> {
-    io::stdout().write_all(page().as_bytes())?;
+pub fn markdown(command: Command) -> Result<Outcome> {
+    io::stdout().write_all(page(command).as_bytes())?;
     Ok(Outcome::Done)
 }
 
-fn page() -> String {
-    let mut cli = Cli::command();
+fn page(mut cli: Command) -> String {
     cli.build();
     let mut text = HEAD.to_owned();
     let codes = cli.get_after_help().map(ToString::to_string).unwrap_or_default();
@@ -126,12 +123,15 @@ fn row(option: &Arg) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
+    use crate::cli::Cli;
 
     #[test]
     fn the_command_line_is_sound_and_every_option_is_explained() {
         Cli::command().debug_assert();
-        let text = page();
+        let text = page(Cli::command());
         assert!(text.contains("## kubectl scim approve") && text.contains("`--yes COUNT`"), "{text}");
         assert!(text.lines().filter(|line| line.starts_with("| `")).all(|line| !line.ends_with("|  |")), "{text}");
     }

@@ -16,8 +16,8 @@ use serde::Serialize;
 
 use super::plan::{self, Access};
 use crate::Outcome;
-use crate::cli::Global;
 use crate::cluster::{Cluster, Kind, Target};
+use crate::global::Global;
 use crate::objects::{Object, connection_name};
 use crate::output::{Cell, Printer, Row, Tone};
 use crate::time::ago;

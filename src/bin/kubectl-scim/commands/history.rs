@@ -13,8 +13,8 @@ use kube::api::{ListParams, LogParams};
 use serde::{Deserialize, Serialize};
 
 use crate::Outcome;
-use crate::cli::Global;
 use crate::cluster::Cluster;
+use crate::global::Global;
 use crate::output::{self, Cell, Printer, Row, Tone};
 
 /// `history`

@@ -3,17 +3,12 @@
 use serde::Deserialize;
 use url::form_urlencoded::Serializer;
 
+use super::folded::folded;
 use super::members::Members;
 use super::store::{Entry, Kept, connection_of};
 
 /// So many are on a page.
 pub const PAGE: usize = 100;
-
-/// A text as a search compares it.
-pub fn folded(text: &str) -> String {
-    use unicode_normalization::UnicodeNormalization as _;
-    text.nfkc().flat_map(char::to_lowercase).collect()
-}
 
 /// What the address of a page says; what it leaves out doesn't matter.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]

@@ -4,7 +4,8 @@ use maud::{Markup, html};
 use scim_operator::api::ScimGroup;
 
 use super::account::named;
-use super::members::{Members, Membership};
+use super::members::Members;
+use super::membership::Membership;
 use super::page::{foreign, state, when};
 use super::people::table;
 use super::person::{Shown, buttons, group_address, people_of_group, read_button};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use maud::{Markup, html};
 
-use super::filter::folded;
+use super::folded::folded;
 use super::page::foreign;
 use super::people::table;
 use crate::cluster::sentence;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 use scim_operator::plan::GRANT_LISTS;
 
-use super::filter::folded;
+use super::folded::folded;
 use super::page::{foreign, when};
 use super::rights::Rights;
 use super::store::Store;

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Event;
 use maud::{Markup, html};
 
-use super::filter::{Filter, folded};
+use super::filter::Filter;
+use super::folded::folded;
 use super::page::{foreign, state, when};
 use super::person::group_address;
 use super::store::{Store, connection_of};

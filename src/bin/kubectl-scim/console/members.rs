@@ -1,44 +1,10 @@
 //! Who is in a group, as its object declares it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
-use scim_operator::api::ScimGroup;
-
-use super::filter::folded;
+use super::folded::folded;
+use super::membership::Membership;
 use super::store::{Entry, connection_of};
-
-/// What a group's spec says of its members.
-#[derive(Debug, Default)]
-pub struct Membership {
-    users: Vec<String>,
-    groups: Vec<String>,
-    /// Folded.
-    user_names: Vec<String>,
-    ids: Vec<String>,
-    /// `key=value`, all of which a member carries; empty where nobody is selected by labels.
-    labels: Vec<String>,
-}
-
-/// The labels of an object, as a membership compares them.
-pub fn labels(labels: &BTreeMap<String, String>) -> Box<str> {
-    let lines: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    lines.join("\n").into()
-}
-
-impl From<&ScimGroup> for Membership {
-    fn from(group: &ScimGroup) -> Self {
-        let mut found = Self::default();
-        for member in group.spec.members.iter().flatten() {
-            found.users.extend(member.user_ref.iter().map(|user| user.name.clone()));
-            found.groups.extend(member.group_ref.iter().map(|group| group.name.clone()));
-            found.user_names.extend(member.user_name.as_deref().map(folded));
-            found.ids.extend(member.id.clone());
-        }
-        let selected = group.spec.member_selector.iter().flat_map(|selector| &selector.match_labels);
-        found.labels = selected.map(|(name, value)| format!("{name}={value}")).collect();
-        found
-    }
-}
 
 /// The members of one group, to be asked of many people.
 pub struct Members<'a> {
@@ -118,7 +84,7 @@ impl Membership {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use scim_operator::api::ScimUser;
+    use scim_operator::api::{ScimGroup, ScimUser};
     use serde_json::{Value, json};
 
     fn user(name: &str, fields: &Value) -> Entry {

@@ -17,19 +17,15 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Event as KubernetesEvent;
 use kube::Api;
 use kube::api::ListParams;
-use maud::{Markup, html};
-use serde::Deserialize;
+use maud::Markup;
 use tokio::sync::oneshot;
 
 use super::filter::Filter;
-use super::page::{self, Frame};
+use super::page;
+use super::respond::{Asked, Console, failed, framed, missing, page_with, refused};
 use super::rights::Rights;
 use super::store::Store;
 use super::{State, act, gate, history, holds, lists, overview, people, rosters, single};
-use crate::cluster::{is_forbidden, sentence};
-
-/// What a page is made of.
-pub type Console = Shared<Arc<State>>;
 
 /// A form of ours is far smaller; rows to try take the most.
 const LARGEST_FORM: usize = 256 << 10;
@@ -37,15 +33,6 @@ const LARGEST_FORM: usize = 256 << 10;
 const SETTLED: Duration = Duration::from_secs(1);
 /// So many events are read.
 const EVENTS: u32 = 5000;
-
-/// What a page's address may say beside its filter.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub struct Asked {
-    q: String,
-    pub done: String,
-    token: String,
-}
 
 /// All of them, behind the gate.
 pub fn router(state: Arc<State>) -> Router {
@@ -91,15 +78,6 @@ async fn guard(Shared(state): Console, request: Request, next: Next) -> Response
     response
 }
 
-/// Turned away at the gate.
-pub fn refused(refusal: gate::Refusal) -> Response {
-    page_with(refusal.status(), page::refusal(refusal.words()))
-}
-
-fn page_with(status: StatusCode, page: Markup) -> Response {
-    (status, [(CONTENT_TYPE, "text/html; charset=utf-8")], page.into_string()).into_response()
-}
-
 async fn open(Shared(state): Console, Query(asked): Query<Asked>) -> Response {
     let Some(cookie) = state.gate.open(&asked.token) else { return refused(gate::Refusal::Session) };
     let mut response = page_with(StatusCode::OK, page::opened());
@@ -112,26 +90,6 @@ async fn open(Shared(state): Console, Query(asked): Query<Asked>) -> Response {
 /// A page made of the store.
 fn shown(state: &State, path: &str, title: &str, done: &str, content: impl FnOnce(&Store) -> Markup) -> Response {
     framed(state, StatusCode::OK, path, title, act::notice(done), content)
-}
-
-/// The same with a status of its own.
-pub fn framed(
-    state: &State,
-    status: StatusCode,
-    path: &str,
-    title: &str,
-    notice: Option<&str>,
-    content: impl FnOnce(&Store) -> Markup,
-) -> Response {
-    let Ok(store) = state.store.read() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
-    let frame = Frame {
-        place: if state.cluster.all { "all namespaces" } else { &state.cluster.namespace },
-        notice,
-        problems: store.problems(),
-        complete: store.is_complete(),
-        holds: store.holds().len(),
-    };
-    page_with(status, page::page(&frame, path, title, &content(&store)))
 }
 
 async fn show_overview(Shared(state): Console, Query(asked): Query<Asked>) -> Response {
@@ -194,24 +152,6 @@ async fn show_events(Shared(state): Console, Query(asked): Query<Asked>) -> Resp
         }),
         Err(error) => failed(&state, &error.into()),
     }
-}
-
-/// There is no such object.
-pub fn missing(state: &State, path: &str) -> Response {
-    framed(state, StatusCode::NOT_FOUND, path, "Not there", None, |_| {
-        html! { p { "It is not there, or no more: a hold that was answered, or whose set has changed, has another id. "
-        a href=(path) { "See what there is" } "." } }
-    })
-}
-
-/// What the API server refuses, or can't be done now.
-pub fn failed(state: &State, error: &anyhow::Error) -> Response {
-    let forbidden = is_forbidden(error);
-    if forbidden {
-        state.rights.forget();
-    }
-    let status = if forbidden { StatusCode::FORBIDDEN } else { StatusCode::CONFLICT };
-    framed(state, status, "", "It was not done", None, |_| html! { p.problem role="alert" { (sentence(error)) } })
 }
 
 async fn carry_out(Shared(state): Console, Form(form): Form<act::Form>) -> Response {

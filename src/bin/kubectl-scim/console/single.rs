@@ -14,8 +14,9 @@ use scim_operator::provisioner::secret_names;
 use super::account::{self, connection_behind};
 use super::page::foreign;
 use super::person::{Shown, person};
+use super::respond::{Asked, Console, failed, framed, missing, refused};
 use super::rights::Rights;
-use super::serve::{Asked, Console, failed, framed, missing, refused};
+
 use super::store::Entry;
 use super::{State, act, group, history, rosters};
 use crate::cluster::{Kind, is_forbidden, sentence};

@@ -8,8 +8,8 @@ use kube::ResourceExt as _;
 use kube::runtime::watcher::Event;
 use scim_operator::api::{ClusterScimConnection, ROSTER_LABEL, ScimConnection, ScimGroup, ScimRoster, ScimUser};
 
-use super::filter::folded;
-use super::members::{self, Membership};
+use super::folded::folded;
+use super::membership::{self, Membership};
 use crate::commands::holds::{self, Hold};
 use crate::objects::Object;
 
@@ -34,7 +34,7 @@ pub struct Entry {
 
 impl From<ScimUser> for Entry {
     fn from(user: ScimUser) -> Self {
-        let (roster, labels) = (user.labels().get(ROSTER_LABEL).cloned(), members::labels(user.labels()));
+        let (roster, labels) = (user.labels().get(ROSTER_LABEL).cloned(), membership::labels(user.labels()));
         Self { roster, labels, ..Self::of(user.into()) }
     }
 }

@@ -191,3 +191,32 @@ proptest! {
         prop_assert_eq!(requests, owed.div_ceil(most as usize));
     }
 }
+
+#[test]
+fn i09_members_looked_up_anew_are_not_declared_anew() {
+    let stands = |n: u8| Standing::In(id(n));
+    let mut members = Membership::default();
+    for n in [1, 2, 3] {
+        members.enter(&stands(n));
+    }
+    let before = members.fingerprint();
+    members.observe([id(1), id(2), id(3)]);
+    let (lost, foreign) = members.observe([id(1), id(2), id(9)]);
+    members.keep_as_is(lost.into_iter().chain(foreign));
+    members.without_references();
+    for n in [3, 1, 2] {
+        members.enter(&stands(n));
+    }
+    assert_eq!(members.fingerprint(), before, "in whatever order they come");
+    assert_eq!((members.missing().len(), members.extra().len()), (0, 0), "what others changed is left so");
+    members.leave(&stands(3));
+    assert_ne!(members.fingerprint(), before);
+    members.enter(&stands(3));
+    assert_eq!(members.missing().iter().cloned().collect::<Vec<_>>(), [id(3)], "declared anew, it is put in");
+    // Of another run, nothing but the fingerprint is known.
+    let mut members = Membership::default();
+    members.enter(&stands(1));
+    members.observe([id(9)]);
+    members.keep_all_as_is();
+    assert_eq!((members.missing().len(), members.extra().len(), members.left()), (0, 0, (1, 1)));
+}

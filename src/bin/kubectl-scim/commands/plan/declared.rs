@@ -12,8 +12,8 @@ use scim_operator::api::{ClusterScimConnection, ROSTER_LABEL, ScimConnection, Sc
 use scim_operator::directory::ConnectionKey;
 
 use super::Access;
-use crate::cli::Global;
 use crate::cluster::{Cluster, each, is_forbidden};
+use crate::global::Global;
 use crate::manifests::{self, Manifests};
 use crate::output;
 

@@ -16,8 +16,8 @@ use scim_operator::provisioner::dry_run::{DryRun, Plan, Progress};
 
 use self::declared::{Declared, World};
 use crate::Outcome;
-use crate::cli::Global;
 use crate::cluster::{Kind, Target};
+use crate::global::Global;
 use crate::output::Printer;
 use crate::server::{config_of, has_key_by_hand, keys_by_hand, keys_in_cluster};
 

@@ -12,8 +12,8 @@ use scim_operator::roster::{Answers, Document, Ours, Prepared, Refused, Verdict,
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::cli::Global;
 use crate::cluster::{Cluster, each};
+use crate::global::Global;
 use crate::output::{Cell, Row, Tone};
 
 /// What would change in the cluster.

@@ -12,7 +12,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::Outcome;
-use crate::cli::Global;
+use crate::global::Global;
 use crate::output::{self, Cell, Printer, Row, Tone};
 use crate::server::{Server, ServerArguments};
 

@@ -1,0 +1,70 @@
+//! What is known of who is in, and who is to be.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::{Id, Membership, Source};
+
+impl Membership {
+    /// Tells whether a write came between: what was read before it is old.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// It is known who is in the group.
+    pub fn is_known(&self) -> bool {
+        self.source == Source::Ledger || self.present.is_some()
+    }
+
+    /// Whether the account is in the group, as far as is known.
+    pub fn is_here(&self, id: &str) -> bool {
+        match self.source {
+            Source::Ledger => self.is_ours(id),
+            _ => self.present.as_ref().is_some_and(|present| present.contains(id)),
+        }
+    }
+
+    /// Whether the account belongs into the group.
+    pub fn is_declared(&self, id: &str) -> bool {
+        self.wanted.contains_key(id)
+    }
+
+    /// To be put in.
+    pub fn missing(&self) -> &BTreeSet<Id> {
+        &self.missing
+    }
+
+    /// To be taken out.
+    pub fn extra(&self) -> &BTreeSet<Id> {
+        &self.extra
+    }
+
+    /// Everyone in the group, as far as is known.
+    pub fn here(&self) -> impl Iterator<Item = &Id> {
+        let by_ledger = self.source == Source::Ledger;
+        let all = by_ledger.then_some(&self.ours).or(self.present.as_ref());
+        all.into_iter().flatten().filter(move |id| !by_ledger || !self.distrusted.contains(*id))
+    }
+
+    /// Whose object vanished.
+    pub fn vanished(&self) -> impl Iterator<Item = &Id> {
+        self.vanished.keys()
+    }
+
+    /// How many are declared, those that wait included.
+    pub fn declared(&self) -> usize {
+        self.wanted.len() + self.waiting
+    }
+
+    /// How many are in the group, as far as is known.
+    pub fn present(&self) -> usize {
+        match self.source {
+            Source::Ledger => self.ours.len() - self.distrusted.len(),
+            _ => self.present.as_ref().map_or(0, HashSet::len),
+        }
+    }
+
+    /// How many have no account yet.
+    pub fn waiting(&self) -> usize {
+        self.waiting
+    }
+}

@@ -1,0 +1,96 @@
+//! What groups ask the guards for: members are counted by the group, and the rest of a pass goes on while they wait.
+
+use jiff::Timestamp;
+
+use super::{GroupPass, GroupStop};
+use crate::directory::has_finalizer;
+use crate::plan::groups::{Group, GroupOperation, GroupVerdict, MEMBERS};
+use crate::plan::guards::{Gate, GuardName};
+use crate::plan::{Binding, Path};
+use crate::provisioner::effects::Effects;
+use crate::provisioner::engine::{AdmissionRequest, Ended, ObjectStatus};
+use crate::provisioner::{Provisioner, lock};
+
+impl<E: Effects> Provisioner<E> {
+    /// What an operation asks the guards for; none where no guard counts it.
+    pub(super) fn group_admission(&self, pass: &GroupPass, operation: &GroupOperation) -> Option<AdmissionRequest> {
+        let plan = pass.session.policy.plan;
+        // What no guard counts needs no admission; asking would push aside what does.
+        if operation.guard.is_none() && !plan && !moved(pass) {
+            return None;
+        }
+        let request = AdmissionRequest::of(operation);
+        if !changes_members(operation) {
+            return Some(request);
+        }
+        // Under Plan an approval covers what is left of it, chunk by chunk.
+        let guard = if plan { Some(GuardName::Memberships) } else { operation.guard };
+        Some(AdmissionRequest { attributes: self.owed_members(pass, plan), guard, ..request })
+    }
+
+    /// How a pass ends whose removals wait for their admission.
+    pub(super) fn group_ended(&self, pass: &mut GroupPass, verdict: Box<GroupVerdict>) -> Ended<Group> {
+        if let Some((mut waiting, outcome)) = pass.own.removals.take() {
+            if waiting.reason.is_some() {
+                waiting.details.members = verdict.details.members;
+                waiting.details.waiting_for.clone_from(&verdict.details.waiting_for);
+                // Shown already: shown anew, it would be judged anew, and no approval would ever serve.
+                waiting.details.drift.clone_from(&pass.status.drift);
+            }
+            return Ended::Otherwise(waiting, outcome);
+        }
+        let again = verdict.details.again_after.and_then(|wait| self.effects.now().checked_add(wait).ok());
+        lock(&self.windows).set(&pass.uid().into(), again);
+        if verdict.executed && verdict.details.drift.is_none() {
+            lock(&self.groups).drift.remove(&pass.uid());
+        }
+        Ended::AsDecided(verdict)
+    }
+
+    /// What a percentage is of: the members of a group, or the groups.
+    pub(super) fn group_base(&self, uid: &str, gate: &Gate, guard: Option<GuardName>, now: Timestamp) -> u64 {
+        if guard == Some(GuardName::Memberships) {
+            let present = self.directory.membership(uid, |members| members.present()).unwrap_or_default();
+            return present as u64 + gate.taken_out(uid, now);
+        }
+        let bound = self.directory.groups_of(&self.key).iter().filter(has_finalizer).count();
+        bound as u64 + gate.used(GuardName::Groups, now)
+    }
+}
+
+/// What a binding asks for: under Plan, and at another server than the one that the object was bound to.
+pub(super) fn admission_of_binding(pass: &GroupPass, binding: &Binding) -> Option<(AdmissionRequest, Vec<Path>)> {
+    // What is removed at once is asked for by itself.
+    if pass.is_deleting() || (!pass.session.policy.plan && !moved(pass)) {
+        return None;
+    }
+    let (operation, remote_id) = (binding.how, Some(binding.id.clone()));
+    Some((AdmissionRequest { operation, remote_id, attributes: Vec::new(), guard: None }, Vec::new()))
+}
+
+/// The object is bound to a group of another server.
+fn moved(pass: &GroupPass) -> bool {
+    let known = pass.status.bound_to();
+    pass.status.id.is_some() && known.is_some_and(|known| known != pass.server())
+}
+
+/// The operation is about who is in.
+pub(super) fn changes_members(operation: &GroupOperation) -> bool {
+    operation.attributes == [Path::core(MEMBERS)]
+}
+
+/// Removals that aren't admitted wait, and the rest of the pass goes on without them.
+pub(super) fn without_removals(
+    pass: &mut GroupPass,
+    operation: &GroupOperation,
+    stop: GroupStop,
+) -> Result<(), GroupStop> {
+    match stop {
+        // Removals wait; the rest of the pass goes on without them.
+        GroupStop::With(verdict, outcome) if changes_members(operation) && !pass.session.policy.plan => {
+            pass.own.removals = Some((verdict, outcome));
+            Ok(())
+        }
+        stop => Err(stop),
+    }
+}
