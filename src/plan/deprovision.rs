@@ -22,7 +22,7 @@ pub fn way_out(full_name: &str) -> String {
 /// The same for any kind: its resource, and what it stands for at the server.
 pub(super) fn way_out_of(resource: &str, what: &str, full_name: &str) -> String {
     let command = Named::by_full_name(resource, full_name).annotate(&format!("{RELEASE}=true"));
-    format!("To let it go without touching the {what}: {command}")
+    format!("To release it without touching the {what}: {command}")
 }
 
 /// Decides the next step for an object under deletion.
@@ -49,14 +49,14 @@ pub fn decide(facts: &Facts) -> Step {
             facts,
             Reason::BoundElsewhere,
             "bound to an account of another server, which is left untouched; put the connection's baseUrl and tenant back, \
-             or let the object go",
+             or release the object",
         );
     }
     if facts.policy.suspend || object.spec.suspend {
         return waits(
             facts,
             Reason::Suspended,
-            "suspended: the account is untouched for now; set spec.suspend to false, or let the object go",
+            "suspended: the account is untouched for now; set spec.suspend to false, or release the object",
         );
     }
     let found = match &facts.account {
@@ -94,7 +94,7 @@ pub fn decide(facts: &Facts) -> Step {
         (None, Account::Found { resource, fresh: true }) => lost_creation(facts, resource, policy),
         (None, Account::Listed(id)) => Step::Read(Read::Get(id.clone())),
         (None, Account::Contradictory(_)) => {
-            left_as_is("several accounts have its userName, and none is certain to be its own")
+            left_as_is("several accounts have its userName, and its own can't be identified with certainty")
         }
         (None, _) => Step::Read(Read::Find),
     }
@@ -120,7 +120,7 @@ fn lost_creation(facts: &Facts, resource: &Resource, policy: DeletionPolicy) -> 
     // Whoever only has the name that was declared since is in nobody's way.
     match (resource.id(), facts.claims.holder.as_ref().filter(|holder| holder.has_account)) {
         (Some(id), None) if same => bound(facts, id, &facts.account, policy),
-        _ => remove_finalizer("no account is certain to be its own"),
+        _ => remove_finalizer("its account can't be identified with certainty"),
     }
 }
 
@@ -173,7 +173,7 @@ fn delete(facts: &Facts, id: &str) -> Step {
             facts,
             Reason::IrreversibleDelete,
             "this server's deletion can't be taken back: the person could never be provisioned again; set the connection's \
-             allowIrreversibleDelete, or this object's deletionPolicy to Deactivate, or let the object go",
+             allowIrreversibleDelete, or this object's deletionPolicy to Deactivate, or release the object",
         );
     }
     Step::Send(Box::new(Operation {

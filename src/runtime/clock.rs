@@ -60,7 +60,7 @@ impl Clock {
         if trusted && !self.is_trusted() {
             warn!(
                 seconds = skew.as_secs(),
-                "this clock differs from the API server's; access windows end nobody's access until both agree"
+                "this clock differs from the API server's; access windows are not enforced until the clocks agree"
             );
         }
     }

@@ -84,7 +84,7 @@ async fn set_log_level(
     }
     match level.set(&wanted) {
         Ok(()) => {
-            info!(level = level.get(), "the log level is another now");
+            info!(level = level.get(), "log level changed");
             (StatusCode::OK, format!("{}\n", level.get()))
         }
         Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")),

@@ -183,9 +183,9 @@ families! {
     holds: Family<Connection, Gauge>, "holds", "Holds that wait for an approval";
     held: Family<Type, Gauge>, "held_operations", "Operations in holds";
     guard_used: Family<Guard, Gauge>, "guard_used", "Operations within the window of a guard";
-    guard_limit: Family<Guard, Gauge>, "guard_limit", "Operations that a guard lets go within its window";
+    guard_limit: Family<Guard, Gauge>, "guard_limit", "Operations that a guard admits within its window";
     connected: Family<Connection, Gauge>, "connected", "1 while a connection is in use";
-    quarantined: Family<Connection, Gauge>, "quarantined", "1 while nothing but a test now and then is sent";
+    quarantined: Family<Connection, Gauge>, "quarantined", "1 while requests are suspended and the server is only probed";
     sweep_duration: Family<Connection, Seconds>, "sweep_duration" in Seconds, "How long the last sweep of a connection took";
     sweep_completed: Family<Connection, Seconds>, "sweep_completed_timestamp" in Seconds, "When a sweep was last complete, or the connection began";
     key_changed: Family<Connection, Seconds>, "key_changed_timestamp" in Seconds, "When the Secret of the key in use was last changed; 0 while there is none";

@@ -341,7 +341,7 @@ const CLUSTER: &[Mistake] = &[
         "wrong-clock",
         "The clock of the operator's node is wrong",
         "ClockSkew: the server answered as SCIM, but this operator's clock is … s off the API server's: …",
-        "Correct the clock. Access windows end nobody's access meanwhile.",
+        "Correct the clock. Access windows are not enforced meanwhile.",
     ),
     row(
         "crds-of-another-version",

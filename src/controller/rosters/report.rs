@@ -80,7 +80,7 @@ impl Pass {
         let why = if unsure {
             "were written for another spec.key, and a row with another userName may be theirs by now"
         } else {
-            "are more than the guard lets go"
+            "are more than the guard admits"
         };
         format!(
             "{removals} ScimUsers whose rows are gone {why}; status.hold names some. To delete them: {}. To keep them: {}.",

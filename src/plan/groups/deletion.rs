@@ -40,14 +40,14 @@ pub fn decide(facts: &GroupFacts) -> GroupStep {
             facts,
             Reason::BoundElsewhere,
             "bound to a group of another server, which is left untouched; put the connection's baseUrl and tenant back, \
-             or let the object go",
+             or release the object",
         );
     }
     if facts.policy.suspend {
         return waits(
             facts,
             Reason::Suspended,
-            "the connection is suspended: the group is untouched for now; set spec.suspend to false, or let the object go",
+            "the connection is suspended: the group is untouched for now; set spec.suspend to false, or release the object",
         );
     }
     if let (Some(_), Account::Found { resource, .. }) = (facts.bound_id(), &facts.group) {
@@ -103,11 +103,11 @@ pub fn decide(facts: &GroupFacts) -> GroupStep {
         (None, Account::Absent { fresh: true }) => remove_finalizer("no group was ever created for it"),
         (None, Account::Found { resource, fresh: true }) if ours(facts, resource) => match resource.id() {
             Some(id) => delete(id),
-            None => remove_finalizer("no group is certain to be its own"),
+            None => remove_finalizer("its group can't be identified with certainty"),
         },
-        (None, Account::Found { fresh: true, .. }) => remove_finalizer("no group is certain to be its own"),
+        (None, Account::Found { fresh: true, .. }) => remove_finalizer("its group can't be identified with certainty"),
         (None, Account::Contradictory(_)) => {
-            left_as_is("several groups have its displayName, and none is certain to be its own")
+            left_as_is("several groups have its displayName, and its own can't be identified with certainty")
         }
         (None, Account::Listed(id)) => GroupStep::Read(Read::Get(id.clone())),
         (None, _) => GroupStep::Read(Read::Find),

@@ -38,7 +38,7 @@ fn drift(facts: &GroupFacts, attributes: &[PatchOperation]) -> Option<GroupDrift
 fn shows_drift(verdict: GroupVerdict, found: GroupDrift, what_now: &str) -> GroupVerdict {
     let mut what = found.attributes.clone();
     what.push(format!("{} declared members gone", found.lost));
-    what.push(format!("{} come that nobody declared", found.foreign));
+    what.push(format!("{} undeclared members were added", found.foreign));
     let message = format!("changed at the server, not by us: {}; {what_now}", what.join(", "));
     let (reason, state) = (Some(Reason::Drifted), Some(GroupState::Drifted));
     let details = GroupDetails { drift: Some(found), ..verdict.details };

@@ -338,7 +338,7 @@ fn named_keys<'a>(keys: impl ExactSizeIterator<Item = &'a String>) -> String {
 
 /// Where a token is asked for.
 pub fn token_url(oauth: &OAuth2Auth) -> Result<Url, Refusal> {
-    let no_url = |error| format!("spec.auth.oauth2ClientCredentials.tokenUrl is no URL: {error}");
+    let no_url = |error| format!("spec.auth.oauth2ClientCredentials.tokenUrl is not a valid URL: {error}");
     Url::parse(&oauth.token_url).map_err(|error| Refusal::new(ConnectedReason::NotFound, no_url(error)))
 }
 

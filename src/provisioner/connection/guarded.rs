@@ -79,7 +79,7 @@ impl<E: Effects> Provisioner<E> {
         for (field, answered) in [("approvedHold", &spec.approved_hold), ("rejectedHold", &spec.rejected_hold)] {
             let known = |id: &String| holds.iter().any(|hold| hold.id.as_ref() == Some(id));
             if let Some(id) = answered.as_ref().filter(|id| !known(id)) {
-                parts.push(format!("spec.{field} names {id}, which is none of these"));
+                parts.push(format!("spec.{field} refers to an unknown hold, {id}"));
             }
         }
         let commands = match holds.iter().find_map(|hold| hold.id.as_deref()) {

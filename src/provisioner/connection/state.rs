@@ -152,7 +152,7 @@ impl ConnectionState {
     /// Quarantine: what the server did keeps everything from it until a test succeeds.
     fn quarantined(&mut self, generation: i64, reason: ConnectedReason, message: &str, now: Timestamp) {
         if reason.is_servers_fault() {
-            let message = format!("nothing but a test now and then is sent, at longest every 30 minutes: {message}");
+            let message = format!("requests are suspended; the server is probed at least every 30 minutes: {message}");
             let condition = fresh_condition("Quarantined", "True", reason.as_str(), &message, generation, now);
             set_condition(&mut self.conditions, condition);
         } else {
@@ -255,7 +255,7 @@ impl ConnectionState {
         let wave = u64::try_from(expiring).unwrap_or_default() > room;
         if wave && !self.wave_told {
             let note = format!(
-                "{expiring} access windows end within 24 h, and guards.removals lets {room} go: the rest will be held. Widen \
+                "{expiring} access windows end within 24 h, and guards.removals admits {room}: the rest will be held. Widen \
                  guards.removals now if they are meant"
             );
             self.tell(PendingEvent { type_: EventType::Warning, reason: "ExpiryWave", action: "Hold", note });

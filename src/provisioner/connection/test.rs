@@ -59,8 +59,9 @@ impl Provisioner {
     /// Builds a session and asks the server for one user.
     async fn test_connection(&self, connection: &ScimConnection) -> Result<Session, Refusal> {
         let spec = &connection.spec;
-        let url = Url::parse(&base_url(spec))
-            .map_err(|error| Refusal::new(ConnectedReason::NotFound, format!("spec.baseUrl is no URL: {error}")))?;
+        let url = Url::parse(&base_url(spec)).map_err(|error| {
+            Refusal::new(ConnectedReason::NotFound, format!("spec.baseUrl is not a valid URL: {error}"))
+        })?;
         self.check_target(&url, "spec.baseUrl")?;
         let token_url = spec.auth.oauth2_client_credentials.as_ref().map(token_url).transpose()?;
         if let Some(url) = &token_url {

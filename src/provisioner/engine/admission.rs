@@ -227,7 +227,7 @@ impl<E: Effects> Provisioner<E> {
     ) -> String {
         let Some(id) = id else {
             let seconds = closes_in.unwrap_or_default().as_secs() + 1;
-            return format!("The hold has {count} so far; it gets its id when it closes, closing in {seconds} s");
+            return format!("The hold has {count} so far; it closes in {seconds} s and then gets its id");
         };
         let patch = |field: &str| Named::connection(&self.key.namespace, &self.key.name).set(field, id);
         format!(
