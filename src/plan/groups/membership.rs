@@ -65,7 +65,9 @@ pub struct Membership {
     unsure: HashSet<Id>,
     /// Put in by us, and not seen in since.
     unconfirmed: HashSet<Id>,
-    /// Of those: whom a reading doesn't show.
+    /// Of those: whom the next reading didn't show. Once, somebody else may have been quicker.
+    suspected: HashSet<Id>,
+    /// The same twice in a row: the server doesn't keep them.
     dropped: HashSet<Id>,
     /// Found changed by others, and to be left so.
     left: HashSet<Id>,
@@ -169,9 +171,13 @@ impl Membership {
         if let Some(before) = &self.present {
             lost.extend(before.iter().filter(|id| !now.contains(*id) && self.wanted.contains_key(*id)).cloned());
             let stays = |id: &Id| before.contains(id) || self.wanted.contains_key(id) || self.going.contains_key(id);
-            // Never seen in, it wasn't kept: nobody took it out.
-            self.dropped.extend(lost.iter().filter(|id| self.unconfirmed.contains(*id)).cloned());
-            lost.retain(|id| !self.unconfirmed.contains(id));
+            // Put in twice and never seen in, it isn't kept: nobody took it out.
+            let unseen = lost.iter().filter(|id| self.unconfirmed.contains(*id));
+            let (again, once): (Vec<Id>, Vec<Id>) = unseen.cloned().partition(|id| self.suspected.contains(id));
+            lost.retain(|id| !again.contains(id));
+            self.dropped.extend(again);
+            self.suspected.extend(once);
+            self.suspected.retain(|id| !now.contains(id));
             let counts = self.source == Source::Exact;
             foreign.extend(now.iter().filter(|id| counts && !stays(id)).cloned());
         }

@@ -196,6 +196,22 @@ fn a_group_that_was_there_is_refused_unless_adoption_is_declared() {
 }
 
 #[test]
+fn i04_whom_the_server_takes_twice_and_never_shows_it_does_not_keep() {
+    let mut members = Membership::default();
+    members.enter(&Standing::In(id(1)));
+    members.observe([]);
+    members.added(&[id(1)]);
+    assert_eq!(members.observe([]), (vec![id(1)], vec![]), "once, somebody else may have been quicker");
+    members.added(&[id(1)]);
+    assert_eq!((members.observe([]), members.take_dropped()), ((vec![], vec![]), vec![id(1)]));
+    // Seen in meanwhile, it is lost as anybody is.
+    members.added(&[id(1)]);
+    members.observe([id(1)]);
+    assert_eq!(members.observe([]), (vec![id(1)], vec![]));
+    assert!(members.take_dropped().is_empty());
+}
+
+#[test]
 fn i05_a_groups_name_is_the_same_however_its_letters_are_composed() {
     let mut case = Case { group: shown("Zo\u{eb}"), ..Case::bound(&[]) };
     case.spec.display_name = "Zoe\u{308} ".into();
