@@ -7,7 +7,7 @@
 # make bench-rosters a roster's speed against a plain loop; BENCH_ROWS=50000 for another size
 # make gitops-test Flux's own controllers over a Git repository; they are built from source, which takes long once
 # make bench-console the console with 100,000 people, in a real browser; BENCH_USERS=10000 for another size
-# make soak   a million random histories against a model; SOAK_HISTORIES=10000 for fewer, SOAK_SEED=2 for others
+# make soak   a million random histories, and small worlds searched whole; SOAK_HISTORIES=10000 for fewer, SOAK_SEED=2 for others
 # make mutants break the product on purpose, a line at a time, and see whether a test notices: docs/mutants.md
 # make chaos  2,000 people, a server that fails in every way, 20 kills, restarts of the API server
 # make crds   write crds/ anew from the Rust types
@@ -88,7 +88,7 @@ gitops-test:
 	cargo test --locked --test operations flux:: -- --ignored
 
 soak:
-	cargo test --locked --profile soak --lib simulation::soak -- --ignored --nocapture
+	cargo test --locked --profile soak --lib simulation:: -- --ignored --nocapture --test-threads=1
 
 mutants:
 	tests/mutants/run --report

@@ -43,8 +43,9 @@ pub fn decide(facts: &Facts) -> Step {
     match (facts.bound_id(), &facts.account) {
         (Some(id), Account::Unknown) => Step::Read(Read::Get(id.to_owned())),
         // A person asks how it stands now, not how it stood when the server was listed last.
-        (Some(id), Account::Found { fresh: false, .. } | Account::Absent { fresh: false }) if object.requested => {
-            Step::Read(Read::Get(id.to_owned()))
+        (Some(id), Account::Absent { fresh: false }) if object.requested => Step::Read(Read::Get(id.to_owned())),
+        (Some(id), Account::Found { resource, fresh: false }) if object.requested => {
+            Step::Read(Read::Get(resource.id().unwrap_or(id).to_owned()))
         }
         // The bound one is gone, and another has its userName: the server may have given out new ids.
         (Some(id), Account::Found { resource, .. }) if resource.id() != Some(id) => {

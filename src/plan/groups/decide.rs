@@ -38,10 +38,11 @@ pub fn decide_group(facts: &GroupFacts) -> GroupStep {
     match (facts.bound_id(), &facts.group) {
         (Some(id), Account::Unknown) => GroupStep::Read(Read::Get(id.to_owned())),
         // A person asks how it stands now, not how it stood when the server was listed last.
-        (Some(id), Account::Found { fresh: false, .. } | Account::Absent { fresh: false })
-            if facts.object.requested =>
-        {
+        (Some(id), Account::Absent { fresh: false }) if facts.object.requested => {
             GroupStep::Read(Read::Get(id.to_owned()))
+        }
+        (Some(id), Account::Found { resource, fresh: false }) if facts.object.requested => {
+            GroupStep::Read(Read::Get(resource.id().unwrap_or(id).to_owned()))
         }
         // The bound one is gone, and another has its name: the server may have given out new ids.
         (Some(id), Account::Found { resource, .. }) if resource.id() != Some(id) => first_binding(facts, resource),

@@ -19,7 +19,8 @@ pub struct Server {
     pub untyped: bool,
     /// Entries of `emails` become plain strings.
     pub strings: bool,
-    next_id: usize,
+    /// How many accounts were made.
+    pub next_id: usize,
 }
 
 impl Server {

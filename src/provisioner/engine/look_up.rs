@@ -1,8 +1,8 @@
 //! Looking at accounts and groups, by id and by what identifies them.
 
 use super::failure::{try_later, waiting};
-use super::{Claimed, Kind, LOOK_AGAIN, Pass, SearchRefused, Stop};
-use crate::directory::full_name;
+use super::{Claimed, Kind, LOOK_AGAIN, ObjectStatus, Pass, SearchRefused, Stop};
+use crate::directory::{Object, full_name};
 use crate::plan::{Account, Operation, Request};
 use crate::provisioner::effects::Effects;
 use crate::provisioner::mirror::Mirror;
@@ -251,6 +251,10 @@ impl<E: Effects> Provisioner<E> {
         };
         if !asked_before {
             self.ask_for_sweep();
+        }
+        // What was said of this generation stands until the list shows something else (promise I1).
+        if pass.status.observed_generation() == pass.object.metadata().generation {
+            return Err(Stop::WithoutStatus(Outcome::After(LOOK_AGAIN)));
         }
         Err(looked_for_later(pass, SEARCHED_IN_LIST.to_owned()))
     }

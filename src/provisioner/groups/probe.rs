@@ -103,10 +103,15 @@ impl<E: Effects> Provisioner<E> {
             if !repairs {
                 members.keep_as_is(lost);
             }
-            count
+            (count, members.left().0)
         });
-        if lost.unwrap_or(0) > 0 {
-            lock(&self.groups).drift.entry(pass.uid()).or_default().lost += 1;
+        let (lost, left) = lost.unwrap_or_default();
+        if lost > 0 {
+            let mut store = lock(&self.groups);
+            let drift = store.drift.entry(pass.uid()).or_default();
+            // A process that begins finds once more what is left so, and status counts it already (promise I30).
+            let left = i64::try_from(left).unwrap_or(i64::MAX);
+            drift.lost = if repairs { drift.lost + 1 } else { drift.lost.max(left) };
         }
     }
 }

@@ -99,6 +99,9 @@ impl Outside {
 
     /// The server carries it out, and what it did is looked at.
     pub fn carry_out(&mut self, uid: &str, request: &Request) -> Answer {
+        if let Some(id) = request.target().filter(|id| self.other_site.server.accounts.contains_key(*id)) {
+            self.complain(format!("i06: {id} of another server is written to"));
+        }
         if let Some((guard, at, key)) = self.observed.admitted.get(uid).cloned() {
             self.count(guard, at, &key);
         }
@@ -129,6 +132,17 @@ impl Outside {
         answer
     }
 
+    /// A status is about to be written: an object that is bound at another server from now on owes nothing where it was
+    /// bound before.
+    pub fn note_server(&mut self, uid: &str, status: &ScimUserStatus) {
+        let known = self.cluster.objects.get(uid).and_then(|user| user.status.as_ref());
+        let left = known.filter(|known| known.bound_to != status.bound_to).and_then(|known| known.id.clone());
+        // Renamed since the server gave out new ids, an object finds whoever has its new name, and no more its own.
+        let lost = known.and_then(|known| self.book.renumbered.get(known.id.as_ref()?)).cloned();
+        let lost = lost.filter(|now| status.id.as_ref().is_some_and(|id| id != now && self.book.now(id) != now));
+        self.book.excused.extend(left.into_iter().chain(lost));
+    }
+
     /// A status is about to be written: whoever is recorded as made was made.
     pub fn check_record(&mut self, uid: &str, status: &ScimUserStatus) {
         let Some(id) = &status.id else { return };
@@ -151,6 +165,16 @@ impl Outside {
             && !self.book.denied.contains(&other)
         {
             self.complain(format!("i07: {uid} gets a second account, {id} beside {other}"));
+        }
+        let name = self.site.server.accounts.get(id).map(name_of).unwrap_or_default();
+        let namesake = self.cluster.objects.values().find(|other| {
+            let account = id_of(other).and_then(|other| self.site.server.accounts.get(other));
+            other.metadata.uid.as_deref() != Some(uid)
+                && !is_deleting(other)
+                && account.is_some_and(|account| name_of(account) == name)
+        });
+        if let Some(other) = namesake.map(full_name) {
+            self.complain(format!("i08: {id} is made beside the account of the same name that {other} holds"));
         }
         self.book.ours.insert(id.to_owned());
         self.book.made.entry(uid.to_owned()).or_default().push(id.to_owned());
@@ -246,7 +270,11 @@ impl Outside {
             return self.excuse(&uid, status.id.as_ref());
         }
         match departure {
-            Departure::Done => {}
+            Departure::Done => {
+                // Under which id it is by now nobody can tell for certain.
+                let now = status.id.as_ref().and_then(|id| self.book.renumbered.get(id)).cloned();
+                self.book.excused.extend(now);
+            }
             // Gone at the server, and one that has its name may be somebody else's.
             Departure::LeftAsIs if status.id.as_ref().is_none_or(|id| self.site.get(id).is_none()) => {}
             Departure::LeftAsIs => self.complain(format!("i15: the account of {} is left", full_name(user))),

@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
 use super::cluster_groups::GroupWatchEvent;
+use super::setup::SERVERS;
 use crate::api::{
     CLAIMED_ACCOUNT, ClaimedAccount, FINALIZER, ScimConnection, ScimGroup, ScimUser, ScimUserSpec, ScimUserStatus,
 };
@@ -33,6 +34,8 @@ pub struct Cluster {
     /// Accounts whose object was ever under deletion.
     pub leaving: BTreeSet<String>,
     pub connection: ScimConnection,
+    /// The server that it leads to.
+    pub server: String,
     /// Writes by the operator.
     pub writes: u64,
     version: u64,
@@ -50,6 +53,7 @@ impl Cluster {
             respecified: BTreeMap::new(),
             leaving: BTreeSet::new(),
             connection,
+            server: SERVERS[0].clone(),
             writes: 0,
             version: 1,
             born: 0,
@@ -81,6 +85,13 @@ impl Cluster {
         self.version += 1;
         self.connection.metadata.resource_version = Some(self.version.to_string());
         self.connection.clone()
+    }
+
+    /// The connection leads to another server: no account there is anybody's yet.
+    pub fn lead_to(&mut self, server: &str) {
+        self.version += 1;
+        server.clone_into(&mut self.server);
+        self.note_wants();
     }
 
     /// Creates an object, unless one has the name.

@@ -159,7 +159,10 @@ impl Cluster {
             })
         };
         let users = self.objects.values().filter(|user| user.metadata.deletion_timestamp.is_none()).filter(refers);
-        let bound = users.filter_map(|user| user.status.as_ref()?.id.clone());
+        let bound = users.filter_map(|user| {
+            let status = user.status.as_ref()?;
+            status.id.clone().filter(|_| status.bound_to.as_ref() == Some(&self.server))
+        });
         members().filter_map(|member| member.id.clone()).chain(bound).collect()
     }
 

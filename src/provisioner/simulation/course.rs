@@ -4,13 +4,45 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 
-use super::checks::reason_of;
+use super::cluster::WatchEvent;
 use super::cluster_groups::GroupWatchEvent;
 use super::outside::Listing;
 use super::world::World;
-use crate::api::ScimUser;
 
 impl World {
+    /// What the watches bring of the operator's own writes, whose answers it has had, is no news.
+    pub fn hear_echoes(&mut self) {
+        let version = |version: Option<String>| version.and_then(|version| version.parse::<u64>().ok());
+        let directory = Arc::clone(&self.operator.provisioner.directory);
+        loop {
+            let (of_user, of_group) = {
+                let outside = self.outside();
+                let user = match outside.cluster.events.front() {
+                    Some(WatchEvent::Applied(user)) => Some((user.uid().unwrap_or_default(), user.resource_version())),
+                    _ => None,
+                };
+                let group = match outside.cluster.group_events.front() {
+                    Some(GroupWatchEvent::Applied(group)) => {
+                        Some((group.uid().unwrap_or_default(), group.resource_version()))
+                    }
+                    _ => None,
+                };
+                (user, group)
+            };
+            let known = |uid: &str| directory.get(uid).and_then(|user| version(user.resource_version()));
+            let known_group = |uid: &str| directory.group(uid).and_then(|group| version(group.resource_version()));
+            if of_user.is_some_and(|(uid, news)| known(&uid) >= version(news) && known(&uid).is_some()) {
+                self.deliver();
+            } else if of_group
+                .is_some_and(|(uid, news)| known_group(&uid) >= version(news) && known_group(&uid).is_some())
+            {
+                self.deliver_group();
+            } else {
+                return;
+            }
+        }
+    }
+
     /// One event of the watch of ScimGroups arrives.
     pub fn deliver_group(&mut self) -> bool {
         let news = self.outside().cluster.group_events.pop_front();
@@ -88,6 +120,7 @@ impl World {
         self.pass_time(61_000);
         self.sweep(Listing::Whole);
         self.drain();
+        self.sweep_as_asked();
         for seconds in [3, 61, 31, 62, 301, 90_000] {
             self.pass_time(seconds * 1_000);
             self.save();
@@ -95,8 +128,17 @@ impl World {
                 self.answer(hold, true);
             }
             self.drain();
+            self.sweep_as_asked();
         }
         before == self.writes()
+    }
+
+    /// Whoever has to be looked for in the whole list has it listed at once.
+    fn sweep_as_asked(&mut self) {
+        if self.asks_for_sweep() {
+            self.sweep(Listing::Whole);
+            self.drain();
+        }
     }
 
     /// Writes at the server, and to objects.
@@ -125,10 +167,12 @@ impl World {
             return;
         }
         // Whoever was refused tries again, and asks admission for it again.
-        let refused = |user: &ScimUser| user.status.as_ref().is_some_and(|status| reason_of(status) == "Conflict");
-        let refused = self.outside().cluster.objects.values().any(refused);
+        let refused = self.outside().refuses_anybody();
+        let forgotten = self.outside().book.groups.forgotten;
         self.restart();
-        if !self.quiet_day() && !refused {
+        // What was on no record any more is put in once more.
+        let forgotten = self.outside().book.groups.forgotten > forgotten;
+        if !self.quiet_day() && !refused && !forgotten {
             self.outside().complain("i30: a restart writes although nothing changed");
         }
     }

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::MutexGuard;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::plan::{Request, Step};
 use crate::provisioner::effects::{Effects, Note};
 use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::schedule::limiter::{Limiter, Priority, RequestKind};
-use crate::scim::{Class, Client, Error, Found, Kind, Page, Resource, Start, Written, fold};
+use crate::scim::{Class, Client, Error, Found, Kind, Page, Resource, Start, Written};
 
 /// Accounts a page.
 const PAGE: usize = 2;
@@ -58,7 +59,7 @@ impl Simulated {
         Pause(false).await;
     }
 
-    fn look(&self) -> std::sync::MutexGuard<'_, Outside> {
+    fn look(&self) -> MutexGuard<'_, Outside> {
         look(&self.0)
     }
 }
@@ -94,22 +95,24 @@ impl Effects for Simulated {
     }
 
     async fn turn(&self, _: &Limiter, _: RequestKind, _: Priority) -> bool {
-        true
+        self.look().strikes(&[Fault::Turn]).is_none()
     }
 
     async fn sleep(&self, _: Duration) {
         Pause(false).await;
     }
 
-    async fn get(&self, _: &Client, kind: Kind, id: &str, members: bool, _: Instant) -> Result<Resource, Error> {
+    async fn get(&self, client: &Client, kind: Kind, id: &str, members: bool, _: Instant) -> Result<Resource, Error> {
         self.stop_at(Place::Read).await;
-        let mut outside = self.look();
+        let mut outside = self.at(client);
         let found = match kind {
             Kind::Users => outside.site.get(id),
             Kind::Groups => outside.site.group(id, members),
         };
-        match outside.strikes(&[Fault::Refused, Fault::Lost, Fault::Missing, Fault::Throttled]) {
+        outside.say(|| format!("  reads {found:?}"));
+        match outside.strikes(&[Fault::Refused, Fault::Lost, Fault::Missing, Fault::Throttled, Fault::Forbidden]) {
             Some(Fault::Throttled) => Err(error(Class::Throttled)),
+            Some(Fault::Forbidden) => Err(error(Class::Forbidden)),
             Some(Fault::Missing) => {
                 if found.is_some() {
                     outside.book.denied.insert(id.to_owned());
@@ -121,9 +124,19 @@ impl Effects for Simulated {
         }
     }
 
-    async fn find(&self, _: &Client, kind: Kind, attribute: &str, value: &str, _: Instant) -> Result<Found, Error> {
+    async fn find(
+        &self,
+        client: &Client,
+        kind: Kind,
+        attribute: &str,
+        value: &str,
+        _: Instant,
+    ) -> Result<Found, Error> {
         self.stop_at(Place::Read).await;
-        let mut outside = self.look();
+        let mut outside = self.at(client);
+        if outside.setup.no_filter {
+            return Err(error(Class::Rejected));
+        }
         let fault = outside.strikes(&[Fault::Refused, Fault::Lost, Fault::Stale, Fault::Throttled]);
         if fault == Some(Fault::Throttled) {
             return Err(error(Class::Throttled));
@@ -140,9 +153,12 @@ impl Effects for Simulated {
             outside.book.denied.extend(made.into_iter().flatten());
         }
         if kind == Kind::Groups {
-            return Ok(Found { hits: outside.site.groups.named(value, fault.is_some()), all: true });
+            let hits = outside.site.groups.named(value, fault.is_some());
+            outside.say(|| format!("  finds {hits:?}"));
+            return Ok(Found { hits, all: true });
         }
         let hits = outside.site.find_by(attribute, value, fault.is_some());
+        outside.say(|| format!("  finds {hits:?}"));
         let leaves = outside.cluster.objects.get(&uid).is_some_and(is_deleting);
         if hits.len() > 1 && leaves {
             // Among namesakes its own is certain to be nobody's, even if it is alone a moment later.
@@ -151,9 +167,9 @@ impl Effects for Simulated {
         Ok(Found { hits, all: true })
     }
 
-    async fn page(&self, _: &Client, kind: Kind, start: &Start, count: u32, _: Instant) -> Result<Page, Error> {
+    async fn page(&self, client: &Client, kind: Kind, start: &Start, count: u32, _: Instant) -> Result<Page, Error> {
         self.stop_at(Place::Read).await;
-        let outside = self.look();
+        let mut outside = self.at(client);
         // The test of a collection after a 404.
         let how = if count == 1 { Listing::Whole } else { outside.listing };
         let mut all = match kind {
@@ -173,15 +189,22 @@ impl Effects for Simulated {
             Listing::Empty => all.len(),
             Listing::Gap if begin > 0 => begin + PAGE,
             Listing::Repeated => begin.saturating_sub(PAGE),
+            Listing::Circling => 0,
             _ => begin,
         };
-        let resources: Vec<Resource> = all.into_iter().skip(begin).take(PAGE).collect();
-        Ok(Page { shown: resources.len() as u64, resources, total, ..Page::default() })
+        let mut resources: Vec<Resource> = all.into_iter().skip(begin).take(PAGE).collect();
+        let shown = resources.len() as u64;
+        if how == Listing::Unreadable {
+            resources.pop();
+        }
+        let unreadable = shown - resources.len() as u64;
+        outside.say(|| format!("  lists {resources:?}"));
+        Ok(Page { resources, shown, unreadable, total, ..Page::default() })
     }
 
-    async fn is_member(&self, _: &Client, group: &str, member: &str, _: Instant) -> Result<bool, Error> {
+    async fn is_member(&self, client: &Client, group: &str, member: &str, _: Instant) -> Result<bool, Error> {
         self.stop_at(Place::Read).await;
-        let mut outside = self.look();
+        let mut outside = self.at(client);
         if outside.strikes(&[Fault::Refused, Fault::Lost]).is_some() {
             return Err(error(Class::Transient));
         }
@@ -192,9 +215,16 @@ impl Effects for Simulated {
         Ok(Vec::new())
     }
 
-    async fn send(&self, _: &Client, kind: Kind, request: &Request, _: bool, _: Instant) -> Result<Written, Error> {
+    async fn send(
+        &self,
+        client: &Client,
+        kind: Kind,
+        request: &Request,
+        _: bool,
+        _: Instant,
+    ) -> Result<Written, Error> {
         self.stop_at(Place::Request).await;
-        let answer = self.look().receive(kind, request);
+        let answer = self.at(client).receive(kind, request);
         self.stop_at(Place::Answer).await;
         self.look().say(|| format!("  hears {answer:?}"));
         match answer {
@@ -211,6 +241,8 @@ impl Effects for Simulated {
             Answer::Rejected => Err(error(Class::Rejected)),
             Answer::ContentType => Err(error(Class::ContentType)),
             Answer::Throttled => Err(error(Class::Throttled)),
+            Answer::Unsupported => Err(error(Class::Unsupported)),
+            Answer::Forbidden => Err(error(Class::Forbidden)),
             Answer::Broken => Err(error(Class::Transient)),
         }
     }
@@ -235,6 +267,7 @@ impl Effects for Simulated {
             return Err(refused());
         }
         outside.check_record(&uid, status);
+        outside.note_server(&uid, status);
         let written = outside.cluster.set_status(&uid, status).ok_or(WriteError::Gone)?;
         outside.observed.unsaved.remove(&uid);
         outside.say(|| {
@@ -270,6 +303,7 @@ impl Effects for Simulated {
         if outside.strikes(&[Fault::Status]).is_some() {
             return Err(refused());
         }
+        outside.note_group_server(&uid, &status);
         let written = outside.cluster.write_group(&uid, status).ok_or(WriteError::Gone)?;
         outside.say(|| super::group_checks::told(&written));
         outside.check_group_owners();
@@ -337,35 +371,6 @@ impl Effects for Simulated {
             }
             Note::GroupDeparts { group, status, verdict } => outside.check_group_departure(group, status, verdict),
             Note::Diverges { .. } => outside.complain("i04: the plan does not converge"),
-        }
-    }
-}
-
-impl Outside {
-    /// A request arrives at the server; a fault may come before or after it takes effect.
-    fn receive(&mut self, kind: Kind, request: &Request) -> Answer {
-        let uid = self.observed.at_work.clone().unwrap_or_default();
-        let creates = match request {
-            Request::Create(body) => {
-                let name = body.get("userName").and_then(Value::as_str).map(fold).unwrap_or_default();
-                self.book.asked.insert((uid.clone(), name));
-                true
-            }
-            _ => false,
-        };
-        let kinds = [Fault::Refused, Fault::Lost, Fault::Throttled, Fault::ContentType, Fault::Missing];
-        match self.strikes(if creates { &kinds[..4] } else { &kinds }) {
-            Some(Fault::Refused) => Answer::Broken,
-            Some(Fault::Missing) => Answer::NotFound,
-            Some(Fault::Throttled) => Answer::Throttled,
-            Some(Fault::ContentType) => Answer::ContentType,
-            fault => {
-                let answer = match kind {
-                    Kind::Users => self.carry_out(&uid, request),
-                    Kind::Groups => self.carry_out_group(&uid, request),
-                };
-                if fault.is_none() { answer } else { Answer::Broken }
-            }
         }
     }
 }

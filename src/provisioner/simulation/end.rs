@@ -1,10 +1,13 @@
 //! What must hold of accounts when everything has calmed down.
 
+use kube::ResourceExt;
+
 use super::checks::{id_of, reason_of};
+use super::group_checks::reason_of_group;
 use super::outside::Outside;
-use super::setup::{PROTECTED, SERVER};
+use super::setup::PROTECTED;
 use super::site::{is_active, name_of};
-use crate::api::ScimUser;
+use crate::api::{ScimGroup, ScimUser};
 use crate::directory::{full_name, is_deleting};
 use crate::plan::Path;
 use crate::scim::fold;
@@ -29,14 +32,45 @@ impl Outside {
         self.check_groups_end();
     }
 
+    /// Somebody is refused what they declare: another one has it, or their own is gone and another one is there that isn't
+    /// to be adopted.
+    pub fn refuses_anybody(&self) -> bool {
+        let refused = |user: &ScimUser| {
+            let status = user.status.clone().unwrap_or_default();
+            let gone = status.id.as_ref().is_some_and(|id| self.site.get(id).is_none());
+            reason_of(&status) == "Conflict" || (gone && reason_of(&status) == "AdoptionRefused")
+        };
+        let group_refused = |group: &ScimGroup| {
+            let status = group.status.clone().unwrap_or_default();
+            let gone = status.id.as_ref().is_some_and(|id| !self.site.groups.all.contains_key(id));
+            let reason = reason_of_group(&status);
+            // Whether somebody in it is protected is told in other words before the accounts were listed.
+            let told = is_deleting(group) && reason == "Protected";
+            // Who others took out is in until the server is asked again, where our record alone tells.
+            let lost =
+                status.drift.as_ref().is_some_and(|drift| drift.lost > 0) && !self.site.groups.readable.with_group();
+            told || lost || (gone && ["Conflict", "AdoptionRefused"].contains(&reason))
+        };
+        self.cluster.objects.values().any(refused) || self.cluster.groups.values().any(group_refused)
+    }
+
+    /// A person rejected what the object declares now.
+    pub(super) fn is_refused(&self, object: &impl ResourceExt) -> bool {
+        let generation = object.meta().generation.unwrap_or_default();
+        self.book.refused.contains(&(object.uid().unwrap_or_default(), generation))
+    }
+
     fn check_object(&self, user: &ScimUser) -> Result<(), &'static str> {
         let status = user.status.clone().unwrap_or_default();
         let reason = reason_of(&status);
-        if reason == "Held" {
+        if reason == "Held" && self.is_refused(user) {
             return Ok(());
         }
+        let here = status.bound_to.as_ref() == Some(&self.cluster.server);
         if is_deleting(user) {
-            return Err("i15: is still being deleted");
+            // The account of another server is left alone until the connection leads there again.
+            let elsewhere = status.id.is_some() && !here && reason == "BoundElsewhere";
+            return if elsewhere { Ok(()) } else { Err("i15: is still being deleted") };
         }
         let declared = self.declared(&user.spec);
         let name = fold(&user.spec.user_name);
@@ -60,7 +94,7 @@ impl Outside {
             return Ok(());
         }
         let one = fitting.len() == 1 && name_of(&fitting[0].0) == name;
-        let Some(id) = &status.id else {
+        let Some(id) = status.id.as_ref().filter(|_| here) else {
             return match reason {
                 "Conflict" if rivals || (!one && !fitting.is_empty()) => Ok(()),
                 "AdoptionRefused" if one => Ok(()),
@@ -70,13 +104,16 @@ impl Outside {
         };
         let Some(account) = self.site.get(id) else {
             let left = reason == "DeletedAtServer" && !self.policy.repair.deleted;
-            let by_hand = self.site.deleted_by_hand.contains(id);
+            let by_hand = self.site.deleted_by_hand.contains(self.book.now(id));
+            let renumbered = self.book.renumbered.contains_key(id);
             match reason {
-                "Conflict" if by_hand && (rivals || (!one && !fitting.is_empty())) => return Ok(()),
-                "AdoptionRefused" if by_hand && one => return Ok(()),
+                "Conflict" if (by_hand || renumbered) && (rivals || (!one && !fitting.is_empty())) => return Ok(()),
+                "AdoptionRefused" if (by_hand || renumbered) && one => return Ok(()),
                 _ => {}
             }
-            return if by_hand && (left || declared.active == Some(false)) {
+            // Renamed by nobody yet, it isn't found by the name that is declared.
+            let lost = renumbered && left && fitting.is_empty();
+            return if lost || (by_hand && (left || declared.active == Some(false))) {
                 Ok(())
             } else {
                 Err("i09: its account is gone")
@@ -84,7 +121,9 @@ impl Outside {
         };
         let active = is_active(&account.0);
         let conflict = reason == "Conflict" && (rivals || fitting.iter().any(|other| other.id() != Some(id)));
-        if conflict || reason == "Protected" {
+        let shown = status.user_name.as_deref().map(fold);
+        let protected = [&name, &name_of(&account.0)].into_iter().chain(&shown).any(|name| name == PROTECTED);
+        if conflict || (reason == "Protected" && self.setup.protected && protected) {
             return Ok(());
         }
         let left = reason == "DeactivatedAtServer" && !self.policy.repair.deactivated;
@@ -115,10 +154,10 @@ impl Outside {
     /// What was ours and is declared no more has no access left.
     fn check_orphans(&mut self) {
         let kept = |id: &str, name: &str| {
-            self.cluster
-                .objects
-                .values()
-                .any(|user| id_of(user) == Some(id) || (id_of(user).is_none() && fold(&user.spec.user_name) == name))
+            self.cluster.objects.values().any(|user| {
+                id_of(user).map(|known| self.book.now(known)) == Some(id)
+                    || (id_of(user).is_none() && fold(&user.spec.user_name) == name)
+            })
         };
         let excused = |id: &str| {
             let book = &self.book;
@@ -138,7 +177,7 @@ impl Outside {
                 && !excused(id)
         });
         if let Some(id) = left.map(|(id, _)| id.clone()) {
-            self.complain(format!("i15: {id} of {} is active, and no object declares it", *SERVER));
+            self.complain(format!("i15: {id} is active, and no object declares it"));
         }
     }
 }

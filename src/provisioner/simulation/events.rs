@@ -61,6 +61,10 @@ pub enum Event {
     Invite(usize, bool),
     Answer(usize, bool),
     Plan(bool),
+    /// An edit leads the connection to the server of this number.
+    Lead(usize),
+    /// The server's database is built anew: everything is there, under other ids.
+    Renumber,
     Group(GroupEvent),
 }
 
@@ -86,6 +90,8 @@ fn events() -> impl Strategy<Value = Event> {
         Listing::Stale,
         Listing::Empty,
         Listing::Short,
+        Listing::Circling,
+        Listing::Unreadable,
     ]);
     let faults = select(vec![
         Fault::Refused,
@@ -96,6 +102,9 @@ fn events() -> impl Strategy<Value = Event> {
         Fault::Status,
         Fault::Throttled,
         Fault::ContentType,
+        Fault::Method,
+        Fault::Forbidden,
+        Fault::Turn,
     ]);
     let times = prop_oneof![1_i64..3_000, 3_000_i64..120_000, 120_000_i64..8_000_000];
     let by_people = prop_oneof![
@@ -118,6 +127,7 @@ fn events() -> impl Strategy<Value = Event> {
         1 => slot().prop_map(Event::Reactivate),
         1 => slot().prop_map(Event::Erase),
         1 => (0..NAMES.len(), prop::bool::weighted(0.7)).prop_map(|(name, active)| Event::Invite(name, active)),
+        1 => prop::bool::weighted(0.3).prop_map(|there| Event::Lead(usize::from(there))),
     ];
     prop_oneof![
         7 => (any::<u32>(), 1_u8..40).prop_map(|(seed, steps)| Event::Work(seed, steps)),
@@ -151,16 +161,27 @@ pub fn history() -> impl Strategy<Value = (Setup, Vec<Event>)> {
         prop::bool::weighted(0.15),
         prop::bool::weighted(0.1),
         prop::bool::weighted(0.2),
+        prop::bool::weighted(0.1),
+        prop::bool::weighted(0.1),
     );
     let repair = (prop::bool::weighted(0.8), any::<bool>(), any::<bool>());
     let limits = (0..4_u32, 0..4_u32, 1..5_u32);
     let window = select(vec![600_u64, 3_600, 86_400]);
     let setup = (bools, repair, deletion, limits, window, group_setups()).prop_map(
-        |((unique, silent, put, drops, protected, refuse, upserts), repair, deletion, limits, window, groups)| Setup {
+        |(
+            (unique, silent, put, drops, protected, refuse, upserts, no_patch, no_filter),
+            repair,
+            deletion,
+            limits,
+            window,
+            groups,
+        )| Setup {
             unique,
             upserts,
             silent,
             put,
+            no_patch,
+            no_filter,
             drops,
             repair,
             deletion,

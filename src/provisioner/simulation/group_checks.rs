@@ -10,7 +10,7 @@ use super::outside::Outside;
 use super::setup::PROTECTED;
 use super::site::{Answer, is_active, name_of};
 use super::site_groups::Group;
-use crate::api::{GroupDeletionPolicy, Membership, OperationType, ScimGroup, ScimGroupStatus};
+use crate::api::{GroupDeletionPolicy, Membership, OperationType, ScimGroup, ScimGroupStatus, ScimUser};
 use crate::directory::{full_name, has_finalizer, is_deleting};
 use crate::plan::groups::{GroupOperation, GroupVerdict};
 use crate::plan::guards::GuardName;
@@ -56,8 +56,19 @@ impl Outside {
         names.map(fold).any(|known| known == name)
     }
 
+    /// A status is about to be written: an object that is bound at another server from now on owes nothing where it was
+    /// bound before.
+    pub fn note_group_server(&mut self, uid: &str, status: &Value) {
+        let known = self.cluster.groups.get(uid).and_then(|group| group.status.as_ref());
+        let moved = known.filter(|known| known.bound_to.as_deref() != status["boundTo"].as_str());
+        self.book.groups.excused.extend(moved.and_then(|known| known.id.clone()));
+    }
+
     /// The server carries it out, and what it did is looked at.
     pub fn carry_out_group(&mut self, uid: &str, request: &Request) -> Answer {
+        if let Some(id) = request.target().filter(|id| self.other_site.groups.all.contains_key(*id)) {
+            self.complain(format!("i06: the group {id} of another server is written to"));
+        }
         match self.cluster.groups.get(uid) {
             None => self.complain("i28: something is sent for a group's object that is gone"),
             Some(group) if !has_finalizer(group) => {
@@ -118,7 +129,7 @@ impl Outside {
             }
             match self.observed.admitted.get(&uid).cloned() {
                 Some((guard, at, key)) => self.count(guard, at, &key),
-                None if self.book.approved.iter().any(|key| key.starts_with(&uid)) => {}
+                None if self.is_approved(&uid, group.metadata.generation, OperationType::Delete) => {}
                 None => self.complain(format!("i13: {id} is deleted without admission")),
             }
             return;
@@ -183,7 +194,7 @@ impl Outside {
         match self.observed.admitted.get(&uid).cloned() {
             Some((GuardName::Memberships, at, key)) => self.count_members(&uid, at, &key, &counted),
             Some(_) => self.complain(format!("i13: {counted:?} leave {id} by another guard's admission")),
-            None if self.book.approved.iter().any(|key| key.starts_with(&uid)) => {}
+            None if self.is_approved(&uid, group.metadata.generation, OperationType::Update) => {}
             None => self.complain(format!("i13: {counted:?} are taken out of {id} without admission")),
         }
     }
@@ -248,12 +259,38 @@ impl Outside {
                 }
             }
             Departure::Done => {
+                let now = status.id.as_ref().and_then(|id| self.book.renumbered.get(id)).cloned();
+                self.book.groups.excused.extend(now);
                 let there = status.id.as_ref().filter(|id| self.site.groups.all.contains_key(*id));
                 if let Some(id) = there.filter(|id| !excused && !self.book.denied.contains(*id)).cloned() {
                     self.complain(format!("i15: {name} goes, and its group {id} is there"));
                 }
             }
         }
+    }
+
+    /// The process dies: of whom it had put in and no record tells, nothing is known where the server doesn't show it.
+    pub fn forget_unrecorded(&mut self) {
+        if self.site.groups.readable.with_group() {
+            return;
+        }
+        let cluster = &self.cluster;
+        let on_record = |group: &str, account: &String| {
+            let by_user = |user: &ScimUser| {
+                let groups = user.status.as_ref().and_then(|status| status.groups.as_ref());
+                groups.is_some_and(|groups| groups.get(group) == Some(account))
+            };
+            let by_group = |other: &ScimGroup| {
+                let known = other.status.as_ref().and_then(|status| status.brought_in.as_ref());
+                group_of(other) == Some(group) && known.is_some_and(|known| known.contains(account))
+            };
+            cluster.objects.values().any(by_user) || cluster.groups.values().any(by_group)
+        };
+        let recorded = std::mem::take(&mut self.book.groups.recorded);
+        let (kept, forgotten): (BTreeSet<_>, BTreeSet<_>) =
+            recorded.into_iter().partition(|(group, account)| on_record(group, account));
+        self.book.groups.recorded = kept;
+        self.book.groups.forgotten += forgotten.len();
     }
 
     /// Whoever is deprovisioned has left our groups before the account is deleted.

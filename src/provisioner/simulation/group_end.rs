@@ -23,10 +23,14 @@ impl Outside {
     fn check_group(&self, group: &ScimGroup) -> Result<(), String> {
         let status = group.status.clone().unwrap_or_default();
         let reason = reason_of_group(&status);
-        if reason == "Held" {
+        if reason == "Held" && self.is_refused(group) {
             return Ok(());
         }
+        let here = status.bound_to.as_ref() == Some(&self.cluster.server);
         if is_deleting(group) {
+            if status.id.is_some() && !here && reason == "BoundElsewhere" {
+                return Ok(());
+            }
             let hides = self.setup.protected && !self.site.groups.readable.with_group();
             let why = "i15: is still being deleted".to_owned();
             return if hides && reason == "Protected" { Ok(()) } else { Err(why) };
@@ -43,7 +47,7 @@ impl Outside {
             declared.is_some() && declared != status.external_id.as_deref()
         });
         let crowded = rivals || fitting.len() > 1 || foreign;
-        let Some(id) = group_of(group) else {
+        let Some(id) = group_of(group).filter(|_| here) else {
             return match reason {
                 "Conflict" | "Pending" if crowded => Ok(()),
                 "AdoptionRefused" if fitting.len() == 1 => Ok(()),
@@ -51,11 +55,12 @@ impl Outside {
             };
         };
         let Some(shown) = self.site.groups.all.get(id) else {
-            let by_hand = self.site.groups.deleted_by_hand.contains(id);
+            let by_hand = self.site.groups.deleted_by_hand.contains(self.book.now(id));
+            let renumbered = self.book.renumbered.contains_key(id);
             return match reason {
                 "DeletedAtServer" if by_hand && !self.policy.repair.deleted => Ok(()),
-                "Conflict" | "Pending" if by_hand && crowded => Ok(()),
-                "AdoptionRefused" if by_hand && fitting.len() == 1 => Ok(()),
+                "Conflict" | "Pending" if (by_hand || renumbered) && crowded => Ok(()),
+                "AdoptionRefused" if (by_hand || renumbered) && fitting.len() == 1 => Ok(()),
                 _ => Err("i09: its group is gone".into()),
             };
         };

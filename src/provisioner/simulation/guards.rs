@@ -1,7 +1,7 @@
 //! No guard lets more through than its limit.
 
 use super::outside::Outside;
-use crate::api::Mode;
+use crate::api::{Mode, OperationType};
 use crate::plan::guards::{Admission, Candidate, GuardName};
 use crate::provisioner::connection::session::guard_settings;
 
@@ -22,6 +22,11 @@ impl Outside {
                 self.observed.held.insert(uid, Some((generation, guard, members)));
                 return;
             }
+            Admission::Rejected { .. } => {
+                self.book.refused.insert((uid.clone(), generation));
+                self.observed.held.remove(&uid);
+                return;
+            }
             Admission::RemoveFinalizer => {
                 self.book.rejected.insert(uid.clone());
                 self.excuse(&uid, None);
@@ -33,15 +38,14 @@ impl Outside {
                 return;
             }
         }
-        let done = self.book.done.get(&uid).copied().unwrap_or_default();
-        let key = format!("{uid} {generation} {kind:?} {done}");
+        let key = self.operation_key(&uid, generation, kind);
         let spec = &self.cluster.connection.spec;
         let (plan, approved) = (spec.mode == Mode::Plan, spec.approved_hold.clone());
         // After a restart an approval is still known by the hold that the object's status names.
         let named = hold.is_some() && approved.as_deref() == hold;
         let known = self.observed.held.remove(&uid);
         let was_held = named || known.is_some_and(|of| of.is_none_or(|of| of == (generation, guard, members)));
-        if was_held && (guard.is_some() || plan) {
+        if was_held && (guard.is_some() || plan || candidate.moved) {
             if approved.is_none() {
                 self.complain(format!("i13: {key} was held and went without an approval"));
             }
@@ -51,12 +55,26 @@ impl Outside {
         if self.book.approved.contains(&key) {
             return;
         }
+        if candidate.moved {
+            self.complain(format!("i06: {key} goes to another server without an approval"));
+        }
         if plan {
             self.complain(format!("i13: {key} went under mode: Plan"));
         }
         if let Some(guard) = guard {
             self.observed.admitted.insert(uid, (guard, self.now, key));
         }
+    }
+
+    /// Names an operation of an object, and no other one before or after it.
+    fn operation_key(&self, uid: &str, generation: i64, kind: OperationType) -> String {
+        let done = self.book.done.get(uid).copied().unwrap_or_default();
+        format!("{uid} {generation} {kind:?} {done}")
+    }
+
+    /// A person let this operation go, whatever a guard would say.
+    pub fn is_approved(&self, uid: &str, generation: Option<i64>, kind: OperationType) -> bool {
+        self.book.approved.contains(&self.operation_key(uid, generation.unwrap_or_default(), kind))
     }
 
     /// What was admitted is sent: no window has more of it than the limit.

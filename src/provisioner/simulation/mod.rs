@@ -2,10 +2,13 @@
 //! a server in miniature. Events come in any order, faults strike, the process dies at any effect; what must hold is
 //! looked at after each of them, and once everything has calmed down.
 
+mod at;
 mod checks;
 mod cluster;
 mod cluster_groups;
 mod course;
+mod digest;
+mod edits;
 mod effects;
 mod end;
 mod events;
@@ -20,6 +23,8 @@ mod regressions;
 mod setup;
 mod site;
 mod site_groups;
+mod small_world;
+mod small_worlds;
 mod soak;
 mod world;
 

@@ -1,19 +1,23 @@
 //! Everything outside of the operator: the cluster, the server, the time, the faults, and the book of what happened.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use kube::ResourceExt;
 use tokio::time::Instant;
 
 use super::cluster::Cluster;
 use super::setup::Setup;
 use super::site::Site;
 use crate::api::{ScimGroup, ScimUserStatus};
+use crate::directory::is_deleting;
 use crate::plan::groups::GroupOperation;
 use crate::plan::guards::GuardName;
 use crate::plan::{Operation, Path, Policy};
+use crate::scim::fold;
 
 /// What befalls the next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +36,12 @@ pub enum Fault {
     Throttled,
     /// 415: nothing takes effect.
     ContentType,
+    /// 405: nothing takes effect.
+    Method,
+    /// 403: nothing takes effect.
+    Forbidden,
+    /// The server asks for patience for so long that nobody waits for a turn.
+    Turn,
 }
 
 /// How a listing goes wrong.
@@ -50,6 +60,10 @@ pub enum Listing {
     Empty,
     /// Fewer than it counts.
     Short,
+    /// The first page again and again.
+    Circling,
+    /// One of the entries has no id.
+    Unreadable,
 }
 
 /// Where a pass stands: between two of these a crash may come, or another pass.
@@ -94,13 +108,51 @@ pub struct Book {
     pub excused: BTreeSet<String>,
     /// Objects whose hold a person rejected, so that their account stays.
     pub rejected: BTreeSet<String>,
+    /// Objects whose operation stays undone since a person rejected it, and the generation that asked for it.
+    pub refused: BTreeSet<(String, i64)>,
     /// Whose creation was sent, and under which name.
     pub asked: BTreeSet<(String, String)>,
     /// How often the operator began.
     pub restarts: u64,
     /// Accounts that the server denied although they were there.
     pub denied: BTreeSet<String>,
+    /// Ids of accounts and groups that have another one by now.
+    pub renumbered: BTreeMap<String, String>,
     pub groups: GroupBook,
+}
+
+impl Book {
+    /// The id that an account or a group has by now.
+    pub fn now<'a>(&'a self, id: &'a str) -> &'a str {
+        self.renumbered.get(id).map_or(id, String::as_str)
+    }
+
+    /// Everything has another id now.
+    fn renumber(&mut self, ids: &BTreeMap<String, String>) {
+        let new = |id: &String| ids.get(id).unwrap_or(id).clone();
+        // A creation may be recorded only after it.
+        let lists = |map: &mut BTreeMap<String, Vec<String>>| {
+            for known in map.values_mut() {
+                let now: Vec<String> = known.iter().filter_map(|id| ids.get(id).cloned()).collect();
+                known.extend(now);
+            }
+        };
+        let groups = &mut self.groups;
+        for set in [&mut self.ours, &mut self.excused, &mut self.denied, &mut groups.excused] {
+            *set = set.iter().map(new).collect();
+        }
+        for holders in [&mut self.holders, &mut groups.holders] {
+            *holders = holders.iter().map(|(id, uid)| (new(id), uid.clone())).collect();
+        }
+        self.renumbered.values_mut().for_each(|id| *id = new(id));
+        self.renumbered.extend(ids.clone());
+        lists(&mut self.made);
+        lists(&mut self.taken);
+        lists(&mut groups.made);
+        for pairs in [&mut groups.brought, &mut groups.recorded] {
+            *pairs = pairs.iter().map(|(group, account)| (new(group), new(account))).collect();
+        }
+    }
 }
 
 /// The same of groups.
@@ -118,6 +170,8 @@ pub struct GroupBook {
     pub taken_out: BTreeMap<String, Vec<(i64, String)>>,
     /// Groups that may stay although no object declares them.
     pub excused: BTreeSet<String>,
+    /// How many memberships were on no record when the process died, where the server doesn't show any.
+    pub forgotten: usize,
 }
 
 /// What is known of the operator's passes, from without; a restart forgets it.
@@ -148,7 +202,12 @@ pub struct Observed {
 pub struct Outside {
     pub setup: Setup,
     pub policy: Policy,
+    /// The server that the connection leads to.
     pub site: Site,
+    /// The other one.
+    pub other_site: Site,
+    /// Which of them the first is.
+    pub server: usize,
     pub cluster: Cluster,
     pub now: i64,
     pub fault: Option<Fault>,
@@ -158,14 +217,22 @@ pub struct Outside {
     pub observed: Observed,
     pub broken: Option<String>,
     pub trace: Option<Vec<String>>,
-    epoch: Instant,
+    /// What each pass has heard and decided so far, in one number, where states are to be told apart.
+    pub heard: Option<BTreeMap<String, u64>>,
+    /// Whose turn it is to hear something.
+    pub hearing: Option<String>,
 }
+
+/// The same in every world, so that states of several can be compared.
+static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 impl Outside {
     pub fn new(setup: Setup, traced: bool) -> Self {
         Self {
             policy: setup.policy(),
-            site: setup.site(),
+            site: setup.site(0),
+            other_site: setup.site(1),
+            server: 0,
             cluster: Cluster::new(setup.connection()),
             now: 1_000_000_000,
             fault: None,
@@ -174,15 +241,35 @@ impl Outside {
             observed: Observed::default(),
             broken: None,
             trace: traced.then(Vec::new),
-            epoch: Instant::now(),
+            heard: None,
+            hearing: None,
             setup,
         }
     }
 
     /// Says what happens, where somebody listens.
     pub fn say(&mut self, what: impl FnOnce() -> String) {
+        let hears = self.heard.as_mut().zip(self.hearing.as_ref());
+        if self.trace.is_none() && hears.is_none() {
+            return;
+        }
+        let what = what();
+        if let Some((heard, pass)) = hears {
+            let mut hash = DefaultHasher::new();
+            let known = heard.entry(pass.clone()).or_default();
+            (*known, &what).hash(&mut hash);
+            *known = hash.finish();
+        }
         if let Some(trace) = &mut self.trace {
-            trace.push(what());
+            trace.push(what);
+        }
+    }
+
+    /// A pass has ended, and with it whatever it has heard.
+    pub fn hears_no_more(&mut self, pass: &str) {
+        self.hearing = None;
+        if let Some(heard) = &mut self.heard {
+            heard.remove(pass);
         }
     }
 
@@ -193,13 +280,36 @@ impl Outside {
         self.broken.get_or_insert(what);
     }
 
+    /// Each is the other one from now on.
+    pub fn swap_servers(&mut self) {
+        std::mem::swap(&mut self.site, &mut self.other_site);
+        self.server = 1 - self.server;
+    }
+
+    /// The server's database is built anew.
+    pub fn renumber(&mut self) {
+        let ids = self.site.build_anew();
+        // Whom only its id tells from others: its object wants another name by now, or is on its way out.
+        let lost = self.cluster.objects.values().filter(|user| {
+            let shown = user.status.as_ref().and_then(|status| status.user_name.as_deref()).map(fold);
+            is_deleting(user) || shown != Some(fold(&user.spec.user_name))
+        });
+        let lost: Vec<String> = lost.filter_map(ResourceExt::uid).collect();
+        for uid in lost {
+            self.excuse(&uid, None);
+            let made = self.book.made.get(&uid).cloned();
+            self.book.denied.extend(made.into_iter().flatten());
+        }
+        self.book.renumber(&ids);
+    }
+
     pub fn time(&self) -> Timestamp {
         Timestamp::from_millisecond(1_700_000_000_000 + self.now).unwrap_or_default()
     }
 
     /// The same instant on the queue's clock.
     pub fn instant(&self) -> Instant {
-        self.epoch + Duration::from_millis(u64::try_from(self.now).unwrap_or(0))
+        *EPOCH + Duration::from_millis(u64::try_from(self.now).unwrap_or(0))
     }
 
     /// The fault, if it is one of these: it strikes once.

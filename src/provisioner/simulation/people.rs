@@ -64,6 +64,8 @@ impl World {
             Event::Save => self.save(),
             Event::Answer(hold, approve) => self.answer(*hold, *approve),
             Event::Plan(plan) => self.set_plan(*plan),
+            Event::Lead(number) => self.lead_to(*number),
+            Event::Renumber => self.renumber(),
             Event::Group(event) => self.group_event(event),
             Event::Retitle(..)
             | Event::Remail(..)

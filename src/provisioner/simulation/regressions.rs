@@ -19,6 +19,8 @@ pub(super) fn setup() -> Setup {
         upserts: false,
         silent: false,
         put: false,
+        no_patch: false,
+        no_filter: false,
         drops: false,
         repair: (true, false, false),
         deletion: DeletionPolicy::Deactivate,
@@ -46,7 +48,8 @@ fn only(world: &World) -> ScimUser {
 
 fn ends_well(mut world: World) -> World {
     world.calm_down();
-    assert_eq!(world.outside().broken, None, "{:#?}", world.trace());
+    let broken = world.outside().broken.clone();
+    assert_eq!(broken, None, "{:#?}", world.trace());
     world
 }
 
@@ -122,7 +125,12 @@ fn i16_a_deactivation_is_ours_though_the_update_after_it_waits_for_admission() {
 
 /// The one pass that is on, or begins, has sent its request and not heard the answer.
 fn until_it_is_answered(world: &mut World) {
-    while world.place() != Some(Place::Answer) {
+    until(world, Place::Answer);
+}
+
+/// The one pass that is on, or begins, stands at this place.
+fn until(world: &mut World, place: Place) {
+    while world.place() != Some(place) {
         assert!(world.operator.flight.is_empty() && world.take() || world.advance(0), "{:#?}", world.trace());
     }
 }
@@ -314,4 +322,52 @@ fn i09_an_attribute_that_is_changed_back_again_and_again_is_left_until_the_spec_
     world.happen(&Event::Change(0, Spec { title: Some("z"), ..Spec::named(0) }));
     world.drain();
     assert_eq!(only_account(&world)["title"], json!("z"), "{:#?}", world.trace());
+}
+
+#[test]
+fn i13_what_is_let_go_is_on_record_before_it_is_sent() {
+    let mut world = bound(Setup { limits: (1, 5, 5), ..setup() }, &[0, 1]);
+    let bob = id_of(&world, "b").expect("bound");
+    world.happen(&Event::Remove(0));
+    world.drain();
+    world.happen(&Event::Time(3_000));
+    until_it_is_answered(&mut world);
+    world.happen(&Event::Restart);
+    world.happen(&Event::Remove(1));
+    for _ in 0..2 {
+        seen_by_a_sweep(&mut world);
+    }
+    assert_eq!((account(&world, &bob).1, world.gate().holds().len()), (true, 1), "{:#?}", world.trace());
+    ends_well(world);
+}
+
+#[test]
+fn i22_whoever_asks_after_the_database_was_built_anew_is_bound_by_name() {
+    let mut world = bound(setup(), &[0]);
+    world.happen(&Event::Renumber);
+    seen_by_a_sweep(&mut world);
+    world.happen(&Event::Request(0));
+    for _ in 0..3 {
+        seen_by_a_sweep(&mut world);
+    }
+    let now = world.outside().site.server.accounts.keys().next().cloned();
+    assert_eq!((id_of(&world, "a"), answered(&world)), (now, true), "{:#?}", world.trace());
+    ends_well(world);
+}
+
+#[test]
+fn i01_whoever_is_looked_for_in_the_whole_list_is_told_the_same_but_once() {
+    let mut world = bound(Setup { no_filter: true, ..setup() }, &[0]);
+    world.happen(&Event::Declare(1, Spec::named(0)));
+    for _ in 0..3 {
+        seen_by_a_sweep(&mut world);
+    }
+    assert_eq!(ready(&world, "b").0, "Conflict", "{:#?}", world.trace());
+    let before = world.writes();
+    for _ in 0..3 {
+        world.happen(&Event::Time(86_400_000));
+        seen_by_a_sweep(&mut world);
+    }
+    assert_eq!(world.writes(), before, "{:#?}", world.trace());
+    ends_well(world);
 }

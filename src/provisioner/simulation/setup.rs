@@ -10,11 +10,13 @@ use crate::plan::Policy;
 use crate::provisioner::connection::defaults::server_of;
 use crate::provisioner::connection::session::policy_for;
 
-pub const BASE_URL: &str = "https://here.example.com/scim/v2";
+/// Where the connection leads to at first, and where an edit may lead it.
+pub const BASE_URLS: [&str; 2] = ["https://here.example.com/scim/v2", "https://there.example.com/scim/v2"];
 pub const CONNECTION: &str = "c";
 
-/// The name of the server.
-pub static SERVER: LazyLock<String> = LazyLock::new(|| server_of(&connection(&serde_json::Value::Null)));
+/// The names of the servers.
+pub static SERVERS: LazyLock<[String; 2]> =
+    LazyLock::new(|| BASE_URLS.map(|url| server_of(&connection(&json!({"baseUrl": url})))));
 
 /// The userName that `guards.protected` names, where it names any.
 pub const PROTECTED: &str = "cyd";
@@ -26,6 +28,10 @@ pub struct Setup {
     pub upserts: bool,
     pub silent: bool,
     pub put: bool,
+    /// The server knows no PATCH of accounts, and the connection doesn't say so.
+    pub no_patch: bool,
+    /// Searches by a filter are refused.
+    pub no_filter: bool,
     pub drops: bool,
     pub repair: (bool, bool, bool),
     pub deletion: DeletionPolicy,
@@ -90,7 +96,11 @@ impl Setup {
                 "deleted": repair(deleted),
             },
             "dialect": {
-                "writeUsers": if self.put { "Put" } else { "Patch" },
+                "writeUsers": match self.put {
+                    _ if self.no_patch => None,
+                    true => Some("Put"),
+                    false => Some("Patch"),
+                },
                 "memberRemoval": self.groups.removal,
                 "membersReadable": self.groups.readable,
                 "maxMembersPerPatch": self.groups.most,
@@ -110,8 +120,11 @@ impl Setup {
         policy_for(&self.connection(), None)
     }
 
-    pub fn site(&self) -> Site {
+    /// One of the servers; no two of them show the same id.
+    pub fn site(&self, number: usize) -> Site {
         let mut site = Site::default();
+        site.begin_ids_at(number * 1_000);
+        site.no_patch = self.no_patch;
         site.unique = self.unique;
         site.upserts = self.upserts;
         site.server.silent = self.silent;
@@ -128,7 +141,7 @@ impl Setup {
 fn connection(more: &serde_json::Value) -> ScimConnection {
     let mut spec = json!({
         "provider": "Generic",
-        "baseUrl": BASE_URL,
+        "baseUrl": BASE_URLS[0],
         "auth": {"bearerToken": {"secretKeyRef": {"name": "key", "key": "token"}}},
     });
     for (name, value) in more.as_object().into_iter().flatten() {

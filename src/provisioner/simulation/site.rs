@@ -23,6 +23,10 @@ pub enum Answer {
     Rejected,
     /// 415.
     ContentType,
+    /// 405.
+    Unsupported,
+    /// 403.
+    Forbidden,
     /// 429.
     Throttled,
     /// No answer, or one that asks to try again.
@@ -37,6 +41,8 @@ pub struct Site {
     pub unique: bool,
     /// A creation of somebody who is there is answered with them.
     pub upserts: bool,
+    /// It knows no PATCH of accounts.
+    pub no_patch: bool,
     versions: u64,
     past: BTreeMap<String, Attributes>,
     /// What a person or another program did there, and we may not undo.
@@ -46,8 +52,35 @@ pub struct Site {
 }
 
 impl Site {
+    /// Ids are counted from here.
+    pub fn begin_ids_at(&mut self, number: usize) {
+        self.server.next_id = number;
+        self.groups.begin_ids_at(number);
+    }
+
+    /// Everything gets another id, as in a database that was built anew; each old one and its new one.
+    pub fn build_anew(&mut self) -> BTreeMap<String, String> {
+        let mut ids = BTreeMap::new();
+        for (old, mut account) in std::mem::take(&mut self.server.accounts) {
+            self.server.next_id += 1;
+            let new = format!("id-{}", self.server.next_id);
+            account.insert("id".into(), Value::from(new.as_str()));
+            self.server.accounts.insert(new.clone(), account);
+            ids.insert(old, new);
+        }
+        self.groups.renumber(&mut ids);
+        for set in [&mut self.deactivated_by_hand, &mut self.activated_by_hand, &mut self.deleted_by_hand] {
+            *set = set.iter().map(|id| ids.get(id).unwrap_or(id).clone()).collect();
+        }
+        self.remember();
+        ids
+    }
+
     /// Carries out a request.
     pub fn apply(&mut self, request: &Request) -> Answer {
+        if self.no_patch && matches!(request, Request::Patch { .. }) {
+            return Answer::Unsupported;
+        }
         if let Request::Put { id, if_match: Some(tag), .. } = request
             && self.get(id).is_some_and(|account| account.version() != Some(tag))
         {

@@ -69,6 +69,28 @@ impl Groups {
         self.past.clone_from(&self.all);
     }
 
+    /// Ids are counted from here.
+    pub fn begin_ids_at(&mut self, number: usize) {
+        self.made = number as u64;
+    }
+
+    /// Every group gets another id, and whoever is in it has another one by now.
+    pub fn renumber(&mut self, ids: &mut BTreeMap<String, String>) {
+        for (old, mut group) in std::mem::take(&mut self.all) {
+            self.made += 1;
+            let new = format!("g-{}", self.made);
+            group.attributes.insert("id".into(), Value::from(new.as_str()));
+            group.members = group.members.iter().map(|id| ids.get(id).unwrap_or(id).clone()).collect();
+            self.all.insert(new.clone(), group);
+            ids.insert(old, new);
+        }
+        let new = |id: &String| ids.get(id).unwrap_or(id).clone();
+        self.by_hand = self.by_hand.iter().map(|(group, account)| (new(group), new(account))).collect();
+        for set in [&mut self.renamed_by_hand, &mut self.deleted_by_hand] {
+            *set = set.iter().map(new).collect();
+        }
+    }
+
     /// Every group without its members, now or a while ago.
     pub fn list(&self, stale: bool) -> Vec<Resource> {
         let groups = if stale { &self.past } else { &self.all };

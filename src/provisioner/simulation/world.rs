@@ -16,15 +16,19 @@ use url::Url;
 use super::cluster::WatchEvent;
 use super::effects::Simulated;
 use super::outside::{Listing, Outside, Place, Shared, look};
-use super::setup::{BASE_URL, CONNECTION, Setup};
-use crate::api::{Mode, ScimUser};
+use super::setup::{BASE_URLS, CONNECTION, Setup};
+use crate::api::ScimUser;
 use crate::directory::{Changed, ConnectionKey, Directory, Uid, awaits_name};
+use crate::plan::Policy;
 use crate::plan::guards::Gate;
 use crate::provisioner::connection::session::{Session, policy_for};
 use crate::provisioner::schedule::queue::{Lane, Outcome, Ticket};
 use crate::provisioner::{Provisioner, Surroundings, lock};
 use crate::runtime::{Audit, Metrics};
 use crate::scim::{Client, ClientConfig, Credentials, Profile, Trust};
+
+/// What a sweep goes by where passes go by their object.
+const SWEEP: &str = "sweep";
 
 /// Passes at once; one of them is kept for removals.
 const WORKERS: usize = 3;
@@ -34,6 +38,8 @@ type Task<T> = Pin<Box<dyn Future<Output = T>>>;
 /// A pass under way.
 pub struct Flight {
     pub ticket: Ticket,
+    /// How often it went on.
+    pub steps: usize,
     pass: Task<Outcome>,
 }
 
@@ -51,10 +57,12 @@ pub struct World {
     pub operator: Operator,
 }
 
-/// Nothing is ever sent by it: the effects stand in for the wire.
-static CLIENT: LazyLock<Client> = LazyLock::new(|| {
+/// Nothing is ever sent by them: the effects stand in for the wire.
+static CLIENTS: LazyLock<[Client; 2]> = LazyLock::new(|| BASE_URLS.map(client));
+
+fn client(base_url: &str) -> Client {
     let config = ClientConfig {
-        base_url: Url::parse(BASE_URL).expect("a URL"),
+        base_url: Url::parse(base_url).expect("a URL"),
         credentials: Credentials::Bearer(SecretString::from("key")),
         trust: Trust::default(),
         proxy: None,
@@ -64,7 +72,7 @@ static CLIENT: LazyLock<Client> = LazyLock::new(|| {
         user_agent: "simulation".into(),
     };
     Client::new(config).expect("a client")
-});
+}
 
 static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::default);
 
@@ -83,11 +91,12 @@ fn poll<T>(task: &mut Task<T>) -> Option<T> {
 impl Operator {
     /// A process begins: it knows what the API server has, and nothing else.
     fn new(shared: &Shared) -> Self {
-        let (connection, objects, groups) = {
+        let (connection, objects, groups, server) = {
             let mut outside = look(shared);
             outside.observed = super::outside::Observed::default();
             let cluster = &outside.cluster;
-            (Arc::new(cluster.connection.clone()), cluster.objects.clone(), cluster.groups.clone())
+            let connection = Arc::new(cluster.connection.clone());
+            (connection, cluster.objects.clone(), cluster.groups.clone(), outside.server)
         };
         let clock = Arc::clone(shared);
         let (sender, reroute) = unbounded_channel();
@@ -107,16 +116,17 @@ impl Operator {
             provisioner.directory.upsert_group(group);
         }
         let operator = Self { provisioner: Arc::new(provisioner), flight: Vec::new(), sweep: None, reroute };
-        operator.connect();
+        operator.connect(server);
         operator
     }
 
     /// The connection was tested, and is good.
-    fn connect(&self) {
+    pub fn connect(&self, server: usize) {
         let connection = self.provisioner.connection();
+        let profile = self.provisioner.known_profile(&connection);
         let session = Session {
-            client: CLIENT.clone(),
-            policy: policy_for(&connection, None),
+            client: CLIENTS[server].clone(),
+            policy: Policy { profile, ..policy_for(&connection, None) },
             generation: connection.metadata.generation.unwrap_or_default(),
             epoch: 0,
             fingerprint: String::new(),
@@ -173,6 +183,8 @@ impl World {
             outside.book.restarts += 1;
             outside.cluster.events.clear();
             outside.cluster.group_events.clear();
+            outside.forget_unrecorded();
+            outside.heard = outside.heard.take().map(|_| BTreeMap::new());
         }
         self.operator = Operator::new(&self.shared);
         for user in self.operator.provisioner.directory.all() {
@@ -259,7 +271,7 @@ impl World {
             let ticket = ticket.clone();
             Box::pin(async move { provisioner.work(&ticket).await })
         };
-        self.operator.flight.push(Flight { ticket, pass });
+        self.operator.flight.push(Flight { ticket, steps: 0, pass });
         true
     }
 
@@ -269,12 +281,20 @@ impl World {
             return false;
         }
         let mut flight = self.operator.flight.swap_remove(number % self.operator.flight.len());
-        self.outside().observed.at_work = Some(flight.ticket.uid.to_string());
+        let uid = flight.ticket.uid.to_string();
+        flight.steps += 1;
+        {
+            let mut outside = self.outside();
+            outside.observed.at_work = Some(uid.clone());
+            outside.hearing = Some(uid.clone());
+        }
         let ended = poll(&mut flight.pass);
         self.outside().observed.at_work = None;
+        self.outside().hearing = None;
         match ended {
             Some(outcome) => {
-                self.say(|| format!("  {} ends: {outcome:?}", flight.ticket.uid));
+                self.say(|| format!("  {uid} ends: {outcome:?}"));
+                self.outside().hears_no_more(&uid);
                 let now = self.outside().instant();
                 lock(&self.operator.provisioner.queue).finish(&flight.ticket.uid, outcome, 0.5, now);
             }
@@ -298,10 +318,22 @@ impl World {
         }));
     }
 
+    /// Something can only be found in the whole list.
+    pub fn asks_for_sweep(&self) -> bool {
+        let provisioner = Arc::clone(&self.operator.provisioner);
+        let mut asked: Task<()> = Box::pin(async move { provisioner.sweep.notified().await });
+        poll(&mut asked).is_some()
+    }
+
     /// The sweep reads its next page, or ends.
     pub fn page(&mut self) -> bool {
         let Some(mut sweep) = self.operator.sweep.take() else { return false };
-        if poll(&mut sweep).is_none() {
+        self.outside().hearing = Some(SWEEP.to_owned());
+        let ended = poll(&mut sweep).is_some();
+        self.outside().hearing = None;
+        if ended {
+            self.outside().hears_no_more(SWEEP);
+        } else {
             self.operator.sweep = Some(sweep);
         }
         self.route();
@@ -328,52 +360,5 @@ impl World {
                 return;
             }
         }
-    }
-
-    /// A person edits the connection, and it is tested again.
-    fn configure(&mut self, change: impl FnOnce(&mut crate::api::ScimConnection)) {
-        let connection = {
-            let mut outside = self.outside();
-            let edited = outside.cluster.set_connection(|connection| {
-                change(connection);
-                connection.metadata.generation = connection.metadata.generation.map(|generation| generation + 1);
-            });
-            outside.policy = policy_for(&edited, None);
-            edited
-        };
-        self.operator.provisioner.update(Arc::new(connection));
-        self.operator.connect();
-    }
-
-    /// A person approves or rejects a hold.
-    pub fn answer(&mut self, number: usize, approve: bool) {
-        let holds: Vec<String> = self.gate().holds().into_iter().filter_map(|hold| hold.id).collect();
-        let Some(id) = holds.get(number % holds.len().max(1)).cloned() else { return };
-        self.say(|| format!("{} {id}", if approve { "approve" } else { "reject" }));
-        if approve {
-            let members: Vec<String> = self.gate().members(&id).iter().map(ToString::to_string).collect();
-            self.outside().observed.held.extend(members.into_iter().map(|uid| (uid, None)));
-        }
-        self.configure(|connection| {
-            let spec = &mut connection.spec;
-            let (given, other) = if approve {
-                (&mut spec.approved_hold, &mut spec.rejected_hold)
-            } else {
-                (&mut spec.rejected_hold, &mut spec.approved_hold)
-            };
-            *given = Some(id.clone());
-            other.take_if(|other| *other == id);
-        });
-    }
-
-    /// `mode` changes.
-    pub fn set_plan(&mut self, plan: bool) {
-        let mode = if plan { Mode::Plan } else { Mode::Apply };
-        if self.outside().cluster.connection.spec.mode == mode {
-            return;
-        }
-        // What is held is asked for anew.
-        self.outside().observed.held = BTreeMap::new();
-        self.configure(|connection| connection.spec.mode = mode);
     }
 }

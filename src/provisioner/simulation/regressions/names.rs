@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::super::events::{Event, Spec};
 use super::super::outside::Listing;
-use super::super::setup::{CONNECTION, SERVER, Setup};
+use super::super::setup::{CONNECTION, SERVERS, Setup};
 use super::{account, bound, ends_well, id_of, ready, setup};
 use crate::api::{AdoptionPolicy, CLAIMED_ACCOUNT, DeletionPolicy, FINALIZER, ScimUser, ScimUserStatus};
 use crate::directory::{ConnectionKey, Directory};
@@ -159,7 +159,7 @@ fn user(name: &str, declares: &str, id: Option<&str>, leaving: bool) -> ScimUser
     user.metadata.deletion_timestamp = leaving.then_some(Time(Timestamp::UNIX_EPOCH));
     user.status = id.map(|id| ScimUserStatus {
         id: Some(id.into()),
-        bound_to: Some(SERVER.clone()),
+        bound_to: Some(SERVERS[0].clone()),
         user_name: Some("ada".into()),
         ..ScimUserStatus::default()
     });
@@ -168,10 +168,10 @@ fn user(name: &str, declares: &str, id: Option<&str>, leaving: bool) -> ScimUser
 
 fn successor(leaves: &ScimUser, other: &ScimUser) -> Option<String> {
     let directory = Directory::default();
-    directory.set_server(&ConnectionKey { namespace: "n".into(), name: CONNECTION.into() }, Some(&SERVER));
+    directory.set_server(&ConnectionKey { namespace: "n".into(), name: CONNECTION.into() }, Some(&SERVERS[0]));
     directory.upsert(leaves.clone());
     directory.upsert(other.clone());
-    directory.claims(leaves, &SERVER, None).successor.map(|successor| successor.name)
+    directory.claims(leaves, &SERVERS[0], None).successor.map(|successor| successor.name)
 }
 
 #[test]
@@ -199,10 +199,10 @@ fn i08_an_account_that_another_object_holds_too_is_handed_over() {
 fn i08_a_name_is_reserved_for_one_object_at_a_time() {
     let directory = Directory::default();
     let (a, b) = ("a".into(), "b".into());
-    assert!(directory.reserve(&SERVER, "ada", &a) && directory.reserve(&SERVER, "ADA", &a));
-    assert!(!directory.reserve(&SERVER, "Ada", &b) && directory.reserve("elsewhere", "ada", &b));
+    assert!(directory.reserve(&SERVERS[0], "ada", &a) && directory.reserve(&SERVERS[0], "ADA", &a));
+    assert!(!directory.reserve(&SERVERS[0], "Ada", &b) && directory.reserve("elsewhere", "ada", &b));
     directory.release("a");
-    assert!(directory.reserve(&SERVER, "ada", &b));
+    assert!(directory.reserve(&SERVERS[0], "ada", &b));
     directory.remove("b");
-    assert!(directory.reserve(&SERVER, "ada", &a));
+    assert!(directory.reserve(&SERVERS[0], "ada", &a));
 }
