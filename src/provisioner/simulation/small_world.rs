@@ -114,11 +114,11 @@ pub fn worlds(more: bool) -> Vec<SmallWorld> {
     worlds
         .into_iter()
         .flat_map(|world| {
-            let crashing = SmallWorld { crashes: 1, ..world.clone() };
+            let crashing = SmallWorld { crashes: 1, faults: Vec::new(), ..world.clone() };
             let mut lossy = world.clone();
             lossy.faults.push((Fault::Lost, 1));
             match world.people.len() + world.before.len() {
-                _ if more => vec![SmallWorld { faults: lossy.faults, ..crashing }],
+                _ if more => vec![SmallWorld { crashes: 1, ..lossy }],
                 1 => vec![crashing, lossy],
                 2.. if world.is_wide() => Vec::new(),
                 _ => vec![world],
