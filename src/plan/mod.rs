@@ -53,6 +53,6 @@ pub use grants::{GRANT_LISTS, Grants, Unlisted};
 pub use ignored::{RETRY, rejection, rests_until};
 pub use merge::{creation, differences, merged, patch};
 pub use path::Path;
-pub use split::{ACTIVE, Refusal, Split};
+pub use split::{ACTIVE, Refusal, Split, is_named};
 pub use step::{Binding, Ignored, Operation, Read, Request, ResourceType, Step, User, UserDetails, Verdict};
 pub use untyped::View;

@@ -154,7 +154,7 @@ impl Split {
             return false;
         }
         let before = self.tried.last().cloned().unwrap_or_default();
-        let told = |part: &&String| words.is_some_and(|words| names(words, part));
+        let told = |part: &&String| words.is_some_and(|words| is_named(words, part));
         let named: BTreeSet<String> = optional.iter().filter(told).cloned().chain(before).collect();
         let of = |wanted: &dyn Fn(&str) -> bool| -> BTreeSet<String> {
             optional.iter().filter(|part| wanted(stem(part))).cloned().collect()
@@ -186,7 +186,7 @@ fn stem(part: &str) -> &str {
 }
 
 /// Whether a server's words name the attribute. They only tell what is tried first: each part is judged by itself later.
-fn names(words: &str, part: &str) -> bool {
+pub fn is_named(words: &str, part: &str) -> bool {
     let words = words.to_lowercase().replace("e-mail", "email");
     let sub = part.rsplit(['.', ':']).next().filter(|sub| !sub.contains(['[', '"']) && !GENERAL.contains(sub));
     let stem = Some(stem(part)).filter(|stem| !GENERAL.contains(stem));
@@ -330,10 +330,10 @@ mod tests {
             ("E-mail already in use", "emails[type eq \"work\"]"),
             ("givenName too long", "name.givenName"),
         ] {
-            assert!(names(words, part), "{words}");
+            assert!(is_named(words, part), "{words}");
         }
         for (words, part) in [("the value is wrong", "urn:x:User:manager.value"), ("user name", "name.givenName")] {
-            assert!(!names(words, part), "{words}");
+            assert!(!is_named(words, part), "{words}");
         }
     }
 }

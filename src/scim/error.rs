@@ -152,6 +152,11 @@ impl Error {
         self.scim_type
     }
 
+    /// It says that something is missing which is required.
+    pub fn says_missing(&self) -> bool {
+        self.detail.as_deref().is_some_and(super::words::misses_something)
+    }
+
     /// A 404 that may be about the method, as frameworks answer that have no such route: it isn't SCIM's, and names no resource.
     pub fn may_be_of_a_route(&self) -> bool {
         const ROUTE: [&str; 4] = ["patch", "put", "route", "endpoint"];

@@ -107,6 +107,12 @@ pub(super) fn wants_seat(reason: &str) -> bool {
     SEATS.iter().any(|words| reason.contains(words))
 }
 
+/// Whether a reason says that something is missing.
+pub(super) fn misses_something(reason: &str) -> bool {
+    let reason = reason.to_ascii_lowercase();
+    MISSING.iter().any(|missing| reason.contains(missing))
+}
+
 /// Whether a reason says that one of these attributes is missing.
 pub(super) fn says_missing<'a>(reason: &str, mut names: impl Iterator<Item = &'a str>) -> bool {
     let reason = reason.to_ascii_lowercase();

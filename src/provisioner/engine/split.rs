@@ -3,7 +3,7 @@
 use super::{Kind, Pass};
 use crate::api::OperationType;
 use crate::directory::full_name;
-use crate::plan::{Operation, Refusal, Request};
+use crate::plan::{Operation, Refusal, Request, is_named};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::scim::{Class, Error, Lesson};
@@ -59,6 +59,11 @@ impl<E: Effects> Provisioner<E> {
         error: &Error,
     ) -> bool {
         let mut optional = K::optional_at_creation(self, pass, operation, error);
+        // Where something is missing that wasn't sent, less doesn't help.
+        let words = error.detail().unwrap_or_default();
+        if error.says_missing() && !optional.iter().any(|part| is_named(words, part)) {
+            return false;
+        }
         optional.extend(pass.split.omitted().into_iter().flatten().cloned());
         // A conflict may be about who it is: only what the server names may be missing.
         let by_words = error.class() == Class::Conflict;

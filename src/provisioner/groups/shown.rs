@@ -10,7 +10,7 @@ use crate::provisioner::engine::{Kind as _, looked_for_later, own_error_pause};
 use crate::provisioner::mirror::Mirror;
 use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, lock};
-use crate::scim::{Error, Resource, WriteMethod};
+use crate::scim::{Error, MembersReadable, Resource, WriteMethod};
 
 /// The members that are declared now are those that were carried out last.
 fn carried_out(status: &ScimGroupStatus, members: &Membership) -> bool {
@@ -48,7 +48,11 @@ impl<E: Effects> Provisioner<E> {
             return;
         }
         store.apply(resource);
-        let readable = pass.session.policy.profile.members_readable.with_group();
+        // Where they are shown on request, the answer to a write says nothing of them.
+        let readable = match pass.session.policy.profile.members_readable {
+            MembersReadable::OnRequest => by_reading,
+            readable => readable.with_group(),
+        };
         let shown = resource.members();
         store.shows_members |= shown.is_some();
         if !readable || !resource.members_are_readable() || (shown.is_none() && !by_reading) {
