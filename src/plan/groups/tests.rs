@@ -245,16 +245,6 @@ fn i32_a_group_that_status_alone_names_is_left_alone() {
 }
 
 #[test]
-fn i17_a_reference_that_leads_nowhere_keeps_nobody_in() {
-    let mut case = Case::bound(&[1, 2]);
-    case.spec.members = Some(vec![Member { group_ref: Some(GroupRef { name: "x".into() }), ..Member::default() }]);
-    case.policy.profile.nested_groups = false;
-    assert_eq!(case.reason(), Some(Reason::NotSupported));
-    case.membership.leave(&Standing::In(id(1)));
-    assert_eq!(case.sends().change.removed, [id(1)]);
-}
-
-#[test]
 fn i18_whoever_merely_vanished_stays_for_a_while() {
     let mut case = Case::bound(&[1, 2]);
     case.membership.vanish(&id(1), Timestamp::UNIX_EPOCH);

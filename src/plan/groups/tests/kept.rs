@@ -79,3 +79,13 @@ fn i26_whoever_may_not_be_put_in_is_left_out_and_the_others_come() {
     case.membership.added(&[id(3)]);
     assert_eq!(case.reason(), Some(Reason::NotAllowed));
 }
+
+#[test]
+fn i17_a_reference_that_leads_nowhere_keeps_nobody_in() {
+    let mut case = Case::bound(&[1, 2]);
+    case.spec.members = Some(vec![Member { group_ref: Some(GroupRef { name: "x".into() }), ..Member::default() }]);
+    case.policy.profile.nested_groups = false;
+    assert_eq!(case.reason(), Some(Reason::NotSupported));
+    case.membership.leave(&Standing::In(id(1)));
+    assert_eq!(case.sends().change.removed, [id(1)]);
+}
