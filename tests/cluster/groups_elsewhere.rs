@@ -6,6 +6,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use scim_operator::api::ScimGroup;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::elsewhere::with;
 use crate::groups::{members, members_are};
@@ -51,7 +52,7 @@ fn platform() -> Value {
     json!({"memberSelector": {"matchLabels": {"team": "platform"}}})
 }
 
-/// Every drift that a group's status ever showed from now on.
+/// The first drift that a group's status shows from now on.
 fn drifts(place: &Place, name: &str) -> JoinHandle<Value> {
     let api: Api<ScimGroup> = Api::namespaced(place.cluster.client(), &place.namespace);
     let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
@@ -64,6 +65,10 @@ fn drifts(place: &Place, name: &str) -> JoinHandle<Value> {
         }
         Value::Null
     })
+}
+
+async fn first(drift: JoinHandle<Value>) -> Value {
+    timeout(PATIENCE, drift).await.expect("a drift in time").expect("a drift")
 }
 
 async fn is_member(tenant: &Tenant, group: &str, member: &str) -> bool {
@@ -93,7 +98,7 @@ async fn aws_is_told_values_and_asked_for_members_one_by_one() {
     // Somebody else takes one out: it is seen though the server shows no members, told, and put back.
     let drift = drifts(&place, "platform");
     patched_by_hand(&tenant, &group, json!([{"op": "remove", "path": "members", "value": [{"value": ids[0]}]}])).await;
-    assert_eq!(drift.await.expect("a drift"), json!({"lost": 1, "foreign": 0}));
+    assert_eq!(first(drift).await, json!({"lost": 1, "foreign": 0}));
     eventually(
         PATIENCE,
         "ada is in again",
@@ -178,7 +183,7 @@ async fn members_that_vanish_are_told_before_they_are_put_back() {
     let drift = drifts(&place, "platform");
     let gone = ids[..2].iter().map(|id| json!({"op": "remove", "path": format!("members[value eq \"{id}\"]")}));
     patched_by_hand(&tenant, &group, gone.collect()).await;
-    assert_eq!(drift.await.expect("a drift"), json!({"lost": 2, "foreign": 0}));
+    assert_eq!(first(drift).await, json!({"lost": 2, "foreign": 0}));
     members_are(&tenant, &group, &[&ids[0], &ids[1], &ids[2]]).await;
     let quiet = place.group_is("platform", "Synced", Some((3, 3, 0))).await;
     assert_eq!(quiet["status"]["drift"], Value::Null, "{quiet}");
@@ -232,7 +237,7 @@ async fn members_that_are_shown_on_request_are_asked_for() {
     let drift = drifts(&place, "platform");
     let gone = json!([{"op": "remove", "path": format!("members[value eq \"{}\"]", ids[0])}]);
     patched_by_hand(&tenant, &group, gone).await;
-    assert_eq!(drift.await.expect("a drift"), json!({"lost": 1, "foreign": 0}));
+    assert_eq!(first(drift).await, json!({"lost": 1, "foreign": 0}));
     let asked = format!("/Groups/{group}?includeMembers=true");
     eventually(PATIENCE, "both are in", async || {
         let (_, shown) = tenant.scim("GET", &asked, None).await;
