@@ -1,5 +1,7 @@
 //! What a write to the API server may come to.
 
+use serde_json::{Value, json};
+
 /// Why a write to the API server did not happen.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
@@ -36,6 +38,25 @@ pub fn words_of_refusal(error: &kube::Error) -> Option<String> {
     let full = status.code == 500 && status.message.contains("etcdserver");
     let words = status.message.chars().filter(|letter| !letter.is_control()).take(300).collect();
     (matches!(status.code, 400 | 403 | 413 | 422 | 507) || full).then_some(words)
+}
+
+/// A merge patch as the API server carries it out, RFC 7386; where its answer is simulated.
+pub fn merge(target: &mut Value, change: &Value) {
+    let Value::Object(change) = change else {
+        *target = change.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    let Some(target) = target.as_object_mut() else { return };
+    for (name, value) in change {
+        if value.is_null() {
+            target.remove(name);
+        } else {
+            merge(target.entry(name.clone()).or_insert(Value::Null), value);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What is printed: tables that fit the terminal, or the same as JSON, YAML, Markdown or CSV.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 
 use comfy_table::{Cell as TableCell, Color, ColumnConstraint, ContentArrangement, Table, Width, presets};
@@ -265,6 +266,12 @@ pub fn inert(text: &str) -> String {
     } else {
         text.to_owned()
     }
+}
+
+/// `12 deletions`, of those that there are any of.
+pub fn counted<'a, N: Default + Display + PartialOrd>(parts: impl IntoIterator<Item = (N, &'a str)>) -> Vec<String> {
+    let parts = parts.into_iter().filter(|(count, _)| *count > N::default());
+    parts.map(|(count, what)| format!("{count} {what}")).collect()
 }
 
 /// A line on standard output for people.

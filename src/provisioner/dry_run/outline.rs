@@ -64,29 +64,25 @@ pub fn outline(provisioner: &Provisioner<ReadOnly>, memory: &Memory, objects: Ob
     let names = Names { directory, key: &provisioner.key, server: &server_of(&connection), memory };
     let none = Entry::default();
     let mut all = Vec::new();
-    for before in objects.users {
-        let now = directory.get(&before.uid);
-        let status = now.as_ref().and_then(|now| now.status.as_ref());
+    let mut tell = |before: Before, id: Option<&str>, conditions: Option<&[Condition]>| {
         let course = Course {
             before: before.id.as_deref(),
-            after: status.and_then(|status| status.id.as_deref()),
-            conditions: status.and_then(|status| status.conditions.as_deref()).unwrap_or_default(),
+            after: id,
+            conditions: conditions.unwrap_or_default(),
             suspended: before.suspended || connection.spec.suspend,
         };
         let entry = memory.objects.get(before.uid.as_str()).unwrap_or(&none);
         all.push(planned(before.object, entry, &course, &names));
+    };
+    for before in objects.users {
+        let now = directory.get(&before.uid);
+        let status = now.as_ref().and_then(|now| now.status.as_ref());
+        tell(before, status.and_then(|now| now.id.as_deref()), status.and_then(|now| now.conditions.as_deref()));
     }
     for before in objects.groups {
         let now = directory.group(&before.uid);
         let status = now.as_ref().and_then(|now| now.status.as_ref());
-        let course = Course {
-            before: before.id.as_deref(),
-            after: status.and_then(|status| status.id.as_deref()),
-            conditions: status.and_then(|status| status.conditions.as_deref()).unwrap_or_default(),
-            suspended: before.suspended || connection.spec.suspend,
-        };
-        let entry = memory.objects.get(before.uid.as_str()).unwrap_or(&none);
-        all.push(planned(before.object, entry, &course, &names));
+        tell(before, status.and_then(|now| now.id.as_deref()), status.and_then(|now| now.conditions.as_deref()));
     }
     all.sort_by(|one, other| {
         let key = |object: &PlannedObject| (object.kind == "ScimGroup", object.namespace.clone(), object.name.clone());

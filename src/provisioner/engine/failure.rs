@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tracing::warn;
 
 use super::{Kind, Pass, Stop};
@@ -134,6 +135,11 @@ pub fn with_way_out<K: Kind>(object: &K::Object, message: String) -> String {
 pub fn own_error_pause(before: u32) -> Duration {
     const HOUR: u64 = 60 * 60;
     Duration::from_secs((HOUR << before.min(5)).min(24 * HOUR))
+}
+
+/// Until what was refused is due again; a minute at least.
+pub fn pause_until(due: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(due.duration_since(now)).unwrap_or_default().max(Duration::from_secs(60))
 }
 
 /// A bounded name for metrics.

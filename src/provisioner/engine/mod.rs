@@ -25,7 +25,7 @@ use kube::ResourceExt;
 use tracing::warn;
 
 pub use self::admission::{AdmissionRequest, remembered, sizes};
-pub use self::failure::{class_name, own_error_pause};
+pub use self::failure::{class_name, own_error_pause, pause_until};
 pub use self::kind::{Claimed, Ended, Kind, SearchRefused};
 pub use self::look_up::looked_for_later;
 pub use self::object_status::ObjectStatus;

@@ -32,8 +32,10 @@ pub struct ObjectNotes {
     creations: HashMap<String, Vec<(Timestamp, String)>>,
     /// When people were told last that the server gave out new ids.
     renumbered: Option<Timestamp>,
-    /// Whose creation was refused for want of a seat, in the order in which they came.
-    seatless: Vec<String>,
+    /// Whose creation was refused for want of a seat, in the order in which they came, by their turn.
+    seatless: BTreeMap<u64, String>,
+    /// The turn of each of them.
+    turns: HashMap<String, u64>,
     /// Requests about an object that met the server's trouble in a row, and since when.
     troubles: HashMap<String, (u32, Timestamp)>,
     /// When what the server refuses of an object was sent last, part by part.
@@ -67,20 +69,24 @@ impl ObjectNotes {
 
     /// A creation was refused for want of a seat; true for whoever waits first.
     pub fn wants_seat(&mut self, uid: &str) -> bool {
-        if !self.seatless.iter().any(|waits| waits == uid) {
-            self.seatless.push(uid.to_owned());
+        if !self.turns.contains_key(uid) {
+            let turn = self.seatless.last_key_value().map_or(0, |(last, _)| last + 1);
+            self.seatless.insert(turn, uid.to_owned());
+            self.turns.insert(uid.to_owned(), turn);
         }
-        self.seatless.first().is_some_and(|first| first == uid)
+        self.next_without_seat() == Some(uid)
     }
 
     /// It has a seat, or wants none any more.
     pub fn seated(&mut self, uid: &str) {
-        self.seatless.retain(|waits| waits != uid);
+        if let Some(turn) = self.turns.remove(uid) {
+            self.seatless.remove(&turn);
+        }
     }
 
     /// Who is the next to have a seat.
     pub fn next_without_seat(&self) -> Option<&str> {
-        self.seatless.first().map(String::as_str)
+        self.seatless.first_key_value().map(|(_, first)| first.as_str())
     }
 
     /// A request about the object met the server's trouble: how often in a row, and whether the server served others since.

@@ -12,7 +12,7 @@ use crate::directory::full_name;
 use crate::plan::groups::{Group, GroupVerdict, Id, Membership, part, path_of, record_part, resting};
 use crate::plan::rests_until;
 use crate::provisioner::effects::Effects;
-use crate::provisioner::engine::Kind as _;
+use crate::provisioner::engine::{Kind as _, pause_until};
 use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, lock};
 use crate::status::whole_seconds;
@@ -95,5 +95,5 @@ pub(super) fn retry(
         return None;
     }
     let due = pass.status.ignored_attributes.iter().flatten().filter_map(|entry| rests_until(entry, tried)).min()?;
-    Some(Duration::try_from(due.duration_since(now)).unwrap_or_default().max(Duration::from_secs(60)))
+    Some(pause_until(due, now))
 }

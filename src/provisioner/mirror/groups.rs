@@ -91,8 +91,7 @@ impl GroupMirror {
 
     /// How many groups the running sweep has seen.
     pub fn seen(&self) -> usize {
-        let seen = self.entries.values().filter(|entry| self.sightings.is_of_sweep(entry.seen)).count();
-        seen + self.sightings.gone()
+        self.sightings.seen_by_sweep(self.entries.values().map(|entry| entry.seen))
     }
 
     /// The listing ended; complete: what it didn't show is forgotten.

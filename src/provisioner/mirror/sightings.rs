@@ -150,9 +150,9 @@ impl Sightings {
         seen.sweep == self.sweep
     }
 
-    /// How many that are gone by now the running sweep has seen.
-    pub fn gone(&self) -> usize {
-        self.gone.values().filter(|shown| **shown).count()
+    /// How many the running sweep has seen: of those that are known, and of those that are gone by now.
+    pub fn seen_by_sweep(&self, known: impl Iterator<Item = Seen>) -> usize {
+        known.filter(|seen| self.is_of_sweep(*seen)).count() + self.gone.values().filter(|shown| **shown).count()
     }
 
     /// Something shows that it is there.

@@ -93,8 +93,7 @@ impl UserMirror {
 
     /// How many accounts the running sweep has seen.
     pub fn seen(&self) -> usize {
-        let seen = self.entries.values().filter(|entry| self.sightings.is_of_sweep(entry.seen)).count();
-        seen + self.sightings.gone()
+        self.sightings.seen_by_sweep(self.entries.values().map(|entry| entry.seen))
     }
 
     /// The sweep ended. Complete: accounts that it did not show are forgotten.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::cluster::Cluster;
 use crate::api::{CLAIMED_GROUP, FINALIZER, ScimGroup, ScimGroupSpec, ScimGroupStatus, ScimUser};
 use crate::directory::{has_finalizer, is_deleting};
-use crate::provisioner::kubernetes::WriteError;
+use crate::provisioner::kubernetes::{WriteError, merge};
 use crate::scim::fold;
 
 /// What the watch of ScimGroups brings.
@@ -184,25 +184,6 @@ impl Cluster {
             if user.metadata.deletion_timestamp.is_some() {
                 self.leaving.insert(id);
             }
-        }
-    }
-}
-
-/// RFC 7386.
-fn merge(target: &mut Value, change: &Value) {
-    let Some(change) = change.as_object() else {
-        *target = change.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = json!({});
-    }
-    let Some(target) = target.as_object_mut() else { return };
-    for (name, value) in change {
-        if value.is_null() {
-            target.remove(name);
-        } else {
-            merge(target.entry(name.clone()).or_insert(Value::Null), value);
         }
     }
 }

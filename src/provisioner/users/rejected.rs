@@ -9,6 +9,7 @@ use super::UserPass;
 use crate::api::{IgnoredReason, Reason};
 use crate::plan::{ACTIVE, Operation, Path, RETRY, Request, Verdict, rejection, rests_until};
 use crate::provisioner::effects::Effects;
+use crate::provisioner::engine::pause_until;
 use crate::provisioner::{Provisioner, lock};
 use crate::scim::{Class, Error, MatchBy, Resource, fold};
 use crate::status::whole_seconds;
@@ -82,5 +83,5 @@ pub(super) fn retry(
     let refused = known.filter(|known| known.reason == IgnoredReason::Rejected && paths.contains(&known.path));
     let due = refused.filter_map(|known| rests_until(known, tried)).min();
     let due = due.or_else(|| pass.split.refusal(ACTIVE).map(|_| now + RETRY))?;
-    Some(Duration::try_from(due.duration_since(now)).unwrap_or_default().max(Duration::from_secs(60)))
+    Some(pause_until(due, now))
 }

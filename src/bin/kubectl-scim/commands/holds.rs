@@ -85,9 +85,7 @@ impl Hold {
             (self.updates, "updates"),
             (self.creates, "creations"),
         ];
-        let parts: Vec<String> =
-            parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-        parts.join(", ")
+        output::counted(parts).join(", ")
     }
 }
 

@@ -116,8 +116,7 @@ fn sums(sums: &Sums) -> String {
         (sums.waits, "waiting"),
         (sums.nothing, "unchanged"),
     ];
-    let mut said: Vec<String> =
-        parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    let mut said = output::counted(parts);
     if said.is_empty() {
         said.push("no objects".to_owned());
     }
@@ -144,7 +143,6 @@ fn held(hold: &PlannedHold, plan: &Plan) -> String {
         (hold.updates, "updates"),
         (hold.creates, "creations"),
     ];
-    let parts = parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
     let by = match hold.reason.as_str() {
         "Plan" => "mode: Plan".to_owned(),
         "NewServer" => "the change of server".to_owned(),
@@ -154,7 +152,7 @@ fn held(hold: &PlannedHold, plan: &Plan) -> String {
     let limits = limits.map(|guard| format!("; {} may go at once, of {}", guard.limit, guard.base));
     format!(
         "Held by {by}: {}{}. Nothing of it is sent before a person approves it.",
-        parts.collect::<Vec<_>>().join(", "),
+        output::counted(parts).join(", "),
         limits.collect::<String>()
     )
 }
