@@ -112,7 +112,7 @@ async fn i07_a_400_to_a_creation_may_mean_that_the_person_is_there() {
     assert_eq!(held(&sandbox, "ada@example.com").await.len(), 1);
     // One that means what it says stays with its object, in the server's words.
     let words = json!({"errors": ["'roles' should be object"]});
-    fault(&sandbox, json!({"method": "POST", "count": 1}), json!({"kind": "status", "code": 400, "body": words})).await;
+    fault(&sandbox, json!({"method": "POST"}), json!({"kind": "status", "code": 400, "body": words})).await;
     place.user("grace", json!({}));
     let refused = place.is("grace", "False", "Rejected").await;
     assert!(condition(&refused, "Ready")["message"].to_string().contains("'roles' should be object"), "{refused}");
