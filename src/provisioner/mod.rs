@@ -45,9 +45,8 @@ use self::engine::notes::ObjectNotes;
 use self::live::Live;
 use self::mirror::groups::GroupMirror;
 use self::mirror::users::UserMirror;
-use self::schedule::limiter::Limiter;
-use self::schedule::queue::{Lane, Queue};
-use self::schedule::windows::Windows;
+use self::schedule::Schedule;
+use self::schedule::queue::Lane;
 use crate::api::{RELEASE, ScimConnection, ScimUser};
 use crate::directory::{Changed, ConnectionKey, Directory, Uid, is_deleting};
 use crate::plan::guards::Gate;
@@ -96,7 +95,7 @@ pub struct Provisioner<E: Effects = Live> {
     session: RwLock<Option<Arc<Session>>>,
     /// The session before the connection was lost: its key may be good when a newer one is not.
     last_good: Mutex<Option<Arc<Session>>>,
-    queue: Mutex<Queue>,
+    schedule: Schedule,
     snapshot: Mutex<UserMirror>,
     notes: Mutex<ObjectNotes>,
     groups: Mutex<GroupMirror>,
@@ -105,16 +104,12 @@ pub struct Provisioner<E: Effects = Live> {
     /// What was found out of the server's dialect.
     lessons: Mutex<lessons::Lessons>,
     gate: Mutex<Gate>,
-    windows: Mutex<Windows>,
     /// The Secret is gone: these removals, declared before, are still served (promise I23).
     removals_left: Mutex<Option<HashMap<Uid, Option<i64>>>>,
     /// What is known of a label that another writer removes.
     label_loss: Mutex<label_loss::LabelLoss>,
     report: Mutex<ConnectionState>,
     saving: tokio::sync::Mutex<()>,
-    limiter: Arc<Limiter>,
-    /// The dispatcher has something to look at.
-    wake: Notify,
     /// The connection, its Secret, or what was seen of the server gives reason to test it.
     test: Notify,
     /// A sweep is asked for.
@@ -177,21 +172,18 @@ impl<E: Effects> Provisioner<E> {
             lessons: Mutex::new(lessons::Lessons::recorded(
                 connection.status.as_ref().and_then(|status| status.effective.as_ref()),
             )),
-            windows: Mutex::default(),
             removals_left: Mutex::default(),
             label_loss: Mutex::default(),
             report: Mutex::new(ConnectionState::new(connection.status.clone().unwrap_or_default())),
-            limiter: Arc::new(Limiter::new(session::rates_of(&connection.spec))),
+            schedule: Schedule::new(session::rates_of(&connection.spec)),
             connection: RwLock::new(connection),
             session: RwLock::default(),
             last_good: Mutex::default(),
-            queue: Mutex::new(Queue::new()),
             snapshot: Mutex::default(),
             notes: Mutex::default(),
             groups: Mutex::default(),
             names: Mutex::default(),
             saving: tokio::sync::Mutex::default(),
-            wake: Notify::new(),
             test: Notify::new(),
             sweep: Notify::new(),
             key,
@@ -260,13 +252,11 @@ impl<E: Effects> Provisioner<E> {
         let Some(uid) = user.metadata.uid.as_deref().map(Uid::from) else { return };
         let lane = lane_of(user);
         self.metrics.submitted(&self.key.to_string(), export::lane_name(lane));
-        lock(&self.queue).submit(&uid, lane, changed.fresh, self.effects.instant());
-        self.wake.notify_one();
+        self.schedule.submit(&uid, lane, changed.fresh, self.effects.instant());
     }
 
     /// An object is gone.
     pub fn forget(&self, uid: &str) {
-        lock(&self.queue).forget(uid);
         lock(&self.notes).forget(uid);
         {
             let mut gate = lock(&self.gate);
@@ -275,8 +265,7 @@ impl<E: Effects> Provisioner<E> {
         }
         lock(&self.groups).forget_object(uid);
         lock(&self.snapshot).sightings.forget_search(uid);
-        lock(&self.windows).set(&uid.into(), None);
-        self.wake.notify_one();
+        self.schedule.forget(uid);
     }
 
     /// The connection can be used.

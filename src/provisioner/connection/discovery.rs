@@ -40,10 +40,10 @@ impl<E: Effects> Provisioner<E> {
     }
 
     async fn server_config(&self, client: &Client, profile: &Profile) -> Option<ServerConfig> {
-        self.limiter.acquire(RequestKind::Read, Priority::Write).await;
+        self.schedule.limiter().acquire(RequestKind::Read, Priority::Write).await;
         let mut config = client.server_config(self.effects.deadline()?).await.unwrap_or_default();
         if profile.learns && profile.attributes.is_none() {
-            self.limiter.acquire(RequestKind::Read, Priority::Write).await;
+            self.schedule.limiter().acquire(RequestKind::Read, Priority::Write).await;
             config.attributes = client.listed_attributes(self.effects.deadline()?).await.unwrap_or_default();
         }
         Some(config)
@@ -65,11 +65,11 @@ impl<E: Effects> Provisioner<E> {
         seen.page(1, shown, shown, page.total);
         // What the service of a preset does is known.
         if profile.learns && searches(profile) {
-            self.limiter.acquire(RequestKind::Read, Priority::Write).await;
+            self.schedule.limiter().acquire(RequestKind::Read, Priority::Write).await;
             if let Some(deadline) = self.effects.deadline() {
                 let answer = client.find_nobody(deadline).await;
                 if let Some(pause) = answer.as_ref().err().and_then(Error::retry_after) {
-                    self.limiter.pause(pause);
+                    self.schedule.limiter().pause(pause);
                 }
                 seen.search(&answer);
             }
@@ -80,14 +80,14 @@ impl<E: Effects> Provisioner<E> {
     async fn key_owner(&self, client: &Client) -> Option<KeyOwner> {
         // A server that can't say so just now is asked once more.
         for _ in 0..2 {
-            self.limiter.acquire(RequestKind::Read, Priority::Write).await;
+            self.schedule.limiter().acquire(RequestKind::Read, Priority::Write).await;
             match client.me(self.effects.deadline()?).await {
                 // As long as status takes.
                 Ok(me) if me.id().is_some_and(|id| id.len() <= 512) => {
                     return Some(KeyOwner { id: me.id()?.to_owned(), user_name: me.user_name().map(str::to_owned) });
                 }
                 Err(error) if matches!(error.class(), Class::Transient | Class::Timeout | Class::Throttled) => {
-                    self.limiter.pause(error.retry_after().unwrap_or(TEST_PAUSE));
+                    self.schedule.limiter().pause(error.retry_after().unwrap_or(TEST_PAUSE));
                 }
                 _ => return None,
             }

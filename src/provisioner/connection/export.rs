@@ -21,7 +21,7 @@ impl<E: Effects> Provisioner<E> {
     /// refused it for its rate, or took it and says that nothing remains (promise I19).
     pub(in crate::provisioner) fn observer(&self) -> Observer {
         let (metrics, name) = (self.metrics.clone(), self.key.to_string());
-        let limiter = Arc::clone(&self.limiter);
+        let limiter = Arc::clone(self.schedule.limiter());
         Arc::new(move |seen: Exchange| {
             metrics.request(&name, seen.method, seen.status, seen.took);
             let kind = if seen.method == "GET" { RequestKind::Read } else { RequestKind::Write };
@@ -43,12 +43,8 @@ impl<E: Effects> Provisioner<E> {
 
     pub(in crate::provisioner) fn export_metrics(&self, status: &ScimConnectionStatus) {
         let (metrics, name) = (&self.metrics, self.key.to_string());
-        let (depth, ages) = {
-            let queue = lock(&self.queue);
-            (queue.depth(), queue.ages(self.effects.instant()))
-        };
-        for (lane, depth) in depth {
-            metrics.queue(&name, lane_name(lane), depth, ages.get(&lane).copied().unwrap_or_default());
+        for waiting in self.schedule.backlog(self.effects.instant()) {
+            metrics.queue(&name, lane_name(waiting.lane), waiting.depth, waiting.age);
         }
         let number = |count: Option<i64>| count.unwrap_or_default();
         if let Some(users) = &status.users {
@@ -76,7 +72,7 @@ impl<E: Effects> Provisioner<E> {
         }
         let conditions = status.conditions.as_deref().unwrap_or_default();
         let quarantined = conditions.iter().any(|known| known.type_ == "Quarantined" && known.status == "True");
-        metrics.connection(&name, self.session().is_some(), quarantined, self.limiter.paused_until().is_some());
+        metrics.connection(&name, self.session().is_some(), quarantined, self.schedule.limiter().paused_until().is_some());
         let key = lock(&self.report).key_times();
         metrics.key(&name, key.0, key.1);
     }

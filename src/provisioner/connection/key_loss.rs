@@ -24,7 +24,7 @@ impl Provisioner {
             return;
         }
         let Some(deadline) = self.effects.deadline() else { return };
-        self.limiter.acquire(RequestKind::Read, Priority::Write).await;
+        self.schedule.limiter().acquire(RequestKind::Read, Priority::Write).await;
         match last.client.probe(deadline).await {
             Ok(_) => self.begin_session(connection, last.under(connection)),
             Err(error) => debug!(connection = %self.key, "the last good key doesn't serve either: {error}"),

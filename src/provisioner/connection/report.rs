@@ -104,7 +104,7 @@ impl<E: Effects> Provisioner<E> {
         status.last_handled_reconcile_at.clone_from(&report.wish.handled);
         status.conditions = Some(report.conditions.clone());
         // A pause that is over before the next status isn't worth one.
-        if self.limiter.throttled_for().is_some_and(|left| left > PAUSE) {
+        if self.schedule.limiter().throttled_for().is_some_and(|left| left > PAUSE) {
             let why = "throttled: the server asks for fewer requests, and all of them wait for now";
             say_as_well(status.conditions.iter_mut().flatten(), why);
         }

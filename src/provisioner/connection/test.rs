@@ -21,7 +21,7 @@ use crate::provisioner::connection::state::FirstSweep;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::provisioner::schedule::queue::Lane;
-use crate::provisioner::{Provisioner, lock};
+use crate::provisioner::{Provisioner, lane_of, lock};
 use crate::scim::{Class, Client, ClientConfig, Error, forbidden_host, is_loopback_http, leads_to_forbidden};
 
 /// A connection that failed is tested again after this long, doubling up to [`SLOWEST_TEST`].
@@ -180,11 +180,11 @@ impl<E: Effects> Provisioner<E> {
         client: Client,
         fingerprint: String,
     ) -> Result<Session, Refusal> {
-        self.limiter.set_rates(rates_of(&connection.spec));
+        self.schedule.limiter().set_rates(rates_of(&connection.spec));
         let deadline = self.effects.deadline().ok_or_else(|| {
             Refusal::new(ConnectedReason::Unreachable, "this process doesn't hold the Lease, so it sends nothing")
         })?;
-        self.limiter.acquire(RequestKind::Read, Priority::Write).await;
+        self.schedule.limiter().acquire(RequestKind::Read, Priority::Write).await;
         let page = client.probe(deadline).await.map_err(|error| refusal(&error))?;
         let generation = connection.metadata.generation.unwrap_or_default();
         let mut profile = self.known_profile(connection);
@@ -212,7 +212,7 @@ impl<E: Effects> Provisioner<E> {
         if lock(&self.report).wish.tested(asked, sweeps) {
             self.sweep.notify_one();
         }
-        self.wake.notify_one();
+        self.schedule.wake();
     }
 
     pub(in crate::provisioner) fn begin_session(&self, connection: &ScimConnection, session: Session) {
@@ -315,18 +315,9 @@ impl<E: Effects> Provisioner<E> {
         let now = self.effects.instant();
         let users = self.directory.users_of(&self.key);
         let groups = self.directory.groups_of(&self.key);
-        let mut queue = lock(&self.queue);
-        for user in users {
-            if let Some(uid) = user.metadata.uid.as_deref() {
-                queue.submit(&uid.into(), crate::provisioner::lane_of(&user), false, now);
-            }
-        }
-        for group in groups {
-            if let Some(uid) = group.metadata.uid.as_deref() {
-                queue.submit(&uid.into(), Lane::Change, false, now);
-            }
-        }
-        queue.release_all(now);
+        let users = users.iter().filter_map(|user| Some((user.metadata.uid.as_deref()?.into(), lane_of(user))));
+        let groups = groups.iter().filter_map(|group| Some((group.metadata.uid.as_deref()?.into(), Lane::Change)));
+        self.schedule.begin_anew(users.chain(groups), now);
     }
 
     /// An answer gives reason to probe the connection itself.

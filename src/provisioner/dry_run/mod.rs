@@ -148,7 +148,7 @@ impl DryRun {
         let objects = Objects::of(&self.directory, key);
         // All of them are asked for below, in an order of its own.
         for uid in objects.uids() {
-            lock(&run.provisioner.queue).forget(uid);
+            run.provisioner.schedule.forget(uid);
         }
         run.forget_removed(self).await;
         run.look_at_all(&self.directory, key).await?;
@@ -234,7 +234,7 @@ impl Run {
         memory.objects.clear();
         let now = Time(memory.now());
         for uid in &removed {
-            lock(&self.provisioner.queue).forget(uid);
+            self.provisioner.schedule.forget(uid);
             lock(&self.provisioner.gate).withdraw(uid);
             if let Some(user) = directory.get(uid) {
                 if has_finalizer(&user) {
@@ -304,8 +304,8 @@ impl Run {
                 Some(Ok((ticket, outcome))) => self.finish(&ticket, outcome),
                 Some(Err(failed)) if failed.is_panic() => std::panic::resume_unwind(failed.into_panic()),
                 Some(Err(_)) => {}
-                None => match self.provisioner.limiter.paused_until() {
-                    Some(until) if !lock(&self.provisioner.queue).is_empty() => sleep_until(until).await,
+                None => match self.provisioner.schedule.limiter().paused_until() {
+                    Some(until) if !self.provisioner.schedule.is_empty() => sleep_until(until).await,
                     _ => return,
                 },
             }
@@ -323,7 +323,7 @@ impl Run {
             }
             other => other,
         };
-        lock(&self.provisioner.queue).finish(&ticket.uid, outcome, 0.5, self.effects.look().instant());
+        self.provisioner.schedule.finish(&ticket.uid, outcome, 0.5, self.effects.look().instant());
     }
 
     /// Objects that may stand differently now.
@@ -348,7 +348,7 @@ impl Run {
             let memory = self.effects.look();
             (memory.now(), memory.instant())
         };
-        let queue = lock(&self.provisioner.queue).next_due(instant).map(|due| due.saturating_duration_since(instant));
+        let queue = self.provisioner.schedule.next_due(instant).map(|due| due.saturating_duration_since(instant));
         let gate = lock(&self.provisioner.gate).next_instant();
         let gate = gate.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
         let Some(wait) = queue.into_iter().chain(gate).min() else { return false };

@@ -189,20 +189,17 @@ impl<E: Effects> Provisioner<E> {
 
     /// The objects are looked at again, in the lane of what they ask admission for.
     pub(in crate::provisioner) fn requeue(&self, uids: &[Arc<str>]) {
-        let now = self.effects.instant();
-        let gate = lock(&self.gate);
-        let mut queue = lock(&self.queue);
-        for uid in uids {
-            let lane = match gate.operation(uid) {
-                _ if gate.guard_of(uid) == Some(GuardName::Memberships) => Lane::Removal,
-                Some(OperationType::Deactivate | OperationType::Delete) => Lane::Removal,
-                Some(OperationType::Create) => Lane::Create,
-                _ => Lane::Change,
-            };
-            queue.submit(uid, lane, true, now);
-        }
-        drop(queue);
-        self.wake.notify_one();
+        let lane_of = |gate: &Gate, uid: &Arc<str>| match gate.operation(uid) {
+            _ if gate.guard_of(uid) == Some(GuardName::Memberships) => Lane::Removal,
+            Some(OperationType::Deactivate | OperationType::Delete) => Lane::Removal,
+            Some(OperationType::Create) => Lane::Create,
+            _ => Lane::Change,
+        };
+        let tickets: Vec<_> = {
+            let gate = lock(&self.gate);
+            uids.iter().map(|uid| (Arc::clone(uid), lane_of(&gate, uid))).collect()
+        };
+        self.schedule.submit_all(tickets, true, self.effects.instant());
     }
 
     fn say_closed(&self, hold: &HoldView) {

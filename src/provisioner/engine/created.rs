@@ -66,7 +66,7 @@ impl<E: Effects> Provisioner<E> {
         let object = full_name(&pass.object);
         warn!(%object, %id, "the creation was answered with a {} that may have been there", K::NOUN);
         if let Some(pause) = written.pause {
-            self.limiter.pause(pause);
+            self.schedule.limiter().pause(pause);
         }
         self.apply_response(pass, &resource);
         pass.creations.answered = Some(Answered { id: id.clone(), existed });

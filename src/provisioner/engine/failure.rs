@@ -29,7 +29,7 @@ impl<E: Effects> Provisioner<E> {
         match class {
             Class::Transient | Class::Unreachable | Class::Tls | Class::Timeout | Class::Empty => {
                 if let Some(pause) = error.retry_after() {
-                    self.limiter.pause(pause);
+                    self.schedule.limiter().pause(pause);
                 }
             }
             _ => {}

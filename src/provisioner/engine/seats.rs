@@ -39,8 +39,7 @@ impl<E: Effects> Provisioner<E> {
             notes.next_without_seat().map(Into::into)
         };
         if let Some(uid) = next {
-            lock(&self.queue).submit(&uid, Lane::Create, true, self.effects.instant());
-            self.wake.notify_one();
+            self.schedule.submit(&uid, Lane::Create, true, self.effects.instant());
         }
     }
 

@@ -85,7 +85,7 @@ impl<E: Effects> Provisioner<E> {
         );
         self.metrics.operation(&self.key.to_string(), operation.kind.as_str());
         if let Some(pause) = written.pause {
-            self.limiter.pause(pause);
+            self.schedule.limiter().pause(pause);
         }
         lock(&self.notes).took_effect(&pass.uid(), self.effects.now());
         self.went_in_parts(pass, &operation);
@@ -190,7 +190,7 @@ impl<E: Effects> Provisioner<E> {
         priority: Priority,
     ) -> Option<Instant> {
         let began = Instant::now();
-        let turn = self.effects.turn(&self.limiter, kind, priority).await;
+        let turn = self.effects.turn(self.schedule.limiter(), kind, priority).await;
         self.metrics.waited(&self.key.to_string(), began.elapsed());
         self.effects.deadline().filter(|_| turn && self.is_current(session))
     }

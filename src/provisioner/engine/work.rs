@@ -54,7 +54,7 @@ impl<E: Effects> Provisioner<E> {
             return UNSERVED;
         }
         if ticket.for_status {
-            return if self.limiter.paused_until().is_some() {
+            return if self.schedule.limiter().paused_until().is_some() {
                 self.say_pending::<K>(&object, Reason::RateLimited, "the server asks for fewer requests").await
             } else {
                 self.say_pending::<K>(&object, Reason::Pending, "queued behind other work for this connection").await

@@ -40,7 +40,7 @@ impl<E: Effects> Provisioner<E> {
             return Ended::Otherwise(waiting, outcome);
         }
         let again = verdict.details.again_after.and_then(|wait| self.effects.now().checked_add(wait).ok());
-        lock(&self.windows).set(&pass.uid().into(), again);
+        self.schedule.set_window(&pass.uid().into(), again);
         if verdict.executed && verdict.details.drift.is_none() {
             lock(&self.groups).drift.remove(&pass.uid());
         }

@@ -61,8 +61,7 @@ impl<E: Effects> Provisioner<E> {
         let Some(uid) = group.uid() else { return };
         let lane = self.lane_of_group(group);
         self.metrics.submitted(&self.key.to_string(), lane_name(lane));
-        lock(&self.queue).submit(&uid.as_str().into(), lane, fresh, self.effects.instant());
-        self.wake.notify_one();
+        self.schedule.submit(&uid.as_str().into(), lane, fresh, self.effects.instant());
     }
 
     /// Members who leave lose access: that comes first, as removals do.

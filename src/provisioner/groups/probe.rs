@@ -68,10 +68,10 @@ impl<E: Effects> Provisioner<E> {
         let uid = group.uid().unwrap_or_default();
         let Some(id) = group.status.as_ref().and_then(|status| status.id.clone()) else { return true };
         // Whoever is at work on it knows better.
-        if lock(&self.queue).contains(&uid) {
+        if self.schedule.contains(&uid) {
             return true;
         }
-        let turn = self.effects.turn(&self.limiter, RequestKind::Read, Priority::Sweep).await;
+        let turn = self.effects.turn(self.schedule.limiter(), RequestKind::Read, Priority::Sweep).await;
         let Some(deadline) = self.effects.deadline().filter(|_| turn) else { return false };
         let directory = &self.directory;
         let began = directory.membership(&uid, |members| members.changes());

@@ -40,13 +40,12 @@ impl<E: Effects> Provisioner<E> {
         let now = self.effects.instant();
         for group in &groups {
             let uid = group.uid().unwrap_or_default();
-            if !lock(&self.queue).contains(&uid) && self.group_differs(session, group) {
+            if !self.schedule.contains(&uid) && self.group_differs(session, group) {
                 debug!(object = %full_name(group), "differs");
                 let lane = self.lane_of_group(group).max(Lane::Change);
-                lock(&self.queue).submit(&uid.as_str().into(), lane, false, now);
+                self.schedule.submit(&uid.as_str().into(), lane, false, now);
             }
         }
-        self.wake.notify_one();
     }
 
     /// Lists them; false where the listing counts no more, for the connection leads elsewhere or is lost.
@@ -125,10 +124,10 @@ impl<E: Effects> Provisioner<E> {
             let (group, id) = &bound[place];
             let uid = group.uid().unwrap_or_default();
             // Whoever is at work on it knows better.
-            if lock(&self.queue).contains(&uid) {
+            if self.schedule.contains(&uid) {
                 continue;
             }
-            let turn = self.effects.turn(&self.limiter, RequestKind::Read, Priority::Sweep).await;
+            let turn = self.effects.turn(self.schedule.limiter(), RequestKind::Read, Priority::Sweep).await;
             let Some(deadline) = self.effects.deadline().filter(|_| turn) else { return };
             let asked = profile.members_readable == MembersReadable::OnRequest;
             let began = self.directory.membership(&uid, |members| members.changes());
@@ -145,7 +144,7 @@ impl<E: Effects> Provisioner<E> {
                 Err(error) if error.class() == Class::NotFound => {
                     // Its own pass looks again before anything is concluded.
                     lock(&self.groups).invalidate(id);
-                    lock(&self.queue).submit(&uid.as_str().into(), Lane::Drift, false, self.effects.instant());
+                    self.schedule.submit(&uid.as_str().into(), Lane::Drift, false, self.effects.instant());
                 }
                 Err(error) if error.is_too_large() || error.class() == Class::Rejected => {
                     debug!(object = %full_name(group), "not read: {error}");

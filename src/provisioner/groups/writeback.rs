@@ -18,7 +18,7 @@ use crate::api::{ScimGroup, ScimGroupStatus, ScimUser};
 use crate::directory::same_plan;
 use crate::directory::{full_name, is_deleting};
 use crate::plan::groups::{Change, Id};
-use crate::provisioner::schedule::queue::Outcome;
+use crate::provisioner::schedule::queue::{Lane, Outcome};
 use crate::status::{buckets, whole_seconds};
 
 /// Members are recorded this many at a time.
@@ -233,10 +233,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     pub(super) fn requeue_departing(&self, uids: Vec<Uid>) {
-        let now = self.effects.instant();
-        for uid in uids {
-            lock(&self.queue).submit(&uid, crate::provisioner::schedule::queue::Lane::Removal, true, now);
-        }
-        self.wake.notify_one();
+        let departing = uids.into_iter().map(|uid| (uid, Lane::Removal));
+        self.schedule.submit_all(departing, true, self.effects.instant());
     }
 }

@@ -204,7 +204,7 @@ impl<E: Effects> Provisioner<E> {
         let mut tries = 0;
         loop {
             let began = self.effects.instant();
-            let turn = self.effects.turn(&self.limiter, RequestKind::Read, Priority::Sweep).await;
+            let turn = self.effects.turn(self.schedule.limiter(), RequestKind::Read, Priority::Sweep).await;
             self.metrics.waited(&self.key.to_string(), began.elapsed());
             let may = turn && self.is_current(session) && !self.serves_removals_only();
             let Some(deadline) = self.effects.deadline().filter(|_| may) else { return Ok(None) };
@@ -231,7 +231,7 @@ impl<E: Effects> Provisioner<E> {
         let mut report = lock(&self.report);
         if report.first_sweep == FirstSweep::Awaited {
             report.first_sweep = FirstSweep::Delayed;
-            self.wake.notify_one();
+            self.schedule.wake();
         }
     }
 
@@ -254,7 +254,7 @@ impl<E: Effects> Provisioner<E> {
         }
         let wait = error.retry_after().unwrap_or(Duration::ZERO).max(back_off(tries, rand::random()));
         if let Some(pause) = error.retry_after() {
-            self.limiter.pause(pause);
+            self.schedule.limiter().pause(pause);
         }
         self.effects.sleep(wait).await;
     }

@@ -130,7 +130,7 @@ impl<E: Effects> Provisioner<E> {
         if first {
             info!(connection = %self.key, complete, accounts = lock(&self.snapshot).len(), "first sweep ended");
         }
-        self.wake.notify_one();
+        self.schedule.wake();
         ended
     }
 
@@ -148,7 +148,7 @@ impl<E: Effects> Provisioner<E> {
     fn requeue_searching(&self, uids: &[String]) {
         for user in uids.iter().filter_map(|uid| self.directory.get(uid)) {
             let uid = user.uid().unwrap_or_default();
-            lock(&self.queue).submit(&uid.into(), lane_of(&user), true, self.effects.instant());
+            self.schedule.submit(&uid.into(), lane_of(&user), true, self.effects.instant());
         }
     }
 
@@ -184,12 +184,12 @@ impl<E: Effects> Provisioner<E> {
                 tokio::task::yield_now().await;
             }
             let uid = user.uid().unwrap_or_default();
-            if lock(&self.queue).contains(&uid) {
+            if self.schedule.contains(&uid) {
                 continue;
             }
             if self.differs(session, &user, singly) {
                 debug!(object = %full_name(&user), "differs");
-                lock(&self.queue).submit(&uid.into(), Lane::Drift, false, now);
+                self.schedule.submit(&uid.into(), Lane::Drift, false, now);
             }
         }
     }

@@ -37,13 +37,13 @@ impl<E: Effects> Provisioner<E> {
                     (ticket, outcome)
                 });
             }
-            let due =
-                lock(&self.queue).next_due(self.effects.instant()).unwrap_or_else(|| self.effects.instant() + IDLE);
-            let due = self.limiter.paused_until().map_or(due, |until| due.min(until));
+            let due = self.schedule.next_due(self.effects.instant());
+            let due = due.unwrap_or_else(|| self.effects.instant() + IDLE);
+            let due = self.schedule.limiter().paused_until().map_or(due, |until| due.min(until));
             let due = self.wall_clock_wait().map_or(due, |wait| due.min(self.effects.instant() + wait));
             tokio::select! {
                 () = self.stop.cancelled() => break,
-                () = self.wake.notified() => {}
+                () = self.schedule.changed() => {}
                 Some(Ok((ticket, outcome))) = running.join_next() => {
                     others -= usize::from(ticket.lane != Lane::Removal);
                     self.finish(&ticket, outcome);
@@ -61,13 +61,13 @@ impl<E: Effects> Provisioner<E> {
 
     /// The objects whose access window opens or closes now.
     pub(in crate::provisioner) fn submit_due_windows(&self) {
-        let due = lock(&self.windows).due(self.effects.now());
+        let due = self.schedule.take_due_windows(self.effects.now());
         for uid in due {
             let user = self.directory.get(&uid);
             let active = user.and_then(|user| user.status.as_ref()?.active).unwrap_or(false);
             let lane = if active { Lane::Removal } else { Lane::Change };
             // Whatever it waits for: its window doesn't.
-            lock(&self.queue).submit(&uid, lane, true, self.effects.instant());
+            self.schedule.submit(&uid, lane, true, self.effects.instant());
         }
     }
 
@@ -76,7 +76,7 @@ impl<E: Effects> Provisioner<E> {
         let now = self.effects.now();
         let gate = lock(&self.gate).next_instant();
         let gate = gate.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
-        let windows = lock(&self.windows).wait(now);
+        let windows = self.schedule.until_next_window(now);
         let wait = gate.into_iter().chain(windows).min()?;
         // A moment more, so that the instant has come when it is looked at.
         Some(wait.min(LOOK) + Duration::from_millis(1))
@@ -86,12 +86,12 @@ impl<E: Effects> Provisioner<E> {
         // Until the server was listed once, only removals with a known id can do without the list.
         let swept = lock(&self.report).first_sweep != FirstSweep::Awaited;
         // While the server asks for patience, objects say that they wait; nobody holds a slot for it.
-        let ready = self.session().is_some() && self.limiter.paused_until().is_none();
-        lock(&self.queue).next(self.effects.instant(), only_removals || (ready && !swept), ready)
+        let ready = self.session().is_some() && self.schedule.limiter().paused_until().is_none();
+        self.schedule.next(self.effects.instant(), only_removals || (ready && !swept), ready)
     }
 
     fn finish(&self, ticket: &Ticket, outcome: Outcome) {
-        lock(&self.queue).finish(&ticket.uid, outcome, rand::random(), self.effects.instant());
+        self.schedule.finish(&ticket.uid, outcome, rand::random(), self.effects.instant());
     }
 }
 

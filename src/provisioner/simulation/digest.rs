@@ -134,12 +134,11 @@ impl World {
         let mut digest = Digest::new();
         digest.of(more);
         let operator = &self.operator.provisioner;
-        digest.of(&lock(&operator.queue));
+        operator.schedule.inspect(|queue, windows| digest.of(&(queue, windows)));
         digest.of(&lock(&operator.snapshot));
         digest.of(&lock(&operator.groups));
         digest.of(&lock(&operator.notes));
         digest.of(&lock(&operator.gate));
-        digest.of(&lock(&operator.windows));
         let directory = &operator.directory;
         let mut known: Vec<String> = directory.all().iter().map(|known| user(known)).collect();
         for each in directory.all_groups() {

@@ -254,7 +254,7 @@ impl World {
         let provisioner = Arc::clone(&self.operator.provisioner);
         let Some(ticket) = provisioner.next_ticket(others + 1 >= WORKERS) else { return false };
         let now = self.outside().instant();
-        if ticket.lane != Lane::Removal && lock(&provisioner.queue).next(now, true, true).is_some() {
+        if ticket.lane != Lane::Removal && provisioner.schedule.next(now, true, true).is_some() {
             self.outside().complain("i17: something else was taken while a removal was due");
         }
         {
@@ -296,7 +296,7 @@ impl World {
                 self.say(|| format!("  {uid} ends: {outcome:?}"));
                 self.outside().hears_no_more(&uid);
                 let now = self.outside().instant();
-                lock(&self.operator.provisioner.queue).finish(&flight.ticket.uid, outcome, 0.5, now);
+                self.operator.provisioner.schedule.finish(&flight.ticket.uid, outcome, 0.5, now);
             }
             None => self.operator.flight.push(flight),
         }

@@ -70,11 +70,9 @@ impl<E: Effects> Provisioner<E> {
 
     fn leave_groups(&self, pass: &UserPass, groups: &[String]) -> UserStop {
         let id = pass.status.id.clone().unwrap_or_default();
-        let now = self.effects.instant();
-        for uid in self.directory.depart(&pass.object, &id) {
-            lock(&self.queue).submit(&uid, Lane::Removal, true, now);
-        }
-        self.wake.notify_one();
+        let departing = self.directory.depart(&pass.object, &id);
+        let departing = departing.into_iter().map(|uid| (uid, Lane::Removal));
+        self.schedule.submit_all(departing, true, self.effects.instant());
         let named = groups.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
         let verdict = Verdict {
             reason: Some(Reason::Pending),

@@ -42,7 +42,7 @@ impl<E: Effects> Provisioner<E> {
             if !wanted || !lock(&self.names).asked.insert(list) {
                 continue;
             }
-            let turn = self.effects.turn(&self.limiter, RequestKind::Read, Priority::Write).await;
+            let turn = self.effects.turn(self.schedule.limiter(), RequestKind::Read, Priority::Write).await;
             let Some(deadline) = self.effects.deadline().filter(|_| turn) else { return };
             let collection = if list == "roles" { "Roles" } else { "Entitlements" };
             match self.effects.grants(&session.client, collection, deadline).await {

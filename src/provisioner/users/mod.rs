@@ -46,18 +46,18 @@ impl<E: Effects> Provisioner<E> {
         let Some(uid) = pass.object.uid().map(Uid::from) else { return };
         let (spec, now) = (&pass.object.spec, self.effects.now());
         let Some(edge) = next_window_edge(spec, now).filter(|_| !is_deleting(&pass.object)) else {
-            lock(&self.windows).set(&uid, None);
+            self.schedule.set_window(&uid, None);
             return;
         };
         let closes = spec.access.as_ref().and_then(|access| access.not_after.as_ref()).is_some_and(|at| at.0 == edge);
         let ahead = edge.checked_sub(AHEAD).unwrap_or(edge);
         if closes && ahead > now {
-            lock(&self.windows).set(&uid, Some(ahead));
+            self.schedule.set_window(&uid, Some(ahead));
             return;
         }
         if closes && let Step::Send(operation) = self.with_facts(pass, edge, decide) {
             self.announce(pass, &operation);
         }
-        lock(&self.windows).set(&uid, Some(edge));
+        self.schedule.set_window(&uid, Some(edge));
     }
 }
