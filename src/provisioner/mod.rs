@@ -41,6 +41,7 @@ use self::connection::session::Session;
 use self::connection::state::ConnectionState;
 use self::connection::{credentials, defaults, export, label_loss, lessons, session};
 use self::effects::Effects;
+use self::engine::guards::Guards;
 use self::engine::notes::ObjectNotes;
 use self::live::Live;
 use self::mirror::groups::GroupMirror;
@@ -49,7 +50,6 @@ use self::schedule::Schedule;
 use self::schedule::queue::Lane;
 use crate::api::{RELEASE, ScimConnection, ScimUser};
 use crate::directory::{Changed, ConnectionKey, Directory, Uid, is_deleting};
-use crate::plan::guards::Gate;
 use crate::runtime::{Audit, Clock, Leadership, Metrics};
 
 /// What all provisioners share.
@@ -97,13 +97,13 @@ pub struct Provisioner<E: Effects = Live> {
     last_good: Mutex<Option<Arc<Session>>>,
     schedule: Schedule,
     snapshot: Mutex<UserMirror>,
-    notes: Mutex<ObjectNotes>,
+    notes: ObjectNotes,
     groups: Mutex<GroupMirror>,
     /// What the server calls its roles and entitlements.
     names: Mutex<users::grants::Names>,
     /// What was found out of the server's dialect.
     lessons: Mutex<lessons::Lessons>,
-    gate: Mutex<Gate>,
+    guards: Guards,
     /// The Secret is gone: these removals, declared before, are still served (promise I23).
     removals_left: Mutex<Option<HashMap<Uid, Option<i64>>>>,
     /// What is known of a label that another writer removes.
@@ -168,7 +168,7 @@ impl<E: Effects> Provisioner<E> {
         metrics.begin(&key.to_string());
         let now = effects.now();
         let provisioner = Self {
-            gate: Mutex::new(gate_of(&connection, now)),
+            guards: Guards::new(&connection, now),
             lessons: Mutex::new(lessons::Lessons::recorded(
                 connection.status.as_ref().and_then(|status| status.effective.as_ref()),
             )),
@@ -180,7 +180,7 @@ impl<E: Effects> Provisioner<E> {
             session: RwLock::default(),
             last_good: Mutex::default(),
             snapshot: Mutex::default(),
-            notes: Mutex::default(),
+            notes: ObjectNotes::default(),
             groups: Mutex::default(),
             names: Mutex::default(),
             saving: tokio::sync::Mutex::default(),
@@ -221,12 +221,7 @@ impl<E: Effects> Provisioner<E> {
                 let stays = session.policy.server == defaults::server_of(&self.connection());
                 self.set_session(stays.then(|| Arc::new(session.under(&self.connection()))));
             }
-            let again = {
-                let (mut gate, now) = (lock(&self.gate), self.effects.now());
-                let mut again = gate.configure(&session::guard_settings(&spec), now);
-                again.extend(gate.answer(spec.approved_hold.as_deref(), spec.rejected_hold.as_deref(), now));
-                again
-            };
+            let again = self.guards.configure(&spec, self.effects.now());
             self.requeue(&again);
             lock(&self.report).forget_unsupported();
             self.test.notify_one();
@@ -257,12 +252,8 @@ impl<E: Effects> Provisioner<E> {
 
     /// An object is gone.
     pub fn forget(&self, uid: &str) {
-        lock(&self.notes).forget(uid);
-        {
-            let mut gate = lock(&self.gate);
-            gate.withdraw(uid);
-            gate.forget_group(uid);
-        }
+        self.notes.forget(uid);
+        self.guards.forget(uid);
         lock(&self.groups).forget_object(uid);
         lock(&self.snapshot).sightings.forget_search(uid);
         self.schedule.forget(uid);
@@ -296,17 +287,6 @@ impl<E: Effects> Provisioner<E> {
     fn set_session(&self, session: Option<Arc<Session>>) {
         *self.session.write().unwrap_or_else(std::sync::PoisonError::into_inner) = session;
     }
-}
-
-/// The gate of a connection, with what status remembers of an earlier process.
-fn gate_of(connection: &ScimConnection, now: Timestamp) -> Gate {
-    let spec = &connection.spec;
-    let settings = session::guard_settings(spec);
-    let status = connection.status.clone().unwrap_or_default();
-    let mut gate = Gate::new(&settings, engine::remembered(&status, settings.plan), now);
-    // Nobody asked for admission yet, so nobody has to be asked again.
-    let _ = gate.answer(spec.approved_hold.as_deref(), spec.rejected_hold.as_deref(), now);
-    gate
 }
 
 /// The lane of an object, as far as it can be told without a plan.

@@ -7,8 +7,9 @@ use crate::api::{GuardStatus, HoldStatus};
 use crate::plan::guards::{GuardName, GuardView, HoldReason, HoldView};
 use crate::provisioner::connection::state::ConnectionState;
 use crate::provisioner::effects::Effects;
+use crate::provisioner::Provisioner;
+use crate::provisioner::engine::guards::Overview;
 use crate::provisioner::engine::sizes;
-use crate::provisioner::{Provisioner, lock};
 use crate::status::{buckets, fresh_condition, set_condition, unset_condition, whole_seconds};
 
 /// What the gate says, in the words of the API.
@@ -27,13 +28,8 @@ pub(in crate::provisioner) struct Guarded {
 
 impl<E: Effects> Provisioner<E> {
     pub(in crate::provisioner) fn guarded(&self, now: Timestamp) -> Guarded {
-        let (holds, usage, spent, refused, revision) = {
-            let gate = lock(&self.gate);
-            let usage = gate.usage(self.base(&gate, now), now);
-            let spent = gate.spent().map(str::to_owned).collect();
-            let refused = gate.refused().map(str::to_owned).collect();
-            (gate.holds(), usage, spent, refused, gate.revision())
-        };
+        let Overview { holds, usage, spent, refused, revision } =
+            self.guards.overview(now, |gate| self.base(gate, now));
         let removals = usage.iter().find(|guard| guard.name == GuardName::Removals);
         Guarded {
             holding: self.holding(&holds),

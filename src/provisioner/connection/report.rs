@@ -54,7 +54,7 @@ impl<E: Effects> Provisioner<E> {
         let (status, revision) = self.status(&connection);
         self.export_metrics(&status);
         if connection.status.as_ref() == Some(&status) {
-            lock(&self.gate).saved(revision);
+            self.guards.saved(revision);
             return;
         }
         if self.effects.deadline().is_none() {
@@ -62,7 +62,7 @@ impl<E: Effects> Provisioner<E> {
         }
         match self.effects.write_connection(&self.key, &connection, &status).await {
             Ok(written) => {
-                lock(&self.gate).saved(revision);
+                self.guards.saved(revision);
                 self.update(Arc::new(written));
             }
             Err(error) => {

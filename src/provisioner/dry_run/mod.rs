@@ -235,7 +235,7 @@ impl Run {
         let now = Time(memory.now());
         for uid in &removed {
             self.provisioner.schedule.forget(uid);
-            lock(&self.provisioner.gate).withdraw(uid);
+            self.provisioner.guards.withdraw(uid);
             if let Some(user) = directory.get(uid) {
                 if has_finalizer(&user) {
                     let mut user = memory.user(&user);
@@ -349,7 +349,7 @@ impl Run {
             (memory.now(), memory.instant())
         };
         let queue = self.provisioner.schedule.next_due(instant).map(|due| due.saturating_duration_since(instant));
-        let gate = lock(&self.provisioner.gate).next_instant();
+        let gate = self.provisioner.guards.next_instant();
         let gate = gate.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
         let Some(wait) = queue.into_iter().chain(gate).min() else { return false };
         let mut memory = self.effects.look();

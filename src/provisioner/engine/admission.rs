@@ -1,6 +1,5 @@
 //! Admission: what guards, Plan mode and a change of server hold up before anything is sent (promise I13).
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,15 +7,14 @@ use kube::runtime::events::EventType;
 use tracing::info;
 
 use super::{Kind, ObjectStatus, Pass, Stop};
-use crate::api::{OperationType, Reason, ScimConnectionStatus, UserHold};
+use crate::api::{OperationType, Reason, UserHold};
 use crate::directory::{Object, full_name};
-use crate::plan::guards::{Admission, Candidate, Event, Gate, GuardName, HoldReason, HoldView, Remembered};
+use crate::plan::guards::{Admission, Candidate, Event, Gate, GuardName, HoldReason, HoldView};
 use crate::plan::{Binding, Departure, Named, Operation, Path, ResourceType, Verdict};
 use crate::provisioner::connection::state::PendingEvent;
 use crate::provisioner::effects::{Effects, Note};
-use crate::provisioner::schedule::queue::{Lane, Outcome};
+use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, Uid, lock};
-use crate::status::ledger;
 
 /// What admission is asked for.
 pub struct AdmissionRequest {
@@ -39,22 +37,6 @@ impl AdmissionRequest {
             attributes: operation.attributes.iter().map(Path::to_string).collect(),
             guard: operation.guard,
         }
-    }
-}
-
-/// What a gate remembers of an earlier process.
-pub fn remembered(status: &ScimConnectionStatus, plan: bool) -> Remembered {
-    let names = [GuardName::Removals, GuardName::Rewrites, GuardName::Creates, GuardName::Groups];
-    let ledgers = status.guards.iter().flatten().filter_map(|guard| {
-        let name = names.into_iter().find(|name| name.as_str() == guard.name)?;
-        Some((name, ledger(&guard.buckets).collect()))
-    });
-    let holds = status.holds.iter().flatten().filter(|hold| plan || !HoldView::is_of_plan_alone(&hold.reason));
-    Remembered {
-        ledgers: ledgers.collect(),
-        holds: holds.filter_map(|hold| hold.id.clone()).collect(),
-        spent: status.spent_holds.clone().unwrap_or_default(),
-        refused: status.refused_holds.clone().unwrap_or_default(),
     }
 }
 
@@ -101,12 +83,9 @@ impl<E: Effects> Provisioner<E> {
         let operation = request.operation;
         let asked = candidate(pass, request);
         let (digest, guard, what) = (asked.digest(), asked.guard, subject(&asked));
-        let (admission, revision) = {
-            let mut gate = lock(&self.gate);
-            let now = self.effects.now();
-            let base = K::base(self, &pass.uid(), &gate, guard, now);
-            (gate.admit(asked.clone(), base, now), gate.revision())
-        };
+        let now = self.effects.now();
+        let base = |gate: &Gate| K::base(self, &pass.uid(), gate, guard, now);
+        let (admission, revision) = self.guards.admit(asked.clone(), now, base);
         let hold = pass.status.hold().map(|hold| &*hold.id);
         self.effects.note(&Note::Admitted { candidate: &asked, hold, admission: &admission });
         match admission {
@@ -141,18 +120,16 @@ impl<E: Effects> Provisioner<E> {
 
     /// Nothing is asked of the guards for the object any more.
     pub(in crate::provisioner) fn withdraw(&self, uid: &str) {
-        lock(&self.gate).withdraw(uid);
+        self.guards.withdraw(uid);
         self.effects.note(&Note::Withdrawn { uid });
     }
 
     /// An access window ends in a moment: its removal takes its place in the burst, so that it is judged in time.
     pub(in crate::provisioner) fn announce<K: Kind>(&self, pass: &Pass<K>, operation: &Operation<K>) {
         let asked = candidate(pass, AdmissionRequest::of(operation));
-        let mut gate = lock(&self.gate);
-        let now = self.effects.now();
-        let base = K::base(self, &pass.uid(), &gate, asked.guard, now);
+        let (now, guard) = (self.effects.now(), asked.guard);
         // Its answer is asked for again when the window has ended.
-        let _ = gate.admit(asked, base, now);
+        let _ = self.guards.admit(asked, now, |gate| K::base(self, &pass.uid(), gate, guard, now));
     }
 
     /// What a guard's percentage is of: accounts bound and active now, and those removed within the window;
@@ -165,20 +142,20 @@ impl<E: Effects> Provisioner<E> {
 
     /// The ledger of the connection is written before what it counts is sent; false where it can't be now.
     pub(in crate::provisioner) async fn keep_ledger(&self, revision: u64) -> bool {
-        if lock(&self.gate).is_saved(revision) {
+        if self.guards.is_saved(revision) {
             return true;
         }
         let saving = self.saving.lock().await;
-        if !lock(&self.gate).is_saved(revision) {
+        if !self.guards.is_saved(revision) {
             self.write_report().await;
         }
         drop(saving);
-        lock(&self.gate).is_saved(revision)
+        self.guards.is_saved(revision)
     }
 
     /// What became due by itself: bursts judged, holds closed, room for what was queued.
     pub(in crate::provisioner) fn tick_gate(&self) {
-        let events = lock(&self.gate).tick(self.effects.now());
+        let events = self.guards.tick(self.effects.now());
         for event in events {
             match event {
                 Event::Requeue(uids) => self.requeue(&uids),
@@ -188,18 +165,8 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// The objects are looked at again, in the lane of what they ask admission for.
-    pub(in crate::provisioner) fn requeue(&self, uids: &[Arc<str>]) {
-        let lane_of = |gate: &Gate, uid: &Arc<str>| match gate.operation(uid) {
-            _ if gate.guard_of(uid) == Some(GuardName::Memberships) => Lane::Removal,
-            Some(OperationType::Deactivate | OperationType::Delete) => Lane::Removal,
-            Some(OperationType::Create) => Lane::Create,
-            _ => Lane::Change,
-        };
-        let tickets: Vec<_> = {
-            let gate = lock(&self.gate);
-            uids.iter().map(|uid| (Arc::clone(uid), lane_of(&gate, uid))).collect()
-        };
-        self.schedule.submit_all(tickets, true, self.effects.instant());
+    pub(in crate::provisioner) fn requeue(&self, uids: &[Uid]) {
+        self.schedule.submit_all(self.guards.lanes(uids), true, self.effects.instant());
     }
 
     fn say_closed(&self, hold: &HoldView) {

@@ -27,7 +27,7 @@ pub(super) struct Known {
 impl<E: Effects> Provisioner<E> {
     /// A creation is about to be sent.
     pub(super) fn before_creation<K: Kind>(&self, pass: &Pass<K>) -> Known {
-        lock(&self.notes).creates(&pass.uid());
+        self.notes.creates(&pass.uid());
         let mirror = lock(K::mirror(self));
         Known { moment: mirror.moment(), listed: mirror.is_of(pass.session.epoch) && mirror.is_complete() }
     }
@@ -52,7 +52,7 @@ impl<E: Effects> Provisioner<E> {
         // One that has another name may be what this creation made all the same.
         if !matches!(origin, Origin::Existed(_)) || (written.created && !seen_before) {
             let recorded = recorded_creation(pass.object.status().and_then(ObjectStatus::last_operation));
-            lock(&self.notes).created(&pass.uid(), &id, recorded.zip(former), self.effects.now());
+            self.notes.created(&pass.uid(), &id, recorded.zip(former), self.effects.now());
         }
         let existed = match origin {
             Origin::New => return self.took_effect(pass, operation, written).await,
@@ -85,7 +85,7 @@ impl<E: Effects> Provisioner<E> {
 
     /// A creation took effect, and what it made wasn't shown: it counts as one that did (promise I7).
     pub(super) fn unconfirmed_creation(&self, uid: &str) {
-        lock(&self.notes).created(uid, "(not shown)", None, self.effects.now());
+        self.notes.created(uid, "(not shown)", None, self.effects.now());
     }
 
     fn origin<K: Kind>(
@@ -113,7 +113,7 @@ impl<E: Effects> Provisioner<E> {
     /// The server gave out new ids: said once for all whom it concerns.
     pub(super) fn tell_of_new_ids(&self, object: &str, old: &str, new: &str) {
         info!(%object, %old, %new, "bound anew: the server shows it under another id");
-        if lock(&self.notes).renumbered(self.effects.now()) {
+        if self.notes.renumbered(self.effects.now()) {
             lock(&self.report).tell(PendingEvent {
                 type_: EventType::Warning,
                 reason: "NewIds",

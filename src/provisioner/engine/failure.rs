@@ -72,7 +72,7 @@ impl<E: Effects> Provisioner<E> {
 
     /// A 5xx: the server's trouble, until it was met so often about this object alone that it is the object's.
     fn troubled<K: Kind>(&self, pass: &Pass<K>, error: &Error) -> Stop<K> {
-        let (times, serves_others) = lock(&self.notes).troubled(&pass.uid(), self.effects.now());
+        let (times, serves_others) = self.notes.troubled(&pass.uid(), self.effects.now());
         // One test tells whether the connection is well; more of them about the same object tell nothing new.
         if times <= 2 || !serves_others {
             self.request_probe();
@@ -95,7 +95,7 @@ impl<E: Effects> Provisioner<E> {
         reason: Reason,
         message: String,
     ) -> Stop<K> {
-        let before = lock(&self.notes).rejected(&pass.uid());
+        let before = self.notes.rejected(&pass.uid());
         let verdict = Verdict {
             reason: Some(reason),
             message: with_way_out::<K>(&pass.object, message),

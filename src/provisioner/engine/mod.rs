@@ -7,6 +7,7 @@ mod admission;
 mod audit;
 mod created;
 mod failure;
+pub(super) mod guards;
 mod kind;
 mod look_up;
 pub(super) mod notes;
@@ -24,7 +25,7 @@ use std::time::Duration;
 use kube::ResourceExt;
 use tracing::warn;
 
-pub use self::admission::{AdmissionRequest, remembered, sizes};
+pub use self::admission::{AdmissionRequest, sizes};
 pub use self::failure::{class_name, own_error_pause, pause_until};
 pub use self::kind::{Claimed, Ended, Kind, SearchRefused};
 pub use self::look_up::looked_for_later;
@@ -256,7 +257,7 @@ impl<E: Effects> Provisioner<E> {
     /// The one that is to take over the resource doesn't come to it, and nobody is asked about it.
     fn is_overdue<K: Kind>(&self, pass: &Pass<K>, verdict: &Verdict<K>) -> bool {
         let waits = verdict.awaits.as_ref().is_some_and(|successor| !successor.held);
-        waits && super::lock(&self.notes).is_overdue(&pass.uid(), self.effects.now())
+        waits && self.notes.is_overdue(&pass.uid(), self.effects.now())
     }
 
     /// When the object is to be looked at again.
@@ -270,9 +271,9 @@ impl<E: Effects> Provisioner<E> {
             _ if pass.account == Some(Account::Missing) => Outcome::After(LOOK_AGAIN),
             Some(Reason::Pending) => Outcome::After(LOOK_AGAIN),
             Some(Reason::Rejected) => Outcome::Retry,
-            Some(Reason::Conflict) => Outcome::After(own_error_pause(super::lock(&self.notes).rejected(&uid))),
+            Some(Reason::Conflict) => Outcome::After(own_error_pause(self.notes.rejected(&uid))),
             _ => {
-                super::lock(&self.notes).accepted(&uid);
+                self.notes.accepted(&uid);
                 K::rest(pass, verdict)
             }
         }

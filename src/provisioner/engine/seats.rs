@@ -18,7 +18,7 @@ impl<E: Effects> Provisioner<E> {
     /// The server has no seat left for it: the first who waits asks again soon, and all others wait for the first.
     pub(super) fn without_seat<K: Kind>(&self, pass: &Pass<K>, error: &Error) -> Stop<K> {
         self.note_failure(&full_name(&pass.object), error);
-        let first = lock(&self.notes).wants_seat(&pass.uid());
+        let first = self.notes.wants_seat(&pass.uid());
         let message = format!("{error}; it is created as soon as the server has a seat left");
         match self.own_error(pass, Reason::Rejected, message) {
             Stop::With(verdict, _) if first => Stop::With(verdict, Outcome::After(ASK_AGAIN)),
@@ -33,12 +33,7 @@ impl<E: Effects> Provisioner<E> {
         if !frees && !takes {
             return;
         }
-        let next = {
-            let mut notes = lock(&self.notes);
-            notes.seated(&pass.uid());
-            notes.next_without_seat().map(Into::into)
-        };
-        if let Some(uid) = next {
+        if let Some(uid) = self.notes.seated(&pass.uid()) {
             self.schedule.submit(&uid, Lane::Create, true, self.effects.instant());
         }
     }
@@ -46,6 +41,6 @@ impl<E: Effects> Provisioner<E> {
     /// How long a creation waits for removals that are being gathered: what they free is there for it.
     pub(super) fn removals_come_first<K: Kind>(&self, operation: &Operation<K>) -> Option<Duration> {
         let creates = matches!(operation.request, Request::Create(_));
-        creates.then(|| lock(&self.gate).removals_gather(self.effects.now())).flatten()
+        creates.then(|| self.guards.removals_gather(self.effects.now())).flatten()
     }
 }

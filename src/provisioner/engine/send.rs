@@ -87,7 +87,7 @@ impl<E: Effects> Provisioner<E> {
         if let Some(pause) = written.pause {
             self.schedule.limiter().pause(pause);
         }
-        lock(&self.notes).took_effect(&pass.uid(), self.effects.now());
+        self.notes.took_effect(&pass.uid(), self.effects.now());
         self.went_in_parts(pass, &operation);
         self.pass_on_seat(pass, &operation);
         if let Request::Delete { id } = &operation.request {

@@ -67,7 +67,7 @@ impl<E: Effects> Provisioner<E> {
         let uid = &ticket.uid;
         let status = K::unsaved(self, uid).or_else(|| object.status().cloned()).unwrap_or_default();
         if status.observed_generation() != object.metadata().generation && ticket.attempt == 0 {
-            lock(&self.notes).new_generation(uid);
+            self.notes.new_generation(uid);
         }
         let mut pass = Pass::<K>::answering(object, status, session);
         if !K::prepare(self, &mut pass).await {

@@ -63,7 +63,7 @@ impl<E: Effects> Provisioner<E> {
             lock(&self.groups).drift.entry(uid.clone()).or_insert(known);
         }
         let ledger = ledger(pass.status.removals.iter().flatten());
-        lock(&self.gate).know_group(&uid, ledger, self.effects.now());
+        self.guards.know_group(&uid, ledger, self.effects.now());
     }
 
     /// The plan for a group as everything stands now.
@@ -110,7 +110,7 @@ impl<E: Effects> Provisioner<E> {
         let now = self.effects.now();
         let (creations, elsewhere) = (self.group_creations(pass), self.group_elsewhere(pass));
         let (unseen, resting) = (self.unseen_members(pass), self.resting(pass));
-        let contested = !lock(&self.notes).contested(&uid, now).is_empty();
+        let contested = !self.notes.contested(&uid, now).is_empty();
         let step = self.directory.membership(&uid, |membership| {
             decide_group(&GroupFacts {
                 object: GroupObject {
@@ -189,7 +189,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     fn group_creations(&self, pass: &GroupPass) -> Creations {
-        let (earlier, made) = lock(&self.notes).creations(&pass.uid(), self.effects.now());
+        let (earlier, made) = self.notes.creations(&pass.uid(), self.effects.now());
         pass.creations.remember(earlier, made)
     }
 

@@ -27,7 +27,7 @@ impl<E: Effects> Provisioner<E> {
         if verdict.details.again_after.is_some() {
             return Some(Group::rest(pass, verdict));
         }
-        let tried = lock(&self.notes).tried(&pass.uid());
+        let tried = self.notes.tried(&pass.uid());
         if let Some(wait) = retry(pass, verdict, &tried, self.effects.now()) {
             return Some(Outcome::After(wait));
         }
@@ -68,14 +68,14 @@ impl<E: Effects> Provisioner<E> {
         let told: Vec<String> =
             user.iter().map(full_name).chain([words.to_owned()]).filter(|text| !text.is_empty()).collect();
         let now = whole_seconds(self.effects.now());
-        lock(&self.notes).part_refused(&pass.uid(), &path_of(part), now);
+        self.notes.part_refused(&pass.uid(), &path_of(part), now);
         record_part(&mut pass.status, &pass.object.spec, part, reason, &told.join(": "), now);
     }
 
     /// What isn't sent now; a person who asks is heeded, but not twice in a pass.
     pub(super) fn resting(&self, pass: &GroupPass) -> BTreeSet<String> {
         let mut resting =
-            resting(&pass.status, &pass.object.spec, &lock(&self.notes).tried(&pass.uid()), self.effects.now());
+            resting(&pass.status, &pass.object.spec, &self.notes.tried(&pass.uid()), self.effects.now());
         if pass.log.answered.is_some() {
             let sent = |part: &String| part.get(1..).is_some_and(|id| pass.own.sent.contains(id));
             resting.retain(|part| pass.split.refusal(part).is_some() || sent(part));

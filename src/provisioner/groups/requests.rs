@@ -234,7 +234,7 @@ impl<E: Effects> Provisioner<E> {
     pub(super) fn repaired(&self, pass: &GroupPass) {
         let drifted = lock(&self.groups).drift.remove(&pass.uid()).is_some();
         if drifted {
-            lock(&self.notes).repaired(&pass.uid(), &[Path::core("members")], self.effects.now());
+            self.notes.repaired(&pass.uid(), &[Path::core("members")], self.effects.now());
         }
     }
 }

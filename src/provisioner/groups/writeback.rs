@@ -113,7 +113,7 @@ impl<E: Effects> Provisioner<E> {
 
     /// The ledger of removed members is written before they are removed: a crash over-counts, never under-counts.
     pub(super) async fn keep_group_ledger(&self, pass: &GroupPass) -> Result<(), GroupStop> {
-        let buckets = buckets(&lock(&self.gate).group_ledger(&pass.uid()));
+        let buckets = buckets(&self.guards.group_ledger(&pass.uid()));
         let known = self.directory.group(&pass.uid());
         let mut status = known.and_then(|group| group.status.clone()).unwrap_or_default();
         status.removals = (!buckets.is_empty()).then_some(buckets);

@@ -74,7 +74,7 @@ impl<E: Effects> Provisioner<E> {
     /// How long until the gate or a window has something to do; short enough for a clock that is set meanwhile.
     fn wall_clock_wait(&self) -> Option<Duration> {
         let now = self.effects.now();
-        let gate = lock(&self.gate).next_instant();
+        let gate = self.guards.next_instant();
         let gate = gate.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
         let windows = self.schedule.until_next_window(now);
         let wait = gate.into_iter().chain(windows).min()?;

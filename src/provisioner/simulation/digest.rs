@@ -137,8 +137,8 @@ impl World {
         operator.schedule.inspect(|queue, windows| digest.of(&(queue, windows)));
         digest.of(&lock(&operator.snapshot));
         digest.of(&lock(&operator.groups));
-        digest.of(&lock(&operator.notes));
-        digest.of(&lock(&operator.gate));
+        operator.notes.inspect(|notes| digest.of(notes));
+        operator.guards.inspect(|gate| digest.of(gate));
         let directory = &operator.directory;
         let mut known: Vec<String> = directory.all().iter().map(|known| user(known)).collect();
         for each in directory.all_groups() {

@@ -51,11 +51,11 @@ impl World {
 
     /// A person approves or rejects a hold.
     pub fn answer(&mut self, number: usize, approve: bool) {
-        let holds: Vec<String> = self.gate().holds().into_iter().filter_map(|hold| hold.id).collect();
+        let holds: Vec<String> = self.holds().into_iter().filter_map(|hold| hold.id).collect();
         let Some(id) = holds.get(number % holds.len().max(1)).cloned() else { return };
         self.say(|| format!("{} {id}", if approve { "approve" } else { "reject" }));
         if approve {
-            let members: Vec<String> = self.gate().members(&id).iter().map(ToString::to_string).collect();
+            let members: Vec<String> = self.held_by(&id);
             self.outside().observed.held.extend(members.into_iter().map(|uid| (uid, None)));
         }
         self.configure(|connection| {

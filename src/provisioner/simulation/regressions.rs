@@ -289,7 +289,7 @@ fn i13_what_is_asked_for_under_plan_stays_in_its_hold() {
     world.drain();
     for _ in 0..2 {
         seen_by_a_sweep(&mut world);
-        let holds = world.gate().holds();
+        let holds = world.holds();
         assert_eq!((holds.len(), holds[0].updates), (1, 1), "{:#?}", world.trace());
         assert!(!answered(&world), "nobody has decided yet");
     }
@@ -337,7 +337,7 @@ fn i13_what_is_let_go_is_on_record_before_it_is_sent() {
     for _ in 0..2 {
         seen_by_a_sweep(&mut world);
     }
-    assert_eq!((account(&world, &bob).1, world.gate().holds().len()), (true, 1), "{:#?}", world.trace());
+    assert_eq!((account(&world, &bob).1, world.holds().len()), (true, 1), "{:#?}", world.trace());
     ends_well(world);
 }
 

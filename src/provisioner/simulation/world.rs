@@ -20,7 +20,7 @@ use super::setup::{BASE_URLS, CONNECTION, Setup};
 use crate::api::ScimUser;
 use crate::directory::{Changed, ConnectionKey, Directory, Uid, awaits_name};
 use crate::plan::Policy;
-use crate::plan::guards::Gate;
+use crate::plan::guards::{Gate, HoldView};
 use crate::provisioner::connection::session::{Session, policy_for};
 use crate::provisioner::schedule::queue::{Lane, Outcome, Ticket};
 use crate::provisioner::{Provisioner, Surroundings, lock};
@@ -171,8 +171,14 @@ impl World {
         self.outside().observed.places.get(&**uid).copied()
     }
 
-    pub fn gate(&self) -> MutexGuard<'_, Gate> {
-        lock(&self.operator.provisioner.gate)
+    /// What is held.
+    pub fn holds(&self) -> Vec<HoldView> {
+        self.operator.provisioner.guards.inspect(Gate::holds)
+    }
+
+    /// Who is in a hold.
+    pub fn held_by(&self, id: &str) -> Vec<String> {
+        self.operator.provisioner.guards.inspect(|gate| gate.members(id).iter().map(ToString::to_string).collect())
     }
 
     /// kill -9, and up again: the objects are listed, and all of them asked for.

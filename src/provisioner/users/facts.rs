@@ -37,12 +37,12 @@ impl<E: Effects> Provisioner<E> {
             Account::Found { resource, .. } => resource.id().map(str::to_owned),
             _ => None,
         };
-        let contested = lock(&self.notes).contested(&uid, now);
+        let contested = self.notes.contested(&uid, now);
         let (name, claimed) = (full_name(&pass.object), pass.object.claimed_account());
         let (resolved, unlisted) =
             self.with_ids(&pass.object.spec).map_or((None, Vec::new()), |(spec, un)| (Some(spec), un));
         let delegated = self.directory.delegated(&pass.object.namespace().unwrap_or_default(), &self.key);
-        let tried = lock(&self.notes).tried(&uid);
+        let tried = self.notes.tried(&uid);
         let facts = Facts {
             object: Object {
                 full_name: &name,
@@ -60,7 +60,7 @@ impl<E: Effects> Provisioner<E> {
             policy,
             claims: self.claims_and_rival(pass, &account, found.as_deref()),
             creations: {
-                let (earlier, made) = lock(&self.notes).creations(&uid, now);
+                let (earlier, made) = self.notes.creations(&uid, now);
                 pass.creations.remember(earlier, made)
             },
             elsewhere: self.elsewhere(pass, &policy.server),

@@ -144,7 +144,7 @@ impl Kind for User {
     }
 
     fn own_outcome<E: Effects>(p: &Provisioner<E>, pass: &UserPass, verdict: &Verdict) -> Option<Outcome> {
-        let tried = lock(&p.notes).tried(&pass.uid());
+        let tried = p.notes.tried(&pass.uid());
         retry(pass, verdict, &tried, p.effects.now()).map(Outcome::After)
     }
 
@@ -381,7 +381,7 @@ impl Kind for User {
     }
 
     fn unsaved<E: Effects>(p: &Provisioner<E>, uid: &str) -> Option<ScimUserStatus> {
-        lock(&p.notes).unsaved(uid).cloned()
+        p.notes.unsaved(uid)
     }
 
     fn settled<E: Effects>(p: &Provisioner<E>, pass: &UserPass, verdict: &Verdict) {

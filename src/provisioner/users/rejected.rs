@@ -23,7 +23,7 @@ impl<E: Effects> Provisioner<E> {
         }
         let now = whole_seconds(self.effects.now());
         let Some(entry) = self.with_facts(pass, now, |facts| rejection(facts, part, words)) else { return false };
-        lock(&self.notes).part_refused(&pass.uid(), part, now);
+        self.notes.part_refused(&pass.uid(), part, now);
         let known = pass.status.ignored_attributes.get_or_insert_with(Vec::new);
         known.retain(|known| known.path != part);
         known.insert(0, entry);

@@ -37,7 +37,7 @@ impl<E: Effects> Provisioner<E> {
     pub(super) fn user_took_effect(&self, pass: &mut UserPass, operation: &Operation, written: Written) {
         let settled = pass.status.observed_generation == pass.object.metadata.generation;
         if settled && operation.kind == OperationType::Update {
-            lock(&self.notes).repaired(&pass.uid(), &operation.attributes, self.effects.now());
+            self.notes.repaired(&pass.uid(), &operation.attributes, self.effects.now());
         }
         pass.own.written.extend(operation.attributes.iter().cloned());
         if names_entries(&operation.request) {

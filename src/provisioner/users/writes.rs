@@ -37,13 +37,13 @@ impl<E: Effects> Provisioner<E> {
         match self.effects.write_user(user, status).await {
             Ok(written) => {
                 self.apply_written_user(&written);
-                lock(&self.notes).saved(&uid);
+                self.notes.saved(&uid);
                 Ok(())
             }
             Err(error) => {
                 if let WriteError::Refused(error) = &error {
                     self.note_write_failure(error);
-                    lock(&self.notes).keep_unsaved(&uid, status.clone());
+                    self.notes.keep_unsaved(&uid, status.clone());
                 }
                 Err(error)
             }

@@ -53,7 +53,7 @@ fn i13_an_approval_holds_though_a_reading_shows_the_members_once_more() {
             world.happen(&Event::Sweep(Listing::Whole));
             world.drain();
         }
-        assert_eq!((members(&world).len(), world.gate().holds().len()), (2, 1), "{:#?}", world.trace());
+        assert_eq!((members(&world).len(), world.holds().len()), (2, 1), "{:#?}", world.trace());
         // Drift that is held is shown as held, sweep by sweep.
         let before = world.outside().cluster.writes;
         world.happen(&Event::Sweep(Listing::Whole));
@@ -219,7 +219,7 @@ fn i13_whom_a_group_loses_is_on_record_before_it_is_sent() {
     for _ in 0..2 {
         looked_at(&mut world);
     }
-    assert_eq!((members(&world).len(), world.gate().holds().len()), (1, 1), "{:#?}", world.trace());
+    assert_eq!((members(&world).len(), world.holds().len()), (1, 1), "{:#?}", world.trace());
     ends_well(world);
 }
 

@@ -1,0 +1,153 @@
+//! The guards of one connection, as all who work on its objects ask them.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::api::{OperationType, ScimConnection, ScimConnectionSpec, ScimConnectionStatus};
+use crate::directory::Uid;
+use crate::plan::guards::{Admission, Candidate, Event, Gate, GuardName, GuardView, HoldView, Remembered};
+use crate::provisioner::connection::session::guard_settings;
+use crate::provisioner::lock;
+use crate::provisioner::schedule::queue::Lane;
+use crate::status::ledger;
+
+/// What was admitted, what is held, and what of it is on record.
+#[derive(Debug)]
+pub struct Guards(Mutex<Gate>);
+
+/// All of it at one instant.
+pub struct Overview {
+    /// What is held.
+    pub holds: Vec<HoldView>,
+    /// How much each guard has let go.
+    pub usage: Vec<GuardView>,
+    /// Holds that were approved and carried out.
+    pub spent: Vec<String>,
+    /// Holds that were rejected.
+    pub refused: Vec<String>,
+    /// The revision of the ledgers.
+    pub revision: u64,
+}
+
+impl Guards {
+    /// With what the connection's status remembers of an earlier process.
+    pub fn new(connection: &ScimConnection, now: Timestamp) -> Self {
+        let spec = &connection.spec;
+        let settings = guard_settings(spec);
+        let status = connection.status.clone().unwrap_or_default();
+        let mut gate = Gate::new(&settings, remembered(&status, settings.plan), now);
+        // Nobody asked for admission yet, so nobody has to be asked again.
+        let _ = gate.answer(spec.approved_hold.as_deref(), spec.rejected_hold.as_deref(), now);
+        Self(Mutex::new(gate))
+    }
+
+    /// The connection changed; returns whom that lets go.
+    pub fn configure(&self, spec: &ScimConnectionSpec, now: Timestamp) -> Vec<Uid> {
+        let mut gate = lock(&self.0);
+        let mut again = gate.configure(&guard_settings(spec), now);
+        again.extend(gate.answer(spec.approved_hold.as_deref(), spec.rejected_hold.as_deref(), now));
+        again
+    }
+
+    /// Asks for admission; `base` counts what a percentage is of. The revision is that of the ledgers that count it.
+    pub fn admit(&self, asked: Candidate, now: Timestamp, base: impl FnOnce(&Gate) -> u64) -> (Admission, u64) {
+        let mut gate = lock(&self.0);
+        let base = base(&gate);
+        (gate.admit(asked, base, now), gate.revision())
+    }
+
+    /// Nothing is asked for the object any more.
+    pub fn withdraw(&self, uid: &str) {
+        lock(&self.0).withdraw(uid);
+    }
+
+    /// The object is gone.
+    pub fn forget(&self, uid: &str) {
+        let mut gate = lock(&self.0);
+        gate.withdraw(uid);
+        gate.forget_group(uid);
+    }
+
+    /// What became due by itself.
+    pub fn tick(&self, now: Timestamp) -> Vec<Event> {
+        lock(&self.0).tick(now)
+    }
+
+    /// When something becomes due by itself.
+    pub fn next_instant(&self) -> Option<Timestamp> {
+        lock(&self.0).next_instant()
+    }
+
+    /// How long removals are still being gathered.
+    pub fn removals_gather(&self, now: Timestamp) -> Option<Duration> {
+        lock(&self.0).removals_gather(now)
+    }
+
+    /// The lanes of what these objects ask admission for.
+    pub fn lanes(&self, uids: &[Uid]) -> Vec<(Uid, Lane)> {
+        let gate = lock(&self.0);
+        let lane = |uid: &Uid| match gate.operation(uid) {
+            _ if gate.guard_of(uid) == Some(GuardName::Memberships) => Lane::Removal,
+            Some(OperationType::Deactivate | OperationType::Delete) => Lane::Removal,
+            Some(OperationType::Create) => Lane::Create,
+            _ => Lane::Change,
+        };
+        uids.iter().map(|uid| (Arc::clone(uid), lane(uid))).collect()
+    }
+
+    /// The ledgers of that revision are on record.
+    pub fn saved(&self, revision: u64) {
+        lock(&self.0).saved(revision);
+    }
+
+    /// Whether they are.
+    pub fn is_saved(&self, revision: u64) -> bool {
+        lock(&self.0).is_saved(revision)
+    }
+
+    /// What is on record of the members that were taken out of a group.
+    pub fn know_group(&self, uid: &str, ledger: impl IntoIterator<Item = (Timestamp, u64)>, now: Timestamp) {
+        lock(&self.0).know_group(uid, ledger, now);
+    }
+
+    /// What is to be on record of them.
+    pub fn group_ledger(&self, uid: &str) -> Vec<(Timestamp, u64)> {
+        lock(&self.0).group_ledger(uid)
+    }
+
+    /// Everything that status shows; `base` counts what a percentage is of.
+    pub fn overview(&self, now: Timestamp, base: impl FnOnce(&Gate) -> u64) -> Overview {
+        let gate = lock(&self.0);
+        Overview {
+            holds: gate.holds(),
+            usage: gate.usage(base(&gate), now),
+            spent: gate.spent().map(str::to_owned).collect(),
+            refused: gate.refused().map(str::to_owned).collect(),
+            revision: gate.revision(),
+        }
+    }
+
+    /// Shows all of it.
+    #[cfg(test)]
+    pub fn inspect<T>(&self, look: impl FnOnce(&Gate) -> T) -> T {
+        look(&lock(&self.0))
+    }
+}
+
+/// What a gate remembers of an earlier process.
+fn remembered(status: &ScimConnectionStatus, plan: bool) -> Remembered {
+    let names = [GuardName::Removals, GuardName::Rewrites, GuardName::Creates, GuardName::Groups];
+    let ledgers = status.guards.iter().flatten().filter_map(|guard| {
+        let name = names.into_iter().find(|name| name.as_str() == guard.name)?;
+        Some((name, ledger(&guard.buckets).collect()))
+    });
+    let holds = status.holds.iter().flatten().filter(|hold| plan || !HoldView::is_of_plan_alone(&hold.reason));
+    Remembered {
+        ledgers: ledgers.collect(),
+        holds: holds.filter_map(|hold| hold.id.clone()).collect(),
+        spent: status.spent_holds.clone().unwrap_or_default(),
+        refused: status.refused_holds.clone().unwrap_or_default(),
+    }
+}
