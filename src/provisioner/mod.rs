@@ -44,8 +44,8 @@ use self::effects::Effects;
 use self::engine::guards::Guards;
 use self::engine::notes::ObjectNotes;
 use self::live::Live;
-use self::mirror::groups::GroupMirror;
-use self::mirror::users::UserMirror;
+use self::groups::notes::GroupNotes;
+use self::mirror::ServerMirror;
 use self::schedule::Schedule;
 use self::schedule::queue::Lane;
 use crate::api::{RELEASE, ScimConnection, ScimUser};
@@ -96,11 +96,9 @@ pub struct Provisioner<E: Effects = Live> {
     /// The session before the connection was lost: its key may be good when a newer one is not.
     last_good: Mutex<Option<Arc<Session>>>,
     schedule: Schedule,
-    snapshot: Mutex<UserMirror>,
+    mirror: ServerMirror,
     notes: ObjectNotes,
-    groups: Mutex<GroupMirror>,
-    /// What the server calls its roles and entitlements.
-    names: Mutex<users::grants::Names>,
+    group_notes: GroupNotes,
     /// What was found out of the server's dialect.
     lessons: Mutex<lessons::Lessons>,
     guards: Guards,
@@ -112,8 +110,6 @@ pub struct Provisioner<E: Effects = Live> {
     saving: tokio::sync::Mutex<()>,
     /// The connection, its Secret, or what was seen of the server gives reason to test it.
     test: Notify,
-    /// A sweep is asked for.
-    sweep: Notify,
     stop: CancellationToken,
 }
 
@@ -179,13 +175,11 @@ impl<E: Effects> Provisioner<E> {
             connection: RwLock::new(connection),
             session: RwLock::default(),
             last_good: Mutex::default(),
-            snapshot: Mutex::default(),
+            mirror: ServerMirror::default(),
             notes: ObjectNotes::default(),
-            groups: Mutex::default(),
-            names: Mutex::default(),
+            group_notes: GroupNotes::default(),
             saving: tokio::sync::Mutex::default(),
             test: Notify::new(),
-            sweep: Notify::new(),
             key,
             effects,
             directory,
@@ -254,8 +248,9 @@ impl<E: Effects> Provisioner<E> {
     pub fn forget(&self, uid: &str) {
         self.notes.forget(uid);
         self.guards.forget(uid);
-        lock(&self.groups).forget_object(uid);
-        lock(&self.snapshot).sightings.forget_search(uid);
+        self.group_notes.forget(uid);
+        self.mirror.groups.forget_search(uid);
+        self.mirror.users.forget_search(uid);
         self.schedule.forget(uid);
     }
 

@@ -17,6 +17,7 @@ use crate::api::{
 };
 use crate::provisioner::effects::Effects;
 use crate::provisioner::events::bounded_note;
+use crate::provisioner::mirror::users::UserMirror;
 use crate::provisioner::{Provisioner, lock};
 use crate::status::whole_seconds;
 
@@ -188,17 +189,20 @@ impl<E: Effects> Provisioner<E> {
     /// Accounts that no object declares, counted, and some of them; where the policy is to report them and the
     /// list is complete.
     fn unmanaged(&self, connection: &ScimConnection) -> Option<(i64, Vec<UnmanagedAccount>)> {
-        let snapshot = lock(&self.snapshot);
         let server = super::defaults::server_of(connection);
-        if connection.spec.unmanaged_policy != UnmanagedPolicy::Report
-            || !snapshot.sightings.was_listed()
-            || snapshot.sightings.server() != server
-        {
+        if connection.spec.unmanaged_policy != UnmanagedPolicy::Report {
+            return None;
+        }
+        self.mirror.users.look(|known| self.unmanaged_of(known, &server))
+    }
+
+    fn unmanaged_of(&self, known: &UserMirror, server: &str) -> Option<(i64, Vec<UnmanagedAccount>)> {
+        if !known.sightings.was_listed() || known.sightings.server() != server {
             return None;
         }
         let (mut count, mut sample) = (0, BTreeSet::new());
-        for (id, name, _) in snapshot.accounts() {
-            if self.directory.declares(&server, name, id) {
+        for (id, name, _) in known.accounts() {
+            if self.directory.declares(server, name, id) {
                 continue;
             }
             count += 1;

@@ -210,7 +210,7 @@ impl<E: Effects> Provisioner<E> {
         let sweeps = self.session().is_some() && !self.serves_removals_only();
         let asked = connection.annotations().get(RECONCILE_REQUESTED_AT);
         if lock(&self.report).wish.tested(asked, sweeps) {
-            self.sweep.notify_one();
+            self.mirror.ask_for_sweep();
         }
         self.schedule.wake();
     }
@@ -229,9 +229,10 @@ impl<E: Effects> Provisioner<E> {
             old.epoch
         } else {
             lock(&self.report).first_sweep = FirstSweep::Awaited;
-            *lock(&self.names) = crate::provisioner::users::grants::Names::default();
-            let epoch = lock(&self.snapshot).lead_to(&server);
-            lock(&self.groups).lead_to(&server, epoch);
+            let (epoch, other) = self.mirror.lead_to(&server);
+            if other {
+                self.group_notes.forget_drift();
+            }
             epoch
         };
         let was_restricted = lock(&self.removals_left).take().is_some();
@@ -266,7 +267,7 @@ impl<E: Effects> Provisioner<E> {
         }
         if renewed {
             self.resubmit();
-            self.sweep.notify_one();
+            self.mirror.ask_for_sweep();
         }
     }
 

@@ -181,7 +181,7 @@ impl DryProvisioner {
     /// What was asked to be swept since this was last asked.
     fn wants_sweep(&self) -> bool {
         use futures::FutureExt as _;
-        self.sweep.notified().now_or_never().is_some()
+        self.mirror.sweep_asked().now_or_never().is_some()
     }
 }
 

@@ -28,8 +28,10 @@ impl<E: Effects> Provisioner<E> {
     /// A creation is about to be sent.
     pub(super) fn before_creation<K: Kind>(&self, pass: &Pass<K>) -> Known {
         self.notes.creates(&pass.uid());
-        let mirror = lock(K::mirror(self));
-        Known { moment: mirror.moment(), listed: mirror.is_of(pass.session.epoch) && mirror.is_complete() }
+        K::mirror(self).look(|mirror| Known {
+            moment: mirror.moment(),
+            listed: mirror.is_of(pass.session.epoch) && mirror.is_complete(),
+        })
     }
 
     /// A creation took effect. What isn't certain to be made by it meets what anything meets that is found.
@@ -46,7 +48,7 @@ impl<E: Effects> Provisioner<E> {
             self.unconfirmed_creation(&pass.uid());
             return self.took_effect(pass, operation, written).await;
         };
-        let seen_before = lock(K::mirror(self)).knew(&id, known.moment);
+        let seen_before = K::mirror(self).look(|mirror| mirror.knew(&id, known.moment));
         let origin = self.origin(pass, &resource, &written, known, seen_before);
         let was_bound = former.is_some();
         // One that has another name may be what this creation made all the same.

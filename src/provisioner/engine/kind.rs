@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -18,6 +18,7 @@ use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::mirror::Mirror;
+use crate::provisioner::mirror::observed::Observed;
 use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, Uid};
 use crate::scim::{Error, Kind as Collection, Lesson, Resource, Written};
@@ -168,7 +169,7 @@ pub trait Kind: ResourceType {
     // What the server shows.
 
     /// What the server was seen to hold.
-    fn mirror<E: Effects>(p: &Provisioner<E>) -> &Mutex<Self::Mirror>;
+    fn mirror<E: Effects>(p: &Provisioner<E>) -> &Observed<Self::Mirror>;
     /// A group's members are asked for with it.
     fn asks_members(_: &Session) -> bool {
         false

@@ -9,7 +9,7 @@ use crate::provisioner::mirror::Mirror;
 use crate::provisioner::mirror::listing::{Gap, GapIn};
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::provisioner::schedule::queue::Outcome;
-use crate::provisioner::{Provisioner, lock};
+use crate::provisioner::Provisioner;
 use crate::scim::{Class, Error, Kind as Collection, Lesson, Resource, Start};
 
 /// What somebody is told whom only the whole list can find.
@@ -52,12 +52,16 @@ impl<E: Effects> Provisioner<E> {
     /// A 404 to a read says nothing before the collection itself answers properly, and then only the second time.
     async fn not_found<K: Kind>(&self, pass: &Pass<K>, id: &str, error: &Error) -> Result<Account, Stop<K>> {
         self.collection_answers(pass, error).await?;
-        {
-            let mut mirror = lock(K::mirror(self));
-            if !mirror.is_of(pass.session.epoch) || !mirror.missing(id, self.effects.now()) {
-                return Ok(Account::Missing);
+        let now = self.effects.now();
+        let gone = K::mirror(self).change(pass.session.epoch, |mirror| {
+            let gone = mirror.missing(id, now);
+            if gone {
+                mirror.forget(id);
             }
-            mirror.forget(id);
+            gone
+        });
+        if gone != Some(true) {
+            return Ok(Account::Missing);
         }
         Ok(K::namesake(self, pass).unwrap_or(Account::Absent { fresh: true }))
     }
@@ -184,7 +188,7 @@ impl<E: Effects> Provisioner<E> {
         let answer = self.effects.find(&pass.session.client, K::COLLECTION, attribute, value, deadline).await;
         let error = match answer {
             Ok(found) if !found.hits.is_empty() || K::must_filter(&pass.session) => {
-                lock(K::mirror(self)).sightings_mut().filter_found(attribute);
+                self.in_mirror(pass, |mirror| mirror.sightings_mut().filter_found(attribute));
                 return Ok(found.hits.into_iter().map(Hit::Shown).collect());
             }
             Ok(found) if found.all && K::finds_surely(value) => return self.found_nobody(pass, attribute, value).await,
@@ -208,24 +212,21 @@ impl<E: Effects> Provisioner<E> {
     /// A filter let nobody through. That is so where it was ever seen to let somebody through, and the list shows nobody:
     /// some servers compare letter by letter, or find nobody at all.
     async fn found_nobody<K: Kind>(&self, pass: &Pass<K>, attribute: &str, value: &str) -> Result<Vec<Hit>, Stop<K>> {
-        let sample = {
-            let mut mirror = lock(K::mirror(self));
-            if !mirror.is_of(pass.session.epoch) {
-                return Ok(Vec::new());
-            }
+        let known = K::mirror(self).look_in(pass.session.epoch, |mirror| {
             let listed = mirror.having(attribute, value);
-            if !listed.is_empty() {
-                return Ok(listed.into_iter().map(Hit::Listed).collect());
-            }
-            let heeded = mirror.sightings_mut().filter_is_heeded(attribute);
-            mirror.sample(attribute).filter(|_| !heeded)
-        };
+            let settled = !listed.is_empty() || mirror.sightings().filter_is_heeded(attribute);
+            (listed, if settled { None } else { mirror.sample(attribute) })
+        });
+        let (listed, sample) = known.unwrap_or_default();
+        if !listed.is_empty() {
+            return Ok(listed.into_iter().map(Hit::Listed).collect());
+        }
         let Some(sample) = sample else { return Ok(Vec::new()) };
         let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
         let control = self.effects.find(&pass.session.client, K::COLLECTION, attribute, &sample, deadline).await;
         match control {
             Ok(found) if !found.hits.is_empty() => {
-                lock(K::mirror(self)).sightings_mut().filter_found(attribute);
+                self.in_mirror(pass, |mirror| mirror.sightings_mut().filter_found(attribute));
                 Ok(Vec::new())
             }
             Ok(_) => {
@@ -241,14 +242,15 @@ impl<E: Effects> Provisioner<E> {
     /// The same by a complete listing that began after this was asked.
     fn search_list<K: Kind>(&self, pass: &Pass<K>, attribute: &str, value: &str) -> Result<Vec<Hit>, Stop<K>> {
         let uid = pass.uid();
-        let asked_before = {
-            let mut mirror = lock(K::mirror(self));
-            let asked_before = mirror.sightings_mut().is_searching(&uid);
-            if mirror.is_of(pass.session.epoch) && mirror.sightings_mut().search(&uid) {
-                return Ok(mirror.having(attribute, value).into_iter().map(Hit::Listed).collect());
-            }
-            asked_before
-        };
+        let known = K::mirror(self).change(pass.session.epoch, |mirror| {
+            let asked_before = mirror.sightings().is_searching(&uid);
+            let answered = mirror.sightings_mut().search(&uid);
+            (asked_before, answered.then(|| mirror.having(attribute, value)))
+        });
+        let (asked_before, listed) = known.unwrap_or_default();
+        if let Some(listed) = listed {
+            return Ok(listed.into_iter().map(Hit::Listed).collect());
+        }
         if !asked_before {
             self.ask_for_sweep();
         }
@@ -271,10 +273,7 @@ impl<E: Effects> Provisioner<E> {
 
     /// Changes what is known, unless the pass is of a time that doesn't count any more.
     pub(in crate::provisioner) fn in_mirror<K: Kind>(&self, pass: &Pass<K>, change: impl FnOnce(&mut K::Mirror)) {
-        let mut mirror = lock(K::mirror(self));
-        if mirror.is_of(pass.session.epoch) {
-            change(&mut mirror);
-        }
+        K::mirror(self).change(pass.session.epoch, change);
     }
 }
 

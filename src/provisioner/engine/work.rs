@@ -75,7 +75,7 @@ impl<E: Effects> Provisioner<E> {
         }
         let outcome = self.carry_through(&mut pass).await;
         K::after_pass(self, &pass);
-        lock(K::mirror(self)).sightings_mut().end_search(uid);
+        K::mirror(self).end_search(uid);
         // What no status names yet stays reserved: nobody else may take it for unclaimed.
         if pass.status.id().is_none() || K::unsaved(self, uid).is_none() {
             self.directory.release(uid);

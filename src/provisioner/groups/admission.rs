@@ -9,7 +9,7 @@ use crate::plan::guards::{Gate, GuardName};
 use crate::plan::{Binding, Path};
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::{AdmissionRequest, Ended, ObjectStatus};
-use crate::provisioner::{Provisioner, lock};
+use crate::provisioner::Provisioner;
 
 impl<E: Effects> Provisioner<E> {
     /// What an operation asks the guards for; none where no guard counts it.
@@ -42,7 +42,7 @@ impl<E: Effects> Provisioner<E> {
         let again = verdict.details.again_after.and_then(|wait| self.effects.now().checked_add(wait).ok());
         self.schedule.set_window(&pass.uid().into(), again);
         if verdict.executed && verdict.details.drift.is_none() {
-            lock(&self.groups).drift.remove(&pass.uid());
+            self.group_notes.mended(&pass.uid());
         }
         Ended::AsDecided(verdict)
     }

@@ -1,7 +1,7 @@
 //! Groups as the engine's kind.
 
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -19,8 +19,9 @@ use crate::provisioner::effects::{Effects, Note};
 use crate::provisioner::engine::{AdmissionRequest, Claimed, Ended, Kind, SearchRefused};
 use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::mirror::groups::{GroupMirror, several};
+use crate::provisioner::mirror::observed::Observed;
 use crate::provisioner::schedule::queue::Outcome;
-use crate::provisioner::{Provisioner, Uid, lock};
+use crate::provisioner::{Provisioner, Uid};
 use crate::scim::{Class, Error, Kind as Collection, Lesson, MembersReadable, Resource, Written, composed};
 use crate::status::{PassLog, record_group};
 
@@ -169,8 +170,8 @@ impl Kind for Group {
         if p.keep_ledger(revision).await { Ok(()) } else { Err(GroupStop::WithoutStatus(Outcome::Retry)) }
     }
 
-    fn mirror<E: Effects>(p: &Provisioner<E>) -> &Mutex<GroupMirror> {
-        &p.groups
+    fn mirror<E: Effects>(p: &Provisioner<E>) -> &Observed<GroupMirror> {
+        &p.mirror.groups
     }
 
     fn asks_members(session: &Session) -> bool {
@@ -235,7 +236,7 @@ impl Kind for Group {
     ) -> SearchRefused<Self> {
         match error.class() {
             Class::Rejected if session.policy.profile.list_groups => SearchRefused::List,
-            Class::NotFound | Class::Unsupported => SearchRefused::Stop(p.no_groups(error)),
+            Class::NotFound | Class::Unsupported => SearchRefused::Stop(p.no_groups(session, error)),
             _ => SearchRefused::Failed,
         }
     }
@@ -258,7 +259,7 @@ impl Kind for Group {
         let added = operation.change.added.len();
         if added > 0 && pass.session.policy.profile.members_an_hour.is_some() {
             // Whatever comes of it, the server may count it.
-            lock(&p.groups).member_rate.put_in(&pass.uid(), added, p.effects.instant());
+            p.group_notes.put_in(&pass.uid(), added, p.effects.instant());
         }
     }
 
@@ -386,7 +387,7 @@ impl Kind for Group {
     }
 
     fn unsaved<E: Effects>(p: &Provisioner<E>, uid: &str) -> Option<ScimGroupStatus> {
-        lock(&p.groups).unsaved.get(uid).cloned()
+        p.group_notes.unsaved(uid)
     }
 
     fn departs<E: Effects>(p: &Provisioner<E>, pass: &GroupPass, verdict: &GroupVerdict) {

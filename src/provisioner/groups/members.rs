@@ -53,9 +53,11 @@ impl<E: Effects> Provisioner<E> {
             names.push(user.spec.user_name.clone());
             names.extend(user.spec.attributes.emails.iter().flatten().map(|email| email.value.clone()));
         }
-        let shown = lock(&self.snapshot).identity(id).map(|(name, emails)| {
-            names.push(name.to_owned());
-            names.extend(emails.map(str::to_owned));
+        let shown = self.mirror.users.look(|known| {
+            known.identity(id).map(|(name, emails)| {
+                names.push(name.to_owned());
+                names.extend(emails.map(str::to_owned));
+            })
         });
         match protected.matches(names.iter().map(String::as_str)) {
             Some(pattern) => Standing::Kept(pattern.to_owned()),
@@ -69,10 +71,9 @@ impl<E: Effects> Provisioner<E> {
         if !delegated.is_bounded() {
             return Standing::Free;
         }
-        let refused = {
-            let snapshot = lock(&self.snapshot);
-            snapshot.identity(id).map(|(name, emails)| delegated.refuses_identity(Some(name), emails))
-        };
+        let refused = self.mirror.users.look(|known| {
+            known.identity(id).map(|(name, emails)| delegated.refuses_identity(Some(name), emails))
+        });
         let refused = refused.or_else(|| Some(delegated.refuses_group(&self.group_of(id)?, [], false)));
         match refused {
             Some(Some(why)) => Standing::Kept(why),
@@ -99,10 +100,10 @@ impl<E: Effects> Provisioner<E> {
 
     /// The name of a nested group. Where ids are numbers an account may have the same one, and is asked for first.
     fn group_of(&self, id: &Id) -> Option<String> {
-        if id.bytes().all(|byte| byte.is_ascii_digit()) && !lock(&self.snapshot).sightings.is_gone(id) {
+        if id.bytes().all(|byte| byte.is_ascii_digit()) && !self.is_gone(id) {
             return None;
         }
-        match lock(&self.groups).by_id(id) {
+        match self.mirror.groups.look(|known| known.by_id(id)) {
             Account::Found { resource, .. } => {
                 Some(resource.get("displayName").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned())
             }
@@ -112,7 +113,12 @@ impl<E: Effects> Provisioner<E> {
 
     /// Of an account that nothing shows.
     fn unseen(&self, id: &Id) -> Standing {
-        if lock(&self.snapshot).sightings.is_gone(id) { Standing::Gone } else { Standing::Unknown }
+        if self.is_gone(id) { Standing::Gone } else { Standing::Unknown }
+    }
+
+    /// Two looks found that there is no such account.
+    fn is_gone(&self, id: &Id) -> bool {
+        self.mirror.users.look(|known| known.sightings.is_gone(id))
     }
 
     /// What statuses say of those that we brought in, where tenants may have written them: whoever else is neither taken
@@ -221,15 +227,16 @@ impl<E: Effects> Provisioner<E> {
         if patterns.is_empty() || pass.session.policy.profile.members_readable.with_group() {
             return None;
         }
-        let snapshot = lock(&self.snapshot);
-        if !snapshot.is_complete() {
-            return Some("guards.protected may keep an account that was not listed yet".to_owned());
-        }
-        let mut ids = snapshot.accounts().map(|(id, ..)| id);
-        ids.find_map(|id| {
-            let (name, emails) = snapshot.identity(id)?;
-            let pattern = patterns.matches([id, name].into_iter().chain(emails))?;
-            Some(format!("guards.protected ({pattern}) keeps the memberships of an account"))
+        self.mirror.users.look(|known| {
+            if !known.is_complete() {
+                return Some("guards.protected may keep an account that was not listed yet".to_owned());
+            }
+            let mut ids = known.accounts().map(|(id, ..)| id);
+            ids.find_map(|id| {
+                let (name, emails) = known.identity(id)?;
+                let pattern = patterns.matches([id, name].into_iter().chain(emails))?;
+                Some(format!("guards.protected ({pattern}) keeps the memberships of an account"))
+            })
         })
     }
 
@@ -246,14 +253,16 @@ impl<E: Effects> Provisioner<E> {
         if unknown.len() > READ_SINGLY && !swept {
             return Ok(());
         }
-        let unknown = lock(&self.snapshot).sightings.to_be_asked(unknown, self.effects.now());
+        let unknown = self.mirror.users.look(|known| known.sightings.to_be_asked(unknown, self.effects.now()));
         let room = READ_SINGLY.saturating_sub(pass.own.looked_at.len());
         let mut missing = Vec::new();
         for id in unknown.into_iter().take(room) {
             let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
             self.in_accounts(pass, |sightings| sightings.ask(&id, self.effects.now()));
             match self.effects.get(&pass.session.client, Kind::Users, &id, false, deadline).await {
-                Ok(account) if self.is_current(&pass.session) => lock(&self.snapshot).apply(&account),
+                Ok(account) if self.is_current(&pass.session) => {
+                    self.mirror.users.change(pass.session.epoch, |known| known.apply(&account));
+                }
                 Ok(_) => {}
                 Err(error) if error.class() == Class::NotFound => missing.push(id.clone()),
                 // One account that can't be read is kept as it is, and decides over nobody else (promise I20).
@@ -293,10 +302,7 @@ impl<E: Effects> Provisioner<E> {
 
     /// Changes what is known of accounts, unless the pass is of a time that doesn't count any more.
     fn in_accounts(&self, pass: &GroupPass, change: impl FnOnce(&mut Sightings)) {
-        let mut snapshot = lock(&self.snapshot);
-        if snapshot.is_of(pass.session.epoch) {
-            change(&mut snapshot.sightings);
-        }
+        self.mirror.users.change(pass.session.epoch, |known| change(&mut known.sightings));
     }
 
     /// Every member that is to go, as its guard counts them; under Plan those that are to come, too.

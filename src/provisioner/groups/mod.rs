@@ -2,8 +2,9 @@
 
 mod admission;
 mod kind;
-pub(super) mod member_rate;
+mod member_rate;
 mod members;
+pub(super) mod notes;
 mod plan;
 mod probe;
 mod rejected;
@@ -80,7 +81,7 @@ impl<E: Effects> Provisioner<E> {
 
     /// A server that takes so many members an hour has room again.
     fn outcome_of_member_rate(&self, pass: &GroupPass) -> Outcome {
-        let wait = lock(&self.groups).member_rate.wait(&pass.uid(), self.effects.instant());
+        let wait = self.group_notes.wait(&pass.uid(), self.effects.instant());
         Outcome::After(wait.max(GATHER))
     }
 

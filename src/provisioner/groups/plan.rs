@@ -7,14 +7,14 @@ use jiff::SignedDuration;
 use kube::ResourceExt;
 
 use super::super::effects::Effects;
-use super::super::{Provisioner, lock};
+use super::super::Provisioner;
 use super::GroupPass;
 use crate::api::{GroupDrift, OperationType, Reason, ScimGroup};
 use crate::directory::{Unfollowed, full_name, has_finalizer};
 use crate::plan::groups::{GroupFacts, GroupObject, GroupStep, Id, Members, Source, decide_group};
 use crate::plan::{Account, Creations, Delegated};
 use crate::provisioner::mirror::Mirror;
-use crate::provisioner::mirror::users::Known;
+use crate::provisioner::mirror::users::{Known, UserMirror};
 use crate::scim::{MembersReadable as Readable, fold};
 use crate::status::ledger;
 
@@ -47,20 +47,19 @@ impl<E: Effects> Provisioner<E> {
         let names =
             pass.object.spec.members.iter().flatten().filter_map(|member| member.user_name.as_deref().map(fold));
         let resolved: BTreeMap<String, Id> = {
-            let snapshot = lock(&self.snapshot);
-            let find = |name: &str| match snapshot.by_identity(name, None) {
+            let find = |known: &UserMirror, name: &str| match known.by_identity(name, None) {
                 Known::Found(resource) => resource.id().map(Id::from),
                 Known::Listed(id) => Some(id.into()),
                 _ => None,
             };
-            names.filter_map(|name| find(&name).map(|id| (name, id))).collect()
+            self.mirror.users.look(|known| names.filter_map(|name| find(known, &name).map(|id| (name, id))).collect())
         };
         directory.resolve(&uid, resolved);
         // What others changed and is left so stays known over a restart (promise I30).
         let left = pass.status.drift.as_ref().filter(|drift| drift.lost > 0 || drift.foreign > 0);
         if let Some(left) = left.filter(|_| !pass.session.policy.repair.attributes && pass.log.answered.is_none()) {
             let known = GroupDrift { attributes: Vec::new(), ..left.clone() };
-            lock(&self.groups).drift.entry(uid.clone()).or_insert(known);
+            self.group_notes.had_drifted(&uid, known);
         }
         let ledger = ledger(pass.status.removals.iter().flatten());
         self.guards.know_group(&uid, ledger, self.effects.now());
@@ -99,13 +98,12 @@ impl<E: Effects> Provisioner<E> {
         let recorded = pass.object.status.as_ref().and_then(|status| status.last_operation.as_ref());
         let last = pass.log.operation.as_ref().map(|(kind, ..)| *kind).or(recorded.map(|last| last.type_));
         let made = last == Some(OperationType::Create);
-        let shows_members = made || lock(&self.groups).shows_members;
-        let (drift, unsupported, room) = {
-            let mut store = lock(&self.groups);
-            let most = policy.profile.members_an_hour.and_then(|most| usize::try_from(most).ok());
-            let room = most.map(|most| store.member_rate.room(&uid, most, self.effects.instant()));
-            (store.drift.get(&uid).cloned(), store.unsupported.clone(), room)
-        };
+        let (shown_members, unsupported) =
+            self.mirror.groups.look(|known| (known.shows_members, known.unsupported.clone()));
+        let shows_members = made || shown_members;
+        let most = policy.profile.members_an_hour.and_then(|most| usize::try_from(most).ok());
+        let room = most.map(|most| self.group_notes.room(&uid, most, self.effects.instant()));
+        let drift = self.group_notes.drift(&uid);
         let (name, claimed) = (full_name(&pass.object), self.claimed_group(&pass.object));
         let now = self.effects.now();
         let (creations, elsewhere) = (self.group_creations(pass), self.group_elsewhere(pass));
@@ -172,13 +170,11 @@ impl<E: Effects> Provisioner<E> {
             });
             let Some(some) = some.filter(|some| !some.is_empty()) else { break };
             last = some.last().cloned().map_or(Bound::Unbounded, Bound::Excluded);
-            let hidden: Vec<Id> = {
-                let snapshot = lock(&self.snapshot);
-                if !snapshot.is_of(pass.session.epoch) || !snapshot.is_complete() {
-                    break;
-                }
-                some.iter().filter(|id| !snapshot.shows(id) && !pass.own.sent.contains(*id)).cloned().collect()
-            };
+            let hidden = self.mirror.users.look_in(pass.session.epoch, |known| {
+                let hidden = some.iter().filter(|id| !known.shows(id) && !pass.own.sent.contains(*id));
+                known.is_complete().then(|| hidden.cloned().collect::<Vec<Id>>())
+            });
+            let Some(hidden) = hidden.flatten() else { break };
             // Groups and what is named by its id aren't listed among the accounts.
             let old = |id: &Id| self.directory.bound_to(&self.key, server, id).is_some();
             let before = unseen.len();
@@ -199,11 +195,12 @@ impl<E: Effects> Provisioner<E> {
         let id = status.id.as_deref().filter(|_| status.bound_to.as_deref() == Some(pass.server()))?;
         // Nobody asks where the names agree, as they nearly always do.
         let declared = pass.object.spec.display_name.as_str();
-        let store = lock(&self.groups);
-        let shown = store.name_of(id);
-        let names = [Some(declared), status.display_name.as_deref()];
-        let mut names = names.into_iter().flatten().filter(|_| shown != Some(declared));
-        names.find_map(|name| store.namesake_of(id, name)).map(str::to_owned)
+        self.mirror.groups.look(|known| {
+            let shown = known.name_of(id);
+            let names = [Some(declared), status.display_name.as_deref()];
+            let mut names = names.into_iter().flatten().filter(|_| shown != Some(declared));
+            names.find_map(|name| known.namesake_of(id, name)).map(str::to_owned)
+        })
     }
 
     /// Why the group may not be served through a cluster connection (promise I26).
@@ -248,17 +245,16 @@ impl<E: Effects> Provisioner<E> {
 
     /// What is known without asking the server.
     fn known_group(&self, pass: &GroupPass) -> Account {
-        let store = lock(&self.groups);
-        if !store.is_of(pass.session.epoch) {
-            return Account::Unknown;
-        }
         let bound = pass.status.id.as_deref();
         let here = pass.status.bound_to.as_deref() == Some(pass.server());
-        match (bound.filter(|_| here), pass.object.remote_id()) {
-            (Some(id), _) | (None, Some(id)) => store.by_id(id),
-            // What a lost creation made may have another name by now than the one declared: the server is asked.
-            (None, None) if self.unrecorded_group(pass).is_some() => Account::Unknown,
-            (None, None) => store.by_name(&pass.object.spec.display_name),
-        }
+        let known = self.mirror.groups.look_in(pass.session.epoch, |known| {
+            match (bound.filter(|_| here), pass.object.remote_id()) {
+                (Some(id), _) | (None, Some(id)) => known.by_id(id),
+                // What a lost creation made may have another name by now than the one declared: the server is asked.
+                (None, None) if self.unrecorded_group(pass).is_some() => Account::Unknown,
+                (None, None) => known.by_name(&pass.object.spec.display_name),
+            }
+        });
+        known.unwrap_or(Account::Unknown)
     }
 }

@@ -6,7 +6,7 @@ use kube::ResourceExt;
 use tracing::{debug, info};
 
 use super::super::effects::Effects;
-use super::super::{Provisioner, lock};
+use super::super::Provisioner;
 use super::GroupPass;
 use crate::api::ScimGroup;
 use crate::directory::full_name;
@@ -32,12 +32,8 @@ impl<E: Effects> Provisioner<E> {
             return;
         }
         let share = AT_LEAST.max(all.len().div_ceil(SWEEPS)).min(all.len());
-        let begin = {
-            let mut store = lock(&self.groups);
-            let begin = store.probe_turn % all.len();
-            store.probe_turn = begin + share;
-            begin
-        };
+        let turn = self.mirror.groups.change(session.epoch, |known| known.take_probe_turn(share, all.len()));
+        let Some(begin) = turn else { return };
         for (place, member) in (0..share).map(|step| &all[(begin + step) % all.len()]) {
             if !self.probe_member(session, &groups[*place], member).await {
                 return;
@@ -107,11 +103,9 @@ impl<E: Effects> Provisioner<E> {
         });
         let (lost, left) = lost.unwrap_or_default();
         if lost > 0 {
-            let mut store = lock(&self.groups);
-            let drift = store.drift.entry(pass.uid()).or_default();
             // A process that begins finds once more what is left so, and status counts it already (promise I30).
-            let left = i64::try_from(left).unwrap_or(i64::MAX);
-            drift.lost = if repairs { drift.lost + 1 } else { drift.lost.max(left) };
+            let left = (!repairs).then(|| i64::try_from(left).unwrap_or(i64::MAX));
+            self.group_notes.member_lost(&pass.uid(), left);
         }
     }
 }

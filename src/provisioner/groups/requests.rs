@@ -6,6 +6,7 @@ use crate::directory::full_name;
 use crate::plan::groups::{Change, GroupOperation, GroupVerdict, Id, MEMBERS};
 use crate::plan::{Account, Binding, Path, Request, applied_ahead};
 use crate::provisioner::effects::Effects;
+use crate::provisioner::mirror::Mirror;
 use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, lock};
@@ -158,8 +159,10 @@ impl<E: Effects> Provisioner<E> {
     }
 
     fn group_created(&self, pass: &GroupPass, resource: &Resource) {
-        self.apply_response(pass, resource);
-        lock(&self.groups).members_read(resource.id().unwrap_or_default());
+        self.in_mirror(pass, |known| {
+            known.apply(resource);
+            known.members_read(resource.id().unwrap_or_default());
+        });
     }
 
     fn group_renamed(&self, pass: &GroupPass, id: &str, attributes: &[Path]) {
@@ -206,7 +209,7 @@ impl<E: Effects> Provisioner<E> {
                 Some(Ok(()))
             }
             (Class::NotFound | Class::Unsupported, Request::Create(_)) => {
-                Some(self.take_back_claim(pass).await.and_then(|()| Err(self.no_groups(error))))
+                Some(self.take_back_claim(pass).await.and_then(|()| Err(self.no_groups(&pass.session, error))))
             }
             // Refused for what it says: nothing was made.
             (Class::Rejected | Class::Forbidden, Request::Create(_)) => {
@@ -232,8 +235,7 @@ impl<E: Effects> Provisioner<E> {
 
     /// Members were put back, or taken out again, without a change on our side.
     pub(super) fn repaired(&self, pass: &GroupPass) {
-        let drifted = lock(&self.groups).drift.remove(&pass.uid()).is_some();
-        if drifted {
+        if self.group_notes.mended(&pass.uid()) {
             self.notes.repaired(&pass.uid(), &[Path::core("members")], self.effects.now());
         }
     }

@@ -9,7 +9,8 @@ use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::{Kind as _, looked_for_later, own_error_pause};
 use crate::provisioner::mirror::Mirror;
 use crate::provisioner::schedule::queue::Outcome;
-use crate::provisioner::{Provisioner, lock};
+use crate::provisioner::Provisioner;
+use crate::provisioner::connection::session::Session;
 use crate::scim::{Error, MembersReadable, Resource, WriteMethod};
 
 /// The members that are declared now are those that were carried out last.
@@ -43,23 +44,23 @@ impl<E: Effects> Provisioner<E> {
     /// them with the group: an empty group may leave the attribute out.
     pub(super) fn group_shown(&self, pass: &GroupPass, resource: &Resource, by_reading: bool) {
         let Some(id) = resource.id() else { return };
-        let mut store = lock(&self.groups);
-        if !store.is_of(pass.session.epoch) {
-            return;
-        }
-        store.apply(resource);
         // Where they are shown on request, the answer to a write says nothing of them.
         let readable = match pass.session.policy.profile.members_readable {
             MembersReadable::OnRequest => by_reading,
             readable => readable.with_group(),
         };
         let shown = resource.members();
-        store.shows_members |= shown.is_some();
-        if !readable || !resource.members_are_readable() || (shown.is_none() && !by_reading) {
+        let tells = readable && resource.members_are_readable() && (shown.is_some() || by_reading);
+        let counted = self.mirror.groups.change(pass.session.epoch, |known| {
+            known.apply(resource);
+            known.shows_members |= shown.is_some();
+            if tells {
+                known.members_read(id);
+            }
+        });
+        if counted.is_none() || !tells {
             return;
         }
-        store.members_read(id);
-        drop(store);
         let shown: Vec<_> = shown.into_iter().flatten().map(Into::into).collect();
         let counts = pass.status.id.as_deref() == Some(id);
         let repairs = pass.session.policy.repair.attributes;
@@ -83,17 +84,16 @@ impl<E: Effects> Provisioner<E> {
         let Some(((lost, foreign), at_rest)) = found.filter(|_| counts) else { return };
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let drift = GroupDrift { attributes: Vec::new(), lost: number(lost), foreign: number(foreign) };
-        let mut store = lock(&self.groups);
         if drift != GroupDrift::default() {
-            store.drift.insert(pass.uid(), drift);
+            self.group_notes.drifted(&pass.uid(), drift);
         } else if by_reading && (at_rest || !repairs) {
-            store.drift.remove(&pass.uid());
+            self.group_notes.mended(&pass.uid());
         }
     }
 
     /// The server knows no groups: said at each ScimGroup, and nothing else is disturbed.
-    pub(super) fn no_groups(&self, error: &Error) -> GroupStop {
-        lock(&self.groups).unsupported = Some(error.to_string());
+    pub(super) fn no_groups(&self, session: &Session, error: &Error) -> GroupStop {
+        self.mirror.groups.change(session.epoch, |known| known.unsupported = Some(error.to_string()));
         let verdict = GroupVerdict {
             reason: Some(Reason::NotSupported),
             message: format!("this server has no groups: {error}"),

@@ -7,14 +7,14 @@ use kube::ResourceExt;
 use tracing::{debug, warn};
 
 use super::super::effects::Effects;
-use super::super::{Provisioner, lock};
+use super::super::Provisioner;
 use super::GroupPass;
 use crate::api::ScimGroup;
 use crate::directory::full_name;
 use crate::plan::Read;
 use crate::plan::groups::{GroupStep, GroupVerdict};
 use crate::provisioner::connection::session::Session;
-use crate::provisioner::mirror::Mirror;
+use crate::provisioner::mirror::groups::GroupMirror;
 use crate::provisioner::mirror::listing::{Listed, Listing};
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::provisioner::schedule::queue::Lane;
@@ -31,7 +31,7 @@ impl<E: Effects> Provisioner<E> {
         if groups.is_empty() {
             return;
         }
-        lock(&self.groups).unsupported = None;
+        self.mirror.groups.change(session.epoch, |known| known.unsupported = None);
         if session.policy.profile.list_groups && !self.sweep_group_list(session).await {
             return;
         }
@@ -51,26 +51,21 @@ impl<E: Effects> Provisioner<E> {
     /// Lists them; false where the listing counts no more, for the connection leads elsewhere or is lost.
     async fn sweep_group_list(&self, session: &Session) -> bool {
         let epoch = session.epoch;
-        {
-            let mut store = lock(&self.groups);
-            if !store.is_of(epoch) {
-                return false;
-            }
-            store.begin();
-        }
-        let take = |page: &mut Page, _: &Listing| {
-            let mut store = lock(&self.groups);
-            store.is_of(epoch).then(|| store.page(std::mem::take(&mut page.resources)))
-        };
-        let listed = self.list(session, Kind::Groups, take, || lock(&self.groups).seen()).await;
-        self.apply_lessons(session, session.client.lessons());
-        let mut store = lock(&self.groups);
-        if !store.is_of(epoch) {
+        let known = &self.mirror.groups;
+        if known.change(epoch, GroupMirror::begin).is_none() {
             return false;
         }
-        store.end(matches!(listed, Ok(Listed::Complete(_))));
-        let answered = store.sightings.answered();
-        drop(store);
+        let take = |page: &mut Page, _: &Listing| {
+            let resources = std::mem::take(&mut page.resources);
+            known.change(epoch, |known| known.page(resources))
+        };
+        let listed = self.list(session, Kind::Groups, take, || known.look(GroupMirror::seen)).await;
+        self.apply_lessons(session, session.client.lessons());
+        let answered = known.change(epoch, |known| {
+            known.end(matches!(listed, Ok(Listed::Complete(_))));
+            known.sightings.answered()
+        });
+        let Some(answered) = answered else { return false };
         for group in answered.iter().filter_map(|uid| self.directory.group(uid)) {
             self.submit_group(&group, true);
         }
@@ -78,15 +73,15 @@ impl<E: Effects> Provisioner<E> {
             Ok(Listed::Complete(_)) => self.tell_of_gap(Kind::Groups, None),
             Ok(Listed::BrokenOff) => return false,
             Ok(Listed::Incomplete(gap)) => self.tell_of_gap(Kind::Groups, Some(&gap)),
-            Err(error) => self.groups_not_listed(&error),
+            Err(error) => self.groups_not_listed(session, &error),
         }
         true
     }
 
-    fn groups_not_listed(&self, error: &Error) {
+    fn groups_not_listed(&self, session: &Session, error: &Error) {
         warn!(connection = %self.key, "the groups could not be listed, so nothing is concluded of them: {error}");
         if matches!(error.class(), Class::NotFound | Class::Unsupported) {
-            lock(&self.groups).unsupported = Some(error.to_string());
+            self.mirror.groups.change(session.epoch, |known| known.unsupported = Some(error.to_string()));
         }
     }
 
@@ -106,7 +101,7 @@ impl<E: Effects> Provisioner<E> {
         let mut untold = Vec::new();
         for (place, (group, id)) in bound.iter().enumerate() {
             let known = self.directory.membership(&group.uid().unwrap_or_default(), |members| members.is_known());
-            match lock(&self.groups).unchanged(id) {
+            match self.mirror.groups.look(|known| known.unchanged(id)) {
                 Some(false) if known == Some(true) => {
                     chosen.insert(place);
                 }
@@ -116,9 +111,8 @@ impl<E: Effects> Provisioner<E> {
         }
         if !untold.is_empty() {
             let share = IN_TURN.max(bound.len() / 10).min(untold.len());
-            let mut store = lock(&self.groups);
-            chosen.extend((0..share).map(|step| untold[(store.turn + step) % untold.len()]));
-            store.turn = store.turn.wrapping_add(share);
+            let Some(turn) = self.mirror.groups.change(session.epoch, |known| known.take_turn(share)) else { return };
+            chosen.extend((0..share).map(|step| untold[turn.wrapping_add(step) % untold.len()]));
         }
         for place in chosen {
             let (group, id) = &bound[place];
@@ -143,7 +137,7 @@ impl<E: Effects> Provisioner<E> {
                 }
                 Err(error) if error.class() == Class::NotFound => {
                     // Its own pass looks again before anything is concluded.
-                    lock(&self.groups).invalidate(id);
+                    self.mirror.groups.change(session.epoch, |known| known.invalidate(id));
                     self.schedule.submit(&uid.as_str().into(), Lane::Drift, false, self.effects.instant());
                 }
                 Err(error) if error.is_too_large() || error.class() == Class::Rejected => {

@@ -77,7 +77,7 @@ impl<E: Effects> Provisioner<E> {
         // Written key by key, by whoever lets a member go.
         status.leaving = old.and_then(|old| old.leaving.clone());
         if old == Some(&status) {
-            lock(&self.groups).unsaved.remove(&uid);
+            self.group_notes.saved(&uid);
             return Ok(());
         }
         let mut body = json!(status);
@@ -86,14 +86,14 @@ impl<E: Effects> Provisioner<E> {
         }
         match self.effects.write_group(group, body).await {
             Ok(written) => {
-                lock(&self.groups).unsaved.remove(&uid);
+                self.group_notes.saved(&uid);
                 self.apply_written_group(written);
                 Ok(())
             }
             Err(error) => {
                 if let WriteError::Refused(error) = &error {
                     self.note_write_failure(error);
-                    lock(&self.groups).unsaved.insert(uid, status);
+                    self.group_notes.keep_unsaved(uid, status);
                 }
                 Err(error)
             }
@@ -165,14 +165,14 @@ impl<E: Effects> Provisioner<E> {
         }
         let good = failed == Change::default();
         if !good {
-            lock(&self.groups).owe_record(&pass.uid(), failed);
+            self.group_notes.owe_record(&pass.uid(), failed);
         }
         good
     }
 
     /// What could not be recorded is, before anything else is done about the group.
     pub(super) async fn flush_record(&self, pass: &mut GroupPass) -> bool {
-        let Some(owed) = lock(&self.groups).unrecorded.remove(&pass.uid()) else { return true };
+        let Some(owed) = self.group_notes.take_unrecorded(&pass.uid()) else { return true };
         let Some(id) = pass.status.id.clone() else { return true };
         self.record_members(pass, &id, owed).await
     }

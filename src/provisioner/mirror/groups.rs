@@ -1,12 +1,10 @@
-//! What is known of the server's groups, without their members, and notes about ScimGroups.
+//! What is known of the server's groups, without their members, as it lists them.
 
 use std::collections::HashMap;
 
 use super::Mirror;
-use crate::api::{GroupDrift, ScimGroupStatus};
 use crate::plan::Account;
-use crate::plan::groups::{Change, Id, same_name};
-use crate::provisioner::groups::member_rate::MemberRate;
+use crate::plan::groups::same_name;
 use crate::provisioner::mirror::sightings::{OnPage, Seen, Sightings};
 use crate::scim::Resource;
 
@@ -37,30 +35,20 @@ pub struct GroupMirror {
     /// How many groups were ever seen.
     moments: u64,
     /// Where the next sweep goes on with those whose version doesn't tell.
-    pub turn: usize,
+    turn: usize,
     /// The same for memberships that are asked for one by one.
-    pub probe_turn: usize,
-    /// Who was put in within the last hour, counted.
-    pub member_rate: MemberRate,
+    probe_turn: usize,
     /// The server showed who is in a group.
     pub shows_members: bool,
     /// Why the server has no groups, if it has none.
     pub unsupported: Option<String>,
-    /// What a reading found changed, by the object's uid, until it is repaired.
-    pub drift: HashMap<String, GroupDrift>,
-    /// Statuses that could not be written yet.
-    pub unsaved: HashMap<String, ScimGroupStatus>,
-    /// What was written at the server and is not on record yet, by the object's uid.
-    pub unrecorded: HashMap<String, Change>,
 }
 
 impl GroupMirror {
-    /// The connection leads to this server from now on; of another one nothing is known. What is remembered of objects
-    /// stays.
+    /// The connection leads to this server from now on; of another one nothing is known.
     pub fn lead_to(&mut self, server: &str, epoch: u64) {
         if self.sightings.lead_to(server, epoch) {
             self.entries.clear();
-            self.drift.clear();
             self.shows_members = false;
         }
         self.unsupported = None;
@@ -126,6 +114,20 @@ impl GroupMirror {
         }
     }
 
+    /// Where to go on with groups whose version doesn't tell; so many are read.
+    pub fn take_turn(&mut self, share: usize) -> usize {
+        let turn = self.turn;
+        self.turn = turn.wrapping_add(share);
+        turn
+    }
+
+    /// The same of so many memberships.
+    pub fn take_probe_turn(&mut self, share: usize, all: usize) -> usize {
+        let begin = self.probe_turn % all;
+        self.probe_turn = begin + share;
+        begin
+    }
+
     /// The members were read, or a write of ours told its version.
     pub fn members_read(&mut self, id: &str) {
         if let Some(entry) = self.entries.get_mut(id) {
@@ -181,25 +183,6 @@ impl GroupMirror {
             (Some((_, entry)), None) => Account::Found { resource: entry.resource.clone(), fresh: false },
             (Some(_), Some(_)) => Account::Contradictory(several()),
         }
-    }
-
-    /// What was written and is not on record yet grows.
-    pub fn owe_record(&mut self, uid: &str, change: Change) {
-        let owed = self.unrecorded.entry(uid.to_owned()).or_default();
-        let again = |id: &Id| change.added.contains(id) || change.removed.contains(id);
-        owed.added.retain(|id| !again(id));
-        owed.removed.retain(|id| !again(id));
-        owed.added.extend(change.added);
-        owed.removed.extend(change.removed);
-    }
-
-    /// The object is gone.
-    pub fn forget_object(&mut self, uid: &str) {
-        self.drift.remove(uid);
-        self.unsaved.remove(uid);
-        self.unrecorded.remove(uid);
-        self.member_rate.forget(uid);
-        self.sightings.forget_search(uid);
     }
 }
 
@@ -287,19 +270,14 @@ mod tests {
     }
 
     #[test]
-    fn i06_what_is_known_of_objects_survives_a_reconnection_and_what_is_known_of_a_server_no_change_of_it() {
+    fn i06_what_is_known_of_groups_survives_a_reconnection_and_no_change_of_server() {
         let mut store = GroupMirror::default();
         store.lead_to("here", 1);
         store.begin();
         store.page(vec![group("g", "1")]);
         store.end(true);
-        store.unsaved.insert("uid".into(), ScimGroupStatus::default());
-        store.member_rate.put_in("uid", 3, tokio::time::Instant::now());
         store.lead_to("here", 2);
         assert!(!store.is_of(1), "a listing of before counts no more");
-        assert!(
-            store.unsaved.contains_key("uid") && store.member_rate.room("uid", 3, tokio::time::Instant::now()) == 0
-        );
         assert!(matches!(store.by_name("g"), Account::Found { .. }));
         assert_eq!(store.by_name("other"), Account::Unknown, "what was listed before is no proof of absence");
         store.lead_to("elsewhere", 3);

@@ -1,15 +1,57 @@
 //! What the server was seen to hold, of every collection: one walker of pages, one rule of what a listing or a 404 proves.
 
+pub(super) mod grants;
 pub(super) mod groups;
 pub(super) mod listing;
+pub(super) mod observed;
 pub mod sightings;
 mod sweep;
 pub mod users;
 
 use jiff::Timestamp;
 
+use tokio::sync::Notify;
+
+use self::grants::GrantNames;
+use self::groups::GroupMirror;
+use self::observed::Observed;
 use self::sightings::Sightings;
+use self::users::UserMirror;
 use crate::scim::Resource;
+
+/// What one server was seen to hold.
+#[derive(Debug, Default)]
+pub(super) struct ServerMirror {
+    /// Its accounts.
+    pub(super) users: Observed<UserMirror>,
+    /// Its groups.
+    pub(super) groups: Observed<GroupMirror>,
+    /// What it calls its roles and entitlements.
+    pub(super) grants: GrantNames,
+    /// A sweep is asked for.
+    sweep: Notify,
+}
+
+impl ServerMirror {
+    /// The connection leads to this server from now on, after a time in which it was not known to. Returns the new epoch,
+    /// of users and groups alike, and whether it is another server than before.
+    pub(super) fn lead_to(&self, server: &str) -> (u64, bool) {
+        self.grants.forget();
+        let (epoch, other) = self.users.lead_to(|users| users.lead_to(server));
+        self.groups.lead_to(|groups| groups.lead_to(server, epoch));
+        (epoch, other)
+    }
+
+    /// The next sweep begins as soon as may be.
+    pub(super) fn ask_for_sweep(&self) {
+        self.sweep.notify_one();
+    }
+
+    /// Until a sweep is asked for.
+    pub(super) async fn sweep_asked(&self) {
+        self.sweep.notified().await;
+    }
+}
 
 /// What the server was seen to hold of one collection.
 pub trait Mirror: Send + 'static {

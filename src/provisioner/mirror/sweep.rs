@@ -14,7 +14,7 @@ use crate::plan::{Step, Verdict};
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::connection::state::FirstSweep;
 use crate::provisioner::effects::Effects;
-use crate::provisioner::mirror::Mirror;
+use crate::provisioner::mirror::users::UserMirror;
 use crate::provisioner::schedule::queue::{Lane, back_off};
 use crate::provisioner::users::UserPass;
 use crate::provisioner::{Provisioner, lane_of, lock};
@@ -44,7 +44,7 @@ impl<E: Effects> Provisioner<E> {
             };
             tokio::select! {
                 () = self.stop.cancelled() => break,
-                () = self.sweep.notified() => {}
+                () = self.mirror.sweep_asked() => {}
                 () = async { match wait { Some(wait) => sleep(wait).await, None => std::future::pending().await } } => {}
             }
         }
@@ -54,47 +54,40 @@ impl<E: Effects> Provisioner<E> {
     pub(in crate::provisioner) fn ask_for_sweep(&self) {
         // One that failed is tried again as it is, and no sooner for being asked for.
         if !lock(&self.report).sweep_failed {
-            self.sweep.notify_one();
+            self.mirror.ask_for_sweep();
         }
     }
 
     /// False where the server could not be asked, and may be soon.
     pub(in crate::provisioner) async fn sweep_once(&self, session: &Arc<Session>) -> bool {
         let began = self.effects.instant();
-        {
-            let mut snapshot = lock(&self.snapshot);
-            if !snapshot.is_of(session.epoch) {
-                return true;
-            }
-            snapshot.begin();
-            snapshot.begun = Some(self.effects.now());
+        let now = self.effects.now();
+        if self.mirror.users.change(session.epoch, |known| known.begin(now)).is_none() {
+            return true;
         }
         lock(&self.report).sweep_began();
-        lock(&self.names).ask_again();
+        self.mirror.grants.ask_again();
         let listed = session.policy.profile.list_users;
         // Where nobody is listed without a filter, each account is asked for by itself.
         let result = if listed { Some(self.list_users(session).await) } else { None };
         // What writes taught since, too.
         self.apply_lessons(session, session.client.lessons());
-        let answered = {
-            let mut snapshot = lock(&self.snapshot);
-            // The connection leads elsewhere by now, or was lost meanwhile: what was seen says nothing.
-            if !snapshot.is_of(session.epoch) {
-                return true;
-            }
-            snapshot.end(matches!(result, Some(Ok(Listed::Complete(_)))));
-            snapshot.sightings.answered()
-        };
+        let answered = self.mirror.users.change(session.epoch, |known| {
+            known.end(matches!(result, Some(Ok(Listed::Complete(_)))));
+            known.sightings.answered()
+        });
+        // The connection leads elsewhere by now, or was lost meanwhile: what was seen says nothing.
+        let Some(answered) = answered else { return true };
         let (complete, ended) = match result {
             Some(Ok(Listed::BrokenOff)) => return true,
             Some(Ok(Listed::Complete(pages))) => {
-                debug!(connection = %self.key, pages, accounts = lock(&self.snapshot).len(), "sweep complete");
+                debug!(connection = %self.key, pages, accounts = self.mirror.users.look(UserMirror::len), "sweep complete");
                 self.tell_of_gap(Kind::Users, None);
                 (true, true)
             }
             None => {
                 self.tell_of_gap(Kind::Users, None);
-                self.invalidate_all();
+                self.invalidate_all(session);
                 (false, true)
             }
             Some(Ok(Listed::Incomplete(gap))) => {
@@ -128,20 +121,20 @@ impl<E: Effects> Provisioner<E> {
             self.sweep_groups(session).await;
         }
         if first {
-            info!(connection = %self.key, complete, accounts = lock(&self.snapshot).len(), "first sweep ended");
+            info!(connection = %self.key, complete, accounts = self.mirror.users.look(UserMirror::len), "first sweep ended");
         }
         self.schedule.wake();
         ended
     }
 
     /// Where nobody is listed, what was shown before says nothing of how it stands now: each account is read again.
-    fn invalidate_all(&self) {
-        let mut snapshot = lock(&self.snapshot);
-        for user in self.directory.users_of(&self.key) {
-            if let Some(id) = user.status.as_ref().and_then(|status| status.id.as_deref()) {
-                snapshot.invalidate(id);
+    fn invalidate_all(&self, session: &Session) {
+        let users = self.directory.users_of(&self.key);
+        self.mirror.users.change(session.epoch, |known| {
+            for id in users.iter().filter_map(|user| user.status.as_ref()?.id.as_deref()) {
+                known.invalidate(id);
             }
-        }
+        });
     }
 
     /// Whoever was to be looked for in the whole list.
@@ -164,14 +157,11 @@ impl<E: Effects> Provisioner<E> {
                 let name = resource.user_name().map(fold).unwrap_or_default();
                 self.directory.declares(server, &name, resource.id().unwrap_or_default())
             };
-            {
-                let mut names = lock(&self.names);
-                page.resources.iter().for_each(|account| names.known.add_from(account));
-            }
-            let mut snapshot = lock(&self.snapshot);
-            snapshot.is_of(session.epoch).then(|| snapshot.page(std::mem::take(&mut page.resources), keep))
+            self.mirror.grants.add_from(&page.resources);
+            let resources = std::mem::take(&mut page.resources);
+            self.mirror.users.change(session.epoch, |known| known.page(resources, keep))
         };
-        self.list(session, Kind::Users, take, || lock(&self.snapshot).seen()).await
+        self.list(session, Kind::Users, take, || self.mirror.users.look(UserMirror::seen)).await
     }
 
     /// Submits the objects whose account, or whose status, is not as it should be.

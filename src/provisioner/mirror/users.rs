@@ -55,20 +55,23 @@ pub struct UserMirror {
 }
 
 impl UserMirror {
-    /// The connection leads to this server from now on; of another one nothing is known. Returns the new epoch.
-    pub fn lead_to(&mut self, server: &str) -> u64 {
+    /// The connection leads to this server from now on; of another one nothing is known. Returns the new epoch, and
+    /// whether it is another server.
+    pub fn lead_to(&mut self, server: &str) -> (u64, bool) {
         let epoch = self.sightings.epoch() + 1;
-        if self.sightings.lead_to(server, epoch) {
+        let other = self.sightings.lead_to(server, epoch);
+        if other {
             self.entries.clear();
             self.names.clear();
             self.external_ids.clear();
         }
-        epoch
+        (epoch, other)
     }
 
     /// A sweep begins; what earlier ones found stays until it has ended.
-    pub fn begin(&mut self) {
+    pub fn begin(&mut self, now: Timestamp) {
         self.sightings.begin();
+        self.begun = Some(now);
     }
 
     /// Takes in one page. `keep` says of which accounts the whole resource is wanted.

@@ -9,11 +9,11 @@ fn user(id: &str, name: &str, title: &str) -> Resource {
 #[test]
 fn i11_an_unfinished_sweep_proves_nothing() {
     let mut snapshot = UserMirror::default();
-    snapshot.begin();
+    snapshot.begin(Timestamp::UNIX_EPOCH);
     snapshot.page(vec![user("1", "ada", "")], |_| true);
     snapshot.end(false);
     assert_eq!(snapshot.by_identity("bob", None), Known::Unknown);
-    snapshot.begin();
+    snapshot.begin(Timestamp::UNIX_EPOCH);
     snapshot.page(vec![user("1", "ada", "")], |_| true);
     snapshot.end(true);
     assert_eq!(snapshot.by_identity("bob", None), Known::Absent);
@@ -23,7 +23,7 @@ fn i11_an_unfinished_sweep_proves_nothing() {
 #[test]
 fn a_page_never_overwrites_what_a_later_write_reported() {
     let mut snapshot = UserMirror::default();
-    snapshot.begin();
+    snapshot.begin(Timestamp::UNIX_EPOCH);
     snapshot.apply(&user("1", "ada", "new"));
     assert_eq!(snapshot.page(vec![user("1", "ada", "old")], |_| true), 1);
     snapshot.end(true);
@@ -33,7 +33,7 @@ fn a_page_never_overwrites_what_a_later_write_reported() {
 #[test]
 fn i06_an_account_that_nobody_declared_yet_is_read_by_its_id() {
     let mut snapshot = UserMirror::default();
-    snapshot.begin();
+    snapshot.begin(Timestamp::UNIX_EPOCH);
     snapshot.page(vec![user("1", "ada", "")], |_| false);
     snapshot.end(true);
     assert_eq!(snapshot.by_identity("Ada", None), Known::Listed("1".into()), "a filter may not find it");
@@ -52,12 +52,12 @@ fn i12_what_isnt_certain_any_more_is_read() {
 fn i12_a_page_that_was_asked_for_before_makes_nothing_certain() {
     let mut snapshot = UserMirror::default();
     snapshot.apply(&user("1", "ada", ""));
-    snapshot.begin();
+    snapshot.begin(Timestamp::UNIX_EPOCH);
     snapshot.invalidate("1");
     assert_eq!(snapshot.page(vec![user("1", "ada", "")], |_| true), 1);
     snapshot.end(true);
     assert_eq!(snapshot.by_id("1"), Known::Unknown);
-    snapshot.begin();
+    snapshot.begin(Timestamp::UNIX_EPOCH);
     snapshot.page(vec![user("1", "ada", "new")], |_| true);
     assert_eq!(snapshot.by_id("1"), Known::Found(user("1", "ada", "new")));
 }
@@ -79,10 +79,10 @@ fn i14_an_account_is_known_by_its_emails_too() {
 #[test]
 fn i11_what_an_incomplete_sweep_after_a_complete_one_lacks_is_asked_for() {
     let mut snapshot = UserMirror::default();
-    snapshot.begin();
+    snapshot.begin(Timestamp::UNIX_EPOCH);
     snapshot.end(true);
     assert_eq!(snapshot.by_identity("bob", None), Known::Absent);
-    snapshot.begin();
+    snapshot.begin(Timestamp::UNIX_EPOCH);
     snapshot.end(false);
     assert_eq!(snapshot.by_identity("bob", None), Known::Unknown);
 }
@@ -91,7 +91,7 @@ fn i11_what_an_incomplete_sweep_after_a_complete_one_lacks_is_asked_for() {
 fn i11_a_page_that_was_on_its_way_brings_no_deleted_account_back() {
     let mut snapshot = UserMirror::default();
     snapshot.apply(&user("1", "ada", ""));
-    snapshot.begin();
+    snapshot.begin(Timestamp::UNIX_EPOCH);
     snapshot.forget("1");
     let page = || vec![user("1", "ada", ""), user("2", "bob", "")];
     assert_eq!(snapshot.page(page(), |_| true), 2);
@@ -100,7 +100,7 @@ fn i11_a_page_that_was_on_its_way_brings_no_deleted_account_back() {
     snapshot.end(true);
     assert_eq!(snapshot.by_identity("ada", None), Known::Absent);
     // Whom a later sweep shows, or a read, is there.
-    snapshot.begin();
+    snapshot.begin(Timestamp::UNIX_EPOCH);
     snapshot.page(page(), |_| true);
     assert_eq!(snapshot.by_id("1"), Known::Found(user("1", "ada", "")));
     snapshot.forget("1");
@@ -114,7 +114,7 @@ fn i12_whatever_shows_an_account_clears_the_mark_of_a_404() {
     let shows: [fn(&mut UserMirror); 2] = [
         |snapshot| snapshot.apply(&user("1", "ada", "")),
         |snapshot| {
-            snapshot.begin();
+            snapshot.begin(Timestamp::UNIX_EPOCH);
             snapshot.page(vec![user("1", "ada", "")], |_| true);
         },
     ];
@@ -130,7 +130,7 @@ fn i12_whatever_shows_an_account_clears_the_mark_of_a_404() {
 #[test]
 fn i11_repeated_pages_bring_nothing_new() {
     let mut snapshot = UserMirror::default();
-    snapshot.begin();
+    snapshot.begin(Timestamp::UNIX_EPOCH);
     assert_eq!(snapshot.page(vec![user("1", "ada", ""), user("2", "bob", "")], |_| true), 2);
     assert_eq!(snapshot.page(vec![user("2", "bob", ""), user("1", "ada", "")], |_| true), 0);
 }

@@ -10,7 +10,6 @@ use super::cluster::WatchEvent;
 use super::cluster_groups::GroupWatchEvent;
 use super::world::World;
 use crate::api::{ScimGroup, ScimUser};
-use crate::provisioner::lock;
 
 /// Hashes what `Debug` writes. What stands in braces counts in any order, for maps have none.
 struct Digest {
@@ -135,8 +134,9 @@ impl World {
         digest.of(more);
         let operator = &self.operator.provisioner;
         operator.schedule.inspect(|queue, windows| digest.of(&(queue, windows)));
-        digest.of(&lock(&operator.snapshot));
-        digest.of(&lock(&operator.groups));
+        operator.mirror.users.look(|users| digest.of(users));
+        operator.mirror.groups.look(|groups| digest.of(groups));
+        operator.group_notes.inspect(|notes| digest.of(notes));
         operator.notes.inspect(|notes| digest.of(notes));
         operator.guards.inspect(|gate| digest.of(gate));
         let directory = &operator.directory;

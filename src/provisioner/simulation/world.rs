@@ -327,7 +327,7 @@ impl World {
     /// Something can only be found in the whole list.
     pub fn asks_for_sweep(&self) -> bool {
         let provisioner = Arc::clone(&self.operator.provisioner);
-        let mut asked: Task<()> = Box::pin(async move { provisioner.sweep.notified().await });
+        let mut asked: Task<()> = Box::pin(async move { provisioner.mirror.sweep_asked().await });
         poll(&mut asked).is_some()
     }
 

@@ -9,9 +9,8 @@ use crate::api::ScimUser;
 use crate::directory::{connection_of, full_name, has_finalizer};
 use crate::plan::{Account, Claims, Facts, Manager, Object, Step, decide};
 use crate::provisioner::effects::{Effects, Note};
-use crate::provisioner::mirror::Mirror;
-use crate::provisioner::mirror::users::Known;
-use crate::provisioner::{Provisioner, lock};
+use crate::provisioner::Provisioner;
+use crate::provisioner::mirror::users::{Known, UserMirror};
 
 impl<E: Effects> Provisioner<E> {
     /// The plan for an object as everything stands now.
@@ -100,30 +99,30 @@ impl<E: Effects> Provisioner<E> {
     fn elsewhere(&self, pass: &UserPass, server: &str) -> Option<String> {
         let status = &pass.status;
         let id = status.id.as_deref().filter(|_| status.bound_to.as_deref() == Some(server))?;
-        let snapshot = lock(&self.snapshot);
         let name = status.user_name.as_deref().unwrap_or(&pass.object.spec.user_name);
-        let known = snapshot.is_of(pass.session.epoch).then(|| snapshot.namesake_of(id, name)).flatten();
-        known.map(str::to_owned)
+        let namesake = |known: &UserMirror| known.namesake_of(id, name).map(str::to_owned);
+        self.mirror.users.look_in(pass.session.epoch, namesake).flatten()
     }
 
     /// What is known without asking the server.
     pub(in crate::provisioner) fn known_account(&self, pass: &UserPass, server: &str) -> Account {
-        let snapshot = lock(&self.snapshot);
-        if !snapshot.is_of(pass.session.epoch) {
-            return Account::Unknown;
-        }
         let bound = pass.status.id.as_deref().filter(|_| pass.status.bound_to.as_deref() == Some(server));
         // What a lost creation made may have another userName by now than the one declared: the server is asked.
         if unrecorded(pass).is_some() {
             return Account::Unknown;
         }
-        let known = match (bound, pass.object.remote_id()) {
-            (Some(id), _) | (None, Some(id)) => snapshot.by_id(id),
-            (None, None) => snapshot.by_identity(&pass.object.spec.user_name, pass.object.spec.external_id.as_deref()),
-        };
-        match known {
+        let spec = &pass.object.spec;
+        let known = self.mirror.users.look_in(pass.session.epoch, |known| {
+            let account = match (bound, pass.object.remote_id()) {
+                (Some(id), _) | (None, Some(id)) => known.by_id(id),
+                (None, None) => known.by_identity(&spec.user_name, spec.external_id.as_deref()),
+            };
+            (account, known.begun)
+        });
+        let Some((account, begun)) = known else { return Account::Unknown };
+        match account {
             // Whom the account belongs to may have changed since the list was read: it is looked at before it is taken.
-            Known::Found(resource) if bound.is_none() && came_after(&pass.object, snapshot.begun) => {
+            Known::Found(resource) if bound.is_none() && came_after(&pass.object, begun) => {
                 resource.id().map_or(Account::Unknown, |id| Account::Listed(id.to_owned()))
             }
             Known::Found(resource) => Account::Found { resource, fresh: false },
@@ -149,11 +148,10 @@ impl<E: Effects> Provisioner<E> {
         let delegated = self.directory.delegated(&user.namespace().unwrap_or_default(), &self.key);
         // What a status says to be somebody's account may be anybody's.
         let id = status.and_then(|status| status.id.clone()).filter(|id| {
-            let seen = || {
-                let snapshot = lock(&self.snapshot);
-                snapshot.identity(id).map(|(name, emails)| delegated.refuses_identity(Some(name), emails))
+            let refused = |known: &UserMirror| {
+                known.identity(id).map(|(name, emails)| delegated.refuses_identity(Some(name), emails))
             };
-            !delegated.is_bounded() || seen() == Some(None)
+            !delegated.is_bounded() || self.mirror.users.look(refused) == Some(None)
         });
         id.map_or_else(|| Manager::Waiting(name.clone()), Manager::Id)
     }

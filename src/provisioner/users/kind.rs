@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -20,6 +20,7 @@ use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::{Effects, Note};
 use crate::provisioner::engine::{AdmissionRequest, Claimed, Kind, SearchRefused};
 use crate::provisioner::kubernetes::WriteError;
+use crate::provisioner::mirror::observed::Observed;
 use crate::provisioner::mirror::users::{Known, UserMirror, contradiction};
 use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, Uid, lock};
@@ -177,8 +178,8 @@ impl Kind for User {
         p.base(gate, now)
     }
 
-    fn mirror<E: Effects>(p: &Provisioner<E>) -> &Mutex<UserMirror> {
-        &p.snapshot
+    fn mirror<E: Effects>(p: &Provisioner<E>) -> &Observed<UserMirror> {
+        &p.mirror.users
     }
 
     fn read<E: Effects>(
@@ -195,7 +196,7 @@ impl Kind for User {
             return None;
         }
         let spec = &pass.object.spec;
-        match lock(&p.snapshot).by_identity(&spec.user_name, spec.external_id.as_deref()) {
+        match p.mirror.users.look(|known| known.by_identity(&spec.user_name, spec.external_id.as_deref())) {
             Known::Found(resource) => Some(Account::Found { resource, fresh: false }),
             Known::Listed(id) => Some(Account::Listed(id)),
             _ => None,

@@ -2,7 +2,7 @@
 
 mod departure;
 mod facts;
-pub mod grants;
+mod grants;
 mod kind;
 mod rejected;
 mod requests;

@@ -53,10 +53,11 @@ impl<E: Effects> Provisioner<E> {
 
     /// Another object is bound to an account that shows this e-mail.
     fn has_the_email_of(&self, pass: &UserPass, email: &str) -> bool {
-        let snapshot = lock(&self.snapshot);
-        let has = |id: &str| snapshot.identity(id).is_some_and(|(_, mut emails)| emails.any(|one| fold(one) == email));
-        let ids: Vec<&str> = snapshot.accounts().map(|(id, ..)| id).filter(|id| has(id)).collect();
-        ids.into_iter().any(|id| self.directory.bound_to(&self.key, pass.server(), id).is_some())
+        let ids: Vec<String> = self.mirror.users.look(|known| {
+            let has = |id: &str| known.identity(id).is_some_and(|(_, mut emails)| emails.any(|one| fold(one) == email));
+            known.accounts().map(|(id, ..)| id).filter(|id| has(id)).map(str::to_owned).collect()
+        });
+        ids.iter().any(|id| self.directory.bound_to(&self.key, pass.server(), id).is_some())
     }
 }
 

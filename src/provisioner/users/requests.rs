@@ -132,7 +132,7 @@ impl<E: Effects> Provisioner<E> {
     /// its name.
     fn name_is_taken(&self, pass: &UserPass, error: &Error) -> String {
         let name = &pass.object.spec.user_name;
-        let known = match lock(&self.snapshot).by_identity(name, None) {
+        let known = match self.mirror.users.look(|known| known.by_identity(name, None)) {
             Known::Found(resource) => resource.id().map(str::to_owned),
             Known::Listed(id) => Some(id),
             _ => None,

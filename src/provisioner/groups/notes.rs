@@ -1,0 +1,145 @@
+//! What is remembered of ScimGroups beside their status; lost at a restart, and that is harmless.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::member_rate::MemberRate;
+use crate::api::{GroupDrift, ScimGroupStatus};
+use crate::plan::groups::{Change, Id};
+use crate::provisioner::lock;
+
+/// Notes about groups, by the object's uid.
+#[derive(Debug, Default)]
+pub struct GroupNotes(Mutex<Notes>);
+
+/// What they are.
+#[derive(Debug, Default)]
+pub struct Notes {
+    /// Who was put in within the last hour, counted.
+    member_rate: MemberRate,
+    /// What a reading found changed, until it is repaired.
+    drift: HashMap<String, GroupDrift>,
+    /// Statuses that could not be written yet.
+    unsaved: HashMap<String, ScimGroupStatus>,
+    /// What was written at the server and is not on record yet.
+    unrecorded: HashMap<String, Change>,
+}
+
+impl GroupNotes {
+    /// Everything about an object that is gone.
+    pub fn forget(&self, uid: &str) {
+        let notes = &mut *self.lock();
+        notes.drift.remove(uid);
+        notes.unsaved.remove(uid);
+        notes.unrecorded.remove(uid);
+        notes.member_rate.forget(uid);
+    }
+
+    /// The connection leads to another server: what was found changed at the former says nothing.
+    pub fn forget_drift(&self) {
+        self.lock().drift.clear();
+    }
+
+    /// What was found changed.
+    pub fn drift(&self, uid: &str) -> Option<GroupDrift> {
+        self.lock().drift.get(uid).cloned()
+    }
+
+    /// A reading found this changed.
+    pub fn drifted(&self, uid: &str, drift: GroupDrift) {
+        self.lock().drift.insert(uid.to_owned(), drift);
+    }
+
+    /// This was found changed by an earlier process.
+    pub fn had_drifted(&self, uid: &str, drift: GroupDrift) {
+        self.lock().drift.entry(uid.to_owned()).or_insert(drift);
+    }
+
+    /// Another member was taken out by others: one more that is put back, or, where they are `left` so, of so many.
+    pub fn member_lost(&self, uid: &str, left: Option<i64>) {
+        let notes = &mut *self.lock();
+        let drift = notes.drift.entry(uid.to_owned()).or_default();
+        drift.lost = left.map_or(drift.lost + 1, |left| drift.lost.max(left));
+    }
+
+    /// Nothing is found changed any more; true where something was.
+    pub fn mended(&self, uid: &str) -> bool {
+        self.lock().drift.remove(uid).is_some()
+    }
+
+    /// A status that the API server didn't take.
+    pub fn keep_unsaved(&self, uid: String, status: ScimGroupStatus) {
+        self.lock().unsaved.insert(uid, status);
+    }
+
+    /// The status that was not written yet.
+    pub fn unsaved(&self, uid: &str) -> Option<ScimGroupStatus> {
+        self.lock().unsaved.get(uid).cloned()
+    }
+
+    /// The status was written.
+    pub fn saved(&self, uid: &str) {
+        self.lock().unsaved.remove(uid);
+    }
+
+    /// What was written and is not on record yet grows.
+    pub fn owe_record(&self, uid: &str, change: Change) {
+        let notes = &mut *self.lock();
+        let owed = notes.unrecorded.entry(uid.to_owned()).or_default();
+        let again = |id: &Id| change.added.contains(id) || change.removed.contains(id);
+        owed.added.retain(|id| !again(id));
+        owed.removed.retain(|id| !again(id));
+        owed.added.extend(change.added);
+        owed.removed.extend(change.removed);
+    }
+
+    /// Takes what is to be recorded.
+    pub fn take_unrecorded(&self, uid: &str) -> Option<Change> {
+        self.lock().unrecorded.remove(uid)
+    }
+
+    /// So many members are put in now.
+    pub fn put_in(&self, uid: &str, count: usize, now: Instant) {
+        self.lock().member_rate.put_in(uid, count, now);
+    }
+
+    /// How many more may be put in now where `most` may within an hour.
+    pub fn room(&self, uid: &str, most: usize, now: Instant) -> usize {
+        self.lock().member_rate.room(uid, most, now)
+    }
+
+    /// How long it takes until there is more room.
+    pub fn wait(&self, uid: &str, now: Instant) -> Duration {
+        self.lock().member_rate.wait(uid, now)
+    }
+
+    /// Shows all of them.
+    #[cfg(test)]
+    pub fn inspect<T>(&self, look: impl FnOnce(&Notes) -> T) -> T {
+        look(&self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Notes> {
+        lock(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i06_what_is_remembered_of_groups_survives_a_change_of_server_and_what_was_found_there_does_not() {
+        let (notes, now) = (GroupNotes::default(), Instant::now());
+        notes.keep_unsaved("uid".into(), ScimGroupStatus::default());
+        notes.put_in("uid", 3, now);
+        notes.member_lost("uid", None);
+        notes.forget_drift();
+        assert!(notes.unsaved("uid").is_some() && notes.room("uid", 3, now) == 0 && !notes.mended("uid"));
+        notes.forget("uid");
+        assert!(notes.unsaved("uid").is_none() && notes.room("uid", 3, now) == 3);
+    }
+}
