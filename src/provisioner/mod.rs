@@ -17,13 +17,11 @@ pub mod schedule;
 mod simulation;
 mod users;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::events::Recorder;
-use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -37,14 +35,14 @@ pub use self::connection::session::rates_of;
 pub use self::connection::test::refusal;
 pub use self::events::bounded_note;
 
+use self::connection::declared::Update;
 use self::connection::session::Session;
-use self::connection::state::ConnectionState;
-use self::connection::{credentials, defaults, export, label_loss, lessons, session};
+use self::connection::{Connection, credentials, defaults, export, session};
 use self::effects::Effects;
 use self::engine::guards::Guards;
 use self::engine::notes::ObjectNotes;
-use self::live::Live;
 use self::groups::notes::GroupNotes;
+use self::live::Live;
 use self::mirror::ServerMirror;
 use self::schedule::Schedule;
 use self::schedule::queue::Lane;
@@ -91,25 +89,12 @@ pub struct Provisioner<E: Effects = Live> {
     audit: Audit,
     /// Routes an object again: its claim may stand differently.
     reroute: UnboundedSender<Uid>,
-    connection: RwLock<Arc<ScimConnection>>,
-    session: RwLock<Option<Arc<Session>>>,
-    /// The session before the connection was lost: its key may be good when a newer one is not.
-    last_good: Mutex<Option<Arc<Session>>>,
+    connection: Connection,
     schedule: Schedule,
     mirror: ServerMirror,
     notes: ObjectNotes,
     group_notes: GroupNotes,
-    /// What was found out of the server's dialect.
-    lessons: Mutex<lessons::Lessons>,
     guards: Guards,
-    /// The Secret is gone: these removals, declared before, are still served (promise I23).
-    removals_left: Mutex<Option<HashMap<Uid, Option<i64>>>>,
-    /// What is known of a label that another writer removes.
-    label_loss: Mutex<label_loss::LabelLoss>,
-    report: Mutex<ConnectionState>,
-    saving: tokio::sync::Mutex<()>,
-    /// The connection, its Secret, or what was seen of the server gives reason to test it.
-    test: Notify,
     stop: CancellationToken,
 }
 
@@ -165,21 +150,11 @@ impl<E: Effects> Provisioner<E> {
         let now = effects.now();
         let provisioner = Self {
             guards: Guards::new(&connection, now),
-            lessons: Mutex::new(lessons::Lessons::recorded(
-                connection.status.as_ref().and_then(|status| status.effective.as_ref()),
-            )),
-            removals_left: Mutex::default(),
-            label_loss: Mutex::default(),
-            report: Mutex::new(ConnectionState::new(connection.status.clone().unwrap_or_default())),
             schedule: Schedule::new(session::rates_of(&connection.spec)),
-            connection: RwLock::new(connection),
-            session: RwLock::default(),
-            last_good: Mutex::default(),
+            connection: Connection::new(connection),
             mirror: ServerMirror::default(),
             notes: ObjectNotes::default(),
             group_notes: GroupNotes::default(),
-            saving: tokio::sync::Mutex::default(),
-            test: Notify::new(),
             key,
             effects,
             directory,
@@ -195,30 +170,18 @@ impl<E: Effects> Provisioner<E> {
     /// The connection changed; `spec` says whether more than its status did.
     pub fn update(&self, connection: Arc<ScimConnection>) {
         let spec = connection.spec.clone();
-        let changed = {
-            // Looked at and stored under one lock: two versions may come at once.
-            let mut known = self.connection.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-            // The answer to a write of ours came before the watch event of an earlier version.
-            if version(&known) > version(&connection) {
-                return;
-            }
-            let changed = known.metadata.generation != connection.metadata.generation
-                || known.metadata.annotations != connection.metadata.annotations
-                || known.metadata.deletion_timestamp != connection.metadata.deletion_timestamp;
-            *known = connection;
-            changed
-        };
-        if changed {
+        if self.connection.declared.update(connection) == Update::Spec {
             self.declare_server();
-            if let Some(session) = self.session() {
-                // A new policy is not carried out at the server that the connection led to before.
-                let stays = session.policy.server == defaults::server_of(&self.connection());
-                self.set_session(stays.then(|| Arc::new(session.under(&self.connection()))));
-            }
+            let newest = self.connection();
+            // A new policy is not carried out at the server that the connection led to before.
+            self.connection.sessions.replace(|current| {
+                let stays = current.filter(|session| session.policy.server == defaults::server_of(&newest));
+                stays.map(|session| Arc::new(session.under(&newest)))
+            });
             let again = self.guards.configure(&spec, self.effects.now());
             self.requeue(&again);
-            lock(&self.report).forget_unsupported();
-            self.test.notify_one();
+            self.connection.state.forget_unsupported();
+            self.connection.ask_for_test();
         }
     }
 
@@ -233,7 +196,7 @@ impl<E: Effects> Provisioner<E> {
 
     /// A Secret that the connection uses has changed.
     pub fn credentials_changed(&self) {
-        self.test.notify_one();
+        self.connection.ask_for_test();
     }
 
     /// An object is to be looked at.
@@ -272,15 +235,11 @@ impl<E: Effects> Provisioner<E> {
     }
 
     fn connection(&self) -> Arc<ScimConnection> {
-        self.connection.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.connection.declared.get()
     }
 
     fn session(&self) -> Option<Arc<Session>> {
-        self.session.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
-    }
-
-    fn set_session(&self, session: Option<Arc<Session>>) {
-        *self.session.write().unwrap_or_else(std::sync::PoisonError::into_inner) = session;
+        self.connection.sessions.current()
     }
 }
 
@@ -301,10 +260,6 @@ fn lane_of(user: &ScimUser) -> Lane {
     } else {
         Lane::Change
     }
-}
-
-fn version(connection: &ScimConnection) -> u64 {
-    connection.resource_version().and_then(|version| version.parse().ok()).unwrap_or(u64::MAX)
 }
 
 /// A lock is never held over an await or a panic of ours, so a poisoned one is still whole.

@@ -1,17 +1,17 @@
 //! What is learnt of a server beside its answer to the connection test: whom the key belongs to, what it says of itself,
 //! and what it is seen to do.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::runtime::events::EventType;
 
-use super::session::{KeyOwner, Session};
+use super::session::{KeyOwner, Session, Watched};
 use crate::api::ServerStatus;
+use crate::provisioner::Provisioner;
 use crate::provisioner::connection::state::PendingEvent;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
-use crate::provisioner::{Provisioner, lock};
 use crate::scim::{Class, Client, Error, ObservedQuirks, Page, Profile, ServerConfig, searches};
 
 /// Doubts of several workers within this time are settled by one test.
@@ -56,7 +56,7 @@ impl<E: Effects> Provisioner<E> {
         profile: &Profile,
         generation: i64,
         page: &Page,
-    ) -> Arc<Mutex<ObservedQuirks>> {
+    ) -> Arc<Watched> {
         if let Some(known) = self.session().filter(|known| known.generation == generation) {
             return Arc::clone(&known.seen);
         }
@@ -74,7 +74,7 @@ impl<E: Effects> Provisioner<E> {
                 seen.search(&answer);
             }
         }
-        Arc::new(Mutex::new(seen))
+        Arc::new(Watched::new(seen))
     }
 
     async fn key_owner(&self, client: &Client) -> Option<KeyOwner> {
@@ -100,15 +100,14 @@ impl<E: Effects> Provisioner<E> {
         // Another session's sweep says nothing of the one in force.
         let Some(session) = self.session().filter(|current| Arc::ptr_eq(&current.seen, &session.seen)) else { return };
         let before = session.differs();
-        what(&mut lock(&session.seen));
+        session.seen.take_in(what);
         let new: Vec<String> = session.differs().into_iter().filter(|note| !before.contains(note)).collect();
         if new.is_empty() {
             return;
         }
-        let mut report = lock(&self.report);
         let (type_, note) = (EventType::Warning, new.join("; "));
-        report.tell(PendingEvent { type_, reason: "ServerDiffers", action: "Sweep", note });
-        report.server_is(server_status(&session));
+        let event = PendingEvent { type_, reason: "ServerDiffers", action: "Sweep", note };
+        self.connection.state.differs(event, server_status(&session));
     }
 }
 

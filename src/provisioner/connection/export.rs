@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::api::ScimConnectionStatus;
+use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::schedule::limiter::RequestKind;
 use crate::provisioner::schedule::queue::Lane;
-use crate::provisioner::{Provisioner, lock};
 use crate::scim::{Class, Exchange, Observer};
 
 /// After a 429 that doesn't say how long.
@@ -72,8 +72,13 @@ impl<E: Effects> Provisioner<E> {
         }
         let conditions = status.conditions.as_deref().unwrap_or_default();
         let quarantined = conditions.iter().any(|known| known.type_ == "Quarantined" && known.status == "True");
-        metrics.connection(&name, self.session().is_some(), quarantined, self.schedule.limiter().paused_until().is_some());
-        let key = lock(&self.report).key_times();
+        metrics.connection(
+            &name,
+            self.session().is_some(),
+            quarantined,
+            self.schedule.limiter().paused_until().is_some(),
+        );
+        let key = self.connection.state.key_times();
         metrics.key(&name, key.0, key.1);
     }
 }

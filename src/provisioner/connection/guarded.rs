@@ -5,9 +5,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::{GuardStatus, HoldStatus};
 use crate::plan::guards::{GuardName, GuardView, HoldReason, HoldView};
+use crate::provisioner::Provisioner;
 use crate::provisioner::connection::state::ConnectionState;
 use crate::provisioner::effects::Effects;
-use crate::provisioner::Provisioner;
 use crate::provisioner::engine::guards::Overview;
 use crate::provisioner::engine::sizes;
 use crate::status::{buckets, fresh_condition, set_condition, unset_condition, whole_seconds};

@@ -5,10 +5,11 @@ use tracing::debug;
 use super::defaults::server_of;
 use super::refusal::Refusal;
 use crate::api::{ConnectedReason, ScimConnection, ScimUser};
+use crate::directory::is_deleting;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::provisioner::schedule::queue::Lane;
-use crate::provisioner::{Provisioner, lock};
+use crate::provisioner::{Provisioner, lane_of};
 
 impl Provisioner {
     /// A new key was refused after the connection had been lost for another reason: the last good key serves again, if
@@ -18,9 +19,9 @@ impl Provisioner {
             refusal.reason,
             ConnectedReason::CredentialsRejected | ConnectedReason::Forbidden | ConnectedReason::SecretKeyMissing
         );
-        let last = lock(&self.last_good).clone();
+        let last = self.connection.sessions.last_good();
         let Some(last) = last.filter(|_| refused && self.session().is_none()) else { return };
-        if lock(&self.report).tried.as_ref() == Some(&last.fingerprint) || last.policy.server != server_of(connection) {
+        if self.connection.state.tried(&last.fingerprint) || last.policy.server != server_of(connection) {
             return;
         }
         let Some(deadline) = self.effects.deadline() else { return };
@@ -35,34 +36,29 @@ impl Provisioner {
 impl<E: Effects> Provisioner<E> {
     /// The Secret is gone: what is a removal now may still be carried out, and nothing else.
     pub(in crate::provisioner) fn restrict_to_removals(&self) {
-        let mut left = lock(&self.removals_left);
-        if left.is_none() {
+        self.connection.sessions.restrict(|| {
             let users = self.directory.users_of(&self.key);
-            let removals = users.iter().filter(|user| crate::provisioner::lane_of(user) == Lane::Removal);
-            let known =
-                removals.filter_map(|user| Some((user.metadata.uid.as_deref()?.into(), user.metadata.generation)));
-            *left = Some(known.collect());
-        }
+            let removals = users.iter().filter(|user| lane_of(user) == Lane::Removal);
+            removals.filter_map(|user| Some((user.metadata.uid.as_deref()?.into(), user.metadata.generation))).collect()
+        });
     }
 
     /// Only removals are served: the Secret is gone.
     pub(in crate::provisioner) fn serves_removals_only(&self) -> bool {
-        lock(&self.removals_left).is_some()
+        self.connection.sessions.is_restricted()
     }
 
     /// Whether the connection serves this object now.
     pub(in crate::provisioner) fn may_serve(&self, user: &ScimUser) -> bool {
-        let left = lock(&self.removals_left);
-        let Some(left) = left.as_ref() else { return true };
-        let known = user.metadata.uid.as_deref().and_then(|uid| left.get(uid));
-        let ending = self.connection().metadata.deletion_timestamp.is_some() && crate::directory::is_deleting(user);
-        ending || known == Some(&user.metadata.generation)
+        let (uid, generation) = (user.metadata.uid.as_deref(), user.metadata.generation);
+        self.connection.sessions.serves(uid, generation).is_none_or(|serves| {
+            serves || (self.connection().metadata.deletion_timestamp.is_some() && is_deleting(user))
+        })
     }
 
     /// A new key was refused, and nothing speaks against the old one: what the key is read from has changed since.
     pub(in crate::provisioner) fn old_key_serves(&self) -> bool {
         let Some(session) = self.session() else { return false };
-        let report = lock(&self.report);
-        !report.probe_requested && report.tried.as_ref() != Some(&session.fingerprint)
+        self.connection.state.old_key_serves(&session.fingerprint)
     }
 }

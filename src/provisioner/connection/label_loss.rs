@@ -1,6 +1,7 @@
 //! A label that another writer takes off the Secret again and again, as External Secrets does with what isn't in its
 //! template: the last good key stays in use for a while, and it is said once.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -15,7 +16,7 @@ const GRACE: Duration = Duration::from_secs(600);
 
 /// What is known of a label that is removed by another writer.
 #[derive(Debug, Default)]
-pub struct LabelLoss(Option<Loss>);
+pub struct LabelLoss(Mutex<Option<Loss>>);
 
 #[derive(Debug)]
 struct Loss {
@@ -28,27 +29,30 @@ struct Loss {
 
 impl LabelLoss {
     /// The label is absent. What is told meanwhile; none where the time is over.
-    fn absent(&mut self, unlabelled: &Unlabelled, now: Instant) -> Option<String> {
-        let loss = self.0.get_or_insert_with(|| Loss { since: None, last: now, message: told(unlabelled) });
+    fn absent(&self, unlabelled: &Unlabelled, now: Instant) -> Option<String> {
+        let mut loss = lock(&self.0);
+        let loss = loss.get_or_insert_with(|| Loss { since: None, last: now, message: told(unlabelled) });
         loss.last = now;
         let since = *loss.since.get_or_insert(now);
         (now.duration_since(since) < GRACE).then(|| loss.message.clone())
     }
 
     /// The label is there. What is still to be told.
-    fn present(&mut self, now: Instant) -> Option<String> {
-        let loss = self.0.as_mut()?;
+    fn present(&self, now: Instant) -> Option<String> {
+        let mut known = lock(&self.0);
+        let loss = known.as_mut()?;
         loss.since = None;
         if now.duration_since(loss.last) < GRACE {
             return Some(loss.message.clone());
         }
-        self.0 = None;
+        *known = None;
         None
     }
 
     /// When it is to be looked at again.
     fn again(&self, now: Instant) -> Option<Duration> {
-        let loss = self.0.as_ref()?;
+        let loss = lock(&self.0);
+        let loss = loss.as_ref()?;
         Some((loss.since.unwrap_or(loss.last) + GRACE).saturating_duration_since(now).max(Duration::from_secs(1)))
     }
 }
@@ -72,17 +76,17 @@ impl<E: Effects> Provisioner<E> {
         let session = self.session()?;
         let by_hand = unlabelled.writer.as_deref().is_none_or(|writer| writer.starts_with("kubectl"));
         let same = session.fingerprint.contains(&unlabelled.mark);
-        if by_hand || !same { None } else { lock(&self.label_loss).absent(unlabelled, self.effects.instant()) }
+        if by_hand || !same { None } else { self.connection.label_loss.absent(unlabelled, self.effects.instant()) }
     }
 
     /// The label is there again. What is told for a while longer, so that the condition doesn't change with each time.
     pub(super) fn label_was_removed(&self) -> Option<String> {
-        lock(&self.label_loss).present(self.effects.instant())
+        self.connection.label_loss.present(self.effects.instant())
     }
 
     /// When the label is to be looked at again.
     pub(super) fn label_again(&self) -> Option<Duration> {
-        lock(&self.label_loss).again(self.effects.instant())
+        self.connection.label_loss.again(self.effects.instant())
     }
 }
 
@@ -97,7 +101,7 @@ mod tests {
 
     #[test]
     fn i23_a_label_that_comes_and_goes_is_told_of_once_and_not_for_ever() {
-        let (mut loss, began) = (LabelLoss::default(), Instant::now());
+        let (loss, began) = (LabelLoss::default(), Instant::now());
         let at = |seconds| began + Duration::from_secs(seconds);
         assert_eq!(loss.present(at(0)), None);
         let said = loss.absent(&unlabelled(), at(0)).expect("the key stays in use");

@@ -2,7 +2,7 @@
 //! restart knows it, and forgotten when the connection leads elsewhere or prescribes another dialect.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -87,6 +87,33 @@ impl Lessons {
     }
 }
 
+/// What was learnt, for all tasks that find it out.
+#[derive(Debug)]
+pub struct LearntLessons(Mutex<Lessons>);
+
+impl LearntLessons {
+    /// What an earlier process recorded.
+    pub fn recorded(effective: Option<&EffectiveStatus>) -> Self {
+        Self(Mutex::new(Lessons::recorded(effective)))
+    }
+
+    /// The profile of a connection, with what is known of its server; what was learnt of another one is forgotten.
+    fn teach(&self, connection: &ScimConnection) -> Profile {
+        let mut lessons = lock(&self.0);
+        lessons.lead_to(subject_of(connection));
+        lessons.teach(&profile_of(&connection.spec), overrides(&connection.spec))
+    }
+
+    fn add(&self, lesson: Lesson, now: Timestamp) -> bool {
+        lock(&self.0).add(lesson, now)
+    }
+
+    /// As status shows it.
+    pub(super) fn record(&self, effective: &mut EffectiveStatus) {
+        lock(&self.0).record(effective);
+    }
+}
+
 /// Names what lessons are learnt of: the server, and the dialect that the connection prescribes for it.
 pub fn subject_of(connection: &ScimConnection) -> String {
     let mut hash = Sha256::new();
@@ -121,9 +148,7 @@ fn method_of(profile: &Profile, collection: Collection) -> WriteMethod {
 impl<E: Effects> Provisioner<E> {
     /// The profile of a connection, with what is known of its server.
     pub(in crate::provisioner) fn known_profile(&self, connection: &ScimConnection) -> Profile {
-        let mut lessons = lock(&self.lessons);
-        lessons.lead_to(subject_of(connection));
-        lessons.teach(&profile_of(&connection.spec), overrides(&connection.spec))
+        self.connection.lessons.teach(connection)
     }
 
     /// Takes in what is new of these lessons, and tells of it once.
@@ -136,7 +161,7 @@ impl<E: Effects> Provisioner<E> {
         let (set, now) = (overrides(&connection.spec), self.effects.now());
         let mut told = Vec::new();
         for lesson in lessons {
-            if lesson.is_open(set) && !lesson.is_known(profile) && lock(&self.lessons).add(lesson.clone(), now) {
+            if lesson.is_open(set) && !lesson.is_known(profile) && self.connection.lessons.add(lesson.clone(), now) {
                 lesson.teach(profile);
                 told.push(lesson.because());
             }
@@ -145,7 +170,7 @@ impl<E: Effects> Provisioner<E> {
             return false;
         }
         let note = format!("{}; see status.effective.learned", told.join("; "));
-        lock(&self.report).tell(PendingEvent {
+        self.connection.state.tell(PendingEvent {
             type_: EventType::Normal,
             reason: "DialectLearned",
             action: "Learn",
@@ -157,12 +182,13 @@ impl<E: Effects> Provisioner<E> {
     /// An answer to this session taught something: it is in force from now on.
     pub(in crate::provisioner) fn apply_lessons(&self, session: &Session, lessons: impl IntoIterator<Item = Lesson>) {
         let connection = self.connection();
-        let mut now = self.session.write().unwrap_or_else(PoisonError::into_inner);
-        let Some(current) = now.as_ref().filter(|current| Arc::ptr_eq(&current.seen, &session.seen)) else { return };
-        let mut next = Session::clone(current);
-        if self.take_in(&connection, &mut next.policy.profile, lessons) {
-            *now = Some(Arc::new(next));
-        }
+        self.connection.sessions.replace(|current| {
+            let current = current?;
+            let mut next = Session::clone(current);
+            let taught = Arc::ptr_eq(&current.seen, &session.seen)
+                && self.take_in(&connection, &mut next.policy.profile, lessons);
+            Some(if taught { Arc::new(next) } else { Arc::clone(current) })
+        });
     }
 
     /// The refusal of a change may teach how resources are changed here: then the pass plans anew, and true is returned. A

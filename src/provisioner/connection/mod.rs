@@ -1,6 +1,7 @@
 //! The connection: its test, its key, its dialect, its status, its end.
 
 pub(super) mod credentials;
+pub(super) mod declared;
 pub(super) mod defaults;
 pub(super) mod dialect;
 mod discovery;
@@ -14,9 +15,63 @@ mod object;
 mod pasted;
 pub(super) mod refusal;
 pub(super) mod report;
+mod saving;
 pub(super) mod session;
+mod sessions;
+pub(super) mod shared_state;
 pub(super) mod state;
 mod termination;
 pub(super) mod test;
 mod wish;
 mod write_trouble;
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use self::declared::Declared;
+use self::label_loss::LabelLoss;
+use self::lessons::LearntLessons;
+use self::saving::Saving;
+use self::sessions::Sessions;
+use self::shared_state::SharedState;
+use crate::api::ScimConnection;
+
+/// One connection: as it is declared, the way to its server, and what is known of it. Each part locks for itself.
+#[derive(Debug)]
+pub(super) struct Connection {
+    /// As the API server has it.
+    pub(super) declared: Declared,
+    /// The way to its server.
+    pub(super) sessions: Sessions,
+    /// What is known of it.
+    pub(super) state: SharedState,
+    /// What was found out of the server's dialect.
+    lessons: LearntLessons,
+    /// What is known of a label that another writer removes.
+    label_loss: LabelLoss,
+    saving: Saving,
+    /// The connection, its Secret, or what was seen of the server gives reason to test it.
+    test: Notify,
+}
+
+impl Connection {
+    /// With what its status remembers of an earlier process.
+    pub(super) fn new(connection: Arc<ScimConnection>) -> Self {
+        let status = connection.status.clone().unwrap_or_default();
+        Self {
+            lessons: LearntLessons::recorded(status.effective.as_ref()),
+            state: SharedState::new(status),
+            declared: Declared::new(connection),
+            sessions: Sessions::default(),
+            label_loss: LabelLoss::default(),
+            saving: Saving::default(),
+            test: Notify::new(),
+        }
+    }
+
+    /// Something gives reason to test it.
+    pub(super) fn ask_for_test(&self) {
+        self.test.notify_one();
+    }
+}

@@ -3,13 +3,11 @@
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource as _;
-use kube::runtime::events::EventType;
 
-use super::state::PendingEvent;
 use crate::api::ScimConnection;
+use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::kubernetes::words_of_refusal;
-use crate::provisioner::{Provisioner, lock};
 
 impl<E: Effects> Provisioner<E> {
     /// What events about the connection refer to.
@@ -29,10 +27,7 @@ impl<E: Effects> Provisioner<E> {
             "the API server refuses writes of the operator, and what can't be recorded is not carried out: {words}. Look at its \
              role, at admission webhooks and policies, and at etcd"
         );
-        let mut report = lock(&self.report);
-        if let Some(note) = report.write_trouble.refused(told, self.effects.now()) {
-            report.tell(PendingEvent { type_: EventType::Warning, reason: "WritesRefused", action: "Record", note });
-        }
+        self.connection.state.write_refused(told, self.effects.now());
     }
 }
 

@@ -10,15 +10,15 @@ use kube::runtime::events::Event;
 use tokio::time::sleep;
 use tracing::warn;
 
-use super::state::PendingEvent;
+use super::state::{ConnectionState, PendingEvent};
 use crate::api::{
     CredentialsStatus, GuardsSpec, Reason, ScimConnection, ScimConnectionStatus, ScimUser, UnmanagedAccount,
     UnmanagedPolicy, UserState, UsersStatus,
 };
+use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::events::bounded_note;
 use crate::provisioner::mirror::users::UserMirror;
-use crate::provisioner::{Provisioner, lock};
 use crate::status::whole_seconds;
 
 /// So many unmanaged accounts are named.
@@ -43,12 +43,20 @@ impl<E: Effects> Provisioner<E> {
 
     /// Writes the connection's status if it differs from the one last seen.
     pub(in crate::provisioner) async fn report_now(&self) {
-        let _saving = self.saving.lock().await;
-        self.write_report().await;
+        self.report_unless(|| false).await;
     }
 
-    /// The same, for whoever holds `saving`.
-    pub(in crate::provisioner) async fn write_report(&self) {
+    /// The same, unless that is `needless` by the time at which nobody else writes it.
+    pub(in crate::provisioner) async fn report_unless(&self, needless: impl Fn() -> bool) {
+        let write = async {
+            if !needless() {
+                self.write_report().await;
+            }
+        };
+        self.connection.saving.alone(write).await;
+    }
+
+    async fn write_report(&self) {
         let connection = self.connection();
         self.publish_events(&connection).await;
         let connection = self.keep_while_needed(connection).await;
@@ -74,8 +82,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     async fn publish_events(&self, connection: &ScimConnection) {
-        let news = std::mem::take(&mut lock(&self.report).news);
-        for PendingEvent { type_, reason, action, note } in news {
+        for PendingEvent { type_, reason, action, note } in self.connection.state.take_events() {
             let event = Event {
                 type_,
                 reason: reason.to_owned(),
@@ -95,23 +102,18 @@ impl<E: Effects> Provisioner<E> {
         let unmanaged = self.unmanaged(connection);
         users.unmanaged = unmanaged.as_ref().map(|(count, _)| *count);
         let guarded = self.guarded(now);
-        let mut report = lock(&self.report);
-        report.warn_of_expiry(now);
-        report.warn_of_wave(users.expiring_24h.unwrap_or_default(), guarded.removals_room);
-        report.terminating(self.kept_by(connection), connection.metadata.generation.unwrap_or_default(), now);
-        report.holding(connection.metadata.generation.unwrap_or_default(), guarded.holding.as_ref(), now);
-        let mut status = connection.status.clone().unwrap_or_default();
-        status.observed_generation = report.observed_generation;
-        status.last_handled_reconcile_at.clone_from(&report.wish.handled);
-        status.conditions = Some(report.conditions.clone());
+        let kept_by = self.kept_by(connection);
+        let generation = connection.metadata.generation.unwrap_or_default();
         // A pause that is over before the next status isn't worth one.
-        if self.schedule.limiter().throttled_for().is_some_and(|left| left > PAUSE) {
-            let why = "throttled: the server asks for fewer requests, and all of them wait for now";
-            say_as_well(status.conditions.iter_mut().flatten(), why);
-        }
-        for more in report.gaps.values().map(String::as_str).chain(report.write_trouble.told(now)) {
-            say_as_well(status.conditions.iter_mut().flatten(), more);
-        }
+        let throttled = self.schedule.limiter().throttled_for().is_some_and(|left| left > PAUSE);
+        let mut status = connection.status.clone().unwrap_or_default();
+        self.connection.state.report(|state| {
+            state.warn_of_expiry(now);
+            state.warn_of_wave(users.expiring_24h.unwrap_or_default(), guarded.removals_room);
+            state.terminating(kept_by, generation, now);
+            state.holding(generation, guarded.holding.as_ref(), now);
+            state.show(&mut status, throttled, now);
+        });
         status.users = Some(users);
         status.groups = self.count_groups();
         status.unmanaged = unmanaged.map(|(_, sample)| sample).filter(|sample| !sample.is_empty());
@@ -119,13 +121,6 @@ impl<E: Effects> Provisioner<E> {
         status.guards = Some(guarded.guards);
         status.refused_holds = Some(guarded.refused).filter(|refused| !refused.is_empty());
         status.spent_holds = Some(guarded.spent).filter(|spent| !spent.is_empty());
-        status.sweep.clone_from(&report.sweep);
-        status.server.clone_from(&report.server);
-        status.credentials = Some(CredentialsStatus {
-            secret_resource_version: report.secret_version.clone(),
-            rejected_since: report.rejected_since.clone(),
-            expires_at: report.expires_at.map(|at| Time(whole_seconds(at))),
-        });
         self.fill_effective(connection, &mut status);
         (status, guarded.revision)
     }
@@ -136,7 +131,7 @@ impl<E: Effects> Provisioner<E> {
         let profile =
             self.session().map_or_else(|| self.known_profile(connection), |session| session.policy.profile.clone());
         effective.dialect = Some(super::dialect::dialect_of(&profile));
-        lock(&self.lessons).record(effective);
+        self.connection.lessons.record(effective);
         effective.timeouts = Some(spec.timeouts.clone());
         effective.base_url = Some(super::defaults::base_url(spec));
         effective.tenant = super::defaults::tenant(connection);
@@ -215,6 +210,28 @@ impl<E: Effects> Provisioner<E> {
         let account =
             |(user_name, id): (String, String)| UnmanagedAccount { id: bounded(&id), user_name: bounded(&user_name) };
         Some((count, sample.into_iter().map(account).collect()))
+    }
+}
+
+impl ConnectionState {
+    /// Shows itself in status.
+    fn show(&self, status: &mut ScimConnectionStatus, throttled: bool, now: Timestamp) {
+        status.observed_generation = self.observed_generation;
+        status.last_handled_reconcile_at.clone_from(&self.wish.handled);
+        status.conditions = Some(self.conditions.clone());
+        let throttled =
+            throttled.then_some("throttled: the server asks for fewer requests, and all of them wait for now");
+        let gaps = self.gaps.values().map(String::as_str);
+        for more in throttled.into_iter().chain(gaps).chain(self.write_trouble.told(now)) {
+            say_as_well(status.conditions.iter_mut().flatten(), more);
+        }
+        status.sweep.clone_from(&self.sweep);
+        status.server.clone_from(&self.server);
+        status.credentials = Some(CredentialsStatus {
+            secret_resource_version: self.secret_version.clone(),
+            rejected_since: self.rejected_since.clone(),
+            expires_at: self.expires_at.map(|at| Time(whole_seconds(at))),
+        });
     }
 }
 

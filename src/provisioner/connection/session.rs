@@ -31,7 +31,28 @@ pub struct Session {
     /// What the server says of itself.
     pub server_config: ServerConfig,
     /// What it was seen to do, since the connection was last changed.
-    pub seen: Arc<Mutex<ObservedQuirks>>,
+    pub seen: Arc<Watched>,
+}
+
+/// What a server was seen to do, for all who see it.
+#[derive(Debug, Default)]
+pub struct Watched(Mutex<ObservedQuirks>);
+
+impl Watched {
+    /// Begins with what was seen already.
+    pub fn new(seen: ObservedQuirks) -> Self {
+        Self(Mutex::new(seen))
+    }
+
+    /// Answers what is asked of it.
+    pub fn look<T>(&self, look: impl FnOnce(&ObservedQuirks) -> T) -> T {
+        look(&lock(&self.0))
+    }
+
+    /// Takes in what was seen.
+    pub fn take_in(&self, what: impl FnOnce(&mut ObservedQuirks)) {
+        what(&mut lock(&self.0));
+    }
 }
 
 /// Whom a key belongs to.
@@ -48,7 +69,7 @@ impl Session {
     pub fn differs(&self) -> Vec<String> {
         let profile = &self.policy.profile;
         let mut found = self.server_config.differs(profile);
-        found.extend(lock(&self.seen).differs(profile));
+        found.extend(self.seen.look(|seen| seen.differs(profile)));
         found
     }
 

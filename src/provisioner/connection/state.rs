@@ -167,6 +167,13 @@ impl ConnectionState {
         }
     }
 
+    /// The API server didn't take a write, which is told where it is news.
+    pub fn write_refused(&mut self, told: String, now: Timestamp) {
+        if let Some(note) = self.write_trouble.refused(told, now) {
+            self.tell(PendingEvent { type_: EventType::Warning, reason: "WritesRefused", action: "Record", note });
+        }
+    }
+
     /// Becomes an event.
     pub fn tell(&mut self, news: PendingEvent) {
         self.news.push(news);
@@ -286,6 +293,18 @@ impl ConnectionState {
             duration: Some(format!("{}ms", took.as_millis())),
             complete: Some(complete),
         });
+    }
+
+    /// A sweep is over; `carried_through`: the server could be asked. True for the first of this session that was.
+    pub fn sweep_is_over(&mut self, complete: bool, carried_through: bool, took: Duration) -> bool {
+        self.sweep_ended(complete, took);
+        self.sweep_failed = !carried_through;
+        let first = self.first_sweep != FirstSweep::Ended;
+        if first {
+            // A server that can't be listed is asked for one account at a time; one that is slow to be is listed later.
+            self.first_sweep = if carried_through { FirstSweep::Ended } else { FirstSweep::Delayed };
+        }
+        carried_through && first
     }
 
     /// Why the connection can't be used, for the objects that wait for it.

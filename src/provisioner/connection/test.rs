@@ -15,13 +15,13 @@ use super::defaults::{base_url, overrides, server_of, warnings};
 use super::hosts::check_host;
 use super::refusal::Refusal;
 use super::session::{Session, policy_for, rates_of};
+use super::shared_state::Tested;
 use crate::api::{ConnectedReason, RECONCILE_REQUESTED_AT, ScimConnection, ScimConnectionSpec};
 use crate::provisioner::connection::discovery::{TEST_PAUSE, server_status};
-use crate::provisioner::connection::state::FirstSweep;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::provisioner::schedule::queue::Lane;
-use crate::provisioner::{Provisioner, lane_of, lock};
+use crate::provisioner::{Provisioner, lane_of};
 use crate::scim::{Class, Client, ClientConfig, Error, forbidden_host, is_loopback_http, leads_to_forbidden};
 
 /// A connection that failed is tested again after this long, doubling up to [`SLOWEST_TEST`].
@@ -47,7 +47,7 @@ impl Provisioner {
             pause = if connected { FIRST_TEST } else { (pause * 2).min(SLOWEST_TEST) };
             tokio::select! {
                 () = self.stop.cancelled() => break,
-                () = self.test.notified() => {
+                () = self.connection.test.notified() => {
                     pause = FIRST_TEST;
                     sleep(TEST_PAUSE.min(FIRST_TEST)).await;
                 }
@@ -67,7 +67,7 @@ impl Provisioner {
         if let Some(url) = &token_url {
             self.check_target(url, "spec.auth.oauth2ClientCredentials.tokenUrl")?;
         }
-        lock(&self.report).tried = None;
+        self.connection.state.test_begins();
         let Material {
             credentials,
             trust,
@@ -79,7 +79,7 @@ impl Provisioner {
             changed_at,
             suspicion,
         } = Reader::new(self.effects.0.kube.clone(), self.secret_namespace()).read(spec).await?;
-        lock(&self.report).tried = Some(fingerprint.clone());
+        self.connection.state.tries(&fingerprint);
         // Each Secret binds its own key: what one allows says nothing of another's.
         for bound in &hosts {
             bound.check(std::iter::once(&url).chain(&token_url), proxy.as_ref().map(|proxy| &proxy.url))?;
@@ -119,19 +119,15 @@ impl Provisioner {
                 None => refusal,
             }
         })?;
-        let status = server_status(&session);
-        let mut report = lock(&self.report);
-        report.secret_version(secret_version);
-        report.key_changed = changed_at;
-        report.tested(expires_at, status);
-        drop(report);
+        let server = server_status(&session);
+        self.connection.state.tested(Tested { secret_version, key_changed: changed_at, expires_at, server });
         Ok(session)
     }
 
     /// The client of the last session under this generation, also where that was lost since: what was learnt of the
     /// server stays known until the connection changes.
     fn earlier_client(&self, connection: &ScimConnection) -> Option<Client> {
-        let last = self.session().or_else(|| lock(&self.last_good).clone())?;
+        let last = self.session().or_else(|| self.connection.sessions.last_good())?;
         let same =
             Some(last.generation) == connection.metadata.generation && last.policy.server == server_of(connection);
         same.then(|| last.client.clone())
@@ -194,7 +190,7 @@ impl<E: Effects> Provisioner<E> {
         policy.profile = server_config.teach(&profile, overrides(&connection.spec));
         let seen = self.watch_server(&client, &policy.profile, generation, &page).await;
         if profile.learns {
-            let lessons = lock(&seen).lessons(&policy.profile);
+            let lessons = seen.look(|seen| seen.lessons(&policy.profile));
             self.take_in(connection, &mut policy.profile, lessons);
         }
         // Its epoch is given when it comes into force.
@@ -209,7 +205,7 @@ impl<E: Effects> Provisioner<E> {
         }
         let sweeps = self.session().is_some() && !self.serves_removals_only();
         let asked = connection.annotations().get(RECONCILE_REQUESTED_AT);
-        if lock(&self.report).wish.tested(asked, sweeps) {
+        if self.connection.state.answers_wish(asked, sweeps) {
             self.mirror.ask_for_sweep();
         }
         self.schedule.wake();
@@ -228,27 +224,25 @@ impl<E: Effects> Provisioner<E> {
         session.epoch = if let Some(old) = &old {
             old.epoch
         } else {
-            lock(&self.report).first_sweep = FirstSweep::Awaited;
+            self.connection.state.await_first_sweep();
             let (epoch, other) = self.mirror.lead_to(&server);
             if other {
                 self.group_notes.forget_drift();
             }
             epoch
         };
-        let was_restricted = lock(&self.removals_left).take().is_some();
+        let was_restricted = self.connection.sessions.lift();
         let renewed = was_restricted || old.is_none_or(|old| old.generation != session.generation);
         let owner_is_known = session.key_owner.is_some();
         let differs = session.differs();
-        let session = Arc::new(session);
-        *lock(&self.last_good) = Some(Arc::clone(&session));
-        self.set_session(Some(session));
+        self.connection.sessions.begin(session);
         let mut warnings = warnings(&connection.spec, owner_is_known);
         // In one event: of several with the same reason and action only the first would be kept.
         warnings.extend((!differs.is_empty()).then(|| ("ServerDiffers", differs.join("; "))));
         let standing = warnings.iter().find(|(reason, _)| *reason == "KeyOwnerUnknown");
         let standing = standing.map_or_else(String::new, |(_, note)| format!("; {note}"));
         if renewed {
-            lock(&self.report).warn(warnings);
+            self.connection.state.warn(warnings);
         }
         let (reason, message) = if let Some(message) = self.label_was_removed() {
             (ConnectedReason::SecretLabelRemoved, message)
@@ -262,7 +256,7 @@ impl<E: Effects> Provisioner<E> {
             );
             (ConnectedReason::ClockSkew, message)
         };
-        if lock(&self.report).connected(connection, reason, &message) {
+        if self.connection.state.connected(connection, reason, &message) {
             info!(connection = %self.key, "connected");
         }
         if renewed {
@@ -275,7 +269,7 @@ impl<E: Effects> Provisioner<E> {
         let message = &refusal.message;
         let serves = self.session().is_some();
         if let Some(told) = self.label_removed(refusal) {
-            lock(&self.report).connected(connection, ConnectedReason::SecretLabelRemoved, &told);
+            self.connection.state.connected(connection, ConnectedReason::SecretLabelRemoved, &told);
             return;
         }
         match refusal.reason {
@@ -286,25 +280,25 @@ impl<E: Effects> Provisioner<E> {
             {
                 let message = format!("the last good key stays in use; the new one was refused: {message}");
                 warn!(connection = %self.key, "{message}");
-                lock(&self.report).connected(connection, ConnectedReason::NewKeyRejected, &message);
+                self.connection.state.connected(connection, ConnectedReason::NewKeyRejected, &message);
                 // There is a Secret again, if a bad one.
-                if lock(&self.removals_left).take().is_some() {
+                if self.connection.sessions.lift() {
                     self.resubmit();
                 }
             }
             // It asks for patience, not for an end: the pause is the limiter's.
-            ConnectedReason::Throttled if serves => self.test.notify_one(),
+            ConnectedReason::Throttled if serves => self.connection.ask_for_test(),
             // Removals declared before it went are served with the last good key, and all of them once the
             // connection itself is under deletion (promise I23).
             ConnectedReason::SecretNotFound if serves => {
                 self.restrict_to_removals();
-                if lock(&self.report).connected(connection, refusal.reason, message) {
+                if self.connection.state.connected(connection, refusal.reason, message) {
                     warn!(connection = %self.key, "the Secret is gone: only removals declared before are served");
                 }
             }
             reason => {
-                self.set_session(None);
-                if lock(&self.report).connected(connection, reason, message) {
+                self.connection.sessions.end();
+                if self.connection.state.connected(connection, reason, message) {
                     warn!(connection = %self.key, reason = reason.as_str(), "not connected: {message}");
                 }
             }
@@ -323,13 +317,13 @@ impl<E: Effects> Provisioner<E> {
 
     /// An answer gives reason to probe the connection itself.
     pub(in crate::provisioner) fn request_probe(&self) {
-        self.test.notify_one();
+        self.connection.ask_for_test();
     }
 
     /// The server refused the key in use.
     pub(in crate::provisioner) fn request_key_probe(&self) {
-        lock(&self.report).probe_requested = true;
-        self.test.notify_one();
+        self.connection.state.doubt_key();
+        self.connection.ask_for_test();
     }
 }
 

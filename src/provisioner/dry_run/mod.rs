@@ -31,7 +31,7 @@ pub use self::planned::{
 };
 use super::connection::refusal::Refusal;
 use super::schedule::queue::{Outcome, Ticket};
-use super::{Provisioner, Surroundings, lock};
+use super::{Provisioner, Surroundings};
 use crate::api::{ConnectedReason, ScimConnection, ScimGroup, ScimUser};
 use crate::directory::{
     Changed, ConnectionKey, Directory, Uid, awaits_name, connection_of, connection_of_group, has_finalizer, is_deleting,

@@ -14,7 +14,7 @@ use crate::plan::{Binding, Departure, Named, Operation, Path, ResourceType, Verd
 use crate::provisioner::connection::state::PendingEvent;
 use crate::provisioner::effects::{Effects, Note};
 use crate::provisioner::schedule::queue::Outcome;
-use crate::provisioner::{Provisioner, Uid, lock};
+use crate::provisioner::{Provisioner, Uid};
 
 /// What admission is asked for.
 pub struct AdmissionRequest {
@@ -142,15 +142,11 @@ impl<E: Effects> Provisioner<E> {
 
     /// The ledger of the connection is written before what it counts is sent; false where it can't be now.
     pub(in crate::provisioner) async fn keep_ledger(&self, revision: u64) -> bool {
-        if self.guards.is_saved(revision) {
-            return true;
+        let is_saved = || self.guards.is_saved(revision);
+        if !is_saved() {
+            self.report_unless(is_saved).await;
         }
-        let saving = self.saving.lock().await;
-        if !self.guards.is_saved(revision) {
-            self.write_report().await;
-        }
-        drop(saving);
-        self.guards.is_saved(revision)
+        is_saved()
     }
 
     /// What became due by itself: bursts judged, holds closed, room for what was queued.
@@ -179,7 +175,8 @@ impl<E: Effects> Provisioner<E> {
             hold.reason(),
             self.ways_out(Some(id), None, usize::try_from(count).unwrap_or(usize::MAX))
         );
-        lock(&self.report).tell(PendingEvent { type_: EventType::Warning, reason: "Held", action: "Hold", note });
+        let event = PendingEvent { type_: EventType::Warning, reason: "Held", action: "Hold", note };
+        self.connection.state.tell(event);
     }
 
     /// What a person can do about a hold.

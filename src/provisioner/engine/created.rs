@@ -9,11 +9,11 @@ use super::{Kind, ObjectStatus, Pass, Stop};
 use crate::api::{LastOperation, OperationType};
 use crate::directory::full_name;
 use crate::plan::{Account, Answered, CreationAnswer, Operation, Origin, origin};
+use crate::provisioner::Provisioner;
 use crate::provisioner::connection::state::PendingEvent;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::mirror::Mirror;
 use crate::provisioner::schedule::queue::Outcome;
-use crate::provisioner::{Provisioner, lock};
 use crate::scim::{Resource, Written};
 
 /// What was known of the collection before a creation was sent.
@@ -116,7 +116,7 @@ impl<E: Effects> Provisioner<E> {
     pub(super) fn tell_of_new_ids(&self, object: &str, old: &str, new: &str) {
         info!(%object, %old, %new, "bound anew: the server shows it under another id");
         if self.notes.renumbered(self.effects.now()) {
-            lock(&self.report).tell(PendingEvent {
+            self.connection.state.tell(PendingEvent {
                 type_: EventType::Warning,
                 reason: "NewIds",
                 action: "Bind",

@@ -9,9 +9,9 @@ use super::{Kind, Pass, Stop};
 use crate::api::Reason;
 use crate::directory::{full_name, has_finalizer};
 use crate::plan::Verdict;
+use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::schedule::queue::Outcome;
-use crate::provisioner::{Provisioner, lock};
 use crate::scim::{Class, Error, Kind as Collection};
 
 /// So often a 5xx is met about one object before it is the object's own, where the server serves others meanwhile.

@@ -4,12 +4,12 @@ use super::failure::{try_later, waiting};
 use super::{Claimed, Kind, LOOK_AGAIN, ObjectStatus, Pass, SearchRefused, Stop};
 use crate::directory::{Object, full_name};
 use crate::plan::{Account, Operation, Request};
+use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::mirror::Mirror;
 use crate::provisioner::mirror::listing::{Gap, GapIn};
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::provisioner::schedule::queue::Outcome;
-use crate::provisioner::Provisioner;
 use crate::scim::{Class, Error, Kind as Collection, Lesson, Resource, Start};
 
 /// What somebody is told whom only the whole list can find.

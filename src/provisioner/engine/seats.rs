@@ -6,9 +6,9 @@ use super::{Kind, Pass, Stop};
 use crate::api::{OperationType, Reason};
 use crate::directory::full_name;
 use crate::plan::{Operation, Request};
+use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::schedule::queue::{Lane, Outcome};
-use crate::provisioner::{Provisioner, lock};
 use crate::scim::Error;
 
 /// Whoever waits first asks again after this: others may free a seat, too.

@@ -7,12 +7,12 @@ use super::{Kind, ObjectStatus, Pass, Stop};
 use crate::api::Reason;
 use crate::directory::full_name;
 use crate::plan::{Account, Operation, Path, Request};
+use crate::provisioner::Provisioner;
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::mirror::Mirror;
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::provisioner::schedule::queue::Outcome;
-use crate::provisioner::{Provisioner, lock};
 use crate::scim::{Class, Error, Written};
 
 impl<E: Effects> Provisioner<E> {

@@ -13,11 +13,10 @@ use crate::api::Reason;
 use crate::directory::{Object, connection_of, connection_of_group, full_name, is_deleting};
 use crate::plan::groups::Group;
 use crate::plan::{User, Verdict};
+use crate::provisioner::Provisioner;
 use crate::provisioner::connection::state::FirstSweep;
 use crate::provisioner::effects::Effects;
-use crate::provisioner::mirror::Mirror;
 use crate::provisioner::schedule::queue::{Lane, Outcome, Ticket};
-use crate::provisioner::{Provisioner, lock};
 use crate::status::waits_already;
 
 /// A connection that is usable and doesn't serve this object now: it waits until the connection changes.
@@ -40,11 +39,11 @@ impl<E: Effects> Provisioner<E> {
 
     async fn work_on<K: Kind>(&self, ticket: &Ticket, object: Arc<K::Object>) -> Outcome {
         let Some(session) = self.session() else {
-            let why = lock(&self.report).why_not_connected();
+            let why = self.connection.state.why_not_connected();
             return self.say_pending::<K>(&object, Reason::ConnectionNotReady, &why).await;
         };
         if K::unserved(self, &object) {
-            let why = lock(&self.report).why_not_connected();
+            let why = self.connection.state.why_not_connected();
             self.say_pending::<K>(&object, Reason::ConnectionNotReady, &why).await;
             return UNSERVED;
         }
@@ -61,7 +60,7 @@ impl<E: Effects> Provisioner<E> {
             };
         }
         // What owes nothing isn't read by itself because the list is late.
-        if ticket.lane == Lane::Drift && lock(&self.report).first_sweep == FirstSweep::Delayed {
+        if ticket.lane == Lane::Drift && self.connection.state.first_sweep() == FirstSweep::Delayed {
             return Outcome::After(LOOK_AGAIN);
         }
         let uid = &ticket.uid;

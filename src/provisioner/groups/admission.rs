@@ -7,9 +7,9 @@ use crate::directory::has_finalizer;
 use crate::plan::groups::{Group, GroupOperation, GroupVerdict, MEMBERS};
 use crate::plan::guards::{Gate, GuardName};
 use crate::plan::{Binding, Path};
+use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::{AdmissionRequest, Ended, ObjectStatus};
-use crate::provisioner::Provisioner;
 
 impl<E: Effects> Provisioner<E> {
     /// What an operation asks the guards for; none where no guard counts it.

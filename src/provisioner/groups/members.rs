@@ -6,8 +6,8 @@ use std::ops::Bound;
 use kube::ResourceExt;
 use tracing::debug;
 
+use super::super::Provisioner;
 use super::super::effects::Effects;
-use super::super::{Provisioner, lock};
 use super::plan::LOOKED_AT;
 use super::{GroupPass, GroupStop};
 use crate::api::{GroupDeletionPolicy, ScimGroup};
@@ -71,9 +71,10 @@ impl<E: Effects> Provisioner<E> {
         if !delegated.is_bounded() {
             return Standing::Free;
         }
-        let refused = self.mirror.users.look(|known| {
-            known.identity(id).map(|(name, emails)| delegated.refuses_identity(Some(name), emails))
-        });
+        let refused = self
+            .mirror
+            .users
+            .look(|known| known.identity(id).map(|(name, emails)| delegated.refuses_identity(Some(name), emails)));
         let refused = refused.or_else(|| Some(delegated.refuses_group(&self.group_of(id)?, [], false)));
         match refused {
             Some(Some(why)) => Standing::Kept(why),
@@ -136,7 +137,7 @@ impl<E: Effects> Provisioner<E> {
             }
         }
         // Before the first sweep ended, whoever is to stay in doesn't make a group wait for it.
-        let swept = lock(&self.report).first_sweep == FirstSweep::Ended;
+        let swept = self.connection.state.first_sweep() == FirstSweep::Ended;
         let unknown = self.directory.membership(&pass.uid(), |members| {
             members.distrust_records(distrusted);
             unknown.retain(|id| members.extra().contains(id) || (swept && members.is_by_record()));
@@ -249,7 +250,7 @@ impl<E: Effects> Provisioner<E> {
         let departed = self.directory.departed(&pass.uid());
         let unknown = self.kept_members(pass, &departed).unknown;
         let unknown: Vec<Id> = unknown.into_iter().filter(|id| !pass.own.looked_at.contains(id)).collect();
-        let swept = lock(&self.report).first_sweep == FirstSweep::Ended;
+        let swept = self.connection.state.first_sweep() == FirstSweep::Ended;
         if unknown.len() > READ_SINGLY && !swept {
             return Ok(());
         }

@@ -18,9 +18,9 @@ use std::time::Duration;
 
 use kube::ResourceExt;
 
+use super::Provisioner;
 use super::effects::Effects;
 use super::engine::{Pass, Stop};
-use super::{Provisioner, lock};
 use crate::api::{GroupState, GroupsStatus, ScimGroup};
 use crate::directory::is_deleting;
 use crate::plan::groups::{Group, GroupVerdict, Id};

@@ -6,8 +6,8 @@ use std::ops::Bound;
 use jiff::SignedDuration;
 use kube::ResourceExt;
 
-use super::super::effects::Effects;
 use super::super::Provisioner;
+use super::super::effects::Effects;
 use super::GroupPass;
 use crate::api::{GroupDrift, OperationType, Reason, ScimGroup};
 use crate::directory::{Unfollowed, full_name, has_finalizer};
@@ -98,9 +98,8 @@ impl<E: Effects> Provisioner<E> {
         let recorded = pass.object.status.as_ref().and_then(|status| status.last_operation.as_ref());
         let last = pass.log.operation.as_ref().map(|(kind, ..)| *kind).or(recorded.map(|last| last.type_));
         let made = last == Some(OperationType::Create);
-        let (shown_members, unsupported) =
-            self.mirror.groups.look(|known| (known.shows_members, known.unsupported.clone()));
-        let shows_members = made || shown_members;
+        let (seen, unsupported) = self.mirror.groups.look(|known| (known.shows_members, known.unsupported.clone()));
+        let shows_members = made || seen;
         let most = policy.profile.members_an_hour.and_then(|most| usize::try_from(most).ok());
         let room = most.map(|most| self.group_notes.room(&uid, most, self.effects.instant()));
         let drift = self.group_notes.drift(&uid);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use kube::ResourceExt;
 use tracing::{debug, info};
 
-use super::super::effects::Effects;
 use super::super::Provisioner;
+use super::super::effects::Effects;
 use super::GroupPass;
 use crate::api::ScimGroup;
 use crate::directory::full_name;

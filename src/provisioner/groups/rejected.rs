@@ -11,10 +11,10 @@ use crate::api::{IgnoredReason, Reason};
 use crate::directory::full_name;
 use crate::plan::groups::{Group, GroupVerdict, Id, Membership, part, path_of, record_part, resting};
 use crate::plan::rests_until;
+use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::{Kind as _, pause_until};
 use crate::provisioner::schedule::queue::Outcome;
-use crate::provisioner::{Provisioner, lock};
 use crate::status::whole_seconds;
 
 impl<E: Effects> Provisioner<E> {
@@ -74,8 +74,7 @@ impl<E: Effects> Provisioner<E> {
 
     /// What isn't sent now; a person who asks is heeded, but not twice in a pass.
     pub(super) fn resting(&self, pass: &GroupPass) -> BTreeSet<String> {
-        let mut resting =
-            resting(&pass.status, &pass.object.spec, &self.notes.tried(&pass.uid()), self.effects.now());
+        let mut resting = resting(&pass.status, &pass.object.spec, &self.notes.tried(&pass.uid()), self.effects.now());
         if pass.log.answered.is_some() {
             let sent = |part: &String| part.get(1..).is_some_and(|id| pass.own.sent.contains(id));
             resting.retain(|part| pass.split.refusal(part).is_some() || sent(part));

@@ -5,11 +5,11 @@ use crate::api::{self, OperationType, ScimGroupStatus};
 use crate::directory::full_name;
 use crate::plan::groups::{Change, GroupOperation, GroupVerdict, Id, MEMBERS};
 use crate::plan::{Account, Binding, Path, Request, applied_ahead};
+use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
-use crate::provisioner::mirror::Mirror;
 use crate::provisioner::kubernetes::WriteError;
+use crate::provisioner::mirror::Mirror;
 use crate::provisioner::schedule::queue::Outcome;
-use crate::provisioner::{Provisioner, lock};
 use crate::scim::{Class, Error, Resource, Written};
 
 /// What a group is told whose members can't be read.

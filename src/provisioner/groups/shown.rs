@@ -5,12 +5,12 @@ use super::{GroupPass, GroupStop};
 use crate::api::{GroupDrift, GroupState, Reason, ScimGroupStatus};
 use crate::plan::groups::{Group, GroupVerdict, MEMBERS, Membership, same_name};
 use crate::plan::{Account, Applied};
+use crate::provisioner::Provisioner;
+use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::{Kind as _, looked_for_later, own_error_pause};
 use crate::provisioner::mirror::Mirror;
 use crate::provisioner::schedule::queue::Outcome;
-use crate::provisioner::Provisioner;
-use crate::provisioner::connection::session::Session;
 use crate::scim::{Error, MembersReadable, Resource, WriteMethod};
 
 /// The members that are declared now are those that were carried out last.

@@ -12,7 +12,7 @@ use tracing::warn;
 
 use super::super::effects::Effects;
 use super::super::kubernetes::WriteError;
-use super::super::{Provisioner, Uid, lock};
+use super::super::{Provisioner, Uid};
 use super::{GroupPass, GroupStop};
 use crate::api::{ScimGroup, ScimGroupStatus, ScimUser};
 use crate::directory::same_plan;

@@ -28,7 +28,9 @@ impl GrantNames {
     /// What these accounts show.
     pub fn add_from(&self, accounts: &[Resource]) {
         let mut names = lock(&self.0);
-        accounts.iter().for_each(|account| names.known.add_from(account));
+        for account in accounts {
+            names.known.add_from(account);
+        }
     }
 
     /// What a list shows.

@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use tracing::{debug, warn};
 
+use crate::provisioner::Provisioner;
 use crate::provisioner::connection::session::Session;
-use crate::provisioner::connection::state::FirstSweep;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::class_name;
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::provisioner::schedule::queue::back_off;
-use crate::provisioner::{Provisioner, lock};
 use crate::scim::{Class, Error, Kind, Page, Paging, Profile, Start};
 
 /// A listing that never ends is broken off here.
@@ -228,9 +227,7 @@ impl<E: Effects> Provisioner<E> {
 
     /// Whoever owes something need not wait for a server that is slow to be listed: it is asked for one at a time.
     pub(in crate::provisioner) fn do_without_list(&self) {
-        let mut report = lock(&self.report);
-        if report.first_sweep == FirstSweep::Awaited {
-            report.first_sweep = FirstSweep::Delayed;
+        if self.connection.state.delay_first_sweep() {
             self.schedule.wake();
         }
     }
@@ -241,7 +238,7 @@ impl<E: Effects> Provisioner<E> {
         if let Some(gap) = &gap {
             warn!(connection = %self.key, "nothing is concluded from the list: {gap}");
         }
-        lock(&self.report).listed(kind.path(), gap);
+        self.connection.state.listed(kind.path(), gap);
     }
 
     async fn wait_for_page(&self, error: &Error, tries: u32) {

@@ -12,12 +12,11 @@ use crate::api::ScimUser;
 use crate::directory::full_name;
 use crate::plan::{Step, Verdict};
 use crate::provisioner::connection::session::Session;
-use crate::provisioner::connection::state::FirstSweep;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::mirror::users::UserMirror;
 use crate::provisioner::schedule::queue::{Lane, back_off};
 use crate::provisioner::users::UserPass;
-use crate::provisioner::{Provisioner, lane_of, lock};
+use crate::provisioner::{Provisioner, lane_of};
 use crate::scim::{Error, Kind, Page, Resource, fold};
 use crate::status::{PassLog, record};
 
@@ -53,7 +52,7 @@ impl<E: Effects> Provisioner<E> {
     /// A search needs the whole list: the next sweep begins as soon as may be.
     pub(in crate::provisioner) fn ask_for_sweep(&self) {
         // One that failed is tried again as it is, and no sooner for being asked for.
-        if !lock(&self.report).sweep_failed {
+        if !self.connection.state.sweep_failed() {
             self.mirror.ask_for_sweep();
         }
     }
@@ -65,7 +64,7 @@ impl<E: Effects> Provisioner<E> {
         if self.mirror.users.change(session.epoch, |known| known.begin(now)).is_none() {
             return true;
         }
-        lock(&self.report).sweep_began();
+        self.connection.state.sweep_began();
         self.mirror.grants.ask_again();
         let listed = session.policy.profile.list_users;
         // Where nobody is listed without a filter, each account is asked for by itself.
@@ -100,18 +99,7 @@ impl<E: Effects> Provisioner<E> {
                 (false, !may_pass(error.class()))
             }
         };
-        let first = {
-            let mut report = lock(&self.report);
-            report.sweep_ended(complete, began.elapsed());
-            // A server that can't be listed is asked for one account at a time; one that is slow to be is listed later.
-            let next = if ended { FirstSweep::Ended } else { FirstSweep::Delayed };
-            let before = report.first_sweep;
-            if before != FirstSweep::Ended {
-                report.first_sweep = next;
-            }
-            report.sweep_failed = !ended;
-            ended && before != FirstSweep::Ended
-        };
+        let first = self.connection.state.sweep_ended(complete, ended, began.elapsed());
         if complete {
             self.metrics.sweep(&self.key.to_string(), began.elapsed());
             self.requeue_searching(&answered);

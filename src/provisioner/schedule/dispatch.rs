@@ -9,9 +9,9 @@ use tokio::time::{Instant, sleep_until};
 
 use super::queue::{Lane, Outcome, Ticket};
 use super::windows::LOOK;
+use crate::provisioner::Provisioner;
 use crate::provisioner::connection::state::FirstSweep;
 use crate::provisioner::effects::Effects;
-use crate::provisioner::{Provisioner, lock};
 
 /// With nothing due the dispatcher still looks up now and then.
 const IDLE: Duration = Duration::from_secs(5);
@@ -84,7 +84,7 @@ impl<E: Effects> Provisioner<E> {
 
     pub(in crate::provisioner) fn next_ticket(&self, only_removals: bool) -> Option<Ticket> {
         // Until the server was listed once, only removals with a known id can do without the list.
-        let swept = lock(&self.report).first_sweep != FirstSweep::Awaited;
+        let swept = self.connection.state.first_sweep() != FirstSweep::Awaited;
         // While the server asks for patience, objects say that they wait; nobody holds a slot for it.
         let ready = self.session().is_some() && self.schedule.limiter().paused_until().is_none();
         self.schedule.next(self.effects.instant(), only_removals || (ready && !swept), ready)

@@ -113,8 +113,7 @@ impl<'a> Way<'a> {
             Choice::Person(number) => {
                 let Some(event) = self.of.people[number].get(self.left.people[number]) else { return false };
                 // Nobody answers what nobody asks.
-                if matches!(event, Event::Answer(..)) && !self.world.holds().iter().any(|hold| hold.id.is_some())
-                {
+                if matches!(event, Event::Answer(..)) && !self.world.holds().iter().any(|hold| hold.id.is_some()) {
                     return false;
                 }
                 self.left.people[number] += 1;

@@ -23,7 +23,7 @@ use crate::plan::Policy;
 use crate::plan::guards::{Gate, HoldView};
 use crate::provisioner::connection::session::{Session, policy_for};
 use crate::provisioner::schedule::queue::{Lane, Outcome, Ticket};
-use crate::provisioner::{Provisioner, Surroundings, lock};
+use crate::provisioner::{Provisioner, Surroundings};
 use crate::runtime::{Audit, Metrics};
 use crate::scim::{Client, ClientConfig, Credentials, Profile, Trust};
 

@@ -6,10 +6,10 @@ use super::{UserPass, UserStop};
 use crate::api::{Action, MOST_LEAVING, OperationType, Reason, UserState};
 use crate::directory::full_name;
 use crate::plan::{Operation, Read, Step, UserDetails, Verdict, deactivate_before, way_out};
+use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::{AdmissionRequest, LOOK_AGAIN};
 use crate::provisioner::schedule::queue::{Lane, Outcome};
-use crate::provisioner::{Provisioner, lock};
 
 impl<E: Effects> Provisioner<E> {
     /// An account is about to be deleted: while it is in groups of ours it is deactivated first, and leaves them.

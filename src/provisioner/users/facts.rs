@@ -8,8 +8,8 @@ use super::requests::unrecorded;
 use crate::api::ScimUser;
 use crate::directory::{connection_of, full_name, has_finalizer};
 use crate::plan::{Account, Claims, Facts, Manager, Object, Step, decide};
-use crate::provisioner::effects::{Effects, Note};
 use crate::provisioner::Provisioner;
+use crate::provisioner::effects::{Effects, Note};
 use crate::provisioner::mirror::users::{Known, UserMirror};
 
 impl<E: Effects> Provisioner<E> {

@@ -4,10 +4,10 @@ use tracing::debug;
 
 use crate::api::{ScimUser, ScimUserSpec};
 use crate::plan::{GRANT_LISTS, Unlisted};
+use crate::provisioner::Provisioner;
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
-use crate::provisioner::Provisioner;
 
 impl<E: Effects> Provisioner<E> {
     /// The spec with ids in place of names; `None` where it stands for itself.

@@ -23,7 +23,7 @@ use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::mirror::observed::Observed;
 use crate::provisioner::mirror::users::{Known, UserMirror, contradiction};
 use crate::provisioner::schedule::queue::Outcome;
-use crate::provisioner::{Provisioner, Uid, lock};
+use crate::provisioner::{Provisioner, Uid};
 use crate::scim::{Error, Kind as Collection, Lesson, Resource, Written, fold};
 use crate::status::{PassLog, record, whole_seconds};
 
@@ -343,7 +343,7 @@ impl Kind for User {
     fn unsupported<E: Effects>(p: &Provisioner<E>, pass: &UserPass, error: &Error) -> String {
         let message =
             format!("{error}; set spec.dialect.writeUsers of the connection to the method that this server has");
-        lock(&p.report).unsupported(&pass.uid(), pass.session.generation, &message);
+        p.connection.state.unsupported(&pass.uid(), pass.session.generation, &message);
         message
     }
 

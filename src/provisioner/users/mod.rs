@@ -15,7 +15,7 @@ use kube::ResourceExt;
 
 use super::effects::Effects;
 use super::engine::{Pass, Stop};
-use super::{Provisioner, Uid, is_deleting, lock};
+use super::{Provisioner, Uid, is_deleting};
 use crate::plan::{Path, Step, User, decide, next_window_edge};
 use crate::provisioner::schedule::windows::AHEAD;
 

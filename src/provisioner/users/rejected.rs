@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use super::UserPass;
 use crate::api::{IgnoredReason, Reason};
 use crate::plan::{ACTIVE, Operation, Path, RETRY, Request, Verdict, rejection, rests_until};
+use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::pause_until;
-use crate::provisioner::{Provisioner, lock};
 use crate::scim::{Class, Error, MatchBy, Resource, fold};
 use crate::status::whole_seconds;
 

@@ -5,11 +5,11 @@ use super::{UserPass, UserStop};
 use crate::api::{ClaimedAccount, OperationType, Reason, ScimUserSpec};
 use crate::directory::{full_name, has_finalizer};
 use crate::plan::{Account, Binding, Operation, Path, Request, User, at_server};
+use crate::provisioner::Provisioner;
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::SearchRefused;
 use crate::provisioner::mirror::users::Known;
-use crate::provisioner::{Provisioner, lock};
 use crate::scim::{Class, Error, Lesson, MatchBy, Written, composed, fold};
 
 impl<E: Effects> Provisioner<E> {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::UserPass;
 use crate::api::IgnoredReason;
 use crate::plan::{Account, Path, Request, Verdict};
+use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
-use crate::provisioner::{Provisioner, lock};
 use crate::scim::{Lesson, PatchPaths};
 
 impl UserPass {
@@ -33,7 +33,7 @@ impl UserPass {
 
     fn may_try_whole_lists(&self) -> bool {
         let untried = self.session.policy.profile.patch_paths == PatchPaths::Filter && !self.own.whole_lists;
-        untried && lock(&self.session.seen).whole_lists().is_none()
+        untried && self.session.seen.look(|seen| seen.whole_lists().is_none())
     }
 
     fn begin_whole_lists(&mut self) {

@@ -3,9 +3,9 @@
 use kube::ResourceExt;
 
 use crate::api::{ClaimedAccount, ScimUser, ScimUserStatus};
+use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::kubernetes::WriteError;
-use crate::provisioner::{Provisioner, lock};
 
 impl<E: Effects> Provisioner<E> {
     /// Adds or takes off our finalizer, and nobody else's; the account that the object claims goes with it.
