@@ -17,6 +17,7 @@ pub use self::groups::{Unfollowed, awaits_name, connection_of_group};
 pub use self::object::{ConnectionKey, Object, Uid, full_name, has_finalizer, is_deleting, same_plan};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Bound;
 use std::sync::{Arc, RwLock};
 
 use kube::ResourceExt;
@@ -68,6 +69,7 @@ struct Inner {
     tenancy: tenancy::Tenancy,
     groups: groups::Groups,
     clock: clock::Clock,
+    revision: u64,
 }
 
 /// What an object lays claim to.
@@ -98,6 +100,9 @@ impl Directory {
         // Read from the stream of an answer, a list has room for more.
         user.status.iter_mut().filter_map(|status| status.conditions.as_mut()).for_each(Vec::shrink_to_fit);
         let recorded = user.status.as_mut().and_then(|status| status.groups.take()).unwrap_or_default();
+        if self.read().users.get(&uid).is_some_and(|known| same_version(known, &user)) {
+            return Changed::default();
+        }
         let mut inner = self.write();
         let old = inner.users.get(&uid).cloned();
         if inner.gone.knows(&uid)
@@ -214,6 +219,19 @@ impl Directory {
         uids.into_iter().flatten().filter_map(|uid| inner.users.get(uid).cloned()).collect()
     }
 
+    /// So many of them that come after one, by uid.
+    pub fn users_after(&self, connection: &ConnectionKey, last: Option<&Uid>, most: usize) -> Vec<Arc<ScimUser>> {
+        let inner = self.read();
+        let after = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let uids = inner.connections.get(connection).map(|uids| uids.range::<Uid, _>((after, Bound::Unbounded)));
+        uids.into_iter().flatten().take(most).filter_map(|uid| inner.users.get(uid).cloned()).collect()
+    }
+
+    /// Another one whenever something changed that is said here of users.
+    pub fn revision(&self) -> u64 {
+        self.read().revision
+    }
+
     /// How many accounts are bound to objects of a connection and active, as far as is recorded.
     pub fn active_of(&self, connection: &ConnectionKey) -> u64 {
         self.read().active.get(connection).copied().unwrap_or_default()
@@ -297,6 +315,13 @@ impl Directory {
     }
 
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, Inner> {
+        let mut inner = self.write_groups();
+        inner.revision += 1;
+        inner
+    }
+
+    /// For what says nothing of users.
+    fn write_groups(&self) -> std::sync::RwLockWriteGuard<'_, Inner> {
         self.inner.write().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

@@ -28,6 +28,9 @@ impl Directory {
 
     /// Whether objects are bound through this connection now: it is neither suspended nor under deletion.
     pub fn set_idle(&self, connection: &ConnectionKey, idle: bool) {
+        if self.read().idle.contains(connection) == idle {
+            return;
+        }
         let mut inner = self.write();
         if idle {
             inner.idle.insert(connection.clone());

@@ -173,7 +173,7 @@ impl Directory {
 
     /// Looks at, or changes, who belongs to a group.
     pub fn membership<T>(&self, uid: &str, look: impl FnOnce(&mut Membership) -> T) -> Option<T> {
-        self.write().groups.all.get_mut(uid).map(|entry| look(&mut entry.membership))
+        self.write_groups().groups.all.get_mut(uid).map(|entry| look(&mut entry.membership))
     }
 
     /// The references of a group that lead to no account.
@@ -186,7 +186,7 @@ impl Directory {
 
     /// The accounts of a group's userNames, by folded name, as the server lists them.
     pub fn resolve(&self, uid: &str, resolved: BTreeMap<String, Id>) {
-        let mut inner = self.write();
+        let mut inner = self.write_groups();
         let Some(entry) = inner.groups.all.get_mut(uid) else { return };
         if resolved != entry.resolved {
             entry.resolved = resolved;

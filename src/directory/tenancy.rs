@@ -21,15 +21,22 @@ pub struct Tenancy {
 impl Directory {
     /// A namespace has these labels, or with `None` is gone; true where that is news.
     pub fn set_namespace(&self, name: &str, labels: Option<BTreeMap<String, String>>) -> bool {
+        if self.read().tenancy.labels.get(name) == labels.as_ref() {
+            return false;
+        }
         let tenancy = &mut self.write().tenancy;
         match labels {
-            Some(labels) => tenancy.labels.insert(name.to_owned(), labels.clone()).as_ref() != Some(&labels),
-            None => tenancy.labels.remove(name).is_some(),
-        }
+            Some(labels) => tenancy.labels.insert(name.to_owned(), labels),
+            None => tenancy.labels.remove(name),
+        };
+        true
     }
 
     /// A cluster connection delegates this, or with `None` is gone.
     pub fn set_delegation(&self, connection: &ConnectionKey, delegation: Option<Vec<Delegation>>) {
+        if self.read().tenancy.delegations.get(connection) == delegation.as_ref() {
+            return;
+        }
         let tenancy = &mut self.write().tenancy;
         match delegation {
             Some(delegation) => tenancy.delegations.insert(connection.clone(), delegation),

@@ -44,7 +44,7 @@ pub struct Object<'a> {
 }
 
 /// What the connection permits and prescribes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
     /// Names the server: goes into `status.boundTo` (promise I6).
     pub server: String,
@@ -73,7 +73,7 @@ pub struct Policy {
 }
 
 /// Which drift is repaired; the rest is reported.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Repair {
     /// Attributes changed at the server.
     pub attributes: bool,

@@ -22,7 +22,7 @@ use crate::plan::groups::{GroupOperation, GroupStep, GroupVerdict};
 use crate::plan::guards::{Admission, Candidate};
 use crate::plan::{Facts, Operation, Request, Step, Verdict};
 use crate::provisioner::schedule::limiter::{Limiter, Priority, RequestKind};
-use crate::scim::{Client, Error, Found, Kind, Page, Resource, Start, Written};
+use crate::scim::{Client, Entry, Error, Found, Kind, Page, Recall, Recalled, Resource, Start, Text, Written};
 
 /// How the effects of a pass are carried out.
 ///
@@ -80,6 +80,18 @@ pub trait Effects: Send + Sync + Sized + 'static {
         count: u32,
         deadline: Instant,
     ) -> impl Future<Output = Result<Page, Error>> + Send;
+
+    /// GET of one page of users; those that `recall` knows by their words aren't read again.
+    fn user_page(
+        &self,
+        client: &Client,
+        start: &Start,
+        count: u32,
+        recall: Recall<'_>,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Page<Entry>, Error>> + Send {
+        async move { Ok(self.page(client, Kind::Users, start, count, deadline).await?.map(|shown| recalled(shown, recall))) }
+    }
 
     /// Asks whether an account is a member of a group.
     fn is_member(
@@ -168,6 +180,14 @@ pub trait Effects: Send + Sync + Sized + 'static {
 
     /// Hears of what was decided.
     fn note(&self, note: &Note<'_>);
+}
+
+/// A resource that came without its words is known by those that it would have.
+fn recalled(shown: Resource, recall: Recall<'_>) -> Entry {
+    match recall(&serde_json::to_string(&shown.0).unwrap_or_default()) {
+        Recalled::Known(id, _) => Entry::Same(id),
+        Recalled::New(digest) => Entry::Read(shown, Some(Text::of(digest))),
+    }
 }
 
 /// What was decided, for whoever looks on.

@@ -21,7 +21,7 @@ use crate::api::{
 use crate::directory::ConnectionKey;
 use crate::plan::Request;
 use crate::provisioner::schedule::limiter::{Limiter, Priority, RequestKind};
-use crate::scim::{Client, Error, Found, Kind, Page, Resource, Start, Written};
+use crate::scim::{Client, Entry, Error, Found, Kind, Page, Recall, Resource, Start, Written};
 
 /// Whoever waits longer for the limiter goes back to the queue: a slow limit doesn't keep a slot from a removal.
 const LONGEST_TURN: Duration = Duration::from_secs(10);
@@ -120,6 +120,17 @@ impl Effects for Live {
             Kind::Users => client.list_from(kind, start, count, deadline).await,
             Kind::Groups => client.list_groups(start, count, deadline).await,
         }
+    }
+
+    async fn user_page(
+        &self,
+        client: &Client,
+        start: &Start,
+        count: u32,
+        recall: Recall<'_>,
+        deadline: Instant,
+    ) -> Result<Page<Entry>, Error> {
+        client.list_users(start, count, recall, deadline).await
     }
 
     async fn is_member(&self, client: &Client, group: &str, member: &str, deadline: Instant) -> Result<bool, Error> {

@@ -151,7 +151,7 @@ impl Answer {
     }
 
     /// The body in UTF-8.
-    fn decoded(&self) -> Cow<'_, [u8]> {
+    pub(super) fn decoded(&self) -> Cow<'_, [u8]> {
         words::decoded(&self.body, self.header(CONTENT_TYPE.as_str()))
     }
 

@@ -1,5 +1,6 @@
 //! The client: one request a call, bounded in time and size, never redirected.
 
+mod entries;
 mod exchange;
 mod lists;
 mod shown;
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use url::Url;
 
+pub use self::entries::{Entry, Recall, Recalled, Text};
 pub use self::shown::{Exchange, Found, Page, Written};
 use super::answer::{Answer, Body};
 use super::auth::Credentials;
@@ -261,30 +263,6 @@ impl Client {
         let answer = self.send(Method::DELETE, kind, self.one(kind, id)?, None, None, deadline).await?;
         answer.body()?;
         Ok(written(&answer, None))
-    }
-
-    pub(super) async fn page(&self, kind: Kind, url: Url, deadline: Instant) -> Result<Page, Error> {
-        let answer = self.send(Method::GET, kind, url, None, None, deadline).await?;
-        let map = match answer.body()? {
-            Body::Object(map) => map,
-            Body::Empty | Body::EmptyObject => {
-                return Err(
-                    answer.error(Class::NotScim, Some("but with nothing in it, as a deactivated directory does"))
-                );
-            }
-        };
-        let list = Resource(map);
-        let total = list.number("totalResults");
-        let next_cursor = list.get("nextCursor").and_then(Value::as_str).map(str::to_owned);
-        // Past the end, and it says so: RFC 7644 §3.4.2 asks for the resources only where there are some.
-        let none_here = list.number("itemsPerPage") == Some(0);
-        match (list.get("Resources"), total) {
-            (Some(Value::Array(entries)), _) => Ok(Page::new(entries, total, next_cursor)),
-            (None | Some(Value::Null), Some(total)) if total == 0 || none_here => {
-                Ok(Page { total: Some(total), next_cursor, ..Page::default() })
-            }
-            _ => Err(answer.error(Class::NotScim, Some("but the body isn't a SCIM list"))),
-        }
     }
 
     /// A collection, filtered; few hits are expected.

@@ -25,6 +25,10 @@ enum Place {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ids(Arc<[AtomicU8; 4]>);
 
+/// The same of one resource, two bits a place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Forms(u8);
+
 impl Ids {
     /// Makes text of every id in an answer: a resource, or a list of them. What isn't a whole number stays what it is, and
     /// is no usable id.
@@ -32,10 +36,33 @@ impl Ids {
         let list = body.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case("Resources"));
         if let Some(entries) = list.and_then(|(_, list)| list.as_array_mut()) {
             for entry in entries.iter_mut().filter_map(Value::as_object_mut) {
-                walk(kind, entry, &mut |value, place| self.to_text(value, place));
+                self.read_one(kind, entry);
             }
         } else {
-            walk(kind, body, &mut |value, place| self.to_text(value, place));
+            self.read_one(kind, body);
+        }
+    }
+
+    /// The same of one resource; the forms can be seen again without reading it.
+    pub(super) fn read_one(&self, kind: Kind, resource: &mut Attributes) -> Forms {
+        let mut forms = Forms::default();
+        walk(kind, resource, &mut |value, place| {
+            if let (Some(form), Some(place)) = (to_text(value), place) {
+                let shift = 2 * place as u8;
+                forms.0 = forms.0 & !(0b11 << shift) | form << shift;
+            }
+        });
+        self.see(forms);
+        forms
+    }
+
+    /// A resource of these forms was shown.
+    pub(super) fn see(&self, forms: Forms) {
+        for (place, known) in self.0.iter().enumerate() {
+            let form = forms.0 >> (2 * place) & 0b11;
+            if form != 0 {
+                known.store(form, Ordering::Relaxed);
+            }
         }
     }
 
@@ -54,23 +81,6 @@ impl Ids {
         Some(body)
     }
 
-    fn to_text(&self, value: &mut Value, place: Option<Place>) {
-        let form = match value {
-            Value::String(text) if as_number(text).is_some() => TEXT,
-            Value::Number(number) => match number.as_u64() {
-                Some(id) => {
-                    *value = Value::String(id.to_string());
-                    NUMBER
-                }
-                None => return,
-            },
-            _ => return,
-        };
-        if let Some(place) = place {
-            self.0[place as usize].store(form, Ordering::Relaxed);
-        }
-    }
-
     fn to_shown_form(&self, value: &mut Value, place: Option<Place>) {
         let Some(place) = place else { return };
         let seen = |place: Place| self.0[place as usize].load(Ordering::Relaxed);
@@ -87,9 +97,23 @@ impl Ids {
     }
 }
 
+/// Makes text of an id that is a number; the form that it had, where it is one in either form.
+fn to_text(value: &mut Value) -> Option<u8> {
+    match value {
+        Value::String(text) => as_number(text).map(|_| TEXT),
+        Value::Number(number) => {
+            let id = number.as_u64()?;
+            *value = Value::String(id.to_string());
+            Some(NUMBER)
+        }
+        _ => None,
+    }
+}
+
 /// The number whose digits these are, and no others: `053` is none.
 fn as_number(text: &str) -> Option<u64> {
-    text.parse::<u64>().ok().filter(|number| number.to_string() == text)
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    text.parse::<u64>().ok().filter(|_| plain)
 }
 
 type Visit<'a> = &'a mut dyn FnMut(&mut Value, Option<Place>);

@@ -31,7 +31,7 @@ mod transport;
 mod words;
 
 pub use auth::Credentials;
-pub use client::{Client, ClientConfig, Exchange, Found, Observer, Page, Written};
+pub use client::{Client, ClientConfig, Entry, Exchange, Found, Observer, Page, Recall, Recalled, Text, Written};
 pub use discovery::ServerConfig;
 pub use error::{Class, Error, ScimType};
 pub use host::{ApiServer, forbidden_host, is_loopback_http, leads_to_forbidden};

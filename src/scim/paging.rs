@@ -32,7 +32,7 @@ impl Start {
     }
 
     /// The page after this one; none where the server says that there is none, or leads back to the same.
-    pub fn after(&self, page: &Page) -> Option<Self> {
+    pub fn after<R>(&self, page: &Page<R>) -> Option<Self> {
         match self {
             Self::Index(index) => Some(Self::Index(index + page.shown)),
             Self::Cursor(cursor) => {
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn i11_a_cursor_ends_where_the_server_ends_it() {
-        let page = |next: Option<&str>| Page { next_cursor: next.map(str::to_owned), ..Page::default() };
+        let page = |next: Option<&str>| -> Page { Page { next_cursor: next.map(str::to_owned), ..Page::default() } };
         let first = Start::first(Paging::Cursor);
         assert_eq!(first.query(5), "cursor=&count=5");
         let second = first.after(&page(Some("a+b"))).expect("a second page");

@@ -17,7 +17,7 @@ impl Directory {
     /// Of those whom nothing but a status says that we put into a group of a cluster connection: the ones for whom no
     /// namespace speaks that may have whomever it likes, with those that do. All others are taken for ours from now on.
     pub fn records_to_check(&self, uid: &str) -> Vec<Spoken> {
-        let inner = &mut *self.write();
+        let inner = &mut *self.write_groups();
         let Some(entry) = inner.groups.all.get(uid) else { return Vec::new() };
         let key = connection_of_group(&entry.group);
         if !key.is_of_cluster() || !entry.membership.is_recorded() {

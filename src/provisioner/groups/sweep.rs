@@ -18,7 +18,7 @@ use crate::provisioner::mirror::groups::GroupMirror;
 use crate::provisioner::mirror::listing::{Listed, Listing};
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::provisioner::schedule::queue::Lane;
-use crate::scim::{Class, Error, Kind, MembersReadable, Page};
+use crate::scim::{Class, Entry, Error, Kind, MembersReadable, Page};
 use crate::status::{PassLog, record_group};
 
 /// So many groups are read in turn by each sweep, or a tenth of them.
@@ -55,11 +55,11 @@ impl<E: Effects> Provisioner<E> {
         if known.change(epoch, GroupMirror::begin).is_none() {
             return false;
         }
-        let take = |page: &mut Page, _: &Listing| {
+        let take = |page: &mut Page<Entry>, _: &Listing| {
             let resources = std::mem::take(&mut page.resources);
             known.change(epoch, |known| known.page(resources))
         };
-        let listed = self.list(session, Kind::Groups, take, || known.look(GroupMirror::seen)).await;
+        let listed = self.list(session, None, take, || known.look(GroupMirror::seen)).await;
         self.apply_lessons(session, session.client.lessons());
         let answered = known.change(epoch, |known| {
             known.end(matches!(listed, Ok(Listed::Complete(_))));

@@ -26,7 +26,7 @@ impl GrantNames {
     }
 
     /// What these accounts show.
-    pub fn add_from(&self, accounts: &[Resource]) {
+    pub fn add_from<'a>(&self, accounts: impl IntoIterator<Item = &'a Resource>) {
         let mut names = lock(&self.0);
         for account in accounts {
             names.known.add_from(account);

@@ -6,10 +6,10 @@ use super::Mirror;
 use crate::plan::Account;
 use crate::plan::groups::same_name;
 use crate::provisioner::mirror::sightings::{OnPage, Seen, Sightings};
-use crate::scim::Resource;
+use crate::scim::{Entry, Resource};
 
 #[derive(Debug)]
-struct Entry {
+struct Group {
     resource: Resource,
     /// The version at which its members were last read.
     members_at: Option<String>,
@@ -20,7 +20,7 @@ struct Entry {
     number: u64,
 }
 
-impl Entry {
+impl Group {
     fn is_named(&self, name: &str) -> bool {
         self.resource.get("displayName").and_then(serde_json::Value::as_str).is_some_and(|shown| same_name(shown, name))
     }
@@ -29,7 +29,7 @@ impl Entry {
 /// The groups of one server.
 #[derive(Debug, Default)]
 pub struct GroupMirror {
-    entries: HashMap<String, Entry>,
+    entries: HashMap<String, Group>,
     /// When groups were seen, and what that proves.
     pub sightings: Sightings,
     /// How many groups were ever seen.
@@ -60,9 +60,10 @@ impl GroupMirror {
     }
 
     /// Takes in a page; returns how many ids were new in this sweep.
-    pub fn page(&mut self, resources: Vec<Resource>) -> usize {
+    pub fn page<R: Into<Entry>>(&mut self, resources: Vec<R>) -> usize {
         let mut new = 0;
-        for resource in resources {
+        for entry in resources {
+            let Entry::Read(resource, _) = entry.into() else { continue };
             let Some(id) = resource.id() else { continue };
             let seen = self.entries.get_mut(id).map(|entry| &mut entry.seen);
             match self.sightings.on_page(id, seen) {
@@ -98,7 +99,7 @@ impl GroupMirror {
         let members_at = self.entries.get(id).and_then(|entry| entry.members_at.clone());
         let number = self.entries.get(id).map_or(self.moments, |entry| entry.number);
         self.moments += 1;
-        let entry = Entry { resource, members_at, seen, invalidated: false, number };
+        let entry = Group { resource, members_at, seen, invalidated: false, number };
         self.entries.insert(id.to_owned(), entry);
     }
 

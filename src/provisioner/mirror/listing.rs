@@ -11,7 +11,7 @@ use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::class_name;
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::provisioner::schedule::queue::back_off;
-use crate::scim::{Class, Error, Kind, Page, Paging, Profile, Start};
+use crate::scim::{Class, Entry, Error, Kind, Page, Paging, Profile, Recall, Start};
 
 /// A listing that never ends is broken off here.
 const MOST_PAGES: u64 = 100_000;
@@ -126,7 +126,7 @@ impl Listing {
 
     /// A page came, with so many ids that no earlier one had. `Some` at the end, with `Ok` where nothing speaks against
     /// its being complete.
-    pub fn turn(&mut self, page: &Page, new: usize) -> Option<Result<(), Gap>> {
+    pub fn turn<R>(&mut self, page: &Page<R>, new: usize) -> Option<Result<(), Gap>> {
         self.pages += 1;
         self.walked += page.shown;
         self.unreadable += page.unreadable;
@@ -176,18 +176,19 @@ impl Listing {
 }
 
 impl<E: Effects> Provisioner<E> {
-    /// Walks a collection. `take` takes in a page and returns how many of its ids are new, or nothing where the listing
-    /// doesn't count any more; `distinct` says how many ids it has shown.
+    /// Walks a collection, of users where it can be recalled which of them are known. `take` takes in a page and returns
+    /// how many of its ids are new, or nothing where the listing doesn't count any more; `distinct` says how many ids it
+    /// has shown.
     pub(in crate::provisioner) async fn list(
         &self,
         session: &Session,
-        kind: Kind,
-        mut take: impl FnMut(&mut Page, &Listing) -> Option<usize>,
+        recall: Option<Recall<'_>>,
+        mut take: impl FnMut(&mut Page<Entry>, &Listing) -> Option<usize>,
         distinct: impl FnOnce() -> usize,
     ) -> Result<Listed, Error> {
         let mut listing = Listing::new(&session.policy.profile);
         loop {
-            let Some(mut page) = self.next_page(session, kind, &mut listing).await? else {
+            let Some(mut page) = self.next_page(session, recall, &mut listing).await? else {
                 return Ok(Listed::BrokenOff);
             };
             let Some(new) = take(&mut page, &listing) else { return Ok(Listed::BrokenOff) };
@@ -198,7 +199,12 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// The page where the listing is. One that fails is asked for again, as patiently as the server asks.
-    async fn next_page(&self, session: &Session, kind: Kind, listing: &mut Listing) -> Result<Option<Page>, Error> {
+    async fn next_page(
+        &self,
+        session: &Session,
+        recall: Option<Recall<'_>>,
+        listing: &mut Listing,
+    ) -> Result<Option<Page<Entry>>, Error> {
         let size = session.policy.profile.page_size;
         let mut tries = 0;
         loop {
@@ -207,7 +213,14 @@ impl<E: Effects> Provisioner<E> {
             self.metrics.waited(&self.key.to_string(), began.elapsed());
             let may = turn && self.is_current(session) && !self.serves_removals_only();
             let Some(deadline) = self.effects.deadline().filter(|_| may) else { return Ok(None) };
-            let error = match self.effects.page(&session.client, kind, listing.start(), size, deadline).await {
+            let (effects, client, start) = (&self.effects, &session.client, listing.start());
+            let answer = match recall {
+                Some(recall) => effects.user_page(client, start, size, recall, deadline).await,
+                None => {
+                    effects.page(client, Kind::Groups, start, size, deadline).await.map(|page| page.map(Entry::from))
+                }
+            };
+            let error = match answer {
                 Ok(page) => return Ok(Some(page)),
                 Err(error) => error,
             };

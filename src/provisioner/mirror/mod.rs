@@ -4,9 +4,11 @@ pub(super) mod grants;
 pub(super) mod groups;
 pub(super) mod listing;
 pub(super) mod observed;
+pub mod settled;
 pub mod sightings;
 mod sweep;
 pub mod users;
+mod words;
 
 use jiff::Timestamp;
 

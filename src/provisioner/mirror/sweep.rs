@@ -8,8 +8,9 @@ use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
 use super::listing::{Listed, Listing, may_pass};
-use crate::api::ScimUser;
-use crate::directory::full_name;
+use super::settled::Circumstances;
+use crate::api::{Reason, ScimUser, UserState};
+use crate::directory::{Uid, full_name};
 use crate::plan::{Step, Verdict};
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::Effects;
@@ -17,11 +18,17 @@ use crate::provisioner::mirror::users::UserMirror;
 use crate::provisioner::schedule::queue::{Lane, back_off};
 use crate::provisioner::users::UserPass;
 use crate::provisioner::{Provisioner, lane_of};
-use crate::scim::{Error, Kind, Page, Resource, fold};
+use crate::scim::{Entry, Error, Kind, Page, fold};
 use crate::status::{PassLog, record};
 
 /// The back-off after a sweep that failed begins as if so many tries had been made.
 const FIRST_RETRY: u32 = 3;
+
+/// So many objects are looked at before others have their turn, …
+const AT_ONCE: usize = 1_000;
+
+/// … and so many of them compared.
+const PLANS_AT_ONCE: usize = 32;
 
 impl<E: Effects> Provisioner<E> {
     /// Sweeps when the connection becomes usable, and then `resyncInterval` after each end; sooner after one that failed.
@@ -136,50 +143,102 @@ impl<E: Effects> Provisioner<E> {
     /// Walks the list of users, and takes in what it shows.
     async fn list_users(&self, session: &Session) -> Result<Listed, Error> {
         let (profile, server) = (&session.policy.profile, &session.policy.server);
-        let take = |page: &mut Page, listing: &Listing| {
+        let keep = |name: &str, id: &str| self.directory.declares(server, name, id);
+        let recall = |text: &str| self.mirror.users.look(|known| known.recall(text, keep));
+        let take = |page: &mut Page<Entry>, listing: &Listing| {
             self.observe(session, |seen| {
                 seen.page(profile.page_size, page.shown, listing.walked() + page.shown, page.total);
             });
             self.apply_lessons(session, session.client.lessons());
-            let keep = |resource: &Resource| {
-                let name = resource.user_name().map(fold).unwrap_or_default();
-                self.directory.declares(server, &name, resource.id().unwrap_or_default())
-            };
-            self.mirror.grants.add_from(&page.resources);
+            self.mirror.grants.add_from(page.resources.iter().filter_map(|entry| match entry {
+                Entry::Read(account, _) => Some(account),
+                Entry::Same(_) => None,
+            }));
             let resources = std::mem::take(&mut page.resources);
             self.mirror.users.change(session.epoch, |known| known.page(resources, keep))
         };
-        self.list(session, Kind::Users, take, || self.mirror.users.look(UserMirror::seen)).await
+        self.list(session, Some(&recall), take, || self.mirror.users.look(UserMirror::seen)).await
     }
 
     /// Submits the objects whose account, or whose status, is not as it should be.
     /// What a list that isn't complete doesn't show isn't asked for singly each time; `singly`: there is no such list.
     async fn submit_differing(&self, session: &Arc<Session>, singly: bool) {
         let now = self.effects.instant();
-        for (number, user) in self.directory.users_of(&self.key).into_iter().enumerate() {
-            // A hundred thousand plans must not keep the Lease from being renewed.
-            if number % 256 == 255 {
-                tokio::task::yield_now().await;
+        let (epoch, policy) = (session.epoch, session.policy.clone());
+        let revision = self.directory.revision();
+        let circumstances = Circumstances { epoch, policy, revision };
+        self.mirror.users.change(epoch, |known| known.settled.under(circumstances));
+        let (mut last, mut compared) = (None, 0);
+        loop {
+            let users = self.directory.users_after(&self.key, last.as_ref(), AT_ONCE);
+            let Some(end) = users.last().and_then(|user| user.uid()) else { return };
+            for user in users {
+                let uid = user.metadata.uid.as_deref().unwrap_or_default();
+                if self.schedule.contains(uid) {
+                    continue;
+                }
+                if self.is_settled(&user) {
+                    debug_assert!(!self.differs(session, &user, singly), "{} isn't as it was", full_name(&user));
+                    continue;
+                }
+                if self.differs(session, &user, singly) {
+                    debug!(object = %full_name(&user), "differs");
+                    self.schedule.submit(&uid.into(), Lane::Drift, false, now);
+                }
+                compared += 1;
+                // A hundred thousand plans must keep nobody else waiting, nor the Lease from being renewed.
+                if compared % PLANS_AT_ONCE == 0 {
+                    tokio::task::yield_now().await;
+                }
             }
-            let uid = user.uid().unwrap_or_default();
-            if self.schedule.contains(&uid) {
-                continue;
-            }
-            if self.differs(session, &user, singly) {
-                debug!(object = %full_name(&user), "differs");
-                self.schedule.submit(&uid.into(), Lane::Drift, false, now);
-            }
+            tokio::task::yield_now().await;
+            last = Some(Uid::from(end));
         }
+    }
+
+    /// It was compared with the very same account, under the same circumstances.
+    fn is_settled(&self, user: &ScimUser) -> bool {
+        let id = user.status.as_ref().and_then(|status| status.id.as_deref());
+        let (Some(id), Some(uid)) = (id, user.metadata.uid.as_deref()) else { return false };
+        self.mirror.users.look(|known| known.stamp(id).is_some_and(|stamp| known.settled.holds(uid, stamp)))
     }
 
     fn differs(&self, session: &Arc<Session>, user: &Arc<ScimUser>, singly: bool) -> bool {
         let status = user.status.clone().unwrap_or_default();
+        let stamp = status.id.as_deref().and_then(|id| self.mirror.users.look(|known| known.stamp(id)));
         let pass = UserPass::new(Arc::clone(user), status, Arc::clone(session));
         match self.plan(&pass) {
-            Step::Settle(verdict) => self.is_news(&pass, &verdict),
+            Step::Settle(verdict) if self.is_news(&pass, &verdict) => true,
+            Step::Settle(verdict) => {
+                if let (Some(stamp), Some(uid)) = (stamp.filter(|_| self.stays(&pass, &verdict)), user.uid()) {
+                    self.mirror.users.change(session.epoch, |known| known.settled.add(&uid.into(), stamp));
+                }
+                false
+            }
             Step::Read(_) => singly || pass.status.observed_generation != user.metadata.generation,
             _ => true,
         }
+    }
+
+    /// The verdict rests on the object, the account and the circumstances alone: on no time, no other account, and nothing
+    /// that was tried.
+    fn stays(&self, pass: &UserPass, verdict: &Verdict) -> bool {
+        let (spec, status) = (&pass.object.spec, &pass.status);
+        let manager = spec.attributes.enterprise.as_ref().and_then(|enterprise| enterprise.manager.as_ref());
+        let by_itself = spec.access.is_none() && manager.is_none() && self.with_ids(spec).is_none();
+        let bound = status.bound_to.as_deref() == Some(&*pass.session.policy.server);
+        let named = self.mirror.users.look(|known| {
+            let shown = status.id.as_deref().and_then(|id| known.identity(id));
+            shown.is_some_and(|(name, _)| Some(name) == status.user_name.as_deref().map(fold).as_deref())
+        });
+        let uid = pass.object.metadata.uid.as_deref().unwrap_or_default();
+        let untried = self.notes.tried(uid).is_empty() && self.notes.contested(uid, self.effects.now()).is_empty();
+        let calm = matches!(status.state, Some(UserState::Active | UserState::Inactive))
+            && matches!(verdict.reason, None | Some(Reason::Synced))
+            && status.hold.is_none()
+            && status.ignored_attributes.is_none()
+            && status.more_ignored.is_none();
+        by_itself && bound && named && untried && calm && !pass.is_deleting()
     }
 
     fn is_news(&self, pass: &UserPass, verdict: &Verdict) -> bool {

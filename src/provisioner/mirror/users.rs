@@ -3,19 +3,22 @@
 //! A compact index of every account, and the whole resource, as one string of JSON, of those that an
 //! object declares: so that a sweep costs pages and not one read a user.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::Mirror;
+use super::settled::Settled;
 use super::sightings::{OnPage, Seen, Sightings};
-use crate::scim::{Resource, fold};
+use super::words::Words;
+use crate::scim::{Entry, Recalled, Resource, Text, fold};
 
 /// What is known of one account.
 #[derive(Debug)]
-struct Entry {
-    name: String,
-    external_id: Option<String>,
+struct Shown {
+    name: Box<str>,
+    external_id: Option<Box<str>>,
     active: bool,
     /// As shown; empty where it is the userName.
     emails: Box<[Box<str>]>,
@@ -23,6 +26,10 @@ struct Entry {
     seen: Seen,
     /// How many accounts had been seen when it was.
     number: u64,
+    /// Another one whenever what is known of it changed, or who else has its name.
+    stamp: u64,
+    /// The words that showed it, unless an answer told of it since, or nothing of it is certain.
+    text: Option<Text>,
 }
 
 /// An answer from memory.
@@ -43,9 +50,12 @@ pub enum Known {
 /// The accounts of one server.
 #[derive(Debug, Default)]
 pub struct UserMirror {
-    entries: HashMap<String, Entry>,
-    names: HashMap<String, HashSet<String>>,
-    external_ids: HashMap<String, HashSet<String>>,
+    entries: HashMap<Arc<str>, Shown>,
+    names: Index,
+    external_ids: Index,
+    words: Words,
+    /// Objects that were found to be as they should.
+    pub settled: Settled,
     /// When accounts were seen, and what that proves.
     pub sightings: Sightings,
     /// How many accounts were ever seen.
@@ -53,6 +63,9 @@ pub struct UserMirror {
     /// When the last sweep began.
     pub begun: Option<Timestamp>,
 }
+
+/// Accounts by a value that few share.
+type Index = HashMap<Box<str>, Vec<Arc<str>>>;
 
 impl UserMirror {
     /// The connection leads to this server from now on; of another one nothing is known. Returns the new epoch, and
@@ -65,6 +78,9 @@ impl UserMirror {
             self.names.clear();
             self.external_ids.clear();
         }
+        // Whatever is learnt from accounts is learnt anew.
+        self.words = Words::default();
+        self.entries.values_mut().for_each(|shown| shown.text = None);
         (epoch, other)
     }
 
@@ -74,20 +90,48 @@ impl UserMirror {
         self.begun = Some(now);
     }
 
-    /// Takes in one page. `keep` says of which accounts the whole resource is wanted.
+    /// What is known of the words of an entry. `keep` says of which accounts, by folded userName and id, the whole resource
+    /// is wanted.
+    pub fn recall(&self, text: &str, keep: impl Fn(&str, &str) -> bool) -> Recalled {
+        let digest = self.words.digest(text);
+        let known = self.words.of(digest).and_then(|id| Some((id, self.entries.get(id)?)));
+        match known {
+            Some((id, Shown { text: Some(text), name, json, .. }))
+                if text.digest == digest && keep(name, id) == json.is_some() =>
+            {
+                Recalled::Known(Arc::clone(id), *text)
+            }
+            _ => Recalled::New(digest),
+        }
+    }
+
+    /// Takes in one page, with `keep` as [`Self::recall`] has it.
     /// Returns how many ids were new in this sweep: none means that the listing has come to its end.
-    pub fn page(&mut self, resources: Vec<Resource>, keep: impl Fn(&Resource) -> bool) -> usize {
+    pub fn page<R: Into<Entry>>(&mut self, resources: Vec<R>, keep: impl Fn(&str, &str) -> bool) -> usize {
         let mut new = 0;
-        for resource in resources {
-            let Some(id) = resource.id() else { continue };
-            let seen = self.entries.get_mut(id).map(|entry| &mut entry.seen);
-            match self.sightings.on_page(id, seen) {
-                OnPage::Repeated => {}
-                OnPage::Outdated => new += 1,
-                OnPage::New => {
+        for entry in resources {
+            let entry = entry.into();
+            let id = match &entry {
+                Entry::Same(id) => Some(&**id),
+                Entry::Read(resource, _) => resource.id(),
+            };
+            let Some(id) = id else { continue };
+            let seen = self.entries.get_mut(id).map(|shown| &mut shown.seen);
+            match (self.sightings.on_page(id, seen), entry) {
+                (OnPage::Repeated, _) => {}
+                (OnPage::Outdated, _) => new += 1,
+                (OnPage::New, Entry::Same(id)) => {
+                    let seen = self.sightings.by_page();
+                    if let Some(shown) = self.entries.get_mut(&id) {
+                        shown.seen = seen;
+                        new += 1;
+                    }
+                }
+                (OnPage::New, Entry::Read(resource, text)) => {
                     new += 1;
-                    let kept = keep(&resource);
-                    self.put(&resource, kept, self.sightings.by_page());
+                    let name = resource.user_name().map(fold).unwrap_or_default();
+                    let kept = keep(&name, resource.id().unwrap_or_default());
+                    self.put(&resource, name, kept, self.sightings.by_page(), text);
                 }
             }
         }
@@ -102,9 +146,9 @@ impl UserMirror {
     /// The sweep ended. Complete: accounts that it did not show are forgotten.
     pub fn end(&mut self, complete: bool) {
         if complete {
-            let unseen = |entry: &Entry| !self.sightings.is_of_sweep(entry.seen);
-            let gone: Vec<String> =
-                self.entries.iter().filter(|(_, entry)| unseen(entry)).map(|(id, _)| id.clone()).collect();
+            let unseen = |shown: &Shown| !self.sightings.is_of_sweep(shown.seen);
+            let gone: Vec<Arc<str>> =
+                self.entries.iter().filter(|(_, shown)| unseen(shown)).map(|(id, _)| id.clone()).collect();
             for id in gone {
                 self.take_out(&id);
             }
@@ -115,26 +159,56 @@ impl UserMirror {
     /// What the account looks like by now isn't certain: it is read before anything rests on it.
     pub fn invalidate(&mut self, id: &str) {
         let seen = self.sightings.by_answer();
-        if let Some(entry) = self.entries.get_mut(id) {
-            entry.json = None;
+        self.forget_words(id);
+        let stamp = self.next_stamp();
+        if let Some(shown) = self.entries.get_mut(id) {
             // Nor does a page tell that was asked for before.
-            entry.seen = seen;
+            (shown.json, shown.seen, shown.stamp) = (None, seen, stamp);
         }
     }
 
-    fn take_out(&mut self, id: &str) -> Option<Entry> {
-        let entry = self.entries.remove(id)?;
-        drop_from(&mut self.names, &entry.name, id);
-        if let Some(external_id) = &entry.external_id {
+    fn forget_words(&mut self, id: &str) {
+        let text = self.entries.get_mut(id).and_then(|shown| shown.text.take());
+        if let Some(text) = text.filter(|text| self.words.of(text.digest).is_some_and(|known| **known == *id)) {
+            self.words.forget(text.digest);
+        }
+    }
+
+    fn next_stamp(&mut self) -> u64 {
+        self.moments += 1;
+        self.moments
+    }
+
+    fn take_out(&mut self, id: &str) -> Option<Shown> {
+        self.forget_words(id);
+        let shown = self.entries.remove(id)?;
+        drop_from(&mut self.names, &shown.name, id);
+        if let Some(external_id) = &shown.external_id {
             drop_from(&mut self.external_ids, external_id, id);
         }
-        Some(entry)
+        self.touch_namesakes(&shown.name);
+        Some(shown)
+    }
+
+    /// Somebody else of their name came or went.
+    fn touch_namesakes(&mut self, name: &str) {
+        for id in self.names.get(name).cloned().unwrap_or_default() {
+            let stamp = self.next_stamp();
+            if let Some(shown) = self.entries.get_mut(&id) {
+                shown.stamp = stamp;
+            }
+        }
+    }
+
+    /// Tells whether anything was learnt of the account since, or of who has its name.
+    pub fn stamp(&self, id: &str) -> Option<u64> {
+        self.entries.get(id).map(|shown| shown.stamp)
     }
 
     /// Another account than this one that has the userName.
     pub fn namesake_of(&self, id: &str, user_name: &str) -> Option<&str> {
-        let named = self.names.get(&fold(user_name))?;
-        named.iter().map(String::as_str).find(|other| *other != id)
+        let named = self.names.get(&*fold(user_name))?;
+        named.iter().map(|other| &**other).find(|other| *other != id)
     }
 
     /// The account is there, as far as is known.
@@ -154,33 +228,32 @@ impl UserMirror {
 
     /// Every account: its id, folded userName, and whether it is active.
     pub fn accounts(&self) -> impl Iterator<Item = (&str, &str, bool)> {
-        self.entries.iter().map(|(id, entry)| (id.as_str(), entry.name.as_str(), entry.active))
+        self.entries.iter().map(|(id, entry)| (&**id, &*entry.name, entry.active))
     }
 
     /// What an account is known by: its folded userName, and its e-mails.
     pub fn identity(&self, id: &str) -> Option<(&str, impl Iterator<Item = &str>)> {
         let entry = self.entries.get(id)?;
-        let name = entry.name.as_str();
+        let name = &*entry.name;
         let emails = entry.emails.iter().map(move |email| if email.is_empty() { name } else { &**email });
         Some((name, emails))
     }
 
     /// The account with this id; an id that wasn't seen must be asked for before it counts as gone (promise I11).
     pub fn by_id(&self, id: &str) -> Known {
-        self.entries.get(id).and_then(Entry::resource).map_or(Known::Unknown, Known::Found)
+        self.entries.get(id).and_then(Shown::resource).map_or(Known::Unknown, Known::Found)
     }
 
     /// The account that fits, by userName and, where it is given, by externalId (promise I6).
     pub fn by_identity(&self, user_name: &str, external_id: Option<&str>) -> Known {
-        let named = self.names.get(&fold(user_name)).cloned().unwrap_or_default();
-        let linked = external_id.and_then(|id| self.external_ids.get(id)).cloned().unwrap_or_default();
-        let fitting: HashSet<&String> = named.union(&linked).collect();
-        let mut fitting = fitting.into_iter();
+        let named = self.names.get(&*fold(user_name)).map(Vec::as_slice).unwrap_or_default();
+        let linked = external_id.and_then(|id| self.external_ids.get(id)).map(Vec::as_slice).unwrap_or_default();
+        let mut fitting = named.iter().chain(linked.iter().filter(|id| !named.contains(id)));
         match (fitting.next(), fitting.next()) {
             (None, _) if self.sightings.proves_absence() => Known::Absent,
             (None, _) => Known::Unknown,
             (Some(id), None) => match self.by_id(id) {
-                Known::Unknown => Known::Listed(id.clone()),
+                Known::Unknown => Known::Listed(id.to_string()),
                 known => known,
             },
             (Some(_), Some(_)) => Known::Contradictory(contradiction(named.len())),
@@ -189,31 +262,35 @@ impl UserMirror {
 
     /// The accounts with this userName, as far as they are known.
     pub fn named(&self, user_name: &str) -> Vec<String> {
-        self.names.get(&fold(user_name)).into_iter().flatten().cloned().collect()
+        self.names.get(&*fold(user_name)).into_iter().flatten().map(ToString::to_string).collect()
     }
 
     /// The accounts with this externalId, as far as they are known.
     pub fn linked(&self, external_id: &str) -> Vec<String> {
-        self.external_ids.get(external_id).into_iter().flatten().cloned().collect()
+        self.external_ids.get(external_id).into_iter().flatten().map(ToString::to_string).collect()
     }
 
-    fn put(&mut self, resource: &Resource, keep: bool, seen: Seen) {
+    fn put(&mut self, resource: &Resource, name: String, keep: bool, seen: Seen, text: Option<Text>) {
         let Some(id) = resource.id() else { return };
         let number = self.entries.get(id).map_or(self.moments, |known| known.number);
-        self.moments += 1;
         self.take_out(id);
-        let name = resource.user_name().map(fold).unwrap_or_default();
-        let external_id = resource.external_id().map(str::to_owned);
-        self.names.entry(name.clone()).or_default().insert(id.to_owned());
-        if let Some(external_id) = &external_id {
-            self.external_ids.entry(external_id.clone()).or_default().insert(id.to_owned());
-        }
+        self.touch_namesakes(&name);
+        let id: Arc<str> = id.into();
         let emails =
             resource.emails().map(|email| if fold(email) == name { "".into() } else { email.into() }).collect();
+        let name = name.into_boxed_str();
+        let external_id: Option<Box<str>> = resource.external_id().map(Into::into);
+        add_to(&mut self.names, &name, &id);
+        if let Some(external_id) = &external_id {
+            add_to(&mut self.external_ids, external_id, &id);
+        }
+        if let Some(text) = &text {
+            self.words.remember(text.digest, &id);
+        }
         let json = keep.then(|| serde_json::to_string(&resource.0).ok().map(String::into_boxed_str)).flatten();
         let active = resource.active().unwrap_or(true);
-        let entry = Entry { name, external_id, active, emails, json, seen, number };
-        self.entries.insert(id.to_owned(), entry);
+        let stamp = self.next_stamp();
+        self.entries.insert(id, Shown { name, external_id, active, emails, json, seen, number, stamp, text });
     }
 }
 
@@ -230,7 +307,8 @@ impl Mirror for UserMirror {
         if let Some(id) = resource.id() {
             self.sightings.shown(id);
         }
-        self.put(resource, true, self.sightings.by_answer());
+        let name = resource.user_name().map(fold).unwrap_or_default();
+        self.put(resource, name, true, self.sightings.by_answer(), None);
     }
 
     fn forget(&mut self, id: &str) {
@@ -256,7 +334,7 @@ impl Mirror for UserMirror {
     }
 }
 
-impl Entry {
+impl Shown {
     fn resource(&self) -> Option<Resource> {
         serde_json::from_str(self.json.as_deref()?).ok().map(Resource)
     }
@@ -273,9 +351,16 @@ pub fn contradiction(by_name: usize) -> String {
     }
 }
 
-fn drop_from(index: &mut HashMap<String, HashSet<String>>, key: &str, id: &str) {
+fn add_to(index: &mut Index, key: &str, id: &Arc<str>) {
+    match index.get_mut(key) {
+        Some(ids) => ids.push(Arc::clone(id)),
+        None => _ = index.insert(key.into(), vec![Arc::clone(id)]),
+    }
+}
+
+fn drop_from(index: &mut Index, key: &str, id: &str) {
     if let Some(ids) = index.get_mut(key) {
-        ids.remove(id);
+        ids.retain(|known| **known != *id);
         if ids.is_empty() {
             index.remove(key);
         }

@@ -5,7 +5,11 @@ use tokio::time::Instant;
 
 use super::super::error::{Class, Error, ScimType};
 use super::super::paging::Start;
-use super::{Client, Kind, Page};
+use super::super::resource::Resource;
+use super::{Client, Entry, Kind, Page, Recall};
+
+/// What is listed, what else the query has, and whose words are known.
+type What<'a> = (Kind, &'a str, Option<Recall<'a>>);
 
 /// So often a 500 must be met again before it is about the request.
 const AGAIN_500: u32 = 3;
@@ -19,6 +23,17 @@ impl Client {
     /// One page, by index or by cursor; `startIndex` and `count` are always sent, but to a server that doesn't page.
     pub async fn list_from(&self, kind: Kind, start: &Start, count: u32, deadline: Instant) -> Result<Page, Error> {
         self.listed(kind, start, count, "", deadline).await
+    }
+
+    /// The same of users, where those that `recall` knows by their words aren't read again.
+    pub async fn list_users(
+        &self,
+        start: &Start,
+        count: u32,
+        recall: Recall<'_>,
+        deadline: Instant,
+    ) -> Result<Page<Entry>, Error> {
+        self.list_entries(start, count, (Kind::Users, "", Some(recall)), deadline).await
     }
 
     /// Asks for one user: the shape of the answer tells whether this is SCIM.
@@ -41,28 +56,48 @@ impl Client {
         also: &str,
         deadline: Instant,
     ) -> Result<Page, Error> {
+        let page = self.list_entries(start, count, (kind, also, None), deadline).await?;
+        Ok(page.map(|entry| match entry {
+            Entry::Read(resource, _) => resource,
+            // Nothing is recalled.
+            Entry::Same(_) => Resource::default(),
+        }))
+    }
+
+    async fn list_entries(
+        &self,
+        start: &Start,
+        count: u32,
+        what: What<'_>,
+        deadline: Instant,
+    ) -> Result<Page<Entry>, Error> {
         if self.experience.no_paging() {
-            return self.asked(kind, None, also, deadline).await;
+            return self.asked(what, None, deadline).await;
         }
         let paged = start.query(self.experience.page_size(count));
-        let answer = self.asked(kind, Some(&paged), also, deadline).await;
+        let answer = self.asked(what, Some(&paged), deadline).await;
         let refused = answer.as_ref().err().filter(|error| refuses_list(error)).cloned();
         let Some(error) = refused.filter(|_| matches!(start, Start::Index(_)) && self.experience.may_try()) else {
             return answer;
         };
-        if let Ok(page) = self.asked(kind, None, also, deadline).await {
-            return self.without_paging(start, page, &paged, (kind, also, deadline)).await;
+        if let Ok(page) = self.asked(what, None, deadline).await {
+            return self.without_paging(start, page, &paged, what, deadline).await;
         }
-        self.may_need_filter(kind, start, &error, deadline).await;
+        self.may_need_filter(what.0, start, &error, deadline).await;
         answer
     }
 
-    async fn asked(&self, kind: Kind, paged: Option<&str>, also: &str, deadline: Instant) -> Result<Page, Error> {
+    async fn asked(
+        &self,
+        (kind, also, recall): What<'_>,
+        paged: Option<&str>,
+        deadline: Instant,
+    ) -> Result<Page<Entry>, Error> {
         let parts = [paged.unwrap_or_default(), also];
         let query = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("&");
         let mut url = self.url(kind, None);
         url.set_query((!query.is_empty()).then_some(query.as_str()));
-        self.page(kind, url, deadline).await
+        self.entries(kind, url, recall, deadline).await
     }
 
     /// It lists where it isn't told how much. An answer that comes and goes says nothing: the refusal must be met again, and
@@ -70,13 +105,14 @@ impl Client {
     async fn without_paging(
         &self,
         start: &Start,
-        whole: Page,
+        whole: Page<Entry>,
         paged: &str,
-        (kind, also, deadline): (Kind, &str, Instant),
-    ) -> Result<Page, Error> {
+        what: What<'_>,
+        deadline: Instant,
+    ) -> Result<Page<Entry>, Error> {
         let more = whole.total.is_some_and(|total| total > whole.shown);
         if let Some(shorter) = u32::try_from(whole.shown).ok().filter(|shown| more && *shown > 0)
-            && let Ok(page) = self.asked(kind, Some(&start.query(shorter)), also, deadline).await
+            && let Ok(page) = self.asked(what, Some(&start.query(shorter)), deadline).await
         {
             // It pages, only not in so large steps.
             self.experience.shortens_pages(shorter);
@@ -84,7 +120,7 @@ impl Client {
         }
         let all = whole.total.is_some() && !more;
         for met in 1..=AGAIN_500 {
-            let error = match self.asked(kind, Some(paged), also, deadline).await {
+            let error = match self.asked(what, Some(paged), deadline).await {
                 Err(error) if refuses_list(&error) => error,
                 answer => return answer,
             };

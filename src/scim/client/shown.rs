@@ -9,10 +9,10 @@ use super::super::error::Class;
 use super::super::resource::Resource;
 
 /// One page of a list.
-#[derive(Clone, Debug, Default)]
-pub struct Page {
+#[derive(Clone, Debug)]
+pub struct Page<R = Resource> {
     /// The resources on it.
-    pub resources: Vec<Resource>,
+    pub resources: Vec<R>,
     /// All entries on it.
     pub shown: u64,
     /// Entries without a usable id: somebody is there, and it can't be told who.
@@ -23,12 +23,27 @@ pub struct Page {
     pub next_cursor: Option<String>,
 }
 
+impl<R> Default for Page<R> {
+    fn default() -> Self {
+        Self { resources: Vec::new(), shown: 0, unreadable: 0, total: None, next_cursor: None }
+    }
+}
+
 impl Page {
     pub(super) fn new(entries: &[Value], total: Option<u64>, next_cursor: Option<String>) -> Self {
         let resources: Vec<Resource> = entries.iter().filter_map(Value::as_object).cloned().map(Resource).collect();
         let readable = resources.iter().filter(|resource| resource.id().is_some()).count();
         let unreadable = (entries.len() - readable) as u64;
         Self { resources, shown: entries.len() as u64, unreadable, total, next_cursor }
+    }
+}
+
+impl<R> Page<R> {
+    /// The same page with something else of each resource.
+    pub fn map<T>(self, each: impl FnMut(R) -> T) -> Page<T> {
+        let Self { resources, shown, unreadable, total, next_cursor } = self;
+        let resources = resources.into_iter().map(each).collect();
+        Page { resources, shown, unreadable, total, next_cursor }
     }
 
     /// It counts resources and shows none of them, as servers do whose key may not view them.
