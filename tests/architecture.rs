@@ -100,6 +100,72 @@ fn what_decides_touches_nothing() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+#[test]
+fn a_lock_is_taken_in_the_file_that_declares_it_and_nowhere_else() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources().into_iter().filter(|(path, _)| path.starts_with("src/provisioner")) {
+        let (own, public) = locks_of(&text);
+        wrong.extend(public.into_iter().map(|name| format!("{}: {name} is visible to others", path.display())));
+        // The memory of a dry run stands in for the API server, and is a run's alone.
+        let given = text.lines().filter(|line| line.contains("pub") && line.contains("Guard<'_")).map(str::trim);
+        let given = given.filter(|_| !path.starts_with("src/provisioner/dry_run"));
+        wrong.extend(given.map(|line| format!("{}: a lock is given away: {line}", path.display())));
+        let foreign = locked(&text).into_iter().filter(|name| !own.contains(name));
+        wrong.extend(foreign.map(|name| format!("{}: the lock of {name} is another's", path.display())));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// So many parts a provisioner has: each guards its own state, and none is a lock.
+const MOST_PARTS: usize = 11;
+
+#[test]
+fn a_provisioner_has_few_parts_and_no_lock() {
+    let sources = sources();
+    let text = &sources[Path::new("src/provisioner/mod.rs")];
+    let body = text.split("pub struct Provisioner").nth(1).and_then(|rest| rest.split('}').next()).expect("the struct");
+    let parts = body.lines().filter(|line| line.trim_end().ends_with(',')).count();
+    assert!((1..=MOST_PARTS).contains(&parts), "{parts} parts: {body}");
+    assert!(LOCKS.iter().all(|lock| !body.contains(lock)), "{body}");
+}
+
+/// The types that are locked.
+const LOCKS: [&str; 2] = ["Mutex<", "RwLock<"];
+
+/// The fields of the file's structs that are locks, by name, or `0`; and those of them that others see.
+fn locks_of(text: &str) -> (BTreeSet<String>, Vec<String>) {
+    let (mut own, mut public) = (BTreeSet::new(), Vec::new());
+    for line in text.lines().map(str::trim).filter(|line| LOCKS.iter().any(|lock| line.contains(lock))) {
+        let (name, seen) = match (line.split_once("struct "), line.split_once(": ")) {
+            (Some((_, named)), _) if named.contains('(') => ("0", named.contains("(pub")),
+            (_, Some((name, _))) if line.ends_with(',') => {
+                let name = name.rsplit(' ').next().unwrap_or_default();
+                (name, line.starts_with("pub"))
+            }
+            _ => continue,
+        };
+        own.insert(name.to_owned());
+        public.extend(seen.then(|| name.to_owned()));
+    }
+    (own, public)
+}
+
+/// The fields whose lock the file takes: by `lock(&self.field)`, or by a method of a lock.
+fn locked(text: &str) -> BTreeSet<String> {
+    let is_of_path = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+    let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
+    let taken = text.match_indices("lock(&").filter_map(|(at, call)| {
+        let path = text[at + call.len()..].split(|c| !is_of_path(c)).next()?;
+        path.contains('.').then(|| last(path))
+    });
+    let methods = [".lock()", ".try_lock()", ".read().unwrap", ".write().unwrap"];
+    let by_method = methods.iter().flat_map(|method| text.match_indices(method)).filter_map(|(at, _)| {
+        let path = text[..at].rsplit(|c| !is_of_path(c)).next()?;
+        path.contains('.').then(|| last(path))
+    });
+    taken.chain(by_method).collect()
+}
+
 fn modules() -> BTreeMap<Module, BTreeSet<Module>> {
     let sources = sources();
     let known: BTreeSet<Module> = sources.keys().map(|path| module_of(path)).collect();

@@ -85,15 +85,18 @@ pub struct Provisioner<E: Effects = Live> {
     effects: E,
     /// The objects and their claims.
     directory: Arc<Directory>,
-    metrics: Metrics,
-    audit: Audit,
-    /// Routes an object again: its claim may stand differently.
-    reroute: UnboundedSender<Uid>,
+    surroundings: Surroundings,
+    /// As it is declared, and what is known of it.
     connection: Connection,
+    /// Whose turn it is.
     schedule: Schedule,
+    /// What the server was seen to hold.
     mirror: ServerMirror,
+    /// What is remembered of objects beside their status.
     notes: ObjectNotes,
+    /// The same, special to groups.
     group_notes: GroupNotes,
+    /// What is admitted, and what is held.
     guards: Guards,
     stop: CancellationToken,
 }
@@ -107,13 +110,13 @@ impl Provisioner {
         stop: CancellationToken,
         tasks: &mut JoinSet<()>,
     ) -> Arc<Self> {
+        let directory = Arc::clone(&shared.directory);
         let surroundings = Surroundings {
-            directory: Arc::clone(&shared.directory),
             metrics: shared.metrics.clone(),
             audit: shared.audit.clone(),
             reroute: shared.reroute.clone(),
         };
-        let provisioner = Arc::new(Self::new(Live(shared), surroundings, connection, key, stop));
+        let provisioner = Arc::new(Self::new(Live(shared), directory, surroundings, connection, key, stop));
         tasks.spawn(Arc::clone(&provisioner).keep_connected());
         tasks.spawn(Arc::clone(&provisioner).keep_swept());
         tasks.spawn(Arc::clone(&provisioner).dispatch());
@@ -128,11 +131,11 @@ impl Provisioner {
     }
 }
 
-/// What a provisioner shares with others.
+/// Whom a provisioner tells what it does.
 struct Surroundings {
-    directory: Arc<Directory>,
     metrics: Metrics,
     audit: Audit,
+    /// Routes an object again: its claim may stand differently.
     reroute: UnboundedSender<Uid>,
 }
 
@@ -140,13 +143,13 @@ impl<E: Effects> Provisioner<E> {
     /// A connection whose tasks haven't begun.
     fn new(
         effects: E,
+        directory: Arc<Directory>,
         surroundings: Surroundings,
         connection: Arc<ScimConnection>,
         key: ConnectionKey,
         stop: CancellationToken,
     ) -> Self {
-        let Surroundings { directory, metrics, audit, reroute } = surroundings;
-        metrics.begin(&key.to_string());
+        surroundings.metrics.begin(&key.to_string());
         let now = effects.now();
         let provisioner = Self {
             guards: Guards::new(&connection, now),
@@ -158,9 +161,7 @@ impl<E: Effects> Provisioner<E> {
             key,
             effects,
             directory,
-            metrics,
-            audit,
-            reroute,
+            surroundings,
             stop,
         };
         provisioner.declare_server();
@@ -203,7 +204,7 @@ impl<E: Effects> Provisioner<E> {
     pub fn submit(&self, user: &ScimUser, changed: &Changed) {
         let Some(uid) = user.metadata.uid.as_deref().map(Uid::from) else { return };
         let lane = lane_of(user);
-        self.metrics.submitted(&self.key.to_string(), export::lane_name(lane));
+        self.surroundings.metrics.submitted(&self.key.to_string(), export::lane_name(lane));
         self.schedule.submit(&uid, lane, changed.fresh, self.effects.instant());
     }
 
@@ -215,6 +216,14 @@ impl<E: Effects> Provisioner<E> {
         self.mirror.groups.forget_search(uid);
         self.mirror.users.forget_search(uid);
         self.schedule.forget(uid);
+    }
+
+    /// The claims of these objects may stand differently: they are routed again.
+    fn reroute(&self, uids: impl IntoIterator<Item = Uid>) {
+        for uid in uids {
+            // The receiver lives as long as the controller does.
+            let _ = self.surroundings.reroute.send(uid);
+        }
     }
 
     /// The connection can be used.

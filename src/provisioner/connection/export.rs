@@ -20,7 +20,7 @@ impl<E: Effects> Provisioner<E> {
     /// Tells the metrics of every request of a client, and the limiter what its answer means for all others: the server
     /// refused it for its rate, or took it and says that nothing remains (promise I19).
     pub(in crate::provisioner) fn observer(&self) -> Observer {
-        let (metrics, name) = (self.metrics.clone(), self.key.to_string());
+        let (metrics, name) = (self.surroundings.metrics.clone(), self.key.to_string());
         let limiter = Arc::clone(self.schedule.limiter());
         Arc::new(move |seen: Exchange| {
             metrics.request(&name, seen.method, seen.status, seen.took);
@@ -42,7 +42,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     pub(in crate::provisioner) fn export_metrics(&self, status: &ScimConnectionStatus) {
-        let (metrics, name) = (&self.metrics, self.key.to_string());
+        let (metrics, name) = (&self.surroundings.metrics, self.key.to_string());
         for waiting in self.schedule.backlog(self.effects.instant()) {
             metrics.queue(&name, lane_name(waiting.lane), waiting.depth, waiting.age);
         }

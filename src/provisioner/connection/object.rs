@@ -21,7 +21,7 @@ impl<E: Effects> Provisioner<E> {
 
     /// The API server didn't take a write: counted, and told at the connection where a person has to do something.
     pub(in crate::provisioner) fn note_write_failure(&self, error: &kube::Error) {
-        self.metrics.kubernetes_error(&self.key.to_string());
+        self.surroundings.metrics.kubernetes_error(&self.key.to_string());
         let Some(words) = words_of_refusal(error) else { return };
         let told = format!(
             "the API server refuses writes of the operator, and what can't be recorded is not carried out: {words}. Look at its \

@@ -38,7 +38,7 @@ impl<E: Effects> Provisioner<E> {
             }
         }
         self.report_now().await;
-        self.metrics.end(&self.key.to_string());
+        self.surroundings.metrics.end(&self.key.to_string());
     }
 
     /// Writes the connection's status if it differs from the one last seen.

@@ -34,11 +34,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Reads, and writes nothing.
 #[derive(Clone)]
 pub struct ReadOnly {
-    pub memory: Arc<Mutex<Memory>>,
+    memory: Arc<Mutex<Memory>>,
     pub progress: Arc<dyn Fn(Progress) + Send + Sync>,
 }
 
 impl ReadOnly {
+    pub fn new(memory: Memory, progress: Arc<dyn Fn(Progress) + Send + Sync>) -> Self {
+        Self { memory: Arc::new(Mutex::new(memory)), progress }
+    }
+
     pub fn look(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }

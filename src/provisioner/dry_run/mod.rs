@@ -12,7 +12,7 @@ mod planned;
 mod written;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -129,18 +129,13 @@ impl DryRun {
             Refusal::new(ConnectedReason::NotFound, format!("there is no connection {key} among what was read"))
         })?;
         let memory = Memory::new(Arc::clone(&self.directory), self.recorded.clone());
-        let effects = ReadOnly { memory: Arc::new(Mutex::new(memory)), progress: Arc::clone(&self.progress) };
+        let effects = ReadOnly::new(memory, Arc::clone(&self.progress));
         effects.look().connection = Some(connection.clone());
         let (reroute, asked_again) = unbounded_channel();
-        let surroundings = Surroundings {
-            directory: Arc::clone(&self.directory),
-            metrics: Metrics::default(),
-            audit: Audit::default(),
-            reroute,
-        };
-        let connection = Arc::new(connection);
-        let stop = CancellationToken::new();
-        let provisioner = Provisioner::new(effects.clone(), surroundings, Arc::clone(&connection), key.clone(), stop);
+        let surroundings = Surroundings { metrics: Metrics::default(), audit: Audit::default(), reroute };
+        let (connection, directory) = (Arc::new(connection), Arc::clone(&self.directory));
+        let (newest, stop) = (Arc::clone(&connection), CancellationToken::new());
+        let provisioner = Provisioner::new(effects.clone(), directory, surroundings, newest, key.clone(), stop);
         let provisioner = Arc::new(provisioner);
         provisioner.connect(&connection, config).await?;
         let mut run = Run { provisioner, effects, asked_again, paused: BTreeMap::new() };

@@ -19,7 +19,7 @@ impl<E: Effects> Provisioner<E> {
         operation: &Operation<K>,
         answer: &Result<Written, Error>,
     ) {
-        if !self.audit.is_on() {
+        if !self.surroundings.audit.is_on() {
             return;
         }
         let object = &*pass.object;
@@ -47,8 +47,8 @@ impl<E: Effects> Provisioner<E> {
             status,
             request_id,
         };
-        if !self.audit.write(&record) {
-            self.metrics.audit_failed();
+        if !self.surroundings.audit.write(&record) {
+            self.surroundings.metrics.audit_failed();
         }
     }
 }

@@ -25,7 +25,7 @@ impl<E: Effects> Provisioner<E> {
     pub(in crate::provisioner) fn note_failure(&self, object: &str, error: &Error) -> Class {
         let class = error.class();
         warn!(%object, ?class, request_id = error.request_id().unwrap_or("-"), "{error}");
-        self.metrics.error(&self.key.to_string(), class_name(class));
+        self.surroundings.metrics.error(&self.key.to_string(), class_name(class));
         match class {
             Class::Transient | Class::Unreachable | Class::Tls | Class::Timeout | Class::Empty => {
                 if let Some(pause) = error.retry_after() {

@@ -83,7 +83,7 @@ impl<E: Effects> Provisioner<E> {
             request_id = written.request_id.as_deref().unwrap_or("-"),
             "done"
         );
-        self.metrics.operation(&self.key.to_string(), operation.kind.as_str());
+        self.surroundings.metrics.operation(&self.key.to_string(), operation.kind.as_str());
         if let Some(pause) = written.pause {
             self.schedule.limiter().pause(pause);
         }
@@ -191,7 +191,7 @@ impl<E: Effects> Provisioner<E> {
     ) -> Option<Instant> {
         let began = Instant::now();
         let turn = self.effects.turn(self.schedule.limiter(), kind, priority).await;
-        self.metrics.waited(&self.key.to_string(), began.elapsed());
+        self.surroundings.metrics.waited(&self.key.to_string(), began.elapsed());
         self.effects.deadline().filter(|_| turn && self.is_current(session))
     }
 }

@@ -150,10 +150,7 @@ impl<E: Effects> Provisioner<E> {
 
     /// The object isn't bound as it is declared now: whoever waited for it to take over waits no longer.
     pub(super) fn decline<K: Kind>(&self, pass: &Pass<K>) {
-        for uid in K::decline(self, pass) {
-            // The receiver lives as long as the controller does.
-            let _ = self.reroute.send(uid);
-        }
+        self.reroute(K::decline(self, pass));
     }
 
     /// Writes how things stand, if that is news.

@@ -61,7 +61,7 @@ impl<E: Effects> Provisioner<E> {
     pub fn submit_group(&self, group: &ScimGroup, fresh: bool) {
         let Some(uid) = group.uid() else { return };
         let lane = self.lane_of_group(group);
-        self.metrics.submitted(&self.key.to_string(), lane_name(lane));
+        self.surroundings.metrics.submitted(&self.key.to_string(), lane_name(lane));
         self.schedule.submit(&uid.as_str().into(), lane, fresh, self.effects.instant());
     }
 

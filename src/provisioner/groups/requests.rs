@@ -83,7 +83,7 @@ impl<E: Effects> Provisioner<E> {
         // The next change is laid over what is there then.
         pass.own.whole = None;
         let (added, removed) = (operation.change.added.len(), operation.change.removed.len());
-        self.metrics.members(&self.key.to_string(), added, removed);
+        self.surroundings.metrics.members(&self.key.to_string(), added, removed);
         match (&operation.request, &written.resource) {
             // The engine forgot it.
             (Request::Delete { .. }, _) => {}

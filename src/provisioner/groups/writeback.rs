@@ -62,9 +62,7 @@ impl<E: Effects> Provisioner<E> {
             // The watch event that follows is no news any more.
             changed.others.into_iter().chain(changed.fresh.then(|| uid.as_str().into())).collect()
         };
-        for uid in others {
-            let _ = self.reroute.send(uid);
-        }
+        self.reroute(others);
         self.directory.group(&uid).unwrap_or(kept)
     }
 
@@ -182,9 +180,7 @@ impl<E: Effects> Provisioner<E> {
         groups.insert(group.to_owned(), value);
         match self.effects.merge_user(user, json!({"groups": groups})).await {
             Ok(written) => {
-                for uid in self.directory.apply_written(written) {
-                    let _ = self.reroute.send(uid);
-                }
+                self.reroute(self.directory.apply_written(written));
                 true
             }
             // With the object its record is gone.

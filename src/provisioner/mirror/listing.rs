@@ -210,7 +210,7 @@ impl<E: Effects> Provisioner<E> {
         loop {
             let began = self.effects.instant();
             let turn = self.effects.turn(self.schedule.limiter(), RequestKind::Read, Priority::Sweep).await;
-            self.metrics.waited(&self.key.to_string(), began.elapsed());
+            self.surroundings.metrics.waited(&self.key.to_string(), began.elapsed());
             let may = turn && self.is_current(session) && !self.serves_removals_only();
             let Some(deadline) = self.effects.deadline().filter(|_| may) else { return Ok(None) };
             let (effects, client, start) = (&self.effects, &session.client, listing.start());
@@ -224,7 +224,7 @@ impl<E: Effects> Provisioner<E> {
                 Ok(page) => return Ok(Some(page)),
                 Err(error) => error,
             };
-            self.metrics.error(&self.key.to_string(), class_name(error.class()));
+            self.surroundings.metrics.error(&self.key.to_string(), class_name(error.class()));
             if error.class() == Class::Rejected && listing.begin_again() {
                 continue;
             }

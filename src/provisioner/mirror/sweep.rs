@@ -108,7 +108,7 @@ impl<E: Effects> Provisioner<E> {
         };
         let first = self.connection.state.sweep_ended(complete, ended, began.elapsed());
         if complete {
-            self.metrics.sweep(&self.key.to_string(), began.elapsed());
+            self.surroundings.metrics.sweep(&self.key.to_string(), began.elapsed());
             self.requeue_searching(&answered);
         }
         if ended {

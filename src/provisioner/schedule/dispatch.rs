@@ -33,7 +33,7 @@ impl<E: Effects> Provisioner<E> {
                     let began = Instant::now();
                     let outcome = provisioner.work(&ticket).await;
                     let name = outcome_name(outcome);
-                    provisioner.metrics.pass(&provisioner.key.to_string(), name, began.elapsed());
+                    provisioner.surroundings.metrics.pass(&provisioner.key.to_string(), name, began.elapsed());
                     (ticket, outcome)
                 });
             }

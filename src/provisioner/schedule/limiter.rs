@@ -214,8 +214,7 @@ struct Waiter<'a> {
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        self.limiter.lock().waiters.remove(&self.key);
-        self.limiter.changed.notify_waiters();
+        self.limiter.leave(self.key);
     }
 }
 
@@ -327,6 +326,11 @@ impl Limiter {
         state.waiters.insert(key, kind);
         drop(state);
         Waiter { limiter: self, key }
+    }
+
+    fn leave(&self, key: (Priority, u64)) {
+        self.lock().waiters.remove(&key);
+        self.changed.notify_waiters();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -100,15 +100,11 @@ impl Operator {
         };
         let clock = Arc::clone(shared);
         let (sender, reroute) = unbounded_channel();
-        let surroundings = Surroundings {
-            directory: Arc::new(Directory::by_clock(move || look(&clock).time())),
-            metrics: METRICS.clone(),
-            audit: Audit::default(),
-            reroute: sender,
-        };
+        let directory = Arc::new(Directory::by_clock(move || look(&clock).time()));
+        let surroundings = Surroundings { metrics: METRICS.clone(), audit: Audit::default(), reroute: sender };
         let effects = Simulated(Arc::clone(shared));
-        let provisioner =
-            Provisioner::new(effects, surroundings, Arc::clone(&connection), key(), CancellationToken::new());
+        let (newest, stop) = (Arc::clone(&connection), CancellationToken::new());
+        let provisioner = Provisioner::new(effects, directory, surroundings, newest, key(), stop);
         for user in objects.into_values() {
             provisioner.directory.upsert(user);
         }

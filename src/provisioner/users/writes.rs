@@ -22,10 +22,7 @@ impl<E: Effects> Provisioner<E> {
 
     /// The answer to a write is as good as a watch event.
     fn apply_written_user(&self, written: &ScimUser) {
-        for uid in self.directory.apply_written(written.clone()) {
-            // The receiver lives as long as the controller does.
-            let _ = self.reroute.send(uid);
-        }
+        self.reroute(self.directory.apply_written(written.clone()));
     }
 
     /// Writes the status if it differs; what the API server doesn't take is kept and tried again alone.
