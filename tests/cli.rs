@@ -6,6 +6,8 @@
 mod answering;
 #[path = "cli/console.rs"]
 mod console;
+#[path = "cli/explaining.rs"]
+mod explaining;
 #[path = "cli/importing.rs"]
 mod importing;
 #[path = "cluster/kit.rs"]
@@ -15,6 +17,10 @@ mod kit;
 mod manners;
 #[path = "cli/planning.rs"]
 mod planning;
+#[path = "cli/planning_clusters.rs"]
+mod planning_clusters;
+#[path = "cli/planning_rosters.rs"]
+mod planning_rosters;
 #[path = "cli/previewing.rs"]
 mod previewing;
 #[path = "cli/reaching.rs"]

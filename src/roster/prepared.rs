@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kube::ResourceExt;
 use sha2::{Digest, Sha256};
 
 use super::changes::{Changes, Given, Ours};
@@ -53,6 +54,26 @@ pub(super) fn table_of(
     let fit = recipe.fit(&table.columns, known);
     fit.map_err(|missing| Refused::new(RosterReason::ColumnMissing, missing.to_string()))?;
     Ok((recipe, table))
+}
+
+/// The row that a ScimUser is made of: its document, and its number as a spreadsheet shows it.
+pub fn place_of(
+    spec: &ScimRosterSpec,
+    known: &[String],
+    documents: Vec<Document>,
+    user: Arc<ScimUser>,
+    of: Ours,
+) -> Result<Option<(String, u32)>, Refused> {
+    let (recipe, table) = table_of(spec, known, documents)?;
+    let people = recipe.people(&table);
+    let name = user.name_any();
+    let given = Given::sort(vec![user], of);
+    let names = Names::of(&recipe.keys, &people, &given.known(of.connection));
+    let person = names.names.iter().position(|known| *known == name);
+    Ok(person.map(|person| {
+        let row = &table.rows[people.people[person].row];
+        (table.documents.get(row.document as usize).cloned().unwrap_or_default(), row.number)
+    }))
 }
 
 impl Refused {

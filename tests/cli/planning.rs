@@ -11,13 +11,13 @@ use crate::{json_of, printed, program, scim, stderr};
 const KEY: &str = "plan-key";
 
 /// A folder of manifests for a connection to this server.
-struct Folder {
-    path: PathBuf,
-    key: PathBuf,
+pub struct Folder {
+    pub path: PathBuf,
+    pub key: PathBuf,
 }
 
 impl Folder {
-    fn of(base_url: &str, key: &str, spec: &Value, objects: &[Value]) -> Self {
+    pub fn of(base_url: &str, key: &str, spec: &Value, objects: &[Value]) -> Self {
         let path = scratch().join(unique("plan"));
         std::fs::create_dir_all(path.join("people")).expect("a folder");
         let mut connection = json!({
@@ -37,12 +37,22 @@ impl Folder {
     }
 
     /// These objects, and no others.
-    fn declare(&self, objects: &[Value]) {
+    pub fn declare(&self, objects: &[Value]) {
         let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
         std::fs::write(self.path.join("people/all.json"), list.to_string()).expect("manifests");
     }
 
-    async fn plan(&self, more: &[&str]) -> std::process::Output {
+    /// Without its connection: another folder has it.
+    pub fn without_connection(self) -> Self {
+        std::fs::remove_file(self.path.join("connection.yaml")).expect("it had one");
+        self
+    }
+
+    pub fn path(&self) -> &str {
+        self.path.to_str().expect("a path")
+    }
+
+    pub async fn plan(&self, more: &[&str]) -> std::process::Output {
         let mut command = program(Path::new("/there/is/none"));
         command.args(["plan", "-R", "-f"]).arg(&self.path).arg("--key-file").arg(&self.key);
         command.arg("--allow-loopback-http").args(more).stdin(std::process::Stdio::null());
@@ -50,14 +60,14 @@ impl Folder {
     }
 }
 
-fn user(name: &str, title: &str) -> Value {
+pub fn user(name: &str, title: &str) -> Value {
     json!({
         "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimUser", "metadata": {"name": name},
         "spec": {"connectionRef": {"name": "c"}, "userName": format!("{name}@example.com"), "title": title},
     })
 }
 
-fn group(name: &str, members: &[&str]) -> Value {
+pub fn group(name: &str, members: &[&str]) -> Value {
     let members: Vec<Value> = members.iter().map(|name| json!({"userRef": {"name": name}})).collect();
     json!({
         "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimGroup", "metadata": {"name": name},
@@ -65,7 +75,7 @@ fn group(name: &str, members: &[&str]) -> Value {
     })
 }
 
-async fn account(sandbox: &Sandbox, name: &str, title: &str) -> String {
+pub async fn account(sandbox: &Sandbox, name: &str, title: &str) -> String {
     let schemas = json!(["urn:ietf:params:scim:schemas:core:2.0:User"]);
     let body = json!({"schemas": schemas, "userName": format!("{name}@example.com"), "title": title, "active": true});
     let (status, made) = sandbox.scim("POST", "/Users", Some(body)).await;
@@ -74,7 +84,7 @@ async fn account(sandbox: &Sandbox, name: &str, title: &str) -> String {
 }
 
 /// What one object comes to.
-fn object<'a>(plans: &'a Value, name: &str) -> &'a Value {
+pub fn object<'a>(plans: &'a Value, name: &str) -> &'a Value {
     let all = plans[0]["objects"].as_array().expect("objects");
     all.iter().find(|object| object["name"] == name).unwrap_or_else(|| panic!("no {name} in {plans:#}"))
 }
@@ -88,12 +98,12 @@ async fn a_plan_reads_and_sends_nothing_else() {
     let front = Front::before(&sandbox.base_url, &sandbox.token).asking_for("authorization", "Bearer plan-key").open();
     let everybody = [user("ada", "Countess"), user("grace", "Engineer"), user("new", "Apprentice")];
     let folder = Folder::of(&front.base_url, KEY, &json!({}), &everybody);
-    let before = Folder::of(&front.base_url, KEY, &json!({}), &[user("ada", "Engineer"), user("gone", "Engineer")]);
-    std::fs::remove_file(before.path.join("connection.yaml")).expect("one connection is enough");
+    let before = Folder::of(&front.base_url, KEY, &json!({}), &[user("ada", "Engineer"), user("gone", "Engineer")])
+        .without_connection();
     let mut all = everybody.to_vec();
     all.push(group("team", &["ada", "new"]));
     folder.declare(&all);
-    let output = folder.plan(&["-o", "json", "--before", before.path.to_str().expect("a path")]).await;
+    let output = folder.plan(&["-o", "json", "--before", before.path()]).await;
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     let plans = json_of(&output);
     let seen = front.take();
@@ -128,10 +138,9 @@ async fn i13_what_would_be_held_is_shown_as_held_and_ends_with_3() {
         account(&sandbox, &name, "Engineer").await;
         everybody.push(user(&name, "Engineer"));
     }
-    let before = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &everybody);
+    let before = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &everybody).without_connection();
     let folder = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &everybody[..2]);
-    std::fs::remove_file(before.path.join("connection.yaml")).expect("one connection is enough");
-    let path = before.path.to_str().expect("a path").to_owned();
+    let path = before.path().to_owned();
     let output = folder.plan(&["-o", "json", "--before", &path]).await;
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
     let plans = json_of(&output);
@@ -147,18 +156,43 @@ async fn i13_what_would_be_held_is_shown_as_held_and_ends_with_3() {
     );
 }
 
-/// Imports everything from a server into a folder; then nothing is to be changed.
-async fn import_and_plan(base_url: &str, key: &str, spec: Value, count: usize) {
+/// Whoever goes without ever having had an account takes nobody's turn.
+#[tokio::test]
+async fn who_goes_without_an_account_counts_against_no_guard() {
+    let sandbox = Sandbox::start();
+    let guards = json!({"guards": {"creates": {"maxCount": 2, "window": "24h"}}});
+    let new = [user("new-1", "Apprentice"), user("new-2", "Apprentice")];
+    let gone = ["a", "b", "c"].map(|name| user(&format!("gone-{name}"), "Engineer"));
+    let folder = Folder::of(&sandbox.base_url, &sandbox.token, &guards, &new);
+    let before = Folder::of(&sandbox.base_url, &sandbox.token, &guards, &gone).without_connection();
+    let output = folder.plan(&["-o", "json", "--before", before.path()]).await;
+    let plans = json_of(&output);
+    let sums = &plans[0]["sums"];
+    assert_eq!((&sums["create"], &sums["queued"]), (&json!(2), &json!(0)), "{plans:#}");
+    let creates = plans[0]["guards"].as_array().and_then(|all| all.iter().find(|guard| guard["name"] == "creates").cloned());
+    assert_eq!(creates.expect("the guard")["used"], 2, "{plans:#}");
+    for name in ["gone-a", "gone-b", "gone-c"] {
+        assert_eq!(object(&plans, name)["action"], "nothing", "{plans:#}");
+    }
+}
+
+/// Imports everything from a server into a folder; then nothing is to be changed. `shows` says whether the server shows
+/// who is in a group.
+async fn import_and_plan(base_url: &str, key: &str, spec: Value, (users, groups): (usize, usize), shows: bool) {
     let folder = Folder::of(base_url, key, &spec, &[]);
     std::fs::remove_file(folder.path.join("people/all.json")).expect("nobody is declared");
     let mut import = program(Path::new("/there/is/none"));
     import.arg("import").arg("-f").arg(folder.path.join("connection.yaml")).arg("--key-file").arg(&folder.key);
-    import.args(["--only", "users", "--allow-loopback-http", "--into"]).arg(folder.path.join("people"));
+    import.args(["--allow-loopback-http", "--into"]).arg(folder.path.join("people"));
     let output = tokio::task::spawn_blocking(move || import.output().expect("kubectl-scim")).await.expect("it ran");
-    assert!(output.status.success(), "{base_url}: {}", stderr(&output));
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(if shows { 0 } else { 2 }), "{base_url}: {told}");
+    assert_eq!(told.contains("does not show its members"), !shows, "{base_url}: {told}");
+    assert!(told.contains(&format!("{users} users and {groups} groups imported")), "{base_url}: {told}");
     let output = folder.plan(&[]).await;
     assert_eq!(output.status.code(), Some(0), "{base_url}: {}{}", printed(&output), stderr(&output));
     let text = printed(&output);
+    let count = users + groups;
     assert!(text.contains(&format!("{count} to adopt; nothing is sent.")), "{base_url}: {text}");
 }
 
@@ -166,28 +200,46 @@ async fn import_and_plan(base_url: &str, key: &str, spec: Value, count: usize) {
 async fn what_was_imported_needs_no_change() {
     let sandbox = Sandbox::start();
     sandbox.admin("POST", "/seed", Some(json!({"users": 120}))).await;
-    import_and_plan(&sandbox.base_url, &sandbox.token, json!({}), 120).await;
-    let person = |name: &str| {
-        json!({
-            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
-            "userName": format!("{name}@example.com"), "active": true, "title": "Engineer",
-            "name": {"givenName": name, "familyName": "Example"},
-            "emails": [{"value": format!("{name}@example.com"), "type": "work", "primary": true}],
-        })
-    };
+    let (_, all) = sandbox.scim("GET", "/Users?count=2", None).await;
+    let (status, answer) = sandbox.scim("POST", "/Groups", Some(engines(&all["Resources"]))).await;
+    assert_eq!(status, 201, "{answer}");
+    import_and_plan(&sandbox.base_url, &sandbox.token, json!({}), (120, 1), true).await;
     let jackson = Jackson::shared().await.new_directory("generic-scim-v2").await;
+    let mut made = Vec::new();
     for name in ["ada", "grace"] {
         let (status, answer) = jackson.scim("POST", "/Users", Some(person(name))).await;
         assert_eq!(status, 201, "{answer}");
+        made.push(answer);
     }
-    import_and_plan(&jackson.base_url, &jackson.token, json!({"provider": "Jackson"}), 2).await;
+    let (status, answer) = jackson.scim("POST", "/Groups", Some(engines(&made.into()))).await;
+    assert_eq!(status, 201, "{answer}");
+    import_and_plan(&jackson.base_url, &jackson.token, json!({"provider": "Jackson"}), (2, 1), false).await;
     for tenant in [Scim2Server::shared().await.tenant(), Library::scim_sdk().await.tenant()] {
+        let mut made = Vec::new();
         for name in ["ada", "grace"] {
             let (status, answer) = tenant.scim("POST", "/Users", Some(person(name))).await;
             assert_eq!(status, 201, "{}: {answer}", tenant.base_url);
+            made.push(answer);
         }
-        import_and_plan(&tenant.base_url, &tenant.token, json!({}), 2).await;
+        let (status, answer) = tenant.scim("POST", "/Groups", Some(engines(&made.into()))).await;
+        assert_eq!(status, 201, "{}: {answer}", tenant.base_url);
+        import_and_plan(&tenant.base_url, &tenant.token, json!({}), (2, 1), true).await;
     }
+}
+
+fn person(name: &str) -> Value {
+    json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+        "userName": format!("{name}@example.com"), "active": true, "title": "Engineer",
+        "name": {"givenName": name, "familyName": "Example"},
+        "emails": [{"value": format!("{name}@example.com"), "type": "work", "primary": true}],
+    })
+}
+
+/// A group with these in it.
+fn engines(people: &Value) -> Value {
+    let members: Vec<Value> = people.as_array().into_iter().flatten().map(|one| json!({"value": one["id"]})).collect();
+    json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "Engines", "members": members})
 }
 
 /// A folder of manifests, what a pull request is told of it, and what comes of applying it.
@@ -203,14 +255,13 @@ async fn a_pull_request_is_rehearsed() {
         "-p",
         r#"{"spec": {"resyncInterval": "24h", "driftPolicy": {"attributes": "Repair"}}}"#,
     ]);
-    let folder = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &[]);
-    std::fs::remove_file(folder.path.join("connection.yaml")).expect("the cluster has one");
+    let folder = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &[]).without_connection();
     let here = |mut object: Value| {
         object["spec"]["connectionRef"] = json!({"name": "jackson"});
         object
     };
     folder.declare(&[user("ada", "Countess"), user("grace", "Admiral"), group("team", &["ada", "grace"])].map(here));
-    let path = folder.path.to_str().expect("a path").to_owned();
+    let path = folder.path().to_owned();
     let of_cluster = ["plan", "--allow-loopback-http"];
     let with_files = [&of_cluster[..], &["-R", "-f", &path, "--against", "-o", "markdown"]].concat();
     let output = scim(&place.namespace, &with_files).await;
@@ -261,6 +312,10 @@ async fn a_pull_request_is_rehearsed() {
     command.args(["-n", &place.namespace]).args(of_cluster).env("SCIM_KEY", &sandbox.token);
     let output = tokio::task::spawn_blocking(move || command.output().expect("kubectl-scim")).await.expect("it ran");
     assert_eq!(output.status.code(), Some(2), "{}{}", printed(&output), stderr(&output));
+    let mut hook = crate::workflows::hook(&place.namespace);
+    hook.env("KUBECONFIG", &kubeconfig).env("SCIM_KEY", &sandbox.token);
+    let output = tokio::task::spawn_blocking(move || hook.output().expect("sh")).await.expect("it ran");
+    assert_eq!(output.status.code(), Some(0), "a change is let through: {}{}", printed(&output), stderr(&output));
 }
 
 /// docs/plan.schema.json is what the types say; `WRITE_REFERENCE=1` writes it.

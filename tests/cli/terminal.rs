@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::by_file;
 use crate::kit::Place;
+use crate::planning::{Folder, account, user};
 use crate::support::{ControlPlane, Sandbox, scratch, unique};
 
 /// Until what is waited for is on the screen.
@@ -167,4 +168,40 @@ async fn a_table_is_whole_in_a_pipe_and_a_reader_may_go_away() {
     let mut closed = std::process::Command::new("bash");
     closed.args(["-c", &line]).env("KUBECONFIG", cluster.admin_kubeconfig());
     assert_eq!(crate::printed(&closed.output().expect("bash")).trim(), "0");
+}
+
+/// A plan for one who is changed, one who is new, and one whom a guard holds.
+#[tokio::test]
+async fn a_plan_fits_every_terminal_and_ends_with_ctrl_c() {
+    let sandbox = Sandbox::start();
+    account(&sandbox, "ada", "Engineer").await;
+    let people = [user("ada", "Countess of the Analytical Engine"), user("a-person-with-a-long-name", "Apprentice")];
+    let folder = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &people);
+    let key = folder.key.to_string_lossy().into_owned();
+    let args = ["plan", "-R", "-f", folder.path(), "--key-file", &key, "--allow-loopback-http"];
+    let nowhere = Path::new("/there/is/none");
+    let words = ["adopt", "create", "Engineer", "Countess", "a-person-with-a-long-name@example.com", "requests."];
+    for columns in [60, 80, 100, 250] {
+        let screen = at_terminal(columns, command(nowhere, &[&args[..], &["--no-color"]].concat()), None);
+        assert_eq!(screen.ended, "2", "{}", screen.text);
+        // What shows how far it is takes its line back.
+        let plan = screen.text.split("Plan for ").nth(1).unwrap_or_default();
+        let plan = format!("Plan for {plan}");
+        fits(&plan, columns.into(), &words);
+        assert!(!plan.contains('\u{1b}') && !screen.text.contains(&sandbox.token), "{plan:?}");
+    }
+    assert!(at_terminal(60, command(nowhere, &args), None).text.contains("\u{1b}[38;5;"), "it has colours");
+    let mut plain = command(nowhere, &args);
+    plain.env("NO_COLOR", "1");
+    assert!(!at_terminal(60, plain, None).text.contains("\u{1b}[38;5;"));
+
+    let slow = Sandbox::start_with(&["--latency", "200ms"]);
+    slow.admin("POST", "/seed", Some(json!({"users": 3000}))).await;
+    let folder = Folder::of(&slow.base_url, &slow.token, &json!({}), &people);
+    let key = folder.key.to_string_lossy().into_owned();
+    let args = ["plan", "-R", "-f", folder.path(), "--key-file", &key, "--allow-loopback-http"];
+    let screen = at_terminal(80, command(nowhere, &args), Some(("accounts listed", "\u{3}")));
+    assert!(screen.ended.contains("Interrupt") || screen.ended == "130", "{}: {}", screen.ended, screen.text);
+    assert!(!screen.text.contains(&slow.token), "{}", screen.text);
+    assert_eq!(slow.admin("GET", "/journal", None).await, json!([]), "nothing was written");
 }

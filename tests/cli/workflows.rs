@@ -16,6 +16,20 @@ pub fn block(name: &str) -> String {
     rest.split("```").next().expect("its end").to_owned()
 }
 
+/// What the hook of the page runs before a sync.
+pub fn hook(namespace: &str) -> Command {
+    let objects: Vec<Value> = serde_saphyr::from_multiple(&block("presync-plan.yaml")).expect("manifests");
+    let job = objects.iter().find(|object| object["kind"] == "Job").expect("a Job");
+    let words = job["spec"]["template"]["spec"]["containers"][0]["command"].as_array().expect("a command");
+    let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
+    let script = words[2].replace("-n identity", &format!("-n {namespace} --allow-loopback-http"));
+    let bin = std::path::Path::new(env!("CARGO_BIN_EXE_kubectl-scim")).parent().expect("a directory");
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut command = Command::new(words[0]);
+    command.args([words[1], &script]).env("PATH", format!("{}:{path}", bin.display()));
+    command
+}
+
 #[test]
 fn the_workflows_of_the_page_are_valid() {
     let file = scratch().join(format!("{}.yaml", unique("workflow")));
@@ -23,7 +37,7 @@ fn the_workflows_of_the_page_are_valid() {
     for name in both {
         lint(&file, name);
     }
-    for name in [".gitlab-ci.yml", ".gitlab-ci.yml of the plan", "flux.yaml"] {
+    for name in [".gitlab-ci.yml", ".gitlab-ci.yml of the plan"] {
         let read: Vec<Value> = serde_saphyr::from_multiple(&block(name)).expect(name);
         assert!(!read.is_empty(), "{name}");
     }
@@ -42,10 +56,10 @@ async fn i27_the_rights_of_the_page_suffice_and_no_more_is_asked_for() {
     place.cluster.install_crds().await;
     let namespace = place.namespace.as_str();
     let here = |name: &str| block(name).replace("namespace: identity", &format!("namespace: {namespace}"));
-    for name in ["role.yaml", "status.yaml", "presync.yaml", "plan.yaml"] {
+    for name in ["role.yaml", "status.yaml", "plan.yaml", "presync.yaml", "presync-plan.yaml"] {
         let file = scratch().join(format!("{}.yaml", unique("rights")));
         std::fs::write(&file, here(name)).expect("a file");
-        let verb = if name == "presync.yaml" { &["create", "--dry-run=server"][..] } else { &["apply"] };
+        let verb = if name.starts_with("presync") { &["create", "--dry-run=server"][..] } else { &["apply"] };
         place.kubectl(&[verb, &["-f", &file.to_string_lossy()]].concat());
     }
     let preview = place.cluster.kubeconfig_for_service_account(namespace, "preview");
@@ -76,4 +90,21 @@ async fn i27_the_rights_of_the_page_suffice_and_no_more_is_asked_for() {
     let output = program(&status).args(["-n", namespace, "roster", "preview", "-f", &roster, "--against"]).output();
     let told = stderr(&output.expect("kubectl-scim"));
     assert!(told.contains("ask for a Role"), "{told}");
+}
+
+/// By Flux's own kinds: a field that they don't have is refused.
+#[tokio::test]
+async fn what_the_page_says_for_flux_is_taken_by_its_kinds() {
+    let place = Place::without_operator().await;
+    let kinds = part("flux-kinds/kustomize-controller");
+    place.kubectl(&["apply", "--server-side", "-f", &kinds.to_string_lossy()]);
+    let kind = "crd/kustomizations.kustomize.toolkit.fluxcd.io";
+    place.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", kind]);
+    for name in ["flux.yaml", "flux-plan.yaml"] {
+        let text = block(name).replace("namespace: flux-system", &format!("namespace: {}", place.namespace));
+        let file = scratch().join(format!("{}.yaml", unique("flux")));
+        std::fs::write(&file, &text).expect("a file");
+        let taken = place.kubectl(&["create", "--dry-run=server", "--validate=strict", "-f", &file.to_string_lossy()]);
+        assert_eq!(taken.lines().count(), 2, "{taken}");
+    }
 }

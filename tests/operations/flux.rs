@@ -104,7 +104,7 @@ async fn upload_pack(tree: &Path, options: &[&str], input: &[u8]) -> Vec<u8> {
 
 /// Both controllers at work on this control plane.
 fn flux(cluster: &ControlPlane) -> [Process; 2] {
-    let kinds = ["source-controller/crds", "kustomize-controller/crds"].map(part);
+    let kinds = ["flux-kinds/source-controller", "flux-kinds/kustomize-controller"].map(part);
     for folder in kinds {
         cluster.kubectl_ok(&["apply", "--server-side", "-f", folder.to_str().unwrap()]);
     }

@@ -35,6 +35,11 @@ impl Cluster {
         Ok(Self { client, namespace, all: global.all_namespaces })
     }
 
+    /// The same cluster, in one namespace.
+    pub fn at(&self, namespace: &str) -> Self {
+        Self { client: self.client.clone(), namespace: namespace.to_owned(), all: false }
+    }
+
     /// A kind, within what is meant.
     pub fn api<K>(&self) -> Api<K>
     where

@@ -94,6 +94,11 @@ impl Printer {
         self.output == Output::Wide
     }
 
+    /// Whether nothing is to be left out: for programs, or since all there is was asked for.
+    pub fn is_whole(self) -> bool {
+        self.is_wide() || self.is_data()
+    }
+
     /// A list.
     pub fn list<R: Row>(self, rows: &[R]) -> io::Result<()> {
         match self.output {

@@ -1,6 +1,7 @@
 //! Instants and durations as people read them.
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// How long ago, as kubectl tells ages: `12s`, `5m`, `3h`, `8d`; what lies ahead: `in 5d`.
@@ -26,6 +27,15 @@ pub fn age(at: Option<Timestamp>) -> String {
 /// The instant within a `Time` of Kubernetes'.
 pub fn instant(time: Option<&Time>) -> Option<Timestamp> {
     time.map(|time| time.0)
+}
+
+/// When an event was seen last.
+pub fn seen(event: &Event) -> Option<Timestamp> {
+    let again = event.series.as_ref().and_then(|series| series.last_observed_time.as_ref()).map(|time| time.0);
+    again
+        .or_else(|| instant(event.last_timestamp.as_ref()))
+        .or_else(|| event.event_time.as_ref().map(|time| time.0))
+        .or_else(|| instant(event.metadata.creation_timestamp.as_ref()))
 }
 
 #[cfg(test)]

@@ -228,9 +228,12 @@ impl Run {
         memory.records = true;
         memory.objects.clear();
         let now = Time(memory.now());
+        // Whatever they asked for on the way, such as an account of their own, counts against no guard.
+        if let Some(connection) = dry_run.connections.get(&self.provisioner.key) {
+            self.provisioner.guards.begin_anew(connection, memory.now());
+        }
         for uid in &removed {
             self.provisioner.schedule.forget(uid);
-            self.provisioner.guards.withdraw(uid);
             if let Some(user) = directory.get(uid) {
                 if has_finalizer(&user) {
                     let mut user = memory.user(&user);

@@ -34,13 +34,12 @@ pub struct Overview {
 impl Guards {
     /// With what the connection's status remembers of an earlier process.
     pub fn new(connection: &ScimConnection, now: Timestamp) -> Self {
-        let spec = &connection.spec;
-        let settings = guard_settings(spec);
-        let status = connection.status.clone().unwrap_or_default();
-        let mut gate = Gate::new(&settings, remembered(&status, settings.plan), now);
-        // Nobody asked for admission yet, so nobody has to be asked again.
-        let _ = gate.answer(spec.approved_hold.as_deref(), spec.rejected_hold.as_deref(), now);
-        Self(Mutex::new(gate))
+        Self(Mutex::new(gate_of(connection, now)))
+    }
+
+    /// As they were before anything was asked of them.
+    pub fn begin_anew(&self, connection: &ScimConnection, now: Timestamp) {
+        *lock(&self.0) = gate_of(connection, now);
     }
 
     /// The connection changed; returns whom that lets go.
@@ -134,6 +133,16 @@ impl Guards {
     pub fn inspect<T>(&self, look: impl FnOnce(&Gate) -> T) -> T {
         look(&lock(&self.0))
     }
+}
+
+fn gate_of(connection: &ScimConnection, now: Timestamp) -> Gate {
+    let spec = &connection.spec;
+    let settings = guard_settings(spec);
+    let status = connection.status.clone().unwrap_or_default();
+    let mut gate = Gate::new(&settings, remembered(&status, settings.plan), now);
+    // Nobody asked for admission yet, so nobody has to be asked again.
+    let _ = gate.answer(spec.approved_hold.as_deref(), spec.rejected_hold.as_deref(), now);
+    gate
 }
 
 /// What a gate remembers of an earlier process.

@@ -23,6 +23,12 @@ assert.match(csv.headers()["content-disposition"], /attachment/);
 // What the server has is read when somebody asks for it, and shown beside what is declared.
 await page.goto(at("/people/~/ada"));
 assert.equal(await page.locator("#server").count(), 0, "nothing is read by itself");
+// Why she stands as she does, as kubectl scim explain tells it.
+const steps = page.getByRole("region", { name: "Step by step" });
+const told = await steps.innerText();
+for (const part of [/declared\s+ScimUser .*\/ada declares ada\.lovelace@example\.com/, /connection\s+jackson/, /decided\s+\w+/, /next\s+\S+/]) {
+  assert.match(told, part);
+}
 await page.getByRole("button", { name: "Read the account at the server" }).click();
 const title = page.locator("#server tr").filter({ hasText: "title" });
 await title.waitFor();
@@ -38,6 +44,7 @@ await picture(page, "console-person");
 // One group: who is waited for, who is unknown, who is in it.
 await page.goto(at("/groups/~/platform"));
 await page.getByText("ScimUser nobody").waitFor();
+assert.match(await page.getByRole("region", { name: "Step by step" }).innerText(), /members\s+3 declared, 2 in the group, 1 waited for/);
 await page.getByRole("button", { name: "Read the members at the server" }).click();
 await page.locator("#server").waitFor();
 await accessible(page);

@@ -43,8 +43,7 @@ pub async fn connection_behind(
     namespace: &str,
     reference: &ConnectionRef,
 ) -> Result<ScimConnection> {
-    let within = Cluster { client: cluster.client.clone(), namespace: namespace.to_owned(), all: false };
-    within.connection(reference.kind == ConnectionKind::ClusterScimConnection, &reference.name).await
+    cluster.at(namespace).connection(reference.kind == ConnectionKind::ClusterScimConnection, &reference.name).await
 }
 
 /// An account, and what the comparison needs beside it.

@@ -45,6 +45,7 @@ pub fn group(store: &Store, group: &ScimGroup, shown: Shown) -> Markup {
             @if drift.foreign > 0 { dt { "Put in by others" } dd { (drift.foreign) } }
             dt { "Last operation" } dd { (object.last_operation.as_deref().unwrap_or("none")) " " (when(object.last_change, shown.now)) }
         }
+        (shown.steps)
         (declared(store, &entry))
         (table("Waited for", &["Member"], status.waiting_for.iter().flatten().map(|name| vec![name.clone()])))
         (table("Attributes changed at the server", &["Attribute"], drift.attributes.iter().map(|name| vec![name.clone()])))
@@ -101,7 +102,7 @@ mod tests {
         .unwrap();
         let now = "2026-11-28T12:00:00Z".parse().unwrap();
         let page = |rights| {
-            group(&store, &declared, Shown { rights, form_word: "word", now, server: None, history: None })
+            group(&store, &declared, Shown { rights, form_word: "word", now, server: None, steps: &html! {}, history: None })
                 .into_string()
         };
         let shown = page(Rights::default());

@@ -9,7 +9,7 @@ use super::folded::folded;
 use super::page::{foreign, state, when};
 use super::person::group_address;
 use super::store::{Store, connection_of};
-use crate::time::instant;
+use crate::time::seen;
 
 /// So many events are shown.
 const EVENTS: usize = 300;
@@ -56,14 +56,6 @@ pub fn groups(store: &Store, filter: &Filter, now: Timestamp) -> Markup {
     }
 }
 
-/// When an event was last seen.
-fn at(event: &Event) -> Option<Timestamp> {
-    let seen = event.series.as_ref().and_then(|series| series.last_observed_time.as_ref()).map(|time| time.0);
-    seen.or_else(|| instant(event.last_timestamp.as_ref()))
-        .or_else(|| event.event_time.as_ref().map(|time| time.0))
-        .or_else(|| instant(event.metadata.creation_timestamp.as_ref()))
-}
-
 /// The events of our objects, the newest first.
 pub fn events(mut events: Vec<Event>, history: Option<&Markup>, search: &str, now: Timestamp) -> Markup {
     events.retain(|event| event.involved_object.kind.as_deref().is_some_and(|kind| kind.contains("Scim")));
@@ -73,7 +65,7 @@ pub fn events(mut events: Vec<Event>, history: Option<&Markup>, search: &str, no
         let whole = format!("{} {} {}", text(&event.involved_object.name), text(&event.reason), text(&event.message));
         words.split_whitespace().all(|word| folded(&whole).contains(word))
     });
-    events.sort_by_key(|event| std::cmp::Reverse(at(event)));
+    events.sort_by_key(|event| std::cmp::Reverse(seen(event)));
     html! {
         form.filter method="get" action="/events" role="search" data-live="results" {
             label { "Search " input type="search" name="q" value=(search) autocomplete="off"; }
@@ -87,7 +79,7 @@ pub fn events(mut events: Vec<Event>, history: Option<&Markup>, search: &str, no
                     tbody {
                         @for event in events.iter().take(EVENTS) {
                             tr {
-                                td { (when(at(event), now)) }
+                                td { (when(seen(event), now)) }
                                 td { span.state.(if event.type_.as_deref() == Some("Warning") { "bad" } else { "calm" }) { (event.type_.as_deref().unwrap_or_default()) } }
                                 td { (event.involved_object.kind.as_deref().unwrap_or_default()) " " (event.involved_object.name.as_deref().unwrap_or_default()) }
                                 td { (event.reason.as_deref().unwrap_or_default()) }

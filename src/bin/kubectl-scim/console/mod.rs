@@ -22,6 +22,7 @@ mod rights;
 mod rosters;
 mod serve;
 mod single;
+mod steps;
 mod store;
 mod watch;
 

@@ -23,6 +23,8 @@ pub struct Shown<'a> {
     pub now: Timestamp,
     /// What was read at the server for this very page.
     pub server: Option<&'a Markup>,
+    /// Why it stands as it does.
+    pub steps: &'a Markup,
     /// What the audit stream tells of it.
     pub history: Option<&'a Markup>,
 }
@@ -61,6 +63,7 @@ pub fn person(store: &Store, user: &ScimUser, shown: Shown) -> Markup {
             }
             dt { "Groups" } dd { (memberships(store, user)) }
         }
+        (shown.steps)
         (table("Attributes changed at the server", &["Attribute"], object.drift.iter().map(|path| vec![path.clone()])))
         (table("Attributes that are not written", &["Attribute and reason"], object.ignored.iter().map(|path| vec![path.clone()])))
         (table("Conditions", &["Type", "Status", "Reason", "Message"], status.conditions.iter().flatten().map(|known| {
@@ -171,7 +174,7 @@ mod tests {
 
     fn page(store: &Store, rights: Rights) -> String {
         let now = "2026-11-28T12:00:00Z".parse().unwrap();
-        person(store, &user(), Shown { rights, form_word: "word", now, server: None, history: None }).into_string()
+        person(store, &user(), Shown { rights, form_word: "word", now, server: None, steps: &html! {}, history: None }).into_string()
     }
 
     #[test]

@@ -16,10 +16,11 @@ use super::page::foreign;
 use super::person::{Shown, person};
 use super::respond::{Asked, Console, failed, framed, missing, refused};
 use super::rights::Rights;
-
+use super::steps::steps;
 use super::store::Entry;
 use super::{State, act, group, history, rosters};
 use crate::cluster::{Kind, is_forbidden, sentence};
+use crate::commands::explain;
 use crate::objects::full_name;
 
 type At = Path<(String, String)>;
@@ -110,9 +111,11 @@ async fn person_page(state: &Arc<State>, user: &ScimUser, done: &str, server: Se
     let (status, server) = server.unzip();
     let (form_word, now) = (state.gate.form_word(), Timestamp::now());
     let status = status.unwrap_or(StatusCode::OK);
+    let told = steps(&explain::of_user(&state.cluster, user, None).await);
     let history = history::newest(state.audit.as_ref(), Some(("ScimUser", full_name(user))), "").await;
     framed(state, status, "/people", &user.spec.user_name, act::notice(done), |store| {
-        person(store, user, Shown { rights, form_word, now, server: server.as_ref(), history: history.as_ref() })
+        let (server, history) = (server.as_ref(), history.as_ref());
+        person(store, user, Shown { rights, form_word, now, server, steps: &told, history })
     })
 }
 
@@ -152,9 +155,11 @@ async fn group_page(state: &Arc<State>, of: &ScimGroup, done: &str, server: Serv
     let (status, server) = server.unzip();
     let (form_word, now) = (state.gate.form_word(), Timestamp::now());
     let status = status.unwrap_or(StatusCode::OK);
+    let told = steps(&explain::of_group(&state.cluster, of).await);
     let history = history::newest(state.audit.as_ref(), Some(("ScimGroup", full_name(of))), "").await;
     framed(state, status, "/groups", &of.spec.display_name, act::notice(done), |store| {
-        group::group(store, of, Shown { rights, form_word, now, server: server.as_ref(), history: history.as_ref() })
+        let (server, history) = (server.as_ref(), history.as_ref());
+        group::group(store, of, Shown { rights, form_word, now, server, steps: &told, history })
     })
 }
 

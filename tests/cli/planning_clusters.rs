@@ -1,0 +1,101 @@
+//! `plan` for what files lay over a cluster, and for cluster connections.
+
+use serde_json::{Value, json};
+
+use crate::importing::{all_ready, at};
+use crate::kit::Place;
+use crate::planning::{Folder, group, object, user};
+use crate::support::{Sandbox, scratch, unique};
+use crate::{json_of, printed, program, scim, stderr};
+
+#[tokio::test]
+async fn what_no_file_has_would_be_pruned_and_nothing_else() {
+    let sandbox = Sandbox::start();
+    let place = at(&sandbox).await;
+    let here = |mut object: Value| {
+        object["spec"]["connectionRef"] = json!({"name": "jackson"});
+        object
+    };
+    for object in [user("ada", "Countess"), user("grace", "Admiral"), group("team", &["ada"])] {
+        place.apply(here(object));
+    }
+    all_ready(&place, "scimuser").await;
+    all_ready(&place, "scimgroup").await;
+    let folder = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &[here(user("ada", "Countess"))]);
+    let folder = folder.without_connection();
+    let args = ["plan", "--allow-loopback-http", "-R", "-f", folder.path(), "--against", "-o", "json"];
+    let kept = scim(&place.namespace, &args).await;
+    assert_eq!(kept.status.code(), Some(0), "{}{}", printed(&kept), stderr(&kept));
+    let pruned = scim(&place.namespace, &[&args[..], &["--prune"]].concat()).await;
+    let plans = json_of(&pruned);
+    assert_eq!(pruned.status.code(), Some(2), "{plans:#}");
+    let actions = ["ada", "grace", "team"].map(|name| object(&plans, name)["action"].clone());
+    assert_eq!(actions, ["nothing", "deactivate", "delete"], "{plans:#}");
+    assert_eq!(sandbox.admin("GET", "/journal", None).await.as_array().map(Vec::len), Some(4), "nothing was written since");
+}
+
+/// A cluster connection that delegates to the namespaces with a label.
+fn delegating(name: &str, base_url: &str) -> Value {
+    json!({
+        "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ClusterScimConnection", "metadata": {"name": name},
+        "spec": {"baseUrl": base_url, "auth": {"bearerToken": {"secretKeyRef": {"name": "key", "key": "token"}}},
+            "delegation": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "tenant"}},
+                "userNames": ["*@example.com"], "groups": ["*"]}]},
+    })
+}
+
+#[tokio::test]
+async fn i26_a_cluster_connection_is_planned_for_the_namespaces_that_it_delegates_to() {
+    let sandbox = Sandbox::start();
+    let of = |namespace: &str, name: &str| {
+        let mut user = user(name, "Engineer");
+        user["metadata"]["namespace"] = json!(namespace);
+        user["spec"]["connectionRef"] = json!({"kind": "ClusterScimConnection", "name": "shared"});
+        user
+    };
+    let namespace = |name: &str| {
+        json!({"apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}}})
+    };
+    let objects = [
+        delegating("shared", &sandbox.base_url),
+        namespace("tenant"),
+        namespace("other"),
+        of("tenant", "ada"),
+        of("other", "eve"),
+    ];
+    let folder = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &objects).without_connection();
+    let output = folder.plan(&["cluster/shared", "-o", "json"]).await;
+    let plans = json_of(&output);
+    assert_eq!(output.status.code(), Some(3), "{plans:#}{}", stderr(&output));
+    assert_eq!(object(&plans, "ada")["action"], "create", "{plans:#}");
+    assert_eq!(object(&plans, "eve")["action"], "refused", "{plans:#}");
+
+    // Of a cluster the labels are its own.
+    let place = Place::without_operator().await;
+    place.cluster.install_crds().await;
+    let name = unique("plan");
+    let mut connection = delegating(&name, &sandbox.base_url);
+    connection["spec"]["delegation"][0]["namespaceSelector"]["matchLabels"] =
+        json!({"kubernetes.io/metadata.name": place.namespace});
+    place.cluster.apply("", &connection.to_string());
+    let mut ada = user("ada", "Engineer");
+    ada["spec"]["connectionRef"] = json!({"kind": "ClusterScimConnection", "name": name});
+    place.apply(ada);
+    let key = scratch().join(unique("key"));
+    std::fs::write(&key, &sandbox.token).expect("a file");
+    let key = key.to_string_lossy().into_owned();
+    let target = format!("cluster/{name}");
+    let args = ["plan", &target, "--key-file", &key, "--allow-loopback-http"];
+    let output = scim(&place.namespace, &args).await;
+    let text = printed(&output);
+    place.cluster.kubectl_ok(&["delete", "clusterscimconnection", &name, "--wait=false"]);
+    assert!(output.status.code() == Some(2) && text.contains("1 to create"), "{text}{}", stderr(&output));
+
+    // Whoever may not read what is the cluster's is told so.
+    let nobody = place.cluster.kubeconfig_for_service_account(&place.namespace, "nobody");
+    let mut command = program(&nobody);
+    command.args(["-n", &place.namespace]).args(args);
+    let refused = tokio::task::spawn_blocking(move || command.output().expect("kubectl-scim")).await.expect("it ran");
+    assert!(refused.status.code() == Some(1) && stderr(&refused).contains("ask for a Role"), "{}", stderr(&refused));
+}

@@ -1,0 +1,106 @@
+//! `plan` for what the rows of rosters become.
+
+use serde_json::{Value, json};
+
+use crate::importing::{all_ready, at};
+use crate::kit::{PATIENCE, Place};
+use crate::planning::{Folder, account};
+use crate::support::{Sandbox, eventually};
+use crate::{json_of, printed, scim, stderr};
+
+/// A roster of the people in this sheet, and the ConfigMap that holds it.
+fn roster(connection: &str, rows: &str) -> [Value; 2] {
+    let roster = json!({
+        "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimRoster", "metadata": {"name": "people"},
+        "spec": {"connectionRef": {"name": connection}, "source": {"configMaps": {"namePrefix": "people"}}, "key": "row.id",
+            "mappings": [{"target": "userName", "value": "row.mail"}, {"target": "title", "value": "row.title"}]},
+    });
+    let map = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "data": {"people.csv": format!("id,mail,title\n{rows}")},
+        "metadata": {"name": "people", "labels": {"scim-operator.dev/roster-source": "true"}},
+    });
+    [roster, map]
+}
+
+/// What the object with this userName comes to.
+fn called<'a>(plans: &'a Value, name: &str) -> &'a Value {
+    let all = plans[0]["objects"].as_array().expect("objects");
+    let called = format!("{name}@example.com");
+    all.iter().find(|object| object["called"] == called).unwrap_or_else(|| panic!("no {name} in {plans:#}"))
+}
+
+#[tokio::test]
+async fn rows_of_a_roster_are_planned_as_the_users_that_they_become() {
+    let sandbox = Sandbox::start();
+    for name in ["ada", "gone"] {
+        account(&sandbox, name, "Engineer").await;
+    }
+    let folder = Folder::of(
+        &sandbox.base_url,
+        &sandbox.token,
+        &json!({}),
+        &roster("c", "1,ada@example.com,Countess\n2,new@example.com,Apprentice\n3,not a mail,x\n"),
+    );
+    let rows = "1,ada@example.com,Engineer\n4,gone@example.com,Engineer\n";
+    let before = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &roster("c", rows)).without_connection();
+    let output = folder.plan(&["-o", "json", "--before", before.path()]).await;
+    let plans = json_of(&output);
+    // The row that is rejected may be hers who is gone.
+    let notes = plans[0]["notes"].to_string();
+    assert!(notes.contains("row 4 is rejected") && notes.contains("nobody leaves"), "{notes}");
+    assert_eq!(output.status.code(), Some(2), "{plans:#}{}", stderr(&output));
+    let ada = called(&plans, "ada");
+    let change = json!([{"attribute": "title", "old": "Engineer", "new": "Countess"}]);
+    assert_eq!((&ada["action"], &ada["changes"]), (&json!("adopt"), &change), "{ada}");
+    assert_eq!(called(&plans, "new")["action"], "create", "{plans:#}");
+
+    folder.declare(&roster("c", "1,ada@example.com,Countess\n2,new@example.com,Apprentice\n"));
+    let output = folder.plan(&["-o", "json", "--before", before.path()]).await;
+    let plans = json_of(&output);
+    assert_eq!(called(&plans, "gone")["action"], "deactivate", "{plans:#}");
+    assert_eq!((&plans[0]["sums"]["deactivate"], &plans[0]["sums"]["create"]), (&json!(1), &json!(1)), "{plans:#}");
+    assert_eq!(sandbox.admin("GET", "/journal", None).await, json!([]), "nothing was written");
+}
+
+#[tokio::test]
+async fn a_roster_over_a_cluster_tells_who_joins_moves_and_leaves() {
+    let sandbox = Sandbox::start();
+    let place = at(&sandbox).await;
+    for object in roster("jackson", "1,ada@example.com,Engineer\n2,grace@example.com,Admiral\n") {
+        place.apply(object);
+    }
+    eventually(PATIENCE, "both have a ScimUser", async || {
+        let users = place.users().await.len();
+        if users == 2 { Ok(()) } else { Err(users) }
+    })
+    .await;
+    all_ready(&place, "scimuser").await;
+    let rows = "1,ada@example.com,Countess\n3,alan@example.com,Engineer\n";
+    let folder = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &roster("jackson", rows)).without_connection();
+    let args = ["plan", "--allow-loopback-http", "-R", "-f", folder.path(), "--against", "-o", "json"];
+    for prune in [&[][..], &["--prune"]] {
+        let output = scim(&place.namespace, &[&args[..], prune].concat()).await;
+        let plans = json_of(&output);
+        assert_eq!(output.status.code(), Some(2), "{plans:#}{}", stderr(&output));
+        // What the roster made is the roster's, so that no prune takes it for gone.
+        let change = json!([{"attribute": "title", "old": "Engineer", "new": "Countess"}]);
+        assert_eq!(called(&plans, "ada")["changes"], change, "{prune:?}: {plans:#}");
+        let actions = ["alan", "grace"].map(|name| called(&plans, name)["action"].clone());
+        assert_eq!(actions, ["create", "deactivate"], "{prune:?}: {plans:#}");
+        assert_eq!(plans[0]["objects"].as_array().map(Vec::len), Some(3), "{prune:?}: {plans:#}");
+    }
+    let explained = explain(&place, &format!("user/{}", name_of(&place, "grace").await)).await;
+    assert!(explained.contains("row 3 of") && explained.contains("in roster/people"), "{explained}");
+}
+
+async fn name_of(place: &Place, name: &str) -> String {
+    let called = format!("{name}@example.com");
+    let users = place.users().await;
+    let user = users.iter().find(|user| user["spec"]["userName"] == called).expect("a ScimUser");
+    user["metadata"]["name"].as_str().expect("a name").to_owned()
+}
+
+async fn explain(place: &Place, target: &str) -> String {
+    let output = scim(&place.namespace, &["explain", target]).await;
+    format!("{}{}", printed(&output), stderr(&output))
+}
