@@ -56,7 +56,8 @@ async fn everybody_on_the_way_is_named_and_so_is_what_was_told_of_them() {
     assert_found(&steps, "found", &[&ada]);
     // It was there already, and that is told by an event.
     assert_found(&steps, "event", &["Adopted: the account"]);
-    let order = ["declared", "connection", "found", "owned", "manager", "decided", "admitted", "last request", "event", "next"];
+    let order =
+        ["declared", "connection", "found", "owned", "manager", "decided", "admitted", "last request", "event", "next"];
     let places: Vec<usize> = order
         .iter()
         .map(|what| steps.as_array().unwrap().iter().position(|step| step["what"] == *what).expect(what))
@@ -80,7 +81,11 @@ async fn everybody_on_the_way_is_named_and_so_is_what_was_told_of_them() {
     assert_eq!(code, Some(2), "{steps:#}");
     let ada = format!("user/ada (ada@example.com), the account {ada}");
     let boss = format!("user/boss (boss@example.com), the account {boss}");
-    assert_found(&steps, "member", &[&ada, &boss, "there is no user/nobody", "user/double (ada@example.com) has no account yet: Conflict"]);
+    assert_found(
+        &steps,
+        "member",
+        &[&ada, &boss, "there is no user/nobody", "user/double (ada@example.com) has no account yet: Conflict"],
+    );
     assert!(found(&steps, "member")[0].contains("there is no user/nobody"), "who is missing comes first: {steps:#}");
 
     let live = ["--live", "--allow-loopback-http"];

@@ -169,7 +169,8 @@ async fn who_goes_without_an_account_counts_against_no_guard() {
     let plans = json_of(&output);
     let sums = &plans[0]["sums"];
     assert_eq!((&sums["create"], &sums["queued"]), (&json!(2), &json!(0)), "{plans:#}");
-    let creates = plans[0]["guards"].as_array().and_then(|all| all.iter().find(|guard| guard["name"] == "creates").cloned());
+    let creates =
+        plans[0]["guards"].as_array().and_then(|all| all.iter().find(|guard| guard["name"] == "creates").cloned());
     assert_eq!(creates.expect("the guard")["used"], 2, "{plans:#}");
     for name in ["gone-a", "gone-b", "gone-c"] {
         assert_eq!(object(&plans, name)["action"], "nothing", "{plans:#}");
@@ -345,6 +346,13 @@ async fn i29_what_can_not_be_planned_is_said_in_a_sentence() {
     let folder = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &[user("ada", "Countess")]);
     ended(&folder.plan(&["user/grace"]).await, "there is no ScimUser grace");
     ended(&folder.plan(&["d"]).await, "there is no connection d; there are: default/c");
+    let mut lost = user("lost", "");
+    lost["spec"]["connectionRef"] = json!({"name": "d"});
+    folder.declare(&[lost, user("ada", "Countess")]);
+    let output = folder.plan(&[]).await;
+    let text = printed(&output);
+    assert_eq!(output.status.code(), Some(3), "{text}{}", stderr(&output));
+    assert!(text.contains("there is no connection default/d") && text.contains("1 to create"), "{text}");
     let mut typo = user("ada", "Countess");
     typo["spec"]["tittle"] = json!("Countess");
     folder.declare(&[typo]);

@@ -35,20 +35,23 @@ async fn rows_of_a_roster_are_planned_as_the_users_that_they_become() {
     for name in ["ada", "gone"] {
         account(&sandbox, name, "Engineer").await;
     }
+    let journal = sandbox.admin("GET", "/journal", None).await;
     let folder = Folder::of(
         &sandbox.base_url,
         &sandbox.token,
         &json!({}),
-        &roster("c", "1,ada@example.com,Countess\n2,new@example.com,Apprentice\n3,not a mail,x\n"),
+        &roster("c", "1,ada@example.com,Countess\n2,new@example.com,Apprentice\n,nobody@example.com,x\n"),
     );
     let rows = "1,ada@example.com,Engineer\n4,gone@example.com,Engineer\n";
     let before = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &roster("c", rows)).without_connection();
     let output = folder.plan(&["-o", "json", "--before", before.path()]).await;
     let plans = json_of(&output);
-    // The row that is rejected may be hers who is gone.
-    let notes = plans[0]["notes"].to_string();
-    assert!(notes.contains("row 4 is rejected") && notes.contains("nobody leaves"), "{notes}");
-    assert_eq!(output.status.code(), Some(2), "{plans:#}{}", stderr(&output));
+    // The row that is rejected may be that of whoever is gone.
+    assert_eq!(output.status.code(), Some(3), "{plans:#}{}", stderr(&output));
+    assert!(plans[0]["notes"].to_string().contains("nobody leaves, since row 4 may be any of them"), "{plans:#}");
+    let refused = &plans[0]["objects"].as_array().expect("objects").last().expect("the roster");
+    assert_eq!((&refused["kind"], &refused["action"]), (&json!("ScimRoster"), &json!("refused")), "{refused}");
+    assert!(refused["message"].as_str().unwrap_or_default().starts_with("row 4 is rejected"), "{refused}");
     let ada = called(&plans, "ada");
     let change = json!([{"attribute": "title", "old": "Engineer", "new": "Countess"}]);
     assert_eq!((&ada["action"], &ada["changes"]), (&json!("adopt"), &change), "{ada}");
@@ -59,7 +62,28 @@ async fn rows_of_a_roster_are_planned_as_the_users_that_they_become() {
     let plans = json_of(&output);
     assert_eq!(called(&plans, "gone")["action"], "deactivate", "{plans:#}");
     assert_eq!((&plans[0]["sums"]["deactivate"], &plans[0]["sums"]["create"]), (&json!(1), &json!(1)), "{plans:#}");
-    assert_eq!(sandbox.admin("GET", "/journal", None).await, json!([]), "nothing was written");
+    assert_eq!(sandbox.admin("GET", "/journal", None).await, journal, "nothing was written");
+}
+
+#[tokio::test]
+async fn i13_leavers_whom_the_guard_of_a_roster_holds_are_shown_as_held() {
+    let sandbox = Sandbox::start();
+    let row = |number: usize| format!("{number},person-{number}@example.com,Engineer\n");
+    let rows = |numbers: std::ops::Range<usize>| numbers.map(row).collect::<String>();
+    for number in 0..9 {
+        account(&sandbox, &format!("person-{number}"), "Engineer").await;
+    }
+    let of = |rows: String| Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &roster("c", &rows));
+    let (folder, before) = (of(rows(0..2)), of(rows(0..9)).without_connection());
+    let output = folder.plan(&["-o", "json", "--before", before.path()]).await;
+    let plans = json_of(&output);
+    assert_eq!(output.status.code(), Some(3), "{plans:#}{}", stderr(&output));
+    assert_eq!((&plans[0]["sums"]["held"], &plans[0]["sums"]["requests"]), (&json!(7), &json!(0)), "{plans:#}");
+    assert_eq!(called(&plans, "person-5")["held"], json!({"by": "roster/people", "needsAnswer": true}), "{plans:#}");
+    let hold = &plans[0]["holds"][0];
+    assert_eq!((&hold["reason"], &hold["deletes"]), (&json!("roster/people"), &json!(7)), "{hold}");
+    let text = printed(&folder.plan(&["--before", before.path()]).await);
+    assert!(text.contains("Held by the guard of roster/people: 7 deletions"), "{text}");
 }
 
 #[tokio::test]
@@ -76,7 +100,8 @@ async fn a_roster_over_a_cluster_tells_who_joins_moves_and_leaves() {
     .await;
     all_ready(&place, "scimuser").await;
     let rows = "1,ada@example.com,Countess\n3,alan@example.com,Engineer\n";
-    let folder = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &roster("jackson", rows)).without_connection();
+    let folder =
+        Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &roster("jackson", rows)).without_connection();
     let args = ["plan", "--allow-loopback-http", "-R", "-f", folder.path(), "--against", "-o", "json"];
     for prune in [&[][..], &["--prune"]] {
         let output = scim(&place.namespace, &[&args[..], prune].concat()).await;

@@ -96,7 +96,7 @@ async fn i27_the_rights_of_the_page_suffice_and_no_more_is_asked_for() {
 #[tokio::test]
 async fn what_the_page_says_for_flux_is_taken_by_its_kinds() {
     let place = Place::without_operator().await;
-    let kinds = part("flux-kinds/kustomize-controller");
+    let kinds = part("flux-kinds/kustomize-controller").canonicalize().expect("a directory");
     place.kubectl(&["apply", "--server-side", "-f", &kinds.to_string_lossy()]);
     let kind = "crd/kustomizations.kustomize.toolkit.fluxcd.io";
     place.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", kind]);

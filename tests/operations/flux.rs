@@ -106,6 +106,8 @@ async fn upload_pack(tree: &Path, options: &[&str], input: &[u8]) -> Vec<u8> {
 fn flux(cluster: &ControlPlane) -> [Process; 2] {
     let kinds = ["flux-kinds/source-controller", "flux-kinds/kustomize-controller"].map(part);
     for folder in kinds {
+        // kubectl takes a link for a file.
+        let folder = folder.canonicalize().unwrap();
         cluster.kubectl_ok(&["apply", "--server-side", "-f", folder.to_str().unwrap()]);
     }
     cluster.kubectl_ok(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]);

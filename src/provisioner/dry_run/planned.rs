@@ -10,11 +10,11 @@ use serde_json::Value;
 pub struct Plan {
     /// The connection, `namespace/name`; a cluster connection has no namespace.
     pub connection: String,
-    /// The base URL of its server.
+    /// The base URL of its server; empty where the connection isn't there.
     pub server: String,
     /// How many objects come to what.
     pub sums: Sums,
-    /// Every object of the connection, by kind, namespace and name.
+    /// Every user and group of the connection, by kind, namespace and name; then rosters with rejected rows.
     pub objects: Vec<PlannedObject>,
     /// What would wait for a person's answer, together.
     pub holds: Vec<PlannedHold>,
@@ -100,7 +100,7 @@ impl Action {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlannedObject {
-    /// `ScimUser` or `ScimGroup`.
+    /// `ScimUser`, `ScimGroup`, or `ScimRoster` where rows of it are rejected.
     pub kind: String,
     /// Its namespace.
     pub namespace: String,
@@ -137,7 +137,7 @@ pub struct PlannedObject {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Held {
-    /// The guard's name, `NewServer`, or `Plan` under `mode: Plan`.
+    /// The guard's name, `NewServer`, `Plan` under `mode: Plan`, or `roster/NAME` for the guard of a roster.
     pub by: String,
     /// A person has to approve it; without that it goes as soon as the guard's window has room.
     pub needs_answer: bool,
@@ -190,7 +190,7 @@ pub struct PlannedRequest {
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "as the hold of the connection's status")]
 pub struct PlannedHold {
-    /// The guard's name, `NewServer`, or `Plan` under `mode: Plan`.
+    /// The guard's name, `NewServer`, `Plan` under `mode: Plan`, or `roster/NAME` for the guard of a roster.
     pub reason: String,
     pub creates: i64,
     pub updates: i64,

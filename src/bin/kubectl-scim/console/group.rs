@@ -102,8 +102,12 @@ mod tests {
         .unwrap();
         let now = "2026-11-28T12:00:00Z".parse().unwrap();
         let page = |rights| {
-            group(&store, &declared, Shown { rights, form_word: "word", now, server: None, steps: &html! {}, history: None })
-                .into_string()
+            group(
+                &store,
+                &declared,
+                Shown { rights, form_word: "word", now, server: None, steps: &html! {}, history: None },
+            )
+            .into_string()
         };
         let shown = page(Rights::default());
         assert!(shown.contains("Waiting for an account (1)") && shown.contains("With an account (1)"), "{shown}");

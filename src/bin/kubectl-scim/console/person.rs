@@ -174,7 +174,8 @@ mod tests {
 
     fn page(store: &Store, rights: Rights) -> String {
         let now = "2026-11-28T12:00:00Z".parse().unwrap();
-        person(store, &user(), Shown { rights, form_word: "word", now, server: None, steps: &html! {}, history: None }).into_string()
+        person(store, &user(), Shown { rights, form_word: "word", now, server: None, steps: &html! {}, history: None })
+            .into_string()
     }
 
     #[test]

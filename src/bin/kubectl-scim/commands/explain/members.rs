@@ -18,15 +18,9 @@ const MOST: usize = 20;
 const MOST_READS: usize = 50;
 
 /// Who is declared to be in it, those that are waited for first; all of them, where that was asked for.
-pub async fn of(
-    cluster: &Cluster,
-    group: &ScimGroup,
-    live: Option<&PlannedObject>,
-    all: bool,
-) -> Result<Vec<Step>> {
+pub async fn of(cluster: &Cluster, group: &ScimGroup, live: Option<&PlannedObject>, all: bool) -> Result<Vec<Step>> {
     let users = declared(cluster, group).await?;
-    let mut steps: Vec<Step> =
-        users.iter().map(|(name, user)| of_user(group, name, user.as_ref(), live)).collect();
+    let mut steps: Vec<Step> = users.iter().map(|(name, user)| of_user(group, name, user.as_ref(), live)).collect();
     for member in group.spec.members.iter().flatten() {
         if let Some(reference) = &member.group_ref {
             steps.push(of_group(cluster, group, &reference.name).await?);
@@ -53,7 +47,8 @@ pub async fn of(
 async fn declared(cluster: &Cluster, group: &ScimGroup) -> Result<BTreeMap<String, Option<ScimUser>>> {
     let namespace = group.namespace().unwrap_or_default();
     let api = cluster.within::<ScimUser>(&namespace);
-    let named: BTreeSet<&String> = group.spec.members.iter().flatten().filter_map(|member| Some(&member.user_ref.as_ref()?.name)).collect();
+    let named: BTreeSet<&String> =
+        group.spec.members.iter().flatten().filter_map(|member| Some(&member.user_ref.as_ref()?.name)).collect();
     let mut users: BTreeMap<String, Option<ScimUser>> = named.iter().map(|name| ((*name).clone(), None)).collect();
     if named.len() > MOST_READS {
         each(&api, &ListParams::default(), |user: ScimUser| {
@@ -90,12 +85,21 @@ fn of_user(group: &ScimGroup, name: &str, user: Option<&ScimUser>, live: Option<
     let status = user.status.clone().unwrap_or_default();
     let Some(id) = status.id else {
         let conditions = status.conditions.unwrap_or_default();
-        let why = conditions.into_iter().find(|known| known.type_ == "Ready").map(|ready| format!(": {}", ready.reason));
+        let why =
+            conditions.into_iter().find(|known| known.type_ == "Ready").map(|ready| format!(": {}", ready.reason));
         let why = why.unwrap_or_default();
-        return Step::new("member", Tone::Warning, format!("{who} has no account yet{why}; it is put in once it has one"));
+        return Step::new(
+            "member",
+            Tone::Warning,
+            format!("{who} has no account yet{why}; it is put in once it has one"),
+        );
     };
     if live.is_some_and(|live| live.members.added.iter().any(|added| added == name)) {
-        return Step::new("member", Tone::Warning, format!("{who}, the account {id}, isn't in it and would be put in now"));
+        return Step::new(
+            "member",
+            Tone::Warning,
+            format!("{who}, the account {id}, isn't in it and would be put in now"),
+        );
     }
     let in_group = group.status.as_ref().and_then(|status| status.id.as_ref());
     let recorded = in_group.zip(status.groups.as_ref()).is_some_and(|(group, groups)| groups.get(group) == Some(&id));
@@ -147,7 +151,8 @@ mod tests {
             },
             ..PlannedObject::default()
         };
-        let told = |user: Option<ScimUser>, live: Option<PlannedObject>| of_user(&group, "ada", user.as_ref(), live.as_ref());
+        let told =
+            |user: Option<ScimUser>, live: Option<PlannedObject>| of_user(&group, "ada", user.as_ref(), live.as_ref());
         let cases = [
             (None, None, Tone::Bad, "there is no user/ada"),
             (Some(user("d", json!({}))), None, Tone::Bad, "of another connection"),

@@ -8,7 +8,9 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 use kube::core::{NamespaceResourceScope, ObjectMeta};
-use scim_operator::api::{ClusterScimConnection, ROSTER_LABEL, ScimConnection, ScimGroup, ScimRoster, ScimUser};
+use scim_operator::api::{
+    ClusterScimConnection, ConnectionRef, ROSTER_LABEL, ScimConnection, ScimGroup, ScimRoster, ScimUser,
+};
 use scim_operator::directory::ConnectionKey;
 
 use super::Access;
@@ -74,20 +76,55 @@ impl World {
 
     /// Where nothing else is said: with files every connection that they have or refer to, else those of the namespace.
     pub fn means(&self, global: &Global, declared: &Declared, key: &ConnectionKey) -> bool {
-        let (users, groups) = (declared.users.values(), declared.groups.values());
         if self.given.is_empty() {
-            return global.all_namespaces || key.namespace == self.namespace;
+            return self.is_here(global, &key.namespace);
         }
         let name = (key.namespace.clone(), key.name.clone());
-        let given = |kind, object: &ObjectMeta| {
-            let name = (object.namespace.clone().unwrap_or_default(), object.name.clone().unwrap_or_default());
-            self.given.contains(&(kind, name))
+        let of = |reference: &ConnectionRef, object: &ObjectMeta| {
+            ConnectionKey::of(reference, object.namespace.clone()) == *key
         };
-        let mut users = users.filter(|user| given("ScimUser", &user.metadata));
-        let mut groups = groups.filter(|group| given("ScimGroup", &group.metadata));
+        let mut users = declared.users.values().filter(|user| self.has_given("ScimUser", &user.metadata));
+        let mut groups = declared.groups.values().filter(|group| self.has_given("ScimGroup", &group.metadata));
+        let mut rosters = declared.rosters.values().filter(|roster| self.has_given("ScimRoster", &roster.metadata));
         self.given.contains(&("ScimConnection", name))
-            || users.any(|user| ConnectionKey::of(&user.spec.connection_ref, user.namespace()) == *key)
-            || groups.any(|group| ConnectionKey::of(&group.spec.connection_ref, group.namespace()) == *key)
+            || users.any(|user| of(&user.spec.connection_ref, &user.metadata))
+            || groups.any(|group| of(&group.spec.connection_ref, &group.metadata))
+            || rosters.any(|roster| of(&roster.spec.connection_ref, &roster.metadata))
+    }
+
+    /// Users and groups that are meant, and whose connection isn't there: kind, metadata, userName or displayName.
+    pub fn unconnected<'d>(
+        &self,
+        global: &Global,
+        declared: &'d Declared,
+    ) -> Vec<(ConnectionKey, &'static str, &'d ObjectMeta, &'d str)> {
+        let users = declared
+            .users
+            .values()
+            .map(|user| (&user.spec.connection_ref, "ScimUser", &user.metadata, user.spec.user_name.as_str()));
+        let groups = declared
+            .groups
+            .values()
+            .map(|group| (&group.spec.connection_ref, "ScimGroup", &group.metadata, group.spec.display_name.as_str()));
+        let keyed = users.chain(groups).map(|(reference, kind, object, called)| {
+            (ConnectionKey::of(reference, object.namespace.clone()), kind, object, called)
+        });
+        let meant = |kind, object: &ObjectMeta| match self.given.is_empty() {
+            true => self.is_here(global, object.namespace.as_deref().unwrap_or_default()),
+            false => {
+                self.has_given(kind, object) || object.labels.iter().flatten().any(|(name, _)| name == ROSTER_LABEL)
+            }
+        };
+        keyed.filter(|(key, kind, object, _)| !declared.connections.contains_key(key) && meant(kind, object)).collect()
+    }
+
+    fn is_here(&self, global: &Global, namespace: &str) -> bool {
+        global.all_namespaces || *namespace == self.namespace
+    }
+
+    fn has_given(&self, kind: &'static str, object: &ObjectMeta) -> bool {
+        let name = (object.namespace.clone().unwrap_or_default(), object.name.clone().unwrap_or_default());
+        self.given.contains(&(kind, name))
     }
 }
 

@@ -12,7 +12,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use scim_operator::api::ScimConnection;
 use scim_operator::directory::ConnectionKey;
-use scim_operator::provisioner::dry_run::{DryRun, Plan, Progress};
+use scim_operator::provisioner::dry_run::{Action, DryRun, Plan, PlannedObject, Progress};
 
 use self::declared::{Declared, World};
 use crate::Outcome;
@@ -115,11 +115,11 @@ async fn planned(
         earlier = Declared::of_files(global, world.namespace(), before, access.recursive)?;
         rosters::expand(&mut earlier, None, &[]).await?;
     }
-    let mut notes = Vec::new();
+    let mut expanded = Vec::new();
     if !access.files.is_empty() {
         let cluster = world.cluster.as_ref().filter(|_| access.against);
         let generated: Vec<_> = earlier.users.values().cloned().collect();
-        notes = rosters::expand(&mut declared, cluster, &generated).await?;
+        expanded = rosters::expand(&mut declared, cluster, &generated).await?;
     }
     declared.remove_what_is_gone(&earlier);
     drop(earlier);
@@ -128,17 +128,40 @@ async fn planned(
     }
     let target = Wanted::parse(target)?;
     let keys = target.connections(global, &world, &declared)?;
+    let mut plans = if matches!(target, Wanted::All) { unconnected(&world, global, &declared) } else { Vec::new() };
+    if keys.is_empty() && plans.is_empty() {
+        let all: Vec<String> = declared.connections.keys().map(ToString::to_string).collect();
+        bail!("nothing here is of a connection; there are: {}. Name one, or its namespace by -n", all.join(", "));
+    }
     let bar = bar();
     let (connections, run) = dry_run(declared, &bar);
-    let mut plans = Vec::new();
     for key in keys {
         let connection = &connections[&key];
         let mut plan = plan_one(&run, &key, connection, &world, &access.keys).await?;
-        plan.notes.append(&mut notes);
+        rosters::tell(&mut plan, &key, &expanded);
         plans.push(target.narrowed(plan));
     }
     bar.finish_and_clear();
     Ok(plans)
+}
+
+/// Objects whose connection isn't there: a plan for each such connection, in which all of them are refused.
+fn unconnected(world: &World, global: &Global, declared: &Declared) -> Vec<Plan> {
+    let mut plans: BTreeMap<ConnectionKey, Plan> = BTreeMap::new();
+    for (key, kind, object, called) in world.unconnected(global, declared) {
+        let plan = plans.entry(key.clone()).or_insert_with(|| Plan { connection: key.to_string(), ..Plan::default() });
+        plan.objects.push(PlannedObject {
+            kind: kind.to_owned(),
+            namespace: object.namespace.clone().unwrap_or_default(),
+            name: object.name.clone().unwrap_or_default(),
+            called: called.to_owned(),
+            action: Action::Refused,
+            message: format!("there is no connection {key}, or you may not see it"),
+            ..PlannedObject::default()
+        });
+    }
+    plans.values_mut().for_each(Plan::recount);
+    plans.into_values().collect()
 }
 
 fn outcome(plans: &[Plan]) -> Outcome {
@@ -246,7 +269,7 @@ impl Wanted {
     fn connections(&self, global: &Global, world: &World, declared: &Declared) -> Result<Vec<ConnectionKey>> {
         let all = || declared.connections.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         match self {
-            Self::All if declared.connections.is_empty() => {
+            Self::All if declared.connections.is_empty() && declared.users.is_empty() && declared.groups.is_empty() => {
                 bail!("there is no connection: give its manifest by -f, or the namespace of one by -n")
             }
             Self::All => {

@@ -1,11 +1,14 @@
 //! Rosters: the users that their rows become, as the controller makes them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
 use jiff::Timestamp;
 use kube::ResourceExt;
 use scim_operator::api::{GENERATED, GROUP, ROSTER_KEY, ROSTER_LABEL, ScimRoster, ScimUser, VERSION};
+use scim_operator::directory::ConnectionKey;
+use scim_operator::provisioner::dry_run::{Action, Held, Plan, PlannedHold, PlannedObject};
 use scim_operator::roster::{Answers, Ours, Prepared, Verdict, judge, ledger_of, limit_of};
 use serde_json::json;
 
@@ -14,17 +17,31 @@ use crate::cluster::Cluster;
 use crate::commands::roster::sources::Sources;
 use crate::schema::Schemas;
 
+/// So many of those who are held are named together.
+const SAMPLE: usize = 10;
+
+/// What became of one roster.
+pub struct Expanded {
+    connection: ConnectionKey,
+    namespace: String,
+    roster: String,
+    /// Rows that can't be used, and why.
+    rejected: Vec<String>,
+    /// Users whose rows are gone, and whom the roster's own guard would hold.
+    held: Vec<String>,
+    notes: Vec<String>,
+}
+
 /// Puts the users of every roster among those that are declared, and takes out those whose rows are gone. `before` are
-/// users that rosters made so far. Returns what a person should know.
-pub async fn expand(declared: &mut Declared, cluster: Option<&Cluster>, before: &[ScimUser]) -> Result<Vec<String>> {
-    let mut notes = Vec::new();
+/// users that rosters made so far.
+pub async fn expand(declared: &mut Declared, cluster: Option<&Cluster>, before: &[ScimUser]) -> Result<Vec<Expanded>> {
+    let mut all = Vec::new();
     let rosters: Vec<ScimRoster> = declared.rosters.values().cloned().collect();
     let sources = Sources::of(declared.sources.clone());
     for roster in rosters.iter().filter(|roster| !roster.spec.suspend) {
         let namespace = roster.namespace();
         let read = sources.documents(roster, namespace.as_deref(), cluster).await?;
         let (documents, note) = read.map_err(|refused| told(roster, &refused.message))?;
-        notes.extend(note);
         let in_namespace = |user: &&ScimUser| user.namespace() == namespace;
         let mut users: Vec<Arc<ScimUser>> =
             declared.users.values().filter(in_namespace).cloned().map(Arc::new).collect();
@@ -38,24 +55,67 @@ pub async fn expand(declared: &mut Declared, cluster: Option<&Cluster>, before: 
             users.iter().filter(|user| user.labels().get(ROSTER_LABEL) == Some(&name)).cloned().collect();
         let prepared = Prepared::new(&roster.spec, &known, documents, users, of);
         let mut prepared = prepared.map_err(|refused| told(roster, &refused.message))?;
-        for row in prepared.rejected([]) {
-            notes.push(format!("roster {name}: row {} is rejected: {}", row.row, row.reason));
-        }
-        let leave = may_leave(roster, &prepared, &mut notes);
-        let gone: Vec<String> = prepared.changes.gone.iter().map(|gone| gone.name.clone()).collect();
-        write(declared, roster, &mut prepared, &ours, &mut notes)?;
+        let rejected = prepared.rejected([]).into_iter();
+        let mut expanded = Expanded {
+            connection: ConnectionKey::of(&roster.spec.connection_ref, namespace.clone()),
+            namespace: namespace.clone().unwrap_or_default(),
+            roster: name.clone(),
+            rejected: rejected.map(|row| format!("row {} is rejected: {}", row.row, row.reason)).collect(),
+            held: Vec::new(),
+            notes: note.into_iter().collect(),
+        };
+        let leave = may_leave(roster, &prepared, &mut expanded);
+        let gone: BTreeSet<String> = prepared.changes.gone.iter().map(|gone| gone.name.clone()).collect();
+        write(declared, roster, &mut prepared, &ours, &mut expanded.notes)?;
         // Those who stay as they are, and those whose rows are gone.
         for user in ours {
             let key = name_of(&user);
-            let goes = gone.contains(&user.name_any()) && leave;
+            let goes = leave && gone.contains(&user.name_any());
             if goes && let Some(user) = declared.users.remove(&key) {
                 declared.removed_users.push(user);
             } else if !goes {
                 declared.users.entry(key).or_insert_with(|| (*user).clone());
             }
         }
+        all.push(expanded);
     }
-    Ok(notes)
+    Ok(all)
+}
+
+/// Tells in the plan of a connection what became of its rosters.
+pub fn tell(plan: &mut Plan, key: &ConnectionKey, rosters: &[Expanded]) {
+    for expanded in rosters.iter().filter(|expanded| expanded.connection == *key) {
+        let by = format!("roster/{}", expanded.roster);
+        plan.notes.extend(expanded.notes.iter().map(|note| format!("{by}: {note}")));
+        if !expanded.rejected.is_empty() {
+            plan.objects.push(PlannedObject {
+                kind: "ScimRoster".to_owned(),
+                namespace: expanded.namespace.clone(),
+                name: expanded.roster.clone(),
+                action: Action::Refused,
+                message: expanded.rejected.join("; "),
+                ..PlannedObject::default()
+            });
+        }
+        if expanded.held.is_empty() {
+            continue;
+        }
+        let of = |object: &&mut PlannedObject| {
+            object.kind == "ScimUser" && object.namespace == expanded.namespace && expanded.held.contains(&object.name)
+        };
+        for object in plan.objects.iter_mut().filter(of) {
+            object.held = Some(Held { by: by.clone(), needs_answer: true });
+            "its row is gone, and it is deleted once a person approves it".clone_into(&mut object.message);
+        }
+        let sample = expanded.held.iter().take(SAMPLE).map(|name| format!("{}/{name}", expanded.namespace));
+        plan.holds.push(PlannedHold {
+            reason: by,
+            deletes: i64::try_from(expanded.held.len()).unwrap_or(i64::MAX),
+            sample: sample.collect(),
+            ..PlannedHold::default()
+        });
+    }
+    plan.recount();
 }
 
 /// The users that the rows become.
@@ -72,14 +132,14 @@ fn write(
         let body = match prepared.take_body(person) {
             Ok(body) => body,
             Err(why) => {
-                notes.push(format!("roster {}: {name} can't be written: {why}", roster.name_any()));
+                notes.push(format!("{name} can't be written: {why}"));
                 continue;
             }
         };
         let spec = match schemas.check("ScimUser", &json!(name), &body.spec) {
             Ok(spec) => spec,
             Err(wrong) => {
-                notes.push(format!("roster {}: {name} would be refused: {}", roster.name_any(), wrong.join("; ")));
+                notes.push(format!("{name} would be refused: {}", wrong.join("; ")));
                 continue;
             }
         };
@@ -104,14 +164,14 @@ fn write(
     Ok(())
 }
 
-/// Whether those whose rows are gone would be deleted.
-fn may_leave(roster: &ScimRoster, prepared: &Prepared, notes: &mut Vec<String>) -> bool {
-    let (gone, name) = (&prepared.changes.gone, roster.name_any());
+/// Whether those whose rows are gone would be deleted; those who wait for an answer are noted.
+fn may_leave(roster: &ScimRoster, prepared: &Prepared, expanded: &mut Expanded) -> bool {
+    let gone = &prepared.changes.gone;
     if gone.is_empty() {
         return true;
     }
     if let Some(row) = prepared.unidentified() {
-        notes.push(format!("roster {name}: nobody leaves, since row {} may be any of them: {}", row.row, row.reason));
+        expanded.notes.push(format!("nobody leaves, since row {} may be any of them: {}", row.row, row.reason));
         return false;
     }
     let (spec, now) = (&roster.spec, Timestamp::now());
@@ -119,12 +179,15 @@ fn may_leave(roster: &ScimRoster, prepared: &Prepared, notes: &mut Vec<String>) 
     let ledger = ledger_of(roster, limit, now);
     let answers = Answers { approved: spec.approved_hold.as_deref(), rejected: spec.rejected_hold.as_deref() };
     match judge(gone, prepared.left, &limit, &ledger, answers, now) {
-        Verdict::Go => true,
-        Verdict::Held { .. } => {
-            notes.push(format!("roster {name}: {} rows are gone, which its own guard would hold", gone.len()));
-            false
+        Verdict::Go => return true,
+        Verdict::Held { rejected: true, .. } => {
+            expanded
+                .notes
+                .push(format!("{} rows are gone; their users stay, since their hold was rejected", gone.len()));
         }
+        Verdict::Held { .. } => expanded.held = gone.iter().map(|gone| gone.name.clone()).collect(),
     }
+    false
 }
 
 fn name_of(user: &ScimUser) -> Name {

@@ -75,7 +75,8 @@ fn one(printer: Printer, plan: &Plan) -> Result<()> {
     let more = if printer.is_wide() { 0 } else { objects.len().saturating_sub(MOST) };
     objects.truncate(objects.len() - more);
     let lines: Vec<Line> = objects.into_iter().map(Line).collect();
-    let heading = format!("Plan for {} at {}", plan.connection, plan.server);
+    let server = if plan.server.is_empty() { String::new() } else { format!(" at {}", plan.server) };
+    let heading = format!("Plan for {}{server}", plan.connection);
     if lines.is_empty() {
         output::line(&format!("{}{heading}", if printer.is_markdown() { "## " } else { "" }))?;
     }
@@ -96,7 +97,7 @@ fn one(printer: Printer, plan: &Plan) -> Result<()> {
 /// What is as it should be isn't told one by one.
 fn is_told(object: &PlannedObject) -> bool {
     match object.action {
-        Action::Nothing => false,
+        Action::Nothing => object.held.is_some(),
         Action::Adopt => object.held.is_some() || !object.requests.is_empty(),
         _ => true,
     }
@@ -146,6 +147,7 @@ fn held(hold: &PlannedHold, plan: &Plan) -> String {
     let by = match hold.reason.as_str() {
         "Plan" => "mode: Plan".to_owned(),
         "NewServer" => "the change of server".to_owned(),
+        roster if roster.starts_with("roster/") => format!("the guard of {roster}"),
         guards => format!("guards.{guards}"),
     };
     let limits = plan.guards.iter().filter(|guard| hold.reason.split(", ").any(|name| name == guard.name));
