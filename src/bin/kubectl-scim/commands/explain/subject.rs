@@ -126,11 +126,9 @@ async fn manager(cluster: &Cluster, reference: &ManagerRef) -> Result<Option<Ste
         return Ok(Some(Step::new("manager", Tone::Bad, why)));
     };
     let who = format!("user/{} ({})", reference.name, manager.spec.user_name);
-    Ok(Some(match manager.status.and_then(|status| status.id) {
-        Some(id) => Step::new("manager", Tone::Good, format!("{who} is the account {id}")),
-        None => {
-            let why = format!("{who} has no account yet; the manager is set once it has one");
-            Step::new("manager", Tone::Warning, why)
-        }
-    }))
+    let (tone, found) = match manager.status.and_then(|status| status.id) {
+        Some(id) => (Tone::Good, format!("{who} is the account {id}")),
+        None => (Tone::Warning, format!("{who} has no account yet; the manager is set once it has one")),
+    };
+    Ok(Some(Step::new("manager", tone, found)))
 }

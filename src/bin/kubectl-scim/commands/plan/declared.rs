@@ -109,11 +109,11 @@ impl World {
         let keyed = users.chain(groups).map(|(reference, kind, object, called)| {
             (ConnectionKey::of(reference, object.namespace.clone()), kind, object, called)
         });
-        let meant = |kind, object: &ObjectMeta| match self.given.is_empty() {
-            true => self.is_here(global, object.namespace.as_deref().unwrap_or_default()),
-            false => {
-                self.has_given(kind, object) || object.labels.iter().flatten().any(|(name, _)| name == ROSTER_LABEL)
+        let meant = |kind, object: &ObjectMeta| {
+            if self.given.is_empty() {
+                return self.is_here(global, object.namespace.as_deref().unwrap_or_default());
             }
+            self.has_given(kind, object) || object.labels.iter().flatten().any(|(name, _)| name == ROSTER_LABEL)
         };
         keyed.filter(|(key, kind, object, _)| !declared.connections.contains_key(key) && meant(kind, object)).collect()
     }
