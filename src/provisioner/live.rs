@@ -276,7 +276,7 @@ impl Effects for Live {
 
     async fn publish(&self, event: Event, about: &ObjectReference) {
         if let Err(error) = self.0.recorder.publish(&event, about).await {
-            debug!(object = about.name.as_deref().unwrap_or("-"), "an event could not be published: {error}");
+            debug!("an event could not be published: {error}");
         }
     }
 

@@ -25,6 +25,7 @@ use kube::runtime::events::Recorder;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, error_span};
 
 pub use self::connection::credentials::{Material, Reader, secret_names, token_url};
 pub use self::connection::defaults::{base_url, overrides, rate_limits, server_of};
@@ -117,10 +118,12 @@ impl Provisioner {
             reroute: shared.reroute.clone(),
         };
         let provisioner = Arc::new(Self::new(Live(shared), directory, surroundings, connection, key, stop));
-        tasks.spawn(Arc::clone(&provisioner).keep_connected());
-        tasks.spawn(Arc::clone(&provisioner).keep_swept());
-        tasks.spawn(Arc::clone(&provisioner).dispatch());
-        tasks.spawn(Arc::clone(&provisioner).keep_reporting());
+        // Whatever a task logs says of which connection it is, at any level.
+        let of = &provisioner.key;
+        tasks.spawn(Arc::clone(&provisioner).keep_connected().instrument(error_span!("connect", connection = %of)));
+        tasks.spawn(Arc::clone(&provisioner).keep_swept().instrument(error_span!("sweep", connection = %of)));
+        tasks.spawn(Arc::clone(&provisioner).dispatch().instrument(error_span!("dispatch", connection = %of)));
+        tasks.spawn(Arc::clone(&provisioner).keep_reporting().instrument(error_span!("report", connection = %of)));
         provisioner
     }
 

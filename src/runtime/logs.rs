@@ -45,7 +45,7 @@ pub fn init(format: LogFormat, level: &str) -> Result<LogLevel, ParseError> {
             Arc::new(move |filter| handle.reload(filter).map_err(|error| error.to_string()))
         }
         LogFormat::Json => {
-            let builder = builder.json().flatten_event(true).with_filter_reloading();
+            let builder = builder.json().flatten_event(true).with_span_list(false).with_filter_reloading();
             let handle = builder.reload_handle();
             builder.init();
             Arc::new(move |filter| handle.reload(filter).map_err(|error| error.to_string()))

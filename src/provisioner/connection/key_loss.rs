@@ -28,7 +28,7 @@ impl Provisioner {
         self.schedule.limiter().acquire(RequestKind::Read, Priority::Write).await;
         match last.client.probe(deadline).await {
             Ok(_) => self.begin_session(connection, last.under(connection)),
-            Err(error) => debug!(connection = %self.key, "the last good key doesn't serve either: {error}"),
+            Err(error) => debug!("the last good key doesn't serve either: {error}"),
         }
     }
 }

@@ -76,7 +76,7 @@ impl<E: Effects> Provisioner<E> {
             }
             Err(error) => {
                 self.note_write_failure(&error);
-                warn!(connection = %self.key, "its status could not be written: {error}");
+                warn!("its status could not be written: {error}");
             }
         }
     }

@@ -50,7 +50,7 @@ impl<E: Effects> Provisioner<E> {
                 written
             }
             Err(error) => {
-                debug!(connection = %self.key, "its finalizer could not be written: {error}");
+                debug!("its finalizer could not be written: {error}");
                 connection
             }
         }

@@ -257,7 +257,7 @@ impl<E: Effects> Provisioner<E> {
             (ConnectedReason::ClockSkew, message)
         };
         if self.connection.state.connected(connection, reason, &message) {
-            info!(connection = %self.key, "connected");
+            info!("connected");
         }
         if renewed {
             self.resubmit();
@@ -274,12 +274,12 @@ impl<E: Effects> Provisioner<E> {
         }
         match refusal.reason {
             // The API server could not say: that is no news of the Secret, and the test is repeated.
-            _ if refusal.unread && serves => warn!(connection = %self.key, "{message}"),
+            _ if refusal.unread && serves => warn!("{message}"),
             ConnectedReason::CredentialsRejected | ConnectedReason::Forbidden | ConnectedReason::SecretKeyMissing
                 if self.old_key_serves() =>
             {
                 let message = format!("the last good key stays in use; the new one was refused: {message}");
-                warn!(connection = %self.key, "{message}");
+                warn!("{message}");
                 self.connection.state.connected(connection, ConnectedReason::NewKeyRejected, &message);
                 // There is a Secret again, if a bad one.
                 if self.connection.sessions.lift() {
@@ -293,13 +293,13 @@ impl<E: Effects> Provisioner<E> {
             ConnectedReason::SecretNotFound if serves => {
                 self.restrict_to_removals();
                 if self.connection.state.connected(connection, refusal.reason, message) {
-                    warn!(connection = %self.key, "the Secret is gone: only removals declared before are served");
+                    warn!("the Secret is gone: only removals declared before are served");
                 }
             }
             reason => {
                 self.connection.sessions.end();
                 if self.connection.state.connected(connection, reason, message) {
-                    warn!(connection = %self.key, reason = reason.as_str(), "not connected: {message}");
+                    warn!(reason = reason.as_str(), "not connected: {message}");
                 }
             }
         }

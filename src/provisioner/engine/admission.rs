@@ -169,7 +169,7 @@ impl<E: Effects> Provisioner<E> {
         let id = hold.id.as_deref().unwrap_or_default();
         let count = hold.creates + hold.updates + hold.deactivations + hold.deletes + hold.memberships;
         let what = sizes(hold);
-        info!(connection = %self.key, hold = id, reason = hold.reason(), "held: {what}");
+        info!(hold = id, reason = hold.reason(), "held: {what}");
         let note = format!(
             "{what} held ({}). {}",
             hold.reason(),

@@ -7,7 +7,6 @@ use tracing::{info, warn};
 
 use super::{Kind, ObjectStatus, Pass, Stop};
 use crate::api::{LastOperation, OperationType};
-use crate::directory::full_name;
 use crate::plan::{Account, Answered, CreationAnswer, Operation, Origin, origin};
 use crate::provisioner::Provisioner;
 use crate::provisioner::connection::state::PendingEvent;
@@ -65,8 +64,7 @@ impl<E: Effects> Provisioner<E> {
             Origin::Untold => None,
             Origin::Existed(why) => Some(why),
         };
-        let object = full_name(&pass.object);
-        warn!(%object, %id, "the creation was answered with a {} that may have been there", K::NOUN);
+        warn!(%id, "the creation was answered with a {} that may have been there", K::NOUN);
         if let Some(pause) = written.pause {
             self.schedule.limiter().pause(pause);
         }
@@ -114,7 +112,7 @@ impl<E: Effects> Provisioner<E> {
 
     /// The server gave out new ids: said once for all whom it concerns.
     pub(super) fn tell_of_new_ids(&self, object: &str, old: &str, new: &str) {
-        info!(%object, %old, %new, "bound anew: the server shows it under another id");
+        info!(%old, %new, "bound anew: the server shows it under another id");
         if self.notes.renumbered(self.effects.now()) {
             self.connection.state.tell(PendingEvent {
                 type_: EventType::Warning,

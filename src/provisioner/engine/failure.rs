@@ -22,9 +22,9 @@ const MOST_TROUBLES: u32 = 10;
 
 impl<E: Effects> Provisioner<E> {
     /// A request about an object failed: that is said and counted, and a server that asks for patience gets it.
-    pub(in crate::provisioner) fn note_failure(&self, object: &str, error: &Error) -> Class {
+    pub(in crate::provisioner) fn note_failure(&self, error: &Error) -> Class {
         let class = error.class();
-        warn!(%object, ?class, request_id = error.request_id().unwrap_or("-"), "{error}");
+        warn!(?class, request_id = error.request_id().unwrap_or("-"), "{error}");
         self.surroundings.metrics.error(&self.key.to_string(), class_name(class));
         match class {
             Class::Transient | Class::Unreachable | Class::Tls | Class::Timeout | Class::Empty => {
@@ -39,7 +39,7 @@ impl<E: Effects> Provisioner<E> {
 
     /// What a failed request means for its object, and whether it requests a probe of the connection.
     pub(in crate::provisioner) fn failed<K: Kind>(&self, pass: &Pass<K>, error: &Error) -> Stop<K> {
-        match self.note_failure(&full_name(&pass.object), error) {
+        match self.note_failure(error) {
             Class::Throttled => Stop::WithoutStatus(Outcome::Paused),
             Class::Credential => {
                 self.request_key_probe();

@@ -2,7 +2,7 @@
 
 use super::failure::{try_later, waiting};
 use super::{Claimed, Kind, LOOK_AGAIN, ObjectStatus, Pass, SearchRefused, Stop};
-use crate::directory::{Object, full_name};
+use crate::directory::Object;
 use crate::plan::{Account, Operation, Request};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
@@ -90,7 +90,7 @@ impl<E: Effects> Provisioner<E> {
                 if K::removes_otherwise(self, pass, operation) {
                     return Ok(());
                 }
-                self.note_failure(&full_name(&pass.object), error);
+                self.note_failure(error);
                 let (reason, what) = K::denied(operation);
                 let message = format!("{}, and still shows the {} {id:?}: {what}", error.without_advice(), K::NOUN);
                 Err(self.own_error(pass, reason, message))
@@ -197,7 +197,7 @@ impl<E: Effects> Provisioner<E> {
         };
         match K::search_refused(self, &pass.session, (attribute, value), &error) {
             SearchRefused::List => {
-                self.note_failure(&full_name(&pass.object), &error);
+                self.note_failure(&error);
                 self.search_list(pass, attribute, value)
             }
             SearchRefused::Collection => {

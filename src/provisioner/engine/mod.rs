@@ -33,7 +33,7 @@ pub use self::object_status::ObjectStatus;
 use super::effects::{Effects, Note};
 use super::{Provisioner, Uid};
 use crate::api::{RECONCILE_REQUESTED_AT, Reason};
-use crate::directory::{Object, full_name, is_deleting};
+use crate::directory::{Object, is_deleting};
 use crate::plan::{Account, Creations, Departure, Operation, Path, Read, Request, Split, Step, Verdict};
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::schedule::queue::Outcome;
@@ -167,7 +167,7 @@ impl<E: Effects> Provisioner<E> {
             }
         }
         self.effects.note(&Note::Diverges { uid: &pass.uid() });
-        warn!(object = %full_name(&pass.object), "the plan does not converge; it is tried again later");
+        warn!("the plan does not converge; it is tried again later");
         Outcome::Retry
     }
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::{Kind, Pass, Stop};
 use crate::api::{OperationType, Reason};
-use crate::directory::full_name;
 use crate::plan::{Operation, Request};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
@@ -17,7 +16,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(45);
 impl<E: Effects> Provisioner<E> {
     /// The server has no seat left for it: the first who waits asks again soon, and all others wait for the first.
     pub(super) fn without_seat<K: Kind>(&self, pass: &Pass<K>, error: &Error) -> Stop<K> {
-        self.note_failure(&full_name(&pass.object), error);
+        self.note_failure(error);
         let first = self.notes.wants_seat(&pass.uid());
         let message = format!("{error}; it is created as soon as the server has a seat left");
         match self.own_error(pass, Reason::Rejected, message) {

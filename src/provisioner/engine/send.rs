@@ -5,7 +5,6 @@ use tracing::info;
 
 use super::{Kind, ObjectStatus, Pass, Stop};
 use crate::api::Reason;
-use crate::directory::full_name;
 use crate::plan::{Account, Operation, Path, Request};
 use crate::provisioner::Provisioner;
 use crate::provisioner::connection::session::Session;
@@ -77,7 +76,6 @@ impl<E: Effects> Provisioner<E> {
     ) -> Result<Option<Outcome>, Stop<K>> {
         let names: Vec<String> = operation.attributes.iter().map(Path::to_string).collect();
         info!(
-            object = %full_name(&pass.object),
             operation = ?operation.kind,
             attributes = names.join(","),
             request_id = written.request_id.as_deref().unwrap_or("-"),

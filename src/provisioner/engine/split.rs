@@ -2,7 +2,6 @@
 
 use super::{Kind, Pass};
 use crate::api::OperationType;
-use crate::directory::full_name;
 use crate::plan::{Operation, Refusal, Request, is_named};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
@@ -34,7 +33,7 @@ impl<E: Effects> Provisioner<E> {
         if parts.len() == 1 && !parts.first().is_some_and(|part| K::refused_part(self, pass, part, &words)) {
             return false;
         }
-        self.note_failure(&full_name(&pass.object), error);
+        self.note_failure(error);
         // What was counted before isn't counted once more for going in parts.
         pass.counted.extend(parts);
         true
@@ -70,7 +69,7 @@ impl<E: Effects> Provisioner<E> {
         if optional.is_empty() || !pass.split.omit(&optional, error.detail(), by_words) {
             return false;
         }
-        self.note_failure(&full_name(&pass.object), error);
+        self.note_failure(error);
         pass.counted.extend(operation.parts());
         true
     }

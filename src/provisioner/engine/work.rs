@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kube::ResourceExt;
 use kube::core::object::HasStatus;
-use tracing::debug;
+use tracing::{Instrument, debug, error_span};
 
 use super::failure::with_way_out;
 use super::{Kind, LOOK_AGAIN, ObjectStatus, Pass};
@@ -27,14 +27,21 @@ impl<E: Effects> Provisioner<E> {
     pub(in crate::provisioner) async fn work(&self, ticket: &Ticket) -> Outcome {
         if let Some(group) = self.directory.group(&ticket.uid) {
             let ours = connection_of_group(&group) == self.key;
-            return if ours { self.work_on::<Group>(ticket, group).await } else { Outcome::Done };
+            return if ours { self.pass_over::<Group>(ticket, group).await } else { Outcome::Done };
         }
         let Some(user) = self.directory.get(&ticket.uid) else {
             self.forget(&ticket.uid);
             return Outcome::Done;
         };
         let ours = connection_of(&user) == self.key;
-        if ours { self.work_on::<User>(ticket, user).await } else { Outcome::Done }
+        if ours { self.pass_over::<User>(ticket, user).await } else { Outcome::Done }
+    }
+
+    /// Whatever is logged meanwhile says of which connection and object it is.
+    async fn pass_over<K: Kind>(&self, ticket: &Ticket, object: Arc<K::Object>) -> Outcome {
+        // Of the highest level, so that a line of any level has it.
+        let span = error_span!("pass", connection = %self.key, object = %full_name(&object));
+        self.work_on::<K>(ticket, object).instrument(span).await
     }
 
     async fn work_on<K: Kind>(&self, ticket: &Ticket, object: Arc<K::Object>) -> Outcome {
@@ -101,7 +108,7 @@ impl<E: Effects> Provisioner<E> {
         };
         let new = K::record_waiting(&status, generation.unwrap_or_default(), &verdict, self.effects.now());
         if let Err(error) = K::save(self, object, &new).await {
-            debug!(object = %full_name(object), "{error}");
+            debug!("{error}");
         }
         Outcome::Paused
     }

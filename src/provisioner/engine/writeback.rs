@@ -42,7 +42,7 @@ impl<E: Effects> Provisioner<E> {
             pass.admitted.clear();
             return Ok(());
         }
-        info!(object = %full_name(&pass.object), id = %binding.id, how = ?binding.how, "bound to a {}", K::NOUN);
+        info!(id = %binding.id, how = ?binding.how, "bound to a {}", K::NOUN);
         match pass.bound_id().map(str::to_owned) {
             Some(old) if old != binding.id => self.tell_of_new_ids(&full_name(&pass.object), &old, &binding.id),
             _ => self.tell_of_binding(pass, &binding).await,
@@ -72,7 +72,7 @@ impl<E: Effects> Provisioner<E> {
                 Ok(known)
             }
             Err(error) => {
-                let outcome = self.not_written(pass, "the finalizer could not be set", &error);
+                let outcome = self.not_written("the finalizer could not be set", &error);
                 Err(match refused_for_good(&error) {
                     Some(words) => write_refused(&format!("the finalizer {FINALIZER} can't be set: {words}"), outcome),
                     None => Stop::WithoutStatus(outcome),
@@ -92,9 +92,7 @@ impl<E: Effects> Provisioner<E> {
                 pass.object = object;
                 Ok(())
             }
-            Err(error) => {
-                Err(Stop::WithoutStatus(self.not_written(pass, "the finalizer could not be taken back", &error)))
-            }
+            Err(error) => Err(Stop::WithoutStatus(self.not_written("the finalizer could not be taken back", &error))),
         }
     }
 
@@ -105,8 +103,7 @@ impl<E: Effects> Provisioner<E> {
             return Outcome::Retry;
         }
         K::departs(self, pass, verdict);
-        let object = full_name(&pass.object);
-        info!(%object, id = id.as_deref().unwrap_or("-"), "its finalizer is removed: {}", verdict.message);
+        info!(id = id.as_deref().unwrap_or("-"), "its finalizer is removed: {}", verdict.message);
         // What a creation without an answer made may be one of several.
         let one_of_several = matches!(pass.account, Some(Account::Contradictory(_)));
         if verdict.departure == Departure::LeftAsIs && (id.is_some() || one_of_several) {
@@ -118,7 +115,7 @@ impl<E: Effects> Provisioner<E> {
                 Outcome::Done
             }
             Err(error) => {
-                let outcome = self.not_written(pass, "the finalizer could not be taken off", &error);
+                let outcome = self.not_written("the finalizer could not be taken off", &error);
                 let Some(words) = refused_for_good(&error) else { return outcome };
                 let message = format!("{}; but the finalizer {FINALIZER} can't be taken off: {words}", verdict.message);
                 let told = Verdict {
@@ -133,17 +130,17 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// How a pass ends where the API server didn't take a write; a newer version is on its way by watch.
-    fn not_written<K: Kind>(&self, pass: &Pass<K>, what: &str, error: &WriteError) -> Outcome {
+    fn not_written(&self, what: &str, error: &WriteError) -> Outcome {
         let refused = match error {
             WriteError::Gone => return Outcome::Done,
             WriteError::Stale => return Outcome::Again,
             WriteError::Refused(refused) => refused,
         };
         if error.is_conflict() {
-            debug!(object = %full_name(&pass.object), "{what}: {error}");
+            debug!("{what}: {error}");
         } else {
             self.note_write_failure(refused);
-            warn!(object = %full_name(&pass.object), "{what}: {error}");
+            warn!("{what}: {error}");
         }
         Outcome::Retry
     }
@@ -180,13 +177,13 @@ impl<E: Effects> Provisioner<E> {
     ) -> Result<K::Status, Outcome> {
         let status = K::record(self, pass, verdict);
         if let Some(reason) = verdict.reason {
-            debug!(object = %full_name(&pass.object), reason = reason.as_str(), "{}", verdict.message);
+            debug!(reason = reason.as_str(), "{}", verdict.message);
         }
         match K::save(self, &pass.object, &status).await {
             Ok(()) => Ok(status),
             Err(WriteError::Gone) => Err(Outcome::Done),
             Err(error) => {
-                warn!(object = %full_name(&pass.object), "the status could not be written: {error}");
+                warn!("the status could not be written: {error}");
                 Err(Outcome::Retry)
             }
         }

@@ -11,7 +11,6 @@ use super::super::effects::Effects;
 use super::plan::LOOKED_AT;
 use super::{GroupPass, GroupStop};
 use crate::api::{GroupDeletionPolicy, ScimGroup};
-use crate::directory::full_name;
 use crate::plan::groups::{Id, KeptMembers};
 use crate::plan::protect::Protected;
 use crate::plan::{Account, Delegated};
@@ -131,7 +130,7 @@ impl<E: Effects> Provisioner<E> {
                 Standing::Free | Standing::Gone => {}
                 Standing::Unknown => unknown.push(id),
                 Standing::Kept(why) => {
-                    debug!(object = %full_name(&pass.object), member = %id, "its record isn't believed: {why}");
+                    debug!(member = %id, "its record isn't believed: {why}");
                     distrusted.insert(id);
                 }
             }
@@ -268,7 +267,7 @@ impl<E: Effects> Provisioner<E> {
                 Err(error) if error.class() == Class::NotFound => missing.push(id.clone()),
                 // One account that can't be read is kept as it is, and decides over nobody else (promise I20).
                 Err(error) if matches!(error.class(), Class::Rejected | Class::Forbidden | Class::Unsupported) => {
-                    self.note_failure(&full_name(&pass.object), &error);
+                    self.note_failure(&error);
                 }
                 Err(error) => return Err(self.failed(pass, &error)),
             }
@@ -291,7 +290,7 @@ impl<E: Effects> Provisioner<E> {
         match self.effects.page(&pass.session.client, Kind::Users, &first, 1, deadline).await {
             Ok(page) => Ok(!page.is_hollow()),
             Err(error) if matches!(error.class(), Class::Rejected | Class::Forbidden | Class::Unsupported) => {
-                self.note_failure(&full_name(&pass.object), &error);
+                self.note_failure(&error);
                 Ok(false)
             }
             Err(error) => {

@@ -2,7 +2,6 @@
 
 use super::{GroupPass, GroupStop};
 use crate::api::{self, OperationType, ScimGroupStatus};
-use crate::directory::full_name;
 use crate::plan::groups::{Change, GroupOperation, GroupVerdict, Id, MEMBERS};
 use crate::plan::{Account, Binding, Path, Request, applied_ahead};
 use crate::provisioner::Provisioner;
@@ -204,7 +203,7 @@ impl<E: Effects> Provisioner<E> {
             (Class::Rejected | Class::NotFound | Class::Forbidden | Class::Conflict | Class::Unsupported, _)
                 if !change.removed.is_empty() && !change.added.is_empty() =>
             {
-                self.note_failure(&full_name(&pass.object), error);
+                self.note_failure(error);
                 pass.own.apart = true;
                 Some(Ok(()))
             }

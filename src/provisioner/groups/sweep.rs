@@ -79,7 +79,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     fn groups_not_listed(&self, session: &Session, error: &Error) {
-        warn!(connection = %self.key, "the groups could not be listed, so nothing is concluded of them: {error}");
+        warn!("the groups could not be listed, so nothing is concluded of them: {error}");
         if matches!(error.class(), Class::NotFound | Class::Unsupported) {
             self.mirror.groups.change(session.epoch, |known| known.unsupported = Some(error.to_string()));
         }

@@ -216,7 +216,7 @@ impl<E: Effects> Provisioner<E> {
                     self.note_write_failure(error);
                 }
                 if !gone {
-                    warn!(object = %full_name(group), "who leaves it could not be recorded");
+                    warn!(group = %full_name(group), "who leaves it could not be recorded");
                 }
                 gone
             }

@@ -232,7 +232,7 @@ impl<E: Effects> Provisioner<E> {
             if !may_pass(error.class()) || tries >= MOST_TRIES {
                 return Err(error);
             }
-            debug!(connection = %self.key, tries, "a page of a listing failed, and is asked for again: {error}");
+            debug!(tries, "a page of a listing failed, and is asked for again: {error}");
             self.do_without_list();
             self.wait_for_page(&error, tries).await;
         }
@@ -249,7 +249,7 @@ impl<E: Effects> Provisioner<E> {
     pub(in crate::provisioner) fn tell_of_gap(&self, kind: Kind, gap: Option<&Gap>) {
         let gap = gap.map(|gap| GapIn(gap, kind).to_string());
         if let Some(gap) = &gap {
-            warn!(connection = %self.key, "nothing is concluded from the list: {gap}");
+            warn!("nothing is concluded from the list: {gap}");
         }
         self.connection.state.listed(kind.path(), gap);
     }

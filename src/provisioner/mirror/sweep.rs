@@ -87,7 +87,7 @@ impl<E: Effects> Provisioner<E> {
         let (complete, ended) = match result {
             Some(Ok(Listed::BrokenOff)) => return true,
             Some(Ok(Listed::Complete(pages))) => {
-                debug!(connection = %self.key, pages, accounts = self.mirror.users.look(UserMirror::len), "sweep complete");
+                debug!(pages, accounts = self.mirror.users.look(UserMirror::len), "sweep complete");
                 self.tell_of_gap(Kind::Users, None);
                 (true, true)
             }
@@ -101,7 +101,7 @@ impl<E: Effects> Provisioner<E> {
                 (false, true)
             }
             Some(Err(error)) => {
-                warn!(connection = %self.key, "the sweep did not complete, so nothing is concluded from it: {error}");
+                warn!("the sweep did not complete, so nothing is concluded from it: {error}");
                 self.request_probe();
                 (false, !may_pass(error.class()))
             }
@@ -116,7 +116,7 @@ impl<E: Effects> Provisioner<E> {
             self.sweep_groups(session).await;
         }
         if first {
-            info!(connection = %self.key, complete, accounts = self.mirror.users.look(UserMirror::len), "first sweep ended");
+            info!(complete, accounts = self.mirror.users.look(UserMirror::len), "first sweep ended");
         }
         self.schedule.wake();
         ended

@@ -1,6 +1,7 @@
 //! What histories once broke, each told as shortly as it can be.
 
 mod groups;
+mod lines;
 mod locks;
 mod names;
 mod renumbered;

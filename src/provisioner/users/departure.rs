@@ -28,7 +28,7 @@ impl<E: Effects> Provisioner<E> {
                     match self.send(pass, *first).await {
                         // Refused for good: what comes after it isn't, and takes the access away as well.
                         Err(UserStop::With(verdict, _)) if verdict.executed => {
-                            debug!(object = %full_name(&pass.object), "not deactivated first: {}", verdict.message);
+                            debug!("not deactivated first: {}", verdict.message);
                         }
                         Err(stop) => return Err(stop),
                         Ok(_) => {}
@@ -103,11 +103,11 @@ impl<E: Effects> Provisioner<E> {
             let leaving = group.status.as_ref().and_then(|status| status.leaving.as_ref());
             if leaving.is_some_and(|leaving| leaving.len() >= MOST_LEAVING && !leaving.contains_key(&id)) {
                 // Whoever is let go is never kept for want of room: this process remembers it all the same.
-                warn!(object = %full_name(&pass.object), "its group has no room to note that it goes");
+                warn!("its group has no room to note that it goes");
                 continue;
             }
             if !self.leaving(&group, vec![(id.clone(), Some(self.effects.now()))]).await {
-                debug!(object = %full_name(&pass.object), "it stays until its groups know that it goes");
+                debug!("it stays until its groups know that it goes");
                 return false;
             }
         }

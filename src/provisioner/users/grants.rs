@@ -31,7 +31,7 @@ impl<E: Effects> Provisioner<E> {
             let collection = if list == "roles" { "Roles" } else { "Entitlements" };
             match self.effects.grants(&session.client, collection, deadline).await {
                 Ok(found) => self.mirror.grants.add(list, found),
-                Err(error) => debug!(connection = %self.key, "the server doesn't list its {list}: {error}"),
+                Err(error) => debug!("the server doesn't list its {list}: {error}"),
             }
         }
     }

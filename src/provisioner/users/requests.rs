@@ -3,7 +3,7 @@
 use super::whole_lists::names_entries;
 use super::{UserPass, UserStop};
 use crate::api::{ClaimedAccount, OperationType, Reason, ScimUserSpec};
-use crate::directory::{full_name, has_finalizer};
+use crate::directory::has_finalizer;
 use crate::plan::{Account, Binding, Operation, Path, Request, User, at_server};
 use crate::provisioner::Provisioner;
 use crate::provisioner::connection::session::Session;
@@ -90,7 +90,7 @@ impl<E: Effects> Provisioner<E> {
             (Class::Rejected | Class::Forbidden | Class::Unsupported | Class::Conflict, Request::Delete { .. })
                 if self.deactivates_first(pass, operation) =>
             {
-                self.note_failure(&full_name(&pass.object), error);
+                self.note_failure(error);
                 Some(Ok(()))
             }
             (Class::Rejected, request) if pass.tries_whole_lists(request) => Some(Ok(())),
@@ -111,7 +111,7 @@ impl<E: Effects> Provisioner<E> {
             (Class::Conflict, Request::Patch { .. } | Request::Put { .. })
                 if operation.attributes == [Path::core("userName")] =>
             {
-                self.note_failure(&full_name(&pass.object), error);
+                self.note_failure(error);
                 let message = self.name_is_taken(pass, error);
                 Some(Err(self.own_error(pass, Reason::Conflict, message)))
             }
