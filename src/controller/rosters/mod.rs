@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{Instrument, error_span, info, warn};
 
 use self::look::{Looked, Pass, RosterNotes};
 use self::schedule::Schedule;
@@ -296,8 +296,9 @@ impl Looks {
                 notes: self.notes.remove(&key).unwrap_or_default(),
                 stop: self.stop.child_token(),
             };
+            let span = error_span!("roster", roster = %key);
             self.running.insert(key);
-            self.tasks.spawn(pass.run());
+            self.tasks.spawn(pass.run().instrument(span));
         }
     }
 

@@ -202,7 +202,7 @@ impl Pass {
             let outcome = RosterOutcome { reason: RosterReason::Generating, message, read: Some(read.clone()) };
             self.record(&outcome).await.map_err(incomplete)?;
             self.notes.counted.extend(go.iter().map(|gone| gone.uid.clone()));
-            info!(roster = %self.key, "{} rows are gone, and their ScimUsers are deleted", go.len());
+            info!("{} rows are gone, and their ScimUsers are deleted", go.len());
         }
         let Some(Held { gone: held, id, rejected, unsure }) = held else {
             return self.delete_all(gone).await.map(|()| (RosterReason::Generated, None));

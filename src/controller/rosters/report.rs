@@ -36,7 +36,7 @@ impl Pass {
         let written = match world::write_status(&self.shared, &self.roster, &status).await {
             Ok(written) => written,
             Err(failed) => {
-                warn!(roster = %self.key, "its status could not be written: {failed:?}");
+                warn!("its status could not be written: {failed:?}");
                 return Err(failed);
             }
         };
