@@ -8,6 +8,8 @@ mod clusters;
 #[path = "cluster/elsewhere.rs"]
 #[allow(dead_code, reason = "another binary uses the rest")]
 mod elsewhere;
+#[path = "mistakes/ipv6.rs"]
+mod ipv6;
 #[path = "mistakes/keys.rs"]
 mod keys;
 #[path = "cluster/kit.rs"]
@@ -22,6 +24,8 @@ mod rosters;
 mod support;
 #[path = "mistakes/table.rs"]
 mod table;
+#[path = "mistakes/webhooks.rs"]
+mod webhooks;
 
 use kit::{PATIENCE, Place, condition};
 use serde_json::Value;

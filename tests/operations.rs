@@ -9,6 +9,10 @@ mod support;
 
 #[path = "operations/alerts.rs"]
 mod alerts;
+#[path = "operations/argocd.rs"]
+mod argocd;
+#[path = "operations/commands.rs"]
+mod commands;
 #[path = "operations/documented.rs"]
 mod documented;
 #[path = "operations/flux.rs"]

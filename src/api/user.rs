@@ -48,7 +48,14 @@ pub struct ScimUserSpec {
     /// The connection that it is provisioned through; can't be changed.
     pub connection_ref: ConnectionRef,
     /// The name that the person is known by at the server; unique there, whatever its letter case.
-    #[schemars(length(min = 1, max = 320), regex(pattern = r"^\S(.*\S)?$"))]
+    #[schemars(
+        length(min = 1, max = 320),
+        regex(pattern = r"^\S(.*\S)?$"),
+        extend("x-kubernetes-validations" = [{
+            "rule": "!self.matches('[\\u00a0\\u00ad\\u1680\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff]')",
+            "message": "write userName anew by hand: it has a letter that nobody sees, such as a zero-width or a non-breaking space, and would be another name"
+        }])
+    )]
     pub user_name: String,
     /// The id that the source of the person's data gives.
     #[serde(default, skip_serializing_if = "Option::is_none")]

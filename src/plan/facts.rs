@@ -14,7 +14,7 @@ use super::path::Path;
 use super::protect::Protected;
 use super::split::Split;
 use crate::api::{Action, AdoptionPolicy, DeletionPolicy, GroupDeletionPolicy, ScimUserSpec, ScimUserStatus};
-use crate::scim::{Profile, Resource, fold};
+use crate::scim::{Profile, Resource, fold, without_tombstone};
 
 /// The ScimUser as the planner sees it.
 #[derive(Clone, Copy, Debug)]
@@ -178,7 +178,20 @@ impl Facts<'_> {
                 declared.attributes.entry(path).or_insert(value);
             }
         }
+        if declared.active == Some(false)
+            && let Some(name) = self.buried()
+        {
+            declared.attributes.insert(Path::core("userName"), name.into());
+        }
         declared
+    }
+
+    /// The bound account's own name where the declared one is its tombstone: whoever is deleted in Entra ID is not renamed,
+    /// so that who is restored finds the account (promise I6).
+    fn buried(&self) -> Option<&str> {
+        let Account::Found { resource, .. } = &self.account else { return None };
+        let shown = resource.user_name().filter(|_| resource.id().is_some() && resource.id() == self.bound_id())?;
+        without_tombstone(&self.object.spec.user_name).is_some_and(|name| fold(name) == fold(shown)).then_some(shown)
     }
 
     /// The object's account at this server, if it is bound to one.

@@ -7,8 +7,9 @@ use serde_json::Value;
 use super::columns::Wanted;
 use super::form::{guess, preamble};
 use super::lines::{self, Line};
-use super::text::{cleaned, decoded, spoiled, unquoted, without_tombstone};
+use super::text::{cleaned, decoded, no_table, spoiled, unquoted};
 use crate::api::{Row, SourceFormat};
+use crate::scim::without_tombstone;
 
 /// So many rows a roster has at most.
 pub const MOST_ROWS: usize = 200_000;
@@ -118,6 +119,9 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn text(&mut self, format: SourceFormat, bytes: Vec<u8>) -> Result<(), SourceError> {
+        if let Some(why) = no_table(&bytes) {
+            return Err(self.invalid(why));
+        }
         let text = decoded(&bytes);
         drop(bytes);
         if text.trim().is_empty() {

@@ -22,7 +22,21 @@ pub fn decoded(bytes: &[u8]) -> String {
             Err(_) => WINDOWS_1252.decode(bytes).0,
         }
     };
-    text.trim_start_matches('\u{feff}').to_owned()
+    let text = text.trim_start_matches('\u{feff}');
+    // Excel's "CSV (Macintosh)" ends lines by a carriage return alone.
+    if text.contains('\r') && !text.contains('\n') { text.replace('\r', "\n") } else { text.to_owned() }
+}
+
+/// What was taken for a table, and is none.
+pub fn no_table(bytes: &[u8]) -> Option<&'static str> {
+    const ARCHIVE: &[u8] = b"PK\x03\x04";
+    const OLD_WORKBOOK: &[u8] = &[0xD0, 0xCF, 0x11, 0xE0];
+    if bytes.starts_with(ARCHIVE) || bytes.starts_with(OLD_WORKBOOK) {
+        return Some("it is a workbook or an archive: save the sheet as CSV");
+    }
+    let head = String::from_utf8_lossy(&bytes[..bytes.len().min(64)]).trim_start().to_ascii_lowercase();
+    (head.starts_with("<!doctype html") || head.starts_with("<html"))
+        .then_some("it is a web page, such as that of a sign-in: download the file anew")
 }
 
 /// UTF-16 without a byte order mark: what is plain has a zero in every other byte.
@@ -92,12 +106,4 @@ fn is_shortened(text: &str) -> bool {
 pub fn unquoted(text: &str) -> &str {
     let inner = text.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"'));
     inner.filter(|inner| !inner.contains('"')).unwrap_or(text)
-}
-
-/// The name that somebody had whom Entra ID has deleted: it sets their object's id before it,
-/// `283405f50000000000000000000000c2ada@example.com`.
-pub fn without_tombstone(name: &str) -> Option<&str> {
-    let (id, rest) = (name.get(..32)?, name.get(32..)?);
-    let (local, _) = rest.split_once('@')?;
-    (!local.is_empty() && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(rest)
 }

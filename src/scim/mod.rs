@@ -30,6 +30,7 @@ mod tls;
 mod transport;
 mod words;
 
+pub use answer::is_invisible;
 pub use auth::Credentials;
 pub use client::{Client, ClientConfig, Entry, Exchange, Found, Observer, Page, Recall, Recalled, Text, Written};
 pub use discovery::ServerConfig;
@@ -47,6 +48,6 @@ pub use profile::{
     WriteMethod,
 };
 pub use proxy::Proxy;
-pub use resource::{Attributes, Resource, composed, fold};
+pub use resource::{Attributes, Resource, composed, fold, without_tombstone};
 pub use schemas::OTHER_EXTENSIONS;
 pub use tls::{ClientCertificate, ConfigError, Trust};

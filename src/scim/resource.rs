@@ -112,6 +112,14 @@ pub fn composed(text: &str) -> String {
     text.nfc().collect()
 }
 
+/// The name that somebody had whom Entra ID has deleted: it sets their object's id before it,
+/// `283405f50000000000000000000000c2ada@example.com`.
+pub fn without_tombstone(name: &str) -> Option<&str> {
+    let (id, rest) = (name.get(..32)?, name.get(32..)?);
+    let (local, _) = rest.split_once('@')?;
+    (!local.is_empty() && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(rest)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

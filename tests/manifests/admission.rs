@@ -223,6 +223,7 @@ async fn who_may_change_people_does_not_approve() {
         ("patcher", "scimusers", "patch"),
         ("grouper", "scimgroups", "update"),
         ("maker", "scimrosters", "create"),
+        ("sweeper", "scimgroups", "deletecollection"),
     ] {
         let why = format!("{verb} {resource} there");
         let user = with(name, resource, verb);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::kit::{PATIENCE, Place, user};
-use crate::support::eventually;
+use crate::support::{Front, Sandbox, eventually};
 use crate::table::told;
 
 #[tokio::test]
@@ -85,8 +85,36 @@ async fn what_an_object_alone_shows_is_refused_at_once() {
             ada
         }),
     );
+    told("unseen-letter", &place.refused(&user("ada", json!({"userName": "\u{200b}ada@example.com"}))));
     let two = json!([{"value": "a@example.com", "primary": true}, {"value": "b@example.com", "primary": true}]);
     told("two-primaries", &place.refused(&user("ada", json!({"emails": two}))));
+}
+
+/// Guests of Entra ID have `#EXT#` in their names: it must not end the request line.
+#[tokio::test]
+async fn a_guest_with_a_hash_in_the_name_is_looked_for_by_the_whole_of_it() {
+    const GUEST: &str = "eve_partner.example#EXT#@example.onmicrosoft.com";
+    let sandbox = Sandbox::start();
+    let front = Front::before(&sandbox.base_url, &sandbox.token).open();
+    let place = Place::at(&front.base_url, "the-front-asks-for-none", json!({"resyncInterval": "1h"})).await;
+    place.status_is("the first list", |status| status["sweep"]["lastCompleted"].is_string()).await;
+    // After the list: it has to be looked for.
+    let schemas = ["urn:ietf:params:scim:schemas:core:2.0:User"];
+    let (status, made) =
+        sandbox.scim("POST", "/Users", Some(json!({"schemas": schemas, "userName": GUEST, "active": true}))).await;
+    assert_eq!(status, 201, "{made}");
+    front.take();
+    place.user("eve", json!({"userName": GUEST}));
+    assert_eq!(json!(place.synced("eve").await), made["id"]);
+    let seen = front.take();
+    let asked: Vec<_> = seen.iter().filter(|request| request.query.contains("filter=")).collect();
+    assert!(!asked.is_empty(), "{seen:?}");
+    for request in asked {
+        let (_, filter) =
+            url::form_urlencoded::parse(request.query.as_bytes()).find(|(name, _)| name == "filter").expect("a filter");
+        assert!(request.query.contains("%23EXT%23") && filter.contains(GUEST), "{request:?}");
+    }
+    assert!(seen.iter().all(|request| request.status != 201), "a second account was made: {seen:?}");
 }
 
 #[tokio::test]

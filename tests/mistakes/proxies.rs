@@ -2,14 +2,14 @@
 
 use std::process::Stdio;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::kit::{PATIENCE, Place};
 use crate::support::{Front, Process, Sandbox, eventually, guarded, unique};
 use crate::table::told;
 
 /// A proxy of Node's own HTTP server: it asks for a password, and leads to whatever it is asked for. Each CONNECT is a line
-/// of its log.
+/// of its log. By another port it speaks SOCKS5, and asks for the same password.
 const PROXY: &str = r#"
 const http = require('http'), net = require('net');
 const wanted = 'Basic ' + Buffer.from('svc:hunter22').toString('base64');
@@ -25,12 +25,38 @@ server.on('connect', (request, socket, head) => {
   });
   onward.on('error', () => socket.destroy()); socket.on('error', () => onward.destroy());
 });
-server.listen(0, '127.0.0.1', () => console.log(JSON.stringify({port: server.address().port})));
+const socks = net.createServer(socket => {
+  socket.on('error', () => socket.destroy());
+  socket.once('data', hello => {
+    if (!hello.subarray(2).includes(2)) return socket.end(Buffer.from([5, 255]));
+    socket.write(Buffer.from([5, 2]));
+    socket.once('data', login => {
+      const name = login.subarray(2, 2 + login[1]).toString(), password = login.subarray(3 + login[1]).toString();
+      const known = name === 'svc' && password === 'hunter22';
+      if (!known) return socket.end(Buffer.from([1, 1]));
+      socket.write(Buffer.from([1, 0]));
+      socket.once('data', asked => {
+        const host = asked[3] === 3 ? asked.subarray(5, 5 + asked[4]).toString() : [...asked.subarray(4, 8)].join('.');
+        const port = asked.readUInt16BE(asked.length - 2);
+        console.log(`socks ${host}:${port}`);
+        const onward = net.connect(port, '127.0.0.1', () => {
+          socket.write(Buffer.from([5, 0, 0, 1, 0, 0, 0, 0, 0, 0]));
+          onward.pipe(socket); socket.pipe(onward);
+        });
+        onward.on('error', () => socket.destroy());
+      });
+    });
+  });
+});
+server.listen(0, '127.0.0.1', () => socks.listen(0, '127.0.0.1', () =>
+  console.log(JSON.stringify({port: server.address().port, socks: socks.address().port}))));
 "#;
 
 struct Proxy {
     process: Process,
     url: String,
+    /// By SOCKS5, without the scheme.
+    socks: String,
 }
 
 impl Proxy {
@@ -38,7 +64,8 @@ impl Proxy {
         let mut command = guarded("node");
         command.args(["-e", PROXY]).stdin(Stdio::null());
         let (process, hello) = Process::announcing(&unique("proxy"), command);
-        Proxy { process, url: format!("http://127.0.0.1:{}", hello["port"]) }
+        let address = |port: &str| format!("127.0.0.1:{}", hello[port]);
+        Proxy { process, url: format!("http://{}", address("port")), socks: address("socks") }
     }
 }
 
@@ -85,6 +112,46 @@ async fn i24_a_connection_by_a_proxy_of_its_own_gives_neither_key_to_the_other()
     assert!(!log.lines().any(
         |line| line.contains("authorization") && line.replace("proxy-authorization", "").contains("authorization")
     ));
+
+    // By SOCKS5 with the same password; by `socks5h` the proxy resolves the name, which nobody here knows.
+    let port = target.rsplit(':').next().expect("a port");
+    let resolved_there = format!("https://scim.example.com:{port}/scim/v2");
+    for (scheme, base_url, asked) in [
+        ("socks5", front.base_url.as_str(), format!("socks {target}")),
+        ("socks5h", resolved_there.as_str(), format!("socks scim.example.com:{port}")),
+    ] {
+        let mut fields = by(&format!("{scheme}://{}", proxy.socks));
+        fields["tls"]["serverName"] = json!("kubernetes.default.svc");
+        place.apply(place.generic(base_url, fields));
+        eventually(PATIENCE, &asked, async || {
+            let log = proxy.process.log();
+            if log.contains(&asked) { Ok(()) } else { Err((place.get_connection().await["status"].clone(), log)) }
+        })
+        .await;
+        place.connection_is("Connected").await;
+    }
+
+    // The environment's NO_PROXY names localhost: no proxy leads there.
+    let before = proxy.process.log();
+    let excepted = format!("https://localhost:{port}/scim/v2");
+    let mut fields = by(&proxy.url);
+    fields["tls"]["serverName"] = json!("kubernetes.default.svc");
+    front.take();
+    place.apply(place.generic(&excepted, fields));
+    place
+        .status_is("the connection at its newest generation", |status| {
+            status["conditions"].as_array().into_iter().flatten().any(|known| {
+                known["type"] == "Connected" && known["status"] == "True" && known["observedGeneration"] != Value::Null
+            })
+        })
+        .await;
+    eventually(PATIENCE, "the front is asked", async || {
+        let seen = front.take();
+        if seen.is_empty() { Err(seen) } else { Ok(()) }
+    })
+    .await;
+    assert!(!proxy.process.log()[before.len()..].contains("localhost"), "{}", proxy.process.log());
+    place.apply(place.generic(&front.base_url, by(&proxy.url)));
 
     // Its Secret says which hosts its password may be sent to.
     password("hunter22", "proxy.example.com");

@@ -220,6 +220,13 @@ const OBJECTS: &[Mistake] = &[
         "…unknown field \"spec.jobTitle\"…",
         "Names are those of RFC 7643, such as `title`: `kubectl explain scimuser.spec`.",
     ),
+    row(
+        "unseen-letter",
+        "`userName` was copied from a page or a chat, with a zero-width or a non-breaking space",
+        "…write userName anew by hand: it has a letter that nobody sees, such as a zero-width or a non-breaking space, and would \
+         be another name…",
+        "Write it anew. From tables such letters are taken out.",
+    ),
     row("no-user-name", "`userName` is missing", "…spec.userName: Required value…", "Write it."),
     row("two-primaries", "Two e-mails are `primary`", "…write primary: true at most once in emails…", "Take one away."),
     row(
@@ -336,6 +343,19 @@ const CLUSTER: &[Mistake] = &[
         "RowsRejected: 1 row is rejected: row 1: the API server refused it: the label scim-operator.dev/roster is taken off as it is \
          written, by an admission webhook or policy: except ScimUsers from it, and label … with scim-operator.dev/roster=people. …",
         "The same. Then label what was made meanwhile, as the message says.",
+    ),
+    row(
+        "webhook-refuses-status",
+        "An admission webhook refuses what the operator writes into status",
+        "Connected: the server answered as SCIM; the API server refuses writes of the operator, and what can't be recorded is not \
+         carried out: …no status in this house…. Look at its role, at admission webhooks and policies, and at etcd",
+        "The same. What waited goes on by itself, and nothing is sent twice.",
+    ),
+    row(
+        "webhook-down",
+        "An admission webhook for the kinds of `scim-operator.dev` doesn't answer",
+        "…failed calling webhook \"rules.example.com\"…",
+        "Bring its server back, or except our kinds. Nothing can be declared meanwhile, and nobody loses anything.",
     ),
     row(
         "wrong-clock",

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::support::{ControlPlane, objects, repository};
 
 /// README and docs/, runbooks and servers included.
-fn pages() -> Vec<PathBuf> {
+pub fn pages() -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> =
         ["README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| repository().join(name)).to_vec();
     let mut folders = vec![repository().join("docs")];

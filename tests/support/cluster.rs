@@ -20,7 +20,7 @@ use super::{Process, crypto, eventually, free_port, guarded, part, repository, s
 
 pub struct ControlPlane {
     dir: PathBuf,
-    port: u16,
+    server: String,
     admin: PathBuf,
     apiserver_args: Vec<String>,
     apiserver: Mutex<Process>,
@@ -33,7 +33,7 @@ pub struct ControlPlane {
 impl ControlPlane {
     /// The control plane of this test binary, started by whoever asks first.
     pub async fn shared() -> &'static ControlPlane {
-        static SHARED: LazyLock<ControlPlane> = LazyLock::new(|| ControlPlane::start("cluster", &[]));
+        static SHARED: LazyLock<ControlPlane> = LazyLock::new(|| ControlPlane::start("cluster", "127.0.0.1", &[]));
         match tokio::task::spawn_blocking(|| &*SHARED).await {
             Ok(shared) => shared,
             Err(failed) => std::panic::resume_unwind(failed.into_panic()),
@@ -42,21 +42,26 @@ impl ControlPlane {
 
     /// One of a test's own, whose etcd has these further switches.
     pub async fn another(name: &str, etcd: &[&str]) -> &'static ControlPlane {
+        ControlPlane::another_at(name, "127.0.0.1", etcd).await
+    }
+
+    /// The same whose API server has this address alone.
+    pub async fn another_at(name: &str, address: &'static str, etcd: &[&str]) -> &'static ControlPlane {
         let (name, etcd) = (name.to_owned(), etcd.iter().map(|&switch| switch.to_owned()).collect::<Vec<_>>());
         let start = move || {
             let etcd: Vec<&str> = etcd.iter().map(String::as_str).collect();
             // Its processes end with the test binary.
-            &*Box::leak(Box::new(ControlPlane::start(&name, &etcd)))
+            &*Box::leak(Box::new(ControlPlane::start(&name, address, &etcd)))
         };
         tokio::task::spawn_blocking(start).await.expect("a control plane")
     }
 
-    fn start(name: &str, etcd: &[&str]) -> ControlPlane {
+    fn start(name: &str, address: &str, etcd: &[&str]) -> ControlPlane {
         crypto();
         // A port can be taken between being found free and being used.
         let mut tried = String::new();
         for attempt in 0..3 {
-            match ControlPlane::try_start(&scratch().join(format!("data/{name}-{attempt}")), etcd) {
+            match ControlPlane::try_start(&scratch().join(format!("data/{name}-{attempt}")), address, etcd) {
                 Ok(started) => return started,
                 Err(why) => writeln!(tried, "attempt {attempt}: {why}").unwrap(),
             }
@@ -64,7 +69,7 @@ impl ControlPlane {
         panic!("the control plane didn't start\n{tried}");
     }
 
-    fn try_start(dir: &Path, etcd_switches: &[&str]) -> Result<ControlPlane, String> {
+    fn try_start(dir: &Path, address: &str, etcd_switches: &[&str]) -> Result<ControlPlane, String> {
         fs::create_dir_all(dir).expect("a directory for the control plane");
         let file = |name: &str| dir.join(name).to_string_lossy().into_owned();
         let (client_port, peer_port, port) = (free_port(), free_port(), free_port());
@@ -88,15 +93,18 @@ impl ControlPlane {
         fs::write(file("audit.yaml"), AUDIT_POLICY).unwrap();
         let apiserver_args = vec![
             format!("--etcd-servers={etcd_url}"),
-            "--bind-address=127.0.0.1".into(),
-            "--advertise-address=127.0.0.1".into(),
+            format!("--bind-address={address}"),
+            format!("--advertise-address={address}"),
             // Loopback can't be an endpoint of the service `kubernetes`.
             "--endpoint-reconciler-type=none".into(),
             format!("--secure-port={port}"),
             format!("--cert-dir={}", file("certificates")),
             format!("--token-auth-file={}", file("tokens.csv")),
             "--authorization-mode=RBAC".into(),
-            "--service-cluster-ip-range=10.96.0.0/16".into(),
+            format!(
+                "--service-cluster-ip-range={}",
+                if address.contains(':') { "fd00:96::/112" } else { "10.96.0.0/16" }
+            ),
             "--service-account-issuer=https://kubernetes.default.svc".into(),
             format!("--service-account-key-file={}", file("service-accounts.key")),
             format!("--service-account-signing-key-file={}", file("service-accounts.key")),
@@ -109,7 +117,8 @@ impl ControlPlane {
         ];
         let apiserver = spawn_apiserver(&apiserver_args);
 
-        let server = format!("https://127.0.0.1:{port}");
+        let address = if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
+        let server = format!("https://{address}:{port}");
         // The server makes its certificate at its first start, under a CA of
         // its own that stands in the same file.
         let certificate = file("certificates/apiserver.crt");
@@ -129,7 +138,7 @@ impl ControlPlane {
 
         Ok(ControlPlane {
             dir: dir.to_owned(),
-            port,
+            server,
             admin,
             apiserver_args,
             apiserver: Mutex::new(apiserver),
@@ -159,7 +168,7 @@ impl ControlPlane {
     }
 
     pub fn server(&self) -> String {
-        format!("https://127.0.0.1:{}", self.port)
+        self.server.clone()
     }
 
     /// The API server's own certificate for 127.0.0.1, its authority in the same file, and its key: a

@@ -88,13 +88,9 @@ impl FrontBuilder {
 
     /// With this certificate and key, in PEM.
     #[must_use]
-    pub fn tls(self, certificate: &Path, key: &Path) -> Self {
-        crypto();
-        let chain = CertificateDer::pem_file_iter(certificate).expect("a certificate");
-        let chain = chain.collect::<Result<Vec<_>, _>>().expect("certificates in PEM");
-        let key = PrivateKeyDer::from_pem_file(key).expect("a key in PEM");
-        let config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key);
-        self.tls_as(config.expect("a TLS configuration"))
+    pub fn tls(mut self, certificate: &Path, key: &Path) -> Self {
+        self.tls = Some(acceptor(certificate, key));
+        self
     }
 
     /// Speaking TLS like this.
@@ -104,7 +100,6 @@ impl FrontBuilder {
         self
     }
 
-    /// In a thread of its own: tests block theirs while kubectl waits.
     pub fn open(self) -> Front {
         let url: url::Url = self.base_url.parse().expect("a URL");
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -118,36 +113,66 @@ impl FrontBuilder {
             spent: Arc::clone(&spent),
         };
         let scheme = if self.tls.is_some() { "https" } else { "http" };
-        let (opened, address) = std::sync::mpsc::channel();
-        let (stop, stopped) = oneshot::channel();
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(async move {
-                let (inner, address) = loop {
-                    let inner = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-                    let address = inner.local_addr().expect("its address");
-                    if is_first_at(address.port()) {
-                        break (inner, address);
-                    }
-                };
-                opened.send(address).expect("whoever opens it waits");
-                let app = Router::new().fallback(pass).with_state(Arc::new(door));
-                let served = async {
-                    match self.tls {
-                        Some(tls) => axum::serve(Tls { inner, tls }, app).await,
-                        None => axum::serve(inner, app).await,
-                    }
-                };
-                tokio::select! {
-                    _ = served => {}
-                    _ = stopped => {}
-                }
-            });
-        });
-        let address: SocketAddr = address.recv().expect("the thread of the door");
+        let app = Router::new().fallback(pass).with_state(Arc::new(door));
+        let (address, stop) = in_a_thread(self.tls, app);
         let base_url = format!("{scheme}://{address}{}", url.path());
         Front { base_url, seen, spent, _stop: stop }
     }
+}
+
+fn acceptor(certificate: &Path, key: &Path) -> TlsAcceptor {
+    crypto();
+    let chain = CertificateDer::pem_file_iter(certificate).expect("a certificate");
+    let chain = chain.collect::<Result<Vec<_>, _>>().expect("certificates in PEM");
+    let key = PrivateKeyDer::from_pem_file(key).expect("a key in PEM");
+    let config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key);
+    TlsAcceptor::from(Arc::new(config.expect("a TLS configuration")))
+}
+
+/// Something that answers by TLS on loopback, until this is dropped.
+#[allow(dead_code, reason = "one binary serves something")]
+pub struct Served {
+    pub address: SocketAddr,
+    _stop: oneshot::Sender<()>,
+}
+
+impl Served {
+    /// With this certificate and key, in PEM.
+    #[allow(dead_code, reason = "one binary serves something")]
+    pub fn by_tls(certificate: &Path, key: &Path, app: Router) -> Served {
+        let (address, stop) = in_a_thread(Some(acceptor(certificate, key)), app);
+        Served { address, _stop: stop }
+    }
+}
+
+/// Tests block their own thread while kubectl waits.
+fn in_a_thread(tls: Option<TlsAcceptor>, app: Router) -> (SocketAddr, oneshot::Sender<()>) {
+    let (opened, address) = std::sync::mpsc::channel();
+    let (stop, stopped) = oneshot::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async move {
+            let (inner, address) = loop {
+                let inner = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+                let address = inner.local_addr().expect("its address");
+                if is_first_at(address.port()) {
+                    break (inner, address);
+                }
+            };
+            opened.send(address).expect("whoever opens it waits");
+            let served = async {
+                match tls {
+                    Some(tls) => axum::serve(Tls { inner, tls }, app).await,
+                    None => axum::serve(inner, app).await,
+                }
+            };
+            tokio::select! {
+                _ = served => {}
+                _ = stopped => {}
+            }
+        });
+    });
+    (address.recv().expect("the thread of the door"), stop)
 }
 
 async fn pass(State(door): State<Arc<Door>>, request: Request) -> Response<Body> {

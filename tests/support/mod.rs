@@ -22,7 +22,7 @@ mod servers;
 
 pub use authority::Authority;
 pub use cluster::ControlPlane;
-pub use front::{Front, Seen};
+pub use front::{Front, Seen, Served};
 pub use helm::{Helm, chart, objects};
 pub use libraries::Library;
 pub use operator::{Operator, OperatorBuilder, Sandbox, waiting};

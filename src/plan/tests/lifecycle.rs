@@ -190,6 +190,36 @@ fn i06_at_another_server_an_object_begins_anew() {
 }
 
 #[test]
+fn i06_who_is_deleted_in_entra_is_deactivated_and_not_renamed() {
+    let mut world = ada();
+    let known =
+        crate::api::ScimUserSpec { user_name: "ada@example.com".into(), active: Some(true), ..world.spec.clone() };
+    account(&mut world, &json!({"id": "id-0", "userName": "ada@example.com", "active": true}));
+    world.declare(known.clone());
+    world.pass();
+    let tombstone = |name: &str, active| crate::api::ScimUserSpec {
+        user_name: format!("283405f50000000000000000000000c2{name}"),
+        active: Some(active),
+        ..known.clone()
+    };
+    world.declare(tombstone("Ada@example.com", false));
+    let outcome = world.pass();
+    assert_eq!(outcome.sent.iter().map(|sent| sent.kind).collect::<Vec<_>>(), [OperationType::Deactivate]);
+    assert!(world.pass().sent.is_empty());
+    let shown = world.server.accounts["id-0"].clone();
+    assert_eq!((&shown["userName"], &shown["active"]), (&json!("ada@example.com"), &json!(false)));
+    // Restored, it is the same account.
+    world.declare(known.clone());
+    world.pass();
+    let shown = world.server.accounts["id-0"].clone();
+    assert_eq!((&shown["userName"], &shown["active"]), (&json!("ada@example.com"), &json!(true)));
+    // A name of that form that isn't hers, and one of somebody active, are names as any others.
+    world.declare(tombstone("grace@example.com", true));
+    world.pass();
+    assert_eq!(world.server.accounts["id-0"]["userName"], "283405f50000000000000000000000c2grace@example.com");
+}
+
+#[test]
 fn i06_what_was_owned_at_another_server_is_not_removed_here() {
     let mut world = ada();
     world.pass();

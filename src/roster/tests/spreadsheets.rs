@@ -127,6 +127,21 @@ fn i29_encodings_are_told_apart() {
 }
 
 #[test]
+fn i29_lines_of_an_old_mac_are_lines_and_what_is_no_table_is_told() {
+    assert_eq!(read_csv("name,title\rada,a\rbob,b\r"), [good(2, "ada", "a"), good(3, "bob", "b")]);
+    for (bytes, why) in [
+        (b"PK\x03\x04\x14\0name,title\nada,a\n".as_slice(), "save the sheet as CSV"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1name,title\nada,a\n", "save the sheet as CSV"),
+        (b"\n<!DOCTYPE html>\n<html><body>Sign in</body></html>\n", "a web page"),
+    ] {
+        let content = Content::Text(SourceFormat::Auto, bytes.to_vec());
+        let document = Document { name: "people/a.csv".to_owned(), content };
+        let refused = preview(&spec(fields()), vec![document]).err().expect("it is refused").message;
+        assert!(refused.contains("people/a.csv") && refused.contains(why), "{refused}");
+    }
+}
+
+#[test]
 fn yes_and_no_and_dates_in_the_languages_of_spreadsheets() {
     let value = |expression: &str, cell: &str| {
         let fields =

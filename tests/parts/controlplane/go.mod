@@ -4,7 +4,7 @@
 // counterparts of the same release. Change all versions together.
 module scim-operator.dev/tests/parts/controlplane
 
-go 1.26.0
+go 1.26.1
 
 tool (
 	k8s.io/kubernetes/cmd/kube-apiserver

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use scim_operator::api::{ConnectionRef, GROUP, REMOTE_ID, ScimUserSpec, VERSION, crds};
 use scim_operator::plan::{Declared, Path, differences};
 use scim_operator::roster::name_of;
-use scim_operator::scim::{Profile, Resource, fold};
+use scim_operator::scim::{Profile, Resource, fold, is_invisible};
 use serde_json::{Map, Value, json};
 
 pub(super) const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
@@ -64,6 +64,12 @@ impl Converter {
             ("connectionRef".to_owned(), json!(self.connection)),
             ("userName".to_owned(), json!(user_name)),
         ]);
+        if user_name.contains(|letter: char| is_invisible(letter) || letter.is_whitespace() && letter != ' ') {
+            return Err(format!(
+                "the userName of the account {id} has a letter that nobody sees, such as a zero-width space: correct it at the \
+                 server; it was left out"
+            ));
+        }
         if !self.holds(&spec, account) {
             return Err(format!("the userName of the account {id} can't be declared; it was left out"));
         }
@@ -331,6 +337,15 @@ mod tests {
         let user =
             converter(few).user(&account(&json!({"title": "Engineer", "nickName": "Countess"}))).expect("a user");
         assert_eq!((user.dropped, user.spec.len()), (vec!["nickName".to_owned()], 4));
+    }
+
+    #[test]
+    fn a_user_name_that_only_looks_like_another_is_left_out() {
+        for name in ["\u{200b}ada@example.com", "ada\u{a0}lovelace"] {
+            let why = CONVERTER.user(&account(&json!({"userName": name}))).err().expect("it is left out");
+            assert!(why.contains("a letter that nobody sees"), "{why}");
+        }
+        assert!(CONVERTER.user(&account(&json!({"userName": "zo\u{eb} de example"}))).is_ok());
     }
 
     #[test]
