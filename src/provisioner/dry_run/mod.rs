@@ -257,17 +257,22 @@ impl Run {
     /// Every object in the order of the lanes: first those that stay, so that guards know how many there are; then those
     /// that go; and groups once their members are known.
     async fn look_at_all(&mut self, directory: &Directory, key: &ConnectionKey) -> Result<(), Refusal> {
-        let groups = directory.groups_of(key);
-        let deferred: BTreeSet<Uid> = groups.iter().filter_map(|group| group.uid().map(Uid::from)).collect();
+        // By their uids: whoever held the objects would keep what they were like before, of everybody.
+        let deferred: BTreeSet<Uid> =
+            directory.groups_of(key).iter().filter_map(|group| group.uid().map(Uid::from)).collect();
         let changed = Changed { itself: true, fresh: false, others: Vec::new() };
-        let (going, staying): (Vec<_>, Vec<_>) = directory.users_of(key).into_iter().partition(is_deleting);
-        for some in [staying, going] {
-            for user in &some {
-                self.provisioner.submit(user, &changed);
+        let users = directory.users_of(key);
+        let (going, staying): (Vec<_>, Vec<_>) = users.iter().partition(|user| is_deleting(*user));
+        let uids = |users: Vec<&Arc<ScimUser>>| users.iter().filter_map(|user| user.uid()).collect::<Vec<String>>();
+        let lanes = [uids(staying), uids(going)];
+        drop(users);
+        for uids in lanes {
+            for user in uids.iter().filter_map(|uid| directory.get(uid)) {
+                self.provisioner.submit(&user, &changed);
             }
             self.work(&deferred).await;
         }
-        for group in &groups {
+        for group in &directory.groups_of(key) {
             self.provisioner.submit_group(group, false);
         }
         loop {
