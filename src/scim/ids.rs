@@ -36,15 +36,15 @@ impl Ids {
         let list = body.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case("Resources"));
         if let Some(entries) = list.and_then(|(_, list)| list.as_array_mut()) {
             for entry in entries.iter_mut().filter_map(Value::as_object_mut) {
-                self.read_one(kind, entry);
+                self.see(Self::to_text(kind, entry));
             }
         } else {
-            self.read_one(kind, body);
+            self.see(Self::to_text(kind, body));
         }
     }
 
-    /// The same of one resource; the forms can be seen again without reading it.
-    pub(super) fn read_one(&self, kind: Kind, resource: &mut Attributes) -> Forms {
+    /// The same of one resource, whose forms are still to be seen.
+    pub(super) fn to_text(kind: Kind, resource: &mut Attributes) -> Forms {
         let mut forms = Forms::default();
         walk(kind, resource, &mut |value, place| {
             if let (Some(form), Some(place)) = (to_text(value), place) {
@@ -52,7 +52,6 @@ impl Ids {
                 forms.0 = forms.0 & !(0b11 << shift) | form << shift;
             }
         });
-        self.see(forms);
         forms
     }
 
@@ -127,11 +126,13 @@ fn walk(kind: Kind, resource: &mut Attributes, visit: Visit) {
         Kind::Groups => Some(Place::Groups),
     };
     for (name, value) in resource.iter_mut() {
-        match name.to_ascii_lowercase().as_str() {
-            "id" => visit(value, own),
+        if name.eq_ignore_ascii_case("id") {
+            visit(value, own);
+        } else if name.eq_ignore_ascii_case("externalId") {
             // The client's own word: sent as it is declared.
-            "externalid" => visit(value, None),
-            name => at(name, value, visit),
+            visit(value, None);
+        } else if matches!(value, Value::Array(_) | Value::Object(_)) || name.eq_ignore_ascii_case("manager") {
+            at(&name.to_ascii_lowercase(), value, visit);
         }
     }
 }

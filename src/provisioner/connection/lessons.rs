@@ -181,6 +181,10 @@ impl<E: Effects> Provisioner<E> {
 
     /// An answer to this session taught something: it is in force from now on.
     pub(in crate::provisioner) fn apply_lessons(&self, session: &Session, lessons: impl IntoIterator<Item = Lesson>) {
+        let mut lessons = lessons.into_iter().peekable();
+        if lessons.peek().is_none() {
+            return;
+        }
         let connection = self.connection();
         self.connection.sessions.replace(|current| {
             let current = current?;

@@ -18,11 +18,13 @@ use crate::api::{
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::events::bounded_note;
-use crate::provisioner::mirror::users::UserMirror;
 use crate::status::whole_seconds;
 
 /// So many unmanaged accounts are named.
 const SAMPLE: usize = 20;
+
+/// So many accounts are looked at before others may ask for one.
+const AT_ONCE: usize = 1_000;
 
 /// Statuses are written this far apart.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -188,24 +190,26 @@ impl<E: Effects> Provisioner<E> {
         if connection.spec.unmanaged_policy != UnmanagedPolicy::Report {
             return None;
         }
-        self.mirror.users.look(|known| self.unmanaged_of(known, &server))
-    }
-
-    fn unmanaged_of(&self, known: &UserMirror, server: &str) -> Option<(i64, Vec<UnmanagedAccount>)> {
-        if !known.sightings.was_listed() || known.sightings.server() != server {
-            return None;
-        }
+        let listed = self.mirror.users.look(|known| {
+            let listed = known.sightings.was_listed() && known.sightings.server() == server;
+            listed.then(|| known.ids())
+        });
         let (mut count, mut sample) = (0, BTreeSet::new());
-        for (id, name, _) in known.accounts() {
-            if self.directory.declares(server, name, id) {
-                continue;
-            }
-            count += 1;
-            // The first by name, so that the sample stays the same while the accounts do.
-            sample.insert((name.to_owned(), id.to_owned()));
-            if sample.len() > SAMPLE {
-                sample.pop_last();
-            }
+        // A few at a time: whoever else asks for an account waits for no hundred thousand of them.
+        for ids in listed?.chunks(AT_ONCE) {
+            self.mirror.users.look(|known| {
+                for (id, name) in ids.iter().filter_map(|id| Some((id, known.identity(id)?.0))) {
+                    if self.directory.declares(&server, name, id) {
+                        continue;
+                    }
+                    count += 1;
+                    // The first by name, so that the sample stays the same while the accounts do.
+                    sample.insert((name.to_owned(), id.to_string()));
+                    if sample.len() > SAMPLE {
+                        sample.pop_last();
+                    }
+                }
+            });
         }
         let account =
             |(user_name, id): (String, String)| UnmanagedAccount { id: bounded(&id), user_name: bounded(&user_name) };

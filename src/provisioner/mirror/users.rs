@@ -231,6 +231,11 @@ impl UserMirror {
         self.entries.iter().map(|(id, entry)| (&**id, &*entry.name, entry.active))
     }
 
+    /// The ids of all accounts.
+    pub fn ids(&self) -> Vec<Arc<str>> {
+        self.entries.keys().cloned().collect()
+    }
+
     /// What an account is known by: its folded userName, and its e-mails.
     pub fn identity(&self, id: &str) -> Option<(&str, impl Iterator<Item = &str>)> {
         let entry = self.entries.get(id)?;

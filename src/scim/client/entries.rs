@@ -96,23 +96,26 @@ fn compare(ids: &Ids, answer: &Answer, kind: Kind, recall: Recall<'_>) -> Option
     let List { entries, rest } = serde_json::from_slice(&body).ok()?;
     let shown = entries.len() as u64;
     let mut resources = Vec::with_capacity(entries.len());
-    let mut readable = 0;
+    let (mut readable, mut seen) = (0, Vec::with_capacity(entries.len()));
     for entry in entries {
         match recall(entry.get()) {
             Recalled::Known(id, text) => {
-                ids.see(text.forms);
+                seen.push(text.forms);
                 readable += 1;
                 resources.push(Entry::Same(id));
             }
             Recalled::New(digest) => {
                 let Value::Object(mut attributes) = serde_json::from_str(entry.get()).ok()? else { continue };
-                let forms = ids.read_one(kind, &mut attributes);
+                let forms = Ids::to_text(kind, &mut attributes);
+                seen.push(forms);
                 let resource = Resource(attributes);
                 readable += u64::from(resource.id().is_some());
                 resources.push(Entry::Read(resource, Some(Text { digest, forms })));
             }
         }
     }
+    // Of a page that can't be read nothing is learnt.
+    seen.into_iter().for_each(|forms| ids.see(forms));
     let next_cursor = rest.get("nextCursor").and_then(Value::as_str).map(str::to_owned);
     Some(Page { resources, shown, unreadable: shown - readable, total: rest.number("totalResults"), next_cursor })
 }
