@@ -1,7 +1,8 @@
 # make test   fetch and build the parts (once), then check and test everything
 # make demo   the operator at work against a real SCIM server; ONCE=1 ends by itself, CONTEXT=NAME uses a cluster
 # make try    a first look without a cluster, within seconds: what the operator would do, as kubectl scim plan tells it
-# make bench  the operator's speed against a plain loop; BENCH_USERS=1000,10000 for both sizes
+# make bench  the operator's speed against a plain loop; BENCH_USERS=1000,10000 for both sizes, BENCH_PAIRS=5 of each
+# make bench-report write docs/performance.md anew from benches/results, where each bench saves what it measured
 # make bench-start how soon the operator serves, and what it holds with nothing to do
 # make bench-failover how soon a standby goes on
 # make bench-rosters a roster's speed against a plain loop; BENCH_ROWS=50000 for another size
@@ -23,7 +24,7 @@
 # make bundle what the Operator Lifecycle Manager takes, into dist/bundle, validated
 # make parts  only the parts that tests and the demo run against
 
-.PHONY: help test check unit parts static demo try bench bench-start bench-failover bench-rosters bench-console gitops-test soak mutants chaos crds promises troubleshooting reference deploy audit msrv links release bundle
+.PHONY: help test check unit parts static demo try bench bench-report bench-start bench-failover bench-rosters bench-console gitops-test soak mutants chaos crds promises troubleshooting reference deploy audit msrv links release bundle
 # One recipe at a time: they share Cargo's lock, and their output is to be read.
 .NOTPARALLEL:
 
@@ -69,6 +70,9 @@ bench: parts
 
 bench-start: parts
 	cargo bench --locked --bench start
+
+bench-report:
+	cargo bench --locked --bench report
 
 bench-failover: parts
 	cargo bench --locked --bench failover

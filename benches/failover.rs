@@ -5,11 +5,14 @@
 
 #![allow(clippy::pedantic, clippy::unwrap_used)]
 
+#[path = "support/saved.rs"]
+mod saved;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
 use std::time::{Duration, Instant};
 
+use saved::Run;
 use serde_json::{Value, json};
 use support::{ControlPlane, Operator, Sandbox, eventually};
 
@@ -29,6 +32,7 @@ async fn measure() {
     let start = || Operator::start(cluster.admin_kubeconfig(), &namespace);
     let mut leader = start();
     quiet_after_first_request(&sandbox).await;
+    let mut run = Run::of("failover");
     for (how, end) in [("kill -9", kill as fn(&Operator)), ("SIGTERM", terminate)] {
         let mut took = Vec::new();
         for _ in 0..ROUNDS {
@@ -49,12 +53,11 @@ async fn measure() {
             quiet_after_first_request(&sandbox).await;
             leader = standby;
         }
-        took.sort_by(f64::total_cmp);
-        let (least, median, most) = (took[0], took[ROUNDS / 2], took[ROUNDS - 1]);
-        println!(
-            "| {how}, to the standby's first request: median of {ROUNDS} | {median:.1} s ({least:.1} to {most:.1}) |"
-        );
+        for took in took {
+            run.add(&format!("{how}, to the standby's first request"), "", "s", took);
+        }
     }
+    run.save();
 }
 
 fn kill(leader: &Operator) {

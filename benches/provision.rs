@@ -1,11 +1,13 @@
 //! How fast people are provisioned, against a plain loop that makes the same
-//! requests: `make bench`, or `make bench BENCH_USERS=1000,10000`.
+//! requests: `make bench`, or `make bench BENCH_USERS=1000,10000 BENCH_PAIRS=5`.
 //!
 //! Control plane, SCIM server, operator and this program share one machine, so
 //! the ratios tell more than the times. Nothing here fails for being slow.
 
 #![allow(clippy::pedantic, clippy::unwrap_used)]
 
+#[path = "support/saved.rs"]
+mod saved;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
@@ -16,6 +18,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use saved::Run;
 use scim_operator::api::{CLAIMED_ACCOUNT, FINALIZER, GROUP, ScimConnection, ScimUser, VERSION};
 use serde_json::{Value, json};
 use support::{ControlPlane, Operator, Process, Sandbox, eventually, http, waiting};
@@ -25,14 +28,22 @@ const CONCURRENCY: usize = 8;
 const CONNECTION: &str = "bench";
 /// Without a request for this long, no sweep is going on.
 const QUIET: Duration = Duration::from_secs(3);
-const SWEEPS: u32 = 2;
+const SWEEPS: u32 = 3;
+const CHANGES: usize = 40;
 
 fn main() {
-    let sizes = std::env::var("BENCH_USERS").unwrap_or_else(|_| "1000".to_owned());
+    let of = |name: &str, otherwise: &str| std::env::var(name).unwrap_or_else(|_| otherwise.to_owned());
+    let sizes = of("BENCH_USERS", "1000");
     let sizes: Vec<usize> = sizes.split(',').map(|size| size.trim().parse().expect("BENCH_USERS=1000,10000")).collect();
+    let pairs: usize = of("BENCH_PAIRS", "5").parse().expect("BENCH_PAIRS=5");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let measured: Vec<_> = sizes.iter().map(|&users| runtime.block_on(measure(users))).collect();
-    print(&measured);
+    let mut run = Run::of("provision");
+    for users in sizes {
+        for pair in 0..pairs {
+            runtime.block_on(measure(&mut run, users, pair % 2 == 0));
+        }
+    }
+    run.save();
 }
 
 /// What a process has used so far.
@@ -50,27 +61,26 @@ impl Used {
 
 type Requests = BTreeMap<String, u64>;
 
-struct Measured {
-    users: usize,
-    /// The loop before the operator, and after it: an API server grows slower with what it has seen, and a machine
-    /// has moods.
-    raw: [Duration; 2],
-    operator: Duration,
-    requests: Requests,
-    user_writes: usize,
-    idle: Used,
-    provisioned: Used,
-    sweep_requests: Requests,
-    sweep_user_writes: usize,
-    sweep_connection_writes: usize,
-    swept: Used,
-}
-
-async fn measure(users: usize) -> Measured {
+/// One pair: the loop and the operator, in this order or the other. An API server grows slower with what it has seen, and
+/// a machine has moods.
+async fn measure(run: &mut Run, users: usize, loop_first: bool) {
     let cluster = ControlPlane::shared().await;
     cluster.install_crds().await;
-    let first = raw_loop(cluster, users).await;
+    let column = format!("{users} users");
+    let early = if loop_first { Some(raw_loop(cluster, users).await) } else { None };
+    let took = operator(run, cluster, users, &column).await;
+    let raw = match early {
+        Some(raw) => raw,
+        None => raw_loop(cluster, users).await,
+    };
+    let per_second = |took: Duration| users as f64 / took.as_secs_f64();
+    run.add("plain loop: users/s", &column, "", per_second(raw));
+    run.add("operator: users/s", &column, "", per_second(took));
+    run.add("operator / plain loop", &column, "", raw.as_secs_f64() / took.as_secs_f64());
+}
 
+/// How long the operator took; everything else that it is measured by goes into rows.
+async fn operator(run: &mut Run, cluster: &ControlPlane, users: usize, column: &str) -> Duration {
     let namespace = cluster.namespace().await;
     create_users(cluster, &namespace, users).await;
     let sandbox = Sandbox::start();
@@ -83,40 +93,90 @@ async fn measure(users: usize) -> Measured {
     await_synced(cluster, &namespace, users).await;
     // The connection's counts may be seconds old; the audit log knows the moment.
     let took = last_status(cluster, &namespace).duration_since(began);
+    let took: Duration = took.try_into().expect("time goes on");
     let user_writes = patches(cluster, &namespace, "scimusers") - settled;
     all_ready(cluster, &namespace, users).await;
-    let provisioned = Used::by(operator.process());
-    let requests = requests(&sandbox).await;
+    let made = Used::by(operator.process());
+    let asked = requests(&sandbox).await;
     eprintln!("{users} users: the operator took {:.1} s", took.as_secs_f64());
-
-    quiet(&sandbox).await;
-    let before = (patches(cluster, &namespace, "scimusers"), patches(cluster, &namespace, "scimconnections"));
-    let at_rest = Used::by(operator.process());
-    sandbox_reset(&sandbox).await;
-    for _ in 0..SWEEPS {
-        one_sweep(&sandbox).await;
-    }
-    let after = (patches(cluster, &namespace, "scimusers"), patches(cluster, &namespace, "scimconnections"));
-    let end = Used::by(operator.process());
-    let sweep_requests = self::requests(&sandbox).await;
+    let (posts, gets) = (total(&asked, "POST"), total(&asked, "GET"));
+    run.add("connection created to all Ready", column, "s", took.as_secs_f64());
+    run.add("SCIM POSTs", column, "", posts as f64);
+    run.add("SCIM GETs", column, "", gets as f64);
+    run.add("other SCIM requests", column, "", (asked.values().sum::<u64>() - posts - gets) as f64);
+    run.add("Kubernetes writes per user", column, "", user_writes as f64 / users as f64);
+    run.add("operator: CPU per user", column, "ms", (made.cpu - idle.cpu) * 1e3 / users as f64);
+    run.add("operator: peak memory, all objects known", column, "MiB", idle.peak_mib);
+    run.add("operator: peak memory, all accounts made", column, "MiB", made.peak_mib);
+    sweeps(run, cluster, (&namespace, &sandbox, operator.process()), users, column).await;
+    changes(run, cluster, &namespace, &sandbox, column).await;
     // First the operator, or it would deactivate everybody.
     operator.terminate();
     let connections: Api<ScimConnection> = Api::namespaced(cluster.client(), &namespace);
     connections.patch(CONNECTION, &PatchParams::default(), &without_finalizers()).await.expect("a patch");
     remove_users(cluster, &namespace, users).await;
-    Measured {
-        users,
-        raw: [first, raw_loop(cluster, users).await],
-        operator: took.try_into().expect("time goes on"),
-        requests,
-        user_writes,
-        idle,
-        provisioned: Used { cpu: provisioned.cpu - idle.cpu, ..provisioned },
-        sweep_requests,
-        sweep_user_writes: after.0 - before.0,
-        sweep_connection_writes: after.1 - before.1,
-        swept: Used { cpu: end.cpu - at_rest.cpu, ..end },
+    took
+}
+
+/// Sweeps in which nothing has changed.
+async fn sweeps(
+    run: &mut Run,
+    cluster: &ControlPlane,
+    (namespace, sandbox, operator): (&str, &Sandbox, &Process),
+    users: usize,
+    column: &str,
+) {
+    resync(cluster, namespace, "10s").await;
+    // Two read what the creations told of, and compare it.
+    for _ in 0..2 {
+        one_sweep(sandbox).await;
     }
+    let writes = || (patches(cluster, namespace, "scimusers"), patches(cluster, namespace, "scimconnections"));
+    let (before, at_rest) = (writes(), Used::by(operator));
+    sandbox_reset(sandbox).await;
+    for _ in 0..SWEEPS {
+        one_sweep(sandbox).await;
+    }
+    let (after, end) = (writes(), Used::by(operator));
+    let asked = requests(sandbox).await;
+    let mut each = |what: &str, unit, sum: f64| run.add(what, column, unit, sum / f64::from(SWEEPS));
+    let gets = total(&asked, "GET");
+    each("a sweep: SCIM GETs", "", gets as f64);
+    each("a sweep: other SCIM requests", "", (asked.values().sum::<u64>() - gets) as f64);
+    each("a sweep: writes to ScimUsers", "", (after.0 - before.0) as f64);
+    each("a sweep: writes to the connection", "", (after.1 - before.1) as f64);
+    each("a sweep: CPU", "ms", (end.cpu - at_rest.cpu) * 1e3);
+    each("a sweep: CPU per account", "µs", (end.cpu - at_rest.cpu) * 1e6 / users as f64);
+    run.add("operator: peak memory, after sweeps", column, "MiB", end.peak_mib);
+}
+
+/// Changes of one person each, while nothing else is done.
+async fn changes(run: &mut Run, cluster: &ControlPlane, namespace: &str, sandbox: &Sandbox, column: &str) {
+    resync(cluster, namespace, "30m").await;
+    quiet(sandbox).await;
+    let api: Api<ScimUser> = Api::namespaced(cluster.client(), namespace);
+    let mut took = Vec::new();
+    for n in 0..CHANGES {
+        let before = total(&requests(sandbox).await, "PATCH");
+        let title = Patch::Merge(json!({"spec": {"title": format!("Engineer {n}")}}));
+        api.patch(&name(n), &PatchParams::default(), &title).await.expect("a change");
+        let began = Instant::now();
+        while total(&requests(sandbox).await, "PATCH") == before {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        took.push(began.elapsed());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    took.sort();
+    let ms = |took: Duration| took.as_secs_f64() * 1e3;
+    run.add("one change → on the wire, median", column, "ms", ms(took[CHANGES / 2]));
+    run.add("one change → on the wire, the slowest", column, "ms", ms(took[CHANGES - 1]));
+}
+
+async fn resync(cluster: &ControlPlane, namespace: &str, interval: &str) {
+    let connections: Api<ScimConnection> = Api::namespaced(cluster.client(), namespace);
+    let interval = Patch::Merge(json!({"spec": {"resyncInterval": interval}}));
+    connections.patch(CONNECTION, &PatchParams::default(), &interval).await.expect("a patch");
 }
 
 /// What the operator does for a new person, and no more: finalizer, POST, status. The objects are as the operator finds
@@ -264,7 +324,6 @@ async fn connect(cluster: &ControlPlane, namespace: &str, sandbox: &Sandbox) {
             "auth": {"bearerToken": {"secretKeyRef": {"name": "key", "key": "token"}}},
             "rateLimits": [{"requests": 100_000, "period": "1s", "burst": 100_000}],
             "maxInFlight": CONCURRENCY + 1,
-            "resyncInterval": "10s",
         },
     });
     let connections: Api<ScimConnection> = Api::namespaced(cluster.client(), namespace);
@@ -355,51 +414,4 @@ async fn one_sweep(sandbox: &Sandbox) {
 
 fn total(requests: &Requests, method: &str) -> u64 {
     requests.iter().filter(|(route, _)| route.starts_with(method)).map(|(_, count)| count).sum()
-}
-
-fn print(measured: &[Measured]) {
-    let per_second = |one: &Measured, took: Duration| one.users as f64 / took.as_secs_f64();
-    let mean = |one: &Measured| (one.raw[0] + one.raw[1]) / 2;
-    let sweeps = f64::from(SWEEPS);
-    let all = |requests: &Requests| requests.values().sum::<u64>();
-    let others = |requests: &Requests| all(requests) - total(requests, "POST") - total(requests, "GET");
-    type Cell<'a> = Box<dyn Fn(&Measured) -> String + 'a>;
-    let rows: Vec<(&str, Cell)> = vec![
-        ("plain loop before: users/s", Box::new(|m| format!("{:.0}", per_second(m, m.raw[0])))),
-        ("plain loop after: users/s", Box::new(|m| format!("{:.0}", per_second(m, m.raw[1])))),
-        ("operator: users/s", Box::new(|m| format!("{:.0}", per_second(m, m.operator)))),
-        ("operator / plain loop", Box::new(|m| format!("{:.2}", mean(m).as_secs_f64() / m.operator.as_secs_f64()))),
-        ("connection created to all Ready", Box::new(|m| format!("{:.1} s", m.operator.as_secs_f64()))),
-        ("SCIM POSTs", Box::new(|m| total(&m.requests, "POST").to_string())),
-        ("SCIM GETs", Box::new(|m| total(&m.requests, "GET").to_string())),
-        ("other SCIM requests", Box::new(|m| others(&m.requests).to_string())),
-        ("Kubernetes writes per user", Box::new(|m| format!("{:.2}", m.user_writes as f64 / m.users as f64))),
-        ("operator: CPU", Box::new(|m| format!("{:.2} s", m.provisioned.cpu))),
-        ("operator: CPU per user", Box::new(|m| format!("{:.2} ms", m.provisioned.cpu * 1e3 / m.users as f64))),
-        ("operator: peak memory before", Box::new(|m| format!("{:.1} MiB", m.idle.peak_mib))),
-        ("operator: peak memory", Box::new(|m| format!("{:.1} MiB", m.swept.peak_mib))),
-        ("a sweep: SCIM requests", Box::new(|m| format!("{:.1}", all(&m.sweep_requests) as f64 / sweeps))),
-        (
-            "a sweep: SCIM writes",
-            Box::new(|m| format!("{:.1}", (all(&m.sweep_requests) - total(&m.sweep_requests, "GET")) as f64 / sweeps)),
-        ),
-        ("a sweep: writes to ScimUsers", Box::new(|m| format!("{:.1}", m.sweep_user_writes as f64 / sweeps))),
-        (
-            "a sweep: writes to the connection",
-            Box::new(|m| format!("{:.1}", m.sweep_connection_writes as f64 / sweeps)),
-        ),
-        ("a sweep: CPU", Box::new(|m| format!("{:.0} ms", m.swept.cpu * 1e3 / sweeps))),
-    ];
-    let line = |first: &str, cells: Vec<String>| {
-        let cells: Vec<String> = cells.iter().map(|cell| format!("{cell:>11} |")).collect();
-        println!("| {first:<33} | {}", cells.join(" "));
-    };
-    line("", measured.iter().map(|m| format!("{} users", m.users)).collect());
-    println!("|{}|{}", "-".repeat(35), "------------:|".repeat(measured.len()));
-    for (what, cell) in rows {
-        line(what, measured.iter().map(cell).collect());
-    }
-    for one in measured {
-        eprintln!("{} users: provisioning {:?}, {SWEEPS} sweeps {:?}", one.users, one.requests, one.sweep_requests);
-    }
 }

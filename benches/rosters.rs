@@ -6,6 +6,8 @@
 
 #![allow(clippy::pedantic, clippy::unwrap_used)]
 
+#[path = "support/saved.rs"]
+mod saved;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
@@ -15,6 +17,7 @@ use std::time::{Duration, Instant};
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
+use saved::Run;
 use scim_operator::api::{GROUP, ScimRoster, ScimUser, VERSION};
 use serde_json::json;
 use support::{ControlPlane, Operator, eventually, http, waiting};
@@ -30,8 +33,11 @@ fn main() {
     let sizes = std::env::var("BENCH_ROWS").unwrap_or_else(|_| "5000".to_owned());
     let sizes: Vec<usize> = sizes.split(',').map(|size| size.trim().parse().expect("BENCH_ROWS=1000,50000")).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let measured: Vec<_> = sizes.iter().map(|&rows| runtime.block_on(measure(rows))).collect();
-    print(&measured);
+    let mut run = Run::of("rosters");
+    for rows in sizes {
+        add(&mut run, &runtime.block_on(measure(rows)));
+    }
+    run.save();
 }
 
 struct Measured {
@@ -227,36 +233,24 @@ async fn one_changed(cluster: &ControlPlane, namespace: &str, rows: usize) -> (D
     (took, writes(cluster, namespace, false) - before)
 }
 
-fn print(measured: &[Measured]) {
-    let per_second = |one: &Measured| one.rows as f64 / one.generated.as_secs_f64();
-    type Cell = fn(&Measured, &dyn Fn(&Measured) -> f64) -> String;
-    let rows: Vec<(&str, Cell)> = vec![
-        ("plain loop: applies/s", |m, _| format!("{:.0}", m.plain[0])),
-        ("plain loop: statuses/s", |m, _| format!("{:.0}", m.plain[1])),
-        ("roster: ScimUsers/s", |m, per_second| format!("{:.0}", per_second(m))),
-        ("roster / plain loop", |m, per_second| format!("{:.2}", per_second(m) / m.plain[0])),
-        ("roster created to all generated", |m, _| format!("{:.1} s", m.generated.as_secs_f64())),
-        ("… statuses written meanwhile", |m, _| m.marked.to_string()),
-        ("… and / plain loops of the same writes", |m, _| {
-            let same = m.rows as f64 / m.plain[0] + m.marked as f64 / m.plain[1];
-            format!("{:.2}", same / m.generated.as_secs_f64())
-        }),
-        ("… and all marked as waiting", |m, _| format!("{:.1} s", m.all_marked.as_secs_f64())),
-        ("operator: CPU", |m, _| format!("{:.1} s", m.cpu)),
-        ("operator: peak memory", |m, _| format!("{:.1} MiB", m.peak_mib)),
-        ("one row changed: to its write", |m, _| format!("{:.1} s", m.change.as_secs_f64())),
-        ("one row changed: writes to specs", |m, _| m.change_writes.to_string()),
-        ("restart: until looked at again", |m, _| format!("{:.1} s", m.restart.as_secs_f64())),
-        ("restart: writes of any kind", |m, _| m.restart_writes.to_string()),
-        ("restart: peak memory", |m, _| format!("{:.1} MiB", m.restart_peak_mib)),
-    ];
-    let line = |first: &str, cells: Vec<String>| {
-        let cells: Vec<String> = cells.iter().map(|cell| format!("{cell:>11} |")).collect();
-        println!("| {first:<38} | {}", cells.join(" "));
-    };
-    line("", measured.iter().map(|m| format!("{} rows", m.rows)).collect());
-    println!("|{}|{}", "-".repeat(40), "------------:|".repeat(measured.len()));
-    for (what, cell) in rows {
-        line(what, measured.iter().map(|one| cell(one, &per_second)).collect());
-    }
+fn add(run: &mut Run, m: &Measured) {
+    let per_second = m.rows as f64 / m.generated.as_secs_f64();
+    let same = m.rows as f64 / m.plain[0] + m.marked as f64 / m.plain[1];
+    let column = format!("{} rows", m.rows);
+    let mut row = |what: &str, unit, value: f64| run.add(what, &column, unit, value);
+    row("plain loop: applies/s", "", m.plain[0]);
+    row("plain loop: statuses/s", "", m.plain[1]);
+    row("roster: ScimUsers/s", "", per_second);
+    row("roster / plain loop", "", per_second / m.plain[0]);
+    row("roster created to all generated", "s", m.generated.as_secs_f64());
+    row("… statuses written meanwhile", "", m.marked as f64);
+    row("… and / plain loops of the same writes", "", same / m.generated.as_secs_f64());
+    row("… and all marked as waiting", "s", m.all_marked.as_secs_f64());
+    row("operator: CPU", "s", m.cpu);
+    row("operator: peak memory", "MiB", m.peak_mib);
+    row("one row changed: to its write", "s", m.change.as_secs_f64());
+    row("one row changed: writes to specs", "", m.change_writes as f64);
+    row("restart: until looked at again", "s", m.restart.as_secs_f64());
+    row("restart: writes of any kind", "", m.restart_writes as f64);
+    row("restart: peak memory", "MiB", m.restart_peak_mib);
 }

@@ -5,11 +5,14 @@
 
 #![allow(clippy::pedantic, clippy::unwrap_used)]
 
+#[path = "support/saved.rs"]
+mod saved;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
 use std::time::{Duration, Instant};
 
+use saved::Run;
 use support::{ControlPlane, Operator, http};
 
 const STARTS: usize = 7;
@@ -38,14 +41,15 @@ async fn measure() {
         took.push(began.elapsed());
         operator = Some(started);
     }
-    took.sort();
     let operator = operator.unwrap();
     tokio::time::sleep(IDLE).await;
-    let (now, peak) = (operator.process().memory_mib(), operator.process().peak_mib());
-    println!("| start to ready, median of {STARTS}  | {:>5.0} ms |", took[STARTS / 2].as_secs_f64() * 1e3);
-    println!("| start to ready, the slowest | {:>5.0} ms |", took[STARTS - 1].as_secs_f64() * 1e3);
-    println!("| idle, no objects: memory    | {now:>4.1} MiB |");
-    println!("| idle, no objects: its peak  | {peak:>4.1} MiB |");
+    let mut run = Run::of("start");
+    for took in took {
+        run.add("start to ready", "", "ms", took.as_secs_f64() * 1e3);
+    }
+    run.add("idle, no objects: memory", "", "MiB", operator.process().memory_mib());
+    run.add("idle, no objects: its peak", "", "MiB", operator.process().peak_mib());
+    run.save();
 }
 
 async fn ready(operator: &Operator) {

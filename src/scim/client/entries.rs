@@ -115,7 +115,9 @@ fn compare(ids: &Ids, answer: &Answer, kind: Kind, recall: Recall<'_>) -> Option
         }
     }
     // Of a page that can't be read nothing is learnt.
-    seen.into_iter().for_each(|forms| ids.see(forms));
+    for forms in seen {
+        ids.see(forms);
+    }
     let next_cursor = rest.get("nextCursor").and_then(Value::as_str).map(str::to_owned);
     Some(Page { resources, shown, unreadable: shown - readable, total: rest.number("totalResults"), next_cursor })
 }
