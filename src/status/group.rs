@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::condition::{fresh_condition, set_condition, unset_condition, whole_seconds};
-use crate::api::{Also, IgnoredAttribute, LastOperation, ScimGroupStatus};
+use crate::api::{Also, GroupState, IgnoredAttribute, LastOperation, ScimGroupStatus};
 use crate::plan::groups::{GroupVerdict, part_of};
 use crate::status::PassLog;
 
@@ -23,7 +23,9 @@ pub fn record_group(
     if verdict.executed {
         status.observed_generation = Some(generation);
     }
-    if verdict.executed || verdict.details.drift.is_some() {
+    // What couldn't be put back is as it was found, and isn't told of anew.
+    let stays = verdict.state == Some(GroupState::Failed) && verdict.applied.is_none();
+    if (verdict.executed && !stays) || verdict.details.drift.is_some() {
         status.drift.clone_from(&verdict.details.drift);
     }
     if verdict.state.is_some() {
