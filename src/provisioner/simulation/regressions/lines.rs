@@ -40,6 +40,8 @@ fn each_line_of_a_pass_is_of_its_connection_and_object_and_says_so_once() {
     while world.page() {}
     world.happen(&Event::Declare(0, Spec::named(0)));
     while world.deliver() {}
+    // Were there one alone, a thread that has none would say for all what is logged.
+    let _other = tracing::dispatcher::Dispatch::new(tracing_subscriber::registry());
     let kept = Kept::default();
     let writer = kept.clone();
     let subscriber = tracing_subscriber::fmt()
