@@ -45,6 +45,8 @@ mod lives;
 mod members;
 #[path = "cluster/policies.rs"]
 mod policies;
+#[path = "cluster/products.rs"]
+mod products;
 #[path = "cluster/refusals.rs"]
 mod refusals;
 #[path = "cluster/roles.rs"]

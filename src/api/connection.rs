@@ -37,7 +37,7 @@ use super::duration::Interval;
     printcolumn(name = "Held", type_ = "integer", json_path = ".status.users.held"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "URL", type_ = "string", json_path = ".status.effective.baseUrl", priority = 1),
-    printcolumn(name = "Learned", type_ = "string", json_path = ".status.effective.learned[*].field", priority = 1),
+    printcolumn(name = "Learned", type_ = "string", json_path = ".status.effective.learnedSummary", priority = 1),
     printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode", priority = 1),
     printcolumn(name = "Last Sweep", type_ = "date", json_path = ".status.sweep.lastCompleted", priority = 1),
     printcolumn(name = "Unmanaged", type_ = "integer", json_path = ".status.users.unmanaged", priority = 1),

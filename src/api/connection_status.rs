@@ -80,8 +80,12 @@ pub struct EffectiveStatus {
     pub dialect: Option<DialectSpec>,
     /// Which fields of it the operator found out by itself, where nobody has set them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 16))]
+    #[schemars(length(max = 64))]
     pub learned: Option<Vec<LearnedField>>,
+    /// The same in a line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub learned_summary: Option<String>,
     /// What that was learnt of: a hash of the server and the dialect that is set. It is forgotten with them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
@@ -106,7 +110,7 @@ pub struct LearnedField {
     #[schemars(length(max = 32))]
     pub field: String,
     /// What it is by that.
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 128))]
     pub value: String,
     /// What the server does.
     #[schemars(length(max = 256))]

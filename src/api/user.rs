@@ -345,6 +345,9 @@ pub enum IgnoredReason {
     Unsupported,
     /// A second writer keeps changing it back.
     Contested,
+    /// The server keeps it in a form of its own: what it showed after it was written counts as what was declared, until
+    /// either changes.
+    Reworded,
     /// The server refuses it by itself, and takes everything else. It is tried again hourly, and when the declared value
     /// changes.
     Rejected,
@@ -357,6 +360,7 @@ impl IgnoredReason {
             Self::NotPersisted => "NotPersisted",
             Self::Unsupported => "Unsupported",
             Self::Contested => "Contested",
+            Self::Reworded => "Reworded",
             Self::Rejected => "Rejected",
         }
     }

@@ -149,6 +149,8 @@ pub struct Facts<'a> {
     pub unlisted: &'a [Unlisted],
     /// Paths that were written in this very pass.
     pub written: &'a BTreeSet<Path>,
+    /// What the account showed before the first of these writes, as far as that is known.
+    pub before: Option<&'a Resource>,
     /// What refusals of this very pass taught of the parts of its requests.
     pub split: &'a Split,
     /// When what the server refuses was sent last, as far as that is remembered.

@@ -13,6 +13,7 @@ use super::digests::Digests;
 use super::facts::{Account, Facts};
 use super::merge::differences;
 use super::path::Path;
+use super::reworded;
 use super::step::Ignored;
 use super::untyped::{self, View};
 use crate::api::{IgnoredAttribute, IgnoredReason};
@@ -42,6 +43,9 @@ pub fn sort(differences: Differences, view: &View, facts: &Facts, unsupported: &
         sorted.ignored.push(Ignored { path: path.clone(), reason: IgnoredReason::Unsupported, digest: String::new() });
     }
     for (path, change) in differences {
+        if reworded::is_known(facts, &path, &change, path.read(observed)) {
+            continue;
+        }
         let digest = digest(&change, path.read(observed));
         let name = path.to_string();
         let known = known(facts, &name, &digest);
@@ -53,9 +57,13 @@ pub fn sort(differences: Differences, view: &View, facts: &Facts, unsupported: &
         } else if facts.written.contains(&path) {
             Some(if matches!(change, Change::Remove) && !facts.policy.profile.patch_remove {
                 IgnoredReason::Unsupported
+            } else if reworded::is_reworded(facts, view, &path, &change) {
+                IgnoredReason::Reworded
             } else {
                 IgnoredReason::NotPersisted
             })
+        } else if reworded::is_never_kept(facts, &path, &change, path.read(observed)) {
+            Some(IgnoredReason::NotPersisted)
         } else if facts.contested.contains(&path) && settled {
             Some(IgnoredReason::Contested)
         } else {
@@ -79,7 +87,8 @@ fn known(facts: &Facts, name: &str, digest: &str) -> Option<IgnoredReason> {
         let same = ignored.path == name && ignored.digest.as_deref() == Some(digest);
         same && (ignored.reason != IgnoredReason::Rejected || rests(facts, ignored))
     });
-    let reasons = [IgnoredReason::NotPersisted, IgnoredReason::Unsupported, IgnoredReason::Contested];
+    use IgnoredReason::{Contested, NotPersisted, Reworded, Unsupported};
+    let reasons = [NotPersisted, Reworded, Unsupported, Contested];
     listed.next().map(|ignored| ignored.reason).or_else(|| {
         let more = Digests::read(status.more_ignored.as_deref());
         reasons.into_iter().find(|reason| more.contains(&[name, reason.as_str(), digest]))

@@ -30,6 +30,7 @@ mod place;
 pub mod protect;
 mod refusal;
 mod rest;
+mod reworded;
 mod split;
 mod step;
 #[cfg(test)]
@@ -53,6 +54,7 @@ pub use grants::{GRANT_LISTS, Grants, Unlisted};
 pub use ignored::{RETRY, rejection, rests_until};
 pub use merge::{creation, differences, merged, patch};
 pub use path::Path;
+pub use reworded::taught;
 pub use split::{ACTIVE, Refusal, Split, is_named};
 pub use step::{Binding, Ignored, Operation, Read, Request, ResourceType, Step, User, UserDetails, Verdict};
 pub use untyped::View;

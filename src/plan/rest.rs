@@ -8,6 +8,7 @@ use super::facts::{Facts, Manager, is_hidden};
 use super::grants::{self, GRANT_LISTS};
 use super::ignored::{self, Sorted};
 use super::path::Path;
+use super::reworded;
 use super::step::{UserDetails, Verdict};
 use crate::api::{IgnoredReason, Reason, UserState};
 use crate::scim::Resource;
@@ -62,7 +63,8 @@ pub(super) fn at_rest(
     } else if let Some(message) = not_kept(facts, declared, resource, &sorted) {
         (Reason::NotPersisted, message)
     } else {
-        (Reason::Synced, "the server shows what is declared".to_owned())
+        let reworded = reworded::told(&sorted).unwrap_or_default();
+        (Reason::Synced, format!("the server shows what is declared{reworded}"))
     };
     Verdict {
         reason: Some(reason),

@@ -29,6 +29,53 @@ const LONGEST_TURN: Duration = Duration::from_secs(10);
 /// Tries of a write that met a newer version of the object.
 const TRIES: usize = 3;
 
+/// GET of one resource.
+pub(super) async fn get(
+    client: &Client,
+    kind: Kind,
+    id: &str,
+    members: bool,
+    deadline: Instant,
+) -> Result<Resource, Error> {
+    match kind {
+        Kind::Users => client.get(kind, id, deadline).await,
+        Kind::Groups => client.get_group(id, members, deadline).await,
+    }
+}
+
+/// GET of one page of a collection.
+pub(super) async fn page(
+    client: &Client,
+    kind: Kind,
+    start: &Start,
+    count: u32,
+    deadline: Instant,
+) -> Result<Page, Error> {
+    match kind {
+        Kind::Users => client.list_from(kind, start, count, deadline).await,
+        Kind::Groups => client.list_groups(start, count, deadline).await,
+    }
+}
+
+/// A write.
+pub(super) async fn send(
+    client: &Client,
+    kind: Kind,
+    request: &Request,
+    bare: bool,
+    deadline: Instant,
+) -> Result<Written, Error> {
+    match request {
+        Request::Create(body) => client.create(kind, body, deadline).await,
+        Request::Patch { id, operations } if kind == Kind::Groups => {
+            client.patch_group(id, operations, bare, deadline).await
+        }
+        Request::Patch { id, operations } => client.patch(kind, id, operations, None, deadline).await,
+        Request::Put { id, body, if_match } => client.replace(kind, id, body, if_match.as_deref(), deadline).await,
+        Request::Delete { id } => client.delete(kind, id, deadline).await,
+    }
+}
+
 /// The operator's own effects.
 pub struct Live(pub(super) Shared);
 
@@ -91,10 +138,7 @@ impl Effects for Live {
         members: bool,
         deadline: Instant,
     ) -> Result<Resource, Error> {
-        match kind {
-            Kind::Users => client.get(kind, id, deadline).await,
-            Kind::Groups => client.get_group(id, members, deadline).await,
-        }
+        get(client, kind, id, members, deadline).await
     }
 
     async fn find(
@@ -116,10 +160,7 @@ impl Effects for Live {
         count: u32,
         deadline: Instant,
     ) -> Result<Page, Error> {
-        match kind {
-            Kind::Users => client.list_from(kind, start, count, deadline).await,
-            Kind::Groups => client.list_groups(start, count, deadline).await,
-        }
+        page(client, kind, start, count, deadline).await
     }
 
     async fn user_page(
@@ -154,15 +195,7 @@ impl Effects for Live {
         bare: bool,
         deadline: Instant,
     ) -> Result<Written, Error> {
-        match request {
-            Request::Create(body) => client.create(kind, body, deadline).await,
-            Request::Patch { id, operations } if kind == Kind::Groups => {
-                client.patch_group(id, operations, bare, deadline).await
-            }
-            Request::Patch { id, operations } => client.patch(kind, id, operations, None, deadline).await,
-            Request::Put { id, body, if_match } => client.replace(kind, id, body, if_match.as_deref(), deadline).await,
-            Request::Delete { id } => client.delete(kind, id, deadline).await,
-        }
+        send(client, kind, request, bare, deadline).await
     }
 
     async fn claim_user(

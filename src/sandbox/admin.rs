@@ -6,7 +6,10 @@
 //! | `GET /journal` | the client's writes that took effect, in order |
 //! | `GET /users[?userName=]`, `GET /users/{id or userName}` | accounts and their history, deleted ones too |
 //! | `POST /users`, `DELETE /users/{…}`, `POST /users/{…}/change` | make, take away or merge by hand: no client's write |
+//! | `POST /users/{…}/accept` | an invitation is accepted: active, under another id |
+//! | `POST /clock` `{"ahead": 3600}` | its clock is off by so many seconds |
 //! | `POST /seed` `{"users": 100, "prefix": "seed"}` | make many accounts |
+//! | `GET /groups` | the groups |
 //! | `POST /renumber` | give everything a new id, as a rebuilt database does |
 //! | `POST /faults` `[{"match": {…}, "fault": {"kind": …}}]`, `GET`, `DELETE` | add rules, see them, take all away |
 //! | `POST /quirks` `["no_patch"]`, `GET`, `DELETE` | switch quirks on, see them, switch all off |
@@ -17,6 +20,7 @@
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, Method};
+use jiff::SignedDuration;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -62,6 +66,11 @@ fn act(state: &State, method: &Method, parts: &[&str], query: &str, body: &Bytes
         }
         ("GET", ["journal"]) => Ok(json!(lock(&state.stats).journal)),
         ("GET", ["users"]) => Ok(users(state, query)),
+        ("GET", ["groups"]) => {
+            let store = lock(&state.store);
+            let groups = store.groups.order.iter().filter_map(|seq| store.groups.rows.get(seq));
+            Ok(groups.map(|group| Value::Object(group.body.clone())).collect())
+        }
         ("POST", ["users"]) => create(state, read(body)?),
         ("GET", ["users", id]) => find(state, id),
         ("DELETE", ["users", id]) => {
@@ -71,6 +80,16 @@ fn act(state: &State, method: &Method, parts: &[&str], query: &str, body: &Bytes
         }
         ("POST", ["renumber"]) => {
             lock(&state.store).renumber();
+            Ok(json!({}))
+        }
+        ("POST", ["users", id, "accept"]) => {
+            let id = id_of(state, id)?;
+            Ok(show(lock(&state.store).accept(&id)?, true))
+        }
+        ("POST", ["clock"]) => {
+            let given: Value = read(body)?;
+            let ahead = given["ahead"].as_i64().ok_or_else(|| Fail::new(400, "ahead is required, in seconds"))?;
+            lock(&state.store).ahead = SignedDuration::from_secs(ahead);
             Ok(json!({}))
         }
         ("POST", ["users", id, "change"]) => drift(state, id, &read(body)?),

@@ -35,8 +35,16 @@ pub(super) enum Quirk {
     NoPatchRoute,
     /// PUT answers 405.
     NoPut,
+    /// A member is taken out by a path with a filter, in word alone: 200, and nothing is done.
+    IgnoresMemberPaths,
+    /// A PUT of a group leaves its members as they are.
+    PutKeepsMembers,
+    /// It says of itself that it has no PATCH.
+    SaysNoPatch,
     /// A path with a filter is answered 400 `noTarget`.
     NoFilteredPaths,
+    /// A member is taken out by no path with a filter: 501.
+    NoMemberPaths,
     /// A PATCH of several operations is answered 400.
     OneOperation,
     /// `active` is refused beside anything else.
@@ -156,6 +164,11 @@ fn refusal(quirk: Quirk, asked: &Asked<'_>, store: &Store) -> Option<Fail> {
         Quirk::NoFilteredPaths => {
             let filtered = |operation: &Value| operation["path"].as_str().is_some_and(|path| path.contains('['));
             bad(patch && operations(asked).iter().any(filtered), "noTarget", "the path matches nothing")
+        }
+        Quirk::NoMemberPaths => {
+            let filtered =
+                |operation: &Value| operation["path"].as_str().is_some_and(|path| path.starts_with("members["));
+            status(patch && operations(asked).iter().any(filtered), 501, "Not implemented")
         }
         Quirk::OneOperation => bad(operations(asked).len() > 1, "invalidSyntax", "one operation at a time"),
         Quirk::ActiveAlone => {
@@ -290,8 +303,13 @@ fn missing(asked: &Asked<'_>) -> String {
 
 /// What the server makes of a body before it keeps it; none where that is what was sent.
 pub(super) fn rewritten(quirks: &Quirks, asked: &Asked<'_>, store: &Store) -> Option<Value> {
+    if asked.path.starts_with("/Groups")
+        && let Some(body) = rewrite::of_members(quirks, asked, store)
+    {
+        return Some(body);
+    }
     if quirks.contains(&Quirk::DropsUnknownMembers) && asked.path.starts_with("/Groups") {
-        return without_unknown(asked, store);
+        return rewrite::without_unknown(asked, store);
     }
     let changes = [Quirk::Invites, Quirk::LowersNames, Quirk::DigitsOnly, Quirk::DropsNames, Quirk::DropsTypes];
     let changes: Vec<Quirk> = changes.into_iter().filter(|quirk| quirks.contains(quirk)).collect();
@@ -309,25 +327,6 @@ pub(super) fn rewritten(quirks: &Quirks, asked: &Asked<'_>, store: &Store) -> Op
         } else {
             let new = asked.method == Method::POST;
             rewrite(quirk, body.as_object_mut()?, new);
-        }
-    }
-    Some(body)
-}
-
-/// A group's body, or what is changed of one, without the members that there aren't.
-fn without_unknown(asked: &Asked<'_>, store: &Store) -> Option<Value> {
-    let mut body = asked.json().ok()?;
-    let known = |entry: &Value| {
-        let id = entry["value"].as_str().unwrap_or_default();
-        store.users.get(id).is_ok() || store.groups.get(id).is_ok()
-    };
-    if let Some(members) = body["members"].as_array_mut() {
-        members.retain(known);
-    }
-    for operation in body["Operations"].as_array_mut().into_iter().flatten() {
-        let of_members = operation["path"] == "members";
-        if let Some(members) = operation["value"].as_array_mut().filter(|_| of_members) {
-            members.retain(known);
         }
     }
     Some(body)
@@ -353,6 +352,16 @@ pub(super) fn rate_limit(quirks: &Quirks) -> Fail {
         Fail::new(403, "API rate limit exceeded")
     } else {
         Fail::new(429, "too many requests")
+    }
+}
+
+/// What the server says of itself.
+pub(super) fn says(quirks: &Quirks, asked: &Asked<'_>, reply: &mut Reply) {
+    if quirks.contains(&Quirk::SaysNoPatch)
+        && asked.path.trim_matches('/') == "ServiceProviderConfig"
+        && let Some(config) = &mut reply.body
+    {
+        config["patch"]["supported"] = false.into();
     }
 }
 

@@ -221,5 +221,7 @@ fn served(state: &State, asked: &Asked<'_>, fault: Option<&Fault>) -> Outcome<Re
         headers: asked.headers,
         body: body.as_ref().unwrap_or(asked.body),
     };
-    scim::answer(state, &asked, fault.and_then(Fault::page).as_ref())
+    let mut reply = scim::answer(state, &asked, fault.and_then(Fault::page).as_ref())?;
+    quirks::says(&quirks, &asked, &mut reply);
+    Ok(reply)
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
+use jiff::{SignedDuration, Timestamp};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
@@ -40,6 +41,8 @@ pub(super) struct Store {
     pub numeric_ids: bool,
     /// The roles that there are, ids and names; empty takes any.
     pub roles: Vec<(String, String)>,
+    /// So much ahead its clock is.
+    pub ahead: SignedDuration,
 }
 
 impl Table {
@@ -88,7 +91,14 @@ impl Store {
             delete_irreversible: false,
             numeric_ids: false,
             roles: Vec::new(),
+            ahead: SignedDuration::ZERO,
         }
+    }
+
+    /// What its clock shows.
+    fn now(&self) -> Timestamp {
+        let now = Timestamp::now();
+        now.checked_add(self.ahead).unwrap_or(now)
     }
 
     /// One collection.
@@ -159,7 +169,7 @@ impl Store {
         let id = self.fresh_id();
         let seq = self.next;
         self.next += 1;
-        let now = jiff::Timestamp::now();
+        let now = self.now();
         let created = format!("{now:.3}");
         body.insert("id".into(), id.clone().into());
         self.stamp(collection, &mut body, &id, &created, seq);
@@ -183,7 +193,7 @@ impl Store {
         let extensions = kind.extensions.iter().map(|schema| schema.urn);
         urns.extend(extensions.filter(|urn| body.contains_key(*urn)).map(Value::from));
         body.insert("schemas".into(), urns.into());
-        let now = format!("{:.3}", jiff::Timestamp::now());
+        let now = format!("{:.3}", self.now());
         let meta = json!({
             "resourceType": kind.name,
             "created": created,
@@ -291,16 +301,38 @@ impl Store {
         let mut new_ids = HashMap::new();
         for collection in [Collection::Users, Collection::Groups] {
             for seq in self.table(collection).order.clone() {
-                let id = self.fresh_id();
-                let table = self.table_mut(collection);
-                let Some(record) = table.rows.get_mut(&seq) else { continue };
-                record.body.insert("id".into(), id.clone().into());
-                let old = std::mem::replace(&mut record.id, id.clone());
-                table.by_id.remove(&old);
-                table.by_id.insert(id.clone(), seq);
-                new_ids.insert(old, id);
+                new_ids.extend(self.renew_id(collection, seq));
             }
         }
+        self.rename_members(&new_ids);
+    }
+
+    /// An invitation is accepted: the account becomes active under another id.
+    pub fn accept(&mut self, id: &str) -> Outcome<&Record> {
+        self.update(Collection::Users, id, Actor::Hand, |body| {
+            body.insert("active".into(), true.into());
+            Ok(())
+        })?;
+        let seq = *self.users.by_id.get(id).ok_or_else(|| Fail::missing(id))?;
+        let new_ids = self.renew_id(Collection::Users, seq).into_iter().collect();
+        self.rename_members(&new_ids);
+        self.users.rows.get(&seq).ok_or_else(|| Fail::missing(id))
+    }
+
+    /// Gives a resource another id: the old one and the new one.
+    fn renew_id(&mut self, collection: Collection, seq: u64) -> Option<(String, String)> {
+        let id = self.fresh_id();
+        let table = self.table_mut(collection);
+        let record = table.rows.get_mut(&seq)?;
+        record.body.insert("id".into(), id.clone().into());
+        let old = std::mem::replace(&mut record.id, id.clone());
+        table.by_id.remove(&old);
+        table.by_id.insert(id.clone(), seq);
+        Some((old, id))
+    }
+
+    /// Groups show their members under new ids.
+    fn rename_members(&mut self, new_ids: &HashMap<String, String>) {
         for seq in self.groups.order.clone() {
             let Some(record) = self.groups.rows.get_mut(&seq) else { continue };
             let old = keys(Collection::Groups, &record.body, false);

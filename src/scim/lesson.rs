@@ -1,6 +1,7 @@
 //! What a server's answers teach of its dialect (promise I33): each lesson is one field, and is learnt from a refusal that
 //! went away with it. None of them can create or remove anything.
 
+use super::form::Form;
 use super::profile::{ContentType, Overrides, Paging, PatchPaths, Profile, WriteMethod};
 
 /// A lesson.
@@ -34,6 +35,10 @@ pub enum Lesson {
     ActiveAlone,
     /// A filter by this attribute is refused or ignored: accounts are looked for in the list.
     NoFilter(String),
+    /// The server keeps the texts of this attribute in this form.
+    KeptAs(String, Form),
+    /// The server takes this attribute and keeps nothing of it.
+    NotKept(String),
 }
 
 impl Lesson {
@@ -52,6 +57,8 @@ impl Lesson {
             Self::MembersAtOnce(_) => "maxMembersPerPatch",
             Self::ActiveAlone => "activeAlone",
             Self::NoFilter(_) => "filters",
+            Self::KeptAs(..) => "keptAs",
+            Self::NotKept(_) => "notKept",
         }
     }
 
@@ -67,6 +74,8 @@ impl Lesson {
             Self::WholeLists => "Whole".to_owned(),
             Self::ActiveAlone => "true".to_owned(),
             Self::NoFilter(attribute) => format!("without {attribute}"),
+            Self::KeptAs(attribute, form) => format!("{attribute} {}", form.as_str()),
+            Self::NotKept(attribute) => attribute.clone(),
         }
     }
 
@@ -91,6 +100,11 @@ impl Lesson {
             "maxOperations" => number(value).map(Self::Operations),
             "maxMembersPerPatch" => number(value).map(Self::MembersAtOnce),
             "filters" => value.strip_prefix("without ").map(|attribute| Self::NoFilter(attribute.to_owned())),
+            "keptAs" => {
+                let (attribute, form) = value.rsplit_once(' ')?;
+                Form::named(form).map(|form| Self::KeptAs(attribute.to_owned(), form))
+            }
+            "notKept" if !value.is_empty() => Some(Self::NotKept(value.to_owned())),
             _ => None,
         })
     }
@@ -118,6 +132,14 @@ impl Lesson {
             Self::NoFilter(attribute) => {
                 format!("the server refuses or ignores a filter by {attribute}: accounts are looked for in the list")
             }
+            Self::KeptAs(attribute, form) => {
+                format!("the server keeps {attribute} in another form ({}): that is no difference", form.as_str())
+            }
+            Self::NotKept(attribute) => {
+                format!(
+                    "the server takes {attribute} and keeps nothing of it: an account found without it owes nothing"
+                )
+            }
         }
     }
 
@@ -127,7 +149,12 @@ impl Lesson {
             Self::NoPaging => overrides.paging,
             Self::PageSize(_) => overrides.page_size,
             Self::PlainJson => overrides.content_type,
-            Self::NoUserList | Self::NoGroupList | Self::Operations(_) | Self::ActiveAlone => false,
+            Self::NoUserList
+            | Self::NoGroupList
+            | Self::Operations(_)
+            | Self::ActiveAlone
+            | Self::KeptAs(..)
+            | Self::NotKept(_) => false,
             Self::MembersAtOnce(_) => overrides.max_members,
             Self::Put | Self::Patch => overrides.write_users,
             Self::PutGroups | Self::PatchGroups => overrides.write_groups,
@@ -140,6 +167,21 @@ impl Lesson {
     pub fn contradicts(&self, other: &Self) -> bool {
         let users = matches!((self, other), (Self::Put, Self::Patch) | (Self::Patch, Self::Put));
         users || matches!((self, other), (Self::PutGroups, Self::PatchGroups) | (Self::PatchGroups, Self::PutGroups))
+    }
+
+    /// Whether the other says the same more strictly: of several limits only the smallest counts.
+    pub fn is_outdone_by(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::PageSize(one), Self::PageSize(other))
+            | (Self::Operations(one), Self::Operations(other))
+            | (Self::MembersAtOnce(one), Self::MembersAtOnce(other)) => other < one,
+            _ => false,
+        }
+    }
+
+    /// It is about single attributes, of which there are many.
+    pub fn is_of_an_attribute(&self) -> bool {
+        matches!(self, Self::KeptAs(..) | Self::NotKept(_))
     }
 
     /// Whether the profile is so already.
@@ -165,6 +207,17 @@ impl Lesson {
             Self::Operations(size) => profile.max_operations = Some(profile.max_operations.unwrap_or(*size).min(*size)),
             Self::MembersAtOnce(size) => profile.max_members_per_patch = profile.max_members_per_patch.min(*size),
             Self::ActiveAlone => profile.active_alone = true,
+            Self::KeptAs(attribute, form) => {
+                let known = (attribute.clone(), *form);
+                if !profile.forms.contains(&known) {
+                    profile.forms.push(known);
+                }
+            }
+            Self::NotKept(attribute) => {
+                if !profile.not_kept.contains(attribute) {
+                    profile.not_kept.push(attribute.clone());
+                }
+            }
             Self::NoFilter(attribute) => {
                 profile.filters.retain(|filter| filter != attribute);
                 if !profile.searched_in_list.contains(attribute) {
@@ -196,6 +249,8 @@ mod tests {
             Lesson::MembersAtOnce(5),
             Lesson::ActiveAlone,
             Lesson::NoFilter("userName".to_owned()),
+            Lesson::KeptAs("phoneNumbers.value".to_owned(), Form::Digits),
+            Lesson::NotKept("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department".to_owned()),
         ];
         for lesson in lessons {
             assert_eq!(Lesson::read(lesson.field(), &lesson.value()).as_ref(), Some(&lesson));
@@ -209,7 +264,7 @@ mod tests {
             assert!(!lesson.is_known(&profile), "{lesson:?}");
             lesson.teach(&mut profile);
             assert!(lesson.is_known(&profile), "{lesson:?}");
-            assert!(lesson.because().len() <= 256 && lesson.value().len() <= 64);
+            assert!(lesson.because().len() <= 256 && lesson.value().len() <= 128);
         }
         for (field, value) in [("paging", "Cursor"), ("pageSize", "0"), ("nonsense", "None"), ("filters", "userName")] {
             assert_eq!(Lesson::read(field, value), None, "{field} {value}");

@@ -28,6 +28,8 @@ pub struct ObservedQuirks {
     search: Option<SearchFault>,
     /// A list is changed by being replaced whole, where a path with a filter changed nothing.
     whole_lists: Option<bool>,
+    /// A PATCH changed the members of a group.
+    patches_groups: bool,
 }
 
 impl ObservedQuirks {
@@ -55,6 +57,16 @@ impl ObservedQuirks {
     /// A path with a filter changed nothing, and whether the whole list in its place did.
     pub fn list_replaced(&mut self, helped: bool) {
         self.whole_lists.get_or_insert(helped);
+    }
+
+    /// A PATCH changed the members of a group.
+    pub fn group_patched(&mut self) {
+        self.patches_groups = true;
+    }
+
+    /// There is PATCH for groups, whatever it refuses.
+    pub fn patches_groups(&self) -> bool {
+        self.patches_groups
     }
 
     /// Whether a list is to be replaced whole; none where that was never tried.

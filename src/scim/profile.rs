@@ -1,5 +1,7 @@
 //! Dialects as data: what a server does otherwise than RFC 7644, in documented fields.
 
+use super::form::Form;
+
 /// How accounts are changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteMethod {
@@ -115,6 +117,10 @@ pub struct Profile {
     pub filters: Vec<String>,
     /// Those that a server was found not to filter by: accounts that have such a value are looked for in the list.
     pub searched_in_list: Vec<String>,
+    /// The forms in which it was found to keep texts, by attribute.
+    pub forms: Vec<(String, Form)>,
+    /// Attributes that it was found to keep nothing of.
+    pub not_kept: Vec<String>,
     /// Which value the `userName` filter looks at.
     pub match_by: MatchBy,
     /// How lists are paged.
@@ -215,6 +221,8 @@ impl Profile {
             patch_remove: true,
             filters: vec!["userName".into(), "externalId".into()],
             searched_in_list: Vec::new(),
+            forms: Vec::new(),
+            not_kept: Vec::new(),
             match_by: MatchBy::UserName,
             paging: Paging::Index,
             page_size: 100,

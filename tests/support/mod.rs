@@ -18,6 +18,7 @@ mod helm;
 mod libraries;
 mod operator;
 mod process;
+mod products;
 mod servers;
 
 pub use authority::Authority;
@@ -27,6 +28,7 @@ pub use helm::{Helm, chart, objects};
 pub use libraries::Library;
 pub use operator::{Operator, OperatorBuilder, Sandbox, waiting};
 pub use process::{Process, free_port, guarded, is_first_at, scratch};
+pub use products::Product;
 pub use servers::{Directory, Jackson, Scim2Server, Tenant};
 
 use std::fmt::Debug;

@@ -177,6 +177,7 @@ impl World {
             elsewhere: self.elsewhere(),
             unlisted: &[],
             written,
+            before: None,
             split: &crate::plan::Split::default(),
             tried: &std::collections::BTreeMap::new(),
             contested: &BTreeSet::new(),

@@ -137,6 +137,7 @@ proptest! {
             manager: Manager::None,
             unlisted: &[],
             written: &written,
+            before: None,
             split: &crate::plan::Split::default(),
             tried: &std::collections::BTreeMap::new(),
             contested: &BTreeSet::new(),

@@ -29,7 +29,18 @@ pub struct Lessons {
     learnt: BTreeMap<Lesson, Timestamp>,
     /// What was learnt and turned out to be no better; not recorded.
     refuted: BTreeSet<Lesson>,
+    /// Objects that speak for what isn't learnt yet; not recorded.
+    support: BTreeMap<Lesson, BTreeSet<String>>,
 }
+
+/// What one account shows may be its own: so many must show the same.
+const SEVERAL: usize = 3;
+
+/// So many letters sum up what was learnt.
+const SUMMARY: usize = 1000;
+
+/// So much is learnt of single attributes at most.
+const MOST_ATTRIBUTES: usize = 32;
 
 impl Lessons {
     /// What an earlier process recorded.
@@ -39,7 +50,7 @@ impl Lessons {
         Self {
             of: effective.learned_from.clone().unwrap_or_default(),
             learnt: effective.learned.iter().flatten().filter_map(read).collect(),
-            refuted: BTreeSet::new(),
+            ..Self::default()
         }
     }
 
@@ -69,8 +80,35 @@ impl Lessons {
             self.refuted.extend([known, lesson]);
             return false;
         }
+        let attributes = self.learnt.keys().filter(|known| known.is_of_an_attribute()).count();
+        if lesson.is_of_an_attribute() && attributes >= MOST_ATTRIBUTES {
+            return false;
+        }
+        self.learnt.retain(|known, _| !known.is_outdone_by(&lesson));
         self.learnt.insert(lesson, now);
         true
+    }
+
+    /// An object's account speaks for a lesson; true where several do.
+    pub fn support(&mut self, lesson: &Lesson, uid: &str) -> bool {
+        if self.learnt.contains_key(lesson) || self.refuted.contains(lesson) {
+            return false;
+        }
+        if !self.support.contains_key(lesson) && self.support.len() >= 2 * MOST_ATTRIBUTES {
+            return false;
+        }
+        let known = self.support.entry(lesson.clone()).or_default();
+        known.insert(uid.to_owned());
+        known.len() >= SEVERAL
+    }
+
+    /// An account speaks against it: it is neither known nor learnt again. True where it was known.
+    pub fn refute(&mut self, lesson: &Lesson) -> bool {
+        self.support.remove(lesson);
+        if self.refuted.len() < 4 * MOST_ATTRIBUTES {
+            self.refuted.insert(lesson.clone());
+        }
+        self.learnt.remove(lesson).is_some()
     }
 
     /// As status shows it.
@@ -82,6 +120,8 @@ impl Lessons {
             since: Time(whole_seconds(*since)),
         };
         let learnt: Vec<LearnedField> = self.learnt.iter().map(field).collect();
+        let told: Vec<String> = learnt.iter().map(|field| format!("{}={}", field.field, field.value)).collect();
+        effective.learned_summary = (!told.is_empty()).then(|| told.join(", ").chars().take(SUMMARY).collect());
         effective.learned_from = (!learnt.is_empty()).then(|| self.of.clone());
         effective.learned = (!learnt.is_empty()).then_some(learnt);
     }
@@ -151,6 +191,11 @@ impl<E: Effects> Provisioner<E> {
         self.connection.lessons.teach(connection)
     }
 
+    /// The profile with what was learnt.
+    pub(in crate::provisioner) fn with_lessons(&self, profile: &Profile, connection: &ScimConnection) -> Profile {
+        lock(&self.connection.lessons.0).teach(profile, overrides(&connection.spec))
+    }
+
     /// Takes in what is new of these lessons, and tells of it once.
     pub(in crate::provisioner) fn take_in(
         &self,
@@ -193,6 +238,38 @@ impl<E: Effects> Provisioner<E> {
                 && self.take_in(&connection, &mut next.policy.profile, lessons);
             Some(if taught { Arc::new(next) } else { Arc::clone(current) })
         });
+    }
+
+    /// What the writes about an object teach of how the server keeps attributes, once several objects show the same.
+    pub(in crate::provisioner) fn learn_of_attributes(
+        &self,
+        session: &Session,
+        uid: &str,
+        taught: Vec<(Lesson, bool)>,
+    ) {
+        let (mut learnt, mut unlearnt) = (Vec::new(), false);
+        {
+            let mut lessons = lock(&self.connection.lessons.0);
+            for (lesson, speaks_for) in taught {
+                if !speaks_for {
+                    unlearnt |= lessons.refute(&lesson);
+                } else if lessons.support(&lesson, uid) {
+                    learnt.push(lesson);
+                }
+            }
+        }
+        if unlearnt {
+            let connection = self.connection();
+            let known = self.known_profile(&connection);
+            self.connection.sessions.replace(|current| {
+                let mut next = Session::clone(current?);
+                if Arc::ptr_eq(&next.seen, &session.seen) {
+                    next.policy.profile.not_kept = known.not_kept;
+                }
+                Some(Arc::new(next))
+            });
+        }
+        self.apply_lessons(session, learnt);
     }
 
     /// The refusal of a change may teach how resources are changed here: then the pass plans anew, and true is returned. A

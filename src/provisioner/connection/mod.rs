@@ -70,6 +70,11 @@ impl Connection {
         }
     }
 
+    /// Until something gives reason to test it.
+    pub(super) async fn test_asked(&self) {
+        self.test.notified().await;
+    }
+
     /// Something gives reason to test it.
     pub(super) fn ask_for_test(&self) {
         self.test.notify_one();

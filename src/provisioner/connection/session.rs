@@ -11,7 +11,7 @@ use crate::plan::protect::Protected;
 use crate::plan::{Policy, Repair};
 use crate::provisioner::lock;
 use crate::provisioner::schedule::limiter::{AppliesTo, Rate};
-use crate::scim::{Client, ObservedQuirks, PatchPaths, ServerConfig};
+use crate::scim::{Client, ObservedQuirks, PatchPaths, ServerConfig, WriteMethod};
 
 /// What workers need to talk to the server. Replaced as a whole when the connection or its key changes.
 #[derive(Clone, Debug)]
@@ -77,6 +77,13 @@ impl Session {
     pub fn with_whole_lists(&self) -> Self {
         let mut session = self.clone();
         session.policy.profile.patch_paths = PatchPaths::Whole;
+        session
+    }
+
+    /// The same, with groups replaced whole.
+    pub fn with_whole_groups(&self) -> Self {
+        let mut session = self.clone();
+        session.policy.profile.write_groups = WriteMethod::Put;
         session
     }
 

@@ -47,7 +47,7 @@ impl Provisioner {
             pause = if connected { FIRST_TEST } else { (pause * 2).min(SLOWEST_TEST) };
             tokio::select! {
                 () = self.stop.cancelled() => break,
-                () = self.connection.test.notified() => {
+                () = self.connection.test_asked() => {
                     pause = FIRST_TEST;
                     sleep(TEST_PAUSE.min(FIRST_TEST)).await;
                 }
@@ -124,15 +124,6 @@ impl Provisioner {
         Ok(session)
     }
 
-    /// The client of the last session under this generation, also where that was lost since: what was learnt of the
-    /// server stays known until the connection changes.
-    fn earlier_client(&self, connection: &ScimConnection) -> Option<Client> {
-        let last = self.session().or_else(|| self.connection.sessions.last_good())?;
-        let same =
-            Some(last.generation) == connection.metadata.generation && last.policy.server == server_of(connection);
-        same.then(|| last.client.clone())
-    }
-
     /// The proxy is a host that keys are sent to. What it leads to is resolved by it, so that it is asked here what the
     /// names lead to, as far as they are known here (promise I24).
     async fn check_proxy(&self, proxy: &Url, ends: impl Iterator<Item = &Url>) -> Result<(), Refusal> {
@@ -169,6 +160,15 @@ impl Provisioner {
 }
 
 impl<E: Effects> Provisioner<E> {
+    /// The client of the last session under this generation, also where that was lost since: what was learnt of the
+    /// server stays known until the connection changes.
+    pub(in crate::provisioner) fn earlier_client(&self, connection: &ScimConnection) -> Option<Client> {
+        let last = self.session().or_else(|| self.connection.sessions.last_good())?;
+        let same =
+            Some(last.generation) == connection.metadata.generation && last.policy.server == server_of(connection);
+        same.then(|| last.client.clone())
+    }
+
     /// Asks the server for one user and for what it says of itself; `fingerprint` tells what the client's key was read from.
     pub(in crate::provisioner) async fn session_by(
         &self,
@@ -187,7 +187,8 @@ impl<E: Effects> Provisioner<E> {
         self.take_in(connection, &mut profile, client.lessons());
         let (key_owner, server_config) = self.learn_of_server(&client, &profile, generation, &fingerprint).await;
         let mut policy = policy_for(connection, key_owner.as_ref());
-        policy.profile = server_config.teach(&profile, overrides(&connection.spec));
+        // What it was seen to do counts more than what it says of itself.
+        policy.profile = self.with_lessons(&server_config.teach(&profile, overrides(&connection.spec)), connection);
         let seen = self.watch_server(&client, &policy.profile, generation, &page).await;
         if profile.learns {
             let lessons = seen.look(|seen| seen.lessons(&policy.profile));
@@ -198,7 +199,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// Takes the outcome of a test into force.
-    fn apply_test(&self, connection: &ScimConnection, result: Result<Session, Refusal>) {
+    pub(in crate::provisioner) fn apply_test(&self, connection: &ScimConnection, result: Result<Session, Refusal>) {
         match result {
             Ok(session) => self.begin_session(connection, session),
             Err(refusal) => self.refuse_session(connection, &refusal),

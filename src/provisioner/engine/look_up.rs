@@ -16,6 +16,11 @@ use crate::scim::{Class, Error, Kind as Collection, Lesson, Resource, Start};
 const SEARCHED_IN_LIST: &str =
     "a search by filter proves nothing at this server, so it is looked for in the whole list, which is asked for now";
 
+/// A search failed, and no word of it asks for patience: what can't be searched for is looked for in the list.
+pub fn is_of_the_search(error: &Error) -> bool {
+    error.status().is_some() && error.retry_after().is_none()
+}
+
 /// A resource that a search found.
 #[derive(Clone, Debug)]
 pub enum Hit {

@@ -28,7 +28,7 @@ use tracing::warn;
 pub use self::admission::{AdmissionRequest, sizes};
 pub use self::failure::{class_name, own_error_pause, pause_until};
 pub use self::kind::{Claimed, Ended, Kind, SearchRefused};
-pub use self::look_up::looked_for_later;
+pub use self::look_up::{is_of_the_search, looked_for_later};
 pub use self::object_status::ObjectStatus;
 use super::effects::{Effects, Note};
 use super::{Provisioner, Uid};

@@ -16,7 +16,7 @@ use crate::plan::guards::{Gate, GuardName};
 use crate::plan::{Account, Binding, Claims, Departure, Path, Request, Step};
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::{Effects, Note};
-use crate::provisioner::engine::{AdmissionRequest, Claimed, Ended, Kind, SearchRefused};
+use crate::provisioner::engine::{AdmissionRequest, Claimed, Ended, Kind, SearchRefused, is_of_the_search};
 use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::mirror::groups::{GroupMirror, several};
 use crate::provisioner::mirror::observed::Observed;
@@ -118,7 +118,7 @@ impl Kind for Group {
 
     fn tries_another_form<E: Effects>(p: &Provisioner<E>, pass: &mut GroupPass, _: &GroupVerdict) -> bool {
         // On record, they are named.
-        p.note_unkept(pass)
+        p.note_unkept(pass) || p.note_stuck(pass)
     }
 
     fn ended<E: Effects>(p: &Provisioner<E>, pass: &mut GroupPass, verdict: Box<GroupVerdict>) -> Ended<Self> {
@@ -235,7 +235,10 @@ impl Kind for Group {
         error: &Error,
     ) -> SearchRefused<Self> {
         match error.class() {
-            Class::Rejected if session.policy.profile.list_groups => SearchRefused::List,
+            // A server that is ill fails to list, too.
+            Class::Rejected | Class::Transient if session.policy.profile.list_groups && is_of_the_search(error) => {
+                SearchRefused::List
+            }
             Class::NotFound | Class::Unsupported => SearchRefused::Stop(p.no_groups(session, error)),
             _ => SearchRefused::Failed,
         }

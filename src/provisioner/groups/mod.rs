@@ -11,6 +11,7 @@ mod rejected;
 mod requests;
 mod shown;
 mod sweep;
+mod whole;
 mod writeback;
 
 use std::collections::BTreeSet;
@@ -52,6 +53,8 @@ pub struct Scratch {
     pub written: bool,
     /// A request that removed and added was refused: what is removed goes by itself.
     pub apart: bool,
+    /// A removal by a path with a filter was refused, or changed nothing, in these words: the group is replaced whole.
+    pub by_path: Option<String>,
     /// Removals wait for admission, and so the pass ends with this.
     pub removals: Option<(Box<GroupVerdict>, Outcome)>,
 }

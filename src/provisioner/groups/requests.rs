@@ -1,5 +1,6 @@
 //! Requests about one group, and what their answers mean, beside what they mean of anything.
 
+use super::whole::is_tried;
 use super::{GroupPass, GroupStop};
 use crate::api::{self, OperationType, ScimGroupStatus};
 use crate::plan::groups::{Change, GroupOperation, GroupVerdict, Id, MEMBERS};
@@ -9,7 +10,7 @@ use crate::provisioner::effects::Effects;
 use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::mirror::Mirror;
 use crate::provisioner::schedule::queue::Outcome;
-use crate::scim::{Class, Error, Resource, Written};
+use crate::scim::{Class, Error, ObservedQuirks, Resource, WriteMethod, Written};
 
 /// What a group is told whose members can't be read.
 pub(super) const UNREADABLE_MEMBERS: &str = "the server shows members without a readable id, so who is in isn't known, and nothing is \
@@ -122,11 +123,17 @@ impl<E: Effects> Provisioner<E> {
         let GroupOperation { attributes, change: Change { added, removed }, .. } = operation;
         self.in_mirror(pass, |store| store.sightings.shown(id));
         if attributes != [Path::core(MEMBERS)] {
+            if is_tried(pass) {
+                self.learn_whole_groups(pass, &[]);
+            }
             pass.own.written = true;
             self.group_renamed(pass, id, &attributes);
             pass.account = None;
             pass.status.display_name = Some(pass.object.spec.display_name.clone());
             return Ok(None);
+        }
+        if pass.session.policy.profile.write_groups == WriteMethod::Patch {
+            pass.session.seen.take_in(ObservedQuirks::group_patched);
         }
         self.repaired(pass);
         pass.own.sent.extend(added.iter().chain(&removed).cloned());
@@ -136,6 +143,9 @@ impl<E: Effects> Provisioner<E> {
         });
         if let Some(shown) = shown {
             self.group_shown(pass, shown, false);
+        }
+        if is_tried(pass) {
+            self.learn_whole_groups(pass, &removed);
         }
         // Those who came were on record before.
         let change = Change { added: if is_additive(pass) { Vec::new() } else { added }, removed };
@@ -183,6 +193,19 @@ impl<E: Effects> Provisioner<E> {
     ) -> Option<Result<(), GroupStop>> {
         let change = &operation.change;
         match (error.class(), &operation.request) {
+            (Class::Rejected | Class::Unsupported, _) if self.tries_whole_group(pass, operation, error) => {
+                self.note_failure(&full_name(&pass.object), error);
+                Some(Ok(()))
+            }
+            (Class::Unsupported, _) if !change.removed.is_empty() && !change.added.is_empty() && !pass.own.apart => {
+                self.note_failure(&full_name(&pass.object), error);
+                pass.own.apart = true;
+                Some(Ok(()))
+            }
+            (Class::Unsupported, _) if self.patches_all_but_this(pass, operation, error) => {
+                self.note_failure(&full_name(&pass.object), error);
+                Some(Ok(()))
+            }
             (Class::Unsupported, request) if self.changes_method(pass, request, error, false) => Some(Ok(())),
             // No such route, or no such group: it is read before that is known.
             (Class::NotFound, request @ (Request::Patch { id, .. } | Request::Put { id, .. }))

@@ -26,6 +26,7 @@ mod site_groups;
 mod small_world;
 mod small_worlds;
 mod soak;
+mod wire;
 mod world;
 
 use proptest::prelude::*;

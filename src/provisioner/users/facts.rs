@@ -70,6 +70,7 @@ impl<E: Effects> Provisioner<E> {
             unlisted: &unlisted,
             account,
             written: &pass.own.written,
+            before: pass.own.before.as_ref(),
             split: &pass.split,
             tried: &tried,
             contested: &contested,

@@ -141,6 +141,7 @@ impl Kind for User {
             return true;
         }
         p.learn_whole_lists(pass, verdict);
+        p.learn_what_is_kept(pass, verdict);
         false
     }
 

@@ -18,6 +18,7 @@ use super::engine::{Pass, Stop};
 use super::{Provisioner, Uid, is_deleting};
 use crate::plan::{Path, Step, User, decide, next_window_edge};
 use crate::provisioner::schedule::windows::AHEAD;
+use crate::scim::Resource;
 
 /// A pass over a user.
 pub type UserPass = Pass<User>;
@@ -30,6 +31,8 @@ pub type UserStop = Stop<User>;
 pub struct Scratch {
     /// Attributes written in this pass.
     pub written: BTreeSet<Path>,
+    /// What the account showed before the first of these writes, as far as that is known.
+    pub before: Option<Resource>,
     /// Those of them that a path with a filter named.
     pub by_filter: BTreeSet<Path>,
     /// Lists are replaced whole in this pass, because such a path changed nothing.

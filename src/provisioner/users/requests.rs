@@ -8,9 +8,9 @@ use crate::plan::{Account, Binding, Operation, Path, Request, User, at_server};
 use crate::provisioner::Provisioner;
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::Effects;
-use crate::provisioner::engine::SearchRefused;
+use crate::provisioner::engine::{SearchRefused, is_of_the_search};
 use crate::provisioner::mirror::users::Known;
-use crate::scim::{Class, Error, Lesson, MatchBy, Written, composed, fold};
+use crate::scim::{Class, Error, Lesson, MatchBy, Resource, Written, composed, fold};
 
 impl<E: Effects> Provisioner<E> {
     /// What a refused search means.
@@ -21,7 +21,10 @@ impl<E: Effects> Provisioner<E> {
         error: &Error,
     ) -> SearchRefused<User> {
         match error.class() {
-            class if refuses_filter(class, attribute, value) => {
+            class
+                if refuses_filter(class, attribute, value)
+                    || (class == Class::Transient && is_of_the_search(error)) =>
+            {
                 // One value that it can't read says nothing of others.
                 if !is_special(value) && class != Class::Transient {
                     self.apply_lessons(session, [Lesson::NoFilter(attribute.to_owned())]);
@@ -38,6 +41,9 @@ impl<E: Effects> Provisioner<E> {
         let settled = pass.status.observed_generation == pass.object.metadata.generation;
         if settled && operation.kind == OperationType::Update {
             self.notes.repaired(&pass.uid(), &operation.attributes, self.effects.now());
+        }
+        if pass.own.written.is_empty() {
+            pass.own.before = self.shown_before(pass, operation);
         }
         pass.own.written.extend(operation.attributes.iter().cloned());
         if names_entries(&operation.request) {
@@ -64,6 +70,17 @@ impl<E: Effects> Provisioner<E> {
                 }
                 pass.account = Some(Account::Unknown);
             }
+        }
+    }
+
+    /// What the account showed before a write, as far as that is known.
+    fn shown_before(&self, pass: &UserPass, operation: &Operation) -> Option<Resource> {
+        if matches!(operation.request, Request::Create(_)) {
+            return Some(Resource::default());
+        }
+        match pass.account.clone().unwrap_or_else(|| self.known_account(pass, pass.server())) {
+            Account::Found { resource, .. } => Some(resource),
+            _ => None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::UserPass;
 use crate::api::IgnoredReason;
-use crate::plan::{Account, Path, Request, Verdict};
+use crate::plan::{Account, Path, Request, Verdict, taught};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::scim::{Lesson, PatchPaths};
@@ -45,6 +45,16 @@ impl UserPass {
 }
 
 impl<E: Effects> Provisioner<E> {
+    /// What the writes of a pass show of the forms in which the server keeps attributes, and of those that it doesn't keep.
+    pub(super) fn learn_what_is_kept(&self, pass: &UserPass, verdict: &Verdict) {
+        if verdict.applied.is_none() || pass.own.written.is_empty() || !pass.session.policy.profile.learns {
+            return;
+        }
+        let ignored = verdict.details.ignored.as_deref().unwrap_or_default();
+        let taught = self.with_facts(pass, self.effects.now(), |facts| taught(facts, ignored));
+        self.learn_of_attributes(&pass.session, &pass.uid(), taught);
+    }
+
     /// What came of it is kept for the connection, until that changes.
     pub(super) fn learn_whole_lists(&self, pass: &UserPass, verdict: &Verdict) {
         if !pass.own.whole_lists || verdict.applied.is_none() {

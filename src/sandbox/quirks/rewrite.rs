@@ -1,9 +1,12 @@
 //! What a quirk makes of a body before it is kept.
 
-use serde_json::Value;
+use axum::http::Method;
+use serde_json::{Value, json};
 
-use super::Quirk;
+use super::{Quirk, Quirks};
+use crate::sandbox::asked::Asked;
 use crate::sandbox::schema::Object;
+use crate::sandbox::store::Store;
 
 /// An operation as it is kept; false where nothing is.
 pub(super) fn keeps(quirk: Quirk, operation: &mut Value) -> bool {
@@ -62,4 +65,45 @@ pub(super) fn rewrite(quirk: Quirk, body: &mut Object, new: bool) {
 
 fn entries(body: &mut Object, list: &str, change: impl Fn(&mut Value)) {
     body.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten().for_each(change);
+}
+
+/// A change of a group that leaves members where they are.
+pub(super) fn of_members(quirks: &Quirks, asked: &Asked<'_>, store: &Store) -> Option<Value> {
+    let id = asked.path.trim_matches('/').strip_prefix("Groups/")?;
+    if asked.method == Method::PUT && quirks.contains(&Quirk::PutKeepsMembers) {
+        let mut body = asked.json().ok()?;
+        let kept = store.groups.get(id).ok()?.body.get("members").cloned();
+        body["members"] = kept.unwrap_or_else(|| json!([]));
+        return Some(body);
+    }
+    if asked.method == Method::PATCH && quirks.contains(&Quirk::IgnoresMemberPaths) {
+        let mut body = asked.json().ok()?;
+        let filtered = |operation: &Value| operation["path"].as_str().is_some_and(|path| path.starts_with("members["));
+        let operations = body["Operations"].as_array_mut()?;
+        operations.retain(|operation| !filtered(operation));
+        if operations.is_empty() {
+            operations.push(json!({"op": "add", "value": {}}));
+        }
+        return Some(body);
+    }
+    None
+}
+
+/// A group's body, or what is changed of one, without the members that there aren't.
+pub(super) fn without_unknown(asked: &Asked<'_>, store: &Store) -> Option<Value> {
+    let mut body = asked.json().ok()?;
+    let known = |entry: &Value| {
+        let id = entry["value"].as_str().unwrap_or_default();
+        store.users.get(id).is_ok() || store.groups.get(id).is_ok()
+    };
+    if let Some(members) = body["members"].as_array_mut() {
+        members.retain(known);
+    }
+    for operation in body["Operations"].as_array_mut().into_iter().flatten() {
+        let of_members = operation["path"] == "members";
+        if let Some(members) = operation["value"].as_array_mut().filter(|_| of_members) {
+            members.retain(known);
+        }
+    }
+    Some(body)
 }

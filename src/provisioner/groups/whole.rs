@@ -1,0 +1,100 @@
+//! Servers that take nobody out of a group by a path with a filter: they refuse it, or answer 200 and do nothing. The group
+//! is replaced whole, once, and where that helped, from then on. A list of values is never tried: there are servers that take
+//! out everybody for it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::GroupPass;
+use crate::plan::groups::{GroupOperation, Id, part};
+use crate::plan::{Refusal, Request};
+use crate::provisioner::effects::Effects;
+use crate::provisioner::{Provisioner, overrides};
+use crate::scim::{Class, Error, Lesson, MemberRemoval, ObservedQuirks, WriteMethod};
+
+/// What is told of members that no request of ours takes out.
+const STUCK: &str = "the server still shows this member after a request that took it out; if it takes out who is named in a list, \
+     set spec.dialect.memberRemoval of the connection to Values, and writeGroups to Patch";
+
+impl<E: Effects> Provisioner<E> {
+    /// A removal by such a path was refused: the same is to be tried by replacing the group. False where there is nothing to
+    /// try.
+    pub(super) fn tries_whole_group(&self, pass: &mut GroupPass, operation: &GroupOperation, error: &Error) -> bool {
+        let change = &operation.change;
+        let alone = matches!(operation.request, Request::Patch { .. }) && change.added.is_empty();
+        // What it has no way to do by PATCH, and has PATCH.
+        let by_patch = error.class() == Class::Unsupported && pass.session.seen.look(ObservedQuirks::patches_groups);
+        alone && (by_patch || !change.removed.is_empty()) && self.begins_whole_group(pass, error.to_string())
+    }
+
+    /// It has PATCH, and not for this: that is named, and everything else is sent.
+    pub(super) fn patches_all_but_this(&self, pass: &mut GroupPass, operation: &GroupOperation, error: &Error) -> bool {
+        let patch = matches!(operation.request, Request::Patch { .. });
+        if !patch || !pass.session.seen.look(ObservedQuirks::patches_groups) {
+            return false;
+        }
+        let words = if operation.change.removed.is_empty() { error.to_string() } else { STUCK.to_owned() };
+        for part in operation.parts() {
+            pass.split.refuse(&BTreeSet::from([part.clone()]), &words, Refusal::Content);
+            self.part_refused(pass, &part, &words);
+        }
+        true
+    }
+
+    /// A removal was taken, and the server still shows who was removed: by replacing the group the same is tried, and else
+    /// they are named. True where the pass goes on.
+    pub(super) fn note_stuck(&self, pass: &mut GroupPass) -> bool {
+        let sent = pass.own.sent.clone();
+        let stuck = self.directory.membership(&pass.uid(), |members| {
+            sent.iter().filter(|id| members.extra().contains(*id)).cloned().collect::<Vec<Id>>()
+        });
+        let known = self.resting(pass);
+        let mut stuck = stuck.unwrap_or_default();
+        stuck.retain(|id| !known.contains(&part(id, false)));
+        if stuck.is_empty() {
+            return false;
+        }
+        if self.begins_whole_group(pass, STUCK.to_owned()) {
+            pass.own.sent.retain(|id| !stuck.contains(id));
+            return true;
+        }
+        for id in &stuck {
+            self.part_refused(pass, &part(id, false), STUCK);
+        }
+        true
+    }
+
+    /// False where there is nothing to try.
+    fn begins_whole_group(&self, pass: &mut GroupPass, words: String) -> bool {
+        let profile = &pass.session.policy.profile;
+        let possible = pass.own.by_path.is_none()
+            && profile.write_groups == WriteMethod::Patch
+            && profile.member_removal == MemberRemoval::Filter
+            && profile.members_readable.with_group()
+            && Lesson::PutGroups.is_open(overrides(&self.connection().spec));
+        if possible {
+            pass.own.by_path = Some(words);
+            pass.session = Arc::new(pass.session.with_whole_groups());
+            // What replaces a group is made of what is there now.
+            pass.own.whole = None;
+        }
+        possible
+    }
+
+    /// The group was replaced: where that took out who was to go, it is done so from now on; else as before.
+    pub(super) fn learn_whole_groups(&self, pass: &mut GroupPass, removed: &[Id]) {
+        let still =
+            self.directory.membership(&pass.uid(), |members| removed.iter().any(|id| members.extra().contains(id)));
+        if still == Some(false) && !removed.is_empty() {
+            self.apply_lessons(&pass.session, [Lesson::PutGroups]);
+        }
+        if let Some(session) = self.session().filter(|now| Arc::ptr_eq(&now.seen, &pass.session.seen)) {
+            pass.session = session;
+        }
+    }
+}
+
+/// A group that is replaced in this pass alone.
+pub(super) fn is_tried(pass: &GroupPass) -> bool {
+    pass.own.by_path.is_some() && pass.session.policy.profile.write_groups == WriteMethod::Put
+}

@@ -1,0 +1,75 @@
+//! The operator's own client and engine at the sandbox, whose quirks go together two by two.
+
+mod effects;
+mod kept;
+mod story;
+mod world;
+
+use futures::StreamExt as _;
+use futures::stream;
+
+use self::story::{Outcome, live};
+
+/// Stories at once: most of them wait for an answer.
+const AT_ONCE: usize = 8;
+
+/// The quirks that docs/sandbox.md lists.
+pub fn quirks() -> Vec<&'static str> {
+    let page = include_str!("../../../../docs/sandbox.md");
+    let table = page.split("| quirk |").nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap_or_default();
+    table.lines().skip(2).filter_map(|row| row.split('`').nth(1)).collect()
+}
+
+/// Lives through a story for each of these combinations; panics with what was broken.
+async fn live_through(all: Vec<Vec<&'static str>>) {
+    let began = std::time::Instant::now();
+    let count = all.len();
+    let stories = all.into_iter().map(|quirks| async move {
+        let name = quirks.join("+");
+        let outcome = tokio::spawn(async move { live(&quirks).await }).await;
+        let outcome = outcome
+            .unwrap_or_else(|failed| Outcome { broken: vec![format!("{name}: {failed}")], ..Outcome::default() });
+        outcome.broken.iter().for_each(|broken| println!("{broken}"));
+        outcome
+    });
+    let outcomes: Vec<Outcome> = stream::iter(stories).buffer_unordered(AT_ONCE).collect().await;
+    let requests: u64 = outcomes.iter().map(|outcome| outcome.requests).sum();
+    let most = outcomes.iter().map(|outcome| outcome.requests).max().unwrap_or_default();
+    println!("{count} stories, {requests} requests, {most} at most in one, {:.0?}", began.elapsed());
+    let broken: Vec<&Outcome> = outcomes.iter().filter(|outcome| !outcome.broken.is_empty()).collect();
+    let mut told: Vec<String> = broken.iter().flat_map(|outcome| outcome.broken.clone()).collect();
+    told.sort();
+    if count <= 3 {
+        told.extend(broken.iter().flat_map(|outcome| outcome.told.clone()));
+    }
+    assert!(told.is_empty(), "{} of {count} stories:\n{}", broken.len(), told.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i33_a_connection_without_settings_gets_on_with_any_quirk() {
+    let mut all: Vec<Vec<&str>> = quirks().into_iter().map(|quirk| vec![quirk]).collect();
+    all.push(Vec::new());
+    if let Ok(chosen) = std::env::var("QUIRKS") {
+        let chosen: Vec<&'static str> = chosen.leak().split('+').collect();
+        all = vec![chosen];
+    }
+    live_through(all).await;
+}
+
+/// For a look at any server: `SCIM_BASE=https://… SCIM_TOKEN=… cargo test --lib wire::a_server_elsewhere -- --ignored --nocapture`.
+#[tokio::test]
+#[ignore = "it takes a server"]
+async fn a_server_elsewhere() {
+    let of = |name: &str| std::env::var(name).unwrap_or_default();
+    for line in story::look(&of("SCIM_BASE"), &of("SCIM_TOKEN")).await {
+        println!("{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i33_and_with_any_two_of_them() {
+    let quirks = quirks();
+    let pairs = |first: usize| quirks[first + 1..].iter().map(move |second| (first, *second));
+    let all = (0..quirks.len()).flat_map(pairs).map(|(first, second)| vec![quirks[first], second]).collect();
+    live_through(all).await;
+}

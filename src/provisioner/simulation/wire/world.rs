@@ -1,0 +1,404 @@
+//! One operator over a cluster in memory and a sandbox, which it reaches by its own client.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use kube::ResourceExt;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::effects::{Memory, Wired};
+use crate::api::{ScimConnection, ScimGroup, ScimUser};
+use crate::directory::{Changed, Directory, Uid, awaits_name};
+use crate::provisioner::schedule::queue::{Lane, Outcome, Ticket};
+use crate::provisioner::simulation::cluster::WatchEvent;
+use crate::provisioner::simulation::cluster_groups::GroupWatchEvent;
+use crate::provisioner::simulation::world::key;
+use crate::provisioner::{Provisioner, Surroundings};
+use crate::runtime::{Audit, Metrics};
+use crate::sandbox::{Options, Sandbox};
+use crate::scim::{Client, ClientConfig, Credentials, Trust};
+
+/// How often the server is listed.
+const RESYNC: Duration = Duration::from_secs(60);
+/// A connection that failed is tested again after this.
+const TEST_AGAIN: Duration = Duration::from_secs(5);
+/// Nobody waits longer for a pause that the server asks for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+
+/// The operator, its cluster and its server.
+pub struct World {
+    pub effects: Wired,
+    base: String,
+    token: String,
+    /// None where the server is somebody else's.
+    sandbox: Option<Sandbox>,
+    http: reqwest::Client,
+    operator: Operator,
+}
+
+/// What a restart forgets.
+struct Operator {
+    provisioner: Arc<Provisioner<Wired>>,
+    reroute: UnboundedReceiver<Uid>,
+    /// When the server is listed next.
+    sweep: Instant,
+    /// When a connection that failed is tested next.
+    test: Option<Instant>,
+}
+
+impl Operator {
+    /// A process begins: it knows what the API server has, and nothing else.
+    fn new(effects: &Wired) -> Self {
+        let (sender, reroute) = unbounded_channel();
+        let clock = effects.clone();
+        let surroundings = Surroundings {
+            directory: Arc::new(Directory::by_clock(move || clock.look().now())),
+            metrics: Metrics::default(),
+            audit: Audit::default(),
+            reroute: sender,
+        };
+        let (connection, users, groups, now) = {
+            let mut memory = effects.look();
+            let now = memory.instant();
+            let cluster = &mut memory.cluster;
+            cluster.events.clear();
+            cluster.group_events.clear();
+            (Arc::new(cluster.connection.clone()), cluster.objects.clone(), cluster.groups.clone(), now)
+        };
+        let provisioner = Provisioner::new(effects.clone(), surroundings, connection, key(), CancellationToken::new());
+        let provisioner = Arc::new(provisioner);
+        for user in users.into_values() {
+            provisioner.directory.upsert(user);
+        }
+        for group in groups.into_values() {
+            provisioner.directory.upsert_group(group);
+        }
+        for user in provisioner.directory.all() {
+            provisioner.submit(&user, &Changed { itself: true, fresh: false, others: Vec::new() });
+        }
+        for group in provisioner.directory.all_groups() {
+            provisioner.submit_group(&group, false);
+        }
+        Self { provisioner, reroute, sweep: now, test: Some(now) }
+    }
+}
+
+impl World {
+    /// A sandbox with these quirks, and a connection that says nothing but its URL, and these fields of its policy.
+    pub async fn start(quirks: &[&str], policy: Value) -> Self {
+        let quirks = quirks.iter().map(|quirk| (*quirk).to_owned()).collect();
+        let sandbox = Sandbox::start(Options { quirks, ..Options::default() }).await.expect("a sandbox");
+        let world = Self::at(&sandbox.base, "sandbox", policy);
+        Self { sandbox: Some(sandbox), ..world }
+    }
+
+    /// The same at any server.
+    pub fn at(base: &str, token: &str, policy: Value) -> Self {
+        // Whoever builds a client has to choose, over TLS or not.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let effects = Wired(Arc::new(std::sync::Mutex::new(Memory::new(connection(base, policy)))));
+        let operator = Operator::new(&effects);
+        let (base, token) = (base.to_owned(), token.to_owned());
+        Self { effects, base, token, sandbox: None, http: reqwest::Client::new(), operator }
+    }
+
+    /// `kill -9`, and up again.
+    pub fn restart(&mut self) {
+        self.operator = Operator::new(&self.effects);
+    }
+
+    /// Declares a user, or declares it otherwise.
+    pub fn user(&self, name: &str, spec: Value) {
+        let mut memory = self.effects.look();
+        let now = memory.now();
+        let spec = serde_json::from_value(with_connection(spec)).expect("a spec");
+        match memory.cluster.named("n", name).and_then(ResourceExt::uid) {
+            Some(uid) => memory.cluster.edit(&uid, |user| user.spec = spec),
+            None => drop(memory.cluster.create("n", name, spec, now)),
+        }
+    }
+
+    /// The same of a group.
+    pub fn group(&self, name: &str, spec: Value) {
+        let mut memory = self.effects.look();
+        let now = memory.now();
+        let spec = serde_json::from_value(with_connection(spec)).expect("a spec");
+        match memory.cluster.group_named(name).and_then(ResourceExt::uid) {
+            Some(uid) => memory.cluster.edit_group(&uid, |group| group.spec = spec),
+            None => drop(memory.cluster.create_group(name, spec, now)),
+        }
+    }
+
+    /// Deletes whatever object has the name.
+    pub fn delete(&self, name: &str) {
+        let mut memory = self.effects.look();
+        let now = memory.now();
+        if let Some(uid) = memory.cluster.named("n", name).and_then(ResourceExt::uid) {
+            memory.cluster.delete(&uid, now);
+        }
+        if let Some(uid) = memory.cluster.group_named(name).and_then(ResourceExt::uid) {
+            memory.cluster.delete_group(&uid, now);
+        }
+    }
+
+    /// An object as it is now.
+    pub fn get(&self, name: &str) -> Option<ScimUser> {
+        self.effects.look().cluster.named("n", name).cloned()
+    }
+
+    /// The same of a group.
+    pub fn get_group(&self, name: &str) -> Option<ScimGroup> {
+        self.effects.look().cluster.group_named(name).cloned()
+    }
+
+    /// A person rejects what is held.
+    pub fn reject_hold(&self) -> bool {
+        let held = self.connection().status.and_then(|status| status.holds).unwrap_or_default();
+        let Some(id) = held.into_iter().find_map(|hold| hold.id) else { return false };
+        let connection = self.effects.look().cluster.set_connection(|connection| {
+            connection.spec.rejected_hold = Some(id);
+            connection.metadata.generation = connection.metadata.generation.map(|generation| generation + 1);
+        });
+        self.operator.provisioner.update(Arc::new(connection));
+        true
+    }
+
+    pub fn connection(&self) -> ScimConnection {
+        self.effects.look().cluster.connection.clone()
+    }
+
+    /// What was learnt, as `field: value`.
+    pub fn learned(&self) -> Vec<String> {
+        let status = self.connection().status.unwrap_or_default();
+        let learned = status.effective.and_then(|effective| effective.learned).unwrap_or_default();
+        learned.into_iter().map(|field| format!("{}: {}", field.field, field.value)).collect()
+    }
+
+    /// Asks the sandbox behind the client's back.
+    pub async fn admin(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
+        let Some(sandbox) = &self.sandbox else { return Value::Null };
+        let mut request = self.http.request(method, format!("{}{path}", sandbox.admin));
+        if let Some(body) = body {
+            request = request.body(body.to_string());
+        }
+        let text = request.send().await.expect("an answer").text().await.expect("a body");
+        serde_json::from_str(&text).unwrap_or(Value::String(text))
+    }
+
+    /// Every account of that userName there ever was.
+    pub async fn accounts(&self, user_name: &str) -> Vec<Value> {
+        let all = self.admin("GET", &format!("/users?userName={user_name}"), None).await;
+        all.as_array().cloned().unwrap_or_default()
+    }
+
+    /// Requests that the client sent since this was last asked.
+    pub async fn requests(&self) -> u64 {
+        let stats = self.admin("GET", "/stats", None).await;
+        self.admin("DELETE", "/stats", None).await;
+        let by_method = stats["requests"].as_object().into_iter().flat_map(|methods| methods.values());
+        let by_path = by_method.flat_map(|paths| paths.as_object().into_iter().flat_map(|paths| paths.values()));
+        let counts = by_path.flat_map(|counts| counts.as_object().into_iter().flat_map(|counts| counts.values()));
+        counts.filter_map(Value::as_u64).sum()
+    }
+
+    /// Lets so much time go by.
+    pub async fn pass(&mut self, time: Duration) {
+        let end = self.effects.look().instant() + time;
+        loop {
+            self.work().await;
+            let now = self.effects.look().instant();
+            if self.operator.test.is_some_and(|at| at <= now) || self.wants_test() {
+                self.connect().await;
+            } else if self.operator.sweep <= now || self.wants_sweep() {
+                self.sweep().await;
+            } else if let Some(until) = self.operator.provisioner.schedule.limiter().paused_until() {
+                sleep_until(until.min(Instant::now() + LONGEST_PAUSE)).await;
+            } else if now >= end {
+                break;
+            } else {
+                self.skip(end).await;
+            }
+        }
+        self.operator.provisioner.report_now().await;
+    }
+
+    fn wants_test(&self) -> bool {
+        self.operator.provisioner.connection.test_asked().now_or_never().is_some()
+    }
+
+    fn wants_sweep(&self) -> bool {
+        self.operator.provisioner.mirror.sweep_asked().now_or_never().is_some()
+    }
+
+    /// Skips to the next instant at which something is due.
+    async fn skip(&self, end: Instant) {
+        let provisioner = &self.operator.provisioner;
+        let (now, instant) = {
+            let memory = self.effects.look();
+            (memory.now(), memory.instant())
+        };
+        let queue = provisioner.schedule.next_due(instant);
+        let gate = provisioner.guards.next_instant();
+        let gate = gate.map(|at| instant + Duration::try_from(at.duration_since(now)).unwrap_or_default());
+        let due = [queue, gate, Some(self.operator.sweep), self.operator.test];
+        let next = due.into_iter().flatten().min().unwrap_or(end).min(end);
+        let ahead = {
+            let mut memory = self.effects.look();
+            memory.later += next.saturating_duration_since(instant) + Duration::from_millis(1);
+            memory.later.as_secs()
+        };
+        self.admin("POST", "/clock", Some(json!({"ahead": ahead}))).await;
+    }
+
+    async fn connect(&mut self) {
+        let provisioner = &self.operator.provisioner;
+        let connection = provisioner.connection();
+        let client = Client::new(ClientConfig {
+            base_url: Url::parse(&self.base).expect("a URL"),
+            credentials: Credentials::Bearer(SecretString::from(self.token.as_str())),
+            trust: Trust::default(),
+            proxy: None,
+            connect_timeout: Duration::from_secs(5),
+            request_timeout: Duration::from_secs(20),
+            profile: provisioner.known_profile(&connection),
+            user_agent: "simulation".into(),
+        });
+        let client = client.expect("a client").observed(provisioner.observer());
+        let client = match provisioner.earlier_client(&connection) {
+            Some(earlier) => client.with_experience_of(&earlier),
+            None => client,
+        };
+        let tested = provisioner.session_by(&connection, client, String::new()).await;
+        let now = self.effects.look().instant();
+        self.operator.test = tested.is_err().then(|| now + TEST_AGAIN);
+        provisioner.apply_test(&connection, tested);
+    }
+
+    async fn sweep(&mut self) {
+        let now = self.effects.look().instant();
+        self.operator.sweep = now + RESYNC;
+        let Some(session) = self.operator.provisioner.session() else { return };
+        if !self.operator.provisioner.sweep_once(&session).await {
+            self.operator.sweep = now + TEST_AGAIN;
+        }
+    }
+
+    /// Works until nothing is due.
+    async fn work(&mut self) {
+        let provisioner = Arc::clone(&self.operator.provisioner);
+        let mut running: JoinSet<(Ticket, Outcome)> = JoinSet::new();
+        let mut others = 0;
+        loop {
+            self.hear();
+            provisioner.tick_gate();
+            provisioner.submit_due_windows();
+            while running.len() < 4 {
+                let Some(ticket) = provisioner.next_ticket(others >= 3) else { break };
+                others += usize::from(ticket.lane != Lane::Removal);
+                let at_work = Arc::clone(&provisioner);
+                running.spawn(async move {
+                    let outcome = at_work.work(&ticket).await;
+                    (ticket, outcome)
+                });
+            }
+            match running.join_next().await {
+                Some(Ok((ticket, outcome))) => {
+                    others -= usize::from(ticket.lane != Lane::Removal);
+                    let now = self.effects.look().instant();
+                    provisioner.schedule.finish(&ticket.uid, outcome, 0.5, now);
+                }
+                Some(Err(failed)) if failed.is_panic() => std::panic::resume_unwind(failed.into_panic()),
+                Some(Err(_)) => {}
+                None => return,
+            }
+        }
+    }
+
+    /// What the watches bring.
+    fn hear(&mut self) {
+        let provisioner = Arc::clone(&self.operator.provisioner);
+        let directory = &provisioner.directory;
+        loop {
+            let (user, group) = {
+                let mut memory = self.effects.look();
+                (memory.cluster.events.pop_front(), memory.cluster.group_events.pop_front())
+            };
+            let mut others: Vec<Uid> = Vec::new();
+            while let Ok(uid) = self.operator.reroute.try_recv() {
+                others.push(uid);
+            }
+            if user.is_none() && group.is_none() && others.is_empty() {
+                return;
+            }
+            match user {
+                Some(WatchEvent::Applied(user)) => {
+                    let uid = user.uid().unwrap_or_default();
+                    let changed = directory.upsert(*user);
+                    if let Some(user) = directory.get(&uid).filter(|_| changed.itself) {
+                        let itself = Changed { itself: true, fresh: changed.fresh, others: Vec::new() };
+                        provisioner.submit(&user, &itself);
+                    }
+                    others.extend(changed.others);
+                }
+                Some(WatchEvent::Deleted(uid)) => {
+                    others.extend(directory.remove(&uid));
+                    provisioner.forget(&uid);
+                }
+                None => {}
+            }
+            match group {
+                Some(GroupWatchEvent::Applied(group)) => {
+                    let uid = group.uid().unwrap_or_default();
+                    let changed = directory.upsert_group(*group);
+                    if let Some(group) = directory.group(&uid).filter(|_| changed.itself) {
+                        provisioner.submit_group(&group, changed.fresh);
+                    }
+                    others.extend(changed.others);
+                }
+                Some(GroupWatchEvent::Deleted(uid)) => {
+                    others.extend(directory.remove_group(&uid));
+                    provisioner.forget(&uid);
+                }
+                None => {}
+            }
+            for uid in others {
+                if let Some(user) = directory.get(&uid) {
+                    provisioner.submit(&user, &Changed { itself: true, fresh: true, others: Vec::new() });
+                } else if let Some(group) = directory.group(&uid) {
+                    provisioner.submit_group(&group, awaits_name(&group));
+                }
+            }
+        }
+    }
+}
+
+fn with_connection(mut spec: Value) -> Value {
+    spec["connectionRef"] = json!({"name": key().name});
+    spec
+}
+
+fn connection(base: &str, policy: Value) -> ScimConnection {
+    let mut spec = json!({
+        "provider": "Generic",
+        "baseUrl": base,
+        "auth": {"bearerToken": {"secretKeyRef": {"name": "key", "key": "token"}}},
+    });
+    for (name, value) in policy.as_object().into_iter().flatten() {
+        spec[name] = value.clone();
+    }
+    let key = key();
+    let mut connection = ScimConnection::new(&key.name, serde_json::from_value(spec).expect("a connection's spec"));
+    connection.metadata.namespace = Some(key.namespace);
+    connection.metadata.uid = Some("uid-connection".into());
+    connection.metadata.generation = Some(1);
+    connection.metadata.resource_version = Some("1".into());
+    connection
+}

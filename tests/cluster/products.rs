@@ -1,0 +1,101 @@
+//! Servers as products have them, each with nothing but its URL and a key: what they can't do in one way is done in another.
+
+use serde_json::{Value, json};
+
+use crate::kit::{PATIENCE, Place, condition};
+use crate::support::{Front, Product, Tenant, eventually};
+
+async fn shown(tenant: &Tenant, path: &str) -> Value {
+    let (status, shown) = tenant.scim("GET", path, None).await;
+    if status == 200 { shown } else { Value::Null }
+}
+
+/// What the server shows there, once it fits.
+async fn shows(tenant: &Tenant, path: &str, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+    eventually(PATIENCE, what, async || {
+        let now = shown(tenant, path).await;
+        if fits(&now) { Ok(now) } else { Err(now) }
+    })
+    .await
+}
+
+/// Ready, with this account.
+async fn ready(place: &Place, name: &str) -> String {
+    let user = eventually(PATIENCE, &format!("{name} is ready"), async || {
+        let user = place.get(name).await.ok_or(Value::Null)?;
+        let (ready, current) = (condition(&user, "Ready"), &user["metadata"]["generation"]);
+        let is = ready["status"] == "True" && user["status"]["observedGeneration"] == *current;
+        if is { Ok(user) } else { Err(user["status"].clone()) }
+    })
+    .await;
+    user["status"]["id"].as_str().unwrap_or_default().to_owned()
+}
+
+/// People and a group are made, changed, renamed, deactivated and deleted; nobody twice.
+async fn a_life(product: &Product) {
+    let tenant = &product.tenant;
+    let front = Front::before(&tenant.base_url, &tenant.token).open();
+    let policy = json!({"provider": "Generic", "deletionPolicy": {"users": "Delete", "groups": "Delete"}});
+    let place = Place::at(&front.base_url, "any", policy).await;
+    let named = |given: &str| json!({"externalId": format!("e-{given}"), "displayName": format!("{given} E."), "name": {"givenName": given, "familyName": "E."}});
+    for name in ["ada", "bea"] {
+        place.user(name, named(name));
+    }
+    let (ada, bea) = (ready(&place, "ada").await, ready(&place, "bea").await);
+    let members = |names: &[&str]| -> Value { names.iter().map(|name| json!({"userRef": {"name": name}})).collect() };
+    place.group("Team", json!({"members": members(&["ada", "bea"])}));
+    let team = place.group_synced("team", 2).await;
+    let in_it = |group: &Value| group["members"].as_array().map_or(0, Vec::len);
+    let team_path = format!("/Groups/{team}");
+    shows(tenant, &team_path, "both are in", |group| in_it(group) == 2).await;
+
+    // A change; and another address.
+    let mail = json!([{"value": "ada@new.example.com", "type": "work", "primary": true}]);
+    place.user("ada", json!({"externalId": "e-ada", "displayName": "Ada L.", "name": {"givenName": "Ada", "familyName": "L."}, "emails": mail}));
+    let path = format!("/Users/{ada}");
+    let changed = |account: &Value| {
+        let emails = account["emails"].as_array().cloned().unwrap_or_default();
+        account["name"]["familyName"] == "L." && emails.len() == 1 && emails[0]["value"] == "ada@new.example.com"
+    };
+    shows(tenant, &path, "ada is changed", changed).await;
+    assert_eq!(ready(&place, "ada").await, ada);
+
+    // Out of the group, which gets another name.
+    place.group("Team", json!({"displayName": "Team One", "members": members(&["ada"])}));
+    let renamed =
+        |group: &Value| group["displayName"] == "Team One" && in_it(group) == 1 && group["members"][0]["value"] == *ada;
+    shows(tenant, &team_path, "ada alone is in, and the name is another", renamed).await;
+    place.group_synced("team", 1).await;
+
+    // At rest nothing is written.
+    place.sweeps(2).await;
+    front.take_writes();
+    place.sweeps(2).await;
+    let writes = front.take_writes();
+    assert!(writes.is_empty(), "{writes:?}");
+
+    let mut inactive = named("bea");
+    inactive["active"] = json!(false);
+    place.user("bea", inactive);
+    shows(tenant, &format!("/Users/{bea}"), "bea is inactive", |account| account["active"] == false).await;
+    assert_eq!(ready(&place, "bea").await, bea);
+
+    for (kind, name) in [("scimgroup", "team"), ("scimuser", "ada"), ("scimuser", "bea")] {
+        place.kubectl(&["delete", kind, name, "--timeout=90s"]);
+    }
+    for path in [team_path, path, format!("/Users/{bea}")] {
+        assert_eq!(shown(tenant, &path).await, Value::Null, "{path}");
+    }
+    let all = shown(tenant, "/Users").await;
+    assert_eq!(all["totalResults"], 0, "{all}");
+}
+
+#[tokio::test]
+async fn i33_better_auth_which_takes_no_filtered_path_and_rewords_names() {
+    a_life(&Product::better_auth()).await;
+}
+
+#[tokio::test]
+async fn i33_django_scim2_whose_patch_knows_some_attributes_and_whose_groups_are_filtered_by_nothing() {
+    a_life(&Product::django()).await;
+}
