@@ -63,7 +63,7 @@ pub(super) fn at_rest(
     } else if let Some(message) = not_kept(facts, declared, resource, &sorted) {
         (Reason::NotPersisted, message)
     } else {
-        let reworded = reworded::told(&sorted).unwrap_or_default();
+        let reworded = reworded::told(&sorted.ignored).unwrap_or_default();
         (Reason::Synced, format!("the server shows what is declared{reworded}"))
     };
     Verdict {

@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use super::change::Change;
 use super::facts::{Account, Facts};
-use super::ignored::Sorted;
 use super::path::{Path, is_empty, member};
 use super::step::Ignored;
 use super::untyped::View;
@@ -105,8 +104,8 @@ pub fn taught(facts: &Facts, ignored: &[Ignored]) -> Vec<(Lesson, bool)> {
 }
 
 /// What is told of values that the server keeps in its own form.
-pub(super) fn told(sorted: &Sorted) -> Option<String> {
-    let kept = sorted.ignored.iter().filter(|ignored| ignored.reason == IgnoredReason::Reworded);
+pub(super) fn told(ignored: &[Ignored]) -> Option<String> {
+    let kept = ignored.iter().filter(|ignored| ignored.reason == IgnoredReason::Reworded);
     let paths: Vec<String> = kept.map(|ignored| ignored.path.to_string()).collect();
     (!paths.is_empty()).then(|| format!(", and keeps in a form of its own: {}", paths.join(", ")))
 }

@@ -64,7 +64,12 @@ pub(super) fn rewrite(quirk: Quirk, body: &mut Object, new: bool) {
 }
 
 fn entries(body: &mut Object, list: &str, change: impl Fn(&mut Value)) {
-    body.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten().for_each(change);
+    match body.get_mut(list) {
+        Some(Value::Array(entries)) => entries.iter_mut().for_each(change),
+        // One of them, by a path with a filter.
+        Some(entry) if entry.is_object() => change(entry),
+        _ => {}
+    }
 }
 
 /// A change of a group that leaves members where they are.

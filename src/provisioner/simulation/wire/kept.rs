@@ -168,7 +168,7 @@ async fn i06_an_id_that_changes_when_an_invitation_is_accepted_is_taken_over() {
     let members = json!([{"userRef": {"name": "ada"}}]);
     world.group("team", json!({"displayName": "Team", "membership": "Exact", "members": members}));
     world.pass(3 * MINUTE).await;
-    assert_eq!(ready(&world, "ada"), "True AwaitingAcceptance");
+    assert_eq!(ready(&world, "ada"), "False AwaitingAcceptance");
     let before = id(&world, "ada");
     let accepted = world.admin("POST", "/users/ada@example.com/accept", None).await;
     world.pass(5 * MINUTE).await;
