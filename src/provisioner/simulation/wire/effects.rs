@@ -18,7 +18,7 @@ use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::live;
 use crate::provisioner::schedule::limiter::{Limiter, Priority, RequestKind};
 use crate::provisioner::simulation::cluster::Cluster;
-use crate::scim::{Client, Error, Found, Kind, Page, Resource, Start, Written};
+use crate::scim::{Client, Entry, Error, Found, Kind, Page, Recall, Resource, Start, Written};
 
 /// No request takes longer.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -125,6 +125,17 @@ impl Effects for Wired {
         deadline: Instant,
     ) -> Result<Page, Error> {
         live::page(client, kind, start, count, deadline).await
+    }
+
+    async fn user_page(
+        &self,
+        client: &Client,
+        start: &Start,
+        count: u32,
+        recall: Recall<'_>,
+        deadline: Instant,
+    ) -> Result<Page<Entry>, Error> {
+        client.list_users(start, count, recall, deadline).await
     }
 
     async fn is_member(&self, client: &Client, group: &str, member: &str, deadline: Instant) -> Result<bool, Error> {

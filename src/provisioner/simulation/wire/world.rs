@@ -58,12 +58,7 @@ impl Operator {
     fn new(effects: &Wired) -> Self {
         let (sender, reroute) = unbounded_channel();
         let clock = effects.clone();
-        let surroundings = Surroundings {
-            directory: Arc::new(Directory::by_clock(move || clock.look().now())),
-            metrics: Metrics::default(),
-            audit: Audit::default(),
-            reroute: sender,
-        };
+        let surroundings = Surroundings { metrics: Metrics::default(), audit: Audit::default(), reroute: sender };
         let (connection, users, groups, now) = {
             let mut memory = effects.look();
             let now = memory.instant();
@@ -72,7 +67,9 @@ impl Operator {
             cluster.group_events.clear();
             (Arc::new(cluster.connection.clone()), cluster.objects.clone(), cluster.groups.clone(), now)
         };
-        let provisioner = Provisioner::new(effects.clone(), surroundings, connection, key(), CancellationToken::new());
+        let directory = Arc::new(Directory::by_clock(move || clock.look().now()));
+        let provisioner =
+            Provisioner::new(effects.clone(), directory, surroundings, connection, key(), CancellationToken::new());
         let provisioner = Arc::new(provisioner);
         for user in users.into_values() {
             provisioner.directory.upsert(user);
@@ -125,7 +122,6 @@ impl World {
         }
     }
 
-    /// The same of a group.
     pub fn group(&self, name: &str, spec: Value) {
         let mut memory = self.effects.look();
         let now = memory.now();
@@ -153,7 +149,6 @@ impl World {
         self.effects.look().cluster.named("n", name).cloned()
     }
 
-    /// The same of a group.
     pub fn get_group(&self, name: &str) -> Option<ScimGroup> {
         self.effects.look().cluster.group_named(name).cloned()
     }
