@@ -194,16 +194,16 @@ impl<E: Effects> Provisioner<E> {
         let change = &operation.change;
         match (error.class(), &operation.request) {
             (Class::Rejected | Class::Unsupported, _) if self.tries_whole_group(pass, operation, error) => {
-                self.note_failure(&full_name(&pass.object), error);
+                self.note_failure(error);
                 Some(Ok(()))
             }
             (Class::Unsupported, _) if !change.removed.is_empty() && !change.added.is_empty() && !pass.own.apart => {
-                self.note_failure(&full_name(&pass.object), error);
+                self.note_failure(error);
                 pass.own.apart = true;
                 Some(Ok(()))
             }
             (Class::Unsupported, _) if self.patches_all_but_this(pass, operation, error) => {
-                self.note_failure(&full_name(&pass.object), error);
+                self.note_failure(error);
                 Some(Ok(()))
             }
             (Class::Unsupported, request) if self.changes_method(pass, request, error, false) => Some(Ok(())),
