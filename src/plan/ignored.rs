@@ -87,12 +87,8 @@ fn known(facts: &Facts, name: &str, digest: &str) -> Option<IgnoredReason> {
         let same = ignored.path == name && ignored.digest.as_deref() == Some(digest);
         same && (ignored.reason != IgnoredReason::Rejected || rests(facts, ignored))
     });
-    let reasons = [
-        IgnoredReason::NotPersisted,
-        IgnoredReason::Reworded,
-        IgnoredReason::Unsupported,
-        IgnoredReason::Contested,
-    ];
+    let reasons =
+        [IgnoredReason::NotPersisted, IgnoredReason::Reworded, IgnoredReason::Unsupported, IgnoredReason::Contested];
     listed.next().map(|ignored| ignored.reason).or_else(|| {
         let more = Digests::read(status.more_ignored.as_deref());
         reasons.into_iter().find(|reason| more.contains(&[name, reason.as_str(), digest]))
