@@ -199,6 +199,11 @@ pub struct ScimGroupStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 5000), inner(length(max = 512)))]
     pub brought_in: Option<Vec<String>>,
+    /// Members that were declared while `membership` was Exact, by digest, up to 5000: they are taken out once they aren't
+    /// declared any more, whatever `membership` says by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 60000))]
+    pub owned_members: Option<String>,
     /// Members whose ScimUser vanished without being deprovisioned, and since when: they stay for one
     /// `resyncInterval`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -261,10 +266,46 @@ pub enum GroupState {
     Suspended,
 }
 
+/// What identifies the group that an object is about to make or to take for its own. It is written with the finalizer,
+/// before anything is sent: should the answer be lost and the object renamed, the group is still found (promise I7).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimedGroup {
+    /// Its displayName.
+    pub display_name: String,
+    /// The server that it is at, as `status.boundTo` names it; none in the claim of an operator that didn't say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+}
+
+impl ClaimedGroup {
+    /// From the annotation. That of an operator which named no server is the displayName alone.
+    fn read(text: &str) -> Self {
+        let claimed = serde_json::from_str(text).ok().filter(|claimed: &Self| claimed.server.is_some());
+        claimed.unwrap_or_else(|| Self { display_name: text.to_owned(), server: None })
+    }
+
+    /// It may be about a group of this server.
+    pub fn may_be_at(&self, server: &str) -> bool {
+        self.server.as_deref().is_none_or(|known| known == server)
+    }
+
+    /// For the annotation.
+    pub fn text(&self) -> String {
+        // Strings are always written.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
 impl ScimGroup {
-    /// The displayName that the annotation `claimed-group` says; none where nothing was ever made or taken.
-    pub fn claimed_group(&self) -> Option<&str> {
-        self.annotations().get(super::CLAIMED_GROUP).map(String::as_str)
+    /// What the annotation `claimed-group` says; none where nothing was ever made or taken.
+    pub fn claimed_group(&self) -> Option<ClaimedGroup> {
+        self.annotations().get(super::CLAIMED_GROUP).map(|text| ClaimedGroup::read(text))
+    }
+
+    /// The displayName that it says, where that may be about a group of this server.
+    pub fn claimed_at(&self, server: &str) -> Option<String> {
+        self.claimed_group().filter(|claimed| claimed.may_be_at(server)).map(|claimed| claimed.display_name)
     }
 
     /// The annotation `release` asks that it go without touching its group.

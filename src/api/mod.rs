@@ -59,9 +59,7 @@ pub const RELEASE: &str = "scim-operator.dev/release";
 pub const REMOTE_ID: &str = "scim-operator.dev/remote-id";
 /// Annotation of ours on a ScimUser: the account that it is about to make or take for its own, see [`ClaimedAccount`].
 pub const CLAIMED_ACCOUNT: &str = "scim-operator.dev/claimed-account";
-/// Annotation of ours on a ScimGroup: the displayName of the group that it is about to make or take for its own. It is
-/// written with the finalizer, before anything is sent: should the answer be lost and the object renamed, the group is
-/// still found (promise I7).
+/// Annotation of ours on a ScimGroup: the group that it is about to make or take for its own, see [`ClaimedGroup`].
 pub const CLAIMED_GROUP: &str = "scim-operator.dev/claimed-group";
 /// Annotation: provision this one now; answered in `status.lastHandledReconcileAt`.
 pub const RECONCILE_REQUESTED_AT: &str = "scim-operator.dev/reconcile-requested-at";

@@ -376,12 +376,20 @@ pub struct ClaimedAccount {
     /// Its first e-mail, where the server looks accounts up by that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
+    /// The server that it is at, as `status.boundTo` names it; none in the claim of an operator that didn't say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
 }
 
 impl ScimUser {
     /// What the annotation `claimed-account` says; none where nothing was ever made or taken, or it can't be read.
     pub fn claimed_account(&self) -> Option<ClaimedAccount> {
         serde_json::from_str(self.annotations().get(super::CLAIMED_ACCOUNT)?).ok()
+    }
+
+    /// The same, where it may be about an account of this server.
+    pub fn claimed_at(&self, server: &str) -> Option<ClaimedAccount> {
+        self.claimed_account().filter(|claimed| claimed.server.as_deref().is_none_or(|known| known == server))
     }
 
     /// The annotation `release` asks that it go without touching its account.

@@ -97,7 +97,7 @@ impl Inner {
                 return Some(self.as_holder(user, other, server, true));
             }
         }
-        let claims_too = unrecorded(user).is_some_and(|claimed| fold(&claimed) == name);
+        let claims_too = unrecorded(user, server).is_some_and(|claimed| fold(&claimed) == name);
         // A name is claimed by those alone who may have it, whatever their status or an annotation says (promise I26).
         let may = |other: &&Arc<ScimUser>| self.may_have_name(other, &name);
         let same_name = self.others(server, &Claim::Name(name.clone()), user).filter(stands).filter(may);
@@ -106,7 +106,7 @@ impl Inner {
                 return fold(known) == name && Some(id) != mine;
             }
             // Whether a name is free that an account is renamed to, the server tells.
-            let made = mine.is_none() && unrecorded(other).is_some_and(|claimed| fold(&claimed) == name);
+            let made = mine.is_none() && unrecorded(other, server).is_some_and(|claimed| fold(&claimed) == name);
             made && !claims_too && (is_deleting(other) || fold(&other.spec.user_name) != name)
         });
         let holders = holders.map(|other| self.as_holder(user, other, server, false));
@@ -175,7 +175,7 @@ impl Inner {
         let (id, name) = match bound {
             _ if !is_deleting(leaving) => return None,
             Some((id, name)) => (Some(id), fold(name)),
-            None => (None, fold(&unrecorded(leaving)?)),
+            None => (None, fold(&unrecorded(leaving, server)?)),
         };
         let of = |other: &Arc<ScimUser>, bound: bool| {
             let state = other.status.as_ref().and_then(|status| status.state);
@@ -184,7 +184,7 @@ impl Inner {
         };
         if let Some(id) = id {
             let mut heirs = self.others(server, &Claim::Account(id.to_owned()), leaving).filter(|other| {
-                let claimed = other.claimed_account().is_some_and(|claimed| fold(&claimed.user_name) == name);
+                let claimed = other.claimed_at(server).is_some_and(|claimed| fold(&claimed.user_name) == name);
                 account(other, server).is_some_and(|(own, _)| own == id)
                     && !is_deleting(other)
                     && (claimed || fold(&other.spec.user_name) == name)

@@ -86,14 +86,19 @@ pub(super) fn manager_of(user: &ScimUser) -> Option<(String, String)> {
 }
 
 /// The userName of the account that a creation was sent for, or that was being taken, without a record of what came
-/// of it.
-pub(super) fn unrecorded(user: &ScimUser) -> Option<String> {
-    user.claimed_account().filter(|_| id_of(user).is_none() && has_finalizer(user)).map(|claimed| claimed.user_name)
+/// of it, where that may be at this server.
+pub(super) fn unrecorded(user: &ScimUser, server: &str) -> Option<String> {
+    user.claimed_at(server).filter(|_| is_unrecorded(user)).map(|claimed| claimed.user_name)
+}
+
+fn is_unrecorded(user: &ScimUser) -> bool {
+    id_of(user).is_none() && has_finalizer(user)
 }
 
 pub(super) fn claims_of(user: &ScimUser) -> BTreeSet<Claim> {
     let mut claims = BTreeSet::from([Claim::Name(fold(&user.spec.user_name))]);
-    claims.extend(unrecorded(user).map(|name| Claim::Name(fold(&name))));
+    let made = user.claimed_account().filter(|_| is_unrecorded(user));
+    claims.extend(made.map(|claimed| Claim::Name(fold(&claimed.user_name))));
     if let Some(status) = &user.status {
         claims.extend(status.user_name.as_deref().map(|name| Claim::Name(fold(name))));
         claims.extend(status.id.clone().map(Claim::Account));

@@ -28,7 +28,7 @@ impl Directory {
         let mut others = uids.iter().filter(|uid| ***uid != *me).filter_map(|uid| inner.users.get(uid));
         let name = found.and_then(Resource::user_name).map(fold);
         let fits = |user: &ScimUser| {
-            let claimed = user.claimed_account().map(|claimed| fold(&claimed.user_name));
+            let claimed = user.claimed_at(server).map(|claimed| fold(&claimed.user_name));
             name.is_some() && (name.as_deref() == Some(&*fold(&user.spec.user_name)) || name == claimed)
         };
         let rival = others.find(|other| {
@@ -44,7 +44,7 @@ impl Directory {
         let inner = self.read();
         let me = group.uid().unwrap_or_default();
         let fits = |group: &ScimGroup| {
-            shown.is_some() && (shown == Some(&group.spec.display_name) || shown == group.claimed_group())
+            shown.is_some() && (shown == Some(&group.spec.display_name) || shown == group.claimed_at(server).as_deref())
         };
         let bound = inner.groups.bound_to(id).filter(|uid| ***uid != *me);
         let mut others = bound.filter_map(|uid: &Uid| inner.groups.get(uid)).filter(|other: &&Arc<ScimGroup>| {

@@ -2,6 +2,30 @@
 
 use crate::api::Reason;
 
+/// What an object was about to make or to take for its own, from our annotation on it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClaimedName<'a> {
+    name: &'a str,
+    server: Option<&'a str>,
+}
+
+impl<'a> ClaimedName<'a> {
+    /// An account or group of this name, at this server where that is known.
+    pub fn new(name: &'a str, server: Option<&'a str>) -> Self {
+        Self { name, server }
+    }
+
+    /// Its name, where it may be at this server.
+    pub fn at(self, server: &str) -> Option<&'a str> {
+        Some(self.name).filter(|_| self.server.is_none_or(|known| known == server))
+    }
+
+    /// It is at this server.
+    pub fn is_at(self, server: &str) -> bool {
+        self.server == Some(server)
+    }
+}
+
 /// What other objects say of the same account or group.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Claims {

@@ -214,6 +214,13 @@ fn gone(facts: &Facts, declared: &Declared, id: &str) -> Step {
         // It may be there under another id.
         return if facts.creations.searched { create(facts, declared) } else { Step::Read(Read::Find) };
     }
+    let status = facts.object.status;
+    let known =
+        status.state == Some(UserState::DeletedAtServer) && status.observed_generation == Some(facts.object.generation);
+    // Under another id it may have the name that it had before the object was renamed.
+    if !known && !facts.creations.searched {
+        return Step::Read(Read::Find);
+    }
     settle(Verdict {
         reason: Some(Reason::DeletedAtServer),
         message: format!(

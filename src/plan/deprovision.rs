@@ -44,12 +44,12 @@ pub fn decide(facts: &Facts) -> Step {
     if !facts.may(Action::Deprovision) {
         return left_as_is("the connection's spec.actions doesn't list Deprovision");
     }
-    if facts.bound_elsewhere() {
+    if facts.bound_elsewhere() || facts.claims_elsewhere() {
         return waits(
             facts,
             Reason::BoundElsewhere,
-            "bound to an account of another server, which is left untouched; put the connection's baseUrl and tenant back, \
-             or release the object",
+            "bound to an account of another server, or may have made one there, which is left untouched; put the connection's \
+             baseUrl and tenant back, or release the object",
         );
     }
     if facts.policy.suspend || object.spec.suspend {

@@ -39,6 +39,16 @@ impl Digests {
         !self.0.is_empty() && self.0.contains(&digest(parts))
     }
 
+    /// It isn't taken in any more.
+    pub fn remove(&mut self, parts: &[&str]) {
+        self.0.remove(&digest(parts));
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// There are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::claims::Claims;
+use super::claims::{ClaimedName, Claims};
 use super::creation::{Creations, precedes};
 use super::declared::{Declared, window_clock};
 use super::delegation::Delegated;
@@ -33,8 +33,8 @@ pub struct Object<'a> {
     pub deleting: bool,
     /// It carries our finalizer: something was, or may have been, sent for it.
     pub has_finalizer: bool,
-    /// The userName of the account that it was about to make or to take, from the annotation `claimed-account`.
-    pub claimed: Option<&'a str>,
+    /// The account that it was about to make or to take, from the annotation `claimed-account`.
+    pub claimed: Option<ClaimedName<'a>>,
     /// The annotation `release` is set.
     pub release: bool,
     /// The annotation `remote-id`.
@@ -204,13 +204,19 @@ impl Facts<'_> {
 
     /// The account that a creation was sent for, or that was being taken, without a record of what came of it.
     pub fn unrecorded(&self) -> Option<&str> {
+        self.claimed_without_record()?.at(&self.policy.server)
+    }
+
+    fn claimed_without_record(&self) -> Option<ClaimedName<'_>> {
         self.object.claimed.filter(|_| self.object.has_finalizer && self.object.status.id.is_none())
     }
 
     /// A creation whose answer was never recorded may have made this account: it has the name that was claimed, and nothing
     /// speaks against it.
     pub fn claims_account(&self, resource: &Resource) -> bool {
-        self.claims_name_of(resource) && !precedes(resource, self.object.created)
+        // Under a claim that names no server it may be another's.
+        let here = self.object.claimed.is_some_and(|claimed| claimed.is_at(&self.policy.server));
+        here && self.claims_name_of(resource) && !precedes(resource, self.object.created)
     }
 
     /// It has the name that was claimed: a creation made it, or it was about to be taken.
@@ -233,6 +239,11 @@ impl Facts<'_> {
     pub fn bound_elsewhere(&self) -> bool {
         let status = self.object.status;
         status.id.is_some() && status.bound_to.as_deref().is_some_and(|server| server != self.policy.server)
+    }
+
+    /// A creation without a record of what came of it was sent to another server.
+    pub fn claims_elsewhere(&self) -> bool {
+        self.claimed_without_record().is_some_and(|claimed| claimed.at(&self.policy.server).is_none())
     }
 
     /// What was declared before, and is ours to take away, as far as the account shows it where status has no place for

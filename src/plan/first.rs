@@ -44,7 +44,9 @@ fn judge_first_binding(facts: &Facts, declared: &Declared, resource: &Resource) 
         let message = person::another_person(facts, resource, declared, shown);
         return stalled(Reason::Conflict, message, UserState::Failed);
     }
-    if fold(found_name) != declared.folded_user_name() && !created && !hides_them(facts, resource) {
+    // The server gave out new ids, and the object was renamed meanwhile.
+    let former = has_former_name(facts, found_name);
+    if fold(found_name) != declared.folded_user_name() && !created && !former && !hides_them(facts, resource) {
         // The list showed it under the declared name, and it has another by now: it isn't the one.
         let linked =
             resource.external_id().is_some() && resource.external_id() == facts.object.spec.external_id.as_deref();
@@ -63,8 +65,9 @@ fn judge_first_binding(facts: &Facts, declared: &Declared, resource: &Resource) 
             UserState::Failed,
         );
     }
-    // What a creation of ours made is ours under its old name too; only then can its renaming be in somebody's way.
-    let to_be_renamed = created && fold(found_name) != declared.folded_user_name();
+    // What a creation of ours made, or was bound to the object, is ours under its old name too; only then can its renaming
+    // be in somebody's way.
+    let to_be_renamed = (created || former) && fold(found_name) != declared.folded_user_name();
     let holder = facts.claims.holder.as_ref().filter(|holder| holder.has_account || !to_be_renamed);
     let takes_over = holder.is_some_and(|holder| holder.state == HolderState::HandsOver);
     if let Some(holder) = holder.filter(|_| !takes_over) {
@@ -92,6 +95,12 @@ fn judge_first_binding(facts: &Facts, declared: &Declared, resource: &Resource) 
         OperationType::Adopt
     };
     Step::Bind(Binding { id: id.to_owned(), name: found_name.to_owned(), how })
+}
+
+/// It has the name under which the account was seen last that the object is bound to, and whose id is gone.
+fn has_former_name(facts: &Facts, found_name: &str) -> bool {
+    let recorded = facts.bound_id().and(facts.object.status.user_name.as_deref());
+    recorded.is_some_and(|recorded| !recorded.is_empty() && fold(recorded) == fold(found_name))
 }
 
 /// Another object has the account, or the userName (promise I8).

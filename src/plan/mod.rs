@@ -40,7 +40,7 @@ mod write;
 
 pub use binding::{after_binding, at_server, bound_status, status_ahead};
 pub use change::{Change, Differences};
-pub use claims::{Claims, Departure, Holder, HolderState, Successor};
+pub use claims::{ClaimedName, Claims, Departure, Holder, HolderState, Successor};
 pub use commands::Named;
 pub use compare::says_the_same;
 pub use creation::{Answered, CreationAnswer, Creations, Origin, origin};

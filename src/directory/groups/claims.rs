@@ -89,15 +89,15 @@ impl Inner {
                 return Some(self.as_group_holder(group, other, server, true));
             }
         }
-        let claims_too = unrecorded(group) == Some(name);
+        let claims_too = unrecorded(group, server).as_deref() == Some(name);
         let holders = self.groups_named(name, group, server).filter(stands).filter(may).filter(|other| {
             if let Some((id, known)) = bound(other, server) {
                 return known == name && Some(id) != mine;
             }
             // Whether a name is free that a group is renamed to, the server tells; and of two that may have made what the
             // other one declares, the elder waits for nobody.
-            let made = mine.is_none() && unrecorded(other) == Some(name) && !claims_too;
-            let waits = unrecorded(group).is_none() || age(other) < age(group);
+            let made = mine.is_none() && unrecorded(other, server).as_deref() == Some(name) && !claims_too;
+            let waits = unrecorded(group, server).is_none() || age(other) < age(group);
             made && (is_deleting(other) || (other.spec.display_name != name && waits))
         });
         let holders = holders.map(|other| self.as_group_holder(group, other, server, false));
@@ -158,9 +158,10 @@ impl Inner {
     fn group_successor(&self, leaving: &ScimGroup, server: &str) -> Option<(Arc<ScimGroup>, Successor)> {
         let (id, name) = match bound(leaving, server) {
             _ if !is_deleting(leaving) => return None,
-            Some((id, name)) => (Some(id), name),
-            None => (None, unrecorded(leaving)?),
+            Some((id, name)) => (Some(id), name.to_owned()),
+            None => (None, unrecorded(leaving, server)?),
         };
+        let name = name.as_str();
         let of = |other: &Arc<ScimGroup>, bound: bool| {
             let state = other.status.as_ref().and_then(|status| status.state);
             let held = matches!(state, Some(GroupState::Held | GroupState::Planned));
@@ -170,7 +171,7 @@ impl Inner {
             let mut heirs = self.others_of(self.groups.bound.get(id), leaving, server).filter(|other| {
                 bound(other, server).is_some_and(|(own, _)| own == id)
                     && !is_deleting(other)
-                    && (other.claimed_group() == Some(name) || other.spec.display_name == name)
+                    && (other.claimed_at(server).as_deref() == Some(name) || other.spec.display_name == name)
                     && self.may_have(other)
             });
             if let Some(heir) = heirs.next() {
@@ -240,7 +241,7 @@ pub fn awaits_name(group: &ScimGroup) -> bool {
 
 fn names_of(group: &ScimGroup) -> BTreeSet<String> {
     let recorded = group.status.as_ref().and_then(|status| status.display_name.clone());
-    let made = unrecorded(group).map(str::to_owned);
+    let made = group.claimed_group().filter(|_| is_unrecorded(group)).map(|claimed| claimed.display_name);
     [group.spec.display_name.clone()].into_iter().chain(recorded).chain(made).collect()
 }
 
@@ -251,11 +252,15 @@ fn bound<'a>(group: &'a ScimGroup, server: &str) -> Option<(&'a str, &'a str)> {
     Some((id, status.display_name.as_deref().unwrap_or(&group.spec.display_name)))
 }
 
-/// The name of the group that a creation was sent for, or that was being taken, without a record of what came of it.
-fn unrecorded(group: &ScimGroup) -> Option<&str> {
+/// The name of the group that a creation was sent for, or that was being taken, without a record of what came of it, where
+/// that may be at this server.
+fn unrecorded(group: &ScimGroup, server: &str) -> Option<String> {
+    group.claimed_at(server).filter(|_| is_unrecorded(group))
+}
+
+fn is_unrecorded(group: &ScimGroup) -> bool {
     let known = group.status.as_ref().is_some_and(|status| status.id.is_some());
-    let ours = group.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
-    group.claimed_group().filter(|_| ours && !known)
+    !known && group.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
 }
 
 fn is_renamed(group: &ScimGroup, server: &str) -> bool {

@@ -8,6 +8,7 @@ use kube::ResourceExt;
 use super::super::{Claim, ConnectionKey, Directory, Inner, Uid};
 use super::connection_of_group;
 use crate::api::ScimUser;
+use crate::plan::Digests;
 use crate::plan::groups::{Id, Standing};
 
 /// A member, and the namespaces whose objects speak for it.
@@ -29,6 +30,13 @@ impl Directory {
             entry.membership.believe_all_but(&ids);
         }
         suspects
+    }
+
+    /// The status of some ScimUser says that we put this account into the group.
+    pub fn is_on_record(&self, connection: &ConnectionKey, group: &str, account: &str) -> bool {
+        let inner = self.read();
+        let members = inner.groups.ledger.get(connection).and_then(|groups| groups.get(group));
+        members.is_some_and(|members| members.contains(account))
     }
 
     /// The other namespaces whose objects alone make this account a member of the group: by what their status says.
@@ -62,6 +70,7 @@ impl Inner {
                 status.brought_in.iter().flatten().map(String::as_str).chain(leaving)
             })
             .collect();
+        let owned = Digests::read(status.and_then(|status| status.owned_members.as_deref()));
         let home = entry.group.metadata.namespace.as_deref().unwrap_or_default();
         let mut bounded: HashMap<String, bool> = HashMap::new();
         let mut trusted = |namespace: &str| {
@@ -73,7 +82,7 @@ impl Inner {
         let (mut found, mut orphans) = (Vec::new(), HashMap::new());
         for id in entry.membership.recorded() {
             let mut namespaces = self.recording(key, group, id, home);
-            if own.contains(&**id) {
+            if own.contains(&**id) || owned.contains(&[id]) {
                 namespaces.insert(home.to_owned());
             }
             if namespaces.is_empty() {

@@ -8,7 +8,9 @@ use super::membership::{Id, Membership};
 use super::patch::Change;
 use crate::api::{Action, GroupDrift, GroupState, MembersStatus, Reason, ScimGroupSpec, ScimGroupStatus};
 use crate::plan::creation::precedes;
-use crate::plan::{Account, Applied, Claims, Creations, Operation, Path, Policy, ResourceType, Split, Step, Verdict};
+use crate::plan::{
+    Account, Applied, ClaimedName, Claims, Creations, Operation, Path, Policy, ResourceType, Split, Step, Verdict,
+};
 use crate::scim::Resource;
 
 /// The ScimGroup as the planner sees it.
@@ -28,8 +30,8 @@ pub struct GroupObject<'a> {
     pub deleting: bool,
     /// It carries our finalizer: something was, or may have been, sent for it.
     pub has_finalizer: bool,
-    /// The displayName of the group that it was about to make or to take, from the annotation `claimed-group`.
-    pub claimed: Option<&'a str>,
+    /// The group that it was about to make or to take, from the annotation `claimed-group`.
+    pub claimed: Option<ClaimedName<'a>>,
     /// The annotation `release` is set.
     pub release: bool,
     /// The annotation `remote-id`.
@@ -134,13 +136,19 @@ impl GroupFacts<'_> {
 
     /// The group that a creation was sent for, or that was being taken, without a record of what came of it.
     pub fn unrecorded(&self) -> Option<&str> {
+        self.claimed_without_record()?.at(&self.policy.server)
+    }
+
+    fn claimed_without_record(&self) -> Option<ClaimedName<'_>> {
         self.object.claimed.filter(|_| self.object.has_finalizer && self.object.status.id.is_none())
     }
 
     /// A creation whose answer was never recorded may have made this group: it has the name that was claimed, and nothing
     /// speaks against it.
     pub fn claims_group(&self, resource: &Resource) -> bool {
-        self.claims_name_of(resource) && !precedes(resource, self.object.created)
+        // Under a claim that names no server it may be another's.
+        let here = self.object.claimed.is_some_and(|claimed| claimed.is_at(&self.policy.server));
+        here && self.claims_name_of(resource) && !precedes(resource, self.object.created)
     }
 
     /// It has the name that was claimed: a creation made it, or it was about to be taken.
@@ -160,6 +168,11 @@ impl GroupFacts<'_> {
     pub fn bound_elsewhere(&self) -> bool {
         let status = self.object.status;
         status.id.is_some() && status.bound_to.as_deref().is_some_and(|server| server != self.policy.server)
+    }
+
+    /// A creation without a record of what came of it was sent to another server.
+    pub fn claims_elsewhere(&self) -> bool {
+        self.claimed_without_record().is_some_and(|claimed| claimed.at(&self.policy.server).is_none())
     }
 
     /// Which values were carried out last.

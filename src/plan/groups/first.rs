@@ -68,7 +68,10 @@ fn judge_first_binding(facts: &GroupFacts, resource: &Resource) -> GroupStep {
         );
         return stalled(Reason::Conflict, message, GroupState::Failed);
     }
-    if !same_name(name, &facts.object.spec.display_name) && !created {
+    // The server gave out new ids, and the object was renamed meanwhile.
+    let recorded = facts.bound_id().and(facts.object.status.display_name.as_deref());
+    let former = recorded.is_some_and(|recorded| same_name(name, recorded));
+    if !same_name(name, &facts.object.spec.display_name) && !created && !former {
         let message = format!(
             "the group {} that fits is named {}, and a first binding never renames; declare the displayName that it \
              has, or change it at the server",
@@ -77,8 +80,9 @@ fn judge_first_binding(facts: &GroupFacts, resource: &Resource) -> GroupStep {
         );
         return stalled(Reason::Conflict, message, GroupState::Failed);
     }
-    // What a creation of ours made is ours under its old name too; only then can its renaming be in somebody's way.
-    let to_be_renamed = created && !same_name(name, &facts.object.spec.display_name);
+    // What a creation of ours made, or was bound to the object, is ours under its old name too; only then can its renaming
+    // be in somebody's way.
+    let to_be_renamed = (created || former) && !same_name(name, &facts.object.spec.display_name);
     let holder = facts.claims.holder.as_ref().filter(|holder| holder.has_account || !to_be_renamed);
     let takes_over = holder.is_some_and(|holder| holder.state == HolderState::HandsOver);
     if let Some(holder) = holder.filter(|_| !takes_over) {

@@ -3,6 +3,7 @@
 //! Each change costs what it touches, never the size of the group; only a whole new reading costs that.
 
 mod known;
+mod owned;
 mod records;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -10,6 +11,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
+
+pub use self::owned::without_removed;
 
 /// Under this the declared members that were last carried out are recorded, all of them together.
 pub const MEMBERS: &str = "members";
@@ -69,6 +72,10 @@ pub struct Membership {
     suspected: HashSet<Id>,
     /// The same twice in a row: the server doesn't keep them.
     dropped: HashSet<Id>,
+    /// Of those whom we brought in: who isn't declared any more, and wasn't shown by the last reading.
+    absent: HashSet<Id>,
+    /// Taken out by others and declared no more: what is on record of them is to be forgotten.
+    lapsed: Vec<Id>,
     /// Found changed by others, and to be left so.
     left: HashSet<Id>,
     /// Wanted before the references were gathered anew.
@@ -182,6 +189,7 @@ impl Membership {
             foreign.extend(now.iter().filter(|id| counts && !stays(id)).cloned());
         }
         self.unconfirmed.clear();
+        self.lapse(&now);
         self.present = Some(now);
         let (wanted, present) = (&self.wanted, &self.present);
         let differs = |id: &Id| wanted.contains_key(id) != present.as_ref().is_some_and(|present| present.contains(id));
@@ -244,6 +252,7 @@ impl Membership {
             self.recorded.remove(id);
             self.distrusted.remove(id);
             self.unsure.remove(id);
+            self.absent.remove(id);
             self.unconfirmed.insert(id.clone());
             self.sort(id);
         }

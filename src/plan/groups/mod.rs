@@ -18,7 +18,7 @@ pub use deletion::way_out;
 pub use facts::{
     Group, GroupDetails, GroupFacts, GroupObject, GroupOperation, GroupStep, GroupVerdict, KeptMembers, Members,
 };
-pub use membership::{Id, MEMBERS, Membership, Source, Standing};
+pub use membership::{Id, MEMBERS, Membership, Source, Standing, without_removed};
 pub use outcome::same_name;
 pub use patch::{Change, chunk, part, replaced};
 pub use rejected::{part_of, path_of, record_part, resting};

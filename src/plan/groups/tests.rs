@@ -13,7 +13,7 @@ use crate::api::{
 };
 use crate::plan::guards::GuardName;
 use crate::plan::tests::driver::policy;
-use crate::plan::{Account, Claims, Creations, Departure, Path, Policy, Request};
+use crate::plan::{Account, ClaimedName, Claims, Creations, Departure, Path, Policy, Request};
 use crate::scim::{MemberRemoval, Op, Profile, Resource};
 
 mod first;
@@ -108,7 +108,7 @@ impl Case {
                 created: self.created,
                 deleting: self.deleting,
                 has_finalizer: self.finalizer,
-                claimed: self.claimed,
+                claimed: self.claimed.map(|name| ClaimedName::new(name, Some(&self.policy.server))),
                 release: false,
                 remote_id: None,
                 requested: false,

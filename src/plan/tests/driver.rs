@@ -9,8 +9,8 @@ use super::model::Server;
 use crate::api::{Action, AdoptionPolicy, DeletionPolicy, ScimUserSpec, ScimUserStatus};
 use crate::plan::protect::Protected;
 use crate::plan::{
-    Account, Claims, Creations, Delegated, Facts, Manager, Object, Operation, Path, Policy, Read, Repair, Request,
-    Step, Verdict, at_server, bound_status, decide,
+    Account, ClaimedName, Claims, Creations, Delegated, Facts, Manager, Object, Operation, Path, Policy, Read, Repair,
+    Request, Step, Verdict, at_server, bound_status, decide,
 };
 use crate::scim::{Attributes, Profile, Resource};
 use crate::status::{PassLog, record};
@@ -162,7 +162,7 @@ impl World {
                 created: self.created,
                 deleting: self.deleting,
                 has_finalizer: self.finalizer,
-                claimed: self.claimed.as_deref(),
+                claimed: self.claimed.as_deref().map(|name| ClaimedName::new(name, Some(&self.policy.server))),
                 release: self.release,
                 remote_id: self.remote_id.as_deref(),
                 requested: self.requested,

@@ -125,8 +125,8 @@ impl<E: Effects> Provisioner<E> {
         }
     }
 
-    /// Looks for the resource by what identifies it: first for what was claimed without a record of what came of it, which
-    /// may have another name than the one declared now.
+    /// Looks for the resource by what identifies it: first for what was claimed without a record of what came of it, or
+    /// was bound under an id that is gone; both may have another name than the one declared now.
     pub(in crate::provisioner) async fn find<K: Kind>(&self, pass: &mut Pass<K>) -> Result<(), Stop<K>> {
         pass.creations.searched = true;
         let mut keys = K::keys(pass);
@@ -141,6 +141,13 @@ impl<E: Effects> Provisioner<E> {
             if keys.first().is_some_and(|(_, wanted)| K::same_name(&key, wanted)) {
                 found = hits;
                 keys.remove(0);
+            }
+        }
+        if let Some(former) = pass.former_name().map(str::to_owned) {
+            let hits = self.search(pass, K::NAME, &former).await?;
+            if let Some(hit) = self.only_free(pass, &hits).cloned() {
+                self.take_hit(pass, hit);
+                return Ok(());
             }
         }
         for (attribute, value) in keys {
@@ -179,8 +186,13 @@ impl<E: Effects> Provisioner<E> {
             Hit::Shown(resource) => K::has_claimed_name(resource, claim),
             Hit::Listed(_) => true,
         };
+        self.only_free(pass, hits.iter().filter(|hit| same(hit)))
+    }
+
+    /// The one that nobody else holds.
+    fn only_free<'a, K: Kind>(&self, pass: &Pass<K>, hits: impl IntoIterator<Item = &'a Hit>) -> Option<&'a Hit> {
         let held = |hit: &Hit| K::claims(self, pass, hit.id()).holder.is_some_and(|holder| holder.has_account);
-        let mut free = hits.iter().filter(|hit| same(hit) && !held(hit));
+        let mut free = hits.into_iter().filter(|hit| !held(hit));
         free.next().filter(|_| free.next().is_none())
     }
 

@@ -141,6 +141,12 @@ impl<K: Kind> Pass<K> {
         self.status.id().filter(|_| self.status.bound_to() == Some(self.server()))
     }
 
+    /// The name under which the bound account or group was seen last, where another is declared by now.
+    pub fn former_name(&self) -> Option<&str> {
+        let recorded = self.bound_id().and(self.status.name()).filter(|name| !name.is_empty());
+        recorded.filter(|name| !K::same_name(name, K::created_as(self).0))
+    }
+
     /// The write was admitted already.
     fn is_admitted(&self, operation: &Operation<K>) -> bool {
         let before = !self.admitted.is_empty() && operation.attributes.iter().all(|path| self.admitted.contains(path));

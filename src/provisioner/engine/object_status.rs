@@ -8,6 +8,8 @@ use crate::api::{LastOperation, ScimGroupStatus, ScimUserStatus, UserHold};
 pub trait ObjectStatus: Clone + Default + PartialEq + Send + Sync + 'static {
     /// The id of its account or group.
     fn id(&self) -> Option<&str>;
+    /// Its name there, as last seen.
+    fn name(&self) -> Option<&str>;
     /// The server that has it.
     fn bound_to(&self) -> Option<&str>;
     /// The generation that was carried out last.
@@ -25,10 +27,14 @@ pub trait ObjectStatus: Clone + Default + PartialEq + Send + Sync + 'static {
 }
 
 macro_rules! object_status {
-    ($($status:ty),+) => {
+    ($($status:ty, $name:ident);+) => {
         $(impl ObjectStatus for $status {
             fn id(&self) -> Option<&str> {
                 self.id.as_deref()
+            }
+
+            fn name(&self) -> Option<&str> {
+                self.$name.as_deref()
             }
 
             fn bound_to(&self) -> Option<&str> {
@@ -61,4 +67,4 @@ macro_rules! object_status {
         })+
     };
 }
-object_status!(ScimUserStatus, ScimGroupStatus);
+object_status!(ScimUserStatus, user_name; ScimGroupStatus, display_name);

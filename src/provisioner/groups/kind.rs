@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::admission::{admission_of_binding, changes_members, without_removals};
-use super::requests::exists_hidden;
+use super::requests::{claim, exists_hidden};
 use super::{GroupPass, GroupStop, Scratch};
-use crate::api::{OperationType, Reason, ScimGroup, ScimGroupStatus};
+use crate::api::{ClaimedGroup, OperationType, Reason, ScimGroup, ScimGroupStatus};
 use crate::directory::has_finalizer;
 use crate::plan::groups::{Group, GroupOperation, GroupStep, GroupVerdict, MEMBERS, Membership, same_name, way_out};
 use crate::plan::guards::{Gate, GuardName};
@@ -28,7 +28,7 @@ use crate::status::{PassLog, record_group};
 impl Kind for Group {
     type Object = ScimGroup;
     type Status = ScimGroupStatus;
-    type Claim = String;
+    type Claim = ClaimedGroup;
     type Scratch = Scratch;
     type Mirror = GroupMirror;
 
@@ -38,23 +38,23 @@ impl Kind for Group {
     const NAME: &'static str = "displayName";
     const LEFT: &'static str = "GroupLeft";
 
-    fn claimed<E: Effects>(p: &Provisioner<E>, object: &ScimGroup) -> Option<String> {
-        p.claimed_group(object).map(str::to_owned)
+    fn claimed<E: Effects>(p: &Provisioner<E>, object: &ScimGroup) -> Option<ClaimedGroup> {
+        p.claimed_group(object)
     }
 
     fn claim_of_operation<E: Effects>(
         p: &Provisioner<E>,
         pass: &GroupPass,
         operation: &GroupOperation,
-    ) -> Option<String> {
+    ) -> Option<ClaimedGroup> {
         if operation.kind == OperationType::Create || !has_finalizer(&pass.object) {
-            return Some(pass.object.spec.display_name.clone());
+            return Some(claim(pass, &pass.object.spec.display_name));
         }
         Self::claimed(p, &pass.object)
     }
 
-    fn claim_of_binding(_: &GroupPass, binding: &Binding) -> String {
-        binding.name.clone()
+    fn claim_of_binding(pass: &GroupPass, binding: &Binding) -> ClaimedGroup {
+        claim(pass, &binding.name)
     }
 
     fn way_out(full_name: &str) -> String {
@@ -199,8 +199,8 @@ impl Kind for Group {
     }
 
     fn unrecorded<'a, E: Effects>(p: &Provisioner<E>, pass: &'a GroupPass) -> Option<Claimed<'a, Self>> {
-        let claimed = p.unrecorded_group(pass)?;
-        Some(Claimed { claim: claimed.to_owned(), key: Cow::Borrowed(claimed) })
+        let claim = p.unrecorded_group(pass)?;
+        Some(Claimed { key: Cow::Owned(claim.display_name.clone()), claim })
     }
 
     fn keys(pass: &GroupPass) -> Vec<(&'static str, String)> {
@@ -215,8 +215,8 @@ impl Kind for Group {
         same_name(one, other)
     }
 
-    fn has_claimed_name(resource: &Resource, claim: &String) -> bool {
-        Self::shown_name(resource).is_some_and(|shown| same_name(shown, claim))
+    fn has_claimed_name(resource: &Resource, claim: &ClaimedGroup) -> bool {
+        Self::shown_name(resource).is_some_and(|shown| same_name(shown, &claim.display_name))
     }
 
     fn may_filter(session: &Session, _: &str) -> bool {
@@ -349,7 +349,7 @@ impl Kind for Group {
         p: &Provisioner<E>,
         object: &ScimGroup,
         present: bool,
-        claim: Option<&String>,
+        claim: Option<&ClaimedGroup>,
     ) -> Result<Arc<ScimGroup>, WriteError> {
         p.write_group_claim(object, present, claim).await
     }
@@ -365,6 +365,7 @@ impl Kind for Group {
     fn record<E: Effects>(p: &Provisioner<E>, pass: &mut GroupPass, verdict: &GroupVerdict) -> ScimGroupStatus {
         if verdict.applied.is_some() {
             pass.status.external_id.clone_from(&pass.object.spec.external_id);
+            p.note_owned(pass);
         }
         // The guard's ledger is written by itself, before what it counts.
         let newest = p.directory.group(&pass.uid());

@@ -96,6 +96,11 @@ impl GroupNotes {
         owed.removed.extend(change.removed);
     }
 
+    /// Something is to be recorded.
+    pub fn owes_record(&self, uid: &str) -> bool {
+        self.lock().unrecorded.contains_key(uid)
+    }
+
     /// Takes what is to be recorded.
     pub fn take_unrecorded(&self, uid: &str) -> Option<Change> {
         self.lock().unrecorded.remove(uid)

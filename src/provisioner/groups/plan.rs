@@ -9,10 +9,10 @@ use kube::ResourceExt;
 use super::super::Provisioner;
 use super::super::effects::Effects;
 use super::GroupPass;
-use crate::api::{GroupDrift, OperationType, Reason, ScimGroup};
+use crate::api::{ClaimedGroup, GroupDrift, OperationType, Reason, ScimGroup};
 use crate::directory::{Unfollowed, full_name, has_finalizer};
 use crate::plan::groups::{GroupFacts, GroupObject, GroupStep, Id, Members, Source, decide_group};
-use crate::plan::{Account, Creations, Delegated};
+use crate::plan::{Account, ClaimedName, Creations, Delegated};
 use crate::provisioner::mirror::Mirror;
 use crate::provisioner::mirror::users::{Known, UserMirror};
 use crate::scim::{MembersReadable as Readable, fold};
@@ -37,8 +37,13 @@ impl<E: Effects> Provisioner<E> {
             .now()
             .checked_sub(SignedDuration::try_from(self.connection().spec.resync_interval.std()).unwrap_or_default())
             .unwrap_or_default();
+        let owned = pass.status.owned_members.as_deref();
+        let unseen = owned.is_some() && source == Source::Ledger;
+        let listed = || self.mirror.users.look(|known| known.accounts().map(|(id, ..)| id.into()).collect());
+        let accounts: Vec<Id> = if unseen { listed() } else { Vec::new() };
         directory.membership(&uid, |members| {
             members.set_source(source);
+            members.know_owned(owned, accounts);
             members.expire(before);
             if pass.session.policy.repair.attributes || pass.log.answered.is_some() {
                 members.repair();
@@ -118,7 +123,9 @@ impl<E: Effects> Provisioner<E> {
                     created: pass.object.creation_timestamp().map(|made| made.0),
                     deleting: pass.is_deleting(),
                     has_finalizer: has_finalizer(&pass.object),
-                    claimed,
+                    claimed: claimed
+                        .as_ref()
+                        .map(|known| ClaimedName::new(&known.display_name, known.server.as_deref())),
                     release: pass.object.wants_release() || self.is_released(),
                     remote_id: pass.object.remote_id(),
                     requested: pass.log.answered.is_some(),
@@ -212,15 +219,15 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// What the object claims, as far as its namespace may: anybody there could have written it (promise I26).
-    pub(super) fn claimed_group<'a>(&self, group: &'a ScimGroup) -> Option<&'a str> {
+    pub(super) fn claimed_group(&self, group: &ScimGroup) -> Option<ClaimedGroup> {
         let delegated = self.delegated_to(group);
-        let claimed = group.claimed_group()?;
-        delegated.refuses_group(claimed, [], false).is_none().then_some(claimed)
+        group.claimed_group().filter(|claimed| delegated.refuses_group(&claimed.display_name, [], false).is_none())
     }
 
     /// The group that a creation was sent for, or that was being taken, without a record of what came of it.
-    pub(super) fn unrecorded_group<'a>(&self, pass: &'a GroupPass) -> Option<&'a str> {
-        self.claimed_group(&pass.object).filter(|_| pass.status.id.is_none() && has_finalizer(&pass.object))
+    pub(super) fn unrecorded_group(&self, pass: &GroupPass) -> Option<ClaimedGroup> {
+        let unrecorded = pass.status.id.is_none() && has_finalizer(&pass.object);
+        self.claimed_group(&pass.object).filter(|claimed| unrecorded && claimed.may_be_at(pass.server()))
     }
 
     /// Why the group that status names isn't to be written to: another object is recorded as bound to it, or it has a name

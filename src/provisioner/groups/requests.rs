@@ -2,8 +2,8 @@
 
 use super::whole::is_tried;
 use super::{GroupPass, GroupStop};
-use crate::api::{self, OperationType, ScimGroupStatus};
-use crate::plan::groups::{Change, GroupOperation, GroupVerdict, Id, MEMBERS};
+use crate::api::{self, ClaimedGroup, OperationType, ScimGroupStatus};
+use crate::plan::groups::{Change, GroupOperation, GroupVerdict, Id, MEMBERS, without_removed};
 use crate::plan::{Account, Binding, Path, Request, applied_ahead};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
@@ -20,20 +20,35 @@ pub(super) const UNREADABLE_MEMBERS: &str = "the server shows members without a 
 const LARGE: usize = 1000;
 
 impl<E: Effects> Provisioner<E> {
-    /// Where only those may be taken out again whom we brought in, that is on record before they are: should the answer
-    /// be lost, they would pass for somebody else's for ever.
+    /// Where only those may be taken out again whom we brought in, or where that may be declared next, it is on record
+    /// before they are: should the answer be lost, they would pass for somebody else's for ever. An exact group's record is
+    /// one for all that it declares.
     pub(super) async fn record_first(&self, pass: &mut GroupPass, operation: &GroupOperation) -> Result<(), GroupStop> {
-        let Some(id) = operation.request.target().filter(|_| !operation.change.added.is_empty() && is_additive(pass))
-        else {
+        let Some(id) = operation.request.target().filter(|_| !operation.change.added.is_empty()) else {
             return Ok(());
         };
-        let before = pass.status.brought_in.clone();
-        let coming = Change { added: operation.change.added.clone(), removed: Vec::new() };
-        let mut good = self.record_members(pass, id, coming).await;
-        if good && pass.status.brought_in != before {
+        let before = (pass.status.brought_in.clone(), pass.status.owned_members.clone());
+        let mut good = true;
+        if is_additive(pass) {
+            let coming = Change { added: operation.change.added.clone(), removed: Vec::new() };
+            good = self.record_members(pass, id, coming).await;
+        } else {
+            self.note_owned(pass);
+        }
+        if good && (&pass.status.brought_in, &pass.status.owned_members) != (&before.0, &before.1) {
             good = self.save_group(&pass.object, &pass.status).await.is_ok();
+            self.refresh(pass);
         }
         if good { Ok(()) } else { Err(GroupStop::WithoutStatus(Outcome::Retry)) }
+    }
+
+    /// Whom the group declares while it is exact is put into its status.
+    pub(super) fn note_owned(&self, pass: &mut GroupPass) {
+        let recorded = pass.status.owned_members.as_deref();
+        let owned = self.directory.membership(&pass.uid(), |members| members.owned(recorded));
+        if let Some(owned) = owned {
+            pass.status.owned_members = owned;
+        }
     }
 
     /// What an operation must find in status, should the process not live to hear its answer.
@@ -92,11 +107,13 @@ impl<E: Effects> Provisioner<E> {
                 pass.status.id = resource.id().map(str::to_owned);
                 pass.status.display_name = Some(pass.object.spec.display_name.clone());
                 pass.status.brought_in = None;
+                pass.status.owned_members = None;
                 pass.status.applied_attributes = Some(String::new());
                 self.directory.membership(&pass.uid(), |members| {
                     members.forget();
                     members.begin_empty();
                 });
+                self.note_owned(pass);
                 self.group_created(pass, resource);
                 pass.account = Some(Account::Found { resource: resource.clone(), fresh: true });
                 // The id is on record before anything else is done with it.
@@ -147,6 +164,7 @@ impl<E: Effects> Provisioner<E> {
         if is_tried(pass) {
             self.learn_whole_groups(pass, &removed);
         }
+        pass.status.owned_members = without_removed(pass.status.owned_members.as_deref(), &removed);
         // Those who came were on record before.
         let change = Change { added: if is_additive(pass) { Vec::new() } else { added }, removed };
         let departed = self.after_removal(&change);
@@ -247,6 +265,7 @@ impl<E: Effects> Provisioner<E> {
         pass.status.id = Some(binding.id.clone());
         pass.status.display_name = Some(binding.name.clone());
         pass.status.applied_attributes = Some(String::new());
+        pass.status.owned_members = None;
         self.directory.membership(&pass.uid(), |members| {
             members.forget();
             if binding.how == OperationType::Create {
@@ -267,6 +286,11 @@ impl<E: Effects> Provisioner<E> {
 fn is_additive(pass: &GroupPass) -> bool {
     let readable = pass.session.policy.profile.members_readable.with_group();
     readable && pass.object.spec.membership == api::Membership::Additive
+}
+
+/// What identifies the group of this name at the connection's server.
+pub(super) fn claim(pass: &GroupPass, name: &str) -> ClaimedGroup {
+    ClaimedGroup { display_name: name.to_owned(), server: Some(pass.server().to_owned()) }
 }
 
 /// The server says that the group is there already, and shows none.

@@ -3,7 +3,7 @@
 use super::requests::UNREADABLE_MEMBERS;
 use super::{GroupPass, GroupStop};
 use crate::api::{GroupDrift, GroupState, Reason, ScimGroupStatus};
-use crate::plan::groups::{Group, GroupVerdict, MEMBERS, Membership, same_name};
+use crate::plan::groups::{Change, Group, GroupVerdict, MEMBERS, Membership, same_name};
 use crate::plan::{Account, Applied};
 use crate::provisioner::Provisioner;
 use crate::provisioner::connection::session::Session;
@@ -36,7 +36,8 @@ impl<E: Effects> Provisioner<E> {
     pub(super) fn may_be_its_own(&self, pass: &GroupPass, resource: &Resource) -> bool {
         let shown = resource.get("displayName").and_then(serde_json::Value::as_str);
         let declared = &pass.object.spec.display_name;
-        let named = shown.is_some_and(|shown| same_name(shown, declared)) || shown == self.unrecorded_group(pass);
+        let claimed = || self.unrecorded_group(pass).map(|claimed| claimed.display_name);
+        let named = shown.is_some_and(|shown| same_name(shown, declared)) || claimed().as_deref() == shown;
         named || pass.status.id.is_some() || pass.object.remote_id().is_some()
     }
 
@@ -67,6 +68,9 @@ impl<E: Effects> Provisioner<E> {
         let found = self.directory.membership(&pass.uid(), |members| {
             let known = members.is_known();
             let (mut lost, foreign) = members.observe(shown);
+            if counts {
+                members.know_owned(pass.status.owned_members.as_deref(), []);
+            }
             // Read for the first time, and what is declared is what was carried out last: others changed the rest.
             if counts && !repairs && !known && carried_out(&pass.status, members) {
                 members.keep_all_as_is();
@@ -79,11 +83,14 @@ impl<E: Effects> Provisioner<E> {
                 members.keep_as_is(lost.into_iter().chain(foreign));
                 found = members.left();
             }
-            (found, at_rest)
+            (found, at_rest, members.take_lapsed())
         });
-        let Some(((lost, foreign), at_rest)) = found.filter(|_| counts) else { return };
+        let Some(((lost, foreign), at_rest, lapsed)) = found.filter(|_| counts) else { return };
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let drift = GroupDrift { attributes: Vec::new(), lost: number(lost), foreign: number(foreign) };
+        if !lapsed.is_empty() {
+            self.group_notes.owe_record(&pass.uid(), Change { added: Vec::new(), removed: lapsed });
+        }
         if drift != GroupDrift::default() {
             self.group_notes.drifted(&pass.uid(), drift);
         } else if by_reading && (at_rest || !repairs) {

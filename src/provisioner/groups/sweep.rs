@@ -40,7 +40,8 @@ impl<E: Effects> Provisioner<E> {
         let now = self.effects.instant();
         for group in &groups {
             let uid = group.uid().unwrap_or_default();
-            if !self.schedule.contains(&uid) && self.group_differs(session, group) {
+            let owes = self.group_notes.owes_record(&uid);
+            if !self.schedule.contains(&uid) && (owes || self.group_differs(session, group)) {
                 debug!(object = %full_name(group), "differs");
                 let lane = self.lane_of_group(group).max(Lane::Change);
                 self.schedule.submit(&uid.as_str().into(), lane, false, now);

@@ -14,7 +14,7 @@ use super::super::effects::Effects;
 use super::super::kubernetes::WriteError;
 use super::super::{Provisioner, Uid};
 use super::{GroupPass, GroupStop};
-use crate::api::{ScimGroup, ScimGroupStatus, ScimUser};
+use crate::api::{ClaimedGroup, ScimGroup, ScimGroupStatus, ScimUser};
 use crate::directory::same_plan;
 use crate::directory::{full_name, is_deleting};
 use crate::plan::groups::{Change, Id};
@@ -30,16 +30,16 @@ impl<E: Effects> Provisioner<E> {
         &self,
         object: &ScimGroup,
         present: bool,
-        claim: Option<&String>,
+        claim: Option<&ClaimedGroup>,
     ) -> Result<Arc<ScimGroup>, WriteError> {
         let newest = self.directory.group(&object.uid().unwrap_or_default());
         // Planned for an older spec: nothing is claimed, nor sent, for what isn't declared any more.
         if present && newest.as_ref().is_some_and(|newest| !same_plan(&**newest, object)) {
             return Err(WriteError::Stale);
         }
-        let claim = claim.map(String::as_str).filter(|_| present);
+        let claim = claim.filter(|_| present).map(ClaimedGroup::text);
         self.effects
-            .claim_group(newest.as_deref().unwrap_or(object), claim)
+            .claim_group(newest.as_deref().unwrap_or(object), claim.as_deref())
             .await
             .map(|written| self.apply_written_group(written))
     }
@@ -133,9 +133,12 @@ impl<E: Effects> Provisioner<E> {
         {
             return false;
         }
-        let recorded = self.directory.membership(&pass.uid(), |members| members.is_recorded()).unwrap_or(false);
-        if !recorded {
-            return true;
+        let mut change = change;
+        if !self.directory.membership(&pass.uid(), |members| members.is_recorded()).unwrap_or(false) {
+            // What is on record from before the group was exact is forgotten all the same.
+            let by_id = |member: &Id| pass.status.brought_in.iter().flatten().any(|known| **known == **member);
+            change.added = Vec::new();
+            change.removed.retain(|member| by_id(member) || self.directory.is_on_record(&self.key, id, member));
         }
         let server = pass.session.policy.server.clone();
         let mut of_users = Vec::new();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::outside::Place;
 use super::setup::{BASE_URLS, SERVERS};
 use super::world::{Flight, World};
-use crate::api::Mode;
+use crate::api::{MembersReadable, Mode};
 use crate::provisioner::connection::session::policy_for;
 
 impl World {
@@ -47,6 +47,15 @@ impl World {
             outside.cluster.lead_to(&SERVERS[number]);
         }
         self.configure(|connection| connection.spec.base_url = Some(BASE_URLS[number].to_owned()));
+    }
+
+    /// The server shows a group's members so from now on, and the connection's dialect says so.
+    pub fn show_members(&mut self, readable: MembersReadable) {
+        self.configure(|connection| {
+            connection.spec.dialect.get_or_insert_default().members_readable = Some(readable);
+        });
+        let mut outside = self.outside();
+        outside.site.groups.readable = outside.policy.profile.members_readable;
     }
 
     /// A person approves or rejects a hold.

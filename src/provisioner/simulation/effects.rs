@@ -305,6 +305,7 @@ impl Effects for Simulated {
         }
         outside.note_group_server(&uid, &status);
         let written = outside.cluster.write_group(&uid, status).ok_or(WriteError::Gone)?;
+        outside.note_owned(&written);
         outside.say(|| super::group_checks::told(&written));
         outside.check_group_owners();
         Ok(written)

@@ -69,7 +69,9 @@ impl Outside {
         let here = status.bound_to.as_ref() == Some(&self.cluster.server);
         if is_deleting(user) {
             // The account of another server is left alone until the connection leads there again.
-            let elsewhere = status.id.is_some() && !here && reason == "BoundElsewhere";
+            let claimed =
+                user.claimed_account().is_some_and(|claimed| claimed.server.as_ref() != Some(&self.cluster.server));
+            let elsewhere = (status.id.is_some() && !here || claimed) && reason == "BoundElsewhere";
             return if elsewhere { Ok(()) } else { Err("i15: is still being deleted") };
         }
         let declared = self.declared(&user.spec);
@@ -108,12 +110,10 @@ impl Outside {
             let renumbered = self.book.renumbered.contains_key(id);
             match reason {
                 "Conflict" if (by_hand || renumbered) && (rivals || (!one && !fitting.is_empty())) => return Ok(()),
-                "AdoptionRefused" if (by_hand || renumbered) && one => return Ok(()),
+                "AdoptionRefused" if by_hand || renumbered => return Ok(()),
                 _ => {}
             }
-            // Renamed by nobody yet, it isn't found by the name that is declared.
-            let lost = renumbered && left && fitting.is_empty();
-            return if lost || (by_hand && (left || declared.active == Some(false))) {
+            return if by_hand && (left || declared.active == Some(false)) {
                 Ok(())
             } else {
                 Err("i09: its account is gone")

@@ -14,7 +14,7 @@ use crate::api::{GroupDeletionPolicy, Membership, OperationType, ScimGroup, Scim
 use crate::directory::{full_name, has_finalizer, is_deleting};
 use crate::plan::groups::{GroupOperation, GroupVerdict};
 use crate::plan::guards::GuardName;
-use crate::plan::{Departure, Request};
+use crate::plan::{Departure, Digests, Request};
 use crate::scim::fold;
 
 /// The group that an object is recorded as bound to.
@@ -62,6 +62,15 @@ impl Outside {
         let known = self.cluster.groups.get(uid).and_then(|group| group.status.as_ref());
         let moved = known.filter(|known| known.bound_to.as_deref() != status["boundTo"].as_str());
         self.book.groups.excused.extend(moved.and_then(|known| known.id.clone()));
+    }
+
+    /// Whom an exact group declares is its own, whoever put them in.
+    pub fn note_owned(&mut self, group: &ScimGroup) {
+        let exact = group.spec.membership == Membership::Exact && self.site.groups.readable.with_group();
+        if let Some(id) = group_of(group).filter(|_| exact) {
+            let declared = self.accounts_named(group).into_iter().map(|account| (id.to_owned(), account));
+            self.book.groups.brought.extend(declared);
+        }
     }
 
     /// The server carries it out, and what it did is looked at.
@@ -150,9 +159,7 @@ impl Outside {
                 ));
             }
             self.book.groups.brought.insert((id.to_owned(), member.clone()));
-            if group.spec.membership == Membership::Additive || !self.site.groups.readable.with_group() {
-                self.book.groups.recorded.insert((id.to_owned(), member.clone()));
-            }
+            self.book.groups.recorded.insert((id.to_owned(), member.clone()));
             self.site.groups.by_hand.remove(&(id.to_owned(), member.clone()));
         }
     }
@@ -281,8 +288,11 @@ impl Outside {
                 groups.is_some_and(|groups| groups.get(group) == Some(account))
             };
             let by_group = |other: &ScimGroup| {
-                let known = other.status.as_ref().and_then(|status| status.brought_in.as_ref());
-                group_of(other) == Some(group) && known.is_some_and(|known| known.contains(account))
+                let status = other.status.clone().unwrap_or_default();
+                let owned = Digests::read(status.owned_members.as_deref());
+                let known =
+                    owned.contains(&[account]) || status.brought_in.is_some_and(|known| known.contains(account));
+                group_of(other) == Some(group) && known
             };
             cluster.objects.values().any(by_user) || cluster.groups.values().any(by_group)
         };

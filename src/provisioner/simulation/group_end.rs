@@ -28,7 +28,8 @@ impl Outside {
         }
         let here = status.bound_to.as_ref() == Some(&self.cluster.server);
         if is_deleting(group) {
-            if status.id.is_some() && !here && reason == "BoundElsewhere" {
+            let claimed = group.claimed_group().is_some_and(|claimed| !claimed.may_be_at(&self.cluster.server));
+            if (status.id.is_some() && !here || claimed) && reason == "BoundElsewhere" {
                 return Ok(());
             }
             let hides = self.setup.protected && !self.site.groups.readable.with_group();

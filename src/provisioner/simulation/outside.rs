@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::cluster::Cluster;
 use super::setup::Setup;
 use super::site::Site;
-use crate::api::{ScimGroup, ScimUserStatus};
+use crate::api::{AdoptionPolicy, ScimGroup, ScimUserStatus};
 use crate::directory::is_deleting;
 use crate::plan::groups::GroupOperation;
 use crate::plan::guards::GuardName;
@@ -164,7 +164,7 @@ pub struct GroupBook {
     pub holders: BTreeMap<String, String>,
     /// The group and the account that a request of ours put in.
     pub brought: BTreeSet<(String, String)>,
-    /// Those of them that our own record had to tell, for the server didn't, or others' were to stay.
+    /// Those of them that are ours for all we know.
     pub recorded: BTreeSet<(String, String)>,
     /// Members that were taken out within the limit of an object: when, and which.
     pub taken_out: BTreeMap<String, Vec<(i64, String)>>,
@@ -289,10 +289,11 @@ impl Outside {
     /// The server's database is built anew.
     pub fn renumber(&mut self) {
         let ids = self.site.build_anew();
-        // Whom only its id tells from others: its object wants another name by now, or is on its way out.
+        // Nobody is removed by a name alone where that isn't enough to adopt anybody.
+        let refuses = self.policy.adoption == AdoptionPolicy::Refuse;
         let lost = self.cluster.objects.values().filter(|user| {
             let shown = user.status.as_ref().and_then(|status| status.user_name.as_deref()).map(fold);
-            is_deleting(user) || shown != Some(fold(&user.spec.user_name))
+            refuses && (is_deleting(user) || shown != Some(fold(&user.spec.user_name)))
         });
         let lost: Vec<String> = lost.filter_map(ResourceExt::uid).collect();
         for uid in lost {

@@ -1,8 +1,10 @@
 //! What histories once broke, each told as shortly as it can be.
 
+mod claims;
 mod groups;
 mod lines;
 mod locks;
+mod memberships;
 mod names;
 mod renumbered;
 

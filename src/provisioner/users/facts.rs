@@ -7,7 +7,7 @@ use super::UserPass;
 use super::requests::unrecorded;
 use crate::api::ScimUser;
 use crate::directory::{connection_of, full_name, has_finalizer};
-use crate::plan::{Account, Claims, Facts, Manager, Object, Step, decide};
+use crate::plan::{Account, ClaimedName, Claims, Facts, Manager, Object, Step, decide};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::{Effects, Note};
 use crate::provisioner::mirror::users::{Known, UserMirror};
@@ -51,7 +51,9 @@ impl<E: Effects> Provisioner<E> {
                 created: pass.object.creation_timestamp().map(|made| made.0),
                 deleting: pass.is_deleting(),
                 has_finalizer: has_finalizer(&pass.object),
-                claimed: claimed.as_ref().map(|claimed| &*claimed.user_name),
+                claimed: claimed
+                    .as_ref()
+                    .map(|claimed| ClaimedName::new(&claimed.user_name, claimed.server.as_deref())),
                 release: pass.object.wants_release() || self.is_released(),
                 remote_id: pass.object.remote_id(),
                 requested: pass.log.answered.is_some(),

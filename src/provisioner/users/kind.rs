@@ -193,7 +193,8 @@ impl Kind for User {
     }
 
     fn namesake<E: Effects>(p: &Provisioner<E>, pass: &UserPass) -> Option<Account> {
-        if pass.status.id.is_none() || is_deleting(&pass.object) {
+        // By its former name it is looked for first: whoever has the name that is declared since may be anybody.
+        if pass.status.id.is_none() || is_deleting(&pass.object) || pass.former_name().is_some() {
             return None;
         }
         let spec = &pass.object.spec;

@@ -185,27 +185,28 @@ pub(super) fn identity(spec: &ScimUserSpec, match_by: MatchBy) -> String {
 
 /// What identifies an account that is about to be taken.
 pub(super) fn claim_of_binding(pass: &UserPass, binding: &Binding) -> ClaimedAccount {
-    let known = pass.object.claimed_account().filter(|claimed| fold(&claimed.user_name) == fold(&binding.name));
-    known.unwrap_or_else(|| {
+    let server = Some(pass.server().to_owned());
+    let same = |claimed: &ClaimedAccount| claimed.server == server && fold(&claimed.user_name) == fold(&binding.name);
+    pass.object.claimed_account().filter(same).unwrap_or_else(|| {
         let email = match &pass.account {
             Some(Account::Found { resource, .. }) => resource.emails().next().map(str::to_owned),
             _ => None,
         };
         let email = email.filter(|_| pass.session.policy.profile.match_by == MatchBy::Email);
-        ClaimedAccount { user_name: binding.name.clone(), email }
+        ClaimedAccount { user_name: binding.name.clone(), email, server: server.clone() }
     })
 }
 
 /// The account that a creation was sent for, or that was being taken, without a record of what came of it.
 pub(super) fn unrecorded(pass: &UserPass) -> Option<ClaimedAccount> {
-    pass.object.claimed_account().filter(|_| pass.status.id.is_none() && has_finalizer(&pass.object))
+    pass.object.claimed_at(pass.server()).filter(|_| pass.status.id.is_none() && has_finalizer(&pass.object))
 }
 
 /// What identifies the account that a creation is about to make.
 pub(super) fn claim_of_creation(pass: &UserPass) -> ClaimedAccount {
     let (spec, match_by) = (&pass.object.spec, pass.session.policy.profile.match_by);
     let email = (match_by == MatchBy::Email).then(|| identity(spec, match_by));
-    ClaimedAccount { user_name: composed(&spec.user_name), email }
+    ClaimedAccount { user_name: composed(&spec.user_name), email, server: Some(pass.server().to_owned()) }
 }
 
 /// The server says that somebody is there already, and shows nobody.

@@ -36,6 +36,25 @@ impl Membership {
         }
     }
 
+    /// Whom others took out, and nobody declares any more, is ours no longer: should others bring them back, they stay. One
+    /// reading may be older than our own last write.
+    pub(super) fn lapse(&mut self, now: &HashSet<Id>) {
+        if self.source == Source::Ledger {
+            return;
+        }
+        let stays = |id: &Id| now.contains(id) || self.wanted.contains_key(id) || self.going.contains_key(id);
+        let absent = self.ours.iter().filter(|id| !stays(id)).cloned();
+        let (lapsed, absent): (Vec<Id>, Vec<Id>) = absent.partition(|id| self.absent.contains(id));
+        self.absent = absent.into_iter().collect();
+        lapsed.iter().for_each(|id| self.disown(id));
+        self.lapsed.extend(lapsed);
+    }
+
+    /// Whose record is to be forgotten; asked for once.
+    pub fn take_lapsed(&mut self) -> Vec<Id> {
+        std::mem::take(&mut self.lapsed)
+    }
+
     pub(super) fn disown(&mut self, id: &Id) {
         self.ours.remove(id);
         self.unsure.remove(id);

@@ -45,6 +45,7 @@ struct Model {
     present: Option<BTreeSet<Id>>,
     ours: BTreeSet<Id>,
     vanished: BTreeSet<Id>,
+    absent: BTreeSet<Id>,
     source: Source,
 }
 
@@ -62,14 +63,25 @@ impl Model {
         wanted.collect()
     }
 
+    fn is_declared(&self, id: &Id) -> bool {
+        let leads = |one: &Standing| matches!(one, Standing::In(own) | Standing::Going(own) if own == id);
+        self.references.iter().any(leads)
+    }
+
+    /// Ours no longer, where two readings in a row don't show who isn't declared any more.
+    fn lapse(&mut self) {
+        if self.source == Source::Ledger {
+            return;
+        }
+        let shown = self.present.clone().unwrap_or_default();
+        let absent: BTreeSet<Id> =
+            self.ours.iter().filter(|id| !shown.contains(*id) && !self.is_declared(id)).cloned().collect();
+        self.ours.retain(|id| !(absent.contains(id) && self.absent.contains(id)));
+        self.absent = absent.difference(&self.absent).cloned().collect();
+    }
+
     fn extra(&self) -> BTreeSet<Id> {
-        let stays = |id: &Id| {
-            self.vanished.contains(id)
-                || self
-                    .references
-                    .iter()
-                    .any(|one| matches!(one, Standing::In(own) | Standing::Going(own) if own == id))
-        };
+        let stays = |id: &Id| self.vanished.contains(id) || self.is_declared(id);
         let goes = |id: &&Id| !stays(id) && (self.source == Source::Exact || self.ours.contains(*id));
         self.here().into_iter().flatten().filter(goes).cloned().collect()
     }
@@ -94,10 +106,12 @@ proptest! {
                 Event::Observe(some) => {
                     membership.observe(ids(&some));
                     model.present = Some(ids(&some).into_iter().collect());
+                    model.lapse();
                 }
                 Event::Added(some) => {
                     membership.added(&ids(&some));
                     model.ours.extend(ids(&some));
+                    model.absent.retain(|id| !ids(&some).contains(id));
                     if let Some(present) = &mut model.present {
                         present.extend(ids(&some));
                     }

@@ -1,11 +1,12 @@
 //! The server's database was rebuilt: everything has a new id.
 
-use super::super::events::Event;
+use super::super::events::{Event, Spec};
 use super::super::group_events::{GroupEvent, GroupSpec, Named};
+use super::super::outside::Listing;
 use super::super::setup::Setup;
 use super::super::site::is_active;
 use super::super::world::World;
-use super::{bound, setup};
+use super::{bound, id_of, setup};
 use crate::api::{AdoptionPolicy, DeletionPolicy};
 
 /// Looks that are due in a minute and later have been taken.
@@ -66,4 +67,101 @@ fn i31_where_adoption_is_refused_nobody_is_removed_by_a_name_alone() {
     settle(&mut world);
     assert!(world.outside().cluster.named("n", "a").is_none(), "{:#?}", world.trace());
     assert!(world.outside().site.server.accounts.values().all(is_active), "{:#?}", world.trace());
+}
+
+/// The server shows these, by userName and whether they are active.
+fn shown(world: &World) -> Vec<(String, bool)> {
+    let outside = world.outside();
+    let accounts = outside.site.server.accounts.values();
+    let mut shown: Vec<_> = accounts
+        .map(|account| (account["userName"].as_str().unwrap_or_default().to_owned(), is_active(account)))
+        .collect();
+    shown.sort_unstable();
+    shown
+}
+
+fn named(names: &[(&str, bool)]) -> Vec<(String, bool)> {
+    names.iter().map(|(name, active)| ((*name).to_owned(), *active)).collect()
+}
+
+#[test]
+fn i06_whoever_is_renamed_before_they_are_bound_anew_keeps_their_account() {
+    for (deleted, swept) in [(false, false), (true, false), (false, true), (true, true)] {
+        let mut world = bound(Setup { repair: (true, false, deleted), ..setup() }, &[0, 1]);
+        world.outside().site.renumber();
+        world.happen(&Event::Rename(0, 4));
+        // Whoever takes the name is somebody else.
+        world.happen(&Event::Declare(2, Spec { active: Some(true), ..Spec::named(0) }));
+        if swept {
+            world.happen(&Event::Sweep(Listing::Whole));
+        }
+        settle(&mut world);
+        assert_eq!(shown(&world), named(&[("ada", true), ("bob", true), ("dee", true)]), "{:#?}", world.trace());
+        let ids = ["a", "c"].map(|name| id_of(&world, name));
+        assert!(ids[0].as_deref().is_some_and(|id| id.starts_with("new-")), "{ids:?} {:#?}", world.trace());
+        assert!(ids[1].as_deref().is_some_and(|id| !id.starts_with("new-")), "{ids:?} {:#?}", world.trace());
+    }
+}
+
+#[test]
+fn i15_whoever_is_renamed_and_deleted_before_they_are_bound_anew_keeps_no_access() {
+    let mut world = bound(setup(), &[0, 1]);
+    world.outside().site.renumber();
+    world.happen(&Event::Rename(0, 4));
+    world.happen(&Event::Remove(0));
+    settle(&mut world);
+    assert!(world.outside().cluster.named("n", "a").is_none(), "{:#?}", world.trace());
+    assert_eq!(shown(&world), named(&[("ada", false), ("bob", true)]), "{:#?}", world.trace());
+}
+
+/// The one who has the name that is declared now is nobody's, and stays so.
+#[test]
+fn i06_whoever_is_renamed_before_they_are_bound_anew_is_not_given_a_namesakes_account() {
+    let mut world = bound(setup(), &[0]);
+    world.outside().site.invite("dee", true);
+    world.sweep(Listing::Whole);
+    world.drain();
+    world.outside().site.renumber();
+    world.happen(&Event::Rename(0, 4));
+    settle(&mut world);
+    let account = id_of(&world, "a").expect("bound");
+    assert_eq!(super::account(&world, &account).0, "ada", "{:#?}", world.trace());
+    assert_eq!(super::ready(&world, "a").0, "Conflict", "{:#?}", world.trace());
+}
+
+#[test]
+fn i31_where_adoption_is_refused_nobody_is_bound_anew_by_a_former_name() {
+    let mut world = bound(Setup { adoption: AdoptionPolicy::Refuse, ..setup() }, &[0]);
+    world.outside().site.renumber();
+    world.happen(&Event::Rename(0, 4));
+    settle(&mut world);
+    assert_eq!(shown(&world), named(&[("ada", true)]), "{:#?}", world.trace());
+    assert_eq!(super::ready(&world, "a").0, "AdoptionRefused", "{:#?}", world.trace());
+}
+
+#[test]
+fn i06_a_group_that_is_renamed_before_it_is_bound_anew_is_the_same_group() {
+    for removed in [false, true] {
+        let mut world = bound(setup(), &[0]);
+        let spec = GroupSpec {
+            name: 0,
+            external_id: None,
+            additive: false,
+            members: vec![Named::Place(0)],
+            selects: false,
+            retain: false,
+        };
+        world.happen(&Event::Group(GroupEvent::Declare(0, spec)));
+        world.drain();
+        world.outside().site.renumber();
+        world.happen(&Event::Group(GroupEvent::Rename(0, 1)));
+        if removed {
+            world.happen(&Event::Group(GroupEvent::Remove(0)));
+        }
+        settle(&mut world);
+        let names: Vec<String> =
+            world.outside().site.groups.all.values().map(|group| group.name().to_owned()).collect();
+        let expected: &[&str] = if removed { &[] } else { &["ops"] };
+        assert_eq!(names, expected, "{:#?}", world.trace());
+    }
 }

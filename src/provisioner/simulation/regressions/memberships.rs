@@ -1,0 +1,188 @@
+//! Whom a group put in, over changes of what it says of others.
+
+use std::collections::BTreeSet;
+
+use super::super::events::Event;
+use super::super::group_events::{GroupEvent, GroupSpec, Named};
+use super::super::outside::{Fault, Listing, Place};
+use super::super::setup::{GroupSetup, Setup};
+use super::super::world::World;
+use super::{bound, ends_well, id_of, setup, until};
+use crate::api::MembersReadable;
+
+fn eng(additive: bool, members: Vec<Named>) -> GroupSpec {
+    GroupSpec { name: 0, external_id: None, additive, members, selects: false, retain: false }
+}
+
+fn change(world: &mut World, additive: bool, members: Vec<Named>) {
+    world.happen(&Event::Group(GroupEvent::Change(0, eng(additive, members))));
+}
+
+fn looked_at(world: &mut World) {
+    for _ in 0..2 {
+        world.happen(&Event::Time(61_000));
+        world.happen(&Event::Sweep(Listing::Whole));
+        world.drain();
+    }
+}
+
+fn members(world: &World) -> BTreeSet<String> {
+    world.outside().site.groups.all.values().next().expect("one group").members.clone()
+}
+
+/// The group eng of ada and bob, who are bound.
+fn declared(setup: Setup, additive: bool) -> (World, String, String) {
+    let mut world = bound(setup, &[0, 1]);
+    let spec = eng(additive, vec![Named::Place(0), Named::Place(1)]);
+    world.happen(&Event::Group(GroupEvent::Declare(0, spec)));
+    world.drain();
+    looked_at(&mut world);
+    let (ada, bob) = (id_of(&world, "a").expect("bound"), id_of(&world, "b").expect("bound"));
+    assert_eq!(members(&world), BTreeSet::from([ada.clone(), bob.clone()]), "{:#?}", world.trace());
+    (world, ada, bob)
+}
+
+/// Restarted before the edit, after it, or never.
+#[test]
+fn i18_whoever_is_dropped_as_a_group_begins_to_leave_others_in_it_goes() {
+    for (before, after) in [(true, false), (false, true), (true, true), (false, false)] {
+        let (mut world, ada, _) = declared(setup(), false);
+        for (restarts, edits) in [(before, false), (after, true)] {
+            if edits {
+                change(&mut world, true, vec![Named::Place(0)]);
+            }
+            if restarts {
+                world.happen(&Event::Restart);
+            }
+        }
+        let world = ends_well(world);
+        assert_eq!(members(&world), BTreeSet::from([ada]), "{before} {after} {:#?}", world.trace());
+    }
+}
+
+/// Nobody was dropped by the edit itself.
+#[test]
+fn i18_whoever_was_put_in_before_a_group_leaves_others_in_it_goes_when_they_are_dropped() {
+    let (mut world, ada, _) = declared(setup(), false);
+    change(&mut world, true, vec![Named::Place(0), Named::Place(1)]);
+    world.drain();
+    for _ in 0..2 {
+        world.happen(&Event::Restart);
+        looked_at(&mut world);
+    }
+    change(&mut world, true, vec![Named::Place(0)]);
+    let world = ends_well(world);
+    assert_eq!(members(&world), BTreeSet::from([ada]), "{:#?}", world.trace());
+}
+
+#[test]
+fn i10_whom_others_brought_before_a_group_leaves_others_in_it_stays() {
+    let mut world = bound(setup(), &[0, 1, 4]);
+    world.happen(&Event::Group(GroupEvent::Declare(0, eng(false, vec![Named::Place(0), Named::Place(1)]))));
+    world.drain();
+    let (ada, dee) = (id_of(&world, "a").expect("bound"), id_of(&world, "c").expect("bound"));
+    // Before a sweep sees it, the group isn't exact any more.
+    world.happen(&Event::Group(GroupEvent::Join(0, 2)));
+    change(&mut world, true, vec![Named::Place(0)]);
+    world.happen(&Event::Restart);
+    let world = ends_well(world);
+    assert_eq!(members(&world), BTreeSet::from([ada, dee]), "{:#?}", world.trace());
+}
+
+/// The process dies between the request that puts somebody in and whatever would record it.
+#[test]
+fn i28_whoever_was_just_put_in_is_dropped_as_a_group_begins_to_leave_others_in_it() {
+    let mut world = bound(setup(), &[0, 1]);
+    world.happen(&Event::Group(GroupEvent::Declare(0, eng(false, vec![Named::Place(0)]))));
+    world.drain();
+    world.happen(&Event::Group(GroupEvent::Members(0, vec![Named::Place(0), Named::Place(1)])));
+    while world.deliver_group() {}
+    until(&mut world, Place::Answer);
+    assert_eq!(members(&world).len(), 2, "{:#?}", world.trace());
+    world.happen(&Event::Restart);
+    change(&mut world, true, vec![Named::Place(0)]);
+    let world = ends_well(world);
+    assert_eq!(members(&world).len(), 1, "{:#?}", world.trace());
+}
+
+/// From now on nobody is shown, by an edit of the connection's dialect in the same moment.
+#[test]
+fn i18_whoever_is_dropped_as_a_server_shows_members_no_more_goes() {
+    let (mut world, ada, _) = declared(setup(), false);
+    world.show_members(MembersReadable::No);
+    change(&mut world, false, vec![Named::Place(0)]);
+    world.happen(&Event::Restart);
+    let world = ends_well(world);
+    assert_eq!(members(&world), BTreeSet::from([ada]), "{:#?}", world.trace());
+}
+
+/// Taken out while the group was exact, and put in by somebody else when it was additive again.
+#[test]
+fn i10_who_was_taken_out_and_is_brought_back_by_others_stays() {
+    let (mut world, ada, bob) = declared(setup(), true);
+    change(&mut world, false, vec![Named::Place(0)]);
+    world.drain();
+    world.happen(&Event::Time(3_000));
+    looked_at(&mut world);
+    assert_eq!(members(&world), BTreeSet::from([ada.clone()]), "{:#?}", world.trace());
+    change(&mut world, true, vec![Named::Place(0)]);
+    world.drain();
+    world.happen(&Event::Restart);
+    let number = usize::from(bob > ada);
+    world.happen(&Event::Group(GroupEvent::Join(0, number)));
+    let world = ends_well(world);
+    assert_eq!(members(&world), BTreeSet::from([ada, bob]), "{:#?}", world.trace());
+}
+
+/// Others took her out as she was dropped, and bring her back later.
+#[test]
+fn i10_whom_others_took_out_and_bring_back_stays() {
+    for restarts in [false, true] {
+        let (mut world, ada, bob) = declared(setup(), true);
+        let number = usize::from(bob > ada);
+        world.happen(&Event::Group(GroupEvent::Leave(0, number)));
+        change(&mut world, true, vec![Named::Place(0)]);
+        looked_at(&mut world);
+        assert_eq!(members(&world), BTreeSet::from([ada.clone()]), "{:#?}", world.trace());
+        if restarts {
+            world.happen(&Event::Restart);
+            looked_at(&mut world);
+        }
+        world.happen(&Event::Group(GroupEvent::Join(0, number)));
+        let world = ends_well(world);
+        assert_eq!(members(&world), BTreeSet::from([ada, bob]), "{restarts} {:#?}", world.trace());
+    }
+}
+
+/// What is held is of the group's own, though it leaves others in it by now.
+#[test]
+fn i13_a_removal_that_is_held_stays_owed_as_a_group_begins_to_leave_others_in_it() {
+    let groups = GroupSetup { limits: (0, 5), ..GroupSetup::default() };
+    let (mut world, ada, _) = declared(Setup { groups, ..setup() }, false);
+    change(&mut world, false, vec![Named::Place(0)]);
+    looked_at(&mut world);
+    assert_eq!((members(&world).len(), world.gate().holds().len()), (2, 1), "{:#?}", world.trace());
+    change(&mut world, true, vec![Named::Place(0)]);
+    world.happen(&Event::Restart);
+    let world = ends_well(world);
+    assert_eq!(members(&world), BTreeSet::from([ada]), "{:#?}", world.trace());
+}
+
+/// An addition whose answer was lost is there, as far as a reading shows.
+#[test]
+fn i18_whose_addition_got_no_answer_goes_as_a_group_begins_to_leave_others_in_it() {
+    let mut world = bound(setup(), &[0, 1]);
+    world.happen(&Event::Group(GroupEvent::Declare(0, eng(false, vec![Named::Place(0)]))));
+    world.drain();
+    world.happen(&Event::Group(GroupEvent::Members(0, vec![Named::Place(0), Named::Place(1)])));
+    while world.deliver_group() {}
+    until(&mut world, Place::Request);
+    world.happen(&Event::Fault(Fault::Lost));
+    while !world.operator.flight.is_empty() {
+        world.advance(0);
+    }
+    assert_eq!(members(&world).len(), 2, "{:#?}", world.trace());
+    change(&mut world, true, vec![Named::Place(0)]);
+    let world = ends_well(world);
+    assert_eq!(members(&world).len(), 1, "{:#?}", world.trace());
+}
