@@ -161,7 +161,7 @@ fn i13_a_removal_that_is_held_stays_owed_as_a_group_begins_to_leave_others_in_it
     let (mut world, ada, _) = declared(Setup { groups, ..setup() }, false);
     change(&mut world, false, vec![Named::Place(0)]);
     looked_at(&mut world);
-    assert_eq!((members(&world).len(), world.gate().holds().len()), (2, 1), "{:#?}", world.trace());
+    assert_eq!((members(&world).len(), world.holds().len()), (2, 1), "{:#?}", world.trace());
     change(&mut world, true, vec![Named::Place(0)]);
     world.happen(&Event::Restart);
     let world = ends_well(world);
