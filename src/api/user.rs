@@ -366,8 +366,7 @@ impl IgnoredReason {
     }
 }
 
-/// What identifies the account that an object is about to make or to take for its own. It is written with the finalizer,
-/// before anything is sent: should the answer be lost and the object renamed, the account is still found (promise I7).
+/// The account that an object is about to make or to take: still found where an answer is lost (promise I7).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClaimedAccount {
@@ -389,7 +388,7 @@ impl ScimUser {
 
     /// The same, where it may be about an account of this server.
     pub fn claimed_at(&self, server: &str) -> Option<ClaimedAccount> {
-        self.claimed_account().filter(|claimed| claimed.server.as_deref().is_none_or(|known| known == server))
+        self.claimed_account().filter(|claimed| claimed.server.as_deref().unwrap_or(server) == server)
     }
 
     /// The annotation `release` asks that it go without touching its account.

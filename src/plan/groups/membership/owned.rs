@@ -38,6 +38,8 @@ impl Membership {
 /// The same without those who were taken out.
 pub fn without_removed(recorded: Option<&str>, removed: &[Id]) -> Option<String> {
     let mut owned = Digests::read(recorded);
-    removed.iter().for_each(|id| owned.remove(&[id]));
+    for id in removed {
+        owned.remove(&[id]);
+    }
     (!owned.is_empty()).then(|| owned.text())
 }

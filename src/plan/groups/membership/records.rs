@@ -46,7 +46,9 @@ impl Membership {
         let absent = self.ours.iter().filter(|id| !stays(id)).cloned();
         let (lapsed, absent): (Vec<Id>, Vec<Id>) = absent.partition(|id| self.absent.contains(id));
         self.absent = absent.into_iter().collect();
-        lapsed.iter().for_each(|id| self.disown(id));
+        for id in &lapsed {
+            self.disown(id);
+        }
         self.lapsed.extend(lapsed);
     }
 
