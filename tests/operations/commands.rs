@@ -58,8 +58,9 @@ async fn runs(what: &str, script: String, directory: &Path, kubeconfig: &Path) -
     let done = tokio::task::spawn_blocking(move || shell.output()).await.unwrap().expect("bash");
     let (said, complained) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
     // The command line's code for what needs a person; one that it doesn't understand has the same.
-    let needs_a_person =
-        done.status.code() == Some(2) && what.contains("kubectl scim") && !complained.contains("error:");
+    let needs_a_person = [Some(2), Some(3)].contains(&done.status.code())
+        && what.contains("kubectl scim")
+        && !complained.contains("error:");
     let done_well = done.status.success() || needs_a_person;
     if done_well { Ok(()) } else { Err(format!("{what}: {}\n{said}{complained}", done.status)) }
 }
