@@ -3,6 +3,7 @@
 //! Attribute names inside a ScimUser are RFC 7643's, letter for letter.
 
 mod attributes;
+mod claimed;
 mod cluster_connection;
 mod conditions;
 mod connection;
@@ -26,6 +27,7 @@ mod user_rules;
 pub use attributes::{
     Address, Email, Enterprise, Extensions, Grant, ManagerRef, MultiValued, Name, UserAttributes, UserRef,
 };
+pub use claimed::ClaimedAccount;
 pub use cluster_connection::*;
 pub use conditions::{Also, ConnectedReason, Reason};
 pub use connection::*;

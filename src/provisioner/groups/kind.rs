@@ -276,7 +276,6 @@ impl Kind for Group {
     }
 
     fn without_members(mut resource: Resource) -> Resource {
-        // They are known by now, and a plan looks at the rest alone.
         resource.0.retain(|name, _| !name.eq_ignore_ascii_case(MEMBERS));
         resource
     }
