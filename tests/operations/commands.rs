@@ -166,6 +166,6 @@ async fn the_page_of_the_sandbox_goes_as_it_is_written() {
     let address = base.trim_start_matches("http://").split('/').next().unwrap();
     let script: String = page[1..].join("\n").replace("127.0.0.1:8080", address);
     let script = format!("curl() {{ command curl --silent --show-error --fail-with-body \"$@\"; }}\n{script}");
-    let went = runs("docs/sandbox.md", script, &scratch(), Path::new("/dev/null")).await;
+    let went = runs("docs/sandbox.md", script, scratch(), Path::new("/dev/null")).await;
     assert_eq!(went, Ok(()));
 }

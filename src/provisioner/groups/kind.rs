@@ -235,10 +235,9 @@ impl Kind for Group {
         error: &Error,
     ) -> SearchRefused<Self> {
         match error.class() {
+            Class::Rejected if session.policy.profile.list_groups => SearchRefused::List,
             // A server that is ill fails to list, too.
-            Class::Rejected | Class::Transient if session.policy.profile.list_groups && is_of_the_search(error) => {
-                SearchRefused::List
-            }
+            Class::Transient if session.policy.profile.list_groups && is_of_the_search(error) => SearchRefused::List,
             Class::NotFound | Class::Unsupported => SearchRefused::Stop(p.no_groups(session, error)),
             _ => SearchRefused::Failed,
         }

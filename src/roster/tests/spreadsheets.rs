@@ -136,7 +136,7 @@ fn i29_lines_of_an_old_mac_are_lines_and_what_is_no_table_is_told() {
     ] {
         let content = Content::Text(SourceFormat::Auto, bytes.to_vec());
         let document = Document { name: "people/a.csv".to_owned(), content };
-        let refused = preview(&spec(fields()), vec![document]).err().expect("it is refused").message;
+        let refused = preview(&spec(fields()), vec![document]).expect_err("it is refused").message;
         assert!(refused.contains("people/a.csv") && refused.contains(why), "{refused}");
     }
 }

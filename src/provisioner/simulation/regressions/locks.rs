@@ -32,8 +32,8 @@ fn whoever_writes_the_status_waits_for_the_session_with_no_lock_in_hand() {
         let mut writer = None;
         // As when an answer teaches something: the session changes, and that is told.
         provisioner.connection.sessions.replace(|current| {
-            let writes = Arc::clone(&provisioner);
-            writer = Some(thread::spawn(move || write_status(&writes)));
+            let same = Arc::clone(&provisioner);
+            writer = Some(thread::spawn(move || write_status(&same)));
             for _ in 0..TURNS {
                 provisioner.connection.state.forget_unsupported();
                 thread::yield_now();

@@ -86,7 +86,7 @@ pub async fn live(quirks: &[&str]) -> Outcome {
 }
 
 impl Story {
-    fn complain(&mut self, what: String) {
+    fn complain(&mut self, what: &str) {
         self.outcome.broken.push(format!("{}: {what}", self.name));
     }
 
@@ -112,8 +112,8 @@ impl Story {
             "name": {"givenName": name, "familyName": "Example"},
             "emails": [{"value": format!("{name}@example.com"), "type": "work", "primary": true}],
         });
-        for (field, value) in more.as_object().into_iter().flatten() {
-            spec[field] = value.clone();
+        if let Value::Object(more) = more {
+            more.into_iter().for_each(|(field, value)| spec[field] = value);
         }
         self.world.user(name, spec);
     }
@@ -145,10 +145,10 @@ impl Story {
         let at_rest = self.world.requests().await;
         self.outcome.requests += at_rest;
         if writes > 0 {
-            self.complain(format!("{writes} writes took effect while nothing changed"));
+            self.complain(&format!("{writes} writes took effect while nothing changed"));
         }
         if at_rest > MOST_AT_REST {
-            self.complain(format!("{at_rest} requests while nothing changed"));
+            self.complain(&format!("{at_rest} requests while nothing changed"));
         }
     }
 
@@ -180,7 +180,7 @@ impl Story {
         self.pass("deactivated", 3).await;
         let is_told = self.ready("bea").is_none_or(|ready| ready.status != "True");
         if let Some(bea) = self.account("bea").await.filter(|bea| bea["active"] != json!(false) && !is_told) {
-            self.complain(format!("bea is still active: {bea}"));
+            self.complain(&format!("bea is still active: {bea}"));
         }
     }
 
@@ -191,11 +191,11 @@ impl Story {
         for name in ["cyd", "team"] {
             if self.world.get(name).is_some() || self.world.get_group(name).is_some() {
                 let told = self.told(name);
-                self.complain(format!("{name} stays: {told}"));
+                self.complain(&format!("{name} stays: {told}"));
             }
         }
         if let Some(cyd) = self.account("cyd").await {
-            self.complain(format!("the account of cyd stays: {cyd}"));
+            self.complain(&format!("the account of cyd stays: {cyd}"));
         }
     }
 
@@ -211,15 +211,15 @@ impl Story {
             };
             let made = all.as_array().into_iter().flatten().filter(named).count();
             if made > 1 {
-                self.complain(format!("{made} accounts were made for {name}"));
+                self.complain(&format!("{made} accounts were made for {name}"));
             }
         }
         for (name, id) in self.hands.clone() {
             let now = all.as_array().into_iter().flatten().find(|user| user["id"] == json!(id));
             if now.is_none_or(|now| now["exists"] != json!(true) || now["history"]["deleted"] != json!(0)) {
-                self.complain(format!("{name}, who is nobody's, is gone: {now:?}"));
+                self.complain(&format!("{name}, who is nobody's, is gone: {now:?}"));
             } else if now.is_some_and(|now| now["writes"] != json!(0)) {
-                self.complain(format!("{name}, who is nobody's, was written: {now:?}"));
+                self.complain(&format!("{name}, who is nobody's, was written: {now:?}"));
             }
         }
         let ada = all.as_array().into_iter().flatten().any(|user| {
@@ -228,14 +228,14 @@ impl Story {
         });
         let waits = self.ready("ada").is_none_or(|ready| ready.status != "True");
         if !ada && !waits {
-            self.complain("ada has no account, and is said to be synced".to_owned());
+            self.complain("ada has no account, and is said to be synced");
         }
         if self.outcome.requests > MOST_REQUESTS {
-            self.complain(format!("{} requests", self.outcome.requests));
+            self.complain(&format!("{} requests", self.outcome.requests));
         }
         let diverged = self.world.effects.look().diverged.clone();
         if !diverged.is_empty() {
-            self.complain(format!("plans that don't converge: {diverged:?}"));
+            self.complain(&format!("plans that don't converge: {diverged:?}"));
         }
     }
 
@@ -247,18 +247,18 @@ impl Story {
             self.outcome.told.push(format!("{phase}: {name} {told}"));
             let Some(ready) = self.ready(name) else {
                 if self.world.get(name).is_some() || self.world.get_group(name).is_some() {
-                    self.complain(format!("{phase}: nothing is said of {name}"));
+                    self.complain(&format!("{phase}: nothing is said of {name}"));
                 }
                 continue;
             };
             let says = ready.status == "True" || (ready.reason != "Pending" && !ready.message.is_empty());
             if !says {
-                self.complain(format!("{phase}: {name} {told}"));
+                self.complain(&format!("{phase}: {name} {told}"));
             }
         }
         let connected = self.connected();
         if !connected.starts_with("True") {
-            self.complain(format!("{phase}: the connection is {connected}"));
+            self.complain(&format!("{phase}: the connection is {connected}"));
         }
         self.outcome.told.push(format!("{phase}: learned {:?}, {connected}", self.world.learned()));
     }
@@ -298,7 +298,7 @@ impl Story {
         let shown = self.account(name).await.map(|account| account["resource"][attribute].clone());
         if shown.as_ref() != Some(value) {
             let told = self.told(name);
-            self.complain(format!("{name} has {shown:?} for {attribute}, and is {told}"));
+            self.complain(&format!("{name} has {shown:?} for {attribute}, and is {told}"));
         }
     }
 
@@ -307,11 +307,11 @@ impl Story {
         let id = self.account(name).await.map(|account| account["id"].clone());
         let groups = self.world.admin("GET", "/groups", None).await;
         let mut members =
-            groups.as_array().into_iter().flatten().flat_map(|group| group["members"].as_array()).flatten();
+            groups.as_array().into_iter().flatten().filter_map(|group| group["members"].as_array()).flatten();
         let is_in = id.is_some() && members.any(|member| Some(&member["value"]) == id.as_ref());
         if is_in && self.ready("team").is_none_or(|ready| ready.status == "True") {
             let told = self.told("team");
-            self.complain(format!("{name} is still in the group, which says: {told}"));
+            self.complain(&format!("{name} is still in the group, which says: {told}"));
         }
     }
 

@@ -386,8 +386,8 @@ fn connection(base: &str, policy: Value) -> ScimConnection {
         "baseUrl": base,
         "auth": {"bearerToken": {"secretKeyRef": {"name": "key", "key": "token"}}},
     });
-    for (name, value) in policy.as_object().into_iter().flatten() {
-        spec[name] = value.clone();
+    if let Value::Object(policy) = policy {
+        policy.into_iter().for_each(|(field, value)| spec[field] = value);
     }
     let key = key();
     let mut connection = ScimConnection::new(&key.name, serde_json::from_value(spec).expect("a connection's spec"));

@@ -342,7 +342,7 @@ mod tests {
     #[test]
     fn a_user_name_that_only_looks_like_another_is_left_out() {
         for name in ["\u{200b}ada@example.com", "ada\u{a0}lovelace"] {
-            let why = CONVERTER.user(&account(&json!({"userName": name}))).err().expect("it is left out");
+            let why = CONVERTER.user(&account(&json!({"userName": name}))).expect_err("it is left out");
             assert!(why.contains("a letter that nobody sees"), "{why}");
         }
         assert!(CONVERTER.user(&account(&json!({"userName": "zo\u{eb} de example"}))).is_ok());
