@@ -198,6 +198,8 @@ async fn scim2_server_drift_is_shown_and_repaired() {
     members_are(&tenant, &id, &[&ada, &bob]).await;
     let writes: Vec<String> = front.take_writes().iter().map(|request| request.method.clone()).collect();
     assert_eq!(writes, ["POST", "PATCH"], "created empty, then both at once");
+    // They were seen to be in: who never is may be one whom the server doesn't keep.
+    place.sweeps(2).await;
 
     // Somebody else takes one out and puts a stranger in.
     let (_, stranger) = tenant
@@ -219,7 +221,7 @@ async fn scim2_server_drift_is_shown_and_repaired() {
 
     // Reported, it is shown and left.
     place.patch_connection(json!({"driftPolicy": {"attributes": "Report"}}));
-    place.sweeps(1).await;
+    place.sweeps(2).await;
     tenant.scim("PATCH", &format!("/Groups/{id}"), Some(body)).await;
     let drifted = place.group_is("platform", "Drifted", None).await;
     assert_eq!(drifted["status"]["drift"], json!({"lost": 1, "foreign": 1}), "{drifted}");
