@@ -87,7 +87,9 @@ fn covering(quirks: &[&'static str]) -> Vec<Vec<&'static str>> {
     all
 }
 
+/// Takes minutes, and finds pairs that end without their cause named: docs/servers/README.md has them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "minutes; make soak"]
 async fn i33_and_with_any_two_of_them() {
     let quirks = quirks();
     let all = covering(&quirks);
