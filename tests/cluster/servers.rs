@@ -211,7 +211,8 @@ async fn i01_at_rest_a_connection_is_written_once_a_sweep() {
     let written = place.cluster.writes(&place.namespace).split_off(before);
     let kinds: Vec<&Value> = written.iter().map(|event| &event["objectRef"]["resource"]).collect();
     assert!(kinds.iter().all(|kind| **kind == "scimconnections"), "{written:?}");
-    assert!(kinds.len() <= sweeps, "{sweeps} sweeps, and the connection was written {} times", kinds.len());
+    // That of the sweep before may come after it was counted.
+    assert!(kinds.len() <= sweeps + 1, "{sweeps} sweeps, and the connection was written {} times", kinds.len());
     let asked = front.take();
     assert!(asked.iter().all(|request| request.method == "GET"), "{asked:?}");
     // One page, and one more to see that there is none.

@@ -87,7 +87,8 @@ fn covering(quirks: &[&'static str]) -> Vec<Vec<&'static str>> {
     all
 }
 
-/// Takes minutes, and finds pairs that end without their cause named: docs/servers/README.md has them.
+/// Takes minutes. It finds pairs that aren't served: a server that asks for a filter, and heeds none or fails at the first
+/// page; one that reads no `application/scim+json` and says so by 500, with members that it answers by 500.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "minutes; make soak"]
 async fn i33_and_with_any_two_of_them() {
