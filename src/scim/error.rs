@@ -132,6 +132,13 @@ impl Error {
         Self::new(class, "the request", "refused")
     }
 
+    /// The same, in SCIM's form.
+    #[cfg(test)]
+    pub(crate) fn in_scim_form(mut self) -> Self {
+        self.scim = true;
+        self
+    }
+
     /// It succeeded, and the answer was too large to be taken in.
     pub fn is_too_large(&self) -> bool {
         self.too_large

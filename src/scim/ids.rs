@@ -23,7 +23,7 @@ enum Place {
 
 /// In which form a server was last seen to show numbers, by the place where they stand. Cloning shares it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ids(Arc<[AtomicU8; 4]>);
+pub(crate) struct Ids(Arc<[AtomicU8; 4]>);
 
 /// The same of one resource, two bits a place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub(super) struct Forms(u8);
 impl Ids {
     /// Makes text of every id in an answer: a resource, or a list of them. What isn't a whole number stays what it is, and
     /// is no usable id.
-    pub(super) fn read(&self, kind: Kind, body: &mut Attributes) {
+    pub(crate) fn read(&self, kind: Kind, body: &mut Attributes) {
         let list = body.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case("Resources"));
         if let Some(entries) = list.and_then(|(_, list)| list.as_array_mut()) {
             for entry in entries.iter_mut().filter_map(Value::as_object_mut) {
@@ -66,7 +66,7 @@ impl Ids {
     }
 
     /// The body of a request with its ids in the form that the server shows; none where that is what it has.
-    pub(super) fn written(&self, kind: Kind, body: &Value) -> Option<Value> {
+    pub(crate) fn written(&self, kind: Kind, body: &Value) -> Option<Value> {
         if self.0.iter().all(|form| form.load(Ordering::Relaxed) != NUMBER) {
             return None;
         }

@@ -38,6 +38,8 @@ pub use discovery::ServerConfig;
 pub use error::{Class, Error, ScimType};
 pub use form::Form;
 pub use host::{ApiServer, forbidden_host, is_loopback_http, leads_to_forbidden};
+#[cfg(test)]
+pub(crate) use ids::Ids;
 pub use kind::Kind;
 pub use lesson::Lesson;
 pub use oauth::ClientCredentials;

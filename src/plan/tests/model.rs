@@ -21,9 +21,16 @@ pub struct Server {
     pub strings: bool,
     /// How many accounts were made.
     pub next_id: usize,
+    /// Ids are digits.
+    pub numbers: bool,
 }
 
 impl Server {
+    /// The id of whoever was made last.
+    pub fn id(&self) -> String {
+        format!("{}{}", if self.numbers { "" } else { "id-" }, self.next_id)
+    }
+
     /// Applies a request; the answer shows the account unless the server is silent.
     pub fn apply(&mut self, request: &Request) -> Option<Resource> {
         self.try_apply(request).expect("a request that the server takes")
@@ -34,7 +41,7 @@ impl Server {
         let id = match request {
             Request::Create(body) => {
                 self.next_id += 1;
-                let id = format!("id-{}", self.next_id);
+                let id = self.id();
                 let mut body = body.clone();
                 body.insert("id".into(), Value::from(id.as_str()));
                 self.accounts.insert(id.clone(), body);

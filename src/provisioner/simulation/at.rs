@@ -5,12 +5,16 @@ use std::sync::MutexGuard;
 
 use serde_json::Value;
 
+use super::checks::id_of;
 use super::effects::Simulated;
 use super::outside::{Fault, Outside, look};
+use super::quirks::Filters;
 use super::setup::BASE_URLS;
 use super::site::Answer;
+use crate::api::ScimUser;
+use crate::directory::is_deleting;
 use crate::plan::Request;
-use crate::scim::{Client, Kind, fold};
+use crate::scim::{Client, Found, Kind, fold};
 
 impl Simulated {
     /// The world as the server sees it that this client leads to.
@@ -53,6 +57,43 @@ impl DerefMut for At<'_> {
 }
 
 impl Outside {
+    /// Whom a search by a filter finds, now or, where reads lag behind, a while ago.
+    pub fn search(&mut self, kind: Kind, attribute: &str, value: &str, stale: bool) -> Found {
+        let uid = self.observed.at_work.clone().unwrap_or_default();
+        let of = |outside: &Self, stale| match kind {
+            Kind::Users => outside.site.find_by(attribute, value, stale),
+            Kind::Groups => outside.site.groups.named(value, stale),
+        };
+        let mut hits = of(self, stale);
+        if stale {
+            // A look-up that doesn't show what was just made hides a lost creation from its own object.
+            let shown = |id: Option<&str>| hits.iter().any(|hit| hit.id() == id);
+            let hidden = of(self, false).into_iter().filter(|now| !shown(now.id()));
+            self.book.hidden.extend(hidden.filter_map(|now| Some((uid.clone(), now.id()?.to_owned()))));
+        }
+        // Of a lost creation among namesakes nobody can tell which it made, even if it is alone a moment later.
+        let unnamed = |user: &ScimUser| is_deleting(user) && id_of(user).is_none_or(|id| self.site.get(id).is_none());
+        let leaves = self.cluster.objects.get(&uid).is_some_and(unnamed);
+        if hits.len() > 1 && leaves && kind == Kind::Users {
+            self.excuse(&uid, None);
+        }
+        let all = match self.site.quirks.filters {
+            Filters::Blind => {
+                hits.clear();
+                true
+            }
+            // Whoever else is shown tells that it wasn't heeded.
+            Filters::Ignored => match kind {
+                Kind::Users => self.site.list(stale).len() == hits.len(),
+                Kind::Groups => self.site.groups.list(stale).len() == hits.len(),
+            },
+            Filters::Heeded | Filters::Refused => true,
+        };
+        self.say(|| format!("  finds {hits:?}"));
+        let hits = hits.into_iter().map(|hit| self.received(kind, hit)).collect();
+        Found { hits, all }
+    }
+
     /// A request arrives at the server; a fault may come before or after it takes effect.
     pub fn receive(&mut self, kind: Kind, request: &Request) -> Answer {
         let uid = self.observed.at_work.clone().unwrap_or_default();
@@ -81,9 +122,10 @@ impl Outside {
             Some(Fault::Throttled) => Answer::Throttled,
             Some(Fault::ContentType) => Answer::ContentType,
             fault => {
-                let answer = match kind {
-                    Kind::Users => self.carry_out(&uid, request),
-                    Kind::Groups => self.carry_out_group(&uid, request),
+                let answer = match (self.sent(kind, request), kind) {
+                    (Err(refusal), _) => refusal,
+                    (Ok(sent), Kind::Users) => self.carry_out(&uid, &sent),
+                    (Ok(sent), Kind::Groups) => self.carry_out_group(&uid, &sent),
                 };
                 if fault.is_none() { answer } else { Answer::Broken }
             }

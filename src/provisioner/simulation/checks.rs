@@ -1,11 +1,14 @@
 //! What must hold at every step of a history.
 
+use std::collections::BTreeSet;
+
 use kube::ResourceExt;
 
 use super::outside::Outside;
+use super::quirks::Doubles;
 use super::setup::PROTECTED;
 use super::site::{Answer, is_active, name_of};
-use crate::api::{DeletionPolicy, OperationType, ScimUser, ScimUserSpec, ScimUserStatus};
+use crate::api::{AdoptionPolicy, DeletionPolicy, OperationType, ScimUser, ScimUserSpec, ScimUserStatus};
 use crate::directory::{full_name, has_finalizer, is_deleting};
 use crate::plan::{Account, Declared, Departure, Facts, Operation, Path, Request, Step, Verdict};
 use crate::scim::{Attributes, fold};
@@ -66,7 +69,9 @@ impl Outside {
     pub fn note_rest(&mut self, user: &ScimUser, status: &ScimUserStatus, verdict: &Verdict) {
         let uid = user.uid().unwrap_or_default();
         if let (Some(_), Some(id)) = (&verdict.applied, &status.id) {
-            let now = self.declared(&user.spec).attributes;
+            let left = verdict.details.ignored.as_deref().unwrap_or_default();
+            let mut now = self.declared(&user.spec).attributes;
+            now.retain(|path, _| !left.iter().any(|ignored| ignored.path == *path));
             self.book.carried_out.insert(uid, (id.clone(), now));
         }
     }
@@ -115,12 +120,12 @@ impl Outside {
         }
         let target = request.target().map(str::to_owned);
         let before = target.as_ref().and_then(|id| self.site.get(id));
-        let known: std::collections::BTreeSet<String> = self.site.server.accounts.keys().cloned().collect();
+        let known: BTreeSet<String> = self.site.server.accounts.keys().cloned().collect();
         let answer = self.site.apply(request);
         let after = target.as_ref().and_then(|id| self.site.get(id));
         // What the server refuses is asked again, later and later (promise I21).
         let accepted = matches!(answer, Answer::Shown(_) | Answer::Done);
-        self.book.writes += u64::from(accepted);
+        self.book.count(uid, accepted);
         self.say(|| format!("  server: {request:?}"));
         if let Some(made) = self.site.server.accounts.keys().find(|id| !known.contains(*id)).cloned() {
             self.check_creation(uid, &made);
@@ -150,7 +155,14 @@ impl Outside {
         let known = |accounts: &std::collections::BTreeMap<String, Vec<String>>| {
             accounts.get(uid).is_some_and(|accounts| accounts.contains(id))
         };
-        if made && !known(&self.book.made) && !known(&self.book.taken) {
+        // It says that it made whom it shows, and nothing tells that they were there.
+        let lies = self.setup.quirks.doubles == Doubles::PassedForNew
+            && self
+                .site
+                .get(id)
+                .is_some_and(|account| status.user_name.as_deref().map(fold) == Some(name_of(&account.0)));
+        let forged = self.book.forged.get(uid) == Some(id);
+        if made && !lies && !forged && !known(&self.book.made) && !known(&self.book.taken) {
             self.complain("i07: an account that was there passes for one that was made");
         }
     }
@@ -162,7 +174,7 @@ impl Outside {
             .filter(|other| self.site.get(other).is_some() && !self.book.excused.contains(*other))
             .find(|other| !bound(other) || self.cluster.objects.get(uid).and_then(id_of) == Some(other.as_str()));
         if let Some(other) = left.filter(|_| self.setup.unique).cloned()
-            && !self.book.denied.contains(&other)
+            && !self.book.is_hidden_from(uid, &other)
         {
             self.complain(format!("i07: {uid} gets a second account, {id} beside {other}"));
         }
@@ -171,6 +183,7 @@ impl Outside {
             let account = id_of(other).and_then(|other| self.site.server.accounts.get(other));
             other.metadata.uid.as_deref() != Some(uid)
                 && !is_deleting(other)
+                && !self.is_forged(other)
                 && account.is_some_and(|account| name_of(account) == name)
         });
         if let Some(other) = namesake.map(full_name) {
@@ -192,17 +205,18 @@ impl Outside {
         let Some(operation) = self.observed.sent.get(&uid).cloned() else {
             return self.complain("i04: a request is sent that was not told of");
         };
+        if let Some(holder) = self.honest_holder(&uid, id) {
+            self.complain(format!("i08: the account {id} of {holder} is written to for {uid}"));
+        }
+        let declared = self.cluster.objects.get(&uid).map(|user| fold(&user.spec.user_name));
+        if self.is_swapped(id) && declared != Some(name_of(before)) {
+            self.complain(format!("i31: {id} shows somebody else by now, and is written to for {uid}"));
+        }
         let removal = is_active(before) && after.is_none_or(|after| !is_active(after));
         let renamed = after.is_some_and(|after| name_of(after) != name_of(before));
         if removal || after.is_none() {
             if !operation.removes() {
                 self.complain(format!("i10: {:?} takes access away", operation.kind));
-            }
-            let holder = self.cluster.objects.values().find(|user| {
-                id_of(user) == Some(id) && user.metadata.uid.as_deref() != Some(&uid) && !is_deleting(user)
-            });
-            if let Some(holder) = holder.map(full_name) {
-                self.complain(format!("i08: an account that {holder} holds is taken away"));
             }
         }
         if !removal && !is_active(before) && after.is_some_and(is_active) {
@@ -229,7 +243,11 @@ impl Outside {
         let unchanged = accepted && after == Some(before);
         let known = before.get("meta").and_then(|meta| meta.get("version")?.as_str());
         let informed = self.observed.informed.get(&uid).map(String::as_str);
-        if unchanged && !self.setup.drops && informed.is_some() && informed == known {
+        let kept = |path: &Path| Some(path.name()) != self.setup.quirks.drops && path.name() != "title";
+        let tells = self.setup.quirks.drops.is_none() || operation.attributes.iter().all(kept);
+        // Whoever is invited is asked to be active, and isn't before they accept.
+        let asks = operation.kind == OperationType::Reactivate && self.site.invited.contains(id);
+        if unchanged && tells && !asks && informed.is_some() && informed == known {
             self.complain(format!("i01: {:?} changes nothing: {request:?}", operation.kind));
         }
     }
@@ -239,7 +257,9 @@ impl Outside {
     pub fn check_owners(&mut self) {
         let mut owners = std::collections::BTreeMap::new();
         let mut twice = None;
-        for user in self.cluster.objects.values().filter(|user| !is_deleting(user)) {
+        let forged: BTreeSet<&String> = self.book.forged.keys().collect();
+        let honest = |user: &&ScimUser| user.metadata.uid.as_ref().is_none_or(|uid| !forged.contains(uid));
+        for user in self.cluster.objects.values().filter(|user| !is_deleting(user)).filter(honest) {
             let Some(id) = id_of(user) else { continue };
             let uid = user.uid().unwrap_or_default();
             let before = self.book.holders.insert(id.to_owned(), uid.clone());
@@ -256,6 +276,20 @@ impl Outside {
         }
     }
 
+    /// The account has another id than the object knows, and its name alone tells that it is the object's: nobody else has it
+    /// or declares it, and a name suffices.
+    fn is_told_by_name(&self, user: &ScimUser, id: &str) -> bool {
+        let name = fold(&user.spec.user_name);
+        let mut named = self.site.server.accounts.iter().filter(|(_, account)| name_of(account) == name);
+        let only = named.next().is_some_and(|(only, _)| only == id) && named.next().is_none();
+        let others = self.cluster.objects.values().filter(|other| other.metadata.uid != user.metadata.uid);
+        let declared = others.into_iter().any(|other| {
+            let shown = other.status.as_ref().and_then(|status| status.user_name.as_deref());
+            id_of(other) == Some(id) || fold(&other.spec.user_name) == name || shown.map(fold).as_ref() == Some(&name)
+        });
+        only && !declared && self.policy.adoption == AdoptionPolicy::Adopt
+    }
+
     /// The object goes: its account is left as it is only where that was declared, and handed over only to an object that
     /// is bound to it on record.
     pub fn check_departure(&mut self, user: &ScimUser, status: &ScimUserStatus, departure: &Departure) {
@@ -266,14 +300,13 @@ impl Outside {
                 .flatten()
                 .any(|name| fold(name) == PROTECTED);
         let retained = self.deletion(&user.spec) == DeletionPolicy::Retain;
-        if user.wants_release() || retained || protected || self.book.rejected.contains(&uid) {
+        if user.wants_release() || retained || protected || self.book.rejected.contains(&uid) || self.is_forged(user) {
             return self.excuse(&uid, status.id.as_ref());
         }
         match departure {
             Departure::Done => {
-                // Under which id it is by now nobody can tell for certain.
                 let now = status.id.as_ref().and_then(|id| self.book.renumbered.get(id)).cloned();
-                self.book.excused.extend(now);
+                self.book.excused.extend(now.filter(|id| !self.is_told_by_name(user, id)));
             }
             // Gone at the server, and one that has its name may be somebody else's.
             Departure::LeftAsIs if status.id.as_ref().is_none_or(|id| self.site.get(id).is_none()) => {}
@@ -289,6 +322,11 @@ impl Outside {
             }
         }
     }
+}
+
+/// The account at this server that an object is recorded as bound to.
+pub fn id_at<'a>(user: &'a ScimUser, server: &str) -> Option<&'a str> {
+    id_of(user).filter(|_| user.status.as_ref().and_then(|status| status.bound_to.as_deref()) == Some(server))
 }
 
 pub fn id_of(user: &ScimUser) -> Option<&str> {

@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
 use super::cluster_groups::GroupWatchEvent;
-use super::setup::SERVERS;
+use super::setup::{SECOND, SERVERS};
 use crate::api::{
     CLAIMED_ACCOUNT, ClaimedAccount, FINALIZER, ScimConnection, ScimGroup, ScimUser, ScimUserSpec, ScimUserStatus,
 };
@@ -34,16 +34,17 @@ pub struct Cluster {
     /// Accounts whose object was ever under deletion.
     pub leaving: BTreeSet<String>,
     pub connection: ScimConnection,
-    /// The server that it leads to.
+    pub second: ScimConnection,
+    /// The server that the first one leads to.
     pub server: String,
-    /// Writes by the operator.
-    pub writes: u64,
+    /// Writes by the operator, by object.
+    pub writes: BTreeMap<String, u64>,
     version: u64,
     born: u64,
 }
 
 impl Cluster {
-    pub fn new(connection: ScimConnection) -> Self {
+    pub fn new(connection: ScimConnection, second: ScimConnection) -> Self {
         Self {
             objects: BTreeMap::new(),
             events: VecDeque::new(),
@@ -53,8 +54,9 @@ impl Cluster {
             respecified: BTreeMap::new(),
             leaving: BTreeSet::new(),
             connection,
+            second,
             server: SERVERS[0].clone(),
-            writes: 0,
+            writes: BTreeMap::new(),
             version: 1,
             born: 0,
         }
@@ -77,6 +79,11 @@ impl Cluster {
     /// Up to this version everything was heard; 0 where something is still to come, for the two watches may be apart.
     pub fn heard(&self) -> u64 {
         if self.events.is_empty() && self.group_events.is_empty() { self.version } else { 0 }
+    }
+
+    /// The server of the object's connection.
+    pub fn server_of(&self, user: &ScimUser) -> &str {
+        if is_of_second(user) { &SERVERS[0] } else { &self.server }
     }
 
     /// Changes the connection.
@@ -136,6 +143,11 @@ impl Cluster {
         }
     }
 
+    /// The operator writes an object.
+    pub(super) fn count(&mut self, uid: &str) {
+        *self.writes.entry(uid.to_owned()).or_default() += 1;
+    }
+
     /// The operator sets or takes off its finalizer; none where the object is gone, or may gain none any more.
     pub fn set_finalizer(&mut self, uid: &str, present: bool, claimed: Option<&ClaimedAccount>) -> Option<ScimUser> {
         let mut user = self.objects.get(uid).cloned()?;
@@ -145,7 +157,7 @@ impl Cluster {
         if present && !has_finalizer(&user) && is_deleting(&user) {
             return None;
         }
-        self.writes += 1;
+        self.count(uid);
         user.annotations_mut().remove(CLAIMED_ACCOUNT);
         if let Some(claimed) = claimed {
             let text = serde_json::to_string(claimed).unwrap_or_default();
@@ -169,7 +181,7 @@ impl Cluster {
     /// The operator writes a status.
     pub fn set_status(&mut self, uid: &str, status: &ScimUserStatus) -> Option<ScimUser> {
         let mut user = self.objects.get(uid).cloned()?;
-        self.writes += 1;
+        self.count(uid);
         // Its groups are written key by key.
         let groups = user.status.as_mut().and_then(|status| status.groups.take());
         let status = ScimUserStatus { groups, ..status.clone() };
@@ -194,4 +206,9 @@ impl Cluster {
             self.note_wants();
         }
     }
+}
+
+/// The object is the second connection's.
+pub fn is_of_second(user: &ScimUser) -> bool {
+    user.spec.connection_ref.name == SECOND
 }

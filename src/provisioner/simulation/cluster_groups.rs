@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use kube::core::Status;
 use serde_json::{Value, json};
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, is_of_second};
 use crate::api::{CLAIMED_GROUP, FINALIZER, ScimGroup, ScimGroupSpec, ScimGroupStatus, ScimUser};
 use crate::directory::{has_finalizer, is_deleting};
 use crate::provisioner::kubernetes::{WriteError, merge};
@@ -72,7 +72,7 @@ impl Cluster {
             let conflict = Status { code: 409, message: "the object has been modified".into(), ..Status::default() };
             return Err(WriteError::Refused(Box::new(kube::Error::Api(Box::new(conflict)))));
         }
-        self.writes += 1;
+        self.count(&uid);
         group.annotations_mut().remove(CLAIMED_GROUP);
         if let Some(claimed) = claimed {
             group.annotations_mut().insert(CLAIMED_GROUP.into(), claimed.to_owned());
@@ -107,7 +107,7 @@ impl Cluster {
         let mut user = self.objects.get(uid).cloned()?;
         let mut status = json!(user.status.clone().unwrap_or_default());
         merge(&mut status, change);
-        self.writes += 1;
+        self.count(uid);
         let status = serde_json::from_value(status).expect("a status");
         if user.status.as_ref() != Some(&status) {
             user.status = Some(status);
@@ -118,7 +118,7 @@ impl Cluster {
 
     fn put_group_status(&mut self, uid: &str, status: ScimGroupStatus) -> Option<ScimGroup> {
         let mut group = self.groups.get(uid).cloned()?;
-        self.writes += 1;
+        self.count(uid);
         if group.status.as_ref() != Some(&status) {
             group.status = Some(status);
             self.store_group(group);
@@ -158,7 +158,9 @@ impl Cluster {
                 selector.match_labels.iter().all(|(name, value)| user.labels().get(name) == Some(value))
             })
         };
-        let users = self.objects.values().filter(|user| user.metadata.deletion_timestamp.is_none()).filter(refers);
+        let users =
+            self.objects.values().filter(|user| user.metadata.deletion_timestamp.is_none() && !is_of_second(user));
+        let users = users.filter(refers);
         let bound = users.filter_map(|user| {
             let status = user.status.as_ref()?;
             status.id.clone().filter(|_| status.bound_to.as_ref() == Some(&self.server))

@@ -1,5 +1,6 @@
 //! The course of a history: small steps in any order, and how it all calms down.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kube::ResourceExt;
@@ -8,6 +9,9 @@ use super::cluster::WatchEvent;
 use super::cluster_groups::GroupWatchEvent;
 use super::outside::Listing;
 use super::world::World;
+
+/// So often a day whatever is due gets its turn.
+const TIMES: u64 = 8;
 
 impl World {
     /// What the watches bring of the operator's own writes, whose answers it has had, is no news.
@@ -112,9 +116,10 @@ impl World {
         self.outside().complain("i04: the work does not end");
     }
 
-    /// A sweep, and a day in which whatever waits gets its turn; true where nothing was written.
-    fn quiet_day(&mut self) -> bool {
+    /// A sweep, and a day in which whatever waits gets its turn; whose objects, or accounts, were written.
+    fn day(&mut self) -> BTreeSet<String> {
         let before = self.writes();
+        let asked = self.outside().book.requests.clone();
         self.drain();
         // Who was not found a moment ago counts as gone only a minute later.
         self.pass_time(61_000);
@@ -130,7 +135,20 @@ impl World {
             self.drain();
             self.sweep_as_asked();
         }
-        before == self.writes()
+        let after = self.writes();
+        let mut written: BTreeSet<String> = after.keys().cloned().collect();
+        written.retain(|uid| before.get(uid) != after.get(uid));
+        // Of whoever is tried again something may be written each time.
+        let calm = |uid: &String| {
+            let (before, after) = (before.get(uid).copied().unwrap_or_default(), after[uid]);
+            after.0 <= before.0 + TIMES && after.1 <= before.1 + 2 * TIMES
+        };
+        let tried = self.outside().tried_again();
+        written.retain(|uid| !(tried.contains(uid) && calm(uid)));
+        if written.is_empty() {
+            self.outside().check_requests(&asked);
+        }
+        written
     }
 
     /// Whoever has to be looked for in the whole list has it listed at once.
@@ -142,9 +160,11 @@ impl World {
     }
 
     /// Writes at the server, and to objects.
-    pub fn writes(&self) -> (u64, u64) {
+    pub fn writes(&self) -> BTreeMap<String, (u64, u64)> {
         let outside = self.outside();
-        (outside.book.writes, outside.cluster.writes)
+        let (taken, written) = (&outside.book.writes, &outside.cluster.writes);
+        let of = |counts: &BTreeMap<String, u64>, uid: &str| counts.get(uid).copied().unwrap_or_default();
+        taken.keys().chain(written.keys()).map(|uid| (uid.clone(), (of(taken, uid), of(written, uid)))).collect()
     }
 
     /// Nothing happens any more, and nothing goes wrong: it all comes to rest, as declared.
@@ -154,7 +174,7 @@ impl World {
         self.set_plan(false);
         let mut quiet = 0;
         for _ in 0..14 {
-            quiet = if self.quiet_day() { quiet + 1 } else { 0 };
+            quiet = if self.day().is_empty() { quiet + 1 } else { 0 };
             if quiet == 2 || self.is_broken() {
                 break;
             }
@@ -166,14 +186,15 @@ impl World {
         if self.is_broken() {
             return;
         }
-        // Whoever was refused tries again, and asks admission for it again.
-        let refused = self.outside().refuses_anybody();
-        let forgotten = self.outside().book.groups.forgotten;
+        let mut excused = self.outside().refused();
+        let forgotten = self.outside().book.groups.forgotten.clone();
         self.restart();
-        // What was on no record any more is put in once more.
-        let forgotten = self.outside().book.groups.forgotten > forgotten;
-        if !self.quiet_day() && !refused && !forgotten {
-            self.outside().complain("i30: a restart writes although nothing changed");
+        // Whoever was refused tries again, and what was on no record any more is put in once more.
+        let mut written = self.day();
+        excused.extend(self.outside().put_in_again(&forgotten));
+        written.retain(|uid| !excused.contains(uid));
+        if !written.is_empty() {
+            self.outside().complain(format!("i30: a restart writes {written:?} although nothing changed"));
         }
     }
 }

@@ -182,7 +182,7 @@ impl World {
             &book.excused,
             &book.rejected,
         ));
-        digest.of(&(&book.asked, &book.denied, &book.groups));
+        digest.of(&(&book.asked, &book.denied, &book.hidden, &book.lost, &book.groups));
         digest.end()
     }
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::operator::Flight;
 use super::outside::Place;
 use super::setup::{BASE_URLS, SERVERS};
-use super::world::{Flight, World};
+use super::world::World;
 use crate::api::{MembersReadable, Mode};
 use crate::provisioner::connection::session::policy_for;
 
@@ -15,7 +16,8 @@ impl World {
         let mut outside = self.outside();
         let place = |flight: &Flight| outside.observed.places.get(&*flight.ticket.uid);
         let answered = self.operator.flight.iter().any(|flight| place(flight) == Some(&Place::Answer));
-        if !answered && outside.cluster.groups.is_empty() {
+        let told = outside.book.forged.is_empty() && outside.book.swapped.is_none();
+        if !answered && told && outside.cluster.groups.is_empty() {
             outside.renumber();
         }
     }
@@ -32,15 +34,14 @@ impl World {
             edited
         };
         self.operator.provisioner.update(Arc::new(connection));
-        let server = self.outside().server;
-        self.operator.connect(server);
+        self.connect();
     }
 
     /// An edit leads the connection to another server, or back.
     pub fn lead_to(&mut self, number: usize) {
         {
             let mut outside = self.outside();
-            if outside.server == number {
+            if outside.server == number || outside.book.swapped.is_some() {
                 return;
             }
             outside.swap_servers();

@@ -14,9 +14,11 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::outside::{Fault, Listing, Outside, Place, Shared, look};
+use super::quirks::Filters;
+use super::setup::SECOND;
 use super::site::Answer;
 use crate::api::{ClaimedAccount, ScimConnection, ScimConnectionStatus, ScimGroup, ScimUser, ScimUserStatus};
-use crate::directory::{ConnectionKey, is_deleting};
+use crate::directory::ConnectionKey;
 use crate::plan::{Request, Step};
 use crate::provisioner::effects::{Effects, Note};
 use crate::provisioner::kubernetes::WriteError;
@@ -68,6 +70,13 @@ fn error(class: Class) -> Error {
     Error::simulated(class)
 }
 
+impl Outside {
+    /// The server's own answer, in its form.
+    fn error(&self, class: Class) -> Error {
+        if self.site.quirks.bare_errors { error(class) } else { error(class).in_scim_form() }
+    }
+}
+
 /// The API server answers, and refuses.
 fn refused() -> WriteError {
     WriteError::Refused(Box::new(kube::Error::LinesCodecMaxLineLengthExceeded))
@@ -115,12 +124,16 @@ impl Effects for Simulated {
             Some(Fault::Forbidden) => Err(error(Class::Forbidden)),
             Some(Fault::Missing) => {
                 if found.is_some() {
-                    outside.book.denied.insert(id.to_owned());
+                    let now = outside.now;
+                    outside.book.deny(id, now);
                 }
                 Err(error(Class::NotFound))
             }
             Some(_) => Err(error(Class::Transient)),
-            None => found.ok_or_else(|| error(Class::NotFound)),
+            None => match found {
+                Some(found) => Ok(outside.received(kind, found)),
+                None => Err(outside.error(Class::NotFound)),
+            },
         }
     }
 
@@ -134,8 +147,8 @@ impl Effects for Simulated {
     ) -> Result<Found, Error> {
         self.stop_at(Place::Read).await;
         let mut outside = self.at(client);
-        if outside.setup.no_filter {
-            return Err(error(Class::Rejected));
+        if outside.site.quirks.filters == Filters::Refused {
+            return Err(outside.error(Class::Rejected));
         }
         let fault = outside.strikes(&[Fault::Refused, Fault::Lost, Fault::Stale, Fault::Throttled]);
         if fault == Some(Fault::Throttled) {
@@ -144,27 +157,7 @@ impl Effects for Simulated {
         if matches!(fault, Some(Fault::Refused | Fault::Lost)) {
             return Err(error(Class::Transient));
         }
-        let uid = outside.observed.at_work.clone().unwrap_or_default();
-        if fault.is_some() {
-            // A look-up that doesn't show what was just made hides a lost creation from its own object.
-            let made = outside.book.made.get(&uid).cloned();
-            outside.book.denied.extend(made.into_iter().flatten());
-            let made = outside.book.groups.made.get(&uid).cloned();
-            outside.book.denied.extend(made.into_iter().flatten());
-        }
-        if kind == Kind::Groups {
-            let hits = outside.site.groups.named(value, fault.is_some());
-            outside.say(|| format!("  finds {hits:?}"));
-            return Ok(Found { hits, all: true });
-        }
-        let hits = outside.site.find_by(attribute, value, fault.is_some());
-        outside.say(|| format!("  finds {hits:?}"));
-        let leaves = outside.cluster.objects.get(&uid).is_some_and(is_deleting);
-        if hits.len() > 1 && leaves {
-            // Among namesakes its own is certain to be nobody's, even if it is alone a moment later.
-            outside.excuse(&uid, None);
-        }
-        Ok(Found { hits, all: true })
+        Ok(outside.search(kind, attribute, value, fault.is_some()))
     }
 
     async fn page(&self, client: &Client, kind: Kind, start: &Start, count: u32, _: Instant) -> Result<Page, Error> {
@@ -172,6 +165,9 @@ impl Effects for Simulated {
         let mut outside = self.at(client);
         // The test of a collection after a 404.
         let how = if count == 1 { Listing::Whole } else { outside.listing };
+        if outside.site.quirks.no_list && kind == Kind::Users && count != 1 {
+            return Err(outside.error(Class::Rejected));
+        }
         let mut all = match kind {
             Kind::Users => outside.site.list(how == Listing::Stale),
             Kind::Groups => outside.site.groups.list(how == Listing::Stale),
@@ -199,6 +195,7 @@ impl Effects for Simulated {
         }
         let unreadable = shown - resources.len() as u64;
         outside.say(|| format!("  lists {resources:?}"));
+        let resources = resources.into_iter().map(|resource| outside.received(kind, resource)).collect();
         Ok(Page { resources, shown, unreadable, total, ..Page::default() })
     }
 
@@ -226,25 +223,31 @@ impl Effects for Simulated {
         self.stop_at(Place::Request).await;
         let answer = self.at(client).receive(kind, request);
         self.stop_at(Place::Answer).await;
-        self.look().say(|| format!("  hears {answer:?}"));
-        match answer {
-            Answer::Shown(resource) => {
-                let created = matches!(request, Request::Create(_));
-                Ok(Written { resource: Some(resource), created, ..Written::default() })
+        let mut outside = self.look();
+        outside.say(|| format!("  hears {answer:?}"));
+        let (creates, silent) = (matches!(request, Request::Create(_)), Written::default());
+        let class = match answer {
+            Answer::Shown(resource) | Answer::PassedForNew(resource) => {
+                let resource = Some(outside.received(kind, resource));
+                return Ok(Written { resource, created: creates, ..silent });
             }
-            Answer::Upserted(resource) => Ok(Written { resource: Some(resource), ..Written::default() }),
-            Answer::Done if matches!(request, Request::Create(_)) => Err(error(Class::Empty)),
-            Answer::Done => Ok(Written::default()),
-            Answer::NotFound => Err(error(Class::NotFound)),
-            Answer::Conflict => Err(error(Class::Conflict)),
-            Answer::Precondition => Err(error(Class::Precondition)),
-            Answer::Rejected => Err(error(Class::Rejected)),
-            Answer::ContentType => Err(error(Class::ContentType)),
-            Answer::Throttled => Err(error(Class::Throttled)),
-            Answer::Unsupported => Err(error(Class::Unsupported)),
-            Answer::Forbidden => Err(error(Class::Forbidden)),
-            Answer::Broken => Err(error(Class::Transient)),
-        }
+            Answer::Upserted(resource) => {
+                return Ok(Written { resource: Some(outside.received(kind, resource)), ..silent });
+            }
+            Answer::Done if !creates => return Ok(silent),
+            Answer::Done => Class::Empty,
+            Answer::NoRoute => return Err(error(Class::NotFound)),
+            Answer::Throttled => return Err(error(Class::Throttled)),
+            Answer::Broken => return Err(error(Class::Transient)),
+            Answer::NotFound => Class::NotFound,
+            Answer::Conflict => Class::Conflict,
+            Answer::Precondition => Class::Precondition,
+            Answer::Rejected => Class::Rejected,
+            Answer::ContentType => Class::ContentType,
+            Answer::Unsupported => Class::Unsupported,
+            Answer::Forbidden => Class::Forbidden,
+        };
+        Err(outside.error(class))
     }
 
     async fn claim_user(
@@ -268,6 +271,7 @@ impl Effects for Simulated {
         }
         outside.check_record(&uid, status);
         outside.note_server(&uid, status);
+        outside.note_own(&uid, status.id.as_deref());
         let written = outside.cluster.set_status(&uid, status).ok_or(WriteError::Gone)?;
         outside.observed.unsaved.remove(&uid);
         outside.say(|| {
@@ -322,11 +326,16 @@ impl Effects for Simulated {
 
     async fn write_connection(
         &self,
-        _: &ConnectionKey,
+        key: &ConnectionKey,
         _: &ScimConnection,
         status: &ScimConnectionStatus,
     ) -> Result<ScimConnection, kube::Error> {
         self.stop_at(Place::Connection).await;
+        if key.name == SECOND {
+            let second = &mut self.look().cluster.second;
+            second.status = Some(status.clone());
+            return Ok(second.clone());
+        }
         Ok(self.look().cluster.set_connection(|connection| connection.status = Some(status.clone())))
     }
 

@@ -7,6 +7,7 @@ use proptest::sample::select;
 
 use super::group_events::{GroupEvent, group_events, group_setups};
 use super::outside::{Fault, Listing};
+use super::quirks::{Quirks, quirks};
 use super::setup::Setup;
 use crate::api::{AdoptionPolicy, DeletionPolicy};
 
@@ -42,6 +43,8 @@ pub enum Event {
     Swap(usize, usize),
     /// Delete and declare again under another name; true: in that order.
     Move(usize, usize, bool),
+    /// The same, and the other object is the other connection's.
+    MoveAway(usize, usize, bool),
     Remove(usize),
     Release(usize),
     Request(usize),
@@ -58,6 +61,8 @@ pub enum Event {
     Deactivate(usize),
     Reactivate(usize),
     Erase(usize),
+    /// Whoever was invited accepts.
+    Accept(usize),
     Invite(usize, bool),
     Answer(usize, bool),
     Plan(bool),
@@ -65,6 +70,10 @@ pub enum Event {
     Lead(usize),
     /// The server's database is built anew: everything is there, under other ids.
     Renumber,
+    /// A tenant writes the id of this account into the status of the object in this place.
+    Forge(usize, usize),
+    /// Two accounts change ids.
+    SwapIds,
     Group(GroupEvent),
 }
 
@@ -114,6 +123,7 @@ fn events() -> impl Strategy<Value = Event> {
         3 => (slot(), 0..NAMES.len()).prop_map(|(slot, name)| Event::Rename(slot, name)),
         1 => (slot(), slot()).prop_map(|(one, other)| Event::Swap(one, other)),
         2 => (slot(), slot(), any::<bool>()).prop_map(|(one, other, first)| Event::Move(one, other, first)),
+        1 => (slot(), slot(), any::<bool>()).prop_map(|(one, other, first)| Event::MoveAway(one, other, first)),
         4 => slot().prop_map(Event::Remove),
         1 => slot().prop_map(Event::Release),
         1 => slot().prop_map(Event::Request),
@@ -126,8 +136,12 @@ fn events() -> impl Strategy<Value = Event> {
         2 => slot().prop_map(Event::Deactivate),
         1 => slot().prop_map(Event::Reactivate),
         1 => slot().prop_map(Event::Erase),
+        1 => slot().prop_map(Event::Accept),
         1 => (0..NAMES.len(), prop::bool::weighted(0.7)).prop_map(|(name, active)| Event::Invite(name, active)),
         1 => prop::bool::weighted(0.3).prop_map(|there| Event::Lead(usize::from(there))),
+        1 => Just(Event::Renumber),
+        1 => (slot(), slot()).prop_map(|(slot, account)| Event::Forge(slot, account)),
+        1 => Just(Event::SwapIds),
     ];
     prop_oneof![
         7 => (any::<u32>(), 1_u8..40).prop_map(|(seed, steps)| Event::Work(seed, steps)),
@@ -157,32 +171,20 @@ pub fn history() -> impl Strategy<Value = (Setup, Vec<Event>)> {
         prop::bool::weighted(0.9),
         prop::bool::weighted(0.2),
         prop::bool::weighted(0.3),
-        prop::bool::weighted(0.1),
         prop::bool::weighted(0.15),
-        prop::bool::weighted(0.1),
-        prop::bool::weighted(0.2),
-        prop::bool::weighted(0.1),
         prop::bool::weighted(0.1),
     );
     let repair = (prop::bool::weighted(0.8), any::<bool>(), any::<bool>());
     let limits = (0..4_u32, 0..4_u32, 1..5_u32);
     let window = select(vec![600_u64, 3_600, 86_400]);
-    let setup = (bools, repair, deletion, limits, window, group_setups()).prop_map(
-        |(
-            (unique, silent, put, drops, protected, refuse, upserts, no_patch, no_filter),
-            repair,
-            deletion,
-            limits,
-            window,
-            groups,
-        )| Setup {
+    // Half of the servers do everything as the RFCs say.
+    let quirks = prop_oneof![Just(Quirks::default()), quirks()];
+    let setup = (bools, repair, deletion, limits, window, quirks, group_setups()).prop_map(
+        |((unique, silent, put, protected, refuse), repair, deletion, limits, window, quirks, groups)| Setup {
             unique,
-            upserts,
             silent,
             put,
-            no_patch,
-            no_filter,
-            drops,
+            quirks,
             repair,
             deletion,
             adoption: if refuse { AdoptionPolicy::Refuse } else { AdoptionPolicy::Adopt },

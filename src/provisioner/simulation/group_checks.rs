@@ -91,7 +91,7 @@ impl Outside {
         let known: BTreeSet<String> = self.site.groups.all.keys().cloned().collect();
         let answer = self.site.apply_group(request);
         let after = of(self);
-        self.book.writes += u64::from(matches!(answer, Answer::Shown(_) | Answer::Done));
+        self.book.count(uid, matches!(answer, Answer::Shown(_) | Answer::Done));
         self.say(|| format!("  server: {request:?}"));
         if let Some(made) = self.site.groups.all.keys().find(|id| !known.contains(*id)).cloned() {
             self.check_group_creation(uid, &made);
@@ -114,7 +114,7 @@ impl Outside {
             let groups = &self.site.groups;
             groups.all.contains_key(*other)
                 && !groups.renamed_by_hand.contains(*other)
-                && !self.book.denied.contains(*other)
+                && !self.book.is_hidden_from(uid, other)
                 && !self.book.groups.excused.contains(*other)
                 && holds(other).is_none_or(|holder| holder.metadata.uid.as_deref() == Some(uid))
         };
@@ -231,7 +231,7 @@ impl Outside {
             let uid = group.uid().unwrap_or_default();
             let before = self.book.groups.holders.insert(id.to_owned(), uid.clone());
             let living = before.filter(|before| *before != uid).and_then(|before| self.cluster.groups.get(&before));
-            if let Some(other) = living.filter(|other| !is_deleting(other) && !self.book.denied.contains(id)) {
+            if let Some(other) = living.filter(|other| !is_deleting(other) && !self.book.is_hidden(id)) {
                 twice = Some(format!("i08: {id} passes from {} to {}", full_name(other), full_name(group)));
             }
             if let Some(other) = owners.insert(id.to_owned(), full_name(group)) {
@@ -269,7 +269,7 @@ impl Outside {
                 let now = status.id.as_ref().and_then(|id| self.book.renumbered.get(id)).cloned();
                 self.book.groups.excused.extend(now);
                 let there = status.id.as_ref().filter(|id| self.site.groups.all.contains_key(*id));
-                if let Some(id) = there.filter(|id| !excused && !self.book.denied.contains(*id)).cloned() {
+                if let Some(id) = there.filter(|id| !excused && !self.book.is_hidden_from(&uid, id)).cloned() {
                     self.complain(format!("i15: {name} goes, and its group {id} is there"));
                 }
             }
@@ -300,17 +300,21 @@ impl Outside {
         let (kept, forgotten): (BTreeSet<_>, BTreeSet<_>) =
             recorded.into_iter().partition(|(group, account)| on_record(group, account));
         self.book.groups.recorded = kept;
-        self.book.groups.forgotten += forgotten.len();
+        self.book.groups.forgotten.extend(forgotten);
     }
 
     /// Whoever is deprovisioned has left our groups before the account is deleted.
     pub fn check_groups_left(&mut self, account: &str) {
+        let name = self.site.server.accounts.get(account).map(name_of);
+        let declared = self.cluster.objects.values().any(|user| Some(fold(&user.spec.user_name)) == name);
         let within = self.cluster.groups.values().filter(|group| !is_deleting(group)).find(|group| {
             let Some(id) = group_of(group) else { return false };
             let pair = (id.to_owned(), account.to_owned());
             let there = self.site.groups.all.get(id).is_some_and(|group| group.members.contains(account));
-            // Whom a group names by the id stays in it as long as there is an account.
-            let named = group.spec.members.iter().flatten().any(|member| member.id.as_deref() == Some(account));
+            // Whom a group names by the id, or by a userName that no object declares, stays in it as long as there is an
+            // account.
+            let named = group.spec.members.iter().flatten().any(|member| member.id.as_deref() == Some(account))
+                || (self.names_account(group, account) && !declared);
             there && !named && self.book.groups.brought.contains(&pair) && !self.site.groups.by_hand.contains(&pair)
         });
         let active = self.site.get(account).is_some_and(|account| is_active(&account.0));

@@ -2,6 +2,7 @@
 
 use super::group_checks::{external_id, group_of, reason_of_group};
 use super::outside::Outside;
+use super::quirks::Methods;
 use crate::api::{Membership, ScimGroup};
 use crate::directory::{full_name, is_deleting};
 
@@ -65,6 +66,11 @@ impl Outside {
                 _ => Err("i09: its group is gone".into()),
             };
         };
+        // Where nobody is shown who is in, a group can't be replaced whole.
+        let unchangeable = self.setup.quirks.groups != Methods::Both && !self.site.groups.readable.with_group();
+        if unchangeable && ["NotSupported", "Rejected"].contains(&reason) {
+            return Ok(());
+        }
         let elsewhere = fitting.iter().any(|(other, _)| *other != id);
         let blocked = (rivals || elsewhere) && ["Conflict", "Pending"].contains(&reason);
         let left = reason == "Drifted" && !self.policy.repair.attributes;
@@ -76,26 +82,23 @@ impl Outside {
         if declared.is_some() && external_id(shown) != declared && !blocked && !left {
             return Err("i03: its group has another externalId".into());
         }
+        // The name that it is to have is another's: until that is free nothing of it is changed.
+        if blocked && shown.name() != name {
+            return Ok(());
+        }
         self.check_members(group, id, reason)
     }
 
     fn check_members(&self, group: &ScimGroup, id: &str, reason: &str) -> Result<(), String> {
         let Some(shown) = self.site.groups.all.get(id) else { return Ok(()) };
         let readable = self.site.groups.readable.with_group();
-        let left = !self.policy.repair.attributes && (reason == "Drifted" || !readable);
-        if reason == "Contested" {
-            return Ok(());
-        }
+        let drifts = reason == "Drifted" || !readable;
+        let left = (!self.policy.repair.attributes && drifts) || reason == "Contested";
         let by_hand = |member: &String| self.site.groups.by_hand.contains(&(id.to_owned(), member.clone()));
         let wanted = self.accounts_named(group);
-        // A member that isn't there may keep others out, where the server refuses it.
-        let ids = group.spec.members.iter().flatten().filter_map(|member| member.id.as_deref());
-        let strangers = ids.into_iter().any(|id| !self.site.server.accounts.contains_key(id));
-        let refused = self.site.groups.strict.is_some() && strangers;
         for member in wanted.difference(&shown.members) {
             let told = !readable || left;
-            let excused = (by_hand(member) && told) || (refused && reason == "Rejected") || reason == "Conflict";
-            if !excused {
+            if !(by_hand(member) && told) {
                 return Err(format!("i18: {member} isn't in its group"));
             }
         }
@@ -104,10 +107,8 @@ impl Outside {
         let there = |member: &&String| self.site.server.accounts.contains_key(*member);
         for member in shown.members.difference(&wanted).filter(there) {
             let ours = self.book.groups.recorded.contains(&(id.to_owned(), member.clone()));
-            let stays = self.keeps_member(member)
-                || (recorded && (!ours || by_hand(member)))
-                || (left && by_hand(member))
-                || reason == "Conflict";
+            let stays =
+                self.keeps_member(member) || (recorded && (!ours || by_hand(member))) || (left && by_hand(member));
             if !stays {
                 return Err(format!("i10: {member} is in its group (held: {})", self.is_held(member)));
             }
@@ -122,7 +123,10 @@ impl Outside {
             let book = &self.book;
             let held = self.cluster.groups.values().any(|group| group_of(group) == Some(id.as_str()));
             let Some(shown) = self.site.groups.all.get(*id) else { return false };
-            let alone = self.site.groups.all.values().filter(|other| other.name() == shown.name()).count() == 1;
+            // On no record, it is one of several that nobody can tell apart.
+            let recorded = book.groups.holders.contains_key(id.as_str());
+            let alone =
+                recorded || self.site.groups.all.values().filter(|other| other.name() == shown.name()).count() == 1;
             let named = self.cluster.groups.values().any(|group| group.spec.display_name == shown.name());
             !self.cluster.groups.contains_key(*uid)
                 && !held
@@ -130,7 +134,7 @@ impl Outside {
                 && !named
                 && self.policy.group_deletion == crate::api::GroupDeletionPolicy::Delete
                 && !book.groups.excused.contains(*id)
-                && !book.denied.contains(*id)
+                && !book.is_hidden_from(uid, id)
                 && !self.site.groups.renamed_by_hand.contains(*id)
         });
         let left: Vec<String> = left.map(|(_, id)| id.clone()).collect();

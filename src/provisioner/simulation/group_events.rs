@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::events::{NAMES, PLACES};
 use super::setup::{CONNECTION, GroupSetup};
-use super::site_groups::Group;
+use super::site_groups::{Group, Strangers};
 use super::world::World;
 use crate::api::{
     AdoptionPolicy, GroupDeletionPolicy, MemberRemoval, MembersReadable, RECONCILE_REQUESTED_AT, RELEASE, ScimGroup,
@@ -129,13 +129,19 @@ pub fn group_setups() -> impl Strategy<Value = GroupSetup> {
         prop::bool::weighted(0.7),
         prop::bool::weighted(0.8),
     );
-    let strict = select(vec![None, None, Some(true), Some(false)]);
-    (readable, bools, strict, (0..4_u32, 0..3_u32), select(vec![1_u32, 2, 100])).prop_map(
-        |(readable, (unique, filter, silent, versions, deletes, adopts), strict, limits, most)| GroupSetup {
+    let strangers = prop_oneof![
+        8 => Just(Strangers::Taken),
+        3 => Just(Strangers::NotFound),
+        3 => Just(Strangers::Rejected),
+        1 => Just(Strangers::LeftOut),
+        1 => Just(Strangers::Broken),
+    ];
+    (readable, bools, strangers, (0..4_u32, 0..3_u32), select(vec![1_u32, 2, 100])).prop_map(
+        |(readable, (unique, filter, silent, versions, deletes, adopts), strangers, limits, most)| GroupSetup {
             unique,
             readable,
             removal: if filter { MemberRemoval::Filter } else { MemberRemoval::Values },
-            strict,
+            strangers,
             silent,
             versions,
             deletion: if deletes { GroupDeletionPolicy::Delete } else { GroupDeletionPolicy::Retain },

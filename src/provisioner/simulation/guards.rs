@@ -1,5 +1,6 @@
 //! No guard lets more through than its limit.
 
+use super::cluster::is_of_second;
 use super::outside::Outside;
 use crate::api::{Mode, OperationType};
 use crate::plan::guards::{Admission, Candidate, GuardName};
@@ -16,6 +17,10 @@ impl Outside {
             _ => String::new(),
         };
         self.observed.admitted.remove(&uid);
+        if self.cluster.objects.get(&uid).is_some_and(is_of_second) {
+            self.observed.held.remove(&uid);
+            return;
+        }
         match admission {
             Admission::Go => {}
             Admission::Held { .. } => {

@@ -1,6 +1,6 @@
 //! Everything outside of the operator: the cluster, the server, the time, the faults, and the book of what happened.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use tokio::time::Instant;
 
+use super::book::Book;
 use super::cluster::Cluster;
 use super::setup::Setup;
 use super::site::Site;
@@ -16,8 +17,8 @@ use crate::api::{AdoptionPolicy, ScimGroup, ScimUserStatus};
 use crate::directory::is_deleting;
 use crate::plan::groups::GroupOperation;
 use crate::plan::guards::GuardName;
-use crate::plan::{Operation, Path, Policy};
-use crate::scim::fold;
+use crate::plan::{Operation, Policy};
+use crate::scim::{Ids, fold};
 
 /// What befalls the next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,97 +84,6 @@ pub enum Place {
     Connection,
 }
 
-/// What the checks remember of a history.
-#[derive(Debug, Default)]
-pub struct Book {
-    /// Writes that the server took.
-    pub writes: u64,
-    /// What guards let go: when, and which operation.
-    pub admitted: BTreeMap<GuardName, Vec<(i64, String)>>,
-    /// Operations that a person let go.
-    pub approved: BTreeSet<String>,
-    /// How many operations of an object were done.
-    pub done: BTreeMap<String, u64>,
-    /// Accounts that were ever made or bound by us.
-    pub ours: BTreeSet<String>,
-    /// Which object an account was last bound to.
-    pub holders: BTreeMap<String, String>,
-    /// Accounts made for an object.
-    pub made: BTreeMap<String, Vec<String>>,
-    /// Accounts that an object was bound to, recorded or not.
-    pub taken: BTreeMap<String, Vec<String>>,
-    /// The account and the attributes of an object when it was last at rest, on record.
-    pub carried_out: BTreeMap<String, (String, BTreeMap<Path, serde_json::Value>)>,
-    /// Accounts that may stay active although no object declares them.
-    pub excused: BTreeSet<String>,
-    /// Objects whose hold a person rejected, so that their account stays.
-    pub rejected: BTreeSet<String>,
-    /// Objects whose operation stays undone since a person rejected it, and the generation that asked for it.
-    pub refused: BTreeSet<(String, i64)>,
-    /// Whose creation was sent, and under which name.
-    pub asked: BTreeSet<(String, String)>,
-    /// How often the operator began.
-    pub restarts: u64,
-    /// Accounts that the server denied although they were there.
-    pub denied: BTreeSet<String>,
-    /// Ids of accounts and groups that have another one by now.
-    pub renumbered: BTreeMap<String, String>,
-    pub groups: GroupBook,
-}
-
-impl Book {
-    /// The id that an account or a group has by now.
-    pub fn now<'a>(&'a self, id: &'a str) -> &'a str {
-        self.renumbered.get(id).map_or(id, String::as_str)
-    }
-
-    /// Everything has another id now.
-    fn renumber(&mut self, ids: &BTreeMap<String, String>) {
-        let new = |id: &String| ids.get(id).unwrap_or(id).clone();
-        // A creation may be recorded only after it.
-        let lists = |map: &mut BTreeMap<String, Vec<String>>| {
-            for known in map.values_mut() {
-                let now: Vec<String> = known.iter().filter_map(|id| ids.get(id).cloned()).collect();
-                known.extend(now);
-            }
-        };
-        let groups = &mut self.groups;
-        for set in [&mut self.ours, &mut self.excused, &mut self.denied, &mut groups.excused] {
-            *set = set.iter().map(new).collect();
-        }
-        for holders in [&mut self.holders, &mut groups.holders] {
-            *holders = holders.iter().map(|(id, uid)| (new(id), uid.clone())).collect();
-        }
-        self.renumbered.values_mut().for_each(|id| *id = new(id));
-        self.renumbered.extend(ids.clone());
-        lists(&mut self.made);
-        lists(&mut self.taken);
-        lists(&mut groups.made);
-        for pairs in [&mut groups.brought, &mut groups.recorded] {
-            *pairs = pairs.iter().map(|(group, account)| (new(group), new(account))).collect();
-        }
-    }
-}
-
-/// The same of groups.
-#[derive(Debug, Default)]
-pub struct GroupBook {
-    /// Groups made for an object.
-    pub made: BTreeMap<String, Vec<String>>,
-    /// Which object a group was last bound to.
-    pub holders: BTreeMap<String, String>,
-    /// The group and the account that a request of ours put in.
-    pub brought: BTreeSet<(String, String)>,
-    /// Those of them that are ours for all we know.
-    pub recorded: BTreeSet<(String, String)>,
-    /// Members that were taken out within the limit of an object: when, and which.
-    pub taken_out: BTreeMap<String, Vec<(i64, String)>>,
-    /// Groups that may stay although no object declares them.
-    pub excused: BTreeSet<String>,
-    /// How many memberships were on no record when the process died, where the server doesn't show any.
-    pub forgotten: usize,
-}
-
 /// What is known of the operator's passes, from without; a restart forgets it.
 #[derive(Debug, Default)]
 pub struct Observed {
@@ -196,6 +106,8 @@ pub struct Observed {
     pub group_sent: BTreeMap<String, (ScimGroup, GroupOperation)>,
     /// Up to which version everything was heard when the pass began.
     pub heard: BTreeMap<String, u64>,
+    /// In which form the server was seen to write ids.
+    pub ids: Ids,
 }
 
 /// Everything outside of the operator.
@@ -233,7 +145,7 @@ impl Outside {
             site: setup.site(0),
             other_site: setup.site(1),
             server: 0,
-            cluster: Cluster::new(setup.connection()),
+            cluster: Cluster::new(setup.connection(), setup.second()),
             now: 1_000_000_000,
             fault: None,
             listing: Listing::Whole,
@@ -299,7 +211,7 @@ impl Outside {
         for uid in lost {
             self.excuse(&uid, None);
             let made = self.book.made.get(&uid).cloned();
-            self.book.denied.extend(made.into_iter().flatten());
+            self.book.lost.extend(made.into_iter().flatten());
         }
         self.book.renumber(&ids);
     }

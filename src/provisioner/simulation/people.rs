@@ -6,7 +6,8 @@ use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use super::events::{Event, NAMES, PLACES, Spec};
-use super::setup::CONNECTION;
+use super::setup::{CONNECTION, SECOND};
+use super::site::is_active;
 use super::world::World;
 use crate::api::{Access, ConnectionRef, RECONCILE_REQUESTED_AT, RELEASE, ScimUser, ScimUserSpec};
 use crate::directory::is_deleting;
@@ -66,12 +67,15 @@ impl World {
             Event::Plan(plan) => self.set_plan(*plan),
             Event::Lead(number) => self.lead_to(*number),
             Event::Renumber => self.renumber(),
+            Event::Forge(slot, number) => self.forge(*slot, *number),
+            Event::SwapIds => self.swap_ids(),
             Event::Group(event) => self.group_event(event),
             Event::Retitle(..)
             | Event::Remail(..)
             | Event::Deactivate(_)
             | Event::Reactivate(_)
             | Event::Erase(_)
+            | Event::Accept(_)
             | Event::Invite(..) => self.by_hand(event),
             _ => self.by_people(event),
         }
@@ -88,8 +92,8 @@ impl World {
             Event::Change(slot, spec) => {
                 let spec = self.spec(spec);
                 self.edit(*slot, |user| {
-                    let user_name = user.spec.user_name.clone();
-                    user.spec = ScimUserSpec { user_name, ..spec };
+                    let (user_name, connection_ref) = (user.spec.user_name.clone(), user.spec.connection_ref.clone());
+                    user.spec = ScimUserSpec { user_name, connection_ref, ..spec };
                 });
             }
             Event::Activate(slot, active) => self.edit(*slot, |user| user.spec.active = *active),
@@ -104,7 +108,8 @@ impl World {
                     self.rename(*other, &first);
                 }
             }
-            Event::Move(from, to, first) => self.relocate(*from, *to, *first),
+            Event::Move(from, to, first) => self.relocate(*from, *to, *first, false),
+            Event::MoveAway(from, to, first) => self.relocate(*from, *to, *first, true),
             Event::Remove(slot) => {
                 if let Some(uid) = self.placed(*slot) {
                     self.outside().cluster.delete(&uid, now);
@@ -131,10 +136,14 @@ impl World {
         self.edit(slot, |user| user.spec.user_name = name.to_owned());
     }
 
-    fn relocate(&mut self, from: usize, to: usize, delete_first: bool) {
+    fn relocate(&mut self, from: usize, to: usize, delete_first: bool, away: bool) {
         let now = self.outside().time();
         let Some(uid) = self.placed(from) else { return };
-        let Some(spec) = self.outside().cluster.objects.get(&uid).map(|user| user.spec.clone()) else { return };
+        let Some(mut spec) = self.outside().cluster.objects.get(&uid).map(|user| user.spec.clone()) else { return };
+        if away {
+            let other = if spec.connection_ref.name == SECOND { CONNECTION } else { SECOND };
+            other.clone_into(&mut spec.connection_ref.name);
+        }
         let (namespace, name) = PLACES[to];
         if delete_first {
             self.outside().cluster.delete(&uid, now);
@@ -150,20 +159,27 @@ impl World {
             | Event::Remail(number, _)
             | Event::Deactivate(number)
             | Event::Reactivate(number)
-            | Event::Erase(number) => self.account(*number),
+            | Event::Erase(number)
+            | Event::Accept(number) => self.account(*number),
             _ => None,
         };
+        // Nobody touches what they take for somebody else's.
+        let chosen = chosen.filter(|id| !self.outside().is_swapped(id));
         match (event, chosen) {
             (Event::Invite(name, active), _) => self.outside().site.invite(NAMES[*name], *active),
             (Event::Retitle(_, text), Some(id)) => {
-                self.outside().site.meddle(&id, |account| {
+                let site = &mut self.outside().site;
+                site.meddle(&id, |account| {
                     account.insert("title".into(), Value::from(*text));
                 });
+                site.edited_by_hand.insert((id, "title"));
             }
             (Event::Remail(_, text), Some(id)) => {
-                self.outside().site.meddle(&id, |account| {
+                let site = &mut self.outside().site;
+                site.meddle(&id, |account| {
                     account.insert("emails".into(), json!([{"type": "work", "value": text}]));
                 });
+                site.edited_by_hand.insert((id, "emails"));
             }
             (Event::Deactivate(_), Some(id)) => {
                 self.outside().site.meddle(&id, |account| {
@@ -172,12 +188,18 @@ impl World {
                 self.outside().site.deactivated_by_hand.insert(id);
             }
             (Event::Reactivate(_), Some(id)) => {
-                self.outside().site.meddle(&id, |account| {
+                let site = &mut self.outside().site;
+                let was_active = site.get(&id).is_some_and(|account| is_active(&account.0));
+                site.invited.remove(&id);
+                site.meddle(&id, |account| {
                     account.insert("active".into(), Value::Bool(true));
                 });
-                self.outside().site.deactivated_by_hand.remove(&id);
-                self.outside().site.activated_by_hand.insert(id);
+                site.deactivated_by_hand.remove(&id);
+                if !was_active {
+                    site.activated_by_hand.insert(id);
+                }
             }
+            (Event::Accept(_), Some(id)) => self.outside().site.accept(&id),
             (Event::Erase(_), Some(id)) => {
                 self.outside().site.server.accounts.remove(&id);
                 self.outside().site.groups.without_account(&id);

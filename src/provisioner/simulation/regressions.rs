@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::events::{Event, Spec};
 use super::outside::{Fault, Listing, Place};
+use super::quirks::{Doubles, Filters, Quirks};
 use super::setup::{GroupSetup, Setup};
 use super::world::World;
 use crate::api::{AdoptionPolicy, DeletionPolicy, ScimUser};
@@ -20,12 +21,9 @@ use crate::api::{AdoptionPolicy, DeletionPolicy, ScimUser};
 pub(super) fn setup() -> Setup {
     Setup {
         unique: true,
-        upserts: false,
         silent: false,
         put: false,
-        no_patch: false,
-        no_filter: false,
-        drops: false,
+        quirks: Quirks::default(),
         repair: (true, false, false),
         deletion: DeletionPolicy::Deactivate,
         adoption: AdoptionPolicy::Adopt,
@@ -34,6 +32,11 @@ pub(super) fn setup() -> Setup {
         window: 600,
         groups: GroupSetup::default(),
     }
+}
+
+/// The same, of a server that does some things in its own way.
+fn with(quirks: Quirks) -> Setup {
+    Setup { quirks, ..setup() }
 }
 
 /// Ada is declared, and a worker has planned her creation.
@@ -210,7 +213,10 @@ fn ready(world: &World, name: &str) -> (String, String) {
 #[test]
 fn i07_whoever_a_creation_is_answered_with_is_not_taken_for_new() {
     for adoption in [AdoptionPolicy::Adopt, AdoptionPolicy::Refuse] {
-        let mut world = World::new(Setup { upserts: true, adoption, ..setup() }, true);
+        let mut world = World::new(
+            Setup { quirks: Quirks { doubles: Doubles::Shown, ..Quirks::default() }, adoption, ..setup() },
+            true,
+        );
         world.sweep(Listing::Whole);
         while world.page() {}
         world.happen(&Event::Declare(0, Spec::named(0)));
@@ -361,7 +367,7 @@ fn i22_whoever_asks_after_the_database_was_built_anew_is_bound_by_name() {
 
 #[test]
 fn i01_whoever_is_looked_for_in_the_whole_list_is_told_the_same_but_once() {
-    let mut world = bound(Setup { no_filter: true, ..setup() }, &[0]);
+    let mut world = bound(with(Quirks { filters: Filters::Refused, ..Quirks::default() }), &[0]);
     world.happen(&Event::Declare(1, Spec::named(0)));
     for _ in 0..3 {
         seen_by_a_sweep(&mut world);

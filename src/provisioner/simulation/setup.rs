@@ -4,7 +4,9 @@ use std::sync::LazyLock;
 
 use serde_json::json;
 
+use super::quirks::{Methods, Quirks};
 use super::site::Site;
+use super::site_groups::Strangers;
 use crate::api::{AdoptionPolicy, DeletionPolicy, GroupDeletionPolicy, MemberRemoval, MembersReadable, ScimConnection};
 use crate::plan::Policy;
 use crate::provisioner::connection::defaults::server_of;
@@ -13,6 +15,8 @@ use crate::provisioner::connection::session::policy_for;
 /// Where the connection leads to at first, and where an edit may lead it.
 pub const BASE_URLS: [&str; 2] = ["https://here.example.com/scim/v2", "https://there.example.com/scim/v2"];
 pub const CONNECTION: &str = "c";
+/// Another connection, which always leads to the first server.
+pub const SECOND: &str = "d";
 
 /// The names of the servers.
 pub static SERVERS: LazyLock<[String; 2]> =
@@ -25,14 +29,10 @@ pub const PROTECTED: &str = "cyd";
 #[derive(Clone, Debug)]
 pub struct Setup {
     pub unique: bool,
-    pub upserts: bool,
     pub silent: bool,
+    /// The connection says that accounts are changed by PUT.
     pub put: bool,
-    /// The server knows no PATCH of accounts, and the connection doesn't say so.
-    pub no_patch: bool,
-    /// Searches by a filter are refused.
-    pub no_filter: bool,
-    pub drops: bool,
+    pub quirks: Quirks,
     pub repair: (bool, bool, bool),
     pub deletion: DeletionPolicy,
     pub adoption: AdoptionPolicy,
@@ -50,8 +50,7 @@ pub struct GroupSetup {
     pub unique: bool,
     pub readable: MembersReadable,
     pub removal: MemberRemoval,
-    /// A member that isn't there is refused: by 404, or by 400.
-    pub strict: Option<bool>,
+    pub strangers: Strangers,
     pub silent: bool,
     pub versions: bool,
     pub deletion: GroupDeletionPolicy,
@@ -68,7 +67,7 @@ impl Default for GroupSetup {
             unique: true,
             readable: MembersReadable::Inline,
             removal: MemberRemoval::Filter,
-            strict: None,
+            strangers: Strangers::Taken,
             silent: false,
             versions: true,
             deletion: GroupDeletionPolicy::Delete,
@@ -97,7 +96,8 @@ impl Setup {
             },
             "dialect": {
                 "writeUsers": match self.put {
-                    _ if self.no_patch => None,
+                    // It isn't said, and is found out.
+                    _ if self.quirks.users != Methods::Both => None,
                     true => Some("Put"),
                     false => Some("Patch"),
                 },
@@ -116,6 +116,19 @@ impl Setup {
         }))
     }
 
+    /// The same under another name, whose guards let everything go.
+    pub fn second(&self) -> ScimConnection {
+        let mut second = json!(self.connection());
+        second["metadata"] =
+            json!({"name": SECOND, "namespace": "n", "uid": "uid-second", "generation": 1, "resourceVersion": "1"});
+        let all = json!({"maxPercent": 0, "minCount": 1_000, "maxCount": 1_000, "window": "1h"});
+        for guard in ["removals", "rewrites", "memberships", "groups"] {
+            second["spec"]["guards"][guard] = all.clone();
+        }
+        second["spec"]["guards"]["creates"] = json!({"maxCount": 1_000, "window": "1h"});
+        serde_json::from_value(second).expect("a connection")
+    }
+
     pub fn policy(&self) -> Policy {
         policy_for(&self.connection(), None)
     }
@@ -124,14 +137,15 @@ impl Setup {
     pub fn site(&self, number: usize) -> Site {
         let mut site = Site::default();
         site.begin_ids_at(number * 1_000);
-        site.no_patch = self.no_patch;
+        site.quirks = self.quirks.clone();
         site.unique = self.unique;
-        site.upserts = self.upserts;
         site.server.silent = self.silent;
-        site.server.drops = if self.drops { vec!["title"] } else { Vec::new() };
+        site.server.drops = self.quirks.drops.into_iter().collect();
+        site.server.numbers = self.quirks.numbers;
+        site.groups.numbers = self.quirks.numbers;
         site.groups.unique = self.groups.unique;
         site.groups.readable = self.policy().profile.members_readable;
-        site.groups.strict = self.groups.strict;
+        site.groups.strangers = self.groups.strangers;
         site.groups.silent = self.groups.silent;
         site.groups.versions = self.groups.versions;
         site

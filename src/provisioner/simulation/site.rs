@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::quirks::{Doubles, Quirks};
 use super::site_groups::Groups;
 use crate::plan::Request;
 use crate::plan::tests::model::Server;
@@ -15,9 +16,13 @@ pub enum Answer {
     Shown(Resource),
     /// 200 to a creation, with what was there already.
     Upserted(Resource),
+    /// 201 to a creation, with what was there already.
+    PassedForNew(Resource),
     /// It took effect; the account isn't shown.
     Done,
     NotFound,
+    /// 404, as frameworks answer that have no such route.
+    NoRoute,
     Conflict,
     Precondition,
     Rejected,
@@ -39,10 +44,11 @@ pub struct Site {
     pub server: Server,
     pub groups: Groups,
     pub unique: bool,
-    /// A creation of somebody who is there is answered with them.
-    pub upserts: bool,
-    /// It knows no PATCH of accounts.
-    pub no_patch: bool,
+    pub quirks: Quirks,
+    /// Who hasn't accepted an invitation yet.
+    pub invited: BTreeSet<String>,
+    /// What people changed of accounts.
+    pub edited_by_hand: BTreeSet<(String, &'static str)>,
     versions: u64,
     past: BTreeMap<String, Attributes>,
     /// What a person or another program did there, and we may not undo.
@@ -63,23 +69,27 @@ impl Site {
         let mut ids = BTreeMap::new();
         for (old, mut account) in std::mem::take(&mut self.server.accounts) {
             self.server.next_id += 1;
-            let new = format!("id-{}", self.server.next_id);
+            let new = self.server.id();
             account.insert("id".into(), Value::from(new.as_str()));
             self.server.accounts.insert(new.clone(), account);
             ids.insert(old, new);
         }
         self.groups.renumber(&mut ids);
-        for set in [&mut self.deactivated_by_hand, &mut self.activated_by_hand, &mut self.deleted_by_hand] {
-            *set = set.iter().map(|id| ids.get(id).unwrap_or(id).clone()).collect();
+        let new = |id: &String| ids.get(id).unwrap_or(id).clone();
+        let sets =
+            [&mut self.deactivated_by_hand, &mut self.activated_by_hand, &mut self.deleted_by_hand, &mut self.invited];
+        for set in sets {
+            *set = set.iter().map(new).collect();
         }
+        self.edited_by_hand = self.edited_by_hand.iter().map(|(id, what)| (new(id), *what)).collect();
         self.remember();
         ids
     }
 
     /// Carries out a request.
     pub fn apply(&mut self, request: &Request) -> Answer {
-        if self.no_patch && matches!(request, Request::Patch { .. }) {
-            return Answer::Unsupported;
+        if let Some(refusal) = self.refusal(request) {
+            return refusal;
         }
         if let Request::Put { id, if_match: Some(tag), .. } = request
             && self.get(id).is_some_and(|account| account.version() != Some(tag))
@@ -90,24 +100,27 @@ impl Site {
         if target.as_ref().is_some_and(|id| !self.server.accounts.contains_key(id)) {
             return Answer::NotFound;
         }
-        if self.unique
-            && let Request::Create(body) = request
-            && self.taken(&name_of(body), None)
+        if let Request::Create(body) = request
+            && let Some(there) = self.double(body).and_then(|id| self.get(&id))
         {
-            let there = self.server.find(&name_of(body), None).pop();
-            return there.filter(|_| self.upserts).map_or(Answer::Conflict, Answer::Upserted);
+            return match self.quirks.doubles {
+                Doubles::Refused => Answer::Conflict,
+                Doubles::Shown => Answer::Upserted(there),
+                Doubles::PassedForNew => Answer::PassedForNew(there),
+            };
         }
         let before = target.as_ref().and_then(|id| self.server.accounts.get(id).cloned());
         let Ok(shown) = self.server.try_apply(request) else { return Answer::Rejected };
         let id = target.or_else(|| shown.as_ref()?.id().map(str::to_owned)).unwrap_or_default();
-        let Some(account) = self.server.accounts.get(&id) else {
+        if !self.server.accounts.contains_key(&id) {
             self.groups.without_account(&id);
             return Answer::Done;
-        };
-        if self.unique && self.taken(&name_of(account), Some(&id)) {
-            self.server.accounts.extend(before.map(|account| (id, account)));
-            return Answer::Conflict;
         }
+        if let Some(objection) = self.objection(&id) {
+            self.server.accounts.extend(before.map(|account| (id, account)));
+            return objection;
+        }
+        self.keep(&id, before.is_none());
         self.stamp(&id, before.as_ref());
         match shown {
             Some(_) => self.get(&id).map_or(Answer::NotFound, Answer::Shown),
@@ -152,6 +165,23 @@ impl Site {
         }
     }
 
+    /// People did something to the account.
+    pub fn is_touched(&self, id: &str) -> bool {
+        let sets = [&self.deactivated_by_hand, &self.activated_by_hand, &self.invited];
+        sets.into_iter().any(|set| set.contains(id)) || self.edited_by_hand.iter().any(|(of, _)| of == id)
+    }
+
+    /// Two accounts change ids; no read shows how it was before.
+    pub fn swap(&mut self, one: &str, other: &str) {
+        let taken = [one, other].map(|id| self.server.accounts.remove(id).unwrap_or_default());
+        for (id, mut account) in [other, one].into_iter().zip(taken) {
+            account.insert("id".into(), Value::from(id));
+            self.server.accounts.insert(id.to_owned(), account);
+            self.stamp(id, None);
+        }
+        self.remember();
+    }
+
     /// Every account, now or a while ago.
     pub fn list(&self, stale: bool) -> Vec<Resource> {
         let accounts = if stale { &self.past } else { &self.server.accounts };
@@ -170,7 +200,7 @@ impl Site {
         let before = account.clone();
         change(account);
         let name = name_of(account);
-        if self.taken(&name, Some(id)) {
+        if self.taken(&name, Some(id)) || self.objection(id).is_some() {
             self.server.accounts.insert(id.to_owned(), before);
             return false;
         }

@@ -22,6 +22,21 @@ impl Group {
     }
 }
 
+/// What comes of a member that isn't there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strangers {
+    #[default]
+    Taken,
+    /// Everybody else is put in.
+    LeftOut,
+    /// 404 to the whole request.
+    NotFound,
+    /// 400 to it.
+    Rejected,
+    /// 500 to it.
+    Broken,
+}
+
 /// The groups, and what the server is like.
 #[derive(Clone, Debug)]
 pub struct Groups {
@@ -29,11 +44,12 @@ pub struct Groups {
     past: BTreeMap<String, Group>,
     made: u64,
     version: u64,
+    /// Ids are digits.
+    pub numbers: bool,
     /// displayNames are unique.
     pub unique: bool,
     pub readable: MembersReadable,
-    /// A member that isn't there is refused: by 404, or by 400.
-    pub strict: Option<bool>,
+    pub strangers: Strangers,
     /// PATCH is answered without the group.
     pub silent: bool,
     /// The groups show versions.
@@ -51,9 +67,10 @@ impl Default for Groups {
             past: BTreeMap::new(),
             made: 0,
             version: 0,
+            numbers: false,
             unique: false,
             readable: MembersReadable::Inline,
-            strict: None,
+            strangers: Strangers::Taken,
             silent: false,
             versions: true,
             by_hand: BTreeSet::new(),
@@ -74,11 +91,16 @@ impl Groups {
         self.made = number as u64;
     }
 
+    /// The id of the group made last; no account has it.
+    fn id(&self) -> String {
+        if self.numbers { (500_000 + self.made).to_string() } else { format!("g-{}", self.made) }
+    }
+
     /// Every group gets another id, and whoever is in it has another one by now.
     pub fn renumber(&mut self, ids: &mut BTreeMap<String, String>) {
         for (old, mut group) in std::mem::take(&mut self.all) {
             self.made += 1;
-            let new = format!("g-{}", self.made);
+            let new = self.id();
             group.attributes.insert("id".into(), Value::from(new.as_str()));
             group.members = group.members.iter().map(|id| ids.get(id).unwrap_or(id).clone()).collect();
             self.all.insert(new.clone(), group);
@@ -122,7 +144,7 @@ impl Groups {
             return None;
         }
         self.made += 1;
-        let id = format!("g-{}", self.made);
+        let id = self.id();
         let mut attributes = body.clone();
         attributes.remove("members");
         attributes.insert("id".into(), Value::from(id.as_str()));
@@ -159,6 +181,9 @@ impl Groups {
 impl Site {
     /// Carries out a request about a group.
     pub fn apply_group(&mut self, request: &Request) -> Answer {
+        if let Some(refusal) = self.group_refusal(request) {
+            return refusal;
+        }
         let id = match request {
             Request::Create(body) => match self.groups.make(body) {
                 Some(id) => id,
@@ -185,7 +210,11 @@ impl Site {
                 }
                 let mut attributes = body.clone();
                 attributes.remove("members");
-                if !self.groups.change(id, Group { attributes, members: ids(body.get("members")) }) {
+                let members = match self.welcome(ids(body.get("members"))) {
+                    Ok(members) => members,
+                    Err(refusal) => return refusal,
+                };
+                if !self.groups.change(id, Group { attributes, members }) {
                     return Answer::Conflict;
                 }
                 id.clone()
@@ -212,6 +241,20 @@ impl Site {
         Some(Resource(attributes))
     }
 
+    /// Of these members, those that a group takes.
+    fn welcome(&self, mut come: BTreeSet<String>) -> Result<BTreeSet<String>, Answer> {
+        let there = |id: &String| self.server.accounts.contains_key(id);
+        match self.groups.strangers {
+            Strangers::Taken => {}
+            Strangers::LeftOut => come.retain(there),
+            _ if come.iter().all(there) => {}
+            Strangers::NotFound => return Err(Answer::NotFound),
+            Strangers::Rejected => return Err(Answer::Rejected),
+            Strangers::Broken => return Err(Answer::Broken),
+        }
+        Ok(come)
+    }
+
     fn patch_group(&self, group: &mut Group, operation: &PatchOperation) -> Result<(), Answer> {
         let path = operation.path.as_deref().unwrap_or_default();
         if let Some(filter) = path.strip_prefix("members[value eq ").and_then(|rest| rest.strip_suffix(']')) {
@@ -227,12 +270,8 @@ impl Site {
             }
             ("members", Op::Add) => {
                 let come = ids(value);
-                let stranger = come.iter().any(|id| !self.server.accounts.contains_key(id));
-                match self.groups.strict.filter(|_| stranger) {
-                    Some(true) => return Err(Answer::NotFound),
-                    Some(false) => return Err(Answer::Rejected),
-                    None => group.members.extend(come),
-                }
+                let come = self.welcome(come)?;
+                group.members.extend(come);
             }
             (name, Op::Remove) => _ = group.attributes.remove(name),
             (name, _) => _ = group.attributes.insert(name.to_owned(), value.cloned().unwrap_or_default()),

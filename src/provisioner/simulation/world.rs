@@ -1,31 +1,18 @@
 //! One operator, its cluster and its server, one small step at a time.
 
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Arc, LazyLock, MutexGuard};
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::sync::{Arc, MutexGuard};
 
 use kube::ResourceExt;
-use secrecy::SecretString;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio_util::sync::CancellationToken;
-use url::Url;
 
-use super::cluster::WatchEvent;
-use super::effects::Simulated;
+use super::cluster::{WatchEvent, is_of_second};
+use super::operator::{Flight, Operator, Running, Task, poll};
 use super::outside::{Listing, Outside, Place, Shared, look};
-use super::setup::{BASE_URLS, CONNECTION, Setup};
+use super::setup::Setup;
 use crate::api::ScimUser;
-use crate::directory::{Changed, ConnectionKey, Directory, Uid, awaits_name};
-use crate::plan::Policy;
+use crate::directory::{Changed, awaits_name};
 use crate::plan::guards::{Gate, HoldView};
-use crate::provisioner::connection::session::{Session, policy_for};
-use crate::provisioner::schedule::queue::{Lane, Outcome, Ticket};
-use crate::provisioner::{Provisioner, Surroundings};
-use crate::runtime::{Audit, Metrics};
-use crate::scim::{Client, ClientConfig, Credentials, Profile, Trust};
+use crate::provisioner::schedule::queue::Lane;
 
 /// What a sweep goes by where passes go by their object.
 const SWEEP: &str = "sweep";
@@ -33,105 +20,10 @@ const SWEEP: &str = "sweep";
 /// Passes at once; one of them is kept for removals.
 const WORKERS: usize = 3;
 
-type Task<T> = Pin<Box<dyn Future<Output = T>>>;
-
-/// A pass under way.
-pub struct Flight {
-    pub ticket: Ticket,
-    /// How often it went on.
-    pub steps: usize,
-    pass: Task<Outcome>,
-}
-
-/// The operator: what a restart forgets.
-pub struct Operator {
-    pub provisioner: Arc<Provisioner<Simulated>>,
-    pub flight: Vec<Flight>,
-    sweep: Option<Task<bool>>,
-    reroute: UnboundedReceiver<Uid>,
-}
-
 /// Everything.
 pub struct World {
     shared: Shared,
     pub operator: Operator,
-}
-
-/// Nothing is ever sent by them: the effects stand in for the wire.
-static CLIENTS: LazyLock<[Client; 2]> = LazyLock::new(|| BASE_URLS.map(client));
-
-fn client(base_url: &str) -> Client {
-    let config = ClientConfig {
-        base_url: Url::parse(base_url).expect("a URL"),
-        credentials: Credentials::Bearer(SecretString::from("key")),
-        trust: Trust::default(),
-        proxy: None,
-        connect_timeout: Duration::from_secs(1),
-        request_timeout: Duration::from_secs(1),
-        profile: Profile::generic(),
-        user_agent: "simulation".into(),
-    };
-    Client::new(config).expect("a client")
-}
-
-static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::default);
-
-pub fn key() -> ConnectionKey {
-    ConnectionKey { namespace: "n".into(), name: CONNECTION.into() }
-}
-
-/// One poll: up to the next place where a pass stops.
-fn poll<T>(task: &mut Task<T>) -> Option<T> {
-    match task.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(done) => Some(done),
-        Poll::Pending => None,
-    }
-}
-
-impl Operator {
-    /// A process begins: it knows what the API server has, and nothing else.
-    fn new(shared: &Shared) -> Self {
-        let (connection, objects, groups, server) = {
-            let mut outside = look(shared);
-            outside.observed = super::outside::Observed::default();
-            let cluster = &outside.cluster;
-            let connection = Arc::new(cluster.connection.clone());
-            (connection, cluster.objects.clone(), cluster.groups.clone(), outside.server)
-        };
-        let clock = Arc::clone(shared);
-        let (sender, reroute) = unbounded_channel();
-        let directory = Arc::new(Directory::by_clock(move || look(&clock).time()));
-        let surroundings = Surroundings { metrics: METRICS.clone(), audit: Audit::default(), reroute: sender };
-        let effects = Simulated(Arc::clone(shared));
-        let (newest, stop) = (Arc::clone(&connection), CancellationToken::new());
-        let provisioner = Provisioner::new(effects, directory, surroundings, newest, key(), stop);
-        for user in objects.into_values() {
-            provisioner.directory.upsert(user);
-        }
-        for group in groups.into_values() {
-            provisioner.directory.upsert_group(group);
-        }
-        let operator = Self { provisioner: Arc::new(provisioner), flight: Vec::new(), sweep: None, reroute };
-        operator.connect(server);
-        operator
-    }
-
-    /// The connection was tested, and is good.
-    pub fn connect(&self, server: usize) {
-        let connection = self.provisioner.connection();
-        let profile = self.provisioner.known_profile(&connection);
-        let session = Session {
-            client: CLIENTS[server].clone(),
-            policy: Policy { profile, ..policy_for(&connection, None) },
-            generation: connection.metadata.generation.unwrap_or_default(),
-            epoch: 0,
-            fingerprint: String::new(),
-            key_owner: None,
-            server_config: crate::scim::ServerConfig::default(),
-            seen: Arc::default(),
-        };
-        self.provisioner.begin_session(&connection, session);
-    }
 }
 
 impl World {
@@ -146,6 +38,11 @@ impl World {
     /// What is outside of the operator.
     pub fn outside(&self) -> MutexGuard<'_, Outside> {
         look(&self.shared)
+    }
+
+    /// The connection was tested, and is good.
+    pub fn connect(&self) {
+        self.operator.connect(&self.shared);
     }
 
     /// What happened so far; nothing while somebody looks at it.
@@ -189,6 +86,10 @@ impl World {
             outside.heard = outside.heard.take().map(|_| BTreeMap::new());
         }
         self.operator = Operator::new(&self.shared);
+        // By the bound id alone nobody can tell that it shows somebody else.
+        if self.outside().book.swapped.is_some() {
+            self.list_at_once();
+        }
         for user in self.operator.provisioner.directory.all() {
             self.submit(&user, false);
         }
@@ -198,7 +99,7 @@ impl World {
     }
 
     fn submit(&self, user: &ScimUser, fresh: bool) {
-        self.operator.provisioner.submit(user, &Changed { itself: true, fresh, others: Vec::new() });
+        self.operator.of(user).submit(user, &Changed { itself: true, fresh, ..Changed::default() });
     }
 
     /// Objects whose claims may stand differently are looked at again.
@@ -234,7 +135,7 @@ impl World {
             }
             Some(WatchEvent::Deleted(uid)) => {
                 let others = directory.remove(&uid);
-                self.operator.provisioner.forget(&uid);
+                self.operator.both().into_iter().for_each(|one| one.forget(&uid));
                 let mut outside = self.outside();
                 outside.observed.held.remove(&uid);
                 outside.observed.unsaved.remove(&uid);
@@ -253,8 +154,8 @@ impl World {
         if self.operator.flight.len() >= WORKERS {
             return false;
         }
-        let provisioner = Arc::clone(&self.operator.provisioner);
-        let Some(ticket) = provisioner.next_ticket(others + 1 >= WORKERS) else { return false };
+        let next = |one: &Running| Some((Arc::clone(one), one.next_ticket(others + 1 >= WORKERS)?));
+        let Some((provisioner, ticket)) = self.operator.both().into_iter().find_map(next) else { return false };
         let now = self.outside().instant();
         if ticket.lane != Lane::Removal && provisioner.schedule.next(now, true, true).is_some() {
             self.outside().complain("i17: something else was taken while a removal was due");
@@ -270,10 +171,10 @@ impl World {
             outside.observed.places.remove(&*ticket.uid);
         }
         let pass = {
-            let ticket = ticket.clone();
+            let (ticket, provisioner) = (ticket.clone(), Arc::clone(&provisioner));
             Box::pin(async move { provisioner.work(&ticket).await })
         };
-        self.operator.flight.push(Flight { ticket, steps: 0, pass });
+        self.operator.flight.push(Flight { ticket, steps: 0, provisioner, pass });
         true
     }
 
@@ -298,7 +199,7 @@ impl World {
                 self.say(|| format!("  {uid} ends: {outcome:?}"));
                 self.outside().hears_no_more(&uid);
                 let now = self.outside().instant();
-                self.operator.provisioner.schedule.finish(&flight.ticket.uid, outcome, 0.5, now);
+                flight.provisioner.schedule.finish(&flight.ticket.uid, outcome, 0.5, now);
             }
             None => self.operator.flight.push(flight),
         }
@@ -313,18 +214,25 @@ impl World {
         }
         self.say(|| format!("sweep {how:?}"));
         self.outside().listing = how;
-        let provisioner = Arc::clone(&self.operator.provisioner);
+        let used = self.outside().cluster.objects.values().any(is_of_second);
+        let swept: Vec<_> = self.operator.both().into_iter().take(1 + usize::from(used)).cloned().collect();
         self.operator.sweep = Some(Box::pin(async move {
-            let Some(session) = provisioner.session() else { return true };
-            provisioner.sweep_once(&session).await
+            let mut ended = true;
+            for provisioner in swept {
+                let Some(session) = provisioner.session() else { continue };
+                ended &= provisioner.sweep_once(&session).await;
+            }
+            ended
         }));
     }
 
     /// Something can only be found in the whole list.
     pub fn asks_for_sweep(&self) -> bool {
-        let provisioner = Arc::clone(&self.operator.provisioner);
-        let mut asked: Task<()> = Box::pin(async move { provisioner.mirror.sweep_asked().await });
-        poll(&mut asked).is_some()
+        let asks = |provisioner: Running| {
+            let mut asked: Task<()> = Box::pin(async move { provisioner.mirror.sweep_asked().await });
+            poll(&mut asked).is_some()
+        };
+        self.operator.both().map(|one| asks(Arc::clone(one))).contains(&true)
     }
 
     /// The sweep reads its next page, or ends.
@@ -349,17 +257,20 @@ impl World {
     }
 
     pub fn tick(&mut self) {
-        self.operator.provisioner.tick_gate();
-        self.operator.provisioner.submit_due_windows();
+        for provisioner in self.operator.both() {
+            provisioner.tick_gate();
+            provisioner.submit_due_windows();
+        }
     }
 
     /// The connection's status is written, unless somebody else is just writing it.
     pub fn save(&mut self) {
-        let provisioner = Arc::clone(&self.operator.provisioner);
-        let mut report: Task<()> = Box::pin(async move { provisioner.report_now().await });
-        for _ in 0..4 {
-            if poll(&mut report).is_some() {
-                return;
+        for provisioner in self.operator.both().map(Arc::clone) {
+            let mut report: Task<()> = Box::pin(async move { provisioner.report_now().await });
+            for _ in 0..4 {
+                if poll(&mut report).is_some() {
+                    break;
+                }
             }
         }
     }

@@ -55,7 +55,7 @@ fn i13_an_approval_holds_though_a_reading_shows_the_members_once_more() {
         }
         assert_eq!((members(&world).len(), world.holds().len()), (2, 1), "{:#?}", world.trace());
         // Drift that is held is shown as held, sweep by sweep.
-        let before = world.outside().cluster.writes;
+        let before = world.outside().cluster.writes.clone();
         world.happen(&Event::Sweep(Listing::Whole));
         world.drain();
         assert_eq!(world.outside().cluster.writes, before, "{:#?}", world.trace());
@@ -171,7 +171,7 @@ fn i08_the_name_that_a_group_is_about_to_give_up_is_waited_for() {
     assert!(world.take() && world.take());
     // Whoever takes the name is looked at first.
     let newcomer = world.outside().cluster.group_named("h").and_then(kube::ResourceExt::uid).expect("declared");
-    let is_newcomer = |flight: &super::super::world::Flight| *flight.ticket.uid == *newcomer;
+    let is_newcomer = |flight: &super::super::operator::Flight| *flight.ticket.uid == *newcomer;
     while let Some(place) = world.operator.flight.iter().position(is_newcomer) {
         world.advance(place);
     }

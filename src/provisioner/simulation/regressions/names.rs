@@ -110,7 +110,7 @@ fn i08_a_successor_is_bound_before_the_object_that_hands_over_goes() {
         for death in 0..30 {
             let mut world = bound(Setup { deletion, adoption: AdoptionPolicy::Refuse, ..setup() }, &[0]);
             let id = id_of(&world, "a");
-            let before = world.outside().book.writes;
+            let before = world.outside().book.writes.clone();
             world.happen(&Event::Move(0, 1, death % 2 == 0));
             for step in 0..60 {
                 let _ = world.deliver() || world.page() || world.take() || world.advance(0);
@@ -123,7 +123,7 @@ fn i08_a_successor_is_bound_before_the_object_that_hands_over_goes() {
             }
             let world = ends_well(world);
             assert!(world.outside().cluster.named("n", "a").is_none());
-            assert_eq!((id_of(&world, "b"), world.outside().book.writes), (id.clone(), before));
+            assert_eq!((id_of(&world, "b"), world.outside().book.writes.clone()), (id.clone(), before));
             assert!(account(&world, &id.expect("bound")).1);
         }
     }
