@@ -70,6 +70,8 @@ pub struct Quirks {
     pub invites: bool,
     /// Nobody is listed without a filter.
     pub no_list: bool,
+    /// More members in one request are refused.
+    pub most_members: Option<usize>,
 }
 
 impl Quirks {
@@ -103,8 +105,9 @@ pub fn quirks() -> impl Strategy<Value = Quirks> {
     let flags = (rare(), rare(), any::<bool>(), rare(), rare(), rare(), prop::bool::weighted(0.04));
     let refuses = option::weighted(0.08, select(vec!["x", "y"]));
     let drops = option::weighted(0.1, select(vec!["title", "emails", "externalId"]));
-    (filters, (methods(), methods()), doubles, flags, refuses, drops).prop_map(
-        |(filters, (users, groups), doubles, flags, refuses, drops)| {
+    let most = option::weighted(0.08, 1..3_usize);
+    (filters, (methods(), methods()), doubles, flags, refuses, drops, most).prop_map(
+        |(filters, (users, groups), doubles, flags, refuses, drops, most)| {
             let (numbers, unique_emails, bare_errors, one_at_a_time, shouts, invites, no_list) = flags;
             Quirks {
                 numbers,
@@ -121,6 +124,8 @@ pub fn quirks() -> impl Strategy<Value = Quirks> {
                 drops,
                 invites,
                 no_list,
+                // A group that is replaced whole is sent whole.
+                most_members: most.filter(|_| groups == Methods::Both),
             }
         },
     )

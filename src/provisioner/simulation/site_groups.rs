@@ -244,6 +244,9 @@ impl Site {
     /// Of these members, those that a group takes.
     fn welcome(&self, mut come: BTreeSet<String>) -> Result<BTreeSet<String>, Answer> {
         let there = |id: &String| self.server.accounts.contains_key(id);
+        if self.quirks.most_members.is_some_and(|most| come.len() > most) {
+            return Err(Answer::Rejected);
+        }
         match self.groups.strangers {
             Strangers::Taken => {}
             Strangers::LeftOut => come.retain(there),
