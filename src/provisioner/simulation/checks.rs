@@ -307,6 +307,16 @@ impl Outside {
             Departure::Done => {
                 let now = status.id.as_ref().and_then(|id| self.book.renumbered.get(id)).cloned();
                 self.book.excused.extend(now.filter(|id| !self.is_told_by_name(user, id)));
+                // Of a lost creation that sent another externalId than the one declared now, nobody can tell whose it is.
+                let declared = user.spec.external_id.as_deref();
+                let another = |id: &&String| {
+                    let account = self.site.get(id);
+                    let shown = account.as_ref().and_then(|account| account.external_id());
+                    declared.is_some() && shown.is_some() && shown != declared && !self.book.holders.contains_key(*id)
+                };
+                let lost: Vec<String> =
+                    self.book.made.get(&uid).into_iter().flatten().filter(another).cloned().collect();
+                self.book.excused.extend(lost);
             }
             // Gone at the server, and one that has its name may be somebody else's.
             Departure::LeftAsIs if status.id.as_ref().is_none_or(|id| self.site.get(id).is_none()) => {}

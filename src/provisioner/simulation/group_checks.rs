@@ -6,6 +6,7 @@ use kube::ResourceExt;
 use serde_json::Value;
 
 use super::checks::id_of;
+use super::cluster::is_of_second;
 use super::outside::Outside;
 use super::setup::PROTECTED;
 use super::site::{Answer, is_active, name_of};
@@ -306,7 +307,8 @@ impl Outside {
     /// Whoever is deprovisioned has left our groups before the account is deleted.
     pub fn check_groups_left(&mut self, account: &str) {
         let name = self.site.server.accounts.get(account).map(name_of);
-        let declared = self.cluster.objects.values().any(|user| Some(fold(&user.spec.user_name)) == name);
+        let declares = |user: &ScimUser| !is_of_second(user) && Some(fold(&user.spec.user_name)) == name;
+        let declared = self.cluster.objects.values().any(declares);
         let within = self.cluster.groups.values().filter(|group| !is_deleting(group)).find(|group| {
             let Some(id) = group_of(group) else { return false };
             let pair = (id.to_owned(), account.to_owned());
@@ -328,7 +330,10 @@ impl Outside {
         let mut wanted = self.cluster.wanted(group);
         for member in group.spec.members.iter().flatten() {
             let Some(name) = member.user_name.as_deref().map(fold) else { continue };
-            if self.cluster.objects.values().any(|user| fold(&user.spec.user_name) == name) {
+            // Whom no object declares is known from the list alone.
+            let listed = !self.setup.quirks.no_list;
+            let declares = |user: &ScimUser| !is_of_second(user) && fold(&user.spec.user_name) == name;
+            if !listed || self.cluster.objects.values().any(declares) {
                 continue;
             }
             let fits = self.site.server.accounts.iter().filter(|(_, account)| name_of(account) == name);

@@ -1,5 +1,6 @@
 //! What must hold of groups when everything has calmed down.
 
+use super::cluster::is_of_second;
 use super::group_checks::{external_id, group_of, reason_of_group};
 use super::outside::Outside;
 use super::quirks::Methods;
@@ -36,6 +37,9 @@ impl Outside {
             let hides = self.setup.protected && !self.site.groups.readable.with_group();
             let why = "i15: is still being deleted".to_owned();
             return if hides && reason == "Protected" { Ok(()) } else { Err(why) };
+        }
+        if reason == "NotAllowed" && self.names_elsewhere(group) {
+            return Ok(());
         }
         let name = &group.spec.display_name;
         let others = || self.cluster.groups.values().filter(|other| other.metadata.uid != group.metadata.uid);
@@ -87,6 +91,12 @@ impl Outside {
             return Ok(());
         }
         self.check_members(group, id, reason)
+    }
+
+    /// A member is an object of the other connection, which a person is to put right.
+    fn names_elsewhere(&self, group: &ScimGroup) -> bool {
+        let mut names = group.spec.members.iter().flatten().filter_map(|member| member.user_ref.as_ref());
+        names.any(|member| self.cluster.named("n", &member.name).is_some_and(is_of_second))
     }
 
     fn check_members(&self, group: &ScimGroup, id: &str, reason: &str) -> Result<(), String> {

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use super::super::events::{Event, Spec};
 use super::super::group_events::{GroupEvent, GroupSpec, Named};
 use super::super::outside::{Fault, Listing, Place};
+use super::super::quirks::{Methods, Quirks};
 use super::super::setup::{GroupSetup, Setup};
 use super::super::world::World;
-use super::{bound, ends_well, id_of, setup, until};
+use super::{bound, ends_well, id_of, setup, until, with};
 use crate::api::{DeletionPolicy, MembersReadable};
 
 /// The group eng with these members.
@@ -256,4 +257,21 @@ fn i30_a_membership_that_others_ended_is_counted_once_over_a_restart() {
         assert_eq!(lost, Some(1), "{:#?}", world.trace());
         world.happen(&Event::Restart);
     }
+}
+
+#[test]
+fn i01_a_drift_that_the_server_does_not_let_be_put_back_is_told_once() {
+    let groups = GroupSetup { readable: MembersReadable::No, ..GroupSetup::default() };
+    let quirks = Quirks { groups: Methods::NoPatch, ..Quirks::default() };
+    let mut world = World::new(Setup { groups, ..with(quirks) }, true);
+    world.sweep(Listing::Whole);
+    declared(&mut world, Vec::new());
+    world.happen(&Event::Group(GroupEvent::Retitle(0, 1)));
+    looked_at(&mut world);
+    let before = world.writes();
+    for _ in 0..3 {
+        looked_at(&mut world);
+    }
+    assert_eq!(world.writes(), before, "{:#?}", world.trace());
+    ends_well(world);
 }
