@@ -11,7 +11,7 @@ use super::site::{Answer, is_active, name_of};
 use crate::api::{AdoptionPolicy, DeletionPolicy, OperationType, ScimUser, ScimUserSpec, ScimUserStatus};
 use crate::directory::{full_name, has_finalizer, is_deleting};
 use crate::plan::{Account, Declared, Departure, Facts, Operation, Path, Request, Step, Verdict};
-use crate::scim::{Attributes, fold};
+use crate::scim::{Attributes, Resource, fold};
 
 impl Outside {
     /// The deletion policy that is in force for an object.
@@ -282,8 +282,8 @@ impl Outside {
         let name = fold(&user.spec.user_name);
         let mut named = self.site.server.accounts.iter().filter(|(_, account)| name_of(account) == name);
         let only = named.next().is_some_and(|(only, _)| only == id) && named.next().is_none();
-        let others = self.cluster.objects.values().filter(|other| other.metadata.uid != user.metadata.uid);
-        let declared = others.into_iter().any(|other| {
+        let mut others = self.cluster.objects.values().filter(|other| other.metadata.uid != user.metadata.uid);
+        let declared = others.any(|other| {
             let shown = other.status.as_ref().and_then(|status| status.user_name.as_deref());
             id_of(other) == Some(id) || fold(&other.spec.user_name) == name || shown.map(fold).as_ref() == Some(&name)
         });
@@ -311,7 +311,7 @@ impl Outside {
                 let declared = user.spec.external_id.as_deref();
                 let another = |id: &&String| {
                     let account = self.site.get(id);
-                    let shown = account.as_ref().and_then(|account| account.external_id());
+                    let shown = account.as_ref().and_then(Resource::external_id);
                     declared.is_some() && shown.is_some() && shown != declared && !self.book.holders.contains_key(*id)
                 };
                 let lost: Vec<String> =

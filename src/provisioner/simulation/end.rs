@@ -149,10 +149,10 @@ impl Outside {
         let others = self.cluster.objects.values().filter(|other| other.metadata.uid != user.metadata.uid);
         others.filter_map(move |other| {
             let has = other.status.as_ref().and_then(|status| status.user_name.as_deref()).map(fold);
-            match fold(&other.spec.user_name) == name {
-                true => Some(Rival::Declares),
-                false => (has.as_ref() == Some(&name)).then_some(Rival::GivesUp),
+            if fold(&other.spec.user_name) == name {
+                return Some(Rival::Declares);
             }
+            (has.as_ref() == Some(&name)).then_some(Rival::GivesUp)
         })
     }
 
@@ -184,8 +184,8 @@ impl Outside {
     /// Another account has the e-mail that it declares, at a server where each has its own.
     fn has_anothers_email(&self, user: &ScimUser) -> bool {
         let mails = |account: &Resource| {
-            let declared = user.spec.attributes.emails.iter().flatten();
-            declared.into_iter().any(|email| account.emails().any(|known| fold(known) == fold(&email.value)))
+            let mut declared = user.spec.attributes.emails.iter().flatten();
+            declared.any(|email| account.emails().any(|known| fold(known) == fold(&email.value)))
         };
         let another = |account: &Resource| account.id() != id_of(user) && mails(account);
         self.setup.quirks.unique_emails && self.site.list(false).iter().any(another)
