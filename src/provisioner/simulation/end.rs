@@ -63,7 +63,11 @@ impl Outside {
             // Who others took out is in until the server is asked again, where our record alone tells.
             let lost =
                 status.drift.as_ref().is_some_and(|drift| drift.lost > 0) && !self.site.groups.readable.with_group();
-            told || lost || (gone && ["Conflict", "AdoptionRefused"].contains(&reason))
+            // Whoever is named by a userName, and was in before the accounts were listed, passes for undeclared until then.
+            let names = group.spec.members.iter().flatten().any(|member| member.user_name.is_some());
+            let foreign = status.drift.as_ref().is_some_and(|drift| drift.foreign > 0);
+            let strangers = names && foreign && !self.policy.repair.attributes;
+            told || lost || strangers || (gone && ["Conflict", "AdoptionRefused"].contains(&reason))
         };
         let users = self.cluster.objects.values().filter(refused).filter_map(ResourceExt::uid);
         users.chain(self.cluster.groups.values().filter(group_refused).filter_map(ResourceExt::uid)).collect()
