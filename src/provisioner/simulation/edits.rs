@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::cluster::is_of_second;
 use super::operator::Flight;
 use super::outside::Place;
 use super::setup::{BASE_URLS, SERVERS};
@@ -41,7 +42,8 @@ impl World {
     pub fn lead_to(&mut self, number: usize) {
         {
             let mut outside = self.outside();
-            if outside.server == number || outside.book.swapped.is_some() {
+            let shared = outside.cluster.objects.values().any(is_of_second);
+            if outside.server == number || outside.book.swapped.is_some() || shared {
                 return;
             }
             outside.swap_servers();

@@ -137,6 +137,10 @@ impl World {
     }
 
     fn relocate(&mut self, from: usize, to: usize, delete_first: bool, away: bool) {
+        // The second connection always leads to the first server.
+        if away && self.outside().server != 0 {
+            return;
+        }
         let now = self.outside().time();
         let Some(uid) = self.placed(from) else { return };
         let Some(mut spec) = self.outside().cluster.objects.get(&uid).map(|user| user.spec.clone()) else { return };
