@@ -67,7 +67,7 @@ fn client(base_url: &str) -> Client {
 
 static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::default);
 
-fn key(name: &str) -> ConnectionKey {
+pub fn key(name: &str) -> ConnectionKey {
     ConnectionKey { namespace: "n".into(), name: name.into() }
 }
 

@@ -39,7 +39,7 @@ impl Memory {
     pub fn new(connection: ScimConnection) -> Self {
         let began = (Timestamp::now(), Instant::now());
         Self {
-            cluster: Cluster::new(connection),
+            cluster: Cluster::new(connection.clone(), connection),
             began,
             later: Duration::ZERO,
             events: Vec::new(),

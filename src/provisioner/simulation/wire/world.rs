@@ -19,7 +19,7 @@ use crate::directory::{Changed, Directory, Uid, awaits_name};
 use crate::provisioner::schedule::queue::{Lane, Outcome, Ticket};
 use crate::provisioner::simulation::cluster::WatchEvent;
 use crate::provisioner::simulation::cluster_groups::GroupWatchEvent;
-use crate::provisioner::simulation::world::key;
+use crate::provisioner::simulation::{operator::key, setup::CONNECTION};
 use crate::provisioner::{Provisioner, Surroundings};
 use crate::runtime::{Audit, Metrics};
 use crate::sandbox::{Options, Sandbox};
@@ -68,8 +68,8 @@ impl Operator {
             (Arc::new(cluster.connection.clone()), cluster.objects.clone(), cluster.groups.clone(), now)
         };
         let directory = Arc::new(Directory::by_clock(move || clock.look().now()));
-        let provisioner =
-            Provisioner::new(effects.clone(), directory, surroundings, connection, key(), CancellationToken::new());
+        let (key, stop) = (key(CONNECTION), CancellationToken::new());
+        let provisioner = Provisioner::new(effects.clone(), directory, surroundings, connection, key, stop);
         let provisioner = Arc::new(provisioner);
         for user in users.into_values() {
             provisioner.directory.upsert(user);
@@ -376,7 +376,7 @@ impl World {
 }
 
 fn with_connection(mut spec: Value) -> Value {
-    spec["connectionRef"] = json!({"name": key().name});
+    spec["connectionRef"] = json!({"name": CONNECTION});
     spec
 }
 
@@ -389,7 +389,7 @@ fn connection(base: &str, policy: Value) -> ScimConnection {
     if let Value::Object(policy) = policy {
         policy.into_iter().for_each(|(field, value)| spec[field] = value);
     }
-    let key = key();
+    let key = key(CONNECTION);
     let mut connection = ScimConnection::new(&key.name, serde_json::from_value(spec).expect("a connection's spec"));
     connection.metadata.namespace = Some(key.namespace);
     connection.metadata.uid = Some("uid-connection".into());
