@@ -339,9 +339,14 @@ impl Effects for Simulated {
         Ok(self.look().cluster.set_connection(|connection| connection.status = Some(status.clone())))
     }
 
-    async fn merge_connection(&self, _: &ConnectionKey, body: &Value) -> Result<ScimConnection, kube::Error> {
+    async fn merge_connection(&self, key: &ConnectionKey, body: &Value) -> Result<ScimConnection, kube::Error> {
         self.stop_at(Place::Connection).await;
         let finalizers = serde_json::from_value(body["metadata"]["finalizers"].clone()).unwrap_or_default();
+        if key.name == SECOND {
+            let second = &mut self.look().cluster.second;
+            second.metadata.finalizers = finalizers;
+            return Ok(second.clone());
+        }
         Ok(self.look().cluster.set_connection(|connection| connection.metadata.finalizers = finalizers))
     }
 

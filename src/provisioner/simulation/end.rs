@@ -243,7 +243,9 @@ impl Outside {
         // The name that it is to have is another's: until that is free nothing of it is changed.
         let fitting = self.fitting(user);
         let taken = self.rivals(user).next().is_some() || fitting.iter().any(|other| other.id() != Some(id));
-        if reason == "Conflict" && name_of(&account.0) != name && taken {
+        // An invitation that isn't accepted yet is asked for again beside it, which may be held.
+        let held = reason == "Held" && self.site.invited.contains(id);
+        if (reason == "Conflict" || held) && name_of(&account.0) != name && taken {
             return Ok(());
         }
         let left = reason == "DeactivatedAtServer" && !self.policy.repair.deactivated;
