@@ -214,10 +214,8 @@ impl Outside {
         }
         let removal = is_active(before) && after.is_none_or(|after| !is_active(after));
         let renamed = after.is_some_and(|after| name_of(after) != name_of(before));
-        if removal || after.is_none() {
-            if !operation.removes() {
-                self.complain(format!("i10: {:?} takes access away", operation.kind));
-            }
+        if (removal || after.is_none()) && !operation.removes() {
+            self.complain(format!("i10: {:?} takes access away", operation.kind));
         }
         if !removal && !is_active(before) && after.is_some_and(is_active) {
             if operation.kind != OperationType::Reactivate {

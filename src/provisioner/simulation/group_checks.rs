@@ -307,8 +307,8 @@ impl Outside {
     /// Whoever is deprovisioned has left our groups before the account is deleted.
     pub fn check_groups_left(&mut self, account: &str) {
         let name = self.site.server.accounts.get(account).map(name_of);
-        let declares = |user: &ScimUser| !is_of_second(user) && Some(fold(&user.spec.user_name)) == name;
-        let declared = self.cluster.objects.values().any(declares);
+        let has_name = |user: &ScimUser| !is_of_second(user) && Some(fold(&user.spec.user_name)) == name;
+        let declared = self.cluster.objects.values().any(has_name);
         let within = self.cluster.groups.values().filter(|group| !is_deleting(group)).find(|group| {
             let Some(id) = group_of(group) else { return false };
             let pair = (id.to_owned(), account.to_owned());

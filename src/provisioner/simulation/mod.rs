@@ -35,6 +35,7 @@ mod wire;
 mod world;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use proptest::strategy::{Strategy as _, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -78,11 +79,11 @@ fn run_many(count: u32, seed: u64, done: impl Fn()) -> Result<(), String> {
         let (setup, events) = tree.current();
         if let Err((broken, _)) = run(&setup, &events, false) {
             let kind = kind_of(&broken);
-            if !told.contains_key(&kind) {
-                let story = simplest(&mut tree, &kind);
+            if let Entry::Vacant(entry) = told.entry(kind) {
+                let story = simplest(&mut tree, entry.key());
                 // Told at once: whoever looks on needn't wait for all others.
                 println!("{story}");
-                told.insert(kind, broken);
+                entry.insert(broken);
             }
         }
         done();

@@ -122,13 +122,13 @@ impl Operator {
             let _ = first.map(|first| outside.received(Kind::Users, first));
             (outside.server, !outside.site.quirks.no_list)
         };
-        self.begin_session(&self.provisioner, server, lists);
+        Self::begin_session(&self.provisioner, server, lists);
         if self.second.session().is_none() {
-            self.begin_session(&self.second, 0, lists);
+            Self::begin_session(&self.second, 0, lists);
         }
     }
 
-    fn begin_session(&self, provisioner: &Provisioner<Simulated>, server: usize, lists: bool) {
+    fn begin_session(provisioner: &Provisioner<Simulated>, server: usize, lists: bool) {
         let connection = provisioner.connection();
         let mut profile = provisioner.known_profile(&connection);
         if !lists {

@@ -93,7 +93,7 @@ impl World {
                 let spec = self.spec(spec);
                 self.edit(*slot, |user| {
                     let (user_name, connection_ref) = (user.spec.user_name.clone(), user.spec.connection_ref.clone());
-                    user.spec = ScimUserSpec { user_name, connection_ref, ..spec };
+                    user.spec = ScimUserSpec { connection_ref, user_name, ..spec };
                 });
             }
             Event::Activate(slot, active) => self.edit(*slot, |user| user.spec.active = *active),
