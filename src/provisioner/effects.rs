@@ -26,8 +26,8 @@ use crate::scim::{Client, Entry, Error, Found, Kind, Page, Recall, Recalled, Res
 
 /// How the effects of a pass are carried out.
 ///
-/// Requests to the server end with the classes of promise I21; the deadline of each is the instant that it may not
-/// outlive (promise I28).
+/// Reads go out by the connection's client, unless a driver answers them itself; what is written, each driver says. Requests
+/// end with the classes of promise I21; the deadline of each is the instant that it may not outlive (promise I28).
 pub trait Effects: Send + Sync + Sized + 'static {
     /// The wall clock.
     fn now(&self) -> Timestamp;
@@ -59,7 +59,14 @@ pub trait Effects: Send + Sync + Sized + 'static {
         id: &str,
         members: bool,
         deadline: Instant,
-    ) -> impl Future<Output = Result<Resource, Error>> + Send;
+    ) -> impl Future<Output = Result<Resource, Error>> + Send {
+        async move {
+            match kind {
+                Kind::Users => client.get(kind, id, deadline).await,
+                Kind::Groups => client.get_group(id, members, deadline).await,
+            }
+        }
+    }
 
     /// GET of the resources whose attribute has this value.
     fn find(
@@ -69,7 +76,9 @@ pub trait Effects: Send + Sync + Sized + 'static {
         attribute: &str,
         value: &str,
         deadline: Instant,
-    ) -> impl Future<Output = Result<Found, Error>> + Send;
+    ) -> impl Future<Output = Result<Found, Error>> + Send {
+        client.find(kind, attribute, value, deadline)
+    }
 
     /// GET of one page of a collection.
     fn page(
@@ -79,7 +88,9 @@ pub trait Effects: Send + Sync + Sized + 'static {
         start: &Start,
         count: u32,
         deadline: Instant,
-    ) -> impl Future<Output = Result<Page, Error>> + Send;
+    ) -> impl Future<Output = Result<Page, Error>> + Send {
+        client.list_page(kind, start, count, deadline)
+    }
 
     /// GET of one page of users; those that `recall` knows by their words aren't read again.
     fn user_page(
@@ -100,7 +111,9 @@ pub trait Effects: Send + Sync + Sized + 'static {
         group: &str,
         member: &str,
         deadline: Instant,
-    ) -> impl Future<Output = Result<bool, Error>> + Send;
+    ) -> impl Future<Output = Result<bool, Error>> + Send {
+        client.is_member(group, member, deadline)
+    }
 
     /// GET of the server's roles or entitlements: their ids and names.
     fn grants(
@@ -108,7 +121,9 @@ pub trait Effects: Send + Sync + Sized + 'static {
         client: &Client,
         collection: &str,
         deadline: Instant,
-    ) -> impl Future<Output = Result<Vec<(String, String)>, Error>> + Send;
+    ) -> impl Future<Output = Result<Vec<(String, String)>, Error>> + Send {
+        client.list_grants(collection, deadline)
+    }
 
     /// Sends a write; `bare` asks not to be shown the members of a group.
     fn send(

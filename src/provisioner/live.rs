@@ -1,12 +1,16 @@
 //! The effects of a pass, carried out: the SCIM server by the connection's client, the API server by server-side apply.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::events::Event;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 use tracing::{debug, trace};
@@ -15,47 +19,19 @@ use super::Shared;
 use super::effects::{Effects, Note};
 use super::kubernetes::{WriteError, classify};
 use crate::api::{
-    CLAIMED_ACCOUNT, CLAIMED_GROUP, ClaimedAccount, ClusterScimConnection, FIELD_MANAGER, FINALIZER, GROUP,
-    ScimConnection, ScimConnectionStatus, ScimGroup, ScimUser, ScimUserStatus, VERSION,
+    CLAIMED_ACCOUNT, CLAIMED_GROUP, ClaimedAccount, ClusterScimConnection, FIELD_MANAGER, FINALIZER, ScimConnection,
+    ScimConnectionStatus, ScimGroup, ScimUser, ScimUserStatus,
 };
 use crate::directory::ConnectionKey;
 use crate::plan::Request;
 use crate::provisioner::schedule::limiter::{Limiter, Priority, RequestKind};
-use crate::scim::{Client, Entry, Error, Found, Kind, Page, Recall, Resource, Start, Written};
+use crate::scim::{Client, Entry, Error, Kind, Page, Recall, Start, Written};
 
 /// Whoever waits longer for the limiter goes back to the queue: a slow limit doesn't keep a slot from a removal.
 const LONGEST_TURN: Duration = Duration::from_secs(10);
 
 /// Tries of a write that met a newer version of the object.
 const TRIES: usize = 3;
-
-/// GET of one resource.
-pub(super) async fn get(
-    client: &Client,
-    kind: Kind,
-    id: &str,
-    members: bool,
-    deadline: Instant,
-) -> Result<Resource, Error> {
-    match kind {
-        Kind::Users => client.get(kind, id, deadline).await,
-        Kind::Groups => client.get_group(id, members, deadline).await,
-    }
-}
-
-/// GET of one page of a collection.
-pub(super) async fn page(
-    client: &Client,
-    kind: Kind,
-    start: &Start,
-    count: u32,
-    deadline: Instant,
-) -> Result<Page, Error> {
-    match kind {
-        Kind::Users => client.list_from(kind, start, count, deadline).await,
-        Kind::Groups => client.list_groups(start, count, deadline).await,
-    }
-}
 
 /// A write.
 pub(super) async fn send(
@@ -130,39 +106,6 @@ impl Effects for Live {
         tokio::time::sleep(time).await;
     }
 
-    async fn get(
-        &self,
-        client: &Client,
-        kind: Kind,
-        id: &str,
-        members: bool,
-        deadline: Instant,
-    ) -> Result<Resource, Error> {
-        get(client, kind, id, members, deadline).await
-    }
-
-    async fn find(
-        &self,
-        client: &Client,
-        kind: Kind,
-        attribute: &str,
-        value: &str,
-        deadline: Instant,
-    ) -> Result<Found, Error> {
-        client.find(kind, attribute, value, deadline).await
-    }
-
-    async fn page(
-        &self,
-        client: &Client,
-        kind: Kind,
-        start: &Start,
-        count: u32,
-        deadline: Instant,
-    ) -> Result<Page, Error> {
-        page(client, kind, start, count, deadline).await
-    }
-
     async fn user_page(
         &self,
         client: &Client,
@@ -172,19 +115,6 @@ impl Effects for Live {
         deadline: Instant,
     ) -> Result<Page<Entry>, Error> {
         client.list_users(start, count, recall, deadline).await
-    }
-
-    async fn is_member(&self, client: &Client, group: &str, member: &str, deadline: Instant) -> Result<bool, Error> {
-        client.is_member(group, member, deadline).await
-    }
-
-    async fn grants(
-        &self,
-        client: &Client,
-        collection: &str,
-        deadline: Instant,
-    ) -> Result<Vec<(String, String)>, Error> {
-        client.list_grants(collection, deadline).await
     }
 
     async fn send(
@@ -222,25 +152,14 @@ impl Effects for Live {
         Err(WriteError::Gone)
     }
 
-    /// By server-side apply; the uid keeps it from landing on a namesake.
     async fn write_user(&self, user: &ScimUser, status: &ScimUserStatus) -> Result<ScimUser, WriteError> {
-        let name = user.name_any();
         // Its groups are written key by key, by those who put it there.
-        let status = &ScimUserStatus { groups: None, ..status.clone() };
-        let body = json!({
-            "apiVersion": format!("{GROUP}/{VERSION}"),
-            "kind": "ScimUser",
-            "metadata": {"name": name, "uid": user.uid()},
-            "status": status,
-        });
-        let params = PatchParams::apply(FIELD_MANAGER).force();
-        self.users(user).patch_status(&name, &params, &Patch::Apply(&body)).await.map_err(classify)
+        let status = ScimUserStatus { groups: None, ..status.clone() };
+        apply_status(&self.users(user), &user.metadata, &status).await.map_err(classify)
     }
 
     async fn merge_user(&self, user: &ScimUser, status: Value) -> Result<ScimUser, WriteError> {
-        let body = json!({"metadata": {"uid": user.uid()}, "status": status});
-        let (api, name) = (self.users(user), user.name_any());
-        api.patch_status(&name, &PatchParams::default(), &Patch::Merge(&body)).await.map_err(classify)
+        merge_status(&self.users(user), &user.metadata, &status).await.map_err(classify)
     }
 
     async fn claim_group(&self, group: &ScimGroup, claimed: Option<&str>) -> Result<ScimGroup, WriteError> {
@@ -259,43 +178,24 @@ impl Effects for Live {
     }
 
     async fn write_group(&self, group: &ScimGroup, status: Value) -> Result<ScimGroup, WriteError> {
-        let name = group.name_any();
-        let body = json!({
-            "apiVersion": format!("{GROUP}/{VERSION}"),
-            "kind": "ScimGroup",
-            "metadata": {"name": name, "uid": group.uid()},
-            "status": status,
-        });
-        let params = PatchParams::apply(FIELD_MANAGER).force();
-        self.groups(group).patch_status(&name, &params, &Patch::Apply(&body)).await.map_err(classify)
+        apply_status(&self.groups(group), &group.metadata, &status).await.map_err(classify)
     }
 
     async fn merge_group(&self, group: &ScimGroup, status: Value) -> Result<ScimGroup, WriteError> {
-        let body = json!({"metadata": {"uid": group.uid()}, "status": status});
-        let (api, name) = (self.groups(group), group.name_any());
-        api.patch_status(&name, &PatchParams::default(), &Patch::Merge(&body)).await.map_err(classify)
+        merge_status(&self.groups(group), &group.metadata, &status).await.map_err(classify)
     }
 
-    /// By server-side apply; the uid keeps it from landing on a namesake.
     async fn write_connection(
         &self,
         key: &ConnectionKey,
         connection: &ScimConnection,
         status: &ScimConnectionStatus,
     ) -> Result<ScimConnection, kube::Error> {
-        let kind = if key.is_of_cluster() { "ClusterScimConnection" } else { "ScimConnection" };
-        let body = json!({
-            "apiVersion": format!("{GROUP}/{VERSION}"),
-            "kind": kind,
-            "metadata": {"name": key.name, "uid": connection.metadata.uid},
-            "status": status,
-        });
-        let (params, patch) = (PatchParams::apply(FIELD_MANAGER).force(), Patch::Apply(&body));
         if key.is_of_cluster() {
-            let written = self.cluster_connections().patch_status(&key.name, &params, &patch).await?;
+            let written = apply_status(&self.cluster_connections(), &connection.metadata, status).await?;
             return Ok(written.into_connection());
         }
-        self.connections(key).patch_status(&key.name, &params, &patch).await
+        apply_status(&self.connections(key), &connection.metadata, status).await
     }
 
     async fn merge_connection(&self, key: &ConnectionKey, body: &Value) -> Result<ScimConnection, kube::Error> {
@@ -318,6 +218,31 @@ impl Effects for Live {
             trace!(%uid, ?step, "decided");
         }
     }
+}
+
+/// Writes a status by server-side apply; the uid keeps it from landing on a namesake.
+async fn apply_status<K>(api: &Api<K>, metadata: &ObjectMeta, status: &impl Serialize) -> Result<K, kube::Error>
+where
+    K: kube::Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    let name = metadata.name.as_deref().unwrap_or_default();
+    let body = json!({
+        "apiVersion": K::api_version(&()),
+        "kind": K::kind(&()),
+        "metadata": {"name": name, "uid": metadata.uid},
+        "status": status,
+    });
+    api.patch_status(name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(&body)).await
+}
+
+/// Merges into a status, key by key; the uid keeps it from landing on a namesake.
+async fn merge_status<K>(api: &Api<K>, metadata: &ObjectMeta, status: &Value) -> Result<K, kube::Error>
+where
+    K: Clone + DeserializeOwned + Debug,
+{
+    let body = json!({"metadata": {"uid": metadata.uid}, "status": status});
+    let name = metadata.name.as_deref().unwrap_or_default();
+    api.patch_status(name, &PatchParams::default(), &Patch::Merge(&body)).await
 }
 
 /// What is to be merged into an object, so that it has our finalizer and this claim, or neither; none where it is so.

@@ -146,10 +146,7 @@ impl Effects for ReadOnly {
         deadline: Instant,
     ) -> Result<Page, Error> {
         let from = collection(&mut self.look(), kind).begin(start);
-        let answer = match kind {
-            Kind::Users => client.list_from(kind, &from, count, deadline).await,
-            Kind::Groups => client.list_groups(&from, count, deadline).await,
-        };
+        let answer = client.list_page(kind, &from, count, deadline).await;
         let mut memory = self.look();
         match answer {
             Ok(page) => {
@@ -176,15 +173,6 @@ impl Effects for ReadOnly {
             Some(known) => Ok(known),
             None => client.is_member(group, member, deadline).await,
         }
-    }
-
-    async fn grants(
-        &self,
-        client: &Client,
-        collection: &str,
-        deadline: Instant,
-    ) -> Result<Vec<(String, String)>, Error> {
-        client.list_grants(collection, deadline).await
     }
 
     /// Nothing is sent.

@@ -25,7 +25,15 @@ impl Client {
         self.listed(kind, start, count, "", deadline).await
     }
 
-    /// The same of users, where those that `recall` knows by their words aren't read again.
+    /// The same, of groups as [`Self::list_groups`] asks for them.
+    pub async fn list_page(&self, kind: Kind, start: &Start, count: u32, deadline: Instant) -> Result<Page, Error> {
+        match kind {
+            Kind::Users => self.list_from(kind, start, count, deadline).await,
+            Kind::Groups => self.list_groups(start, count, deadline).await,
+        }
+    }
+
+    /// One page of users, where those that `recall` knows by their words aren't read again.
     pub async fn list_users(
         &self,
         start: &Start,

@@ -18,7 +18,7 @@ use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::live;
 use crate::provisioner::schedule::limiter::{Limiter, Priority, RequestKind};
 use crate::provisioner::simulation::cluster::Cluster;
-use crate::scim::{Client, Entry, Error, Found, Kind, Page, Recall, Resource, Start, Written};
+use crate::scim::{Client, Entry, Error, Kind, Page, Recall, Start, Written};
 
 /// No request takes longer.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -94,39 +94,6 @@ impl Effects for Wired {
 
     async fn sleep(&self, _: Duration) {}
 
-    async fn get(
-        &self,
-        client: &Client,
-        kind: Kind,
-        id: &str,
-        members: bool,
-        deadline: Instant,
-    ) -> Result<Resource, Error> {
-        live::get(client, kind, id, members, deadline).await
-    }
-
-    async fn find(
-        &self,
-        client: &Client,
-        kind: Kind,
-        attribute: &str,
-        value: &str,
-        deadline: Instant,
-    ) -> Result<Found, Error> {
-        client.find(kind, attribute, value, deadline).await
-    }
-
-    async fn page(
-        &self,
-        client: &Client,
-        kind: Kind,
-        start: &Start,
-        count: u32,
-        deadline: Instant,
-    ) -> Result<Page, Error> {
-        live::page(client, kind, start, count, deadline).await
-    }
-
     async fn user_page(
         &self,
         client: &Client,
@@ -136,19 +103,6 @@ impl Effects for Wired {
         deadline: Instant,
     ) -> Result<Page<Entry>, Error> {
         client.list_users(start, count, recall, deadline).await
-    }
-
-    async fn is_member(&self, client: &Client, group: &str, member: &str, deadline: Instant) -> Result<bool, Error> {
-        client.is_member(group, member, deadline).await
-    }
-
-    async fn grants(
-        &self,
-        client: &Client,
-        collection: &str,
-        deadline: Instant,
-    ) -> Result<Vec<(String, String)>, Error> {
-        client.list_grants(collection, deadline).await
     }
 
     async fn send(

@@ -76,11 +76,7 @@ impl<'a> Walk<'a> {
         let mut pause = Duration::from_secs(1);
         for _ in 0..TRIES {
             let deadline = self.server.read().await;
-            let answer = match self.kind {
-                Kind::Users => self.server.client.list_from(self.kind, start, self.size, deadline).await,
-                Kind::Groups => self.server.client.list_groups(start, self.size, deadline).await,
-            };
-            match answer {
+            match self.server.client.list_page(self.kind, start, self.size, deadline).await {
                 Ok(page) => return Ok(page),
                 Err(error) if is_passing(&error) => {
                     self.server.pause(Some(error.retry_after().unwrap_or(pause)));
