@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::kit::Place;
-use crate::support::{scratch, unique};
-use crate::{alone, json_of, printed, scim, stderr};
+use crate::planning::account;
+use crate::support::{Front, Sandbox, scratch, unique};
+use crate::{alone, json_of, printed, program, scim, stderr};
 
 fn roster(fields: Value) -> Value {
     let mut roster = json!({
@@ -152,4 +153,51 @@ async fn joiners_changes_and_leavers_are_told_against_a_cluster() {
         &report["people"].as_array().unwrap().iter().find(|person| person["what"] == "changes").unwrap()["changes"][0];
     assert_eq!(change, &json!({"field": "title", "old": null, "new": "Countess"}), "{report:#}");
     assert_eq!(place.users().await.len(), 3, "nothing was written");
+}
+
+#[tokio::test]
+async fn joiners_changes_and_accounts_without_a_row_are_told_against_a_server() {
+    let sandbox = Sandbox::start();
+    for (name, title) in [("ada", "Countess"), ("grace", "Apprentice"), ("alan", "Engineer")] {
+        account(&sandbox, name, title).await;
+    }
+    let front = Front::before(&sandbox.base_url, &sandbox.token).asking_for("authorization", "Bearer preview-key").open();
+    let rows = "id,mail,title,active,department\n1,ada@example.com,Countess,yes,Engineering\n\
+        2,grace@example.com,Admiral,yes,Engineering\n3,joan@example.com,,yes,Engineering\n";
+    let connection = |url: &str| {
+        json!({
+            "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimConnection", "metadata": {"name": "jackson"},
+            "spec": {"baseUrl": url, "auth": {"bearerToken": {"secretKeyRef": {"name": "key", "key": "token"}}},
+                "adoptionPolicy": {"users": "Refuse"}},
+        })
+    };
+    let preview = async |files: &std::path::Path, key: &str| {
+        let mut command = program(std::path::Path::new("/there/is/none"));
+        command.args(["roster", "preview", "-R", "--against=server", "--allow-loopback-http", "-o", "json", "-f"]);
+        command.arg(files).env("SCIM_KEY", key).stdin(std::process::Stdio::null());
+        tokio::task::spawn_blocking(move || command.output().expect("kubectl-scim")).await.expect("it ran")
+    };
+    let files = directory(&[roster(json!({})), map(rows), connection(&front.base_url)]);
+    let output = preview(&files, "preview-key").await;
+    let report = &json_of(&output)[0]["against"];
+    let told = |what: &str| {
+        let people = report["people"].as_array().unwrap().iter().filter(|person| person["what"] == what);
+        people.map(|person| person["userName"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(told("joins"), ["joan@example.com"], "{report:#}");
+    assert_eq!(told("changes"), ["grace@example.com"], "{report:#}");
+    assert_eq!(told("no row"), ["alan@example.com"], "{report:#}");
+    let grace = report["people"].as_array().unwrap().iter().find(|person| person["what"] == "changes").unwrap();
+    assert_eq!(grace["changes"], json!([{"field": "title", "old": "Apprentice", "new": "Admiral"}]), "{report:#}");
+    assert!(report["notes"].to_string().contains("adoptionPolicy.users: Refuse"), "{report:#}");
+    let seen = front.take();
+    assert!(!seen.is_empty() && seen.iter().all(|request| request.method == "GET"), "{seen:#?}");
+
+    let output = preview(&files, "another-key").await;
+    assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
+    assert!(stderr(&output).contains("401") && !stderr(&output).contains("another-key"), "{}", stderr(&output));
+    let output = preview(&directory(&[roster(json!({})), map(rows), connection("http://127.0.0.1:9/v2")]), "k").await;
+    assert!(output.status.code() == Some(1) && stderr(&output).contains("127.0.0.1:9"), "{}", stderr(&output));
+    let output = preview(&directory(&[roster(json!({})), map(rows)]), "preview-key").await;
+    assert_eq!(output.status.code(), Some(1), "neither a connection nor a cluster: {}", printed(&output));
 }

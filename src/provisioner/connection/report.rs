@@ -186,34 +186,47 @@ impl<E: Effects> Provisioner<E> {
     /// Accounts that no object declares, counted, and some of them; where the policy is to report them and the
     /// list is complete.
     fn unmanaged(&self, connection: &ScimConnection) -> Option<(i64, Vec<UnmanagedAccount>)> {
-        let server = super::defaults::server_of(connection);
         if connection.spec.unmanaged_policy != UnmanagedPolicy::Report {
             return None;
         }
+        let (mut count, mut sample) = (0, BTreeSet::new());
+        let listed = self.each_unmanaged(connection, |user_name, id| {
+            count += 1;
+            // The first by name, so that the sample stays the same while the accounts do.
+            sample.insert((user_name.to_owned(), id.to_owned()));
+            if sample.len() > SAMPLE {
+                sample.pop_last();
+            }
+        });
+        let account =
+            |(user_name, id): (String, String)| UnmanagedAccount { id: bounded(&id), user_name: bounded(&user_name) };
+        listed.then(|| (count, sample.into_iter().map(account).collect()))
+    }
+
+    /// Visits userName and id of each account that no object declares; false where the list isn't complete, and nobody is
+    /// visited.
+    pub(in crate::provisioner) fn each_unmanaged(
+        &self,
+        connection: &ScimConnection,
+        mut visit: impl FnMut(&str, &str),
+    ) -> bool {
+        let server = super::defaults::server_of(connection);
         let listed = self.mirror.users.look(|known| {
             let listed = known.sightings.was_listed() && known.sightings.server() == server;
             listed.then(|| known.ids())
         });
-        let (mut count, mut sample) = (0, BTreeSet::new());
+        let Some(listed) = listed else { return false };
         // A few at a time: whoever else asks for an account waits for no hundred thousand of them.
-        for ids in listed?.chunks(AT_ONCE) {
+        for ids in listed.chunks(AT_ONCE) {
             self.mirror.users.look(|known| {
                 for (id, name) in ids.iter().filter_map(|id| Some((id, known.identity(id)?.0))) {
-                    if self.directory.declares(&server, name, id) {
-                        continue;
-                    }
-                    count += 1;
-                    // The first by name, so that the sample stays the same while the accounts do.
-                    sample.insert((name.to_owned(), id.to_string()));
-                    if sample.len() > SAMPLE {
-                        sample.pop_last();
+                    if !self.directory.declares(&server, name, id) {
+                        visit(name, id);
                     }
                 }
             });
         }
-        let account =
-            |(user_name, id): (String, String)| UnmanagedAccount { id: bounded(&id), user_name: bounded(&user_name) };
-        Some((count, sample.into_iter().map(account).collect()))
+        true
     }
 }
 

@@ -28,6 +28,7 @@ use self::memory::Memory;
 use self::outline::Objects;
 pub use self::planned::{
     Action, AttributeChange, Held, MemberChanges, Plan, PlannedGuard, PlannedHold, PlannedObject, PlannedRequest, Sums,
+    Unmanaged,
 };
 use super::connection::refusal::Refusal;
 use super::schedule::queue::{Outcome, Ticket};

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::changes::MADE_UP;
 use super::effects::ReadOnly;
 use super::memory::{Departed, Entry, Memory, Proposed, Shown};
-use super::planned::{Action, Held, MemberChanges, Plan, PlannedGuard, PlannedHold, PlannedObject};
+use super::planned::{Action, Held, MemberChanges, Plan, PlannedGuard, PlannedHold, PlannedObject, Unmanaged};
 use crate::api::{Also, OperationType, Reason};
 use crate::directory::{ConnectionKey, Directory};
 use crate::plan::groups::Id;
@@ -104,7 +104,13 @@ pub fn outline(provisioner: &Provisioner<ReadOnly>, memory: &Memory, objects: Ob
         limit: guard.limit,
         used: guard.used,
     });
+    let mut unmanaged = Vec::new();
+    provisioner.each_unmanaged(&connection, |user_name, id| {
+        unmanaged.push(Unmanaged { user_name: user_name.to_owned(), id: id.to_owned() });
+    });
+    unmanaged.sort();
     let mut plan = Plan {
+        unmanaged,
         connection: provisioner.key.to_string(),
         server: base_url(&connection.spec),
         objects: all,

@@ -22,6 +22,18 @@ pub struct Plan {
     pub guards: Vec<PlannedGuard>,
     /// What a person should know beside.
     pub notes: Vec<String>,
+    /// Accounts of the server that no object declares, by userName: they are left alone.
+    #[serde(skip)]
+    pub unmanaged: Vec<Unmanaged>,
+}
+
+/// An account that no object declares.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unmanaged {
+    /// As the server shows it.
+    pub user_name: String,
+    /// At the server.
+    pub id: String,
 }
 
 /// How many objects come to what; what is held is counted both by what it would be and as held.

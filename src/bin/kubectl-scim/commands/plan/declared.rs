@@ -144,8 +144,10 @@ impl Declared {
                 "ScimUser" => insert(&mut found.users, manifest.read()?, namespace),
                 "ScimGroup" => insert(&mut found.groups, manifest.read()?, namespace),
                 "ScimRoster" => insert(&mut found.rosters, manifest.read()?, namespace),
-                "ScimConnection" => found.connect(placed(manifest.read()?, namespace)),
-                "ClusterScimConnection" => found.connect(manifest.read::<ClusterScimConnection>()?.into_connection()),
+                "ScimConnection" => drop(found.connect(placed(manifest.read()?, namespace))),
+                "ClusterScimConnection" => {
+                    found.connect(manifest.read::<ClusterScimConnection>()?.into_connection());
+                }
                 _ => {}
             }
         }
@@ -210,9 +212,11 @@ impl Declared {
         }
     }
 
-    fn connect(&mut self, connection: ScimConnection) {
+    /// Adds a connection, and tells how it is called.
+    pub fn connect(&mut self, connection: ScimConnection) -> ConnectionKey {
         let key = ConnectionKey { namespace: connection.namespace().unwrap_or_default(), name: connection.name_any() };
-        self.connections.insert(key, connection);
+        self.connections.insert(key.clone(), connection);
+        key
     }
 
     /// The connections that the users, or the groups, of a name refer to.

@@ -10,13 +10,14 @@ use std::path::PathBuf;
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use scim_operator::api::ScimConnection;
+use kube::ResourceExt;
+use scim_operator::api::{ScimConnection, ScimUser};
 use scim_operator::directory::ConnectionKey;
 use scim_operator::provisioner::dry_run::{Action, DryRun, Plan, PlannedObject, Progress};
 
 use self::declared::{Declared, World};
 use crate::Outcome;
-use crate::cluster::{Kind, Target};
+use crate::cluster::{Cluster, Kind, Target};
 use crate::global::Global;
 use crate::output::Printer;
 use crate::server::{config_of, has_key_by_hand, keys_by_hand, keys_in_cluster};
@@ -137,12 +138,31 @@ async fn planned(
     let (connections, run) = dry_run(declared, &bar);
     for key in keys {
         let connection = &connections[&key];
-        let mut plan = plan_one(&run, &key, connection, &world, &access.keys).await?;
+        let mut plan = plan_one(&run, &key, connection, world.cluster.as_ref(), &access.keys).await?;
         rosters::tell(&mut plan, &key, &expanded);
         plans.push(target.narrowed(plan));
     }
     bar.finish_and_clear();
     Ok(plans)
+}
+
+/// What would become of these users at the server of a connection, as if nothing were known of them so far.
+pub async fn of_users(
+    connection: ScimConnection,
+    users: Vec<ScimUser>,
+    cluster: Option<&Cluster>,
+    keys: &KeyAccess,
+) -> Result<Plan> {
+    let bar = bar();
+    let mut declared = Declared::default();
+    let key = declared.connect(connection);
+    for user in users {
+        declared.users.insert((key.namespace.clone(), user.name_any()), user);
+    }
+    let (connections, run) = dry_run(declared, &bar);
+    let plan = plan_one(&run, &key, &connections[&key], cluster, keys).await;
+    bar.finish_and_clear();
+    plan
 }
 
 /// Objects whose connection isn't there: a plan for each such connection, in which all of them are refused.
@@ -215,10 +235,10 @@ async fn plan_one(
     run: &DryRun,
     key: &ConnectionKey,
     connection: &ScimConnection,
-    world: &World,
+    cluster: Option<&Cluster>,
     access: &KeyAccess,
 ) -> Result<Plan> {
-    let keys = match &world.cluster {
+    let keys = match cluster {
         Some(cluster) if !has_key_by_hand(access.key_file.as_deref()) => {
             keys_in_cluster(cluster, connection, &access.operator_namespace).await?
         }

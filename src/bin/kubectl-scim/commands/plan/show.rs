@@ -90,6 +90,10 @@ fn one(printer: Printer, plan: &Plan) -> Result<()> {
     for told in plan.holds.iter().map(|hold| held(hold, plan)).chain(plan.notes.iter().cloned()) {
         let _ = writeln!(text, "{}{told}", if printer.is_markdown() { "- " } else { "" });
     }
+    if !plan.unmanaged.is_empty() {
+        let count = plan.unmanaged.len();
+        let _ = writeln!(text, "{count} accounts of the server are declared by no object, and left alone.");
+    }
     output::line(&format!("\n{}", text.trim_end()))?;
     Ok(())
 }

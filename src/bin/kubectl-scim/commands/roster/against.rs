@@ -16,7 +16,7 @@ use crate::cluster::{Cluster, each};
 use crate::global::Global;
 use crate::output::{Cell, Row, Tone};
 
-/// What would change in the cluster.
+/// What would change, in the cluster or at the server.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Against {
@@ -32,19 +32,20 @@ pub(super) struct Against {
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Person {
-    /// `joins`, `changes` or `leaves`.
-    what: &'static str,
-    name: String,
-    user_name: String,
-    changes: Vec<Change>,
+    /// `joins`, `changes`, `leaves`, or of an account `no row`.
+    pub(super) what: &'static str,
+    /// Of the `ScimUser`; of an account without a row its id.
+    pub(super) name: String,
+    pub(super) user_name: String,
+    pub(super) changes: Vec<Change>,
 }
 
 /// One field of a spec.
 #[derive(Debug, PartialEq, Serialize)]
-struct Change {
-    field: String,
-    old: Value,
-    new: Value,
+pub(super) struct Change {
+    pub(super) field: String,
+    pub(super) old: Value,
+    pub(super) new: Value,
 }
 
 impl Against {
@@ -148,7 +149,7 @@ impl Row for Person {
     fn cells(&self) -> Vec<Cell> {
         let tone = match self.what {
             "joins" => Tone::Good,
-            "leaves" => Tone::Bad,
+            "leaves" | "no row" => Tone::Bad,
             _ => Tone::Warning,
         };
         let changes = self.changes.iter().map(|change| format!("{}: {} → {}", change.field, change.old, change.new));

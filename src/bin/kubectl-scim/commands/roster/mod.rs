@@ -2,6 +2,7 @@
 
 mod against;
 mod rows;
+mod server;
 pub mod sources;
 
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use self::rows::{Line, Step, Sums};
 use self::sources::Sources;
 use crate::Outcome;
 use crate::cluster::Cluster;
+use crate::commands::plan::KeyAccess;
 use crate::global::Global;
 use crate::manifests;
 use crate::output::{self, Printer};
@@ -63,9 +65,22 @@ pub struct PreviewArguments {
     /// Show each mapping of the row with this number: what it read, and what came of it
     #[arg(long, value_name = "NUMBER")]
     row: Option<u32>,
-    /// Compare with the ScimUsers of the cluster: who joins, who changes, who leaves, and what the guard would hold
-    #[arg(long, conflicts_with_all = ["row", "preset"])]
-    against: bool,
+    /// Compare with the ScimUsers of the cluster: who joins, who changes, who leaves, and what the guard would hold; or with
+    /// the accounts of the server: who joins, who changes, and which accounts have no row
+    #[arg(long, value_enum, value_name = "WHAT", num_args = 0..=1, require_equals = true,
+        default_missing_value = "cluster", conflicts_with_all = ["row", "preset"])]
+    against: Option<Side>,
+    #[command(flatten)]
+    keys: KeyAccess,
+}
+
+/// What rows are compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Side {
+    /// The `ScimUser`s of the cluster
+    Cluster,
+    /// The accounts at the server of the roster's connection, which is taken from the files, else from the cluster
+    Server,
 }
 
 /// What a row can come to.
@@ -108,14 +123,19 @@ struct Report {
 pub async fn run(global: &Global, printer: Printer, arguments: &Arguments) -> Result<Outcome> {
     let Roster::Preview(arguments) = &arguments.command;
     let sources = Sources::read(&arguments.files, arguments.recursive, &arguments.sources)?;
-    let cluster = if arguments.against { Some(Cluster::connect(global).await?) } else { None };
     let rosters = rosters(arguments, &sources)?;
+    let cluster = if needs_cluster(arguments.against, &rosters, &sources)? {
+        Some(Cluster::connect(global).await?)
+    } else {
+        None
+    };
     let mut shown = Shown { printer, reports: Vec::new(), steps: Vec::new(), refused: Vec::new(), found: false };
     for roster in &rosters {
         let read = sources.documents(roster, global.namespace.as_deref(), cluster.as_ref()).await?;
         let outcome = match read {
             Ok((documents, note)) => {
-                one(arguments, roster, documents, note, cluster.as_ref(), global, &mut shown).await?
+                let beside = Beside { sources: &sources, cluster: cluster.as_ref(), global };
+                one(arguments, roster, documents, note, &beside, &mut shown).await?
             }
             Err(refused) => Err(refused),
         };
@@ -165,7 +185,7 @@ impl Report {
     fn print(&self, printer: Printer) -> Result<()> {
         printer.section(&self.roster, &self.rows)?;
         if let Some(against) = &self.against {
-            printer.section("Against the cluster", &against.people)?;
+            printer.section("Against what is there", &against.people)?;
         }
         output::line(&format!("\n{}: {}", self.roster, self.sums))?;
         let more = self.against.iter().flat_map(|against| std::iter::once(&against.sums).chain(&against.notes));
@@ -176,21 +196,41 @@ impl Report {
     }
 }
 
+/// Everything that a roster may be compared with.
+struct Beside<'a> {
+    sources: &'a Sources,
+    cluster: Option<&'a Cluster>,
+    global: &'a Global,
+}
+
+/// A server is asked without a cluster where the files hold the connection.
+fn needs_cluster(against: Option<Side>, rosters: &[ScimRoster], sources: &Sources) -> Result<bool> {
+    Ok(match against {
+        None => false,
+        Some(Side::Cluster) => true,
+        Some(Side::Server) => {
+            let held = rosters.iter().map(|roster| Ok(sources.connection(roster)?.is_some()));
+            held.collect::<Result<Vec<_>>>()?.contains(&false)
+        }
+    })
+}
+
 async fn one(
     arguments: &PreviewArguments,
     roster: &ScimRoster,
     documents: Vec<Document>,
     note: Option<String>,
-    cluster: Option<&Cluster>,
-    global: &Global,
+    beside: &Beside<'_>,
     shown: &mut Shown,
 ) -> Result<Result<(), Refused>> {
-    let against = match cluster {
-        Some(cluster) => match Against::compare(cluster, global, roster, documents.clone()).await? {
-            Ok(against) => Some(against),
-            Err(refused) => return Ok(Err(refused)),
-        },
-        None => None,
+    let mut against = match beside.cluster {
+        Some(cluster) if arguments.against == Some(Side::Cluster) => {
+            match Against::compare(cluster, beside.global, roster, documents.clone()).await? {
+                Ok(against) => Some(against),
+                Err(refused) => return Ok(Err(refused)),
+            }
+        }
+        _ => None,
     };
     if let Some(number) = arguments.row {
         let traces = match trace(&roster.spec, documents, number) {
@@ -209,6 +249,10 @@ async fn one(
     let lines = previewed.rows.into_iter().map(|row| Line::of(row, &schemas));
     let mut lines: Vec<Line> = lines.collect();
     let sums = Sums::of(&lines);
+    if arguments.against == Some(Side::Server) {
+        let compared = server::compare(roster, &lines, beside.sources, beside.cluster, &arguments.keys).await?;
+        against = Some(compared);
+    }
     shown.found |= sums.rejected > 0 || against.as_ref().is_some_and(|against| against.held);
     lines.retain(|line| arguments.only.is_none_or(|only| line.is(only)));
     let notes = previewed.notes.into_iter().chain(note).collect();

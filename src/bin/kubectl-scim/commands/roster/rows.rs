@@ -45,6 +45,11 @@ impl Line {
         }
     }
 
+    /// Name and spec of the user that the row becomes.
+    pub(super) fn mapped(&self) -> Option<(&str, &Value)> {
+        self.name.as_deref().zip(self.spec.as_ref()).filter(|_| self.outcome == "mapped")
+    }
+
     pub(super) fn is(&self, only: Only) -> bool {
         match only {
             Only::Mapped => self.outcome == "mapped",

@@ -7,13 +7,16 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::ListParams;
 use kube::{Resource, ResourceExt};
-use scim_operator::api::{ROSTER_SOURCE_LABEL, ScimRoster, SourceFormat, SourceObjects};
+use scim_operator::api::{
+    ClusterScimConnection, ConnectionKind, ROSTER_SOURCE_LABEL, ScimConnection, ScimRoster, SourceFormat, SourceObjects,
+};
 use scim_operator::roster::{Content, Document, Holder, Refused, asked_for, chosen, documents};
 use serde::de::DeserializeOwned;
 
 use super::manifests_of;
 use crate::cluster::Cluster;
 use crate::manifests::{self, Manifest, Manifests};
+use crate::objects::word;
 
 /// Documents, and what a person should know of them.
 pub type Found = Result<(Vec<Document>, Option<String>), Refused>;
@@ -39,6 +42,20 @@ impl Sources {
     pub(super) fn rosters(&self) -> Result<Vec<ScimRoster>> {
         let all = self.manifests.ours.iter().filter(|manifest| manifest.kind().1 == "ScimRoster");
         all.map(Manifest::read).collect()
+    }
+
+    /// The connection that a roster names, where the files hold it.
+    pub(super) fn connection(&self, roster: &ScimRoster) -> Result<Option<ScimConnection>> {
+        let wanted = &roster.spec.connection_ref;
+        let kind = word(&wanted.kind);
+        let named = |manifest: &&Manifest| {
+            manifest.kind().1 == kind && manifest.object["metadata"]["name"].as_str() == Some(wanted.name.as_str())
+        };
+        let Some(manifest) = self.manifests.ours.iter().find(named) else { return Ok(None) };
+        Ok(Some(match wanted.kind {
+            ConnectionKind::ScimConnection => manifest.read()?,
+            ConnectionKind::ClusterScimConnection => manifest.read::<ClusterScimConnection>()?.into_connection(),
+        }))
     }
 
     /// The documents of a roster.
