@@ -161,7 +161,8 @@ async fn joiners_changes_and_accounts_without_a_row_are_told_against_a_server() 
     for (name, title) in [("ada", "Countess"), ("grace", "Apprentice"), ("alan", "Engineer")] {
         account(&sandbox, name, title).await;
     }
-    let front = Front::before(&sandbox.base_url, &sandbox.token).asking_for("authorization", "Bearer preview-key").open();
+    let front =
+        Front::before(&sandbox.base_url, &sandbox.token).asking_for("authorization", "Bearer preview-key").open();
     let rows = "id,mail,title,active,department\n1,ada@example.com,Countess,yes,Engineering\n\
         2,grace@example.com,Admiral,yes,Engineering\n3,joan@example.com,,yes,Engineering\n";
     let connection = |url: &str| {

@@ -245,8 +245,9 @@ async fn plan_one(
         _ => keys_by_hand(connection, access.key_file.as_deref(), access.ca_file.as_deref())?,
     };
     let config = config_of(connection, keys, access.allow_loopback_http)?;
+    let url = config.base_url.clone();
     run.plan(key, config).await.map_err(|refusal| {
-        anyhow!("the connection {key} can't be used ({}): {}", refusal.reason.as_str(), refusal.message)
+        anyhow!("the connection {key} can't be used at {url} ({}): {}", refusal.reason.as_str(), refusal.message)
     })
 }
 

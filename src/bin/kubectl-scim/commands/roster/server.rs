@@ -27,23 +27,27 @@ pub(super) async fn compare(
         (None, Some(cluster)) => of_cluster(cluster, roster).await?,
         (None, None) => bail!("there is no connection {} in the files", roster.spec.connection_ref.name),
     };
+    // As one of the namespace's own: whom a cluster's connection is delegated to isn't asked here.
+    connection.spec.delegation = None;
+    let namespace = roster.namespace().or_else(|| connection.namespace());
+    connection.metadata.namespace = Some(namespace.unwrap_or_else(|| "default".to_owned()));
     let refuses = connection.spec.adoption_policy.users == AdoptionPolicy::Refuse;
     connection.spec.adoption_policy.users = AdoptionPolicy::Adopt;
     let schemas = Schemas::shipped();
-    let users = lines.iter().filter_map(|line| user(line, roster, &connection, &schemas)).collect();
+    let users = lines.iter().filter_map(|line| user(line, &connection, &schemas)).collect();
     let plan = of_users(connection, users, cluster, keys).await?;
     Ok(against(plan, refuses))
 }
 
-/// The user of a row, in the connection's namespace: whom a cluster's connection is delegated to isn't asked here.
-fn user(line: &Line, roster: &ScimRoster, connection: &ScimConnection, schemas: &Schemas) -> Option<ScimUser> {
+/// The user of a row, in the connection's namespace.
+fn user(line: &Line, connection: &ScimConnection, schemas: &Schemas) -> Option<ScimUser> {
     let (name, spec) = line.mapped()?;
     let spec = schemas.check("ScimUser", &json!(name), spec).ok()?;
     let mut spec: ScimUserSpec = serde_json::from_value(spec).ok()?;
     spec.connection_ref.kind = ConnectionKind::ScimConnection;
     spec.connection_ref.name = connection.name_any();
     let mut user = ScimUser::new(name, spec);
-    user.metadata.namespace = connection.namespace().or_else(|| roster.namespace());
+    user.metadata.namespace = connection.namespace();
     Some(user)
 }
 
