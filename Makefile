@@ -32,9 +32,15 @@ help:
 	@sed -n 's/^# //p' Makefile
 
 # The cheap checks first: they fail within seconds.
-# Most tests wait for something most of the time.
+# Most tests wait for something most of the time: those in a cluster run beside all others, and are shown at the end.
+OTHERS = $(filter-out --test=cluster,$(patsubst tests/%.rs,--test=%,$(wildcard tests/*.rs)))
 test: check parts static
-	RUST_TEST_THREADS=4 cargo test --locked
+	cargo test --locked --no-run
+	@mkdir -p target/tmp
+	RUST_TEST_THREADS=3 cargo test --locked --test cluster >target/tmp/cluster.log 2>&1 & cluster=$$!; \
+	RUST_TEST_THREADS=2 cargo test --locked --no-fail-fast --lib --bins $(OTHERS); others=$$?; \
+	echo "the tests in a cluster, begun at the same time (target/tmp/cluster.log):"; \
+	wait $$cluster; cluster=$$?; cat target/tmp/cluster.log; exit $$((others | cluster))
 	@echo "make test: everything passed"
 
 # The parts that it takes, and no others: small ones.
