@@ -33,17 +33,25 @@ struct Member {
 
 impl Member {
     /// An object keeps its place while its operation is the same. What was rejected stays so while
-    /// its spec does, whichever attributes differ; what was let go stays let go.
+    /// its spec does, whichever attributes differ, but for members: a label that goes changes no
+    /// group's spec. What was let go stays let go.
     fn keeps(&self, candidate: &Candidate) -> bool {
         let own = &self.candidate;
+        let of_members = [own, candidate].iter().any(|one| one.guard == Some(GuardName::Memberships));
         match self.place {
             Place::Rejected(_) if own.deleted => candidate.deleted,
+            Place::Rejected(_) if of_members => own.covers(candidate),
             Place::Rejected(_) => {
                 !candidate.deleted && own.generation == candidate.generation && own.operation == candidate.operation
             }
             Place::Released { .. } if own.guard == Some(GuardName::Memberships) => own.covers(candidate),
             _ => own.same(candidate),
         }
+    }
+
+    /// Some of the members that it was rejected for are in this, too.
+    fn has_rejected(&self, candidate: &Candidate) -> bool {
+        matches!(self.place, Place::Rejected(_)) && self.candidate.shares_members(candidate)
     }
 }
 
@@ -146,13 +154,15 @@ impl Gate {
         let uid = candidate.uid.clone();
         let member = self.members.get(&uid);
         let known = member.is_some();
+        let refused = member.is_some_and(|member| member.has_rejected(&candidate));
         if member.is_some_and(|member| member.keeps(&candidate))
             && let Some(answer) = self.standing(&uid, now)
         {
+            self.forget_returned(candidate);
             return answer;
         }
         self.withdraw(&uid);
-        let Some(place) = self.place(&candidate, known, now) else {
+        let Some(place) = self.place(&candidate, known, refused, now) else {
             return Admission::Go;
         };
         self.removing += u64::from(removes(&place));
@@ -243,6 +253,16 @@ impl Gate {
         self.members.get(uid).map(|member| &member.candidate)
     }
 
+    /// Of those whose removal was rejected some belong in again: whoever is dropped later was not rejected.
+    fn forget_returned(&mut self, asked: Candidate) {
+        if let Some(member) = self.members.get_mut(&asked.uid)
+            && asked.guard == Some(GuardName::Memberships)
+            && matches!(member.place, Place::Rejected(_))
+        {
+            member.candidate = asked;
+        }
+    }
+
     /// The answer to a member where it stands; none if it has to be judged anew.
     fn standing(&mut self, uid: &str, now: Timestamp) -> Option<Admission> {
         let reason = self.reason(self.of(uid)?);
@@ -303,8 +323,9 @@ impl Gate {
         }
     }
 
-    /// Where a newcomer goes; none if nothing holds it up and nobody counts it.
-    fn place(&mut self, candidate: &Candidate, known: bool, now: Timestamp) -> Option<Place> {
+    /// Where a newcomer goes; none if nothing holds it up and nobody counts it. What has some in it that were rejected
+    /// is asked about, however few they are by now.
+    fn place(&mut self, candidate: &Candidate, known: bool, mut refused: bool, now: Timestamp) -> Option<Place> {
         let uid = candidate.uid.clone();
         let guard = candidate.guard.filter(|name| self.guards.contains_key(name));
         let reason = self.reason(candidate);
@@ -312,7 +333,11 @@ impl Gate {
             && let Some(id) = &candidate.held_before
             && (self.rejected.as_ref() == Some(id) || self.refused.contains(id))
         {
-            return Some(Place::Rejected(id.clone()));
+            // Who they were is on record by a digest alone: of others it can't be told.
+            if guard != Some(GuardName::Memberships) || candidate.held.as_ref() == Some(id) {
+                return Some(Place::Rejected(id.clone()));
+            }
+            refused = true;
         }
         if !known && let Some(id) = &candidate.held {
             // An approval whose work a restart cut short: what it let go, and is the same still, goes on.
@@ -333,7 +358,8 @@ impl Gate {
                 return Some(Place::Hold);
             }
         }
-        if let Some(reason @ (HoldReason::Plan | HoldReason::NewServer)) = reason {
+        let asks = refused || matches!(reason, Some(HoldReason::Plan | HoldReason::NewServer));
+        if let Some(reason) = reason.filter(|_| asks) {
             self.holds.join(uid, reason, None, now);
             return Some(Place::Hold);
         }

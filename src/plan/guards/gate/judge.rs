@@ -93,7 +93,8 @@ impl Gate {
         let id = (0..).find_map(|round| {
             let found = hold.members.iter().filter_map(|uid| members.get(uid));
             let id = digest(found.map(|member| &member.candidate), round);
-            (!self.spent.contains(&id)).then_some(id)
+            let answered = self.spent.contains(&id) || self.refused.contains(&id);
+            (!answered).then_some(id)
         });
         let Some(id) = id else {
             return;

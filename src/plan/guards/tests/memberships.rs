@@ -81,3 +81,74 @@ fn i13_an_approval_lets_go_what_the_hold_has() {
     assert_eq!(gate.admit(leaving("a", 40..50), 100, at(103)), Admission::Go);
     assert_eq!(gate.taken_out("a", at(103)), 50);
 }
+
+/// Answers the only hold once it has closed; its id.
+fn rejected(gate: &mut Gate, asked: &Candidate, now: i64) -> String {
+    assert!(matches!(gate.admit(asked.clone(), 100, at(now)), Admission::Wait(_) | Admission::Held { .. }));
+    gate.tick(at(now + 3));
+    assert!(matches!(gate.admit(asked.clone(), 100, at(now + 3)), Admission::Held { .. }));
+    gate.tick(at(now + 100));
+    let id = gate.holds()[0].id.clone().expect("closed");
+    assert_eq!(gate.answer(None, Some(&id), at(now + 100)).len(), 1);
+    assert_eq!(gate.admit(asked.clone(), 100, at(now + 101)), Admission::Rejected { id: id.clone() });
+    id
+}
+
+#[test]
+fn i13_who_is_dropped_after_a_rejection_is_asked_about_and_nobody_goes_unasked() {
+    let mut gate = gate();
+    let first = rejected(&mut gate, &leaving("a", 0..60), 0);
+    // The next day the guard would let all of them go but for the rejection, were they as many as it allows.
+    let day = 200_000;
+    assert!(matches!(gate.admit(leaving("a", 0..61), 100_000, at(day)), Admission::Held { .. }));
+    gate.tick(at(day + 31));
+    let second = gate.holds()[0].id.clone().expect("closed");
+    assert_ne!(first, second);
+    assert_eq!(gate.holds()[0].memberships, 61);
+    assert_eq!(gate.answer(Some(&second), Some(&first), at(day + 32)).len(), 1);
+    assert_eq!(gate.admit(leaving("a", 0..61), 100, at(day + 33)), Admission::Go);
+}
+
+#[test]
+fn i13_of_a_rejection_only_what_is_still_owed_stays_rejected() {
+    let mut gate = gate();
+    let id = rejected(&mut gate, &leaving("a", 0..60), 0);
+    // All but one are back, and of those one is dropped again, later and on purpose.
+    assert_eq!(gate.admit(leaving("a", 0..1), 100, at(200)), Admission::Rejected { id: id.clone() });
+    assert!(matches!(gate.admit(leaving("a", 0..2), 100, at(300)), Admission::Held { .. }));
+    // Of another group's members, and of those alone whom nobody rejected, the guard judges.
+    let mut gate = self::gate();
+    rejected(&mut gate, &leaving("a", 0..60), 0);
+    assert!(matches!(gate.admit(leaving("a", 60..61), 100, at(200)), Admission::Wait(_)));
+}
+
+#[test]
+fn i13_the_same_who_are_dropped_once_more_are_asked_about_once_more() {
+    let mut gate = gate();
+    let first = rejected(&mut gate, &leaving("a", 0..60), 0);
+    gate.withdraw("a");
+    assert!(matches!(gate.admit(leaving("a", 0..60), 100, at(500_000)), Admission::Wait(_)));
+    gate.tick(at(500_003));
+    gate.tick(at(500_100));
+    let second = gate.holds()[0].id.clone().expect("closed");
+    assert_ne!(first, second, "the answer was about others");
+    assert!(matches!(gate.admit(leaving("a", 0..60), 100, at(500_101)), Admission::Held { .. }));
+}
+
+#[test]
+fn i13_what_was_rejected_before_a_restart_is_told_from_what_came_after() {
+    let limit = Limit { max_percent: None, min_count: 0, max_count: 1_000, window: Duration::from_secs(60) };
+    let settings = Settings { plan: false, limits: BTreeMap::from([(GuardName::Memberships, limit)]) };
+    let remembered = Remembered { refused: vec!["h".into()], ..Remembered::default() };
+    let mut gate = Gate::new(&settings, remembered, at(0));
+    gate.know_group("a", [], at(0));
+    gate.know_group("b", [], at(0));
+    let asked = |uid: &str, held: Option<&str>| Candidate {
+        held: held.map(str::to_owned),
+        held_before: Some("h".to_owned()),
+        ..leaving(uid, 0..3)
+    };
+    assert_eq!(gate.admit(asked("a", Some("h")), 100, at(1)), Admission::Rejected { id: "h".into() });
+    // Which of them were rejected nobody can tell, so that none goes unasked.
+    assert!(matches!(gate.admit(asked("b", None), 100, at(1)), Admission::Held { .. }));
+}

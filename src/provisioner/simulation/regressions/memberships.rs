@@ -186,3 +186,40 @@ fn i18_whose_addition_got_no_answer_goes_as_a_group_begins_to_leave_others_in_it
     let world = ends_well(world);
     assert_eq!(members(&world).len(), 1, "{:#?}", world.trace());
 }
+
+/// Labels taken off by mistake are held and the hold is rejected; then one more is taken off on purpose.
+#[test]
+fn i13_whose_label_goes_after_a_rejected_hold_is_asked_about_anew() {
+    for restarts in [false, true] {
+        let groups = GroupSetup { limits: (1, 5), ..GroupSetup::default() };
+        let mut world = bound(Setup { groups, ..setup() }, &[0, 1, 4]);
+        for slot in 0..3 {
+            world.happen(&Event::Group(GroupEvent::Label(slot, true)));
+        }
+        world.happen(&Event::Group(GroupEvent::Declare(0, GroupSpec { selects: true, ..eng(false, Vec::new()) })));
+        world.drain();
+        assert_eq!(members(&world).len(), 3, "{:#?}", world.trace());
+        for slot in 0..2 {
+            world.happen(&Event::Group(GroupEvent::Label(slot, false)));
+        }
+        world.drain();
+        looked_at(&mut world);
+        world.happen(&Event::Answer(0, false));
+        world.drain();
+        assert_eq!((members(&world).len(), world.holds().len()), (3, 0), "{:#?}", world.trace());
+        // The window of the guard is over, so that it would let one go.
+        world.happen(&Event::Time(86_400_000));
+        if restarts {
+            world.happen(&Event::Restart);
+        }
+        world.happen(&Event::Group(GroupEvent::Label(2, false)));
+        world.drain();
+        looked_at(&mut world);
+        let held: Vec<u64> = world.holds().iter().map(|hold| hold.memberships).collect();
+        assert_eq!((members(&world).len(), held), (3, vec![3]), "{restarts} {:#?}", world.trace());
+        world.happen(&Event::Answer(0, true));
+        world.drain();
+        assert_eq!(members(&world).len(), 0, "{restarts} {:#?}", world.trace());
+        ends_well(world);
+    }
+}
