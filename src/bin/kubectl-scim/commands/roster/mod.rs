@@ -250,7 +250,8 @@ async fn one(
     let mut lines: Vec<Line> = lines.collect();
     let sums = Sums::of(&lines);
     if arguments.against == Some(Side::Server) {
-        let compared = server::compare(roster, &lines, beside.sources, beside.cluster, &arguments.keys).await?;
+        let compared =
+            Box::pin(server::compare(roster, &lines, beside.sources, beside.cluster, &arguments.keys)).await?;
         against = Some(compared);
     }
     shown.found |= sums.rejected > 0 || against.as_ref().is_some_and(|against| against.held);
