@@ -37,8 +37,9 @@ fn write_kind(text: &mut String, written: &mut Written, spec: &Value) {
     let schema = &version["schema"]["openAPIV3Schema"];
     let scope = spec["scope"].as_str().unwrap_or_default().to_lowercase();
     let short = joined(&names["shortNames"]);
+    let short = if short.is_empty() { short } else { format!(", short name {short}") };
     let api = format!("{}/{}", word(&spec["group"]), word(&version["name"]));
-    let _ = writeln!(text, "\n## {kind}\n\n{}\n\n`{api}`, {scope}, short name {short}.", words(schema));
+    let _ = writeln!(text, "\n## {kind}\n\n{}\n\n`{api}`, {scope}{short}.", words(schema));
     for rule in rules(schema) {
         let _ = writeln!(text, "\nRule: {rule}.");
     }

@@ -164,7 +164,7 @@ reasons!(
         Throttled,
         /// The server failed. It is tried again.
         ServerError,
-        /// The operator's clock differs from the API server's by over 60 s: access windows remove nobody until both agree.
+        /// The operator's clock differs from the API server's by over 60 s: access windows are not enforced until the clocks agree.
         ClockSkew,
         /// Plain HTTP, which would show the key to the network: use https.
         PlainHttpRefused,

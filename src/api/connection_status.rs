@@ -19,7 +19,7 @@ pub struct ScimConnectionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub last_handled_reconcile_at: Option<String>,
-    /// Ready, Connected, and, while true, Reconciling, Stalled, Holding and Quarantined.
+    /// Ready, Connected, and, while true, Reconciling, Stalled, Holding, Quarantined and Terminating.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Option<Vec<Condition>>,

@@ -50,8 +50,8 @@ pub(super) fn untrusted_clock(what: &str) -> Verdict {
     Verdict {
         reason: Some(Reason::Pending),
         message: format!(
-            "spec.access has {what} by this operator's clock, which differs from the API server's by over a minute; nothing \
-             is done by a window until both agree"
+            "spec.access has {what} by this operator's clock, which differs from the API server's by over a minute; access \
+             windows are not enforced until the clocks agree"
         ),
         ..Verdict::default()
     }

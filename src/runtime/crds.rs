@@ -44,7 +44,10 @@ async fn missing(client: &Client, plurals: &[&str]) -> Result<Option<String>, ku
     let absent: Vec<&str> =
         plurals.iter().filter(|plural| !served.iter().any(|known| known.name == **plural)).copied().collect();
     if !absent.is_empty() {
-        return Ok(Some(format!("waiting for the CRDs {} in {GROUP}: kubectl apply -f crds/", absent.join(", "))));
+        return Ok(Some(format!(
+            "waiting for the CRDs {} in {GROUP}: kubectl apply --server-side -f crds/",
+            absent.join(", ")
+        )));
     }
     let fields = fields_missing(client, plurals).await?;
     Ok((!fields.is_empty()).then(|| {

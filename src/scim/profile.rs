@@ -187,7 +187,6 @@ pub struct Profile {
     pub learns: bool,
 }
 
-/// What any server stands.
 /// Which fields of a dialect a person has set: nothing is learnt there.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Overrides {

@@ -48,6 +48,11 @@ pub fn waits_already(conditions: Option<&[Condition]>, generation: Option<i64>) 
     })
 }
 
+/// Whether the condition of this kind is there and true.
+pub fn is_true(conditions: Option<&[Condition]>, kind: &str) -> bool {
+    conditions.unwrap_or_default().iter().any(|known| known.type_ == kind && known.status == "True")
+}
+
 /// Takes a condition away.
 pub fn unset_condition(conditions: &mut Vec<Condition>, kind: &str) {
     conditions.retain(|known| known.type_ != kind);

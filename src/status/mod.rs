@@ -6,7 +6,7 @@ mod ledger;
 mod roster;
 mod user;
 
-pub use condition::{fresh_condition, set_condition, unset_condition, waits_already, whole_seconds};
+pub use condition::{fresh_condition, is_true, set_condition, unset_condition, waits_already, whole_seconds};
 pub use group::record_group;
 pub use ledger::{buckets, ledger};
 pub use roster::{RosterOutcome, RosterRead, record_roster};

@@ -185,6 +185,8 @@ async fn a_deletion_that_can_not_be_taken_back_asks_for_admission() {
     assert!(message.contains("allowIrreversibleDelete"), "{message}");
     names_the_way_out(&message);
     still_active(&place, &id).await;
+    let failed = |status: &Value| status["users"]["failed"] == 1;
+    place.status_is("who left and can't be removed counts as failed, for the alert", failed).await;
     place.patch_connection(json!({"allowIrreversibleDelete": true}));
     place.is_gone("ada").await;
     assert_eq!(place.account(&id).await, None);

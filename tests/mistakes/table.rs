@@ -328,7 +328,7 @@ const CLUSTER: &[Mistake] = &[
         "An admission webhook or policy refuses finalizers",
         "WriteRefused: nothing is sent: the finalizer scim-operator.dev/deprovision can't be set: …no finalizers in this house…. Look at \
          admission webhooks and policies, and at the operator's role",
-        "Except the kinds of `scim-operator.dev` from it.",
+        "Exempt the kinds of `scim-operator.dev` from it.",
     ),
     row(
         "policy-takes-finalizers-off",

@@ -50,7 +50,7 @@ pub enum Command {
     Unmanaged(lists::UnmanagedArguments),
     /// List the holds, or everything that is in one
     Holds(holds::Arguments),
-    /// Let go what is in a hold
+    /// Approve a hold: everything in it is carried out
     Approve(answer::Arguments),
     /// Refuse what is in a hold: deleted objects go without touching their accounts, edits stay held
     Reject(answer::Arguments),

@@ -18,7 +18,7 @@ use crate::api::{
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::events::bounded_note;
-use crate::status::whole_seconds;
+use crate::status::{is_true, whole_seconds};
 
 /// So many unmanaged accounts are named.
 const SAMPLE: usize = 20;
@@ -174,7 +174,11 @@ impl<E: Effects> Provisioner<E> {
                     count(&mut users.synced);
                 }
                 (Some("True"), _) if current => count(&mut users.synced),
+                // Also one under deletion that can't be carried out: who left still has access.
                 (_, Some(UserState::Failed | UserState::DeactivatedAtServer | UserState::DeletedAtServer)) => {
+                    count(&mut users.failed);
+                }
+                _ if is_true(status.and_then(|status| status.conditions.as_deref()), "Stalled") => {
                     count(&mut users.failed);
                 }
                 _ => count(&mut users.pending),

@@ -251,8 +251,8 @@ impl<E: Effects> Provisioner<E> {
             (ConnectedReason::Connected, format!("the server answered as SCIM{standing}"))
         } else {
             let message = format!(
-                "the server answered as SCIM, but this operator's clock is {} s off the API server's: access windows end \
-                 nobody's access until both agree",
+                "the server answered as SCIM, but this operator's clock is {} s off the API server's: access windows \
+                 are not enforced until the clocks agree",
                 self.effects.clock_skew().as_secs()
             );
             (ConnectedReason::ClockSkew, message)

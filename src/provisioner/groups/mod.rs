@@ -28,6 +28,7 @@ use crate::plan::groups::{Group, GroupVerdict, Id};
 use crate::provisioner::connection::export::lane_name;
 use crate::provisioner::schedule::queue::{Lane, Outcome};
 use crate::scim::Resource;
+use crate::status::is_true;
 
 /// While members are still to come, those that came meanwhile are gathered for so long.
 const GATHER: Duration = Duration::from_secs(2);
@@ -101,6 +102,7 @@ impl<E: Effects> Provisioner<E> {
                 (_, Some(GroupState::Held | GroupState::Planned)) => groups.held += 1,
                 (Some("True"), _) if current => groups.synced += 1,
                 (_, Some(GroupState::Failed | GroupState::DeletedAtServer)) => groups.failed += 1,
+                _ if is_true(status.and_then(|status| status.conditions.as_deref()), "Stalled") => groups.failed += 1,
                 _ => groups.pending += 1,
             }
         }

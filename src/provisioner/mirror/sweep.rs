@@ -107,8 +107,11 @@ impl<E: Effects> Provisioner<E> {
             }
         };
         let first = self.connection.state.sweep_ended(complete, ended, began.elapsed());
-        if complete {
+        // Where nobody is listed, asking for each account is all that a sweep can be.
+        if complete || !listed {
             self.surroundings.metrics.sweep(&self.key.to_string(), began.elapsed());
+        }
+        if complete {
             self.requeue_searching(&answered);
         }
         if ended {
