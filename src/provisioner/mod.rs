@@ -206,7 +206,8 @@ impl<E: Effects> Provisioner<E> {
     /// An object is to be looked at.
     pub fn submit(&self, user: &ScimUser, changed: &Changed) {
         let Some(uid) = user.metadata.uid.as_deref().map(Uid::from) else { return };
-        let lane = lane_of(user);
+        let lane = lane_of(user, self.effects.now());
+        self.note_window(user);
         self.surroundings.metrics.submitted(&self.key.to_string(), export::lane_name(lane));
         self.schedule.submit(&uid, lane, changed.fresh, self.effects.instant());
     }
@@ -256,12 +257,12 @@ impl<E: Effects> Provisioner<E> {
 }
 
 /// The lane of an object, as far as it can be told without a plan.
-fn lane_of(user: &ScimUser) -> Lane {
+fn lane_of(user: &ScimUser, now: Timestamp) -> Lane {
     let status = user.status.as_ref();
     let held = status.is_some_and(|status| status.hold.is_some());
     let settled = status.and_then(|status| status.observed_generation) == user.metadata.generation && !held;
     let ended = user.spec.access.as_ref().and_then(|access| access.not_after.as_ref());
-    let ended = ended.is_some_and(|end| end.0 <= Timestamp::now());
+    let ended = ended.is_some_and(|end| end.0 <= now);
     let active = status.and_then(|status| status.active) == Some(true);
     if is_deleting(user) || (user.spec.active == Some(false) && !settled) || (ended && active) {
         Lane::Removal

@@ -38,7 +38,8 @@ impl<E: Effects> Provisioner<E> {
     pub(in crate::provisioner) fn restrict_to_removals(&self) {
         self.connection.sessions.restrict(|| {
             let users = self.directory.users_of(&self.key);
-            let removals = users.iter().filter(|user| lane_of(user) == Lane::Removal);
+            let now = self.effects.now();
+            let removals = users.iter().filter(|user| lane_of(user, now) == Lane::Removal);
             removals.filter_map(|user| Some((user.metadata.uid.as_deref()?.into(), user.metadata.generation))).collect()
         });
     }

@@ -308,12 +308,12 @@ impl<E: Effects> Provisioner<E> {
 
     /// Everything of this connection is looked at again: its policy changed.
     fn resubmit(&self) {
-        let now = self.effects.instant();
+        let (instant, now) = (self.effects.instant(), self.effects.now());
         let users = self.directory.users_of(&self.key);
         let groups = self.directory.groups_of(&self.key);
-        let users = users.iter().filter_map(|user| Some((user.metadata.uid.as_deref()?.into(), lane_of(user))));
+        let users = users.iter().filter_map(|user| Some((user.metadata.uid.as_deref()?.into(), lane_of(user, now))));
         let groups = groups.iter().filter_map(|group| Some((group.metadata.uid.as_deref()?.into(), Lane::Change)));
-        self.schedule.begin_anew(users.chain(groups), now);
+        self.schedule.begin_anew(users.chain(groups), instant);
     }
 
     /// An answer gives reason to probe the connection itself.

@@ -12,7 +12,7 @@ use super::{Kind, LOOK_AGAIN, ObjectStatus, Pass};
 use crate::api::Reason;
 use crate::directory::{Object, connection_of, connection_of_group, full_name, is_deleting};
 use crate::plan::groups::Group;
-use crate::plan::{User, Verdict};
+use crate::plan::{Step, User, Verdict};
 use crate::provisioner::Provisioner;
 use crate::provisioner::connection::state::FirstSweep;
 use crate::provisioner::effects::Effects;
@@ -66,16 +66,15 @@ impl<E: Effects> Provisioner<E> {
                 self.say_pending::<K>(&object, Reason::Pending, "queued behind other work for this connection").await
             };
         }
-        // What owes nothing isn't read by itself because the list is late.
-        if ticket.lane == Lane::Drift && self.connection.state.first_sweep() == FirstSweep::Delayed {
-            return Outcome::After(LOOK_AGAIN);
-        }
         let uid = &ticket.uid;
         let status = K::unsaved(self, uid).or_else(|| object.status().cloned()).unwrap_or_default();
         if status.observed_generation() != object.metadata().generation && ticket.attempt == 0 {
             self.notes.new_generation(uid);
         }
         let mut pass = Pass::<K>::answering(object, status, session);
+        if self.waits_for_list(ticket, &pass) {
+            return Outcome::After(LOOK_AGAIN);
+        }
         if !K::prepare(self, &mut pass).await {
             return Outcome::Retry;
         }
@@ -87,6 +86,14 @@ impl<E: Effects> Provisioner<E> {
             self.directory.release(uid);
         }
         outcome
+    }
+
+    /// What owes nothing isn't read by itself because the list is late, unless a person asks for it.
+    fn waits_for_list<K: Kind>(&self, ticket: &Ticket, pass: &Pass<K>) -> bool {
+        let late = self.connection.state.first_sweep() == FirstSweep::Delayed;
+        late && ticket.lane == Lane::Drift
+            && pass.log.answered.is_none()
+            && matches!(K::plan(self, pass), Step::Read(_))
     }
 
     /// An object that waits says so; one that owes nothing is left as it is.

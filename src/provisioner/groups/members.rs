@@ -249,8 +249,9 @@ impl<E: Effects> Provisioner<E> {
         let departed = self.directory.departed(&pass.uid());
         let unknown = self.kept_members(pass, &departed).unknown;
         let unknown: Vec<Id> = unknown.into_iter().filter(|id| !pass.own.looked_at.contains(id)).collect();
-        let swept = self.connection.state.first_sweep() == FirstSweep::Ended;
-        if unknown.len() > READ_SINGLY && !swept {
+        // One that is late is waited for no longer.
+        let awaited = self.connection.state.first_sweep() == FirstSweep::Awaited;
+        if unknown.len() > READ_SINGLY && awaited {
             return Ok(());
         }
         let unknown = self.mirror.users.look(|known| known.sightings.to_be_asked(unknown, self.effects.now()));

@@ -139,7 +139,7 @@ impl<E: Effects> Provisioner<E> {
     fn requeue_searching(&self, uids: &[String]) {
         for user in uids.iter().filter_map(|uid| self.directory.get(uid)) {
             let uid = user.uid().unwrap_or_default();
-            self.schedule.submit(&uid.into(), lane_of(&user), true, self.effects.instant());
+            self.schedule.submit(&uid.into(), lane_of(&user, self.effects.now()), true, self.effects.instant());
         }
     }
 

@@ -64,6 +64,10 @@ impl<E: Effects> Provisioner<E> {
         let due = self.schedule.take_due_windows(self.effects.now());
         for uid in due {
             let user = self.directory.get(&uid);
+            // No pass may come to it before its next instant.
+            if let Some(user) = &user {
+                self.note_window(user);
+            }
             let active = user.and_then(|user| user.status.as_ref()?.active).unwrap_or(false);
             let lane = if active { Lane::Removal } else { Lane::Change };
             // Whatever it waits for: its window doesn't.

@@ -7,6 +7,7 @@ mod locks;
 mod memberships;
 mod names;
 mod renumbered;
+mod windows;
 
 use kube::ResourceExt;
 use serde_json::json;

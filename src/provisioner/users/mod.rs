@@ -11,11 +11,13 @@ mod writes;
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::effects::Effects;
 use super::engine::{Pass, Stop};
 use super::{Provisioner, Uid, is_deleting};
+use crate::api::ScimUser;
 use crate::plan::{Path, Step, User, decide, next_window_edge};
 use crate::provisioner::schedule::windows::AHEAD;
 use crate::scim::Resource;
@@ -44,23 +46,27 @@ pub struct Scratch {
 }
 
 impl<E: Effects> Provisioner<E> {
-    /// Notes when the object's access window opens or closes next, and announces a removal that is near.
-    fn watch_window(&self, pass: &UserPass) {
-        let Some(uid) = pass.object.uid().map(Uid::from) else { return };
-        let (spec, now) = (&pass.object.spec, self.effects.now());
-        let Some(edge) = next_window_edge(spec, now).filter(|_| !is_deleting(&pass.object)) else {
+    /// Notes when the object's access window opens or closes next, or is about to close: whatever else it waits for, it is
+    /// looked at then. Returns the end that is near.
+    pub(super) fn note_window(&self, user: &ScimUser) -> Option<Timestamp> {
+        let (uid, now) = (user.uid().map(Uid::from)?, self.effects.now());
+        let Some(edge) = next_window_edge(&user.spec, now).filter(|_| !is_deleting(user)) else {
             self.schedule.set_window(&uid, None);
-            return;
+            return None;
         };
-        let closes = spec.access.as_ref().and_then(|access| access.not_after.as_ref()).is_some_and(|at| at.0 == edge);
-        let ahead = edge.checked_sub(AHEAD).unwrap_or(edge);
-        if closes && ahead > now {
-            self.schedule.set_window(&uid, Some(ahead));
-            return;
-        }
-        if closes && let Step::Send(operation) = self.with_facts(pass, edge, decide) {
+        let end = user.spec.access.as_ref().and_then(|access| access.not_after.as_ref());
+        let closes = end.is_some_and(|end| end.0 == edge);
+        let ahead = edge.checked_sub(AHEAD).ok().filter(|ahead| closes && *ahead > now);
+        self.schedule.set_window(&uid, Some(ahead.unwrap_or(edge)));
+        (closes && ahead.is_none()).then_some(edge)
+    }
+
+    /// The same after a pass; a removal that is near is announced.
+    fn watch_window(&self, pass: &UserPass) {
+        if let Some(end) = self.note_window(&pass.object)
+            && let Step::Send(operation) = self.with_facts(pass, end, decide)
+        {
             self.announce(pass, &operation);
         }
-        self.schedule.set_window(&uid, Some(edge));
     }
 }
