@@ -203,7 +203,7 @@ pub struct HoldStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
     pub id: Option<String>,
-    /// The guards that stopped it, or `Plan`, or `NewServer`.
+    /// The guards that stopped it, or `Plan`, or `NewServer`, or `Undelegated`.
     #[schemars(length(max = 64))]
     pub reason: String,
     /// Its first arrival.

@@ -8,6 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::attributes::UserRef;
+use super::claimed::is_own;
 use super::connection_choices::{GroupDeletionPolicy, Membership};
 use super::connection_status::GuardBucket;
 use super::user::{ConnectionRef, IgnoredAttribute, LastOperation, UserHold};
@@ -276,13 +277,16 @@ pub struct ClaimedGroup {
     /// The server that it is at, as `status.boundTo` names it; none in the claim of an operator that didn't say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
+    /// The uid of the object that claims it; none in the claim of an operator that didn't say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
 }
 
 impl ClaimedGroup {
     /// From the annotation. That of an operator which named no server is the displayName alone.
     fn read(text: &str) -> Self {
         let claimed = serde_json::from_str(text).ok().filter(|claimed: &Self| claimed.server.is_some());
-        claimed.unwrap_or_else(|| Self { display_name: text.to_owned(), server: None })
+        claimed.unwrap_or_else(|| Self { display_name: text.to_owned(), server: None, uid: None })
     }
 
     /// It may be about a group of this server.
@@ -298,9 +302,11 @@ impl ClaimedGroup {
 }
 
 impl ScimGroup {
-    /// What the annotation `claimed-group` says; none where nothing was ever made or taken.
+    /// What the annotation `claimed-group` says; none where nothing was ever made or taken, or another object claims it.
     pub fn claimed_group(&self) -> Option<ClaimedGroup> {
-        self.annotations().get(super::CLAIMED_GROUP).map(|text| ClaimedGroup::read(text))
+        let claimed = ClaimedGroup::read(self.annotations().get(super::CLAIMED_GROUP)?);
+        let declared = claimed.display_name == self.spec.display_name;
+        is_own(claimed.uid.as_deref(), &self.metadata, declared).then_some(claimed)
     }
 
     /// The displayName that it says, where that may be about a group of this server.

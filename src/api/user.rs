@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::attributes::UserAttributes;
-use super::claimed::ClaimedAccount;
+use super::claimed::{ClaimedAccount, is_own};
 use super::connection_choices::DeletionPolicy;
 use super::user_rules;
 
@@ -368,9 +368,12 @@ impl IgnoredReason {
 }
 
 impl ScimUser {
-    /// What the annotation `claimed-account` says; none where nothing was ever made or taken, or it can't be read.
+    /// What the annotation `claimed-account` says; none where nothing was ever made or taken, it can't be read, or another
+    /// object claims it.
     pub fn claimed_account(&self) -> Option<ClaimedAccount> {
-        serde_json::from_str(self.annotations().get(super::CLAIMED_ACCOUNT)?).ok()
+        let claimed: ClaimedAccount = serde_json::from_str(self.annotations().get(super::CLAIMED_ACCOUNT)?).ok()?;
+        let declared = claimed.user_name.eq_ignore_ascii_case(&self.spec.user_name);
+        is_own(claimed.uid.as_deref(), &self.metadata, declared).then_some(claimed)
     }
 
     /// The same, where it may be about an account of this server.

@@ -176,7 +176,7 @@ fn i08_what_another_object_may_have_made_under_a_name_is_waited_for() {
             &json!({
                 "metadata": {
                     "finalizers": ["scim-operator.dev/deprovision"],
-                    "annotations": {"scim-operator.dev/claimed-account": "{\"userName\":\"name-0\"}"},
+                    "annotations": {"scim-operator.dev/claimed-account": "{\"userName\":\"name-0\",\"uid\":\"made\"}"},
                 },
                 "spec": {"userName": declares},
             }),

@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn i32_between_two_that_both_declare_the_name_nothing_is_written() {
         let (one, mut other) = (user("hr", "ceo", "ceo@top", "1"), user("hr2", "bob", "bob@top", "1"));
-        let claimed = json!({"userName": "ceo@top"}).to_string();
+        let claimed = json!({"userName": "ceo@top", "uid": "hr2/bob"}).to_string();
         other.metadata.annotations = Some([(CLAIMED_ACCOUNT.to_owned(), claimed)].into());
         let all = directory(&[&one, &other]);
         assert!(all.rival(&one, SERVER, Some(&shown("ceo@top"))).is_some());

@@ -9,7 +9,7 @@ use super::path::Path;
 use super::refusal::protected;
 use super::step::{Step, UserDetails, Verdict};
 use super::write::set_active;
-use crate::api::{Action, Reason, UserState};
+use crate::api::{Action, OperationType, Reason, UserState};
 use crate::scim::Resource;
 
 /// `active: false` is owed: by itself and first, so that no other attribute's trouble delays it.
@@ -80,6 +80,15 @@ pub(super) fn awaits_acceptance(facts: &Facts, declared: &Declared, seen_active:
     let lately = asked.is_some_and(|asked| facts.now.duration_since(asked) < ASK_AGAIN);
     let known = status.state == Some(UserState::Invited) && lately && !facts.object.requested;
     known || facts.written.contains(&Path::core("active"))
+}
+
+/// It was asked to be active, or made, and never was seen so: an invitation may be open that makes it active without us.
+pub(super) fn may_be_invited(facts: &Facts) -> bool {
+    let (spec, status) = (facts.object.spec, facts.object.status);
+    let made = status.active != Some(true)
+        && status.last_operation.as_ref().is_some_and(|last| last.type_ == OperationType::Create);
+    let asked = spec.active == Some(true) && status.last_applied_active != Some(true);
+    status.state == Some(UserState::Invited) || asked || (made && spec.active.is_none())
 }
 
 /// The same in words.

@@ -7,12 +7,14 @@ use crate::api::Reason;
 pub struct ClaimedName<'a> {
     name: &'a str,
     server: Option<&'a str>,
+    by_object: bool,
 }
 
 impl<'a> ClaimedName<'a> {
-    /// An account or group of this name, at this server where that is known.
-    pub fn new(name: &'a str, server: Option<&'a str>) -> Self {
-        Self { name, server }
+    /// An account or group of this name, at this server where that is known; `by_object` where the claim names the object
+    /// that makes it.
+    pub fn new(name: &'a str, server: Option<&'a str>, by_object: bool) -> Self {
+        Self { name, server, by_object }
     }
 
     /// Its name, where it may be at this server.
@@ -20,9 +22,9 @@ impl<'a> ClaimedName<'a> {
         Some(self.name).filter(|_| self.server.is_none_or(|known| known == server))
     }
 
-    /// It is at this server.
-    pub fn is_at(self, server: &str) -> bool {
-        self.server == Some(server)
+    /// The object claimed it at this server: neither another object, nor elsewhere.
+    pub fn is_certain(self, server: &str) -> bool {
+        self.by_object && self.server == Some(server)
     }
 }
 

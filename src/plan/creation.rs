@@ -123,6 +123,11 @@ pub(super) fn precedes(resource: &Resource, object: Option<Timestamp>) -> bool {
     age.is_some_and(|age| is_old(resource, age))
 }
 
+/// Whether it was made before the object can be told.
+pub(super) fn is_dated(resource: &Resource, object: Option<Timestamp>) -> bool {
+    object.is_some() && resource.created().is_some()
+}
+
 /// What was never changed since may only say its time in another zone.
 fn is_old(resource: &Resource, age: SignedDuration) -> bool {
     let untouched = resource.created().zip(resource.last_modified());

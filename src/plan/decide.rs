@@ -13,7 +13,7 @@ use super::ignored;
 use super::merge::{creation, differences};
 use super::outcome::{disabled, settle, stalled};
 use super::path::Path;
-use super::refusal::{not_its_own, refused, removes};
+use super::refusal::{not_its_own, refused, removes, undelegated};
 use super::rest::at_rest;
 use super::step::{Operation, Read, Request, Step, UserDetails, Verdict};
 use super::untyped;
@@ -51,7 +51,8 @@ pub fn decide(facts: &Facts) -> Step {
         (Some(id), Account::Found { resource, .. }) if resource.id() != Some(id) => {
             first_binding(facts, &declared, resource)
         }
-        (Some(id), Account::Found { resource, fresh }) => match not_its_own(facts, resource) {
+        (Some(id), Account::Found { resource, fresh }) => match not_its_own(facts, resource, removes(facts, &declared))
+        {
             Some((reason, why)) => stalled(reason, why, UserState::Failed),
             None => named(facts, resource, bound(facts, &declared, id, resource, *fresh)),
         },
@@ -170,6 +171,7 @@ fn create(facts: &Facts, declared: &Declared) -> Step {
         request: Request::Create(creation(&sent)),
         guard: Some(GuardName::Creates),
         change: (),
+        undelegated: false,
     }))
 }
 
@@ -254,6 +256,9 @@ fn bound(facts: &Facts, declared: &Declared, id: &str, resource: &Resource, fres
     }
     if let Some(step) = refused(facts) {
         return step;
+    }
+    if let Some(why) = undelegated(facts, resource) {
+        return stalled(Reason::NotAllowed, why, UserState::Failed);
     }
     let hidden = is_hidden(facts, resource);
     let renamed = !hidden && resource.user_name().is_some_and(|name| fold(name) != declared.folded_user_name());

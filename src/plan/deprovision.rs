@@ -1,5 +1,6 @@
 //! What deleting a ScimUser does: the table of the resources' documentation, row by row.
 
+use super::active::may_be_invited;
 use super::claims::{Departure, Successor};
 use super::commands::Named;
 use super::facts::{Account, Facts};
@@ -7,7 +8,8 @@ use super::first::under_another_id;
 use super::guards::GuardName;
 use super::outcome::stalled;
 use super::path::Path;
-use super::refusal::{must_be_seen, not_its_own, protected};
+use super::person;
+use super::refusal::{must_be_seen, not_its_own, protected, undelegated};
 use super::step::{Operation, Read, Request, Step, Verdict};
 use super::write::set_active;
 use crate::api::{Action, AdoptionPolicy, DeletionPolicy, OperationType, RELEASE, Reason, UserState};
@@ -67,7 +69,7 @@ pub fn decide(facts: &Facts) -> Step {
         return left_as_is(&format!("guards.protected ({pattern})"));
     }
     if let Some((reason, why)) =
-        found.filter(|_| facts.bound_id().is_some()).and_then(|found| not_its_own(facts, found))
+        found.filter(|_| facts.bound_id().is_some()).and_then(|found| not_its_own(facts, found, true))
     {
         return waits(facts, reason, &why);
     }
@@ -116,10 +118,15 @@ fn lost_creation(facts: &Facts, resource: &Resource, policy: DeletionPolicy) -> 
     // One that is older than the object was about to be adopted, where that is allowed.
     let claimed = facts.claims_account(resource)
         || (facts.claims_name_of(resource) && facts.policy.adoption == AdoptionPolicy::Adopt);
-    let same = claimed && facts.delegated.refuses_account(resource).is_none();
     // Whoever only has the name that was declared since is in nobody's way.
     match (resource.id(), facts.claims.holder.as_ref().filter(|holder| holder.has_account)) {
-        (Some(id), None) if same => bound(facts, id, &facts.account, policy),
+        (Some(id), None) if claimed => match facts.delegated.refuses_account(resource) {
+            Some(why) => left_as_is(&why),
+            None => bound(facts, id, &facts.account, policy),
+        },
+        (Some(id), None) if facts.claims_name_of(resource) && !facts.is_believed(resource) => {
+            left_as_is(&person::untold("account", id))
+        }
         _ => remove_finalizer("its account can't be identified with certainty"),
     }
 }
@@ -139,10 +146,15 @@ fn bound(facts: &Facts, id: &str, account: &Account, policy: DeletionPolicy) -> 
         ),
         // Nobody looks again afterwards, and a listing may be older than our own last write.
         (DeletionPolicy::Deactivate, Account::Found { resource, fresh }) if resource.active() == Some(false) => {
-            if *fresh {
-                remove_finalizer("the account is inactive")
-            } else {
+            let invited = may_be_invited(facts);
+            if invited && !facts.written.contains(&Path::core("active")) {
+                set_active(facts, id, resource, *fresh, false)
+            } else if !fresh {
                 Step::Read(Read::Get(id.to_owned()))
+            } else if invited {
+                uninvited(id, resource)
+            } else {
+                remove_finalizer("the account is inactive")
             }
         }
         (DeletionPolicy::Deactivate, Account::Found { resource, fresh }) => {
@@ -176,12 +188,17 @@ fn delete(facts: &Facts, id: &str) -> Step {
              allowIrreversibleDelete, or this object's deletionPolicy to Deactivate, or release the object",
         );
     }
+    let found = match &facts.account {
+        Account::Found { resource, .. } => Some(resource),
+        _ => None,
+    };
     Step::Send(Box::new(Operation {
         kind: OperationType::Delete,
         request: Request::Delete { id: id.to_owned() },
         attributes: Vec::new(),
         guard: Some(GuardName::Removals),
         change: (),
+        undelegated: found.is_some_and(|found| undelegated(facts, found).is_some()),
     }))
 }
 
@@ -210,6 +227,20 @@ fn effective_policy(facts: &Facts) -> DeletionPolicy {
 
 fn remove_finalizer(message: &str) -> Step {
     Step::RemoveFinalizer(Box::new(Verdict { message: message.to_owned(), executed: true, ..Verdict::default() }))
+}
+
+/// The account is told to be inactive, which it was; whether that takes back an invitation is up to the server.
+fn uninvited(id: &str, resource: &Resource) -> Step {
+    let warning = format!(
+        "the account {} ({}) never became active, as one that waits for an invitation to be accepted; it was told active: \
+         false, and should the invitation be accepted all the same, it has access and no object: look there, and take the \
+         invitation back",
+        person::quoted(id),
+        person::quoted(resource.user_name().unwrap_or_default()),
+    );
+    let message = "the account is inactive".to_owned();
+    let verdict = Verdict { message, executed: true, warning: Some(warning), ..Verdict::default() };
+    Step::RemoveFinalizer(Box::new(verdict))
 }
 
 /// The account is left, though the object goes.

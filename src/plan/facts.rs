@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::claims::{ClaimedName, Claims};
-use super::creation::{Creations, precedes};
+use super::creation::{Creations, is_dated, precedes};
 use super::declared::{Declared, window_clock};
 use super::delegation::Delegated;
 use super::digests::{Applied, Digests};
@@ -214,9 +214,15 @@ impl Facts<'_> {
     /// A creation whose answer was never recorded may have made this account: it has the name that was claimed, and nothing
     /// speaks against it.
     pub fn claims_account(&self, resource: &Resource) -> bool {
-        // Under a claim that names no server it may be another's.
-        let here = self.object.claimed.is_some_and(|claimed| claimed.is_at(&self.policy.server));
-        here && self.claims_name_of(resource) && !precedes(resource, self.object.created)
+        // Under a claim that names no server, or no object, it may be another's.
+        let here = self.object.claimed.is_some_and(|claimed| claimed.is_certain(&self.policy.server));
+        here && self.is_believed(resource) && self.claims_name_of(resource) && !precedes(resource, self.object.created)
+    }
+
+    /// Whoever may write the object could have written its claim, too. That takes nothing that isn't theirs to take, unless
+    /// patterns bound them, and the server doesn't show that the account is no older than the object (promise I32).
+    pub(super) fn is_believed(&self, resource: &Resource) -> bool {
+        !self.delegated.is_bounded() || is_dated(resource, self.object.created)
     }
 
     /// It has the name that was claimed: a creation made it, or it was about to be taken.

@@ -6,7 +6,7 @@ use super::facts::{Facts, hides_them};
 use super::outcome::{settle, stalled};
 use super::person;
 use super::step::{Binding, Read, Step, Verdict};
-use crate::api::{AdoptionPolicy, OperationType, Reason, UserState};
+use crate::api::{AdoptionPolicy, CLAIMED_ACCOUNT, OperationType, Reason, UserState};
 use crate::scim::{Resource, fold};
 
 /// What is to be done about it.
@@ -58,9 +58,10 @@ fn judge_first_binding(facts: &Facts, declared: &Declared, resource: &Resource) 
             Reason::Conflict,
             format!(
                 "the account {} that fits has another userName, {}, than the one declared, and a first binding never \
-                 renames; declare the userName that it has, or change it at the server",
+                 renames; declare the userName that it has, or change it at the server{}",
                 person::quoted(id),
-                person::quoted(found_name)
+                person::quoted(found_name),
+                person::of_claim(facts.unrecorded(), CLAIMED_ACCOUNT, found_name)
             ),
             UserState::Failed,
         );

@@ -39,6 +39,8 @@ pub struct Candidate {
     pub guard: Option<GuardName>,
     /// The object was bound at another server: what it begins here is always held (promise I6).
     pub moved: bool,
+    /// The connection's delegation doesn't admit the account: that it was the object's, a record alone says (promise I32).
+    pub undelegated: bool,
     /// The object is being deleted: a rejection lets it go without touching the account.
     pub deleted: bool,
     /// The hold that the object's status names, if its digest there is still this operation's. It is how a hold finds its members again after a restart; it isn't compared.
@@ -59,6 +61,7 @@ impl Candidate {
             && self.attributes == other.attributes
             && self.guard == other.guard
             && self.moved == other.moved
+            && self.undelegated == other.undelegated
             && self.deleted == other.deleted
     }
 }
@@ -68,6 +71,8 @@ impl Candidate {
 pub enum HoldReason {
     /// This guard stopped it.
     Guard(GuardName),
+    /// The connection's delegation doesn't admit the account.
+    Undelegated,
     /// It would be the first step at another server.
     NewServer,
     /// `mode: Plan`.
@@ -79,6 +84,7 @@ impl HoldReason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Guard(name) => name.as_str(),
+            Self::Undelegated => "Undelegated",
             Self::NewServer => "NewServer",
             Self::Plan => "Plan",
         }

@@ -31,6 +31,26 @@ pub(super) fn way_to_bind(resource: &str, full_name: &str, id: &str) -> String {
     Named::by_full_name(resource, full_name).annotate(&format!("{REMOTE_ID}={id}"))
 }
 
+/// Why it was looked for under a name that isn't declared, where this annotation of ours names it.
+pub(super) fn of_claim(claimed: Option<&str>, annotation: &str, found_name: &str) -> String {
+    if claimed.is_none_or(|claimed| fold(claimed) != fold(found_name)) {
+        return String::new();
+    }
+    format!(
+        ". It is looked for because this object's annotation {annotation} names it, as what a request without an answer may \
+         have made or taken; take that annotation off if it is another's"
+    )
+}
+
+/// Why what was claimed is left alone, where nothing tells that the object's own request made or took it.
+pub(super) fn untold(what: &str, id: &str) -> String {
+    format!(
+        "the {what} {} may be what a request without an answer made, and nothing tells: the server shows no creation time, \
+         and the delegation to this namespace isn't trusted",
+        quoted(id)
+    )
+}
+
 /// It shows another externalId than the declared one.
 pub(super) fn another_person(facts: &Facts, resource: &Resource, declared: &str, shown: &str) -> String {
     let id = resource.id().unwrap_or_default();

@@ -9,13 +9,14 @@ use super::path::Path;
 use super::person;
 use super::step::Step;
 use crate::api::{Reason, ScimUserSpec, UserAttributes, UserState};
-use crate::scim::Resource;
+use crate::scim::{Resource, fold};
 
 /// Why nothing is written to the account that status names: status alone doesn't make it the object's.
-pub(super) fn not_its_own(facts: &Facts, resource: &Resource) -> Option<(Reason, String)> {
-    // Before anything is told of others. An inactive account whose names are hidden is known by its externalId.
-    if let Some(refused) = facts.delegated.refuses_account(resource)
-        && !hides_them(facts, resource)
+/// A removal of what was delegated once goes as far as admission, where a person decides.
+pub(super) fn not_its_own(facts: &Facts, resource: &Resource, removes: bool) -> Option<(Reason, String)> {
+    // Before anything is told of others.
+    if let Some(refused) = undelegated(facts, resource)
+        && !(removes && is_as_recorded(facts, resource))
     {
         return Some((Reason::NotAllowed, refused));
     }
@@ -28,6 +29,17 @@ pub(super) fn not_its_own(facts: &Facts, resource: &Resource) -> Option<(Reason,
         return Some((Reason::Conflict, message));
     }
     person::swapped(facts, resource).map(|message| (Reason::Conflict, message))
+}
+
+/// The delegation doesn't admit the account. An inactive one whose names are hidden is known by its externalId.
+pub(super) fn undelegated(facts: &Facts, resource: &Resource) -> Option<String> {
+    facts.delegated.refuses_account(resource).filter(|_| !hides_them(facts, resource))
+}
+
+/// It has the name that it had when it was served last: it may have been delegated then.
+fn is_as_recorded(facts: &Facts, resource: &Resource) -> bool {
+    let recorded = facts.object.status.user_name.as_deref().filter(|name| !name.is_empty());
+    recorded.is_some() && recorded.map(fold) == resource.user_name().map(fold)
 }
 
 /// It has to be read first: what status names is checked against the server before it is written to.

@@ -110,6 +110,8 @@ pub struct Operation<T: ResourceType = User> {
     pub guard: Option<GuardName>,
     /// What else it changes.
     pub change: T::Change,
+    /// The connection's delegation doesn't admit the account or group that it is about, and may have: a person decides.
+    pub undelegated: bool,
 }
 
 impl<T: ResourceType> Operation<T> {
@@ -183,6 +185,8 @@ pub struct Verdict<T: ResourceType = User> {
     pub awaits: Option<Successor>,
     /// It waits for a person's answer: what was asked for by annotation is part of what is held, and stays asked for.
     pub unanswered: bool,
+    /// What people are warned of as the object goes, though what its deletion asks for is done.
+    pub warning: Option<String>,
     /// What else there is to say.
     pub details: T::Details,
 }
@@ -217,6 +221,7 @@ impl<T: ResourceType> Default for Verdict<T> {
             departure: Departure::default(),
             awaits: None,
             unanswered: false,
+            warning: None,
             details: T::Details::default(),
         }
     }

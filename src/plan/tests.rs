@@ -1,5 +1,6 @@
 //! The promises, as properties of the planner against a server in miniature.
 
+mod claims;
 mod deletion;
 pub(crate) mod driver;
 mod first;

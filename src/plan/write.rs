@@ -11,7 +11,7 @@ use super::ignored::Sorted;
 use super::merge::{merged, patch};
 use super::outcome::{disabled, stalled};
 use super::path::Path;
-use super::refusal::protected;
+use super::refusal::{protected, undelegated};
 use super::split::ACTIVE;
 use super::step::{Operation, Read, Request, Step};
 use super::untyped::View;
@@ -68,6 +68,7 @@ pub(super) fn update(
         attributes,
         guard: (rewrites || adoption).then_some(GuardName::Rewrites),
         change: (),
+        undelegated: false,
     })))
 }
 
@@ -156,5 +157,6 @@ pub(super) fn set_active(facts: &Facts, id: &str, resource: &Resource, fresh: bo
         attributes: vec![Path::core("active")],
         guard: Some(GuardName::Removals),
         change: (),
+        undelegated: undelegated(facts, resource).is_some(),
     }))
 }

@@ -249,7 +249,8 @@ where
 fn claim_body(user: &ScimUser, present: bool, claimed: Option<&ClaimedAccount>) -> Option<Value> {
     let mut finalizers = user.finalizers().to_vec();
     let known = finalizers.iter().any(|finalizer| finalizer == FINALIZER);
-    let same = user.claimed_account().as_ref() == claimed;
+    let text = claimed.and_then(|claimed| serde_json::to_string(claimed).ok());
+    let same = user.annotations().get(CLAIMED_ACCOUNT) == text.as_ref();
     if known == present && same {
         return None;
     }
@@ -260,7 +261,6 @@ fn claim_body(user: &ScimUser, present: bool, claimed: Option<&ClaimedAccount>) 
     }
     let mut metadata = json!({"resourceVersion": user.resource_version(), "finalizers": finalizers});
     if !same {
-        let text = claimed.and_then(|claimed| serde_json::to_string(claimed).ok());
         metadata["annotations"] = json!({CLAIMED_ACCOUNT: text});
     }
     Some(json!({"metadata": metadata}))

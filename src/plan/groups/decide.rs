@@ -163,7 +163,14 @@ fn create(facts: &GroupFacts) -> GroupStep {
 }
 
 fn send(kind: OperationType, request: Request, attributes: Vec<Path>) -> GroupStep {
-    GroupStep::Send(Box::new(GroupOperation { kind, request, attributes, guard: None, change: Change::default() }))
+    GroupStep::Send(Box::new(GroupOperation {
+        kind,
+        request,
+        attributes,
+        guard: None,
+        change: Change::default(),
+        undelegated: false,
+    }))
 }
 
 /// Whether a group that is gone is to be had again.
@@ -286,6 +293,7 @@ fn change_members(facts: &GroupFacts, id: &str, change: Change) -> GroupStep {
         attributes: vec![Path::core(MEMBERS)],
         guard: (!uncounted).then_some(GuardName::Memberships),
         change,
+        undelegated: false,
     }))
 }
 

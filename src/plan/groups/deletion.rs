@@ -7,7 +7,7 @@ use super::patch::Change;
 use crate::api::{Action, AdoptionPolicy, GroupDeletionPolicy, GroupState, OperationType, Reason};
 use crate::plan::deprovision::way_out_of;
 use crate::plan::guards::GuardName;
-use crate::plan::{Account, Departure, Read, Request, Successor};
+use crate::plan::{Account, Departure, Read, Request, Successor, person};
 use crate::scim::Resource;
 
 /// What an object that waits under deletion is told: nothing blocks silently (promise I15). `full_name` is its
@@ -98,13 +98,18 @@ pub fn decide(facts: &GroupFacts) -> GroupStep {
                 let why = format!("this server doesn't show who is in the group, and {why}; delete it at the server");
                 return waits(facts, Reason::Protected, &why);
             }
-            delete(id)
+            delete(facts, id)
         }
         (None, Account::Absent { fresh: true }) => remove_finalizer("no group was ever created for it"),
         (None, Account::Found { resource, fresh: true }) if ours(facts, resource) => match resource.id() {
-            Some(id) => delete(id),
+            Some(id) => delete(facts, id),
             None => remove_finalizer("its group can't be identified with certainty"),
         },
+        (None, Account::Found { resource, fresh: true })
+            if facts.claims_name_of(resource) && !facts.is_believed(resource) =>
+        {
+            left_as_is(&person::untold("group", resource.id().unwrap_or_default()))
+        }
         (None, Account::Found { fresh: true, .. }) => remove_finalizer("its group can't be identified with certainty"),
         (None, Account::Contradictory(_)) => {
             left_as_is("several groups have its displayName, and its own can't be identified with certainty")
@@ -141,13 +146,14 @@ pub(super) fn unlinks(facts: &GroupFacts) -> bool {
         && facts.object.spec.deletion_policy != Some(GroupDeletionPolicy::Retain)
 }
 
-fn delete(id: &str) -> GroupStep {
+fn delete(facts: &GroupFacts, id: &str) -> GroupStep {
     GroupStep::Send(Box::new(GroupOperation {
         kind: OperationType::Delete,
         request: Request::Delete { id: id.to_owned() },
         attributes: Vec::new(),
         guard: Some(GuardName::Groups),
         change: Change::default(),
+        undelegated: facts.undelegated,
     }))
 }
 

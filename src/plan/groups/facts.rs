@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::membership::{Id, Membership};
 use super::patch::Change;
 use crate::api::{Action, GroupDrift, GroupState, MembersStatus, Reason, ScimGroupSpec, ScimGroupStatus};
-use crate::plan::creation::precedes;
+use crate::plan::creation::{is_dated, precedes};
 use crate::plan::{
     Account, Applied, ClaimedName, Claims, Creations, Operation, Path, Policy, ResourceType, Split, Step, Verdict,
 };
@@ -101,8 +101,12 @@ pub struct GroupFacts<'a> {
     pub elsewhere: Option<String>,
     /// Why the group that status names isn't to be written to (promises I26, I32).
     pub not_its_own: Option<(Reason, String)>,
+    /// The delegation doesn't admit the group that status names, and may have: it has the name that it had then.
+    pub undelegated: bool,
     /// Status alone doesn't tell that the group is the object's: it is read before it is written to.
     pub must_be_seen: bool,
+    /// Patterns bound what the object's namespace may have through the connection.
+    pub bounded: bool,
     /// Its members.
     pub members: Members<'a>,
     /// Attributes were written in this very pass.
@@ -146,9 +150,14 @@ impl GroupFacts<'_> {
     /// A creation whose answer was never recorded may have made this group: it has the name that was claimed, and nothing
     /// speaks against it.
     pub fn claims_group(&self, resource: &Resource) -> bool {
-        // Under a claim that names no server it may be another's.
-        let here = self.object.claimed.is_some_and(|claimed| claimed.is_at(&self.policy.server));
-        here && self.claims_name_of(resource) && !precedes(resource, self.object.created)
+        // Under a claim that names no server, or no object, it may be another's.
+        let here = self.object.claimed.is_some_and(|claimed| claimed.is_certain(&self.policy.server));
+        here && self.is_believed(resource) && self.claims_name_of(resource) && !precedes(resource, self.object.created)
+    }
+
+    /// Whoever may write the object could have written its claim, too: see the same of users (promise I32).
+    pub(super) fn is_believed(&self, resource: &Resource) -> bool {
+        !self.bounded || is_dated(resource, self.object.created)
     }
 
     /// It has the name that was claimed: a creation made it, or it was about to be taken.

@@ -2,7 +2,7 @@
 
 use super::facts::{GroupFacts, GroupStep};
 use super::outcome::{display_name, elder, same_name, stalled, waits_for};
-use crate::api::{AdoptionPolicy, GroupState, OperationType, Reason};
+use crate::api::{AdoptionPolicy, CLAIMED_GROUP, GroupState, OperationType, Reason};
 use crate::plan::{Binding, HolderState, person};
 use crate::scim::Resource;
 
@@ -74,9 +74,10 @@ fn judge_first_binding(facts: &GroupFacts, resource: &Resource) -> GroupStep {
     if !same_name(name, &facts.object.spec.display_name) && !created && !former {
         let message = format!(
             "the group {} that fits is named {}, and a first binding never renames; declare the displayName that it \
-             has, or change it at the server",
+             has, or change it at the server{}",
             person::quoted(id),
-            person::quoted(name)
+            person::quoted(name),
+            person::of_claim(facts.unrecorded(), CLAIMED_GROUP, name)
         );
         return stalled(Reason::Conflict, message, GroupState::Failed);
     }

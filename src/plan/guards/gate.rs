@@ -318,6 +318,7 @@ impl Gate {
         match candidate.guard.filter(|name| self.guards.contains_key(name)) {
             _ if self.plan => Some(HoldReason::Plan),
             _ if candidate.moved => Some(HoldReason::NewServer),
+            _ if candidate.undelegated => Some(HoldReason::Undelegated),
             None | Some(GuardName::Creates) => None,
             Some(name) => Some(HoldReason::Guard(name)),
         }
@@ -358,7 +359,8 @@ impl Gate {
                 return Some(Place::Hold);
             }
         }
-        let asks = refused || matches!(reason, Some(HoldReason::Plan | HoldReason::NewServer));
+        let asks =
+            refused || matches!(reason, Some(HoldReason::Plan | HoldReason::NewServer | HoldReason::Undelegated));
         if let Some(reason) = reason.filter(|_| asks) {
             self.holds.join(uid, reason, None, now);
             return Some(Place::Hold);

@@ -39,6 +39,7 @@ fn wants(uid: &str, operation: OperationType, guard: Option<GuardName>) -> Candi
         attributes: vec!["active".into()],
         guard,
         moved: false,
+        undelegated: false,
         deleted: false,
         held: None,
         held_before: None,
@@ -252,6 +253,20 @@ fn i06_what_begins_at_another_server_is_held_whatever_the_guards_say() {
     assert_eq!(gate.holds()[0].reason(), "NewServer");
     assert_eq!(gate.answer(Some(&id), None, at(40_000)).len(), 1);
     assert_eq!(gate.admit(moved, 0, at(40_000)), Admission::Go);
+}
+
+#[test]
+fn i26_what_the_delegation_does_not_admit_is_held_whatever_the_guards_say() {
+    let mut gate = gate(false, 500);
+    let undelegated = Candidate { undelegated: true, ..removal(1) };
+    let id = hold(&mut gate, std::slice::from_ref(&undelegated), 0);
+    assert_eq!(gate.holds()[0].reason(), "Undelegated");
+    // Delegated again meanwhile, it is judged as ever.
+    assert_eq!(gate.admit(removal(1), 0, at(39_000)), Admission::Wait(SETTLED));
+    let again = hold(&mut gate, std::slice::from_ref(&undelegated), 40_000);
+    assert_eq!(again, id);
+    assert_eq!(gate.answer(Some(&id), None, at(80_000)).len(), 1);
+    assert_eq!(gate.admit(undelegated, 0, at(80_000)), Admission::Go);
 }
 
 #[test]

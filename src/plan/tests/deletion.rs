@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::driver::{Outcome, World, spec};
 use super::merging::{converged, profiles, specs};
-use crate::api::{Action, AdoptionPolicy, DeletionPolicy, OperationType, Reason, ScimUserStatus};
+use crate::api::{Action, AdoptionPolicy, DeletionPolicy, OperationType, Reason, ScimUserStatus, UserState};
 use crate::plan::{Departure, Holder, HolderState, Request, Successor};
 use crate::scim::Profile;
 
@@ -238,4 +238,36 @@ proptest! {
         prop_assert_eq!(outcome.sent.len(), 1);
         prop_assert_eq!(world.shown(), &expected);
     }
+}
+
+/// Whoever accepts an invitation later would have an active account, and no object.
+#[test]
+fn i15_whoever_is_invited_is_told_to_be_inactive_before_their_object_goes() {
+    for (state, applied, declared) in [
+        (Some(UserState::Invited), None, json!({"active": true})),
+        // The word for that was lost when its removal was held.
+        (Some(UserState::Held), None, json!({"active": true})),
+        (Some(UserState::Inactive), None, json!({})),
+    ] {
+        let mut declared = declared;
+        declared["connectionRef"] = json!({"name": "c"});
+        declared["userName"] = json!("ada");
+        let mut world = converged(Profile::generic(), spec(declared));
+        world.meddle().insert("active".into(), json!(false));
+        (world.status.state, world.status.last_applied_active) = (state, applied);
+        (world.status.active, world.deleting) = (Some(false), true);
+        let outcome = world.pass();
+        let kinds: Vec<_> = outcome.sent.iter().map(|sent| sent.kind).collect();
+        assert_eq!(kinds, [OperationType::Deactivate], "{state:?}: {outcome:?}");
+        assert!(outcome.finalizer_removed, "{outcome:?}");
+        let warning = outcome.verdict.warning.unwrap_or_default();
+        assert!(warning.contains("id-1") && warning.contains("invitation"), "{warning}");
+    }
+    // Whom others deactivated is inactive, and nothing is repeated.
+    let mut world =
+        converged(Profile::generic(), spec(json!({"connectionRef": {"name": "c"}, "userName": "ada", "active": true})));
+    world.meddle().insert("active".into(), json!(false));
+    world.deleting = true;
+    let outcome = world.pass();
+    assert_eq!((outcome.sent.len(), outcome.finalizer_removed, outcome.verdict.warning), (0, true, None));
 }

@@ -162,7 +162,7 @@ impl World {
                 created: self.created,
                 deleting: self.deleting,
                 has_finalizer: self.finalizer,
-                claimed: self.claimed.as_deref().map(|name| ClaimedName::new(name, Some(&self.policy.server))),
+                claimed: self.claimed.as_deref().map(|name| ClaimedName::new(name, Some(&self.policy.server), true)),
                 release: self.release,
                 remote_id: self.remote_id.as_deref(),
                 requested: self.requested,

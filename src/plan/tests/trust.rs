@@ -170,6 +170,51 @@ fn i26_an_account_outside_the_delegation_is_never_written_to_whatever_status_say
     assert_eq!(kinds(&world.pass()), [OperationType::Deactivate]);
 }
 
+/// A delegation is narrowed, or taken back: what was served under it is removed where a person agrees.
+#[test]
+fn i15_what_was_delegated_once_is_removed_with_an_approval() {
+    let nothing = || Delegated::by([]);
+    for (delegated, why) in [(within("*@sales"), "narrowed"), (nothing(), "taken back")] {
+        for (deleting, declared) in [(true, json!({})), (false, json!({"active": false}))] {
+            let mut world = world();
+            world.status.user_name = Some("Ada@eng".into());
+            world.delegated = delegated.clone();
+            world.not_allowed = Some("not delegated".into());
+            world.declare(spec(ada(&declared)));
+            world.deleting = deleting;
+            let outcome = world.pass();
+            assert_eq!(kinds(&outcome), [OperationType::Deactivate], "{why} {deleting}: {outcome:?}");
+            assert!(outcome.sent[0].undelegated, "it needs an approval: {outcome:?}");
+            assert_eq!(world.shown()["active"], json!(false), "{why}");
+            assert_eq!(outcome.finalizer_removed, deleting, "{outcome:?}");
+            // Nothing else is sent to it.
+            world.declare(spec(ada(&json!({"active": false, "title": "Countess"}))));
+            if !deleting {
+                let outcome = world.pass();
+                assert_eq!((outcome.sent.len(), outcome.verdict.reason), (0, Some(Reason::NotAllowed)));
+            }
+        }
+    }
+    // What is still delegated needs none.
+    let mut world = world();
+    (world.delegated, world.deleting) = (within("*@eng"), true);
+    assert!(!world.pass().sent[0].undelegated);
+}
+
+/// Of an account with an e-mail outside nothing but its end is written, though all that is declared is inside.
+#[test]
+fn i26_an_account_that_left_the_delegation_is_not_written_to_after_its_end() {
+    let mut world = world();
+    world.status.user_name = Some("ada@eng".into());
+    world.meddle().insert("emails".into(), json!([{"type": "home", "value": "ada@top"}]));
+    world.delegated = within("*@eng");
+    world.declare(spec(ada(&json!({"active": false, "title": "Countess"}))));
+    let outcome = world.pass();
+    assert_eq!(kinds(&outcome), [OperationType::Deactivate], "{outcome:?}");
+    assert_eq!((outcome.sent[0].undelegated, outcome.verdict.reason), (true, Some(Reason::NotAllowed)));
+    assert_eq!(world.shown().get("title"), None);
+}
+
 #[test]
 fn i32_an_account_that_another_object_is_bound_to_is_left_alone() {
     for deleting in [true, false] {

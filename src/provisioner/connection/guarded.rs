@@ -63,6 +63,7 @@ impl<E: Effects> Provisioner<E> {
         let reason = match first.reasons.last() {
             Some(HoldReason::Plan) => "Planned",
             Some(HoldReason::NewServer) => "NewServer",
+            Some(HoldReason::Undelegated) => "Undelegated",
             _ => "Held",
         };
         let closed = holds.iter().filter_map(|hold| Some((hold.id.as_deref()?, hold)));

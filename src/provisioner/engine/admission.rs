@@ -26,6 +26,8 @@ pub struct AdmissionRequest {
     pub attributes: Vec<String>,
     /// The guard that counts it.
     pub guard: Option<GuardName>,
+    /// The delegation doesn't admit the account or group.
+    pub undelegated: bool,
 }
 
 impl AdmissionRequest {
@@ -36,6 +38,7 @@ impl AdmissionRequest {
             remote_id: operation.request.target().map(str::to_owned),
             attributes: operation.attributes.iter().map(Path::to_string).collect(),
             guard: operation.guard,
+            undelegated: operation.undelegated,
         }
     }
 }
@@ -47,7 +50,8 @@ impl<E: Effects> Provisioner<E> {
         pass: &Pass<K>,
         operation: &Operation<K>,
     ) -> Result<(), Stop<K>> {
-        if pass.is_admitted(operation) {
+        // What was read since may show an account that the delegation doesn't admit.
+        if pass.is_admitted(operation) && !operation.undelegated {
             return Ok(());
         }
         match K::admission_of(self, pass, operation) {
@@ -211,6 +215,11 @@ impl<E: Effects> Provisioner<E> {
 fn why_held(reason: HoldReason) -> (Reason, String) {
     match reason {
         HoldReason::Plan => (Reason::Planned, "nothing is sent under mode: Plan".to_owned()),
+        HoldReason::Undelegated => {
+            let why = "the connection's spec.delegation no longer admits this account for the object's namespace, and the \
+                       object's status alone doesn't prove that it did; whoever keeps the connection approves it";
+            (Reason::Held, why.to_owned())
+        }
         HoldReason::NewServer => {
             let why = "the connection leads to another server than the one that this object is bound at";
             (Reason::Held, why.to_owned())
@@ -257,6 +266,7 @@ fn candidate<K: Kind>(pass: &Pass<K>, request: AdmissionRequest) -> Candidate {
         attributes: request.attributes,
         guard: request.guard,
         moved: status.id().is_some() && status.bound_to().is_some_and(|known| known != server),
+        undelegated: request.undelegated,
         deleted: pass.is_deleting(),
         held: None,
         held_before: None,
@@ -315,6 +325,7 @@ mod tests {
             attributes: attributes.iter().map(|name| (*name).to_owned()).collect(),
             guard,
             moved: false,
+            undelegated: false,
             deleted: false,
             held: None,
             held_before: None,

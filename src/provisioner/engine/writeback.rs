@@ -104,10 +104,13 @@ impl<E: Effects> Provisioner<E> {
         }
         K::departs(self, pass, verdict);
         info!(id = id.as_deref().unwrap_or("-"), "its finalizer is removed: {}", verdict.message);
-        // What a creation without an answer made may be one of several.
-        let one_of_several = matches!(pass.account, Some(Account::Contradictory(_)));
-        if verdict.departure == Departure::LeftAsIs && (id.is_some() || one_of_several) {
+        // What a creation without an answer made may be the one that was found, or one of several.
+        let may_be_its_own = matches!(pass.account, Some(Account::Found { .. } | Account::Contradictory(_)));
+        if verdict.departure == Departure::LeftAsIs && (id.is_some() || may_be_its_own) {
             self.tell(pass, EventType::Warning, K::LEFT, &verdict.message).await;
+        }
+        if let Some(warning) = &verdict.warning {
+            self.tell(pass, EventType::Warning, K::LEFT, warning).await;
         }
         match K::write_claim(self, &pass.object, false, None).await {
             Ok(_) | Err(WriteError::Gone) => {

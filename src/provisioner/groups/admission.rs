@@ -64,8 +64,8 @@ pub(super) fn admission_of_binding(pass: &GroupPass, binding: &Binding) -> Optio
     if pass.is_deleting() || (!pass.session.policy.plan && !moved(pass)) {
         return None;
     }
-    let (operation, remote_id) = (binding.how, Some(binding.id.clone()));
-    Some((AdmissionRequest { operation, remote_id, attributes: Vec::new(), guard: None }, Vec::new()))
+    let (operation, remote_id, attributes) = (binding.how, Some(binding.id.clone()), Vec::new());
+    Some((AdmissionRequest { operation, remote_id, attributes, guard: None, undelegated: false }, Vec::new()))
 }
 
 /// The object is bound to a group of another server.

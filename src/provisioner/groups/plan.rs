@@ -97,9 +97,9 @@ impl<E: Effects> Provisioner<E> {
             Account::Found { resource, .. } => resource.get("displayName").and_then(serde_json::Value::as_str),
             _ => None,
         };
+        let delegated = self.delegated_to(&pass.object);
         let not_its_own = self.not_its_own(pass, shown).filter(|_| shown.is_some());
-        let must_be_seen = shown.is_none()
-            && (self.not_its_own(pass, None).is_some() || self.delegated_to(&pass.object) != Delegated::Whole);
+        let must_be_seen = shown.is_none() && (self.not_its_own(pass, None).is_some() || delegated != Delegated::Whole);
         let recorded = pass.object.status.as_ref().and_then(|status| status.last_operation.as_ref());
         let last = pass.log.operation.as_ref().map(|(kind, ..)| *kind).or(recorded.map(|last| last.type_));
         let made = last == Some(OperationType::Create);
@@ -123,9 +123,9 @@ impl<E: Effects> Provisioner<E> {
                     created: pass.object.creation_timestamp().map(|made| made.0),
                     deleting: pass.is_deleting(),
                     has_finalizer: has_finalizer(&pass.object),
-                    claimed: claimed
-                        .as_ref()
-                        .map(|known| ClaimedName::new(&known.display_name, known.server.as_deref())),
+                    claimed: claimed.as_ref().map(|known| {
+                        ClaimedName::new(&known.display_name, known.server.as_deref(), known.uid.is_some())
+                    }),
                     release: pass.object.wants_release() || self.is_released(),
                     remote_id: pass.object.remote_id(),
                     requested: pass.log.answered.is_some(),
@@ -137,6 +137,8 @@ impl<E: Effects> Provisioner<E> {
                 elsewhere,
                 not_its_own,
                 must_be_seen,
+                bounded: delegated.is_bounded(),
+                undelegated: shown.is_some_and(|shown| delegated.refuses_group(shown, [], false).is_some()),
                 members: Members {
                     membership,
                     kept: &kept,
@@ -236,7 +238,8 @@ impl<E: Effects> Provisioner<E> {
         let id = pass.status.id.as_deref()?;
         // Before anything is told of others.
         let delegated = self.delegated_to(&pass.object);
-        if let Some(refused) = shown.and_then(|shown| delegated.refuses_group(shown, [], false)) {
+        let refused = shown.and_then(|shown| delegated.refuses_group(shown, [], false));
+        if let Some(refused) = refused.filter(|_| !Self::may_be_removed(pass, shown)) {
             return Some((Reason::NotAllowed, format!("the group that was found is left alone: {refused}")));
         }
         let rival = self.directory.rival_of_group(&pass.object, id, pass.server(), shown);
@@ -247,6 +250,11 @@ impl<E: Effects> Provisioner<E> {
             );
             (Reason::Conflict, message)
         })
+    }
+
+    /// Under deletion, and as it was when it was served last: it may have been delegated then, and a person decides.
+    fn may_be_removed(pass: &GroupPass, shown: Option<&str>) -> bool {
+        pass.is_deleting() && shown.is_some() && shown == pass.status.display_name.as_deref()
     }
 
     /// What is known without asking the server.

@@ -1,5 +1,7 @@
 //! Requests about one group, and what their answers mean, beside what they mean of anything.
 
+use kube::ResourceExt;
+
 use super::whole::is_tried;
 use super::{GroupPass, GroupStop};
 use crate::api::{self, ClaimedGroup, OperationType, ScimGroupStatus};
@@ -290,7 +292,7 @@ fn is_additive(pass: &GroupPass) -> bool {
 
 /// What identifies the group of this name at the connection's server.
 pub(super) fn claim(pass: &GroupPass, name: &str) -> ClaimedGroup {
-    ClaimedGroup { display_name: name.to_owned(), server: Some(pass.server().to_owned()) }
+    ClaimedGroup { display_name: name.to_owned(), server: Some(pass.server().to_owned()), uid: pass.object.uid() }
 }
 
 /// The server says that the group is there already, and shows none.

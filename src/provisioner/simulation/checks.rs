@@ -243,8 +243,10 @@ impl Outside {
         let informed = self.observed.informed.get(&uid).map(String::as_str);
         let kept = |path: &Path| Some(path.name()) != self.setup.quirks.drops && path.name() != "title";
         let tells = self.setup.quirks.drops.is_none() || operation.attributes.iter().all(kept);
-        // Whoever is invited is asked to be active, and isn't before they accept.
-        let asks = operation.kind == OperationType::Reactivate && self.site.invited.contains(id);
+        // Whoever is invited is asked to be active, and isn't before they accept; and whose object goes, not to be.
+        let goes =
+            self.cluster.objects.get(&uid).is_some_and(is_deleting) && operation.kind == OperationType::Deactivate;
+        let asks = goes || operation.kind == OperationType::Reactivate && self.site.invited.contains(id);
         if unchanged && tells && !asks && informed.is_some() && informed == known {
             self.complain(format!("i01: {:?} changes nothing: {request:?}", operation.kind));
         }

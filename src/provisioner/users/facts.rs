@@ -51,9 +51,9 @@ impl<E: Effects> Provisioner<E> {
                 created: pass.object.creation_timestamp().map(|made| made.0),
                 deleting: pass.is_deleting(),
                 has_finalizer: has_finalizer(&pass.object),
-                claimed: claimed
-                    .as_ref()
-                    .map(|claimed| ClaimedName::new(&claimed.user_name, claimed.server.as_deref())),
+                claimed: claimed.as_ref().map(|claimed| {
+                    ClaimedName::new(&claimed.user_name, claimed.server.as_deref(), claimed.uid.is_some())
+                }),
                 release: pass.object.wants_release() || self.is_released(),
                 remote_id: pass.object.remote_id(),
                 requested: pass.log.answered.is_some(),

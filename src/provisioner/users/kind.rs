@@ -171,6 +171,7 @@ impl Kind for User {
             remote_id: Some(binding.id.clone()),
             attributes: attributes.iter().map(Path::to_string).collect(),
             guard: next.and_then(|next| next.guard),
+            undelegated: false,
         };
         Some((request, attributes))
     }

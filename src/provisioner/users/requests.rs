@@ -1,5 +1,7 @@
 //! What requests about a user mean, beside what they mean of anything.
 
+use kube::ResourceExt;
+
 use super::whole_lists::names_entries;
 use super::{UserPass, UserStop};
 use crate::api::{ClaimedAccount, OperationType, Reason, ScimUserSpec};
@@ -104,6 +106,14 @@ impl<E: Effects> Provisioner<E> {
                 pass.account = Some(Account::Unknown);
                 Some(Ok(()))
             }
+            // It is inactive already, and whoever was invited may not be told so: nothing more can be done.
+            (Class::Rejected | Class::Forbidden | Class::Conflict, Request::Patch { .. } | Request::Put { .. })
+                if pass.is_deleting() && self.shows_inactive(pass) =>
+            {
+                self.note_failure(error);
+                pass.own.written.extend(operation.attributes.iter().cloned());
+                Some(Ok(()))
+            }
             (Class::Rejected | Class::Forbidden | Class::Unsupported | Class::Conflict, Request::Delete { .. })
                 if self.deactivates_first(pass, operation) =>
             {
@@ -134,6 +144,12 @@ impl<E: Effects> Provisioner<E> {
             }
             _ => None,
         }
+    }
+
+    /// The account is inactive, as far as that is known.
+    fn shows_inactive(&self, pass: &UserPass) -> bool {
+        let account = pass.account.clone().unwrap_or_else(|| self.known_account(pass, pass.server()));
+        matches!(account, Account::Found { resource, .. } if resource.active() == Some(false))
     }
 
     async fn look_for_duplicate(&self, pass: &mut UserPass, error: &Error) -> Result<(), UserStop> {
@@ -185,15 +201,17 @@ pub(super) fn identity(spec: &ScimUserSpec, match_by: MatchBy) -> String {
 
 /// What identifies an account that is about to be taken.
 pub(super) fn claim_of_binding(pass: &UserPass, binding: &Binding) -> ClaimedAccount {
-    let server = Some(pass.server().to_owned());
-    let same = |claimed: &ClaimedAccount| claimed.server == server && fold(&claimed.user_name) == fold(&binding.name);
+    let (server, uid) = (Some(pass.server().to_owned()), pass.object.uid());
+    let same = |claimed: &ClaimedAccount| {
+        claimed.uid == uid && claimed.server == server && fold(&claimed.user_name) == fold(&binding.name)
+    };
     pass.object.claimed_account().filter(same).unwrap_or_else(|| {
         let email = match &pass.account {
             Some(Account::Found { resource, .. }) => resource.emails().next().map(str::to_owned),
             _ => None,
         };
         let email = email.filter(|_| pass.session.policy.profile.match_by == MatchBy::Email);
-        ClaimedAccount { user_name: binding.name.clone(), email, server: server.clone() }
+        ClaimedAccount { user_name: binding.name.clone(), email, server: server.clone(), uid: uid.clone() }
     })
 }
 
@@ -206,7 +224,8 @@ pub(super) fn unrecorded(pass: &UserPass) -> Option<ClaimedAccount> {
 pub(super) fn claim_of_creation(pass: &UserPass) -> ClaimedAccount {
     let (spec, match_by) = (&pass.object.spec, pass.session.policy.profile.match_by);
     let email = (match_by == MatchBy::Email).then(|| identity(spec, match_by));
-    ClaimedAccount { user_name: composed(&spec.user_name), email, server: Some(pass.server().to_owned()) }
+    let (server, uid) = (Some(pass.server().to_owned()), pass.object.uid());
+    ClaimedAccount { user_name: composed(&spec.user_name), email, server, uid }
 }
 
 /// The server says that somebody is there already, and shows nobody.

@@ -36,3 +36,13 @@ fn i17_whoever_is_deprovisioned_leaves_without_being_counted_twice() {
     let operation = case.sends();
     assert_eq!((operation.guard, operation.change.removed), (None, vec![id(1)]));
 }
+
+/// A delegation that was taken back keeps no group from its end, where a person agrees.
+#[test]
+fn i15_a_group_that_was_delegated_once_is_deleted_with_an_approval() {
+    let mut case = Case::bound(&[1]);
+    (case.deleting, case.policy.group_deletion) = (true, GroupDeletionPolicy::Delete);
+    assert!(!case.sends().undelegated);
+    case.undelegated = true;
+    assert!(case.sends().undelegated);
+}

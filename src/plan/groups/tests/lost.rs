@@ -83,3 +83,20 @@ fn i15_a_group_that_waits_under_deletion_names_the_ways_out() {
     (case.policy.suspend, case.status.bound_to) = (false, Some("elsewhere".into()));
     assert!(message(&case).contains("baseUrl and tenant") && message(&case).ends_with(command));
 }
+
+/// A tenant of a cluster connection that adopts no group writes the finalizer and a claim to a group of others.
+#[test]
+fn i32_a_claim_that_a_tenant_wrote_takes_no_group_past_refuse_and_deletes_none() {
+    for (declares, reason) in [("Platform", Reason::AdoptionRefused), ("Mallory", Reason::Conflict)] {
+        let mut case = Case::unbound(shown("Platform"));
+        (case.finalizer, case.claimed, case.bounded) = (true, Some("Platform"), true);
+        case.spec.display_name = declares.to_owned();
+        case.policy.group_adoption = AdoptionPolicy::Refuse;
+        assert_eq!(case.reason(), Some(reason));
+        (case.deleting, case.policy.group_deletion) = (true, GroupDeletionPolicy::Delete);
+        let GroupStep::RemoveFinalizer(verdict) = case.decide() else { panic!("deletes it: {:?}", case.decide()) };
+        assert_eq!(verdict.departure, Departure::LeftAsIs, "{verdict:?}");
+        case.bounded = false;
+        assert!(matches!(case.decide(), GroupStep::Send(_)), "where no pattern bounds it a lost creation's is deleted");
+    }
+}

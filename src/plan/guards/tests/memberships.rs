@@ -32,6 +32,7 @@ fn leaving(uid: &str, members: std::ops::Range<u32>) -> Candidate {
         attributes: members.map(|n| format!("-{n:03}")).collect(),
         guard: Some(GuardName::Memberships),
         moved: false,
+        undelegated: false,
         deleted: false,
         held: None,
         held_before: None,

@@ -121,3 +121,46 @@ fn i07_what_was_claimed_at_another_server_says_nothing_of_a_group_here() {
     let world = ends_well(world);
     assert!(world.outside().site.groups.all.is_empty(), "{:#?}", world.trace());
 }
+
+/// The manifest of Bob is made of Ada's, finalizer and annotations with it, as `kubectl get -o yaml` shows it.
+fn copied(adoption: AdoptionPolicy) -> World {
+    let mut world = super::bound(Setup { adoption, ..setup() }, &[0]);
+    // Ada's object goes and leaves her account.
+    world.happen(&Event::Release(0));
+    world.happen(&Event::Remove(0));
+    let ada = super::placed(&world, "a").annotations().get(CLAIMED_ACCOUNT).cloned().expect("claimed");
+    world.drain();
+    assert!(world.outside().cluster.named("n", "a").is_none());
+    world.happen(&Event::Declare(1, Spec { active: Some(true), ..Spec::named(1) }));
+    let uid = super::placed(&world, "b").uid().expect("declared");
+    world.outside().cluster.edit(&uid, |user| {
+        user.annotations_mut().insert(CLAIMED_ACCOUNT.into(), ada);
+        user.metadata.finalizers = Some(vec![FINALIZER.into()]);
+    });
+    world
+}
+
+#[test]
+fn i06_a_copied_manifest_brings_nobodys_account_with_it() {
+    for adoption in [AdoptionPolicy::Refuse, AdoptionPolicy::Adopt] {
+        let mut world = copied(adoption);
+        settle(&mut world);
+        let id = super::id_of(&world, "b").unwrap_or_default();
+        assert!(!id.is_empty(), "{:?}: {:#?}", ready(&world, "b"), world.trace());
+        assert_eq!(super::account(&world, &id).0, "bob", "{:#?}", world.trace());
+        let names: Vec<_> =
+            world.outside().site.server.accounts.values().map(|account| account["userName"].clone()).collect();
+        assert_eq!(names, [json!("ada"), json!("bob")], "{:#?}", world.trace());
+        ends_well(world);
+    }
+}
+
+#[test]
+fn i15_a_copied_manifest_that_is_deleted_removes_nobody() {
+    let mut world = copied(AdoptionPolicy::Adopt);
+    // Before anything is done for it.
+    world.happen(&Event::Remove(1));
+    settle(&mut world);
+    assert!(world.outside().cluster.named("n", "b").is_none(), "{:#?}", world.trace());
+    assert_eq!(super::only_account(&world)["active"], json!(true), "{:#?}", world.trace());
+}

@@ -179,6 +179,23 @@ async fn i06_an_id_that_changes_when_an_invitation_is_accepted_is_taken_over() {
     assert_eq!(accounts.len(), 1, "{accounts:?}");
 }
 
+#[tokio::test]
+async fn i15_an_invitation_does_not_outlive_the_object_unsaid() {
+    let mut world = World::start(&["invites"], json!({})).await;
+    world.user("ada", json!({"userName": "ada@example.com", "active": true}));
+    world.pass(3 * MINUTE).await;
+    assert_eq!(ready(&world, "ada"), "False AwaitingAcceptance");
+    let writes = async |world: &World| world.admin("GET", "/stats", None).await["writes"].as_u64().unwrap_or_default();
+    let before = writes(&world).await;
+    world.delete("ada");
+    world.pass(3 * MINUTE).await;
+    assert!(world.get("ada").is_none());
+    assert_eq!(writes(&world).await, before + 1, "it is told once to be inactive");
+    let events = world.effects.look().events.clone();
+    let warned = |(reason, note): &(String, String)| reason == "AccountLeft" && note.contains("invitation");
+    assert!(events.iter().any(warned), "{events:?}");
+}
+
 /// The server says that it has no PATCH, and has no PUT: the reverse is found out, and kept over a restart.
 #[tokio::test]
 async fn i33_a_method_that_a_server_denies_to_have_is_used_where_the_other_is_missing() {

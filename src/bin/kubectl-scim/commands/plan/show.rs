@@ -151,6 +151,7 @@ fn held(hold: &PlannedHold, plan: &Plan) -> String {
     let by = match hold.reason.as_str() {
         "Plan" => "mode: Plan".to_owned(),
         "NewServer" => "the change of server".to_owned(),
+        "Undelegated" => "the delegation, which doesn't admit the account".to_owned(),
         roster if roster.starts_with("roster/") => format!("the guard of {roster}"),
         guards => format!("guards.{guards}"),
     };
