@@ -8,6 +8,8 @@ mod answering;
 mod console;
 #[path = "cli/explaining.rs"]
 mod explaining;
+#[path = "cli/forms.rs"]
+mod forms;
 #[path = "cli/importing.rs"]
 mod importing;
 #[path = "cluster/kit.rs"]

@@ -1,0 +1,96 @@
+//! Every command in every form that `-o` names: the same is in each, and no key in any.
+
+use serde_json::{Value, json};
+
+use crate::support::scratch;
+use crate::{audit_file, connected, json_of, printed, scim, stderr};
+
+/// What is in it, without the values: these may be of another second.
+fn shape(value: &Value) -> Value {
+    match value {
+        Value::Array(entries) => entries.iter().map(shape).collect(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), shape(value))).collect(),
+        _ => Value::Null,
+    }
+}
+
+#[tokio::test]
+async fn every_command_prints_the_same_in_every_form() {
+    let none_unseen = json!({"removals": {"maxPercent": 0, "minCount": 0, "maxCount": 0}});
+    let place = connected(None, json!({"guards": none_unseen, "unmanagedPolicy": "Report"})).await;
+    for name in ["ada", "grace"] {
+        place.user(name, json!({}));
+        place.synced(name).await;
+    }
+    place.apply(json!({
+        "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimGroup", "metadata": {"name": "team"},
+        "spec": {"connectionRef": {"name": "jackson"}, "displayName": "team", "membership": "Additive", "members": [{"userRef": {"name": "ada"}}]},
+    }));
+    place.kubectl(&["delete", "scimuser", "grace", "--wait=false"]);
+    let hold = place.hold_id().await;
+    let rows = scratch().join("forms.csv");
+    std::fs::write(&rows, "userPrincipalName,displayName,accountEnabled\njoan@example.com,Joan | B,true\n")
+        .expect("rows");
+    let (rows, audit) = (rows.to_string_lossy().into_owned(), audit_file().to_string_lossy().into_owned());
+    let commands: &[&[&str]] = &[
+        &["status"],
+        &["get", "users"],
+        &["get", "groups"],
+        &["get", "connections"],
+        &["get", "rosters"],
+        &["failures"],
+        &["drift"],
+        &["unmanaged"],
+        &["holds"],
+        &["holds", &hold],
+        &["plan", "--allow-loopback-http"],
+        &["explain", "user/ada"],
+        &["explain", "group/team"],
+        &["test", "jackson", "--allow-loopback-http"],
+        &["report", "access"],
+        &["history", &audit],
+        &["roster", "preview", "--source", &rows, "--preset", "EntraGeneric"],
+    ];
+    for command in commands {
+        let whole = scim(&place.namespace, &[*command, &["-o", "json"]].concat()).await;
+        assert!(whole.status.code().is_some_and(|code| code != 1), "{command:?}: {}", stderr(&whole));
+        let whole_json = json_of(&whole);
+        for form in ["yaml", "table", "wide", "markdown", "csv"] {
+            let output = scim(&place.namespace, &[*command, &["-o", form]].concat()).await;
+            let text = printed(&output);
+            let told = format!("{command:?} -o {form}: {text}{}", stderr(&output));
+            assert_eq!(output.status.code(), whole.status.code(), "{told}");
+            assert!(!text.contains('\u{1b}') && !text.contains(&place.directory.token), "{told}");
+            match form {
+                "yaml" => {
+                    let yaml: Value = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{error}: {told}"));
+                    assert_eq!(shape(&yaml), shape(&whole_json), "{told}");
+                }
+                "csv" => {
+                    let mut reader = csv::Reader::from_reader(text.as_bytes());
+                    let records: Result<Vec<_>, _> = reader.records().collect();
+                    let records = records.unwrap_or_else(|error| panic!("{error}: {told}"));
+                    assert!(!reader.headers().expect("a header").is_empty(), "{told}");
+                    let listed = whole_json.as_array().filter(|_| command[0] != "plan" && command[0] != "roster");
+                    assert!(listed.is_none_or(|listed| listed.len() == records.len()), "{told}");
+                }
+                "markdown" => {
+                    let of_tables: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
+                    assert!(of_tables.is_empty() || of_tables[1].starts_with("|-"), "{told}");
+                    let whole = |line: &&str| line.replace("\\|", "").matches('|').count();
+                    let mut tables = text.split("\n\n").map(|part| part.lines().filter(|line| line.starts_with('|')));
+                    let even = tables.all(|table| {
+                        let counts: Vec<usize> = table.map(|line| whole(&line)).collect();
+                        counts.windows(2).all(|pair| pair[0] == pair[1])
+                    });
+                    assert!(even, "{told}");
+                }
+                _ => {
+                    let empty = whole_json.as_array().is_some_and(Vec::is_empty);
+                    assert_eq!(text.trim().is_empty(), empty, "{told}");
+                    assert!(!text.contains("null"), "{told}");
+                }
+            }
+        }
+    }
+}
