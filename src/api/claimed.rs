@@ -12,6 +12,9 @@ pub struct ClaimedAccount {
     /// Its first e-mail, where the server looks accounts up by that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
+    /// The externalId that it was created with, or had when it was to be taken: another may be declared by now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
     /// The server that it is at, as `status.boundTo` names it; none in the claim of an operator that didn't say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,

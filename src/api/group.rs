@@ -274,6 +274,9 @@ pub enum GroupState {
 pub struct ClaimedGroup {
     /// Its displayName.
     pub display_name: String,
+    /// The externalId that it was created with, or had when it was to be taken: another may be declared by now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
     /// The server that it is at, as `status.boundTo` names it; none in the claim of an operator that didn't say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
@@ -286,7 +289,7 @@ impl ClaimedGroup {
     /// From the annotation. That of an operator which named no server is the displayName alone.
     fn read(text: &str) -> Self {
         let claimed = serde_json::from_str(text).ok().filter(|claimed: &Self| claimed.server.is_some());
-        claimed.unwrap_or_else(|| Self { display_name: text.to_owned(), server: None, uid: None })
+        claimed.unwrap_or_else(|| Self { display_name: text.to_owned(), external_id: None, server: None, uid: None })
     }
 
     /// It may be about a group of this server.

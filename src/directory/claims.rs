@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kube::ResourceExt;
 
 use super::index::{account, age, unrecorded};
-use super::{Claim, ConnectionKey, Directory, Inner, Uid, connection_of, full_name, is_deleting};
+use super::{Claim, ConnectionKey, Directory, Inner, Uid, connection_of, full_name, has_finalizer, is_deleting};
 use crate::api::{ScimUser, UserState};
 use crate::plan::{Claims, Holder, HolderState, Successor};
 use crate::scim::fold;
@@ -190,8 +190,10 @@ impl Inner {
                     && (claimed || fold(&other.spec.user_name) == name)
                     && self.may(other)
             });
-            if let Some(heir) = heirs.next() {
-                return Some(of(heir, true));
+            // Without our finalizer it could go without a removal, whoever wrote its status (promise I32).
+            let counts = |other: &&Arc<ScimUser>| has_finalizer(*other) || !self.has_declined(leaving, other);
+            if let Some(heir) = heirs.find(counts) {
+                return Some(of(heir, has_finalizer(heir)));
             }
         }
         let heirs = self.others(server, &Claim::Name(name.clone()), leaving);
@@ -199,8 +201,13 @@ impl Inner {
         Some(of(heir, false))
     }
 
-    fn can_succeed(&self, leaving: &ScimUser, other: &ScimUser, id: Option<&str>, name: &str) -> bool {
+    /// As it is declared now it could not take over the account.
+    fn has_declined(&self, leaving: &ScimUser, other: &ScimUser) -> bool {
         let declined = leaving.metadata.uid.as_deref().and_then(|uid| self.declined.get(uid));
+        declined.is_some_and(|declined| declined.contains(&version_of(other)))
+    }
+
+    fn can_succeed(&self, leaving: &ScimUser, other: &ScimUser, id: Option<&str>, name: &str) -> bool {
         let same_person = match (&leaving.spec.external_id, &other.spec.external_id) {
             (Some(one), Some(other)) => one == other,
             _ => true,
@@ -213,7 +220,7 @@ impl Inner {
             && same_person
             && other.remote_id().is_none_or(|wanted| Some(wanted) == id)
             && self.may(other)
-            && declined.is_none_or(|declined| !declined.contains(&version_of(other)))
+            && !self.has_declined(leaving, other)
     }
 }
 

@@ -131,7 +131,10 @@ fn i08_only_who_can_be_bound_takes_over_an_account() {
     assert!(heir(json!({})).is_some_and(|successor| !successor.bound && !successor.held));
     assert!(heir(json!({"spec": {"externalId": "e-0"}})).is_some());
     assert!(heir(json!({"status": {"state": "Held"}})).is_some_and(|successor| successor.held));
-    let bound_here = json!({"status": {"id": "id-0", "boundTo": SERVER, "userName": "name-0"}});
+    let mut bound_here = json!({"status": {"id": "id-0", "boundTo": SERVER, "userName": "name-0"}});
+    let forged = directory([leaving.clone(), unbound("heir", 1, &bound_here)]).claims(&leaving, SERVER, Some("id-0"));
+    assert!(forged.successor.is_some_and(|successor| !successor.bound), "it could go without a removal");
+    bound_here["metadata"] = json!({"finalizers": [crate::api::FINALIZER]});
     assert!(heir(bound_here).is_some_and(|successor| successor.bound));
     for change in [
         json!({"spec": {"suspend": true}}),

@@ -7,6 +7,7 @@ use crate::api::Reason;
 pub struct ClaimedName<'a> {
     name: &'a str,
     server: Option<&'a str>,
+    external_id: Option<&'a str>,
     by_object: bool,
 }
 
@@ -14,12 +15,23 @@ impl<'a> ClaimedName<'a> {
     /// An account or group of this name, at this server where that is known; `by_object` where the claim names the object
     /// that makes it.
     pub fn new(name: &'a str, server: Option<&'a str>, by_object: bool) -> Self {
-        Self { name, server, by_object }
+        Self { name, server, external_id: None, by_object }
+    }
+
+    /// The same, created with this externalId, or having it when it was to be taken.
+    pub fn with_external_id(self, external_id: Option<&'a str>) -> Self {
+        Self { external_id, ..self }
     }
 
     /// Its name, where it may be at this server.
     pub fn at(self, server: &str) -> Option<&'a str> {
         Some(self.name).filter(|_| self.server.is_none_or(|known| known == server))
+    }
+
+    /// What shows this externalId may be it: it is the one that was sent, or the one that is declared by now.
+    pub fn may_show(self, shown: Option<&str>, declared: Option<&str>) -> bool {
+        let known = || self.external_id.into_iter().chain(declared);
+        shown.is_none_or(|shown| known().next().is_none() || known().any(|known| known == shown))
     }
 
     /// The object claimed it at this server: neither another object, nor elsewhere.

@@ -229,10 +229,14 @@ impl Facts<'_> {
     pub(super) fn claims_name_of(&self, resource: &Resource) -> bool {
         let named = resource.user_name().map(fold);
         let claimed = self.unrecorded().map(fold);
-        claimed.is_some()
-            && claimed == named
-            && self.other_person(resource).is_none()
-            && !self.creations.existed(resource)
+        claimed.is_some() && claimed == named && self.may_be_claimed(resource) && !self.creations.existed(resource)
+    }
+
+    /// No externalId speaks against it: neither the one that was sent nor the one that is declared by now.
+    fn may_be_claimed(&self, resource: &Resource) -> bool {
+        let declared = self.object.spec.external_id.as_deref();
+        let keeps = self.policy.profile.external_id;
+        !keeps || self.object.claimed.is_some_and(|claimed| claimed.may_show(resource.external_id(), declared))
     }
 
     /// The externalId that is declared and the other one that the account shows: another person's (promise I6).

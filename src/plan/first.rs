@@ -40,7 +40,9 @@ fn judge_first_binding(facts: &Facts, declared: &Declared, resource: &Resource) 
     }
     let found_name = resource.user_name().unwrap_or_default();
     let created = facts.claims_account(resource) && facts.creations.answered_with(resource).is_none();
-    if let Some((declared, shown)) = facts.other_person(resource).filter(|_| facts.object.remote_id != Some(id)) {
+    if let Some((declared, shown)) =
+        facts.other_person(resource).filter(|_| !created && facts.object.remote_id != Some(id))
+    {
         let message = person::another_person(facts, resource, declared, shown);
         return stalled(Reason::Conflict, message, UserState::Failed);
     }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 
-use super::super::{Directory, Inner, Uid};
+use super::super::{Directory, Inner, Uid, has_finalizer};
 use super::{Groups, connection_of_group, key_of, take};
-use crate::api::{FINALIZER, GroupState, ScimGroup};
+use crate::api::{GroupState, ScimGroup};
 use crate::plan::{Claims, Holder, HolderState, Successor};
 
 impl Directory {
@@ -174,8 +174,10 @@ impl Inner {
                     && (other.claimed_at(server).as_deref() == Some(name) || other.spec.display_name == name)
                     && self.may_have(other)
             });
-            if let Some(heir) = heirs.next() {
-                return Some(of(heir, true));
+            // Without our finalizer it could go without a removal, whoever wrote its status (promise I32).
+            let counts = |other: &&Arc<ScimGroup>| has_finalizer(*other) || !self.group_has_declined(leaving, other);
+            if let Some(heir) = heirs.find(counts) {
+                return Some(of(heir, has_finalizer(heir)));
             }
         }
         let heirs = self.groups_named(name, leaving, server);
@@ -183,8 +185,13 @@ impl Inner {
         Some(of(heir, false))
     }
 
-    fn group_can_succeed(&self, leaving: &ScimGroup, other: &ScimGroup, id: Option<&str>, name: &str) -> bool {
+    /// As it is declared now it could not take over the group.
+    fn group_has_declined(&self, leaving: &ScimGroup, other: &ScimGroup) -> bool {
         let declined = leaving.metadata.uid.as_deref().and_then(|uid| self.declined.get(uid));
+        declined.is_some_and(|declined| declined.contains(&version_of(other)))
+    }
+
+    fn group_can_succeed(&self, leaving: &ScimGroup, other: &ScimGroup, id: Option<&str>, name: &str) -> bool {
         let same_group = match (&leaving.spec.external_id, &other.spec.external_id) {
             (Some(one), Some(other)) => one == other,
             _ => true,
@@ -196,7 +203,7 @@ impl Inner {
             && same_group
             && other.remote_id().is_none_or(|wanted| Some(wanted) == id)
             && self.may_have(other)
-            && declined.is_none_or(|declined| !declined.contains(&version_of(other)))
+            && !self.group_has_declined(leaving, other)
     }
 
     /// The object may claim the name that it declares (promise I26).
@@ -260,7 +267,7 @@ fn unrecorded(group: &ScimGroup, server: &str) -> Option<String> {
 
 fn is_unrecorded(group: &ScimGroup) -> bool {
     let known = group.status.as_ref().is_some_and(|status| status.id.is_some());
-    !known && group.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
+    !known && has_finalizer(group)
 }
 
 fn is_renamed(group: &ScimGroup, server: &str) -> bool {

@@ -57,12 +57,29 @@ pub struct Members<'a> {
     pub resting: &'a BTreeSet<String>,
     /// How many may be put in now; none where that isn't limited.
     pub room: Option<usize>,
+    /// Those named by userName of whom it isn't known whether they have an account, and which.
+    pub unfound: &'a Unfound,
     /// References that may not be followed, in words.
     pub foreign: &'a [String],
     /// Some of those that are waited for.
     pub waiting_for: &'a [String],
     /// Objects that are referred to and aren't there.
     pub absent: &'a [String],
+}
+
+/// Members named by a userName that no object declares, whose accounts can't be told: they are neither put in nor taken out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unfound {
+    /// Nobody was looked for yet: the first list of the server's users is still to come.
+    pub unlisted: Vec<String>,
+    /// Nobody was looked for yet by this name; it is done before anything is told.
+    pub unsought: Vec<String>,
+    /// Several accounts have the name.
+    pub several: Vec<String>,
+    /// The server finds nobody of the name, which proves nothing there.
+    pub unproven: Vec<String>,
+    /// The server doesn't look for accounts by userName.
+    pub unsearchable: Vec<String>,
 }
 
 /// Members that stay as they are, though they are to be put in or taken out (promises I14, I26, I31).
@@ -74,6 +91,8 @@ pub struct KeptMembers {
     pub coming: BTreeSet<Id>,
     /// Of both: whose accounts the server has yet to show.
     pub unknown: BTreeSet<Id>,
+    /// Of those not taken out: they may be members that are declared, and whose accounts aren't known yet.
+    pub awaited: BTreeSet<Id>,
     /// Not put in: their accounts are gone at the server.
     pub gone: BTreeSet<Id>,
     /// The pattern that keeps one in.
@@ -164,7 +183,14 @@ impl GroupFacts<'_> {
     pub(super) fn claims_name_of(&self, resource: &Resource) -> bool {
         let shown = resource.get("displayName").and_then(serde_json::Value::as_str);
         let claimed = self.unrecorded();
-        claimed.is_some() && claimed == shown && self.another(resource).is_none() && !self.creations.existed(resource)
+        claimed.is_some() && claimed == shown && self.may_be_claimed(resource) && !self.creations.existed(resource)
+    }
+
+    /// No externalId speaks against it: neither the one that was sent nor the one that is declared by now.
+    fn may_be_claimed(&self, resource: &Resource) -> bool {
+        let declared = self.object.spec.external_id.as_deref();
+        let keeps = self.policy.profile.group_external_id;
+        !keeps || self.object.claimed.is_some_and(|claimed| claimed.may_show(resource.external_id(), declared))
     }
 
     /// The externalId that is declared and the other one that the group shows: it stands for something else.

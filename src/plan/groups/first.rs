@@ -56,7 +56,8 @@ fn judge_first_binding(facts: &GroupFacts, resource: &Resource) -> GroupStep {
         );
     };
     let created = facts.claims_group(resource) && facts.creations.answered_with(resource).is_none();
-    if let Some((declared, shown)) = facts.another(resource).filter(|_| facts.object.remote_id != Some(id)) {
+    if let Some((declared, shown)) = facts.another(resource).filter(|_| !created && facts.object.remote_id != Some(id))
+    {
         let message = format!(
             "the group {} ({}) has the externalId {}, and this object declares {}: it stands for something else. If it is \
              the same: {}",

@@ -32,9 +32,9 @@ pub use self::look_up::{is_of_the_search, looked_for_later};
 pub use self::object_status::ObjectStatus;
 use super::effects::{Effects, Note};
 use super::{Provisioner, Uid};
-use crate::api::{RECONCILE_REQUESTED_AT, Reason};
-use crate::directory::{Object, is_deleting};
-use crate::plan::{Account, Creations, Departure, Operation, Path, Read, Request, Split, Step, Verdict};
+use crate::api::{OperationType, RECONCILE_REQUESTED_AT, Reason};
+use crate::directory::{Object, has_finalizer, is_deleting};
+use crate::plan::{Account, Binding, Creations, Departure, Operation, Path, Read, Request, Split, Step, Verdict};
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::schedule::queue::Outcome;
 use crate::status::PassLog;
@@ -231,7 +231,14 @@ impl<E: Effects> Provisioner<E> {
             K::give_up_successor(self, pass);
             return Ok(None);
         }
-        if K::tries_another_form(self, pass, &verdict) {
+        if K::looks_further(self, pass, &verdict).await? || K::tries_another_form(self, pass, &verdict) {
+            return Ok(None);
+        }
+        if self.owes_finalizer(pass, &verdict) {
+            let id = pass.status.id().unwrap_or_default().to_owned();
+            let name = pass.status.name().unwrap_or(K::created_as(pass).0).to_owned();
+            let claim = K::claim_of_binding(pass, &Binding { id, name, how: OperationType::Adopt });
+            self.claim(pass, Some(claim)).await?;
             return Ok(None);
         }
         // What a creation was answered with didn't become its own.
@@ -264,6 +271,12 @@ impl<E: Effects> Provisioner<E> {
     fn is_overdue<K: Kind>(&self, pass: &Pass<K>, verdict: &Verdict<K>) -> bool {
         let waits = verdict.awaits.as_ref().is_some_and(|successor| !successor.held);
         waits && self.notes.is_overdue(&pass.uid(), self.effects.now())
+    }
+
+    /// It is bound, and nothing speaks against that; but for want of our finalizer its deletion would take nobody's access.
+    pub(super) fn owes_finalizer<K: Kind>(&self, pass: &Pass<K>, verdict: &Verdict<K>) -> bool {
+        let undoubted = verdict.executed && !matches!(verdict.reason, Some(Reason::Conflict | Reason::NotAllowed));
+        undoubted && pass.bound_id().is_some() && !pass.is_deleting() && !has_finalizer(&pass.object)
     }
 
     /// When the object is to be looked at again.

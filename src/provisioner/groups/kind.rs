@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::admission::{admission_of_binding, changes_members, without_removals};
-use super::requests::{claim, exists_hidden};
+use super::requests::{claim_of_binding, claim_of_creation, exists_hidden};
 use super::{GroupPass, GroupStop, Scratch};
 use crate::api::{ClaimedGroup, OperationType, Reason, ScimGroup, ScimGroupStatus};
 use crate::directory::has_finalizer;
@@ -48,13 +48,13 @@ impl Kind for Group {
         operation: &GroupOperation,
     ) -> Option<ClaimedGroup> {
         if operation.kind == OperationType::Create || !has_finalizer(&pass.object) {
-            return Some(claim(pass, &pass.object.spec.display_name));
+            return Some(claim_of_creation(pass));
         }
         Self::claimed(p, &pass.object)
     }
 
     fn claim_of_binding(pass: &GroupPass, binding: &Binding) -> ClaimedGroup {
-        claim(pass, &binding.name)
+        claim_of_binding(pass, binding)
     }
 
     fn way_out(full_name: &str) -> String {
@@ -85,6 +85,8 @@ impl Kind for Group {
     }
 
     async fn before_plan<E: Effects>(p: &Provisioner<E>, pass: &mut GroupPass) -> Result<(), GroupStop> {
+        // Others may have renamed an account meanwhile.
+        p.resolve_names(pass);
         p.look_at_members(pass).await
     }
 
@@ -114,6 +116,14 @@ impl Kind for Group {
 
     fn decline<E: Effects>(p: &Provisioner<E>, pass: &GroupPass) -> Vec<Uid> {
         p.directory.decline_group(&pass.object, pass.server())
+    }
+
+    async fn looks_further<E: Effects>(
+        p: &Provisioner<E>,
+        pass: &mut GroupPass,
+        verdict: &GroupVerdict,
+    ) -> Result<bool, GroupStop> {
+        p.look_for_names(pass, verdict).await
     }
 
     fn tries_another_form<E: Effects>(p: &Provisioner<E>, pass: &mut GroupPass, _: &GroupVerdict) -> bool {
@@ -187,15 +197,7 @@ impl Kind for Group {
     }
 
     fn read_failed<E: Effects>(p: &Provisioner<E>, pass: &GroupPass, error: &Error) -> GroupStop {
-        // As Ory Polis refuses to show more than 500.
-        if error.is_too_large() || (Self::asks_members(&pass.session) && error.class() == Class::Rejected) {
-            let message = format!(
-                "{error}; set spec.dialect.membersReadable of the connection to No, and who is in is known from the \
-                 operator's own record"
-            );
-            return p.own_error(pass, Reason::NotSupported, message);
-        }
-        p.failed(pass, error)
+        p.group_not_read(pass, error)
     }
 
     fn unrecorded<'a, E: Effects>(p: &Provisioner<E>, pass: &'a GroupPass) -> Option<Claimed<'a, Self>> {
@@ -339,8 +341,8 @@ impl Kind for Group {
         exists_hidden(pass, error)
     }
 
-    async fn bind<E: Effects>(p: &Provisioner<E>, pass: &mut GroupPass, binding: &Binding) {
-        p.bind_group(pass, binding);
+    async fn bind<E: Effects>(p: &Provisioner<E>, pass: &mut GroupPass, binding: &Binding) -> Result<(), GroupStop> {
+        p.bind_group(pass, binding).await
     }
 
     async fn write_claim<E: Effects>(

@@ -5,10 +5,11 @@ use kube::ResourceExt;
 use super::whole::is_tried;
 use super::{GroupPass, GroupStop};
 use crate::api::{self, ClaimedGroup, OperationType, ScimGroupStatus};
-use crate::plan::groups::{Change, GroupOperation, GroupVerdict, Id, MEMBERS, without_removed};
+use crate::plan::groups::{Change, Group, GroupOperation, GroupVerdict, Id, MEMBERS, without_removed};
 use crate::plan::{Account, Binding, Path, Request, applied_ahead};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
+use crate::provisioner::engine::Kind as _;
 use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::mirror::Mirror;
 use crate::provisioner::schedule::queue::Outcome;
@@ -262,7 +263,10 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// The object is bound to a group: of this one nothing is known to be as declared.
-    pub(super) fn bind_group(&self, pass: &mut GroupPass, binding: &Binding) {
+    pub(super) async fn bind_group(&self, pass: &mut GroupPass, binding: &Binding) -> Result<(), GroupStop> {
+        if let Some(former) = pass.bound_id().filter(|former| *former != binding.id).map(str::to_owned) {
+            self.carry_record(pass, &former, &binding.id).await?;
+        }
         pass.status = at_server(&pass.status, pass.server());
         pass.status.id = Some(binding.id.clone());
         pass.status.display_name = Some(binding.name.clone());
@@ -274,6 +278,7 @@ impl<E: Effects> Provisioner<E> {
                 members.begin_empty();
             }
         });
+        Ok(())
     }
 
     /// Members were put back, or taken out again, without a change on our side.
@@ -290,9 +295,26 @@ fn is_additive(pass: &GroupPass) -> bool {
     readable && pass.object.spec.membership == api::Membership::Additive
 }
 
-/// What identifies the group of this name at the connection's server.
-pub(super) fn claim(pass: &GroupPass, name: &str) -> ClaimedGroup {
-    ClaimedGroup { display_name: name.to_owned(), server: Some(pass.server().to_owned()), uid: pass.object.uid() }
+/// What identifies the group that a creation is about to make at the connection's server.
+pub(super) fn claim_of_creation(pass: &GroupPass) -> ClaimedGroup {
+    let (name, external_id) = Group::created_as(pass);
+    let (external_id, server) = (external_id.map(str::to_owned), Some(pass.server().to_owned()));
+    ClaimedGroup { display_name: name.to_owned(), external_id, server, uid: pass.object.uid() }
+}
+
+/// What identifies a group that is about to be taken.
+pub(super) fn claim_of_binding(pass: &GroupPass, binding: &Binding) -> ClaimedGroup {
+    let (server, uid) = (Some(pass.server().to_owned()), pass.object.uid());
+    let same = |claimed: &ClaimedGroup| {
+        claimed.uid == uid && claimed.server == server && claimed.display_name == binding.name
+    };
+    pass.object.claimed_group().filter(same).unwrap_or_else(|| {
+        let external_id = match &pass.account {
+            Some(Account::Found { resource, .. }) => resource.external_id().map(str::to_owned),
+            _ => None,
+        };
+        ClaimedGroup { display_name: binding.name.clone(), external_id, server: server.clone(), uid: uid.clone() }
+    })
 }
 
 /// The server says that the group is there already, and shows none.

@@ -53,6 +53,7 @@ impl<E: Effects> Provisioner<E> {
                 has_finalizer: has_finalizer(&pass.object),
                 claimed: claimed.as_ref().map(|claimed| {
                     ClaimedName::new(&claimed.user_name, claimed.server.as_deref(), claimed.uid.is_some())
+                        .with_external_id(claimed.external_id.as_deref())
                 }),
                 release: pass.object.wants_release() || self.is_released(),
                 remote_id: pass.object.remote_id(),

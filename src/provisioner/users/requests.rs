@@ -10,7 +10,7 @@ use crate::plan::{Account, Binding, Operation, Path, Request, User, at_server};
 use crate::provisioner::Provisioner;
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::Effects;
-use crate::provisioner::engine::{SearchRefused, is_of_the_search};
+use crate::provisioner::engine::{Kind as _, SearchRefused, is_of_the_search};
 use crate::provisioner::mirror::users::Known;
 use crate::scim::{Class, Error, Lesson, MatchBy, Resource, Written, composed, fold};
 
@@ -206,12 +206,15 @@ pub(super) fn claim_of_binding(pass: &UserPass, binding: &Binding) -> ClaimedAcc
         claimed.uid == uid && claimed.server == server && fold(&claimed.user_name) == fold(&binding.name)
     };
     pass.object.claimed_account().filter(same).unwrap_or_else(|| {
-        let email = match &pass.account {
-            Some(Account::Found { resource, .. }) => resource.emails().next().map(str::to_owned),
+        let shown = match &pass.account {
+            Some(Account::Found { resource, .. }) => Some(resource),
             _ => None,
         };
+        let email = shown.and_then(|shown| shown.emails().next().map(str::to_owned));
         let email = email.filter(|_| pass.session.policy.profile.match_by == MatchBy::Email);
-        ClaimedAccount { user_name: binding.name.clone(), email, server: server.clone(), uid: uid.clone() }
+        let external_id = shown.and_then(|shown| shown.external_id().map(str::to_owned));
+        let (server, uid) = (server.clone(), uid.clone());
+        ClaimedAccount { user_name: binding.name.clone(), email, external_id, server, uid }
     })
 }
 
@@ -224,8 +227,9 @@ pub(super) fn unrecorded(pass: &UserPass) -> Option<ClaimedAccount> {
 pub(super) fn claim_of_creation(pass: &UserPass) -> ClaimedAccount {
     let (spec, match_by) = (&pass.object.spec, pass.session.policy.profile.match_by);
     let email = (match_by == MatchBy::Email).then(|| identity(spec, match_by));
+    let external_id = User::created_as(pass).1.map(str::to_owned);
     let (server, uid) = (Some(pass.server().to_owned()), pass.object.uid());
-    ClaimedAccount { user_name: composed(&spec.user_name), email, server, uid }
+    ClaimedAccount { user_name: composed(&spec.user_name), email, external_id, server, uid }
 }
 
 /// The server says that somebody is there already, and shows nobody.

@@ -1,0 +1,152 @@
+//! What is on record of other objects, and of what was sent, and doesn't hold.
+
+use kube::ResourceExt;
+use serde_json::{Value, json};
+
+use super::super::events::{Event, Spec};
+use super::super::group_events::{GroupEvent, GroupSpec};
+use super::super::outside::{Fault, Listing, Place};
+use super::super::site::is_active;
+use super::super::world::World;
+use super::{bound, ends_well, id_of, setup, until};
+use crate::directory::has_finalizer;
+
+fn eng(external_id: Option<&'static str>) -> GroupSpec {
+    GroupSpec { name: 0, external_id, additive: false, members: Vec::new(), selects: false, retain: false }
+}
+
+fn settle(world: &mut World) {
+    for _ in 0..12 {
+        world.drain();
+        world.happen(&Event::Time(62_000));
+    }
+    world.drain();
+}
+
+fn active(world: &World) -> usize {
+    world.outside().site.server.accounts.values().filter(|account| is_active(account)).count()
+}
+
+/// Its creation took effect, and nobody heard of it.
+fn unheard(world: &mut World) {
+    until(world, Place::Request);
+    world.happen(&Event::Fault(Fault::Lost));
+    while !world.operator.flight.is_empty() {
+        world.advance(0);
+    }
+}
+
+/// Another externalId is declared, or none any more, before the account is found again.
+#[test]
+fn i15_what_was_created_goes_with_its_object_whatever_external_id_is_declared_by_then() {
+    for (declared, deleted) in [(Some("other"), true), (None, true), (Some("other"), false)] {
+        let mut world = bound(setup(), &[]);
+        world.happen(&Event::Declare(0, Spec { external_id: true, active: Some(true), ..Spec::named(0) }));
+        while world.deliver() {}
+        unheard(&mut world);
+        let uid = world.outside().cluster.named("n", "a").and_then(ResourceExt::uid).expect("declared");
+        world.outside().cluster.edit(&uid, |user| user.spec.external_id = declared.map(str::to_owned));
+        if deleted {
+            world.happen(&Event::Remove(0));
+        }
+        settle(&mut world);
+        let there = world.outside().cluster.named("n", "a").is_some();
+        assert_eq!((there, active(&world)), (!deleted, usize::from(!deleted)), "{declared:?} {:#?}", world.trace());
+        let shown = world.outside().site.server.accounts.values().next().expect("one account").clone();
+        let expected = if deleted { "e-0" } else { "other" };
+        assert_eq!(shown["externalId"], json!(expected), "{declared:?} {:#?}", world.trace());
+        ends_well(world);
+    }
+}
+
+#[test]
+fn i15_a_group_that_was_created_goes_with_its_object_whatever_external_id_is_declared_by_then() {
+    for deleted in [true, false] {
+        let mut world = bound(setup(), &[]);
+        world.happen(&Event::Group(GroupEvent::Declare(0, eng(Some("x")))));
+        while world.deliver_group() {}
+        unheard(&mut world);
+        world.happen(&Event::Group(GroupEvent::Change(0, eng(Some("y")))));
+        if deleted {
+            world.happen(&Event::Group(GroupEvent::Remove(0)));
+        }
+        settle(&mut world);
+        let shown: Vec<Value> = {
+            let outside = world.outside();
+            outside.site.groups.all.values().map(|group| group.attributes["externalId"].clone()).collect()
+        };
+        let expected = if deleted { Vec::new() } else { vec![json!("y")] };
+        assert_eq!(shown, expected, "{:#?}", world.trace());
+        ends_well(world);
+    }
+}
+
+/// A tenant writes the account's id into the status of an object that nobody has looked at yet, and takes that away again.
+#[test]
+fn i32_nobody_is_handed_over_to_an_object_that_could_go_without_a_removal() {
+    let mut world = bound(setup(), &[0]);
+    world.happen(&Event::Declare(1, Spec::named(0)));
+    world.happen(&Event::Forge(1, 0));
+    world.happen(&Event::Remove(0));
+    while world.deliver() {}
+    let leaving = world.outside().cluster.named("n", "a").and_then(ResourceExt::uid).expect("bound");
+    for _ in 0..40 {
+        world.take();
+        let place = world.operator.flight.iter().position(|flight| *flight.ticket.uid == *leaving);
+        place.map(|place| world.advance(place));
+    }
+    world.happen(&Event::Remove(1));
+    settle(&mut world);
+    assert!(world.outside().cluster.objects.is_empty(), "{:#?}", world.trace());
+    assert_eq!(active(&world), 0, "{:#?}", world.trace());
+}
+
+#[test]
+fn i32_no_group_is_handed_over_to_an_object_that_could_go_without_a_removal() {
+    let mut world = bound(setup(), &[]);
+    world.happen(&Event::Group(GroupEvent::Declare(0, eng(None))));
+    world.drain();
+    world.happen(&Event::Group(GroupEvent::Declare(1, eng(None))));
+    {
+        let mut outside = world.outside();
+        let status = outside.cluster.group_named("g").and_then(|group| group.status.clone());
+        let uid = outside.cluster.group_named("h").and_then(ResourceExt::uid).expect("declared");
+        outside.cluster.edit_group(&uid, |group| group.status = status);
+    }
+    world.happen(&Event::Group(GroupEvent::Remove(0)));
+    while world.deliver_group() {}
+    let leaving = world.outside().cluster.group_named("g").and_then(ResourceExt::uid).expect("bound");
+    for _ in 0..40 {
+        world.take();
+        let place = world.operator.flight.iter().position(|flight| *flight.ticket.uid == *leaving);
+        place.map(|place| world.advance(place));
+    }
+    world.happen(&Event::Group(GroupEvent::Remove(1)));
+    settle(&mut world);
+    assert!(world.outside().cluster.groups.is_empty(), "{:#?}", world.trace());
+    assert!(world.outside().site.groups.all.is_empty(), "{:#?}", world.trace());
+}
+
+/// Somebody took the finalizer off: the next look puts it back, and the deletion that follows takes the access.
+#[test]
+fn i15_an_object_that_lost_its_finalizer_gets_it_back() {
+    let mut world = bound(setup(), &[0]);
+    world.happen(&Event::Group(GroupEvent::Declare(0, eng(None))));
+    world.drain();
+    let uid = world.outside().cluster.named("n", "a").and_then(ResourceExt::uid).expect("bound");
+    world.outside().cluster.edit(&uid, |user| user.metadata.finalizers = None);
+    let group = world.outside().cluster.group_named("g").and_then(ResourceExt::uid).expect("bound");
+    world.outside().cluster.edit_group(&group, |group| group.metadata.finalizers = None);
+    world.happen(&Event::Sweep(Listing::Whole));
+    settle(&mut world);
+    let kept = {
+        let outside = world.outside();
+        (outside.cluster.objects.values().all(has_finalizer), outside.cluster.groups.values().all(has_finalizer))
+    };
+    assert_eq!(kept, (true, true), "{:#?}", world.trace());
+    assert!(id_of(&world, "a").is_some());
+    world.happen(&Event::Remove(0));
+    world.happen(&Event::Group(GroupEvent::Remove(0)));
+    settle(&mut world);
+    assert_eq!((active(&world), world.outside().site.groups.all.len()), (0, 0), "{:#?}", world.trace());
+}
