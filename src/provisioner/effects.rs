@@ -153,8 +153,8 @@ pub trait Effects: Send + Sync + Sized + 'static {
     /// Merges into the status, key by key.
     fn merge_user(&self, user: &ScimUser, status: Value) -> impl Future<Output = Result<ScimUser, WriteError>> + Send;
 
-    /// Sets our finalizer and the displayName that the group claims, or takes off both. A version newer than this one
-    /// is a conflict: it may declare something else.
+    /// Sets our finalizer and what the group claims, or takes off both. Nothing is claimed for a version that declares
+    /// something else.
     fn claim_group(
         &self,
         group: &ScimGroup,

@@ -22,7 +22,7 @@ use crate::api::{
     CLAIMED_ACCOUNT, CLAIMED_GROUP, ClaimedAccount, ClusterScimConnection, FIELD_MANAGER, FINALIZER, ScimConnection,
     ScimConnectionStatus, ScimGroup, ScimUser, ScimUserStatus,
 };
-use crate::directory::ConnectionKey;
+use crate::directory::{ConnectionKey, same_plan};
 use crate::plan::Request;
 use crate::provisioner::schedule::limiter::{Limiter, Priority, RequestKind};
 use crate::scim::{Client, Entry, Error, Kind, Page, Recall, Start, Written};
@@ -163,18 +163,26 @@ impl Effects for Live {
     }
 
     async fn claim_group(&self, group: &ScimGroup, claimed: Option<&str>) -> Result<ScimGroup, WriteError> {
-        let mut finalizers = group.finalizers().to_vec();
-        finalizers.retain(|finalizer| finalizer != FINALIZER);
-        if claimed.is_some() {
-            finalizers.push(FINALIZER.to_owned());
-        }
-        let body = json!({"metadata": {
-            "resourceVersion": group.resource_version(),
-            "finalizers": finalizers,
-            "annotations": {CLAIMED_GROUP: claimed},
-        }});
         let (api, name) = (self.groups(group), group.name_any());
-        api.patch(&name, &PatchParams::default(), &Patch::Merge(&body)).await.map_err(classify)
+        let mut newest = group.clone();
+        for tried in 1.. {
+            let body = group_claim_body(&newest, claimed);
+            match api.patch(&name, &PatchParams::default(), &Patch::Merge(&body)).await {
+                Ok(written) => return Ok(written),
+                Err(kube::Error::Api(status)) if status.code == 409 && tried < TRIES => {
+                    newest = api.get(&name).await.map_err(classify)?;
+                    if newest.uid() != group.uid() {
+                        return Err(WriteError::Gone);
+                    }
+                    // It may declare something else, for which this claim was not planned.
+                    if claimed.is_some() && !same_plan(&newest, group) {
+                        return Err(WriteError::Stale);
+                    }
+                }
+                Err(error) => return Err(classify(error)),
+            }
+        }
+        Err(WriteError::Gone)
     }
 
     async fn write_group(&self, group: &ScimGroup, status: Value) -> Result<ScimGroup, WriteError> {
@@ -243,6 +251,20 @@ where
     let body = json!({"metadata": {"uid": metadata.uid}, "status": status});
     let name = metadata.name.as_deref().unwrap_or_default();
     api.patch_status(name, &PatchParams::default(), &Patch::Merge(&body)).await
+}
+
+/// What is to be merged into a group, so that it has our finalizer and this claim, or neither.
+fn group_claim_body(group: &ScimGroup, claimed: Option<&str>) -> Value {
+    let mut finalizers = group.finalizers().to_vec();
+    finalizers.retain(|finalizer| finalizer != FINALIZER);
+    if claimed.is_some() {
+        finalizers.push(FINALIZER.to_owned());
+    }
+    json!({"metadata": {
+        "resourceVersion": group.resource_version(),
+        "finalizers": finalizers,
+        "annotations": {CLAIMED_GROUP: claimed},
+    }})
 }
 
 /// What is to be merged into an object, so that it has our finalizer and this claim, or neither; none where it is so.

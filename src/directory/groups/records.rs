@@ -2,6 +2,7 @@
 //! written it (promise I32).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use kube::ResourceExt;
 
@@ -37,6 +38,22 @@ impl Directory {
         let inner = self.read();
         let members = inner.groups.ledger.get(connection).and_then(|groups| groups.get(group));
         members.is_some_and(|members| members.contains(account))
+    }
+
+    /// The groups that an object's account is on record in, and by which id.
+    pub fn memberships_of(&self, user: &str) -> Vec<(Id, Id)> {
+        self.read().groups.records.get(user).map(|known| known.to_vec()).unwrap_or_default()
+    }
+
+    /// The objects of a connection whose account is on record in this group, and by which id.
+    pub fn users_recorded_in(&self, connection: &ConnectionKey, group: &str) -> Vec<(Arc<ScimUser>, Id)> {
+        let inner = self.read();
+        let users = inner.connections.get(connection).into_iter().flatten();
+        let recorded = users.filter_map(|uid| {
+            let (_, account) = inner.groups.records.get(uid)?.iter().find(|(known, _)| **known == *group)?;
+            Some((Arc::clone(inner.users.get(uid)?), account.clone()))
+        });
+        recorded.collect()
     }
 
     /// The other namespaces whose objects alone make this account a member of the group: by what their status says.
@@ -129,7 +146,7 @@ impl Inner {
         for user in self.connections.get(key).into_iter().flatten() {
             let records = self.groups.records.get(user).into_iter().flatten();
             for (_, account) in records.filter(|(known, _)| **known == *group) {
-                let namespace = self.users.get(user).and_then(|user: &std::sync::Arc<ScimUser>| user.namespace());
+                let namespace = self.users.get(user).and_then(|user: &Arc<ScimUser>| user.namespace());
                 if let (Some(namespaces), Some(namespace)) = (found.get_mut(account), namespace) {
                     namespaces.insert(namespace);
                 }

@@ -117,6 +117,14 @@ pub trait Kind: ResourceType {
     fn give_up_successor<E: Effects>(p: &Provisioner<E>, pass: &Pass<Self>);
     /// Whoever waited for the object to take over a resource waits no longer; these are looked at again.
     fn decline<E: Effects>(p: &Provisioner<E>, pass: &Pass<Self>) -> Vec<Uid>;
+    /// What is looked for only once nothing is left to send; true where that was done.
+    fn looks_further<E: Effects>(
+        _: &Provisioner<E>,
+        _: &mut Pass<Self>,
+        _: &Verdict<Self>,
+    ) -> impl Future<Output = Result<bool, Stop<Self>>> + Send {
+        async { Ok(false) }
+    }
     /// The server took what was sent and did nothing: the same is tried in another form.
     fn tries_another_form<E: Effects>(_: &Provisioner<E>, _: &mut Pass<Self>, _: &Verdict<Self>) -> bool {
         false
@@ -291,7 +299,7 @@ pub trait Kind: ResourceType {
         p: &Provisioner<E>,
         pass: &mut Pass<Self>,
         binding: &Binding,
-    ) -> impl Future<Output = ()> + Send;
+    ) -> impl Future<Output = Result<(), Stop<Self>>> + Send;
     /// Sets our finalizer and what is claimed, or takes off both.
     fn write_claim<E: Effects>(
         p: &Provisioner<E>,

@@ -37,6 +37,8 @@ pub struct Notes {
     awaits: HashMap<String, Timestamp>,
     /// Creations that were sent for an object, and what those made that took effect.
     creations: HashMap<String, Vec<(Timestamp, String)>>,
+    /// The ids under which accounts were known before the server gave out new ones.
+    former_ids: HashMap<String, String>,
     /// When people were told last that the server gave out new ids.
     renumbered: Option<Timestamp>,
     /// Whose creation was refused for want of a seat, in the order in which they came, by their turn.
@@ -60,9 +62,24 @@ impl ObjectNotes {
         notes.rejections.remove(uid);
         notes.awaits.remove(uid);
         notes.creations.remove(uid);
+        notes.former_ids.remove(uid);
         notes.troubles.remove(uid);
         notes.tried.remove(uid);
         notes.seated(uid);
+    }
+
+    /// The object is bound to an account that it knew under this id before, if it knew it.
+    pub fn bound_anew(&self, uid: &str, former: Option<&str>) {
+        let former_ids = &mut self.lock().former_ids;
+        match former {
+            Some(former) => former_ids.insert(uid.to_owned(), former.to_owned()),
+            None => former_ids.remove(uid),
+        };
+    }
+
+    /// The id that its account had before.
+    pub fn former_id(&self, uid: &str) -> Option<String> {
+        self.lock().former_ids.get(uid).cloned()
     }
 
     /// A part of the object was refused, or not kept.

@@ -47,9 +47,9 @@ impl<E: Effects> Provisioner<E> {
             Some(old) if old != binding.id => self.tell_of_new_ids(&full_name(&pass.object), &old, &binding.id),
             _ => self.tell_of_binding(pass, &binding).await,
         }
-        pass.log.operation = Some((binding.how, Vec::new(), None));
         // In the status already, so that the next step can tell an adoption from an object long bound.
-        K::bind(self, pass, &binding).await;
+        K::bind(self, pass, &binding).await?;
+        pass.log.operation = Some((binding.how, Vec::new(), None));
         Ok(())
     }
 

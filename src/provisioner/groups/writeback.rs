@@ -22,7 +22,7 @@ use crate::provisioner::schedule::queue::{Lane, Outcome};
 use crate::status::{buckets, whole_seconds};
 
 /// Members are recorded this many at a time.
-const AT_ONCE: usize = 8;
+pub(super) const AT_ONCE: usize = 8;
 
 impl<E: Effects> Provisioner<E> {
     /// Sets our finalizer and what the group claims, or takes off both; nothing for a spec that has changed meanwhile.

@@ -76,11 +76,11 @@ impl Kind for User {
     }
 
     async fn prepare<E: Effects>(p: &Provisioner<E>, pass: &mut UserPass) -> bool {
-        // Nobody's removal waits for the name of a role.
+        // Nobody's removal waits for the name of a role, or for a record.
         if !Self::takes_access(pass) {
             p.look_up_names(&pass.object, &pass.session).await;
         }
-        true
+        Self::takes_access(pass) || p.carry_memberships(pass).await
     }
 
     fn plan<E: Effects>(p: &Provisioner<E>, pass: &UserPass) -> Step {
@@ -350,9 +350,11 @@ impl Kind for User {
         message
     }
 
-    async fn bind<E: Effects>(p: &Provisioner<E>, pass: &mut UserPass, binding: &Binding) {
+    async fn bind<E: Effects>(p: &Provisioner<E>, pass: &mut UserPass, binding: &Binding) -> Result<(), UserStop> {
         p.effects.note(&Note::Binds { uid: &pass.uid(), id: &binding.id });
+        p.notes.bound_anew(&pass.uid(), pass.bound_id().filter(|former| *former != binding.id));
         pass.status = bound_status(&pass.status, binding, pass.server(), whole_seconds(p.effects.now()));
+        Ok(())
     }
 
     async fn write_claim<E: Effects>(
@@ -389,6 +391,7 @@ impl Kind for User {
     }
 
     fn settled<E: Effects>(p: &Provisioner<E>, pass: &UserPass, verdict: &Verdict) {
+        p.submit_to_carry(pass);
         p.effects.note(&Note::Settled { user: &pass.object, status: &pass.status, verdict });
     }
 

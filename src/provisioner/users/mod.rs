@@ -4,6 +4,7 @@ mod departure;
 mod facts;
 mod grants;
 mod kind;
+mod memberships;
 mod rejected;
 mod requests;
 mod whole_lists;

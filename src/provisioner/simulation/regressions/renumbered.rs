@@ -3,11 +3,11 @@
 use super::super::events::{Event, Spec};
 use super::super::group_events::{GroupEvent, GroupSpec, Named};
 use super::super::outside::Listing;
-use super::super::setup::Setup;
+use super::super::setup::{GroupSetup, Setup};
 use super::super::site::is_active;
 use super::super::world::World;
 use super::{bound, id_of, setup};
-use crate::api::{AdoptionPolicy, DeletionPolicy};
+use crate::api::{AdoptionPolicy, DeletionPolicy, MembersReadable};
 
 /// Looks that are due in a minute and later have been taken.
 fn settle(world: &mut World) {
@@ -163,5 +163,96 @@ fn i06_a_group_that_is_renamed_before_it_is_bound_anew_is_the_same_group() {
             world.outside().site.groups.all.values().map(|group| group.name().to_owned()).collect();
         let expected: &[&str] = if removed { &[] } else { &["ops"] };
         assert_eq!(names, expected, "{:#?}", world.trace());
+    }
+}
+
+/// The members of a group of that name, by their userNames.
+fn members(world: &World, group: &str) -> Vec<String> {
+    let outside = world.outside();
+    let group = outside.site.groups.all.values().find(|known| known.name() == group).expect("a group");
+    let name = |id: &String| outside.site.server.accounts[id]["userName"].as_str().unwrap_or_default().to_owned();
+    let mut names: Vec<String> = group.members.iter().map(name).collect();
+    names.sort_unstable();
+    names
+}
+
+fn additive(name: usize, members: Vec<Named>) -> GroupSpec {
+    GroupSpec { name, external_id: None, additive: true, members, selects: false, retain: false }
+}
+
+/// Dropped before or after everybody is bound anew; whom others brought in stays.
+#[test]
+fn i18_whom_an_additive_group_brought_in_goes_also_after_the_database_was_rebuilt() {
+    for readable in [MembersReadable::Inline, MembersReadable::No] {
+        for (at_once, restarts) in [(false, false), (false, true), (true, false)] {
+            let groups = GroupSetup { readable, ..GroupSetup::default() };
+            let mut world = bound(Setup { groups, ..setup() }, &[0, 1, 4]);
+            world.happen(&Event::Group(GroupEvent::Declare(0, additive(0, vec![Named::Place(0), Named::Place(1)]))));
+            world.drain();
+            world.happen(&Event::Group(GroupEvent::Join(0, 2)));
+            world.happen(&Event::Sweep(Listing::Whole));
+            settle(&mut world);
+            assert_eq!(members(&world, "eng"), ["ada", "bob", "dee"], "{:#?}", world.trace());
+            world.outside().site.renumber();
+            if !at_once {
+                world.happen(&Event::Sweep(Listing::Whole));
+                settle(&mut world);
+            }
+            if restarts {
+                world.happen(&Event::Restart);
+                settle(&mut world);
+            }
+            world.happen(&Event::Group(GroupEvent::Members(0, vec![Named::Place(0)])));
+            for _ in 0..3 {
+                world.happen(&Event::Sweep(Listing::Whole));
+                settle(&mut world);
+            }
+            assert_eq!(
+                members(&world, "eng"),
+                ["ada", "dee"],
+                "{readable:?} {at_once} {restarts} {:#?}",
+                world.trace()
+            );
+        }
+    }
+}
+
+/// Groups' ids are given out anew, and one group gets what was another one's.
+#[test]
+fn i10_whom_another_group_of_that_id_brought_in_stays() {
+    for restarts in [false, true] {
+        let mut world = bound(setup(), &[0]);
+        world.happen(&Event::Group(GroupEvent::Declare(0, additive(0, vec![Named::Place(0)]))));
+        world.drain();
+        world.happen(&Event::Group(GroupEvent::Declare(1, additive(1, Vec::new()))));
+        world.drain();
+        let group = |world: &World, name: &str| {
+            let outside = world.outside();
+            let found = outside.site.groups.all.iter().find(|(_, group)| group.name() == name);
+            found.map(|(id, group)| (id.clone(), group.clone())).expect("a group")
+        };
+        let ((eng, mut one), (ops, mut other)) = (group(&world, "eng"), group(&world, "ops"));
+        other.members.clone_from(&one.members);
+        one.attributes.insert("id".into(), "g-new".into());
+        other.attributes.insert("id".into(), eng.as_str().into());
+        {
+            let all = &mut world.outside().site.groups.all;
+            all.remove(&ops);
+            all.insert("g-new".into(), one);
+            all.insert(eng, other);
+        }
+        if restarts {
+            world.happen(&Event::Restart);
+        }
+        for _ in 0..4 {
+            world.happen(&Event::Sweep(Listing::Whole));
+            settle(&mut world);
+        }
+        assert_eq!(
+            (members(&world, "ops"), members(&world, "eng")),
+            (vec!["ada".to_owned()], vec!["ada".to_owned()]),
+            "{:#?}",
+            world.trace()
+        );
     }
 }

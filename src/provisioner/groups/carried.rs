@@ -1,0 +1,57 @@
+//! The record of a group's members, once the server has given out new ids: it follows the group under its new one.
+
+use futures::{StreamExt, stream};
+use kube::runtime::events::EventType;
+use serde_json::{Map, Value, json};
+use tracing::warn;
+
+use super::writeback::AT_ONCE;
+use super::{GroupPass, GroupStop};
+use crate::provisioner::Provisioner;
+use crate::provisioner::effects::Effects;
+use crate::provisioner::kubernetes::WriteError;
+use crate::provisioner::schedule::queue::Outcome;
+
+impl<E: Effects> Provisioner<E> {
+    /// What users have on record of the group under its former id is written under the new one, before the group is bound to
+    /// that. What the group itself has on record is of accounts that may be others by now, and is forgotten.
+    pub(super) async fn carry_record(&self, pass: &mut GroupPass, former: &str, id: &str) -> Result<(), GroupStop> {
+        let writes =
+            self.directory.users_recorded_in(&self.key, former).into_iter().map(|(user, account)| async move {
+                let mut groups = Map::new();
+                groups.insert(former.to_owned(), Value::Null);
+                groups.insert(id.to_owned(), json!(*account));
+                match self.effects.merge_user(&user, json!({"groups": groups})).await {
+                    Ok(written) => {
+                        self.reroute(self.directory.apply_written(written));
+                        true
+                    }
+                    Err(WriteError::Gone) => true,
+                    Err(error) => {
+                        if let WriteError::Refused(error) = &error {
+                            self.note_write_failure(error);
+                        }
+                        warn!("a membership could not be recorded: {error}");
+                        false
+                    }
+                }
+            });
+        let good = stream::iter(writes).buffer_unordered(AT_ONCE).all(|good| async move { good }).await;
+        let status = pass.object.status.clone().unwrap_or_default();
+        let leaving: Vec<_> = status.leaving.into_iter().flatten().map(|(account, _)| (account, None)).collect();
+        if !good || !(leaving.is_empty() || self.leaving(&pass.object, leaving).await) {
+            return Err(GroupStop::WithoutStatus(Outcome::Retry));
+        }
+        self.refresh(pass);
+        let unknown = pass.status.brought_in.take().map_or(0, |known| known.len());
+        if unknown > 0 {
+            let note = format!(
+                "the server has given this group a new id, and its accounts may have new ones, too: {unknown} members that no \
+                 ScimUser stands for and that this object put in count as put in by others from now on; once they aren't \
+                 declared any more, take them out at the server"
+            );
+            self.tell(pass, EventType::Warning, "NewIds", &note).await;
+        }
+        Ok(())
+    }
+}
