@@ -13,7 +13,7 @@ pub mod origin;
 mod rivals;
 mod tenancy;
 
-pub use self::groups::{Unfollowed, awaits_name, connection_of_group};
+pub use self::groups::{Awaited, Unfollowed, awaits_name, connection_of_group};
 pub use self::object::{ConnectionKey, Object, Uid, full_name, has_finalizer, is_deleting, same_plan};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};

@@ -2,6 +2,7 @@
 //!
 //! A change of a ScimUser costs the groups that it enters or leaves, not their size.
 
+mod awaited;
 mod claims;
 mod index;
 mod records;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 
+pub use self::awaited::Awaited;
 pub use self::claims::awaits_name;
 use self::index::take;
 use super::{Changed, Claim, ConnectionKey, Directory, Uid, connection_of, version};

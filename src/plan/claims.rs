@@ -19,6 +19,7 @@ impl<'a> ClaimedName<'a> {
     }
 
     /// The same, created with this externalId, or having it when it was to be taken.
+    #[must_use]
     pub fn with_external_id(self, external_id: Option<&'a str>) -> Self {
         Self { external_id, ..self }
     }

@@ -141,7 +141,7 @@ impl Inner {
     }
 
     /// The users of a connection that declare this userName, folded.
-    fn users_named<'a>(&'a self, key: &'a ConnectionKey, name: &'a str) -> impl Iterator<Item = &'a Uid> {
+    pub(super) fn users_named<'a>(&'a self, key: &'a ConnectionKey, name: &'a str) -> impl Iterator<Item = &'a Uid> {
         let claims = self.servers.get(key).and_then(|server| self.claims.get(server));
         let uids = claims.and_then(|claims| claims.get(&Claim::Name(name.to_owned())));
         uids.into_iter().flatten().filter(move |uid| {

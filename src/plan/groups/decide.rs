@@ -10,6 +10,7 @@ use super::membership::{Id, MEMBERS};
 use super::outcome::{display_name, elder, same_name, settle, stalled, waits_for};
 use super::patch::{Change, chunk, part, replaced};
 use super::rest::{at_rest, drifted};
+use super::unfound;
 use crate::api::{Action, GroupState, OperationType, Reason};
 use crate::plan::guards::GuardName;
 use crate::plan::{Account, HolderState, Path, Read, Request};
@@ -244,6 +245,9 @@ fn bound(facts: &GroupFacts, id: &str, resource: &Resource) -> GroupStep {
     }
     if !change.added.is_empty() {
         return change_members(facts, id, change);
+    }
+    if waits.is_none() && unfound::says_nothing(facts) {
+        return settle(GroupVerdict::default());
     }
     waits.unwrap_or_else(|| settle(at_rest(facts, resource, &left)))
 }

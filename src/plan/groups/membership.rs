@@ -238,7 +238,8 @@ impl Membership {
     /// What is left as others changed it: declared members that are gone, and members that nobody declared.
     pub fn left(&self) -> (usize, usize) {
         let lost = self.left.iter().filter(|id| self.wanted.contains_key(*id)).count();
-        (lost, self.left.len() - lost)
+        let foreign = self.left.iter().filter(|id| !self.wanted.contains_key(*id) && self.is_here(id)).count();
+        (lost, foreign)
     }
 
     /// A request of ours put these in.
@@ -330,6 +331,10 @@ impl Membership {
         let unsure = self.source == Source::Ledger && self.unsure.contains(id);
         let removable = unsure || here && (self.source == Source::Exact || self.is_ours(id));
         let stays = wanted || self.going.contains_key(id) || self.vanished.contains_key(id);
+        // Declared by now, or back, or gone again: nothing differs any more.
+        if known && wanted == here && !self.former.contains(id) {
+            self.left.remove(id);
+        }
         let left = self.left.contains(id);
         put(&mut self.missing, id, known && wanted && !here && !left);
         put(&mut self.extra, id, removable && !stays && !left);

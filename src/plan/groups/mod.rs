@@ -12,13 +12,16 @@ mod rejected;
 mod rest;
 #[cfg(test)]
 mod tests;
+mod unfound;
 
 pub use decide::decide_group;
 pub use deletion::way_out;
 pub use facts::{
     Group, GroupDetails, GroupFacts, GroupObject, GroupOperation, GroupStep, GroupVerdict, KeptMembers, Members,
+    Unfound,
 };
 pub use membership::{Id, MEMBERS, Membership, Source, Standing, without_removed};
 pub use outcome::same_name;
 pub use patch::{Change, chunk, part, replaced};
 pub use rejected::{part_of, path_of, record_part, resting};
+pub use rest::ARRIVAL;

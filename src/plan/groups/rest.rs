@@ -10,6 +10,7 @@ use super::membership::{Id, MEMBERS};
 use super::outcome::{display_name, settle};
 use super::patch::part;
 use super::rejected::part_of;
+use super::unfound;
 use crate::api::{GroupDrift, GroupState, IgnoredReason, Reason};
 use crate::plan::Applied;
 use crate::scim::{PatchOperation, Resource, composed};
@@ -75,6 +76,12 @@ pub(super) fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOper
     if counts.waiting > 0 && !absent_alone {
         verdict.message.push_str("; the others have no account yet and are put in as soon as they have");
     }
+    if members.membership.exceeds_record() {
+        verdict.message.push_str(
+            "; of so many it isn't on record who was put in by this object: should membership become Additive, whoever is \
+             dropped then stays in",
+        );
+    }
     if deletion::unlinks(facts) {
         verdict.message.push_str(
             "; deleting this object empties the group and unlinks it: what the group stands for at the server stays",
@@ -91,6 +98,10 @@ pub(super) fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOper
         let waits = reason == Reason::Pending;
         verdict.state = Some(if waits { GroupState::Pending } else { GroupState::Failed });
         verdict.executed = !waits;
+        verdict.message = message;
+    } else if let Some((reason, message)) = unfound::told(facts) {
+        verdict.reason = Some(reason);
+        verdict.state = Some(if reason == Reason::Pending { GroupState::Pending } else { GroupState::Failed });
         verdict.message = message;
     } else if let Some(told) = told(facts, &verdict.details.refused, IgnoredReason::Rejected) {
         verdict.reason = Some(Reason::Rejected);
@@ -180,7 +191,8 @@ fn applied(facts: &GroupFacts, left: &[PatchOperation]) -> Applied {
     for operation in left {
         now.set(operation.path.as_deref().unwrap_or_default(), operation.value.as_ref());
     }
-    if !facts.removals_wait && facts.members.kept.unknown.is_empty() {
+    // Whoever wasn't put in for want of an account that is shown was never in.
+    if !facts.removals_wait && facts.members.kept.unknown.is_empty() && unseen(facts) == 0 {
         now.set(MEMBERS, Some(&json!(facts.members.membership.fingerprint())));
     }
     now
@@ -189,7 +201,8 @@ fn applied(facts: &GroupFacts, left: &[PatchOperation]) -> Applied {
 /// Why members stay as they are that are to be put in or taken out.
 fn kept(facts: &GroupFacts) -> Option<(Reason, String)> {
     let kept = facts.members.kept;
-    let leaving = kept.leaving.difference(&kept.unknown).count();
+    let protected = |id: &&Id| !kept.unknown.contains(*id) && !kept.awaited.contains(*id);
+    let leaving = kept.leaving.iter().filter(protected).count();
     let coming = kept.coming.difference(&kept.unknown).count();
     if leaving > 0 && !facts.removals_wait {
         let message = format!(
@@ -203,7 +216,7 @@ fn kept(facts: &GroupFacts) -> Option<(Reason, String)> {
     (!kept.unknown.is_empty() && !facts.removals_wait).then(|| {
         let message = format!(
             "{} members stay as they are until the server has shown whose accounts they are: guards.protected or the \
-             delegation may speak against a change",
+             delegation may speak against a change, or they are declared by a userName",
             kept.unknown.len()
         );
         (Reason::Pending, message)
@@ -211,7 +224,7 @@ fn kept(facts: &GroupFacts) -> Option<(Reason, String)> {
 }
 
 /// What is applied together arrives one after the other: a group may come so much sooner than its members.
-const ARRIVAL: SignedDuration = SignedDuration::from_secs(60);
+pub const ARRIVAL: SignedDuration = SignedDuration::from_secs(60);
 
 /// The first member that is referred to and isn't there, and how long it may still be on its way.
 fn absent<'a>(facts: &'a GroupFacts) -> Option<(&'a str, Option<SignedDuration>)> {

@@ -139,6 +139,7 @@ impl Case {
                     Timestamp::UNIX_EPOCH,
                 ),
                 room: self.room,
+                unfound: &Unfound::default(),
                 foreign: &[],
                 waiting_for: &[],
                 absent: &[],
@@ -360,25 +361,6 @@ fn groups_within_groups_are_refused_where_the_server_has_none() {
     assert_eq!(case.reason(), Some(Reason::Synced));
     case.policy.profile = Profile::aws_identity_center();
     assert_eq!(case.reason(), Some(Reason::NotSupported));
-}
-
-#[test]
-fn each_preset_takes_members_out_in_its_own_form() {
-    let change = Change { added: vec![id(1)], removed: vec![id(2), id(3)] };
-    let form = |profile: Profile| {
-        let operations = change.operations(&profile);
-        serde_json::to_value(operations).unwrap_or_default()
-    };
-    let add = json!({"op": "add", "path": "members", "value": [{"value": "id-1"}]});
-    let removed = json!([{"value": "id-2"}, {"value": "id-3"}]);
-    let values = json!([{"op": "remove", "path": "members", "value": removed}, add]);
-    assert_eq!(form(Profile::aws_identity_center()), values);
-    let one = |name: &str| json!({"op": "remove", "path": format!("members[value eq \"{name}\"]")});
-    let filters = json!([one("id-2"), one("id-3"), add]);
-    for profile in [Profile::datadog(), Profile::jackson(), Profile::github(), Profile::slack(), Profile::generic()] {
-        assert_eq!(form(profile), filters);
-    }
-    assert_eq!(Profile::aws_identity_center().max_members_per_patch, 100);
 }
 
 #[test]

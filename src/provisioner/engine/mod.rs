@@ -147,6 +147,12 @@ impl<K: Kind> Pass<K> {
         recorded.filter(|name| !K::same_name(name, K::created_as(self).0))
     }
 
+    /// It is bound, and nothing speaks against that; but for want of our finalizer its deletion would take nobody's access.
+    pub fn owes_finalizer(&self, verdict: &Verdict<K>) -> bool {
+        let undoubted = verdict.executed && !matches!(verdict.reason, Some(Reason::Conflict | Reason::NotAllowed));
+        undoubted && self.bound_id().is_some() && !self.is_deleting() && !has_finalizer(&self.object)
+    }
+
     /// The write was admitted already.
     fn is_admitted(&self, operation: &Operation<K>) -> bool {
         let before = !self.admitted.is_empty() && operation.attributes.iter().all(|path| self.admitted.contains(path));
@@ -234,7 +240,7 @@ impl<E: Effects> Provisioner<E> {
         if K::looks_further(self, pass, &verdict).await? || K::tries_another_form(self, pass, &verdict) {
             return Ok(None);
         }
-        if self.owes_finalizer(pass, &verdict) {
+        if pass.owes_finalizer(&verdict) {
             let id = pass.status.id().unwrap_or_default().to_owned();
             let name = pass.status.name().unwrap_or(K::created_as(pass).0).to_owned();
             let claim = K::claim_of_binding(pass, &Binding { id, name, how: OperationType::Adopt });
@@ -271,12 +277,6 @@ impl<E: Effects> Provisioner<E> {
     fn is_overdue<K: Kind>(&self, pass: &Pass<K>, verdict: &Verdict<K>) -> bool {
         let waits = verdict.awaits.as_ref().is_some_and(|successor| !successor.held);
         waits && self.notes.is_overdue(&pass.uid(), self.effects.now())
-    }
-
-    /// It is bound, and nothing speaks against that; but for want of our finalizer its deletion would take nobody's access.
-    pub(super) fn owes_finalizer<K: Kind>(&self, pass: &Pass<K>, verdict: &Verdict<K>) -> bool {
-        let undoubted = verdict.executed && !matches!(verdict.reason, Some(Reason::Conflict | Reason::NotAllowed));
-        undoubted && pass.bound_id().is_some() && !pass.is_deleting() && !has_finalizer(&pass.object)
     }
 
     /// When the object is to be looked at again.

@@ -10,6 +10,7 @@ use crate::plan::{Binding, Path};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::{AdmissionRequest, Ended, ObjectStatus};
+use crate::provisioner::schedule::queue::Outcome;
 
 impl<E: Effects> Provisioner<E> {
     /// What an operation asks the guards for; none where no guard counts it.
@@ -38,6 +39,10 @@ impl<E: Effects> Provisioner<E> {
                 waiting.details.drift.clone_from(&pass.status.drift);
             }
             return Ended::Otherwise(waiting, outcome);
+        }
+        // More of them than one pass looks for.
+        if self.has_names_to_look_for(pass, &verdict) {
+            return Ended::Otherwise(Box::default(), Outcome::Again);
         }
         let again = verdict.details.again_after.and_then(|wait| self.effects.now().checked_add(wait).ok());
         self.schedule.set_window(&pass.uid().into(), again);

@@ -21,7 +21,7 @@ use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::scim::{Class, Kind, Start};
 
 /// So many accounts are read one by one in a pass; more are left to the sweep, while it is still to come.
-const READ_SINGLY: usize = 20;
+pub(super) const READ_SINGLY: usize = 20;
 
 /// How far namespaces may use the connection, as far as it was asked.
 type Known = BTreeMap<String, Delegated>;
@@ -35,6 +35,8 @@ pub(super) enum Standing {
     Kept(String),
     /// The server has yet to show whose it is, so it stays as it is for now.
     Unknown,
+    /// It may be a member that is declared, and whose account isn't known yet.
+    Awaited,
     /// Two looks found that there is no such account: nobody loses anything by it, and nobody is put in (promise I11).
     Gone,
 }
@@ -99,7 +101,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// The name of a nested group. Where ids are numbers an account may have the same one, and is asked for first.
-    fn group_of(&self, id: &Id) -> Option<String> {
+    pub(super) fn group_of(&self, id: &Id) -> Option<String> {
         if id.bytes().all(|byte| byte.is_ascii_digit()) && !self.is_gone(id) {
             return None;
         }
@@ -112,7 +114,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// Of an account that nothing shows.
-    fn unseen(&self, id: &Id) -> Standing {
+    pub(super) fn unseen(&self, id: &Id) -> Standing {
         if self.is_gone(id) { Standing::Gone } else { Standing::Unknown }
     }
 
@@ -127,7 +129,7 @@ impl<E: Effects> Provisioner<E> {
         let (mut distrusted, mut unknown, mut known) = (HashSet::new(), Vec::new(), Known::new());
         for (id, namespaces) in self.directory.records_to_check(&pass.uid()) {
             match self.admissible_to_any(&namespaces, &mut known, &id) {
-                Standing::Free | Standing::Gone => {}
+                Standing::Free | Standing::Gone | Standing::Awaited => {}
                 Standing::Unknown => unknown.push(id),
                 Standing::Kept(why) => {
                     debug!(member = %id, "its record isn't believed: {why}");
@@ -172,12 +174,13 @@ impl<E: Effects> Provisioner<E> {
             kept.note_leaving(&id, Standing::Unknown);
         }
         let most = usize::try_from(policy.profile.max_members_per_patch).unwrap_or(100).max(1);
-        if !policy.protected.is_empty() {
+        let awaited = self.awaited(pass);
+        if !policy.protected.is_empty() || !awaited.is_empty() {
             for id in departed {
                 kept.note_leaving(id, self.protection(pass, id));
             }
             self.walk(pass, most, true, |id| {
-                let standing = self.protection(pass, id);
+                let standing = self.may_leave(pass, &awaited, id);
                 let free = matches!(standing, Standing::Free | Standing::Gone);
                 kept.note_leaving(id, standing);
                 free
@@ -274,6 +277,9 @@ impl<E: Effects> Provisioner<E> {
             }
             pass.own.looked_at.insert(id);
         }
+        if !pass.own.looked_at.is_empty() {
+            self.resolve_names(pass);
+        }
         if !missing.is_empty() && self.accounts_answer(pass).await? {
             self.in_accounts(pass, |sightings| {
                 for id in &missing {
@@ -315,8 +321,9 @@ impl<E: Effects> Provisioner<E> {
             (out, into)
         });
         let (out, into) = owed.unwrap_or_default();
-        let departed = directory.departed(&pass.uid());
-        let out = out.iter().filter(|id| !departed.contains(*id) && self.protection(pass, id) == Standing::Free);
+        let (departed, awaited) = (directory.departed(&pass.uid()), self.awaited(pass));
+        let free = |id: &&Id| !departed.contains(*id) && self.may_leave(pass, &awaited, id) == Standing::Free;
+        let out = out.iter().filter(free);
         let mut names: Vec<String> = out.map(|id| format!("-{id}")).collect();
         names.extend(into.iter().map(|id| format!("+{id}")));
         names.sort_unstable();
@@ -342,13 +349,14 @@ impl KeptMembers {
             Standing::Free | Standing::Gone => return,
             Standing::Kept(why) => self.protected_by = Some(why),
             Standing::Unknown => _ = self.unknown.insert(id.clone()),
+            Standing::Awaited => _ = self.awaited.insert(id.clone()),
         }
         self.leaving.insert(id.clone());
     }
 
     fn note_coming(&mut self, id: &Id, standing: Standing) {
         match standing {
-            Standing::Free => return,
+            Standing::Free | Standing::Awaited => return,
             Standing::Kept(why) => self.refused = Some(why),
             Standing::Unknown => _ = self.unknown.insert(id.clone()),
             Standing::Gone => {

@@ -1,9 +1,12 @@
 //! Groups: what is special to them, for the engine. One write is in flight a group.
 
 mod admission;
+mod awaited;
+mod carried;
 mod kind;
 mod member_rate;
 mod members;
+mod named;
 pub(super) mod notes;
 mod plan;
 mod probe;
@@ -46,6 +49,8 @@ pub struct Scratch {
     pub sent: BTreeSet<Id>,
     /// Members whose accounts were asked for.
     pub looked_at: BTreeSet<Id>,
+    /// How many were looked for by userName.
+    pub looked_for: usize,
     /// The group as it was read last, where groups are replaced whole.
     pub whole: Option<Resource>,
     /// A version had changed, and the group was read again.

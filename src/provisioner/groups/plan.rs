@@ -1,6 +1,6 @@
 //! What a plan for a group rests on: the object, its members, what is known of the server, and the plan itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use jiff::SignedDuration;
@@ -14,8 +14,7 @@ use crate::directory::{Unfollowed, full_name, has_finalizer};
 use crate::plan::groups::{GroupFacts, GroupObject, GroupStep, Id, Members, Source, decide_group};
 use crate::plan::{Account, ClaimedName, Creations, Delegated};
 use crate::provisioner::mirror::Mirror;
-use crate::provisioner::mirror::users::{Known, UserMirror};
-use crate::scim::{MembersReadable as Readable, fold};
+use crate::scim::MembersReadable as Readable;
 use crate::status::ledger;
 
 /// Members are looked at this many at a time, so that nobody waits for the directory meanwhile.
@@ -49,25 +48,30 @@ impl<E: Effects> Provisioner<E> {
                 members.repair();
             }
         });
-        let names =
-            pass.object.spec.members.iter().flatten().filter_map(|member| member.user_name.as_deref().map(fold));
-        let resolved: BTreeMap<String, Id> = {
-            let find = |known: &UserMirror, name: &str| match known.by_identity(name, None) {
-                Known::Found(resource) => resource.id().map(Id::from),
-                Known::Listed(id) => Some(id.into()),
-                _ => None,
-            };
-            self.mirror.users.look(|known| names.filter_map(|name| find(known, &name).map(|id| (name, id))).collect())
-        };
-        directory.resolve(&uid, resolved);
-        // What others changed and is left so stays known over a restart (promise I30).
-        let left = pass.status.drift.as_ref().filter(|drift| drift.lost > 0 || drift.foreign > 0);
-        if let Some(left) = left.filter(|_| !pass.session.policy.repair.attributes && pass.log.answered.is_none()) {
-            let known = GroupDrift { attributes: Vec::new(), ..left.clone() };
-            self.group_notes.had_drifted(&uid, known);
+        self.resolve_names(pass);
+        if !pass.session.policy.repair.attributes && pass.log.answered.is_none() {
+            self.know_what_is_left(pass);
         }
         let ledger = ledger(pass.status.removals.iter().flatten());
         self.guards.know_group(&uid, ledger, self.effects.now());
+    }
+
+    /// What others changed and is left so: as long as it differs from what is declared, and over a restart (promise I30).
+    fn know_what_is_left(&self, pass: &GroupPass) {
+        let uid = pass.uid();
+        let left = self.directory.membership(&uid, |members| members.is_shown().then(|| members.left())).flatten();
+        match (left, &pass.status.drift) {
+            (Some((0, 0)), _) => _ = self.group_notes.mended(&uid),
+            (Some((lost, foreign)), _) => {
+                let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+                let drift = GroupDrift { attributes: Vec::new(), lost: number(lost), foreign: number(foreign) };
+                self.group_notes.drifted(&uid, drift);
+            }
+            (None, Some(recorded)) if recorded.lost > 0 || recorded.foreign > 0 => {
+                self.group_notes.had_drifted(&uid, GroupDrift { attributes: Vec::new(), ..recorded.clone() });
+            }
+            (None, _) => {}
+        }
     }
 
     /// The plan for a group as everything stands now.
@@ -112,6 +116,7 @@ impl<E: Effects> Provisioner<E> {
         let now = self.effects.now();
         let (creations, elsewhere) = (self.group_creations(pass), self.group_elsewhere(pass));
         let (unseen, resting) = (self.unseen_members(pass), self.resting(pass));
+        let unfound = self.unfound(pass);
         let contested = !self.notes.contested(&uid, now).is_empty();
         let step = self.directory.membership(&uid, |membership| {
             decide_group(&GroupFacts {
@@ -125,6 +130,7 @@ impl<E: Effects> Provisioner<E> {
                     has_finalizer: has_finalizer(&pass.object),
                     claimed: claimed.as_ref().map(|known| {
                         ClaimedName::new(&known.display_name, known.server.as_deref(), known.uid.is_some())
+                            .with_external_id(known.external_id.as_deref())
                     }),
                     release: pass.object.wants_release() || self.is_released(),
                     remote_id: pass.object.remote_id(),
@@ -147,6 +153,7 @@ impl<E: Effects> Provisioner<E> {
                     sent: &pass.own.sent,
                     resting: &resting,
                     room,
+                    unfound: &unfound,
                     foreign: &foreign,
                     waiting_for: &waiting_for,
                     absent: &absent,

@@ -305,9 +305,8 @@ pub(super) fn claim_of_creation(pass: &GroupPass) -> ClaimedGroup {
 /// What identifies a group that is about to be taken.
 pub(super) fn claim_of_binding(pass: &GroupPass, binding: &Binding) -> ClaimedGroup {
     let (server, uid) = (Some(pass.server().to_owned()), pass.object.uid());
-    let same = |claimed: &ClaimedGroup| {
-        claimed.uid == uid && claimed.server == server && claimed.display_name == binding.name
-    };
+    let same =
+        |claimed: &ClaimedGroup| claimed.uid == uid && claimed.server == server && claimed.display_name == binding.name;
     pass.object.claimed_group().filter(same).unwrap_or_else(|| {
         let external_id = match &pass.account {
             Some(Account::Found { resource, .. }) => resource.external_id().map(str::to_owned),

@@ -11,7 +11,7 @@ use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::{Kind as _, looked_for_later, own_error_pause};
 use crate::provisioner::mirror::Mirror;
 use crate::provisioner::schedule::queue::Outcome;
-use crate::scim::{Error, MembersReadable, Resource, WriteMethod};
+use crate::scim::{Class, Error, MembersReadable, Resource, WriteMethod};
 
 /// The members that are declared now are those that were carried out last.
 fn carried_out(status: &ScimGroupStatus, members: &Membership) -> bool {
@@ -31,6 +31,19 @@ impl<E: Effects> Provisioner<E> {
         // What was listed under the name that is looked for, and has another by now, isn't what is looked for.
         let fits = self.may_be_its_own(pass, &resource);
         Ok(fits.then(|| Account::Found { resource: Group::without_members(resource), fresh: true }))
+    }
+
+    /// A read failed.
+    pub(super) fn group_not_read(&self, pass: &GroupPass, error: &Error) -> GroupStop {
+        // As Ory Polis refuses to show more than 500.
+        if error.is_too_large() || (Group::asks_members(&pass.session) && error.class() == Class::Rejected) {
+            let message = format!(
+                "{error}; set spec.dialect.membersReadable of the connection to No, and who is in is known from the \
+                 operator's own record"
+            );
+            return self.own_error(pass, Reason::NotSupported, message);
+        }
+        self.failed(pass, error)
     }
 
     pub(super) fn may_be_its_own(&self, pass: &GroupPass, resource: &Resource) -> bool {

@@ -158,7 +158,8 @@ impl<E: Effects> Provisioner<E> {
         let pass = GroupPass::new(Arc::clone(&group), status, Arc::clone(session));
         self.prepare(&pass);
         match self.plan_group(&pass) {
-            GroupStep::Settle(verdict) => self.is_group_news(&pass, &verdict),
+            GroupStep::Settle(verdict) if self.has_names_to_look_for(&pass, &verdict) => true,
+            GroupStep::Settle(verdict) => self.is_group_news(&pass, &verdict) || pass.owes_finalizer(&verdict),
             // Who is in a group that is as declared is read in turn.
             GroupStep::Read(Read::Members(_)) => pass.status.observed_generation != group.metadata.generation,
             // What the last pass could not do, or must not, is not tried again by each sweep.

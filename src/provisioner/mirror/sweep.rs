@@ -211,7 +211,7 @@ impl<E: Effects> Provisioner<E> {
         let stamp = status.id.as_deref().and_then(|id| self.mirror.users.look(|known| known.stamp(id)));
         let pass = UserPass::new(Arc::clone(user), status, Arc::clone(session));
         match self.plan(&pass) {
-            Step::Settle(verdict) if self.is_news(&pass, &verdict) || self.owes_finalizer(&pass, &verdict) => true,
+            Step::Settle(verdict) if self.is_news(&pass, &verdict) || pass.owes_finalizer(&verdict) => true,
             Step::Settle(verdict) => {
                 if let (Some(stamp), Some(uid)) = (stamp.filter(|_| self.stays(&pass, &verdict)), user.uid()) {
                     self.mirror.users.change(session.epoch, |known| known.settled.add(&uid.into(), stamp));

@@ -58,6 +58,8 @@ pub struct UserMirror {
     pub settled: Settled,
     /// When accounts were seen, and what that proves.
     pub sightings: Sightings,
+    /// Who was looked for by userName for a group since the last sweep began; false: the server refuses to.
+    pub looked_for: HashMap<String, bool>,
     /// How many accounts were ever seen.
     moments: u64,
     /// When the last sweep began.
@@ -73,6 +75,7 @@ impl UserMirror {
     pub fn lead_to(&mut self, server: &str) -> (u64, bool) {
         let epoch = self.sightings.epoch() + 1;
         let other = self.sightings.lead_to(server, epoch);
+        self.looked_for.clear();
         if other {
             self.entries.clear();
             self.names.clear();
@@ -87,6 +90,7 @@ impl UserMirror {
     /// A sweep begins; what earlier ones found stays until it has ended.
     pub fn begin(&mut self, now: Timestamp) {
         self.sightings.begin();
+        self.looked_for.clear();
         self.begun = Some(now);
     }
 

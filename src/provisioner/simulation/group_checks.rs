@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::checks::id_of;
 use super::cluster::is_of_second;
 use super::outside::Outside;
+use super::quirks::Filters;
 use super::setup::PROTECTED;
 use super::site::{Answer, is_active, name_of};
 use super::site_groups::Group;
@@ -55,6 +56,14 @@ impl Outside {
         let name = self.site.server.accounts.get(account).map(name_of).unwrap_or_default();
         let names = group.spec.members.iter().flatten().filter_map(|member| member.user_name.as_deref());
         names.map(fold).any(|known| known == name)
+    }
+
+    /// The same of the only account of that name, which no object is bound to: nobody else can be meant, whether or not an
+    /// object declares it.
+    fn names_alone(&self, group: &ScimGroup, account: &str) -> bool {
+        let of_name = |id: &str| self.site.server.accounts.get(id).map(name_of);
+        let namesakes = self.site.server.accounts.keys().filter(|id| of_name(id) == of_name(account)).count();
+        namesakes == 1 && !self.is_held(account) && self.names_account(group, account)
     }
 
     /// A status is about to be written: an object that is bound at another server from now on owes nothing where it was
@@ -190,6 +199,9 @@ impl Outside {
             let pair = (uid.clone(), (*member).clone());
             if self.cluster.wants.get(&pair).is_some_and(|(wanted, since)| *wanted && *since <= heard) {
                 self.complain(format!("i10: {member} is taken out of {id}, and {} declares it", full_name(group)));
+            }
+            if self.names_alone(group, member) {
+                self.complain(format!("i10: {member} is taken out of {id}, and {} names it", full_name(group)));
             }
             if recorded && !self.book.groups.brought.contains(&(id.to_owned(), (*member).clone())) {
                 self.complain(format!("i10: {member} is taken out of {id}, and was not brought in by us"));
@@ -330,10 +342,10 @@ impl Outside {
         let mut wanted = self.cluster.wanted(group);
         for member in group.spec.members.iter().flatten() {
             let Some(name) = member.user_name.as_deref().map(fold) else { continue };
-            // Whom no object declares is known from the list alone.
-            let listed = !self.setup.quirks.no_list;
+            // Whom no object declares is known from the list, or else by a search.
+            let unknown = self.setup.quirks.no_list && self.setup.quirks.filters != Filters::Heeded;
             let declares = |user: &ScimUser| !is_of_second(user) && fold(&user.spec.user_name) == name;
-            if !listed || self.cluster.objects.values().any(declares) {
+            if unknown || self.cluster.objects.values().any(declares) {
                 continue;
             }
             let fits = self.site.server.accounts.iter().filter(|(_, account)| name_of(account) == name);

@@ -5,7 +5,9 @@ mod groups;
 mod lines;
 mod locks;
 mod memberships;
+mod named;
 mod names;
+mod promised;
 mod renumbered;
 mod windows;
 

@@ -77,10 +77,7 @@ impl Kind for User {
 
     async fn prepare<E: Effects>(p: &Provisioner<E>, pass: &mut UserPass) -> bool {
         // Nobody's removal waits for the name of a role, or for a record.
-        if !Self::takes_access(pass) {
-            p.look_up_names(&pass.object, &pass.session).await;
-        }
-        Self::takes_access(pass) || p.carry_memberships(pass).await
+        Self::takes_access(pass) || p.look_up_and_record(pass).await
     }
 
     fn plan<E: Effects>(p: &Provisioner<E>, pass: &UserPass) -> Step {

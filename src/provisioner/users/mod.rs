@@ -47,6 +47,12 @@ pub struct Scratch {
 }
 
 impl<E: Effects> Provisioner<E> {
+    /// What comes before the plan of an object whose access isn't taken; false: it is tried again first.
+    async fn look_up_and_record(&self, pass: &UserPass) -> bool {
+        self.look_up_names(&pass.object, &pass.session).await;
+        self.carry_memberships(pass).await
+    }
+
     /// Notes when the object's access window opens or closes next, or is about to close: whatever else it waits for, it is
     /// looked at then. Returns the end that is near.
     pub(super) fn note_window(&self, user: &ScimUser) -> Option<Timestamp> {

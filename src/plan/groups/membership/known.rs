@@ -15,6 +15,11 @@ impl Membership {
         self.source == Source::Ledger || self.present.is_some()
     }
 
+    /// The server showed who is in it, to this process.
+    pub fn is_shown(&self) -> bool {
+        self.source != Source::Ledger && self.present.is_some()
+    }
+
     /// Whether the account is in the group, as far as is known.
     pub fn is_here(&self, id: &str) -> bool {
         match self.source {

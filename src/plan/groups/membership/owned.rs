@@ -21,6 +21,11 @@ impl Membership {
         }
     }
 
+    /// It is exact, and more are declared than are kept on record.
+    pub fn exceeds_record(&self) -> bool {
+        self.source == Source::Exact && self.wanted.len() > MOST_OWNED
+    }
+
     /// What is to be on record of that: whoever is declared while the group is exact, and of those on record whoever is
     /// still in.
     pub fn owned(&self, recorded: Option<&str>) -> Option<String> {

@@ -234,3 +234,33 @@ fn i09_members_looked_up_anew_are_not_declared_anew() {
     members.keep_all_as_is();
     assert_eq!((members.missing().len(), members.extra().len(), members.left()), (0, 0, (1, 1)));
 }
+
+#[test]
+fn i18_a_group_that_is_too_large_for_its_record_says_so() {
+    for (many, told) in [(5000, false), (5001, true)] {
+        let mut case = Case::bound(&[]);
+        let all: Vec<Id> = (0..many).map(|n| Arc::from(format!("id-{n}"))).collect();
+        case.membership.observe(all.iter().cloned());
+        all.iter().for_each(|id| case.membership.enter(&Standing::In(id.clone())));
+        case.status.applied_attributes = Some(String::new());
+        let GroupStep::Settle(verdict) = case.decide() else { panic!("it is as declared") };
+        assert_eq!(verdict.reason, Some(Reason::Synced));
+        assert_eq!(verdict.message.contains("isn't on record"), told, "{}", verdict.message);
+        assert_eq!(case.membership.owned(None).is_none(), told);
+    }
+}
+
+/// Declared by now, or no more; the server shows nothing else.
+#[test]
+fn i09_what_no_longer_differs_is_no_drift() {
+    let mut members = Membership::default();
+    members.enter(&Standing::In(id(1)));
+    members.observe([id(1)]);
+    let (lost, foreign) = members.observe([id(9)]);
+    members.keep_as_is(lost.into_iter().chain(foreign));
+    assert_eq!(members.left(), (1, 1));
+    members.enter(&Standing::In(id(9)));
+    assert_eq!(members.left(), (1, 0), "it is declared");
+    members.leave(&Standing::In(id(1)));
+    assert_eq!(members.left(), (0, 0), "it is declared no more");
+}

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::id;
 use crate::plan::groups::{Change, replaced};
-use crate::scim::{Op, PatchOperation, Resource};
+use crate::scim::{Op, PatchOperation, Profile, Resource};
 
 fn ids(members: &Value) -> BTreeSet<String> {
     members.as_array().into_iter().flatten().filter_map(|one| one["value"].as_str().map(str::to_owned)).collect()
@@ -36,4 +37,23 @@ proptest! {
         let kept = body["members"].as_array().unwrap().iter().filter(|one| one.get("display").is_some()).count();
         prop_assert_eq!(kept, here.difference(&goes).filter(|n| **n % 2 == 0).count(), "what else is shown of a member is sent back");
     }
+}
+
+#[test]
+fn each_preset_takes_members_out_in_its_own_form() {
+    let change = Change { added: vec![id(1)], removed: vec![id(2), id(3)] };
+    let form = |profile: Profile| {
+        let operations = change.operations(&profile);
+        serde_json::to_value(operations).unwrap_or_default()
+    };
+    let add = json!({"op": "add", "path": "members", "value": [{"value": "id-1"}]});
+    let removed = json!([{"value": "id-2"}, {"value": "id-3"}]);
+    let values = json!([{"op": "remove", "path": "members", "value": removed}, add]);
+    assert_eq!(form(Profile::aws_identity_center()), values);
+    let one = |name: &str| json!({"op": "remove", "path": format!("members[value eq \"{name}\"]")});
+    let filters = json!([one("id-2"), one("id-3"), add]);
+    for profile in [Profile::datadog(), Profile::jackson(), Profile::github(), Profile::slack(), Profile::generic()] {
+        assert_eq!(form(profile), filters);
+    }
+    assert_eq!(Profile::aws_identity_center().max_members_per_patch, 100);
 }

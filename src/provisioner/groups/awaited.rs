@@ -1,0 +1,57 @@
+//! Members who seem to be nobody's, and may be declared: their objects have yet to find their accounts, or nobody knows yet
+//! whose a userName is. They stay as they are until that is known (promises I10, I31).
+
+use kube::ResourceExt;
+
+use super::GroupPass;
+use super::members::Standing;
+use crate::directory::Awaited;
+use crate::plan::groups::{ARRIVAL, Id};
+use crate::provisioner::Provisioner;
+use crate::provisioner::effects::Effects;
+use crate::scim::fold;
+
+impl<E: Effects> Provisioner<E> {
+    /// Whom the group declares without their accounts being known; nobody where nobody is to go.
+    pub(super) fn awaited(&self, pass: &GroupPass) -> Awaited {
+        let uid = pass.uid();
+        let leave = self.directory.membership(&uid, |members| !members.extra().is_empty());
+        if leave != Some(true) || pass.is_deleting() {
+            return Awaited::default();
+        }
+        let age = pass.object.creation_timestamp().map(|made| self.effects.now().duration_since(made.0));
+        let arrives = age.is_some_and(|age| age < ARRIVAL);
+        let awaited = self.directory.awaited(&uid);
+        Awaited { absent: awaited.absent && arrives, ..awaited }
+    }
+
+    /// Whether a member that is to go may be one of them.
+    pub(super) fn may_be_awaited(&self, pass: &GroupPass, awaited: &Awaited, id: &Id) -> Standing {
+        // Who is bound to an object is known by that.
+        if awaited.is_empty() || self.directory.bound_to(&self.key, pass.server(), id).is_some() {
+            return Standing::Free;
+        }
+        if awaited.absent || awaited.ids.contains(&**id) {
+            return Standing::Awaited;
+        }
+        let named = self.mirror.users.look(|known| {
+            let (name, _) = known.identity(id)?;
+            Some(awaited.user_names.contains(&fold(name)))
+        });
+        let named = named.or_else(|| Some(awaited.display_names.contains(&self.group_of(id)?)));
+        match named {
+            Some(true) => Standing::Awaited,
+            Some(false) => Standing::Free,
+            None if self.awaits_list(pass) => Standing::Awaited,
+            None => self.unseen(id),
+        }
+    }
+
+    /// Whether a member that is to go may go.
+    pub(super) fn may_leave(&self, pass: &GroupPass, awaited: &Awaited, id: &Id) -> Standing {
+        match self.protection(pass, id) {
+            Standing::Free => self.may_be_awaited(pass, awaited, id),
+            other => other,
+        }
+    }
+}

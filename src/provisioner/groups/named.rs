@@ -1,0 +1,180 @@
+//! Members that are named by a userName which no object declares: who they are the list of users tells, and where that
+//! doesn't, a search for each of them, once a sweep.
+
+use std::collections::BTreeMap;
+
+use super::members::READ_SINGLY;
+use super::{GroupPass, GroupStop};
+use crate::plan::User;
+use crate::plan::groups::{GroupVerdict, Id, Unfound};
+use crate::provisioner::Provisioner;
+use crate::provisioner::connection::state::FirstSweep;
+use crate::provisioner::effects::Effects;
+use crate::provisioner::engine::{Kind as _, SearchRefused};
+use crate::provisioner::mirror::Mirror;
+use crate::provisioner::mirror::users::UserMirror;
+use crate::provisioner::schedule::limiter::{Priority, RequestKind};
+use crate::scim::{Class, Found, Kind, Lesson, composed, fold};
+
+const USER_NAME: &str = "userName";
+
+impl<E: Effects> Provisioner<E> {
+    /// Their accounts, as far as they are known, come into the directory.
+    pub(super) fn resolve_names(&self, pass: &GroupPass) {
+        let names =
+            pass.object.spec.members.iter().flatten().filter_map(|member| member.user_name.as_deref().map(fold));
+        let resolved: BTreeMap<String, Id> = self.mirror.users.look(|known| {
+            let only = |name: &String| match &known.named(name)[..] {
+                [only] => Some(Id::from(only.as_str())),
+                _ => None,
+            };
+            names.filter_map(|name| only(&name).map(|id| (name, id))).collect()
+        });
+        self.directory.resolve(&pass.uid(), resolved);
+    }
+
+    /// Those of whom it isn't known whether they have an account, and which.
+    pub(super) fn unfound(&self, pass: &GroupPass) -> Unfound {
+        let mut unfound = Unfound::default();
+        let names = self.directory.undeclared_names(&pass.uid());
+        if names.is_empty() {
+            return unfound;
+        }
+        let searchable = User::may_filter(&pass.session, USER_NAME);
+        let waits = self.awaits_list(pass);
+        self.mirror.users.look(|known| {
+            for (name, declared) in names {
+                match (known.named(&name).len(), known.looked_for.get(&name)) {
+                    (1, _) => {}
+                    (2.., _) => unfound.several.push(declared),
+                    _ if known.is_complete() => {}
+                    _ if waits => unfound.unlisted.push(declared),
+                    (_, Some(false)) => unfound.unsearchable.push(declared),
+                    _ if !searchable => unfound.unsearchable.push(declared),
+                    (_, None) => unfound.unsought.push(declared),
+                    _ if !known.sightings.filter_is_heeded(USER_NAME) => unfound.unproven.push(declared),
+                    _ => {}
+                }
+            }
+        });
+        unfound
+    }
+
+    /// The server lists its users, and the first list is still to come.
+    pub(super) fn awaits_list(&self, pass: &GroupPass) -> bool {
+        pass.session.policy.profile.list_users && self.connection.state.first_sweep() != FirstSweep::Ended
+    }
+
+    /// Nothing else is owed, and somebody is to be looked for.
+    pub(super) fn has_names_to_look_for(&self, pass: &GroupPass, verdict: &GroupVerdict) -> bool {
+        let rests = verdict.details.members.is_some() && !verdict.details.again;
+        rests && !self.to_be_looked_for(pass).is_empty()
+    }
+
+    /// Those that are to be looked for one by one: folded, and as they are declared.
+    fn to_be_looked_for(&self, pass: &GroupPass) -> Vec<(String, String)> {
+        if self.awaits_list(pass) || self.serves_removals_only() || !User::may_filter(&pass.session, USER_NAME) {
+            return Vec::new();
+        }
+        let names = self.directory.undeclared_names(&pass.uid());
+        let lists = pass.session.policy.profile.list_users;
+        self.mirror.users.look(|known| {
+            let due = |name: &String| {
+                let unknown = !known.is_complete() && known.named(name).is_empty();
+                (unknown || !lists) && !known.looked_for.contains_key(name)
+            };
+            names.into_iter().filter(|(name, _)| due(name)).collect()
+        })
+    }
+
+    /// Whoever isn't known yet is looked for, once nothing else is owed. True where that was done.
+    pub(super) async fn look_for_names(&self, pass: &mut GroupPass, verdict: &GroupVerdict) -> Result<bool, GroupStop> {
+        let room = READ_SINGLY.saturating_sub(pass.own.looked_for);
+        if room == 0 || !self.has_names_to_look_for(pass, verdict) {
+            return Ok(false);
+        }
+        for (name, declared) in self.to_be_looked_for(pass).into_iter().take(room) {
+            pass.own.looked_for += 1;
+            self.look_for_name(pass, &name, &composed(&declared)).await?;
+        }
+        self.resolve_names(pass);
+        Ok(true)
+    }
+
+    async fn look_for_name(&self, pass: &GroupPass, name: &str, declared: &str) -> Result<(), GroupStop> {
+        let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
+        let answer = self.effects.find(&pass.session.client, Kind::Users, USER_NAME, declared, deadline).await;
+        let looked_for = |known: &mut UserMirror, heeded| _ = known.looked_for.insert(name.to_owned(), heeded);
+        match answer {
+            Ok(found) => {
+                let others = self.mirror.users.change(pass.session.epoch, |known| {
+                    looked_for(known, true);
+                    named(known, name, &found)
+                });
+                for id in others.unwrap_or_default() {
+                    self.look_at_former(pass, &id).await?;
+                }
+                if found.hits.is_empty() { self.prove_filter(pass).await } else { Ok(()) }
+            }
+            Err(error) => match User::search_refused(self, &pass.session, (USER_NAME, declared), &error) {
+                SearchRefused::List => {
+                    self.note_failure(&error);
+                    self.mirror.users.change(pass.session.epoch, |known| looked_for(known, false));
+                    Ok(())
+                }
+                _ => Err(self.failed(pass, &error)),
+            },
+        }
+    }
+
+    /// An account had the name when it was seen last, and a search doesn't show it: it may have another one, or be gone.
+    async fn look_at_former(&self, pass: &GroupPass, id: &str) -> Result<(), GroupStop> {
+        let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
+        let answer = self.effects.get(&pass.session.client, Kind::Users, id, false, deadline).await;
+        let now = self.effects.now();
+        match answer {
+            Ok(account) => _ = self.mirror.users.change(pass.session.epoch, |known| known.apply(&account)),
+            Err(error) if error.class() == Class::NotFound => {
+                self.mirror.users.change(pass.session.epoch, |known| {
+                    if known.missing(id, now) {
+                        known.forget(id);
+                    }
+                });
+            }
+            Err(error) => return Err(self.failed(pass, &error)),
+        }
+        Ok(())
+    }
+
+    /// A search that finds nobody proves nothing before it was seen to find somebody.
+    async fn prove_filter(&self, pass: &GroupPass) -> Result<(), GroupStop> {
+        let sample = self.mirror.users.look(|known| {
+            let heeded = known.sightings.filter_is_heeded(USER_NAME);
+            known.sample(USER_NAME).filter(|_| !heeded)
+        });
+        let Some(sample) = sample else { return Ok(()) };
+        let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
+        match self.effects.find(&pass.session.client, Kind::Users, USER_NAME, &sample, deadline).await {
+            Ok(found) if found.hits.is_empty() => {
+                self.apply_lessons(&pass.session, [Lesson::NoFilter(USER_NAME.to_owned())]);
+            }
+            Ok(_) => {
+                self.mirror.users.change(pass.session.epoch, |known| known.sightings.filter_found(USER_NAME));
+            }
+            Err(error) => return Err(self.failed(pass, &error)),
+        }
+        Ok(())
+    }
+}
+
+/// Applies what a search by userName found. Returns the accounts that had the name, as far as was known, and aren't among
+/// them.
+fn named(known: &mut UserMirror, name: &str, found: &Found) -> Vec<String> {
+    let hits = || found.hits.iter().filter(|hit| hit.user_name().map(fold).as_deref() == Some(name));
+    for hit in hits() {
+        known.sightings.filter_found(USER_NAME);
+        known.apply(hit);
+    }
+    let shown = |id: &String| hits().any(|hit| hit.id() == Some(id));
+    known.named(name).into_iter().filter(|id| !shown(id)).collect()
+}
