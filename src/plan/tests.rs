@@ -6,6 +6,7 @@ pub(crate) mod driver;
 mod first;
 mod invariants;
 mod lifecycle;
+mod limits;
 mod merging;
 pub(crate) mod model;
 mod reporting;

@@ -19,6 +19,7 @@ use crate::scim::{MemberRemoval, Op, Profile, Resource};
 mod first;
 mod going;
 mod kept;
+mod limits;
 mod lost;
 mod members;
 mod replaced;
@@ -52,6 +53,7 @@ struct Case {
     elsewhere: Option<String>,
     unseen: BTreeSet<Id>,
     created: Option<Timestamp>,
+    contested: bool,
 }
 
 impl Case {
@@ -94,6 +96,7 @@ impl Case {
             elsewhere: None,
             unseen: BTreeSet::new(),
             created: None,
+            contested: false,
         }
     }
 
@@ -151,7 +154,7 @@ impl Case {
             shows_members: true,
             split: &crate::plan::Split::default(),
             drift: self.drift.as_ref(),
-            contested: false,
+            contested: self.contested,
             unsupported: None,
             now: Timestamp::UNIX_EPOCH,
         })

@@ -298,3 +298,28 @@ fn i13_an_endless_burst_makes_one_hold() {
     let events = gate.tick(at(179_000 + 33_000));
     assert!(events.iter().any(|event| matches!(event, Event::Closed(view) if view.deactivations == 180)), "{events:?}");
 }
+
+#[test]
+fn i13_an_approval_is_good_for_one_server_and_serves_once() {
+    let mut gate = gate(false, 0);
+    let id = hold(&mut gate, &[removal(1)], 0);
+    assert_eq!(gate.answer(Some(&id), None, at(40_000)).len(), 1);
+    let elsewhere = Candidate { server: "there".into(), ..removal(1) };
+    assert!(matches!(gate.admit(elsewhere, 0, at(40_000)), Admission::Wait(_)));
+    // The same once more, under an id that was used up.
+    gate.withdraw(&removal(1).uid);
+    let again = hold(&mut gate, &[removal(1)], 50_000);
+    assert_ne!(again, id);
+    assert!(gate.answer(Some(&id), None, at(100_000)).is_empty());
+    assert!(matches!(gate.admit(removal(1), 0, at(100_000)), Admission::Held { .. }));
+}
+
+#[test]
+fn i13_what_was_let_go_and_is_not_done_is_held_once_plan_mode_begins() {
+    let mut gate = gate(false, 5);
+    gate.admit(removal(1), 0, at(0));
+    gate.tick(at(2_000));
+    assert_eq!(gate.admit(removal(1), 0, at(2_000)), Admission::Go);
+    assert_eq!(gate.configure(&settings(true, limit(5, HOUR)), at(3_000)).len(), 1);
+    assert!(matches!(gate.admit(removal(1), 0, at(3_000)), Admission::Held { .. }));
+}

@@ -50,3 +50,23 @@ impl Declared {
 fn version(connection: &ScimConnection) -> u64 {
     connection.resource_version().and_then(|version| version.parse().ok()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i03_an_older_version_takes_no_newer_ones_place() {
+        let version = |version: &str| {
+            let spec = serde_json::json!({"auth": {}, "suspend": version == "9"});
+            let mut connection = ScimConnection::new("c", serde_json::from_value(spec).expect("a spec"));
+            connection.metadata.resource_version = Some(version.to_owned());
+            connection.metadata.generation = version.parse().ok();
+            Arc::new(connection)
+        };
+        let declared = Declared::new(version("8"));
+        assert_eq!(declared.update(version("9")), Update::Spec);
+        assert_eq!(declared.update(version("8")), Update::Outdated);
+        assert!(declared.get().spec.suspend);
+    }
+}

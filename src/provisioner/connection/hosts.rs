@@ -41,3 +41,24 @@ pub fn check_host(url: &Url, allowed: &[String], by: &str) -> Result<(), Refusal
     }
     Err(Refusal::new(ConnectedReason::HostNotAllowed, format!("{by} doesn't allow the host {host}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i24_a_key_goes_to_no_other_host_than_its_secret_names() {
+        let url = |text: &str| Url::parse(text).expect("a URL");
+        let bound = |hosts: &[&str]| Bound {
+            secret: "key".to_owned(),
+            hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+            to_proxy: false,
+        };
+        let allows = |hosts: &[&str], text: &str| bound(hosts).check([&url(text)], None).is_ok();
+        assert!(allows(&["scim.example.com"], "https://SCIM.example.com/v2"));
+        assert!(allows(&["*.example.com"], "https://scim.example.com/v2"));
+        assert!(!allows(&["example.com"], "https://evilexample.com/v2"));
+        assert!(!allows(&["*.example.com"], "https://evilexample.com/v2"));
+        assert!(!allows(&[], "https://scim.example.com/v2"), "it names none");
+    }
+}

@@ -177,3 +177,20 @@ pub fn rates_of(spec: &ScimConnectionSpec) -> Vec<Rate> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i14_whose_key_it_is_is_protected() {
+        let spec = serde_json::json!({"auth": {}, "baseUrl": "https://scim.example.com/v2"});
+        let connection = ScimConnection::new("c", serde_json::from_value(spec).expect("a spec"));
+        let owner = KeyOwner { id: "id-7".to_owned(), user_name: Some("svc@example.com".to_owned()) };
+        let protected = policy_for(&connection, Some(&owner)).protected;
+        for identity in ["id-7", "SVC@example.com"] {
+            assert_eq!(protected.matches([identity]), Some("the owner of the key"));
+        }
+        assert!(policy_for(&connection, None).protected.is_empty());
+    }
+}

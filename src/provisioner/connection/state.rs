@@ -315,3 +315,28 @@ impl ConnectionState {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i11_a_sweep_that_was_not_carried_through_is_no_first_one() {
+        let mut state = ConnectionState::new(ScimConnectionStatus::default());
+        assert!(!state.sweep_is_over(false, false, Duration::ZERO));
+        assert_eq!(state.first_sweep, FirstSweep::Delayed);
+        assert!(state.sweep_is_over(true, true, Duration::ZERO));
+        assert_eq!(state.first_sweep, FirstSweep::Ended);
+    }
+
+    #[test]
+    fn i21_a_method_that_one_object_missed_is_that_objects_trouble() {
+        let mut state = ConnectionState::new(ScimConnectionStatus::default());
+        for _ in 0..2 {
+            state.unsupported("ada", 1, "no PATCH");
+            assert!(state.conditions.is_empty());
+        }
+        state.unsupported("bob", 1, "no PATCH");
+        assert!(state.conditions.iter().any(|known| known.type_ == "Stalled"));
+    }
+}

@@ -162,3 +162,14 @@ pub fn class_name(class: Class) -> &'static str {
         Class::Empty => "empty",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i21_an_objects_own_error_is_tried_again_after_an_hour_and_then_less_and_less_often() {
+        let hours = |before| own_error_pause(before).as_secs() / (60 * 60);
+        assert_eq!([hours(0), hours(1), hours(2), hours(4), hours(5), hours(400)], [1, 2, 4, 16, 24, 24]);
+    }
+}

@@ -252,3 +252,27 @@ impl Notes {
         self.seatless.first_key_value().map(|(_, first)| first.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i21_own_errors_in_a_row_are_counted_and_a_success_ends_the_row() {
+        let (notes, now) = (ObjectNotes::default(), Timestamp::UNIX_EPOCH);
+        let later = |seconds| now + SignedDuration::from_secs(seconds);
+        assert_eq!([notes.rejected("ada"), notes.rejected("ada"), notes.rejected("bob")], [0, 1, 0]);
+        assert_eq!((notes.troubled("ada", now), notes.troubled("ada", later(1))), ((1, false), (2, false)));
+        notes.took_effect("bob", later(2));
+        assert_eq!(notes.troubled("ada", later(3)), (3, true), "others are served");
+        notes.took_effect("ada", later(4));
+        assert_eq!((notes.rejected("ada"), notes.troubled("ada", later(5)).0), (0, 1));
+    }
+
+    #[test]
+    fn i06_that_the_server_gave_out_new_ids_is_told_once_an_hour() {
+        let (notes, now) = (ObjectNotes::default(), Timestamp::UNIX_EPOCH);
+        assert!(notes.renumbered(now) && !notes.renumbered(now + SignedDuration::from_mins(59)));
+        assert!(notes.renumbered(now + HOUR));
+    }
+}

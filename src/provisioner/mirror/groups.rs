@@ -322,4 +322,15 @@ mod tests {
         store.page(vec![group("g", "2")]);
         assert_eq!(store.unchanged("g"), Some(false));
     }
+
+    #[test]
+    fn i11_a_list_that_broke_off_forgets_no_group() {
+        let mut store = GroupMirror::default();
+        store.begin();
+        store.page(vec![group("g", "1")]);
+        store.end(true);
+        store.begin();
+        store.end(false);
+        assert!(matches!(store.by_id("g"), Account::Found { .. }));
+    }
 }

@@ -347,4 +347,16 @@ mod tests {
         sightings.end(true);
         assert!(!sightings.search("ada"), "what was asked before its request says nothing");
     }
+
+    #[test]
+    fn i06_what_was_missing_or_heeded_at_one_server_says_nothing_of_another() {
+        let mut sightings = Sightings::default();
+        sightings.lead_to("here", 1);
+        sightings.missing("1", at(0));
+        sightings.filter_found("userName");
+        sightings.lead_to("here", 2);
+        assert!(sightings.filter_is_heeded("userName"));
+        sightings.lead_to("there", 3);
+        assert!(!sightings.missing("1", at(500)) && !sightings.filter_is_heeded("userName"));
+    }
 }

@@ -250,3 +250,36 @@ fn i01_what_is_shown_in_the_same_words_is_not_read_again() {
     mirror.apply(&user("2", "Ada", ""));
     assert_ne!(mirror.stamp("1"), stamp, "another one has its name");
 }
+
+#[test]
+fn i06_what_is_known_of_accounts_survives_a_reconnection_and_no_change_of_server() {
+    let mut snapshot = UserMirror::default();
+    snapshot.lead_to("here");
+    snapshot.begin(Timestamp::UNIX_EPOCH);
+    snapshot.page(vec![user("1", "ada", "")], |_, _| true);
+    snapshot.end(true);
+    snapshot.lead_to("here");
+    assert_eq!(snapshot.by_id("1"), Known::Found(user("1", "ada", "")));
+    snapshot.lead_to("there");
+    assert_eq!((snapshot.by_id("1"), snapshot.by_identity("ada", None)), (Known::Unknown, Known::Unknown));
+}
+
+#[test]
+fn i11_a_list_that_broke_off_forgets_nobody() {
+    let mut snapshot = UserMirror::default();
+    for (complete, shown) in [(true, true), (false, false)] {
+        snapshot.begin(Timestamp::UNIX_EPOCH);
+        snapshot.page(if shown { vec![user("1", "ada", "")] } else { Vec::new() }, |_, _| true);
+        snapshot.end(complete);
+    }
+    assert_eq!(snapshot.by_id("1"), Known::Found(user("1", "ada", "")));
+}
+
+#[test]
+fn i07_whoever_was_seen_since_was_not_known_before() {
+    let mut snapshot = UserMirror::default();
+    snapshot.apply(&user("1", "ada", ""));
+    let moment = snapshot.moment();
+    snapshot.apply(&user("2", "bob", ""));
+    assert!(snapshot.knew("1", moment) && !snapshot.knew("2", moment));
+}

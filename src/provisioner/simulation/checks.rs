@@ -8,7 +8,7 @@ use super::outside::Outside;
 use super::quirks::Doubles;
 use super::setup::PROTECTED;
 use super::site::{Answer, is_active, name_of};
-use crate::api::{AdoptionPolicy, DeletionPolicy, OperationType, ScimUser, ScimUserSpec, ScimUserStatus};
+use crate::api::{AdoptionPolicy, DeletionPolicy, OperationType, RELEASE, ScimUser, ScimUserSpec, ScimUserStatus};
 use crate::directory::{full_name, has_finalizer, is_deleting};
 use crate::plan::{Account, Declared, Departure, Facts, Operation, Path, Request, Step, Verdict};
 use crate::scim::{Attributes, Resource, fold};
@@ -300,7 +300,9 @@ impl Outside {
                 .flatten()
                 .any(|name| fold(name) == PROTECTED);
         let retained = self.deletion(&user.spec) == DeletionPolicy::Retain;
-        if user.wants_release() || retained || protected || self.book.rejected.contains(&uid) || self.is_forged(user) {
+        let connection = &self.cluster.connection;
+        let released = user.wants_release() || connection.annotations().contains_key(RELEASE);
+        if released || retained || protected || self.book.rejected.contains(&uid) || self.is_forged(user) {
             return self.excuse(&uid, status.id.as_ref());
         }
         match departure {

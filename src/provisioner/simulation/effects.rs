@@ -103,8 +103,12 @@ impl Effects for Simulated {
         Some(self.look().instant() + LONGEST)
     }
 
-    async fn turn(&self, _: &Limiter, _: RequestKind, _: Priority) -> bool {
-        self.look().strikes(&[Fault::Turn]).is_none()
+    async fn turn(&self, _: &Limiter, _: RequestKind, priority: Priority) -> bool {
+        let mut outside = self.look();
+        if let Some(uid) = outside.observed.at_work.clone() {
+            outside.turns.push((uid, priority));
+        }
+        outside.strikes(&[Fault::Turn]).is_none()
     }
 
     async fn sleep(&self, _: Duration) {

@@ -18,6 +18,7 @@ use crate::directory::is_deleting;
 use crate::plan::groups::GroupOperation;
 use crate::plan::guards::GuardName;
 use crate::plan::{Operation, Policy};
+use crate::provisioner::schedule::limiter::Priority;
 use crate::scim::{Ids, fold};
 
 /// What befalls the next request.
@@ -126,6 +127,8 @@ pub struct Outside {
     /// How the listing under way goes.
     pub listing: Listing,
     pub book: Book,
+    /// Who asked the limiter for a turn, and how urgently.
+    pub turns: Vec<(String, Priority)>,
     pub observed: Observed,
     pub broken: Option<String>,
     pub trace: Option<Vec<String>>,
@@ -150,6 +153,7 @@ impl Outside {
             fault: None,
             listing: Listing::Whole,
             book: Book::default(),
+            turns: Vec::new(),
             observed: Observed::default(),
             broken: None,
             trace: traced.then(Vec::new),

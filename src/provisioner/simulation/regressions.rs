@@ -1,14 +1,18 @@
 //! What histories once broke, each told as shortly as it can be.
 
+mod admissions;
 mod claims;
 mod groups;
+mod leavers;
 mod lines;
 mod locks;
+mod meanwhile;
 mod memberships;
 mod named;
 mod names;
 mod promised;
 mod renumbered;
+mod strangers;
 mod windows;
 
 use kube::ResourceExt;
@@ -334,6 +338,10 @@ fn i09_an_attribute_that_is_changed_back_again_and_again_is_left_until_the_spec_
     assert_eq!(ignored.iter().map(|one| one.reason).collect::<Vec<_>>(), [crate::api::IgnoredReason::Contested]);
     world.happen(&Event::Change(0, Spec { title: Some("z"), ..Spec::named(0) }));
     world.drain();
+    assert_eq!(only_account(&world)["title"], json!("z"), "{:#?}", world.trace());
+    // And is repaired as often again.
+    world.happen(&Event::Retitle(0, "y"));
+    seen_by_a_sweep(&mut world);
     assert_eq!(only_account(&world)["title"], json!("z"), "{:#?}", world.trace());
 }
 

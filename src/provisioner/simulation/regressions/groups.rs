@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::super::events::{Event, Spec};
+use super::super::group_checks::reason_of_group;
 use super::super::group_events::{GroupEvent, GroupSpec, Named};
 use super::super::outside::{Fault, Listing, Place};
-use super::super::quirks::{Methods, Quirks};
+use super::super::quirks::{Filters, Methods, Quirks};
 use super::super::setup::{GroupSetup, Setup};
 use super::super::world::World;
 use super::{bound, ends_well, id_of, setup, until, with};
@@ -251,7 +252,10 @@ fn i30_a_membership_that_others_ended_is_counted_once_over_a_restart() {
     declared(&mut world, vec![Named::Place(0), Named::Place(1)]);
     world.happen(&Event::Group(GroupEvent::Leave(0, 0)));
     for _ in 0..2 {
-        looked_at(&mut world);
+        // After a restart the first look finds the group itself at work.
+        for _ in 0..2 {
+            looked_at(&mut world);
+        }
         let group = world.outside().cluster.group_named("g").cloned().expect("declared");
         let lost = group.status.and_then(|status| status.drift).map(|drift| drift.lost);
         assert_eq!(lost, Some(1), "{:#?}", world.trace());
@@ -268,6 +272,62 @@ fn i01_a_drift_that_the_server_does_not_let_be_put_back_is_told_once() {
     declared(&mut world, Vec::new());
     world.happen(&Event::Group(GroupEvent::Retitle(0, 1)));
     looked_at(&mut world);
+    let before = world.writes();
+    for _ in 0..3 {
+        looked_at(&mut world);
+    }
+    assert_eq!(world.writes(), before, "{:#?}", world.trace());
+    ends_well(world);
+}
+
+/// What their guard counts is the deactivation, whatever groups they are in.
+#[test]
+fn i17_whoever_is_deactivated_at_their_end_leaves_their_groups_before_the_object_goes() {
+    let groups = GroupSetup { limits: (0, 5), ..GroupSetup::default() };
+    let mut world = bound(Setup { groups, ..setup() }, &[0, 1]);
+    let bob = id_of(&world, "b").expect("bound");
+    declared(&mut world, vec![Named::Place(0), Named::Place(1)]);
+    world.happen(&Event::Remove(0));
+    world.drain();
+    world.happen(&Event::Time(3_000));
+    world.drain();
+    assert!(world.outside().cluster.named("n", "a").is_none(), "{:#?}", world.trace());
+    assert_eq!(members(&world), BTreeSet::from([bob]), "{:#?}", world.trace());
+    ends_well(world);
+}
+
+/// Retained by policy, the account stays in its group for a while, whoever remembers that.
+#[test]
+fn i18_whose_object_vanished_stays_for_one_interval_over_a_restart() {
+    let mut world = bound(Setup { deletion: DeletionPolicy::Retain, ..setup() }, &[0, 1]);
+    let bob = id_of(&world, "b").expect("bound");
+    declared(&mut world, vec![Named::Place(0), Named::Place(1)]);
+    world.happen(&Event::Remove(0));
+    world.drain();
+    world.happen(&Event::Restart);
+    for _ in 0..2 {
+        looked_at(&mut world);
+    }
+    assert!(world.outside().cluster.named("n", "a").is_none(), "{:#?}", world.trace());
+    assert_eq!(members(&world).len(), 2, "{:#?}", world.trace());
+    let world = ends_well(world);
+    assert_eq!(members(&world), BTreeSet::from([bob]), "{:#?}", world.trace());
+}
+
+/// No filter is heeded, so that it is looked for in the list whenever it is looked for.
+#[test]
+fn i01_a_group_that_others_deleted_is_looked_for_without_a_word_each_time() {
+    let mut world = bound(with(Quirks { filters: Filters::Refused, ..Quirks::default() }), &[]);
+    declared(&mut world, Vec::new());
+    for _ in 0..2 {
+        looked_at(&mut world);
+    }
+    world.happen(&Event::Group(GroupEvent::Erase(0)));
+    for _ in 0..4 {
+        looked_at(&mut world);
+    }
+    let status = world.outside().cluster.group_named("g").and_then(|group| group.status.clone()).unwrap_or_default();
+    assert_eq!(reason_of_group(&status), "DeletedAtServer", "{:#?}", world.trace());
     let before = world.writes();
     for _ in 0..3 {
         looked_at(&mut world);

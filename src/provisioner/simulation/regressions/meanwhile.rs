@@ -1,0 +1,81 @@
+//! What happens while a pass is on its way: a list that is read, a server that is left, a server that asks for patience.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::super::events::{Event, Spec};
+use super::super::outside::{Fault, Listing, Place};
+use super::super::quirks::{Doubles, Quirks};
+use super::super::setup::Setup;
+use super::super::world::World;
+use super::{ends_well, only_account, planned, ready, setup, until};
+
+/// The server would make two of one name.
+#[test]
+fn i07_whoever_a_list_shows_while_a_ledger_is_written_is_not_made_once_more() {
+    let mut world = World::new(Setup { unique: false, ..setup() }, true);
+    world.sweep(Listing::Whole);
+    while world.page() {}
+    world.happen(&Event::Declare(0, Spec::named(0)));
+    while world.deliver() {}
+    until(&mut world, Place::Connection);
+    world.happen(&Event::Invite(0, true));
+    world.sweep(Listing::Whole);
+    while world.page() {}
+    let world = ends_well(world);
+    assert_eq!(world.outside().site.server.accounts.len(), 1, "{:#?}", world.trace());
+}
+
+#[test]
+fn i06_nothing_is_asked_of_a_server_that_the_connection_has_left() {
+    let mut world = planned();
+    world.happen(&Event::Lead(1));
+    while !world.operator.flight.is_empty() {
+        world.advance(0);
+    }
+    let world = ends_well(world);
+    let outside = world.outside();
+    let made = (outside.other_site.server.accounts.len(), outside.site.server.accounts.len());
+    assert_eq!(made, (0, 1), "{:#?}", outside.trace);
+}
+
+#[test]
+fn i19_a_request_that_comes_too_early_is_nobodys_error() {
+    let mut world = planned();
+    world.happen(&Event::Fault(Fault::Throttled));
+    world.drain();
+    assert_eq!(ready(&world, "a").0, "Synced", "{:#?}", world.trace());
+    ends_well(world);
+}
+
+#[test]
+fn i19_while_the_server_asks_for_patience_objects_say_so_and_nothing_is_sent() {
+    let mut world = World::new(setup(), true);
+    world.sweep(Listing::Whole);
+    while world.page() {}
+    world.happen(&Event::Declare(0, Spec::named(0)));
+    while world.deliver() {}
+    world.operator.provisioner.schedule.limiter().pause(Duration::from_secs(600));
+    world.happen(&Event::Time(61_000));
+    world.drain();
+    assert_eq!(ready(&world, "a").0, "RateLimited", "{:#?}", world.trace());
+    assert!(world.outside().site.server.accounts.is_empty(), "{:#?}", world.trace());
+}
+
+/// As services do that know people by their e-mail.
+#[test]
+fn i07_whoever_has_another_name_and_is_shown_for_a_creation_stays_who_they_are() {
+    let quirks = Quirks { doubles: Doubles::Shown, unique_emails: true, ..Quirks::default() };
+    let mut world = World::new(Setup { quirks, ..setup() }, true);
+    world.happen(&Event::Invite(1, true));
+    world.happen(&Event::Remail(0, "x"));
+    world.sweep(Listing::Whole);
+    world.happen(&Event::Declare(0, Spec { email: Some("x"), ..Spec::named(0) }));
+    world.drain();
+    assert_eq!(ready(&world, "a").0, "Conflict", "{:#?}", world.trace());
+    world.happen(&Event::Remove(0));
+    let world = ends_well(world);
+    let bob = only_account(&world);
+    assert_eq!((&bob["userName"], &bob["active"]), (&json!("bob"), &json!(true)), "{:#?}", world.trace());
+}
