@@ -10,16 +10,18 @@ use serde_json::{Value, json};
 use super::asked::Asked;
 use super::error::Fail;
 use super::reply::Reply;
-use super::schema::Object;
 use super::store::Store;
 
+mod answers;
+mod parts;
+mod refusals;
 mod rewrite;
 mod shape;
 
+pub(super) use answers::says;
+use parts::{emails, filtered_by, has_mail, is_there, makes_user};
 use rewrite::{keeps, rewrite};
 pub(super) use shape::Shape;
-
-const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
 /// A switch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -66,6 +68,13 @@ pub(super) enum Quirk {
     FiltersFindNobody,
     /// A filter with quotes, backslashes or accents in its value is answered 400.
     RefusesSpecialLetters,
+    /// A filter by `externalId` is answered 400.
+    RefusesExternalIdFilters,
+    /// The same with 500.
+    #[serde(rename = "external_id_filters_500")]
+    ExternalIdFilters500,
+    /// A filter by `externalId` finds nobody.
+    ExternalIdFindsNobody,
     /// `startIndex` and `count` are answered 400.
     RefusesPaging,
     /// `startIndex` and `count` are answered 500.
@@ -78,6 +87,15 @@ pub(super) enum Quirk {
     SmallPages,
     /// A list without a filter is answered 400 `tooMany`.
     NeedsFilter,
+    /// A list of groups without a filter is answered 500.
+    #[serde(rename = "group_list_500")]
+    GroupList500,
+    /// Lists show groups without their members.
+    ListsWithoutMembers,
+    /// Inactive accounts are in no list, and no search finds them.
+    HidesInactive,
+    /// Lists and searches count users, and show none.
+    HollowLists,
     /// `application/scim+json` is answered 415.
     #[serde(rename = "scim_json_415")]
     ScimJson415,
@@ -102,6 +120,21 @@ pub(super) enum Quirk {
     DropsUnknownMembers,
     /// There are two seats: with as many active accounts a creation is answered 403.
     TwoSeats,
+    /// No user is deleted: 405.
+    NoDeletes,
+    /// A user who is in a group isn't deleted: 500.
+    #[serde(rename = "deletes_members_500")]
+    DeletesMembers500,
+    /// A creation of a user who is there is answered 500.
+    #[serde(rename = "duplicates_500")]
+    Duplicates500,
+    /// A creation of a user whose name or e-mail is there is answered 200, with that account.
+    Upserts,
+    /// A creation that says `active` is answered 500.
+    #[serde(rename = "active_at_creation_500")]
+    ActiveAtCreation500,
+    /// A group's name is changed by no PATCH: 501.
+    NoGroupRenames,
     /// A limit of the rate is answered 403.
     #[serde(rename = "rate_403")]
     Rate403,
@@ -111,12 +144,22 @@ pub(super) enum Quirk {
     LowersNames,
     /// Phone numbers are kept as their digits.
     DigitsOnly,
+    /// Texts are kept in their composed form.
+    Composes,
+    /// Texts are kept without the spaces at their ends.
+    Trims,
     /// Neither `name` nor `displayName` is kept.
     DropsNames,
     /// Entries of lists lose their `type`.
     DropsTypes,
     /// Writes that say `broken` are answered 500.
     Breaks,
+    /// Changes are answered 204.
+    EmptyChanges,
+    /// Creations are answered 201, and nothing in it.
+    EmptyCreations,
+    /// `active` is shown as text.
+    TextBooleans,
     /// Answers begin with a byte order mark.
     Bom,
     /// Lists have `resources`, and their total is text.
@@ -147,158 +190,8 @@ pub(super) type Quirks = BTreeSet<Quirk>;
 
 /// Refuses a request before anything is done.
 pub(super) fn refuse(quirks: &Quirks, asked: &Asked<'_>, store: &Store) -> Option<Fail> {
-    let refused = |quirk: &&Quirk| refusal(**quirk, asked, store);
+    let refused = |quirk: &&Quirk| refusals::refusal(**quirk, asked, store);
     quirks.iter().find_map(|quirk| refused(&quirk))
-}
-
-fn refusal(quirk: Quirk, asked: &Asked<'_>, store: &Store) -> Option<Fail> {
-    let patch = asked.method == Method::PATCH;
-    let status = |holds: bool, status: u16, detail: &str| holds.then(|| Fail::new(status, detail));
-    let bad = |holds: bool, kind: &'static str, detail: &str| holds.then(|| Fail::bad(kind, detail));
-    match quirk {
-        Quirk::NoPatch => status(patch, 405, "Method not allowed"),
-        Quirk::Patch501 => status(patch, 501, "Not implemented"),
-        Quirk::NoPatchRoute => status(patch, 404, &format!("Cannot PATCH {}", asked.path)),
-        Quirk::NoPut => status(asked.method == Method::PUT, 405, "Method not allowed"),
-        Quirk::Breaks => status(asked.writes() && asked.text().contains("broken"), 500, "an unexpected error"),
-        Quirk::NoFilteredPaths => {
-            let filtered = |operation: &Value| operation["path"].as_str().is_some_and(|path| path.contains('['));
-            bad(patch && operations(asked).iter().any(filtered), "noTarget", "the path matches nothing")
-        }
-        Quirk::NoMemberPaths => {
-            let filtered =
-                |operation: &Value| operation["path"].as_str().is_some_and(|path| path.starts_with("members["));
-            status(patch && operations(asked).iter().any(filtered), 501, "Not implemented")
-        }
-        Quirk::OneOperation => bad(operations(asked).len() > 1, "invalidSyntax", "one operation at a time"),
-        Quirk::ActiveAlone => {
-            let names = touched(asked);
-            bad(names.len() > 1 && names.contains("active"), "invalidValue", "active can't be changed with others")
-        }
-        Quirk::RefusesPhones => {
-            bad(touched(asked).contains("phonenumbers"), "invalidValue", "phoneNumbers: not a valid number")
-        }
-        Quirk::RefusesManagers => {
-            let managed = asked.writes() && asked.text().contains("manager");
-            status(managed && asked.text().contains(ENTERPRISE), 400, "manager: no such user")
-        }
-        Quirk::UniqueEmails => {
-            let taken = emails(asked).into_iter().find(|email| has_email(store, asked, email));
-            taken.map(|email| Fail::new(409, format!("the e-mail {email} is in use")))
-        }
-        Quirk::TwoSeats => {
-            let creates = asked.method == Method::POST && asked.path.trim_matches('/') == "Users";
-            let taken =
-                store.users.rows.values().filter(|record| record.body.get("active") != Some(&Value::Bool(false)));
-            status(creates && taken.count() >= 2, 403, "No seats left in your plan")
-        }
-        Quirk::FewOperations => status(too_many(asked), 413, "too many operations"),
-        Quirk::UnknownMember => unknown(asked, store).map(|id| Fail::missing(&id)),
-        Quirk::UnknownMember400 => {
-            let named = members(asked).join(", ");
-            status(unknown(asked, store).is_some(), 400, &format!("invalid parameters provided in request: {named}"))
-        }
-        Quirk::UnknownMember500 => status(unknown(asked, store).is_some(), 500, "an unexpected error"),
-        Quirk::ScimJson415 => status(asked.body_is_scim_json(), 415, "Unsupported media type"),
-        Quirk::ScimJsonUnread => status(asked.body_is_scim_json(), 400, &missing(asked)),
-        Quirk::ScimJsonUnread500 => status(asked.body_is_scim_json(), 500, &missing(asked)),
-        Quirk::AcceptsJsonOnly => status(asked.header("accept") != "application/json", 406, "Not acceptable"),
-        reads => refused_read(reads, asked),
-    }
-}
-
-/// What is refused of reads of lists.
-fn refused_read(quirk: Quirk, asked: &Asked<'_>) -> Option<Fail> {
-    let query = asked.decoded_query();
-    let list = asked.method == Method::GET && matches!(asked.path.trim_matches('/'), "Users" | "Groups");
-    let value = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-    let (filter, paged) = (value("filter"), value("startIndex").is_some() || value("count").is_some());
-    let number = |name: &str| value(name).and_then(|text| text.parse::<u64>().ok()).unwrap_or_default();
-    let special = |filter: &str| filter.contains('\\') || !filter.is_ascii();
-    match quirk {
-        Quirk::RefusesFilters if filter.is_some() => Some(Fail::filter("filters are not supported")),
-        Quirk::Filters500 if filter.is_some() => Some(Fail::new(500, "an unexpected error")),
-        Quirk::RefusesSpecialLetters if filter.is_some_and(special) => Some(Fail::filter("the filter can't be read")),
-        Quirk::RefusesPaging if list && paged => Some(Fail::new(400, "unknown parameter startIndex or count")),
-        Quirk::Paging500 if list && paged => Some(Fail::new(500, "an unexpected error")),
-        Quirk::SecondPage500 if list && number("startIndex") > 1 => Some(Fail::new(500, "an unexpected error")),
-        Quirk::SmallPages if list && number("count") > 10 => Some(Fail::new(400, "count must be 10 at most")),
-        Quirk::NeedsFilter if list && filter.is_none() => Some(Fail::bad("tooMany", "a filter is required")),
-        _ => None,
-    }
-}
-
-fn operations(asked: &Asked<'_>) -> Vec<Value> {
-    let body = if asked.method == Method::PATCH { asked.json().unwrap_or_default() } else { Value::Null };
-    body["Operations"].as_array().cloned().unwrap_or_default()
-}
-
-/// The attributes that a PATCH touches, in lower case, without their parts.
-fn touched(asked: &Asked<'_>) -> BTreeSet<String> {
-    let stem = |path: &str| path.split(['[', '.']).next().unwrap_or_default().to_ascii_lowercase();
-    let body = if asked.method == Method::POST || asked.method == Method::PUT { asked.object().ok() } else { None };
-    let patched = operations(asked).into_iter().flat_map(|operation| match operation["path"].as_str() {
-        Some(path) => vec![stem(path)],
-        None => operation["value"].as_object().into_iter().flat_map(Object::keys).map(|key| stem(key)).collect(),
-    });
-    patched.chain(body.iter().flat_map(Object::keys).map(|key| stem(key))).collect()
-}
-
-/// A member that there isn't.
-fn unknown(asked: &Asked<'_>, store: &Store) -> Option<String> {
-    members(asked).into_iter().find(|id| store.users.get(id).is_err() && store.groups.get(id).is_err())
-}
-
-/// The e-mails that a request sends.
-fn emails(asked: &Asked<'_>) -> Vec<String> {
-    let body = if asked.writes() { asked.json().unwrap_or_default() } else { Value::Null };
-    let patched = operations(asked)
-        .into_iter()
-        .filter(|operation| operation["path"].as_str().is_some_and(|path| path.starts_with("emails")));
-    let values = patched.map(|operation| operation["value"].clone()).chain([body["emails"].clone()]);
-    let entries = values.flat_map(|value| match value {
-        Value::Array(entries) => entries,
-        one => vec![one],
-    });
-    entries.filter_map(|entry| entry["value"].as_str().or(entry.as_str()).map(str::to_owned)).collect()
-}
-
-/// Whether another account than the one that is asked about has the e-mail.
-fn has_email(store: &Store, asked: &Asked<'_>, email: &str) -> bool {
-    let others = store.users.rows.values().filter(|record| !asked.path.ends_with(&record.id));
-    let mut emails =
-        others.flat_map(|record| record.body.get("emails").and_then(Value::as_array).into_iter().flatten());
-    emails.any(|entry| entry["value"].as_str().is_some_and(|known| known.eq_ignore_ascii_case(email)))
-}
-
-/// The ids of the members that a request names.
-fn members(asked: &Asked<'_>) -> Vec<String> {
-    let of = |list: &Value| -> Vec<String> {
-        let entries = list.as_array().cloned().unwrap_or_default();
-        entries.iter().filter_map(|entry| entry["value"].as_str().map(str::to_owned)).collect()
-    };
-    let patched = operations(asked);
-    let adds = patched.iter().filter(|operation| {
-        let op = operation["op"].as_str().unwrap_or_default();
-        !op.eq_ignore_ascii_case("remove") && operation["path"] == "members"
-    });
-    let whole = asked.writes() && asked.path.starts_with("/Groups") && asked.method != Method::PATCH;
-    let body = if whole { asked.json().unwrap_or_default() } else { Value::Null };
-    adds.flat_map(|operation| of(&operation["value"])).chain(of(&body["members"])).collect()
-}
-
-fn too_many(asked: &Asked<'_>) -> bool {
-    operations(asked).len() > 3 || members(asked).len() > 5
-}
-
-/// What a server says that read an empty body.
-fn missing(asked: &Asked<'_>) -> String {
-    let name = match (asked.method == Method::PATCH, asked.path.starts_with("/Groups")) {
-        (true, _) => "Operations",
-        (false, true) => "displayName",
-        (false, false) => "userName",
-    };
-    format!("{name} is required")
 }
 
 /// What the server makes of a body before it keeps it; none where that is what was sent.
@@ -311,7 +204,15 @@ pub(super) fn rewritten(quirks: &Quirks, asked: &Asked<'_>, store: &Store) -> Op
     if quirks.contains(&Quirk::DropsUnknownMembers) && asked.path.starts_with("/Groups") {
         return rewrite::without_unknown(asked, store);
     }
-    let changes = [Quirk::Invites, Quirk::LowersNames, Quirk::DigitsOnly, Quirk::DropsNames, Quirk::DropsTypes];
+    let changes = [
+        Quirk::Invites,
+        Quirk::LowersNames,
+        Quirk::DigitsOnly,
+        Quirk::Composes,
+        Quirk::Trims,
+        Quirk::DropsNames,
+        Quirk::DropsTypes,
+    ];
     let changes: Vec<Quirk> = changes.into_iter().filter(|quirk| quirks.contains(quirk)).collect();
     if changes.is_empty() || !asked.writes() || !asked.path.starts_with("/Users") {
         return None;
@@ -338,7 +239,9 @@ pub(super) fn heeded(quirks: &Quirks, asked: &Asked<'_>) -> Option<String> {
     let at = pairs.iter().position(|(key, _)| key == "filter")?;
     if quirks.contains(&Quirk::IgnoresFilters) {
         pairs.remove(at);
-    } else if quirks.contains(&Quirk::FiltersFindNobody) {
+    } else if quirks.contains(&Quirk::FiltersFindNobody)
+        || (quirks.contains(&Quirk::ExternalIdFindsNobody) && filtered_by(asked)? == "externalId")
+    {
         "id eq \"nobody\"".clone_into(&mut pairs[at].1);
     } else {
         return None;
@@ -355,14 +258,17 @@ pub(super) fn rate_limit(quirks: &Quirks) -> Fail {
     }
 }
 
-/// What the server says of itself.
-pub(super) fn says(quirks: &Quirks, asked: &Asked<'_>, reply: &mut Reply) {
-    if quirks.contains(&Quirk::SaysNoPatch)
-        && asked.path.trim_matches('/') == "ServiceProviderConfig"
-        && let Some(config) = &mut reply.body
-    {
-        config["patch"]["supported"] = false.into();
+/// Somebody is there already, and is shown instead of being made.
+pub(super) fn upserted(quirks: &Quirks, asked: &Asked<'_>, store: &Store) -> Option<String> {
+    if !quirks.contains(&Quirk::Upserts) || !makes_user(asked) {
+        return None;
     }
+    let by_email = || {
+        let mails = emails(asked);
+        let known = store.users.rows.values().find(|record| mails.iter().any(|mail| has_mail(record, mail)));
+        known.map(|record| record.id.clone())
+    };
+    is_there(asked, store).or_else(by_email).map(|id| format!("/Users/{id}"))
 }
 
 /// How an answer is written.

@@ -214,9 +214,10 @@ fn served(state: &State, asked: &Asked<'_>, fault: Option<&Fault>) -> Outcome<Re
     }
     let body = quirks::rewritten(&quirks, asked, &lock(&state.store)).map(|body| Bytes::from(body.to_string()));
     let query = quirks::heeded(&quirks, asked);
+    let upserted = quirks::upserted(&quirks, asked, &lock(&state.store));
     let asked = Asked {
-        method: asked.method.clone(),
-        path: asked.path,
+        method: if upserted.is_some() { Method::GET } else { asked.method.clone() },
+        path: upserted.as_deref().unwrap_or(asked.path),
         query: query.as_deref().unwrap_or(asked.query),
         headers: asked.headers,
         body: body.as_ref().unwrap_or(asked.body),

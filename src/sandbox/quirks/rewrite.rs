@@ -2,6 +2,7 @@
 
 use axum::http::Method;
 use serde_json::{Value, json};
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::{Quirk, Quirks};
 use crate::sandbox::asked::Asked;
@@ -43,6 +44,8 @@ pub(super) fn rewrite(quirk: Quirk, body: &mut Object, new: bool) {
                 body.insert("userName".into(), name.into());
             }
         }
+        Quirk::Composes => texts(body, &|text| text.nfc().collect()),
+        Quirk::Trims => texts(body, &|text| text.trim().to_owned()),
         Quirk::DigitsOnly => entries(body, "phoneNumbers", |entry| {
             let digits: String =
                 entry["value"].as_str().unwrap_or_default().chars().filter(char::is_ascii_digit).collect();
@@ -59,6 +62,20 @@ pub(super) fn rewrite(quirk: Quirk, body: &mut Object, new: bool) {
                 });
             }
         }
+        _ => {}
+    }
+}
+
+/// All texts but the names of schemas.
+fn texts(body: &mut Object, change: &impl Fn(&str) -> String) {
+    body.iter_mut().filter(|(name, _)| *name != "schemas").for_each(|(_, value)| text(value, change));
+}
+
+fn text(value: &mut Value, change: &impl Fn(&str) -> String) {
+    match value {
+        Value::String(text) => *text = change(text),
+        Value::Array(list) => list.iter_mut().for_each(|value| text(value, change)),
+        Value::Object(map) => map.values_mut().for_each(|value| text(value, change)),
         _ => {}
     }
 }

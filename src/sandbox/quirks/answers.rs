@@ -1,0 +1,68 @@
+//! What answers show, and what they leave out.
+
+use axum::http::Method;
+use serde_json::Value;
+
+use super::{Quirk, Quirks};
+use crate::sandbox::asked::Asked;
+use crate::sandbox::reply::Reply;
+
+/// What the server says of itself, and how it shows what it has.
+pub(in super::super) fn says(quirks: &Quirks, asked: &Asked<'_>, reply: &mut Reply) {
+    let path = asked.path.trim_matches('/');
+    if asked.method != Method::GET {
+        leave_out(quirks, asked, reply);
+    } else if let Some(body) = &mut reply.body {
+        if quirks.contains(&Quirk::SaysNoPatch) && path == "ServiceProviderConfig" {
+            body["patch"]["supported"] = false.into();
+        }
+        match path {
+            "Users" => users(quirks, body),
+            "Groups" if quirks.contains(&Quirk::ListsWithoutMembers) => {
+                each(body, |group| drop(group.as_object_mut().and_then(|group| group.remove("members"))));
+            }
+            _ => {}
+        }
+    }
+    if let Some(body) = reply.body.as_mut().filter(|_| quirks.contains(&Quirk::TextBooleans)) {
+        as_text(body);
+        each(body, as_text);
+    }
+}
+
+/// What was done isn't shown.
+fn leave_out(quirks: &Quirks, asked: &Asked<'_>, reply: &mut Reply) {
+    let changed = matches!(asked.method, Method::PATCH | Method::PUT) && reply.status == 200;
+    if changed && quirks.contains(&Quirk::EmptyChanges) {
+        (reply.status, reply.body) = (204, None);
+    }
+    if reply.status == 201 && quirks.contains(&Quirk::EmptyCreations) {
+        reply.body = None;
+    }
+}
+
+/// A list of users.
+fn users(quirks: &Quirks, list: &mut Value) {
+    if quirks.contains(&Quirk::HidesInactive)
+        && let Some(shown) = list["Resources"].as_array_mut()
+    {
+        let before = shown.len();
+        shown.retain(|user| user["active"] != Value::Bool(false));
+        let hidden = (before - shown.len()) as u64;
+        let left = list["totalResults"].as_u64().map(|total| total.saturating_sub(hidden));
+        list["totalResults"] = left.into();
+    }
+    if quirks.contains(&Quirk::HollowLists) && list["Resources"].is_array() {
+        list["Resources"] = Value::Array(Vec::new());
+    }
+}
+
+fn each(list: &mut Value, change: impl Fn(&mut Value)) {
+    list.get_mut("Resources").and_then(Value::as_array_mut).into_iter().flatten().for_each(change);
+}
+
+fn as_text(resource: &mut Value) {
+    if let Some(active) = resource.get_mut("active").filter(|active| active.is_boolean()) {
+        *active = if *active == Value::Bool(true) { "True" } else { "False" }.into();
+    }
+}

@@ -1,0 +1,113 @@
+//! Requests that a quirk refuses.
+
+use axum::http::Method;
+use serde_json::Value;
+
+use super::Quirk;
+use super::parts::{
+    deleted_user, emails, filtered_by, has_email, is_there, makes_user, members, missing, operations, too_many,
+    touched, unknown,
+};
+use crate::sandbox::asked::Asked;
+use crate::sandbox::error::Fail;
+use crate::sandbox::store::Store;
+
+const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+
+/// Refuses a request before anything is done.
+pub(super) fn refusal(quirk: Quirk, asked: &Asked<'_>, store: &Store) -> Option<Fail> {
+    let patch = asked.method == Method::PATCH;
+    let status = |holds: bool, status: u16, detail: &str| holds.then(|| Fail::new(status, detail));
+    let bad = |holds: bool, kind: &'static str, detail: &str| holds.then(|| Fail::bad(kind, detail));
+    match quirk {
+        Quirk::NoPatch => status(patch, 405, "Method not allowed"),
+        Quirk::Patch501 => status(patch, 501, "Not implemented"),
+        Quirk::NoPatchRoute => status(patch, 404, &format!("Cannot PATCH {}", asked.path)),
+        Quirk::NoPut => status(asked.method == Method::PUT, 405, "Method not allowed"),
+        Quirk::Breaks => status(asked.writes() && asked.text().contains("broken"), 500, "an unexpected error"),
+        Quirk::NoFilteredPaths => {
+            let filtered = |operation: &Value| operation["path"].as_str().is_some_and(|path| path.contains('['));
+            bad(patch && operations(asked).iter().any(filtered), "noTarget", "the path matches nothing")
+        }
+        Quirk::NoMemberPaths => {
+            let filtered =
+                |operation: &Value| operation["path"].as_str().is_some_and(|path| path.starts_with("members["));
+            status(patch && operations(asked).iter().any(filtered), 501, "Not implemented")
+        }
+        Quirk::OneOperation => bad(operations(asked).len() > 1, "invalidSyntax", "one operation at a time"),
+        Quirk::ActiveAlone => {
+            let names = touched(asked);
+            bad(names.len() > 1 && names.contains("active"), "invalidValue", "active can't be changed with others")
+        }
+        Quirk::RefusesPhones => {
+            bad(touched(asked).contains("phonenumbers"), "invalidValue", "phoneNumbers: not a valid number")
+        }
+        Quirk::RefusesManagers => {
+            let managed = asked.writes() && asked.text().contains("manager");
+            status(managed && asked.text().contains(ENTERPRISE), 400, "manager: no such user")
+        }
+        Quirk::UniqueEmails => {
+            let taken = emails(asked).into_iter().find(|email| has_email(store, asked, email));
+            taken.map(|email| Fail::new(409, format!("the e-mail {email} is in use")))
+        }
+        Quirk::NoGroupRenames => {
+            let renames = asked.path.starts_with("/Groups") && touched(asked).contains("displayname");
+            status(patch && renames, 501, "Not implemented")
+        }
+        Quirk::NoDeletes => status(deleted_user(asked).is_some(), 405, "Method not allowed"),
+        Quirk::DeletesMembers500 => {
+            let held = deleted_user(asked).is_some_and(|id| store.memberships(id).is_some());
+            status(held, 500, "the user is still referred to")
+        }
+        Quirk::Duplicates500 => status(is_there(asked, store).is_some(), 500, "unknown_error"),
+        Quirk::ActiveAtCreation500 => {
+            let said = makes_user(asked) && touched(asked).contains("active");
+            status(said, 500, "Write to \"urn:ietf:params:scim:schemas:core:2.0:User:active\" is not supported")
+        }
+        Quirk::TwoSeats => {
+            let taken =
+                store.users.rows.values().filter(|record| record.body.get("active") != Some(&Value::Bool(false)));
+            status(makes_user(asked) && taken.count() >= 2, 403, "No seats left in your plan")
+        }
+        Quirk::FewOperations => status(too_many(asked), 413, "too many operations"),
+        Quirk::UnknownMember => unknown(asked, store).map(|id| Fail::missing(&id)),
+        Quirk::UnknownMember400 => {
+            let named = members(asked).join(", ");
+            status(unknown(asked, store).is_some(), 400, &format!("invalid parameters provided in request: {named}"))
+        }
+        Quirk::UnknownMember500 => status(unknown(asked, store).is_some(), 500, "an unexpected error"),
+        Quirk::ScimJson415 => status(asked.body_is_scim_json(), 415, "Unsupported media type"),
+        Quirk::ScimJsonUnread => status(asked.body_is_scim_json(), 400, &missing(asked)),
+        Quirk::ScimJsonUnread500 => status(asked.body_is_scim_json(), 500, &missing(asked)),
+        Quirk::AcceptsJsonOnly => status(asked.header("accept") != "application/json", 406, "Not acceptable"),
+        reads => refused_read(reads, asked),
+    }
+}
+
+/// What is refused of reads of lists.
+fn refused_read(quirk: Quirk, asked: &Asked<'_>) -> Option<Fail> {
+    let query = asked.decoded_query();
+    let list = asked.method == Method::GET && matches!(asked.path.trim_matches('/'), "Users" | "Groups");
+    let value = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let (filter, paged) = (value("filter"), value("startIndex").is_some() || value("count").is_some());
+    let groups = list && asked.path.trim_matches('/') == "Groups";
+    let by_external_id = list && filtered_by(asked).is_some_and(|name| name == "externalId");
+    let number = |name: &str| value(name).and_then(|text| text.parse::<u64>().ok()).unwrap_or_default();
+    let special = |filter: &str| filter.contains('\\') || !filter.is_ascii();
+    match quirk {
+        Quirk::RefusesFilters if filter.is_some() => Some(Fail::filter("filters are not supported")),
+        Quirk::Filters500 if filter.is_some() => Some(Fail::new(500, "an unexpected error")),
+        Quirk::RefusesSpecialLetters if filter.is_some_and(special) => Some(Fail::filter("the filter can't be read")),
+        Quirk::RefusesPaging if list && paged => Some(Fail::new(400, "unknown parameter startIndex or count")),
+        Quirk::Paging500 if list && paged => Some(Fail::new(500, "an unexpected error")),
+        Quirk::SecondPage500 if list && number("startIndex") > 1 => Some(Fail::new(500, "an unexpected error")),
+        Quirk::SmallPages if list && number("count") > 10 => Some(Fail::new(400, "count must be 10 at most")),
+        Quirk::RefusesExternalIdFilters if by_external_id => {
+            Some(Fail::filter("filter by externalId is not supported"))
+        }
+        Quirk::ExternalIdFilters500 if by_external_id => Some(Fail::new(500, "an unexpected error")),
+        Quirk::GroupList500 if groups && filter.is_none() => Some(Fail::new(500, "an unexpected error")),
+        Quirk::NeedsFilter if list && filter.is_none() => Some(Fail::bad("tooMany", "a filter is required")),
+        _ => None,
+    }
+}
