@@ -15,6 +15,7 @@ use super::outcome::{disabled, settle, stalled};
 use super::path::Path;
 use super::refusal::{not_its_own, refused, removes, undelegated};
 use super::rest::at_rest;
+use super::split::ACTIVE;
 use super::step::{Operation, Read, Request, Step, UserDetails, Verdict};
 use super::untyped;
 use super::write::update;
@@ -164,11 +165,15 @@ fn create(facts: &Facts, declared: &Declared) -> Step {
     let mut sent = declared.clone();
     sent.attributes.retain(|path, _| !omitted(path));
     sent.on_create.retain(|path, _| !omitted(path));
+    let mut body = creation(&sent);
+    if !facts.policy.profile.active_at_creation {
+        body.remove(ACTIVE);
+    }
     let paths = sent.attributes.keys().chain(sent.on_create.keys());
     Step::Send(Box::new(Operation {
         kind: OperationType::Create,
         attributes: paths.cloned().collect::<BTreeSet<_>>().into_iter().collect(),
-        request: Request::Create(creation(&sent)),
+        request: Request::Create(body),
         guard: Some(GuardName::Creates),
         change: (),
         undelegated: false,

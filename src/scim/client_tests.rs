@@ -165,20 +165,35 @@ async fn i33_an_error_that_passes_teaches_nothing() {
 
 #[tokio::test]
 async fn i33_a_server_that_lists_nobody_without_a_filter_is_connected() {
-    for quirks in [["needs_filter", "errors_as_problem"], ["needs_filter", "refuses_paging"]] {
-        let (_sandbox, client) = quirky(&quirks).await;
-        let answer = client.probe(soon()).await;
-        if quirks.contains(&"refuses_paging") {
-            // Neither with nor without: nothing helps, and nothing is learnt.
-            assert!(answer.is_err() && client.lessons().is_empty());
-            continue;
-        }
-        answer.unwrap();
-        assert_eq!(client.lessons(), [Lesson::NoUserList]);
-        let found = client.find(Kind::Users, "userName", "seed-00003@example.com", soon()).await.unwrap();
-        assert!(found.all && found.hits.len() == 1);
+    for (quirk, lessons) in [
+        ("errors_as_problem", vec![Lesson::NoUserList]),
+        ("refuses_paging", vec![Lesson::NoPaging, Lesson::NoUserList]),
+        ("paging_500", vec![Lesson::NoPaging, Lesson::NoUserList]),
+    ] {
+        let (_sandbox, client) = quirky(&["needs_filter", quirk, "lower_case_lists"]).await;
         client.probe(soon()).await.unwrap();
+        assert_eq!(client.lessons(), lessons, "{quirk}");
+        let found = client.find(Kind::Users, "userName", "seed-00003@example.com", soon()).await.unwrap();
+        assert!(found.all && found.hits.len() == 1, "{quirk}");
+        client.probe(soon()).await.unwrap();
+        assert!(client.list_groups(&Start::Index(1), 100, soon()).await.is_err());
+        assert!(client.lessons().contains(&Lesson::NoGroupList), "{quirk}");
     }
+}
+
+/// It says `tooMany`, which is SCIM: whoever is known by an id is served, whatever becomes of a filter.
+#[tokio::test]
+async fn i33_a_server_that_wants_a_filter_and_answers_none_is_connected() {
+    for quirk in ["refuses_filters", "filters_500", "ignores_filters"] {
+        let (_sandbox, client) = quirky(&["needs_filter", quirk]).await;
+        for _ in 0..2 {
+            client.probe(soon()).await.unwrap();
+            assert_eq!(client.lessons(), [Lesson::NoUserList], "{quirk}");
+        }
+    }
+    // Where nothing tells it from any other server that refuses everything.
+    let (_sandbox, client) = quirky(&["needs_filter", "refuses_filters", "errors_mute"]).await;
+    assert!(client.probe(soon()).await.is_err() && client.lessons().is_empty());
 }
 
 #[tokio::test]
@@ -192,6 +207,15 @@ async fn i33_a_body_that_is_not_read_is_sent_as_json() {
     let (_sandbox, client) = quirky(&["scim_json_unread_500"]).await;
     let refused = client.create(Kind::Users, &person(0), soon()).await.unwrap_err();
     assert_eq!((refused.class(), client.lessons()), (Class::Transient, vec![]));
+    client.create(Kind::Users, &person(0), soon()).await.unwrap();
+    assert_eq!(client.lessons(), [Lesson::PlainJson]);
+
+    // The write that tries it may be refused for something else.
+    let (_sandbox, client) = quirky(&["scim_json_unread_500", "unknown_member_500"]).await;
+    let group = json!({"displayName": "team", "members": [{"value": "nobody-there"}]}).as_object().cloned().unwrap();
+    for _ in 0..3 {
+        client.create(Kind::Groups, &group, soon()).await.unwrap_err();
+    }
     client.create(Kind::Users, &person(0), soon()).await.unwrap();
     assert_eq!(client.lessons(), [Lesson::PlainJson]);
 

@@ -164,6 +164,14 @@ impl Error {
         self.detail.as_deref().is_some_and(super::words::misses_something)
     }
 
+    /// It says that something isn't to be sent.
+    pub fn says_unsupported(&self) -> bool {
+        const WORDS: [&str; 6] =
+            ["not supported", "unsupported", "not allowed", "not permitted", "read-only", "readonly"];
+        let words = self.detail.as_deref().unwrap_or_default().to_lowercase();
+        WORDS.iter().any(|word| words.contains(word))
+    }
+
     /// A 404 that may be about the method, as frameworks answer that have no such route: it isn't SCIM's, and names no resource.
     pub fn may_be_of_a_route(&self) -> bool {
         const ROUTE: [&str; 4] = ["patch", "put", "route", "endpoint"];

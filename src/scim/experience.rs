@@ -8,10 +8,8 @@ use super::profile::{ContentType, Paging, Profile};
 /// A server that refuses a list is asked for it otherwise so often.
 const MOST_TRIES: u8 = 5;
 
-/// Whether `application/json` is to be tried with the next write.
-const UNTRIED: u8 = 0;
-const DUE: u8 = 1;
-const TRIED: u8 = 2;
+/// So many writes are sent as `application/json` to see whether it is read where the other isn't.
+const MOST_TRIALS: u8 = 5;
 
 /// What was learnt.
 #[derive(Debug)]
@@ -24,7 +22,9 @@ pub(super) struct Experience {
     page_size: AtomicU32,
     /// Tries to list otherwise.
     tries: AtomicU8,
-    trial: AtomicU8,
+    /// The next write is to be sent as `application/json`.
+    trial_due: AtomicBool,
+    trials_left: AtomicU8,
 }
 
 impl Experience {
@@ -37,7 +37,8 @@ impl Experience {
             no_group_list: (!profile.list_groups).into(),
             page_size: u32::MAX.into(),
             tries: 0.into(),
-            trial: UNTRIED.into(),
+            trial_due: false.into(),
+            trials_left: MOST_TRIALS.into(),
         }
     }
 
@@ -62,14 +63,22 @@ impl Experience {
         self.plain_json.store(plain, Ordering::Relaxed);
     }
 
-    /// What may have taken effect isn't sent again at once: the next write is the try.
+    /// What may have taken effect isn't sent again at once: the next write is the trial.
     pub fn try_plain_json(&self) {
-        let _ = self.trial.compare_exchange(UNTRIED, DUE, Ordering::Relaxed, Ordering::Relaxed);
+        self.trial_due.store(self.trials_left.load(Ordering::Relaxed) > 0, Ordering::Relaxed);
     }
 
-    /// Whether this write is the try; true once.
+    /// Whether this write is the trial; true once.
     pub fn takes_trial(&self) -> bool {
-        self.trial.compare_exchange(DUE, TRIED, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        self.trial_due.swap(false, Ordering::Relaxed)
+    }
+
+    /// The trial was refused; `unread`: as if nothing had been sent, so that it doesn't help. Whatever else it was refused
+    /// for tells nothing, and another write is the trial.
+    pub fn trial_failed(&self, unread: bool) {
+        let fewer = |left: u8| Some(if unread { 0 } else { left.saturating_sub(1) });
+        let _ = self.trials_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer);
+        self.try_plain_json();
     }
 
     pub fn no_paging(&self) -> bool {

@@ -33,6 +33,8 @@ pub enum Lesson {
     MembersAtOnce(u32),
     /// `active` is refused beside anything else.
     ActiveAlone,
+    /// `active` is refused at a creation.
+    NoActiveAtCreation,
     /// A filter by this attribute is refused or ignored: accounts are looked for in the list.
     NoFilter(String),
     /// The server keeps the texts of this attribute in this form.
@@ -56,6 +58,7 @@ impl Lesson {
             Self::Operations(_) => "maxOperations",
             Self::MembersAtOnce(_) => "maxMembersPerPatch",
             Self::ActiveAlone => "activeAlone",
+            Self::NoActiveAtCreation => "activeAtCreation",
             Self::NoFilter(_) => "filters",
             Self::KeptAs(..) => "keptAs",
             Self::NotKept(_) => "notKept",
@@ -68,7 +71,7 @@ impl Lesson {
             Self::NoPaging => "None".to_owned(),
             Self::PageSize(size) | Self::Operations(size) | Self::MembersAtOnce(size) => size.to_string(),
             Self::PlainJson => "Json".to_owned(),
-            Self::NoUserList | Self::NoGroupList => "false".to_owned(),
+            Self::NoUserList | Self::NoGroupList | Self::NoActiveAtCreation => "false".to_owned(),
             Self::Put | Self::PutGroups => "Put".to_owned(),
             Self::Patch | Self::PatchGroups => "Patch".to_owned(),
             Self::WholeLists => "Whole".to_owned(),
@@ -92,6 +95,7 @@ impl Lesson {
             Self::NoGroupList,
             Self::WholeLists,
             Self::ActiveAlone,
+            Self::NoActiveAtCreation,
         ];
         let number = |value: &str| value.parse().ok().filter(|size| *size > 0);
         let known = plain.into_iter().find(|lesson| lesson.field() == field && lesson.value() == value);
@@ -129,6 +133,9 @@ impl Lesson {
             Self::Operations(size) => format!("the server refuses more than {size} changes in one PATCH"),
             Self::MembersAtOnce(size) => format!("the server refuses more than {size} members in one request"),
             Self::ActiveAlone => "the server refuses active beside other changes: it goes first, by itself".to_owned(),
+            Self::NoActiveAtCreation => {
+                "the server refuses active at a creation: accounts are made without it".to_owned()
+            }
             Self::NoFilter(attribute) => {
                 format!("the server refuses or ignores a filter by {attribute}: accounts are looked for in the list")
             }
@@ -153,6 +160,7 @@ impl Lesson {
             | Self::NoGroupList
             | Self::Operations(_)
             | Self::ActiveAlone
+            | Self::NoActiveAtCreation
             | Self::KeptAs(..)
             | Self::NotKept(_) => false,
             Self::MembersAtOnce(_) => overrides.max_members,
@@ -207,6 +215,7 @@ impl Lesson {
             Self::Operations(size) => profile.max_operations = Some(profile.max_operations.unwrap_or(*size).min(*size)),
             Self::MembersAtOnce(size) => profile.max_members_per_patch = profile.max_members_per_patch.min(*size),
             Self::ActiveAlone => profile.active_alone = true,
+            Self::NoActiveAtCreation => profile.active_at_creation = false,
             Self::KeptAs(attribute, form) => {
                 let known = (attribute.clone(), *form);
                 if !profile.forms.contains(&known) {
@@ -248,6 +257,7 @@ mod tests {
             Lesson::Operations(3),
             Lesson::MembersAtOnce(5),
             Lesson::ActiveAlone,
+            Lesson::NoActiveAtCreation,
             Lesson::NoFilter("userName".to_owned()),
             Lesson::KeptAs("phoneNumbers.value".to_owned(), Form::Digits),
             Lesson::NotKept("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department".to_owned()),

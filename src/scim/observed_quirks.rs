@@ -1,11 +1,7 @@
 //! What a server was seen to do otherwise than its dialect expects. Kept as first seen, so that it is told once.
 
-use rand::RngExt as _;
-use tokio::time::Instant;
-
-use super::client::{Client, Page};
+use super::client::Page;
 use super::error::{Class, Error};
-use super::kind::Kind;
 use super::lesson::Lesson;
 use super::profile::{Paging, PatchPaths, Profile};
 
@@ -30,6 +26,8 @@ pub struct ObservedQuirks {
     whole_lists: Option<bool>,
     /// A PATCH changed the members of a group.
     patches_groups: bool,
+    /// A member was seen to be out after a PATCH that took it out.
+    takes_out: bool,
 }
 
 impl ObservedQuirks {
@@ -43,7 +41,7 @@ impl ObservedQuirks {
         }
     }
 
-    /// The answer to [`Client::find_nobody`]; an error that isn't about the search says nothing of it.
+    /// The answer to [`super::client::Client::find_nobody`]; an error that isn't about the search says nothing of it.
     pub fn search(&mut self, answer: &Result<Page, Error>) {
         self.search = match answer {
             Ok(page) if !page.resources.is_empty() => Some(SearchFault::Ignored),
@@ -62,6 +60,16 @@ impl ObservedQuirks {
     /// A PATCH changed the members of a group.
     pub fn group_patched(&mut self) {
         self.patches_groups = true;
+    }
+
+    /// A member was seen to be out after a PATCH that took it out.
+    pub fn taken_out(&mut self) {
+        self.takes_out = true;
+    }
+
+    /// Whether one ever was.
+    pub fn takes_out(&self) -> bool {
+        self.takes_out
     }
 
     /// There is PATCH for groups, whatever it refuses.
@@ -126,23 +134,6 @@ impl ObservedQuirks {
 /// Whether the dialect looks for people by their `userName`.
 pub fn searches(profile: &Profile) -> bool {
     profile.filters.iter().any(|attribute| attribute == "userName")
-}
-
-impl Client {
-    /// Searches for somebody whom nobody can be: whoever is found shows that the filter was not heeded.
-    pub async fn find_nobody(&self, deadline: Instant) -> Result<Page, Error> {
-        self.find_none(Kind::Users, deadline).await
-    }
-
-    /// The same for either collection.
-    pub(super) async fn find_none(&self, kind: Kind, deadline: Instant) -> Result<Page, Error> {
-        let nobody = format!("nobody-{:016x}@example.invalid", rand::rng().random::<u64>());
-        let attribute = match kind {
-            Kind::Users => "userName",
-            Kind::Groups => "displayName",
-        };
-        self.page(kind, self.filtered(kind, &super::filter::eq(attribute, &nobody), 1), deadline).await
-    }
 }
 
 #[cfg(test)]

@@ -145,6 +145,8 @@ pub struct Profile {
     pub max_operations: Option<u32>,
     /// `active` is changed by itself, and first.
     pub active_alone: bool,
+    /// A creation says `active: true`; else that is left to the server, and looked at.
+    pub active_at_creation: bool,
     /// Whether the server shows the members of a group.
     pub members_readable: MembersReadable,
     /// Groups can be listed page by page; else each is asked for by its id.
@@ -234,6 +236,7 @@ impl Profile {
             max_members_per_patch: 100,
             max_operations: None,
             active_alone: false,
+            active_at_creation: true,
             members_readable: MembersReadable::Inline,
             list_groups: true,
             group_external_id: true,

@@ -138,7 +138,7 @@ impl Case {
                 resting: &crate::plan::groups::resting(
                     &self.status,
                     &self.spec,
-                    &BTreeMap::new(),
+                    &crate::plan::Tried::default(),
                     Timestamp::UNIX_EPOCH,
                 ),
                 room: self.room,

@@ -37,10 +37,17 @@ impl Client {
         let body = written.as_ref().or(body);
         let exchange = async |plain| self.exchange(&method, &what, url.clone(), body, plain, if_match, deadline).await;
         let knows = self.sends_plain_json();
-        let mut plain = knows || body.is_some() && self.experience.takes_trial();
-        let mut answer = exchange(plain).await?;
-        if plain && !knows && (200..300).contains(&answer.status) {
-            self.experience.sends_plain_json(true);
+        let trial = !knows && body.is_some() && self.experience.takes_trial();
+        let mut plain = knows || trial;
+        let mut answer = exchange(plain).await.inspect_err(|_| {
+            if trial {
+                self.experience.trial_failed(false);
+            }
+        })?;
+        match body.filter(|_| trial) {
+            Some(_) if (200..300).contains(&answer.status) => self.experience.sends_plain_json(true),
+            Some(body) => self.experience.trial_failed(answer.misses_what(body)),
+            None => {}
         }
         match misread(&answer, body, plain) {
             // It may have taken effect all the same: whoever sent it looks first, and sends it again.

@@ -1,9 +1,12 @@
 //! Lists. A server that refuses one is asked for it otherwise, and what helped is remembered: without `startIndex` and `count`,
 //! by shorter pages, or for nobody, where it lists nobody without a filter.
 
+use rand::RngExt as _;
 use tokio::time::Instant;
+use url::form_urlencoded::byte_serialize;
 
 use super::super::error::{Class, Error, ScimType};
+use super::super::filter;
 use super::super::paging::Start;
 use super::super::resource::Resource;
 use super::{Client, Entry, Kind, Page, Recall};
@@ -52,7 +55,15 @@ impl Client {
                 answer => return answer,
             }
         }
-        self.find_nobody(deadline).await
+        match self.find_nobody(deadline).await {
+            Err(error) if refuses_list(&error) && self.says_too_many(deadline).await => Ok(Page::default()),
+            answer => answer,
+        }
+    }
+
+    /// Searches for somebody whom nobody can be: whoever is found shows that the filter was not heeded.
+    pub async fn find_nobody(&self, deadline: Instant) -> Result<Page, Error> {
+        Ok(self.nobody(Kind::Users, deadline).await?.map(read))
     }
 
     /// One page; `also` is what else its query has.
@@ -64,12 +75,7 @@ impl Client {
         also: &str,
         deadline: Instant,
     ) -> Result<Page, Error> {
-        let page = self.list_entries(start, count, (kind, also, None), deadline).await?;
-        Ok(page.map(|entry| match entry {
-            Entry::Read(resource, _) => resource,
-            // Nothing is recalled.
-            Entry::Same(_) => Resource::default(),
-        }))
+        Ok(self.list_entries(start, count, (kind, also, None), deadline).await?.map(read))
     }
 
     async fn list_entries(
@@ -79,19 +85,22 @@ impl Client {
         what: What<'_>,
         deadline: Instant,
     ) -> Result<Page<Entry>, Error> {
-        if self.experience.no_paging() {
-            return self.asked(what, None, deadline).await;
-        }
-        let paged = start.query(self.experience.page_size(count));
-        let answer = self.asked(what, Some(&paged), deadline).await;
+        let paged = (!self.experience.no_paging()).then(|| start.query(self.experience.page_size(count)));
+        let answer = self.asked(what, paged.as_deref(), deadline).await;
         let refused = answer.as_ref().err().filter(|error| refuses_list(error)).cloned();
         let Some(error) = refused.filter(|_| matches!(start, Start::Index(_)) && self.experience.may_try()) else {
             return answer;
         };
-        if let Ok(page) = self.asked(what, None, deadline).await {
-            return self.without_paging(start, page, &paged, what, deadline).await;
+        let mut errors = vec![error];
+        if let Some(paged) = &paged {
+            match self.asked(what, None, deadline).await {
+                Ok(page) => return self.without_paging(start, page, paged, what, deadline).await,
+                Err(error) => errors.push(error),
+            }
         }
-        self.may_need_filter(what.0, start, &error, deadline).await;
+        if start.is_first() {
+            self.may_need_filter(what.0, &errors, deadline).await;
+        }
         answer
     }
 
@@ -144,19 +153,57 @@ impl Client {
         Ok(whole)
     }
 
-    /// It may want to be asked for somebody: nobody is found, and that is an answer.
-    async fn may_need_filter(&self, kind: Kind, start: &Start, error: &Error, deadline: Instant) {
-        let too_many = error.class() == Class::Rejected || error.scim_type() == Some(ScimType::TooMany);
-        if !start.is_first() || !too_many {
+    /// It may want to be asked for somebody: nobody is found, and that is an answer. One that says `tooMany` wants a filter,
+    /// whatever it makes of this one.
+    async fn may_need_filter(&self, kind: Kind, errors: &[Error], deadline: Instant) {
+        let told = errors.iter().any(|error| error.scim_type() == Some(ScimType::TooMany));
+        if !told && errors.iter().all(|error| error.class() != Class::Rejected) {
             return;
         }
-        let nobody = self.find_none(kind, deadline).await;
-        if nobody.is_ok_and(|page| page.shown == 0 && !page.is_hollow()) {
-            match kind {
-                Kind::Users => self.experience.needs_filter(),
-                Kind::Groups => self.experience.groups_need_filter(),
-            }
+        let needed = match self.nobody(kind, deadline).await {
+            Ok(page) => told || (page.shown == 0 && !page.is_hollow()),
+            Err(error) => told && refuses_list(&error),
+        };
+        match kind {
+            Kind::Users if needed => self.experience.needs_filter(),
+            Kind::Groups if needed => self.experience.groups_need_filter(),
+            _ => {}
         }
+    }
+
+    /// Somebody is looked for whom nobody can be; without `startIndex` and `count` where they are refused, which is met again
+    /// before lists are asked for so, too.
+    async fn nobody(&self, kind: Kind, deadline: Instant) -> Result<Page<Entry>, Error> {
+        let attribute = match kind {
+            Kind::Users => "userName",
+            Kind::Groups => "displayName",
+        };
+        let nobody = format!("nobody-{:016x}@example.invalid", rand::rng().random::<u64>());
+        let filter: String = byte_serialize(filter::eq(attribute, &nobody).as_bytes()).collect();
+        // Form encoding writes a space as `+`, which not every server reads as one.
+        let filter = format!("filter={}", filter.replace('+', "%20"));
+        let (what, start) = ((kind, filter.as_str(), None), Start::Index(1));
+        let paged = (!self.experience.no_paging()).then(|| start.query(1));
+        let answer = self.asked(what, paged.as_deref(), deadline).await;
+        let Some(paged) = paged.filter(|_| answer.as_ref().is_err_and(refuses_list)) else { return answer };
+        match self.asked(what, None, deadline).await {
+            Ok(page) => self.without_paging(&start, page, &paged, what, deadline).await,
+            Err(_) => answer,
+        }
+    }
+
+    /// It says in SCIM's own words that it lists nobody without a filter: that is SCIM, whatever becomes of a filter.
+    async fn says_too_many(&self, deadline: Instant) -> bool {
+        let answer = self.asked((Kind::Users, "", None), None, deadline).await;
+        answer.is_err_and(|error| error.scim_type() == Some(ScimType::TooMany))
+    }
+}
+
+/// What an entry shows, where nothing is recalled.
+fn read(entry: Entry) -> Resource {
+    match entry {
+        Entry::Read(resource, _) => resource,
+        Entry::Same(_) => Resource::default(),
     }
 }
 
