@@ -1,6 +1,6 @@
 //! Members and attributes of a group that the server refuses by themselves, or takes and doesn't keep: as status records them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::membership::MEMBERS;
 use crate::api::{IgnoredAttribute, IgnoredReason, ScimGroupSpec, ScimGroupStatus};
-use crate::plan::rests_until;
+use crate::plan::Tried;
 
 /// So many are kept in status.
 pub const MOST: usize = 50;
@@ -47,14 +47,9 @@ pub fn record_part(
 }
 
 /// What isn't sent now: refused within the hour, as it is declared now; `tried`: when its parts were sent last.
-pub fn resting(
-    status: &ScimGroupStatus,
-    spec: &ScimGroupSpec,
-    tried: &BTreeMap<String, Timestamp>,
-    now: Timestamp,
-) -> BTreeSet<String> {
+pub fn resting(status: &ScimGroupStatus, spec: &ScimGroupSpec, tried: &Tried, now: Timestamp) -> BTreeSet<String> {
     let known = status.ignored_attributes.iter().flatten();
-    let lately = known.filter(|entry| rests_until(entry, tried).is_some_and(|until| now < until));
+    let lately = known.filter(|entry| tried.rests_until(entry).is_some_and(|until| now < until));
     lately.filter_map(|entry| part_of(entry).filter(|part| recorded(spec, part).1 == digest_of(entry))).collect()
 }
 
@@ -119,13 +114,16 @@ mod tests {
         let before = status.clone();
         record_part(&mut status, &declared, "-7", IgnoredReason::Rejected, "no", at(30));
         assert_eq!(status, before, "refused once more, it is no news");
-        let none = BTreeMap::new();
+        let none = Tried::default();
         let all: BTreeSet<String> = ["+9\"9", "-7", "displayName"].map(str::to_owned).into();
         assert_eq!(resting(&status, &declared, &none, at(60)), all);
         assert!(resting(&status, &declared, &none, at(61)).is_empty());
-        let tried = BTreeMap::from([("displayName".to_owned(), at(60))]);
+        let parts = [("displayName".to_owned(), at(60))].into();
+        let tried = Tried { parts, anew: None };
         assert_eq!(resting(&status, &declared, &tried, at(100)), BTreeSet::from(["displayName".to_owned()]));
         assert!(!resting(&status, &spec("Other"), &none, at(2)).contains("displayName"));
+        let changed = Tried { anew: Some(at(40)), ..tried };
+        assert_eq!(resting(&status, &declared, &changed, at(41)), BTreeSet::from(["displayName".to_owned()]));
         let parts: BTreeSet<String> = status.ignored_attributes.iter().flatten().filter_map(part_of).collect();
         assert_eq!(parts, all);
     }

@@ -226,8 +226,8 @@ impl Kind for Group {
         !profile.filters.is_empty() || !profile.list_groups
     }
 
-    fn must_filter(session: &Session) -> bool {
-        !session.policy.profile.list_groups
+    fn lists(session: &Session) -> bool {
+        session.policy.profile.list_groups
     }
 
     fn search_refused<E: Effects>(
@@ -237,9 +237,9 @@ impl Kind for Group {
         error: &Error,
     ) -> SearchRefused<Self> {
         match error.class() {
-            Class::Rejected if session.policy.profile.list_groups => SearchRefused::List,
+            Class::Rejected => SearchRefused::List,
             // A server that is ill fails to list, too.
-            Class::Transient if session.policy.profile.list_groups && is_of_the_search(error) => SearchRefused::List,
+            Class::Transient if is_of_the_search(error) => SearchRefused::List,
             Class::NotFound | Class::Unsupported => SearchRefused::Stop(p.no_groups(session, error)),
             _ => SearchRefused::Failed,
         }

@@ -1,7 +1,7 @@
 //! Members and attributes of a group that the server refuses by themselves, or takes and doesn't keep: on record, and tried
 //! again hourly.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use super::GroupPass;
 use crate::api::{IgnoredReason, Reason};
 use crate::directory::full_name;
+use crate::plan::Tried;
 use crate::plan::groups::{Group, GroupVerdict, Id, Membership, part, path_of, record_part, resting};
-use crate::plan::rests_until;
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::{Kind as _, pause_until};
@@ -67,9 +67,9 @@ impl<E: Effects> Provisioner<E> {
         let user = part.get(1..).and_then(|id| self.directory.bound_to(&self.key, pass.server(), id));
         let told: Vec<String> =
             user.iter().map(full_name).chain([words.to_owned()]).filter(|text| !text.is_empty()).collect();
-        let now = whole_seconds(self.effects.now());
+        let now = self.effects.now();
         self.notes.part_refused(&pass.uid(), &path_of(part), now);
-        record_part(&mut pass.status, &pass.object.spec, part, reason, &told.join(": "), now);
+        record_part(&mut pass.status, &pass.object.spec, part, reason, &told.join(": "), whole_seconds(now));
     }
 
     /// What isn't sent now; a person who asks is heeded, but not twice in a pass.
@@ -84,15 +84,10 @@ impl<E: Effects> Provisioner<E> {
 }
 
 /// How long until what is refused, or isn't kept, is tried again; none where nothing is.
-pub(super) fn retry(
-    pass: &GroupPass,
-    verdict: &GroupVerdict,
-    tried: &BTreeMap<String, Timestamp>,
-    now: Timestamp,
-) -> Option<Duration> {
+pub(super) fn retry(pass: &GroupPass, verdict: &GroupVerdict, tried: &Tried, now: Timestamp) -> Option<Duration> {
     if verdict.details.refused.is_empty() {
         return None;
     }
-    let due = pass.status.ignored_attributes.iter().flatten().filter_map(|entry| rests_until(entry, tried)).min()?;
+    let due = pass.status.ignored_attributes.iter().flatten().filter_map(|entry| tried.rests_until(entry)).min()?;
     Some(pause_until(due, now))
 }

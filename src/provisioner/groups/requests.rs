@@ -2,6 +2,7 @@
 
 use kube::ResourceExt;
 
+use super::shown::members_told;
 use super::whole::is_tried;
 use super::{GroupPass, GroupStop};
 use crate::api::{self, ClaimedGroup, OperationType, ScimGroupStatus};
@@ -144,7 +145,8 @@ impl<E: Effects> Provisioner<E> {
         self.in_mirror(pass, |store| store.sightings.shown(id));
         if attributes != [Path::core(MEMBERS)] {
             if is_tried(pass) {
-                self.learn_whole_groups(pass, &[]);
+                let named = |shown: &Resource| Group::shown_name(shown) == Some(&*pass.object.spec.display_name);
+                self.learn_whole_groups(pass, shown.is_none_or(named));
             }
             pass.own.written = true;
             self.group_renamed(pass, id, &attributes);
@@ -157,15 +159,26 @@ impl<E: Effects> Provisioner<E> {
         }
         self.repaired(pass);
         pass.own.sent.extend(added.iter().chain(&removed).cloned());
+        let looked = match shown {
+            None if self.is_unsure_of_removals(pass, &removed) => self.look_again(pass, id).await,
+            shown => shown.cloned().map(|shown| (shown, false)),
+        };
+        let still = looked.as_ref().and_then(|(shown, by_reading)| members_told(pass, shown, *by_reading));
+        // Whoever is still in stays whoever is to go.
+        let is_in = |id: &Id| still.as_ref().is_some_and(|still| still.contains(id));
+        let (stuck, removed): (Vec<Id>, Vec<Id>) = removed.into_iter().partition(is_in);
         self.directory.membership(&pass.uid(), |members| {
             members.added(&added);
             members.removed(&removed);
         });
-        if let Some(shown) = shown {
-            self.group_shown(pass, shown, false);
-        }
+        let helped = stuck.is_empty() && !removed.is_empty();
         if is_tried(pass) {
-            self.learn_whole_groups(pass, &removed);
+            self.learn_whole_groups(pass, helped);
+        } else if helped && still.is_some() {
+            pass.session.seen.take_in(ObservedQuirks::taken_out);
+        }
+        if let Some((shown, by_reading)) = &looked {
+            self.group_shown(pass, shown, *by_reading);
         }
         pass.status.owned_members = without_removed(pass.status.owned_members.as_deref(), &removed);
         // Those who came were on record before.

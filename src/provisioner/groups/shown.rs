@@ -3,7 +3,7 @@
 use super::requests::UNREADABLE_MEMBERS;
 use super::{GroupPass, GroupStop};
 use crate::api::{GroupDrift, GroupState, Reason, ScimGroupStatus};
-use crate::plan::groups::{Change, Group, GroupVerdict, MEMBERS, Membership, same_name};
+use crate::plan::groups::{Change, Group, GroupVerdict, Id, MEMBERS, Membership, same_name};
 use crate::plan::{Account, Applied};
 use crate::provisioner::Provisioner;
 use crate::provisioner::connection::session::Session;
@@ -58,24 +58,15 @@ impl<E: Effects> Provisioner<E> {
     /// them with the group: an empty group may leave the attribute out.
     pub(super) fn group_shown(&self, pass: &GroupPass, resource: &Resource, by_reading: bool) {
         let Some(id) = resource.id() else { return };
-        // Where they are shown on request, the answer to a write says nothing of them.
-        let readable = match pass.session.policy.profile.members_readable {
-            MembersReadable::OnRequest => by_reading,
-            readable => readable.with_group(),
-        };
-        let shown = resource.members();
-        let tells = readable && resource.members_are_readable() && (shown.is_some() || by_reading);
+        let told = members_told(pass, resource, by_reading);
         let counted = self.mirror.groups.change(pass.session.epoch, |known| {
             known.apply(resource);
-            known.shows_members |= shown.is_some();
-            if tells {
+            known.shows_members |= resource.members().is_some();
+            if told.is_some() {
                 known.members_read(id);
             }
         });
-        if counted.is_none() || !tells {
-            return;
-        }
-        let shown: Vec<_> = shown.into_iter().flatten().map(Into::into).collect();
+        let Some(shown) = told.filter(|_| counted.is_some()) else { return };
         let counts = pass.status.id.as_deref() == Some(id);
         let repairs = pass.session.policy.repair.attributes;
         let found = self.directory.membership(&pass.uid(), |members| {
@@ -123,4 +114,16 @@ impl<E: Effects> Provisioner<E> {
         };
         GroupStop::With(Box::new(verdict), Outcome::After(own_error_pause(0)))
     }
+}
+
+/// The members that a group shows; none where that tells nothing of who is in. Where they are shown on request, the answer to
+/// a write doesn't.
+pub(super) fn members_told(pass: &GroupPass, resource: &Resource, by_reading: bool) -> Option<Vec<Id>> {
+    let readable = match pass.session.policy.profile.members_readable {
+        MembersReadable::OnRequest => by_reading,
+        readable => readable.with_group(),
+    };
+    let shown = resource.members().map(|shown| shown.into_iter().map(Into::into).collect::<Vec<Id>>());
+    let shown = shown.or_else(|| by_reading.then(Vec::new));
+    shown.filter(|_| readable && resource.members_are_readable())
 }

@@ -6,11 +6,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::GroupPass;
-use crate::plan::groups::{GroupOperation, Id, part};
+use crate::plan::groups::{Group, GroupOperation, Id, part};
 use crate::plan::{Refusal, Request};
 use crate::provisioner::effects::Effects;
+use crate::provisioner::engine::Kind as _;
+use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::provisioner::{Provisioner, overrides};
-use crate::scim::{Class, Error, Lesson, MemberRemoval, ObservedQuirks, WriteMethod};
+use crate::scim::{Class, Error, Kind, Lesson, MemberRemoval, ObservedQuirks, Resource, WriteMethod};
 
 /// What is told of members that no request of ours takes out.
 const STUCK: &str = "the server still shows this member after a request that took it out; if it takes out who is named in a list, \
@@ -81,11 +83,24 @@ impl<E: Effects> Provisioner<E> {
         possible
     }
 
-    /// The group was replaced: where that took out who was to go, it is done so from now on; else as before.
-    pub(super) fn learn_whole_groups(&self, pass: &mut GroupPass, removed: &[Id]) {
-        let still =
-            self.directory.membership(&pass.uid(), |members| removed.iter().any(|id| members.extra().contains(id)));
-        if still == Some(false) && !removed.is_empty() {
+    /// The answer to a removal shows nothing, and none was seen to be done here: the group is looked at, once.
+    pub(super) fn is_unsure_of_removals(&self, pass: &GroupPass, removed: &[Id]) -> bool {
+        let profile = &pass.session.policy.profile;
+        let learns = profile.learns && profile.members_readable.with_group();
+        learns && !removed.is_empty() && !pass.session.seen.look(ObservedQuirks::takes_out)
+    }
+
+    /// The group as the server shows it now; none where it doesn't, and then the next sweep looks.
+    pub(super) async fn look_again(&self, pass: &GroupPass, id: &str) -> Option<(Resource, bool)> {
+        let deadline = self.in_turn(&pass.session, RequestKind::Read, Priority::Write).await?;
+        let (client, asked) = (&pass.session.client, Group::asks_members(&pass.session));
+        let shown = self.effects.get(client, Kind::Groups, id, asked, deadline).await;
+        shown.ok().map(|shown| (shown, true))
+    }
+
+    /// The group was replaced: where that helped, it is done so from now on; else as before.
+    pub(super) fn learn_whole_groups(&self, pass: &mut GroupPass, helped: bool) {
+        if helped {
             self.apply_lessons(&pass.session, [Lesson::PutGroups]);
         }
         if let Some(session) = self.session().filter(|now| Arc::ptr_eq(&now.seen, &pass.session.seen)) {
