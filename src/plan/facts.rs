@@ -1,6 +1,6 @@
 //! Everything that a decision rests on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
@@ -10,6 +10,7 @@ use super::declared::{Declared, window_clock};
 use super::delegation::Delegated;
 use super::digests::{Applied, Digests};
 use super::grants::{self, Unlisted};
+use super::ignored::Tried;
 use super::path::Path;
 use super::protect::Protected;
 use super::split::Split;
@@ -154,7 +155,7 @@ pub struct Facts<'a> {
     /// What refusals of this very pass taught of the parts of its requests.
     pub split: &'a Split,
     /// When what the server refuses was sent last, as far as that is remembered.
-    pub tried: &'a BTreeMap<String, Timestamp>,
+    pub tried: &'a Tried,
     /// Paths that a second writer keeps changing back (promise I9).
     pub contested: &'a BTreeSet<Path>,
     /// The time.

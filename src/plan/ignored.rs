@@ -97,13 +97,25 @@ fn known(facts: &Facts, name: &str, digest: &str) -> Option<IgnoredReason> {
 
 /// What was refused within the hour isn't sent again, unless a person asks.
 fn rests(facts: &Facts, ignored: &IgnoredAttribute) -> bool {
-    !facts.object.requested && rests_until(ignored, facts.tried).is_some_and(|until| facts.now < until)
+    !facts.object.requested && facts.tried.rests_until(ignored).is_some_and(|until| facts.now < until)
 }
 
-/// Until when what was refused isn't sent again; `tried`: when it was sent last, as far as that is remembered.
-pub fn rests_until(ignored: &IgnoredAttribute, tried: &BTreeMap<String, Timestamp>) -> Option<Timestamp> {
-    let since = ignored.since.as_ref().map(|since| since.0);
-    since.max(tried.get(&ignored.path).copied()).map(|last| last + RETRY)
+/// When what an object's server refuses was sent last, as far as that is remembered.
+#[derive(Clone, Debug, Default)]
+pub struct Tried {
+    /// Part by part.
+    pub parts: BTreeMap<String, Timestamp>,
+    /// The connection has changed since then: whatever was refused before isn't known to be refused still.
+    pub anew: Option<Timestamp>,
+}
+
+impl Tried {
+    /// Until when this isn't sent again.
+    pub fn rests_until(&self, ignored: &IgnoredAttribute) -> Option<Timestamp> {
+        let since = ignored.since.as_ref().map(|since| since.0);
+        let last = since.max(self.parts.get(&ignored.path).copied())?;
+        Some(self.anew.filter(|anew| last < *anew).unwrap_or(last + RETRY))
+    }
 }
 
 /// What status is to record of an attribute that the server refused by itself; none where it isn't owed.

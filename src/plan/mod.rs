@@ -51,7 +51,7 @@ pub use deprovision::{deactivate_before, way_out};
 pub use digests::{Applied, Digests, applied_ahead};
 pub use facts::{Account, Facts, Manager, Object, Policy, Repair};
 pub use grants::{GRANT_LISTS, Grants, Unlisted};
-pub use ignored::{RETRY, rejection, rests_until};
+pub use ignored::{RETRY, Tried, rejection};
 pub use merge::{creation, differences, merged, patch};
 pub use path::Path;
 pub use reworded::taught;

@@ -139,7 +139,7 @@ proptest! {
             written: &written,
             before: None,
             split: &crate::plan::Split::default(),
-            tried: &std::collections::BTreeMap::new(),
+            tried: &crate::plan::Tried::default(),
             contested: &BTreeSet::new(),
             now: Timestamp::UNIX_EPOCH,
             clock_trusted: true,

@@ -33,6 +33,7 @@ use self::declared::Declared;
 use self::label_loss::LabelLoss;
 use self::lessons::LearntLessons;
 use self::saving::Saving;
+use self::session::Session;
 use self::sessions::Sessions;
 use self::shared_state::SharedState;
 use crate::api::ScimConnection;
@@ -53,6 +54,8 @@ pub(super) struct Connection {
     saving: Saving,
     /// The connection, its Secret, or what was seen of the server gives reason to test it.
     test: Notify,
+    /// The generation that an earlier process recorded.
+    recorded: Option<i64>,
 }
 
 impl Connection {
@@ -60,6 +63,7 @@ impl Connection {
     pub(super) fn new(connection: Arc<ScimConnection>) -> Self {
         let status = connection.status.clone().unwrap_or_default();
         Self {
+            recorded: status.observed_generation,
             lessons: LearntLessons::recorded(status.effective.as_ref()),
             state: SharedState::new(status),
             declared: Declared::new(connection),
@@ -67,6 +71,15 @@ impl Connection {
             label_loss: LabelLoss::default(),
             saving: Saving::default(),
             test: Notify::new(),
+        }
+    }
+
+    /// Whether it has changed since the session before this one, or since an earlier process looked at it: what it is, or
+    /// what its key is read from.
+    pub(super) fn has_changed(&self, session: &Session) -> bool {
+        match self.sessions.last_good() {
+            Some(last) => (last.generation, &last.fingerprint) != (session.generation, &session.fingerprint),
+            None => self.recorded.is_some_and(|recorded| recorded != session.generation),
         }
     }
 

@@ -157,6 +157,11 @@ impl SharedState {
         lock(&self.0).listed(collection, gap);
     }
 
+    /// Why the last listing of a collection wasn't all there is.
+    pub fn gap(&self, collection: &'static str) -> Option<String> {
+        lock(&self.0).gap(collection).map(str::to_owned)
+    }
+
     /// When the key was changed, and when it expires.
     pub fn key_times(&self) -> (Option<Timestamp>, Option<Timestamp>) {
         lock(&self.0).key_times()

@@ -191,6 +191,11 @@ impl ConnectionState {
         }
     }
 
+    /// Why the last listing of a collection wasn't all there is.
+    pub fn gap(&self, collection: &str) -> Option<&str> {
+        self.gaps.get(collection).map(String::as_str)
+    }
+
     /// What a person should know although the connection works.
     pub fn warn(&mut self, warnings: Vec<(&'static str, String)>) {
         for (reason, note) in warnings {

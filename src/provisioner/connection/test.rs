@@ -233,6 +233,10 @@ impl<E: Effects> Provisioner<E> {
             epoch
         };
         let was_restricted = self.connection.sessions.lift();
+        let changed = self.connection.has_changed(&session);
+        if changed {
+            self.notes.begin_anew(self.effects.now());
+        }
         let renewed = was_restricted || old.is_none_or(|old| old.generation != session.generation);
         let owner_is_known = session.key_owner.is_some();
         let differs = session.differs();
@@ -263,6 +267,9 @@ impl<E: Effects> Provisioner<E> {
         if renewed {
             self.resubmit();
             self.mirror.ask_for_sweep();
+        } else if changed {
+            // Another key: whatever waits for the server to think otherwise.
+            self.schedule.begin_anew([], self.effects.instant());
         }
     }
 

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::api::ScimUserStatus;
 use crate::directory::Uid;
-use crate::plan::Path;
+use crate::plan::{Path, Tried};
 use crate::provisioner::lock;
 
 /// Repairs of one attribute within a day that show a second writer (promise I9).
@@ -51,6 +51,8 @@ pub struct Notes {
     tried: HashMap<String, BTreeMap<String, Timestamp>>,
     /// When a request about any object took effect last.
     took_effect: Option<Timestamp>,
+    /// When the connection changed last.
+    anew: Option<Timestamp>,
 }
 
 impl ObjectNotes {
@@ -89,9 +91,17 @@ impl ObjectNotes {
     }
 
     /// When its parts were refused last.
-    pub fn tried(&self, uid: &str) -> BTreeMap<String, Timestamp> {
+    pub fn tried(&self, uid: &str) -> Tried {
         let notes = self.lock();
-        notes.tried.get(uid).cloned().unwrap_or_default()
+        Tried { parts: notes.tried.get(uid).cloned().unwrap_or_default(), anew: notes.anew }
+    }
+
+    /// The connection has changed: whatever was refused before is tried again, and none of it counts any more.
+    pub fn begin_anew(&self, now: Timestamp) {
+        let notes = &mut *self.lock();
+        notes.anew = Some(now);
+        notes.rejections.clear();
+        notes.troubles.clear();
     }
 
     /// A creation was refused for want of a seat; true for whoever waits first.

@@ -235,7 +235,8 @@ impl<E: Effects> Provisioner<E> {
             shown.is_some_and(|(name, _)| Some(name) == status.user_name.as_deref().map(fold).as_deref())
         });
         let uid = pass.object.metadata.uid.as_deref().unwrap_or_default();
-        let untried = self.notes.tried(uid).is_empty() && self.notes.contested(uid, self.effects.now()).is_empty();
+        let untried =
+            self.notes.tried(uid).parts.is_empty() && self.notes.contested(uid, self.effects.now()).is_empty();
         let calm = matches!(status.state, Some(UserState::Active | UserState::Inactive))
             && matches!(verdict.reason, None | Some(Reason::Synced))
             && status.hold.is_none()
