@@ -70,13 +70,6 @@ async fn a_life(product: &Product, removal: Option<Value>) {
         let message = condition(&told, "Ready")["message"].to_string();
         assert!(message.contains("memberRemoval of the connection to Values"), "{message}");
         place.patch_connection(json!({"dialect": dialect}));
-        // What was refused rests for an hour, unless somebody asks.
-        eventually(PATIENCE, "the dialect is in force", async || {
-            let effective = place.get_connection().await["status"]["effective"]["dialect"].clone();
-            if effective["memberRemoval"] == dialect["memberRemoval"] { Ok(()) } else { Err(effective) }
-        })
-        .await;
-        place.kubectl(&["annotate", "scimgroup", "team", "scim-operator.dev/reconcile-requested-at=now"]);
     }
     shows(tenant, &team_path, "ada alone is in, and the name is another", renamed).await;
     place.group_synced("team", 1).await;

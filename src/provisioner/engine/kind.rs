@@ -208,10 +208,8 @@ pub trait Kind: ResourceType {
     fn has_claimed_name(resource: &Resource, claim: &Self::Claim) -> bool;
     /// The server can be asked by a filter for this attribute.
     fn may_filter(session: &Session, attribute: &str) -> bool;
-    /// A search by a filter is the only one there is.
-    fn must_filter(_: &Session) -> bool {
-        false
-    }
+    /// All of them can be listed; else a search by a filter is the only one there is.
+    fn lists(session: &Session) -> bool;
     /// What a refused search means.
     fn search_refused<E: Effects>(
         p: &Provisioner<E>,

@@ -2,14 +2,16 @@
 
 use super::failure::{try_later, waiting};
 use super::{Claimed, Kind, LOOK_AGAIN, ObjectStatus, Pass, SearchRefused, Stop};
+use crate::api::Reason;
 use crate::directory::Object;
-use crate::plan::{Account, Operation, Request};
-use crate::provisioner::Provisioner;
+use crate::plan::{Account, Operation, Request, Verdict};
+use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::mirror::Mirror;
-use crate::provisioner::mirror::listing::{Gap, GapIn};
+use crate::provisioner::mirror::listing::{Gap, GapIn, may_pass};
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::provisioner::schedule::queue::Outcome;
+use crate::provisioner::{Provisioner, overrides};
 use crate::scim::{Class, Error, Kind as Collection, Lesson, Resource, Start};
 
 /// What somebody is told whom only the whole list can find.
@@ -204,15 +206,20 @@ impl<E: Effects> Provisioner<E> {
         let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
         let answer = self.effects.find(&pass.session.client, K::COLLECTION, attribute, value, deadline).await;
         let error = match answer {
-            Ok(found) if !found.hits.is_empty() || K::must_filter(&pass.session) => {
+            Ok(found) if !found.hits.is_empty() => {
                 self.in_mirror(pass, |mirror| mirror.sightings_mut().filter_found(attribute));
                 return Ok(found.hits.into_iter().map(Hit::Shown).collect());
             }
+            Ok(_) if self.trusts_filters::<K>(&pass.session) => return Ok(Vec::new()),
             Ok(found) if found.all && K::finds_surely(value) => return self.found_nobody(pass, attribute, value).await,
             Ok(_) => return self.search_list(pass, attribute, value),
             Err(error) => error,
         };
         match K::search_refused(self, &pass.session, (attribute, value), &error) {
+            // It may go away by itself.
+            SearchRefused::List if !K::lists(&pass.session) && may_pass(error.class()) => {
+                Err(self.failed(pass, &error))
+            }
             SearchRefused::List => {
                 self.note_failure(&error);
                 self.search_list(pass, attribute, value)
@@ -224,6 +231,12 @@ impl<E: Effects> Provisioner<E> {
             SearchRefused::Stop(stop) => Err(stop),
             SearchRefused::Failed => Err(self.failed(pass, &error)),
         }
+    }
+
+    /// Whoever isn't found by a filter isn't there: there is no list that could tell, and a preset or a person says so.
+    fn trusts_filters<K: Kind>(&self, session: &Session) -> bool {
+        let said = !session.policy.profile.learns || overrides(&self.connection().spec).filters;
+        said && !K::lists(session)
     }
 
     /// A filter let nobody through. That is so where it was ever seen to let somebody through, and the list shows nobody:
@@ -258,6 +271,9 @@ impl<E: Effects> Provisioner<E> {
 
     /// The same by a complete listing that began after this was asked.
     fn search_list<K: Kind>(&self, pass: &Pass<K>, attribute: &str, value: &str) -> Result<Vec<Hit>, Stop<K>> {
+        if !K::lists(&pass.session) {
+            return Err(self.own_error(pass, Reason::NotSupported, found_by_nothing(attribute)));
+        }
         let uid = pass.uid();
         let known = K::mirror(self).change(pass.session.epoch, |mirror| {
             let asked_before = mirror.sightings().is_searching(&uid);
@@ -270,6 +286,8 @@ impl<E: Effects> Provisioner<E> {
         }
         if !asked_before {
             self.ask_for_sweep();
+        } else if let Some(gap) = self.connection.state.gap(K::COLLECTION.path()) {
+            return Err(stalled_by_gap(pass, &gap));
         }
         // What was said of this generation stands until the list shows something else (promise I1).
         if pass.status.observed_generation() == pass.object.metadata().generation {
@@ -297,4 +315,20 @@ impl<E: Effects> Provisioner<E> {
 /// It can't be told yet: it is looked at again in a minute, or as soon as the list is complete.
 pub fn looked_for_later<K: Kind>(pass: &Pass<K>, message: String) -> Stop<K> {
     Stop::With(Box::new(waiting(pass, message)), Outcome::After(LOOK_AGAIN))
+}
+
+/// What somebody is told whom neither a list nor a search can find.
+fn found_by_nothing(attribute: &str) -> String {
+    format!(
+        "the server lists nothing without a filter, and a search by {attribute} proves nothing here, so it isn't known whether \
+         it exists already, and it is not created. Allow the key to list all, bind what exists by the annotation \
+         scim-operator.dev/remote-id, or set spec.dialect.filters of the connection if its searches can be trusted"
+    )
+}
+
+/// What only the whole list can find isn't found while that isn't whole; as soon as it is, it is looked for again.
+fn stalled_by_gap<K: Kind>(pass: &Pass<K>, gap: &str) -> Stop<K> {
+    let message = format!("only the whole list can tell whether it exists already, and {gap}; nothing is created");
+    let verdict = Verdict { reason: Some(Reason::Rejected), state: Some(K::FAILED), ..waiting(pass, message) };
+    Stop::With(Box::new(verdict), Outcome::After(LOOK_AGAIN))
 }

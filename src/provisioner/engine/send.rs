@@ -146,6 +146,12 @@ impl<E: Effects> Provisioner<E> {
             (Class::NotFound, Request::Patch { id, .. } | Request::Put { id, .. } | Request::Delete { id }) => {
                 self.look_at_refused(pass, id, &operation, error).await
             }
+            (Class::Unsupported, Request::Delete { .. }) => {
+                self.note_failure(error);
+                let (_, what) = K::denied(&operation);
+                let message = format!("{}: {what}", error.without_advice());
+                Err(self.own_error(pass, Reason::NotSupported, message))
+            }
             (Class::NotFound, Request::Create(_)) => {
                 self.collection_answers(pass, error).await?;
                 Err(self.failed(pass, error))

@@ -235,6 +235,10 @@ impl Kind for User {
         session.policy.profile.filters.iter().any(|filter| filter == attribute)
     }
 
+    fn lists(session: &Session) -> bool {
+        session.policy.profile.list_users
+    }
+
     fn search_refused<E: Effects>(
         p: &Provisioner<E>,
         session: &Session,
@@ -323,17 +327,7 @@ impl Kind for User {
     }
 
     fn denied(operation: &Operation) -> (Reason, &'static str) {
-        match operation.request {
-            Request::Patch { .. } => (
-                Reason::NotSupported,
-                "it seems to have no PATCH for users: set spec.dialect.writeUsers of the connection to Put",
-            ),
-            Request::Put { .. } => (
-                Reason::NotSupported,
-                "it seems to have no PUT for users: set spec.dialect.writeUsers of the connection to Patch",
-            ),
-            _ => (Reason::Rejected, "it doesn't delete users, or not this one: deletionPolicy may be Deactivate"),
-        }
+        super::requests::denied(operation)
     }
 
     fn exists_hidden(pass: &UserPass, error: &Error) -> String {

@@ -1,13 +1,13 @@
 //! Attributes that the server refuses by themselves: on record, so that nobody looks for them again, and tried again hourly.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::UserPass;
 use crate::api::{IgnoredReason, Reason};
-use crate::plan::{ACTIVE, Operation, Path, RETRY, Request, Verdict, rejection, rests_until};
+use crate::plan::{ACTIVE, Operation, Path, RETRY, Request, Tried, Verdict, rejection};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::pause_until;
@@ -21,8 +21,10 @@ impl<E: Effects> Provisioner<E> {
         if part == ACTIVE {
             return true;
         }
-        let now = whole_seconds(self.effects.now());
-        let Some(entry) = self.with_facts(pass, now, |facts| rejection(facts, part, words)) else { return false };
+        let now = self.effects.now();
+        let Some(entry) = self.with_facts(pass, whole_seconds(now), |facts| rejection(facts, part, words)) else {
+            return false;
+        };
         self.notes.part_refused(&pass.uid(), part, now);
         let known = pass.status.ignored_attributes.get_or_insert_with(Vec::new);
         known.retain(|known| known.path != part);
@@ -69,12 +71,7 @@ fn may_be_of_another(error: &Error) -> bool {
 }
 
 /// How long until what is refused is tried again; none where nothing is. `tried`: when it was last.
-pub(super) fn retry(
-    pass: &UserPass,
-    verdict: &Verdict,
-    tried: &BTreeMap<String, Timestamp>,
-    now: Timestamp,
-) -> Option<Duration> {
+pub(super) fn retry(pass: &UserPass, verdict: &Verdict, tried: &Tried, now: Timestamp) -> Option<Duration> {
     if verdict.reason != Some(Reason::Rejected) {
         return None;
     }
@@ -82,7 +79,7 @@ pub(super) fn retry(
     let paths: BTreeSet<String> = ignored.map(|ignored| ignored.path.to_string()).collect();
     let known = pass.status.ignored_attributes.iter().flatten();
     let refused = known.filter(|known| known.reason == IgnoredReason::Rejected && paths.contains(&known.path));
-    let due = refused.filter_map(|known| rests_until(known, tried)).min();
+    let due = refused.filter_map(|known| tried.rests_until(known)).min();
     let due = due.or_else(|| pass.split.refusal(ACTIVE).map(|_| now + RETRY))?;
     Some(pause_until(due, now))
 }

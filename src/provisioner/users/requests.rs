@@ -1,18 +1,20 @@
 //! What requests about a user mean, beside what they mean of anything.
 
+use std::sync::Arc;
+
 use kube::ResourceExt;
 
 use super::whole_lists::names_entries;
 use super::{UserPass, UserStop};
 use crate::api::{ClaimedAccount, OperationType, Reason, ScimUserSpec};
 use crate::directory::has_finalizer;
-use crate::plan::{Account, Binding, Operation, Path, Request, User, at_server};
+use crate::plan::{ACTIVE, Account, Binding, Operation, Path, Request, User, at_server, is_named};
 use crate::provisioner::Provisioner;
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::{Kind as _, SearchRefused, is_of_the_search};
 use crate::provisioner::mirror::users::Known;
-use crate::scim::{Class, Error, Lesson, MatchBy, Resource, Written, composed, fold};
+use crate::scim::{Attributes, Class, Error, Lesson, MatchBy, Resource, Written, composed, fold};
 
 impl<E: Effects> Provisioner<E> {
     /// What a refused search means.
@@ -94,6 +96,17 @@ impl<E: Effects> Provisioner<E> {
         error: &Error,
     ) -> Option<Result<(), UserStop>> {
         match (error.class(), &operation.request) {
+            // It may have made an account all the same: who is there is looked for before another is sent.
+            (Class::Transient, Request::Create(body)) if names_active(body, error) => {
+                self.apply_lessons(&pass.session, [Lesson::NoActiveAtCreation]);
+                None
+            }
+            (Class::Rejected, Request::Create(body)) if names_active(body, error) => {
+                self.note_failure(error);
+                self.apply_lessons(&pass.session, [Lesson::NoActiveAtCreation]);
+                pass.session = self.session().filter(|now| Arc::ptr_eq(&now.seen, &pass.session.seen))?;
+                (!pass.session.policy.profile.active_at_creation).then_some(Ok(()))
+            }
             // It may mean that the person is there already (promise I7).
             (Class::Rejected, Request::Create(_))
                 if pass.session.policy.profile.unsure_of_duplicates && !pass.looked_up_after_conflict =>
@@ -185,6 +198,11 @@ pub(super) fn refuses_filter(class: Class, attribute: &str, value: &str) -> bool
     breaks || matches!(class, Class::Rejected | Class::Unsupported)
 }
 
+/// A creation is refused for saying `active`, by the server's own words.
+fn names_active(body: &Attributes, error: &Error) -> bool {
+    body.contains_key(ACTIVE) && error.says_unsupported() && error.detail().is_some_and(|words| is_named(words, ACTIVE))
+}
+
 /// A value that not every server can read in a filter: what isn't found by it may be there all the same.
 pub(super) fn is_special(value: &str) -> bool {
     !value.is_ascii() || value.contains(['"', '\\', '\''])
@@ -247,4 +265,19 @@ pub(super) fn exists_hidden(pass: &UserPass, error: &Error) -> String {
             .to_owned(),
     };
     if words.is_empty() { what } else { format!("{what}. The server's words: {words}") }
+}
+
+/// The reason, and what may be the matter, where a write is answered as if there were no such account or method.
+pub(super) fn denied(operation: &Operation) -> (Reason, &'static str) {
+    match operation.request {
+        Request::Patch { .. } => (
+            Reason::NotSupported,
+            "it seems to have no PATCH for users: set spec.dialect.writeUsers of the connection to Put",
+        ),
+        Request::Put { .. } => (
+            Reason::NotSupported,
+            "it seems to have no PUT for users: set spec.dialect.writeUsers of the connection to Patch",
+        ),
+        _ => (Reason::Rejected, "it doesn't delete users, or not this one: deletionPolicy may be Deactivate"),
+    }
 }

@@ -8,17 +8,13 @@ use kube::ResourceExt;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::effects::{Memory, Wired};
-use crate::api::{ScimConnection, ScimGroup, ScimUser};
-use crate::directory::{Changed, Directory, Uid, awaits_name};
-use crate::provisioner::schedule::queue::{Lane, Outcome, Ticket};
-use crate::provisioner::simulation::cluster::WatchEvent;
-use crate::provisioner::simulation::cluster_groups::GroupWatchEvent;
+use crate::api::{ScimConnection, ScimConnectionSpec, ScimGroup, ScimUser};
+use crate::directory::{Changed, Directory, Uid};
 use crate::provisioner::simulation::{operator::key, setup::CONNECTION};
 use crate::provisioner::{Provisioner, Surroundings};
 use crate::runtime::{Audit, Metrics};
@@ -37,16 +33,18 @@ pub struct World {
     pub effects: Wired,
     base: String,
     token: String,
+    /// What the key was read from.
+    fingerprint: String,
     /// None where the server is somebody else's.
     sandbox: Option<Sandbox>,
     http: reqwest::Client,
-    operator: Operator,
+    pub(super) operator: Operator,
 }
 
 /// What a restart forgets.
-struct Operator {
-    provisioner: Arc<Provisioner<Wired>>,
-    reroute: UnboundedReceiver<Uid>,
+pub(super) struct Operator {
+    pub(super) provisioner: Arc<Provisioner<Wired>>,
+    pub(super) reroute: UnboundedReceiver<Uid>,
     /// When the server is listed next.
     sweep: Instant,
     /// When a connection that failed is tested next.
@@ -103,7 +101,7 @@ impl World {
         let effects = Wired(Arc::new(std::sync::Mutex::new(Memory::new(connection(base, policy)))));
         let operator = Operator::new(&effects);
         let (base, token) = (base.to_owned(), token.to_owned());
-        Self { effects, base, token, sandbox: None, http: reqwest::Client::new(), operator }
+        Self { effects, base, token, fingerprint: String::new(), sandbox: None, http: reqwest::Client::new(), operator }
     }
 
     /// `kill -9`, and up again.
@@ -157,12 +155,27 @@ impl World {
     pub fn reject_hold(&self) -> bool {
         let held = self.connection().status.and_then(|status| status.holds).unwrap_or_default();
         let Some(id) = held.into_iter().find_map(|hold| hold.id) else { return false };
-        let connection = self.effects.look().cluster.set_connection(|connection| {
-            connection.spec.rejected_hold = Some(id);
-            connection.metadata.generation = connection.metadata.generation.map(|generation| generation + 1);
-        });
-        self.operator.provisioner.update(Arc::new(connection));
+        self.edit_connection(|spec| spec.rejected_hold = Some(id));
         true
+    }
+
+    /// A person changes the connection.
+    pub fn edit_connection(&self, edit: impl FnOnce(&mut ScimConnectionSpec)) {
+        self.operator.provisioner.update(Arc::new(self.edit_unseen(edit)));
+    }
+
+    /// The same, and no operator is there to see it.
+    pub fn edit_unseen(&self, edit: impl FnOnce(&mut ScimConnectionSpec)) -> ScimConnection {
+        self.effects.look().cluster.set_connection(|connection| {
+            edit(&mut connection.spec);
+            connection.metadata.generation = connection.metadata.generation.map(|generation| generation + 1);
+        })
+    }
+
+    /// A person puts another key into the Secret.
+    pub fn change_key(&mut self) {
+        self.fingerprint.push('+');
+        self.operator.provisioner.credentials_changed();
     }
 
     pub fn connection(&self) -> ScimConnection {
@@ -271,7 +284,7 @@ impl World {
             Some(earlier) => client.with_experience_of(&earlier),
             None => client,
         };
-        let tested = provisioner.session_by(&connection, client, String::new()).await;
+        let tested = provisioner.session_by(&connection, client, self.fingerprint.clone()).await;
         let now = self.effects.look().instant();
         self.operator.test = tested.is_err().then(|| now + TEST_AGAIN);
         provisioner.apply_test(&connection, tested);
@@ -283,94 +296,6 @@ impl World {
         let Some(session) = self.operator.provisioner.session() else { return };
         if !self.operator.provisioner.sweep_once(&session).await {
             self.operator.sweep = now + TEST_AGAIN;
-        }
-    }
-
-    /// Works until nothing is due.
-    async fn work(&mut self) {
-        let provisioner = Arc::clone(&self.operator.provisioner);
-        let mut running: JoinSet<(Ticket, Outcome)> = JoinSet::new();
-        let mut others = 0;
-        loop {
-            self.hear();
-            provisioner.tick_gate();
-            provisioner.submit_due_windows();
-            while running.len() < 4 {
-                let Some(ticket) = provisioner.next_ticket(others >= 3) else { break };
-                others += usize::from(ticket.lane != Lane::Removal);
-                let at_work = Arc::clone(&provisioner);
-                running.spawn(async move {
-                    let outcome = at_work.work(&ticket).await;
-                    (ticket, outcome)
-                });
-            }
-            match running.join_next().await {
-                Some(Ok((ticket, outcome))) => {
-                    others -= usize::from(ticket.lane != Lane::Removal);
-                    let now = self.effects.look().instant();
-                    provisioner.schedule.finish(&ticket.uid, outcome, 0.5, now);
-                }
-                Some(Err(failed)) if failed.is_panic() => std::panic::resume_unwind(failed.into_panic()),
-                Some(Err(_)) => {}
-                None => return,
-            }
-        }
-    }
-
-    /// What the watches bring.
-    fn hear(&mut self) {
-        let provisioner = Arc::clone(&self.operator.provisioner);
-        let directory = &provisioner.directory;
-        loop {
-            let (user, group) = {
-                let mut memory = self.effects.look();
-                (memory.cluster.events.pop_front(), memory.cluster.group_events.pop_front())
-            };
-            let mut others: Vec<Uid> = Vec::new();
-            while let Ok(uid) = self.operator.reroute.try_recv() {
-                others.push(uid);
-            }
-            if user.is_none() && group.is_none() && others.is_empty() {
-                return;
-            }
-            match user {
-                Some(WatchEvent::Applied(user)) => {
-                    let uid = user.uid().unwrap_or_default();
-                    let changed = directory.upsert(*user);
-                    if let Some(user) = directory.get(&uid).filter(|_| changed.itself) {
-                        let itself = Changed { itself: true, fresh: changed.fresh, others: Vec::new() };
-                        provisioner.submit(&user, &itself);
-                    }
-                    others.extend(changed.others);
-                }
-                Some(WatchEvent::Deleted(uid)) => {
-                    others.extend(directory.remove(&uid));
-                    provisioner.forget(&uid);
-                }
-                None => {}
-            }
-            match group {
-                Some(GroupWatchEvent::Applied(group)) => {
-                    let uid = group.uid().unwrap_or_default();
-                    let changed = directory.upsert_group(*group);
-                    if let Some(group) = directory.group(&uid).filter(|_| changed.itself) {
-                        provisioner.submit_group(&group, changed.fresh);
-                    }
-                    others.extend(changed.others);
-                }
-                Some(GroupWatchEvent::Deleted(uid)) => {
-                    others.extend(directory.remove_group(&uid));
-                    provisioner.forget(&uid);
-                }
-                None => {}
-            }
-            for uid in others {
-                if let Some(user) = directory.get(&uid) {
-                    provisioner.submit(&user, &Changed { itself: true, fresh: true, others: Vec::new() });
-                } else if let Some(group) = directory.group(&uid) {
-                    provisioner.submit_group(&group, awaits_name(&group));
-                }
-            }
         }
     }
 }

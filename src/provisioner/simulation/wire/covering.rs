@@ -1,0 +1,95 @@
+//! Few stories in which any two quirks are met together: a covering array of pairs, computed greedily.
+
+use std::collections::BTreeSet;
+
+/// So many quirks are in one story at most.
+const TOGETHER: usize = 7;
+
+/// What is never met while another quirk is on: the first of each row hide the second ones, and each other.
+const HIDDEN: [(&[&str], &[&str]); 9] = [
+    (
+        &["no_patch", "patch_501", "no_patch_route", "says_no_patch"],
+        &["no_filtered_paths", "no_member_paths", "ignores_member_paths", "one_operation", "no_group_renames"],
+    ),
+    (&["no_put"], &["put_keeps_members"]),
+    (
+        &["refuses_filters", "filters_500", "ignores_filters", "filters_find_nobody"],
+        &[
+            "refuses_special_letters",
+            "refuses_external_id_filters",
+            "external_id_filters_500",
+            "external_id_finds_nobody",
+        ],
+    ),
+    (&["refuses_external_id_filters", "external_id_filters_500", "external_id_finds_nobody"], &[]),
+    (&["refuses_paging", "paging_500"], &["second_page_500", "small_pages"]),
+    (&["scim_json_415", "scim_json_unread", "scim_json_unread_500"], &[]),
+    (&["unknown_member", "unknown_member_400", "unknown_member_500", "drops_unknown_members"], &[]),
+    (&["errors_as_message", "errors_nested", "errors_as_problem", "errors_mute", "errors_as_text"], &[]),
+    (&["no_deletes"], &["deletes_members_500"]),
+];
+
+/// With these on hardly anything else is met: only pairs have them.
+const ALONE: [&str; 3] = ["hollow_lists", "two_seats", "breaks"];
+
+/// Which quirk hides which, by their places.
+struct Hiding(Vec<Vec<bool>>);
+
+impl Hiding {
+    fn of(quirks: &[&str]) -> Self {
+        let hides = |one: &str, other: &str| {
+            let first =
+                |(by, of): &(&[&str], &[&str])| by.contains(&one) && (of.contains(&other) || by.contains(&other));
+            one != other && (ALONE.contains(&one) || HIDDEN.iter().any(first))
+        };
+        Self(quirks.iter().map(|one| quirks.iter().map(|other| hides(one, other)).collect()).collect())
+    }
+
+    /// The pairs of a story that are met: none of the others hides one of the two.
+    fn met(&self, story: &[usize]) -> impl Iterator<Item = (usize, usize)> {
+        let seen = |place: usize, beside: usize| {
+            !story.iter().any(|other| *other != beside && *other != place && self.0[*other][place])
+        };
+        let pairs = story.iter().enumerate().flat_map(|(at, one)| story[at + 1..].iter().map(|other| (*one, *other)));
+        pairs.filter(move |(one, other)| seen(*one, *other) && seen(*other, *one))
+    }
+}
+
+/// Stories in which each two of them are met.
+pub fn covering(quirks: &[&'static str]) -> Vec<Vec<&'static str>> {
+    let (count, hiding) = (quirks.len(), Hiding::of(quirks));
+    let mut open = vec![vec![true; count]; count];
+    let mut all = Vec::new();
+    for (one, other) in (0..count).flat_map(|one| (one + 1..count).map(move |other| (one, other))) {
+        if !open[one][other] {
+            continue;
+        }
+        let mut story = vec![one, other];
+        let gain = |story: &[usize]| hiding.met(story).filter(|(one, other)| open[*one][*other]).count();
+        while story.len() < TOGETHER {
+            let with = |next: usize| gain(&[story.as_slice(), &[next]].concat());
+            let next = (0..count).filter(|next| !story.contains(next)).map(|next| (with(next), next)).max();
+            let Some((_, next)) = next.filter(|(after, _)| *after > gain(&story)) else { break };
+            story.push(next);
+        }
+        for (one, other) in hiding.met(&story) {
+            (open[one][other], open[other][one]) = (false, false);
+        }
+        all.push(story.into_iter().map(|place| quirks[place]).collect());
+    }
+    all
+}
+
+#[test]
+fn any_two_quirks_are_met_in_some_story() {
+    let quirks = super::quirks();
+    let (stories, hiding) = (covering(&quirks), Hiding::of(&quirks));
+    let place = |name: &&str| quirks.iter().position(|quirk| quirk == name).expect("a quirk");
+    let mut met: BTreeSet<(usize, usize)> = BTreeSet::new();
+    for story in &stories {
+        let story: Vec<usize> = story.iter().map(place).collect();
+        met.extend(hiding.met(&story).map(|(one, other)| (one.min(other), one.max(other))));
+    }
+    assert_eq!(met.len(), quirks.len() * (quirks.len() - 1) / 2);
+    assert!(stories.len() < 300, "{} stories", stories.len());
+}
