@@ -223,6 +223,6 @@ fn served(state: &State, asked: &Asked<'_>, fault: Option<&Fault>) -> Outcome<Re
         body: body.as_ref().unwrap_or(asked.body),
     };
     let mut reply = scim::answer(state, &asked, fault.and_then(Fault::page).as_ref())?;
-    quirks::says(&quirks, &asked, &mut reply);
+    quirks::says(&quirks, &asked, &lock(&state.store), &mut reply);
     Ok(reply)
 }

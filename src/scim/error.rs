@@ -185,6 +185,14 @@ impl Error {
         refused && self.detail.as_deref().is_some_and(super::words::wants_seat)
     }
 
+    /// A search failed, too, so that nothing is left to find anybody by.
+    pub(super) fn fails_beside(&mut self, search: &Self) {
+        let words = self.detail.as_deref().map(|words| format!("{words}; ")).unwrap_or_default();
+        let detail =
+            format!("{words}and a search failed, too, so that nobody can be found: {}", search.without_advice());
+        self.detail = Some(detail.chars().take(512).collect());
+    }
+
     /// It was refused for being too much at once.
     pub fn is_too_many(&self) -> bool {
         self.status == Some(413) || self.scim_type == Some(ScimType::TooMany)

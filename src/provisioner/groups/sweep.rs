@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kube::ResourceExt;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::super::Provisioner;
 use super::super::effects::Effects;
@@ -80,9 +80,10 @@ impl<E: Effects> Provisioner<E> {
     }
 
     fn groups_not_listed(&self, session: &Session, error: &Error) {
-        warn!("the groups could not be listed, so nothing is concluded of them: {error}");
         if matches!(error.class(), Class::NotFound | Class::Unsupported) {
             self.mirror.groups.change(session.epoch, |known| known.unsupported = Some(error.to_string()));
+        } else {
+            self.tell_of_failed_list(Kind::Groups, error);
         }
     }
 

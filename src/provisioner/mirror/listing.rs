@@ -254,6 +254,12 @@ impl<E: Effects> Provisioner<E> {
         self.connection.state.listed(kind.path(), gap);
     }
 
+    /// A listing failed; that is said at the connection, and told of once.
+    pub(in crate::provisioner) fn tell_of_failed_list(&self, kind: Kind, error: &Error) {
+        warn!("nothing is concluded, for the list of /{} failed: {error}", kind.path());
+        self.connection.state.listed(kind.path(), Some(error.to_string()));
+    }
+
     async fn wait_for_page(&self, error: &Error, tries: u32) {
         if error.class() == Class::Throttled {
             // The limiter waits as long as the server says.

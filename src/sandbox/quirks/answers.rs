@@ -3,12 +3,14 @@
 use axum::http::Method;
 use serde_json::Value;
 
+use super::parts::filtered_by;
 use super::{Quirk, Quirks};
 use crate::sandbox::asked::Asked;
 use crate::sandbox::reply::Reply;
+use crate::sandbox::store::{Record, Store};
 
 /// What the server says of itself, and how it shows what it has.
-pub(in super::super) fn says(quirks: &Quirks, asked: &Asked<'_>, reply: &mut Reply) {
+pub(in super::super) fn says(quirks: &Quirks, asked: &Asked<'_>, store: &Store, reply: &mut Reply) {
     let path = asked.path.trim_matches('/');
     if asked.method != Method::GET {
         leave_out(quirks, asked, reply);
@@ -17,7 +19,12 @@ pub(in super::super) fn says(quirks: &Quirks, asked: &Asked<'_>, reply: &mut Rep
             body["patch"]["supported"] = false.into();
         }
         match path {
-            "Users" => users(quirks, body),
+            "Users" => {
+                let inactive = |record: &&Record| record.body.get("active") == Some(&Value::Bool(false));
+                let whole = filtered_by(asked).is_none();
+                let hidden = whole.then(|| store.users.rows.values().filter(inactive).count());
+                users(quirks, hidden, body);
+            }
             "Groups" if quirks.contains(&Quirk::ListsWithoutMembers) => {
                 each(body, |group| drop(group.as_object_mut().and_then(|group| group.remove("members"))));
             }
@@ -41,14 +48,14 @@ fn leave_out(quirks: &Quirks, asked: &Asked<'_>, reply: &mut Reply) {
     }
 }
 
-/// A list of users.
-fn users(quirks: &Quirks, list: &mut Value) {
+/// A list of users; `hidden`: so many are inactive, on whatever page.
+fn users(quirks: &Quirks, hidden: Option<usize>, list: &mut Value) {
     if quirks.contains(&Quirk::HidesInactive)
         && let Some(shown) = list["Resources"].as_array_mut()
     {
         let before = shown.len();
         shown.retain(|user| user["active"] != Value::Bool(false));
-        let hidden = (before - shown.len()) as u64;
+        let hidden = hidden.unwrap_or(before - shown.len()) as u64;
         let left = list["totalResults"].as_u64().map(|total| total.saturating_sub(hidden));
         list["totalResults"] = left.into();
     }

@@ -99,9 +99,11 @@ impl Client {
             }
         }
         if start.is_first() {
-            self.may_need_filter(what.0, &errors, deadline).await;
+            self.may_need_filter(what.0, &mut errors, deadline).await;
         }
-        answer
+        // What is refused for good says more than what fails.
+        let telling = errors.iter().position(|error| error.class() == Class::Rejected).unwrap_or_default();
+        Err(errors.swap_remove(telling))
     }
 
     async fn asked(
@@ -135,7 +137,7 @@ impl Client {
             self.experience.shortens_pages(shorter);
             return Ok(page);
         }
-        let all = whole.total.is_some() && !more;
+        let all = whole.is_hollow() || whole.total.is_some() && !more;
         for met in 1..=AGAIN_500 {
             let error = match self.asked(what, Some(paged), deadline).await {
                 Err(error) if refuses_list(&error) => error,
@@ -155,14 +157,18 @@ impl Client {
 
     /// It may want to be asked for somebody: nobody is found, and that is an answer. One that says `tooMany` wants a filter,
     /// whatever it makes of this one.
-    async fn may_need_filter(&self, kind: Kind, errors: &[Error], deadline: Instant) {
+    async fn may_need_filter(&self, kind: Kind, errors: &mut [Error], deadline: Instant) {
         let told = errors.iter().any(|error| error.scim_type() == Some(ScimType::TooMany));
         if !told && errors.iter().all(|error| error.class() != Class::Rejected) {
             return;
         }
         let needed = match self.nobody(kind, deadline).await {
-            Ok(page) => told || (page.shown == 0 && !page.is_hollow()),
-            Err(error) => told && refuses_list(&error),
+            Ok(page) if page.shown == 0 && !page.is_hollow() => true,
+            Ok(_) => told,
+            Err(search) => {
+                errors.iter_mut().for_each(|error| error.fails_beside(&search));
+                told && refuses_list(&search)
+            }
         };
         match kind {
             Kind::Users if needed => self.experience.needs_filter(),
