@@ -3,7 +3,7 @@
 use kube::ResourceExt;
 
 use super::shown::members_told;
-use super::whole::is_tried;
+use super::whole::{is_tried, is_unsure_of_removals};
 use super::{GroupPass, GroupStop};
 use crate::api::{self, ClaimedGroup, OperationType, ScimGroupStatus};
 use crate::plan::groups::{Change, Group, GroupOperation, GroupVerdict, Id, MEMBERS, without_removed};
@@ -160,7 +160,7 @@ impl<E: Effects> Provisioner<E> {
         self.repaired(pass);
         pass.own.sent.extend(added.iter().chain(&removed).cloned());
         let looked = match shown {
-            None if self.is_unsure_of_removals(pass, &removed) => self.look_again(pass, id).await,
+            None if is_unsure_of_removals(pass, &removed) => self.look_again(pass, id).await,
             shown => shown.cloned().map(|shown| (shown, false)),
         };
         let still = looked.as_ref().and_then(|(shown, by_reading)| members_told(pass, shown, *by_reading));

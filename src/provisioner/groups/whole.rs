@@ -83,13 +83,6 @@ impl<E: Effects> Provisioner<E> {
         possible
     }
 
-    /// The answer to a removal shows nothing, and none was seen to be done here: the group is looked at, once.
-    pub(super) fn is_unsure_of_removals(&self, pass: &GroupPass, removed: &[Id]) -> bool {
-        let profile = &pass.session.policy.profile;
-        let learns = profile.learns && profile.members_readable.with_group();
-        learns && !removed.is_empty() && !pass.session.seen.look(ObservedQuirks::takes_out)
-    }
-
     /// The group as the server shows it now; none where it doesn't, and then the next sweep looks.
     pub(super) async fn look_again(&self, pass: &GroupPass, id: &str) -> Option<(Resource, bool)> {
         let deadline = self.in_turn(&pass.session, RequestKind::Read, Priority::Write).await?;
@@ -112,4 +105,11 @@ impl<E: Effects> Provisioner<E> {
 /// A group that is replaced in this pass alone.
 pub(super) fn is_tried(pass: &GroupPass) -> bool {
     pass.own.by_path.is_some() && pass.session.policy.profile.write_groups == WriteMethod::Put
+}
+
+/// The answer to a removal shows nothing, and none was seen to be done here: the group is looked at, once.
+pub(super) fn is_unsure_of_removals(pass: &GroupPass, removed: &[Id]) -> bool {
+    let profile = &pass.session.policy.profile;
+    let learns = profile.learns && profile.members_readable.with_group();
+    learns && !removed.is_empty() && !pass.session.seen.look(ObservedQuirks::takes_out)
 }

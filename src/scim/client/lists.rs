@@ -166,7 +166,9 @@ impl Client {
             Ok(page) if page.shown == 0 && !page.is_hollow() => true,
             Ok(_) => told,
             Err(search) => {
-                errors.iter_mut().for_each(|error| error.fails_beside(&search));
+                for error in errors.iter_mut() {
+                    error.fails_beside(&search);
+                }
                 told && refuses_list(&search)
             }
         };
