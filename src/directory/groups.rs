@@ -204,8 +204,14 @@ impl Directory {
             inner.groups.links.get(&uid).into_iter().flatten().map(|(group, _)| group.clone()).collect();
         let key = connection_of(user);
         let here = inner.groups.connections.get(&key).into_iter().flatten();
-        groups.extend(here.filter(|uid| inner.groups.all[*uid].membership.is_here(id)).cloned());
-        inner.groups.departing.insert(uid.clone(), (id.into(), groups.clone()));
+        groups.extend(here.filter(|uid| inner.groups.all[*uid].membership.is_removable(id)).cloned());
+        let id: Id = id.into();
+        for group in &groups {
+            if let Some(entry) = inner.groups.all.get_mut(group) {
+                entry.membership.depart(&id);
+            }
+        }
+        inner.groups.departing.insert(uid.clone(), (id, groups.clone()));
         inner.user_in_groups(&uid, Some(user), Some(user));
         groups.into_iter().collect()
     }
@@ -226,7 +232,7 @@ impl Directory {
             let bound = status.is_some_and(|status| status.id.is_some() && status.bound_to.as_deref() == Some(server));
             let may_be = !entry.membership.is_known() && linked.contains(uid);
             // Whom the group names by the id is never taken out of it, and waits for nothing there.
-            let leaves = !entry.membership.is_declared(id) && (may_be || entry.membership.is_here(id));
+            let leaves = !entry.membership.is_declared(id) && (may_be || entry.membership.is_removable(id));
             bound && entry.group.metadata.deletion_timestamp.is_none() && leaves
         });
         (departing.is_some(), left.map(|(_, entry)| entry.group.name_any()).collect())

@@ -303,9 +303,6 @@ fn change_members(facts: &GroupFacts, id: &str, change: Change) -> GroupStep {
 
 /// The next request's share of what is owed.
 fn owed(facts: &GroupFacts) -> Change {
-    if facts.contested {
-        return Change::default();
-    }
     let members = &facts.members;
     let unsent = |id: &&Id| !members.sent.contains(*id);
     let rests = |id: &&Id, put: bool| !members.resting.is_empty() && members.resting.contains(&part(id, put));

@@ -142,7 +142,7 @@ pub struct GroupFacts<'a> {
     pub split: &'a Split,
     /// What the last reading found changed, until it is shown and repaired.
     pub drift: Option<&'a GroupDrift>,
-    /// A second writer keeps changing the members back (promise I9).
+    /// A second writer keeps changing the members back (promise I9): what it changed is among those that are left so.
     pub contested: bool,
     /// Why the server has no groups, if it has none.
     pub unsupported: Option<&'a str>,

@@ -222,6 +222,13 @@ impl Membership {
         self.keep_as_is(differing);
     }
 
+    /// The account is deprovisioned: whoever put it in, that is left so no longer.
+    pub fn depart(&mut self, id: &Id) {
+        if self.left.remove(id) {
+            self.sort(id);
+        }
+    }
+
     /// Tells one set of declared members from another.
     pub fn fingerprint(&self) -> String {
         format!("{:016x}", self.fingerprint)
@@ -328,8 +335,7 @@ impl Membership {
         let known = self.is_known();
         let here = self.is_here(id);
         let wanted = self.wanted.contains_key(id);
-        let unsure = self.source == Source::Ledger && self.unsure.contains(id);
-        let removable = unsure || here && (self.source == Source::Exact || self.is_ours(id));
+        let removable = self.is_removable(id);
         let stays = wanted || self.going.contains_key(id) || self.vanished.contains_key(id);
         // Declared by now, or back, or gone again: nothing differs any more.
         if known && wanted == here && !self.former.contains(id) {

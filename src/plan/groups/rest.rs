@@ -18,7 +18,8 @@ use crate::scim::{PatchOperation, Resource, composed};
 /// What a reading found changed is shown before it is repaired.
 pub(super) fn drifted(facts: &GroupFacts, resource: &Resource, attributes: &[PatchOperation]) -> Option<GroupStep> {
     let found = drift(facts, attributes)?;
-    if !facts.policy.repair.attributes || facts.object.status.drift.as_ref() == Some(&found) {
+    let put_back = facts.policy.repair.attributes && !(facts.contested && attributes.is_empty());
+    if !put_back || facts.object.status.drift.as_ref() == Some(&found) {
         return None;
     }
     let current = facts.object.status.observed_generation == Some(facts.object.generation);
@@ -88,11 +89,12 @@ pub(super) fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOper
         );
     }
     let over_rate = over_rate(facts);
-    if facts.contested {
-        verdict.reason = Some(Reason::Contested);
-        verdict.state = Some(GroupState::Failed);
-        verdict.message =
-            "a second writer keeps changing the members back; they are left alone until the spec changes".into();
+    let contested = drift(facts, left).filter(|_| facts.contested && facts.policy.repair.attributes);
+    if let Some(found) = contested {
+        let what_now = "a second writer keeps changing the members back: what it changed is left so until the spec changes, \
+                        and what is declared of others is carried out";
+        verdict = shows_drift(verdict, found, what_now);
+        (verdict.reason, verdict.state) = (Some(Reason::Contested), Some(GroupState::Failed));
     } else if let Some((reason, message)) = kept(facts) {
         verdict.reason = Some(reason);
         let waits = reason == Reason::Pending;

@@ -44,12 +44,12 @@ impl<E: Effects> Provisioner<E> {
             members.set_source(source);
             members.know_owned(owned, accounts);
             members.expire(before);
-            if pass.session.policy.repair.attributes || pass.log.answered.is_some() {
+            if self.repairs_members(pass) {
                 members.repair();
             }
         });
         self.resolve_names(pass);
-        if !pass.session.policy.repair.attributes && pass.log.answered.is_none() {
+        if !self.repairs_members(pass) {
             self.know_what_is_left(pass);
         }
         let ledger = ledger(pass.status.removals.iter().flatten());
@@ -117,7 +117,7 @@ impl<E: Effects> Provisioner<E> {
         let (creations, elsewhere) = (self.group_creations(pass), self.group_elsewhere(pass));
         let (unseen, resting) = (self.unseen_members(pass), self.resting(pass));
         let unfound = self.unfound(pass);
-        let contested = !self.notes.contested(&uid, now).is_empty();
+        let contested = self.is_contested(pass);
         let step = self.directory.membership(&uid, |membership| {
             decide_group(&GroupFacts {
                 object: GroupObject {

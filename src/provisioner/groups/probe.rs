@@ -92,7 +92,7 @@ impl<E: Effects> Provisioner<E> {
     /// Shown as drift, and then put back or left so.
     fn member_lost(&self, pass: &GroupPass, member: &Id) {
         self.prepare(pass);
-        let repairs = pass.session.policy.repair.attributes;
+        let repairs = self.repairs_members(pass);
         let lost = self.directory.membership(&pass.uid(), |members| {
             let lost = members.lose(std::slice::from_ref(member));
             let count = lost.len();

@@ -68,7 +68,7 @@ impl<E: Effects> Provisioner<E> {
                 pass.status.applied_attributes = Some(String::new());
             }
             // Where drift is left, what is about to be sent must not pass for what others did (promise I9).
-            OperationType::Update if !pass.session.policy.repair.attributes => {
+            OperationType::Update if !pass.session.policy.repair.attributes || self.is_contested(pass) => {
                 let paths: Vec<String> = operation.attributes.iter().map(Path::to_string).collect();
                 let ahead = applied_ahead(pass.status.applied_attributes.as_deref(), paths.iter().map(String::as_str));
                 let Some(ahead) = ahead else { return Ok(()) };
@@ -157,7 +157,6 @@ impl<E: Effects> Provisioner<E> {
         if pass.session.policy.profile.write_groups == WriteMethod::Patch {
             pass.session.seen.take_in(ObservedQuirks::group_patched);
         }
-        self.repaired(pass);
         pass.own.sent.extend(added.iter().chain(&removed).cloned());
         let looked = match shown {
             None if is_unsure_of_removals(pass, &removed) => self.look_again(pass, id).await,
@@ -171,6 +170,7 @@ impl<E: Effects> Provisioner<E> {
             members.added(&added);
             members.removed(&removed);
         });
+        self.repaired(pass);
         let helped = stuck.is_empty() && !removed.is_empty();
         if is_tried(pass) {
             self.learn_whole_groups(pass, helped);
@@ -294,11 +294,30 @@ impl<E: Effects> Provisioner<E> {
         Ok(())
     }
 
-    /// Members were put back, or taken out again, without a change on our side.
-    pub(super) fn repaired(&self, pass: &GroupPass) {
-        if self.group_notes.mended(&pass.uid()) {
-            self.notes.repaired(&pass.uid(), &[Path::core("members")], self.effects.now());
+    /// A second writer keeps changing the members back (promise I9).
+    pub(super) fn is_contested(&self, pass: &GroupPass) -> bool {
+        !self.notes.contested(&pass.uid(), self.effects.now()).is_empty()
+    }
+
+    /// Members that others put in or took out are put back; else they are left so, and what is declared is carried out.
+    pub(super) fn repairs_members(&self, pass: &GroupPass) -> bool {
+        pass.log.answered.is_some() || (pass.session.policy.repair.attributes && !self.is_contested(pass))
+    }
+
+    /// Members were put back, or taken out again, without a change on our side; or, where that is left as it is, some of
+    /// them because of one.
+    fn repaired(&self, pass: &GroupPass) {
+        let uid = pass.uid();
+        if self.repairs_members(pass) {
+            if self.group_notes.mended(&uid) {
+                self.notes.repaired(&uid, &[Path::core(MEMBERS)], self.effects.now());
+            }
+            return;
         }
+        let left =
+            self.directory.membership(&uid, |members| if members.is_by_record() { (0, 0) } else { members.left() });
+        let (lost, foreign) = left.unwrap_or_default();
+        self.group_notes.left(&uid, lost, foreign);
     }
 }
 

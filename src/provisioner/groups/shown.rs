@@ -68,7 +68,7 @@ impl<E: Effects> Provisioner<E> {
         });
         let Some(shown) = told.filter(|_| counted.is_some()) else { return };
         let counts = pass.status.id.as_deref() == Some(id);
-        let repairs = pass.session.policy.repair.attributes;
+        let repairs = self.repairs_members(pass);
         let found = self.directory.membership(&pass.uid(), |members| {
             let known = members.is_known();
             let (mut lost, foreign) = members.observe(shown);

@@ -28,6 +28,12 @@ impl Membership {
         }
     }
 
+    /// It is in, or may be, and isn't left there for whoever put it in.
+    pub fn is_removable(&self, id: &str) -> bool {
+        let unsure = self.source == Source::Ledger && self.unsure.contains(id);
+        unsure || self.is_here(id) && (self.source == Source::Exact || self.is_ours(id))
+    }
+
     /// Whether the account belongs into the group.
     pub fn is_declared(&self, id: &str) -> bool {
         self.wanted.contains_key(id)

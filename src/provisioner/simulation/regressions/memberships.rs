@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::super::events::Event;
+use super::super::group_checks::reason_of_group;
 use super::super::group_events::{GroupEvent, GroupSpec, Named};
 use super::super::outside::{Fault, Listing, Place};
 use super::super::setup::{GroupSetup, Setup};
 use super::super::world::World;
 use super::{bound, ends_well, id_of, setup, until};
-use crate::api::MembersReadable;
+use crate::api::{DeletionPolicy, MembersReadable};
 
 fn eng(additive: bool, members: Vec<Named>) -> GroupSpec {
     GroupSpec { name: 0, external_id: None, additive, members, selects: false, retain: false }
@@ -220,6 +221,76 @@ fn i13_whose_label_goes_after_a_rejected_hold_is_asked_about_anew() {
         world.happen(&Event::Answer(0, true));
         world.drain();
         assert_eq!(members(&world).len(), 0, "{restarts} {:#?}", world.trace());
+        ends_well(world);
+    }
+}
+
+/// Whoever is put in by hand again and again is left in; what is declared of others is carried out all the same.
+#[test]
+fn i18_whoever_is_dropped_goes_although_a_second_writer_keeps_changing_the_members() {
+    let mut world = bound(Setup { deletion: DeletionPolicy::Delete, ..setup() }, &[0, 1, 4, 2]);
+    let (ada, dee, cyd) = (id_of(&world, "a").expect("bound"), id_of(&world, "c"), id_of(&world, "d"));
+    let (dee, cyd) = (dee.expect("bound"), cyd.expect("bound"));
+    let number = world.outside().site.server.accounts.keys().position(|id| *id == dee).expect("there");
+    for slot in 0..2 {
+        world.happen(&Event::Group(GroupEvent::Label(slot, true)));
+    }
+    world.happen(&Event::Group(GroupEvent::Declare(0, GroupSpec { selects: true, ..eng(false, Vec::new()) })));
+    world.drain();
+    let reason = |world: &World| {
+        let group = world.outside().cluster.group_named("g").cloned().expect("declared");
+        (reason_of_group(group.status.as_ref().expect("a status")).to_owned(), group)
+    };
+    for times in 1..=4 {
+        world.happen(&Event::Group(GroupEvent::Join(0, number)));
+        looked_at(&mut world);
+        world.happen(&Event::Time(3_000));
+        world.drain();
+        assert_eq!(members(&world).contains(&dee), times > 3, "{times} {:#?}", world.trace());
+    }
+    assert_eq!(reason(&world).0, "Contested", "{:#?}", world.trace());
+    // One is dropped, one put in, and one leaves for good.
+    world.happen(&Event::Group(GroupEvent::Label(0, false)));
+    world.happen(&Event::Group(GroupEvent::Label(3, true)));
+    world.happen(&Event::Remove(1));
+    for _ in 0..2 {
+        world.drain();
+        looked_at(&mut world);
+    }
+    assert_eq!(members(&world), BTreeSet::from([cyd.clone(), dee.clone()]), "{:#?}", world.trace());
+    assert!(world.outside().cluster.named("n", "b").is_none(), "nothing keeps the account: {:#?}", world.trace());
+    assert!(world.outside().site.server.accounts.contains_key(&ada));
+    let (contested, group) = reason(&world);
+    let drift = group.status.and_then(|status| status.drift).map(|drift| (drift.lost, drift.foreign));
+    assert_eq!((contested.as_str(), drift), ("Contested", Some((0, 1))), "{:#?}", world.trace());
+    // Who asks gets it put back once more, and a person's edit begins anew.
+    world.happen(&Event::Group(GroupEvent::Request(0)));
+    world.drain();
+    world.happen(&Event::Time(3_000));
+    let world = ends_well(world);
+    assert_eq!(members(&world), BTreeSet::from([cyd]), "{:#?}", world.trace());
+}
+
+/// Others put them in, which is left so: that keeps no account that goes.
+#[test]
+fn i15_whoever_others_put_into_a_group_may_go_where_that_is_left_so() {
+    for (repair, additive) in [(false, false), (false, true), (true, true)] {
+        let repair = (repair, false, false);
+        let mut world = bound(Setup { repair, deletion: DeletionPolicy::Delete, ..setup() }, &[0, 4]);
+        let dee = id_of(&world, "b").expect("bound");
+        let number = world.outside().site.server.accounts.keys().position(|id| *id == dee).expect("there");
+        world.happen(&Event::Group(GroupEvent::Declare(0, eng(additive, vec![Named::Place(0)]))));
+        world.drain();
+        looked_at(&mut world);
+        world.happen(&Event::Group(GroupEvent::Join(0, number)));
+        looked_at(&mut world);
+        assert!(members(&world).contains(&dee), "{repair:?} {additive} {:#?}", world.trace());
+        world.happen(&Event::Remove(1));
+        for _ in 0..3 {
+            world.drain();
+            looked_at(&mut world);
+        }
+        assert!(world.outside().cluster.named("n", "b").is_none(), "{repair:?} {additive} {:#?}", world.trace());
         ends_well(world);
     }
 }
