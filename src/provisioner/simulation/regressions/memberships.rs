@@ -294,3 +294,22 @@ fn i15_whoever_others_put_into_a_group_may_go_where_that_is_left_so() {
         ends_well(world);
     }
 }
+
+/// Nobody had seen the change before a person asked.
+#[test]
+fn i22_what_a_group_is_asked_for_is_judged_by_who_is_in_it_now() {
+    for restarts in [false, true] {
+        let (mut world, ada, bob) = declared(Setup { repair: (false, false, false), ..setup() }, false);
+        let number = usize::from(bob > ada);
+        world.happen(&Event::Group(GroupEvent::Leave(0, number)));
+        if restarts {
+            world.happen(&Event::Restart);
+        }
+        world.happen(&Event::Group(GroupEvent::Request(0)));
+        world.drain();
+        world.happen(&Event::Sweep(Listing::Whole));
+        world.drain();
+        assert_eq!(members(&world), BTreeSet::from([ada, bob]), "{restarts} {:#?}", world.trace());
+        ends_well(world);
+    }
+}
