@@ -278,6 +278,10 @@ pub struct ScimRosterStatus {
     /// ScimUsers that would be deleted, until a person answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<RosterHold>,
+    /// Answers that are used up: each is good once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64), inner(length(max = 16)))]
+    pub spent_holds: Option<Vec<String>>,
     /// Ready, and, while true, Reconciling or Stalled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]

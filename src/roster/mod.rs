@@ -38,7 +38,7 @@ pub use people::{Body, Identity, People, Person, Rejected};
 pub use prepared::{Prepared, Refused, place_of};
 pub use preview::{Preview, PreviewedRow, RowOutcome, preview};
 pub use recipe::{MissingColumn, Recipe};
-pub use removals::{Answers, Gone, Held, Verdict, judge, ledger_of, limit_of, sort};
+pub use removals::{Answers, Gone, Held, Verdict, judge, ledger_of, limit_of, sort, spend};
 pub use source::{Content, Document, SourceError, Table, read};
 pub use trace::{Trace, TraceStep, trace};
 

@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use crate::api::{GuardSpec, ScimRoster};
+use crate::api::{GuardSpec, ScimRoster, ScimRosterSpec, ScimRosterStatus};
 use crate::plan::guards::{Ledger, Limit};
+
+/// So many answers are remembered as used up.
+const SPENT: usize = 64;
 
 /// A ScimUser whose row is gone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +27,44 @@ pub struct Answers<'a> {
     pub approved: Option<&'a str>,
     /// `spec.rejectedHold`.
     pub rejected: Option<&'a str>,
+    /// `status.spentHolds`: the answers that are used up, and the ids that no hold has again.
+    pub spent: &'a [String],
+}
+
+impl<'a> Answers<'a> {
+    /// As a roster has them.
+    pub fn of(spec: &'a ScimRosterSpec, status: Option<&'a ScimRosterStatus>) -> Self {
+        Self {
+            approved: spec.approved_hold.as_deref(),
+            rejected: spec.rejected_hold.as_deref(),
+            spent: status.and_then(|status| status.spent_holds.as_deref()).unwrap_or_default(),
+        }
+    }
+
+    /// The answers that are used up now that exactly these are gone: an approval of anybody else, which is good for no
+    /// later loss of the same rows, and a rejection once nobody is gone any more.
+    pub fn outlived(&self, gone: &[Gone], unsure: &BTreeSet<String>) -> Vec<&'a str> {
+        let approved = self.approved.filter(|_| !self.approves(gone, unsure));
+        let rejected = self.rejected.filter(|_| gone.is_empty());
+        approved.into_iter().chain(rejected).collect()
+    }
+
+    /// Some hold of those who are gone is approved.
+    pub fn approves(&self, gone: &[Gone], unsure: &BTreeSet<String>) -> bool {
+        let asked: Vec<Gone> = gone.iter().filter(|gone| unsure.contains(&gone.name)).cloned().collect();
+        let of = |gone: &[Gone]| !gone.is_empty() && self.approved == Some(&id_of(gone, self.spent));
+        of(gone) || of(&asked)
+    }
+}
+
+/// What is to be remembered once these are used up, too.
+pub fn spend(spent: &mut Vec<String>, used_up: &[&str]) {
+    for id in used_up {
+        if !spent.iter().any(|known| known == id) {
+            spent.push((*id).to_owned());
+        }
+    }
+    spent.drain(..spent.len().saturating_sub(SPENT));
 }
 
 /// What becomes of those that are gone.
@@ -88,7 +129,7 @@ pub fn sort(
 
 /// What a person has answered about these, however few they are.
 fn ask(gone: &[Gone], answers: Answers) -> Verdict {
-    let id = id_of(gone);
+    let id = id_of(gone, answers.spent);
     if answers.approved == Some(&id) {
         return Verdict::Go;
     }
@@ -115,16 +156,30 @@ pub fn ledger_of(roster: &ScimRoster, limit: Limit, now: Timestamp) -> Ledger {
     Ledger::restore(limit.window, buckets, now)
 }
 
-/// Good for these objects and no others: a hold that has gone can't come again.
-fn id_of(gone: &[Gone]) -> String {
+/// Good for these objects and no others, and once: where they are gone a second time it is another hold.
+fn id_of(gone: &[Gone], spent: &[String]) -> String {
     let mut sorted: Vec<&Gone> = gone.iter().collect();
     sorted.sort_unstable();
+    let mut round = 0;
+    loop {
+        let id = digest(&sorted, round);
+        if !spent.contains(&id) {
+            return id;
+        }
+        round += 1;
+    }
+}
+
+fn digest(sorted: &[&Gone], round: u64) -> String {
     let mut hash = Sha256::new();
     for gone in sorted {
         hash.update(&gone.name);
         hash.update([0]);
         hash.update(&gone.uid);
         hash.update([0]);
+    }
+    if round > 0 {
+        hash.update(round.to_be_bytes());
     }
     super::hex(&hash.finalize()[..8])
 }

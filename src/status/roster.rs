@@ -50,6 +50,8 @@ pub struct RosterRead {
     pub guard: RosterGuardStatus,
     /// Whom a person is asked about.
     pub hold: Option<RosterHold>,
+    /// Answers that are used up.
+    pub spent: Vec<String>,
 }
 
 /// The status after a look. Equal to `old` when nothing changed, so that nothing need be written.
@@ -78,6 +80,7 @@ pub fn record_roster(
         status.columns = Some(read.columns.iter().take(256).cloned().collect());
         status.guard = Some(read.guard.clone());
         status.hold.clone_from(&read.hold);
+        status.spent_holds = (!read.spent.is_empty()).then(|| read.spent.clone());
     }
     conditions(&mut status, generation, outcome, now);
     status

@@ -14,7 +14,7 @@ use super::world;
 use super::writes::incomplete;
 use crate::api::{RosterHold, RosterReason};
 use crate::plan::guards::{Ledger, Limit};
-use crate::roster::{Answers, Gone, Held, Ours, Prepared, Refused, judge, ledger_of, limit_of, sort};
+use crate::roster::{Answers, Gone, Held, Ours, Prepared, Refused, judge, ledger_of, limit_of, sort, spend};
 use crate::status::{RosterOutcome, RosterRead};
 
 /// Whose row is gone is deleted when the source has stayed the same for so long: rows may move from one object to
@@ -90,6 +90,9 @@ impl Pass {
 
     async fn carry_out(&mut self, mut prepared: Prepared) -> (Option<RosterOutcome>, Option<Duration>) {
         let since = self.content_since(&prepared.version);
+        // Whose row came back is judged anew, should it be gone once more.
+        let gone: BTreeSet<&String> = prepared.changes.gone.iter().map(|gone| &gone.uid).collect();
+        self.notes.counted.retain(|uid| gone.contains(uid));
         let mut read = self.read_of(&prepared);
         if prepared.changes.apply.len() > MANY {
             let message = format!("{} ScimUsers are being written", prepared.changes.apply.len());
@@ -181,21 +184,21 @@ impl Pass {
         read: &mut RosterRead,
     ) -> Result<(RosterReason, Option<String>), Incomplete> {
         let (gone, now) = (&prepared.changes.gone, Timestamp::now());
-        let uids: BTreeSet<&String> = gone.iter().map(|gone| &gone.uid).collect();
-        self.notes.counted.retain(|uid| uids.contains(uid));
-        let (counted, new): (Vec<Gone>, Vec<Gone>) =
-            gone.iter().cloned().partition(|gone| self.notes.counted.contains(&gone.uid));
+        let (counted, new) = self.counted_and_new(gone);
         if new.is_empty() {
             return self.delete_all(&counted).await.map(|()| (RosterReason::Generated, None));
         }
         let spec = &self.roster.spec;
         let limit = limit_of(&spec.guard);
         let mut ledger = self.ledger(limit, now);
-        let answers = Answers { approved: spec.approved_hold.as_deref(), rejected: spec.rejected_hold.as_deref() };
+        let status = self.roster.status.clone();
+        let answers = Answers::of(spec, status.as_ref());
+        let approved = answers.approved.filter(|_| answers.approves(&new, &prepared.changes.unsure));
         let judged = |gone: &[Gone]| judge(gone, prepared.left, &limit, &ledger, answers, now);
         let (go, held) = sort(new, &prepared.changes.unsure, answers, judged);
         if !go.is_empty() {
-            // The ledger first: a crash over-counts, never under-counts.
+            // The ledger first: a crash over-counts, never under-counts. So is an approval used up.
+            spend(&mut read.spent, approved.as_slice());
             ledger.add(go.len() as u64, now);
             read.guard = guard_status(&ledger, &limit, prepared.left + gone.len(), now);
             let message = format!("{} ScimUsers whose rows are gone are being deleted", go.len());
@@ -213,6 +216,21 @@ impl Pass {
         read.hold = Some(RosterHold { id, removals, sample, rejected });
         self.delete_all(&[counted, go].concat()).await?;
         Ok((if rejected { RosterReason::Generated } else { RosterReason::Held }, Some(note)))
+    }
+
+    /// Of those whose rows are gone: whom the guard has counted, and all others.
+    fn counted_and_new(&self, gone: &[Gone]) -> (Vec<Gone>, Vec<Gone>) {
+        gone.iter().cloned().partition(|gone| self.notes.counted.contains(&gone.uid))
+    }
+
+    /// The answers that are used up, those included that nobody waits for any more.
+    fn spent(&self, prepared: &Prepared) -> Vec<String> {
+        let (_, new) = self.counted_and_new(&prepared.changes.gone);
+        let status = self.roster.status.as_ref();
+        let outlived = Answers::of(&self.roster.spec, status).outlived(&new, &prepared.changes.unsure);
+        let mut spent = status.and_then(|status| status.spent_holds.clone()).unwrap_or_default();
+        spend(&mut spent, &outlived);
+        spent
     }
 
     /// Since when the content has been this one.
@@ -241,6 +259,7 @@ impl Pass {
             columns: prepared.columns(),
             guard: guard_status(&ledger, &limit, prepared.left + prepared.changes.gone.len(), now),
             hold: None,
+            spent: self.spent(prepared),
         }
     }
 

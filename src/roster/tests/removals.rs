@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -19,6 +20,14 @@ fn judged(count: usize, left: usize, used: u64, answers: Answers) -> Verdict {
     let mut ledger = Ledger::restore(LIMIT.window, [], now());
     ledger.add(used, now());
     judge(&gone(count), left, &LIMIT, &ledger, answers, now())
+}
+
+fn approval(id: &str) -> Answers<'_> {
+    Answers { approved: Some(id), ..Answers::default() }
+}
+
+fn rejection(id: &str) -> Answers<'_> {
+    Answers { rejected: Some(id), ..Answers::default() }
 }
 
 fn held(count: usize, left: usize, used: u64) -> String {
@@ -44,10 +53,10 @@ fn i13_more_than_the_guard_lets_go_waits_for_a_person() {
 #[test]
 fn i13_an_answer_is_good_for_this_very_set() {
     let id = held(6, 20, 0);
-    assert_eq!(judged(6, 20, 0, Answers { approved: Some(&id), rejected: None }), Verdict::Go);
-    let rejected = judged(6, 20, 0, Answers { approved: None, rejected: Some(&id) });
-    assert_eq!(rejected, Verdict::Held { id: id.clone(), rejected: true });
-    let others = judged(7, 20, 0, Answers { approved: Some(&id), rejected: None });
+    assert_eq!(judged(6, 20, 0, approval(&id)), Verdict::Go);
+    let kept = judged(6, 20, 0, rejection(&id));
+    assert_eq!(kept, Verdict::Held { id: id.clone(), rejected: true });
+    let others = judged(7, 20, 0, approval(&id));
     assert!(matches!(others, Verdict::Held { id: other, rejected: false } if other != id));
     let mut turned = gone(6);
     turned.reverse();
@@ -68,12 +77,42 @@ fn i31_whoever_is_not_known_by_the_key_in_force_goes_with_an_approval_alone() {
     let (go, held) = sorted(3, &["person-1"], Answers::default());
     let (count, rejected, unsure, id) = held.expect("a hold");
     assert_eq!((go, count, rejected, unsure), (2, 1, false, true), "whoever is known goes");
-    assert_eq!(sorted(3, &["person-1"], Answers { approved: Some(&id), rejected: None }), (3, None));
-    let (go, held) = sorted(3, &["person-1"], Answers { approved: None, rejected: Some(&id) });
+    assert_eq!(sorted(3, &["person-1"], approval(&id)), (3, None));
+    let (go, held) = sorted(3, &["person-1"], rejection(&id));
     assert!(go == 2 && held.is_some_and(|(count, rejected, ..)| count == 1 && rejected));
     // Beyond the guard all of them are one question.
     let (go, held) = sorted(40, &["person-1"], Answers::default());
     let (count, _, unsure, id) = held.expect("a hold");
     assert_eq!((go, count, unsure), (0, 40, false));
-    assert_eq!(sorted(40, &["person-1"], Answers { approved: Some(&id), rejected: None }), (40, None));
+    assert_eq!(sorted(40, &["person-1"], approval(&id)), (40, None));
+}
+
+#[test]
+fn i13_an_approval_is_used_up_once_its_very_set_is_not_gone_any_more() {
+    let (id, nobody) = (held(40, 100, 0), BTreeSet::new());
+    assert!(approval(&id).outlived(&gone(40), &nobody).is_empty(), "it is good still");
+    assert_eq!(approval(&id).outlived(&gone(41), &nobody), [id.as_str()]);
+    assert_eq!(approval(&id).outlived(&[], &nobody), [id.as_str()]);
+    let unsure: BTreeSet<String> = gone(40).into_iter().map(|gone| gone.name).collect();
+    assert!(approval(&id).outlived(&gone(43), &unsure).is_empty(), "those that are asked about are these");
+    let mut spent = Vec::new();
+    spend(&mut spent, &[&id]);
+    // Weeks later the same rows are missing, and the answer still stands in the spec.
+    let answers = Answers { spent: &spent, ..approval(&id) };
+    let Verdict::Held { id: second, rejected: false } = judged(40, 100, 0, answers) else { panic!("deleted unasked") };
+    assert_ne!(second, id);
+    assert_eq!(judged(40, 100, 0, Answers { approved: Some(&second), ..answers }), Verdict::Go);
+}
+
+#[test]
+fn i13_a_rejection_stands_as_long_as_anybody_is_gone() {
+    let (id, nobody) = (held(40, 100, 0), BTreeSet::new());
+    assert!(rejection(&id).outlived(&gone(41), &nobody).is_empty());
+    assert_eq!(rejection(&id).outlived(&[], &nobody), [id.as_str()]);
+    let mut spent: Vec<String> = (0..64).map(|n| format!("{n:016x}")).collect();
+    spend(&mut spent, &[&id, &id]);
+    assert_eq!(
+        (spent.len(), spent.last(), spent.first().map(String::as_str)),
+        (64, Some(&id), Some("0000000000000001"))
+    );
 }

@@ -177,7 +177,7 @@ fn may_leave(roster: &ScimRoster, prepared: &Prepared, expanded: &mut Expanded) 
     let (spec, now) = (&roster.spec, Timestamp::now());
     let limit = limit_of(&spec.guard);
     let ledger = ledger_of(roster, limit, now);
-    let answers = Answers { approved: spec.approved_hold.as_deref(), rejected: spec.rejected_hold.as_deref() };
+    let answers = Answers::of(spec, roster.status.as_ref());
     match judge(gone, prepared.left, &limit, &ledger, answers, now) {
         Verdict::Go => return true,
         Verdict::Held { rejected: true, .. } => {

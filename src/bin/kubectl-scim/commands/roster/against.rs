@@ -112,7 +112,7 @@ fn leavers_wait(roster: &ScimRoster, there: Option<&ScimRoster>, prepared: &Prep
     let (spec, now) = (&roster.spec, Timestamp::now());
     let limit = limit_of(&spec.guard);
     let ledger = ledger_of(there.unwrap_or(roster), limit, now);
-    let answers = Answers { approved: spec.approved_hold.as_deref(), rejected: spec.rejected_hold.as_deref() };
+    let answers = Answers::of(spec, there.unwrap_or(roster).status.as_ref());
     match judge(gone, prepared.left, &limit, &ledger, answers, now) {
         Verdict::Go => false,
         Verdict::Held { id, rejected } => {
