@@ -53,17 +53,6 @@ impl GroupNotes {
         self.lock().drift.insert(uid.to_owned(), drift);
     }
 
-    /// So many declared members that are gone, and members that nobody declared, are left so.
-    pub fn left(&self, uid: &str, lost: usize, foreign: usize) {
-        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        let left = GroupDrift { attributes: Vec::new(), lost: number(lost), foreign: number(foreign) };
-        if left == GroupDrift::default() {
-            self.mended(uid);
-        } else {
-            self.drifted(uid, left);
-        }
-    }
-
     /// This was found changed by an earlier process.
     pub fn had_drifted(&self, uid: &str, drift: GroupDrift) {
         self.lock().drift.entry(uid.to_owned()).or_insert(drift);

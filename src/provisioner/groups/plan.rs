@@ -57,7 +57,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// What others changed and is left so: as long as it differs from what is declared, and over a restart (promise I30).
-    fn know_what_is_left(&self, pass: &GroupPass) {
+    pub(super) fn know_what_is_left(&self, pass: &GroupPass) {
         let uid = pass.uid();
         let left = self.directory.membership(&uid, |members| members.is_shown().then(|| members.left())).flatten();
         match (left, &pass.status.drift) {

@@ -314,10 +314,11 @@ impl<E: Effects> Provisioner<E> {
             }
             return;
         }
-        let left =
-            self.directory.membership(&uid, |members| if members.is_by_record() { (0, 0) } else { members.left() });
-        let (lost, foreign) = left.unwrap_or_default();
-        self.group_notes.left(&uid, lost, foreign);
+        if self.directory.membership(&uid, |members| members.is_by_record()) == Some(true) {
+            self.group_notes.mended(&uid);
+        } else {
+            self.know_what_is_left(pass);
+        }
     }
 }
 
