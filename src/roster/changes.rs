@@ -110,6 +110,13 @@ impl Changes {
                 ));
                 continue;
             }
+            if names.rewritten.contains(&at) {
+                reject(format!(
+                    "its externalId differs from that of its ScimUser {name} as a spreadsheet rewrites numbers (00017, 17, \
+                     17.0): format the column as text; if the new one is right, set spec.externalId of the ScimUser to it"
+                ));
+                continue;
+            }
             let body = match recipe.body(&table.rows[person.row], |whom| names.find(whom)) {
                 Ok(body) => body,
                 Err(reason) => {

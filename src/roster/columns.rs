@@ -14,12 +14,17 @@ impl Wanted {
     /// The place of a column, which it has from now on.
     pub fn want(&mut self, column: &str) -> usize {
         let next = self.places.len();
-        *self.places.entry(fold(column)).or_insert(next)
+        *self.places.entry(folded(column)).or_insert(next)
     }
 
     /// The place of a column, if it is wanted.
     pub fn place(&self, column: &str) -> Option<usize> {
-        self.places.get(&fold(column)).copied()
+        self.places.get(&folded(column)).copied()
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.places.len()
     }
 
     /// The values of a row that has none.
@@ -28,7 +33,15 @@ impl Wanted {
     }
 }
 
-/// One name for all spellings: exports of one directory differ in letter case, and those of a Mac in how they compose
+/// One name of a column for all spellings: a line break in a header is a space.
+pub fn folded(column: &str) -> String {
+    if column.contains(char::is_whitespace) {
+        return fold(&column.split_whitespace().collect::<Vec<_>>().join(" "));
+    }
+    fold(column)
+}
+
+/// One spelling of a name: exports of one directory differ in letter case, and those of a Mac in how they compose
 /// letters.
 pub fn fold(text: &str) -> String {
     crate::scim::fold(text.trim())

@@ -72,7 +72,8 @@ impl Expression {
             let first = errors.errors.first();
             let (line, column) = first.map_or((1, 1), |first| first.pos);
             let detail = first.map(|first| first.msg.chars().take(160).collect::<String>()).unwrap_or_default();
-            let hint = if assigns(text) { "; one value is compared with another by ==" } else { "" };
+            let hint =
+                if assigns(text) { "; one value is compared with another by ==".to_owned() } else { quoted(text) };
             error(format!("line {line} column {column}: {detail}{hint}"))
         })?;
         let mut ast = program.expression().clone();
@@ -83,7 +84,7 @@ impl Expression {
             format!("line {} column {column}", before.matches('\n').count() + 1)
         };
         let mut reader = Reader { columns: Vec::new(), position: &position };
-        reader.visit(&mut ast, 0).map_err(&error)?;
+        reader.visit(&mut ast, 0).map_err(|problem| error(format!("{problem}{}", quoted(text))))?;
         if as_flag {
             flagged(&mut ast);
         }
@@ -144,6 +145,20 @@ fn nesting(text: &str) -> usize {
         deepest = deepest.max(depth);
     }
     deepest
+}
+
+/// How a column is written whose name is no identifier, such as `row.Présent` or `row.E-Mail`.
+fn quoted(text: &str) -> String {
+    let of_row = text.split("row.").skip(1);
+    let names = of_row.map(|rest| {
+        let end = rest.find(|letter: char| !(letter.is_alphanumeric() || "_-".contains(letter))).unwrap_or(rest.len());
+        &rest[..end]
+    });
+    let odd = |name: &&str| !name.is_ascii() || name.contains('-');
+    names
+        .into_iter()
+        .find(odd)
+        .map_or_else(String::new, |name| format!("; for a column of this name write row[\"{name}\"]"))
 }
 
 /// A `=` that is not of `==`, `!=`, `<=` or `>=`, and in no text: portals write one where CEL writes two.

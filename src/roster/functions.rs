@@ -80,41 +80,14 @@ pub fn is_present(value: &Value) -> bool {
     }
 }
 
-/// What exports and spreadsheets write for true, in the languages that these have.
-const YES: [&str; 27] = [
-    "true",
-    "yes",
-    "y",
-    "1",
-    "wahr",
-    "ja",
-    "j",
-    "vrai",
-    "oui",
-    "vero",
-    "sì",
-    "verdadero",
-    "sí",
-    "si",
-    "verdadeiro",
-    "sim",
-    "waar",
-    "sant",
-    "sand",
-    "sann",
-    "prawda",
-    "tak",
-    "pravda",
-    "ano",
-    "истина",
-    "да",
-    "是",
-];
+/// What exports and spreadsheets write for true, in the languages that these have: as Excel does, and as people do.
+const YES: &str = "true yes y t on 1 wahr ja j vrai oui vero sì verdadero sí si s verdadeiro sim waar sant sand sann \
+    prawda tak pravda ano áno istina da igaz igen tosi kyllä tõene jah tiesa taip patiess jā adevărat cert certo \
+    doğru evet αληθης αληθής ναι истина да істина так вярно benar ya đúng có 是 真 はい 예 참 כן نعم";
 /// The same for false.
-const NO: [&str; 24] = [
-    "false", "no", "n", "0", "falsch", "nein", "faux", "non", "falso", "não", "nao", "onwaar", "nee", "falskt",
-    "falsk", "usann", "fałsz", "nie", "nepravda", "ne", "ложь", "нет", "否", "epätosi",
-];
+const NO: &str = "false no n f off 0 falsch nein faux non falso não nao onwaar nee falskt falsk usann nej nei fałsz nie \
+    nepravda ne neistina laž hamis nem epätosi ei väär melas aplams nē fals nu yanlış yanliş hayır hayir ψευδης \
+    ψευδής οχι όχι ложь нет хибність хибне ні невярно не salah tidak sai không 否 假 いいえ 아니요 아니오 거짓 לא لا";
 
 /// What exports write for true and false.
 pub fn flag(value: &Value) -> Answer {
@@ -124,8 +97,8 @@ pub fn flag(value: &Value) -> Answer {
         Value::Int(1) | Value::UInt(1) => Some(true),
         Value::String(text) => {
             let text = crate::scim::fold(text.trim());
-            let is_one_of = |words: &[&str]| words.contains(&text.as_str());
-            is_one_of(&YES).then_some(true).or_else(|| is_one_of(&NO).then_some(false))
+            let is_one_of = |words: &str| words.split_whitespace().any(|word| word == text);
+            is_one_of(YES).then_some(true).or_else(|| is_one_of(NO).then_some(false))
         }
         _ => None,
     };
@@ -186,10 +159,17 @@ pub fn instant(text: &str) -> Result<Timestamp, ExecutionError> {
     if let Some(at) = parsed {
         return Ok(at);
     }
+    // From 1954 on, and perhaps with the part of a day.
+    let whole = text.split_once('.').map_or(text, |(whole, _)| whole);
+    if whole.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        return Err(error(DAY_NUMBER));
+    }
     let civil = regional(text).map_err(error)?.to_datetime(jiff::civil::Time::midnight());
     TimeZone::UTC.to_timestamp(civil).map_err(|_| error(NO_DATE))
 }
 
+const DAY_NUMBER: &str =
+    "the value is a day's number, as spreadsheets count them: format the column as a date, 2026-01-31";
 const NO_DATE: &str = "the value is no date: write 2026-01-31 or 2026-01-31T08:00:00Z";
 
 /// `31.01.2026`, `2026/01/31`, and `31/01/2026` or `01/31/2026` where it can't be the other; at midnight, if a time is

@@ -8,19 +8,28 @@ use kube::ResourceExt;
 /// The letters of Kustomize's hashes, of which there are ten.
 const KUSTOMIZE: &str = "bcdfghkmt2456789";
 
-/// The name before the hash, if there is one.
+/// The name before the hash, if there is one. Digits alone are a date, or the number of a part.
 fn stem(name: &str) -> Option<&str> {
     let (stem, hash) = name.rsplit_once('-')?;
-    let of_kustomize = hash.len() == 10 && hash.chars().all(|letter| KUSTOMIZE.contains(letter));
-    let of_chart = (8..=64).contains(&hash.len())
-        && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
-        && hash.bytes().any(|byte| byte.is_ascii_digit());
-    (!stem.is_empty() && (of_kustomize || of_chart)).then_some(stem)
+    let tells = is_of_kustomize(hash) || hash.bytes().any(|byte| byte.is_ascii_alphabetic());
+    (!stem.is_empty() && is_hash(hash) && tells).then_some(stem)
+}
+
+fn is_hash(text: &str) -> bool {
+    let of_chart = (8..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && text.bytes().any(|byte| byte.is_ascii_digit());
+    is_of_kustomize(text) || of_chart
+}
+
+fn is_of_kustomize(text: &str) -> bool {
+    text.len() == 10 && text.chars().all(|letter| KUSTOMIZE.contains(letter))
 }
 
 /// Whether this is the name with a hash, or without.
 pub fn is_of(name: &str, prefix: &str) -> bool {
-    name == prefix || stem(name) == Some(prefix)
+    let rest = name.strip_prefix(prefix);
+    rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix('-').is_some_and(is_hash))
 }
 
 /// Of those that differ in nothing but a hash the newest, in the order of the names, and a word about the others.
@@ -69,15 +78,24 @@ mod tests {
             named("people-2bc4567dfg", 3),
             named("people-2", 0),
             named("people-3", 9),
+            named("people-20261128", 1),
+            named("people-20261129", 2),
             named("leavers-0a1b2c3d4e5f", 2),
         ];
         let (read, note) = newest(found, without_hash);
         let names: Vec<String> = read.iter().map(ResourceExt::name_any).collect();
-        assert_eq!(names, ["leavers-0a1b2c3d4e5f", "people-2bc4567dfg", "people-2", "people-3"]);
+        assert_eq!(
+            names,
+            ["leavers-0a1b2c3d4e5f", "people-2bc4567dfg", "people-2", "people-20261128", "people-20261129", "people-3"]
+        );
         assert!(note.is_some_and(|note| note.starts_with("people-7h2k9mf4dt is older")));
-        for (name, expected) in
-            [("people", true), ("people-7h2k9mf4dt", true), ("people-old", false), ("people-more-7h2k9mf4dt", false)]
-        {
+        for (name, expected) in [
+            ("people", true),
+            ("people-7h2k9mf4dt", true),
+            ("people-20261128", true),
+            ("people-old", false),
+            ("people-more-7h2k9mf4dt", false),
+        ] {
             assert_eq!(is_of(name, "people"), expected, "{name}");
         }
     }

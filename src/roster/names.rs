@@ -17,6 +17,8 @@ pub struct Names {
     pub unidentified: Vec<usize>,
     /// The people whose externalId is recorded at the ScimUser of somebody else, with its name.
     pub crossed: HashMap<usize, String>,
+    /// The people whose externalId differs from that of their ScimUser as a spreadsheet rewrites numbers.
+    pub rewritten: BTreeSet<usize>,
     /// By key, userName and externalId.
     index: HashMap<String, String>,
 }
@@ -42,9 +44,10 @@ impl Names {
         }
         let names = named(keys, &rows[..people.people.len()], &found, known);
         let crossed = crossed(&rows[..people.people.len()], &names, known, &claimed);
+        let rewritten = rewritten(&rows[..people.people.len()], &names, known);
         let objects = names.iter().map(|name| Some(name.as_str())).chain(found[names.len()..].iter().copied());
         let index = index(&rows, &objects.collect::<Vec<_>>());
-        Self { names, kept, unidentified, crossed, index }
+        Self { names, kept, unidentified, crossed, rewritten, index }
     }
 
     /// The ScimUser of whoever has this key, userName or externalId, folded.
@@ -84,9 +87,22 @@ fn matched<'a>(keys: &Keys, rows: &[&Identity], known: &'a [Known]) -> Vec<Optio
     found
 }
 
-/// Another externalId is another person.
+/// Another externalId is another person; one that was rewritten is not.
 fn is_another(row: &Identity, known: &Known) -> bool {
-    row.external_id.is_some() && known.external_id.is_some() && row.external_id != known.external_id
+    match (&row.external_id, &known.external_id) {
+        (Some(one), Some(other)) => one != other && !is_rewritten(one, other),
+        _ => false,
+    }
+}
+
+/// Whether a spreadsheet makes the one of the other: it takes the zeros before a number, and may give it a part.
+fn is_rewritten(one: &str, other: &str) -> bool {
+    fn number(text: &str) -> Option<&str> {
+        let text = text.strip_suffix(".0").unwrap_or(text);
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| text.trim_start_matches('0'))
+    }
+    one != other && number(one).is_some_and(|number_of_one| number(other) == Some(number_of_one))
 }
 
 /// One of the row's identities is one of the object's.
@@ -140,6 +156,16 @@ fn crossed(
         is_others.then(|| (place, owner.name.clone()))
     });
     crossed.collect()
+}
+
+/// Whose externalId a spreadsheet seems to have rewritten.
+fn rewritten(people: &[&Identity], names: &[String], known: &[Known]) -> BTreeSet<usize> {
+    let by_name: HashMap<&str, &Known> = known.iter().map(|known| (known.name.as_str(), known)).collect();
+    let rewritten = people.iter().zip(names).enumerate().filter_map(|(place, (person, name))| {
+        let known = by_name.get(name.as_str())?.external_id.as_deref()?;
+        is_rewritten(person.external_id.as_deref()?, known).then_some(place)
+    });
+    rewritten.collect()
 }
 
 /// What occurs once.

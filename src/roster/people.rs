@@ -7,12 +7,14 @@ use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use super::columns::fold;
+use super::expression::Expression;
 use super::functions::is_present;
-use super::recipe::Recipe;
+use super::recipe::{Line, Recipe};
 use super::source::{Table, TableRow};
 use super::target::{Drafted, Target, plain, without_empty_entries};
-use super::text::unfit;
+use super::text::{is_placeholder, unfit};
 use crate::api::ScimUserSpec;
+use crate::scim::without_tombstone;
 
 /// Who a row is, as far as that can be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -112,10 +114,12 @@ impl Recipe {
         let mut found = People::default();
         let mut keys: HashMap<Option<String>, u32> = HashMap::new();
         let mut names: HashMap<Option<String>, usize> = HashMap::new();
+        let mut lacking: HashMap<(Option<u32>, bool), Option<String>> = HashMap::new();
         for (at, row) in table.rows.iter().enumerate() {
             let key = self.key_of(row);
-            let counts = match &row.problem {
-                Some(problem) => Err(problem.clone()),
+            let lacks = || lacking.entry((row.header, row.deleted)).or_insert_with(|| self.lacks(table, row)).clone();
+            let counts = match row.problem.clone().or_else(lacks) {
+                Some(problem) => Err(problem),
                 None => self.counts(row, &key),
             };
             if counts == Ok(false) {
@@ -159,10 +163,39 @@ impl Recipe {
         found
     }
 
+    /// The value of an expression for a row. What is read must be what it was.
+    pub(super) fn value(&self, expression: &Expression, row: &TableRow) -> Result<cel::Value, String> {
+        let is_unreadable =
+            |column: &&String| self.wanted.place(column).is_some_and(|place| row.unreadable.contains(&place));
+        let mut columns = expression.columns().iter().filter(|_| !row.unreadable.is_empty());
+        match columns.find(is_unreadable) {
+            Some(column) => Err(row.problem.clone().unwrap_or_else(|| format!("column {column}: it can't be read"))),
+            None => expression.evaluate(&self.library, &self.wanted, &row.values),
+        }
+    }
+
+    /// A column that another part of the source has, and that says who somebody is, whether they count, or until when:
+    /// that it isn't there says nothing about any of it.
+    fn lacks(&self, table: &Table, row: &TableRow) -> Option<String> {
+        let told = |line: &&Line| {
+            let is_active = line.target == Target::Active && !row.deleted;
+            is_active || matches!(line.target, Target::UserName | Target::ExternalId | Target::Access(_))
+        };
+        let lines = self.lines.iter().filter(told).map(|line| (line.name.as_str(), &line.value));
+        let scope = self.scope.iter().map(|scope| ("scope", scope));
+        let mut all = scope.chain(self.key.iter().map(|key| ("key", key))).chain(lines);
+        all.find_map(|(reader, expression)| {
+            let missing =
+                |column: &&String| self.wanted.place(column).is_some_and(|place| table.is_column_missing(row, place));
+            let column = expression.columns().iter().find(missing)?;
+            Some(format!("the header above it has no column {column}, which {reader} reads and other parts have"))
+        })
+    }
+
     /// Whether a row is in scope. What can't be told is not a no.
     fn counts(&self, row: &TableRow, key: &Result<String, String>) -> Result<bool, String> {
         if let Some(scope) = &self.scope {
-            let value = scope.evaluate(&self.library, &self.wanted, &row.values);
+            let value = self.value(scope, row);
             match value.map_err(|why| format!("scope: {why}"))? {
                 cel::Value::Bool(true) => {}
                 cel::Value::Bool(false) => return Ok(false),
@@ -194,14 +227,14 @@ impl Recipe {
     }
 
     fn alias(&self, row: &TableRow) -> Option<String> {
-        let value = self.alias.as_ref()?.evaluate(&self.library, &self.wanted, &row.values).ok()?;
+        let value = self.value(self.alias.as_ref()?, row).ok()?;
         plain(&value).ok().filter(|text| !text.is_empty()).map(|text| fold(&text))
     }
 
     fn key_of(&self, row: &TableRow) -> Result<String, String> {
         let key = match &self.key {
             Some(key) => {
-                let value = key.evaluate(&self.library, &self.wanted, &row.values);
+                let value = self.value(key, row);
                 value.and_then(|value| plain(&value)).map_err(|why| format!("key: {why}"))?
             }
             None => self.text(row, &Target::UserName)?.unwrap_or_default(),
@@ -210,10 +243,10 @@ impl Recipe {
         if key.is_empty() {
             return Err(self.of_columns("key", columns, "is empty"));
         }
-        if let Some(letter) = unfit(&key) {
-            return Err(self.of_columns("key", columns, &format!("has {letter}")));
+        match unfit_name(&key) {
+            Some(problem) => Err(self.of_columns("key", columns, &problem)),
+            None => Ok(fold(&key)),
         }
-        Ok(fold(&key))
     }
 
     fn of_columns(&self, what: &str, columns: &[String], problem: &str) -> String {
@@ -229,8 +262,8 @@ impl Recipe {
     fn user_name(&self, row: &TableRow) -> Result<String, String> {
         let user_name = self.text(row, &Target::UserName)?;
         let user_name = user_name.ok_or_else(|| self.of_columns("userName", &[], "is empty"))?;
-        match unfit(&user_name) {
-            Some(letter) => Err(self.of_columns("userName", &[], &format!("has {letter}"))),
+        match unfit_name(&user_name) {
+            Some(problem) => Err(self.of_columns("userName", &[], &problem)),
             None => Ok(user_name),
         }
     }
@@ -238,7 +271,7 @@ impl Recipe {
     /// What a row says for a target whose value is a text.
     fn text(&self, row: &TableRow, target: &Target) -> Result<Option<String>, String> {
         let Some(line) = self.lines.iter().find(|line| line.target == *target) else { return Ok(None) };
-        let value = line.value.evaluate(&self.library, &self.wanted, &row.values);
+        let value = self.value(&line.value, row);
         let text = value.and_then(|value| plain(&value)).map_err(|why| format!("{}: {why}", line.name))?;
         Ok(Some(text).filter(|text| !text.is_empty()))
     }
@@ -246,9 +279,10 @@ impl Recipe {
     /// What the ScimUser of a row says. `manager_of` gives the ScimUser of whom a row names as manager.
     pub fn body(&self, row: &TableRow, manager_of: impl Fn(&str) -> Option<String>) -> Result<Body, String> {
         let (mut declared, mut at_creation) = (Drafted::default(), Drafted::default());
-        for line in &self.lines {
+        // Whoever is deleted isn't active, whatever is said beside.
+        for line in self.lines.iter().filter(|line| !(row.deleted && line.target == Target::Active)) {
             let into = if line.on_create { &mut at_creation } else { &mut declared };
-            let value = line.value.evaluate(&self.library, &self.wanted, &row.values);
+            let value = self.value(&line.value, row);
             let put = value.and_then(|value| {
                 let columns = line.value.columns().join(", ");
                 line.target
@@ -257,7 +291,8 @@ impl Recipe {
             });
             put.map_err(|why| format!("{}: {why}", line.name))?;
         }
-        let manager = declared.manager.as_ref().map(|named| manager_of(&fold(named)));
+        let known_as = |named: &String| fold(without_tombstone(named).unwrap_or(named));
+        let manager = declared.manager.as_ref().map(|named| manager_of(&known_as(named)));
         let mut spec = declared.attributes;
         if row.deleted {
             spec.insert("active".to_owned(), json!(false));
@@ -288,7 +323,7 @@ impl Recipe {
     fn labels(&self, row: &TableRow) -> Result<Map<String, Json>, String> {
         let mut labels = Map::new();
         for (name, value) in &self.labels {
-            let value = value.evaluate(&self.library, &self.wanted, &row.values);
+            let value = self.value(value, row);
             let value = value.map_err(|why| format!("the label {name}: {why}"))?;
             if !is_present(&value) {
                 continue;
@@ -303,6 +338,12 @@ impl Recipe {
         }
         Ok(labels)
     }
+}
+
+/// Why a text is nobody's key or userName.
+fn unfit_name(text: &str) -> Option<String> {
+    let letter = unfit(text).map(|letter| format!("has {letter}"));
+    letter.or_else(|| is_placeholder(text).then(|| "stands for nothing, such as NULL or n/a".to_owned()))
 }
 
 /// The spec without what the API would leave out, so that it compares with one that was read.

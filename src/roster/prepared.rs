@@ -44,7 +44,7 @@ pub(super) fn table_of(
     let mut recipe = Recipe::compile(spec).map_err(|error| {
         Refused::new(RosterReason::MappingInvalid, format!("{error}; nobody is changed until it is corrected"))
     })?;
-    let table = read(documents, recipe.wanted()).map_err(|error| {
+    let mut table = read(documents, recipe.wanted()).map_err(|error| {
         let reason = match error {
             SourceError::Empty(_) => RosterReason::SourceEmpty,
             SourceError::Invalid { .. } | SourceError::TooMany => RosterReason::SourceInvalid,
@@ -53,6 +53,7 @@ pub(super) fn table_of(
     })?;
     let fit = recipe.fit(&table.columns, known);
     fit.map_err(|missing| Refused::new(RosterReason::ColumnMissing, missing.to_string()))?;
+    recipe.restore_names(&mut table);
     Ok((recipe, table))
 }
 

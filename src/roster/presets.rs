@@ -19,8 +19,8 @@ pub const NEEDED: [&str; 2] = ["userName", "active"];
 
 const WORK: &str = r#"emails[type eq "work"].value"#;
 const PRIMARY: &str = r#"emails[type eq "work"].primary"#;
-/// What Okta calls a user's status; any other rejects the row.
-const OKTA_ACTIVE: &str = r#"flag(switch(upper(row.status), "", "ACTIVE", "true", "PROVISIONED", "true", "STAGED", "true", "RECOVERY", "true", "PASSWORD_EXPIRED", "true", "LOCKED_OUT", "true", "SUSPENDED", "false", "DEPROVISIONED", "false"))"#;
+/// What Okta calls a user's status, in its API or as its pages do; any other rejects the row.
+const OKTA_ACTIVE: &str = r#"flag(switch(replace(upper(row.status), " ", "_"), "", "ACTIVE", "true", "PROVISIONED", "true", "PENDING_USER_ACTION", "true", "STAGED", "true", "RECOVERY", "true", "PASSWORD_RESET", "true", "PASSWORD_EXPIRED", "true", "LOCKED_OUT", "true", "SUSPENDED", "false", "DEPROVISIONED", "false", "DEACTIVATED", "false"))"#;
 
 /// The table of Datadog's guide for Entra ID.
 const ENTRA_DATADOG: &[Line] = &[

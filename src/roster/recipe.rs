@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::columns::{Wanted, fold};
+use super::columns::{Wanted, fold, folded};
+use super::decoding::DAMAGED;
 use super::expression::{Expression, ExpressionError, Library};
 use super::keys::Keys;
 use super::presets;
+use super::source::Table;
 use super::target::Target;
 use crate::api::{ConnectionRef, Mapping, ScimRosterSpec, UserTemplate};
+use crate::scim::without_tombstone;
 
 /// One line: an attribute and the expression of its value.
 pub(super) struct Line {
@@ -40,7 +43,7 @@ pub struct Recipe {
 /// A column that is read is not there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the source has no column {column}, which {reader} reads{since}; nobody is changed. Put it back, or {instead}. The columns are {there}"
+    "the source has no column {column}, which {reader} reads{since}; nobody is changed. Put it back, or {instead}. {there}"
 )]
 pub struct MissingColumn {
     column: String,
@@ -54,7 +57,7 @@ impl Line {
     /// Takes the first expression whose columns are there. One that was read before is not given up for another.
     fn choose(&mut self, there: &BTreeSet<String>, known: &BTreeSet<String>) {
         let has = |expression: &Expression, names: &BTreeSet<String>| {
-            expression.columns().iter().all(|column| names.contains(&fold(column)))
+            expression.columns().iter().all(|column| names.contains(&folded(column)))
         };
         let mut all = std::iter::once(&self.value).chain(&self.others);
         let chosen = all.find(|expression| has(expression, there) || has(expression, known));
@@ -115,15 +118,15 @@ impl Recipe {
     /// everybody needs, and never where the column was `known` before: an export that lost one is no reason to take
     /// an attribute from everybody.
     pub fn fit(&mut self, columns: &BTreeSet<String>, known: &[String]) -> Result<(), MissingColumn> {
-        let there: BTreeSet<String> = columns.iter().map(|column| fold(column)).collect();
-        let known: BTreeSet<String> = known.iter().map(|column| fold(column)).collect();
+        let there: BTreeSet<String> = columns.iter().map(|column| folded(column)).collect();
+        let known: BTreeSet<String> = known.iter().map(|column| folded(column)).collect();
         for line in &mut self.lines {
             line.choose(&there, &known);
         }
         let mut dropped = BTreeSet::new();
         for line in self.lines.iter().filter(|line| line.of_preset && !presets::NEEDED.contains(&line.name.as_str())) {
-            let gone: Vec<_> = line.value.columns().iter().filter(|column| !there.contains(&fold(column))).collect();
-            if let Some(column) = gone.iter().find(|column| known.contains(&fold(column))) {
+            let gone: Vec<_> = line.value.columns().iter().filter(|column| !there.contains(&folded(column))).collect();
+            if let Some(column) = gone.iter().find(|column| known.contains(&folded(column))) {
                 return Err(self.missing(&line.name, column, columns, true));
             }
             if !gone.is_empty() {
@@ -132,11 +135,27 @@ impl Recipe {
         }
         self.lines.retain(|line| !(line.of_preset && dropped.contains(&line.name)));
         for (reader, expression) in self.expressions() {
-            if let Some(column) = expression.columns().iter().find(|column| !there.contains(&fold(column))) {
-                return Err(self.missing(&reader, column, columns, known.contains(&fold(column))));
+            if let Some(column) = expression.columns().iter().find(|column| !there.contains(&folded(column))) {
+                return Err(self.missing(&reader, column, columns, known.contains(&folded(column))));
             }
         }
         Ok(())
+    }
+
+    /// Whom Entra ID has deleted gets back the name that was taken.
+    pub(super) fn restore_names(&self, table: &mut Table) {
+        let of_user_name = self.lines.iter().filter(|line| line.target == Target::UserName).map(|line| &line.value);
+        let columns = of_user_name.chain(&self.key).flat_map(Expression::columns);
+        let places: BTreeSet<usize> = columns.filter_map(|column| self.wanted.place(column)).collect();
+        for row in &mut table.rows {
+            for place in &places {
+                let name = row.values[*place].as_str().and_then(without_tombstone).map(str::to_owned);
+                if let Some(name) = name {
+                    row.values[*place] = name.into();
+                    row.deleted = true;
+                }
+            }
+        }
     }
 
     fn missing(&self, reader: &str, column: &str, columns: &BTreeSet<String>, known: bool) -> MissingColumn {
@@ -150,15 +169,27 @@ impl Recipe {
             } else {
                 format!("correct {reader}")
             },
-            there: columns.iter().take(40).cloned().collect::<Vec<_>>().join(", "),
+            there: self.there(columns),
         }
+    }
+
+    /// The columns that there are, for a message; or what seems to be there instead.
+    fn there(&self, columns: &BTreeSet<String>) -> String {
+        if !columns.iter().any(|column| self.wanted.place(column).is_some()) && columns.iter().any(|c| c.contains('@'))
+        {
+            // Values are nobody's business.
+            return "The first row seems to be a person's: is the header missing?".to_owned();
+        }
+        let all = columns.iter().take(40).cloned().collect::<Vec<_>>().join(", ");
+        let damaged = if all.contains(DAMAGED) { ", some with damaged letters: save the file as UTF-8" } else { "" };
+        format!("The columns are {all}{damaged}")
     }
 
     /// The columns that are read, each once.
     pub fn columns(&self) -> Vec<String> {
         let mut named = BTreeMap::new();
         for column in self.expressions().flat_map(|(_, expression)| expression.columns().to_vec()) {
-            named.entry(fold(&column)).or_insert(column);
+            named.entry(folded(&column)).or_insert(column);
         }
         named.into_values().collect()
     }

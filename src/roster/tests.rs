@@ -5,11 +5,14 @@
 mod changes;
 mod expressions;
 mod identity;
+mod leftovers;
+mod lists;
 mod people;
 mod portals;
 mod properties;
 mod removals;
 mod sources;
+mod splitting;
 mod spreadsheets;
 
 use serde_json::{Value, json};
@@ -37,8 +40,9 @@ fn document(name: &str, format: SourceFormat, text: &str) -> Document {
 /// Compiled, fitted to the documents, and the table.
 fn prepared(spec: &ScimRosterSpec, documents: Vec<Document>) -> (Recipe, Table) {
     let mut recipe = Recipe::compile(spec).unwrap_or_else(|error| panic!("{error}"));
-    let table = read(documents, recipe.wanted()).unwrap_or_else(|error| panic!("{error}"));
+    let mut table = read(documents, recipe.wanted()).unwrap_or_else(|error| panic!("{error}"));
     recipe.fit(&table.columns, &[]).unwrap_or_else(|error| panic!("{error}"));
+    recipe.restore_names(&mut table);
     (recipe, table)
 }
 

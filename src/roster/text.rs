@@ -1,58 +1,16 @@
-//! Texts as spreadsheets and directories save them: encodings, letters that nobody sees, cells that are no values.
+//! Values as spreadsheets and directories save them: letters that nobody sees, cells that are no values.
 
-use std::borrow::Cow;
-
-use encoding_rs::{UTF_16BE, UTF_16LE, WINDOWS_1252};
+use encoding_rs::WINDOWS_1252;
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
-/// Where bytes could not be read: a row that has it is rejected.
-const DAMAGED: char = '\u{fffd}';
+use super::decoding::DAMAGED;
 
-/// UTF-8 or UTF-16; and, where nothing is UTF-8 but ASCII, Windows-1252, as Excel saves "CSV".
-pub fn decoded(bytes: &[u8]) -> String {
-    let text = if bytes.starts_with(&[0xFF, 0xFE]) || has_zeros(bytes, 1) {
-        UTF_16LE.decode(bytes).0
-    } else if bytes.starts_with(&[0xFE, 0xFF]) || has_zeros(bytes, 0) {
-        UTF_16BE.decode(bytes).0
-    } else {
-        match std::str::from_utf8(bytes) {
-            Ok(text) => Cow::Borrowed(text),
-            // One wrong byte among letters of UTF-8 is a damage; where there are no such letters it is another code.
-            Err(_) if has_utf8_letters(bytes) => String::from_utf8_lossy(bytes),
-            Err(_) => WINDOWS_1252.decode(bytes).0,
-        }
-    };
-    let text = text.trim_start_matches('\u{feff}');
-    // Excel's "CSV (Macintosh)" ends lines by a carriage return alone.
-    if text.contains('\r') && !text.contains('\n') { text.replace('\r', "\n") } else { text.to_owned() }
-}
-
-/// What was taken for a table, and is none.
-pub fn no_table(bytes: &[u8]) -> Option<&'static str> {
-    const ARCHIVE: &[u8] = b"PK\x03\x04";
-    const OLD_WORKBOOK: &[u8] = &[0xD0, 0xCF, 0x11, 0xE0];
-    if bytes.starts_with(ARCHIVE) || bytes.starts_with(OLD_WORKBOOK) {
-        return Some("it is a workbook or an archive: save the sheet as CSV");
-    }
-    let head = String::from_utf8_lossy(&bytes[..bytes.len().min(64)]).trim_start().to_ascii_lowercase();
-    (head.starts_with("<!doctype html") || head.starts_with("<html"))
-        .then_some("it is a web page, such as that of a sign-in: download the file anew")
-}
-
-/// UTF-16 without a byte order mark: what is plain has a zero in every other byte.
-fn has_zeros(bytes: &[u8], from: usize) -> bool {
-    let head = &bytes[..bytes.len().min(64)];
-    head.len() >= 4 && head.iter().skip(from).step_by(2).all(|byte| *byte == 0)
-}
-
-fn has_utf8_letters(bytes: &[u8]) -> bool {
-    bytes.utf8_chunks().any(|chunk| !chunk.valid().is_ascii())
-}
-
-/// A value as it is meant: composed (NFC), with plain spaces, and without what nobody sees. `None` where it is already.
+/// A value as it is meant: composed (NFC), with plain spaces and none around it, and without what nobody sees. `None`
+/// where it is already.
 pub fn cleaned(text: &str) -> Option<String> {
     if text.is_ascii() || (is_nfc(text) && !text.contains(|letter| is_hidden(letter) || is_space(letter))) {
-        return None;
+        let trimmed = text.trim();
+        return (trimmed.len() < text.len()).then(|| trimmed.to_owned());
     }
     let seen = text.nfc().filter(|letter| !is_hidden(*letter));
     let clean: String = seen.map(|letter| if is_space(letter) { ' ' } else { letter }).collect();
@@ -60,50 +18,121 @@ pub fn cleaned(text: &str) -> Option<String> {
     Some(clean.trim().to_owned())
 }
 
-/// Says nothing in any script; joiners, which some scripts write with, aren't among them.
+/// Says nothing in any script. Joiners and selectors of variants, which some scripts write with, aren't among them.
 fn is_hidden(letter: char) -> bool {
-    matches!(letter, '\u{ad}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    matches!(letter,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}' | '\u{200b}'
+        | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe0e}'
+        | '\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// Any but the plain one, and but that which Chinese and Japanese names are written with.
 fn is_space(letter: char) -> bool {
-    matches!(letter, '\u{a0}' | '\u{2007}' | '\u{202f}')
+    letter.is_whitespace() && !letter.is_ascii() && letter != '\u{3000}'
 }
 
 /// A letter that no key and no userName has, by its number.
 pub fn unfit(text: &str) -> Option<String> {
-    let found = text.chars().find(|letter| letter.is_control() || matches!(letter, '\u{200c}' | '\u{200d}'));
-    found.map(|letter| format!("U+{:04X}, which nobody sees", u32::from(letter)))
+    let is_unfit = |letter: char| {
+        let selects = matches!(letter, '\u{180b}'..='\u{180f}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}');
+        letter.is_control() || selects || matches!(letter, '\u{200c}' | '\u{200d}' | '\u{3000}')
+    };
+    text.chars().find(|letter| is_unfit(*letter)).map(named)
+}
+
+fn named(letter: char) -> String {
+    format!("U+{:04X}, which nobody sees", u32::from(letter))
+}
+
+/// What exports write where there is nothing. As a key or a userName it would be a person of that name.
+pub fn is_placeholder(text: &str) -> bool {
+    const NOTHING: [&str; 7] = ["null", "(null)", "<null>", "none", "n/a", "#n/a", "undefined"];
+    NOTHING.iter().any(|word| word.eq_ignore_ascii_case(text)) || !text.contains(char::is_alphanumeric)
 }
 
 /// What a spreadsheet made of a cell, so that it isn't its value.
-pub fn spoiled(text: &str) -> Option<&'static str> {
+pub fn spoiled(text: &str) -> Option<String> {
     const ERRORS: [&str; 8] = ["#REF!", "#N/A", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!"];
     let text = text.trim();
-    if text.contains(DAMAGED) {
-        Some("a letter is damaged (U+FFFD): save the file as UTF-8")
+    let what = if text.contains(DAMAGED) {
+        "a letter is damaged (U+FFFD): save the file as UTF-8"
     } else if text.starts_with('=') {
-        Some("it is a formula: save its value")
+        "it is a formula: save its value"
     } else if ERRORS.contains(&text) {
-        Some("it is an error of the spreadsheet")
+        "it is an error of the spreadsheet"
     } else if is_shortened(text) {
-        Some("it is a number that a spreadsheet shortened, such as 1.23E+11: format the column as text")
+        "it is a number that a spreadsheet shortened, such as 1.23E+11: format the column as text"
     } else if !text.is_empty() && text.chars().all(|letter| letter == '#') {
-        Some("the column was too narrow: save its values")
+        "the column was too narrow: save its values"
+    } else if is_garbled(text) {
+        "its letters were read in the wrong encoding once, such as Ã¤ for ä: save the file as UTF-8 from where it comes"
     } else {
-        None
-    }
+        let stray = text.chars().find(|letter| letter.is_control() && !"\t\r\n\u{85}".contains(*letter));
+        return stray.map(|letter| format!("it has {}: take it out", named(letter)));
+    };
+    Some(what.to_owned())
 }
 
-/// `1.23457E+11`, or with a comma.
+/// `1.23457E+11`, also with a comma, a small letter, or without the plus.
 fn is_shortened(text: &str) -> bool {
-    let Some((number, power)) = text.split_once("E+") else { return false };
+    let Some((number, power)) = text.split_once(['E', 'e']) else { return false };
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let (whole, part) = number.split_once(['.', ',']).unwrap_or((number, "0"));
-    digits(power) && digits(whole.trim_start_matches('-')) && digits(part)
+    let signed = power.strip_prefix('+');
+    // Without a point and a plus it may be the number of a room.
+    let Some((whole, part)) = number.split_once(['.', ',']).or(signed.map(|_| (number, "0"))) else { return false };
+    digits(signed.unwrap_or(power)) && digits(whole.trim_start_matches('-')) && digits(part)
 }
 
-/// `="00123"`, which keeps a spreadsheet from taking it for a number.
+/// UTF-8 that was read as Windows-1252 and saved: what it was before is UTF-8 again.
+fn is_garbled(text: &str) -> bool {
+    if text.is_ascii() || !text.contains(|letter| ('Â'..='ô').contains(&letter)) {
+        return false;
+    }
+    let (bytes, _, unmappable) = WINDOWS_1252.encode(text);
+    !unmappable && std::str::from_utf8(&bytes).is_ok()
+}
+
+/// A cell without what keeps a spreadsheet from taking it for a number or a formula (`="00123"`, `'00123`, `'+49`), and
+/// without quotation marks that stand behind a space; empty where a database wrote that there is nothing (`\N`).
 pub fn unquoted(text: &str) -> &str {
-    let inner = text.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"'));
-    inner.filter(|inner| !inner.contains('"')).unwrap_or(text)
+    if text == "\\N" {
+        return "";
+    }
+    let spaced = Some(text.trim()).filter(|inner| text.starts_with([' ', '\t']) && inner.len() > 1);
+    let quoted = text.strip_prefix('=').or(spaced).and_then(|rest| rest.strip_prefix('"')?.strip_suffix('"'));
+    let guarded =
+        text.strip_prefix('\'').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || "=+-@".contains(c)));
+    quoted.filter(|inner| !inner.contains('"')).or(guarded).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_a_cell_from_being_a_number_is_not_its_value() {
+        for (cell, value) in [
+            ("=\"00123\"", "00123"),
+            ("'00123", "00123"),
+            ("'+49 30", "+49 30"),
+            ("'t Hooft", "'t Hooft"),
+            (" \"Countess\" ", "Countess"),
+            (" \"a\" and \"b\"", " \"a\" and \"b\""),
+            ("\"", "\""),
+            (" \"", " \""),
+            ("\\N", ""),
+        ] {
+            assert_eq!(unquoted(cell), value, "{cell}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_was_shortened_is_told_from_a_name() {
+        for shortened in ["1.23457E+11", "1,23457E+11", "1.5e+05", "1.23456789012E11", "1E+11"] {
+            assert!(spoiled(shortened).is_some(), "{shortened}");
+        }
+        for plain in ["1E11", "12e3", "E+11", "1.5", "a1.5E3", "3E", "Room 1.5E3"] {
+            assert_eq!(spoiled(plain), None, "{plain}");
+        }
+    }
 }

@@ -115,9 +115,18 @@ pub fn composed(text: &str) -> String {
 /// The name that somebody had whom Entra ID has deleted: it sets their object's id before it,
 /// `283405f50000000000000000000000c2ada@example.com`.
 pub fn without_tombstone(name: &str) -> Option<&str> {
-    let (id, rest) = (name.get(..32)?, name.get(32..)?);
-    let (local, _) = rest.split_once('@')?;
-    (!local.is_empty() && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(rest)
+    let (local, _) = name.split_once('@')?;
+    let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    // SHA-1 and SHA-256 of something are names of their own.
+    if is_hex(local) && [40, 64].contains(&local.len()) {
+        return None;
+    }
+    let id = |length: usize| local.get(..length).filter(|id| is_hex(&id.replace('-', "")));
+    let plain = id(32).filter(|id| !id.contains('-'));
+    let places = |id: &&str| id.match_indices('-').map(|(at, _)| at).eq([8, 13, 18, 23]);
+    let found = plain.or_else(|| id(36).filter(places))?;
+    let rest = &name[found.len()..];
+    rest.starts_with(char::is_alphanumeric).then_some(rest)
 }
 
 #[cfg(test)]
@@ -136,6 +145,27 @@ mod tests {
         }
         for usable in ["a/b", "a b", "%2e%2e", "...", " "] {
             assert_eq!(resource(&json!({"ID": usable})).id(), Some(usable));
+        }
+    }
+
+    #[test]
+    fn i06_a_name_that_entra_took_back_is_known_by_its_form() {
+        for name in [
+            "283405f50000000000000000000000c2ada@example.com",
+            "283405F50000000000000000000000C2ada@example.com",
+            "283405f5-0000-0000-0000-0000000000c2ada@example.com",
+        ] {
+            assert_eq!(without_tombstone(name), Some("ada@example.com"), "{name}");
+        }
+        for name in [
+            "ada@example.com",
+            "283405f50000000000000000000000c2@example.com",
+            "283405f5-0000-0000-0000-0000000000c2@example.com",
+            "283405f5-0000-0000-0000-0000000000c2-x@example.com",
+            "da39a3ee5e6b4b0d3255bfef95601890afd80709@example.com",
+            "28340-5f50000000000000000000000c2ada@example.com",
+        ] {
+            assert_eq!(without_tombstone(name), None, "{name}");
         }
     }
 

@@ -55,7 +55,7 @@ fn json_and_yaml_are_lists_of_objects() {
 fn what_is_not_whole_is_refused_with_its_place() {
     for (name, text, expected) in [
         ("p/a.json", "[{\"name\": \"ada\"}, {\"name\":", "p/a.json: line 1 column"),
-        ("p/a.json", "{\"name\": 1}", "is not a list of rows"),
+        ("p/a.json", "{\"error\": 1}", "no list of rows"),
         ("p/a.json", r#"{"value": [{"name": "ada"}], "@odata.nextLink": "x"}"#, "the last page is missing"),
         ("p/a.csv", "name,\"title\nada,x\n", "the header can't be read"),
         ("p/a.yaml", "- name: [ada\n", "it is not YAML"),

@@ -1,0 +1,191 @@
+//! CSV as spreadsheets save it: a header, and rows below it.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{LONGEST_VALUE, Reader, SourceError, TableRow, too_long};
+use crate::roster::columns::{Wanted, folded};
+use crate::roster::form;
+use crate::roster::lines::{self, Line};
+use crate::roster::text::{cleaned, spoiled, unquoted};
+
+/// A header, as far as rows are read by it.
+struct Header {
+    /// As they are spelled; none behind the last that has a name.
+    columns: Vec<String>,
+    /// Of the wanted ones their places.
+    places: Vec<Option<usize>>,
+    /// By its place among the table's.
+    number: u32,
+}
+
+/// The last rows while they have hardly any values: what a report adds up, perhaps.
+#[derive(Default)]
+struct Foot {
+    /// How many values each other row has at least.
+    least: Option<usize>,
+    /// Their places in the table, and how many values each has.
+    rows: Vec<(usize, usize)>,
+}
+
+impl Reader<'_> {
+    pub(super) fn csv(&mut self, text: &str) -> Result<(), SourceError> {
+        let joined = joined(text);
+        let sheet = form::sheet(&joined, self.wanted);
+        let lines = lines::rows(sheet.text, sheet.delimiter);
+        let Some((Line::Whole(first), rows)) = lines.split_first() else {
+            return Err(self.invalid("the header can't be read: a quotation mark is not closed"));
+        };
+        let mut header = self.header(form::values(&sheet.text[first.clone()], sheet.delimiter))?;
+        let mut whole = String::new();
+        for line in rows {
+            if let Line::Whole(place) = line {
+                whole.push_str(&sheet.text[place.clone()]);
+                whole.push('\n');
+            }
+        }
+        let mut builder = csv::ReaderBuilder::new();
+        builder.has_headers(false).flexible(true).delimiter(sheet.delimiter).terminator(csv::Terminator::Any(b'\n'));
+        let mut reader = builder.from_reader(whole.as_bytes());
+        let mut record = csv::StringRecord::new();
+        let mut foot = Foot::default();
+        for (at, line) in rows.iter().enumerate() {
+            let number = sheet.above + at + 2;
+            match line {
+                Line::Blank => {}
+                Line::Torn => {
+                    let problem = "a quotation mark is not closed, or stands within a value: write it twice, and the \
+                                   value in quotation marks";
+                    let row = TableRow { problem: Some(problem.to_owned()), torn: true, ..self.row(number) };
+                    self.push(row)?;
+                }
+                Line::Whole(_) => {
+                    let is_there = reader.read_record(&mut record);
+                    is_there.ok().filter(|there| *there).ok_or_else(|| self.invalid("it can't be read as CSV"))?;
+                    let values: Vec<&str> = record.iter().map(unquoted).collect();
+                    if header.is_repeated_by(&values, self.wanted) {
+                        header = self.header(values.iter().map(|name| name.trim().to_owned()).collect())?;
+                    } else if !is_rule(&values) {
+                        self.record(number, &values, &header, &mut foot)?;
+                    }
+                }
+            }
+        }
+        self.reject_foot(&foot);
+        Ok(())
+    }
+
+    fn header(&mut self, mut columns: Vec<String>) -> Result<Header, SourceError> {
+        // A spreadsheet leaves columns without a name behind.
+        let named = columns.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
+        columns.truncate(named);
+        self.add_columns(columns.iter().filter(|name| !name.is_empty()))?;
+        let places: Vec<Option<usize>> = columns.iter().map(|name| self.wanted.place(name)).collect();
+        let mut there = vec![false; self.wanted.count()];
+        places.iter().flatten().for_each(|place| there[*place] = true);
+        let number = u32::try_from(self.table.headers.len()).unwrap_or(u32::MAX);
+        self.table.headers.push(there);
+        Ok(Header { columns, places, number })
+    }
+
+    fn record(&mut self, number: usize, values: &[&str], header: &Header, foot: &mut Foot) -> Result<(), SourceError> {
+        let mut row = TableRow { header: Some(header.number), ..self.row(number) };
+        let filled = values.iter().filter(|value| !is_blank(value)).count();
+        if filled == 0 {
+            return Ok(());
+        }
+        // A delimiter too many at the end is no value.
+        let width = header.columns.len();
+        if values.len() < width || values.iter().skip(width).any(|value| !is_blank(value)) {
+            row.problem = Some(format!("it has {} values, and the header {width} columns", values.len()));
+            row.torn = true;
+        }
+        for ((value, column), place) in values.iter().zip(&header.columns).zip(&header.places) {
+            if value.len() > LONGEST_VALUE {
+                row.problem = Some(format!("column {column}: {}", too_long()));
+                row.torn = true;
+                continue;
+            }
+            let Some(place) = *place else { continue };
+            if let Some(spoiled) = spoiled(value) {
+                row.spoil(place, column, &spoiled);
+            }
+            row.put(place, column, Value::String(cleaned(value).unwrap_or_else(|| (*value).to_owned())));
+        }
+        if !row.torn {
+            let is_address = values.iter().any(|value| value.contains('@'));
+            foot.see(self.table.rows.len(), filled, is_address);
+        }
+        self.push(row)
+    }
+
+    /// A total, or who printed it, is nobody.
+    fn reject_foot(&mut self, foot: &Foot) {
+        let most = foot.rows.iter().map(|(_, filled)| *filled).max().unwrap_or_default();
+        if foot.least.is_none_or(|least| most + 2 > least) {
+            return;
+        }
+        for (row, _) in &foot.rows {
+            self.table.rows[*row].problem.get_or_insert_with(|| {
+                "it has hardly any values, and all rows above have more: if it is a total or a note, take it out"
+                    .to_owned()
+            });
+        }
+    }
+}
+
+impl Foot {
+    fn see(&mut self, row: usize, filled: usize, is_address: bool) {
+        if filled <= 2 && !is_address && self.least.is_some() {
+            self.rows.push((row, filled));
+            return;
+        }
+        let all = self.rows.drain(..).map(|(_, filled)| filled).chain([filled]).chain(self.least);
+        self.least = all.min();
+    }
+}
+
+impl Header {
+    /// Whether a row is a header again, of another file that was put behind this one. Somebody may work in a department
+    /// that is called as a column is: nearly everything in it must be a column's name.
+    fn is_repeated_by(&self, values: &[&str], wanted: &Wanted) -> bool {
+        let places: BTreeSet<usize> = values.iter().filter_map(|value| wanted.place(value)).collect();
+        let read: BTreeSet<usize> = self.places.iter().flatten().copied().collect();
+        let same = places.intersection(&read).count();
+        if same == 0 {
+            return false;
+        }
+        let filled: BTreeSet<String> =
+            values.iter().filter(|value| !is_blank(value)).map(|value| folded(value)).collect();
+        let own: BTreeSet<String> = self.columns.iter().map(|column| folded(column)).collect();
+        let known = filled.iter().filter(|value| own.contains(*value) || wanted.place(value).is_some()).count();
+        let (all, most) = (same == read.len() && same > 1, 3 * same >= 2 * read.len());
+        all || (most && 3 * known >= 2 * filled.len()) || (known >= 4 && 5 * known >= 4 * filled.len())
+    }
+}
+
+/// Whether a row is the line that is drawn below a header.
+fn is_rule(values: &[&str]) -> bool {
+    let is_line = |value: &str| value.len() > 2 && value.bytes().all(|byte| b"-=+:".contains(&byte));
+    let mut filled = values.iter().map(|value| value.trim()).filter(|value| !value.is_empty()).peekable();
+    filled.peek().is_some() && filled.all(is_line)
+}
+
+/// With nothing in it that anybody sees.
+fn is_blank(value: &str) -> bool {
+    value.trim().is_empty() || cleaned(value).is_some_and(|clean| clean.is_empty())
+}
+
+/// Without the byte order marks that files bring along that were put one behind the other.
+fn joined(text: &str) -> Cow<'_, str> {
+    const MARK: char = '\u{feff}';
+    if !text.contains(MARK) {
+        return text.into();
+    }
+    // The last line of the one had no end, and the header of the other follows.
+    let header = text.lines().next().unwrap_or_default();
+    let lines = text.replace(&format!("\n{MARK}"), "\n").replace(&format!("{MARK}{header}"), &format!("\n{header}"));
+    lines.replace(MARK, "").into()
+}

@@ -1,0 +1,86 @@
+//! JSON and YAML as portals and scripts write them.
+
+use super::spreadsheets::{fields, good, outcomes};
+use super::*;
+
+#[test]
+fn i29_one_object_a_line_is_a_row_each() {
+    let both = [good(1, "ada", "x"), good(2, "bob", "")];
+    let ada = r#"{"name": "ada", "title": "x"}"#;
+    for (name, text) in [
+        ("a.jsonl", format!("{ada}\n{{\"name\": \"bob\"}}\n")),
+        ("a.ndjson", format!("\u{feff}{ada}\r\n\r\n{{\"name\": \"bob\"}}")),
+        ("a", format!("{ada}\n{{\"name\": \"bob\"}}\n")),
+        ("a.json", format!("{ada} {{\"name\": \"bob\"}}")),
+        ("a.json", "{\n  \"name\": \"ada\",\n  \"title\": \"x\"\n}\n{\n  \"name\": \"bob\"\n}\n".to_owned()),
+        ("a.csv", format!("[{ada}, {{\"name\": \"bob\"}}]")),
+    ] {
+        assert_eq!(outcomes(fields(), vec![csv(name, &text)]), both, "{text}");
+    }
+    assert_eq!(outcomes(fields(), vec![csv("a.jsonl", ada)]), both[..1]);
+    // A line that was cut off is that line's, and so is one of something else.
+    for (line, why) in [("{\"name\": \"ev", "is it cut off?"), ("{\"count\": 2}", "none of the columns")] {
+        let read = outcomes(fields(), vec![csv("a.jsonl", &format!("{ada}\n{line}\n{{\"name\": \"cy\"}}\n"))]);
+        assert!(read[1].1.as_ref().is_err_and(|reason| reason.contains(why)), "{read:?}");
+        assert_eq!(read[2], good(3, "cy", ""));
+    }
+    let okta = "{\"id\": \"1\", \"status\": \"ACTIVE\", \"profile\": {\"login\": \"ada@example.com\"}}\n";
+    assert_eq!(outcomes(json!({"preset": "OktaGeneric"}), vec![csv("a.json", okta)]), [good(1, "ada@example.com", "")]);
+}
+
+#[test]
+fn i11_what_is_no_list_of_rows_is_told_by_what_it_is() {
+    let page = r#"{"value": [{"name": "ada"}], "@odata.nextLink": "x"}"#;
+    for (text, why) in [
+        (r#"{"error": {"code": "TooManyRequests"}}"#.to_owned(), "an error that a server answered"),
+        (format!("{page}{{\"error\": {{\"code\": \"TooManyRequests\"}}}}"), "an error that a server answered"),
+        (format!("{page}\n{{\"value\": [{{\"na"), "it is not JSON"),
+        (
+            r#"{"title": "Staff", "fields": [{"id": 1}], "employees": [{"name": "ada", "title": "x"}]}"#.to_owned(),
+            "employees",
+        ),
+        (r#"{"count": 0}"#.to_owned(), "none of the columns"),
+    ] {
+        let told = preview(&spec(fields()), vec![csv("p/a.json", &text)]).expect_err(&text).message;
+        assert!(told.contains("p/a.json") && told.contains(why), "{text}: {told}");
+    }
+}
+
+/// Users and deleted users are two collections: the last page of the one says nothing about the other.
+#[test]
+fn i11_the_last_page_of_each_collection_must_be_there() {
+    let page = |of: &str, name: &str, more: &str| {
+        format!(
+            r##"{{"@odata.context": "https://graph.microsoft.com/v1.0/$metadata#{of}", "value": [{{"name": "{name}", "title": ""}}]{more}}}"##
+        )
+    };
+    let next = r#", "@odata.nextLink": "x""#;
+    let documents = |last: &str| {
+        let users = page("users", "ada", next) + last;
+        vec![csv("p/users.json", &users), csv("p/deleted.json", &page("directoryObjects", "eve", ""))]
+    };
+    let told = preview(&spec(fields()), documents("")).expect_err("a page is missing").message;
+    assert!(told.contains("the last page is missing"), "{told}");
+    assert_eq!(outcomes(fields(), documents(&page("users", "bob", ""))).len(), 3);
+}
+
+#[test]
+fn i08_a_number_is_not_another_for_how_it_is_written() {
+    let by_id = json!({"key": "row.id", "mappings": [{"target": "userName", "value": "row.name"}, {"target": "title", "value": "row.id"}]});
+    let yaml = "- {id: 007, name: ada}\n- {id: 1_000, name: bob}\n- {id: 17, name: cy}\n";
+    let read = outcomes(by_id.clone(), vec![csv("a.yaml", yaml)]);
+    assert_eq!(read, [good(1, "ada", "007"), good(2, "bob", "1_000"), good(3, "cy", "17")]);
+    let long = r#"[{"id": 123456789012345678901, "name": "ada"}, {"id": 9007199254740993, "name": "bob"}]"#;
+    let read = outcomes(by_id, vec![csv("a.json", long)]);
+    assert!(read[0].1.as_ref().is_err_and(|why| why.contains("column id: the number is too long")), "{read:?}");
+    assert_eq!(read[1], good(2, "bob", "9007199254740993"));
+}
+
+#[test]
+fn i29_a_column_in_two_spellings_says_one_thing() {
+    let rows =
+        r#"[{"name": "ada", "Name": "bob", "title": ""}, {"name": "cy", "NAME": "cy"}, {"name": "", "Name": "di"}]"#;
+    let read = outcomes(fields(), vec![csv("a.json", rows)]);
+    assert!(read[0].1.as_ref().is_err_and(|why| why.contains("is there twice")), "{read:?}");
+    assert_eq!(read[1..], [good(2, "cy", ""), good(3, "di", "")]);
+}
