@@ -7,6 +7,21 @@ pub fn eq(attribute: &str, value: &str) -> String {
     format!("{attribute} eq {}", Value::from(value))
 }
 
+/// What a value has that not every server can read in a filter.
+fn special_letters(value: &str) -> [bool; 4] {
+    [!value.is_ascii(), value.contains('"'), value.contains('\\'), value.contains('\'')]
+}
+
+/// A value that not every server can read in a filter: what isn't found by it may be there all the same.
+pub fn is_special(value: &str) -> bool {
+    special_letters(value).contains(&true)
+}
+
+/// Whoever is found by this value would be found by the other one: whatever is special about that is so about this.
+pub fn is_as_special(value: &str, other: &str) -> bool {
+    special_letters(other).into_iter().zip(special_letters(value)).all(|(other, own)| own || !other)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

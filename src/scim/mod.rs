@@ -36,6 +36,7 @@ pub use auth::Credentials;
 pub use client::{Client, ClientConfig, Entry, Exchange, Found, Observer, Page, Recall, Recalled, Text, Written};
 pub use discovery::ServerConfig;
 pub use error::{Class, Error, ScimType};
+pub use filter::{is_as_special, is_special};
 pub use form::Form;
 pub use host::{ApiServer, forbidden_host, is_loopback_http, leads_to_forbidden};
 #[cfg(test)]

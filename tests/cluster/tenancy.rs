@@ -336,3 +336,44 @@ async fn i32_nobody_writes_a_status_by_an_aggregated_role() {
     let ada = place.get("ada").await.expect("ada");
     assert_ne!(ada["status"]["id"], "somebody-elses");
 }
+
+#[tokio::test]
+async fn i15_what_is_delegated_no_longer_is_removed_once_that_is_approved() {
+    let tenants = Tenants::new().await;
+    let place = Place::new().await;
+    let connection = &tenants.owner.namespace;
+    let label = format!("example.com/late={connection}");
+    place.cluster.kubectl_ok(&["label", "namespace", &place.namespace, &label]);
+    for name in ["late-1", "late-2"] {
+        tenants.user(&place, name, &format!("{name}@example.com"), json!({}));
+        place.synced(name).await;
+    }
+    place.cluster.kubectl_ok(&["label", "namespace", &place.namespace, "example.com/late-"]);
+    place.is("late-1", "False", "NotAllowed").await;
+    tenants.user(&place, "late-2", "late-2@example.com", json!({"active": false}));
+    place.kubectl(&["delete", "scimuser", "late-1", "--wait=false"]);
+    let mut holds = Vec::new();
+    for name in ["late-1", "late-2"] {
+        let hold = eventually(PATIENCE, &format!("{name} is held"), async || {
+            let user = place.get(name).await.ok_or(Value::Null)?;
+            let id = user["status"]["hold"]["id"].as_str().map(str::to_owned);
+            id.ok_or_else(|| user["status"].clone())
+        });
+        holds.push(hold.await);
+    }
+    let active = async |name: &str| held(&tenants.sandbox, &format!("{name}@example.com")).await[0]["active"].clone();
+    assert_eq!((active("late-1").await, active("late-2").await), (json!(true), json!(true)));
+    let message = condition(&place.get("late-1").await.expect("held"), "Ready")["message"].to_string();
+    assert!(message.contains("spec.delegation") && message.contains("clusterscimconnection"), "{message}");
+    assert_eq!(holds[0], holds[1], "they arrived together");
+    let patch = json!({"spec": {"approvedHold": holds[0]}}).to_string();
+    place.cluster.kubectl_ok(&["patch", "clusterscimconnection", connection, "--type=merge", "-p", &patch]);
+    eventually(PATIENCE, "both are removed", async || {
+        let (one, other) = (active("late-1").await, active("late-2").await);
+        let gone = place.get("late-1").await.is_none();
+        if gone && [&one, &other] == [&json!(false), &json!(false)] { Ok(()) } else { Err(json!([one, other, gone])) }
+    })
+    .await;
+    // It is what was asked for, and it is said that no more is done for it.
+    place.is("late-2", "False", "NotAllowed").await;
+}

@@ -12,11 +12,16 @@ use crate::provisioner::mirror::listing::{Gap, GapIn, may_pass};
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, overrides};
-use crate::scim::{Class, Error, Kind as Collection, Lesson, Resource, Start};
+use crate::scim::{Class, Error, Kind as Collection, Lesson, Resource, Start, is_as_special};
 
 /// What somebody is told whom only the whole list can find.
 const SEARCHED_IN_LIST: &str =
     "a search by filter proves nothing at this server, so it is looked for in the whole list, which is asked for now";
+
+/// What somebody is told whose name not every filter can carry, where there is no list.
+const NOBODY_FOUND_YET: &str = "a search by filter finds nobody of this name, which proves nothing before any search at this server \
+                                has found somebody, and the server lists nothing without a filter; it is searched for again in a \
+                                minute";
 
 /// A search failed, and no word of it asks for patience: what can't be searched for is looked for in the list.
 pub fn is_of_the_search(error: &Error) -> bool {
@@ -211,7 +216,9 @@ impl<E: Effects> Provisioner<E> {
                 return Ok(found.hits.into_iter().map(Hit::Shown).collect());
             }
             Ok(_) if self.trusts_filters::<K>(&pass.session) => return Ok(Vec::new()),
-            Ok(found) if found.all && K::finds_surely(value) => return self.found_nobody(pass, attribute, value).await,
+            Ok(found) if found.all && (K::finds_surely(value) || !K::lists(&pass.session)) => {
+                return self.found_nobody(pass, attribute, value).await;
+            }
             Ok(_) => return self.search_list(pass, attribute, value),
             Err(error) => error,
         };
@@ -240,18 +247,25 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// A filter let nobody through. That is so where it was ever seen to let somebody through, and the list shows nobody:
-    /// some servers compare letter by letter, or find nobody at all.
+    /// some servers compare letter by letter, or find nobody at all. A value that not every filter can carry is believed
+    /// where one like it was found, or where no list tells more.
     async fn found_nobody<K: Kind>(&self, pass: &Pass<K>, attribute: &str, value: &str) -> Result<Vec<Hit>, Stop<K>> {
+        let surely = K::finds_surely(value);
         let known = K::mirror(self).look_in(pass.session.epoch, |mirror| {
-            let listed = mirror.having(attribute, value);
-            let settled = !listed.is_empty() || mirror.sightings().filter_is_heeded(attribute);
-            (listed, if settled { None } else { mirror.sample(attribute) })
+            let like = |known: &str| is_as_special(known, value);
+            let alike = if surely { None } else { mirror.sample(attribute, &like) };
+            let settled = alike.is_none() && mirror.sightings().filter_is_heeded(attribute);
+            let sample = if settled { None } else { alike.or_else(|| mirror.sample(attribute, &|_| true)) };
+            (mirror.having(attribute, value), settled, sample)
         });
-        let (listed, sample) = known.unwrap_or_default();
+        let (listed, settled, sample) = known.unwrap_or_default();
         if !listed.is_empty() {
             return Ok(listed.into_iter().map(Hit::Listed).collect());
         }
-        let Some(sample) = sample else { return Ok(Vec::new()) };
+        let Some(sample) = sample else {
+            let told = settled || surely;
+            return if told { Ok(Vec::new()) } else { Err(looked_for_later(pass, NOBODY_FOUND_YET.to_owned())) };
+        };
         let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
         let control = self.effects.find(&pass.session.client, K::COLLECTION, attribute, &sample, deadline).await;
         match control {
@@ -260,7 +274,8 @@ impl<E: Effects> Provisioner<E> {
                 Ok(Vec::new())
             }
             Ok(_) => {
-                if K::COLLECTION == Collection::Users {
+                // One that finds nobody of such a name may find others.
+                if K::COLLECTION == Collection::Users && K::finds_surely(&sample) {
                     self.apply_lessons(&pass.session, [Lesson::NoFilter(attribute.to_owned())]);
                 }
                 self.search_list(pass, attribute, value)
@@ -275,16 +290,17 @@ impl<E: Effects> Provisioner<E> {
             return Err(self.own_error(pass, Reason::NotSupported, found_by_nothing(attribute)));
         }
         let uid = pass.uid();
+        let is_listed = K::is_listed(&pass.session);
         let known = K::mirror(self).change(pass.session.epoch, |mirror| {
             let asked_before = mirror.sightings().is_searching(&uid);
-            let answered = mirror.sightings_mut().search(&uid);
+            let answered = is_listed && mirror.sightings_mut().search(&uid);
             (asked_before, answered.then(|| mirror.having(attribute, value)))
         });
         let (asked_before, listed) = known.unwrap_or_default();
         if let Some(listed) = listed {
             return Ok(listed.into_iter().map(Hit::Listed).collect());
         }
-        if !asked_before {
+        if !asked_before && is_listed {
             self.ask_for_sweep();
         } else if let Some(gap) = self.connection.state.gap(K::COLLECTION.path()) {
             return Err(stalled_by_gap(pass, &gap));

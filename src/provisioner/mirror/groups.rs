@@ -216,8 +216,12 @@ impl Mirror for GroupMirror {
         self.entries.get(id).is_some_and(|entry| entry.number < moment)
     }
 
-    fn sample(&self, attribute: &str) -> Option<String> {
-        let first = self.entries.values().filter(|entry| !entry.invalidated).min_by_key(|entry| entry.number)?;
+    fn sample(&self, attribute: &str, fit: &dyn Fn(&str) -> bool) -> Option<String> {
+        let named = |entry: &&Group| {
+            let name = entry.resource.get("displayName").and_then(serde_json::Value::as_str);
+            !entry.invalidated && fit(name.unwrap_or_default())
+        };
+        let first = self.entries.values().filter(named).min_by_key(|entry| entry.number)?;
         Some(first.resource.get(attribute)?.as_str()?.to_owned()).filter(|value| !value.is_empty())
     }
 

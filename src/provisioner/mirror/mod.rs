@@ -71,8 +71,8 @@ pub trait Mirror: Send + 'static {
     fn knew(&self, id: &str, moment: u64) -> bool;
     /// The ids of those that have this value.
     fn having(&self, attribute: &str, value: &str) -> Vec<String>;
-    /// A value of this attribute that somebody has, as the server spells it; of whoever was seen first.
-    fn sample(&self, attribute: &str) -> Option<String>;
+    /// A value of this attribute that somebody has, as the server spells it; of whoever was seen first whose name is `fit`.
+    fn sample(&self, attribute: &str, fit: &dyn Fn(&str) -> bool) -> Option<String>;
 
     /// Whether what is of that epoch still counts.
     fn is_of(&self, epoch: u64) -> bool {

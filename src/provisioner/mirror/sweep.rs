@@ -30,6 +30,15 @@ const AT_ONCE: usize = 1_000;
 /// … and so many of them compared.
 const PLANS_AT_ONCE: usize = 32;
 
+/// So many bound accounts that a list doesn't show are read by each sweep, or a tenth of all.
+const IN_TURN: usize = 20;
+
+/// The object's uid, and the id of its account at this server.
+fn bound_at(user: &ScimUser, server: &str) -> Option<(Uid, String)> {
+    let status = user.status.as_ref().filter(|status| status.bound_to.as_deref() == Some(server))?;
+    Some((user.uid()?.into(), status.id.clone()?))
+}
+
 impl<E: Effects> Provisioner<E> {
     /// Sweeps when the connection becomes usable, and then `resyncInterval` after each end; sooner after one that failed.
     pub(in crate::provisioner) async fn keep_swept(self: Arc<Self>) {
@@ -116,6 +125,9 @@ impl<E: Effects> Provisioner<E> {
         }
         if ended {
             self.submit_differing(session, complete || !listed).await;
+            if listed && !complete {
+                self.read_left_out(session);
+            }
             self.sweep_groups(session).await;
         }
         if first {
@@ -123,6 +135,28 @@ impl<E: Effects> Provisioner<E> {
         }
         self.schedule.wake();
         ended
+    }
+
+    /// What a list with a gap doesn't show of bound accounts is read in turn: a list may have its gap for good (promise I11).
+    fn read_left_out(&self, session: &Session) {
+        let users = self.directory.users_of(&self.key);
+        let bound: Vec<(Uid, String)> =
+            users.iter().filter_map(|user| bound_at(user, &session.policy.server)).collect();
+        let unseen = self.mirror.users.look(|known| {
+            let unseen = bound.iter().filter(|(_, id)| !known.is_of_sweep(id));
+            unseen.cloned().collect::<Vec<_>>()
+        });
+        let share = IN_TURN.max(bound.len() / 10).min(unseen.len());
+        let turn = self.mirror.users.change(session.epoch, |known| known.take_turn(share));
+        let Some(turn) = turn.filter(|_| share > 0) else { return };
+        for step in 0..share {
+            let (uid, id) = &unseen[turn.wrapping_add(step) % unseen.len()];
+            // Whoever is at work on it knows better.
+            if !self.schedule.contains(uid) {
+                self.mirror.users.change(session.epoch, |known| known.invalidate(id));
+                self.schedule.submit(uid, Lane::Drift, false, self.effects.instant());
+            }
+        }
     }
 
     /// Where nobody is listed, what was shown before says nothing of how it stands now: each account is read again.

@@ -64,6 +64,8 @@ pub struct UserMirror {
     moments: u64,
     /// When the last sweep began.
     pub begun: Option<Timestamp>,
+    /// How many of those that no list shows were read.
+    turn: usize,
 }
 
 /// Accounts by a value that few share.
@@ -220,6 +222,18 @@ impl UserMirror {
         self.entries.contains_key(id)
     }
 
+    /// The running or the last sweep has seen it.
+    pub fn is_of_sweep(&self, id: &str) -> bool {
+        self.entries.get(id).is_some_and(|shown| self.sightings.is_of_sweep(shown.seen))
+    }
+
+    /// Where to go on with accounts that no list shows; so many are read.
+    pub fn take_turn(&mut self, share: usize) -> usize {
+        let turn = self.turn;
+        self.turn = turn.wrapping_add(share);
+        turn
+    }
+
     /// The number of accounts.
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -333,9 +347,10 @@ impl Mirror for UserMirror {
         self.entries.get(id).is_some_and(|entry| entry.number < moment)
     }
 
-    fn sample(&self, attribute: &str) -> Option<String> {
-        let first = self.entries.values().filter(|entry| entry.json.is_some()).min_by_key(|entry| entry.number)?;
-        Some(first.resource()?.get(attribute)?.as_str()?.to_owned()).filter(|value| !value.is_empty())
+    fn sample(&self, attribute: &str, fit: &dyn Fn(&str) -> bool) -> Option<String> {
+        let known = self.entries.values().filter(|entry| entry.json.is_some() && fit(&entry.name));
+        let first = known.min_by_key(|entry| entry.number)?.resource()?;
+        Some(first.get(attribute)?.as_str()?.to_owned()).filter(|value| !value.is_empty())
     }
 
     fn having(&self, attribute: &str, value: &str) -> Vec<String> {

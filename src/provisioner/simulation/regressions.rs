@@ -12,6 +12,7 @@ mod named;
 mod names;
 mod promised;
 mod renumbered;
+mod short_lists;
 mod strangers;
 mod windows;
 

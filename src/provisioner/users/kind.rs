@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::rejected::retry;
-use super::requests::{claim_of_binding, claim_of_creation, identity, is_special, unrecorded};
+use super::requests::{claim_of_binding, claim_of_creation, identity, unrecorded};
 use super::{Scratch, UserPass, UserStop};
 use crate::api::{ClaimedAccount, OperationType, Reason, ScimUser, ScimUserStatus};
 use crate::directory::is_deleting;
@@ -24,7 +24,7 @@ use crate::provisioner::mirror::observed::Observed;
 use crate::provisioner::mirror::users::{Known, UserMirror, contradiction};
 use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, Uid};
-use crate::scim::{Error, Kind as Collection, Lesson, Resource, Written, fold};
+use crate::scim::{Error, Kind as Collection, Lesson, Resource, Written, fold, is_special};
 use crate::status::{PassLog, record, whole_seconds};
 
 impl Kind for User {

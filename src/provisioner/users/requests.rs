@@ -14,7 +14,7 @@ use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::{Kind as _, SearchRefused, is_of_the_search};
 use crate::provisioner::mirror::users::Known;
-use crate::scim::{Attributes, Class, Error, Lesson, MatchBy, Resource, Written, composed, fold};
+use crate::scim::{Attributes, Class, Error, Lesson, MatchBy, Resource, Written, composed, fold, is_special};
 
 impl<E: Effects> Provisioner<E> {
     /// What a refused search means.
@@ -201,11 +201,6 @@ pub(super) fn refuses_filter(class: Class, attribute: &str, value: &str) -> bool
 /// A creation is refused for saying `active`, by the server's own words.
 fn names_active(body: &Attributes, error: &Error) -> bool {
     body.contains_key(ACTIVE) && error.says_unsupported() && error.detail().is_some_and(|words| is_named(words, ACTIVE))
-}
-
-/// A value that not every server can read in a filter: what isn't found by it may be there all the same.
-pub(super) fn is_special(value: &str) -> bool {
-    !value.is_ascii() || value.contains(['"', '\\', '\''])
 }
 
 /// The value by which the server looks accounts up.

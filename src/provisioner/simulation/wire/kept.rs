@@ -179,6 +179,33 @@ async fn i06_an_id_that_changes_when_an_invitation_is_accepted_is_taken_over() {
     assert_eq!(accounts.len(), 1, "{accounts:?}");
 }
 
+/// Nobody is listed without a filter, and one finds nobody: a name with an apostrophe is believed not to be there once a
+/// search has found anybody, and where one like it is known, once that is found.
+#[tokio::test]
+async fn i33_a_name_with_an_apostrophe_is_created_where_nobody_is_listed() {
+    let mut world = World::start(&["needs_filter"], json!({"adoptionPolicy": {"users": "Adopt"}})).await;
+    for name in ["ada", "o'brien", "o'hara", "zo\u{eb}"] {
+        let object = name.replace('\'', "").replace('\u{eb}', "e");
+        world.user(&object, json!({"userName": format!("{name}@example.com"), "active": true}));
+    }
+    world.pass(5 * MINUTE).await;
+    for (object, name) in [("ada", "ada"), ("obrien", "o'brien"), ("ohara", "o'hara"), ("zoe", "zo\u{eb}")] {
+        assert_eq!(ready(&world, object), "True Synced", "{object}");
+        assert_eq!(world.accounts(&format!("{name}@example.com")).await.len(), 1);
+    }
+}
+
+/// A filter can't be asked for such a name, and there is no list: whoever may be there isn't made once more.
+#[tokio::test]
+async fn i33_nobody_is_made_whom_neither_a_filter_nor_a_list_can_show() {
+    let mut world = World::start(&["needs_filter", "refuses_special_letters"], json!({})).await;
+    world.user("ada", json!({"userName": "ada@example.com", "active": true}));
+    world.user("zoe", json!({"userName": "zo\u{eb}@example.com", "active": true}));
+    world.pass(5 * MINUTE).await;
+    assert_eq!((ready(&world, "ada"), ready(&world, "zoe")), ("True Synced".into(), "False NotSupported".into()));
+    assert_eq!(world.accounts("zo\u{eb}@example.com").await.len(), 0);
+}
+
 #[tokio::test]
 async fn i15_an_invitation_does_not_outlive_the_object_unsaid() {
     let mut world = World::start(&["invites"], json!({})).await;

@@ -4,6 +4,7 @@ mod changed;
 mod covering;
 mod effects;
 mod kept;
+mod lists;
 mod story;
 mod work;
 mod world;
