@@ -149,7 +149,7 @@ pub struct PlannedObject {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Held {
-    /// The guard's name, `NewServer`, `Plan` under `mode: Plan`, or `roster/NAME` for the guard of a roster.
+    /// The guard's name, `NewServer`, `Undelegated`, `Plan` under `mode: Plan`, or `roster/NAME` for the guard of a roster.
     pub by: String,
     /// A person has to approve it; without that it goes as soon as the guard's window has room.
     pub needs_answer: bool,
@@ -202,7 +202,7 @@ pub struct PlannedRequest {
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "as the hold of the connection's status")]
 pub struct PlannedHold {
-    /// The guard's name, `NewServer`, `Plan` under `mode: Plan`, or `roster/NAME` for the guard of a roster.
+    /// The guard's name, `NewServer`, `Undelegated`, `Plan` under `mode: Plan`, or `roster/NAME` for the guard of a roster.
     pub reason: String,
     pub creates: i64,
     pub updates: i64,
