@@ -290,17 +290,16 @@ impl<E: Effects> Provisioner<E> {
             return Err(self.own_error(pass, Reason::NotSupported, found_by_nothing(attribute)));
         }
         let uid = pass.uid();
-        let is_listed = K::is_listed(&pass.session);
         let known = K::mirror(self).change(pass.session.epoch, |mirror| {
             let asked_before = mirror.sightings().is_searching(&uid);
-            let answered = is_listed && mirror.sightings_mut().search(&uid);
+            let answered = mirror.sightings_mut().search(&uid);
             (asked_before, answered.then(|| mirror.having(attribute, value)))
         });
         let (asked_before, listed) = known.unwrap_or_default();
         if let Some(listed) = listed {
             return Ok(listed.into_iter().map(Hit::Listed).collect());
         }
-        if !asked_before && is_listed {
+        if !asked_before {
             self.ask_for_sweep();
         } else if let Some(gap) = self.connection.state.gap(K::COLLECTION.path()) {
             return Err(stalled_by_gap(pass, &gap));

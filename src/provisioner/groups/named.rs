@@ -150,7 +150,7 @@ impl<E: Effects> Provisioner<E> {
     async fn prove_filter(&self, pass: &GroupPass) -> Result<(), GroupStop> {
         let sample = self.mirror.users.look(|known| {
             let heeded = known.sightings.filter_is_heeded(USER_NAME);
-            known.sample(USER_NAME).filter(|_| !heeded)
+            known.sample(USER_NAME, &|_| true).filter(|_| !heeded)
         });
         let Some(sample) = sample else { return Ok(()) };
         let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
