@@ -1,14 +1,18 @@
 //! What is on record of other objects, and of what was sent, and doesn't hold.
 
+use std::collections::BTreeSet;
+
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use super::super::events::{Event, Spec};
 use super::super::group_events::{GroupEvent, GroupSpec};
 use super::super::outside::{Fault, Listing, Place};
+use super::super::quirks::Quirks;
+use super::super::setup::Setup;
 use super::super::site::is_active;
 use super::super::world::World;
-use super::{bound, ends_well, id_of, setup, until};
+use super::{bound, ends_well, id_of, setup, until, with};
 use crate::directory::has_finalizer;
 
 fn eng(external_id: Option<&'static str>) -> GroupSpec {
@@ -149,4 +153,30 @@ fn i15_an_object_that_lost_its_finalizer_gets_it_back() {
     world.happen(&Event::Group(GroupEvent::Remove(0)));
     settle(&mut world);
     assert_eq!((active(&world), world.outside().site.groups.all.len()), (0, 0), "{:#?}", world.trace());
+}
+
+/// An account that waits for its invitation to be accepted, and is shown with another name: what would change it is held
+/// once, and not anew each day.
+#[test]
+fn i13_whoever_is_invited_and_shown_with_another_name_is_held_once() {
+    for swapped in [false, true] {
+        let quirks = Quirks { invites: true, ..Quirks::default() };
+        let mut world = bound(Setup { limits: (5, 0, 5), ..with(quirks) }, &[0, 1]);
+        let ids = ["a", "b"].map(|name| id_of(&world, name).expect("bound"));
+        if swapped {
+            world.outside().site.swap(&ids[0], &ids[1]);
+        } else {
+            world.outside().site.meddle(&ids[0], |account| {
+                account.insert("userName".into(), json!("dee"));
+            });
+        }
+        let mut held = BTreeSet::new();
+        for _ in 0..4 {
+            world.happen(&Event::Sweep(Listing::Whole));
+            settle(&mut world);
+            held.extend(world.holds().into_iter().filter_map(|hold| hold.id));
+            world.happen(&Event::Time(90_000_000));
+        }
+        assert_eq!(held.len(), usize::from(!swapped), "{held:?} {:#?}", world.trace());
+    }
 }
