@@ -266,3 +266,23 @@ async fn groups_are_counted_as_users_are() {
     place.kubectl(&["delete", "validatingadmissionpolicybinding", &name]);
     place.kubectl(&["delete", "validatingadmissionpolicy", &name]);
 }
+
+/// At a server that lists nobody without a filter: whom a group names by userName, and no object declares, is looked for.
+#[tokio::test]
+async fn i31_a_member_by_user_name_is_found_at_a_server_that_lists_nobody() {
+    let sandbox = Sandbox::start_with(&["--quirk", "needs_filter"]);
+    let tenant = Tenant { base_url: sandbox.base_url.clone(), token: sandbox.token.clone() };
+    let person = |name: &str| json!({"schemas": [schema("User")], "userName": name, "active": true});
+    let grace = made(&tenant, "/Users", person("grace@example.com")).await;
+    let place = Place::at(&sandbox.base_url, &sandbox.token, json!({})).await;
+    place.user("ada", json!({"userName": "ada@example.com"}));
+    place.synced("ada").await;
+    let declared = json!([{"userName": "grace@example.com"}, {"userName": "alan@example.com"}]);
+    place.group("team", json!({"members": declared}));
+    let team =
+        place.group_is("team", "Synced", Some((2, 1, 1))).await["status"]["id"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(members(&tenant, &team).await, [grace.clone()]);
+    let alan = made(&tenant, "/Users", person("alan@example.com")).await;
+    let team = place.group_synced("team", 2).await;
+    members_are(&tenant, &team, &[&grace, &alan]).await;
+}

@@ -1,10 +1,11 @@
-//! Members who seem to be nobody's, and may be declared: their objects have yet to find their accounts, or nobody knows yet
-//! whose a userName is. They stay as they are until that is known (promises I10, I31).
+//! Members who seem to be nobody's, and may be declared: their objects have yet to find their accounts, at first or under new
+//! ids, or nobody knows yet whose a userName is. They stay as they are until that is known (promises I10, I31).
 
 use kube::ResourceExt;
 
 use super::GroupPass;
 use super::members::Standing;
+use crate::api::ScimUser;
 use crate::directory::Awaited;
 use crate::plan::groups::{ARRIVAL, Id};
 use crate::provisioner::Provisioner;
@@ -21,8 +22,26 @@ impl<E: Effects> Provisioner<E> {
         }
         let age = pass.object.creation_timestamp().map(|made| self.effects.now().duration_since(made.0));
         let arrives = age.is_some_and(|age| age < ARRIVAL);
-        let awaited = self.directory.awaited(&uid);
-        Awaited { absent: awaited.absent && arrives, ..awaited }
+        let mut awaited = self.directory.awaited(&uid);
+        awaited.absent &= arrives;
+        awaited.user_names.extend(self.names_of_hidden(pass));
+        awaited
+    }
+
+    /// The userNames of those who are declared, aren't in, and whose accounts the server doesn't show under the ids on
+    /// record: it may have given out new ones.
+    fn names_of_hidden(&self, pass: &GroupPass) -> Vec<String> {
+        let missing = self.directory.membership(&pass.uid(), |members| members.missing().iter().cloned().collect());
+        let mut hidden: Vec<Id> = missing.unwrap_or_default();
+        if !self.doubts_ids(pass) {
+            self.mirror.users.look(|known| hidden.retain(|id| !known.shows(id)));
+        }
+        let users = hidden.iter().filter_map(|id| self.directory.bound_to(&self.key, pass.server(), id));
+        let recorded = |user: &ScimUser| user.status.as_ref().and_then(|status| status.user_name.clone());
+        users
+            .flat_map(|user| [Some(fold(&user.spec.user_name)), recorded(&user).map(|name| fold(&name))])
+            .flatten()
+            .collect()
     }
 
     /// Whether a member that is to go may be one of them.

@@ -1,6 +1,7 @@
 //! The record of a group's members, once the server has given out new ids: it follows the group under its new one.
 
 use futures::{StreamExt, stream};
+use jiff::SignedDuration;
 use kube::runtime::events::EventType;
 use serde_json::{Map, Value, json};
 use tracing::warn;
@@ -12,7 +13,27 @@ use crate::provisioner::effects::Effects;
 use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::schedule::queue::Outcome;
 
+/// Where nobody is listed, each account is read with a sweep, and once more a minute later.
+const READ_TWICE: SignedDuration = SignedDuration::from_mins(3);
+
 impl<E: Effects> Provisioner<E> {
+    /// The group was bound under another id, and its members' ids were not shown since: they may be others', too.
+    pub(super) fn doubts_ids(&self, pass: &GroupPass) -> bool {
+        let uid = pass.uid();
+        let Some(since) = self.group_notes.bound_anew_at(&uid) else { return false };
+        let shown = if pass.session.policy.profile.list_users {
+            self.mirror.users.change(pass.session.epoch, |known| known.sightings.search(&uid)) == Some(true)
+        } else {
+            let interval = SignedDuration::try_from(self.connection().spec.resync_interval.std()).unwrap_or_default();
+            self.effects.now().duration_since(since) > interval.saturating_add(READ_TWICE)
+        };
+        if shown {
+            self.group_notes.ids_were_shown(&uid);
+            self.mirror.users.forget_search(&uid);
+        }
+        !shown
+    }
+
     /// What users have on record of the group under its former id is written under the new one, before the group is bound to
     /// that. What the group itself has on record is of accounts that may be others by now, and is forgotten.
     pub(super) async fn carry_record(&self, pass: &mut GroupPass, former: &str, id: &str) -> Result<(), GroupStop> {
@@ -43,6 +64,10 @@ impl<E: Effects> Provisioner<E> {
             return Err(GroupStop::WithoutStatus(Outcome::Retry));
         }
         self.refresh(pass);
+        self.group_notes.bound_anew(&pass.uid(), self.effects.now());
+        if self.doubts_ids(pass) {
+            self.ask_for_sweep();
+        }
         let unknown = pass.status.brought_in.take().map_or(0, |known| known.len());
         if unknown > 0 {
             let note = format!(

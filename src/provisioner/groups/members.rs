@@ -15,6 +15,7 @@ use crate::plan::groups::{Id, KeptMembers};
 use crate::plan::protect::Protected;
 use crate::plan::{Account, Delegated};
 use crate::provisioner::connection::state::FirstSweep;
+use crate::provisioner::engine::is_of_the_search;
 use crate::provisioner::mirror::Mirror;
 use crate::provisioner::mirror::sightings::Sightings;
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
@@ -271,6 +272,9 @@ impl<E: Effects> Provisioner<E> {
                 Err(error) if error.class() == Class::NotFound => missing.push(id.clone()),
                 // One account that can't be read is kept as it is, and decides over nobody else (promise I20).
                 Err(error) if matches!(error.class(), Class::Rejected | Class::Forbidden | Class::Unsupported) => {
+                    self.note_failure(&error);
+                }
+                Err(error) if error.class() == Class::Transient && is_of_the_search(&error) => {
                     self.note_failure(&error);
                 }
                 Err(error) => return Err(self.failed(pass, &error)),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::member_rate::MemberRate;
@@ -22,6 +23,8 @@ pub struct Notes {
     member_rate: MemberRate,
     /// What a reading found changed, until it is repaired.
     drift: HashMap<String, GroupDrift>,
+    /// When it was bound under another id, until the server has listed its users since: they may have others, too.
+    bound_anew: HashMap<String, Timestamp>,
     /// Statuses that could not be written yet.
     unsaved: HashMap<String, ScimGroupStatus>,
     /// What was written at the server and is not on record yet.
@@ -33,6 +36,7 @@ impl GroupNotes {
     pub fn forget(&self, uid: &str) {
         let notes = &mut *self.lock();
         notes.drift.remove(uid);
+        notes.bound_anew.remove(uid);
         notes.unsaved.remove(uid);
         notes.unrecorded.remove(uid);
         notes.member_rate.forget(uid);
@@ -68,6 +72,21 @@ impl GroupNotes {
     /// Nothing is found changed any more; true where something was.
     pub fn mended(&self, uid: &str) -> bool {
         self.lock().drift.remove(uid).is_some()
+    }
+
+    /// It is bound under another id now.
+    pub fn bound_anew(&self, uid: &str, now: Timestamp) {
+        self.lock().bound_anew.insert(uid.to_owned(), now);
+    }
+
+    /// When it was, if its members' ids are still to be shown since.
+    pub fn bound_anew_at(&self, uid: &str) -> Option<Timestamp> {
+        self.lock().bound_anew.get(uid).copied()
+    }
+
+    /// The ids are as they were shown since.
+    pub fn ids_were_shown(&self, uid: &str) {
+        self.lock().bound_anew.remove(uid);
     }
 
     /// A status that the API server didn't take.

@@ -179,6 +179,7 @@ impl<E: Effects> Provisioner<E> {
         let server = pass.server();
         let most = usize::try_from(pass.session.policy.profile.max_members_per_patch).unwrap_or(100).max(1);
         let (mut unseen, mut seen, mut last) = (BTreeSet::new(), 0, Bound::Unbounded);
+        let doubted = self.doubts_ids(pass);
         while seen < most {
             let some: Option<Vec<Id>> = self.directory.membership(&pass.uid(), |members| {
                 members.missing().range((last.clone(), Bound::Unbounded)).take(LOOKED_AT).cloned().collect()
@@ -186,8 +187,8 @@ impl<E: Effects> Provisioner<E> {
             let Some(some) = some.filter(|some| !some.is_empty()) else { break };
             last = some.last().cloned().map_or(Bound::Unbounded, Bound::Excluded);
             let hidden = self.mirror.users.look_in(pass.session.epoch, |known| {
-                let hidden = some.iter().filter(|id| !known.shows(id) && !pass.own.sent.contains(*id));
-                known.is_complete().then(|| hidden.cloned().collect::<Vec<Id>>())
+                let hidden = some.iter().filter(|id| (doubted || !known.shows(id)) && !pass.own.sent.contains(*id));
+                (doubted || known.is_complete()).then(|| hidden.cloned().collect::<Vec<Id>>())
             });
             let Some(hidden) = hidden.flatten() else { break };
             // Groups and what is named by its id aren't listed among the accounts.

@@ -169,11 +169,14 @@ impl<E: Effects> Provisioner<E> {
         });
     }
 
-    /// Whoever was to be looked for in the whole list.
+    /// Whoever was to be looked for in the whole list, and groups whose members were.
     fn requeue_searching(&self, uids: &[String]) {
         for user in uids.iter().filter_map(|uid| self.directory.get(uid)) {
             let uid = user.uid().unwrap_or_default();
             self.schedule.submit(&uid.into(), lane_of(&user, self.effects.now()), true, self.effects.instant());
+        }
+        for group in uids.iter().filter_map(|uid| self.directory.group(uid)) {
+            self.submit_group(&group, true);
         }
     }
 

@@ -170,8 +170,10 @@ fn i06_a_group_that_is_renamed_before_it_is_bound_anew_is_the_same_group() {
 fn members(world: &World, group: &str) -> Vec<String> {
     let outside = world.outside();
     let group = outside.site.groups.all.values().find(|known| known.name() == group).expect("a group");
-    let name = |id: &String| outside.site.server.accounts[id]["userName"].as_str().unwrap_or_default().to_owned();
-    let mut names: Vec<String> = group.members.iter().map(name).collect();
+    let accounts = &outside.site.server.accounts;
+    // An id that is nobody's any more is nobody's membership.
+    let name = |id: &String| Some(accounts.get(id)?["userName"].as_str().unwrap_or_default().to_owned());
+    let mut names: Vec<String> = group.members.iter().filter_map(name).collect();
     names.sort_unstable();
     names
 }
@@ -254,5 +256,37 @@ fn i10_whom_another_group_of_that_id_brought_in_stays() {
             "{:#?}",
             world.trace()
         );
+    }
+}
+
+/// The group is found under its new id before those in it are.
+#[test]
+fn i10_whoever_is_declared_stays_in_an_exact_group_while_ids_are_given_out_anew() {
+    for swept in [true, false] {
+        let mut world = bound(setup(), &[0, 1]);
+        let spec = GroupSpec { additive: false, ..additive(0, vec![Named::Place(0), Named::Place(1)]) };
+        world.happen(&Event::Group(GroupEvent::Declare(0, spec)));
+        settle(&mut world);
+        assert_eq!(members(&world, "eng"), ["ada", "bob"], "{:#?}", world.trace());
+        world.outside().site.renumber();
+        let group = world.outside().cluster.group_named("g").and_then(kube::ResourceExt::uid).expect("one");
+        world.happen(&Event::Group(GroupEvent::Request(0)));
+        for step in 0..400 {
+            if step % 50 == 0 {
+                world.happen(&Event::Time(if step % 100 == 0 { 62_000 } else { 3_000 }));
+                if swept {
+                    world.happen(&Event::Sweep(Listing::Whole));
+                }
+            }
+            let at = world.operator.flight.iter().position(|flight| *flight.ticket.uid == *group);
+            let _ = world.deliver_group() || world.page() || world.take() || world.advance(at.unwrap_or_default());
+            assert_eq!(members(&world, "eng"), ["ada", "bob"], "{swept} {step} {:#?}", world.trace());
+        }
+        for _ in 0..3 {
+            world.happen(&Event::Sweep(Listing::Whole));
+            settle(&mut world);
+        }
+        assert_eq!(members(&world, "eng"), ["ada", "bob"], "{:#?}", world.trace());
+        assert!(id_of(&world, "a").is_some_and(|id| id.starts_with("new-")), "{:#?}", world.trace());
     }
 }
