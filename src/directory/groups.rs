@@ -50,7 +50,7 @@ struct Entry {
     membership: Membership,
     /// How the references stand that lead to no ScimUser.
     fixed: Vec<Standing>,
-    /// Accounts that no object declares, by folded userName.
+    /// Accounts as the server shows them, by folded userName.
     resolved: BTreeMap<String, Id>,
     waiting: BTreeSet<String>,
     fixed_waiting: Vec<String>,

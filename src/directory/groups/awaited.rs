@@ -36,14 +36,14 @@ impl Directory {
         inner.groups.all.get(uid).map(|entry| inner.awaited_in(entry)).unwrap_or_default()
     }
 
-    /// The userNames that a group declares and no object of its connection does: folded, and as they are declared.
+    /// The userNames that a group declares and no object of its connection stands for: folded, and as they are declared.
     pub fn undeclared_names(&self, uid: &str) -> BTreeMap<String, String> {
         let inner = self.read();
         let Some(entry) = inner.groups.all.get(uid) else { return BTreeMap::new() };
         let key = connection_of_group(&entry.group);
         let names = entry.group.spec.members.iter().flatten().filter_map(|member| member.user_name.as_deref());
         let names = names.map(|name| (fold(name), name.to_owned()));
-        names.filter(|(name, _)| inner.users_named(&key, name).next().is_none()).collect()
+        names.filter(|(name, _)| inner.users_for(&key, name).next().is_none()).collect()
     }
 }
 
@@ -56,7 +56,7 @@ impl Inner {
         let mut users: BTreeSet<Uid> = objects.cloned().collect();
         for member in entry.group.spec.members.iter().flatten() {
             if let Some(name) = member.user_name.as_deref().map(fold) {
-                let declared: Vec<Uid> = self.users_named(&key, &name).cloned().collect();
+                let declared: Vec<Uid> = self.users_for(&key, &name).cloned().collect();
                 if declared.is_empty() && !entry.resolved.contains_key(&name) {
                     awaited.user_names.insert(name);
                 }

@@ -41,18 +41,18 @@ impl Groups {
         set(&mut self.connections, key, uid, put);
     }
 
-    /// The groups that name this user.
-    pub(super) fn named_by(&self, user: &ScimUser) -> BTreeSet<Uid> {
+    /// The groups that name this object, or the userName of its account.
+    pub(super) fn named_by(&self, user: &ScimUser, user_name: Option<&str>) -> BTreeSet<Uid> {
         let key = (user.namespace().unwrap_or_default(), user.name_any());
-        let by_name = self.by_user_name.get(&(connection_of(user), fold(&user.spec.user_name)));
+        let by_name = user_name.and_then(|name| self.by_user_name.get(&(connection_of(user), name.to_owned())));
         self.by_user.get(&key).into_iter().chain(by_name).flatten().cloned().collect()
     }
 
     /// The groups that refer to this user, by name or by label.
-    pub(super) fn referring_to(&self, user: &ScimUser) -> BTreeSet<Uid> {
+    pub(super) fn referring_to(&self, user: &ScimUser, user_name: Option<&str>) -> BTreeSet<Uid> {
         let key = connection_of(user);
         let of_connection = |uid: &Uid| self.all.get(uid).is_some_and(|entry| connection_of_group(&entry.group) == key);
-        let mut found: BTreeSet<Uid> = self.named_by(user).into_iter().filter(of_connection).collect();
+        let mut found: BTreeSet<Uid> = self.named_by(user, user_name).into_iter().filter(of_connection).collect();
         for (name, value) in user.labels() {
             let labelled = self.by_label.get(&(key.clone(), name.clone(), value.clone())).into_iter().flatten();
             found.extend(labelled.filter(|uid| self.all.get(*uid).is_some_and(|entry| entry.selects(user))).cloned());

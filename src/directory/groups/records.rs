@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 
-use super::super::{Claim, ConnectionKey, Directory, Inner, Uid};
+use super::super::{Claim, ConnectionKey, Directory, Inner, Uid, connection_of};
 use super::connection_of_group;
 use crate::api::ScimUser;
 use crate::plan::Digests;
@@ -54,6 +54,27 @@ impl Directory {
             Some((Arc::clone(inner.users.get(uid)?), account.clone()))
         });
         recorded.collect()
+    }
+
+    /// Nothing but a userName that the group declares, and the status of an object, make this account a member.
+    pub fn is_member_by_name_alone(&self, uid: &str, server: &str, id: &Id) -> bool {
+        let inner = self.read();
+        let Some(entry) = inner.groups.all.get(uid) else { return false };
+        if entry.fixed.contains(&Standing::In(id.clone())) {
+            return false;
+        }
+        let home = entry.group.metadata.namespace.as_deref();
+        let named = |user: &ScimUser| {
+            let members = entry.group.spec.members.iter().flatten();
+            let mut references = members.filter_map(|member| member.user_ref.as_ref());
+            user.metadata.namespace.as_deref() == home
+                && references.any(|reference| user.metadata.name.as_deref() == Some(&reference.name))
+        };
+        let claims = inner.claims.get(server).and_then(|claims| claims.get(&Claim::Account(id.to_string())));
+        let key = connection_of_group(&entry.group);
+        let users = claims.into_iter().flatten().filter_map(|user| inner.users.get(user));
+        let mut users = users.filter(|user| connection_of(user) == key);
+        !users.any(|user| entry.selects(user) || named(user))
     }
 
     /// The other namespaces whose objects alone make this account a member of the group: by what their status says.

@@ -11,8 +11,9 @@ use super::super::{Claim, ConnectionKey, Inner, Uid, connection_of, is_deleting}
 use super::index::take;
 use super::{Entry, connection_of_group, key_of};
 use crate::api::{ScimGroup, ScimUser};
+use crate::plan::Applied;
 use crate::plan::groups::Standing;
-use crate::scim::fold;
+use crate::scim::{composed, fold};
 
 impl Inner {
     pub(super) fn put_group(&mut self, uid: &Uid, old: Option<&ScimGroup>, group: ScimGroup) -> Vec<Uid> {
@@ -140,13 +141,49 @@ impl Inner {
         named
     }
 
-    /// The users of a connection that declare this userName, folded.
-    pub(super) fn users_named<'a>(&'a self, key: &'a ConnectionKey, name: &'a str) -> impl Iterator<Item = &'a Uid> {
+    /// The users of a connection whose account has this userName, folded.
+    fn users_named<'a>(&'a self, key: &'a ConnectionKey, name: &'a str) -> impl Iterator<Item = &'a Uid> {
+        self.users_claiming(key, name).filter_map(move |(uid, user)| {
+            let named = self.account_name(user).is_some_and(|(_, known)| known == name);
+            named.then_some(uid)
+        })
+    }
+
+    /// The users of a connection that stand for this userName, folded: their account has it, or they declare it, may have
+    /// it, and have no account yet.
+    pub(super) fn users_for<'a>(&'a self, key: &'a ConnectionKey, name: &'a str) -> impl Iterator<Item = &'a Uid> {
+        self.users_claiming(key, name).filter_map(move |(uid, user)| {
+            let server = self.servers.get(key)?;
+            let stands = match self.account_name(user) {
+                Some((_, known)) => known == name,
+                None => account(user, server).is_none() && fold(&user.spec.user_name) == name && self.may(user),
+            };
+            stands.then_some(uid)
+        })
+    }
+
+    fn users_claiming<'a>(
+        &'a self,
+        key: &'a ConnectionKey,
+        name: &'a str,
+    ) -> impl Iterator<Item = (&'a Uid, &'a Arc<ScimUser>)> {
         let claims = self.servers.get(key).and_then(|server| self.claims.get(server));
         let uids = claims.and_then(|claims| claims.get(&Claim::Name(name.to_owned())));
-        uids.into_iter().flatten().filter(move |uid| {
-            self.users.get(*uid).is_some_and(|user| connection_of(user) == *key && fold(&user.spec.user_name) == name)
-        })
+        let users = uids.into_iter().flatten().filter_map(|uid| Some((uid, self.users.get(uid)?)));
+        users.filter(move |(_, user)| connection_of(user) == *key)
+    }
+
+    /// The account that a user is bound to here, and its userName, folded, where a group names it. What the object declares
+    /// counts once it was carried out: before, it may be refused, held, or not be done yet. A name that the namespace may
+    /// not have is nobody's, whatever status says.
+    fn account_name<'a>(&self, user: &'a ScimUser) -> Option<(&'a str, String)> {
+        let key = connection_of(user);
+        let (id, known) = account(user, self.servers.get(&key)?)?;
+        let declared = &user.spec.user_name;
+        let drifted = || fold(known) != fold(declared) && was_carried_out(user, declared);
+        let name = fold(if drifted() { declared } else { known });
+        let named = self.groups.by_user_name.contains_key(&(key, name.clone())) && self.may_have_name(user, &name);
+        named.then_some((id, name))
     }
 
     /// A user came, changed or went; returns the groups that it enters or leaves.
@@ -185,13 +222,14 @@ impl Inner {
         if !now.is_empty() {
             self.groups.links.insert(uid.clone(), now.into_iter().collect());
         }
-        let came_or_went = match (old, new) {
-            (Some(old), Some(new)) => fold(&old.spec.user_name) != fold(&new.spec.user_name),
-            _ => true,
+        let known = |user: Option<&ScimUser>| {
+            user.and_then(|user| self.account_name(user).map(|(id, name)| (id.to_owned(), name)))
         };
-        if came_or_went {
-            for user in old.into_iter().chain(new) {
-                for group in self.groups.named_by(user) {
+        let (before, now) = (known(old), known(new));
+        if old.is_none() || new.is_none() || before != now {
+            for (user, known) in [(old, before), (new, now)] {
+                let Some(user) = user else { continue };
+                for group in self.groups.named_by(user, known.as_ref().map(|(_, name)| name.as_str())) {
                     self.refresh_fixed(&group);
                 }
             }
@@ -203,7 +241,9 @@ impl Inner {
     fn standings(&self, uid: &Uid, user: Option<&ScimUser>) -> BTreeMap<Uid, Standing> {
         let Some(user) = user else { return BTreeMap::new() };
         let Some(standing) = self.standing(uid, user) else { return BTreeMap::new() };
-        self.groups.referring_to(user).into_iter().map(|group| (group, standing.clone())).collect()
+        let known = self.account_name(user);
+        let groups = self.groups.referring_to(user, known.as_ref().map(|(_, name)| name.as_str()));
+        groups.into_iter().map(|group| (group, standing.clone())).collect()
     }
 
     fn standing(&self, uid: &Uid, user: &ScimUser) -> Option<Standing> {
@@ -220,7 +260,7 @@ impl Inner {
         }
     }
 
-    /// The references that lead to no ScimUser: ids, groups, and names that nobody declares here.
+    /// The references that lead to no ScimUser: ids, groups, and names of accounts that no object is bound to.
     pub(super) fn refresh_fixed(&mut self, uid: &Uid) {
         let Some(entry) = self.groups.all.get(uid) else { return };
         let (group, resolved) = (Arc::clone(&entry.group), entry.resolved.clone());
@@ -262,9 +302,13 @@ impl Inner {
                 }
             } else if let Some(name) = &member.user_name {
                 let name = fold(name);
-                if self.users_named(&key, &name).next().is_none() {
-                    let id = resolved.get(&name).cloned();
-                    fixed.push(id.map_or_else(|| wait(name), Standing::In));
+                let users = self.users_named(&key, &name).filter_map(|uid| self.users.get(uid));
+                let bound: Vec<&str> = users.filter_map(|user| Some(self.account_name(user)?.0)).collect();
+                // What the server shows counts, whoever else says that the name is theirs.
+                match resolved.get(&name) {
+                    Some(id) if !bound.contains(&&**id) => fixed.push(Standing::In(id.clone())),
+                    None if bound.is_empty() => fixed.push(wait(name)),
+                    _ => {}
                 }
             }
         }
@@ -312,3 +356,13 @@ impl Inner {
         }
     }
 }
+
+/// The account had the userName that is declared; who gave it another one was somebody else.
+fn was_carried_out(user: &ScimUser, declared: &str) -> bool {
+    let recorded = user.status.as_ref().and_then(|status| status.applied_attributes.as_deref());
+    Applied::read(recorded, false).has("userName", Some(&composed(declared).into()))
+}
+
+#[cfg(test)]
+#[path = "names_tests.rs"]
+mod tests;

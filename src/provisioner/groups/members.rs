@@ -19,7 +19,7 @@ use crate::provisioner::engine::is_of_the_search;
 use crate::provisioner::mirror::Mirror;
 use crate::provisioner::mirror::sightings::Sightings;
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
-use crate::scim::{Class, Kind, Start};
+use crate::scim::{Class, Kind, Start, fold};
 
 /// So many accounts are read one by one in a pass; more are left to the sweep, while it is still to come.
 pub(super) const READ_SINGLY: usize = 20;
@@ -154,8 +154,28 @@ impl<E: Effects> Provisioner<E> {
             Standing::Free => {}
             other => return other,
         }
+        if self.directory.is_member_by_name_alone(&pass.uid(), pass.server(), id) {
+            match self.has_declared_name(pass, id) {
+                Standing::Free => {}
+                other => return other,
+            }
+        }
         let elsewhere = self.directory.referred_from_elsewhere(&pass.uid(), pass.server(), id);
         if elsewhere.is_empty() { Standing::Free } else { self.admissible_to_any(&elsewhere, known, id) }
+    }
+
+    /// The account has a userName that the group declares, by what the server shows of it: a status could say so of any
+    /// account (promise I32).
+    fn has_declared_name(&self, pass: &GroupPass, id: &Id) -> Standing {
+        let shown = self.mirror.users.look(|known| known.identity(id).map(|(name, _)| fold(name)));
+        let Some(shown) = shown else { return self.unseen(id) };
+        let names = pass.object.spec.members.iter().flatten().filter_map(|member| member.user_name.as_deref());
+        match names.map(fold).any(|name| name == shown) {
+            true => Standing::Free,
+            false => {
+                Standing::Kept("the account that is on record under its name has another one at the server".to_owned())
+            }
+        }
     }
 
     /// The members that stay as they are, though they are to be put in or taken out: as many as the next request has to

@@ -153,7 +153,7 @@ impl Cluster {
             let name = user.name_any();
             members().any(|member| {
                 member.user_ref.as_ref().is_some_and(|reference| reference.name == name)
-                    || member.user_name.as_ref().is_some_and(|known| fold(known) == fold(&user.spec.user_name))
+                    || member.user_name.as_ref().is_some_and(|known| Some(fold(known)) == account_name(user))
             }) || spec.member_selector.as_ref().is_some_and(|selector| {
                 selector.match_labels.iter().all(|(name, value)| user.labels().get(name) == Some(value))
             })
@@ -188,4 +188,10 @@ impl Cluster {
             }
         }
     }
+}
+
+/// The userName of the account that an object is bound to, folded: what it declares may be refused, or not be done yet.
+pub(super) fn account_name(user: &ScimUser) -> Option<String> {
+    let status = user.status.as_ref().filter(|status| status.id.is_some())?;
+    Some(fold(status.user_name.as_deref().unwrap_or(&user.spec.user_name)))
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::checks::id_of;
 use super::cluster::is_of_second;
+use super::cluster_groups::account_name;
 use super::outside::Outside;
 use super::quirks::Filters;
 use super::setup::PROTECTED;
@@ -319,7 +320,7 @@ impl Outside {
     /// Whoever is deprovisioned has left our groups before the account is deleted.
     pub fn check_groups_left(&mut self, account: &str) {
         let name = self.site.server.accounts.get(account).map(name_of);
-        let has_name = |user: &ScimUser| !is_of_second(user) && Some(fold(&user.spec.user_name)) == name;
+        let has_name = |user: &ScimUser| !is_of_second(user) && account_name(user) == name;
         let declared = self.cluster.objects.values().any(has_name);
         let within = self.cluster.groups.values().filter(|group| !is_deleting(group)).find(|group| {
             let Some(id) = group_of(group) else { return false };
@@ -344,7 +345,11 @@ impl Outside {
             let Some(name) = member.user_name.as_deref().map(fold) else { continue };
             // Whom no object declares is known from the list, or else by a search.
             let unknown = self.setup.quirks.no_list && self.setup.quirks.filters != Filters::Heeded;
-            let declares = |user: &ScimUser| !is_of_second(user) && fold(&user.spec.user_name) == name;
+            let declares = |user: &ScimUser| {
+                let here =
+                    user.status.as_ref().and_then(|status| status.bound_to.as_ref()) == Some(&self.cluster.server);
+                here && !is_of_second(user) && account_name(user).as_ref() == Some(&name)
+            };
             if unknown || self.cluster.objects.values().any(declares) {
                 continue;
             }

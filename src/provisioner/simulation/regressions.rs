@@ -9,6 +9,7 @@ mod locks;
 mod meanwhile;
 mod memberships;
 mod named;
+mod named_accounts;
 mod names;
 mod promised;
 mod renumbered;

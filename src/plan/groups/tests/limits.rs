@@ -9,7 +9,14 @@ fn i09_members_that_a_second_writer_keeps_changing_are_left() {
     case.membership.enter(&Standing::In(id(2)));
     assert_eq!(case.sends().change.added, [id(2)]);
     case.contested = true;
+    case.membership.keep_as_is([id(2)]);
+    case.drift = Some(GroupDrift { lost: 1, ..GroupDrift::default() });
     assert_eq!(case.reason(), Some(Reason::Contested));
+    // Whoever is declared anew, and whoever is dropped, is none of it.
+    case.membership.enter(&Standing::In(id(3)));
+    assert_eq!(case.sends().change.added, [id(3)]);
+    case.membership.leave(&Standing::In(id(1)));
+    assert_eq!(case.sends().change.removed, [id(1)]);
 }
 
 #[test]
