@@ -10,10 +10,10 @@ use super::declared::{Declared, window_clock};
 use super::delegation::Delegated;
 use super::digests::{Applied, Digests};
 use super::grants::{self, Unlisted};
-use super::ignored::Tried;
 use super::path::Path;
 use super::protect::Protected;
 use super::split::Split;
+use super::tried::Tried;
 use crate::api::{Action, AdoptionPolicy, DeletionPolicy, GroupDeletionPolicy, ScimUserSpec, ScimUserStatus};
 use crate::scim::{Profile, Resource, fold, without_tombstone};
 

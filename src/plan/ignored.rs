@@ -1,9 +1,8 @@
 //! Attributes that a server takes and doesn't keep (promise I4): remembered by a digest of both sides,
 //! so that neither a sweep nor a restart writes them again until one side changes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -17,9 +16,6 @@ use super::reworded;
 use super::step::Ignored;
 use super::untyped::{self, View};
 use crate::api::{IgnoredAttribute, IgnoredReason};
-
-/// What the server refuses is tried again after this.
-pub const RETRY: SignedDuration = SignedDuration::from_hours(1);
 
 /// So many letters of a server's words are kept in status.
 const MESSAGE_LIMIT: usize = 256;
@@ -98,24 +94,6 @@ fn known(facts: &Facts, name: &str, digest: &str) -> Option<IgnoredReason> {
 /// What was refused within the hour isn't sent again, unless a person asks.
 fn rests(facts: &Facts, ignored: &IgnoredAttribute) -> bool {
     !facts.object.requested && facts.tried.rests_until(ignored).is_some_and(|until| facts.now < until)
-}
-
-/// When what an object's server refuses was sent last, as far as that is remembered.
-#[derive(Clone, Debug, Default)]
-pub struct Tried {
-    /// Part by part.
-    pub parts: BTreeMap<String, Timestamp>,
-    /// The connection has changed since then: whatever was refused before isn't known to be refused still.
-    pub anew: Option<Timestamp>,
-}
-
-impl Tried {
-    /// Until when this isn't sent again.
-    pub fn rests_until(&self, ignored: &IgnoredAttribute) -> Option<Timestamp> {
-        let since = ignored.since.as_ref().map(|since| since.0);
-        let last = since.max(self.parts.get(&ignored.path).copied())?;
-        Some(self.anew.filter(|anew| last < *anew).unwrap_or(last + RETRY))
-    }
 }
 
 /// What status is to record of an attribute that the server refused by itself; none where it isn't owed.

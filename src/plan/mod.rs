@@ -35,6 +35,7 @@ mod split;
 mod step;
 #[cfg(test)]
 pub(crate) mod tests;
+mod tried;
 mod untyped;
 mod write;
 
@@ -51,10 +52,11 @@ pub use deprovision::{deactivate_before, way_out};
 pub use digests::{Applied, Digests, applied_ahead};
 pub use facts::{Account, Facts, Manager, Object, Policy, Repair};
 pub use grants::{GRANT_LISTS, Grants, Unlisted};
-pub use ignored::{RETRY, Tried, rejection};
+pub use ignored::rejection;
 pub use merge::{creation, differences, merged, patch};
 pub use path::Path;
 pub use reworded::taught;
 pub use split::{ACTIVE, Refusal, Split, is_named};
 pub use step::{Binding, Ignored, Operation, Read, Request, ResourceType, Step, User, UserDetails, Verdict};
+pub use tried::{RETRY, Tried};
 pub use untyped::View;

@@ -16,10 +16,6 @@ use crate::provisioner::mirror::Mirror;
 use crate::provisioner::schedule::queue::Outcome;
 use crate::scim::{Class, Error, ObservedQuirks, Resource, WriteMethod, Written};
 
-/// What a group is told whose members can't be read.
-pub(super) const UNREADABLE_MEMBERS: &str = "the server shows members without a readable id, so who is in isn't known, and nothing is \
-     changed; spec.dialect.membersReadable of the connection set to No makes the operator go by its own record";
-
 /// A group of so many members is large.
 const LARGE: usize = 1000;
 

@@ -1,6 +1,5 @@
 //! What the server shows of a group and its members.
 
-use super::requests::UNREADABLE_MEMBERS;
 use super::{GroupPass, GroupStop};
 use crate::api::{GroupDrift, GroupState, Reason, ScimGroupStatus};
 use crate::plan::groups::{Change, Group, GroupVerdict, Id, MEMBERS, Membership, same_name};
@@ -12,6 +11,10 @@ use crate::provisioner::engine::{Kind as _, looked_for_later, own_error_pause};
 use crate::provisioner::mirror::Mirror;
 use crate::provisioner::schedule::queue::Outcome;
 use crate::scim::{Class, Error, MembersReadable, Resource, WriteMethod};
+
+/// What a group is told whose members can't be read.
+const UNREADABLE_MEMBERS: &str = "the server shows members without a readable id, so who is in isn't known, and nothing is \
+     changed; spec.dialect.membersReadable of the connection set to No makes the operator go by its own record";
 
 /// The members that are declared now are those that were carried out last.
 fn carried_out(status: &ScimGroupStatus, members: &Membership) -> bool {

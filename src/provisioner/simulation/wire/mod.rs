@@ -73,7 +73,7 @@ async fn a_server_elsewhere() {
 
 /// `PAIR=some_quirk` takes the stories that have it, one after the other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "minutes; make soak"]
+#[ignore = "a minute or two; make soak"]
 async fn i33_and_with_any_two_of_them() {
     let mut all = covering(&quirks());
     if let Ok(one) = std::env::var("PAIR") {
