@@ -29,7 +29,7 @@ impl<E: Effects> Provisioner<E> {
         }
         let tried = self.notes.tried(&pass.uid());
         if let Some(wait) = retry(pass, verdict, &tried, self.effects.now()) {
-            return Some(Outcome::After(wait));
+            return Some(Outcome::Rests(wait));
         }
         (verdict.reason == Some(Reason::RateLimited)).then(|| self.outcome_of_member_rate(pass))
     }

@@ -223,7 +223,7 @@ impl<E: Effects> Provisioner<E> {
                 }
                 if self.differs(session, &user, singly) {
                     debug!(object = %full_name(&user), "differs");
-                    self.schedule.submit(&uid.into(), Lane::Drift, false, now);
+                    self.schedule.submit(&uid.into(), Lane::Drift, true, now);
                 }
                 compared += 1;
                 // A hundred thousand plans must keep nobody else waiting, nor the Lease from being renewed.

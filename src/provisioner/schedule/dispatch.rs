@@ -105,7 +105,7 @@ fn outcome_name(outcome: Outcome) -> &'static str {
         Outcome::Done => "done",
         Outcome::Again => "again",
         Outcome::Retry => "retry",
-        Outcome::After(_) => "after",
+        Outcome::After(_) | Outcome::Rests(_) => "after",
         Outcome::Paused => "paused",
     }
 }

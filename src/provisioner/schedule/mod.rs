@@ -82,7 +82,7 @@ impl Schedule {
         self.wake();
     }
 
-    /// Whether the object waits or is being worked on.
+    /// Whether the object waits or is being worked on; what waits for nothing but what the server refuses doesn't count.
     pub(super) fn contains(&self, uid: &str) -> bool {
         lock(&self.queue).contains(uid)
     }

@@ -26,8 +26,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 3600);
 enum Place {
     /// Waits for its turn, since then.
     Due(Instant),
-    /// Waits for an instant; `own` where [`Queue::release_all`] ends the wait.
-    Delayed { until: Instant, own: bool },
+    /// Waits for an instant; `own` where [`Queue::release_all`] ends the wait, `rests` where nothing else is owed.
+    Delayed { until: Instant, own: bool, rests: bool },
     /// A worker has it; it was due since then.
     InFlight { for_status: bool, since: Instant },
 }
@@ -154,9 +154,9 @@ impl Queue {
         let again = e.again.take();
         let released = std::mem::take(&mut e.released);
         let uid = e.uid.clone();
-        let delay = |e: &mut Entry, by: Duration, own| {
+        let delay = |e: &mut Entry, by: Duration, own, rests| {
             let until = now + by.min(LONGEST_WAIT);
-            e.place = Place::Delayed { until, own };
+            e.place = Place::Delayed { until, own, rests };
         };
         let stays = match outcome {
             _ if e.gone => false,
@@ -173,15 +173,15 @@ impl Queue {
             Outcome::Retry => {
                 e.attempt = e.attempt.saturating_add(1);
                 let by = back_off(e.attempt, jitter);
-                delay(&mut e, by, false);
+                delay(&mut e, by, false, false);
                 true
             }
-            Outcome::After(_) if released => {
+            Outcome::After(_) | Outcome::Rests(_) if released => {
                 due_from(&mut e, now);
                 true
             }
-            Outcome::After(by) => {
-                delay(&mut e, by, true);
+            Outcome::After(by) | Outcome::Rests(by) => {
+                delay(&mut e, by, true, matches!(outcome, Outcome::Rests(_)));
                 true
             }
             Outcome::Paused => {
@@ -257,17 +257,18 @@ impl Queue {
         Some(now.saturating_duration_since(first))
     }
 
-    /// Whether the object has a ticket, in flight or not.
+    /// Whether the object has a ticket, in flight or not, for anything but what the server refuses.
     pub fn contains(&self, uid: &str) -> bool {
-        self.entries.get(uid).is_some_and(|e| !e.gone || e.again.is_some())
+        let rests = |e: &Entry| matches!(e.place, Place::Delayed { rests: true, .. });
+        self.entries.get(uid).is_some_and(|e| (!e.gone || e.again.is_some()) && !rests(e))
     }
 
-    /// The connection came back or changed: every wait of [`Outcome::After`] ends.
+    /// The connection came back or changed: every wait of [`Outcome::After`] and [`Outcome::Rests`] ends.
     pub fn release_all(&mut self, now: Instant) {
         let mut waiting = Vec::new();
         for e in self.entries.values_mut() {
             match e.place {
-                Place::Delayed { own: true, until } => {
+                Place::Delayed { own: true, until, .. } => {
                     waiting.push((now.min(until), e.uid.clone()));
                 }
                 Place::InFlight { for_status: false, .. } => e.released = true,

@@ -44,6 +44,9 @@ pub enum Outcome {
     Retry,
     /// Not before this long: the object's own error, or a guard. The attempt stays.
     After(Duration),
+    /// Everything is done but what the server refuses, which is tried again after this long. A sweep compares the object
+    /// meanwhile: the wait ends where it finds a difference.
+    Rests(Duration),
     /// The connection paused: back at its place, the attempt stays.
     Paused,
 }

@@ -144,7 +144,7 @@ impl Kind for User {
 
     fn own_outcome<E: Effects>(p: &Provisioner<E>, pass: &UserPass, verdict: &Verdict) -> Option<Outcome> {
         let tried = p.notes.tried(&pass.uid());
-        retry(pass, verdict, &tried, p.effects.now()).map(Outcome::After)
+        retry(pass, verdict, &tried, p.effects.now())
     }
 
     fn after_pass<E: Effects>(p: &Provisioner<E>, pass: &UserPass) {

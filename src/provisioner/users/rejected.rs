@@ -1,7 +1,6 @@
 //! Attributes that the server refuses by themselves: on record, so that nobody looks for them again, and tried again hourly.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -11,6 +10,7 @@ use crate::plan::{ACTIVE, Operation, Path, RETRY, Request, Tried, Verdict, rejec
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::pause_until;
+use crate::provisioner::schedule::queue::Outcome;
 use crate::scim::{Class, Error, MatchBy, Resource, fold};
 use crate::status::whole_seconds;
 
@@ -70,8 +70,9 @@ fn may_be_of_another(error: &Error) -> bool {
     error.class() == Class::Conflict || WORDS.iter().any(|word| words.contains(word))
 }
 
-/// How long until what is refused is tried again; none where nothing is. `tried`: when it was last.
-pub(super) fn retry(pass: &UserPass, verdict: &Verdict, tried: &Tried, now: Timestamp) -> Option<Duration> {
+/// When what is refused is tried again; none where nothing is. `tried`: when it was last. A sweep would find `active` to be
+/// owed each time.
+pub(super) fn retry(pass: &UserPass, verdict: &Verdict, tried: &Tried, now: Timestamp) -> Option<Outcome> {
     if verdict.reason != Some(Reason::Rejected) {
         return None;
     }
@@ -80,6 +81,8 @@ pub(super) fn retry(pass: &UserPass, verdict: &Verdict, tried: &Tried, now: Time
     let known = pass.status.ignored_attributes.iter().flatten();
     let refused = known.filter(|known| known.reason == IgnoredReason::Rejected && paths.contains(&known.path));
     let due = refused.filter_map(|known| tried.rests_until(known)).min();
-    let due = due.or_else(|| pass.split.refusal(ACTIVE).map(|_| now + RETRY))?;
-    Some(pause_until(due, now))
+    match pass.split.refusal(ACTIVE) {
+        Some(_) => Some(Outcome::After(pause_until(due.unwrap_or(now + RETRY), now))),
+        None => Some(Outcome::Rests(pause_until(due?, now))),
+    }
 }
