@@ -117,7 +117,9 @@ pub(super) fn left(unlisted: &[Unlisted]) -> BTreeSet<Path> {
 /// Whether the differences take a name, an address or a right from somebody.
 pub(super) fn rewrites_identity(differences: &Differences, observed: &Resource) -> bool {
     differences.iter().any(|(path, change)| match path.name() {
-        "userName" | "emails" => true,
+        "userName" => true,
+        // An address more takes none away.
+        "emails" => matches!(change, Change::Remove) || path.read(observed).is_some(),
         "roles" | "entitlements" => takes_away(path, change, observed),
         _ => false,
     })
@@ -135,6 +137,19 @@ mod tests {
     fn spec(roles: &Value) -> ScimUserSpec {
         let spec = json!({"connectionRef": {"name": "any"}, "userName": "ada", "roles": roles});
         serde_json::from_value(spec).expect("a spec")
+    }
+
+    #[test]
+    fn i13_an_address_more_takes_none_from_anybody() {
+        let emails = json!({"id": "1", "emails": [{"value": "a@example.com", "type": "work"}]});
+        let shown = Resource(emails.as_object().cloned().unwrap_or_default());
+        let rewrites = |path: &str, change: Change| {
+            rewrites_identity(&Differences::from_iter([(Path::parse(path), change)]), &shown)
+        };
+        let set = |kind: &str| Change::Set(json!({"value": "b@example.com", "type": kind}));
+        assert!(!rewrites("emails[type eq \"home\"]", set("home")));
+        assert!(rewrites("emails[type eq \"work\"]", set("work")));
+        assert!(rewrites("emails[type eq \"work\"]", Change::Remove));
     }
 
     #[test]

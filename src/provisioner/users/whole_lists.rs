@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::UserPass;
-use crate::api::IgnoredReason;
+use crate::api::{IgnoredReason, OperationType};
 use crate::plan::{Account, Path, Request, Verdict, taught};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
@@ -51,7 +51,10 @@ impl<E: Effects> Provisioner<E> {
             return;
         }
         let ignored = verdict.details.ignored.as_deref().unwrap_or_default();
-        let taught = self.with_facts(pass, self.effects.now(), |facts| taught(facts, ignored));
+        let mut taught = self.with_facts(pass, self.effects.now(), |facts| taught(facts, ignored));
+        // The answer to a creation may repeat what was sent, whatever became of it.
+        let created = pass.log.operation.as_ref().is_some_and(|(kind, ..)| *kind == OperationType::Create);
+        taught.retain(|(lesson, supports)| *supports || !created || !matches!(lesson, Lesson::NotKept(_)));
         self.learn_of_attributes(&pass.session, &pass.uid(), taught);
     }
 
