@@ -13,6 +13,7 @@ use super::reply::Reply;
 use super::store::Store;
 
 mod answers;
+mod groups;
 mod parts;
 mod refusals;
 mod rewrite;
@@ -118,6 +119,18 @@ pub(super) enum Quirk {
     UnknownMember500,
     /// A member that there isn't is left out without a word.
     DropsUnknownMembers,
+    /// Groups show who is in them only if `attributes` asks for it.
+    MembersOnRequest,
+    /// Groups name their members by `userName`, and take both that and ids.
+    MembersByName,
+    /// Groups show no version, and no later time than that of their creation.
+    GroupsNeverModified,
+    /// A group without members is answered 400.
+    NoEmptyGroups,
+    /// A member without its `$ref` is answered 400.
+    NeedsMemberRefs,
+    /// The answer to a creation repeats what was sent, whatever was kept.
+    EchoesCreations,
     /// There are two seats: with as many active accounts a creation is answered 403.
     TwoSeats,
     /// No user is deleted: 405.

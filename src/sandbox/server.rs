@@ -215,6 +215,7 @@ fn served(state: &State, asked: &Asked<'_>, fault: Option<&Fault>) -> Outcome<Re
     let body = quirks::rewritten(&quirks, asked, &lock(&state.store)).map(|body| Bytes::from(body.to_string()));
     let query = quirks::heeded(&quirks, asked);
     let upserted = quirks::upserted(&quirks, asked, &lock(&state.store));
+    let sent = asked.body;
     let asked = Asked {
         method: if upserted.is_some() { Method::GET } else { asked.method.clone() },
         path: upserted.as_deref().unwrap_or(asked.path),
@@ -223,6 +224,6 @@ fn served(state: &State, asked: &Asked<'_>, fault: Option<&Fault>) -> Outcome<Re
         body: body.as_ref().unwrap_or(asked.body),
     };
     let mut reply = scim::answer(state, &asked, fault.and_then(Fault::page).as_ref())?;
-    quirks::says(&quirks, &asked, &lock(&state.store), &mut reply);
+    quirks::says(&quirks, &asked, sent, &lock(&state.store), &mut reply);
     Ok(reply)
 }

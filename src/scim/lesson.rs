@@ -2,7 +2,7 @@
 //! went away with it. None of them can create or remove anything.
 
 use super::form::Form;
-use super::profile::{ContentType, Overrides, Paging, PatchPaths, Profile, WriteMethod};
+use super::profile::{ContentType, MembersReadable, Overrides, Paging, PatchPaths, Profile, WriteMethod};
 
 /// A lesson.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,12 +25,16 @@ pub enum Lesson {
     PatchGroups,
     /// No group is listed without a filter: groups are asked for one by one.
     NoGroupList,
+    /// Members are shown with a group only if they are asked for.
+    MembersOnRequest,
     /// Paths with a filter are refused: lists are replaced whole.
     WholeLists,
     /// More attributes than so many in one PATCH are refused.
     Operations(u32),
     /// More members than so many in one request are refused.
     MembersAtOnce(u32),
+    /// No member is taken without its `$ref`.
+    MemberRefs,
     /// `active` is refused beside anything else.
     ActiveAlone,
     /// `active` is refused at a creation.
@@ -54,9 +58,11 @@ impl Lesson {
             Self::Put | Self::Patch => "writeUsers",
             Self::PutGroups | Self::PatchGroups => "writeGroups",
             Self::NoGroupList => "listGroups",
+            Self::MembersOnRequest => "membersReadable",
             Self::WholeLists => "patchPaths",
             Self::Operations(_) => "maxOperations",
             Self::MembersAtOnce(_) => "maxMembersPerPatch",
+            Self::MemberRefs => "memberRefs",
             Self::ActiveAlone => "activeAlone",
             Self::NoActiveAtCreation => "activeAtCreation",
             Self::NoFilter(_) => "filters",
@@ -74,8 +80,9 @@ impl Lesson {
             Self::NoUserList | Self::NoGroupList | Self::NoActiveAtCreation => "false".to_owned(),
             Self::Put | Self::PutGroups => "Put".to_owned(),
             Self::Patch | Self::PatchGroups => "Patch".to_owned(),
+            Self::MembersOnRequest => "OnRequest".to_owned(),
             Self::WholeLists => "Whole".to_owned(),
-            Self::ActiveAlone => "true".to_owned(),
+            Self::ActiveAlone | Self::MemberRefs => "true".to_owned(),
             Self::NoFilter(attribute) => format!("without {attribute}"),
             Self::KeptAs(attribute, form) => format!("{attribute} {}", form.as_str()),
             Self::NotKept(attribute) => attribute.clone(),
@@ -93,7 +100,9 @@ impl Lesson {
             Self::PutGroups,
             Self::PatchGroups,
             Self::NoGroupList,
+            Self::MembersOnRequest,
             Self::WholeLists,
+            Self::MemberRefs,
             Self::ActiveAlone,
             Self::NoActiveAtCreation,
         ];
@@ -129,9 +138,11 @@ impl Lesson {
             Self::NoGroupList => {
                 "the server lists no group without a filter: groups are asked for one by one".to_owned()
             }
+            Self::MembersOnRequest => "the server shows who is in a group only if it is asked for that".to_owned(),
             Self::WholeLists => "the server changes no entry of a list by a path with a filter".to_owned(),
             Self::Operations(size) => format!("the server refuses more than {size} changes in one PATCH"),
             Self::MembersAtOnce(size) => format!("the server refuses more than {size} members in one request"),
+            Self::MemberRefs => "the server takes no member without its $ref".to_owned(),
             Self::ActiveAlone => "the server refuses active beside other changes: it goes first, by itself".to_owned(),
             Self::NoActiveAtCreation => {
                 "the server refuses active at a creation: accounts are made without it".to_owned()
@@ -161,11 +172,13 @@ impl Lesson {
             | Self::Operations(_)
             | Self::ActiveAlone
             | Self::NoActiveAtCreation
+            | Self::MemberRefs
             | Self::KeptAs(..)
             | Self::NotKept(_) => false,
             Self::MembersAtOnce(_) => overrides.max_members,
             Self::Put | Self::Patch => overrides.write_users,
             Self::PutGroups | Self::PatchGroups => overrides.write_groups,
+            Self::MembersOnRequest => overrides.members_readable,
             Self::WholeLists => overrides.patch_paths,
             Self::NoFilter(_) => overrides.filters,
         }
@@ -211,11 +224,13 @@ impl Lesson {
             Self::PutGroups => profile.write_groups = WriteMethod::Put,
             Self::PatchGroups => profile.write_groups = WriteMethod::Patch,
             Self::NoGroupList => profile.list_groups = false,
+            Self::MembersOnRequest => profile.members_readable = MembersReadable::OnRequest,
             Self::WholeLists => profile.patch_paths = PatchPaths::Whole,
             Self::Operations(size) => profile.max_operations = Some(profile.max_operations.unwrap_or(*size).min(*size)),
             Self::MembersAtOnce(size) => profile.max_members_per_patch = profile.max_members_per_patch.min(*size),
             Self::ActiveAlone => profile.active_alone = true,
             Self::NoActiveAtCreation => profile.active_at_creation = false,
+            Self::MemberRefs => profile.member_refs = true,
             Self::KeptAs(attribute, form) => {
                 let known = (attribute.clone(), *form);
                 if !profile.forms.contains(&known) {
@@ -253,7 +268,9 @@ mod tests {
             Lesson::PutGroups,
             Lesson::PatchGroups,
             Lesson::NoGroupList,
+            Lesson::MembersOnRequest,
             Lesson::WholeLists,
+            Lesson::MemberRefs,
             Lesson::Operations(3),
             Lesson::MembersAtOnce(5),
             Lesson::ActiveAlone,
@@ -292,6 +309,7 @@ mod tests {
             patch_paths: true,
             max_members: true,
             write_groups: true,
+            members_readable: true,
         };
         for lesson in [Lesson::NoPaging, Lesson::PlainJson, Lesson::Put, Lesson::WholeLists, Lesson::MembersAtOnce(5)] {
             assert!(lesson.is_open(Overrides::default()) && !lesson.is_open(all), "{lesson:?}");

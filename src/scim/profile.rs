@@ -147,6 +147,8 @@ pub struct Profile {
     pub active_alone: bool,
     /// A creation says `active: true`; else that is left to the server, and looked at.
     pub active_at_creation: bool,
+    /// Members are put in with their `$ref`.
+    pub member_refs: bool,
     /// Whether the server shows the members of a group.
     pub members_readable: MembersReadable,
     /// Groups can be listed page by page; else each is asked for by its id.
@@ -208,6 +210,8 @@ pub struct Overrides {
     pub write_groups: bool,
     /// `maxMembersPerPatch`.
     pub max_members: bool,
+    /// `membersReadable`.
+    pub members_readable: bool,
 }
 
 const USUAL_RATES: &[Rate] = &[Rate { of: RateOf::All, requests: 10, seconds: 1, burst: 20 }];
@@ -237,6 +241,7 @@ impl Profile {
             max_operations: None,
             active_alone: false,
             active_at_creation: true,
+            member_refs: false,
             members_readable: MembersReadable::Inline,
             list_groups: true,
             group_external_id: true,

@@ -8,7 +8,7 @@ use super::facts::{GroupFacts, GroupOperation, GroupStep, GroupVerdict};
 use super::first::{first_binding, swapped};
 use super::membership::{Id, MEMBERS};
 use super::outcome::{display_name, elder, same_name, settle, stalled, waits_for};
-use super::patch::{Change, chunk, part, replaced};
+use super::patch::{Change, chunk, member, part, replaced};
 use super::rest::{at_rest, drifted};
 use super::unfound;
 use crate::api::{Action, GroupState, OperationType, Reason};
@@ -133,8 +133,9 @@ fn unknown_there(facts: &GroupFacts, fresh: bool) -> GroupStep {
     create(facts)
 }
 
-/// A group is created empty: not every server keeps the members of a creation. The one place that creates (promise I7):
-/// never twice in a pass, nor a third time within an hour.
+/// A group is created empty, for not every server keeps the members of a creation; with those who have an account by now
+/// only where it must not be empty. The one place that creates (promise I7): never twice in a pass, nor a third time within
+/// an hour.
 fn create(facts: &GroupFacts) -> GroupStep {
     if !facts.may(Action::Create) {
         return disabled("Create", "the group is not there, and");
@@ -153,6 +154,10 @@ fn create(facts: &GroupFacts) -> GroupStep {
             ..GroupVerdict::default()
         });
     }
+    let change = if facts.never_empty { owed(facts) } else { Change::default() };
+    if facts.never_empty && change.added.is_empty() {
+        return awaits_members(facts);
+    }
     let spec = facts.object.spec;
     let mut body = Attributes::new();
     body.insert("displayName".into(), json!(composed(&spec.display_name)));
@@ -160,7 +165,32 @@ fn create(facts: &GroupFacts) -> GroupStep {
         body.insert("externalId".into(), json!(external_id));
     }
     let attributes = body.keys().map(|name| Path::core(name)).collect();
-    send(OperationType::Create, Request::Create(body), attributes)
+    if !change.added.is_empty() {
+        let members: Vec<_> = change.added.iter().map(|id| member(id, &facts.policy.profile)).collect();
+        body.insert(MEMBERS.into(), json!(members));
+    }
+    GroupStep::Send(Box::new(GroupOperation {
+        kind: OperationType::Create,
+        request: Request::Create(body),
+        attributes,
+        guard: None,
+        change,
+    }))
+}
+
+/// Nobody can be put into the group yet, and without members there is none.
+fn awaits_members(facts: &GroupFacts) -> GroupStep {
+    if facts.members.membership.declared() == 0 {
+        let message = "the server makes no group without members, and this one declares none";
+        return stalled(Reason::Rejected, message.to_owned(), GroupState::Failed);
+    }
+    settle(GroupVerdict {
+        reason: Some(Reason::Pending),
+        message: "the server makes no group without members; it is made as soon as one of them has an account"
+            .to_owned(),
+        state: Some(GroupState::Pending),
+        ..GroupVerdict::default()
+    })
 }
 
 fn send(kind: OperationType, request: Request, attributes: Vec<Path>) -> GroupStep {
@@ -280,7 +310,7 @@ fn request(
                        it has that";
         return Err(stalled(Reason::NotSupported, message.to_owned(), GroupState::Failed));
     }
-    let body = replaced(whole, id, &operations, change);
+    let body = replaced(whole, id, &operations, change, &facts.policy.profile);
     Ok(Request::Put { id: id.to_owned(), body, if_match: whole.version().map(str::to_owned) })
 }
 

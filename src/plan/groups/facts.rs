@@ -138,6 +138,8 @@ pub struct GroupFacts<'a> {
     pub whole: Option<&'a Resource>,
     /// The server shows who is in a group: one that shows nobody has nobody.
     pub shows_members: bool,
+    /// The server makes no group without members.
+    pub never_empty: bool,
     /// What refusals of this very pass taught of the parts of its requests.
     pub split: &'a Split,
     /// What the last reading found changed, until it is shown and repaired.

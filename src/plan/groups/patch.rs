@@ -26,7 +26,7 @@ impl Change {
     /// The operations. `members` is never removed or replaced as a whole: what isn't named here stays.
     pub fn operations(&self, profile: &Profile) -> Vec<PatchOperation> {
         let mut operations = Vec::new();
-        let values = |ids: &[Id]| Value::Array(ids.iter().map(|id| json!({"value": **id})).collect());
+        let values = |ids: &[Id]| Value::Array(ids.iter().map(|id| member(id, profile)).collect());
         let whole = |op, ids: &[Id]| PatchOperation { op, path: Some("members".into()), value: Some(values(ids)) };
         match profile.member_removal {
             MemberRemoval::Values if self.removed.is_empty() => {}
@@ -44,8 +44,23 @@ impl Change {
     }
 }
 
+/// A member as it is put in: its id, and where the server wants that, its reference (RFC 7643 §2.3.7).
+pub(super) fn member(id: &str, profile: &Profile) -> Value {
+    let mut member = json!({"value": id});
+    if profile.member_refs {
+        member["$ref"] = format!("../Users/{id}").into();
+    }
+    member
+}
+
 /// A group as a PUT sends it (RFC 7644 §3.5.1): as it was shown, with a change laid over it.
-pub fn replaced(whole: &Resource, id: &str, operations: &[PatchOperation], change: &Change) -> Attributes {
+pub fn replaced(
+    whole: &Resource,
+    id: &str,
+    operations: &[PatchOperation],
+    change: &Change,
+    profile: &Profile,
+) -> Attributes {
     let mut body = whole.0.clone();
     // However the server spells them: two members of one name say nothing.
     let named = |name: &str, own: &str| name.eq_ignore_ascii_case(own);
@@ -65,9 +80,12 @@ pub fn replaced(whole: &Resource, id: &str, operations: &[PatchOperation], chang
     let here: BTreeSet<String> = shown.iter().filter_map(id_of).collect();
     let stays = |member: &Value| id_of(member).is_none_or(|id| !gone.contains(id.as_str()));
     // The client takes in no more of them than their ids.
-    let in_full = |member: Value| if member.is_string() { json!({"value": member}) } else { member };
+    let in_full = |shown: Value| match id_of(&shown) {
+        Some(id) if shown.is_string() || profile.member_refs && shown.get("$ref").is_none() => member(&id, profile),
+        _ => shown,
+    };
     let mut members: Vec<Value> = shown.into_iter().filter(stays).map(in_full).collect();
-    members.extend(change.added.iter().filter(|id| !here.contains(&***id)).map(|id| json!({"value": **id})));
+    members.extend(change.added.iter().filter(|id| !here.contains(&***id)).map(|id| member(id, profile)));
     body.retain(|name, _| !named(name, MEMBERS));
     body.insert(MEMBERS.into(), Value::Array(members));
     body.insert("id".into(), id.into());

@@ -152,6 +152,7 @@ impl Case {
             apart: self.apart,
             whole: None,
             shows_members: true,
+            never_empty: false,
             split: &crate::plan::Split::default(),
             drift: self.drift.as_ref(),
             contested: self.contested,

@@ -103,6 +103,7 @@ pub fn overrides(spec: &ScimConnectionSpec) -> Overrides {
         patch_paths: dialect.patch_paths.is_some(),
         max_members: dialect.max_members_per_patch.is_some(),
         write_groups: dialect.write_groups.is_some(),
+        members_readable: dialect.members_readable.is_some(),
     }
 }
 

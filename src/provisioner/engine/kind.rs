@@ -182,6 +182,14 @@ pub trait Kind: ResourceType {
     fn asks_members(_: &Session) -> bool {
         false
     }
+    /// What a read showed, and whatever has to be asked for beside it; none where that can't be asked now.
+    fn asked_further<E: Effects>(
+        _: &Provisioner<E>,
+        _: &Pass<Self>,
+        resource: Resource,
+    ) -> impl Future<Output = Result<Option<Resource>, Error>> + Send {
+        async move { Ok(Some(resource)) }
+    }
     /// A read showed this; none where it isn't what was looked for.
     fn read<E: Effects>(
         p: &Provisioner<E>,

@@ -52,9 +52,13 @@ impl<E: Effects> Provisioner<E> {
     pub(in crate::provisioner) async fn read<K: Kind>(&self, pass: &mut Pass<K>, id: &str) -> Result<(), Stop<K>> {
         let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
         let members = K::asks_members(&pass.session);
-        let answer = self.effects.get(&pass.session.client, K::COLLECTION, id, members, deadline).await;
+        let answer = match self.effects.get(&pass.session.client, K::COLLECTION, id, members, deadline).await {
+            Ok(resource) => K::asked_further(self, pass, resource).await,
+            Err(error) => Err(error),
+        };
         pass.account = match answer {
-            Ok(resource) => K::read(self, pass, resource)?,
+            Ok(Some(resource)) => K::read(self, pass, resource)?,
+            Ok(None) => return Err(Stop::WithoutStatus(Outcome::Paused)),
             Err(error) if error.class() == Class::NotFound => Some(self.not_found(pass, id, &error).await?),
             Err(error) => return Err(K::read_failed(self, pass, &error)),
         };

@@ -20,6 +20,7 @@ use crate::provisioner::engine::{AdmissionRequest, Claimed, Ended, Kind, SearchR
 use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::mirror::groups::{GroupMirror, several};
 use crate::provisioner::mirror::observed::Observed;
+use crate::provisioner::schedule::limiter::Priority;
 use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, Uid};
 use crate::scim::{Class, Error, Kind as Collection, Lesson, MembersReadable, Resource, Written, composed};
@@ -186,6 +187,14 @@ impl Kind for Group {
 
     fn asks_members(session: &Session) -> bool {
         session.policy.profile.members_readable == MembersReadable::OnRequest
+    }
+
+    async fn asked_further<E: Effects>(
+        p: &Provisioner<E>,
+        pass: &GroupPass,
+        resource: Resource,
+    ) -> Result<Option<Resource>, Error> {
+        p.with_members_asked(&pass.session, Priority::Write, resource).await
     }
 
     fn read<E: Effects>(

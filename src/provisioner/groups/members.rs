@@ -170,11 +170,10 @@ impl<E: Effects> Provisioner<E> {
         let shown = self.mirror.users.look(|known| known.identity(id).map(|(name, _)| fold(name)));
         let Some(shown) = shown else { return self.unseen(id) };
         let names = pass.object.spec.members.iter().flatten().filter_map(|member| member.user_name.as_deref());
-        match names.map(fold).any(|name| name == shown) {
-            true => Standing::Free,
-            false => {
-                Standing::Kept("the account that is on record under its name has another one at the server".to_owned())
-            }
+        if names.map(fold).any(|name| name == shown) {
+            Standing::Free
+        } else {
+            Standing::Kept("the account that is on record under its name has another one at the server".to_owned())
         }
     }
 

@@ -1,6 +1,7 @@
 //! Groups: what is special to them, for the engine. One write is in flight a group.
 
 mod admission;
+mod asked;
 mod awaited;
 mod carried;
 mod kind;

@@ -40,8 +40,13 @@ impl<E: Effects> Provisioner<E> {
         let unseen = owned.is_some() && source == Source::Ledger;
         let listed = || self.mirror.users.look(|known| known.accounts().map(|(id, ..)| id.into()).collect());
         let accounts: Vec<Id> = if unseen { listed() } else { Vec::new() };
+        let made_with_members = pass.status.id.is_none() && self.mirror.groups.look(|known| known.never_empty);
         directory.membership(&uid, |members| {
             members.set_source(source);
+            // Whoever is to be in a group that isn't there yet comes with it.
+            if made_with_members && !members.is_known() {
+                members.begin_empty();
+            }
             members.know_owned(owned, accounts);
             members.expire(before);
             if self.repairs_members(pass) {
@@ -107,7 +112,8 @@ impl<E: Effects> Provisioner<E> {
         let recorded = pass.object.status.as_ref().and_then(|status| status.last_operation.as_ref());
         let last = pass.log.operation.as_ref().map(|(kind, ..)| *kind).or(recorded.map(|last| last.type_));
         let made = last == Some(OperationType::Create);
-        let (seen, unsupported) = self.mirror.groups.look(|known| (known.shows_members, known.unsupported.clone()));
+        let (seen, never_empty, unsupported) =
+            self.mirror.groups.look(|known| (known.shows_members, known.never_empty, known.unsupported.clone()));
         let shows_members = made || seen;
         let most = policy.profile.members_an_hour.and_then(|most| usize::try_from(most).ok());
         let room = most.map(|most| self.group_notes.room(&uid, most, self.effects.instant()));
@@ -163,6 +169,7 @@ impl<E: Effects> Provisioner<E> {
                 apart: pass.own.apart,
                 whole: pass.own.whole.as_ref(),
                 shows_members,
+                never_empty,
                 split: &pass.split,
                 drift: drift.as_ref(),
                 contested,

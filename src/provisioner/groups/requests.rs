@@ -1,5 +1,7 @@
 //! Requests about one group, and what their answers mean, beside what they mean of anything.
 
+use std::sync::Arc;
+
 use kube::ResourceExt;
 
 use super::shown::members_told;
@@ -7,14 +9,14 @@ use super::whole::{is_tried, is_unsure_of_removals};
 use super::{GroupPass, GroupStop};
 use crate::api::{self, ClaimedGroup, OperationType, ScimGroupStatus};
 use crate::plan::groups::{Change, Group, GroupOperation, GroupVerdict, Id, MEMBERS, without_removed};
-use crate::plan::{Account, Binding, Path, Request, applied_ahead};
+use crate::plan::{Account, Binding, Path, Request, applied_ahead, is_named};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::Kind as _;
 use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::mirror::Mirror;
 use crate::provisioner::schedule::queue::Outcome;
-use crate::scim::{Class, Error, ObservedQuirks, Resource, WriteMethod, Written};
+use crate::scim::{Attributes, Class, Error, Lesson, ObservedQuirks, Resource, WriteMethod, Written};
 
 /// A group of so many members is large.
 const LARGE: usize = 1000;
@@ -109,9 +111,11 @@ impl<E: Effects> Provisioner<E> {
                 pass.status.brought_in = None;
                 pass.status.owned_members = None;
                 pass.status.applied_attributes = Some(String::new());
+                let added = operation.change.added;
                 self.directory.membership(&pass.uid(), |members| {
                     members.forget();
                     members.begin_empty();
+                    members.added(&added);
                 });
                 self.note_owned(pass);
                 self.group_created(pass, resource);
@@ -119,6 +123,11 @@ impl<E: Effects> Provisioner<E> {
                 // The id is on record before anything else is done with it.
                 self.settle(pass, &GroupVerdict::default(), Outcome::Again).await;
                 self.refresh(pass);
+                if let Some(id) = pass.status.id.clone().filter(|_| !added.is_empty())
+                    && !self.record_members(pass, &id, Change { added, removed: Vec::new() }).await
+                {
+                    return Ok(Some(self.settle(pass, &GroupVerdict::default(), Outcome::Retry).await));
+                }
             }
             (Request::Patch { id, .. } | Request::Put { id, .. }, shown) => {
                 let id = id.clone();
@@ -138,7 +147,12 @@ impl<E: Effects> Provisioner<E> {
         shown: Option<&Resource>,
     ) -> Result<Option<Outcome>, GroupStop> {
         let GroupOperation { attributes, change: Change { added, removed }, .. } = operation;
-        self.in_mirror(pass, |store| store.sightings.shown(id));
+        self.in_mirror(pass, |store| {
+            store.sightings.shown(id);
+            if attributes == [Path::core(MEMBERS)] {
+                store.members_changed(id);
+            }
+        });
         if attributes != [Path::core(MEMBERS)] {
             if is_tried(pass) {
                 let named = |shown: &Resource| Group::shown_name(shown) == Some(&*pass.object.spec.display_name);
@@ -223,6 +237,7 @@ impl<E: Effects> Provisioner<E> {
     ) -> Option<Result<(), GroupStop>> {
         let change = &operation.change;
         match (error.class(), &operation.request) {
+            (Class::Rejected, _) if !change.added.is_empty() && self.sends_references(pass, error) => Some(Ok(())),
             (Class::Rejected | Class::Unsupported, _) if self.tries_whole_group(pass, operation, error) => {
                 self.note_failure(error);
                 Some(Ok(()))
@@ -263,12 +278,33 @@ impl<E: Effects> Provisioner<E> {
             (Class::NotFound | Class::Unsupported, Request::Create(_)) => {
                 Some(self.take_back_claim(pass).await.and_then(|()| Err(self.no_groups(&pass.session, error))))
             }
+            (Class::Rejected, Request::Create(body)) if lacks_members(body, error) => {
+                self.note_failure(error);
+                self.in_mirror(pass, |known| known.never_empty = true);
+                self.prepare(pass);
+                Some(self.take_back_claim(pass).await)
+            }
             // Refused for what it says: nothing was made.
             (Class::Rejected | Class::Forbidden, Request::Create(_)) => {
                 Some(self.take_back_claim(pass).await.and_then(|()| Err(self.failed(pass, error))))
             }
             _ => None,
         }
+    }
+
+    /// Members were refused for want of their `$ref`: true where they are sent again with it.
+    fn sends_references(&self, pass: &mut GroupPass, error: &Error) -> bool {
+        let words = error.detail().unwrap_or_default().to_lowercase();
+        let wants = error.says_missing() && words.split(|c: char| !c.is_alphanumeric()).any(|word| word == "ref");
+        if !wants || pass.session.policy.profile.member_refs {
+            return false;
+        }
+        self.note_failure(error);
+        self.apply_lessons(&pass.session, [Lesson::MemberRefs]);
+        if let Some(session) = self.session().filter(|now| Arc::ptr_eq(&now.seen, &pass.session.seen)) {
+            pass.session = session;
+        }
+        pass.session.policy.profile.member_refs
     }
 
     /// The object is bound to a group: of this one nothing is known to be as declared.
@@ -316,6 +352,12 @@ impl<E: Effects> Provisioner<E> {
             self.know_what_is_left(pass);
         }
     }
+}
+
+/// A creation was refused because nobody is in the group.
+fn lacks_members(body: &Attributes, error: &Error) -> bool {
+    let words = error.detail().unwrap_or_default();
+    !body.contains_key(MEMBERS) && error.says_missing() && is_named(words, MEMBERS)
 }
 
 /// Who is in is seen, and only whom we brought in may be taken out.

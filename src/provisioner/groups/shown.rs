@@ -1,5 +1,10 @@
 //! What the server shows of a group and its members.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
 use super::{GroupPass, GroupStop};
 use crate::api::{GroupDrift, GroupState, Reason, ScimGroupStatus};
 use crate::plan::groups::{Change, Group, GroupVerdict, Id, MEMBERS, Membership, same_name};
@@ -9,6 +14,7 @@ use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::{Kind as _, looked_for_later, own_error_pause};
 use crate::provisioner::mirror::Mirror;
+use crate::provisioner::mirror::users::{Known, UserMirror};
 use crate::provisioner::schedule::queue::Outcome;
 use crate::scim::{Class, Error, MembersReadable, Resource, WriteMethod};
 
@@ -26,7 +32,8 @@ impl<E: Effects> Provisioner<E> {
     /// A read showed the group; none where it isn't what was looked for.
     pub(super) fn group_read(&self, pass: &mut GroupPass, resource: Resource) -> Result<Option<Account>, GroupStop> {
         self.group_shown(pass, &resource, true);
-        pass.own.whole = (pass.session.policy.profile.write_groups == WriteMethod::Put).then(|| resource.clone());
+        let whole = || self.with_member_ids(pass.session.epoch, &resource).into_owned();
+        pass.own.whole = (pass.session.policy.profile.write_groups == WriteMethod::Put).then(whole);
         let readable = pass.session.policy.profile.members_readable.with_group();
         if readable && !resource.members_are_readable() && !pass.is_deleting() {
             return Err(looked_for_later(pass, UNREADABLE_MEMBERS.to_owned()));
@@ -60,6 +67,7 @@ impl<E: Effects> Provisioner<E> {
     /// Takes in a group that an answer showed. Members that aren't shown count as none only where the server shows
     /// them with the group: an empty group may leave the attribute out.
     pub(super) fn group_shown(&self, pass: &GroupPass, resource: &Resource, by_reading: bool) {
+        let resource = &*self.with_member_ids(pass.session.epoch, resource);
         let Some(id) = resource.id() else { return };
         let told = members_told(pass, resource, by_reading);
         let counted = self.mirror.groups.change(pass.session.epoch, |known| {
@@ -103,6 +111,33 @@ impl<E: Effects> Provisioner<E> {
         } else if by_reading && (at_rest || !repairs) {
             self.group_notes.mended(&pass.uid());
         }
+    }
+
+    /// The group with its members by their ids: there are servers that name accounts in groups by their userName.
+    fn with_member_ids<'a>(&self, epoch: u64, group: &'a Resource) -> Cow<'a, Resource> {
+        let id_of = |known: &UserMirror, value: &str| match known.by_identity(value, None) {
+            _ if known.shows(value) => None,
+            Known::Found(account) => account.id().map(str::to_owned),
+            Known::Listed(id) => Some(id),
+            _ => None,
+        };
+        let named = |known: &UserMirror| -> BTreeMap<String, String> {
+            let members = group.members().into_iter().flatten();
+            members.filter_map(|value| Some((value.to_owned(), id_of(known, value)?))).collect()
+        };
+        let named = self.mirror.users.look_in(epoch, named).filter(|named| !named.is_empty());
+        let Some(named) = named else { return Cow::Borrowed(group) };
+        let mut group = group.clone();
+        let lists = group.0.iter_mut().filter(|(name, _)| name.eq_ignore_ascii_case(MEMBERS));
+        for member in lists.filter_map(|(_, list)| list.as_array_mut()).flatten() {
+            let value = member.get("value").unwrap_or(member).as_str();
+            match (value.and_then(|value| named.get(value)), member.is_object()) {
+                (Some(id), true) => member["value"] = id.as_str().into(),
+                (Some(id), false) => *member = json!({"value": id}),
+                (None, _) => {}
+            }
+        }
+        Cow::Owned(group)
     }
 
     /// The server knows no groups: said at each ScimGroup, and nothing else is disturbed.

@@ -44,7 +44,7 @@ impl<E: Effects> Provisioner<E> {
             if !self.schedule.contains(&uid) && (owes || self.group_differs(session, group)) {
                 debug!(object = %full_name(group), "differs");
                 let lane = self.lane_of_group(group).max(Lane::Change);
-                self.schedule.submit(&uid.as_str().into(), lane, false, now);
+                self.schedule.submit(&uid.as_str().into(), lane, true, now);
             }
         }
     }
@@ -127,8 +127,13 @@ impl<E: Effects> Provisioner<E> {
             let Some(deadline) = self.effects.deadline().filter(|_| turn) else { return };
             let asked = profile.members_readable == MembersReadable::OnRequest;
             let began = self.directory.membership(&uid, |members| members.changes());
-            match self.effects.get(&session.client, Kind::Groups, id, asked, deadline).await {
-                Ok(resource) => {
+            let shown = match self.effects.get(&session.client, Kind::Groups, id, asked, deadline).await {
+                Ok(resource) => self.with_members_asked(session, Priority::Sweep, resource).await,
+                Err(error) => Err(error),
+            };
+            match shown {
+                Ok(None) => return,
+                Ok(Some(resource)) => {
                     let still = self.directory.membership(&uid, |members| members.changes()) == began;
                     let status = group.status.clone().unwrap_or_default();
                     let pass = GroupPass::new(Arc::clone(group), status, Arc::clone(session));
@@ -140,7 +145,7 @@ impl<E: Effects> Provisioner<E> {
                 Err(error) if error.class() == Class::NotFound => {
                     // Its own pass looks again before anything is concluded.
                     self.mirror.groups.change(session.epoch, |known| known.invalidate(id));
-                    self.schedule.submit(&uid.as_str().into(), Lane::Drift, false, self.effects.instant());
+                    self.schedule.submit(&uid.as_str().into(), Lane::Drift, true, self.effects.instant());
                 }
                 Err(error) if error.is_too_large() || error.class() == Class::Rejected => {
                     debug!(object = %full_name(group), "not read: {error}");

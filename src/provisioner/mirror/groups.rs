@@ -1,6 +1,6 @@
 //! What is known of the server's groups, without their members, as it lists them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::Mirror;
 use crate::plan::Account;
@@ -13,6 +13,8 @@ struct Group {
     resource: Resource,
     /// The version at which its members were last read.
     members_at: Option<String>,
+    /// The version at which its members were last changed by us, until another is shown.
+    changed_at: Option<String>,
     seen: Seen,
     /// A write whose answer was lost may have changed it since.
     invalidated: bool,
@@ -40,6 +42,12 @@ pub struct GroupMirror {
     probe_turn: usize,
     /// The server showed who is in a group.
     pub shows_members: bool,
+    /// Groups that show no members, and showed none when they were asked for them.
+    asked: HashSet<String>,
+    /// A change of members changed when the group was last modified, as it does not everywhere.
+    times_tell: bool,
+    /// The server makes no group without members.
+    pub never_empty: bool,
     /// Why the server has no groups, if it has none.
     pub unsupported: Option<String>,
 }
@@ -50,6 +58,9 @@ impl GroupMirror {
         if self.sightings.lead_to(server, epoch) {
             self.entries.clear();
             self.shows_members = false;
+            self.asked.clear();
+            self.times_tell = false;
+            self.never_empty = false;
         }
         self.unsupported = None;
     }
@@ -96,10 +107,14 @@ impl GroupMirror {
         let mut resource = resource.clone();
         // They are kept with the objects, where each change is known.
         resource.0.retain(|name, _| !name.eq_ignore_ascii_case("members"));
-        let members_at = self.entries.get(id).and_then(|entry| entry.members_at.clone());
-        let number = self.entries.get(id).map_or(self.moments, |entry| entry.number);
+        let before = self.entries.get(id);
+        let members_at = before.and_then(|entry| entry.members_at.clone());
+        let changed_at = before.and_then(|entry| entry.changed_at.as_ref());
+        let changed = changed_at.zip(version(&resource)).is_some_and(|(before, now)| *before != now);
+        let number = before.map_or(self.moments, |entry| entry.number);
+        self.times_tell |= changed;
         self.moments += 1;
-        let entry = Group { resource, members_at, seen, invalidated: false, number };
+        let entry = Group { resource, members_at, changed_at: None, seen, invalidated: false, number };
         self.entries.insert(id.to_owned(), entry);
     }
 
@@ -108,7 +123,9 @@ impl GroupMirror {
         let seen = self.sightings.by_answer();
         if let Some(entry) = self.entries.get_mut(id) {
             entry.seen = seen;
-            entry.resource.0.retain(|name, _| !name.eq_ignore_ascii_case(attribute));
+            // Of what was changed the version isn't known.
+            entry.changed_at = None;
+            entry.resource.0.retain(|name, _| !name.eq_ignore_ascii_case(attribute) && name != "meta");
             if let Some(value) = value {
                 entry.resource.0.insert(attribute.to_owned(), value);
             }
@@ -136,11 +153,30 @@ impl GroupMirror {
         }
     }
 
-    /// The version tells that the members are those that were read last; `None` where no version is shown.
+    /// We changed the members.
+    pub fn members_changed(&mut self, id: &str) {
+        self.asked.remove(id);
+        if let Some(entry) = self.entries.get_mut(id) {
+            entry.changed_at = version(&entry.resource);
+        }
+    }
+
+    /// The version tells that the members are those that were read last; `None` where none is shown that does.
     pub fn unchanged(&self, id: &str) -> Option<bool> {
         let entry = self.entries.get(id)?;
         let version = version(&entry.resource)?;
-        Some(entry.members_at.as_ref() == Some(&version))
+        let same = entry.members_at.as_ref() == Some(&version);
+        (!same || self.times_tell || has_tag(&entry.resource)).then_some(same)
+    }
+
+    /// Whether a group that is shown without members is to be asked for them.
+    pub fn may_hide_members(&self, id: &str) -> bool {
+        !self.shows_members && !self.asked.contains(id)
+    }
+
+    /// It was asked for them, and shows none.
+    pub fn shows_nobody(&mut self, id: &str) {
+        self.asked.insert(id.to_owned());
     }
 
     /// What the group looks like by now, or whether it is there, isn't certain: it is read before anything rests on it.
@@ -237,6 +273,11 @@ pub fn several() -> String {
         .to_owned()
 }
 
+/// An entity tag changes with whatever is shown (RFC 9110 §8.8.3).
+fn has_tag(resource: &Resource) -> bool {
+    resource.get("meta").is_some_and(|meta| meta.get("version").is_some_and(serde_json::Value::is_string))
+}
+
 fn version(resource: &Resource) -> Option<String> {
     let meta = resource.get("meta")?;
     let text = |name: &str| meta.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
@@ -313,6 +354,24 @@ mod tests {
         store.page(vec![group("g", "2")]);
         store.end(true);
         assert!(matches!(store.by_name("g"), Account::Found { .. }));
+    }
+
+    #[test]
+    fn i09_a_time_of_change_tells_of_members_once_it_was_seen_to() {
+        let at = |time: &str| {
+            let value = json!({"id": "g", "displayName": "G", "meta": {"lastModified": time}});
+            Resource(value.as_object().cloned().unwrap_or_default())
+        };
+        for (later, tells) in [("1", None), ("2", Some(true))] {
+            let mut store = GroupMirror::default();
+            store.apply(&at("1"));
+            store.members_changed("g");
+            store.apply(&at(later));
+            store.members_read("g");
+            assert_eq!(store.unchanged("g"), tells);
+            store.apply(&at("3"));
+            assert_eq!(store.unchanged("g"), Some(false));
+        }
     }
 
     #[test]

@@ -3,14 +3,22 @@
 use axum::http::Method;
 use serde_json::Value;
 
+use super::groups::show;
 use super::parts::filtered_by;
+use super::rewrite::echo;
 use super::{Quirk, Quirks};
 use crate::sandbox::asked::Asked;
 use crate::sandbox::reply::Reply;
 use crate::sandbox::store::{Record, Store};
 
-/// What the server says of itself, and how it shows what it has.
-pub(in super::super) fn says(quirks: &Quirks, asked: &Asked<'_>, store: &Store, reply: &mut Reply) {
+/// What the server says of itself, and how it shows what it has; `sent`: the body as it came.
+pub(in super::super) fn says(quirks: &Quirks, asked: &Asked<'_>, sent: &[u8], store: &Store, reply: &mut Reply) {
+    if quirks.contains(&Quirk::EchoesCreations) && asked.method == Method::POST && reply.status == 201 {
+        echo(sent, reply);
+    }
+    if asked.path.starts_with("/Groups") && reply.status < 300 {
+        show(quirks, asked, store, reply);
+    }
     let path = asked.path.trim_matches('/');
     if asked.method != Method::GET {
         leave_out(quirks, asked, reply);

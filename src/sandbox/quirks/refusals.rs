@@ -4,6 +4,7 @@ use axum::http::Method;
 use serde_json::Value;
 
 use super::Quirk;
+use super::groups::{empties, lacks_refs};
 use super::parts::{
     deleted_user, emails, filtered_by, has_email, is_there, makes_user, members, missing, operations, too_many,
     touched, unknown,
@@ -69,6 +70,8 @@ pub(super) fn refusal(quirk: Quirk, asked: &Asked<'_>, store: &Store) -> Option<
                 store.users.rows.values().filter(|record| record.body.get("active") != Some(&Value::Bool(false)));
             status(makes_user(asked) && taken.count() >= 2, 403, "No seats left in your plan")
         }
+        Quirk::NeedsMemberRefs => bad(lacks_refs(asked), "invalidValue", "Field 'ref' is required but missing"),
+        Quirk::NoEmptyGroups => bad(empties(asked, store), "invalidValue", "Field 'members' is required"),
         Quirk::FewOperations => status(too_many(asked), 413, "too many operations"),
         Quirk::UnknownMember => unknown(asked, store).map(|id| Fail::missing(&id)),
         Quirk::UnknownMember400 => {

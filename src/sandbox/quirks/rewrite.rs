@@ -6,8 +6,17 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use super::{Quirk, Quirks};
 use crate::sandbox::asked::Asked;
+use crate::sandbox::reply::Reply;
 use crate::sandbox::schema::Object;
 use crate::sandbox::store::Store;
+
+/// The answer to a creation shows what was sent.
+pub(super) fn echo(sent: &[u8], reply: &mut Reply) {
+    let sent: Value = serde_json::from_slice(sent).unwrap_or_default();
+    if let (Some(Value::Object(shown)), Value::Object(sent)) = (&mut reply.body, sent) {
+        shown.extend(sent);
+    }
+}
 
 /// An operation as it is kept; false where nothing is.
 pub(super) fn keeps(quirk: Quirk, operation: &mut Value) -> bool {
@@ -91,6 +100,9 @@ fn entries(body: &mut Object, list: &str, change: impl Fn(&mut Value)) {
 
 /// A change of a group that leaves members where they are.
 pub(super) fn of_members(quirks: &Quirks, asked: &Asked<'_>, store: &Store) -> Option<Value> {
+    if quirks.contains(&Quirk::MembersByName) && asked.writes() {
+        return super::groups::by_id(asked, store);
+    }
     let id = asked.path.trim_matches('/').strip_prefix("Groups/")?;
     if asked.method == Method::PUT && quirks.contains(&Quirk::PutKeepsMembers) {
         let mut body = asked.json().ok()?;

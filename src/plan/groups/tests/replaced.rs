@@ -29,7 +29,7 @@ proptest! {
             added: comes.iter().map(|n| name(n).into()).collect(), removed: goes.iter().map(|n| name(n).into()).collect(),
         };
         let rename = PatchOperation { op: Op::Replace, path: Some("displayName".into()), value: Some(json!("New")) };
-        let body = replaced(&whole, "g", &[rename], &change);
+        let body = replaced(&whole, "g", &[rename], &change, &Profile::generic());
         let expected: BTreeSet<String> = here.union(&comes).filter(|n| !goes.contains(n)).map(name).collect();
         prop_assert_eq!(ids(&body["members"]), expected);
         prop_assert_eq!((&body["displayName"], &body["urn:x"]["cost"], &body["id"]), (&json!("New"), &json!(7), &json!("g")));

@@ -3,6 +3,7 @@
 mod changed;
 mod covering;
 mod effects;
+mod groups;
 mod kept;
 mod lists;
 mod story;

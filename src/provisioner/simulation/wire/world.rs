@@ -31,13 +31,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 /// The operator, its cluster and its server.
 pub struct World {
     pub effects: Wired,
-    base: String,
-    token: String,
+    pub(super) base: String,
+    pub(super) token: String,
     /// What the key was read from.
     fingerprint: String,
     /// None where the server is somebody else's.
     sandbox: Option<Sandbox>,
-    http: reqwest::Client,
+    pub(super) http: reqwest::Client,
     pub(super) operator: Operator,
 }
 

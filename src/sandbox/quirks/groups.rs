@@ -1,0 +1,102 @@
+//! Groups that are shown, or taken, otherwise than the RFCs have it.
+
+use axum::http::Method;
+use serde_json::Value;
+
+use super::parts::{members, operations};
+use super::{Quirk, Quirks};
+use crate::sandbox::asked::Asked;
+use crate::sandbox::reply::Reply;
+use crate::sandbox::store::Store;
+
+/// Whether a request names a member and no reference to it.
+pub(super) fn lacks_refs(asked: &Asked<'_>) -> bool {
+    entries(asked).iter().any(|entry| !entry["$ref"].is_string())
+}
+
+/// The members that a request puts in.
+fn entries(asked: &Asked<'_>) -> Vec<Value> {
+    let of = |list: &Value| list.as_array().cloned().unwrap_or_default();
+    let patched = operations(asked);
+    let adds = patched.iter().filter(|operation| {
+        let op = operation["op"].as_str().unwrap_or_default();
+        !op.eq_ignore_ascii_case("remove") && operation["path"] == "members"
+    });
+    let whole = asked.writes() && asked.path.starts_with("/Groups") && asked.method != Method::PATCH;
+    let body = if whole { asked.json().unwrap_or_default() } else { Value::Null };
+    adds.flat_map(|operation| of(&operation["value"])).chain(of(&body["members"])).collect()
+}
+
+/// Whether a request makes a group without members, or takes the last one out.
+pub(super) fn empties(asked: &Asked<'_>, store: &Store) -> bool {
+    let Some(rest) = asked.path.strip_prefix("/Groups") else { return false };
+    if asked.method == Method::POST || asked.method == Method::PUT {
+        return members(asked).is_empty();
+    }
+    let count = |list: &Value| list.as_array().map_or(0, Vec::len);
+    let here = store.groups.get(rest.trim_matches('/')).ok().and_then(|group| group.body.get("members").map(count));
+    let removes = |operation: &&Value| operation["op"].as_str().is_some_and(|op| op.eq_ignore_ascii_case("remove"));
+    let gone = operations(asked).iter().filter(removes).count();
+    gone > 0 && members(asked).is_empty() && here.is_some_and(|here| here <= gone)
+}
+
+/// Groups as they are shown.
+pub(super) fn show(quirks: &Quirks, asked: &Asked<'_>, store: &Store, reply: &mut Reply) {
+    let query = asked.decoded_query();
+    let asks = query.iter().any(|(key, value)| key == "attributes" && value.contains("members"));
+    let Some(body) = &mut reply.body else { return };
+    let groups: Vec<&mut Value> = match body.get_mut("Resources") {
+        Some(Value::Array(list)) => list.iter_mut().collect(),
+        _ => vec![body],
+    };
+    for group in groups.into_iter().filter_map(Value::as_object_mut) {
+        if quirks.contains(&Quirk::MembersOnRequest) && !asks {
+            group.remove("members");
+        }
+        let nobody = group.get("members").and_then(Value::as_array).is_some_and(Vec::is_empty);
+        if quirks.contains(&Quirk::MembersOnRequest) && nobody {
+            group.remove("members");
+        }
+        if quirks.contains(&Quirk::GroupsNeverModified)
+            && let Some(Value::Object(meta)) = group.get_mut("meta")
+        {
+            meta.remove("version");
+            let created = meta.get("created").cloned().unwrap_or_default();
+            meta.insert("lastModified".into(), created);
+        }
+        let named = group.get_mut("members").filter(|_| quirks.contains(&Quirk::MembersByName));
+        for member in named.and_then(Value::as_array_mut).into_iter().flatten() {
+            let account = member["value"].as_str().and_then(|id| store.users.get(id).ok());
+            if let Some(name) = account.and_then(|account| account.body.get("userName")) {
+                member["value"] = name.clone();
+            }
+        }
+    }
+}
+
+/// What a server makes of members that it names by `userName`: ids and names are taken, and a path finds names alone.
+pub(super) fn by_id(asked: &Asked<'_>, store: &Store) -> Option<Value> {
+    let id_of = |name: &str| {
+        let fits = |known: &&Value| known.as_str().is_some_and(|known| known.eq_ignore_ascii_case(name));
+        let mut all = store.users.rows.values();
+        all.find(|record| record.body.get("userName").filter(fits).is_some()).map(|record| record.id.clone())
+    };
+    let in_list = |list: Option<&mut Value>| {
+        for member in list.and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Some(id) = member["value"].as_str().and_then(id_of) {
+                member["value"] = id.into();
+            }
+        }
+    };
+    let mut body = asked.json().ok()?;
+    in_list(body.get_mut("members"));
+    for operation in body.get_mut("Operations").and_then(Value::as_array_mut).into_iter().flatten() {
+        in_list(operation.get_mut("value"));
+        let named = operation["path"].as_str().and_then(|path| path.strip_prefix("members[value eq \""));
+        if let Some(named) = named.and_then(|rest| rest.strip_suffix("\"]")) {
+            let id = id_of(named).unwrap_or_else(|| "nobody".to_owned());
+            operation["path"] = format!("members[value eq \"{id}\"]").into();
+        }
+    }
+    Some(body)
+}
