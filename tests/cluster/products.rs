@@ -31,14 +31,30 @@ async fn ready(place: &Place, name: &str) -> String {
     user["status"]["id"].as_str().unwrap_or_default().to_owned()
 }
 
-/// People and a group are made, changed, renamed, deactivated and deleted; nobody twice. `removal` is the dialect without which
-/// nobody is taken out of a group: a list of values is never guessed, for some servers take everybody out for it.
-async fn a_life(product: &Product, removal: Option<Value>) {
+/// What a server wants to have otherwise.
+#[derive(Default)]
+struct Ways {
+    /// The dialect without which nobody is taken out of a group: a list of values is never guessed, for some servers take
+    /// everybody out for it.
+    removal: Option<Value>,
+    /// Who is deleted is inactive, and still shown.
+    keeps_deleted: bool,
+}
+
+/// People and a group are made, changed, renamed, deactivated and deleted; nobody twice. What others change in the group is put
+/// back.
+async fn a_life(product: &Product, Ways { removal, keeps_deleted }: Ways) {
     let tenant = &product.tenant;
     let front = Front::before(&tenant.base_url, &tenant.token).open();
-    let policy = json!({"provider": "Generic", "deletionPolicy": {"users": "Delete", "groups": "Delete"}});
+    let policy = json!({
+        "provider": "Generic", "driftPolicy": {"attributes": "Repair"},
+        "deletionPolicy": {"users": "Delete", "groups": "Delete"},
+    });
     let place = Place::at(&front.base_url, "any", policy).await;
-    let named = |given: &str| json!({"externalId": format!("e-{given}"), "displayName": format!("{given} E."), "name": {"givenName": given, "familyName": "E."}});
+    let named = |given: &str| {
+        let name = json!({"givenName": given, "familyName": "E."});
+        json!({"externalId": format!("e-{given}"), "displayName": format!("{given} E."), "name": name})
+    };
     for name in ["ada", "bea"] {
         place.user(name, named(name));
     }
@@ -51,8 +67,10 @@ async fn a_life(product: &Product, removal: Option<Value>) {
     shows(tenant, &team_path, "both are in", |group| in_it(group) == 2).await;
 
     // A change; and another address.
-    let mail = json!([{"value": "ada@new.example.com", "type": "work", "primary": true}]);
-    place.user("ada", json!({"externalId": "e-ada", "displayName": "Ada L.", "name": {"givenName": "Ada", "familyName": "L."}, "emails": mail}));
+    let mut other = named("ada");
+    (other["displayName"], other["name"]["familyName"]) = (json!("Ada L."), json!("L."));
+    other["emails"] = json!([{"value": "ada@new.example.com", "type": "work", "primary": true}]);
+    place.user("ada", other);
     let path = format!("/Users/{ada}");
     let changed = |account: &Value| {
         let emails = account["emails"].as_array().cloned().unwrap_or_default();
@@ -74,6 +92,14 @@ async fn a_life(product: &Product, removal: Option<Value>) {
     shows(tenant, &team_path, "ada alone is in, and the name is another", renamed).await;
     place.group_synced("team", 1).await;
 
+    // Somebody else puts bea in.
+    let add = json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+        "Operations": [{"op": "add", "path": "members", "value": [{"value": bea}]}],
+    });
+    assert!(tenant.scim("PATCH", &team_path, Some(add)).await.0 < 300);
+    shows(tenant, &team_path, "ada alone is in again", |group| in_it(group) == 1).await;
+
     // At rest nothing is written.
     place.sweeps(2).await;
     front.take_writes();
@@ -90,19 +116,27 @@ async fn a_life(product: &Product, removal: Option<Value>) {
     for (kind, name) in [("scimgroup", "team"), ("scimuser", "ada"), ("scimuser", "bea")] {
         place.kubectl(&["delete", kind, name, "--timeout=90s"]);
     }
-    for path in [team_path, path, format!("/Users/{bea}")] {
-        assert_eq!(shown(tenant, &path).await, Value::Null, "{path}");
+    assert_eq!(shown(tenant, &team_path).await, Value::Null);
+    for path in [path, format!("/Users/{bea}")] {
+        let left = shown(tenant, &path).await;
+        assert_eq!(left["active"], if keeps_deleted { json!(false) } else { Value::Null }, "{path}: {left}");
     }
     let all = shown(tenant, "/Users").await;
-    assert_eq!(all["totalResults"], 0, "{all}");
+    assert_eq!(all["totalResults"], if keeps_deleted { 2 } else { 0 }, "{all}");
 }
 
 #[tokio::test]
 async fn i33_better_auth_which_takes_no_filtered_path_and_rewords_names() {
-    a_life(&Product::better_auth(), None).await;
+    a_life(&Product::better_auth(), Ways::default()).await;
 }
 
 #[tokio::test]
 async fn i33_django_scim2_whose_patch_knows_some_attributes_and_whose_groups_are_filtered_by_nothing() {
-    a_life(&Product::django(), Some(json!({"memberRemoval": "Values", "writeGroups": "Patch"}))).await;
+    let removal = Some(json!({"memberRemoval": "Values", "writeGroups": "Patch"}));
+    a_life(&Product::django(), Ways { removal, ..Ways::default() }).await;
+}
+
+#[tokio::test]
+async fn i33_django_scim2_server_whose_deleted_accounts_are_inactive_and_stay() {
+    a_life(&Product::django_server(), Ways { keeps_deleted: true, ..Ways::default() }).await;
 }

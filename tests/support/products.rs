@@ -1,4 +1,4 @@
-//! SCIM as real products have it, each with a process of its own: tests/parts/better-auth and django-scim2.
+//! SCIM as real products have it, each with a process of its own: tests/parts/better-auth and both of Django.
 
 use super::servers::text;
 use super::{Process, Tenant, guarded, part, repository, unique};
@@ -23,9 +23,18 @@ impl Product {
 
     /// django-scim2, for Python.
     pub fn django() -> Product {
-        let mut command = guarded(part("django-scim2/bin/python"));
-        command.arg(repository().join("tests/parts/django-scim2/server.py"));
-        Product::start("django-scim2", command)
+        Product::python("django-scim2")
+    }
+
+    /// django-scim2-server, which is another.
+    pub fn django_server() -> Product {
+        Product::python("django-scim2-server")
+    }
+
+    fn python(name: &str) -> Product {
+        let mut command = guarded(part(&format!("{name}/bin/python")));
+        command.arg(repository().join(format!("tests/parts/{name}/server.py")));
+        Product::start(name, command)
     }
 
     fn start(name: &str, mut command: std::process::Command) -> Product {
