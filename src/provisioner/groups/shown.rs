@@ -115,11 +115,16 @@ impl<E: Effects> Provisioner<E> {
 
     /// The group with its members by their ids: there are servers that name accounts in groups by their userName.
     fn with_member_ids<'a>(&self, epoch: u64, group: &'a Resource) -> Cow<'a, Resource> {
-        let id_of = |known: &UserMirror, value: &str| match known.by_identity(value, None) {
-            _ if known.shows(value) => None,
-            Known::Found(account) => account.id().map(str::to_owned),
-            Known::Listed(id) => Some(id),
-            _ => None,
+        let id_of = |known: &UserMirror, value: &str| {
+            // Nearly all of them.
+            if known.shows(value) {
+                return None;
+            }
+            match known.by_identity(value, None) {
+                Known::Found(account) => account.id().map(str::to_owned),
+                Known::Listed(id) => Some(id),
+                _ => None,
+            }
         };
         let named = |known: &UserMirror| -> BTreeMap<String, String> {
             let members = group.members().into_iter().flatten();
