@@ -174,6 +174,7 @@ fn create(facts: &GroupFacts) -> GroupStep {
         request: Request::Create(body),
         attributes,
         guard: None,
+        undelegated: false,
         change,
     }))
 }
