@@ -6,12 +6,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::admission::{admission_of_binding, changes_members, without_removals};
+use super::admission::{admission_of_binding, without_removals};
 use super::requests::{claim_of_binding, claim_of_creation, exists_hidden};
 use super::{GroupPass, GroupStop, Scratch};
 use crate::api::{ClaimedGroup, OperationType, Reason, ScimGroup, ScimGroupStatus};
 use crate::directory::has_finalizer;
-use crate::plan::groups::{Group, GroupOperation, GroupStep, GroupVerdict, MEMBERS, Membership, same_name, way_out};
+use crate::plan::groups::{Group, GroupOperation, GroupStep, GroupVerdict, MEMBERS, same_name, way_out};
 use crate::plan::guards::{Gate, GuardName};
 use crate::plan::{Account, Binding, Claims, Departure, Path, Request, Step};
 use crate::provisioner::connection::session::Session;
@@ -210,8 +210,7 @@ impl Kind for Group {
     }
 
     fn unrecorded<'a, E: Effects>(p: &Provisioner<E>, pass: &'a GroupPass) -> Option<Claimed<'a, Self>> {
-        let claim = p.unrecorded_group(pass)?;
-        Some(Claimed { key: Cow::Owned(claim.display_name.clone()), claim })
+        p.unrecorded_group(pass).map(|claim| Claimed { key: Cow::Owned(claim.display_name.clone()), claim })
     }
 
     fn keys(pass: &GroupPass) -> Vec<(&'static str, String)> {
@@ -309,15 +308,7 @@ impl Kind for Group {
     }
 
     fn may_have_applied<E: Effects>(p: &Provisioner<E>, pass: &GroupPass, operation: &GroupOperation) {
-        let Some(id) = operation.request.target() else { return };
-        if changes_members(operation) {
-            p.directory.membership(&pass.uid(), |members: &mut Membership| {
-                members.may_have_come(&operation.change.added);
-                members.invalidate();
-            });
-        } else {
-            p.in_mirror(pass, |store| store.invalidate(id));
-        }
+        p.group_may_have_changed(pass, operation);
     }
 
     async fn refused<E: Effects>(

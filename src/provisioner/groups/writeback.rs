@@ -13,11 +13,12 @@ use tracing::warn;
 use super::super::effects::Effects;
 use super::super::kubernetes::WriteError;
 use super::super::{Provisioner, Uid};
+use super::admission::changes_members;
 use super::{GroupPass, GroupStop};
 use crate::api::{ClaimedGroup, ScimGroup, ScimGroupStatus, ScimUser};
 use crate::directory::same_plan;
 use crate::directory::{full_name, is_deleting};
-use crate::plan::groups::{Change, Id};
+use crate::plan::groups::{Change, GroupOperation, Id, Membership};
 use crate::provisioner::schedule::queue::{Lane, Outcome};
 use crate::status::{buckets, whole_seconds};
 
@@ -25,6 +26,19 @@ use crate::status::{buckets, whole_seconds};
 pub(super) const AT_ONCE: usize = 8;
 
 impl<E: Effects> Provisioner<E> {
+    /// No answer tells whether the operation took effect: what it may have changed is read before anything rests on it.
+    pub(super) fn group_may_have_changed(&self, pass: &GroupPass, operation: &GroupOperation) {
+        let Some(id) = operation.request.target() else { return };
+        if changes_members(operation) {
+            self.directory.membership(&pass.uid(), |members: &mut Membership| {
+                members.may_have_come(&operation.change.added);
+                members.invalidate();
+            });
+        } else {
+            self.in_mirror(pass, |store| store.invalidate(id));
+        }
+    }
+
     /// Sets our finalizer and what the group claims, or takes off both; nothing for a spec that has changed meanwhile.
     pub(super) async fn write_group_claim(
         &self,
