@@ -77,9 +77,9 @@ pub(super) fn show(quirks: &Quirks, asked: &Asked<'_>, store: &Store, reply: &mu
 /// What a server makes of members that it names by `userName`: ids and names are taken, and a path finds names alone.
 pub(super) fn by_id(asked: &Asked<'_>, store: &Store) -> Option<Value> {
     let id_of = |name: &str| {
-        let fits = |known: &&Value| known.as_str().is_some_and(|known| known.eq_ignore_ascii_case(name));
+        let fits = |known: &Value| known.as_str().is_some_and(|known| known.eq_ignore_ascii_case(name));
         let mut all = store.users.rows.values();
-        all.find(|record| record.body.get("userName").filter(fits).is_some()).map(|record| record.id.clone())
+        all.find(|record| record.body.get("userName").is_some_and(fits)).map(|record| record.id.clone())
     };
     let in_list = |list: Option<&mut Value>| {
         for member in list.and_then(Value::as_array_mut).into_iter().flatten() {
