@@ -128,6 +128,11 @@ impl Gate {
             rejected.map(|(uid, _)| uid.clone()).collect()
         };
         if uids.is_empty() {
+            // What it was about is held no longer: it is good for nothing that is held later.
+            if !self.may_come_back(id) {
+                self.revision += 1;
+                self.spend(id);
+            }
             return uids;
         }
         for uid in &uids {
@@ -149,18 +154,27 @@ impl Gate {
         // That it is spent is written before anything of it goes, counted or not.
         self.revision += 1;
         self.refused.retain(|refused| refused != id);
+        self.spend(id);
+        uids
+    }
+
+    fn spend(&mut self, id: &str) {
         self.spent.push_back(id.to_owned());
         while self.spent.len() > SPENT {
             self.spent.pop_front();
         }
-        uids
+    }
+
+    /// A hold of an earlier run whose members may still ask, or what was rejected and may be approved after all.
+    fn may_come_back(&self, id: &str) -> bool {
+        self.remembered.iter().chain(&self.refused).any(|known| known == id)
     }
 
     /// Deleted objects go without touching their accounts, edits stay held.
     pub(super) fn reject(&mut self, id: &str) -> Vec<Arc<str>> {
         let hold = self.holds.key_of(id).and_then(|key| self.holds.take(key));
         let uids: Vec<Arc<str>> = hold.map_or_else(Vec::new, |hold| hold.members.into_iter().collect());
-        if !uids.is_empty() {
+        if !uids.is_empty() || !(self.may_come_back(id) || self.spent.iter().any(|spent| spent == id)) {
             self.refused.push_back(id.to_owned());
             while self.refused.len() > SPENT {
                 self.refused.pop_front();

@@ -153,3 +153,25 @@ fn i13_what_was_rejected_before_a_restart_is_told_from_what_came_after() {
     // Which of them were rejected nobody can tell, so that none goes unasked.
     assert!(matches!(gate.admit(asked("b", None), 100, at(1)), Admission::Held { .. }));
 }
+
+#[test]
+fn i13_an_answer_that_comes_late_is_good_for_nothing_that_is_held_later() {
+    for approves in [true, false] {
+        let mut gate = gate();
+        assert!(matches!(gate.admit(leaving("a", 0..60), 100, at(0)), Admission::Wait(_)));
+        gate.tick(at(3));
+        gate.tick(at(100));
+        let id = gate.holds()[0].id.clone().expect("closed");
+        // Their labels are back, and the answer stays where it is.
+        gate.withdraw("a");
+        let (approved, rejected) = if approves { (Some(&*id), None) } else { (None, Some(&*id)) };
+        for _ in 0..2 {
+            assert!(gate.answer(approved, rejected, at(101)).is_empty());
+        }
+        assert!(matches!(gate.admit(leaving("a", 0..60), 100, at(500_000)), Admission::Wait(_)));
+        gate.tick(at(500_003));
+        gate.tick(at(500_100));
+        let again = gate.admit(leaving("a", 0..60), 100, at(500_101));
+        assert!(matches!(&again, Admission::Held { id: Some(other), .. } if *other != id), "{again:?}");
+    }
+}

@@ -136,8 +136,9 @@ proptest! {
         order in Just((0..30usize).collect::<Vec<_>>()).prop_shuffle(), gap in 0i64..1_900
     ) {
         let all: Vec<_> = (0..30).map(removal).collect();
-        let id = hold(&mut gate(false, 5), &all, 0);
-        let mut later = gate(false, 5);
+        let mut before = gate(false, 5);
+        let id = hold(&mut before, &all, 0);
+        let mut later = restarted(&before, &settings(false, limit(5, HOUR)), vec![id.clone()], at(0));
         let _ = later.answer(Some(&id), None, at(0));
         for (n, place) in (0i64..).zip(&order) {
             later.admit(all[*place].clone(), 0, at(n * gap));
