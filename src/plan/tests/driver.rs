@@ -71,6 +71,7 @@ pub struct World {
     pub remote_id: Option<String>,
     /// When the object was made.
     pub created: Option<Timestamp>,
+    pub clock_trusted: bool,
 }
 
 impl World {
@@ -95,6 +96,7 @@ impl World {
             creations: Creations::default(),
             remote_id: None,
             created: None,
+            clock_trusted: true,
         }
     }
 
@@ -182,7 +184,7 @@ impl World {
             tried: &crate::plan::Tried::default(),
             contested: &BTreeSet::new(),
             now: Timestamp::UNIX_EPOCH,
-            clock_trusted: true,
+            clock_trusted: self.clock_trusted,
         })
     }
 

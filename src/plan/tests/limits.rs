@@ -167,3 +167,40 @@ fn i06_what_was_owned_at_another_server_is_not_owned_here() {
     assert!(world.status.managed_attributes.is_some());
     assert_eq!((there.managed_attributes, there.applied_attributes), (None, None));
 }
+
+/// The clock stands at the beginning of time.
+#[test]
+fn i10_a_clock_that_may_be_wrong_ends_and_opens_no_window() {
+    let window = |field: &str| ada(json!({"access": {field: "1970-01-01T00:00:00Z"}}));
+    let mut ends = converged(Profile::generic(), ada(json!({"active": true})));
+    ends.declare(window("notAfter"));
+    assert_eq!(sends(ends.decide_on(shown(&ends, true))).kind, OperationType::Deactivate);
+    ends.clock_trusted = false;
+    assert_eq!(reason(ends.decide_on(shown(&ends, true))), Some(Reason::Pending));
+    let mut opens = converged(Profile::generic(), ada(json!({"active": true})));
+    opens.declare(ada(json!({"active": false})));
+    opens.pass();
+    opens.declare(window("notBefore"));
+    assert_eq!(sends(opens.decide_on(shown(&opens, true))).kind, OperationType::Reactivate);
+    opens.clock_trusted = false;
+    assert_eq!(reason(opens.decide_on(shown(&opens, true))), Some(Reason::Pending));
+}
+
+#[test]
+fn i04_whoever_was_invited_is_asked_once_a_day() {
+    let mut world = converged(Profile::generic(), ada(json!({"active": true})));
+    world.meddle().insert("active".into(), json!(false));
+    (world.status.state, world.status.last_applied_active) = (Some(UserState::Invited), None);
+    assert_eq!(reason(world.decide_on(shown(&world, true))), Some(Reason::AwaitingAcceptance));
+    world.requested = true;
+    assert_eq!(sends(world.decide_on(shown(&world, true))).kind, OperationType::Reactivate);
+}
+
+#[test]
+fn i21_a_request_changes_no_more_than_the_server_takes_at_once() {
+    let profile = Profile { max_operations: Some(1), ..Profile::generic() };
+    let mut world = converged(profile, ada(json!({"active": true})));
+    world.declare(ada(json!({"active": true, "title": "Admiral", "locale": "en"})));
+    let sent = world.pass().sent;
+    assert_eq!(sent.iter().map(|one| one.attributes.len()).collect::<Vec<_>>(), [1, 1]);
+}

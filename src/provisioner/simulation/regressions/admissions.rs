@@ -79,16 +79,25 @@ fn i13_what_a_read_shows_beside_what_was_admitted_is_asked_for_by_itself() {
 
 #[test]
 fn i06_nothing_is_done_at_another_server_before_a_person_is_asked() {
+    led_elsewhere(true);
+    led_elsewhere(false);
+}
+
+/// Where a group of the name is there, or none.
+fn led_elsewhere(there: bool) {
     let mut world = bound(setup(), &[0]);
     world.happen(&eng(vec![Named::Place(0)]));
     world.drain();
-    let body = json!({"displayName": "eng"}).as_object().cloned().expect("a group");
-    world.outside().other_site.groups.make(&body);
+    if there {
+        let body = json!({"displayName": "eng"}).as_object().cloned().expect("a group");
+        world.outside().other_site.groups.make(&body);
+    }
     world.happen(&Event::Lead(1));
     for _ in 0..3 {
         looked_at(&mut world);
     }
     assert!(world.outside().site.server.accounts.is_empty(), "{:#?}", world.trace());
+    assert_eq!(world.outside().site.groups.all.len(), usize::from(there), "{:#?}", world.trace());
     let server = world.outside().cluster.server.clone();
     let group = world.outside().cluster.group_named("g").and_then(|group| group.status.clone()).expect("a status");
     assert_ne!(group.bound_to, Some(server), "{:#?}", world.trace());
@@ -231,4 +240,22 @@ fn i10_a_policy_is_in_force_before_the_connection_is_tested() {
     world.happen(&Event::Time(3_000));
     world.drain();
     assert_eq!((account(&world)["active"].clone(), ready(&world, "a").0), (json!(true), "Suspended".into()));
+}
+
+/// Drift is left where nobody asks; what is asked for waits for a person.
+#[test]
+fn i22_what_is_asked_for_and_held_stays_asked_for() {
+    let setup = Setup { repair: (false, false, false), limits: (5, 0, 5), ..setup() };
+    let mut world = World::new(setup, true);
+    world.sweep(Listing::Whole);
+    world.happen(&Event::Declare(0, Spec { active: Some(true), email: Some("x"), ..Spec::named(0) }));
+    world.drain();
+    world.happen(&Event::Remail(0, "y"));
+    looked_at(&mut world);
+    world.happen(&Event::Request(0));
+    held(&mut world);
+    assert_eq!(email(&world), json!("y"), "{:#?}", world.trace());
+    world.happen(&Event::Answer(0, true));
+    world.drain();
+    assert_eq!(email(&world), json!("x"), "{:#?}", world.trace());
 }

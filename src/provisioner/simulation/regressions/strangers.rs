@@ -184,3 +184,26 @@ fn i16_whoever_is_declared_inactive_has_no_account_before_they_are_active() {
     assert_eq!(world.outside().site.server.accounts.len(), 1, "{:#?}", world.trace());
     ends_well(world);
 }
+
+/// The first creation was refused, and the second one's answer lost, under another name.
+#[test]
+fn i07_what_is_claimed_is_what_was_sent_last() {
+    let mut world = listed(refuses());
+    world.happen(&Event::Declare(0, Spec { active: Some(true), ..Spec::named(0) }));
+    while world.deliver() {}
+    until(&mut world, Place::Request);
+    world.happen(&Event::Fault(Fault::Refused));
+    while !world.operator.flight.is_empty() {
+        world.advance(0);
+    }
+    world.happen(&Event::Rename(0, 1));
+    while world.deliver() {}
+    until(&mut world, Place::Request);
+    world.happen(&Event::Fault(Fault::Lost));
+    while !world.operator.flight.is_empty() {
+        world.advance(0);
+    }
+    world.happen(&Event::Restart);
+    let world = ends_well(world);
+    assert_eq!((active(&world), id_of(&world, "a").is_some()), (1, true), "{:#?}", world.trace());
+}
