@@ -2,12 +2,12 @@
 //! with a kubeconfig is told in a sentence, never with what a login plug-in printed for machines.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use http::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 use kube::client::AuthError;
-use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError, NamedContext};
 
 /// There is no way to a cluster; the message says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,7 +18,7 @@ pub struct NoCluster(String);
 /// service account.
 pub async fn cluster_config(file: Option<&Path>, context: Option<&str>) -> Result<Config, NoCluster> {
     let asked = file.is_some() || context.is_some();
-    let kubeconfig = match file.map_or_else(Kubeconfig::read, Kubeconfig::read_from) {
+    let kubeconfig = match file.map_or_else(kubeconfig, Kubeconfig::read_from) {
         Ok(kubeconfig) => kubeconfig,
         Err(error) if !asked && is_absent(&error) => return in_pod(),
         Err(error) => return Err(NoCluster(unreadable(&error, &Kubeconfig::default()))),
@@ -29,6 +29,7 @@ pub async fn cluster_config(file: Option<&Path>, context: Option<&str>) -> Resul
     let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
     let config = Config::from_custom_kubeconfig(kubeconfig.clone(), &options).await;
     let mut config = config.map_err(|error| NoCluster(unreadable(&error, &kubeconfig)))?;
+    check(&kubeconfig, context, &config.cluster_url)?;
     // kube asks NO_PROXY about the proxy's own host instead of the API server's.
     config.proxy_url = proxy(&kubeconfig, context, &config.cluster_url)?;
     Ok(config)
@@ -39,6 +40,35 @@ pub fn cluster_client(config: Config) -> Result<kube::Client, NoCluster> {
     let exec = config.auth_info.exec.as_ref();
     let plugin = exec.and_then(|exec| exec.command.clone()).unwrap_or_default();
     kube::Client::try_from(config).map_err(|error| NoCluster(unusable(&error, &plugin)))
+}
+
+/// As kubectl finds it: of several files in `KUBECONFIG` those that are there.
+fn kubeconfig() -> Result<Kubeconfig, KubeconfigError> {
+    let listed = std::env::var_os("KUBECONFIG").unwrap_or_default();
+    let listed: Vec<PathBuf> = std::env::split_paths(&listed).filter(|file| !file.as_os_str().is_empty()).collect();
+    let there = listed.iter().filter(|file| file.exists());
+    let merged = there.map(Kubeconfig::read_from).reduce(|one, other| one?.merge(other?));
+    merged.filter(|_| listed.len() > 1).unwrap_or_else(Kubeconfig::read)
+}
+
+/// What kube takes as it stands, and fails by later.
+fn check(kubeconfig: &Kubeconfig, context: Option<&str>, server: &Uri) -> Result<(), NoCluster> {
+    if server.scheme().is_none() {
+        return Err(NoCluster(format!("the kubeconfig's server {server} has no scheme: write https://{server}")));
+    }
+    let context = context_of(kubeconfig, context).and_then(|known| known.context.as_ref());
+    let user = context.and_then(|context| context.user.as_deref()).filter(|user| !user.is_empty());
+    match user.filter(|user| !kubeconfig.auth_infos.iter().any(|known| known.name == *user)) {
+        Some(user) => Err(NoCluster(format!(
+            "the kubeconfig's context refers to the user {user}, which the kubeconfig doesn't have"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn context_of<'a>(kubeconfig: &'a Kubeconfig, context: Option<&str>) -> Option<&'a NamedContext> {
+    let current = context.or(kubeconfig.current_context.as_deref());
+    kubeconfig.contexts.iter().find(|known| Some(known.name.as_str()) == current)
 }
 
 fn in_pod() -> Result<Config, NoCluster> {
@@ -120,9 +150,9 @@ fn unusable(error: &kube::Error, plugin: &str) -> String {
 
 /// The proxy that the kubeconfig names, as for kubectl whatever `NO_PROXY` says; else that of the environment.
 fn proxy(kubeconfig: &Kubeconfig, context: Option<&str>, to: &Uri) -> Result<Option<Uri>, NoCluster> {
-    let current = context.or(kubeconfig.current_context.as_deref());
-    let context = kubeconfig.contexts.iter().find(|known| Some(known.name.as_str()) == current);
-    let cluster = context.and_then(|known| known.context.as_ref()).map(|context| context.cluster.as_str());
+    let cluster = context_of(kubeconfig, context)
+        .and_then(|known| known.context.as_ref())
+        .map(|context| context.cluster.as_str());
     let cluster = kubeconfig.clusters.iter().find(|known| Some(known.name.as_str()) == cluster);
     let named = cluster.and_then(|known| known.cluster.as_ref()).and_then(|cluster| cluster.proxy_url.clone());
     let of_environment =

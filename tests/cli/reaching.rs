@@ -110,7 +110,8 @@ async fn the_api_server_is_reached_by_a_proxy_unless_no_proxy_names_it() {
 fn logging_in(name: &str, user: &str) -> PathBuf {
     let text = format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: a\nclusters: [{{name: c, cluster: {{server: 'https://127.0.0.1:1'}}}}]\n\
-         contexts: [{{name: a, context: {{cluster: c, user: u}}}}, {{name: b, context: {{cluster: gone, user: u}}}}]\n\
+         contexts: [{{name: a, context: {{cluster: c, user: u}}}}, {{name: b, context: {{cluster: gone, user: u}}}}, \
+         {{name: d, context: {{cluster: c, user: gone}}}}]\n\
          users: [{{name: u, user: {user}}}]\n"
     );
     let file = scratch().join(unique(name));
@@ -132,6 +133,10 @@ async fn what_is_wrong_with_a_kubeconfig_is_told_in_a_sentence() {
     );
     let silent = logging_in("silent", &exec("sh", "['-c', 'echo hunter22']"));
     let contexts = logging_in("contexts", "{token: hunter22}");
+    let no_scheme = scratch().join(unique("no-scheme"));
+    let text = std::fs::read_to_string(&contexts).expect("a kubeconfig");
+    std::fs::write(&no_scheme, text.replace("https://", "")).expect("a file");
+    let several = PathBuf::from(format!("/there/is/none:{}", contexts.display()));
     let broken = scratch().join(unique("broken"));
     std::fs::write(&broken, "clusters: [").expect("a file");
     let empty = scratch().join(unique("none"));
@@ -143,8 +148,12 @@ async fn what_is_wrong_with_a_kubeconfig_is_told_in_a_sentence() {
         (&expired, &[], "plug-in sh failed"),
         (&expired, &[], "session expired"),
         (&silent, &[], "answered with no credentials"),
-        (&contexts, &["--context", "other"], "has no context other; it has a, b"),
+        (&contexts, &["--context", "other"], "has no context other; it has a, b, d"),
         (&contexts, &["--context", "b"], "the cluster gone, which the kubeconfig doesn't have"),
+        (&contexts, &["--context", "d"], "the user gone, which the kubeconfig doesn't have"),
+        (&no_scheme, &[], "the kubeconfig's server 127.0.0.1:1 has no scheme: write https://127.0.0.1:1"),
+        // As kubectl does: of several those that are there.
+        (&several, &[], "can't be reached"),
         (&contexts, &[], "can't be reached"),
         (&broken, &[], "it is not YAML"),
         (&empty, &[], "no current context: choose one by kubectl config use-context; it has a"),

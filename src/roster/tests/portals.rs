@@ -135,3 +135,32 @@ fn a_column_of_a_preset_is_not_given_up_for_another() {
     recipe.fit(&columns, &[]).expect("accountEnabled tells as well");
     assert_eq!(recipe.columns(), ["accountEnabled", "userPrincipalName"]);
 }
+
+#[test]
+fn i06_a_deleted_user_is_known_in_any_column_and_without_the_others() {
+    let by_upn = json!({"key": "row.ObjectId", "mappings": [{"target": "userName", "value": "row.UPN"}]});
+    for id in
+        ["283405f50000000000000000000000c2", "283405F50000000000000000000000C2", "283405f5-0000-0000-0000-0000000000c2"]
+    {
+        let text = format!("UPN,ObjectId\n{id}ada@example.com,c2\n");
+        let ada = everybody(by_upn.clone(), "p/users.csv", text.as_bytes()).remove(0);
+        assert_eq!((&ada["userName"], &ada["active"]), (&json!("ada@example.com"), &json!(false)), "{id}");
+    }
+    let users = r#"{"value": [{"id": "1", "userPrincipalName": "bob@example.com", "accountEnabled": true}]}"#;
+    let deleted = r#"{"value": [{"id": "2", "userPrincipalName": "283405f50000000000000000000000c2ada@example.com"}]}"#;
+    let pages = format!("{users}\n{deleted}");
+    let both = everybody(json!({"preset": "EntraGeneric", "key": "row.id"}), "p/users.json", pages.as_bytes());
+    assert_eq!((&both[0]["active"], &both[1]["active"]), (&json!(true), &json!(false)));
+    assert_eq!(both[1]["userName"], "ada@example.com");
+    // A digest is a name of its own.
+    let digest = "UPN,ObjectId\nda39a3ee5e6b4b0d3255bfef95601890afd80709@example.com,1\n";
+    assert_eq!(everybody(by_upn, "p/users.csv", digest.as_bytes())[0]["active"], Value::Null);
+}
+
+#[test]
+fn the_words_of_oktas_pages_are_those_of_its_api() {
+    let text = "login,status\na,Password expired\nb,Locked out\nc,Pending user action\nd,Deactivated\ne,Suspended\n";
+    let specs = everybody(json!({"preset": "OktaGeneric"}), "p/users.csv", text.as_bytes());
+    let active: Vec<&Value> = specs.iter().map(|spec| &spec["active"]).collect();
+    assert_eq!(active, [true, true, true, false, false].map(|active| json!(active)).iter().collect::<Vec<_>>());
+}

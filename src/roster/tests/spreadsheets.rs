@@ -166,6 +166,15 @@ fn yes_and_no_and_dates_in_the_languages_of_spreadsheets() {
         ("ДА", "true"),
         ("нет", "false"),
         ("是", "true"),
+        ("Evet", "true"),
+        ("HAYIR", "false"),
+        ("DOĞRU", "true"),
+        ("YANLIŞ", "false"),
+        ("Tak", "true"),
+        ("FAŁSZ", "false"),
+        ("ΑΛΗΘΗΣ", "true"),
+        ("t", "true"),
+        ("off", "false"),
     ] {
         assert_eq!(value("string(flag(row.x))", cell), Ok(("ada".to_owned(), expected.to_owned())), "{cell}");
     }
@@ -174,7 +183,12 @@ fn yes_and_no_and_dates_in_the_languages_of_spreadsheets() {
     {
         assert_eq!(value("instant(row.x)", cell), Ok(("ada".to_owned(), "2026-01-31T00:00:00Z".to_owned())), "{cell}");
     }
-    for (cell, expected) in [("02/03/2026", "can't be told apart"), ("31.13.2026", "no date"), ("soon", "no date")] {
+    for (cell, expected) in [
+        ("02/03/2026", "can't be told apart"),
+        ("31.13.2026", "no date"),
+        ("soon", "no date"),
+        ("45231", "a day's number"),
+    ] {
         assert!(value("instant(row.x)", cell).is_err_and(|reason| reason.contains(expected)), "{cell}");
     }
 }
