@@ -358,8 +358,9 @@ async fn i15_what_is_delegated_no_longer_is_removed_once_that_is_approved() {
             let user = place.get(name).await.ok_or(Value::Null)?;
             let id = user["status"]["hold"]["id"].as_str().map(str::to_owned);
             id.ok_or_else(|| user["status"].clone())
-        });
-        holds.push(hold.await);
+        })
+        .await;
+        holds.push(hold);
     }
     let active = async |name: &str| held(&tenants.sandbox, &format!("{name}@example.com")).await[0]["active"].clone();
     assert_eq!((active("late-1").await, active("late-2").await), (json!(true), json!(true)));
