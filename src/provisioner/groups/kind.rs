@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::admission::{admission_of_binding, without_removals};
-use super::requests::{claim_of_binding, claim_of_creation, exists_hidden};
+use super::claims::{claim_of_binding, claim_of_creation, exists_hidden};
 use super::{GroupPass, GroupStop, Scratch};
 use crate::api::{ClaimedGroup, OperationType, Reason, ScimGroup, ScimGroupStatus};
 use crate::directory::has_finalizer;

@@ -4,6 +4,7 @@ mod admission;
 mod asked;
 mod awaited;
 mod carried;
+mod claims;
 mod kind;
 mod member_rate;
 mod members;

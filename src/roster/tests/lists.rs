@@ -51,7 +51,7 @@ fn i11_what_is_no_list_of_rows_is_told_by_what_it_is() {
 fn i11_the_last_page_of_each_collection_must_be_there() {
     let page = |of: &str, name: &str, more: &str| {
         format!(
-            r##"{{"@odata.context": "https://graph.microsoft.com/v1.0/$metadata#{of}", "value": [{{"name": "{name}", "title": ""}}]{more}}}"##
+            r#"{{"@odata.context": "https://graph.microsoft.com/v1.0/$metadata#{of}", "value": [{{"name": "{name}", "title": ""}}]{more}}}"#
         )
     };
     let next = r#", "@odata.nextLink": "x""#;

@@ -241,7 +241,9 @@ fn i18_a_group_that_is_too_large_for_its_record_says_so() {
         let mut case = Case::bound(&[]);
         let all: Vec<Id> = (0..many).map(|n| Arc::from(format!("id-{n}"))).collect();
         case.membership.observe(all.iter().cloned());
-        all.iter().for_each(|id| case.membership.enter(&Standing::In(id.clone())));
+        for id in &all {
+            case.membership.enter(&Standing::In(id.clone()));
+        }
         case.status.applied_attributes = Some(String::new());
         let GroupStep::Settle(verdict) = case.decide() else { panic!("it is as declared") };
         assert_eq!(verdict.reason, Some(Reason::Synced));

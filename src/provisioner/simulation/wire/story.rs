@@ -283,7 +283,7 @@ impl Story {
         self.world.pass(MINUTE * minutes).await;
         // What is answered 500 is tried more and more slowly before it is said.
         let waits = |name: &&str| self.ready(name).is_some_and(|ready| ready.reason == "Pending");
-        if ["ada", "bea", "cyd", "team"].iter().any(|name| waits(&name)) {
+        if ["ada", "bea", "cyd", "team"].iter().any(&waits) {
             self.world.pass(A_WHILE).await;
         }
         for name in ["ada", "bea", "cyd", "team"] {
