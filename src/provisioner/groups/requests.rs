@@ -166,10 +166,14 @@ impl<E: Effects> Provisioner<E> {
             pass.session.seen.take_in(ObservedQuirks::group_patched);
         }
         pass.own.sent.extend(added.iter().chain(&removed).cloned());
-        let looked = match shown {
-            None if is_unsure_of_removals(pass, &removed) => self.look_again(pass, id).await,
-            shown => shown.cloned().map(|shown| (shown, false)),
+        let tells = shown.is_some_and(|shown| members_told(pass, shown, false).is_some());
+        let looked = if !tells && is_unsure_of_removals(pass, &removed) {
+            self.look_again(pass, id).await
+        } else {
+            shown.cloned().map(|shown| (shown, false))
         };
+        let epoch = pass.session.epoch;
+        let looked = looked.map(|(shown, by_reading)| (self.with_member_ids(epoch, &shown).into_owned(), by_reading));
         let still = looked.as_ref().and_then(|(shown, by_reading)| members_told(pass, shown, *by_reading));
         // Whoever is still in stays whoever is to go.
         let is_in = |id: &Id| still.as_ref().is_some_and(|still| still.contains(id));

@@ -114,7 +114,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// The group with its members by their ids: there are servers that name accounts in groups by their userName.
-    fn with_member_ids<'a>(&self, epoch: u64, group: &'a Resource) -> Cow<'a, Resource> {
+    pub(super) fn with_member_ids<'a>(&self, epoch: u64, group: &'a Resource) -> Cow<'a, Resource> {
         let id_of = |known: &UserMirror, value: &str| {
             // Nearly all of them.
             if known.shows(value) {

@@ -107,7 +107,7 @@ pub(super) fn is_tried(pass: &GroupPass) -> bool {
     pass.own.by_path.is_some() && pass.session.policy.profile.write_groups == WriteMethod::Put
 }
 
-/// The answer to a removal shows nothing, and none was seen to be done here: the group is looked at, once.
+/// Where the answer to a removal tells nothing of members, and none was seen to be done here, the group is looked at, once.
 pub(super) fn is_unsure_of_removals(pass: &GroupPass, removed: &[Id]) -> bool {
     let profile = &pass.session.policy.profile;
     let learns = profile.learns && profile.members_readable.with_group();

@@ -62,6 +62,13 @@ async fn i33_a_connection_without_settings_gets_on_with_any_quirk() {
     live_through(all).await;
 }
 
+/// An answer that tells nothing of members is no proof that somebody was taken out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i18_who_is_removed_is_looked_for_where_no_answer_shows_members() {
+    let pairs = ["ignores_member_paths", "members_by_name"].map(|quirk| vec![quirk, "members_on_request"]);
+    live_through(pairs.to_vec()).await;
+}
+
 /// For a look at any server: `SCIM_BASE=https://… SCIM_TOKEN=… cargo test --lib wire::a_server_elsewhere -- --ignored --nocapture`.
 #[tokio::test]
 #[ignore = "it takes a server"]
