@@ -5,6 +5,9 @@ use std::time::Duration;
 use crate::support::{ControlPlane, Helm, eventually, scratch};
 use serde_json::{Value, json};
 
+/// Policies come into force some time after they were written, on a busy machine late.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 const HOLD: &str = "3f2a9c0d11b2e477";
 
 /// A namespace that the policies bind, and the users of it.
@@ -127,12 +130,12 @@ impl User {
     /// RBAC and policies are taken up a moment after they were written.
     async fn may(&self, kind: &str, name: &str, spec: Value) {
         let what = format!("{} may write {spec} into {kind}/{name}", self.name);
-        eventually(Duration::from_secs(30), &what, async || self.patches(kind, name, spec.clone())).await;
+        eventually(PATIENCE, &what, async || self.patches(kind, name, spec.clone())).await;
     }
 
     async fn may_not(&self, kind: &str, name: &str, spec: Value, why: &str) {
         let what = format!("{} may not write {spec} into {kind}/{name}", self.name);
-        eventually(Duration::from_secs(30), &what, async || match self.patches(kind, name, spec.clone()) {
+        eventually(PATIENCE, &what, async || match self.patches(kind, name, spec.clone()) {
             Err(said) if said.contains(why) => Ok(()),
             other => Err(other),
         })
@@ -319,7 +322,7 @@ async fn labels_are_given_by_those_who_hold_the_verb() {
         user.tries(&["label", "--overwrite", object, &format!("scim-operator.dev/{label}")])
     };
     let refused = async |user: &User, object: &str, what: &str| {
-        eventually(Duration::from_secs(30), &format!("{} may not label {object} {what}", user.name), async || {
+        eventually(PATIENCE, &format!("{} may not label {object} {what}", user.name), async || {
             // As it was, should the policy not be there yet.
             match label(user, object, what) {
                 Err(said) if said.contains("may be given by those who hold the verb label-") => Ok(()),
@@ -345,7 +348,7 @@ async fn labels_are_given_by_those_who_hold_the_verb() {
     // One verb isn't the other.
     refused(&keeper, "secret/rows", "roster-source=true").await;
     for (object, what) in [("secret/key", "credentials=true"), ("configmap/rows", "roster-source=true")] {
-        eventually(Duration::from_secs(30), "the keeper labels it", async || label(&keeper, object, what)).await;
+        eventually(PATIENCE, "the keeper labels it", async || label(&keeper, object, what)).await;
     }
     // What is labelled is edited as before, and unlabelled by anybody.
     editor.tries(&["annotate", "secret", "key", "example.com/a=b"]).expect("an edit");
