@@ -143,7 +143,7 @@ async fn commands_of_the_pages_go_as_they_are_written() {
                 .replace("{\"rejectedHold\"", "{\"approvedHold\":null,\"rejectedHold\"")
                 .replace("-n identity", &format!("-n {}", place.namespace));
             let asks_the_server = ["explain", "import", "plan", "test"].map(|name| format!("kubectl scim {name} "));
-            let here = asks_the_server.iter().any(|start| filled.starts_with(start));
+            let here = asks_the_server.iter().any(|start| filled.starts_with(start)) || filled.contains("=server");
             let filled = if here { format!("{filled} --allow-loopback-http") } else { filled };
             wrong.extend(runs(&format!("{}: {command}", page.display()), filled, &directory, &kubeconfig).await.err());
             run += 1;
