@@ -227,7 +227,8 @@ async fn i21_a_connection_in_quarantine_says_so_and_comes_back_by_itself() {
             conditions.into_iter().flatten().any(|known| known["type"] == "Quarantined" && known["reason"] == "NotScim")
         })
         .await;
-    assert_eq!(quarantined["users"]["synced"], 1, "users that owe nothing are as they were");
+    let ada = place.get("ada").await;
+    assert_eq!(quarantined["users"]["synced"], 1, "users that owe nothing are as they were: {ada:#?}");
     place.directory.activate().await;
     place
         .status_is("it is back", |status| {

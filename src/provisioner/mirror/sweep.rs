@@ -93,6 +93,7 @@ impl<E: Effects> Provisioner<E> {
         });
         // The connection leads elsewhere by now, or was lost meanwhile: what was seen says nothing.
         let Some(answered) = answered else { return true };
+        let short = matches!(result, Some(Ok(Listed::Incomplete(_))));
         let (complete, ended) = match result {
             Some(Ok(Listed::BrokenOff)) => return true,
             Some(Ok(Listed::Complete(pages))) => {
@@ -125,7 +126,8 @@ impl<E: Effects> Provisioner<E> {
         }
         if ended {
             self.submit_differing(session, complete || !listed).await;
-            if listed && !complete {
+            // A server that shows no list at all is asked for nobody.
+            if short {
                 self.read_left_out(session);
             }
             self.sweep_groups(session).await;
