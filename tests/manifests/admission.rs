@@ -123,19 +123,20 @@ impl User {
         if run.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&run.stderr).into_owned()) }
     }
 
-    fn patches(&self, kind: &str, name: &str, spec: Value) -> Result<(), String> {
-        self.tries(&["patch", kind, name, "--type=merge", "-p", &json!({"spec": spec}).to_string()])
+    fn patches(&self, kind: &str, name: &str, spec: Value, dry_run: &str) -> Result<(), String> {
+        self.tries(&["patch", kind, name, dry_run, "--type=merge", "-p", &json!({"spec": spec}).to_string()])
     }
 
     /// RBAC and policies are taken up a moment after they were written.
     async fn may(&self, kind: &str, name: &str, spec: Value) {
         let what = format!("{} may write {spec} into {kind}/{name}", self.name);
-        eventually(PATIENCE, &what, async || self.patches(kind, name, spec.clone())).await;
+        eventually(PATIENCE, &what, async || self.patches(kind, name, spec.clone(), "--dry-run=none")).await;
     }
 
     async fn may_not(&self, kind: &str, name: &str, spec: Value, why: &str) {
         let what = format!("{} may not write {spec} into {kind}/{name}", self.name);
-        eventually(PATIENCE, &what, async || match self.patches(kind, name, spec.clone()) {
+        // What got through before the policy was in force would be no change the next time.
+        eventually(PATIENCE, &what, async || match self.patches(kind, name, spec.clone(), "--dry-run=server") {
             Err(said) if said.contains(why) => Ok(()),
             other => Err(other),
         })
