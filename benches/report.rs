@@ -14,7 +14,7 @@ use serde_json::Value;
 const HEAD: &str = "# Performance
 
 Everything here is written by `make bench-report` from the runs in [benches/results](../benches/results), each of which a
-`make bench…` has saved. A cell is the median, and in parentheses the least and the most. Control plane, SCIM server
+benchmark has saved. A cell is the median, and in parentheses the least and the most. Control plane, SCIM server
 (`scim-sandbox`), operator and benchmark share one machine: read the ratios and the counts rather than the times.
 ";
 
