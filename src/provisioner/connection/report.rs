@@ -174,10 +174,10 @@ impl<E: Effects> Provisioner<E> {
                     count(&mut users.synced);
                 }
                 (Some("True"), _) if current => count(&mut users.synced),
-                // Also one under deletion that can't be carried out: who left still has access.
                 (_, Some(UserState::Failed | UserState::DeactivatedAtServer | UserState::DeletedAtServer)) => {
                     count(&mut users.failed);
                 }
+                // Also one under deletion that can't be carried out: who left still has access.
                 _ if is_true(status.and_then(|status| status.conditions.as_deref()), "Stalled") => {
                     count(&mut users.failed);
                 }

@@ -4,13 +4,11 @@ use futures::{StreamExt, stream};
 use jiff::SignedDuration;
 use kube::runtime::events::EventType;
 use serde_json::{Map, Value, json};
-use tracing::warn;
 
 use super::writeback::AT_ONCE;
 use super::{GroupPass, GroupStop};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
-use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::schedule::queue::Outcome;
 
 /// Where nobody is listed, each account is read with a sweep, and once more a minute later.
@@ -37,26 +35,11 @@ impl<E: Effects> Provisioner<E> {
     /// What users have on record of the group under its former id is written under the new one, before the group is bound to
     /// that. What the group itself has on record is of accounts that may be others by now, and is forgotten.
     pub(super) async fn carry_record(&self, pass: &mut GroupPass, former: &str, id: &str) -> Result<(), GroupStop> {
-        let writes =
-            self.directory.users_recorded_in(&self.key, former).into_iter().map(|(user, account)| async move {
-                let mut groups = Map::new();
-                groups.insert(former.to_owned(), Value::Null);
-                groups.insert(id.to_owned(), json!(*account));
-                match self.effects.merge_user(&user, json!({"groups": groups})).await {
-                    Ok(written) => {
-                        self.reroute(self.directory.apply_written(written));
-                        true
-                    }
-                    Err(WriteError::Gone) => true,
-                    Err(error) => {
-                        if let WriteError::Refused(error) = &error {
-                            self.note_write_failure(error);
-                        }
-                        warn!("a membership could not be recorded: {error}");
-                        false
-                    }
-                }
-            });
+        let recorded = self.directory.users_recorded_in(&self.key, former);
+        let writes = recorded.into_iter().map(|(user, account)| async move {
+            let groups = [(former.to_owned(), Value::Null), (id.to_owned(), json!(*account))];
+            self.record_memberships(&user, Map::from_iter(groups)).await
+        });
         let good = stream::iter(writes).buffer_unordered(AT_ONCE).all(|good| async move { good }).await;
         let status = pass.object.status.clone().unwrap_or_default();
         let leaving: Vec<_> = status.leaving.into_iter().flatten().map(|(account, _)| (account, None)).collect();

@@ -15,7 +15,7 @@ use super::super::kubernetes::WriteError;
 use super::super::{Provisioner, Uid};
 use super::admission::changes_members;
 use super::{GroupPass, GroupStop};
-use crate::api::{ClaimedGroup, ScimGroup, ScimGroupStatus, ScimUser};
+use crate::api::{ClaimedGroup, ScimGroup, ScimGroupStatus};
 use crate::directory::same_plan;
 use crate::directory::{full_name, is_deleting};
 use crate::plan::groups::{Change, GroupOperation, Id, Membership};
@@ -170,7 +170,7 @@ impl<E: Effects> Provisioner<E> {
         pass.status.brought_in = (!brought_in.is_empty()).then_some(brought_in);
         let writes = of_users.into_iter().map(|(user, member, put)| async move {
             let value = if put { json!(*member) } else { Value::Null };
-            let good = self.record_member(&user, id, value).await;
+            let good = self.record_memberships(&user, Map::from_iter([(id.to_owned(), value)])).await;
             (member, put, good)
         });
         let ended: Vec<_> = stream::iter(writes).buffer_unordered(AT_ONCE).collect().await;
@@ -190,26 +190,6 @@ impl<E: Effects> Provisioner<E> {
         let Some(owed) = self.group_notes.take_unrecorded(&pass.uid()) else { return true };
         let Some(id) = pass.status.id.clone() else { return true };
         self.record_members(pass, &id, owed).await
-    }
-
-    async fn record_member(&self, user: &ScimUser, group: &str, value: Value) -> bool {
-        let mut groups = Map::new();
-        groups.insert(group.to_owned(), value);
-        match self.effects.merge_user(user, json!({"groups": groups})).await {
-            Ok(written) => {
-                self.reroute(self.directory.apply_written(written));
-                true
-            }
-            // With the object its record is gone.
-            Err(WriteError::Gone) => true,
-            Err(error) => {
-                if let WriteError::Refused(error) = &error {
-                    self.note_write_failure(error);
-                }
-                warn!(user = %user.name_any(), "its membership could not be recorded: {error}");
-                false
-            }
-        }
     }
 
     /// Notes in the group's status since when these have been leaving, or, with `None`, that they have left.

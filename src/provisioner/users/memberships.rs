@@ -1,10 +1,12 @@
 //! The record of a user's memberships, once the server has given out new ids: it follows the account under its new one, so
 //! that who was put into an additive group is taken out of it when nobody declares that any more (promise I18).
 
+use kube::ResourceExt;
 use serde_json::{Map, Value, json};
 use tracing::warn;
 
 use super::UserPass;
+use crate::api::ScimUser;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::{Provisioner, lane_of};
@@ -17,17 +19,24 @@ impl<E: Effects> Provisioner<E> {
             return true;
         }
         let groups: Map<String, Value> = groups.into_iter().map(|group| (group, json!(id))).collect();
-        match self.effects.merge_user(&pass.object, json!({"groups": groups})).await {
+        self.record_memberships(&pass.object, groups).await
+    }
+
+    /// Merges into what is on record of a user's memberships: of each group the account's id, or null to forget it. False: it
+    /// can't be written now.
+    pub(in crate::provisioner) async fn record_memberships(&self, user: &ScimUser, groups: Map<String, Value>) -> bool {
+        match self.effects.merge_user(user, json!({"groups": groups})).await {
             Ok(written) => {
                 self.reroute(self.directory.apply_written(written));
                 true
             }
+            // With the object its record is gone.
             Err(WriteError::Gone) => true,
             Err(error) => {
                 if let WriteError::Refused(error) = &error {
                     self.note_write_failure(error);
                 }
-                warn!("its memberships could not be recorded: {error}");
+                warn!(user = %user.name_any(), "its memberships could not be recorded: {error}");
                 false
             }
         }

@@ -3,7 +3,7 @@
 use axum::http::Method;
 use serde_json::Value;
 
-use super::parts::{members, operations};
+use super::parts::{entries, members, operations};
 use super::{Quirk, Quirks};
 use crate::sandbox::asked::Asked;
 use crate::sandbox::reply::Reply;
@@ -12,19 +12,6 @@ use crate::sandbox::store::Store;
 /// Whether a request names a member and no reference to it.
 pub(super) fn lacks_refs(asked: &Asked<'_>) -> bool {
     entries(asked).iter().any(|entry| !entry["$ref"].is_string())
-}
-
-/// The members that a request puts in.
-fn entries(asked: &Asked<'_>) -> Vec<Value> {
-    let of = |list: &Value| list.as_array().cloned().unwrap_or_default();
-    let patched = operations(asked);
-    let adds = patched.iter().filter(|operation| {
-        let op = operation["op"].as_str().unwrap_or_default();
-        !op.eq_ignore_ascii_case("remove") && operation["path"] == "members"
-    });
-    let whole = asked.writes() && asked.path.starts_with("/Groups") && asked.method != Method::PATCH;
-    let body = if whole { asked.json().unwrap_or_default() } else { Value::Null };
-    adds.flat_map(|operation| of(&operation["value"])).chain(of(&body["members"])).collect()
 }
 
 /// Whether a request makes a group without members, or takes the last one out.

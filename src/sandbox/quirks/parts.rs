@@ -58,10 +58,12 @@ pub(super) fn has_mail(record: &Record, email: &str) -> bool {
 
 /// The ids of the members that a request names.
 pub(super) fn members(asked: &Asked<'_>) -> Vec<String> {
-    let of = |list: &Value| -> Vec<String> {
-        let entries = list.as_array().cloned().unwrap_or_default();
-        entries.iter().filter_map(|entry| entry["value"].as_str().map(str::to_owned)).collect()
-    };
+    entries(asked).iter().filter_map(|entry| entry["value"].as_str().map(str::to_owned)).collect()
+}
+
+/// The members that a request puts in, as it has them.
+pub(super) fn entries(asked: &Asked<'_>) -> Vec<Value> {
+    let of = |list: &Value| list.as_array().cloned().unwrap_or_default();
     let patched = operations(asked);
     let adds = patched.iter().filter(|operation| {
         let op = operation["op"].as_str().unwrap_or_default();

@@ -1,34 +1,24 @@
 """django-scim2, which is a library, as a server: for the tests. What it makes of requests is its own.
 
-The first line on stdout is JSON: {"base"}. TOKEN is the bearer token. Users and groups lie in a database that goes with
-the process, which ends when its stdin closes, so that it never outlives whatever started it.
+TOKEN is the bearer token; ../serve_django.py says what else a server of the tests does.
 """
 
-import json
 import os
-import shutil
-import socketserver
 import sys
-import tempfile
-import threading
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+here = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, here)
+sys.path.append(os.path.dirname(here))
 
 import django
 from django.conf import settings
 
-data = tempfile.mkdtemp(prefix="django-scim2-")
+import serve_django
+
 settings.configure(
     ALLOWED_HOSTS=["*"],
     AUTH_USER_MODEL="people.Person",
-    DATABASES={
-        "default": {
-            "ENGINE": "django.db.backends.sqlite3",
-            "NAME": os.path.join(data, "people.sqlite"),
-            "OPTIONS": {"timeout": 20, "transaction_mode": "IMMEDIATE"},
-        }
-    },
+    DATABASES=serve_django.DATABASES,
     DEFAULT_AUTO_FIELD="django.db.models.AutoField",
     INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django_scim", "people"],
     MIDDLEWARE=["people.Bearer"],
@@ -43,32 +33,4 @@ settings.configure(
     USE_TZ=True,
 )
 django.setup()
-
-from django.core.management import call_command
-from django.core.wsgi import get_wsgi_application
-
-call_command("migrate", run_syncdb=True, verbosity=0)
-
-
-class Server(socketserver.ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-    request_queue_size = 64
-
-
-class Quiet(WSGIRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
-server = make_server("127.0.0.1", 0, get_wsgi_application(), server_class=Server, handler_class=Quiet)
-print(json.dumps({"base": f"http://127.0.0.1:{server.server_port}/scim/v2"}), flush=True)
-
-
-def end():
-    sys.stdin.buffer.read()
-    shutil.rmtree(data, ignore_errors=True)
-    os._exit(0)
-
-
-threading.Thread(target=end, daemon=True).start()
-server.serve_forever()
+serve_django.serve()
