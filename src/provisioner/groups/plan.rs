@@ -9,6 +9,7 @@ use kube::ResourceExt;
 use super::super::Provisioner;
 use super::super::effects::Effects;
 use super::GroupPass;
+use super::shown::drift_of_members;
 use crate::api::{ClaimedGroup, GroupDrift, OperationType, Reason, ScimGroup};
 use crate::directory::{Unfollowed, full_name, has_finalizer};
 use crate::plan::groups::{GroupFacts, GroupObject, GroupStep, Id, Members, Source, decide_group};
@@ -67,11 +68,7 @@ impl<E: Effects> Provisioner<E> {
         let left = self.directory.membership(&uid, |members| members.is_shown().then(|| members.left())).flatten();
         match (left, &pass.status.drift) {
             (Some((0, 0)), _) => _ = self.group_notes.mended(&uid),
-            (Some((lost, foreign)), _) => {
-                let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-                let drift = GroupDrift { attributes: Vec::new(), lost: number(lost), foreign: number(foreign) };
-                self.group_notes.drifted(&uid, drift);
-            }
+            (Some((lost, foreign)), _) => self.group_notes.drifted(&uid, drift_of_members(lost, foreign)),
             (None, Some(recorded)) if recorded.lost > 0 || recorded.foreign > 0 => {
                 self.group_notes.had_drifted(&uid, GroupDrift { attributes: Vec::new(), ..recorded.clone() });
             }

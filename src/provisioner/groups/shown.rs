@@ -101,8 +101,7 @@ impl<E: Effects> Provisioner<E> {
             (found, at_rest, members.take_lapsed())
         });
         let Some(((lost, foreign), at_rest, lapsed)) = found.filter(|_| counts) else { return };
-        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        let drift = GroupDrift { attributes: Vec::new(), lost: number(lost), foreign: number(foreign) };
+        let drift = drift_of_members(lost, foreign);
         if !lapsed.is_empty() {
             self.group_notes.owe_record(&pass.uid(), Change { added: Vec::new(), removed: lapsed });
         }
@@ -157,6 +156,12 @@ impl<E: Effects> Provisioner<E> {
         };
         GroupStop::With(Box::new(verdict), Outcome::After(own_error_pause(0)))
     }
+}
+
+/// So many members were taken out by others, and so many put in.
+pub(super) fn drift_of_members(lost: usize, foreign: usize) -> GroupDrift {
+    let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    GroupDrift { attributes: Vec::new(), lost: number(lost), foreign: number(foreign) }
 }
 
 /// The members that a group shows; none where that tells nothing of who is in. Where they are shown on request, the answer to
