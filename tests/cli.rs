@@ -21,6 +21,10 @@ mod manners;
 mod planning;
 #[path = "cli/planning_clusters.rs"]
 mod planning_clusters;
+#[path = "cli/planning_keys.rs"]
+mod planning_keys;
+#[path = "cli/planning_many.rs"]
+mod planning_many;
 #[path = "cli/planning_rosters.rs"]
 mod planning_rosters;
 #[path = "cli/previewing.rs"]

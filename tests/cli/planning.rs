@@ -291,6 +291,24 @@ async fn a_pull_request_is_rehearsed() {
     let change = json!([{"attribute": "title", "old": "Mistake", "new": "Countess"}]);
     assert_eq!(object(&plans, "ada")["changes"], change, "{plans:#}");
 
+    // What kubectl scim wrote stays where files say nothing of it, as kubectl apply leaves it.
+    let suspended = scim(&place.namespace, &["suspend", "user/ada"]).await;
+    assert!(suspended.status.success(), "{}", stderr(&suspended));
+    let output = scim(&place.namespace, &[&with_files[..6], &["-o", "json"]].concat()).await;
+    let plans = json_of(&output);
+    assert_eq!(object(&plans, "ada")["requests"], Value::Null, "{plans:#}");
+    assert_eq!(output.status.code(), Some(0), "{plans:#}");
+    let mut elsewhere = here(user("ada", "Countess"));
+    elsewhere["spec"]["connectionRef"] = json!({"name": "other"});
+    let other = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &[elsewhere]).without_connection();
+    let moved = scim(&place.namespace, &[&of_cluster[..], &["-R", "-f", other.path(), "--against"]].concat()).await;
+    assert!(
+        moved.status.code() == Some(1) && stderr(&moved).contains("connectionRef can't be changed"),
+        "{}",
+        stderr(&moved)
+    );
+    assert!(scim(&place.namespace, &["resume", "user/ada"]).await.status.success());
+
     let output = scim(&place.namespace, &["explain", "user/ada", "--live", "--allow-loopback-http"]).await;
     let text = printed(&output);
     for part in ["declares ada@example.com", "read now: the account", "now: update: title", "the operator sends PATCH"]

@@ -90,8 +90,25 @@ async fn i26_a_cluster_connection_is_planned_for_the_namespaces_that_it_delegate
     let args = ["plan", &target, "--key-file", &key, "--allow-loopback-http"];
     let output = scim(&place.namespace, &args).await;
     let text = printed(&output);
+    let unnamed = scim(&place.namespace, &[&args[..1], &args[2..]].concat()).await;
+    // Another namespace has declared the same person before.
+    let other = place.cluster.namespace().await;
+    let mut elsewhere = json!({"metadata": {"name": "later"}});
+    elsewhere["apiVersion"] = json!("scim-operator.dev/v1alpha1");
+    elsewhere["kind"] = json!("ScimUser");
+    elsewhere["spec"] =
+        json!({"connectionRef": {"kind": "ClusterScimConnection", "name": name}, "userName": "ada@example.com"});
+    let both = json!([{"namespaceSelector": {}, "userNames": ["*@example.com"], "groups": ["*"]}]);
+    let patch = json!({"spec": {"delegation": both}}).to_string();
+    place.cluster.kubectl_ok(&["patch", "clusterscimconnection", &name, "--type=merge", "-p", &patch]);
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    place.cluster.apply(&other, &elsewhere.to_string());
+    let twice = scim(&other, &[&args[..], &["-o", "json"]].concat()).await;
     place.cluster.kubectl_ok(&["delete", "clusterscimconnection", &name, "--wait=false"]);
+    let plans = json_of(&twice);
+    assert_eq!(object(&plans, "later")["action"], "refused", "{plans:#}{}", stderr(&twice));
     assert!(output.status.code() == Some(2) && text.contains("1 to create"), "{text}{}", stderr(&output));
+    assert!(unnamed.status.code() == Some(2) && printed(&unnamed).contains("1 to create"), "{}", stderr(&unnamed));
 
     // Whoever may not read what is the cluster's is told so.
     let nobody = place.cluster.kubeconfig_for_service_account(&place.namespace, "nobody");

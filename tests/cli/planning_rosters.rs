@@ -66,6 +66,23 @@ async fn rows_of_a_roster_are_planned_as_the_users_that_they_become() {
 }
 
 #[tokio::test]
+async fn a_roster_that_is_deleted_or_suspended_deletes_nobody() {
+    let sandbox = Sandbox::start();
+    account(&sandbox, "ada", "Engineer").await;
+    let now = roster("c", "1,ada@example.com,Engineer\n");
+    let before = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &now).without_connection();
+    let mut suspended = now.clone();
+    suspended[0]["spec"]["suspend"] = json!(true);
+    for after in [&suspended[..], &now[1..]] {
+        let folder = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), after);
+        let output = folder.plan(&["-o", "json", "--before", before.path()]).await;
+        let plans = json_of(&output);
+        assert_eq!(output.status.code(), Some(0), "{plans:#}{}", stderr(&output));
+        assert_eq!(called(&plans, "ada")["action"], "adopt", "{plans:#}");
+    }
+}
+
+#[tokio::test]
 async fn i13_leavers_whom_the_guard_of_a_roster_holds_are_shown_as_held() {
     let sandbox = Sandbox::start();
     let row = |number: usize| format!("{number},person-{number}@example.com,Engineer\n");

@@ -16,7 +16,6 @@ mod schema;
 mod server;
 mod time;
 
-use std::io;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser};
@@ -65,11 +64,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// The exit code of an error, which is told; a reader that has gone (`| head`) is none.
+/// The exit code of an error, which is told. A reader that has gone (`| head`) is none where all that was asked for is
+/// written out.
 fn failed(error: &anyhow::Error) -> ExitCode {
-    let closed = |cause: &(dyn std::error::Error + 'static)| {
-        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-    };
+    let closed = |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref().is_some_and(output::is_closed);
     if error.chain().any(closed) {
         return ExitCode::SUCCESS;
     }

@@ -45,7 +45,7 @@ impl Manifest {
 
     /// As its type.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_value(self.object.clone())
+        T::deserialize(&self.object)
             .map_err(|error| anyhow!("{}: the {} can't be used: {error}", self.place, self.called()))
     }
 }

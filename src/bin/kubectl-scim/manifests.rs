@@ -1,30 +1,37 @@
 //! Manifests as files have them: one object, several, or lists; what kustomize and charts print; standard input.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use scim_operator::api::{ClusterScimConnection, GROUP, ScimConnection};
-use serde_json::Value;
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
 
 pub use crate::manifest::{Manifest, Place};
 use crate::schema::Schemas;
 
-/// No manifest that people write is larger.
-const LONGEST: u64 = 64 * 1024 * 1024;
+/// No file may be larger.
+const LONGEST: u64 = 128 * 1024 * 1024;
 /// So many errors are told; the first ones say most.
 const MOST_ERRORS: usize = 20;
 
 /// A file's content; `-` is standard input.
 pub fn bytes(file: &Path) -> Result<Vec<u8>> {
     let mut content = Vec::new();
+    let most = LONGEST + 1;
     let read = if file == Path::new("-") {
-        std::io::stdin().lock().take(LONGEST).read_to_end(&mut content)
+        std::io::stdin().lock().take(most).read_to_end(&mut content)
     } else {
-        std::fs::File::open(file).and_then(|open| open.take(LONGEST).read_to_end(&mut content))
+        std::fs::File::open(file).and_then(|open| open.take(most).read_to_end(&mut content))
     };
-    read.with_context(|| format!("{} can't be read", shown(file)))?;
+    let length = read.with_context(|| format!("{} can't be read", shown(file)))?;
+    // What is cut off would count as not declared.
+    if length as u64 == most {
+        bail!("{} is larger than {} MiB: split it into several files", shown(file), LONGEST / (1024 * 1024));
+    }
     Ok(content)
 }
 
@@ -58,21 +65,32 @@ pub struct Manifests {
 
 /// Everything in files and directories. All that is wrong is told at once.
 pub fn read(files: &[PathBuf], recursive: bool) -> Result<Manifests> {
+    let mut ours = Vec::new();
+    let found = each(files, recursive, |manifest| {
+        ours.push(manifest);
+        Ok(())
+    })?;
+    Ok(Manifests { ours, ..found })
+}
+
+/// The same, and each object of our kinds is handed over as soon as it is read: of thousands, only what the visitor makes of
+/// them is kept. Where anything is wrong, what was handed over is not to be used.
+pub fn each(files: &[PathBuf], recursive: bool, mut visit: impl FnMut(Manifest) -> Result<()>) -> Result<Manifests> {
     let mut found = Manifests::default();
     let mut errors = Vec::new();
     let schemas = Schemas::shipped();
     for (file, named) in expanded(files, recursive)? {
-        let objects = objects(&file, named, &mut errors)?;
-        for manifest in objects {
-            match manifest.kind() {
-                (GROUP, _) => match schemas.complete(&manifest) {
-                    Ok(manifest) => found.ours.push(manifest),
-                    Err(wrong) => errors.extend(wrong),
-                },
+        objects(&file, named, &mut |read| match read.map(|manifest| (is_ours(&manifest), manifest)) {
+            Ok((true, manifest)) => match schemas.complete(manifest) {
+                Ok(manifest) => errors.extend(visit(manifest).err().map(|error| error.to_string())),
+                Err(wrong) => errors.extend(wrong),
+            },
+            Ok((false, manifest)) => match manifest.kind() {
                 ("", "ConfigMap" | "Secret" | "Namespace") => found.core.push(manifest),
                 (_, kind) => *found.skipped.entry(kind.to_owned()).or_default() += 1,
-            }
-        }
+            },
+            Err(why) => errors.push(why),
+        })?;
     }
     let more = errors.len().saturating_sub(MOST_ERRORS);
     errors.truncate(MOST_ERRORS);
@@ -83,6 +101,10 @@ pub fn read(files: &[PathBuf], recursive: bool) -> Result<Manifests> {
         bail!("{}", errors.join("\n"));
     }
     Ok(found)
+}
+
+fn is_ours(manifest: &Manifest) -> bool {
+    manifest.kind().0 == GROUP
 }
 
 /// The files that are meant, each once, in order; and whether it was named itself.
@@ -121,32 +143,28 @@ fn walk(directory: &Path, recursive: bool, found: &mut Vec<(PathBuf, bool)>) -> 
     Ok(())
 }
 
-/// Every object in a file. One that wasn't named itself may hold something else, such as a chart's values.
-fn objects(file: &Path, named: bool, errors: &mut Vec<String>) -> Result<Vec<Manifest>> {
+/// Every object in a file, or what is wrong with it. A file that wasn't named itself may hold something else, such as a
+/// chart's values.
+fn objects(file: &Path, named: bool, visit: &mut dyn FnMut(Result<Manifest, String>)) -> Result<()> {
     let name = shown(file);
     let text = String::from_utf8(bytes(file)?).map_err(|_| anyhow!("{name} is not text in UTF-8"))?;
-    let mut found = Vec::new();
     for (number, (line, document)) in documents(&text).into_iter().enumerate() {
         let place = Place { file: name.clone(), document: number + 1, line };
-        match parsed(document, line) {
-            Ok(Value::Null) => {}
-            Ok(Value::Object(mut object)) if object.get("items").is_some_and(Value::is_array) => {
-                if let Some(Value::Array(items)) = object.remove("items") {
-                    found.extend(items.into_iter().map(|object| Manifest { place: place.clone(), object }));
-                }
-            }
-            Ok(object) => {
+        let mut item = |object| visit(Ok(Manifest { place: place.clone(), object }));
+        match parsed(document, line, &mut item) {
+            Ok(None | Some(Value::Null)) => {}
+            Ok(Some(object)) => {
                 let is_object = object["apiVersion"].is_string() && object["kind"].is_string();
                 if is_object {
-                    found.push(Manifest { place, object });
+                    visit(Ok(Manifest { place, object }));
                 } else if named || object["apiVersion"].as_str().is_some_and(|version| version.starts_with(GROUP)) {
-                    errors.push(format!("{place}: it is not a manifest: there is no apiVersion and kind in it"));
+                    visit(Err(format!("{place}: it is not a manifest: there is no apiVersion and kind in it")));
                 }
             }
-            Err(why) => errors.push(format!("{place}: {why}")),
+            Err(why) => visit(Err(format!("{place}: {why}"))),
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// The documents of a YAML stream, each with the number of its first line. A line that begins with `---` begins one,
@@ -173,13 +191,17 @@ fn documents(text: &str) -> Vec<(usize, &str)> {
     found
 }
 
-fn parsed(document: &str, first: usize) -> Result<Value, String> {
+/// The object of a document; none where it is a list, whose items were handed over one by one.
+fn parsed(document: &str, first: usize, item: &mut dyn FnMut(Value)) -> Result<Option<Value>, String> {
     if document.trim_start().starts_with('{') {
-        return serde_json::from_str(document).map_err(|error| {
+        let mut json = serde_json::Deserializer::from_str(document);
+        let read = ListOrObject { item }.deserialize(&mut json).and_then(|read| json.end().map(|()| read));
+        return read.or_else(|_| serde_json::from_str(document).map(Some)).map_err(|error| {
             format!("line {} column {}: it is not JSON", first + error.line().saturating_sub(1), error.column())
         });
     }
-    serde_saphyr::from_str(document).map_err(|error| {
+    let read = serde_saphyr::with_deserializer_from_str(document, |yaml| ListOrObject { item }.deserialize(yaml));
+    read.or_else(|_| serde_saphyr::from_str(document).map(Some)).map_err(|error| {
         let place = error.location().map(|at| {
             let line = first + usize::try_from(at.line()).unwrap_or_default().saturating_sub(1);
             format!("line {line} column {}: ", at.column())
@@ -188,6 +210,68 @@ fn parsed(document: &str, first: usize) -> Result<Value, String> {
         let why = why.lines().next().unwrap_or_default().to_owned();
         format!("{}it is not YAML: {why}", place.unwrap_or_default())
     })
+}
+
+/// An object, or a list that is never held as a whole. Anything else is read in the ordinary way.
+struct ListOrObject<'i> {
+    item: &'i mut dyn FnMut(Value),
+}
+
+impl<'de> DeserializeSeed<'de> for ListOrObject<'_> {
+    type Value = Option<Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, document: D) -> Result<Self::Value, D::Error> {
+        document.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ListOrObject<'_> {
+    type Value = Option<Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let (mut object, mut is_list) = (Map::new(), false);
+        while let Some(name) = map.next_key::<String>()? {
+            if name == "items" {
+                map.next_value_seed(Items { item: self.item })?;
+                is_list = true;
+            } else {
+                object.insert(name, map.next_value()?);
+            }
+        }
+        Ok((!is_list).then_some(Value::Object(object)))
+    }
+}
+
+/// The items of a list, one by one.
+struct Items<'i> {
+    item: &'i mut dyn FnMut(Value),
+}
+
+impl<'de> DeserializeSeed<'de> for Items<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, items: D) -> Result<(), D::Error> {
+        items.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Items<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while let Some(item) = items.next_element()? {
+            (self.item)(item);
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -47,9 +47,32 @@ impl<T: Into<String>> From<T> for Cell {
     }
 }
 
-/// A text without what a terminal obeys: some of it comes from servers.
+/// A text without what a terminal obeys, or what isn't seen and moves what is: some of it comes from servers.
 fn harmless(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).filter(|c| !is_unseen(*c)).collect()
+}
+
+/// Marks and overrides of direction, and what has no width: they make one name look like another. Joiners are part of
+/// names in many scripts.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// A text that Markdown shows as it is: no image is fetched, nobody is notified, and no row ends early.
+pub fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut before = ' ';
+    for c in harmless(text).chars() {
+        match c {
+            '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '~' => plain.extend(['\\', c]),
+            '<' => plain.push_str("&lt;"),
+            '&' => plain.push_str("&amp;"),
+            '@' | '#' if !before.is_alphanumeric() => plain.extend([c, '\u{2060}']),
+            c => plain.push(c),
+        }
+        before = c;
+    }
+    plain
 }
 
 /// One thing of a list.
@@ -103,7 +126,7 @@ impl Printer {
     pub fn list<R: Row>(self, rows: &[R]) -> io::Result<()> {
         match self.output {
             Output::Json | Output::Yaml => self.data(&rows),
-            Output::Csv => csv_of(rows),
+            Output::Csv => as_far_as_read(csv_of(rows)),
             Output::Table | Output::Wide | Output::Markdown => self.section("", rows),
         }
     }
@@ -116,9 +139,13 @@ impl Printer {
         let mut out = io::stdout().lock();
         if !heading.is_empty() {
             let mark = if self.output == Output::Markdown { "\n## " } else { "\n" };
-            writeln!(out, "{mark}{heading}{}", if self.output == Output::Markdown { "\n" } else { "" })?;
+            as_far_as_read(writeln!(
+                out,
+                "{mark}{heading}{}",
+                if self.output == Output::Markdown { "\n" } else { "" }
+            ))?;
         }
-        writeln!(out, "{}", self.table(rows, None))
+        as_far_as_read(writeln!(out, "{}", self.table(rows, None)))
     }
 
     /// Lists in one document.
@@ -126,10 +153,10 @@ impl Printer {
         let mut out = io::stdout().lock();
         if self.output == Output::Yaml {
             let text = serde_saphyr::to_string(value).map_err(io::Error::other)?;
-            return write!(out, "{text}");
+            return as_far_as_read(write!(out, "{text}"));
         }
-        serde_json::to_writer_pretty(&mut out, value)?;
-        writeln!(out)
+        let written = serde_json::to_writer_pretty(&mut out, value).map_err(io::Error::from);
+        as_far_as_read(written.and_then(|()| writeln!(out)))
     }
 
     /// The table, as wide as the terminal or as given. Where its columns don't fit without breaking words, each row
@@ -215,7 +242,7 @@ impl Printer {
 
     fn cell(self, cell: &Cell) -> TableCell {
         let text = match (self.output, cell.text.as_str()) {
-            (Output::Markdown, text) => text.replace('|', "\\|"),
+            (Output::Markdown, text) => plain(text),
             (_, "") => "-".to_owned(),
             (_, text) => text.to_owned(),
         };
@@ -281,7 +308,17 @@ pub fn counted<'a, N: Default + Display + PartialOrd>(parts: impl IntoIterator<I
 
 /// A line on standard output for people.
 pub fn line(text: &str) -> io::Result<()> {
-    writeln!(anstream::stdout().lock(), "{text}")
+    as_far_as_read(writeln!(anstream::stdout().lock(), "{text}"))
+}
+
+/// The reader of standard output has gone.
+pub fn is_closed(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
+}
+
+/// Whoever reads no further (`| head`) doesn't change what the command found, nor its exit code.
+fn as_far_as_read(written: io::Result<()>) -> io::Result<()> {
+    written.or_else(|error| if is_closed(&error) { Ok(()) } else { Err(error) })
 }
 
 /// A line on standard error, where what is said to people doesn't mix with data.
@@ -341,6 +378,17 @@ mod tests {
         let text = table(Output::Markdown, true, None);
         assert_eq!(text.lines().count(), 4, "{text}");
         assert!(text.contains("refused \\| this") && text.lines().all(|line| line.starts_with('|')), "{text}");
+    }
+
+    #[test]
+    fn what_others_wrote_does_nothing_in_a_terminal_or_in_a_pull_request() {
+        assert_eq!(harmless("ada\u{202e}moc\u{2066}\u{200b}.\u{feff}x"), "adamoc.x");
+        assert_eq!(harmless("می\u{200c}خواهم"), "می\u{200c}خواهم", "joiners are letters' own");
+        assert_eq!(
+            plain("![a](https://x) a\\|b **c** <details>"),
+            "!\\[a\\](https://x) a\\\\\\|b \\*\\*c\\*\\* &lt;details>"
+        );
+        assert_eq!(plain("@org/team #12 ada@example.com"), "@\u{2060}org/team #\u{2060}12 ada@example.com");
     }
 
     #[test]

@@ -37,29 +37,29 @@ impl Schemas {
     }
 
     /// The object as the API server would keep it, or everything that it would refuse it for.
-    pub fn complete(&self, manifest: &Manifest) -> Result<Manifest, Vec<String>> {
-        let (_, kind) = manifest.kind();
+    pub fn complete(&self, mut manifest: Manifest) -> Result<Manifest, Vec<String>> {
+        let kind = manifest.kind().1.to_owned();
         let version = manifest.object["apiVersion"].as_str().unwrap_or_default();
-        if !self.kinds.contains_key(kind) || version != format!("{GROUP}/{VERSION}") {
+        if !self.kinds.contains_key(&kind) || version != format!("{GROUP}/{VERSION}") {
             let mut kinds: Vec<&str> = self.kinds.keys().map(String::as_str).collect();
             kinds.sort_unstable();
             let why = format!("there is no {version} {kind}; {GROUP}/{VERSION} has {}", kinds.join(", "));
             return Err(vec![format!("{}: {why}", manifest.place)]);
         }
-        let mut object = manifest.object.clone();
         // Where nothing is nullable, a null counts as absent.
-        without_nulls(&mut object);
-        let metadata = &object["metadata"];
+        without_nulls(&mut manifest.object);
+        let metadata = &manifest.object["metadata"];
         let mut wrong = Vec::new();
         if !metadata["name"].is_string() && !metadata["generateName"].is_string() {
             wrong.push("metadata.name is missing".to_owned());
         }
-        match self.check(kind, &metadata["name"], &object["spec"]) {
-            Ok(spec) => object["spec"] = spec,
+        match self.check(&kind, &metadata["name"], &manifest.object["spec"]) {
+            Ok(spec) if wrong.is_empty() => {
+                manifest.object["spec"] = spec;
+                return Ok(manifest);
+            }
+            Ok(_) => {}
             Err(more) => wrong.extend(more),
-        }
-        if wrong.is_empty() {
-            return Ok(Manifest { place: manifest.place.clone(), object });
         }
         let told = |why: String| format!("{}: {}: {why}", manifest.place, manifest.called());
         Err(wrong.into_iter().map(told).collect())

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::packed::Packed;
 use super::planned::{AttributeChange, PlannedRequest};
 use crate::api::OperationType;
 use crate::plan::groups::GroupOperation;
@@ -111,7 +112,8 @@ pub fn of_group(operation: &GroupOperation, known: Option<&Resource>) -> Vec<Att
 fn change(path: &Path, old: Option<&Value>, new: Option<&Value>) -> AttributeChange {
     let attribute = path.to_string();
     let hidden = attribute.to_lowercase().contains("password");
-    let shown = |value: Option<&Value>| value.map(|value| if hidden { json!("***") } else { value.clone() });
+    let stars = json!("***");
+    let shown = |value: Option<&Value>| value.map(|value| Packed::from(if hidden { &stars } else { value }));
     AttributeChange { attribute, old: shown(old), new: shown(new) }
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::changes::{MADE_UP, UserChange};
+use super::packed::Packed;
 use super::planned::{AttributeChange, PlannedRequest};
 use crate::api::{OperationType, ScimConnection, ScimGroup, ScimUser};
 use crate::directory::{Directory, Uid};
@@ -56,6 +57,8 @@ pub struct Entry {
     pub held: Option<(String, bool, OperationType)>,
     /// It went.
     pub departed: Option<Departed>,
+    /// The server put it off the last time that it was looked at.
+    pub unread: bool,
 }
 
 /// How an object goes.
@@ -108,8 +111,8 @@ impl Shown {
 /// What requests would have made of a collection.
 #[derive(Debug, Default)]
 pub struct Collection {
-    /// What would have been written by now.
-    now: HashMap<String, Shown>,
+    /// What would have been written by now; nothing of what would be gone.
+    now: HashMap<String, Option<Packed>>,
     /// Those that would have been made.
     made: Vec<String>,
     by_value: HashMap<(&'static str, String), String>,
@@ -127,12 +130,18 @@ const KEYS: [&str; 3] = ["userName", "externalId", "displayName"];
 impl Collection {
     /// What it would show of an id, if anything would have been done about it.
     pub fn shows(&self, id: &str) -> Option<Shown> {
-        self.now.get(id).cloned()
+        Some(match self.now.get(id)? {
+            Some(kept) => match kept.value() {
+                Value::Object(attributes) => Shown::Resource(Resource(attributes)),
+                _ => Shown::Gone,
+            },
+            None => Shown::Gone,
+        })
     }
 
     /// It would be so from now on.
     pub fn set(&mut self, id: &str, shown: Shown) {
-        self.now.insert(id.to_owned(), shown);
+        self.now.insert(id.to_owned(), shown.resource().map(|resource| Packed::from(&Value::Object(resource.0))));
     }
 
     /// It would have been made; its id is made up.
@@ -146,14 +155,14 @@ impl Collection {
             }
         }
         self.made.push(id.clone());
-        self.now.insert(id, Shown::Resource(resource.clone()));
+        self.set(&id, Shown::Resource(resource.clone()));
         resource
     }
 
     /// Those that would have been made with this value.
     pub fn having(&self, attribute: &str, value: &str) -> Option<Resource> {
         let key = KEYS.into_iter().find(|key| *key == attribute)?;
-        self.now.get(self.by_value.get(&(key, fold(value)))?)?.clone().resource()
+        self.shows(self.by_value.get(&(key, fold(value)))?)?.resource()
     }
 
     /// Members would have come and gone.
@@ -207,13 +216,13 @@ impl Collection {
                 seen.0.retain(|name, _| !name.eq_ignore_ascii_case("members"));
                 self.seen.insert(id.to_owned(), seen);
             }
-            if let Some(Shown::Resource(now)) = resource.id().and_then(|id| self.now.get(id)) {
-                *resource = now.clone();
+            if let Some(Shown::Resource(now)) = resource.id().and_then(|id| self.shows(id)) {
+                *resource = now;
             }
         }
-        page.resources.retain(|resource| resource.id().is_none_or(|id| self.now.get(id) != Some(&Shown::Gone)));
+        page.resources.retain(|resource| resource.id().is_none_or(|id| self.now.get(id) != Some(&None)));
         if start.is_first() {
-            let made = self.made.iter().filter_map(|id| self.now.get(id)?.clone().resource());
+            let made = self.made.iter().filter_map(|id| self.shows(id)?.resource());
             page.resources.extend(made);
             page.shown += self.ahead;
         }

@@ -8,6 +8,7 @@ mod changes;
 mod effects;
 mod memory;
 mod outline;
+mod packed;
 mod planned;
 mod written;
 
@@ -26,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use self::effects::ReadOnly;
 use self::memory::Memory;
 use self::outline::Objects;
+pub use self::packed::Packed;
 pub use self::planned::{
     Action, AttributeChange, Held, MemberChanges, Plan, PlannedGuard, PlannedHold, PlannedObject, PlannedRequest, Sums,
     Unmanaged,
@@ -54,6 +56,8 @@ pub enum Progress {
     Listed(u64),
     /// One more object was looked at.
     Looked,
+    /// The server asks for so much patience.
+    Paused(Duration),
 }
 
 /// The objects of a cluster, or of files, and what would become of them.
@@ -149,7 +153,7 @@ impl DryRun {
         run.forget_removed(self).await;
         run.look_at_all(&self.directory, key).await?;
         run.provisioner.report_now().await;
-        Ok(outline::outline(&run.provisioner, &run.effects.look(), objects))
+        Ok(outline::outline(&run.provisioner, &mut run.effects.look(), objects))
     }
 }
 
@@ -309,7 +313,10 @@ impl Run {
                 Some(Err(failed)) if failed.is_panic() => std::panic::resume_unwind(failed.into_panic()),
                 Some(Err(_)) => {}
                 None => match self.provisioner.schedule.limiter().paused_until() {
-                    Some(until) if !self.provisioner.schedule.is_empty() => sleep_until(until).await,
+                    Some(until) if !self.provisioner.schedule.is_empty() => {
+                        (self.effects.progress)(Progress::Paused(until.saturating_duration_since(Instant::now())));
+                        sleep_until(until).await;
+                    }
                     _ => return,
                 },
             }
@@ -318,6 +325,7 @@ impl Run {
 
     fn finish(&mut self, ticket: &Ticket, outcome: Outcome) {
         (self.effects.progress)(Progress::Looked);
+        self.effects.look().entry(&ticket.uid).unread = matches!(outcome, Outcome::Paused | Outcome::Retry);
         let outcome = match outcome {
             Outcome::Paused => {
                 let paused = self.paused.entry(ticket.uid.clone()).or_default();

@@ -58,11 +58,12 @@ struct Course<'a> {
 }
 
 /// The whole.
-pub fn outline(provisioner: &Provisioner<ReadOnly>, memory: &Memory, objects: Objects) -> Plan {
+pub fn outline(provisioner: &Provisioner<ReadOnly>, memory: &mut Memory, objects: Objects) -> Plan {
+    let mut entries = std::mem::take(&mut memory.objects);
+    let memory = &*memory;
     let directory = &provisioner.directory;
     let connection = provisioner.connection();
     let names = Names { directory, key: &provisioner.key, server: &server_of(&connection), memory };
-    let none = Entry::default();
     let mut all = Vec::new();
     let mut tell = |before: Before, id: Option<&str>, conditions: Option<&[Condition]>| {
         let course = Course {
@@ -71,7 +72,7 @@ pub fn outline(provisioner: &Provisioner<ReadOnly>, memory: &Memory, objects: Ob
             conditions: conditions.unwrap_or_default(),
             suspended: before.suspended || connection.spec.suspend,
         };
-        let entry = memory.objects.get(before.uid.as_str()).unwrap_or(&none);
+        let entry = entries.remove(before.uid.as_str()).unwrap_or_default();
         all.push(planned(before.object, entry, &course, &names));
     };
     for before in objects.users {
@@ -133,16 +134,16 @@ fn named(kind: &str, object: &impl ResourceExt, called: String) -> PlannedObject
     }
 }
 
-fn planned(mut object: PlannedObject, entry: &Entry, course: &Course, names: &Names) -> PlannedObject {
+fn planned(mut object: PlannedObject, entry: Entry, course: &Course, names: &Names) -> PlannedObject {
     let ready = course.conditions.iter().find(|known| known.type_ == "Ready");
     let reason = ready.and_then(|ready| Reason::ALL.iter().find(|known| known.as_str() == ready.reason)).copied();
     object.id = course.after.or(course.before).filter(|id| !id.starts_with(MADE_UP)).map(str::to_owned);
     object.reason = ready.map(|ready| ready.reason.clone());
     object.message = ready.map(|ready| ready.message.clone()).unwrap_or_default();
-    object.changes.clone_from(&entry.changes);
-    object.requests.clone_from(&entry.requests);
+    object.changes = entry.changes;
+    object.requests = entry.requests;
     object.members = MemberChanges { added: names.of(&entry.added), removed: names.of(&entry.removed) };
-    let mut operations = entry.operations.clone();
+    let mut operations = entry.operations;
     if let Some((by, needs_answer, operation)) = &entry.held {
         operations.push(*operation);
         object.held = Some(Held { by: by.clone(), needs_answer: *needs_answer });
@@ -162,6 +163,12 @@ fn planned(mut object: PlannedObject, entry: &Entry, course: &Course, names: &Na
     }
     let bound = course.before.is_none() && course.after.is_some();
     object.action = match (operation_of(&operations, bound), &entry.departed) {
+        (None | Some(Action::Adopt), None) if entry.unread && object.requests.is_empty() && object.held.is_none() => {
+            if reason != Some(Reason::Pending) {
+                "the server puts off every request about it, as a rate limit does".clone_into(&mut object.message);
+            }
+            Action::Unknown
+        }
         (Some(action), _) => action,
         (None, Some(Departed::Leaving(why))) => {
             object.message.clone_from(why);

@@ -2,7 +2,8 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+
+use super::packed::Packed;
 
 /// What the operator would do for one connection.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -52,6 +53,8 @@ pub struct Sums {
     pub release: u64,
     /// Needs a correction first.
     pub refused: u64,
+    /// What would be done could not be found out.
+    pub unknown: u64,
     /// Waits for something else.
     pub waits: u64,
     pub nothing: u64,
@@ -75,6 +78,8 @@ pub enum Action {
     Release,
     /// It can't be carried out as it is declared; the message says what to correct.
     Refused,
+    /// It could not be looked at, so that nobody knows what would be done; the message says why.
+    Unknown,
     /// An account or group is created.
     Create,
     /// Its account is activated again.
@@ -98,6 +103,7 @@ impl Action {
             Self::Deactivate => "deactivate",
             Self::Release => "release",
             Self::Refused => "refused",
+            Self::Unknown => "unknown",
             Self::Create => "create",
             Self::Reactivate => "reactivate",
             Self::Update => "update",
@@ -163,10 +169,10 @@ pub struct AttributeChange {
     pub attribute: String,
     /// What the server shows; absent where it shows nothing, or wasn't asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub old: Option<Value>,
+    pub old: Option<Packed>,
     /// What it would be set to; absent where it would be taken away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub new: Option<Value>,
+    pub new: Option<Packed>,
 }
 
 /// The members of a group that change: names of objects, or ids where no object is bound to them.
@@ -251,6 +257,7 @@ impl Plan {
                 Action::Delete => &mut sums.delete,
                 Action::Release => &mut sums.release,
                 Action::Refused => &mut sums.refused,
+                Action::Unknown => &mut sums.unknown,
                 Action::Waits => &mut sums.waits,
                 Action::Nothing => &mut sums.nothing,
             } += 1;

@@ -13,10 +13,10 @@ use scim_operator::api::{
 };
 use scim_operator::directory::ConnectionKey;
 
-use super::Access;
+use super::{Access, overlay};
 use crate::cluster::{Cluster, each, is_forbidden};
 use crate::global::Global;
-use crate::manifests::{self, Manifests};
+use crate::manifests::{self, Manifest, Manifests};
 use crate::output;
 
 /// Namespace and name.
@@ -58,10 +58,15 @@ impl World {
         };
         let given = files.names();
         let declared = match &cluster {
-            Some(cluster) => files.laid_over(Declared::of_cluster(cluster, &given).await?),
+            Some(cluster) => overlay::laid_over(files, Declared::of_cluster(cluster, &given).await?)?,
             None => files,
         };
         Ok(Self { declared, cluster, namespace, given })
+    }
+
+    /// The namespaces whose objects were read.
+    pub fn namespaces(&self) -> BTreeSet<String> {
+        self.given.iter().map(|(_, (namespace, _))| namespace.clone()).chain([self.namespace.clone()]).collect()
     }
 
     /// The namespace of objects that name none.
@@ -74,22 +79,31 @@ impl World {
         &self.given
     }
 
-    /// Where nothing else is said: with files every connection that they have or refer to, else those of the namespace.
+    /// Where nothing else is said: with files every connection that they have or refer to, else those of the namespace
+    /// and those that its objects refer to.
     pub fn means(&self, global: &Global, declared: &Declared, key: &ConnectionKey) -> bool {
-        if self.given.is_empty() {
-            return self.is_here(global, &key.namespace);
-        }
-        let name = (key.namespace.clone(), key.name.clone());
-        let of = |reference: &ConnectionRef, object: &ObjectMeta| {
-            ConnectionKey::of(reference, object.namespace.clone()) == *key
+        let by_itself = if self.given.is_empty() {
+            global.all_namespaces || key.namespace == self.namespace
+        } else {
+            self.given.contains(&("ScimConnection", (key.namespace.clone(), key.name.clone())))
         };
-        let mut users = declared.users.values().filter(|user| self.has_given("ScimUser", &user.metadata));
-        let mut groups = declared.groups.values().filter(|group| self.has_given("ScimGroup", &group.metadata));
-        let mut rosters = declared.rosters.values().filter(|roster| self.has_given("ScimRoster", &roster.metadata));
-        self.given.contains(&("ScimConnection", name))
-            || users.any(|user| of(&user.spec.connection_ref, &user.metadata))
-            || groups.any(|group| of(&group.spec.connection_ref, &group.metadata))
-            || rosters.any(|roster| of(&roster.spec.connection_ref, &roster.metadata))
+        let meant = |kind, object: &ObjectMeta| {
+            if self.given.is_empty() {
+                return self.is_here(global, object.namespace.as_deref().unwrap_or_default());
+            }
+            self.has_given(kind, object)
+        };
+        let refers = |kind, reference: &ConnectionRef, object: &ObjectMeta| {
+            ConnectionKey::of(reference, object.namespace.clone()) == *key && meant(kind, object)
+        };
+        let mut users = declared.users.values();
+        let mut groups = declared.groups.values();
+        let mut rosters = declared.rosters.values();
+        by_itself
+            || declared.removed().any(|gone| gone == *key)
+            || users.any(|user| refers("ScimUser", &user.spec.connection_ref, &user.metadata))
+            || groups.any(|group| refers("ScimGroup", &group.spec.connection_ref, &group.metadata))
+            || rosters.any(|roster| refers("ScimRoster", &roster.spec.connection_ref, &roster.metadata))
     }
 
     /// Users and groups that are meant, and whose connection isn't there: kind, metadata, userName or displayName.
@@ -131,32 +145,32 @@ impl World {
 impl Declared {
     /// What files hold.
     pub fn of_files(global: &Global, namespace: &str, files: &[PathBuf], recursive: bool) -> Result<Self> {
-        let manifests = manifests::read(files, recursive)?;
         let namespace = global.namespace.as_deref().unwrap_or(namespace);
         let mut found = Self::default();
-        // One after the other is freed: of thousands, two forms are not to be held at once.
-        for manifest in manifests.ours {
-            if manifest.object["metadata"]["name"].as_str().is_none() {
-                output::note(&format!("{}: skipped, since its name is made at the API server", manifest.place));
-                continue;
-            }
-            match manifest.kind().1 {
-                "ScimUser" => insert(&mut found.users, manifest.read()?, namespace),
-                "ScimGroup" => insert(&mut found.groups, manifest.read()?, namespace),
-                "ScimRoster" => insert(&mut found.rosters, manifest.read()?, namespace),
-                "ScimConnection" => drop(found.connect(placed(manifest.read()?, namespace))),
-                "ClusterScimConnection" => {
-                    found.connect(manifest.read::<ClusterScimConnection>()?.into_connection());
-                }
-                _ => {}
-            }
-        }
-        for manifest in manifests.core.iter().filter(|manifest| manifest.kind().1 == "Namespace") {
+        found.sources = manifests::each(files, recursive, |manifest| found.add(&manifest, namespace))?;
+        for manifest in found.sources.core.iter().filter(|manifest| manifest.kind().1 == "Namespace") {
             let namespace: Namespace = manifest.read()?;
             found.namespaces.insert(namespace.name_any(), namespace.labels().clone());
         }
-        found.sources = Manifests { core: manifests.core, ..Manifests::default() };
         Ok(found)
+    }
+
+    fn add(&mut self, manifest: &Manifest, namespace: &str) -> Result<()> {
+        if manifest.object["metadata"]["name"].as_str().is_none() {
+            output::note(&format!("{}: skipped, since its name is made at the API server", manifest.place));
+            return Ok(());
+        }
+        match manifest.kind().1 {
+            "ScimUser" => insert(&mut self.users, manifest.read()?, namespace),
+            "ScimGroup" => insert(&mut self.groups, manifest.read()?, namespace),
+            "ScimRoster" => insert(&mut self.rosters, manifest.read()?, namespace),
+            "ScimConnection" => drop(self.connect(placed(manifest.read()?, namespace))),
+            "ClusterScimConnection" => {
+                self.connect(manifest.read::<ClusterScimConnection>()?.into_connection());
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// What the cluster has, in the namespaces that are meant, and in those that `given` names.
@@ -212,6 +226,41 @@ impl Declared {
         }
     }
 
+    /// The objects of a cluster connection in all other namespaces: its server, its accounts and its guards are shared.
+    /// False where they may not be seen.
+    pub async fn read_tenants(
+        &mut self,
+        cluster: &Cluster,
+        key: &ConnectionKey,
+        known: &BTreeSet<String>,
+    ) -> Result<bool> {
+        let list = ListParams::default().fields(&format!("spec.connectionRef.name={}", key.name));
+        let is_new = |reference: &ConnectionRef, object: &ObjectMeta| {
+            let namespace = object.namespace.clone().unwrap_or_default();
+            !known.contains(&namespace) && ConnectionKey::of(reference, Some(namespace)) == *key
+        };
+        let users = &mut self.users;
+        let groups = &mut self.groups;
+        let listed = async {
+            let add = |user: ScimUser| {
+                if is_new(&user.spec.connection_ref, &user.metadata) {
+                    insert(users, user, "");
+                }
+            };
+            each(&Api::all(cluster.client.clone()), &list, add).await?;
+            let add = |group: ScimGroup| {
+                if is_new(&group.spec.connection_ref, &group.metadata) {
+                    insert(groups, group, "");
+                }
+            };
+            each(&Api::all(cluster.client.clone()), &list, add).await
+        };
+        match listed.await {
+            Err(error) if is_forbidden(&error) => Ok(false),
+            listed => listed.map(|()| true),
+        }
+    }
+
     /// Adds a connection, and tells how it is called.
     pub fn connect(&mut self, connection: ScimConnection) -> ConnectionKey {
         let key = ConnectionKey { namespace: connection.namespace().unwrap_or_default(), name: connection.name_any() };
@@ -239,49 +288,40 @@ impl Declared {
         users.chain(groups).chain(rosters).chain(connections).collect()
     }
 
-    /// As applying this to a cluster leaves it.
-    fn laid_over(self, mut cluster: Self) -> Self {
-        for (key, connection) in self.connections {
-            let mut connection = connection;
-            if let Some(there) = cluster.connections.remove(&key) {
-                let changed = there.spec != connection.spec;
-                connection.metadata = applied(there.metadata, &connection.metadata, changed);
-                connection.status = there.status;
-            }
-            cluster.connections.insert(key, connection);
-        }
-        for (name, user) in self.users {
-            let user = over_user(cluster.users.remove(&name), user);
-            cluster.users.insert(name, user);
-        }
-        for (name, mut group) in self.groups {
-            if let Some(there) = cluster.groups.remove(&name) {
-                let changed = there.spec != group.spec;
-                group.metadata = applied(there.metadata, &group.metadata, changed);
-                group.status = there.status;
-            }
-            cluster.groups.insert(name, group);
-        }
-        for (name, mut roster) in self.rosters {
-            if let Some(there) = cluster.rosters.remove(&name) {
-                roster.metadata = applied(there.metadata, &roster.metadata, false);
-                roster.status = there.status;
-            }
-            cluster.rosters.insert(name, roster);
-        }
-        cluster.namespaces.extend(self.namespaces);
-        cluster.sources = self.sources;
-        cluster
+    /// The connections of what would be deleted.
+    fn removed(&self) -> impl Iterator<Item = ConnectionKey> {
+        let users = self.removed_users.iter();
+        let users = users.map(|user| ConnectionKey::of(&user.spec.connection_ref, user.namespace()));
+        let groups = self.removed_groups.iter();
+        users.chain(groups.map(|group| ConnectionKey::of(&group.spec.connection_ref, group.namespace())))
     }
 
-    /// What was declared before and isn't any more would be deleted.
-    pub fn remove_what_is_gone(&mut self, before: &Self) {
-        let gone = before.users.iter().filter(|(name, _)| !self.users.contains_key(*name));
-        let gone: Vec<ScimUser> = gone.map(|(_, user)| user.clone()).collect();
-        self.removed_users.extend(gone);
-        let gone = before.groups.iter().filter(|(name, _)| !self.groups.contains_key(*name));
-        let gone: Vec<ScimGroup> = gone.map(|(_, group)| group.clone()).collect();
-        self.removed_groups.extend(gone);
+    /// What was declared before and isn't any more would be deleted. The users of a roster that is gone or suspended stay.
+    pub fn remove_what_is_gone(&mut self, before: Self) {
+        let name = |user: &ScimUser| (user.namespace().unwrap_or_default(), user.name_any());
+        let leaving: BTreeSet<Name> = self.removed_users.iter().map(name).collect();
+        for (name, user) in before.users.into_iter().filter(|(name, _)| !leaving.contains(name)) {
+            if user.labels().contains_key(ROSTER_LABEL) {
+                self.users.entry(name).or_insert(user);
+            } else if !self.users.contains_key(&name) {
+                self.removed_users.push(user);
+            }
+        }
+        let gone = before.groups.into_iter().filter(|(name, _)| !self.groups.contains_key(name));
+        self.removed_groups.extend(gone.map(|(_, group)| group));
+        // A connection that is deleted together with its objects stays until they are gone.
+        let removed: BTreeSet<ConnectionKey> = self.removed().collect();
+        for (key, connection) in before.connections {
+            let used =
+                self.users.values().any(|user| ConnectionKey::of(&user.spec.connection_ref, user.namespace()) == key)
+                    || self
+                        .groups
+                        .values()
+                        .any(|group| ConnectionKey::of(&group.spec.connection_ref, group.namespace()) == key);
+            if removed.contains(&key) && !used {
+                self.connections.entry(key).or_insert(connection);
+            }
+        }
     }
 
     /// What no file names in the namespaces of the files would be deleted; what rosters made is theirs.
@@ -305,26 +345,6 @@ impl Declared {
             }
         }
     }
-}
-
-/// A user as applying it to the one that is there leaves it.
-pub fn over_user(there: Option<ScimUser>, mut user: ScimUser) -> ScimUser {
-    if let Some(there) = there {
-        let changed = there.spec != user.spec;
-        user.metadata = applied(there.metadata, &user.metadata, changed);
-        user.status = there.status;
-    }
-    user
-}
-
-/// The metadata of an object after an apply.
-fn applied(mut there: ObjectMeta, given: &ObjectMeta, changed: bool) -> ObjectMeta {
-    there.labels.get_or_insert_default().extend(given.labels.clone().unwrap_or_default());
-    there.annotations.get_or_insert_default().extend(given.annotations.clone().unwrap_or_default());
-    if changed {
-        there.generation = there.generation.map(|generation| generation + 1);
-    }
-    there
 }
 
 fn placed<K: ResourceExt>(mut object: K, namespace: &str) -> K {

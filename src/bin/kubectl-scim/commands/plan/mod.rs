@@ -1,6 +1,8 @@
 //! `plan`: what the operator would do, found out by reading alone.
 
 mod declared;
+mod keys;
+mod overlay;
 mod rosters;
 mod show;
 
@@ -25,7 +27,7 @@ use crate::server::{config_of, has_key_by_hand, keys_by_hand, keys_in_cluster};
 /// What exit codes mean.
 pub const EXIT_CODES: &str = "Exit codes:
   0  nothing would be sent
-  1  it could not be planned; the message on standard error says why
+  1  it could not be planned, or not for every object; the message on standard error says why
   2  something would be changed
   3  something would wait for a person: it would be held, or can't be carried out as it is declared";
 
@@ -89,11 +91,21 @@ impl Access {
     }
 }
 
+/// What may be wrong in the plan of a cluster connection of which one namespace alone may be seen.
+const ONE_NAMESPACE: &str = "the objects of other namespaces may not be listed: accounts that they declare look free or unmanaged \
+                             here, and guards count this namespace alone; run it with the right to list them for all of it";
+
 /// Plans.
 pub async fn run(global: &Global, printer: Printer, arguments: &Arguments) -> Result<Outcome> {
     let (access, target) = (&arguments.access, arguments.target.as_deref());
     let plans = planned(global, access, target, &arguments.before, arguments.prune).await?;
     show::show(printer, &plans)?;
+    let unknown: u64 = plans.iter().map(|plan| plan.sums.unknown).sum();
+    if unknown > 0 {
+        bail!(
+            "{unknown} objects could not be looked at, so the plan is not whole; run it again once the server answers"
+        );
+    }
     Ok(outcome(&plans))
 }
 
@@ -114,6 +126,7 @@ async fn planned(
     let mut earlier = Declared::default();
     if !before.is_empty() {
         earlier = Declared::of_files(global, world.namespace(), before, access.recursive)?;
+        keys::stay_at_their_servers(&declared, &earlier)?;
         rosters::expand(&mut earlier, None, &[]).await?;
     }
     let mut expanded = Vec::new();
@@ -122,8 +135,7 @@ async fn planned(
         let generated: Vec<_> = earlier.users.values().cloned().collect();
         expanded = rosters::expand(&mut declared, cluster, &generated).await?;
     }
-    declared.remove_what_is_gone(&earlier);
-    drop(earlier);
+    declared.remove_what_is_gone(earlier);
     if prune {
         declared.prune(world.given());
     }
@@ -134,11 +146,23 @@ async fn planned(
         let all: Vec<String> = declared.connections.keys().map(ToString::to_string).collect();
         bail!("nothing here is of a connection; there are: {}. Name one, or its namespace by -n", all.join(", "));
     }
+    let mut notes = BTreeMap::new();
+    if let Some(cluster) = world.cluster.as_ref().filter(|cluster| !cluster.all) {
+        for key in keys.iter().filter(|key| key.is_of_cluster()) {
+            if !declared.read_tenants(cluster, key, &world.namespaces()).await? {
+                notes.insert(key.clone(), ONE_NAMESPACE);
+            }
+        }
+    }
+    if world.cluster.is_none() || has_key_by_hand(access.keys.key_file.as_deref()) {
+        keys::are_of_one_server(keys.iter().map(|key| (key, &declared.connections[key])))?;
+    }
     let bar = bar();
     let (connections, run) = dry_run(declared, &bar);
     for key in keys {
         let connection = &connections[&key];
         let mut plan = plan_one(&run, &key, connection, world.cluster.as_ref(), &access.keys).await?;
+        plan.notes.extend(notes.get(&key).map(|note| (*note).to_owned()));
         rosters::tell(&mut plan, &key, &expanded);
         plans.push(target.narrowed(plan));
     }
@@ -196,7 +220,7 @@ fn outcome(plans: &[Plan]) -> Outcome {
 
 /// The objects, where the operator's own code looks for them.
 fn dry_run(declared: Declared, bar: &ProgressBar) -> (BTreeMap<ConnectionKey, ScimConnection>, DryRun) {
-    let (looked, listed) = (bar.clone(), bar.clone());
+    let (looked, listed, waits) = (bar.clone(), bar.clone(), bar.clone());
     let mut run = DryRun::new(move |progress| match progress {
         Progress::Listed(count) => {
             listed.set_message("accounts listed");
@@ -208,6 +232,9 @@ fn dry_run(declared: Declared, bar: &ProgressBar) -> (BTreeMap<ConnectionKey, Sc
                 looked.set_position(0);
             }
             looked.inc(1);
+        }
+        Progress::Paused(pause) => {
+            waits.println(format!("the server asks for patience: the plan goes on in {} s", pause.as_secs().max(1)));
         }
     });
     for (name, labels) in declared.namespaces {

@@ -12,7 +12,8 @@ use scim_operator::provisioner::dry_run::{Action, Held, Plan, PlannedHold, Plann
 use scim_operator::roster::{Answers, Ours, Prepared, Verdict, judge, ledger_of, limit_of};
 use serde_json::json;
 
-use super::declared::{Declared, Name, over_user};
+use super::declared::{Declared, Name};
+use super::overlay::over_user;
 use crate::cluster::Cluster;
 use crate::commands::roster::sources::Sources;
 use crate::schema::Schemas;
@@ -71,9 +72,9 @@ pub async fn expand(declared: &mut Declared, cluster: Option<&Cluster>, before: 
         for user in ours {
             let key = name_of(&user);
             let goes = leave && gone.contains(&user.name_any());
-            if goes && let Some(user) = declared.users.remove(&key) {
-                declared.removed_users.push(user);
-            } else if !goes {
+            if goes {
+                declared.removed_users.push(declared.users.remove(&key).unwrap_or_else(|| (*user).clone()));
+            } else {
                 declared.users.entry(key).or_insert_with(|| (*user).clone());
             }
         }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::Result;
-use scim_operator::provisioner::dry_run::{Action, AttributeChange, Plan, PlannedHold, PlannedObject, Sums};
+use scim_operator::provisioner::dry_run::{Action, AttributeChange, Packed, Plan, PlannedHold, PlannedObject, Sums};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -33,7 +33,7 @@ impl Row for Line<'_> {
         };
         let tone = match object.action {
             _ if object.held.as_ref().is_some_and(|held| held.needs_answer) => Tone::Bad,
-            Action::Refused | Action::Delete | Action::Deactivate => Tone::Bad,
+            Action::Refused | Action::Unknown | Action::Delete | Action::Deactivate => Tone::Bad,
             Action::Create | Action::Adopt | Action::Reactivate => Tone::Good,
             Action::Update | Action::Release | Action::Waits => Tone::Warning,
             Action::Nothing => Tone::Plain,
@@ -88,7 +88,8 @@ fn one(printer: Printer, plan: &Plan) -> Result<()> {
     let sums = sums(&plan.sums);
     let _ = writeln!(text, "{}", if printer.is_markdown() { format!("**{sums}**") } else { sums });
     for told in plan.holds.iter().map(|hold| held(hold, plan)).chain(plan.notes.iter().cloned()) {
-        let _ = writeln!(text, "{}{told}", if printer.is_markdown() { "- " } else { "" });
+        let told = if printer.is_markdown() { format!("- {}", output::plain(&told)) } else { told };
+        let _ = writeln!(text, "{told}");
     }
     if !plan.unmanaged.is_empty() {
         let count = plan.unmanaged.len();
@@ -118,6 +119,7 @@ fn sums(sums: &Sums) -> String {
         (sums.delete, "to delete"),
         (sums.release, "to let go, with their accounts left as they are"),
         (sums.refused, "refused"),
+        (sums.unknown, "that could not be looked at"),
         (sums.waits, "waiting"),
         (sums.nothing, "unchanged"),
     ];
@@ -179,9 +181,10 @@ fn changes(object: &PlannedObject) -> String {
 fn attribute(change: &AttributeChange, action: Action) -> String {
     let name = change.attribute.rsplit(':').next().unwrap_or_default();
     match (&change.old, &change.new) {
-        (None, Some(new)) if action == Action::Create => format!("{name}: {}", value(new)),
+        (None, Some(new)) if action == Action::Create => format!("{name}: {}", value(&new.value())),
         (old, new) => {
-            let shown = |side: &Option<Value>| side.as_ref().map_or_else(|| "∅".to_owned(), value);
+            let shown =
+                |side: &Option<Packed>| side.as_ref().map_or_else(|| "∅".to_owned(), |side| value(&side.value()));
             format!("{name}: {} → {}", shown(old), shown(new))
         }
     }
@@ -208,7 +211,9 @@ fn value(value: &Value) -> String {
 fn why(object: &PlannedObject) -> String {
     match (&object.held, object.action) {
         (Some(held), _) if !held.needs_answer => format!("as soon as guards.{} has room", held.by),
-        (Some(_), _) | (None, Action::Refused | Action::Waits | Action::Release) => object.message.clone(),
+        (Some(_), _) | (None, Action::Refused | Action::Unknown | Action::Waits | Action::Release) => {
+            object.message.clone()
+        }
         _ => String::new(),
     }
 }

@@ -64,7 +64,9 @@ fn against(plan: Plan, refuses: bool) -> Against {
     for object in plan.objects {
         match object.action {
             Action::Create => people.push(person("joins", object)),
-            Action::Refused | Action::Waits => notes.push(format!("{}: {}", object.called, object.message)),
+            Action::Refused | Action::Unknown | Action::Waits => {
+                notes.push(format!("{}: {}", object.called, object.message))
+            }
             _ => {
                 there += 1;
                 if !object.changes.is_empty() {
@@ -97,8 +99,8 @@ fn person(what: &'static str, object: PlannedObject) -> Person {
     let changes = if what == "joins" { Vec::new() } else { object.changes };
     let change = |change: scim_operator::provisioner::dry_run::AttributeChange| Change {
         field: change.attribute,
-        old: change.old.unwrap_or(Value::Null),
-        new: change.new.unwrap_or(Value::Null),
+        old: change.old.map_or(Value::Null, |old| old.value()),
+        new: change.new.map_or(Value::Null, |new| new.value()),
     };
     Person { what, name: object.name, user_name: object.called, changes: changes.into_iter().map(change).collect() }
 }

@@ -1,0 +1,98 @@
+//! `plan` and the key that it was given: it goes to one server, and not to one that a change brings along.
+
+use serde_json::{Value, json};
+
+use crate::planning::{Folder, account, group, object, user};
+use crate::support::{Front, Sandbox};
+use crate::{json_of, printed, program, stderr};
+
+const KEY: &str = "one-key";
+
+fn connection(name: &str, base_url: &str) -> Value {
+    json!({
+        "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimConnection", "metadata": {"name": name},
+        "spec": {"baseUrl": base_url, "auth": {"bearerToken": {"secretKeyRef": {"name": "key", "key": "token"}}}},
+    })
+}
+
+#[tokio::test]
+async fn i24_a_key_is_sent_to_one_server_and_to_none_that_a_change_brings_along() {
+    let (ours, theirs) = (Sandbox::start(), Sandbox::start());
+    let door = |sandbox: &Sandbox| {
+        Front::before(&sandbox.base_url, &sandbox.token).asking_for("authorization", "Bearer one-key").open()
+    };
+    let (good, other) = (door(&ours), door(&theirs));
+    let folder =
+        Folder::of(&good.base_url, KEY, &json!({}), &[user("ada", "Countess"), connection("d", &other.base_url)]);
+    let output = folder.plan(&[]).await;
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("would be sent to 2 servers") && text.contains("default/d at http"), "{text}");
+    assert!(other.take().is_empty() && good.take().is_empty(), "nothing was sent");
+    let output = folder.plan(&["c"]).await;
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(other.take().is_empty() && !good.take().is_empty());
+
+    // The change of a branch moves the connection elsewhere.
+    let before = Folder::of(&good.base_url, KEY, &json!({}), &[user("ada", "Countess")]);
+    let moved = Folder::of(&other.base_url, KEY, &json!({}), &[user("ada", "Countess")]);
+    let output = moved.plan(&["--before", before.path()]).await;
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("the key is not sent to a server that is new with the change"), "{text}");
+    assert!(other.take().is_empty(), "nothing was sent");
+}
+
+/// What nobody knows is not told as unchanged.
+#[tokio::test]
+async fn what_could_not_be_read_is_unknown_and_ends_with_1() {
+    let sandbox = Sandbox::start();
+    let ada = account(&sandbox, "ada", "Engineer").await;
+    let schemas = json!(["urn:ietf:params:scim:schemas:core:2.0:Group"]);
+    let body = json!({"schemas": schemas, "displayName": "team", "members": [{"value": ada}]});
+    let (status, made) = sandbox.scim("POST", "/Groups", Some(body)).await;
+    assert_eq!(status, 201, "{made}");
+    let mut team = group("team", &["ada"]);
+    team["metadata"]["annotations"] = json!({"scim-operator.dev/remote-id": made["id"]});
+    let folder = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &[user("ada", "Engineer"), team]);
+    let whole = folder.plan(&["-o", "json"]).await;
+    assert_eq!(whole.status.code(), Some(0), "{}", stderr(&whole));
+    for (code, retry_after) in [(429, json!(1)), (503, Value::Null)] {
+        sandbox.admin("DELETE", "/faults", None).await;
+        let matching =
+            json!({"method": "GET", "path_prefix": format!("/Groups/{}", made["id"].as_str().expect("an id"))});
+        let fault = json!({"kind": "status", "code": code, "retry_after": retry_after});
+        sandbox.admin("POST", "/faults", Some(json!([{"match": matching, "fault": fault}]))).await;
+        let output = folder.plan(&["-o", "json"]).await;
+        let plans = json_of(&output);
+        let team = object(&plans, "team");
+        // A server that fails for one object alone again and again refuses it.
+        let known = [json!("unknown"), json!("refused")];
+        assert!(known.contains(&team["action"]), "{code}: {team}{}", stderr(&output));
+        assert!(matches!(output.status.code(), Some(1 | 3)), "{code}: {:?} {team}", output.status);
+        assert!(code != 429 || stderr(&output).contains("1 objects could not be looked at"), "{}", stderr(&output));
+    }
+}
+
+/// `| head` closes the pipe; what was found is what a gate is told.
+#[tokio::test]
+async fn a_reader_that_goes_changes_no_exit_code() {
+    let sandbox = Sandbox::start();
+    let people: Vec<Value> = (0..200).map(|number| user(&format!("person-{number}"), "Engineer")).collect();
+    let folder = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &people);
+    let mut command = program(std::path::Path::new("/there/is/none"));
+    command
+        .args(["plan", "-R", "-f"])
+        .arg(&folder.path)
+        .arg("--key-file")
+        .arg(&folder.key)
+        .arg("--allow-loopback-http");
+    command.args(["-o", "markdown"]).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let ended = tokio::task::spawn_blocking(move || {
+        let mut child = command.spawn().expect("kubectl-scim");
+        drop(child.stdout.take());
+        child.wait_with_output().expect("it ran")
+    });
+    let output = ended.await.expect("it ran");
+    assert_eq!(output.status.code(), Some(2), "{}{}", printed(&output), stderr(&output));
+}

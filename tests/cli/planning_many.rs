@@ -1,0 +1,68 @@
+//! `plan` of thousands: what it holds in memory.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::planning::Folder;
+use crate::program;
+use crate::support::Sandbox;
+
+/// So many people.
+const PEOPLE: usize = 2000;
+/// So much may be kept of each of them, in KiB: the object, what it would come to, and the account.
+const MOST_KIB: f64 = 12.0;
+
+fn person(number: usize) -> Value {
+    let name = format!("person-{number:05}");
+    let mail = format!("{name}@example.com");
+    json!({
+        "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimUser", "metadata": {"name": name, "labels": {"team": "engines"}},
+        "spec": {"connectionRef": {"name": "c"}, "userName": mail, "title": "Engineer", "displayName": name,
+            "name": {"givenName": "Ada", "familyName": name}, "emails": [{"value": mail, "type": "work", "primary": true}],
+            "enterprise": {"department": "Engines", "employeeNumber": number.to_string()}},
+    })
+}
+
+/// The most memory that a process had, in KiB, and how it ended.
+fn peak(mut child: Child) -> (f64, Option<i32>) {
+    let mut peak = 0.0;
+    loop {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        if let Some(line) = status.lines().find_map(|line| line.strip_prefix("VmHWM:")) {
+            peak = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        }
+        match child.try_wait().expect("its state") {
+            Some(status) => return (peak, status.code()),
+            None => std::thread::sleep(Duration::from_millis(10)),
+        }
+    }
+}
+
+async fn planned(people: &[Value]) -> f64 {
+    let sandbox = Sandbox::start();
+    let folder = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), people);
+    let mut command: Command = program(std::path::Path::new("/there/is/none"));
+    command
+        .args(["plan", "-R", "-f"])
+        .arg(&folder.path)
+        .arg("--key-file")
+        .arg(&folder.key)
+        .arg("--allow-loopback-http");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let ended = tokio::task::spawn_blocking(move || peak(command.spawn().expect("kubectl-scim")));
+    let (peak, code) = ended.await.expect("it ran");
+    assert_eq!(code, Some(2));
+    peak
+}
+
+#[tokio::test]
+async fn a_plan_of_thousands_keeps_little_of_each() {
+    let one = planned(&[person(0)]).await;
+    let many = planned(&(0..PEOPLE).map(person).collect::<Vec<_>>()).await;
+    #[allow(clippy::cast_precision_loss, reason = "small")]
+    let each = (many - one) / PEOPLE as f64;
+    println!("{one:.0} KiB with one person, {many:.0} KiB with {PEOPLE}: {each:.1} KiB each");
+    assert!(each < MOST_KIB, "{one} KiB with one person, {many} KiB with {PEOPLE}: {each} KiB each");
+}
