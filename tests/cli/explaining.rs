@@ -45,6 +45,11 @@ async fn everybody_on_the_way_is_named_and_so_is_what_was_told_of_them() {
     let boss = place.synced("boss").await;
     place.user("ada", json!({"enterprise": {"manager": {"userRef": {"name": "boss"}}}}));
     let ada = place.synced("ada").await;
+    // Two who are managers of each other: the chain ends where it comes back.
+    place.user("chief", json!({"enterprise": {"manager": {"userRef": {"name": "boss"}}}}));
+    place.synced("chief").await;
+    place.user("boss", json!({"enterprise": {"manager": {"userRef": {"name": "chief"}}}}));
+    place.synced("boss").await;
     // Somebody else declares her, later.
     place.user("double", json!({"userName": "ada@example.com"}));
     place.is("double", "False", "Conflict").await;
@@ -52,7 +57,8 @@ async fn everybody_on_the_way_is_named_and_so_is_what_was_told_of_them() {
     let (code, steps) = explained(&place, "user/ada", &[]).await;
     assert_eq!(code, Some(0), "{steps:#}");
     let named = format!("user/boss (boss@example.com) is the account {boss}");
-    assert_found(&steps, "manager", &[&named]);
+    assert_found(&steps, "manager", &[&named, "user/chief (chief@example.com) is the account", "user/boss again"]);
+    assert_eq!(found(&steps, "manager").len(), 3, "{steps:#}");
     assert_found(&steps, "found", &[&ada]);
     // It was there already, and that is told by an event.
     assert_found(&steps, "event", &["Adopted: the account"]);
@@ -68,6 +74,9 @@ async fn everybody_on_the_way_is_named_and_so_is_what_was_told_of_them() {
     assert_eq!(code, Some(2), "{steps:#}");
     assert_found(&steps, "decided", &["Conflict"]);
     assert_found(&steps, "next", &["nothing before the spec"]);
+    scim(&place.namespace, &["suspend", "user/chief"]).await;
+    let (_, steps) = explained(&place, "user/chief", &[]).await;
+    assert_found(&steps, "next", &["spec.suspend is false"]);
 
     place.kubectl(&["label", "scimuser", "boss", "site=london"]);
     let members = ["ada", "nobody", "double"].map(|name| json!({"userRef": {"name": name}}));

@@ -20,6 +20,18 @@ const csv = await page.request.get(at("/people.csv?group=~/platform"));
 assert.equal((await csv.text()).trim().split("\n").length, 3);
 assert.match(csv.headers()["content-disposition"], /attachment/);
 
+// Whoever goes through a list by keyboard stays where they are when something changes.
+const row = page.locator("tbody a").first();
+await row.focus();
+const address = await row.getAttribute("href");
+const fresh = page.waitForResponse((response) => response.url().includes("/people?"));
+kubectl("annotate", "scimuser", "ada", `looked-at=${Date.now()}`, "--overwrite");
+await fresh;
+await page.waitForTimeout(300);
+assert.equal(await page.evaluate(() => document.activeElement.getAttribute("href")), address);
+await page.keyboard.press("Tab");
+assert.notEqual(await page.evaluate(() => document.activeElement.tagName), "BODY");
+
 // What the server has is read when somebody asks for it, and shown beside what is declared.
 await page.goto(at("/people/~/ada"));
 assert.equal(await page.locator("#server").count(), 0, "nothing is read by itself");

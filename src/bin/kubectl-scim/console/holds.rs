@@ -53,9 +53,16 @@ pub fn one(store: &Store, id: &str, search: &str, rights: Rights, form_word: &st
         @if hold.rejected { p.notice { "It was rejected. What is in it stays as it is." } }
         @if members.len() < operations {
             p.notice { "Of " (operations) " operations " (members.len()) " are known by name"
-                @if hold.kind == Kind::Roster { "." } @else { "; the others are still being written." } }
+                @match hold.kind {
+                    Kind::Roster => { "." }
+                    Kind::ClusterConnection => { "; the others are in namespaces that this console doesn't show, or still being written: kubectl scim console -A shows all, and can answer." }
+                    _ => { "; the others are still being written." }
+                } }
         }
-        (answers(&hold, id, operations.max(members.len()), rights, form_word))
+        // What is not all to be seen can't be answered.
+        @if hold.kind == Kind::Roster || members.len() >= operations {
+            (answers(&hold, id, operations.max(members.len()), rights, form_word))
+        }
         form.filter method="get" action={ "/holds/" (id) } role="search" data-live="results" {
             label { "Search in it " input type="search" name="q" value=(search) autocomplete="off"; }
             button { "Show" }

@@ -57,8 +57,13 @@ pub fn groups(store: &Store, filter: &Filter, now: Timestamp) -> Markup {
 }
 
 /// The events of our objects, the newest first.
-pub fn events(mut events: Vec<Event>, history: Option<&Markup>, search: &str, now: Timestamp) -> Markup {
-    events.retain(|event| event.involved_object.kind.as_deref().is_some_and(|kind| kind.contains("Scim")));
+pub fn events(
+    mut events: Vec<Event>,
+    problem: Option<&str>,
+    history: Option<&Markup>,
+    search: &str,
+    now: Timestamp,
+) -> Markup {
     let words = folded(search);
     events.retain(|event| {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
@@ -72,6 +77,7 @@ pub fn events(mut events: Vec<Event>, history: Option<&Markup>, search: &str, no
             button { "Show" }
         }
         div #results {
+            @if let Some(problem) = problem { p.problem { "Events can't be listed: " (foreign(problem)) } }
             p role="status" { (events.len()) " events" @if events.len() > EVENTS { ", the newest " (EVENTS) " are shown" } }
             div.wide role="region" aria-label="Events" tabindex="0" {
                 table {
@@ -109,10 +115,13 @@ mod tests {
             )
             .unwrap()
         };
-        let all = || vec![event("ScimUser", "<script>alert(1)</script>"), event("Pod", "else")];
+        let all = || vec![event("ScimUser", "<script>alert(1)</script>")];
         let now = "2026-11-28T12:00:00Z".parse().unwrap();
-        let page = events(all(), None, "", now).into_string();
+        let page = events(all(), None, None, "", now).into_string();
         assert!(page.contains("&lt;script&gt;") && !page.contains("<script") && page.contains("1 events"), "{page}");
-        assert!(events(all(), None, "nobody", now).into_string().contains("0 events"));
+        assert!(events(all(), None, None, "nobody", now).into_string().contains("0 events"));
+        let history = html! { "what was done" };
+        let page = events(Vec::new(), Some("forbidden"), Some(&history), "", now).into_string();
+        assert!(page.contains("Events can't be listed: <bdi>forbidden") && page.contains("what was done"), "{page}");
     }
 }

@@ -115,12 +115,16 @@ pub async fn keep(state: Arc<State>, url: Option<Url>) {
         };
         let read = tokio::time::timeout(LONGEST, read).await.context("no answer within 10 s").flatten();
         let Ok(mut history) = state.counted.write() else { return };
+        let before = (history.last.clone(), history.problem.clone(), history.is_there());
         match read {
             Ok(sample) => history.add(Timestamp::now(), sample),
             Err(error) => history.problem = Some(sentence(&error)),
         }
+        let changed = before != (history.last.clone(), history.problem.clone(), history.is_there());
         drop(history);
-        state.changed.send_modify(|version| *version += 1);
+        if changed {
+            state.changed.send_modify(|version| *version += 1);
+        }
     }
 }
 

@@ -20,6 +20,7 @@ mod person;
 mod respond;
 mod rights;
 mod rosters;
+mod rows;
 mod serve;
 mod single;
 mod steps;
@@ -65,6 +66,7 @@ struct State {
     store: RwLock<store::Store>,
     rights: rights::Answers,
     keys: keys::Keys,
+    rows: rows::Rows,
     counted: RwLock<metrics::History>,
     way: account::Way,
     audit: Option<std::path::PathBuf>,
@@ -86,6 +88,7 @@ pub async fn run(cluster: Cluster, printer: Printer, arguments: &Arguments) -> R
         store: RwLock::default(),
         rights: rights::Answers::default(),
         keys: keys::Keys::default(),
+        rows: rows::Rows::default(),
         counted: RwLock::default(),
         way: account::Way {
             operator_namespace: arguments.operator_namespace.clone(),

@@ -55,6 +55,7 @@ pub fn page(frame: &Frame, path: &str, title: &str, content: &Markup) -> Markup 
                         }
                     }
                 }
+                p #ended.problem role="alert" hidden { "The console doesn't answer: what is shown is no longer kept up to date. If it has ended, start kubectl scim console again." }
                 main #main tabindex="-1" {
                     h1 { (foreign(title)) }
                     @if let Some(notice) = frame.notice { p.notice role="status" { (notice) } }
@@ -94,6 +95,12 @@ pub fn opened() -> Markup {
 /// A text of somebody else's: whichever way it is written, it stays in its place.
 pub fn foreign(text: &str) -> Markup {
     html! { bdi { (text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>()) } }
+}
+
+/// A text of several lines, such as a manifest, in a place of its own.
+pub fn preformatted(text: &str) -> Markup {
+    let shown = text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c });
+    html! { pre tabindex="0" { bdi { (shown.collect::<String>()) } } }
 }
 
 /// How good something is, as a class of the style sheet.
@@ -183,6 +190,7 @@ mod tests {
             assert!(!within.contains(['<', '>', '"']), "{shown}");
         }
         assert_eq!(foreign("a\u{1b}[31m\nb").into_string(), "<bdi>a [31m b</bdi>");
+        assert_eq!(preformatted("a: \u{1b}b\n<").into_string(), "<pre tabindex=\"0\"><bdi>a:  b\n&lt;</bdi></pre>");
         assert!(refusal("<script>").into_string().contains("&lt;script&gt;"));
     }
 

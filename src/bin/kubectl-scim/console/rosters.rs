@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::filter::Filter;
-use super::page::{foreign, readiness, state_class, when};
+use super::page::{foreign, preformatted, readiness, state_class, when};
 use super::people::table;
 use super::store::Store;
 use crate::objects::full_name;
@@ -135,7 +135,7 @@ fn traced(trace: &Trace) -> Markup {
             }
             (table(&format!("Row {}, step by step", trace.row), &["Step", "Expression", "Read", "Value"], steps))
             @if let RowOutcome::Mapped { spec, .. } = &trace.outcome {
-                details { summary { "Spec" } pre tabindex="0" { (serde_saphyr::to_string(spec).unwrap_or_default()) } }
+                details { summary { "Spec" } (preformatted(&serde_saphyr::to_string(spec).unwrap_or_default())) }
             }
         }
     }

@@ -26,13 +26,12 @@ use super::respond::{Asked, Console, failed, framed, missing, page_with, refused
 use super::rights::Rights;
 use super::store::Store;
 use super::{State, act, gate, history, holds, lists, overview, people, rosters, single};
+use crate::cluster::{each, sentence};
 
 /// A form of ours is far smaller; rows to try take the most.
 const LARGEST_FORM: usize = 256 << 10;
 /// Browsers are told of changes at most this often.
 const SETTLED: Duration = Duration::from_secs(1);
-/// So many events are read.
-const EVENTS: u32 = 5000;
 
 /// All of them, behind the gate.
 pub fn router(state: Arc<State>) -> Router {
@@ -145,13 +144,24 @@ async fn show_rosters(Shared(state): Console) -> Response {
 
 async fn show_events(Shared(state): Console, Query(asked): Query<Asked>) -> Response {
     let history = history::newest(state.audit.as_ref(), None, &asked.q).await;
+    let (events, problem) = match events_of_ours(&state).await {
+        Ok(events) => (events, None),
+        Err(error) => (Vec::new(), Some(sentence(&error))),
+    };
+    shown(&state, "/events", "Events", "", |_| {
+        lists::events(events, problem.as_deref(), history.as_ref(), &asked.q, Timestamp::now())
+    })
+}
+
+/// The events about our kinds; a cluster has many of others.
+async fn events_of_ours(state: &State) -> anyhow::Result<Vec<KubernetesEvent>> {
     let api: Api<KubernetesEvent> = state.cluster.api();
-    match api.list(&ListParams::default().limit(EVENTS)).await {
-        Ok(list) => shown(&state, "/events", "Events", "", |_| {
-            lists::events(list.items, history.as_ref(), &asked.q, Timestamp::now())
-        }),
-        Err(error) => failed(&state, &error.into()),
+    let mut found = Vec::new();
+    for kind in ["ScimUser", "ScimGroup", "ScimRoster", "ScimConnection", "ClusterScimConnection"] {
+        let about = ListParams::default().fields(&format!("involvedObject.kind={kind}"));
+        each(&api, &about, |event| found.push(event)).await?;
     }
+    Ok(found)
 }
 
 async fn carry_out(Shared(state): Console, Form(form): Form<act::Form>) -> Response {

@@ -111,7 +111,8 @@ async fn person_page(state: &Arc<State>, user: &ScimUser, done: &str, server: Se
     let (status, server) = server.unzip();
     let (form_word, now) = (state.gate.form_word(), Timestamp::now());
     let status = status.unwrap_or(StatusCode::OK);
-    let told = steps(&explain::of_user(&state.cluster, user, None).await);
+    let row = state.rows.of(&state.cluster.at(&namespace), user).await;
+    let told = steps(&explain::of_user(&state.cluster, user, row, None).await);
     let history = history::newest(state.audit.as_ref(), Some(("ScimUser", full_name(user))), "").await;
     framed(state, status, "/people", &user.spec.user_name, act::notice(done), |store| {
         let (server, history) = (server.as_ref(), history.as_ref());

@@ -79,6 +79,10 @@ impl<T> Kept<T> {
     where
         T: From<K>,
     {
+        // Whatever a watch tells, it goes on.
+        if self.complete {
+            self.problem = None;
+        }
         match event {
             Event::Init => self.listed = Some(HashSet::new()),
             Event::InitApply(object) => {
@@ -98,6 +102,11 @@ impl<T> Kept<T> {
             Event::Apply(object) => drop(self.all.insert(name_of(&object), object.into())),
             Event::Delete(object) => drop(self.all.remove(&name_of(&object))),
         }
+    }
+
+    /// The watch has failed, and goes on; false where there is nothing to be said of that.
+    pub fn recover(&mut self) -> bool {
+        self.complete && self.problem.take().is_some()
     }
 
     /// In the order of their names.
@@ -225,6 +234,12 @@ mod tests {
         users.apply(Event::Delete(user("grace")));
         let names = |users: &Kept<Entry>| users.iter().map(|entry| entry.object.name.clone()).collect::<Vec<_>>();
         assert_eq!(names(&users), ["ada", "alan"]);
+        // A hiccup of the API server is over once the watch tells something, or nothing for long.
+        users.problem = Some("gone".to_owned());
+        users.apply(Event::Apply(user("alan")));
+        assert_eq!(users.problem, None);
+        users.problem = Some("gone".to_owned());
+        assert!(users.recover() && !users.recover());
         users.apply(Event::<ScimUser>::Init);
         users.apply(Event::InitApply(user("alan")));
         assert_eq!(names(&users), ["ada", "alan"]);

@@ -1,6 +1,7 @@
 //! The watches that keep the store, and what tells the browsers that something changed. The SCIM server is asked nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use kube::runtime::WatchStreamExt as _;
@@ -13,6 +14,9 @@ use tokio::task::JoinSet;
 use super::State;
 use super::store::{Kept, Store};
 use crate::cluster::sentence;
+
+/// A watch that has reported no failure for so long goes on: it is tried again more often.
+const RECOVERED: Duration = Duration::from_secs(75);
 
 /// Starts one for each kind.
 pub fn start(state: &Arc<State>) -> JoinSet<()> {
@@ -33,7 +37,20 @@ where
     T: From<K> + Send,
 {
     let mut events = watcher(api, watcher::Config::default()).default_backoff().boxed();
-    while let Some(event) = events.next().await {
+    loop {
+        let event = match tokio::time::timeout(RECOVERED, events.next()).await {
+            Ok(Some(event)) => event,
+            Ok(None) => return,
+            // A watch that goes on says nothing before something changes.
+            Err(_) => {
+                let Ok(mut store) = state.store.write() else { return };
+                if of(&mut store).recover() {
+                    drop(store);
+                    state.changed.send_modify(|version| *version += 1);
+                }
+                continue;
+            }
+        };
         let Ok(mut store) = state.store.write() else { return };
         match event {
             Ok(event) => of(&mut store).apply(event),

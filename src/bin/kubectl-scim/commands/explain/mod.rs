@@ -1,6 +1,7 @@
 //! `explain`: why a user or a group stands as it does, step by step.
 
 mod events;
+mod managers;
 mod members;
 mod row;
 mod step;
@@ -13,6 +14,7 @@ use kube::core::NamespaceResourceScope;
 use scim_operator::api::{ScimGroup, ScimUser};
 use scim_operator::provisioner::dry_run::PlannedObject;
 
+pub use self::row::of as row_of;
 pub use self::step::Step;
 use super::plan::{self, Access};
 use crate::Outcome;
@@ -41,7 +43,8 @@ pub async fn run(global: &Global, printer: Printer, arguments: &Arguments) -> Re
         Kind::User => {
             let user = get::<ScimUser>(&cluster, *kind, name).await?;
             let live = live(global, arguments).await?;
-            of_user(&cluster, &user, live.as_ref()).await?
+            let row = row_of(&cluster, &user).await;
+            of_user(&cluster, &user, row, live.as_ref()).await?
         }
         Kind::Group => {
             let group = get::<ScimGroup>(&cluster, *kind, name).await?;
@@ -56,9 +59,14 @@ pub async fn run(global: &Global, printer: Printer, arguments: &Arguments) -> Re
     Ok(if doubtful { Outcome::Found } else { Outcome::Done })
 }
 
-/// The steps of a user; `live` is what a plan says of it now.
-pub async fn of_user(cluster: &Cluster, user: &ScimUser, live: Option<&PlannedObject>) -> Result<Vec<Step>> {
-    Ok(subject::of_user(cluster, user).await?.explained(live, Vec::new()))
+/// The steps of a user; `row` is that of its roster, and `live` what a plan says of it now.
+pub async fn of_user(
+    cluster: &Cluster,
+    user: &ScimUser,
+    row: Option<Step>,
+    live: Option<&PlannedObject>,
+) -> Result<Vec<Step>> {
+    Ok(subject::of_user(cluster, user, row).await?.explained(live, Vec::new()))
 }
 
 /// The steps of a group; its members are counted, not named.

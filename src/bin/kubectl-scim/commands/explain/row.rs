@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use kube::ResourceExt as _;
-use scim_operator::api::{ScimRoster, ScimUser};
+use scim_operator::api::{ROSTER_LABEL, ScimRoster, ScimUser};
 use scim_operator::roster::{Ours, place_of};
 
 use super::step::Step;
@@ -13,15 +13,13 @@ use crate::commands::roster::sources::Sources;
 use crate::manifests::Manifests;
 use crate::output::Tone;
 
-/// Reads the roster and its source as the operator does, and says which row the user is.
-pub async fn of(cluster: &Cluster, roster: &str, user: &ScimUser) -> Step {
-    match found(cluster, roster, user).await {
-        Ok(step) => step,
-        Err(error) => {
-            let why = sentence(&error);
-            Step::new("row", Tone::Plain, format!("of roster/{roster}; which row it is can't be told: {why}"))
-        }
-    }
+/// Reads the user's roster and its source as the operator does, and says which row it is; none where it is of no roster.
+pub async fn of(cluster: &Cluster, user: &ScimUser) -> Option<Step> {
+    let roster = user.labels().get(ROSTER_LABEL)?;
+    Some(found(cluster, roster, user).await.unwrap_or_else(|error| {
+        let why = sentence(&error);
+        Step::new("row", Tone::Plain, format!("of roster/{roster}; which row it is can't be told: {why}"))
+    }))
 }
 
 async fn found(cluster: &Cluster, name: &str, user: &ScimUser) -> Result<Step> {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::output::{Cell, Row, Tone};
 
 /// One step on the way from the manifest to the server.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
     /// Which step.

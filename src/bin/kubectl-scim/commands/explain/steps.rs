@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
 use scim_operator::api::{FINALIZER, ROSTER_LABEL};
-use scim_operator::provisioner::dry_run::PlannedObject;
+use scim_operator::provisioner::dry_run::{Action, PlannedObject};
 
 use super::events;
 use super::step::Step;
@@ -95,7 +95,12 @@ fn decided(subject: &Subject, live: Option<&PlannedObject>) -> Step {
         let attributes = if changes.is_empty() { String::new() } else { format!(": {}", changes.join(", ")) };
         let members = live.members.added.len() + live.members.removed.len();
         let members = if members > 0 { format!(", {members} members") } else { String::new() };
-        return Step::new("decided", Tone::Plain, format!("now: {}{attributes}{members}", live.action.as_str()));
+        let (tone, why) = match live.action {
+            Action::Refused | Action::Unknown => (Tone::Bad, format!(": {}", live.message)),
+            Action::Waits => (Tone::Warning, format!(": {}", live.message)),
+            _ => (Tone::Plain, String::new()),
+        };
+        return Step::new("decided", tone, format!("now: {}{attributes}{members}{why}", live.action.as_str()));
     }
     let Some(ready) = subject.conditions.iter().find(|known| known.type_ == "Ready") else {
         return Step::new("decided", Tone::Warning, "nothing yet: it was not looked at");
@@ -114,8 +119,11 @@ fn decided(subject: &Subject, live: Option<&PlannedObject>) -> Step {
 fn admitted(subject: &Subject, live: Option<&PlannedObject>) -> Step {
     match (live.and_then(|live| live.held.as_ref()), &subject.hold) {
         (_, Some(hold)) => {
+            let holds = subject.connection.iter().filter_map(|connection| connection.status.as_ref()?.holds.as_ref());
+            let by = holds.flatten().find(|known| known.id.as_ref() == Some(&hold.id));
+            let by = by.map_or_else(String::new, |by| format!(" of {}", by.reason));
             let text = format!(
-                "{} is in the hold {}; kubectl scim holds {} shows all of it",
+                "{} is in the hold {}{by}; kubectl scim holds {} shows all of it",
                 hold.operation.as_str(),
                 hold.id,
                 hold.id
@@ -153,12 +161,23 @@ fn next(subject: &Subject, live: Option<&PlannedObject>) -> Step {
         let text = format!("the operator sends {}", sent.collect::<Vec<_>>().join(", "));
         return Step::new("next", Tone::Warning, text);
     }
+    if subject.suspended {
+        return Step::new("next", Tone::Warning, "nothing before spec.suspend is false: kubectl scim resume");
+    }
+    if subject.connection.as_ref().is_some_and(|connection| connection.spec.suspend) {
+        return Step::new("next", Tone::Warning, "nothing before its connection is resumed: kubectl scim resume");
+    }
     if subject.object.stalled {
         return Step::new(
             "next",
             Tone::Bad,
             "nothing before the spec, the server or the connection is corrected as said above",
         );
+    }
+    if matches!(subject.object.reason.as_deref(), Some("Pending" | "RateLimited" | "ConnectionNotReady")) {
+        let text =
+            "the operator goes on by itself: at once when what it waits for is there, within 5 minutes after an error";
+        return Step::new("next", Tone::Plain, text);
     }
     let sweep = subject.connection.as_ref().and_then(|connection| {
         let last = connection.status.as_ref()?.sweep.as_ref()?.last_completed.as_ref()?.0;

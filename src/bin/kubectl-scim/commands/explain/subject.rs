@@ -6,12 +6,12 @@ use k8s_openapi::api::core::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::core::ObjectMeta;
 use scim_operator::api::{
-    CLAIMED_ACCOUNT, CLAIMED_GROUP, ConnectionKind, ConnectionRef, LastOperation, ManagerRef, ROSTER_LABEL,
-    ScimConnection, ScimGroup, ScimUser, UserHold,
+    CLAIMED_ACCOUNT, CLAIMED_GROUP, ConnectionKind, ConnectionRef, LastOperation, ScimConnection, ScimGroup, ScimUser,
+    UserHold,
 };
 
 use super::step::Step;
-use super::{events, row};
+use super::{events, managers};
 use crate::cluster::Cluster;
 use crate::objects::Object;
 use crate::output::Tone;
@@ -38,6 +38,8 @@ pub struct Subject {
     pub events: Vec<Event>,
     pub claim: &'static str,
     pub window_ends: Option<Timestamp>,
+    /// By its own spec.
+    pub suspended: bool,
 }
 
 async fn connection(cluster: &Cluster, reference: &ConnectionRef) -> Option<ScimConnection> {
@@ -45,20 +47,10 @@ async fn connection(cluster: &Cluster, reference: &ConnectionRef) -> Option<Scim
     cluster.connection(of_cluster, &reference.name).await.ok()
 }
 
-/// A user.
-pub async fn of_user(cluster: &Cluster, user: &ScimUser) -> Result<Subject> {
+/// A user; `row` is that of its roster.
+pub async fn of_user(cluster: &Cluster, user: &ScimUser, row: Option<Step>) -> Result<Subject> {
     let cluster = cluster.at(user.metadata.namespace.as_deref().unwrap_or_default());
     let status = user.status.clone().unwrap_or_default();
-    let enterprise = user.spec.attributes.enterprise.as_ref();
-    let more = match enterprise.and_then(|enterprise| enterprise.manager.as_ref()) {
-        Some(reference) => manager(&cluster, reference).await?,
-        None => None,
-    };
-    let roster = user.metadata.labels.as_ref().and_then(|labels| labels.get(ROSTER_LABEL));
-    let row = match roster {
-        Some(roster) => Some(row::of(&cluster, roster, user).await),
-        None => None,
-    };
     let access = user.spec.access.clone().unwrap_or_default();
     let now = Timestamp::now();
     let edges = [access.not_before, access.not_after].into_iter().flatten().map(|edge| edge.0);
@@ -72,7 +64,8 @@ pub async fn of_user(cluster: &Cluster, user: &ScimUser) -> Result<Subject> {
         last: status.last_operation,
         hold: status.hold,
         row,
-        more: more.into_iter().collect(),
+        more: managers::of(&cluster, user).await?,
+        suspended: user.spec.suspend,
         events: events::about(&cluster, &user.metadata).await,
         claim: CLAIMED_ACCOUNT,
         window_ends: edges.filter(|edge| *edge > now).min(),
@@ -107,28 +100,10 @@ pub async fn of_group(cluster: &Cluster, group: &ScimGroup) -> Result<Subject> {
         hold: status.hold,
         row: None,
         more,
+        suspended: false,
         events: events::about(&cluster, &group.metadata).await,
         claim: CLAIMED_GROUP,
         window_ends: None,
         object: group.clone().into(),
     })
-}
-
-/// The manager by name, and how far their account is.
-async fn manager(cluster: &Cluster, reference: &ManagerRef) -> Result<Option<Step>> {
-    let Some(reference) = &reference.user_ref else {
-        let given = reference.value.as_ref().map(|id| format!("the account {id}, as the manifest says"));
-        return Ok(given.map(|given| Step::new("manager", Tone::Plain, given)));
-    };
-    let there = cluster.within::<ScimUser>(&cluster.namespace).get_opt(&reference.name).await?;
-    let Some(manager) = there else {
-        let why = format!("there is no user/{} in this namespace", reference.name);
-        return Ok(Some(Step::new("manager", Tone::Bad, why)));
-    };
-    let who = format!("user/{} ({})", reference.name, manager.spec.user_name);
-    let (tone, found) = match manager.status.and_then(|status| status.id) {
-        Some(id) => (Tone::Good, format!("{who} is the account {id}")),
-        None => (Tone::Warning, format!("{who} has no account yet; the manager is set once it has one")),
-    };
-    Ok(Some(Step::new("manager", tone, found)))
 }
