@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::kit::Place;
 use crate::support::scratch;
+use crate::terminal::{at_terminal, command};
 use crate::{audit_file, connected, json_of, printed, scim, stderr};
 
 /// What is in it, without the values: these may be of another second.
@@ -11,6 +13,25 @@ fn shape(value: &Value) -> Value {
         Value::Array(entries) => entries.iter().map(shape).collect(),
         Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), shape(value))).collect(),
         _ => Value::Null,
+    }
+}
+
+/// The same at a terminal, narrow and wide, with and without colours.
+fn at_a_terminal(place: &Place, args: &[&str], code: Option<i32>) {
+    for (columns, no_color) in [(40, false), (250, true)] {
+        let args = [&["-n", &place.namespace], args].concat();
+        let mut command = command(place.cluster.admin_kubeconfig(), &args);
+        if no_color {
+            command.env("NO_COLOR", "1");
+        }
+        let screen = at_terminal(columns, command, None);
+        assert_eq!(screen.ended, code.unwrap_or_default().to_string(), "{args:?}: {}", screen.text);
+        assert!(!screen.text.contains(&place.directory.token), "{args:?}: {}", screen.text);
+        assert!(!no_color || !screen.text.contains("\u{1b}[38;5;"), "{args:?}: {}", screen.text);
+        // What shows how far it is takes its line back.
+        let lines = screen.text.lines().filter(|line| !line.contains("\u{1b}[2K"));
+        let longest = lines.map(|line| line.trim_end().chars().count()).max().unwrap_or_default();
+        assert!(columns < 250 || longest <= 250, "{args:?}: {longest} columns: {}", screen.text);
     }
 }
 
@@ -55,6 +76,7 @@ async fn every_command_prints_the_same_in_every_form() {
         let whole = scim(&place.namespace, &[*command, &["-o", "json"]].concat()).await;
         assert!(whole.status.code().is_some_and(|code| code != 1), "{command:?}: {}", stderr(&whole));
         let whole_json = json_of(&whole);
+        at_a_terminal(&place, command, whole.status.code());
         for form in ["yaml", "table", "wide", "markdown", "csv"] {
             let output = scim(&place.namespace, &[*command, &["-o", form]].concat()).await;
             let text = printed(&output);

@@ -92,6 +92,13 @@ async fn what_is_imported_changes_nothing() {
     let group = place.kubectl(&["get", "scimgroup", "-o", "jsonpath={.items[0].spec.members}"]);
     assert!(group.contains(ada["metadata"]["name"].as_str().unwrap()), "members are named by their objects: {group}");
 
+    // Once more into the same folder, which keeps what is no longer there.
+    let left = files.join("users/somebody-who-left.yaml");
+    std::fs::write(&left, "").expect("a file");
+    let again = scim(&place.namespace, &[&import[..], &["--into", &into]].concat()).await;
+    assert!(again.status.code() == Some(2) && stderr(&again).contains("holds 1 other files"), "{}", stderr(&again));
+    assert_eq!(std::fs::read_dir(files.join("users")).expect("users").count(), 123, "the names are the same");
+
     let rest = scim(&place.namespace, &[&import[..], &["--unmanaged", "--only", "users"]].concat()).await;
     assert!(printed(&rest).is_empty() && stderr(&rest).contains("122 accounts were left out"), "{}", stderr(&rest));
     let some = scim(&place.namespace, &[&import[..], &["--only", "users", "--where", "title=count*"]].concat()).await;

@@ -11,13 +11,13 @@ use crate::support::{ControlPlane, scratch, unique};
 use crate::{program, stderr};
 
 /// A proxy for CONNECT and for SOCKS5, and where it was asked to lead to.
-struct Proxy {
+pub struct Proxy {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Proxy {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("its address");
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -30,7 +30,11 @@ impl Proxy {
         Self { address, asked }
     }
 
-    fn take(&self) -> Vec<String> {
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.asked.lock().expect("the list"))
     }
 }

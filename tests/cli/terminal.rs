@@ -17,13 +17,13 @@ use crate::support::{ControlPlane, Sandbox, scratch, unique};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a terminal showed, and how the program ended: its exit code, or the signal.
-struct Screen {
-    text: String,
-    ended: String,
+pub struct Screen {
+    pub text: String,
+    pub ended: String,
 }
 
 /// A command at a terminal so many columns wide. When `seen` is there, the keys are typed.
-fn at_terminal(columns: u16, command: CommandBuilder, keys: Option<(&str, &str)>) -> Screen {
+pub fn at_terminal(columns: u16, command: CommandBuilder, keys: Option<(&str, &str)>) -> Screen {
     let size = PtySize { rows: 24, cols: columns, pixel_width: 0, pixel_height: 0 };
     let terminal = native_pty_system().openpty(size).expect("a terminal");
     let mut child = terminal.slave.spawn_command(command).expect("kubectl-scim");
@@ -61,7 +61,7 @@ fn at_terminal(columns: u16, command: CommandBuilder, keys: Option<(&str, &str)>
     Screen { text, ended }
 }
 
-fn command(kubeconfig: &Path, args: &[&str]) -> CommandBuilder {
+pub fn command(kubeconfig: &Path, args: &[&str]) -> CommandBuilder {
     let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_kubectl-scim"));
     command.args(args);
     command.env("KUBECONFIG", kubeconfig);
@@ -135,6 +135,11 @@ async fn ctrl_c_changes_nothing() {
     let screen = at_terminal(80, approve, Some(("Type 1 to go on", "no\n")));
     assert!(screen.ended == "1" && screen.text.contains("nothing was changed"), "{}: {}", screen.ended, screen.text);
     assert_eq!(place.get_connection().await["spec"]["approvedHold"], serde_json::Value::Null);
+    let args = ["-n", &place.namespace, "approve", "3f2a9c0d11b2e477"];
+    let approve = command(place.cluster.admin_kubeconfig(), &args);
+    let screen = at_terminal(80, approve, Some(("Type 1 to go on", "1\n")));
+    assert!(screen.ended == "0" && screen.text.contains("is approved"), "{}: {}", screen.ended, screen.text);
+    assert_eq!(place.get_connection().await["spec"]["approvedHold"], "3f2a9c0d11b2e477");
 }
 
 #[tokio::test]

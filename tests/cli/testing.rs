@@ -1,5 +1,7 @@
 //! `test`: what is found out about a server, and that nothing is left of it there.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -95,24 +97,100 @@ async fn the_ways_of_a_server_are_found_out_and_nothing_is_left_of_it() {
     assert!(directory.users().await.is_empty() && directory.groups().await.is_empty());
 }
 
-#[tokio::test]
-async fn nothing_is_left_after_ctrl_c() {
-    let sandbox = Sandbox::start_with(&["--latency", "150ms"]);
-    let files = by_file(&unique("interrupted"), &sandbox.base_url, &sandbox.token, json!({}));
+/// `test --write`, interrupted once something is so; its report.
+async fn interrupted(base_url: &str, token: &str, until: impl AsyncFn() -> bool) -> std::process::Output {
+    let files = by_file(&unique("interrupted"), base_url, token, json!({}));
     let mut command = program(std::path::Path::new("/there/is/none"));
     command.arg("test").args(&files).arg("--write").stdin(std::process::Stdio::null());
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let child = command.spawn().expect("kubectl-scim");
-    eventually(Duration::from_secs(30), "something was made", async || {
-        let (_, users) = sandbox.scim("GET", "/Users", None).await;
-        if users["totalResults"].as_u64() > Some(0) { Ok(()) } else { Err(users) }
-    })
+    eventually(
+        Duration::from_secs(30),
+        "something was made",
+        async || if until().await { Ok(()) } else { Err("not yet") },
+    )
     .await;
     std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
-    let output =
-        tokio::task::spawn_blocking(move || child.wait_with_output().expect("it ended")).await.expect("it ran");
+    let output = tokio::task::spawn_blocking(move || child.wait_with_output().expect("it ended"));
+    output.await.expect("it ran")
+}
+
+async fn count(sandbox: &Sandbox) -> u64 {
+    let (_, users) = sandbox.scim("GET", "/Users", None).await;
+    users["totalResults"].as_u64().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn nothing_is_left_after_ctrl_c() {
+    let sandbox = Sandbox::start_with(&["--latency", "150ms"]);
+    let output = interrupted(&sandbox.base_url, &sandbox.token, async || count(&sandbox).await > 0).await;
+    assert_eq!(output.status.code(), Some(2), "{}{}", printed(&output), stderr(&output));
+    // The creation that was on its way may have come to nothing.
+    let text = printed(&output);
+    assert!(text.contains("what was made is gone") || text.contains("was not answered, and it is not there"), "{text}");
+    assert_eq!(count(&sandbox).await, 0);
+}
+
+/// A server that makes an account a while after it was asked for, whether or not anybody still waits for the answer.
+async fn late(sandbox: &Sandbox) -> (String, Arc<AtomicBool>) {
+    let (origin, asked) = (sandbox.base_url.clone(), Arc::new(AtomicBool::new(false)));
+    let client = reqwest::Client::new();
+    let told = Arc::clone(&asked);
+    let answer = move |request: axum::extract::Request| {
+        let (client, origin, told) = (client.clone(), origin.clone(), Arc::clone(&told));
+        async move {
+            let (parts, body) = request.into_parts();
+            let body = axum::body::to_bytes(body, 1 << 20).await.expect("a body");
+            let place = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+            let creates = parts.method == "POST" && place.ends_with("/Users");
+            let sent = tokio::spawn(async move {
+                if creates {
+                    told.store(true, Ordering::SeqCst);
+                    tokio::time::sleep(Duration::from_secs(2)).await;
+                }
+                let mut request = client.request(parts.method, format!("{origin}{place}")).body(body);
+                for name in ["authorization", "content-type", "accept"] {
+                    request = parts
+                        .headers
+                        .get(name)
+                        .map_or(request.try_clone().expect("it"), |value| request.header(name, value));
+                }
+                let response = request.send().await.expect("an answer");
+                let (status, kind) = (response.status(), response.headers().get("content-type").cloned());
+                let bytes = response.bytes().await.expect("its body");
+                let mut answer = axum::response::Response::new(axum::body::Body::from(bytes));
+                *answer.status_mut() = status;
+                answer.headers_mut().extend(kind.map(|kind| (axum::http::header::CONTENT_TYPE, kind)));
+                answer
+            });
+            sent.await.expect("it was sent")
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("its address");
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
+    (format!("http://{address}"), asked)
+}
+
+#[tokio::test]
+async fn what_appears_after_ctrl_c_is_removed_too() {
+    let sandbox = Sandbox::start();
+    let (base_url, asked) = late(&sandbox).await;
+    let output = interrupted(&base_url, &sandbox.token, async || asked.load(Ordering::SeqCst)).await;
     assert_eq!(output.status.code(), Some(2), "{}{}", printed(&output), stderr(&output));
     assert!(printed(&output).contains("what was made is gone"), "{}", printed(&output));
-    let (_, users) = sandbox.scim("GET", "/Users", None).await;
-    assert_eq!(users["totalResults"], 0, "{users}");
+    let made = sandbox.admin("GET", "/journal", None).await;
+    assert!(made.to_string().contains("scim-operator-test"), "it was made: {made}");
+    assert_eq!(count(&sandbox).await, 0);
+}
+
+/// The name of a server behind the connection's proxy is the proxy's to find.
+#[tokio::test]
+async fn the_way_by_the_proxy_of_a_connection_is_the_proxys() {
+    let proxy = crate::reaching::Proxy::start().await;
+    let spec = json!({"proxy": {"url": format!("http://{}", proxy.address())}});
+    let (code, report) = tested("https://known-to-the-proxy.invalid/scim", "0123456789", spec, &[]).await;
+    assert_eq!(code, Some(2), "{report:#}");
+    assert!(report.to_string().contains("by the proxy of spec.proxy, 127.0.0.1"), "{report:#}");
+    assert!(proxy.take().contains(&"http known-to-the-proxy.invalid:443".to_owned()), "{report:#}");
 }

@@ -147,7 +147,10 @@ pub async fn of_rosters(cluster: &Cluster) -> Result<Vec<Hold>> {
     let listed =
         each(&cluster.api::<ScimRoster>(), &ListParams::default(), |roster| found.extend(of_roster(&roster))).await;
     match listed {
-        Err(error) if is_forbidden(&error) => Ok(Vec::new()),
+        Err(error) if is_forbidden(&error) => {
+            output::note("note: you may not list rosters, so none of their holds is shown");
+            Ok(Vec::new())
+        }
         listed => listed.map(|()| found),
     }
 }

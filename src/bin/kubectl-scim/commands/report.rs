@@ -80,7 +80,8 @@ pub async fn run(cluster: &Cluster, printer: Printer, arguments: &Arguments) -> 
     let mut rows = Vec::new();
     let visit = |user: ScimUser| {
         let row = access(&user, &servers, &groups);
-        let wanted = arguments.connection.as_ref().is_none_or(|name| row.connection == *name);
+        let called = connection_name(&user.spec.connection_ref);
+        let wanted = arguments.connection.as_ref().is_none_or(|name| row.connection == *name || called == *name);
         if wanted && (arguments.inactive || row.account == "active") {
             rows.push(row);
         }
@@ -89,6 +90,9 @@ pub async fn run(cluster: &Cluster, printer: Printer, arguments: &Arguments) -> 
     rows.sort_by(|a, b| {
         (fold(&a.user_name), &a.connection, &a.object).cmp(&(fold(&b.user_name), &b.connection, &b.object))
     });
+    if let Some(name) = arguments.connection.as_ref().filter(|_| rows.is_empty()) {
+        super::lists::known_connection(cluster, name).await?;
+    }
     if rows.is_empty() && !printer.is_data() {
         output::note("no account is active here; -A looks into all namespaces");
     }

@@ -9,7 +9,7 @@ use scim_operator::scim::{MembersReadable, Resource};
 use serde_json::{Map, Value, json};
 
 use super::convert::{Converter, is_within, spec_schema};
-use super::pages::Walk;
+use super::pages::{Walk, patiently};
 use super::sink::Sink;
 use super::{Told, bar};
 use crate::server::Server;
@@ -87,8 +87,9 @@ async fn members(server: &Server, converter: &Converter, id: &str) -> Result<Opt
     if !readable.with_group() {
         return Ok(None);
     }
-    let deadline = server.read().await;
-    let group = server.client.get_group(id, readable == MembersReadable::OnRequest, deadline).await?;
+    let on_request = readable == MembersReadable::OnRequest;
+    let ask = async |deadline| server.client.get_group(id, on_request, deadline).await;
+    let group = patiently(server, &format!("the group {id}"), ask).await?;
     if !group.members_are_readable() {
         return Ok(None);
     }

@@ -208,6 +208,10 @@ fn one(
     told: &mut Told,
 ) -> Result<()> {
     match converter.user(account) {
+        Ok(user) if !sink.takes(&user.name) => told.warnings.push(format!(
+            "the account {} was left out: another is called the same but for letter case, and an object means either",
+            account.id().unwrap_or_default()
+        )),
         Ok(user) => {
             if let Some(id) = account.id() {
                 names.insert(id.to_owned(), user.name.clone());

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use scim_operator::scim::{Class, Error, Kind, Page, Paging, Profile, Resource, Start};
+use tokio::time::Instant;
 
 use crate::server::Server;
 
-/// A page is asked for so often before the walk is given up.
+/// A request is sent so often before the walk is given up.
 const TRIES: u32 = 6;
 
 /// A walk over the pages of users or groups.
@@ -73,19 +74,8 @@ impl<'a> Walk<'a> {
     }
 
     async fn page(&self, start: &Start) -> Result<Page> {
-        let mut pause = Duration::from_secs(1);
-        for _ in 0..TRIES {
-            let deadline = self.server.read().await;
-            match self.server.client.list_page(self.kind, start, self.size, deadline).await {
-                Ok(page) => return Ok(page),
-                Err(error) if is_passing(&error) => {
-                    self.server.pause(Some(error.retry_after().unwrap_or(pause)));
-                    pause *= 2;
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        bail!("the server did not answer a page of the list {TRIES} times; nothing more was read")
+        let ask = async |deadline| self.server.client.list_page(self.kind, start, self.size, deadline).await;
+        patiently(self.server, "a page of the list", ask).await
     }
 
     /// Why the list may not be whole.
@@ -99,6 +89,26 @@ impl<'a> Walk<'a> {
         }
         warnings
     }
+}
+
+/// Asks again where that may help.
+pub(super) async fn patiently<T>(
+    server: &Server,
+    what: &str,
+    ask: impl AsyncFn(Instant) -> Result<T, Error>,
+) -> Result<T> {
+    let mut pause = Duration::from_secs(1);
+    for _ in 0..TRIES {
+        match ask(server.read().await).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) if is_passing(&error) => {
+                server.pause(Some(error.retry_after().unwrap_or(pause)));
+                pause *= 2;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    bail!("the server did not answer {what} {TRIES} times; nothing more was read")
 }
 
 /// It may go better the next time.

@@ -1,5 +1,6 @@
 //! Where manifests go: one stream, a file for each, or a table with its roster. Nothing is kept of what was written.
 
+use std::collections::HashSet;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -11,16 +12,30 @@ use super::convert::{Converter, Imported};
 use super::roster::Table;
 use crate::output;
 
-/// Where manifests go.
-pub(super) enum Sink {
+/// Where manifests go, and the names that were given out.
+pub(super) struct Sink {
+    target: Target,
+    names: HashSet<String>,
+}
+
+enum Target {
     Stream,
     Directory(PathBuf),
     Roster(Box<Table>),
 }
 
 impl Sink {
+    fn to(target: Target) -> Self {
+        Self { target, names: HashSet::new() }
+    }
+
     pub(super) fn stream() -> Self {
-        Self::Stream
+        Self::to(Target::Stream)
+    }
+
+    /// Whether nobody has this name yet.
+    pub(super) fn takes(&mut self, name: &str) -> bool {
+        self.names.insert(format!("users/{name}.yaml"))
     }
 
     pub(super) fn directory(directory: &Path) -> Result<Self> {
@@ -28,28 +43,29 @@ impl Sink {
             let path = directory.join(below);
             std::fs::create_dir_all(&path).with_context(|| format!("{} can't be made", path.display()))?;
         }
-        Ok(Self::Directory(directory.to_owned()))
+        Ok(Self::to(Target::Directory(directory.to_owned())))
     }
 
     pub(super) fn roster(directory: &Path, name: &str, converter: &Converter) -> Result<Self> {
-        Ok(Self::Roster(Box::new(Table::new(directory, name, converter)?)))
+        Ok(Self::to(Target::Roster(Box::new(Table::new(directory, name, converter)?))))
     }
 
     pub(super) fn user(&mut self, user: &Imported) -> Result<()> {
-        match self {
-            Self::Roster(table) => table.row(user),
+        match &mut self.target {
+            Target::Roster(table) => table.row(user),
             _ => self.object("users", &user.name, &user.manifest),
         }
     }
 
     pub(super) fn group(&mut self, name: &str, manifest: &Value) -> Result<()> {
+        self.names.insert(format!("groups/{name}.yaml"));
         self.object("groups", name, manifest)
     }
 
     fn object(&mut self, kind: &str, name: &str, manifest: &Value) -> Result<()> {
         let text = format!("---\n{}\n", serde_saphyr::to_string(manifest)?.trim_end());
-        match self {
-            Self::Directory(directory) => {
+        match &self.target {
+            Target::Directory(directory) => {
                 let path = directory.join(kind).join(format!("{name}.yaml"));
                 std::fs::write(&path, text).with_context(|| format!("{} can't be written", path.display()))
             }
@@ -59,13 +75,27 @@ impl Sink {
 
     /// What belongs to the whole.
     pub(super) fn finish(self, told: &mut Told) -> Result<()> {
-        if let Self::Roster(table) = self {
-            if told.users == 0 {
+        match self.target {
+            Target::Roster(_) if told.users == 0 => {
                 told.warnings.push("no account was imported, so there is no table".to_owned());
-                return Ok(());
             }
-            let directory = table.finish()?;
-            output::note(&format!("apply it by: kubectl apply --server-side -k {}", directory.display()));
+            Target::Roster(table) => {
+                let directory = table.finish()?;
+                output::note(&format!("apply it by: kubectl apply --server-side -k {}", directory.display()));
+            }
+            Target::Directory(directory) => {
+                for below in ["users", "groups"] {
+                    let files = std::fs::read_dir(directory.join(below))?.filter_map(Result::ok);
+                    let names = files.map(|file| format!("{below}/{}", file.file_name().to_string_lossy()));
+                    let others = names.filter(|name| !self.names.contains(name)).count();
+                    if others > 0 {
+                        let place = directory.join(below);
+                        told.warnings
+                            .push(format!("{} holds {others} other files, of an earlier import", place.display()));
+                    }
+                }
+            }
+            Target::Stream => {}
         }
         Ok(())
     }

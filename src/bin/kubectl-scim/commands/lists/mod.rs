@@ -4,11 +4,11 @@ mod rows;
 
 use std::cmp::Ordering;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use kube::ResourceExt;
 use kube::api::ListParams;
-use scim_operator::api::{ScimRoster, UnmanagedPolicy};
+use scim_operator::api::{Reason, ScimConnection, ScimRoster, UnmanagedPolicy};
 
 use self::rows::{Drift, Failure, Roster, Unmanaged};
 use crate::Outcome;
@@ -148,9 +148,47 @@ impl Filter {
             }
         };
         selection.each(cluster, visit).await?;
+        if found.is_empty() {
+            self.check(cluster).await?;
+        }
         found.sort_by(|a, b| self.order(a, b));
         Ok(found)
     }
+
+    /// A name that there isn't is no reason for an empty list.
+    async fn check(&self, cluster: &Cluster) -> Result<()> {
+        if let Some(reason) = &self.reason
+            && !Reason::ALL.iter().any(|known| known.as_str().eq_ignore_ascii_case(reason))
+        {
+            let all: Vec<&str> = Reason::ALL.iter().map(|known| known.as_str()).collect();
+            bail!("there is no reason {reason}; there are: {}", all.join(", "));
+        }
+        if let Some(name) = &self.connection {
+            known_connection(cluster, name).await?;
+        }
+        Ok(())
+    }
+
+    /// Some of it was said.
+    fn is_set(&self) -> bool {
+        let texts = [&self.connection, &self.called, &self.reason, &self.selector];
+        texts.into_iter().any(Option::is_some) || self.sort != Sort::Name
+    }
+}
+
+/// There is such a connection, as far as that may be seen.
+pub async fn known_connection(cluster: &Cluster, name: &str) -> Result<()> {
+    let all = cluster.connections().await?;
+    let called = |connection: &ScimConnection| match connection.namespace() {
+        Some(_) => connection.name_any(),
+        None => format!("cluster/{}", connection.name_any()),
+    };
+    let mut names: Vec<String> = all.iter().map(called).collect();
+    names.dedup();
+    if !names.iter().any(|known| known == name) && !all.iter().any(|connection| full_name(connection) == name) {
+        bail!("there is no connection {name} here; there are: {}", names.join(", "));
+    }
+    Ok(())
 }
 
 /// Says that nothing was found, where a table would be empty.
@@ -162,6 +200,11 @@ fn told(printer: Printer, empty: bool, nothing: &str) {
 
 /// Lists objects of a kind.
 pub async fn get(cluster: &Cluster, printer: Printer, arguments: &GetArguments) -> Result<Outcome> {
+    if matches!(arguments.what, What::Rosters | What::Connections)
+        && (arguments.filter.is_set() || arguments.state.is_some())
+    {
+        bail!("only users and groups are filtered and sorted");
+    }
     match arguments.what {
         What::Rosters => rosters(cluster, printer).await,
         What::Connections => {
@@ -211,9 +254,16 @@ pub async fn drift(cluster: &Cluster, printer: Printer, arguments: &DriftArgumen
 /// Lists accounts that no object declares, as far as the operator records them.
 pub async fn unmanaged(cluster: &Cluster, printer: Printer, arguments: &UnmanagedArguments) -> Result<Outcome> {
     let mut found = Vec::new();
+    if let Some(name) = &arguments.connection {
+        known_connection(cluster, name).await?;
+    }
     for connection in cluster.connections().await? {
-        let name = full_name(&connection);
-        if arguments.connection.as_ref().is_some_and(|wanted| *wanted != connection.name_any() && *wanted != name) {
+        let name = match connection.namespace() {
+            Some(_) => full_name(&connection),
+            None => format!("cluster/{}", connection.name_any()),
+        };
+        let called = if connection.namespace().is_some() { connection.name_any() } else { name.clone() };
+        if arguments.connection.as_ref().is_some_and(|wanted| *wanted != called && *wanted != name) {
             continue;
         }
         if connection.spec.unmanaged_policy == UnmanagedPolicy::Ignore {

@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use hyper_util::client::proxy::matcher::Matcher;
 use scim_operator::api::ConnectedReason;
 use scim_operator::provisioner::{overrides, refusal};
-use scim_operator::scim::{Class, Error, ObservedQuirks, Page, Profile, searches};
+use scim_operator::scim::{Class, Error, ObservedQuirks, Page, Profile, is_loopback_http, searches};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
+use url::Url;
 
 use super::{Step, took};
 use crate::server::Server;
@@ -16,8 +18,8 @@ use crate::server::Server;
 /// out.
 pub(super) async fn steps(server: &Server) -> (Vec<Step>, Option<Profile>) {
     let mut steps = vec![Step::good("address", server.url.as_str())];
-    if proxied() {
-        steps.push(Step::note("resolve", "by a proxy of this machine, which connects too"));
+    if let Some(proxy) = proxy_of(server) {
+        steps.push(Step::note("resolve", format!("by {proxy}, which connects too")));
     } else {
         let Some(addresses) = resolve(server, &mut steps).await else { return (steps, None) };
         if !connect(server, &addresses, &mut steps).await {
@@ -44,9 +46,17 @@ pub(super) async fn steps(server: &Server) -> (Vec<Step>, Option<Profile>) {
     (steps, Some(profile))
 }
 
-/// A proxy by the usual variables: the name is resolved there.
-fn proxied() -> bool {
-    ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"].iter().any(|name| std::env::var_os(name).is_some())
+/// The proxy that requests to the server go by, as the client chooses it: the name is resolved there.
+fn proxy_of(server: &Server) -> Option<String> {
+    if is_loopback_http(&server.url) {
+        return None;
+    }
+    if let Some(proxy) = &server.connection.spec.proxy {
+        let url = Url::parse(&proxy.url).ok()?;
+        return Some(format!("the proxy of spec.proxy, {}", url.host_str().unwrap_or_default()));
+    }
+    let by = Matcher::from_env().intercept(&server.url.as_str().parse().ok()?)?;
+    Some(format!("the proxy of the environment, {}", by.uri().host().unwrap_or_default()))
 }
 
 async fn resolve(server: &Server, steps: &mut Vec<Step>) -> Option<Vec<SocketAddr>> {

@@ -1,15 +1,20 @@
 //! What is made for a test, and its removal, whatever happened meanwhile.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use scim_operator::provisioner::schedule::limiter::RequestKind;
-use scim_operator::scim::{Class, Kind, Start};
+use scim_operator::scim::{Class, Error, Kind, Op, PatchOperation, Start};
 use serde_json::Value;
 
 use crate::server::Server;
 
 /// More pages are not searched for what a lost answer may have made.
 const MOST_PAGES: usize = 200;
+/// So often is looked for what an unanswered creation may make.
+const LOOKS: u32 = 4;
+/// And so long is waited between two looks.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 
 /// Names that nobody has, and what was made under them.
 pub(super) struct Scratch {
@@ -54,6 +59,11 @@ impl Scratch {
         self.made().retain(|made| made.name != name);
     }
 
+    /// What may still be there.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.made().iter().map(|made| made.name.clone()).collect()
+    }
+
     fn made(&self) -> std::sync::MutexGuard<'_, Vec<Made>> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -65,10 +75,13 @@ impl Scratch {
         for made in made {
             let found = match made.id {
                 Some(id) => Ok(Some(id)),
-                None => find(server, made.kind, &made.name).await,
+                None => find_late(server, made.kind, &made.name).await,
             };
             let outcome = match found {
-                Ok(None) => Ok(false),
+                Ok(None) => {
+                    left.unanswered.push(made.name);
+                    continue;
+                }
                 Ok(Some(id)) => {
                     remove(server, made.kind, &id).await.map_err(|why| format!("{} ({id}): {why}", made.name))
                 }
@@ -91,6 +104,43 @@ pub(super) struct Left {
     pub inactive: Vec<String>,
     /// It could not be removed, and why.
     pub failed: Vec<String>,
+    /// Its creation was not answered, and it isn't there so far.
+    pub unanswered: Vec<String>,
+}
+
+/// Looks for what a server may make after whoever asked for it has gone.
+async fn find_late(server: &Server, kind: Kind, name: &str) -> Result<Option<String>, String> {
+    for look in 0..LOOKS {
+        if look > 0 {
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+        if let Some(id) = find(server, kind, name).await? {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}
+
+/// A server that deletes nothing deactivates at least.
+async fn deactivate(server: &Server, id: &str, refused: &Error) -> Result<bool, String> {
+    let operation = PatchOperation { op: Op::Replace, path: Some("active".into()), value: Some(Value::Bool(false)) };
+    let deadline = server.turn(RequestKind::Write).await;
+    let sent = server.client.patch(Kind::Users, id, &[operation], None, deadline).await;
+    sent.map_err(|error| format!("{refused}; nor can it be deactivated: {error}"))?;
+    stays_inactive(server, Kind::Users, id).await
+}
+
+/// Whether the server keeps it; an error where it keeps access.
+async fn stays_inactive(server: &Server, kind: Kind, id: &str) -> Result<bool, String> {
+    let deadline = server.read().await;
+    match server.client.get(kind, id, deadline).await {
+        Ok(after) if kind == Kind::Users && after.active() != Some(false) => {
+            Err("the server answers as if it were done, and shows it active".to_owned())
+        }
+        Ok(_) => Ok(true),
+        Err(error) if error.class() == Class::NotFound => Ok(false),
+        Err(error) => Err(format!("whether it is gone can't be told: {error}")),
+    }
 }
 
 /// Removes one; whether the server keeps it all the same.
@@ -99,15 +149,12 @@ async fn remove(server: &Server, kind: Kind, id: &str) -> Result<bool, String> {
     for _ in 0..3 {
         let deadline = server.turn(RequestKind::Write).await;
         match server.client.delete(kind, id, deadline).await {
-            Ok(_) => {
-                let deadline = server.read().await;
-                let after = server.client.get(kind, id, deadline).await;
-                return Ok(after.is_ok());
-            }
+            Ok(_) => return stays_inactive(server, kind, id).await,
             Err(error) if error.class() == Class::NotFound => return Ok(false),
             Err(error) if matches!(error.class(), Class::Throttled | Class::Transient | Class::Timeout) => {
                 server.pause(error.retry_after());
             }
+            Err(error) if kind == Kind::Users => return deactivate(server, id, &error).await,
             Err(error) => return Err(error.to_string()),
         }
     }

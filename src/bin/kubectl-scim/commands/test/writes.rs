@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Step;
-use super::scratch::{Scratch, find};
+use super::scratch::{Left, Scratch, find};
 use crate::output;
 use crate::server::Server;
 
@@ -32,9 +32,17 @@ pub(super) async fn steps(server: &Server, expected: &Profile, domain: &str) -> 
     let (mut steps, learnt) = (std::mem::take(&mut trial.steps), trial.profile.clone());
     let whole = ended.is_none();
     steps.extend(ended);
-    let left = scratch.remove(server).await;
+    let left = tokio::select! {
+        left = scratch.remove(server) => left,
+        () = interrupted() => Left { failed: scratch.names(), ..Left::default() },
+    };
     steps.push(if !left.failed.is_empty() {
-        Step::bad("clean-up", left.failed.join("; "), "remove them by hand")
+        Step::bad("clean-up", format!("may be left: {}", left.failed.join("; ")), "remove them by hand")
+    } else if !left.unanswered.is_empty() {
+        let names = left.unanswered.join(", ");
+        let found =
+            format!("the creation of {names} was not answered, and it is not there; a slow server may still make it");
+        Step::bad("clean-up", found, "look for it in a while, and remove it by hand")
     } else if left.inactive.is_empty() {
         Step::good("clean-up", "what was made is gone")
     } else {
@@ -43,18 +51,17 @@ pub(super) async fn steps(server: &Server, expected: &Profile, domain: &str) -> 
     (steps, if whole { override_of(expected, &learnt) } else { None })
 }
 
-/// Ctrl-C, or whatever else asks the process to end.
+/// Ctrl-C, a terminal that is closed, or whatever else asks the process to end.
 async fn interrupted() {
-    let terminated = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => drop(terminate.recv().await),
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        pressed = tokio::signal::ctrl_c() => if pressed.is_err() { std::future::pending().await },
-        () = terminated => {}
-    }
+    let asked = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(|kind| {
+        Box::pin(async move {
+            match signal(kind) {
+                Ok(mut asked) => drop(asked.recv().await),
+                Err(_) => std::future::pending().await,
+            }
+        })
+    });
+    futures::future::select_all(asked).await;
 }
 
 /// The fields in which the server's ways are others than the connection's dialect.
