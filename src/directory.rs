@@ -14,7 +14,7 @@ mod rivals;
 mod tenancy;
 
 pub use self::groups::{Awaited, Unfollowed, awaits_name, connection_of_group};
-pub use self::object::{ConnectionKey, Object, Uid, full_name, has_finalizer, is_deleting, same_plan};
+pub use self::object::{ConnectionKey, Object, full_name, has_finalizer, is_deleting, same_plan};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
@@ -25,7 +25,7 @@ use kube::api::Resource as _;
 
 use self::index::{claims_of, id_of};
 use self::origin::keep_names_of_managers;
-use crate::api::{CLAIMED_ACCOUNT, ScimUser};
+use crate::api::{CLAIMED_ACCOUNT, ScimUser, Uid};
 use crate::scim::fold;
 
 /// What an event changed.
@@ -95,7 +95,7 @@ impl Directory {
     /// Takes in an object as it is now. An older version than the known one is dropped, and so is the known one, which
     /// others may hold: our own writes are seen twice, by their answer and by the watch.
     pub fn upsert(&self, mut user: ScimUser) -> Changed {
-        let Some(uid) = user.uid().map(Uid::from) else { return Changed::default() };
+        let Some(uid) = Uid::given(&user.metadata) else { return Changed::default() };
         self.trim(&mut user);
         // Read from the stream of an answer, a list has room for more.
         user.status.iter_mut().filter_map(|status| status.conditions.as_mut()).for_each(Vec::shrink_to_fit);
@@ -171,7 +171,7 @@ impl Directory {
     /// looked at again, the object itself where the answer brought what a person changed meanwhile: the watch event
     /// that follows is no news any more.
     pub fn apply_written(&self, written: ScimUser) -> Vec<Uid> {
-        let uid: Uid = written.uid().unwrap_or_default().into();
+        let uid = Uid::of(&written.metadata);
         // With its last finalizer it is gone, and its deletion may have been seen already.
         if is_deleting(&written) && written.finalizers().is_empty() {
             return self.remove(&uid);
@@ -181,7 +181,7 @@ impl Directory {
     }
 
     /// The object is gone; returns the others whose claim may stand differently now.
-    pub fn remove(&self, uid: &str) -> Vec<Uid> {
+    pub fn remove(&self, uid: &Uid) -> Vec<Uid> {
         let mut inner = self.write();
         inner.gone.remember(uid);
         inner.remove(uid)
@@ -201,7 +201,7 @@ impl Directory {
     }
 
     /// The object with this uid.
-    pub fn get(&self, uid: &str) -> Option<Arc<ScimUser>> {
+    pub fn get(&self, uid: &Uid) -> Option<Arc<ScimUser>> {
         self.read().users.get(uid).cloned()
     }
 
@@ -306,8 +306,8 @@ impl Directory {
     }
 
     /// What the object has reserved is recorded, or given up.
-    pub fn release(&self, uid: &str) {
-        self.write().reserved.retain(|_, holder| **holder != *uid);
+    pub fn release(&self, uid: &Uid) {
+        self.write().reserved.retain(|_, holder| holder != uid);
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Inner> {
@@ -327,12 +327,12 @@ impl Directory {
 }
 
 impl Inner {
-    fn remove(&mut self, uid: &str) -> Vec<Uid> {
-        self.reserved.retain(|_, holder| **holder != *uid);
+    fn remove(&mut self, uid: &Uid) -> Vec<Uid> {
+        self.reserved.retain(|_, holder| holder != uid);
         self.declined.remove(uid);
         let Some(user) = self.users.remove(uid) else { return Vec::new() };
         let key = (user.namespace().unwrap_or_default(), user.name_any());
-        if self.names.get(&key).is_some_and(|known| **known == *uid) {
+        if self.names.get(&key).is_some_and(|known| known == uid) {
             self.names.remove(&key);
         }
         self.count_active(Some(&user), None);
@@ -344,10 +344,8 @@ impl Inner {
                 self.connections.remove(&connection);
             }
         }
-        let uid = Uid::from(uid);
-        let touched = self.user_in_groups(&uid, Some(&user), None);
-        self.keep_ledger(&uid, &connection, &BTreeMap::new());
-        let uid = &*uid;
+        let touched = self.user_in_groups(uid, Some(&user), None);
+        self.keep_ledger(uid, &connection, &BTreeMap::new());
         let Some(server) = self.servers.get(&connection).cloned() else { return touched };
         let claims = claims_of(&user);
         self.unclaim(&server, uid, &claims);

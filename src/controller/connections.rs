@@ -11,7 +11,7 @@ use tracing::info;
 
 use super::unrouted::Unrouted;
 use super::watch::{Read, Scope, is_cluster, within};
-use crate::api::{ScimConnection, ScimGroup, ScimUser};
+use crate::api::{ScimConnection, ScimGroup, ScimUser, Uid};
 use crate::directory::{Changed, ConnectionKey, connection_of, connection_of_group, is_deleting};
 use crate::provisioner::{Provisioner, Shared};
 
@@ -113,7 +113,7 @@ impl Connections {
     }
 
     /// An object is gone.
-    pub fn forget(&self, uid: &str) {
+    pub fn forget(&self, uid: &Uid) {
         for provisioner in self.running.values() {
             provisioner.forget(uid);
         }

@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use kube::ResourceExt;
 use kube::runtime::watcher::Event;
 
 use super::connections::Connections;
 use super::watch::{Read, Scope, uid_of, within};
-use crate::api::ScimGroup;
-use crate::directory::{Directory, Uid, awaits_name};
+use crate::api::{ScimGroup, Uid};
+use crate::directory::{Directory, awaits_name};
 
 /// Routes ScimGroups; awaits no network.
 pub struct Groups {
@@ -32,7 +31,7 @@ impl Groups {
                 self.listing.insert(scope.clone(), BTreeSet::new());
             }
             Event::InitApply(group) => {
-                self.listing.entry(scope.clone()).or_default().insert(uid_of(&group).into());
+                self.listing.entry(scope.clone()).or_default().insert(uid_of(&group));
                 self.changed(group, connections);
             }
             Event::Apply(group) => self.changed(group, connections),
@@ -66,7 +65,7 @@ impl Groups {
     fn changed(&self, group: Read<ScimGroup>, connections: &Connections) {
         // Of one that can't be read, what is known from before stays in force.
         let Ok(group) = group else { return };
-        let uid = group.uid().unwrap_or_default();
+        let uid = Uid::of(&group.metadata);
         let changed = self.directory.upsert_group(group);
         if !self.begun {
             return;

@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use super::unrouted_groups;
-use crate::api::{FINALIZER, GROUP, Reason, ScimGroup, ScimUser, UserState, VERSION};
-use crate::directory::{Uid, connection_of, full_name, has_finalizer, is_deleting};
+use crate::api::{FINALIZER, GROUP, Reason, ScimGroup, ScimUser, Uid, UserState, VERSION};
+use crate::directory::{connection_of, full_name, has_finalizer, is_deleting};
 use crate::plan::{Verdict, way_out};
 use crate::provisioner::Shared;
 use crate::status::{PassLog, record};
@@ -65,12 +65,12 @@ impl Unrouted {
     /// Takes an object; `released` lets it go without touching its account, if it is under deletion.
     pub fn submit(&self, user: &ScimUser, released: bool) {
         // The task lives as long as the controller does.
-        let _ = self.0.send((Object::User(user.uid().unwrap_or_default().into()), released));
+        let _ = self.0.send((Object::User(Uid::of(&user.metadata)), released));
     }
 
     /// The same for a group.
     pub fn submit_group(&self, group: &ScimGroup, released: bool) {
-        let _ = self.0.send((Object::Group(group.uid().unwrap_or_default().into()), released));
+        let _ = self.0.send((Object::Group(Uid::of(&group.metadata)), released));
     }
 }
 

@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use kube::ResourceExt;
 use kube::runtime::watcher::Event;
 
 use super::connections::Connections;
 use super::watch::{Read, Scope, uid_of, within};
-use crate::api::ScimUser;
-use crate::directory::{Changed, Directory, Uid, awaits_name};
+use crate::api::{ScimUser, Uid};
+use crate::directory::{Changed, Directory, awaits_name};
 
 /// Routes ScimUsers; awaits no network.
 pub struct Users {
@@ -32,7 +31,7 @@ impl Users {
                 self.listing.insert(scope.clone(), BTreeSet::new());
             }
             Event::InitApply(user) => {
-                self.listing.entry(scope.clone()).or_default().insert(uid_of(&user).into());
+                self.listing.entry(scope.clone()).or_default().insert(uid_of(&user));
                 self.changed(user, connections);
             }
             Event::Apply(user) => self.changed(user, connections),
@@ -59,7 +58,7 @@ impl Users {
     }
 
     /// Routes an object whose claim may stand differently, or whose connection came or went.
-    pub fn route_again(&self, uid: &str, connections: &Connections) {
+    pub fn route_again(&self, uid: &Uid, connections: &Connections) {
         if let Some(user) = self.directory.get(uid).filter(|_| self.begun) {
             connections.submit(&user, &Changed { itself: true, fresh: true, others: Vec::new() });
         } else if let Some(group) = self.directory.group(uid).filter(|_| self.begun) {
@@ -76,7 +75,7 @@ impl Users {
     fn changed(&self, user: Read<ScimUser>, connections: &Connections) {
         // Of one that can't be read, what is known from before stays in force.
         let Ok(user) = user else { return };
-        let uid = user.uid().unwrap_or_default();
+        let uid = Uid::of(&user.metadata);
         let changed = self.directory.upsert(user);
         if !self.begun {
             return;
@@ -89,7 +88,7 @@ impl Users {
         self.route_all(changed.others, connections);
     }
 
-    fn gone(&self, uid: &str, connections: &Connections) {
+    fn gone(&self, uid: &Uid, connections: &Connections) {
         let others = self.directory.remove(uid);
         connections.forget(uid);
         self.route_all(others, connections);

@@ -16,6 +16,8 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use tracing::{debug, warn};
 
+use crate::api::Uid;
+
 /// Where a watch looks: in one namespace, or with `None` everywhere.
 pub type Scope = Option<Arc<str>>;
 
@@ -39,12 +41,11 @@ pub type Read<K> = Result<K, Box<InvalidObject>>;
 pub type Scoped<K> = (Scope, Option<Result<Event<Read<K>>, watcher::Error>>);
 
 /// The object's uid, whether it can be read or not.
-pub fn uid_of<K: ResourceExt>(object: &Read<K>) -> String {
-    let uid = match object {
-        Ok(object) => object.uid(),
-        Err(invalid) => invalid.metadata.uid.clone(),
-    };
-    uid.unwrap_or_default()
+pub fn uid_of<K: ResourceExt>(object: &Read<K>) -> Uid {
+    Uid::of(match object {
+        Ok(object) => object.meta(),
+        Err(invalid) => &invalid.metadata,
+    })
 }
 
 /// One watch a scope. Lists are complete scope by scope: each has its own `Init` and `InitDone`.

@@ -3,11 +3,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use kube::ResourceExt;
-
 use super::index::{account, age, unrecorded};
-use super::{Claim, ConnectionKey, Directory, Inner, Uid, connection_of, full_name, has_finalizer, is_deleting};
-use crate::api::{ScimUser, UserState};
+use super::{Claim, ConnectionKey, Directory, Inner, connection_of, full_name, has_finalizer, is_deleting};
+use crate::api::{ScimUser, Uid, UserState};
 use crate::plan::{Claims, Holder, HolderState, Successor};
 use crate::scim::fold;
 
@@ -47,8 +45,10 @@ impl Directory {
         let leaving: Vec<Uid> = inner
             .others(server, &name, user)
             .filter(is_deleting)
-            .filter(|other| inner.successor(other, server).is_some_and(|(heir, _)| heir.uid() == user.uid()))
-            .filter_map(|other| other.uid().map(Uid::from))
+            .filter(|other| {
+                inner.successor(other, server).is_some_and(|(heir, _)| heir.metadata.uid == user.metadata.uid)
+            })
+            .filter_map(|other| Uid::given(&other.metadata))
             .collect();
         for uid in &leaving {
             inner.declined.entry(uid.clone()).or_default().insert(version_of(user));
@@ -60,8 +60,8 @@ impl Directory {
     pub fn give_up(&self, leaving: &ScimUser, server: &str) {
         let mut inner = self.write();
         let heir = inner.successor(leaving, server).filter(|(_, successor)| !successor.bound).map(|(heir, _)| heir);
-        if let (Some(heir), Some(uid)) = (heir, leaving.uid()) {
-            inner.declined.entry(uid.into()).or_default().insert(version_of(&heir));
+        if let (Some(heir), Some(uid)) = (heir, Uid::given(&leaving.metadata)) {
+            inner.declined.entry(uid).or_default().insert(version_of(&heir));
         }
     }
 }
@@ -75,9 +75,8 @@ impl Inner {
         me: &ScimUser,
     ) -> impl Iterator<Item = &'a Arc<ScimUser>> + use<'a> {
         let uids = self.claims.get(server).and_then(|claims| claims.get(claim));
-        let me = me.uid();
-        let others = uids.into_iter().flatten().filter_map(|uid| self.users.get(uid));
-        others.filter(move |other| other.uid() != me)
+        let me = Uid::of(&me.metadata);
+        uids.into_iter().flatten().filter(move |uid| **uid != me).filter_map(|uid| self.users.get(uid))
     }
 
     /// Who is bound to the account that was found, else to the one whose name the object wants, else may have made one
@@ -116,7 +115,7 @@ impl Inner {
     fn as_holder(&self, user: &ScimUser, other: &ScimUser, server: &str, has_account: bool) -> Holder {
         let state = if is_deleting(other) {
             let heir = self.successor(other, server).filter(|(_, successor)| !successor.bound);
-            let takes_over = heir.is_some_and(|(heir, _)| heir.uid() == user.uid());
+            let takes_over = heir.is_some_and(|(heir, _)| heir.metadata.uid == user.metadata.uid);
             if takes_over { HolderState::HandsOver } else { HolderState::Leaves }
         } else if account(other, server).is_none() {
             HolderState::Renames
@@ -130,24 +129,27 @@ impl Inner {
 
     /// The objects that wait for each other's names, where `user`, which waits for `next`, comes upon such a ring.
     fn ring(&self, user: &ScimUser, next: &ScimUser, server: &str) -> Option<Vec<String>> {
-        let mut row: Vec<(Option<String>, String)> = Vec::new();
+        let mut row: Vec<(Uid, String)> = Vec::new();
         let mut seen = HashSet::new();
         let (mut current, mut wanted) = (Arc::new(next.clone()), fold(&next.spec.user_name));
         let own = account(user, server).map(|(_, name)| fold(name));
         loop {
-            if !seen.insert(current.uid()) || row.len() >= LONGEST_ROW {
-                let begin = row.iter().position(|(uid, _)| *uid == current.uid()).unwrap_or_default();
+            let uid = Uid::of(&current.metadata);
+            if !seen.insert(uid.clone()) || row.len() >= LONGEST_ROW {
+                let begin = row.iter().position(|(known, _)| *known == uid).unwrap_or_default();
                 return Some(row.into_iter().skip(begin).map(|(_, name)| name).collect());
             }
-            row.push((current.uid(), full_name(&current)));
+            row.push((uid, full_name(&current)));
             if own.as_ref() == Some(&wanted) {
-                row.insert(0, (user.uid(), full_name(user)));
+                row.insert(0, (Uid::of(&user.metadata), full_name(user)));
                 return Some(row.into_iter().map(|(_, name)| name).collect());
             }
             let mut holders = self.others(server, &Claim::Name(wanted.clone()), &current).filter(|other| {
                 account(other, server).is_some_and(|(_, name)| fold(name) == wanted) && !is_deleting(other)
             });
-            let holder = holders.find(|other| other.uid() != user.uid()).filter(|other| is_renamed(other, server))?;
+            let holder = holders
+                .find(|other| other.metadata.uid != user.metadata.uid)
+                .filter(|other| is_renamed(other, server))?;
             (wanted, current) = (fold(&holder.spec.user_name), Arc::clone(holder));
         }
     }
@@ -203,7 +205,7 @@ impl Inner {
 
     /// As it is declared now it could not take over the account.
     fn has_declined(&self, leaving: &ScimUser, other: &ScimUser) -> bool {
-        let declined = leaving.metadata.uid.as_deref().and_then(|uid| self.declined.get(uid));
+        let declined = self.declined.get(&Uid::of(&leaving.metadata));
         declined.is_some_and(|declined| declined.contains(&version_of(other)))
     }
 
@@ -230,7 +232,7 @@ fn is_renamed(user: &ScimUser, server: &str) -> bool {
 }
 
 fn version_of(user: &ScimUser) -> (Uid, i64) {
-    (user.uid().unwrap_or_default().into(), user.metadata.generation.unwrap_or_default())
+    (Uid::of(&user.metadata), user.metadata.generation.unwrap_or_default())
 }
 
 #[cfg(test)]

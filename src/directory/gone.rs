@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use super::Uid;
+use crate::api::Uid;
 
 /// More than are deleted while one event or one answer is under way.
 const REMEMBERED: usize = 10_000;
@@ -17,8 +17,8 @@ pub(super) struct Gone {
 
 impl Gone {
     /// A uid is never given again, so this is for good.
-    pub fn remember(&mut self, uid: &str) {
-        let uid = Uid::from(uid);
+    pub fn remember(&mut self, uid: &Uid) {
+        let uid = uid.clone();
         if !self.known.insert(uid.clone()) {
             return;
         }
@@ -31,7 +31,7 @@ impl Gone {
     }
 
     /// The object with this uid went, as far as is remembered.
-    pub fn knows(&self, uid: &str) -> bool {
+    pub fn knows(&self, uid: &Uid) -> bool {
         self.known.contains(uid)
     }
 }
@@ -44,10 +44,10 @@ mod tests {
     fn the_last_that_went_are_remembered_and_no_more() {
         let mut gone = Gone::default();
         for n in 0..=REMEMBERED {
-            gone.remember(&n.to_string());
-            gone.remember(&n.to_string());
+            gone.remember(&n.to_string().into());
+            gone.remember(&n.to_string().into());
         }
-        assert!(!gone.knows("0") && gone.knows("1") && gone.knows(&REMEMBERED.to_string()));
+        assert!(!gone.knows(&"0".into()) && gone.knows(&"1".into()) && gone.knows(&REMEMBERED.to_string().into()));
         assert_eq!((gone.known.len(), gone.order.len()), (REMEMBERED, REMEMBERED));
     }
 }

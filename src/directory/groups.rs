@@ -16,8 +16,8 @@ use kube::ResourceExt;
 pub use self::awaited::Awaited;
 pub use self::claims::awaits_name;
 use self::index::take;
-use super::{Changed, Claim, ConnectionKey, Directory, Uid, connection_of, version};
-use crate::api::{CLAIMED_GROUP, ScimGroup, ScimUser};
+use super::{Changed, Claim, ConnectionKey, Directory, connection_of, version};
+use crate::api::{CLAIMED_GROUP, ScimGroup, ScimUser, Uid};
 use crate::plan::groups::{Id, Membership, Standing};
 
 /// The groups and their indexes.
@@ -92,7 +92,7 @@ impl Groups {
     }
 
     /// The group with this uid.
-    pub(super) fn get(&self, uid: &str) -> Option<&Arc<ScimGroup>> {
+    pub(super) fn get(&self, uid: &Uid) -> Option<&Arc<ScimGroup>> {
         self.all.get(uid).map(|entry| &entry.group)
     }
 
@@ -110,7 +110,7 @@ impl Directory {
     /// Takes in a group as it is now. An older version than the known one is dropped.
     pub fn upsert_group(&self, mut group: ScimGroup) -> Changed {
         self.trim(&mut group);
-        let Some(uid) = group.uid().map(Uid::from) else { return Changed::default() };
+        let Some(uid) = Uid::given(&group.metadata) else { return Changed::default() };
         let mut inner = self.write();
         let old = inner.groups.all.get(&uid).map(|entry| Arc::clone(&entry.group));
         if inner.gone.knows(&uid) || old.as_ref().is_some_and(|old| version(&**old) > version(&group)) {
@@ -138,7 +138,7 @@ impl Directory {
     }
 
     /// The group's object is gone; returns the others that may stand differently now.
-    pub fn remove_group(&self, uid: &str) -> Vec<Uid> {
+    pub fn remove_group(&self, uid: &Uid) -> Vec<Uid> {
         let mut inner = self.write();
         inner.gone.remember(uid);
         inner.remove_group(uid)
@@ -157,7 +157,7 @@ impl Directory {
     }
 
     /// The group with this uid.
-    pub fn group(&self, uid: &str) -> Option<Arc<ScimGroup>> {
+    pub fn group(&self, uid: &Uid) -> Option<Arc<ScimGroup>> {
         self.read().groups.all.get(uid).map(|entry| Arc::clone(&entry.group))
     }
 
@@ -174,12 +174,12 @@ impl Directory {
     }
 
     /// Looks at, or changes, who belongs to a group.
-    pub fn membership<T>(&self, uid: &str, look: impl FnOnce(&mut Membership) -> T) -> Option<T> {
+    pub fn membership<T>(&self, uid: &Uid, look: impl FnOnce(&mut Membership) -> T) -> Option<T> {
         self.write_groups().groups.all.get_mut(uid).map(|entry| look(&mut entry.membership))
     }
 
     /// The references of a group that lead to no account.
-    pub fn unfollowed(&self, uid: &str) -> Unfollowed {
+    pub fn unfollowed(&self, uid: &Uid) -> Unfollowed {
         let inner = self.read();
         let Some(entry) = inner.groups.all.get(uid) else { return Unfollowed::default() };
         let waiting = entry.waiting.iter().chain(&entry.fixed_waiting).take(20).cloned().collect();
@@ -187,19 +187,19 @@ impl Directory {
     }
 
     /// The accounts of a group's userNames, by folded name, as the server lists them.
-    pub fn resolve(&self, uid: &str, resolved: BTreeMap<String, Id>) {
+    pub fn resolve(&self, uid: &Uid, resolved: BTreeMap<String, Id>) {
         let mut inner = self.write_groups();
         let Some(entry) = inner.groups.all.get_mut(uid) else { return };
         if resolved != entry.resolved {
             entry.resolved = resolved;
-            inner.refresh_fixed(&uid.into());
+            inner.refresh_fixed(uid);
         }
     }
 
     /// The user leaves its groups now: its account is inactive. Returns these groups.
     pub fn depart(&self, user: &ScimUser, id: &str) -> Vec<Uid> {
         let mut inner = self.write();
-        let Some(uid) = user.uid().map(Uid::from) else { return Vec::new() };
+        let Some(uid) = Uid::given(&user.metadata) else { return Vec::new() };
         let mut groups: BTreeSet<Uid> =
             inner.groups.links.get(&uid).into_iter().flatten().map(|(group, _)| group.clone()).collect();
         let key = connection_of(user);
@@ -219,12 +219,12 @@ impl Directory {
     /// Whether the user was told to leave, and the names of the groups that its account is in, or may be in.
     pub fn groups_left(&self, user: &ScimUser, id: &str, server: &str) -> (bool, Vec<String>) {
         let inner = self.read();
-        let uid = user.uid().unwrap_or_default();
+        let uid = Uid::of(&user.metadata);
         let key = connection_of(user);
-        let departing = inner.groups.departing.get(uid.as_str());
+        let departing = inner.groups.departing.get(&uid);
         let linked: BTreeSet<&Uid> = match departing {
             Some((_, groups)) => groups.iter().collect(),
-            None => inner.groups.links.get(uid.as_str()).into_iter().flatten().map(|(group, _)| group).collect(),
+            None => inner.groups.links.get(&uid).into_iter().flatten().map(|(group, _)| group).collect(),
         };
         let all = inner.groups.connections.get(&key).into_iter().flatten();
         let left = all.filter_map(|uid| Some((uid, inner.groups.all.get(uid)?))).filter(|(uid, entry)| {
@@ -239,7 +239,7 @@ impl Directory {
     }
 
     /// The accounts that are deprovisioned now and are to be taken out of this group.
-    pub fn departed(&self, uid: &str) -> BTreeSet<Id> {
+    pub fn departed(&self, uid: &Uid) -> BTreeSet<Id> {
         let inner = self.read();
         let Some(entry) = inner.groups.all.get(uid) else { return BTreeSet::new() };
         let departing = inner.groups.departing.values().map(|(id, _)| id);

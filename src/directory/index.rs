@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use kube::ResourceExt;
 
-use super::{Claim, Inner, Uid, connection_of, full_name, has_finalizer};
-use crate::api::ScimUser;
+use super::{Claim, Inner, connection_of, full_name, has_finalizer};
+use crate::api::{ScimUser, Uid};
 use crate::scim::fold;
 
 impl Inner {
@@ -20,7 +20,7 @@ impl Inner {
         }
     }
 
-    pub(super) fn index_manager(&mut self, uid: &str, old: Option<&ScimUser>, new: Option<&ScimUser>) {
+    pub(super) fn index_manager(&mut self, uid: &Uid, old: Option<&ScimUser>, new: Option<&ScimUser>) {
         let (before, now) = (old.and_then(manager_of), new.and_then(manager_of));
         if before == now {
             return;
@@ -34,7 +34,7 @@ impl Inner {
             }
         }
         if let Some(now) = now {
-            self.reports.entry(now).or_default().insert(uid.into());
+            self.reports.entry(now).or_default().insert(uid.clone());
         }
     }
 
@@ -45,7 +45,7 @@ impl Inner {
         }
     }
 
-    pub(super) fn unclaim(&mut self, server: &str, uid: &str, claims: &BTreeSet<Claim>) {
+    pub(super) fn unclaim(&mut self, server: &str, uid: &Uid, claims: &BTreeSet<Claim>) {
         let Some(index) = self.claims.get_mut(server) else { return };
         for claim in claims {
             if let Some(uids) = index.get_mut(claim) {
@@ -57,10 +57,10 @@ impl Inner {
         }
     }
 
-    pub(super) fn claimants<'a>(&self, server: &str, claims: impl Iterator<Item = &'a Claim>, me: &str) -> Vec<Uid> {
+    pub(super) fn claimants<'a>(&self, server: &str, claims: impl Iterator<Item = &'a Claim>, me: &Uid) -> Vec<Uid> {
         let Some(index) = self.claims.get(server) else { return Vec::new() };
         let uids: BTreeSet<Uid> = claims.filter_map(|claim| index.get(claim)).flatten().cloned().collect();
-        uids.into_iter().filter(|uid| **uid != *me).collect()
+        uids.into_iter().filter(|uid| uid != me).collect()
     }
 }
 

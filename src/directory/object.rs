@@ -6,9 +6,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::api::{ConnectionKind, ConnectionRef, FINALIZER, ScimGroup, ScimUser};
 
-/// `metadata.uid`.
-pub type Uid = Arc<str>;
-
 /// Names a connection: its namespace and name; a cluster connection has no namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionKey {

@@ -7,8 +7,8 @@ use kube::ResourceExt;
 
 use super::groups::{connection_of_group, is_bound_to};
 use super::index::account;
-use super::{Claim, Directory, Inner, Uid, connection_of, full_name, is_deleting};
-use crate::api::{ScimGroup, ScimUser};
+use super::{Claim, Directory, Inner, connection_of, full_name, is_deleting};
+use crate::api::{ScimGroup, ScimUser, Uid};
 use crate::scim::{Resource, fold};
 
 /// Between two that are bound to one account: an object that declares, or was seen to claim, the name that is shown has
@@ -23,9 +23,9 @@ impl Directory {
     pub fn rival(&self, user: &ScimUser, server: &str, found: Option<&Resource>) -> Option<String> {
         let inner = self.read();
         let (id, _) = account(user, server)?;
-        let me = user.uid().unwrap_or_default();
+        let me = Uid::of(&user.metadata);
         let uids = inner.claims.get(server)?.get(&Claim::Account(id.to_owned()))?;
-        let mut others = uids.iter().filter(|uid| ***uid != *me).filter_map(|uid| inner.users.get(uid));
+        let mut others = uids.iter().filter(|uid| **uid != me).filter_map(|uid| inner.users.get(uid));
         let name = found.and_then(Resource::user_name).map(fold);
         let fits = |user: &ScimUser| {
             let claimed = user.claimed_at(server).map(|claimed| fold(&claimed.user_name));
@@ -42,11 +42,11 @@ impl Directory {
     /// The same for groups.
     pub fn rival_of_group(&self, group: &ScimGroup, id: &str, server: &str, shown: Option<&str>) -> Option<String> {
         let inner = self.read();
-        let me = group.uid().unwrap_or_default();
+        let me = Uid::of(&group.metadata);
         let fits = |group: &ScimGroup| {
             shown.is_some() && (shown == Some(&group.spec.display_name) || shown == group.claimed_at(server).as_deref())
         };
-        let bound = inner.groups.bound_to(id).filter(|uid| ***uid != *me);
+        let bound = inner.groups.bound_to(id).filter(|uid| **uid != me);
         let mut others = bound.filter_map(|uid: &Uid| inner.groups.get(uid)).filter(|other: &&Arc<ScimGroup>| {
             other.metadata.deletion_timestamp.is_none() && is_bound_to(other, id, server)
         });
@@ -182,7 +182,7 @@ mod tests {
         let bound = group("hr", "admins", Some("1"));
         all.upsert_group(bound.clone());
         assert_eq!(all.rival_of_group(&bound, "1", SERVER, Some("admins")).as_deref(), Some("hr2/g"));
-        all.remove_group("group-hr2");
+        all.remove_group(&"group-hr2".into());
         assert_eq!(all.rival_of_group(&bound, "1", SERVER, Some("admins")), None, "the others may not have it");
     }
 

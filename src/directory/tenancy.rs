@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use kube::ResourceExt;
 
 use super::{ConnectionKey, Directory, Inner, connection_of};
-use crate::api::{Delegation, ScimUser};
+use crate::api::{Delegation, ScimUser, Uid};
 use crate::plan::Delegated;
 
 /// So many connections are named.
@@ -76,7 +76,7 @@ impl Directory {
         let mine = |user: &&std::sync::Arc<ScimUser>| {
             user.metadata.namespace.as_deref() == Some(namespace) && connection_of(user).is_of_cluster()
         };
-        let users = inner.users.values().filter(mine).filter_map(|user| user.uid().map(super::Uid::from));
+        let users = inner.users.values().filter(mine).filter_map(|user| Uid::given(&user.metadata));
         users.chain(inner.groups.tenants_of(namespace)).collect()
     }
 }

@@ -7,10 +7,11 @@ mod terms;
 mod tests;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+
+use crate::api::Uid;
 
 pub use super::holds::{Candidate, HoldReason, HoldView};
 pub use gate::Gate;
@@ -185,7 +186,7 @@ struct Guard {
     limit: Limit,
     ledger: Ledger,
     base: u64,
-    burst: BTreeSet<Arc<str>>,
+    burst: BTreeSet<Uid>,
     first: Timestamp,
     last: Timestamp,
 }
@@ -200,7 +201,7 @@ impl Guard {
         limit.saturating_sub(self.ledger.used(now))
     }
 
-    fn arrive(&mut self, uid: Arc<str>, now: Timestamp) {
+    fn arrive(&mut self, uid: Uid, now: Timestamp) {
         if self.burst.is_empty() {
             self.first = now;
         }

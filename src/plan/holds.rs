@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::guards::{GuardName, after, until};
-use crate::api::OperationType;
+use crate::api::{OperationType, Uid};
 
 /// A hold closes this long after its last arrival …
 pub const QUIET: Duration = Duration::from_secs(30);
@@ -24,7 +23,7 @@ pub const SAMPLE: usize = 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// The object's uid.
-    pub uid: Arc<str>,
+    pub uid: Uid,
     /// The server that it is for: an approval is good for no other (promise I6).
     pub server: String,
     /// The object's generation.
@@ -111,7 +110,7 @@ pub struct HoldView {
     /// Members it would take out of groups.
     pub memberships: u64,
     /// Uids of some of its members, at most [`SAMPLE`].
-    pub sample: Vec<Arc<str>>,
+    pub sample: Vec<Uid>,
 }
 
 impl HoldView {
@@ -131,7 +130,7 @@ pub(super) struct Hold {
     pub key: u64,
     pub id: Option<String>,
     pub reasons: BTreeSet<HoldReason>,
-    pub members: BTreeSet<Arc<str>>,
+    pub members: BTreeSet<Uid>,
     /// The hold of an earlier run whose members gather here.
     origin: Option<String>,
     since: Timestamp,
@@ -148,7 +147,7 @@ impl Hold {
         self.closes_at().map(|at| until(now, at))
     }
 
-    pub fn view<'a>(&self, candidate: impl Fn(&str) -> Option<&'a Candidate>) -> HoldView {
+    pub fn view<'a>(&self, candidate: impl Fn(&Uid) -> Option<&'a Candidate>) -> HoldView {
         let mut view = HoldView {
             id: self.id.clone(),
             reasons: self.reasons.clone(),
@@ -160,7 +159,7 @@ impl Hold {
             memberships: 0,
             sample: self.members.iter().take(SAMPLE).cloned().collect(),
         };
-        for member in self.members.iter().filter_map(|uid| candidate(uid)) {
+        for member in self.members.iter().filter_map(candidate) {
             if member.guard == Some(GuardName::Memberships) {
                 view.memberships += member.weight();
                 continue;
@@ -180,7 +179,7 @@ impl Hold {
 #[derive(Debug, Default)]
 pub(super) struct Holds {
     all: Vec<Hold>,
-    index: HashMap<Arc<str>, u64>,
+    index: HashMap<Uid, u64>,
     next: u64,
 }
 
@@ -189,7 +188,7 @@ impl Holds {
         self.all.iter()
     }
 
-    pub fn of(&self, uid: &str) -> Option<&Hold> {
+    pub fn of(&self, uid: &Uid) -> Option<&Hold> {
         let key = self.index.get(uid)?;
         self.all.iter().find(|hold| hold.key == *key)
     }
@@ -201,7 +200,7 @@ impl Holds {
 
     /// Into the open hold of its reason, or the one that gathers the members of an earlier run's
     /// hold, or a new one; where an eleventh would open, into the newest, which opens again.
-    pub fn join(&mut self, uid: Arc<str>, reason: HoldReason, origin: Option<&str>, now: Timestamp) {
+    pub fn join(&mut self, uid: Uid, reason: HoldReason, origin: Option<&str>, now: Timestamp) {
         let fits = |hold: &Hold| match origin {
             Some(_) => hold.origin.as_deref() == origin,
             None => hold.origin.is_none() && hold.id.is_none() && hold.reasons.contains(&reason),
@@ -243,7 +242,7 @@ impl Holds {
     }
 
     /// A hold that nobody is left in is gone.
-    pub fn remove(&mut self, uid: &str) {
+    pub fn remove(&mut self, uid: &Uid) {
         let Some(key) = self.index.remove(uid) else {
             return;
         };
@@ -303,7 +302,7 @@ pub(super) fn digest<'a>(members: impl Iterator<Item = &'a Candidate>, round: u6
     let mut hash = Sha256::new();
     hash.update(round.to_be_bytes());
     for member in members {
-        text(&mut hash, &member.uid);
+        text(&mut hash, member.uid.as_str());
         text(&mut hash, &member.server);
         hash.update(member.generation.to_be_bytes());
         text(&mut hash, member.operation.as_str());

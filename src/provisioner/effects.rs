@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::kubernetes::WriteError;
 use crate::api::{
-    ClaimedAccount, ScimConnection, ScimConnectionStatus, ScimGroup, ScimGroupStatus, ScimUser, ScimUserStatus,
+    ClaimedAccount, ScimConnection, ScimConnectionStatus, ScimGroup, ScimGroupStatus, ScimUser, ScimUserStatus, Uid,
 };
 use crate::directory::ConnectionKey;
 use crate::plan::groups::{GroupOperation, GroupStep, GroupVerdict};
@@ -211,7 +211,7 @@ pub enum Note<'a> {
     /// The plan for a user, and what it rests on.
     Decided {
         /// The object's uid.
-        uid: &'a str,
+        uid: &'a Uid,
         /// What it rests on.
         facts: &'a Facts<'a>,
         /// What is to be done.
@@ -229,21 +229,21 @@ pub enum Note<'a> {
     /// A request is sent now.
     Sends {
         /// The object's uid.
-        uid: &'a str,
+        uid: &'a Uid,
         /// What it does.
         operation: &'a Operation,
     },
     /// The object takes an account for its own.
     Binds {
         /// The object's uid.
-        uid: &'a str,
+        uid: &'a Uid,
         /// The account.
         id: &'a str,
     },
     /// Nothing is asked of the guards for the object any more.
     Withdrawn {
         /// The object's uid.
-        uid: &'a str,
+        uid: &'a Uid,
     },
     /// A pass over a user ended so, on record.
     Settled {
@@ -266,7 +266,7 @@ pub enum Note<'a> {
     /// The plan for a group.
     GroupDecided {
         /// The object's uid.
-        uid: &'a str,
+        uid: &'a Uid,
         /// What is to be done.
         step: &'a GroupStep,
     },
@@ -289,6 +289,6 @@ pub enum Note<'a> {
     /// A plan for this object takes more steps than any should.
     Diverges {
         /// The object's uid.
-        uid: &'a str,
+        uid: &'a Uid,
     },
 }

@@ -47,8 +47,8 @@ use self::live::Live;
 use self::mirror::ServerMirror;
 use self::schedule::Schedule;
 use self::schedule::queue::Lane;
-use crate::api::{RELEASE, ScimConnection, ScimUser};
-use crate::directory::{Changed, ConnectionKey, Directory, Uid, is_deleting};
+use crate::api::{RELEASE, ScimConnection, ScimUser, Uid};
+use crate::directory::{Changed, ConnectionKey, Directory, is_deleting};
 use crate::runtime::{Audit, Clock, Leadership, Metrics};
 
 /// What all provisioners share.
@@ -205,7 +205,7 @@ impl<E: Effects> Provisioner<E> {
 
     /// An object is to be looked at.
     pub fn submit(&self, user: &ScimUser, changed: &Changed) {
-        let Some(uid) = user.metadata.uid.as_deref().map(Uid::from) else { return };
+        let Some(uid) = Uid::given(&user.metadata) else { return };
         let lane = lane_of(user, self.effects.now());
         self.note_window(user);
         self.surroundings.metrics.submitted(&self.key.to_string(), export::lane_name(lane));
@@ -213,7 +213,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// An object is gone.
-    pub fn forget(&self, uid: &str) {
+    pub fn forget(&self, uid: &Uid) {
         self.notes.forget(uid);
         self.guards.forget(uid);
         self.group_notes.forget(uid);

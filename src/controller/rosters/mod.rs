@@ -29,7 +29,7 @@ use self::look::{Looked, Pass, RosterNotes};
 use self::schedule::Schedule;
 use super::Error;
 use super::watch::{self, Read, Scope, Scoped, trim, within};
-use crate::api::{RECONCILE_REQUESTED_AT, ROSTER_LABEL, ROSTER_SOURCE_LABEL, ScimRoster, ScimUser};
+use crate::api::{RECONCILE_REQUESTED_AT, ROSTER_LABEL, ROSTER_SOURCE_LABEL, ScimRoster, ScimUser, Uid};
 use crate::directory::{Directory, is_deleting};
 use crate::provisioner::Shared;
 
@@ -160,7 +160,7 @@ impl Rosters {
             Event::InitDone => return self.known.keys().for_each(|key| self.wake(key)),
             Event::Init | Event::InitApply(_) | Event::Apply(Err(_)) | Event::Delete(Err(_)) => return,
         };
-        let known = user.uid().and_then(|uid| directory.get(&uid));
+        let known = directory.get(&Uid::of(&user.metadata));
         let same = known.as_ref().is_some_and(|known| {
             known.metadata.generation == user.metadata.generation
                 && known.labels() == user.labels()

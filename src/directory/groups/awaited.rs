@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use kube::ResourceExt;
 
 use super::super::index::account;
-use super::super::{Directory, Inner, Uid, is_deleting};
+use super::super::{Directory, Inner, is_deleting};
 use super::{Entry, connection_of_group};
+use crate::api::Uid;
 use crate::scim::fold;
 
 /// By what they would be known.
@@ -31,13 +32,13 @@ impl Awaited {
 
 impl Directory {
     /// Whom a group declares without their accounts being known.
-    pub fn awaited(&self, uid: &str) -> Awaited {
+    pub fn awaited(&self, uid: &Uid) -> Awaited {
         let inner = self.read();
         inner.groups.all.get(uid).map(|entry| inner.awaited_in(entry)).unwrap_or_default()
     }
 
     /// The userNames that a group declares and no object of its connection stands for: folded, and as they are declared.
-    pub fn undeclared_names(&self, uid: &str) -> BTreeMap<String, String> {
+    pub fn undeclared_names(&self, uid: &Uid) -> BTreeMap<String, String> {
         let inner = self.read();
         let Some(entry) = inner.groups.all.get(uid) else { return BTreeMap::new() };
         let key = connection_of_group(&entry.group);

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 
-use super::super::{Directory, Inner, Uid, has_finalizer};
+use super::super::{Directory, Inner, has_finalizer};
 use super::{Groups, connection_of_group, key_of, take};
-use crate::api::{GroupState, ScimGroup};
+use crate::api::{GroupState, ScimGroup, Uid};
 use crate::plan::{Claims, Holder, HolderState, Successor};
 
 impl Directory {
@@ -30,8 +30,10 @@ impl Directory {
         let leaving: Vec<Uid> = inner
             .groups_named(&group.spec.display_name, group, server)
             .filter(|other| is_deleting(other))
-            .filter(|other| inner.group_successor(other, server).is_some_and(|(heir, _)| heir.uid() == group.uid()))
-            .filter_map(|other| other.uid().map(Uid::from))
+            .filter(|other| {
+                inner.group_successor(other, server).is_some_and(|(heir, _)| heir.metadata.uid == group.metadata.uid)
+            })
+            .filter_map(|other| Uid::given(&other.metadata))
             .collect();
         for uid in &leaving {
             inner.declined.entry(uid.clone()).or_default().insert(version_of(group));
@@ -43,8 +45,8 @@ impl Directory {
     pub fn give_up_group(&self, leaving: &ScimGroup, server: &str) {
         let mut inner = self.write();
         let heir = inner.group_successor(leaving, server).filter(|(_, successor)| !successor.bound);
-        if let (Some((heir, _)), Some(uid)) = (heir, leaving.uid()) {
-            inner.declined.entry(uid.into()).or_default().insert(version_of(&heir));
+        if let (Some((heir, _)), Some(uid)) = (heir, Uid::given(&leaving.metadata)) {
+            inner.declined.entry(uid).or_default().insert(version_of(&heir));
         }
     }
 }
@@ -56,11 +58,10 @@ impl Inner {
         me: &ScimGroup,
         server: &str,
     ) -> impl Iterator<Item = &'a Arc<ScimGroup>> + use<'a> {
-        let (me, server) = (me.uid(), server.to_owned());
-        let others = uids.into_iter().flatten().filter_map(|uid| Some(&self.groups.all.get(uid)?.group));
-        others.filter(move |other| {
-            other.uid() != me && self.servers.get(&connection_of_group(other)).is_some_and(|known| *known == server)
-        })
+        let (me, server) = (Uid::of(&me.metadata), server.to_owned());
+        let others = uids.into_iter().flatten().filter(move |uid| **uid != me);
+        let others = others.filter_map(|uid| Some(&self.groups.all.get(uid)?.group));
+        others.filter(move |other| self.servers.get(&connection_of_group(other)).is_some_and(|known| *known == server))
     }
 
     /// The other objects that declare this name, have it at the server, or may have made a group of it.
@@ -107,7 +108,7 @@ impl Inner {
     fn as_group_holder(&self, group: &ScimGroup, other: &ScimGroup, server: &str, has_account: bool) -> Holder {
         let state = if is_deleting(other) {
             let heir = self.group_successor(other, server).filter(|(_, successor)| !successor.bound);
-            let takes_over = heir.is_some_and(|(heir, _)| heir.uid() == group.uid());
+            let takes_over = heir.is_some_and(|(heir, _)| heir.metadata.uid == group.metadata.uid);
             if takes_over { HolderState::HandsOver } else { HolderState::Leaves }
         } else if bound(other, server).is_none() {
             HolderState::Renames
@@ -120,24 +121,25 @@ impl Inner {
     }
 
     fn ring_of_groups(&self, group: &ScimGroup, next: &ScimGroup, server: &str) -> Option<Vec<String>> {
-        let mut row: Vec<(Option<String>, String)> = Vec::new();
+        let mut row: Vec<(Uid, String)> = Vec::new();
         let mut seen = HashSet::new();
         let own = bound(group, server).map(|(_, name)| name);
         let mut current = next;
-        while seen.insert(current.uid()) {
-            row.push((current.uid(), full_name(current)));
+        while seen.insert(Uid::of(&current.metadata)) {
+            row.push((Uid::of(&current.metadata), full_name(current)));
             let wanted = current.spec.display_name.as_str();
             if own == Some(wanted) {
-                row.insert(0, (group.uid(), full_name(group)));
+                row.insert(0, (Uid::of(&group.metadata), full_name(group)));
                 return Some(row.into_iter().map(|(_, name)| name).collect());
             }
             let mut holders = self
                 .groups_named(wanted, current, server)
                 .filter(|other| bound(other, server).is_some_and(|(_, name)| name == wanted) && !is_deleting(other));
-            let holder = holders.find(|other| other.uid() != group.uid());
+            let holder = holders.find(|other| other.metadata.uid != group.metadata.uid);
             current = holder.filter(|other| is_renamed(other, server))?;
         }
-        let begin = row.iter().position(|(uid, _)| *uid == current.uid()).unwrap_or_default();
+        let uid = Uid::of(&current.metadata);
+        let begin = row.iter().position(|(known, _)| *known == uid).unwrap_or_default();
         Some(row.into_iter().skip(begin).map(|(_, name)| name).collect())
     }
 
@@ -187,7 +189,7 @@ impl Inner {
 
     /// As it is declared now it could not take over the group.
     fn group_has_declined(&self, leaving: &ScimGroup, other: &ScimGroup) -> bool {
-        let declined = leaving.metadata.uid.as_deref().and_then(|uid| self.declined.get(uid));
+        let declined = self.declined.get(&Uid::of(&leaving.metadata));
         declined.is_some_and(|declined| declined.contains(&version_of(other)))
     }
 
@@ -288,5 +290,5 @@ fn age(group: &ScimGroup) -> (Option<jiff::Timestamp>, (String, String)) {
 }
 
 fn version_of(group: &ScimGroup) -> (Uid, i64) {
-    (group.uid().unwrap_or_default().into(), group.metadata.generation.unwrap_or_default())
+    (Uid::of(&group.metadata), group.metadata.generation.unwrap_or_default())
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 
-use super::super::{Uid, connection_of};
+use super::super::connection_of;
 use super::{Entry, Groups, connection_of_group};
-use crate::api::{ScimGroup, ScimUser};
+use crate::api::{ScimGroup, ScimUser, Uid};
 use crate::plan::groups::{Id, Membership, Standing};
 use crate::scim::fold;
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::super::*;
-use crate::api::{ScimGroup, ScimUser};
+use crate::api::{ScimGroup, ScimUser, Uid};
 use crate::plan::groups::{Change, Id, Source, chunk};
 use crate::scim::Profile;
 
@@ -55,7 +55,7 @@ fn resident() -> usize {
 
 /// The next request's share of what is owed.
 fn owed(directory: &Directory, profile: &Profile) -> Change {
-    directory.membership("g", |members| chunk(members.extra(), members.missing(), profile, false)).unwrap()
+    directory.membership(&"g".into(), |members| chunk(members.extra(), members.missing(), profile, false)).unwrap()
 }
 
 /// A directory in which this many people stand, after the group or before it.
@@ -77,7 +77,7 @@ fn fill(directory: &Directory, profile: &Profile) -> (usize, usize) {
             return (requests, writes);
         }
         requests += 1;
-        directory.membership("g", |members| {
+        directory.membership(&"g".into(), |members| {
             members.added(&change.added);
             members.removed(&change.removed);
         });
@@ -99,7 +99,7 @@ fn one_group_of_any_size_costs_its_changes() {
     let before = resident();
     let began = Instant::now();
     all.upsert_group(everybody());
-    all.membership("g", |members| {
+    all.membership(&"g".into(), |members| {
         members.set_source(Source::Ledger);
         members.begin_empty();
     });
@@ -124,12 +124,12 @@ fn one_group_of_any_size_costs_its_changes() {
         took += began.elapsed();
         assert_eq!((touched, &change.removed), (vec![Uid::from("g")], &vec![Id::from(uuid(n))]));
         assert!(change.added.is_empty());
-        all.membership("g", |members| members.removed(&change.removed));
+        all.membership(&"g".into(), |members| members.removed(&change.removed));
     }
     println!("a change of a label, and what follows of it: {:?}", took / 100);
 
     // The status of the group says how many, never who.
-    let status = json!(all.group("g").and_then(|group| group.status.clone())).to_string();
+    let status = json!(all.group(&"g".into()).and_then(|group| group.status.clone())).to_string();
     assert!(status.len() < 1000, "{status}");
 
     // After a restart the records of the members tell who is in: nothing is owed.
@@ -137,13 +137,13 @@ fn one_group_of_any_size_costs_its_changes() {
     again.set_server(&key(), Some("server"));
     let began = Instant::now();
     again.upsert_group(everybody());
-    again.membership("g", |members| members.set_source(Source::Ledger));
+    again.membership(&"g".into(), |members| members.set_source(Source::Ledger));
     for n in 0..people {
         again.upsert(person(n, "all", 1, &json!({"group": uuid(n)})));
     }
     println!("after a restart everybody is known within {:?}", began.elapsed());
     assert_eq!(owed(&again, &profile), Change::default());
-    let counts = again.membership("g", |members| (members.declared(), members.present()));
+    let counts = again.membership(&"g".into(), |members| (members.declared(), members.present()));
     assert_eq!(counts, Some((people, people)));
 }
 
@@ -165,10 +165,10 @@ fn another_server_is_one_look_at_each_user() {
         all.upsert(person(n, &format!("team-{}", n % groups), 2, &Value::Null));
     }
     let declared = || -> usize {
-        (0..groups).filter_map(|g| all.membership(&format!("g-{g}"), |members| members.declared())).sum()
+        (0..groups).filter_map(|g| all.membership(&format!("g-{g}").into(), |members| members.declared())).sum()
     };
     let waiting = || -> usize {
-        (0..groups).filter_map(|g| all.membership(&format!("g-{g}"), |members| members.waiting())).sum()
+        (0..groups).filter_map(|g| all.membership(&format!("g-{g}").into(), |members| members.waiting())).sum()
     };
     assert_eq!((declared(), waiting()), (people, 0));
     let began = Instant::now();

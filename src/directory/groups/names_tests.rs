@@ -47,14 +47,14 @@ fn mallory(version: u32, declares: &str, account: Option<&str>) -> ScimUser {
 
 fn declared(directory: &Directory) -> Value {
     let declared = directory
-        .membership("group", |members| (members.is_declared("5"), members.is_declared("9"), members.waiting()));
+        .membership(&"group".into(), |members| (members.is_declared("5"), members.is_declared("9"), members.waiting()));
     json!(declared)
 }
 
 #[test]
 fn i26_who_only_declares_a_name_is_not_the_account_that_a_group_names() {
     let directory = directory();
-    directory.resolve("group", [("ceo@top".to_owned(), "9".into())].into());
+    directory.resolve(&"group".into(), [("ceo@top".to_owned(), "9".into())].into());
     assert_eq!(declared(&directory), json!([false, true, 0]));
     directory.upsert(mallory(1, "mallory@eng", Some("mallory@eng")));
     directory.upsert(mallory(2, "ceo@top", Some("mallory@eng")));
@@ -64,7 +64,7 @@ fn i26_who_only_declares_a_name_is_not_the_account_that_a_group_names() {
     directory.upsert(mallory(4, "ceo@top", None));
     assert_eq!(declared(&directory), json!([false, true, 0]), "bound to nothing");
     // Whoever the server shows has it, and nobody else, as long as it shows them.
-    directory.resolve("group", [].into());
+    directory.resolve(&"group".into(), [].into());
     assert_eq!(declared(&directory), json!([false, false, 1]));
 }
 
@@ -79,6 +79,6 @@ fn i18_an_account_is_a_member_by_its_name_once_it_has_it() {
         (Some("2".into()), Some("ceo@top".into()));
     directory.upsert(ceo.clone());
     assert_eq!(declared(&directory), json!([true, false, 0]));
-    directory.remove("mallory");
+    directory.remove(&"mallory".into());
     assert_eq!(declared(&directory), json!([false, false, 1]));
 }

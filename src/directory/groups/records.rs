@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 
-use super::super::{Claim, ConnectionKey, Directory, Inner, Uid, connection_of};
+use super::super::{Claim, ConnectionKey, Directory, Inner, connection_of};
 use super::connection_of_group;
-use crate::api::ScimUser;
+use crate::api::{ScimUser, Uid};
 use crate::plan::Digests;
 use crate::plan::groups::{Id, Standing};
 
@@ -18,7 +18,7 @@ pub type Spoken = (Id, BTreeSet<String>);
 impl Directory {
     /// Of those whom nothing but a status says that we put into a group of a cluster connection: the ones for whom no
     /// namespace speaks that may have whomever it likes, with those that do. All others are taken for ours from now on.
-    pub fn records_to_check(&self, uid: &str) -> Vec<Spoken> {
+    pub fn records_to_check(&self, uid: &Uid) -> Vec<Spoken> {
         let inner = &mut *self.write_groups();
         let Some(entry) = inner.groups.all.get(uid) else { return Vec::new() };
         let key = connection_of_group(&entry.group);
@@ -41,7 +41,7 @@ impl Directory {
     }
 
     /// The groups that an object's account is on record in, and by which id.
-    pub fn memberships_of(&self, user: &str) -> Vec<(Id, Id)> {
+    pub fn memberships_of(&self, user: &Uid) -> Vec<(Id, Id)> {
         self.read().groups.records.get(user).map(|known| known.to_vec()).unwrap_or_default()
     }
 
@@ -57,7 +57,7 @@ impl Directory {
     }
 
     /// Nothing but a userName that the group declares, and the status of an object, make this account a member.
-    pub fn is_member_by_name_alone(&self, uid: &str, server: &str, id: &Id) -> bool {
+    pub fn is_member_by_name_alone(&self, uid: &Uid, server: &str, id: &Id) -> bool {
         let inner = self.read();
         let Some(entry) = inner.groups.all.get(uid) else { return false };
         if entry.fixed.contains(&Standing::In(id.clone())) {
@@ -78,7 +78,7 @@ impl Directory {
     }
 
     /// The other namespaces whose objects alone make this account a member of the group: by what their status says.
-    pub fn referred_from_elsewhere(&self, uid: &str, server: &str, id: &Id) -> BTreeSet<String> {
+    pub fn referred_from_elsewhere(&self, uid: &Uid, server: &str, id: &Id) -> BTreeSet<String> {
         let inner = self.read();
         let Some(entry) = inner.groups.all.get(uid) else { return BTreeSet::new() };
         if entry.fixed.contains(&Standing::In(id.clone())) {
@@ -87,7 +87,7 @@ impl Directory {
         let claims = inner.claims.get(server).and_then(|claims| claims.get(&Claim::Account(id.to_string())));
         let here = |user: &&Uid| {
             let mut links = inner.groups.links.get(*user).into_iter().flatten();
-            links.any(|(group, standing)| **group == *uid && *standing == Standing::In(id.clone()))
+            links.any(|(group, standing)| group == uid && *standing == Standing::In(id.clone()))
         };
         let users = claims.into_iter().flatten().filter(here).filter_map(|user| inner.users.get(user));
         let namespaces: BTreeSet<String> = users.filter_map(|user| user.namespace()).collect();
@@ -97,7 +97,7 @@ impl Directory {
 }
 
 impl Inner {
-    fn suspects(&self, uid: &str, key: &ConnectionKey) -> Vec<Spoken> {
+    fn suspects(&self, uid: &Uid, key: &ConnectionKey) -> Vec<Spoken> {
         let Some(entry) = self.groups.all.get(uid) else { return Vec::new() };
         let status = entry.group.status.as_ref();
         let Some(group) = status.and_then(|status| status.id.as_deref()) else { return Vec::new() };

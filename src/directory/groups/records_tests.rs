@@ -46,7 +46,7 @@ fn directory(group: ScimGroup, users: Vec<ScimUser>) -> Directory {
         directory.set_namespace(namespace, Some([("name".to_owned(), namespace.to_owned())].into()));
     }
     directory.upsert_group(group);
-    directory.membership("g", |members| members.set_source(crate::plan::groups::Source::Additive));
+    directory.membership(&"g".into(), |members| members.set_source(crate::plan::groups::Source::Additive));
     for user in users {
         directory.upsert(user);
     }
@@ -55,7 +55,7 @@ fn directory(group: ScimGroup, users: Vec<ScimUser>) -> Directory {
 
 fn suspects(directory: &Directory) -> Vec<(String, Vec<String>)> {
     let mut all: Vec<_> = directory
-        .records_to_check("g")
+        .records_to_check(&"g".into())
         .into_iter()
         .map(|(id, namespaces)| (id.to_string(), namespaces.into_iter().collect::<Vec<_>>()))
         .collect();
@@ -94,7 +94,7 @@ fn i32_who_speaks_for_a_recorded_membership() {
 fn i32_an_account_that_only_another_namespace_makes_a_member() {
     let elsewhere = |users| {
         let directory = directory(board("hr", &json!({})), users);
-        directory.referred_from_elsewhere("g", SERVER, &"2".into()).into_iter().collect::<Vec<_>>()
+        directory.referred_from_elsewhere(&"g".into(), SERVER, &"2".into()).into_iter().collect::<Vec<_>>()
     };
     assert_eq!(elsewhere(vec![user("eng", "eve", "2", &json!({}))]), ["eng"]);
     // Whoever merely is bound to it makes nobody a member.
@@ -107,19 +107,19 @@ fn i32_an_account_that_only_another_namespace_makes_a_member() {
 fn i06_a_record_speaks_of_the_groups_of_its_own_connection() {
     let mut other = user("hr", "ada", "1", &json!({"board": "1"}));
     other.spec.connection_ref.name = "another".into();
-    let ours = |directory: &Directory| directory.membership("g", |members| members.is_ours("1"));
+    let ours = |directory: &Directory| directory.membership(&"g".into(), |members| members.is_ours("1"));
     let directory = directory(board("hr", &json!({})), vec![other.clone()]);
     assert_eq!(ours(&directory), Some(false));
     // Nor where the group comes later.
-    directory.remove_group("g");
+    directory.remove_group(&"g".into());
     let mut later = board("hr", &json!({}));
     later.metadata.uid = Some("g2".into());
     directory.upsert_group(later);
-    directory.membership("g2", |members| members.set_source(crate::plan::groups::Source::Additive));
-    assert_eq!(directory.membership("g2", |members| members.is_ours("1")), Some(false));
+    directory.membership(&"g2".into(), |members| members.set_source(crate::plan::groups::Source::Additive));
+    assert_eq!(directory.membership(&"g2".into(), |members| members.is_ours("1")), Some(false));
     // It moves to this connection, and its record with it.
     other.spec.connection_ref.name = "c".into();
     other.metadata.resource_version = Some("2".into());
     directory.upsert(other);
-    assert_eq!(directory.membership("g2", |members| members.is_ours("1")), Some(true));
+    assert_eq!(directory.membership(&"g2".into(), |members| members.is_ours("1")), Some(true));
 }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use kube::ResourceExt;
 
 use super::super::index::account;
-use super::super::{Claim, ConnectionKey, Inner, Uid, connection_of, is_deleting};
+use super::super::{Claim, ConnectionKey, Inner, connection_of, is_deleting};
 use super::index::take;
 use super::{Entry, connection_of_group, key_of};
-use crate::api::{ScimGroup, ScimUser};
+use crate::api::{ScimGroup, ScimUser, Uid};
 use crate::plan::Applied;
 use crate::plan::groups::Standing;
 use crate::scim::{composed, fold};
@@ -82,26 +82,26 @@ impl Inner {
         }
     }
 
-    pub(super) fn remove_group(&mut self, uid: &str) -> Vec<Uid> {
+    pub(super) fn remove_group(&mut self, uid: &Uid) -> Vec<Uid> {
         let Some(entry) = self.groups.all.remove(uid) else { return Vec::new() };
-        let (uid, group) = (Uid::from(uid), entry.group);
-        self.groups.index(&uid, &group, false);
+        let group = entry.group;
+        self.groups.index(uid, &group, false);
         if let Some(id) = group.status.as_ref().and_then(|status| status.id.clone()) {
-            take(&mut self.groups.bound, &id, &uid);
+            take(&mut self.groups.bound, &id, uid);
         }
         let key = key_of(&group);
-        if self.groups.names.get(&key) == Some(&uid) {
+        if self.groups.names.get(&key) == Some(uid) {
             self.groups.names.remove(&key);
         }
-        self.groups.unlink_all(&uid);
+        self.groups.unlink_all(uid);
         let nesting: Vec<Uid> = self.groups.by_group.get(&key).into_iter().flatten().cloned().collect();
         for outer in &nesting {
             self.refresh_fixed(outer);
         }
         // Whoever declares the same name may have it now.
-        let rivals = self.rivals(&uid, Some(&group), None);
-        self.groups.index_names(&uid, Some(&group), None);
-        self.declined.remove(&uid);
+        let rivals = self.rivals(uid, Some(&group), None);
+        self.groups.index_names(uid, Some(&group), None);
+        self.declined.remove(uid);
         nesting.into_iter().chain(rivals).collect()
     }
 

@@ -4,13 +4,13 @@ mod judge;
 mod shown;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::terms::{Admission, Event, Remembered, Settings};
 use super::{Guard, GuardName, Ledger, until};
+use crate::api::Uid;
 use crate::plan::holds::{Candidate, Hold, HoldReason, Holds};
 
 /// Used-up ids kept in memory.
@@ -61,9 +61,9 @@ pub struct Gate {
     plan: bool,
     pub(super) guards: BTreeMap<GuardName, Guard>,
     /// The guard `memberships` of each group, by the uid of its object.
-    pub(super) groups: HashMap<Arc<str>, Guard>,
-    members: HashMap<Arc<str>, Member>,
-    queued: BTreeSet<Arc<str>>,
+    pub(super) groups: HashMap<Uid, Guard>,
+    members: HashMap<Uid, Member>,
+    queued: BTreeSet<Uid>,
     holds: Holds,
     remembered: Vec<String>,
     spent: VecDeque<String>,
@@ -110,7 +110,7 @@ impl Gate {
     /// Takes over a changed spec; returns the objects to ask again for. Plan to Apply dissolves the
     /// holds of plan mode; Apply to Plan takes back what was let go without an approval.
     #[must_use]
-    pub fn configure(&mut self, settings: &Settings, now: Timestamp) -> Vec<Arc<str>> {
+    pub fn configure(&mut self, settings: &Settings, now: Timestamp) -> Vec<Uid> {
         self.advance(now);
         self.guards.retain(|name, _| settings.limits.contains_key(name));
         for (name, limit) in &settings.limits {
@@ -176,7 +176,7 @@ impl Gate {
     }
 
     /// The object wants nothing guarded (any more): it was done, it isn't owed, or it is gone.
-    pub fn withdraw(&mut self, uid: &str) {
+    pub fn withdraw(&mut self, uid: &Uid) {
         let Some(member) = self.members.remove(uid) else {
             return;
         };
@@ -199,7 +199,7 @@ impl Gate {
     /// for. Idempotent: an approval serves once. An id whose hold isn't back yet after a restart
     /// serves when it is; give both before the first [`Gate::admit`].
     #[must_use]
-    pub fn answer(&mut self, approved: Option<&str>, rejected: Option<&str>, now: Timestamp) -> Vec<Arc<str>> {
+    pub fn answer(&mut self, approved: Option<&str>, rejected: Option<&str>, now: Timestamp) -> Vec<Uid> {
         self.advance(now);
         self.approved = approved.map(str::to_owned);
         self.rejected = rejected.map(str::to_owned);
@@ -249,7 +249,7 @@ impl Gate {
         bursts.chain(holds).chain(queue).min()
     }
 
-    pub(super) fn of(&self, uid: &str) -> Option<&Candidate> {
+    pub(super) fn of(&self, uid: &Uid) -> Option<&Candidate> {
         self.members.get(uid).map(|member| &member.candidate)
     }
 
@@ -264,7 +264,7 @@ impl Gate {
     }
 
     /// The answer to a member where it stands; none if it has to be judged anew.
-    fn standing(&mut self, uid: &str, now: Timestamp) -> Option<Admission> {
+    fn standing(&mut self, uid: &Uid, now: Timestamp) -> Option<Admission> {
         let reason = self.reason(self.of(uid)?);
         let member = self.members.get_mut(uid)?;
         match &mut member.place {

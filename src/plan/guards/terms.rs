@@ -1,12 +1,12 @@
 //! What goes into the gate, and what comes out.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::{GuardName, HoldReason, HoldView, Limit};
+use crate::api::Uid;
 
 /// What the connection's spec says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub enum Event {
     /// A hold has closed and has its id: condition and Warning event.
     Closed(HoldView),
     /// The answer to these objects has changed: ask again for each.
-    Requeue(Vec<Arc<str>>),
+    Requeue(Vec<Uid>),
 }
 
 /// A guard as the connection's status lists it.

@@ -15,7 +15,7 @@ use super::pasted;
 use super::refusal::{Refusal, Unlabelled};
 use crate::api::{
     AuthSpec, BasicAuth, CREDENTIALS_LABEL, ConnectedReason, EXPIRES_AT, HOSTS, OAuth2Auth, ScimConnectionSpec,
-    SecretKeyRef,
+    SecretKeyRef, Uid,
 };
 use crate::plan::Named;
 use crate::scim::{ClientCertificate, ClientCredentials, Credentials, Proxy, Trust};
@@ -290,7 +290,7 @@ impl Reader {
                 ),
             );
             let unlabelled = Unlabelled {
-                mark: format!("{name}/{key}/{}@", secret.uid().unwrap_or_default()),
+                mark: format!("{name}/{key}/{}@", Uid::of(&secret.metadata)),
                 secret: format!("{namespace}/{name}"),
                 writer: writer_of_data(&secret),
             };
@@ -298,7 +298,7 @@ impl Reader {
         }
         self.version = secret.resource_version();
         let version = self.version.as_deref().unwrap_or_default();
-        let read = format!("{name}/{key}/{}@{version};", secret.uid().unwrap_or_default());
+        let read = format!("{name}/{key}/{}@{version};", Uid::of(&secret.metadata));
         self.fingerprint.push_str(&read);
         let changes = secret.managed_fields().iter().filter_map(|entry| entry.time.as_ref());
         self.changed_at = changes.chain(secret.creation_timestamp().as_ref()).map(|time| time.0).max();

@@ -4,7 +4,7 @@ use tracing::debug;
 
 use super::defaults::server_of;
 use super::refusal::Refusal;
-use crate::api::{ConnectedReason, ScimConnection, ScimUser};
+use crate::api::{ConnectedReason, ScimConnection, ScimUser, Uid};
 use crate::directory::is_deleting;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
@@ -40,7 +40,7 @@ impl<E: Effects> Provisioner<E> {
             let users = self.directory.users_of(&self.key);
             let now = self.effects.now();
             let removals = users.iter().filter(|user| lane_of(user, now) == Lane::Removal);
-            removals.filter_map(|user| Some((user.metadata.uid.as_deref()?.into(), user.metadata.generation))).collect()
+            removals.filter_map(|user| Some((Uid::given(&user.metadata)?, user.metadata.generation))).collect()
         });
     }
 
@@ -51,8 +51,7 @@ impl<E: Effects> Provisioner<E> {
 
     /// Whether the connection serves this object now.
     pub(in crate::provisioner) fn may_serve(&self, user: &ScimUser) -> bool {
-        let (uid, generation) = (user.metadata.uid.as_deref(), user.metadata.generation);
-        self.connection.sessions.serves(uid, generation).is_none_or(|serves| {
+        self.connection.sessions.serves(&Uid::of(&user.metadata), user.metadata.generation).is_none_or(|serves| {
             serves || (self.connection().metadata.deletion_timestamp.is_some() && is_deleting(user))
         })
     }

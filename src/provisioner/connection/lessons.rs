@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::defaults::{overrides, server_of};
 use super::dialect::profile_of;
 use super::session::Session;
-use crate::api::{EffectiveStatus, LearnedField, ScimConnection};
+use crate::api::{EffectiveStatus, LearnedField, ScimConnection, Uid};
 use crate::plan::{Account, Request};
 use crate::provisioner::connection::state::PendingEvent;
 use crate::provisioner::effects::Effects;
@@ -30,7 +30,7 @@ pub struct Lessons {
     /// What was learnt and turned out to be no better; not recorded.
     refuted: BTreeSet<Lesson>,
     /// Objects that speak for what isn't learnt yet; not recorded.
-    support: BTreeMap<Lesson, BTreeSet<String>>,
+    support: BTreeMap<Lesson, BTreeSet<Uid>>,
 }
 
 /// What one account shows may be its own: so many must show the same.
@@ -90,7 +90,7 @@ impl Lessons {
     }
 
     /// An object's account speaks for a lesson; true where several do.
-    pub fn support(&mut self, lesson: &Lesson, uid: &str) -> bool {
+    pub fn support(&mut self, lesson: &Lesson, uid: &Uid) -> bool {
         if self.learnt.contains_key(lesson) || self.refuted.contains(lesson) {
             return false;
         }
@@ -98,7 +98,7 @@ impl Lessons {
             return false;
         }
         let known = self.support.entry(lesson.clone()).or_default();
-        known.insert(uid.to_owned());
+        known.insert(uid.clone());
         known.len() >= SEVERAL
     }
 
@@ -244,7 +244,7 @@ impl<E: Effects> Provisioner<E> {
     pub(in crate::provisioner) fn learn_of_attributes(
         &self,
         session: &Session,
-        uid: &str,
+        uid: &Uid,
         taught: Vec<(Lesson, bool)>,
     ) {
         let (mut learnt, mut unlearnt) = (Vec::new(), false);

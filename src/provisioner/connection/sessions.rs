@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::session::Session;
-use crate::directory::Uid;
+use crate::api::Uid;
 use crate::provisioner::lock;
 
 /// Removals that are still served, and the generation that each was declared in.
@@ -66,9 +66,9 @@ impl Sessions {
     }
 
     /// Whether the object is served as it was declared in this generation; none where everything is.
-    pub fn serves(&self, uid: Option<&str>, generation: Option<i64>) -> Option<bool> {
+    pub fn serves(&self, uid: &Uid, generation: Option<i64>) -> Option<bool> {
         let left = lock(&self.removals_left);
-        let known = uid.and_then(|uid| left.as_ref()?.get(uid));
+        let known = left.as_ref().and_then(|left| left.get(uid));
         left.as_ref().map(|_| known == Some(&generation))
     }
 }

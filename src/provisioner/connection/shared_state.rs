@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::state::{ConnectionState, FirstSweep, PendingEvent};
-use crate::api::{ConnectedReason, ScimConnection, ScimConnectionStatus, ServerStatus};
+use crate::api::{ConnectedReason, ScimConnection, ScimConnectionStatus, ServerStatus, Uid};
 use crate::provisioner::lock;
 
 /// One at a time changes it, and takes no other lock meanwhile.
@@ -96,7 +96,7 @@ impl SharedState {
     }
 
     /// An object met a method that the server doesn't know.
-    pub fn unsupported(&self, uid: &str, generation: i64, message: &str) {
+    pub fn unsupported(&self, uid: &Uid, generation: i64, message: &str) {
         lock(&self.0).unsupported(uid, generation, message);
     }
 

@@ -9,7 +9,7 @@ use kube::runtime::events::EventType;
 
 use super::wish::Wish;
 use super::write_trouble::WriteTrouble;
-use crate::api::{ConnectedReason, ScimConnection, ScimConnectionStatus, ServerStatus, SweepStatus};
+use crate::api::{ConnectedReason, ScimConnection, ScimConnectionStatus, ServerStatus, SweepStatus, Uid};
 use crate::status::{fresh_condition, set_condition, unset_condition, whole_seconds};
 
 /// What is known of the connection itself.
@@ -41,7 +41,7 @@ pub struct ConnectionState {
     /// The account that the key belongs to, where the server tells.
     pub(super) server: Option<ServerStatus>,
     /// Objects that met a method that the server doesn't know.
-    unsupported: BTreeSet<String>,
+    unsupported: BTreeSet<Uid>,
     /// What a person asked for by `reconcile-requested-at`.
     pub(super) wish: Wish,
     /// Writes that the API server refuses.
@@ -223,9 +223,9 @@ impl ConnectionState {
     }
 
     /// An object met a method that the server doesn't know: the connection's trouble once two have (promise I21).
-    pub fn unsupported(&mut self, uid: &str, generation: i64, message: &str) {
+    pub fn unsupported(&mut self, uid: &Uid, generation: i64, message: &str) {
         if self.unsupported.len() < 2 {
-            self.unsupported.insert(uid.to_owned());
+            self.unsupported.insert(uid.clone());
         }
         self.stall_if_unsupported(generation, message);
     }
@@ -338,10 +338,10 @@ mod tests {
     fn i21_a_method_that_one_object_missed_is_that_objects_trouble() {
         let mut state = ConnectionState::new(ScimConnectionStatus::default());
         for _ in 0..2 {
-            state.unsupported("ada", 1, "no PATCH");
+            state.unsupported(&"ada".into(), 1, "no PATCH");
             assert!(state.conditions.is_empty());
         }
-        state.unsupported("bob", 1, "no PATCH");
+        state.unsupported(&"bob".into(), 1, "no PATCH");
         assert!(state.conditions.iter().any(|known| known.type_ == "Stalled"));
     }
 }

@@ -16,7 +16,7 @@ use super::memory::{Collection, Departed, Memory, Proposed, Shown};
 use super::written::{mark, with};
 use crate::api::{
     CLAIMED_ACCOUNT, CLAIMED_GROUP, ClaimedAccount, OperationType, ScimConnection, ScimConnectionStatus, ScimGroup,
-    ScimGroupStatus, ScimUser, ScimUserStatus,
+    ScimGroupStatus, ScimUser, ScimUserStatus, Uid,
 };
 use crate::directory::ConnectionKey;
 use crate::plan::guards::Admission;
@@ -314,7 +314,7 @@ impl Effects for ReadOnly {
             }
             Note::Sends { uid, operation } => self::sends(&mut memory, uid, operation),
             Note::GroupSends { group, operation } => {
-                let uid = group.uid().unwrap_or_default();
+                let uid = Uid::of(&group.metadata);
                 let known = operation.request.target().and_then(|id| memory.group_list.seen.get(id));
                 let changes = of_group(operation, known);
                 let request = planned_request(Kind::Groups, &operation.request);
@@ -329,12 +329,10 @@ impl Effects for ReadOnly {
                 entry.removed.extend(operation.change.removed.iter().cloned());
             }
             Note::Departs { user, verdict, .. } => {
-                memory.entry(&user.uid().unwrap_or_default()).departed =
-                    Some(departed(&verdict.departure, &verdict.message));
+                memory.entry(&Uid::of(&user.metadata)).departed = Some(departed(&verdict.departure, &verdict.message));
             }
             Note::GroupDeparts { group, verdict, .. } => {
-                memory.entry(&group.uid().unwrap_or_default()).departed =
-                    Some(departed(&verdict.departure, &verdict.message));
+                memory.entry(&Uid::of(&group.metadata)).departed = Some(departed(&verdict.departure, &verdict.message));
             }
             _ => {}
         }
@@ -359,7 +357,7 @@ fn proposed(facts: &Facts, step: &Step) -> Option<super::changes::UserChange> {
     }
 }
 
-fn sends(memory: &mut Memory, uid: &str, operation: &crate::plan::Operation) {
+fn sends(memory: &mut Memory, uid: &Uid, operation: &crate::plan::Operation) {
     let target = operation.request.target().map(str::to_owned);
     let known = target.as_deref().and_then(|id| memory.accounts.shows(id)).and_then(Shown::resource);
     let decided = match memory.entry(uid).proposed.take() {

@@ -5,15 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::ResourceExt;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::changes::{MADE_UP, UserChange};
 use super::packed::Packed;
 use super::planned::{AttributeChange, PlannedRequest};
-use crate::api::{OperationType, ScimConnection, ScimGroup, ScimUser};
-use crate::directory::{Directory, Uid};
+use crate::api::{OperationType, ScimConnection, ScimGroup, ScimUser, Uid};
+use crate::directory::Directory;
 use crate::plan::groups::Id;
 use crate::scim::{Page, Resource, Start, fold};
 
@@ -277,15 +276,15 @@ impl Memory {
     }
 
     /// What is known of an object.
-    pub fn entry(&mut self, uid: &str) -> &mut Entry {
-        self.objects.entry(uid.into()).or_default()
+    pub fn entry(&mut self, uid: &Uid) -> &mut Entry {
+        self.objects.entry(uid.clone()).or_default()
     }
 
     /// The user as it is stored.
     pub fn user(&self, given: &ScimUser) -> ScimUser {
-        let uid = given.uid().unwrap_or_default();
+        let uid = Uid::of(&given.metadata);
         let mut user = self.directory.get(&uid).map_or_else(|| given.clone(), |known| (*known).clone());
-        if let Some(groups) = self.recorded.get(uid.as_str()) {
+        if let Some(groups) = self.recorded.get(&uid) {
             user.status.get_or_insert_default().groups = Some(groups.clone());
         }
         user
@@ -293,7 +292,7 @@ impl Memory {
 
     /// The same of a group.
     pub fn group(&self, given: &ScimGroup) -> ScimGroup {
-        let uid = given.uid().unwrap_or_default();
+        let uid = Uid::of(&given.metadata);
         self.directory.group(&uid).map_or_else(|| given.clone(), |known| (*known).clone())
     }
 
@@ -301,7 +300,7 @@ impl Memory {
     pub fn put_user(&mut self, mut user: ScimUser) -> ScimUser {
         user.metadata.resource_version = Some(self.next_version());
         if let Some(groups) = user.status.as_ref().and_then(|status| status.groups.clone()) {
-            self.recorded.insert(user.uid().unwrap_or_default().into(), groups);
+            self.recorded.insert(Uid::of(&user.metadata), groups);
         }
         user
     }

@@ -35,9 +35,9 @@ pub use self::planned::{
 use super::connection::refusal::Refusal;
 use super::schedule::queue::{Outcome, Ticket};
 use super::{Provisioner, Surroundings};
-use crate::api::{ConnectedReason, ScimConnection, ScimGroup, ScimUser};
+use crate::api::{ConnectedReason, ScimConnection, ScimGroup, ScimUser, Uid};
 use crate::directory::{
-    Changed, ConnectionKey, Directory, Uid, awaits_name, connection_of, connection_of_group, has_finalizer, is_deleting,
+    Changed, ConnectionKey, Directory, awaits_name, connection_of, connection_of_group, has_finalizer, is_deleting,
 };
 use crate::runtime::{Audit, Metrics};
 use crate::scim::{Client, ClientConfig};
@@ -104,7 +104,7 @@ impl DryRun {
     pub fn user(&mut self, mut user: ScimUser) {
         complete(&mut user.metadata, "ScimUser");
         let groups = user.status.as_ref().and_then(|status| status.groups.clone());
-        self.recorded.extend(user.uid().map(Uid::from).zip(groups));
+        self.recorded.extend(Uid::given(&user.metadata).zip(groups));
         self.directory.upsert(user);
     }
 
@@ -117,14 +117,14 @@ impl DryRun {
     /// A user that is declared and would be deleted.
     pub fn removed_user(&mut self, mut user: ScimUser) {
         complete(&mut user.metadata, "ScimUser");
-        self.removed.extend(user.uid().map(Uid::from));
+        self.removed.extend(Uid::given(&user.metadata));
         self.user(user);
     }
 
     /// The same of a group.
     pub fn removed_group(&mut self, mut group: ScimGroup) {
         complete(&mut group.metadata, "ScimGroup");
-        self.removed.extend(group.uid().map(Uid::from));
+        self.removed.extend(Uid::given(&group.metadata));
         self.directory.upsert_group(group);
     }
 
@@ -264,11 +264,11 @@ impl Run {
     async fn look_at_all(&mut self, directory: &Directory, key: &ConnectionKey) -> Result<(), Refusal> {
         // By their uids: whoever held the objects would keep what they were like before, of everybody.
         let deferred: BTreeSet<Uid> =
-            directory.groups_of(key).iter().filter_map(|group| group.uid().map(Uid::from)).collect();
+            directory.groups_of(key).iter().filter_map(|group| Uid::given(&group.metadata)).collect();
         let changed = Changed { itself: true, fresh: false, others: Vec::new() };
         let users = directory.users_of(key);
         let (going, staying): (Vec<_>, Vec<_>) = users.iter().partition(|user| is_deleting(*user));
-        let uids = |users: Vec<&Arc<ScimUser>>| users.iter().filter_map(|user| user.uid()).collect::<Vec<String>>();
+        let uids = |users: Vec<&Arc<ScimUser>>| users.iter().map(|user| Uid::of(&user.metadata)).collect::<Vec<_>>();
         let lanes = [uids(staying), uids(going)];
         drop(users);
         for uids in lanes {

@@ -8,7 +8,7 @@ use super::changes::MADE_UP;
 use super::effects::ReadOnly;
 use super::memory::{Departed, Entry, Memory, Proposed, Shown};
 use super::planned::{Action, Held, MemberChanges, Plan, PlannedGuard, PlannedHold, PlannedObject, Unmanaged};
-use crate::api::{Also, OperationType, Reason};
+use crate::api::{Also, OperationType, Reason, Uid};
 use crate::directory::{ConnectionKey, Directory};
 use crate::plan::groups::Id;
 use crate::provisioner::{Provisioner, base_url, server_of};
@@ -20,7 +20,7 @@ pub struct Objects {
 }
 
 struct Before {
-    uid: String,
+    uid: Uid,
     object: PlannedObject,
     id: Option<String>,
     suspended: bool,
@@ -29,13 +29,13 @@ struct Before {
 impl Objects {
     pub fn of(directory: &Directory, key: &ConnectionKey) -> Self {
         let users = directory.users_of(key).into_iter().map(|user| Before {
-            uid: user.uid().unwrap_or_default(),
+            uid: Uid::of(&user.metadata),
             object: named("ScimUser", &*user, user.spec.user_name.clone()),
             id: user.status.as_ref().and_then(|status| status.id.clone()),
             suspended: user.spec.suspend,
         });
         let groups = directory.groups_of(key).into_iter().map(|group| Before {
-            uid: group.uid().unwrap_or_default(),
+            uid: Uid::of(&group.metadata),
             object: named("ScimGroup", &*group, group.spec.display_name.clone()),
             id: group.status.as_ref().and_then(|status| status.id.clone()),
             suspended: false,
@@ -44,8 +44,8 @@ impl Objects {
     }
 
     /// Their uids.
-    pub fn uids(&self) -> impl Iterator<Item = &str> {
-        self.users.iter().chain(&self.groups).map(|before| before.uid.as_str())
+    pub fn uids(&self) -> impl Iterator<Item = &Uid> {
+        self.users.iter().chain(&self.groups).map(|before| &before.uid)
     }
 }
 
@@ -72,7 +72,7 @@ pub fn outline(provisioner: &Provisioner<ReadOnly>, memory: &mut Memory, objects
             conditions: conditions.unwrap_or_default(),
             suspended: before.suspended || connection.spec.suspend,
         };
-        let entry = entries.remove(before.uid.as_str()).unwrap_or_default();
+        let entry = entries.remove(&before.uid).unwrap_or_default();
         all.push(planned(before.object, entry, &course, &names));
     };
     for before in objects.users {

@@ -7,14 +7,14 @@ use kube::runtime::events::EventType;
 use tracing::info;
 
 use super::{Kind, ObjectStatus, Pass, Stop};
-use crate::api::{OperationType, Reason, UserHold};
+use crate::api::{OperationType, Reason, Uid, UserHold};
 use crate::directory::{Object, full_name};
 use crate::plan::guards::{Admission, Candidate, Event, Gate, GuardName, HoldReason, HoldView};
 use crate::plan::{Binding, Departure, Named, Operation, Path, ResourceType, Verdict};
+use crate::provisioner::Provisioner;
 use crate::provisioner::connection::state::PendingEvent;
 use crate::provisioner::effects::{Effects, Note};
 use crate::provisioner::schedule::queue::Outcome;
-use crate::provisioner::{Provisioner, Uid};
 
 /// What admission is asked for.
 pub struct AdmissionRequest {
@@ -123,7 +123,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// Nothing is asked of the guards for the object any more.
-    pub(in crate::provisioner) fn withdraw(&self, uid: &str) {
+    pub(in crate::provisioner) fn withdraw(&self, uid: &Uid) {
         self.guards.withdraw(uid);
         self.effects.note(&Note::Withdrawn { uid });
     }
@@ -258,7 +258,7 @@ fn candidate<K: Kind>(pass: &Pass<K>, request: AdmissionRequest) -> Candidate {
     let status = &pass.status;
     let server = pass.server();
     let mut candidate = Candidate {
-        uid: pass.uid().into(),
+        uid: pass.uid(),
         server: server.to_owned(),
         generation: pass.generation(),
         operation: request.operation,

@@ -34,7 +34,7 @@ impl<E: Effects> Provisioner<E> {
                 kind: K::KIND,
                 namespace: object.namespace().unwrap_or_default(),
                 name: object.name_any(),
-                uid: pass.uid(),
+                uid: pass.uid().to_string(),
                 generation: pass.generation(),
                 field_managers: managers(object.managed_fields(), "f:spec"),
                 tracking: tracking(object),

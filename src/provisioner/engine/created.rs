@@ -6,7 +6,7 @@ use kube::runtime::events::EventType;
 use tracing::{info, warn};
 
 use super::{Kind, ObjectStatus, Pass, Stop};
-use crate::api::{LastOperation, OperationType};
+use crate::api::{LastOperation, OperationType, Uid};
 use crate::plan::{Account, Answered, CreationAnswer, Operation, Origin, origin};
 use crate::provisioner::Provisioner;
 use crate::provisioner::connection::state::PendingEvent;
@@ -84,7 +84,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// A creation took effect, and what it made wasn't shown: it counts as one that did (promise I7).
-    pub(super) fn unconfirmed_creation(&self, uid: &str) {
+    pub(super) fn unconfirmed_creation(&self, uid: &Uid) {
         self.notes.created(uid, "(not shown)", None, self.effects.now());
     }
 

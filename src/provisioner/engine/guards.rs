@@ -1,12 +1,11 @@
 //! The guards of one connection, as all who work on its objects ask them.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::api::{OperationType, ScimConnection, ScimConnectionSpec, ScimConnectionStatus};
-use crate::directory::Uid;
+use crate::api::{OperationType, ScimConnection, ScimConnectionSpec, ScimConnectionStatus, Uid};
 use crate::plan::guards::{Admission, Candidate, Event, Gate, GuardName, GuardView, HoldView, Remembered};
 use crate::provisioner::connection::session::guard_settings;
 use crate::provisioner::lock;
@@ -58,12 +57,12 @@ impl Guards {
     }
 
     /// Nothing is asked for the object any more.
-    pub fn withdraw(&self, uid: &str) {
+    pub fn withdraw(&self, uid: &Uid) {
         lock(&self.0).withdraw(uid);
     }
 
     /// The object is gone.
-    pub fn forget(&self, uid: &str) {
+    pub fn forget(&self, uid: &Uid) {
         let mut gate = lock(&self.0);
         gate.withdraw(uid);
         gate.forget_group(uid);
@@ -93,7 +92,7 @@ impl Guards {
             Some(OperationType::Create) => Lane::Create,
             _ => Lane::Change,
         };
-        uids.iter().map(|uid| (Arc::clone(uid), lane(uid))).collect()
+        uids.iter().map(|uid| (uid.clone(), lane(uid))).collect()
     }
 
     /// The ledgers of that revision are on record.
@@ -107,12 +106,12 @@ impl Guards {
     }
 
     /// What is on record of the members that were taken out of a group.
-    pub fn know_group(&self, uid: &str, ledger: impl IntoIterator<Item = (Timestamp, u64)>, now: Timestamp) {
+    pub fn know_group(&self, uid: &Uid, ledger: impl IntoIterator<Item = (Timestamp, u64)>, now: Timestamp) {
         lock(&self.0).know_group(uid, ledger, now);
     }
 
     /// What is to be on record of them.
-    pub fn group_ledger(&self, uid: &str) -> Vec<(Timestamp, u64)> {
+    pub fn group_ledger(&self, uid: &Uid) -> Vec<(Timestamp, u64)> {
         lock(&self.0).group_ledger(uid)
     }
 

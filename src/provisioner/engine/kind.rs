@@ -11,16 +11,17 @@ use kube::core::object::HasStatus;
 use super::admission::AdmissionRequest;
 use super::object_status::ObjectStatus;
 use super::{Pass, Stop};
+use crate::api::Uid;
 use crate::directory::Object;
 use crate::plan::guards::{Gate, GuardName};
 use crate::plan::{Account, Binding, Claims, Operation, Path, ResourceType, Step, Verdict};
+use crate::provisioner::Provisioner;
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::mirror::Mirror;
 use crate::provisioner::mirror::observed::Observed;
 use crate::provisioner::schedule::queue::Outcome;
-use crate::provisioner::{Provisioner, Uid};
 use crate::scim::{Error, Kind as Collection, Lesson, Resource, Written};
 
 /// A kind of object that is reconciled: users and groups. Another one (a SCIM `Device`, RFC 9944) would be one more
@@ -163,7 +164,7 @@ pub trait Kind: ResourceType {
         Err(stop)
     }
     /// What a guard's percentage is of.
-    fn base<E: Effects>(p: &Provisioner<E>, uid: &str, gate: &Gate, guard: Option<GuardName>, now: Timestamp) -> u64;
+    fn base<E: Effects>(p: &Provisioner<E>, uid: &Uid, gate: &Gate, guard: Option<GuardName>, now: Timestamp) -> u64;
     /// The ledger is written before what it counts is sent: a crash over-counts, and never under-counts.
     fn save_ledger<E: Effects>(
         p: &Provisioner<E>,
@@ -330,7 +331,7 @@ pub trait Kind: ResourceType {
         status: &Self::Status,
     ) -> impl Future<Output = Result<(), WriteError>> + Send;
     /// The status that the API server didn't take.
-    fn unsaved<E: Effects>(p: &Provisioner<E>, uid: &str) -> Option<Self::Status>;
+    fn unsaved<E: Effects>(p: &Provisioner<E>, uid: &Uid) -> Option<Self::Status>;
     /// A pass ended so, on record.
     fn settled<E: Effects>(_: &Provisioner<E>, _: &Pass<Self>, _: &Verdict<Self>) {}
     /// The finalizer comes off.

@@ -30,9 +30,9 @@ pub use self::failure::{class_name, own_error_pause, pause_until};
 pub use self::kind::{Claimed, Ended, Kind, SearchRefused};
 pub use self::look_up::{is_of_the_search, looked_for_later};
 pub use self::object_status::ObjectStatus;
+use super::Provisioner;
 use super::effects::{Effects, Note};
-use super::{Provisioner, Uid};
-use crate::api::{OperationType, RECONCILE_REQUESTED_AT, Reason};
+use crate::api::{OperationType, RECONCILE_REQUESTED_AT, Reason, Uid};
 use crate::directory::{Object, has_finalizer, is_deleting};
 use crate::plan::{Account, Binding, Creations, Departure, Operation, Path, Read, Request, Split, Step, Verdict};
 use crate::provisioner::connection::session::Session;
@@ -58,6 +58,7 @@ pub struct Pass<K: Kind> {
     pub account: Option<Account>,
     /// The way to the server that it began with.
     pub session: Arc<Session>,
+    uid: Uid,
     /// What was done.
     pub log: PassLog,
     /// A creation met a conflict, and who is there was looked for.
@@ -91,6 +92,7 @@ impl<K: Kind> Pass<K> {
     /// Nothing was done yet.
     pub fn new(object: Arc<K::Object>, status: K::Status, session: Arc<Session>) -> Self {
         Self {
+            uid: Uid::of(object.metadata()),
             object,
             status,
             account: None,
@@ -117,8 +119,8 @@ impl<K: Kind> Pass<K> {
     }
 
     /// The object's uid.
-    pub fn uid(&self) -> String {
-        self.object.uid().unwrap_or_default()
+    pub fn uid(&self) -> Uid {
+        self.uid.clone()
     }
 
     /// The object's generation.
@@ -266,7 +268,7 @@ impl<E: Effects> Provisioner<E> {
 
     /// Nobody else makes or takes over the same meanwhile; false where something has changed before that.
     fn reserve<K: Kind>(&self, pass: &Pass<K>, step: &Step<K>) -> Result<bool, Stop<K>> {
-        let uid: Uid = pass.uid().into();
+        let uid = pass.uid();
         if !K::reserve(self, pass, step, &uid) {
             return Err(Stop::WithoutStatus(Outcome::After(RESERVED)));
         }

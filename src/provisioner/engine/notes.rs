@@ -5,8 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::api::ScimUserStatus;
-use crate::directory::Uid;
+use crate::api::{ScimUserStatus, Uid};
 use crate::plan::{Path, Tried};
 use crate::provisioner::lock;
 
@@ -28,27 +27,27 @@ pub struct ObjectNotes(Mutex<Notes>);
 #[derive(Debug, Default)]
 pub struct Notes {
     /// Statuses that could not be written yet: the request behind them is not repeated.
-    unsaved: HashMap<String, ScimUserStatus>,
+    unsaved: HashMap<Uid, ScimUserStatus>,
     /// When an attribute was repaired.
-    repairs: HashMap<String, HashMap<Path, Vec<Timestamp>>>,
+    repairs: HashMap<Uid, HashMap<Path, Vec<Timestamp>>>,
     /// How often in a row an object's own error was met.
-    rejections: HashMap<String, u32>,
+    rejections: HashMap<Uid, u32>,
     /// Since when an object under deletion waits for whoever is to take over its account.
-    awaits: HashMap<String, Timestamp>,
+    awaits: HashMap<Uid, Timestamp>,
     /// Creations that were sent for an object, and what those made that took effect.
-    creations: HashMap<String, Vec<(Timestamp, String)>>,
+    creations: HashMap<Uid, Vec<(Timestamp, String)>>,
     /// The ids under which accounts were known before the server gave out new ones.
-    former_ids: HashMap<String, String>,
+    former_ids: HashMap<Uid, String>,
     /// When people were told last that the server gave out new ids.
     renumbered: Option<Timestamp>,
     /// Whose creation was refused for want of a seat, in the order in which they came, by their turn.
-    seatless: BTreeMap<u64, String>,
+    seatless: BTreeMap<u64, Uid>,
     /// The turn of each of them.
-    turns: HashMap<String, u64>,
+    turns: HashMap<Uid, u64>,
     /// Requests about an object that met the server's trouble in a row, and since when.
-    troubles: HashMap<String, (u32, Timestamp)>,
+    troubles: HashMap<Uid, (u32, Timestamp)>,
     /// When what the server refuses of an object was sent last, part by part.
-    tried: HashMap<String, BTreeMap<String, Timestamp>>,
+    tried: HashMap<Uid, BTreeMap<String, Timestamp>>,
     /// When a request about any object took effect last.
     took_effect: Option<Timestamp>,
     /// When the connection changed last.
@@ -57,7 +56,7 @@ pub struct Notes {
 
 impl ObjectNotes {
     /// Everything about an object that is gone.
-    pub fn forget(&self, uid: &str) {
+    pub fn forget(&self, uid: &Uid) {
         let notes = &mut *self.lock();
         notes.unsaved.remove(uid);
         notes.repairs.remove(uid);
@@ -71,27 +70,27 @@ impl ObjectNotes {
     }
 
     /// The object is bound to an account that it knew under this id before, if it knew it.
-    pub fn bound_anew(&self, uid: &str, former: Option<&str>) {
+    pub fn bound_anew(&self, uid: &Uid, former: Option<&str>) {
         let former_ids = &mut self.lock().former_ids;
         match former {
-            Some(former) => former_ids.insert(uid.to_owned(), former.to_owned()),
+            Some(former) => former_ids.insert(uid.clone(), former.to_owned()),
             None => former_ids.remove(uid),
         };
     }
 
     /// The id that its account had before.
-    pub fn former_id(&self, uid: &str) -> Option<String> {
+    pub fn former_id(&self, uid: &Uid) -> Option<String> {
         self.lock().former_ids.get(uid).cloned()
     }
 
     /// A part of the object was refused, or not kept.
-    pub fn part_refused(&self, uid: &str, part: &str, now: Timestamp) {
+    pub fn part_refused(&self, uid: &Uid, part: &str, now: Timestamp) {
         let notes = &mut *self.lock();
-        notes.tried.entry(uid.to_owned()).or_default().insert(part.to_owned(), now);
+        notes.tried.entry(uid.clone()).or_default().insert(part.to_owned(), now);
     }
 
     /// When its parts were refused last.
-    pub fn tried(&self, uid: &str) -> Tried {
+    pub fn tried(&self, uid: &Uid) -> Tried {
         let notes = self.lock();
         Tried { parts: notes.tried.get(uid).cloned().unwrap_or_default(), anew: notes.anew }
     }
@@ -105,55 +104,55 @@ impl ObjectNotes {
     }
 
     /// A creation was refused for want of a seat; true for whoever waits first.
-    pub fn wants_seat(&self, uid: &str) -> bool {
+    pub fn wants_seat(&self, uid: &Uid) -> bool {
         let notes = &mut *self.lock();
         if !notes.turns.contains_key(uid) {
             let turn = notes.seatless.last_key_value().map_or(0, |(last, _)| last + 1);
-            notes.seatless.insert(turn, uid.to_owned());
-            notes.turns.insert(uid.to_owned(), turn);
+            notes.seatless.insert(turn, uid.clone());
+            notes.turns.insert(uid.clone(), turn);
         }
         notes.next_without_seat() == Some(uid)
     }
 
     /// It has a seat, or wants none any more: who is the next to have one.
-    pub fn seated(&self, uid: &str) -> Option<Uid> {
+    pub fn seated(&self, uid: &Uid) -> Option<Uid> {
         let notes = &mut *self.lock();
         notes.seated(uid);
-        notes.next_without_seat().map(Into::into)
+        notes.next_without_seat().cloned()
     }
 
     /// A request about the object met the server's trouble: how often in a row, and whether the server served others since.
-    pub fn troubled(&self, uid: &str, now: Timestamp) -> (u32, bool) {
+    pub fn troubled(&self, uid: &Uid, now: Timestamp) -> (u32, bool) {
         let notes = &mut *self.lock();
-        let (times, since) = notes.troubles.entry(uid.to_owned()).or_insert((0, now));
+        let (times, since) = notes.troubles.entry(uid.clone()).or_insert((0, now));
         *times += 1;
         (*times, notes.took_effect.is_some_and(|at| at > *since))
     }
 
     /// An object under deletion waits for whoever is to take over its account; true where it has for long.
-    pub fn is_overdue(&self, uid: &str, now: Timestamp) -> bool {
+    pub fn is_overdue(&self, uid: &Uid, now: Timestamp) -> bool {
         let notes = &mut *self.lock();
-        let since = *notes.awaits.entry(uid.to_owned()).or_insert(now);
+        let since = *notes.awaits.entry(uid.clone()).or_insert(now);
         now.duration_since(since) >= HANDOVER
     }
 
     /// A creation is sent for the object.
-    pub fn creates(&self, uid: &str) {
+    pub fn creates(&self, uid: &Uid) {
         let notes = &mut *self.lock();
-        notes.creations.entry(uid.to_owned()).or_default();
+        notes.creations.entry(uid.clone()).or_default();
     }
 
     /// A creation took effect; `recorded` is an earlier one that only status knows of.
-    pub fn created(&self, uid: &str, id: &str, recorded: Option<(Timestamp, String)>, now: Timestamp) {
+    pub fn created(&self, uid: &Uid, id: &str, recorded: Option<(Timestamp, String)>, now: Timestamp) {
         let notes = &mut *self.lock();
-        let made = notes.creations.entry(uid.to_owned()).or_default();
+        let made = notes.creations.entry(uid.clone()).or_default();
         made.extend(recorded.filter(|_| made.is_empty()));
         made.push((now, id.to_owned()));
         made.retain(|(at, _)| now.duration_since(*at) < HOUR);
     }
 
     /// Whether a creation was sent, and what those of the last hour made.
-    pub fn creations(&self, uid: &str, now: Timestamp) -> (bool, Vec<String>) {
+    pub fn creations(&self, uid: &Uid, now: Timestamp) -> (bool, Vec<String>) {
         let notes = self.lock();
         let Some(made) = notes.creations.get(uid) else { return (false, Vec::new()) };
         let lately = made.iter().filter(|(at, _)| now.duration_since(*at) < HOUR);
@@ -171,26 +170,26 @@ impl ObjectNotes {
     }
 
     /// A status that the API server didn't take.
-    pub fn keep_unsaved(&self, uid: &str, status: ScimUserStatus) {
+    pub fn keep_unsaved(&self, uid: &Uid, status: ScimUserStatus) {
         let notes = &mut *self.lock();
-        notes.unsaved.insert(uid.to_owned(), status);
+        notes.unsaved.insert(uid.clone(), status);
     }
 
     /// The status that was not written yet.
-    pub fn unsaved(&self, uid: &str) -> Option<ScimUserStatus> {
+    pub fn unsaved(&self, uid: &Uid) -> Option<ScimUserStatus> {
         self.lock().unsaved.get(uid).cloned()
     }
 
     /// The status was written.
-    pub fn saved(&self, uid: &str) {
+    pub fn saved(&self, uid: &Uid) {
         let notes = &mut *self.lock();
         notes.unsaved.remove(uid);
     }
 
     /// Attributes were repaired.
-    pub fn repaired(&self, uid: &str, paths: &[Path], now: Timestamp) {
+    pub fn repaired(&self, uid: &Uid, paths: &[Path], now: Timestamp) {
         let notes = &mut *self.lock();
-        let attributes = notes.repairs.entry(uid.to_owned()).or_default();
+        let attributes = notes.repairs.entry(uid.clone()).or_default();
         for path in paths {
             let times = attributes.entry(path.clone()).or_default();
             times.retain(|time| now.duration_since(*time) < DAY);
@@ -199,7 +198,7 @@ impl ObjectNotes {
     }
 
     /// A new spec: what was contested is tried again.
-    pub fn new_generation(&self, uid: &str) {
+    pub fn new_generation(&self, uid: &Uid) {
         let notes = &mut *self.lock();
         notes.repairs.remove(uid);
         notes.rejections.remove(uid);
@@ -207,7 +206,7 @@ impl ObjectNotes {
     }
 
     /// Attributes that a second writer keeps changing back.
-    pub fn contested(&self, uid: &str, now: Timestamp) -> BTreeSet<Path> {
+    pub fn contested(&self, uid: &Uid, now: Timestamp) -> BTreeSet<Path> {
         let notes = self.lock();
         let attributes = notes.repairs.get(uid).into_iter().flatten();
         attributes
@@ -219,21 +218,21 @@ impl ObjectNotes {
     }
 
     /// The object's own error was met; returns how often before, in a row.
-    pub fn rejected(&self, uid: &str) -> u32 {
+    pub fn rejected(&self, uid: &Uid) -> u32 {
         let notes = &mut *self.lock();
-        let times = notes.rejections.entry(uid.to_owned()).or_default();
+        let times = notes.rejections.entry(uid.clone()).or_default();
         *times += 1;
         *times - 1
     }
 
     /// The object's request went through.
-    pub fn accepted(&self, uid: &str) {
+    pub fn accepted(&self, uid: &Uid) {
         let notes = &mut *self.lock();
         notes.rejections.remove(uid);
     }
 
     /// A request about the object took effect.
-    pub fn took_effect(&self, uid: &str, now: Timestamp) {
+    pub fn took_effect(&self, uid: &Uid, now: Timestamp) {
         let notes = &mut *self.lock();
         notes.troubles.remove(uid);
         notes.took_effect = Some(now);
@@ -252,14 +251,14 @@ impl ObjectNotes {
 }
 
 impl Notes {
-    fn seated(&mut self, uid: &str) {
+    fn seated(&mut self, uid: &Uid) {
         if let Some(turn) = self.turns.remove(uid) {
             self.seatless.remove(&turn);
         }
     }
 
-    fn next_without_seat(&self) -> Option<&str> {
-        self.seatless.first_key_value().map(|(_, first)| first.as_str())
+    fn next_without_seat(&self) -> Option<&Uid> {
+        self.seatless.first_key_value().map(|(_, first)| first)
     }
 }
 
@@ -271,12 +270,18 @@ mod tests {
     fn i21_own_errors_in_a_row_are_counted_and_a_success_ends_the_row() {
         let (notes, now) = (ObjectNotes::default(), Timestamp::UNIX_EPOCH);
         let later = |seconds| now + SignedDuration::from_secs(seconds);
-        assert_eq!([notes.rejected("ada"), notes.rejected("ada"), notes.rejected("bob")], [0, 1, 0]);
-        assert_eq!((notes.troubled("ada", now), notes.troubled("ada", later(1))), ((1, false), (2, false)));
-        notes.took_effect("bob", later(2));
-        assert_eq!(notes.troubled("ada", later(3)), (3, true), "others are served");
-        notes.took_effect("ada", later(4));
-        assert_eq!((notes.rejected("ada"), notes.troubled("ada", later(5)).0), (0, 1));
+        assert_eq!(
+            [notes.rejected(&"ada".into()), notes.rejected(&"ada".into()), notes.rejected(&"bob".into())],
+            [0, 1, 0]
+        );
+        assert_eq!(
+            (notes.troubled(&"ada".into(), now), notes.troubled(&"ada".into(), later(1))),
+            ((1, false), (2, false))
+        );
+        notes.took_effect(&"bob".into(), later(2));
+        assert_eq!(notes.troubled(&"ada".into(), later(3)), (3, true), "others are served");
+        notes.took_effect(&"ada".into(), later(4));
+        assert_eq!((notes.rejected(&"ada".into()), notes.troubled(&"ada".into(), later(5)).0), (0, 1));
     }
 
     #[test]

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::ResourceExt;
 use kube::core::object::HasStatus;
 use tracing::{Instrument, debug, error_span};
 
 use super::failure::with_way_out;
 use super::{Kind, LOOK_AGAIN, ObjectStatus, Pass};
-use crate::api::Reason;
+use crate::api::{Reason, Uid};
 use crate::directory::{Object, connection_of, connection_of_group, full_name, is_deleting};
 use crate::plan::groups::Group;
 use crate::plan::{Step, User, Verdict};
@@ -99,7 +98,7 @@ impl<E: Effects> Provisioner<E> {
     /// An object that waits says so; one that owes nothing is left as it is.
     async fn say_pending<K: Kind>(&self, object: &Arc<K::Object>, reason: Reason, message: &str) -> Outcome {
         // What is known and not written yet stays known.
-        let unsaved = K::unsaved(self, &object.uid().unwrap_or_default());
+        let unsaved = K::unsaved(self, &Uid::of(object.metadata()));
         let status = unsaved.or_else(|| object.status().cloned()).unwrap_or_default();
         let generation = object.metadata().generation;
         let owes = status.observed_generation() != generation || is_deleting(object);

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{GroupPass, GroupStop};
+use crate::api::Uid;
 use crate::directory::has_finalizer;
 use crate::plan::groups::{Group, GroupOperation, GroupVerdict, MEMBERS};
 use crate::plan::guards::{Gate, GuardName};
@@ -45,7 +46,7 @@ impl<E: Effects> Provisioner<E> {
             return Ended::Otherwise(Box::default(), Outcome::Again);
         }
         let again = verdict.details.again_after.and_then(|wait| self.effects.now().checked_add(wait).ok());
-        self.schedule.set_window(&pass.uid().into(), again);
+        self.schedule.set_window(&pass.uid(), again);
         if verdict.executed && verdict.details.drift.is_none() {
             self.group_notes.mended(&pass.uid());
         }
@@ -53,7 +54,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// What a percentage is of: the members of a group, or the groups.
-    pub(super) fn group_base(&self, uid: &str, gate: &Gate, guard: Option<GuardName>, now: Timestamp) -> u64 {
+    pub(super) fn group_base(&self, uid: &Uid, gate: &Gate, guard: Option<GuardName>, now: Timestamp) -> u64 {
         if guard == Some(GuardName::Memberships) {
             let present = self.directory.membership(uid, |members| members.present()).unwrap_or_default();
             return present as u64 + gate.taken_out(uid, now);

@@ -9,11 +9,12 @@ use serde_json::Value;
 use super::admission::{admission_of_binding, without_removals};
 use super::claims::{claim_of_binding, claim_of_creation, exists_hidden};
 use super::{GroupPass, GroupStop, Scratch};
-use crate::api::{ClaimedGroup, OperationType, Reason, ScimGroup, ScimGroupStatus};
+use crate::api::{ClaimedGroup, OperationType, Reason, ScimGroup, ScimGroupStatus, Uid};
 use crate::directory::has_finalizer;
 use crate::plan::groups::{Group, GroupOperation, GroupStep, GroupVerdict, MEMBERS, same_name, way_out};
 use crate::plan::guards::{Gate, GuardName};
 use crate::plan::{Account, Binding, Claims, Departure, Path, Request, Step};
+use crate::provisioner::Provisioner;
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::{Effects, Note};
 use crate::provisioner::engine::{AdmissionRequest, Claimed, Ended, Kind, SearchRefused, is_of_the_search};
@@ -22,7 +23,6 @@ use crate::provisioner::mirror::groups::{GroupMirror, several};
 use crate::provisioner::mirror::observed::Observed;
 use crate::provisioner::schedule::limiter::Priority;
 use crate::provisioner::schedule::queue::Outcome;
-use crate::provisioner::{Provisioner, Uid};
 use crate::scim::{Class, Error, Kind as Collection, Lesson, MembersReadable, Resource, Written, composed};
 use crate::status::{PassLog, record_group};
 
@@ -165,7 +165,7 @@ impl Kind for Group {
         without_removals(pass, operation, stop)
     }
 
-    fn base<E: Effects>(p: &Provisioner<E>, uid: &str, gate: &Gate, guard: Option<GuardName>, now: Timestamp) -> u64 {
+    fn base<E: Effects>(p: &Provisioner<E>, uid: &Uid, gate: &Gate, guard: Option<GuardName>, now: Timestamp) -> u64 {
         p.group_base(uid, gate, guard, now)
     }
 
@@ -390,7 +390,7 @@ impl Kind for Group {
         p.save_group(object, status).await
     }
 
-    fn unsaved<E: Effects>(p: &Provisioner<E>, uid: &str) -> Option<ScimGroupStatus> {
+    fn unsaved<E: Effects>(p: &Provisioner<E>, uid: &Uid) -> Option<ScimGroupStatus> {
         p.group_notes.unsaved(uid)
     }
 

@@ -22,12 +22,10 @@ mod writeback;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use kube::ResourceExt;
-
 use super::Provisioner;
 use super::effects::Effects;
 use super::engine::{Pass, Stop};
-use crate::api::{GroupState, GroupsStatus, ScimGroup};
+use crate::api::{GroupState, GroupsStatus, ScimGroup, Uid};
 use crate::directory::is_deleting;
 use crate::plan::groups::{Group, GroupVerdict, Id};
 use crate::provisioner::connection::export::lane_name;
@@ -70,15 +68,15 @@ pub struct Scratch {
 impl<E: Effects> Provisioner<E> {
     /// A group is to be looked at.
     pub fn submit_group(&self, group: &ScimGroup, fresh: bool) {
-        let Some(uid) = group.uid() else { return };
+        let Some(uid) = Uid::given(&group.metadata) else { return };
         let lane = self.lane_of_group(group);
         self.surroundings.metrics.submitted(&self.key.to_string(), lane_name(lane));
-        self.schedule.submit(&uid.as_str().into(), lane, fresh, self.effects.instant());
+        self.schedule.submit(&uid, lane, fresh, self.effects.instant());
     }
 
     /// Members who leave lose access: that comes first, as removals do.
     fn lane_of_group(&self, group: &ScimGroup) -> Lane {
-        let uid = group.uid().unwrap_or_default();
+        let uid = Uid::of(&group.metadata);
         let status = group.status.as_ref();
         let leave = self.directory.membership(&uid, |members| !members.extra().is_empty()).unwrap_or(false);
         if is_deleting(group) || leave {

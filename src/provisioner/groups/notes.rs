@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::member_rate::MemberRate;
-use crate::api::{GroupDrift, ScimGroupStatus};
+use crate::api::{GroupDrift, ScimGroupStatus, Uid};
 use crate::plan::groups::{Change, Id};
 use crate::provisioner::lock;
 
@@ -22,18 +22,18 @@ pub struct Notes {
     /// Who was put in within the last hour, counted.
     member_rate: MemberRate,
     /// What a reading found changed, until it is repaired.
-    drift: HashMap<String, GroupDrift>,
+    drift: HashMap<Uid, GroupDrift>,
     /// When it was bound under another id, until the server has listed its users since: they may have others, too.
-    bound_anew: HashMap<String, Timestamp>,
+    bound_anew: HashMap<Uid, Timestamp>,
     /// Statuses that could not be written yet.
-    unsaved: HashMap<String, ScimGroupStatus>,
+    unsaved: HashMap<Uid, ScimGroupStatus>,
     /// What was written at the server and is not on record yet.
-    unrecorded: HashMap<String, Change>,
+    unrecorded: HashMap<Uid, Change>,
 }
 
 impl GroupNotes {
     /// Everything about an object that is gone.
-    pub fn forget(&self, uid: &str) {
+    pub fn forget(&self, uid: &Uid) {
         let notes = &mut *self.lock();
         notes.drift.remove(uid);
         notes.bound_anew.remove(uid);
@@ -48,66 +48,66 @@ impl GroupNotes {
     }
 
     /// What was found changed.
-    pub fn drift(&self, uid: &str) -> Option<GroupDrift> {
+    pub fn drift(&self, uid: &Uid) -> Option<GroupDrift> {
         self.lock().drift.get(uid).cloned()
     }
 
     /// A reading found this changed.
-    pub fn drifted(&self, uid: &str, drift: GroupDrift) {
-        self.lock().drift.insert(uid.to_owned(), drift);
+    pub fn drifted(&self, uid: &Uid, drift: GroupDrift) {
+        self.lock().drift.insert(uid.clone(), drift);
     }
 
     /// This was found changed by an earlier process.
-    pub fn had_drifted(&self, uid: &str, drift: GroupDrift) {
-        self.lock().drift.entry(uid.to_owned()).or_insert(drift);
+    pub fn had_drifted(&self, uid: &Uid, drift: GroupDrift) {
+        self.lock().drift.entry(uid.clone()).or_insert(drift);
     }
 
     /// Another member was taken out by others: one more that is put back, or, where they are `left` so, of so many.
-    pub fn member_lost(&self, uid: &str, left: Option<i64>) {
+    pub fn member_lost(&self, uid: &Uid, left: Option<i64>) {
         let notes = &mut *self.lock();
-        let drift = notes.drift.entry(uid.to_owned()).or_default();
+        let drift = notes.drift.entry(uid.clone()).or_default();
         drift.lost = left.map_or(drift.lost + 1, |left| drift.lost.max(left));
     }
 
     /// Nothing is found changed any more; true where something was.
-    pub fn mended(&self, uid: &str) -> bool {
+    pub fn mended(&self, uid: &Uid) -> bool {
         self.lock().drift.remove(uid).is_some()
     }
 
     /// It is bound under another id now.
-    pub fn bound_anew(&self, uid: &str, now: Timestamp) {
-        self.lock().bound_anew.insert(uid.to_owned(), now);
+    pub fn bound_anew(&self, uid: &Uid, now: Timestamp) {
+        self.lock().bound_anew.insert(uid.clone(), now);
     }
 
     /// When it was, if its members' ids are still to be shown since.
-    pub fn bound_anew_at(&self, uid: &str) -> Option<Timestamp> {
+    pub fn bound_anew_at(&self, uid: &Uid) -> Option<Timestamp> {
         self.lock().bound_anew.get(uid).copied()
     }
 
     /// The ids are as they were shown since.
-    pub fn ids_were_shown(&self, uid: &str) {
+    pub fn ids_were_shown(&self, uid: &Uid) {
         self.lock().bound_anew.remove(uid);
     }
 
     /// A status that the API server didn't take.
-    pub fn keep_unsaved(&self, uid: String, status: ScimGroupStatus) {
+    pub fn keep_unsaved(&self, uid: Uid, status: ScimGroupStatus) {
         self.lock().unsaved.insert(uid, status);
     }
 
     /// The status that was not written yet.
-    pub fn unsaved(&self, uid: &str) -> Option<ScimGroupStatus> {
+    pub fn unsaved(&self, uid: &Uid) -> Option<ScimGroupStatus> {
         self.lock().unsaved.get(uid).cloned()
     }
 
     /// The status was written.
-    pub fn saved(&self, uid: &str) {
+    pub fn saved(&self, uid: &Uid) {
         self.lock().unsaved.remove(uid);
     }
 
     /// What was written and is not on record yet grows.
-    pub fn owe_record(&self, uid: &str, change: Change) {
+    pub fn owe_record(&self, uid: &Uid, change: Change) {
         let notes = &mut *self.lock();
-        let owed = notes.unrecorded.entry(uid.to_owned()).or_default();
+        let owed = notes.unrecorded.entry(uid.clone()).or_default();
         let again = |id: &Id| change.added.contains(id) || change.removed.contains(id);
         owed.added.retain(|id| !again(id));
         owed.removed.retain(|id| !again(id));
@@ -116,27 +116,27 @@ impl GroupNotes {
     }
 
     /// Something is to be recorded.
-    pub fn owes_record(&self, uid: &str) -> bool {
+    pub fn owes_record(&self, uid: &Uid) -> bool {
         self.lock().unrecorded.contains_key(uid)
     }
 
     /// Takes what is to be recorded.
-    pub fn take_unrecorded(&self, uid: &str) -> Option<Change> {
+    pub fn take_unrecorded(&self, uid: &Uid) -> Option<Change> {
         self.lock().unrecorded.remove(uid)
     }
 
     /// So many members are put in now.
-    pub fn put_in(&self, uid: &str, count: usize, now: Instant) {
+    pub fn put_in(&self, uid: &Uid, count: usize, now: Instant) {
         self.lock().member_rate.put_in(uid, count, now);
     }
 
     /// How many more may be put in now where `most` may within an hour.
-    pub fn room(&self, uid: &str, most: usize, now: Instant) -> usize {
+    pub fn room(&self, uid: &Uid, most: usize, now: Instant) -> usize {
         self.lock().member_rate.room(uid, most, now)
     }
 
     /// How long it takes until there is more room.
-    pub fn wait(&self, uid: &str, now: Instant) -> Duration {
+    pub fn wait(&self, uid: &Uid, now: Instant) -> Duration {
         self.lock().member_rate.wait(uid, now)
     }
 
@@ -159,11 +159,15 @@ mod tests {
     fn i06_what_is_remembered_of_groups_survives_a_change_of_server_and_what_was_found_there_does_not() {
         let (notes, now) = (GroupNotes::default(), Instant::now());
         notes.keep_unsaved("uid".into(), ScimGroupStatus::default());
-        notes.put_in("uid", 3, now);
-        notes.member_lost("uid", None);
+        notes.put_in(&"uid".into(), 3, now);
+        notes.member_lost(&"uid".into(), None);
         notes.forget_drift();
-        assert!(notes.unsaved("uid").is_some() && notes.room("uid", 3, now) == 0 && !notes.mended("uid"));
-        notes.forget("uid");
-        assert!(notes.unsaved("uid").is_none() && notes.room("uid", 3, now) == 3);
+        assert!(
+            notes.unsaved(&"uid".into()).is_some()
+                && notes.room(&"uid".into(), 3, now) == 0
+                && !notes.mended(&"uid".into())
+        );
+        notes.forget(&"uid".into());
+        assert!(notes.unsaved(&"uid".into()).is_none() && notes.room(&"uid".into(), 3, now) == 3);
     }
 }

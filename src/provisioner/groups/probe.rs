@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use kube::ResourceExt;
 use tracing::{debug, info};
 
 use super::super::Provisioner;
 use super::super::effects::Effects;
 use super::GroupPass;
-use crate::api::ScimGroup;
+use crate::api::{ScimGroup, Uid};
 use crate::directory::full_name;
 use crate::plan::groups::Id;
 use crate::provisioner::connection::session::Session;
@@ -49,7 +48,7 @@ impl<E: Effects> Provisioner<E> {
             if status.and_then(|status| status.bound_to.as_ref()) != Some(&session.policy.server) {
                 continue;
             }
-            let here = self.directory.membership(&group.uid().unwrap_or_default(), |members| {
+            let here = self.directory.membership(&Uid::of(&group.metadata), |members| {
                 let mut here: Vec<Id> = members.here().cloned().collect();
                 here.sort_unstable();
                 here
@@ -61,7 +60,7 @@ impl<E: Effects> Provisioner<E> {
 
     /// False where the server does not answer such questions now.
     async fn probe_member(&self, session: &Arc<Session>, group: &Arc<ScimGroup>, member: &Id) -> bool {
-        let uid = group.uid().unwrap_or_default();
+        let uid = Uid::of(&group.metadata);
         let Some(id) = group.status.as_ref().and_then(|status| status.id.clone()) else { return true };
         // Whoever is at work on it knows better.
         if self.schedule.contains(&uid) {

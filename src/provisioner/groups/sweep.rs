@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use kube::ResourceExt;
 use tracing::debug;
 
 use super::super::Provisioner;
 use super::super::effects::Effects;
 use super::GroupPass;
-use crate::api::ScimGroup;
+use crate::api::{ScimGroup, Uid};
 use crate::directory::full_name;
 use crate::plan::Read;
 use crate::plan::groups::{GroupStep, GroupVerdict};
@@ -39,12 +38,12 @@ impl<E: Effects> Provisioner<E> {
         self.probe_in_turn(session, &groups).await;
         let now = self.effects.instant();
         for group in &groups {
-            let uid = group.uid().unwrap_or_default();
+            let uid = Uid::of(&group.metadata);
             let owes = self.group_notes.owes_record(&uid);
             if !self.schedule.contains(&uid) && (owes || self.group_differs(session, group)) {
                 debug!(object = %full_name(group), "differs");
                 let lane = self.lane_of_group(group).max(Lane::Change);
-                self.schedule.submit(&uid.as_str().into(), lane, true, now);
+                self.schedule.submit(&uid, lane, true, now);
             }
         }
     }
@@ -102,7 +101,7 @@ impl<E: Effects> Provisioner<E> {
         let mut chosen: BTreeSet<usize> = BTreeSet::new();
         let mut untold = Vec::new();
         for (place, (group, id)) in bound.iter().enumerate() {
-            let known = self.directory.membership(&group.uid().unwrap_or_default(), |members| members.is_known());
+            let known = self.directory.membership(&Uid::of(&group.metadata), |members| members.is_known());
             match self.mirror.groups.look(|known| known.unchanged(id)) {
                 Some(false) if known == Some(true) => {
                     chosen.insert(place);
@@ -118,7 +117,7 @@ impl<E: Effects> Provisioner<E> {
         }
         for place in chosen {
             let (group, id) = &bound[place];
-            let uid = group.uid().unwrap_or_default();
+            let uid = Uid::of(&group.metadata);
             // Whoever is at work on it knows better.
             if self.schedule.contains(&uid) {
                 continue;
@@ -145,7 +144,7 @@ impl<E: Effects> Provisioner<E> {
                 Err(error) if error.class() == Class::NotFound => {
                     // Its own pass looks again before anything is concluded.
                     self.mirror.groups.change(session.epoch, |known| known.invalidate(id));
-                    self.schedule.submit(&uid.as_str().into(), Lane::Drift, true, self.effects.instant());
+                    self.schedule.submit(&uid, Lane::Drift, true, self.effects.instant());
                 }
                 Err(error) if error.is_too_large() || error.class() == Class::Rejected => {
                     debug!(object = %full_name(group), "not read: {error}");
@@ -159,7 +158,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     fn group_differs(&self, session: &Arc<Session>, group: &Arc<ScimGroup>) -> bool {
-        let Some(group) = self.directory.group(&group.uid().unwrap_or_default()) else { return false };
+        let Some(group) = self.directory.group(&Uid::of(&group.metadata)) else { return false };
         let status = group.status.clone().unwrap_or_default();
         let pass = GroupPass::new(Arc::clone(&group), status, Arc::clone(session));
         self.prepare(&pass);

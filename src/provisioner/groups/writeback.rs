@@ -10,12 +10,12 @@ use kube::ResourceExt;
 use serde_json::{Map, Value, json};
 use tracing::warn;
 
+use super::super::Provisioner;
 use super::super::effects::Effects;
 use super::super::kubernetes::WriteError;
-use super::super::{Provisioner, Uid};
 use super::admission::changes_members;
 use super::{GroupPass, GroupStop};
-use crate::api::{ClaimedGroup, ScimGroup, ScimGroupStatus};
+use crate::api::{ClaimedGroup, ScimGroup, ScimGroupStatus, Uid};
 use crate::directory::same_plan;
 use crate::directory::{full_name, is_deleting};
 use crate::plan::groups::{Change, GroupOperation, Id, Membership};
@@ -46,7 +46,7 @@ impl<E: Effects> Provisioner<E> {
         present: bool,
         claim: Option<&ClaimedGroup>,
     ) -> Result<Arc<ScimGroup>, WriteError> {
-        let newest = self.directory.group(&object.uid().unwrap_or_default());
+        let newest = self.directory.group(&Uid::of(&object.metadata));
         // Planned for an older spec: nothing is claimed, nor sent, for what isn't declared any more.
         if present && newest.as_ref().is_some_and(|newest| !same_plan(&**newest, object)) {
             return Err(WriteError::Stale);
@@ -66,7 +66,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     pub(super) fn apply_written_group(&self, written: ScimGroup) -> Arc<ScimGroup> {
-        let uid = written.uid().unwrap_or_default();
+        let uid = Uid::of(&written.metadata);
         let gone = is_deleting(&written) && written.finalizers().is_empty();
         let kept = Arc::new(written.clone());
         let others = if gone {
@@ -74,7 +74,7 @@ impl<E: Effects> Provisioner<E> {
         } else {
             let changed = self.directory.upsert_group(written);
             // The watch event that follows is no news any more.
-            changed.others.into_iter().chain(changed.fresh.then(|| uid.as_str().into())).collect()
+            changed.others.into_iter().chain(changed.fresh.then(|| uid.clone())).collect()
         };
         self.reroute(others);
         self.directory.group(&uid).unwrap_or(kept)
@@ -82,7 +82,7 @@ impl<E: Effects> Provisioner<E> {
 
     /// Writes the status if it differs; what the API server doesn't take is kept and tried again alone.
     pub(super) async fn save_group(&self, group: &ScimGroup, status: &ScimGroupStatus) -> Result<(), WriteError> {
-        let uid = group.uid().unwrap_or_default();
+        let uid = Uid::of(&group.metadata);
         let known = self.directory.group(&uid);
         let old = known.as_deref().unwrap_or(group).status.as_ref();
         let mut status = status.clone();

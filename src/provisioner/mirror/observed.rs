@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use super::Mirror;
+use crate::api::Uid;
 use crate::provisioner::lock;
 
 /// What is known of one collection. Whatever changes it says of which time it is: of one that is over nothing counts.
@@ -28,12 +29,12 @@ impl<M: Mirror> Observed<M> {
     }
 
     /// The object's search has been answered: its next pass asks anew.
-    pub fn end_search(&self, uid: &str) {
+    pub fn end_search(&self, uid: &Uid) {
         lock(&self.0).sightings_mut().end_search(uid);
     }
 
     /// The object is gone, and looks for nothing any more.
-    pub fn forget_search(&self, uid: &str) {
+    pub fn forget_search(&self, uid: &Uid) {
         lock(&self.0).sightings_mut().forget_search(uid);
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use crate::directory::Uid;
+use crate::api::Uid;
 use crate::plan::Policy;
 
 /// What was compared, and under which circumstances.
@@ -40,7 +40,7 @@ impl Settled {
     }
 
     /// It was, by this very account.
-    pub fn holds(&self, uid: &str, stamp: u64) -> bool {
+    pub fn holds(&self, uid: &Uid, stamp: u64) -> bool {
         self.objects.get(uid) == Some(&stamp)
     }
 }

@@ -5,6 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::api::Uid;
+
 /// A second look at a resource that answered 404 counts only this much later (promise I11).
 pub const SECOND_LOOK: SignedDuration = SignedDuration::from_secs(60);
 
@@ -53,7 +55,7 @@ pub struct Sightings {
     /// Gone during the running sweep, and whether a page that was asked for before has shown it since.
     gone: HashMap<String, bool>,
     /// Objects whose search needs a listing.
-    searches: HashMap<String, Search>,
+    searches: HashMap<Uid, Search>,
     /// Attributes by which a filter has found somebody.
     heeded: HashSet<String>,
 }
@@ -219,16 +221,16 @@ impl Sightings {
     }
 
     /// An object's search needs the whole list; true once a listing that began after it asked is complete.
-    pub fn search(&mut self, uid: &str) -> bool {
+    pub fn search(&mut self, uid: &Uid) -> bool {
         let (completed, complete) = (self.completed, self.last_complete);
         let new = Search { asked: self.sweep, used: false };
-        let search = self.searches.entry(uid.to_owned()).or_insert(new);
+        let search = self.searches.entry(uid.clone()).or_insert(new);
         search.used = complete && completed > search.asked;
         search.used
     }
 
     /// The pass that used the answer has ended: the next one asks anew.
-    pub fn end_search(&mut self, uid: &str) {
+    pub fn end_search(&mut self, uid: &Uid) {
         if self.searches.get(uid).is_some_and(|search| search.used) {
             self.searches.remove(uid);
         }
@@ -247,17 +249,17 @@ impl Sightings {
     }
 
     /// An object's search is still to be answered.
-    pub fn is_searching(&self, uid: &str) -> bool {
+    pub fn is_searching(&self, uid: &Uid) -> bool {
         self.searches.contains_key(uid)
     }
 
     /// A request of the object may change what a listing shows, or the object is gone: an earlier search is void.
-    pub fn forget_search(&mut self, uid: &str) {
+    pub fn forget_search(&mut self, uid: &Uid) {
         self.searches.remove(uid);
     }
 
     /// The objects whose search the last listing answers.
-    pub fn answered(&self) -> Vec<String> {
+    pub fn answered(&self) -> Vec<Uid> {
         let answered = |search: &Search| self.last_complete && self.completed > search.asked;
         self.searches.iter().filter(|(_, search)| answered(search)).map(|(uid, _)| uid.clone()).collect()
     }
@@ -330,22 +332,22 @@ mod tests {
         let mut sightings = Sightings::default();
         sightings.lead_to("here", 1);
         sightings.begin();
-        assert!(!sightings.search("ada"), "the listing under way may have passed its place");
+        assert!(!sightings.search(&"ada".into()), "the listing under way may have passed its place");
         sightings.end(true);
-        assert!(!sightings.search("ada") && sightings.answered().is_empty());
+        assert!(!sightings.search(&"ada".into()) && sightings.answered().is_empty());
         sightings.begin();
         sightings.end(false);
-        assert!(!sightings.search("ada"), "incomplete");
+        assert!(!sightings.search(&"ada".into()), "incomplete");
         sightings.begin();
         sightings.end(true);
-        assert_eq!(sightings.answered(), ["ada"]);
-        assert!(sightings.search("ada") && sightings.search("ada"), "as often as the pass asks");
-        sightings.end_search("ada");
-        assert!(!sightings.search("ada"), "the next pass asks anew");
-        sightings.forget_search("ada");
+        assert_eq!(sightings.answered(), ["ada".into()]);
+        assert!(sightings.search(&"ada".into()) && sightings.search(&"ada".into()), "as often as the pass asks");
+        sightings.end_search(&"ada".into());
+        assert!(!sightings.search(&"ada".into()), "the next pass asks anew");
+        sightings.forget_search(&"ada".into());
         sightings.begin();
         sightings.end(true);
-        assert!(!sightings.search("ada"), "what was asked before its request says nothing");
+        assert!(!sightings.search(&"ada".into()), "what was asked before its request says nothing");
     }
 
     #[test]

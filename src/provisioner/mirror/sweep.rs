@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::ResourceExt;
 use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
 use super::listing::{Listed, Listing, may_pass};
 use super::settled::Circumstances;
-use crate::api::{Reason, ScimUser, UserState};
-use crate::directory::{Uid, full_name};
+use crate::api::{Reason, ScimUser, Uid, UserState};
+use crate::directory::full_name;
 use crate::plan::{Step, Verdict};
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::Effects;
@@ -36,7 +35,7 @@ const IN_TURN: usize = 20;
 /// The object's uid, and the id of its account at this server.
 fn bound_at(user: &ScimUser, server: &str) -> Option<(Uid, String)> {
     let status = user.status.as_ref().filter(|status| status.bound_to.as_deref() == Some(server))?;
-    Some((user.uid()?.into(), status.id.clone()?))
+    Some((Uid::of(&user.metadata), status.id.clone()?))
 }
 
 impl<E: Effects> Provisioner<E> {
@@ -172,10 +171,10 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// Whoever was to be looked for in the whole list, and groups whose members were.
-    fn requeue_searching(&self, uids: &[String]) {
+    fn requeue_searching(&self, uids: &[Uid]) {
         for user in uids.iter().filter_map(|uid| self.directory.get(uid)) {
-            let uid = user.uid().unwrap_or_default();
-            self.schedule.submit(&uid.into(), lane_of(&user, self.effects.now()), true, self.effects.instant());
+            let uid = Uid::of(&user.metadata);
+            self.schedule.submit(&uid, lane_of(&user, self.effects.now()), true, self.effects.instant());
         }
         for group in uids.iter().filter_map(|uid| self.directory.group(uid)) {
             self.submit_group(&group, true);
@@ -213,10 +212,10 @@ impl<E: Effects> Provisioner<E> {
         let (mut last, mut compared) = (None, 0);
         loop {
             let users = self.directory.users_after(&self.key, last.as_ref(), AT_ONCE);
-            let Some(end) = users.last().and_then(|user| user.uid()) else { return };
+            let Some(end) = users.last().map(|user| Uid::of(&user.metadata)) else { return };
             for user in users {
-                let uid = user.metadata.uid.as_deref().unwrap_or_default();
-                if self.schedule.contains(uid) {
+                let uid = Uid::of(&user.metadata);
+                if self.schedule.contains(&uid) {
                     continue;
                 }
                 if self.is_settled(&user) {
@@ -225,7 +224,7 @@ impl<E: Effects> Provisioner<E> {
                 }
                 if self.differs(session, &user, singly) {
                     debug!(object = %full_name(&user), "differs");
-                    self.schedule.submit(&uid.into(), Lane::Drift, true, now);
+                    self.schedule.submit(&uid, Lane::Drift, true, now);
                 }
                 compared += 1;
                 // A hundred thousand plans must keep nobody else waiting, nor the Lease from being renewed.
@@ -234,15 +233,17 @@ impl<E: Effects> Provisioner<E> {
                 }
             }
             tokio::task::yield_now().await;
-            last = Some(Uid::from(end));
+            last = Some(end);
         }
     }
 
     /// It was compared with the very same account, under the same circumstances.
     fn is_settled(&self, user: &ScimUser) -> bool {
         let id = user.status.as_ref().and_then(|status| status.id.as_deref());
-        let (Some(id), Some(uid)) = (id, user.metadata.uid.as_deref()) else { return false };
-        self.mirror.users.look(|known| known.stamp(id).is_some_and(|stamp| known.settled.holds(uid, stamp)))
+        let Some(id) = id else { return false };
+        self.mirror
+            .users
+            .look(|known| known.stamp(id).is_some_and(|stamp| known.settled.holds(&Uid::of(&user.metadata), stamp)))
     }
 
     fn differs(&self, session: &Arc<Session>, user: &Arc<ScimUser>, singly: bool) -> bool {
@@ -252,8 +253,8 @@ impl<E: Effects> Provisioner<E> {
         match self.plan(&pass) {
             Step::Settle(verdict) if self.is_news(&pass, &verdict) || pass.owes_finalizer(&verdict) => true,
             Step::Settle(verdict) => {
-                if let (Some(stamp), Some(uid)) = (stamp.filter(|_| self.stays(&pass, &verdict)), user.uid()) {
-                    self.mirror.users.change(session.epoch, |known| known.settled.add(&uid.into(), stamp));
+                if let Some(stamp) = stamp.filter(|_| self.stays(&pass, &verdict)) {
+                    self.mirror.users.change(session.epoch, |known| known.settled.add(&Uid::of(&user.metadata), stamp));
                 }
                 false
             }
@@ -273,7 +274,7 @@ impl<E: Effects> Provisioner<E> {
             let shown = status.id.as_deref().and_then(|id| known.identity(id));
             shown.is_some_and(|(name, _)| Some(name) == status.user_name.as_deref().map(fold).as_deref())
         });
-        let uid = pass.object.metadata.uid.as_deref().unwrap_or_default();
+        let uid = &pass.uid();
         let untried =
             self.notes.tried(uid).parts.is_empty() && self.notes.contested(uid, self.effects.now()).is_empty();
         let calm = matches!(status.state, Some(UserState::Active | UserState::Inactive))

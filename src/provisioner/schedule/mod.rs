@@ -17,7 +17,7 @@ use self::limiter::{Limiter, Rate};
 use self::queue::{Lane, Outcome, Queue, Ticket};
 use self::windows::Windows;
 use super::lock;
-use crate::directory::Uid;
+use crate::api::Uid;
 
 /// Which objects of a connection wait, until when, and how fast its server may be asked.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl Schedule {
     }
 
     /// Whether the object waits or is being worked on; what waits for nothing but what the server refuses doesn't count.
-    pub(super) fn contains(&self, uid: &str) -> bool {
+    pub(super) fn contains(&self, uid: &Uid) -> bool {
         lock(&self.queue).contains(uid)
     }
 
@@ -93,9 +93,9 @@ impl Schedule {
     }
 
     /// The object is gone.
-    pub(super) fn forget(&self, uid: &str) {
+    pub(super) fn forget(&self, uid: &Uid) {
         lock(&self.queue).forget(uid);
-        lock(&self.windows).set(&uid.into(), None);
+        lock(&self.windows).set(uid, None);
         self.wake();
     }
 
@@ -105,7 +105,7 @@ impl Schedule {
     }
 
     /// A pass has ended.
-    pub(super) fn finish(&self, uid: &str, outcome: Outcome, jitter: f64, now: Instant) {
+    pub(super) fn finish(&self, uid: &Uid, outcome: Outcome, jitter: f64, now: Instant) {
         lock(&self.queue).finish(uid, outcome, jitter, now);
     }
 

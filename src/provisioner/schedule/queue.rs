@@ -7,13 +7,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound::{Excluded, Unbounded};
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::ticket::LANES;
 pub use super::ticket::{Lane, Outcome, Ticket};
+use crate::api::Uid;
 
 /// How long a due ticket waits before its status says so.
 pub const STATUS_AFTER: Duration = Duration::from_secs(60);
@@ -34,7 +34,7 @@ enum Place {
 
 #[derive(Debug)]
 struct Entry {
-    uid: Arc<str>,
+    uid: Uid,
     lane: Lane,
     seq: u64,
     attempt: u32,
@@ -60,12 +60,12 @@ impl Entry {
 /// The tickets of one connection.
 #[derive(Debug, Default)]
 pub struct Queue {
-    entries: HashMap<Arc<str>, Entry>,
-    due: BTreeMap<(Lane, u64), Arc<str>>,
+    entries: HashMap<Uid, Entry>,
+    due: BTreeMap<(Lane, u64), Uid>,
     /// Of removals, and of all others.
-    status: [BTreeMap<(Instant, u64), Arc<str>>; 2],
+    status: [BTreeMap<(Instant, u64), Uid>; 2],
     since: BTreeSet<(Instant, u64)>,
-    delayed: BTreeMap<(Instant, u64), Arc<str>>,
+    delayed: BTreeMap<(Instant, u64), Uid>,
     count: [usize; LANES.len()],
     seq: u64,
     looked: Option<Instant>,
@@ -82,7 +82,7 @@ impl Queue {
     /// and takes the higher lane. A delay ends if `fresh` (the generation rose, or someone asked,
     /// which also starts the attempts anew) or if the lane rose. What is asked for while the
     /// ticket is in flight counts from the moment it is finished.
-    pub fn submit(&mut self, uid: &Arc<str>, lane: Lane, fresh: bool, now: Instant) {
+    pub fn submit(&mut self, uid: &Uid, lane: Lane, fresh: bool, now: Instant) {
         if let Some(e) = self.entries.get_mut(uid)
             && let Place::InFlight { .. } = e.place
         {
@@ -144,7 +144,7 @@ impl Queue {
     }
 
     /// Gives a ticket back. `jitter` is a number from 0 to 1. A uid not in flight is ignored.
-    pub fn finish(&mut self, uid: &str, outcome: Outcome, jitter: f64, now: Instant) {
+    pub fn finish(&mut self, uid: &Uid, outcome: Outcome, jitter: f64, now: Instant) {
         let Some(Place::InFlight { for_status, since }) = self.entries.get(uid).map(|e| e.place) else {
             return;
         };
@@ -198,7 +198,7 @@ impl Queue {
     }
 
     /// The object is gone; a ticket in flight is forgotten when it is finished.
-    pub fn forget(&mut self, uid: &str) {
+    pub fn forget(&mut self, uid: &Uid) {
         match self.entries.get_mut(uid) {
             Some(e) if matches!(e.place, Place::InFlight { .. }) => {
                 e.gone = true;
@@ -258,7 +258,7 @@ impl Queue {
     }
 
     /// Whether the object has a ticket, in flight or not, for anything but what the server refuses.
-    pub fn contains(&self, uid: &str) -> bool {
+    pub fn contains(&self, uid: &Uid) -> bool {
         let rests = |e: &Entry| matches!(e.place, Place::Delayed { rests: true, .. });
         self.entries.get(uid).is_some_and(|e| (!e.gone || e.again.is_some()) && !rests(e))
     }
@@ -288,7 +288,7 @@ impl Queue {
         self.seq
     }
 
-    fn fresh_entry(&mut self, uid: &Arc<str>, lane: Lane, now: Instant) -> Entry {
+    fn fresh_entry(&mut self, uid: &Uid, lane: Lane, now: Instant) -> Entry {
         Entry {
             uid: uid.clone(),
             lane,
@@ -304,7 +304,7 @@ impl Queue {
     }
 
     /// The first ticket due for its status: its place in line and its uid.
-    fn status_due(&self, now: Instant, only_removals: bool) -> Option<(u64, &Arc<str>)> {
+    fn status_due(&self, now: Instant, only_removals: bool) -> Option<(u64, &Uid)> {
         let classes = if only_removals { 1 } else { 2 };
         let mut firsts = self.status.iter().take(classes).filter_map(BTreeMap::first_key_value);
         firsts.find(|((at, _), _)| *at <= now).map(|((_, seq), uid)| (*seq, uid))
@@ -324,7 +324,7 @@ impl Queue {
         }
     }
 
-    fn take_out(&mut self, uid: &str) -> Option<Entry> {
+    fn take_out(&mut self, uid: &Uid) -> Option<Entry> {
         let e = self.entries.remove(uid)?;
         self.count[e.lane as usize] -= 1;
         match e.place {

@@ -3,10 +3,11 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::api::Uid;
 
 const SEC: Duration = Duration::from_secs(1);
 
-fn uid(n: usize) -> Arc<str> {
+fn uid(n: usize) -> Uid {
     format!("uid-{n}").into()
 }
 
@@ -156,7 +157,7 @@ fn check_next(m: &mut Model, got: Option<&Ticket>, now: Instant, only: bool, rea
         assert!(if ready { head.is_none() } else { owed == 0 }, "someone waits");
         return;
     };
-    let t = m.all.iter_mut().find(|t| *t.uid_arc() == *got.uid).expect("a known ticket");
+    let t = m.all.iter_mut().find(|t| uid(t.uid) == got.uid).expect("a known ticket");
     assert!(t.due(now), "in flight twice, or too early");
     assert_eq!((t.lane, t.attempt), (got.lane, got.attempt));
     assert!(!only || t.lane == Lane::Removal);
@@ -172,12 +173,6 @@ fn check_next(m: &mut Model, got: Option<&Ticket>, now: Instant, only: bool, rea
         assert_eq!(t.lane, Lane::Removal, "a due removal waits behind another lane");
     }
     t.flight = Some(got.for_status);
-}
-
-impl Naive {
-    fn uid_arc(&self) -> Arc<str> {
-        uid(self.uid)
-    }
 }
 
 fn run(steps: Vec<Step>) {
@@ -291,7 +286,7 @@ fn asking_while_in_flight_is_asking_again() {
     assert!(q.next(now, false, true).is_some());
     q.submit(&uid(1), Lane::Removal, true, now);
     assert_eq!(q.next(now, false, true), None);
-    q.finish("uid-1", Outcome::Done, 0.5, now);
+    q.finish(&"uid-1".into(), Outcome::Done, 0.5, now);
     let t = q.next(now, true, true).expect("asked again");
     assert_eq!((t.lane, t.attempt), (Lane::Removal, 0));
 }
@@ -301,12 +296,12 @@ fn a_sweep_neither_advances_nor_shortens_a_delay() {
     let (mut q, now) = (Queue::new(), Instant::now());
     q.submit(&uid(1), Lane::Change, false, now);
     q.next(now, false, true);
-    q.finish("uid-1", Outcome::Retry, 0.5, now);
+    q.finish(&"uid-1".into(), Outcome::Retry, 0.5, now);
     q.submit(&uid(1), Lane::Drift, false, now);
     assert_eq!(q.next(now, false, true), None);
     assert_eq!(q.next_due(now), Some(now + SEC));
     assert_eq!(q.next(now + SEC, false, true).map(|t| t.attempt), Some(1));
-    q.finish("uid-1", Outcome::Retry, 0.5, now);
+    q.finish(&"uid-1".into(), Outcome::Retry, 0.5, now);
     q.submit(&uid(1), Lane::Change, true, now);
     assert_eq!(q.next(now, false, true).map(|t| t.attempt), Some(0));
 }

@@ -1,7 +1,8 @@
 //! What waits: a ticket an object, in the lane of what is owed.
 
-use std::sync::Arc;
 use std::time::Duration;
+
+use crate::api::Uid;
 
 /// What a ticket is for; the order is the priority.
 #[derive(Copy, Clone, Eq, PartialEq, Ord, PartialOrd, Debug, Hash)]
@@ -22,7 +23,7 @@ pub(super) const LANES: [Lane; 4] = [Lane::Removal, Lane::Change, Lane::Create, 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Ticket {
     /// The object.
-    pub uid: Arc<str>,
+    pub uid: Uid,
     /// The lane it was taken from.
     pub lane: Lane,
     /// Transient failures so far.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::directory::Uid;
+use crate::api::Uid;
 
 /// A clock may be set meanwhile: the map is looked at this often at least.
 pub const LOOK: Duration = Duration::from_secs(30);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::api::Uid;
 use crate::plan::Path;
 use crate::plan::guards::GuardName;
 
@@ -9,44 +10,44 @@ use crate::plan::guards::GuardName;
 #[derive(Debug, Default)]
 pub struct Book {
     /// How many requests were sent for each object, and how many of them the server took.
-    pub requests: BTreeMap<String, u64>,
-    pub writes: BTreeMap<String, u64>,
+    pub requests: BTreeMap<Uid, u64>,
+    pub writes: BTreeMap<Uid, u64>,
     /// What guards let go: when, and which operation.
     pub admitted: BTreeMap<GuardName, Vec<(i64, String)>>,
     /// Operations that a person let go.
     pub approved: BTreeSet<String>,
     /// How many operations of an object were done.
-    pub done: BTreeMap<String, u64>,
+    pub done: BTreeMap<Uid, u64>,
     /// Accounts that were ever made or bound by us.
     pub ours: BTreeSet<String>,
     /// Which object an account was last bound to.
-    pub holders: BTreeMap<String, String>,
+    pub holders: BTreeMap<String, Uid>,
     /// Accounts made for an object.
-    pub made: BTreeMap<String, Vec<String>>,
+    pub made: BTreeMap<Uid, Vec<String>>,
     /// Accounts that an object was bound to, recorded or not.
-    pub taken: BTreeMap<String, Vec<String>>,
+    pub taken: BTreeMap<Uid, Vec<String>>,
     /// The account and the attributes of an object when it was last at rest, on record.
-    pub carried_out: BTreeMap<String, (String, BTreeMap<Path, serde_json::Value>)>,
+    pub carried_out: BTreeMap<Uid, (String, BTreeMap<Path, serde_json::Value>)>,
     /// Accounts that may stay active although no object declares them.
     pub excused: BTreeSet<String>,
     /// Objects whose hold a person rejected, so that their account stays.
-    pub rejected: BTreeSet<String>,
+    pub rejected: BTreeSet<Uid>,
     /// Objects whose operation stays undone since a person rejected it, and the generation that asked for it.
-    pub refused: BTreeSet<(String, i64)>,
+    pub refused: BTreeSet<(Uid, i64)>,
     /// Whose creation was sent, and under which name.
-    pub asked: BTreeSet<(String, String)>,
+    pub asked: BTreeSet<(Uid, String)>,
     /// How often the operator began.
     pub restarts: u64,
     /// When the server denied accounts and groups that were there.
     pub denied: BTreeMap<String, Vec<i64>>,
     /// What a search that showed how things were a while ago hid from the object that searched.
-    pub hidden: BTreeSet<(String, String)>,
+    pub hidden: BTreeSet<(Uid, String)>,
     /// Accounts that nobody can tell to be their objects' since they have another id.
     pub lost: BTreeSet<String>,
     /// Ids of accounts and groups that have another one by now.
     pub renumbered: BTreeMap<String, String>,
     /// The account that a tenant wrote into the status of an object.
-    pub forged: BTreeMap<String, String>,
+    pub forged: BTreeMap<Uid, String>,
     /// Two accounts that have each other's id.
     pub swapped: Option<(String, String)>,
     pub groups: GroupBook,
@@ -70,8 +71,8 @@ impl Book {
     }
 
     /// The object could not know that this account, or group, is its own.
-    pub fn is_hidden_from(&self, uid: &str, id: &str) -> bool {
-        self.is_proven_gone(id) || self.lost.contains(id) || self.hidden.contains(&(uid.to_owned(), id.to_owned()))
+    pub fn is_hidden_from(&self, uid: &Uid, id: &str) -> bool {
+        self.is_proven_gone(id) || self.lost.contains(id) || self.hidden.contains(&(uid.clone(), id.to_owned()))
     }
 
     /// The same of any object.
@@ -80,16 +81,16 @@ impl Book {
     }
 
     /// A request of the object arrived, and was taken, or not.
-    pub fn count(&mut self, uid: &str, taken: bool) {
-        *self.requests.entry(uid.to_owned()).or_default() += 1;
-        *self.writes.entry(uid.to_owned()).or_default() += u64::from(taken);
+    pub fn count(&mut self, uid: &Uid, taken: bool) {
+        *self.requests.entry(uid.clone()).or_default() += 1;
+        *self.writes.entry(uid.clone()).or_default() += u64::from(taken);
     }
 
     /// Everything has another id now.
     pub fn renumber(&mut self, ids: &BTreeMap<String, String>) {
         let new = |id: &String| ids.get(id).unwrap_or(id).clone();
         // A creation may be recorded only after it.
-        let lists = |map: &mut BTreeMap<String, Vec<String>>| {
+        let lists = |map: &mut BTreeMap<Uid, Vec<String>>| {
             for known in map.values_mut() {
                 let now: Vec<String> = known.iter().filter_map(|id| ids.get(id).cloned()).collect();
                 known.extend(now);
@@ -119,15 +120,15 @@ impl Book {
 #[derive(Debug, Default)]
 pub struct GroupBook {
     /// Groups made for an object.
-    pub made: BTreeMap<String, Vec<String>>,
+    pub made: BTreeMap<Uid, Vec<String>>,
     /// Which object a group was last bound to.
-    pub holders: BTreeMap<String, String>,
+    pub holders: BTreeMap<String, Uid>,
     /// The group and the account that a request of ours put in.
     pub brought: BTreeSet<(String, String)>,
     /// Those of them that are ours for all we know.
     pub recorded: BTreeSet<(String, String)>,
     /// Members that were taken out within the limit of an object: when, and which.
-    pub taken_out: BTreeMap<String, Vec<(i64, String)>>,
+    pub taken_out: BTreeMap<Uid, Vec<(i64, String)>>,
     /// Groups that may stay although no object declares them.
     pub excused: BTreeSet<String>,
     /// Memberships that were on no record when the process died, where the server doesn't show any.

@@ -8,7 +8,7 @@ use super::outside::Outside;
 use super::quirks::Doubles;
 use super::setup::PROTECTED;
 use super::site::{Answer, is_active, name_of};
-use crate::api::{AdoptionPolicy, DeletionPolicy, OperationType, RELEASE, ScimUser, ScimUserSpec, ScimUserStatus};
+use crate::api::{AdoptionPolicy, DeletionPolicy, OperationType, RELEASE, ScimUser, ScimUserSpec, ScimUserStatus, Uid};
 use crate::directory::{full_name, has_finalizer, is_deleting};
 use crate::plan::{Account, Declared, Departure, Facts, Operation, Path, Request, Step, Verdict};
 use crate::scim::{Attributes, Resource, fold};
@@ -28,10 +28,10 @@ impl Outside {
     }
 
     /// What is decided must have been declared, as far as the operator has heard.
-    pub fn check_step(&mut self, uid: &str, facts: &Facts, step: &Step) {
+    pub fn check_step(&mut self, uid: &Uid, facts: &Facts, step: &Step) {
         let Step::Send(operation) = step else { return };
         match self.rests_on(&facts.account) {
-            Some(version) => _ = self.observed.informed.insert(uid.to_owned(), version),
+            Some(version) => _ = self.observed.informed.insert(uid.clone(), version),
             None => _ = self.observed.informed.remove(uid),
         }
         let object = &facts.object;
@@ -53,7 +53,7 @@ impl Outside {
     }
 
     /// An attribute that is declared as it was when it was last carried out, and is sent nevertheless.
-    fn overwrites(&self, uid: &str, facts: &Facts, operation: &Operation) -> Option<Path> {
+    fn overwrites(&self, uid: &Uid, facts: &Facts, operation: &Operation) -> Option<Path> {
         let (account, carried_out) = self.book.carried_out.get(uid)?;
         let asked = self.policy.repair.attributes || facts.object.requested;
         let update = matches!(operation.kind, OperationType::Update | OperationType::Reactivate);
@@ -67,7 +67,7 @@ impl Outside {
 
     /// How things stand when nothing is left to be sent.
     pub fn note_rest(&mut self, user: &ScimUser, status: &ScimUserStatus, verdict: &Verdict) {
-        let uid = user.uid().unwrap_or_default();
+        let uid = Uid::of(&user.metadata);
         if let (Some(_), Some(id)) = (&verdict.applied, &status.id) {
             let left = verdict.details.ignored.as_deref().unwrap_or_default();
             let mut now = self.declared(&user.spec).attributes;
@@ -84,7 +84,7 @@ impl Outside {
     }
 
     /// No removal is owed for the object's account any more.
-    pub fn excuse(&mut self, uid: &str, id: Option<&String>) {
+    pub fn excuse(&mut self, uid: &Uid, id: Option<&String>) {
         self.book.excused.extend(id.cloned());
         for accounts in [&self.book.made, &self.book.taken] {
             self.book.excused.extend(accounts.get(uid).into_iter().flatten().cloned());
@@ -94,16 +94,16 @@ impl Outside {
     }
 
     /// An operation is about to be sent.
-    pub fn sends(&mut self, uid: &str, operation: &Operation) {
+    pub fn sends(&mut self, uid: &Uid, operation: &Operation) {
         // Until it is at rest again, what others did can't be told from what this did.
         if let Some((_, values)) = self.book.carried_out.get_mut(uid) {
             values.retain(|path, _| !operation.attributes.contains(path));
         }
-        self.observed.sent.insert(uid.to_owned(), operation.clone());
+        self.observed.sent.insert(uid.clone(), operation.clone());
     }
 
     /// The server carries it out, and what it did is looked at.
-    pub fn carry_out(&mut self, uid: &str, request: &Request) -> Answer {
+    pub fn carry_out(&mut self, uid: &Uid, request: &Request) -> Answer {
         if let Some(id) = request.target().filter(|id| self.other_site.server.accounts.contains_key(*id)) {
             self.complain(format!("i06: {id} of another server is written to"));
         }
@@ -139,7 +139,7 @@ impl Outside {
 
     /// A status is about to be written: an object that is bound at another server from now on owes nothing where it was
     /// bound before.
-    pub fn note_server(&mut self, uid: &str, status: &ScimUserStatus) {
+    pub fn note_server(&mut self, uid: &Uid, status: &ScimUserStatus) {
         let known = self.cluster.objects.get(uid).and_then(|user| user.status.as_ref());
         let left = known.filter(|known| known.bound_to != status.bound_to).and_then(|known| known.id.clone());
         // Renamed since the server gave out new ids, an object finds whoever has its new name, and no more its own.
@@ -149,10 +149,10 @@ impl Outside {
     }
 
     /// A status is about to be written: whoever is recorded as made was made.
-    pub fn check_record(&mut self, uid: &str, status: &ScimUserStatus) {
+    pub fn check_record(&mut self, uid: &Uid, status: &ScimUserStatus) {
         let Some(id) = &status.id else { return };
         let made = status.last_operation.as_ref().is_some_and(|last| last.type_ == OperationType::Create);
-        let known = |accounts: &std::collections::BTreeMap<String, Vec<String>>| {
+        let known = |accounts: &std::collections::BTreeMap<Uid, Vec<String>>| {
             accounts.get(uid).is_some_and(|accounts| accounts.contains(id))
         };
         // It says that it made whom it shows, and nothing tells that they were there.
@@ -167,7 +167,7 @@ impl Outside {
         }
     }
 
-    fn check_creation(&mut self, uid: &str, id: &str) {
+    fn check_creation(&mut self, uid: &Uid, id: &str) {
         let earlier = self.book.made.get(uid).into_iter().flatten();
         let bound = |other: &&String| self.cluster.objects.values().any(|user| id_of(user) == Some(other.as_str()));
         let left = earlier
@@ -181,7 +181,7 @@ impl Outside {
         let name = self.site.server.accounts.get(id).map(name_of).unwrap_or_default();
         let namesake = self.cluster.objects.values().find(|other| {
             let account = id_of(other).and_then(|other| self.site.server.accounts.get(other));
-            other.metadata.uid.as_deref() != Some(uid)
+            Uid::of(&other.metadata) != *uid
                 && !is_deleting(other)
                 && !self.is_forged(other)
                 && account.is_some_and(|account| name_of(account) == name)
@@ -190,18 +190,18 @@ impl Outside {
             self.complain(format!("i08: {id} is made beside the account of the same name that {other} holds"));
         }
         self.book.ours.insert(id.to_owned());
-        self.book.made.entry(uid.to_owned()).or_default().push(id.to_owned());
+        self.book.made.entry(uid.clone()).or_default().push(id.to_owned());
     }
 
     fn check_change(
         &mut self,
-        uid: &str,
+        uid: &Uid,
         request: &Request,
         id: &str,
         (before, after): (&Attributes, Option<&Attributes>),
         accepted: bool,
     ) {
-        let uid = uid.to_owned();
+        let uid = uid.clone();
         let Some(operation) = self.observed.sent.get(&uid).cloned() else {
             return self.complain("i04: a request is sent that was not told of");
         };
@@ -257,11 +257,11 @@ impl Outside {
     pub fn check_owners(&mut self) {
         let mut owners = std::collections::BTreeMap::new();
         let mut twice = None;
-        let forged: BTreeSet<&String> = self.book.forged.keys().collect();
-        let honest = |user: &&ScimUser| user.metadata.uid.as_ref().is_none_or(|uid| !forged.contains(uid));
+        let forged: BTreeSet<&Uid> = self.book.forged.keys().collect();
+        let honest = |user: &&ScimUser| !forged.contains(&Uid::of(&user.metadata));
         for user in self.cluster.objects.values().filter(|user| !is_deleting(user)).filter(honest) {
             let Some(id) = id_of(user) else { continue };
-            let uid = user.uid().unwrap_or_default();
+            let uid = Uid::of(&user.metadata);
             let before = self.book.holders.insert(id.to_owned(), uid.clone());
             let living = before.filter(|before| *before != uid).and_then(|before| self.cluster.objects.get(&before));
             if let Some(other) = living.filter(|other| !is_deleting(other)) {
@@ -293,7 +293,7 @@ impl Outside {
     /// The object goes: its account is left as it is only where that was declared, and handed over only to an object that
     /// is bound to it on record.
     pub fn check_departure(&mut self, user: &ScimUser, status: &ScimUserStatus, departure: &Departure) {
-        let uid = user.uid().unwrap_or_default();
+        let uid = Uid::of(&user.metadata);
         let protected = self.setup.protected
             && [Some(&user.spec.user_name), status.user_name.as_ref()]
                 .into_iter()

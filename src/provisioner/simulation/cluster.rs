@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use super::cluster_groups::GroupWatchEvent;
 use super::setup::{SECOND, SERVERS};
 use crate::api::{
-    CLAIMED_ACCOUNT, ClaimedAccount, FINALIZER, ScimConnection, ScimGroup, ScimUser, ScimUserSpec, ScimUserStatus,
+    CLAIMED_ACCOUNT, ClaimedAccount, FINALIZER, ScimConnection, ScimGroup, ScimUser, ScimUserSpec, ScimUserStatus, Uid,
 };
 use crate::directory::{has_finalizer, is_deleting};
 
@@ -17,20 +17,20 @@ use crate::directory::{has_finalizer, is_deleting};
 #[derive(Clone, Debug)]
 pub enum WatchEvent {
     Applied(Box<ScimUser>),
-    Deleted(String),
+    Deleted(Uid),
 }
 
 /// The API server.
 #[derive(Debug)]
 pub struct Cluster {
-    pub objects: BTreeMap<String, ScimUser>,
+    pub objects: BTreeMap<Uid, ScimUser>,
     pub events: VecDeque<WatchEvent>,
-    pub groups: BTreeMap<String, ScimGroup>,
+    pub groups: BTreeMap<Uid, ScimGroup>,
     pub group_events: VecDeque<GroupWatchEvent>,
     /// Whether an object declares the account for the group, and since which version.
-    pub wants: BTreeMap<(String, String), (bool, u64)>,
+    pub wants: BTreeMap<(Uid, String), (bool, u64)>,
     /// When a group last declared something else.
-    pub respecified: BTreeMap<String, u64>,
+    pub respecified: BTreeMap<Uid, u64>,
     /// Accounts whose object was ever under deletion.
     pub leaving: BTreeSet<String>,
     pub connection: ScimConnection,
@@ -38,7 +38,7 @@ pub struct Cluster {
     /// The server that the first one leads to.
     pub server: String,
     /// Writes by the operator, by object.
-    pub writes: BTreeMap<String, u64>,
+    pub writes: BTreeMap<Uid, u64>,
     version: u64,
     born: u64,
 }
@@ -71,9 +71,9 @@ impl Cluster {
         self.version
     }
 
-    pub(super) fn next_uid(&mut self) -> String {
+    pub(super) fn next_uid(&mut self) -> Uid {
         self.born += 1;
-        format!("uid-{:04}", self.born)
+        format!("uid-{:04}", self.born).into()
     }
 
     /// Up to this version everything was heard; 0 where something is still to come, for the two watches may be apart.
@@ -102,14 +102,14 @@ impl Cluster {
     }
 
     /// Creates an object, unless one has the name.
-    pub fn create(&mut self, namespace: &str, name: &str, spec: ScimUserSpec, now: Timestamp) -> Option<String> {
+    pub fn create(&mut self, namespace: &str, name: &str, spec: ScimUserSpec, now: Timestamp) -> Option<Uid> {
         if self.named(namespace, name).is_some() {
             return None;
         }
         let uid = self.next_uid();
         let mut user = ScimUser::new(name, spec);
         user.metadata.namespace = Some(namespace.to_owned());
-        user.metadata.uid = Some(uid.clone());
+        user.metadata.uid = Some(uid.to_string());
         user.metadata.generation = Some(1);
         user.metadata.creation_timestamp = Some(Time(crate::status::whole_seconds(now)));
         self.store(user);
@@ -121,7 +121,7 @@ impl Cluster {
     }
 
     /// A person edits an object; a changed spec is a new generation.
-    pub fn edit(&mut self, uid: &str, change: impl FnOnce(&mut ScimUser)) {
+    pub fn edit(&mut self, uid: &Uid, change: impl FnOnce(&mut ScimUser)) {
         let Some(mut user) = self.objects.get(uid).cloned() else { return };
         let before = user.spec.clone();
         change(&mut user);
@@ -132,7 +132,7 @@ impl Cluster {
     }
 
     /// A person deletes an object: at once where no finalizer keeps it.
-    pub fn delete(&mut self, uid: &str, now: Timestamp) {
+    pub fn delete(&mut self, uid: &Uid, now: Timestamp) {
         let Some(mut user) = self.objects.get(uid).cloned().filter(|user| !is_deleting(user)) else { return };
         if has_finalizer(&user) {
             user.metadata.deletion_timestamp = Some(Time(now));
@@ -144,12 +144,12 @@ impl Cluster {
     }
 
     /// The operator writes an object.
-    pub(super) fn count(&mut self, uid: &str) {
-        *self.writes.entry(uid.to_owned()).or_default() += 1;
+    pub(super) fn count(&mut self, uid: &Uid) {
+        *self.writes.entry(uid.clone()).or_default() += 1;
     }
 
     /// The operator sets or takes off its finalizer; none where the object is gone, or may gain none any more.
-    pub fn set_finalizer(&mut self, uid: &str, present: bool, claimed: Option<&ClaimedAccount>) -> Option<ScimUser> {
+    pub fn set_finalizer(&mut self, uid: &Uid, present: bool, claimed: Option<&ClaimedAccount>) -> Option<ScimUser> {
         let mut user = self.objects.get(uid).cloned()?;
         if has_finalizer(&user) == present && user.claimed_account().as_ref() == claimed {
             return Some(user);
@@ -179,7 +179,7 @@ impl Cluster {
     }
 
     /// The operator writes a status.
-    pub fn set_status(&mut self, uid: &str, status: &ScimUserStatus) -> Option<ScimUser> {
+    pub fn set_status(&mut self, uid: &Uid, status: &ScimUserStatus) -> Option<ScimUser> {
         let mut user = self.objects.get(uid).cloned()?;
         self.count(uid);
         // Its groups are written key by key.
@@ -196,13 +196,13 @@ impl Cluster {
         let version = self.next_version();
         user.metadata.resource_version = Some(version.to_string());
         self.events.push_back(WatchEvent::Applied(Box::new(user.clone())));
-        self.objects.insert(user.uid().unwrap_or_default(), user);
+        self.objects.insert(Uid::of(&user.metadata), user);
         self.note_wants();
     }
 
-    fn purge(&mut self, uid: &str) {
+    fn purge(&mut self, uid: &Uid) {
         if self.objects.remove(uid).is_some() {
-            self.events.push_back(WatchEvent::Deleted(uid.to_owned()));
+            self.events.push_back(WatchEvent::Deleted(uid.clone()));
             self.note_wants();
         }
     }

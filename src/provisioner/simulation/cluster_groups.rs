@@ -9,7 +9,7 @@ use kube::core::Status;
 use serde_json::{Value, json};
 
 use super::cluster::{Cluster, is_of_second};
-use crate::api::{CLAIMED_GROUP, FINALIZER, ScimGroup, ScimGroupSpec, ScimGroupStatus, ScimUser};
+use crate::api::{CLAIMED_GROUP, FINALIZER, ScimGroup, ScimGroupSpec, ScimGroupStatus, ScimUser, Uid};
 use crate::directory::{has_finalizer, is_deleting};
 use crate::provisioner::kubernetes::{WriteError, merge};
 use crate::scim::fold;
@@ -18,19 +18,19 @@ use crate::scim::fold;
 #[derive(Clone, Debug)]
 pub enum GroupWatchEvent {
     Applied(Box<ScimGroup>),
-    Deleted(String),
+    Deleted(Uid),
 }
 
 impl Cluster {
     /// Creates an object, unless one has the name.
-    pub fn create_group(&mut self, name: &str, spec: ScimGroupSpec, now: Timestamp) -> Option<String> {
+    pub fn create_group(&mut self, name: &str, spec: ScimGroupSpec, now: Timestamp) -> Option<Uid> {
         if self.group_named(name).is_some() {
             return None;
         }
         let uid = self.next_uid();
         let mut group = ScimGroup::new(name, spec);
         group.metadata.namespace = Some("n".into());
-        group.metadata.uid = Some(uid.clone());
+        group.metadata.uid = Some(uid.to_string());
         group.metadata.generation = Some(1);
         group.metadata.creation_timestamp = Some(Time(crate::status::whole_seconds(now)));
         self.store_group(group);
@@ -42,7 +42,7 @@ impl Cluster {
     }
 
     /// A person edits an object; a changed spec is a new generation.
-    pub fn edit_group(&mut self, uid: &str, change: impl FnOnce(&mut ScimGroup)) {
+    pub fn edit_group(&mut self, uid: &Uid, change: impl FnOnce(&mut ScimGroup)) {
         let Some(mut group) = self.groups.get(uid).cloned() else { return };
         let before = group.spec.clone();
         change(&mut group);
@@ -53,7 +53,7 @@ impl Cluster {
     }
 
     /// A person deletes an object: at once where no finalizer keeps it.
-    pub fn delete_group(&mut self, uid: &str, now: Timestamp) {
+    pub fn delete_group(&mut self, uid: &Uid, now: Timestamp) {
         let Some(mut group) = self.groups.get(uid).cloned().filter(|group| !is_deleting(group)) else { return };
         if has_finalizer(&group) {
             group.metadata.deletion_timestamp = Some(Time(now));
@@ -66,7 +66,7 @@ impl Cluster {
 
     /// The operator sets its finalizer and its claim, or takes off both, unless there is a newer version.
     pub fn claim_group(&mut self, known: &ScimGroup, claimed: Option<&str>) -> Result<ScimGroup, WriteError> {
-        let uid = known.uid().unwrap_or_default();
+        let uid = Uid::of(&known.metadata);
         let Some(mut group) = self.groups.get(&uid).cloned() else { return Err(WriteError::Gone) };
         if group.resource_version() != known.resource_version() {
             let conflict = Status { code: 409, message: "the object has been modified".into(), ..Status::default() };
@@ -88,7 +88,7 @@ impl Cluster {
     }
 
     /// The operator writes a status, all but what is merged key by key.
-    pub fn write_group(&mut self, uid: &str, status: Value) -> Option<ScimGroup> {
+    pub fn write_group(&mut self, uid: &Uid, status: Value) -> Option<ScimGroup> {
         let leaving = self.groups.get(uid)?.status.clone().unwrap_or_default().leaving;
         let mut status: ScimGroupStatus = serde_json::from_value(status).expect("a status");
         status.leaving = leaving;
@@ -96,14 +96,14 @@ impl Cluster {
     }
 
     /// The operator merges into a status.
-    pub fn merge_group(&mut self, uid: &str, change: &Value) -> Option<ScimGroup> {
+    pub fn merge_group(&mut self, uid: &Uid, change: &Value) -> Option<ScimGroup> {
         let mut status = json!(self.groups.get(uid)?.status.clone().unwrap_or_default());
         merge(&mut status, change);
         self.put_group_status(uid, serde_json::from_value(status).expect("a status"))
     }
 
     /// The same of a user.
-    pub fn merge_user(&mut self, uid: &str, change: &Value) -> Option<ScimUser> {
+    pub fn merge_user(&mut self, uid: &Uid, change: &Value) -> Option<ScimUser> {
         let mut user = self.objects.get(uid).cloned()?;
         let mut status = json!(user.status.clone().unwrap_or_default());
         merge(&mut status, change);
@@ -116,7 +116,7 @@ impl Cluster {
         self.objects.get(uid).cloned()
     }
 
-    fn put_group_status(&mut self, uid: &str, status: ScimGroupStatus) -> Option<ScimGroup> {
+    fn put_group_status(&mut self, uid: &Uid, status: ScimGroupStatus) -> Option<ScimGroup> {
         let mut group = self.groups.get(uid).cloned()?;
         self.count(uid);
         if group.status.as_ref() != Some(&status) {
@@ -130,7 +130,7 @@ impl Cluster {
         let version = self.next_version();
         group.metadata.resource_version = Some(version.to_string());
         self.group_events.push_back(GroupWatchEvent::Applied(Box::new(group.clone())));
-        let uid = group.uid().unwrap_or_default();
+        let uid = Uid::of(&group.metadata);
         if self.groups.get(&uid).is_none_or(|known| known.spec != group.spec) {
             self.respecified.insert(uid.clone(), version);
         }
@@ -138,9 +138,9 @@ impl Cluster {
         self.note_wants();
     }
 
-    fn purge_group(&mut self, uid: &str) {
+    fn purge_group(&mut self, uid: &Uid) {
         if self.groups.remove(uid).is_some() {
-            self.group_events.push_back(GroupWatchEvent::Deleted(uid.to_owned()));
+            self.group_events.push_back(GroupWatchEvent::Deleted(uid.clone()));
             self.note_wants();
         }
     }
@@ -171,7 +171,7 @@ impl Cluster {
     /// Since when each account has been declared for each group, or not.
     pub(super) fn note_wants(&mut self) {
         let version = self.version();
-        let mut now: BTreeMap<(String, String), bool> = self.wants.keys().map(|pair| (pair.clone(), false)).collect();
+        let mut now: BTreeMap<(Uid, String), bool> = self.wants.keys().map(|pair| (pair.clone(), false)).collect();
         for (uid, group) in &self.groups {
             now.extend(self.wanted(group).into_iter().map(|id| ((uid.clone(), id), true)));
         }

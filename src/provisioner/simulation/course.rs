@@ -9,6 +9,7 @@ use super::cluster::WatchEvent;
 use super::cluster_groups::GroupWatchEvent;
 use super::outside::Listing;
 use super::world::World;
+use crate::api::Uid;
 
 /// So often a day whatever is due gets its turn.
 const TIMES: u64 = 8;
@@ -22,19 +23,17 @@ impl World {
             let (of_user, of_group) = {
                 let outside = self.outside();
                 let user = match outside.cluster.events.front() {
-                    Some(WatchEvent::Applied(user)) => Some((user.uid().unwrap_or_default(), user.resource_version())),
+                    Some(WatchEvent::Applied(user)) => Some((Uid::of(&user.metadata), user.resource_version())),
                     _ => None,
                 };
                 let group = match outside.cluster.group_events.front() {
-                    Some(GroupWatchEvent::Applied(group)) => {
-                        Some((group.uid().unwrap_or_default(), group.resource_version()))
-                    }
+                    Some(GroupWatchEvent::Applied(group)) => Some((Uid::of(&group.metadata), group.resource_version())),
                     _ => None,
                 };
                 (user, group)
             };
-            let known = |uid: &str| directory.get(uid).and_then(|user| version(user.resource_version()));
-            let known_group = |uid: &str| directory.group(uid).and_then(|group| version(group.resource_version()));
+            let known = |uid: &Uid| directory.get(uid).and_then(|user| version(user.resource_version()));
+            let known_group = |uid: &Uid| directory.group(uid).and_then(|group| version(group.resource_version()));
             if of_user.is_some_and(|(uid, news)| known(&uid) >= version(news) && known(&uid).is_some()) {
                 self.deliver();
             } else if of_group
@@ -55,7 +54,7 @@ impl World {
             None => return false,
             Some(GroupWatchEvent::Applied(group)) => {
                 self.say(|| format!("  hear {} generation {:?}", group.name_any(), group.metadata.generation));
-                let uid = group.uid().unwrap_or_default();
+                let uid = Uid::of(&group.metadata);
                 let changed = provisioner.directory.upsert_group(*group);
                 if changed.itself
                     && let Some(group) = provisioner.directory.group(&uid)
@@ -117,7 +116,7 @@ impl World {
     }
 
     /// A sweep, and a day in which whatever waits gets its turn; whose objects, or accounts, were written.
-    fn day(&mut self) -> BTreeSet<String> {
+    fn day(&mut self) -> BTreeSet<Uid> {
         let before = self.writes();
         let asked = self.outside().book.requests.clone();
         self.drain();
@@ -136,10 +135,10 @@ impl World {
             self.sweep_as_asked();
         }
         let after = self.writes();
-        let mut written: BTreeSet<String> = after.keys().cloned().collect();
+        let mut written: BTreeSet<Uid> = after.keys().cloned().collect();
         written.retain(|uid| before.get(uid) != after.get(uid));
         // Of whoever is tried again something may be written each time.
-        let calm = |uid: &String| {
+        let calm = |uid: &Uid| {
             let (before, after) = (before.get(uid).copied().unwrap_or_default(), after[uid]);
             after.0 <= before.0 + TIMES && after.1 <= before.1 + 2 * TIMES
         };
@@ -160,10 +159,10 @@ impl World {
     }
 
     /// Writes at the server, and to objects.
-    pub fn writes(&self) -> BTreeMap<String, (u64, u64)> {
+    pub fn writes(&self) -> BTreeMap<Uid, (u64, u64)> {
         let outside = self.outside();
         let (taken, written) = (&outside.book.writes, &outside.cluster.writes);
-        let of = |counts: &BTreeMap<String, u64>, uid: &str| counts.get(uid).copied().unwrap_or_default();
+        let of = |counts: &BTreeMap<Uid, u64>, uid: &Uid| counts.get(uid).copied().unwrap_or_default();
         taken.keys().chain(written.keys()).map(|uid| (uid.clone(), (of(taken, uid), of(written, uid)))).collect()
     }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::cluster::WatchEvent;
 use super::cluster_groups::GroupWatchEvent;
 use super::world::World;
-use crate::api::{ScimGroup, ScimUser};
+use crate::api::{ScimGroup, ScimUser, Uid};
 
 /// Hashes what `Debug` writes. What stands in braces counts in any order, for maps have none.
 struct Digest {
@@ -142,7 +142,7 @@ impl World {
         let directory = &operator.directory;
         let mut known: Vec<String> = directory.all().iter().map(|known| user(known)).collect();
         for each in directory.all_groups() {
-            let members = directory.membership(&each.uid().unwrap_or_default(), |members| {
+            let members = directory.membership(&Uid::of(&each.metadata), |members| {
                 let mut digest = Digest::new();
                 digest.of(members);
                 digest.end()
@@ -158,12 +158,12 @@ impl World {
         let cluster = &outside.cluster;
         let news = cluster.events.iter().map(|news| match news {
             WatchEvent::Applied(applied) => user(applied),
-            WatchEvent::Deleted(uid) => uid.clone(),
+            WatchEvent::Deleted(uid) => uid.to_string(),
         });
         digest.texts(&news.collect::<Vec<_>>());
         let news = cluster.group_events.iter().map(|news| match news {
             GroupWatchEvent::Applied(applied) => group(applied),
-            GroupWatchEvent::Deleted(uid) => uid.clone(),
+            GroupWatchEvent::Deleted(uid) => uid.to_string(),
         });
         digest.texts(&news.collect::<Vec<_>>());
         digest.texts(&cluster.objects.values().map(user).collect::<Vec<_>>());

@@ -15,7 +15,7 @@ impl World {
     /// The server's database is built anew: between two requests, and where nobody declares a group.
     pub fn renumber(&mut self) {
         let mut outside = self.outside();
-        let place = |flight: &Flight| outside.observed.places.get(&*flight.ticket.uid);
+        let place = |flight: &Flight| outside.observed.places.get(&flight.ticket.uid);
         let answered = self.operator.flight.iter().any(|flight| place(flight) == Some(&Place::Answer));
         let told = outside.book.forged.is_empty() && outside.book.swapped.is_none();
         if !answered && told && outside.cluster.groups.is_empty() {
@@ -67,7 +67,7 @@ impl World {
         let Some(id) = holds.get(number % holds.len().max(1)).cloned() else { return };
         self.say(|| format!("{} {id}", if approve { "approve" } else { "reject" }));
         if approve {
-            let members: Vec<String> = self.held_by(&id);
+            let members = self.held_by(&id);
             self.outside().observed.held.extend(members.into_iter().map(|uid| (uid, None)));
         }
         self.configure(|connection| {

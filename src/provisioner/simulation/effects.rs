@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::ResourceExt;
 use kube::runtime::events::Event;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -17,7 +16,7 @@ use super::outside::{Fault, Listing, Outside, Place, Shared, look};
 use super::quirks::Filters;
 use super::setup::SECOND;
 use super::site::Answer;
-use crate::api::{ClaimedAccount, ScimConnection, ScimConnectionStatus, ScimGroup, ScimUser, ScimUserStatus};
+use crate::api::{ClaimedAccount, ScimConnection, ScimConnectionStatus, ScimGroup, ScimUser, ScimUserStatus, Uid};
 use crate::directory::ConnectionKey;
 use crate::plan::{Request, Step};
 use crate::provisioner::effects::{Effects, Note};
@@ -261,13 +260,13 @@ impl Effects for Simulated {
         claimed: Option<&ClaimedAccount>,
     ) -> Result<ScimUser, WriteError> {
         self.stop_at(Place::Claim).await;
-        let uid = user.uid().unwrap_or_default();
+        let uid = Uid::of(&user.metadata);
         self.look().cluster.set_finalizer(&uid, present, claimed).ok_or(WriteError::Gone)
     }
 
     async fn write_user(&self, user: &ScimUser, status: &ScimUserStatus) -> Result<ScimUser, WriteError> {
         self.stop_at(Place::Status).await;
-        let uid = user.uid().unwrap_or_default();
+        let uid = Uid::of(&user.metadata);
         let mut outside = self.look();
         if outside.strikes(&[Fault::Status]).is_some() {
             outside.observed.unsaved.insert(uid, status.clone());
@@ -292,7 +291,7 @@ impl Effects for Simulated {
         if outside.strikes(&[Fault::Status]).is_some() {
             return Err(refused());
         }
-        outside.cluster.merge_user(&user.uid().unwrap_or_default(), &status).ok_or(WriteError::Gone)
+        outside.cluster.merge_user(&Uid::of(&user.metadata), &status).ok_or(WriteError::Gone)
     }
 
     async fn claim_group(&self, group: &ScimGroup, claimed: Option<&str>) -> Result<ScimGroup, WriteError> {
@@ -306,7 +305,7 @@ impl Effects for Simulated {
 
     async fn write_group(&self, group: &ScimGroup, status: Value) -> Result<ScimGroup, WriteError> {
         self.stop_at(Place::Status).await;
-        let uid = group.uid().unwrap_or_default();
+        let uid = Uid::of(&group.metadata);
         let mut outside = self.look();
         if outside.strikes(&[Fault::Status]).is_some() {
             return Err(refused());
@@ -325,7 +324,7 @@ impl Effects for Simulated {
         if outside.strikes(&[Fault::Status]).is_some() {
             return Err(refused());
         }
-        outside.cluster.merge_group(&group.uid().unwrap_or_default(), &status).ok_or(WriteError::Gone)
+        outside.cluster.merge_group(&Uid::of(&group.metadata), &status).ok_or(WriteError::Gone)
     }
 
     async fn write_connection(
@@ -385,7 +384,7 @@ impl Effects for Simulated {
             Note::Departs { user, status, verdict } => outside.check_departure(user, status, &verdict.departure),
             Note::GroupDecided { uid, step } => outside.say(|| format!("  {uid} {step:?}")),
             Note::GroupSends { group, operation } => {
-                let uid = group.uid().unwrap_or_default();
+                let uid = Uid::of(&group.metadata);
                 outside.observed.group_sent.insert(uid, ((*group).clone(), (*operation).clone()));
             }
             Note::GroupDeparts { group, status, verdict } => outside.check_group_departure(group, status, verdict),

@@ -11,7 +11,9 @@ use super::outside::Outside;
 use super::quirks::Doubles;
 use super::setup::PROTECTED;
 use super::site::{is_active, name_of};
-use crate::api::{AdoptionPolicy, IgnoredAttribute, IgnoredReason, ScimGroup, ScimUser, ScimUserStatus, UserState};
+use crate::api::{
+    AdoptionPolicy, IgnoredAttribute, IgnoredReason, ScimGroup, ScimUser, ScimUserStatus, Uid, UserState,
+};
 use crate::directory::{full_name, is_deleting};
 use crate::plan::Path;
 use crate::scim::{Resource, fold};
@@ -48,7 +50,7 @@ impl Outside {
 
     /// Who is refused what they declare, and so tries again: another one has it, or their own is gone and another one is
     /// there that isn't to be adopted.
-    pub fn refused(&self) -> BTreeSet<String> {
+    pub fn refused(&self) -> BTreeSet<Uid> {
         let refused = |user: &&ScimUser| {
             let status = user.status.clone().unwrap_or_default();
             let gone = status.id.as_ref().is_some_and(|id| self.site.get(id).is_none());
@@ -69,13 +71,15 @@ impl Outside {
             let strangers = names && foreign && !self.policy.repair.attributes;
             told || lost || strangers || (gone && ["Conflict", "AdoptionRefused"].contains(&reason))
         };
-        let users = self.cluster.objects.values().filter(refused).filter_map(ResourceExt::uid);
-        users.chain(self.cluster.groups.values().filter(group_refused).filter_map(ResourceExt::uid)).collect()
+        let users = self.cluster.objects.values().filter(refused).filter_map(|object| Uid::given(&object.metadata));
+        users
+            .chain(self.cluster.groups.values().filter(group_refused).filter_map(|object| Uid::given(&object.metadata)))
+            .collect()
     }
 
     /// Who is tried again, be it hourly or once a day: their invitation isn't accepted, or the server refuses a part of what
     /// they declare.
-    pub fn tried_again(&self) -> BTreeSet<String> {
+    pub fn tried_again(&self) -> BTreeSet<Uid> {
         let refused = |ignored: &Option<Vec<IgnoredAttribute>>, also: IgnoredReason| {
             let mut ignored = ignored.iter().flatten();
             ignored.any(|ignored| ignored.reason == IgnoredReason::Rejected || ignored.reason == also)
@@ -89,21 +93,25 @@ impl Outside {
             let ignored = group.status.as_ref().map(|status| &status.ignored_attributes);
             ignored.is_some_and(|ignored| refused(ignored, IgnoredReason::NotPersisted))
         };
-        let users = self.cluster.objects.values().filter(user).filter_map(ResourceExt::uid);
-        users.chain(self.cluster.groups.values().filter(group).filter_map(ResourceExt::uid)).collect()
+        let users = self.cluster.objects.values().filter(user).filter_map(|object| Uid::given(&object.metadata));
+        users
+            .chain(self.cluster.groups.values().filter(group).filter_map(|object| Uid::given(&object.metadata)))
+            .collect()
     }
 
     /// Whom a write after a restart concerns that puts them in once more, for that was on no record.
-    pub fn put_in_again(&self, before: &BTreeSet<(String, String)>) -> BTreeSet<String> {
+    pub fn put_in_again(&self, before: &BTreeSet<(String, String)>) -> BTreeSet<Uid> {
         let again = || self.book.groups.forgotten.difference(before);
         let user = |user: &&ScimUser| again().any(|(_, account)| id_of(user) == Some(account));
         let group = |group: &&ScimGroup| again().any(|(id, _)| group_of(group) == Some(id));
-        let users = self.cluster.objects.values().filter(user).filter_map(ResourceExt::uid);
-        users.chain(self.cluster.groups.values().filter(group).filter_map(ResourceExt::uid)).collect()
+        let users = self.cluster.objects.values().filter(user).filter_map(|object| Uid::given(&object.metadata));
+        users
+            .chain(self.cluster.groups.values().filter(group).filter_map(|object| Uid::given(&object.metadata)))
+            .collect()
     }
 
     /// On a day on which nothing changes, an object is tried a few times, whatever the server refuses of it.
-    pub fn check_requests(&mut self, before: &BTreeMap<String, u64>) {
+    pub fn check_requests(&mut self, before: &BTreeMap<Uid, u64>) {
         let now = &self.book.requests;
         let many = now.iter().find(|(uid, now)| **now - before.get(*uid).unwrap_or(&0) > MOST_REQUESTS);
         if let Some((uid, now)) = many {
@@ -114,7 +122,7 @@ impl Outside {
     /// A person rejected what the object declares now.
     pub(super) fn is_refused(&self, object: &impl ResourceExt) -> bool {
         let generation = object.meta().generation.unwrap_or_default();
-        self.book.refused.contains(&(object.uid().unwrap_or_default(), generation))
+        self.book.refused.contains(&(Uid::of(object.meta()), generation))
     }
 
     fn check_object(&self, user: &ScimUser) -> Result<(), &'static str> {
@@ -287,11 +295,7 @@ impl Outside {
         let mailed = path.name() == "emails" && self.has_anothers_email(user);
         // Said to be made with it, whoever was there has what they had.
         let there = quirks.doubles == Doubles::PassedForNew
-            && !self
-                .book
-                .made
-                .get(&user.uid().unwrap_or_default())
-                .is_some_and(|made| made.iter().any(|made| made == id));
+            && !self.book.made.get(&Uid::of(&user.metadata)).is_some_and(|made| made.iter().any(|made| made == id));
         quirks.drops == Some(path.name())
             || (there && ignored(IgnoredReason::NotPersisted))
             // Changed by hand between a write that answers nothing and its reading back, it looks as if it wasn't kept.

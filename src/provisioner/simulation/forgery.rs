@@ -7,7 +7,7 @@ use super::checks::{id_at, id_of, reason_of};
 use super::outside::{Listing, Outside};
 use super::site::name_of;
 use super::world::World;
-use crate::api::ScimUser;
+use crate::api::{ScimUser, Uid};
 use crate::directory::{full_name, is_deleting};
 use crate::scim::fold;
 
@@ -52,7 +52,7 @@ impl World {
 impl Outside {
     /// What the status of this object says was written by somebody else.
     pub fn is_forged(&self, user: &ScimUser) -> bool {
-        let forged = user.metadata.uid.as_ref().and_then(|uid| self.book.forged.get(uid));
+        let forged = self.book.forged.get(&Uid::of(&user.metadata));
         forged.is_some() && forged.map(String::as_str) == id_of(user)
     }
 
@@ -62,16 +62,16 @@ impl Outside {
     }
 
     /// A status is about to be written: it may be the operator's own again.
-    pub fn note_own(&mut self, uid: &str, id: Option<&str>) {
+    pub fn note_own(&mut self, uid: &Uid, id: Option<&str>) {
         if self.book.forged.get(uid).is_some_and(|forged| Some(forged.as_str()) != id) {
             self.book.forged.remove(uid);
         }
     }
 
     /// Another object is bound to the account, on a record of ours.
-    pub fn honest_holder(&self, uid: &str, id: &str) -> Option<String> {
+    pub fn honest_holder(&self, uid: &Uid, id: &str) -> Option<String> {
         let holds = |user: &&ScimUser| {
-            let other = user.metadata.uid.as_deref() != Some(uid);
+            let other = Uid::of(&user.metadata) != *uid;
             other && id_of(user) == Some(id) && !is_deleting(user) && !self.is_forged(user)
         };
         self.cluster.objects.values().find(holds).map(full_name)

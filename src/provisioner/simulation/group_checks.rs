@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use kube::ResourceExt;
 use serde_json::Value;
 
 use super::checks::id_of;
@@ -13,7 +12,7 @@ use super::quirks::Filters;
 use super::setup::PROTECTED;
 use super::site::{Answer, is_active, name_of};
 use super::site_groups::Group;
-use crate::api::{GroupDeletionPolicy, Membership, OperationType, ScimGroup, ScimGroupStatus, ScimUser};
+use crate::api::{GroupDeletionPolicy, Membership, OperationType, ScimGroup, ScimGroupStatus, ScimUser, Uid};
 use crate::directory::{full_name, has_finalizer, is_deleting};
 use crate::plan::groups::{GroupOperation, GroupVerdict};
 use crate::plan::guards::GuardName;
@@ -69,7 +68,7 @@ impl Outside {
 
     /// A status is about to be written: an object that is bound at another server from now on owes nothing where it was
     /// bound before.
-    pub fn note_group_server(&mut self, uid: &str, status: &Value) {
+    pub fn note_group_server(&mut self, uid: &Uid, status: &Value) {
         let known = self.cluster.groups.get(uid).and_then(|group| group.status.as_ref());
         let moved = known.filter(|known| known.bound_to.as_deref() != status["boundTo"].as_str());
         self.book.groups.excused.extend(moved.and_then(|known| known.id.clone()));
@@ -85,7 +84,7 @@ impl Outside {
     }
 
     /// The server carries it out, and what it did is looked at.
-    pub fn carry_out_group(&mut self, uid: &str, request: &Request) -> Answer {
+    pub fn carry_out_group(&mut self, uid: &Uid, request: &Request) -> Answer {
         if let Some(id) = request.target().filter(|id| self.other_site.groups.all.contains_key(*id)) {
             self.complain(format!("i06: the group {id} of another server is written to"));
         }
@@ -119,7 +118,7 @@ impl Outside {
         answer
     }
 
-    fn check_group_creation(&mut self, uid: &str, id: &str) {
+    fn check_group_creation(&mut self, uid: &Uid, id: &str) {
         let holds = |other: &str| self.cluster.groups.values().find(|group| group_of(group) == Some(other));
         let own = |other: &&String| {
             let groups = &self.site.groups;
@@ -127,19 +126,21 @@ impl Outside {
                 && !groups.renamed_by_hand.contains(*other)
                 && !self.book.is_hidden_from(uid, other)
                 && !self.book.groups.excused.contains(*other)
-                && holds(other).is_none_or(|holder| holder.metadata.uid.as_deref() == Some(uid))
+                && holds(other).is_none_or(|holder| Uid::of(&holder.metadata) == *uid)
         };
         if let Some(other) = self.book.groups.made.get(uid).into_iter().flatten().find(own).cloned() {
             self.complain(format!("i07: {uid} gets a second group, {id} beside {other}"));
         }
-        self.book.groups.made.entry(uid.to_owned()).or_default().push(id.to_owned());
+        self.book.groups.made.entry(uid.clone()).or_default().push(id.to_owned());
     }
 
     fn check_group_change(&mut self, group: &ScimGroup, id: &str, before: &Group, after: Option<&Group>) {
-        let uid = group.uid().unwrap_or_default();
-        let holder = self.cluster.groups.values().find(|other| {
-            group_of(other) == Some(id) && other.metadata.uid.as_deref() != Some(&uid) && !is_deleting(other)
-        });
+        let uid = Uid::of(&group.metadata);
+        let holder = self
+            .cluster
+            .groups
+            .values()
+            .find(|other| group_of(other) == Some(id) && Uid::of(&other.metadata) != uid && !is_deleting(other));
         if let Some(holder) = holder.map(full_name) {
             self.complain(format!("i08: the group {id} of {holder} is written to for {}", full_name(group)));
         }
@@ -184,7 +185,7 @@ impl Outside {
         before: &Group,
         after: Option<&Group>,
     ) {
-        let uid = group.uid().unwrap_or_default();
+        let uid = Uid::of(&group.metadata);
         let none = BTreeSet::new();
         let left = after.map_or(&none, |after| &after.members);
         let gone: Vec<&String> = before.members.difference(left).collect();
@@ -220,9 +221,9 @@ impl Outside {
         }
     }
 
-    fn count_members(&mut self, uid: &str, at: i64, key: &str, members: &[String]) {
+    fn count_members(&mut self, uid: &Uid, at: i64, key: &str, members: &[String]) {
         let window = i64::try_from(self.setup.window * 1000).unwrap_or(i64::MAX);
-        let taken_out = self.book.groups.taken_out.entry(uid.to_owned()).or_default();
+        let taken_out = self.book.groups.taken_out.entry(uid.clone()).or_default();
         for member in members {
             let key = format!("{key} {member}");
             taken_out.retain(|(_, known)| *known != key);
@@ -242,7 +243,7 @@ impl Outside {
         let mut twice = None;
         for group in self.cluster.groups.values().filter(|group| !is_deleting(group)) {
             let Some(id) = group_of(group) else { continue };
-            let uid = group.uid().unwrap_or_default();
+            let uid = Uid::of(&group.metadata);
             let before = self.book.groups.holders.insert(id.to_owned(), uid.clone());
             let living = before.filter(|before| *before != uid).and_then(|before| self.cluster.groups.get(&before));
             if let Some(other) = living.filter(|other| !is_deleting(other) && !self.book.is_hidden(id)) {
@@ -260,7 +261,7 @@ impl Outside {
     /// The object goes: its group is left as it is only where that was declared, and handed over only to an object that
     /// is bound to it on record.
     pub fn check_group_departure(&mut self, group: &ScimGroup, status: &ScimGroupStatus, verdict: &GroupVerdict) {
-        let uid = group.uid().unwrap_or_default();
+        let uid = Uid::of(&group.metadata);
         let name = full_name(group);
         let ours = self.book.groups.made.get(&uid).cloned().unwrap_or_default();
         let members = status.id.as_ref().and_then(|id| self.site.groups.all.get(id)).map(|group| group.members.clone());

@@ -13,7 +13,7 @@ use super::site_groups::{Group, Strangers};
 use super::world::World;
 use crate::api::{
     AdoptionPolicy, GroupDeletionPolicy, MemberRemoval, MembersReadable, RECONCILE_REQUESTED_AT, RELEASE, ScimGroup,
-    ScimGroupSpec,
+    ScimGroupSpec, Uid,
 };
 use crate::directory::is_deleting;
 use crate::scim::Attributes;
@@ -175,8 +175,8 @@ impl World {
         serde_json::from_value(body).expect("a group's spec")
     }
 
-    fn group_placed(&self, slot: usize) -> Option<String> {
-        self.outside().cluster.group_named(GROUP_PLACES[slot]).and_then(ResourceExt::uid)
+    fn group_placed(&self, slot: usize) -> Option<Uid> {
+        self.outside().cluster.group_named(GROUP_PLACES[slot]).and_then(|object| Uid::given(&object.metadata))
     }
 
     fn edit_group(&mut self, slot: usize, change: impl FnOnce(&mut ScimGroup)) {

@@ -2,14 +2,14 @@
 
 use super::cluster::is_of_second;
 use super::outside::Outside;
-use crate::api::{Mode, OperationType};
+use crate::api::{Mode, OperationType, Uid};
 use crate::plan::guards::{Admission, Candidate, GuardName};
 use crate::provisioner::connection::session::guard_settings;
 
 impl Outside {
     /// No guard lets more through than its limit, but what a person let go.
     pub fn check_admission(&mut self, candidate: &Candidate, hold: Option<&str>, admission: &Admission) {
-        let (uid, generation) = (candidate.uid.to_string(), candidate.generation);
+        let (uid, generation) = (candidate.uid.clone(), candidate.generation);
         let (kind, guard) = (candidate.operation, candidate.guard);
         // Each change of members is another operation.
         let members = match guard {
@@ -72,13 +72,13 @@ impl Outside {
     }
 
     /// Names an operation of an object, and no other one before or after it.
-    fn operation_key(&self, uid: &str, generation: i64, kind: OperationType) -> String {
+    fn operation_key(&self, uid: &Uid, generation: i64, kind: OperationType) -> String {
         let done = self.book.done.get(uid).copied().unwrap_or_default();
         format!("{uid} {generation} {kind:?} {done}")
     }
 
     /// A person let this operation go, whatever a guard would say.
-    pub fn is_approved(&self, uid: &str, generation: Option<i64>, kind: OperationType) -> bool {
+    pub fn is_approved(&self, uid: &Uid, generation: Option<i64>, kind: OperationType) -> bool {
         self.book.approved.contains(&self.operation_key(uid, generation.unwrap_or_default(), kind))
     }
 

@@ -6,14 +6,13 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::ResourceExt;
 use tokio::time::Instant;
 
 use super::book::Book;
 use super::cluster::Cluster;
 use super::setup::Setup;
 use super::site::Site;
-use crate::api::{AdoptionPolicy, ScimGroup, ScimUserStatus};
+use crate::api::{AdoptionPolicy, ScimGroup, ScimUserStatus, Uid};
 use crate::directory::is_deleting;
 use crate::plan::groups::GroupOperation;
 use crate::plan::guards::GuardName;
@@ -89,24 +88,24 @@ pub enum Place {
 #[derive(Debug, Default)]
 pub struct Observed {
     /// Whose pass goes on now.
-    pub at_work: Option<String>,
+    pub at_work: Option<Uid>,
     /// Where each stands.
-    pub places: BTreeMap<String, Place>,
+    pub places: BTreeMap<Uid, Place>,
     /// The version of the account that the plan rests on, where that was the server's newest.
-    pub informed: BTreeMap<String, String>,
+    pub informed: BTreeMap<Uid, String>,
     /// The guard that admitted it, when, and for what.
-    pub admitted: BTreeMap<String, (GuardName, i64, String)>,
+    pub admitted: BTreeMap<Uid, (GuardName, i64, String)>,
     /// Objects whose operation was held when they last asked, or when a person answered.
     /// For which generation and guard; none for any.
-    pub held: BTreeMap<String, Option<(i64, Option<GuardName>, String)>>,
+    pub held: BTreeMap<Uid, Option<(i64, Option<GuardName>, String)>>,
     /// What each sent last.
-    pub sent: BTreeMap<String, Operation>,
+    pub sent: BTreeMap<Uid, Operation>,
     /// Statuses that the API server didn't take.
-    pub unsaved: BTreeMap<String, ScimUserStatus>,
+    pub unsaved: BTreeMap<Uid, ScimUserStatus>,
     /// What each sent last about a group, and what it rests on.
-    pub group_sent: BTreeMap<String, (ScimGroup, GroupOperation)>,
+    pub group_sent: BTreeMap<Uid, (ScimGroup, GroupOperation)>,
     /// Up to which version everything was heard when the pass began.
-    pub heard: BTreeMap<String, u64>,
+    pub heard: BTreeMap<Uid, u64>,
     /// In which form the server was seen to write ids.
     pub ids: Ids,
 }
@@ -128,7 +127,7 @@ pub struct Outside {
     pub listing: Listing,
     pub book: Book,
     /// Who asked the limiter for a turn, and how urgently.
-    pub turns: Vec<(String, Priority)>,
+    pub turns: Vec<(Uid, Priority)>,
     pub observed: Observed,
     pub broken: Option<String>,
     pub trace: Option<Vec<String>>,
@@ -211,7 +210,7 @@ impl Outside {
             let shown = user.status.as_ref().and_then(|status| status.user_name.as_deref()).map(fold);
             refuses && (is_deleting(user) || shown != Some(fold(&user.spec.user_name)))
         });
-        let lost: Vec<String> = lost.filter_map(ResourceExt::uid).collect();
+        let lost: Vec<Uid> = lost.filter_map(|object| Uid::given(&object.metadata)).collect();
         for uid in lost {
             self.excuse(&uid, None);
             let made = self.book.made.get(&uid).cloned();

@@ -9,7 +9,7 @@ use super::events::{Event, NAMES, PLACES, Spec};
 use super::setup::{CONNECTION, SECOND};
 use super::site::is_active;
 use super::world::World;
-use crate::api::{Access, ConnectionRef, RECONCILE_REQUESTED_AT, RELEASE, ScimUser, ScimUserSpec};
+use crate::api::{Access, ConnectionRef, RECONCILE_REQUESTED_AT, RELEASE, ScimUser, ScimUserSpec, Uid};
 use crate::directory::is_deleting;
 
 impl World {
@@ -34,9 +34,9 @@ impl World {
         }
     }
 
-    pub fn placed(&self, slot: usize) -> Option<String> {
+    pub fn placed(&self, slot: usize) -> Option<Uid> {
         let (namespace, name) = PLACES[slot];
-        self.outside().cluster.named(namespace, name).and_then(ResourceExt::uid)
+        self.outside().cluster.named(namespace, name).and_then(|object| Uid::given(&object.metadata))
     }
 
     /// The object in a place, if a person may still edit it.

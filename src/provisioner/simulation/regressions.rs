@@ -112,7 +112,7 @@ fn i28_nothing_is_sent_for_an_object_whose_end_was_seen_before_its_last_events()
     }
     assert_eq!(only(&world).name_any(), "b");
     while world.deliver() {
-        assert!(world.operator.provisioner.directory.get("uid-0001").is_none());
+        assert!(world.operator.provisioner.directory.get(&"uid-0001".into()).is_none());
     }
     ends_well(world);
 }

@@ -153,7 +153,7 @@ impl<'a> Way<'a> {
 
     fn may_strike(&self, pass: usize, fault: Fault) -> bool {
         let uid = self.world.operator.flight[pass].ticket.uid.clone();
-        let place = self.world.outside().observed.places.get(&*uid).copied();
+        let place = self.world.outside().observed.places.get(&uid).copied();
         match fault {
             Fault::Status => place == Some(Place::Status),
             Fault::Refused => matches!(place, Some(Place::Request | Place::Read)),

@@ -9,7 +9,7 @@ use super::cluster::{WatchEvent, is_of_second};
 use super::operator::{Flight, Operator, Running, Task, poll};
 use super::outside::{Listing, Outside, Place, Shared, look};
 use super::setup::Setup;
-use crate::api::ScimUser;
+use crate::api::{ScimUser, Uid};
 use crate::directory::{Changed, awaits_name};
 use crate::plan::guards::{Gate, HoldView};
 use crate::provisioner::schedule::queue::Lane;
@@ -61,7 +61,7 @@ impl World {
     /// Where the pass that was begun first stands.
     pub fn place(&self) -> Option<Place> {
         let uid = &self.operator.flight.first()?.ticket.uid;
-        self.outside().observed.places.get(&**uid).copied()
+        self.outside().observed.places.get(uid).copied()
     }
 
     /// What is held.
@@ -70,8 +70,8 @@ impl World {
     }
 
     /// Who is in a hold.
-    pub fn held_by(&self, id: &str) -> Vec<String> {
-        self.operator.provisioner.guards.inspect(|gate| gate.members(id).iter().map(ToString::to_string).collect())
+    pub fn held_by(&self, id: &str) -> Vec<Uid> {
+        self.operator.provisioner.guards.inspect(|gate| gate.members(id))
     }
 
     /// kill -9, and up again: the objects are listed, and all of them asked for.
@@ -109,7 +109,7 @@ impl World {
         }
     }
 
-    pub fn route_one(&self, uid: &str) {
+    pub fn route_one(&self, uid: &Uid) {
         if let Some(user) = self.operator.provisioner.directory.get(uid) {
             self.submit(&user, true);
         } else if let Some(group) = self.operator.provisioner.directory.group(uid) {
@@ -127,7 +127,7 @@ impl World {
                 self.say(|| format!("  hear {} generation {:?}", user.name_any(), user.metadata.generation));
                 let changed = directory.upsert((*user).clone());
                 if changed.itself
-                    && let Some(user) = directory.get(&user.uid().unwrap_or_default())
+                    && let Some(user) = directory.get(&Uid::of(&user.metadata))
                 {
                     self.submit(&user, changed.fresh);
                 }
@@ -164,11 +164,11 @@ impl World {
             let mut outside = self.outside();
             let status = if ticket.for_status { " status" } else { "" };
             outside.say(|| format!("take {} {:?}{status}", ticket.uid, ticket.lane));
-            outside.observed.informed.remove(&*ticket.uid);
-            outside.observed.admitted.remove(&*ticket.uid);
+            outside.observed.informed.remove(&ticket.uid);
+            outside.observed.admitted.remove(&ticket.uid);
             let heard = outside.cluster.heard();
-            outside.observed.heard.insert(ticket.uid.to_string(), heard);
-            outside.observed.places.remove(&*ticket.uid);
+            outside.observed.heard.insert(ticket.uid.clone(), heard);
+            outside.observed.places.remove(&ticket.uid);
         }
         let pass = {
             let (ticket, provisioner) = (ticket.clone(), Arc::clone(&provisioner));
@@ -184,12 +184,12 @@ impl World {
             return false;
         }
         let mut flight = self.operator.flight.swap_remove(number % self.operator.flight.len());
-        let uid = flight.ticket.uid.to_string();
+        let uid = flight.ticket.uid.clone();
         flight.steps += 1;
         {
             let mut outside = self.outside();
             outside.observed.at_work = Some(uid.clone());
-            outside.hearing = Some(uid.clone());
+            outside.hearing = Some(uid.to_string());
         }
         let ended = poll(&mut flight.pass);
         self.outside().observed.at_work = None;
@@ -197,7 +197,7 @@ impl World {
         match ended {
             Some(outcome) => {
                 self.say(|| format!("  {uid} ends: {outcome:?}"));
-                self.outside().hears_no_more(&uid);
+                self.outside().hears_no_more(uid.as_str());
                 let now = self.outside().instant();
                 flight.provisioner.schedule.finish(&flight.ticket.uid, outcome, 0.5, now);
             }

@@ -17,7 +17,7 @@ impl<E: Effects> Provisioner<E> {
     pub(in crate::provisioner) fn plan(&self, pass: &UserPass) -> Step {
         self.with_facts(pass, self.effects.now(), |facts| {
             let step = decide(facts);
-            self.effects.note(&Note::Decided { uid: &pass.object.uid().unwrap_or_default(), facts, step: &step });
+            self.effects.note(&Note::Decided { uid: &pass.uid(), facts, step: &step });
             step
         })
     }
@@ -29,7 +29,7 @@ impl<E: Effects> Provisioner<E> {
         now: Timestamp,
         decision: impl FnOnce(&Facts) -> T,
     ) -> T {
-        let uid = pass.object.uid().unwrap_or_default();
+        let uid = pass.uid();
         let policy = &pass.session.policy;
         let account = pass.account.clone().unwrap_or_else(|| self.known_account(pass, &policy.server));
         let found = match &account {

@@ -9,13 +9,14 @@ use jiff::Timestamp;
 use super::rejected::retry;
 use super::requests::{claim_of_binding, claim_of_creation, identity, unrecorded};
 use super::{Scratch, UserPass, UserStop};
-use crate::api::{ClaimedAccount, OperationType, Reason, ScimUser, ScimUserStatus};
+use crate::api::{ClaimedAccount, OperationType, Reason, ScimUser, ScimUserStatus, Uid};
 use crate::directory::is_deleting;
 use crate::plan::guards::{Gate, GuardName};
 use crate::plan::{
     Account, Binding, Claims, Facts, Operation, Path, Request, Step, User, Verdict, after_binding, bound_status,
     decide, status_ahead, way_out,
 };
+use crate::provisioner::Provisioner;
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::{Effects, Note};
 use crate::provisioner::engine::{AdmissionRequest, Claimed, Kind, SearchRefused};
@@ -23,7 +24,6 @@ use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::mirror::observed::Observed;
 use crate::provisioner::mirror::users::{Known, UserMirror, contradiction};
 use crate::provisioner::schedule::queue::Outcome;
-use crate::provisioner::{Provisioner, Uid};
 use crate::scim::{Error, Kind as Collection, Lesson, Resource, Written, fold, is_special};
 use crate::status::{PassLog, record, whole_seconds};
 
@@ -173,7 +173,7 @@ impl Kind for User {
         Some((request, attributes))
     }
 
-    fn base<E: Effects>(p: &Provisioner<E>, _: &str, gate: &Gate, _: Option<GuardName>, now: Timestamp) -> u64 {
+    fn base<E: Effects>(p: &Provisioner<E>, _: &Uid, gate: &Gate, _: Option<GuardName>, now: Timestamp) -> u64 {
         p.base(gate, now)
     }
 
@@ -377,7 +377,7 @@ impl Kind for User {
         p.save_user(object, status).await
     }
 
-    fn unsaved<E: Effects>(p: &Provisioner<E>, uid: &str) -> Option<ScimUserStatus> {
+    fn unsaved<E: Effects>(p: &Provisioner<E>, uid: &Uid) -> Option<ScimUserStatus> {
         p.notes.unsaved(uid)
     }
 

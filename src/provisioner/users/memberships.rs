@@ -46,12 +46,7 @@ impl<E: Effects> Provisioner<E> {
     pub(super) fn submit_to_carry(&self, pass: &UserPass) {
         let Some(user) = self.directory.get(&pass.uid()) else { return };
         if !self.stale_memberships(pass).is_empty() {
-            self.schedule.submit(
-                &pass.uid().as_str().into(),
-                lane_of(&user, self.effects.now()),
-                true,
-                self.effects.instant(),
-            );
+            self.schedule.submit(&pass.uid(), lane_of(&user, self.effects.now()), true, self.effects.instant());
         }
     }
 

@@ -13,12 +13,11 @@ mod writes;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use kube::ResourceExt;
 
 use super::effects::Effects;
 use super::engine::{Pass, Stop};
-use super::{Provisioner, Uid, is_deleting};
-use crate::api::ScimUser;
+use super::{Provisioner, is_deleting};
+use crate::api::{ScimUser, Uid};
 use crate::plan::{Path, Step, User, decide, next_window_edge};
 use crate::provisioner::schedule::windows::AHEAD;
 use crate::scim::Resource;
@@ -56,7 +55,7 @@ impl<E: Effects> Provisioner<E> {
     /// Notes when the object's access window opens or closes next, or is about to close: whatever else it waits for, it is
     /// looked at then. Returns the end that is near.
     pub(super) fn note_window(&self, user: &ScimUser) -> Option<Timestamp> {
-        let (uid, now) = (user.uid().map(Uid::from)?, self.effects.now());
+        let (uid, now) = (Uid::given(&user.metadata)?, self.effects.now());
         let Some(edge) = next_window_edge(&user.spec, now).filter(|_| !is_deleting(user)) else {
             self.schedule.set_window(&uid, None);
             return None;

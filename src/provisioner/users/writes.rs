@@ -1,8 +1,6 @@
 //! The writes to the API server about one user: finalizer and status.
 
-use kube::ResourceExt;
-
-use crate::api::{ClaimedAccount, ScimUser, ScimUserStatus};
+use crate::api::{ClaimedAccount, ScimUser, ScimUserStatus, Uid};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::kubernetes::WriteError;
@@ -30,7 +28,7 @@ impl<E: Effects> Provisioner<E> {
         if user.status.as_ref() == Some(status) {
             return Ok(());
         }
-        let uid = user.uid().unwrap_or_default();
+        let uid = Uid::of(&user.metadata);
         match self.effects.write_user(user, status).await {
             Ok(written) => {
                 self.apply_written_user(&written);

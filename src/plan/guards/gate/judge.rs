@@ -1,11 +1,10 @@
 //! What the gate does when a time has come or a person has answered.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 
 use super::super::terms::Event;
 use super::{Gate, GuardName, Place, SPENT};
+use crate::api::Uid;
 use crate::plan::holds::{HoldReason, digest};
 
 impl Gate {
@@ -65,7 +64,7 @@ impl Gate {
     }
 
     /// The members that leave one group go together, or none does.
-    fn judge_group(&mut self, uid: &Arc<str>, now: Timestamp) {
+    fn judge_group(&mut self, uid: &Uid, now: Timestamp) {
         let (Some(guard), Some(member)) = (self.groups.get_mut(uid), self.members.get_mut(uid)) else {
             return;
         };
@@ -100,7 +99,7 @@ impl Gate {
             return;
         };
         hold.id = Some(id.clone());
-        let uids: Vec<Arc<str>> = hold.members.iter().cloned().collect();
+        let uids: Vec<Uid> = hold.members.iter().cloned().collect();
         let view = hold.view(|uid| members.get(uid).map(|member| &member.candidate));
         if self.approved.as_ref() == Some(&id) {
             self.approve(&id, now);
@@ -114,12 +113,12 @@ impl Gate {
 
     /// Lets go what is in the hold, counted but not limited. A rejection can be taken back for
     /// what is still there; who was let go untouched stays untouched.
-    pub(super) fn approve(&mut self, id: &str, now: Timestamp) -> Vec<Arc<str>> {
+    pub(super) fn approve(&mut self, id: &str, now: Timestamp) -> Vec<Uid> {
         if self.spent.iter().any(|spent| spent == id) {
             return Vec::new();
         }
         let hold = self.holds.key_of(id).and_then(|key| self.holds.take(key));
-        let uids: Vec<Arc<str>> = if let Some(hold) = hold {
+        let uids: Vec<Uid> = if let Some(hold) = hold {
             hold.members.into_iter().collect()
         } else {
             let rejected = self.members.iter().filter(|(_, member)| {
@@ -171,9 +170,9 @@ impl Gate {
     }
 
     /// Deleted objects go without touching their accounts, edits stay held.
-    pub(super) fn reject(&mut self, id: &str) -> Vec<Arc<str>> {
+    pub(super) fn reject(&mut self, id: &str) -> Vec<Uid> {
         let hold = self.holds.key_of(id).and_then(|key| self.holds.take(key));
-        let uids: Vec<Arc<str>> = hold.map_or_else(Vec::new, |hold| hold.members.into_iter().collect());
+        let uids: Vec<Uid> = hold.map_or_else(Vec::new, |hold| hold.members.into_iter().collect());
         if !uids.is_empty() || !(self.may_come_back(id) || self.spent.iter().any(|spent| spent == id)) {
             self.refused.push_back(id.to_owned());
             while self.refused.len() > SPENT {

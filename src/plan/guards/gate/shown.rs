@@ -1,13 +1,11 @@
 //! What status shows of a gate, and keeps of it.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 
 use super::super::terms::GuardView;
 use super::super::{Guard, GuardName};
 use super::Gate;
-use crate::api::OperationType;
+use crate::api::{OperationType, Uid};
 use crate::plan::holds::HoldView;
 
 impl Gate {
@@ -69,7 +67,7 @@ impl Gate {
     }
 
     /// What an object asked admission for.
-    pub fn operation(&self, uid: &str) -> Option<OperationType> {
+    pub fn operation(&self, uid: &Uid) -> Option<OperationType> {
         self.of(uid).map(|candidate| candidate.operation)
     }
 
@@ -79,7 +77,7 @@ impl Gate {
     }
 
     /// The members of a closed hold.
-    pub fn members(&self, id: &str) -> Vec<Arc<str>> {
+    pub fn members(&self, id: &str) -> Vec<Uid> {
         let hold = self.holds.iter().find(|hold| hold.id.as_deref() == Some(id));
         hold.map_or_else(Vec::new, |hold| hold.members.iter().cloned().collect())
     }

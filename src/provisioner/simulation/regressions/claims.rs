@@ -9,7 +9,7 @@ use super::super::outside::{Fault, Listing, Place};
 use super::super::setup::{GroupSetup, Setup};
 use super::super::world::World;
 use super::{ends_well, ready, setup, until};
-use crate::api::{AdoptionPolicy, CLAIMED_ACCOUNT, CLAIMED_GROUP, FINALIZER, OperationType};
+use crate::api::{AdoptionPolicy, CLAIMED_ACCOUNT, CLAIMED_GROUP, FINALIZER, OperationType, Uid};
 
 /// Ada was created at the first server, and nobody heard of it; then the connection leads to the other one, where
 /// somebody else of that name was made since.
@@ -79,7 +79,8 @@ fn i07_a_claim_that_names_no_server_makes_no_account_the_objects_own() {
         let mut world = World::new(Setup { adoption, ..setup() }, true);
         world.outside().site.invite("ada", true);
         world.happen(&Event::Declare(0, Spec { active: Some(true), ..Spec::named(0) }));
-        let uid = world.outside().cluster.named("n", "a").and_then(ResourceExt::uid).expect("declared");
+        let uid =
+            world.outside().cluster.named("n", "a").and_then(|object| Uid::given(&object.metadata)).expect("declared");
         world.outside().cluster.edit(&uid, |user| {
             user.annotations_mut().insert(CLAIMED_ACCOUNT.into(), json!({"userName": "ada"}).to_string());
             user.metadata.finalizers = Some(vec![FINALIZER.into()]);
@@ -132,7 +133,7 @@ fn copied(adoption: AdoptionPolicy) -> World {
     world.drain();
     assert!(world.outside().cluster.named("n", "a").is_none());
     world.happen(&Event::Declare(1, Spec { active: Some(true), ..Spec::named(1) }));
-    let uid = super::placed(&world, "b").uid().expect("declared");
+    let uid = Uid::of(&super::placed(&world, "b").metadata);
     world.outside().cluster.edit(&uid, |user| {
         user.annotations_mut().insert(CLAIMED_ACCOUNT.into(), ada);
         user.metadata.finalizers = Some(vec![FINALIZER.into()]);

@@ -10,7 +10,7 @@ use super::super::quirks::{Filters, Methods, Quirks};
 use super::super::setup::{GroupSetup, Setup};
 use super::super::world::World;
 use super::{bound, ends_well, id_of, setup, until, with};
-use crate::api::{DeletionPolicy, MembersReadable};
+use crate::api::{DeletionPolicy, MembersReadable, Uid};
 
 /// The group eng with these members.
 fn eng(members: Vec<Named>) -> GroupSpec {
@@ -172,8 +172,9 @@ fn i08_the_name_that_a_group_is_about_to_give_up_is_waited_for() {
     while world.deliver_group() {}
     assert!(world.take() && world.take());
     // Whoever takes the name is looked at first.
-    let newcomer = world.outside().cluster.group_named("h").and_then(kube::ResourceExt::uid).expect("declared");
-    let is_newcomer = |flight: &super::super::operator::Flight| *flight.ticket.uid == *newcomer;
+    let newcomer =
+        world.outside().cluster.group_named("h").and_then(|object| Uid::given(&object.metadata)).expect("declared");
+    let is_newcomer = |flight: &super::super::operator::Flight| flight.ticket.uid == newcomer;
     while let Some(place) = world.operator.flight.iter().position(is_newcomer) {
         world.advance(place);
     }

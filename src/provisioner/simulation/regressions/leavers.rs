@@ -175,7 +175,7 @@ fn i17_whoever_leaves_is_looked_at_before_what_came_before() {
     while world.deliver() {}
     assert!(world.take());
     let ada = world.placed(0).expect("declared");
-    assert_eq!(*world.operator.flight[0].ticket.uid, *ada, "{:#?}", world.trace());
+    assert_eq!(world.operator.flight[0].ticket.uid, ada, "{:#?}", world.trace());
     ends_well(world);
 }
 

@@ -11,7 +11,7 @@ use super::super::quirks::{Filters, Quirks};
 use super::super::setup::{GroupSetup, Setup};
 use super::super::world::World;
 use super::{ends_well, setup, with};
-use crate::api::MembersReadable;
+use crate::api::{MembersReadable, Uid};
 
 fn eng(members: Vec<Named>) -> Event {
     let spec = GroupSpec { name: 0, external_id: None, additive: false, members, selects: false, retain: false };
@@ -170,10 +170,10 @@ fn i10_whose_object_is_not_bound_yet_stays_in_an_exact_group() {
     world.happen(&eng(vec![Named::Place(0)]));
     // The group's pass ends before that of the user begins.
     while world.deliver_group() {}
-    let group = world.outside().cluster.group_named("g").and_then(|group| group.metadata.uid.clone()).expect("one");
+    let group = world.outside().cluster.group_named("g").and_then(|group| Uid::given(&group.metadata)).expect("one");
     for step in 0..60 {
         world.take();
-        let place = world.operator.flight.iter().position(|flight| *flight.ticket.uid == *group);
+        let place = world.operator.flight.iter().position(|flight| flight.ticket.uid == group);
         place.map(|place| world.advance(place));
         if step % 20 == 0 {
             world.happen(&Event::Time(3_000));

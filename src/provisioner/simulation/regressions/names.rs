@@ -201,8 +201,8 @@ fn i08_a_name_is_reserved_for_one_object_at_a_time() {
     let (a, b) = ("a".into(), "b".into());
     assert!(directory.reserve(&SERVERS[0], "ada", &a) && directory.reserve(&SERVERS[0], "ADA", &a));
     assert!(!directory.reserve(&SERVERS[0], "Ada", &b) && directory.reserve("elsewhere", "ada", &b));
-    directory.release("a");
+    directory.release(&"a".into());
     assert!(directory.reserve(&SERVERS[0], "ada", &b));
-    directory.remove("b");
+    directory.remove(&"b".into());
     assert!(directory.reserve(&SERVERS[0], "ada", &a));
 }

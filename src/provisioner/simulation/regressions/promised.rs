@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use super::super::events::{Event, Spec};
@@ -13,6 +12,7 @@ use super::super::setup::Setup;
 use super::super::site::is_active;
 use super::super::world::World;
 use super::{bound, ends_well, id_of, setup, until, with};
+use crate::api::Uid;
 use crate::directory::has_finalizer;
 
 fn eng(external_id: Option<&'static str>) -> GroupSpec {
@@ -48,7 +48,8 @@ fn i15_what_was_created_goes_with_its_object_whatever_external_id_is_declared_by
         world.happen(&Event::Declare(0, Spec { external_id: true, active: Some(true), ..Spec::named(0) }));
         while world.deliver() {}
         unheard(&mut world);
-        let uid = world.outside().cluster.named("n", "a").and_then(ResourceExt::uid).expect("declared");
+        let uid =
+            world.outside().cluster.named("n", "a").and_then(|object| Uid::given(&object.metadata)).expect("declared");
         world.outside().cluster.edit(&uid, |user| user.spec.external_id = declared.map(str::to_owned));
         if deleted {
             world.happen(&Event::Remove(0));
@@ -93,10 +94,11 @@ fn i32_nobody_is_handed_over_to_an_object_that_could_go_without_a_removal() {
     world.happen(&Event::Forge(1, 0));
     world.happen(&Event::Remove(0));
     while world.deliver() {}
-    let leaving = world.outside().cluster.named("n", "a").and_then(ResourceExt::uid).expect("bound");
+    let leaving =
+        world.outside().cluster.named("n", "a").and_then(|object| Uid::given(&object.metadata)).expect("bound");
     for _ in 0..40 {
         world.take();
-        let place = world.operator.flight.iter().position(|flight| *flight.ticket.uid == *leaving);
+        let place = world.operator.flight.iter().position(|flight| flight.ticket.uid == leaving);
         place.map(|place| world.advance(place));
     }
     world.happen(&Event::Remove(1));
@@ -114,15 +116,16 @@ fn i32_no_group_is_handed_over_to_an_object_that_could_go_without_a_removal() {
     {
         let mut outside = world.outside();
         let status = outside.cluster.group_named("g").and_then(|group| group.status.clone());
-        let uid = outside.cluster.group_named("h").and_then(ResourceExt::uid).expect("declared");
+        let uid = outside.cluster.group_named("h").and_then(|object| Uid::given(&object.metadata)).expect("declared");
         outside.cluster.edit_group(&uid, |group| group.status = status);
     }
     world.happen(&Event::Group(GroupEvent::Remove(0)));
     while world.deliver_group() {}
-    let leaving = world.outside().cluster.group_named("g").and_then(ResourceExt::uid).expect("bound");
+    let leaving =
+        world.outside().cluster.group_named("g").and_then(|object| Uid::given(&object.metadata)).expect("bound");
     for _ in 0..40 {
         world.take();
-        let place = world.operator.flight.iter().position(|flight| *flight.ticket.uid == *leaving);
+        let place = world.operator.flight.iter().position(|flight| flight.ticket.uid == leaving);
         place.map(|place| world.advance(place));
     }
     world.happen(&Event::Group(GroupEvent::Remove(1)));
@@ -137,9 +140,10 @@ fn i15_an_object_that_lost_its_finalizer_gets_it_back() {
     let mut world = bound(setup(), &[0]);
     world.happen(&Event::Group(GroupEvent::Declare(0, eng(None))));
     world.drain();
-    let uid = world.outside().cluster.named("n", "a").and_then(ResourceExt::uid).expect("bound");
+    let uid = world.outside().cluster.named("n", "a").and_then(|object| Uid::given(&object.metadata)).expect("bound");
     world.outside().cluster.edit(&uid, |user| user.metadata.finalizers = None);
-    let group = world.outside().cluster.group_named("g").and_then(ResourceExt::uid).expect("bound");
+    let group =
+        world.outside().cluster.group_named("g").and_then(|object| Uid::given(&object.metadata)).expect("bound");
     world.outside().cluster.edit_group(&group, |group| group.metadata.finalizers = None);
     world.happen(&Event::Sweep(Listing::Whole));
     settle(&mut world);

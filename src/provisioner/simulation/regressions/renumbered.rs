@@ -7,7 +7,7 @@ use super::super::setup::{GroupSetup, Setup};
 use super::super::site::is_active;
 use super::super::world::World;
 use super::{bound, id_of, setup};
-use crate::api::{AdoptionPolicy, DeletionPolicy, MembersReadable};
+use crate::api::{AdoptionPolicy, DeletionPolicy, MembersReadable, Uid};
 
 /// Looks that are due in a minute and later have been taken.
 fn settle(world: &mut World) {
@@ -269,7 +269,8 @@ fn i10_whoever_is_declared_stays_in_an_exact_group_while_ids_are_given_out_anew(
         settle(&mut world);
         assert_eq!(members(&world, "eng"), ["ada", "bob"], "{:#?}", world.trace());
         world.outside().site.renumber();
-        let group = world.outside().cluster.group_named("g").and_then(kube::ResourceExt::uid).expect("one");
+        let group =
+            world.outside().cluster.group_named("g").and_then(|object| Uid::given(&object.metadata)).expect("one");
         world.happen(&Event::Group(GroupEvent::Request(0)));
         for step in 0..400 {
             if step % 50 == 0 {
@@ -278,7 +279,7 @@ fn i10_whoever_is_declared_stays_in_an_exact_group_while_ids_are_given_out_anew(
                     world.happen(&Event::Sweep(Listing::Whole));
                 }
             }
-            let at = world.operator.flight.iter().position(|flight| *flight.ticket.uid == *group);
+            let at = world.operator.flight.iter().position(|flight| flight.ticket.uid == group);
             let _ = world.deliver_group() || world.page() || world.take() || world.advance(at.unwrap_or_default());
             assert_eq!(members(&world, "eng"), ["ada", "bob"], "{swept} {step} {:#?}", world.trace());
         }

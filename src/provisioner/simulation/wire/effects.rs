@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::ResourceExt;
 use kube::runtime::events::Event;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::api::{ClaimedAccount, ScimConnection, ScimConnectionStatus, ScimGroup, ScimUser, ScimUserStatus};
+use crate::api::{ClaimedAccount, ScimConnection, ScimConnectionStatus, ScimGroup, ScimUser, ScimUserStatus, Uid};
 use crate::directory::ConnectionKey;
 use crate::plan::Request;
 use crate::provisioner::effects::{Effects, Note};
@@ -32,7 +31,7 @@ pub struct Memory {
     /// What was told, as reason and note.
     pub events: Vec<(String, String)>,
     /// Plans that didn't converge.
-    pub diverged: Vec<String>,
+    pub diverged: Vec<Uid>,
 }
 
 impl Memory {
@@ -122,17 +121,17 @@ impl Effects for Wired {
         present: bool,
         claimed: Option<&ClaimedAccount>,
     ) -> Result<ScimUser, WriteError> {
-        let uid = user.uid().unwrap_or_default();
+        let uid = Uid::of(&user.metadata);
         self.look().cluster.set_finalizer(&uid, present, claimed).ok_or(WriteError::Gone)
     }
 
     async fn write_user(&self, user: &ScimUser, status: &ScimUserStatus) -> Result<ScimUser, WriteError> {
-        let uid = user.uid().unwrap_or_default();
+        let uid = Uid::of(&user.metadata);
         self.look().cluster.set_status(&uid, status).ok_or(WriteError::Gone)
     }
 
     async fn merge_user(&self, user: &ScimUser, status: Value) -> Result<ScimUser, WriteError> {
-        self.look().cluster.merge_user(&user.uid().unwrap_or_default(), &status).ok_or(WriteError::Gone)
+        self.look().cluster.merge_user(&Uid::of(&user.metadata), &status).ok_or(WriteError::Gone)
     }
 
     async fn claim_group(&self, group: &ScimGroup, claimed: Option<&str>) -> Result<ScimGroup, WriteError> {
@@ -140,12 +139,12 @@ impl Effects for Wired {
     }
 
     async fn write_group(&self, group: &ScimGroup, status: Value) -> Result<ScimGroup, WriteError> {
-        let uid = group.uid().unwrap_or_default();
+        let uid = Uid::of(&group.metadata);
         self.look().cluster.write_group(&uid, status).ok_or(WriteError::Gone)
     }
 
     async fn merge_group(&self, group: &ScimGroup, status: Value) -> Result<ScimGroup, WriteError> {
-        self.look().cluster.merge_group(&group.uid().unwrap_or_default(), &status).ok_or(WriteError::Gone)
+        self.look().cluster.merge_group(&Uid::of(&group.metadata), &status).ok_or(WriteError::Gone)
     }
 
     async fn write_connection(
@@ -168,7 +167,7 @@ impl Effects for Wired {
 
     fn note(&self, note: &Note<'_>) {
         if let Note::Diverges { uid } = note {
-            self.look().diverged.push((*uid).to_owned());
+            self.look().diverged.push((*uid).clone());
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use kube::ResourceExt;
 use tokio::task::JoinSet;
 
 use super::world::World;
-use crate::directory::{Changed, Uid, awaits_name};
+use crate::api::Uid;
+use crate::directory::{Changed, awaits_name};
 use crate::provisioner::schedule::queue::{Lane, Outcome, Ticket};
 use crate::provisioner::simulation::cluster::WatchEvent;
 use crate::provisioner::simulation::cluster_groups::GroupWatchEvent;
@@ -61,7 +61,7 @@ impl World {
             }
             match user {
                 Some(WatchEvent::Applied(user)) => {
-                    let uid = user.uid().unwrap_or_default();
+                    let uid = Uid::of(&user.metadata);
                     let changed = directory.upsert(*user);
                     if let Some(user) = directory.get(&uid).filter(|_| changed.itself) {
                         let itself = Changed { itself: true, fresh: changed.fresh, others: Vec::new() };
@@ -77,7 +77,7 @@ impl World {
             }
             match group {
                 Some(GroupWatchEvent::Applied(group)) => {
-                    let uid = group.uid().unwrap_or_default();
+                    let uid = Uid::of(&group.metadata);
                     let changed = directory.upsert_group(*group);
                     if let Some(group) = directory.group(&uid).filter(|_| changed.itself) {
                         provisioner.submit_group(&group, changed.fresh);

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use kube::ResourceExt;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -13,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::effects::{Memory, Wired};
-use crate::api::{ScimConnection, ScimConnectionSpec, ScimGroup, ScimUser};
-use crate::directory::{Changed, Directory, Uid};
+use crate::api::{ScimConnection, ScimConnectionSpec, ScimGroup, ScimUser, Uid};
+use crate::directory::{Changed, Directory};
 use crate::provisioner::simulation::{operator::key, setup::CONNECTION};
 use crate::provisioner::{Provisioner, Surroundings};
 use crate::runtime::{Audit, Metrics};
@@ -114,7 +113,7 @@ impl World {
         let mut memory = self.effects.look();
         let now = memory.now();
         let spec = serde_json::from_value(with_connection(spec)).expect("a spec");
-        match memory.cluster.named("n", name).and_then(ResourceExt::uid) {
+        match memory.cluster.named("n", name).and_then(|object| Uid::given(&object.metadata)) {
             Some(uid) => memory.cluster.edit(&uid, |user| user.spec = spec),
             None => drop(memory.cluster.create("n", name, spec, now)),
         }
@@ -124,7 +123,7 @@ impl World {
         let mut memory = self.effects.look();
         let now = memory.now();
         let spec = serde_json::from_value(with_connection(spec)).expect("a spec");
-        match memory.cluster.group_named(name).and_then(ResourceExt::uid) {
+        match memory.cluster.group_named(name).and_then(|object| Uid::given(&object.metadata)) {
             Some(uid) => memory.cluster.edit_group(&uid, |group| group.spec = spec),
             None => drop(memory.cluster.create_group(name, spec, now)),
         }
@@ -134,10 +133,10 @@ impl World {
     pub fn delete(&self, name: &str) {
         let mut memory = self.effects.look();
         let now = memory.now();
-        if let Some(uid) = memory.cluster.named("n", name).and_then(ResourceExt::uid) {
+        if let Some(uid) = memory.cluster.named("n", name).and_then(|object| Uid::given(&object.metadata)) {
             memory.cluster.delete(&uid, now);
         }
-        if let Some(uid) = memory.cluster.group_named(name).and_then(ResourceExt::uid) {
+        if let Some(uid) = memory.cluster.group_named(name).and_then(|object| Uid::given(&object.metadata)) {
             memory.cluster.delete_group(&uid, now);
         }
     }
