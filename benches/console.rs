@@ -5,13 +5,16 @@
 
 #![allow(clippy::pedantic, clippy::unwrap_used)]
 
+#[path = "support/saved.rs"]
+#[allow(dead_code)]
+mod saved;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -42,7 +45,6 @@ async fn measure() {
 
     let mut command = guarded(env!("CARGO_BIN_EXE_kubectl-scim"));
     command.env("KUBECONFIG", &kubeconfig).args(["console", "-o", "json"]);
-    let began = Instant::now();
     let (console, link) = Process::announcing("bench-console", command);
     let mut browser = guarded("node");
     browser.arg(repository().join("tests/parts/browser/measure.mjs"));
@@ -50,18 +52,21 @@ async fn measure() {
     let told = tokio::task::spawn_blocking(move || browser.output().unwrap()).await.unwrap();
     assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
     let times: Value = serde_json::from_slice(&told.stdout).unwrap();
+    let (mut run, column) = (saved::Run::of("console"), format!("{users} people"));
     let listed = Duration::from_millis(times["listedAt"].as_u64().unwrap_or_default());
-    println!("| {users} people: link to all of them listed  | {:>6.1} s |", listed.as_secs_f64());
+    run.add("link to all of them listed", &column, "s", listed.as_secs_f64());
     for (name, what) in [
-        ("firstPaint", "first paint of the list, median"),
-        ("search", "a search: from the key to what it found, median"),
-        ("answer", "a search: the console's answer, median"),
+        ("firstPaint", "first paint of the list"),
+        ("search", "a search: from the key to what it found"),
+        ("answer", "a search: the console's answer"),
     ] {
-        println!("| {what} | {:>6.0} ms |", times[name].as_f64().unwrap_or_default());
+        for value in times[name].as_array().into_iter().flatten().filter_map(Value::as_f64) {
+            run.add(what, &column, "ms", value);
+        }
     }
-    println!("| memory of the console | {:>6.1} MiB |", console.memory_mib());
-    println!("| its peak, while listing | {:>6.1} MiB |", console.peak_mib());
-    println!("| all of it took | {:>6.1} s |", began.elapsed().as_secs_f64());
+    run.add("memory of the console", &column, "MiB", console.memory_mib());
+    run.add("its peak, while listing", &column, "MiB", console.peak_mib());
+    run.save();
 }
 
 /// What the console asks of an API server.

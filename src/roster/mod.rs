@@ -36,7 +36,7 @@ pub use holders::{Holder, MOST_OBJECTS, asked_for, chosen, documents};
 pub use keys::{Keys, Known, name_of};
 pub use names::Names;
 pub use people::{Body, Identity, People, Person, Rejected};
-pub use prepared::{Prepared, Refused, place_of};
+pub use prepared::{Places, Prepared, Refused};
 pub use preview::{Preview, PreviewedRow, RowOutcome, preview};
 pub use recipe::{MissingColumn, Recipe};
 pub use removals::{Answers, Gone, Held, Verdict, judge, ledger_of, limit_of, sort, spend};

@@ -57,24 +57,31 @@ pub(super) fn table_of(
     Ok((recipe, table))
 }
 
-/// The row that a ScimUser is made of: its document, and its number as a spreadsheet shows it.
-pub fn place_of(
-    spec: &ScimRosterSpec,
-    known: &[String],
-    documents: Vec<Document>,
-    user: Arc<ScimUser>,
-    of: Ours,
-) -> Result<Option<(String, u32)>, Refused> {
-    let (recipe, table) = table_of(spec, known, documents)?;
-    let people = recipe.people(&table);
-    let name = user.name_any();
-    let given = Given::sort(vec![user], of);
-    let names = Names::of(&recipe.keys, &people, &given.known(of.connection));
-    let person = names.names.iter().position(|known| *known == name);
-    Ok(person.map(|person| {
-        let row = &table.rows[people.people[person].row];
-        (table.documents.get(row.document as usize).cloned().unwrap_or_default(), row.number)
-    }))
+/// The rows of a source, to look up which of them ScimUsers are made of.
+pub struct Places {
+    recipe: Recipe,
+    table: Table,
+    people: People,
+}
+
+impl Places {
+    /// `known` are the columns that were read before.
+    pub fn read(spec: &ScimRosterSpec, known: &[String], documents: Vec<Document>) -> Result<Self, Refused> {
+        let (recipe, table) = table_of(spec, known, documents)?;
+        let people = recipe.people(&table);
+        Ok(Self { recipe, table, people })
+    }
+
+    /// The row of a ScimUser: its document, and its number as a spreadsheet shows it.
+    pub fn of(&self, user: Arc<ScimUser>, of: Ours) -> Option<(&str, u32)> {
+        let name = user.name_any();
+        let given = Given::sort(vec![user], of);
+        let names = Names::of(&self.recipe.keys, &self.people, &given.known(of.connection));
+        let person = names.names.iter().position(|known| *known == name)?;
+        let row = &self.table.rows[self.people.people[person].row];
+        let document = self.table.documents.get(row.document as usize);
+        Some((document.map_or("", String::as_str), row.number))
+    }
 }
 
 impl Refused {

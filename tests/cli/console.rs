@@ -1,11 +1,14 @@
 //! The console, in a browser: the day on which everybody was deleted by mistake.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt as _;
 
 use crate::kit::Place;
-use crate::support::{ControlPlane, Process, guarded, part, repository, scratch};
+use crate::support::{ControlPlane, Process, eventually, guarded, part, repository, scratch};
 use crate::{connected, operator};
 
 /// A console, and its link.
@@ -30,9 +33,14 @@ fn viewer(place: &Place) -> PathBuf {
 
 /// A script in a real browser, with the links of somebody who may do everything and of somebody who may look.
 async fn browse(script: &str, namespace: &str, [link, viewer_link]: [String; 2]) {
+    browse_with(script, namespace, &[("LINK", link), ("VIEWER_LINK", viewer_link)]).await;
+}
+
+/// A script in a real browser, with what it needs.
+async fn browse_with(script: &str, namespace: &str, given: &[(&str, String)]) {
     let mut browser = guarded("node");
     browser.arg(repository().join(format!("tests/parts/browser/{script}.mjs")));
-    browser.env("BROWSER", part("browser")).env("LINK", link).env("VIEWER_LINK", viewer_link);
+    browser.env("BROWSER", part("browser")).envs(given.iter().map(|(name, value)| (name, value)));
     browser.env("NAMESPACE", namespace).env("KUBECTL", part("bin/kubectl"));
     browser.env("KUBECONFIG", ControlPlane::shared().await.admin_kubeconfig());
     if std::env::var_os("PICTURES").is_some() {
@@ -107,6 +115,35 @@ fn hard_names(place: &Place) {
     }
 }
 
+/// A roster of 25 people, of whom the rows of 23 go then, with two more that can't be used.
+fn export(place: &Place, rows: &str) {
+    let labels = json!({"scim-operator.dev/roster-source": "true"});
+    place.apply(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "export", "labels": labels},
+        "data": {"people.csv": format!("id,mail\n{rows}")}}));
+}
+
+/// It holds those 23.
+async fn exported(place: &Place) {
+    let row = |number: usize| format!("e{number},person-{number:02}@example.com\n");
+    export(place, &(1..=25).map(row).collect::<String>());
+    place.apply(
+        json!({"apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimRoster", "metadata": {"name": "export"},
+        "spec": {"connectionRef": {"name": "jackson"}, "source": {"configMaps": {"names": ["export"]}}, "key": "row.id",
+            "mappings": [{"target": "userName", "value": "row.mail"}]}}),
+    );
+    let is = async |what: &str, fits: fn(&Value) -> bool| {
+        eventually(Duration::from_secs(90), &format!("the roster has {what}"), async || {
+            let roster = place.kubectl(&["get", "scimroster", "export", "-o", "json"]);
+            let status = serde_json::from_str::<Value>(&roster).expect("JSON")["status"].clone();
+            if fits(&status) { Ok(()) } else { Err(status) }
+        })
+        .await;
+    };
+    is("25 people", |status| status["generated"] == 25).await;
+    export(place, &format!("{}e1,\ne2,\n", (24..=25).map(row).collect::<String>()));
+    is("a hold", |status| status["hold"]["removals"] == 21).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn people_groups_and_rosters_are_looked_at_in_a_browser() {
     let place = connected(None, json!({"resyncInterval": "1h"})).await;
@@ -133,6 +170,7 @@ async fn people_groups_and_rosters_are_looked_at_in_a_browser() {
         "people",
         json!({"connectionRef": {"name": "jackson"}, "source": {"inline": rows}, "key": "row.id", "mappings": mappings}),
     );
+    exported(&place).await;
     place.kubectl(&["wait", "scimgroup/platform", "--for=jsonpath={.status.members.present}=2", "--timeout=90s"]);
     // What is declared from now on is owed.
     place.kubectl(&[
@@ -148,15 +186,90 @@ async fn people_groups_and_rosters_are_looked_at_in_a_browser() {
     let options = ["--allow-loopback-http", "--metrics", &metrics, "--audit", &audit];
     let admin = place.cluster.admin_kubeconfig();
     let (_console, link) = console("console-pages", admin, &namespace, &options);
-    let (_of_viewer, viewer_link) = console("console-pages-viewer", &viewer(&place), &namespace, &options);
+    let looking = viewer(&place);
+    place.kubectl(&["create", "role", "reader", "--verb=get,list", "--resource=configmaps"]);
+    let account = format!("--serviceaccount={namespace}:viewer");
+    place.kubectl(&["create", "rolebinding", "reader", "--role=reader", &account]);
+    let (_of_viewer, viewer_link) = console("console-pages-viewer", &looking, &namespace, &options);
     browse("pages", &namespace, [link, viewer_link]).await;
+    let sources = place.cluster.requests_of(&namespace, "viewer");
+    let sources = sources.iter().filter(|request| request["objectRef"]["resource"] == "configmaps").count();
+    assert!((1..=2).contains(&sources), "the roster's source was read {sources} times for the pages of many people");
+}
+
+/// Answers nothing, and remembers what it was asked.
+async fn listening() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let (address, asked) = (listener.local_addr().expect("its address"), Arc::<Mutex<Vec<String>>>::default());
+    let heard = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 1024];
+            let length = stream.read(&mut request).await.unwrap_or_default();
+            heard.lock().expect("a lock").push(String::from_utf8_lossy(&request[..length]).into_owned());
+        }
+    });
+    (format!("http://{address}/scim/v2"), asked)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_change_by_themselves_under_the_keyboard_and_ask_the_scim_server_nothing() {
+    operator().await;
+    let place = Place::without_operator().await;
+    let (server, asked) = listening().await;
+    place.secret("a key");
+    place.apply(place.connection(json!({"baseUrl": server, "suspend": true})));
+    for number in 1..=30 {
+        place.user(&format!("user-{number}"), json!({}));
+    }
+    let admin = place.cluster.admin_kubeconfig();
+    let (console, link) = console("console-live", admin, &place.namespace, &["--allow-loopback-http"]);
+    browse_with("live", &place.namespace, &[("LINK", link), ("CONSOLE", console.id().to_string())]).await;
+    let mut asked = asked.lock().expect("a lock").clone();
+    // The operator's own test of the connection, which suspending it doesn't end.
+    asked.retain(|request| !request.starts_with("GET /scim/v2/Users?startIndex=1&count=1 "));
+    assert!(asked.is_empty(), "no page asks the SCIM server by itself: {asked:#?}");
+}
+
+/// Runs what `make demo` ends with, as if Ctrl-C came at once.
+const DEMO: &str = r#"
+import importlib.machinery, importlib.util, signal, sys
+sys.dont_write_bytecode = True
+loader = importlib.machinery.SourceFileLoader("demo", sys.argv[1])
+demo = importlib.util.module_from_spec(importlib.util.spec_from_loader("demo", loader))
+loader.exec_module(demo)
+demo.KUBECONFIG, demo.METRICS_PORT, demo.JACKSON = sys.argv[2], 8080, dict.fromkeys(["base", "token", "origin", "id"], "x")
+signal.sigwait = lambda signals: signal.SIGINT
+demo.leave_running()
+"#;
+
+#[test]
+fn the_line_that_the_demo_prints_opens_the_console() {
+    let nowhere = nowhere("demo");
+    let mut demo = guarded("python3");
+    demo.args(["-c", DEMO]).arg(repository().join("examples/demo")).arg(&nowhere);
+    let told = String::from_utf8(demo.output().expect("python3").stdout).expect("text");
+    let line = told.lines().find(|line| line.contains(" console ")).unwrap_or_else(|| panic!("no such line: {told}"));
+    let options = line.trim().strip_prefix("cargo run --bin kubectl-scim -- console -n scim-demo").expect("a command");
+    let options: Vec<&str> = options.split_whitespace().collect();
+    let (_console, link) = console("console-demo", &nowhere, "scim-demo", &options);
+    assert!(link.starts_with("http://127.0.0.1:"), "{link}");
+}
+
+/// A kubeconfig that leads to nobody.
+fn nowhere(name: &str) -> PathBuf {
+    let file = scratch().join(format!("{name}.kubeconfig"));
+    let config = json!({"apiVersion": "v1", "kind": "Config", "current-context": "a", "users": [{"name": "a", "user": {}}],
+        "clusters": [{"name": "a", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}]});
+    std::fs::write(&file, config.to_string()).expect("a file");
+    file
 }
 
 /// By its own word, without a browser: nothing is shown before the link, and nothing at another name.
 #[test]
 fn the_console_answers_on_this_machine_alone() {
-    let nowhere = scratch().join("console.kubeconfig");
-    std::fs::write(&nowhere, "{apiVersion: v1, kind: Config, current-context: a, clusters: [{name: a, cluster: {server: 'https://127.0.0.1:1'}}], users: [{name: a, user: {}}], contexts: [{name: a, context: {cluster: a, user: a}}]}").expect("a file");
+    let nowhere = nowhere("console");
     let (_console, link) = console("console-alone", &nowhere, "identity", &[]);
     let authority =
         link.strip_prefix("http://").and_then(|rest| rest.split('/').next()).expect("an address").to_owned();

@@ -10,6 +10,8 @@ const { chromium } = require("playwright-core");
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
 export const kubectl = (...args) => execFileSync(KUBECTL, ["-n", NAMESPACE, ...args], { encoding: "utf8" });
+export const applied = (object) =>
+  execFileSync(KUBECTL, ["-n", NAMESPACE, "apply", "-f", "-"], { encoding: "utf8", input: JSON.stringify(object) });
 export const browser = await chromium.launch({
   executablePath: `${BROWSER}/chrome`,
   args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-lcd-text"],
@@ -28,6 +30,15 @@ export async function opened(link, options = {}) {
   await page.getByRole("heading", { name: "Overview" }).waitFor();
   return { context, page, complaints, origin: new URL(link).origin };
 }
+
+/** What has the focus: its words, those of its label where it is a field. */
+export const focused = (page) =>
+  page.evaluate(() => {
+    const at = document.activeElement;
+    const words = at.labels?.[0] ? `${at.labels[0].innerText} ${at.placeholder ?? ""}` : at.innerText;
+    const outline = parseFloat(getComputedStyle(at).outlineWidth);
+    return { text: words.replace(/\s+/g, " ").trim(), id: at.id, label: at.getAttribute("aria-label"), outline };
+  });
 
 export async function accessible(page) {
   await page.evaluate(axe);

@@ -77,6 +77,25 @@ await page.evaluate(() => document.querySelector("#try").scrollIntoView());
 await picture(page, "console-roster");
 assert.equal(kubectl("get", "scimusers", "-o", "name").includes("lee"), false);
 
+// All rosters, two of which reject rows.
+await page.goto(at("/rosters"));
+await page.getByRole("heading", { name: /^Rejected rows of/ }).nth(1).waitFor();
+await accessible(page);
+await fits(page);
+
+// Everybody whose row is gone, more than a hold names, and all rejected rows by their reasons: read when asked for.
+await page.goto(at("/holds"));
+await page.getByText("21 ScimUsers deleted").waitFor();
+await page.locator("main td a").first().click();
+await page.getByText("Of 21 operations 20 are known by name").waitFor();
+await page.getByRole("link", { name: "the roster's page" }).click();
+await page.getByRole("button", { name: /Read its rows/ }).click();
+await page.getByRole("heading", { name: "Gone: ScimUsers without a row (21)" }).waitFor();
+assert.equal(await page.locator("#source li").count(), 21);
+await page.locator("#source").getByText("export: 4, 5").or(page.locator("#source").getByText(/people[.]csv: 4, 5/)).waitFor();
+await accessible(page);
+await fits(page);
+
 // Events, and what was done.
 await page.goto(at("/events?q=ada"));
 await page.getByRole("region", { name: "History" }).getByText("ScimUser").first().waitFor();
@@ -138,6 +157,21 @@ for (const path of ["/people/~/ada/server", "/groups/~/platform/server", "/roste
   const guessed = await page.request.post(at(path), { form: { form: "guess", rows: "a\n1" }, headers: { origin } });
   assert.equal(guessed.status(), 403, path);
   assert.match(await guessed.text(), /another session of the console/, path);
+}
+
+// The rows of a roster are not read again for each of its people.
+for (const name of kubectl("get", "scimusers", "-l", "scim-operator.dev/roster=export", "-o", "jsonpath={.items[*].metadata.name}").split(" ").slice(0, 6)) {
+  await viewer.page.goto(seen(`/people/~/${name}`));
+  assert.match(await viewer.page.getByRole("region", { name: "Step by step" }).innerText(), /row\s+(row \d+|no row) of /);
+}
+
+// Suspended and resumed by a click.
+await page.goto(at("/people/~/grace"));
+for (const [button, told, suspended] of [["Suspend", "It is suspended.", "true"], ["Resume", "It is resumed.", ""]]) {
+  await page.getByRole("button", { name: button }).click();
+  await page.getByText(told).waitFor();
+  const now = kubectl("get", "scimuser", "grace", "-o", "jsonpath={.spec.suspend}");
+  assert.ok(suspended ? now === suspended : now !== "true", `${button}: ${now}`);
 }
 
 content(complaints);

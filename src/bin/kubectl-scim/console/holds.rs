@@ -1,20 +1,20 @@
 //! Holds: what waits, all that is in one, and the answer to it.
 
-use std::collections::BTreeMap;
-
+use anyhow::Result;
 use jiff::Timestamp;
 use maud::{Markup, html};
 use scim_operator::plan::GRANT_LISTS;
 
+use super::filter::Filter;
 use super::folded::folded;
 use super::page::{foreign, when};
 use super::rights::Rights;
 use super::store::Store;
-use crate::cluster::Kind;
+use crate::cluster::{Kind, sentence};
 use crate::commands::holds::{Held, Hold};
 use crate::objects::Object;
 
-/// So many members are on a page; a search finds the others.
+/// So many members are on a page.
 const SHOWN: usize = 500;
 
 /// All of them.
@@ -43,32 +43,56 @@ pub fn list(store: &Store, now: Timestamp) -> Markup {
     }
 }
 
-/// One of them. `search` narrows what is listed, never what is answered.
-pub fn one(store: &Store, id: &str, search: &str, rights: Rights, form_word: &str, now: Timestamp) -> Option<Markup> {
+/// Which of a hold is shown, and how.
+#[derive(Clone, Copy)]
+pub struct Shown<'a> {
+    /// Narrows what is listed, never what is answered.
+    pub search: &'a str,
+    /// From 1.
+    pub page: usize,
+    /// What is in it in namespaces that the console doesn't look at, too, or why that can't be read; none where the
+    /// console has all of it.
+    pub everywhere: Option<&'a Result<Vec<Held>>>,
+    pub rights: Rights,
+    pub form_word: &'a str,
+    pub now: Timestamp,
+}
+
+/// One of them.
+pub fn one(store: &Store, id: &str, shown: Shown) -> Option<Markup> {
     let hold = store.holds().into_iter().find(|hold| hold.id.as_deref() == Some(id))?;
-    let members: Vec<Held> = members(store, &hold, id);
+    let known = members(store, &hold, id);
+    let (members, unread) = match shown.everywhere {
+        None => (&known, None),
+        Some(Ok(all)) => (all, None),
+        Some(Err(error)) => (&known, Some(error)),
+    };
     let operations = usize::try_from(hold.operations()).unwrap_or_default();
     Some(html! {
-        p { "Hold " code { (id) } " of " (foreign(&hold.of)) ", " (when(hold.since, now)) ": " strong { (hold.words()) } ". Stopped by: " (hold.reason) "." }
+        p { "Hold " code { (id) } " of " (foreign(&hold.of)) ", " (when(hold.since, shown.now)) ": " strong { (hold.words()) } ". Stopped by: " (hold.reason) "." }
         @if hold.rejected { p.notice { "It was rejected. What is in it stays as it is." } }
-        @if members.len() < operations {
-            p.notice { "Of " (operations) " operations " (members.len()) " are known by name"
-                @match hold.kind {
-                    Kind::Roster => { "." }
-                    Kind::ClusterConnection => { "; the others are in namespaces that this console doesn't show, or still being written: kubectl scim console -A shows all, and can answer." }
-                    _ => { "; the others are still being written." }
-                } }
+        @if let Some(error) = unread {
+            p.problem { "It reaches into other namespaces, and what is in it there can't be read, so it can't be answered here: " (foreign(&sentence(error))) }
+        } @else if members.len() < operations {
+            p.notice { "Of " (operations) " operations " (members.len()) " are known by name" (others(&hold)) }
         }
         // What is not all to be seen can't be answered.
-        @if hold.kind == Kind::Roster || members.len() >= operations {
-            (answers(&hold, id, operations.max(members.len()), rights, form_word))
-        }
+        @if unread.is_none() && (hold.kind == Kind::Roster || members.len() >= operations) { (answers(&hold, id, operations.max(members.len()), shown.rights, shown.form_word)) }
         form.filter method="get" action={ "/holds/" (id) } role="search" data-live="results" {
-            label { "Search in it " input type="search" name="q" value=(search) autocomplete="off"; }
+            label { "Search in it " input type="search" name="q" value=(shown.search) autocomplete="off"; }
             button { "Show" }
         }
-        div #results { (listed(&members, search)) }
+        div #results { (listed(members, id, shown)) }
     })
+}
+
+/// Where the others are that a hold doesn't name.
+fn others(hold: &Hold) -> Markup {
+    if hold.kind != Kind::Roster {
+        return html! { "; the others are still being written." };
+    }
+    let roster = format!("/rosters/{}/{}", hold.namespace.as_deref().unwrap_or_default(), hold.name);
+    html! { "; " a href=(roster) { "the roster's page" } " reads who else is gone." }
 }
 
 fn members(store: &Store, hold: &Hold, id: &str) -> Vec<Held> {
@@ -139,33 +163,45 @@ fn heading(held: &Held) -> usize {
     }
 }
 
-fn listed(members: &[Held], search: &str) -> Markup {
-    let words = folded(search);
+fn listed(members: &[Held], id: &str, shown: Shown) -> Markup {
+    let words = folded(shown.search);
     let fits = |object: &Object| {
         let text = folded(&format!("{} {} {}", object.called, object.namespace, object.name));
         words.split_whitespace().all(|word| text.contains(word))
     };
-    let found: Vec<&Held> = members.iter().filter(|held| fits(&held.0)).collect();
-    let mut groups: BTreeMap<usize, Vec<&Held>> = BTreeMap::new();
-    for held in &found {
-        groups.entry(heading(held)).or_default().push(held);
-    }
-    // Each heading says how many are under it, and shows of them what there is room for.
-    let room = SHOWN / groups.len().max(1);
+    let mut found: Vec<(usize, &Held)> =
+        members.iter().filter(|held| fits(&held.0)).map(|held| (heading(held), held)).collect();
+    found.sort_by_key(|(place, _)| *place);
+    let under = |place: usize| found.iter().filter(|(known, _)| *known == place).count();
+    let pages = found.len().div_ceil(SHOWN).max(1);
+    let page = shown.page.clamp(1, pages);
+    let here: Vec<&(usize, &Held)> = found.iter().skip((page - 1) * SHOWN).take(SHOWN).collect();
+    let at =
+        |page: usize| Filter { q: shown.search.to_owned(), page, ..Filter::default() }.address(&format!("/holds/{id}"));
     html! {
-        p role="status" { (found.len()) " of " (members.len()) " are shown" }
-        @for (place, members) in groups {
-            h2 { (HEADINGS[place]) " (" (members.len()) ")" }
-            @if members.len() > room { p { "The first " (room) " are listed; search for others." } }
-            ul.members {
-                @for held in members.iter().take(room) {
-                    li {
-                        @if held.0.kind == "ScimUser" { a href=(super::people::address(&held.0.namespace, &held.0.name)) { (foreign(shown_name(&held.0))) } }
-                        @else { a href=(super::person::group_address(&held.0.namespace, &held.0.name)) { (foreign(shown_name(&held.0))) } " (group)" }
-                        " " span.change { (foreign(&held.change())) }
-                    }
-                }
-            }
+        p role="status" {
+            (found.len()) " of " (members.len()) " are shown"
+            @if pages > 1 { ", page " (page) " of " (pages) }
+        }
+        @for group in here.chunk_by(|(place, _), (next, _)| place == next) {
+            h2 { (HEADINGS[group[0].0]) " (" (under(group[0].0)) ")" }
+            ul.members { @for (_, held) in group { (member(held)) } }
+        }
+        nav.pages aria-label="Pages of the hold" {
+            @if page > 1 { a rel="prev" href=(at(page - 1)) { "Previous" } }
+            @if page < pages { a rel="next" href=(at(page + 1)) { "Next" } }
+        }
+    }
+}
+
+fn member(held: &Held) -> Markup {
+    let object = &held.0;
+    let is_user = object.kind == "ScimUser";
+    let page = if is_user { super::people::address } else { super::person::group_address };
+    html! {
+        li {
+            a href=(page(&object.namespace, &object.name)) { (foreign(shown_name(object))) } @if !is_user { " (group)" }
+            " " span.change { (foreign(&held.change())) }
         }
     }
 }
@@ -223,13 +259,16 @@ mod tests {
         assert!(held("Reactivate", "Reactivate", "ScimUser").starts_with("Returning"));
     }
 
+    fn shown<'a>(search: &'a str, everywhere: Option<&'a Result<Vec<Held>>>) -> Shown<'a> {
+        let rights = Rights { write: true, ..Rights::default() };
+        let now = "2026-11-28T12:00:00Z".parse().unwrap();
+        Shown { search, page: 1, everywhere, rights, form_word: "word", now }
+    }
+
     #[test]
     fn i13_a_hold_is_shown_whole_and_answered_by_its_count() {
-        let now = "2026-11-28T12:00:00Z".parse().unwrap();
-        let one = |id: &str, search: &str, write| {
-            one(&store(), id, search, Rights { write, ..Rights::default() }, "word", now).map(Markup::into_string)
-        };
-        let all = one(ID, "", true).unwrap();
+        let one = |id: &str, shown: Shown| one(&store(), id, shown).map(Markup::into_string);
+        let all = one(ID, shown("", None)).unwrap();
         for text in [
             "ada@example.com",
             "grace@example.com",
@@ -239,12 +278,36 @@ mod tests {
         ] {
             assert!(all.contains(text), "{text}: {all}");
         }
-        let some = one(ID, "GRACE", true).unwrap();
+        let some = one(ID, shown("GRACE", None)).unwrap();
         assert!(
             !some.contains("ada@example.com") && some.contains("Type <strong>2</strong>"),
             "what is answered is all of it"
         );
-        assert!(!one(ID, "", false).unwrap().contains("value=\"approve\""), "whoever may only look sees no button");
-        assert!(one("0000000000000000", "", true).is_none());
+        let looking = Shown { rights: Rights::default(), ..shown("", None) };
+        assert!(!one(ID, looking).unwrap().contains("value=\"approve\""), "whoever may only look sees no button");
+        assert!(one("0000000000000000", shown("", None)).is_none());
+    }
+
+    #[test]
+    fn i13_what_is_in_other_namespaces_is_shown_too_or_nothing_is_answered() {
+        let one = |everywhere: &Result<Vec<Held>>| {
+            one(&store(), ID, shown("", Some(everywhere))).map(Markup::into_string).unwrap()
+        };
+        let elsewhere = |number: usize| {
+            let (namespace, name) = ("other".to_owned(), format!("eve-{number:04}"));
+            Held(Object {
+                kind: "ScimUser",
+                namespace,
+                name,
+                held_operation: Some("Delete".into()),
+                ..Object::default()
+            })
+        };
+        let all = one(&Ok((0..1200).map(elsewhere).collect()));
+        assert!(all.contains("/people/other/eve-0000\"") && all.contains("Type <strong>1200</strong>"), "{all}");
+        assert!(all.contains("deleted (1200)") && all.contains("page 1 of 3") && !all.contains("eve-0500"), "{all}");
+        assert!(all.contains(&format!("rel=\"next\" href=\"/holds/{ID}?page=2\"")), "{all}");
+        let unread = one(&Err(anyhow::anyhow!("scimusers is forbidden")));
+        assert!(unread.contains("scimusers is forbidden") && !unread.contains("value=\"approve\""), "{unread}");
     }
 }

@@ -44,8 +44,9 @@ pub struct History {
 }
 
 impl History {
-    /// Takes in what was counted by now. A counter that fell has begun anew.
-    pub fn add(&mut self, at: Timestamp, sample: Sample) {
+    /// Takes in what was counted by now, and says whether it shows. A counter that fell has begun anew.
+    pub fn add(&mut self, at: Timestamp, sample: Sample) -> bool {
+        let is_first = !self.is_there();
         if let Some(last) = &self.last {
             let since = |new: u64, old: u64| new.checked_sub(old).unwrap_or(new);
             let step = sample.iter().map(|(connection, new)| {
@@ -60,8 +61,17 @@ impl History {
                 self.steps.pop_front();
             }
         }
+        let shows = self.steps.back().is_some_and(|(_, step)| step.values().any(|counts| *counts != Counts::default()));
+        let had_problem = self.problem.take().is_some();
         self.last = Some(sample);
-        self.problem = None;
+        shows || had_problem || (is_first && self.is_there())
+    }
+
+    /// It can't be read; says whether that is new.
+    fn fail(&mut self, why: String) -> bool {
+        let is_new = self.problem.as_ref() != Some(&why);
+        self.problem = Some(why);
+        is_new
     }
 
     /// It was read at least twice, so that there is something to show.
@@ -115,14 +125,12 @@ pub async fn keep(state: Arc<State>, url: Option<Url>) {
         };
         let read = tokio::time::timeout(LONGEST, read).await.context("no answer within 10 s").flatten();
         let Ok(mut history) = state.counted.write() else { return };
-        let before = (history.last.clone(), history.problem.clone(), history.is_there());
-        match read {
+        let shows = match read {
             Ok(sample) => history.add(Timestamp::now(), sample),
-            Err(error) => history.problem = Some(sentence(&error)),
-        }
-        let changed = before != (history.last.clone(), history.problem.clone(), history.is_there());
+            Err(error) => history.fail(sentence(&error)),
+        };
         drop(history);
-        if changed {
+        if shows {
             state.changed.send_modify(|version| *version += 1);
         }
     }
@@ -207,6 +215,19 @@ mod tests {
             history.add(at("2026-11-28T12:00:00Z") + jiff::SignedDuration::from_secs(second), sample(3, 0));
         }
         assert_eq!(history.steps.len(), KEPT);
+    }
+
+    #[test]
+    fn pages_are_told_of_what_shows_and_of_nothing_else() {
+        let mut history = History::default();
+        let mut add = |operations| history.add(Timestamp::now(), sample(operations, 0));
+        assert!(!add(3), "there is nothing to show yet");
+        assert!(add(3), "there is a plot now");
+        assert!(!add(3), "nothing happened");
+        assert!(add(4));
+        assert!(!add(4));
+        assert!(history.fail("no pod".to_owned()) && !history.fail("no pod".to_owned()));
+        assert!(history.add(Timestamp::now(), sample(4, 0)), "it can be read again");
     }
 
     #[test]

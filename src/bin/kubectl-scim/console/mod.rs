@@ -2,14 +2,15 @@
 
 mod account;
 mod act;
+mod events;
 mod filter;
 mod folded;
 mod gate;
 mod group;
+mod groups;
 mod history;
 mod holds;
 mod keys;
-mod lists;
 mod members;
 mod membership;
 mod metrics;
@@ -20,9 +21,9 @@ mod person;
 mod respond;
 mod rights;
 mod rosters;
-mod rows;
 mod serve;
 mod single;
+mod source;
 mod steps;
 mod store;
 mod watch;
@@ -33,9 +34,10 @@ use std::sync::{Arc, RwLock};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch as channel};
+use tokio::sync::{Notify, mpsc, watch as channel};
 
 use crate::cluster::Cluster;
+use crate::commands::explain;
 use crate::output::Printer;
 use crate::{Outcome, output};
 
@@ -66,12 +68,15 @@ struct State {
     store: RwLock<store::Store>,
     rights: rights::Answers,
     keys: keys::Keys,
-    rows: rows::Rows,
+    /// The rows that people were looked up in.
+    rows: explain::Rows,
     counted: RwLock<metrics::History>,
     way: account::Way,
     audit: Option<std::path::PathBuf>,
     /// Counts changes of the store.
     changed: channel::Sender<u64>,
+    /// Somebody looks at the events.
+    events_wanted: Notify,
     acts: mpsc::Sender<act::Request>,
 }
 
@@ -88,7 +93,7 @@ pub async fn run(cluster: Cluster, printer: Printer, arguments: &Arguments) -> R
         store: RwLock::default(),
         rights: rights::Answers::default(),
         keys: keys::Keys::default(),
-        rows: rows::Rows::default(),
+        rows: explain::Rows::default(),
         counted: RwLock::default(),
         way: account::Way {
             operator_namespace: arguments.operator_namespace.clone(),
@@ -96,6 +101,7 @@ pub async fn run(cluster: Cluster, printer: Printer, arguments: &Arguments) -> R
         },
         audit: arguments.audit.clone(),
         changed: channel::Sender::new(0),
+        events_wanted: Notify::new(),
         acts,
     });
     if printer.is_data() {

@@ -1,5 +1,7 @@
 //! What every page has: the frame, and small pieces.
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, html};
 
@@ -55,7 +57,6 @@ pub fn page(frame: &Frame, path: &str, title: &str, content: &Markup) -> Markup 
                         }
                     }
                 }
-                p #ended.problem role="alert" hidden { "The console doesn't answer: what is shown is no longer kept up to date. If it has ended, start kubectl scim console again." }
                 main #main tabindex="-1" {
                     h1 { (foreign(title)) }
                     @if let Some(notice) = frame.notice { p.notice role="status" { (notice) } }
@@ -97,10 +98,20 @@ pub fn foreign(text: &str) -> Markup {
     html! { bdi { (text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>()) } }
 }
 
-/// A text of several lines, such as a manifest, in a place of its own.
-pub fn preformatted(text: &str) -> Markup {
-    let shown = text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c });
-    html! { pre tabindex="0" { bdi { (shown.collect::<String>()) } } }
+/// A manifest, line by line. What would turn the direction of its text, or isn't to be seen, is spelled out.
+pub fn manifest(text: &str) -> Markup {
+    let line = |line: &str| {
+        let spelled = |c: char| matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+        line.chars().fold(String::new(), |mut shown, c| {
+            if spelled(c) || (c.is_control() && c != '\t') {
+                let _ = write!(shown, "\\u{:04X}", u32::from(c));
+            } else {
+                shown.push(c);
+            }
+            shown
+        })
+    };
+    html! { pre tabindex="0" dir="ltr" { @for text in text.lines() { bdi { (line(text)) } "\n" } } }
 }
 
 /// How good something is, as a class of the style sheet.
@@ -190,8 +201,14 @@ mod tests {
             assert!(!within.contains(['<', '>', '"']), "{shown}");
         }
         assert_eq!(foreign("a\u{1b}[31m\nb").into_string(), "<bdi>a [31m b</bdi>");
-        assert_eq!(preformatted("a: \u{1b}b\n<").into_string(), "<pre tabindex=\"0\"><bdi>a:  b\n&lt;</bdi></pre>");
         assert!(refusal("<script>").into_string().contains("&lt;script&gt;"));
+    }
+
+    #[test]
+    fn a_manifest_hides_nothing_and_turns_nothing_around() {
+        let shown = manifest("title: \u{202e}nimda\u{200b}\u{1b}[31m</pre><b>\nnote: \u{5e9}\n").into_string();
+        let lines = "<bdi>title: \\u202Enimda\\u200B\\u001B[31m&lt;/pre&gt;&lt;b&gt;</bdi>\n<bdi>note: \u{5e9}</bdi>\n";
+        assert_eq!(shown, format!("<pre tabindex=\"0\" dir=\"ltr\">{lines}</pre>"));
     }
 
     #[test]

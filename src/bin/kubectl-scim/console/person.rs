@@ -9,7 +9,7 @@ use scim_operator::api::ScimUser;
 
 use super::filter::Filter;
 use super::members::Members;
-use super::page::{foreign, preformatted, state, when};
+use super::page::{self, foreign, state, when};
 use super::people::{address, table};
 use super::rights::Rights;
 use super::store::{Entry, Store, connection_of};
@@ -71,7 +71,7 @@ pub fn person(store: &Store, user: &ScimUser, shown: Shown) -> Markup {
         })))
         (table("Owned attributes", &["Attribute"], status.managed_attributes.iter().flatten().map(|path| vec![path.clone()])))
         @if let Some(history) = shown.history { (history) }
-        details { summary { "Manifest" } (preformatted(&manifest(user))) }
+        details { summary { "Manifest" } (page::manifest(&manifest(user))) }
     }
 }
 

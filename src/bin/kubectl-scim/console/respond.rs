@@ -24,6 +24,8 @@ pub struct Asked {
     pub q: String,
     pub done: String,
     pub token: String,
+    /// From 1.
+    pub page: usize,
 }
 
 /// Turned away at the gate.

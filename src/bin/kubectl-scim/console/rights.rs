@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use kube::Api;
 use kube::api::PostParams;
-use scim_operator::api::GROUP;
+use scim_operator::api::{GROUP, RosterSource};
 
 use crate::cluster::{Cluster, Kind};
 
@@ -43,6 +43,23 @@ impl Answers {
             let asked = ("get", "secrets".to_owned(), namespace.to_owned(), name.clone());
             if !self.allowed(cluster, "", asked).await {
                 return false;
+            }
+        }
+        true
+    }
+
+    /// Whether the rows of a roster may be read.
+    pub async fn source(&self, cluster: &Cluster, namespace: &str, source: &RosterSource) -> bool {
+        let held = [("configmaps", &source.config_maps), ("secrets", &source.secrets)];
+        for (resource, objects) in
+            held.into_iter().filter_map(|(resource, objects)| Some((resource, objects.as_ref()?)))
+        {
+            let names = objects.names.iter().flatten().map(|name| ("get", name.clone()));
+            let listed = objects.names.is_none().then(|| ("list", String::new()));
+            for (verb, name) in names.chain(listed) {
+                if !self.allowed(cluster, "", (verb, resource.to_owned(), namespace.to_owned(), name)).await {
+                    return false;
+                }
             }
         }
         true

@@ -2,14 +2,15 @@
 
 use jiff::Timestamp;
 use maud::{Markup, html};
-use scim_operator::api::{ScimRoster, SourceFormat};
+use scim_operator::api::{RejectedRow, ScimRoster, SourceFormat};
 use scim_operator::roster::{Content, Document, Refused, RowOutcome, Trace, preview, trace};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::filter::Filter;
-use super::page::{foreign, preformatted, readiness, state_class, when};
+use super::page::{foreign, manifest, readiness, state_class, when};
 use super::people::table;
+use super::source;
 use super::store::Store;
 use crate::objects::full_name;
 use crate::time::instant;
@@ -48,9 +49,10 @@ fn card(roster: &ScimRoster, now: Timestamp) -> Markup {
                 @if let Some(guard) = &status.guard { dt { "Guard" } dd { (guard.used) " of " (guard.limit) " used" } }
                 dt { "Content in force" } dd { (when(instant(status.last_good.as_ref()), now)) }
             }
-            (table("Rejected rows", &["Source", "Row", "Reason"], status.rejected.iter().flatten().map(|row| {
-                vec![row.source.clone().unwrap_or_else(|| "inline".to_owned()), row.row.to_string(), row.reason.clone()]
-            })))
+            @let named: Vec<RejectedRow> = status.rejected.unwrap_or_default();
+            (source::rejected(&format!("Rejected rows of {}", full_name(roster)), &named))
+            @let others = status.rejected_rows.unwrap_or_default() - i64::try_from(named.len()).unwrap_or_default();
+            @if others > 0 { p.legend { (others) " more rows are rejected; its page reads them all." } }
         }
     }
 }
@@ -65,13 +67,34 @@ pub struct Rows {
     pub rows: String,
 }
 
+/// What the page of one is made with.
+#[derive(Clone, Copy)]
+pub struct Shown<'a> {
+    /// Rows that were typed.
+    pub typed: &'a str,
+    /// What came of them, or what was read.
+    pub answer: Option<&'a Markup>,
+    pub form_word: &'a str,
+    /// Its source may be read.
+    pub can_read: bool,
+}
+
 /// One of them, with a form that tries rows. Nothing of what is typed goes anywhere.
-pub fn one(roster: &ScimRoster, typed: &str, tried: Option<&Markup>, form_word: &str, now: Timestamp) -> Markup {
+pub fn one(roster: &ScimRoster, shown: Shown, now: Timestamp) -> Markup {
     let spec = &roster.spec;
     let mappings = spec.mappings.iter().flatten();
     let expression = |text: &Option<String>| text.clone().unwrap_or_else(|| "–".to_owned());
+    let address = format!("/rosters/{}", full_name(roster));
+    let is_read = shown.typed.is_empty();
     html! {
         (card(roster, now))
+        @if shown.can_read {
+            form method="post" action={ (address) "/source" } {
+                input type="hidden" name="form" value=(shown.form_word);
+                button { "Read its rows: all that are rejected, and who is gone" }
+            }
+        }
+        @if let Some(read) = shown.answer.filter(|_| is_read) { (read) }
         (table("Mappings", &["Target", "Value"], mappings.map(|mapping| vec![mapping.target.clone(), mapping.value.clone()])))
         dl {
             dt { "Scope" } dd { code { (foreign(&expression(&spec.scope))) } }
@@ -79,12 +102,12 @@ pub fn one(roster: &ScimRoster, typed: &str, tried: Option<&Markup>, form_word: 
         }
         h2 #try { "Try a row" }
         p { "Rows as CSV with its header, or JSON or YAML. They are mapped here, by the roster as it is now; nothing is changed, stored or sent." }
-        form.rows method="post" action={ "/rosters/" (full_name(roster)) } {
-            input type="hidden" name="form" value=(form_word);
-            label { "Rows " textarea name="rows" rows="6" required spellcheck="false" { (typed) } }
+        form.rows method="post" action=(address) {
+            input type="hidden" name="form" value=(shown.form_word);
+            label { "Rows " textarea name="rows" rows="6" required spellcheck="false" { (shown.typed) } }
             button { "Map them" }
         }
-        @if let Some(tried) = tried { (tried) }
+        @if let Some(tried) = shown.answer.filter(|_| !is_read) { (tried) }
     }
 }
 
@@ -135,7 +158,7 @@ fn traced(trace: &Trace) -> Markup {
             }
             (table(&format!("Row {}, step by step", trace.row), &["Step", "Expression", "Read", "Value"], steps))
             @if let RowOutcome::Mapped { spec, .. } = &trace.outcome {
-                details { summary { "Spec" } (preformatted(&serde_saphyr::to_string(spec).unwrap_or_default())) }
+                details { summary { "Spec" } (manifest(&serde_saphyr::to_string(spec).unwrap_or_default())) }
             }
         }
     }
@@ -151,7 +174,7 @@ mod tests {
             "metadata": {"name": "people", "namespace": "identity"},
             "spec": {"connectionRef": {"name": "datadog"}, "source": {"inline": []}, "key": "row.id", "scope": "row.team == 'a'",
                 "mappings": [{"target": "userName", "value": "row.mail"}, {"target": "title", "value": "row.title"}]},
-            "status": {"rows": 3, "rejected": [{"row": 2, "reason": "<b>no userName</b>"}]},
+            "status": {"rows": 9, "rejectedRows": 3, "rejected": [{"row": 2, "reason": "<b>no userName</b>"}]},
         }))
         .unwrap()
     }
@@ -159,10 +182,16 @@ mod tests {
     #[test]
     fn i29_a_roster_says_which_rows_it_rejects_and_why() {
         let now = "2026-11-28T12:00:00Z".parse().unwrap();
-        let page = one(&roster(), "</textarea><script>", None, "word", now).into_string();
+        let page = one(&roster(), shown("</textarea><script>", true), now).into_string();
         assert!(page.contains("&lt;b&gt;no userName") && page.contains("inline"), "{page}");
         assert!(page.contains("&lt;/textarea&gt;") && !page.contains("<script"), "{page}");
         assert!(page.contains("row.team == 'a'"), "{page}");
+        assert!(page.contains("2 more rows are rejected") && page.contains("Read its rows"), "{page}");
+        assert!(!one(&roster(), shown("", false), now).into_string().contains("Read its rows"), "it may not be read");
+    }
+
+    fn shown(typed: &str, can_read: bool) -> Shown<'_> {
+        Shown { typed, answer: None, form_word: "word", can_read }
     }
 
     #[test]

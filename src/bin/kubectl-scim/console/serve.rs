@@ -14,9 +14,6 @@ use futures::{Stream, stream};
 use http::StatusCode;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, SET_COOKIE};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Event as KubernetesEvent;
-use kube::Api;
-use kube::api::ListParams;
 use maud::Markup;
 use tokio::sync::oneshot;
 
@@ -25,13 +22,16 @@ use super::page;
 use super::respond::{Asked, Console, failed, framed, missing, page_with, refused};
 use super::rights::Rights;
 use super::store::Store;
-use super::{State, act, gate, history, holds, lists, overview, people, rosters, single};
-use crate::cluster::{each, sentence};
+use super::{State, act, events, gate, groups, history, holds, overview, people, rosters, single};
+use crate::cluster::Kind;
+use crate::commands::holds::members;
 
 /// A form of ours is far smaller; rows to try take the most.
 const LARGEST_FORM: usize = 256 << 10;
-/// Browsers are told of changes at most this often.
+/// Browsers are told of changes at most this often,
 const SETTLED: Duration = Duration::from_secs(1);
+/// and at least this often: how long ago something was changes by itself.
+const RENEWED: Duration = Duration::from_secs(60);
 
 /// All of them, behind the gate.
 pub fn router(state: Arc<State>) -> Router {
@@ -48,6 +48,7 @@ pub fn router(state: Arc<State>) -> Router {
         .route("/groups/{namespace}/{name}/server", post(single::read_group))
         .route("/rosters", get(show_rosters))
         .route("/rosters/{namespace}/{name}", get(single::show_roster).post(single::try_rows))
+        .route("/rosters/{namespace}/{name}/source", post(single::read_rows))
         .route("/events", get(show_events))
         .route("/live", get(live))
         .route("/do", post(carry_out))
@@ -116,26 +117,35 @@ async fn show_holds(Shared(state): Console, Query(asked): Query<Asked>) -> Respo
 }
 
 async fn show_hold(Shared(state): Console, Path(id): Path<String>, Query(asked): Query<Asked>) -> Response {
-    let of = state.store.read().ok().and_then(|store| {
-        let hold = store.holds().into_iter().find(|hold| hold.id.as_deref() == Some(id.as_str()))?;
-        Some((hold.kind, hold.namespace.unwrap_or_default()))
-    });
-    let write = match of {
-        Some((kind, namespace)) => state.rights.write(&state.cluster, kind, &namespace).await,
-        None => false,
+    let hold = state
+        .store
+        .read()
+        .ok()
+        .and_then(|store| store.holds().into_iter().find(|hold| hold.id.as_deref() == Some(id.as_str())));
+    let Some(hold) = hold else { return missing(&state, "/holds") };
+    let namespace = hold.namespace.as_deref().unwrap_or_default();
+    let write = state.rights.write(&state.cluster, hold.kind, namespace).await;
+    // A cluster connection's may be in namespaces that nothing here is watched of.
+    let everywhere = match hold.kind {
+        Kind::ClusterConnection if !state.cluster.all => Some(members(&state.cluster, &hold).await),
+        _ => None,
     };
-    let rights = Rights { write, ..Rights::default() };
-    let word = state.gate.form_word();
-    let one =
-        state.store.read().ok().and_then(|store| holds::one(&store, &id, &asked.q, rights, word, Timestamp::now()));
-    match one {
-        Some(content) => shown(&state, "/holds", &format!("Hold {id}"), "", |_| content),
+    let shown = holds::Shown {
+        search: &asked.q,
+        page: asked.page,
+        everywhere: everywhere.as_ref(),
+        rights: Rights { write, ..Rights::default() },
+        form_word: state.gate.form_word(),
+        now: Timestamp::now(),
+    };
+    match state.store.read().ok().and_then(|store| holds::one(&store, &id, shown)) {
+        Some(content) => framed(&state, StatusCode::OK, "/holds", &format!("Hold {id}"), None, |_| content),
         None => missing(&state, "/holds"),
     }
 }
 
 async fn show_groups(Shared(state): Console, Query(filter): Query<Filter>) -> Response {
-    shown(&state, "/groups", "Groups", "", |store| lists::groups(store, &filter, Timestamp::now()))
+    shown(&state, "/groups", "Groups", "", |store| groups::list(store, &filter, Timestamp::now()))
 }
 
 async fn show_rosters(Shared(state): Console) -> Response {
@@ -144,24 +154,10 @@ async fn show_rosters(Shared(state): Console) -> Response {
 
 async fn show_events(Shared(state): Console, Query(asked): Query<Asked>) -> Response {
     let history = history::newest(state.audit.as_ref(), None, &asked.q).await;
-    let (events, problem) = match events_of_ours(&state).await {
-        Ok(events) => (events, None),
-        Err(error) => (Vec::new(), Some(sentence(&error))),
-    };
-    shown(&state, "/events", "Events", "", |_| {
-        lists::events(events, problem.as_deref(), history.as_ref(), &asked.q, Timestamp::now())
+    events::ask(&state).await;
+    shown(&state, "/events", "Events", "", |store| {
+        events::page(&store.events, history.as_ref(), &asked.q, Timestamp::now())
     })
-}
-
-/// The events about our kinds; a cluster has many of others.
-async fn events_of_ours(state: &State) -> anyhow::Result<Vec<KubernetesEvent>> {
-    let api: Api<KubernetesEvent> = state.cluster.api();
-    let mut found = Vec::new();
-    for kind in ["ScimUser", "ScimGroup", "ScimRoster", "ScimConnection", "ClusterScimConnection"] {
-        let about = ListParams::default().fields(&format!("involvedObject.kind={kind}"));
-        each(&api, &about, |event| found.push(event)).await?;
-    }
-    Ok(found)
 }
 
 async fn carry_out(Shared(state): Console, Form(form): Form<act::Form>) -> Response {
@@ -187,8 +183,10 @@ async fn carry_out(Shared(state): Console, Form(form): Form<act::Form>) -> Respo
 /// Tells the browser each time that something has changed.
 async fn live(Shared(state): Console) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let changes = stream::unfold(state.changed.subscribe(), async |mut changed| {
-        changed.changed().await.ok()?;
-        tokio::time::sleep(SETTLED).await;
+        if let Ok(known) = tokio::time::timeout(RENEWED, changed.changed()).await {
+            known.ok()?;
+            tokio::time::sleep(SETTLED).await;
+        }
         let version = *changed.borrow_and_update();
         Some((Ok(Event::default().data(version.to_string())), changed))
     });

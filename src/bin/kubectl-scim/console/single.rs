@@ -18,14 +18,14 @@ use super::respond::{Asked, Console, failed, framed, missing, refused};
 use super::rights::Rights;
 use super::steps::steps;
 use super::store::Entry;
-use super::{State, act, group, history, rosters};
+use super::{State, act, group, history, rosters, source};
 use crate::cluster::{Kind, is_forbidden, sentence};
 use crate::commands::explain;
 use crate::objects::full_name;
 
 type At = Path<(String, String)>;
 
-/// What was read at the server, or why it wasn't.
+/// What was read when somebody asked for it, or why it wasn't.
 type Server = Option<(StatusCode, Markup)>;
 
 /// An object by its name; the response, where there is none.
@@ -111,8 +111,7 @@ async fn person_page(state: &Arc<State>, user: &ScimUser, done: &str, server: Se
     let (status, server) = server.unzip();
     let (form_word, now) = (state.gate.form_word(), Timestamp::now());
     let status = status.unwrap_or(StatusCode::OK);
-    let row = state.rows.of(&state.cluster.at(&namespace), user).await;
-    let told = steps(&explain::of_user(&state.cluster, user, row, None).await);
+    let told = steps(&explain::of_user(&state.cluster, user, &state.rows, None).await);
     let history = history::newest(state.audit.as_ref(), Some(("ScimUser", full_name(user))), "").await;
     framed(state, status, "/people", &user.spec.user_name, act::notice(done), |store| {
         let (server, history) = (server.as_ref(), history.as_ref());
@@ -166,7 +165,7 @@ async fn group_page(state: &Arc<State>, of: &ScimGroup, done: &str, server: Serv
 
 pub async fn show_roster(state: Console, Path((namespace, name)): At) -> Response {
     match get::<ScimRoster>(&state, &namespace, &name, "/rosters").await {
-        Ok(roster) => roster_page(&state, &roster, "", None),
+        Ok(roster) => roster_page(&state, &roster, "", None).await,
         Err(response) => response,
     }
 }
@@ -178,15 +177,34 @@ pub async fn try_rows(state: Console, Path((namespace, name)): At, Form(form): F
     match get::<ScimRoster>(&state, &namespace, &name, "/rosters").await {
         Ok(roster) => {
             let tried = rosters::tried(&roster, &form.rows);
-            roster_page(&state, &roster, &form.rows, Some(&html! { div data-still { (tried) } }))
+            roster_page(&state, &roster, &form.rows, Some((StatusCode::OK, html! { div data-still { (tried) } }))).await
         }
         Err(response) => response,
     }
 }
 
-fn roster_page(state: &Arc<State>, roster: &ScimRoster, typed: &str, tried: Option<&Markup>) -> Response {
-    let title = full_name(roster);
-    framed(state, StatusCode::OK, "/rosters", &title, None, |_| {
-        rosters::one(roster, typed, tried, state.gate.form_word(), Timestamp::now())
+pub async fn read_rows(state: Console, Path((namespace, name)): At, Form(form): Form<act::Form>) -> Response {
+    if let Err(refusal) = state.gate.admits_form(&form.word) {
+        return refused(refusal);
+    }
+    let roster = match get::<ScimRoster>(&state, &namespace, &name, "/rosters").await {
+        Ok(roster) => roster,
+        Err(response) => return response,
+    };
+    let read = match source::read(&state.cluster, &namespace, &roster).await {
+        Ok(read) => (StatusCode::OK, source::shown(&namespace, &read)),
+        Err(error) => unread(&error),
+    };
+    roster_page(&state, &roster, "", Some(read)).await
+}
+
+async fn roster_page(state: &Arc<State>, roster: &ScimRoster, typed: &str, answer: Server) -> Response {
+    let namespace = roster.namespace().unwrap_or_default();
+    let can_read = state.rights.source(&state.cluster, &namespace, &roster.spec.source).await;
+    let (status, answer) = answer.unzip();
+    let status = status.unwrap_or(StatusCode::OK);
+    framed(state, status, "/rosters", &full_name(roster), None, |_| {
+        let (answer, form_word) = (answer.as_ref(), state.gate.form_word());
+        rosters::one(roster, rosters::Shown { typed, answer, form_word, can_read }, Timestamp::now())
     })
 }

@@ -8,6 +8,7 @@ use kube::ResourceExt as _;
 use kube::runtime::watcher::Event;
 use scim_operator::api::{ClusterScimConnection, ROSTER_LABEL, ScimConnection, ScimGroup, ScimRoster, ScimUser};
 
+use super::events::Told;
 use super::folded::folded;
 use super::membership::{self, Membership};
 use crate::commands::holds::{self, Hold};
@@ -74,13 +75,13 @@ impl<T> Default for Kept<T> {
 }
 
 impl<T> Kept<T> {
-    /// What a watch tells. What a list that begins anew doesn't show is gone when the list ends.
+    /// What a watch tells; it works again, where it didn't. What a list that begins anew doesn't show is gone when the list ends.
     pub fn apply<K: kube::Resource>(&mut self, event: Event<K>)
     where
         T: From<K>,
     {
-        // Whatever a watch tells, it goes on.
-        if self.complete {
+        // A list that begins is only an attempt.
+        if !matches!(event, Event::Init) {
             self.problem = None;
         }
         match event {
@@ -97,16 +98,21 @@ impl<T> Kept<T> {
                     self.all.retain(|name, _| listed.contains(name));
                 }
                 self.complete = true;
-                self.problem = None;
             }
             Event::Apply(object) => drop(self.all.insert(name_of(&object), object.into())),
             Event::Delete(object) => drop(self.all.remove(&name_of(&object))),
         }
     }
 
-    /// The watch has failed, and goes on; false where there is nothing to be said of that.
-    pub fn recover(&mut self) -> bool {
-        self.complete && self.problem.take().is_some()
+    /// Lets go of the oldest of very many, some at a time: finding them takes a look at all.
+    pub fn keep_newest<O: Ord + Copy>(&mut self, most: usize, age: impl Fn(&T) -> O) {
+        if self.all.len() < most + most / 10 {
+            return;
+        }
+        let mut ages: Vec<O> = self.all.values().map(&age).collect();
+        let oldest = ages.len() - most;
+        let (_, &mut kept_from, _) = ages.select_nth_unstable(oldest);
+        self.all.retain(|_, one| age(one) >= kept_from);
     }
 
     /// In the order of their names.
@@ -154,6 +160,8 @@ pub struct Store {
     pub connections: Kept<Connection>,
     pub cluster_connections: Kept<Connection>,
     pub rosters: Kept<ScimRoster>,
+    /// Watched since somebody wanted to see them.
+    pub events: Kept<Told>,
 }
 
 impl Store {
@@ -234,12 +242,6 @@ mod tests {
         users.apply(Event::Delete(user("grace")));
         let names = |users: &Kept<Entry>| users.iter().map(|entry| entry.object.name.clone()).collect::<Vec<_>>();
         assert_eq!(names(&users), ["ada", "alan"]);
-        // A hiccup of the API server is over once the watch tells something, or nothing for long.
-        users.problem = Some("gone".to_owned());
-        users.apply(Event::Apply(user("alan")));
-        assert_eq!(users.problem, None);
-        users.problem = Some("gone".to_owned());
-        assert!(users.recover() && !users.recover());
         users.apply(Event::<ScimUser>::Init);
         users.apply(Event::InitApply(user("alan")));
         assert_eq!(names(&users), ["ada", "alan"]);

@@ -14,7 +14,7 @@ use kube::core::NamespaceResourceScope;
 use scim_operator::api::{ScimGroup, ScimUser};
 use scim_operator::provisioner::dry_run::PlannedObject;
 
-pub use self::row::of as row_of;
+pub use self::row::Rows;
 pub use self::step::Step;
 use super::plan::{self, Access};
 use crate::Outcome;
@@ -43,8 +43,7 @@ pub async fn run(global: &Global, printer: Printer, arguments: &Arguments) -> Re
         Kind::User => {
             let user = get::<ScimUser>(&cluster, *kind, name).await?;
             let live = live(global, arguments).await?;
-            let row = row_of(&cluster, &user).await;
-            of_user(&cluster, &user, row, live.as_ref()).await?
+            of_user(&cluster, &user, &Rows::default(), live.as_ref()).await?
         }
         Kind::Group => {
             let group = get::<ScimGroup>(&cluster, *kind, name).await?;
@@ -59,14 +58,14 @@ pub async fn run(global: &Global, printer: Printer, arguments: &Arguments) -> Re
     Ok(if doubtful { Outcome::Found } else { Outcome::Done })
 }
 
-/// The steps of a user; `row` is that of its roster, and `live` what a plan says of it now.
+/// The steps of a user; `live` is what a plan says of it now, and `rows` are what was read for others lately.
 pub async fn of_user(
     cluster: &Cluster,
     user: &ScimUser,
-    row: Option<Step>,
+    rows: &Rows,
     live: Option<&PlannedObject>,
 ) -> Result<Vec<Step>> {
-    Ok(subject::of_user(cluster, user, row).await?.explained(live, Vec::new()))
+    Ok(subject::of_user(cluster, user, rows).await?.explained(live, Vec::new()))
 }
 
 /// The steps of a group; its members are counted, not named.

@@ -1,11 +1,12 @@
 //! The row of a roster that a user was made of.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use kube::ResourceExt as _;
 use scim_operator::api::{ROSTER_LABEL, ScimRoster, ScimUser};
-use scim_operator::roster::{Ours, place_of};
+use scim_operator::roster::{Ours, Places, Refused};
 
 use super::step::Step;
 use crate::cluster::{Cluster, sentence};
@@ -13,48 +14,79 @@ use crate::commands::roster::sources::Sources;
 use crate::manifests::Manifests;
 use crate::output::Tone;
 
-/// Reads the user's roster and its source as the operator does, and says which row it is; none where it is of no roster.
-pub async fn of(cluster: &Cluster, user: &ScimUser) -> Option<Step> {
-    let roster = user.labels().get(ROSTER_LABEL)?;
-    Some(found(cluster, roster, user).await.unwrap_or_else(|error| {
-        let why = sentence(&error);
-        Step::new("row", Tone::Plain, format!("of roster/{roster}; which row it is can't be told: {why}"))
-    }))
+/// Rows that were read are good for so long, as long as their roster isn't another.
+const GOOD_FOR: Duration = Duration::from_secs(60);
+
+/// The rows of the roster that was asked about last: a source of ten thousand rows is not read for each of its people.
+#[derive(Default)]
+pub struct Rows(Mutex<Option<Read>>);
+
+#[derive(Clone)]
+struct Read {
+    /// The roster's uid and version.
+    of: (Option<String>, Option<String>),
+    at: Instant,
+    places: Arc<Result<Places, Refused>>,
 }
 
-async fn found(cluster: &Cluster, name: &str, user: &ScimUser) -> Result<Step> {
-    let namespace = user.namespace();
-    let api = cluster.within::<ScimRoster>(namespace.as_deref().unwrap_or_default());
-    let Some(roster) = api.get_opt(name).await? else {
-        let why = format!("there is no roster/{name} any more: nothing changes the object but people");
-        return Ok(Step::new("row", Tone::Warning, why));
-    };
-    let sources = Sources::of(Manifests::default());
-    let documents = match sources.documents(&roster, namespace.as_deref(), Some(cluster)).await? {
-        Ok((documents, _)) => documents,
-        Err(refused) => return Ok(Step::new("row", Tone::Warning, format!("roster/{name}: {}", refused.message))),
-    };
-    let user = Arc::new(user.clone());
-    // A source of ten thousand rows takes its time.
-    let place = tokio::task::spawn_blocking(move || {
-        let status = roster.status.as_ref();
-        let columns = status.and_then(|status| status.columns.clone()).unwrap_or_default();
-        let (name, connection) = (roster.name_any(), &roster.spec.connection_ref.name);
-        place_of(&roster.spec, &columns, documents, user, Ours { roster: &name, connection })
-    });
-    Ok(match place.await? {
-        Err(refused) => Step::new("row", Tone::Warning, format!("roster/{name}: {}", refused.message)),
-        Ok(Some((document, row))) => {
-            let document = if document.is_empty() { String::new() } else { format!(" of {document}") };
-            let text = format!("row {row}{document} in roster/{name}; kubectl scim roster preview shows its mappings");
-            Step::new("row", Tone::Good, text)
-        }
-        Ok(None) => {
+impl Rows {
+    /// Which row of its roster a user is; none where it is of none.
+    pub async fn step(&self, cluster: &Cluster, user: &ScimUser) -> Option<Step> {
+        let roster = user.labels().get(ROSTER_LABEL)?;
+        Some(self.found(cluster, roster, user).await.unwrap_or_else(|error| {
+            let why = sentence(&error);
+            Step::new("row", Tone::Plain, format!("of roster/{roster}; which row it is can't be told: {why}"))
+        }))
+    }
+
+    async fn found(&self, cluster: &Cluster, name: &str, user: &ScimUser) -> Result<Step> {
+        let namespace = user.namespace().unwrap_or_default();
+        let Some(roster) = cluster.within::<ScimRoster>(&namespace).get_opt(name).await? else {
+            let why = format!("there is no roster/{name} any more: nothing changes the object but people");
+            return Ok(Step::new("row", Tone::Warning, why));
+        };
+        let (user, connection) = (Arc::new(user.clone()), roster.spec.connection_ref.name.clone());
+        let read = self.read(cluster, &namespace, roster).await?;
+        let places = match &*read {
+            Ok(places) => places,
+            Err(refused) => return Ok(Step::new("row", Tone::Warning, format!("roster/{name}: {}", refused.message))),
+        };
+        let place = places.of(user, Ours { roster: name, connection: &connection });
+        let Some((document, row)) = place else {
             let why = format!(
                 "no row of roster/{name} is it now: gone, out of scope or rejected; kubectl get scimroster {name} -o yaml \
                  shows rejected rows"
             );
-            Step::new("row", Tone::Warning, why)
+            return Ok(Step::new("row", Tone::Warning, why));
+        };
+        let document = if document.is_empty() { String::new() } else { format!(" of {document}") };
+        let text = format!("row {row}{document} in roster/{name}; kubectl scim roster preview shows its mappings");
+        Ok(Step::new("row", Tone::Good, text))
+    }
+
+    /// The roster's source, as the operator reads it.
+    async fn read(
+        &self,
+        cluster: &Cluster,
+        namespace: &str,
+        roster: ScimRoster,
+    ) -> Result<Arc<Result<Places, Refused>>> {
+        let of = (roster.uid(), roster.resource_version());
+        let known = self.0.lock().ok().and_then(|known| known.clone());
+        if let Some(known) = known.filter(|known| known.of == of && known.at.elapsed() < GOOD_FOR) {
+            return Ok(known.places);
         }
-    })
+        let documents = Sources::of(Manifests::default()).documents(&roster, Some(namespace), Some(cluster)).await?;
+        // Thousands of rows take their time.
+        let read = tokio::task::spawn_blocking(move || {
+            let (documents, _) = documents?;
+            let columns = roster.status.and_then(|status| status.columns).unwrap_or_default();
+            Places::read(&roster.spec, &columns, documents)
+        });
+        let places = Arc::new(read.await?);
+        if let Ok(mut known) = self.0.lock() {
+            *known = Some(Read { of, at: Instant::now(), places: Arc::clone(&places) });
+        }
+        Ok(places)
+    }
 }

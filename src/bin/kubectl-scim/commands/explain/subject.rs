@@ -10,6 +10,7 @@ use scim_operator::api::{
     UserHold,
 };
 
+use super::row::Rows;
 use super::step::Step;
 use super::{events, managers};
 use crate::cluster::Cluster;
@@ -47,8 +48,8 @@ async fn connection(cluster: &Cluster, reference: &ConnectionRef) -> Option<Scim
     cluster.connection(of_cluster, &reference.name).await.ok()
 }
 
-/// A user; `row` is that of its roster.
-pub async fn of_user(cluster: &Cluster, user: &ScimUser, row: Option<Step>) -> Result<Subject> {
+/// A user.
+pub async fn of_user(cluster: &Cluster, user: &ScimUser, rows: &Rows) -> Result<Subject> {
     let cluster = cluster.at(user.metadata.namespace.as_deref().unwrap_or_default());
     let status = user.status.clone().unwrap_or_default();
     let access = user.spec.access.clone().unwrap_or_default();
@@ -63,7 +64,7 @@ pub async fn of_user(cluster: &Cluster, user: &ScimUser, row: Option<Step>) -> R
         managed: status.managed_attributes.map(|managed| managed.len()),
         last: status.last_operation,
         hold: status.hold,
-        row,
+        row: rows.step(&cluster, user).await,
         more: managers::of(&cluster, user).await?,
         suspended: user.spec.suspend,
         events: events::about(&cluster, &user.metadata).await,

@@ -7,59 +7,59 @@ use anyhow::Result;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::ListParams;
-use scim_operator::api::{ROSTER_LABEL, ScimRoster, ScimUser};
+use scim_operator::api::{ROSTER_LABEL, RejectedRow, ScimRoster, ScimUser};
 use scim_operator::roster::{Answers, Document, Ours, Prepared, Refused, Verdict, judge, ledger_of, limit_of};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::cluster::{Cluster, each};
-use crate::global::Global;
 use crate::output::{Cell, Row, Tone};
 
 /// What would change, in the cluster or at the server.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Against {
-    pub(super) people: Vec<Person>,
+pub struct Against {
+    pub people: Vec<Person>,
     #[serde(skip)]
-    pub(super) sums: String,
-    pub(super) notes: Vec<String>,
+    pub sums: String,
+    pub notes: Vec<String>,
+    #[serde(skip)]
+    pub rejected: Vec<RejectedRow>,
     /// The guard would hold those who leave.
-    pub(super) held: bool,
+    pub held: bool,
 }
 
 /// One whose `ScimUser` would be made, changed or deleted.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Person {
+pub struct Person {
     /// `joins`, `changes`, `leaves`, or of an account `no row`.
-    pub(super) what: &'static str,
+    pub what: &'static str,
     /// Of the `ScimUser`; of an account without a row its id.
-    pub(super) name: String,
-    pub(super) user_name: String,
-    pub(super) changes: Vec<Change>,
+    pub name: String,
+    pub user_name: String,
+    pub changes: Vec<Change>,
 }
 
 /// One field of a spec.
 #[derive(Debug, PartialEq, Serialize)]
-pub(super) struct Change {
-    pub(super) field: String,
-    pub(super) old: Value,
-    pub(super) new: Value,
+pub struct Change {
+    pub field: String,
+    pub old: Value,
+    pub new: Value,
 }
 
 impl Against {
-    pub(super) async fn compare(
+    pub async fn compare(
         cluster: &Cluster,
-        global: &Global,
+        namespace: &str,
         roster: &ScimRoster,
         documents: Vec<Document>,
     ) -> Result<Result<Self, Refused>> {
-        let namespace = global.namespace.clone().or_else(|| roster.namespace()).unwrap_or(cluster.namespace.clone());
         let name = roster.name_any();
-        let there = cluster.within::<ScimRoster>(&namespace).get_opt(&name).await?;
+        let there = cluster.within::<ScimRoster>(namespace).get_opt(&name).await?;
         let mut users = Vec::new();
-        each(&cluster.within::<ScimUser>(&namespace), &ListParams::default(), |user: ScimUser| {
+        each(&cluster.within::<ScimUser>(namespace), &ListParams::default(), |user: ScimUser| {
             users.push(Arc::new(user));
         })
         .await?;
@@ -70,6 +70,13 @@ impl Against {
         let of = Ours { roster: &name, connection: &roster.spec.connection_ref.name };
         Ok(Prepared::new(&roster.spec, &columns, documents, users, of)
             .map(|prepared| Self::of(roster, there.as_ref(), prepared, &ours)))
+    }
+
+    /// With a note for each rejected row.
+    pub fn with_rejected_rows(mut self) -> Self {
+        let told = self.rejected.iter().map(|row| format!("row {} is rejected: {}", row.row, row.reason));
+        self.notes = told.chain(std::mem::take(&mut self.notes)).collect();
+        self
     }
 
     fn of(
@@ -96,9 +103,8 @@ impl Against {
         let count = |what: &str| people.iter().filter(|person| person.what == what).count();
         let sums = format!("{} join, {} change, {} leave", count("joins"), count("changes"), count("leaves"));
         let rejected = prepared.rejected([]);
-        notes.extend(rejected.iter().map(|row| format!("row {} is rejected: {}", row.row, row.reason)));
         let held = !gone.is_empty() && leavers_wait(roster, there, &prepared, &mut notes);
-        Self { people, sums, notes, held }
+        Self { people, sums, notes, rejected, held }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `roster preview`: what a roster makes of its rows, without a cluster; and a linter for spreadsheets.
 
-mod against;
+pub mod against;
 mod rows;
 mod server;
 pub mod sources;
@@ -225,8 +225,10 @@ async fn one(
 ) -> Result<Result<(), Refused>> {
     let mut against = match beside.cluster {
         Some(cluster) if arguments.against == Some(Side::Cluster) => {
-            match Against::compare(cluster, beside.global, roster, documents.clone()).await? {
-                Ok(against) => Some(against),
+            let namespace = beside.global.namespace.clone().or_else(|| roster.namespace());
+            let namespace = namespace.unwrap_or_else(|| cluster.namespace.clone());
+            match Against::compare(cluster, &namespace, roster, documents.clone()).await? {
+                Ok(against) => Some(against.with_rejected_rows()),
                 Err(refused) => return Ok(Err(refused)),
             }
         }

@@ -92,7 +92,7 @@ fn against(plan: Plan, refuses: bool) -> Against {
             "{there} have an account already, and spec.adoptionPolicy.users: Refuse keeps the operator from taking them over"
         ));
     }
-    Against { people, sums, notes, held: false }
+    Against { people, sums, notes, rejected: Vec::new(), held: false }
 }
 
 fn person(what: &'static str, object: PlannedObject) -> Person {

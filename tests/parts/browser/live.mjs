@@ -1,0 +1,108 @@
+// The console by keyboard alone, while things change, in many tabs, and when it has ended.
+import assert from "node:assert/strict";
+import { applied, browser, content, focused, kubectl, opened } from "./browser.mjs";
+
+const { LINK, CONSOLE, NAMESPACE } = process.env;
+const { context, page, complaints, origin } = await opened(LINK);
+const user = (name) => ({
+  apiVersion: "scim-operator.dev/v1alpha1", kind: "ScimUser", metadata: { name },
+  spec: { connectionRef: { name: "jackson" }, userName: `${name}@example.com` },
+});
+const press = async (of, key, times = 1) => {
+  for (let time = 0; time < times; time++) await of.keyboard.press(key);
+};
+/** Tab by Tab to what has this name. */
+const reach = async (of, name) => {
+  for (let time = 0; time < 80; time++) {
+    await press(of, "Tab");
+    if ((await focused(of)).text === name) return;
+  }
+  assert.fail(`Tab doesn't reach ${name}`);
+};
+
+// From the first Tab to a person, and no mouse: what has the focus shows it.
+await press(page, "Tab");
+assert.equal((await focused(page)).text, "Skip to the content");
+await press(page, "Enter");
+assert.equal((await focused(page)).id, "main");
+await press(page, "Shift+Tab", 5);
+await reach(page, "People");
+await press(page, "Enter");
+await page.getByRole("heading", { name: "People" }).waitFor();
+await reach(page, "Search userName, name or id");
+await page.keyboard.type("user-1");
+await page.getByText("11 people").waitFor();
+await reach(page, "user-12@example.com");
+assert.ok((await focused(page)).outline > 1, "the focus is to be seen");
+await press(page, "Enter");
+await page.getByRole("heading", { name: "user-12@example.com" }).waitFor();
+await page.goBack();
+
+// What comes and goes takes the focus from nobody, and scrolls no table back.
+await page.setViewportSize({ width: 360, height: 900 });
+await page.goto(`${origin}/people`);
+const table = page.getByRole("region", { name: "People" });
+await page.getByRole("link", { name: "user-7@example.com" }).focus();
+await table.evaluate((region) => (region.scrollLeft = 60));
+applied(user("a-new-one"));
+await page.getByText("a-new-one@example.com").waitFor();
+assert.equal((await focused(page)).text, "user-7@example.com");
+assert.equal(await table.evaluate((region) => region.scrollLeft), 60);
+await page.waitForTimeout(12_000);
+assert.equal((await focused(page)).text, "user-7@example.com", "the counters are read every ten seconds");
+kubectl("delete", "scimuser", "user-7");
+await page.getByText("user-7@example.com").waitFor({ state: "detached" });
+assert.equal((await focused(page)).label, "People", "the table, where the row is gone");
+await page.setViewportSize({ width: 1280, height: 900 });
+
+// The answer to an earlier search, which takes longer, is not shown.
+await page.goto(`${origin}/people`);
+await page.route(/[?]q=user-2$/, async (route) => {
+  await new Promise((later) => setTimeout(later, 2000));
+  await route.continue();
+});
+const late = page.waitForResponse(/[?]q=user-2$/);
+await page.getByRole("searchbox").pressSequentially("user-2", { delay: 5 });
+await page.waitForRequest(/[?]q=user-2$/);
+await page.getByRole("searchbox").pressSequentially("3");
+await page.getByText("1 person").waitFor();
+await (await late).finished();
+await page.waitForTimeout(200);
+assert.match(await page.locator("#results p").first().innerText(), /^1 person/);
+
+// More tabs than a browser opens connections: each is loaded, and each shows changes, whichever is closed.
+const tabs = [];
+for (let number = 0; number < 8; number++) {
+  tabs.push(await context.newPage());
+  await tabs[number].goto(`${origin}/people`, { timeout: 20_000 });
+}
+applied(user("b-new-one"));
+for (const tab of [...tabs, page]) await tab.getByText(tab === page ? "1 person" : "b-new-one@example.com").first().waitFor();
+await page.close();
+await tabs[0].close();
+applied(user("c-new-one"));
+for (const tab of tabs.slice(1)) await tab.getByText("c-new-one@example.com").waitFor();
+
+// Events are ours, and come by themselves.
+const [looker, ...others] = tabs.slice(1);
+await looker.goto(`${origin}/events?q=by-hand`);
+await looker.getByText("0 events").waitFor();
+for (const [kind, apiVersion, message] of [
+  ["ScimUser", "scim-operator.dev/v1alpha1", "the server refused it"],
+  ["Pod", "v1", "pulled an image"],
+]) {
+  applied({
+    apiVersion: "v1", kind: "Event", metadata: { name: `by-hand.${kind.toLowerCase()}` }, type: "Warning", reason: "Rejected", message,
+    involvedObject: { apiVersion, kind, name: "by-hand", namespace: NAMESPACE }, lastTimestamp: new Date().toISOString().replace(/[.].*/, "Z"),
+  });
+}
+await looker.getByText("the server refused it").waitFor();
+await looker.getByText("1 event", { exact: true }).waitFor();
+
+// Once the console has ended, no page looks as if it were still true.
+process.kill(Number(CONSOLE), "SIGINT");
+for (const tab of [looker, ...others]) await tab.getByRole("alert").getByText("The console doesn't answer").waitFor();
+assert.ok((await others[0].locator("tbody tr").count()) > 20, "what was shown is still to be read");
+
+content(complaints);
+await browser.close();
