@@ -7,6 +7,7 @@
 # make bench-failover how soon a standby goes on
 # make bench-rosters a roster's speed against a plain loop; BENCH_ROWS=50000 for another size
 # make gitops-test Flux's own controllers over a Git repository; they are built from source, which takes long once
+# make bench-plan a plan and an import of 10,000 people: time and memory; BENCH_USERS=1000 for another size
 # make bench-console the console with 100,000 people, in a real browser; BENCH_USERS=10000 for another size
 # make soak   a million random histories, and small worlds searched whole; SOAK_HISTORIES=10000 for fewer, SOAK_SEED=2 for others
 # make mutants break the product on purpose, a line at a time, and see whether a test notices: docs/mutants.md
@@ -24,7 +25,7 @@
 # make bundle what the Operator Lifecycle Manager takes, into dist/bundle, validated
 # make parts  only the parts that tests and the demo run against
 
-.PHONY: help test check unit parts static demo try bench bench-report bench-start bench-failover bench-rosters bench-console gitops-test soak mutants chaos crds promises troubleshooting reference deploy audit msrv links release bundle
+.PHONY: help test check unit parts static demo try bench bench-report bench-start bench-failover bench-rosters bench-plan bench-console gitops-test soak mutants chaos crds promises troubleshooting reference deploy audit msrv links release bundle
 # One recipe at a time: they share Cargo's lock, and their output is to be read.
 .NOTPARALLEL:
 
@@ -85,6 +86,9 @@ bench-failover: parts
 
 bench-rosters: parts
 	cargo bench --locked --bench rosters
+
+bench-plan:
+	cargo bench --locked --bench plan
 
 bench-console: parts
 	cargo bench --locked --bench console

@@ -19,7 +19,7 @@ benchmark has saved. A cell is the median, and in parentheses the least and the 
 ";
 
 /// Each benchmark, and what it does.
-const BENCHES: [(&str, &str, &str); 5] = [
+const BENCHES: [(&str, &str, &str); 6] = [
     (
         "provision",
         "Cold start, sweep, one change",
@@ -50,6 +50,13 @@ has the Lease and every kind was listed once.",
         "Rosters",
         "`make bench-rosters`: how fast a roster writes its ScimUsers by server-side apply, against a plain loop that makes
 the same writes, eight at a time. Their connection isn't there, so that everybody's status is written too.",
+    ),
+    (
+        "plan",
+        "Plan and import",
+        "`make bench-plan`: `kubectl scim plan` without a cluster, for people whose accounts are all as declared (the files of
+an import, one a person), and for people who are all new (one list). The server's own time is that of a plain client that
+reads the same list.",
     ),
     (
         "console",
