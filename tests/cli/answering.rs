@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::importing::at;
 use crate::kit::PATIENCE;
-use crate::support::eventually;
+use crate::support::{Sandbox, eventually};
 use crate::{audit_file, connected, json_of, printed, scim, stderr};
 
 /// Nobody is removed unseen.
@@ -35,6 +36,10 @@ async fn i13_a_hold_is_seen_whole_and_answered_by_its_count() {
     let status = scim(namespace, &["status"]).await;
     assert_eq!(status.status.code(), Some(2), "a person is needed: {}", printed(&status));
     assert!(printed(&status).contains(&id), "{}", printed(&status));
+
+    let explained = scim(namespace, &["explain", "user/ada"]).await;
+    assert_eq!(explained.status.code(), Some(2), "{}", stderr(&explained));
+    assert!(printed(&explained).contains(&format!("hold {id} of removals")), "{}", printed(&explained));
 
     let asked = scim(namespace, &["approve", &id]).await;
     assert!(asked.status.code() == Some(1) && stderr(&asked).contains("--yes 2"), "{}", stderr(&asked));
@@ -135,4 +140,38 @@ async fn objects_are_listed_synced_suspended_and_released() {
     assert!(typo.status.code() == Some(1) && stderr(&typo).contains("is not there"), "{}", stderr(&typo));
     assert!(scim(namespace, &["suspend", "connection/jackson"]).await.status.success());
     assert_eq!(place.get_connection().await["spec"]["suspend"], true);
+}
+
+/// A roster's status names twenty; all of them are shown to whoever may read its source.
+#[tokio::test]
+async fn i13_a_hold_of_a_roster_is_seen_whole() {
+    let sandbox = Sandbox::start();
+    let place = at(&sandbox).await;
+    let roster = |people: usize| {
+        let rows: Vec<Value> = (0..people)
+            .map(|number| json!({"id": number.to_string(), "mail": format!("p{number}@example.com")}))
+            .collect();
+        json!({
+            "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimRoster", "metadata": {"name": "people"},
+            "spec": {"connectionRef": {"name": "jackson"}, "source": {"inline": rows}, "key": "row.id",
+                "mappings": [{"target": "userName", "value": "row.mail"}]},
+        })
+    };
+    place.apply(roster(25));
+    eventually(PATIENCE, "everybody has a ScimUser", async || {
+        let users = place.users().await.len();
+        if users == 25 { Ok(()) } else { Err(users) }
+    })
+    .await;
+    place.apply(roster(1));
+    let id = eventually(PATIENCE, "it is held", async || {
+        let id = place.kubectl(&["get", "scimroster", "people", "-o", "jsonpath={.status.hold.id}"]);
+        if id.is_empty() { Err(id) } else { Ok(id) }
+    })
+    .await;
+    let members = json_of(&scim(&place.namespace, &["holds", &id, "-o", "json"]).await);
+    assert_eq!(members.as_array().map(Vec::len), Some(24), "{members}");
+    assert!(members.to_string().contains("p24@example.com") && !members.to_string().contains("p0@"), "{members}");
+    let asked = scim(&place.namespace, &["approve", &id]).await;
+    assert!(stderr(&asked).contains(&format!("and 4 more; kubectl scim holds {id} lists all")), "{}", stderr(&asked));
 }

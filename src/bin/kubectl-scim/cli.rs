@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    answer, change, documents, explain, history, holds, import, lists, plan, report, roster, status, test,
+    answer, change, complete, documents, explain, history, holds, import, lists, plan, report, roster, status, test,
 };
 use crate::console;
 use crate::global::Global;
@@ -82,6 +82,9 @@ pub enum Command {
     /// Print the script that completes commands in a shell
     #[command(hide = true)]
     Completion(documents::CompletionArguments),
+    /// Tell kubectl what a word may be completed to
+    #[command(hide = true)]
+    Complete(complete::Arguments),
     /// Write the man pages into a directory
     #[command(hide = true)]
     Man(documents::ManArguments),

@@ -77,7 +77,7 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 
 async fn run(cli: Cli) -> anyhow::Result<Outcome> {
     use commands::{
-        answer, change, documents, explain, history, holds, import, lists, plan, report, roster, status, test,
+        answer, change, complete, documents, explain, history, holds, import, lists, plan, report, roster, status, test,
     };
     let global = cli.global;
     let printer = Printer::new(&global);
@@ -104,6 +104,7 @@ async fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Roster(arguments) => roster::run(&global, printer, &arguments).await,
         Command::Console(arguments) => console::run(cluster().await?, printer, &arguments).await,
         Command::Completion(arguments) => documents::completion(&arguments, Cli::command()),
+        Command::Complete(arguments) => complete::run(&arguments, Cli::command()),
         Command::Man(arguments) => documents::man(&arguments, Cli::command()),
         Command::Docs => documents::markdown(Cli::command()),
     }

@@ -70,7 +70,8 @@ async fn count(cluster: &Cluster, hold: &Hold) -> Result<u64> {
     let listed = members.len() as u64;
     let all = if hold.kind == Kind::Roster { operations } else { listed };
     if all > NAMED as u64 {
-        let more = if hold.kind == Kind::Roster { "" } else { "; kubectl scim holds ID lists all" };
+        let more =
+            if listed < all { String::new() } else { format!("; kubectl scim holds {} lists all", hold_id(hold)) };
         output::note(&format!("  and {} more{more}", all - members.len().min(NAMED) as u64));
     }
     if all < operations {
@@ -82,9 +83,13 @@ async fn count(cluster: &Cluster, hold: &Hold) -> Result<u64> {
     Ok(all)
 }
 
+fn hold_id(hold: &Hold) -> &str {
+    hold.id.as_deref().unwrap_or_default()
+}
+
 /// Writes the answer onto what was read right before; nothing where the hold is another one now.
 async fn write(cluster: &Cluster, hold: &Hold, answer: &Answer) -> Result<()> {
-    let id = hold.id.as_deref().unwrap_or_default();
+    let id = hold_id(hold);
     let api = cluster.objects(hold.kind, hold.namespace.as_deref());
     for _ in 0..TRIES {
         let now = find(cluster, id).await?;

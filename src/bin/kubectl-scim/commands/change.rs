@@ -56,7 +56,8 @@ pub async fn sync(cluster: &Cluster, arguments: &SyncArguments) -> Result<Outcom
             }
             kind => {
                 one_namespace(cluster, &name(target))?;
-                all.push(Place { kind, namespace: Some(cluster.namespace.clone()), name: target.name.clone() });
+                let (namespace, name) = (Some(cluster.namespace.clone()), target.name.clone());
+                all.push(Place { kind, namespace, name, deleting: false });
             }
         }
     }
@@ -99,14 +100,14 @@ pub async fn release(cluster: &Cluster, arguments: &ReleaseArguments) -> Result<
             );
         }
     }
-    let of = if places.iter().any(|place| matches!(place.kind, Kind::Connection | Kind::ClusterConnection)) {
-        " Of a connection, every object under deletion that refers to it goes too."
-    } else {
-        ""
-    };
-    let count = places.len() as u64;
-    let what =
-        format!("This lets {} go, and the accounts stay as they are.{of}", counted(places.len(), "object", "objects"));
+    // With a connection goes every object under deletion that refers to it.
+    let mut count = places.len();
+    for target in arguments.targets.iter().filter(|target| is_connection(target)) {
+        count += of_connection(cluster, target).await?.iter().filter(|place| place.deleting).count();
+    }
+    let of = if count > places.len() { ", with those that refer to a connection among them" } else { "" };
+    let what = format!("This lets {} go{of}, and the accounts stay as they are.", counted(count, "object", "objects"));
+    let count = count as u64;
     confirm::by_count(&what, count, arguments.yes)?;
     write_all(cluster, &places, &json!({"metadata": {"annotations": {RELEASE: "true"}}})).await?;
     output::note(&format!("{} released", counted(places.len(), "object is", "objects are")));
@@ -119,6 +120,8 @@ struct Place {
     kind: Kind,
     namespace: Option<String>,
     name: String,
+    /// It is under deletion, as far as that was looked at.
+    deleting: bool,
 }
 
 impl Place {
@@ -145,9 +148,13 @@ fn places(cluster: &Cluster, targets: &[Target]) -> Result<Vec<Place>> {
             one_namespace(cluster, &name(target))?;
         }
         let namespace = (!of_cluster).then(|| cluster.namespace.clone());
-        Ok(Place { kind: target.kind, namespace, name: target.name.clone() })
+        Ok(Place { kind: target.kind, namespace, name: target.name.clone(), deleting: false })
     };
     targets.iter().map(place).collect()
+}
+
+fn is_connection(target: &Target) -> bool {
+    matches!(target.kind, Kind::Connection | Kind::ClusterConnection)
 }
 
 fn name(target: &Target) -> String {
@@ -177,7 +184,8 @@ async fn of_connection(cluster: &Cluster, target: &Target) -> Result<Vec<Place>>
     let visit = |object: crate::objects::Object| {
         if object.connection == wanted {
             let kind = if object.kind == Kind::Group.name() { Kind::Group } else { Kind::User };
-            found.push(Place { kind, namespace: Some(object.namespace), name: object.name });
+            let deleting = object.deleting;
+            found.push(Place { kind, namespace: Some(object.namespace), name: object.name, deleting });
         }
     };
     selection.each(&everywhere, visit).await?;

@@ -24,7 +24,7 @@ pub struct ManArguments {
     pub directory: PathBuf,
 }
 
-/// The script of one shell. kubectl completes a plug-in by the program `kubectl_complete-scim`, other shells by its name.
+/// The script of one shell, for the program's own name; kubectl asks `complete`.
 pub fn completion(arguments: &CompletionArguments, mut command: Command) -> Result<Outcome> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, "kubectl-scim", &mut script);
@@ -50,6 +50,13 @@ cargo install --path . --bin kubectl-scim    # from a checkout; or a file of a r
 kubectl scim status -A
 kubectl-scim completion bash                 # or zsh, fish, powershell, elvish: the script on standard output
 kubectl-scim man DIRECTORY                   # man pages
+```
+
+`kubectl scim` itself is completed by kubectl, which asks a program of this name for it, anywhere in the `PATH`:
+
+```sh
+printf '#!/bin/sh\\nexec kubectl-scim complete -- \"$@\"\\n' >kubectl_complete-scim
+chmod +x kubectl_complete-scim
 ```
 
 It uses your kubeconfig and your rights, and shows what the operator has recorded. No key is taken from the command line

@@ -106,12 +106,17 @@ struct Hold {
     approved_by: Vec<String>,
 }
 
+/// The operator's own container, as the chart names it.
+const CONTAINER: &str = "scim-operator";
+
 /// What was found.
 #[derive(Default)]
 struct Found {
     lines: Vec<Line>,
     /// Lines that belong to the stream, and can't be read.
     broken: u64,
+    /// Lines that are of something else.
+    others: u64,
 }
 
 impl Found {
@@ -119,7 +124,8 @@ impl Found {
         match Line::read(text) {
             Some(Ok(line)) if line.fits(arguments) => self.lines.push(line),
             Some(Err(_)) => self.broken += 1,
-            Some(Ok(_)) | None => {}
+            Some(Ok(_)) => {}
+            None => self.others += 1,
         }
     }
 }
@@ -127,7 +133,9 @@ impl Found {
 impl Line {
     /// None where it isn't one: the log has other lines.
     fn read(text: &str) -> Option<serde_json::Result<Self>> {
-        (text.starts_with('{') && text.contains("\"operation\"")).then(|| serde_json::from_str(text))
+        // kubectl logs may put the pod or the time before it.
+        let text = text.find('{').map_or("", |begin| &text[begin..]);
+        text.contains("\"operation\"").then(|| serde_json::from_str(text))
     }
 
     fn fits(&self, arguments: &Arguments) -> bool {
@@ -226,8 +234,13 @@ fn from_file(file: &PathBuf, arguments: &Arguments, found: &mut Found) -> Result
         Box::new(std::io::BufReader::new(std::fs::File::open(file).with_context(cant)?))
     };
     // Line by line: years of it are no burden.
+    let mut lines = 0;
     for line in reader.lines() {
         found.take(&line.with_context(cant)?, arguments);
+        lines += 1;
+    }
+    if lines > 0 && found.others == lines {
+        bail!("{}: none of its {lines} lines is of the audit stream", file.display());
     }
     Ok(())
 }
@@ -243,9 +256,14 @@ async fn from_log(cluster: &Cluster, arguments: &Arguments, found: &mut Found) -
             arguments.operator_namespace
         );
     }
-    let params = LogParams { since_time: arguments.since, ..LogParams::default() };
     let before = found.lines.len();
     for pod in &list.items {
+        // Others may run beside it.
+        let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+        let mut names = containers.map(|container| container.name.clone());
+        let first = names.next();
+        let container = names.find(|name| name == CONTAINER).or(first);
+        let params = LogParams { since_time: arguments.since, container, ..LogParams::default() };
         let mut lines = pods.log_stream(&pod.name_any(), &params).await?.lines();
         while let Some(line) =
             lines.try_next().await.map_err(|error| anyhow!("the log of {} broke off: {error}", pod.name_any()))?

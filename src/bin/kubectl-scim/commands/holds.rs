@@ -8,6 +8,7 @@ use kube::api::ListParams;
 use scim_operator::api::{ScimConnection, ScimRoster};
 use serde::Serialize;
 
+use super::roster::against;
 use crate::Outcome;
 use crate::cluster::{Cluster, Kind, each, is_forbidden};
 use crate::objects::{Object, Selection, full_name};
@@ -64,12 +65,10 @@ impl Hold {
     pub fn sampled(&self) -> Vec<Held> {
         let named = |name: &String| {
             let (namespace, name) = name.split_once('/').unwrap_or(("", name));
-            Held(Object {
+            Held::leaving(Object {
                 kind: "ScimUser",
                 namespace: namespace.to_owned(),
                 name: name.to_owned(),
-                held_operation: Some("Delete".to_owned()),
-                message: Some("its row is gone from the roster".to_owned()),
                 ..Object::default()
             })
         };
@@ -177,10 +176,11 @@ pub async fn find(cluster: &Cluster, id: &str) -> Result<Hold> {
     })
 }
 
-/// The objects in a hold, page by page. Of a roster's only some are known by name.
+/// The objects in a hold, page by page. Of a roster's, only some are known by name where its source may not be read.
 pub async fn members(cluster: &Cluster, hold: &Hold) -> Result<Vec<Held>> {
     if hold.kind == Kind::Roster {
-        return Ok(hold.sampled());
+        let left = leavers(cluster, hold).await.unwrap_or_default();
+        return Ok(if i64::try_from(left.len()) == Ok(hold.deletes) { left } else { hold.sampled() });
     }
     let mut selection = Selection::both(vec![format!("status.hold.id={}", hold.id.as_deref().unwrap_or_default())]);
     let everywhere = Cluster { client: cluster.client.clone(), namespace: cluster.namespace.clone(), all: true };
@@ -192,6 +192,19 @@ pub async fn members(cluster: &Cluster, hold: &Hold) -> Result<Vec<Held>> {
         (&a.held_operation, &a.namespace, a.kind, &a.name).cmp(&(&b.held_operation, &b.namespace, b.kind, &b.name))
     });
     Ok(found)
+}
+
+/// Everybody whose row is gone, by the rows as they are now.
+async fn leavers(cluster: &Cluster, hold: &Hold) -> Result<Vec<Held>> {
+    let namespace = hold.namespace.as_deref().unwrap_or_default();
+    let roster = cluster.within::<ScimRoster>(namespace).get(&hold.name).await?;
+    let found = against::now(cluster, namespace, &roster).await?;
+    let people = found.map(|against| against.people).unwrap_or_default();
+    let leaving = people.into_iter().filter(|person| person.what == "leaves").map(|person| {
+        let (namespace, name, called) = (namespace.to_owned(), person.name, person.user_name);
+        Held::leaving(Object { kind: "ScimUser", namespace, name, called, ..Object::default() })
+    });
+    Ok(leaving.collect())
 }
 
 /// Lists holds, or what is in one.
@@ -231,6 +244,12 @@ fn counted(hold: &Hold, listed: usize) -> String {
 pub struct Held(pub Object);
 
 impl Held {
+    /// Whose row of a roster is gone.
+    fn leaving(object: Object) -> Self {
+        let message = Some("its row is gone from the roster".to_owned());
+        Self(Object { held_operation: Some("Delete".to_owned()), message, ..object })
+    }
+
     /// What would be done, as far as status tells: the operation with its attributes.
     pub fn change(&self) -> String {
         let operation = self.0.held_operation.clone().unwrap_or_default();

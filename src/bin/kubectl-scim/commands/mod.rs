@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod change;
+pub mod complete;
 pub mod documents;
 pub mod explain;
 pub mod history;

@@ -21,6 +21,7 @@ use super::store::Entry;
 use super::{State, act, group, history, rosters, source};
 use crate::cluster::{Kind, is_forbidden, sentence};
 use crate::commands::explain;
+use crate::commands::roster::against;
 use crate::objects::full_name;
 
 type At = Path<(String, String)>;
@@ -191,7 +192,7 @@ pub async fn read_rows(state: Console, Path((namespace, name)): At, Form(form): 
         Ok(roster) => roster,
         Err(response) => return response,
     };
-    let read = match source::read(&state.cluster, &namespace, &roster).await {
+    let read = match against::now(&state.cluster, &namespace, &roster).await {
         Ok(read) => (StatusCode::OK, source::shown(&namespace, &read)),
         Err(error) => unread(&error),
     };

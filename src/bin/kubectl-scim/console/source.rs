@@ -2,26 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
 use maud::{Markup, html};
-use scim_operator::api::{RejectedRow, ScimRoster};
+use scim_operator::api::RejectedRow;
 use scim_operator::roster::Refused;
 
 use super::page::foreign;
 use super::people::{address, table};
-use crate::cluster::Cluster;
 use crate::commands::roster::against::{Against, Person};
-use crate::commands::roster::sources::Sources;
-use crate::manifests::Manifests;
-
-/// Reads them as the operator does, with the rights of whoever looks, and compares them with the `ScimUser`s.
-pub async fn read(cluster: &Cluster, namespace: &str, roster: &ScimRoster) -> Result<Result<Against, Refused>> {
-    let documents = Sources::of(Manifests::default()).documents(roster, Some(namespace), Some(cluster)).await?;
-    match documents {
-        Ok((documents, _)) => Against::compare(cluster, namespace, roster, documents).await,
-        Err(refused) => Ok(Err(refused)),
-    }
-}
 
 /// What they come to.
 pub fn shown(namespace: &str, read: &Result<Against, Refused>) -> Markup {

@@ -75,6 +75,16 @@ impl<'a> Walk<'a> {
 
     async fn page(&self, start: &Start) -> Result<Page> {
         let ask = async |deadline| self.server.client.list_page(self.kind, start, self.size, deadline).await;
+        if self.seen.is_empty() {
+            // Whether there is a server at all is known at once.
+            match ask(self.server.read().await).await {
+                Ok(page) => return Ok(page),
+                Err(error) if error.class() == Class::Unreachable => {
+                    bail!("{} can't be reached: {error}", self.server.url)
+                }
+                Err(_) => {}
+            }
+        }
         patiently(self.server, "a page of the list", ask).await
     }
 
@@ -98,9 +108,14 @@ pub(super) async fn patiently<T>(
     ask: impl AsyncFn(Instant) -> Result<T, Error>,
 ) -> Result<T> {
     let mut pause = Duration::from_secs(1);
-    for _ in 0..TRIES {
+    let mut tries = 0;
+    loop {
+        tries += 1;
         match ask(server.read().await).await {
             Ok(answer) => return Ok(answer),
+            Err(error) if is_passing(&error) && tries == TRIES => {
+                bail!("{} did not give {what} in {TRIES} tries, and nothing more was read: {error}", server.url)
+            }
             Err(error) if is_passing(&error) => {
                 server.pause(Some(error.retry_after().unwrap_or(pause)));
                 pause *= 2;
@@ -108,7 +123,6 @@ pub(super) async fn patiently<T>(
             Err(error) => return Err(error.into()),
         }
     }
-    bail!("the server did not answer {what} {TRIES} times; nothing more was read")
 }
 
 /// It may go better the next time.

@@ -12,7 +12,9 @@ use scim_operator::roster::{Answers, Document, Ours, Prepared, Refused, Verdict,
 use serde::Serialize;
 use serde_json::Value;
 
+use super::sources::Sources;
 use crate::cluster::{Cluster, each};
+use crate::manifests::Manifests;
 use crate::output::{Cell, Row, Tone};
 
 /// What would change, in the cluster or at the server.
@@ -47,6 +49,15 @@ pub struct Change {
     pub field: String,
     pub old: Value,
     pub new: Value,
+}
+
+/// Reads the rows as the operator does, with the rights of whoever looks, and compares them with the `ScimUser`s.
+pub async fn now(cluster: &Cluster, namespace: &str, roster: &ScimRoster) -> Result<Result<Against, Refused>> {
+    let documents = Sources::of(Manifests::default()).documents(roster, Some(namespace), Some(cluster)).await?;
+    match documents {
+        Ok((documents, _)) => Against::compare(cluster, namespace, roster, documents).await,
+        Err(refused) => Ok(Err(refused)),
+    }
 }
 
 impl Against {
