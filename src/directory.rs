@@ -25,7 +25,7 @@ use kube::api::Resource as _;
 
 use self::index::{claims_of, id_of};
 use self::origin::keep_names_of_managers;
-use crate::api::{CLAIMED_ACCOUNT, ScimUser, Uid};
+use crate::api::{CLAIMED_ACCOUNT, RemoteId, ScimUser, Uid};
 use crate::scim::fold;
 
 /// What an event changed.
@@ -76,8 +76,8 @@ struct Inner {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Claim {
     Name(String),
-    Account(String),
-    Group(String),
+    Account(RemoteId),
+    Group(RemoteId),
     GroupName(String),
 }
 
@@ -272,10 +272,10 @@ impl Directory {
     }
 
     /// Whether an object of any connection declares this userName, or is bound to this account.
-    pub fn declares(&self, server: &str, folded_name: &str, id: &str) -> bool {
+    pub fn declares(&self, server: &str, folded_name: &str, id: &RemoteId) -> bool {
         let inner = self.read();
         let Some(claims) = inner.claims.get(server) else { return false };
-        claims.contains_key(&Claim::Name(folded_name.to_owned())) || claims.contains_key(&Claim::Account(id.to_owned()))
+        claims.contains_key(&Claim::Name(folded_name.to_owned())) || claims.contains_key(&Claim::Account(id.clone()))
     }
 
     /// Nobody else makes or takes over the account with this userName until [`Self::release`]; false where somebody
@@ -285,13 +285,13 @@ impl Directory {
     }
 
     /// The same for the account with this id: nobody takes it over while it is removed.
-    pub fn reserve_account(&self, server: &str, id: &str, uid: &Uid) -> bool {
-        self.reserve_claim(server, Claim::Account(id.to_owned()), uid)
+    pub fn reserve_account(&self, server: &str, id: &RemoteId, uid: &Uid) -> bool {
+        self.reserve_claim(server, Claim::Account(id.clone()), uid)
     }
 
     /// The same for a group.
-    pub fn reserve_group(&self, server: &str, id: &str, uid: &Uid) -> bool {
-        self.reserve_claim(server, Claim::Group(id.to_owned()), uid)
+    pub fn reserve_group(&self, server: &str, id: &RemoteId, uid: &Uid) -> bool {
+        self.reserve_claim(server, Claim::Group(id.clone()), uid)
     }
 
     /// The same for a displayName: whoever makes a group of this name isn't taken for one that was there.

@@ -44,7 +44,7 @@ pub use delegation::*;
 pub use duration::Interval;
 pub use extension_names::{is_attribute_name, is_reserved};
 pub use group::*;
-pub use identifiers::Uid;
+pub use identifiers::{RemoteId, Uid};
 pub use roster::*;
 pub use roster_reasons::RosterReason;
 pub use user::*;

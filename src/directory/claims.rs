@@ -89,7 +89,7 @@ impl Inner {
         let stands =
             |other: &&Arc<ScimUser>| !(is_deleting(other) && mine.is_some() && id_of(other).as_deref() == mine);
         if let Some(found) = found {
-            let bound = self.others(server, &Claim::Account(found.to_owned()), user).filter(stands);
+            let bound = self.others(server, &Claim::Account(found.into()), user).filter(stands);
             let bound =
                 bound.filter(|other| id_of(other).as_deref() == Some(found) && self.may_have_name(other, &name));
             if let Some(other) = bound.min_by_key(is_deleting) {
@@ -185,7 +185,7 @@ impl Inner {
             (Arc::clone(other), Successor { name: full_name(other), bound, held })
         };
         if let Some(id) = id {
-            let mut heirs = self.others(server, &Claim::Account(id.to_owned()), leaving).filter(|other| {
+            let mut heirs = self.others(server, &Claim::Account(id.into()), leaving).filter(|other| {
                 let claimed = other.claimed_at(server).is_some_and(|claimed| fold(&claimed.user_name) == name);
                 account(other, server).is_some_and(|(own, _)| own == id)
                     && !is_deleting(other)

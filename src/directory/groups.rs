@@ -17,8 +17,8 @@ pub use self::awaited::Awaited;
 pub use self::claims::awaits_name;
 use self::index::take;
 use super::{Changed, Claim, ConnectionKey, Directory, connection_of, version};
-use crate::api::{CLAIMED_GROUP, ScimGroup, ScimUser, Uid};
-use crate::plan::groups::{Id, Membership, Standing};
+use crate::api::{CLAIMED_GROUP, RemoteId, ScimGroup, ScimUser, Uid};
+use crate::plan::groups::{Membership, Standing};
 
 /// The groups and their indexes.
 #[derive(Debug, Default)]
@@ -31,17 +31,17 @@ pub(super) struct Groups {
     by_user_name: HashMap<(ConnectionKey, String), BTreeSet<Uid>>,
     /// By the first label of a selector.
     by_label: HashMap<(ConnectionKey, String, String), BTreeSet<Uid>>,
-    bound: HashMap<String, BTreeSet<Uid>>,
+    bound: HashMap<RemoteId, BTreeSet<Uid>>,
     /// By each name that a group declares, has at the server, or may have been made under.
     by_name: HashMap<String, BTreeSet<Uid>>,
     /// Of each user, the groups that refer to it, and how it stands there.
     links: HashMap<Uid, Box<[(Uid, Standing)]>>,
     /// Of each group's id at a connection's server, whom our record says we put there.
-    ledger: HashMap<ConnectionKey, HashMap<Id, HashSet<Id>>>,
+    ledger: HashMap<ConnectionKey, HashMap<RemoteId, HashSet<RemoteId>>>,
     /// The same by user: group and account.
-    records: HashMap<Uid, Box<[(Id, Id)]>>,
+    records: HashMap<Uid, Box<[(RemoteId, RemoteId)]>>,
     /// Users that leave their groups now, their accounts, and the groups that they were in.
-    departing: HashMap<Uid, (Id, BTreeSet<Uid>)>,
+    departing: HashMap<Uid, (RemoteId, BTreeSet<Uid>)>,
 }
 
 #[derive(Debug)]
@@ -51,7 +51,7 @@ struct Entry {
     /// How the references stand that lead to no ScimUser.
     fixed: Vec<Standing>,
     /// Accounts as the server shows them, by folded userName.
-    resolved: BTreeMap<String, Id>,
+    resolved: BTreeMap<String, RemoteId>,
     waiting: BTreeSet<String>,
     fixed_waiting: Vec<String>,
     foreign: Vec<String>,
@@ -87,7 +87,7 @@ pub(super) fn is_bound_to(group: &ScimGroup, id: &str, server: &str) -> bool {
 
 impl Groups {
     /// The objects that are recorded as bound to this id.
-    pub(super) fn bound_to(&self, id: &str) -> impl Iterator<Item = &Uid> {
+    pub(super) fn bound_to(&self, id: &RemoteId) -> impl Iterator<Item = &Uid> {
         self.bound.get(id).into_iter().flatten()
     }
 
@@ -187,7 +187,7 @@ impl Directory {
     }
 
     /// The accounts of a group's userNames, by folded name, as the server lists them.
-    pub fn resolve(&self, uid: &Uid, resolved: BTreeMap<String, Id>) {
+    pub fn resolve(&self, uid: &Uid, resolved: BTreeMap<String, RemoteId>) {
         let mut inner = self.write_groups();
         let Some(entry) = inner.groups.all.get_mut(uid) else { return };
         if resolved != entry.resolved {
@@ -197,7 +197,7 @@ impl Directory {
     }
 
     /// The user leaves its groups now: its account is inactive. Returns these groups.
-    pub fn depart(&self, user: &ScimUser, id: &str) -> Vec<Uid> {
+    pub fn depart(&self, user: &ScimUser, id: &RemoteId) -> Vec<Uid> {
         let mut inner = self.write();
         let Some(uid) = Uid::given(&user.metadata) else { return Vec::new() };
         let mut groups: BTreeSet<Uid> =
@@ -205,19 +205,18 @@ impl Directory {
         let key = connection_of(user);
         let here = inner.groups.connections.get(&key).into_iter().flatten();
         groups.extend(here.filter(|uid| inner.groups.all[*uid].membership.is_removable(id)).cloned());
-        let id: Id = id.into();
         for group in &groups {
             if let Some(entry) = inner.groups.all.get_mut(group) {
-                entry.membership.depart(&id);
+                entry.membership.depart(id);
             }
         }
-        inner.groups.departing.insert(uid.clone(), (id, groups.clone()));
+        inner.groups.departing.insert(uid.clone(), (id.clone(), groups.clone()));
         inner.user_in_groups(&uid, Some(user), Some(user));
         groups.into_iter().collect()
     }
 
     /// Whether the user was told to leave, and the names of the groups that its account is in, or may be in.
-    pub fn groups_left(&self, user: &ScimUser, id: &str, server: &str) -> (bool, Vec<String>) {
+    pub fn groups_left(&self, user: &ScimUser, id: &RemoteId, server: &str) -> (bool, Vec<String>) {
         let inner = self.read();
         let uid = Uid::of(&user.metadata);
         let key = connection_of(user);
@@ -239,7 +238,7 @@ impl Directory {
     }
 
     /// The accounts that are deprovisioned now and are to be taken out of this group.
-    pub fn departed(&self, uid: &Uid) -> BTreeSet<Id> {
+    pub fn departed(&self, uid: &Uid) -> BTreeSet<RemoteId> {
         let inner = self.read();
         let Some(entry) = inner.groups.all.get(uid) else { return BTreeSet::new() };
         let departing = inner.groups.departing.values().map(|(id, _)| id);
@@ -247,7 +246,7 @@ impl Directory {
     }
 
     /// The groups of a connection that this account is in, as far as is known.
-    pub fn groups_with(&self, connection: &ConnectionKey, id: &str) -> Vec<Arc<ScimGroup>> {
+    pub fn groups_with(&self, connection: &ConnectionKey, id: &RemoteId) -> Vec<Arc<ScimGroup>> {
         let inner = self.read();
         let all = inner.groups.connections.get(connection).into_iter().flatten();
         let entries = all.filter_map(|uid| inner.groups.all.get(uid));
@@ -260,9 +259,9 @@ impl Directory {
     }
 
     /// The ScimUser that is bound to this account through this connection.
-    pub fn bound_to(&self, connection: &ConnectionKey, server: &str, id: &str) -> Option<Arc<ScimUser>> {
+    pub fn bound_to(&self, connection: &ConnectionKey, server: &str, id: &RemoteId) -> Option<Arc<ScimUser>> {
         let inner = self.read();
-        let uids = inner.claims.get(server)?.get(&Claim::Account(id.to_owned()))?;
+        let uids = inner.claims.get(server)?.get(&Claim::Account(id.clone()))?;
         let mut users = uids.iter().filter_map(|uid| inner.users.get(uid));
         users.find(|user| connection_of(user) == *connection).cloned()
     }

@@ -101,7 +101,7 @@ pub(super) fn claims_of(user: &ScimUser) -> BTreeSet<Claim> {
     claims.extend(made.map(|claimed| Claim::Name(fold(&claimed.user_name))));
     if let Some(status) = &user.status {
         claims.extend(status.user_name.as_deref().map(|name| Claim::Name(fold(name))));
-        claims.extend(status.id.clone().map(Claim::Account));
+        claims.extend(status.id.as_deref().map(|id| Claim::Account(id.into())));
     }
     claims
 }

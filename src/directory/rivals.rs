@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use super::groups::{connection_of_group, is_bound_to};
 use super::index::account;
 use super::{Claim, Directory, Inner, connection_of, full_name, is_deleting};
-use crate::api::{ScimGroup, ScimUser, Uid};
+use crate::api::{RemoteId, ScimGroup, ScimUser, Uid};
 use crate::scim::{Resource, fold};
 
 /// Between two that are bound to one account: an object that declares, or was seen to claim, the name that is shown has
@@ -24,7 +24,7 @@ impl Directory {
         let inner = self.read();
         let (id, _) = account(user, server)?;
         let me = Uid::of(&user.metadata);
-        let uids = inner.claims.get(server)?.get(&Claim::Account(id.to_owned()))?;
+        let uids = inner.claims.get(server)?.get(&Claim::Account(id.into()))?;
         let mut others = uids.iter().filter(|uid| **uid != me).filter_map(|uid| inner.users.get(uid));
         let name = found.and_then(Resource::user_name).map(fold);
         let fits = |user: &ScimUser| {
@@ -40,7 +40,13 @@ impl Directory {
     }
 
     /// The same for groups.
-    pub fn rival_of_group(&self, group: &ScimGroup, id: &str, server: &str, shown: Option<&str>) -> Option<String> {
+    pub fn rival_of_group(
+        &self,
+        group: &ScimGroup,
+        id: &RemoteId,
+        server: &str,
+        shown: Option<&str>,
+    ) -> Option<String> {
         let inner = self.read();
         let me = Uid::of(&group.metadata);
         let fits = |group: &ScimGroup| {
@@ -48,7 +54,7 @@ impl Directory {
         };
         let bound = inner.groups.bound_to(id).filter(|uid| **uid != me);
         let mut others = bound.filter_map(|uid: &Uid| inner.groups.get(uid)).filter(|other: &&Arc<ScimGroup>| {
-            other.metadata.deletion_timestamp.is_none() && is_bound_to(other, id, server)
+            other.metadata.deletion_timestamp.is_none() && is_bound_to(other, id.as_str(), server)
         });
         let rival = others.find(|other| {
             shown.is_none_or(|shown| inner.may_have_group(other, shown) && is_rival(fits(group), fits(other)))
@@ -181,9 +187,9 @@ mod tests {
         assert!(all.group_claims(&mine, SERVER, Some("1")).holder.is_some());
         let bound = group("hr", "admins", Some("1"));
         all.upsert_group(bound.clone());
-        assert_eq!(all.rival_of_group(&bound, "1", SERVER, Some("admins")).as_deref(), Some("hr2/g"));
+        assert_eq!(all.rival_of_group(&bound, &"1".into(), SERVER, Some("admins")).as_deref(), Some("hr2/g"));
         all.remove_group(&"group-hr2".into());
-        assert_eq!(all.rival_of_group(&bound, "1", SERVER, Some("admins")), None, "the others may not have it");
+        assert_eq!(all.rival_of_group(&bound, &"1".into(), SERVER, Some("admins")), None, "the others may not have it");
     }
 
     #[test]

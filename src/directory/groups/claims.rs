@@ -84,7 +84,7 @@ impl Inner {
         // A name is claimed by those alone who may have it (promise I26).
         let may = |other: &&Arc<ScimGroup>| self.may_have_group(other, name);
         if let Some(found) = found {
-            let others = self.others_of(self.groups.bound.get(found), group, server).filter(stands).filter(may);
+            let others = self.others_of(self.groups.bound.get(&found.into()), group, server).filter(stands).filter(may);
             let others = others.filter(|other| bound(other, server).is_some_and(|(id, _)| id == found));
             if let Some(other) = others.min_by_key(|other| is_deleting(other)) {
                 return Some(self.as_group_holder(group, other, server, true));
@@ -170,7 +170,7 @@ impl Inner {
             (Arc::clone(other), Successor { name: full_name(other), bound, held })
         };
         if let Some(id) = id {
-            let mut heirs = self.others_of(self.groups.bound.get(id), leaving, server).filter(|other| {
+            let mut heirs = self.others_of(self.groups.bound.get(&id.into()), leaving, server).filter(|other| {
                 bound(other, server).is_some_and(|(own, _)| own == id)
                     && !is_deleting(other)
                     && (other.claimed_at(server).as_deref() == Some(name) || other.spec.display_name == name)

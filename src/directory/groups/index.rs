@@ -7,8 +7,8 @@ use kube::ResourceExt;
 
 use super::super::connection_of;
 use super::{Entry, Groups, connection_of_group};
-use crate::api::{ScimGroup, ScimUser, Uid};
-use crate::plan::groups::{Id, Membership, Standing};
+use crate::api::{RemoteId, ScimGroup, ScimUser, Uid};
+use crate::plan::groups::{Membership, Standing};
 use crate::scim::fold;
 
 impl Groups {
@@ -61,13 +61,13 @@ impl Groups {
     }
 
     /// The id of a user's account, kept once however many groups know it.
-    pub(super) fn id_of(&self, user: &Uid, account: &str) -> Id {
+    pub(super) fn id_of(&self, user: &Uid, account: &str) -> RemoteId {
         let standing = self.links.get(user).into_iter().flatten().find_map(|(_, standing)| match standing {
-            Standing::In(id) | Standing::Going(id) if **id == *account => Some(id),
+            Standing::In(id) | Standing::Going(id) if id.as_str() == account => Some(id),
             _ => None,
         });
         let mut recorded = self.records.get(user).into_iter().flatten().map(|(_, id)| id);
-        standing.or_else(|| recorded.find(|id| ***id == *account)).cloned().unwrap_or_else(|| account.into())
+        standing.or_else(|| recorded.find(|id| id.as_str() == account)).cloned().unwrap_or_else(|| account.into())
     }
 
     /// Nobody stands in this group any more.

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::super::*;
-use crate::api::{ScimGroup, ScimUser, Uid};
-use crate::plan::groups::{Change, Id, Source, chunk};
+use crate::api::{RemoteId, ScimGroup, ScimUser, Uid};
+use crate::plan::groups::{Change, Source, chunk};
 use crate::scim::Profile;
 
 const PER_REQUEST: usize = 100;
@@ -84,7 +84,7 @@ fn fill(directory: &Directory, profile: &Profile) -> (usize, usize) {
         for id in &change.added {
             let user = directory.bound_to(&key(), "server", id).expect("whose account it is");
             let n = user.metadata.name.as_deref().and_then(|name| name[2..].parse().ok()).unwrap();
-            let touched = directory.apply_written(person(n, "all", 2, &json!({"group": **id})));
+            let touched = directory.apply_written(person(n, "all", 2, &json!({"group": id.as_str()})));
             assert!(touched.is_empty(), "the record is no news to any group");
             writes += 1;
         }
@@ -122,7 +122,7 @@ fn one_group_of_any_size_costs_its_changes() {
         let touched = all.upsert(person(n, "none", 3, &json!({"group": uuid(n)}))).others;
         let change = owed(&all, &profile);
         took += began.elapsed();
-        assert_eq!((touched, &change.removed), (vec![Uid::from("g")], &vec![Id::from(uuid(n))]));
+        assert_eq!((touched, &change.removed), (vec![Uid::from("g")], &vec![RemoteId::from(uuid(n))]));
         assert!(change.added.is_empty());
         all.membership(&"g".into(), |members| members.removed(&change.removed));
     }

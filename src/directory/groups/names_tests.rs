@@ -46,8 +46,9 @@ fn mallory(version: u32, declares: &str, account: Option<&str>) -> ScimUser {
 }
 
 fn declared(directory: &Directory) -> Value {
-    let declared = directory
-        .membership(&"group".into(), |members| (members.is_declared("5"), members.is_declared("9"), members.waiting()));
+    let declared = directory.membership(&"group".into(), |members| {
+        (members.is_declared(&"5".into()), members.is_declared(&"9".into()), members.waiting())
+    });
     json!(declared)
 }
 

@@ -8,12 +8,12 @@ use kube::ResourceExt;
 
 use super::super::{Claim, ConnectionKey, Directory, Inner, connection_of};
 use super::connection_of_group;
-use crate::api::{ScimUser, Uid};
+use crate::api::{RemoteId, ScimUser, Uid};
 use crate::plan::Digests;
-use crate::plan::groups::{Id, Standing};
+use crate::plan::groups::Standing;
 
 /// A member, and the namespaces whose objects speak for it.
-pub type Spoken = (Id, BTreeSet<String>);
+pub type Spoken = (RemoteId, BTreeSet<String>);
 
 impl Directory {
     /// Of those whom nothing but a status says that we put into a group of a cluster connection: the ones for whom no
@@ -27,37 +27,37 @@ impl Directory {
         }
         let suspects = inner.suspects(uid, &key);
         if let Some(entry) = inner.groups.all.get_mut(uid) {
-            let ids: HashSet<Id> = suspects.iter().map(|(id, _)| id.clone()).collect();
+            let ids: HashSet<RemoteId> = suspects.iter().map(|(id, _)| id.clone()).collect();
             entry.membership.believe_all_but(&ids);
         }
         suspects
     }
 
     /// The status of some ScimUser says that we put this account into the group.
-    pub fn is_on_record(&self, connection: &ConnectionKey, group: &str, account: &str) -> bool {
+    pub fn is_on_record(&self, connection: &ConnectionKey, group: &RemoteId, account: &RemoteId) -> bool {
         let inner = self.read();
         let members = inner.groups.ledger.get(connection).and_then(|groups| groups.get(group));
         members.is_some_and(|members| members.contains(account))
     }
 
     /// The groups that an object's account is on record in, and by which id.
-    pub fn memberships_of(&self, user: &Uid) -> Vec<(Id, Id)> {
+    pub fn memberships_of(&self, user: &Uid) -> Vec<(RemoteId, RemoteId)> {
         self.read().groups.records.get(user).map(|known| known.to_vec()).unwrap_or_default()
     }
 
     /// The objects of a connection whose account is on record in this group, and by which id.
-    pub fn users_recorded_in(&self, connection: &ConnectionKey, group: &str) -> Vec<(Arc<ScimUser>, Id)> {
+    pub fn users_recorded_in(&self, connection: &ConnectionKey, group: &RemoteId) -> Vec<(Arc<ScimUser>, RemoteId)> {
         let inner = self.read();
         let users = inner.connections.get(connection).into_iter().flatten();
         let recorded = users.filter_map(|uid| {
-            let (_, account) = inner.groups.records.get(uid)?.iter().find(|(known, _)| **known == *group)?;
+            let (_, account) = inner.groups.records.get(uid)?.iter().find(|(known, _)| known == group)?;
             Some((Arc::clone(inner.users.get(uid)?), account.clone()))
         });
         recorded.collect()
     }
 
     /// Nothing but a userName that the group declares, and the status of an object, make this account a member.
-    pub fn is_member_by_name_alone(&self, uid: &Uid, server: &str, id: &Id) -> bool {
+    pub fn is_member_by_name_alone(&self, uid: &Uid, server: &str, id: &RemoteId) -> bool {
         let inner = self.read();
         let Some(entry) = inner.groups.all.get(uid) else { return false };
         if entry.fixed.contains(&Standing::In(id.clone())) {
@@ -70,7 +70,7 @@ impl Directory {
             user.metadata.namespace.as_deref() == home
                 && references.any(|reference| user.metadata.name.as_deref() == Some(&reference.name))
         };
-        let claims = inner.claims.get(server).and_then(|claims| claims.get(&Claim::Account(id.to_string())));
+        let claims = inner.claims.get(server).and_then(|claims| claims.get(&Claim::Account(id.clone())));
         let key = connection_of_group(&entry.group);
         let users = claims.into_iter().flatten().filter_map(|user| inner.users.get(user));
         let mut users = users.filter(|user| connection_of(user) == key);
@@ -78,13 +78,13 @@ impl Directory {
     }
 
     /// The other namespaces whose objects alone make this account a member of the group: by what their status says.
-    pub fn referred_from_elsewhere(&self, uid: &Uid, server: &str, id: &Id) -> BTreeSet<String> {
+    pub fn referred_from_elsewhere(&self, uid: &Uid, server: &str, id: &RemoteId) -> BTreeSet<String> {
         let inner = self.read();
         let Some(entry) = inner.groups.all.get(uid) else { return BTreeSet::new() };
         if entry.fixed.contains(&Standing::In(id.clone())) {
             return BTreeSet::new();
         }
-        let claims = inner.claims.get(server).and_then(|claims| claims.get(&Claim::Account(id.to_string())));
+        let claims = inner.claims.get(server).and_then(|claims| claims.get(&Claim::Account(id.clone())));
         let here = |user: &&Uid| {
             let mut links = inner.groups.links.get(*user).into_iter().flatten();
             links.any(|(group, standing)| group == uid && *standing == Standing::In(id.clone()))
@@ -100,7 +100,7 @@ impl Inner {
     fn suspects(&self, uid: &Uid, key: &ConnectionKey) -> Vec<Spoken> {
         let Some(entry) = self.groups.all.get(uid) else { return Vec::new() };
         let status = entry.group.status.as_ref();
-        let Some(group) = status.and_then(|status| status.id.as_deref()) else { return Vec::new() };
+        let Some(group) = status.and_then(|status| status.id.as_deref()).map(RemoteId::from) else { return Vec::new() };
         let own: HashSet<&str> = status
             .into_iter()
             .flat_map(|status| {
@@ -119,8 +119,8 @@ impl Inner {
         };
         let (mut found, mut orphans) = (Vec::new(), HashMap::new());
         for id in entry.membership.recorded() {
-            let mut namespaces = self.recording(key, group, id, home);
-            if own.contains(&**id) || owned.contains(&[id]) {
+            let mut namespaces = self.recording(key, &group, id, home);
+            if own.contains(id.as_str()) || owned.contains(&[id.as_str()]) {
                 namespaces.insert(home.to_owned());
             }
             if namespaces.is_empty() {
@@ -130,7 +130,7 @@ impl Inner {
             }
         }
         if !orphans.is_empty() {
-            self.recorded_by_others(key, group, &mut orphans);
+            self.recorded_by_others(key, &group, &mut orphans);
         }
         // For an account that isn't its own by now, only an object of the group's namespace speaks, or a trusted one.
         for (id, mut namespaces) in orphans {
@@ -144,14 +144,14 @@ impl Inner {
 
     /// The namespaces of the objects that are bound to this account and record its membership. Two namespaces that both
     /// say that the account is theirs contradict each other, but at home.
-    fn recording(&self, key: &ConnectionKey, group: &str, id: &Id, home: &str) -> BTreeSet<String> {
+    fn recording(&self, key: &ConnectionKey, group: &RemoteId, id: &RemoteId, home: &str) -> BTreeSet<String> {
         let claims = self.servers.get(key).and_then(|server| self.claims.get(server));
-        let uids = claims.and_then(|claims| claims.get(&Claim::Account(id.to_string()))).into_iter().flatten();
+        let uids = claims.and_then(|claims| claims.get(&Claim::Account(id.clone()))).into_iter().flatten();
         let (mut all, mut recording) = (BTreeSet::new(), BTreeSet::new());
         for user in uids {
             let Some(namespace) = self.users.get(user).and_then(|user| user.namespace()) else { continue };
             let mut records = self.groups.records.get(user).into_iter().flatten();
-            if records.any(|(known, account)| **known == *group && account == id) {
+            if records.any(|(known, account)| known == group && account == id) {
                 recording.insert(namespace.clone());
             }
             all.insert(namespace);
@@ -163,10 +163,15 @@ impl Inner {
     }
 
     /// The same of objects that are bound to other accounts by now.
-    fn recorded_by_others(&self, key: &ConnectionKey, group: &str, found: &mut HashMap<Id, BTreeSet<String>>) {
+    fn recorded_by_others(
+        &self,
+        key: &ConnectionKey,
+        group: &RemoteId,
+        found: &mut HashMap<RemoteId, BTreeSet<String>>,
+    ) {
         for user in self.connections.get(key).into_iter().flatten() {
             let records = self.groups.records.get(user).into_iter().flatten();
-            for (_, account) in records.filter(|(known, _)| **known == *group) {
+            for (_, account) in records.filter(|(known, _)| known == group) {
                 let namespace = self.users.get(user).and_then(|user: &Arc<ScimUser>| user.namespace());
                 if let (Some(namespaces), Some(namespace)) = (found.get_mut(account), namespace) {
                     namespaces.insert(namespace);
@@ -184,7 +189,9 @@ impl Inner {
         recorded: &BTreeMap<String, String>,
     ) {
         let before = self.groups.records.remove(uid).unwrap_or_default();
-        let stays = |(group, id): &&(Id, Id)| recorded.get(&**group).is_some_and(|account| **account == **id);
+        let stays = |(group, id): &&(RemoteId, RemoteId)| {
+            recorded.get(group.as_str()).is_some_and(|account| account == id.as_str())
+        };
         if before.len() == recorded.len() && before.iter().all(|one| stays(&one)) {
             if !before.is_empty() {
                 self.groups.records.insert(uid.clone(), before);
@@ -200,16 +207,16 @@ impl Inner {
         }
         let mut now = Vec::with_capacity(recorded.len());
         for (group, account) in recorded {
-            let account = self.groups.id_of(uid, account);
-            for bound in self.groups.bound.get(group).into_iter().flatten() {
+            let (account, group) = (self.groups.id_of(uid, account), RemoteId::from(group.as_str()));
+            for bound in self.groups.bound.get(&group).into_iter().flatten() {
                 let entry = self.groups.all.get_mut(bound);
                 if let Some(entry) = entry.filter(|entry| connection_of_group(&entry.group) == *connection) {
                     entry.membership.own(&account);
                 }
             }
             let ledger = self.groups.ledger.entry(connection.clone()).or_default();
-            let known = ledger.get_key_value(group.as_str()).map(|(known, _)| known.clone());
-            let group = known.unwrap_or_else(|| group.as_str().into());
+            let known = ledger.get_key_value(&group).map(|(known, _)| known.clone());
+            let group = known.unwrap_or(group);
             ledger.entry(group.clone()).or_default().insert(account.clone());
             now.push((group, account));
         }

@@ -107,7 +107,7 @@ fn i32_an_account_that_only_another_namespace_makes_a_member() {
 fn i06_a_record_speaks_of_the_groups_of_its_own_connection() {
     let mut other = user("hr", "ada", "1", &json!({"board": "1"}));
     other.spec.connection_ref.name = "another".into();
-    let ours = |directory: &Directory| directory.membership(&"g".into(), |members| members.is_ours("1"));
+    let ours = |directory: &Directory| directory.membership(&"g".into(), |members| members.is_ours(&"1".into()));
     let directory = directory(board("hr", &json!({})), vec![other.clone()]);
     assert_eq!(ours(&directory), Some(false));
     // Nor where the group comes later.
@@ -116,10 +116,10 @@ fn i06_a_record_speaks_of_the_groups_of_its_own_connection() {
     later.metadata.uid = Some("g2".into());
     directory.upsert_group(later);
     directory.membership(&"g2".into(), |members| members.set_source(crate::plan::groups::Source::Additive));
-    assert_eq!(directory.membership(&"g2".into(), |members| members.is_ours("1")), Some(false));
+    assert_eq!(directory.membership(&"g2".into(), |members| members.is_ours(&"1".into())), Some(false));
     // It moves to this connection, and its record with it.
     other.spec.connection_ref.name = "c".into();
     other.metadata.resource_version = Some("2".into());
     directory.upsert(other);
-    assert_eq!(directory.membership(&"g2".into(), |members| members.is_ours("1")), Some(true));
+    assert_eq!(directory.membership(&"g2".into(), |members| members.is_ours(&"1".into())), Some(true));
 }

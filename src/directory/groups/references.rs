@@ -10,7 +10,7 @@ use super::super::index::account;
 use super::super::{Claim, ConnectionKey, Inner, connection_of, is_deleting};
 use super::index::take;
 use super::{Entry, connection_of_group, key_of};
-use crate::api::{ScimGroup, ScimUser, Uid};
+use crate::api::{RemoteId, ScimGroup, ScimUser, Uid};
 use crate::plan::Applied;
 use crate::plan::groups::Standing;
 use crate::scim::{composed, fold};
@@ -18,7 +18,7 @@ use crate::scim::{composed, fold};
 impl Inner {
     pub(super) fn put_group(&mut self, uid: &Uid, old: Option<&ScimGroup>, group: ScimGroup) -> Vec<Uid> {
         let key = key_of(&group);
-        let id = |group: &ScimGroup| group.status.as_ref().and_then(|status| status.id.clone());
+        let id = |group: &ScimGroup| group.status.as_ref().and_then(|status| status.id.as_deref()).map(RemoteId::from);
         // A new name is no reason to look up who belongs in.
         let refers = |group: &ScimGroup| {
             let spec = &group.spec;
@@ -62,13 +62,13 @@ impl Inner {
     }
 
     /// The object stands for another group of the server now: what our record says of that one counts.
-    fn rebind(&mut self, uid: &Uid, id: Option<String>) {
+    fn rebind(&mut self, uid: &Uid, id: Option<RemoteId>) {
         let Some(entry) = self.groups.all.get_mut(uid) else { return };
         // Kept where a creation of ours told that it is empty.
         let status = entry.group.status.clone().unwrap_or_default();
         if let Some(id) = id {
             let recorded = self.groups.ledger.get(&connection_of_group(&entry.group));
-            for member in recorded.and_then(|groups| groups.get(id.as_str())).into_iter().flatten() {
+            for member in recorded.and_then(|groups| groups.get(&id)).into_iter().flatten() {
                 entry.membership.own(member);
             }
             self.groups.bound.entry(id).or_default().insert(uid.clone());
@@ -86,8 +86,8 @@ impl Inner {
         let Some(entry) = self.groups.all.remove(uid) else { return Vec::new() };
         let group = entry.group;
         self.groups.index(uid, &group, false);
-        if let Some(id) = group.status.as_ref().and_then(|status| status.id.clone()) {
-            take(&mut self.groups.bound, &id, uid);
+        if let Some(id) = group.status.as_ref().and_then(|status| status.id.as_deref()) {
+            take(&mut self.groups.bound, &id.into(), uid);
         }
         let key = key_of(&group);
         if self.groups.names.get(&key) == Some(uid) {
@@ -306,7 +306,7 @@ impl Inner {
                 let bound: Vec<&str> = users.filter_map(|user| Some(self.account_name(user)?.0)).collect();
                 // What the server shows counts, whoever else says that the name is theirs.
                 match resolved.get(&name) {
-                    Some(id) if !bound.contains(&&**id) => fixed.push(Standing::In(id.clone())),
+                    Some(id) if !bound.contains(&id.as_str()) => fixed.push(Standing::In(id.clone())),
                     None if bound.is_empty() => fixed.push(wait(name)),
                     _ => {}
                 }

@@ -6,12 +6,12 @@ use super::deletion;
 use super::differing::differing;
 use super::facts::{GroupFacts, GroupOperation, GroupStep, GroupVerdict};
 use super::first::{first_binding, swapped};
-use super::membership::{Id, MEMBERS};
+use super::membership::MEMBERS;
 use super::outcome::{display_name, elder, same_name, settle, stalled, waits_for};
 use super::patch::{Change, chunk, member, part, replaced};
 use super::rest::{at_rest, drifted};
 use super::unfound;
-use crate::api::{Action, GroupState, OperationType, Reason};
+use crate::api::{Action, GroupState, OperationType, Reason, RemoteId};
 use crate::plan::guards::GuardName;
 use crate::plan::{Account, HolderState, Path, Read, Request};
 use crate::scim::{Attributes, PatchOperation, Resource, WriteMethod, composed};
@@ -166,7 +166,7 @@ fn create(facts: &GroupFacts) -> GroupStep {
     }
     let attributes = body.keys().map(|name| Path::core(name)).collect();
     if !change.added.is_empty() {
-        let members: Vec<_> = change.added.iter().map(|id| member(id, &facts.policy.profile)).collect();
+        let members: Vec<_> = change.added.iter().map(|id| member(id.as_str(), &facts.policy.profile)).collect();
         body.insert(MEMBERS.into(), json!(members));
     }
     GroupStep::Send(Box::new(GroupOperation {
@@ -335,14 +335,15 @@ fn change_members(facts: &GroupFacts, id: &str, change: Change) -> GroupStep {
 /// The next request's share of what is owed.
 fn owed(facts: &GroupFacts) -> Change {
     let members = &facts.members;
-    let unsent = |id: &&Id| !members.sent.contains(*id);
-    let rests = |id: &&Id, put: bool| !members.resting.is_empty() && members.resting.contains(&part(id, put));
+    let unsent = |id: &&RemoteId| !members.sent.contains(*id);
+    let rests = |id: &&RemoteId, put: bool| !members.resting.is_empty() && members.resting.contains(&part(id, put));
     let extra = || {
         let extra = members.membership.extra().iter().filter(unsent);
         extra.filter(|id| !members.kept.leaving.contains(*id) && !rests(id, false))
     };
     let kept = members.kept;
-    let stays_out = |id: &&Id| members.unseen.contains(*id) || kept.coming.contains(*id) || kept.gone.contains(*id);
+    let stays_out =
+        |id: &&RemoteId| members.unseen.contains(*id) || kept.coming.contains(*id) || kept.gone.contains(*id);
     let missing = members.membership.missing().iter().filter(unsent).filter(|id| !stays_out(id) && !rests(id, true));
     let missing = missing.take(members.room.unwrap_or(usize::MAX));
     // Those first whom no guard keeps waiting.

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::membership::{Id, Membership};
+use super::membership::Membership;
 use super::patch::Change;
-use crate::api::{Action, GroupDrift, GroupState, MembersStatus, Reason, ScimGroupSpec, ScimGroupStatus};
+use crate::api::{Action, GroupDrift, GroupState, MembersStatus, Reason, RemoteId, ScimGroupSpec, ScimGroupStatus};
 use crate::plan::creation::{is_dated, precedes};
 use crate::plan::{
     Account, Applied, ClaimedName, Claims, Creations, Operation, Path, Policy, ResourceType, Split, Step, Verdict,
@@ -48,11 +48,11 @@ pub struct Members<'a> {
     /// Those that stay as they are, though they are to be put in or taken out.
     pub kept: &'a KeptMembers,
     /// Of those to be taken out: whose accounts are deprovisioned, which their guard has counted.
-    pub departed: &'a BTreeSet<Id>,
+    pub departed: &'a BTreeSet<RemoteId>,
     /// Of those to be put in: whose id the server didn't show in its last complete listing of accounts.
-    pub unseen: &'a BTreeSet<Id>,
+    pub unseen: &'a BTreeSet<RemoteId>,
     /// Put in or taken out in this very pass.
-    pub sent: &'a BTreeSet<Id>,
+    pub sent: &'a BTreeSet<RemoteId>,
     /// Attributes and members that are not sent now, for the server refused them or didn't keep them.
     pub resting: &'a BTreeSet<String>,
     /// How many may be put in now; none where that isn't limited.
@@ -86,15 +86,15 @@ pub struct Unfound {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct KeptMembers {
     /// Not taken out: `guards.protected` keeps them, or the server has yet to show whose they are.
-    pub leaving: BTreeSet<Id>,
+    pub leaving: BTreeSet<RemoteId>,
     /// Not put in: they lie outside of the delegation, or the server has yet to show whose they are.
-    pub coming: BTreeSet<Id>,
+    pub coming: BTreeSet<RemoteId>,
     /// Of both: whose accounts the server has yet to show.
-    pub unknown: BTreeSet<Id>,
+    pub unknown: BTreeSet<RemoteId>,
     /// Of those not taken out: they may be members that are declared, and whose accounts aren't known yet.
-    pub awaited: BTreeSet<Id>,
+    pub awaited: BTreeSet<RemoteId>,
     /// Not put in: their accounts are gone at the server.
-    pub gone: BTreeSet<Id>,
+    pub gone: BTreeSet<RemoteId>,
     /// The pattern that keeps one in.
     pub protected_by: Option<String>,
     /// Why one is kept out.

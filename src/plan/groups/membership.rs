@@ -7,8 +7,8 @@ mod owned;
 mod records;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
 
+use crate::api::RemoteId;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
@@ -16,9 +16,6 @@ pub use self::owned::without_removed;
 
 /// Under this the declared members that were last carried out are recorded, all of them together.
 pub const MEMBERS: &str = "members";
-
-/// An account's, or a nested group's, id at the server.
-pub type Id = Arc<str>;
 
 /// Where it is known from who is in the group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,9 +35,9 @@ pub enum Standing {
     /// It has no account yet.
     Waiting,
     /// It belongs into the group.
-    In(Id),
+    In(RemoteId),
     /// It is about to be deprovisioned: neither put in nor taken out before its account is inactive.
-    Going(Id),
+    Going(RemoteId),
 }
 
 /// The members of one group.
@@ -48,38 +45,38 @@ pub enum Standing {
 pub struct Membership {
     source: Source,
     /// Declared, and how often: several references may lead to one account.
-    wanted: HashMap<Id, u32>,
+    wanted: HashMap<RemoteId, u32>,
     /// Neither put in nor taken out for now.
-    going: HashMap<Id, u32>,
+    going: HashMap<RemoteId, u32>,
     /// Whose object vanished without being deprovisioned, and when.
-    vanished: HashMap<Id, Timestamp>,
+    vanished: HashMap<RemoteId, Timestamp>,
     waiting: usize,
     /// What the server showed, kept current by our writes; none before it was read.
-    present: Option<HashSet<Id>>,
+    present: Option<HashSet<RemoteId>>,
     /// Whom we brought in.
-    ours: HashSet<Id>,
+    ours: HashSet<RemoteId>,
     /// Of those: whom nothing but the record in a status says that of.
-    recorded: HashSet<Id>,
+    recorded: HashSet<RemoteId>,
     /// Of those: whose record proved to be none of ours.
-    distrusted: HashSet<Id>,
-    missing: BTreeSet<Id>,
-    extra: BTreeSet<Id>,
+    distrusted: HashSet<RemoteId>,
+    missing: BTreeSet<RemoteId>,
+    extra: BTreeSet<RemoteId>,
     /// Put in by a request of ours that got no answer: where the server shows nobody, whether they are in isn't known.
-    unsure: HashSet<Id>,
+    unsure: HashSet<RemoteId>,
     /// Put in by us, and not seen in since.
-    unconfirmed: HashSet<Id>,
+    unconfirmed: HashSet<RemoteId>,
     /// Of those: whom the next reading didn't show. Once, somebody else may have been quicker.
-    suspected: HashSet<Id>,
+    suspected: HashSet<RemoteId>,
     /// The same twice in a row: the server doesn't keep them.
-    dropped: HashSet<Id>,
+    dropped: HashSet<RemoteId>,
     /// Of those whom we brought in: who isn't declared any more, and wasn't shown by the last reading.
-    absent: HashSet<Id>,
+    absent: HashSet<RemoteId>,
     /// Taken out by others and declared no more: what is on record of them is to be forgotten.
-    lapsed: Vec<Id>,
+    lapsed: Vec<RemoteId>,
     /// Found changed by others, and to be left so.
-    left: HashSet<Id>,
+    left: HashSet<RemoteId>,
     /// Wanted before the references were gathered anew.
-    former: HashSet<Id>,
+    former: HashSet<RemoteId>,
     /// Tells one set of declared members from another, in whatever order they came.
     fingerprint: u64,
     /// How often a write of ours, or an invalidation, changed what is known.
@@ -122,7 +119,7 @@ impl Membership {
 
     /// A reference to a member no longer stands so.
     pub fn leave(&mut self, standing: &Standing) {
-        let less = |map: &mut HashMap<Id, u32>, id: &Id| {
+        let less = |map: &mut HashMap<RemoteId, u32>, id: &RemoteId| {
             if let Some(count) = map.get_mut(id) {
                 *count -= 1;
                 if *count == 0 {
@@ -148,7 +145,7 @@ impl Membership {
     }
 
     /// A member's object vanished without being deprovisioned: the account stays until this is taken back.
-    pub fn vanish(&mut self, id: &Id, since: Timestamp) {
+    pub fn vanish(&mut self, id: &RemoteId, since: Timestamp) {
         if self.is_here(id) || self.present.is_none() {
             // Its record goes with it, and was as good as what else is known.
             if !self.distrusted.contains(id) {
@@ -161,7 +158,7 @@ impl Membership {
 
     /// Those whose object vanished before this instant stay no longer; returns how many.
     pub fn expire(&mut self, before: Timestamp) -> usize {
-        let due: Vec<Id> =
+        let due: Vec<RemoteId> =
             self.vanished.iter().filter(|(_, since)| **since <= before).map(|(id, _)| id.clone()).collect();
         for id in &due {
             self.vanished.remove(id);
@@ -172,15 +169,17 @@ impl Membership {
 
     /// The server showed these members, all of them. Returns the declared ones that had been there and are gone, and
     /// those that have come and that nobody declared.
-    pub fn observe(&mut self, shown: impl IntoIterator<Item = Id>) -> (Vec<Id>, Vec<Id>) {
-        let now: HashSet<Id> = shown.into_iter().collect();
+    pub fn observe(&mut self, shown: impl IntoIterator<Item = RemoteId>) -> (Vec<RemoteId>, Vec<RemoteId>) {
+        let now: HashSet<RemoteId> = shown.into_iter().collect();
         let (mut lost, mut foreign) = (Vec::new(), Vec::new());
         if let Some(before) = &self.present {
             lost.extend(before.iter().filter(|id| !now.contains(*id) && self.wanted.contains_key(*id)).cloned());
-            let stays = |id: &Id| before.contains(id) || self.wanted.contains_key(id) || self.going.contains_key(id);
+            let stays =
+                |id: &RemoteId| before.contains(id) || self.wanted.contains_key(id) || self.going.contains_key(id);
             // Put in twice and never seen in, it isn't kept: nobody took it out.
             let unseen = lost.iter().filter(|id| self.unconfirmed.contains(*id));
-            let (again, once): (Vec<Id>, Vec<Id>) = unseen.cloned().partition(|id| self.suspected.contains(id));
+            let (again, once): (Vec<RemoteId>, Vec<RemoteId>) =
+                unseen.cloned().partition(|id| self.suspected.contains(id));
             lost.retain(|id| !again.contains(id));
             self.dropped.extend(again);
             self.suspected.extend(once);
@@ -192,14 +191,15 @@ impl Membership {
         self.lapse(&now);
         self.present = Some(now);
         let (wanted, present) = (&self.wanted, &self.present);
-        let differs = |id: &Id| wanted.contains_key(id) != present.as_ref().is_some_and(|present| present.contains(id));
+        let differs =
+            |id: &RemoteId| wanted.contains_key(id) != present.as_ref().is_some_and(|present| present.contains(id));
         self.left.retain(differs);
         self.sort_all();
         (lost, foreign)
     }
 
     /// The server says of these that they are not in, against our record; returns the declared ones.
-    pub fn lose(&mut self, ids: &[Id]) -> Vec<Id> {
+    pub fn lose(&mut self, ids: &[RemoteId]) -> Vec<RemoteId> {
         for id in ids {
             self.disown(id);
             if let Some(present) = &mut self.present {
@@ -211,19 +211,19 @@ impl Membership {
     }
 
     /// What others changed is left so.
-    pub fn keep_as_is(&mut self, ids: impl IntoIterator<Item = Id>) {
+    pub fn keep_as_is(&mut self, ids: impl IntoIterator<Item = RemoteId>) {
         self.left.extend(ids);
         self.sort_all();
     }
 
     /// All that differs from what is declared was changed by others, and is left so.
     pub fn keep_all_as_is(&mut self) {
-        let differing: Vec<Id> = self.missing.iter().chain(&self.extra).cloned().collect();
+        let differing: Vec<RemoteId> = self.missing.iter().chain(&self.extra).cloned().collect();
         self.keep_as_is(differing);
     }
 
     /// The account is deprovisioned: whoever put it in, that is left so no longer.
-    pub fn depart(&mut self, id: &Id) {
+    pub fn depart(&mut self, id: &RemoteId) {
         if self.left.remove(id) {
             self.sort(id);
         }
@@ -250,7 +250,7 @@ impl Membership {
     }
 
     /// A request of ours put these in.
-    pub fn added(&mut self, ids: &[Id]) {
+    pub fn added(&mut self, ids: &[RemoteId]) {
         self.changes += 1;
         for id in ids {
             if let Some(present) = &mut self.present {
@@ -268,7 +268,7 @@ impl Membership {
 
     /// A request of ours that puts these in got no answer. Whoever still belongs in is put in once more, and whoever
     /// doesn't any longer is taken out.
-    pub fn may_have_come(&mut self, ids: &[Id]) {
+    pub fn may_have_come(&mut self, ids: &[RemoteId]) {
         if self.source == Source::Ledger {
             self.unsure.extend(ids.iter().cloned());
             for id in ids {
@@ -278,13 +278,13 @@ impl Membership {
     }
 
     /// Those that the server took and that a reading didn't show; asked for once.
-    pub fn take_dropped(&mut self) -> Vec<Id> {
+    pub fn take_dropped(&mut self) -> Vec<RemoteId> {
         let missing = &self.missing;
         std::mem::take(&mut self.dropped).into_iter().filter(|id| missing.contains(id)).collect()
     }
 
     /// A request of ours took these out.
-    pub fn removed(&mut self, ids: &[Id]) {
+    pub fn removed(&mut self, ids: &[RemoteId]) {
         self.changes += 1;
         for id in ids {
             if let Some(present) = &mut self.present {
@@ -331,7 +331,7 @@ impl Membership {
         self.sort_all();
     }
 
-    fn sort(&mut self, id: &Id) {
+    fn sort(&mut self, id: &RemoteId) {
         let known = self.is_known();
         let here = self.is_here(id);
         let wanted = self.wanted.contains_key(id);
@@ -349,7 +349,7 @@ impl Membership {
     fn sort_all(&mut self) {
         self.missing.clear();
         self.extra.clear();
-        let known: HashSet<Id> = self
+        let known: HashSet<RemoteId> = self
             .wanted
             .keys()
             .chain(self.present.iter().flatten())
@@ -364,12 +364,12 @@ impl Membership {
 }
 
 /// The same in every run.
-fn hash(id: &Id) -> u64 {
-    let digest: [u8; 32] = Sha256::digest(id.as_bytes()).into();
+fn hash(id: &RemoteId) -> u64 {
+    let digest: [u8; 32] = Sha256::digest(id.as_str()).into();
     u64::from_be_bytes(std::array::from_fn(|place| digest[place]))
 }
 
-fn put(set: &mut BTreeSet<Id>, id: &Id, belongs: bool) {
+fn put(set: &mut BTreeSet<RemoteId>, id: &RemoteId, belongs: bool) {
     if belongs {
         set.insert(id.clone());
     } else {

@@ -20,7 +20,7 @@ pub use facts::{
     Group, GroupDetails, GroupFacts, GroupObject, GroupOperation, GroupStep, GroupVerdict, KeptMembers, Members,
     Unfound,
 };
-pub use membership::{Id, MEMBERS, Membership, Source, Standing, without_removed};
+pub use membership::{MEMBERS, Membership, Source, Standing, without_removed};
 pub use outcome::same_name;
 pub use patch::{Change, chunk, part, replaced};
 pub use rejected::{part_of, path_of, record_part, resting};

@@ -4,16 +4,17 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::membership::{Id, MEMBERS};
+use super::membership::MEMBERS;
+use crate::api::RemoteId;
 use crate::scim::{Attributes, MemberRemoval, Op, PatchOperation, Profile, Resource};
 
 /// What one request changes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Change {
     /// Put in.
-    pub added: Vec<Id>,
+    pub added: Vec<RemoteId>,
     /// Taken out.
-    pub removed: Vec<Id>,
+    pub removed: Vec<RemoteId>,
 }
 
 impl Change {
@@ -26,14 +27,15 @@ impl Change {
     /// The operations. `members` is never removed or replaced as a whole: what isn't named here stays.
     pub fn operations(&self, profile: &Profile) -> Vec<PatchOperation> {
         let mut operations = Vec::new();
-        let values = |ids: &[Id]| Value::Array(ids.iter().map(|id| member(id, profile)).collect());
-        let whole = |op, ids: &[Id]| PatchOperation { op, path: Some("members".into()), value: Some(values(ids)) };
+        let values = |ids: &[RemoteId]| Value::Array(ids.iter().map(|id| member(id.as_str(), profile)).collect());
+        let whole =
+            |op, ids: &[RemoteId]| PatchOperation { op, path: Some("members".into()), value: Some(values(ids)) };
         match profile.member_removal {
             MemberRemoval::Values if self.removed.is_empty() => {}
             MemberRemoval::Values => operations.push(whole(Op::Remove, &self.removed)),
             MemberRemoval::Filter => operations.extend(self.removed.iter().map(|id| PatchOperation {
                 op: Op::Remove,
-                path: Some(format!("members[value eq {}]", Value::from(&**id))),
+                path: Some(format!("members[value eq {}]", Value::from(id.as_str()))),
                 value: None,
             })),
         }
@@ -76,7 +78,7 @@ pub fn replaced(
     }
     let shown = whole.get(MEMBERS).and_then(Value::as_array).cloned().unwrap_or_default();
     let id_of = |member: &Value| member.get("value").unwrap_or(member).as_str().map(str::to_owned);
-    let gone: BTreeSet<&str> = change.removed.iter().map(|id| &**id).collect();
+    let gone: BTreeSet<&str> = change.removed.iter().map(RemoteId::as_str).collect();
     let here: BTreeSet<String> = shown.iter().filter_map(id_of).collect();
     let stays = |member: &Value| id_of(member).is_none_or(|id| !gone.contains(id.as_str()));
     // The client takes in no more of them than their ids.
@@ -85,7 +87,7 @@ pub fn replaced(
         _ => shown,
     };
     let mut members: Vec<Value> = shown.into_iter().filter(stays).map(in_full).collect();
-    members.extend(change.added.iter().filter(|id| !here.contains(&***id)).map(|id| member(id, profile)));
+    members.extend(change.added.iter().filter(|id| !here.contains(id.as_str())).map(|id| member(id.as_str(), profile)));
     body.retain(|name, _| !named(name, MEMBERS));
     body.insert(MEMBERS.into(), Value::Array(members));
     body.insert("id".into(), id.into());
@@ -93,20 +95,20 @@ pub fn replaced(
 }
 
 /// What a refusal calls a member that is put in, or taken out.
-pub fn part(id: &str, put: bool) -> String {
+pub fn part(id: &RemoteId, put: bool) -> String {
     format!("{}{id}", if put { '+' } else { '-' })
 }
 
 /// The next request's share: removals first, then additions, as many as the server takes at once; no additions beside
 /// removals where they go `apart`.
 pub fn chunk<'a>(
-    extra: impl IntoIterator<Item = &'a Id>,
-    missing: impl IntoIterator<Item = &'a Id>,
+    extra: impl IntoIterator<Item = &'a RemoteId>,
+    missing: impl IntoIterator<Item = &'a RemoteId>,
     profile: &Profile,
     apart: bool,
 ) -> Change {
     let most = usize::try_from(profile.max_members_per_patch).unwrap_or(100).max(1);
-    let removed: Vec<Id> = extra.into_iter().take(most).cloned().collect();
+    let removed: Vec<RemoteId> = extra.into_iter().take(most).cloned().collect();
     let room = if apart && !removed.is_empty() { 0 } else { most - removed.len() };
     let added = missing.into_iter().take(room).cloned().collect();
     Change { added, removed }

@@ -6,12 +6,12 @@ use serde_json::json;
 use super::deletion;
 use super::differing::all_differing;
 use super::facts::{GroupDetails, GroupFacts, GroupStep, GroupVerdict};
-use super::membership::{Id, MEMBERS};
+use super::membership::MEMBERS;
 use super::outcome::{display_name, settle};
 use super::patch::part;
 use super::rejected::part_of;
 use super::unfound;
-use crate::api::{GroupDrift, GroupState, IgnoredReason, Reason};
+use crate::api::{GroupDrift, GroupState, IgnoredReason, Reason, RemoteId};
 use crate::plan::Applied;
 use crate::scim::{PatchOperation, Resource, composed};
 
@@ -147,8 +147,8 @@ fn refused(facts: &GroupFacts, resource: &Resource) -> Vec<String> {
     let members = &facts.members;
     let operations = all_differing(facts, resource);
     let owes = |part: &&String| match part.split_at_checked(1) {
-        Some(("+", id)) => members.membership.missing().contains(id),
-        Some(("-", id)) => members.membership.extra().contains(id),
+        Some(("+", id)) => members.membership.missing().contains(&id.into()),
+        Some(("-", id)) => members.membership.extra().contains(&id.into()),
         _ => operations.iter().any(|operation| operation.path.as_ref() == Some(part)),
     };
     members.resting.iter().filter(owes).cloned().collect()
@@ -174,7 +174,7 @@ fn told(facts: &GroupFacts, refused: &[String], reason: IgnoredReason) -> Option
 fn kept_out(facts: &GroupFacts) -> i64 {
     let members = &facts.members;
     let missing = members.membership.missing();
-    let rests = |id: &&Id| !members.resting.is_empty() && members.resting.contains(&part(id, true));
+    let rests = |id: &&RemoteId| !members.resting.is_empty() && members.resting.contains(&part(id, true));
     let out = missing.iter().filter(|id| members.sent.contains(*id) || rests(id)).count();
     i64::try_from(out).unwrap_or(i64::MAX)
 }
@@ -203,7 +203,7 @@ fn applied(facts: &GroupFacts, left: &[PatchOperation]) -> Applied {
 /// Why members stay as they are that are to be put in or taken out.
 fn kept(facts: &GroupFacts) -> Option<(Reason, String)> {
     let kept = facts.members.kept;
-    let protected = |id: &&Id| !kept.unknown.contains(*id) && !kept.awaited.contains(*id);
+    let protected = |id: &&RemoteId| !kept.unknown.contains(*id) && !kept.awaited.contains(*id);
     let leaving = kept.leaving.iter().filter(protected).count();
     let coming = kept.coming.difference(&kept.unknown).count();
     if leaving > 0 && !facts.removals_wait {

@@ -1,14 +1,13 @@
 //! Decisions about groups.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::*;
 use crate::api::{
-    AdoptionPolicy, GroupDeletionPolicy, GroupDrift, GroupRef, Member, OperationType, Reason, ScimGroupSpec,
+    AdoptionPolicy, GroupDeletionPolicy, GroupDrift, GroupRef, Member, OperationType, Reason, RemoteId, ScimGroupSpec,
     ScimGroupStatus,
 };
 use crate::plan::guards::GuardName;
@@ -24,8 +23,8 @@ mod lost;
 mod members;
 mod replaced;
 
-fn id(n: u8) -> Id {
-    Arc::from(format!("id-{n}"))
+fn id(n: u8) -> RemoteId {
+    RemoteId::from(format!("id-{n}"))
 }
 
 /// A group as a decision sees it, in parts that a test may change.
@@ -40,7 +39,7 @@ struct Case {
     claimed: Option<&'static str>,
     claims: Claims,
     kept: KeptMembers,
-    departed: BTreeSet<Id>,
+    departed: BTreeSet<RemoteId>,
     removals_wait: bool,
     apart: bool,
     not_its_own: Option<(Reason, String)>,
@@ -51,7 +50,7 @@ struct Case {
     drift: Option<GroupDrift>,
     creations: Creations,
     elsewhere: Option<String>,
-    unseen: BTreeSet<Id>,
+    unseen: BTreeSet<RemoteId>,
     created: Option<Timestamp>,
     contested: bool,
 }
@@ -307,14 +306,14 @@ fn deleting_the_object_deletes_the_group_only_where_that_is_declared() {
 #[test]
 fn one_change_in_a_large_group_is_one_small_request() {
     let mut membership = Membership::default();
-    let all: Vec<Id> = (0..10_000).map(|n| Id::from(format!("id-{n}"))).collect();
+    let all: Vec<RemoteId> = (0..10_000).map(|n| RemoteId::from(format!("id-{n}"))).collect();
     membership.observe(all.clone());
     for id in &all {
         membership.enter(&Standing::In(id.clone()));
     }
     membership.enter(&Standing::In("new".into()));
     let change = chunk(membership.extra(), membership.missing(), &Profile::generic(), false);
-    assert_eq!((change.added, change.removed), (vec![Id::from("new")], vec![]));
+    assert_eq!((change.added, change.removed), (vec![RemoteId::from("new")], vec![]));
 }
 
 /// The references are counted: one of two that lead to the same account may go.

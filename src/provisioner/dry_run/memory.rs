@@ -11,9 +11,8 @@ use tokio::time::Instant;
 use super::changes::{MADE_UP, UserChange};
 use super::packed::Packed;
 use super::planned::{AttributeChange, PlannedRequest};
-use crate::api::{OperationType, ScimConnection, ScimGroup, ScimUser, Uid};
+use crate::api::{OperationType, RemoteId, ScimConnection, ScimGroup, ScimUser, Uid};
 use crate::directory::Directory;
-use crate::plan::groups::Id;
 use crate::scim::{Page, Resource, Start, fold};
 
 /// Versions that are made up stand above those of any API server.
@@ -50,8 +49,8 @@ pub struct Entry {
     pub operations: Vec<OperationType>,
     pub requests: Vec<PlannedRequest>,
     pub changes: Vec<AttributeChange>,
-    pub added: BTreeSet<Id>,
-    pub removed: BTreeSet<Id>,
+    pub added: BTreeSet<RemoteId>,
+    pub removed: BTreeSet<RemoteId>,
     /// What keeps an operation from being sent: its guard, whether a person has to answer, and what it would do.
     pub held: Option<(String, bool, OperationType)>,
     /// It went.
@@ -73,7 +72,7 @@ pub enum Departed {
 #[derive(Debug)]
 pub enum Proposed {
     User(UserChange),
-    Group { kind: OperationType, changes: Vec<AttributeChange>, added: Vec<Id>, removed: Vec<Id> },
+    Group { kind: OperationType, changes: Vec<AttributeChange>, added: Vec<RemoteId>, removed: Vec<RemoteId> },
 }
 
 impl Entry {
@@ -165,14 +164,14 @@ impl Collection {
     }
 
     /// Members would have come and gone.
-    pub fn change_members(&mut self, group: &str, added: &[Id], removed: &[Id]) {
+    pub fn change_members(&mut self, group: &str, added: &[RemoteId], removed: &[RemoteId]) {
         let (come, gone) = self.members.entry(group.to_owned()).or_default();
         for id in added {
-            gone.remove(&**id);
+            gone.remove(id.as_str());
             come.insert(id.to_string());
         }
         for id in removed {
-            come.remove(&**id);
+            come.remove(id.as_str());
             gone.insert(id.to_string());
         }
     }

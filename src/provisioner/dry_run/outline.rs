@@ -8,9 +8,8 @@ use super::changes::MADE_UP;
 use super::effects::ReadOnly;
 use super::memory::{Departed, Entry, Memory, Proposed, Shown};
 use super::planned::{Action, Held, MemberChanges, Plan, PlannedGuard, PlannedHold, PlannedObject, Unmanaged};
-use crate::api::{Also, OperationType, Reason, Uid};
+use crate::api::{Also, OperationType, Reason, RemoteId, Uid};
 use crate::directory::{ConnectionKey, Directory};
-use crate::plan::groups::Id;
 use crate::provisioner::{Provisioner, base_url, server_of};
 
 /// The objects as they were before: what is needed of them at the end.
@@ -215,13 +214,13 @@ struct Names<'a> {
 }
 
 impl Names<'_> {
-    fn of<'i>(&self, ids: impl IntoIterator<Item = &'i Id>) -> Vec<String> {
-        let group = |id: &Id| {
-            let seen = self.memory.group_list.shows(id).and_then(Shown::resource);
-            let seen = seen.or_else(|| self.memory.group_list.seen.get(&**id).cloned())?;
+    fn of<'i>(&self, ids: impl IntoIterator<Item = &'i RemoteId>) -> Vec<String> {
+        let group = |id: &RemoteId| {
+            let seen = self.memory.group_list.shows(id.as_str()).and_then(Shown::resource);
+            let seen = seen.or_else(|| self.memory.group_list.seen.get(id.as_str()).cloned())?;
             seen.get("displayName").and_then(Value::as_str).map(str::to_owned)
         };
-        let name = |id: &Id| {
+        let name = |id: &RemoteId| {
             let user = self.directory.bound_to(self.key, self.server, id);
             user.map(|user| user.name_any()).or_else(|| group(id)).unwrap_or_else(|| id.to_string())
         };

@@ -5,9 +5,9 @@ use kube::ResourceExt;
 
 use super::GroupPass;
 use super::members::Standing;
-use crate::api::ScimUser;
+use crate::api::{RemoteId, ScimUser};
 use crate::directory::Awaited;
-use crate::plan::groups::{ARRIVAL, Id};
+use crate::plan::groups::ARRIVAL;
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::scim::fold;
@@ -32,9 +32,9 @@ impl<E: Effects> Provisioner<E> {
     /// record: it may have given out new ones.
     fn names_of_hidden(&self, pass: &GroupPass) -> Vec<String> {
         let missing = self.directory.membership(&pass.uid(), |members| members.missing().iter().cloned().collect());
-        let mut hidden: Vec<Id> = missing.unwrap_or_default();
+        let mut hidden: Vec<RemoteId> = missing.unwrap_or_default();
         if !self.doubts_ids(pass) {
-            self.mirror.users.look(|known| hidden.retain(|id| !known.shows(id)));
+            self.mirror.users.look(|known| hidden.retain(|id| !known.shows(id.as_str())));
         }
         let users = hidden.iter().filter_map(|id| self.directory.bound_to(&self.key, pass.server(), id));
         let recorded = |user: &ScimUser| user.status.as_ref().and_then(|status| status.user_name.clone());
@@ -45,16 +45,16 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// Whether a member that is to go may be one of them.
-    pub(super) fn may_be_awaited(&self, pass: &GroupPass, awaited: &Awaited, id: &Id) -> Standing {
+    pub(super) fn may_be_awaited(&self, pass: &GroupPass, awaited: &Awaited, id: &RemoteId) -> Standing {
         // Who is bound to an object is known by that.
         if awaited.is_empty() || self.directory.bound_to(&self.key, pass.server(), id).is_some() {
             return Standing::Free;
         }
-        if awaited.absent || awaited.ids.contains(&**id) {
+        if awaited.absent || awaited.ids.contains(id.as_str()) {
             return Standing::Awaited;
         }
         let named = self.mirror.users.look(|known| {
-            let (name, _) = known.identity(id)?;
+            let (name, _) = known.identity(id.as_str())?;
             Some(awaited.user_names.contains(&fold(name)))
         });
         let named = named.or_else(|| Some(awaited.display_names.contains(&self.group_of(id)?)));
@@ -67,7 +67,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// Whether a member that is to go may go.
-    pub(super) fn may_leave(&self, pass: &GroupPass, awaited: &Awaited, id: &Id) -> Standing {
+    pub(super) fn may_leave(&self, pass: &GroupPass, awaited: &Awaited, id: &RemoteId) -> Standing {
         match self.protection(pass, id) {
             Standing::Free => self.may_be_awaited(pass, awaited, id),
             other => other,

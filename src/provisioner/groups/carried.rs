@@ -35,9 +35,9 @@ impl<E: Effects> Provisioner<E> {
     /// What users have on record of the group under its former id is written under the new one, before the group is bound to
     /// that. What the group itself has on record is of accounts that may be others by now, and is forgotten.
     pub(super) async fn carry_record(&self, pass: &mut GroupPass, former: &str, id: &str) -> Result<(), GroupStop> {
-        let recorded = self.directory.users_recorded_in(&self.key, former);
+        let recorded = self.directory.users_recorded_in(&self.key, &former.into());
         let writes = recorded.into_iter().map(|(user, account)| async move {
-            let groups = [(former.to_owned(), Value::Null), (id.to_owned(), json!(*account))];
+            let groups = [(former.to_owned(), Value::Null), (id.to_owned(), json!(account.as_str()))];
             self.record_memberships(&user, Map::from_iter(groups)).await
         });
         let good = stream::iter(writes).buffer_unordered(AT_ONCE).all(|good| async move { good }).await;

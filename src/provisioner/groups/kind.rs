@@ -107,7 +107,7 @@ impl Kind for Group {
             }
             _ => (None, None),
         };
-        id.is_none_or(|id| p.directory.reserve_group(pass.server(), id, uid))
+        id.is_none_or(|id| p.directory.reserve_group(pass.server(), &id.into(), uid))
             && name.is_none_or(|name| p.directory.reserve_group_name(pass.server(), name, uid))
     }
 

@@ -10,8 +10,8 @@ use super::super::Provisioner;
 use super::super::effects::Effects;
 use super::plan::LOOKED_AT;
 use super::{GroupPass, GroupStop};
-use crate::api::{GroupDeletionPolicy, ScimGroup};
-use crate::plan::groups::{Id, KeptMembers};
+use crate::api::{GroupDeletionPolicy, RemoteId, ScimGroup};
+use crate::plan::groups::KeptMembers;
 use crate::plan::protect::Protected;
 use crate::plan::{Account, Delegated};
 use crate::provisioner::connection::state::FirstSweep;
@@ -44,7 +44,7 @@ pub(super) enum Standing {
 
 impl<E: Effects> Provisioner<E> {
     /// Whether `guards.protected` keeps the account in its groups, by all that is known of it (promise I14).
-    pub(super) fn protection(&self, pass: &GroupPass, id: &Id) -> Standing {
+    pub(super) fn protection(&self, pass: &GroupPass, id: &RemoteId) -> Standing {
         let protected = &pass.session.policy.protected;
         if protected.is_empty() {
             return Standing::Free;
@@ -56,7 +56,7 @@ impl<E: Effects> Provisioner<E> {
             names.extend(user.spec.attributes.emails.iter().flatten().map(|email| email.value.clone()));
         }
         let shown = self.mirror.users.look(|known| {
-            known.identity(id).map(|(name, emails)| {
+            known.identity(id.as_str()).map(|(name, emails)| {
                 names.push(name.to_owned());
                 names.extend(emails.map(str::to_owned));
             })
@@ -69,14 +69,13 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// Whether the namespace may put the account into a group of its own (promise I26).
-    fn admissibility(&self, delegated: &Delegated, id: &Id) -> Standing {
+    fn admissibility(&self, delegated: &Delegated, id: &RemoteId) -> Standing {
         if !delegated.is_bounded() {
             return Standing::Free;
         }
-        let refused = self
-            .mirror
-            .users
-            .look(|known| known.identity(id).map(|(name, emails)| delegated.refuses_identity(Some(name), emails)));
+        let refused = self.mirror.users.look(|known| {
+            known.identity(id.as_str()).map(|(name, emails)| delegated.refuses_identity(Some(name), emails))
+        });
         let refused = refused.or_else(|| Some(delegated.refuses_group(&self.group_of(id)?, [], false)));
         match refused {
             Some(Some(why)) => Standing::Kept(why),
@@ -86,7 +85,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// Of several namespaces one is enough that may have the account.
-    fn admissible_to_any(&self, namespaces: &BTreeSet<String>, known: &mut Known, id: &Id) -> Standing {
+    fn admissible_to_any(&self, namespaces: &BTreeSet<String>, known: &mut Known, id: &RemoteId) -> Standing {
         let mut best = Standing::Kept("the record of this membership is none of the operator's".to_owned());
         for namespace in namespaces {
             let delegated =
@@ -102,11 +101,11 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// The name of a nested group. Where ids are numbers an account may have the same one, and is asked for first.
-    pub(super) fn group_of(&self, id: &Id) -> Option<String> {
-        if id.bytes().all(|byte| byte.is_ascii_digit()) && !self.is_gone(id) {
+    pub(super) fn group_of(&self, id: &RemoteId) -> Option<String> {
+        if id.as_str().bytes().all(|byte| byte.is_ascii_digit()) && !self.is_gone(id) {
             return None;
         }
-        match self.mirror.groups.look(|known| known.by_id(id)) {
+        match self.mirror.groups.look(|known| known.by_id(id.as_str())) {
             Account::Found { resource, .. } => {
                 Some(resource.get("displayName").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned())
             }
@@ -115,18 +114,18 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// Of an account that nothing shows.
-    pub(super) fn unseen(&self, id: &Id) -> Standing {
+    pub(super) fn unseen(&self, id: &RemoteId) -> Standing {
         if self.is_gone(id) { Standing::Gone } else { Standing::Unknown }
     }
 
     /// Two looks found that there is no such account.
-    fn is_gone(&self, id: &Id) -> bool {
-        self.mirror.users.look(|known| known.sightings.is_gone(id))
+    fn is_gone(&self, id: &RemoteId) -> bool {
+        self.mirror.users.look(|known| known.sightings.is_gone(id.as_str()))
     }
 
     /// What statuses say of those that we brought in, where tenants may have written them: whoever else is neither taken
     /// out nor taken for present (promise I32). Returns those of whom it can't be told yet.
-    fn check_records(&self, pass: &GroupPass) -> Vec<Id> {
+    fn check_records(&self, pass: &GroupPass) -> Vec<RemoteId> {
         let (mut distrusted, mut unknown, mut known) = (HashSet::new(), Vec::new(), Known::new());
         for (id, namespaces) in self.directory.records_to_check(&pass.uid()) {
             match self.admissible_to_any(&namespaces, &mut known, &id) {
@@ -149,7 +148,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// Whether the account may be put in: by the group's namespace, and by that of whoever makes it a member.
-    fn coming(&self, pass: &GroupPass, delegated: &Delegated, known: &mut Known, id: &Id) -> Standing {
+    fn coming(&self, pass: &GroupPass, delegated: &Delegated, known: &mut Known, id: &RemoteId) -> Standing {
         match self.admissibility(delegated, id) {
             Standing::Free => {}
             other => return other,
@@ -166,8 +165,8 @@ impl<E: Effects> Provisioner<E> {
 
     /// The account has a userName that the group declares, by what the server shows of it: a status could say so of any
     /// account (promise I32).
-    fn has_declared_name(&self, pass: &GroupPass, id: &Id) -> Standing {
-        let shown = self.mirror.users.look(|known| known.identity(id).map(|(name, _)| fold(name)));
+    fn has_declared_name(&self, pass: &GroupPass, id: &RemoteId) -> Standing {
+        let shown = self.mirror.users.look(|known| known.identity(id.as_str()).map(|(name, _)| fold(name)));
         let Some(shown) = shown else { return self.unseen(id) };
         let names = pass.object.spec.members.iter().flatten().filter_map(|member| member.user_name.as_deref());
         if names.map(fold).any(|name| name == shown) {
@@ -179,7 +178,7 @@ impl<E: Effects> Provisioner<E> {
 
     /// The members that stay as they are, though they are to be put in or taken out: as many as the next request has to
     /// know of.
-    pub(super) fn kept_members(&self, pass: &GroupPass, departed: &BTreeSet<Id>) -> KeptMembers {
+    pub(super) fn kept_members(&self, pass: &GroupPass, departed: &BTreeSet<RemoteId>) -> KeptMembers {
         let mut kept = KeptMembers::default();
         let policy = &pass.session.policy;
         let unproven = self.check_records(pass);
@@ -220,10 +219,10 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// Looks at those who are to go, or to come, until so many are free to.
-    fn walk(&self, pass: &GroupPass, most: usize, going: bool, mut is_free: impl FnMut(&Id) -> bool) {
+    fn walk(&self, pass: &GroupPass, most: usize, going: bool, mut is_free: impl FnMut(&RemoteId) -> bool) {
         let (mut free, mut last) = (0, Bound::Unbounded);
         while free < most {
-            let some: Option<Vec<Id>> = self.directory.membership(&pass.uid(), |members| {
+            let some: Option<Vec<RemoteId>> = self.directory.membership(&pass.uid(), |members| {
                 let all = if going { members.extra() } else { members.missing() };
                 all.range((last.clone(), Bound::Unbounded)).take(LOOKED_AT).cloned().collect()
             });
@@ -233,7 +232,7 @@ impl<E: Effects> Provisioner<E> {
         }
     }
 
-    fn members_here(&self, pass: &GroupPass) -> Vec<Id> {
+    fn members_here(&self, pass: &GroupPass) -> Vec<RemoteId> {
         let here = self.directory.membership(&pass.uid(), |members| members.here().cloned().collect());
         here.unwrap_or_default()
     }
@@ -271,7 +270,7 @@ impl<E: Effects> Provisioner<E> {
         }
         let departed = self.directory.departed(&pass.uid());
         let unknown = self.kept_members(pass, &departed).unknown;
-        let unknown: Vec<Id> = unknown.into_iter().filter(|id| !pass.own.looked_at.contains(id)).collect();
+        let unknown: Vec<RemoteId> = unknown.into_iter().filter(|id| !pass.own.looked_at.contains(id)).collect();
         // One that is late is waited for no longer.
         let awaited = self.connection.state.first_sweep() == FirstSweep::Awaited;
         if unknown.len() > READ_SINGLY && awaited {
@@ -282,8 +281,8 @@ impl<E: Effects> Provisioner<E> {
         let mut missing = Vec::new();
         for id in unknown.into_iter().take(room) {
             let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
-            self.in_accounts(pass, |sightings| sightings.ask(&id, self.effects.now()));
-            match self.effects.get(&pass.session.client, Kind::Users, &id, false, deadline).await {
+            self.in_accounts(pass, |sightings| sightings.ask(id.as_str(), self.effects.now()));
+            match self.effects.get(&pass.session.client, Kind::Users, id.as_str(), false, deadline).await {
                 Ok(account) if self.is_current(&pass.session) => {
                     self.mirror.users.change(pass.session.epoch, |known| known.apply(&account));
                 }
@@ -306,7 +305,7 @@ impl<E: Effects> Provisioner<E> {
         if !missing.is_empty() && self.accounts_answer(pass).await? {
             self.in_accounts(pass, |sightings| {
                 for id in &missing {
-                    sightings.missing(id, self.effects.now());
+                    sightings.missing(id.as_str(), self.effects.now());
                 }
             });
         }
@@ -345,7 +344,7 @@ impl<E: Effects> Provisioner<E> {
         });
         let (out, into) = owed.unwrap_or_default();
         let (departed, awaited) = (directory.departed(&pass.uid()), self.awaited(pass));
-        let free = |id: &&Id| !departed.contains(*id) && self.may_leave(pass, &awaited, id) == Standing::Free;
+        let free = |id: &&RemoteId| !departed.contains(*id) && self.may_leave(pass, &awaited, id) == Standing::Free;
         let out = out.iter().filter(free);
         let mut names: Vec<String> = out.map(|id| format!("-{id}")).collect();
         names.extend(into.iter().map(|id| format!("+{id}")));
@@ -367,7 +366,7 @@ impl<E: Effects> Provisioner<E> {
 }
 
 impl KeptMembers {
-    fn note_leaving(&mut self, id: &Id, standing: Standing) {
+    fn note_leaving(&mut self, id: &RemoteId, standing: Standing) {
         match standing {
             Standing::Free | Standing::Gone => return,
             Standing::Kept(why) => self.protected_by = Some(why),
@@ -377,7 +376,7 @@ impl KeptMembers {
         self.leaving.insert(id.clone());
     }
 
-    fn note_coming(&mut self, id: &Id, standing: Standing) {
+    fn note_coming(&mut self, id: &RemoteId, standing: Standing) {
         match standing {
             Standing::Free | Standing::Awaited => return,
             Standing::Kept(why) => self.refused = Some(why),

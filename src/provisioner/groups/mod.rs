@@ -25,9 +25,9 @@ use std::time::Duration;
 use super::Provisioner;
 use super::effects::Effects;
 use super::engine::{Pass, Stop};
-use crate::api::{GroupState, GroupsStatus, ScimGroup, Uid};
+use crate::api::{GroupState, GroupsStatus, RemoteId, ScimGroup, Uid};
 use crate::directory::is_deleting;
-use crate::plan::groups::{Group, GroupVerdict, Id};
+use crate::plan::groups::{Group, GroupVerdict};
 use crate::provisioner::connection::export::lane_name;
 use crate::provisioner::schedule::queue::{Lane, Outcome};
 use crate::scim::Resource;
@@ -46,9 +46,9 @@ pub type GroupStop = Stop<Group>;
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// Members put in or taken out.
-    pub sent: BTreeSet<Id>,
+    pub sent: BTreeSet<RemoteId>,
     /// Members whose accounts were asked for.
-    pub looked_at: BTreeSet<Id>,
+    pub looked_at: BTreeSet<RemoteId>,
     /// How many were looked for by userName.
     pub looked_for: usize,
     /// The group as it was read last, where groups are replaced whole.

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use super::members::READ_SINGLY;
 use super::{GroupPass, GroupStop};
+use crate::api::RemoteId;
 use crate::plan::User;
-use crate::plan::groups::{GroupVerdict, Id, Unfound};
+use crate::plan::groups::{GroupVerdict, Unfound};
 use crate::provisioner::Provisioner;
 use crate::provisioner::connection::state::FirstSweep;
 use crate::provisioner::effects::Effects;
@@ -23,9 +24,9 @@ impl<E: Effects> Provisioner<E> {
     pub(super) fn resolve_names(&self, pass: &GroupPass) {
         let names =
             pass.object.spec.members.iter().flatten().filter_map(|member| member.user_name.as_deref().map(fold));
-        let resolved: BTreeMap<String, Id> = self.mirror.users.look(|known| {
+        let resolved: BTreeMap<String, RemoteId> = self.mirror.users.look(|known| {
             let only = |name: &String| match &known.named(name)[..] {
-                [only] => Some(Id::from(only.as_str())),
+                [only] => Some(RemoteId::from(only.as_str())),
                 _ => None,
             };
             names.filter_map(|name| only(&name).map(|id| (name, id))).collect()

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::member_rate::MemberRate;
-use crate::api::{GroupDrift, ScimGroupStatus, Uid};
-use crate::plan::groups::{Change, Id};
+use crate::api::{GroupDrift, RemoteId, ScimGroupStatus, Uid};
+use crate::plan::groups::Change;
 use crate::provisioner::lock;
 
 /// Notes about groups, by the object's uid.
@@ -108,7 +108,7 @@ impl GroupNotes {
     pub fn owe_record(&self, uid: &Uid, change: Change) {
         let notes = &mut *self.lock();
         let owed = notes.unrecorded.entry(uid.clone()).or_default();
-        let again = |id: &Id| change.added.contains(id) || change.removed.contains(id);
+        let again = |id: &RemoteId| change.added.contains(id) || change.removed.contains(id);
         owed.added.retain(|id| !again(id));
         owed.removed.retain(|id| !again(id));
         owed.added.extend(change.added);

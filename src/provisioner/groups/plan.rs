@@ -10,9 +10,9 @@ use super::super::Provisioner;
 use super::super::effects::Effects;
 use super::GroupPass;
 use super::shown::drift_of_members;
-use crate::api::{ClaimedGroup, GroupDrift, OperationType, Reason, ScimGroup};
+use crate::api::{ClaimedGroup, GroupDrift, OperationType, Reason, RemoteId, ScimGroup};
 use crate::directory::{Unfollowed, full_name, has_finalizer};
-use crate::plan::groups::{GroupFacts, GroupObject, GroupStep, Id, Members, Source, decide_group};
+use crate::plan::groups::{GroupFacts, GroupObject, GroupStep, Members, Source, decide_group};
 use crate::plan::{Account, ClaimedName, Creations, Delegated};
 use crate::provisioner::mirror::Mirror;
 use crate::scim::MembersReadable as Readable;
@@ -40,7 +40,7 @@ impl<E: Effects> Provisioner<E> {
         let owned = pass.status.owned_members.as_deref();
         let unseen = owned.is_some() && source == Source::Ledger;
         let listed = || self.mirror.users.look(|known| known.accounts().map(|(id, ..)| id.into()).collect());
-        let accounts: Vec<Id> = if unseen { listed() } else { Vec::new() };
+        let accounts: Vec<RemoteId> = if unseen { listed() } else { Vec::new() };
         let made_with_members = pass.status.id.is_none() && self.mirror.groups.look(|known| known.never_empty);
         directory.membership(&uid, |members| {
             members.set_source(source);
@@ -179,24 +179,25 @@ impl<E: Effects> Provisioner<E> {
 
     /// Of those who are to be put in, whose account the server's last complete listing didn't show: its id may be an old
     /// one by now. As many as the next request has to know of.
-    fn unseen_members(&self, pass: &GroupPass) -> BTreeSet<Id> {
+    fn unseen_members(&self, pass: &GroupPass) -> BTreeSet<RemoteId> {
         let server = pass.server();
         let most = usize::try_from(pass.session.policy.profile.max_members_per_patch).unwrap_or(100).max(1);
         let (mut unseen, mut seen, mut last) = (BTreeSet::new(), 0, Bound::Unbounded);
         let doubted = self.doubts_ids(pass);
         while seen < most {
-            let some: Option<Vec<Id>> = self.directory.membership(&pass.uid(), |members| {
+            let some: Option<Vec<RemoteId>> = self.directory.membership(&pass.uid(), |members| {
                 members.missing().range((last.clone(), Bound::Unbounded)).take(LOOKED_AT).cloned().collect()
             });
             let Some(some) = some.filter(|some| !some.is_empty()) else { break };
             last = some.last().cloned().map_or(Bound::Unbounded, Bound::Excluded);
             let hidden = self.mirror.users.look_in(pass.session.epoch, |known| {
-                let hidden = some.iter().filter(|id| (doubted || !known.shows(id)) && !pass.own.sent.contains(*id));
-                (doubted || known.is_complete()).then(|| hidden.cloned().collect::<Vec<Id>>())
+                let hidden =
+                    some.iter().filter(|id| (doubted || !known.shows(id.as_str())) && !pass.own.sent.contains(*id));
+                (doubted || known.is_complete()).then(|| hidden.cloned().collect::<Vec<RemoteId>>())
             });
             let Some(hidden) = hidden.flatten() else { break };
             // Groups and what is named by its id aren't listed among the accounts.
-            let old = |id: &Id| self.directory.bound_to(&self.key, server, id).is_some();
+            let old = |id: &RemoteId| self.directory.bound_to(&self.key, server, id).is_some();
             let before = unseen.len();
             unseen.extend(hidden.into_iter().filter(old));
             seen += some.len() - (unseen.len() - before);
@@ -254,7 +255,7 @@ impl<E: Effects> Provisioner<E> {
         if let Some(refused) = refused.filter(|_| !Self::may_be_removed(pass, shown)) {
             return Some((Reason::NotAllowed, format!("the group that was found is left alone: {refused}")));
         }
-        let rival = self.directory.rival_of_group(&pass.object, id, pass.server(), shown);
+        let rival = self.directory.rival_of_group(&pass.object, &id.into(), pass.server(), shown);
         rival.map(|rival| {
             let message = format!(
                 "{rival} is recorded as bound to this group ({id}), too, and nothing is written before one of the two is \

@@ -7,9 +7,8 @@ use tracing::{debug, info};
 use super::super::Provisioner;
 use super::super::effects::Effects;
 use super::GroupPass;
-use crate::api::{ScimGroup, Uid};
+use crate::api::{RemoteId, ScimGroup, Uid};
 use crate::directory::full_name;
-use crate::plan::groups::Id;
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::scim::MembersReadable;
@@ -41,7 +40,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// Every group's members by our record, in an order that lasts from sweep to sweep.
-    fn recorded_members(&self, session: &Session, groups: &[Arc<ScimGroup>]) -> Vec<(usize, Id)> {
+    fn recorded_members(&self, session: &Session, groups: &[Arc<ScimGroup>]) -> Vec<(usize, RemoteId)> {
         let mut all = Vec::new();
         for (place, group) in groups.iter().enumerate() {
             let status = group.status.as_ref();
@@ -49,7 +48,7 @@ impl<E: Effects> Provisioner<E> {
                 continue;
             }
             let here = self.directory.membership(&Uid::of(&group.metadata), |members| {
-                let mut here: Vec<Id> = members.here().cloned().collect();
+                let mut here: Vec<RemoteId> = members.here().cloned().collect();
                 here.sort_unstable();
                 here
             });
@@ -59,7 +58,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// False where the server does not answer such questions now.
-    async fn probe_member(&self, session: &Arc<Session>, group: &Arc<ScimGroup>, member: &Id) -> bool {
+    async fn probe_member(&self, session: &Arc<Session>, group: &Arc<ScimGroup>, member: &RemoteId) -> bool {
         let uid = Uid::of(&group.metadata);
         let Some(id) = group.status.as_ref().and_then(|status| status.id.clone()) else { return true };
         // Whoever is at work on it knows better.
@@ -70,7 +69,7 @@ impl<E: Effects> Provisioner<E> {
         let Some(deadline) = self.effects.deadline().filter(|_| turn) else { return false };
         let directory = &self.directory;
         let began = directory.membership(&uid, |members| members.changes());
-        match self.effects.is_member(&session.client, &id, member, deadline).await {
+        match self.effects.is_member(&session.client, &id, member.as_str(), deadline).await {
             Ok(true) => {}
             Ok(false) => {
                 if directory.membership(&uid, |members| members.changes()) == began {
@@ -89,7 +88,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// Shown as drift, and then put back or left so.
-    fn member_lost(&self, pass: &GroupPass, member: &Id) {
+    fn member_lost(&self, pass: &GroupPass, member: &RemoteId) {
         self.prepare(pass);
         let repairs = self.repairs_members(pass);
         let lost = self.directory.membership(&pass.uid(), |members| {

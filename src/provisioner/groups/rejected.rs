@@ -7,10 +7,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::GroupPass;
-use crate::api::{IgnoredReason, Reason};
+use crate::api::{IgnoredReason, Reason, RemoteId};
 use crate::directory::full_name;
 use crate::plan::Tried;
-use crate::plan::groups::{Group, GroupVerdict, Id, Membership, part, path_of, record_part, resting};
+use crate::plan::groups::{Group, GroupVerdict, Membership, part, path_of, record_part, resting};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::{Kind as _, pause_until};
@@ -43,7 +43,7 @@ impl<E: Effects> Provisioner<E> {
     pub(super) fn note_unkept(&self, pass: &mut GroupPass) -> bool {
         let sent = pass.own.sent.clone();
         let unkept = self.directory.membership(&pass.uid(), |members| {
-            let unkept: Vec<Id> = sent.iter().filter(|id| members.missing().contains(*id)).cloned().collect();
+            let unkept: Vec<RemoteId> = sent.iter().filter(|id| members.missing().contains(*id)).cloned().collect();
             unkept
         });
         let known = self.resting(pass);
@@ -64,7 +64,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     fn note_part(&self, pass: &mut GroupPass, part: &str, reason: IgnoredReason, words: &str) {
-        let user = part.get(1..).and_then(|id| self.directory.bound_to(&self.key, pass.server(), id));
+        let user = part.get(1..).and_then(|id| self.directory.bound_to(&self.key, pass.server(), &id.into()));
         let told: Vec<String> =
             user.iter().map(full_name).chain([words.to_owned()]).filter(|text| !text.is_empty()).collect();
         let now = self.effects.now();
@@ -76,7 +76,7 @@ impl<E: Effects> Provisioner<E> {
     pub(super) fn resting(&self, pass: &GroupPass) -> BTreeSet<String> {
         let mut resting = resting(&pass.status, &pass.object.spec, &self.notes.tried(&pass.uid()), self.effects.now());
         if pass.log.answered.is_some() {
-            let sent = |part: &String| part.get(1..).is_some_and(|id| pass.own.sent.contains(id));
+            let sent = |part: &String| part.get(1..).is_some_and(|id| pass.own.sent.contains(&id.into()));
             resting.retain(|part| pass.split.refusal(part).is_some() || sent(part));
         }
         resting

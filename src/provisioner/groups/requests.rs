@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::shown::members_told;
 use super::whole::{is_tried, is_unsure_of_removals};
 use super::{GroupPass, GroupStop};
-use crate::api::{self, OperationType, ScimGroupStatus};
-use crate::plan::groups::{Change, Group, GroupOperation, GroupVerdict, Id, MEMBERS, without_removed};
+use crate::api::{self, OperationType, RemoteId, ScimGroupStatus};
+use crate::plan::groups::{Change, Group, GroupOperation, GroupVerdict, MEMBERS, without_removed};
 use crate::plan::{Account, Binding, Path, Request, applied_ahead, is_named};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
@@ -176,8 +176,8 @@ impl<E: Effects> Provisioner<E> {
         let looked = looked.map(|(shown, by_reading)| (self.with_member_ids(epoch, &shown).into_owned(), by_reading));
         let still = looked.as_ref().and_then(|(shown, by_reading)| members_told(pass, shown, *by_reading));
         // Whoever is still in stays whoever is to go.
-        let is_in = |id: &Id| still.as_ref().is_some_and(|still| still.contains(id));
-        let (stuck, removed): (Vec<Id>, Vec<Id>) = removed.into_iter().partition(is_in);
+        let is_in = |id: &RemoteId| still.as_ref().is_some_and(|still| still.contains(id));
+        let (stuck, removed): (Vec<RemoteId>, Vec<RemoteId>) = removed.into_iter().partition(is_in);
         self.directory.membership(&pass.uid(), |members| {
             members.added(&added);
             members.removed(&removed);
@@ -201,7 +201,7 @@ impl<E: Effects> Provisioner<E> {
         }
         self.requeue_departing(departed);
         let more = self.directory.membership(&pass.uid(), |members| {
-            let unsent = |id: &&Id| !pass.own.sent.contains(*id);
+            let unsent = |id: &&RemoteId| !pass.own.sent.contains(*id);
             members.missing().iter().any(|id| unsent(&id)) || members.extra().iter().any(|id| unsent(&id))
         });
         if more == Some(true)

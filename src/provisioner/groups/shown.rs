@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::{GroupPass, GroupStop};
-use crate::api::{GroupDrift, GroupState, Reason, ScimGroupStatus};
-use crate::plan::groups::{Change, Group, GroupVerdict, Id, MEMBERS, Membership, same_name};
+use crate::api::{GroupDrift, GroupState, Reason, RemoteId, ScimGroupStatus};
+use crate::plan::groups::{Change, Group, GroupVerdict, MEMBERS, Membership, same_name};
 use crate::plan::{Account, Applied};
 use crate::provisioner::Provisioner;
 use crate::provisioner::connection::session::Session;
@@ -166,12 +166,12 @@ pub(super) fn drift_of_members(lost: usize, foreign: usize) -> GroupDrift {
 
 /// The members that a group shows; none where that tells nothing of who is in. Where they are shown on request, the answer to
 /// a write doesn't.
-pub(super) fn members_told(pass: &GroupPass, resource: &Resource, by_reading: bool) -> Option<Vec<Id>> {
+pub(super) fn members_told(pass: &GroupPass, resource: &Resource, by_reading: bool) -> Option<Vec<RemoteId>> {
     let readable = match pass.session.policy.profile.members_readable {
         MembersReadable::OnRequest => by_reading,
         readable => readable.with_group(),
     };
-    let shown = resource.members().map(|shown| shown.into_iter().map(Into::into).collect::<Vec<Id>>());
+    let shown = resource.members().map(|shown| shown.into_iter().map(RemoteId::from).collect::<Vec<_>>());
     let shown = shown.or_else(|| by_reading.then(Vec::new));
     shown.filter(|_| readable && resource.members_are_readable())
 }

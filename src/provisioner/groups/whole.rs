@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::GroupPass;
-use crate::plan::groups::{Group, GroupOperation, Id, part};
+use crate::api::RemoteId;
+use crate::plan::groups::{Group, GroupOperation, part};
 use crate::plan::{Refusal, Request};
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::Kind as _;
@@ -48,7 +49,7 @@ impl<E: Effects> Provisioner<E> {
     pub(super) fn note_stuck(&self, pass: &mut GroupPass) -> bool {
         let sent = pass.own.sent.clone();
         let stuck = self.directory.membership(&pass.uid(), |members| {
-            sent.iter().filter(|id| members.extra().contains(*id)).cloned().collect::<Vec<Id>>()
+            sent.iter().filter(|id| members.extra().contains(*id)).cloned().collect::<Vec<RemoteId>>()
         });
         let known = self.resting(pass);
         let mut stuck = stuck.unwrap_or_default();
@@ -108,7 +109,7 @@ pub(super) fn is_tried(pass: &GroupPass) -> bool {
 }
 
 /// Where the answer to a removal tells nothing of members, and none was seen to be done here, the group is looked at, once.
-pub(super) fn is_unsure_of_removals(pass: &GroupPass, removed: &[Id]) -> bool {
+pub(super) fn is_unsure_of_removals(pass: &GroupPass, removed: &[RemoteId]) -> bool {
     let profile = &pass.session.policy.profile;
     let learns = profile.learns && profile.members_readable.with_group();
     learns && !removed.is_empty() && !pass.session.seen.look(ObservedQuirks::takes_out)

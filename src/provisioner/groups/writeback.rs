@@ -15,10 +15,10 @@ use super::super::effects::Effects;
 use super::super::kubernetes::WriteError;
 use super::admission::changes_members;
 use super::{GroupPass, GroupStop};
-use crate::api::{ClaimedGroup, ScimGroup, ScimGroupStatus, Uid};
+use crate::api::{ClaimedGroup, RemoteId, ScimGroup, ScimGroupStatus, Uid};
 use crate::directory::same_plan;
 use crate::directory::{full_name, is_deleting};
-use crate::plan::groups::{Change, GroupOperation, Id, Membership};
+use crate::plan::groups::{Change, GroupOperation, Membership};
 use crate::provisioner::schedule::queue::{Lane, Outcome};
 use crate::status::{buckets, whole_seconds};
 
@@ -139,9 +139,9 @@ impl<E: Effects> Provisioner<E> {
     /// What was written at the server goes on record. False: not all of it could, and it is tried again first.
     pub(super) async fn record_members(&self, pass: &mut GroupPass, id: &str, change: Change) -> bool {
         self.refresh(pass);
-        let left: Vec<&Id> = {
+        let left: Vec<&RemoteId> = {
             let leaving = pass.object.status.as_ref().and_then(|status| status.leaving.clone()).unwrap_or_default();
-            change.removed.iter().filter(|member| leaving.contains_key(&***member)).collect()
+            change.removed.iter().filter(|member| leaving.contains_key(member.as_str())).collect()
         };
         if !left.is_empty() && !self.leaving(&pass.object, left.iter().map(|id| (id.to_string(), None)).collect()).await
         {
@@ -150,9 +150,10 @@ impl<E: Effects> Provisioner<E> {
         let mut change = change;
         if !self.directory.membership(&pass.uid(), |members| members.is_recorded()).unwrap_or(false) {
             // What is on record from before the group was exact is forgotten all the same.
-            let by_id = |member: &Id| pass.status.brought_in.iter().flatten().any(|known| **known == **member);
+            let by_id =
+                |member: &RemoteId| pass.status.brought_in.iter().flatten().any(|known| known == member.as_str());
             change.added = Vec::new();
-            change.removed.retain(|member| by_id(member) || self.directory.is_on_record(&self.key, id, member));
+            change.removed.retain(|member| by_id(member) || self.directory.is_on_record(&self.key, &id.into(), member));
         }
         let server = pass.session.policy.server.clone();
         let mut of_users = Vec::new();
@@ -160,7 +161,7 @@ impl<E: Effects> Provisioner<E> {
         let all = change.added.iter().map(|id| (id, true)).chain(change.removed.iter().map(|id| (id, false)));
         for (member, put) in all {
             // Also of whom nothing but a name was declared when they came, and who have an object by now.
-            brought_in.retain(|known| **known != **member);
+            brought_in.retain(|known| known != member.as_str());
             match self.directory.bound_to(&self.key, &server, member) {
                 Some(user) => of_users.push((user, member.clone(), put)),
                 None if put => brought_in.push(member.to_string()),
@@ -169,7 +170,7 @@ impl<E: Effects> Provisioner<E> {
         }
         pass.status.brought_in = (!brought_in.is_empty()).then_some(brought_in);
         let writes = of_users.into_iter().map(|(user, member, put)| async move {
-            let value = if put { json!(*member) } else { Value::Null };
+            let value = if put { json!(member.as_str()) } else { Value::Null };
             let good = self.record_memberships(&user, Map::from_iter([(id.to_owned(), value)])).await;
             (member, put, good)
         });

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::api::Uid;
+use crate::api::{RemoteId, Uid};
 
 /// A second look at a resource that answered 404 counts only this much later (promise I11).
 pub const SECOND_LOOK: SignedDuration = SignedDuration::from_secs(60);
@@ -185,10 +185,10 @@ impl Sightings {
 
     /// Of those that nothing has shown, the ones to be asked for now: first those that never were, then those that
     /// weren't for longest. Whatever is asked for in vain is asked for less and less often.
-    pub fn to_be_asked<T: AsRef<str>>(&self, ids: impl IntoIterator<Item = T>, now: Timestamp) -> Vec<T> {
-        let mut due: Vec<(Option<Timestamp>, T)> = Vec::new();
+    pub fn to_be_asked(&self, ids: impl IntoIterator<Item = RemoteId>, now: Timestamp) -> Vec<RemoteId> {
+        let mut due: Vec<(Option<Timestamp>, RemoteId)> = Vec::new();
         for id in ids {
-            match self.asked.get(id.as_ref()) {
+            match self.asked.get(id.as_str()) {
                 None => due.push((None, id)),
                 Some((at, times)) => {
                     let doubled = ASKED_AGAIN.saturating_mul(1 << (times - 1).min(10));
@@ -308,23 +308,24 @@ mod tests {
     #[test]
     fn i31_what_is_unknown_is_asked_for_in_turn() {
         let mut sightings = Sightings::default();
-        let ids = ["a", "b", "c"];
-        assert_eq!(sightings.to_be_asked(ids, at(0)), ids);
+        let ids = |ids: &[&str]| -> Vec<RemoteId> { ids.iter().map(|id| RemoteId::from(*id)).collect() };
+        let all = || ids(&["a", "b", "c"]);
+        assert_eq!(sightings.to_be_asked(all(), at(0)), all());
         sightings.ask("a", at(0));
         sightings.ask("b", at(1));
-        assert_eq!(sightings.to_be_asked(ids, at(30)), ["c"]);
-        assert_eq!(sightings.to_be_asked(ids, at(61)), ["c", "a", "b"]);
+        assert_eq!(sightings.to_be_asked(all(), at(30)), ids(&["c"]));
+        assert_eq!(sightings.to_be_asked(all(), at(61)), ids(&["c", "a", "b"]));
         let (mut asked, mut now) = (0, 0);
         while now < 86_400 {
-            for id in sightings.to_be_asked(["a"], at(now)) {
-                sightings.ask(id, at(now));
+            for id in sightings.to_be_asked(ids(&["a"]), at(now)) {
+                sightings.ask(id.as_str(), at(now));
                 asked += 1;
             }
             now += 61;
         }
         assert!((20..=32).contains(&asked), "{asked} times a day");
         sightings.shown("a");
-        assert_eq!(sightings.to_be_asked(["a"], at(now)), ["a"]);
+        assert_eq!(sightings.to_be_asked(ids(&["a"]), at(now)), ids(&["a"]));
     }
 
     #[test]

@@ -184,7 +184,7 @@ impl<E: Effects> Provisioner<E> {
     /// Walks the list of users, and takes in what it shows.
     async fn list_users(&self, session: &Session) -> Result<Listed, Error> {
         let (profile, server) = (&session.policy.profile, &session.policy.server);
-        let keep = |name: &str, id: &str| self.directory.declares(server, name, id);
+        let keep = |name: &str, id: &str| self.directory.declares(server, name, &id.into());
         let recall = |text: &str| self.mirror.users.look(|known| known.recall(text, keep));
         let take = |page: &mut Page<Entry>, listing: &Listing| {
             self.observe(session, |seen| {

@@ -3,7 +3,7 @@
 use tracing::{debug, warn};
 
 use super::{UserPass, UserStop};
-use crate::api::{Action, MOST_LEAVING, OperationType, Reason, UserState};
+use crate::api::{Action, MOST_LEAVING, OperationType, Reason, RemoteId, UserState};
 use crate::directory::full_name;
 use crate::plan::{Operation, Read, Step, UserDetails, Verdict, deactivate_before, way_out};
 use crate::provisioner::Provisioner;
@@ -64,13 +64,13 @@ impl<E: Effects> Provisioner<E> {
         if !pass.is_deleting() || policy.suspend || !policy.actions.contains(&Action::Update) {
             return None;
         }
-        let (_, left) = self.directory.groups_left(&pass.object, id, &policy.server);
+        let (_, left) = self.directory.groups_left(&pass.object, &id.into(), &policy.server);
         (!left.is_empty()).then_some(left)
     }
 
     fn leave_groups(&self, pass: &UserPass, groups: &[String]) -> UserStop {
-        let id = pass.status.id.clone().unwrap_or_default();
-        let departing = self.directory.depart(&pass.object, &id);
+        let id = pass.status.id.as_deref().unwrap_or_default();
+        let departing = self.directory.depart(&pass.object, &id.into());
         let departing = departing.into_iter().map(|uid| (uid, Lane::Removal));
         self.schedule.submit_all(departing, true, self.effects.instant());
         let named = groups.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
@@ -92,7 +92,9 @@ impl<E: Effects> Provisioner<E> {
     /// outlives this process only if it is written down.
     pub(super) async fn note_vanishing(&self, pass: &UserPass) -> bool {
         let server = &pass.session.policy.server;
-        let Some(id) = pass.status.id.clone().filter(|_| pass.status.bound_to.as_ref() == Some(server)) else {
+        let Some(id) =
+            pass.status.id.as_deref().map(RemoteId::from).filter(|_| pass.status.bound_to.as_ref() == Some(server))
+        else {
             return true;
         };
         let directory = &self.directory;
@@ -101,12 +103,12 @@ impl<E: Effects> Provisioner<E> {
         }
         for group in directory.groups_with(&self.key, &id) {
             let leaving = group.status.as_ref().and_then(|status| status.leaving.as_ref());
-            if leaving.is_some_and(|leaving| leaving.len() >= MOST_LEAVING && !leaving.contains_key(&id)) {
+            if leaving.is_some_and(|leaving| leaving.len() >= MOST_LEAVING && !leaving.contains_key(id.as_str())) {
                 // Whoever is let go is never kept for want of room: this process remembers it all the same.
                 warn!("its group has no room to note that it goes");
                 continue;
             }
-            if !self.leaving(&group, vec![(id.clone(), Some(self.effects.now()))]).await {
+            if !self.leaving(&group, vec![(id.to_string(), Some(self.effects.now()))]).await {
                 debug!("it stays until its groups know that it goes");
                 return false;
             }

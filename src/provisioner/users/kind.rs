@@ -112,7 +112,7 @@ impl Kind for User {
 
     fn reserve<E: Effects>(p: &Provisioner<E>, pass: &UserPass, step: &Step, uid: &Uid) -> bool {
         let reserve = |name: &str| p.directory.reserve(pass.server(), name, uid);
-        let account = |id: &str| p.directory.reserve_account(pass.server(), id, uid);
+        let account = |id: &str| p.directory.reserve_account(pass.server(), &id.into(), uid);
         let found = match step {
             // What a lost creation made may have another name than the one declared now.
             Step::Bind(binding) => reserve(&binding.name) && account(&binding.id),

@@ -54,6 +54,10 @@ impl<E: Effects> Provisioner<E> {
     fn stale_memberships(&self, pass: &UserPass) -> Vec<String> {
         let Some(former) = self.notes.former_id(&pass.uid()) else { return Vec::new() };
         let recorded = self.directory.memberships_of(&pass.uid());
-        recorded.into_iter().filter(|(_, account)| **account == *former).map(|(group, _)| group.to_string()).collect()
+        recorded
+            .into_iter()
+            .filter(|(_, account)| account.as_str() == former)
+            .map(|(group, _)| group.to_string())
+            .collect()
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::UserPass;
-use crate::api::{IgnoredReason, Reason};
+use crate::api::{IgnoredReason, Reason, RemoteId};
 use crate::plan::{ACTIVE, Operation, Path, RETRY, Request, Tried, Verdict, rejection};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
@@ -55,9 +55,9 @@ impl<E: Effects> Provisioner<E> {
 
     /// Another object is bound to an account that shows this e-mail.
     fn has_the_email_of(&self, pass: &UserPass, email: &str) -> bool {
-        let ids: Vec<String> = self.mirror.users.look(|known| {
+        let ids: Vec<RemoteId> = self.mirror.users.look(|known| {
             let has = |id: &str| known.identity(id).is_some_and(|(_, mut emails)| emails.any(|one| fold(one) == email));
-            known.accounts().map(|(id, ..)| id).filter(|id| has(id)).map(str::to_owned).collect()
+            known.accounts().map(|(id, ..)| id).filter(|id| has(id)).map(RemoteId::from).collect()
         });
         ids.iter().any(|id| self.directory.bound_to(&self.key, pass.server(), id).is_some())
     }

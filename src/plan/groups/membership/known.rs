@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{Id, Membership, Source};
+use super::{Membership, Source};
+use crate::api::RemoteId;
 
 impl Membership {
     /// Tells whether a write came between: what was read before it is old.
@@ -21,7 +22,7 @@ impl Membership {
     }
 
     /// Whether the account is in the group, as far as is known.
-    pub fn is_here(&self, id: &str) -> bool {
+    pub fn is_here(&self, id: &RemoteId) -> bool {
         match self.source {
             Source::Ledger => self.is_ours(id),
             _ => self.present.as_ref().is_some_and(|present| present.contains(id)),
@@ -29,35 +30,35 @@ impl Membership {
     }
 
     /// It is in, or may be, and isn't left there for whoever put it in.
-    pub fn is_removable(&self, id: &str) -> bool {
+    pub fn is_removable(&self, id: &RemoteId) -> bool {
         let unsure = self.source == Source::Ledger && self.unsure.contains(id);
         unsure || self.is_here(id) && (self.source == Source::Exact || self.is_ours(id))
     }
 
     /// Whether the account belongs into the group.
-    pub fn is_declared(&self, id: &str) -> bool {
+    pub fn is_declared(&self, id: &RemoteId) -> bool {
         self.wanted.contains_key(id)
     }
 
     /// To be put in.
-    pub fn missing(&self) -> &BTreeSet<Id> {
+    pub fn missing(&self) -> &BTreeSet<RemoteId> {
         &self.missing
     }
 
     /// To be taken out.
-    pub fn extra(&self) -> &BTreeSet<Id> {
+    pub fn extra(&self) -> &BTreeSet<RemoteId> {
         &self.extra
     }
 
     /// Everyone in the group, as far as is known.
-    pub fn here(&self) -> impl Iterator<Item = &Id> {
+    pub fn here(&self) -> impl Iterator<Item = &RemoteId> {
         let by_ledger = self.source == Source::Ledger;
         let all = by_ledger.then_some(&self.ours).or(self.present.as_ref());
         all.into_iter().flatten().filter(move |id| !by_ledger || !self.distrusted.contains(*id))
     }
 
     /// Whose object vanished.
-    pub fn vanished(&self) -> impl Iterator<Item = &Id> {
+    pub fn vanished(&self) -> impl Iterator<Item = &RemoteId> {
         self.vanished.keys()
     }
 

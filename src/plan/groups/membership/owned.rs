@@ -1,6 +1,7 @@
 //! Whom a group declared while it was exact: they are its own, and stay so when it begins to leave others in it.
 
-use super::{Id, Membership, Source};
+use super::{Membership, Source};
+use crate::api::RemoteId;
 use crate::plan::digests::Digests;
 
 /// So many are kept on record.
@@ -9,13 +10,14 @@ const MOST_OWNED: usize = 5000;
 impl Membership {
     /// Whoever is on this record was declared while the group was exact, and counts as brought in by us. `accounts` are
     /// those who may be in though the server doesn't show who is.
-    pub fn know_owned(&mut self, recorded: Option<&str>, accounts: impl IntoIterator<Item = Id>) {
+    pub fn know_owned(&mut self, recorded: Option<&str>, accounts: impl IntoIterator<Item = RemoteId>) {
         let owned = Digests::read(recorded.filter(|_| self.source != Source::Exact));
         if owned.is_empty() {
             return;
         }
         let known = self.wanted.keys().chain(self.present.iter().flatten()).cloned().chain(accounts);
-        let found: Vec<Id> = known.filter(|id| !self.ours.contains(id) && owned.contains(&[id])).collect();
+        let found: Vec<RemoteId> =
+            known.filter(|id| !self.ours.contains(id) && owned.contains(&[id.as_str()])).collect();
         for id in &found {
             self.own(id);
         }
@@ -33,18 +35,18 @@ impl Membership {
         let Some(present) = self.present.as_ref().filter(|_| self.source != Source::Ledger) else { return before() };
         let known = Digests::read(recorded);
         let declared = self.wanted.keys().filter(|_| self.source == Source::Exact);
-        let left = present.iter().filter(|id| known.contains(&[id]));
+        let left = present.iter().filter(|id| known.contains(&[id.as_str()]));
         let mut owned = Digests::default();
-        declared.chain(left).for_each(|id| owned.insert(&[id]));
+        declared.chain(left).for_each(|id| owned.insert(&[id.as_str()]));
         (!owned.is_empty() && owned.len() <= MOST_OWNED).then(|| owned.text())
     }
 }
 
 /// The same without those who were taken out.
-pub fn without_removed(recorded: Option<&str>, removed: &[Id]) -> Option<String> {
+pub fn without_removed(recorded: Option<&str>, removed: &[RemoteId]) -> Option<String> {
     let mut owned = Digests::read(recorded);
     for id in removed {
-        owned.remove(&[id]);
+        owned.remove(&[id.as_str()]);
     }
     (!owned.is_empty()).then(|| owned.text())
 }

@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::{Id, Membership, Source};
+use super::{Membership, Source};
+use crate::api::RemoteId;
 
 impl Membership {
     /// The ledger says that we brought this one in.
-    pub fn own(&mut self, id: &Id) {
+    pub fn own(&mut self, id: &RemoteId) {
         if self.ours.insert(id.clone()) {
             self.recorded.insert(id.clone());
         }
@@ -14,23 +15,23 @@ impl Membership {
     }
 
     /// Whom nothing but the record in a status says that we brought them in.
-    pub fn recorded(&self) -> impl Iterator<Item = &Id> {
+    pub fn recorded(&self) -> impl Iterator<Item = &RemoteId> {
         self.recorded.iter()
     }
 
     /// For all others of those recorded, somebody speaks who may have whomever they like.
-    pub fn believe_all_but(&mut self, suspects: &HashSet<Id>) {
+    pub fn believe_all_but(&mut self, suspects: &HashSet<RemoteId>) {
         self.recorded.retain(|id| suspects.contains(id));
     }
 
     /// Of those recorded, these are none that we brought in, and only these (promise I32).
-    pub fn distrust_records(&mut self, mut distrusted: HashSet<Id>) {
+    pub fn distrust_records(&mut self, mut distrusted: HashSet<RemoteId>) {
         distrusted.retain(|id| self.recorded.contains(id));
         if self.distrusted == distrusted {
             return;
         }
         let before = std::mem::replace(&mut self.distrusted, distrusted);
-        let changed: Vec<Id> = before.symmetric_difference(&self.distrusted).cloned().collect();
+        let changed: Vec<RemoteId> = before.symmetric_difference(&self.distrusted).cloned().collect();
         for id in &changed {
             self.sort(id);
         }
@@ -38,13 +39,13 @@ impl Membership {
 
     /// Whom others took out, and nobody declares any more, is ours no longer: should others bring them back, they stay. One
     /// reading may be older than our own last write.
-    pub(super) fn lapse(&mut self, now: &HashSet<Id>) {
+    pub(super) fn lapse(&mut self, now: &HashSet<RemoteId>) {
         if self.source == Source::Ledger {
             return;
         }
-        let stays = |id: &Id| now.contains(id) || self.wanted.contains_key(id) || self.going.contains_key(id);
+        let stays = |id: &RemoteId| now.contains(id) || self.wanted.contains_key(id) || self.going.contains_key(id);
         let absent = self.ours.iter().filter(|id| !stays(id)).cloned();
-        let (lapsed, absent): (Vec<Id>, Vec<Id>) = absent.partition(|id| self.absent.contains(id));
+        let (lapsed, absent): (Vec<RemoteId>, Vec<RemoteId>) = absent.partition(|id| self.absent.contains(id));
         self.absent = absent.into_iter().collect();
         for id in &lapsed {
             self.disown(id);
@@ -53,11 +54,11 @@ impl Membership {
     }
 
     /// Whose record is to be forgotten; asked for once.
-    pub fn take_lapsed(&mut self) -> Vec<Id> {
+    pub fn take_lapsed(&mut self) -> Vec<RemoteId> {
         std::mem::take(&mut self.lapsed)
     }
 
-    pub(super) fn disown(&mut self, id: &Id) {
+    pub(super) fn disown(&mut self, id: &RemoteId) {
         self.ours.remove(id);
         self.unsure.remove(id);
         self.recorded.remove(id);
@@ -65,7 +66,7 @@ impl Membership {
     }
 
     /// Whom we brought in.
-    pub fn is_ours(&self, id: &str) -> bool {
+    pub fn is_ours(&self, id: &RemoteId) -> bool {
         self.ours.contains(id) && !self.distrusted.contains(id)
     }
 

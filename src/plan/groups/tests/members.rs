@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::api::RemoteId;
 
 #[derive(Clone, Debug)]
 enum Event {
@@ -42,19 +43,19 @@ fn event() -> impl Strategy<Value = Event> {
 #[derive(Default)]
 struct Model {
     references: Vec<Standing>,
-    present: Option<BTreeSet<Id>>,
-    ours: BTreeSet<Id>,
-    vanished: BTreeSet<Id>,
-    absent: BTreeSet<Id>,
+    present: Option<BTreeSet<RemoteId>>,
+    ours: BTreeSet<RemoteId>,
+    vanished: BTreeSet<RemoteId>,
+    absent: BTreeSet<RemoteId>,
     source: Source,
 }
 
 impl Model {
-    fn here(&self) -> Option<&BTreeSet<Id>> {
+    fn here(&self) -> Option<&BTreeSet<RemoteId>> {
         if self.source == Source::Ledger { Some(&self.ours) } else { self.present.as_ref() }
     }
 
-    fn missing(&self) -> BTreeSet<Id> {
+    fn missing(&self) -> BTreeSet<RemoteId> {
         let Some(here) = self.here() else { return BTreeSet::new() };
         let wanted = self.references.iter().filter_map(|one| match one {
             Standing::In(id) if !here.contains(id) => Some(id.clone()),
@@ -63,7 +64,7 @@ impl Model {
         wanted.collect()
     }
 
-    fn is_declared(&self, id: &Id) -> bool {
+    fn is_declared(&self, id: &RemoteId) -> bool {
         let leads = |one: &Standing| matches!(one, Standing::In(own) | Standing::Going(own) if own == id);
         self.references.iter().any(leads)
     }
@@ -74,15 +75,15 @@ impl Model {
             return;
         }
         let shown = self.present.clone().unwrap_or_default();
-        let absent: BTreeSet<Id> =
+        let absent: BTreeSet<RemoteId> =
             self.ours.iter().filter(|id| !shown.contains(*id) && !self.is_declared(id)).cloned().collect();
         self.ours.retain(|id| !(absent.contains(id) && self.absent.contains(id)));
         self.absent = absent.difference(&self.absent).cloned().collect();
     }
 
-    fn extra(&self) -> BTreeSet<Id> {
-        let stays = |id: &Id| self.vanished.contains(id) || self.is_declared(id);
-        let goes = |id: &&Id| !stays(id) && (self.source == Source::Exact || self.ours.contains(*id));
+    fn extra(&self) -> BTreeSet<RemoteId> {
+        let stays = |id: &RemoteId| self.vanished.contains(id) || self.is_declared(id);
+        let goes = |id: &&RemoteId| !stays(id) && (self.source == Source::Exact || self.ours.contains(*id));
         self.here().into_iter().flatten().filter(goes).cloned().collect()
     }
 }
@@ -167,7 +168,7 @@ proptest! {
             membership.enter(&Standing::In(id(*n)));
         }
         let owed = membership.missing().len() + membership.extra().len();
-        let mut server: BTreeSet<Id> = present.iter().map(|n| id(*n)).collect();
+        let mut server: BTreeSet<RemoteId> = present.iter().map(|n| id(*n)).collect();
         let mut requests = 0;
         loop {
             let change = chunk(membership.extra(), membership.missing(), &profile, false);
@@ -178,8 +179,8 @@ proptest! {
             prop_assert!(change.added.len() + change.removed.len() <= most as usize);
             for operation in change.operations(&profile) {
                 let path = operation.path.clone().unwrap_or_default();
-                let named: Vec<Id> = operation.value.iter().flat_map(|value| value.as_array().cloned().unwrap_or_default())
-                    .map(|one| Id::from(one["value"].as_str().unwrap_or_default()))
+                let named: Vec<RemoteId> = operation.value.iter().flat_map(|value| value.as_array().cloned().unwrap_or_default())
+                    .map(|one| RemoteId::from(one["value"].as_str().unwrap_or_default()))
                     .collect();
                 match operation.op {
                     Op::Add => {
@@ -193,7 +194,7 @@ proptest! {
                     Op::Remove => {
                         let one = path.strip_prefix("members[value eq \"").and_then(|rest| rest.strip_suffix("\"]"));
                         prop_assert!(one.is_some() && !by_values);
-                        server.retain(|id| Some(&**id) != one);
+                        server.retain(|id| Some(id.as_str()) != one);
                     }
                     Op::Replace => prop_assert!(false, "members are never replaced"),
                 }
@@ -239,7 +240,7 @@ fn i09_members_looked_up_anew_are_not_declared_anew() {
 fn i18_a_group_that_is_too_large_for_its_record_says_so() {
     for (many, told) in [(5000, false), (5001, true)] {
         let mut case = Case::bound(&[]);
-        let all: Vec<Id> = (0..many).map(|n| Arc::from(format!("id-{n}"))).collect();
+        let all: Vec<RemoteId> = (0..many).map(|n| RemoteId::from(format!("id-{n}"))).collect();
         case.membership.observe(all.iter().cloned());
         for id in &all {
             case.membership.enter(&Standing::In(id.clone()));
