@@ -54,11 +54,8 @@ fn manager(user: &ScimUser) -> Option<ManagerRef> {
 /// How far the account of a manager is.
 fn found(name: &str, manager: &ScimUser) -> Step {
     let who = format!("user/{name} ({})", manager.spec.user_name);
-    match manager.status.as_ref().and_then(|status| status.id.as_ref()) {
-        Some(id) => Step::new("manager", Tone::Good, format!("{who} is the account {id}")),
-        None => {
-            let text = format!("{who} has no account yet; the manager is set once it has one");
-            Step::new("manager", Tone::Warning, text)
-        }
+    if let Some(id) = manager.status.as_ref().and_then(|status| status.id.as_ref()) {
+        return Step::new("manager", Tone::Good, format!("{who} is the account {id}"));
     }
+    Step::new("manager", Tone::Warning, format!("{who} has no account yet; the manager is set once it has one"))
 }

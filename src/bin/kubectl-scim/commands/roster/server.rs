@@ -65,7 +65,7 @@ fn against(plan: Plan, refuses: bool) -> Against {
         match object.action {
             Action::Create => people.push(person("joins", object)),
             Action::Refused | Action::Unknown | Action::Waits => {
-                notes.push(format!("{}: {}", object.called, object.message))
+                notes.push(format!("{}: {}", object.called, object.message));
             }
             _ => {
                 there += 1;
