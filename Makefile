@@ -12,6 +12,7 @@
 # make soak   a million random histories, and small worlds searched whole; SOAK_HISTORIES=10000 for fewer, SOAK_SEED=2 for others
 # make mutants break the product on purpose, a line at a time, and see whether a test notices: docs/mutants.md
 # make chaos  2,000 people, a server that fails in every way, 20 kills, restarts of the API server
+# make pictures take the documentation's pictures of the console anew
 # make crds   write crds/ anew from the Rust types
 # make promises write the tests into docs/promises.md anew
 # make troubleshooting write the mistakes that tests make into docs/troubleshooting.md anew
@@ -25,7 +26,7 @@
 # make bundle what the Operator Lifecycle Manager takes, into dist/bundle, validated
 # make parts  only the parts that tests and the demo run against
 
-.PHONY: help test check unit parts static demo try bench bench-report bench-start bench-failover bench-rosters bench-plan bench-console gitops-test soak mutants chaos crds promises troubleshooting reference deploy audit msrv links release bundle
+.PHONY: help test check unit parts static demo try bench bench-report bench-start bench-failover bench-rosters bench-plan bench-console gitops-test soak mutants chaos pictures crds promises troubleshooting reference deploy audit msrv links release bundle
 # One recipe at a time: they share Cargo's lock, and their output is to be read.
 .NOTPARALLEL:
 
@@ -114,6 +115,9 @@ crds:
 	cargo run --locked --quiet -- crds >crds/.new
 	mv crds/.new crds/crds.yaml
 	cp crds/crds.yaml charts/scim-operator/files/crds.yaml
+
+pictures: parts
+	PICTURES=1 cargo test --locked --test cli -- console::i13_everybody console::people_groups
 
 audit:
 	tests/parts/install cargo-deny

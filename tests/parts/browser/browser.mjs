@@ -56,7 +56,6 @@ export async function fits(page) {
 }
 
 export async function picture(page, name) {
-  if (!PICTURES) return;
   await page.setViewportSize({ width: 1100, height: 720 });
   await page.screenshot({ path: `${PICTURES}/${name}.png` });
   await page.setViewportSize({ width: 1280, height: 900 });

@@ -66,7 +66,7 @@ await page.getByText("Provisioning was asked for.").waitFor();
 
 // A row is tried against the roster's mappings; nothing comes of it.
 await page.goto(at("/rosters/~/people"));
-await page.getByLabel("Rows").fill("id,mail,title\n7,<b>kim@example.com,Engineer\n8,lee@example.com,<i>Engineer\n");
+await page.getByRole("textbox", { name: "Rows" }).fill("id,mail,title\n7,<b>kim@example.com,Engineer\n8,lee@example.com,<i>Engineer\n");
 await page.getByRole("button", { name: "Map them" }).click();
 await page.getByText("Mapped").first().waitFor();
 assert.equal(await page.locator("main i").count(), 0);
