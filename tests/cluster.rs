@@ -55,6 +55,8 @@ mod roles;
 mod rosters;
 #[path = "cluster/rosters_isolation.rs"]
 mod rosters_isolation;
+#[path = "cluster/rosters_leavers.rs"]
+mod rosters_leavers;
 #[path = "cluster/servers.rs"]
 mod servers;
 #[path = "cluster/state.rs"]

@@ -278,6 +278,14 @@ pub struct ScimRosterStatus {
     /// ScimUsers that would be deleted, until a person answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<RosterHold>,
+    /// ScimUsers whose rows are gone and that stay, since a hold of theirs was rejected: digests of their uids.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1_400_000))]
+    pub kept: Option<String>,
+    /// ScimUsers whose deletion was admitted and goes on: digests of their uids.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1_400_000))]
+    pub deleting: Option<String>,
     /// Answers that are used up: each is good once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64), inner(length(max = 16)))]
@@ -331,6 +339,10 @@ pub struct RosterHold {
     /// Some of them.
     #[schemars(length(max = 20), inner(length(max = 253)))]
     pub sample: Vec<String>,
+    /// Who is in it: digests of their uids.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1_400_000))]
+    pub members: Option<String>,
     /// It was rejected: they stay.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rejected: bool,

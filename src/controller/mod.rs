@@ -31,7 +31,7 @@ use self::watch::{Read, Scope, Scoped, trim};
 use crate::api::{CREDENTIALS_LABEL, ClusterScimConnection, ScimConnection, ScimGroup, ScimUser};
 use crate::directory::Directory;
 use crate::provisioner::Shared;
-use crate::runtime::{Audit, Clock, Health, Leadership, Metrics, Options};
+use crate::runtime::{Audit, Clock, Health, Leadership, Metrics, Options, api_error};
 
 /// What the controller works with.
 pub struct Context {
@@ -168,7 +168,7 @@ fn seen<K>(what: &'static str, next: Option<Scoped<K>>) -> Result<Option<Event<K
     match event {
         Ok(event) => Ok(Some((scope, event))),
         Err(error) => {
-            warn!("watch of {what}{}: {error}", place(&scope));
+            warn!("watch of {what}{}: {}", place(&scope), api_error(&error));
             Ok(None)
         }
     }

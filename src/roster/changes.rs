@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use super::columns::fold;
 use super::keys::Known;
-use super::names::Names;
+use super::names::{Names, Predecessor};
 use super::people::{Body, People, Rejected};
 use super::recipe::Recipe;
 use super::removals::Gone;
 use super::source::Table;
-use crate::api::{GENERATED, ROSTER_KEY, ROSTER_LABEL, ScimUser};
+use crate::api::{ConnectionRef, GENERATED, ROSTER_KEY, ROSTER_LABEL, ScimUser};
 
 /// The ScimUsers of a namespace as a roster sees them.
 #[derive(Clone, Debug, Default)]
@@ -21,9 +21,9 @@ pub struct Given {
     /// Those of the roster, by name.
     pub ours: BTreeMap<String, Arc<ScimUser>>,
     /// The names of all others.
-    others: BTreeSet<String>,
-    /// Of the others at the same connection: their names, by their folded userNames.
-    declared: HashMap<String, String>,
+    pub others: BTreeSet<String>,
+    /// Of those at the same connection that no roster made: their names, by their folded userNames.
+    by_hand: HashMap<String, String>,
 }
 
 /// Which roster, and at which connection.
@@ -31,8 +31,8 @@ pub struct Given {
 pub struct Ours<'a> {
     /// The roster's name.
     pub roster: &'a str,
-    /// Its connection's.
-    pub connection: &'a str,
+    /// Its connection.
+    pub connection: &'a ConnectionRef,
 }
 
 /// What a table asks for.
@@ -42,8 +42,8 @@ pub struct Changes {
     pub apply: Vec<usize>,
     /// Those whose rows are gone.
     pub gone: Vec<Gone>,
-    /// The names of those of them whose key was a value of another expression than the one in force: a row that has
-    /// another userName and no externalId by now may be theirs (promise I31).
+    /// The names of those of them that another row may be by now (promise I31): their key was a value of another
+    /// expression than the one in force, or their externalId is that of a row of another key.
     pub unsure: BTreeSet<String>,
     /// Rows that can't be used, conflicts with objects of others included.
     pub rejected: Vec<Rejected>,
@@ -61,28 +61,25 @@ impl Given {
         let mut given = Self::default();
         for user in users {
             let name = user.name_any();
-            if user.labels().get(ROSTER_LABEL).is_some_and(|label| label == of.roster) {
+            let roster = user.labels().get(ROSTER_LABEL);
+            if roster.is_some_and(|label| label == of.roster) {
                 given.ours.insert(name, user);
-            } else {
-                if user.spec.connection_ref.name == of.connection {
-                    given.declared.insert(fold(&user.spec.user_name), name.clone());
-                }
-                given.others.insert(name);
+                continue;
             }
+            // The account of one that goes, or that another roster has, is handed over once it is gone (promise I8).
+            let stays = roster.is_none() && user.metadata.deletion_timestamp.is_none();
+            if stays && user.spec.connection_ref == *of.connection {
+                given.by_hand.insert(fold(&user.spec.user_name), name.clone());
+            }
+            given.others.insert(name);
         }
         given
     }
 
     /// How the people of ours at this connection are known.
-    pub fn known(&self, connection: &str) -> Vec<Known> {
-        let ours = self.ours.values().filter(|user| user.spec.connection_ref.name == connection);
+    pub fn known(&self, connection: &ConnectionRef) -> Vec<Known> {
+        let ours = self.ours.values().filter(|user| user.spec.connection_ref == *connection);
         ours.map(|user| Known::of(user)).collect()
-    }
-
-    /// Who stands in the way of a person.
-    fn in_the_way(&self, name: &str, user_name: &str) -> Option<&str> {
-        let same_name = self.others.get(name);
-        same_name.or_else(|| self.declared.get(user_name)).map(String::as_str)
     }
 }
 
@@ -97,10 +94,20 @@ impl Changes {
             let mut reject = |reason: String| {
                 changes.rejected.push(Rejected { row: person.row, identity: person.identity.clone(), reason });
             };
-            if let Some(other) = given.in_the_way(name, person.user_name()) {
+            if let Some(other) = given.by_hand.get(person.user_name()) {
                 reject(format!(
                     "the ScimUser {other} is not this roster's: delete it, or hand it over by the label {ROSTER_LABEL}"
                 ));
+                continue;
+            }
+            if let Some(Predecessor { name: other, is_unsure }) = names.succeeding.get(&at) {
+                let goes = given.ours.get(other).is_some_and(|user| user.metadata.deletion_timestamp.is_some());
+                changes.unsure.extend(is_unsure.then(|| other.clone()));
+                if goes {
+                    changes.waits = true;
+                } else {
+                    reject(another_key(other, *is_unsure));
+                }
                 continue;
             }
             if let Some(owner) = names.crossed.get(&at) {
@@ -144,13 +151,22 @@ impl Changes {
             .filter(|(name, user)| !called.contains(name.as_str()) && user.metadata.deletion_timestamp.is_none());
         let gone: Vec<_> = gone.collect();
         let unsure = gone.iter().filter(|(_, user)| keys.is_of_another_expression(&Known::of(user)));
-        changes.unsure = unsure.map(|(name, _)| (*name).clone()).collect();
+        changes.unsure.extend(unsure.map(|(name, _)| (*name).clone()));
         changes.gone = gone
             .into_iter()
             .map(|(name, user)| Gone { name: name.clone(), uid: user.uid().unwrap_or_default() })
             .collect();
         changes
     }
+}
+
+/// Why a row waits for the ScimUser of another key, and what to do if that isn't another person.
+fn another_key(other: &str, is_unsure: bool) -> String {
+    let what = if is_unsure { "externalId" } else { "userName" };
+    format!(
+        "its {what} is that of the ScimUser {other}, which was written for another key, so for another person: it waits \
+         until {other} is deleted. If it is the same person: kubectl annotate scimuser {other} {ROSTER_KEY}-"
+    )
 }
 
 /// The object says what its row does. What others have added to it is theirs.

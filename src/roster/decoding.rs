@@ -55,7 +55,9 @@ pub fn no_table(bytes: &[u8]) -> Option<&'static str> {
     } else if head.starts_with("<?xml") {
         Some("it is XML: export the table as CSV or JSON")
     } else if head.starts_with("dn: ") || (head.starts_with("version: 1") && head.contains("\ndn: ")) {
-        Some("it is LDIF: export CSV instead, such as by `csvde -f users.csv` or `Get-ADUser … | Export-Csv`")
+        Some(
+            "it is LDIF: export CSV instead, by `Get-ADUser … | Export-Csv` (csvde has no column that says who is enabled)",
+        )
     } else {
         None
     }

@@ -61,8 +61,8 @@ fn environment() -> Env {
 }
 
 impl Expression {
-    /// Reads an expression; `place` names it in errors. `as_flag`: what is asked for is yes or no.
-    pub fn compile(place: &str, text: &str, as_flag: bool) -> Result<Self, ExpressionError> {
+    /// Reads an expression; `place` names it in errors. A column that stands alone is read `by` this function.
+    pub fn compile(place: &str, text: &str, by: Option<&str>) -> Result<Self, ExpressionError> {
         let error = |problem: String| ExpressionError { place: place.to_owned(), problem };
         let nesting = nesting(text);
         if nesting > DEEPEST {
@@ -85,8 +85,8 @@ impl Expression {
         };
         let mut reader = Reader { columns: Vec::new(), position: &position };
         reader.visit(&mut ast, 0).map_err(|problem| error(format!("{problem}{}", quoted(text))))?;
-        if as_flag {
-            flagged(&mut ast);
+        if let Some(function) = by {
+            read_by(function, &mut ast);
         }
         Ok(Self { ast, text: text.trim().to_owned(), columns: reader.columns })
     }
@@ -259,11 +259,15 @@ fn flag_operands(call: &mut CallExpr) {
 }
 
 fn flagged(node: &mut IdedExpr) {
+    read_by(functions::FLAG, node);
+}
+
+fn read_by(function: &str, node: &mut IdedExpr) {
     if column_of(node).is_some() {
         let column = std::mem::take(node);
         let id = column.id;
         node.id = id;
-        node.expr = Expr::Call(CallExpr { func_name: "flag".to_owned(), target: None, args: vec![column] });
+        node.expr = Expr::Call(CallExpr { func_name: function.to_owned(), target: None, args: vec![column] });
     }
 }
 

@@ -14,6 +14,11 @@ use unicode_normalization::char::is_combining_mark;
 
 use super::source::LONGEST_VALUE;
 
+/// What reads a column where only yes or no makes sense.
+pub const FLAG: &str = "flag";
+/// The same for `active`; not for expressions of users.
+pub const STATUS: &str = "status";
+
 /// The names of [`add_to`], for a look at an expression before it is used.
 pub const NAMES: [&str; 15] = [
     "coalesce",
@@ -42,7 +47,8 @@ pub fn add_to(context: &mut Context<'_, '_>) -> Result<(), DeclarationError> {
         all.iter().find(|value| is_present(value)).cloned().unwrap_or(Value::Null)
     })?;
     context.add_function("present", |This(value): This<Value>| is_present(&value))?;
-    context.add_function("flag", |This(value): This<Value>| flag(&value))?;
+    context.add_function(FLAG, |This(value): This<Value>| flag(&value))?;
+    context.add_function(STATUS, |This(value): This<Value>| is_active(&value))?;
     context.add_function("lower", |This(value): This<Value>| {
         text(&value, "lower").map(|text| string(text.to_lowercase()))
     })?;
@@ -75,10 +81,13 @@ pub fn add_to(context: &mut Context<'_, '_>) -> Result<(), DeclarationError> {
 pub fn is_present(value: &Value) -> bool {
     match value {
         Value::Null => false,
-        Value::String(text) => !text.trim().is_empty(),
+        Value::String(text) => !text.trim().is_empty() && !NOTHING.contains(&text.trim()),
         _ => true,
     }
 }
+
+/// What databases, scripts and spreadsheets write where there is no value. `Null` is a family's name.
+const NOTHING: [&str; 7] = ["NULL", "(null)", "<null>", "N/A", "n/a", "#N/A", "0000-00-00"];
 
 /// What exports and spreadsheets write for true, in the languages that these have: as Excel does, and as people do.
 const YES: &str = "true yes y t on 1 wahr ja j vrai oui vero sì verdadero sí si s verdadeiro sim waar sant sand sann \
@@ -102,8 +111,34 @@ pub fn flag(value: &Value) -> Answer {
         }
         _ => None,
     };
-    let wrong = || ExecutionError::function_error("flag", "the value is neither true nor false");
+    let is_empty = matches!(value, Value::Null) || matches!(value, Value::String(text) if text.trim().is_empty());
+    let wrong = || {
+        let what = if is_empty {
+            "the value is empty, where true or false is needed"
+        } else {
+            "the value is neither true nor false: compare it, such as by row.status == \"Active\""
+        };
+        ExecutionError::function_error("flag", what)
+    };
     known.map(Value::Bool).ok_or_else(wrong)
+}
+
+/// What a column of states says for `active`, beside [`flag`].
+pub fn is_active(value: &Value) -> Answer {
+    const ACTIVE: &str = "active enabled aktiv actif activo attivo ativo";
+    const INACTIVE: &str =
+        "inactive disabled deactivated suspended terminated inaktiv inactif inactivo inattivo inativo";
+    if let Value::String(text) = value {
+        let text = crate::scim::fold(text.trim());
+        let is_one_of = |words: &str| words.split_whitespace().any(|word| word == text);
+        if is_one_of(ACTIVE) {
+            return Ok(Value::Bool(true));
+        }
+        if is_one_of(INACTIVE) {
+            return Ok(Value::Bool(false));
+        }
+    }
+    flag(value)
 }
 
 /// A text without diacritics: `Žofie Müller` is `Zofie Muller`.
@@ -164,13 +199,45 @@ pub fn instant(text: &str) -> Result<Timestamp, ExecutionError> {
     if whole.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         return Err(error(DAY_NUMBER));
     }
-    let civil = regional(text).map_err(error)?.to_datetime(jiff::civil::Time::midnight());
+    let date = with_month_by_name(text).map_or_else(|| regional(text), Ok);
+    let civil = date.map_err(error)?.to_datetime(jiff::civil::Time::midnight());
     TimeZone::UTC.to_timestamp(civil).map_err(|_| error(NO_DATE))
 }
 
 const DAY_NUMBER: &str =
     "the value is a day's number, as spreadsheets count them: format the column as a date, 2026-01-31";
 const NO_DATE: &str = "the value is no date: write 2026-01-31 or 2026-01-31T08:00:00Z";
+
+const AMBIGUOUS: &str = "day and month can't be told apart: write 2026-01-31, or in the mapping, of 01/31/2026, join([mid(row.x, 6, 4), \
+     mid(row.x, 0, 2), mid(row.x, 3, 2)], \"-\")";
+
+/// `31-Jan-2026`, `31 January 2026` or `Jan 31, 2026`.
+fn with_month_by_name(text: &str) -> Option<Date> {
+    const MONTHS: [&str; 12] = [
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+    ];
+    let parts: Vec<&str> = text.split([' ', '-', '/', ',', '.']).filter(|part| !part.is_empty()).collect();
+    let [a, b, year] = parts.as_slice() else { return None };
+    let month = |text: &str| {
+        let text = text.to_ascii_lowercase();
+        let at = MONTHS.iter().position(|month| text.len() >= 3 && month.starts_with(&text));
+        at.and_then(|at| i8::try_from(at + 1).ok())
+    };
+    let (month, day) = month(a).map(|month| (month, b)).or_else(|| Some((month(b)?, a)))?;
+    let year = year.parse().ok().filter(|_| year.len() == 4)?;
+    Date::new(year, month, day.parse().ok()?).ok()
+}
 
 /// `31.01.2026`, `2026/01/31`, and `31/01/2026` or `01/31/2026` where it can't be the other; at midnight, if a time is
 /// said at all.
@@ -189,7 +256,7 @@ fn regional(text: &str) -> Result<Date, &'static str> {
         (4, _) => (first, second, third),
         (_, 4) if date.contains('.') || first > 12 || first == second => (third, second, first),
         (_, 4) if second > 12 => (third, first, second),
-        (_, 4) => return Err("day and month can't be told apart: write 2026-01-31"),
+        (_, 4) => return Err(AMBIGUOUS),
         _ => return Err(NO_DATE),
     };
     let (Ok(month), Ok(day)) = (i8::try_from(month), i8::try_from(day)) else { return Err(NO_DATE) };

@@ -33,11 +33,13 @@ pub fn is_of(name: &str, prefix: &str) -> bool {
 }
 
 /// Of those that differ in nothing but a hash the newest, in the order of the names, and a word about the others.
-pub fn newest<K: ResourceExt>(found: Vec<K>, key: impl Fn(&str) -> String) -> (Vec<K>, Option<String>) {
+pub fn newest<K: ResourceExt>(found: Vec<K>, kind: &str, key: impl Fn(&str) -> String) -> (Vec<K>, Option<String>) {
     let mut newest: BTreeMap<String, K> = BTreeMap::new();
     let mut older = Vec::new();
     for object in found {
-        let made = |object: &K| (object.creation_timestamp(), object.name_any());
+        // Of one second the version tells, which grows with each write.
+        let version = |object: &K| object.resource_version().and_then(|version| version.parse::<u64>().ok());
+        let made = |object: &K| (object.creation_timestamp(), version(object), object.name_any());
         match newest.entry(key(&object.name_any())) {
             std::collections::btree_map::Entry::Vacant(place) => _ = place.insert(object),
             std::collections::btree_map::Entry::Occupied(mut place) if made(place.get()) < made(&object) => {
@@ -49,7 +51,13 @@ pub fn newest<K: ResourceExt>(found: Vec<K>, key: impl Fn(&str) -> String) -> (V
     older.sort_unstable();
     let note = older.first().map(|first| {
         let more = if older.len() > 1 { format!(" and {} more", older.len() - 1) } else { String::new() };
-        format!("{first}{more} is older than another of the same name before its hash, and is not read.")
+        let newer: Vec<String> =
+            newest.values().map(ResourceExt::name_any).filter(|newer| key(newer) == key(first)).collect();
+        let newer = newer.join(", ");
+        format!(
+            "{first}{more} is older than {newer} and is not read. If it is in force again, as after a revert without a prune: \
+             kubectl delete {kind} {newer}."
+        )
     });
     (newest.into_values().collect(), note)
 }
@@ -82,13 +90,15 @@ mod tests {
             named("people-20261129", 2),
             named("leavers-0a1b2c3d4e5f", 2),
         ];
-        let (read, note) = newest(found, without_hash);
+        let (read, note) = newest(found, "configmap", without_hash);
         let names: Vec<String> = read.iter().map(ResourceExt::name_any).collect();
         assert_eq!(
             names,
             ["leavers-0a1b2c3d4e5f", "people-2bc4567dfg", "people-2", "people-20261128", "people-20261129", "people-3"]
         );
-        assert!(note.is_some_and(|note| note.starts_with("people-7h2k9mf4dt is older")));
+        let note = note.expect("a note");
+        assert!(note.starts_with("people-7h2k9mf4dt is older than people-2bc4567dfg"), "{note}");
+        assert!(note.ends_with("kubectl delete configmap people-2bc4567dfg."), "{note}");
         for (name, expected) in [
             ("people", true),
             ("people-7h2k9mf4dt", true),

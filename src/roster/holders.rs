@@ -13,6 +13,8 @@ use crate::plan::Named;
 
 /// So many objects a source has at most, and so many bytes.
 pub const MOST_OBJECTS: usize = 100;
+/// So alike are names of which one may be meant by the other.
+const NEAR: f64 = 0.9;
 const MOST_BYTES: usize = 64 * 1024 * 1024;
 
 /// An object that holds rows.
@@ -35,14 +37,41 @@ impl Holder for Secret {
     }
 }
 
+/// What there is beside what a source reads, by its metadata.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Neighbour {
+    /// Its name.
+    pub name: String,
+    /// It has the label that lets rosters read it.
+    pub is_labelled: bool,
+}
+
+impl Neighbour {
+    /// By an object's metadata.
+    pub fn of(object: &impl ResourceExt) -> Self {
+        Self { name: object.name_any(), is_labelled: is_labelled(object) }
+    }
+}
+
+/// Whether what a source names isn't among what was found.
+pub fn is_missing<K: Holder>(found: &[K], objects: &SourceObjects) -> bool {
+    match (&objects.names, &objects.name_prefix) {
+        (Some(names), _) => found.len() < names.len(),
+        (None, Some(prefix)) => !found.iter().any(|object| hashed::is_of(&object.name_any(), prefix)),
+        (None, None) => false,
+    }
+}
+
 /// Those of a namespace that a source reads, in their order, and what a person should know of them.
 pub fn chosen<K: Holder>(
     mut found: Vec<K>,
+    neighbours: &[Neighbour],
     namespace: &str,
     objects: &SourceObjects,
 ) -> Result<(Vec<K>, Option<String>), Refused> {
+    let kind = K::kind(&()).to_lowercase();
     if let Some(names) = &objects.names {
-        let named = names.iter().map(|name| named(&found, namespace, name));
+        let named = names.iter().map(|name| named(&found, neighbours, namespace, name));
         return Ok((named.collect::<Result<_, _>>()?, None));
     }
     found.retain(is_labelled);
@@ -52,11 +81,12 @@ pub fn chosen<K: Holder>(
         if found.is_empty() {
             return Err(not_found(&format!(
                 "no {} in {namespace} with the label {ROSTER_SOURCE_LABEL}=true is called {prefix} or {prefix}-HASH: create \
-                 it, or correct spec.source",
-                K::kind(&())
+                 it, or correct spec.source{}",
+                K::kind(&()),
+                similar(neighbours, prefix, true)
             )));
         }
-        return Ok(hashed::newest(found, |_| String::new()));
+        return Ok(hashed::newest(found, &kind, |_| String::new()));
     }
     found.retain(|object| {
         let mut labels = asked_for(objects);
@@ -70,7 +100,7 @@ pub fn chosen<K: Holder>(
             asked.join(",")
         )));
     }
-    Ok(hashed::newest(found, hashed::without_hash))
+    Ok(hashed::newest(found, &kind, hashed::without_hash))
 }
 
 /// The labels that a source selects by.
@@ -78,15 +108,16 @@ pub fn asked_for(objects: &SourceObjects) -> impl Iterator<Item = (&String, &Str
     objects.selector.iter().flat_map(|selector| &selector.match_labels)
 }
 
-fn is_labelled<K: Holder>(object: &K) -> bool {
+fn is_labelled(object: &impl ResourceExt) -> bool {
     object.labels().get(ROSTER_SOURCE_LABEL).is_some_and(|value| value == "true")
 }
 
-fn named<K: Holder>(found: &[K], namespace: &str, name: &str) -> Result<K, Refused> {
+fn named<K: Holder>(found: &[K], neighbours: &[Neighbour], namespace: &str, name: &str) -> Result<K, Refused> {
     let kind = K::kind(&()).to_lowercase();
     let Some(object) = found.iter().find(|object| object.name_any() == name) else {
         let create = format!("create it with the label {ROSTER_SOURCE_LABEL}=true, or correct spec.source");
-        let similar = similar(found, name);
+        let here: Vec<Neighbour> = found.iter().map(Neighbour::of).chain(neighbours.iter().cloned()).collect();
+        let similar = similar(&here, name, false);
         return Err(not_found(&format!("there is no {kind} {namespace}/{name}: {create}{similar}")));
     };
     if is_labelled(object) {
@@ -101,19 +132,31 @@ fn named<K: Holder>(found: &[K], namespace: &str, name: &str) -> Result<K, Refus
     Err(Refused { reason: RosterReason::SourceNotLabelled, message })
 }
 
-/// What there is of a name with a hash: Kustomize renames what it generates.
-fn similar<K: Holder>(found: &[K], name: &str) -> String {
-    let labelled = found.iter().filter(|object| is_labelled(*object));
-    let names: Vec<String> =
-        labelled.map(ResourceExt::name_any).filter(|other| hashed::is_of(other, name)).take(5).collect();
-    if names.is_empty() {
-        return String::new();
+/// What there is of a similar name: Kustomize renames what it generates, and people mistype.
+fn similar(there: &[Neighbour], name: &str, by_prefix: bool) -> String {
+    let list = |names: Vec<&str>| names.into_iter().take(5).collect::<Vec<_>>().join(", ");
+    let hashed: Vec<&Neighbour> = there.iter().filter(|other| hashed::is_of(&other.name, name)).collect();
+    if hashed.is_empty() {
+        let is_near = |other: &&Neighbour| strsim::jaro_winkler(&other.name, name) > NEAR;
+        let near = list(there.iter().filter(is_near).map(|other| other.name.as_str()).collect());
+        return if near.is_empty() { near } else { format!(". There is {near}: was that meant?") };
     }
-    format!(
-        ". There is {}: for names that Kustomize generates write spec.source…namePrefix: {name} instead of names, or set \
-         disableNameSuffixHash",
-        names.join(", ")
-    )
+    let names = list(hashed.iter().map(|other| other.name.as_str()).collect());
+    let label = if hashed.iter().any(|other| other.is_labelled) {
+        String::new()
+    } else {
+        format!(" without the label: set {ROSTER_SOURCE_LABEL}: \"true\" in Kustomize's generatorOptions.labels")
+    };
+    let prefix = if by_prefix {
+        String::new()
+    } else {
+        let before = if label.is_empty() { ": for" } else { ". For" };
+        format!(
+            "{before} names that Kustomize generates write spec.source…namePrefix: {name} instead of names, or set \
+             disableNameSuffixHash"
+        )
+    };
+    format!(". There is {names}{label}{prefix}")
 }
 
 /// What they hold.

@@ -7,6 +7,9 @@ use super::columns::fold;
 use super::functions::slug;
 use crate::api::{ROSTER_KEY, ScimUser};
 
+/// So many zeros a number may have had before a spreadsheet took them.
+const MOST_ZEROS: usize = 12;
+
 /// A ScimUser that the roster has already, and how its person is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
@@ -38,13 +41,16 @@ pub struct Keys {
     connection: String,
     /// Values of another expression are other keys, however alike they are.
     expression: String,
+    /// There is an expression: a userName isn't a key that never changes.
+    is_explicit: bool,
 }
 
 impl Keys {
     /// Of this expression; without one the userName is the key.
     pub fn new(connection: &str, expression: Option<&str>) -> Self {
+        let is_explicit = expression.is_some();
         let expression = digest(&[expression.unwrap_or("userName").trim()], 4);
-        Self { connection: connection.to_owned(), expression }
+        Self { connection: connection.to_owned(), expression, is_explicit }
     }
 
     /// What a ScimUser records of the key that it was written for.
@@ -66,6 +72,20 @@ impl Keys {
         recorded.is_some_and(|rest| rest.starts_with('-'))
     }
 
+    /// Whether an object is certain to be nobody's but of the key that it was written for: keys never change.
+    pub fn tells_apart(&self, known: &Known) -> bool {
+        self.is_explicit && self.has_recorded(known)
+    }
+
+    /// What is recorded of the keys of which a spreadsheet may have made this one: it takes the zeros before a number, and
+    /// may give it a part.
+    pub fn records_before_rewriting(&self, key: &str) -> Vec<String> {
+        let Some(number) = significant_digits(key) else { return Vec::new() };
+        let padded = (0..=MOST_ZEROS).map(|zeros| format!("{}{number}", "0".repeat(zeros)));
+        let written = padded.flat_map(|number| [format!("{number}.0"), number]);
+        written.filter(|other| other != key).map(|key| self.record(&key)).collect()
+    }
+
     /// Whether an object's key is known to be a value of another expression.
     pub fn is_of_another_expression(&self, known: &Known) -> bool {
         known.key.is_some() && !self.has_recorded(known)
@@ -80,6 +100,13 @@ impl Keys {
     pub fn numbered_name(&self, key: &str, number: usize) -> String {
         readable(key, &digest(&[&self.connection, key, &number.to_string()], 4))
     }
+}
+
+/// The digits of a number that a spreadsheet keeps.
+pub fn significant_digits(text: &str) -> Option<&str> {
+    let text = text.strip_suffix(".0").unwrap_or(text);
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.trim_start_matches('0'))
 }
 
 /// Made of the key and the connection: a slug to be read, and eight hex digits to be told apart by.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::columns::fold;
-use super::keys::{Keys, Known};
+use super::keys::{Keys, Known, significant_digits};
 use super::people::{Identity, People};
 
 /// The ScimUsers of people.
@@ -19,14 +19,27 @@ pub struct Names {
     pub crossed: HashMap<usize, String>,
     /// The people whose externalId differs from that of their ScimUser as a spreadsheet rewrites numbers.
     pub rewritten: BTreeSet<usize>,
+    /// The people who have the userName or the externalId of a ScimUser that was written for another key, and have none
+    /// of their own.
+    pub succeeding: HashMap<usize, Predecessor>,
     /// By key, userName and externalId.
     index: HashMap<String, String>,
 }
 
+/// A ScimUser of another key, and so of another person, whose userName or externalId somebody has by now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Predecessor {
+    /// Its name.
+    pub name: String,
+    /// The externalId is the same and the userName isn't: the key may be one that changes after all.
+    pub is_unsure: bool,
+}
+
 impl Names {
     /// By the recorded key; else by the externalId, else by the userName, of those that no key claims; else a new name
-    /// made of the key. Rejected rows are matched in the same way, as if nothing were wrong with them.
-    pub fn of(keys: &Keys, people: &People, known: &[Known]) -> Self {
+    /// made of the key, other than those `taken`. Rejected rows are matched in the same way, as if nothing were wrong
+    /// with them.
+    pub fn of(keys: &Keys, people: &People, known: &[Known], taken: &BTreeSet<String>) -> Self {
         let rows = people.people.iter().map(|person| &person.identity);
         let rows: Vec<&Identity> = rows.chain(people.rejected.iter().map(|rejected| &rejected.identity)).collect();
         let found = matched(keys, &rows, known);
@@ -42,12 +55,13 @@ impl Names {
             kept.extend(may_be.into_iter().map(|known| known.name.clone()));
             kept.extend(object.map(str::to_owned));
         }
-        let names = named(keys, &rows[..people.people.len()], &found, known);
+        let names = named(keys, &rows[..people.people.len()], &found, known, taken);
         let crossed = crossed(&rows[..people.people.len()], &names, known, &claimed);
+        let succeeding = succeeding(keys, &rows[..people.people.len()], &found, known, &claimed);
         let rewritten = rewritten(&rows[..people.people.len()], &names, known);
         let objects = names.iter().map(|name| Some(name.as_str())).chain(found[names.len()..].iter().copied());
         let index = index(&rows, &objects.collect::<Vec<_>>());
-        Self { names, kept, unidentified, crossed, rewritten, index }
+        Self { names, kept, unidentified, crossed, rewritten, succeeding, index }
     }
 
     /// The ScimUser of whoever has this key, userName or externalId, folded.
@@ -71,17 +85,25 @@ fn matched<'a>(keys: &Keys, rows: &[&Identity], known: &'a [Known]) -> Vec<Optio
     for row in rows {
         found.push(row.key.as_deref().and_then(by_key).filter(|name| claimed.insert(*name)));
     }
+    if known.iter().any(|known| keys.tells_apart(known) && !claimed.contains(known.name.as_str())) {
+        for (row, object) in rows.iter().zip(&mut found).filter(|(_, object)| object.is_none()) {
+            let records = row.key.as_deref().map(|key| keys.records_before_rewriting(key)).unwrap_or_default();
+            let mut objects = records.iter().filter_map(|record| recorded.get(record).copied());
+            *object = objects.find(|name| claimed.insert(*name));
+        }
+    }
     let free: Vec<&Known> = known.iter().filter(|known| !claimed.contains(known.name.as_str())).collect();
+    let may_be = |row: &Identity, known: &Known| row.key.is_none() || !keys.tells_apart(known);
     let by_id = unique(free.iter().filter_map(|known| Some((known.external_id.as_deref()?, *known))));
     let by_name = unique(free.iter().map(|known| (known.user_name.as_str(), *known)));
     // Everybody's externalId before anybody's userName: a name may be somebody else's by now.
     for (row, object) in rows.iter().zip(&mut found).filter(|(_, object)| object.is_none()) {
-        let known = row.external_id.as_deref().and_then(|id| by_id.get(id));
+        let known = row.external_id.as_deref().and_then(|id| by_id.get(id)).filter(|known| may_be(row, known));
         *object = known.map(|known| known.name.as_str()).filter(|name| claimed.insert(*name));
     }
     for (row, object) in rows.iter().zip(&mut found).filter(|(_, object)| object.is_none()) {
         let known = row.user_name.as_deref().and_then(|name| by_name.get(name));
-        let known = known.filter(|known| !is_another(row, known));
+        let known = known.filter(|known| may_be(row, known) && !is_another(row, known));
         *object = known.map(|known| known.name.as_str()).filter(|name| claimed.insert(*name));
     }
     found
@@ -97,12 +119,7 @@ fn is_another(row: &Identity, known: &Known) -> bool {
 
 /// Whether a spreadsheet makes the one of the other: it takes the zeros before a number, and may give it a part.
 fn is_rewritten(one: &str, other: &str) -> bool {
-    fn number(text: &str) -> Option<&str> {
-        let text = text.strip_suffix(".0").unwrap_or(text);
-        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        is_number.then(|| text.trim_start_matches('0'))
-    }
-    one != other && number(one).is_some_and(|number_of_one| number(other) == Some(number_of_one))
+    one != other && significant_digits(one).is_some_and(|digits| significant_digits(other) == Some(digits))
 }
 
 /// One of the row's identities is one of the object's.
@@ -124,8 +141,15 @@ fn may_be_anyone(keys: &Keys, row: &Identity, known: &[Known], claimed: &BTreeSe
 }
 
 /// The names of people's objects, new ones included.
-fn named(keys: &Keys, people: &[&Identity], found: &[Option<&str>], known: &[Known]) -> Vec<String> {
-    let mut taken: BTreeSet<String> = known.iter().map(|known| known.name.clone()).collect();
+fn named(
+    keys: &Keys,
+    people: &[&Identity],
+    found: &[Option<&str>],
+    known: &[Known],
+    taken: &BTreeSet<String>,
+) -> Vec<String> {
+    let mut taken: BTreeSet<String> =
+        known.iter().map(|known| known.name.clone()).chain(taken.iter().cloned()).collect();
     let mut new = |key: &str| {
         let mut number = 0;
         let mut name = keys.name(key);
@@ -156,6 +180,30 @@ fn crossed(
         is_others.then(|| (place, owner.name.clone()))
     });
     crossed.collect()
+}
+
+/// Who would come after somebody of another key. Another externalId tells that they are two people.
+fn succeeding(
+    keys: &Keys,
+    people: &[&Identity],
+    found: &[Option<&str>],
+    known: &[Known],
+    claimed: &BTreeSet<&str>,
+) -> HashMap<usize, Predecessor> {
+    let others = known.iter().filter(|known| keys.tells_apart(known) && !claimed.contains(known.name.as_str()));
+    let others: Vec<&Known> = others.collect();
+    let by_name: HashMap<&str, &Known> = others.iter().map(|known| (known.user_name.as_str(), *known)).collect();
+    let by_id: HashMap<&str, &Known> =
+        others.iter().filter_map(|known| Some((known.external_id.as_deref()?, *known))).collect();
+    let of = |person: &Identity| {
+        let named = by_name.get(person.user_name.as_deref()?).filter(|known| !is_another(person, known));
+        named.map(|known| Predecessor { name: known.name.clone(), is_unsure: false }).or_else(|| {
+            let known = by_id.get(person.external_id.as_deref()?)?;
+            Some(Predecessor { name: known.name.clone(), is_unsure: true })
+        })
+    };
+    let new = people.iter().zip(found).enumerate().filter(|(_, (_, found))| found.is_none());
+    new.filter_map(|(place, (person, _))| Some((place, of(person)?))).collect()
 }
 
 /// Whose externalId a spreadsheet seems to have rewritten.

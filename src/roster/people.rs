@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use k8s_openapi::DeepMerge as _;
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
@@ -10,10 +9,10 @@ use super::columns::fold;
 use super::expression::Expression;
 use super::functions::is_present;
 use super::recipe::{Line, Recipe};
+use super::shape::{as_the_api_has_it, is_label, merge};
 use super::source::{Table, TableRow};
-use super::target::{Drafted, Target, plain, without_empty_entries};
-use super::text::{is_placeholder, unfit};
-use crate::api::ScimUserSpec;
+use super::target::{Drafted, Target, plain, without_empty_entries, words_of};
+use super::text::{is_nobodys_id, is_placeholder, unfit};
 use crate::scim::without_tombstone;
 
 /// Who a row is, as far as that can be read.
@@ -104,8 +103,42 @@ impl Body {
 }
 
 fn named_twice(person: Person, first: u32) -> Rejected {
-    let reason = format!("row {first} has the same userName");
+    let reason = format!("row {first} has the same userName: leave one of the two out, such as by spec.scope");
     Rejected { row: person.row, identity: person.identity, reason }
+}
+
+/// The same externalId is the same person: rows that share one can't be told apart by it. Whoever is deleted is
+/// deactivated all the same.
+fn reject_shared_ids(found: &mut People, table: &Table) {
+    let mut first: HashMap<&str, (u32, usize)> = HashMap::new();
+    for person in &found.people {
+        let Some(id) = person.identity.external_id.as_deref() else { continue };
+        first.entry(id).or_insert((table.rows[person.row].number, 0)).1 += 1;
+    }
+    let mut last: HashMap<&str, u32> = HashMap::new();
+    for person in &found.people {
+        last.extend(person.identity.external_id.as_deref().map(|id| (id, table.rows[person.row].number)));
+    }
+    let other = |person: &Person| {
+        let id = person.identity.external_id.as_deref().filter(|_| !person.deleted)?;
+        let (first, count) = *first.get(id)?;
+        let number = table.rows[person.row].number;
+        (count > 1).then(|| if first == number { last[id] } else { first })
+    };
+    let others: Vec<Option<u32>> = found.people.iter().map(other).collect();
+    let mut others = others.into_iter();
+    let (people, shared): (Vec<_>, Vec<_>) = std::mem::take(&mut found.people)
+        .into_iter()
+        .map(|person| (person, others.next().flatten()))
+        .partition(|(_, other)| other.is_none());
+    found.people = people.into_iter().map(|(person, _)| person).collect();
+    found.rejected.extend(shared.into_iter().filter_map(|(person, other)| {
+        let reason = format!(
+            "row {} has the same externalId: map externalId to a column that tells people apart, or write value: \"\"",
+            other?
+        );
+        Some(Rejected { row: person.row, identity: person.identity, reason })
+    }));
 }
 
 impl Recipe {
@@ -133,8 +166,13 @@ impl Recipe {
                     identity.key = None;
                 }
                 Some(reason)
+            } else if self.key.is_some() {
+                let first = keys.get(&identity.key);
+                first.map(|first| {
+                    format!("row {first} has the same key: leave one of the two out, such as by spec.scope")
+                })
             } else {
-                keys.get(&identity.key).map(|first| format!("row {first} has the same key"))
+                None
             };
             if let Some(reason) = reason {
                 found.rejected.push(Rejected { row: at, identity, reason });
@@ -160,6 +198,7 @@ impl Recipe {
                 }
             }
         }
+        reject_shared_ids(&mut found, table);
         found
     }
 
@@ -213,7 +252,8 @@ impl Recipe {
 
     /// Who a row is, and the first of what can't be read of that.
     fn identity(&self, row: &TableRow, key: Result<String, String>) -> (Identity, Option<String>) {
-        let (user_name, external_id) = (self.user_name(row), self.text(row, &Target::ExternalId));
+        let external_id = self.text(row, &Target::ExternalId).map(|id| id.filter(|id| !is_nobodys_id(id)));
+        let user_name = self.user_name(row);
         let unreadable = [key.as_ref().err(), user_name.as_ref().err(), external_id.as_ref().err()];
         let unreadable = unreadable.into_iter().flatten().next().cloned();
         let identity = Identity {
@@ -235,7 +275,7 @@ impl Recipe {
         let key = match &self.key {
             Some(key) => {
                 let value = self.value(key, row);
-                value.and_then(|value| plain(&value)).map_err(|why| format!("key: {why}"))?
+                value.and_then(|value| words_of(&value)).map_err(|why| format!("key: {why}"))?
             }
             None => self.text(row, &Target::UserName)?.unwrap_or_default(),
         };
@@ -272,7 +312,7 @@ impl Recipe {
     fn text(&self, row: &TableRow, target: &Target) -> Result<Option<String>, String> {
         let Some(line) = self.lines.iter().find(|line| line.target == *target) else { return Ok(None) };
         let value = self.value(&line.value, row);
-        let text = value.and_then(|value| plain(&value)).map_err(|why| format!("{}: {why}", line.name))?;
+        let text = value.and_then(|value| words_of(&value)).map_err(|why| format!("{}: {why}", line.name))?;
         Ok(Some(text).filter(|text| !text.is_empty()))
     }
 
@@ -344,33 +384,4 @@ impl Recipe {
 fn unfit_name(text: &str) -> Option<String> {
     let letter = unfit(text).map(|letter| format!("has {letter}"));
     letter.or_else(|| is_placeholder(text).then(|| "stands for nothing, such as NULL or n/a".to_owned()))
-}
-
-/// The spec without what the API would leave out, so that it compares with one that was read.
-fn as_the_api_has_it(spec: Json) -> Result<Json, String> {
-    let suspend = spec.get("suspend").is_some();
-    let typed: ScimUserSpec =
-        serde_json::from_value(spec).map_err(|_| "a value doesn't fit its attribute".to_owned())?;
-    let mut spec = serde_json::to_value(typed).map_err(|_| "a value doesn't fit its attribute".to_owned())?;
-    if !suspend && let Some(spec) = spec.as_object_mut() {
-        spec.remove("suspend");
-    }
-    Ok(spec)
-}
-
-fn merge(map: &mut Map<String, Json>, other: Json) {
-    let mut whole = Json::Object(std::mem::take(map));
-    whole.merge_from(other);
-    if let Json::Object(merged) = whole {
-        *map = merged;
-    }
-}
-
-/// What Kubernetes takes for a label's value.
-fn is_label(text: &str) -> bool {
-    let ends = |letter: Option<char>| letter.is_some_and(|letter| letter.is_ascii_alphanumeric());
-    text.len() <= 63
-        && ends(text.chars().next())
-        && ends(text.chars().last())
-        && text.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter))
 }

@@ -76,7 +76,7 @@ impl Places {
     pub fn of(&self, user: Arc<ScimUser>, of: Ours) -> Option<(&str, u32)> {
         let name = user.name_any();
         let given = Given::sort(vec![user], of);
-        let names = Names::of(&self.recipe.keys, &self.people, &given.known(of.connection));
+        let names = Names::of(&self.recipe.keys, &self.people, &given.known(of.connection), &given.others);
         let person = names.names.iter().position(|known| *known == name)?;
         let row = &self.table.rows[self.people.people[person].row];
         let document = self.table.documents.get(row.document as usize);
@@ -104,7 +104,7 @@ impl Prepared {
         let (recipe, table) = table_of(spec, known, documents)?;
         let people = recipe.people(&table);
         let given = Given::sort(users, of);
-        let names = Names::of(&recipe.keys, &people, &given.known(of.connection));
+        let names = Names::of(&recipe.keys, &people, &given.known(of.connection), &given.others);
         let changes = Changes::of(&recipe, &table, &people, &names, &given);
         let staying = given.ours.values().filter(|user| user.metadata.deletion_timestamp.is_none()).count();
         let left = staying.saturating_sub(changes.gone.len());

@@ -20,7 +20,7 @@ pub const NEEDED: [&str; 2] = ["userName", "active"];
 const WORK: &str = r#"emails[type eq "work"].value"#;
 const PRIMARY: &str = r#"emails[type eq "work"].primary"#;
 /// What Okta calls a user's status, in its API or as its pages do; any other rejects the row.
-const OKTA_ACTIVE: &str = r#"flag(switch(replace(upper(row.status), " ", "_"), "", "ACTIVE", "true", "PROVISIONED", "true", "PENDING_USER_ACTION", "true", "STAGED", "true", "RECOVERY", "true", "PASSWORD_RESET", "true", "PASSWORD_EXPIRED", "true", "LOCKED_OUT", "true", "SUSPENDED", "false", "DEPROVISIONED", "false", "DEACTIVATED", "false"))"#;
+const OKTA_ACTIVE: &str = r#"flag(switch(replace(upper(row.status), " ", "_"), row.status, "ACTIVE", "true", "PROVISIONED", "true", "PENDING_USER_ACTION", "true", "STAGED", "true", "RECOVERY", "true", "PASSWORD_RESET", "true", "PASSWORD_EXPIRED", "true", "LOCKED_OUT", "true", "SUSPENDED", "false", "DEPROVISIONED", "false", "DEACTIVATED", "false"))"#;
 
 /// The table of Datadog's guide for Entra ID.
 const ENTRA_DATADOG: &[Line] = &[
@@ -112,7 +112,31 @@ const OKTA_GENERIC: &[Line] = &[
 ];
 
 /// What Google Workspace calls a user's status; any other rejects the row.
-const GOOGLE_ACTIVE: &str = r#"flag(switch(upper(row["Status [READ ONLY]"]), "", "ACTIVE", "true", "SUSPENDED", "false", "ARCHIVED", "false"))"#;
+const GOOGLE_ACTIVE: &str = r#"flag(switch(upper(row["Status [READ ONLY]"]), row["Status [READ ONLY]"], "ACTIVE", "true", "SUSPENDED", "false", "ARCHIVED", "false"))"#;
+
+/// Of the directory API's lists the first entry, as far as it says this.
+macro_rules! first {
+    ($list:literal, $part:literal) => {
+        concat!(
+            "present(row.",
+            $list,
+            ") && size(row.",
+            $list,
+            ") > 0 && \"",
+            $part,
+            "\" in row.",
+            $list,
+            "[0] ? row.",
+            $list,
+            "[0].",
+            $part,
+            " : \"\""
+        )
+    };
+}
+
+/// The directory API names relations of every kind.
+const MANAGER_OF_GOOGLE: &str = r#"present(row.relations) && size(row.relations) > 0 && "type" in row.relations[0] && row.relations[0].type == "manager" ? row.relations[0].value : """#;
 
 /// The download of Google Workspace's admin console; the answers of its directory API.
 const GOOGLE: &[Line] = &[
@@ -124,7 +148,7 @@ const GOOGLE: &[Line] = &[
         r#"join([row["First Name [Required]"], row["Last Name [Required]"]], " ")"#,
         "row.name.fullName"
     ),
-    line!("title", r#"row["Employee Title"]"#),
+    line!("title", r#"row["Employee Title"]"#, first!("organizations", "title")),
     line!("userType", r#"row["Employee Type"]"#),
     line!(WORK, r#"row["Email Address [Required]"]"#, "row.primaryEmail"),
     line!(PRIMARY, "true"),
@@ -135,13 +159,13 @@ const GOOGLE: &[Line] = &[
         r#"join([row["First Name [Required]"], row["Last Name [Required]"]], " ")"#,
         "row.name.fullName"
     ),
-    line!(r#"phoneNumbers[type eq "work"].value"#, r#"row["Work Phone"]"#),
+    line!(r#"phoneNumbers[type eq "work"].value"#, r#"row["Work Phone"]"#, first!("phones", "value")),
     line!(r#"phoneNumbers[type eq "mobile"].value"#, r#"row["Mobile Phone"]"#),
     line!(r#"addresses[type eq "work"].formatted"#, r#"row["Work Address"]"#),
     line!("enterprise.employeeNumber", r#"row["Employee ID"]"#),
-    line!("enterprise.costCenter", r#"row["Cost Center"]"#),
-    line!("enterprise.department", "row.Department"),
-    line!("manager", r#"row["Manager Email"]"#),
+    line!("enterprise.costCenter", r#"row["Cost Center"]"#, first!("organizations", "costCenter")),
+    line!("enterprise.department", "row.Department", first!("organizations", "department")),
+    line!("manager", r#"row["Manager Email"]"#, MANAGER_OF_GOOGLE),
 ];
 
 /// `Get-ADUser -Filter * -Properties * | Export-Csv`.

@@ -1,6 +1,6 @@
 //! What a roster would make of its source, row by row, without a cluster: for a look before it is applied.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 
@@ -54,7 +54,7 @@ pub enum RowOutcome {
 
 /// Reads a source as the operator does. `Err` where nobody would be changed on the strength of it.
 pub fn preview(spec: &ScimRosterSpec, documents: Vec<Document>) -> Result<Preview, Refused> {
-    let notes = documents.iter().filter_map(size_note).collect();
+    let notes = size_notes(spec.source.secrets.is_some(), &documents);
     let (recipe, table) = table_of(spec, &[], documents)?;
     let mut outcomes = outcomes(&recipe, &table);
     let rows = table.rows.iter().enumerate().map(|(at, row)| PreviewedRow {
@@ -68,7 +68,7 @@ pub fn preview(spec: &ScimRosterSpec, documents: Vec<Document>) -> Result<Previe
 /// What becomes of the rows in scope, by their places.
 pub(super) fn outcomes(recipe: &Recipe, table: &Table) -> HashMap<usize, RowOutcome> {
     let people = recipe.people(table);
-    let names = Names::of(&recipe.keys, &people, &[]);
+    let names = Names::of(&recipe.keys, &people, &[], &BTreeSet::new());
     let mut outcomes: HashMap<usize, RowOutcome> = HashMap::new();
     for (person, name) in people.people.iter().zip(&names.names) {
         let outcome = match recipe.body(&table.rows[person.row], |whom| names.find(whom)) {
@@ -83,13 +83,25 @@ pub(super) fn outcomes(recipe: &Recipe, table: &Table) -> HashMap<usize, RowOutc
     outcomes
 }
 
-fn size_note(document: &Document) -> Option<String> {
-    let Content::Text(_, bytes) = &document.content else { return None };
-    (bytes.len() > CLIENT_SIDE).then(|| {
-        format!(
-            "{} has more than {} KiB: apply its ConfigMap by kubectl apply --server-side",
-            document.name,
-            CLIENT_SIDE / 1024
-        )
-    })
+/// The objects that are too large for a client-side apply: it notes all of an object's JSON, with all keys.
+fn size_notes(is_secret: bool, documents: &[Document]) -> Vec<String> {
+    let kind = if is_secret { "Secret" } else { "ConfigMap" };
+    let mut sizes: BTreeMap<&str, usize> = BTreeMap::new();
+    for document in documents {
+        let Content::Text(_, bytes) = &document.content else { continue };
+        // A Secret's values are base64; a text's quotation marks and line ends are escaped.
+        let escaped = bytes.iter().filter(|byte| matches!(byte, b'"' | b'\\' | b'\n' | b'\r' | b'\t')).count();
+        let size = if is_secret { bytes.len().div_ceil(3) * 4 } else { bytes.len() + escaped };
+        let object = document.name.split_once('/').map_or(document.name.as_str(), |(object, _)| object);
+        *sizes.entry(object).or_default() += size;
+    }
+    let large = sizes.into_iter().filter(|(_, size)| *size > CLIENT_SIDE);
+    large
+        .map(|(object, _)| {
+            let most = CLIENT_SIDE / 1024;
+            format!(
+                "{object} has more than {most} KiB as kubectl notes it: apply its {kind} by kubectl apply --server-side"
+            )
+        })
+        .collect()
 }

@@ -5,12 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::columns::{Wanted, fold, folded};
 use super::decoding::DAMAGED;
 use super::expression::{Expression, ExpressionError, Library};
+use super::functions;
 use super::keys::Keys;
 use super::presets;
 use super::source::Table;
 use super::target::Target;
 use crate::api::{ConnectionRef, Mapping, ScimRosterSpec, UserTemplate};
 use crate::scim::without_tombstone;
+
+/// What tells whether somebody of Entra ID may sign in.
+const STATES_OF_GRAPH: [&str; 2] = ["isSoftDeleted", "accountEnabled"];
 
 /// One line: an attribute and the expression of its value.
 pub(super) struct Line {
@@ -71,11 +75,11 @@ impl Line {
 impl Recipe {
     /// Compiles a spec.
     pub fn compile(spec: &ScimRosterSpec) -> Result<Self, ExpressionError> {
-        let flag = |place: &str, text: &String| Expression::compile(place, text, true);
+        let flag = |place: &str, text: &String| Expression::compile(place, text, Some(functions::FLAG));
         let scope = spec.scope.as_ref().map(|text| flag("spec.scope", text)).transpose()?;
-        let key = spec.key.as_ref().map(|text| Expression::compile("spec.key", text, false)).transpose()?;
+        let key = spec.key.as_ref().map(|text| Expression::compile("spec.key", text, None)).transpose()?;
         let labels = spec.labels.iter().flatten().map(|(name, text)| {
-            let value = Expression::compile(&format!("spec.labels.{name}"), text, false)?;
+            let value = Expression::compile(&format!("spec.labels.{name}"), text, None)?;
             Ok((name.clone(), value))
         });
         let mut recipe = Self {
@@ -89,7 +93,7 @@ impl Recipe {
             alias: spec
                 .preset
                 .and_then(presets::alias)
-                .map(|text| Expression::compile("preset", text, false))
+                .map(|text| Expression::compile("preset", text, None))
                 .transpose()?,
             keys: Keys::new(&spec.connection_ref.name, spec.key.as_deref()),
             connection: spec.connection_ref.clone(),
@@ -164,7 +168,11 @@ impl Recipe {
             column: column.to_owned(),
             reader: reader.to_owned(),
             since: if known { " and which was there before" } else { "" },
-            instead: if of_preset {
+            instead: if of_preset && STATES_OF_GRAPH.contains(&column) {
+                "ask Microsoft Graph for it by $select=accountEnabled,… (az: --query with accountEnabled); or override active by a \
+                 mapping: {target: active, value: 'row.COLUMN'}"
+                    .to_owned()
+            } else if of_preset {
                 format!("override {reader} by a mapping: {{target: {reader}, value: 'row.COLUMN'}}")
             } else {
                 format!("correct {reader}")
@@ -229,7 +237,7 @@ fn compiled(mapping: &Mapping, of_preset: bool) -> Result<Line, ExpressionError>
     if mapping.on_create && !target.may_be_on_create() {
         return Err(error("it can't be sent at creation only: take onCreate out".to_owned()));
     }
-    let value = Expression::compile(&place, &mapping.value, target.is_flag())?;
+    let value = Expression::compile(&place, &mapping.value, reader_of(&target))?;
     Ok(Line {
         name: mapping.target.clone(),
         target,
@@ -238,4 +246,12 @@ fn compiled(mapping: &Mapping, of_preset: bool) -> Result<Line, ExpressionError>
         on_create: mapping.on_create,
         of_preset,
     })
+}
+
+/// What reads a column that is mapped to such a target as it stands.
+fn reader_of(target: &Target) -> Option<&'static str> {
+    match target {
+        Target::Active => Some(functions::STATUS),
+        target => target.is_flag().then_some(functions::FLAG),
+    }
 }

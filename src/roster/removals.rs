@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+use super::members::Members;
 use crate::api::{GuardSpec, ScimRoster, ScimRosterSpec, ScimRosterStatus};
 use crate::plan::guards::{Ledger, Limit};
 
@@ -20,8 +21,8 @@ pub struct Gone {
     pub uid: String,
 }
 
-/// What a person has answered.
-#[derive(Clone, Copy, Debug, Default)]
+/// What a person has answered, and what is on record of those who were asked about.
+#[derive(Clone, Debug, Default)]
 pub struct Answers<'a> {
     /// `spec.approvedHold`.
     pub approved: Option<&'a str>,
@@ -29,35 +30,43 @@ pub struct Answers<'a> {
     pub rejected: Option<&'a str>,
     /// `status.spentHolds`: the answers that are used up, and the ids that no hold has again.
     pub spent: &'a [String],
+    /// `status.hold`: its id, and who is in it.
+    pub hold: Option<(&'a str, Members)>,
+    /// `status.kept`: they stay, since a hold of theirs was rejected.
+    pub kept: Members,
+    /// `status.deleting`: admitted before.
+    pub deleting: Members,
 }
 
 impl<'a> Answers<'a> {
     /// As a roster has them.
     pub fn of(spec: &'a ScimRosterSpec, status: Option<&'a ScimRosterStatus>) -> Self {
+        let hold = status.and_then(|status| status.hold.as_ref());
         Self {
             approved: spec.approved_hold.as_deref(),
             rejected: spec.rejected_hold.as_deref(),
             spent: status.and_then(|status| status.spent_holds.as_deref()).unwrap_or_default(),
+            hold: hold.map(|hold| (hold.id.as_str(), Members::read(hold.members.as_deref()))),
+            kept: Members::read(status.and_then(|status| status.kept.as_deref())),
+            deleting: Members::read(status.and_then(|status| status.deleting.as_deref())),
         }
     }
 
-    /// The answers that are used up now that exactly these are gone: an approval of anybody else, which is good for no
-    /// later loss of the same rows, and a rejection once nobody is gone any more.
+    /// The answers that are used up: an approval of nobody who is gone, and a rejection once nobody is gone any more.
     pub fn outlived(&self, gone: &[Gone], unsure: &BTreeSet<String>) -> Vec<&'a str> {
-        let approved = self.approved.filter(|_| !self.approves(gone, unsure));
-        let rejected = self.rejected.filter(|_| gone.is_empty());
+        let sorted = Sorted::of(gone.to_vec(), self);
+        let approved = self.approved.filter(|_| sorted.approved(self, unsure).is_empty());
+        let rejected = self.rejected.filter(|_| sorted.fresh.is_empty() && sorted.kept.is_empty());
         approved.into_iter().chain(rejected).collect()
     }
 
-    /// Some hold of those who are gone is approved.
-    pub fn approves(&self, gone: &[Gone], unsure: &BTreeSet<String>) -> bool {
-        let asked: Vec<Gone> = gone.iter().filter(|gone| unsure.contains(&gone.name)).cloned().collect();
-        let of = |gone: &[Gone]| !gone.is_empty() && self.approved == Some(&id_of(gone, self.spent));
-        of(gone) || of(&asked)
+    /// The hold on record is about some of those who are gone.
+    pub fn hold_stands(&self, gone: &[Gone]) -> bool {
+        self.hold.as_ref().is_some_and(|(_, members)| gone.iter().any(|gone| members.has(gone)))
     }
 }
 
-/// What is to be remembered once these are used up, too.
+/// What must be remembered once these are used up, too.
 pub fn spend(spent: &mut Vec<String>, used_up: &[&str]) {
     for id in used_up {
         if !spent.iter().any(|known| known == id) {
@@ -67,29 +76,54 @@ pub fn spend(spent: &mut Vec<String>, used_up: &[&str]) {
     spent.drain(..spent.len().saturating_sub(SPENT));
 }
 
-/// What becomes of those that are gone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// They are deleted.
-    Go,
-    /// They stay until a person answers, or, if the hold was rejected, for good.
-    Held {
-        /// Tells this very set from any other.
-        id: String,
-        /// It was rejected.
-        rejected: bool,
-    },
+/// Those that are gone, by what is on record of them.
+struct Sorted {
+    deleting: Vec<Gone>,
+    kept: Vec<Gone>,
+    fresh: Vec<Gone>,
 }
 
-/// Judges all that are gone together. Nobody being left is never taken for meant.
-pub fn judge(gone: &[Gone], left: usize, limit: &Limit, ledger: &Ledger, answers: Answers, now: Timestamp) -> Verdict {
-    let asked = ask(gone, answers);
-    let base = (left + gone.len()) as u64 + ledger.used(now);
-    let fits = ledger.used(now).saturating_add(gone.len() as u64) <= limit.of(base);
-    match asked {
-        Verdict::Held { rejected: false, .. } if left > 0 && fits => Verdict::Go,
-        asked => asked,
+impl Sorted {
+    fn of(gone: Vec<Gone>, answers: &Answers) -> Self {
+        let (deleting, rest) = gone.into_iter().partition(|gone| answers.deleting.has(gone));
+        let (kept, fresh) = Vec::into_iter(rest).partition(|gone| answers.kept.has(gone));
+        Self { deleting, kept, fresh }
     }
+
+    /// Those whose deletion a person has approved.
+    fn approved(&self, answers: &Answers, unsure: &BTreeSet<String>) -> Vec<Gone> {
+        let everybody = [&self.fresh[..], &self.kept[..]].concat();
+        answers.approved.map(|id| self.asked_by(id, everybody, answers, unsure)).unwrap_or_default()
+    }
+
+    /// Those of some that a hold is about: it is on record who they are, or its id tells.
+    fn asked_by(&self, id: &str, of: Vec<Gone>, answers: &Answers, unsure: &BTreeSet<String>) -> Vec<Gone> {
+        if answers.spent.iter().any(|spent| spent == id) {
+            return Vec::new();
+        }
+        let recorded = answers.hold.as_ref().filter(|(known, members)| *known == id && *members != Members::default());
+        if let Some((_, members)) = recorded {
+            return of.into_iter().filter(|gone| members.has(gone)).collect();
+        }
+        let asked: Vec<Gone> = self.fresh.iter().filter(|gone| unsure.contains(&gone.name)).cloned().collect();
+        let mut sets = [self.fresh.clone(), asked, self.kept.clone()].into_iter();
+        sets.find(|set| !set.is_empty() && id_of(set, answers.spent) == id).unwrap_or_default()
+    }
+}
+
+/// What becomes of those that are gone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Removals {
+    /// Their deletion was admitted before, and goes on.
+    pub deleting: Vec<Gone>,
+    /// They are deleted.
+    pub go: Vec<Gone>,
+    /// The approval that is used up by it.
+    pub used_up: Option<String>,
+    /// They stay, since a hold of theirs was rejected.
+    pub kept: Vec<Gone>,
+    /// About whom a person is asked: the others, or, if there are none, those who are kept.
+    pub held: Option<Held>,
 }
 
 /// Those about whom a person is asked, or was.
@@ -99,42 +133,76 @@ pub struct Held {
     pub gone: Vec<Gone>,
     /// Tells this very set from any other.
     pub id: String,
-    /// The hold was rejected.
+    /// It was rejected.
     pub rejected: bool,
     /// Their keys were values of another expression, however few they are.
     pub unsure: bool,
 }
 
-/// Those who are deleted, and those about whom a person is asked. Whoever isn't known by the key in force goes with an
-/// approval alone (promise I31), and keeps nobody else.
-pub fn sort(
-    gone: Vec<Gone>,
-    unsure: &BTreeSet<String>,
-    answers: Answers,
-    judged: impl Fn(&[Gone]) -> Verdict,
-) -> (Vec<Gone>, Option<Held>) {
-    let (asked, sure): (Vec<Gone>, Vec<Gone>) = gone.iter().cloned().partition(|gone| unsure.contains(&gone.name));
-    let fits = sure.is_empty() || judged(&sure) == Verdict::Go;
-    let (go, held, verdict) = match (fits, asked.is_empty()) {
-        (true, true) => return (gone, None),
-        (true, false) => (sure, asked.clone(), ask(&asked, answers)),
-        (false, true) => (Vec::new(), gone.clone(), judged(&gone)),
-        (false, false) => (Vec::new(), gone.clone(), ask(&gone, answers)),
-    };
-    match verdict {
-        Verdict::Go => (gone, None),
-        Verdict::Held { id, rejected } => (go, Some(Held { gone: held, id, rejected, unsure: fits })),
+/// A roster's guard.
+#[derive(Clone, Copy, Debug)]
+pub struct Guard {
+    /// How many ScimUsers have a row.
+    pub left: usize,
+    /// How many may go.
+    pub limit: Limit,
+    /// How many went within the window.
+    pub used: u64,
+}
+
+impl Guard {
+    /// As a roster's spec and status have it.
+    pub fn of(roster: &ScimRoster, left: usize, now: Timestamp) -> Self {
+        let limit = limit_of(&roster.spec.guard);
+        Self { left, limit, used: ledger_of(roster, limit, now).used(now) }
+    }
+
+    /// Whether so many may go beside those who are approved, of all whose rows are gone. Nobody being left is never
+    /// taken for meant.
+    fn admits(&self, count: usize, approved: usize, all: usize) -> bool {
+        let of = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let base = of(self.left + all).saturating_add(self.used);
+        self.left > 0 && self.used.saturating_add(of(approved + count)) <= self.limit.of(base)
     }
 }
 
-/// What a person has answered about these, however few they are.
-fn ask(gone: &[Gone], answers: Answers) -> Verdict {
-    let id = id_of(gone, answers.spent);
-    if answers.approved == Some(&id) {
-        return Verdict::Go;
+impl Removals {
+    /// Judges all that are gone. Whoever was in a rejected hold stays until their row is back or a person approves their
+    /// deletion, and is not judged with the others. Whoever isn't known by the key in force goes with an approval alone
+    /// (promise I31), and keeps nobody else.
+    pub fn judge(gone: &[Gone], unsure: &BTreeSet<String>, answers: &Answers, guard: &Guard) -> Self {
+        let mut sorted = Sorted::of(gone.to_vec(), answers);
+        let mut go = sorted.approved(answers, unsure);
+        let used_up = answers.approved.filter(|_| !go.is_empty()).map(str::to_owned);
+        let all = sorted.fresh.len() + sorted.kept.len();
+        take_out(&go, &mut sorted.fresh);
+        take_out(&go, &mut sorted.kept);
+        if let Some(id) = answers.rejected {
+            let rejected = sorted.asked_by(id, sorted.fresh.clone(), answers, unsure);
+            take_out(&rejected, &mut sorted.fresh);
+            sorted.kept.extend(rejected);
+        }
+        let Sorted { deleting, kept, fresh } = sorted;
+        let (asked, sure): (Vec<Gone>, Vec<Gone>) = fresh.iter().cloned().partition(|gone| unsure.contains(&gone.name));
+        let fit = sure.is_empty() || guard.admits(sure.len(), go.len(), all);
+        let held = if fit {
+            go.extend(sure);
+            asked
+        } else {
+            fresh
+        };
+        let hold = |gone: &[Gone], rejected: bool, unsure: bool| {
+            let id = id_of(gone, answers.spent);
+            (!gone.is_empty()).then(|| Held { gone: gone.to_vec(), id, rejected, unsure })
+        };
+        let held = hold(&held, false, fit).or_else(|| hold(&kept, true, false));
+        Self { deleting, go, used_up, kept, held }
     }
-    let rejected = answers.rejected == Some(&id);
-    Verdict::Held { id, rejected }
+}
+
+fn take_out(some: &[Gone], of: &mut Vec<Gone>) {
+    let some: BTreeSet<&Gone> = some.iter().collect();
+    of.retain(|gone| !some.contains(gone));
 }
 
 /// How many may go, by the roster's spec.

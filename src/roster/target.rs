@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use cel::Value;
 use cel::objects::Key;
+use cel::{ExecutionError, Value};
 use serde_json::{Map, Value as Json, json};
 
-use super::functions::{flag, instant, is_present, text};
+use super::functions::{flag, instant, is_active, is_present, text};
+use super::text::is_nobodys_id;
 
 /// The enterprise extension.
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
@@ -95,18 +96,25 @@ impl Target {
 
     /// Puts a value where it belongs; one that is empty or null leaves the attribute out.
     pub fn put(&self, value: &Value, into: &mut Drafted) -> Result<(), String> {
-        if !is_present(value) {
+        // Of no status that is written can it be said that it says nothing.
+        let is_status = *self == Self::Active && matches!(value, Value::String(text) if !text.trim().is_empty());
+        if !is_present(value) && !is_status {
             return Ok(());
         }
         let spec = &mut into.attributes;
         match self {
             Self::UserName => _ = spec.insert("userName".to_owned(), words(value)?),
-            Self::ExternalId => _ = spec.insert("externalId".to_owned(), words(value)?),
-            Self::Active => _ = spec.insert("active".to_owned(), yes_or_no(value)?),
+            Self::ExternalId => {
+                let id = plain(value)?;
+                if !is_nobodys_id(&id) {
+                    spec.insert("externalId".to_owned(), json!(id));
+                }
+            }
+            Self::Active => _ = spec.insert("active".to_owned(), yes_or_no(is_active(value))?),
             Self::Manager => into.manager = Some(manager(value)?),
             Self::Access(end) => {
                 let at = instant(&plain(value)?).map_err(|error| match error {
-                    cel::ExecutionError::FunctionError { message, .. } => message,
+                    ExecutionError::FunctionError { message, .. } => message,
                     _ => "it is no date: write 2026-01-31".to_owned(),
                 })?;
                 set(spec, &["access", end], json!(at.to_string()));
@@ -114,7 +122,7 @@ impl Target {
             Self::Text(None, name) => _ = spec.insert((*name).to_owned(), words(value)?),
             Self::Text(Some(object), name) => set(spec, &[object, name], words(value)?),
             Self::Entry(list, type_, name) => {
-                let value = if *name == "primary" { yes_or_no(value)? } else { words(value)? };
+                let value = if *name == "primary" { yes_or_no(flag(value))? } else { words(value)? };
                 put_entry(spec, list, type_, name, value);
             }
             Self::Values(list) => {
@@ -214,15 +222,24 @@ fn element(value: &Value) -> Result<Json, String> {
     }
 }
 
-fn yes_or_no(value: &Value) -> Result<Json, String> {
-    match flag(value) {
+fn yes_or_no(answer: Result<Value, ExecutionError>) -> Result<Json, String> {
+    match answer {
         Ok(Value::Bool(known)) => Ok(json!(known)),
+        Err(ExecutionError::FunctionError { message, .. }) => Err(message),
         _ => Err("it is neither true nor false".to_owned()),
     }
 }
 
 fn words(value: &Value) -> Result<Json, String> {
-    plain(value).map(Json::String)
+    words_of(value).map(Json::String)
+}
+
+/// A text, or a number. Of a truth it isn't certain that it was meant: YAML may have made it of a word.
+pub fn words_of(value: &Value) -> Result<String, String> {
+    match value {
+        Value::Bool(_) => Err("it is true or false, where a text belongs: write it in quotation marks".to_owned()),
+        other => plain(other),
+    }
 }
 
 /// Who a manager is: a text, or what Microsoft Graph gives for one.

@@ -15,6 +15,8 @@ mod sources;
 mod splitting;
 mod spreadsheets;
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -50,7 +52,7 @@ fn prepared(spec: &ScimRosterSpec, documents: Vec<Document>) -> (Recipe, Table) 
 fn generated(spec: &ScimRosterSpec, documents: Vec<Document>) -> (Vec<Value>, Vec<String>) {
     let (recipe, table) = prepared(spec, documents);
     let people = recipe.people(&table);
-    let names = Names::of(&recipe.keys, &people, &[]);
+    let names = Names::of(&recipe.keys, &people, &[], &BTreeSet::new());
     let mut rejected: Vec<String> =
         people.rejected.iter().map(|one| format!("{}: {}", table.rows[one.row].number, one.reason)).collect();
     let mut specs = Vec::new();

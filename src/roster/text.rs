@@ -50,6 +50,11 @@ pub fn is_placeholder(text: &str) -> bool {
     NOTHING.iter().any(|word| word.eq_ignore_ascii_case(text)) || !text.contains(char::is_alphanumeric)
 }
 
+/// What stands for no externalId: a placeholder, or zeros.
+pub fn is_nobodys_id(text: &str) -> bool {
+    is_placeholder(text) || text.chars().all(|letter| matches!(letter, '0' | '-'))
+}
+
 /// What a spreadsheet made of a cell, so that it isn't its value.
 pub fn spoiled(text: &str) -> Option<String> {
     const ERRORS: [&str; 8] = ["#REF!", "#N/A", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!"];
@@ -64,6 +69,9 @@ pub fn spoiled(text: &str) -> Option<String> {
         "it is a number that a spreadsheet shortened, such as 1.23E+11: format the column as text"
     } else if !text.is_empty() && text.chars().all(|letter| letter == '#') {
         "the column was too narrow: save its values"
+    } else if is_type_name(text) {
+        "PowerShell wrote the type of a list and not its values: join them before Export-Csv, such as by \
+         @{n='x';e={$_.x -join ';'}}, or select the columns that are read"
     } else if is_garbled(text) {
         "its letters were read in the wrong encoding once, such as Ã¤ for ä: save the file as UTF-8 from where it comes"
     } else {
@@ -81,6 +89,14 @@ fn is_shortened(text: &str) -> bool {
     // Without a point and a plus it may be the number of a room.
     let Some((whole, part)) = number.split_once(['.', ',']).or(signed.map(|_| (number, "0"))) else { return false };
     digits(signed.unwrap_or(power)) && digits(whole.trim_start_matches('-')) && digits(part)
+}
+
+/// `System.String[]` and the like, which `Export-Csv` writes for what isn't one value.
+fn is_type_name(text: &str) -> bool {
+    (text.starts_with("System.") && text.ends_with("[]"))
+        || ["System.Collections.", "Microsoft.ActiveDirectory.Management.", "Microsoft.Graph.PowerShell."]
+            .iter()
+            .any(|space| text.starts_with(space))
 }
 
 /// UTF-8 that was read as Windows-1252 and saved: what it was before is UTF-8 again.

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use http::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
-use kube::client::AuthError;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError, NamedContext};
+
+use super::reaching::{login_failed, remember};
 
 /// There is no way to a cluster; the message says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +40,7 @@ pub async fn cluster_config(file: Option<&Path>, context: Option<&str>) -> Resul
 pub fn cluster_client(config: Config) -> Result<kube::Client, NoCluster> {
     let exec = config.auth_info.exec.as_ref();
     let plugin = exec.and_then(|exec| exec.command.clone()).unwrap_or_default();
+    remember(&config);
     kube::Client::try_from(config).map_err(|error| NoCluster(unusable(&error, &plugin)))
 }
 
@@ -124,27 +126,11 @@ fn unreadable(error: &KubeconfigError, kubeconfig: &Kubeconfig) -> String {
 const NOT_A_PROXY: &str = "the proxy is not a valid URL: correct proxy-url of the kubeconfig, or HTTPS_PROXY, as http://host:port or \
      socks5://host:port";
 
-/// What keeps a client from being made: the login. What a plug-in printed for machines holds its token.
+/// What keeps a client from being made: the login.
 fn unusable(error: &kube::Error, plugin: &str) -> String {
-    let kube::Error::Auth(auth) = error else { return format!("the kubeconfig can't be used: {error}") };
-    match auth {
-        AuthError::AuthExecStart(error) if error.kind() == ErrorKind::NotFound => format!(
-            "the kubeconfig logs in by the plug-in {plugin}, which is not installed here: install it, or use another context"
-        ),
-        AuthError::AuthExecStart(error) => format!("the kubeconfig's login plug-in {plugin} can't be run: {error}"),
-        AuthError::AuthExecRun { out, .. } => {
-            let words = String::from_utf8_lossy(&out.stderr);
-            let words: String = words.trim().chars().filter(|letter| !letter.is_control()).take(300).collect();
-            let words = if words.is_empty() { String::new() } else { format!(": {words}") };
-            format!("the kubeconfig's login plug-in {plugin} failed ({}); log in again{words}", out.status)
-        }
-        AuthError::AuthExecParse(_) | AuthError::ExecPluginFailed => {
-            format!("the kubeconfig's login plug-in {plugin} answered with no credentials; log in again")
-        }
-        AuthError::ReadTokenFile(error, file) => {
-            format!("the kubeconfig's token file {} can't be read: {error}", file.display())
-        }
-        other => format!("the kubeconfig's login can't be used: {other}"),
+    match error {
+        kube::Error::Auth(auth) => login_failed(auth, plugin),
+        error => format!("the kubeconfig can't be used: {error}"),
     }
 }
 
@@ -164,8 +150,18 @@ fn proxy(kubeconfig: &Kubeconfig, context: Option<&str>, to: &Uri) -> Result<Opt
     });
     let Some(url) = chosen else { return Ok(None) };
     let url = if url.contains("://") { url } else { format!("http://{url}") };
+    // The names are resolved here; that is all that tells them apart.
+    let url = url.strip_prefix("socks5h://").map_or(url.clone(), |rest| format!("socks5://{rest}"));
     let url = url.parse::<Uri>().ok().filter(|url| url.host().is_some());
-    url.map(Some).ok_or_else(|| NoCluster(NOT_A_PROXY.to_owned()))
+    let url = url.ok_or_else(|| NoCluster(NOT_A_PROXY.to_owned()))?;
+    match url.scheme_str() {
+        Some("http" | "https" | "socks5") => Ok(Some(url)),
+        scheme => Err(NoCluster(format!(
+            "a proxy of the scheme {} can't be used, only http, https, socks5 and socks5h: correct proxy-url of the \
+             kubeconfig, or HTTPS_PROXY or ALL_PROXY",
+            scheme.unwrap_or_default()
+        ))),
+    }
 }
 
 /// Whether a list as `NO_PROXY` has it names the host.
@@ -178,6 +174,7 @@ fn is_excepted(to: &Uri, list: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kube::client::AuthError;
 
     #[test]
     fn no_proxy_is_asked_about_the_api_server() {

@@ -8,6 +8,7 @@ use serde_json::Value;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use super::reaching::api_error;
 use crate::api::{GROUP, VERSION, crds};
 
 const PAUSE: Duration = Duration::from_secs(2);
@@ -21,7 +22,7 @@ pub async fn wait_for_crds(client: &Client, plurals: &[&str]) {
         let text = match missing(client, plurals).await {
             Ok(None) => break,
             Ok(Some(missing)) => missing,
-            Err(error) => format!("waiting for the API server: {error}"),
+            Err(error) => format!("waiting for the API server: {}", api_error(&error)),
         };
         if last_text.as_ref() != Some(&text) {
             warn!("{text}");

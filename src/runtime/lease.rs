@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::election::{Decision, Election, NAME, Timing};
+use super::reaching::api_error;
 
 /// kube's client retries a busy API server for minutes; a renewal must not.
 const CALL: Duration = Duration::from_secs(5);
@@ -78,7 +79,7 @@ pub fn hold(
                 Ok(Ok(())) => {}
                 // It was never ours, as far as we know; nobody waits for us.
                 _ if election.deadline().is_none() => {}
-                Ok(Err(error)) => warn!("the Lease {NAME} could not be released: {}", error_text(&error)),
+                Ok(Err(error)) => warn!("the Lease {NAME} could not be released: {}", api_error(&error)),
                 Err(_) => warn!("the Lease {NAME} could not be released: the API server doesn't answer"),
             }
         }
@@ -123,7 +124,7 @@ async fn lead(
                 debug!("another wrote the Lease first");
                 None
             }
-            Ok(Err(error)) => Some(error_text(&error)),
+            Ok(Err(error)) => Some(api_error(&error)),
             Err(_) => Some("the API server doesn't answer in time".to_owned()),
         };
         if let Some(text) = failed.filter(|text| trouble.as_ref() != Some(text)) {
@@ -140,14 +141,6 @@ async fn lead(
         }
     }
     Ok(())
-}
-
-/// The API server's own words, without the whole answer around them.
-fn error_text(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
-        other => other.to_string(),
-    }
 }
 
 async fn pause(until: Instant, stop: &CancellationToken) {

@@ -11,6 +11,7 @@ mod logs;
 mod metrics;
 mod options;
 mod probe;
+mod reaching;
 mod shutdown;
 
 pub use audit::Audit;
@@ -24,4 +25,5 @@ pub use logs::{LogLevel, init as init_logs};
 pub use metrics::Metrics;
 pub use options::{LogFormat, Options};
 pub use probe::{ProbeOptions, probe};
+pub use reaching::api_error;
 pub use shutdown::on_signal;

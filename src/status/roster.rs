@@ -50,6 +50,10 @@ pub struct RosterRead {
     pub guard: RosterGuardStatus,
     /// Whom a person is asked about.
     pub hold: Option<RosterHold>,
+    /// Who stays since a hold of theirs was rejected.
+    pub kept: Option<String>,
+    /// Whose deletion was admitted and goes on.
+    pub deleting: Option<String>,
     /// Answers that are used up.
     pub spent: Vec<String>,
 }
@@ -80,6 +84,8 @@ pub fn record_roster(
         status.columns = Some(read.columns.iter().take(256).cloned().collect());
         status.guard = Some(read.guard.clone());
         status.hold.clone_from(&read.hold);
+        status.kept.clone_from(&read.kept);
+        status.deleting.clone_from(&read.deleting);
         status.spent_holds = (!read.spent.is_empty()).then(|| read.spent.clone());
     }
     conditions(&mut status, generation, outcome, now);

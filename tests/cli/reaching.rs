@@ -90,6 +90,7 @@ async fn the_api_server_is_reached_by_a_proxy_unless_no_proxy_names_it() {
         (&admin, vec![("HTTPS_PROXY", format!("http://{}", proxy.address))], Some("http")),
         (&admin, vec![("https_proxy", proxy.address.to_string())], Some("http")),
         (&admin, vec![("ALL_PROXY", format!("socks5://{}", proxy.address))], Some("socks5")),
+        (&admin, vec![("ALL_PROXY", format!("socks5h://{}", proxy.address))], Some("socks5")),
         (&admin, vec![("HTTPS_PROXY", format!("http://{}", proxy.address)), ("NO_PROXY", "127.0.0.0/8".into())], None),
         // As with kubectl: what the kubeconfig says holds, and NO_PROXY is about the environment's.
         (&named, vec![("NO_PROXY", "example.com".into())], Some("http")),
@@ -179,4 +180,77 @@ async fn what_is_wrong_with_a_kubeconfig_is_told_in_a_sentence() {
             assert!(!told.contains("hunter22") && !told.contains("backtrace"), "{told}");
         }
     }
+}
+
+/// What the operator logs while it waits.
+fn operator_says(kubeconfig: &std::path::Path, variables: &[(&str, &str)]) -> String {
+    let log = scratch().join(unique("waiting"));
+    let file = std::fs::File::create(&log).expect("a file");
+    let mut operator = std::process::Command::new(env!("CARGO_BIN_EXE_scim-operator"));
+    operator.args(["run", "--listen", "127.0.0.1:0"]).env("KUBECONFIG", kubeconfig).envs(variables.iter().copied());
+    operator.stdout(file.try_clone().expect("a file")).stderr(file);
+    let mut operator = operator.spawn().expect("scim-operator");
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let mut told = String::new();
+    while !told.contains("waiting for the API server") && std::time::Instant::now() < end {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        told = std::fs::read_to_string(&log).expect("its log");
+        if operator.try_wait().expect("its state").is_some() {
+            break;
+        }
+    }
+    let _ = operator.kill();
+    let _ = operator.wait();
+    told
+}
+
+/// A proxy that isn't there, a wrong authority, a login that is over: the cause, the way and the next step.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_keeps_from_the_api_server_is_told_with_the_way_and_the_next_step() {
+    let cluster = ControlPlane::shared().await;
+    let admin: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(cluster.admin_kubeconfig()).expect("a kubeconfig"))
+            .expect("JSON");
+    let write = |name: &str, change: &dyn Fn(&mut serde_json::Value)| {
+        let mut config = admin.clone();
+        change(&mut config);
+        let file = scratch().join(unique(name));
+        std::fs::write(&file, config.to_string()).expect("a file");
+        file
+    };
+    let right = write("right", &|_| {});
+    let refused = write("refused", &|config| config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1".into());
+    let stranger = write("stranger", &|config| {
+        let cluster = config["clusters"][0]["cluster"].as_object_mut().expect("a cluster");
+        cluster.retain(|name, _| !name.starts_with("certificate-authority"));
+    });
+    let over = write("over", &|config| config["users"][0]["user"] = serde_json::json!({"token": "hunter22"}));
+    let server = cluster.server();
+    let dead = [("HTTPS_PROXY", "http://svc:hunter22@127.0.0.1:1")];
+    for (kubeconfig, variables, expected) in [
+        (
+            &refused,
+            &[][..],
+            vec!["the API server https://127.0.0.1:1 can't be reached", "refused", "see whether it runs"],
+        ),
+        (&right, &dead, vec![server.as_str(), "by the proxy http://127.0.0.1:1", "refused", "NO_PROXY"]),
+        (&stranger, &[], vec![server.as_str(), "another authority", "get the kubeconfig anew"]),
+        (&over, &[], vec!["Unauthorized", "log in again"]),
+    ] {
+        let (path, given) = (kubeconfig.clone(), variables.to_vec());
+        let (operator, line) = tokio::task::spawn_blocking(move || {
+            let mut command = program(&path);
+            let output = command.args(["get", "users"]).envs(given.iter().copied()).output().expect("kubectl-scim");
+            (operator_says(&path, &given), stderr(&output))
+        })
+        .await
+        .expect("they ran");
+        for told in [&operator, &line] {
+            assert!(expected.iter().all(|part| told.contains(part)), "{expected:?}: {told}");
+            assert!(!told.contains("hunter22") && !told.contains("Status {"), "{told}");
+        }
+    }
+    let odd = [("ALL_PROXY", "ftp://svc:hunter22@127.0.0.1:1")];
+    let told = tokio::task::spawn_blocking(move || operator_says(&right, &odd)).await.expect("it ran");
+    assert!(told.contains("a proxy of the scheme ftp can't be used") && !told.contains("hunter22"), "{told}");
 }

@@ -114,6 +114,7 @@ async fn i27_i28_rights_and_policies_that_are_in_the_way_cost_nobody_anything() 
     finalizers_can_not_be_written(&apart).await;
     secrets_can_not_be_read(&apart).await;
     users_can_not_be_listed(&mut apart).await;
+    sources_can_not_be_read(&apart).await;
     a_policy_refuses_finalizers(&apart).await;
     a_policy_takes_finalizers_off(&apart).await;
     a_policy_takes_labels_off(&apart).await;
@@ -168,6 +169,40 @@ async fn users_can_not_be_listed(apart: &mut Apart) {
     apart.give_back(roles);
     apart.place.synced("cyd").await;
     apart.is_there_once("cyd").await;
+}
+
+/// And generated users can't be deleted.
+async fn sources_can_not_be_read(apart: &Apart) {
+    let table = |people: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "data": {"people.csv": format!("mail\n{people}\n")},
+            "metadata": {"name": "staff", "labels": {"scim-operator.dev/roster-source": "true"}},
+        })
+    };
+    let roles = apart.without("configmaps", &["get"]);
+    apart.place.apply(table("kim@example.com\nlou@example.com"));
+    apart.place.apply(json!({
+        "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimRoster", "metadata": {"name": "staff"},
+        "spec": {
+            "connectionRef": {"name": "jackson"}, "source": {"configMaps": {"names": ["staff"]}},
+            "mappings": [{"target": "userName", "value": "row.mail"}, {"target": "active", "value": "true"}],
+        },
+    }));
+    told("right-to-sources", &apart.place.tells("scimroster/staff", "SourceUnavailable").await);
+    apart.give_back(roles);
+    apart.place.tells("scimroster/staff", "Generated").await;
+    apart.is_there_once("lou").await;
+
+    let roles = apart.without("scimusers", &["delete"]);
+    apart.place.apply(table("kim@example.com"));
+    told("right-to-delete", &apart.place.tells("scimroster/staff", "WriteFailed").await);
+    apart.give_back(roles);
+    apart.place.tells("scimroster/staff", "Generated").await;
+    eventually(PATIENCE, "lou is inactive", async || {
+        let account = held(&apart.sandbox, "lou@example.com").await[0]["resource"]["active"].clone();
+        if account == false { Ok(()) } else { Err(account) }
+    })
+    .await;
 }
 
 /// An admission policy for ScimUsers of the place, and its binding.

@@ -232,7 +232,7 @@ const OBJECTS: &[Mistake] = &[
     row(
         "namespace-deleted",
         "The namespace is deleted with everybody in it",
-        "Held: …",
+        "Held: … is held: it exceeds the connection's removals guard and needs approval. …",
         "Everybody keeps their access until you answer: approve, and they are deprovisioned; reject, and the accounts stay. The \
          message has both commands. [holds.md](holds.md)",
     ),
@@ -322,6 +322,19 @@ const CLUSTER: &[Mistake] = &[
         "The role lacks `list` on one of the operator's kinds",
         "watch of ScimUsers…forbidden…",
         "The same. It is in the operator's log, and the operator isn't ready: nothing begins before everything is listed.",
+    ),
+    row(
+        "right-to-sources",
+        "The role lacks `get` on `configmaps`",
+        "SourceUnavailable: the source can't be read: configmaps \"staff\" is forbidden: …: give the ServiceAccount a Role with that \
+         verb; the chart's templates/rbac.yaml has all that the operator needs",
+        "The same. Rosters change nobody meanwhile.",
+    ),
+    row(
+        "right-to-delete",
+        "The role lacks `delete` on `scimusers`",
+        "WriteFailed: … could not be deleted: the API server refused it: scimusers.scim-operator.dev \"…\" is forbidden: …",
+        "The same. Users whose rows are gone are deleted then.",
     ),
     row(
         "policy-refuses",

@@ -179,3 +179,13 @@ fn links_lead_somewhere() {
         }
     }
 }
+
+/// Whoever has exported a KUBECONFIG didn't ask for its cluster, and a second operator would be a second writer.
+#[test]
+fn i28_the_demo_serves_its_own_namespace_and_takes_no_cluster_unasked() {
+    let demo = std::fs::read_to_string(repository().join("examples/demo")).expect("the demo");
+    let start =
+        demo.split("def start_operator").nth(1).and_then(|rest| rest.split("\ndef ").next()).expect("it starts one");
+    assert!(start.contains("--watch-namespaces={NAMESPACE}"), "{start}");
+    assert!(demo.contains("own_cluster = bool(context)") && demo.contains("            refuse_second_operator()"));
+}

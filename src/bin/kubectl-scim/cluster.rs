@@ -7,7 +7,7 @@ use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::NamespaceResourceScope;
 use kube::{Client, Resource, ResourceExt};
 use scim_operator::api::{ClusterScimConnection, GROUP, ScimConnection};
-use scim_operator::runtime::{cluster_client, cluster_config};
+use scim_operator::runtime::{api_error, cluster_client, cluster_config};
 use serde::de::DeserializeOwned;
 
 use crate::global::Global;
@@ -199,41 +199,17 @@ pub fn is_forbidden(error: &anyhow::Error) -> bool {
 pub fn sentence(error: &anyhow::Error) -> String {
     let mut parts: Vec<String> = Vec::new();
     for cause in error.chain() {
-        if let Some(kube::Error::Api(status)) = cause.downcast_ref() {
-            parts.push(status.message.clone());
-            break;
-        }
-        let text = cause.to_string();
+        let is_of_api = cause.downcast_ref::<kube::Error>().is_some();
+        let text = if is_of_api { api_error(cause) } else { cause.to_string() };
         // Many an error repeats its cause.
         if !parts.iter().any(|known| known.contains(&text)) {
             parts.push(text);
         }
-    }
-    parts.extend(of_api(error).and_then(advice).map(str::to_owned));
-    parts.join(": ")
-}
-
-fn advice(error: &kube::Error) -> Option<&'static str> {
-    match error {
-        kube::Error::Api(status) => match status.code {
-            401 => Some("the API server doesn't take the credentials of the kubeconfig; log in again"),
-            403 => Some("ask for a Role with that verb; kubectl auth can-i --list shows what you may do"),
-            404 if status.message.contains("could not find the requested resource")
-                || status.message.contains("404 page not found") =>
-            {
-                Some(
-                    "the kinds of scim-operator.dev are not installed in this cluster; kubectl config current-context tells \
-                     which one it is",
-                )
-            }
-            410 => Some("the list has changed too much while it was read; run it again"),
-            _ => None,
-        },
-        kube::Error::Service(_) | kube::Error::HyperError(_) => {
-            Some("the API server can't be reached; kubectl cluster-info tells where it is looked for")
+        if is_of_api {
+            break;
         }
-        _ => None,
     }
+    parts.join(": ")
 }
 
 /// Only one namespace can be meant.

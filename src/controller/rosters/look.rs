@@ -1,6 +1,6 @@
 //! What a look at a roster is made of, and what stays of it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,8 +16,6 @@ use crate::provisioner::Shared;
 pub struct RosterNotes {
     /// Bodies that the API server refused, by the ScimUsers' names.
     pub(super) refused: HashMap<String, Refusal>,
-    /// Those whose rows are gone and that the guard has counted, by uid: a deletion that failed is not counted again.
-    pub(super) counted: BTreeSet<String>,
     /// The content that was read last, and since when it has been the same.
     pub(super) content: Option<(String, Instant)>,
     /// Looks in a row that something kept from being complete.
@@ -33,6 +31,8 @@ pub struct Pass {
     pub roster: Arc<ScimRoster>,
     pub notes: RosterNotes,
     pub stop: CancellationToken,
+    /// The roster or its source has changed since it was read.
+    pub outdated: CancellationToken,
 }
 
 /// What a look leaves behind.
@@ -48,6 +48,8 @@ pub struct Looked {
 pub(super) enum Incomplete {
     /// The process may not write: another look, if it may again.
     NotLeading,
+    /// What was read is no longer so: another look is due.
+    Outdated,
     /// It is tried again.
     Later(String),
 }

@@ -32,6 +32,7 @@ use super::watch::{self, Read, Scope, Scoped, trim, within};
 use crate::api::{RECONCILE_REQUESTED_AT, ROSTER_LABEL, ROSTER_SOURCE_LABEL, ScimRoster, ScimUser, Uid};
 use crate::directory::{Directory, is_deleting};
 use crate::provisioner::Shared;
+use crate::runtime::api_error;
 
 /// So many rosters are looked at together: each holds its whole table in memory.
 const TOGETHER: usize = 2;
@@ -91,7 +92,7 @@ fn source<K: Resource<DynamicType = ()>>((_, event): Scoped<PartialObjectMeta<K>
 }
 
 fn failed(what: &str, error: &watcher::Error) -> Seen {
-    warn!("watch of {what}: {error}");
+    warn!("watch of {what}: {}", api_error(error));
     Seen::Nothing
 }
 
@@ -111,6 +112,8 @@ pub struct Rosters {
 enum Told {
     /// This is what the roster says now; whether it is to be looked at.
     Roster(Arc<ScimRoster>, bool),
+    /// Its source is another: it is to be looked at, and what is being deleted by the older one is not gone on with.
+    Source(RosterKey),
     /// It is to be looked at.
     Wake(RosterKey),
     /// It is gone.
@@ -144,7 +147,10 @@ impl Rosters {
     pub fn observe(&mut self, seen: Seen) -> Result<(), Error> {
         match seen {
             Seen::Roster(scope, event) => self.roster(&scope, *event),
-            Seen::Source(namespace) => self.wake_of(&namespace, |_| true),
+            Seen::Source(namespace) => {
+                let here = self.known.keys().filter(|key| key.namespace == namespace);
+                here.for_each(|key| _ = self.tell.send(Told::Source(key.clone())));
+            }
             Seen::Nothing => {}
             Seen::Ended => return Err(Error::WatchEnded("ScimRosters and their sources")),
         }
@@ -176,7 +182,7 @@ impl Rosters {
         self.wake_of(&namespace, |roster| {
             let rejects = roster.status.as_ref().is_some_and(|status| status.rejected_rows > Some(0));
             // One of its own, or one that may have stood in the way of somebody.
-            labels.iter().flatten().any(|label| **label == roster.name_any()) || (rejects && labels == [None, None])
+            rejects || labels.iter().flatten().any(|label| **label == roster.name_any())
         });
     }
 
@@ -249,7 +255,8 @@ struct Looks {
     schedule: Schedule,
     rosters: HashMap<RosterKey, Arc<ScimRoster>>,
     notes: HashMap<RosterKey, RosterNotes>,
-    running: BTreeSet<RosterKey>,
+    /// The looks under way, and what tells them that they look at what is no longer so.
+    running: BTreeMap<RosterKey, CancellationToken>,
     tasks: JoinSet<Looked>,
 }
 
@@ -261,7 +268,7 @@ impl Looks {
             schedule: Schedule::default(),
             rosters: HashMap::new(),
             notes: HashMap::new(),
-            running: BTreeSet::new(),
+            running: BTreeMap::new(),
             tasks: JoinSet::new(),
         }
     }
@@ -270,7 +277,7 @@ impl Looks {
         while !self.stop.is_cancelled() {
             self.start_due();
             let room = self.running.len() < TOGETHER;
-            let next = self.schedule.next(|key| self.running.contains(key)).filter(|_| room);
+            let next = self.schedule.next(|key| self.running.contains_key(key)).filter(|_| room);
             tokio::select! {
                 () = self.stop.cancelled() => break,
                 Some(told) = told.recv() => self.hear(told),
@@ -283,21 +290,23 @@ impl Looks {
 
     fn start_due(&mut self) {
         while self.running.len() < TOGETHER
-            && let Some(key) = self.schedule.take(Instant::now(), |key| self.running.contains(key))
+            && let Some(key) = self.schedule.take(Instant::now(), |key| self.running.contains_key(key))
         {
             let Some(roster) = self.rosters.get(&key) else { continue };
             if roster.metadata.deletion_timestamp.is_some() {
                 continue;
             }
+            let outdated = CancellationToken::new();
             let pass = Pass {
                 shared: self.shared.clone(),
                 key: key.clone(),
                 roster: Arc::clone(roster),
                 notes: self.notes.remove(&key).unwrap_or_default(),
                 stop: self.stop.child_token(),
+                outdated: outdated.clone(),
             };
             let span = error_span!("roster", roster = %key);
-            self.running.insert(key);
+            self.running.insert(key, outdated);
             self.tasks.spawn(pass.run().instrument(span));
         }
     }
@@ -311,17 +320,29 @@ impl Looks {
                 }
                 self.keep_newest(&key, roster);
                 if fresh {
-                    self.schedule.wake(&key, Instant::now());
+                    self.changed(&key);
                 }
             }
+            Told::Source(key) => self.changed(&key),
             Told::Wake(key) => self.schedule.wake(&key, Instant::now()),
             Told::Gone(key) => {
+                if let Some(outdated) = self.running.get(&key) {
+                    outdated.cancel();
+                }
                 self.rosters.remove(&key);
                 self.notes.remove(&key);
                 self.schedule.forget(&key);
                 self.shared.metrics.roster_gone(&key.to_string());
             }
         }
+    }
+
+    /// What it says, or what its source says, is not what a look under way has read.
+    fn changed(&mut self, key: &RosterKey) {
+        if let Some(outdated) = self.running.get(key) {
+            outdated.cancel();
+        }
+        self.schedule.wake(key, Instant::now());
     }
 
     fn looked(&mut self, looked: Looked) {

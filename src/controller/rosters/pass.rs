@@ -1,6 +1,5 @@
 //! One look at a roster: read, compare, write what differs, delete whose rows are gone, record.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use super::world;
 use super::writes::incomplete;
 use crate::api::{RosterHold, RosterReason};
 use crate::plan::guards::{Ledger, Limit};
-use crate::roster::{Answers, Gone, Held, Ours, Prepared, Refused, judge, ledger_of, limit_of, sort, spend};
+use crate::roster::{Answers, Guard, Held, Members, Ours, Prepared, Refused, Removals, ledger_of, limit_of, spend};
 use crate::status::{RosterOutcome, RosterRead};
 
 /// Whose row is gone is deleted when the source has stayed the same for so long: rows may move from one object to
@@ -80,7 +79,7 @@ impl Pass {
             let columns = roster.status.as_ref().and_then(|status| status.columns.as_deref()).unwrap_or_default();
             let users =
                 directory.all().into_iter().filter(|user| user.metadata.namespace.as_deref() == Some(&key.namespace));
-            let of = Ours { roster: &key.name, connection: &spec.connection_ref.name };
+            let of = Ours { roster: &key.name, connection: &spec.connection_ref };
             Prepared::new(spec, columns, documents, users.collect(), of)
         });
         let broken =
@@ -90,9 +89,6 @@ impl Pass {
 
     async fn carry_out(&mut self, mut prepared: Prepared) -> (Option<RosterOutcome>, Option<Duration>) {
         let since = self.content_since(&prepared.version);
-        // Whose row came back is judged anew, should it be gone once more.
-        let gone: BTreeSet<&String> = prepared.changes.gone.iter().map(|gone| &gone.uid).collect();
-        self.notes.counted.retain(|uid| gone.contains(uid));
         let mut read = self.read_of(&prepared);
         if prepared.changes.apply.len() > MANY {
             let message = format!("{} ScimUsers are being written", prepared.changes.apply.len());
@@ -159,6 +155,7 @@ impl Pass {
                     reason
                 }
                 Err(Incomplete::NotLeading) => return (None, Some(RETRY)),
+                Err(Incomplete::Outdated) => return (None, None),
                 Err(Incomplete::Later(message)) => {
                     let outcome = RosterOutcome { reason: RosterReason::WriteFailed, message, read: Some(read) };
                     return (Some(outcome), Some(Duration::ZERO));
@@ -184,51 +181,35 @@ impl Pass {
         read: &mut RosterRead,
     ) -> Result<(RosterReason, Option<String>), Incomplete> {
         let (gone, now) = (&prepared.changes.gone, Timestamp::now());
-        let (counted, new) = self.counted_and_new(gone);
-        if new.is_empty() {
-            return self.delete_all(&counted).await.map(|()| (RosterReason::Generated, None));
-        }
-        let spec = &self.roster.spec;
-        let limit = limit_of(&spec.guard);
-        let mut ledger = self.ledger(limit, now);
         let status = self.roster.status.clone();
-        let answers = Answers::of(spec, status.as_ref());
-        let approved = answers.approved.filter(|_| answers.approves(&new, &prepared.changes.unsure));
-        let judged = |gone: &[Gone]| judge(gone, prepared.left, &limit, &ledger, answers, now);
-        let (go, held) = sort(new, &prepared.changes.unsure, answers, judged);
-        if !go.is_empty() {
-            // The ledger first: a crash over-counts, never under-counts. So is an approval used up.
-            spend(&mut read.spent, approved.as_slice());
-            ledger.add(go.len() as u64, now);
-            read.guard = guard_status(&ledger, &limit, prepared.left + gone.len(), now);
-            let message = format!("{} ScimUsers whose rows are gone are being deleted", go.len());
+        let answers = Answers::of(&self.roster.spec, status.as_ref());
+        let guard = Guard::of(&self.roster, prepared.left, now);
+        let removals = Removals::judge(gone, &prepared.changes.unsure, &answers, &guard);
+        let deleted = [removals.deleting, removals.go.clone()].concat();
+        read.kept = Members::of(&removals.kept).text();
+        read.deleting = Members::of(&deleted).text();
+        read.hold = removals.held.as_ref().map(hold_of);
+        if !removals.go.is_empty() {
+            // The ledger first: a crash over-counts, never under-counts. So are an approval used up and who is deleted.
+            spend(&mut read.spent, removals.used_up.as_deref().as_slice());
+            let mut ledger = self.ledger(guard.limit, now);
+            ledger.add(removals.go.len() as u64, now);
+            read.guard = guard_status(&ledger, &guard.limit, prepared.left + gone.len(), now);
+            let message = format!("{} ScimUsers whose rows are gone are being deleted", removals.go.len());
             let outcome = RosterOutcome { reason: RosterReason::Generating, message, read: Some(read.clone()) };
             self.record(&outcome).await.map_err(incomplete)?;
-            self.notes.counted.extend(go.iter().map(|gone| gone.uid.clone()));
-            info!("{} rows are gone, and their ScimUsers are deleted", go.len());
+            info!("{} rows are gone, and their ScimUsers are deleted", removals.go.len());
         }
-        let Some(Held { gone: held, id, rejected, unsure }) = held else {
-            return self.delete_all(gone).await.map(|()| (RosterReason::Generated, None));
-        };
-        let sample = held.iter().take(SAMPLE).map(|gone| gone.name.clone()).collect();
-        let removals = i64::try_from(held.len()).unwrap_or(i64::MAX);
-        let note = self.ways_out(&id, held.len(), rejected, unsure);
-        read.hold = Some(RosterHold { id, removals, sample, rejected });
-        self.delete_all(&[counted, go].concat()).await?;
-        Ok((if rejected { RosterReason::Generated } else { RosterReason::Held }, Some(note)))
-    }
-
-    /// Of those whose rows are gone: whom the guard has counted, and all others.
-    fn counted_and_new(&self, gone: &[Gone]) -> (Vec<Gone>, Vec<Gone>) {
-        gone.iter().cloned().partition(|gone| self.notes.counted.contains(&gone.uid))
+        self.delete_all(&deleted).await?;
+        let Some(held) = removals.held else { return Ok((RosterReason::Generated, None)) };
+        let note = self.ways_out(&held, removals.kept.len());
+        Ok((if held.rejected { RosterReason::Generated } else { RosterReason::Held }, Some(note)))
     }
 
     /// The answers that are used up, those included that nobody waits for any more.
-    fn spent(&self, prepared: &Prepared) -> Vec<String> {
-        let (_, new) = self.counted_and_new(&prepared.changes.gone);
-        let status = self.roster.status.as_ref();
-        let outlived = Answers::of(&self.roster.spec, status).outlived(&new, &prepared.changes.unsure);
-        let mut spent = status.and_then(|status| status.spent_holds.clone()).unwrap_or_default();
+    fn spent(&self, answers: &Answers, prepared: &Prepared) -> Vec<String> {
+        let outlived = answers.outlived(&prepared.changes.gone, &prepared.changes.unsure);
+        let mut spent = answers.spent.to_vec();
         spend(&mut spent, &outlived);
         spent
     }
@@ -249,6 +230,11 @@ impl Pass {
         let now = Timestamp::now();
         let limit = limit_of(&self.roster.spec.guard);
         let ledger = self.ledger(limit, now);
+        let status = self.roster.status.as_ref();
+        let answers = Answers::of(&self.roster.spec, status);
+        // Whose row is back is judged anew, should it be gone once more.
+        let gone = &prepared.changes.gone;
+        let still = |members: &Members| gone.iter().filter(|gone| members.has(gone)).cloned().collect::<Vec<_>>();
         RosterRead {
             rows: prepared.rows(),
             in_scope: prepared.in_scope(),
@@ -257,13 +243,25 @@ impl Pass {
             managers_missing: prepared.changes.managers_missing,
             version: prepared.version.clone(),
             columns: prepared.columns(),
-            guard: guard_status(&ledger, &limit, prepared.left + prepared.changes.gone.len(), now),
-            hold: None,
-            spent: self.spent(prepared),
+            guard: guard_status(&ledger, &limit, prepared.left + gone.len(), now),
+            hold: status.and_then(|status| status.hold.clone()).filter(|_| answers.hold_stands(gone)),
+            kept: Members::of(&still(&answers.kept)).text(),
+            deleting: Members::of(&still(&answers.deleting)).text(),
+            spent: self.spent(&answers, prepared),
         }
     }
 
     fn ledger(&self, limit: Limit, now: Timestamp) -> Ledger {
         ledger_of(&self.roster, limit, now)
+    }
+}
+
+fn hold_of(held: &Held) -> RosterHold {
+    RosterHold {
+        id: held.id.clone(),
+        removals: i64::try_from(held.gone.len()).unwrap_or(i64::MAX),
+        sample: held.gone.iter().take(SAMPLE).map(|gone| gone.name.clone()).collect(),
+        members: Members::of(&held.gone).text(),
+        rejected: held.rejected,
     }
 }

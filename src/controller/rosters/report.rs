@@ -14,6 +14,7 @@ use super::world::{self, Failed};
 use crate::api::{Also, RECONCILE_REQUESTED_AT, RosterGuardStatus, ScimRoster, ScimRosterSpec};
 use crate::plan::Named;
 use crate::plan::guards::{Ledger, Limit};
+use crate::roster::Held;
 use crate::status::{RosterOutcome, RosterRead, buckets, record_roster};
 
 /// As long as status takes.
@@ -70,20 +71,26 @@ impl Pass {
         self.shared.metrics.roster(&self.key.to_string(), ready, counts.map(Option::unwrap_or_default), good);
     }
 
-    /// What a person can do about those that are gone.
-    pub(super) fn ways_out(&self, id: &str, removals: usize, rejected: bool, unsure: bool) -> String {
+    /// What a person can do about those that are gone; so many stay since a hold of theirs was rejected.
+    pub(super) fn ways_out(&self, held: &Held, kept: usize) -> String {
         let RosterKey { namespace, name } = &self.key;
-        if rejected {
-            return format!("{removals} ScimUsers whose rows are gone stay, since hold {id} was rejected.");
-        }
+        let (removals, id) = (held.gone.len(), &held.id);
         let patch = |field: &str| Named::namespaced("scimroster", namespace, name).set(field, id);
-        let why = if unsure {
-            "were written for another spec.key, and a row with another userName may be theirs by now"
+        if held.rejected {
+            return format!(
+                "{removals} ScimUsers whose rows are gone stay, since their hold was rejected. To delete them after all: {}.",
+                patch("approvedHold")
+            );
+        }
+        let why = if held.unsure {
+            "were written for another key, and a row with another key or userName may be theirs by now"
         } else {
             "are more than the guard admits"
         };
+        let others =
+            if kept > 0 { format!(" {kept} others stay, since their hold was rejected.") } else { String::new() };
         format!(
-            "{removals} ScimUsers whose rows are gone {why}; status.hold names some. To delete them: {}. To keep them: {}.",
+            "{removals} ScimUsers whose rows are gone {why}; status.hold names some. To delete them: {}. To keep them: {}.{others}",
             patch("approvedHold"),
             patch("rejectedHold")
         )

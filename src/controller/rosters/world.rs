@@ -18,12 +18,19 @@ use crate::api::{
     ScimUser, SourceFormat, SourceObjects, VERSION,
 };
 use crate::provisioner::{Shared, bounded_note};
-use crate::roster::{self, Body, Content, Document, Gone, Holder, MOST_OBJECTS, Refused, asked_for, chosen};
+use crate::roster::{
+    self, Body, Content, Document, Gone, Holder, MOST_OBJECTS, Neighbour, Refused, asked_for, chosen, is_missing,
+};
+use crate::runtime::api_error;
 
 /// Our name in `managedFields` of generated ScimUsers; others may own further fields of them.
 const FIELD_MANAGER: &str = "scim-operator-roster";
 /// kube's client retries a busy API server for minutes.
 const CALL: Duration = Duration::from_secs(30);
+/// So often a deletion is tried at once.
+const DELETION_TRIES: usize = 3;
+/// Among so many objects one of a similar name is looked for.
+const NEIGHBOURS: u32 = 500;
 /// So much of a refusal is shown, in characters.
 const LONGEST_REFUSAL: usize = 300;
 
@@ -71,17 +78,19 @@ where
         for name in names {
             found.extend(called(api.get_opt(name)).await?);
         }
-        if found.len() < names.len() {
-            // What is there by a similar name is told.
-            let all = listed(&api, "").await.unwrap_or_default();
-            found.extend(all.into_iter().filter(|object| !names.contains(&object.name_any())));
-        }
         found
     } else {
         let labels = asked_for(objects).map(|(name, value)| format!(",{name}={value}"));
         listed(&api, &labels.collect::<String>()).await?
     };
-    let (found, note) = chosen(found, namespace, objects)?;
+    // What there is by a similar name is told; of what isn't labelled nothing but that.
+    let neighbours = if is_missing(&found, objects) {
+        let all = called(api.list_metadata(&ListParams::default().limit(NEIGHBOURS))).await;
+        all.map(|all| all.items.iter().map(Neighbour::of).collect()).unwrap_or_default()
+    } else {
+        Vec::new()
+    };
+    let (found, note) = chosen(found, &neighbours, namespace, objects)?;
     Ok((roster::documents(found, objects.key.as_deref(), format)?, note))
 }
 
@@ -99,7 +108,7 @@ async fn called<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result
     let answer = timeout_at(Instant::now() + CALL, call).await;
     let cause = match answer {
         Ok(Ok(found)) => return Ok(found),
-        Ok(Err(error)) => error_text(&error),
+        Ok(Err(error)) => api_error(&error),
         Err(_) => "the API server doesn't answer in time".to_owned(),
     };
     Err(Refused { reason: RosterReason::SourceUnavailable, message: format!("the source can't be read: {cause}") })
@@ -132,14 +141,31 @@ pub async fn apply(shared: &Shared, key: &RosterKey, name: &str, person: &str, b
     Ok(())
 }
 
-/// Asks for the deletion of this very ScimUser; what its account comes to is its own policy's.
-pub async fn delete(shared: &Shared, namespace: &str, gone: &Gone) -> Result<(), Failed> {
-    let api: Api<ScimUser> = Api::namespaced(shared.kube.clone(), namespace);
-    let only = Preconditions { uid: Some(gone.uid.clone()), resource_version: None };
+/// Asks for the deletion of this very ScimUser, if it is the roster's still; what its account comes to is its own
+/// policy's.
+pub async fn delete(shared: &Shared, key: &RosterKey, gone: &Gone) -> Result<(), Failed> {
+    let mut tries = 1;
+    loop {
+        match try_delete(shared, key, gone).await {
+            // Its status was written at the same time.
+            Err(Failed::Another) if tries < DELETION_TRIES => tries += 1,
+            result => return result,
+        }
+    }
+}
+
+async fn try_delete(shared: &Shared, key: &RosterKey, gone: &Gone) -> Result<(), Failed> {
+    let api: Api<ScimUser> = Api::namespaced(shared.kube.clone(), &key.namespace);
+    let Some(user) = write(shared, api.get_opt(&gone.name)).await? else { return Ok(()) };
+    let is_same = user.uid().is_some_and(|uid| uid == gone.uid);
+    if !is_same || user.labels().get(ROSTER_LABEL) != Some(&key.name) {
+        return Ok(());
+    }
+    // Whoever takes the label off at this instant keeps it.
+    let only = Preconditions { uid: user.uid(), resource_version: user.resource_version() };
     let params = DeleteParams { preconditions: Some(only), ..DeleteParams::default() };
     match write(shared, async { api.delete(&gone.name, &params).await.map(drop) }).await {
-        // Gone already, or another one under its name.
-        Err(Failed::NotThere | Failed::Another) | Ok(()) => Ok(()),
+        Err(Failed::NotThere) | Ok(()) => Ok(()),
         Err(failed) => Err(failed),
     }
 }
@@ -187,7 +213,7 @@ async fn write<T>(shared: &Shared, call: impl Future<Output = Result<T, kube::Er
             Err(Failed::Refused(refusal(&status)))
         }
         Ok(Err(kube::Error::Api(status))) if status.code == 409 => Err(Failed::Another),
-        Ok(Err(error)) => Err(Failed::Later(error_text(&error))),
+        Ok(Err(error)) => Err(Failed::Later(api_error(&error))),
         Err(_) => Err(Failed::Later("the API server doesn't answer in time".to_owned())),
     }
 }
@@ -201,12 +227,4 @@ fn refusal(status: &kube::core::Status) -> String {
     fields.dedup();
     let words = if fields.is_empty() { &status.message } else { &fields.join(", ") };
     words.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(LONGEST_REFUSAL).collect()
-}
-
-/// The API server's own words, without the whole answer around them.
-fn error_text(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
-        other => other.to_string(),
-    }
 }

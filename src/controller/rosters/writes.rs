@@ -37,7 +37,7 @@ pub struct Written {
 impl Written {
     fn add(&mut self, incomplete: Incomplete, name: &str) {
         match incomplete {
-            Incomplete::NotLeading => self.stopped = true,
+            Incomplete::NotLeading | Incomplete::Outdated => self.stopped = true,
             Incomplete::Later(cause) => _ = self.failed.get_or_insert(format!("{name} could not be written: {cause}.")),
         }
     }
@@ -95,21 +95,24 @@ impl Pass {
         written
     }
 
+    /// Deletes these, as long as what was read of the roster and its source is so.
     pub(super) async fn delete_all(&self, gone: &[Gone]) -> Result<(), Incomplete> {
-        let namespace = &self.key.namespace;
         let deletions = stream::iter(gone.to_vec()).map(|gone| async move {
             if self.stop.is_cancelled() {
-                return Err((gone.name, Failed::NotLeading));
+                return Err(Incomplete::NotLeading);
             }
-            world::delete(&self.shared, namespace, &gone).await.map_err(|failed| (gone.name, failed))
+            if self.outdated.is_cancelled() {
+                return Err(Incomplete::Outdated);
+            }
+            let deleted = world::delete(&self.shared, &self.key, &gone).await;
+            deleted.map_err(|failed| match incomplete(failed) {
+                Incomplete::Later(cause) => Incomplete::Later(format!("{} could not be deleted: {cause}", gone.name)),
+                other => other,
+            })
         });
         let failed = deletions.buffer_unordered(CONCURRENCY).filter_map(|result| async { result.err() });
-        let failed: Vec<(String, Failed)> = failed.collect().await;
-        let first = |(name, failed)| match incomplete(failed) {
-            Incomplete::Later(cause) => Err(Incomplete::Later(format!("{name} could not be deleted: {cause}"))),
-            stopped @ Incomplete::NotLeading => Err(stopped),
-        };
-        failed.into_iter().next().map_or(Ok(()), first)
+        let failed: Vec<Incomplete> = failed.collect().await;
+        failed.into_iter().next().map_or(Ok(()), Err)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod objects;
 mod sheet;
+mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
 

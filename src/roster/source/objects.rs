@@ -56,12 +56,7 @@ impl Reader<'_> {
     }
 
     pub(super) fn yaml(&mut self, text: &str) -> Result<(), SourceError> {
-        // 007 is not 7.
-        let options = serde_saphyr::options! {
-            leading_zero_numbers_as_strings: true,
-            underscored_numbers_as_strings: true,
-        };
-        let value: Value = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+        let value = super::yaml::read(text).map_err(|error| {
             let place = error.location().map(|at| format!("line {} column {}: ", at.line(), at.column()));
             self.invalid(format!("{}it is not YAML", place.unwrap_or_default()))
         })?;

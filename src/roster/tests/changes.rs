@@ -1,9 +1,15 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::api::{GENERATED, ROSTER_KEY, ROSTER_LABEL, ScimUser};
+use crate::api::{ConnectionRef, GENERATED, ROSTER_KEY, ROSTER_LABEL, ScimUser};
 
-const OURS: Ours = Ours { roster: "people", connection: "datadog" };
+fn connection() -> ConnectionRef {
+    serde_json::from_value(json!({"name": "datadog"})).expect("a connection")
+}
+
+fn sorted(users: Vec<Arc<ScimUser>>) -> Given {
+    Given::sort(users, Ours { roster: "people", connection: &connection() })
+}
 
 /// A namespace as it is once everything was written.
 fn written(spec: &ScimRosterSpec, text: &str) -> Vec<Arc<ScimUser>> {
@@ -14,8 +20,8 @@ fn written(spec: &ScimRosterSpec, text: &str) -> Vec<Arc<ScimUser>> {
 pub fn then(spec: &ScimRosterSpec, text: &str, users: Vec<Arc<ScimUser>>) -> (Vec<Arc<ScimUser>>, Looked) {
     let (recipe, table) = prepared(spec, vec![csv("a", text)]);
     let people = recipe.people(&table);
-    let given = Given::sort(users, OURS);
-    let names = Names::of(&recipe.keys, &people, &given.known("datadog"));
+    let given = sorted(users);
+    let names = Names::of(&recipe.keys, &people, &given.known(&connection()), &given.others);
     let changes = Changes::of(&recipe, &table, &people, &names, &given);
     let mut ours = given.ours;
     for at in &changes.apply {
@@ -52,8 +58,8 @@ pub fn user(name: &str, uid: &str, mut metadata: Value, spec: Value) -> Arc<Scim
 pub fn changes(spec: &ScimRosterSpec, text: &str, users: Vec<Arc<ScimUser>>) -> (Vec<String>, Changes) {
     let (recipe, table) = prepared(spec, vec![csv("a", text)]);
     let people = recipe.people(&table);
-    let given = Given::sort(users, OURS);
-    let names = Names::of(&recipe.keys, &people, &given.known("datadog"));
+    let given = sorted(users);
+    let names = Names::of(&recipe.keys, &people, &given.known(&connection()), &given.others);
     let changes = Changes::of(&recipe, &table, &people, &names, &given);
     (changes.apply.iter().map(|at| names.names[*at].clone()).collect(), changes)
 }
@@ -109,20 +115,35 @@ fn a_bad_row_keeps_what_its_person_has() {
 fn objects_of_others_are_left_alone() {
     let users = written(&guide(), ENTRA);
     let plain = json!({"connectionRef": {"name": "datadog"}, "userName": "ADA@example.com"});
-    for (name, metadata) in [
-        (users[0].metadata.name.clone().expect("a name"), json!({})),
-        ("ada".to_owned(), json!({})),
-        ("ada".to_owned(), json!({"labels": {ROSTER_LABEL: "another"}})),
-    ] {
-        let (apply, found) =
-            changes(&guide(), ENTRA, vec![user(&name, "uid", metadata, plain.clone()), users[1].clone()]);
+    let called = users[0].metadata.name.clone().expect("a name");
+    for name in [&called, "ada"] {
+        let by_hand = user(name, "uid", json!({}), plain.clone());
+        let (apply, found) = changes(&guide(), ENTRA, vec![by_hand, users[1].clone()]);
         assert!(apply.is_empty() && found.gone.is_empty(), "{found:?}");
         assert!(found.rejected[0].reason.contains(&format!("the ScimUser {name} is not this roster's")), "{found:?}");
     }
-    // At another connection it is another account.
-    let elsewhere = json!({"connectionRef": {"name": "jackson"}, "userName": "ada@example.com"});
-    let (apply, found) = changes(&guide(), ENTRA, vec![user("ada", "uid", json!({}), elsewhere), users[1].clone()]);
-    assert_eq!((apply.len(), found.rejected.len()), (1, 0));
+    // At another connection it is another account, also where that has the same name.
+    for elsewhere in [json!({"name": "jackson"}), json!({"kind": "ClusterScimConnection", "name": "datadog"})] {
+        let other = json!({"connectionRef": elsewhere, "userName": "ada@example.com"});
+        let (apply, found) = changes(&guide(), ENTRA, vec![user(&called, "uid", json!({}), other), users[1].clone()]);
+        assert_eq!((apply.len(), found.rejected.len()), (1, 0));
+        assert!(apply[0] != called && apply[0].starts_with("ada-"), "{apply:?}");
+    }
+}
+
+/// The account is handed over once the other roster's object is gone, so a successor is there before.
+#[test]
+fn i08_whoever_moves_between_rosters_has_a_scim_user_of_each_meanwhile() {
+    let users = written(&guide(), ENTRA);
+    let called = users[0].metadata.name.clone().expect("a name");
+    let plain = json!({"connectionRef": {"name": "datadog"}, "userName": "ada@example.com"});
+    let going = json!({"deletionTimestamp": "2026-11-29T00:00:00Z"});
+    for metadata in [json!({"labels": {ROSTER_LABEL: "contractors"}}), going] {
+        let (apply, found) =
+            changes(&guide(), ENTRA, vec![user(&called, "uid", metadata, plain.clone()), users[1].clone()]);
+        assert_eq!((apply.len(), found.rejected.len()), (1, 0), "{found:?}");
+        assert!(apply[0] != called && apply[0].starts_with("ada-"), "{apply:?}");
+    }
 }
 
 #[test]

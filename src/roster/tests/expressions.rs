@@ -95,7 +95,10 @@ fn i29_no_expression_is_too_deep_to_be_read() {
 fn what_goes_wrong_with_a_row_names_columns_and_never_values() {
     for (expression, expected) in [
         ("row.secret + 1", "column secret: "),
-        ("flag(row.secret)", "flag: the value is neither true nor false"),
+        (
+            "flag(row.secret)",
+            "flag: the value is neither true nor false: compare it, such as by row.status == \"Active\"",
+        ),
         ("instant(row.secret)", "the value is no date"),
         ("split(row.secret, \"@\")[5]", "the list is shorter than the index"),
         ("int(row.secret)", "column secret: "),

@@ -113,6 +113,75 @@ fn i06_one_column_sorted_alone_gives_nobody_the_external_id_of_somebody_else() {
     assert_eq!((looked.gone.len(), after.len()), (1, 2));
 }
 
+/// Another key is another person, whatever else was given to them; a leaver's account is nobody's inheritance.
+#[test]
+fn i31_whoever_has_another_key_never_gets_the_scim_user_of_a_leaver() {
+    let by = |mappings: Value| spec(json!({"key": "row.id", "mappings": mappings}));
+    let name = json!({"target": "userName", "value": "row.name"});
+    for by_id in [by(json!([name])), by(json!([name, {"target": "externalId", "value": "row.name"}]))] {
+        let (users, _) = then(&by_id, "id,name\n1,ada\n", Vec::new());
+        let (after, looked) = then(&by_id, "id,name\n7,ada\n2,grace\n", users.clone());
+        assert_eq!((looked.gone.len(), looked.rejected.len(), after.len()), (1, 1, 1), "{looked:?}");
+        let reason = &looked.rejected[0].reason;
+        assert!(reason.contains("for another person") && reason.contains("roster-key-"), "{reason}");
+        // Under deletion it is waited for, and once it is gone there is one for the newcomer.
+        let mut going = crate::api::ScimUser::clone(&users[0]);
+        going.metadata.deletion_timestamp = serde_json::from_value(json!("2026-11-29T00:00:00Z")).expect("an instant");
+        let (_, waits) = changes(&by_id, "id,name\n7,ada\n2,grace\n", vec![std::sync::Arc::new(going)]);
+        assert!(waits.waits && waits.rejected.is_empty() && waits.apply.len() == 1, "{waits:?}");
+        let (last, _) = then(&by_id, "id,name\n7,ada\n2,grace\n", after);
+        assert_eq!(last.len(), 2);
+    }
+    // Whoever says that it is the same person takes the key off.
+    let by_id = by(json!([name]));
+    let (users, _) = then(&by_id, "id,name\n1,ada\n", Vec::new());
+    let mut same = crate::api::ScimUser::clone(&users[0]);
+    same.metadata.annotations.as_mut().expect("annotations").remove(crate::api::ROSTER_KEY);
+    let (after, looked) = then(&by_id, "id,name\n7,ada\n", vec![std::sync::Arc::new(same)]);
+    assert_eq!((looked.gone.len(), looked.rejected.len(), &after[0].metadata.name), (0, 0, &users[0].metadata.name));
+    // A spreadsheet that took zeros, or gave parts, made nobody another.
+    let (users, _) = then(&by_id, "id,name\n00017,ada\n", Vec::new());
+    for key in ["17", "17.0", "0017"] {
+        let (after, looked) = then(&by_id, &format!("id,name\n{key},countess\n"), users.clone());
+        assert_eq!((looked.gone.len(), looked.rejected.len()), (0, 0), "{key}: {looked:?}");
+        assert_eq!(after[0].metadata.name, users[0].metadata.name);
+    }
+}
+
+/// The externalId says that it is the same person, and the key that it isn't: a person is asked.
+#[test]
+fn i31_where_key_and_external_id_disagree_nobody_is_deleted_unasked() {
+    let by_mail = spec(json!({"key": "row.mail", "mappings": [
+        {"target": "userName", "value": "row.mail"}, {"target": "externalId", "value": "row.badge"},
+    ]}));
+    let (users, _) = then(&by_mail, "mail,badge\nada@example.com,17\n", Vec::new());
+    let (_, looked) = changes(&by_mail, "mail,badge\ncountess@example.com,17\n", users);
+    assert_eq!((looked.gone.len(), looked.unsure.len(), looked.rejected.len()), (1, 1, 1), "{looked:?}");
+    assert!(looked.apply.is_empty() && looked.rejected[0].reason.contains("its externalId"), "{looked:?}");
+}
+
+/// `N/A` isn't the name of a person, and gives nobody's account away.
+#[test]
+fn i06_what_stands_for_no_external_id_is_nobodys() {
+    let by_mail = spec(json!({"mappings": [
+        {"target": "userName", "value": "row.mail"}, {"target": "externalId", "value": "row.badge"},
+    ]}));
+    for none in ["N/A", "NULL", "-", "0", "00000000-0000-0000-0000-000000000000"] {
+        let (users, _) = then(&by_mail, &format!("mail,badge\nbob@example.com,{none}\n"), Vec::new());
+        assert_eq!(users[0].spec.external_id, None, "{none}");
+        let (after, looked) = then(&by_mail, &format!("mail,badge\neve@example.com,{none}\n"), users.clone());
+        assert_eq!((looked.gone.len(), after.len()), (1, 1), "{none}");
+        assert_ne!(after[0].metadata.name, users[0].metadata.name, "{none}");
+    }
+    // One externalId for two: neither is written.
+    let (users, _) = then(&by_mail, "mail,badge\nbob@example.com,1\neve@example.com,2\n", Vec::new());
+    let shared = "mail,badge\nbob@example.com,2\neve@example.com,2\nada@example.com,3\n";
+    let (after, looked) = then(&by_mail, shared, users.clone());
+    assert_eq!((looked.gone.len(), looked.rejected.len(), after.len()), (0, 2, 3), "{looked:?}");
+    assert!(looked.rejected[0].reason.contains("row 3 has the same externalId"), "{looked:?}");
+    assert!(users.iter().all(|user| after.contains(user)), "they keep what they have");
+}
+
 /// The key's expression and a userName change in one commit, and no externalId tells whose the row is.
 #[test]
 fn i31_who_is_renamed_while_the_key_changes_is_not_taken_for_gone() {

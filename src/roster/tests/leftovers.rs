@@ -90,6 +90,52 @@ fn i08_what_stands_for_nothing_is_nobodys_name() {
 }
 
 #[test]
+fn i29_what_stands_for_nothing_is_no_value() {
+    for nothing in ["NULL", "(null)", "N/A", "n/a"] {
+        assert_eq!(read_csv(&format!("name,title\nada,{nothing}\n")), [good(2, "ada", "")]);
+    }
+    // The name of a family.
+    assert_eq!(read_csv("name,title\nada,Null\n"), [good(2, "ada", "Null")]);
+    for type_ in ["System.String[]", "Microsoft.ActiveDirectory.Management.ADPropertyValueCollection"] {
+        let read = read_csv(&format!("name,title\nada,{type_}\nbob,y\n"));
+        assert!(read[0].1.as_ref().is_err_and(|why| why.contains("column title") && why.contains("-join")), "{read:?}");
+        assert_eq!(read[1], good(3, "bob", "y"));
+    }
+}
+
+/// The status columns of personnel systems.
+#[test]
+fn i29_a_status_in_words_is_read_or_told_how_to() {
+    let fields = json!({"mappings": [
+        {"target": "userName", "value": "row.name"}, {"target": "active", "value": "row.status"},
+        {"target": "access.notAfter", "value": "row.left"},
+    ]});
+    let text = "name,status,left\na,Active,\nb,Inactive,31-Jan-2026\nc,Terminated,0000-00-00\nd,aktiv,Jan 31 2026\n\
+                e,On leave,\nf,,\ng,NULL,\nh,Active,01/02/2026\ni,true,1 February 2026\n";
+    let (specs, rejected) = generated(&spec(fields), vec![csv("a", text)]);
+    let said: Vec<_> = specs
+        .iter()
+        .map(|spec| (spec["userName"].clone(), spec["active"].clone(), spec["access"]["notAfter"].clone()))
+        .collect();
+    let (january, february) = (json!("2026-01-31T00:00:00Z"), json!("2026-02-01T00:00:00Z"));
+    let expected = [
+        ("a", json!(true), Value::Null),
+        ("b", json!(false), january.clone()),
+        ("c", json!(false), Value::Null),
+        ("d", json!(true), january),
+        ("i", json!(true), february),
+    ];
+    assert_eq!(said, expected.map(|(name, active, left)| (json!(name), active, left)));
+    assert!(
+        rejected[0].starts_with("6: active: column status: ") && rejected[0].contains("row.status == \"Active\""),
+        "{rejected:?}"
+    );
+    assert!(rejected[1].starts_with("7: active") && rejected[1].contains("the value is empty"), "{rejected:?}");
+    assert!(rejected[2].starts_with("8: active"), "{rejected:?}");
+    assert!(rejected[3].contains("told apart") && rejected[3].contains("mid(row.x, 6, 4)"), "{rejected:?}");
+}
+
+#[test]
 fn i29_line_ends_that_are_mixed_lose_nobody() {
     let all = [good(2, "ada", "a"), good(3, "bob", "b"), good(4, "cy", "c")];
     assert_eq!(read_csv("name,title\r\nada,a\rbob,b\r\ncy,c\n"), all);
@@ -145,7 +191,7 @@ fn i29_what_is_no_table_is_told_by_its_name() {
         (b"\x1f\x8b\x08\0".as_slice(), "unpack it"),
         (b"%PDF-1.7\n", "a PDF"),
         (b"<?xml version=\"1.0\"?><users/>", "it is XML"),
-        (b"version: 1\n\ndn: CN=Ada,DC=example\nmail: ada@example.com\n", "csvde"),
+        (b"version: 1\n\ndn: CN=Ada,DC=example\nmail: ada@example.com\n", "Export-Csv"),
     ] {
         let document =
             Document { name: "a.csv".to_owned(), content: Content::Text(SourceFormat::Auto, bytes.to_vec()) };

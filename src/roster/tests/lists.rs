@@ -70,6 +70,16 @@ fn i08_a_number_is_not_another_for_how_it_is_written() {
     let yaml = "- {id: 007, name: ada}\n- {id: 1_000, name: bob}\n- {id: 17, name: cy}\n";
     let read = outcomes(by_id.clone(), vec![csv("a.yaml", yaml)]);
     assert_eq!(read, [good(1, "ada", "007"), good(2, "bob", "1_000"), good(3, "cy", "17")]);
+    // Neither Norway nor an initial is a truth, and a telephone number keeps its plus.
+    for written in ["NO", "n", "Y", "on", "+442079460000", "1.10", "1e3", "0x1F", "12:30"] {
+        let yaml = format!("- {{id: {written}, name: {written}}}\n- id: {written}b\n  name: cy\n");
+        let read = outcomes(by_id.clone(), vec![csv("a.yaml", &yaml)]);
+        assert_eq!(read[0], good(1, written, written), "{read:?}");
+    }
+    assert_eq!(outcomes(by_id.clone(), vec![csv("a.yaml", "- id: &a +44\n  name: *a\n")]), [good(1, "+44", "+44")]);
+    // A truth where a text belongs isn't the word for it.
+    let read = outcomes(by_id.clone(), vec![csv("a.yaml", "- {id: true, name: ada}\n")]);
+    assert!(read[0].1.as_ref().is_err_and(|why| why.contains("quotation marks")), "{read:?}");
     let long = r#"[{"id": 123456789012345678901, "name": "ada"}, {"id": 9007199254740993, "name": "bob"}]"#;
     let read = outcomes(by_id, vec![csv("a.json", long)]);
     assert!(read[0].1.as_ref().is_err_and(|why| why.contains("column id: the number is too long")), "{read:?}");

@@ -115,6 +115,13 @@ fn i06_nobody_is_renamed_to_the_tombstone_of_a_deleted_account() {
         let odd = row("283405f50000000000000000000000c2ada@example.com", "False");
         assert_eq!(then(&spec, &odd, users).0[0].spec.active, Some(false));
     }
+    // Without a key, whoever is deleted comes first in either order.
+    let rows = ["2,ada@example.com,,False\n", "1,283405f50000000000000000000000c2ada@example.com,,True\n"];
+    for order in [[0, 1], [1, 0]] {
+        let text = format!("{DIRECTORY}{}{}", rows[order[0]], rows[order[1]]);
+        let (users, looked) = then(&spec(json!({"preset": "EntraGeneric"})), &text, Vec::new());
+        assert_eq!((users.len(), users[0].spec.active, looked.rejected.len()), (1, Some(false), 1), "{looked:?}");
+    }
     // The name is somebody else's by now: first it is taken from the one, then it is for the other.
     let both =
         format!("{DIRECTORY}2,ada@example.com,,False\n1,283405f50000000000000000000000c2ada@example.com,,True\n");
@@ -122,6 +129,35 @@ fn i06_nobody_is_renamed_to_the_tombstone_of_a_deleted_account() {
     let (users, _) = then(&by_id, &format!("{DIRECTORY}1,ada@example.com,,False\n"), Vec::new());
     let (users, looked) = then(&by_id, &both, users);
     assert_eq!((users.len(), users[0].spec.active, looked.rejected.len()), (1, Some(false), 1), "{looked:?}");
+}
+
+#[test]
+fn the_answers_of_googles_directory_api_are_read_with_their_lists() {
+    let pages = r#"{"users": [
+        {"id": "1", "primaryEmail": "ada@example.com", "name": {"givenName": "Ada", "familyName": "Lovelace", "fullName": "Ada Lovelace"},
+         "suspended": false, "archived": false, "organizations": [{"title": "Engineer", "department": "Research"}],
+         "phones": [{"value": "+44 20 7946 0000", "type": "work"}], "relations": [{"value": "grace@example.com", "type": "manager"}]},
+        {"id": "2", "primaryEmail": "grace@example.com", "name": {"givenName": "Grace", "familyName": "Hopper", "fullName": "Grace Hopper"},
+         "suspended": true, "archived": false, "organizations": [{"department": "Navy"}], "phones": []},
+        {"id": "3", "primaryEmail": "eve@example.com", "name": {"givenName": "Eve", "familyName": "E", "fullName": "Eve E"},
+         "suspended": false, "archived": true}]}"#;
+    let specs = everybody(json!({"preset": "GoogleWorkspace", "key": "row.id"}), "p/users.json", pages.as_bytes());
+    let active: Vec<&Value> = specs.iter().map(|spec| &spec["active"]).collect();
+    assert_eq!(active, [true, false, false].map(|active| json!(active)).iter().collect::<Vec<_>>());
+    let ada = &specs[0];
+    assert_eq!((&ada["title"], &ada["enterprise"]["department"]), (&json!("Engineer"), &json!("Research")), "{ada}");
+    assert_eq!(ada["phoneNumbers"], json!([{"type": "work", "value": "+44 20 7946 0000"}]));
+    assert!(ada["enterprise"]["manager"]["userRef"]["name"].is_string(), "{ada}");
+    assert_eq!((&specs[1]["title"], &specs[1]["enterprise"]["department"]), (&Value::Null, &json!("Navy")));
+}
+
+#[test]
+fn what_graph_sends_only_when_asked_is_told() {
+    let users = r#"{"value": [{"id": "1", "userPrincipalName": "ada@example.com", "displayName": "Ada"}]}"#;
+    for preset in ["EntraDatadog", "EntraGeneric"] {
+        let told = preview(&spec(json!({"preset": preset})), vec![csv("p/users.json", users)]).expect_err("no state");
+        assert!(told.message.contains("$select=accountEnabled"), "{}", told.message);
+    }
 }
 
 #[test]

@@ -115,7 +115,7 @@ proptest! {
                 user_name: format!("u{id}"), external_id: Some(format!("x{id}")),
             })
             .collect();
-        let names = Names::of(&keys, &people, &known);
+        let names = Names::of(&keys, &people, &known, &BTreeSet::new());
         let distinct: std::collections::BTreeSet<_> = names.names.iter().collect();
         prop_assert_eq!(distinct.len(), people.people.len());
         // Asked again with what was written, the answer is the same.
@@ -123,6 +123,6 @@ proptest! {
             name: name.clone(), key: Some(keys.record(person.key())), user_name: person.user_name().to_owned(),
             external_id: person.identity.external_id.clone(),
         }).collect();
-        prop_assert_eq!(Names::of(&keys, &people, &written).names, names.names);
+        prop_assert_eq!(Names::of(&keys, &people, &written, &BTreeSet::new()).names, names.names);
     }
 }

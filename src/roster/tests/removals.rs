@@ -1,25 +1,21 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::*;
-use crate::plan::guards::{Ledger, Limit};
+use crate::plan::guards::Limit;
 
 const LIMIT: Limit = Limit { max_percent: Some(10), min_count: 5, max_count: 500, window: Duration::from_secs(86_400) };
-
-fn now() -> Timestamp {
-    "2026-11-25T00:00:00Z".parse().expect("an instant")
-}
 
 fn gone(count: usize) -> Vec<Gone> {
     (0..count).map(|n| Gone { name: format!("person-{n}"), uid: format!("uid-{n}") }).collect()
 }
 
-fn judged(count: usize, left: usize, used: u64, answers: Answers) -> Verdict {
-    let mut ledger = Ledger::restore(LIMIT.window, [], now());
-    ledger.add(used, now());
-    judge(&gone(count), left, &LIMIT, &ledger, answers, now())
+fn judged(count: usize, left: usize, used: u64, answers: &Answers) -> Removals {
+    Removals::judge(&gone(count), &BTreeSet::new(), answers, &Guard { left, limit: LIMIT, used })
+}
+
+fn goes(count: usize, left: usize, used: u64, answers: &Answers) -> bool {
+    judged(count, left, used, answers).held.is_none()
 }
 
 fn approval(id: &str) -> Answers<'_> {
@@ -30,17 +26,22 @@ fn rejection(id: &str) -> Answers<'_> {
     Answers { rejected: Some(id), ..Answers::default() }
 }
 
+/// The same with the hold of these on record.
+fn recorded<'a>(answers: Answers<'a>, id: &'a str, count: usize) -> Answers<'a> {
+    Answers { hold: Some((id, Members::of(&gone(count)))), ..answers }
+}
+
 fn held(count: usize, left: usize, used: u64) -> String {
-    match judged(count, left, used, Answers::default()) {
-        Verdict::Held { id, rejected: false } => id,
+    match judged(count, left, used, &Answers::default()) {
+        Removals { held: Some(Held { id, rejected: false, .. }), go, .. } if go.is_empty() => id,
         other => panic!("{count} of {left}: {other:?}"),
     }
 }
 
 #[test]
 fn i13_more_than_the_guard_lets_go_waits_for_a_person() {
-    assert_eq!(judged(5, 20, 0, Answers::default()), Verdict::Go);
-    assert_eq!(judged(100, 900, 0, Answers::default()), Verdict::Go);
+    assert!(goes(5, 20, 0, &Answers::default()));
+    assert!(goes(100, 900, 0, &Answers::default()));
     held(6, 20, 0);
     held(101, 899, 0);
     held(501, 49_499, 0);
@@ -53,25 +54,62 @@ fn i13_more_than_the_guard_lets_go_waits_for_a_person() {
 #[test]
 fn i13_an_answer_is_good_for_this_very_set() {
     let id = held(6, 20, 0);
-    assert_eq!(judged(6, 20, 0, approval(&id)), Verdict::Go);
-    let kept = judged(6, 20, 0, rejection(&id));
-    assert_eq!(kept, Verdict::Held { id: id.clone(), rejected: true });
-    let others = judged(7, 20, 0, approval(&id));
-    assert!(matches!(others, Verdict::Held { id: other, rejected: false } if other != id));
+    assert_eq!(judged(6, 20, 0, &approval(&id)).go.len(), 6);
+    let kept = judged(6, 20, 0, &rejection(&id));
+    assert!(kept.go.is_empty() && kept.kept.len() == 6, "{kept:?}");
+    assert!(kept.held.is_some_and(|held| held.rejected && held.id == id));
+    let others = judged(7, 20, 0, &approval(&id));
+    assert!(others.go.is_empty() && others.held.is_some_and(|held| held.id != id && !held.rejected));
     let mut turned = gone(6);
     turned.reverse();
-    let ledger = Ledger::restore(LIMIT.window, [], now());
-    assert_eq!(judge(&turned, 20, &LIMIT, &ledger, Answers::default(), now()), Verdict::Held { id, rejected: false });
+    let guard = Guard { left: 20, limit: LIMIT, used: 0 };
+    let judged = Removals::judge(&turned, &BTreeSet::new(), &Answers::default(), &guard);
+    assert_eq!(judged.held.map(|held| held.id), Some(id));
+}
+
+/// One more row is gone, or one is back, so that what is gone fits.
+#[test]
+fn i13_whoever_was_in_a_rejected_hold_stays_whatever_else_is_gone() {
+    let id = held(6, 20, 0);
+    let on_record = || recorded(rejection(&id), &id, 6);
+    let fewer = judged(5, 21, 0, &on_record());
+    assert_eq!((fewer.go.len(), fewer.kept.len()), (0, 5), "{fewer:?}");
+    let kept = Answers { kept: Members::of(&fewer.kept), ..Answers::default() };
+    let hold = fewer.held.expect("those who are kept");
+    assert!(hold.rejected && hold.id != id);
+    // A leaver goes by themselves, and those who are kept don't count.
+    let more = judged(6, 400, 0, &kept);
+    assert_eq!((more.go.len(), more.kept.len()), (1, 5), "{more:?}");
+    let many = judged(11, 20, 0, &kept);
+    let asked = many.held.expect("a hold");
+    assert_eq!((many.go.len(), asked.gone.len(), asked.rejected), (0, 6, false), "only the others are asked about");
+    // A person who changes their mind approves those who are kept.
+    let later = Answers { approved: Some(&hold.id), kept: kept.kept, ..recorded(Answers::default(), &hold.id, 5) };
+    let later = judged(5, 21, 0, &later);
+    assert_eq!((later.go.len(), later.kept.len(), later.used_up), (5, 0, Some(hold.id.clone())));
+}
+
+#[test]
+fn i13_an_approval_is_good_for_those_of_its_hold_that_are_still_gone() {
+    let id = held(40, 100, 0);
+    let on_record = || recorded(approval(&id), &id, 40);
+    assert_eq!(judged(39, 101, 0, &on_record()).go.len(), 39, "one is back");
+    let more = judged(41, 100, 0, &on_record());
+    assert_eq!((more.go.len(), more.held.map(|held| held.gone.len())), (40, Some(1)), "and nobody else");
+    // The process ended half-way: the others go on.
+    let spent = [id.clone()];
+    let halfway = Answers { deleting: Members::of(&gone(40)), spent: &spent, ..approval(&id) };
+    let rest = judged(25, 100, 40, &halfway);
+    assert_eq!((rest.deleting.len(), rest.go.len(), rest.held), (25, 0, None));
 }
 
 #[test]
 fn i31_whoever_is_not_known_by_the_key_in_force_goes_with_an_approval_alone() {
-    let ledger = Ledger::restore(LIMIT.window, [], now());
     let sorted = |count: usize, unsure: &[&str], answers: Answers| {
         let unsure = unsure.iter().map(|name| (*name).to_owned()).collect();
-        let judged = |gone: &[Gone]| judge(gone, 100, &LIMIT, &ledger, answers, now());
-        let (go, held) = sort(gone(count), &unsure, answers, judged);
-        (go.len(), held.map(|held| (held.gone.len(), held.rejected, held.unsure, held.id)))
+        let removals = Removals::judge(&gone(count), &unsure, &answers, &Guard { left: 100, limit: LIMIT, used: 0 });
+        let held = removals.held.map(|held| (held.gone.len(), held.rejected, held.unsure, held.id));
+        (removals.go.len(), held)
     };
     assert_eq!(sorted(3, &[], Answers::default()), (3, None));
     let (go, held) = sorted(3, &["person-1"], Answers::default());
@@ -88,20 +126,24 @@ fn i31_whoever_is_not_known_by_the_key_in_force_goes_with_an_approval_alone() {
 }
 
 #[test]
-fn i13_an_approval_is_used_up_once_its_very_set_is_not_gone_any_more() {
+fn i13_an_approval_is_used_up_once_nobody_of_its_hold_is_gone_any_more() {
     let (id, nobody) = (held(40, 100, 0), BTreeSet::new());
     assert!(approval(&id).outlived(&gone(40), &nobody).is_empty(), "it is good still");
     assert_eq!(approval(&id).outlived(&gone(41), &nobody), [id.as_str()]);
-    assert_eq!(approval(&id).outlived(&[], &nobody), [id.as_str()]);
+    assert!(
+        recorded(approval(&id), &id, 40).outlived(&gone(41), &nobody).is_empty(),
+        "it is known who was asked about"
+    );
+    assert_eq!(recorded(approval(&id), &id, 40).outlived(&[], &nobody), [id.as_str()]);
     let unsure: BTreeSet<String> = gone(40).into_iter().map(|gone| gone.name).collect();
     assert!(approval(&id).outlived(&gone(43), &unsure).is_empty(), "those that are asked about are these");
     let mut spent = Vec::new();
     spend(&mut spent, &[&id]);
     // Weeks later the same rows are missing, and the answer still stands in the spec.
     let answers = Answers { spent: &spent, ..approval(&id) };
-    let Verdict::Held { id: second, rejected: false } = judged(40, 100, 0, answers) else { panic!("deleted unasked") };
+    let second = judged(40, 100, 0, &answers).held.expect("deleted unasked").id;
     assert_ne!(second, id);
-    assert_eq!(judged(40, 100, 0, Answers { approved: Some(&second), ..answers }), Verdict::Go);
+    assert_eq!(judged(40, 100, 0, &Answers { approved: Some(&second), ..answers }).go.len(), 40);
 }
 
 #[test]
@@ -115,4 +157,15 @@ fn i13_a_rejection_stands_as_long_as_anybody_is_gone() {
         (spent.len(), spent.last(), spent.first().map(String::as_str)),
         (64, Some(&id), Some("0000000000000001"))
     );
+}
+
+#[test]
+fn who_is_in_a_hold_is_read_from_the_status_again() {
+    let members = Members::of(&gone(200));
+    let read = Members::read(members.text().as_deref());
+    assert!(read == members && gone(200).iter().all(|gone| read.has(gone)) && !read.has(&gone(201)[200]));
+    assert_eq!(Members::default().text(), None);
+    assert_eq!(Members::read(Some("?")), Members::default());
+    // The largest roster has room in an object.
+    assert!(members.text().is_some_and(|text| text.len() * 1_000 <= 1_400_000));
 }

@@ -202,6 +202,22 @@ fn a_preview_says_what_becomes_of_each_row() {
     assert!(read[0].1.is_ok() && read[1].1 == Err("out of scope".to_owned()), "{read:?}");
     assert_eq!(read[2], (4, Err("column name: the key is empty".to_owned())));
     let large = format!("name,title\n{}", "ada,engineer\n".repeat(21_000));
-    let seen = preview(&spec(scoped), vec![csv("people/a.csv", &large)]).expect("rows");
-    assert!(seen.notes[0].contains("people/a.csv has more than 256 KiB") && seen.notes[0].contains("--server-side"));
+    // It is the object's JSON that counts: all its keys, with what is escaped, and a Secret's values in base64.
+    let half = format!("name,title\n{}", "ada,engineer\n".repeat(10_500));
+    let secret = json!({"source": {"secrets": {"names": ["people"]}}});
+    for (fields, texts, kind) in [
+        (scoped.clone(), vec![("people/a.csv", &large)], Some("its ConfigMap")),
+        (scoped.clone(), vec![("people/a.csv", &half), ("people/b.csv", &half)], Some("its ConfigMap")),
+        (scoped.clone(), vec![("people/a.csv", &half), ("others/b.csv", &half)], None),
+        (secret, vec![("people/a.csv", &half)], None),
+    ] {
+        let mut all = scoped.clone();
+        all.as_object_mut().expect("fields").extend(fields.as_object().expect("fields").clone());
+        let documents = texts.into_iter().map(|(name, text)| csv(name, text)).collect();
+        let notes = preview(&spec(all), documents).expect("rows").notes;
+        let expected = kind.map(|kind| {
+            format!("people has more than 256 KiB as kubectl notes it: apply {kind} by kubectl apply --server-side")
+        });
+        assert_eq!(notes, expected.into_iter().collect::<Vec<_>>());
+    }
 }

@@ -74,6 +74,11 @@ async fn i18_who_is_removed_is_looked_for_where_no_answer_shows_members() {
 #[ignore = "it takes a server"]
 async fn a_server_elsewhere() {
     let of = |name: &str| std::env::var(name).unwrap_or_default();
+    // `make soak` takes all that is ignored.
+    if of("SCIM_BASE").is_empty() {
+        println!("no SCIM_BASE: nothing is looked at");
+        return;
+    }
     for line in story::look(&of("SCIM_BASE"), &of("SCIM_TOKEN")).await {
         println!("{line}");
     }

@@ -45,7 +45,7 @@ impl Rows {
             let why = format!("there is no roster/{name} any more: nothing changes the object but people");
             return Ok(Step::new("row", Tone::Warning, why));
         };
-        let (user, connection) = (Arc::new(user.clone()), roster.spec.connection_ref.name.clone());
+        let (user, connection) = (Arc::new(user.clone()), roster.spec.connection_ref.clone());
         let read = self.read(cluster, &namespace, roster).await?;
         let places = match &*read {
             Ok(places) => places,

@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use scim_operator::api::{GENERATED, GROUP, ROSTER_KEY, ROSTER_LABEL, ScimRoster, ScimUser, VERSION};
 use scim_operator::directory::ConnectionKey;
 use scim_operator::provisioner::dry_run::{Action, Held, Plan, PlannedHold, PlannedObject};
-use scim_operator::roster::{Answers, Ours, Prepared, Verdict, judge, ledger_of, limit_of};
+use scim_operator::roster::{Answers, Guard, Ours, Prepared, Removals};
 use serde_json::json;
 
 use super::declared::{Declared, Name};
@@ -51,7 +51,7 @@ pub async fn expand(declared: &mut Declared, cluster: Option<&Cluster>, before: 
         users.extend(earlier.filter(|user| user.labels().contains_key(ROSTER_LABEL)).cloned().map(Arc::new));
         let known = roster.status.as_ref().and_then(|status| status.columns.clone()).unwrap_or_default();
         let name = roster.name_any();
-        let of = Ours { roster: &name, connection: &roster.spec.connection_ref.name };
+        let of = Ours { roster: &name, connection: &roster.spec.connection_ref };
         let ours: Vec<Arc<ScimUser>> =
             users.iter().filter(|user| user.labels().get(ROSTER_LABEL) == Some(&name)).cloned().collect();
         let prepared = Prepared::new(&roster.spec, &known, documents, users, of);
@@ -65,13 +65,12 @@ pub async fn expand(declared: &mut Declared, cluster: Option<&Cluster>, before: 
             held: Vec::new(),
             notes: note.into_iter().collect(),
         };
-        let leave = may_leave(roster, &prepared, &mut expanded);
-        let gone: BTreeSet<String> = prepared.changes.gone.iter().map(|gone| gone.name.clone()).collect();
+        let leavers = leavers(roster, &prepared, &mut expanded);
         write(declared, roster, &mut prepared, &ours, &mut expanded.notes)?;
         // Those who stay as they are, and those whose rows are gone.
         for user in ours {
             let key = name_of(&user);
-            let goes = leave && gone.contains(&user.name_any());
+            let goes = leavers.contains(&user.name_any());
             if goes {
                 declared.removed_users.push(declared.users.remove(&key).unwrap_or_else(|| (*user).clone()));
             } else {
@@ -165,30 +164,26 @@ fn write(
     Ok(())
 }
 
-/// Whether those whose rows are gone would be deleted; those who wait for an answer are noted.
-fn may_leave(roster: &ScimRoster, prepared: &Prepared, expanded: &mut Expanded) -> bool {
+/// Those whose rows are gone and who would be deleted; those who wait for an answer are noted.
+fn leavers(roster: &ScimRoster, prepared: &Prepared, expanded: &mut Expanded) -> BTreeSet<String> {
     let gone = &prepared.changes.gone;
     if gone.is_empty() {
-        return true;
+        return BTreeSet::new();
     }
     if let Some(row) = prepared.unidentified() {
         expanded.notes.push(format!("nobody leaves, since row {} may be any of them: {}", row.row, row.reason));
-        return false;
+        return BTreeSet::new();
     }
-    let (spec, now) = (&roster.spec, Timestamp::now());
-    let limit = limit_of(&spec.guard);
-    let ledger = ledger_of(roster, limit, now);
-    let answers = Answers::of(spec, roster.status.as_ref());
-    match judge(gone, prepared.left, &limit, &ledger, answers, now) {
-        Verdict::Go => return true,
-        Verdict::Held { rejected: true, .. } => {
-            expanded
-                .notes
-                .push(format!("{} rows are gone; their users stay, since their hold was rejected", gone.len()));
-        }
-        Verdict::Held { .. } => expanded.held = gone.iter().map(|gone| gone.name.clone()).collect(),
+    let answers = Answers::of(&roster.spec, roster.status.as_ref());
+    let guard = Guard::of(roster, prepared.left, Timestamp::now());
+    let removals = Removals::judge(gone, &prepared.changes.unsure, &answers, &guard);
+    if !removals.kept.is_empty() {
+        let kept = removals.kept.len();
+        expanded.notes.push(format!("{kept} rows are gone; their users stay, since their hold was rejected"));
     }
-    false
+    let held = removals.held.filter(|held| !held.rejected);
+    expanded.held = held.into_iter().flat_map(|held| held.gone).map(|gone| gone.name).collect();
+    removals.deleting.into_iter().chain(removals.go).map(|gone| gone.name).collect()
 }
 
 fn name_of(user: &ScimUser) -> Name {

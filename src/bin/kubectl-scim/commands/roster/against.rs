@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::ListParams;
 use scim_operator::api::{ROSTER_LABEL, RejectedRow, ScimRoster, ScimUser};
-use scim_operator::roster::{Answers, Document, Ours, Prepared, Refused, Verdict, judge, ledger_of, limit_of};
+use scim_operator::roster::{Answers, Document, Guard, Ours, Prepared, Refused, Removals};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -78,7 +78,7 @@ impl Against {
         let ours: BTreeMap<String, Arc<ScimUser>> = ours.map(|user| (user.name_any(), Arc::clone(user))).collect();
         let status = there.as_ref().and_then(|there| there.status.as_ref());
         let columns = status.and_then(|status| status.columns.clone()).unwrap_or_default();
-        let of = Ours { roster: &name, connection: &roster.spec.connection_ref.name };
+        let of = Ours { roster: &name, connection: &roster.spec.connection_ref };
         Ok(Prepared::new(&roster.spec, &columns, documents, users, of)
             .map(|prepared| Self::of(roster, there.as_ref(), prepared, &ours)))
     }
@@ -126,18 +126,15 @@ fn leavers_wait(roster: &ScimRoster, there: Option<&ScimRoster>, prepared: &Prep
         notes.push(format!("nobody leaves, since row {} may be any of them: {}", row.row, row.reason));
         return true;
     }
-    let (spec, now) = (&roster.spec, Timestamp::now());
-    let limit = limit_of(&spec.guard);
-    let ledger = ledger_of(there.unwrap_or(roster), limit, now);
-    let answers = Answers::of(spec, there.unwrap_or(roster).status.as_ref());
-    match judge(gone, prepared.left, &limit, &ledger, answers, now) {
-        Verdict::Go => false,
-        Verdict::Held { id, rejected } => {
-            let why = if rejected { "was rejected" } else { "exceeds the roster's guard and waits for an answer" };
-            notes.push(format!("{} leave: the hold {id} {why}", gone.len()));
-            !rejected
-        }
-    }
+    let status = there.unwrap_or(roster).status.clone();
+    let answers = Answers::of(&roster.spec, status.as_ref());
+    let declared = ScimRoster { status: status.clone(), ..roster.clone() };
+    let guard = Guard::of(&declared, prepared.left, Timestamp::now());
+    let removals = Removals::judge(gone, &prepared.changes.unsure, &answers, &guard);
+    let Some(held) = removals.held else { return false };
+    let why = if held.rejected { "was rejected" } else { "exceeds the roster's guard and waits for an answer" };
+    notes.push(format!("{} leave: the hold {} {why}", held.gone.len(), held.id));
+    !held.rejected
 }
 
 /// What differs, by field; what others have added to an object is theirs.

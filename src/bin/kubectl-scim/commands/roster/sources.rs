@@ -105,7 +105,7 @@ impl Sources {
             found.extend(there.into_iter().filter(|object| !names.contains(&object.name_any())));
         }
         let place = namespace.as_deref().unwrap_or("the files");
-        Ok(chosen(found, place, objects)
+        Ok(chosen(found, &[], place, objects)
             .and_then(|(found, note)| Ok((documents(found, objects.key.as_deref(), format)?, note))))
     }
 }

@@ -1,0 +1,46 @@
+//! Who is in a hold, as a status records it.
+
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+
+use super::removals::Gone;
+
+/// So many bytes tell one uid from another. A status has room for every ScimUser of the largest roster.
+const LENGTH: usize = 5;
+
+/// ScimUsers by digests of their uids.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Members(BTreeSet<[u8; LENGTH]>);
+
+impl Members {
+    /// These.
+    pub fn of(gone: &[Gone]) -> Self {
+        Self(gone.iter().map(digest).collect())
+    }
+
+    /// As a status has them. A text that can't be read names nobody.
+    pub fn read(text: Option<&str>) -> Self {
+        let bytes = text.and_then(|text| STANDARD.decode(text).ok()).unwrap_or_default();
+        Self(bytes.chunks_exact(LENGTH).filter_map(|bytes| bytes.try_into().ok()).collect())
+    }
+
+    /// For a status; none where there is nobody.
+    pub fn text(&self) -> Option<String> {
+        let bytes: Vec<u8> = self.0.iter().flatten().copied().collect();
+        (!bytes.is_empty()).then(|| STANDARD.encode(bytes))
+    }
+
+    /// Whether this one is among them.
+    pub fn has(&self, gone: &Gone) -> bool {
+        !self.0.is_empty() && self.0.contains(&digest(gone))
+    }
+}
+
+fn digest(gone: &Gone) -> [u8; LENGTH] {
+    let mut bytes = [0; LENGTH];
+    bytes.copy_from_slice(&Sha256::digest(&gone.uid)[..LENGTH]);
+    bytes
+}
