@@ -191,11 +191,11 @@ impl Removals {
         } else {
             fresh
         };
-        let hold = |gone: &[Gone], rejected: bool, unsure: bool| {
+        let question = |gone: &[Gone], rejected: bool, unsure: bool| {
             let id = id_of(gone, answers.spent);
             (!gone.is_empty()).then(|| Held { gone: gone.to_vec(), id, rejected, unsure })
         };
-        let held = hold(&held, false, fit).or_else(|| hold(&kept, true, false));
+        let held = question(&held, false, fit).or_else(|| question(&kept, true, false));
         Self { deleting, go, used_up, kept, held }
     }
 }

@@ -206,14 +206,6 @@ impl Pass {
         Ok((if held.rejected { RosterReason::Generated } else { RosterReason::Held }, Some(note)))
     }
 
-    /// The answers that are used up, those included that nobody waits for any more.
-    fn spent(&self, answers: &Answers, prepared: &Prepared) -> Vec<String> {
-        let outlived = answers.outlived(&prepared.changes.gone, &prepared.changes.unsure);
-        let mut spent = answers.spent.to_vec();
-        spend(&mut spent, &outlived);
-        spent
-    }
-
     /// Since when the content has been this one.
     fn content_since(&mut self, version: &str) -> Instant {
         match &self.notes.content {
@@ -247,13 +239,20 @@ impl Pass {
             hold: status.and_then(|status| status.hold.clone()).filter(|_| answers.hold_stands(gone)),
             kept: Members::of(&still(&answers.kept)).text(),
             deleting: Members::of(&still(&answers.deleting)).text(),
-            spent: self.spent(&answers, prepared),
+            spent: spent(&answers, prepared),
         }
     }
 
     fn ledger(&self, limit: Limit, now: Timestamp) -> Ledger {
         ledger_of(&self.roster, limit, now)
     }
+}
+
+/// The answers that are used up, those included that nobody waits for any more.
+fn spent(answers: &Answers, prepared: &Prepared) -> Vec<String> {
+    let mut spent = answers.spent.to_vec();
+    spend(&mut spent, &answers.outlived(&prepared.changes.gone, &prepared.changes.unsure));
+    spent
 }
 
 fn hold_of(held: &Held) -> RosterHold {

@@ -83,9 +83,12 @@ where
         let labels = asked_for(objects).map(|(name, value)| format!(",{name}={value}"));
         listed(&api, &labels.collect::<String>()).await?
     };
-    // What there is by a similar name is told; of what isn't labelled nothing but that.
+    // What there is by a similar name is told. Which Secrets there are is nobody's business but of those that are labelled.
     let neighbours = if is_missing(&found, objects) {
-        let all = called(api.list_metadata(&ListParams::default().limit(NEIGHBOURS))).await;
+        let asked = ListParams::default().limit(NEIGHBOURS);
+        let is_secret = K::kind(&()) == "Secret";
+        let asked = if is_secret { asked.labels(&format!("{ROSTER_SOURCE_LABEL}=true")) } else { asked };
+        let all = called(api.list_metadata(&asked)).await;
         all.map(|all| all.items.iter().map(Neighbour::of).collect()).unwrap_or_default()
     } else {
         Vec::new()
