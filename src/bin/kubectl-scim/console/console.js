@@ -88,8 +88,9 @@ function show() {
 
 /** A hold that has changed has another id: whoever looks at it is told, and answers nothing that was not seen. */
 async function reloadHold() {
-  const response = await fetch(location.href).catch(() => null);
-  if (response && response.status === 404) location.reload();
+  // The list is at hand; what is in a hold may have to be read in other namespaces.
+  const holds = await read("/holds");
+  if (holds !== null && !holds.includes(`"${location.pathname}"`)) location.reload();
 }
 
 /** Says that nothing comes any more, until it does. */
