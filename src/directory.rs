@@ -268,6 +268,7 @@ impl Directory {
                 inner.claim(server, &uid, &claims);
             }
         }
+        inner.recount_records(connection);
         inner.server_of_groups_changed(connection);
     }
 

@@ -36,10 +36,12 @@ pub(super) struct Groups {
     by_name: HashMap<String, BTreeSet<Uid>>,
     /// Of each user, the groups that refer to it, and how it stands there.
     links: HashMap<Uid, Box<[(Uid, Standing)]>>,
-    /// Of each group's id at a connection's server, whom our record says we put there.
-    ledger: HashMap<ConnectionKey, HashMap<RemoteId, HashSet<RemoteId>>>,
+    /// Of each group's id at a connection's server, whom our record says we put there, and how many objects say so.
+    ledger: HashMap<ConnectionKey, HashMap<RemoteId, HashMap<RemoteId, u32>>>,
     /// The same by user: group and account.
     records: HashMap<Uid, Box<[(RemoteId, RemoteId)]>>,
+    /// Users whose records speak of another server than their connection's.
+    elsewhere: HashSet<Uid>,
     /// Users that leave their groups now, their accounts, and the groups that they were in.
     departing: HashMap<Uid, (RemoteId, BTreeSet<Uid>)>,
 }
@@ -86,6 +88,24 @@ pub(super) fn is_bound_to(group: &ScimGroup, id: &str, server: &str) -> bool {
 }
 
 impl Groups {
+    /// One object less says that we put the account into the group.
+    fn forget_entry(&mut self, connection: &ConnectionKey, group: &RemoteId, account: &RemoteId) {
+        let Some(members) = self.ledger.get_mut(connection).and_then(|groups| groups.get_mut(group)) else { return };
+        if let Some(count) = members.get_mut(account) {
+            *count -= 1;
+            if *count == 0 {
+                members.remove(account);
+            }
+        }
+    }
+
+    /// The id of a group, kept once however many members are recorded.
+    fn group_id(&self, connection: &ConnectionKey, group: &str) -> RemoteId {
+        let group = RemoteId::from(group);
+        let known = self.ledger.get(connection).and_then(|ledger| ledger.get_key_value(&group));
+        known.map(|(known, _)| known.clone()).unwrap_or(group)
+    }
+
     /// The objects that are recorded as bound to this id.
     pub(super) fn bound_to(&self, id: &RemoteId) -> impl Iterator<Item = &Uid> {
         self.bound.get(id).into_iter().flatten()

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 
+use super::super::index::account;
 use super::super::{Claim, ConnectionKey, Directory, Inner, connection_of};
 use super::connection_of_group;
 use crate::api::{RemoteId, ScimUser, Uid};
@@ -37,7 +38,7 @@ impl Directory {
     pub fn is_on_record(&self, connection: &ConnectionKey, group: &RemoteId, account: &RemoteId) -> bool {
         let inner = self.read();
         let members = inner.groups.ledger.get(connection).and_then(|groups| groups.get(group));
-        members.is_some_and(|members| members.contains(account))
+        members.is_some_and(|members| members.contains_key(account))
     }
 
     /// The groups that an object's account is on record in, and by which id.
@@ -45,11 +46,24 @@ impl Directory {
         self.read().groups.records.get(user).map(|known| known.to_vec()).unwrap_or_default()
     }
 
+    /// Who is in the groups that an object's account is on record in has to be read anew.
+    pub fn invalidate_recorded(&self, connection: &ConnectionKey, user: &Uid) {
+        let groups = &mut self.write_groups().groups;
+        for (group, _) in groups.records.get(user).into_iter().flatten() {
+            for bound in groups.bound.get(group).into_iter().flatten() {
+                let entry = groups.all.get_mut(bound);
+                if let Some(entry) = entry.filter(|entry| connection_of_group(&entry.group) == *connection) {
+                    entry.membership.invalidate();
+                }
+            }
+        }
+    }
+
     /// The objects of a connection whose account is on record in this group, and by which id.
     pub fn users_recorded_in(&self, connection: &ConnectionKey, group: &RemoteId) -> Vec<(Arc<ScimUser>, RemoteId)> {
         let inner = self.read();
         let users = inner.connections.get(connection).into_iter().flatten();
-        let recorded = users.filter_map(|uid| {
+        let recorded = users.filter(|uid| !inner.groups.elsewhere.contains(*uid)).filter_map(|uid| {
             let (_, account) = inner.groups.records.get(uid)?.iter().find(|(known, _)| known == group)?;
             Some((Arc::clone(inner.users.get(uid)?), account.clone()))
         });
@@ -169,7 +183,8 @@ impl Inner {
         group: &RemoteId,
         found: &mut HashMap<RemoteId, BTreeSet<String>>,
     ) {
-        for user in self.connections.get(key).into_iter().flatten() {
+        let here = |uid: &&Uid| !self.groups.elsewhere.contains(*uid);
+        for user in self.connections.get(key).into_iter().flatten().filter(here) {
             let records = self.groups.records.get(user).into_iter().flatten();
             for (_, account) in records.filter(|(known, _)| known == group) {
                 let namespace = self.users.get(user).and_then(|user: &Arc<ScimUser>| user.namespace());
@@ -180,8 +195,39 @@ impl Inner {
         }
     }
 
+    /// The object's account has another id by now: whoever has the former one isn't in by this record.
+    fn disown_former(&mut self, connection: &ConnectionKey, group: &RemoteId, account: &RemoteId) {
+        let recorded = self.groups.ledger.get(connection).and_then(|groups| groups.get(group));
+        if recorded.is_some_and(|members| members.contains_key(account)) {
+            return;
+        }
+        for bound in self.groups.bound.get(group).into_iter().flatten() {
+            let entry = self.groups.all.get_mut(bound);
+            if let Some(entry) = entry.filter(|entry| connection_of_group(&entry.group) == *connection) {
+                entry.membership.forget_id(account);
+            }
+        }
+    }
+
+    /// The connection leads to another server: what is recorded of memberships there says nothing of this one's.
+    pub(in super::super) fn recount_records(&mut self, connection: &ConnectionKey) {
+        let users: Vec<Uid> = self.connections.get(connection).into_iter().flatten().cloned().collect();
+        for uid in users {
+            let Some(known) = self.groups.records.get(&uid) else { continue };
+            let recorded = known.iter().map(|(group, account)| (group.to_string(), account.to_string())).collect();
+            self.keep_ledger(&uid, connection, &recorded);
+        }
+    }
+
+    fn is_bound_here(&self, uid: &Uid) -> bool {
+        let Some(user) = self.users.get(uid) else { return false };
+        let server = self.servers.get(&connection_of(user));
+        server.is_some_and(|server| account(user, server).is_some())
+    }
+
     /// What is recorded of a user's memberships, which a user in memory doesn't keep: as a map it would take more than
-    /// all the rest of them. It speaks of the groups of the user's own connection: ids of other servers may be the same.
+    /// all the rest of them. It speaks of the groups of the user's own connection, at the server where the user is bound:
+    /// ids of other servers may be the same.
     pub(in super::super) fn keep_ledger(
         &mut self,
         uid: &Uid,
@@ -192,37 +238,50 @@ impl Inner {
         let stays = |(group, id): &&(RemoteId, RemoteId)| {
             recorded.get(group.as_str()).is_some_and(|account| account == id.as_str())
         };
-        if before.len() == recorded.len() && before.iter().all(|one| stays(&one)) {
+        let (counts, counted) = (self.is_bound_here(uid), !self.groups.elsewhere.contains(uid));
+        let same = before.len() == recorded.len() && before.iter().all(|one| stays(&one));
+        if same && (counts == counted || before.is_empty()) {
             if !before.is_empty() {
                 self.groups.records.insert(uid.clone(), before);
             }
             return;
         }
-        if let Some(ledger) = self.groups.ledger.get_mut(connection) {
-            for (group, account) in before.iter().filter(|one| !stays(one)) {
-                if let Some(members) = ledger.get_mut(group) {
-                    members.remove(account);
-                }
-            }
+        let changed: Vec<&(RemoteId, RemoteId)> = before.iter().filter(|one| !counts || !stays(one)).filter(|_| counted).collect();
+        for (group, account) in &changed {
+            self.groups.forget_entry(connection, group, account);
         }
+        let known = |one: &(RemoteId, RemoteId)| counted && before.contains(one);
         let mut now = Vec::with_capacity(recorded.len());
         for (group, account) in recorded {
-            let (account, group) = (self.groups.id_of(uid, account), RemoteId::from(group.as_str()));
-            for bound in self.groups.bound.get(&group).into_iter().flatten() {
-                let entry = self.groups.all.get_mut(bound);
-                if let Some(entry) = entry.filter(|entry| connection_of_group(&entry.group) == *connection) {
-                    entry.membership.own(&account);
-                }
+            let one = (self.groups.group_id(connection, group), self.groups.id_of(uid, account));
+            if counts {
+                self.record_counts(connection, &one, !known(&one));
             }
-            let ledger = self.groups.ledger.entry(connection.clone()).or_default();
-            let known = ledger.get_key_value(&group).map(|(known, _)| known.clone());
-            let group = known.unwrap_or(group);
-            ledger.entry(group.clone()).or_default().insert(account.clone());
-            now.push((group, account));
+            now.push(one);
         }
-        if !now.is_empty() {
-            self.groups.records.insert(uid.clone(), now.into_boxed_slice());
+        // Its account has another id by now: whoever has the former one is none that we brought in by this record.
+        for (group, account) in changed.iter().filter(|(group, _)| counts && recorded.contains_key(group.as_str())) {
+            self.disown_former(connection, group, account);
         }
+        self.groups.elsewhere.remove(uid);
+        if now.is_empty() {
+            return;
+        }
+        if !counts {
+            self.groups.elsewhere.insert(uid.clone());
+        }
+        self.groups.records.insert(uid.clone(), now.into_boxed_slice());
+    }
+
+    fn record_counts(&mut self, connection: &ConnectionKey, (group, account): &(RemoteId, RemoteId), newly: bool) {
+        for bound in self.groups.bound.get(group).into_iter().flatten() {
+            let entry = self.groups.all.get_mut(bound);
+            if let Some(entry) = entry.filter(|entry| connection_of_group(&entry.group) == *connection) {
+                entry.membership.own(account);
+            }
+        }
+        let members = self.groups.ledger.entry(connection.clone()).or_default().entry(group.clone()).or_default();
+        *members.entry(account.clone()).or_default() += u32::from(newly);
     }
 }
 

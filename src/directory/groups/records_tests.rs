@@ -123,3 +123,46 @@ fn i06_a_record_speaks_of_the_groups_of_its_own_connection() {
     directory.upsert(other);
     assert_eq!(directory.membership(&"g2".into(), |members| members.is_ours(&"1".into())), Some(true));
 }
+
+/// The connection leads to another server, where a group has the id that another one of ours had.
+#[test]
+fn i06_what_is_on_record_of_members_at_one_server_says_nothing_of_another() {
+    let recorded = json!({"3": "7"});
+    for restarts in [false, true] {
+        let mut moved = board("hr", &json!({"id": "3", "boundTo": "there"}));
+        moved.metadata.resource_version = Some("2".into());
+        let directory = directory(board("hr", &json!({})), vec![user("hr", "bob", "7", &recorded)]);
+        assert!(directory.is_on_record(&key(), &"3".into(), &"7".into()));
+        if restarts {
+            directory.set_server(&key(), None);
+        }
+        directory.set_server(&key(), Some("there"));
+        directory.upsert_group(moved);
+        let ours = directory.membership(&"g".into(), |members| members.is_ours(&"7".into()));
+        assert_eq!((ours, directory.is_on_record(&key(), &"3".into(), &"7".into())), (Some(false), false));
+        // A connection that leads back finds them again.
+        directory.set_server(&key(), Some(SERVER));
+        assert!(directory.is_on_record(&key(), &"3".into(), &"7".into()));
+    }
+}
+
+/// Two accounts change ids, one after the other.
+#[test]
+fn i10_whoever_gets_the_id_of_a_member_is_in_by_no_record() {
+    let directory = directory(board("hr", &json!({})), vec![user("hr", "bob", "1", &json!({"board": "1"}))]);
+    let ours = |id: &str| directory.membership(&"g".into(), |members| members.is_ours(&id.into())) == Some(true);
+    assert!(ours("1"));
+    let again = |version: &str, id: &str, groups| {
+        let mut user = user("hr", "bob", id, &groups);
+        user.metadata.resource_version = Some(version.into());
+        directory.upsert(user);
+    };
+    again("2", "1", json!({"board": "2"}));
+    again("3", "2", json!({"board": "2"}));
+    assert_eq!((ours("1"), ours("2")), (false, true));
+    // Where somebody else's record says so, it is theirs.
+    directory.upsert(user("ops", "eve", "3", &json!({"board": "3"})));
+    again("4", "3", json!({"board": "3"}));
+    again("5", "4", json!({"board": "4"}));
+    assert_eq!((ours("3"), ours("4")), (true, true));
+}

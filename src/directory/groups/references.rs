@@ -1,7 +1,7 @@
 //! Who is referred to by which group, kept change by change: what a ScimUser, a ScimGroup or a server's becoming another
 //! one changes.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use kube::ResourceExt;
@@ -68,7 +68,7 @@ impl Inner {
         let status = entry.group.status.clone().unwrap_or_default();
         if let Some(id) = id {
             let recorded = self.groups.ledger.get(&connection_of_group(&entry.group));
-            for member in recorded.and_then(|groups| groups.get(&id)).into_iter().flatten() {
+            for member in recorded.and_then(|groups| groups.get(&id)).into_iter().flat_map(HashMap::keys) {
                 entry.membership.own(member);
             }
             self.groups.bound.entry(id).or_default().insert(uid.clone());

@@ -36,8 +36,6 @@ pub struct Notes {
     awaits: HashMap<Uid, Timestamp>,
     /// Creations that were sent for an object, and what those made that took effect.
     creations: HashMap<Uid, Vec<(Timestamp, String)>>,
-    /// The ids under which accounts were known before the server gave out new ones.
-    former_ids: HashMap<Uid, String>,
     /// When people were told last that the server gave out new ids.
     renumbered: Option<Timestamp>,
     /// Whose creation was refused for want of a seat, in the order in which they came, by their turn.
@@ -63,24 +61,9 @@ impl ObjectNotes {
         notes.rejections.remove(uid);
         notes.awaits.remove(uid);
         notes.creations.remove(uid);
-        notes.former_ids.remove(uid);
         notes.troubles.remove(uid);
         notes.tried.remove(uid);
         notes.seated(uid);
-    }
-
-    /// The object is bound to an account that it knew under this id before, if it knew it.
-    pub fn bound_anew(&self, uid: &Uid, former: Option<&str>) {
-        let former_ids = &mut self.lock().former_ids;
-        match former {
-            Some(former) => former_ids.insert(uid.clone(), former.to_owned()),
-            None => former_ids.remove(uid),
-        };
-    }
-
-    /// The id that its account had before.
-    pub fn former_id(&self, uid: &Uid) -> Option<String> {
-        self.lock().former_ids.get(uid).cloned()
     }
 
     /// A part of the object was refused, or not kept.

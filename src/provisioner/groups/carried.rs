@@ -1,9 +1,12 @@
 //! The record of a group's members, once the server has given out new ids: it follows the group under its new one.
 
+use std::sync::Arc;
+
 use futures::{StreamExt, stream};
 use jiff::SignedDuration;
+use kube::ResourceExt;
 use kube::runtime::events::EventType;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::writeback::AT_ONCE;
 use super::{GroupPass, GroupStop};
@@ -32,26 +35,26 @@ impl<E: Effects> Provisioner<E> {
         !shown
     }
 
-    /// What users have on record of the group under its former id is written under the new one, before the group is bound to
-    /// that. What the group itself has on record is of accounts that may be others by now, and is forgotten.
-    pub(super) async fn carry_record(&self, pass: &mut GroupPass, former: &str, id: &str) -> Result<(), GroupStop> {
-        let recorded = self.directory.users_recorded_in(&self.key, &former.into());
-        let writes = recorded.into_iter().map(|(user, account)| async move {
-            let groups = [(former.to_owned(), Value::Null), (id.to_owned(), json!(account.as_str()))];
-            self.record_memberships(&user, Map::from_iter(groups)).await
-        });
-        let good = stream::iter(writes).buffer_unordered(AT_ONCE).all(|good| async move { good }).await;
-        let status = pass.object.status.clone().unwrap_or_default();
-        let leaving: Vec<_> = status.leaving.into_iter().flatten().map(|(account, _)| (account, None)).collect();
-        if !good || !(leaving.is_empty() || self.leaving(&pass.object, leaving).await) {
-            return Err(GroupStop::WithoutStatus(Outcome::Retry));
+    /// What is on record of the group's members goes with it as it is bound: what users have of it under its former id is
+    /// written under the new one. What the group itself has on record is of accounts that may be others by now, and is
+    /// forgotten; so is all of another server (promise I6).
+    pub(super) async fn carry_record(&self, pass: &mut GroupPass, id: &str) -> Result<(), GroupStop> {
+        let former = pass.bound_id().map(str::to_owned);
+        if former.as_deref() == Some(id) {
+            return Ok(());
         }
-        self.refresh(pass);
+        if former.is_none() && pass.status.bound_to.as_deref().is_none_or(|server| server == pass.server()) {
+            return Ok(());
+        }
+        self.rewrite_record(pass, former.as_deref(), Some(id)).await?;
+        let unknown = pass.status.brought_in.take().map_or(0, |known| known.len());
+        if former.is_none() {
+            return Ok(());
+        }
         self.group_notes.bound_anew(&pass.uid(), self.effects.now());
         if self.doubts_ids(pass) {
             self.ask_for_sweep();
         }
-        let unknown = pass.status.brought_in.take().map_or(0, |known| known.len());
         if unknown > 0 {
             let note = format!(
                 "the server has given this group a new id, and its accounts may have new ones, too: {unknown} members that no \
@@ -60,6 +63,41 @@ impl<E: Effects> Provisioner<E> {
             );
             self.tell(pass, EventType::Warning, "NewIds", &note).await;
         }
+        Ok(())
+    }
+
+    /// The group is gone and is about to be made anew: nothing on record speaks of the new one.
+    pub(super) async fn forget_record(&self, pass: &mut GroupPass) -> Result<(), GroupStop> {
+        let former = pass.bound_id().map(str::to_owned);
+        self.rewrite_record(pass, former.as_deref(), None).await?;
+        pass.status.brought_in = None;
+        pass.status.owned_members = None;
+        Ok(())
+    }
+
+    async fn rewrite_record(
+        &self,
+        pass: &mut GroupPass,
+        former: Option<&str>,
+        id: Option<&str>,
+    ) -> Result<(), GroupStop> {
+        let recorded = former.map(|former| self.directory.users_recorded_in(&self.key, &former.into())).unwrap_or_default();
+        let session = Arc::clone(&pass.session);
+        let server = &*session.policy.server;
+        let writes = recorded.into_iter().map(|(user, account)| async move {
+            let forgotten = former.map(|former| (former.to_owned(), Value::Null));
+            let carried = id.map(|id| (id.to_owned(), json!(account.as_str())));
+            let good = self.record_memberships(&user, forgotten.into_iter().chain(carried).collect()).await;
+            self.submit_if_stale(&user.uid().unwrap_or_default(), server);
+            good
+        });
+        let good = stream::iter(writes).buffer_unordered(AT_ONCE).all(|good| async move { good }).await;
+        let status = pass.object.status.clone().unwrap_or_default();
+        let leaving: Vec<_> = status.leaving.into_iter().flatten().map(|(account, _)| (account, None)).collect();
+        if !good || !(leaving.is_empty() || self.leaving(&pass.object, leaving).await) {
+            return Err(GroupStop::WithoutStatus(Outcome::Retry));
+        }
+        self.refresh(pass);
         Ok(())
     }
 }

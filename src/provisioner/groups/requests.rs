@@ -57,6 +57,7 @@ impl<E: Effects> Provisioner<E> {
         match operation.kind {
             // No group is named, so that what the creation claims counts until its answer is recorded (promise I7).
             OperationType::Create if recorded.is_some_and(|recorded| recorded.id.is_some()) => {
+                self.forget_record(pass).await?;
                 pass.status = at_server(&pass.status, pass.server());
                 pass.status.id = None;
                 pass.status.display_name = None;
@@ -311,9 +312,7 @@ impl<E: Effects> Provisioner<E> {
 
     /// The object is bound to a group: of this one nothing is known to be as declared.
     pub(super) async fn bind_group(&self, pass: &mut GroupPass, binding: &Binding) -> Result<(), GroupStop> {
-        if let Some(former) = pass.bound_id().filter(|former| *former != binding.id).map(str::to_owned) {
-            self.carry_record(pass, &former, &binding.id).await?;
-        }
+        self.carry_record(pass, &binding.id).await?;
         pass.status = at_server(&pass.status, pass.server());
         pass.status.id = Some(binding.id.clone());
         pass.status.display_name = Some(binding.name.clone());

@@ -76,8 +76,7 @@ impl Kind for User {
     }
 
     async fn prepare<E: Effects>(p: &Provisioner<E>, pass: &mut UserPass) -> bool {
-        // Nobody's removal waits for the name of a role, or for a record.
-        Self::takes_access(pass) || p.look_up_and_record(pass).await
+        p.look_up_and_record(pass).await
     }
 
     fn plan<E: Effects>(p: &Provisioner<E>, pass: &UserPass) -> Step {
@@ -257,6 +256,9 @@ impl Kind for User {
         pass: &mut UserPass,
         operation: &Operation,
     ) -> Result<(), UserStop> {
+        if operation.kind == OperationType::Create && !p.forget_memberships(pass).await {
+            return Err(UserStop::WithoutStatus(Outcome::Retry));
+        }
         let (policy, deleting) = (&pass.session.policy, pass.is_deleting());
         let ahead = status_ahead(pass.object.status.as_ref(), &pass.status, policy, deleting, operation);
         let Some(ahead) = ahead else { return Ok(()) };
@@ -343,7 +345,9 @@ impl Kind for User {
 
     async fn bind<E: Effects>(p: &Provisioner<E>, pass: &mut UserPass, binding: &Binding) -> Result<(), UserStop> {
         p.effects.note(&Note::Binds { uid: &pass.uid(), id: &binding.id });
-        p.notes.bound_anew(&pass.uid(), pass.bound_id().filter(|former| *former != binding.id));
+        if !p.memberships_before_binding(pass, &binding.id).await && !Self::takes_access(pass) {
+            return Err(UserStop::WithoutStatus(Outcome::Retry));
+        }
         pass.status = bound_status(&pass.status, binding, pass.server(), whole_seconds(p.effects.now()));
         Ok(())
     }
@@ -382,7 +386,7 @@ impl Kind for User {
     }
 
     fn settled<E: Effects>(p: &Provisioner<E>, pass: &UserPass, verdict: &Verdict) {
-        p.submit_to_carry(pass);
+        p.submit_if_stale(&pass.uid(), pass.server());
         p.effects.note(&Note::Settled { user: &pass.object, status: &pass.status, verdict });
     }
 

@@ -12,14 +12,36 @@ use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::{Provisioner, lane_of};
 
 impl<E: Effects> Provisioner<E> {
-    /// Writes what is on record of the account's former id under its own. False: it can't be written now.
-    pub(super) async fn carry_memberships(&self, pass: &UserPass) -> bool {
-        let (groups, id) = (self.stale_memberships(pass), pass.bound_id().map(str::to_owned));
-        if groups.is_empty() || id.is_none() {
-            return true;
+    /// Writes what is on record of the account's memberships under this id of it. False: it can't be written now.
+    pub(super) async fn carry_memberships(&self, pass: &UserPass, id: &str) -> bool {
+        self.rewrite_memberships(pass, &json!(id), |account| account != id).await
+    }
+
+    /// The object is about to be bound to an account: what is on record of it goes with it, and of an account that the
+    /// object isn't known to have had, nothing is (promise I6).
+    pub(super) async fn memberships_before_binding(&self, pass: &UserPass, id: &str) -> bool {
+        if pass.bound_id().is_some() {
+            let good = self.carry_memberships(pass, id).await;
+            if pass.is_deleting() {
+                // Who was in these groups was read under former ids: the object stays until it is seen whether this one is.
+                self.directory.invalidate_recorded(&self.key, &pass.uid());
+            }
+            return good;
         }
-        let groups: Map<String, Value> = groups.into_iter().map(|group| (group, json!(id))).collect();
-        self.record_memberships(&pass.object, groups).await
+        let elsewhere = pass.status.bound_to.as_deref().is_some_and(|server| server != pass.server());
+        self.rewrite_memberships(pass, &Value::Null, |account| elsewhere || account != id).await
+    }
+
+    /// A new account is about to be made: it is in no group.
+    pub(super) async fn forget_memberships(&self, pass: &UserPass) -> bool {
+        self.rewrite_memberships(pass, &Value::Null, |_| true).await
+    }
+
+    async fn rewrite_memberships(&self, pass: &UserPass, value: &Value, concerns: impl Fn(&str) -> bool) -> bool {
+        let recorded = self.directory.memberships_of(&pass.uid()).into_iter();
+        let concerned = recorded.filter(|(_, account)| concerns(account.as_str()));
+        let groups: Map<String, Value> = concerned.map(|(group, _)| (group.to_string(), value.clone())).collect();
+        groups.is_empty() || self.record_memberships(&pass.object, groups).await
     }
 
     /// Merges into what is on record of a user's memberships: of each group the account's id, or null to forget it. False: it
@@ -42,22 +64,15 @@ impl<E: Effects> Provisioner<E> {
         }
     }
 
-    /// The account is on record in groups by a former id: that is written anew as soon as status has the new one.
-    pub(super) fn submit_to_carry(&self, pass: &UserPass) {
-        let Some(user) = self.directory.get(&pass.uid()) else { return };
-        if !self.stale_memberships(pass).is_empty() {
-            self.schedule.submit(&pass.uid(), lane_of(&user, self.effects.now()), true, self.effects.instant());
+    /// What is on record names another id than the account's, as where its group was bound anew in the same moment: that is
+    /// written anew by the object's own pass.
+    pub(in crate::provisioner) fn submit_if_stale(&self, uid: &Uid, server: &str) {
+        let Some(user) = self.directory.get(uid) else { return };
+        let status = user.status.as_ref();
+        let here = status.filter(|status| status.bound_to.as_deref() == Some(server));
+        let Some(id) = here.and_then(|status| status.id.as_deref()) else { return };
+        if self.directory.memberships_of(uid).iter().any(|(_, account)| account.as_str() != id) {
+            self.schedule.submit(uid, lane_of(&user, self.effects.now()), true, self.effects.instant());
         }
-    }
-
-    /// The groups that the account is on record in by its former id.
-    fn stale_memberships(&self, pass: &UserPass) -> Vec<String> {
-        let Some(former) = self.notes.former_id(&pass.uid()) else { return Vec::new() };
-        let recorded = self.directory.memberships_of(&pass.uid());
-        recorded
-            .into_iter()
-            .filter(|(_, account)| account.as_str() == former)
-            .map(|(group, _)| group.to_string())
-            .collect()
     }
 }

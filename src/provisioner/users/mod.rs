@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::effects::Effects;
-use super::engine::{Pass, Stop};
+use super::engine::{Kind as _, Pass, Stop};
 use super::{Provisioner, is_deleting};
 use crate::api::{ScimUser, Uid};
 use crate::plan::{Path, Step, User, decide, next_window_edge};
@@ -46,10 +46,19 @@ pub struct Scratch {
 }
 
 impl<E: Effects> Provisioner<E> {
-    /// What comes before the plan of an object whose access isn't taken; false: it is tried again first.
+    /// What comes before the plan; false: it is tried again first. Nobody's removal waits for the name of a role, or for a
+    /// record.
     async fn look_up_and_record(&self, pass: &UserPass) -> bool {
-        self.look_up_names(&pass.object, &pass.session).await;
-        self.carry_memberships(pass).await
+        if User::takes_access(pass) && pass.status.active != Some(false) {
+            return true;
+        }
+        if !User::takes_access(pass) {
+            self.look_up_names(&pass.object, &pass.session).await;
+        }
+        match pass.bound_id() {
+            Some(id) => self.carry_memberships(pass, id).await || User::takes_access(pass),
+            None => true,
+        }
     }
 
     /// Notes when the object's access window opens or closes next, or is about to close: whatever else it waits for, it is

@@ -65,6 +65,13 @@ impl Membership {
         self.distrusted.remove(id);
     }
 
+    /// Whoever we brought in has another id by now: this one is somebody else's.
+    pub fn forget_id(&mut self, id: &RemoteId) {
+        self.disown(id);
+        self.vanished.remove(id);
+        self.sort(id);
+    }
+
     /// Whom we brought in.
     pub fn is_ours(&self, id: &RemoteId) -> bool {
         self.ours.contains(id) && !self.distrusted.contains(id)

@@ -219,6 +219,66 @@ fn i18_whom_an_additive_group_brought_in_goes_also_after_the_database_was_rebuil
     }
 }
 
+/// The process dies at any instant while everybody is bound anew, and whom the group brought in is dropped afterwards.
+#[test]
+fn i28_whom_an_additive_group_brought_in_goes_whenever_the_process_died_after_a_rebuild() {
+    for readable in [MembersReadable::Inline, MembersReadable::No] {
+        for instant in 36..80 {
+            let groups = GroupSetup { readable, ..GroupSetup::default() };
+            let mut world = bound(Setup { groups, ..setup() }, &[0, 1]);
+            world.happen(&Event::Group(GroupEvent::Declare(0, additive(0, vec![Named::Place(0), Named::Place(1)]))));
+            world.drain();
+            world.outside().site.renumber();
+            for _ in 0..instant {
+                if !(world.deliver() || world.page() || world.take() || world.advance(0)) {
+                    world.happen(&Event::Sweep(Listing::Whole));
+                    world.happen(&Event::Time(62_000));
+                }
+            }
+            world.happen(&Event::Restart);
+            for _ in 0..2 {
+                world.happen(&Event::Sweep(Listing::Whole));
+                settle(&mut world);
+            }
+            world.happen(&Event::Group(GroupEvent::Members(0, vec![Named::Place(0)])));
+            for _ in 0..3 {
+                world.happen(&Event::Sweep(Listing::Whole));
+                settle(&mut world);
+            }
+            assert_eq!(members(&world, "eng"), ["ada"], "{readable:?} {instant} {:#?}", world.trace());
+        }
+    }
+}
+
+/// Whoever loses access in the same moment leaves the group all the same.
+#[test]
+fn i17_whoever_is_removed_after_a_rebuild_leaves_additive_groups() {
+    for readable in [MembersReadable::Inline, MembersReadable::No] {
+        for (deleted, restarts) in [(true, false), (false, false), (false, true)] {
+            let groups = GroupSetup { readable, ..GroupSetup::default() };
+            let mut world = bound(Setup { groups, ..setup() }, &[0, 1]);
+            world.happen(&Event::Group(GroupEvent::Declare(0, additive(0, vec![Named::Place(0), Named::Place(1)]))));
+            world.drain();
+            world.outside().site.renumber();
+            world.happen(&if deleted { Event::Remove(1) } else { Event::Activate(1, Some(false)) });
+            for _ in 0..2 {
+                settle(&mut world);
+                world.happen(&Event::Sweep(Listing::Whole));
+            }
+            if restarts {
+                world.happen(&Event::Restart);
+            }
+            world.happen(&Event::Group(GroupEvent::Members(0, vec![Named::Place(0)])));
+            for _ in 0..3 {
+                world.happen(&Event::Sweep(Listing::Whole));
+                settle(&mut world);
+            }
+            assert_eq!(shown(&world), named(&[("ada", true), ("bob", false)]), "{:#?}", world.trace());
+            assert_eq!(members(&world, "eng"), ["ada"], "{readable:?} {deleted} {restarts} {:#?}", world.trace());
+        }
+    }
+}
+
 /// Groups' ids are given out anew, and one group gets what was another one's.
 #[test]
 fn i10_whom_another_group_of_that_id_brought_in_stays() {
