@@ -11,7 +11,8 @@ use super::attributes::UserRef;
 use super::claimed::is_own;
 use super::connection_choices::{GroupDeletionPolicy, Membership};
 use super::connection_status::GuardBucket;
-use super::user::{ConnectionRef, IgnoredAttribute, LastOperation, UserHold};
+use super::operation::{LastOperation, RejectedHold, UserHold};
+use super::user::{ConnectionRef, IgnoredAttribute};
 
 /// One group at one SCIM service provider, and who belongs to it.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -192,6 +193,11 @@ pub struct ScimGroupStatus {
     /// The hold that keeps an operation of this object until a person answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<UserHold>,
+    /// Holds that were rejected: what they were about stays undone until the spec changes, and whoever was to be taken out
+    /// stays in until they belong in again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 10))]
+    pub rejected_holds: Option<Vec<RejectedHold>>,
     /// Members taken out lately: the ledger of the guard `memberships`, written before they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 60))]

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::attributes::UserAttributes;
 use super::claimed::{ClaimedAccount, is_own};
 use super::connection_choices::DeletionPolicy;
+use super::operation::{LastOperation, RejectedHold, UserHold};
 use super::user_rules;
 
 /// One person at one SCIM service provider. Attribute names are RFC 7643's, letter for letter.
@@ -199,24 +200,14 @@ pub struct ScimUserStatus {
     /// The hold that keeps an operation of this object until a person answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<UserHold>,
+    /// Holds that were rejected: what they were about stays undone until the spec changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 10))]
+    pub rejected_holds: Option<Vec<RejectedHold>>,
     /// Ready, and, while true, Reconciling or Stalled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Option<Vec<Condition>>,
-}
-
-/// The hold that keeps an operation of an object.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct UserHold {
-    /// The hold's id, for the connection's `approvedHold` or `rejectedHold`.
-    #[schemars(length(max = 16))]
-    pub id: String,
-    /// What would be done.
-    pub operation: OperationType,
-    /// Tells whether it is the same operation still.
-    #[schemars(length(max = 16))]
-    pub digest: String,
 }
 
 /// How things stand with a user.
@@ -248,59 +239,6 @@ pub enum UserState {
     Deleting,
     /// Suspended.
     Suspended,
-}
-
-/// What a request did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum OperationType {
-    /// The account was created.
-    Create,
-    /// An account that was there already was bound.
-    Adopt,
-    /// Attributes were changed.
-    Update,
-    /// The account came from, or went to, another object.
-    Handover,
-    /// The account was deactivated.
-    Deactivate,
-    /// The account was activated again.
-    Reactivate,
-    /// The account was deleted.
-    Delete,
-}
-
-impl OperationType {
-    /// The name, as in status.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Create => "Create",
-            Self::Adopt => "Adopt",
-            Self::Update => "Update",
-            Self::Handover => "Handover",
-            Self::Deactivate => "Deactivate",
-            Self::Reactivate => "Reactivate",
-            Self::Delete => "Delete",
-        }
-    }
-}
-
-/// The last request that took effect.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct LastOperation {
-    /// What it did.
-    #[serde(rename = "type")]
-    pub type_: OperationType,
-    /// When.
-    pub at: Time,
-    /// The attributes that it changed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 100), inner(length(max = 1024)))]
-    pub attributes: Option<Vec<String>>,
-    /// The server's id of the request.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 128))]
-    pub request_id: Option<String>,
 }
 
 /// An attribute that was changed at the server.

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use crate::api::Uid;
 
 pub use super::holds::{Candidate, HoldReason, HoldView};
-pub use gate::Gate;
+pub use gate::{Gate, Rejection};
 pub use terms::{Admission, Event, GuardView, Remembered, Settings};
 
 /// A burst is judged when nothing has arrived for so long …

@@ -47,7 +47,7 @@ use self::live::Live;
 use self::mirror::ServerMirror;
 use self::schedule::Schedule;
 use self::schedule::queue::Lane;
-use crate::api::{RELEASE, ScimConnection, ScimUser, Uid};
+use crate::api::{RELEASE, ScimConnection, ScimUser, ScimUserSpec, Uid};
 use crate::directory::{Changed, ConnectionKey, Directory, is_deleting};
 use crate::runtime::{Audit, Clock, Leadership, Metrics};
 
@@ -261,8 +261,7 @@ fn lane_of(user: &ScimUser, now: Timestamp) -> Lane {
     let status = user.status.as_ref();
     let held = status.is_some_and(|status| status.hold.is_some());
     let settled = status.and_then(|status| status.observed_generation) == user.metadata.generation && !held;
-    let ended = user.spec.access.as_ref().and_then(|access| access.not_after.as_ref());
-    let ended = ended.is_some_and(|end| end.0 <= now);
+    let ended = access_has_ended(&user.spec, now);
     let active = status.and_then(|status| status.active) == Some(true);
     if is_deleting(user) || (user.spec.active == Some(false) && !settled) || (ended && active) {
         Lane::Removal
@@ -273,6 +272,12 @@ fn lane_of(user: &ScimUser, now: Timestamp) -> Lane {
     } else {
         Lane::Change
     }
+}
+
+/// The object's access window has ended.
+fn access_has_ended(spec: &ScimUserSpec, now: Timestamp) -> bool {
+    let end = spec.access.as_ref().and_then(|access| access.not_after.as_ref());
+    end.is_some_and(|end| end.0 <= now)
 }
 
 /// A lock is never held over an await or a panic of ours, so a poisoned one is still whole.

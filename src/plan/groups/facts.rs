@@ -93,6 +93,8 @@ pub struct KeptMembers {
     pub unknown: BTreeSet<RemoteId>,
     /// Of those not taken out: they may be members that are declared, and whose accounts aren't known yet.
     pub awaited: BTreeSet<RemoteId>,
+    /// Of those not put in: the ScimUsers whose status doesn't take that they are.
+    pub unrecorded: Vec<String>,
     /// Not put in: their accounts are gone at the server.
     pub gone: BTreeSet<RemoteId>,
     /// The pattern that keeps one in.

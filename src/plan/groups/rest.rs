@@ -194,7 +194,8 @@ fn applied(facts: &GroupFacts, left: &[PatchOperation]) -> Applied {
         now.set(operation.path.as_deref().unwrap_or_default(), operation.value.as_ref());
     }
     // Whoever wasn't put in for want of an account that is shown was never in.
-    if !facts.removals_wait && facts.members.kept.unknown.is_empty() && unseen(facts) == 0 {
+    let kept = facts.members.kept;
+    if !facts.removals_wait && kept.unknown.is_empty() && kept.unrecorded.is_empty() && unseen(facts) == 0 {
         now.set(MEMBERS, Some(&json!(facts.members.membership.fingerprint())));
     }
     now
@@ -211,6 +212,14 @@ fn kept(facts: &GroupFacts) -> Option<(Reason, String)> {
             "guards.protected keeps {leaving} members in this group that are to leave it; take the pattern out, or declare them"
         );
         return Some((Reason::Protected, message));
+    }
+    if let Some(first) = kept.unrecorded.first() {
+        let message = format!(
+            "{} members are not put in, because that can't be recorded in the status of their ScimUsers ({first}): look at \
+             admission webhooks and policies, and at the operator's role",
+            kept.unrecorded.len()
+        );
+        return Some((Reason::WriteRefused, message));
     }
     if let Some(why) = kept.refused.as_ref().filter(|_| coming > 0) {
         return Some((Reason::NotAllowed, format!("{coming} members are not put in: {why}")));

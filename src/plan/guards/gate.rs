@@ -1,6 +1,7 @@
 //! The gate: every operation of a connection that needs admission passes it.
 
 mod judge;
+mod rejections;
 mod shown;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+pub use self::rejections::Rejection;
 use super::terms::{Admission, Event, Remembered, Settings};
 use super::{Guard, GuardName, Ledger, until};
 use crate::api::Uid;
@@ -32,26 +34,15 @@ struct Member {
 }
 
 impl Member {
-    /// An object keeps its place while its operation is the same. What was rejected stays so while
-    /// its spec does, whichever attributes differ, but for members: a label that goes changes no
-    /// group's spec. What was let go stays let go.
+    /// An object keeps its place while its operation is the same. What was let go stays let go, and what was rejected is
+    /// remembered beside the places.
     fn keeps(&self, candidate: &Candidate) -> bool {
         let own = &self.candidate;
-        let of_members = [own, candidate].iter().any(|one| one.guard == Some(GuardName::Memberships));
         match self.place {
-            Place::Rejected(_) if own.deleted => candidate.deleted,
-            Place::Rejected(_) if of_members => own.covers(candidate),
-            Place::Rejected(_) => {
-                !candidate.deleted && own.generation == candidate.generation && own.operation == candidate.operation
-            }
+            Place::Rejected(_) => false,
             Place::Released { .. } if own.guard == Some(GuardName::Memberships) => own.covers(candidate),
             _ => own.same(candidate),
         }
-    }
-
-    /// Some of the members that it was rejected for are in this, too.
-    fn has_rejected(&self, candidate: &Candidate) -> bool {
-        matches!(self.place, Place::Rejected(_)) && self.candidate.shares_members(candidate)
     }
 }
 
@@ -63,6 +54,8 @@ pub struct Gate {
     /// The guard `memberships` of each group, by the uid of its object.
     pub(super) groups: HashMap<Uid, Guard>,
     members: HashMap<Uid, Member>,
+    /// What was rejected of each object.
+    rejections: HashMap<Uid, Vec<Rejection>>,
     queued: BTreeSet<Uid>,
     holds: Holds,
     remembered: Vec<String>,
@@ -92,6 +85,7 @@ impl Gate {
             guards: guards.collect(),
             groups: HashMap::new(),
             members: HashMap::new(),
+            rejections: HashMap::new(),
             queued: BTreeSet::new(),
             holds: Holds::default(),
             remembered: remembered.holds,
@@ -154,19 +148,22 @@ impl Gate {
         let uid = candidate.uid.clone();
         let member = self.members.get(&uid);
         let known = member.is_some();
-        let refused = member.is_some_and(|member| member.has_rejected(&candidate));
         if member.is_some_and(|member| member.keeps(&candidate))
             && let Some(answer) = self.standing(&uid, now)
         {
-            self.forget_returned(candidate);
             return answer;
         }
         self.withdraw(&uid);
-        let Some(place) = self.place(&candidate, known, refused, now) else {
+        let Some(place) = self.place(&candidate, known, now) else {
             return Admission::Go;
         };
         self.removing += u64::from(removes(&place));
+        let rejected = if let Place::Rejected(id) = &place { Some(id.clone()) } else { None };
+        let remembered = self.rejected_with(&candidate).is_some();
         self.members.insert(uid.clone(), Member { candidate, place });
+        if let Some(id) = rejected.filter(|_| !remembered) {
+            self.rejected(&uid, &id);
+        }
         self.standing(&uid, now).unwrap_or_else(|| {
             let creates = self.guards.get(&GuardName::Creates);
             let expiry = creates.and_then(|guard| guard.ledger.next_expiry(now));
@@ -253,16 +250,6 @@ impl Gate {
         self.members.get(uid).map(|member| &member.candidate)
     }
 
-    /// Of those whose removal was rejected some belong in again: whoever is dropped later was not rejected.
-    fn forget_returned(&mut self, asked: Candidate) {
-        if let Some(member) = self.members.get_mut(&asked.uid)
-            && asked.guard == Some(GuardName::Memberships)
-            && matches!(member.place, Place::Rejected(_))
-        {
-            member.candidate = asked;
-        }
-    }
-
     /// The answer to a member where it stands; none if it has to be judged anew.
     fn standing(&mut self, uid: &Uid, now: Timestamp) -> Option<Admission> {
         let reason = self.reason(self.of(uid)?);
@@ -326,7 +313,11 @@ impl Gate {
 
     /// Where a newcomer goes; none if nothing holds it up and nobody counts it. What has some in it that were rejected
     /// is asked about, however few they are by now.
-    fn place(&mut self, candidate: &Candidate, known: bool, mut refused: bool, now: Timestamp) -> Option<Place> {
+    fn place(&mut self, candidate: &Candidate, known: bool, now: Timestamp) -> Option<Place> {
+        if let Some(id) = self.rejected_with(candidate) {
+            return Some(Place::Rejected(id));
+        }
+        let mut refused = self.has_rejected(candidate);
         let uid = candidate.uid.clone();
         let guard = candidate.guard.filter(|name| self.guards.contains_key(name));
         let reason = self.reason(candidate);
@@ -334,7 +325,7 @@ impl Gate {
             && let Some(id) = &candidate.held_before
             && (self.rejected.as_ref() == Some(id) || self.refused.contains(id))
         {
-            // Who they were is on record by a digest alone: of others it can't be told.
+            // Who they were may not be on record: of others it can't be told.
             if guard != Some(GuardName::Memberships) || candidate.held.as_ref() == Some(id) {
                 return Some(Place::Rejected(id.clone()));
             }

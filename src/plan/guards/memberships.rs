@@ -27,12 +27,6 @@ impl Candidate {
             && self.deleted == other.deleted
             && other.attributes.iter().all(|name| self.attributes.binary_search(name).is_ok())
     }
-
-    /// Both would take the same member out.
-    pub(super) fn shares_members(&self, other: &Self) -> bool {
-        let both = self.guard == Some(GuardName::Memberships) && other.guard == self.guard;
-        both && other.attributes.iter().any(|name| self.attributes.binary_search(name).is_ok())
-    }
 }
 
 impl Gate {

@@ -185,6 +185,24 @@ fn i13_a_rejected_edit_stays_held_until_its_spec_changes() {
     assert_eq!(gate.admit(drifted, 0, at(41_000)), rejected);
     let removed = Candidate { operation: OperationType::Deactivate, ..edit.clone() };
     assert!(matches!(gate.admit(removed, 0, at(41_000)), Admission::Wait(_)));
+    // Nothing else that is asked for the object, nor that nothing is, takes the answer back.
+    for withdrawn in [false, true] {
+        if withdrawn {
+            gate.withdraw(&edit.uid);
+        }
+        assert_eq!(gate.admit(edit.clone(), 0, at(42_000)), rejected, "{withdrawn}");
+    }
+    let carried = Candidate { operation: OperationType::Reactivate, ..edit.clone() };
+    assert_eq!(gate.admit(carried, 0, at(42_000)), rejected);
+    let mut later = restarted(&gate, &settings(false, limit(5, HOUR)), Vec::new(), at(43_000));
+    later.know_rejections(&edit.uid, gate.rejections(&edit.uid, 1, false));
+    assert_eq!(later.admit(edit.clone(), 0, at(43_000)), rejected);
+    // A person thinks better of it.
+    assert_eq!(later.answer(Some(&id), None, at(44_000)).len(), 1);
+    assert_eq!(later.admit(edit.clone(), 0, at(44_000)), Admission::Go);
+    later.withdraw(&edit.uid);
+    later.know_rejections(&edit.uid, gate.rejections(&edit.uid, 1, false));
+    assert!(matches!(later.admit(edit.clone(), 0, at(45_000)), Admission::Wait(_)));
     let edited = Candidate { generation: 2, ..edit };
     assert!(matches!(gate.admit(edited, 0, at(41_000)), Admission::Wait(_)));
 }

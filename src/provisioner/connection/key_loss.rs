@@ -4,7 +4,7 @@ use tracing::debug;
 
 use super::defaults::server_of;
 use super::refusal::Refusal;
-use crate::api::{ConnectedReason, ScimConnection, ScimUser, Uid};
+use crate::api::{ConnectedReason, ScimConnection, ScimGroup, ScimUser, Uid};
 use crate::directory::is_deleting;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
@@ -40,7 +40,10 @@ impl<E: Effects> Provisioner<E> {
             let users = self.directory.users_of(&self.key);
             let now = self.effects.now();
             let removals = users.iter().filter(|user| lane_of(user, now) == Lane::Removal);
-            removals.filter_map(|user| Some((Uid::given(&user.metadata)?, user.metadata.generation))).collect()
+            let removals = removals.map(|user| &user.metadata);
+            let groups = self.directory.groups_of(&self.key);
+            let groups = groups.iter().filter(|group| is_deleting(&***group)).map(|group| &group.metadata);
+            removals.chain(groups).filter_map(|of| Some((Uid::given(of)?, of.generation))).collect()
         });
     }
 
@@ -53,6 +56,16 @@ impl<E: Effects> Provisioner<E> {
     pub(in crate::provisioner) fn may_serve(&self, user: &ScimUser) -> bool {
         self.connection.sessions.serves(&Uid::of(&user.metadata), user.metadata.generation).is_none_or(|serves| {
             serves || (self.connection().metadata.deletion_timestamp.is_some() && is_deleting(user))
+        })
+    }
+
+    /// The same of a group: of one that isn't deleted itself, as far as people leave it whose own removal is served.
+    pub(in crate::provisioner) fn may_serve_group(&self, group: &ScimGroup) -> bool {
+        let uid = Uid::of(&group.metadata);
+        self.connection.sessions.serves(&uid, group.metadata.generation).is_none_or(|serves| {
+            serves
+                || (self.connection().metadata.deletion_timestamp.is_some() && is_deleting(group))
+                || !self.directory.departed(&uid).is_empty()
         })
     }
 

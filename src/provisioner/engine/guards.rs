@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::api::{OperationType, ScimConnection, ScimConnectionSpec, ScimConnectionStatus, Uid};
-use crate::plan::guards::{Admission, Candidate, Event, Gate, GuardName, GuardView, HoldView, Remembered};
+use crate::api::{OperationType, RejectedHold, ScimConnection, ScimConnectionSpec, ScimConnectionStatus, Uid};
+use crate::plan::Digests;
+use crate::plan::guards::{Admission, Candidate, Event, Gate, GuardName, GuardView, HoldView, Rejection, Remembered};
 use crate::provisioner::connection::session::guard_settings;
 use crate::provisioner::lock;
 use crate::provisioner::schedule::queue::Lane;
@@ -66,6 +67,30 @@ impl Guards {
         let mut gate = lock(&self.0);
         gate.withdraw(uid);
         gate.forget_group(uid);
+        gate.forget_rejections(uid);
+    }
+
+    /// What is on record of holds that were rejected and that the object was in.
+    pub fn know_rejections(&self, uid: &Uid, recorded: &[RejectedHold]) {
+        if !recorded.is_empty() {
+            lock(&self.0).know_rejections(uid, recorded.iter().map(rejection));
+        }
+    }
+
+    /// What is to be on record of them.
+    pub fn rejections(&self, uid: &Uid, generation: i64, deleted: bool) -> Option<Vec<RejectedHold>> {
+        let known = lock(&self.0).rejections(uid, generation, deleted);
+        (!known.is_empty()).then(|| known.iter().map(rejected_hold).collect())
+    }
+
+    /// Whether a hold was rejected that was about members of the group.
+    pub fn rejects_members(&self, uid: &Uid) -> bool {
+        lock(&self.0).rejects_members(uid)
+    }
+
+    /// These changes of a group's members are owed, whether they may be sent now or not.
+    pub fn members_owed(&self, uid: &Uid, owed: &[String]) {
+        lock(&self.0).members_owed(uid, owed);
     }
 
     /// What became due by itself.
@@ -131,6 +156,28 @@ impl Guards {
     #[cfg(test)]
     pub fn inspect<T>(&self, look: impl FnOnce(&Gate) -> T) -> T {
         look(&lock(&self.0))
+    }
+}
+
+fn rejection(recorded: &RejectedHold) -> Rejection {
+    Rejection {
+        hold: recorded.id.clone(),
+        operation: recorded.operation,
+        generation: recorded.generation,
+        deleted: recorded.deleting,
+        members: recorded.members,
+        parts: Digests::read(Some(&recorded.parts)),
+    }
+}
+
+fn rejected_hold(known: &Rejection) -> RejectedHold {
+    RejectedHold {
+        id: known.hold.clone(),
+        operation: known.operation,
+        generation: known.generation,
+        deleting: known.deleted,
+        members: known.members,
+        parts: known.parts.text(),
     }
 }
 

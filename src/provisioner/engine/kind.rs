@@ -75,16 +75,20 @@ pub trait Kind: ResourceType {
     /// What other objects say of this account or group.
     fn claims<E: Effects>(p: &Provisioner<E>, pass: &Pass<Self>, id: Option<&str>) -> Claims;
     /// What is declared takes access away.
-    fn takes_access(pass: &Pass<Self>) -> bool;
+    fn takes_access<E: Effects>(p: &Provisioner<E>, pass: &Pass<Self>) -> bool;
     /// Whether what is owed takes access away.
-    fn removes_access<E: Effects>(_: &Provisioner<E>, pass: &Pass<Self>) -> bool {
-        Self::takes_access(pass)
+    fn removes_access<E: Effects>(p: &Provisioner<E>, pass: &Pass<Self>) -> bool {
+        Self::takes_access(p, pass)
     }
 
     // The pass.
 
     /// Why the connection doesn't serve the object now, beside what concerns all.
     fn unserved<E: Effects>(p: &Provisioner<E>, object: &Self::Object) -> bool;
+    /// Others leave the resource whose removal doesn't wait for anything that is declared of it.
+    fn is_left<E: Effects>(_: &Provisioner<E>, _: &Self::Object) -> bool {
+        false
+    }
     /// What is to be known before the first plan. False: it can't be for now.
     fn prepare<E: Effects>(p: &Provisioner<E>, pass: &mut Pass<Self>) -> impl Future<Output = bool> + Send;
     /// What is to be known before each plan.
@@ -231,12 +235,13 @@ pub trait Kind: ResourceType {
 
     // Requests.
 
-    /// What an operation must find on record, should the process not live to hear its answer.
+    /// What an operation must find on record, should the process not live to hear its answer. False: it is planned anew,
+    /// without what can't be recorded.
     fn write_ahead<E: Effects>(
         p: &Provisioner<E>,
         pass: &mut Pass<Self>,
         operation: &Operation<Self>,
-    ) -> impl Future<Output = Result<(), Stop<Self>>> + Send;
+    ) -> impl Future<Output = Result<bool, Stop<Self>>> + Send;
     /// An operation is sent now.
     fn sends<E: Effects>(p: &Provisioner<E>, pass: &Pass<Self>, operation: &Operation<Self>);
     /// The answer need not show a group's members.

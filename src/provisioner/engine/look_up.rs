@@ -270,19 +270,31 @@ impl<E: Effects> Provisioner<E> {
             let told = settled || surely;
             return if told { Ok(Vec::new()) } else { Err(looked_for_later(pass, NOBODY_FOUND_YET.to_owned())) };
         };
+        if self.finds_known::<K, K>(pass, attribute, &sample).await? {
+            return Ok(Vec::new());
+        }
+        self.search_list(pass, attribute, value)
+    }
+
+    /// Searches for one of a collection that is known to be there. Where a filter that any server can read doesn't find it,
+    /// that is learnt; one that finds nobody of another value may find others.
+    pub(in crate::provisioner) async fn finds_known<S: Kind, K: Kind>(
+        &self,
+        pass: &Pass<K>,
+        attribute: &str,
+        sample: &str,
+    ) -> Result<bool, Stop<K>> {
         let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
-        let control = self.effects.find(&pass.session.client, K::COLLECTION, attribute, &sample, deadline).await;
-        match control {
+        match self.effects.find(&pass.session.client, S::COLLECTION, attribute, sample, deadline).await {
             Ok(found) if !found.hits.is_empty() => {
-                self.in_mirror(pass, |mirror| mirror.sightings_mut().filter_found(attribute));
-                Ok(Vec::new())
+                S::mirror(self).change(pass.session.epoch, |mirror| mirror.sightings_mut().filter_found(attribute));
+                Ok(true)
             }
             Ok(_) => {
-                // One that finds nobody of such a name may find others.
-                if K::COLLECTION == Collection::Users && K::finds_surely(&sample) {
+                if S::COLLECTION == Collection::Users && S::finds_surely(sample) {
                     self.apply_lessons(&pass.session, [Lesson::NoFilter(attribute.to_owned())]);
                 }
-                self.search_list(pass, attribute, value)
+                Ok(false)
             }
             Err(error) => Err(self.failed(pass, &error)),
         }

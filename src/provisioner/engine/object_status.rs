@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use crate::api::{LastOperation, ScimGroupStatus, ScimUserStatus, UserHold};
+use crate::api::{LastOperation, RejectedHold, ScimGroupStatus, ScimUserStatus, UserHold};
 
 /// What the status of every object records.
 pub trait ObjectStatus: Clone + Default + PartialEq + Send + Sync + 'static {
@@ -16,6 +16,10 @@ pub trait ObjectStatus: Clone + Default + PartialEq + Send + Sync + 'static {
     fn observed_generation(&self) -> Option<i64>;
     /// The hold that it is in.
     fn hold(&self) -> Option<&UserHold>;
+    /// The holds that were rejected and that it was in.
+    fn rejected_holds(&self) -> &[RejectedHold];
+    /// Puts them on record.
+    fn set_rejected_holds(&mut self, rejected: Option<Vec<RejectedHold>>);
     /// Its conditions.
     fn conditions(&self) -> Option<&[Condition]>;
     /// What was done last.
@@ -47,6 +51,14 @@ macro_rules! object_status {
 
             fn hold(&self) -> Option<&UserHold> {
                 self.hold.as_ref()
+            }
+
+            fn rejected_holds(&self) -> &[RejectedHold] {
+                self.rejected_holds.as_deref().unwrap_or_default()
+            }
+
+            fn set_rejected_holds(&mut self, rejected: Option<Vec<RejectedHold>>) {
+                self.rejected_holds = rejected;
             }
 
             fn conditions(&self) -> Option<&[Condition]> {

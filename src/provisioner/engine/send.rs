@@ -40,7 +40,9 @@ impl<E: Effects> Provisioner<E> {
             return Ok(None);
         }
         // Only now may status forget what was: the claim names what is about to be made.
-        K::write_ahead(self, pass, &operation).await?;
+        if !K::write_ahead(self, pass, &operation).await? {
+            return Ok(None);
+        }
         // Nothing was sent under this claim yet: what is found now was there before.
         pass.finalizer_is_new |= creates && former.is_some();
         let known = creates.then(|| self.before_creation(pass));
@@ -173,7 +175,7 @@ impl<E: Effects> Provisioner<E> {
         kind: RequestKind,
         priority: Priority,
     ) -> Result<Instant, Stop<K>> {
-        let leaves = K::takes_access(pass);
+        let leaves = K::takes_access(self, pass);
         self.turn_at(pass, if leaves { Priority::Removal } else { priority }, kind).await
     }
 

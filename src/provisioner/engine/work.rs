@@ -53,7 +53,8 @@ impl<E: Effects> Provisioner<E> {
             self.say_pending::<K>(&object, Reason::ConnectionNotReady, &why).await;
             return UNSERVED;
         }
-        if self.connection().metadata.deletion_timestamp.is_some() && !is_deleting(&object) {
+        let ends = self.connection().metadata.deletion_timestamp.is_some();
+        if ends && !is_deleting(&object) && !K::is_left(self, &object) {
             let why = "the connection is under deletion and serves removals only";
             self.say_pending::<K>(&object, Reason::ConnectionNotReady, why).await;
             return UNSERVED;
@@ -70,6 +71,7 @@ impl<E: Effects> Provisioner<E> {
         if status.observed_generation() != object.metadata().generation && ticket.attempt == 0 {
             self.notes.new_generation(uid);
         }
+        self.guards.know_rejections(uid, status.rejected_holds());
         let mut pass = Pass::<K>::answering(object, status, session);
         if self.waits_for_list(ticket, &pass) {
             return Outcome::After(LOOK_AGAIN);

@@ -178,6 +178,8 @@ impl<E: Effects> Provisioner<E> {
         pass: &mut Pass<K>,
         verdict: &Verdict<K>,
     ) -> Result<K::Status, Outcome> {
+        let rejected = self.guards.rejections(&pass.uid(), pass.generation(), pass.is_deleting());
+        pass.status.set_rejected_holds(rejected);
         let status = K::record(self, pass, verdict);
         if let Some(reason) = verdict.reason {
             debug!(reason = reason.as_str(), "{}", verdict.message);

@@ -25,13 +25,31 @@ impl<E: Effects> Provisioner<E> {
         if !changes_members(operation) {
             return Some(request);
         }
+        self.forget_returned(pass);
         // Under Plan an approval covers what is left of it, chunk by chunk.
         let guard = if plan { Some(GuardName::Memberships) } else { operation.guard };
         Some(AdmissionRequest { attributes: self.owed_members(pass, plan), guard, ..request })
     }
 
+    /// Whoever belongs in again was rejected for nothing that comes later.
+    fn forget_returned(&self, pass: &GroupPass) {
+        let uid = pass.uid();
+        if !self.guards.rejects_members(&uid) {
+            return;
+        }
+        let owed = self.directory.membership(&uid, |members| {
+            let out = members.extra().iter().map(|id| format!("-{id}"));
+            let into = members.missing().iter().map(|id| format!("+{id}"));
+            members.is_known().then(|| out.chain(into).collect::<Vec<_>>())
+        });
+        if let Some(owed) = owed.flatten() {
+            self.guards.members_owed(&uid, &owed);
+        }
+    }
+
     /// How a pass ends whose removals wait for their admission.
     pub(super) fn group_ended(&self, pass: &mut GroupPass, verdict: Box<GroupVerdict>) -> Ended<Group> {
+        self.forget_returned(pass);
         if let Some((mut waiting, outcome)) = pass.own.removals.take() {
             if waiting.reason.is_some() {
                 waiting.details.members = verdict.details.members;

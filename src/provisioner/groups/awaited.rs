@@ -46,9 +46,15 @@ impl<E: Effects> Provisioner<E> {
 
     /// Whether a member that is to go may be one of them.
     pub(super) fn may_be_awaited(&self, pass: &GroupPass, awaited: &Awaited, id: &RemoteId) -> Standing {
-        // Who is bound to an object is known by that.
-        if awaited.is_empty() || self.directory.bound_to(&self.key, pass.server(), id).is_some() {
+        if awaited.is_empty() {
             return Standing::Free;
+        }
+        // Who is bound to an object is known by that; another one may be about to take over its account (promise I8).
+        if let Some(user) = self.directory.bound_to(&self.key, pass.server(), id) {
+            let recorded = user.status.as_ref().and_then(|status| status.user_name.as_deref());
+            let mut names = [Some(&*user.spec.user_name), recorded].into_iter().flatten();
+            let succeeded = awaited.ids.contains(id.as_str()) || names.any(|name| awaited.user_names.contains(&fold(name)));
+            return if succeeded { Standing::Awaited } else { Standing::Free };
         }
         if awaited.absent || awaited.ids.contains(id.as_str()) {
             return Standing::Awaited;

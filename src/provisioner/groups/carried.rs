@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use futures::{StreamExt, stream};
 use jiff::SignedDuration;
-use kube::ResourceExt;
 use kube::runtime::events::EventType;
 use serde_json::{Value, json};
 
 use super::writeback::AT_ONCE;
 use super::{GroupPass, GroupStop};
+use crate::api::Uid;
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::schedule::queue::Outcome;
@@ -88,7 +88,7 @@ impl<E: Effects> Provisioner<E> {
             let forgotten = former.map(|former| (former.to_owned(), Value::Null));
             let carried = id.map(|id| (id.to_owned(), json!(account.as_str())));
             let good = self.record_memberships(&user, forgotten.into_iter().chain(carried).collect()).await;
-            self.submit_if_stale(&user.uid().unwrap_or_default(), server);
+            self.submit_if_stale(&Uid::of(&user.metadata), server);
             good
         });
         let good = stream::iter(writes).buffer_unordered(AT_ONCE).all(|good| async move { good }).await;

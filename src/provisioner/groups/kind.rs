@@ -17,13 +17,13 @@ use crate::plan::{Account, Binding, Claims, Departure, Path, Request, Step};
 use crate::provisioner::Provisioner;
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::{Effects, Note};
-use crate::provisioner::engine::{AdmissionRequest, Claimed, Ended, Kind, SearchRefused, is_of_the_search};
+use crate::provisioner::engine::{AdmissionRequest, Claimed, Ended, Kind, SearchRefused};
 use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::mirror::groups::{GroupMirror, several};
 use crate::provisioner::mirror::observed::Observed;
 use crate::provisioner::schedule::limiter::Priority;
 use crate::provisioner::schedule::queue::Outcome;
-use crate::scim::{Class, Error, Kind as Collection, Lesson, MembersReadable, Resource, Written, composed};
+use crate::scim::{Error, Kind as Collection, Lesson, MembersReadable, Resource, Written, composed};
 use crate::status::{PassLog, record_group};
 
 impl Kind for Group {
@@ -66,7 +66,7 @@ impl Kind for Group {
         p.directory.group_claims(&pass.object, pass.server(), id)
     }
 
-    fn takes_access(pass: &GroupPass) -> bool {
+    fn takes_access<E: Effects>(_: &Provisioner<E>, pass: &GroupPass) -> bool {
         pass.is_deleting()
     }
 
@@ -75,14 +75,19 @@ impl Kind for Group {
         pass.is_deleting() || leave().unwrap_or(false)
     }
 
-    fn unserved<E: Effects>(p: &Provisioner<E>, _: &ScimGroup) -> bool {
-        p.serves_removals_only()
+    fn unserved<E: Effects>(p: &Provisioner<E>, object: &ScimGroup) -> bool {
+        !p.may_serve_group(object)
+    }
+
+    fn is_left<E: Effects>(p: &Provisioner<E>, object: &ScimGroup) -> bool {
+        !p.directory.departed(&Uid::of(&object.metadata)).is_empty()
     }
 
     async fn prepare<E: Effects>(p: &Provisioner<E>, pass: &mut GroupPass) -> bool {
         p.prepare(pass);
         p.note_dropped(pass);
-        p.flush_record(pass).await
+        p.flush_record(pass).await;
+        true
     }
 
     async fn before_plan<E: Effects>(p: &Provisioner<E>, pass: &mut GroupPass) -> Result<(), GroupStop> {
@@ -92,7 +97,7 @@ impl Kind for Group {
     }
 
     fn plan<E: Effects>(p: &Provisioner<E>, pass: &GroupPass) -> GroupStep {
-        let step = p.plan_group(pass);
+        let step = p.as_far_as_served(pass, p.plan_group(pass));
         p.effects.note(&Note::GroupDecided { uid: &pass.uid(), step: &step });
         step
     }
@@ -244,13 +249,7 @@ impl Kind for Group {
         _: (&str, &str),
         error: &Error,
     ) -> SearchRefused<Self> {
-        match error.class() {
-            Class::Rejected => SearchRefused::List,
-            // A server that is ill fails to list, too.
-            Class::Transient if is_of_the_search(error) => SearchRefused::List,
-            Class::NotFound | Class::Unsupported => SearchRefused::Stop(p.no_groups(session, error)),
-            _ => SearchRefused::Failed,
-        }
+        p.group_search_refused(session, error)
     }
 
     fn finds_surely(_: &str) -> bool {
@@ -261,9 +260,9 @@ impl Kind for Group {
         p: &Provisioner<E>,
         pass: &mut GroupPass,
         operation: &GroupOperation,
-    ) -> Result<(), GroupStop> {
-        p.record_first(pass, operation).await?;
-        p.status_ahead(pass, operation).await
+    ) -> Result<bool, GroupStop> {
+        let recorded = p.record_first(pass, operation).await?;
+        if recorded { p.status_ahead(pass, operation).await.map(|()| true) } else { Ok(false) }
     }
 
     fn sends<E: Effects>(p: &Provisioner<E>, pass: &GroupPass, operation: &GroupOperation) {

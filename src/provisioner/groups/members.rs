@@ -11,6 +11,7 @@ use super::super::effects::Effects;
 use super::plan::LOOKED_AT;
 use super::{GroupPass, GroupStop};
 use crate::api::{GroupDeletionPolicy, RemoteId, ScimGroup};
+use crate::directory::full_name;
 use crate::plan::groups::KeptMembers;
 use crate::plan::protect::Protected;
 use crate::plan::{Account, Delegated};
@@ -205,6 +206,10 @@ impl<E: Effects> Provisioner<E> {
                 free
             });
         }
+        self.note_unserved(pass, departed, &mut kept);
+        kept.coming.extend(pass.own.unrecorded.iter().cloned());
+        let user = |id: &RemoteId| self.directory.bound_to(&self.key, pass.server(), id).map(|user| full_name(&user));
+        kept.unrecorded = pass.own.unrecorded.iter().map(|id| user(id).unwrap_or_else(|| id.to_string())).collect();
         let delegated = self.delegated_to(&pass.object);
         if self.key.is_of_cluster() {
             let mut known = Known::new();
@@ -366,7 +371,7 @@ impl<E: Effects> Provisioner<E> {
 }
 
 impl KeptMembers {
-    fn note_leaving(&mut self, id: &RemoteId, standing: Standing) {
+    pub(super) fn note_leaving(&mut self, id: &RemoteId, standing: Standing) {
         match standing {
             Standing::Free | Standing::Gone => return,
             Standing::Kept(why) => self.protected_by = Some(why),

@@ -14,6 +14,7 @@ mod plan;
 mod probe;
 mod rejected;
 mod requests;
+mod served;
 mod shown;
 mod sweep;
 mod whole;
@@ -47,6 +48,8 @@ pub type GroupStop = Stop<Group>;
 pub struct Scratch {
     /// Members put in or taken out.
     pub sent: BTreeSet<RemoteId>,
+    /// Members who aren't put in, because that can't be recorded.
+    pub unrecorded: BTreeSet<RemoteId>,
     /// Members whose accounts were asked for.
     pub looked_at: BTreeSet<RemoteId>,
     /// How many were looked for by userName.

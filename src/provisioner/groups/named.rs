@@ -7,19 +7,31 @@ use super::members::READ_SINGLY;
 use super::{GroupPass, GroupStop};
 use crate::api::RemoteId;
 use crate::plan::User;
-use crate::plan::groups::{GroupVerdict, Unfound};
+use crate::plan::groups::{Group, GroupVerdict, Unfound};
 use crate::provisioner::Provisioner;
+use crate::provisioner::connection::session::Session;
 use crate::provisioner::connection::state::FirstSweep;
 use crate::provisioner::effects::Effects;
-use crate::provisioner::engine::{Kind as _, SearchRefused};
+use crate::provisioner::engine::{Kind as _, SearchRefused, is_of_the_search};
 use crate::provisioner::mirror::Mirror;
 use crate::provisioner::mirror::users::UserMirror;
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
-use crate::scim::{Class, Found, Kind, Lesson, composed, fold};
+use crate::scim::{Class, Error, Found, Kind, composed, fold};
 
 const USER_NAME: &str = "userName";
 
 impl<E: Effects> Provisioner<E> {
+    /// What a refused search for a group means.
+    pub(super) fn group_search_refused(&self, session: &Session, error: &Error) -> SearchRefused<Group> {
+        match error.class() {
+            Class::Rejected => SearchRefused::List,
+            // A server that is ill fails to list, too.
+            Class::Transient if is_of_the_search(error) => SearchRefused::List,
+            Class::NotFound | Class::Unsupported => SearchRefused::Stop(self.no_groups(session, error)),
+            _ => SearchRefused::Failed,
+        }
+    }
+
     /// Their accounts, as far as they are known, come into the directory.
     pub(super) fn resolve_names(&self, pass: &GroupPass) {
         let names =
@@ -151,18 +163,11 @@ impl<E: Effects> Provisioner<E> {
     async fn prove_filter(&self, pass: &GroupPass) -> Result<(), GroupStop> {
         let sample = self.mirror.users.look(|known| {
             let heeded = known.sightings.filter_is_heeded(USER_NAME);
-            known.sample(USER_NAME, &|_| true).filter(|_| !heeded)
+            let sample = known.sample(USER_NAME, &User::finds_surely).or_else(|| known.sample(USER_NAME, &|_| true));
+            sample.filter(|_| !heeded)
         });
-        let Some(sample) = sample else { return Ok(()) };
-        let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
-        match self.effects.find(&pass.session.client, Kind::Users, USER_NAME, &sample, deadline).await {
-            Ok(found) if found.hits.is_empty() => {
-                self.apply_lessons(&pass.session, [Lesson::NoFilter(USER_NAME.to_owned())]);
-            }
-            Ok(_) => {
-                self.mirror.users.change(pass.session.epoch, |known| known.sightings.filter_found(USER_NAME));
-            }
-            Err(error) => return Err(self.failed(pass, &error)),
+        if let Some(sample) = sample {
+            self.finds_known::<User, _>(pass, USER_NAME, &sample).await?;
         }
         Ok(())
     }

@@ -115,6 +115,17 @@ impl GroupNotes {
         owed.removed.extend(change.removed);
     }
 
+    /// Of these who were not put in it is owed no longer that they come; returns them.
+    pub fn take_unsent(&self, uid: &Uid, coming: &[RemoteId]) -> Vec<RemoteId> {
+        let notes = &mut *self.lock();
+        let Some(owed) = notes.unrecorded.get_mut(uid) else { return Vec::new() };
+        let unsent = owed.added.extract_if(.., |id| coming.contains(id)).collect();
+        if *owed == Change::default() {
+            notes.unrecorded.remove(uid);
+        }
+        unsent
+    }
+
     /// Something is to be recorded.
     pub fn owes_record(&self, uid: &Uid) -> bool {
         self.lock().unrecorded.contains_key(uid)

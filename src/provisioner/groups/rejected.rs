@@ -27,6 +27,9 @@ impl<E: Effects> Provisioner<E> {
         if verdict.details.again_after.is_some() {
             return Some(Group::rest(pass, verdict));
         }
+        if !pass.own.unrecorded.is_empty() || self.group_notes.owes_record(&pass.uid()) {
+            return Some(Outcome::Retry);
+        }
         let tried = self.notes.tried(&pass.uid());
         if let Some(wait) = retry(pass, verdict, &tried, self.effects.now()) {
             return Some(Outcome::Rests(wait));

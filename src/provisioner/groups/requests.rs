@@ -16,22 +16,37 @@ use crate::provisioner::mirror::Mirror;
 use crate::provisioner::schedule::queue::Outcome;
 use crate::scim::{Attributes, Class, Error, Lesson, ObservedQuirks, Resource, WriteMethod, Written};
 
+/// Where more than so many members of a group can't be recorded, the matter is the API server's, and all wait.
+const MOST_UNRECORDED: usize = 100;
+
 /// A group of so many members is large.
 const LARGE: usize = 1000;
 
 impl<E: Effects> Provisioner<E> {
     /// Where only those may be taken out again whom we brought in, or where that may be declared next, it is on record
     /// before they are: should the answer be lost, they would pass for somebody else's for ever. An exact group's record is
-    /// one for all that it declares.
-    pub(super) async fn record_first(&self, pass: &mut GroupPass, operation: &GroupOperation) -> Result<(), GroupStop> {
+    /// one for all that it declares. False: somebody can't be recorded, and nobody else waits for them, least of all whoever
+    /// leaves (promises I17, I20).
+    pub(super) async fn record_first(
+        &self,
+        pass: &mut GroupPass,
+        operation: &GroupOperation,
+    ) -> Result<bool, GroupStop> {
         let Some(id) = operation.request.target().filter(|_| !operation.change.added.is_empty()) else {
-            return Ok(());
+            return Ok(true);
         };
         let before = (pass.status.brought_in.clone(), pass.status.owned_members.clone());
         let mut good = true;
         if is_additive(pass) {
             let coming = Change { added: operation.change.added.clone(), removed: Vec::new() };
-            good = self.record_members(pass, id, coming).await;
+            if !self.record_members(pass, id, coming).await {
+                let unrecorded = self.group_notes.take_unsent(&pass.uid(), &operation.change.added);
+                pass.own.unrecorded.extend(unrecorded);
+                if pass.own.unrecorded.len() <= MOST_UNRECORDED {
+                    return Ok(false);
+                }
+                good = false;
+            }
         } else {
             self.note_owned(pass);
         }
@@ -39,7 +54,7 @@ impl<E: Effects> Provisioner<E> {
             good = self.save_group(&pass.object, &pass.status).await.is_ok();
             self.refresh(pass);
         }
-        if good { Ok(()) } else { Err(GroupStop::WithoutStatus(Outcome::Retry)) }
+        if good { Ok(true) } else { Err(GroupStop::WithoutStatus(Outcome::Retry)) }
     }
 
     /// Whom the group declares while it is exact is put into its status.
@@ -197,9 +212,8 @@ impl<E: Effects> Provisioner<E> {
         // Those who came were on record before.
         let change = Change { added: if is_additive(pass) { Vec::new() } else { added }, removed };
         let departed = self.after_removal(&change);
-        if !self.record_members(pass, id, change).await {
-            return Ok(Some(self.settle(pass, &GroupVerdict::default(), Outcome::Retry).await));
-        }
+        // What can't be recorded now is owed, and keeps nobody else waiting.
+        self.record_members(pass, id, change).await;
         self.requeue_departing(departed);
         let more = self.directory.membership(&pass.uid(), |members| {
             let unsent = |id: &&RemoteId| !pass.own.sent.contains(*id);

@@ -145,6 +145,7 @@ impl<E: Effects> Provisioner<E> {
         };
         if !left.is_empty() && !self.leaving(&pass.object, left.iter().map(|id| (id.to_string(), None)).collect()).await
         {
+            self.group_notes.owe_record(&pass.uid(), change);
             return false;
         }
         let mut change = change;
@@ -186,11 +187,12 @@ impl<E: Effects> Provisioner<E> {
         good
     }
 
-    /// What could not be recorded is, before anything else is done about the group.
-    pub(super) async fn flush_record(&self, pass: &mut GroupPass) -> bool {
-        let Some(owed) = self.group_notes.take_unrecorded(&pass.uid()) else { return true };
-        let Some(id) = pass.status.id.clone() else { return true };
-        self.record_members(pass, &id, owed).await
+    /// What could not be recorded is tried first.
+    pub(super) async fn flush_record(&self, pass: &mut GroupPass) {
+        let Some(owed) = self.group_notes.take_unrecorded(&pass.uid()) else { return };
+        if let Some(id) = pass.status.id.clone() {
+            self.record_members(pass, &id, owed).await;
+        }
     }
 
     /// Notes in the group's status since when these have been leaving, or, with `None`, that they have left.

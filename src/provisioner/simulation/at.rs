@@ -14,7 +14,7 @@ use super::site::Answer;
 use crate::api::ScimUser;
 use crate::directory::is_deleting;
 use crate::plan::Request;
-use crate::scim::{Client, Found, Kind, fold};
+use crate::scim::{Client, Found, Kind, fold, is_special};
 
 impl Simulated {
     /// The world as the server sees it that this client leads to.
@@ -80,6 +80,10 @@ impl Outside {
         let all = match self.site.quirks.filters {
             Filters::Blind => {
                 hits.clear();
+                true
+            }
+            Filters::Plain => {
+                hits.retain(|_| !is_special(value));
                 true
             }
             // Whoever else is shown tells that it wasn't heeded.

@@ -82,6 +82,11 @@ impl World {
         });
     }
 
+    /// `suspend` changes.
+    pub fn set_suspended(&mut self, suspended: bool) {
+        self.configure(|connection| connection.spec.suspend = suspended);
+    }
+
     /// `mode` changes.
     pub fn set_plan(&mut self, plan: bool) {
         let mode = if plan { Mode::Plan } else { Mode::Apply };

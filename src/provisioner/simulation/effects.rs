@@ -288,7 +288,7 @@ impl Effects for Simulated {
     async fn merge_user(&self, user: &ScimUser, status: Value) -> Result<ScimUser, WriteError> {
         self.stop_at(Place::Status).await;
         let mut outside = self.look();
-        if outside.strikes(&[Fault::Status]).is_some() {
+        if outside.strikes(&[Fault::Status]).is_some() || outside.unrecorded == user.metadata.uid {
             return Err(refused());
         }
         outside.cluster.merge_user(&Uid::of(&user.metadata), &status).ok_or(WriteError::Gone)

@@ -123,6 +123,8 @@ pub struct Outside {
     pub cluster: Cluster,
     pub now: i64,
     pub fault: Option<Fault>,
+    /// The object whose status takes no memberships.
+    pub unrecorded: Option<String>,
     /// How the listing under way goes.
     pub listing: Listing,
     pub book: Book,
@@ -150,6 +152,7 @@ impl Outside {
             cluster: Cluster::new(setup.connection(), setup.second()),
             now: 1_000_000_000,
             fault: None,
+            unrecorded: None,
             listing: Listing::Whole,
             book: Book::default(),
             turns: Vec::new(),

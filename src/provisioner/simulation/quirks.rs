@@ -18,6 +18,8 @@ pub enum Filters {
     Refused,
     /// 200 with nobody.
     Blind,
+    /// 200 with nobody where the value isn't plain.
+    Plain,
     /// 200 with everybody.
     Ignored,
 }

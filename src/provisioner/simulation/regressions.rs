@@ -12,6 +12,7 @@ mod named;
 mod named_accounts;
 mod names;
 mod promised;
+mod rejections;
 mod renumbered;
 mod short_lists;
 mod strangers;

@@ -16,7 +16,6 @@ use crate::plan::{
     Account, Binding, Claims, Facts, Operation, Path, Request, Step, User, Verdict, after_binding, bound_status,
     decide, status_ahead, way_out,
 };
-use crate::provisioner::Provisioner;
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::{Effects, Note};
 use crate::provisioner::engine::{AdmissionRequest, Claimed, Kind, SearchRefused};
@@ -24,6 +23,7 @@ use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::mirror::observed::Observed;
 use crate::provisioner::mirror::users::{Known, UserMirror, contradiction};
 use crate::provisioner::schedule::queue::Outcome;
+use crate::provisioner::{Provisioner, access_has_ended};
 use crate::scim::{Error, Kind as Collection, Lesson, Resource, Written, fold, is_special};
 use crate::status::{PassLog, record, whole_seconds};
 
@@ -67,8 +67,9 @@ impl Kind for User {
         p.claims(pass, pass.server(), id)
     }
 
-    fn takes_access(pass: &UserPass) -> bool {
-        pass.is_deleting() || pass.object.spec.active == Some(false)
+    fn takes_access<E: Effects>(p: &Provisioner<E>, pass: &UserPass) -> bool {
+        let spec = &pass.object.spec;
+        pass.is_deleting() || spec.active == Some(false) || access_has_ended(spec, p.effects.now())
     }
 
     fn unserved<E: Effects>(p: &Provisioner<E>, object: &ScimUser) -> bool {
@@ -255,17 +256,17 @@ impl Kind for User {
         p: &Provisioner<E>,
         pass: &mut UserPass,
         operation: &Operation,
-    ) -> Result<(), UserStop> {
+    ) -> Result<bool, UserStop> {
         if operation.kind == OperationType::Create && !p.forget_memberships(pass).await {
             return Err(UserStop::WithoutStatus(Outcome::Retry));
         }
         let (policy, deleting) = (&pass.session.policy, pass.is_deleting());
         let ahead = status_ahead(pass.object.status.as_ref(), &pass.status, policy, deleting, operation);
-        let Some(ahead) = ahead else { return Ok(()) };
+        let Some(ahead) = ahead else { return Ok(true) };
         pass.status = ahead;
         let status = p.write_down(pass, &Verdict::default()).await.map_err(UserStop::WithoutStatus)?;
         pass.object = Arc::new(ScimUser { status: Some(status), ..(*pass.object).clone() });
-        Ok(())
+        Ok(true)
     }
 
     fn sends<E: Effects>(p: &Provisioner<E>, pass: &UserPass, operation: &Operation) {
@@ -345,7 +346,7 @@ impl Kind for User {
 
     async fn bind<E: Effects>(p: &Provisioner<E>, pass: &mut UserPass, binding: &Binding) -> Result<(), UserStop> {
         p.effects.note(&Note::Binds { uid: &pass.uid(), id: &binding.id });
-        if !p.memberships_before_binding(pass, &binding.id).await && !Self::takes_access(pass) {
+        if !p.memberships_before_binding(pass, &binding.id).await && !Self::takes_access(p, pass) {
             return Err(UserStop::WithoutStatus(Outcome::Retry));
         }
         pass.status = bound_status(&pass.status, binding, pass.server(), whole_seconds(p.effects.now()));

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use tracing::warn;
 
 use super::UserPass;
-use crate::api::ScimUser;
+use crate::api::{ScimUser, Uid};
 use crate::provisioner::effects::Effects;
 use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::{Provisioner, lane_of};

@@ -49,14 +49,15 @@ impl<E: Effects> Provisioner<E> {
     /// What comes before the plan; false: it is tried again first. Nobody's removal waits for the name of a role, or for a
     /// record.
     async fn look_up_and_record(&self, pass: &UserPass) -> bool {
-        if User::takes_access(pass) && pass.status.active != Some(false) {
+        let takes_access = User::takes_access(self, pass);
+        if takes_access && pass.status.active != Some(false) {
             return true;
         }
-        if !User::takes_access(pass) {
+        if !takes_access {
             self.look_up_names(&pass.object, &pass.session).await;
         }
         match pass.bound_id() {
-            Some(id) => self.carry_memberships(pass, id).await || User::takes_access(pass),
+            Some(id) => self.carry_memberships(pass, id).await || takes_access,
             None => true,
         }
     }

@@ -126,6 +126,7 @@ impl Gate {
             });
             rejected.map(|(uid, _)| uid.clone()).collect()
         };
+        self.take_back_rejections(id);
         if uids.is_empty() {
             // What it was about is held no longer: it is good for nothing that is held later.
             if !self.may_come_back(id) {
@@ -180,6 +181,7 @@ impl Gate {
             }
         }
         for uid in &uids {
+            self.rejected(uid, id);
             if let Some(member) = self.members.get_mut(uid) {
                 member.place = Place::Rejected(id.to_owned());
             }

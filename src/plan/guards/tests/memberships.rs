@@ -115,6 +115,7 @@ fn i13_of_a_rejection_only_what_is_still_owed_stays_rejected() {
     let mut gate = gate();
     let id = rejected(&mut gate, &leaving("a", 0..60), 0);
     // All but one are back, and of those one is dropped again, later and on purpose.
+    gate.members_owed(&"a".into(), &leaving("a", 0..1).attributes);
     assert_eq!(gate.admit(leaving("a", 0..1), 100, at(200)), Admission::Rejected { id: id.clone() });
     assert!(matches!(gate.admit(leaving("a", 0..2), 100, at(300)), Admission::Held { .. }));
     // Of another group's members, and of those alone whom nobody rejected, the guard judges.
@@ -128,6 +129,7 @@ fn i13_the_same_who_are_dropped_once_more_are_asked_about_once_more() {
     let mut gate = gate();
     let first = rejected(&mut gate, &leaving("a", 0..60), 0);
     gate.withdraw(&"a".into());
+    gate.members_owed(&"a".into(), &[]);
     assert!(matches!(gate.admit(leaving("a", 0..60), 100, at(500_000)), Admission::Wait(_)));
     gate.tick(at(500_003));
     gate.tick(at(500_100));
@@ -152,6 +154,24 @@ fn i13_what_was_rejected_before_a_restart_is_told_from_what_came_after() {
     assert_eq!(gate.admit(asked("a", Some("h")), 100, at(1)), Admission::Rejected { id: "h".into() });
     // Which of them were rejected nobody can tell, so that none goes unasked.
     assert!(matches!(gate.admit(asked("b", None), 100, at(1)), Admission::Held { .. }));
+}
+
+/// Some may not go now, because it isn't known yet who they are.
+#[test]
+fn i13_of_those_who_were_rejected_any_part_stays_rejected_over_a_restart() {
+    let mut gate = gate();
+    let id = rejected(&mut gate, &leaving("a", 0..60), 0);
+    let recorded = gate.rejections(&"a".into(), 1, false);
+    let mut gate = self::gate();
+    gate.know_rejections(&"a".into(), recorded);
+    gate.members_owed(&"a".into(), &leaving("a", 0..60).attributes);
+    for asked in [0..20, 0..60, 59..60] {
+        assert_eq!(gate.admit(leaving("a", asked), 100, at(200)), Admission::Rejected { id: id.clone() });
+    }
+    assert!(matches!(gate.admit(leaving("a", 59..61), 100, at(300)), Admission::Held { .. }));
+    let edited = Candidate { generation: 2, ..leaving("a", 0..1) };
+    assert!(matches!(gate.admit(edited, 100, at(400)), Admission::Wait(_)));
+    assert_eq!(gate.rejections(&"a".into(), 2, false), []);
 }
 
 #[test]

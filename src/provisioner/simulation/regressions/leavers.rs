@@ -201,6 +201,44 @@ fn i23_without_a_key_removals_are_carried_out_that_were_declared_before() {
     assert!(!is_active(&world, &bob), "{:#?}", world.trace());
 }
 
+/// Groups that are deleted, and whoever leaves them, wait for no key.
+#[test]
+fn i23_without_a_key_groups_go_and_are_left_as_far_as_that_was_declared_before() {
+    for (deletion, ends) in
+        [(DeletionPolicy::Deactivate, false), (DeletionPolicy::Delete, false), (DeletionPolicy::Delete, true)]
+    {
+        for of_group in [false, true] {
+            let mut world = bound(Setup { deletion, ..setup() }, &[0, 1]);
+            let bob = id_of(&world, "b").expect("bound");
+            world.happen(&eng(vec![Named::Place(0), Named::Place(1)]));
+            world.drain();
+            wait(&mut world, 3_000);
+            world.happen(&if of_group { Event::Group(GroupEvent::Remove(0)) } else { Event::Remove(0) });
+            while world.deliver() || world.deliver_group() {}
+            world.operator.provisioner.restrict_to_removals();
+            if ends {
+                under_deletion(&world, false);
+            }
+            if !of_group {
+                // Nobody else leaves.
+                world.happen(&Event::Group(GroupEvent::Members(0, Vec::new())));
+            }
+            for _ in 0..3 {
+                world.drain();
+                wait(&mut world, 61_000);
+            }
+            let groups: Vec<_> = world.outside().site.groups.all.values().map(|group| group.members.clone()).collect();
+            let told = format!("{deletion:?} {ends} {of_group} {:#?}", world.trace());
+            if of_group {
+                assert!(groups.is_empty() && world.outside().cluster.group_named("g").is_none(), "{told}");
+            } else {
+                assert_eq!(groups, [std::collections::BTreeSet::from([bob])], "{told}");
+                assert!(world.outside().cluster.named("n", "a").is_none(), "{told}");
+            }
+        }
+    }
+}
+
 #[test]
 fn i23_a_creation_that_was_on_its_way_is_not_sent_without_a_key() {
     let mut world = planned();

@@ -225,6 +225,68 @@ fn i13_whose_label_goes_after_a_rejected_hold_is_asked_about_anew() {
     }
 }
 
+/// The API server takes nothing of one ScimUser's status.
+#[test]
+fn i17_whoever_leaves_a_group_waits_for_nobody_whose_membership_can_not_be_recorded() {
+    for readable in [MembersReadable::Inline, MembersReadable::No] {
+        let groups = GroupSetup { readable, ..GroupSetup::default() };
+        let mut world = bound(Setup { groups, ..setup() }, &[0, 1, 2, 4]);
+        world.happen(&Event::Group(GroupEvent::Declare(0, eng(true, vec![Named::Place(0), Named::Place(1)]))));
+        world.drain();
+        let ids = ["a", "b", "c", "d"].map(|name| id_of(&world, name).expect("bound"));
+        let [ada, bob, cyd, dee] = &ids;
+        assert_eq!(members(&world), BTreeSet::from([ada.clone(), bob.clone()]), "{:#?}", world.trace());
+        let uid = world.outside().cluster.named("n", "c").and_then(kube::ResourceExt::uid);
+        world.outside().unrecorded.clone_from(&uid);
+        change(&mut world, true, vec![Named::Place(0), Named::Place(2), Named::Place(3)]);
+        for _ in 0..3 {
+            world.drain();
+            looked_at(&mut world);
+        }
+        let now = members(&world);
+        assert!(!now.contains(bob) && now.contains(dee), "{readable:?} {:#?}", world.trace());
+        if readable == MembersReadable::Inline {
+            let group = world.outside().cluster.group_named("g").cloned().expect("declared");
+            assert!(!now.contains(cyd), "{:#?}", world.trace());
+            assert_eq!(
+                reason_of_group(group.status.as_ref().expect("a status")),
+                "WriteRefused",
+                "{:#?}",
+                world.trace()
+            );
+        }
+        world.outside().unrecorded = None;
+        let world = ends_well(world);
+        assert_eq!(members(&world), BTreeSet::from([ada.clone(), cyd.clone(), dee.clone()]), "{:#?}", world.trace());
+    }
+}
+
+/// What is renamed is applied before what is left over is deleted.
+#[test]
+fn i08_whoever_moves_to_another_manifest_stays_in_the_groups_that_name_them() {
+    for additive in [false, true] {
+        let (mut world, ada, bob) = declared(setup(), additive);
+        world.happen(&Event::Declare(2, super::super::events::Spec::named(0)));
+        change(&mut world, additive, vec![Named::Place(2), Named::Place(1)]);
+        let stays = |world: &World| {
+            assert_eq!(members(world), BTreeSet::from([ada.clone(), bob.clone()]), "{additive} {:#?}", world.trace());
+        };
+        for _ in 0..3 {
+            world.drain();
+            looked_at(&mut world);
+            stays(&world);
+        }
+        world.happen(&Event::Remove(0));
+        for _ in 0..3 {
+            world.drain();
+            looked_at(&mut world);
+            stays(&world);
+        }
+        assert_eq!(id_of(&world, "c"), Some(ada.clone()), "{:#?}", world.trace());
+        ends_well(world);
+    }
+}
+
 /// Whoever is put in by hand again and again is left in; what is declared of others is carried out all the same.
 #[test]
 fn i18_whoever_is_dropped_goes_although_a_second_writer_keeps_changing_the_members() {

@@ -83,6 +83,27 @@ fn i31_whom_nobody_can_look_for_is_told_of() {
     }
 }
 
+/// A search for a name with an apostrophe finds nobody; others are found.
+#[test]
+fn i31_a_search_that_can_not_find_one_name_is_tried_for_others() {
+    let setup = with(Quirks { no_list: true, filters: Filters::Plain, ..Quirks::default() });
+    let mut world = super::bound(Setup { repair: (false, false, false), ..setup }, &[0]);
+    let ada = super::id_of(&world, "a").expect("bound");
+    world.outside().site.meddle(&ada, |account| _ = account.insert("userName".into(), json!("o'ada")));
+    world.happen(&Event::Restart);
+    world.happen(&Event::Sweep(Listing::Whole));
+    world.drain();
+    world.happen(&eng(vec![Named::UserName(2)]));
+    world.drain();
+    world.outside().site.invite("cyd", true);
+    for _ in 0..2 {
+        world.happen(&Event::Time(61_000));
+        world.happen(&Event::Sweep(Listing::Whole));
+        world.drain();
+    }
+    assert_eq!(members(&world), BTreeSet::from([account(&world, "cyd")]), "{:#?}", world.trace());
+}
+
 #[test]
 fn i31_of_two_accounts_that_have_the_name_neither_is_put_in_and_that_is_told() {
     let mut world = swept(Setup { unique: false, ..setup() });

@@ -2,8 +2,10 @@
 
 use super::super::events::{Event, Spec};
 use super::super::outside::Listing;
+use super::super::setup::Setup;
 use super::super::world::World;
 use super::{account, answered, id_of, setup};
+use crate::provisioner::schedule::limiter::Priority;
 
 /// Minutes until access ends: years, so that no other clock than the simulated one comes to it.
 const UNTIL: i64 = 2_000_000;
@@ -46,6 +48,26 @@ fn i17_a_window_is_watched_before_any_list_has_ended() {
     world.happen(&Event::Restart);
     until_it_has_ended(&mut world);
     assert!(!account(&world, &id).1, "{:#?}", world.trace());
+}
+
+/// The account is read before it is replaced.
+#[test]
+fn i17_what_the_end_of_a_window_needs_to_know_is_asked_for_as_a_removal_is() {
+    let mut world = World::new(Setup { put: true, ..setup() }, true);
+    world.sweep(Listing::Whole);
+    world.happen(&Event::Declare(0, Spec { active: Some(true), until: Some(UNTIL), ..Spec::named(0) }));
+    world.drain();
+    world.happen(&Event::Time((UNTIL - 5) * 60_000));
+    world.drain();
+    let id = id_of(&world, "a").expect("bound");
+    world.outside().turns.clear();
+    for millis in [5 * 60_000, 3_000] {
+        world.happen(&Event::Time(millis));
+        world.drain();
+    }
+    assert!(!account(&world, &id).1, "{:#?}", world.trace());
+    let turns = world.outside().turns.clone();
+    assert!(turns.len() > 1 && turns.iter().all(|(_, priority)| *priority == Priority::Removal), "{turns:?}");
 }
 
 #[test]

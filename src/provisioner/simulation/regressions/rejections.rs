@@ -1,0 +1,114 @@
+//! What a person rejected, and what is asked for its object besides.
+
+use serde_json::json;
+
+use super::super::events::{Event, Spec};
+use super::super::group_events::{GroupEvent, GroupSpec, Named};
+use super::super::outside::Listing;
+use super::super::setup::{GroupSetup, Setup};
+use super::super::world::World;
+use super::{bound, only_account, ready, setup};
+
+/// Minutes until access ends: years, so that no other clock than the simulated one comes to it.
+const UNTIL: i64 = 2_000_000;
+
+fn passes(world: &mut World, all: &[i64]) {
+    world.drain();
+    for millis in all {
+        world.happen(&Event::Time(*millis));
+        world.drain();
+    }
+}
+
+fn email(world: &World) -> serde_json::Value {
+    only_account(world)["emails"][0]["value"].clone()
+}
+
+/// Ada's new address was held under `mode: Plan` and rejected; one such change would be let go by the guard.
+fn rejected(until: Option<i64>) -> World {
+    let mut world = World::new(setup(), true);
+    world.sweep(Listing::Whole);
+    let ada = |email| Spec { active: Some(true), email: Some(email), until, ..Spec::named(0) };
+    world.happen(&Event::Declare(0, ada("x")));
+    world.drain();
+    world.happen(&Event::Plan(true));
+    world.happen(&Event::Change(0, ada("y")));
+    passes(&mut world, &[3_000, 31_000]);
+    assert_eq!(world.holds().len(), 1, "{:#?}", world.trace());
+    world.happen(&Event::Answer(0, false));
+    world.drain();
+    world.happen(&Event::Plan(false));
+    passes(&mut world, &[3_000]);
+    assert_eq!((email(&world), ready(&world, "a").0), (json!("x"), "Held".into()), "{:#?}", world.trace());
+    world
+}
+
+#[test]
+fn i13_what_was_rejected_stays_undone_when_the_connection_is_suspended_and_resumed() {
+    for restarts in [false, true] {
+        let mut world = rejected(None);
+        world.set_suspended(true);
+        passes(&mut world, &[3_000]);
+        assert_eq!(ready(&world, "a").0, "Suspended", "{:#?}", world.trace());
+        if restarts {
+            world.save();
+            world.happen(&Event::Restart);
+            world.happen(&Event::Sweep(Listing::Whole));
+            world.drain();
+        }
+        world.set_suspended(false);
+        passes(&mut world, &[3_000, 31_000]);
+        assert_eq!(email(&world), json!("x"), "{restarts} {:#?}", world.trace());
+        assert_eq!((world.holds().len(), ready(&world, "a").0), (0, "Held".into()), "{:#?}", world.trace());
+        // Until the spec says something else.
+        let edited = Spec { active: Some(true), email: Some("z"), ..Spec::named(0) };
+        world.happen(&Event::Change(0, edited));
+        passes(&mut world, &[3_000, 31_000]);
+        assert_eq!(email(&world), json!("z"), "{:#?}", world.trace());
+    }
+}
+
+#[test]
+fn i13_what_was_rejected_stays_undone_when_access_ends() {
+    let mut world = rejected(Some(UNTIL));
+    passes(&mut world, &[(UNTIL - 5) * 60_000, 5 * 60_000, 3_000, 61_000, 31_000]);
+    assert_eq!(only_account(&world)["active"], json!(false), "{:#?}", world.trace());
+    assert_eq!(email(&world), json!("x"), "{:#?}", world.trace());
+}
+
+/// Of those who were to be taken out, not everybody was seen when they are asked about for the first time.
+#[test]
+fn i13_members_whose_removal_was_rejected_are_not_asked_about_anew_by_a_restart() {
+    for suspends in [false, true] {
+        let groups = GroupSetup { limits: (1, 5), ..GroupSetup::default() };
+        let mut world = bound(Setup { groups, protected: true, ..setup() }, &[0, 1, 4]);
+        let all = vec![Named::Place(0), Named::Place(1), Named::Place(2)];
+        let spec =
+            GroupSpec { name: 0, external_id: None, additive: false, members: all, selects: false, retain: false };
+        world.happen(&Event::Group(GroupEvent::Declare(0, spec)));
+        world.drain();
+        world.happen(&Event::Group(GroupEvent::Members(0, vec![Named::Place(0)])));
+        passes(&mut world, &[3_000, 31_000]);
+        assert_eq!(world.holds().len(), 1, "{:#?}", world.trace());
+        world.happen(&Event::Answer(0, false));
+        world.drain();
+        world.save();
+        if suspends {
+            world.set_suspended(true);
+            passes(&mut world, &[3_000]);
+        }
+        // The window of the guard is over, so that it would let one go.
+        world.happen(&Event::Time(86_400_000));
+        world.happen(&Event::Restart);
+        if suspends {
+            world.set_suspended(false);
+        }
+        world.happen(&Event::Sweep(Listing::Whole));
+        passes(&mut world, &[3_000, 31_000, 61_000]);
+        world.happen(&Event::Sweep(Listing::Whole));
+        passes(&mut world, &[3_000, 31_000]);
+        assert_eq!(world.holds().len(), 0, "{suspends} {:#?}", world.trace());
+        let group = world.outside().site.groups.all.values().next().cloned().expect("one group");
+        assert_eq!(group.members.len(), 3, "{suspends} {:#?}", world.trace());
+    }
+}
