@@ -6,7 +6,8 @@ mod support;
 
 use std::time::Duration;
 
-use scim_operator::plan::groups::{Change, Id};
+use scim_operator::api::RemoteId;
+use scim_operator::plan::groups::Change;
 use scim_operator::scim::{Attributes, Class, Client, ClientConfig, Credentials, Kind, Profile, Start, Trust};
 use serde_json::json;
 use support::{Jackson, Library, Sandbox, Scim2Server, unique};
@@ -30,7 +31,7 @@ fn soon() -> Instant {
     Instant::now() + Duration::from_secs(20)
 }
 
-async fn person(client: &Client, name: &str) -> Id {
+async fn person(client: &Client, name: &str) -> RemoteId {
     let email = format!("{name}@example.com");
     let body = json!({
         "userName": email, "active": true, "name": {"givenName": name, "familyName": "Example"},
@@ -40,8 +41,8 @@ async fn person(client: &Client, name: &str) -> Id {
     made.resource.unwrap().id().unwrap().into()
 }
 
-async fn change(client: &Client, profile: &Profile, group: &str, added: &[&Id], removed: &[&Id]) {
-    let ids = |ids: &[&Id]| ids.iter().map(|id| (*id).clone()).collect();
+async fn change(client: &Client, profile: &Profile, group: &str, added: &[&RemoteId], removed: &[&RemoteId]) {
+    let ids = |ids: &[&RemoteId]| ids.iter().map(|id| (*id).clone()).collect();
     let operations = Change { added: ids(added), removed: ids(removed) }.operations(profile);
     client.patch(Kind::Groups, group, &operations, None, soon()).await.unwrap();
 }
@@ -63,7 +64,7 @@ async fn a_life(client: &Client, profile: &Profile) {
     let shown = client.get_group(&group, false, soon()).await.unwrap();
     let mut members: Vec<&str> = shown.members().unwrap().collect();
     members.sort_unstable();
-    let mut expected = [&*bob, &*cyd];
+    let mut expected = [bob.as_str(), cyd.as_str()];
     expected.sort_unstable();
     assert_eq!(members, expected);
     let found = client.find(Kind::Groups, "displayName", &name, soon()).await.unwrap().hits;
@@ -98,8 +99,8 @@ async fn aws_tells_of_one_member_at_a_time() {
     change(&client, &profile, &group, &[&ada, &bob], &[]).await;
     change(&client, &profile, &group, &[], &[&ada]).await;
     assert!(client.get_group(&group, false, soon()).await.unwrap().members().is_none());
-    assert!(!client.is_member(&group, &ada, soon()).await.unwrap());
-    assert!(client.is_member(&group, &bob, soon()).await.unwrap());
+    assert!(!client.is_member(&group, ada.as_str(), soon()).await.unwrap());
+    assert!(client.is_member(&group, bob.as_str(), soon()).await.unwrap());
     let listed = client.list_groups(&Start::first(profile.paging), 100, soon()).await.unwrap();
     assert_eq!(listed.resources.len(), 1);
 }

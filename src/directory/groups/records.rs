@@ -246,7 +246,8 @@ impl Inner {
             }
             return;
         }
-        let changed: Vec<&(RemoteId, RemoteId)> = before.iter().filter(|one| !counts || !stays(one)).filter(|_| counted).collect();
+        let changed: Vec<&(RemoteId, RemoteId)> =
+            before.iter().filter(|one| !counts || !stays(one)).filter(|_| counted).collect();
         for (group, account) in &changed {
             self.groups.forget_entry(connection, group, account);
         }

@@ -53,7 +53,8 @@ impl<E: Effects> Provisioner<E> {
         if let Some(user) = self.directory.bound_to(&self.key, pass.server(), id) {
             let recorded = user.status.as_ref().and_then(|status| status.user_name.as_deref());
             let mut names = [Some(&*user.spec.user_name), recorded].into_iter().flatten();
-            let succeeded = awaited.ids.contains(id.as_str()) || names.any(|name| awaited.user_names.contains(&fold(name)));
+            let succeeded =
+                awaited.ids.contains(id.as_str()) || names.any(|name| awaited.user_names.contains(&fold(name)));
             return if succeeded { Standing::Awaited } else { Standing::Free };
         }
         if awaited.absent || awaited.ids.contains(id.as_str()) {

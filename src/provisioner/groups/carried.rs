@@ -81,7 +81,8 @@ impl<E: Effects> Provisioner<E> {
         former: Option<&str>,
         id: Option<&str>,
     ) -> Result<(), GroupStop> {
-        let recorded = former.map(|former| self.directory.users_recorded_in(&self.key, &former.into())).unwrap_or_default();
+        let recorded =
+            former.map(|former| self.directory.users_recorded_in(&self.key, &former.into())).unwrap_or_default();
         let session = Arc::clone(&pass.session);
         let server = &*session.policy.server;
         let writes = recorded.into_iter().map(|(user, account)| async move {
