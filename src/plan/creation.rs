@@ -21,6 +21,8 @@ pub struct Creations {
     pub earlier: bool,
     /// What those of the last hour made, by id.
     pub made: Vec<String>,
+    /// What one was answered with that is neither certain to be the object's nor was known before, since its spec changed last.
+    pub strange: Option<String>,
     /// What one of this pass was answered with, where that isn't certain to be new.
     pub answered: Option<Answered>,
     /// A deletion took effect in this pass.
@@ -39,8 +41,8 @@ pub struct Answered {
 impl Creations {
     /// What was remembered, and what this pass came to know.
     #[must_use]
-    pub fn remember(&self, earlier: bool, made: Vec<String>) -> Self {
-        Self { earlier, made, ..self.clone() }
+    pub fn remember(&self, earlier: bool, made: Vec<String>, strange: Option<String>) -> Self {
+        Self { earlier, made, strange, ..self.clone() }
     }
 
     /// A creation of this pass was answered with it, and may not have made it.
@@ -55,6 +57,13 @@ impl Creations {
 
     /// Why no further creation is sent for now; `what` it would make.
     pub(super) fn exhausted(&self, what: &str) -> Option<String> {
+        if let Some(strange) = &self.strange {
+            return Some(format!(
+                "a creation was answered with {strange:?}, which has another name than the one that was sent, and the server \
+                 shows no {what} of the name declared; no other is created before the spec changes. If that one is meant, bind \
+                 it by the annotation scim-operator.dev/remote-id; else remove it at the server"
+            ));
+        }
         let [.., first, second] = self.made.as_slice() else { return None };
         Some(format!(
             "two creations took effect within an hour, and made {first:?} and {second:?}, and the server shows no {what} for \
@@ -70,6 +79,8 @@ pub struct CreationAnswer<'a> {
     pub resource: &'a Resource,
     /// The name that was sent, and the one shown.
     pub names: (&'a str, Option<&'a str>),
+    /// The e-mails that were sent.
+    pub emails: &'a [&'a str],
     /// The externalId that was sent, where the server keeps it.
     pub external_id: Option<&'a str>,
     /// It was answered 201.
@@ -95,6 +106,21 @@ pub enum Origin {
     Existed(&'static str),
 }
 
+/// What a creation was answered with has another name than the one that was sent.
+pub const OTHER_NAME: &str = "it has another name";
+
+impl CreationAnswer<'_> {
+    /// There are servers that keep an e-mail as the name. One that was there has it, too: it must be certain that nothing was.
+    fn is_named_by_email(&self, shown: &str) -> bool {
+        let linked = self.external_id.is_some() && self.resource.external_id() == self.external_id;
+        self.created && (self.listed || linked) && self.emails.iter().any(|email| is_same(email, shown))
+    }
+}
+
+fn is_same(one: &str, other: &str) -> bool {
+    fold(one.trim()) == fold(other.trim())
+}
+
 /// Whether the creation made what it was answered with.
 pub fn origin(answer: &CreationAnswer) -> Origin {
     let (sent, shown) = answer.names;
@@ -104,8 +130,8 @@ pub fn origin(answer: &CreationAnswer) -> Origin {
         Origin::Existed("another object is bound to it")
     } else if answer.known {
         Origin::Existed("the server showed it before")
-    } else if shown.is_some_and(|shown| fold(shown.trim()) != fold(sent.trim())) {
-        Origin::Existed("it has another name")
+    } else if shown.is_some_and(|shown| !is_same(shown, sent) && !answer.is_named_by_email(shown)) {
+        Origin::Existed(OTHER_NAME)
     } else if answer.external_id.is_some() && resource.external_id().is_some_and(|id| Some(id) != answer.external_id) {
         Origin::Existed("it has another externalId")
     } else if age.is_some_and(|age| is_old(resource, age)) {
@@ -146,6 +172,7 @@ mod tests {
         let mut answer = CreationAnswer {
             resource: &resource,
             names: ("ada@example.com", resource.user_name()),
+            emails: &[],
             external_id: Some("e-1"),
             created: true,
             at: "2026-11-28T12:00:00Z".parse().expect("a time"),
@@ -156,6 +183,8 @@ mod tests {
         change(&mut answer);
         origin(&answer)
     }
+
+    const BY_EMAIL: &[&str] = &["ada.lovelace@example.com"];
 
     #[test]
     fn i07_the_answer_to_a_creation_is_judged() {
@@ -173,6 +202,15 @@ mod tests {
         assert!(existed(judge(&plain, |answer| answer.known = true)));
         assert!(existed(judge(&with("userName", json!("ada.lovelace")), |_| {})));
         assert!(existed(judge(&with("externalId", json!("e-2")), |_| {})));
+        let named = json!({"id": "7", "userName": "Ada.Lovelace@example.com"});
+        let judged = |created, listed| {
+            judge(&named, |answer| {
+                (answer.created, answer.listed) = (created, listed);
+                answer.emails = BY_EMAIL;
+            })
+        };
+        assert_eq!(judged(true, true), Origin::New);
+        assert!(existed(judged(false, true)) && existed(judged(true, false)), "it may have been there");
         assert_eq!(judge(&with("externalId", json!("e-2")), |answer| answer.external_id = None), Origin::New);
         // 200 is new only where everything speaks for it.
         assert_eq!(judge(&plain, |answer| answer.created = false), Origin::Untold);

@@ -44,7 +44,7 @@ pub use change::{Change, Differences};
 pub use claims::{ClaimedName, Claims, Departure, Holder, HolderState, Successor};
 pub use commands::Named;
 pub use compare::says_the_same;
-pub use creation::{Answered, CreationAnswer, Creations, Origin, origin};
+pub use creation::{Answered, CreationAnswer, Creations, OTHER_NAME, Origin, origin};
 pub use decide::decide;
 pub use declared::{Declared, next_window_edge, window_clock};
 pub use delegation::Delegated;

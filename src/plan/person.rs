@@ -85,7 +85,7 @@ pub(super) fn of_creation(creations: &Creations, resource: &Resource, found_name
     let answered = creations.answered_with(resource)?;
     let why = answered.existed.map_or_else(
         || "it can't be told whether that is new".to_owned(),
-        |why| format!("which was there before: {why}"),
+        |why| format!("which may not be what it made: {why}"),
     );
     Some(format!(
         "the server answered the creation with {} ({}), {why}; nothing more is sent for it. ",

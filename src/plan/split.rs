@@ -68,6 +68,11 @@ impl Split {
         self.refusals
     }
 
+    /// A request was taken since the first refusal.
+    pub fn has_taken(&self) -> bool {
+        self.taken
+    }
+
     /// Of what is owed, what goes next: nothing of what was refused by itself, and of those refused together a half; no more
     /// than `most`.
     pub fn next(&self, owed: impl IntoIterator<Item = String>, most: usize) -> BTreeSet<String> {

@@ -36,6 +36,12 @@ pub(super) enum Quirk {
     Patch501,
     /// There is no route for PATCH: 404 and a line of text.
     NoPatchRoute,
+    /// PATCH of users takes `active` alone, and without a path: anything else is 422.
+    #[serde(rename = "pathless_patch_422")]
+    PathlessPatch422,
+    /// The same with 500.
+    #[serde(rename = "pathless_patch_500")]
+    PathlessPatch500,
     /// PUT answers 405.
     NoPut,
     /// A member is taken out by a path with a filter, in word alone: 200, and nothing is done.
@@ -48,12 +54,17 @@ pub(super) enum Quirk {
     NoFilteredPaths,
     /// A member is taken out by no path with a filter: 501.
     NoMemberPaths,
+    /// The same with 500.
+    #[serde(rename = "member_paths_500")]
+    MemberPaths500,
     /// A PATCH of several operations is answered 400.
     OneOperation,
     /// `active` is refused beside anything else.
     ActiveAlone,
     /// Phone numbers are refused.
     RefusesPhones,
+    /// E-mails that have a `type` are refused.
+    RefusesTypes,
     /// A manager is refused.
     RefusesManagers,
     /// An e-mail that another account has is answered 409.
@@ -67,6 +78,9 @@ pub(super) enum Quirk {
     IgnoresFilters,
     /// A filter finds nobody.
     FiltersFindNobody,
+    /// A search that finds nobody is answered 404.
+    #[serde(rename = "finds_404")]
+    Finds404,
     /// A filter with quotes, backslashes or accents in its value is answered 400.
     RefusesSpecialLetters,
     /// A filter by `externalId` is answered 400.
@@ -84,6 +98,8 @@ pub(super) enum Quirk {
     /// A `startIndex` beyond the first is answered 500.
     #[serde(rename = "second_page_500")]
     SecondPage500,
+    /// `startIndex` isn't heeded, and the total is what the page shows.
+    OnePage,
     /// More than ten a page are refused.
     SmallPages,
     /// A list without a filter is answered 400 `tooMany`.
@@ -153,6 +169,8 @@ pub(super) enum Quirk {
     Rate403,
     /// An account stays inactive after its creation, and after it was re-activated.
     Invites,
+    /// `userName` is kept as the first e-mail.
+    NamesByEmail,
     /// `userName` is kept in lower case.
     LowersNames,
     /// Phone numbers are kept as their digits.
@@ -169,8 +187,12 @@ pub(super) enum Quirk {
     Breaks,
     /// Changes are answered 204.
     EmptyChanges,
+    /// Changes are answered with the id and the name alone.
+    ShortAnswers,
     /// Creations are answered 201, and nothing in it.
     EmptyCreations,
+    /// The attributes of the core schema are shown under its URN.
+    CoreNested,
     /// `active` is shown as text.
     TextBooleans,
     /// Answers begin with a byte order mark.
@@ -219,6 +241,7 @@ pub(super) fn rewritten(quirks: &Quirks, asked: &Asked<'_>, store: &Store) -> Op
     }
     let changes = [
         Quirk::Invites,
+        Quirk::NamesByEmail,
         Quirk::LowersNames,
         Quirk::DigitsOnly,
         Quirk::Composes,
@@ -249,6 +272,10 @@ pub(super) fn rewritten(quirks: &Quirks, asked: &Asked<'_>, store: &Store) -> Op
 /// The query that is heeded: without its filter, or with one that finds nobody.
 pub(super) fn heeded(quirks: &Quirks, asked: &Asked<'_>) -> Option<String> {
     let mut pairs = asked.decoded_query();
+    if quirks.contains(&Quirk::OnePage) && pairs.iter().any(|(key, _)| key == "startIndex") {
+        pairs.retain(|(key, _)| key != "startIndex");
+        return Some(form(&pairs));
+    }
     let at = pairs.iter().position(|(key, _)| key == "filter")?;
     if quirks.contains(&Quirk::IgnoresFilters) {
         pairs.remove(at);
@@ -259,7 +286,11 @@ pub(super) fn heeded(quirks: &Quirks, asked: &Asked<'_>) -> Option<String> {
     } else {
         return None;
     }
-    Some(url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish())
+    Some(form(&pairs))
+}
+
+fn form(pairs: &[(String, String)]) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
 /// A limit of the rate in the words of those who answer 403.

@@ -162,6 +162,13 @@ impl Answer {
         words::says_missing(&reason, sent.map(|(name, _)| name.as_str()))
     }
 
+    /// It says nothing beyond its status.
+    pub(super) fn is_mute(&self) -> bool {
+        const PHRASES: [&str; 3] = ["internal server error", "bad request", "unprocessable entity"];
+        let reason = words::reason(&self.decoded(), self.header(CONTENT_TYPE.as_str()));
+        reason.is_none_or(|reason| PHRASES.contains(&&*reason.trim_end_matches('.').to_lowercase()))
+    }
+
     /// It has `schemas`, as errors (RFC 7644 §3.12) and everything else of SCIM.
     fn is_scim(&self) -> bool {
         let body = serde_json::from_slice::<Value>(&self.decoded()).ok();

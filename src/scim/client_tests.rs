@@ -210,6 +210,14 @@ async fn i33_a_body_that_is_not_read_is_sent_as_json() {
     client.create(Kind::Users, &person(0), soon()).await.unwrap();
     assert_eq!(client.lessons(), [Lesson::PlainJson]);
 
+    // So it is where the server says nothing at all.
+    for quirk in ["scim_json_unread", "scim_json_unread_500"] {
+        let (_sandbox, client) = quirky(&[quirk, "errors_mute"]).await;
+        let _ = client.create(Kind::Users, &person(0), soon()).await;
+        let _ = client.create(Kind::Users, &person(0), soon()).await;
+        assert_eq!(client.lessons(), [Lesson::PlainJson], "{quirk}");
+    }
+
     // The write that tries it may be refused for something else.
     let (_sandbox, client) = quirky(&["scim_json_unread_500", "unknown_member_500"]).await;
     let group = json!({"displayName": "team", "members": [{"value": "nobody-there"}]}).as_object().cloned().unwrap();

@@ -25,6 +25,8 @@ pub(super) struct Experience {
     /// The next write is to be sent as `application/json`.
     trial_due: AtomicBool,
     trials_left: AtomicU8,
+    /// A write in `application/scim+json` went through.
+    scim_json_read: AtomicBool,
 }
 
 impl Experience {
@@ -39,6 +41,7 @@ impl Experience {
             tries: 0.into(),
             trial_due: false.into(),
             trials_left: MOST_TRIALS.into(),
+            scim_json_read: false.into(),
         }
     }
 
@@ -63,6 +66,16 @@ impl Experience {
         self.plain_json.store(plain, Ordering::Relaxed);
     }
 
+    /// `application/scim+json` is read here: whatever is refused is refused for something else.
+    pub fn reads_scim_json(&self) {
+        self.scim_json_read.store(true, Ordering::Relaxed);
+    }
+
+    /// A write was refused without a word: whether it may be for its content type, which is tried a few times.
+    pub fn may_be_unread(&self) -> bool {
+        !self.scim_json_read.load(Ordering::Relaxed) && self.trials_left.load(Ordering::Relaxed) > 0
+    }
+
     /// What may have taken effect isn't sent again at once: the next write is the trial.
     pub fn try_plain_json(&self) {
         self.trial_due.store(self.trials_left.load(Ordering::Relaxed) > 0, Ordering::Relaxed);
@@ -76,9 +89,14 @@ impl Experience {
     /// The trial was refused; `unread`: as if nothing had been sent, so that it doesn't help. Whatever else it was refused
     /// for tells nothing, and another write is the trial.
     pub fn trial_failed(&self, unread: bool) {
+        self.trial_spent(unread);
+        self.try_plain_json();
+    }
+
+    /// One trial less, or none any more.
+    pub fn trial_spent(&self, unread: bool) {
         let fewer = |left: u8| Some(if unread { 0 } else { left.saturating_sub(1) });
         let _ = self.trials_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer);
-        self.try_plain_json();
     }
 
     pub fn no_paging(&self) -> bool {

@@ -45,6 +45,7 @@ impl Ids {
 
     /// The same of one resource, whose forms are still to be seen.
     pub(super) fn to_text(kind: Kind, resource: &mut Attributes) -> Forms {
+        lift_core(resource);
         let mut forms = Forms::default();
         walk(kind, resource, &mut |value, place| {
             if let (Some(form), Some(place)) = (to_text(value), place) {
@@ -92,6 +93,26 @@ impl Ids {
             && let Some(id) = value.as_str().and_then(as_number)
         {
             *value = id.into();
+        }
+    }
+}
+
+/// Attributes of the core schema stand in the resource itself (RFC 7643 §3.3). Some servers show them under the schema's URN,
+/// as those of an extension are.
+fn lift_core(resource: &mut Attributes) {
+    const CORE: [&str; 2] =
+        ["urn:ietf:params:scim:schemas:core:2.0:User", "urn:ietf:params:scim:schemas:core:2.0:Group"];
+    let is_core = |name: &String| CORE.iter().any(|core| name.eq_ignore_ascii_case(core));
+    let Some(core) =
+        resource.iter().find(|(name, value)| is_core(name) && value.is_object()).map(|(name, _)| name.clone())
+    else {
+        return;
+    };
+    if let Some(Value::Object(nested)) = resource.remove(&core) {
+        for (name, value) in nested {
+            if !resource.keys().any(|known| known.eq_ignore_ascii_case(&name)) {
+                resource.insert(name, value);
+            }
         }
     }
 }

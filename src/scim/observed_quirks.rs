@@ -26,8 +26,14 @@ pub struct ObservedQuirks {
     whole_lists: Option<bool>,
     /// A PATCH changed the members of a group.
     patches_groups: bool,
+    /// A PATCH of a user was taken.
+    patches_users: bool,
+    /// A user was replaced where a PATCH was refused, and that was refused, too.
+    put_is_no_better: bool,
     /// A member was seen to be out after a PATCH that took it out.
     takes_out: bool,
+    /// A member was seen to be in after a request that put it in.
+    puts_in: bool,
 }
 
 impl ObservedQuirks {
@@ -70,6 +76,36 @@ impl ObservedQuirks {
     /// Whether one ever was.
     pub fn takes_out(&self) -> bool {
         self.takes_out
+    }
+
+    /// A PATCH of a user was taken.
+    pub fn user_patched(&mut self) {
+        self.patches_users = true;
+    }
+
+    /// Whether one ever was.
+    pub fn patches_users(&self) -> bool {
+        self.patches_users
+    }
+
+    /// A user was replaced where a PATCH was refused, and that was refused, too.
+    pub fn put_failed(&mut self) {
+        self.put_is_no_better = true;
+    }
+
+    /// Whether that was so.
+    pub fn put_is_no_better(&self) -> bool {
+        self.put_is_no_better
+    }
+
+    /// A member was seen to be in after a request that put it in.
+    pub fn put_in(&mut self) {
+        self.puts_in = true;
+    }
+
+    /// Whether one ever was.
+    pub fn puts_in(&self) -> bool {
+        self.puts_in
     }
 
     /// There is PATCH for groups, whatever it refuses.

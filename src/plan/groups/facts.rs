@@ -91,6 +91,8 @@ pub struct KeptMembers {
     pub coming: BTreeSet<RemoteId>,
     /// Of both: whose accounts the server has yet to show.
     pub unknown: BTreeSet<RemoteId>,
+    /// The server can't be asked whose those are: it shows nobody under what it names them by, and doesn't list its users.
+    pub told_by_nothing: bool,
     /// Of those not taken out: they may be members that are declared, and whose accounts aren't known yet.
     pub awaited: BTreeSet<RemoteId>,
     /// Of those not put in: the ScimUsers whose status doesn't take that they are.

@@ -224,14 +224,22 @@ fn kept(facts: &GroupFacts) -> Option<(Reason, String)> {
     if let Some(why) = kept.refused.as_ref().filter(|_| coming > 0) {
         return Some((Reason::NotAllowed, format!("{coming} members are not put in: {why}")));
     }
-    (!kept.unknown.is_empty() && !facts.removals_wait).then(|| {
+    let unknown = kept.unknown.first().filter(|_| !facts.removals_wait)?;
+    if kept.told_by_nothing {
         let message = format!(
-            "{} members stay as they are until the server has shown whose accounts they are: guards.protected or the \
-             delegation may speak against a change, or they are declared by a userName",
+            "{} members stay as they are: the server names one {unknown:?}, shows no account of this id, and doesn't list all \
+             its users, so it can't be told whose they are, and who is declared may be among them. Allow the key to list \
+             users, declare these members, or take them out at the server",
             kept.unknown.len()
         );
-        (Reason::Pending, message)
-    })
+        return Some((Reason::NotSupported, message));
+    }
+    let message = format!(
+        "{} members stay as they are until the server has shown whose accounts they are: guards.protected or the delegation may \
+         speak against a change, or they are declared by a userName",
+        kept.unknown.len()
+    );
+    Some((Reason::Pending, message))
 }
 
 /// What is applied together arrives one after the other: a group may come so much sooner than its members.

@@ -87,6 +87,13 @@ impl Session {
         session
     }
 
+    /// The same, with users replaced whole.
+    pub fn with_whole_users(&self) -> Self {
+        let mut session = self.clone();
+        session.policy.profile.write_users = WriteMethod::Put;
+        session
+    }
+
     /// The same way to the same server, under the newest policy: `suspend` and `actions` are in force before the
     /// connection has been tested anew.
     pub fn under(&self, connection: &ScimConnection) -> Self {

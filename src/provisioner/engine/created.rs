@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use super::{Kind, ObjectStatus, Pass, Stop};
 use crate::api::{LastOperation, OperationType, Uid};
-use crate::plan::{Account, Answered, CreationAnswer, Operation, Origin, origin};
+use crate::plan::{Account, Answered, CreationAnswer, OTHER_NAME, Operation, Origin, Request, origin};
 use crate::provisioner::Provisioner;
 use crate::provisioner::connection::state::PendingEvent;
 use crate::provisioner::effects::Effects;
@@ -48,12 +48,20 @@ impl<E: Effects> Provisioner<E> {
             return self.took_effect(pass, operation, written).await;
         };
         let seen_before = K::mirror(self).look(|mirror| mirror.knew(&id, known.moment));
-        let origin = self.origin(pass, &resource, &written, known, seen_before);
+        let sent = match &operation.request {
+            Request::Create(body) => Resource(body.clone()),
+            _ => Resource::default(),
+        };
+        let emails: Vec<&str> = sent.emails().collect();
+        let origin = self.origin(pass, (&resource, &written), &emails, known, seen_before);
         let was_bound = former.is_some();
         // One that has another name may be what this creation made all the same.
         if !matches!(origin, Origin::Existed(_)) || (written.created && !seen_before) {
             let recorded = recorded_creation(pass.object.status().and_then(ObjectStatus::last_operation));
             self.notes.created(&pass.uid(), &id, recorded.zip(former), self.effects.now());
+        }
+        if written.created && !seen_before && origin == Origin::Existed(OTHER_NAME) {
+            self.notes.made_strange(&pass.uid(), &id);
         }
         let existed = match origin {
             Origin::New => return self.took_effect(pass, operation, written).await,
@@ -91,8 +99,8 @@ impl<E: Effects> Provisioner<E> {
     fn origin<K: Kind>(
         &self,
         pass: &Pass<K>,
-        resource: &Resource,
-        written: &Written,
+        (resource, written): (&Resource, &Written),
+        emails: &[&str],
         known: &Known,
         seen_before: bool,
     ) -> Origin {
@@ -101,6 +109,7 @@ impl<E: Effects> Provisioner<E> {
         origin(&CreationAnswer {
             resource,
             names: (name, K::shown_name(resource)),
+            emails,
             external_id,
             created: written.created,
             at: written.date.unwrap_or_else(|| self.effects.now()),

@@ -1,5 +1,7 @@
 //! Looking at accounts and groups, by id and by what identifies them.
 
+use tokio::time::Instant;
+
 use super::failure::{try_later, waiting};
 use super::{Claimed, Kind, LOOK_AGAIN, ObjectStatus, Pass, SearchRefused, Stop};
 use crate::api::Reason;
@@ -12,7 +14,7 @@ use crate::provisioner::mirror::listing::{Gap, GapIn, may_pass};
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, overrides};
-use crate::scim::{Class, Error, Kind as Collection, Lesson, Resource, Start, is_as_special};
+use crate::scim::{Class, Error, Found, Kind as Collection, Lesson, Resource, ScimType, Start, is_as_special};
 
 /// What somebody is told whom only the whole list can find.
 const SEARCHED_IN_LIST: &str =
@@ -118,10 +120,7 @@ impl<E: Effects> Provisioner<E> {
     /// A 404 is the object's only where the collection itself is there; else it is the connection's (promise I12).
     pub(super) async fn collection_answers<K: Kind>(&self, pass: &Pass<K>, error: &Error) -> Result<(), Stop<K>> {
         let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
-        let start = match K::COLLECTION {
-            Collection::Users => Start::Index(1),
-            Collection::Groups => Start::first(pass.session.policy.profile.paging),
-        };
+        let start = first_page(&pass.session, K::COLLECTION);
         match self.effects.page(&pass.session.client, K::COLLECTION, &start, 1, deadline).await {
             Ok(page) if page.is_hollow() => {
                 let gap = Gap::Hollow(page.total.unwrap_or_default());
@@ -213,7 +212,7 @@ impl<E: Effects> Provisioner<E> {
             return self.search_list(pass, attribute, value);
         }
         let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
-        let answer = self.effects.find(&pass.session.client, K::COLLECTION, attribute, value, deadline).await;
+        let answer = self.find_all(&pass.session, K::COLLECTION, (attribute, value), deadline).await;
         let error = match answer {
             Ok(found) if !found.hits.is_empty() => {
                 self.in_mirror(pass, |mirror| mirror.sightings_mut().filter_found(attribute));
@@ -241,6 +240,27 @@ impl<E: Effects> Provisioner<E> {
             }
             SearchRefused::Stop(stop) => Err(stop),
             SearchRefused::Failed => Err(self.failed(pass, &error)),
+        }
+    }
+
+    /// Those that have this value, by a filter. There are servers that answer 404 where they find nobody: so it is where the
+    /// collection itself answers (promise I12).
+    pub(in crate::provisioner) async fn find_all(
+        &self,
+        session: &Session,
+        collection: Collection,
+        (attribute, value): (&str, &str),
+        deadline: Instant,
+    ) -> Result<Found, Error> {
+        let answer = self.effects.find(&session.client, collection, attribute, value, deadline).await;
+        let Some(error) = answer.as_ref().err().filter(|error| error.class() == Class::NotFound) else { return answer };
+        let (error, start) = (error.clone(), first_page(session, collection));
+        let Some(deadline) = self.in_turn(session, RequestKind::Read, Priority::Write).await else { return Err(error) };
+        match self.effects.page(&session.client, collection, &start, 1, deadline).await {
+            Ok(page) => Ok(Found { hits: Vec::new(), all: !page.is_hollow() }),
+            // It answers in SCIM's own words that it lists nobody without a filter.
+            Err(list) if list.scim_type() == Some(ScimType::TooMany) => Ok(Found { hits: Vec::new(), all: true }),
+            Err(_) => Err(error),
         }
     }
 
@@ -285,7 +305,7 @@ impl<E: Effects> Provisioner<E> {
         sample: &str,
     ) -> Result<bool, Stop<K>> {
         let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
-        match self.effects.find(&pass.session.client, S::COLLECTION, attribute, sample, deadline).await {
+        match self.find_all(&pass.session, S::COLLECTION, (attribute, sample), deadline).await {
             Ok(found) if !found.hits.is_empty() => {
                 S::mirror(self).change(pass.session.epoch, |mirror| mirror.sightings_mut().filter_found(attribute));
                 Ok(true)
@@ -340,6 +360,14 @@ impl<E: Effects> Provisioner<E> {
     /// Changes what is known, unless the pass is of a time that doesn't count any more.
     pub(in crate::provisioner) fn in_mirror<K: Kind>(&self, pass: &Pass<K>, change: impl FnOnce(&mut K::Mirror)) {
         K::mirror(self).change(pass.session.epoch, change);
+    }
+}
+
+/// Where a collection is asked whether it answers at all.
+fn first_page(session: &Session, collection: Collection) -> Start {
+    match collection {
+        Collection::Users => Start::Index(1),
+        Collection::Groups => Start::first(session.policy.profile.paging),
     }
 }
 

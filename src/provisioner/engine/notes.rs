@@ -36,6 +36,8 @@ pub struct Notes {
     awaits: HashMap<Uid, Timestamp>,
     /// Creations that were sent for an object, and what those made that took effect.
     creations: HashMap<Uid, Vec<(Timestamp, String)>>,
+    /// What a creation was answered with that isn't certain to be the object's, until its spec changes.
+    strange: HashMap<Uid, String>,
     /// When people were told last that the server gave out new ids.
     renumbered: Option<Timestamp>,
     /// Whose creation was refused for want of a seat, in the order in which they came, by their turn.
@@ -61,6 +63,7 @@ impl ObjectNotes {
         notes.rejections.remove(uid);
         notes.awaits.remove(uid);
         notes.creations.remove(uid);
+        notes.strange.remove(uid);
         notes.troubles.remove(uid);
         notes.tried.remove(uid);
         notes.seated(uid);
@@ -112,6 +115,11 @@ impl ObjectNotes {
         (*times, notes.took_effect.is_some_and(|at| at > *since))
     }
 
+    /// How often in a row a request about the object met it.
+    pub fn troubles(&self, uid: &Uid) -> u32 {
+        self.lock().troubles.get(uid).map_or(0, |(times, _)| *times)
+    }
+
     /// An object under deletion waits for whoever is to take over its account; true where it has for long.
     pub fn is_overdue(&self, uid: &Uid, now: Timestamp) -> bool {
         let notes = &mut *self.lock();
@@ -132,6 +140,16 @@ impl ObjectNotes {
         made.extend(recorded.filter(|_| made.is_empty()));
         made.push((now, id.to_owned()));
         made.retain(|(at, _)| now.duration_since(*at) < HOUR);
+    }
+
+    /// A creation made something, or so it was answered, that may be another's: no other is sent before the spec changes.
+    pub fn made_strange(&self, uid: &Uid, id: &str) {
+        self.lock().strange.insert(uid.clone(), id.to_owned());
+    }
+
+    /// What that is.
+    pub fn strange(&self, uid: &Uid) -> Option<String> {
+        self.lock().strange.get(uid).cloned()
     }
 
     /// Whether a creation was sent, and what those of the last hour made.
@@ -186,6 +204,7 @@ impl ObjectNotes {
         notes.repairs.remove(uid);
         notes.rejections.remove(uid);
         notes.troubles.remove(uid);
+        notes.strange.remove(uid);
     }
 
     /// Attributes that a second writer keeps changing back.

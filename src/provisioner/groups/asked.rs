@@ -41,9 +41,15 @@ impl<E: Effects> Provisioner<E> {
     }
 
     fn may_hide_members(&self, session: &Session, resource: &Resource, id: &str) -> bool {
-        session.policy.profile.members_readable == MembersReadable::Inline
-            && resource.get("members").is_none()
-            && Lesson::MembersOnRequest.is_open(overrides(&self.connection().spec))
-            && self.mirror.groups.look(|known| known.may_hide_members(id))
+        if session.policy.profile.members_readable != MembersReadable::Inline || resource.get("members").is_some() {
+            return false;
+        }
+        // It may have been learnt since the pass began.
+        let on_request = |now: &Arc<Session>| {
+            Arc::ptr_eq(&now.seen, &session.seen) && now.policy.profile.members_readable == MembersReadable::OnRequest
+        };
+        self.session().as_ref().is_some_and(on_request)
+            || (Lesson::MembersOnRequest.is_open(overrides(&self.connection().spec))
+                && self.mirror.groups.look(|known| known.may_hide_members(id)))
     }
 }

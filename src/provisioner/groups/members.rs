@@ -220,6 +220,7 @@ impl<E: Effects> Provisioner<E> {
                 free
             });
         }
+        kept.told_by_nothing = self.can_tell_nobody(pass, &kept.unknown);
         kept
     }
 
@@ -274,8 +275,8 @@ impl<E: Effects> Provisioner<E> {
             return Ok(());
         }
         let departed = self.directory.departed(&pass.uid());
-        let unknown = self.kept_members(pass, &departed).unknown;
-        let unknown: Vec<RemoteId> = unknown.into_iter().filter(|id| !pass.own.looked_at.contains(id)).collect();
+        let unknown = self.kept_members(pass, &departed).unknown.into_iter().chain(self.may_be_shown_by_name(pass));
+        let unknown: Vec<RemoteId> = unknown.filter(|id| !pass.own.looked_at.contains(id)).collect();
         // One that is late is waited for no longer.
         let awaited = self.connection.state.first_sweep() == FirstSweep::Awaited;
         if unknown.len() > READ_SINGLY && awaited {
@@ -283,13 +284,14 @@ impl<E: Effects> Provisioner<E> {
         }
         let unknown = self.mirror.users.look(|known| known.sightings.to_be_asked(unknown, self.effects.now()));
         let room = READ_SINGLY.saturating_sub(pass.own.looked_at.len());
-        let mut missing = Vec::new();
+        let (mut missing, mut shown) = (Vec::new(), Vec::new());
         for id in unknown.into_iter().take(room) {
             let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
             self.in_accounts(pass, |sightings| sightings.ask(id.as_str(), self.effects.now()));
             match self.effects.get(&pass.session.client, Kind::Users, id.as_str(), false, deadline).await {
                 Ok(account) if self.is_current(&pass.session) => {
                     self.mirror.users.change(pass.session.epoch, |known| known.apply(&account));
+                    shown.push(id.clone());
                 }
                 Ok(_) => {}
                 Err(error) if error.class() == Class::NotFound => missing.push(id.clone()),
@@ -306,6 +308,7 @@ impl<E: Effects> Provisioner<E> {
         }
         if !pass.own.looked_at.is_empty() {
             self.resolve_names(pass);
+            self.reads_names_again(pass, &shown);
         }
         if !missing.is_empty() && self.accounts_answer(pass).await? {
             self.in_accounts(pass, |sightings| {

@@ -77,6 +77,11 @@ impl<E: Effects> Provisioner<E> {
         self.schedule.submit(&uid, lane, fresh, self.effects.instant());
     }
 
+    /// What a group waited for has come.
+    pub(super) fn resume_group(&self, group: &ScimGroup) {
+        self.schedule.resume(&Uid::of(&group.metadata), self.lane_of_group(group), self.effects.instant());
+    }
+
     /// Members who leave lose access: that comes first, as removals do.
     fn lane_of_group(&self, group: &ScimGroup) -> Lane {
         let uid = Uid::of(&group.metadata);

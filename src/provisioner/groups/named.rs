@@ -1,13 +1,13 @@
 //! Members that are named by a userName which no object declares: who they are the list of users tells, and where that
 //! doesn't, a search for each of them, once a sweep.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::members::READ_SINGLY;
 use super::{GroupPass, GroupStop};
 use crate::api::RemoteId;
-use crate::plan::User;
 use crate::plan::groups::{Group, GroupVerdict, Unfound};
+use crate::plan::{Account, User};
 use crate::provisioner::Provisioner;
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::connection::state::FirstSweep;
@@ -73,6 +73,51 @@ impl<E: Effects> Provisioner<E> {
         unfound
     }
 
+    /// Members that are declared by their ids and don't seem to be in, where the group shows some of whom nothing tells who they
+    /// are: a server that names members by userName, and lists nobody, may mean these.
+    pub(super) fn may_be_shown_by_name(&self, pass: &GroupPass) -> Vec<RemoteId> {
+        if self.awaits_list(pass) || self.mirror.users.look(UserMirror::is_complete) {
+            return Vec::new();
+        }
+        let members = self.directory.membership(&pass.uid(), |members| {
+            let missing: Vec<RemoteId> = members.missing().iter().cloned().collect();
+            let here: Vec<RemoteId> = if missing.is_empty() { Vec::new() } else { members.here().cloned().collect() };
+            (missing, here)
+        });
+        let (missing, here) = members.unwrap_or_default();
+        self.mirror.users.look(|known| {
+            let strange = |id: &RemoteId| !known.shows(id.as_str());
+            if here.iter().any(strange) { missing.into_iter().filter(strange).collect() } else { Vec::new() }
+        })
+    }
+
+    /// Accounts were read, and the group shows one of them by its userName: it is read again.
+    pub(super) fn reads_names_again(&self, pass: &mut GroupPass, read: &[RemoteId]) {
+        let names: BTreeSet<String> = self.mirror.users.look(|known| {
+            let name = |id: &RemoteId| known.identity(id.as_str()).map(|(name, _)| fold(name));
+            read.iter().filter_map(name).collect()
+        });
+        let is_shown = self.directory.membership(&pass.uid(), |members| {
+            let mut here = members.here();
+            here.any(|id| names.contains(&fold(id.as_str())))
+        });
+        if !names.is_empty() && is_shown == Some(true) {
+            pass.account = Some(Account::Unknown);
+        }
+    }
+
+    /// Nothing that the server can be asked tells whose these members are: it shows nobody under what it names them by, and
+    /// doesn't list its users.
+    pub(super) fn can_tell_nobody(&self, pass: &GroupPass, unknown: &BTreeSet<RemoteId>) -> bool {
+        !unknown.is_empty()
+            && !self.awaits_list(pass)
+            && self.mirror.users.look(|known| {
+                let in_vain =
+                    |id: &RemoteId| known.sightings.was_asked(id.as_str()) && !known.sightings.is_missing(id.as_str());
+                !known.is_complete() && unknown.iter().all(in_vain)
+            })
+    }
+
     /// The server lists its users, and the first list is still to come.
     pub(super) fn awaits_list(&self, pass: &GroupPass) -> bool {
         pass.session.policy.profile.list_users && self.connection.state.first_sweep() != FirstSweep::Ended
@@ -116,7 +161,7 @@ impl<E: Effects> Provisioner<E> {
 
     async fn look_for_name(&self, pass: &GroupPass, name: &str, declared: &str) -> Result<(), GroupStop> {
         let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
-        let answer = self.effects.find(&pass.session.client, Kind::Users, USER_NAME, declared, deadline).await;
+        let answer = self.find_all(&pass.session, Kind::Users, (USER_NAME, declared), deadline).await;
         let looked_for = |known: &mut UserMirror, heeded| _ = known.looked_for.insert(name.to_owned(), heeded);
         match answer {
             Ok(found) => {

@@ -108,7 +108,9 @@ impl<E: Effects> Provisioner<E> {
         let must_be_seen = shown.is_none() && (self.not_its_own(pass, None).is_some() || delegated != Delegated::Whole);
         let recorded = pass.object.status.as_ref().and_then(|status| status.last_operation.as_ref());
         let last = pass.log.operation.as_ref().map(|(kind, ..)| *kind).or(recorded.map(|last| last.type_));
-        let made = last == Some(OperationType::Create);
+        // Made by us, and nobody was put in since.
+        let empty = || self.directory.membership(&uid, |members| members.here().next().is_none()) == Some(true);
+        let made = last == Some(OperationType::Create) && empty();
         let (seen, never_empty, unsupported) =
             self.mirror.groups.look(|known| (known.shows_members, known.never_empty, known.unsupported.clone()));
         let shows_members = made || seen;
@@ -207,7 +209,7 @@ impl<E: Effects> Provisioner<E> {
 
     fn group_creations(&self, pass: &GroupPass) -> Creations {
         let (earlier, made) = self.notes.creations(&pass.uid(), self.effects.now());
-        pass.creations.remember(earlier, made)
+        pass.creations.remember(earlier, made, self.notes.strange(&pass.uid()))
     }
 
     /// Another group than the bound one that has its displayName, declared or recorded.

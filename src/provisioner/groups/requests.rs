@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::shown::members_told;
-use super::whole::{is_tried, is_unsure_of_removals};
+use super::whole::{is_tried, is_unsure};
 use super::{GroupPass, GroupStop};
 use crate::api::{self, OperationType, RemoteId, ScimGroupStatus};
 use crate::plan::groups::{Change, Group, GroupOperation, GroupVerdict, MEMBERS, without_removed};
@@ -14,6 +14,7 @@ use crate::provisioner::engine::Kind as _;
 use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::mirror::Mirror;
 use crate::provisioner::schedule::queue::Outcome;
+use crate::provisioner::users::whole::TAKEN_FOR_GOOD;
 use crate::scim::{Attributes, Class, Error, Lesson, ObservedQuirks, Resource, WriteMethod, Written};
 
 /// Where more than so many members of a group can't be recorded, the matter is the API server's, and all wait.
@@ -160,7 +161,7 @@ impl<E: Effects> Provisioner<E> {
         operation: GroupOperation,
         shown: Option<&Resource>,
     ) -> Result<Option<Outcome>, GroupStop> {
-        let GroupOperation { attributes, change: Change { added, removed }, .. } = operation;
+        let GroupOperation { attributes, change, .. } = operation;
         self.in_mirror(pass, |store| {
             store.sightings.shown(id);
             if attributes == [Path::core(MEMBERS)] {
@@ -181,9 +182,9 @@ impl<E: Effects> Provisioner<E> {
         if pass.session.policy.profile.write_groups == WriteMethod::Patch {
             pass.session.seen.take_in(ObservedQuirks::group_patched);
         }
-        pass.own.sent.extend(added.iter().chain(&removed).cloned());
+        pass.own.sent.extend(change.added.iter().chain(&change.removed).cloned());
         let tells = shown.is_some_and(|shown| members_told(pass, shown, false).is_some());
-        let looked = if !tells && is_unsure_of_removals(pass, &removed) {
+        let looked = if !tells && is_unsure(pass, &change) {
             self.look_again(pass, id).await
         } else {
             shown.cloned().map(|shown| (shown, false))
@@ -191,9 +192,10 @@ impl<E: Effects> Provisioner<E> {
         let epoch = pass.session.epoch;
         let looked = looked.map(|(shown, by_reading)| (self.with_member_ids(epoch, &shown).into_owned(), by_reading));
         let still = looked.as_ref().and_then(|(shown, by_reading)| members_told(pass, shown, *by_reading));
+        let Change { added, removed } = change;
         // Whoever is still in stays whoever is to go.
         let is_in = |id: &RemoteId| still.as_ref().is_some_and(|still| still.contains(id));
-        let (stuck, removed): (Vec<RemoteId>, Vec<RemoteId>) = removed.into_iter().partition(is_in);
+        let (stuck, removed): (Vec<RemoteId>, Vec<RemoteId>) = removed.into_iter().partition(&is_in);
         self.directory.membership(&pass.uid(), |members| {
             members.added(&added);
             members.removed(&removed);
@@ -204,6 +206,9 @@ impl<E: Effects> Provisioner<E> {
             self.learn_whole_groups(pass, helped);
         } else if helped && still.is_some() {
             pass.session.seen.take_in(ObservedQuirks::taken_out);
+        }
+        if added.iter().any(is_in) {
+            pass.session.seen.take_in(ObservedQuirks::put_in);
         }
         if let Some((shown, by_reading)) = &looked {
             self.group_shown(pass, shown, *by_reading);
@@ -256,6 +261,16 @@ impl<E: Effects> Provisioner<E> {
         match (error.class(), &operation.request) {
             (Class::Rejected, _) if !change.added.is_empty() && self.sends_references(pass, error) => Some(Ok(())),
             (Class::Rejected | Class::Unsupported, _) if self.tries_whole_group(pass, operation, error) => {
+                self.note_failure(error);
+                Some(Ok(()))
+            }
+            // It is what the server has to say to such a path.
+            (Class::Transient, _)
+                if error.status() == Some(500)
+                    && !change.removed.is_empty()
+                    && self.notes.troubles(&pass.uid()) >= TAKEN_FOR_GOOD
+                    && self.tries_whole_group(pass, operation, error) =>
+            {
                 self.note_failure(error);
                 Some(Ok(()))
             }

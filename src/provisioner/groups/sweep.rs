@@ -67,7 +67,7 @@ impl<E: Effects> Provisioner<E> {
         });
         let Some(answered) = answered else { return false };
         for group in answered.iter().filter_map(|uid| self.directory.group(uid)) {
-            self.submit_group(&group, true);
+            self.resume_group(&group);
         }
         match listed {
             Ok(Listed::Complete(_)) => self.tell_of_gap(Kind::Groups, None),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::GroupPass;
 use crate::api::RemoteId;
-use crate::plan::groups::{Group, GroupOperation, part};
+use crate::plan::groups::{Change, Group, GroupOperation, part};
 use crate::plan::{Refusal, Request};
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::Kind as _;
@@ -88,8 +88,9 @@ impl<E: Effects> Provisioner<E> {
     pub(super) async fn look_again(&self, pass: &GroupPass, id: &str) -> Option<(Resource, bool)> {
         let deadline = self.in_turn(&pass.session, RequestKind::Read, Priority::Write).await?;
         let (client, asked) = (&pass.session.client, Group::asks_members(&pass.session));
-        let shown = self.effects.get(client, Kind::Groups, id, asked, deadline).await;
-        shown.ok().map(|shown| (shown, true))
+        let shown = self.effects.get(client, Kind::Groups, id, asked, deadline).await.ok()?;
+        let shown = self.with_members_asked(&pass.session, Priority::Write, shown).await.ok()??;
+        Some((shown, true))
     }
 
     /// The group was replaced: where that helped, it is done so from now on; else as before.
@@ -108,9 +109,13 @@ pub(super) fn is_tried(pass: &GroupPass) -> bool {
     pass.own.by_path.is_some() && pass.session.policy.profile.write_groups == WriteMethod::Put
 }
 
-/// Where the answer to a removal tells nothing of members, and none was seen to be done here, the group is looked at, once.
-pub(super) fn is_unsure_of_removals(pass: &GroupPass, removed: &[RemoteId]) -> bool {
+/// Where the answer to a change of members tells nothing of them, and none of the kind was seen to be done here, the group is
+/// looked at, once.
+pub(super) fn is_unsure(pass: &GroupPass, change: &Change) -> bool {
     let profile = &pass.session.policy.profile;
     let learns = profile.learns && profile.members_readable.with_group();
-    learns && !removed.is_empty() && !pass.session.seen.look(ObservedQuirks::takes_out)
+    let seen = &pass.session.seen;
+    learns
+        && ((!change.removed.is_empty() && !seen.look(ObservedQuirks::takes_out))
+            || (!change.added.is_empty() && !seen.look(ObservedQuirks::puts_in)))
 }

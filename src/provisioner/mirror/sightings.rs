@@ -172,6 +172,16 @@ impl Sightings {
         settled
     }
 
+    /// It answered 404 when it was last asked for.
+    pub fn is_missing(&self, id: &str) -> bool {
+        self.missing.contains_key(id)
+    }
+
+    /// It was asked for, and nothing has shown it since.
+    pub fn was_asked(&self, id: &str) -> bool {
+        self.asked.contains_key(id)
+    }
+
     /// Two looks a minute apart found nothing, and nothing has shown it since (promise I11).
     pub fn is_gone(&self, id: &str) -> bool {
         self.missing.get(id).is_some_and(|missing| missing.twice)

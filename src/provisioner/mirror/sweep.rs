@@ -174,10 +174,10 @@ impl<E: Effects> Provisioner<E> {
     fn requeue_searching(&self, uids: &[Uid]) {
         for user in uids.iter().filter_map(|uid| self.directory.get(uid)) {
             let uid = Uid::of(&user.metadata);
-            self.schedule.submit(&uid, lane_of(&user, self.effects.now()), true, self.effects.instant());
+            self.schedule.resume(&uid, lane_of(&user, self.effects.now()), self.effects.instant());
         }
         for group in uids.iter().filter_map(|uid| self.directory.group(uid)) {
-            self.submit_group(&group, true);
+            self.resume_group(&group);
         }
     }
 

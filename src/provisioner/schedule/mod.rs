@@ -59,7 +59,13 @@ impl Schedule {
         self.wake();
     }
 
-    /// The same for several at once: none of them is taken before all of them wait.
+    /// What an object waited for has come, see [`Queue::resume`].
+    pub(super) fn resume(&self, uid: &Uid, lane: Lane, now: Instant) {
+        lock(&self.queue).resume(uid, lane, now);
+        self.wake();
+    }
+
+    /// Asks for several at once: none of them is taken before all of them wait.
     pub(super) fn submit_all(&self, tickets: impl IntoIterator<Item = (Uid, Lane)>, fresh: bool, now: Instant) {
         {
             let mut queue = lock(&self.queue);

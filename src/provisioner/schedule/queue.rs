@@ -32,6 +32,17 @@ enum Place {
     InFlight { for_status: bool, since: Instant },
 }
 
+/// What a submission does to a ticket that waits already.
+#[derive(Copy, Clone, Debug, Eq, PartialEq, Ord, PartialOrd)]
+enum Urgency {
+    /// It keeps its delay.
+    Waits,
+    /// Its delay ends; what it met so far still counts.
+    Resumes,
+    /// Its delay ends, and the attempts start anew.
+    Fresh,
+}
+
 #[derive(Debug)]
 struct Entry {
     uid: Uid,
@@ -43,8 +54,8 @@ struct Entry {
     status_at: Instant,
     /// No status before this, since one was just written.
     status_floor: Option<Instant>,
-    /// Submitted while in flight: lane, fresh, when.
-    again: Option<(Lane, bool, Instant)>,
+    /// Submitted while in flight: lane, how, when.
+    again: Option<(Lane, Urgency, Instant)>,
     /// Forgotten while in flight.
     gone: bool,
     /// The connection changed while in flight: the object's own error may be an old one's.
@@ -83,12 +94,22 @@ impl Queue {
     /// which also starts the attempts anew) or if the lane rose. What is asked for while the
     /// ticket is in flight counts from the moment it is finished.
     pub fn submit(&mut self, uid: &Uid, lane: Lane, fresh: bool, now: Instant) {
+        self.ask(uid, lane, if fresh { Urgency::Fresh } else { Urgency::Waits }, now);
+    }
+
+    /// What an object waited for has come: its delay ends. Its attempts go on being counted, so that whatever fails each time
+    /// after such a wait is tried less and less often (promise I4).
+    pub fn resume(&mut self, uid: &Uid, lane: Lane, now: Instant) {
+        self.ask(uid, lane, Urgency::Resumes, now);
+    }
+
+    fn ask(&mut self, uid: &Uid, lane: Lane, urgency: Urgency, now: Instant) {
         if let Some(e) = self.entries.get_mut(uid)
             && let Place::InFlight { .. } = e.place
         {
             e.again = Some(match e.again {
-                Some((l, f, at)) => (l.min(lane), f || fresh, at),
-                None => (lane, fresh, now),
+                Some((l, u, at)) => (l.min(lane), u.max(urgency), at),
+                None => (lane, urgency, now),
             });
             return;
         }
@@ -99,10 +120,10 @@ impl Queue {
         };
         let rose = lane < e.lane;
         e.lane = e.lane.min(lane);
-        if fresh {
+        if urgency == Urgency::Fresh {
             e.attempt = 0;
         }
-        if (fresh || rose)
+        if (urgency > Urgency::Waits || rose)
             && let Place::Delayed { until, .. } = e.place
         {
             due_from(&mut e, now.min(until));
@@ -192,8 +213,8 @@ impl Queue {
         if stays {
             self.put_in(e);
         }
-        if let Some((lane, fresh, at)) = again {
-            self.submit(&uid, lane, fresh, if stays { now } else { at });
+        if let Some((lane, urgency, at)) = again {
+            self.ask(&uid, lane, urgency, if stays { now } else { at });
         }
     }
 

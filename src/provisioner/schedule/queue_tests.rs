@@ -350,3 +350,22 @@ fn a_hundred_thousand_tickets_are_no_trouble() {
     assert!(q.is_empty());
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
 }
+
+#[test]
+fn i04_what_resumes_a_wait_leaves_the_attempts_counted() {
+    let (mut queue, start, uid) = (Queue::new(), Instant::now(), Uid::from("ada"));
+    let mut now = start;
+    queue.submit(&uid, Lane::Create, false, now);
+    for attempt in 0..12 {
+        let ticket = queue.next(now, false, true).expect("a ticket");
+        assert_eq!(ticket.attempt, attempt);
+        queue.finish(&uid, Outcome::Retry, 0.5, now);
+        now = queue.next_due(now).expect("a delay");
+        assert!(queue.next(now, false, true).is_some());
+        queue.finish(&uid, Outcome::After(Duration::from_secs(60)), 0.5, now);
+        queue.resume(&uid, Lane::Create, now);
+    }
+    assert!(now - start > Duration::from_secs(900), "{:?}", now - start);
+    queue.submit(&uid, Lane::Create, true, now);
+    assert_eq!(queue.next(now, false, true).map(|ticket| ticket.attempt), Some(0), "a new spec begins anew");
+}

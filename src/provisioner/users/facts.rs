@@ -63,7 +63,7 @@ impl<E: Effects> Provisioner<E> {
             claims: self.claims_and_rival(pass, &account, found.as_deref()),
             creations: {
                 let (earlier, made) = self.notes.creations(&uid, now);
-                pass.creations.remember(earlier, made)
+                pass.creations.remember(earlier, made, self.notes.strange(&uid))
             },
             elsewhere: self.elsewhere(pass, &policy.server),
             manager: self.manager(&pass.object, &policy.server),

@@ -7,6 +7,7 @@ mod kind;
 mod memberships;
 mod rejected;
 mod requests;
+pub(super) mod whole;
 mod whole_lists;
 mod writes;
 
@@ -18,7 +19,7 @@ use super::effects::Effects;
 use super::engine::{Kind as _, Pass, Stop};
 use super::{Provisioner, is_deleting};
 use crate::api::{ScimUser, Uid};
-use crate::plan::{Path, Step, User, decide, next_window_edge};
+use crate::plan::{Path, Split, Step, User, decide, next_window_edge};
 use crate::provisioner::schedule::windows::AHEAD;
 use crate::scim::Resource;
 
@@ -39,6 +40,8 @@ pub struct Scratch {
     pub by_filter: BTreeSet<Path>,
     /// Lists are replaced whole in this pass, because such a path changed nothing.
     pub whole_lists: bool,
+    /// The account is replaced in this pass, because no PATCH was taken; what those had taught of its parts.
+    pub patched_before: Option<Split>,
     /// A version had changed, and the account was read again.
     pub read_again: bool,
     /// The server refuses to delete the account, so it is deactivated first.

@@ -46,6 +46,7 @@ impl<E: Effects> Provisioner<E> {
         if settled && operation.kind == OperationType::Update {
             self.notes.repaired(&pass.uid(), &operation.attributes, self.effects.now());
         }
+        self.learn_whole_users(pass, &operation.request);
         if pass.own.written.is_empty() {
             pass.own.before = self.shown_before(pass, operation);
         }
@@ -101,7 +102,7 @@ impl<E: Effects> Provisioner<E> {
                 self.apply_lessons(&pass.session, [Lesson::NoActiveAtCreation]);
                 None
             }
-            (Class::Rejected, Request::Create(body)) if names_active(body, error) => {
+            (Class::Rejected, Request::Create(body)) if names_active(body, error) || is_about_active(body, error) => {
                 self.note_failure(error);
                 self.apply_lessons(&pass.session, [Lesson::NoActiveAtCreation]);
                 pass.session = self.session().filter(|now| Arc::ptr_eq(&now.seen, &pass.session.seen))?;
@@ -133,7 +134,9 @@ impl<E: Effects> Provisioner<E> {
                 self.note_failure(error);
                 Some(Ok(()))
             }
+            (_, request) if self.gives_up_whole_user(pass, request, error) => Some(Ok(())),
             (Class::Rejected, request) if pass.tries_whole_lists(request) => Some(Ok(())),
+            _ if self.tries_whole_user(pass, operation, error) => Some(Ok(())),
             (Class::Unsupported, request) if self.changes_method(pass, request, error, false) => Some(Ok(())),
             // No such route, or no such account: it is read before that is known.
             (Class::NotFound, request @ (Request::Patch { id, .. } | Request::Put { id, .. })) if !error.is_scim() => {
@@ -201,6 +204,12 @@ pub(super) fn refuses_filter(class: Class, attribute: &str, value: &str) -> bool
 /// A creation is refused for saying `active`, by the server's own words.
 fn names_active(body: &Attributes, error: &Error) -> bool {
     body.contains_key(ACTIVE) && error.says_unsupported() && error.detail().is_some_and(|words| is_named(words, ACTIVE))
+}
+
+/// The same in other words: nothing was made, and without `active` it is tried again.
+fn is_about_active(body: &Attributes, error: &Error) -> bool {
+    let named = error.detail().is_some_and(|words| is_named(words, ACTIVE));
+    body.contains_key(ACTIVE) && named && !error.says_missing()
 }
 
 /// The value by which the server looks accounts up.

@@ -26,6 +26,15 @@ pub(in super::super) fn says(quirks: &Quirks, asked: &Asked<'_>, sent: &[u8], st
         if quirks.contains(&Quirk::SaysNoPatch) && path == "ServiceProviderConfig" {
             body["patch"]["supported"] = false.into();
         }
+        if quirks.contains(&Quirk::Finds404) && filtered_by(asked).is_some() && body["totalResults"] == 0 {
+            *reply = Reply::new(404, serde_json::json!({"detail": "no such resource", "status": "404"}));
+            return;
+        }
+        if quirks.contains(&Quirk::OnePage)
+            && let Some(shown) = body["Resources"].as_array().map(Vec::len)
+        {
+            body["totalResults"] = shown.into();
+        }
         match path {
             "Users" => {
                 let inactive = |record: &&Record| record.body.get("active") == Some(&Value::Bool(false));
@@ -48,6 +57,10 @@ pub(in super::super) fn says(quirks: &Quirks, asked: &Asked<'_>, sent: &[u8], st
 /// What was done isn't shown.
 fn leave_out(quirks: &Quirks, asked: &Asked<'_>, reply: &mut Reply) {
     let changed = matches!(asked.method, Method::PATCH | Method::PUT) && reply.status == 200;
+    let user = reply.body.as_mut().and_then(Value::as_object_mut).filter(|_| asked.path.starts_with("/Users"));
+    if let Some(user) = user.filter(|_| changed && quirks.contains(&Quirk::ShortAnswers)) {
+        user.retain(|name, _| matches!(name.as_str(), "schemas" | "id" | "userName" | "meta"));
+    }
     if changed && quirks.contains(&Quirk::EmptyChanges) {
         (reply.status, reply.body) = (204, None);
     }

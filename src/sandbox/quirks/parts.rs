@@ -33,6 +33,12 @@ pub(super) fn unknown(asked: &Asked<'_>, store: &Store) -> Option<String> {
 
 /// The e-mails that a request sends.
 pub(super) fn emails(asked: &Asked<'_>) -> Vec<String> {
+    let entries = email_entries(asked);
+    entries.iter().filter_map(|entry| entry["value"].as_str().or(entry.as_str()).map(str::to_owned)).collect()
+}
+
+/// The same as they are sent.
+pub(super) fn email_entries(asked: &Asked<'_>) -> Vec<Value> {
     let body = if asked.writes() { asked.json().unwrap_or_default() } else { Value::Null };
     let patched = operations(asked)
         .into_iter()
@@ -42,7 +48,7 @@ pub(super) fn emails(asked: &Asked<'_>) -> Vec<String> {
         Value::Array(entries) => entries,
         one => vec![one],
     });
-    entries.filter_map(|entry| entry["value"].as_str().or(entry.as_str()).map(str::to_owned)).collect()
+    entries.collect()
 }
 
 /// Whether another account than the one that is asked about has the e-mail.

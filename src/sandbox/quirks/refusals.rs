@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::Quirk;
 use super::groups::{empties, lacks_refs};
 use super::parts::{
-    deleted_user, emails, filtered_by, has_email, is_there, makes_user, members, missing, operations, too_many,
-    touched, unknown,
+    deleted_user, email_entries, emails, filtered_by, has_email, is_there, makes_user, members, missing, operations,
+    too_many, touched, unknown,
 };
 use crate::sandbox::asked::Asked;
 use crate::sandbox::error::Fail;
@@ -26,15 +26,14 @@ pub(super) fn refusal(quirk: Quirk, asked: &Asked<'_>, store: &Store) -> Option<
         Quirk::NoPatchRoute => status(patch, 404, &format!("Cannot PATCH {}", asked.path)),
         Quirk::NoPut => status(asked.method == Method::PUT, 405, "Method not allowed"),
         Quirk::Breaks => status(asked.writes() && asked.text().contains("broken"), 500, "an unexpected error"),
+        Quirk::PathlessPatch422 => status(patches_more_than_active(asked), 422, "only active can be patched"),
+        Quirk::PathlessPatch500 => status(patches_more_than_active(asked), 500, "an unexpected error"),
         Quirk::NoFilteredPaths => {
             let filtered = |operation: &Value| operation["path"].as_str().is_some_and(|path| path.contains('['));
             bad(patch && operations(asked).iter().any(filtered), "noTarget", "the path matches nothing")
         }
-        Quirk::NoMemberPaths => {
-            let filtered =
-                |operation: &Value| operation["path"].as_str().is_some_and(|path| path.starts_with("members["));
-            status(patch && operations(asked).iter().any(filtered), 501, "Not implemented")
-        }
+        Quirk::NoMemberPaths => status(has_member_paths(asked), 501, "Not implemented"),
+        Quirk::MemberPaths500 => status(has_member_paths(asked), 500, "an unexpected error"),
         Quirk::OneOperation => bad(operations(asked).len() > 1, "invalidSyntax", "one operation at a time"),
         Quirk::ActiveAlone => {
             let names = touched(asked);
@@ -42,6 +41,10 @@ pub(super) fn refusal(quirk: Quirk, asked: &Asked<'_>, store: &Store) -> Option<
         }
         Quirk::RefusesPhones => {
             bad(touched(asked).contains("phonenumbers"), "invalidValue", "phoneNumbers: not a valid number")
+        }
+        Quirk::RefusesTypes => {
+            let typed = email_entries(asked).iter().any(|entry| entry.get("type").is_some());
+            bad(typed || email_paths_with_type(asked), "invalidValue", "emails: unknown field type")
         }
         Quirk::RefusesManagers => {
             let managed = asked.writes() && asked.text().contains("manager");
@@ -85,6 +88,27 @@ pub(super) fn refusal(quirk: Quirk, asked: &Asked<'_>, store: &Store) -> Option<
         Quirk::AcceptsJsonOnly => status(asked.header("accept") != "application/json", 406, "Not acceptable"),
         reads => refused_read(reads, asked),
     }
+}
+
+fn has_member_paths(asked: &Asked<'_>) -> bool {
+    operations(asked)
+        .iter()
+        .any(|operation| operation["path"].as_str().is_some_and(|path| path.starts_with("members[")))
+}
+
+fn email_paths_with_type(asked: &Asked<'_>) -> bool {
+    operations(asked)
+        .iter()
+        .any(|operation| operation["path"].as_str().is_some_and(|path| path.starts_with("emails[type")))
+}
+
+/// A PATCH of a user that isn't `{"op": "replace", "value": {"active": …}}`.
+fn patches_more_than_active(asked: &Asked<'_>) -> bool {
+    let alone = |operation: &Value| {
+        let value = operation["value"].as_object();
+        operation.get("path").is_none() && value.is_some_and(|value| value.len() == 1 && value.contains_key("active"))
+    };
+    asked.method == Method::PATCH && asked.path.starts_with("/Users") && !operations(asked).iter().all(alone)
 }
 
 /// What is refused of reads of lists.

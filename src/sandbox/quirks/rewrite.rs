@@ -48,6 +48,14 @@ pub(super) fn rewrite(quirk: Quirk, body: &mut Object, new: bool) {
         Quirk::Invites if body.get("active") == Some(&Value::Bool(true)) => {
             body.remove("active");
         }
+        Quirk::NamesByEmail => {
+            let email = body.get("emails").and_then(|list| list.get(0)?.get("value")?.as_str());
+            if let Some(email) = email.filter(|_| body.contains_key("userName")).map(str::to_owned) {
+                body.insert("userName".into(), email.into());
+            } else if !new {
+                body.remove("userName");
+            }
+        }
         Quirk::LowersNames => {
             if let Some(name) = body.get("userName").and_then(Value::as_str).map(str::to_lowercase) {
                 body.insert("userName".into(), name.into());

@@ -42,6 +42,9 @@ pub(super) fn shape(quirks: &Quirks, reply: &mut Reply) -> Shape {
         return shape;
     }
     if let Some(body) = &mut reply.body {
+        if quirks.contains(&Quirk::CoreNested) {
+            nest(body);
+        }
         if quirks.contains(&Quirk::LowerCaseLists) {
             in_lower_case(body);
         }
@@ -50,6 +53,21 @@ pub(super) fn shape(quirks: &Quirks, reply: &mut Reply) -> Shape {
         }
     }
     shape
+}
+
+/// Puts what is of the core schema under its URN, in a resource or a list of them.
+fn nest(body: &mut Value) {
+    if let Some(list) = body.get_mut("Resources").and_then(Value::as_array_mut) {
+        return list.iter_mut().for_each(nest);
+    }
+    let schemas = body["schemas"].as_array().cloned().unwrap_or_default();
+    let core =
+        schemas.iter().filter_map(Value::as_str).find(|urn| urn.starts_with("urn:ietf:params:scim:schemas:core:"));
+    let (Some(core), Some(map)) = (core, body.as_object_mut()) else { return };
+    let own = |name: &str| matches!(name, "schemas" | "id" | "externalId" | "meta") || name.starts_with("urn:");
+    let (kept, nested) = std::mem::take(map).into_iter().partition(|(name, _)| own(name));
+    *map = kept;
+    map.insert(core.to_owned(), Value::Object(nested));
 }
 
 fn in_lower_case(list: &mut Value) {

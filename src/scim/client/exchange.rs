@@ -45,20 +45,28 @@ impl Client {
             }
         })?;
         match body.filter(|_| trial) {
-            Some(_) if (200..300).contains(&answer.status) => self.experience.sends_plain_json(true),
+            Some(_) if Misread::Mute.helped(&answer) => self.experience.sends_plain_json(true),
             Some(body) => self.experience.trial_failed(answer.misses_what(body)),
             None => {}
         }
+        if body.is_some() && !plain && (200..300).contains(&answer.status) {
+            self.experience.reads_scim_json();
+        }
         match misread(&answer, body, plain) {
+            Some(Misread::Mute) if !self.experience.may_be_unread() => {}
             // It may have taken effect all the same: whoever sent it looks first, and sends it again.
             Some(_) if answer.status == 500 && method == Method::POST => self.experience.try_plain_json(),
             Some(by) => {
                 let other = exchange(!plain).await?;
-                if by.helped(&other) {
+                let helped = by.helped(&other);
+                if helped {
                     plain = !plain;
                     self.experience.sends_plain_json(plain);
                 }
-                answer = other;
+                match by {
+                    Misread::Mute if !helped => self.experience.trial_spent(false),
+                    _ => answer = other,
+                }
             }
             None => {}
         }
@@ -160,13 +168,15 @@ enum Misread {
     Told,
     /// It says that something is missing which was sent: it never read the body.
     Unread,
+    /// It says nothing at all, as where its own code fails on a body that it never read.
+    Mute,
 }
 
 impl Misread {
     fn helped(self, answer: &Answer) -> bool {
         match self {
             Self::Told => !matches!(answer.status, 406 | 415),
-            Self::Unread => matches!(answer.status, 200..300 | 409),
+            Self::Unread | Self::Mute => matches!(answer.status, 200..300 | 409),
         }
     }
 }
@@ -176,6 +186,7 @@ fn misread(answer: &Answer, body: Option<&Value>, plain: bool) -> Option<Misread
     match (answer.status, body) {
         (406, _) | (415, Some(_)) => Some(Misread::Told),
         (400 | 422 | 500, Some(body)) if !plain && answer.misses_what(body) => Some(Misread::Unread),
+        (400 | 422 | 500, Some(_)) if !plain && answer.is_mute() => Some(Misread::Mute),
         _ => None,
     }
 }

@@ -56,7 +56,11 @@ impl Client {
             }
         }
         match self.find_nobody(deadline).await {
-            Err(error) if refuses_list(&error) && self.says_too_many(deadline).await => Ok(Page::default()),
+            Err(error)
+                if (refuses_list(&error) || error.class() == Class::NotFound) && self.says_too_many(deadline).await =>
+            {
+                Ok(Page::default())
+            }
             answer => answer,
         }
     }
@@ -165,6 +169,8 @@ impl Client {
         let needed = match self.nobody(kind, deadline).await {
             Ok(page) if page.shown == 0 && !page.is_hollow() => true,
             Ok(_) => told,
+            // Nobody is found, as some servers answer that.
+            Err(search) if told && search.class() == Class::NotFound => true,
             Err(search) => {
                 for error in errors.iter_mut() {
                     error.fails_beside(&search);

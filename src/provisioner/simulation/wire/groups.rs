@@ -192,6 +192,50 @@ async fn i06_members_that_are_named_by_user_name_are_the_accounts_of_that_name()
     assert!(ready(&world).starts_with("True Synced"), "{}", ready(&world));
 }
 
+/// Neither a list nor a search tells whose the names are: of those who are declared by their ids each is read.
+#[tokio::test]
+async fn i33_members_declared_by_id_stay_in_where_they_are_named_by_user_name_and_nobody_is_listed() {
+    let mut world = World::start(&["members_by_name", "needs_filter", "filters_find_nobody"], policy()).await;
+    people(&world, &["ada"]);
+    let made = world.admin("POST", "/users", Some(json!({"userName": "zoe@example.com"}))).await;
+    let zoe = made["id"].as_str().expect("an id").to_owned();
+    // Nobody declares it, and nothing tells that it is none of those who are.
+    let stranger = world.admin("POST", "/users", Some(json!({"userName": "joe@example.com"}))).await["id"].clone();
+    let declared = json!([{"userRef": {"name": "ada"}}, {"id": zoe}, {"userRef": {"name": "bea"}}]);
+    people(&world, &["bea"]);
+    world.group("team", json!({"displayName": "Team", "membership": "Exact", "members": declared}));
+    world.pass(5 * MINUTE).await;
+    assert!(ready(&world).starts_with("True Synced"), "{}", ready(&world));
+    by_hand(&world, json!({"op": "add", "path": "members", "value": [{"value": stranger}]})).await;
+    world.restart();
+    world.pass(10 * MINUTE).await;
+    let groups = world.admin("GET", "/groups", None).await.to_string();
+    assert!(groups.contains(&zoe), "{groups}");
+    assert!(ready(&world).starts_with("True"), "{}", ready(&world));
+}
+
+/// A whole group is sent a few members at a time, each time on top of those who are in by then.
+#[tokio::test]
+async fn i18_nobody_is_left_out_of_a_group_that_is_replaced_and_shows_members_on_request_alone() {
+    let mut world = World::start(&["no_patch", "members_on_request", "few_operations"], policy()).await;
+    people(&world, &["ada", "bea", "cyd", "dan", "eve"]);
+    team(&world, &["ada", "bea", "cyd", "dan", "eve"]);
+    world.pass(10 * MINUTE).await;
+    let all = ["ada", "bea", "cyd", "dan", "eve"];
+    assert_eq!(members(&world, &all).await, all, "{}", ready(&world));
+    assert!(ready(&world).starts_with("True Synced"), "{}", ready(&world));
+}
+
+/// What neither the answer nor a group shows isn't believed to be done.
+#[tokio::test]
+async fn i33_members_that_a_server_takes_and_does_not_keep_are_named() {
+    let mut world = World::start(&["no_patch", "put_keeps_members"], policy()).await;
+    people(&world, &["ada", "bea"]);
+    team(&world, &["ada", "bea"]);
+    world.pass(5 * MINUTE).await;
+    assert!(ready(&world).starts_with("True NotPersisted: 0 of 2"), "{}", ready(&world));
+}
+
 #[tokio::test]
 async fn i33_what_a_server_repeats_and_does_not_keep_is_learnt_all_the_same() {
     let mut world = World::start(&["drops_names", "echoes_creations"], policy()).await;

@@ -41,3 +41,15 @@ async fn i17_members_leave_beside_a_list_that_fails() {
     world.pass(10 * MINUTE).await;
     assert_eq!(members(&world).await, 0);
 }
+
+/// Each try is preceded by a look at the whole list, which resumes the object's wait and says nothing of its creation.
+#[tokio::test]
+async fn i04_a_creation_that_fails_is_tried_less_and_less_often_where_only_the_list_finds_anybody() {
+    let mut world = World::start(&["breaks", "ignores_filters"], json!({})).await;
+    world.user("ada", json!({"userName": "ada@example.com", "active": true, "title": "broken"}));
+    world.pass(60 * MINUTE).await;
+    let stats = world.admin("GET", "/stats", None).await;
+    let posts = stats["requests"]["POST"]["Users"].as_object().into_iter().flat_map(|counts| counts.values());
+    let posts: u64 = posts.filter_map(Value::as_u64).sum();
+    assert!((5..25).contains(&posts), "{posts} creations were tried within an hour");
+}

@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::{Value, json};
 
 use super::world::World;
+use super::{changes_nothing, is_unfindable};
 
 /// Requests of a whole story; how many one takes at a server without quirks is far below.
 const MOST_REQUESTS: u64 = 1_000;
@@ -37,6 +38,7 @@ pub async fn look(base: &str, token: &str) -> Vec<String> {
         breaks: false,
         hollow: false,
         keeps: false,
+        changes_nothing: false,
         unfindable: false,
         hands: BTreeMap::new(),
         outcome: Outcome::default(),
@@ -61,6 +63,8 @@ struct Story {
     hollow: bool,
     /// No user is deleted there.
     keeps: bool,
+    /// There is no way at all to change a user.
+    changes_nothing: bool,
     /// Neither a list nor a search finds anybody.
     unfindable: bool,
     /// Accounts made by hand, by userName.
@@ -81,6 +85,7 @@ pub async fn live(quirks: &[&str]) -> Outcome {
         breaks: quirks.contains(&"breaks"),
         hollow: quirks.contains(&"hollow_lists"),
         keeps: quirks.contains(&"no_deletes"),
+        changes_nothing: changes_nothing(quirks),
         unfindable: is_unfindable(quirks),
         hands: BTreeMap::new(),
         outcome: Outcome::default(),
@@ -149,6 +154,22 @@ impl Story {
         self.person("cyd", json!({"title": "Cook", "emails": shared}));
         self.team("Team", &["ada", "bea", "cyd"]);
         self.pass("made", 3).await;
+        self.hands_are_in().await;
+    }
+
+    /// Whoever is declared by an id is in, where the group is said to be as declared.
+    async fn hands_are_in(&mut self) {
+        if self.ready("team").is_none_or(|ready| ready.reason != "Synced") {
+            return;
+        }
+        let groups = self.world.admin("GET", "/groups", None).await;
+        let members: Vec<&Value> =
+            groups.as_array().into_iter().flatten().filter_map(|group| group["members"].as_array()).flatten().collect();
+        let out = self.hands.values().filter(|id| !members.iter().any(|member| member["value"] == json!(id))).count();
+        if out > 0 {
+            let told = self.told("team");
+            self.complain(&format!("{out} members aren't in the group, which says: {told}"));
+        }
     }
 
     /// Nothing is declared otherwise: nothing is written.
@@ -213,6 +234,9 @@ impl Story {
         }
         // It is inactive, and says what to set.
         let left = self.account("cyd").await;
+        if self.keeps && self.changes_nothing && self.told("cyd").contains("scim-operator.dev/release") {
+            return;
+        }
         if self.keeps && self.told("cyd").contains("deletionPolicy") && left.is_none_or(|cyd| cyd["active"] == false) {
             return;
         }
@@ -368,10 +392,4 @@ impl Story {
     async fn writes(&self) -> u64 {
         self.world.admin("GET", "/stats", None).await["writes"].as_u64().unwrap_or_default()
     }
-}
-
-/// A server that wants a filter, and heeds none.
-fn is_unfindable(quirks: &[&str]) -> bool {
-    let heeds_none = ["refuses_filters", "filters_500", "ignores_filters", "filters_find_nobody"];
-    quirks.contains(&"needs_filter") && heeds_none.iter().any(|quirk| quirks.contains(quirk))
 }

@@ -1,0 +1,78 @@
+//! Servers that have PATCH and understand next to nothing of it: `active` without a path alone, as one of the portals sends
+//! it. What one request after the other is refused for is tried by replacing the user, once, and where that helped, from then
+//! on.
+
+use std::sync::Arc;
+
+use super::UserPass;
+use crate::plan::{ACTIVE, Account, Operation, Path, Request};
+use crate::provisioner::effects::Effects;
+use crate::provisioner::{Provisioner, overrides};
+use crate::scim::{Class, Error, Lesson, ObservedQuirks, WriteMethod};
+
+/// So often a 500 is met before it is taken for what the server has to say to this form of a request.
+pub(in crate::provisioner) const TAKEN_FOR_GOOD: u32 = 2;
+
+impl<E: Effects> Provisioner<E> {
+    /// A PATCH was refused, and none was ever taken here: the same is to be tried by PUT. False where there is nothing to try.
+    pub(super) fn tries_whole_user(&self, pass: &mut UserPass, operation: &Operation, error: &Error) -> bool {
+        let Request::Patch { .. } = operation.request else { return false };
+        let for_good = match error.class() {
+            Class::Rejected => {
+                operation.attributes == [Path::core(ACTIVE)]
+                    || (operation.parts().len() == 1 && !pass.split.has_taken())
+            }
+            Class::Transient => {
+                error.status() == Some(500)
+                    && error.retry_after().is_none()
+                    && self.notes.troubles(&pass.uid()) >= TAKEN_FOR_GOOD
+            }
+            _ => false,
+        };
+        let profile = &pass.session.policy.profile;
+        let possible = for_good
+            && profile.learns
+            && profile.write_users == WriteMethod::Patch
+            && pass.own.patched_before.is_none()
+            && pass.session.seen.look(|seen| !seen.patches_users() && !seen.put_is_no_better())
+            && Lesson::Put.is_open(overrides(&self.connection().spec));
+        if possible {
+            self.note_failure(error);
+            pass.own.patched_before = Some(std::mem::take(&mut pass.split));
+            pass.session = Arc::new(pass.session.with_whole_users());
+            // What replaces an account is made of what is there now.
+            pass.account = Some(Account::Unknown);
+        }
+        possible
+    }
+
+    /// The user was replaced, and that was taken: so it is done from now on.
+    pub(super) fn learn_whole_users(&self, pass: &mut UserPass, request: &Request) {
+        match request {
+            Request::Patch { .. } => pass.session.seen.take_in(ObservedQuirks::user_patched),
+            Request::Put { .. } if pass.own.patched_before.take().is_some() => {
+                self.apply_lessons(&pass.session, [Lesson::Put]);
+                if let Some(session) = self.session().filter(|now| Arc::ptr_eq(&now.seen, &pass.session.seen)) {
+                    pass.session = session;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// To replace the user was refused, too: it goes on by PATCH, and isn't tried again. False where it wasn't a trial.
+    pub(super) fn gives_up_whole_user(&self, pass: &mut UserPass, request: &Request, error: &Error) -> bool {
+        let final_word = !matches!(error.class(), Class::Precondition | Class::Transient | Class::Throttled);
+        if !matches!(request, Request::Put { .. }) || !final_word {
+            return false;
+        }
+        let Some(split) = pass.own.patched_before.take() else { return false };
+        self.note_failure(error);
+        pass.session.seen.take_in(ObservedQuirks::put_failed);
+        pass.split = split;
+        if let Some(session) = self.session().filter(|now| Arc::ptr_eq(&now.seen, &pass.session.seen)) {
+            pass.session = session;
+        }
+        true
+    }
+}
