@@ -23,8 +23,11 @@ pub struct Arguments {
 /// Prints a candidate a line, then what kubectl does if there is none.
 pub fn run(arguments: &Arguments, cli: Command) -> Result<Outcome> {
     let (found, directive) = candidates(cli, &arguments.words);
-    let lines: String = found.iter().map(|(word, about)| format!("{word}\t{about}\n")).collect();
-    io::stdout().write_all(format!("{lines}:{directive}\n").as_bytes())?;
+    let mut out = io::stdout().lock();
+    for (word, about) in found {
+        writeln!(out, "{word}\t{about}")?;
+    }
+    writeln!(out, ":{directive}")?;
     Ok(Outcome::Done)
 }
 
