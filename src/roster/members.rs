@@ -6,8 +6,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-use super::removals::Gone;
-
 /// So many bytes tell one uid from another. A status has room for every ScimUser of the largest roster.
 const LENGTH: usize = 5;
 
@@ -16,9 +14,9 @@ const LENGTH: usize = 5;
 pub struct Members(BTreeSet<[u8; LENGTH]>);
 
 impl Members {
-    /// These.
-    pub fn of(gone: &[Gone]) -> Self {
-        Self(gone.iter().map(digest).collect())
+    /// Those with these uids.
+    pub fn of<'a>(uids: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(uids.into_iter().map(digest).collect())
     }
 
     /// As a status has them. A text that can't be read names nobody.
@@ -33,14 +31,14 @@ impl Members {
         (!bytes.is_empty()).then(|| STANDARD.encode(bytes))
     }
 
-    /// Whether this one is among them.
-    pub fn has(&self, gone: &Gone) -> bool {
-        !self.0.is_empty() && self.0.contains(&digest(gone))
+    /// Whether the one with this uid is among them.
+    pub fn has(&self, uid: &str) -> bool {
+        !self.0.is_empty() && self.0.contains(&digest(uid))
     }
 }
 
-fn digest(gone: &Gone) -> [u8; LENGTH] {
+fn digest(uid: &str) -> [u8; LENGTH] {
     let mut bytes = [0; LENGTH];
-    bytes.copy_from_slice(&Sha256::digest(&gone.uid)[..LENGTH]);
+    bytes.copy_from_slice(&Sha256::digest(uid)[..LENGTH]);
     bytes
 }

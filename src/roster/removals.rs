@@ -21,6 +21,13 @@ pub struct Gone {
     pub uid: String,
 }
 
+impl Gone {
+    /// As a status records them.
+    pub fn members(gone: &[Self]) -> Members {
+        Members::of(gone.iter().map(|gone| gone.uid.as_str()))
+    }
+}
+
 /// What a person has answered, and what is on record of those who were asked about.
 #[derive(Clone, Debug, Default)]
 pub struct Answers<'a> {
@@ -62,7 +69,7 @@ impl<'a> Answers<'a> {
 
     /// The hold on record is about some of those who are gone.
     pub fn hold_stands(&self, gone: &[Gone]) -> bool {
-        self.hold.as_ref().is_some_and(|(_, members)| gone.iter().any(|gone| members.has(gone)))
+        self.hold.as_ref().is_some_and(|(_, members)| gone.iter().any(|gone| members.has(&gone.uid)))
     }
 }
 
@@ -85,8 +92,8 @@ struct Sorted {
 
 impl Sorted {
     fn of(gone: Vec<Gone>, answers: &Answers) -> Self {
-        let (deleting, rest) = gone.into_iter().partition(|gone| answers.deleting.has(gone));
-        let (kept, fresh) = Vec::into_iter(rest).partition(|gone| answers.kept.has(gone));
+        let (deleting, rest) = gone.into_iter().partition(|gone| answers.deleting.has(&gone.uid));
+        let (kept, fresh) = Vec::into_iter(rest).partition(|gone| answers.kept.has(&gone.uid));
         Self { deleting, kept, fresh }
     }
 
@@ -103,7 +110,7 @@ impl Sorted {
         }
         let recorded = answers.hold.as_ref().filter(|(known, members)| *known == id && *members != Members::default());
         if let Some((_, members)) = recorded {
-            return of.into_iter().filter(|gone| members.has(gone)).collect();
+            return of.into_iter().filter(|gone| members.has(&gone.uid)).collect();
         }
         let asked: Vec<Gone> = self.fresh.iter().filter(|gone| unsure.contains(&gone.name)).cloned().collect();
         let mut sets = [self.fresh.clone(), asked, self.kept.clone()].into_iter();

@@ -115,7 +115,8 @@ fn advice(code: u16, message: &str) -> Option<&'static str> {
     match code {
         401 => Some("the API server doesn't take the credentials of the kubeconfig; log in again"),
         403 if message.contains("system:serviceaccount:") => Some(
-            "give the ServiceAccount a Role with that verb; the chart's templates/rbac.yaml has all that the operator needs",
+            "ask for a Role with that verb; kubectl auth can-i --list shows what the ServiceAccount may do, and the chart's \
+             templates/rbac.yaml what the operator needs",
         ),
         403 => Some("ask for a Role with that verb; kubectl auth can-i --list shows what you may do"),
         404 if message.contains("could not find the requested resource") || message.contains("404 page not found") => {

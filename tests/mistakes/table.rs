@@ -326,8 +326,9 @@ const CLUSTER: &[Mistake] = &[
     row(
         "right-to-sources",
         "The role lacks `get` on `configmaps`",
-        "SourceUnavailable: the source can't be read: configmaps \"staff\" is forbidden: …: give the ServiceAccount a Role with that \
-         verb; the chart's templates/rbac.yaml has all that the operator needs",
+        "SourceUnavailable: the source can't be read: configmaps \"staff\" is forbidden: …: ask for a Role with that \
+         verb; kubectl auth can-i --list shows what the ServiceAccount may do, and the chart's templates/rbac.yaml what the operator \
+         needs",
         "The same. Rosters change nobody meanwhile.",
     ),
     row(

@@ -13,7 +13,9 @@ use super::world;
 use super::writes::incomplete;
 use crate::api::{RosterHold, RosterReason};
 use crate::plan::guards::{Ledger, Limit};
-use crate::roster::{Answers, Guard, Held, Members, Ours, Prepared, Refused, Removals, ledger_of, limit_of, spend};
+use crate::roster::{
+    Answers, Gone, Guard, Held, Members, Ours, Prepared, Refused, Removals, ledger_of, limit_of, spend,
+};
 use crate::status::{RosterOutcome, RosterRead};
 
 /// Whose row is gone is deleted when the source has stayed the same for so long: rows may move from one object to
@@ -186,8 +188,8 @@ impl Pass {
         let guard = Guard::of(&self.roster, prepared.left, now);
         let removals = Removals::judge(gone, &prepared.changes.unsure, &answers, &guard);
         let deleted = [removals.deleting, removals.go.clone()].concat();
-        read.kept = Members::of(&removals.kept).text();
-        read.deleting = Members::of(&deleted).text();
+        read.kept = Gone::members(&removals.kept).text();
+        read.deleting = Gone::members(&deleted).text();
         read.hold = removals.held.as_ref().map(hold_of);
         if !removals.go.is_empty() {
             // The ledger first: a crash over-counts, never under-counts. So are an approval used up and who is deleted.
@@ -226,7 +228,7 @@ impl Pass {
         let answers = Answers::of(&self.roster.spec, status);
         // Whose row is back is judged anew, should it be gone once more.
         let gone = &prepared.changes.gone;
-        let still = |members: &Members| gone.iter().filter(|gone| members.has(gone)).cloned().collect::<Vec<_>>();
+        let still = |members: &Members| gone.iter().filter(|gone| members.has(&gone.uid)).cloned().collect::<Vec<_>>();
         RosterRead {
             rows: prepared.rows(),
             in_scope: prepared.in_scope(),
@@ -237,8 +239,8 @@ impl Pass {
             columns: prepared.columns(),
             guard: guard_status(&ledger, &limit, prepared.left + gone.len(), now),
             hold: status.and_then(|status| status.hold.clone()).filter(|_| answers.hold_stands(gone)),
-            kept: Members::of(&still(&answers.kept)).text(),
-            deleting: Members::of(&still(&answers.deleting)).text(),
+            kept: Gone::members(&still(&answers.kept)).text(),
+            deleting: Gone::members(&still(&answers.deleting)).text(),
             spent: spent(&answers, prepared),
         }
     }
@@ -260,7 +262,7 @@ fn hold_of(held: &Held) -> RosterHold {
         id: held.id.clone(),
         removals: i64::try_from(held.gone.len()).unwrap_or(i64::MAX),
         sample: held.gone.iter().take(SAMPLE).map(|gone| gone.name.clone()).collect(),
-        members: Members::of(&held.gone).text(),
+        members: Gone::members(&held.gone).text(),
         rejected: held.rejected,
     }
 }

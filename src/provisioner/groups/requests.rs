@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::shown::members_told;
 use super::whole::{is_tried, is_unsure};
+use super::writeback::at_server;
 use super::{GroupPass, GroupStop};
-use crate::api::{self, OperationType, RemoteId, ScimGroupStatus};
+use crate::api::{self, OperationType, RemoteId};
 use crate::plan::groups::{Change, Group, GroupOperation, GroupVerdict, MEMBERS, without_removed};
 use crate::plan::{Account, Binding, Path, Request, applied_ahead, is_named};
 use crate::provisioner::Provisioner;
@@ -394,20 +395,4 @@ fn lacks_members(body: &Attributes, error: &Error) -> bool {
 fn is_additive(pass: &GroupPass) -> bool {
     let readable = pass.session.policy.profile.members_readable.with_group();
     readable && pass.object.spec.membership == api::Membership::Additive
-}
-
-/// The status as far as it speaks of this server.
-pub(super) fn at_server(old: &ScimGroupStatus, server: &str) -> ScimGroupStatus {
-    let mut status = old.clone();
-    if status.bound_to.as_deref().is_some_and(|known| known != server) {
-        status = ScimGroupStatus {
-            observed_generation: status.observed_generation,
-            last_handled_reconcile_at: status.last_handled_reconcile_at,
-            state: status.state,
-            conditions: status.conditions,
-            ..ScimGroupStatus::default()
-        };
-    }
-    status.bound_to = Some(server.to_owned());
-    status
 }

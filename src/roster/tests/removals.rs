@@ -28,7 +28,7 @@ fn rejection(id: &str) -> Answers<'_> {
 
 /// The same with the hold of these on record.
 fn recorded<'a>(answers: Answers<'a>, id: &'a str, count: usize) -> Answers<'a> {
-    Answers { hold: Some((id, Members::of(&gone(count)))), ..answers }
+    Answers { hold: Some((id, Gone::members(&gone(count)))), ..answers }
 }
 
 fn held(count: usize, left: usize, used: u64) -> String {
@@ -74,7 +74,7 @@ fn i13_whoever_was_in_a_rejected_hold_stays_whatever_else_is_gone() {
     let on_record = || recorded(rejection(&id), &id, 6);
     let fewer = judged(5, 21, 0, &on_record());
     assert_eq!((fewer.go.len(), fewer.kept.len()), (0, 5), "{fewer:?}");
-    let kept = Answers { kept: Members::of(&fewer.kept), ..Answers::default() };
+    let kept = Answers { kept: Gone::members(&fewer.kept), ..Answers::default() };
     let hold = fewer.held.expect("those who are kept");
     assert!(hold.rejected && hold.id != id);
     // A leaver goes by themselves, and those who are kept don't count.
@@ -98,7 +98,7 @@ fn i13_an_approval_is_good_for_those_of_its_hold_that_are_still_gone() {
     assert_eq!((more.go.len(), more.held.map(|held| held.gone.len())), (40, Some(1)), "and nobody else");
     // The process ended half-way: the others go on.
     let spent = [id.clone()];
-    let halfway = Answers { deleting: Members::of(&gone(40)), spent: &spent, ..approval(&id) };
+    let halfway = Answers { deleting: Gone::members(&gone(40)), spent: &spent, ..approval(&id) };
     let rest = judged(25, 100, 40, &halfway);
     assert_eq!((rest.deleting.len(), rest.go.len(), rest.held), (25, 0, None));
 }
@@ -161,9 +161,9 @@ fn i13_a_rejection_stands_as_long_as_anybody_is_gone() {
 
 #[test]
 fn who_is_in_a_hold_is_read_from_the_status_again() {
-    let members = Members::of(&gone(200));
+    let members = Gone::members(&gone(200));
     let read = Members::read(members.text().as_deref());
-    assert!(read == members && gone(200).iter().all(|gone| read.has(gone)) && !read.has(&gone(201)[200]));
+    assert!(read == members && gone(200).iter().all(|gone| read.has(&gone.uid)) && !read.has(&gone(201)[200].uid));
     assert_eq!(Members::default().text(), None);
     assert_eq!(Members::read(Some("?")), Members::default());
     // The largest roster has room in an object.

@@ -9,8 +9,8 @@ use scim_operator::api::{GROUP, VERSION};
 
 use super::State;
 use super::folded::folded;
+use super::kept::Kept;
 use super::page::{foreign, when};
-use super::store::Kept;
 use crate::time::seen;
 
 /// So many are on the page.

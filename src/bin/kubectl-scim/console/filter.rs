@@ -4,8 +4,9 @@ use serde::Deserialize;
 use url::form_urlencoded::Serializer;
 
 use super::folded::folded;
+use super::kept::Kept;
 use super::members::Members;
-use super::store::{Entry, Kept, connection_of};
+use super::store::{Entry, connection_of};
 
 /// So many are on a page.
 pub const PAGE: usize = 100;

@@ -10,6 +10,7 @@ mod group;
 mod groups;
 mod history;
 mod holds;
+mod kept;
 mod keys;
 mod members;
 mod membership;

@@ -16,7 +16,8 @@ use tokio::task::JoinSet;
 
 use super::State;
 use super::events::{self, Told};
-use super::store::{Kept, Store};
+use super::kept::Kept;
+use super::store::Store;
 use crate::cluster::sentence;
 
 /// What failed is tried again after this at the latest.

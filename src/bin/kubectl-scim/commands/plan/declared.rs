@@ -1,5 +1,7 @@
 //! What is declared: in files, in a cluster, or in the one laid over the other.
 
+mod overlay;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -13,7 +15,8 @@ use scim_operator::api::{
 };
 use scim_operator::directory::ConnectionKey;
 
-use super::{Access, overlay};
+pub use self::overlay::over_user;
+use super::Access;
 use crate::cluster::{Cluster, each, is_forbidden};
 use crate::global::Global;
 use crate::manifests::{self, Manifest, Manifests};

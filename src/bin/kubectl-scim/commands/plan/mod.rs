@@ -2,7 +2,6 @@
 
 mod declared;
 mod keys;
-mod overlay;
 mod rosters;
 mod show;
 

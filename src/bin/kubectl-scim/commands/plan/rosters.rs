@@ -12,8 +12,7 @@ use scim_operator::provisioner::dry_run::{Action, Held, Plan, PlannedHold, Plann
 use scim_operator::roster::{Answers, Guard, Ours, Prepared, Removals};
 use serde_json::json;
 
-use super::declared::{Declared, Name};
-use super::overlay::over_user;
+use super::declared::{Declared, Name, over_user};
 use crate::cluster::Cluster;
 use crate::commands::roster::sources::Sources;
 use crate::schema::Schemas;

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use kube::core::ObjectMeta;
 use scim_operator::api::{ConnectionRef, ScimUser};
 
-use super::declared::Declared;
+use super::Declared;
 use crate::cluster::FIELD_MANAGER;
 
 /// As applying the files to the cluster leaves it.

@@ -1,0 +1,87 @@
+//! Objects of a kind as a watch keeps them.
+
+use std::collections::{BTreeMap, HashSet};
+
+use kube::runtime::watcher::Event;
+
+/// A namespace, none for what is the cluster's, and a name.
+pub type Name = (String, String);
+
+/// Objects of a kind by their names, and those that a new list has shown so far.
+#[derive(Debug)]
+pub struct Kept<T> {
+    all: BTreeMap<Name, T>,
+    listed: Option<HashSet<Name>>,
+    /// They were listed once.
+    pub complete: bool,
+    /// Why they can't be.
+    pub problem: Option<String>,
+}
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self { all: BTreeMap::new(), listed: None, complete: false, problem: None }
+    }
+}
+
+impl<T> Kept<T> {
+    /// What a watch tells; it works again, where it didn't. What a list that begins anew doesn't show is gone when the list ends.
+    pub fn apply<K: kube::Resource>(&mut self, event: Event<K>)
+    where
+        T: From<K>,
+    {
+        // A list that begins is only an attempt.
+        if !matches!(event, Event::Init) {
+            self.problem = None;
+        }
+        match event {
+            Event::Init => self.listed = Some(HashSet::new()),
+            Event::InitApply(object) => {
+                let name = name_of(&object);
+                if let Some(listed) = &mut self.listed {
+                    listed.insert(name.clone());
+                }
+                self.all.insert(name, object.into());
+            }
+            Event::InitDone => {
+                if let Some(listed) = self.listed.take() {
+                    self.all.retain(|name, _| listed.contains(name));
+                }
+                self.complete = true;
+            }
+            Event::Apply(object) => drop(self.all.insert(name_of(&object), object.into())),
+            Event::Delete(object) => drop(self.all.remove(&name_of(&object))),
+        }
+    }
+
+    /// Lets go of the oldest of very many, some at a time: finding them takes a look at all.
+    pub fn keep_newest<O: Ord + Copy>(&mut self, most: usize, age: impl Fn(&T) -> O) {
+        if self.all.len() < most + most / 10 {
+            return;
+        }
+        let mut ages: Vec<O> = self.all.values().map(&age).collect();
+        let oldest = ages.len() - most;
+        let (_, &mut kept_from, _) = ages.select_nth_unstable(oldest);
+        self.all.retain(|_, one| age(one) >= kept_from);
+    }
+
+    /// In the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.all.values()
+    }
+
+    /// One of them.
+    pub fn get(&self, namespace: &str, name: &str) -> Option<&T> {
+        self.all.get(&(namespace.to_owned(), name.to_owned()))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+}
+
+fn name_of(object: &impl kube::Resource) -> Name {
+    let metadata = object.meta();
+    (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
+}
