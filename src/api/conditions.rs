@@ -129,7 +129,7 @@ reasons!(
     ConnectedReason {
         /// The server answered the test as SCIM.
         Connected,
-        /// The last good key works on; the new one was refused by the server. Put a good one into the Secret.
+        /// The last good key works on; the new one was refused by the server, or is of another organization. Put a good one into the Secret.
         NewKeyRejected,
         /// The label that allows the Secret's use was taken off, and a controller writes the Secret, as External Secrets does.
         /// The last good key stays in use for ten minutes after each time. Put the label where that writer has its own: `spec.target.template` of

@@ -15,6 +15,7 @@ mod object;
 mod pasted;
 pub(super) mod refusal;
 pub(super) mod report;
+mod same_accounts;
 mod saving;
 pub(super) mod session;
 mod sessions;

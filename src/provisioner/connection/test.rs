@@ -182,6 +182,7 @@ impl<E: Effects> Provisioner<E> {
         })?;
         self.schedule.limiter().acquire(RequestKind::Read, Priority::Write).await;
         let page = client.probe(deadline).await.map_err(|error| refusal(&error))?;
+        self.check_same_accounts(connection, &client, &fingerprint).await?;
         let generation = connection.metadata.generation.unwrap_or_default();
         let mut profile = self.known_profile(connection);
         self.take_in(connection, &mut profile, client.lessons());

@@ -138,6 +138,7 @@ pub fn connection_of(object: &Object) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kube::runtime::watcher::Event;
     use serde_json::json;
 
     fn user(name: &str) -> ScimUser {

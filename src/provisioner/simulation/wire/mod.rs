@@ -7,6 +7,7 @@ mod forms;
 mod groups;
 mod kept;
 mod lists;
+mod organizations;
 mod story;
 mod work;
 mod world;

@@ -173,6 +173,12 @@ impl World {
 
     /// A person puts another key into the Secret.
     pub fn change_key(&mut self) {
+        self.use_key(&self.token.clone());
+    }
+
+    /// A person puts this key into the Secret.
+    pub fn use_key(&mut self, token: &str) {
+        token.clone_into(&mut self.token);
         self.fingerprint.push('+');
         self.operator.provisioner.credentials_changed();
     }
