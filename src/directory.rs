@@ -220,11 +220,17 @@ impl Directory {
     }
 
     /// So many of them that come after one, by uid.
-    pub fn users_after(&self, connection: &ConnectionKey, last: Option<&Uid>, most: usize) -> Vec<Arc<ScimUser>> {
+    pub fn users_after(
+        &self,
+        connection: &ConnectionKey,
+        last: Option<&Uid>,
+        most: usize,
+    ) -> Vec<(Uid, Arc<ScimUser>)> {
         let inner = self.read();
         let after = last.map_or(Bound::Unbounded, Bound::Excluded);
         let uids = inner.connections.get(connection).map(|uids| uids.range::<Uid, _>((after, Bound::Unbounded)));
-        uids.into_iter().flatten().take(most).filter_map(|uid| inner.users.get(uid).cloned()).collect()
+        let some = uids.into_iter().flatten().take(most);
+        some.filter_map(|uid| Some((uid.clone(), inner.users.get(uid).cloned()?))).collect()
     }
 
     /// Another one whenever something changed that is said here of users.
@@ -273,10 +279,10 @@ impl Directory {
     }
 
     /// Whether an object of any connection declares this userName, or is bound to this account.
-    pub fn declares(&self, server: &str, folded_name: &str, id: &RemoteId) -> bool {
+    pub fn declares(&self, server: &str, folded_name: &str, id: &str) -> bool {
         let inner = self.read();
         let Some(claims) = inner.claims.get(server) else { return false };
-        claims.contains_key(&Claim::Name(folded_name.to_owned())) || claims.contains_key(&Claim::Account(id.clone()))
+        claims.contains_key(&Claim::Name(folded_name.to_owned())) || claims.contains_key(&Claim::Account(id.into()))
     }
 
     /// Nobody else makes or takes over the account with this userName until [`Self::release`]; false where somebody

@@ -99,6 +99,16 @@ impl Groups {
         }
     }
 
+    /// Changes who belongs to the objects of a connection that are bound to this group.
+    fn change_members(&mut self, connection: &ConnectionKey, group: &RemoteId, change: impl Fn(&mut Membership)) {
+        for bound in self.bound.get(group).into_iter().flatten() {
+            let entry = self.all.get_mut(bound);
+            if let Some(entry) = entry.filter(|entry| connection_of_group(&entry.group) == *connection) {
+                change(&mut entry.membership);
+            }
+        }
+    }
+
     /// The id of a group, kept once however many members are recorded.
     fn group_id(&self, connection: &ConnectionKey, group: &str) -> RemoteId {
         let group = RemoteId::from(group);

@@ -110,20 +110,15 @@ fn named_twice(person: Person, first: u32) -> Rejected {
 /// The same externalId is the same person: rows that share one can't be told apart by it. Whoever is deleted is
 /// deactivated all the same.
 fn reject_shared_ids(found: &mut People, table: &Table) {
-    let mut first: HashMap<&str, (u32, usize)> = HashMap::new();
+    let mut rows: HashMap<&str, Vec<u32>> = HashMap::new();
     for person in &found.people {
         let Some(id) = person.identity.external_id.as_deref() else { continue };
-        first.entry(id).or_insert((table.rows[person.row].number, 0)).1 += 1;
-    }
-    let mut last: HashMap<&str, u32> = HashMap::new();
-    for person in &found.people {
-        last.extend(person.identity.external_id.as_deref().map(|id| (id, table.rows[person.row].number)));
+        rows.entry(id).or_default().push(table.rows[person.row].number);
     }
     let other = |person: &Person| {
         let id = person.identity.external_id.as_deref().filter(|_| !person.deleted)?;
-        let (first, count) = *first.get(id)?;
-        let number = table.rows[person.row].number;
-        (count > 1).then(|| if first == number { last[id] } else { first })
+        let [first, .., last] = rows.get(id)?.as_slice() else { return None };
+        Some(if *first == table.rows[person.row].number { *last } else { *first })
     };
     let others: Vec<Option<u32>> = found.people.iter().map(other).collect();
     let mut others = others.into_iter();

@@ -53,6 +53,6 @@ pub use profile::{
     WriteMethod,
 };
 pub use proxy::Proxy;
-pub use resource::{Attributes, Resource, composed, fold, without_tombstone};
+pub use resource::{Attributes, Resource, composed, emails_of, fold, without_tombstone};
 pub use schemas::OTHER_EXTENSIONS;
 pub use tls::{ClientCertificate, ConfigError, Trust};

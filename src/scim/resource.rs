@@ -88,13 +88,18 @@ impl Resource {
 
     /// The values of `emails`.
     pub fn emails(&self) -> impl Iterator<Item = &str> {
-        let list = self.get("emails").and_then(Value::as_array);
-        list.into_iter().flatten().filter_map(|email| email.get("value").and_then(Value::as_str).or(email.as_str()))
+        emails_of(self.get("emails"))
     }
 
     fn text(&self, name: &str) -> Option<&str> {
         self.get(name)?.as_str().filter(|text| !text.is_empty())
     }
+}
+
+/// The values of `emails`, of which some servers show plain strings.
+pub fn emails_of(emails: Option<&Value>) -> impl Iterator<Item = &str> {
+    let list = emails.and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(|email| email.get("value").and_then(Value::as_str).or(email.as_str()))
 }
 
 /// Folds letter case, for `userName` and e-mail addresses (RFC 7643 §4.1.1: `caseExact` is false), and composes letters

@@ -11,7 +11,7 @@ use super::super::{Claim, ConnectionKey, Directory, Inner, connection_of};
 use super::connection_of_group;
 use crate::api::{RemoteId, ScimUser, Uid};
 use crate::plan::Digests;
-use crate::plan::groups::Standing;
+use crate::plan::groups::{Membership, Standing};
 
 /// A member, and the namespaces whose objects speak for it.
 pub type Spoken = (RemoteId, BTreeSet<String>);
@@ -49,13 +49,8 @@ impl Directory {
     /// Who is in the groups that an object's account is on record in has to be read anew.
     pub fn invalidate_recorded(&self, connection: &ConnectionKey, user: &Uid) {
         let groups = &mut self.write_groups().groups;
-        for (group, _) in groups.records.get(user).into_iter().flatten() {
-            for bound in groups.bound.get(group).into_iter().flatten() {
-                let entry = groups.all.get_mut(bound);
-                if let Some(entry) = entry.filter(|entry| connection_of_group(&entry.group) == *connection) {
-                    entry.membership.invalidate();
-                }
-            }
+        for (group, _) in groups.records.get(user).cloned().into_iter().flatten() {
+            groups.change_members(connection, &group, Membership::invalidate);
         }
     }
 
@@ -201,12 +196,7 @@ impl Inner {
         if recorded.is_some_and(|members| members.contains_key(account)) {
             return;
         }
-        for bound in self.groups.bound.get(group).into_iter().flatten() {
-            let entry = self.groups.all.get_mut(bound);
-            if let Some(entry) = entry.filter(|entry| connection_of_group(&entry.group) == *connection) {
-                entry.membership.forget_id(account);
-            }
-        }
+        self.groups.change_members(connection, group, |members| members.forget_id(account));
     }
 
     /// The connection leads to another server: what is recorded of memberships there says nothing of this one's.
@@ -275,12 +265,7 @@ impl Inner {
     }
 
     fn record_counts(&mut self, connection: &ConnectionKey, (group, account): &(RemoteId, RemoteId), newly: bool) {
-        for bound in self.groups.bound.get(group).into_iter().flatten() {
-            let entry = self.groups.all.get_mut(bound);
-            if let Some(entry) = entry.filter(|entry| connection_of_group(&entry.group) == *connection) {
-                entry.membership.own(account);
-            }
-        }
+        self.groups.change_members(connection, group, |members| members.own(account));
         let members = self.groups.ledger.entry(connection.clone()).or_default().entry(group.clone()).or_default();
         *members.entry(account.clone()).or_default() += u32::from(newly);
     }

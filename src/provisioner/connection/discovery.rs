@@ -98,7 +98,7 @@ impl<E: Effects> Provisioner<E> {
     /// Takes in what the server was seen to do, and tells what is new of it.
     pub(in crate::provisioner) fn observe(&self, session: &Session, what: impl FnOnce(&mut ObservedQuirks)) {
         // Another session's sweep says nothing of the one in force.
-        let Some(session) = self.session().filter(|current| Arc::ptr_eq(&current.seen, &session.seen)) else { return };
+        let Some(session) = self.continued(session) else { return };
         let before = session.differs();
         session.seen.take_in(what);
         let new: Vec<String> = session.differs().into_iter().filter(|note| !before.contains(note)).collect();

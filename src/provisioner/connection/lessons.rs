@@ -240,6 +240,18 @@ impl<E: Effects> Provisioner<E> {
         });
     }
 
+    /// The session in force, where it is this one as it became by what was learnt since.
+    pub(in crate::provisioner) fn continued(&self, session: &Session) -> Option<Arc<Session>> {
+        self.session().filter(|now| Arc::ptr_eq(&now.seen, &session.seen))
+    }
+
+    /// The pass goes on by what was learnt since it began.
+    pub(in crate::provisioner) fn go_on_as_learnt<K: Kind>(&self, pass: &mut Pass<K>) {
+        if let Some(session) = self.continued(&pass.session) {
+            pass.session = session;
+        }
+    }
+
     /// What the writes about an object teach of how the server keeps attributes, once several objects show the same.
     pub(in crate::provisioner) fn learn_of_attributes(
         &self,
@@ -292,10 +304,9 @@ impl<E: Effects> Provisioner<E> {
             (Collection::Groups, WriteMethod::Put) => return false,
         };
         self.apply_lessons(&pass.session, [lesson]);
-        let taught = self.session().filter(|now| {
-            // Another pass may have learnt it meanwhile.
-            Arc::ptr_eq(&now.seen, &pass.session.seen) && method_of(&now.policy.profile, K::COLLECTION) != method
-        });
+        // Another pass may have learnt it meanwhile.
+        let now = self.continued(&pass.session);
+        let taught = now.filter(|now| method_of(&now.policy.profile, K::COLLECTION) != method);
         let Some(taught) = taught else { return false };
         pass.session = taught;
         pass.account = Some(Account::Unknown);

@@ -12,7 +12,7 @@ use tracing::warn;
 
 use super::state::{ConnectionState, PendingEvent};
 use crate::api::{
-    CredentialsStatus, GuardsSpec, Reason, RemoteId, ScimConnection, ScimConnectionStatus, ScimUser, UnmanagedAccount,
+    CredentialsStatus, GuardsSpec, Reason, ScimConnection, ScimConnectionStatus, ScimUser, UnmanagedAccount,
     UnmanagedPolicy, UserState, UsersStatus,
 };
 use crate::provisioner::Provisioner;
@@ -224,7 +224,7 @@ impl<E: Effects> Provisioner<E> {
         for ids in listed.chunks(AT_ONCE) {
             self.mirror.users.look(|known| {
                 for (id, name) in ids.iter().filter_map(|id| Some((id, known.identity(id)?.0))) {
-                    if !self.directory.declares(&server, name, &RemoteId::from(&**id)) {
+                    if !self.directory.declares(&server, name, id) {
                         visit(name, id);
                     }
                 }

@@ -2,7 +2,6 @@
 //! key of another organization is answered well, shows none of the accounts that are bound, and with ids that are numbers
 //! shows other people's under their ids: everybody would pass for deleted.
 
-use super::defaults::server_of;
 use super::refusal::Refusal;
 use crate::api::{ConnectedReason, ScimConnection};
 use crate::provisioner::Provisioner;
@@ -33,32 +32,31 @@ impl<E: Effects> Provisioner<E> {
         client: &Client,
         fingerprint: &str,
     ) -> Result<(), Refusal> {
-        let server = server_of(connection);
-        let last = self.session().or_else(|| self.connection.sessions.last_good());
-        let Some(last) = last.filter(|last| last.fingerprint != fingerprint && last.policy.server == server) else {
+        let last = self.last_session(connection).filter(|last| last.fingerprint != fingerprint);
+        let Some(last) = last else { return Ok(()) };
+        let bound = self.bound_accounts(&last.policy.server);
+        if self.first_known(client, &bound).await.is_some() {
             return Ok(());
-        };
-        let bound = self.bound_accounts(&server);
-        for (id, user_name) in &bound {
-            if self.shown_by(client, id, user_name).await != Shown::Another {
-                return Ok(());
+        }
+        let Some((user_name, Shown::Same)) = self.first_known(&last.client, &bound).await else { return Ok(()) };
+        let message = format!(
+            "it shows none of the accounts that the last good key shows (asked for: {}, among them {user_name}), so it is of \
+             another organization; put a key of the same one into the Secret, or, if another is meant, give spec.tenant \
+             another value",
+            bound.len()
+        );
+        Err(Refusal::new(ConnectedReason::CredentialsRejected, message))
+    }
+
+    /// The first account that this key shows, or of which it can't be told whether it does.
+    async fn first_known<'a>(&self, client: &Client, bound: &'a [(String, String)]) -> Option<(&'a str, Shown)> {
+        for (id, user_name) in bound {
+            let shown = self.shown_by(client, id, user_name).await;
+            if shown != Shown::Another {
+                return Some((user_name, shown));
             }
         }
-        for (id, user_name) in &bound {
-            match self.shown_by(&last.client, id, user_name).await {
-                Shown::Same => {}
-                Shown::Another => continue,
-                Shown::Unknown => break,
-            }
-            let message = format!(
-                "it shows none of the accounts that the last good key shows (asked for: {}, among them {user_name}), so it \
-                 is of another organization; put a key of the same one into the Secret, or, if another is meant, give \
-                 spec.tenant another value",
-                bound.len()
-            );
-            return Err(Refusal::new(ConnectedReason::CredentialsRejected, message));
-        }
-        Ok(())
+        None
     }
 
     /// Some accounts that are bound at this server: their ids and names.

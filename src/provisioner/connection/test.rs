@@ -163,10 +163,14 @@ impl<E: Effects> Provisioner<E> {
     /// The client of the last session under this generation, also where that was lost since: what was learnt of the
     /// server stays known until the connection changes.
     pub(in crate::provisioner) fn earlier_client(&self, connection: &ScimConnection) -> Option<Client> {
+        let last = self.last_session(connection)?;
+        (Some(last.generation) == connection.metadata.generation).then(|| last.client.clone())
+    }
+
+    /// The session in force, or else the last good one, if the connection leads to the same server still.
+    pub(super) fn last_session(&self, connection: &ScimConnection) -> Option<Arc<Session>> {
         let last = self.session().or_else(|| self.connection.sessions.last_good())?;
-        let same =
-            Some(last.generation) == connection.metadata.generation && last.policy.server == server_of(connection);
-        same.then(|| last.client.clone())
+        (last.policy.server == server_of(connection)).then_some(last)
     }
 
     /// Asks the server for one user and for what it says of itself; `fingerprint` tells what the client's key was read from.

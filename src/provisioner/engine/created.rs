@@ -13,7 +13,7 @@ use crate::provisioner::connection::state::PendingEvent;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::mirror::Mirror;
 use crate::provisioner::schedule::queue::Outcome;
-use crate::scim::{Resource, Written};
+use crate::scim::{Resource, Written, emails_of};
 
 /// What was known of the collection before a creation was sent.
 pub(super) struct Known {
@@ -48,11 +48,10 @@ impl<E: Effects> Provisioner<E> {
             return self.took_effect(pass, operation, written).await;
         };
         let seen_before = K::mirror(self).look(|mirror| mirror.knew(&id, known.moment));
-        let sent = match &operation.request {
-            Request::Create(body) => Resource(body.clone()),
-            _ => Resource::default(),
+        let emails: Vec<&str> = match &operation.request {
+            Request::Create(body) => emails_of(body.get("emails")).collect(),
+            _ => Vec::new(),
         };
-        let emails: Vec<&str> = sent.emails().collect();
         let origin = self.origin(pass, (&resource, &written), &emails, known, seen_before);
         let was_bound = former.is_some();
         // One that has another name may be what this creation made all the same.

@@ -45,10 +45,8 @@ impl<E: Effects> Provisioner<E> {
             return false;
         }
         // It may have been learnt since the pass began.
-        let on_request = |now: &Arc<Session>| {
-            Arc::ptr_eq(&now.seen, &session.seen) && now.policy.profile.members_readable == MembersReadable::OnRequest
-        };
-        self.session().as_ref().is_some_and(on_request)
+        let now = self.continued(session);
+        now.is_some_and(|now| now.policy.profile.members_readable == MembersReadable::OnRequest)
             || (Lesson::MembersOnRequest.is_open(overrides(&self.connection().spec))
                 && self.mirror.groups.look(|known| known.may_hide_members(id)))
     }

@@ -1,7 +1,5 @@
 //! Requests about one group, and what their answers mean, beside what they mean of anything.
 
-use std::sync::Arc;
-
 use super::shown::members_told;
 use super::whole::{is_tried, is_unsure};
 use super::writeback::at_server;
@@ -334,9 +332,7 @@ impl<E: Effects> Provisioner<E> {
         }
         self.note_failure(error);
         self.apply_lessons(&pass.session, [Lesson::MemberRefs]);
-        if let Some(session) = self.session().filter(|now| Arc::ptr_eq(&now.seen, &pass.session.seen)) {
-            pass.session = session;
-        }
+        self.go_on_as_learnt(pass);
         pass.session.policy.profile.member_refs
     }
 

@@ -98,9 +98,7 @@ impl<E: Effects> Provisioner<E> {
         if helped {
             self.apply_lessons(&pass.session, [Lesson::PutGroups]);
         }
-        if let Some(session) = self.session().filter(|now| Arc::ptr_eq(&now.seen, &pass.session.seen)) {
-            pass.session = session;
-        }
+        self.go_on_as_learnt(pass);
     }
 }
 

@@ -184,7 +184,7 @@ impl<E: Effects> Provisioner<E> {
     /// Walks the list of users, and takes in what it shows.
     async fn list_users(&self, session: &Session) -> Result<Listed, Error> {
         let (profile, server) = (&session.policy.profile, &session.policy.server);
-        let keep = |name: &str, id: &str| self.directory.declares(server, name, &id.into());
+        let keep = |name: &str, id: &str| self.directory.declares(server, name, id);
         let recall = |text: &str| self.mirror.users.look(|known| known.recall(text, keep));
         let take = |page: &mut Page<Entry>, listing: &Listing| {
             self.observe(session, |seen| {
@@ -212,13 +212,12 @@ impl<E: Effects> Provisioner<E> {
         let (mut last, mut compared) = (None, 0);
         loop {
             let users = self.directory.users_after(&self.key, last.as_ref(), AT_ONCE);
-            let Some(end) = users.last().map(|user| Uid::of(&user.metadata)) else { return };
-            for user in users {
-                let uid = Uid::of(&user.metadata);
+            let Some((end, _)) = users.last().cloned() else { return };
+            for (uid, user) in users {
                 if self.schedule.contains(&uid) {
                     continue;
                 }
-                if self.is_settled(&user) {
+                if self.is_settled(&uid, &user) {
                     debug_assert!(!self.differs(session, &user, singly), "{} isn't as it was", full_name(&user));
                     continue;
                 }
@@ -238,12 +237,10 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// It was compared with the very same account, under the same circumstances.
-    fn is_settled(&self, user: &ScimUser) -> bool {
+    fn is_settled(&self, uid: &Uid, user: &ScimUser) -> bool {
         let id = user.status.as_ref().and_then(|status| status.id.as_deref());
         let Some(id) = id else { return false };
-        self.mirror
-            .users
-            .look(|known| known.stamp(id).is_some_and(|stamp| known.settled.holds(&Uid::of(&user.metadata), stamp)))
+        self.mirror.users.look(|known| known.stamp(id).is_some_and(|stamp| known.settled.holds(uid, stamp)))
     }
 
     fn differs(&self, session: &Arc<Session>, user: &Arc<ScimUser>, singly: bool) -> bool {
@@ -254,7 +251,7 @@ impl<E: Effects> Provisioner<E> {
             Step::Settle(verdict) if self.is_news(&pass, &verdict) || pass.owes_finalizer(&verdict) => true,
             Step::Settle(verdict) => {
                 if let Some(stamp) = stamp.filter(|_| self.stays(&pass, &verdict)) {
-                    self.mirror.users.change(session.epoch, |known| known.settled.add(&Uid::of(&user.metadata), stamp));
+                    self.mirror.users.change(session.epoch, |known| known.settled.add(&pass.uid(), stamp));
                 }
                 false
             }

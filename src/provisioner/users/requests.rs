@@ -1,7 +1,5 @@
 //! What requests about a user mean, beside what they mean of anything.
 
-use std::sync::Arc;
-
 use kube::ResourceExt;
 
 use super::whole_lists::names_entries;
@@ -105,7 +103,7 @@ impl<E: Effects> Provisioner<E> {
             (Class::Rejected, Request::Create(body)) if names_active(body, error) || is_about_active(body, error) => {
                 self.note_failure(error);
                 self.apply_lessons(&pass.session, [Lesson::NoActiveAtCreation]);
-                pass.session = self.session().filter(|now| Arc::ptr_eq(&now.seen, &pass.session.seen))?;
+                pass.session = self.continued(&pass.session)?;
                 (!pass.session.policy.profile.active_at_creation).then_some(Ok(()))
             }
             // It may mean that the person is there already (promise I7).

@@ -52,9 +52,7 @@ impl<E: Effects> Provisioner<E> {
             Request::Patch { .. } => pass.session.seen.take_in(ObservedQuirks::user_patched),
             Request::Put { .. } if pass.own.patched_before.take().is_some() => {
                 self.apply_lessons(&pass.session, [Lesson::Put]);
-                if let Some(session) = self.session().filter(|now| Arc::ptr_eq(&now.seen, &pass.session.seen)) {
-                    pass.session = session;
-                }
+                self.go_on_as_learnt(pass);
             }
             _ => {}
         }
@@ -70,9 +68,7 @@ impl<E: Effects> Provisioner<E> {
         self.note_failure(error);
         pass.session.seen.take_in(ObservedQuirks::put_failed);
         pass.split = split;
-        if let Some(session) = self.session().filter(|now| Arc::ptr_eq(&now.seen, &pass.session.seen)) {
-            pass.session = session;
-        }
+        self.go_on_as_learnt(pass);
         true
     }
 }
