@@ -18,6 +18,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::runtime::{WatchStreamExt, reflector, watcher};
 use saved::Run;
 use scim_operator::api::{CLAIMED_ACCOUNT, FINALIZER, GROUP, ScimConnection, ScimUser, VERSION};
 use serde_json::{Value, json};
@@ -67,16 +68,61 @@ async fn measure(run: &mut Run, users: usize, loop_first: bool) {
     let cluster = ControlPlane::shared().await;
     cluster.install_crds().await;
     let column = format!("{users} users");
-    let early = if loop_first { Some(raw_loop(cluster, users).await) } else { None };
+    let early = if loop_first { Some(raw_loop(run, cluster, users, &column).await) } else { None };
     let took = operator(run, cluster, users, &column).await;
     let raw = match early {
         Some(raw) => raw,
-        None => raw_loop(cluster, users).await,
+        None => raw_loop(run, cluster, users, &column).await,
     };
     let per_second = |took: Duration| users as f64 / took.as_secs_f64();
     run.add("plain loop: users/s", &column, "", per_second(raw));
     run.add("operator: users/s", &column, "", per_second(took));
     run.add("operator / plain loop", &column, "", raw.as_secs_f64() / took.as_secs_f64());
+}
+
+/// What the API server has done so far.
+struct Server {
+    cpu: f64,
+    /// Of the events about ScimUsers that it has sent to watches.
+    watched_bytes: f64,
+    requests: f64,
+}
+
+impl Server {
+    async fn now(cluster: &ControlPlane) -> Server {
+        let request = http::Request::get("/metrics").body(Vec::new()).expect("a request");
+        let metrics = cluster.client().request_text(request).await.expect("the API server's metrics");
+        let sum = |name: &str, of: &str| -> f64 {
+            let lines = metrics.lines().filter(|line| line.starts_with(name) && line.contains(of));
+            lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+        };
+        Server {
+            cpu: cluster.cpu_seconds(),
+            watched_bytes: sum("apiserver_watch_events_sizes_sum{", "scimusers"),
+            requests: sum("apiserver_request_total{", ""),
+        }
+    }
+
+    /// Adds what it has done since for each person.
+    async fn until_now(self, run: &mut Run, cluster: &ControlPlane, whose: &str, users: usize, column: &str) {
+        let now = Server::now(cluster).await;
+        let mut each = |what: &str, unit, sum: f64| {
+            run.add(&format!("{whose}: {what} per user"), column, unit, sum / users as f64);
+        };
+        each("the API server's CPU", "ms", (now.cpu - self.cpu) * 1e3);
+        each("requests to the API server", "", now.requests - self.requests);
+        each("KiB received by watches", "", (now.watched_bytes - self.watched_bytes) / 1024.0);
+    }
+}
+
+/// Keeps these objects from now on, by a watch.
+async fn watch(api: &Api<ScimUser>, users: usize) -> tokio::task::JoinHandle<()> {
+    let (store, writer) = reflector::store();
+    let watched = watcher(api.clone(), watcher::Config::default()).reflect(writer).applied_objects();
+    let task = tokio::spawn(watched.for_each(|event| async { drop(event.expect("an event")) }));
+    store.wait_until_ready().await.expect("a list");
+    assert_eq!(store.len(), users);
+    task
 }
 
 /// How long the operator took; everything else that it is measured by goes into rows.
@@ -88,12 +134,16 @@ async fn operator(run: &mut Run, cluster: &ControlPlane, users: usize, column: &
     // It has seen every object when it has marked the last one as waiting for its connection.
     let settled = settle(cluster, &namespace, users).await;
     let idle = Used::by(operator.process());
+    let server = Server::now(cluster).await;
     let began = Timestamp::now();
     connect(cluster, &namespace, &sandbox).await;
     await_synced(cluster, &namespace, users).await;
     // The connection's counts may be seconds old; the audit log knows the moment.
-    let took = last_status(cluster, &namespace).duration_since(began);
-    let took: Duration = took.try_into().expect("time goes on");
+    let (first, last) = work_on_users(cluster, &namespace, began);
+    let since = |then: Timestamp| Duration::try_from(then.duration_since(began)).expect("time goes on");
+    let took = since(last);
+    run.add("connection created to the first write for a user", column, "ms", since(first).as_secs_f64() * 1e3);
+    server.until_now(run, cluster, "operator", users, column).await;
     let user_writes = patches(cluster, &namespace, "scimusers") - settled;
     all_ready(cluster, &namespace, users).await;
     let made = Used::by(operator.process());
@@ -180,8 +230,8 @@ async fn resync(cluster: &ControlPlane, namespace: &str, interval: &str) {
 }
 
 /// What the operator does for a new person, and no more: finalizer, POST, status. The objects are as the operator finds
-/// them, with the status of those who wait.
-async fn raw_loop(cluster: &ControlPlane, users: usize) -> Duration {
+/// them, with the status of those who wait; and as the operator does, the loop is told of each change and keeps the objects.
+async fn raw_loop(run: &mut Run, cluster: &ControlPlane, users: usize, column: &str) -> Duration {
     let namespace = cluster.namespace().await;
     create_users(cluster, &namespace, users).await;
     let sandbox = Sandbox::start();
@@ -197,6 +247,8 @@ async fn raw_loop(cluster: &ControlPlane, users: usize) -> Duration {
         .await;
     let listed = api.list(&ListParams::default()).await.expect("the objects").items;
     assert_eq!(listed.len(), users);
+    let watcher = watch(&api, users).await;
+    let server = Server::now(cluster).await;
     let began = Instant::now();
     stream::iter(listed)
         .for_each_concurrent(CONCURRENCY, async |user| {
@@ -223,6 +275,8 @@ async fn raw_loop(cluster: &ControlPlane, users: usize) -> Duration {
         .await;
     let took = began.elapsed();
     eprintln!("{users} users: the loop took {:.1} s", took.as_secs_f64());
+    server.until_now(run, cluster, "plain loop", users, column).await;
+    watcher.abort();
     assert_eq!(total(&requests(&sandbox).await, "POST"), users as u64);
     remove_users(cluster, &namespace, users).await;
     took
@@ -369,13 +423,13 @@ fn patches(cluster: &ControlPlane, namespace: &str, resource: &str) -> usize {
     writes.iter().filter(|event| event["verb"] == "patch" && event["objectRef"]["resource"] == resource).count()
 }
 
-fn last_status(cluster: &ControlPlane, namespace: &str) -> Timestamp {
+/// The first and the last write to a ScimUser since then.
+fn work_on_users(cluster: &ControlPlane, namespace: &str, since: Timestamp) -> (Timestamp, Timestamp) {
     let writes = cluster.writes(namespace);
-    let of_users = writes
-        .iter()
-        .filter(|event| event["objectRef"]["resource"] == "scimusers" && event["objectRef"]["subresource"] == "status");
+    let of_users = writes.iter().filter(|event| event["objectRef"]["resource"] == "scimusers");
     let at = |event: &Value| event["stageTimestamp"].as_str().unwrap().parse::<Timestamp>().unwrap();
-    of_users.map(at).max().expect("a status")
+    let since: Vec<Timestamp> = of_users.map(at).filter(|&at| at >= since).collect();
+    (*since.iter().min().expect("a write"), *since.iter().max().expect("a write"))
 }
 
 async fn requests(sandbox: &Sandbox) -> Requests {

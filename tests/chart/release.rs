@@ -1,12 +1,13 @@
 //! A release's whole life: install, upgrade, roll back, uninstall, install again. Nobody's account is touched by it.
 
+use std::fs;
 use std::process::Command;
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::kit::{PATIENCE, Place, user};
-use crate::support::{ControlPlane, Helm, Operator, chart, eventually, repository};
+use crate::support::{ControlPlane, Helm, Operator, eventually, packaged_chart, repository};
 
 const RELEASE: &str = "scim-operator";
 const POLICIES: &str = "--set=admissionPolicies.approve.enabled=true,admissionPolicies.approve.separate=true,\
@@ -25,6 +26,7 @@ async fn a_release_lives_and_nobodys_account_notices() {
     let namespace = cluster.namespace().await;
     cluster.kubectl_ok(&["label", "namespace", &namespace, "pod-security.kubernetes.io/enforce=restricted"]);
     let helm = Helm::admin(cluster.admin_kubeconfig(), &namespace);
+    let chart = packaged_chart();
 
     let early = an_operator_waits_for_its_kinds(cluster).await;
 
@@ -41,7 +43,7 @@ async fn a_release_lives_and_nobodys_account_notices() {
     let shared = json!({"shared": {"spec": {"baseUrl": "https://scim.example.com", "delegation": [{"namespaceSelector": {"matchLabels": {"team": "x"}}}],
         "auth": {"bearerToken": {"secretKeyRef": {"name": "key", "key": "token"}}}}}});
     let shared = format!("--set-json=clusterConnections={shared}");
-    let notes = helm.ok(&["upgrade", RELEASE, &chart(), &shared]);
+    let notes = helm.ok(&["upgrade", RELEASE, &chart, &shared]);
     assert!(notes.contains("Run the same command once more"), "{notes}");
     assert!(notes.contains("helm uninstall touches nobody's account"), "{notes}");
     cluster.await_kinds().await;
@@ -56,7 +58,7 @@ async fn a_release_lives_and_nobodys_account_notices() {
     assert_eq!(place.directory.writes().await, before, "an account was touched by the upgrade");
 
     // Now the kinds are served, and the users of the values are there; the operator works on under every policy.
-    helm.ok(&["upgrade", RELEASE, &chart(), &users, &shared, POLICIES]);
+    helm.ok(&["upgrade", RELEASE, &chart, &users, &shared, POLICIES]);
     let policies = || cluster.kubectl_ok(&["get", "validatingadmissionpolicies", "-o", "name"]).lines().count();
     assert_eq!(policies(), 5);
     let grace = place.synced("grace").await;
@@ -82,8 +84,8 @@ async fn a_release_lives_and_nobodys_account_notices() {
     place.kubectl(&["delete", "scimuser", "ada", "--timeout=30s"]);
     assert_eq!(place.directory.writes().await, before, "an account was touched");
 
-    helm.ok(&["install", RELEASE, &chart()]);
-    let operator = start(cluster, &namespace);
+    as_the_pages_say(&helm, &chart);
+    let operator = start(cluster, "scim-operator");
     assert_eq!(place.synced("grace").await, grace);
     place.sweeps(1).await;
     assert_eq!(place.directory.writes().await, before, "an account was touched");
@@ -140,6 +142,26 @@ async fn probe(operator: &Operator, path: &str) -> Result<(), String> {
     let url = format!("http://{}{path}", operator.address().await);
     let asked = Command::new(env!("CARGO_BIN_EXE_scim-operator")).args(["probe", &url]).output().unwrap();
     if asked.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&asked.stderr).into_owned()) }
+}
+
+/// The lines of the pages, each page after the other; what the last one installs stays.
+fn as_the_pages_say(helm: &Helm, chart: &str) {
+    let mut installed = 0;
+    for page in ["charts/scim-operator/README.md", "README.md", "docs/install.md"] {
+        let text = fs::read_to_string(repository().join(page)).unwrap().replace("\\\n", " ");
+        // No pods run here, which is what `helm test` takes.
+        let lines = text.lines().filter(|line| line.starts_with("helm ") && !line.starts_with("helm test"));
+        for line in lines.map(|line| line.replace("oci://ghcr.io/scim-operator/charts/scim-operator", chart)) {
+            if line.starts_with("helm install") {
+                if installed > 0 {
+                    helm.line("helm uninstall scim-operator -n scim-operator");
+                }
+                installed += 1;
+            }
+            helm.line(&line);
+        }
+    }
+    assert_eq!(installed, 3, "a page has no line that installs");
 }
 
 async fn everybody_is_there(place: &Place, people: &[(&str, &str)]) {

@@ -171,6 +171,11 @@ impl ControlPlane {
         self.server.clone()
     }
 
+    /// CPU seconds that the API server has used so far.
+    pub fn cpu_seconds(&self) -> f64 {
+        self.apiserver.lock().unwrap().cpu_seconds()
+    }
+
     /// The API server's own certificate for 127.0.0.1, its authority in the same file, and its key: a
     /// private authority that no test has to make.
     pub fn certificate(&self) -> (PathBuf, PathBuf) {

@@ -25,16 +25,27 @@ impl Helm {
     }
 
     pub fn run(&self, args: &[&str]) -> Output {
-        let home = scratch().join("data/helm");
         let mut command = Command::new(part("bin/helm"));
         command.args(args).args(["--namespace", &self.namespace]);
-        // Nobody's own settings, and nobody's own cluster.
+        self.of_its_own(&mut command).output().expect("helm")
+    }
+
+    /// A line that a page shows, as a person runs it; it names the namespace itself.
+    pub fn line(&self, line: &str) -> String {
+        let mut bash = Command::new("bash");
+        let path = format!("{}:{}", part("bin").display(), std::env::var("PATH").unwrap());
+        bash.args(["-euo", "pipefail", "-c", line]).current_dir(repository()).env("PATH", path);
+        succeeded(line, self.of_its_own(&mut bash).output().expect("bash"))
+    }
+
+    /// Nobody's own settings, and nobody's own cluster.
+    fn of_its_own<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        let home = scratch().join("data/helm");
         for name in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
             command.env(name, home.join(name));
         }
         let nowhere = home.join("no-kubeconfig");
-        command.env("KUBECONFIG", self.kubeconfig.as_deref().unwrap_or(&nowhere));
-        command.output().expect("helm")
+        command.env("KUBECONFIG", self.kubeconfig.as_deref().unwrap_or(&nowhere))
     }
 
     /// Its output, when it must succeed.
@@ -63,6 +74,15 @@ impl Helm {
 /// The chart's directory.
 pub fn chart() -> String {
     repository().join("charts/scim-operator").to_string_lossy().into_owned()
+}
+
+/// The chart as a release has it: a package.
+pub fn packaged_chart() -> String {
+    let into = scratch().join("data/chart");
+    let into = into.to_string_lossy();
+    let helm = Helm::offline("default");
+    helm.ok(&["package", &chart(), "--destination", &into]);
+    format!("{into}/scim-operator-{}.tgz", env!("CARGO_PKG_VERSION"))
 }
 
 /// The documents of a YAML stream.

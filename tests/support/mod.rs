@@ -24,7 +24,7 @@ mod servers;
 pub use authority::Authority;
 pub use cluster::ControlPlane;
 pub use front::{Front, Seen, Served};
-pub use helm::{Helm, chart, objects};
+pub use helm::{Helm, chart, objects, packaged_chart};
 pub use libraries::Library;
 pub use operator::{Operator, OperatorBuilder, Sandbox, waiting};
 pub use process::{Process, free_port, guarded, is_first_at, scratch};
