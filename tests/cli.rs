@@ -21,6 +21,8 @@ mod manners;
 mod planning;
 #[path = "cli/planning_clusters.rs"]
 mod planning_clusters;
+#[path = "cli/planning_folders.rs"]
+mod planning_folders;
 #[path = "cli/planning_keys.rs"]
 mod planning_keys;
 #[path = "cli/planning_many.rs"]
@@ -31,6 +33,8 @@ mod planning_rosters;
 mod previewing;
 #[path = "cli/reaching.rs"]
 mod reaching;
+#[path = "cli/seeing.rs"]
+mod seeing;
 mod support;
 #[path = "cli/terminal.rs"]
 mod terminal;

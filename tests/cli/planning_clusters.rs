@@ -35,6 +35,32 @@ async fn what_no_file_has_would_be_pruned_and_nothing_else() {
     assert_eq!(sandbox.admin("GET", "/journal", None).await, journal, "nothing was written since");
 }
 
+/// Objects that were taken out of one cluster begin anew in another: whom they are bound to is nothing that a file says.
+#[tokio::test]
+async fn i22_what_was_exported_is_planned_as_another_cluster_makes_it() {
+    let sandbox = Sandbox::start();
+    let place = at(&sandbox).await;
+    let here = |mut object: Value| {
+        object["spec"]["connectionRef"] = json!({"name": "jackson"});
+        object
+    };
+    for object in [user("ada", "Countess"), group("team", &["ada"])] {
+        place.apply(here(object));
+    }
+    all_ready(&place, "scimuser").await;
+    all_ready(&place, "scimgroup").await;
+    let exported = place.kubectl(&["get", "scimconnection,scimuser,scimgroup", "-o", "yaml"]);
+    let folder = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &[]).without_connection();
+    std::fs::write(folder.path.join("people/all.json"), "").expect("a file");
+    std::fs::write(folder.path.join("people/exported.yaml"), exported).expect("a file");
+    let output = folder.plan(&["-o", "json"]).await;
+    let plans = json_of(&output);
+    assert_eq!(output.status.code(), Some(3), "{plans:#}{}", stderr(&output));
+    assert_eq!(object(&plans, "ada")["action"], "adopt", "{plans:#}");
+    let team = object(&plans, "team");
+    assert_eq!(team["action"], "refused", "groups are adopted by nobody who didn't ask for it: {plans:#}");
+}
+
 /// A cluster connection that delegates to the namespaces with a label.
 fn delegating(name: &str, base_url: &str) -> Value {
     json!({

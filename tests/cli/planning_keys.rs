@@ -43,6 +43,31 @@ async fn i24_a_key_is_sent_to_one_server_and_to_none_that_a_change_brings_along(
     assert!(other.take().is_empty(), "nothing was sent");
 }
 
+/// Overlays of Kustomize have the same connection, each at its own server.
+#[tokio::test]
+async fn i24_of_a_connection_that_is_there_twice_no_server_is_sent_the_key() {
+    let (ours, theirs) = (Sandbox::start(), Sandbox::start());
+    let front = |sandbox: &Sandbox| Front::before(&sandbox.base_url, &sandbox.token).open();
+    let (prod, staging) = (front(&ours), front(&theirs));
+    let folder = Folder::of(&prod.base_url, KEY, &json!({}), &[user("ada", "Countess")]);
+    std::fs::create_dir_all(folder.path.join("staging")).expect("a folder");
+    let overlay = folder.path.join("staging/connection.yaml");
+    std::fs::write(&overlay, connection("c", &staging.base_url).to_string()).expect("a manifest");
+    let output = folder.plan(&[]).await;
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let first = folder.path.join("connection.yaml");
+    let said = format!("staging/connection.yaml: document 1 (line 1): ScimConnection c is in {}", first.display());
+    assert!(text.contains(&said) && text.contains("kubectl kustomize"), "{text}");
+    assert!(prod.take().is_empty() && staging.take().is_empty(), "nothing was sent");
+
+    // One file that is named twice is there once.
+    std::fs::remove_file(&overlay).expect("it was there");
+    let again = first.to_string_lossy().into_owned();
+    let output = folder.plan(&["-f", &again]).await;
+    assert!(!stderr(&output).contains("already"), "{}{}", printed(&output), stderr(&output));
+}
+
 /// What nobody knows is not told as unchanged.
 #[tokio::test]
 async fn what_could_not_be_read_is_unknown_and_ends_with_1() {

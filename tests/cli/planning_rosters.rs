@@ -135,6 +135,38 @@ async fn a_roster_over_a_cluster_tells_who_joins_moves_and_leaves() {
     assert!(explained.contains("row 3 of") && explained.contains("in roster/people"), "{explained}");
 }
 
+/// Kustomize names what it generates by a hash: the new one is another object than the one that is there.
+#[tokio::test]
+async fn i10_a_sheet_under_a_new_hash_is_planned_and_not_the_one_that_it_replaces() {
+    let sandbox = Sandbox::start();
+    let place = at(&sandbox).await;
+    let hashed = |hash: &str, rows: &str| {
+        let [roster, mut map] = roster("jackson", rows);
+        map["metadata"]["name"] = json!(format!("people-{hash}"));
+        [roster, map]
+    };
+    for object in hashed("7h2k9mf4dt", "1,ada@example.com,Engineer\n2,grace@example.com,Admiral\n") {
+        place.apply(object);
+    }
+    eventually(PATIENCE, "both have a ScimUser", async || {
+        let users = place.users().await.len();
+        if users == 2 { Ok(()) } else { Err(users) }
+    })
+    .await;
+    all_ready(&place, "scimuser").await;
+    let after = hashed("2bc4567dfg", "1,ada@example.com,Countess\n3,alan@example.com,Engineer\n");
+    let folder = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &after).without_connection();
+    let args = ["plan", "--allow-loopback-http", "-R", "-f", folder.path(), "--against", "-o", "json"];
+    for prune in [&[][..], &["--prune"]] {
+        let output = scim(&place.namespace, &[&args[..], prune].concat()).await;
+        let plans = json_of(&output);
+        assert_eq!(output.status.code(), Some(2), "{prune:?}: {plans:#}{}", stderr(&output));
+        let actions = ["alan", "grace"].map(|name| called(&plans, name)["action"].clone());
+        assert_eq!(actions, ["create", "deactivate"], "{prune:?}: {plans:#}");
+        assert!(!plans[0]["notes"].to_string().contains("kubectl delete"), "{prune:?}: {plans:#}");
+    }
+}
+
 async fn name_of(place: &Place, name: &str) -> String {
     let called = format!("{name}@example.com");
     let users = place.users().await;

@@ -28,9 +28,13 @@ fn roster(fields: Value) -> Value {
 }
 
 fn map(rows: &str) -> Value {
+    hashed("7h2k9mf4dt", rows)
+}
+
+fn hashed(hash: &str, rows: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "ConfigMap", "data": {"people.csv": rows},
-        "metadata": {"name": "people-7h2k9mf4dt", "labels": {"scim-operator.dev/roster-source": "true"}},
+        "metadata": {"name": format!("people-{hash}"), "labels": {"scim-operator.dev/roster-source": "true"}},
     })
 }
 
@@ -153,6 +157,63 @@ async fn joiners_changes_and_leavers_are_told_against_a_cluster() {
         &report["people"].as_array().unwrap().iter().find(|person| person["what"] == "changes").unwrap()["changes"][0];
     assert_eq!(change, &json!({"field": "title", "old": null, "new": "Countess"}), "{report:#}");
     assert_eq!(place.users().await.len(), 3, "nothing was written");
+}
+
+/// A sheet under a new hash takes the place of the one in the cluster; after a revert without a prune it doesn't.
+#[tokio::test]
+async fn i10_of_two_hashes_the_one_is_compared_that_is_in_force_once_it_is_applied() {
+    let place = Place::without_operator().await;
+    place.cluster.install_crds().await;
+    let rows = |ada: &str, alan: &str| format!("id,mail,title\n1,ada@example.com,{ada}\n{alan}");
+    let old = hashed("7h2k9mf4dt", &rows("Engineer", "2,alan@example.com,Engineer\n"));
+    let new = hashed("2bc4567dfg", &rows("Countess", ""));
+    for name in ["ada", "alan"] {
+        let labels = json!({"scim-operator.dev/roster": "people"});
+        place.apply(json!({
+            "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimUser", "metadata": {"name": name, "labels": labels},
+            "spec": {"connectionRef": {"name": "jackson"}, "userName": format!("{name}@example.com"), "title": "Engineer"},
+        }));
+    }
+    let mappings = json!([{"target": "userName", "value": "row.mail"}, {"target": "title", "value": "row.title"}]);
+    let of = |map: &Value| directory(&[roster(json!({"mappings": mappings, "scope": "true"})), map.clone()]);
+    let compared = async |files: PathBuf| {
+        let args = ["roster", "preview", "-R", "-f", &files.to_string_lossy(), "--against", "-o", "json"];
+        let output = scim(&place.namespace, &args).await;
+        let report = json_of(&output)[0].clone();
+        let people = report["against"]["people"].as_array().expect("people").iter();
+        let told: Vec<String> = people
+            .map(|person| format!("{} {}", person["userName"], person["what"]))
+            .map(|told| told.replace('"', ""))
+            .collect();
+        (told, report["notes"].to_string())
+    };
+    place.apply(old.clone());
+    let moves = ["ada@example.com changes", "alan@example.com leaves"];
+    let (told, notes) = compared(of(&new)).await;
+    assert!(told == moves && notes == "[]", "{told:?} {notes}");
+    place.apply(new);
+    let (told, notes) = compared(of(&old)).await;
+    assert!(told == moves && notes.contains("kubectl delete configmap people-2bc4567dfg"), "{told:?} {notes}");
+}
+
+/// kubectl would refuse it; here the rows of one namespace would be compared with the people of another.
+#[tokio::test]
+async fn i26_a_roster_is_looked_at_in_its_own_namespace_alone() {
+    let mut elsewhere = roster(json!({}));
+    elsewhere["metadata"]["namespace"] = json!("tenant-b");
+    let files = directory(&[elsewhere, map(ROWS)]);
+    let files = files.to_string_lossy();
+    let output = alone(&["roster", "preview", "-n", "tenant-a", "-R", "-f", &files]).await;
+    let told = stderr(&output);
+    assert!(output.status.code() == Some(1) && told.contains("say -n tenant-b"), "{told}");
+    let output = alone(&["roster", "preview", "-n", "tenant-b", "-R", "-f", &files]).await;
+    assert_eq!(output.status.code(), Some(2), "rows are rejected: {}", stderr(&output));
+
+    // With a selector both would be read, and every row would be there twice.
+    let files = directory(&[roster(json!({})), map(ROWS), map(ROWS)]);
+    let output = alone(&["roster", "preview", "-R", "-f", &files.to_string_lossy()]).await;
+    let told = stderr(&output);
+    assert!(output.status.code() == Some(1) && told.contains("ConfigMap people-7h2k9mf4dt is in"), "{told}");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod cluster;
 mod commands;
 mod confirm;
 mod console;
+mod duplicates;
 mod global;
 mod manifest;
 mod manifests;

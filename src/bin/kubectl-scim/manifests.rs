@@ -1,6 +1,6 @@
 //! Manifests as files have them: one object, several, or lists; what kustomize and charts print; standard input.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use scim_operator::api::{ClusterScimConnection, GROUP, ScimConnection};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
+use crate::duplicates::Declarations;
 pub use crate::manifest::{Manifest, Place};
 use crate::schema::Schemas;
 
@@ -42,7 +43,7 @@ fn shown(file: &Path) -> String {
 /// The connections in a file.
 pub fn connections(file: &Path) -> Result<Vec<ScimConnection>> {
     let mut found = Vec::new();
-    for manifest in read(&[file.to_owned()], false)?.ours {
+    for manifest in read(&[file.to_owned()], false, "")?.ours {
         match manifest.kind().1 {
             "ScimConnection" => found.push(manifest.read::<ScimConnection>()?),
             "ClusterScimConnection" => found.push(manifest.read::<ClusterScimConnection>()?.into_connection()),
@@ -61,26 +62,44 @@ pub struct Manifests {
     pub core: Vec<Manifest>,
     /// How many there are of other kinds, which are nobody's here.
     pub skipped: BTreeMap<String, u64>,
+    /// The directories without any manifest, each as a sentence.
+    pub empty: Vec<String>,
 }
 
-/// Everything in files and directories. All that is wrong is told at once.
-pub fn read(files: &[PathBuf], recursive: bool) -> Result<Manifests> {
+impl Manifests {
+    /// An error where a directory without manifests is a mistake.
+    pub fn has_no_empty_directory(&self) -> Result<()> {
+        if self.empty.is_empty() { Ok(()) } else { bail!("{}", self.empty.join("\n")) }
+    }
+}
+
+/// Everything in files and directories. All that is wrong is told at once. `namespace` is that of objects that name none.
+pub fn read(files: &[PathBuf], recursive: bool, namespace: &str) -> Result<Manifests> {
     let mut ours = Vec::new();
-    let found = each(files, recursive, |manifest| {
+    let found = each(files, recursive, namespace, |manifest| {
         ours.push(manifest);
         Ok(())
     })?;
+    found.has_no_empty_directory()?;
     Ok(Manifests { ours, ..found })
 }
 
 /// The same, and each object of our kinds is handed over as soon as it is read: of thousands, only what the visitor makes of
 /// them is kept. Where anything is wrong, what was handed over is not to be used.
-pub fn each(files: &[PathBuf], recursive: bool, mut visit: impl FnMut(Manifest) -> Result<()>) -> Result<Manifests> {
-    let mut found = Manifests::default();
+pub fn each(
+    files: &[PathBuf],
+    recursive: bool,
+    namespace: &str,
+    mut visit: impl FnMut(Manifest) -> Result<()>,
+) -> Result<Manifests> {
+    let (files, empty) = expanded(files, recursive)?;
+    let mut found = Manifests { empty, ..Manifests::default() };
     let mut errors = Vec::new();
     let schemas = Schemas::shipped();
-    for (file, named) in expanded(files, recursive)? {
-        objects(&file, named, &mut |read| match read.map(|manifest| (is_ours(&manifest), manifest)) {
+    let mut declarations = Declarations::new(namespace);
+    for (file, named) in files {
+        let mut once = |manifest: Manifest| declarations.add(&manifest).map(|()| manifest);
+        objects(&file, named, &mut |read| match read.and_then(&mut once).map(|one| (is_ours(&one), one)) {
             Ok((true, manifest)) => match schemas.complete(manifest) {
                 Ok(manifest) => errors.extend(visit(manifest).err().map(|error| error.to_string())),
                 Err(wrong) => errors.extend(wrong),
@@ -107,22 +126,34 @@ fn is_ours(manifest: &Manifest) -> bool {
     manifest.kind().0 == GROUP
 }
 
-/// The files that are meant, each once, in order; and whether it was named itself.
-fn expanded(files: &[PathBuf], recursive: bool) -> Result<Vec<(PathBuf, bool)>> {
-    let mut found = Vec::new();
+/// A file, and whether it was named itself.
+type Named = (PathBuf, bool);
+
+/// The files that are meant, each once, in order; and the directories that have none, as sentences.
+fn expanded(files: &[PathBuf], recursive: bool) -> Result<(Vec<Named>, Vec<String>)> {
+    let (mut found, mut empty) = (Vec::new(), Vec::new());
     for file in files {
-        if file.is_dir() {
-            let before = found.len();
-            walk(file, recursive, &mut found)?;
-            if found.len() == before {
-                let hint = if recursive { "" } else { "; -R looks into the directories in it too" };
-                bail!("{} holds no .yaml, .yml or .json{hint}", file.display());
-            }
-        } else {
+        if !file.is_dir() {
             found.push((file.clone(), true));
+            continue;
+        }
+        let before = found.len();
+        walk(file, recursive, &mut found)?;
+        if found.len() == before {
+            let none = format!("{} holds no .yaml, .yml or .json", file.display());
+            if !recursive && has_directories(file) {
+                bail!("{none}; -R looks into the directories in it too");
+            }
+            empty.push(none);
         }
     }
-    Ok(found)
+    let mut known = HashSet::new();
+    found.retain(|(file, _)| known.insert(file.canonicalize().unwrap_or_else(|_| file.clone())));
+    Ok((found, empty))
+}
+
+fn has_directories(directory: &Path) -> bool {
+    std::fs::read_dir(directory).is_ok_and(|all| all.flatten().any(|entry| entry.path().is_dir()))
 }
 
 fn walk(directory: &Path, recursive: bool, found: &mut Vec<(PathBuf, bool)>) -> Result<()> {
@@ -298,7 +329,7 @@ mod tests {
         let list = format!(
             "# chart\n---\n{CONNECTION}---\napiVersion: apps/v1\nkind: Deployment\n---\n\n--- # last\nkind: Secret\napiVersion: v1\n"
         );
-        let found = with(&list, "list", |file| read(&[file.to_owned()], false)).unwrap();
+        let found = with(&list, "list", |file| read(&[file.to_owned()], false, "")).unwrap();
         assert_eq!((found.ours.len(), found.core.len(), found.skipped["Deployment"]), (1, 1, 1));
         assert_eq!(found.ours[0].object["spec"]["resyncInterval"], "30m", "{:?}", found.ours[0]);
         let json = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": [found.ours[0].object]});

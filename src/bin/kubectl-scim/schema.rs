@@ -48,6 +48,7 @@ impl Schemas {
         }
         // Where nothing is nullable, a null counts as absent.
         without_nulls(&mut manifest.object);
+        as_created(&mut manifest.object);
         let metadata = &manifest.object["metadata"];
         let mut wrong = Vec::new();
         if !metadata["name"].is_string() && !metadata["generateName"].is_string() {
@@ -91,6 +92,17 @@ impl Schemas {
             wrong.extend(broken.map(|error| error.to_string()));
         }
         if wrong.is_empty() { Ok(object["spec"].take()) } else { Err(wrong) }
+    }
+}
+
+/// Of what a cluster wrote into an object that was taken out of it, a creation keeps nothing.
+fn as_created(object: &mut Value) {
+    const KEPT: [&str; 6] = ["name", "generateName", "namespace", "labels", "annotations", "finalizers"];
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("status");
+    }
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.retain(|field, _| KEPT.contains(&field.as_str()));
     }
 }
 
@@ -144,5 +156,26 @@ fn alike(name: &str, names: &[&str]) -> String {
         Some(known) => format!("; {known} may be meant"),
         None if names.is_empty() => String::new(),
         None => format!("; there are {}", names.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::Place;
+
+    #[test]
+    fn i22_what_a_cluster_wrote_into_an_object_is_no_declaration() {
+        let object = json!({
+            "apiVersion": format!("{GROUP}/{VERSION}"), "kind": "ScimUser",
+            "metadata": {"name": "ada", "labels": {"team": "a"}, "annotations": {"a": "b"}, "uid": "1", "resourceVersion": "7",
+                "creationTimestamp": "2026-11-28T12:00:00Z", "deletionTimestamp": "2026-11-28T12:00:00Z", "generation": 3},
+            "spec": {"connectionRef": {"name": "a"}, "userName": "ada@example.com"},
+            "status": {"id": "7", "state": "Active"},
+        });
+        let made =
+            Schemas::shipped().complete(Manifest { place: Place::default(), object }).expect("a ScimUser").object;
+        assert_eq!(made["status"], Value::Null);
+        assert_eq!(made["metadata"], json!({"name": "ada", "labels": {"team": "a"}, "annotations": {"a": "b"}}));
     }
 }

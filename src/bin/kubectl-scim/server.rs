@@ -202,8 +202,15 @@ fn from_file(file: &Path, arguments: &ServerArguments) -> Result<(ScimConnection
     let mut all = manifests::connections(file)?;
     let connection = match &arguments.connection {
         Some(name) => {
-            let place = all.iter().position(|connection| connection.name_any() == *name);
-            all.swap_remove(place.with_context(|| format!("{} has no connection {name}", file.display()))?)
+            all.retain(|connection| connection.name_any() == *name);
+            // The key is that of one of them.
+            if all.len() > 1 {
+                bail!(
+                    "{} has several connections {name}: give the one that is meant in a file of its own",
+                    file.display()
+                );
+            }
+            all.pop().with_context(|| format!("{} has no connection {name}", file.display()))?
         }
         None if all.len() == 1 => all.remove(0),
         None if all.is_empty() => bail!("{} has no ScimConnection", file.display()),

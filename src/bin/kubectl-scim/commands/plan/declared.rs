@@ -44,6 +44,8 @@ pub struct World {
     pub declared: Declared,
     pub cluster: Option<Cluster>,
     namespace: String,
+    /// There are files.
+    of_files: bool,
     given: BTreeSet<(&'static str, Name)>,
 }
 
@@ -64,7 +66,7 @@ impl World {
             Some(cluster) => overlay::laid_over(files, Declared::of_cluster(cluster, &given).await?)?,
             None => files,
         };
-        Ok(Self { declared, cluster, namespace, given })
+        Ok(Self { declared, cluster, namespace, of_files: !access.files.is_empty(), given })
     }
 
     /// The namespaces whose objects were read.
@@ -85,13 +87,13 @@ impl World {
     /// Where nothing else is said: with files every connection that they have or refer to, else those of the namespace
     /// and those that its objects refer to.
     pub fn means(&self, global: &Global, declared: &Declared, key: &ConnectionKey) -> bool {
-        let by_itself = if self.given.is_empty() {
-            global.all_namespaces || key.namespace == self.namespace
-        } else {
+        let by_itself = if self.of_files {
             self.given.contains(&("ScimConnection", (key.namespace.clone(), key.name.clone())))
+        } else {
+            global.all_namespaces || key.namespace == self.namespace
         };
         let meant = |kind, object: &ObjectMeta| {
-            if self.given.is_empty() {
+            if !self.of_files {
                 return self.is_here(global, object.namespace.as_deref().unwrap_or_default());
             }
             self.has_given(kind, object)
@@ -127,7 +129,7 @@ impl World {
             (ConnectionKey::of(reference, object.namespace.clone()), kind, object, called)
         });
         let meant = |kind, object: &ObjectMeta| {
-            if self.given.is_empty() {
+            if !self.of_files {
                 return self.is_here(global, object.namespace.as_deref().unwrap_or_default());
             }
             self.has_given(kind, object) || object.labels.iter().flatten().any(|(name, _)| name == ROSTER_LABEL)
@@ -150,7 +152,7 @@ impl Declared {
     pub fn of_files(global: &Global, namespace: &str, files: &[PathBuf], recursive: bool) -> Result<Self> {
         let namespace = global.namespace.as_deref().unwrap_or(namespace);
         let mut found = Self::default();
-        found.sources = manifests::each(files, recursive, |manifest| found.add(&manifest, namespace))?;
+        found.sources = manifests::each(files, recursive, namespace, |manifest| found.add(&manifest, namespace))?;
         for manifest in found.sources.core.iter().filter(|manifest| manifest.kind().1 == "Namespace") {
             let namespace: Namespace = manifest.read()?;
             found.namespaces.insert(namespace.name_any(), namespace.labels().clone());

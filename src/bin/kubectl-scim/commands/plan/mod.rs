@@ -20,7 +20,8 @@ use self::declared::{Declared, World};
 use crate::Outcome;
 use crate::cluster::{Cluster, Kind, Target};
 use crate::global::Global;
-use crate::output::Printer;
+use crate::manifests::Manifests;
+use crate::output::{self, Printer};
 use crate::server::{config_of, has_key_by_hand, keys_by_hand, keys_in_cluster};
 
 /// What exit codes mean.
@@ -126,13 +127,14 @@ async fn planned(
     if !before.is_empty() {
         earlier = Declared::of_files(global, world.namespace(), before, access.recursive)?;
         keys::stay_at_their_servers(&declared, &earlier)?;
-        rosters::expand(&mut earlier, None, &[]).await?;
+        rosters::expand(&mut earlier, None, &[], false).await?;
     }
+    one_side_is_there(&declared.sources, Some(&earlier.sources).filter(|_| !before.is_empty()))?;
     let mut expanded = Vec::new();
     if !access.files.is_empty() {
         let cluster = world.cluster.as_ref().filter(|_| access.against);
         let generated: Vec<_> = earlier.users.values().cloned().collect();
-        expanded = rosters::expand(&mut declared, cluster, &generated).await?;
+        expanded = rosters::expand(&mut declared, cluster, &generated, prune).await?;
     }
     declared.remove_what_is_gone(earlier);
     if prune {
@@ -167,6 +169,17 @@ async fn planned(
     }
     bar.finish_and_clear();
     Ok(plans)
+}
+
+/// A folder in which there is nothing yet, or nothing any more, is a declaration too, if the other side of a change has one.
+fn one_side_is_there(now: &Manifests, before: Option<&Manifests>) -> Result<()> {
+    let Some(before) = before.filter(|before| before.empty.is_empty() || now.empty.is_empty()) else {
+        return now.has_no_empty_directory();
+    };
+    let told = now.empty.iter().map(|none| format!("{none}: nothing is declared there any more"));
+    let told = told.chain(before.empty.iter().map(|none| format!("{none}: nothing was declared there before")));
+    told.for_each(|note| output::note(&note));
+    Ok(())
 }
 
 /// What would become of these users at the server of a connection, as if nothing were known of them so far.
@@ -317,7 +330,10 @@ impl Wanted {
         let all = || declared.connections.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         match self {
             Self::All if declared.connections.is_empty() && declared.users.is_empty() && declared.groups.is_empty() => {
-                bail!("there is no connection: give its manifest by -f, or the namespace of one by -n")
+                bail!(
+                    "there is no connection: give its manifest by -f, or the namespace of one by -n; helm template renders those of \
+                     a chart's values with --set whenKindMissing=render alone"
+                )
             }
             Self::All => {
                 Ok(declared.connections.keys().filter(|key| world.means(global, declared, key)).cloned().collect())

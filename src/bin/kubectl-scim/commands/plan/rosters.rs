@@ -33,11 +33,16 @@ pub struct Expanded {
 }
 
 /// Puts the users of every roster among those that are declared, and takes out those whose rows are gone. `before` are
-/// users that rosters made so far.
-pub async fn expand(declared: &mut Declared, cluster: Option<&Cluster>, before: &[ScimUser]) -> Result<Vec<Expanded>> {
+/// users that rosters made so far. With `prune` the cluster loses what files of another hash replace.
+pub async fn expand(
+    declared: &mut Declared,
+    cluster: Option<&Cluster>,
+    before: &[ScimUser],
+    prune: bool,
+) -> Result<Vec<Expanded>> {
     let mut all = Vec::new();
     let rosters: Vec<ScimRoster> = declared.rosters.values().cloned().collect();
-    let sources = Sources::of(declared.sources.clone());
+    let sources = Sources::of(declared.sources.clone()).pruning(prune);
     for roster in rosters.iter().filter(|roster| !roster.spec.suspend) {
         let namespace = roster.namespace();
         let read = sources.documents(roster, namespace.as_deref(), cluster).await?;

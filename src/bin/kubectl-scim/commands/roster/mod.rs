@@ -122,8 +122,9 @@ struct Report {
 /// Shows what a roster makes of its rows.
 pub async fn run(global: &Global, printer: Printer, arguments: &Arguments) -> Result<Outcome> {
     let Roster::Preview(arguments) = &arguments.command;
-    let sources = Sources::read(&arguments.files, arguments.recursive, &arguments.sources)?;
+    let sources = Sources::read(arguments, global.namespace.as_deref())?;
     let rosters = rosters(arguments, &sources)?;
+    rosters.iter().try_for_each(|roster| is_in(roster, global.namespace.as_deref()))?;
     let cluster = if needs_cluster(arguments.against, &rosters, &sources)? {
         Some(Cluster::connect(global).await?)
     } else {
@@ -134,7 +135,7 @@ pub async fn run(global: &Global, printer: Printer, arguments: &Arguments) -> Re
         let read = sources.documents(roster, global.namespace.as_deref(), cluster.as_ref()).await?;
         let outcome = match read {
             Ok((documents, note)) => {
-                let beside = Beside { sources: &sources, cluster: cluster.as_ref(), global };
+                let beside = Beside { sources: &sources, cluster: cluster.as_ref() };
                 one(arguments, roster, documents, note, &beside, &mut shown).await?
             }
             Err(refused) => Err(refused),
@@ -200,7 +201,17 @@ impl Report {
 struct Beside<'a> {
     sources: &'a Sources,
     cluster: Option<&'a Cluster>,
-    global: &'a Global,
+}
+
+/// As kubectl refuses it: it would be compared with another namespace than it is applied to.
+fn is_in(roster: &ScimRoster, namespace: Option<&str>) -> Result<()> {
+    match (roster.namespace(), namespace) {
+        (Some(its), Some(asked)) if its != asked => bail!(
+            "the roster {} is of the namespace {its}, and -n says {asked}: leave -n out, or say -n {its}",
+            roster.name_any()
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// A server is asked without a cluster where the files hold the connection.
@@ -225,8 +236,7 @@ async fn one(
 ) -> Result<Result<(), Refused>> {
     let mut against = match beside.cluster {
         Some(cluster) if arguments.against == Some(Side::Cluster) => {
-            let namespace = beside.global.namespace.clone().or_else(|| roster.namespace());
-            let namespace = namespace.unwrap_or_else(|| cluster.namespace.clone());
+            let namespace = roster.namespace().unwrap_or_else(|| cluster.namespace.clone());
             match Against::compare(cluster, &namespace, roster, documents.clone()).await? {
                 Ok(against) => Some(against.with_rejected_rows()),
                 Err(refused) => return Ok(Err(refused)),
@@ -292,8 +302,8 @@ fn told_skipped(skipped: &std::collections::BTreeMap<String, u64>) {
     }
 }
 
-fn manifests_of(files: &[PathBuf], recursive: bool) -> Result<manifests::Manifests> {
-    let read = manifests::read(files, recursive)?;
+fn manifests_of(files: &[PathBuf], recursive: bool, namespace: &str) -> Result<manifests::Manifests> {
+    let read = manifests::read(files, recursive, namespace)?;
     told_skipped(&read.skipped);
     Ok(read)
 }

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
+use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::ListParams;
 use kube::{Resource, ResourceExt};
 use scim_operator::api::{
@@ -13,7 +15,7 @@ use scim_operator::api::{
 use scim_operator::roster::{Content, Document, Holder, Refused, asked_for, chosen, documents};
 use serde::de::DeserializeOwned;
 
-use super::manifests_of;
+use super::{PreviewArguments, manifests_of};
 use crate::cluster::Cluster;
 use crate::manifests::{self, Manifest, Manifests};
 use crate::objects::word;
@@ -25,18 +27,31 @@ pub type Found = Result<(Vec<Document>, Option<String>), Refused>;
 pub struct Sources {
     manifests: Manifests,
     rows: Vec<(String, Vec<u8>)>,
+    /// What the cluster has beside the files is about to go.
+    prunes: bool,
 }
 
 impl Sources {
-    pub(super) fn read(files: &[PathBuf], recursive: bool, rows: &[PathBuf]) -> Result<Self> {
-        let manifests = if files.is_empty() { Manifests::default() } else { manifests_of(files, recursive)? };
+    pub(super) fn read(arguments: &PreviewArguments, namespace: Option<&str>) -> Result<Self> {
+        let files = &arguments.files;
+        let manifests = if files.is_empty() {
+            Manifests::default()
+        } else {
+            manifests_of(files, arguments.recursive, namespace.unwrap_or_default())?
+        };
         let content = |file: &PathBuf| Ok((name_of(file), manifests::bytes(file)?));
-        Ok(Self { manifests, rows: rows.iter().map(content).collect::<Result<_>>()? })
+        let rows = arguments.sources.iter().map(content).collect::<Result<_>>()?;
+        Ok(Self { manifests, rows, prunes: false })
     }
 
     /// Of what was read already.
     pub fn of(manifests: Manifests) -> Self {
-        Self { manifests, rows: Vec::new() }
+        Self { manifests, rows: Vec::new(), prunes: false }
+    }
+
+    /// Whether an apply of the files prunes what is in the cluster beside them.
+    pub fn pruning(self, prunes: bool) -> Self {
+        Self { prunes, ..self }
     }
 
     pub(super) fn rosters(&self) -> Result<Vec<ScimRoster>> {
@@ -48,8 +63,15 @@ impl Sources {
     pub(super) fn connection(&self, roster: &ScimRoster) -> Result<Option<ScimConnection>> {
         let wanted = &roster.spec.connection_ref;
         let kind = word(&wanted.kind);
+        // kubectl apply -n and kustomize set what a file leaves open.
+        let is_beside =
+            |manifest: &Manifest| match (manifest.object["metadata"]["namespace"].as_str(), roster.namespace()) {
+                (Some(its), Some(ours)) => its == ours || wanted.kind == ConnectionKind::ClusterScimConnection,
+                _ => true,
+            };
         let named = |manifest: &&Manifest| {
-            manifest.kind().1 == kind && manifest.object["metadata"]["name"].as_str() == Some(wanted.name.as_str())
+            let name = manifest.object["metadata"]["name"].as_str();
+            manifest.kind().1 == kind && name == Some(wanted.name.as_str()) && is_beside(manifest)
         };
         let Some(manifest) = self.manifests.ours.iter().find(named) else { return Ok(None) };
         Ok(Some(match wanted.kind {
@@ -99,15 +121,34 @@ impl Sources {
         let mut found: Vec<K> = of_kind.map(Manifest::read).collect::<Result<_>>()?;
         // kubectl apply -n and kustomize set what a file leaves open.
         found.retain(|object| object.namespace().is_none() || namespace.is_none() || object.namespace() == namespace);
+        let mut given = Vec::new();
         if let Some(cluster) = cluster {
+            given = found.iter().map(ResourceExt::name_any).collect();
             let there = in_cluster::<K>(cluster, namespace.as_deref(), objects).await?;
-            let names: Vec<String> = found.iter().map(ResourceExt::name_any).collect();
-            found.extend(there.into_iter().filter(|object| !names.contains(&object.name_any())));
+            found = applied(found, there, self.prunes);
         }
         let place = namespace.as_deref().unwrap_or("the files");
-        Ok(chosen(found, &[], place, objects)
-            .and_then(|(found, note)| Ok((documents(found, objects.key.as_deref(), format)?, note))))
+        Ok(chosen(found, &[], place, objects).and_then(|(read, note)| {
+            // That files replace what the cluster has is what they are for.
+            let is_read = |name: &String| read.iter().any(|object| object.name_any() == *name);
+            let note = note.filter(|_| given.is_empty() || !given.iter().all(is_read));
+            Ok((documents(read, objects.key.as_deref(), format)?, note))
+        }))
     }
+}
+
+/// What is there once the files are applied: what they add is the newest, what was there keeps its age.
+fn applied<K: Holder>(mut files: Vec<K>, there: Vec<K>, prunes: bool) -> Vec<K> {
+    for object in &mut files {
+        let known = there.iter().find(|known| known.name_any() == object.name_any()).filter(|_| !prunes);
+        let made = known.map_or(Some(Time(Timestamp::MAX)), ResourceExt::creation_timestamp);
+        let version = known.and_then(ResourceExt::resource_version);
+        let metadata = object.meta_mut();
+        (metadata.creation_timestamp, metadata.resource_version) = (made, version);
+    }
+    let names: Vec<String> = files.iter().map(ResourceExt::name_any).collect();
+    files.extend(there.into_iter().filter(|object| !names.contains(&object.name_any())));
+    files
 }
 
 /// Those of a cluster that a source may mean.
@@ -132,4 +173,35 @@ where
 /// The format is told by how a name ends.
 fn name_of(file: &Path) -> String {
     file.file_name().map_or_else(|| "standard input".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn map(name: &str, second: Option<u32>) -> ConfigMap {
+        let at = second.map(|second| format!("2026-11-28T00:00:{second:02}Z"));
+        let labels = json!({ROSTER_SOURCE_LABEL: "true"});
+        serde_json::from_value(json!({"metadata": {"name": name, "labels": labels, "creationTimestamp": at}})).unwrap()
+    }
+
+    #[test]
+    fn i10_what_files_add_is_the_newest_and_what_was_there_keeps_its_age() {
+        let objects = SourceObjects { name_prefix: Some("people".to_owned()), ..SourceObjects::default() };
+        let (old, new) = ("people-7h2k9mf4dt", "people-2bc4567dfg");
+        for (file, there, prunes, expected) in [
+            (new, &[old][..], false, new),
+            // A revert without a prune, and with one.
+            (old, &[old, new], false, new),
+            (old, &[old, new], true, old),
+            ("people", &[old, new], false, "people"),
+        ] {
+            let there = there.iter().zip(1..).map(|(name, second)| map(name, Some(second))).collect();
+            let all = applied(vec![map(file, None)], there, prunes);
+            let Ok((read, _)) = chosen(all, &[], "identity", &objects) else { panic!("{file}: nothing is read") };
+            let names: Vec<String> = read.iter().map(ResourceExt::name_any).collect();
+            assert_eq!(names, [expected], "{file}, {prunes}");
+        }
+    }
 }
