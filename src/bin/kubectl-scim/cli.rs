@@ -38,7 +38,7 @@ pub struct Cli {
 /// What is to be done.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// One screen: connections, holds, and what fails, grouped by reason
+    /// One screen: connections, rosters, holds, and what fails, grouped by reason
     Status(status::Arguments),
     /// List users, groups, connections or rosters
     Get(lists::GetArguments),

@@ -40,6 +40,11 @@ impl Cluster {
         Self { client: self.client.clone(), namespace: namespace.to_owned(), all: false }
     }
 
+    /// What is meant, in words.
+    pub fn place(&self) -> String {
+        if self.all { "any namespace".to_owned() } else { format!("the namespace {}", self.namespace) }
+    }
+
     /// A kind, within what is meant.
     pub fn api<K>(&self) -> Api<K>
     where

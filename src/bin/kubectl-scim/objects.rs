@@ -182,6 +182,29 @@ impl Selection {
     }
 }
 
+/// A state of users or groups, in whatever letter case it was written.
+pub fn known_state(text: &str) -> anyhow::Result<&'static str> {
+    let known = STATES.iter().find(|state| state.eq_ignore_ascii_case(text)).copied();
+    known.ok_or_else(|| anyhow::anyhow!("there is no state {text:?}; there are {}", STATES.join(", ")))
+}
+
+/// The states of users and groups.
+const STATES: [&str; 13] = [
+    "Pending",
+    "Active",
+    "Inactive",
+    "NotCreated",
+    "Synced",
+    "Drifted",
+    "Held",
+    "Planned",
+    "Failed",
+    "DeactivatedAtServer",
+    "DeletedAtServer",
+    "Deleting",
+    "Suspended",
+];
+
 /// The states in which nothing needs a person.
 const AT_EASE: [&str; 6] = ["Active", "Inactive", "NotCreated", "Synced", "Drifted", "Suspended"];
 

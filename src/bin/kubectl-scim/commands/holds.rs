@@ -4,13 +4,13 @@ use anyhow::{Result, bail};
 use clap::Args;
 use jiff::Timestamp;
 use kube::ResourceExt;
-use kube::api::ListParams;
 use scim_operator::api::{ScimConnection, ScimRoster};
 use serde::Serialize;
 
 use super::roster::against;
+use super::rosters;
 use crate::Outcome;
-use crate::cluster::{Cluster, Kind, each, is_forbidden};
+use crate::cluster::{Cluster, Kind};
 use crate::objects::{Object, Selection, full_name};
 use crate::output::{self, Cell, Printer, Row, Tone};
 use crate::time::{age, instant};
@@ -140,24 +140,10 @@ pub fn of_roster(roster: &ScimRoster) -> Option<Hold> {
     })
 }
 
-/// Those of rosters.
-pub async fn of_rosters(cluster: &Cluster) -> Result<Vec<Hold>> {
-    let mut found = Vec::new();
-    let listed =
-        each(&cluster.api::<ScimRoster>(), &ListParams::default(), |roster| found.extend(of_roster(&roster))).await;
-    match listed {
-        Err(error) if is_forbidden(&error) => {
-            output::note("note: you may not list rosters, so none of their holds is shown");
-            Ok(Vec::new())
-        }
-        listed => listed.map(|()| found),
-    }
-}
-
 /// All of them.
 async fn all(cluster: &Cluster) -> Result<Vec<Hold>> {
     let mut found: Vec<Hold> = cluster.connections().await?.iter().flat_map(of_connection).collect();
-    found.extend(of_rosters(cluster).await?);
+    found.extend(rosters::all(cluster).await?.iter().filter_map(of_roster));
     Ok(found)
 }
 
@@ -167,11 +153,11 @@ pub async fn find(cluster: &Cluster, id: &str) -> Result<Hold> {
         bail!("{id:?} is not the id of a hold, which has 16 hex digits; kubectl scim holds lists them");
     }
     let found = all(cluster).await?.into_iter().find(|hold| hold.id.as_deref() == Some(id));
-    let place = if cluster.all { "any namespace".to_owned() } else { format!("the namespace {}", cluster.namespace) };
     found.ok_or_else(|| {
         anyhow::anyhow!(
-            "there is no hold {id} in {place}: it was answered, or what is in it has changed and it has another id now; kubectl \
-             scim holds -A lists them all"
+            "there is no hold {id} in {}: it was answered, or what is in it has changed and it has another id now; kubectl \
+             scim holds -A lists them all",
+            cluster.place()
         )
     })
 }
@@ -212,7 +198,7 @@ pub async fn run(cluster: &Cluster, printer: Printer, arguments: &Arguments) -> 
     let Some(id) = &arguments.id else {
         let holds = all(cluster).await?;
         if holds.is_empty() && !printer.is_data() {
-            output::note("nothing is held");
+            output::note(&format!("nothing is held in {}", cluster.place()));
         }
         printer.list(&holds)?;
         return Ok(if holds.is_empty() { Outcome::Done } else { Outcome::Found });
@@ -221,7 +207,22 @@ pub async fn run(cluster: &Cluster, printer: Printer, arguments: &Arguments) -> 
     let members = members(cluster, &hold).await?;
     printer.list(&members)?;
     output::note(&format!("Hold {id} of {}: {}. {}", hold.of, hold.words(), counted(&hold, members.len())));
+    if let Some(command) = values(&hold) {
+        output::note(&format!("{command} shows the old and the new values."));
+    }
     Ok(Outcome::Found)
+}
+
+/// What shows the values of updates: the operator records the names of attributes alone.
+fn values(hold: &Hold) -> Option<String> {
+    if hold.updates == 0 {
+        return None;
+    }
+    match (hold.kind, &hold.namespace) {
+        (Kind::Connection, Some(namespace)) => Some(format!("kubectl scim plan -n {namespace} {}", hold.name)),
+        (Kind::ClusterConnection, _) => Some(format!("kubectl scim plan cluster/{}", hold.name)),
+        _ => None,
+    }
 }
 
 /// How the objects listed compare with what the hold says.
@@ -320,6 +321,7 @@ mod tests {
         assert_eq!(hold.words(), "3 deletions, 2 deactivations, 4 members taken out of groups, 1 updates");
         assert!(counted(&hold, 5).contains("not all say so yet"));
         assert!(counted(&hold, 6).contains("approve 3f2a9c0d11b2e477"));
+        assert_eq!(values(&hold).as_deref(), Some("kubectl scim plan -n identity datadog"));
         assert_eq!(Hold::COLUMNS.len(), hold.cells().len());
     }
 

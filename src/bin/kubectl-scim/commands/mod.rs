@@ -12,5 +12,6 @@ pub mod lists;
 pub mod plan;
 pub mod report;
 pub mod roster;
+pub mod rosters;
 pub mod status;
 pub mod test;

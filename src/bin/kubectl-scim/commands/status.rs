@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, bail};
 use clap::Args;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
+use kube::api::ListParams;
 use kube::{Api, ResourceExt};
-use scim_operator::api::{Mode, ScimConnection};
+use scim_operator::api::{Mode, ScimConnection, ScimGroup, ScimUser};
 use scim_operator::provisioner::{rate_limits, secret_names};
 use serde::Serialize;
 
-use super::holds::Hold;
+use super::holds::{Hold, of_connection, of_roster};
+use super::rosters::{self, Roster};
 use crate::Outcome;
 use crate::cluster::Cluster;
 use crate::objects::{Object, full_name, not_at_ease, word};
@@ -27,10 +29,11 @@ pub struct Arguments {
 }
 
 /// Everything on the screen.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Screen {
     connections: Vec<Connection>,
+    rosters: Vec<Roster>,
     holds: Vec<Hold>,
     failing: Vec<Failing>,
     notes: Vec<String>,
@@ -81,24 +84,49 @@ struct Failing {
 
 /// Shows it.
 pub async fn run(cluster: &Cluster, printer: Printer, arguments: &Arguments) -> Result<Outcome> {
-    let connections = cluster.connections().await?;
-    let mut screen = Screen { connections: Vec::new(), holds: Vec::new(), failing: Vec::new(), notes: Vec::new() };
+    let (connections, rosters) = (cluster.connections().await?, rosters::all(cluster).await?);
+    let mut screen = Screen::default();
     for connection in &connections {
         let namespace = connection.namespace().unwrap_or_else(|| arguments.operator_namespace.clone());
         let changed = key_changed(cluster, &namespace, connection).await;
         screen.notes.extend(notes(connection));
         screen.connections.push(shown(connection, changed));
-        screen.holds.extend(super::holds::of_connection(connection));
+        screen.holds.extend(of_connection(connection));
     }
-    screen.holds.extend(super::holds::of_rosters(cluster).await?);
+    for roster in &rosters {
+        let shown = Roster::from(roster);
+        screen.notes.extend(shown.note());
+        screen.rosters.push(shown);
+        screen.holds.extend(of_roster(roster));
+    }
     let mut grouped = Grouped::default();
     not_at_ease().each(cluster, |object| grouped.add(object)).await?;
     screen.failing = grouped.sorted();
-    let wrong = screen.connections.iter().any(|connection| connection.ready != "True");
-    let outcome =
-        if wrong || !screen.holds.is_empty() || !screen.failing.is_empty() { Outcome::Found } else { Outcome::Done };
     print(printer, &screen, cluster)?;
-    Ok(outcome)
+    // Those of the cluster are there for whatever namespace.
+    let is_here = connections.iter().any(|connection| cluster.all || connection.namespace().is_some());
+    if !is_here && rosters.is_empty() && declares_nobody(cluster).await? {
+        let hint = if cluster.all { "" } else { "; -A looks into all namespaces" };
+        bail!("there is no connection, roster, user or group in {}{hint}", cluster.place());
+    }
+    Ok(screen.outcome())
+}
+
+impl Screen {
+    fn outcome(&self) -> Outcome {
+        let fails = self.connections.iter().any(|connection| connection.ready != "True")
+            || self.rosters.iter().any(Roster::fails)
+            || !self.holds.is_empty()
+            || !self.failing.is_empty();
+        if fails { Outcome::Found } else { Outcome::Done }
+    }
+}
+
+/// Whether there is neither a user nor a group.
+async fn declares_nobody(cluster: &Cluster) -> Result<bool> {
+    let one = ListParams::default().limit(1);
+    let users = cluster.api::<ScimUser>().list(&one).await?;
+    Ok(users.items.is_empty() && cluster.api::<ScimGroup>().list(&one).await?.items.is_empty())
 }
 
 fn print(printer: Printer, screen: &Screen, cluster: &Cluster) -> Result<()> {
@@ -111,10 +139,10 @@ fn print(printer: Printer, screen: &Screen, cluster: &Cluster) -> Result<()> {
         return Ok(());
     }
     if screen.connections.is_empty() {
-        let place = if cluster.all { "any namespace" } else { &cluster.namespace };
-        output::note(&format!("there is no connection in {place}; -A looks into all namespaces"));
+        output::note(&format!("there is no connection in {}; -A looks into all namespaces", cluster.place()));
     }
     printer.section("Connections", &screen.connections)?;
+    printer.section("Rosters", &screen.rosters)?;
     printer.section("Holds: answer by kubectl scim approve ID or kubectl scim reject ID", &screen.holds)?;
     printer.section("Failing: kubectl scim failures lists each", &screen.failing)?;
     for note in &screen.notes {
@@ -127,29 +155,6 @@ fn print(printer: Printer, screen: &Screen, cluster: &Cluster) -> Result<()> {
 pub async fn connections(cluster: &Cluster) -> Result<Vec<impl Row>> {
     Ok(cluster.connections().await?.iter().map(|connection| shown(connection, None)).collect())
 }
-
-/// A state of users or groups, in whatever letter case it was written.
-pub fn known_state(text: &str) -> Result<&'static str> {
-    let known = STATES.iter().find(|state| state.eq_ignore_ascii_case(text)).copied();
-    known.ok_or_else(|| anyhow!("there is no state {text:?}; there are {}", STATES.join(", ")))
-}
-
-/// The states of users and groups.
-const STATES: [&str; 13] = [
-    "Pending",
-    "Active",
-    "Inactive",
-    "NotCreated",
-    "Synced",
-    "Drifted",
-    "Held",
-    "Planned",
-    "Failed",
-    "DeactivatedAtServer",
-    "DeletedAtServer",
-    "Deleting",
-    "Suspended",
-];
 
 /// When the newest of the connection's Secrets was last changed, where that may be seen. Of a Secret only its metadata is
 /// asked for.

@@ -10,10 +10,11 @@ use kube::ResourceExt;
 use kube::api::ListParams;
 use scim_operator::api::{Reason, ScimConnection, ScimRoster, UnmanagedPolicy};
 
-use self::rows::{Drift, Failure, Roster, Unmanaged};
+use self::rows::{Drift, Failure, Unmanaged};
+use super::rosters::Roster;
 use crate::Outcome;
 use crate::cluster::{Cluster, each};
-use crate::objects::{Object, Selection, full_name, not_at_ease};
+use crate::objects::{Object, Selection, full_name, known_state, not_at_ease};
 use crate::output::{self, Printer};
 
 /// What can be listed.
@@ -218,7 +219,7 @@ pub async fn get(cluster: &Cluster, printer: Printer, arguments: &GetArguments) 
             selection.users = what != What::Groups;
             selection.groups = what != What::Users;
             // A state that there isn't is no reason for an empty list.
-            let state = arguments.state.as_deref().map(super::status::known_state).transpose()?;
+            let state = arguments.state.as_deref().map(known_state).transpose()?;
             selection.fields.extend(state.map(|state| format!("status.state={state}")));
             let found = arguments.filter.list(cluster, selection, |_| true).await?;
             told(printer, found.is_empty(), "nothing here fits; -A looks into all namespaces");
@@ -231,7 +232,7 @@ pub async fn get(cluster: &Cluster, printer: Printer, arguments: &GetArguments) 
 /// Lists users and groups that need a person.
 pub async fn failures(cluster: &Cluster, printer: Printer, arguments: &FailuresArguments) -> Result<Outcome> {
     let found = arguments.filter.list(cluster, not_at_ease(), Object::fails).await?;
-    told(printer, found.is_empty(), "nothing fails");
+    told(printer, found.is_empty(), &format!("nothing fails in {}", cluster.place()));
     let outcome = if found.is_empty() { Outcome::Done } else { Outcome::Found };
     printer.list(&found.into_iter().map(Failure).collect::<Vec<_>>())?;
     Ok(outcome)
@@ -294,7 +295,7 @@ pub async fn unmanaged(cluster: &Cluster, printer: Printer, arguments: &Unmanage
 
 async fn rosters(cluster: &Cluster, printer: Printer) -> Result<Outcome> {
     let mut found = Vec::new();
-    each(&cluster.api::<ScimRoster>(), &ListParams::default(), |roster| found.push(Roster::from(roster))).await?;
+    each(&cluster.api(), &ListParams::default(), |roster: ScimRoster| found.push(Roster::from(&roster))).await?;
     told(printer, found.is_empty(), "there is no roster here; -A looks into all namespaces");
     printer.list(&found)?;
     Ok(Outcome::Done)
