@@ -123,6 +123,55 @@ async fn a_roster_of_what_is_imported_changes_nothing() {
     assert_eq!(sandbox.admin("GET", "/journal", None).await, json!([]), "nothing was written");
 }
 
+/// An account of which nothing is shown but its name comes last, and none is rejected; what a cell can't say is told.
+#[tokio::test]
+async fn i31_a_roster_takes_every_row_of_its_own_table() {
+    let sandbox = Sandbox::start();
+    sandbox.admin("POST", "/seed", Some(json!({"users": 20}))).await;
+    let address = json!({"type": "work", "locality": "London", "country": "GB"});
+    let ada = json!({
+        "userName": "ada@example.com", "roles": [{"value": "admin"}, {"value": "billing"}], "addresses": [address],
+        "emails": [{"value": "ada@example.com", "type": "work"}, {"value": "ada@home.example", "type": "home"}],
+        "phoneNumbers": [{"value": "+44 1", "type": "mobile"}, {"value": "2", "type": "pager"}],
+    });
+    let schemas = json!(["urn:ietf:params:scim:schemas:core:2.0:User"]);
+    for mut account in [ada, json!({"userName": "formula", "title": "=1+2"}), json!({"userName": "svc-scim"})] {
+        account["schemas"] = schemas.clone();
+        let (status, made) = sandbox.scim("POST", "/Users", Some(account)).await;
+        assert_eq!(status, 201, "{made}");
+        // A server need not show it.
+        let path = format!("/users/{}/change", made["id"].as_str().expect("an id"));
+        sandbox.admin("POST", &path, Some(json!({"active": null}))).await;
+    }
+    let files = by_file(&unique("rows"), &sandbox.base_url, &sandbox.token, json!({}));
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let (directory, into) = directory("rows");
+    let output = alone(&[&["import"], &files[..], &["--into", &into, "--roster", "people"]].concat()).await;
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "a formula is no value: {told}");
+    assert!(told.contains("1 rows without phoneNumbers, which the table can't say"), "{told}");
+    assert!(told.contains("can't use 1 rows, such as that of formula: column title: it is a formula"), "{told}");
+    assert_eq!(told.matches("warning: ").count(), 1, "{told}");
+
+    let (roster, table) = (directory.join("roster.yaml"), directory.join("people-1.csv"));
+    let args =
+        ["roster", "preview", "-f", &roster.to_string_lossy(), "--source", &table.to_string_lossy(), "-o", "json"];
+    let output = alone(&args).await;
+    let report = &crate::json_of(&output)[0];
+    assert_eq!(report["sums"], json!({"rows": 23, "mapped": 22, "outOfScope": 0, "rejected": 1}), "{report:#}");
+    let row = |name: &str| {
+        let rows = report["rows"].as_array().expect("rows").iter();
+        rows.map(|row| &row["spec"]).find(|spec| spec["userName"] == name).expect(name).clone()
+    };
+    let ada = row("ada@example.com");
+    assert_eq!(ada["roles"], json!([{"value": "admin"}, {"value": "billing"}]), "{ada:#}");
+    assert_eq!(
+        (ada["addresses"][0]["country"].as_str(), ada["phoneNumbers"][0]["value"].as_str()),
+        (Some("GB"), Some("+44 1"))
+    );
+    assert_eq!((&row("svc-scim")["active"], &row("svc-scim")["roles"]), (&Value::Null, &Value::Null));
+}
+
 #[tokio::test]
 async fn what_is_imported_of_a_real_jackson_changes_nothing() {
     let place = connected(None, json!({})).await;

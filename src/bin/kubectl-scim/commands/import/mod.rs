@@ -7,7 +7,7 @@ mod pages;
 mod roster;
 mod sink;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
@@ -98,7 +98,9 @@ struct Told {
     groups: u64,
     skipped: u64,
     /// How many objects lack something that the server shows, by what.
-    dropped: std::collections::BTreeMap<String, u64>,
+    dropped: BTreeMap<String, u64>,
+    /// How many rows lack something that an object would say, by what.
+    left_out: BTreeMap<String, u64>,
     /// What needs a person.
     warnings: Vec<String>,
 }
@@ -107,6 +109,11 @@ impl Told {
     fn end(self) -> Outcome {
         for (what, count) in &self.dropped {
             output::note(&format!("{count} without {what}, which an object can't declare so that nothing changes"));
+        }
+        for (what, count) in &self.left_out {
+            output::note(&format!(
+                "{count} rows without {what}, which the table can't say: the operator leaves alone what the server has of it"
+            ));
         }
         if self.skipped > 0 {
             output::note(&format!("{} accounts were left out, as asked for", self.skipped));

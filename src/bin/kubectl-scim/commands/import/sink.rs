@@ -80,7 +80,7 @@ impl Sink {
                 told.warnings.push("no account was imported, so there is no table".to_owned());
             }
             Target::Roster(table) => {
-                let directory = table.finish()?;
+                let directory = table.finish(told)?;
                 output::note(&format!("apply it by: kubectl apply --server-side -k {}", directory.display()));
             }
             Target::Directory(directory) => {
