@@ -5,8 +5,8 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::kit::Place;
-use crate::support::{part, repository, scratch, unique};
-use crate::{program, stderr};
+use crate::support::{ControlPlane, part, repository, scratch, unique};
+use crate::{operator, program, stderr};
 
 /// The block of docs/ci.md that begins with this name.
 pub fn block(name: &str) -> String {
@@ -77,6 +77,10 @@ async fn i27_the_rights_of_the_page_suffice_and_no_more_is_asked_for() {
             "mappings": [{"target": "userName", "value": "row.mail"}]},
     });
     std::fs::write(&roster, object.to_string()).expect("a file");
+    // A namespace without anything is none that is well.
+    let mut suspended = object.clone();
+    suspended["spec"]["suspend"] = json!(true);
+    place.apply(suspended);
     place.apply(json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"people.csv": "mail\nada@example.com\n"},
         "metadata": {"name": "people", "labels": {"scim-operator.dev/roster-source": "true"}}}));
     let status = place.cluster.kubeconfig_for_service_account(namespace, "scim-status");
@@ -90,6 +94,71 @@ async fn i27_the_rights_of_the_page_suffice_and_no_more_is_asked_for() {
     let output = program(&status).args(["-n", namespace, "roster", "preview", "-f", &roster, "--against"]).output();
     let told = stderr(&output.expect("kubectl-scim"));
     assert!(told.contains("ask for a Role"), "{told}");
+}
+
+/// What `kubectl kustomize` makes of a folder with these files.
+async fn kustomized(files: &[(&str, String)]) -> String {
+    let directory = scratch().join(unique("kustomize"));
+    std::fs::create_dir_all(&directory).expect("a directory");
+    for (name, text) in files {
+        std::fs::write(directory.join(name), text).expect("a file");
+    }
+    ControlPlane::shared().await.kubectl_ok(&["kustomize", &directory.to_string_lossy()])
+}
+
+/// Flux runs no Job again that has ended; one that is gone it makes anew.
+#[tokio::test]
+async fn a_check_before_a_sync_with_flux_is_made_anew() {
+    for (page, job) in [("flux.yaml", "presync.yaml"), ("flux-plan.yaml", "presync-plan.yaml")] {
+        let of_flux: Vec<Value> = serde_saphyr::from_multiple(&block(page)).expect("manifests");
+        let patches = &of_flux[0]["spec"]["patches"];
+        let kustomization = json!({"resources": ["job.yaml"], "patches": patches}).to_string();
+        let made = kustomized(&[("kustomization.yaml", kustomization), ("job.yaml", block(job))]).await;
+        assert!(made.contains("ttlSecondsAfterFinished: 60") && made.contains("\n  name: scim-"), "{page}: {made}");
+    }
+}
+
+/// docs/gitops.md: a connection names the Secret by its hashed name.
+#[tokio::test]
+async fn a_secret_that_kustomize_generates_is_named_in_the_connection() {
+    let page = std::fs::read_to_string(repository().join("docs/gitops.md")).expect("docs/gitops.md");
+    let block = |name: &str| {
+        let rest = page.split(&format!("```yaml\n# {name}\n")).nth(1).unwrap_or_else(|| panic!("{name} is not there"));
+        rest.split("```").next().expect("its end").to_owned()
+    };
+    let connection = json!({
+        "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimConnection", "metadata": {"name": "datadog"},
+        "spec": {"baseUrl": "https://scim.example.com",
+            "auth": {"bearerToken": {"secretKeyRef": {"name": "datadog-scim", "key": "token"}}}},
+    });
+    let files = [
+        ("kustomization.yaml", block("kustomization.yaml")),
+        ("names.yaml", block("names.yaml")),
+        ("connection.yaml", connection.to_string()),
+        ("token", "no-key".to_owned()),
+    ];
+    let made: Vec<Value> = serde_saphyr::from_multiple(&kustomized(&files).await).expect("manifests");
+    let of = |kind: &str| made.iter().find(|object| object["kind"] == kind).expect(kind);
+    let name = &of("Secret")["metadata"]["name"];
+    assert!(name.as_str().is_some_and(|name| name.starts_with("datadog-scim-")), "{name}");
+    assert_eq!(&of("ScimConnection")["spec"]["auth"]["bearerToken"]["secretKeyRef"]["name"], name);
+    assert_eq!(of("Secret")["metadata"]["labels"], json!({"scim-operator.dev/credentials": "true"}));
+}
+
+/// Without that, the connection names the Secret that it may be.
+#[tokio::test]
+async fn a_secret_under_a_name_with_a_hash_is_named_where_the_connection_finds_none() {
+    operator().await;
+    let place = Place::without_operator().await;
+    for name in ["key-7h2k9mf4dt", "key-for-others"] {
+        place.apply(json!({"apiVersion": "v1", "kind": "Secret", "stringData": {"token": "x"},
+            "metadata": {"name": name, "labels": {"scim-operator.dev/credentials": "true"}}}));
+    }
+    place.apply(place.connection(json!({})));
+    let message = place.connection_is("SecretNotFound").await;
+    let hint =
+        "There is key-7h2k9mf4dt: where Kustomize generates the Secret set generatorOptions.disableNameSuffixHash";
+    assert!(message.contains(hint), "{message}");
 }
 
 /// By Flux's own kinds: a field that they don't have is refused.

@@ -5,7 +5,7 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::ResourceExt;
-use kube::api::Api;
+use kube::api::{Api, ListParams};
 use reqwest::header::HeaderName;
 use secrecy::{SecretSlice, SecretString};
 use url::Url;
@@ -266,18 +266,36 @@ impl Reader {
         }
     }
 
+    /// The Secrets that Kustomize may have made of this name, in words: it hangs a hash on it, and doesn't know that a
+    /// connection names it. Of them nothing but metadata is read.
+    async fn generated(&self, name: &str) -> String {
+        let labelled = ListParams::default().labels(&format!("{CREDENTIALS_LABEL}=true"));
+        let there = self.secrets.list_metadata(&labelled).await.map(|list| list.items).unwrap_or_default();
+        let is_made_of_it =
+            |other: &String| other.strip_prefix(name).is_some_and(|rest| rest.strip_prefix('-').is_some_and(is_hash));
+        let alike: Vec<String> =
+            there.iter().map(ResourceExt::name_any).filter(is_made_of_it).take(MOST_KEYS).collect();
+        if alike.is_empty() {
+            return String::new();
+        }
+        format!(
+            ". There is {}: where Kustomize generates the Secret set generatorOptions.disableNameSuffixHash, or let its \
+             configurations name the field by nameReference",
+            alike.join(", ")
+        )
+    }
+
     /// The Secret, of which `key` is wanted; what it says of its keys is noted.
     async fn secret(&mut self, name: &str, key: &str) -> Result<Secret, Refusal> {
         let namespace = &self.namespace;
         let found = self.secrets.get_opt(name).await.map_err(|error| unreadable("Secret", name, &error))?;
         let Some(secret) = found else {
-            return Err(Refusal::new(
-                ConnectedReason::SecretNotFound,
-                format!(
-                    "the Secret {namespace}/{name} is not there; create it with the label {CREDENTIALS_LABEL}=true. Secrets of \
-                     other namespaces are not read"
-                ),
-            ));
+            let message = format!(
+                "the Secret {namespace}/{name} is not there; create it with the label {CREDENTIALS_LABEL}=true. Secrets of \
+                 other namespaces are not read{}",
+                self.generated(name).await
+            );
+            return Err(Refusal::new(ConnectedReason::SecretNotFound, message));
         };
         let label = secret.labels().get(CREDENTIALS_LABEL).map(String::as_str);
         if label != Some("true") {
@@ -320,6 +338,11 @@ fn writer_of_data(secret: &Secret) -> Option<String> {
     let newest =
         secret.managed_fields().iter().filter(writes_data).max_by_key(|entry| entry.time.as_ref().map(|time| time.0));
     newest.and_then(|entry| entry.manager.clone())
+}
+
+/// What Kustomize hangs on a name.
+fn is_hash(text: &str) -> bool {
+    text.len() == 10 && text.chars().all(|letter| "bcdfghkmt2456789".contains(letter))
 }
 
 /// So many keys of a Secret are named.

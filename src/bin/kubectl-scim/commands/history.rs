@@ -1,15 +1,13 @@
 //! `history`: who changed what, when, and by which object, from the audit stream.
 
+mod log;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use futures::{AsyncBufReadExt as _, TryStreamExt as _};
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt;
-use kube::api::{ListParams, LogParams};
 use serde::{Deserialize, Serialize};
 
 use crate::Outcome;
@@ -106,9 +104,6 @@ struct Hold {
     approved_by: Vec<String>,
 }
 
-/// The operator's own container, as the chart names it.
-const CONTAINER: &str = "scim-operator";
-
 /// What was found.
 #[derive(Default)]
 struct Found {
@@ -162,7 +157,7 @@ pub async fn run(global: &Global, printer: Printer, arguments: &Arguments) -> Re
     let mut found = Found::default();
     match &arguments.file {
         Some(file) => from_file(file, arguments, &mut found)?,
-        None => from_log(&Cluster::connect(global).await?, arguments, &mut found).await?,
+        None => log::read(&Cluster::connect(global).await?, arguments, &mut found).await?,
     }
     found.lines.sort_by_key(|line| line.time);
     if found.lines.is_empty() && !printer.is_data() {
@@ -241,40 +236,6 @@ fn from_file(file: &PathBuf, arguments: &Arguments, found: &mut Found) -> Result
     }
     if lines > 0 && found.others == lines {
         bail!("{}: none of its {lines} lines is of the audit stream", file.display());
-    }
-    Ok(())
-}
-
-async fn from_log(cluster: &Cluster, arguments: &Arguments, found: &mut Found) -> Result<()> {
-    let pods = cluster.within::<Pod>(&arguments.operator_namespace);
-    let ours = ListParams::default().labels("app.kubernetes.io/name=scim-operator");
-    let list = pods.list(&ours).await?;
-    if list.items.is_empty() {
-        bail!(
-            "there is no pod of the operator in the namespace {}; name its namespace by --operator-namespace, or give the file of \
-             the audit stream",
-            arguments.operator_namespace
-        );
-    }
-    let before = found.lines.len();
-    for pod in &list.items {
-        // Others may run beside it.
-        let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
-        let mut names = containers.map(|container| container.name.clone());
-        let first = names.next();
-        let container = names.find(|name| name == CONTAINER).or(first);
-        let params = LogParams { since_time: arguments.since, container, ..LogParams::default() };
-        let mut lines = pods.log_stream(&pod.name_any(), &params).await?.lines();
-        while let Some(line) =
-            lines.try_next().await.map_err(|error| anyhow!("the log of {} broke off: {error}", pod.name_any()))?
-        {
-            found.take(&line, arguments);
-        }
-    }
-    if found.lines.len() == before {
-        output::note(
-            "the log has none; with audit.enabled the operator writes the stream, and a log goes back a while only",
-        );
     }
     Ok(())
 }
