@@ -40,10 +40,12 @@ pub struct Ours<'a> {
 pub struct Changes {
     /// Whose ScimUsers are to be written, by their places among the people.
     pub apply: Vec<usize>,
+    /// Of them, what is to be written of those who have left and of whose rows more can't be used.
+    pub leaving: HashMap<usize, Body>,
     /// Those whose rows are gone.
     pub gone: Vec<Gone>,
     /// The names of those of them that another row may be by now (promise I31): their key was a value of another
-    /// expression than the one in force, or their externalId is that of a row of another key.
+    /// expression than the one in force, or is another ScimUser's, too; or their externalId is that of a row of another key.
     pub unsure: BTreeSet<String>,
     /// Rows that can't be used, conflicts with objects of others included.
     pub rejected: Vec<Rejected>,
@@ -127,7 +129,17 @@ impl Changes {
             let body = match recipe.body(&table.rows[person.row], |whom| names.find(whom)) {
                 Ok(body) => body,
                 Err(reason) => {
-                    reject(reason);
+                    // Nothing else delays a removal (promise I17).
+                    let user = given.ours.get(name).filter(|_| recipe.has_left(&table.rows[person.row]));
+                    let Some(user) = user.filter(|user| user.metadata.deletion_timestamp.is_none()) else {
+                        reject(reason);
+                        continue;
+                    };
+                    reject(format!("{reason}. The account is deactivated all the same"));
+                    if user.spec.active != Some(false) {
+                        changes.leaving.insert(at, recipe.deactivated(user));
+                        changes.apply.push(at);
+                    }
                     continue;
                 }
             };
@@ -151,7 +163,7 @@ impl Changes {
             .filter(|(name, user)| !called.contains(name.as_str()) && user.metadata.deletion_timestamp.is_none());
         let gone: Vec<_> = gone.collect();
         let unsure = gone.iter().filter(|(_, user)| keys.is_of_another_expression(&Known::of(user)));
-        changes.unsure.extend(unsure.map(|(name, _)| (*name).clone()));
+        changes.unsure.extend(unsure.map(|(name, _)| (*name).clone()).chain(names.copies.iter().cloned()));
         changes.gone = gone
             .into_iter()
             .map(|(name, user)| Gone { name: name.clone(), uid: user.uid().unwrap_or_default() })

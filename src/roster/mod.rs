@@ -13,6 +13,7 @@ mod functions;
 mod hashed;
 mod holders;
 mod keys;
+mod leaving;
 mod lines;
 mod members;
 mod names;

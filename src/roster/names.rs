@@ -22,6 +22,8 @@ pub struct Names {
     /// The people who have the userName or the externalId of a ScimUser that was written for another key, and have none
     /// of their own.
     pub succeeding: HashMap<usize, Predecessor>,
+    /// Those that have the recorded key of another one, which is somebody's: copies that somebody made by hand.
+    pub copies: BTreeSet<String>,
     /// By key, userName and externalId.
     index: HashMap<String, String>,
 }
@@ -59,9 +61,10 @@ impl Names {
         let crossed = crossed(&rows[..people.people.len()], &names, known, &claimed);
         let succeeding = succeeding(keys, &rows[..people.people.len()], &found, known, &claimed);
         let rewritten = rewritten(&rows[..people.people.len()], &names, known);
+        let copies = copies(known, &claimed);
         let objects = names.iter().map(|name| Some(name.as_str())).chain(found[names.len()..].iter().copied());
         let index = index(&rows, &objects.collect::<Vec<_>>());
-        Self { names, kept, unidentified, crossed, rewritten, succeeding, index }
+        Self { names, kept, unidentified, crossed, rewritten, succeeding, copies, index }
     }
 
     /// The ScimUser of whoever has this key, userName or externalId, folded.
@@ -72,23 +75,29 @@ impl Names {
 
 /// The object of each row, if it has one.
 fn matched<'a>(keys: &Keys, rows: &[&Identity], known: &'a [Known]) -> Vec<Option<&'a str>> {
-    let recorded = known.iter().filter_map(|known| Some((known.key.clone()?, known.name.as_str())));
-    let recorded: HashMap<String, &str> = recorded.collect();
+    let recorded = by_recorded_key(known);
     let unrecorded: BTreeSet<&str> =
         known.iter().filter(|known| known.key.is_none()).map(|known| known.name.as_str()).collect();
-    let by_key = |key: &str| {
-        let recorded = recorded.get(&keys.record(key)).copied();
-        recorded.or_else(|| unrecorded.get(keys.name(key).as_str()).copied())
+    // Of several that have the key the one that was called by it is meant, or else the one of the person's name.
+    let own = |record: &str, row: &Identity| {
+        let called = row.key.as_deref().map(|key| keys.name(key));
+        let same_name = |known: &Known| row.user_name.as_deref() == Some(&*known.user_name);
+        let objects = recorded.get(record)?.iter();
+        objects.min_by_key(|known| (called.as_ref() != Some(&known.name), !same_name(known))).map(|known| &*known.name)
+    };
+    let by_key = |row: &Identity| {
+        let key = row.key.as_deref()?;
+        own(&keys.record(key), row).or_else(|| unrecorded.get(keys.name(key).as_str()).copied())
     };
     let mut claimed = BTreeSet::new();
     let mut found: Vec<Option<&str>> = Vec::with_capacity(rows.len());
     for row in rows {
-        found.push(row.key.as_deref().and_then(by_key).filter(|name| claimed.insert(*name)));
+        found.push(by_key(row).filter(|name| claimed.insert(*name)));
     }
     if known.iter().any(|known| keys.tells_apart(known) && !claimed.contains(known.name.as_str())) {
         for (row, object) in rows.iter().zip(&mut found).filter(|(_, object)| object.is_none()) {
             let records = row.key.as_deref().map(|key| keys.records_before_rewriting(key)).unwrap_or_default();
-            let mut objects = records.iter().filter_map(|record| recorded.get(record).copied());
+            let mut objects = records.iter().filter_map(|record| own(record, row));
             *object = objects.find(|name| claimed.insert(*name));
         }
     }
@@ -107,6 +116,22 @@ fn matched<'a>(keys: &Keys, rows: &[&Identity], known: &'a [Known]) -> Vec<Optio
         *object = known.map(|known| known.name.as_str()).filter(|name| claimed.insert(*name));
     }
     found
+}
+
+fn by_recorded_key(known: &[Known]) -> HashMap<&str, Vec<&Known>> {
+    let mut recorded: HashMap<&str, Vec<&Known>> = HashMap::new();
+    for known in known {
+        if let Some(key) = &known.key {
+            recorded.entry(key).or_default().push(known);
+        }
+    }
+    recorded
+}
+
+fn copies(known: &[Known], claimed: &BTreeSet<&str>) -> BTreeSet<String> {
+    let is_claimed = |known: &&&Known| claimed.contains(known.name.as_str());
+    let several = by_recorded_key(known).into_values().filter(|of_key| of_key.iter().any(|known| is_claimed(&known)));
+    several.flatten().filter(|known| !is_claimed(&known)).map(|known| known.name.clone()).collect()
 }
 
 /// Another externalId is another person; one that was rewritten is not.

@@ -144,6 +144,9 @@ impl Prepared {
     /// What the ScimUser of a person says. Their row is let go: of thousands that are written, what was read is not to
     /// be kept beside what came of it.
     pub fn take_body(&mut self, person: usize) -> Result<Body, String> {
+        if let Some(leaving) = self.changes.leaving.remove(&person) {
+            return Ok(leaving);
+        }
         let row = &mut self.table.rows[self.people.people[person].row];
         let body = self.recipe.body(row, |whom| self.names.find(whom));
         row.values = Box::default();

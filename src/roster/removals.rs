@@ -114,7 +114,8 @@ impl Sorted {
         }
         let asked: Vec<Gone> = self.fresh.iter().filter(|gone| unsure.contains(&gone.name)).cloned().collect();
         let mut sets = [self.fresh.clone(), asked, self.kept.clone()].into_iter();
-        sets.find(|set| !set.is_empty() && id_of(set, answers.spent) == id).unwrap_or_default()
+        let asked = sets.find(|set| !set.is_empty() && id_of(set, answers.spent) == id).unwrap_or_default();
+        asked.into_iter().filter(|gone| of.contains(gone)).collect()
     }
 }
 

@@ -83,7 +83,8 @@ impl Pass {
             );
         }
         let why = if held.unsure {
-            "were written for another key, and a row with another key or userName may be theirs by now"
+            "were written for another key, or have that of another ScimUser, and a row with another key or userName may be theirs \
+             by now"
         } else {
             "are more than the guard admits"
         };

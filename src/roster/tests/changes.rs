@@ -26,7 +26,8 @@ pub fn then(spec: &ScimRosterSpec, text: &str, users: Vec<Arc<ScimUser>>) -> (Ve
     let mut ours = given.ours;
     for at in &changes.apply {
         let (person, name) = (&people.people[*at], &names.names[*at]);
-        let body = recipe.body(&table.rows[person.row], |whom| names.find(whom)).expect("a body");
+        let read = || recipe.body(&table.rows[person.row], |whom| names.find(whom)).expect("a body");
+        let body = changes.leaving.get(at).cloned().unwrap_or_else(read);
         let mut labels = body.labels.clone();
         labels.insert(ROSTER_LABEL.to_owned(), json!("people"));
         let annotations = json!({GENERATED: body.digest(), ROSTER_KEY: recipe.keys.record(person.key())});

@@ -260,3 +260,60 @@ proptest! {
         prop_assert!(broken.gone.iter().all(|name| leave.contains(name)), "{broken:?}, and whole {whole:?}");
     }
 }
+
+/// Somebody makes a person of another's manifest, with the roster's label and key still in it.
+#[test]
+fn i10_a_copied_scim_user_takes_nobodys_row() {
+    let by_id = spec(json!({"key": "row.id", "mappings": [{"target": "userName", "value": "row.name"}]}));
+    let sheet = "id,name\n1,ada\n2,grace\n";
+    let (users, _) = then(&by_id, sheet, Vec::new());
+    let ada = users.iter().find(|user| user.spec.user_name == "ada").expect("ada's");
+    // Called before and after the original, and the original by another name than its key would give now.
+    for (copied, called) in [("aaa", None), ("zzz", None), ("aaa", Some("mmm")), ("zzz", Some("mmm"))] {
+        let mut original = crate::api::ScimUser::clone(ada);
+        original.metadata.name = called.map(str::to_owned).or(original.metadata.name);
+        let mut copy = crate::api::ScimUser::clone(ada);
+        copy.metadata.name = Some(copied.to_owned());
+        copy.metadata.uid = Some(format!("uid-of-{copied}"));
+        copy.spec.user_name = "bob".to_owned();
+        let others = users.iter().filter(|user| user.spec.user_name != "ada").cloned();
+        let all: Vec<_> = others.chain([original.clone(), copy].map(std::sync::Arc::new)).collect();
+        let (_, looked) = changes(&by_id, sheet, all);
+        let gone: Vec<&str> = looked.gone.iter().map(|gone| gone.name.as_str()).collect();
+        assert_eq!((gone, looked.apply.len()), (vec![copied], 0), "{called:?} {looked:?}");
+        assert!(looked.unsure.contains(copied), "a person is asked: {looked:?}");
+    }
+}
+
+/// The department of somebody who left can't be a label, or a date of theirs can't be read.
+#[test]
+fn i17_a_leaver_is_deactivated_whatever_else_the_row_says() {
+    let roster = spec(json!({
+        "key": "row.id",
+        "mappings": [
+            {"target": "userName", "value": "row.name"}, {"target": "active", "value": "row.active"},
+            {"target": "access.notBefore", "value": "row.start"}, {"target": "title", "value": "row.team"},
+        ],
+        "labels": {"team": "row.team"},
+    }));
+    let sheet = |row: &str| format!("id,name,active,start,team\n{row}\n2,grace,true,2020-01-01,eng\n");
+    let (users, _) = then(&roster, &sheet("1,ada,true,2020-01-01,eng"), Vec::new());
+    for row in ["1,ada,false,2020-01-01,Former staff (int.)", "1,ada,false,one day,eng"] {
+        let (after, looked) = then(&roster, &sheet(row), users.clone());
+        assert_eq!((looked.rejected.len(), looked.gone.len(), after.len()), (1, 0, 2), "{row}: {looked:?}");
+        assert!(looked.rejected[0].reason.ends_with("deactivated all the same"), "{looked:?}");
+        let ada = after.iter().find(|user| user.spec.user_name == "ada").expect("ada's");
+        let before = users.iter().find(|user| user.spec.user_name == "ada").expect("ada's");
+        assert_eq!(ada.spec.active, Some(false), "{row}");
+        assert_eq!(ada.spec, crate::api::ScimUserSpec { active: Some(false), ..before.spec.clone() });
+        assert_eq!(ada.metadata.labels, before.metadata.labels);
+        // It is written once.
+        let (_, again) = changes(&roster, &sheet(row), after);
+        assert_eq!((again.apply.len(), again.rejected.len()), (0, 1), "{again:?}");
+    }
+    // Of whoever stays, and of a newcomer, nothing is written.
+    for row in ["1,ada,true,2020-01-01,Staff (int.)", "3,eve,false,one day,eng"] {
+        let (_, looked) = changes(&roster, &sheet(row), users.clone());
+        assert_eq!((looked.apply.len(), looked.rejected.len()), (0, 1), "{row}: {looked:?}");
+    }
+}
