@@ -207,7 +207,7 @@ pub struct ScimGroupStatus {
     #[schemars(length(max = 5000), inner(length(max = 512)))]
     pub brought_in: Option<Vec<String>>,
     /// Members that were declared while `membership` was Exact, by digest, up to 5000: they are taken out once they aren't
-    /// declared any more, whatever `membership` says by then.
+    /// declared any more, whatever `membership` says by then. `more`: there were more, and none of them is on record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 60000))]
     pub owned_members: Option<String>,

@@ -17,7 +17,7 @@ pub use self::awaited::Awaited;
 pub use self::claims::awaits_name;
 use self::index::take;
 use super::{Changed, Claim, ConnectionKey, Directory, connection_of, version};
-use crate::api::{CLAIMED_GROUP, RemoteId, ScimGroup, ScimUser, Uid};
+use crate::api::{self, CLAIMED_GROUP, RemoteId, ScimGroup, ScimUser, Uid};
 use crate::plan::groups::{Membership, Standing};
 
 /// The groups and their indexes.
@@ -44,6 +44,8 @@ pub(super) struct Groups {
     elsewhere: HashSet<Uid>,
     /// Users that leave their groups now, their accounts, and the groups that they were in.
     departing: HashMap<Uid, (RemoteId, BTreeSet<Uid>)>,
+    /// Groups that were deleted, and whose objects are about to go.
+    deleted: HashSet<Uid>,
 }
 
 #[derive(Debug)]
@@ -275,12 +277,25 @@ impl Directory {
         departing.filter(|id| entry.membership.extra().contains(*id)).cloned().collect()
     }
 
-    /// The groups of a connection that this account is in, as far as is known.
-    pub fn groups_with(&self, connection: &ConnectionKey, id: &RemoteId) -> Vec<Arc<ScimGroup>> {
+    /// The groups of a connection that this account, or group, is in and would leave by what they declare. In an additive
+    /// one, or where nobody is `shown`, others may have put it, and there it stays.
+    pub fn groups_with(&self, connection: &ConnectionKey, id: &RemoteId, shown: bool) -> Vec<Arc<ScimGroup>> {
         let inner = self.read();
         let all = inner.groups.connections.get(connection).into_iter().flatten();
         let entries = all.filter_map(|uid| inner.groups.all.get(uid));
-        entries.filter(|entry| entry.membership.is_here(id)).map(|entry| Arc::clone(&entry.group)).collect()
+        let server = inner.servers.get(connection);
+        let has = |entry: &&Entry| {
+            let status = entry.group.status.as_ref();
+            let here = status.is_some_and(|status| status.id.is_some() && status.bound_to.as_ref() == server);
+            let exact = shown && entry.group.spec.membership == api::Membership::Exact;
+            here && entry.membership.has_as_own(id, exact)
+        };
+        entries.filter(has).map(|entry| Arc::clone(&entry.group)).collect()
+    }
+
+    /// The group was deleted, and its object is about to go: with that it leaves the groups that it is nested in.
+    pub fn depart_group(&self, uid: &Uid) {
+        self.write_groups().groups.deleted.insert(uid.clone());
     }
 
     /// The users that leave their groups now.

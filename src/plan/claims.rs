@@ -1,6 +1,6 @@
 //! What other objects say of the same account or group (promise I8): it follows its object, not its name.
 
-use crate::api::Reason;
+use crate::api::{Reason, Uid};
 
 /// What an object was about to make or to take for its own, from our annotation on it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -86,6 +86,8 @@ pub enum HolderState {
 pub struct Successor {
     /// `namespace/name`.
     pub name: String,
+    /// The object's uid.
+    pub uid: Uid,
     /// It is bound to the account, and its status says so.
     pub bound: bool,
     /// Its binding is held, until a person answers.

@@ -24,6 +24,12 @@ impl Digests {
         Self(chunks.map(|chunk| String::from_utf8_lossy(chunk).into_owned()).collect())
     }
 
+    /// Whether what these parts say together is in this text, which isn't read for that.
+    pub fn has(text: &str, parts: &[&str]) -> bool {
+        let digest = digest(parts);
+        text.as_bytes().chunks_exact(DIGITS).any(|chunk| chunk == digest.as_bytes())
+    }
+
     /// For status.
     pub fn text(&self) -> String {
         self.0.iter().map(String::as_str).collect()

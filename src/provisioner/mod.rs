@@ -214,6 +214,7 @@ impl<E: Effects> Provisioner<E> {
 
     /// An object is gone.
     pub fn forget(&self, uid: &Uid) {
+        self.give_up_seat(uid);
         self.notes.forget(uid);
         self.guards.forget(uid);
         self.group_notes.forget(uid);
@@ -272,6 +273,11 @@ fn lane_of(user: &ScimUser, now: Timestamp) -> Lane {
     } else {
         Lane::Change
     }
+}
+
+/// What is declared ends the access to an account.
+fn is_to_be_inactive(user: &ScimUser, now: Timestamp) -> bool {
+    user.spec.active == Some(false) || access_has_ended(&user.spec, now)
 }
 
 /// The object's access window has ended.

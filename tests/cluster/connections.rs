@@ -118,6 +118,30 @@ async fn i23_a_wrong_key_that_comes_during_an_outage_does_not_cost_the_good_one(
     place.synced("grace").await;
 }
 
+/// The server is away as the Secret is deleted, and comes back.
+#[tokio::test]
+async fn i23_a_secret_that_goes_during_an_outage_leaves_removals_to_the_last_key() {
+    let sandbox = Sandbox::start();
+    let place = Place::at(&sandbox.base_url, &sandbox.token, json!({})).await;
+    for name in ["ada", "bob"] {
+        place.user(name, json!({"active": true}));
+    }
+    let ada = place.synced("ada").await;
+    place.synced("bob").await;
+    fault(&sandbox, json!({}), json!({"kind": "status", "code": 500})).await;
+    place.kubectl(&["delete", "scimuser", "ada", "--wait=false"]);
+    place.user("bob", json!({"active": true, "title": "Dr"}));
+    place.connection_is("ServerError").await;
+    place.kubectl(&["delete", "secret", "key"]);
+    place.connection_is("SecretNotFound").await;
+    sandbox.admin("DELETE", "/faults", None).await;
+    place.kubectl(&["wait", "--for=delete", "scimuser/ada", "--timeout=120s"]);
+    let accounts = sandbox.admin("GET", "/users", None).await;
+    let ada = accounts.as_array().into_iter().flatten().find(|account| account["id"] == ada.as_str());
+    assert_eq!(ada.expect("the account")["active"], false);
+    place.connection_is("SecretNotFound").await;
+}
+
 #[tokio::test]
 async fn a_connection_may_come_after_its_users() {
     let place = Place::new().await;

@@ -23,6 +23,15 @@ impl Directory {
         }
     }
 
+    /// The object under deletion that hands this group over.
+    pub fn group_handed_over(&self, heir: &ScimGroup, server: &str, id: &str) -> Option<Arc<ScimGroup>> {
+        let inner = self.read();
+        let mut others = inner.others_of(inner.groups.bound.get(&id.into()), heir, server);
+        let goes =
+            |other: &&Arc<ScimGroup>| is_deleting(other) && bound(other, server).is_some_and(|(own, _)| own == id);
+        others.find(goes).cloned()
+    }
+
     /// The object can't take over the group of any object under deletion as it is declared now; returns those that
     /// waited for it.
     pub fn decline_group(&self, group: &ScimGroup, server: &str) -> Vec<Uid> {
@@ -167,7 +176,7 @@ impl Inner {
         let of = |other: &Arc<ScimGroup>, bound: bool| {
             let state = other.status.as_ref().and_then(|status| status.state);
             let held = matches!(state, Some(GroupState::Held | GroupState::Planned));
-            (Arc::clone(other), Successor { name: full_name(other), bound, held })
+            (Arc::clone(other), Successor { name: full_name(other), uid: Uid::of(&other.metadata), bound, held })
         };
         if let Some(id) = id {
             let mut heirs = self.others_of(self.groups.bound.get(&id.into()), leaving, server).filter(|other| {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::super::connection_of;
@@ -142,6 +143,14 @@ impl Entry {
             self.waiting.remove(name);
         }
         self.membership.leave(standing);
+    }
+
+    /// The object that stood so is gone and wasn't deprovisioned: unless others declare its account, that stays for a while.
+    pub(super) fn vanish(&mut self, stood: &Standing, since: Timestamp) {
+        let (Standing::In(id) | Standing::Going(id)) = stood else { return };
+        if !self.membership.is_declared(id) {
+            self.membership.vanish(id, since);
+        }
     }
 }
 

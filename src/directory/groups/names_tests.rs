@@ -83,3 +83,20 @@ fn i18_an_account_is_a_member_by_its_name_once_it_has_it() {
     directory.remove(&"mallory".into());
     assert_eq!(declared(&directory), json!([false, false, 1]));
 }
+
+/// Others gave the account another name than the one that was carried out.
+#[test]
+fn i18_whom_others_renamed_stays_a_member_by_the_name_that_was_carried_out() {
+    let directory = directory();
+    let mut ceo = mallory(1, "ceo@top", Some("boss@top"));
+    ceo.metadata.namespace = Some("trusted".into());
+    let mut applied = Applied::default();
+    applied.set("userName", Some(&json!("ceo@top")));
+    ceo.status.as_mut().unwrap().applied_attributes = Some(applied.text());
+    directory.upsert(ceo.clone());
+    assert_eq!(declared(&directory), json!([true, false, 0]));
+    // A newer name isn't carried out yet: the account goes by the one that is shown.
+    (ceo.metadata.resource_version, ceo.spec.user_name) = (Some("2".into()), "other@top".into());
+    directory.upsert(ceo);
+    assert_eq!(declared(&directory), json!([false, false, 1]));
+}

@@ -46,6 +46,19 @@ impl Directory {
         self.read().groups.records.get(user).map(|known| known.to_vec()).unwrap_or_default()
     }
 
+    /// The groups of a connection that declared this account while they were exact.
+    pub fn groups_owning(&self, connection: &ConnectionKey, account: &str) -> Vec<String> {
+        let inner = self.read();
+        let groups = inner.groups.connections.get(connection).into_iter().flatten();
+        let owning = groups.filter_map(|uid| {
+            let status = inner.groups.all.get(uid)?.group.status.as_ref()?;
+            let here = status.bound_to.as_ref() == inner.servers.get(connection);
+            let owned = status.owned_members.as_deref().filter(|_| here)?;
+            status.id.clone().filter(|_| Digests::has(owned, &[account]))
+        });
+        owning.collect()
+    }
+
     /// Who is in the groups that an object's account is on record in has to be read anew.
     pub fn invalidate_recorded(&self, connection: &ConnectionKey, user: &Uid) {
         let groups = &mut self.write_groups().groups;

@@ -95,8 +95,16 @@ impl Inner {
         }
         self.groups.unlink_all(uid);
         let nesting: Vec<Uid> = self.groups.by_group.get(&key).into_iter().flatten().cloned().collect();
+        let vanished = !self.groups.deleted.remove(uid);
+        let id = group.status.as_ref().and_then(|status| status.id.as_deref()).map(RemoteId::from);
+        let stood = id.filter(|_| vanished).map(Standing::In);
         for outer in &nesting {
+            let stands = |entry: &Entry| stood.as_ref().is_some_and(|stood| entry.fixed.contains(stood));
+            let stood_here = self.groups.all.get(outer).is_some_and(stands);
             self.refresh_fixed(outer);
+            if let (Some(stood), true, Some(entry)) = (&stood, stood_here, self.groups.all.get_mut(outer)) {
+                entry.vanish(stood, self.clock.now());
+            }
         }
         // Whoever declares the same name may have it now.
         let rivals = self.rivals(uid, Some(&group), None);
@@ -207,15 +215,14 @@ impl Inner {
         for group in concerned {
             let (was, is) = (before.get(&group), now.get(&group));
             let Some(entry) = self.groups.all.get_mut(&group).filter(|_| was != is) else { continue };
-            // First, so that nobody is too many for an instant.
-            if vanished && let Some(Standing::In(id) | Standing::Going(id)) = was {
-                entry.membership.vanish(id, gone_at);
-            }
             if let Some(is) = is {
                 entry.enter(is, &name);
             }
             if let Some(was) = was {
                 entry.leave(was, &name, is);
+            }
+            if let Some(was) = was.filter(|_| vanished) {
+                entry.vanish(was, gone_at);
             }
             touched.push(group);
         }

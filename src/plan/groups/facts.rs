@@ -136,6 +136,8 @@ pub struct GroupFacts<'a> {
     pub written: bool,
     /// Removals wait for admission; the rest goes on meanwhile.
     pub removals_wait: bool,
+    /// The same of attributes.
+    pub attributes_wait: bool,
     /// A request that removed and added was refused: what is removed goes by itself.
     pub apart: bool,
     /// The group as this pass read it, with whoever is in it.

@@ -216,10 +216,10 @@ impl Membership {
         self.sort_all();
     }
 
-    /// All that differs from what is declared was changed by others, and is left so.
-    pub fn keep_all_as_is(&mut self) {
-        let differing: Vec<RemoteId> = self.missing.iter().chain(&self.extra).cloned().collect();
-        self.keep_as_is(differing);
+    /// All who differ from what is declared, and whether they are declared.
+    pub fn differing(&self) -> Vec<(RemoteId, bool)> {
+        let extra = self.extra.iter().map(|id| (id.clone(), false));
+        self.missing.iter().map(|id| (id.clone(), true)).chain(extra).collect()
     }
 
     /// The account is deprovisioned: whoever put it in, that is left so no longer.

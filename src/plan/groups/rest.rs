@@ -83,6 +83,13 @@ pub(super) fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOper
              dropped then stays in",
         );
     }
+    if members.membership.exceeded_record(facts.object.status.owned_members.as_deref()) {
+        verdict.message.push_str(
+            "; more than 5000 members were declared while membership was Exact, and it isn't on record who they were: once \
+             they aren't declared any more they stay in, unless this object puts them in anew. Take them out at the server, \
+             or set membership to Exact, which takes out whoever isn't declared",
+        );
+    }
     if deletion::unlinks(facts) {
         verdict.message.push_str(
             "; deleting this object empties the group and unlinks it: what the group stands for at the server stays",
@@ -193,9 +200,12 @@ fn applied(facts: &GroupFacts, left: &[PatchOperation]) -> Applied {
     for operation in left {
         now.set(operation.path.as_deref().unwrap_or_default(), operation.value.as_ref());
     }
-    // Whoever wasn't put in for want of an account that is shown was never in.
+    // Whoever wasn't put in yet was never in, be it for want of an account that is shown or of room, and whoever is still to
+    // be taken out isn't left there. What is refused or protected is known by that.
     let kept = facts.members.kept;
-    if !facts.removals_wait && kept.unknown.is_empty() && kept.unrecorded.is_empty() && unseen(facts) == 0 {
+    let waits =
+        facts.removals_wait || !(kept.unknown.is_empty() && kept.awaited.is_empty() && kept.unrecorded.is_empty());
+    if !waits && unseen(facts) == 0 && over_rate(facts) == 0 {
         now.set(MEMBERS, Some(&json!(facts.members.membership.fingerprint())));
     }
     now

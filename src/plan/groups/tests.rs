@@ -148,6 +148,7 @@ impl Case {
             },
             written: false,
             removals_wait: self.removals_wait,
+            attributes_wait: false,
             apart: self.apart,
             whole: None,
             shows_members: true,

@@ -40,9 +40,15 @@ impl Member {
         let own = &self.candidate;
         match self.place {
             Place::Rejected(_) => false,
-            Place::Released { .. } if own.guard == Some(GuardName::Memberships) => own.covers(candidate),
+            Place::Released { .. } if self.releases_members() => own.covers(candidate),
             _ => own.same(candidate),
         }
+    }
+
+    /// Members were let go out of a group.
+    fn releases_members(&self) -> bool {
+        let of_members = self.candidate.guard == Some(GuardName::Memberships);
+        of_members && matches!(self.place, Place::Released { .. })
     }
 }
 
@@ -324,6 +330,8 @@ impl Gate {
         if !known
             && let Some(id) = &candidate.held_before
             && (self.rejected.as_ref() == Some(id) || self.refused.contains(id))
+            // A rejection is taken back by an approval.
+            && !self.spent.contains(id)
         {
             // Who they were may not be on record: of others it can't be told.
             if guard != Some(GuardName::Memberships) || candidate.held.as_ref() == Some(id) {

@@ -303,6 +303,23 @@ fn i13_an_approval_that_a_restart_cut_short_goes_on() {
     assert_eq!(gate.admit(removal(99), 0, at(50_000)), Admission::Wait(SETTLED));
 }
 
+/// The rejection stays in the spec: an approval takes it back.
+#[test]
+fn i13_an_approval_after_a_rejection_outlives_a_restart() {
+    let mut gate = gate(false, 0);
+    let settings = settings(false, limit(0, HOUR));
+    let all: Vec<_> = (0..20).map(removal).collect();
+    let id = hold(&mut gate, &all, 0);
+    assert_eq!(gate.answer(None, Some(&id), at(40_000)).len(), 20);
+    assert_eq!(gate.answer(Some(&id), Some(&id), at(41_000)).len(), 20);
+    assert_eq!(gate.admit(all[3].clone(), 0, at(41_000)), Admission::Go);
+    let (spent, refused) = (gate.spent().map(str::to_owned).collect(), gate.refused().map(str::to_owned).collect());
+    let mut gate = Gate::new(&settings, Remembered { spent, refused, ..Remembered::default() }, at(50_000));
+    let _ = gate.answer(Some(&id), Some(&id), at(50_000));
+    let back = Candidate { held: Some(id.clone()), held_before: Some(id.clone()), ..all[3].clone() };
+    assert_eq!(gate.admit(back, 0, at(50_000)), Admission::Go);
+}
+
 #[test]
 fn i13_an_endless_burst_makes_one_hold() {
     let mut gate = gate(false, 5);

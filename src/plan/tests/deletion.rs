@@ -72,7 +72,7 @@ fn without_the_action_deprovision_the_account_stays() {
 
 #[test]
 fn i08_an_object_goes_only_once_its_successor_is_bound() {
-    let successor = |bound| Some(Successor { name: "ns/other".into(), bound, held: false });
+    let successor = |bound| Some(Successor { name: "ns/other".into(), uid: "other".into(), bound, held: false });
     for policy in [DeletionPolicy::Delete, DeletionPolicy::Deactivate, DeletionPolicy::Retain] {
         let mut world = leaving(policy);
         world.claims.successor = successor(false);

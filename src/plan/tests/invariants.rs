@@ -81,7 +81,12 @@ fn claims() -> impl Strategy<Value = Claims> {
     ]);
     let holder =
         (states, any::<bool>()).prop_map(move |(state, has_account)| Holder { name: name(), has_account, state });
-    let successor = any::<(bool, bool)>().prop_map(move |(bound, held)| Successor { name: name(), bound, held });
+    let successor = any::<(bool, bool)>().prop_map(move |(bound, held)| Successor {
+        name: name(),
+        uid: "successor".into(),
+        bound,
+        held,
+    });
     let elder = option::weighted(0.2, Just(name()));
     (option::weighted(0.2, holder), elder, option::weighted(0.2, successor))
         .prop_map(|(holder, elder, successor)| Claims { holder, elder, successor, rival: None })

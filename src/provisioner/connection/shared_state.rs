@@ -80,6 +80,11 @@ impl SharedState {
         state.tested(tested.expires_at, tested.server);
     }
 
+    /// The version of the Secret that the last good key is from.
+    pub fn secret_version(&self) -> Option<String> {
+        lock(&self.0).secret_version.clone()
+    }
+
     /// Takes in the outcome of a test; true where it is news.
     pub fn connected(&self, connection: &ScimConnection, reason: ConnectedReason, message: &str) -> bool {
         lock(&self.0).connected(connection, reason, message)

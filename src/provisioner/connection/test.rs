@@ -14,6 +14,7 @@ use super::credentials::{Material, Reader, token_url};
 use super::defaults::{base_url, overrides, server_of, warnings};
 use super::hosts::check_host;
 use super::refusal::Refusal;
+use super::same_accounts::KeySource;
 use super::session::{Session, policy_for, rates_of};
 use super::shared_state::Tested;
 use crate::api::{ConnectedReason, RECONCILE_REQUESTED_AT, ScimConnection, ScimConnectionSpec};
@@ -111,7 +112,8 @@ impl Provisioner {
             Some(earlier) => client.with_experience_of(&earlier),
             None => client,
         };
-        let session = self.session_by(connection, client, fingerprint).await.map_err(|refusal| {
+        let key = KeySource { fingerprint, secret_version: secret_version.clone() };
+        let session = self.session_by(connection, client, key).await.map_err(|refusal| {
             let at_key = suspicion.filter(|_| refusal.reason == ConnectedReason::CredentialsRejected);
             let hint = at_key.or_else(|| address_hint(&base_url(spec), refusal.reason));
             match hint.or_else(|| proxy_hint(spec, refusal.reason)) {
@@ -173,12 +175,12 @@ impl<E: Effects> Provisioner<E> {
         (last.policy.server == server_of(connection)).then_some(last)
     }
 
-    /// Asks the server for one user and for what it says of itself; `fingerprint` tells what the client's key was read from.
+    /// Asks the server for one user and for what it says of itself; `key` tells what the client's was read from.
     pub(in crate::provisioner) async fn session_by(
         &self,
         connection: &ScimConnection,
         client: Client,
-        fingerprint: String,
+        key: KeySource,
     ) -> Result<Session, Refusal> {
         self.schedule.limiter().set_rates(rates_of(&connection.spec));
         let deadline = self.effects.deadline().ok_or_else(|| {
@@ -186,7 +188,8 @@ impl<E: Effects> Provisioner<E> {
         })?;
         self.schedule.limiter().acquire(RequestKind::Read, Priority::Write).await;
         let page = client.probe(deadline).await.map_err(|error| refusal(&error))?;
-        self.check_same_accounts(connection, &client, &fingerprint).await?;
+        self.check_same_accounts(connection, &client, &key).await?;
+        let fingerprint = key.fingerprint;
         let generation = connection.metadata.generation.unwrap_or_default();
         let mut profile = self.known_profile(connection);
         self.take_in(connection, &mut profile, client.lessons());
@@ -218,6 +221,12 @@ impl<E: Effects> Provisioner<E> {
     }
 
     pub(in crate::provisioner) fn begin_session(&self, connection: &ScimConnection, session: Session) {
+        let was_restricted = self.connection.sessions.lift();
+        self.bring_into_force(connection, session, was_restricted);
+    }
+
+    /// The session is in force from now on. Whom it serves isn't changed by that; `was_restricted` where it was just now.
+    pub(super) fn bring_into_force(&self, connection: &ScimConnection, session: Session, was_restricted: bool) {
         // The connection may have changed while it was tested.
         let newest = self.connection();
         let server = server_of(connection);
@@ -231,13 +240,13 @@ impl<E: Effects> Provisioner<E> {
             old.epoch
         } else {
             self.connection.state.await_first_sweep();
+            self.notes.serves_from(self.effects.now());
             let (epoch, other) = self.mirror.lead_to(&server);
             if other {
                 self.group_notes.forget_drift();
             }
             epoch
         };
-        let was_restricted = self.connection.sessions.lift();
         let changed = self.connection.has_changed(&session);
         if changed {
             self.notes.begin_anew(self.effects.now());

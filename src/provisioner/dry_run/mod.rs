@@ -33,6 +33,7 @@ pub use self::planned::{
     Unmanaged,
 };
 use super::connection::refusal::Refusal;
+use super::connection::same_accounts::KeySource;
 use super::schedule::queue::{Outcome, Ticket};
 use super::{Provisioner, Surroundings};
 use crate::api::{ConnectedReason, ScimConnection, ScimGroup, ScimUser, Uid};
@@ -173,7 +174,7 @@ impl DryProvisioner {
         let client = Client::new(config)
             .map_err(|error| Refusal::new(ConnectedReason::TlsFailed, error.to_string()))?
             .observed(self.observer());
-        let session = self.session_by(connection, client, String::new()).await?;
+        let session = self.session_by(connection, client, KeySource::default()).await?;
         self.begin_session(connection, session);
         Ok(())
     }

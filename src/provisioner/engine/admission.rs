@@ -17,6 +17,7 @@ use crate::provisioner::effects::{Effects, Note};
 use crate::provisioner::schedule::queue::Outcome;
 
 /// What admission is asked for.
+#[derive(Clone)]
 pub struct AdmissionRequest {
     /// The operation.
     pub operation: OperationType,
@@ -120,6 +121,11 @@ impl<E: Effects> Provisioner<E> {
                 Err(Stop::With(Box::new(verdict), Outcome::Done))
             }
         }
+    }
+
+    /// This was rejected, or some of it.
+    pub(in crate::provisioner) fn is_rejected<K: Kind>(&self, pass: &Pass<K>, request: &AdmissionRequest) -> bool {
+        self.guards.is_rejected(&candidate(pass, request.clone()))
     }
 
     /// Nothing is asked of the guards for the object any more.

@@ -88,6 +88,16 @@ impl Guards {
         lock(&self.0).rejects_members(uid)
     }
 
+    /// Whether an answer, or a guard, decided over members of the group.
+    pub fn remembers_members(&self, uid: &Uid) -> bool {
+        lock(&self.0).remembers_members(uid)
+    }
+
+    /// This was rejected, or some of it.
+    pub fn is_rejected(&self, candidate: &Candidate) -> bool {
+        lock(&self.0).is_rejected(candidate)
+    }
+
     /// These changes of a group's members are owed, whether they may be sent now or not.
     pub fn members_owed(&self, uid: &Uid, owed: &[String]) {
         lock(&self.0).members_owed(uid, owed);

@@ -85,10 +85,8 @@ pub trait Kind: ResourceType {
 
     /// Why the connection doesn't serve the object now, beside what concerns all.
     fn unserved<E: Effects>(p: &Provisioner<E>, object: &Self::Object) -> bool;
-    /// Others leave the resource whose removal doesn't wait for anything that is declared of it.
-    fn is_left<E: Effects>(_: &Provisioner<E>, _: &Self::Object) -> bool {
-        false
-    }
+    /// Access ends by it, though the object itself isn't deleted: a connection that serves removals only serves that, too.
+    fn ends_access<E: Effects>(p: &Provisioner<E>, object: &Self::Object) -> bool;
     /// What is to be known before the first plan. False: it can't be for now.
     fn prepare<E: Effects>(p: &Provisioner<E>, pass: &mut Pass<Self>) -> impl Future<Output = bool> + Send;
     /// What is to be known before each plan.

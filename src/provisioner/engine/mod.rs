@@ -253,6 +253,7 @@ impl<E: Effects> Provisioner<E> {
         if pass.creations.answered.is_some() && pass.status.id().is_none() {
             self.take_back_claim(pass).await?;
         }
+        self.give_up_seat(&pass.uid());
         let (verdict, outcome) = match K::ended(self, pass, verdict) {
             Ended::AsDecided(verdict) => {
                 if verdict.executed || verdict.awaits.is_some() || verdict.reason == Some(Reason::Suspended) {
@@ -275,10 +276,10 @@ impl<E: Effects> Provisioner<E> {
         Ok(K::plan(self, pass) == *step)
     }
 
-    /// The one that is to take over the resource doesn't come to it, and nobody is asked about it.
+    /// The one that is to take over the resource doesn't come to it, though it had its turn, and nobody is asked about it.
     fn is_overdue<K: Kind>(&self, pass: &Pass<K>, verdict: &Verdict<K>) -> bool {
-        let waits = verdict.awaits.as_ref().is_some_and(|successor| !successor.held);
-        waits && self.notes.is_overdue(&pass.uid(), self.effects.now())
+        let Some(successor) = verdict.awaits.as_ref().filter(|successor| !successor.held) else { return false };
+        self.notes.is_overdue(&pass.uid(), &successor.uid, self.effects.now()) && !self.schedule.is_due(&successor.uid)
     }
 
     /// When the object is to be looked at again.

@@ -33,7 +33,9 @@ pub struct Notes {
     /// How often in a row an object's own error was met.
     rejections: HashMap<Uid, u32>,
     /// Since when an object under deletion waits for whoever is to take over its account.
-    awaits: HashMap<Uid, Timestamp>,
+    awaits: HashMap<Uid, (Uid, Timestamp)>,
+    /// Since when everybody is served: before, the server was away, or asked for patience, or wasn't listed yet.
+    served_from: Option<Timestamp>,
     /// Creations that were sent for an object, and what those made that took effect.
     creations: HashMap<Uid, Vec<(Timestamp, String)>>,
     /// What a creation was answered with that isn't certain to be the object's, until its spec changes.
@@ -107,6 +109,12 @@ impl ObjectNotes {
         notes.next_without_seat().cloned()
     }
 
+    /// It waited for a seat, and wants none any more: who is the next to have one.
+    pub fn gave_up_seat(&self, uid: &Uid) -> Option<Uid> {
+        let waited = self.lock().turns.contains_key(uid);
+        if waited { self.seated(uid) } else { None }
+    }
+
     /// A request about the object met the server's trouble: how often in a row, and whether the server served others since.
     pub fn troubled(&self, uid: &Uid, now: Timestamp) -> (u32, bool) {
         let notes = &mut *self.lock();
@@ -120,11 +128,22 @@ impl ObjectNotes {
         self.lock().troubles.get(uid).map_or(0, |(times, _)| *times)
     }
 
-    /// An object under deletion waits for whoever is to take over its account; true where it has for long.
-    pub fn is_overdue(&self, uid: &Uid, now: Timestamp) -> bool {
+    /// An object under deletion waits for this one to take over its account; true where it has for long, and whoever it
+    /// waits for could have been served.
+    pub fn is_overdue(&self, uid: &Uid, successor: &Uid, now: Timestamp) -> bool {
         let notes = &mut *self.lock();
-        let since = *notes.awaits.entry(uid.clone()).or_insert(now);
+        let (known, since) = notes.awaits.entry(uid.clone()).or_insert_with(|| (successor.clone(), now));
+        if known != successor {
+            (*known, *since) = (successor.clone(), now);
+        }
+        let since = notes.served_from.map_or(*since, |from| from.max(*since));
         now.duration_since(since) >= HANDOVER
+    }
+
+    /// From then on everybody is served who wasn't.
+    pub fn serves_from(&self, at: Timestamp) {
+        let notes = &mut *self.lock();
+        notes.served_from = notes.served_from.max(Some(at));
     }
 
     /// A creation is sent for the object.

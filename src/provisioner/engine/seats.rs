@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Kind, Pass, Stop};
-use crate::api::{OperationType, Reason};
+use crate::api::{OperationType, Reason, Uid};
 use crate::plan::{Operation, Request};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
@@ -34,6 +34,13 @@ impl<E: Effects> Provisioner<E> {
         }
         if let Some(uid) = self.notes.seated(&pass.uid()) {
             self.schedule.submit(&uid, Lane::Create, true, self.effects.instant());
+        }
+    }
+
+    /// Whoever waited for a seat and wants none any more keeps nobody else waiting.
+    pub(in crate::provisioner) fn give_up_seat(&self, uid: &Uid) {
+        if let Some(next) = self.notes.gave_up_seat(uid) {
+            self.schedule.submit(&next, Lane::Create, true, self.effects.instant());
         }
     }
 

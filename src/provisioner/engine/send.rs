@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 use tracing::info;
 
-use super::{Kind, ObjectStatus, Pass, Stop};
+use super::{Kind, LOOK_AGAIN, ObjectStatus, Pass, Stop};
 use crate::api::Reason;
 use crate::plan::{Account, Operation, Path, Request};
 use crate::provisioner::Provisioner;
@@ -24,7 +24,7 @@ impl<E: Effects> Provisioner<E> {
     ) -> Result<Option<Outcome>, Stop<K>> {
         let (removes, uid) = (operation.removes(), pass.uid());
         if self.serves_removals_only() && !removes {
-            return Err(Stop::WithoutStatus(Outcome::Paused));
+            return Err(Stop::WithoutStatus(Outcome::After(LOOK_AGAIN)));
         }
         let former = pass.status.id().map(str::to_owned);
         let creates = matches!(operation.request, Request::Create(_));

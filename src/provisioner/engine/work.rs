@@ -18,6 +18,9 @@ use crate::provisioner::effects::Effects;
 use crate::provisioner::schedule::queue::{Lane, Outcome, Ticket};
 use crate::status::waits_already;
 
+/// What an object is told of which something else is declared than a removal.
+const REMOVALS_ONLY: &str = "the connection is under deletion and serves removals only";
+
 /// A connection that is usable and doesn't serve this object now: it waits until the connection changes.
 const UNSERVED: Outcome = Outcome::After(Duration::from_secs(60 * 60));
 
@@ -54,9 +57,8 @@ impl<E: Effects> Provisioner<E> {
             return UNSERVED;
         }
         let ends = self.connection().metadata.deletion_timestamp.is_some();
-        if ends && !is_deleting(&object) && !K::is_left(self, &object) {
-            let why = "the connection is under deletion and serves removals only";
-            self.say_pending::<K>(&object, Reason::ConnectionNotReady, why).await;
+        if ends && !is_deleting(&object) && !K::ends_access(self, &object) {
+            self.say_pending::<K>(&object, Reason::ConnectionNotReady, REMOVALS_ONLY).await;
             return UNSERVED;
         }
         if ticket.for_status {
@@ -87,6 +89,23 @@ impl<E: Effects> Provisioner<E> {
             self.directory.release(uid);
         }
         outcome
+    }
+
+    /// Only what ends access is carried out of an object that isn't deleted itself.
+    pub(in crate::provisioner) fn serves_departures_only<K: Kind>(&self, pass: &Pass<K>) -> bool {
+        let ends = self.connection().metadata.deletion_timestamp.is_some();
+        !pass.is_deleting() && (ends || self.serves_removals_only())
+    }
+
+    /// What such an object is told, where more is declared of it.
+    pub(in crate::provisioner) fn serves_no_more<K: Kind>(&self, pass: &Pass<K>) -> Box<Verdict<K>> {
+        if pass.status.observed_generation() == pass.object.metadata().generation {
+            return Box::default();
+        }
+        let without_key = self.serves_removals_only();
+        let message = if without_key { self.connection.state.why_not_connected() } else { REMOVALS_ONLY.to_owned() };
+        let (reason, state) = (Some(Reason::ConnectionNotReady), Some(K::PENDING));
+        Box::new(Verdict { reason, message, state, ..Verdict::default() })
     }
 
     /// What owes nothing isn't read by itself because the list is late, unless a person asks for it.

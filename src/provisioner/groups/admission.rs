@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{GroupPass, GroupStop};
-use crate::api::Uid;
+use crate::api::{OperationType, Uid};
 use crate::directory::has_finalizer;
 use crate::plan::groups::{Group, GroupOperation, GroupVerdict, MEMBERS};
 use crate::plan::guards::{Gate, GuardName};
@@ -19,7 +19,7 @@ impl<E: Effects> Provisioner<E> {
         let plan = pass.session.policy.plan;
         // What no guard counts needs no admission; asking would push aside what does.
         if operation.guard.is_none() && !plan && !moved(pass) {
-            return None;
+            return self.rejected_before(pass, operation);
         }
         let request = AdmissionRequest::of(operation);
         if !changes_members(operation) {
@@ -31,10 +31,42 @@ impl<E: Effects> Provisioner<E> {
         Some(AdmissionRequest { attributes: self.owed_members(pass, plan), guard, ..request })
     }
 
-    /// Whoever belongs in again was rejected for nothing that comes later.
+    /// What was rejected under Plan stays undone, though no guard counts it.
+    fn rejected_before(&self, pass: &GroupPass, operation: &GroupOperation) -> Option<AdmissionRequest> {
+        let mut request = AdmissionRequest::of(operation);
+        if changes_members(operation) {
+            // Whoever is deprovisioned leaves all the same.
+            if !operation.change.removed.is_empty() || !self.guards.rejects_members(&pass.uid()) {
+                return None;
+            }
+            self.forget_returned(pass);
+            let coming = self.directory.membership(&pass.uid(), |members| {
+                members.missing().iter().map(|id| format!("+{id}")).collect::<Vec<_>>()
+            });
+            request.attributes = coming.unwrap_or_default();
+            request.guard = Some(GuardName::Memberships);
+        }
+        self.is_rejected(pass, &request).then_some(request)
+    }
+
+    /// What a binding asks for: under Plan, at another server than the one that the object was bound to, and where it was
+    /// rejected.
+    pub(super) fn admission_of_group_binding(
+        &self,
+        pass: &GroupPass,
+        binding: &Binding,
+    ) -> Option<(AdmissionRequest, Vec<Path>)> {
+        let (operation, remote_id, attributes) = (binding.how, Some(binding.id.clone()), Vec::new());
+        let request = AdmissionRequest { operation, remote_id, attributes, guard: None, undelegated: false };
+        let asks = pass.session.policy.plan || moved(pass) || self.is_rejected(pass, &request);
+        // What is removed at once is asked for by itself.
+        (asks && !pass.is_deleting()).then_some((request, Vec::new()))
+    }
+
+    /// Whoever belongs in again, or has gone, was rejected or let go for nothing that comes later.
     fn forget_returned(&self, pass: &GroupPass) {
         let uid = pass.uid();
-        if !self.guards.rejects_members(&uid) {
+        if !self.guards.remembers_members(&uid) {
             return;
         }
         let owed = self.directory.membership(&uid, |members| {
@@ -50,7 +82,7 @@ impl<E: Effects> Provisioner<E> {
     /// How a pass ends whose removals wait for their admission.
     pub(super) fn group_ended(&self, pass: &mut GroupPass, verdict: Box<GroupVerdict>) -> Ended<Group> {
         self.forget_returned(pass);
-        if let Some((mut waiting, outcome)) = pass.own.removals.take() {
+        if let Some((mut waiting, outcome)) = pass.own.removals.take().or(pass.own.attributes.take()) {
             if waiting.reason.is_some() {
                 waiting.details.members = verdict.details.members;
                 waiting.details.waiting_for.clone_from(&verdict.details.waiting_for);
@@ -82,16 +114,6 @@ impl<E: Effects> Provisioner<E> {
     }
 }
 
-/// What a binding asks for: under Plan, and at another server than the one that the object was bound to.
-pub(super) fn admission_of_binding(pass: &GroupPass, binding: &Binding) -> Option<(AdmissionRequest, Vec<Path>)> {
-    // What is removed at once is asked for by itself.
-    if pass.is_deleting() || (!pass.session.policy.plan && !moved(pass)) {
-        return None;
-    }
-    let (operation, remote_id, attributes) = (binding.how, Some(binding.id.clone()), Vec::new());
-    Some((AdmissionRequest { operation, remote_id, attributes, guard: None, undelegated: false }, Vec::new()))
-}
-
 /// The object is bound to a group of another server.
 fn moved(pass: &GroupPass) -> bool {
     let known = pass.status.bound_to();
@@ -103,16 +125,21 @@ pub(super) fn changes_members(operation: &GroupOperation) -> bool {
     operation.attributes == [Path::core(MEMBERS)]
 }
 
-/// Removals that aren't admitted wait, and the rest of the pass goes on without them.
-pub(super) fn without_removals(
+/// What isn't admitted waits, removals and attributes each by themselves, and the rest of the pass goes on without it.
+pub(super) fn go_on_without(
     pass: &mut GroupPass,
     operation: &GroupOperation,
     stop: GroupStop,
 ) -> Result<(), GroupStop> {
+    let removes = changes_members(operation) && !operation.change.removed.is_empty();
+    let renames = operation.kind == OperationType::Update && !changes_members(operation);
     match stop {
-        // Removals wait; the rest of the pass goes on without them.
-        GroupStop::With(verdict, outcome) if changes_members(operation) && !pass.session.policy.plan => {
+        GroupStop::With(verdict, outcome) if removes && !pass.session.policy.plan => {
             pass.own.removals = Some((verdict, outcome));
+            Ok(())
+        }
+        GroupStop::With(verdict, outcome) if renames && !pass.session.policy.plan && !moved(pass) => {
+            pass.own.attributes = Some((verdict, outcome));
             Ok(())
         }
         stop => Err(stop),

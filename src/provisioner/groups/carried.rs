@@ -66,6 +66,22 @@ impl<E: Effects> Provisioner<E> {
         Ok(())
     }
 
+    /// The object takes over the group of another one, which goes: with it whom that one brought in, and who is about to leave
+    /// it (promises I8, I18).
+    pub(super) async fn take_over_record(&self, pass: &mut GroupPass, id: &str) -> Result<(), GroupStop> {
+        let before = self.directory.group_handed_over(&pass.object, pass.server(), id);
+        let Some(before) = before.and_then(|before| before.status.clone()) else { return Ok(()) };
+        let leaving: Vec<_> =
+            before.leaving.into_iter().flatten().map(|(member, since)| (member, Some(since.0))).collect();
+        if !(leaving.is_empty() || self.leaving(&pass.object, leaving).await) {
+            return Err(GroupStop::WithoutStatus(Outcome::Retry));
+        }
+        self.refresh(pass);
+        pass.status.brought_in = before.brought_in;
+        pass.status.owned_members = before.owned_members;
+        Ok(())
+    }
+
     /// The group is gone and is about to be made anew: nothing on record speaks of the new one.
     pub(super) async fn forget_record(&self, pass: &mut GroupPass) -> Result<(), GroupStop> {
         let former = pass.bound_id().map(str::to_owned);

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::admission::{admission_of_binding, without_removals};
+use super::admission::go_on_without;
 use super::claims::{claim_of_binding, claim_of_creation, exists_hidden};
 use super::{GroupPass, GroupStop, Scratch};
 use crate::api::{ClaimedGroup, OperationType, Reason, ScimGroup, ScimGroupStatus, Uid};
 use crate::directory::has_finalizer;
 use crate::plan::groups::{Group, GroupOperation, GroupStep, GroupVerdict, MEMBERS, same_name, way_out};
 use crate::plan::guards::{Gate, GuardName};
-use crate::plan::{Account, Binding, Claims, Departure, Path, Request, Step};
+use crate::plan::{Account, Binding, Claims, Path, Request, Step};
 use crate::provisioner::Provisioner;
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::{Effects, Note};
@@ -79,12 +79,14 @@ impl Kind for Group {
         !p.may_serve_group(object)
     }
 
-    fn is_left<E: Effects>(p: &Provisioner<E>, object: &ScimGroup) -> bool {
+    fn ends_access<E: Effects>(p: &Provisioner<E>, object: &ScimGroup) -> bool {
         !p.directory.departed(&Uid::of(&object.metadata)).is_empty()
     }
 
     async fn prepare<E: Effects>(p: &Provisioner<E>, pass: &mut GroupPass) -> bool {
         p.prepare(pass);
+        // What was rejected of some members keeps nobody else in.
+        pass.own.apart |= p.guards.rejects_members(&pass.uid());
         p.note_dropped(pass);
         p.flush_record(pass).await;
         true
@@ -151,11 +153,11 @@ impl Kind for Group {
     }
 
     fn admission_of_binding<E: Effects>(
-        _: &Provisioner<E>,
+        p: &Provisioner<E>,
         pass: &GroupPass,
         binding: &Binding,
     ) -> Option<(AdmissionRequest, Vec<Path>)> {
-        admission_of_binding(pass, binding)
+        p.admission_of_group_binding(pass, binding)
     }
 
     fn admission_of<E: Effects>(
@@ -167,7 +169,7 @@ impl Kind for Group {
     }
 
     fn not_admitted(pass: &mut GroupPass, operation: &GroupOperation, stop: GroupStop) -> Result<(), GroupStop> {
-        without_removals(pass, operation, stop)
+        go_on_without(pass, operation, stop)
     }
 
     fn base<E: Effects>(p: &Provisioner<E>, uid: &Uid, gate: &Gate, guard: Option<GuardName>, now: Timestamp) -> u64 {
@@ -354,11 +356,7 @@ impl Kind for Group {
     }
 
     async fn before_finalizer<E: Effects>(p: &Provisioner<E>, pass: &mut GroupPass, verdict: &GroupVerdict) -> bool {
-        // The group is gone, and so is what our record says of it.
-        match (pass.status.id.clone(), &verdict.departure) {
-            (Some(id), Departure::Done) => p.forget_recorded_members(pass, &id).await,
-            _ => true,
-        }
+        p.before_group_goes(pass, &verdict.departure).await
     }
 
     fn record<E: Effects>(p: &Provisioner<E>, pass: &mut GroupPass, verdict: &GroupVerdict) -> ScimGroupStatus {

@@ -5,7 +5,9 @@ mod asked;
 mod awaited;
 mod carried;
 mod claims;
+mod departure;
 mod kind;
+mod left;
 mod member_rate;
 mod members;
 mod named;
@@ -66,6 +68,8 @@ pub struct Scratch {
     pub by_path: Option<String>,
     /// Removals wait for admission, and so the pass ends with this.
     pub removals: Option<(Box<GroupVerdict>, Outcome)>,
+    /// The same of attributes.
+    pub attributes: Option<(Box<GroupVerdict>, Outcome)>,
 }
 
 impl<E: Effects> Provisioner<E> {

@@ -165,6 +165,7 @@ impl<E: Effects> Provisioner<E> {
                 },
                 written: pass.own.written,
                 removals_wait: pass.own.removals.is_some(),
+                attributes_wait: pass.own.attributes.is_some(),
                 apart: pass.own.apart,
                 whole: pass.own.whole.as_ref(),
                 shows_members,

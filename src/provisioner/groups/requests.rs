@@ -344,6 +344,9 @@ impl<E: Effects> Provisioner<E> {
         pass.status.display_name = Some(binding.name.clone());
         pass.status.applied_attributes = Some(String::new());
         pass.status.owned_members = None;
+        if binding.how == OperationType::Handover {
+            self.take_over_record(pass, &binding.id).await?;
+        }
         self.directory.membership(&pass.uid(), |members| {
             members.forget();
             if binding.how == OperationType::Create {

@@ -7,24 +7,27 @@ use super::GroupPass;
 use super::members::Standing;
 use crate::api::RemoteId;
 use crate::plan::Step;
-use crate::plan::groups::{GroupStep, KeptMembers};
+use crate::plan::groups::{GroupStep, GroupVerdict, KeptMembers};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 
 impl<E: Effects> Provisioner<E> {
-    fn serves_departures_only(&self, pass: &GroupPass) -> bool {
-        let ends = self.connection().metadata.deletion_timestamp.is_some();
-        !pass.is_deleting() && (ends || self.serves_removals_only())
-    }
-
-    /// Nothing but removals is sent.
+    /// Nothing but removals is sent, and nothing else counts as carried out.
     pub(super) fn as_far_as_served(&self, pass: &GroupPass, step: GroupStep) -> GroupStep {
-        let sends = match &step {
-            Step::Send(operation) => !operation.removes(),
-            Step::Bind(_) => true,
-            _ => false,
-        };
-        if sends && self.serves_departures_only(pass) { GroupStep::Settle(Box::default()) } else { step }
+        if !self.serves_departures_only(pass) {
+            return step;
+        }
+        match step {
+            Step::Send(operation) if !operation.removes() => Step::Settle(self.serves_no_more(pass)),
+            Step::Bind(_) => Step::Settle(self.serves_no_more(pass)),
+            Step::Settle(verdict) if verdict.executed => {
+                let told = self.serves_no_more(pass);
+                let known = told.reason.is_none();
+                let verdict = if known { GroupVerdict { executed: false, applied: None, ..*verdict } } else { *told };
+                Step::Settle(Box::new(verdict))
+            }
+            step => step,
+        }
     }
 
     /// Whoever isn't removed themselves stays in for now.

@@ -86,21 +86,21 @@ impl<E: Effects> Provisioner<E> {
             if counts {
                 members.know_owned(pass.status.owned_members.as_deref(), []);
             }
-            // Read for the first time, and what is declared is what was carried out last: others changed the rest.
-            if counts && !repairs && !known && carried_out(&pass.status, members) {
-                members.keep_all_as_is();
-            }
             // What this pass put in and the answer doesn't show was never kept, which is another thing.
             lost.retain(|id| !pass.own.sent.contains(id));
             let at_rest = members.missing().is_empty() && members.extra().is_empty();
-            let mut found = (lost.len(), foreign.len());
-            if counts && !repairs {
-                members.keep_as_is(lost.into_iter().chain(foreign));
-                found = members.left();
-            }
-            (found, at_rest, members.take_lapsed())
+            let found = (lost.len(), foreign.len());
+            // Read for the first time, and what is declared is what was carried out last: others changed the rest.
+            let all = counts && !repairs && !known && carried_out(&pass.status, members);
+            let lost = lost.into_iter().map(|id| (id, true));
+            let some = || lost.chain(foreign.into_iter().map(|id| (id, false))).collect();
+            let changed = if all { members.differing() } else { some() };
+            (found, at_rest, changed, members.take_lapsed())
         });
-        let Some(((lost, foreign), at_rest, lapsed)) = found.filter(|_| counts) else { return };
+        let Some(((mut lost, mut foreign), at_rest, changed, lapsed)) = found.filter(|_| counts) else { return };
+        if !repairs {
+            (lost, foreign) = self.leave_changed(pass, changed);
+        }
         let drift = drift_of_members(lost, foreign);
         if !lapsed.is_empty() {
             self.group_notes.owe_record(&pass.uid(), Change { added: Vec::new(), removed: lapsed });

@@ -241,6 +241,7 @@ impl<E: Effects> Provisioner<E> {
     /// Whoever owes something need not wait for a server that is slow to be listed: it is asked for one at a time.
     pub(in crate::provisioner) fn do_without_list(&self) {
         if self.connection.state.delay_first_sweep() {
+            self.notes.serves_from(self.effects.now());
             self.schedule.wake();
         }
     }

@@ -116,6 +116,9 @@ impl<E: Effects> Provisioner<E> {
             }
         };
         let first = self.connection.state.sweep_ended(complete, ended, began.elapsed());
+        if first {
+            self.notes.serves_from(self.effects.now());
+        }
         // Where nobody is listed, asking for each account is all that a sweep can be.
         if complete || !listed {
             self.surroundings.metrics.sweep(&self.key.to_string(), began.elapsed());

@@ -93,6 +93,11 @@ impl Schedule {
         lock(&self.queue).contains(uid)
     }
 
+    /// Whether the object's turn is to come, or has come.
+    pub(super) fn is_due(&self, uid: &Uid) -> bool {
+        lock(&self.queue).is_due(uid)
+    }
+
     /// Whether nothing waits, and nothing is being worked on.
     pub(super) fn is_empty(&self) -> bool {
         lock(&self.queue).is_empty()

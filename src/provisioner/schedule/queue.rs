@@ -84,11 +84,6 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// An empty queue.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Asks for an object to be looked at. Asking twice is asking once: the ticket keeps its place
     /// and takes the higher lane. A delay ends if `fresh` (the generation rose, or someone asked,
     /// which also starts the attempts anew) or if the lane rose. What is asked for while the
@@ -282,6 +277,11 @@ impl Queue {
     pub fn contains(&self, uid: &Uid) -> bool {
         let rests = |e: &Entry| matches!(e.place, Place::Delayed { rests: true, .. });
         self.entries.get(uid).is_some_and(|e| (!e.gone || e.again.is_some()) && !rests(e))
+    }
+
+    /// Whether its turn is to come, or has come: it waits for no instant.
+    pub fn is_due(&self, uid: &Uid) -> bool {
+        self.entries.get(uid).is_some_and(|e| !matches!(e.place, Place::Delayed { .. }))
     }
 
     /// The connection came back or changed: every wait of [`Outcome::After`] and [`Outcome::Rests`] ends.

@@ -177,7 +177,7 @@ fn check_next(m: &mut Model, got: Option<&Ticket>, now: Instant, only: bool, rea
 
 fn run(steps: Vec<Step>) {
     let mut now = Instant::now();
-    let (mut q, mut m) = (Queue::new(), Model::default());
+    let (mut q, mut m) = (Queue::default(), Model::default());
     for step in steps {
         match step {
             Step::Submit(u, lane, fresh) => {
@@ -281,7 +281,7 @@ proptest! {
 
 #[test]
 fn asking_while_in_flight_is_asking_again() {
-    let (mut q, now) = (Queue::new(), Instant::now());
+    let (mut q, now) = (Queue::default(), Instant::now());
     q.submit(&uid(1), Lane::Drift, false, now);
     assert!(q.next(now, false, true).is_some());
     q.submit(&uid(1), Lane::Removal, true, now);
@@ -293,7 +293,7 @@ fn asking_while_in_flight_is_asking_again() {
 
 #[test]
 fn a_sweep_neither_advances_nor_shortens_a_delay() {
-    let (mut q, now) = (Queue::new(), Instant::now());
+    let (mut q, now) = (Queue::default(), Instant::now());
     q.submit(&uid(1), Lane::Change, false, now);
     q.next(now, false, true);
     q.finish(&"uid-1".into(), Outcome::Retry, 0.5, now);
@@ -308,7 +308,7 @@ fn a_sweep_neither_advances_nor_shortens_a_delay() {
 
 #[test]
 fn a_long_wait_is_told_once_then_every_five_minutes() {
-    let (mut q, start) = (Queue::new(), Instant::now());
+    let (mut q, start) = (Queue::default(), Instant::now());
     q.submit(&uid(1), Lane::Create, false, start);
     let mut told = Vec::new();
     for s in 0..700 {
@@ -325,7 +325,7 @@ fn a_long_wait_is_told_once_then_every_five_minutes() {
 
 #[test]
 fn statuses_and_requests_take_turns() {
-    let (mut q, start) = (Queue::new(), Instant::now());
+    let (mut q, start) = (Queue::default(), Instant::now());
     for n in 0..10 {
         q.submit(&uid(n), Lane::Create, false, start);
     }
@@ -336,7 +336,7 @@ fn statuses_and_requests_take_turns() {
 
 #[test]
 fn a_hundred_thousand_tickets_are_no_trouble() {
-    let (mut q, now) = (Queue::new(), Instant::now());
+    let (mut q, now) = (Queue::default(), Instant::now());
     let began = std::time::Instant::now();
     for n in 0..100_000 {
         q.submit(&uid(n), LANES[n % 4], false, now);
@@ -353,7 +353,7 @@ fn a_hundred_thousand_tickets_are_no_trouble() {
 
 #[test]
 fn i04_what_resumes_a_wait_leaves_the_attempts_counted() {
-    let (mut queue, start, uid) = (Queue::new(), Instant::now(), Uid::from("ada"));
+    let (mut queue, start, uid) = (Queue::default(), Instant::now(), Uid::from("ada"));
     let mut now = start;
     queue.submit(&uid, Lane::Create, false, now);
     for attempt in 0..12 {

@@ -82,6 +82,12 @@ impl World {
         });
     }
 
+    /// A person takes all patterns out of `guards.protected`.
+    pub fn protect_nobody(&mut self) {
+        self.outside().setup.protected = false;
+        self.configure(|connection| connection.spec.guards.protected = None);
+    }
+
     /// `suspend` changes.
     pub fn set_suspended(&mut self, suspended: bool) {
         self.configure(|connection| connection.spec.suspend = suspended);

@@ -29,6 +29,8 @@ pub enum Named {
     UserName(usize),
     /// The account of this number.
     Account(usize),
+    /// The ScimGroup in this place.
+    Group(usize),
 }
 
 /// What a person declares of a group.
@@ -158,6 +160,7 @@ impl World {
             Named::Place(slot) => Some(json!({"userRef": {"name": PLACES[*slot].1}})),
             Named::UserName(name) => Some(json!({"userName": NAMES[*name]})),
             Named::Account(number) => self.account(*number).map(|id| json!({"id": id})),
+            Named::Group(slot) => Some(json!({"groupRef": {"name": GROUP_PLACES[*slot]}})),
         };
         members.iter().filter_map(one).collect()
     }

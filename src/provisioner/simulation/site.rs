@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::quirks::{Doubles, Quirks};
-use super::site_groups::Groups;
+use super::site_groups::{Group, Groups};
 use crate::plan::Request;
 use crate::plan::tests::model::Server;
 use crate::scim::{Attributes, Resource, fold};
@@ -155,13 +155,24 @@ impl Site {
             attributes.insert("id".into(), json!(id));
             (id, attributes)
         };
-        let accounts = std::mem::take(&mut self.server.accounts);
-        self.server.accounts = accounts.iter().map(|(id, account)| renumbered(id, account.clone())).collect();
+        self.renumber_accounts();
         for (id, mut group) in std::mem::take(&mut self.groups.all) {
             let (id, attributes) = renumbered(&id, group.attributes);
             group.attributes = attributes;
-            group.members = group.members.iter().map(|member| format!("new-{member}")).collect();
             self.groups.all.insert(id, group);
+        }
+    }
+
+    /// Accounts alone have new ids.
+    pub fn renumber_accounts(&mut self) {
+        for (id, mut account) in std::mem::take(&mut self.server.accounts) {
+            let id = format!("new-{id}");
+            account.insert("id".into(), json!(id));
+            self.server.accounts.insert(id, account);
+        }
+        for (id, group) in self.groups.all.clone() {
+            let members = group.members.iter().map(|member| format!("new-{member}")).collect();
+            self.groups.change(&id, Group { members, ..group });
         }
     }
 

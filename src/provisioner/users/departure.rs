@@ -1,9 +1,9 @@
 //! Who is deprovisioned is deactivated first, leaves its groups next, and is deleted last (promise I17).
 
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::{UserPass, UserStop};
-use crate::api::{Action, MOST_LEAVING, OperationType, Reason, RemoteId, UserState};
+use crate::api::{Action, OperationType, Reason, RemoteId, UserState};
 use crate::directory::full_name;
 use crate::plan::{Operation, Read, Step, UserDetails, Verdict, deactivate_before, way_out};
 use crate::provisioner::Provisioner;
@@ -97,22 +97,6 @@ impl<E: Effects> Provisioner<E> {
         else {
             return true;
         };
-        let directory = &self.directory;
-        if directory.groups_left(&pass.object, &id, server).0 {
-            return true;
-        }
-        for group in directory.groups_with(&self.key, &id) {
-            let leaving = group.status.as_ref().and_then(|status| status.leaving.as_ref());
-            if leaving.is_some_and(|leaving| leaving.len() >= MOST_LEAVING && !leaving.contains_key(id.as_str())) {
-                // Whoever is let go is never kept for want of room: this process remembers it all the same.
-                warn!("its group has no room to note that it goes");
-                continue;
-            }
-            if !self.leaving(&group, vec![(id.to_string(), Some(self.effects.now()))]).await {
-                debug!("it stays until its groups know that it goes");
-                return false;
-            }
-        }
-        true
+        self.directory.groups_left(&pass.object, &id, server).0 || self.note_leaving(&pass.session, &id).await
     }
 }

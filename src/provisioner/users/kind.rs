@@ -23,7 +23,7 @@ use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::mirror::observed::Observed;
 use crate::provisioner::mirror::users::{Known, UserMirror, contradiction};
 use crate::provisioner::schedule::queue::Outcome;
-use crate::provisioner::{Provisioner, access_has_ended};
+use crate::provisioner::{Provisioner, is_to_be_inactive};
 use crate::scim::{Error, Kind as Collection, Lesson, Resource, Written, fold, is_special};
 use crate::status::{PassLog, record, whole_seconds};
 
@@ -68,12 +68,15 @@ impl Kind for User {
     }
 
     fn takes_access<E: Effects>(p: &Provisioner<E>, pass: &UserPass) -> bool {
-        let spec = &pass.object.spec;
-        pass.is_deleting() || spec.active == Some(false) || access_has_ended(spec, p.effects.now())
+        pass.is_deleting() || is_to_be_inactive(&pass.object, p.effects.now())
     }
 
     fn unserved<E: Effects>(p: &Provisioner<E>, object: &ScimUser) -> bool {
         !p.may_serve(object)
+    }
+
+    fn ends_access<E: Effects>(p: &Provisioner<E>, object: &ScimUser) -> bool {
+        is_to_be_inactive(object, p.effects.now())
     }
 
     async fn prepare<E: Effects>(p: &Provisioner<E>, pass: &mut UserPass) -> bool {
@@ -81,7 +84,7 @@ impl Kind for User {
     }
 
     fn plan<E: Effects>(p: &Provisioner<E>, pass: &UserPass) -> Step {
-        p.plan(pass)
+        p.user_as_far_as_served(pass, p.plan(pass))
     }
 
     fn write_after_read<E: Effects>(p: &Provisioner<E>, pass: &UserPass) -> Option<Operation> {

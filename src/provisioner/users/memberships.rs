@@ -20,8 +20,12 @@ impl<E: Effects> Provisioner<E> {
     /// The object is about to be bound to an account: what is on record of it goes with it, and of an account that the
     /// object isn't known to have had, nothing is (promise I6).
     pub(super) async fn memberships_before_binding(&self, pass: &UserPass, id: &str) -> bool {
-        if pass.bound_id().is_some() {
-            let good = self.carry_memberships(pass, id).await;
+        if let Some(former) = pass.bound_id() {
+            // A group that was exact has on record by the id alone that the account is its own.
+            let owning = self.directory.groups_owning(&self.key, former).into_iter();
+            let owning: Map<String, Value> = owning.map(|group| (group, json!(id))).collect();
+            let good = (former == id || owning.is_empty() || self.record_memberships(&pass.object, owning).await)
+                && self.carry_memberships(pass, id).await;
             if pass.is_deleting() {
                 // Who was in these groups was read under former ids: the object stays until it is seen whether this one is.
                 self.directory.invalidate_recorded(&self.key, &pass.uid());

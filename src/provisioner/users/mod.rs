@@ -7,6 +7,7 @@ mod kind;
 mod memberships;
 mod rejected;
 mod requests;
+mod served;
 pub(super) mod whole;
 mod whole_lists;
 mod writes;

@@ -35,6 +35,15 @@ impl Membership {
         unsure || self.is_here(id) && (self.source == Source::Exact || self.is_ours(id))
     }
 
+    /// It is in as one of the group's own: it goes once nobody declares it. Before it was shown who is in, whoever is on
+    /// record as brought in counts, and where whoever is declared is its own, who is referred to.
+    pub fn has_as_own(&self, id: &RemoteId, owns_declared: bool) -> bool {
+        if self.is_known() {
+            return self.is_removable(id);
+        }
+        self.is_ours(id) || owns_declared && (self.is_declared(id) || self.going.contains_key(id))
+    }
+
     /// Whether the account belongs into the group.
     pub fn is_declared(&self, id: &RemoteId) -> bool {
         self.wanted.contains_key(id)

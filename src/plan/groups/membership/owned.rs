@@ -7,6 +7,9 @@ use crate::plan::digests::Digests;
 /// So many are kept on record.
 const MOST_OWNED: usize = 5000;
 
+/// On record where there were more: who they were isn't known. Shorter than any digest.
+const MORE_THAN_KEPT: &str = "more";
+
 impl Membership {
     /// Whoever is on this record was declared while the group was exact, and counts as brought in by us. `accounts` are
     /// those who may be in though the server doesn't show who is.
@@ -28,22 +31,44 @@ impl Membership {
         self.source == Source::Exact && self.wanted.len() > MOST_OWNED
     }
 
+    /// It isn't exact any more, and of those who were declared while it was there were more than are kept on record.
+    pub fn exceeded_record(&self, recorded: Option<&str>) -> bool {
+        self.source != Source::Exact && is_exceeded(recorded)
+    }
+
     /// What is to be on record of that: whoever is declared while the group is exact, and of those on record whoever is
-    /// still in.
+    /// still in, or declared.
     pub fn owned(&self, recorded: Option<&str>) -> Option<String> {
         let before = || recorded.map(str::to_owned);
         let Some(present) = self.present.as_ref().filter(|_| self.source != Source::Ledger) else { return before() };
+        let exact = self.source == Source::Exact;
+        // Those who were too many may be among those who are still in.
+        if is_exceeded(recorded) && !(exact && present.iter().all(|id| self.wanted.contains_key(id))) {
+            return before();
+        }
         let known = Digests::read(recorded);
-        let declared = self.wanted.keys().filter(|_| self.source == Source::Exact);
-        let left = present.iter().filter(|id| known.contains(&[id.as_str()]));
+        let declared = self.wanted.keys().filter(|_| exact);
+        // Whoever is declared may be in under another id by now.
+        let left = present.iter().chain(self.wanted.keys()).chain(self.going.keys());
+        let left = left.filter(|id| known.contains(&[id.as_str()]));
         let mut owned = Digests::default();
         declared.chain(left).for_each(|id| owned.insert(&[id.as_str()]));
-        (!owned.is_empty() && owned.len() <= MOST_OWNED).then(|| owned.text())
+        if owned.len() > MOST_OWNED {
+            return Some(MORE_THAN_KEPT.to_owned());
+        }
+        (!owned.is_empty()).then(|| owned.text())
     }
+}
+
+fn is_exceeded(recorded: Option<&str>) -> bool {
+    recorded == Some(MORE_THAN_KEPT)
 }
 
 /// The same without those who were taken out.
 pub fn without_removed(recorded: Option<&str>, removed: &[RemoteId]) -> Option<String> {
+    if is_exceeded(recorded) {
+        return recorded.map(str::to_owned);
+    }
     let mut owned = Digests::read(recorded);
     for id in removed {
         owned.remove(&[id.as_str()]);

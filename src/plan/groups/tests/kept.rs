@@ -89,3 +89,23 @@ fn i17_a_reference_that_leads_nowhere_keeps_nobody_in() {
     case.membership.leave(&Standing::In(id(1)));
     assert_eq!(case.sends().change.removed, [id(1)]);
 }
+
+/// Whoever is still owed isn't carried out: after a restart that would pass for what others did.
+#[test]
+fn i09_members_that_are_owed_are_not_recorded_as_carried_out() {
+    let carried_out = |case: &Case| {
+        let GroupStep::Settle(verdict) = case.decide() else { panic!("nothing is to be sent now") };
+        let fingerprint = json!(case.membership.fingerprint());
+        verdict.applied.is_some_and(|applied| applied.has(MEMBERS, Some(&fingerprint)))
+    };
+    let mut case = Case::bound(&[1, 2]);
+    assert!(carried_out(&case));
+    case.membership.enter(&Standing::In(id(3)));
+    case.room = Some(0);
+    assert!(!carried_out(&case), "the server has no room for them yet");
+    let mut case = Case::bound(&[1, 2]);
+    case.membership.leave(&Standing::In(id(2)));
+    case.kept.leaving.insert(id(2));
+    case.kept.awaited.insert(id(2));
+    assert!(!carried_out(&case), "who they are isn't known yet");
+}

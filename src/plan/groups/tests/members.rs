@@ -232,7 +232,7 @@ fn i09_members_looked_up_anew_are_not_declared_anew() {
     let mut members = Membership::default();
     members.enter(&stands(1));
     members.observe([id(9)]);
-    members.keep_all_as_is();
+    members.keep_as_is(members.differing().into_iter().map(|(id, _)| id));
     assert_eq!((members.missing().len(), members.extra().len(), members.left()), (0, 0, (1, 1)));
 }
 
@@ -249,7 +249,44 @@ fn i18_a_group_that_is_too_large_for_its_record_says_so() {
         let GroupStep::Settle(verdict) = case.decide() else { panic!("it is as declared") };
         assert_eq!(verdict.reason, Some(Reason::Synced));
         assert_eq!(verdict.message.contains("isn't on record"), told, "{}", verdict.message);
-        assert_eq!(case.membership.owned(None).is_none(), told);
+        assert_eq!(case.membership.owned(None).is_some_and(|owned| owned.len() < 12), told);
+    }
+}
+
+/// The same once it leaves others in it: who was put in before isn't known any more, whatever was recorded since.
+#[test]
+fn i18_a_group_that_was_too_large_for_its_record_says_so_when_it_leaves_others_in_it() {
+    for (many, told) in [(5000, false), (5001, true)] {
+        let mut case = Case::bound(&[]);
+        let all: Vec<RemoteId> = (0..many).map(|n| RemoteId::from(format!("id-{n}"))).collect();
+        case.membership.observe(all.iter().cloned());
+        for id in &all {
+            case.membership.enter(&Standing::In(id.clone()));
+        }
+        case.status.owned_members = case.membership.owned(None);
+        case.spec.membership = crate::api::Membership::Additive;
+        case.membership.set_source(Source::Additive);
+        case.membership.know_owned(case.status.owned_members.as_deref(), []);
+        case.membership.leave(&Standing::In(all[0].clone()));
+        case.status.applied_attributes = Some(String::new());
+        if !told {
+            assert_eq!(case.membership.extra().len(), 1, "it is on record, and goes");
+            case.membership.removed(&all[..1]);
+        }
+        let GroupStep::Settle(verdict) = case.decide() else { panic!("it is as declared") };
+        assert_eq!(verdict.reason, Some(Reason::Synced));
+        assert_eq!(verdict.message.contains("isn't on record who they were"), told, "{}", verdict.message);
+        // It stays told after the next member goes, and until the group is exact and has nobody else in it.
+        let recorded = case.status.owned_members.take();
+        let recorded = without_removed(recorded.as_deref(), &all[..1]);
+        assert_eq!(case.membership.exceeded_record(case.membership.owned(recorded.as_deref()).as_deref()), told);
+        case.membership.set_source(Source::Exact);
+        for id in &all[1..] {
+            case.membership.leave(&Standing::In(id.clone()));
+        }
+        assert_eq!(case.membership.owned(recorded.as_deref()).is_some(), true, "they are still in");
+        case.membership.removed(&all);
+        assert_eq!(case.membership.owned(recorded.as_deref()), None);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What people rejected: it stays undone, whatever else is asked for its object meanwhile (promise I13).
 
-use super::{Candidate, Gate, GuardName};
+use super::{Candidate, Gate, GuardName, Member};
 use crate::api::{OperationType, Uid};
 use crate::plan::Digests;
 
@@ -94,14 +94,30 @@ impl Gate {
         self.rejections.get(uid).is_some_and(|known| known.iter().any(|one| one.members))
     }
 
+    /// Whether an answer, or a guard, decided over members of this group.
+    pub fn remembers_members(&self, uid: &Uid) -> bool {
+        self.rejects_members(uid) || self.members.get(uid).is_some_and(Member::releases_members)
+    }
+
+    /// This was rejected, or some of it.
+    pub fn is_rejected(&self, candidate: &Candidate) -> bool {
+        self.rejected_with(candidate).is_some() || self.has_rejected(candidate)
+    }
+
     /// The object is gone.
     pub fn forget_rejections(&mut self, uid: &Uid) {
         self.rejections.remove(uid);
     }
 
-    /// These of a group are owed now, whether they may go or not: of those whose removal was rejected all others belong in
-    /// again, and whoever is dropped later was not rejected.
+    /// These of a group are owed now, whether they may go or not: of those whose removal was rejected, or let go, all others
+    /// have gone, or belong in again, and whoever is dropped later is asked about anew.
     pub fn members_owed(&mut self, uid: &Uid, owed: &[String]) {
+        if let Some(member) = self.members.get_mut(uid).filter(|member| member.releases_members()) {
+            member.candidate.attributes.retain(|part| owed.contains(part));
+            if member.candidate.attributes.is_empty() {
+                self.withdraw(uid);
+            }
+        }
         let Some(known) = self.rejections.get_mut(uid) else { return };
         for one in known.iter_mut().filter(|one| one.members) {
             let mut left = Digests::default();

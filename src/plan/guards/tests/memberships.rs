@@ -195,3 +195,29 @@ fn i13_an_answer_that_comes_late_is_good_for_nothing_that_is_held_later() {
         assert!(matches!(&again, Admission::Held { id: Some(other), .. } if *other != id), "{again:?}");
     }
 }
+
+/// The labels come back, and are taken off by mistake once more, while the group isn't at rest.
+#[test]
+fn i13_what_was_let_go_of_members_is_good_for_no_later_removal() {
+    // Within the limit, and by an approval.
+    for (many, approved) in [(5, false), (60, true)] {
+        let mut gate = gate();
+        let all = leaving("a", 0..many);
+        assert!(matches!(gate.admit(all.clone(), 100, at(0)), Admission::Wait(_)));
+        gate.tick(at(3));
+        if approved {
+            gate.tick(at(40));
+            let id = gate.holds()[0].id.clone().expect("it has closed");
+            assert_eq!(gate.answer(Some(&id), None, at(50)).len(), 1);
+        }
+        assert_eq!(gate.admit(all.clone(), 100, at(50)), Admission::Go);
+        // What is left of it goes on.
+        let left = leaving("a", 2..many);
+        gate.members_owed(&"a".into(), &left.attributes);
+        assert_eq!(gate.admit(left, 100, at(51)), Admission::Go);
+        gate.members_owed(&"a".into(), &[]);
+        assert!(matches!(gate.admit(all.clone(), 100, at(60)), Admission::Wait(_)), "{many}");
+        gate.tick(at(70));
+        assert_eq!(matches!(gate.admit(all, 100, at(70)), Admission::Held { .. }), approved, "{many}");
+    }
+}

@@ -249,7 +249,7 @@ fn i23_a_creation_that_was_on_its_way_is_not_sent_without_a_key() {
     assert!(world.outside().site.server.accounts.is_empty(), "{:#?}", world.trace());
 }
 
-fn under_deletion(world: &World, released: bool) {
+pub(super) fn under_deletion(world: &World, released: bool) {
     let connection = world.outside().cluster.set_connection(|connection| {
         connection.metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
         if released {

@@ -5,11 +5,12 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::super::events::{Event, Spec};
+use super::super::group_events::{GroupEvent, GroupSpec, Named};
 use super::super::outside::{Fault, Listing, Place};
 use super::super::quirks::{Doubles, Quirks};
 use super::super::setup::Setup;
 use super::super::world::World;
-use super::{ends_well, only_account, planned, ready, setup, until};
+use super::{bound, ends_well, id_of, only_account, placed, planned, ready, setup, until};
 
 /// The server would make two of one name.
 #[test]
@@ -78,4 +79,30 @@ fn i07_whoever_has_another_name_and_is_shown_for_a_creation_stays_who_they_are()
     let world = ends_well(world);
     let bob = only_account(&world);
     assert_eq!((&bob["userName"], &bob["active"]), (&json!("bob"), &json!(true)), "{:#?}", world.trace());
+}
+
+/// What is on record of memberships at one server goes before the object is bound at another, where ids may be the same.
+#[test]
+fn i06_memberships_on_record_are_forgotten_before_a_binding_elsewhere() {
+    let mut world = bound(setup(), &[0]);
+    let members = vec![Named::Place(0)];
+    let eng = GroupSpec { name: 0, external_id: None, additive: true, members, selects: false, retain: false };
+    world.happen(&Event::Group(GroupEvent::Declare(0, eng)));
+    world.drain();
+    let recorded = |world: &World| placed(world, "a").status.and_then(|status| status.groups).unwrap_or_default();
+    let (before, ada) = (recorded(&world), id_of(&world, "a"));
+    assert_eq!(before.len(), 1, "{:#?}", world.trace());
+    world.outside().other_site.invite("ada", true);
+    world.happen(&Event::Lead(1));
+    for _ in 0..6 {
+        world.drain();
+        world.happen(&Event::Time(31_000));
+        world.drain();
+        world.happen(&Event::Answer(0, true));
+        world.happen(&Event::Sweep(Listing::Whole));
+    }
+    world.drain();
+    assert_ne!(id_of(&world, "a"), ada, "{:#?}", world.trace());
+    let now = recorded(&world);
+    assert!(before.keys().all(|group| !now.contains_key(group)), "{now:?} {:#?}", world.trace());
 }

@@ -112,3 +112,60 @@ fn i13_members_whose_removal_was_rejected_are_not_asked_about_anew_by_a_restart(
         assert_eq!(group.members.len(), 3, "{suspends} {:#?}", world.trace());
     }
 }
+
+fn eng(name: usize, members: Vec<Named>) -> GroupSpec {
+    GroupSpec { name, external_id: None, additive: false, members, selects: false, retain: false }
+}
+
+/// A group is made, renamed, or gets a member, under `mode: Plan`; somebody rejects that, and the connection is to apply
+/// what is declared.
+#[test]
+fn i13_what_was_rejected_of_a_group_under_plan_stays_undone() {
+    for (what, restarts) in [(0, false), (1, false), (2, false), (0, true), (1, true), (2, true)] {
+        let mut world = bound(setup(), &[0, 1]);
+        world.happen(&Event::Group(GroupEvent::Label(0, true)));
+        if what > 0 {
+            let spec = GroupSpec { selects: true, ..eng(0, vec![Named::Place(0)]) };
+            world.happen(&Event::Group(GroupEvent::Declare(0, spec)));
+            passes(&mut world, &[3_000]);
+        }
+        world.happen(&Event::Plan(true));
+        let held = match what {
+            0 => GroupEvent::Declare(0, eng(0, Vec::new())),
+            1 => GroupEvent::Rename(0, 1),
+            _ => GroupEvent::Members(0, vec![Named::Place(0), Named::Place(1)]),
+        };
+        world.happen(&Event::Group(held));
+        passes(&mut world, &[3_000, 31_000]);
+        assert_eq!(world.holds().len(), 1, "{what} {:#?}", world.trace());
+        world.happen(&Event::Answer(0, false));
+        world.drain();
+        world.happen(&Event::Plan(false));
+        if restarts {
+            world.save();
+            world.happen(&Event::Restart);
+            world.happen(&Event::Sweep(Listing::Whole));
+        }
+        passes(&mut world, &[3_000, 61_000, 31_000]);
+        world.happen(&Event::Sweep(Listing::Whole));
+        passes(&mut world, &[3_000, 61_000]);
+        let seen = |world: &World| -> Vec<(String, usize)> {
+            let outside = world.outside();
+            outside.site.groups.all.values().map(|group| (group.name().to_owned(), group.members.len())).collect()
+        };
+        let expected = if what == 0 { Vec::new() } else { vec![("eng".to_owned(), 1)] };
+        assert_eq!(seen(&world), expected, "{what} {restarts} {:#?}", world.trace());
+        // What was rejected of the name keeps nobody out whose label comes, and what of one member no other.
+        if what == 1 {
+            world.happen(&Event::Group(GroupEvent::Label(1, true)));
+            passes(&mut world, &[3_000, 61_000]);
+            assert_eq!(seen(&world), [("eng".to_owned(), 2)], "{restarts} {:#?}", world.trace());
+        }
+        // Until the spec says something else.
+        let edited = GroupSpec { selects: true, ..eng(0, vec![Named::Place(1)]) };
+        world.happen(&Event::Group(GroupEvent::Change(0, edited)));
+        passes(&mut world, &[3_000, 61_000]);
+        let all = seen(&world);
+        assert_eq!((all.len(), all[0].1), (1, 2), "{what} {restarts} {:#?}", world.trace());
+    }
+}

@@ -351,3 +351,34 @@ fn i10_whoever_is_declared_stays_in_an_exact_group_while_ids_are_given_out_anew(
         assert!(id_of(&world, "a").is_some_and(|id| id.starts_with("new-")), "{:#?}", world.trace());
     }
 }
+
+/// Accounts alone have new ids, after or before the group begins to leave others in it.
+#[test]
+fn i18_whom_a_group_put_in_while_it_was_exact_goes_also_after_accounts_got_new_ids() {
+    for (first, restarts) in [(true, false), (true, true), (false, false), (false, true)] {
+        let mut world = bound(setup(), &[0, 1, 4]);
+        let both = vec![Named::Place(0), Named::Place(1)];
+        let exact = GroupSpec { additive: false, ..additive(0, both.clone()) };
+        world.happen(&Event::Group(GroupEvent::Declare(0, exact)));
+        settle(&mut world);
+        if first {
+            world.happen(&Event::Group(GroupEvent::Change(0, additive(0, both.clone()))));
+            settle(&mut world);
+        }
+        world.outside().site.renumber_accounts();
+        for _ in 0..2 {
+            world.happen(&Event::Sweep(Listing::Whole));
+            settle(&mut world);
+        }
+        assert_eq!(members(&world, "eng"), ["ada", "bob"], "{first} {:#?}", world.trace());
+        if restarts {
+            world.happen(&Event::Restart);
+        }
+        world.happen(&Event::Group(GroupEvent::Change(0, additive(0, vec![Named::Place(0)]))));
+        for _ in 0..3 {
+            world.happen(&Event::Sweep(Listing::Whole));
+            settle(&mut world);
+        }
+        assert_eq!(members(&world, "eng"), ["ada"], "{first} {restarts} {:#?}", world.trace());
+    }
+}

@@ -160,6 +160,32 @@ async fn a_seat_that_became_free_is_used_within_a_minute() {
     assert_eq!(refused, Value::Null, "the removal went before the creation");
 }
 
+/// Whoever waits first wants no seat any more, or is gone.
+#[tokio::test]
+async fn a_seat_that_nobody_wants_any_more_keeps_nobody_else_waiting() {
+    for gone in [false, true] {
+        let mut world = World::start(&["two_seats"], json!({})).await;
+        for name in ["ada", "bea"] {
+            world.user(name, json!({"userName": format!("{name}@example.com"), "active": true}));
+        }
+        world.pass(3 * MINUTE).await;
+        for name in ["cyd", "dan"] {
+            world.user(name, json!({"userName": format!("{name}@example.com"), "active": true}));
+            world.pass(MINUTE).await;
+        }
+        assert!(id(&world, "cyd").is_none() && id(&world, "dan").is_none());
+        if gone {
+            world.delete("cyd");
+        } else {
+            world.user("cyd", json!({"userName": "cyd@example.com", "active": false}));
+        }
+        world.pass(MINUTE).await;
+        world.user("ada", json!({"userName": "ada@example.com", "active": false}));
+        world.pass(2 * MINUTE).await;
+        assert!(id(&world, "dan").is_some(), "{gone}: {}", ready(&world, "dan"));
+    }
+}
+
 #[tokio::test]
 async fn i06_an_id_that_changes_when_an_invitation_is_accepted_is_taken_over() {
     let policy = json!({"adoptionPolicy": {"users": "Adopt"}});

@@ -14,6 +14,9 @@ use url::Url;
 use super::effects::{Memory, Wired};
 use crate::api::{ScimConnection, ScimConnectionSpec, ScimGroup, ScimUser, Uid};
 use crate::directory::{Changed, Directory};
+use crate::provisioner::connection::discovery::server_status;
+use crate::provisioner::connection::same_accounts::KeySource;
+use crate::provisioner::connection::shared_state::Tested;
 use crate::provisioner::simulation::{operator::key, setup::CONNECTION};
 use crate::provisioner::{Provisioner, Surroundings};
 use crate::runtime::{Audit, Metrics};
@@ -289,9 +292,16 @@ impl World {
             Some(earlier) => client.with_experience_of(&earlier),
             None => client,
         };
-        let tested = provisioner.session_by(&connection, client, self.fingerprint.clone()).await;
+        let version = Some(format!("1{}", self.fingerprint));
+        let key = KeySource { fingerprint: self.fingerprint.clone(), secret_version: version.clone() };
+        let tested = provisioner.session_by(&connection, client, key).await;
         let now = self.effects.look().instant();
         self.operator.test = tested.is_err().then(|| now + TEST_AGAIN);
+        if let Ok(session) = &tested {
+            let server = server_status(session);
+            let tested = Tested { secret_version: version, key_changed: None, expires_at: None, server };
+            provisioner.connection.state.tested(tested);
+        }
         provisioner.apply_test(&connection, tested);
     }
 
