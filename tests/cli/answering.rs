@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::importing::at;
 use crate::kit::PATIENCE;
+use crate::planning::{account, object, user};
 use crate::support::{Sandbox, eventually};
 use crate::{audit_file, connected, json_of, printed, scim, stderr};
 
@@ -140,6 +141,30 @@ async fn objects_are_listed_synced_suspended_and_released() {
     assert!(typo.status.code() == Some(1) && stderr(&typo).contains("is not there"), "{}", stderr(&typo));
     assert!(scim(namespace, &["suspend", "connection/jackson"]).await.status.success());
     assert_eq!(place.get_connection().await["spec"]["suspend"], true);
+}
+
+/// The operator records which attributes are held and never their values; a plan reads them.
+#[tokio::test]
+async fn i13_a_hold_names_the_command_that_shows_the_old_and_the_new_values() {
+    let sandbox = Sandbox::start();
+    account(&sandbox, "ada", "Engineer").await;
+    let journal = sandbox.admin("GET", "/journal", None).await;
+    let guards = json!({"rewrites": {"maxPercent": 0, "minCount": 0, "maxCount": 0}});
+    let fields = json!({"provider": "Generic", "baseUrl": sandbox.base_url, "guards": guards});
+    let place = connected(Some(&sandbox.token), fields).await;
+    let namespace = place.namespace.as_str();
+    let mut ada = user("ada", "Countess");
+    ada["spec"]["connectionRef"] = json!({"name": "jackson"});
+    place.apply(ada);
+    let id = place.hold_id().await;
+    let told = stderr(&scim(namespace, &["holds", &id]).await);
+    let command = format!("kubectl scim plan -n {namespace} jackson shows the old and the new values");
+    assert!(told.contains(&command), "{told}");
+    let planned = scim(namespace, &["plan", "jackson", "--allow-loopback-http", "-o", "json"]).await;
+    let plans = json_of(&planned);
+    let change = json!([{"attribute": "title", "old": "Engineer", "new": "Countess"}]);
+    assert_eq!(object(&plans, "ada")["changes"], change, "{plans:#}{}", stderr(&planned));
+    assert_eq!(sandbox.admin("GET", "/journal", None).await, journal, "nothing was written");
 }
 
 /// A roster's status names twenty; all of them are shown to whoever may read its source.
