@@ -18,7 +18,7 @@ use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use saved::Run;
-use scim_operator::api::{GROUP, ScimRoster, ScimUser, VERSION};
+use scim_operator::api::{GROUP, ScimConnection, ScimRoster, ScimUser, VERSION};
 use serde_json::json;
 use support::{ControlPlane, Operator, eventually, http, waiting};
 
@@ -71,6 +71,8 @@ async fn measure(rows: usize) -> Measured {
     for part in 0..rows.div_ceil(ROWS_EACH) {
         write_part(cluster, &namespace, part, rows, "Engineer").await;
     }
+    let connections: Api<ScimConnection> = Api::namespaced(cluster.client(), &namespace);
+    connections.create(&PostParams::default(), &nowhere()).await.expect("a connection");
     let rosters: Api<ScimRoster> = Api::namespaced(cluster.client(), &namespace);
     let began = Instant::now();
     rosters.create(&PostParams::default(), &roster()).await.expect("a roster");
@@ -166,6 +168,18 @@ async fn write_part(cluster: &ControlPlane, namespace: &str, part: usize, rows: 
     let api: Api<ConfigMap> = Api::namespaced(cluster.client(), namespace);
     let name = format!("people-{part:03}");
     api.patch(&name, &PatchParams::apply("bench").force(), &Patch::Apply(&object)).await.expect("a ConfigMap");
+}
+
+/// Without its Secret: whoever is generated waits for it, and is marked so.
+fn nowhere() -> ScimConnection {
+    serde_json::from_value(json!({
+        "apiVersion": format!("{GROUP}/{VERSION}"), "kind": "ScimConnection", "metadata": {"name": "nowhere"},
+        "spec": {
+            "provider": "Generic", "baseUrl": "https://scim.invalid/scim/v2",
+            "auth": {"bearerToken": {"secretKeyRef": {"name": "nowhere", "key": "token"}}},
+        },
+    }))
+    .expect("a ScimConnection")
 }
 
 fn roster() -> ScimRoster {

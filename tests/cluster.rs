@@ -57,6 +57,8 @@ mod rosters;
 mod rosters_isolation;
 #[path = "cluster/rosters_leavers.rs"]
 mod rosters_leavers;
+#[path = "cluster/rosters_sources.rs"]
+mod rosters_sources;
 #[path = "cluster/servers.rs"]
 mod servers;
 #[path = "cluster/state.rs"]

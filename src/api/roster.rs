@@ -346,6 +346,9 @@ pub struct RosterHold {
     /// It was rejected: they stay.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rejected: bool,
+    /// They had no row when the roster was first read, and wait for an answer however few they are.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub until_answered: bool,
 }
 
 fn labels(_: &mut SchemaGenerator) -> Schema {

@@ -9,6 +9,9 @@ reasons!(
         Generated,
         /// The rows were read, and the ScimUsers are being written.
         Generating,
+        /// There is no such connection: create it, or apply the roster anew with the right `connectionRef`. Nobody is
+        /// changed.
+        ConnectionNotFound,
         /// A source is not there: create it, or correct `spec.source`. Nobody is changed.
         SourceNotFound,
         /// A source lacks the label that allows its use; the message has the command that sets it.
@@ -52,7 +55,9 @@ impl RosterReason {
     pub fn also(self) -> Also {
         match self {
             Self::Generated | Self::Suspended => Also::Nothing,
-            Self::Generating | Self::SourceUnavailable | Self::WriteFailed => Also::Reconciling,
+            Self::Generating | Self::ConnectionNotFound | Self::SourceUnavailable | Self::WriteFailed => {
+                Also::Reconciling
+            }
             _ => Also::Stalled,
         }
     }

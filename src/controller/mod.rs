@@ -16,7 +16,6 @@ use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::Client;
 use kube::api::{PartialObjectMeta, ResourceExt};
-use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::watcher;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -31,7 +30,7 @@ use self::watch::{Read, Scope, Scoped, trim};
 use crate::api::{CREDENTIALS_LABEL, ClusterScimConnection, ScimConnection, ScimGroup, ScimUser};
 use crate::directory::Directory;
 use crate::provisioner::Shared;
-use crate::runtime::{Audit, Clock, Health, Leadership, Metrics, Options, api_error};
+use crate::runtime::{Audit, Clock, Events, Health, Leadership, Metrics, Options, api_error};
 
 /// What the controller works with.
 pub struct Context {
@@ -71,7 +70,6 @@ pub async fn run(context: Context) -> Result<(), Error> {
     // Who declared an object is told by the audit stream alone.
     let directory = Arc::new(Directory::new(audit.is_on()));
     let (reroute, mut rerouted) = mpsc::unbounded_channel();
-    let reporter = Reporter { controller: "scim-operator".into(), instance: None };
     let clock = Clock::default();
     // Before anything is judged by it.
     clock.look(&client).await;
@@ -83,7 +81,7 @@ pub async fn run(context: Context) -> Result<(), Error> {
         clock: clock.clone(),
         metrics,
         audit,
-        recorder: Recorder::new(client.clone(), reporter),
+        events: Events::new(client.clone()),
         api_server,
         allow_loopback_http: options.allow_loopback_http,
         own_namespace: namespace,
@@ -114,13 +112,16 @@ pub async fn run(context: Context) -> Result<(), Error> {
         let was_complete = listed.complete();
         tokio::select! {
             () = shutdown.cancelled() => break,
-            event = connection_events.next() => if let Some((scope, event)) = seen("ScimConnections", event)?
-                && connections.observe(&scope, event)
-            {
-                listed.connections.remove(&scope);
+            event = connection_events.next() => if let Some((scope, event)) = seen("ScimConnections", event)? {
+                rosters.connection_seen(&event);
+                if connections.observe(&scope, event) {
+                    listed.connections.remove(&scope);
+                }
             },
             event = cluster_events.next() => if let Some((scope, event)) = seen("ClusterScimConnections", event)? {
-                listed.cluster_connections |= connections.observe(&scope, as_connections(event));
+                let event = as_connections(event);
+                rosters.connection_seen(&event);
+                listed.cluster_connections |= connections.observe(&scope, event);
             },
             event = namespace_events.next() => if let Some((_, event)) = seen("Namespaces", event)? {
                 listed.namespaces |= namespaces.observe(event, &users, &connections);

@@ -49,6 +49,11 @@ impl Directory {
         self.read().tenancy.delegated(namespace, connection)
     }
 
+    /// Whether there is such a connection.
+    pub fn has_connection(&self, connection: &ConnectionKey) -> bool {
+        self.read().servers.contains_key(connection)
+    }
+
     /// What to do about a connection that isn't there, for an object of this namespace: what may have been meant is named.
     pub fn instead_of(&self, missing: &ConnectionKey, namespace: &str) -> String {
         const WAYS: &str =
@@ -62,11 +67,12 @@ impl Directory {
             let kind = if other.is_of_cluster() { "ClusterScimConnection" } else { "ScimConnection" };
             return format!(", but a {kind} of that name is (connectionRef.kind); {WAYS}");
         }
-        let here = inner.servers.keys().filter(|key| key.namespace == namespace && !missing.is_of_cluster());
-        let mut names: Vec<&str> = here.map(|key| key.name.as_str()).collect();
-        names.sort_unstable();
-        names.truncate(NAMED);
-        let there = if names.is_empty() { String::new() } else { format!(", this namespace has {}", names.join(", ")) };
+        let names = inner.similar(missing, namespace).join(", ");
+        let there = match (names.is_empty(), missing.is_of_cluster()) {
+            (true, _) => String::new(),
+            (false, true) => format!(", {names} may be used in this namespace"),
+            (false, false) => format!(", this namespace has {names}"),
+        };
         format!("{there}; {WAYS}")
     }
 
@@ -82,6 +88,21 @@ impl Directory {
 }
 
 impl Inner {
+    /// The connections of the same kind that objects of a namespace may use, those of the most similar names first.
+    fn similar(&self, missing: &ConnectionKey, namespace: &str) -> Vec<&str> {
+        let usable = |key: &&ConnectionKey| {
+            let of_kind = key.is_of_cluster() == missing.is_of_cluster();
+            of_kind
+                && (key.namespace == namespace
+                    || (key.is_of_cluster() && self.tenancy.delegated(namespace, key) != Delegated::Nothing))
+        };
+        let mut names: Vec<&str> = self.servers.keys().filter(usable).map(|key| key.name.as_str()).collect();
+        let nearness = |name: &str| strsim::jaro_winkler(name, &missing.name);
+        names.sort_by(|a, b| nearness(b).total_cmp(&nearness(a)).then_with(|| a.cmp(b)));
+        names.truncate(NAMED);
+        names
+    }
+
     /// The object may claim what it declares.
     pub(super) fn may(&self, user: &ScimUser) -> bool {
         let delegated = self.tenancy.delegated(&user.namespace().unwrap_or_default(), &connection_of(user));
@@ -100,5 +121,33 @@ impl Tenancy {
             labels.is_some_and(|labels| wanted.iter().all(|(name, value)| labels.get(name) == Some(value)))
         };
         Delegated::by(self.delegations.get(connection).into_iter().flatten().filter(selected))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_may_have_been_meant_comes_first_among_many_and_nothing_of_others() {
+        let directory = Directory::default();
+        let key = |namespace: &str, name: &str| ConnectionKey { namespace: namespace.into(), name: name.into() };
+        for name in ["aws", "box", "chat", "datadog", "figma", "jackson"] {
+            directory.set_server(&key("identity", name), Some(name));
+        }
+        directory.set_server(&key("payroll", "jacksom"), Some("other"));
+        directory.set_server(&key("", "jacksoon"), Some("cluster"));
+        let said = directory.instead_of(&key("identity", "jacksen"), "identity");
+        assert!(said.starts_with(", this namespace has jackson, ") && !said.contains("jacksom"), "{said}");
+        // A tenant learns of those alone that it may use.
+        let said = directory.instead_of(&key("", "jacksen"), "identity");
+        assert!(said.starts_with("; create it"), "{said}");
+        let delegation = json!([{"namespaceSelector": {"matchLabels": {"tenant": "yes"}}, "userNames": ["*"]}]);
+        let delegation = serde_json::from_value(delegation).expect("a delegation");
+        directory.set_delegation(&key("", "jacksoon"), Some(delegation));
+        directory.set_namespace("identity", Some([("tenant".to_owned(), "yes".to_owned())].into()));
+        let said = directory.instead_of(&key("", "jacksen"), "identity");
+        assert!(said.starts_with(", jacksoon may be used in this namespace; "), "{said}");
     }
 }

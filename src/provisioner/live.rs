@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
-use tracing::{debug, trace};
+use tracing::trace;
 
 use super::Shared;
 use super::effects::{Effects, Note};
@@ -216,9 +216,7 @@ impl Effects for Live {
     }
 
     async fn publish(&self, event: Event, about: &ObjectReference) {
-        if let Err(error) = self.0.recorder.publish(&event, about).await {
-            debug!("an event could not be published: {error}");
-        }
+        self.0.events.publish(&event, about).await;
     }
 
     fn note(&self, note: &Note<'_>) {

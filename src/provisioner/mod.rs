@@ -21,7 +21,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::Timestamp;
 use kube::ResourceExt;
-use kube::runtime::events::Recorder;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -49,7 +48,7 @@ use self::schedule::Schedule;
 use self::schedule::queue::Lane;
 use crate::api::{RELEASE, ScimConnection, ScimUser, ScimUserSpec, Uid};
 use crate::directory::{Changed, ConnectionKey, Directory, is_deleting};
-use crate::runtime::{Audit, Clock, Leadership, Metrics};
+use crate::runtime::{Audit, Clock, Events, Leadership, Metrics};
 
 /// What all provisioners share.
 #[derive(Clone)]
@@ -67,7 +66,7 @@ pub struct Shared {
     /// Where writes are told.
     pub audit: Audit,
     /// Warnings for people.
-    pub recorder: Recorder,
+    pub events: Events,
     /// Where the API server is: never a target.
     pub api_server: crate::scim::ApiServer,
     /// Plain HTTP is allowed to loopback hosts.

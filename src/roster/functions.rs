@@ -199,7 +199,7 @@ pub fn instant(text: &str) -> Result<Timestamp, ExecutionError> {
     if whole.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         return Err(error(DAY_NUMBER));
     }
-    let date = with_month_by_name(text).map_or_else(|| regional(text), Ok);
+    let date = with_month_by_name(text).unwrap_or_else(|| regional(text));
     let civil = date.map_err(error)?.to_datetime(jiff::civil::Time::midnight());
     TimeZone::UTC.to_timestamp(civil).map_err(|_| error(NO_DATE))
 }
@@ -208,11 +208,13 @@ const DAY_NUMBER: &str =
     "the value is a day's number, as spreadsheets count them: format the column as a date, 2026-01-31";
 const NO_DATE: &str = "the value is no date: write 2026-01-31 or 2026-01-31T08:00:00Z";
 
+const SHORT_YEAR: &str = "the year has two digits, and can't be told for certain: format the column as 2026-01-31";
+
 const AMBIGUOUS: &str = "day and month can't be told apart: write 2026-01-31, or in the mapping, of 01/31/2026, join([mid(row.x, 6, 4), \
      mid(row.x, 0, 2), mid(row.x, 3, 2)], \"-\")";
 
 /// `31-Jan-2026`, `31 January 2026` or `Jan 31, 2026`.
-fn with_month_by_name(text: &str) -> Option<Date> {
+fn with_month_by_name(text: &str) -> Option<Result<Date, &'static str>> {
     const MONTHS: [&str; 12] = [
         "january",
         "february",
@@ -235,9 +237,25 @@ fn with_month_by_name(text: &str) -> Option<Date> {
         at.and_then(|at| i8::try_from(at + 1).ok())
     };
     let (month, day) = month(a).map(|month| (month, b)).or_else(|| Some((month(b)?, a)))?;
-    let year = year.parse().ok().filter(|_| year.len() == 4)?;
-    Date::new(year, month, day.parse().ok()?).ok()
+    Some(year_of(year).and_then(|year| {
+        let day = day.parse().map_err(|_| NO_DATE)?;
+        Date::new(year, month, day).map_err(|_| NO_DATE)
+    }))
 }
+
+/// As spreadsheets write a date unless they are told otherwise, 31-Jan-26; of 31-Dec-99 the century can't be told.
+fn year_of(text: &str) -> Result<i16, &'static str> {
+    let year: i16 = text.parse().map_err(|_| NO_DATE)?;
+    match text.bytes().filter(u8::is_ascii_digit).count() {
+        4 => Ok(year),
+        2 if year < FIRST_OF_ANY_CENTURY => Ok(2000 + year),
+        2 => Err(SHORT_YEAR),
+        _ => Err(NO_DATE),
+    }
+}
+
+/// Two digits of a year from here on are of either century.
+const FIRST_OF_ANY_CENTURY: i16 = 70;
 
 /// `31.01.2026`, `2026/01/31`, and `31/01/2026` or `01/31/2026` where it can't be the other; at midnight, if a time is
 /// said at all.
@@ -257,6 +275,8 @@ fn regional(text: &str) -> Result<Date, &'static str> {
         (_, 4) if date.contains('.') || first > 12 || first == second => (third, second, first),
         (_, 4) if second > 12 => (third, first, second),
         (_, 4) => return Err(AMBIGUOUS),
+        // 26.01.31 is a day of 2026 in some countries, and of 2031 in others.
+        (1 | 2, 2) => return Err(SHORT_YEAR),
         _ => return Err(NO_DATE),
     };
     let (Ok(month), Ok(day)) = (i8::try_from(month), i8::try_from(day)) else { return Err(NO_DATE) };

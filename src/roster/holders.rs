@@ -12,7 +12,7 @@ use crate::api::{ROSTER_SOURCE_LABEL, RosterReason, SourceFormat, SourceObjects}
 use crate::plan::Named;
 
 /// So many objects a source has at most, and so many bytes.
-pub const MOST_OBJECTS: usize = 100;
+const MOST_OBJECTS: usize = 100;
 /// So alike are names of which one may be meant by the other.
 const NEAR: f64 = 0.9;
 const MOST_BYTES: usize = 64 * 1024 * 1024;
@@ -54,7 +54,7 @@ impl Neighbour {
 }
 
 /// Whether what a source names isn't among what was found.
-pub fn is_missing<K: Holder>(found: &[K], objects: &SourceObjects) -> bool {
+pub fn is_missing<K: Resource>(found: &[K], objects: &SourceObjects) -> bool {
     match (&objects.names, &objects.name_prefix) {
         (Some(names), _) => found.len() < names.len(),
         (None, Some(prefix)) => !found.iter().any(|object| hashed::is_of(&object.name_any(), prefix)),
@@ -62,8 +62,8 @@ pub fn is_missing<K: Holder>(found: &[K], objects: &SourceObjects) -> bool {
     }
 }
 
-/// Those of a namespace that a source reads, in their order, and what a person should know of them.
-pub fn chosen<K: Holder>(
+/// Those of a namespace that a source reads, in their order, and what a person should know of them. Their metadata suffices.
+pub fn chosen<K: Resource<DynamicType = ()> + Clone>(
     mut found: Vec<K>,
     neighbours: &[Neighbour],
     namespace: &str,
@@ -108,11 +108,10 @@ pub fn asked_for(objects: &SourceObjects) -> impl Iterator<Item = (&String, &Str
     objects.selector.iter().flat_map(|selector| &selector.match_labels)
 }
 
-fn is_labelled(object: &impl ResourceExt) -> bool {
-    object.labels().get(ROSTER_SOURCE_LABEL).is_some_and(|value| value == "true")
-}
-
-fn named<K: Holder>(found: &[K], neighbours: &[Neighbour], namespace: &str, name: &str) -> Result<K, Refused> {
+fn named<K>(found: &[K], neighbours: &[Neighbour], namespace: &str, name: &str) -> Result<K, Refused>
+where
+    K: Resource<DynamicType = ()> + Clone,
+{
     let kind = K::kind(&()).to_lowercase();
     let Some(object) = found.iter().find(|object| object.name_any() == name) else {
         let create = format!("create it with the label {ROSTER_SOURCE_LABEL}=true, or correct spec.source");
@@ -161,10 +160,7 @@ fn similar(there: &[Neighbour], name: &str, by_prefix: bool) -> String {
 
 /// What they hold.
 pub fn documents<K: Holder>(found: Vec<K>, key: Option<&str>, format: SourceFormat) -> Result<Vec<Document>, Refused> {
-    let invalid = |message: String| Refused { reason: RosterReason::SourceInvalid, message };
-    if found.len() > MOST_OBJECTS {
-        return Err(invalid(format!("the source is more than {MOST_OBJECTS} objects; make two rosters of them")));
-    }
+    check_count(found.len())?;
     let (mut documents, mut bytes) = (Vec::new(), 0);
     for object in found {
         let name = object.name_any();
@@ -186,9 +182,24 @@ pub fn documents<K: Holder>(found: Vec<K>, key: Option<&str>, format: SourceForm
         }
     }
     if bytes > MOST_BYTES {
-        return Err(invalid(format!("the source has more than {MOST_BYTES} bytes; make two rosters of it")));
+        let message = format!("the source has more than {MOST_BYTES} bytes; make two rosters of it");
+        return Err(Refused { reason: RosterReason::SourceInvalid, message });
     }
     Ok(documents)
+}
+
+/// Whether a source may be of so many objects.
+pub fn check_count(objects: usize) -> Result<(), Refused> {
+    if objects <= MOST_OBJECTS {
+        return Ok(());
+    }
+    let message = format!("the source is more than {MOST_OBJECTS} objects; make two rosters of them");
+    Err(Refused { reason: RosterReason::SourceInvalid, message })
+}
+
+/// Whether an object that was chosen is one still that rosters may read.
+pub fn is_labelled(object: &impl ResourceExt) -> bool {
+    object.labels().get(ROSTER_SOURCE_LABEL).is_some_and(|value| value == "true")
 }
 
 fn not_found(message: &str) -> Refused {

@@ -35,7 +35,7 @@ mod trace;
 pub use changes::{Changes, Given, Ours};
 pub use columns::Wanted;
 pub use expression::ExpressionError;
-pub use holders::{Holder, MOST_OBJECTS, Neighbour, asked_for, chosen, documents, is_missing};
+pub use holders::{Holder, Neighbour, asked_for, check_count, chosen, documents, is_labelled, is_missing};
 pub use keys::{Keys, Known, name_of};
 pub use members::Members;
 pub use names::Names;
@@ -43,7 +43,7 @@ pub use people::{Body, Identity, People, Person, Rejected};
 pub use prepared::{Places, Prepared, Refused};
 pub use preview::{Preview, PreviewedRow, RowOutcome, preview};
 pub use recipe::{MissingColumn, Recipe};
-pub use removals::{Answers, Gone, Guard, Held, Removals, ledger_of, limit_of, spend};
+pub use removals::{Answers, Gone, Guard, Held, Removals, Why, ledger_of, limit_of, spend};
 pub use source::{Content, Document, SourceError, Table, read};
 pub use trace::{Trace, TraceStep, trace};
 

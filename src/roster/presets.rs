@@ -72,7 +72,8 @@ const OKTA_DATADOG: &[Line] = &[
     line!(PRIMARY, "true"),
     line!("name.givenName", "row.firstName"),
     line!("name.familyName", "row.lastName"),
-    line!("name.formatted", "row.displayName"),
+    // So the report on passwords calls it.
+    line!("name.formatted", "row.displayName", "row.User"),
 ];
 
 /// What Okta begins with for an application of its own.
@@ -80,7 +81,7 @@ const OKTA_GENERIC: &[Line] = &[
     line!("userName", "row.login"),
     line!("active", OKTA_ACTIVE),
     line!("externalId", "row.id"),
-    line!("displayName", "row.displayName"),
+    line!("displayName", "row.displayName", "row.User"),
     line!("nickName", "row.nickName"),
     line!("profileUrl", "row.profileUrl"),
     line!("title", "row.title"),

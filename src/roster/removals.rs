@@ -39,6 +39,8 @@ pub struct Answers<'a> {
     pub spent: &'a [String],
     /// `status.hold`: its id, and who is in it.
     pub hold: Option<(&'a str, Members)>,
+    /// `status.hold.untilAnswered`: who is in it goes with an approval alone.
+    pub until_answered: bool,
     /// `status.kept`: they stay, since a hold of theirs was rejected.
     pub kept: Members,
     /// `status.deleting`: admitted before.
@@ -54,6 +56,7 @@ impl<'a> Answers<'a> {
             rejected: spec.rejected_hold.as_deref(),
             spent: status.and_then(|status| status.spent_holds.as_deref()).unwrap_or_default(),
             hold: hold.map(|hold| (hold.id.as_str(), Members::read(hold.members.as_deref()))),
+            until_answered: hold.is_some_and(|hold| hold.until_answered),
             kept: Members::read(status.and_then(|status| status.kept.as_deref())),
             deleting: Members::read(status.and_then(|status| status.deleting.as_deref())),
         }
@@ -65,6 +68,11 @@ impl<'a> Answers<'a> {
         let approved = self.approved.filter(|_| sorted.approved(self, unsure).is_empty());
         let rejected = self.rejected.filter(|_| sorted.fresh.is_empty() && sorted.kept.is_empty());
         approved.into_iter().chain(rejected).collect()
+    }
+
+    /// This one waits for an answer, since it is on record that it does.
+    fn asks(&self, gone: &Gone) -> bool {
+        self.until_answered && self.hold.as_ref().is_some_and(|(_, members)| members.has(&gone.uid))
     }
 
     /// The hold on record is about some of those who are gone.
@@ -143,8 +151,28 @@ pub struct Held {
     pub id: String,
     /// It was rejected.
     pub rejected: bool,
+    /// Why they are not deleted unasked.
+    pub why: Why,
+}
+
+/// Why a person is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// They are more than the guard admits.
+    Limit,
     /// Their keys were values of another expression, however few they are.
-    pub unsure: bool,
+    AnotherKey,
+    /// They had no row when the roster was first read, however few they are: what was answered before, and how many went,
+    /// ended with the roster that made them.
+    Before,
+}
+
+impl Held {
+    /// All who have no row when a roster is first read.
+    pub fn before(gone: &[Gone]) -> Option<Self> {
+        let id = id_of(gone, &[]);
+        (!gone.is_empty()).then(|| Self { gone: gone.to_vec(), id, rejected: false, why: Why::Before })
+    }
 }
 
 /// A roster's guard.
@@ -191,7 +219,8 @@ impl Removals {
             sorted.kept.extend(rejected);
         }
         let Sorted { deleting, kept, fresh } = sorted;
-        let (asked, sure): (Vec<Gone>, Vec<Gone>) = fresh.iter().cloned().partition(|gone| unsure.contains(&gone.name));
+        let asks = |gone: &Gone| unsure.contains(&gone.name) || answers.asks(gone);
+        let (asked, sure): (Vec<Gone>, Vec<Gone>) = fresh.iter().cloned().partition(asks);
         let fit = sure.is_empty() || guard.admits(sure.len(), go.len(), all);
         let held = if fit {
             go.extend(sure);
@@ -199,11 +228,18 @@ impl Removals {
         } else {
             fresh
         };
-        let question = |gone: &[Gone], rejected: bool, unsure: bool| {
+        let question = |gone: &[Gone], rejected: bool, why: Why| {
             let id = id_of(gone, answers.spent);
-            (!gone.is_empty()).then(|| Held { gone: gone.to_vec(), id, rejected, unsure })
+            (!gone.is_empty()).then(|| Held { gone: gone.to_vec(), id, rejected, why })
         };
-        let held = question(&held, false, fit).or_else(|| question(&kept, true, false));
+        let why = if held.iter().any(|gone| answers.asks(gone)) {
+            Why::Before
+        } else if fit {
+            Why::AnotherKey
+        } else {
+            Why::Limit
+        };
+        let held = question(&held, false, why).or_else(|| question(&kept, true, Why::Limit));
         Self { deleting, go, used_up, kept, held }
     }
 }

@@ -72,6 +72,8 @@ pub fn spoiled(text: &str) -> Option<String> {
     } else if is_type_name(text) {
         "PowerShell wrote the type of a list and not its values: join them before Export-Csv, such as by \
          @{n='x';e={$_.x -join ';'}}, or select the columns that are read"
+    } else if is_questioned(text) {
+        "a letter was replaced by ?, as PowerShell does by default: save the file as UTF-8, such as by Export-Csv -Encoding UTF8"
     } else if is_garbled(text) {
         "its letters were read in the wrong encoding once, such as Ã¤ for ä: save the file as UTF-8 from where it comes"
     } else {
@@ -97,6 +99,19 @@ fn is_type_name(text: &str) -> bool {
         || ["System.Collections.", "Microsoft.ActiveDirectory.Management.", "Microsoft.Graph.PowerShell."]
             .iter()
             .any(|space| text.starts_with(space))
+}
+
+/// `J?rg`, `?zg?r` or `??`, where the letters of a name were none of the encoding. A question ends with the mark, and an
+/// address has other signs beside it.
+fn is_questioned(text: &str) -> bool {
+    let mut letters = text.chars().skip_while(|letter| *letter != '?').peekable();
+    let (mut before_letter, mut marks) = (false, 0);
+    while let Some(letter) = letters.next() {
+        marks += usize::from(letter == '?');
+        before_letter |= letter == '?' && letters.peek().is_some_and(|next| next.is_alphabetic());
+    }
+    let only_marks = marks > 1 && text.chars().all(|letter| letter == '?' || letter == ' ');
+    only_marks || (before_letter && !text.contains(['/', '=', '&', ':', '@']))
 }
 
 /// UTF-8 that was read as Windows-1252 and saved: what it was before is UTF-8 again.
@@ -139,6 +154,16 @@ mod tests {
             ("\\N", ""),
         ] {
             assert_eq!(unquoted(cell), value, "{cell}");
+        }
+    }
+
+    #[test]
+    fn a_letter_that_was_replaced_by_a_mark_is_told_from_a_question() {
+        for damaged in ["J?rg M?ller", "?rsted", "Jos?? P??rez", "??", "?? ??", "Gro?e Stra?e"] {
+            assert!(spoiled(damaged).is_some_and(|what| what.contains("replaced by ?")), "{damaged}");
+        }
+        for plain in ["Why?", "Contractor?", "?", "https://example.com/a?b=c", "a?b@example.com", "Who? Me"] {
+            assert_eq!(spoiled(plain), None, "{plain}");
         }
     }
 

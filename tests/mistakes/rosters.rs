@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::kit::Place;
+use crate::kit::{PATIENCE, Place};
+use crate::support::eventually;
 use crate::table::told;
 
 const TARGET: &str = r#"emails[type eq "work"].value"#;
@@ -57,9 +58,32 @@ async fn a_table_and_what_is_made_of_it() {
     place.tells("scimroster/people", "Generated").await;
 }
 
+/// Whom it made would have a connectionRef that can't be changed.
+#[tokio::test]
+async fn i29_a_roster_without_its_connection_makes_nobody_and_says_so() {
+    let place = Place::new().await;
+    place.apply(roster(json!({})));
+    told("roster-connection-missing", &place.tells("scimroster/people", "ConnectionNotFound").await);
+    let mut misspelt = roster(json!({"connectionRef": {"name": "jacksen"}}));
+    misspelt["metadata"]["name"] = json!("staff");
+    place.apply(misspelt);
+    place.tells("scimroster/staff", "ConnectionNotFound").await;
+    assert!(place.users().await.is_empty());
+    // What was meant comes later: it is named, and whoever waited for it goes on.
+    place.connect(json!({}));
+    place.tells("scimroster/people", "Generated").await;
+    let misspelt = eventually(PATIENCE, "what was meant is named", async || {
+        let said = place.tells("scimroster/staff", "ConnectionNotFound").await;
+        if said.contains("this namespace has") { Ok(said) } else { Err(said) }
+    })
+    .await;
+    told("roster-connection-misspelt", &misspelt);
+    assert_eq!(place.users().await.len(), 1);
+}
+
 /// The message at the roster's newest generation.
 async fn changed(place: &Place, what: &str, reason: &str) -> String {
-    crate::support::eventually(crate::kit::PATIENCE, what, async || {
+    eventually(PATIENCE, what, async || {
         let found: Value =
             serde_json::from_str(&place.kubectl(&["get", "scimroster", "people", "-o", "json"])).expect("JSON");
         let ready = crate::kit::condition(&found, "Ready");

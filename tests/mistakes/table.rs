@@ -60,6 +60,14 @@ const KEY: &[Mistake] = &[
         "Put the label there. Nobody waits meanwhile.",
     ),
     row(
+        "label-removed-and-restarted",
+        "The same, and the operator was restarted before the label was put back",
+        "SecretNotLabelled: the Secret …/key lacks the label scim-operator.dev/credentials, which permits its use; \
+         externalsecrets.external-secrets.io/key writes the Secret, and has to set the label too (an ExternalSecret in \
+         spec.target.template.metadata.labels): kubectl label secret -n … key scim-operator.dev/credentials=true",
+        "The last good key is kept in memory alone. Nothing is sent until the label is there, and nobody loses anything.",
+    ),
+    row(
         "wrong-key-name",
         "`secretKeyRef.key` names a key that the Secret doesn't have",
         "SecretKeyMissing: the Secret …/key has no key token; its keys are apikey, password: correct secretKeyRef.key, or add it",
@@ -163,6 +171,13 @@ const ADDRESS: &[Mistake] = &[
         "Put the right one into the Secret of `proxy.basic`; it is used at once.",
     ),
     row(
+        "environment-proxy",
+        "The proxy that `HTTPS_PROXY` names doesn't answer, or doesn't lead to the server",
+        "Unreachable: GET /Users: …; requests go by the proxy http://127.0.0.1:1 (HTTPS_PROXY or ALL_PROXY of the environment, from \
+         which NO_PROXY excepts hosts); check the host, the port and the network policy",
+        "Correct it in the chart's `extraEnv`, or add the server's host to `NO_PROXY` there.",
+    ),
+    row(
         "proxy-host",
         "The Secret of the proxy's password is bound to other hosts",
         "HostNotAllowed: the annotation scim-operator.dev/hosts of the Secret proxy doesn't allow the host 127.0.0.1",
@@ -239,6 +254,20 @@ const OBJECTS: &[Mistake] = &[
 ];
 
 const ROSTERS: &[Mistake] = &[
+    row(
+        "roster-connection-missing",
+        "`connectionRef` of a roster names a connection that isn't there",
+        "ConnectionNotFound: the ScimConnection …/jackson is not there; create it; or delete this object and apply it with another \
+         connectionRef, which can't be changed. Nobody is changed meanwhile",
+        "Create the connection; the roster then goes on by itself.",
+    ),
+    row(
+        "roster-connection-misspelt",
+        "`connectionRef` of a roster is misspelt",
+        "ConnectionNotFound: the ScimConnection …/jacksen is not there, this namespace has jackson; create it; or delete this object \
+         and apply it with another connectionRef, which can't be changed. Nobody is changed meanwhile",
+        "Delete the roster, which has made no ScimUser yet, and apply it with the right name.",
+    ),
     row(
         "unknown-target",
         "A mapping's target is `email`",
@@ -324,6 +353,34 @@ const CLUSTER: &[Mistake] = &[
         "The same. It is in the operator's log, and the operator isn't ready: nothing begins before everything is listed.",
     ),
     row(
+        "right-to-group-status",
+        "The role lacks `patch` on `scimgroups/status`",
+        "Connected: the server answered as SCIM; the API server refuses writes of the operator, and what can't be recorded is not \
+         carried out: scimgroups.scim-operator.dev \"staff\" is forbidden: User \"…\" cannot patch resource \"scimgroups/status\" \
+         …. Look at its role, at admission webhooks and policies, and at etcd",
+        "The same. Nobody is put into a group, or taken out, until it can be recorded.",
+    ),
+    row(
+        "right-to-roster-status",
+        "The role lacks `patch` on `scimrosters/status`",
+        "WritesRefused: the status can't be written, so that nobody whose row is gone is deleted: …cannot patch resource \
+         \"scimrosters/status\"…",
+        "The same. It is an event of the roster, and in the operator's log.",
+    ),
+    row(
+        "right-to-events",
+        "The role lacks `create` or `patch` on `events`",
+        "events can't be published: …cannot create resource \"events\" in API group \"events.k8s.io\"…: ask for a Role with that \
+         verb; …",
+        "The same. It is in the operator's log; everything else goes on.",
+    ),
+    row(
+        "right-to-lease",
+        "The role in the operator's own namespace lacks `update` on `leases`",
+        "the Lease scim-operator could not be written: …cannot update resource \"leases\"…: ask for a Role with that verb; …",
+        "The same. Without its Lease the operator ends within seconds, is started again by the kubelet, and goes on where it was.",
+    ),
+    row(
         "right-to-sources",
         "The role lacks `get` on `configmaps`",
         "SourceUnavailable: the source can't be read: configmaps \"staff\" is forbidden: …: ask for a Role with that \
@@ -389,6 +446,12 @@ const CLUSTER: &[Mistake] = &[
         "etcd is full",
         "…etcdserver: mvcc: database space exceeded…",
         "Make room as etcd's manual says. Nothing more can be declared, and nothing is sent that couldn't be recorded.",
+    ),
+    row(
+        "etcd-full-running",
+        "The same, while the operator runs",
+        "the Lease scim-operator could not be written: …space exceeded…",
+        "The same. Without its Lease the operator ends within seconds; started again, it goes on where it was.",
     ),
     row(
         "etcd-full-operator",

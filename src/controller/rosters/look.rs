@@ -18,6 +18,8 @@ pub struct RosterNotes {
     pub(super) refused: HashMap<String, Refusal>,
     /// The content that was read last, and since when it has been the same.
     pub(super) content: Option<(String, Instant)>,
+    /// Why the API server refused the status, which was told.
+    pub(super) status_refused: Option<String>,
     /// Looks in a row that something kept from being complete.
     pub(super) failures: u32,
     /// `reconcile-requested-at` of the last look: what was refused is tried again at once when it changes.

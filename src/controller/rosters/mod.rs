@@ -7,6 +7,7 @@ mod look;
 mod pass;
 mod report;
 mod schedule;
+mod wakes;
 mod world;
 mod writes;
 
@@ -29,8 +30,7 @@ use self::look::{Looked, Pass, RosterNotes};
 use self::schedule::Schedule;
 use super::Error;
 use super::watch::{self, Read, Scope, Scoped, trim, within};
-use crate::api::{RECONCILE_REQUESTED_AT, ROSTER_LABEL, ROSTER_SOURCE_LABEL, ScimRoster, ScimUser, Uid};
-use crate::directory::{Directory, is_deleting};
+use crate::api::{RECONCILE_REQUESTED_AT, ROSTER_SOURCE_LABEL, ScimRoster};
 use crate::provisioner::Shared;
 use crate::runtime::api_error;
 
@@ -157,35 +157,6 @@ impl Rosters {
         Ok(())
     }
 
-    /// A ScimUser came, changed or went; told before the directory takes it in.
-    pub fn user_seen(&self, event: &Event<Read<ScimUser>>, directory: &Directory) {
-        let (user, gone) = match event {
-            Event::Apply(Ok(user)) => (user, false),
-            Event::Delete(Ok(user)) => (user, true),
-            // What came or went while nobody watched.
-            Event::InitDone => return self.known.keys().for_each(|key| self.wake(key)),
-            Event::Init | Event::InitApply(_) | Event::Apply(Err(_)) | Event::Delete(Err(_)) => return,
-        };
-        let known = directory.get(&Uid::of(&user.metadata));
-        let same = known.as_ref().is_some_and(|known| {
-            known.metadata.generation == user.metadata.generation
-                && known.labels() == user.labels()
-                && known.annotations() == user.annotations()
-                && is_deleting(known) == is_deleting(user)
-        });
-        if same && !gone {
-            return;
-        }
-        let namespace = user.namespace().unwrap_or_default();
-        let was = known.as_ref().and_then(|known| known.labels().get(ROSTER_LABEL));
-        let labels = [user.labels().get(ROSTER_LABEL), was];
-        self.wake_of(&namespace, |roster| {
-            let rejects = roster.status.as_ref().is_some_and(|status| status.rejected_rows > Some(0));
-            // One of its own, or one that may have stood in the way of somebody.
-            rejects || labels.iter().flatten().any(|label| **label == roster.name_any())
-        });
-    }
-
     /// Ends; what is being written is written first.
     pub async fn stop(mut self) {
         self.stop.cancel();
@@ -235,11 +206,6 @@ impl Rosters {
     fn gone(&mut self, key: &RosterKey) {
         self.known.remove(key);
         let _ = self.tell.send(Told::Gone(key.clone()));
-    }
-
-    fn wake_of(&self, namespace: &str, concerns: impl Fn(&ScimRoster) -> bool) {
-        let here = self.known.iter().filter(|(key, roster)| key.namespace == namespace && concerns(roster));
-        here.for_each(|(key, _)| self.wake(key));
     }
 
     fn wake(&self, key: &RosterKey) {

@@ -11,10 +11,11 @@ use super::look::{Incomplete, Looked, Pass};
 use super::report::{guard_status, nobody_in_scope, rejections, summary};
 use super::world;
 use super::writes::incomplete;
-use crate::api::{RosterHold, RosterReason};
+use crate::api::{RosterHold, RosterReason, ScimRosterStatus};
+use crate::directory::ConnectionKey;
 use crate::plan::guards::{Ledger, Limit};
 use crate::roster::{
-    Answers, Gone, Guard, Held, Members, Ours, Prepared, Refused, Removals, ledger_of, limit_of, spend,
+    Answers, Gone, Guard, Held, Members, Ours, Prepared, Refused, Removals, Why, ledger_of, limit_of, spend,
 };
 use crate::status::{RosterOutcome, RosterRead};
 
@@ -61,7 +62,12 @@ impl Pass {
                 return (outcome, again);
             }
         };
-        match self.prepare(documents).await {
+        let prepared = self.prepare(documents).await;
+        // Whoever was made for a connection that isn't there could not be given another.
+        if let (Ok(_), Some(message)) = (&prepared, self.missing_connection()) {
+            return refused(RosterReason::ConnectionNotFound, message);
+        }
+        match prepared {
             Ok(prepared) => {
                 let (mut outcome, again) = self.carry_out(prepared).await;
                 if let (Some(outcome), Some(note)) = (&mut outcome, note) {
@@ -71,6 +77,17 @@ impl Pass {
             }
             Err(Refused { reason, message }) => refused(reason, message),
         }
+    }
+
+    /// That its connection isn't there, and what may have been meant.
+    fn missing_connection(&self) -> Option<String> {
+        let (reference, namespace) = (&self.roster.spec.connection_ref, &self.key.namespace);
+        let connection = ConnectionKey::of(reference, Some(namespace.clone()));
+        let directory = &self.shared.directory;
+        (!directory.has_connection(&connection)).then(|| {
+            let instead = directory.instead_of(&connection, namespace);
+            format!("the {:?} {connection} is not there{instead}. Nobody is changed meanwhile", reference.kind)
+        })
     }
 
     /// Away from the threads that others wait for: thousands of rows take their time.
@@ -183,8 +200,10 @@ impl Pass {
         read: &mut RosterRead,
     ) -> Result<(RosterReason, Option<String>), Incomplete> {
         let (gone, now) = (&prepared.changes.gone, Timestamp::now());
-        let status = self.roster.status.clone();
-        let answers = Answers::of(&self.roster.spec, status.as_ref());
+        // With the hold as it stands, or as it begins.
+        let status = self.roster.status.clone().unwrap_or_default();
+        let status = ScimRosterStatus { hold: read.hold.clone(), ..status };
+        let answers = Answers::of(&self.roster.spec, Some(&status));
         let guard = Guard::of(&self.roster, prepared.left, now);
         let removals = Removals::judge(gone, &prepared.changes.unsure, &answers, &guard);
         let deleted = [removals.deleting, removals.go.clone()].concat();
@@ -226,6 +245,7 @@ impl Pass {
         let ledger = self.ledger(limit, now);
         let status = self.roster.status.as_ref();
         let answers = Answers::of(&self.roster.spec, status);
+        let is_first = status.is_none_or(|status| status.last_good.is_none());
         // Whose row is back is judged anew, should it be gone once more.
         let gone = &prepared.changes.gone;
         let still = |members: &Members| gone.iter().filter(|gone| members.has(&gone.uid)).cloned().collect::<Vec<_>>();
@@ -238,7 +258,11 @@ impl Pass {
             version: prepared.version.clone(),
             columns: prepared.columns(),
             guard: guard_status(&ledger, &limit, prepared.left + gone.len(), now),
-            hold: status.and_then(|status| status.hold.clone()).filter(|_| answers.hold_stands(gone)),
+            hold: if is_first {
+                Held::before(gone).as_ref().map(hold_of)
+            } else {
+                status.and_then(|status| status.hold.clone()).filter(|_| answers.hold_stands(gone))
+            },
             kept: Gone::members(&still(&answers.kept)).text(),
             deleting: Gone::members(&still(&answers.deleting)).text(),
             spent: spent(&answers, prepared),
@@ -264,5 +288,6 @@ fn hold_of(held: &Held) -> RosterHold {
         sample: held.gone.iter().take(SAMPLE).map(|gone| gone.name.clone()).collect(),
         members: Gone::members(&held.gone).text(),
         rejected: held.rejected,
+        until_answered: held.why == Why::Before,
     }
 }

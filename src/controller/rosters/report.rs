@@ -14,7 +14,7 @@ use super::world::{self, Failed};
 use crate::api::{Also, RECONCILE_REQUESTED_AT, RosterGuardStatus, ScimRoster, ScimRosterSpec};
 use crate::plan::Named;
 use crate::plan::guards::{Ledger, Limit};
-use crate::roster::Held;
+use crate::roster::{Held, Why};
 use crate::status::{RosterOutcome, RosterRead, buckets, record_roster};
 
 /// As long as status takes.
@@ -37,10 +37,11 @@ impl Pass {
         let written = match world::write_status(&self.shared, &self.roster, &status).await {
             Ok(written) => written,
             Err(failed) => {
-                warn!("its status could not be written: {failed:?}");
+                self.tell_unwritten(&failed).await;
                 return Err(failed);
             }
         };
+        self.notes.status_refused = None;
         // A spec that was changed meanwhile is for the next look.
         let mut newest = ScimRoster::clone(&self.roster);
         newest.status = Some(status);
@@ -58,6 +59,17 @@ impl Pass {
                 .await;
         }
         Ok(())
+    }
+
+    /// What keeps the status from being written is told where it still can be: in the log, and once in an event.
+    async fn tell_unwritten(&mut self, failed: &Failed) {
+        warn!("its status could not be written: {failed}");
+        let Failed::Refused(words) = failed else { return };
+        if self.notes.status_refused.as_ref() != Some(words) {
+            let note = format!("the status can't be written, so that nobody whose row is gone is deleted: {words}");
+            world::tell(&self.shared, &self.roster, EventType::Warning, "WritesRefused", &note).await;
+            self.notes.status_refused = Some(words.clone());
+        }
     }
 
     /// How the roster stands, for metrics.
@@ -82,11 +94,16 @@ impl Pass {
                 patch("approvedHold")
             );
         }
-        let why = if held.unsure {
-            "were written for another key, or have that of another ScimUser, and a row with another key or userName may be theirs \
-             by now"
-        } else {
-            "are more than the guard admits"
+        let why = match held.why {
+            Why::AnotherKey => {
+                "were written for another key, or have that of another ScimUser, and a row with another key or userName may be \
+                 theirs by now"
+            }
+            Why::Before => {
+                "had none when this roster was first read: what an earlier one of this name was answered about them is not \
+                 known any more"
+            }
+            Why::Limit => "are more than the guard admits",
         };
         let others =
             if kept > 0 { format!(" {kept} others stay, since their hold was rejected.") } else { String::new() };

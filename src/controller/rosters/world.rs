@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, Preconditions};
+use kube::api::{Api, DeleteParams, ListParams, PartialObjectMeta, Patch, PatchParams, Preconditions};
 use kube::runtime::events::{Event, EventType};
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
-use tracing::debug;
 
 use super::RosterKey;
 use crate::api::{
@@ -19,7 +18,8 @@ use crate::api::{
 };
 use crate::provisioner::{Shared, bounded_note};
 use crate::roster::{
-    self, Body, Content, Document, Gone, Holder, MOST_OBJECTS, Neighbour, Refused, asked_for, chosen, is_missing,
+    self, Body, Content, Document, Gone, Holder, Neighbour, Refused, asked_for, check_count, chosen, is_labelled,
+    is_missing,
 };
 use crate::runtime::api_error;
 
@@ -31,21 +31,28 @@ const CALL: Duration = Duration::from_secs(30);
 const DELETION_TRIES: usize = 3;
 /// Among so many objects one of a similar name is looked for.
 const NEIGHBOURS: u32 = 500;
+/// So many sources are listed at once.
+const PAGE: u32 = 500;
 /// So much of a refusal is shown, in characters.
 const LONGEST_REFUSAL: usize = 300;
 
 /// What became of a write.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Failed {
     /// This process may not write, now or any more.
+    #[error("this process may not write")]
     NotLeading,
     /// The object's own fault, in the API server's words.
+    #[error("the API server refused it: {0}")]
     Refused(String),
     /// There is none of that name.
+    #[error("it is not there")]
     NotThere,
     /// It is another one under its name.
+    #[error("somebody else wrote it at the same time")]
     Another,
     /// It is tried again.
+    #[error("{0}")]
     Later(String),
 }
 
@@ -73,38 +80,70 @@ where
     K: Holder + Resource<Scope = NamespaceResourceScope> + DeserializeOwned + std::fmt::Debug,
 {
     let api: Api<K> = Api::namespaced(shared.kube.clone(), namespace);
-    let found = if let Some(names) = &objects.names {
+    let (found, note) = if let Some(names) = &objects.names {
         let mut found = Vec::new();
         for name in names {
             found.extend(called(api.get_opt(name)).await?);
         }
-        found
+        let neighbours = neighbours(&api, &found, objects).await;
+        chosen(found, &neighbours, namespace, objects)?
     } else {
         let labels = asked_for(objects).map(|(name, value)| format!(",{name}={value}"));
-        listed(&api, &labels.collect::<String>()).await?
+        let found = listed(&api, &labels.collect::<String>()).await?;
+        let neighbours = neighbours(&api, &found, objects).await;
+        let (found, note) = chosen(found, &neighbours, namespace, objects)?;
+        (fetched(&api, &found).await?, note)
     };
-    // What there is by a similar name is told. Which Secrets there are is nobody's business but of those that are labelled.
-    let neighbours = if is_missing(&found, objects) {
-        let asked = ListParams::default().limit(NEIGHBOURS);
-        let is_secret = K::kind(&()) == "Secret";
-        let asked = if is_secret { asked.labels(&format!("{ROSTER_SOURCE_LABEL}=true")) } else { asked };
-        let all = called(api.list_metadata(&asked)).await;
-        all.map(|all| all.items.iter().map(Neighbour::of).collect()).unwrap_or_default()
-    } else {
-        Vec::new()
-    };
-    let (found, note) = chosen(found, &neighbours, namespace, objects)?;
     Ok((roster::documents(found, objects.key.as_deref(), format)?, note))
 }
 
-/// Those that a roster may read, with further labels, each after a comma.
-async fn listed<K>(api: &Api<K>, labels: &str) -> Result<Vec<K>, Refused>
+/// What there is by a similar name, where something is missing. Which Secrets there are is nobody's business but of those
+/// that are labelled.
+async fn neighbours<K, F>(api: &Api<K>, found: &[F], objects: &SourceObjects) -> Vec<Neighbour>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
+    F: Resource,
+{
+    if !is_missing(found, objects) {
+        return Vec::new();
+    }
+    let asked = ListParams::default().limit(NEIGHBOURS);
+    let is_secret = K::kind(&()) == "Secret";
+    let asked = if is_secret { asked.labels(&format!("{ROSTER_SOURCE_LABEL}=true")) } else { asked };
+    let all = called(api.list_metadata(&asked)).await;
+    all.map(|all| all.items.iter().map(Neighbour::of).collect()).unwrap_or_default()
+}
+
+/// All that a roster may read, with further labels, each after a comma; their metadata, page by page: objects whose names
+/// have a hash are left behind in numbers, and the newest may be the last of them.
+async fn listed<K>(api: &Api<K>, labels: &str) -> Result<Vec<PartialObjectMeta<K>>, Refused>
 where
     K: Clone + DeserializeOwned + std::fmt::Debug,
 {
-    let asked = format!("{ROSTER_SOURCE_LABEL}=true{labels}");
-    let most = u32::try_from(MOST_OBJECTS + 1).unwrap_or(u32::MAX);
-    Ok(called(api.list(&ListParams::default().labels(&asked).limit(most))).await?.items)
+    let mut asked = ListParams::default().labels(&format!("{ROSTER_SOURCE_LABEL}=true{labels}")).limit(PAGE);
+    let mut all = Vec::new();
+    loop {
+        let page = called(api.list_metadata(&asked)).await?;
+        all.extend(page.items);
+        match page.metadata.continue_.filter(|next| !next.is_empty()) {
+            Some(next) => asked.continue_token = Some(next),
+            None => return Ok(all),
+        }
+    }
+}
+
+/// The objects themselves, which may be others by now.
+async fn fetched<K>(api: &Api<K>, chosen: &[PartialObjectMeta<K>]) -> Result<Vec<K>, Refused>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
+{
+    check_count(chosen.len())?;
+    let mut all = Vec::with_capacity(chosen.len());
+    for name in chosen.iter().map(ResourceExt::name_any) {
+        let object = called(api.get_opt(&name)).await?.filter(is_labelled);
+        all.push(object.ok_or_else(|| unavailable(&format!("{name} was changed while it was read")))?);
+    }
+    Ok(all)
 }
 
 async fn called<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Refused> {
@@ -114,7 +153,11 @@ async fn called<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result
         Ok(Err(error)) => api_error(&error),
         Err(_) => "the API server doesn't answer in time".to_owned(),
     };
-    Err(Refused { reason: RosterReason::SourceUnavailable, message: format!("the source can't be read: {cause}") })
+    Err(unavailable(&cause))
+}
+
+fn unavailable(cause: &str) -> Refused {
+    Refused { reason: RosterReason::SourceUnavailable, message: format!("the source can't be read: {cause}") }
 }
 
 /// Writes a ScimUser, making it where it isn't there. `person` is what it records of its person's key.
@@ -191,7 +234,7 @@ pub async fn write_status(
     write(shared, api.patch_status(&name, &params, &Patch::Apply(&body))).await
 }
 
-/// Publishes an event about the roster. One that fails is nobody's error.
+/// Publishes an event about the roster.
 pub async fn tell(shared: &Shared, roster: &ScimRoster, type_: EventType, reason: &str, note: &str) {
     let event = Event {
         type_,
@@ -200,9 +243,7 @@ pub async fn tell(shared: &Shared, roster: &ScimRoster, type_: EventType, reason
         action: "Generate".to_owned(),
         secondary: None,
     };
-    if let Err(error) = shared.recorder.publish(&event, &roster.object_ref(&())).await {
-        debug!("an event could not be published: {error}");
-    }
+    shared.events.publish(&event, &roster.object_ref(&())).await;
 }
 
 /// A write ends before another process could take the Lease (promise I28).

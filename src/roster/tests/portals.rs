@@ -71,6 +71,7 @@ fn the_sheets_of_personnel_systems_by_the_lines_of_the_page() {
     };
     let workday = include_str!("files/workday-report.csv");
     let personio = include_str!("files/personio-export.csv");
+    let personio_file = personio;
     for file in [workday, personio] {
         let mut lines = file.lines();
         assert!(lines.all(|line| page.contains(line) || !line.contains("Lovelace")), "the page shows the file");
@@ -90,6 +91,18 @@ fn the_sheets_of_personnel_systems_by_the_lines_of_the_page() {
         assert_eq!(specs[1]["access"]["notAfter"], "2026-10-31T00:00:00Z");
     }
     assert_eq!(workday[1]["displayName"], "Grace Hopper");
+    // A word that the line doesn't know, or none, lets nobody in, and puts nobody out.
+    for (name, file, known) in
+        [("workday", include_str!("files/workday-report.csv"), ",Active,"), ("personio", personio_file, ";active;")]
+    {
+        for word in ["", "Ausgetreten"] {
+            let text = file.replace(known, &known.replace(known.trim_matches([',', ';']), word));
+            let document =
+                Document { name: "p/people.csv".to_owned(), content: Content::Text(SourceFormat::Auto, text.into()) };
+            let (specs, rejected) = generated(&spec(fields(name)), vec![document]);
+            assert_eq!((specs.len(), rejected.len()), (2, 1), "{name} {word}: {rejected:?}");
+        }
+    }
 }
 
 const DIRECTORY: &str = "objectId,userPrincipalName,mail,isSoftDeleted\n";
@@ -199,4 +212,23 @@ fn the_words_of_oktas_pages_are_those_of_its_api() {
     let specs = everybody(json!({"preset": "OktaGeneric"}), "p/users.csv", text.as_bytes());
     let active: Vec<&Value> = specs.iter().map(|spec| &spec["active"]).collect();
     assert_eq!(active, [true, true, true, false, false].map(|active| json!(active)).iter().collect::<Vec<_>>());
+}
+
+/// What Okta's own pages download of everybody: who they are, and whether they may sign in.
+#[test]
+fn oktas_report_on_passwords_is_read_by_the_presets_unchanged() {
+    let report = include_bytes!("files/okta-password-health.csv").as_slice();
+    for (preset, name) in [("OktaGeneric", "/displayName"), ("OktaDatadog", "/name/formatted")] {
+        let specs = everybody(json!({"preset": preset}), "p/report.csv", report);
+        let found = specs.iter().map(|spec| (spec["userName"].as_str(), spec["active"].as_bool(), spec.pointer(name)));
+        let expected = [
+            ("ada@example.com", true, "Ada Lovelace"),
+            ("grace@example.com", false, "Grace Hopper"),
+            ("alan@example.com", true, "Alan Turing"),
+        ];
+        for (found, (user_name, active, called)) in found.zip(expected) {
+            assert_eq!(found, (Some(user_name), Some(active), Some(&json!(called))), "{preset}");
+        }
+        assert!(specs.iter().all(|spec| spec["emails"].is_null()), "{preset}: {specs:?}");
+    }
 }

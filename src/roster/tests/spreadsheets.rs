@@ -179,14 +179,29 @@ fn yes_and_no_and_dates_in_the_languages_of_spreadsheets() {
         assert_eq!(value("string(flag(row.x))", cell), Ok(("ada".to_owned(), expected.to_owned())), "{cell}");
     }
     assert!(value("string(flag(row.x))", "vielleicht").is_err());
-    for cell in ["2026-01-31", "31.01.2026", "31.1.2026 00:00:00", "2026/01/31", "31/01/2026", "1/31/2026 12:00:00 AM"]
-    {
+    for cell in [
+        "2026-01-31",
+        "31.01.2026",
+        "31.1.2026 00:00:00",
+        "2026/01/31",
+        "31/01/2026",
+        "1/31/2026 12:00:00 AM",
+        "31-Jan-2026",
+        // As Excel shows a date unless it is told otherwise.
+        "31-Jan-26",
+        "31 Jan 26",
+    ] {
         assert_eq!(value("instant(row.x)", cell), Ok(("ada".to_owned(), "2026-01-31T00:00:00Z".to_owned())), "{cell}");
     }
     for (cell, expected) in [
         ("02/03/2026", "can't be told apart"),
         ("31.13.2026", "no date"),
         ("soon", "no date"),
+        ("31-Foo-26", "no date"),
+        ("31.01.26", "the year has two digits"),
+        ("1/31/26", "the year has two digits"),
+        ("26/01/31", "the year has two digits"),
+        ("31-Dec-99", "the year has two digits"),
         ("45231", "a day's number"),
     ] {
         assert!(value("instant(row.x)", cell).is_err_and(|reason| reason.contains(expected)), "{cell}");
