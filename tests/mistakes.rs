@@ -19,6 +19,8 @@ mod kit;
 mod objects;
 #[path = "mistakes/proxies.rs"]
 mod proxies;
+#[path = "mistakes/rights.rs"]
+mod rights;
 #[path = "mistakes/rosters.rs"]
 mod rosters;
 mod support;

@@ -30,7 +30,7 @@ use super::lesson::Lesson;
 use super::oauth::Tokens;
 use super::patch::PatchOperation;
 use super::profile::Profile;
-use super::proxy::Proxy;
+use super::proxy::{Proxy, environment_proxy};
 use super::resource::{Attributes, Resource, fold, is_usable_id};
 use super::tls::{self, ConfigError, Trust};
 
@@ -70,6 +70,8 @@ pub struct Client {
     timeout: Duration,
     /// Where the bearer token is one that is asked for.
     tokens: Option<Arc<Tokens>>,
+    /// The proxy of the environment that requests go by, if any.
+    by_proxy: Option<Arc<str>>,
     /// What it came to know of the server.
     experience: Arc<Experience>,
     /// Which ids the server shows as numbers.
@@ -128,13 +130,19 @@ impl Client {
             builder = builder.proxy(proxy.configured()?);
         }
         let http = builder.build().map_err(ConfigError::Client)?;
+        let of_environment = |to: &Url| environment_proxy(to).filter(|_| proxy.is_none());
+        let by_proxy = of_environment(&base).map(Arc::from);
         let tokens = match config.credentials {
-            Credentials::OAuth2(with) => Some(Arc::new(Tokens::new(with, http.clone()))),
+            Credentials::OAuth2(with) => {
+                let by_proxy = of_environment(&with.token_url);
+                Some(Arc::new(Tokens::new(with, http.clone(), by_proxy)))
+            }
             _ => None,
         };
         Ok(Self {
             http,
             tokens,
+            by_proxy,
             base,
             timeout: config.request_timeout,
             experience: Arc::new(Experience::new(&config.profile)),

@@ -52,7 +52,7 @@ pub use profile::{
     ContentType, MatchBy, MemberRemoval, MembersReadable, Overrides, Paging, PatchPaths, Profile, Rate, RateOf,
     WriteMethod,
 };
-pub use proxy::Proxy;
+pub use proxy::{Proxy, environment_proxy};
 pub use resource::{Attributes, Resource, composed, emails_of, fold, without_tombstone};
 pub use schemas::OTHER_EXTENSIONS;
 pub use tls::{ClientCertificate, ConfigError, Trust};

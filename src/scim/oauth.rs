@@ -12,6 +12,7 @@ use url::Url;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
 use super::error::{Class, Error, class_of};
+use super::proxy::naming;
 
 const WHAT: &str = "POST for a token";
 /// A token is renewed this long before it expires; one with a short life after four fifths of it.
@@ -37,6 +38,8 @@ pub struct ClientCredentials {
 pub(super) struct Tokens {
     with: ClientCredentials,
     http: reqwest::Client,
+    /// The proxy of the environment that they are asked for by, if any.
+    by_proxy: Option<String>,
     /// Held while a token is fetched, so that it is fetched once for all.
     current: Mutex<Option<Token>>,
 }
@@ -47,8 +50,8 @@ struct Token {
 }
 
 impl Tokens {
-    pub(super) fn new(with: ClientCredentials, http: reqwest::Client) -> Self {
-        Self { with, http, current: Mutex::new(None) }
+    pub(super) fn new(with: ClientCredentials, http: reqwest::Client, by_proxy: Option<String>) -> Self {
+        Self { with, http, by_proxy, current: Mutex::new(None) }
     }
 
     /// The header that carries a token which is still good.
@@ -59,7 +62,8 @@ impl Tokens {
             return Ok(token.header.clone());
         }
         *current = None;
-        let token = timeout_at(deadline, self.fetch()).await.map_err(late)??;
+        let token = timeout_at(deadline, self.fetch()).await.unwrap_or_else(|elapsed| Err(late(elapsed)));
+        let token = token.map_err(|error| naming(self.by_proxy.as_deref(), error))?;
         Ok(current.insert(token).header.clone())
     }
 

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::{ControlPlane, scratch, unique};
-use crate::{program, stderr};
+use crate::{by_file, program, stderr};
 
 /// A proxy for CONNECT and for SOCKS5, and where it was asked to lead to.
 pub struct Proxy {
@@ -253,4 +253,23 @@ async fn what_keeps_from_the_api_server_is_told_with_the_way_and_the_next_step()
     let odd = [("ALL_PROXY", "ftp://svc:hunter22@127.0.0.1:1")];
     let told = tokio::task::spawn_blocking(move || operator_says(&right, &odd)).await.expect("it ran");
     assert!(told.contains("a proxy of the scheme ftp can't be used") && !told.contains("hunter22"), "{told}");
+}
+
+/// The server's side: of what goes by a proxy of the environment nothing else is seen.
+#[tokio::test]
+async fn a_request_that_a_proxy_of_the_environment_loses_names_the_proxy() {
+    let https = by_file(&unique("proxied"), "https://scim.example.com/scim/v2", "a-key", serde_json::json!({}));
+    for (name, except, named) in
+        [("HTTPS_PROXY", "", true), ("all_proxy", "", true), ("HTTPS_PROXY", "example.com", false)]
+    {
+        let mut command = program(std::path::Path::new("/there/is/none"));
+        command.arg("import").args(&https).stdin(std::process::Stdio::null());
+        command.env(name, "http://svc:hunter22@127.0.0.1:1").env("NO_PROXY", except);
+        let output =
+            tokio::task::spawn_blocking(move || command.output().expect("kubectl-scim")).await.expect("it ran");
+        let told = stderr(&output);
+        assert!(!output.status.success() && !told.contains("hunter22"), "{told}");
+        let by = "requests go by the proxy http://127.0.0.1:1 (HTTPS_PROXY or ALL_PROXY of the environment";
+        assert_eq!(told.contains(by), named, "{name} {except}: {told}");
+    }
 }

@@ -9,22 +9,22 @@ use serde_json::{Value, json};
 
 use crate::elsewhere::held;
 use crate::kit::{PATIENCE, Place, condition, install_in, user};
-use crate::support::{ControlPlane, Operator, OperatorBuilder, Sandbox, eventually, http, repository, scratch};
+use crate::support::{ControlPlane, Front, Operator, OperatorBuilder, Sandbox, eventually, http, repository, scratch};
 use crate::table::told;
 
 /// A cluster with an operator, and a connection in use.
-struct Apart {
-    cluster: &'static ControlPlane,
-    builder: OperatorBuilder,
-    operator: Operator,
+pub struct Apart {
+    pub cluster: &'static ControlPlane,
+    pub builder: OperatorBuilder,
+    pub operator: Operator,
     /// The operator's.
-    namespace: String,
-    sandbox: Sandbox,
-    place: Place,
+    pub namespace: String,
+    pub sandbox: Sandbox,
+    pub place: Place,
 }
 
 impl Apart {
-    async fn new(name: &str, etcd: &[&str]) -> Apart {
+    pub async fn new(name: &str, etcd: &[&str]) -> Apart {
         let cluster = ControlPlane::another(name, etcd).await;
         let (namespace, builder) = install_in(cluster, &[]).await;
         let (operator, sandbox) = (builder.clone().start(), Sandbox::start());
@@ -36,13 +36,13 @@ impl Apart {
     }
 
     /// The operator ends, and another begins.
-    fn restart(&mut self, builder: OperatorBuilder) {
+    pub fn restart(&mut self, builder: OperatorBuilder) {
         self.operator.terminate();
         self.operator = builder.start();
     }
 
     /// The operator's log has a line with all of these; the line from the first of them on.
-    async fn logs(&self, words: &[&str]) -> String {
+    pub async fn logs(&self, words: &[&str]) -> String {
         eventually(PATIENCE, &format!("the log has {words:?}"), async || {
             let log = self.operator.log();
             let line = log.lines().find(|line| words.iter().all(|word| line.contains(word)));
@@ -50,6 +50,14 @@ impl Apart {
             Ok::<_, String>(line[line.find(words[0]).unwrap_or_default()..].to_owned())
         })
         .await
+    }
+
+    /// Without its Lease the operator ends; a kubelet starts it again.
+    pub async fn has_ended(&self) {
+        eventually(PATIENCE, "the operator has ended", async || {
+            self.operator.process().ended().map(drop).ok_or_else(|| self.operator.log())
+        })
+        .await;
     }
 
     /// The operator's cluster roles, as they are.
@@ -65,7 +73,7 @@ impl Apart {
     }
 
     /// Takes these verbs on a resource away. What is returned gives them back.
-    fn without(&self, resource: &str, verbs: &[&str]) -> Vec<Value> {
+    pub fn without(&self, resource: &str, verbs: &[&str]) -> Vec<Value> {
         let before = self.roles();
         for mut role in before.clone() {
             role["metadata"] = json!({"name": role["metadata"]["name"]});
@@ -93,7 +101,7 @@ impl Apart {
         before
     }
 
-    fn give_back(&self, roles: Vec<Value>) {
+    pub fn give_back(&self, roles: Vec<Value>) {
         for mut role in roles {
             role["metadata"] = json!({"name": role["metadata"]["name"]});
             self.cluster.apply("", &role.to_string());
@@ -101,7 +109,7 @@ impl Apart {
     }
 
     /// There is one account of this name.
-    async fn is_there_once(&self, name: &str) {
+    pub async fn is_there_once(&self, name: &str) {
         let found = held(&self.sandbox, &format!("{name}@example.com")).await;
         assert_eq!(found.len(), 1, "{found:?}");
     }
@@ -113,12 +121,13 @@ async fn i27_i28_rights_and_policies_that_are_in_the_way_cost_nobody_anything() 
     status_can_not_be_written(&apart).await;
     finalizers_can_not_be_written(&apart).await;
     secrets_can_not_be_read(&apart).await;
-    users_can_not_be_listed(&mut apart).await;
+    nothing_can_be_listed(&mut apart).await;
     sources_can_not_be_read(&apart).await;
     a_policy_refuses_finalizers(&apart).await;
     a_policy_takes_finalizers_off(&apart).await;
     a_policy_takes_labels_off(&apart).await;
     the_clock_is_wrong(&mut apart).await;
+    the_proxy_of_the_environment_is_in_the_way(&mut apart).await;
     crds_of_another_version(&mut apart).await;
 }
 
@@ -161,12 +170,28 @@ async fn secrets_can_not_be_read(apart: &Apart) {
     apart.place.tells("scimconnection/other", "Connected").await;
 }
 
-async fn users_can_not_be_listed(apart: &mut Apart) {
-    let roles = apart.without("scimusers", &["list"]);
+/// Each kind is told by its name, and nothing begins meanwhile.
+async fn nothing_can_be_listed(apart: &mut Apart) {
+    let watches = [
+        ("scimusers", "watch of ScimUsers"),
+        ("scimgroups", "watch of ScimGroups"),
+        ("scimconnections", "watch of ScimConnections"),
+        ("clusterscimconnections", "watch of ClusterScimConnections"),
+        ("scimrosters", "watch of ScimRosters"),
+        ("secrets", "watch of Secrets"),
+        ("configmaps", "watch of roster sources"),
+        ("namespaces", "watch of Namespaces"),
+    ];
+    let mut before: Vec<Vec<Value>> = watches.iter().map(|(resource, _)| apart.without(resource, &["list"])).collect();
     apart.restart(apart.builder.clone());
     told("right-to-list", &apart.logs(&["watch of ScimUsers", "forbidden"]).await);
+    for (resource, watch) in watches {
+        let missing = format!("cannot list resource \"{resource}\"");
+        apart.logs(&[watch, &missing, "ask for a Role with that verb"]).await;
+    }
     apart.place.user("cyd", json!({}));
-    apart.give_back(roles);
+    // As the roles were at first.
+    apart.give_back(before.swap_remove(0));
     apart.place.synced("cyd").await;
     apart.is_there_once("cyd").await;
 }
@@ -363,6 +388,35 @@ async fn the_clock_is_wrong(apart: &mut Apart) {
     apart.place.connection_tells("Connected").await;
 }
 
+async fn the_proxy_of_the_environment_is_in_the_way(apart: &mut Apart) {
+    let front = Front::before(&apart.sandbox.base_url, &apart.sandbox.token);
+    let (certificate, key) = apart.cluster.certificate();
+    let front = front.tls(&certificate, &key).open();
+    let authority = std::fs::read_to_string(&certificate).expect("the certificate");
+    apart.place.apply(
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "ca"}, "data": {"ca.crt": authority}}),
+    );
+    // NO_PROXY excepts the API server, by its address, and not the front, by its name.
+    let by = [("HTTPS_PROXY", "http://svc:hunter22@127.0.0.1:1"), ("NO_PROXY", "127.0.0.1")];
+    let mut builder = apart.builder.clone();
+    for (name, value) in by {
+        builder = builder.env(name, value);
+    }
+    apart.restart(builder);
+    let tls = json!({"caBundle": {"configMapKeyRef": {"name": "ca", "key": "ca.crt"}}, "serverName": "kubernetes.default.svc"});
+    let url = front.base_url.replace("127.0.0.1", "localhost");
+    let mut proxied = apart.place.generic(&url, json!({"tls": tls}));
+    proxied["metadata"]["name"] = json!("proxied");
+    apart.place.apply(proxied);
+    let said = apart.place.tells("scimconnection/proxied", "Unreachable").await;
+    told("environment-proxy", &said);
+    assert!(!said.contains("hunter22"), "{said}");
+    // Without it the very same connection is good.
+    apart.restart(apart.builder.clone());
+    apart.place.tells("scimconnection/proxied", "Connected").await;
+    apart.place.kubectl(&["delete", "scimconnection", "proxied", "--timeout=60s"]);
+}
+
 async fn crds_of_another_version(apart: &mut Apart) {
     apart.operator.terminate();
     let path = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties/lastHandledReconcileAt";
@@ -390,6 +444,7 @@ async fn i28_a_full_etcd_stops_everything_and_loses_nothing() {
     let mut apart = Apart::new("full", &["--quota-backend-bytes=50331648"]).await;
     apart.place.user("ada", json!({}));
     apart.place.synced("ada").await;
+    it_fills_while_the_operator_runs(&mut apart).await;
     apart.operator.kill9();
     apart.place.user("bob", json!({}));
     let refused = fill(&apart);
@@ -408,6 +463,19 @@ async fn i28_a_full_etcd_stops_everything_and_loses_nothing() {
         apart.is_there_once(name).await;
     }
     assert_eq!(condition(&apart.place.get_connection().await, "Connected")["status"], "True");
+}
+
+/// The operator says so, and ends with its Lease; what it is asked for afterwards is done once.
+async fn it_fills_while_the_operator_runs(apart: &mut Apart) {
+    fill(apart);
+    told("etcd-full-running", &apart.logs(&["the Lease", "could not be written", "space exceeded"]).await);
+    apart.has_ended().await;
+    make_room(apart).await;
+    apart.operator = apart.builder.clone().start();
+    apart.place.user("ada", json!({"title": "Officer"}));
+    apart.place.synced("ada").await;
+    let account = held(&apart.sandbox, "ada@example.com").await;
+    assert_eq!((account.len(), &account[0]["resource"]["title"]), (1, &json!("Officer")), "{account:?}");
 }
 
 /// Until nothing more is taken; what is said then.

@@ -68,10 +68,10 @@ async fn a_secret_is_brought_into_order_step_by_step() {
 }
 
 /// The Secret as External Secrets makes it, whose template has no label of ours.
-fn synced_by_external_secrets(place: &Place, writer: &str) {
+pub fn synced_by_external_secrets(place: &Place, writer: &str, token: &str) {
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key", "labels": {"reconcile.external-secrets.io/managed": "true"}},
-        "data": {"token": base64::engine::general_purpose::STANDARD.encode(&place.directory.token)},
+        "data": {"token": base64::engine::general_purpose::STANDARD.encode(token)},
     });
     let file = scratch().join(unique("secret"));
     std::fs::write(&file, secret.to_string()).expect("a file");
@@ -83,7 +83,7 @@ fn synced_by_external_secrets(place: &Place, writer: &str) {
 async fn i23_a_label_that_another_writer_takes_off_stops_nobody() {
     const WRITER: &str = "externalsecrets.external-secrets.io/key";
     let place = Place::new().await;
-    synced_by_external_secrets(&place, WRITER);
+    synced_by_external_secrets(&place, WRITER, &place.directory.token);
     place.kubectl(&["label", "secret", "key", "scim-operator.dev/credentials=true"]);
     place.apply(place.connection(json!({})));
     place.connection_is("Connected").await;
@@ -92,7 +92,7 @@ async fn i23_a_label_that_another_writer_takes_off_stops_nobody() {
     let since = condition(&place.get_connection().await, "Connected")["lastTransitionTime"].clone();
     for number in 0..3 {
         place.kubectl(&["label", "secret", "key", "scim-operator.dev/credentials-"]);
-        synced_by_external_secrets(&place, WRITER);
+        synced_by_external_secrets(&place, WRITER, &place.directory.token);
         let removed = place.connection_tells("SecretLabelRemoved").await;
         told("label-removed", &removed);
         place.user("ada", json!({"title": format!("Officer {number}")}));

@@ -299,19 +299,23 @@ impl Reader {
         };
         let label = secret.labels().get(CREDENTIALS_LABEL).map(String::as_str);
         if label != Some("true") {
-            let what = if label.is_some() { "has another value than true for" } else { "lacks" };
-            let refusal = Refusal::new(
-                ConnectedReason::SecretNotLabelled,
-                format!(
-                    "the Secret {namespace}/{name} {what} the label {CREDENTIALS_LABEL}, which permits its use: {}",
-                    Named::namespaced("secret", namespace, name).label(CREDENTIALS_LABEL, "true", label)
-                ),
-            );
             let unlabelled = Unlabelled {
                 mark: format!("{name}/{key}/{}@", Uid::of(&secret.metadata)),
                 secret: format!("{namespace}/{name}"),
                 writer: writer_of_data(&secret),
             };
+            let what = if label.is_some() { "has another value than true for" } else { "lacks" };
+            let refusal = Refusal::new(
+                ConnectedReason::SecretNotLabelled,
+                format!(
+                    "the Secret {namespace}/{name} {what} the label {CREDENTIALS_LABEL}, which permits its use{}: {}",
+                    unlabelled.controller().map_or_else(String::new, |writer| format!(
+                        "; {writer} writes the Secret, and has to set the label too (an ExternalSecret in \
+                         spec.target.template.metadata.labels)"
+                    )),
+                    Named::namespaced("secret", namespace, name).label(CREDENTIALS_LABEL, "true", label)
+                ),
+            );
             return Err(Refusal { unlabelled: Some(unlabelled), ..refusal });
         }
         self.version = secret.resource_version();

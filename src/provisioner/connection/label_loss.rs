@@ -74,9 +74,9 @@ impl<E: Effects> Provisioner<E> {
     pub(super) fn label_removed(&self, refusal: &Refusal) -> Option<String> {
         let unlabelled = refusal.unlabelled.as_ref()?;
         let session = self.session()?;
-        let by_hand = unlabelled.writer.as_deref().is_none_or(|writer| writer.starts_with("kubectl"));
         let same = session.fingerprint.contains(&unlabelled.mark);
-        if by_hand || !same { None } else { self.connection.label_loss.absent(unlabelled, self.effects.instant()) }
+        unlabelled.controller().filter(|_| same)?;
+        self.connection.label_loss.absent(unlabelled, self.effects.instant())
     }
 
     /// The label is there again. What is told for a while longer, so that the condition doesn't change with each time.

@@ -26,6 +26,13 @@ pub struct Unlabelled {
     pub writer: Option<String>,
 }
 
+impl Unlabelled {
+    /// Who writes the Secret, where that is a controller: what people do with kubectl they mean.
+    pub fn controller(&self) -> Option<&str> {
+        self.writer.as_deref().filter(|writer| !writer.starts_with("kubectl"))
+    }
+}
+
 impl Refusal {
     /// A refusal with its reason.
     pub fn new(reason: ConnectedReason, message: impl Into<String>) -> Self {

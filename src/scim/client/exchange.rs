@@ -14,6 +14,7 @@ use url::Url;
 use super::super::answer::Answer;
 use super::super::auth::SHORTEST_KEY;
 use super::super::error::{Class, Error};
+use super::super::proxy::naming;
 use super::super::transport::transport;
 use super::{Client, Exchange, Kind};
 
@@ -131,7 +132,8 @@ impl Client {
                 pause: answer.and_then(Answer::wait),
             });
         }
-        let answer = answer.unwrap_or_else(|| Err(Error::new(Class::Timeout, what, "no answer in time")))?;
+        let answer = answer.unwrap_or_else(|| Err(Error::new(Class::Timeout, what, "no answer in time")));
+        let answer = answer.map_err(|error| naming(self.by_proxy.as_deref(), error))?;
         if let (401, Some(tokens), Some(token)) = (answer.status, &self.tokens, &token) {
             tokens.refused(token).await;
         }

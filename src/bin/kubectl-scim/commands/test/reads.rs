@@ -3,10 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use hyper_util::client::proxy::matcher::Matcher;
 use scim_operator::api::ConnectedReason;
 use scim_operator::provisioner::{overrides, refusal};
-use scim_operator::scim::{Class, Error, ObservedQuirks, Page, Profile, is_loopback_http, searches};
+use scim_operator::scim::{Class, Error, ObservedQuirks, Page, Profile, environment_proxy, is_loopback_http, searches};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use url::Url;
@@ -55,8 +54,7 @@ fn proxy_of(server: &Server) -> Option<String> {
         let url = Url::parse(&proxy.url).ok()?;
         return Some(format!("the proxy of spec.proxy, {}", url.host_str().unwrap_or_default()));
     }
-    let by = Matcher::from_env().intercept(&server.url.as_str().parse().ok()?)?;
-    Some(format!("the proxy of the environment, {}", by.uri().host().unwrap_or_default()))
+    Some(format!("the proxy of the environment, {}", environment_proxy(&server.url)?))
 }
 
 async fn resolve(server: &Server, steps: &mut Vec<Step>) -> Option<Vec<SocketAddr>> {
