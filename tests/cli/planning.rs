@@ -331,10 +331,24 @@ async fn a_pull_request_is_rehearsed() {
     command.args(["-n", &place.namespace]).args(of_cluster).env("SCIM_KEY", &sandbox.token);
     let output = tokio::task::spawn_blocking(move || command.output().expect("kubectl-scim")).await.expect("it ran");
     assert_eq!(output.status.code(), Some(2), "{}{}", printed(&output), stderr(&output));
-    let mut hook = crate::workflows::hook(&place.namespace);
-    hook.env("KUBECONFIG", &kubeconfig).env("SCIM_KEY", &sandbox.token);
-    let output = tokio::task::spawn_blocking(move || hook.output().expect("sh")).await.expect("it ran");
+    let hook = async |people: Value| {
+        // As a ConfigMap is mounted.
+        let commit = scratch().join(unique("commit"));
+        std::fs::create_dir_all(&commit).expect("a folder");
+        std::fs::write(commit.join("people.yaml"), people.to_string()).expect("a file");
+        let mut hook = crate::workflows::hook(&place.namespace, &commit.to_string_lossy());
+        hook.env("KUBECONFIG", &kubeconfig).env("SCIM_KEY", &sandbox.token);
+        tokio::task::spawn_blocking(move || hook.output().expect("sh")).await.expect("it ran")
+    };
+    // What is about to be synced is planned, and not what is there.
+    let output = hook(here(user("ada", "Admiral"))).await;
     assert_eq!(output.status.code(), Some(0), "a change is let through: {}{}", printed(&output), stderr(&output));
+    assert!(printed(&output).contains("Admiral"), "{}", printed(&output));
+    let mut moved = here(user("ada", "Admiral"));
+    moved["spec"]["connectionRef"] = json!({"name": "nowhere"});
+    let output = hook(moved).await;
+    let said = format!("{}{}", printed(&output), stderr(&output));
+    assert_ne!(output.status.code(), Some(0), "what can't be carried out keeps the sync back: {said}");
 }
 
 /// docs/plan.schema.json is what the types say; `WRITE_REFERENCE=1` writes it.

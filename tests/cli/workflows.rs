@@ -16,13 +16,15 @@ pub fn block(name: &str) -> String {
     rest.split("```").next().expect("its end").to_owned()
 }
 
-/// What the hook of the page runs before a sync.
-pub fn hook(namespace: &str) -> Command {
+/// What the hook of the page runs before a sync of these files.
+pub fn hook(namespace: &str, files: &str) -> Command {
     let objects: Vec<Value> = serde_saphyr::from_multiple(&block("presync-plan.yaml")).expect("manifests");
     let job = objects.iter().find(|object| object["kind"] == "Job").expect("a Job");
     let words = job["spec"]["template"]["spec"]["containers"][0]["command"].as_array().expect("a command");
     let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
     let script = words[2].replace("-n identity", &format!("-n {namespace} --allow-loopback-http"));
+    assert!(script.contains("-f /people "), "{script}");
+    let script = script.replace("/people", files);
     let bin = std::path::Path::new(env!("CARGO_BIN_EXE_kubectl-scim")).parent().expect("a directory");
     let path = std::env::var("PATH").unwrap_or_default();
     let mut command = Command::new(words[0]);
@@ -37,7 +39,7 @@ fn the_workflows_of_the_page_are_valid() {
     for name in both {
         lint(&file, name);
     }
-    for name in [".gitlab-ci.yml", ".gitlab-ci.yml of the plan"] {
+    for name in [".gitlab-ci.yml", ".gitlab-ci.yml of the plan", "kustomization.yaml"] {
         let read: Vec<Value> = serde_saphyr::from_multiple(&block(name)).expect(name);
         assert!(!read.is_empty(), "{name}");
     }
