@@ -49,6 +49,15 @@ async fn filled() -> Sandbox {
     let gone = json!({"schemas": of_users, "userName": "gone@example.com", "active": false});
     let (status, gone) = sandbox.scim("POST", "/Users", Some(gone)).await;
     assert_eq!(status, 201, "{gone}");
+    let bob = json!({
+        "schemas": of_users, "userName": "bob@example.com", "active": true, "title": "12 Row\nLondon",
+        "emails": [{"value": "bob@example.com", "type": "work", "primary": true}, {"value": "bob@home.example", "type": "home"}],
+        "phoneNumbers": [{"value": "+44 20 7946 0000", "type": "work"}, {"value": "0171 1", "type": "mobile"}],
+        "addresses": [{"type": "work", "streetAddress": "12 Row", "locality": "London", "country": "GB"}],
+        "roles": [{"value": "editor"}, {"value": "viewer"}], "entitlements": [{"value": "gold"}],
+    });
+    let (status, bob) = sandbox.scim("POST", "/Users", Some(bob)).await;
+    assert_eq!(status, 201, "{bob}");
     let of_groups = json!(["urn:ietf:params:scim:schemas:core:2.0:Group"]);
     let group = json!({"schemas": of_groups, "displayName": "Engines", "members": [{"value": ada["id"]}, {"value": gone["id"]}]});
     let (status, group) = sandbox.scim("POST", "/Groups", Some(group)).await;
@@ -76,7 +85,7 @@ async fn what_is_imported_changes_nothing() {
     let import = ["import", "jackson", "--allow-loopback-http"];
     let output = scim(&place.namespace, &[&import[..], &["--into", &into]].concat()).await;
     assert!(output.status.success(), "{}", stderr(&output));
-    assert_eq!(std::fs::read_dir(files.join("users")).expect("users").count(), 122);
+    assert_eq!(std::fs::read_dir(files.join("users")).expect("users").count(), 123);
     place.kubectl(&["apply", "--server-side", "-R", "-f", &into]);
     all_ready(&place, "scimuser").await;
     all_ready(&place, "scimgroup").await;
@@ -97,10 +106,10 @@ async fn what_is_imported_changes_nothing() {
     std::fs::write(&left, "").expect("a file");
     let again = scim(&place.namespace, &[&import[..], &["--into", &into]].concat()).await;
     assert!(again.status.code() == Some(2) && stderr(&again).contains("holds 1 other files"), "{}", stderr(&again));
-    assert_eq!(std::fs::read_dir(files.join("users")).expect("users").count(), 123, "the names are the same");
+    assert_eq!(std::fs::read_dir(files.join("users")).expect("users").count(), 124, "the names are the same");
 
     let rest = scim(&place.namespace, &[&import[..], &["--unmanaged", "--only", "users"]].concat()).await;
-    assert!(printed(&rest).is_empty() && stderr(&rest).contains("122 accounts were left out"), "{}", stderr(&rest));
+    assert!(printed(&rest).is_empty() && stderr(&rest).contains("123 accounts were left out"), "{}", stderr(&rest));
     let some = scim(&place.namespace, &[&import[..], &["--only", "users", "--where", "title=count*"]].concat()).await;
     assert_eq!(printed(&some).matches("kind: ScimUser").count(), 1, "{}", printed(&some));
 }
@@ -116,11 +125,30 @@ async fn a_roster_of_what_is_imported_changes_nothing() {
     place.kubectl(&["apply", "--server-side", "-k", &into]);
     eventually(PATIENCE, "everybody has a ScimUser", async || {
         let users = place.users().await.len();
-        if users == 122 { Ok(()) } else { Err((users, place.kubectl(&["get", "scimroster", "-o", "yaml"]))) }
+        if users == 123 { Ok(()) } else { Err((users, place.kubectl(&["get", "scimroster", "-o", "yaml"]))) }
     })
     .await;
     all_ready(&place, "scimuser").await;
     assert_eq!(sandbox.admin("GET", "/journal", None).await, json!([]), "nothing was written");
+    // What a row has room for is declared; what it hasn't is told.
+    let users = place.users().await;
+    let of = |name: &str| users.iter().find(|user| user["spec"]["userName"] == name).expect("the user")["spec"].clone();
+    let bob = of("bob@example.com");
+    assert_eq!(bob["roles"], json!([{"value": "editor"}, {"value": "viewer"}]), "{bob}");
+    assert_eq!(
+        (bob["phoneNumbers"].as_array().map(Vec::len), bob["emails"].as_array().map(Vec::len)),
+        (Some(2), Some(2))
+    );
+    assert_eq!(
+        (&bob["addresses"][0]["locality"], &bob["entitlements"][0]["value"]),
+        (&json!("London"), &json!("gold"))
+    );
+    let ada = of("Ada@Example.com");
+    assert_eq!((&ada["roles"], &ada["phoneNumbers"]), (&json!([{"value": "admin"}]), &Value::Null), "{ada}");
+    assert!(stderr(&output).contains("1 rows without phoneNumbers, which the table can't say"), "{}", stderr(&output));
+    // And the plan of what is applied says so.
+    let plan = scim(&place.namespace, &["plan", "jackson", "--allow-loopback-http"]).await;
+    assert!(plan.status.success(), "{}{}", printed(&plan), stderr(&plan));
 }
 
 /// An account of which nothing is shown but its name comes last, and none is rejected; what a cell can't say is told.
