@@ -205,7 +205,9 @@ fn applied(facts: &GroupFacts, left: &[PatchOperation]) -> Applied {
     let kept = facts.members.kept;
     let waits =
         facts.removals_wait || !(kept.unknown.is_empty() && kept.awaited.is_empty() && kept.unrecorded.is_empty());
-    if !waits && unseen(facts) == 0 && over_rate(facts) == 0 {
+    // Put in a moment ago, and dropped since.
+    let reversed = facts.members.sent.iter().any(|id| facts.members.membership.extra().contains(id));
+    if !waits && !reversed && unseen(facts) == 0 && over_rate(facts) == 0 {
         now.set(MEMBERS, Some(&json!(facts.members.membership.fingerprint())));
     }
     now

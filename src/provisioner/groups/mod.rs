@@ -50,6 +50,8 @@ pub type GroupStop = Stop<Group>;
 pub struct Scratch {
     /// Members put in or taken out.
     pub sent: BTreeSet<RemoteId>,
+    /// Of them, those taken out.
+    pub taken_out: BTreeSet<RemoteId>,
     /// Members who aren't put in, because that can't be recorded.
     pub unrecorded: BTreeSet<RemoteId>,
     /// Members whose accounts were asked for.

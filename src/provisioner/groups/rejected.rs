@@ -44,7 +44,8 @@ impl<E: Effects> Provisioner<E> {
 
     /// Members were taken, and the answer doesn't show them; true where that is news.
     pub(super) fn note_unkept(&self, pass: &mut GroupPass) -> bool {
-        let sent = pass.own.sent.clone();
+        // Whoever was taken out, and is declared anew meanwhile, is put in by the next pass.
+        let sent: BTreeSet<RemoteId> = pass.own.sent.difference(&pass.own.taken_out).cloned().collect();
         let unkept = self.directory.membership(&pass.uid(), |members| {
             let unkept: Vec<RemoteId> = sent.iter().filter(|id| members.missing().contains(*id)).cloned().collect();
             unkept

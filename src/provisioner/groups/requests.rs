@@ -182,6 +182,7 @@ impl<E: Effects> Provisioner<E> {
             pass.session.seen.take_in(ObservedQuirks::group_patched);
         }
         pass.own.sent.extend(change.added.iter().chain(&change.removed).cloned());
+        pass.own.taken_out.extend(change.removed.iter().cloned());
         let tells = shown.is_some_and(|shown| members_told(pass, shown, false).is_some());
         let looked = if !tells && is_unsure(pass, &change) {
             self.look_again(pass, id).await

@@ -47,7 +47,7 @@ impl<E: Effects> Provisioner<E> {
     /// A removal was taken, and the server still shows who was removed: by replacing the group the same is tried, and else
     /// they are named. True where the pass goes on.
     pub(super) fn note_stuck(&self, pass: &mut GroupPass) -> bool {
-        let sent = pass.own.sent.clone();
+        let sent = pass.own.taken_out.clone();
         let stuck = self.directory.membership(&pass.uid(), |members| {
             sent.iter().filter(|id| members.extra().contains(*id)).cloned().collect::<Vec<RemoteId>>()
         });
@@ -59,6 +59,7 @@ impl<E: Effects> Provisioner<E> {
         }
         if self.begins_whole_group(pass, STUCK.to_owned()) {
             pass.own.sent.retain(|id| !stuck.contains(id));
+            pass.own.taken_out.retain(|id| !stuck.contains(id));
             return true;
         }
         for id in &stuck {

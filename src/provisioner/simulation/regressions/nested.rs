@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use super::super::events::{Event, Spec};
 use super::super::group_events::{GroupEvent, GroupSpec, Named};
-use super::super::outside::Listing;
+use super::super::outside::{Listing, Place};
 use super::super::setup::{GroupSetup, Setup};
 use super::super::world::World;
-use super::{bound, ends_well, id_of, setup};
+use super::{bound, ends_well, id_of, setup, until};
 use crate::api::{DeletionPolicy, GroupDeletionPolicy, MembersReadable};
 
 fn group(name: usize, additive: bool, members: Vec<Named>) -> GroupSpec {
@@ -255,4 +255,31 @@ fn i10_whom_others_put_in_is_not_noted_before_the_groups_were_read() {
     interval_passes(&mut world);
     assert!(members(&world, "eng").contains(&bob), "{:#?}", world.trace());
     ends_well(world);
+}
+
+/// An edit drops whoever is on their way into the group.
+#[test]
+fn i18_whoever_is_dropped_while_they_are_put_in_goes_at_once() {
+    for readable in [MembersReadable::Inline, MembersReadable::No] {
+        let groups = GroupSetup { readable, ..GroupSetup::default() };
+        let mut world = bound(Setup { groups, ..setup() }, &[0]);
+        world.happen(&Event::Group(GroupEvent::Declare(0, group(0, false, vec![Named::Place(0)]))));
+        while world.deliver_group() {}
+        // The group is made first.
+        until(&mut world, Place::Answer);
+        assert!(world.advance(0));
+        until(&mut world, Place::Answer);
+        assert_eq!(members(&world, "eng").len(), 1, "{:#?}", world.trace());
+        world.happen(&Event::Group(GroupEvent::Members(0, Vec::new())));
+        while world.deliver_group() {}
+        for _ in 0..2 {
+            world.drain();
+            world.happen(&Event::Time(3_000));
+        }
+        world.drain();
+        assert_eq!(members(&world, "eng"), BTreeSet::new(), "{readable:?} {:#?}", world.trace());
+        let told = world.outside().cluster.group_named("g").and_then(|group| group.status.clone()).unwrap_or_default();
+        assert_eq!(told.ignored_attributes, None, "{readable:?} {:#?}", world.trace());
+        ends_well(world);
+    }
 }

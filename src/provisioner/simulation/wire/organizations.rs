@@ -23,8 +23,12 @@ type Roots = Arc<Mutex<BTreeMap<&'static str, String>>>;
 struct Service {
     url: String,
     roots: Roots,
+    /// These keys are answered 503 where one account is asked for.
+    troubled: Troubled,
     organizations: Vec<Sandbox>,
 }
+
+type Troubled = Arc<Mutex<BTreeSet<&'static str>>>;
 
 impl Service {
     async fn start(dialect: &str) -> Self {
@@ -41,9 +45,11 @@ impl Service {
         let of = |one: &Sandbox| one.base.replace(base.path(), "");
         let roots = BTreeMap::from([("ours", of(&organizations[0])), ("theirs", of(&organizations[1]))]);
         let roots: Roots = Arc::new(Mutex::new(roots));
-        let router = Router::new().fallback(forward).with_state((Arc::clone(&roots), reqwest::Client::new()));
+        let troubled = Troubled::default();
+        let state = (Arc::clone(&roots), Arc::clone(&troubled), reqwest::Client::new());
+        let router = Router::new().fallback(forward).with_state(state);
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url: format!("{root}{}", base.path()), roots, organizations }
+        Self { url: format!("{root}{}", base.path()), roots, troubled, organizations }
     }
 
     /// Two connections of the service, with these people each.
@@ -94,13 +100,20 @@ impl Service {
     }
 }
 
-async fn forward(State((roots, http)): State<(Roots, reqwest::Client)>, request: Request) -> Response<Body> {
+type Shared = (Roots, Troubled, reqwest::Client);
+
+async fn forward(State((roots, troubled, http)): State<Shared>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let key = parts.headers[header::AUTHORIZATION].to_str().expect("text").replace("Bearer ", "");
     let Some(root) = roots.lock().expect("the keys").get(key.as_str()).cloned() else {
         let refused = Response::builder().status(StatusCode::UNAUTHORIZED);
         return refused.body(Body::empty()).expect("an answer");
     };
+    let of_one = parts.method == "GET" && parts.uri.path().contains("/Users/");
+    if of_one && troubled.lock().expect("the keys").contains(key.as_str()) {
+        let refused = Response::builder().status(StatusCode::SERVICE_UNAVAILABLE);
+        return refused.body(Body::empty()).expect("an answer");
+    }
     let body = to_bytes(body, usize::MAX).await.expect("a body");
     let sent = http.request(parts.method, format!("{root}{}", parts.uri)).headers(parts.headers).body(body);
     let answer = sent.send().await.expect("an answer");
@@ -214,4 +227,20 @@ async fn i23_a_new_key_is_taken_into_use_where_too_few_accounts_are_on_record_to
     ours.pass(3 * MINUTE).await;
     let (reason, message) = connected(&ours);
     assert_eq!(reason, "Connected", "{message}");
+}
+
+/// What the new key shows of an account can't be told, and the last good one shows it: nothing is concluded from that.
+#[tokio::test]
+async fn i31_a_key_that_can_not_be_tried_takes_no_good_ones_place() {
+    let service = Service::start("generic").await;
+    let (mut ours, _theirs) = service.with_people(&["ada", "bob", "eve"], &["zoe", "yan", "xia"]).await;
+    service.troubled.lock().expect("the keys").insert("theirs");
+    ours.use_key("theirs");
+    ours.pass(MINUTE).await;
+    assert_eq!(connected(&ours).0, "NewKeyRejected");
+    service.troubled.lock().expect("the keys").remove("theirs");
+    ours.delete("ada");
+    ours.pass(3 * MINUTE).await;
+    assert_eq!(connected(&ours).0, "NewKeyRejected");
+    assert_eq!((service.active(0).await, service.active(1).await), (2, 3));
 }
