@@ -2,6 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::domain::is_same_in_domain;
+use crate::api::{LastOperation, OperationType};
 use crate::scim::{Resource, fold};
 
 /// Clocks of one service differ by less.
@@ -27,6 +29,8 @@ pub struct Creations {
     pub answered: Option<Answered>,
     /// A deletion took effect in this pass.
     pub deleted: bool,
+    /// Nothing but the answer to its creation ever showed the one that is bound.
+    pub unseen: bool,
 }
 
 /// An account or a group that a creation was answered with, and that it isn't certain to have made.
@@ -115,10 +119,22 @@ impl CreationAnswer<'_> {
         let linked = self.external_id.is_some() && self.resource.external_id() == self.external_id;
         self.created && (self.listed || linked) && self.emails.iter().any(|email| is_same(email, shown))
     }
+
+    /// There are servers that put a domain before the name. One that was there would have been listed, or is known.
+    fn is_named_in_domain(&self, sent: &str, shown: &str) -> bool {
+        let age = self.resource.created().map(|created| self.at.duration_since(created));
+        let new = self.listed || age.is_some_and(|age| age.abs() < SLACK);
+        self.created && new && is_same_in_domain(sent, shown)
+    }
 }
 
 fn is_same(one: &str, other: &str) -> bool {
     fold(one.trim()) == fold(other.trim())
+}
+
+/// Nothing but another name tells that it isn't what was asked for.
+fn is_another(answer: &CreationAnswer, sent: &str, shown: &str) -> bool {
+    !is_same(shown, sent) && !answer.is_named_by_email(shown) && !answer.is_named_in_domain(sent, shown)
 }
 
 /// Whether the creation made what it was answered with.
@@ -130,7 +146,7 @@ pub fn origin(answer: &CreationAnswer) -> Origin {
         Origin::Existed("another object is bound to it")
     } else if answer.known {
         Origin::Existed("the server showed it before")
-    } else if shown.is_some_and(|shown| !is_same(shown, sent) && !answer.is_named_by_email(shown)) {
+    } else if shown.is_some_and(|shown| is_another(answer, sent, shown)) {
         Origin::Existed(OTHER_NAME)
     } else if answer.external_id.is_some() && resource.external_id().is_some_and(|id| Some(id) != answer.external_id) {
         Origin::Existed("it has another externalId")
@@ -141,6 +157,13 @@ pub fn origin(answer: &CreationAnswer) -> Origin {
     } else {
         Origin::Untold
     }
+}
+
+/// The answer to the creation that was done last showed an id that nothing else ever did, and this has another one: it is
+/// what was made, if it is no older and no newer than that.
+pub(super) fn is_made_by(last: Option<&LastOperation>, resource: &Resource) -> bool {
+    let sent = last.filter(|last| last.type_ == OperationType::Create).map(|last| last.at.0);
+    sent.zip(resource.created()).is_some_and(|(sent, made)| made.duration_since(sent).abs() < SLACK)
 }
 
 /// It was made before the object was: no creation that was sent for that made it.
@@ -202,6 +225,13 @@ mod tests {
         assert!(existed(judge(&plain, |answer| answer.known = true)));
         assert!(existed(judge(&with("userName", json!("ada.lovelace")), |_| {})));
         assert!(existed(judge(&with("externalId", json!("e-2")), |_| {})));
+        let stored = with("userName", json!("STORE/ada@example.com"));
+        assert_eq!(judge(&stored, |_| {}), Origin::New);
+        assert!(existed(judge(&stored, |answer| answer.listed = false)), "it may have been there");
+        let mut dated = stored.clone();
+        dated["meta"] = fresh.clone();
+        assert_eq!(judge(&dated, |answer| answer.listed = false), Origin::New);
+        assert!(existed(judge(&stored, |answer| answer.created = false)), "it may have been there");
         let named = json!({"id": "7", "userName": "Ada.Lovelace@example.com"});
         let judged = |created, listed| {
             judge(&named, |answer| {

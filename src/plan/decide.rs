@@ -17,6 +17,7 @@ use super::refusal::{not_its_own, refused, removes, undelegated};
 use super::rest::at_rest;
 use super::split::ACTIVE;
 use super::step::{Operation, Read, Request, Step, UserDetails, Verdict};
+use super::unseen::{is_never_shown, never_deactivated, never_shown};
 use super::untyped;
 use super::write::update;
 use crate::api::{Action, OperationType, Reason, UserState};
@@ -203,6 +204,9 @@ fn gone(facts: &Facts, declared: &Declared, id: &str) -> Step {
         if !known && !facts.creations.searched {
             return Step::Read(Read::Find);
         }
+        if is_never_shown(facts, id) {
+            return stalled(Reason::NotSupported, never_deactivated(id), UserState::Failed);
+        }
         return settle(Verdict {
             reason: Some(inactive_reason(declared).0),
             message: "the account is to be inactive, and the server doesn't have it any more".to_owned(),
@@ -228,12 +232,17 @@ fn gone(facts: &Facts, declared: &Declared, id: &str) -> Step {
     if !known && !facts.creations.searched {
         return Step::Read(Read::Find);
     }
-    settle(Verdict {
-        reason: Some(Reason::DeletedAtServer),
-        message: format!(
+    let message = if is_never_shown(facts, id) {
+        never_shown(id)
+    } else {
+        format!(
             "the account {id} was deleted at the server, not by us; to have it created again annotate this object with \
              scim-operator.dev/reconcile-requested-at, or set the connection's driftPolicy.deleted to Repair"
-        ),
+        )
+    };
+    settle(Verdict {
+        reason: Some(Reason::DeletedAtServer),
+        message,
         state: Some(UserState::DeletedAtServer),
         executed: true,
         details: UserDetails { user_name: Some(String::new()), ..UserDetails::default() },

@@ -11,6 +11,7 @@ use super::path::Path;
 use super::person;
 use super::refusal::{must_be_seen, not_its_own, protected, undelegated};
 use super::step::{Operation, Read, Request, Step, Verdict};
+use super::unseen::{is_never_shown, left_unseen};
 use super::write::set_active;
 use crate::api::{Action, AdoptionPolicy, DeletionPolicy, OperationType, RELEASE, Reason, UserState};
 use crate::scim::{Resource, WriteMethod};
@@ -138,6 +139,9 @@ fn bound(facts: &Facts, id: &str, account: &Account, policy: DeletionPolicy) -> 
         _ => {}
     }
     match (policy, account) {
+        (_, Account::Absent { .. }) if is_never_shown(facts, id) && !facts.creations.deleted => {
+            left_as_is(&left_unseen(id))
+        }
         (_, Account::Absent { .. }) => remove_finalizer("the server doesn't have the account any more"),
         (_, Account::Missing) => waits(
             facts,

@@ -1,6 +1,7 @@
 //! An account fits, and the object isn't bound to it yet (promises I6 to I8).
 
 use super::claims::{Holder, HolderState, USER, elder_comes_first};
+use super::creation::is_made_by;
 use super::declared::Declared;
 use super::facts::{Facts, hides_them};
 use super::outcome::{settle, stalled};
@@ -39,7 +40,8 @@ fn judge_first_binding(facts: &Facts, declared: &Declared, resource: &Resource) 
         return stalled(Reason::NotAllowed, why, UserState::Failed);
     }
     let found_name = resource.user_name().unwrap_or_default();
-    let created = facts.claims_account(resource) && facts.creations.answered_with(resource).is_none();
+    let answered = facts.creations.answered_with(resource).is_some();
+    let created = (facts.claims_account(resource) && !answered) || is_own_under_another_id(facts, declared, resource);
     if let Some((declared, shown)) =
         facts.other_person(resource).filter(|_| !created && facts.object.remote_id != Some(id))
     {
@@ -98,6 +100,13 @@ fn judge_first_binding(facts: &Facts, declared: &Declared, resource: &Resource) 
         OperationType::Adopt
     };
     Step::Bind(Binding { id: id.to_owned(), name: found_name.to_owned(), how })
+}
+
+/// What the object's creation made: the answer to it showed another id than the server does.
+fn is_own_under_another_id(facts: &Facts, declared: &Declared, resource: &Resource) -> bool {
+    let made = facts.creations.unseen && is_made_by(facts.object.status.last_operation.as_ref(), resource);
+    let named = resource.user_name().is_some_and(|name| fold(name) == declared.folded_user_name());
+    made && named && facts.other_person(resource).is_none()
 }
 
 /// It has the name under which the account was seen last that the object is bound to, and whose id is gone.

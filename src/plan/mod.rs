@@ -15,6 +15,7 @@ mod declared;
 mod delegation;
 mod deprovision;
 mod digests;
+mod domain;
 mod facts;
 mod first;
 mod grants;
@@ -36,6 +37,7 @@ mod step;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tried;
+mod unseen;
 mod untyped;
 mod write;
 
@@ -50,6 +52,7 @@ pub use declared::{Declared, next_window_edge, window_clock};
 pub use delegation::Delegated;
 pub use deprovision::{deactivate_before, way_out};
 pub use digests::{Applied, Digests, applied_ahead};
+pub use domain::{in_domain_of, is_same_in_domain};
 pub use facts::{Account, Facts, Manager, Object, Policy, Repair};
 pub use grants::{GRANT_LISTS, Grants, Unlisted};
 pub use ignored::rejection;

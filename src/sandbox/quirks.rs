@@ -13,7 +13,9 @@ use super::reply::Reply;
 use super::store::Store;
 
 mod answers;
+mod domain;
 mod groups;
+mod losses;
 mod parts;
 mod refusals;
 mod rewrite;
@@ -141,10 +143,28 @@ pub(super) enum Quirk {
     MembersByName,
     /// Groups show no version, and no later time than that of their creation.
     GroupsNeverModified,
+    /// A member who is taken out by a path with a filter takes all others along: 200.
+    RemoveEmpties,
+    /// Several members who are taken out in one request: the first goes, and then others than those named.
+    RemovesByIndex,
+    /// Whoever is put in replaces all who are in.
+    AddReplaces,
+    /// A replacement of anything of a group but its name takes out all who are in.
+    ReplaceEmpties,
+    /// A group shows the first five of its members alone.
+    ShowsFiveMembers,
+    /// A group whose name another has, in whatever letters, isn't made: 409.
+    UniqueGroupNames,
     /// A group without members is answered 400.
     NoEmptyGroups,
     /// A member without its `$ref` is answered 400.
     NeedsMemberRefs,
+    /// The answer to a creation shows the name for the id.
+    AnswersNamesForIds,
+    /// Users who are made are never shown again: no list, search or read finds them.
+    HidesCreated,
+    /// Names are shown with a domain before them, and taken with it and without.
+    NamesInDomain,
     /// The answer to a creation repeats what was sent, whatever was kept.
     EchoesCreations,
     /// There are two seats: with as many active accounts a creation is answered 403.
@@ -231,13 +251,17 @@ pub(super) fn refuse(quirks: &Quirks, asked: &Asked<'_>, store: &Store) -> Optio
 
 /// What the server makes of a body before it keeps it; none where that is what was sent.
 pub(super) fn rewritten(quirks: &Quirks, asked: &Asked<'_>, store: &Store) -> Option<Value> {
-    if asked.path.starts_with("/Groups")
-        && let Some(body) = rewrite::of_members(quirks, asked, store)
-    {
-        return Some(body);
+    let plain = domain::without_domain(asked).filter(|_| quirks.contains(&Quirk::NamesInDomain));
+    if let Some(body) = plain {
+        let (method, path, query, headers) = (asked.method.clone(), asked.path, asked.query, asked.headers);
+        let asked = Asked { method, path, query, headers, body: &body };
+        return rewritten(quirks, &asked, store).or_else(|| asked.json().ok());
     }
-    if quirks.contains(&Quirk::DropsUnknownMembers) && asked.path.starts_with("/Groups") {
-        return rewrite::without_unknown(asked, store);
+    if asked.path.starts_with("/Groups") {
+        let drops = quirks.contains(&Quirk::DropsUnknownMembers);
+        let kept = rewrite::of_members(quirks, asked, store)
+            .or_else(|| rewrite::without_unknown(asked, store).filter(|_| drops));
+        return losses::with_losses(quirks, asked, kept.as_ref(), store).or(kept);
     }
     let changes = [
         Quirk::Invites,
@@ -277,6 +301,11 @@ pub(super) fn heeded(quirks: &Quirks, asked: &Asked<'_>) -> Option<String> {
         return Some(form(&pairs));
     }
     let at = pairs.iter().position(|(key, _)| key == "filter")?;
+    let named = domain::in_filter(&pairs[at].1);
+    if quirks.contains(&Quirk::NamesInDomain) && named != pairs[at].1 {
+        pairs[at].1 = named;
+        return Some(form(&pairs));
+    }
     if quirks.contains(&Quirk::IgnoresFilters) {
         pairs.remove(at);
     } else if quirks.contains(&Quirk::FiltersFindNobody)

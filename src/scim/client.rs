@@ -212,7 +212,9 @@ impl Client {
         let shown = page.total.is_none_or(|total| total <= page.shown) && page.shown <= u64::from(HITS);
         let all = !strangers && shown && page.unreadable == 0;
         let exact = |hit: &Resource| fits(hit, attribute, value, str::to_owned);
-        Ok(Found { hits: page.resources.into_iter().filter(exact).collect(), all })
+        let (hits, mut alike): (Vec<Resource>, Vec<Resource>) = page.resources.into_iter().partition(exact);
+        alike.retain(|hit| fits(hit, attribute, &fold(value), fold));
+        Ok(Found { hits, alike, all })
     }
 
     /// One resource, RFC 7644 §3.4.1.

@@ -133,7 +133,9 @@ impl Lesson {
             }
             Self::Put => "the server has no PATCH for users".to_owned(),
             Self::Patch => "the server has no PUT for users".to_owned(),
-            Self::PutGroups => "the server has no PATCH for groups: each is read and replaced whole".to_owned(),
+            Self::PutGroups => {
+                "the server has no PATCH for groups that does what it says: each is read and replaced whole".to_owned()
+            }
             Self::PatchGroups => "the server has no PUT for groups".to_owned(),
             Self::NoGroupList => {
                 "the server lists no group without a filter: groups are asked for one by one".to_owned()

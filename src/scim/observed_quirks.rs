@@ -14,6 +14,19 @@ enum SearchFault {
     Refused,
 }
 
+/// A request about a group, by what it could do to members whom it doesn't name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupChange {
+    /// One member is taken out.
+    Removal,
+    /// Several are taken out at once.
+    Removals,
+    /// Members are put in.
+    Addition,
+    /// The group's externalId is replaced.
+    ExternalId,
+}
+
 /// What a server was seen to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ObservedQuirks {
@@ -34,6 +47,10 @@ pub struct ObservedQuirks {
     takes_out: bool,
     /// A member was seen to be in after a request that put it in.
     puts_in: bool,
+    /// Changes of a group that were seen to leave everybody else in.
+    spares: [bool; 4],
+    /// Changes of a group that were seen to take out others.
+    throws_out: [bool; 4],
 }
 
 impl ObservedQuirks {
@@ -106,6 +123,26 @@ impl ObservedQuirks {
     /// Whether one ever was.
     pub fn puts_in(&self) -> bool {
         self.puts_in
+    }
+
+    /// Everybody else was seen to be in after such a change of a group.
+    pub fn spared(&mut self, change: GroupChange) {
+        self.spares[change as usize] = true;
+    }
+
+    /// Whether that ever was so.
+    pub fn spares(&self, change: GroupChange) -> bool {
+        self.spares[change as usize]
+    }
+
+    /// Others were seen to be out after such a change of a group.
+    pub fn threw_out(&mut self, change: GroupChange) {
+        self.throws_out[change as usize] = true;
+    }
+
+    /// Whether that ever was so.
+    pub fn throws_out(&self, change: GroupChange) -> bool {
+        self.throws_out[change as usize]
     }
 
     /// There is PATCH for groups, whatever it refuses.

@@ -305,6 +305,12 @@ fn request(
     if facts.policy.profile.write_groups == WriteMethod::Patch {
         return Ok(Request::Patch { id: id.to_owned(), operations });
     }
+    if facts.shown_partly {
+        let message = "the server shows a part of this group's members alone, and has no PATCH for groups: to replace it would take \
+                       out whoever isn't shown, so nothing is sent; set spec.dialect.writeGroups of the connection to Patch if \
+                       it has that";
+        return Err(stalled(Reason::NotSupported, message.to_owned(), GroupState::Failed));
+    }
     let Some(whole) = facts.whole.filter(|whole| whole.id() == Some(id)) else {
         return Err(GroupStep::Read(Read::Members(id.to_owned())));
     };
@@ -361,6 +367,9 @@ fn owed(facts: &GroupFacts) -> Change {
 
 /// All of it, until some of it was refused.
 fn share(facts: &GroupFacts, mut change: Change) -> Change {
+    if facts.removes_one_by_one() {
+        change.removed.truncate(1);
+    }
     if !facts.split.is_idle() {
         let next = facts.split.next(change.parts(), usize::MAX);
         change.added.retain(|id| next.contains(&part(id, true)));

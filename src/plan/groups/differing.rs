@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::facts::GroupFacts;
 use super::outcome::{display_name, same_name};
+use crate::plan::domain::is_same_in_domain;
 use crate::scim::{Op, PatchOperation, Resource, composed};
 
 /// What is to be written of the group itself, but for what the server refuses.
@@ -14,6 +15,12 @@ pub(super) fn differing(facts: &GroupFacts, resource: &Resource) -> Vec<PatchOpe
         !facts.members.resting.contains(path) && facts.split.refusal(path).is_none()
     });
     operations
+}
+
+/// The server keeps the name with a domain before it, and showed it so when it was written.
+fn is_kept_so(facts: &GroupFacts, shown: &str) -> bool {
+    let recorded = facts.object.status.display_name.as_deref();
+    recorded == Some(shown) && is_same_in_domain(shown, &facts.object.spec.display_name)
 }
 
 /// What differs of the group itself; an attribute that the server doesn't show is sent at creation alone.
@@ -28,7 +35,7 @@ pub(super) fn all_differing(facts: &GroupFacts, resource: &Resource) -> Vec<Patc
         path: Some(path.to_owned()),
         value: Some(json!(value)),
     };
-    if display_name(resource).is_some_and(|name| !same_name(name, &spec.display_name)) {
+    if display_name(resource).is_some_and(|name| !same_name(name, &spec.display_name) && !is_kept_so(facts, name)) {
         operations.push(replace("displayName", &composed(&spec.display_name)));
     }
     if facts.policy.profile.group_external_id {

@@ -11,7 +11,7 @@ use crate::plan::creation::{is_dated, precedes};
 use crate::plan::{
     Account, Applied, ClaimedName, Claims, Creations, Operation, Path, Policy, ResourceType, Split, Step, Verdict,
 };
-use crate::scim::Resource;
+use crate::scim::{GroupChange, ObservedQuirks, Resource, WriteMethod};
 
 /// The ScimGroup as the planner sees it.
 #[derive(Clone, Copy, Debug)]
@@ -142,6 +142,10 @@ pub struct GroupFacts<'a> {
     pub apart: bool,
     /// The group as this pass read it, with whoever is in it.
     pub whole: Option<&'a Resource>,
+    /// The server shows a part of the group's members alone, and never of all who is in.
+    pub shown_partly: bool,
+    /// What the server was seen to do.
+    pub seen: ObservedQuirks,
     /// The server shows who is in a group: one that shows nobody has nobody.
     pub shows_members: bool,
     /// The server makes no group without members.
@@ -228,6 +232,12 @@ impl GroupFacts<'_> {
     /// Whether the connection permits an action.
     pub fn may(&self, action: Action) -> bool {
         self.policy.actions.contains(&action)
+    }
+
+    /// Several members who are taken out at once take others along.
+    pub(super) fn removes_one_by_one(&self) -> bool {
+        let by_patch = self.policy.profile.write_groups == WriteMethod::Patch;
+        by_patch && self.seen.throws_out(GroupChange::Removals)
     }
 
     /// The members, counted.

@@ -3,6 +3,7 @@
 use super::facts::{GroupFacts, GroupStep};
 use super::outcome::{display_name, elder, same_name, stalled, waits_for};
 use crate::api::{AdoptionPolicy, CLAIMED_GROUP, GroupState, OperationType, Reason};
+use crate::plan::creation::is_made_by;
 use crate::plan::{Binding, HolderState, person};
 use crate::scim::Resource;
 
@@ -47,6 +48,13 @@ pub(super) fn under_another_id(facts: &GroupFacts, resource: &Resource) -> Optio
     }
 }
 
+/// What the object's creation made: the answer to it showed another id than the server does.
+fn is_own_under_another_id(facts: &GroupFacts, resource: &Resource) -> bool {
+    let made = facts.creations.unseen && is_made_by(facts.object.status.last_operation.as_ref(), resource);
+    let named = display_name(resource).is_some_and(|name| same_name(name, &facts.object.spec.display_name));
+    made && named && facts.another(resource).is_none()
+}
+
 fn judge_first_binding(facts: &GroupFacts, resource: &Resource) -> GroupStep {
     let (Some(id), Some(name)) = (resource.id(), display_name(resource)) else {
         return stalled(
@@ -55,7 +63,8 @@ fn judge_first_binding(facts: &GroupFacts, resource: &Resource) -> GroupStep {
             GroupState::Failed,
         );
     };
-    let created = facts.claims_group(resource) && facts.creations.answered_with(resource).is_none();
+    let answered = facts.creations.answered_with(resource).is_some();
+    let created = (facts.claims_group(resource) && !answered) || is_own_under_another_id(facts, resource);
     if let Some((declared, shown)) = facts.another(resource).filter(|_| !created && facts.object.remote_id != Some(id))
     {
         let message = format!(

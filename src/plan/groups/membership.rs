@@ -5,6 +5,7 @@
 mod known;
 mod owned;
 mod records;
+mod thrown;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -75,6 +76,8 @@ pub struct Membership {
     lapsed: Vec<RemoteId>,
     /// Found changed by others, and to be left so.
     left: HashSet<RemoteId>,
+    /// Taken out by a request of ours that wasn't about them: to be put in again, whoever put them in.
+    thrown: HashSet<RemoteId>,
     /// Wanted before the references were gathered anew.
     former: HashSet<RemoteId>,
     /// Tells one set of declared members from another, in whatever order they came.
@@ -174,8 +177,8 @@ impl Membership {
         let (mut lost, mut foreign) = (Vec::new(), Vec::new());
         if let Some(before) = &self.present {
             lost.extend(before.iter().filter(|id| !now.contains(*id) && self.wanted.contains_key(*id)).cloned());
-            let stays =
-                |id: &RemoteId| before.contains(id) || self.wanted.contains_key(id) || self.going.contains_key(id);
+            let declared = |id: &RemoteId| self.wanted.contains_key(id) || self.going.contains_key(id);
+            let stays = |id: &RemoteId| before.contains(id) || declared(id) || self.thrown.contains(id);
             // Put in twice and never seen in, it isn't kept: nobody took it out.
             let unseen = lost.iter().filter(|id| self.unconfirmed.contains(*id));
             let (again, once): (Vec<RemoteId>, Vec<RemoteId>) =
@@ -189,6 +192,7 @@ impl Membership {
         }
         self.unconfirmed.clear();
         self.lapse(&now);
+        self.thrown.retain(|id| !now.contains(id));
         self.present = Some(now);
         let (wanted, present) = (&self.wanted, &self.present);
         let differs =
@@ -256,12 +260,14 @@ impl Membership {
             if let Some(present) = &mut self.present {
                 present.insert(id.clone());
             }
-            self.ours.insert(id.clone());
-            self.recorded.remove(id);
-            self.distrusted.remove(id);
-            self.unsure.remove(id);
             self.absent.remove(id);
             self.unconfirmed.insert(id.clone());
+            if !self.comes_back(id) {
+                self.ours.insert(id.clone());
+                self.recorded.remove(id);
+                self.distrusted.remove(id);
+                self.unsure.remove(id);
+            }
             self.sort(id);
         }
     }
@@ -302,6 +308,7 @@ impl Membership {
         self.disown_all();
         self.vanished.clear();
         self.left.clear();
+        self.thrown.clear();
         self.sort_all();
     }
 
@@ -311,6 +318,7 @@ impl Membership {
         self.disown_all();
         self.vanished.clear();
         self.left.clear();
+        self.thrown.clear();
         self.sort_all();
     }
 
@@ -342,7 +350,8 @@ impl Membership {
             self.left.remove(id);
         }
         let left = self.left.contains(id);
-        put(&mut self.missing, id, known && wanted && !here && !left);
+        let belongs = wanted || self.thrown.contains(id);
+        put(&mut self.missing, id, known && belongs && !here && !left);
         put(&mut self.extra, id, removable && !stays && !left);
     }
 
@@ -355,6 +364,7 @@ impl Membership {
             .chain(self.present.iter().flatten())
             .chain(&self.ours)
             .chain(&self.unsure)
+            .chain(&self.thrown)
             .cloned()
             .collect();
         for id in known {

@@ -22,6 +22,6 @@ pub use facts::{
 };
 pub use membership::{MEMBERS, Membership, Source, Standing, without_removed};
 pub use outcome::same_name;
-pub use patch::{Change, chunk, part, replaced};
+pub use patch::{Change, chunk, kinds_of, part, replaced};
 pub use rejected::{part_of, path_of, record_part, resting};
 pub use rest::ARRIVAL;

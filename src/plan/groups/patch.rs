@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::membership::MEMBERS;
 use crate::api::RemoteId;
-use crate::scim::{Attributes, MemberRemoval, Op, PatchOperation, Profile, Resource};
+use crate::plan::Request;
+use crate::scim::{Attributes, GroupChange, MemberRemoval, Op, PatchOperation, Profile, Resource};
 
 /// What one request changes.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -92,6 +93,21 @@ pub fn replaced(
     body.insert(MEMBERS.into(), Value::Array(members));
     body.insert("id".into(), id.into());
     body
+}
+
+/// What a request is, by what it could do to members whom it doesn't name; nothing where the whole group is sent.
+pub fn kinds_of(request: &Request, change: &Change) -> Vec<GroupChange> {
+    let Request::Patch { operations, .. } = request else { return Vec::new() };
+    let removal = match change.removed.len() {
+        0 => None,
+        1 => Some(GroupChange::Removal),
+        _ => Some(GroupChange::Removals),
+    };
+    let addition = (!change.added.is_empty()).then_some(GroupChange::Addition);
+    let links =
+        |operation: &PatchOperation| operation.op == Op::Replace && operation.path.as_deref() == Some("externalId");
+    let external_id = operations.iter().any(links).then_some(GroupChange::ExternalId);
+    [removal, addition, external_id].into_iter().flatten().collect()
 }
 
 /// What a refusal calls a member that is put in, or taken out.

@@ -90,6 +90,12 @@ pub(super) fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOper
              or set membership to Exact, which takes out whoever isn't declared",
         );
     }
+    if facts.shown_partly {
+        verdict.message.push_str(
+            "; the server shows a part of this group's members alone, so who is in is known from the operator's own record: \
+             whom others put in or take out isn't seen",
+        );
+    }
     if deletion::unlinks(facts) {
         verdict.message.push_str(
             "; deleting this object empties the group and unlinks it: what the group stands for at the server stays",

@@ -151,6 +151,8 @@ impl Case {
             attributes_wait: false,
             apart: self.apart,
             whole: None,
+            shown_partly: false,
+            seen: crate::scim::ObservedQuirks::default(),
             shows_members: true,
             never_empty: false,
             split: &crate::plan::Split::default(),

@@ -62,6 +62,9 @@ impl<E: Effects> Provisioner<E> {
         if written.created && !seen_before && origin == Origin::Existed(OTHER_NAME) {
             self.notes.made_strange(&pass.uid(), &id);
         }
+        if !matches!(origin, Origin::Existed(_)) {
+            self.in_mirror(pass, |mirror| mirror.sightings_mut().answered_creation(&id));
+        }
         let existed = match origin {
             Origin::New => return self.took_effect(pass, operation, written).await,
             // One that was sent before may have made it.
@@ -88,6 +91,14 @@ impl<E: Effects> Provisioner<E> {
             None => Account::Listed(id),
         });
         Ok(None)
+    }
+
+    /// Nothing but the answer to its creation ever showed what the object is bound to.
+    pub(in crate::provisioner) fn is_unseen<K: Kind>(&self, pass: &Pass<K>) -> bool {
+        let is_unseen = |id: &str| {
+            K::mirror(self).look_in(pass.session.epoch, |mirror| mirror.sightings().is_only_answered(id)) == Some(true)
+        };
+        pass.bound_id().is_some_and(is_unseen)
     }
 
     /// A creation took effect, and what it made wasn't shown: it counts as one that did (promise I7).

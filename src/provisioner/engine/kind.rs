@@ -296,7 +296,7 @@ pub trait Kind: ResourceType {
     /// A write was answered 404, and its resource is there: the reason, and what may be the matter.
     fn denied(operation: &Operation<Self>) -> (crate::api::Reason, &'static str);
     /// The server says that it is there already, and shows none.
-    fn exists_hidden(pass: &Pass<Self>, error: &Error) -> String;
+    fn exists_hidden<E: Effects>(p: &Provisioner<E>, pass: &Pass<Self>, error: &Error) -> String;
     /// The server doesn't know the method.
     fn unsupported<E: Effects>(_: &Provisioner<E>, _: &Pass<Self>, error: &Error) -> String {
         error.to_string()

@@ -59,7 +59,10 @@ impl<E: Effects> Provisioner<E> {
             Err(error) => Err(error),
         };
         pass.account = match answer {
-            Ok(Some(resource)) => K::read(self, pass, resource)?,
+            Ok(Some(resource)) => {
+                self.in_mirror(pass, |mirror| mirror.sightings_mut().confirmed(id));
+                K::read(self, pass, resource)?
+            }
             Ok(None) => return Err(Stop::WithoutStatus(Outcome::Paused)),
             Err(error) if error.class() == Class::NotFound => Some(self.not_found(pass, id, &error).await?),
             Err(error) => return Err(K::read_failed(self, pass, &error)),
@@ -183,6 +186,8 @@ impl<E: Effects> Provisioner<E> {
     fn take_hit<K: Kind>(&self, pass: &mut Pass<K>, hit: Hit) {
         pass.account = Some(match hit {
             Hit::Shown(resource) => {
+                let id = resource.id().unwrap_or_default();
+                self.in_mirror(pass, |mirror| mirror.sightings_mut().confirmed(id));
                 self.apply_response(pass, &resource);
                 Account::Found { resource, fresh: true }
             }
@@ -213,6 +218,8 @@ impl<E: Effects> Provisioner<E> {
         }
         let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
         let answer = self.find_all(&pass.session, K::COLLECTION, (attribute, value), deadline).await;
+        // Should nothing else be found, a person is told of them.
+        answer.iter().flat_map(|found| &found.alike).for_each(|alike| self.apply_response(pass, alike));
         let error = match answer {
             Ok(found) if !found.hits.is_empty() => {
                 self.in_mirror(pass, |mirror| mirror.sightings_mut().filter_found(attribute));
@@ -257,9 +264,9 @@ impl<E: Effects> Provisioner<E> {
         let (error, start) = (error.clone(), first_page(session, collection));
         let Some(deadline) = self.in_turn(session, RequestKind::Read, Priority::Write).await else { return Err(error) };
         match self.effects.page(&session.client, collection, &start, 1, deadline).await {
-            Ok(page) => Ok(Found { hits: Vec::new(), all: !page.is_hollow() }),
+            Ok(page) => Ok(Found { all: !page.is_hollow(), ..Found::default() }),
             // It answers in SCIM's own words that it lists nobody without a filter.
-            Err(list) if list.scim_type() == Some(ScimType::TooMany) => Ok(Found { hits: Vec::new(), all: true }),
+            Err(list) if list.scim_type() == Some(ScimType::TooMany) => Ok(Found { all: true, ..Found::default() }),
             Err(_) => Err(error),
         }
     }

@@ -90,6 +90,9 @@ impl<E: Effects> Provisioner<E> {
         self.notes.took_effect(&pass.uid(), self.effects.now());
         self.went_in_parts(pass, &operation);
         self.pass_on_seat(pass, &operation);
+        if let Some(id) = operation.request.target() {
+            self.in_mirror(pass, |mirror| mirror.sightings_mut().confirmed(id));
+        }
         if let Request::Delete { id } = &operation.request {
             self.forget_resource(pass, id);
             pass.creations.deleted = true;
@@ -122,7 +125,7 @@ impl<E: Effects> Provisioner<E> {
                 if matches!(pass.account, Some(Account::Absent { .. }))
                     && !self.creates_with_less(pass, &operation, error)
                 {
-                    let message = K::exists_hidden(pass, error);
+                    let message = K::exists_hidden(self, pass, error);
                     return Err(self.own_error(pass, Reason::Conflict, message));
                 }
                 // Someone else's until the checks of a first binding say otherwise.

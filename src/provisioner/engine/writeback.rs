@@ -5,7 +5,7 @@ use kube::runtime::events::{Event, EventType};
 use tracing::{debug, info, warn};
 
 use super::{Kind, ObjectStatus, Pass, Stop};
-use crate::api::{FINALIZER, Reason};
+use crate::api::{FINALIZER, OperationType, Reason};
 use crate::directory::{full_name, has_finalizer, same_plan};
 use crate::plan::{Account, Binding, Departure, Verdict};
 use crate::provisioner::Provisioner;
@@ -44,7 +44,9 @@ impl<E: Effects> Provisioner<E> {
         }
         info!(id = %binding.id, how = ?binding.how, "bound to a {}", K::NOUN);
         match pass.bound_id().map(str::to_owned) {
-            Some(old) if old != binding.id => self.tell_of_new_ids(&full_name(&pass.object), &old, &binding.id),
+            Some(old) if old != binding.id && binding.how != OperationType::Create => {
+                self.tell_of_new_ids(&full_name(&pass.object), &old, &binding.id);
+            }
             _ => self.tell_of_binding(pass, &binding).await,
         }
         // In the status already, so that the next step can tell an adoption from an object long bound.

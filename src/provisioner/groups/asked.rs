@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::GroupPass;
 use crate::provisioner::Provisioner;
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::Effects;
@@ -38,6 +39,15 @@ impl<E: Effects> Provisioner<E> {
         }
         self.mirror.groups.change(session.epoch, |known| known.shows_nobody(&id));
         Ok(Some(resource))
+    }
+
+    /// The same in a pass.
+    pub(super) async fn read_with_members(&self, pass: &GroupPass, group: Resource) -> Result<Option<Resource>, Error> {
+        let shown = self.with_members_asked(&pass.session, Priority::Write, group).await?;
+        if let Some(shown) = &shown {
+            self.find_out_whether_all_are_shown(pass, Priority::Write, (shown, true), (&[], &[])).await;
+        }
+        Ok(shown)
     }
 
     fn may_hide_members(&self, session: &Session, resource: &Resource, id: &str) -> bool {

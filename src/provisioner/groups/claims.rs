@@ -30,13 +30,18 @@ pub(super) fn claim_of_binding(pass: &GroupPass, binding: &Binding) -> ClaimedGr
     })
 }
 
-/// The server says that the group is there already, and shows none.
-pub(super) fn exists_hidden(pass: &GroupPass, error: &Error) -> String {
+/// The server says that the group is there already, and shows none; `alike`: the id and the name of one that has the name in
+/// other letters.
+pub(super) fn exists_hidden(pass: &GroupPass, alike: Option<(String, String)>, error: &Error) -> String {
     let words = error.detail().unwrap_or_default();
-    let what = match &pass.object.spec.external_id {
-        Some(external_id) if words.to_lowercase().contains("externalid") => format!(
+    let what = match (&pass.object.spec.external_id, alike) {
+        (Some(external_id), _) if words.to_lowercase().contains("externalid") => format!(
             "the server says that another group has the externalId {external_id:?}, and shows none; look for it there, and \
              bind it by the annotation scim-operator.dev/remote-id, or declare another externalId"
+        ),
+        (_, Some((id, name))) => format!(
+            "the group {id:?} has this displayName in other letters, {name:?}, and the server doesn't tell such names apart: \
+             declare the name as it is spelt there, or bind the group by the annotation scim-operator.dev/remote-id"
         ),
         _ => "the server says that this group exists already, and shows none with this displayName".to_owned(),
     };

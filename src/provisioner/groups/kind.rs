@@ -21,7 +21,6 @@ use crate::provisioner::engine::{AdmissionRequest, Claimed, Ended, Kind, SearchR
 use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::mirror::groups::{GroupMirror, several};
 use crate::provisioner::mirror::observed::Observed;
-use crate::provisioner::schedule::limiter::Priority;
 use crate::provisioner::schedule::queue::Outcome;
 use crate::scim::{Error, Kind as Collection, Lesson, MembersReadable, Resource, Written, composed};
 use crate::status::{PassLog, record_group};
@@ -136,7 +135,7 @@ impl Kind for Group {
 
     fn tries_another_form<E: Effects>(p: &Provisioner<E>, pass: &mut GroupPass, _: &GroupVerdict) -> bool {
         // On record, they are named.
-        p.note_unkept(pass) || p.note_stuck(pass)
+        p.note_unkept(pass) || p.note_stuck(pass) || p.note_barred(pass)
     }
 
     fn ended<E: Effects>(p: &Provisioner<E>, pass: &mut GroupPass, verdict: Box<GroupVerdict>) -> Ended<Self> {
@@ -201,7 +200,7 @@ impl Kind for Group {
         pass: &GroupPass,
         resource: Resource,
     ) -> Result<Option<Resource>, Error> {
-        p.with_members_asked(&pass.session, Priority::Write, resource).await
+        p.read_with_members(pass, resource).await
     }
 
     fn read<E: Effects>(
@@ -263,8 +262,8 @@ impl Kind for Group {
         pass: &mut GroupPass,
         operation: &GroupOperation,
     ) -> Result<bool, GroupStop> {
-        let recorded = p.record_first(pass, operation).await?;
-        if recorded { p.status_ahead(pass, operation).await.map(|()| true) } else { Ok(false) }
+        let known = p.look_before(pass, operation).await? && p.record_first(pass, operation).await?;
+        if known { p.status_ahead(pass, operation).await.map(|()| true) } else { Ok(false) }
     }
 
     fn sends<E: Effects>(p: &Provisioner<E>, pass: &GroupPass, operation: &GroupOperation) {
@@ -338,8 +337,9 @@ impl Kind for Group {
         (Reason::Rejected, what)
     }
 
-    fn exists_hidden(pass: &GroupPass, error: &Error) -> String {
-        exists_hidden(pass, error)
+    fn exists_hidden<E: Effects>(p: &Provisioner<E>, pass: &GroupPass, error: &Error) -> String {
+        let alike = p.mirror.groups.look(|known| known.alike(&pass.object.spec.display_name));
+        exists_hidden(pass, alike, error)
     }
 
     async fn bind<E: Effects>(p: &Provisioner<E>, pass: &mut GroupPass, binding: &Binding) -> Result<(), GroupStop> {

@@ -8,10 +8,12 @@ mod claims;
 mod departure;
 mod kind;
 mod left;
+mod losses;
 mod member_rate;
 mod members;
 mod named;
 pub(super) mod notes;
+mod partly;
 mod plan;
 mod probe;
 mod rejected;
@@ -66,6 +68,10 @@ pub struct Scratch {
     pub written: bool,
     /// A request that removed and added was refused: what is removed goes by itself.
     pub apart: bool,
+    /// It was read who is in the group.
+    pub looked: bool,
+    /// A request took out others than those whom it named, who are put in again by replacing the group.
+    pub lost: bool,
     /// A removal by a path with a filter was refused, or changed nothing, in these words: the group is replaced whole.
     pub by_path: Option<String>,
     /// Removals wait for admission, and so the pass ends with this.

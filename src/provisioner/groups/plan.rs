@@ -27,6 +27,7 @@ impl<E: Effects> Provisioner<E> {
         let uid = pass.uid();
         let additive = pass.object.spec.membership == crate::api::Membership::Additive;
         let source = match pass.session.policy.profile.members_readable {
+            _ if pass.bound_id().is_some_and(|id| self.is_shown_partly(id)) => Source::Ledger,
             Readable::No | Readable::Probe => Source::Ledger,
             _ if additive => Source::Additive,
             _ => Source::Exact,
@@ -37,6 +38,7 @@ impl<E: Effects> Provisioner<E> {
             .now()
             .checked_sub(SignedDuration::try_from(self.connection().spec.resync_interval.std()).unwrap_or_default())
             .unwrap_or_default();
+        let known = pass.bound_id().is_some_and(|id| self.knows_who_is_in(id));
         let owned = pass.status.owned_members.as_deref();
         let unseen = owned.is_some() && source == Source::Ledger;
         let listed = || self.mirror.users.look(|known| known.accounts().map(|(id, ..)| id.into()).collect());
@@ -48,7 +50,11 @@ impl<E: Effects> Provisioner<E> {
             if made_with_members && !members.is_known() {
                 members.begin_empty();
             }
-            members.know_owned(owned, accounts);
+            if known {
+                members.know_dropped(owned, accounts);
+            } else {
+                members.know_owned(owned, accounts);
+            }
             members.expire(before);
             if self.repairs_members(pass) {
                 members.repair();
@@ -98,7 +104,8 @@ impl<E: Effects> Provisioner<E> {
         let Unfollowed { waiting: waiting_for, mut foreign, absent } = self.directory.unfollowed(&uid);
         foreign.splice(0..0, self.refuses_group(&pass.object));
         let departed = self.directory.departed(&uid);
-        let kept = self.kept_members(pass, &departed);
+        let mut kept = self.kept_members(pass, &departed);
+        self.let_back_in(pass, &mut kept);
         let shown = match &account {
             Account::Found { resource, .. } => resource.get("displayName").and_then(serde_json::Value::as_str),
             _ => None,
@@ -168,6 +175,8 @@ impl<E: Effects> Provisioner<E> {
                 attributes_wait: pass.own.attributes.is_some(),
                 apart: pass.own.apart,
                 whole: pass.own.whole.as_ref(),
+                shown_partly: pass.bound_id().is_some_and(|id| self.is_shown_partly(id)),
+                seen: pass.session.seen.look(|seen| *seen),
                 shows_members,
                 never_empty,
                 split: &pass.split,
@@ -210,7 +219,8 @@ impl<E: Effects> Provisioner<E> {
 
     fn group_creations(&self, pass: &GroupPass) -> Creations {
         let (earlier, made) = self.notes.creations(&pass.uid(), self.effects.now());
-        pass.creations.remember(earlier, made, self.notes.strange(&pass.uid()))
+        let unseen = self.is_unseen(pass);
+        Creations { unseen, ..pass.creations.remember(earlier, made, self.notes.strange(&pass.uid())) }
     }
 
     /// Another group than the bound one that has its displayName, declared or recorded.

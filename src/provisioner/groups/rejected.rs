@@ -15,6 +15,7 @@ use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::{Kind as _, pause_until};
 use crate::provisioner::schedule::queue::Outcome;
+use crate::scim::{Error, Lesson};
 use crate::status::whole_seconds;
 
 impl<E: Effects> Provisioner<E> {
@@ -67,6 +68,19 @@ impl<E: Effects> Provisioner<E> {
         }
     }
 
+    /// Members were refused for want of their `$ref`: true where they are sent again with it.
+    pub(super) fn sends_references(&self, pass: &mut GroupPass, error: &Error) -> bool {
+        let words = error.detail().unwrap_or_default().to_lowercase();
+        let wants = error.says_missing() && words.split(|c: char| !c.is_alphanumeric()).any(|word| word == "ref");
+        if !wants || pass.session.policy.profile.member_refs {
+            return false;
+        }
+        self.note_failure(error);
+        self.apply_lessons(&pass.session, [Lesson::MemberRefs]);
+        self.go_on_as_learnt(pass);
+        pass.session.policy.profile.member_refs
+    }
+
     fn note_part(&self, pass: &mut GroupPass, part: &str, reason: IgnoredReason, words: &str) {
         let user = part.get(1..).and_then(|id| self.directory.bound_to(&self.key, pass.server(), &id.into()));
         let told: Vec<String> =
@@ -76,8 +90,15 @@ impl<E: Effects> Provisioner<E> {
         record_part(&mut pass.status, &pass.object.spec, part, reason, &told.join(": "), whole_seconds(now));
     }
 
-    /// What isn't sent now; a person who asks is heeded, but not twice in a pass.
+    /// What isn't sent now.
     pub(super) fn resting(&self, pass: &GroupPass) -> BTreeSet<String> {
+        let mut resting = self.recorded_resting(pass);
+        resting.append(&mut self.barred(pass));
+        resting
+    }
+
+    /// What the server refused, or didn't keep; a person who asks is heeded, but not twice in a pass.
+    pub(super) fn recorded_resting(&self, pass: &GroupPass) -> BTreeSet<String> {
         let mut resting = resting(&pass.status, &pass.object.spec, &self.notes.tried(&pass.uid()), self.effects.now());
         if pass.log.answered.is_some() {
             let sent = |part: &String| part.get(1..).is_some_and(|id| pass.own.sent.contains(&id.into()));

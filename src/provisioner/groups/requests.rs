@@ -1,20 +1,20 @@
 //! Requests about one group, and what their answers mean, beside what they mean of anything.
 
-use super::shown::members_told;
+use super::losses::Others;
 use super::whole::{is_tried, is_unsure};
 use super::writeback::at_server;
 use super::{GroupPass, GroupStop};
 use crate::api::{self, OperationType, RemoteId};
 use crate::plan::groups::{Change, Group, GroupOperation, GroupVerdict, MEMBERS, without_removed};
-use crate::plan::{Account, Binding, Path, Request, applied_ahead, is_named};
+use crate::plan::{Account, Binding, Path, Request, applied_ahead, in_domain_of, is_named, is_same_in_domain};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::Kind as _;
 use crate::provisioner::kubernetes::WriteError;
-use crate::provisioner::mirror::Mirror;
+use crate::provisioner::schedule::limiter::Priority;
 use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::users::whole::TAKEN_FOR_GOOD;
-use crate::scim::{Attributes, Class, Error, Lesson, ObservedQuirks, Resource, WriteMethod, Written};
+use crate::scim::{Attributes, Class, Error, ObservedQuirks, Resource, WriteMethod, Written};
 
 /// Where more than so many members of a group can't be recorded, the matter is the API server's, and all wait.
 const MOST_UNRECORDED: usize = 100;
@@ -38,7 +38,7 @@ impl<E: Effects> Provisioner<E> {
         let before = (pass.status.brought_in.clone(), pass.status.owned_members.clone());
         let mut good = true;
         if is_additive(pass) {
-            let coming = Change { added: operation.change.added.clone(), removed: Vec::new() };
+            let coming = Change { added: self.newcomers(pass, operation), removed: Vec::new() };
             if !self.record_members(pass, id, coming).await {
                 let unrecorded = self.group_notes.take_unsent(&pass.uid(), &operation.change.added);
                 pass.own.unrecorded.extend(unrecorded);
@@ -121,7 +121,9 @@ impl<E: Effects> Provisioner<E> {
             (Request::Create(_), Some(resource)) => {
                 pass.status = at_server(&pass.status, pass.server());
                 pass.status.id = resource.id().map(str::to_owned);
-                pass.status.display_name = Some(pass.object.spec.display_name.clone());
+                let declared = &pass.object.spec.display_name;
+                let shown = Group::shown_name(resource).filter(|shown| is_same_in_domain(shown, declared));
+                pass.status.display_name = Some(shown.unwrap_or(declared).to_owned());
                 pass.status.brought_in = None;
                 pass.status.owned_members = None;
                 pass.status.applied_attributes = Some(String::new());
@@ -144,8 +146,8 @@ impl<E: Effects> Provisioner<E> {
                 }
             }
             (Request::Patch { id, .. } | Request::Put { id, .. }, shown) => {
-                let id = id.clone();
-                return self.group_changed(pass, &id, operation, shown.as_ref()).await;
+                let (id, others) = (id.clone(), self.others(pass, &operation));
+                return self.group_changed(pass, &id, operation, others, shown.as_ref()).await;
             }
             (Request::Create(_), None) => pass.account = Some(Account::Unknown),
         }
@@ -158,6 +160,7 @@ impl<E: Effects> Provisioner<E> {
         pass: &mut GroupPass,
         id: &str,
         operation: GroupOperation,
+        others: Others,
         shown: Option<&Resource>,
     ) -> Result<Option<Outcome>, GroupStop> {
         let GroupOperation { attributes, change, .. } = operation;
@@ -173,9 +176,12 @@ impl<E: Effects> Provisioner<E> {
                 self.learn_whole_groups(pass, shown.is_none_or(named));
             }
             pass.own.written = true;
-            self.group_renamed(pass, id, &attributes);
+            let recorded = pass.status.display_name.as_deref().unwrap_or_default();
+            let name = in_domain_of(recorded, &pass.object.spec.display_name);
+            self.group_renamed(pass, id, &name, &attributes);
             pass.account = None;
-            pass.status.display_name = Some(pass.object.spec.display_name.clone());
+            pass.status.display_name = Some(name);
+            self.look_for_others(pass, id, &others, shown).await;
             return Ok(None);
         }
         if pass.session.policy.profile.write_groups == WriteMethod::Patch {
@@ -183,15 +189,23 @@ impl<E: Effects> Provisioner<E> {
         }
         pass.own.sent.extend(change.added.iter().chain(&change.removed).cloned());
         pass.own.taken_out.extend(change.removed.iter().cloned());
-        let tells = shown.is_some_and(|shown| members_told(pass, shown, false).is_some());
-        let looked = if !tells && is_unsure(pass, &change) {
-            self.look_again(pass, id).await
+        if let Some(shown) = shown {
+            let (priority, parts) = (Priority::Write, (&*change.added, &*change.removed));
+            self.find_out_whether_all_are_shown(pass, priority, (shown, false), parts).await;
+        }
+        let tells = shown.is_some_and(|shown| self.members_told(pass, shown, false).is_some());
+        let looked = if !tells && (is_unsure(pass, &change) || is_tried(pass) || !others.is_empty()) {
+            self.look_again(pass, id, &change).await
         } else {
             shown.cloned().map(|shown| (shown, false))
         };
         let epoch = pass.session.epoch;
         let looked = looked.map(|(shown, by_reading)| (self.with_member_ids(epoch, &shown).into_owned(), by_reading));
-        let still = looked.as_ref().and_then(|(shown, by_reading)| members_told(pass, shown, *by_reading));
+        let still = looked.as_ref().and_then(|(shown, by_reading)| self.members_told(pass, shown, *by_reading));
+        let (still, out) = match still {
+            None => self.asked_one_by_one(pass, id, &change, shown).await.unzip(),
+            known => (known, None),
+        };
         let Change { added, removed } = change;
         // Whoever is still in stays whoever is to go.
         let is_in = |id: &RemoteId| still.as_ref().is_some_and(|still| still.contains(id));
@@ -199,10 +213,17 @@ impl<E: Effects> Provisioner<E> {
         self.directory.membership(&pass.uid(), |members| {
             members.added(&added);
             members.removed(&removed);
+            members.lose(out.as_deref().unwrap_or_default());
         });
+        let thrown = match &still {
+            Some(still) if !others.is_empty() => self.note_losses(pass, &others, still, &stuck).await,
+            _ => Vec::new(),
+        };
         self.repaired(pass);
-        let helped = stuck.is_empty() && !removed.is_empty();
-        if is_tried(pass) {
+        let is_in = |id: &RemoteId| still.as_ref().is_some_and(|still| still.contains(id));
+        let back = pass.own.lost && added.iter().any(is_in);
+        let helped = stuck.is_empty() && thrown.is_empty() && (!removed.is_empty() || back);
+        if thrown.is_empty() && is_tried(pass) {
             self.learn_whole_groups(pass, helped);
         } else if helped && still.is_some() {
             pass.session.seen.take_in(ObservedQuirks::taken_out);
@@ -231,23 +252,6 @@ impl<E: Effects> Provisioner<E> {
             return Ok(Some(self.settle(pass, &GroupVerdict::default(), Outcome::Again).await));
         }
         Ok(None)
-    }
-
-    fn group_created(&self, pass: &GroupPass, resource: &Resource) {
-        self.in_mirror(pass, |known| {
-            known.apply(resource);
-            known.members_read(resource.id().unwrap_or_default());
-        });
-    }
-
-    fn group_renamed(&self, pass: &GroupPass, id: &str, attributes: &[Path]) {
-        let spec = &pass.object.spec;
-        self.in_mirror(pass, |store| {
-            store.set(id, "displayName", Some(spec.display_name.clone().into()));
-            if attributes.contains(&Path::core("externalId")) {
-                store.set(id, "externalId", spec.external_id.clone().map(Into::into));
-            }
-        });
     }
 
     /// What a refusal means that is special to groups; none where it means what it means of anything.
@@ -322,19 +326,6 @@ impl<E: Effects> Provisioner<E> {
             }
             _ => None,
         }
-    }
-
-    /// Members were refused for want of their `$ref`: true where they are sent again with it.
-    fn sends_references(&self, pass: &mut GroupPass, error: &Error) -> bool {
-        let words = error.detail().unwrap_or_default().to_lowercase();
-        let wants = error.says_missing() && words.split(|c: char| !c.is_alphanumeric()).any(|word| word == "ref");
-        if !wants || pass.session.policy.profile.member_refs {
-            return false;
-        }
-        self.note_failure(error);
-        self.apply_lessons(&pass.session, [Lesson::MemberRefs]);
-        self.go_on_as_learnt(pass);
-        pass.session.policy.profile.member_refs
     }
 
     /// The object is bound to a group: of this one nothing is known to be as declared.

@@ -23,7 +23,7 @@ const UNREADABLE_MEMBERS: &str = "the server shows members without a readable id
      changed; spec.dialect.membersReadable of the connection set to No makes the operator go by its own record";
 
 /// The members that are declared now are those that were carried out last.
-fn carried_out(status: &ScimGroupStatus, members: &Membership) -> bool {
+pub(super) fn carried_out(status: &ScimGroupStatus, members: &Membership) -> bool {
     let applied = Applied::read(status.applied_attributes.as_deref(), false);
     applied.has(MEMBERS, Some(&members.fingerprint().into()))
 }
@@ -32,6 +32,7 @@ impl<E: Effects> Provisioner<E> {
     /// A read showed the group; none where it isn't what was looked for.
     pub(super) fn group_read(&self, pass: &mut GroupPass, resource: Resource) -> Result<Option<Account>, GroupStop> {
         self.group_shown(pass, &resource, true);
+        pass.own.looked = true;
         let whole = || self.with_member_ids(pass.session.epoch, &resource).into_owned();
         pass.own.whole = (pass.session.policy.profile.write_groups == WriteMethod::Put).then(whole);
         let readable = pass.session.policy.profile.members_readable.with_group();
@@ -69,7 +70,7 @@ impl<E: Effects> Provisioner<E> {
     pub(super) fn group_shown(&self, pass: &GroupPass, resource: &Resource, by_reading: bool) {
         let resource = &*self.with_member_ids(pass.session.epoch, resource);
         let Some(id) = resource.id() else { return };
-        let told = members_told(pass, resource, by_reading);
+        let told = self.members_told(pass, resource, by_reading);
         let counted = self.mirror.groups.change(pass.session.epoch, |known| {
             known.apply(resource);
             known.shows_members |= resource.members().is_some();
@@ -110,6 +111,26 @@ impl<E: Effects> Provisioner<E> {
         } else if by_reading && (at_rest || !repairs) {
             self.group_notes.mended(&pass.uid());
         }
+    }
+
+    /// The members that a group shows; none where that tells nothing of who is in. Where they are shown on request, the answer to
+    /// a write doesn't.
+    pub(super) fn members_told(
+        &self,
+        pass: &GroupPass,
+        resource: &Resource,
+        by_reading: bool,
+    ) -> Option<Vec<RemoteId>> {
+        if resource.id().is_some_and(|id| self.is_shown_partly(id)) {
+            return None;
+        }
+        let readable = match pass.session.policy.profile.members_readable {
+            MembersReadable::OnRequest => by_reading,
+            readable => readable.with_group(),
+        };
+        let shown = resource.members().map(|shown| shown.into_iter().map(RemoteId::from).collect::<Vec<_>>());
+        let shown = shown.or_else(|| by_reading.then(Vec::new));
+        shown.filter(|_| readable && resource.members_are_readable())
     }
 
     /// The group with its members by their ids: there are servers that name accounts in groups by their userName.
@@ -162,16 +183,4 @@ impl<E: Effects> Provisioner<E> {
 pub(super) fn drift_of_members(lost: usize, foreign: usize) -> GroupDrift {
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     GroupDrift { attributes: Vec::new(), lost: number(lost), foreign: number(foreign) }
-}
-
-/// The members that a group shows; none where that tells nothing of who is in. Where they are shown on request, the answer to
-/// a write doesn't.
-pub(super) fn members_told(pass: &GroupPass, resource: &Resource, by_reading: bool) -> Option<Vec<RemoteId>> {
-    let readable = match pass.session.policy.profile.members_readable {
-        MembersReadable::OnRequest => by_reading,
-        readable => readable.with_group(),
-    };
-    let shown = resource.members().map(|shown| shown.into_iter().map(RemoteId::from).collect::<Vec<_>>());
-    let shown = shown.or_else(|| by_reading.then(Vec::new));
-    shown.filter(|_| readable && resource.members_are_readable())
 }

@@ -138,6 +138,8 @@ impl<E: Effects> Provisioner<E> {
                     let pass = GroupPass::new(Arc::clone(group), status, Arc::clone(session));
                     if still {
                         self.prepare(&pass);
+                        let shown = (&resource, true);
+                        self.find_out_whether_all_are_shown(&pass, Priority::Sweep, shown, (&[], &[])).await;
                         self.group_shown(&pass, &resource, true);
                     }
                 }

@@ -70,11 +70,17 @@ impl<E: Effects> Provisioner<E> {
 
     /// False where there is nothing to try.
     fn begins_whole_group(&self, pass: &mut GroupPass, words: String) -> bool {
+        let by_filter = pass.session.policy.profile.member_removal == MemberRemoval::Filter;
+        by_filter && self.replaces_whole_group(pass, words)
+    }
+
+    /// The group is replaced whole in this pass; false where that can't be.
+    pub(super) fn replaces_whole_group(&self, pass: &mut GroupPass, words: String) -> bool {
         let profile = &pass.session.policy.profile;
         let possible = pass.own.by_path.is_none()
             && profile.write_groups == WriteMethod::Patch
-            && profile.member_removal == MemberRemoval::Filter
             && profile.members_readable.with_group()
+            && !pass.bound_id().is_some_and(|id| self.is_shown_partly(id))
             && Lesson::PutGroups.is_open(overrides(&self.connection().spec));
         if possible {
             pass.own.by_path = Some(words);
@@ -86,11 +92,17 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// The group as the server shows it now; none where it doesn't, and then the next sweep looks.
-    pub(super) async fn look_again(&self, pass: &GroupPass, id: &str) -> Option<(Resource, bool)> {
+    pub(super) async fn look_again(
+        &self,
+        pass: &GroupPass,
+        id: &str,
+        Change { added, removed }: &Change,
+    ) -> Option<(Resource, bool)> {
         let deadline = self.in_turn(&pass.session, RequestKind::Read, Priority::Write).await?;
         let (client, asked) = (&pass.session.client, Group::asks_members(&pass.session));
         let shown = self.effects.get(client, Kind::Groups, id, asked, deadline).await.ok()?;
         let shown = self.with_members_asked(&pass.session, Priority::Write, shown).await.ok()??;
+        self.find_out_whether_all_are_shown(pass, Priority::Write, (&shown, true), (added, removed)).await;
         Some((shown, true))
     }
 

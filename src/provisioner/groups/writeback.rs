@@ -18,8 +18,11 @@ use super::{GroupPass, GroupStop};
 use crate::api::{ClaimedGroup, RemoteId, ScimGroup, ScimGroupStatus, Uid};
 use crate::directory::same_plan;
 use crate::directory::{full_name, is_deleting};
+use crate::plan::Path;
 use crate::plan::groups::{Change, GroupOperation, Membership};
+use crate::provisioner::mirror::Mirror as _;
 use crate::provisioner::schedule::queue::{Lane, Outcome};
+use crate::scim::Resource;
 use crate::status::{buckets, whole_seconds};
 
 /// Members are recorded this many at a time.
@@ -37,6 +40,23 @@ impl<E: Effects> Provisioner<E> {
         } else {
             self.in_mirror(pass, |store| store.invalidate(id));
         }
+    }
+
+    pub(super) fn group_created(&self, pass: &GroupPass, resource: &Resource) {
+        self.in_mirror(pass, |known| {
+            known.apply(resource);
+            known.members_read(resource.id().unwrap_or_default());
+        });
+    }
+
+    pub(super) fn group_renamed(&self, pass: &GroupPass, id: &str, name: &str, attributes: &[Path]) {
+        let spec = &pass.object.spec;
+        self.in_mirror(pass, |store| {
+            store.set(id, "displayName", Some(name.into()));
+            if attributes.contains(&Path::core("externalId")) {
+                store.set(id, "externalId", spec.external_id.clone().map(Into::into));
+            }
+        });
     }
 
     /// Sets our finalizer and what the group claims, or takes off both; nothing for a spec that has changed meanwhile.

@@ -6,7 +6,7 @@ use super::Mirror;
 use crate::plan::Account;
 use crate::plan::groups::same_name;
 use crate::provisioner::mirror::sightings::{OnPage, Seen, Sightings};
-use crate::scim::{Entry, Resource};
+use crate::scim::{Entry, Resource, fold};
 
 #[derive(Debug)]
 struct Group {
@@ -44,6 +44,8 @@ pub struct GroupMirror {
     pub shows_members: bool,
     /// Groups that show no members, and showed none when they were asked for them.
     asked: HashSet<String>,
+    /// Groups that show a part of their members alone; whether it is known who is in but for our record in status.
+    pub partly: HashMap<String, bool>,
     /// A change of members changed when the group was last modified, as it does not everywhere.
     times_tell: bool,
     /// The server makes no group without members.
@@ -59,6 +61,7 @@ impl GroupMirror {
             self.entries.clear();
             self.shows_members = false;
             self.asked.clear();
+            self.partly.clear();
             self.times_tell = false;
             self.never_empty = false;
         }
@@ -199,6 +202,14 @@ impl GroupMirror {
         other.map(|(other, _)| other.as_str())
     }
 
+    /// The id and the displayName of a group that has the name in other letters.
+    pub fn alike(&self, name: &str) -> Option<(String, String)> {
+        let wanted = fold(name.trim());
+        let names = self.entries.keys().filter_map(|id| Some((id, self.name_of(id)?)));
+        let alike = names.filter(|(_, known)| fold(known.trim()) == wanted && !same_name(known, name)).min();
+        alike.map(|(id, known)| (id.clone(), known.to_owned()))
+    }
+
     /// The group with this id; one that wasn't seen must be asked for.
     pub fn by_id(&self, id: &str) -> Account {
         let known = self.entries.get(id).filter(|entry| !entry.invalidated);
@@ -285,115 +296,5 @@ fn version(resource: &Resource) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn group(name: &str, version: &str) -> Resource {
-        let value = json!({"id": "g", "displayName": name, "meta": {"version": version}, "members": [{"value": "1"}]});
-        Resource(value.as_object().cloned().unwrap_or_default())
-    }
-
-    #[test]
-    fn a_page_never_overwrites_what_a_later_write_of_the_group_reported() {
-        let mut store = GroupMirror::default();
-        store.begin();
-        store.apply(&group("new", "2"));
-        assert_eq!(store.page(vec![group("old", "1")]), 1);
-        assert_eq!(store.page(vec![group("old", "1")]), 0, "a list that repeats itself ends");
-        store.end(true);
-        assert!(matches!(store.by_name("new"), Account::Found { .. }));
-        assert_eq!(store.by_name("old"), Account::Absent { fresh: false });
-    }
-
-    #[test]
-    fn i11_no_listing_no_absence() {
-        let mut store = GroupMirror::default();
-        assert_eq!(store.by_name("g"), Account::Unknown);
-        store.begin();
-        store.end(false);
-        assert_eq!(store.by_name("g"), Account::Unknown);
-    }
-
-    #[test]
-    fn i06_what_is_known_of_groups_survives_a_reconnection_and_no_change_of_server() {
-        let mut store = GroupMirror::default();
-        store.lead_to("here", 1);
-        store.begin();
-        store.page(vec![group("g", "1")]);
-        store.end(true);
-        store.lead_to("here", 2);
-        assert!(!store.is_of(1), "a listing of before counts no more");
-        assert!(matches!(store.by_name("g"), Account::Found { .. }));
-        assert_eq!(store.by_name("other"), Account::Unknown, "what was listed before is no proof of absence");
-        store.lead_to("elsewhere", 3);
-        assert_eq!((store.by_id("g"), store.by_name("g")), (Account::Unknown, Account::Unknown));
-    }
-
-    #[test]
-    fn i11_a_page_that_was_on_its_way_brings_no_deleted_group_back() {
-        let mut store = GroupMirror::default();
-        store.begin();
-        store.apply(&group("g", "1"));
-        store.forget("g");
-        store.page(vec![group("g", "1")]);
-        store.end(true);
-        assert_eq!(store.by_name("g"), Account::Absent { fresh: false });
-    }
-
-    #[test]
-    fn i12_a_group_that_was_invalidated_is_read() {
-        let mut store = GroupMirror::default();
-        store.begin();
-        store.page(vec![group("g", "1")]);
-        store.invalidate("g");
-        assert_eq!(store.page(vec![group("g", "1")]), 1, "asked for before, it tells nothing");
-        store.end(true);
-        assert_eq!((store.by_id("g"), store.by_name("g")), (Account::Unknown, Account::Listed("g".into())));
-        store.begin();
-        store.page(vec![group("g", "2")]);
-        store.end(true);
-        assert!(matches!(store.by_name("g"), Account::Found { .. }));
-    }
-
-    #[test]
-    fn i09_a_time_of_change_tells_of_members_once_it_was_seen_to() {
-        let at = |time: &str| {
-            let value = json!({"id": "g", "displayName": "G", "meta": {"lastModified": time}});
-            Resource(value.as_object().cloned().unwrap_or_default())
-        };
-        for (later, tells) in [("1", None), ("2", Some(true))] {
-            let mut store = GroupMirror::default();
-            store.apply(&at("1"));
-            store.members_changed("g");
-            store.apply(&at(later));
-            store.members_read("g");
-            assert_eq!(store.unchanged("g"), tells);
-            store.apply(&at("3"));
-            assert_eq!(store.unchanged("g"), Some(false));
-        }
-    }
-
-    #[test]
-    fn members_are_read_anew_where_the_version_changed() {
-        let mut store = GroupMirror::default();
-        store.apply(&group("g", "1"));
-        assert_eq!(store.unchanged("g"), Some(false));
-        store.members_read("g");
-        assert_eq!(store.unchanged("g"), Some(true));
-        store.begin();
-        store.page(vec![group("g", "2")]);
-        assert_eq!(store.unchanged("g"), Some(false));
-    }
-
-    #[test]
-    fn i11_a_list_that_broke_off_forgets_no_group() {
-        let mut store = GroupMirror::default();
-        store.begin();
-        store.page(vec![group("g", "1")]);
-        store.end(true);
-        store.begin();
-        store.end(false);
-        assert!(matches!(store.by_id("g"), Account::Found { .. }));
-    }
-}
+#[path = "groups_tests.rs"]
+mod tests;

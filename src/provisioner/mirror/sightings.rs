@@ -58,6 +58,8 @@ pub struct Sightings {
     searches: HashMap<Uid, Search>,
     /// Attributes by which a filter has found somebody.
     heeded: HashSet<String>,
+    /// Ids that nothing has shown but the answer to the creation.
+    only_answered: HashSet<String>,
 }
 
 /// An id that answers 404.
@@ -86,6 +88,7 @@ impl Sightings {
             self.missing.clear();
             self.asked.clear();
             self.heeded.clear();
+            self.only_answered.clear();
         }
         (self.last_complete, self.completed, self.sweeping, self.epoch) = (false, 0, false, epoch);
         self.searches.clear();
@@ -126,6 +129,7 @@ impl Sightings {
         }
         self.missing.remove(id);
         self.asked.remove(id);
+        self.only_answered.remove(id);
         match seen {
             Some(seen) if seen.sweep == self.sweep && seen.by_answer => {
                 // Counted once, so that a listing which repeats itself still ends.
@@ -162,6 +166,21 @@ impl Sightings {
         self.missing.remove(id);
         self.asked.remove(id);
         self.gone.remove(id);
+    }
+
+    /// The answer to a creation showed it.
+    pub fn answered_creation(&mut self, id: &str) {
+        self.only_answered.insert(id.to_owned());
+    }
+
+    /// Something else showed it, or took a change of it.
+    pub fn confirmed(&mut self, id: &str) {
+        self.only_answered.remove(id);
+    }
+
+    /// Nothing else ever did.
+    pub fn is_only_answered(&self, id: &str) -> bool {
+        self.only_answered.contains(id)
     }
 
     /// It answered 404; true where that has been so for a minute.

@@ -95,7 +95,7 @@ impl Outside {
         };
         self.say(|| format!("  finds {hits:?}"));
         let hits = hits.into_iter().map(|hit| self.received(kind, hit)).collect();
-        Found { hits, all }
+        Found { hits, all, ..Found::default() }
     }
 
     /// A request arrives at the server; a fault may come before or after it takes effect.

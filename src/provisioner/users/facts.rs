@@ -7,7 +7,7 @@ use super::UserPass;
 use super::requests::unrecorded;
 use crate::api::ScimUser;
 use crate::directory::{connection_of, full_name, has_finalizer};
-use crate::plan::{Account, ClaimedName, Claims, Facts, Manager, Object, Step, decide};
+use crate::plan::{Account, ClaimedName, Claims, Creations, Facts, Manager, Object, Step, decide};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::{Effects, Note};
 use crate::provisioner::mirror::users::{Known, UserMirror};
@@ -63,7 +63,8 @@ impl<E: Effects> Provisioner<E> {
             claims: self.claims_and_rival(pass, &account, found.as_deref()),
             creations: {
                 let (earlier, made) = self.notes.creations(&uid, now);
-                pass.creations.remember(earlier, made, self.notes.strange(&uid))
+                let unseen = self.is_unseen(pass);
+                Creations { unseen, ..pass.creations.remember(earlier, made, self.notes.strange(&uid)) }
             },
             elsewhere: self.elsewhere(pass, &policy.server),
             manager: self.manager(&pass.object, &policy.server),

@@ -336,7 +336,7 @@ impl Kind for User {
         super::requests::denied(operation)
     }
 
-    fn exists_hidden(pass: &UserPass, error: &Error) -> String {
+    fn exists_hidden<E: Effects>(_: &Provisioner<E>, pass: &UserPass, error: &Error) -> String {
         super::requests::exists_hidden(pass, error)
     }
 

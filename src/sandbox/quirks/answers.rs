@@ -3,6 +3,7 @@
 use axum::http::Method;
 use serde_json::Value;
 
+use super::domain;
 use super::groups::show;
 use super::parts::filtered_by;
 use super::rewrite::echo;
@@ -15,6 +16,17 @@ use crate::sandbox::store::{Record, Store};
 pub(in super::super) fn says(quirks: &Quirks, asked: &Asked<'_>, sent: &[u8], store: &Store, reply: &mut Reply) {
     if quirks.contains(&Quirk::EchoesCreations) && asked.method == Method::POST && reply.status == 201 {
         echo(sent, reply);
+    }
+    let shows = reply.status < 300 && ["/Users", "/Groups"].iter().any(|path| asked.path.starts_with(path));
+    if shows && quirks.contains(&Quirk::NamesInDomain) {
+        domain::show(asked, reply);
+    }
+    // Where a list shows nobody, nobody could ever be found again.
+    let blind = [Quirk::HollowLists, Quirk::NeedsFilter, Quirk::HidesInactive];
+    let lists = !blind.iter().any(|quirk| quirks.contains(quirk));
+    let renames = lists && quirks.contains(&Quirk::AnswersNamesForIds);
+    if renames && asked.method == Method::POST && reply.status == 201 {
+        name_for_id(reply);
     }
     if asked.path.starts_with("/Groups") && reply.status < 300 {
         show(quirks, asked, store, reply);
@@ -37,10 +49,9 @@ pub(in super::super) fn says(quirks: &Quirks, asked: &Asked<'_>, sent: &[u8], st
         }
         match path {
             "Users" => {
-                let inactive = |record: &&Record| record.body.get("active") == Some(&Value::Bool(false));
                 let whole = filtered_by(asked).is_none();
-                let hidden = whole.then(|| store.users.rows.values().filter(inactive).count());
-                users(quirks, hidden, body);
+                let hidden = whole.then(|| store.users.rows.values().filter(|user| is_hidden(quirks, user)).count());
+                users(quirks, hidden, store, body);
             }
             "Groups" if quirks.contains(&Quirk::ListsWithoutMembers) => {
                 each(body, |group| drop(group.as_object_mut().and_then(|group| group.remove("members"))));
@@ -69,13 +80,28 @@ fn leave_out(quirks: &Quirks, asked: &Asked<'_>, reply: &mut Reply) {
     }
 }
 
-/// A list of users; `hidden`: so many are inactive, on whatever page.
-fn users(quirks: &Quirks, hidden: Option<usize>, list: &mut Value) {
-    if quirks.contains(&Quirk::HidesInactive)
-        && let Some(shown) = list["Resources"].as_array_mut()
+fn name_for_id(reply: &mut Reply) {
+    let Some(body) = &mut reply.body else { return };
+    if let Some(name) = ["userName", "displayName"].into_iter().find_map(|name| body[name].as_str().map(str::to_owned))
     {
+        body["id"] = name.into();
+    }
+}
+
+/// Whether no list shows the user.
+fn is_hidden(quirks: &Quirks, user: &Record) -> bool {
+    let inactive = user.body.get("active") == Some(&Value::Bool(false));
+    (quirks.contains(&Quirk::HidesInactive) && inactive)
+        || (quirks.contains(&Quirk::HidesCreated) && user.history.created > 0)
+}
+
+/// A list of users; `hidden`: so many aren't shown, on whatever page.
+fn users(quirks: &Quirks, hidden: Option<usize>, store: &Store, list: &mut Value) {
+    let hides = quirks.contains(&Quirk::HidesInactive) || quirks.contains(&Quirk::HidesCreated);
+    if hides && let Some(shown) = list["Resources"].as_array_mut() {
         let before = shown.len();
-        shown.retain(|user| user["active"] != Value::Bool(false));
+        let user = |shown: &Value| store.users.get(shown["id"].as_str().unwrap_or_default()).ok();
+        shown.retain(|shown| !user(shown).is_some_and(|user| is_hidden(quirks, user)));
         let hidden = hidden.unwrap_or(before - shown.len()) as u64;
         let left = list["totalResults"].as_u64().map(|total| total.saturating_sub(hidden));
         list["totalResults"] = left.into();

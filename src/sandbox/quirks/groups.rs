@@ -3,6 +3,7 @@
 use axum::http::Method;
 use serde_json::Value;
 
+use super::domain::with_domain;
 use super::parts::{entries, members, operations};
 use super::{Quirk, Quirks};
 use crate::sandbox::asked::Asked;
@@ -27,6 +28,15 @@ pub(super) fn empties(asked: &Asked<'_>, store: &Store) -> bool {
     gone > 0 && members(asked).is_empty() && here.is_some_and(|here| here <= gone)
 }
 
+/// Whether a request makes a group of a name that another has, but for the case of its letters.
+pub(super) fn is_named_alike(asked: &Asked<'_>, store: &Store) -> bool {
+    let makes = asked.method == Method::POST && asked.path.trim_matches('/') == "Groups";
+    let named = |body: &Value| body["displayName"].as_str().map(str::to_lowercase);
+    let name = asked.json().ok().filter(|_| makes).and_then(|body| named(&body));
+    let taken = |name: String| store.groups.indexed("displayName", &name).is_some_and(|known| !known.is_empty());
+    name.is_some_and(taken)
+}
+
 /// Groups as they are shown.
 pub(super) fn show(quirks: &Quirks, asked: &Asked<'_>, store: &Store, reply: &mut Reply) {
     let query = asked.decoded_query();
@@ -39,6 +49,10 @@ pub(super) fn show(quirks: &Quirks, asked: &Asked<'_>, store: &Store, reply: &mu
     for group in groups.into_iter().filter_map(Value::as_object_mut) {
         if quirks.contains(&Quirk::MembersOnRequest) && !asks {
             group.remove("members");
+        }
+        let shown = group.get_mut("members").filter(|_| quirks.contains(&Quirk::ShowsFiveMembers));
+        if let Some(members) = shown.and_then(Value::as_array_mut) {
+            members.truncate(5);
         }
         let nobody = group.get("members").and_then(Value::as_array).is_some_and(Vec::is_empty);
         if quirks.contains(&Quirk::MembersOnRequest) && nobody {
@@ -54,8 +68,9 @@ pub(super) fn show(quirks: &Quirks, asked: &Asked<'_>, store: &Store, reply: &mu
         let named = group.get_mut("members").filter(|_| quirks.contains(&Quirk::MembersByName));
         for member in named.and_then(Value::as_array_mut).into_iter().flatten() {
             let account = member["value"].as_str().and_then(|id| store.users.get(id).ok());
-            if let Some(name) = account.and_then(|account| account.body.get("userName")) {
-                member["value"] = name.clone();
+            if let Some(name) = account.and_then(|account| account.body.get("userName")?.as_str()) {
+                let in_domain = quirks.contains(&Quirk::NamesInDomain);
+                member["value"] = if in_domain { with_domain(name) } else { name.to_owned() }.into();
             }
         }
     }

@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde_json::Value;
 
 use super::Quirk;
-use super::groups::{empties, lacks_refs};
+use super::groups::{empties, is_named_alike, lacks_refs};
 use super::parts::{
     deleted_user, email_entries, emails, filtered_by, has_email, is_there, makes_user, members, missing, operations,
     too_many, touched, unknown,
@@ -74,6 +74,12 @@ pub(super) fn refusal(quirk: Quirk, asked: &Asked<'_>, store: &Store) -> Option<
             status(makes_user(asked) && taken.count() >= 2, 403, "No seats left in your plan")
         }
         Quirk::NeedsMemberRefs => bad(lacks_refs(asked), "invalidValue", "Field 'ref' is required but missing"),
+        Quirk::HidesCreated => {
+            let id = asked.path.trim_matches('/').strip_prefix("Users/")?;
+            let made = store.users.get(id).is_ok_and(|user| user.history.created > 0);
+            made.then(|| Fail::missing(id))
+        }
+        Quirk::UniqueGroupNames => status(is_named_alike(asked, store), 409, "a group of this name exists already"),
         Quirk::NoEmptyGroups => bad(empties(asked, store), "invalidValue", "Field 'members' is required"),
         Quirk::FewOperations => status(too_many(asked), 413, "too many operations"),
         Quirk::UnknownMember => unknown(asked, store).map(|id| Fail::missing(&id)),

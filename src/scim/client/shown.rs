@@ -57,6 +57,8 @@ impl<R> Page<R> {
 pub struct Found {
     /// The resources that have the value asked for.
     pub hits: Vec<Resource>,
+    /// Those that have it in other letters.
+    pub alike: Vec<Resource>,
     /// Nobody else has it: the filter was heeded, and all that it lets through was shown (promise I11).
     pub all: bool,
 }

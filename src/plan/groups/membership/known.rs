@@ -49,6 +49,11 @@ impl Membership {
         self.wanted.contains_key(id)
     }
 
+    /// Those who are declared and have an account.
+    pub fn wanted(&self) -> impl Iterator<Item = &RemoteId> {
+        self.wanted.keys()
+    }
+
     /// To be put in.
     pub fn missing(&self) -> &BTreeSet<RemoteId> {
         &self.missing

@@ -26,6 +26,17 @@ impl Membership {
         }
     }
 
+    /// The same of those alone who aren't declared any more.
+    pub fn know_dropped(&mut self, recorded: Option<&str>, accounts: impl IntoIterator<Item = RemoteId>) {
+        let owned = Digests::read(recorded);
+        let dropped = |id: &RemoteId| !self.wanted.contains_key(id) && !self.ours.contains(id);
+        let found: Vec<RemoteId> =
+            accounts.into_iter().filter(|id| dropped(id) && owned.contains(&[id.as_str()])).collect();
+        for id in &found {
+            self.own(id);
+        }
+    }
+
     /// It is exact, and more are declared than are kept on record.
     pub fn exceeds_record(&self) -> bool {
         self.source == Source::Exact && self.wanted.len() > MOST_OWNED

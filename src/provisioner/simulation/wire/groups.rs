@@ -15,7 +15,7 @@ fn policy() -> Value {
     })
 }
 
-fn people(world: &World, names: &[&str]) {
+pub(super) fn people(world: &World, names: &[&str]) {
     for name in names {
         world.user(name, json!({"userName": format!("{name}@example.com"), "active": true}));
     }
@@ -26,18 +26,18 @@ fn team(world: &World, people: &[&str]) {
     world.group("team", json!({"displayName": "Team", "membership": "Exact", "members": members}));
 }
 
-fn ready(world: &World) -> String {
+pub(super) fn ready(world: &World) -> String {
     let conditions = world.get_group("team").and_then(|group| group.status?.conditions).unwrap_or_default();
     let ready = conditions.iter().find(|known| known.type_ == "Ready");
     ready.map(|known| format!("{} {}: {}", known.status, known.reason, known.message)).unwrap_or_default()
 }
 
-fn id(world: &World, name: &str) -> String {
+pub(super) fn id(world: &World, name: &str) -> String {
     world.get(name).and_then(|user| user.status?.id).unwrap_or_default()
 }
 
 /// Who is in, by the names of the objects.
-async fn members(world: &World, names: &[&str]) -> Vec<String> {
+pub(super) async fn members(world: &World, names: &[&str]) -> Vec<String> {
     let groups = world.admin("GET", "/groups", None).await;
     let here = |id: &str| {
         let list = groups.as_array().into_iter().flatten().filter_map(|group| group["members"].as_array()).flatten();
@@ -46,7 +46,7 @@ async fn members(world: &World, names: &[&str]) -> Vec<String> {
     names.iter().filter(|name| here(&id(world, name))).map(|name| (*name).to_owned()).collect()
 }
 
-async fn writes(world: &World) -> u64 {
+pub(super) async fn writes(world: &World) -> u64 {
     world.admin("GET", "/stats", None).await["writes"].as_u64().unwrap_or_default()
 }
 
@@ -244,4 +244,29 @@ async fn i33_what_a_server_repeats_and_does_not_keep_is_learnt_all_the_same() {
     }
     world.pass(5 * MINUTE).await;
     assert_eq!(world.learned(), ["notKept: displayName"]);
+}
+
+#[tokio::test]
+async fn i22_a_group_of_the_name_in_other_letters_is_named_with_the_way_to_it() {
+    for quirks in [vec!["unique_group_names"], vec!["unique_group_names", "group_list_500"]] {
+        let mut world = World::start(&quirks, policy()).await;
+        let body =
+            json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "tEAM", "members": []});
+        assert!(world.by_hand("POST", "/Groups", body).await < 300);
+        let groups = world.admin("GET", "/groups", None).await;
+        let there = groups[0]["id"].as_str().expect("an id").to_owned();
+        people(&world, &["ada"]);
+        team(&world, &["ada"]);
+        world.pass(5 * MINUTE).await;
+        let told = ready(&world);
+        assert!(told.starts_with("False Conflict") && told.contains("\"tEAM\"") && told.contains(&there), "{told}");
+        assert!(told.contains("scim-operator.dev/remote-id"), "{told}");
+        world.group(
+            "team",
+            json!({"displayName": "tEAM", "membership": "Exact", "members": [{"userRef": {"name": "ada"}}]}),
+        );
+        world.pass(5 * MINUTE).await;
+        assert_eq!(members(&world, &["ada"]).await, ["ada"], "{}", ready(&world));
+        assert!(ready(&world).starts_with("True"), "{}", ready(&world));
+    }
 }

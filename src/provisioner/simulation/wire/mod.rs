@@ -7,6 +7,8 @@ mod forms;
 mod groups;
 mod kept;
 mod lists;
+mod losses;
+mod made;
 mod organizations;
 mod story;
 mod work;

@@ -202,6 +202,7 @@ impl Story {
         self.team("Team One", &["ada", "cyd"]);
         self.pass("changed", 3).await;
         self.left("bea").await;
+        self.hands_are_in().await;
     }
 
     async fn drift(&mut self) {
