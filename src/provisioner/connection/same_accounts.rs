@@ -48,12 +48,15 @@ enum Shown {
     Same,
     /// That can't be told.
     Unknown,
+    /// The same, and only for now: the server is busy, or can't be reached.
+    Unanswered,
 }
 
 impl<E: Effects> Provisioner<E> {
     /// Refuses a key that shows none of the accounts which the last good key shows, or, where that one can't be asked any
     /// more (it was revoked, or the operator was started anew), none of those that were bound by it. One request where the
-    /// key was renewed; none where it is the same. What can't be told refuses nothing.
+    /// key was renewed; none where it is the same. What can't be told refuses nothing; what isn't answered now, while the
+    /// last good key is at hand, is asked again first (promise I31).
     pub(super) async fn check_same_accounts(
         &self,
         connection: &ScimConnection,
@@ -78,6 +81,11 @@ impl<E: Effects> Provisioner<E> {
             Some(last) => self.shows_any(&last.client, &sample).await,
             None => (Shown::Unknown, None),
         };
+        if before.0 == Shown::Unanswered || (before.0 == Shown::Same && shown == Shown::Unanswered) {
+            let message = "it has yet to show one of the accounts that are bound, so it may be of another organization: the \
+                           server is busy or can't be reached; it is asked again by itself";
+            return Err(Refusal::new(ConnectedReason::CredentialsRejected, message.to_owned()));
+        }
         let message = match before {
             (Shown::Same, user_name) => Some(format!(
                 "it shows none of the accounts that the last good key shows (asked for: {}, among them {}), so it is of another \
@@ -123,7 +131,9 @@ impl<E: Effects> Provisioner<E> {
         for account in bound {
             match self.shown_by(client, account).await {
                 Shown::Same => return (Shown::Same, Some(&account.user_name)),
-                Shown::Unknown => any = Shown::Unknown,
+                Shown::Unanswered => any = Shown::Unanswered,
+                Shown::Unknown if any == Shown::Another => any = Shown::Unknown,
+                Shown::Unknown => {}
                 Shown::Another => {}
             }
         }
@@ -175,8 +185,13 @@ impl<E: Effects> Provisioner<E> {
                 Some(shown) if fold(shown) != fold(&bound.user_name) => Shown::Another,
                 _ => Shown::Same,
             },
-            Err(error) if error.class() == Class::NotFound => Shown::Another,
-            Err(_) => Shown::Unknown,
+            Err(error) => match error.class() {
+                Class::NotFound => Shown::Another,
+                Class::Throttled | Class::Transient | Class::Timeout | Class::Unreachable | Class::Empty => {
+                    Shown::Unanswered
+                }
+                _ => Shown::Unknown,
+            },
         }
     }
 }

@@ -244,3 +244,27 @@ async fn i31_a_key_that_can_not_be_tried_takes_no_good_ones_place() {
     assert_eq!(connected(&ours).0, "NewKeyRejected");
     assert_eq!((service.active(0).await, service.active(1).await), (2, 3));
 }
+
+/// Nor can the last good key be tried, for the server is busy: that is asked again before the new one is taken into use.
+#[tokio::test]
+async fn i31_a_key_that_comes_while_the_server_is_busy_has_yet_to_show_an_account() {
+    let service = Service::start("generic").await;
+    let (mut ours, _theirs) = service.with_people(&["ada", "bob", "eve"], &["zoe", "yan", "xia"]).await;
+    let busy = |busy: bool| {
+        let keys = if busy { BTreeSet::from(["ours", "theirs"]) } else { BTreeSet::new() };
+        *service.troubled.lock().expect("the keys") = keys;
+    };
+    for (key, after) in [("theirs", "NewKeyRejected"), ("ours", "Connected")] {
+        busy(true);
+        ours.use_key(key);
+        ours.pass(MINUTE).await;
+        let (reason, message) = connected(&ours);
+        assert_eq!(reason, "NewKeyRejected", "{key}: {message}");
+        assert!(message.contains("asked again by itself"), "{key}: {message}");
+        busy(false);
+        ours.pass(MINUTE).await;
+        let (reason, message) = connected(&ours);
+        assert_eq!(reason, after, "{key}: {message}");
+    }
+    assert_eq!((service.active(0).await, service.active(1).await), (3, 3));
+}
