@@ -1,5 +1,7 @@
 //! Whom a group put in, over changes of what it says of others.
 
+mod records;
+
 use std::collections::BTreeSet;
 
 use super::super::events::Event;
