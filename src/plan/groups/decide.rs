@@ -253,9 +253,6 @@ fn bound(facts: &GroupFacts, id: &str, resource: &Resource) -> GroupStep {
     if waits.is_some() {
         attributes.retain(|operation| operation.path.as_deref() != Some("displayName"));
     }
-    if facts.attributes_wait {
-        attributes.clear();
-    }
     let change = owed(facts);
     if (!attributes.is_empty() || !change.added.is_empty() || !change.removed.is_empty()) && !facts.may(Action::Update)
     {

@@ -53,8 +53,10 @@ pub struct Members<'a> {
     pub unseen: &'a BTreeSet<RemoteId>,
     /// Put in or taken out in this very pass.
     pub sent: &'a BTreeSet<RemoteId>,
-    /// Attributes and members that are not sent now, for the server refused them or didn't keep them.
+    /// Attributes and members that are not sent now: the server refused them or didn't keep them, or people rejected them.
     pub resting: &'a BTreeSet<String>,
+    /// Of those: what people rejected.
+    pub rejected: &'a RejectedParts,
     /// How many may be put in now; none where that isn't limited.
     pub room: Option<usize>,
     /// Those named by userName of whom it isn't known whether they have an account, and which.
@@ -65,6 +67,15 @@ pub struct Members<'a> {
     pub waiting_for: &'a [String],
     /// Objects that are referred to and aren't there.
     pub absent: &'a [String],
+}
+
+/// What people rejected of a group, and what no guard counts: it stays undone until the spec changes (promise I13).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RejectedParts {
+    /// The hold in which it was.
+    pub hold: String,
+    /// Attributes, and members that are to be put in.
+    pub parts: BTreeSet<String>,
 }
 
 /// Members named by a userName that no object declares, whose accounts can't be told: they are neither put in nor taken out.
@@ -136,8 +147,6 @@ pub struct GroupFacts<'a> {
     pub written: bool,
     /// Removals wait for admission; the rest goes on meanwhile.
     pub removals_wait: bool,
-    /// The same of attributes.
-    pub attributes_wait: bool,
     /// A request that removed and added was refused: what is removed goes by itself.
     pub apart: bool,
     /// The group as this pass read it, with whoever is in it.

@@ -18,7 +18,7 @@ pub use decide::decide_group;
 pub use deletion::way_out;
 pub use facts::{
     Group, GroupDetails, GroupFacts, GroupObject, GroupOperation, GroupStep, GroupVerdict, KeptMembers, Members,
-    Unfound,
+    RejectedParts, Unfound,
 };
 pub use membership::{MEMBERS, Membership, Source, Standing, without_removed};
 pub use outcome::same_name;

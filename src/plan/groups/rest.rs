@@ -118,6 +118,9 @@ pub(super) fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOper
         verdict.reason = Some(reason);
         verdict.state = Some(if reason == Reason::Pending { GroupState::Pending } else { GroupState::Failed });
         verdict.message = message;
+    } else if let Some(message) = rejected(facts, &verdict.details.refused) {
+        (verdict.reason, verdict.state) = (Some(Reason::Held), Some(GroupState::Held));
+        verdict.message = format!("{message}; {}", verdict.message);
     } else if let Some(told) = told(facts, &verdict.details.refused, IgnoredReason::Rejected) {
         verdict.reason = Some(Reason::Rejected);
         verdict.state = Some(GroupState::Failed);
@@ -167,6 +170,23 @@ fn refused(facts: &GroupFacts, resource: &Resource) -> Vec<String> {
     members.resting.iter().filter(owes).cloned().collect()
 }
 
+/// What of that people rejected, in words.
+fn rejected(facts: &GroupFacts, refused: &[String]) -> Option<String> {
+    let rejected = facts.members.rejected;
+    let (members, names): (Vec<&String>, Vec<&String>) =
+        refused.iter().filter(|part| rejected.parts.contains(*part)).partition(|part| part.starts_with('+'));
+    let coming = format!("{} members to be put in", members.len());
+    let mut what: Vec<&str> = names.into_iter().map(String::as_str).collect();
+    what.extend((!members.is_empty()).then_some(&*coming));
+    (!what.is_empty()).then(|| {
+        let what = what.join(", ");
+        format!(
+            "{what}: held (hold {}) and rejected, so that stays undone until this object's spec changes",
+            rejected.hold
+        )
+    })
+}
+
 /// Those of them that are so for this reason, named, with the server's words; some of many.
 fn told(facts: &GroupFacts, refused: &[String], reason: IgnoredReason) -> Option<String> {
     const MOST: usize = 5;
@@ -213,7 +233,8 @@ fn applied(facts: &GroupFacts, left: &[PatchOperation]) -> Applied {
         facts.removals_wait || !(kept.unknown.is_empty() && kept.awaited.is_empty() && kept.unrecorded.is_empty());
     // Put in a moment ago, and dropped since.
     let reversed = facts.members.sent.iter().any(|id| facts.members.membership.extra().contains(id));
-    if !waits && !reversed && unseen(facts) == 0 && over_rate(facts) == 0 {
+    let rejected = facts.members.rejected.parts.iter().any(|part| part.starts_with('+'));
+    if !waits && !reversed && !rejected && unseen(facts) == 0 && over_rate(facts) == 0 {
         now.set(MEMBERS, Some(&json!(facts.members.membership.fingerprint())));
     }
     now

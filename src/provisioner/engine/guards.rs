@@ -1,5 +1,6 @@
 //! The guards of one connection, as all who work on its objects ask them.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -93,14 +94,30 @@ impl Guards {
         lock(&self.0).remembers_members(uid)
     }
 
+    /// Whether anything was rejected of the object.
+    pub fn has_rejections(&self, uid: &Uid) -> bool {
+        lock(&self.0).has_rejections(uid)
+    }
+
+    /// Of these changes of a group those that were rejected, and the hold in which they were.
+    pub fn rejected_parts(
+        &self,
+        uid: &Uid,
+        generation: i64,
+        parts: impl IntoIterator<Item = String>,
+    ) -> Option<(String, BTreeSet<String>)> {
+        lock(&self.0).rejected_parts(uid, generation, parts)
+    }
+
     /// This was rejected, or some of it.
     pub fn is_rejected(&self, candidate: &Candidate) -> bool {
         lock(&self.0).is_rejected(candidate)
     }
 
     /// These changes of a group's members are owed, whether they may be sent now or not.
-    pub fn members_owed(&self, uid: &Uid, owed: &[String]) {
-        lock(&self.0).members_owed(uid, owed);
+    /// True where all is done that was let go.
+    pub fn members_owed(&self, uid: &Uid, owed: &[String]) -> bool {
+        lock(&self.0).members_owed(uid, owed)
     }
 
     /// What became due by itself.

@@ -5,13 +5,13 @@ use jiff::Timestamp;
 use super::{GroupPass, GroupStop};
 use crate::api::{OperationType, Uid};
 use crate::directory::has_finalizer;
-use crate::plan::groups::{Group, GroupOperation, GroupVerdict, MEMBERS};
+use crate::plan::groups::{Group, GroupOperation, GroupVerdict, MEMBERS, RejectedParts, part};
 use crate::plan::guards::{Gate, GuardName};
 use crate::plan::{Binding, Path};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::{AdmissionRequest, Ended, ObjectStatus};
-use crate::provisioner::schedule::queue::Outcome;
+use crate::provisioner::schedule::queue::{Lane, Outcome};
 
 impl<E: Effects> Provisioner<E> {
     /// What an operation asks the guards for; none where no guard counts it.
@@ -31,22 +31,25 @@ impl<E: Effects> Provisioner<E> {
         Some(AdmissionRequest { attributes: self.owed_members(pass, plan), guard, ..request })
     }
 
-    /// What was rejected under Plan stays undone, though no guard counts it.
+    /// A creation that was rejected under Plan stays undone, though no guard counts it. Nothing else is asked for the object,
+    /// so that this pushes nothing aside.
     fn rejected_before(&self, pass: &GroupPass, operation: &GroupOperation) -> Option<AdmissionRequest> {
-        let mut request = AdmissionRequest::of(operation);
-        if changes_members(operation) {
-            // Whoever is deprovisioned leaves all the same.
-            if !operation.change.removed.is_empty() || !self.guards.rejects_members(&pass.uid()) {
-                return None;
-            }
-            self.forget_returned(pass);
-            let coming = self.directory.membership(&pass.uid(), |members| {
-                members.missing().iter().map(|id| format!("+{id}")).collect::<Vec<_>>()
-            });
-            request.attributes = coming.unwrap_or_default();
-            request.guard = Some(GuardName::Memberships);
-        }
+        let request = (operation.kind == OperationType::Create).then(|| AdmissionRequest::of(operation))?;
         self.is_rejected(pass, &request).then_some(request)
+    }
+
+    /// Attributes, and members to be put in, that were rejected under Plan stay undone under Apply as well, though no guard
+    /// counts them. They aren't asked for: that would push aside whoever is to leave, and keep others out (promise I13).
+    pub(super) fn rejected_parts(&self, pass: &GroupPass) -> RejectedParts {
+        let uid = pass.uid();
+        if pass.session.policy.plan || pass.is_deleting() || !self.guards.has_rejections(&uid) {
+            return RejectedParts::default();
+        }
+        let missing = self.directory.membership(&uid, |members| members.missing().clone()).unwrap_or_default();
+        let members = missing.iter().map(|id| part(id, true));
+        let parts = ["displayName", "externalId"].map(str::to_owned).into_iter().chain(members);
+        let rejected = self.guards.rejected_parts(&uid, pass.generation(), parts);
+        rejected.map(|(hold, parts)| RejectedParts { hold, parts }).unwrap_or_default()
     }
 
     /// What a binding asks for: under Plan, at another server than the one that the object was bound to, and where it was
@@ -63,26 +66,28 @@ impl<E: Effects> Provisioner<E> {
         (asks && !pass.is_deleting()).then_some((request, Vec::new()))
     }
 
-    /// Whoever belongs in again, or has gone, was rejected or let go for nothing that comes later.
-    fn forget_returned(&self, pass: &GroupPass) {
+    /// Whoever belongs in again, or has gone, was rejected or let go for nothing that comes later. True where all is done that
+    /// was let go.
+    fn forget_returned(&self, pass: &GroupPass) -> bool {
         let uid = pass.uid();
         if !self.guards.remembers_members(&uid) {
-            return;
+            return false;
         }
         let owed = self.directory.membership(&uid, |members| {
             let out = members.extra().iter().map(|id| format!("-{id}"));
             let into = members.missing().iter().map(|id| format!("+{id}"));
             members.is_known().then(|| out.chain(into).collect::<Vec<_>>())
         });
-        if let Some(owed) = owed.flatten() {
-            self.guards.members_owed(&uid, &owed);
-        }
+        owed.flatten().is_some_and(|owed| self.guards.members_owed(&uid, &owed))
     }
 
     /// How a pass ends whose removals wait for their admission.
     pub(super) fn group_ended(&self, pass: &mut GroupPass, verdict: Box<GroupVerdict>) -> Ended<Group> {
-        self.forget_returned(pass);
-        if let Some((mut waiting, outcome)) = pass.own.removals.take().or(pass.own.attributes.take()) {
+        if self.forget_returned(pass) {
+            // Its approval is good for nothing that comes later, nor after a restart.
+            pass.status.hold = None;
+        }
+        if let Some((mut waiting, outcome)) = pass.own.removals.take() {
             if waiting.reason.is_some() {
                 waiting.details.members = verdict.details.members;
                 waiting.details.waiting_for.clone_from(&verdict.details.waiting_for);
@@ -94,6 +99,11 @@ impl<E: Effects> Provisioner<E> {
         // More of them than one pass looks for.
         if self.has_names_to_look_for(pass, &verdict) {
             return Ended::Otherwise(Box::default(), Outcome::Again);
+        }
+        // Whoever is dropped later doesn't wait for what else the group waits for (promise I18).
+        let leave = self.directory.membership(&pass.uid(), |members| !members.extra().is_empty());
+        if !pass.is_deleting() && leave == Some(false) {
+            self.schedule.lower(&pass.uid(), Lane::Change);
         }
         let again = verdict.details.again_after.and_then(|wait| self.effects.now().checked_add(wait).ok());
         self.schedule.set_window(&pass.uid(), again);
@@ -125,21 +135,16 @@ pub(super) fn changes_members(operation: &GroupOperation) -> bool {
     operation.attributes == [Path::core(MEMBERS)]
 }
 
-/// What isn't admitted waits, removals and attributes each by themselves, and the rest of the pass goes on without it.
+/// Removals that aren't admitted wait, and the rest of the pass goes on without them.
 pub(super) fn go_on_without(
     pass: &mut GroupPass,
     operation: &GroupOperation,
     stop: GroupStop,
 ) -> Result<(), GroupStop> {
     let removes = changes_members(operation) && !operation.change.removed.is_empty();
-    let renames = operation.kind == OperationType::Update && !changes_members(operation);
     match stop {
         GroupStop::With(verdict, outcome) if removes && !pass.session.policy.plan => {
             pass.own.removals = Some((verdict, outcome));
-            Ok(())
-        }
-        GroupStop::With(verdict, outcome) if renames && !pass.session.policy.plan && !moved(pass) => {
-            pass.own.attributes = Some((verdict, outcome));
             Ok(())
         }
         stop => Err(stop),

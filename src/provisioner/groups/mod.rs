@@ -76,8 +76,6 @@ pub struct Scratch {
     pub by_path: Option<String>,
     /// Removals wait for admission, and so the pass ends with this.
     pub removals: Option<(Box<GroupVerdict>, Outcome)>,
-    /// The same of attributes.
-    pub attributes: Option<(Box<GroupVerdict>, Outcome)>,
 }
 
 impl<E: Effects> Provisioner<E> {

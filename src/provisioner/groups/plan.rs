@@ -128,6 +128,7 @@ impl<E: Effects> Provisioner<E> {
         let now = self.effects.now();
         let (creations, elsewhere) = (self.group_creations(pass), self.group_elsewhere(pass));
         let (unseen, resting) = (self.unseen_members(pass), self.resting(pass));
+        let rejected = self.rejected_parts(pass);
         let unfound = self.unfound(pass);
         let contested = self.is_contested(pass);
         let step = self.directory.membership(&uid, |membership| {
@@ -164,6 +165,7 @@ impl<E: Effects> Provisioner<E> {
                     unseen: &unseen,
                     sent: &pass.own.sent,
                     resting: &resting,
+                    rejected: &rejected,
                     room,
                     unfound: &unfound,
                     foreign: &foreign,
@@ -172,7 +174,6 @@ impl<E: Effects> Provisioner<E> {
                 },
                 written: pass.own.written,
                 removals_wait: pass.own.removals.is_some(),
-                attributes_wait: pass.own.attributes.is_some(),
                 apart: pass.own.apart,
                 whole: pass.own.whole.as_ref(),
                 shown_partly: pass.bound_id().is_some_and(|id| self.is_shown_partly(id)),

@@ -104,6 +104,7 @@ impl<E: Effects> Provisioner<E> {
             let sent = |part: &String| part.get(1..).is_some_and(|id| pass.own.sent.contains(&id.into()));
             resting.retain(|part| pass.split.refusal(part).is_some() || sent(part));
         }
+        resting.extend(self.rejected_parts(pass).parts);
         resting
     }
 }

@@ -65,6 +65,11 @@ impl Schedule {
         self.wake();
     }
 
+    /// Nothing is left of an object at work that belongs into its lane, see [`Queue::lower`].
+    pub(super) fn lower(&self, uid: &Uid, lane: Lane) {
+        lock(&self.queue).lower(uid, lane);
+    }
+
     /// Asks for several at once: none of them is taken before all of them wait.
     pub(super) fn submit_all(&self, tickets: impl IntoIterator<Item = (Uid, Lane)>, fresh: bool, now: Instant) {
         {

@@ -5,6 +5,8 @@
 //!
 //! A ticket is *due* (it waits for its turn), *delayed* (it waits for an instant) or *in flight*.
 
+mod lanes;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::time::Duration;
@@ -238,11 +240,6 @@ impl Queue {
         status.chain(delayed).min().map(|at| at.max(now))
     }
 
-    /// The tickets of each lane, delayed and in flight included.
-    pub fn depth(&self) -> BTreeMap<Lane, usize> {
-        LANES.into_iter().zip(self.count).collect()
-    }
-
     /// All tickets, delayed and in flight included.
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -251,18 +248,6 @@ impl Queue {
     /// Whether there is no ticket at all.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
-    }
-
-    /// How long the first ticket of each lane has waited for its turn.
-    pub fn ages(&self, now: Instant) -> BTreeMap<Lane, Duration> {
-        let first = |lane| {
-            let (_, uid) = self.due.range((lane, 0)..=(lane, u64::MAX)).next()?;
-            match self.entries.get(uid)?.place {
-                Place::Due(since) => Some((lane, now.saturating_duration_since(since))),
-                _ => None,
-            }
-        };
-        LANES.into_iter().filter_map(first).collect()
     }
 
     /// How long the ticket that waits longest for its turn has waited.

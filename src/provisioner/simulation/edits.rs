@@ -88,6 +88,11 @@ impl World {
         self.configure(|connection| connection.spec.guards.protected = None);
     }
 
+    /// A person thinks better of what they rejected.
+    pub fn approve_after_all(&mut self) {
+        self.configure(|connection| connection.spec.approved_hold = connection.spec.rejected_hold.take());
+    }
+
     /// `suspend` changes.
     pub fn set_suspended(&mut self, suspended: bool) {
         self.configure(|connection| connection.spec.suspend = suspended);

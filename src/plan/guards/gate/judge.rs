@@ -126,14 +126,14 @@ impl Gate {
             });
             rejected.map(|(uid, _)| uid.clone()).collect()
         };
+        let others = self.rejected_in(id);
         self.take_back_rejections(id);
         if uids.is_empty() {
             // What it was about is held no longer: it is good for nothing that is held later.
-            if !self.may_come_back(id) {
-                self.revision += 1;
-                self.spend(id);
+            if !others.is_empty() || !self.may_come_back(id) {
+                self.approval_is_spent(id);
             }
-            return uids;
+            return others;
         }
         for uid in &uids {
             let Some(member) = self.members.get_mut(uid) else {
@@ -151,11 +151,15 @@ impl Gate {
             self.removing += u64::from(counted == Some(GuardName::Removals));
             member.place = Place::Released { counted: counted.map(|name| (name, now)), approved: true };
         }
-        // That it is spent is written before anything of it goes, counted or not.
+        // That is written before anything of it goes, counted or not.
+        self.approval_is_spent(id);
+        uids.into_iter().chain(others).collect()
+    }
+
+    fn approval_is_spent(&mut self, id: &str) {
         self.revision += 1;
         self.refused.retain(|refused| refused != id);
         self.spend(id);
-        uids
     }
 
     fn spend(&mut self, id: &str) {

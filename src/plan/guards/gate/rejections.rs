@@ -1,5 +1,7 @@
 //! What people rejected: it stays undone, whatever else is asked for its object meanwhile (promise I13).
 
+use std::collections::{BTreeSet, HashSet};
+
 use super::{Candidate, Gate, GuardName, Member};
 use crate::api::{OperationType, Uid};
 use crate::plan::Digests;
@@ -99,6 +101,35 @@ impl Gate {
         self.rejects_members(uid) || self.members.get(uid).is_some_and(Member::releases_members)
     }
 
+    /// Whether anything was rejected of the object, as its spec says it now or as it once did.
+    pub fn has_rejections(&self, uid: &Uid) -> bool {
+        self.rejections.contains_key(uid)
+    }
+
+    /// Of these changes of a group, attributes by their names and members as its guard counts them, those that were
+    /// rejected; and the hold in which they were.
+    pub fn rejected_parts(
+        &self,
+        uid: &Uid,
+        generation: i64,
+        parts: impl IntoIterator<Item = String>,
+    ) -> Option<(String, BTreeSet<String>)> {
+        let known = self.rejections.get(uid)?.iter().filter(|one| one.stands(generation, false));
+        let known: Vec<&Rejection> =
+            known.filter(|one| one.members || one.operation == OperationType::Update).collect();
+        let mut hold = None;
+        let rejected = parts.into_iter().filter(|part| {
+            let of_member = part.starts_with(['+', '-']);
+            // Of an edit any attributes are.
+            let has = |one: &&&Rejection| one.members == of_member && (!of_member || one.parts.contains(&[part]));
+            let found = known.iter().find(has);
+            hold = hold.or(found.map(|one| one.hold.as_str()));
+            found.is_some()
+        });
+        let rejected: BTreeSet<String> = rejected.collect();
+        Some((hold?.to_owned(), rejected))
+    }
+
     /// This was rejected, or some of it.
     pub fn is_rejected(&self, candidate: &Candidate) -> bool {
         self.rejected_with(candidate).is_some() || self.has_rejected(candidate)
@@ -110,21 +141,26 @@ impl Gate {
     }
 
     /// These of a group are owed now, whether they may go or not: of those whose removal was rejected, or let go, all others
-    /// have gone, or belong in again, and whoever is dropped later is asked about anew.
-    pub fn members_owed(&mut self, uid: &Uid, owed: &[String]) {
+    /// have gone, or belong in again, and whoever is dropped later is asked about anew. True where all is done that was let
+    /// go.
+    pub fn members_owed(&mut self, uid: &Uid, owed: &[String]) -> bool {
+        let mut done = false;
         if let Some(member) = self.members.get_mut(uid).filter(|member| member.releases_members()) {
-            member.candidate.attributes.retain(|part| owed.contains(part));
-            if member.candidate.attributes.is_empty() {
+            let owed: HashSet<&str> = owed.iter().map(String::as_str).collect();
+            member.candidate.attributes.retain(|part| owed.contains(part.as_str()));
+            done = member.candidate.attributes.is_empty();
+            if done {
                 self.withdraw(uid);
             }
         }
-        let Some(known) = self.rejections.get_mut(uid) else { return };
+        let Some(known) = self.rejections.get_mut(uid) else { return done };
         for one in known.iter_mut().filter(|one| one.members) {
             let mut left = Digests::default();
             owed.iter().filter(|part| one.parts.contains(&[part])).for_each(|part| left.insert(&[part]));
             one.parts = left;
         }
         known.retain(|one| !one.members || !one.parts.is_empty());
+        done
     }
 
     pub(super) fn rejected(&mut self, uid: &Uid, id: &str) {
@@ -133,6 +169,13 @@ impl Gate {
         let known = self.rejections.entry(uid.clone()).or_default();
         known.retain(|other| other.hold != one.hold && other.stands(one.generation, one.deleted));
         known.push(one);
+    }
+
+    /// Objects that a rejected hold had in it and that ask for nothing now.
+    pub(super) fn rejected_in(&self, id: &str) -> Vec<Uid> {
+        let is_of = |one: &Rejection| one.hold == id && !one.deleted;
+        let objects = self.rejections.iter().filter(|(_, known)| known.iter().any(is_of)).map(|(uid, _)| uid);
+        objects.filter(|uid| !self.members.contains_key(*uid)).cloned().collect()
     }
 
     pub(super) fn take_back_rejections(&mut self, id: &str) {

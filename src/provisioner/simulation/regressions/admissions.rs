@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::super::events::{Event, Spec};
 use super::super::group_events::{GroupEvent, GroupSpec, Named};
-use super::super::outside::{Listing, Place};
+use super::super::outside::{Fault, Listing, Place};
 use super::super::setup::{GroupSetup, Setup};
 use super::super::world::World;
 use super::{bound, ends_well, id_of, ready, setup, until};
@@ -258,4 +258,60 @@ fn i22_what_is_asked_for_and_held_stays_asked_for() {
     world.happen(&Event::Answer(0, true));
     world.drain();
     assert_eq!(email(&world), json!("x"), "{:#?}", world.trace());
+}
+
+/// Somebody else is in the group whose account the server has yet to show, so that it doesn't come to rest.
+#[test]
+fn i13_who_was_let_go_and_is_back_is_asked_about_anew() {
+    for approved in [false, true] {
+        let groups = GroupSetup { limits: (u32::from(!approved), 5), ..GroupSetup::default() };
+        let mut world = bound(Setup { protected: true, groups, ..setup() }, &[0, 1]);
+        for slot in 0..2 {
+            world.happen(&Event::Group(GroupEvent::Label(slot, true)));
+        }
+        let members = |world: &World| world.outside().site.groups.all.values().next().expect("made").members.len();
+        let spec = GroupSpec {
+            name: 0,
+            external_id: None,
+            additive: false,
+            members: Vec::new(),
+            selects: true,
+            retain: false,
+        };
+        world.happen(&Event::Group(GroupEvent::Declare(0, spec)));
+        world.drain();
+        {
+            let groups = &mut world.outside().site.groups;
+            let (id, mut group) = groups.all.clone().pop_first().expect("made");
+            group.members.insert("nobody".into());
+            groups.change(&id, group);
+        }
+        looked_at(&mut world);
+        assert_eq!(members(&world), 3, "{:#?}", world.trace());
+        let unlabelled = |world: &mut World, waits: &[i64]| {
+            world.happen(&Event::Group(GroupEvent::Label(0, false)));
+            world.drain();
+            for millis in waits {
+                world.happen(&Event::Time(*millis));
+                world.drain();
+            }
+        };
+        unlabelled(&mut world, &[3_000]);
+        if approved {
+            world.happen(&Event::Time(31_000));
+            world.drain();
+            world.happen(&Event::Answer(0, true));
+            world.drain();
+        }
+        assert_eq!((members(&world), world.holds().len()), (2, 0), "{approved} {:#?}", world.trace());
+        // The other account is asked for once more, and isn't shown.
+        world.happen(&Event::Fault(Fault::Forbidden));
+        world.happen(&Event::Group(GroupEvent::Label(0, true)));
+        world.drain();
+        world.happen(&Event::Time(62_000));
+        world.drain();
+        assert_eq!(members(&world), 3, "{approved} {:#?}", world.trace());
+        unlabelled(&mut world, &[62_000, 3_000]);
+        assert_eq!((members(&world), world.holds().len()), (3, 1), "{approved} {:#?}", world.trace());
+    }
 }

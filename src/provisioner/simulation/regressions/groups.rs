@@ -8,6 +8,7 @@ use super::super::group_events::{GroupEvent, GroupSpec, Named};
 use super::super::outside::{Fault, Listing, Place};
 use super::super::quirks::{Filters, Methods, Quirks};
 use super::super::setup::{GroupSetup, Setup};
+use super::super::site_groups::Strangers;
 use super::super::world::World;
 use super::{bound, ends_well, id_of, setup, until, with};
 use crate::api::{DeletionPolicy, MembersReadable, Uid};
@@ -335,4 +336,31 @@ fn i01_a_group_that_others_deleted_is_looked_for_without_a_word_each_time() {
     }
     assert_eq!(world.writes(), before, "{:#?}", world.trace());
     ends_well(world);
+}
+
+/// Somebody is named whom the server refuses, which is tried again hourly.
+#[test]
+fn i18_whoever_is_dropped_goes_at_once_although_somebody_else_is_refused() {
+    let groups = GroupSetup { strangers: Strangers::Rejected, ..GroupSetup::default() };
+    let mut world = bound(Setup { groups, ..setup() }, &[0, 1]);
+    world.happen(&Event::Invite(4, true));
+    let dee = (0..3).find(|number| {
+        let bound = [id_of(&world, "a"), id_of(&world, "b")];
+        !bound.contains(&world.account(*number))
+    });
+    let dee = dee.expect("invited");
+    for slot in 0..2 {
+        world.happen(&Event::Group(GroupEvent::Label(slot, true)));
+    }
+    world.happen(&declare(0, GroupSpec { selects: true, ..eng(vec![Named::Account(dee)]) }));
+    world.happen(&Event::Erase(dee));
+    world.drain();
+    for (slot, left) in [(0, 1), (1, 0)] {
+        assert_eq!(members(&world).len(), left + 1, "{:#?}", world.trace());
+        world.happen(&Event::Group(GroupEvent::Label(slot, false)));
+        world.drain();
+        world.happen(&Event::Time(3_000));
+        world.drain();
+        assert_eq!(members(&world).len(), left, "{:#?}", world.trace());
+    }
 }

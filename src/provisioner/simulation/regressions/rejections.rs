@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::super::events::{Event, Spec};
+use super::super::group_checks::reason_of_group;
 use super::super::group_events::{GroupEvent, GroupSpec, Named};
 use super::super::outside::Listing;
 use super::super::setup::{GroupSetup, Setup};
@@ -167,5 +168,102 @@ fn i13_what_was_rejected_of_a_group_under_plan_stays_undone() {
         passes(&mut world, &[3_000, 61_000]);
         let all = seen(&world);
         assert_eq!((all.len(), all[0].1), (1, 2), "{what} {restarts} {:#?}", world.trace());
+    }
+}
+
+/// Names of groups, and how many are in them.
+fn groups(world: &World) -> Vec<(String, usize)> {
+    let all = world.outside().site.groups.all.clone();
+    all.into_values().map(|group| (group.name().to_owned(), group.members.len())).collect()
+}
+
+fn reason(world: &World) -> String {
+    let group = world.outside().cluster.group_named("g").cloned().expect("declared");
+    reason_of_group(group.status.as_ref().expect("a status")).to_owned()
+}
+
+/// This was held under `mode: Plan`, and rejected; then the connection carries out what is declared.
+fn rejected_of_group(world: &mut World, event: GroupEvent) {
+    world.happen(&Event::Plan(true));
+    world.happen(&Event::Group(event));
+    passes(world, &[3_000, 31_000]);
+    assert_eq!(world.holds().len(), 1, "{:#?}", world.trace());
+    world.happen(&Event::Answer(0, false));
+    world.drain();
+    world.save();
+    world.happen(&Event::Plan(false));
+    passes(world, &[3_000]);
+}
+
+/// No guard counts it: a group is made, adopted, or renamed, or members are put in.
+#[test]
+fn i13_what_was_rejected_of_a_group_stays_undone_until_somebody_thinks_better_of_it() {
+    let (one, both) = (vec![Named::Place(0)], vec![Named::Place(0), Named::Place(1)]);
+    let cases = [
+        (None, GroupEvent::Declare(0, eng(0, one.clone()))),
+        (Some(GroupEvent::Invite(0, None)), GroupEvent::Declare(0, eng(0, one.clone()))),
+        (Some(GroupEvent::Declare(0, eng(0, one.clone()))), GroupEvent::Rename(0, 1)),
+        (Some(GroupEvent::Declare(0, eng(0, one))), GroupEvent::Members(0, both.clone())),
+    ];
+    for (restarts, approves) in [(false, false), (false, true), (true, false), (true, true)] {
+        for (there, event) in cases.clone() {
+            let told = format!("{event:?} {restarts} {approves}");
+            let mut world = bound(setup(), &[0, 1]);
+            if let Some(there) = there {
+                world.happen(&Event::Group(there));
+                world.happen(&Event::Sweep(Listing::Whole));
+                passes(&mut world, &[3_000]);
+            }
+            let before = groups(&world);
+            rejected_of_group(&mut world, event);
+            if restarts {
+                world.happen(&Event::Restart);
+            }
+            for _ in 0..2 {
+                world.happen(&Event::Sweep(Listing::Whole));
+                passes(&mut world, &[3_000, 31_000, 61_000]);
+            }
+            assert_eq!(
+                (groups(&world), reason(&world)),
+                (before.clone(), "Held".into()),
+                "{told} {:#?}",
+                world.trace()
+            );
+            let writes = world.writes();
+            world.happen(&Event::Sweep(Listing::Whole));
+            passes(&mut world, &[3_000]);
+            assert_eq!(world.writes(), writes, "{told} {:#?}", world.trace());
+            // Until a person thinks better of it, or the spec says something else.
+            if approves {
+                world.approve_after_all();
+            } else {
+                let edited = GroupSpec { external_id: Some("x"), ..eng(0, both.clone()) };
+                world.happen(&Event::Group(GroupEvent::Change(0, edited)));
+            }
+            passes(&mut world, &[3_000, 31_000]);
+            assert_ne!(groups(&world), before, "{told} {:#?}", world.trace());
+            let broken = world.outside().broken.clone();
+            assert_eq!((reason(&world), broken), ("Synced".into(), None), "{told} {:#?}", world.trace());
+        }
+    }
+}
+
+/// The members come and go by their labels, so that the spec stays as it is.
+#[test]
+fn i17_what_was_rejected_of_a_group_keeps_nobody_in_it_and_nobody_else_out() {
+    for event in [GroupEvent::Rename(0, 1), GroupEvent::Members(0, vec![Named::Place(2)])] {
+        let mut world = bound(setup(), &[0, 1, 4, 2]);
+        for slot in 0..2 {
+            world.happen(&Event::Group(GroupEvent::Label(slot, true)));
+        }
+        world.happen(&Event::Group(GroupEvent::Declare(0, GroupSpec { selects: true, ..eng(0, Vec::new()) })));
+        world.drain();
+        rejected_of_group(&mut world, event.clone());
+        for (slot, on, count) in [(3, true, 3), (0, false, 2)] {
+            world.happen(&Event::Group(GroupEvent::Label(slot, on)));
+            passes(&mut world, &[3_000]);
+            let told = format!("{event:?} {slot} {:#?}", world.trace());
+            assert_eq!((groups(&world), reason(&world)), (vec![("eng".to_owned(), count)], "Held".into()), "{told}");
+        }
     }
 }
