@@ -7,6 +7,7 @@ use super::facts::Facts;
 use super::outcome::{disabled, settle, stalled};
 use super::path::Path;
 use super::refusal::protected;
+use super::split::ACTIVE;
 use super::step::{Step, UserDetails, Verdict};
 use super::write::set_active;
 use crate::api::{Action, OperationType, Reason, UserState};
@@ -62,9 +63,24 @@ pub(super) fn not_effective(value: &str) -> Step {
         reason: Some(Reason::Rejected),
         message: format!("the server accepted active: {value} and still shows the opposite; it is tried again"),
         state: Some(UserState::Failed),
+        // Accepted isn't done.
+        details: UserDetails { active: Some(true), ..UserDetails::default() },
         ..Verdict::default()
     })
 }
+
+/// Whether the account is active, as far as the server shows that: where it doesn't, what was carried out last counts.
+pub(super) fn is_seen_active(facts: &Facts, declared: &Declared, resource: &Resource) -> bool {
+    let carried_out = || match facts.written.contains(&Path::core(ACTIVE)) {
+        true => declared.active,
+        false => facts.object.status.active,
+    };
+    resource.active().or_else(carried_out).unwrap_or(true)
+}
+
+/// What is told where the server shows nothing of it.
+pub(super) const UNSEEN: &str = "it took active: false and shows no `active`, so that nobody can tell whether that is so; \
+                                 deletionPolicy.users: Delete removes accounts instead";
 
 /// So long after an account was last asked to be active it is asked again.
 const ASK_AGAIN: SignedDuration = SignedDuration::from_hours(24);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::active::{awaiting, awaits_acceptance, deactivation, reactivation};
+use super::active::{awaiting, awaits_acceptance, deactivation, is_seen_active, reactivation};
 use super::claims::{USER, elder_comes_first};
 use super::declared::Declared;
 use super::deprovision;
@@ -10,7 +10,7 @@ use super::facts::{Account, Facts, is_hidden};
 use super::first::{first_binding, waits_for};
 use super::guards::GuardName;
 use super::ignored;
-use super::merge::{creation, differences};
+use super::merge::{creation, differences, without_types};
 use super::outcome::{disabled, settle, stalled};
 use super::path::Path;
 use super::refusal::{not_its_own, refused, removes, undelegated};
@@ -75,7 +75,9 @@ fn missing(facts: &Facts, declared: &Declared, id: &str) -> Step {
     let settled = status.observed_generation == Some(facts.object.generation);
     match status.state {
         Some(UserState::DeletedAtServer) if settled && !is_replaced(facts, declared) => gone(facts, declared, id),
-        Some(UserState::Inactive) if settled && declared.active == Some(false) => settle(Verdict::default()),
+        Some(UserState::Inactive) if settled && (declared.active == Some(false) || left_inactive(facts, declared)) => {
+            settle(Verdict::default())
+        }
         // A person is asked already.
         Some(UserState::Failed | UserState::Held | UserState::Planned) if settled => settle(Verdict::default()),
         _ => look_again(),
@@ -167,6 +169,9 @@ fn create(facts: &Facts, declared: &Declared) -> Step {
     sent.attributes.retain(|path, _| !omitted(path));
     sent.on_create.retain(|path, _| !omitted(path));
     let mut body = creation(&sent);
+    if !facts.policy.profile.entry_types {
+        without_types(&mut body);
+    }
     if !facts.policy.profile.active_at_creation {
         body.remove(ACTIVE);
     }
@@ -189,9 +194,22 @@ fn inactive_reason(declared: &Declared) -> (Reason, String) {
     }
 }
 
-/// Whether an account that is gone is to be had again.
+/// Whether an account that is gone is to be had again. Where it was deactivated by us before, its end is what that came to
+/// at this server, and whoever is declared active again comes back (promise I16).
 fn is_replaced(facts: &Facts, declared: &Declared) -> bool {
-    declared.active != Some(false) && (facts.policy.repair.deleted || facts.object.requested)
+    let asked = facts.policy.repair.deleted || facts.object.requested;
+    declared.active != Some(false) && (asked || was_deactivated(facts) && declared.active == Some(true))
+}
+
+/// What was carried out last is that the account be inactive.
+fn was_deactivated(facts: &Facts) -> bool {
+    let status = facts.object.status;
+    status.last_applied_active == Some(false) && status.state != Some(UserState::Invited)
+}
+
+/// It was deactivated by us, and nothing is declared since.
+fn left_inactive(facts: &Facts, declared: &Declared) -> bool {
+    declared.active.is_none() && was_deactivated(facts)
 }
 
 /// The bound account is proven gone.
@@ -207,23 +225,21 @@ fn gone(facts: &Facts, declared: &Declared, id: &str) -> Step {
         if is_never_shown(facts, id) {
             return stalled(Reason::NotSupported, never_deactivated(id), UserState::Failed);
         }
-        return settle(Verdict {
-            reason: Some(inactive_reason(declared).0),
-            message: "the account is to be inactive, and the server doesn't have it any more".to_owned(),
-            state: Some(UserState::Inactive),
-            executed: true,
-            details: UserDetails {
-                active: Some(false),
-                applied_active: Some(declared.active),
-                user_name: Some(String::new()),
-                ..UserDetails::default()
-            },
-            ..Verdict::default()
-        });
+        let message = if facts.policy.profile.removes_inactive {
+            "inactive: the server removes accounts that are deactivated; to be active again creates it anew"
+        } else {
+            "the account is to be inactive, and the server doesn't have it any more"
+        };
+        return inactive_and_gone(inactive_reason(declared).0, message, Some(declared.active));
     }
     if is_replaced(facts, declared) {
         // It may be there under another id.
         return if facts.creations.searched { create(facts, declared) } else { Step::Read(Read::Find) };
+    }
+    if left_inactive(facts, declared) {
+        let message = "the account was deactivated by us, and the server doesn't have it any more; add `active: true` to the \
+                       spec to have it created anew";
+        return inactive_and_gone(Reason::Synced, message, None);
     }
     let status = facts.object.status;
     let known =
@@ -250,6 +266,23 @@ fn gone(facts: &Facts, declared: &Declared, id: &str) -> Step {
     })
 }
 
+/// What was asked for, whether the server or somebody there removed the account.
+fn inactive_and_gone(reason: Reason, message: &str, applied_active: Option<Option<bool>>) -> Step {
+    settle(Verdict {
+        reason: Some(reason),
+        message: message.to_owned(),
+        state: Some(UserState::Inactive),
+        executed: true,
+        details: UserDetails {
+            active: Some(false),
+            applied_active,
+            user_name: Some(String::new()),
+            ..UserDetails::default()
+        },
+        ..Verdict::default()
+    })
+}
+
 /// However it stands with the account, its name is the one that is shown: the object it was taken from, or that waits
 /// for it, goes by that.
 fn named(facts: &Facts, resource: &Resource, mut step: Step) -> Step {
@@ -263,7 +296,7 @@ fn named(facts: &Facts, resource: &Resource, mut step: Step) -> Step {
 
 /// The object is bound, and its account is there.
 fn bound(facts: &Facts, declared: &Declared, id: &str, resource: &Resource, fresh: bool) -> Step {
-    let seen_active = resource.active().unwrap_or(true);
+    let seen_active = is_seen_active(facts, declared, resource);
     // First: nothing else that is declared, or can't be had, holds up a removal (promise I17).
     if let Some(step) = deactivation(facts, declared, id, resource, fresh, seen_active) {
         return step;

@@ -1,6 +1,6 @@
 //! What deleting a ScimUser does: the table of the resources' documentation, row by row.
 
-use super::active::may_be_invited;
+use super::active::{UNSEEN, may_be_invited};
 use super::claims::{Departure, Successor};
 use super::commands::Named;
 use super::facts::{Account, Facts};
@@ -162,6 +162,9 @@ fn bound(facts: &Facts, id: &str, account: &Account, policy: DeletionPolicy) -> 
             }
         }
         (DeletionPolicy::Deactivate, Account::Found { resource, fresh }) => {
+            if facts.written.contains(&Path::core("active")) && resource.active().is_none() {
+                return unseen(id, resource);
+            }
             if facts.written.contains(&Path::core("active")) {
                 return waits(
                     facts,
@@ -243,6 +246,15 @@ fn uninvited(id: &str, resource: &Resource) -> Step {
         person::quoted(resource.user_name().unwrap_or_default()),
     );
     let message = "the account is inactive".to_owned();
+    let verdict = Verdict { message, executed: true, warning: Some(warning), ..Verdict::default() };
+    Step::RemoveFinalizer(Box::new(verdict))
+}
+
+/// The account was told to be inactive, and the server shows nothing of that.
+fn unseen(id: &str, resource: &Resource) -> Step {
+    let name = person::quoted(resource.user_name().unwrap_or_default());
+    let warning = format!("the account {} ({name}) may be active still: {UNSEEN}", person::quoted(id));
+    let message = "the account was told to be inactive".to_owned();
     let verdict = Verdict { message, executed: true, warning: Some(warning), ..Verdict::default() };
     Step::RemoveFinalizer(Box::new(verdict))
 }

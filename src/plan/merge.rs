@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::change::{Change, Differences};
 use super::compare::says_the_same;
 use super::declared::Declared;
-use super::path::Path;
+use super::path::{ENTRY_LISTS, Path};
 use super::untyped::View;
 use crate::scim::{Attributes, Op, PatchOperation, PatchPaths, Profile, Resource};
 
@@ -76,10 +76,15 @@ pub fn patch(differences: &Differences, view: &View, profile: &Profile) -> Vec<P
     let observed = &view.resource;
     let mut operations = Vec::new();
     let mut whole: BTreeSet<&str> = BTreeSet::new();
+    let mut nested = Attributes::new();
     for (path, change) in differences {
         match (path, change) {
+            (Path::Attribute { schema: Some(_), .. }, Change::Set(value)) if profile.nested_extensions => {
+                set(&mut nested, path, value);
+            }
             (Path::Entry { name, .. }, _)
                 if profile.patch_paths == PatchPaths::Whole
+                    || !profile.entry_types
                     || view.whole.contains(name)
                     || unnamed(path, change, observed) =>
             {
@@ -109,14 +114,32 @@ pub fn patch(differences: &Differences, view: &View, profile: &Profile) -> Vec<P
             }
         }
     }
+    if !nested.is_empty() {
+        operations.push(PatchOperation { op: Op::Replace, path: None, value: Some(Value::Object(nested)) });
+    }
     let merged = merged(differences, observed);
     for list in whole {
         let value = Resource(merged.clone()).get(list).cloned().unwrap_or_else(|| Value::Array(Vec::new()));
         let within = |path: &str| path == list || path.starts_with(&format!("{list}["));
         operations.retain(|operation| !operation.path.as_deref().is_some_and(within));
-        operations.push(replace(list, value));
+        operations.push(replace(list, if profile.entry_types { value } else { untyped(value) }));
     }
     operations
+}
+
+/// A body as it is sent to a server that refuses the `type` of entries.
+pub fn without_types(body: &mut Attributes) {
+    for (_, list) in body.iter_mut().filter(|(name, _)| ENTRY_LISTS.iter().any(|list| name.eq_ignore_ascii_case(list)))
+    {
+        *list = untyped(list.take());
+    }
+}
+
+fn untyped(mut list: Value) -> Value {
+    for entry in list.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        entry.retain(|name, _| !name.eq_ignore_ascii_case("type"));
+    }
+    list
 }
 
 /// The whole resource with the differences laid over it, as a PUT sends it.

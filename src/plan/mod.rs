@@ -57,7 +57,7 @@ pub use facts::{Account, Facts, Manager, Object, Policy, Repair};
 pub use grants::{GRANT_LISTS, Grants, Unlisted};
 pub use ignored::rejection;
 pub use merge::{creation, differences, merged, patch};
-pub use path::Path;
+pub use path::{Path, is_empty};
 pub use reworded::taught;
 pub use split::{ACTIVE, Refusal, Split, is_named};
 pub use step::{Binding, Ignored, Operation, Read, Request, ResourceType, Step, User, UserDetails, Verdict};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::active::UNSEEN;
 use super::declared::Declared;
 use super::digests::Applied;
 use super::facts::{Facts, Manager, is_hidden};
@@ -60,6 +61,8 @@ pub(super) fn at_rest(
         )
     } else if declared.outside_window {
         (Reason::OutsideAccessWindow, "inactive: now lies outside spec.access".to_owned())
+    } else if !seen_active && resource.active().is_none() {
+        (Reason::Synced, format!("the server shows what else is declared; {UNSEEN}"))
     } else if let Some(message) = not_kept(facts, declared, resource, &sorted) {
         (Reason::NotPersisted, message)
     } else {

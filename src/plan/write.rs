@@ -8,7 +8,7 @@ use super::facts::{Facts, is_hidden};
 use super::grants;
 use super::guards::GuardName;
 use super::ignored::Sorted;
-use super::merge::{merged, patch};
+use super::merge::{merged, patch, without_types};
 use super::outcome::{disabled, stalled};
 use super::path::Path;
 use super::refusal::{protected, undelegated};
@@ -112,6 +112,9 @@ pub(super) fn write(facts: &Facts, id: &str, view: &View, differences: &Differen
         }
         WriteMethod::Put => {
             let mut body = merged(differences, resource);
+            if !profile.entry_types {
+                without_types(&mut body);
+            }
             // However the server spells them: two members of one name say nothing.
             body.retain(|name, _| !["meta", "id", "active"].iter().any(|own| name.eq_ignore_ascii_case(own)));
             body.insert("id".into(), Value::from(id));

@@ -223,7 +223,9 @@ fn served(state: &State, asked: &Asked<'_>, fault: Option<&Fault>) -> Outcome<Re
         headers: asked.headers,
         body: body.as_ref().unwrap_or(asked.body),
     };
+    let before = quirks::seen_before(&quirks, &asked, &lock(&state.store));
     let mut reply = scim::answer(state, &asked, fault.and_then(Fault::page).as_ref())?;
+    quirks::comes_of(&quirks, &asked, before, &mut lock(&state.store), &mut reply);
     quirks::says(&quirks, &asked, sent, &lock(&state.store), &mut reply);
     Ok(reply)
 }

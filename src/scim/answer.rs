@@ -123,7 +123,7 @@ impl Answer {
         REMAINING.iter().any(|name| self.header(name) == Some("0"))
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
     }
 

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use url::Url;
 
 pub use self::entries::{Entry, Recall, Recalled, Text};
+use self::shown::without_read_only;
 pub use self::shown::{Exchange, Found, Page, Written};
 use super::answer::{Answer, Body};
 use super::auth::Credentials;
@@ -249,9 +250,19 @@ impl Client {
         if_match: Option<&str>,
         deadline: Instant,
     ) -> Result<Written, Error> {
-        let body = with_schemas(kind, body);
-        let answer = self.send(Method::PUT, kind, self.one(kind, id)?, Some(&body), if_match, deadline).await?;
-        shown(&answer, id, answer.body()?)
+        let mut body = with_schemas(kind, body);
+        let url = self.one(kind, id)?;
+        if self.experience.puts_no_read_only() {
+            without_read_only(&mut body);
+        }
+        let mut answer = self.send(Method::PUT, kind, url.clone(), Some(&body), if_match, deadline).await?;
+        if answer.refuses_read_only() && without_read_only(&mut body) {
+            answer = self.send(Method::PUT, kind, url, Some(&body), if_match, deadline).await?;
+            if (200..300).contains(&answer.status) {
+                self.experience.refuses_read_only();
+            }
+        }
+        Ok(shown(&answer, id, answer.of_change::<Value>()?))
     }
 
     /// PATCH, RFC 7644 §3.5.2.
@@ -265,13 +276,13 @@ impl Client {
     ) -> Result<Written, Error> {
         let body = patch_body(operations);
         let answer = self.send(Method::PATCH, kind, self.one(kind, id)?, Some(&body), if_match, deadline).await?;
-        shown(&answer, id, answer.body()?)
+        Ok(shown(&answer, id, answer.of_change::<Value>()?))
     }
 
     /// DELETE, RFC 7644 §3.6.
     pub async fn delete(&self, kind: Kind, id: &str, deadline: Instant) -> Result<Written, Error> {
         let answer = self.send(Method::DELETE, kind, self.one(kind, id)?, None, None, deadline).await?;
-        answer.body()?;
+        answer.of_change::<Value>()?;
         Ok(written(&answer, None))
     }
 
@@ -371,13 +382,12 @@ fn written(answer: &Answer, resource: Option<Attributes>) -> Written {
     }
 }
 
-/// The answer to a change: it may show the resource, or say nothing, which both are legal. One that shows another resource
-/// says nothing of this one (promise I6): it is read by its id.
-pub(super) fn shown(answer: &Answer, id: &str, body: Body) -> Result<Written, Error> {
+/// The answer to a change: it may show the resource, or say nothing, which both are legal. One that shows another resource,
+/// or none, says nothing of this one (promise I6): it is read by its id.
+pub(super) fn shown(answer: &Answer, id: &str, body: Body) -> Written {
     match body {
-        Body::Object(map) if has_id(&map) => Ok(written(answer, Some(map).filter(|map| is_of(map, id)))),
-        Body::Object(_) => Err(answer.error(Class::NotScim, Some("but the body isn't the resource"))),
-        Body::Empty | Body::EmptyObject => Ok(written(answer, None)),
+        Body::Object(map) => written(answer, Some(map).filter(|map| is_of(map, id))),
+        Body::Empty | Body::EmptyObject => written(answer, None),
     }
 }
 

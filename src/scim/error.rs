@@ -14,7 +14,7 @@ pub enum Class {
     Credential,
     /// 403: the key's permission.
     Forbidden,
-    /// 404: the account, or the whole path.
+    /// 404, 410: the account, or the whole path.
     NotFound,
     /// 409: something is there already.
     Conflict,
@@ -75,7 +75,7 @@ pub(super) fn class_of(status: u16) -> Class {
     match status {
         401 => Class::Credential,
         403 => Class::Forbidden,
-        404 => Class::NotFound,
+        404 | 410 => Class::NotFound,
         405 | 501 => Class::Unsupported,
         409 => Class::Conflict,
         412 => Class::Precondition,
@@ -164,6 +164,12 @@ impl Error {
         self.detail.as_deref().is_some_and(super::words::misses_something)
     }
 
+    /// It says that nothing is listed without a filter: in SCIM's own way, or in words.
+    pub fn wants_filter(&self) -> bool {
+        let told = self.detail.as_deref().is_some_and(|words| words.to_lowercase().contains("filter"));
+        self.scim_type == Some(ScimType::TooMany) || (self.class == Class::Rejected && told && self.says_missing())
+    }
+
     /// It says that something isn't to be sent.
     pub fn says_unsupported(&self) -> bool {
         const WORDS: [&str; 6] =
@@ -187,10 +193,16 @@ impl Error {
 
     /// A search failed, too, so that nothing is left to find anybody by.
     pub(super) fn fails_beside(&mut self, search: &Self) {
+        self.nobody_is_found(&format!(
+            "a search failed, too, so that nobody can be found: {}",
+            search.without_advice()
+        ));
+    }
+
+    /// What became of a search, too.
+    pub(super) fn nobody_is_found(&mut self, why: &str) {
         let words = self.detail.as_deref().map(|words| format!("{words}; ")).unwrap_or_default();
-        let detail =
-            format!("{words}and a search failed, too, so that nobody can be found: {}", search.without_advice());
-        self.detail = Some(detail.chars().take(512).collect());
+        self.detail = Some(format!("{words}and {why}").chars().take(512).collect());
     }
 
     /// It was refused for being too much at once.

@@ -27,6 +27,10 @@ pub(super) struct Experience {
     trials_left: AtomicU8,
     /// A write in `application/scim+json` went through.
     scim_json_read: AtomicBool,
+    /// A deletion is refused without a body.
+    delete_body: AtomicBool,
+    /// A replacement that says what is read-only is refused.
+    no_read_only: AtomicBool,
 }
 
 impl Experience {
@@ -42,6 +46,8 @@ impl Experience {
             trial_due: false.into(),
             trials_left: MOST_TRIALS.into(),
             scim_json_read: false.into(),
+            delete_body: false.into(),
+            no_read_only: false.into(),
         }
     }
 
@@ -69,6 +75,24 @@ impl Experience {
     /// `application/scim+json` is read here: whatever is refused is refused for something else.
     pub fn reads_scim_json(&self) {
         self.scim_json_read.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a deletion is sent with a body, which RFC 7644 doesn't ask for.
+    pub fn deletes_with_body(&self) -> bool {
+        self.delete_body.load(Ordering::Relaxed)
+    }
+
+    pub fn wants_body_to_delete(&self) {
+        self.delete_body.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a replacement is sent without what is read-only, which servers are to ignore there (RFC 7644 §3.5.1).
+    pub fn puts_no_read_only(&self) -> bool {
+        self.no_read_only.load(Ordering::Relaxed)
+    }
+
+    pub fn refuses_read_only(&self) {
+        self.no_read_only.store(true, Ordering::Relaxed);
     }
 
     /// A write was refused without a word: whether it may be for its content type, which is tried a few times.

@@ -53,7 +53,7 @@ impl Client {
             url.set_query(Some("excludedAttributes=members"));
         }
         match self.send(Method::PATCH, Kind::Groups, url, Some(&patch_body(operations)), None, deadline).await {
-            Ok(answer) => shown(&answer, id, answer.body_as::<Slim>()?),
+            Ok(answer) => Ok(shown(&answer, id, answer.of_change::<Slim>()?)),
             // Done, and what it shows isn't needed.
             Err(error) if error.is_too_large() => Ok(Written::default()),
             Err(error) => Err(error),

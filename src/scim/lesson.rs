@@ -29,6 +29,10 @@ pub enum Lesson {
     MembersOnRequest,
     /// Paths with a filter are refused: lists are replaced whole.
     WholeLists,
+    /// A path to an attribute of an extension is refused: it is sent nested under its URN.
+    NestedExtensions,
+    /// A `type` of entries is refused: lists are sent without.
+    NoEntryTypes,
     /// More attributes than so many in one PATCH are refused.
     Operations(u32),
     /// More members than so many in one request are refused.
@@ -39,6 +43,8 @@ pub enum Lesson {
     ActiveAlone,
     /// `active` is refused at a creation.
     NoActiveAtCreation,
+    /// An account that is deactivated is removed.
+    RemovesInactive,
     /// A filter by this attribute is refused or ignored: accounts are looked for in the list.
     NoFilter(String),
     /// The server keeps the texts of this attribute in this form.
@@ -60,11 +66,14 @@ impl Lesson {
             Self::NoGroupList => "listGroups",
             Self::MembersOnRequest => "membersReadable",
             Self::WholeLists => "patchPaths",
+            Self::NestedExtensions => "extensionPaths",
+            Self::NoEntryTypes => "entryTypes",
             Self::Operations(_) => "maxOperations",
             Self::MembersAtOnce(_) => "maxMembersPerPatch",
             Self::MemberRefs => "memberRefs",
             Self::ActiveAlone => "activeAlone",
             Self::NoActiveAtCreation => "activeAtCreation",
+            Self::RemovesInactive => "deactivation",
             Self::NoFilter(_) => "filters",
             Self::KeptAs(..) => "keptAs",
             Self::NotKept(_) => "notKept",
@@ -77,12 +86,14 @@ impl Lesson {
             Self::NoPaging => "None".to_owned(),
             Self::PageSize(size) | Self::Operations(size) | Self::MembersAtOnce(size) => size.to_string(),
             Self::PlainJson => "Json".to_owned(),
-            Self::NoUserList | Self::NoGroupList | Self::NoActiveAtCreation => "false".to_owned(),
+            Self::NoUserList | Self::NoGroupList | Self::NoActiveAtCreation | Self::NoEntryTypes => "false".to_owned(),
             Self::Put | Self::PutGroups => "Put".to_owned(),
             Self::Patch | Self::PatchGroups => "Patch".to_owned(),
             Self::MembersOnRequest => "OnRequest".to_owned(),
             Self::WholeLists => "Whole".to_owned(),
+            Self::NestedExtensions => "Nested".to_owned(),
             Self::ActiveAlone | Self::MemberRefs => "true".to_owned(),
+            Self::RemovesInactive => "Removes".to_owned(),
             Self::NoFilter(attribute) => format!("without {attribute}"),
             Self::KeptAs(attribute, form) => format!("{attribute} {}", form.as_str()),
             Self::NotKept(attribute) => attribute.clone(),
@@ -102,9 +113,12 @@ impl Lesson {
             Self::NoGroupList,
             Self::MembersOnRequest,
             Self::WholeLists,
+            Self::NestedExtensions,
+            Self::NoEntryTypes,
             Self::MemberRefs,
             Self::ActiveAlone,
             Self::NoActiveAtCreation,
+            Self::RemovesInactive,
         ];
         let number = |value: &str| value.parse().ok().filter(|size| *size > 0);
         let known = plain.into_iter().find(|lesson| lesson.field() == field && lesson.value() == value);
@@ -131,7 +145,7 @@ impl Lesson {
             Self::NoUserList => {
                 "the server lists nobody without a filter: accounts are asked for one by one".to_owned()
             }
-            Self::Put => "the server has no PATCH for users".to_owned(),
+            Self::Put => "the server has no PATCH for users, or one that changes nothing".to_owned(),
             Self::Patch => "the server has no PUT for users".to_owned(),
             Self::PutGroups => {
                 "the server has no PATCH for groups that does what it says: each is read and replaced whole".to_owned()
@@ -142,12 +156,19 @@ impl Lesson {
             }
             Self::MembersOnRequest => "the server shows who is in a group only if it is asked for that".to_owned(),
             Self::WholeLists => "the server changes no entry of a list by a path with a filter".to_owned(),
+            Self::NestedExtensions => {
+                "the server knows no path to an attribute of an extension: it is sent nested under its URN".to_owned()
+            }
+            Self::NoEntryTypes => "the server refuses the type of entries: lists are sent without".to_owned(),
             Self::Operations(size) => format!("the server refuses more than {size} changes in one PATCH"),
             Self::MembersAtOnce(size) => format!("the server refuses more than {size} members in one request"),
             Self::MemberRefs => "the server takes no member without its $ref".to_owned(),
             Self::ActiveAlone => "the server refuses active beside other changes: it goes first, by itself".to_owned(),
             Self::NoActiveAtCreation => {
                 "the server refuses active at a creation: accounts are made without it".to_owned()
+            }
+            Self::RemovesInactive => {
+                "the server removes accounts that are deactivated: to be active again, they are created anew".to_owned()
             }
             Self::NoFilter(attribute) => {
                 format!("the server refuses or ignores a filter by {attribute}: accounts are looked for in the list")
@@ -174,6 +195,9 @@ impl Lesson {
             | Self::Operations(_)
             | Self::ActiveAlone
             | Self::NoActiveAtCreation
+            | Self::RemovesInactive
+            | Self::NestedExtensions
+            | Self::NoEntryTypes
             | Self::MemberRefs
             | Self::KeptAs(..)
             | Self::NotKept(_) => false,
@@ -228,10 +252,13 @@ impl Lesson {
             Self::NoGroupList => profile.list_groups = false,
             Self::MembersOnRequest => profile.members_readable = MembersReadable::OnRequest,
             Self::WholeLists => profile.patch_paths = PatchPaths::Whole,
+            Self::NestedExtensions => profile.nested_extensions = true,
+            Self::NoEntryTypes => profile.entry_types = false,
             Self::Operations(size) => profile.max_operations = Some(profile.max_operations.unwrap_or(*size).min(*size)),
             Self::MembersAtOnce(size) => profile.max_members_per_patch = profile.max_members_per_patch.min(*size),
             Self::ActiveAlone => profile.active_alone = true,
             Self::NoActiveAtCreation => profile.active_at_creation = false,
+            Self::RemovesInactive => profile.removes_inactive = true,
             Self::MemberRefs => profile.member_refs = true,
             Self::KeptAs(attribute, form) => {
                 let known = (attribute.clone(), *form);
@@ -272,11 +299,14 @@ mod tests {
             Lesson::NoGroupList,
             Lesson::MembersOnRequest,
             Lesson::WholeLists,
+            Lesson::NestedExtensions,
+            Lesson::NoEntryTypes,
             Lesson::MemberRefs,
             Lesson::Operations(3),
             Lesson::MembersAtOnce(5),
             Lesson::ActiveAlone,
             Lesson::NoActiveAtCreation,
+            Lesson::RemovesInactive,
             Lesson::NoFilter("userName".to_owned()),
             Lesson::KeptAs("phoneNumbers.value".to_owned(), Form::Digits),
             Lesson::NotKept("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department".to_owned()),

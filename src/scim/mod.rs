@@ -44,7 +44,7 @@ pub(crate) use ids::Ids;
 pub use kind::Kind;
 pub use lesson::Lesson;
 pub use oauth::ClientCredentials;
-pub use observed_quirks::{GroupChange, ObservedQuirks, searches};
+pub use observed_quirks::{GroupChange, ObservedQuirks, Verb, searches};
 pub use paging::Start;
 pub use patch::{Op, PatchOperation};
 pub use presets::{DATADOG_SITES, datadog_url};

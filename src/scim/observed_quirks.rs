@@ -27,6 +27,17 @@ pub enum GroupChange {
     ExternalId,
 }
 
+/// How an account is made or changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// A creation.
+    Post,
+    /// It is replaced.
+    Put,
+    /// Some of it is changed.
+    Patch,
+}
+
 /// What a server was seen to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ObservedQuirks {
@@ -51,6 +62,14 @@ pub struct ObservedQuirks {
     spares: [bool; 4],
     /// Changes of a group that were seen to take out others.
     throws_out: [bool; 4],
+    /// Whether the answers to creations, replacements and changes of users show all that a read shows.
+    answers_whole: [Option<bool>; 3],
+    /// A user was read, and was inactive, after a request that was to make them so.
+    deactivates: bool,
+    /// A user was seen to be changed by a PATCH.
+    patch_changes: bool,
+    /// A list failed beyond so many entries.
+    list_breaks_at: Option<u64>,
 }
 
 impl ObservedQuirks {
@@ -143,6 +162,46 @@ impl ObservedQuirks {
     /// Whether that ever was so.
     pub fn throws_out(&self, change: GroupChange) -> bool {
         self.throws_out[change as usize]
+    }
+
+    /// The answer to such a request was compared with a read.
+    pub fn answered(&mut self, verb: Verb, whole: bool) {
+        self.answers_whole[verb as usize] = Some(whole);
+    }
+
+    /// Whether such answers show all that a read shows; none where none was compared yet.
+    pub fn answers_whole(&self, verb: Verb) -> Option<bool> {
+        self.answers_whole[verb as usize]
+    }
+
+    /// A user was read, and was inactive, after a request that was to make them so.
+    pub fn deactivated(&mut self) {
+        self.deactivates = true;
+    }
+
+    /// Whether one ever was.
+    pub fn deactivates(&self) -> bool {
+        self.deactivates
+    }
+
+    /// A user was seen to be changed by a PATCH.
+    pub fn patch_changed(&mut self) {
+        self.patch_changes = true;
+    }
+
+    /// Whether one ever was.
+    pub fn patch_changes(&self) -> bool {
+        self.patch_changes
+    }
+
+    /// A list failed beyond so many entries.
+    pub fn list_broke_at(&mut self, walked: u64) {
+        self.list_breaks_at = Some(walked);
+    }
+
+    /// Where one failed last.
+    pub fn list_breaks_at(&self) -> Option<u64> {
+        self.list_breaks_at
     }
 
     /// There is PATCH for groups, whatever it refuses.

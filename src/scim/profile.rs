@@ -111,6 +111,10 @@ pub struct Profile {
     pub write_groups: WriteMethod,
     /// How entries of lists are changed by PATCH.
     pub patch_paths: PatchPaths,
+    /// Attributes of extensions are changed without a path, nested under their URN.
+    pub nested_extensions: bool,
+    /// Entries of lists are sent with their `type`.
+    pub entry_types: bool,
     /// PATCH knows `remove`; where it doesn't, `""` is sent.
     pub patch_remove: bool,
     /// The attributes that accounts may be filtered by.
@@ -147,6 +151,8 @@ pub struct Profile {
     pub active_alone: bool,
     /// A creation says `active: true`; else that is left to the server, and looked at.
     pub active_at_creation: bool,
+    /// An account that is deactivated is removed.
+    pub removes_inactive: bool,
     /// Members are put in with their `$ref`.
     pub member_refs: bool,
     /// Whether the server shows the members of a group.
@@ -223,6 +229,8 @@ impl Profile {
             write_users: WriteMethod::Patch,
             write_groups: WriteMethod::Patch,
             patch_paths: PatchPaths::Filter,
+            nested_extensions: false,
+            entry_types: true,
             patch_remove: true,
             filters: vec!["userName".into(), "externalId".into()],
             searched_in_list: Vec::new(),
@@ -241,6 +249,7 @@ impl Profile {
             max_operations: None,
             active_alone: false,
             active_at_creation: true,
+            removes_inactive: false,
             member_refs: false,
             members_readable: MembersReadable::Inline,
             list_groups: true,

@@ -107,6 +107,15 @@ pub(super) fn wants_seat(reason: &str) -> bool {
     SEATS.iter().any(|words| reason.contains(words))
 }
 
+/// What servers say of an attribute that nobody may write.
+const READ_ONLY: [&str; 5] = ["read-only", "read only", "readonly", "immutable", "mutability"];
+
+/// Whether a reason says that something is read-only.
+pub(super) fn says_read_only(reason: &str) -> bool {
+    let reason = reason.to_ascii_lowercase();
+    READ_ONLY.iter().any(|words| reason.contains(words))
+}
+
 /// Whether a reason says that something is missing.
 pub(super) fn misses_something(reason: &str) -> bool {
     let reason = reason.to_ascii_lowercase();

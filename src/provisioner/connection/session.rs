@@ -80,6 +80,20 @@ impl Session {
         session
     }
 
+    /// The same, with attributes of extensions nested under their URN.
+    pub fn with_nested_extensions(&self) -> Self {
+        let mut session = self.clone();
+        session.policy.profile.nested_extensions = true;
+        session
+    }
+
+    /// The same, with entries of lists sent without their types.
+    pub fn without_entry_types(&self) -> Self {
+        let mut session = self.clone();
+        session.policy.profile.entry_types = false;
+        session
+    }
+
     /// The same, with groups replaced whole.
     pub fn with_whole_groups(&self) -> Self {
         let mut session = self.clone();

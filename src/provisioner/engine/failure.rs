@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tracing::warn;
 
-use super::{Kind, Pass, Stop};
+use super::{Kind, LOOK_AGAIN, Pass, Stop};
 use crate::api::Reason;
 use crate::directory::{full_name, has_finalizer};
 use crate::plan::Verdict;
@@ -41,10 +41,8 @@ impl<E: Effects> Provisioner<E> {
     pub(in crate::provisioner) fn failed<K: Kind>(&self, pass: &Pass<K>, error: &Error) -> Stop<K> {
         match self.note_failure(error) {
             Class::Throttled => Stop::WithoutStatus(Outcome::Paused),
-            Class::Credential => {
-                self.request_key_probe();
-                try_later(pass, error)
-            }
+            // One test tells whether it is about the key, or about this request.
+            Class::Credential => self.troubled(pass, error),
             Class::Transient if error.status().is_some() && error.retry_after().is_none() => self.troubled(pass, error),
             Class::NotScim | Class::Transient | Class::Unreachable | Class::Tls | Class::Timeout | Class::Empty => {
                 self.request_probe();
@@ -70,16 +68,22 @@ impl<E: Effects> Provisioner<E> {
         }
     }
 
-    /// A 5xx: the server's trouble, until it was met so often about this object alone that it is the object's.
+    /// A 5xx, or a 401: the server's trouble, or the key's, until it was met so often about this object alone that it is the
+    /// object's.
     fn troubled<K: Kind>(&self, pass: &Pass<K>, error: &Error) -> Stop<K> {
         let (times, serves_others) = self.notes.troubled(&pass.uid(), self.effects.now());
         // One test tells whether the connection is well; more of them about the same object tell nothing new.
         if times <= 2 || !serves_others {
-            self.request_probe();
+            match error.class() {
+                Class::Credential => self.request_key_probe(),
+                _ => self.request_probe(),
+            }
         }
         if times < TROUBLES || !(serves_others || times >= MOST_TROUBLES) {
             return try_later(pass, error);
         }
+        // Whatever its class advises isn't the matter.
+        let error = error.without_advice();
         let message = format!("{error}; it has answered so {times} times, and serves others; it is tried again hourly");
         match self.own_error(pass, Reason::Rejected, message) {
             // Whatever takes access away is tried again as soon as anything is.
@@ -110,6 +114,11 @@ impl<E: Effects> Provisioner<E> {
 /// The server's trouble, or the network's: tried again with a back-off.
 pub fn try_later<K: Kind>(pass: &Pass<K>, error: &Error) -> Stop<K> {
     Stop::With(Box::new(waiting(pass, format!("{error}; it is tried again"))), Outcome::Retry)
+}
+
+/// It can't be told yet: it is looked at again in a minute, or as soon as the list is complete.
+pub fn looked_for_later<K: Kind>(pass: &Pass<K>, message: String) -> Stop<K> {
+    Stop::With(Box::new(waiting(pass, message)), Outcome::After(LOOK_AGAIN))
 }
 
 /// What an object that waits is told; under deletion with the way out, for nothing blocks silently (promise I15).

@@ -2,19 +2,20 @@
 
 use tokio::time::Instant;
 
-use super::failure::{try_later, waiting};
+use super::absence::{first_page, is_listed};
+use super::failure::{looked_for_later, waiting};
 use super::{Claimed, Kind, LOOK_AGAIN, ObjectStatus, Pass, SearchRefused, Stop};
 use crate::api::Reason;
 use crate::directory::Object;
-use crate::plan::{Account, Operation, Request, Verdict};
+use crate::plan::{Account, Verdict};
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::mirror::Mirror;
-use crate::provisioner::mirror::listing::{Gap, GapIn, may_pass};
+use crate::provisioner::mirror::listing::may_pass;
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::provisioner::schedule::queue::Outcome;
 use crate::provisioner::{Provisioner, overrides};
-use crate::scim::{Class, Error, Found, Kind as Collection, Lesson, Resource, ScimType, Start, is_as_special};
+use crate::scim::{Class, Error, Found, Kind as Collection, Lesson, Resource, is_as_special};
 
 /// What somebody is told whom only the whole list can find.
 const SEARCHED_IN_LIST: &str =
@@ -64,78 +65,10 @@ impl<E: Effects> Provisioner<E> {
                 K::read(self, pass, resource)?
             }
             Ok(None) => return Err(Stop::WithoutStatus(Outcome::Paused)),
-            Err(error) if error.class() == Class::NotFound => Some(self.not_found(pass, id, &error).await?),
+            Err(error) if self.passes_for_missing(pass, id, &error) => Some(self.not_found(pass, id, &error).await?),
             Err(error) => return Err(K::read_failed(self, pass, &error)),
         };
         Ok(())
-    }
-
-    /// A 404 to a read says nothing before the collection itself answers properly, and then only the second time.
-    async fn not_found<K: Kind>(&self, pass: &Pass<K>, id: &str, error: &Error) -> Result<Account, Stop<K>> {
-        self.collection_answers(pass, error).await?;
-        let now = self.effects.now();
-        let gone = K::mirror(self).change(pass.session.epoch, |mirror| {
-            let gone = mirror.missing(id, now);
-            if gone {
-                mirror.forget(id);
-            }
-            gone
-        });
-        if gone != Some(true) {
-            return Ok(Account::Missing);
-        }
-        Ok(K::namesake(self, pass).unwrap_or(Account::Absent { fresh: true }))
-    }
-
-    /// A 404 to a write says nothing of the resource: it is read by its id (promise I12).
-    pub(super) async fn look_at_refused<K: Kind>(
-        &self,
-        pass: &mut Pass<K>,
-        id: &str,
-        operation: &Operation<K>,
-        error: &Error,
-    ) -> Result<(), Stop<K>> {
-        self.read(pass, id).await?;
-        let is_there = matches!(pass.account, Some(Account::Found { .. }));
-        if is_there && self.goes_on_in_parts(pass, operation, error) {
-            return Ok(());
-        }
-        match (&pass.account, &operation.request) {
-            // What was wanted. Whoever declares the name next must not find it here.
-            (Some(Account::Missing), Request::Delete { .. }) => {
-                self.forget_resource(pass, id);
-                pass.account = Some(Account::Absent { fresh: true });
-                Ok(())
-            }
-            (Some(Account::Found { .. }), _) => {
-                if K::removes_otherwise(self, pass, operation) {
-                    return Ok(());
-                }
-                self.note_failure(error);
-                let (reason, what) = K::denied(operation);
-                let message = format!("{}, and still shows the {} {id:?}: {what}", error.without_advice(), K::NOUN);
-                Err(self.own_error(pass, reason, message))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// A 404 is the object's only where the collection itself is there; else it is the connection's (promise I12).
-    pub(super) async fn collection_answers<K: Kind>(&self, pass: &Pass<K>, error: &Error) -> Result<(), Stop<K>> {
-        let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
-        let start = first_page(&pass.session, K::COLLECTION);
-        match self.effects.page(&pass.session.client, K::COLLECTION, &start, 1, deadline).await {
-            Ok(page) if page.is_hollow() => {
-                let gap = Gap::Hollow(page.total.unwrap_or_default());
-                let message = format!("{}; {}", error.without_advice(), GapIn(&gap, K::COLLECTION));
-                Err(looked_for_later(pass, message))
-            }
-            Ok(_) => Ok(()),
-            Err(probe) => {
-                self.request_probe();
-                Err(if probe.class() == Class::NotFound { try_later(pass, error) } else { self.failed(pass, &probe) })
-            }
-        }
     }
 
     /// Looks for the resource by what identifies it: first for what was claimed without a record of what came of it, or
@@ -265,8 +198,12 @@ impl<E: Effects> Provisioner<E> {
         let Some(deadline) = self.in_turn(session, RequestKind::Read, Priority::Write).await else { return Err(error) };
         match self.effects.page(&session.client, collection, &start, 1, deadline).await {
             Ok(page) => Ok(Found { all: !page.is_hollow(), ..Found::default() }),
-            // It answers in SCIM's own words that it lists nobody without a filter.
-            Err(list) if list.scim_type() == Some(ScimType::TooMany) => Ok(Found { all: true, ..Found::default() }),
+            // It says that it lists nobody without a filter.
+            Err(list) if list.wants_filter() => Ok(Found { all: true, ..Found::default() }),
+            // It is known to refuse that, and so it is there.
+            Err(list) if !is_listed(session, collection) && list.class() == Class::Rejected => {
+                Ok(Found { all: true, ..Found::default() })
+            }
             Err(_) => Err(error),
         }
     }
@@ -368,19 +305,6 @@ impl<E: Effects> Provisioner<E> {
     pub(in crate::provisioner) fn in_mirror<K: Kind>(&self, pass: &Pass<K>, change: impl FnOnce(&mut K::Mirror)) {
         K::mirror(self).change(pass.session.epoch, change);
     }
-}
-
-/// Where a collection is asked whether it answers at all.
-fn first_page(session: &Session, collection: Collection) -> Start {
-    match collection {
-        Collection::Users => Start::Index(1),
-        Collection::Groups => Start::first(session.policy.profile.paging),
-    }
-}
-
-/// It can't be told yet: it is looked at again in a minute, or as soon as the list is complete.
-pub fn looked_for_later<K: Kind>(pass: &Pass<K>, message: String) -> Stop<K> {
-    Stop::With(Box::new(waiting(pass, message)), Outcome::After(LOOK_AGAIN))
 }
 
 /// What somebody is told whom neither a list nor a search can find.

@@ -3,6 +3,7 @@
 //! The way of an object is [`Provisioner::step`], read from top to bottom. What awaits may touch the network, by
 //! [`super::effects`] alone; what is special to users and groups is behind [`Kind`].
 
+mod absence;
 mod admission;
 mod audit;
 mod created;
@@ -26,9 +27,9 @@ use kube::ResourceExt;
 use tracing::warn;
 
 pub use self::admission::{AdmissionRequest, sizes};
-pub use self::failure::{class_name, own_error_pause, pause_until};
+pub use self::failure::{class_name, looked_for_later, own_error_pause, pause_until};
 pub use self::kind::{Claimed, Ended, Kind, SearchRefused};
-pub use self::look_up::{is_of_the_search, looked_for_later};
+pub use self::look_up::is_of_the_search;
 pub use self::object_status::ObjectStatus;
 use super::Provisioner;
 use super::effects::{Effects, Note};

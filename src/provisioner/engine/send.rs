@@ -148,7 +148,9 @@ impl<E: Effects> Provisioner<E> {
             (Class::Empty, Request::Delete { .. }) => {
                 self.took_effect(pass, operation, Written::default()).await.map(|_| ())
             }
-            (Class::NotFound, Request::Patch { id, .. } | Request::Put { id, .. } | Request::Delete { id }) => {
+            (_, Request::Patch { id, .. } | Request::Put { id, .. } | Request::Delete { id })
+                if self.passes_for_missing(pass, id, error) =>
+            {
                 self.look_at_refused(pass, id, &operation, error).await
             }
             (Class::Unsupported, Request::Delete { .. }) => {

@@ -10,6 +10,7 @@ use crate::directory::Awaited;
 use crate::plan::groups::ARRIVAL;
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
+use crate::provisioner::mirror::Mirror as _;
 use crate::scim::fold;
 
 impl<E: Effects> Provisioner<E> {

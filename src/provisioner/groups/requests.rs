@@ -135,7 +135,10 @@ impl<E: Effects> Provisioner<E> {
                 });
                 self.note_owned(pass);
                 self.group_created(pass, resource);
-                pass.account = Some(Account::Found { resource: resource.clone(), fresh: true });
+                // An answer without a name isn't the group as it is.
+                let whole = Group::shown_name(resource).map(|_| resource.clone());
+                pass.account =
+                    Some(whole.map_or(Account::Unknown, |resource| Account::Found { resource, fresh: true }));
                 // The id is on record before anything else is done with it.
                 self.settle(pass, &GroupVerdict::default(), Outcome::Again).await;
                 self.refresh(pass);

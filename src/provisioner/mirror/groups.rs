@@ -250,6 +250,10 @@ impl Mirror for GroupMirror {
         self.put(resource, self.sightings.by_answer());
     }
 
+    fn shows(&self, id: &str) -> bool {
+        self.entries.contains_key(id)
+    }
+
     fn forget(&mut self, id: &str) {
         let seen = self.entries.remove(id).map(|entry| entry.seen);
         self.sightings.forget(id, seen);

@@ -11,13 +11,25 @@ use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::class_name;
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::provisioner::schedule::queue::back_off;
-use crate::scim::{Class, Entry, Error, Kind, Page, Paging, Profile, Recall, Start};
+use crate::scim::{Class, Entry, Error, Kind, ObservedQuirks, Page, Paging, Profile, Recall, Start};
 
 /// A listing that never ends is broken off here.
 const MOST_PAGES: u64 = 100_000;
 
-/// One page is asked for so often.
+/// One page is asked for so often, …
 const MOST_TRIES: u32 = 6;
+
+/// … and so often where the listing before failed at the very same.
+const TRIES_AGAIN: u32 = 2;
+
+/// A server that doesn't heed where a page begins is asked for so many times more at once, …
+const WIDER: u32 = 10;
+
+/// … up to so many.
+const WIDEST: u32 = 10_000;
+
+/// So many are shown by servers that show no more, whatever is asked for.
+const USUAL_LIMITS: [u64; 9] = [10, 20, 25, 50, 100, 200, 250, 500, 1000];
 
 /// How a listing ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,6 +53,10 @@ pub enum Gap {
     Unreadable(u64),
     /// A page showed nothing but what earlier ones had.
     Circles,
+    /// So many, and the same again wherever a page was to begin: there may be more.
+    Repeated(u64),
+    /// It goes no further than so many, and why.
+    Breaks(u64, String),
     /// It went on for longer than any server has resources.
     Endless,
 }
@@ -70,6 +86,15 @@ impl fmt::Display for GapIn<'_> {
                 "the list of {what} shows the same ones again and doesn't end: if the server doesn't page, set \
                  spec.dialect.paging to None"
             ),
+            Gap::Repeated(count) => write!(
+                f,
+                "the list shows {count} {what}, and the same ones wherever a page begins, so there may be more: if that is \
+                 all there is, set spec.dialect.paging to None"
+            ),
+            Gap::Breaks(count, why) => write!(
+                f,
+                "the list of {what} goes no further than {count} ({why}): those that it doesn't show are asked for one by one"
+            ),
             Gap::Endless => write!(f, "the list of {what} never ends"),
         }
     }
@@ -81,6 +106,12 @@ pub struct Listing {
     paging: Paging,
     trust_totals: bool,
     start: Start,
+    /// So many are asked for at once.
+    size: u32,
+    /// Entries on a page that was as long as was asked for and came twice.
+    full: Option<u64>,
+    /// Entries on the last page.
+    last: u64,
     pages: u64,
     /// Entries shown so far, and those shown before the listing had to begin again.
     walked: u64,
@@ -96,6 +127,9 @@ impl Listing {
             paging: profile.paging,
             trust_totals: profile.trust_totals,
             start: Start::first(profile.paging),
+            size: profile.page_size,
+            full: None,
+            last: 0,
             pages: 0,
             walked: 0,
             walked_before: 0,
@@ -107,6 +141,11 @@ impl Listing {
     /// Where the next page begins.
     pub fn start(&self) -> &Start {
         &self.start
+    }
+
+    /// So many are asked for at once.
+    pub fn size(&self) -> u32 {
+        self.size
     }
 
     /// Entries shown so far.
@@ -124,10 +163,25 @@ impl Listing {
         may
     }
 
+    /// The server shows the same again, wherever a page begins, and as many as were asked for: more are asked for at once.
+    pub fn widens(&mut self, end: &Result<(), Gap>) -> bool {
+        let circles = self.paging == Paging::Index && *end == Err(Gap::Circles);
+        let full = self.last >= u64::from(self.size) && self.full.is_none_or(|before| self.last > before);
+        let may = circles && full && self.size < WIDEST;
+        if may {
+            self.full = Some(self.last);
+            self.size = self.size.saturating_mul(WIDER).min(WIDEST);
+            self.start = Start::first(self.paging);
+            (self.walked_before, self.walked, self.unreadable) = (self.last, 0, 0);
+        }
+        may
+    }
+
     /// A page came, with so many ids that no earlier one had. `Some` at the end, with `Ok` where nothing speaks against
     /// its being complete.
     pub fn turn<R>(&mut self, page: &Page<R>, new: usize) -> Option<Result<(), Gap>> {
         self.pages += 1;
+        self.last = page.shown;
         self.walked += page.shown;
         self.unreadable += page.unreadable;
         // Beyond the end some count what the page shows.
@@ -159,6 +213,17 @@ impl Listing {
         None
     }
 
+    /// A page that came twice is as long as servers make them, and where more were asked for it grew no longer.
+    fn may_be_cut(&self) -> bool {
+        let full = self.last >= u64::from(self.size) || self.full.is_some_and(|before| self.last <= before);
+        self.paging == Paging::Index && (full || USUAL_LIMITS.contains(&self.last))
+    }
+
+    /// The server can't be walked further than this: what it showed is no less so.
+    fn broken_by(&self, error: &Error) -> Listed {
+        Listed::Incomplete(Gap::Breaks(self.walked.max(self.walked_before), error.without_advice()))
+    }
+
     /// What a listing that ended so, having shown so many different ids, amounts to.
     pub fn judge(&self, end: Result<(), Gap>, distinct: u64) -> Listed {
         let short = self.total.filter(|total| *total > distinct);
@@ -166,6 +231,7 @@ impl Listing {
             _ if self.unreadable > 0 => Gap::Unreadable(self.unreadable),
             (_, Some(total)) if self.walked == 0 => Gap::Hollow(total),
             (_, Some(total)) => Gap::Short(distinct, total),
+            (Err(Gap::Circles), None) if self.total.is_some() && self.may_be_cut() => Gap::Repeated(self.last),
             // As servers do that show everything again past the end.
             (Err(Gap::Circles), None) if self.total.is_some() => return Listed::Complete(self.pages),
             (Err(gap), None) => gap,
@@ -188,11 +254,14 @@ impl<E: Effects> Provisioner<E> {
     ) -> Result<Listed, Error> {
         let mut listing = Listing::new(&session.policy.profile);
         loop {
-            let Some(mut page) = self.next_page(session, recall, &mut listing).await? else {
-                return Ok(Listed::BrokenOff);
+            let mut page = match self.next_page(session, recall, &mut listing).await {
+                Ok(Some(page)) => page,
+                Ok(None) => return Ok(Listed::BrokenOff),
+                Err(error) if breaks_for_good(session, &listing, &error) => return Ok(listing.broken_by(&error)),
+                Err(error) => return Err(error),
             };
             let Some(new) = take(&mut page, &listing) else { return Ok(Listed::BrokenOff) };
-            if let Some(end) = listing.turn(&page, new) {
+            if let Some(end) = listing.turn(&page, new).filter(|end| !listing.widens(end)) {
                 return Ok(listing.judge(end, distinct() as u64));
             }
         }
@@ -205,7 +274,9 @@ impl<E: Effects> Provisioner<E> {
         recall: Option<Recall<'_>>,
         listing: &mut Listing,
     ) -> Result<Option<Page<Entry>>, Error> {
-        let size = session.policy.profile.page_size;
+        let size = listing.size;
+        let broke = session.seen.look(|seen| seen.list_breaks_at() == Some(listing.walked)) && listing.pages > 0;
+        let most = if broke { TRIES_AGAIN } else { MOST_TRIES };
         let mut tries = 0;
         loop {
             let began = self.effects.instant();
@@ -229,7 +300,7 @@ impl<E: Effects> Provisioner<E> {
                 continue;
             }
             tries += 1;
-            if !may_pass(error.class()) || tries >= MOST_TRIES {
+            if !may_pass(error.class()) || tries >= most {
                 return Err(error);
             }
             debug!(tries, "a page of a listing failed, and is asked for again: {error}");
@@ -274,6 +345,23 @@ impl<E: Effects> Provisioner<E> {
             self.schedule.limiter().pause(pause);
         }
         self.effects.sleep(wait).await;
+    }
+}
+
+/// A list that fails beyond a place does so at each try, and is taken for what it shows: one that is refused at once, one
+/// that fails where the listing before failed.
+fn breaks_for_good(session: &Session, listing: &Listing, error: &Error) -> bool {
+    if listing.pages == 0 {
+        return false;
+    }
+    match error.class() {
+        Class::Rejected | Class::Forbidden | Class::NotFound | Class::Unsupported => true,
+        Class::Transient if error.status().is_some() => {
+            let before = session.seen.look(ObservedQuirks::list_breaks_at);
+            session.seen.take_in(|seen| seen.list_broke_at(listing.walked));
+            before == Some(listing.walked)
+        }
+        _ => false,
     }
 }
 

@@ -47,7 +47,12 @@ fn i11_a_listing_that_circles_is_not_complete() {
     let same = |total| [(page(100, total), 100), (page(100, total), 0)];
     assert_eq!(walk(&generic, &same(None), 100), Some(Listed::Incomplete(Gap::Circles)));
     assert_eq!(walk(&generic, &same(Some(250)), 100), Some(Listed::Incomplete(Gap::Short(100, 250))));
-    assert_eq!(walk(&generic, &same(Some(100)), 100), Some(Listed::Complete(2)), "all of it again past the end");
+    let again = [(page(7, Some(7)), 7), (page(7, Some(7)), 0)];
+    assert_eq!(walk(&generic, &again, 7), Some(Listed::Complete(2)), "all of it again past the end");
+    // As long as was asked for, or as servers make them where nobody asks: that may not be all.
+    assert_eq!(walk(&generic, &same(Some(100)), 100), Some(Listed::Incomplete(Gap::Repeated(100))));
+    let usual = [(page(50, Some(50)), 50), (page(50, Some(50)), 0)];
+    assert_eq!(walk(&generic, &usual, 50), Some(Listed::Incomplete(Gap::Repeated(50))));
     let cursors = Profile { paging: Paging::Cursor, ..Profile::generic() };
     let round = [(cursor(10, "b"), 10), (cursor(10, "c"), 10), (cursor(10, "b"), 0)];
     assert_eq!(walk(&cursors, &round, 20), Some(Listed::Incomplete(Gap::Circles)));
@@ -67,4 +72,29 @@ fn i11_a_listing_whose_place_is_lost_begins_again_once() {
     assert_eq!(listing.turn(&page(5, None), 5), Some(Ok(())));
     assert_eq!(listing.judge(Ok(()), 15), Listed::Complete(3));
     assert!(!listing.begin_again());
+}
+
+#[test]
+fn i11_a_server_that_heeds_no_place_is_asked_for_more_at_once() {
+    let asks = |pages: &[(u64, usize)]| {
+        let mut listing = Listing::new(&Profile::generic());
+        let mut asked = Vec::new();
+        for (shown, new) in pages {
+            asked.push(listing.size());
+            let Some(end) = listing.turn(&page(*shown, Some(*shown)), *new) else { continue };
+            if !listing.widens(&end) {
+                let distinct = pages.iter().map(|(_, new)| *new as u64).sum();
+                return (asked, Some(listing.judge(end, distinct)));
+            }
+        }
+        (asked, None)
+    };
+    // There were 130 all along.
+    let (asked, listed) = asks(&[(100, 100), (100, 0), (130, 30), (130, 0)]);
+    assert_eq!((asked, listed), (vec![100, 100, 1000, 1000], Some(Listed::Complete(4))));
+    // It shows no more, whatever it is asked for.
+    let (asked, listed) = asks(&[(100, 100), (100, 0), (100, 0), (100, 0)]);
+    assert_eq!((asked, listed), (vec![100, 100, 1000, 1000], Some(Listed::Incomplete(Gap::Repeated(100)))));
+    let (asked, listed) = asks(&[(7, 7), (7, 0)]);
+    assert_eq!((asked, listed), (vec![100, 100], Some(Listed::Complete(2))));
 }

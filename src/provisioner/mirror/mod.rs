@@ -63,6 +63,8 @@ pub trait Mirror: Send + 'static {
     fn sightings_mut(&mut self) -> &mut Sightings;
     /// Applies what the server answered to a read or a write of one of it.
     fn apply(&mut self, resource: &Resource);
+    /// It is there, as far as is known.
+    fn shows(&self, id: &str) -> bool;
     /// It is gone.
     fn forget(&mut self, id: &str);
     /// This moment, for [`Self::knew`].

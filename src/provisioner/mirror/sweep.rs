@@ -186,12 +186,12 @@ impl<E: Effects> Provisioner<E> {
 
     /// Walks the list of users, and takes in what it shows.
     async fn list_users(&self, session: &Session) -> Result<Listed, Error> {
-        let (profile, server) = (&session.policy.profile, &session.policy.server);
+        let server = &session.policy.server;
         let keep = |name: &str, id: &str| self.directory.declares(server, name, id);
         let recall = |text: &str| self.mirror.users.look(|known| known.recall(text, keep));
         let take = |page: &mut Page<Entry>, listing: &Listing| {
             self.observe(session, |seen| {
-                seen.page(profile.page_size, page.shown, listing.walked() + page.shown, page.total);
+                seen.page(listing.size(), page.shown, listing.walked() + page.shown, page.total);
             });
             self.apply_lessons(session, session.client.lessons());
             self.mirror.grants.add_from(page.resources.iter().filter_map(|entry| match entry {

@@ -217,11 +217,6 @@ impl UserMirror {
         named.iter().map(|other| &**other).find(|other| *other != id)
     }
 
-    /// The account is there, as far as is known.
-    pub fn shows(&self, id: &str) -> bool {
-        self.entries.contains_key(id)
-    }
-
     /// The running or the last sweep has seen it.
     pub fn is_of_sweep(&self, id: &str) -> bool {
         self.entries.get(id).is_some_and(|shown| self.sightings.is_of_sweep(shown.seen))
@@ -332,6 +327,10 @@ impl Mirror for UserMirror {
         }
         let name = resource.user_name().map(fold).unwrap_or_default();
         self.put(resource, name, true, self.sightings.by_answer(), None);
+    }
+
+    fn shows(&self, id: &str) -> bool {
+        self.entries.contains_key(id)
     }
 
     fn forget(&mut self, id: &str) {

@@ -1,15 +1,21 @@
 //! Who is deprovisioned is deactivated first, leaves its groups next, and is deleted last (promise I17).
 
+use std::collections::BTreeSet;
+
 use tracing::debug;
 
 use super::{UserPass, UserStop};
 use crate::api::{Action, OperationType, Reason, RemoteId, UserState};
 use crate::directory::full_name;
-use crate::plan::{Operation, Read, Step, UserDetails, Verdict, deactivate_before, way_out};
+use crate::plan::{ACTIVE, Operation, Path, Read, Step, UserDetails, Verdict, deactivate_before, way_out};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::{AdmissionRequest, LOOK_AGAIN};
 use crate::provisioner::schedule::queue::{Lane, Outcome};
+use crate::scim::Lesson;
+
+/// A read and a write, a look at it, and the same in another form.
+const MOST_STEPS: usize = 7;
 
 impl<E: Effects> Provisioner<E> {
     /// An account is about to be deleted: while it is in groups of ours it is deactivated first, and leaves them.
@@ -20,25 +26,41 @@ impl<E: Effects> Provisioner<E> {
         }
         // One admission for all of it: it is one removal.
         self.admit(pass, AdmissionRequest::of(operation)).await?;
-        // A read where the form of the write asks for one, then the write.
-        for _ in 0..2 {
+        self.deactivate_first(pass).await?;
+        groups.map_or(Ok(()), |groups| Err(self.leave_groups(pass, &groups)))
+    }
+
+    /// A read where the form of the write asks for one, then the write. Where nothing comes after it that takes the access
+    /// away, it is looked at, and tried in another form if nothing came of it.
+    async fn deactivate_first(&self, pass: &mut UserPass) -> Result<(), UserStop> {
+        let active = Path::core(ACTIVE);
+        for _ in 0..MOST_STEPS {
             match self.with_facts(pass, self.effects.now(), deactivate_before) {
                 Some(Step::Read(Read::Get(id))) => self.read(pass, &id).await?,
-                Some(Step::Send(first)) => {
-                    match self.send(pass, *first).await {
-                        // Refused for good: what comes after it isn't, and takes the access away as well.
-                        Err(UserStop::With(verdict, _)) if verdict.executed => {
-                            debug!("not deactivated first: {}", verdict.message);
-                        }
-                        Err(stop) => return Err(stop),
-                        Ok(_) => {}
+                Some(Step::Send(_)) if pass.own.written.contains(&active) => {
+                    if !self.begins_to_replace(pass, BTreeSet::from([active.clone()])) {
+                        break;
+                    }
+                }
+                Some(Step::Send(first)) => match self.send(pass, *first).await {
+                    Ok(_) if pass.own.deactivates_first => {}
+                    Ok(_) => break,
+                    // Refused for good: what comes after it isn't, and takes the access away as well.
+                    Err(UserStop::With(verdict, _)) if verdict.executed => {
+                        debug!("not deactivated first: {}", verdict.message);
+                        break;
+                    }
+                    Err(stop) => return Err(stop),
+                },
+                _ => {
+                    if pass.own.unchanged.take().is_some() {
+                        self.apply_lessons(&pass.session, [Lesson::Put]);
                     }
                     break;
                 }
-                _ => break,
             }
         }
-        groups.map_or(Ok(()), |groups| Err(self.leave_groups(pass, &groups)))
+        Ok(())
     }
 
     /// The server refuses to delete the account: whoever has it loses their access all the same, and it is tried once more

@@ -7,9 +7,11 @@ use super::UserPass;
 use super::requests::unrecorded;
 use crate::api::ScimUser;
 use crate::directory::{connection_of, full_name, has_finalizer};
-use crate::plan::{Account, ClaimedName, Claims, Creations, Facts, Manager, Object, Step, decide};
+use crate::plan::{Account, ClaimedName, Claims, Creations, Facts, Manager, Object, Step, User, decide};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::{Effects, Note};
+use crate::provisioner::engine::Kind as _;
+use crate::provisioner::mirror::Mirror as _;
 use crate::provisioner::mirror::users::{Known, UserMirror};
 
 impl<E: Effects> Provisioner<E> {
@@ -115,6 +117,11 @@ impl<E: Effects> Provisioner<E> {
         // What a lost creation made may have another userName by now than the one declared: the server is asked.
         if unrecorded(pass).is_some() {
             return Account::Unknown;
+        }
+        let gone = |known: &UserMirror| bound.is_some_and(|id| known.sightings.is_gone(id)) && known.is_complete();
+        // Looked for twice, and in no list since: it need not be asked for with each sweep.
+        if self.mirror.users.look_in(pass.session.epoch, gone) == Some(true) {
+            return User::namesake(self, pass).unwrap_or(Account::Absent { fresh: false });
         }
         let spec = &pass.object.spec;
         let known = self.mirror.users.look_in(pass.session.epoch, |known| {

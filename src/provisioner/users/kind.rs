@@ -137,7 +137,7 @@ impl Kind for User {
     }
 
     fn tries_another_form<E: Effects>(p: &Provisioner<E>, pass: &mut UserPass, verdict: &Verdict) -> bool {
-        if pass.tries_whole_lists_for(verdict) {
+        if pass.tries_whole_lists_for(verdict) || p.tries_to_replace(pass, verdict) {
             return true;
         }
         p.learn_whole_lists(pass, verdict);
@@ -189,7 +189,7 @@ impl Kind for User {
         pass: &mut UserPass,
         resource: Resource,
     ) -> Result<Option<Account>, UserStop> {
-        p.apply_response(pass, &resource);
+        p.account_read(pass, &resource);
         Ok(Some(Account::Found { resource, fresh: true }))
     }
 

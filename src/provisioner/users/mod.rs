@@ -1,10 +1,12 @@
 //! Users: what is special to them, for the engine.
 
+mod answers;
 mod departure;
 mod facts;
 mod grants;
 mod kind;
 mod memberships;
+mod part_forms;
 mod rejected;
 mod requests;
 mod served;
@@ -22,7 +24,7 @@ use super::{Provisioner, is_deleting};
 use crate::api::{ScimUser, Uid};
 use crate::plan::{Path, Split, Step, User, decide, next_window_edge};
 use crate::provisioner::schedule::windows::AHEAD;
-use crate::scim::Resource;
+use crate::scim::{Resource, Verb};
 
 /// A pass over a user.
 pub type UserPass = Pass<User>;
@@ -43,6 +45,16 @@ pub struct Scratch {
     pub whole_lists: bool,
     /// The account is replaced in this pass, because no PATCH was taken; what those had taught of its parts.
     pub patched_before: Option<Split>,
+    /// The answer to a write that may show less than the account: what is read next is compared with it.
+    pub answer: Option<(Verb, Resource)>,
+    /// The account was read since the last write.
+    pub read_since: bool,
+    /// What a PATCH was taken for and didn't change, while the account is replaced instead.
+    pub unchanged: Option<BTreeSet<Path>>,
+    /// Attributes of extensions go nested in this pass, because the path to one was refused.
+    pub nested: bool,
+    /// Entries go without their types in this pass, because one was refused for it.
+    pub untyped: bool,
     /// A version had changed, and the account was read again.
     pub read_again: bool,
     /// The server refuses to delete the account, so it is deactivated first.

@@ -14,6 +14,10 @@ use crate::provisioner::engine::{Kind as _, SearchRefused, is_of_the_search};
 use crate::provisioner::mirror::users::Known;
 use crate::scim::{Attributes, Class, Error, Lesson, MatchBy, Resource, Written, composed, fold, is_special};
 
+/// What may be the matter where nobody can be made inactive.
+const NO_STATE: &str = "this server may have no inactive accounts: deletionPolicy.users: Delete removes the account of a deleted \
+                        object instead";
+
 impl<E: Effects> Provisioner<E> {
     /// What a refused search means.
     pub(super) fn user_search_refused(
@@ -44,6 +48,8 @@ impl<E: Effects> Provisioner<E> {
         if settled && operation.kind == OperationType::Update {
             self.notes.repaired(&pass.uid(), &operation.attributes, self.effects.now());
         }
+        pass.own.read_since = false;
+        self.learn_forms(pass, &operation.request);
         self.learn_whole_users(pass, &operation.request);
         if pass.own.written.is_empty() {
             pass.own.before = self.shown_before(pass, operation);
@@ -58,18 +64,18 @@ impl<E: Effects> Provisioner<E> {
             (Request::Create(_), Some(resource)) => {
                 pass.status = at_server(&pass.status, pass.server());
                 pass.status.id = resource.id().map(str::to_owned);
-                pass.status.user_name = resource.user_name().map(str::to_owned);
-                self.apply_response(pass, &resource);
-                pass.account = Some(Account::Found { resource, fresh: true });
+                let name = resource.user_name().unwrap_or(&pass.object.spec.user_name);
+                pass.status.user_name = Some(name.to_owned());
+                self.account_shown(pass, operation, resource);
             }
-            (_, Some(resource)) => {
-                self.apply_response(pass, &resource);
-                pass.account = Some(Account::Found { resource, fresh: true });
-            }
+            (_, Some(resource)) => self.account_shown(pass, operation, resource),
             // The answer doesn't show the result: it is read back before it is judged. But it shows that the account is there.
             (request, None) => {
                 if let Some(id) = request.target() {
-                    self.in_mirror(pass, |snapshot| snapshot.sightings.shown(id));
+                    self.in_mirror(pass, |snapshot| {
+                        snapshot.sightings.shown(id);
+                        snapshot.invalidate(id);
+                    });
                 }
                 pass.account = Some(Account::Unknown);
             }
@@ -95,6 +101,7 @@ impl<E: Effects> Provisioner<E> {
         error: &Error,
     ) -> Option<Result<(), UserStop>> {
         match (error.class(), &operation.request) {
+            (Class::Rejected, request) if self.tries_without_types(pass, request, error) => Some(Ok(())),
             // It may have made an account all the same: who is there is looked for before another is sent.
             (Class::Transient, Request::Create(body)) if names_active(body, error) => {
                 self.apply_lessons(&pass.session, [Lesson::NoActiveAtCreation]);
@@ -126,14 +133,16 @@ impl<E: Effects> Provisioner<E> {
                 pass.own.written.extend(operation.attributes.iter().cloned());
                 Some(Ok(()))
             }
-            (Class::Rejected | Class::Forbidden | Class::Unsupported | Class::Conflict, Request::Delete { .. })
-                if self.deactivates_first(pass, operation) =>
-            {
+            (
+                Class::Rejected | Class::Forbidden | Class::Unsupported | Class::Conflict | Class::ContentType,
+                Request::Delete { .. },
+            ) if self.deactivates_first(pass, operation) => {
                 self.note_failure(error);
                 Some(Ok(()))
             }
             (_, request) if self.gives_up_whole_user(pass, request, error) => Some(Ok(())),
             (Class::Rejected, request) if pass.tries_whole_lists(request) => Some(Ok(())),
+            (Class::Rejected, _) if self.tries_nested(pass, operation, error) => Some(Ok(())),
             _ if self.tries_whole_user(pass, operation, error) => Some(Ok(())),
             (Class::Unsupported, request) if self.changes_method(pass, request, error, false) => Some(Ok(())),
             // No such route, or no such account: it is read before that is known.
@@ -155,6 +164,13 @@ impl<E: Effects> Provisioner<E> {
                 self.note_failure(error);
                 let message = self.name_is_taken(pass, error);
                 Some(Err(self.own_error(pass, Reason::Conflict, message)))
+            }
+            // By PATCH and by PUT, or what there is of them.
+            (Class::Rejected, Request::Patch { id, .. } | Request::Put { id, .. })
+                if operation.kind == OperationType::Deactivate && !self.passes_for_missing(pass, id, error) =>
+            {
+                self.note_failure(error);
+                Some(Err(self.own_error(pass, Reason::Rejected, format!("{error}; {NO_STATE}"))))
             }
             _ => None,
         }

@@ -64,10 +64,14 @@ impl<E: Effects> Provisioner<E> {
         if !matches!(request, Request::Put { .. }) || !final_word {
             return false;
         }
-        let Some(split) = pass.own.patched_before.take() else { return false };
+        match (pass.own.patched_before.take(), pass.own.unchanged.take()) {
+            (Some(split), _) => pass.split = split,
+            // What a PATCH didn't change stays so.
+            (None, Some(unchanged)) => pass.own.written.extend(unchanged),
+            (None, None) => return false,
+        }
         self.note_failure(error);
         pass.session.seen.take_in(ObservedQuirks::put_failed);
-        pass.split = split;
         self.go_on_as_learnt(pass);
         true
     }

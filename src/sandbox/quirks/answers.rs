@@ -59,6 +59,12 @@ pub(in super::super) fn says(quirks: &Quirks, asked: &Asked<'_>, sent: &[u8], st
             _ => {}
         }
     }
+    let hides = quirks.contains(&Quirk::HidesActive) && path.starts_with("Users");
+    if let Some(body) = reply.body.as_mut().filter(|_| hides) {
+        let hide = |user: &mut Value| drop(user.as_object_mut().and_then(|user| user.remove("active")));
+        hide(body);
+        each(body, hide);
+    }
     if let Some(body) = reply.body.as_mut().filter(|_| quirks.contains(&Quirk::TextBooleans)) {
         as_text(body);
         each(body, as_text);
@@ -71,6 +77,14 @@ fn leave_out(quirks: &Quirks, asked: &Asked<'_>, reply: &mut Reply) {
     let user = reply.body.as_mut().and_then(Value::as_object_mut).filter(|_| asked.path.starts_with("/Users"));
     if let Some(user) = user.filter(|_| changed && quirks.contains(&Quirk::ShortAnswers)) {
         user.retain(|name, _| matches!(name.as_str(), "schemas" | "id" | "userName" | "meta"));
+    }
+    let answered = changed || (asked.method == Method::POST && reply.status == 201);
+    let resource = reply.body.as_mut().and_then(Value::as_object_mut).filter(|_| answered);
+    if let Some(resource) = resource.filter(|_| quirks.contains(&Quirk::BareAnswers)) {
+        resource.retain(|name, _| matches!(name.as_str(), "schemas" | "id"));
+    }
+    if changed && quirks.contains(&Quirk::WordAnswers) {
+        reply.body = Some("OK".into());
     }
     if changed && quirks.contains(&Quirk::EmptyChanges) {
         (reply.status, reply.body) = (204, None);

@@ -32,8 +32,26 @@ pub(super) fn refusal(quirk: Quirk, asked: &Asked<'_>, store: &Store) -> Option<
             let filtered = |operation: &Value| operation["path"].as_str().is_some_and(|path| path.contains('['));
             bad(patch && operations(asked).iter().any(filtered), "noTarget", "the path matches nothing")
         }
+        Quirk::NoExtensionPaths => {
+            let by_urn = |operation: &Value| operation["path"].as_str().is_some_and(|path| path.starts_with("urn:"));
+            bad(patch && operations(asked).iter().any(by_urn), "noTarget", "the attribute is not recognized")
+        }
         Quirk::NoMemberPaths => status(has_member_paths(asked), 501, "Not implemented"),
         Quirk::MemberPaths500 => status(has_member_paths(asked), 500, "an unexpected error"),
+        Quirk::RefusesReadOnly => {
+            let body = asked.object().ok().filter(|_| asked.method == Method::PUT).unwrap_or_default();
+            let own = ["id", "groups", "meta"].into_iter().find(|name| body.contains_key(*name));
+            own.and_then(|name| bad(true, "mutability", &format!("Attribute {name} is read-only")))
+        }
+        Quirk::RefusesInactive => {
+            let says = asked.writes() && asked.path.starts_with("/Users") && says_inactive(asked);
+            bad(says, "invalidValue", "setting active to false is not supported")
+        }
+        Quirk::DeletesWantBodies => status(
+            asked.method == Method::DELETE && asked.body.is_empty(),
+            415,
+            "Unsupported media type: a body is expected",
+        ),
         Quirk::OneOperation => bad(operations(asked).len() > 1, "invalidSyntax", "one operation at a time"),
         Quirk::ActiveAlone => {
             let names = touched(asked);
@@ -94,6 +112,16 @@ pub(super) fn refusal(quirk: Quirk, asked: &Asked<'_>, store: &Store) -> Option<
         Quirk::AcceptsJsonOnly => status(asked.header("accept") != "application/json", 406, "Not acceptable"),
         reads => refused_read(reads, asked),
     }
+}
+
+/// A user is to be inactive.
+fn says_inactive(asked: &Asked<'_>) -> bool {
+    let off = |value: &Value| *value == Value::Bool(false);
+    let patched = operations(asked).iter().any(|operation| {
+        let value = &operation["value"];
+        (operation["path"] == "active" && off(value)) || value.get("active").is_some_and(off)
+    });
+    patched || asked.object().is_ok_and(|body| body.get("active").is_some_and(off))
 }
 
 fn has_member_paths(asked: &Asked<'_>) -> bool {

@@ -36,15 +36,26 @@ impl Client {
         let what = what(&method, kind, &url, &self.base);
         let written = body.and_then(|body| self.ids.written(kind, body));
         let body = written.as_ref().or(body);
-        let exchange = async |plain| self.exchange(&method, &what, url.clone(), body, plain, if_match, deadline).await;
+        let (deletes, empty) = (method == Method::DELETE, Value::Object(serde_json::Map::new()));
+        let body = body.or((deletes && self.experience.deletes_with_body()).then_some(&empty));
+        let exchange =
+            async |plain, body| self.exchange(&method, &what, url.clone(), body, plain, if_match, deadline).await;
         let knows = self.sends_plain_json();
         let trial = !knows && body.is_some() && self.experience.takes_trial();
         let mut plain = knows || trial;
-        let mut answer = exchange(plain).await.inspect_err(|_| {
+        let mut answer = exchange(plain, body).await.inspect_err(|_| {
             if trial {
                 self.experience.trial_failed(false);
             }
         })?;
+        // There are servers that want a body, and a type of it, of whatever isn't a GET.
+        if deletes && body.is_none() && answer.status == 415 {
+            let other = exchange(true, Some(&empty)).await?;
+            if other.status != 415 {
+                self.experience.wants_body_to_delete();
+                answer = other;
+            }
+        }
         match body.filter(|_| trial) {
             Some(_) if Misread::Mute.helped(&answer) => self.experience.sends_plain_json(true),
             Some(body) => self.experience.trial_failed(answer.misses_what(body)),
@@ -58,7 +69,7 @@ impl Client {
             // It may have taken effect all the same: whoever sent it looks first, and sends it again.
             Some(_) if answer.status == 500 && method == Method::POST => self.experience.try_plain_json(),
             Some(by) => {
-                let other = exchange(!plain).await?;
+                let other = exchange(!plain, body).await?;
                 let helped = by.helped(&other);
                 if helped {
                     plain = !plain;
@@ -73,7 +84,7 @@ impl Client {
         }
         // A token may end before its time; the one that was refused isn't used again.
         if answer.status == 401 && self.tokens.is_some() {
-            answer = exchange(plain).await?;
+            answer = exchange(plain, body).await?;
         }
         answer.ids = Some((self.ids.clone(), kind));
         Ok(answer)

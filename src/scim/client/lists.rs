@@ -162,13 +162,18 @@ impl Client {
     /// It may want to be asked for somebody: nobody is found, and that is an answer. One that says `tooMany` wants a filter,
     /// whatever it makes of this one.
     async fn may_need_filter(&self, kind: Kind, errors: &mut [Error], deadline: Instant) {
-        let told = errors.iter().any(|error| error.scim_type() == Some(ScimType::TooMany));
+        let told = errors.iter().any(Error::wants_filter);
         if !told && errors.iter().all(|error| error.class() != Class::Rejected) {
             return;
         }
         let needed = match self.nobody(kind, deadline).await {
             Ok(page) if page.shown == 0 && !page.is_hollow() => true,
-            Ok(_) => told,
+            Ok(_) => {
+                for error in errors.iter_mut() {
+                    error.nobody_is_found("a search shows others than were asked for, so that nobody can be found");
+                }
+                told
+            }
             // Nobody is found, as some servers answer that.
             Err(search) if told && search.class() == Class::NotFound => true,
             Err(search) => {
@@ -209,7 +214,7 @@ impl Client {
     /// It says in SCIM's own words that it lists nobody without a filter: that is SCIM, whatever becomes of a filter.
     async fn says_too_many(&self, deadline: Instant) -> bool {
         let answer = self.asked((Kind::Users, "", None), None, deadline).await;
-        answer.is_err_and(|error| error.scim_type() == Some(ScimType::TooMany))
+        answer.is_err_and(|error| error.wants_filter())
     }
 }
 

@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use reqwest::header::CONTENT_TYPE;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::super::error::Class;
+use super::super::answer::{Answer, Body};
+use super::super::error::{Class, Error};
 use super::super::resource::Resource;
+use super::super::words;
 
 /// One page of a list.
 #[derive(Clone, Debug)]
@@ -91,4 +95,37 @@ pub struct Exchange<'a> {
     pub took: Duration,
     /// How long the server asks to be left alone, which it may with any answer.
     pub pause: Option<Duration>,
+}
+
+impl Answer {
+    /// It refuses what is read-only, instead of ignoring it.
+    pub(super) fn refuses_read_only(&self) -> bool {
+        let words = || words::reason(&self.decoded(), self.header(CONTENT_TYPE.as_str())).unwrap_or_default();
+        matches!(self.status, 400 | 422) && words::says_read_only(&words())
+    }
+
+    /// The body of a change that was taken. Words in place of the resource, as `"OK"`, say nothing of it: it is read. A page
+    /// for people is no answer of a SCIM server (promise I21).
+    pub(in super::super) fn of_change<T: DeserializeOwned + Into<Value>>(&self) -> Result<Body, Error> {
+        let is_page = || {
+            let html =
+                self.header(CONTENT_TYPE.as_str()).is_some_and(|kind| kind.to_ascii_lowercase().contains("html"));
+            html || self.decoded().trim_ascii_start().starts_with(b"<")
+        };
+        match self.body_as::<T>() {
+            Err(error) if error.class == Class::NotScim && self.refusal().is_none() && !is_page() => Ok(Body::Empty),
+            answer => answer,
+        }
+    }
+}
+
+/// What the server alone writes.
+const READ_ONLY: [&str; 3] = ["id", "groups", "meta"];
+
+/// Takes out what nobody may write, and servers are to ignore (RFC 7644 §3.5.1); false where there is nothing of it.
+pub(super) fn without_read_only(body: &mut Value) -> bool {
+    let Some(body) = body.as_object_mut() else { return false };
+    let before = body.len();
+    body.retain(|name, _| !READ_ONLY.iter().any(|own| name.eq_ignore_ascii_case(own)));
+    body.len() < before
 }

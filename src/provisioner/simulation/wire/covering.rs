@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 /// So many quirks are in one story at most.
-const TOGETHER: usize = 7;
+const TOGETHER: usize = 9;
 
 /// What is never met while another quirk is on: the first of each row hide the second ones, and each other.
-const HIDDEN: [(&[&str], &[&str]); 10] = [
+const HIDDEN: [(&[&str], &[&str]); 13] = [
     (
         &["no_patch", "patch_501", "no_patch_route", "says_no_patch"],
         &[
@@ -19,9 +19,14 @@ const HIDDEN: [(&[&str], &[&str]); 10] = [
             "removes_by_index",
             "add_replaces",
             "replace_empties",
+            "no_extension_paths",
+            "ignores_patches",
+            "pretends_patches",
         ],
     ),
-    (&["no_put"], &["put_keeps_members"]),
+    (&["ignores_patches", "pretends_patches"], &[]),
+    (&["empty_changes", "word_answers"], &["bare_answers", "short_answers"]),
+    (&["no_put"], &["put_keeps_members", "refuses_read_only"]),
     (
         &["refuses_filters", "filters_500", "ignores_filters", "filters_find_nobody"],
         &[
@@ -36,8 +41,9 @@ const HIDDEN: [(&[&str], &[&str]); 10] = [
     (&["scim_json_415", "scim_json_unread", "scim_json_unread_500"], &[]),
     (&["unknown_member", "unknown_member_400", "unknown_member_500", "drops_unknown_members"], &[]),
     (&["errors_as_message", "errors_nested", "errors_as_problem", "errors_mute", "errors_as_text"], &[]),
-    (&["no_deletes"], &["deletes_members_500"]),
     (&["empty_creations"], &["names_in_domain"]),
+    (&["no_deletes"], &["deletes_members_500", "deletes_want_bodies"]),
+    (&["refuses_inactive"], &["removes_inactive"]),
 ];
 
 /// With these on hardly anything else is met: only pairs have them.

@@ -53,3 +53,133 @@ async fn i04_a_creation_that_fails_is_tried_less_and_less_often_where_only_the_l
     let posts: u64 = posts.filter_map(Value::as_u64).sum();
     assert!((5..25).contains(&posts), "{posts} creations were tried within an hour");
 }
+
+fn told(world: &World, name: &str) -> String {
+    let conditions = world.get(name).and_then(|user| user.status?.conditions).unwrap_or_default();
+    let ready = conditions.iter().find(|known| known.type_ == "Ready");
+    ready.map(|known| format!("{} {}: {}", known.status, known.reason, known.message)).unwrap_or_default()
+}
+
+async fn asked(world: &World, method: &str, collection: &str) -> u64 {
+    let stats = world.admin("GET", "/stats", None).await;
+    let counts = stats["requests"][method][collection].as_object().cloned().unwrap_or_default();
+    counts.values().filter_map(Value::as_u64).sum()
+}
+
+/// The server shows the first hundred wherever a page is to begin, and says that these are all.
+#[tokio::test]
+async fn i11_whoever_stands_beyond_the_only_page_is_not_absent() {
+    let policy = json!({"adoptionPolicy": {"users": "Adopt"}});
+    let mut world = World::start(&["one_page", "ignores_filters"], policy).await;
+    world.admin("POST", "/seed", Some(json!({"users": 130}))).await;
+    world.user("last", json!({"userName": "seed-00129@example.com", "active": true}));
+    world.user("ada", json!({"userName": "ada@example.com", "active": true}));
+    world.pass(5 * MINUTE).await;
+    let last = world.accounts("seed-00129@example.com").await;
+    let bound = world.get("last").and_then(|user| user.status?.id);
+    assert_eq!((last.len(), bound.as_deref()), (1, last[0]["id"].as_str()), "{}", told(&world, "last"));
+    assert!(told(&world, "ada").starts_with("True Synced"), "{}", told(&world, "ada"));
+    assert_eq!(asked(&world, "POST", "Users").await, 1, "nobody else was to be made");
+}
+
+/// A list that goes no further than a page, with 400 or with 500: whoever stands beyond is looked at singly, groups are
+/// swept, and the list isn't begun again and again.
+#[tokio::test]
+async fn i11_a_list_that_breaks_off_for_good_is_taken_for_what_it_shows() {
+    for code in [400, 500] {
+        let policy = json!({"driftPolicy": {"attributes": "Repair"}, "dialect": {"pageSize": 5}});
+        let mut world = World::start(&[], policy).await;
+        world.admin("POST", "/seed", Some(json!({"users": 150}))).await;
+        let break_off = json!([{"match": {"path_prefix": "/Users", "query_contains": "startIndex=6&"}, "fault": {"kind": "status", "code": code}}]);
+        world.admin("POST", "/faults", Some(break_off)).await;
+        for number in 0..8 {
+            let name = format!("user-{number}");
+            let spec = json!({"userName": format!("{name}@example.com"), "active": true, "title": "Cook"});
+            world.user(&name, spec);
+        }
+        let members = json!([{"userRef": {"name": "user-0"}}]);
+        world.group("team", json!({"displayName": "Team", "membership": "Exact", "members": members}));
+        world.pass(40 * MINUTE).await;
+        world.requests().await;
+        for number in 0..8 {
+            let path = format!("/users/user-{number}@example.com/change");
+            world.admin("POST", &path, Some(json!({"title": "Nobody"}))).await;
+        }
+        world.admin("DELETE", "/stats", None).await;
+        world.pass(5 * MINUTE).await;
+        for number in 0..8 {
+            let accounts = world.accounts(&format!("user-{number}@example.com")).await;
+            assert_eq!(accounts[0]["resource"]["title"], "Cook", "{code}: user-{number}");
+        }
+        // Two pages each minute, a read of whoever stands beyond, and what repairs take.
+        let lists = asked(&world, "GET", "Users").await;
+        assert!(lists < 120, "{code}: {lists} requests");
+        let groups = asked(&world, "GET", "Groups").await;
+        assert!(groups >= 4, "{code}: groups were asked for {groups} times");
+        let conditions = world.connection().status.and_then(|status| status.conditions).unwrap_or_default();
+        assert!(conditions.iter().any(|known| known.type_ == "Connected" && known.status == "True"));
+        let gap = world.effects.look().events.iter().any(|(_, note)| note.contains("goes no further than 5"));
+        assert!(gap, "{code}: it is told");
+    }
+}
+
+/// Where nobody is listed without a filter, somebody may be gone all the same.
+#[tokio::test]
+async fn i12_whoever_is_gone_is_gone_where_nobody_is_listed() {
+    for more in [None, Some("errors_as_message"), Some("finds_404")] {
+        let quirks: Vec<&str> = ["needs_filter"].into_iter().chain(more).collect();
+        let mut world = World::start(&quirks, json!({"deletionPolicy": {"users": "Delete"}})).await;
+        for name in ["ada", "bea"] {
+            world.user(name, json!({"userName": format!("{name}@example.com"), "active": true}));
+        }
+        world.pass(3 * MINUTE).await;
+        for name in ["ada", "bea"] {
+            world.admin("DELETE", &format!("/users/{name}@example.com"), None).await;
+        }
+        world.delete("bea");
+        world.pass(5 * MINUTE).await;
+        assert!(told(&world, "ada").starts_with("False DeletedAtServer"), "{quirks:?}: {}", told(&world, "ada"));
+        assert!(world.get("bea").is_none(), "{quirks:?}: {}", told(&world, "bea"));
+    }
+}
+
+/// There are servers that don't say 404 of an id that they don't know.
+#[tokio::test]
+async fn i12_whoever_no_list_shows_is_gone_whatever_a_read_is_answered() {
+    for code in [400, 410, 422, 500] {
+        let mut world = World::start(&[], json!({"deletionPolicy": {"users": "Delete"}})).await;
+        for name in ["ada", "bea", "cyd"] {
+            world.user(name, json!({"userName": format!("{name}@example.com"), "active": true}));
+        }
+        world.pass(3 * MINUTE).await;
+        let mut rules = Vec::new();
+        for name in ["ada", "bea"] {
+            let id = world.get(name).and_then(|user| user.status?.id).unwrap_or_default();
+            let path = format!("/Users/{id}");
+            rules.push(json!({"match": {"path_prefix": path}, "fault": {"kind": "status", "code": code}}));
+            world.admin("DELETE", &format!("/users/{name}@example.com"), None).await;
+        }
+        world.admin("POST", "/faults", Some(json!(rules))).await;
+        world.delete("bea");
+        world.pass(40 * MINUTE).await;
+        assert!(told(&world, "ada").starts_with("False DeletedAtServer"), "{code}: {}", told(&world, "ada"));
+        assert!(world.get("bea").is_none(), "{code}: {}", told(&world, "bea"));
+        assert!(told(&world, "cyd").starts_with("True Synced"), "{code}");
+    }
+}
+
+/// The server itself is ill, and the list shows them still: nobody is gone.
+#[tokio::test]
+async fn i12_whoever_a_list_shows_is_not_gone_for_an_error() {
+    let mut world = World::start(&[], json!({})).await;
+    world.user("ada", json!({"userName": "ada@example.com", "active": true}));
+    world.pass(3 * MINUTE).await;
+    let id = world.get("ada").and_then(|user| user.status?.id).unwrap_or_default();
+    let ill = json!([{"match": {"path_prefix": format!("/Users/{id}")}, "fault": {"kind": "status", "code": 400}}]);
+    world.admin("POST", "/faults", Some(ill)).await;
+    world.restart();
+    world.user("ada", json!({"userName": "ada@example.com", "active": true, "title": "Countess"}));
+    world.pass(10 * MINUTE).await;
+    assert!(told(&world, "ada").starts_with("False Rejected"), "{}", told(&world, "ada"));
+    assert_eq!(world.accounts("ada@example.com").await.len(), 1);
+}

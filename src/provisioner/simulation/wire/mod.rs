@@ -1,5 +1,6 @@
 //! The operator's own client and engine at the sandbox, whose quirks go together, any two of them in some story.
 
+mod answers;
 mod changed;
 mod covering;
 mod effects;
@@ -36,14 +37,25 @@ pub fn quirks() -> Vec<&'static str> {
 
 /// A server that takes neither PATCH nor PUT.
 fn changes_nothing(quirks: &[&str]) -> bool {
-    let no_patch = ["no_patch", "patch_501", "no_patch_route", "pathless_patch_422", "pathless_patch_500"];
-    quirks.contains(&"no_put") && no_patch.iter().any(|quirk| quirks.contains(quirk))
+    let no_patch = [
+        "no_patch",
+        "patch_501",
+        "no_patch_route",
+        "pathless_patch_422",
+        "pathless_patch_500",
+        "ignores_patches",
+        "pretends_patches",
+    ];
+    // What replaces an account says active beside everything else.
+    let no_put = ["no_put", "active_alone"].iter().any(|quirk| quirks.contains(quirk));
+    no_put && no_patch.iter().any(|quirk| quirks.contains(quirk))
 }
 
 /// A server that wants a filter, and heeds none.
 fn is_unfindable(quirks: &[&str]) -> bool {
     let heeds_none = ["refuses_filters", "filters_500", "ignores_filters", "filters_find_nobody"];
-    quirks.contains(&"needs_filter") && heeds_none.iter().any(|quirk| quirks.contains(quirk))
+    let mute = quirks.contains(&"finds_404") && quirks.contains(&"errors_mute");
+    quirks.contains(&"needs_filter") && (mute || heeds_none.iter().any(|quirk| quirks.contains(quirk)))
 }
 
 /// Lives through a story for each of these combinations; panics with what was broken.
