@@ -34,7 +34,8 @@ pub struct Notes {
     rejections: HashMap<Uid, u32>,
     /// Since when an object under deletion waits for whoever is to take over its account.
     awaits: HashMap<Uid, (Uid, Timestamp)>,
-    /// Since when everybody is served: before, the server was away, or asked for patience, or wasn't listed yet.
+    /// Since when everybody is served: before, the server was away, or wasn't listed yet. While it asks for patience whoever
+    /// has yet to be served is due.
     served_from: Option<Timestamp>,
     /// Creations that were sent for an object, and what those made that took effect.
     creations: HashMap<Uid, Vec<(Timestamp, String)>>,

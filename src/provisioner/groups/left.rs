@@ -4,24 +4,44 @@ use std::collections::BTreeSet;
 
 use super::GroupPass;
 use super::members::Standing;
-use crate::api::RemoteId;
+use crate::api::{Membership, RemoteId};
+use crate::plan::Digests;
 use crate::plan::groups::{part, part_of};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 
 impl<E: Effects> Provisioner<E> {
     /// What others changed is left so. What was declared and is not carried out yet, because the server refuses it or
-    /// `guards.protected` keeps it, was changed by nobody, and stays owed. Returns how many are left so, gone and come.
-    pub(super) fn leave_changed(&self, pass: &GroupPass, mut changed: Vec<(RemoteId, bool)>) -> (usize, usize) {
+    /// `guards.protected` keeps it, was changed by nobody, and stays owed: a `first` reading shows that, too, and who it is
+    /// has to be known from elsewhere. Returns how many are left so, gone and come.
+    pub(super) fn leave_changed(
+        &self,
+        pass: &GroupPass,
+        mut changed: Vec<(RemoteId, bool)>,
+        first: bool,
+    ) -> (usize, usize) {
         let refused: BTreeSet<String> =
             pass.status.ignored_attributes.iter().flatten().filter_map(|entry| part_of(entry)).collect();
-        changed.retain(|(id, declared)| {
-            !refused.contains(&part(id, *declared)) && (*declared || self.protection(pass, id) == Standing::Free)
-        });
+        changed.retain(|(id, declared)| !refused.contains(&part(id, *declared)));
+        if first {
+            let owned = Digests::read(pass.status.owned_members.as_deref());
+            changed.retain(|(id, declared)| *declared || !self.is_owed_removal(pass, &owned, id));
+        }
         let left = self.directory.membership(&pass.uid(), |members| {
             members.keep_as_is(changed.into_iter().map(|(id, _)| id));
             members.left()
         });
         left.unwrap_or_default()
+    }
+
+    /// Somebody who isn't declared was so once, and is kept in by a guard. Whose account isn't shown yet may be anybody, and
+    /// stays (promise I31).
+    fn is_owed_removal(&self, pass: &GroupPass, owned: &Digests, id: &RemoteId) -> bool {
+        if owned.contains(&[id.as_str()]) {
+            return true;
+        }
+        // Where everybody who was declared is on record, others put in whoever isn't, protected or not.
+        let recorded = pass.object.spec.membership == Membership::Exact && !owned.is_empty();
+        !recorded && matches!(self.protection(pass, id), Standing::Kept(_))
     }
 }

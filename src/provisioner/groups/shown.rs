@@ -96,11 +96,11 @@ impl<E: Effects> Provisioner<E> {
             let lost = lost.into_iter().map(|id| (id, true));
             let some = || lost.chain(foreign.into_iter().map(|id| (id, false))).collect();
             let changed = if all { members.differing() } else { some() };
-            (found, at_rest, changed, members.take_lapsed())
+            (found, at_rest, (changed, all), members.take_lapsed())
         });
-        let Some(((mut lost, mut foreign), at_rest, changed, lapsed)) = found.filter(|_| counts) else { return };
+        let Some(((mut lost, mut foreign), at_rest, (changed, all), lapsed)) = found.filter(|_| counts) else { return };
         if !repairs {
-            (lost, foreign) = self.leave_changed(pass, changed);
+            (lost, foreign) = self.leave_changed(pass, changed, all);
         }
         let drift = drift_of_members(lost, foreign);
         if !lapsed.is_empty() {

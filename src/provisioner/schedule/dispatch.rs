@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -91,12 +90,7 @@ impl<E: Effects> Provisioner<E> {
         // Until the server was listed once, only removals with a known id can do without the list.
         let swept = self.connection.state.first_sweep() != FirstSweep::Awaited;
         // While the server asks for patience, objects say that they wait; nobody holds a slot for it.
-        let pause = self.schedule.limiter().paused_until();
-        if let Some(until) = pause {
-            let wait = SignedDuration::try_from(until.saturating_duration_since(self.effects.instant()));
-            self.notes.serves_from(self.effects.now().saturating_add(wait.unwrap_or_default()).unwrap_or_default());
-        }
-        let ready = self.session().is_some() && pause.is_none();
+        let ready = self.session().is_some() && self.schedule.limiter().paused_until().is_none();
         self.schedule.next(self.effects.instant(), only_removals || (ready && !swept), ready)
     }
 

@@ -1,14 +1,18 @@
 //! What ends, and what doesn't, while a connection can't serve everybody: it is under deletion, its Secret is gone, or its
 //! server is away.
 
+use std::time::Duration;
+
+use serde_json::json;
+
 use super::super::events::{Event, Spec};
 use super::super::group_checks::reason_of_group;
 use super::super::group_events::{GroupEvent, GroupSpec, Named};
-use super::super::outside::Listing;
+use super::super::outside::{Fault, Listing, Place};
 use super::super::setup::Setup;
 use super::super::world::World;
 use super::leavers::under_deletion;
-use super::{account, bound, id_of, ready, setup};
+use super::{account, bound, id_of, only_account, ready, setup, until};
 use crate::api::DeletionPolicy;
 
 /// Minutes until access ends: years, so that no other clock than the simulated one comes to it.
@@ -121,6 +125,81 @@ fn i08_an_outage_costs_nobody_whose_manifest_moves() {
             assert!(account(&world, &ada).1, "{told}");
             assert_eq!(id_of(&world, "b"), Some(ada), "{told}");
         }
+    }
+}
+
+/// The same, and the server asks for so much patience.
+#[tokio::test(start_paused = true)]
+async fn i08_a_pause_costs_nobody_whose_manifest_moves() {
+    let mut world = bound(setup(), &[0]);
+    let ada = id_of(&world, "a").expect("bound");
+    world.happen(&Event::Move(0, 1, true));
+    while world.deliver() {}
+    assert!(world.take());
+    while !world.operator.flight.is_empty() {
+        world.advance(0);
+    }
+    world.operator.provisioner.schedule.limiter().pause(Duration::from_secs(900));
+    world.happen(&Event::Time(1_000_000));
+    tokio::time::advance(Duration::from_secs(1_000)).await;
+    for _ in 0..3 {
+        world.drain();
+        world.happen(&Event::Time(62_000));
+    }
+    world.drain();
+    assert!(account(&world, &ada).1, "{:#?}", world.trace());
+    assert_eq!(id_of(&world, "b"), Some(ada), "{:#?}", world.trace());
+}
+
+/// Whoever is to take the account over isn't served by its connection.
+#[tokio::test(start_paused = true)]
+async fn i08_pauses_now_and_then_keep_no_removal_waiting_for_ever() {
+    let mut world = bound(setup(), &[0]);
+    let ada = id_of(&world, "a").expect("bound");
+    world.operator.second.connection.sessions.end();
+    world.happen(&Event::MoveAway(0, 1, true));
+    for _ in 0..5 {
+        world.drain();
+        assert!(account(&world, &ada).1, "it is waited for: {:#?}", world.trace());
+        world.operator.provisioner.schedule.limiter().pause(Duration::from_secs(1));
+        world.drain();
+        tokio::time::advance(Duration::from_secs(2)).await;
+        world.happen(&Event::Time(140_000));
+    }
+    world.drain();
+    world.happen(&Event::Time(3_000));
+    world.drain();
+    assert!(!account(&world, &ada).1, "{:#?}", world.trace());
+}
+
+/// Nothing but the claim tells that there is an account.
+#[test]
+fn i15_whose_creation_was_never_answered_is_deactivated_while_only_removals_are_served() {
+    for without_key in [false, true] {
+        let mut world = World::new(setup(), true);
+        world.sweep(Listing::Whole);
+        while world.page() {}
+        world.happen(&Event::Declare(0, Spec { active: Some(true), ..Spec::named(0) }));
+        while world.deliver() {}
+        until(&mut world, Place::Request);
+        world.happen(&Event::Fault(Fault::Lost));
+        while !world.operator.flight.is_empty() {
+            world.advance(0);
+        }
+        assert_eq!((id_of(&world, "a"), only_account(&world)["active"].clone()), (None, json!(true)));
+        world.happen(&Event::Activate(0, Some(false)));
+        while world.deliver() {}
+        if without_key {
+            world.operator.provisioner.restrict_to_removals();
+        } else {
+            under_deletion(&world, false);
+        }
+        for _ in 0..3 {
+            world.drain();
+            world.happen(&Event::Time(5_000));
+        }
+        world.drain();
+        assert_eq!(only_account(&world)["active"], json!(false), "{without_key} {:#?}", world.trace());
     }
 }
 

@@ -234,3 +234,45 @@ fn i09_what_was_left_as_found_is_drift_no_longer_once_it_is_declared() {
     assert_eq!(ready(&world).0, "Synced", "{:#?}", world.trace());
     assert_eq!(members(&world), BTreeSet::from([bob]), "{:#?}", world.trace());
 }
+
+/// Their account is made at the server, too, and isn't listed when the group shows them: to a write, or to the first reading of
+/// a process. It makes no difference that the guard protects some.
+#[test]
+fn i09_under_report_whom_others_put_in_stays_also_before_their_account_is_listed() {
+    for (restarts, name) in [(false, "dee"), (false, "cyd"), (true, "dee"), (true, "cyd")] {
+        let groups = GroupSetup { versions: false, ..GroupSetup::default() };
+        let setup = Setup { repair: (false, false, false), protected: true, groups, ..setup() };
+        let mut world = super::bound(setup, &[0, 1]);
+        world.happen(&eng(vec![Named::Place(0)]));
+        let looked_at = |world: &mut World| {
+            for _ in 0..2 {
+                world.happen(&Event::Time(61_000));
+                world.happen(&Event::Sweep(Listing::Whole));
+                world.drain();
+            }
+        };
+        looked_at(&mut world);
+        world.outside().site.invite(name, true);
+        let [ada, bob, other] = ["ada", "bob", name].map(|name| account(&world, name));
+        let number = world.outside().site.server.accounts.keys().position(|id| *id == other).expect("invited");
+        world.happen(&Event::Group(GroupEvent::Join(0, number)));
+        let mut all = BTreeSet::from([ada, other]);
+        if restarts {
+            looked_at(&mut world);
+            world.happen(&Event::Restart);
+            world.operator.provisioner.do_without_list();
+            world.happen(&Event::Group(GroupEvent::Rename(0, 1)));
+        } else {
+            all.insert(bob);
+            world.happen(&Event::Group(GroupEvent::Members(0, vec![Named::Place(0), Named::Place(1)])));
+        }
+        world.drain();
+        let told = format!("{restarts} {name} {:#?}", world.trace());
+        assert_eq!((ready(&world).0, members(&world)), ("Drifted".into(), all.clone()), "{told}");
+        looked_at(&mut world);
+        world.protect_nobody();
+        looked_at(&mut world);
+        let told = format!("{restarts} {name} {:#?}", world.trace());
+        assert_eq!((ready(&world).0, members(&world)), ("Drifted".into(), all), "{told}");
+    }
+}
