@@ -71,9 +71,8 @@ pub(super) fn not_effective(value: &str) -> Step {
 
 /// Whether the account is active, as far as the server shows that: where it doesn't, what was carried out last counts.
 pub(super) fn is_seen_active(facts: &Facts, declared: &Declared, resource: &Resource) -> bool {
-    let carried_out = || match facts.written.contains(&Path::core(ACTIVE)) {
-        true => declared.active,
-        false => facts.object.status.active,
+    let carried_out = || {
+        if facts.written.contains(&Path::core(ACTIVE)) { declared.active } else { facts.object.status.active }
     };
     resource.active().or_else(carried_out).unwrap_or(true)
 }

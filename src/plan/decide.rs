@@ -230,7 +230,9 @@ fn gone(facts: &Facts, declared: &Declared, id: &str) -> Step {
         } else {
             "the account is to be inactive, and the server doesn't have it any more"
         };
-        return inactive_and_gone(inactive_reason(declared).0, message, Some(declared.active));
+        let mut verdict = inactive_and_gone(inactive_reason(declared).0, message);
+        verdict.details.applied_active = Some(declared.active);
+        return settle(verdict);
     }
     if is_replaced(facts, declared) {
         // It may be there under another id.
@@ -239,7 +241,7 @@ fn gone(facts: &Facts, declared: &Declared, id: &str) -> Step {
     if left_inactive(facts, declared) {
         let message = "the account was deactivated by us, and the server doesn't have it any more; add `active: true` to the \
                        spec to have it created anew";
-        return inactive_and_gone(Reason::Synced, message, None);
+        return settle(inactive_and_gone(Reason::Synced, message));
     }
     let status = facts.object.status;
     let known =
@@ -267,20 +269,15 @@ fn gone(facts: &Facts, declared: &Declared, id: &str) -> Step {
 }
 
 /// What was asked for, whether the server or somebody there removed the account.
-fn inactive_and_gone(reason: Reason, message: &str, applied_active: Option<Option<bool>>) -> Step {
-    settle(Verdict {
+fn inactive_and_gone(reason: Reason, message: &str) -> Verdict {
+    Verdict {
         reason: Some(reason),
         message: message.to_owned(),
         state: Some(UserState::Inactive),
         executed: true,
-        details: UserDetails {
-            active: Some(false),
-            applied_active,
-            user_name: Some(String::new()),
-            ..UserDetails::default()
-        },
+        details: UserDetails { active: Some(false), user_name: Some(String::new()), ..UserDetails::default() },
         ..Verdict::default()
-    })
+    }
 }
 
 /// However it stands with the account, its name is the one that is shown: the object it was taken from, or that waits

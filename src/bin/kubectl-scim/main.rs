@@ -97,7 +97,7 @@ async fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Resume(arguments) => change::suspend(&cluster().await?, &arguments, false).await,
         Command::Release(arguments) => change::release(&cluster().await?, &arguments).await,
         Command::Plan(arguments) => plan::run(&global, printer, &arguments).await,
-        Command::Explain(arguments) => explain::run(&global, printer, &arguments).await,
+        Command::Explain(arguments) => Box::pin(explain::run(&global, printer, &arguments)).await,
         Command::Test(arguments) => test::run(&global, printer, &arguments).await,
         Command::Import(arguments) => import::run(&global, &arguments).await,
         Command::History(arguments) => history::run(&global, printer, &arguments).await,

@@ -51,7 +51,6 @@ fn shows_drift(verdict: GroupVerdict, found: GroupDrift, what_now: &str) -> Grou
 pub(super) fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOperation]) -> GroupVerdict {
     let members = &facts.members;
     let counts = facts.counts();
-    let absent_alone = counts.waiting == i64::try_from(members.absent.len()).unwrap_or(i64::MAX);
     let mut verdict = GroupVerdict {
         reason: Some(Reason::Synced),
         message: format!(
@@ -71,36 +70,7 @@ pub(super) fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOper
         },
         ..GroupVerdict::default()
     };
-    if unseen(facts) > 0 {
-        verdict.message.push_str("; the server doesn't show the accounts of some, who are put in once it does");
-    }
-    if counts.waiting > 0 && !absent_alone {
-        verdict.message.push_str("; the others have no account yet and are put in as soon as they have");
-    }
-    if members.membership.exceeds_record() {
-        verdict.message.push_str(
-            "; of so many it isn't on record who was put in by this object: should membership become Additive, whoever is \
-             dropped then stays in",
-        );
-    }
-    if members.membership.exceeded_record(facts.object.status.owned_members.as_deref()) {
-        verdict.message.push_str(
-            "; more than 5000 members were declared while membership was Exact, and it isn't on record who they were: once \
-             they aren't declared any more they stay in, unless this object puts them in anew. Take them out at the server, \
-             or set membership to Exact, which takes out whoever isn't declared",
-        );
-    }
-    if facts.shown_partly {
-        verdict.message.push_str(
-            "; the server shows a part of this group's members alone, so who is in is known from the operator's own record: \
-             whom others put in or take out isn't seen",
-        );
-    }
-    if deletion::unlinks(facts) {
-        verdict.message.push_str(
-            "; deleting this object empties the group and unlinks it: what the group stands for at the server stays",
-        );
-    }
+    remark(facts, &mut verdict.message);
     let over_rate = over_rate(facts);
     let contested = drift(facts, left).filter(|_| facts.contested && facts.policy.repair.attributes);
     if let Some(found) = contested {
@@ -156,6 +126,42 @@ pub(super) fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOper
         verdict.message = format!("{}; the server took and doesn't show {told}", verdict.message);
     }
     verdict
+}
+
+/// What is to be known beside how many are in.
+fn remark(facts: &GroupFacts, message: &mut String) {
+    let (members, counts) = (&facts.members, facts.counts());
+    let absent = i64::try_from(members.absent.len()).unwrap_or(i64::MAX);
+    if unseen(facts) > 0 {
+        message.push_str("; the server doesn't show the accounts of some, who are put in once it does");
+    }
+    if counts.waiting > 0 && counts.waiting != absent {
+        message.push_str("; the others have no account yet and are put in as soon as they have");
+    }
+    if members.membership.exceeds_record() {
+        message.push_str(
+            "; of so many it isn't on record who was put in by this object: should membership become Additive, whoever is \
+             dropped then stays in",
+        );
+    }
+    if members.membership.exceeded_record(facts.object.status.owned_members.as_deref()) {
+        message.push_str(
+            "; more than 5000 members were declared while membership was Exact, and it isn't on record who they were: once \
+             they aren't declared any more they stay in, unless this object puts them in anew. Take them out at the server, \
+             or set membership to Exact, which takes out whoever isn't declared",
+        );
+    }
+    if facts.shown_partly {
+        message.push_str(
+            "; the server shows a part of this group's members alone, so who is in is known from the operator's own record: \
+             whom others put in or take out isn't seen",
+        );
+    }
+    if deletion::unlinks(facts) {
+        message.push_str(
+            "; deleting this object empties the group and unlinks it: what the group stands for at the server stays",
+        );
+    }
 }
 
 /// Attributes and members that are owed and not sent.

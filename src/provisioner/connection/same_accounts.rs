@@ -133,8 +133,7 @@ impl<E: Effects> Provisioner<E> {
                 Shown::Same => return (Shown::Same, Some(&account.user_name)),
                 Shown::Unanswered => any = Shown::Unanswered,
                 Shown::Unknown if any == Shown::Another => any = Shown::Unknown,
-                Shown::Unknown => {}
-                Shown::Another => {}
+                Shown::Unknown | Shown::Another => {}
             }
         }
         (any, None)

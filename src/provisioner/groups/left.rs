@@ -20,8 +20,7 @@ impl<E: Effects> Provisioner<E> {
         mut changed: Vec<(RemoteId, bool)>,
         first: bool,
     ) -> (usize, usize) {
-        let refused: BTreeSet<String> =
-            pass.status.ignored_attributes.iter().flatten().filter_map(|entry| part_of(entry)).collect();
+        let refused: BTreeSet<String> = pass.status.ignored_attributes.iter().flatten().filter_map(part_of).collect();
         changed.retain(|(id, declared)| !refused.contains(&part(id, *declared)));
         if first {
             let owned = Digests::read(pass.status.owned_members.as_deref());

@@ -60,7 +60,9 @@ impl<E: Effects> Provisioner<E> {
             // What is on record is written before anybody is put in: this process knows better.
             let known = self.directory.membership(&pass.uid(), |members| {
                 let here: Vec<RemoteId> = members.wanted().filter(|id| members.is_here(id)).cloned().collect();
-                here.iter().for_each(|id| members.own(id));
+                for id in &here {
+                    members.own(id);
+                }
                 members.is_shown()
             });
             let known = known == Some(true);
@@ -88,7 +90,7 @@ impl<E: Effects> Provisioner<E> {
             return None;
         }
         let shown = shown.map(|shown| self.with_member_ids(pass.session.epoch, shown).into_owned());
-        let shown: HashSet<String> = shown.iter().flat_map(Resource::members).flatten().map(str::to_owned).collect();
+        let shown: HashSet<String> = shown.iter().filter_map(Resource::members).flatten().map(str::to_owned).collect();
         let (mut still, mut out) = (Vec::new(), Vec::new());
         for member in asked.into_iter().flatten().take(MOST_ASKED) {
             let seen = shown.contains(member.as_str());

@@ -13,7 +13,7 @@ use super::shown::drift_of_members;
 use crate::api::{ClaimedGroup, GroupDrift, OperationType, Reason, RemoteId, ScimGroup};
 use crate::directory::{Unfollowed, full_name, has_finalizer};
 use crate::plan::groups::{GroupFacts, GroupObject, GroupStep, Members, Source, decide_group};
-use crate::plan::{Account, ClaimedName, Creations, Delegated};
+use crate::plan::{Account, ClaimedName, Claims, Creations, Delegated};
 use crate::provisioner::mirror::Mirror;
 use crate::scim::MembersReadable as Readable;
 use crate::status::ledger;
@@ -82,25 +82,27 @@ impl<E: Effects> Provisioner<E> {
         }
     }
 
+    /// What others claim of the group; none is looked for where it is bound to this object and has the declared name.
+    fn claims_on(&self, pass: &GroupPass, found: Option<&str>) -> Claims {
+        let id = pass.status.id.as_deref();
+        let own = id.is_some() && (found.is_none() || found == id);
+        let named = pass.status.display_name.as_ref() == Some(&pass.object.spec.display_name);
+        if own && named && !pass.is_deleting() {
+            return Claims::default();
+        }
+        self.directory.group_claims(&pass.object, &pass.session.policy.server, found)
+    }
+
     /// The plan for a group as everything stands now.
     pub(super) fn plan_group(&self, pass: &GroupPass) -> GroupStep {
         let uid = pass.uid();
         let policy = &pass.session.policy;
-        let server = &policy.server;
         let account = pass.account.clone().unwrap_or_else(|| self.known_group(pass));
         let found = match &account {
             Account::Found { resource, .. } => resource.id().map(str::to_owned),
             _ => None,
         };
-        let own = found.is_none() || found == pass.status.id;
-        let settled = own
-            && pass.status.id.is_some()
-            && pass.status.display_name.as_ref() == Some(&pass.object.spec.display_name);
-        let claims = if settled && !pass.is_deleting() {
-            crate::plan::Claims::default()
-        } else {
-            self.directory.group_claims(&pass.object, server, found.as_deref())
-        };
+        let claims = self.claims_on(pass, found.as_deref());
         let Unfollowed { waiting: waiting_for, mut foreign, absent } = self.directory.unfollowed(&uid);
         foreign.splice(0..0, self.refuses_group(&pass.object));
         let departed = self.directory.departed(&uid);

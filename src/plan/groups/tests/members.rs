@@ -284,7 +284,7 @@ fn i18_a_group_that_was_too_large_for_its_record_says_so_when_it_leaves_others_i
         for id in &all[1..] {
             case.membership.leave(&Standing::In(id.clone()));
         }
-        assert_eq!(case.membership.owned(recorded.as_deref()).is_some(), true, "they are still in");
+        assert!(case.membership.owned(recorded.as_deref()).is_some(), "they are still in");
         case.membership.removed(&all);
         assert_eq!(case.membership.owned(recorded.as_deref()), None);
     }

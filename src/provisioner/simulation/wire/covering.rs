@@ -46,8 +46,21 @@ const HIDDEN: [(&[&str], &[&str]); 13] = [
     (&["refuses_inactive"], &["removes_inactive"]),
 ];
 
-/// With these on hardly anything else is met: only pairs have them.
-const ALONE: [&str; 3] = ["hollow_lists", "two_seats", "breaks"];
+/// With these on hardly anything else is met, or three together can't be told apart: only pairs have them.
+const ALONE: [&str; 5] = ["hollow_lists", "two_seats", "breaks", "shows_five_members", "names_in_domain"];
+
+/// No request finds out what a server does that has one of the first and one of the second: who is in a group isn't shown, and
+/// others than those who are named are taken out of it; what was made isn't told, and has another name.
+const APART: [(&str, &[&str]); 2] = [
+    ("shows_five_members", &["remove_empties", "removes_by_index", "add_replaces", "replace_empties"]),
+    ("names_in_domain", &["empty_creations"]),
+];
+
+fn apart(one: &str, other: &str) -> bool {
+    APART
+        .iter()
+        .any(|(first, second)| (one == *first && second.contains(&other)) || (other == *first && second.contains(&one)))
+}
 
 /// Which quirk hides which, by their places.
 struct Hiding(Vec<Vec<bool>>);
@@ -78,14 +91,15 @@ pub fn covering(quirks: &[&'static str]) -> Vec<Vec<&'static str>> {
     let mut open = vec![vec![true; count]; count];
     let mut all = Vec::new();
     for (one, other) in (0..count).flat_map(|one| (one + 1..count).map(move |other| (one, other))) {
-        if !open[one][other] {
+        if !open[one][other] || apart(quirks[one], quirks[other]) {
             continue;
         }
         let mut story = vec![one, other];
         let gain = |story: &[usize]| hiding.met(story).filter(|(one, other)| open[*one][*other]).count();
         while story.len() < TOGETHER {
             let with = |next: usize| gain(&[story.as_slice(), &[next]].concat());
-            let next = (0..count).filter(|next| !story.contains(next)).map(|next| (with(next), next)).max();
+            let fits = |next: &usize| !story.iter().any(|known| known == next || apart(quirks[*known], quirks[*next]));
+            let next = (0..count).filter(fits).map(|next| (with(next), next)).max();
             let Some((_, next)) = next.filter(|(after, _)| *after > gain(&story)) else { break };
             story.push(next);
         }
@@ -107,6 +121,7 @@ fn any_two_quirks_are_met_in_some_story() {
         let story: Vec<usize> = story.iter().map(place).collect();
         met.extend(hiding.met(&story).map(|(one, other)| (one.min(other), one.max(other))));
     }
-    assert_eq!(met.len(), quirks.len() * (quirks.len() - 1) / 2);
-    assert!(stories.len() < 450, "{} stories", stories.len());
+    let never: usize = APART.iter().map(|(_, second)| second.len()).sum();
+    assert_eq!(met.len(), quirks.len() * (quirks.len() - 1) / 2 - never);
+    assert!(stories.len() < 550, "{} stories", stories.len());
 }
