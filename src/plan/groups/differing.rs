@@ -17,10 +17,13 @@ pub(super) fn differing(facts: &GroupFacts, resource: &Resource) -> Vec<PatchOpe
     operations
 }
 
-/// The server keeps the name with a domain before it, and showed it so when it was written.
+/// The server keeps the name with a domain before it, and showed it so when this name was written: a name that is declared
+/// since is another one.
 fn is_kept_so(facts: &GroupFacts, shown: &str) -> bool {
-    let recorded = facts.object.status.display_name.as_deref();
-    recorded == Some(shown) && is_same_in_domain(shown, &facts.object.spec.display_name)
+    let (status, name) = (facts.object.status, &facts.object.spec.display_name);
+    let written =
+        || status.applied_attributes.is_none() || facts.applied().has("displayName", Some(&json!(composed(name))));
+    status.display_name.as_deref() == Some(shown) && is_same_in_domain(shown, name) && written()
 }
 
 /// What differs of the group itself; an attribute that the server doesn't show is sent at creation alone.

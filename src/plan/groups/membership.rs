@@ -137,6 +137,7 @@ impl Membership {
                 less(&mut self.wanted, id);
                 if wanted && !self.wanted.contains_key(id) {
                     self.fingerprint ^= hash(id);
+                    self.thrown.remove(id);
                 }
                 self.sort(id);
             }

@@ -30,7 +30,8 @@ impl<E: Effects> Provisioner<E> {
             _ => false,
         };
         let unlisted = || {
-            let gone = |known: &K::Mirror| known.is_complete() && !known.shows(id);
+            let gone =
+                |known: &K::Mirror| known.is_complete() && !known.shows(id) && !known.sightings().lists_lack_some();
             K::mirror(self).look_in(pass.session.epoch, gone) == Some(true)
         };
         told && unlisted()
@@ -68,7 +69,7 @@ impl<E: Effects> Provisioner<E> {
         }
         match (&pass.account, &operation.request) {
             // What was wanted. Whoever declares the name next must not find it here.
-            (Some(Account::Missing), Request::Delete { .. }) => {
+            (Some(Account::Missing), Request::Delete { .. }) if error.class() == Class::NotFound => {
                 self.forget_resource(pass, id);
                 pass.account = Some(Account::Absent { fresh: true });
                 Ok(())

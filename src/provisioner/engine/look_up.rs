@@ -61,7 +61,14 @@ impl<E: Effects> Provisioner<E> {
         };
         pass.account = match answer {
             Ok(Some(resource)) => {
-                self.in_mirror(pass, |mirror| mirror.sightings_mut().confirmed(id));
+                self.in_mirror(pass, |mirror| {
+                    let unlisted = mirror.is_complete() && !mirror.shows(id);
+                    let sightings = mirror.sightings_mut();
+                    sightings.confirmed(id);
+                    if unlisted {
+                        sightings.found_unlisted();
+                    }
+                });
                 K::read(self, pass, resource)?
             }
             Ok(None) => return Err(Stop::WithoutStatus(Outcome::Paused)),

@@ -118,8 +118,10 @@ impl<E: Effects> Provisioner<E> {
             return thrown;
         }
         let wrong = !stuck.is_empty() && others.kinds.contains(&GroupChange::Removals);
-        // Some alone: others did that at this very moment, or their accounts are gone.
-        if !all && !wrong {
+        // Some alone, or the only one beside who was taken out: others did that at this very moment, or their accounts are gone.
+        let removal = others.kinds.iter().any(|kind| matches!(kind, GroupChange::Removal | GroupChange::Removals));
+        let by_chance = !all || (removal && thrown.len() == 1);
+        if by_chance && !wrong {
             return Vec::new();
         }
         pass.session.seen.take_in(|seen| others.kinds.iter().for_each(|kind| seen.threw_out(*kind)));

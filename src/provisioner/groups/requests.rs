@@ -6,7 +6,7 @@ use super::writeback::at_server;
 use super::{GroupPass, GroupStop};
 use crate::api::{self, OperationType, RemoteId};
 use crate::plan::groups::{Change, Group, GroupOperation, GroupVerdict, MEMBERS, without_removed};
-use crate::plan::{Account, Binding, Path, Request, applied_ahead, in_domain_of, is_named, is_same_in_domain};
+use crate::plan::{Account, Applied, Binding, Path, Request, applied_ahead, in_domain_of, is_named, is_same_in_domain};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::Kind as _;
@@ -179,8 +179,7 @@ impl<E: Effects> Provisioner<E> {
                 self.learn_whole_groups(pass, shown.is_none_or(named));
             }
             pass.own.written = true;
-            let recorded = pass.status.display_name.as_deref().unwrap_or_default();
-            let name = in_domain_of(recorded, &pass.object.spec.display_name);
+            let name = name_as_kept(pass);
             self.group_renamed(pass, id, &name, &attributes);
             pass.account = None;
             pass.status.display_name = Some(name);
@@ -389,4 +388,11 @@ fn lacks_members(body: &Attributes, error: &Error) -> bool {
 fn is_additive(pass: &GroupPass) -> bool {
     let readable = pass.session.policy.profile.members_readable.with_group();
     readable && pass.object.spec.membership == api::Membership::Additive
+}
+
+/// The declared name as the server keeps it, which may keep a domain before it: not where it keeps as it was what was written.
+fn name_as_kept(pass: &GroupPass) -> String {
+    let (kept, name) = (pass.status.display_name.as_deref().unwrap_or_default(), &pass.object.spec.display_name);
+    let written = Applied::read(pass.status.applied_attributes.as_deref(), false);
+    if written.has("displayName", Some(&kept.into())) { name.clone() } else { in_domain_of(kept, name) }
 }

@@ -166,8 +166,10 @@ impl Listing {
     /// The server shows the same again, wherever a page begins, and as many as were asked for: more are asked for at once.
     pub fn widens(&mut self, end: &Result<(), Gap>) -> bool {
         let circles = self.paging == Paging::Index && *end == Err(Gap::Circles);
-        let full = self.last >= u64::from(self.size) && self.full.is_none_or(|before| self.last > before);
-        let may = circles && full && self.size < WIDEST;
+        let full = self.last == u64::from(self.size) && self.full.is_none_or(|before| self.last > before);
+        // Nothing but this one page came.
+        let alone = self.walked_before > 0 || self.walked == 2 * self.last;
+        let may = circles && full && alone && self.size < WIDEST;
         if may {
             self.full = Some(self.last);
             self.size = self.size.saturating_mul(WIDER).min(WIDEST);
@@ -215,7 +217,7 @@ impl Listing {
 
     /// A page that came twice is as long as servers make them, and where more were asked for it grew no longer.
     fn may_be_cut(&self) -> bool {
-        let full = self.last >= u64::from(self.size) || self.full.is_some_and(|before| self.last <= before);
+        let full = self.last == u64::from(self.size) || self.full.is_some_and(|before| self.last <= before);
         self.paging == Paging::Index && (full || USUAL_LIMITS.contains(&self.last))
     }
 
@@ -231,7 +233,9 @@ impl Listing {
             _ if self.unreadable > 0 => Gap::Unreadable(self.unreadable),
             (_, Some(total)) if self.walked == 0 => Gap::Hollow(total),
             (_, Some(total)) => Gap::Short(distinct, total),
-            (Err(Gap::Circles), None) if self.total.is_some() && self.may_be_cut() => Gap::Repeated(self.last),
+            (Err(Gap::Circles), None) if self.total.is_some() && distinct <= self.last && self.may_be_cut() => {
+                Gap::Repeated(self.last)
+            }
             // As servers do that show everything again past the end.
             (Err(Gap::Circles), None) if self.total.is_some() => return Listed::Complete(self.pages),
             (Err(gap), None) => gap,

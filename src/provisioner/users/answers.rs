@@ -184,7 +184,8 @@ fn stem(path: &str) -> &str {
 
 /// What a resource has beside what every resource has.
 fn attributes(resource: &Resource) -> impl Iterator<Item = &str> {
-    let common = |name: &str| ["id", "schemas", "meta"].iter().any(|common| name.eq_ignore_ascii_case(common));
+    let common =
+        |name: &str| ["id", "schemas", "meta", "groups"].iter().any(|common| name.eq_ignore_ascii_case(common));
     let filled = resource.0.iter().filter(|(_, value)| !is_blank(value)).map(|(name, _)| name.as_str());
     filled.filter(move |name| !common(name))
 }

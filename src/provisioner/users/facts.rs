@@ -118,9 +118,12 @@ impl<E: Effects> Provisioner<E> {
         if unrecorded(pass).is_some() {
             return Account::Unknown;
         }
-        let gone = |known: &UserMirror| bound.is_some_and(|id| known.sightings.is_gone(id)) && known.is_complete();
-        // Looked for twice, and in no list since: it need not be asked for with each sweep.
-        if self.mirror.users.look_in(pass.session.epoch, gone) == Some(true) {
+        let gone = |known: &UserMirror| {
+            let proves = known.is_complete() && !known.sightings.lists_lack_some();
+            proves && bound.is_some_and(|id| known.sightings.is_gone(id))
+        };
+        // Looked for twice, and in no list since: it need not be asked for with each sweep. Before the object goes it is.
+        if !pass.is_deleting() && self.mirror.users.look_in(pass.session.epoch, gone) == Some(true) {
             return User::namesake(self, pass).unwrap_or(Account::Absent { fresh: false });
         }
         let spec = &pass.object.spec;

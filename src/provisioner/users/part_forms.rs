@@ -47,8 +47,12 @@ impl<E: Effects> Provisioner<E> {
         possible
     }
 
-    /// A request was taken: what was tried in another form goes in that from now on.
+    /// A request was taken: what was tried in another form goes in that from now on. Not where it was taken for being less
+    /// than what was refused: the form may not have been at fault.
     pub(super) fn learn_forms(&self, pass: &UserPass, request: &Request) {
+        if pass.split != Split::default() {
+            return;
+        }
         let pathless = |one: &PatchOperation| one.path.is_none();
         if pass.own.nested && matches!(request, Request::Patch { operations, .. } if operations.iter().any(pathless)) {
             self.apply_lessons(&pass.session, [Lesson::NestedExtensions]);
