@@ -84,8 +84,8 @@ async fn a_release_lives_and_nobodys_account_notices() {
     place.kubectl(&["delete", "scimuser", "ada", "--timeout=30s"]);
     assert_eq!(place.directory.writes().await, before, "an account was touched");
 
-    as_the_pages_say(&helm, &chart);
-    let operator = start(cluster, "scim-operator");
+    helm.ok(&["install", RELEASE, &chart]);
+    let operator = start(cluster, &namespace);
     assert_eq!(place.synced("grace").await, grace);
     place.sweeps(1).await;
     assert_eq!(place.directory.writes().await, before, "an account was touched");
@@ -144,14 +144,17 @@ async fn probe(operator: &Operator, path: &str) -> Result<(), String> {
     if asked.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&asked.stderr).into_owned()) }
 }
 
-/// The lines of the pages, each page after the other; what the last one installs stays.
-fn as_the_pages_say(helm: &Helm, chart: &str) {
+/// The lines of the pages, each page after the other, in a cluster that has never seen a release.
+#[tokio::test]
+async fn the_pages_install_it_by_their_own_lines() {
+    let cluster = ControlPlane::another("pages", &[]).await;
+    let (helm, chart) = (Helm::admin(cluster.admin_kubeconfig(), "scim-operator"), packaged_chart());
     let mut installed = 0;
     for page in ["charts/scim-operator/README.md", "README.md", "docs/install.md"] {
         let text = fs::read_to_string(repository().join(page)).unwrap().replace("\\\n", " ");
         // No pods run here, which is what `helm test` takes.
         let lines = text.lines().filter(|line| line.starts_with("helm ") && !line.starts_with("helm test"));
-        for line in lines.map(|line| line.replace("oci://ghcr.io/scim-operator/charts/scim-operator", chart)) {
+        for line in lines.map(|line| line.replace("oci://ghcr.io/scim-operator/charts/scim-operator", &chart)) {
             if line.starts_with("helm install") {
                 if installed > 0 {
                     helm.line("helm uninstall scim-operator -n scim-operator");

@@ -49,8 +49,8 @@ async fn a_life(place: &Place, tenant: &Tenant, front: &Front, update: &[&str]) 
     for active in [false, true] {
         place.user("ada", crate::elsewhere::with(renamed.clone(), json!({"active": active})));
         assert_eq!(place.synced("ada").await, id);
-        // The first deactivation of a process is read back.
-        let read: &[&str] = if active { &[] } else { &["GET"] };
+        // The first deactivation of a process is read back, if its answer isn't anyhow.
+        let read: &[&str] = if active || update.last() == Some(&"GET") { &[] } else { &["GET"] };
         assert_eq!(methods(front), [update, read].concat(), "active: {active}");
         assert_eq!(shown(tenant, &id).await["active"], active);
     }

@@ -21,6 +21,7 @@ mod kept;
 mod limits;
 mod lost;
 mod members;
+mod names;
 mod replaced;
 
 fn id(n: u8) -> RemoteId {
