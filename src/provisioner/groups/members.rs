@@ -352,7 +352,9 @@ impl<E: Effects> Provisioner<E> {
         });
         let (out, into) = owed.unwrap_or_default();
         let (departed, awaited) = (directory.departed(&pass.uid()), self.awaited(pass));
-        let free = |id: &&RemoteId| !departed.contains(*id) && self.may_leave(pass, &awaited, id) == Standing::Free;
+        // Whoever is gone is taken out as well: nobody loses anything by it.
+        let leaves = |standing: Standing| matches!(standing, Standing::Free | Standing::Gone);
+        let free = |id: &&RemoteId| !departed.contains(*id) && leaves(self.may_leave(pass, &awaited, id));
         let out = out.iter().filter(free);
         let mut names: Vec<String> = out.map(|id| format!("-{id}")).collect();
         names.extend(into.iter().map(|id| format!("+{id}")));
