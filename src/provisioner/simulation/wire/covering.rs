@@ -50,8 +50,8 @@ const HIDDEN: [(&[&str], &[&str]); 13] = [
 const ALONE: [&str; 5] = ["hollow_lists", "two_seats", "breaks", "shows_five_members", "names_in_domain"];
 
 /// No request finds out what a server does that has one of the first and one of the second: who is in a group isn't shown, and
-/// others than those who are named are taken out of it, or nobody who is in tells that; what was made isn't told, and has another name; a 403 has no word of
-/// a rate.
+/// others than those who are named are taken out of it, or nobody who is in tells that; what was made isn't told, and has
+/// another name; a 403 has no word of a rate.
 const APART: [(&str, &[&str]); 4] = [
     ("shows_five_members", &["remove_empties", "removes_by_index", "add_replaces", "replace_empties"]),
     ("shows_five_members", &["hollow_lists", "two_seats"]),
