@@ -30,6 +30,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("kubectl scim console", "it serves until it is ended: tests/cli/console.rs"),
     ("kubectl scim approve", "it asks a person: tests/cli/answering.rs"),
     ("kubectl-scim man", "tests/cli/manners.rs"),
+    ("jq '.items", "jq isn't on every machine; what such a file is planned as: tests/cli, i22_what_was_exported"),
 ];
 
 /// The blocks of commands on a page, also those within a list.
