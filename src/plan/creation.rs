@@ -59,6 +59,14 @@ impl Creations {
         self.answered_with(resource).is_some_and(|answered| answered.existed.is_some())
     }
 
+    /// The answer to the creation that was done last showed an id that nothing else ever did, and this has another one: it
+    /// is what was made, if it is no older and no newer than that.
+    pub(super) fn made_under_another_id(&self, last: Option<&LastOperation>, resource: &Resource) -> bool {
+        let sent = last.filter(|last| last.type_ == OperationType::Create).map(|last| last.at.0);
+        let times = sent.zip(resource.created()).filter(|_| self.unseen);
+        times.is_some_and(|(sent, made)| made.duration_since(sent).abs() < SLACK)
+    }
+
     /// Why no further creation is sent for now; `what` it would make.
     pub(super) fn exhausted(&self, what: &str) -> Option<String> {
         if let Some(strange) = &self.strange {
@@ -157,13 +165,6 @@ pub fn origin(answer: &CreationAnswer) -> Origin {
     } else {
         Origin::Untold
     }
-}
-
-/// The answer to the creation that was done last showed an id that nothing else ever did, and this has another one: it is
-/// what was made, if it is no older and no newer than that.
-pub(super) fn is_made_by(last: Option<&LastOperation>, resource: &Resource) -> bool {
-    let sent = last.filter(|last| last.type_ == OperationType::Create).map(|last| last.at.0);
-    sent.zip(resource.created()).is_some_and(|(sent, made)| made.duration_since(sent).abs() < SLACK)
 }
 
 /// It was made before the object was: no creation that was sent for that made it.

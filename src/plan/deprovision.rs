@@ -162,17 +162,17 @@ fn bound(facts: &Facts, id: &str, account: &Account, policy: DeletionPolicy) -> 
             }
         }
         (DeletionPolicy::Deactivate, Account::Found { resource, fresh }) => {
-            if facts.written.contains(&Path::core("active")) && resource.active().is_none() {
-                return unseen(id, resource);
-            }
-            if facts.written.contains(&Path::core("active")) {
-                return waits(
+            if !facts.written.contains(&Path::core("active")) {
+                set_active(facts, id, resource, *fresh, false)
+            } else if resource.active().is_none() {
+                unseen(id, resource)
+            } else {
+                waits(
                     facts,
                     Reason::Rejected,
                     "the server accepted active: false and still shows true; it is tried again",
-                );
+                )
             }
-            set_active(facts, id, resource, *fresh, false)
         }
         // Unseen, once: an answer that shows nothing is read back before it is judged.
         (DeletionPolicy::Deactivate, _)
@@ -245,18 +245,20 @@ fn uninvited(id: &str, resource: &Resource) -> Step {
         person::quoted(id),
         person::quoted(resource.user_name().unwrap_or_default()),
     );
-    let message = "the account is inactive".to_owned();
-    let verdict = Verdict { message, executed: true, warning: Some(warning), ..Verdict::default() };
-    Step::RemoveFinalizer(Box::new(verdict))
+    remove_finalizer_with("the account is inactive", warning)
 }
 
 /// The account was told to be inactive, and the server shows nothing of that.
 fn unseen(id: &str, resource: &Resource) -> Step {
     let name = person::quoted(resource.user_name().unwrap_or_default());
     let warning = format!("the account {} ({name}) may be active still: {UNSEEN}", person::quoted(id));
-    let message = "the account was told to be inactive".to_owned();
-    let verdict = Verdict { message, executed: true, warning: Some(warning), ..Verdict::default() };
-    Step::RemoveFinalizer(Box::new(verdict))
+    remove_finalizer_with("the account was told to be inactive", warning)
+}
+
+/// The object goes, and somebody is to look at the server.
+fn remove_finalizer_with(message: &str, warning: String) -> Step {
+    let (message, warning) = (message.to_owned(), Some(warning));
+    Step::RemoveFinalizer(Box::new(Verdict { message, executed: true, warning, ..Verdict::default() }))
 }
 
 /// The account is left, though the object goes.

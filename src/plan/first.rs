@@ -1,7 +1,6 @@
 //! An account fits, and the object isn't bound to it yet (promises I6 to I8).
 
 use super::claims::{Holder, HolderState, USER, elder_comes_first};
-use super::creation::is_made_by;
 use super::declared::Declared;
 use super::facts::{Facts, hides_them};
 use super::outcome::{settle, stalled};
@@ -104,7 +103,7 @@ fn judge_first_binding(facts: &Facts, declared: &Declared, resource: &Resource) 
 
 /// What the object's creation made: the answer to it showed another id than the server does.
 fn is_own_under_another_id(facts: &Facts, declared: &Declared, resource: &Resource) -> bool {
-    let made = facts.creations.unseen && is_made_by(facts.object.status.last_operation.as_ref(), resource);
+    let made = facts.creations.made_under_another_id(facts.object.status.last_operation.as_ref(), resource);
     let named = resource.user_name().is_some_and(|name| fold(name) == declared.folded_user_name());
     made && named && facts.other_person(resource).is_none()
 }

@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 
 use kube::ResourceExt;
 
-/// The letters of Kustomize's hashes, of which there are ten.
-const KUSTOMIZE: &str = "bcdfghkmt2456789";
+use crate::api::is_kustomize_hash;
 
 /// The name before the hash, if there is one. Digits alone are a date, or the number of a part.
 fn stem(name: &str) -> Option<&str> {
     let (stem, hash) = name.rsplit_once('-')?;
-    let tells = is_of_kustomize(hash) || hash.bytes().any(|byte| byte.is_ascii_alphabetic());
+    let tells = is_kustomize_hash(hash) || hash.bytes().any(|byte| byte.is_ascii_alphabetic());
     (!stem.is_empty() && is_hash(hash) && tells).then_some(stem)
 }
 
@@ -19,11 +18,7 @@ fn is_hash(text: &str) -> bool {
     let of_chart = (8..=64).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_hexdigit())
         && text.bytes().any(|byte| byte.is_ascii_digit());
-    is_of_kustomize(text) || of_chart
-}
-
-fn is_of_kustomize(text: &str) -> bool {
-    text.len() == 10 && text.chars().all(|letter| KUSTOMIZE.contains(letter))
+    is_kustomize_hash(text) || of_chart
 }
 
 /// Whether this is the name with a hash, or without.

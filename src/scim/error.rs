@@ -164,6 +164,12 @@ impl Error {
         self.detail.as_deref().is_some_and(super::words::misses_something)
     }
 
+    /// Whether this word, in small letters, is among the server's.
+    pub fn has_word(&self, word: &str) -> bool {
+        let words = self.detail.as_deref().unwrap_or_default().to_lowercase();
+        words.split(|letter: char| !letter.is_alphanumeric()).any(|one| one == word)
+    }
+
     /// It says that nothing is listed without a filter: in SCIM's own way, or in words.
     pub fn wants_filter(&self) -> bool {
         let told = self.detail.as_deref().is_some_and(|words| words.to_lowercase().contains("filter"));

@@ -103,6 +103,16 @@ async fn i13_leavers_whom_the_guard_of_a_roster_holds_are_shown_as_held() {
     assert!(text.contains("Held by the guard of roster/people: 7 deletions"), "{text}");
 }
 
+/// The roster has made two ScimUsers, and they are synced.
+async fn both_are_ready(place: &Place) {
+    eventually(PATIENCE, "both have a ScimUser", async || {
+        let users = place.users().await.len();
+        if users == 2 { Ok(()) } else { Err(users) }
+    })
+    .await;
+    all_ready(place, "scimuser").await;
+}
+
 #[tokio::test]
 async fn a_roster_over_a_cluster_tells_who_joins_moves_and_leaves() {
     let sandbox = Sandbox::start();
@@ -110,12 +120,7 @@ async fn a_roster_over_a_cluster_tells_who_joins_moves_and_leaves() {
     for object in roster("jackson", "1,ada@example.com,Engineer\n2,grace@example.com,Admiral\n") {
         place.apply(object);
     }
-    eventually(PATIENCE, "both have a ScimUser", async || {
-        let users = place.users().await.len();
-        if users == 2 { Ok(()) } else { Err(users) }
-    })
-    .await;
-    all_ready(&place, "scimuser").await;
+    both_are_ready(&place).await;
     let rows = "1,ada@example.com,Countess\n3,alan@example.com,Engineer\n";
     let folder =
         Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &roster("jackson", rows)).without_connection();
@@ -148,12 +153,7 @@ async fn i10_a_sheet_under_a_new_hash_is_planned_and_not_the_one_that_it_replace
     for object in hashed("7h2k9mf4dt", "1,ada@example.com,Engineer\n2,grace@example.com,Admiral\n") {
         place.apply(object);
     }
-    eventually(PATIENCE, "both have a ScimUser", async || {
-        let users = place.users().await.len();
-        if users == 2 { Ok(()) } else { Err(users) }
-    })
-    .await;
-    all_ready(&place, "scimuser").await;
+    both_are_ready(&place).await;
     let after = hashed("2bc4567dfg", "1,ada@example.com,Countess\n3,alan@example.com,Engineer\n");
     let folder = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &after).without_connection();
     let args = ["plan", "--allow-loopback-http", "-R", "-f", folder.path(), "--against", "-o", "json"];

@@ -3,7 +3,6 @@
 use super::facts::{GroupFacts, GroupStep};
 use super::outcome::{display_name, elder, same_name, stalled, waits_for};
 use crate::api::{AdoptionPolicy, CLAIMED_GROUP, GroupState, OperationType, Reason};
-use crate::plan::creation::is_made_by;
 use crate::plan::{Binding, HolderState, person};
 use crate::scim::Resource;
 
@@ -50,7 +49,7 @@ pub(super) fn under_another_id(facts: &GroupFacts, resource: &Resource) -> Optio
 
 /// What the object's creation made: the answer to it showed another id than the server does.
 fn is_own_under_another_id(facts: &GroupFacts, resource: &Resource) -> bool {
-    let made = facts.creations.unseen && is_made_by(facts.object.status.last_operation.as_ref(), resource);
+    let made = facts.creations.made_under_another_id(facts.object.status.last_operation.as_ref(), resource);
     let named = display_name(resource).is_some_and(|name| same_name(name, &facts.object.spec.display_name));
     made && named && facts.another(resource).is_none()
 }

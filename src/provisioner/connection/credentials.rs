@@ -15,7 +15,7 @@ use super::pasted;
 use super::refusal::{Refusal, Unlabelled};
 use crate::api::{
     AuthSpec, BasicAuth, CREDENTIALS_LABEL, ConnectedReason, EXPIRES_AT, HOSTS, OAuth2Auth, ScimConnectionSpec,
-    SecretKeyRef, Uid,
+    SecretKeyRef, Uid, is_kustomize_hash,
 };
 use crate::plan::Named;
 use crate::scim::{ClientCertificate, ClientCredentials, Credentials, Proxy, Trust};
@@ -271,8 +271,9 @@ impl Reader {
     async fn generated(&self, name: &str) -> String {
         let labelled = ListParams::default().labels(&format!("{CREDENTIALS_LABEL}=true"));
         let there = self.secrets.list_metadata(&labelled).await.map(|list| list.items).unwrap_or_default();
-        let is_made_of_it =
-            |other: &String| other.strip_prefix(name).is_some_and(|rest| rest.strip_prefix('-').is_some_and(is_hash));
+        let is_made_of_it = |other: &String| {
+            other.strip_prefix(name).is_some_and(|rest| rest.strip_prefix('-').is_some_and(is_kustomize_hash))
+        };
         let alike: Vec<String> =
             there.iter().map(ResourceExt::name_any).filter(is_made_of_it).take(MOST_KEYS).collect();
         if alike.is_empty() {
@@ -342,11 +343,6 @@ fn writer_of_data(secret: &Secret) -> Option<String> {
     let newest =
         secret.managed_fields().iter().filter(writes_data).max_by_key(|entry| entry.time.as_ref().map(|time| time.0));
     newest.and_then(|entry| entry.manager.clone())
-}
-
-/// What Kustomize hangs on a name.
-fn is_hash(text: &str) -> bool {
-    text.len() == 10 && text.chars().all(|letter| "bcdfghkmt2456789".contains(letter))
 }
 
 /// So many keys of a Secret are named.

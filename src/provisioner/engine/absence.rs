@@ -30,8 +30,7 @@ impl<E: Effects> Provisioner<E> {
             _ => false,
         };
         let unlisted = || {
-            let gone =
-                |known: &K::Mirror| known.is_complete() && !known.shows(id) && !known.sightings().lists_lack_some();
+            let gone = |known: &K::Mirror| known.lists_all() && !known.shows(id);
             K::mirror(self).look_in(pass.session.epoch, gone) == Some(true)
         };
         told && unlisted()
@@ -119,9 +118,8 @@ impl<E: Effects> Provisioner<E> {
         if !first.as_ref().is_ok_and(Page::is_hollow) {
             return Ok(first);
         }
-        let (size, deadline) =
-            (pass.session.policy.profile.page_size, self.turn(pass, RequestKind::Read, Priority::Write).await?);
-        Ok(self.effects.page(client, K::COLLECTION, &start, size, deadline).await)
+        let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
+        Ok(self.effects.page(client, K::COLLECTION, &start, pass.session.policy.profile.page_size, deadline).await)
     }
 
     /// Where nothing is listed without a filter, the collection is asked for somebody whom nobody can be.

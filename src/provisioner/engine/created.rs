@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use super::{Kind, ObjectStatus, Pass, Stop};
 use crate::api::{LastOperation, OperationType, Uid};
-use crate::plan::{Account, Answered, CreationAnswer, OTHER_NAME, Operation, Origin, Request, origin};
+use crate::plan::{Account, Answered, CreationAnswer, Creations, OTHER_NAME, Operation, Origin, Request, origin};
 use crate::provisioner::Provisioner;
 use crate::provisioner::connection::state::PendingEvent;
 use crate::provisioner::effects::Effects;
@@ -93,8 +93,16 @@ impl<E: Effects> Provisioner<E> {
         Ok(None)
     }
 
+    /// What is known of the creations of the object, with what this pass knows.
+    pub(in crate::provisioner) fn creations<K: Kind>(&self, pass: &Pass<K>) -> Creations {
+        let uid = pass.uid();
+        let (earlier, made) = self.notes.creations(&uid, self.effects.now());
+        let unseen = self.is_unseen(pass);
+        Creations { unseen, ..pass.creations.remember(earlier, made, self.notes.strange(&uid)) }
+    }
+
     /// Nothing but the answer to its creation ever showed what the object is bound to.
-    pub(in crate::provisioner) fn is_unseen<K: Kind>(&self, pass: &Pass<K>) -> bool {
+    fn is_unseen<K: Kind>(&self, pass: &Pass<K>) -> bool {
         let is_unseen = |id: &str| {
             K::mirror(self).look_in(pass.session.epoch, |mirror| mirror.sightings().is_only_answered(id)) == Some(true)
         };

@@ -74,8 +74,8 @@ impl<E: Effects> Provisioner<E> {
             return false;
         }
         let owed = self.directory.membership(&uid, |members| {
-            let out = members.extra().iter().map(|id| format!("-{id}"));
-            let into = members.missing().iter().map(|id| format!("+{id}"));
+            let out = members.extra().iter().map(|id| part(id, false));
+            let into = members.missing().iter().map(|id| part(id, true));
             members.is_known().then(|| out.chain(into).collect::<Vec<_>>())
         });
         owed.flatten().is_some_and(|owed| self.guards.members_owed(&uid, &owed))

@@ -69,11 +69,9 @@ impl<E: Effects> Provisioner<E> {
             return Others::default();
         }
         let here = self.directory.membership(&pass.uid(), |members| {
-            let here: HashSet<RemoteId> =
-                if members.is_shown() { members.here().cloned().collect() } else { HashSet::new() };
-            here
+            members.is_shown().then(|| members.here().cloned().collect::<HashSet<RemoteId>>())
         });
-        let mut ids = here.unwrap_or_default();
+        let mut ids = here.flatten().unwrap_or_default();
         operation.change.removed.iter().for_each(|id| _ = ids.remove(id));
         Others { kinds, ids }
     }

@@ -12,7 +12,7 @@ use super::plan::LOOKED_AT;
 use super::{GroupPass, GroupStop};
 use crate::api::{GroupDeletionPolicy, RemoteId, ScimGroup};
 use crate::directory::full_name;
-use crate::plan::groups::KeptMembers;
+use crate::plan::groups::{KeptMembers, part};
 use crate::plan::protect::Protected;
 use crate::plan::{Account, Delegated};
 use crate::provisioner::connection::state::FirstSweep;
@@ -355,9 +355,8 @@ impl<E: Effects> Provisioner<E> {
         // Whoever is gone is taken out as well: nobody loses anything by it.
         let leaves = |standing: Standing| matches!(standing, Standing::Free | Standing::Gone);
         let free = |id: &&RemoteId| !departed.contains(*id) && leaves(self.may_leave(pass, &awaited, id));
-        let out = out.iter().filter(free);
-        let mut names: Vec<String> = out.map(|id| format!("-{id}")).collect();
-        names.extend(into.iter().map(|id| format!("+{id}")));
+        let out = out.iter().filter(free).map(|id| part(id, false));
+        let mut names: Vec<String> = out.chain(into.iter().map(|id| part(id, true))).collect();
         names.sort_unstable();
         names
     }

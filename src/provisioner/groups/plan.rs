@@ -13,7 +13,7 @@ use super::shown::drift_of_members;
 use crate::api::{ClaimedGroup, GroupDrift, OperationType, Reason, RemoteId, ScimGroup};
 use crate::directory::{Unfollowed, full_name, has_finalizer};
 use crate::plan::groups::{GroupFacts, GroupObject, GroupStep, Members, Source, decide_group};
-use crate::plan::{Account, ClaimedName, Claims, Creations, Delegated};
+use crate::plan::{Account, ClaimedName, Claims, Delegated};
 use crate::provisioner::mirror::Mirror;
 use crate::scim::MembersReadable as Readable;
 use crate::status::ledger;
@@ -128,7 +128,7 @@ impl<E: Effects> Provisioner<E> {
         let drift = self.group_notes.drift(&uid);
         let (name, claimed) = (full_name(&pass.object), self.claimed_group(&pass.object));
         let now = self.effects.now();
-        let (creations, elsewhere) = (self.group_creations(pass), self.group_elsewhere(pass));
+        let (creations, elsewhere) = (self.creations(pass), self.group_elsewhere(pass));
         let (unseen, resting) = (self.unseen_members(pass), self.resting(pass));
         let rejected = self.rejected_parts(pass);
         let unfound = self.unfound(pass);
@@ -218,12 +218,6 @@ impl<E: Effects> Provisioner<E> {
             seen += some.len() - (unseen.len() - before);
         }
         unseen
-    }
-
-    fn group_creations(&self, pass: &GroupPass) -> Creations {
-        let (earlier, made) = self.notes.creations(&pass.uid(), self.effects.now());
-        let unseen = self.is_unseen(pass);
-        Creations { unseen, ..pass.creations.remember(earlier, made, self.notes.strange(&pass.uid())) }
     }
 
     /// Another group than the bound one that has its displayName, declared or recorded.

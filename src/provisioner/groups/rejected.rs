@@ -70,8 +70,7 @@ impl<E: Effects> Provisioner<E> {
 
     /// Members were refused for want of their `$ref`: true where they are sent again with it.
     pub(super) fn sends_references(&self, pass: &mut GroupPass, error: &Error) -> bool {
-        let words = error.detail().unwrap_or_default().to_lowercase();
-        let wants = error.says_missing() && words.split(|c: char| !c.is_alphanumeric()).any(|word| word == "ref");
+        let wants = error.says_missing() && error.has_word("ref");
         if !wants || pass.session.policy.profile.member_refs {
             return false;
         }

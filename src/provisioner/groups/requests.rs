@@ -211,7 +211,7 @@ impl<E: Effects> Provisioner<E> {
         let Change { added, removed } = change;
         // Whoever is still in stays whoever is to go.
         let is_in = |id: &RemoteId| still.as_ref().is_some_and(|still| still.contains(id));
-        let (stuck, removed): (Vec<RemoteId>, Vec<RemoteId>) = removed.into_iter().partition(&is_in);
+        let (stuck, removed): (Vec<RemoteId>, Vec<RemoteId>) = removed.into_iter().partition(is_in);
         self.directory.membership(&pass.uid(), |members| {
             members.added(&added);
             members.removed(&removed);
@@ -222,7 +222,6 @@ impl<E: Effects> Provisioner<E> {
             _ => Vec::new(),
         };
         self.repaired(pass);
-        let is_in = |id: &RemoteId| still.as_ref().is_some_and(|still| still.contains(id));
         let back = pass.own.lost && added.iter().any(is_in);
         let helped = stuck.is_empty() && thrown.is_empty() && (!removed.is_empty() || back);
         if thrown.is_empty() && is_tried(pass) {

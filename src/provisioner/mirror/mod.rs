@@ -87,6 +87,11 @@ pub trait Mirror: Send + 'static {
         self.sightings_mut().missing(id, now)
     }
 
+    /// Whoever isn't listed may be gone, whatever a read by id says: a list was complete, and no read ever showed more.
+    fn lists_all(&self) -> bool {
+        self.is_complete() && !self.sightings().lists_lack_some()
+    }
+
     /// What isn't known isn't there.
     fn is_complete(&self) -> bool {
         self.sightings().proves_absence()

@@ -7,7 +7,7 @@ use super::UserPass;
 use super::requests::unrecorded;
 use crate::api::ScimUser;
 use crate::directory::{connection_of, full_name, has_finalizer};
-use crate::plan::{Account, ClaimedName, Claims, Creations, Facts, Manager, Object, Step, User, decide};
+use crate::plan::{Account, ClaimedName, Claims, Facts, Manager, Object, Step, User, decide};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::{Effects, Note};
 use crate::provisioner::engine::Kind as _;
@@ -63,11 +63,7 @@ impl<E: Effects> Provisioner<E> {
             },
             policy,
             claims: self.claims_and_rival(pass, &account, found.as_deref()),
-            creations: {
-                let (earlier, made) = self.notes.creations(&uid, now);
-                let unseen = self.is_unseen(pass);
-                Creations { unseen, ..pass.creations.remember(earlier, made, self.notes.strange(&uid)) }
-            },
+            creations: self.creations(pass),
             elsewhere: self.elsewhere(pass, &policy.server),
             manager: self.manager(&pass.object, &policy.server),
             // Of what is declared, not of the ids that names stand for.
@@ -118,10 +114,7 @@ impl<E: Effects> Provisioner<E> {
         if unrecorded(pass).is_some() {
             return Account::Unknown;
         }
-        let gone = |known: &UserMirror| {
-            let proves = known.is_complete() && !known.sightings.lists_lack_some();
-            proves && bound.is_some_and(|id| known.sightings.is_gone(id))
-        };
+        let gone = |known: &UserMirror| known.lists_all() && bound.is_some_and(|id| known.sightings.is_gone(id));
         // Looked for twice, and in no list since: it need not be asked for with each sweep. Before the object goes it is.
         if !pass.is_deleting() && self.mirror.users.look_in(pass.session.epoch, gone) == Some(true) {
             return User::namesake(self, pass).unwrap_or(Account::Absent { fresh: false });

@@ -14,10 +14,9 @@ use crate::scim::{Error, Lesson, PatchOperation};
 impl<E: Effects> Provisioner<E> {
     /// A request was refused for a `type`: the same is to be tried without. False where there is nothing to try.
     pub(super) fn tries_without_types(&self, pass: &mut UserPass, request: &Request, error: &Error) -> bool {
-        let words = error.detail().unwrap_or_default().to_lowercase();
-        let named = words.split(|c: char| !c.is_alphanumeric()).any(|word| word == "type");
         let profile = &pass.session.policy.profile;
-        let possible = named && profile.learns && profile.entry_types && !pass.own.untyped && has_types(request);
+        let possible =
+            error.has_word("type") && profile.learns && profile.entry_types && !pass.own.untyped && has_types(request);
         if possible {
             self.note_failure(error);
             pass.own.untyped = true;

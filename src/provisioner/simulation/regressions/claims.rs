@@ -11,19 +11,24 @@ use super::super::world::World;
 use super::{ends_well, ready, setup, until};
 use crate::api::{AdoptionPolicy, CLAIMED_ACCOUNT, CLAIMED_GROUP, FINALIZER, OperationType, Uid};
 
-/// Ada was created at the first server, and nobody heard of it; then the connection leads to the other one, where
-/// somebody else of that name was made since.
-fn led_away(adoption: AdoptionPolicy) -> World {
-    let mut world = World::new(Setup { adoption, ..setup() }, true);
+/// Ada is declared and created, and the answer is lost.
+pub(super) fn created_unheard(world: &mut World) {
     world.sweep(Listing::Whole);
     while world.page() {}
     world.happen(&Event::Declare(0, Spec { active: Some(true), ..Spec::named(0) }));
     while world.deliver() {}
-    until(&mut world, Place::Request);
+    until(world, Place::Request);
     world.happen(&Event::Fault(Fault::Lost));
     while !world.operator.flight.is_empty() {
         world.advance(0);
     }
+}
+
+/// Ada was created at the first server, and nobody heard of it; then the connection leads to the other one, where
+/// somebody else of that name was made since.
+fn led_away(adoption: AdoptionPolicy) -> World {
+    let mut world = World::new(Setup { adoption, ..setup() }, true);
+    created_unheard(&mut world);
     world.outside().other_site.invite("ada", true);
     world.happen(&Event::Lead(1));
     world

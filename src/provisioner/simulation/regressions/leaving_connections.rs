@@ -8,11 +8,12 @@ use serde_json::json;
 use super::super::events::{Event, Spec};
 use super::super::group_checks::reason_of_group;
 use super::super::group_events::{GroupEvent, GroupSpec, Named};
-use super::super::outside::{Fault, Listing, Place};
+use super::super::outside::Listing;
 use super::super::setup::Setup;
 use super::super::world::World;
+use super::claims::created_unheard;
 use super::leavers::under_deletion;
-use super::{account, bound, id_of, only_account, ready, setup, until};
+use super::{account, bound, id_of, only_account, ready, setup};
 use crate::api::DeletionPolicy;
 
 /// Minutes until access ends: years, so that no other clock than the simulated one comes to it.
@@ -177,15 +178,7 @@ async fn i08_pauses_now_and_then_keep_no_removal_waiting_for_ever() {
 fn i15_whose_creation_was_never_answered_is_deactivated_while_only_removals_are_served() {
     for without_key in [false, true] {
         let mut world = World::new(setup(), true);
-        world.sweep(Listing::Whole);
-        while world.page() {}
-        world.happen(&Event::Declare(0, Spec { active: Some(true), ..Spec::named(0) }));
-        while world.deliver() {}
-        until(&mut world, Place::Request);
-        world.happen(&Event::Fault(Fault::Lost));
-        while !world.operator.flight.is_empty() {
-            world.advance(0);
-        }
+        created_unheard(&mut world);
         assert_eq!((id_of(&world, "a"), only_account(&world)["active"].clone()), (None, json!(true)));
         world.happen(&Event::Activate(0, Some(false)));
         while world.deliver() {}

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use super::super::super::events::{Event, Spec};
 use super::super::super::group_events::{GroupEvent, GroupSpec, Named};
-use super::super::super::outside::Listing;
 use super::super::super::setup::{GroupSetup, Setup};
 use super::super::super::world::World;
 use super::super::{bound, ends_well, id_of, setup};
+use super::{looked_at, members};
 use crate::api::{DeletionPolicy, MembersReadable};
 
 /// The group eng.
@@ -18,18 +18,6 @@ fn eng(additive: bool, members: Vec<Named>) -> Event {
 
 fn declare_members(world: &mut World, slot: usize, members: Vec<Named>) {
     world.happen(&Event::Group(GroupEvent::Members(slot, members)));
-}
-
-fn looked_at(world: &mut World) {
-    for _ in 0..2 {
-        world.happen(&Event::Time(61_000));
-        world.happen(&Event::Sweep(Listing::Whole));
-        world.drain();
-    }
-}
-
-fn members(world: &World) -> BTreeSet<String> {
-    world.outside().site.groups.all.values().next().expect("one group").members.clone()
 }
 
 fn group_id(world: &World, name: &str) -> Option<String> {
