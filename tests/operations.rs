@@ -13,6 +13,8 @@ mod alerts;
 mod argocd;
 #[path = "operations/commands.rs"]
 mod commands;
+#[path = "operations/dashboard.rs"]
+mod dashboard;
 #[path = "operations/documented.rs"]
 mod documented;
 #[path = "operations/flux.rs"]

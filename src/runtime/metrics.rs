@@ -174,7 +174,7 @@ families! {
     submitted: Family<Lane, Counter>, "submitted", "Objects that events brought into the queue";
     passes: Family<Outcome, Counter>, "passes", "Looks at an object, by what came of it";
     queue_depth: Family<Lane, Gauge>, "queue_depth", "Objects in the queue of a connection";
-    queue_age: Family<Lane, Seconds>, "queue_oldest" in Seconds, "How long the first of a lane has waited for its turn";
+    queue_age: Family<Lane, Seconds>, "queue_oldest" in Seconds, "How long the first of a lane has waited; of removals, how long the oldest is owed";
     users: Family<State, Gauge>, "users", "ScimUsers of a connection";
     drifted: Family<Connection, Gauge>, "users_drifted", "ScimUsers that were changed at the server and are left so";
     groups: Family<State, Gauge>, "groups", "ScimGroups of a connection";

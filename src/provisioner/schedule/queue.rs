@@ -56,6 +56,8 @@ struct Entry {
     status_at: Instant,
     /// No status before this, since one was just written.
     status_floor: Option<Instant>,
+    /// Since when a removal is owed, through failures and further attempts; none while it waits for something of its own.
+    owed: Option<Instant>,
     /// Submitted while in flight: lane, how, when.
     again: Option<(Lane, Urgency, Instant)>,
     /// Forgotten while in flight.
@@ -79,6 +81,7 @@ pub struct Queue {
     status: [BTreeMap<(Instant, u64), Uid>; 2],
     since: BTreeSet<(Instant, u64)>,
     delayed: BTreeMap<(Instant, u64), Uid>,
+    owed: BTreeSet<(Instant, u64)>,
     count: [usize; LANES.len()],
     seq: u64,
     looked: Option<Instant>,
@@ -303,6 +306,7 @@ impl Queue {
             place: Place::Due(now),
             status_at: now + STATUS_AFTER,
             status_floor: None,
+            owed: None,
             again: None,
             gone: false,
             released: false,
@@ -333,6 +337,9 @@ impl Queue {
     fn take_out(&mut self, uid: &Uid) -> Option<Entry> {
         let e = self.entries.remove(uid)?;
         self.count[e.lane as usize] -= 1;
+        if let Some(owed) = e.owed {
+            self.owed.remove(&(owed, e.seq));
+        }
         match e.place {
             Place::Due(since) => {
                 self.due.remove(&(e.lane, e.seq));
@@ -347,8 +354,16 @@ impl Queue {
         Some(e)
     }
 
-    fn put_in(&mut self, e: Entry) {
+    fn put_in(&mut self, mut e: Entry) {
         self.count[e.lane as usize] += 1;
+        e.owed = match e.place {
+            Place::Due(since) | Place::InFlight { since, .. } if e.lane == Lane::Removal => e.owed.or(Some(since)),
+            Place::Delayed { own: false, .. } if e.lane == Lane::Removal => e.owed,
+            _ => None,
+        };
+        if let Some(owed) = e.owed {
+            self.owed.insert((owed, e.seq));
+        }
         match e.place {
             Place::Due(since) => {
                 self.due.insert((e.lane, e.seq), e.uid.clone());

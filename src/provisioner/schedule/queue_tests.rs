@@ -352,6 +352,30 @@ fn a_hundred_thousand_tickets_are_no_trouble() {
 }
 
 #[test]
+fn i17_a_removal_is_as_old_as_it_is_owed_however_often_it_was_tried() {
+    let (mut queue, start, [first, second]) = (Queue::default(), Instant::now(), [uid(1), uid(2)]);
+    let age = |queue: &Queue, now| queue.ages(now).get(&Lane::Removal).copied();
+    let mut now = start;
+    queue.submit(&first, Lane::Removal, true, now);
+    for _ in 0..5 {
+        assert_eq!(queue.next(now, true, true).map(|ticket| ticket.uid), Some(first.clone()));
+        queue.finish(&first, Outcome::Retry, 0.5, now);
+        assert_eq!(age(&queue, now), Some(now - start));
+        now = queue.next_due(now).expect("a delay");
+    }
+    queue.submit(&second, Lane::Removal, true, now);
+    queue.next(now, true, true);
+    // What it waits for of its own, such as an approval, isn't owed meanwhile.
+    queue.finish(&first, Outcome::After(SEC * 60), 0.5, now);
+    assert_eq!(age(&queue, now + SEC), Some(SEC));
+    queue.next(now + SEC, true, true);
+    queue.finish(&second, Outcome::Done, 0.5, now + SEC);
+    assert_eq!(age(&queue, now + SEC * 2), None);
+    assert!(queue.next(now + SEC * 60, true, true).is_some());
+    assert_eq!(age(&queue, now + SEC * 61), Some(SEC));
+}
+
+#[test]
 fn i04_what_resumes_a_wait_leaves_the_attempts_counted() {
     let (mut queue, start, uid) = (Queue::default(), Instant::now(), Uid::from("ada"));
     let mut now = start;

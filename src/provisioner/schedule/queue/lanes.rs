@@ -18,6 +18,9 @@ impl Queue {
             self.count[e.lane as usize] -= 1;
             self.count[lane as usize] += 1;
             e.lane = lane;
+            if let Some(owed) = e.owed.take() {
+                self.owed.remove(&(owed, e.seq));
+            }
         }
     }
 
@@ -26,9 +29,14 @@ impl Queue {
         LANES.into_iter().zip(self.count).collect()
     }
 
-    /// How long the first ticket of each lane has waited for its turn.
+    /// How long the first ticket of each lane has waited for its turn; of removals, how long the oldest has been owed, however
+    /// often it was tried.
     pub fn ages(&self, now: Instant) -> BTreeMap<Lane, Duration> {
         let first = |lane| {
+            if lane == Lane::Removal {
+                let (owed, _) = self.owed.first()?;
+                return Some((lane, now.saturating_duration_since(*owed)));
+            }
             let (_, uid) = self.due.range((lane, 0)..=(lane, u64::MAX)).next()?;
             match self.entries.get(uid)?.place {
                 Place::Due(since) => Some((lane, now.saturating_duration_since(since))),
