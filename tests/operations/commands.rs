@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::documented::pages;
+use crate::documented::{pages, quoted};
 use crate::kit::{PATIENCE, Place};
 use crate::operator;
 use crate::support::{Process, eventually, guarded, part, repository, scratch, unique};
@@ -15,7 +15,7 @@ use crate::support::{Process, eventually, guarded, part, repository, scratch, un
 const ELSEWHERE: &[(&str, &str)] = &[
     ("make ", "the targets are compared by commands_that_the_pages_name_are_there"),
     ("docker ", "tests/image.rs reads the Dockerfile; no registry is there"),
-    ("helm ", "tests/chart/release.rs installs, upgrades and tests the chart"),
+    ("helm ", "tests/chart/release.rs installs, upgrades and tests the chart; rendered for a plan below"),
     ("kubectl create namespace scim-operator", "the same"),
     ("kubectl apply --server-side -k .", "tests/manifests/kustomize.rs"),
     ("cargo install", "it compiles; what is installed is what is run here"),
@@ -152,6 +152,81 @@ async fn commands_of_the_pages_go_as_they_are_written() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(run >= 35, "{run}");
+}
+
+/// What stands within sentences and tables and is no whole command, or isn't for this cluster.
+const PARTS_OF_COMMANDS: &[&str] = &[
+    "kubectl apply",
+    "kubectl apply --server-side -k .",
+    "kubectl apply -k",
+    "kubectl apply --force",
+    "kubectl apply --server-side",
+    "kubectl config set-context --current --namespace=scim-demo",
+    "kubectl create secret tls",
+    "kubectl delete -k",
+    "kubectl describe",
+    "kubectl explain",
+    "kubectl kustomize overlays/prod | kubectl scim plan -f -",
+    "kubectl krew install --manifest-url=…/scim.yaml",
+    "kubectl port-forward",
+    "kubectl port-forward deploy/scim-operator 8080 & curl -X PUT -d info,scim_operator=debug localhost:8080/log-level",
+    "kubectl replace --force",
+];
+
+/// The commands of runbooks and of steps: what changes something is tried as far as the API server without doing it.
+#[tokio::test]
+async fn commands_within_sentences_go_as_they_are_written() {
+    operator().await;
+    let place = Place::without_operator().await;
+    place.secret(&place.directory.token);
+    let (directory, kubeconfig) = prepared(&place).await;
+    place.apply(json!({"apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimGroup", "metadata": {"name": "team"},
+        "spec": {"connectionRef": {"name": "example"}, "displayName": "Team", "membership": "Additive", "members": [{"userRef": {"name": "ada"}}]}}));
+    let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "scim-operator"}});
+    place.apply(lease);
+    std::os::unix::fs::symlink(repository().join("crds"), directory.join("crds")).unwrap();
+    let (mut run, mut wrong) = (0, Vec::new());
+    for (page, quote) in quoted() {
+        let command = quote.split_whitespace().collect::<Vec<_>>().join(" ");
+        let is_ours = command.starts_with("kubectl scim");
+        if !command.starts_with("kubectl ") || is_ours || PARTS_OF_COMMANDS.contains(&command.as_str()) {
+            continue;
+        }
+        let names =
+            [("scimuser", "ada"), ("scimgroup", "team"), ("scimroster", "people"), ("scimconnection", "example")];
+        let name = names.iter().find(|(kind, _)| command.contains(kind)).map_or("scim-operator", |(_, name)| name);
+        let filled =
+            command.replace("NAMESPACE", &place.namespace).replace("NAME", name).replace("ID", "3f2a9c0d11b2e477");
+        let changes = ["annotate", "apply", "delete", "patch"]
+            .iter()
+            .any(|verb| command.starts_with(&format!("kubectl {verb} ")));
+        let filled = if changes { format!("{filled} --dry-run=server") } else { filled };
+        wrong.extend(runs(&format!("{}: {command}", page.display()), filled, &directory, &kubeconfig).await.err());
+        run += 1;
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(run >= 35, "{run}");
+}
+
+/// A chart's output into a plan, as docs/ci.md has it.
+#[tokio::test]
+async fn what_a_chart_renders_is_planned_as_the_page_says() {
+    let place = Place::without_operator().await;
+    let directory = scratch().join("data").join(unique("rendered"));
+    fs::create_dir_all(&directory).unwrap();
+    let values = json!({
+        "connections": {"example": {"spec": place.connection(json!({}))["spec"]}},
+        "users": {"ada": {"spec": {"connectionRef": {"name": "example"}, "userName": "ada@example.com"}}},
+    });
+    fs::write(directory.join("values.yaml"), values.to_string()).unwrap();
+    let all = blocks(&repository().join("docs/ci.md")).iter().flat_map(|block| commands(block)).collect::<Vec<_>>();
+    let command = all.iter().find(|command| command.starts_with("helm template ")).expect("it is on the page");
+    let chart = repository().join("charts/scim-operator");
+    let filled = command.replace("oci://ghcr.io/scim-operator/charts/scim-operator", chart.to_str().unwrap());
+    let filled = filled.replace("helm ", &format!("{} ", part("bin/helm").display()));
+    let script =
+        format!("export SCIM_KEY={}; {filled} --allow-loopback-http | grep ada@example.com", place.directory.token);
+    assert_eq!(runs("docs/ci.md: kubectl scim", script, &directory, Path::new("/dev/null")).await, Ok(()));
 }
 
 /// docs/sandbox.md from its top to its end, with a sandbox at a port of its own.

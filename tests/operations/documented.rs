@@ -2,17 +2,24 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 
 use crate::support::{ControlPlane, objects, repository};
 
-/// README and docs/, runbooks and servers included.
+/// README and docs/, runbooks and servers included; what stands beside them; the chart's page.
 pub fn pages() -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> =
-        ["README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| repository().join(name)).to_vec();
+    let beside = [
+        "README.md",
+        "ARCHITECTURE.md",
+        "SECURITY.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "charts/scim-operator/README.md",
+    ];
+    let mut found: Vec<PathBuf> = beside.map(|name| repository().join(name)).to_vec();
     let mut folders = vec![repository().join("docs")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
@@ -72,7 +79,7 @@ async fn every_kind_has_an_example_that_is_taken() {
 }
 
 /// What stands in backticks on the pages, with the page.
-fn quoted() -> Vec<(PathBuf, String)> {
+pub fn quoted() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     for page in pages() {
         let text = fs::read_to_string(&page).unwrap();
@@ -157,13 +164,26 @@ fn commands_that_the_pages_name_are_there() {
         // A block of cli.md that shows what may be left out is none.
         let blocks = text.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap());
         let lines = blocks.flat_map(str::lines).filter_map(|line| line.strip_prefix("kubectl scim "));
-        for line in lines {
+        let inline = quoted().into_iter().filter(|(there, _)| *there == page).map(|(_, quote)| quote);
+        let inline = inline.filter_map(|quote| quote.strip_prefix("kubectl scim ").map(str::to_owned));
+        let inline = inline.filter(|line| !line.starts_with("COMMAND"));
+        for line in lines.map(str::to_owned).chain(inline) {
             let line = line.split(" #").next().unwrap().replace("\'", "");
             let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-scim"));
             let done = command.args(line.split_whitespace()).arg("--help").output().unwrap();
-            assert!(done.status.success(), "{}: kubectl scim {line}: {done:?}", page.display());
+            // A sentence may name an option without its value.
+            let names_an_option = String::from_utf8_lossy(&done.stderr).contains("a value is required for");
+            assert!(done.status.success() || names_an_option, "{}: kubectl scim {line}: {done:?}", page.display());
         }
     }
+}
+
+/// The anchors of a page's headings, as GitHub makes them.
+fn anchors(page: &Path) -> BTreeSet<String> {
+    let text: String = fs::read_to_string(page).unwrap().split("```").step_by(2).collect();
+    let headings = text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
+    let kept = |letter: &char| letter.is_alphanumeric() || "-_ ".contains(*letter);
+    headings.map(|text| text.to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-")).collect()
 }
 
 #[test]
@@ -171,13 +191,14 @@ fn links_lead_somewhere() {
     for page in pages() {
         // Without code, where a pattern may look like a link.
         let text: String = fs::read_to_string(&page).unwrap().split('`').step_by(2).collect();
-        for link in text.split("](").skip(1) {
-            let link = link.split(')').next().unwrap();
-            let file = link.split('#').next().unwrap();
-            if !file.is_empty() && !link.contains("://") {
-                let there = page.parent().unwrap().join(file).exists();
-                assert!(there, "{}: {link} is not there", page.display());
-            }
+        let links = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
+        for link in links.filter(|link| !link.contains("://") && !link.starts_with("mailto:")) {
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let there = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
+            assert!(there.exists(), "{}: {link} is not there", page.display());
+            let is_page = there.extension().is_some_and(|end| end == "md");
+            let leads = anchor.is_empty() || !is_page || anchors(&there).contains(anchor);
+            assert!(leads, "{}: {link}: no such heading", page.display());
         }
     }
 }

@@ -119,6 +119,14 @@ async fn alerts_and_dashboard_name_what_is_exported() {
             shown.extend(selectors(expression).into_iter().map(|(name, _)| name));
         }
     }
+    // What fills a variable: without it every panel is empty.
+    for variable in dashboard["templating"]["list"].as_array().unwrap() {
+        let Some(query) = variable["query"]["query"].as_str() else { continue };
+        let inner = query.strip_prefix("label_values(").and_then(|rest| rest.strip_suffix(')')).expect(query);
+        let (metric, label) = inner.split_once(", ").expect(query);
+        let labels = exported.get(metric).unwrap_or_else(|| panic!("{query}: nothing is called so"));
+        assert!(labels.contains_key(label), "{query}: {labels:?}");
+    }
     // Nothing is exported that nobody is shown; of a histogram one of its three.
     for name in exported.keys() {
         let plain = ["_count", "_sum", "_bucket"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
