@@ -128,11 +128,23 @@ impl CreationAnswer<'_> {
         self.created && (self.listed || linked) && self.emails.iter().any(|email| is_same(email, shown))
     }
 
+    /// There are servers that make a name of their own of the one that is sent, cut off or without some letters. One that was
+    /// there is older, or is known; and it has what nobody else has.
+    fn is_named_anew(&self, sent: &str, shown: &str) -> bool {
+        let linked = self.external_id.is_some() && self.resource.external_id() == self.external_id;
+        // All of its letters, or whoever else has that name is another one.
+        let same = is_made_of(shown, sent) && (linked || is_made_of(sent, shown));
+        self.created && same && (self.listed || self.is_fresh())
+    }
+
+    fn is_fresh(&self) -> bool {
+        let age = self.resource.created().map(|created| self.at.duration_since(created));
+        age.is_some_and(|age| age.abs() < SLACK)
+    }
+
     /// There are servers that put a domain before the name. One that was there would have been listed, or is known.
     fn is_named_in_domain(&self, sent: &str, shown: &str) -> bool {
-        let age = self.resource.created().map(|created| self.at.duration_since(created));
-        let new = self.listed || age.is_some_and(|age| age.abs() < SLACK);
-        self.created && new && is_same_in_domain(sent, shown)
+        self.created && (self.listed || self.is_fresh()) && is_same_in_domain(sent, shown)
     }
 }
 
@@ -140,9 +152,20 @@ fn is_same(one: &str, other: &str) -> bool {
     fold(one.trim()) == fold(other.trim())
 }
 
+/// Its letters and digits are some of the other's, in their order.
+pub(super) fn is_made_of(shown: &str, sent: &str) -> bool {
+    let letters = |text: &str| -> Vec<char> { fold(text).chars().filter(|letter| letter.is_alphanumeric()).collect() };
+    let (shown, sent) = (letters(shown), letters(sent));
+    let mut rest = sent.iter();
+    !shown.is_empty() && shown.iter().all(|letter| rest.any(|other| other == letter))
+}
+
 /// Nothing but another name tells that it isn't what was asked for.
 fn is_another(answer: &CreationAnswer, sent: &str, shown: &str) -> bool {
-    !is_same(shown, sent) && !answer.is_named_by_email(shown) && !answer.is_named_in_domain(sent, shown)
+    !is_same(shown, sent)
+        && !answer.is_named_by_email(shown)
+        && !answer.is_named_in_domain(sent, shown)
+        && !answer.is_named_anew(sent, shown)
 }
 
 /// Whether the creation made what it was answered with.
@@ -226,6 +249,15 @@ mod tests {
         assert!(existed(judge(&plain, |answer| answer.known = true)));
         assert!(existed(judge(&with("userName", json!("ada.lovelace")), |_| {})));
         assert!(existed(judge(&with("externalId", json!("e-2")), |_| {})));
+        // A name that the server made of the one that was sent.
+        for shown in ["ada", "ada@example", "ada.example.com"] {
+            let cut = with("userName", json!(shown));
+            assert_eq!(judge(&cut, |_| {}), Origin::New, "{shown}");
+            assert!(existed(judge(&cut, |answer| answer.listed = false)), "it may have been there");
+            assert!(existed(judge(&cut, |answer| answer.created = false)), "it may have been there");
+            let untold = shown != "ada.example.com";
+            assert_eq!(existed(judge(&cut, |answer| answer.external_id = None)), untold, "anybody may have that name");
+        }
         let stored = with("userName", json!("STORE/ada@example.com"));
         assert_eq!(judge(&stored, |_| {}), Origin::New);
         assert!(existed(judge(&stored, |answer| answer.listed = false)), "it may have been there");

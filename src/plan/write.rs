@@ -115,8 +115,8 @@ pub(super) fn write(facts: &Facts, id: &str, view: &View, differences: &Differen
             if !profile.entry_types {
                 without_types(&mut body);
             }
-            // However the server spells them: two members of one name say nothing.
-            body.retain(|name, _| !["meta", "id", "active"].iter().any(|own| name.eq_ignore_ascii_case(own)));
+            // However the server spells them: two members of one name say nothing. Whose member it is was read a moment ago.
+            body.retain(|name, _| !["meta", "id", "active", "groups"].iter().any(|own| name.eq_ignore_ascii_case(own)));
             body.insert("id".into(), Value::from(id));
             // A server may take a missing `active` for true: say what is meant, always.
             let active = active.or(resource.active()).unwrap_or(true);

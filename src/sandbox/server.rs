@@ -169,6 +169,7 @@ fn with_retry(reply: Reply, after: Option<&Value>, state: &State) -> Reply {
 fn answer(state: &State, asked: &Asked<'_>, fault: Option<&Fault>) -> Reply {
     let refuse = |fail: Fail| Reply::refused(&fail, &state.dialect);
     let mut limits = Vec::new();
+    let ahead = lock(&state.store).ahead;
     {
         let mut control = lock(&state.control);
         if let Some(down) = &control.unavailable {
@@ -178,7 +179,7 @@ fn answer(state: &State, asked: &Asked<'_>, fault: Option<&Fault>) -> Reply {
         if let Some(bucket) = &mut control.rate
             && !(bucket.rate.writes_only && asked.method == Method::GET)
         {
-            let passes = bucket.take();
+            let passes = bucket.take(ahead);
             if state.dialect.x_rate_limit {
                 limits = vec![
                     ("x-ratelimit-limit", bucket.rate.per_second.to_string()),
@@ -211,6 +212,9 @@ fn served(state: &State, asked: &Asked<'_>, fault: Option<&Fault>) -> Outcome<Re
     let quirks = lock(&state.quirks).clone();
     if let Some(fail) = quirks::refuse(&quirks, asked, &lock(&state.store)) {
         return Err(fail);
+    }
+    if let Some(reply) = quirks::ignores(&quirks, asked, &lock(&state.store)) {
+        return Ok(reply);
     }
     let body = quirks::rewritten(&quirks, asked, &lock(&state.store)).map(|body| Bytes::from(body.to_string()));
     let query = quirks::heeded(&quirks, asked);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -134,10 +135,10 @@ impl Bucket {
         Self { tokens: rate.burst.unwrap_or(rate.per_second).max(1.0), rate, at: Instant::now() }
     }
 
-    /// Takes a token if there is one.
-    pub fn take(&mut self) -> bool {
+    /// Takes a token if there is one; so much `ahead` is its clock.
+    pub fn take(&mut self, ahead: SignedDuration) -> bool {
         let burst = self.rate.burst.unwrap_or(self.rate.per_second).max(1.0);
-        let now = Instant::now();
+        let now = Instant::now() + Duration::try_from(ahead).unwrap_or_default();
         let earned = now.duration_since(self.at).as_secs_f64() * self.rate.per_second;
         self.tokens = (self.tokens + earned).min(burst);
         self.at = now;

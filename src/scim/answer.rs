@@ -54,6 +54,8 @@ pub(super) struct Answer {
     pub secrets: Arc<[SecretString]>,
     /// How ids are read, in an answer about resources.
     pub ids: Option<(Ids, Kind)>,
+    /// The request said `If-Match`.
+    pub conditional: bool,
 }
 
 impl Answer {
@@ -99,6 +101,8 @@ impl Answer {
             429 if !self.says_when() && self.detail().is_some_and(|words| words::wants_seat(&words)) => {
                 Some(Class::Forbidden)
             }
+            // There are servers that refuse with it whatever they don't like.
+            412 if !self.conditional => Some(Class::Rejected),
             status => Some(class_of(status)),
         }
     }
@@ -273,7 +277,8 @@ mod tests {
 
     fn answer(status: u16, body: &[u8], headers: &[(&'static str, &str)]) -> Answer {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        Answer { what: "GET /Users".into(), status, headers, body: body.to_vec(), secrets: Arc::default(), ids: None }
+        let (what, body) = ("GET /Users".into(), body.to_vec());
+        Answer { what, status, headers, body, secrets: Arc::default(), ids: None, conditional: false }
     }
 
     proptest! {
@@ -374,7 +379,9 @@ mod tests {
             let body: &[u8] = if words { b"rate limit exceeded" } else { b"no" };
             let class = answer(status, body, &headers).body().err().map(|error| error.class());
             let limited = status == 403 && (retry || words || remaining == "0");
-            prop_assert_eq!(class, Some(if limited { Class::Throttled } else { class_of(status) }));
+            // Nothing had to match.
+            let other = if status == 412 { Class::Rejected } else { class_of(status) };
+            prop_assert_eq!(class, Some(if limited { Class::Throttled } else { other }));
         }
     }
 

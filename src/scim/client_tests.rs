@@ -245,3 +245,39 @@ async fn i25_the_forms_of_other_servers_are_read() {
     let refused = client.get(Kind::Users, "nobody", soon()).await.unwrap_err();
     assert_eq!((refused.detail(), refused.is_scim()), (Some("Resource nobody not found"), false));
 }
+
+/// Whatever a deletion's body is refused for, the answer without one is what counts, and nothing is learnt of content types.
+#[tokio::test]
+async fn i33_a_body_that_does_not_help_a_deletion_hides_nothing() {
+    let (sandbox, client) = place(json!([
+        {"match": {"method": "DELETE", "content_type": "application/"}, "fault": {"kind": "status", "code": 400}},
+        {"match": {"method": "DELETE"}, "fault": {"kind": "status", "code": 415}},
+    ]))
+    .await;
+    let error = client.delete(Kind::Users, "7", soon()).await.unwrap_err();
+    assert_eq!((error.class(), error.status()), (Class::ContentType, Some(415)));
+    // It takes application/json alone, with a deletion.
+    arm(
+        &sandbox,
+        json!([
+            {"match": {"method": "DELETE", "content_type": "application/scim"}, "fault": {"kind": "status", "code": 415}},
+        ]),
+    )
+    .await;
+    let made = client.create(Kind::Users, &person(1), soon()).await.unwrap().resource.unwrap();
+    assert!(client.delete(Kind::Users, made.id().unwrap(), soon()).await.is_err(), "no body is refused still");
+    assert_eq!(client.lessons(), []);
+}
+
+/// RFC 7644 §3.12 has the status in the body, too, and some have it there alone.
+#[tokio::test]
+async fn i21_an_error_that_is_answered_200_is_an_error() {
+    let error = |status: &str| json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": status, "detail": "no"});
+    for (status, class) in [("404", Class::NotFound), ("409", Class::Conflict), ("400", Class::Rejected)] {
+        let fault = json!({"kind": "status", "code": 200, "body": error(status)});
+        let (_sandbox, client) = place(json!([{"match": {}, "fault": fault}])).await;
+        assert_eq!(client.get(Kind::Users, "7", soon()).await.unwrap_err().class(), class);
+        assert_eq!(client.create(Kind::Users, &person(1), soon()).await.unwrap_err().class(), class);
+        assert_eq!(client.delete(Kind::Users, "7", soon()).await.unwrap_err().class(), class);
+    }
+}

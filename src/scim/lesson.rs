@@ -27,10 +27,18 @@ pub enum Lesson {
     NoGroupList,
     /// Members are shown with a group only if they are asked for.
     MembersOnRequest,
+    /// Members are never shown, but it tells of one account whether it is in.
+    MembersProbed,
+    /// Members are never shown.
+    MembersHidden,
     /// Paths with a filter are refused: lists are replaced whole.
     WholeLists,
     /// A path to an attribute of an extension is refused: it is sent nested under its URN.
     NestedExtensions,
+    /// A path to a group's name is refused, or changes nothing: it is sent without.
+    PathlessGroups,
+    /// A user who was replaced, where a PATCH changed nothing, was shown as before: that isn't tried again.
+    PutInVain,
     /// A `type` of entries is refused: lists are sent without.
     NoEntryTypes,
     /// More attributes than so many in one PATCH are refused.
@@ -64,9 +72,11 @@ impl Lesson {
             Self::Put | Self::Patch => "writeUsers",
             Self::PutGroups | Self::PatchGroups => "writeGroups",
             Self::NoGroupList => "listGroups",
-            Self::MembersOnRequest => "membersReadable",
+            Self::MembersOnRequest | Self::MembersProbed | Self::MembersHidden => "membersReadable",
             Self::WholeLists => "patchPaths",
             Self::NestedExtensions => "extensionPaths",
+            Self::PathlessGroups => "groupPaths",
+            Self::PutInVain => "writeUsers",
             Self::NoEntryTypes => "entryTypes",
             Self::Operations(_) => "maxOperations",
             Self::MembersAtOnce(_) => "maxMembersPerPatch",
@@ -90,8 +100,12 @@ impl Lesson {
             Self::Put | Self::PutGroups => "Put".to_owned(),
             Self::Patch | Self::PatchGroups => "Patch".to_owned(),
             Self::MembersOnRequest => "OnRequest".to_owned(),
+            Self::MembersProbed => "Probe".to_owned(),
+            Self::MembersHidden => "No".to_owned(),
             Self::WholeLists => "Whole".to_owned(),
             Self::NestedExtensions => "Nested".to_owned(),
+            Self::PathlessGroups => "None".to_owned(),
+            Self::PutInVain => "Patch alone".to_owned(),
             Self::ActiveAlone | Self::MemberRefs => "true".to_owned(),
             Self::RemovesInactive => "Removes".to_owned(),
             Self::NoFilter(attribute) => format!("without {attribute}"),
@@ -112,8 +126,12 @@ impl Lesson {
             Self::PatchGroups,
             Self::NoGroupList,
             Self::MembersOnRequest,
+            Self::MembersProbed,
+            Self::MembersHidden,
             Self::WholeLists,
             Self::NestedExtensions,
+            Self::PathlessGroups,
+            Self::PutInVain,
             Self::NoEntryTypes,
             Self::MemberRefs,
             Self::ActiveAlone,
@@ -155,9 +173,21 @@ impl Lesson {
                 "the server lists no group without a filter: groups are asked for one by one".to_owned()
             }
             Self::MembersOnRequest => "the server shows who is in a group only if it is asked for that".to_owned(),
+            Self::MembersProbed => {
+                "the server shows nobody who is in a group, and tells of one account whether it is: who is in is known from the \
+                 operator's own record, which is compared"
+                    .to_owned()
+            }
+            Self::MembersHidden => {
+                "the server shows nobody whom it took into a group: who is in is known from the operator's own record".to_owned()
+            }
             Self::WholeLists => "the server changes no entry of a list by a path with a filter".to_owned(),
             Self::NestedExtensions => {
                 "the server knows no path to an attribute of an extension: it is sent nested under its URN".to_owned()
+            }
+            Self::PathlessGroups => "the server changes a group's name by no path: it is sent without".to_owned(),
+            Self::PutInVain => {
+                "the server keeps no more of a user who is replaced than of one who is patched: none is replaced for it".to_owned()
             }
             Self::NoEntryTypes => "the server refuses the type of entries: lists are sent without".to_owned(),
             Self::Operations(size) => format!("the server refuses more than {size} changes in one PATCH"),
@@ -197,6 +227,8 @@ impl Lesson {
             | Self::NoActiveAtCreation
             | Self::RemovesInactive
             | Self::NestedExtensions
+            | Self::PathlessGroups
+            | Self::PutInVain
             | Self::NoEntryTypes
             | Self::MemberRefs
             | Self::KeptAs(..)
@@ -204,7 +236,7 @@ impl Lesson {
             Self::MembersAtOnce(_) => overrides.max_members,
             Self::Put | Self::Patch => overrides.write_users,
             Self::PutGroups | Self::PatchGroups => overrides.write_groups,
-            Self::MembersOnRequest => overrides.members_readable,
+            Self::MembersOnRequest | Self::MembersProbed | Self::MembersHidden => overrides.members_readable,
             Self::WholeLists => overrides.patch_paths,
             Self::NoFilter(_) => overrides.filters,
         }
@@ -251,8 +283,12 @@ impl Lesson {
             Self::PatchGroups => profile.write_groups = WriteMethod::Patch,
             Self::NoGroupList => profile.list_groups = false,
             Self::MembersOnRequest => profile.members_readable = MembersReadable::OnRequest,
+            Self::MembersProbed => profile.members_readable = MembersReadable::Probe,
+            Self::MembersHidden => profile.members_readable = MembersReadable::No,
             Self::WholeLists => profile.patch_paths = PatchPaths::Whole,
             Self::NestedExtensions => profile.nested_extensions = true,
+            Self::PathlessGroups => profile.pathless_groups = true,
+            Self::PutInVain => profile.put_in_vain = true,
             Self::NoEntryTypes => profile.entry_types = false,
             Self::Operations(size) => profile.max_operations = Some(profile.max_operations.unwrap_or(*size).min(*size)),
             Self::MembersAtOnce(size) => profile.max_members_per_patch = profile.max_members_per_patch.min(*size),
@@ -298,8 +334,12 @@ mod tests {
             Lesson::PatchGroups,
             Lesson::NoGroupList,
             Lesson::MembersOnRequest,
+            Lesson::MembersProbed,
+            Lesson::MembersHidden,
             Lesson::WholeLists,
             Lesson::NestedExtensions,
+            Lesson::PathlessGroups,
+            Lesson::PutInVain,
             Lesson::NoEntryTypes,
             Lesson::MemberRefs,
             Lesson::Operations(3),

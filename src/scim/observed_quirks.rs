@@ -2,6 +2,7 @@
 
 use super::client::Page;
 use super::error::{Class, Error};
+use super::kind::Kind;
 use super::lesson::Lesson;
 use super::profile::{Paging, PatchPaths, Profile};
 
@@ -68,6 +69,10 @@ pub struct ObservedQuirks {
     deactivates: bool,
     /// A user was seen to be changed by a PATCH.
     patch_changes: bool,
+    /// A group was seen to have the name that a request of ours gave it.
+    renames_groups: bool,
+    /// A user, and a group, were seen to be gone after a deletion.
+    deletes: [bool; 2],
     /// A list failed beyond so many entries.
     list_breaks_at: Option<u64>,
 }
@@ -192,6 +197,26 @@ impl ObservedQuirks {
     /// Whether one ever was.
     pub fn patch_changes(&self) -> bool {
         self.patch_changes
+    }
+
+    /// A group was seen to have the name that a request of ours gave it.
+    pub fn group_renamed(&mut self) {
+        self.renames_groups = true;
+    }
+
+    /// Whether one ever was.
+    pub fn renames_groups(&self) -> bool {
+        self.renames_groups
+    }
+
+    /// One of these was seen to be gone after a deletion.
+    pub fn deleted(&mut self, kind: Kind) {
+        self.deletes[kind as usize] = true;
+    }
+
+    /// Whether one ever was.
+    pub fn deletes(&self, kind: Kind) -> bool {
+        self.deletes[kind as usize]
     }
 
     /// A list failed beyond so many entries.

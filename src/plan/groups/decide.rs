@@ -8,7 +8,7 @@ use super::facts::{GroupFacts, GroupOperation, GroupStep, GroupVerdict};
 use super::first::{first_binding, swapped};
 use super::membership::MEMBERS;
 use super::outcome::{display_name, elder, same_name, settle, stalled, waits_for};
-use super::patch::{Change, chunk, member, part, replaced};
+use super::patch::{Change, chunk, member, part, replaced, without_paths};
 use super::rest::{at_rest, drifted};
 use super::unfound;
 use crate::api::{Action, GroupState, OperationType, Reason, RemoteId};
@@ -300,6 +300,7 @@ fn request(
     change: &Change,
 ) -> Result<Request, GroupStep> {
     if facts.policy.profile.write_groups == WriteMethod::Patch {
+        let operations = if facts.policy.profile.pathless_groups { without_paths(operations) } else { operations };
         return Ok(Request::Patch { id: id.to_owned(), operations });
     }
     if facts.shown_partly {
@@ -311,14 +312,27 @@ fn request(
     let Some(whole) = facts.whole.filter(|whole| whole.id() == Some(id)) else {
         return Err(GroupStep::Read(Read::Members(id.to_owned())));
     };
-    if !facts.shows_members && whole.get(MEMBERS).is_none() {
+    let membership = facts.members.membership;
+    let is_hidden = membership.is_by_record() && membership.here().next().is_some();
+    if is_hidden || (!facts.shows_members && whole.get(MEMBERS).is_none()) {
         let message = "the server has no PATCH for groups, and doesn't show who is in this one: to replace it could take out \
                        members that nobody sees, so nothing is sent; set spec.dialect.writeGroups of the connection to Patch if \
                        it has that";
         return Err(stalled(Reason::NotSupported, message.to_owned(), GroupState::Failed));
     }
-    let body = replaced(whole, id, &operations, change, &facts.policy.profile);
+    let body = replaced(whole, id, &operations, &with_unseen(facts, change), &facts.policy.profile);
     Ok(Request::Put { id: id.to_owned(), body, if_match: whole.version().map(str::to_owned) })
+}
+
+/// Whoever was put in before, and isn't shown yet, isn't taken out by what replaces the group.
+fn with_unseen(facts: &GroupFacts, change: &Change) -> Change {
+    let membership = facts.members.membership;
+    let stays =
+        |id: &&RemoteId| membership.is_declared(id) && !change.added.contains(id) && !change.removed.contains(id);
+    let mut change = change.clone();
+    let unseen: Vec<RemoteId> = membership.unseen().filter(stays).cloned().collect();
+    change.added.extend(unseen);
+    change
 }
 
 fn change_members(facts: &GroupFacts, id: &str, change: Change) -> GroupStep {

@@ -7,6 +7,9 @@ use super::outcome::{display_name, same_name};
 use crate::plan::domain::is_same_in_domain;
 use crate::scim::{Op, PatchOperation, Resource, composed};
 
+/// Under this the name is recorded that the server showed for the declared one.
+pub(super) const NAME_AS_KEPT: &str = "displayName as kept";
+
 /// What is to be written of the group itself, but for what the server refuses.
 pub(super) fn differing(facts: &GroupFacts, resource: &Resource) -> Vec<PatchOperation> {
     let mut operations = all_differing(facts, resource);
@@ -26,6 +29,18 @@ fn is_kept_so(facts: &GroupFacts, shown: &str) -> bool {
     status.display_name.as_deref() == Some(shown) && is_same_in_domain(shown, name) && written()
 }
 
+/// The server showed the declared name so when it was written: neither of the two has changed since.
+pub(super) fn is_kept_as_shown(facts: &GroupFacts, shown: &str) -> bool {
+    let (status, name) = (facts.object.status, &facts.object.spec.display_name);
+    let recorded = || {
+        let applied = facts.applied();
+        status.applied_attributes.is_some()
+            && applied.has(NAME_AS_KEPT, Some(&json!(shown)))
+            && applied.has("displayName", Some(&json!(composed(name))))
+    };
+    facts.name_sent.is_some_and(|known| known.is_kept_as(name, shown)) || recorded()
+}
+
 /// What differs of the group itself; an attribute that the server doesn't show is sent at creation alone.
 pub(super) fn all_differing(facts: &GroupFacts, resource: &Resource) -> Vec<PatchOperation> {
     let spec = facts.object.spec;
@@ -38,7 +53,9 @@ pub(super) fn all_differing(facts: &GroupFacts, resource: &Resource) -> Vec<Patc
         path: Some(path.to_owned()),
         value: Some(json!(value)),
     };
-    if display_name(resource).is_some_and(|name| !same_name(name, &spec.display_name) && !is_kept_so(facts, name)) {
+    let kept =
+        |name: &str| same_name(name, &spec.display_name) || is_kept_so(facts, name) || is_kept_as_shown(facts, name);
+    if display_name(resource).is_some_and(|name| !kept(name)) {
         operations.push(replace("displayName", &composed(&spec.display_name)));
     }
     if facts.policy.profile.group_external_id {

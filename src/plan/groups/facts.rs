@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::membership::Membership;
+use super::outcome::NameSent;
 use super::patch::Change;
 use crate::api::{Action, GroupDrift, GroupState, MembersStatus, Reason, RemoteId, ScimGroupSpec, ScimGroupStatus};
 use crate::plan::creation::{is_dated, precedes};
@@ -163,6 +164,8 @@ pub struct GroupFacts<'a> {
     pub split: &'a Split,
     /// What the last reading found changed, until it is shown and repaired.
     pub drift: Option<&'a GroupDrift>,
+    /// The name that was sent last, if this process sent one.
+    pub name_sent: Option<&'a NameSent>,
     /// A second writer keeps changing the members back (promise I9): what it changed is among those that are left so.
     pub contested: bool,
     /// Why the server has no groups, if it has none.

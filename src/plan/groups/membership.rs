@@ -70,6 +70,8 @@ pub struct Membership {
     suspected: HashSet<RemoteId>,
     /// The same twice in a row: the server doesn't keep them.
     dropped: HashSet<RemoteId>,
+    /// Put in by us, and shown by no reading: the server may not show who is in.
+    unseen: HashSet<RemoteId>,
     /// Of those whom we brought in: who isn't declared any more, and wasn't shown by the last reading.
     absent: HashSet<RemoteId>,
     /// Taken out by others and declared no more: what is on record of them is to be forgotten.
@@ -192,6 +194,7 @@ impl Membership {
             foreign.extend(now.iter().filter(|id| counts && !stays(id)).cloned());
         }
         self.unconfirmed.clear();
+        self.unseen.retain(|id| !now.contains(id));
         self.lapse(&now);
         self.thrown.retain(|id| !now.contains(id));
         self.present = Some(now);
@@ -264,6 +267,7 @@ impl Membership {
             self.absent.remove(id);
             self.unconfirmed.insert(id.clone());
             if !self.comes_back(id) {
+                self.unseen.insert(id.clone());
                 self.ours.insert(id.clone());
                 self.recorded.remove(id);
                 self.distrusted.remove(id);
@@ -365,6 +369,7 @@ impl Membership {
             .chain(self.present.iter().flatten())
             .chain(&self.ours)
             .chain(&self.unsure)
+            .chain(&self.unseen)
             .chain(&self.thrown)
             .cloned()
             .collect();

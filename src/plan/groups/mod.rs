@@ -21,7 +21,7 @@ pub use facts::{
     RejectedParts, Unfound,
 };
 pub use membership::{MEMBERS, Membership, Source, Standing, without_removed};
-pub use outcome::same_name;
+pub use outcome::{NameSent, same_name};
 pub use patch::{Change, chunk, kinds_of, part, replaced};
 pub use rejected::{part_of, path_of, record_part, resting};
 pub use rest::ARRIVAL;

@@ -56,6 +56,17 @@ pub(super) fn member(id: &str, profile: &Profile) -> Value {
     member
 }
 
+/// The same, where what is replaced of the group itself goes without a path, RFC 7644 §3.5.2.3.
+pub fn without_paths(operations: Vec<PatchOperation>) -> Vec<PatchOperation> {
+    let bare = |operation: PatchOperation| match (&operation.path, &operation.value) {
+        (Some(path), Some(value)) if operation.op == Op::Replace && !path.starts_with(MEMBERS) => {
+            PatchOperation { op: Op::Replace, path: None, value: Some(json!({path.as_str(): value})) }
+        }
+        _ => operation,
+    };
+    operations.into_iter().map(bare).collect()
+}
+
 /// A group as a PUT sends it (RFC 7644 §3.5.1): as it was shown, with a change laid over it.
 pub fn replaced(
     whole: &Resource,

@@ -4,10 +4,10 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::deletion;
-use super::differing::all_differing;
+use super::differing::{NAME_AS_KEPT, all_differing, is_kept_as_shown};
 use super::facts::{GroupDetails, GroupFacts, GroupStep, GroupVerdict};
 use super::membership::MEMBERS;
-use super::outcome::{display_name, settle};
+use super::outcome::{display_name, same_name, settle};
 use super::patch::part;
 use super::rejected::part_of;
 use super::unfound;
@@ -60,7 +60,7 @@ pub(super) fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOper
         ),
         state: Some(GroupState::Synced),
         executed: true,
-        applied: Some(applied(facts, left)),
+        applied: Some(applied(facts, resource, left)),
         details: GroupDetails {
             display_name: display_name(resource).map(str::to_owned),
             members: Some(counts),
@@ -219,12 +219,16 @@ fn kept_out(facts: &GroupFacts) -> i64 {
 }
 
 /// What is carried out by now: what is left differs, and had been carried out before.
-fn applied(facts: &GroupFacts, left: &[PatchOperation]) -> Applied {
+fn applied(facts: &GroupFacts, resource: &Resource, left: &[PatchOperation]) -> Applied {
     let spec = facts.object.spec;
     let mut now = Applied::default();
     let taken = |path: &str| !facts.members.resting.contains(path);
     if taken("displayName") {
         now.set("displayName", Some(&json!(composed(&spec.display_name))));
+        let other = display_name(resource).filter(|shown| !same_name(shown, &spec.display_name));
+        if let Some(shown) = other.filter(|shown| is_kept_as_shown(facts, shown)) {
+            now.set(NAME_AS_KEPT, Some(&json!(shown)));
+        }
     }
     if let Some(external_id) = spec.external_id.as_ref().filter(|_| taken("externalId")) {
         now.set("externalId", Some(&json!(external_id)));

@@ -159,6 +159,7 @@ impl Case {
             split: &crate::plan::Split::default(),
             drift: self.drift.as_ref(),
             contested: self.contested,
+            name_sent: None,
             unsupported: None,
             now: Timestamp::UNIX_EPOCH,
         })

@@ -78,6 +78,18 @@ fn i16_a_put_of_other_attributes_leaves_an_account_inactive() {
     assert_eq!((&body["active"], &body["title"]), (&json!(false), &json!("Admiral")));
 }
 
+/// What was read a moment ago of whom it is a member of would be given back.
+#[test]
+fn i18_what_replaces_an_account_says_nothing_of_its_groups() {
+    let profile = Profile { write_users: WriteMethod::Put, ..Profile::generic() };
+    let mut world = converged(profile, ada(json!({"active": true})));
+    world.meddle().insert("Groups".into(), json!([{"value": "g"}]));
+    world.declare(ada(json!({"title": "Admiral"})));
+    let sent = sends(world.decide_on(shown(&world, true)));
+    let Request::Put { body, .. } = sent.request else { panic!("no PUT") };
+    assert!(!body.keys().any(|name| name.eq_ignore_ascii_case("groups")), "{body:?}");
+}
+
 #[test]
 fn i10_whoever_is_gone_and_to_be_inactive_is_not_made_again() {
     let mut world = converged(Profile::generic(), ada(json!({"active": true})));

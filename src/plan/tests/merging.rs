@@ -166,7 +166,6 @@ proptest! {
         let extra = json!({"value": "x@vendor.example", "type": "vendor", "display": "X"});
         let account = world.meddle();
         account.insert("timezone".into(), json!("Europe/London"));
-        account.insert("groups".into(), json!([{"value": "g"}]));
         account.insert("urn:other:User".into(), json!({"x": 1}));
         for list in ["emails", "phoneNumbers", "addresses"] {
             let list = account.entry(list).or_insert_with(|| json!([])).as_array_mut().unwrap();
@@ -178,7 +177,6 @@ proptest! {
         shows(&world)?;
         let shown = world.shown();
         prop_assert_eq!(&shown["timezone"], "Europe/London");
-        prop_assert_eq!(&shown["groups"], &json!([{"value": "g"}]));
         prop_assert_eq!(&shown["urn:other:User"], &json!({"x": 1}));
         for list in ["emails", "phoneNumbers", "addresses"] {
             prop_assert!(shown[list].as_array().unwrap().contains(&extra), "{list}: {shown:?}");

@@ -94,6 +94,13 @@ impl Session {
         session
     }
 
+    /// The same, with what a group itself has changed without a path.
+    pub fn with_pathless_groups(&self) -> Self {
+        let mut session = self.clone();
+        session.policy.profile.pathless_groups = true;
+        session
+    }
+
     /// The same, with groups replaced whole.
     pub fn with_whole_groups(&self) -> Self {
         let mut session = self.clone();

@@ -7,6 +7,7 @@ mod absence;
 mod admission;
 mod audit;
 mod created;
+mod deleted;
 mod failure;
 pub(super) mod guards;
 mod kind;

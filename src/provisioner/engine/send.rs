@@ -87,6 +87,11 @@ impl<E: Effects> Provisioner<E> {
         if let Some(pause) = written.pause {
             self.schedule.limiter().pause(pause);
         }
+        if let Request::Delete { id } = &operation.request
+            && let Some(shown) = self.still_there(pass, id).await
+        {
+            return self.not_deleted(pass, &operation, shown).await.map(|()| None);
+        }
         self.notes.took_effect(&pass.uid(), self.effects.now());
         self.went_in_parts(pass, &operation);
         self.pass_on_seat(pass, &operation);

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::member_rate::MemberRate;
 use crate::api::{GroupDrift, RemoteId, ScimGroupStatus, Uid};
-use crate::plan::groups::Change;
+use crate::plan::groups::{Change, NameSent};
 use crate::provisioner::lock;
 
 /// Notes about groups, by the object's uid.
@@ -23,6 +23,8 @@ pub struct Notes {
     member_rate: MemberRate,
     /// What a reading found changed, until it is repaired.
     drift: HashMap<Uid, GroupDrift>,
+    /// The names that were sent last.
+    names: HashMap<Uid, NameSent>,
     /// When it was bound under another id, until the server has listed its users since: they may have others, too.
     bound_anew: HashMap<Uid, Timestamp>,
     /// Statuses that could not be written yet.
@@ -36,6 +38,7 @@ impl GroupNotes {
     pub fn forget(&self, uid: &Uid) {
         let notes = &mut *self.lock();
         notes.drift.remove(uid);
+        notes.names.remove(uid);
         notes.bound_anew.remove(uid);
         notes.unsaved.remove(uid);
         notes.unrecorded.remove(uid);
@@ -72,6 +75,28 @@ impl GroupNotes {
     /// Nothing is found changed any more; true where something was.
     pub fn mended(&self, uid: &Uid) -> bool {
         self.lock().drift.remove(uid).is_some()
+    }
+
+    /// This name was sent.
+    pub fn name_sent(&self, uid: &Uid, sent: &str, before: Option<String>) {
+        let notes = &mut *self.lock();
+        match notes.names.get_mut(uid) {
+            Some(known) if known.sent == sent => known.before = before,
+            _ => _ = notes.names.insert(uid.clone(), NameSent { sent: sent.to_owned(), before, in_vain: 0 }),
+        }
+    }
+
+    /// The name that was sent last.
+    pub fn name(&self, uid: &Uid) -> Option<NameSent> {
+        self.lock().names.get(uid).cloned()
+    }
+
+    /// Nothing came of it; returns in how many forms by now.
+    pub fn name_in_vain(&self, uid: &Uid) -> u8 {
+        self.lock().names.get_mut(uid).map_or(0, |known| {
+            known.in_vain = known.in_vain.saturating_add(1);
+            known.in_vain
+        })
     }
 
     /// It is bound under another id now.

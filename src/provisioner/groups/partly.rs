@@ -6,20 +6,18 @@ use std::collections::HashSet;
 use super::GroupPass;
 use super::shown::carried_out;
 use crate::api::RemoteId;
-use crate::plan::groups::Change;
+use crate::plan::groups::{Change, Membership};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
-use crate::provisioner::schedule::limiter::{Priority, RequestKind};
-use crate::scim::{Kind, ObservedQuirks, Resource, WriteMethod};
+use crate::provisioner::mirror::groups::Partly;
+use crate::provisioner::schedule::limiter::Priority;
+use crate::scim::{ObservedQuirks, Resource, WriteMethod};
 
 /// No server shows so few alone.
 const FEWEST: usize = 5;
 
 /// So many are asked for one by one after a request.
 const MOST_ASKED: usize = 20;
-
-/// Nobody has this id: whoever says that it is in a group heeds no filter.
-const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 
 impl<E: Effects> Provisioner<E> {
     /// The server shows a part of the group's members alone.
@@ -29,7 +27,7 @@ impl<E: Effects> Provisioner<E> {
 
     /// The same, and this process has seen who is in.
     pub(super) fn knows_who_is_in(&self, id: &str) -> bool {
-        self.mirror.groups.look(|known| known.partly.get(id) == Some(&true))
+        self.mirror.groups.look(|known| known.partly.get(id).is_some_and(|partly| partly.known))
     }
 
     /// Somebody is in by all that is known, or was just put in, and isn't shown: whether they are out, or the group isn't
@@ -43,9 +41,16 @@ impl<E: Effects> Provisioner<E> {
     ) {
         let resource = self.with_member_ids(pass.session.epoch, shown);
         let Some(id) = resource.id().filter(|id| pass.bound_id() == Some(*id)) else { return };
-        let Some(shown) = self.members_told(pass, &resource, by_reading).filter(|shown| shown.len() >= FEWEST) else {
+        if by_reading {
+            self.see_whether_all_are_shown_again(pass, id, &resource);
+        }
+        let Some(shown) = self.members_told(pass, &resource, by_reading) else { return };
+        if shown.len() < FEWEST {
+            if by_reading {
+                self.find_out_whether_any_are_shown(pass, priority, id, &shown).await;
+            }
             return;
-        };
+        }
         let shown: HashSet<RemoteId> = shown.into_iter().collect();
         let hidden = self.directory.membership(&pass.uid(), |members| {
             let is_hidden = |id: &&RemoteId| !shown.contains(*id) && !removed.contains(*id);
@@ -55,8 +60,15 @@ impl<E: Effects> Provisioner<E> {
             // A process that has just begun: what is declared is what was carried out last.
             members.wanted().find(is_hidden).filter(|_| carried_out(&pass.status, members)).cloned()
         });
-        let Some(hidden) = hidden.flatten() else { return };
-        if self.is_in_all_the_same(pass, priority, id, hidden.as_str()).await == Some(true) {
+        let count = shown.len();
+        let asked = match hidden.flatten() {
+            Some(hidden) => vec![hidden],
+            None => self.dropped_and_not_shown(pass, &shown, removed),
+        };
+        for hidden in asked {
+            if self.is_in_all_the_same(pass, priority, id, hidden.as_str()).await != Some(true) {
+                continue;
+            }
             // What is on record is written before anybody is put in: this process knows better.
             let known = self.directory.membership(&pass.uid(), |members| {
                 let here: Vec<RemoteId> = members.wanted().filter(|id| members.is_here(id)).cloned().collect();
@@ -66,9 +78,44 @@ impl<E: Effects> Provisioner<E> {
                 members.is_shown()
             });
             let known = known == Some(true);
-            self.mirror.groups.change(pass.session.epoch, |mirror| mirror.partly.insert(id.to_owned(), known));
+            self.mirror.groups.change(pass.session.epoch, |mirror| {
+                mirror.partly.insert(id.to_owned(), Partly { known, shown: count })
+            });
+            self.prepare(pass);
+            return;
+        }
+    }
+
+    /// A reading that shows everybody who is in by all that is known, or more than any server with such a bound would, shows
+    /// all: what was read before was older than a write of ours.
+    fn see_whether_all_are_shown_again(&self, pass: &GroupPass, id: &str, resource: &Resource) {
+        let Some(partly) = self.mirror.groups.look(|known| known.partly.get(id).copied()) else { return };
+        let shown: HashSet<&str> = resource.members().into_iter().flatten().collect();
+        let all = self.directory.membership(&pass.uid(), |members| {
+            members.here().next().is_some() && members.here().all(|id| shown.contains(id.as_str()))
+        });
+        if shown.len() > partly.shown || all == Some(true) {
+            self.mirror.groups.change(pass.session.epoch, |mirror| mirror.partly.remove(id));
+            self.directory.membership(&pass.uid(), Membership::invalidate);
             self.prepare(pass);
         }
+    }
+
+    /// In a process that has just begun: whom the group declared before, and doesn't any more, and who isn't shown.
+    fn dropped_and_not_shown(
+        &self,
+        pass: &GroupPass,
+        shown: &HashSet<RemoteId>,
+        removed: &[RemoteId],
+    ) -> Vec<RemoteId> {
+        let recorded = pass.status.owned_members.as_deref();
+        if recorded.is_none() || self.directory.membership(&pass.uid(), |members| members.is_shown()) != Some(false) {
+            return Vec::new();
+        }
+        let accounts = self.mirror.users.look(|known| known.accounts().map(|(id, ..)| id.into()).collect::<Vec<_>>());
+        let dropped = self.directory.membership(&pass.uid(), |members| members.dropped(recorded, accounts));
+        let hidden = |id: &RemoteId| !shown.contains(id) && !removed.contains(id);
+        dropped.unwrap_or_default().into_iter().filter(hidden).take(MOST_ASKED).collect()
     }
 
     /// Of those whom a request named, who is in after it, and who isn't: asked one by one, where a group shows a part of its members alone.
@@ -111,18 +158,9 @@ impl<E: Effects> Provisioner<E> {
         group: &str,
         member: &str,
     ) -> Option<bool> {
-        let client = &pass.session.client;
-        let deadline = self.in_turn(&pass.session, RequestKind::Read, priority).await?;
-        if let Ok(true) = self.effects.is_member(client, group, member, deadline).await {
-            let deadline = self.in_turn(&pass.session, RequestKind::Read, priority).await?;
-            let heeded = self.effects.is_member(client, group, NOBODY, deadline).await.is_ok_and(|found| !found);
-            if heeded {
-                return Some(true);
-            }
+        if self.is_found_by_filter(pass, priority, group, member).await? {
+            return Some(true);
         }
-        let deadline = self.in_turn(&pass.session, RequestKind::Read, priority).await?;
-        let account = self.effects.get(client, Kind::Users, member, false, deadline).await.ok()?;
-        let groups = account.get("groups")?.as_array()?;
-        Some(groups.iter().any(|known| known["value"] == group))
+        self.is_told_by_account(pass, priority, group, member).await
     }
 }

@@ -132,7 +132,7 @@ impl<E: Effects> Provisioner<E> {
         let (unseen, resting) = (self.unseen_members(pass), self.resting(pass));
         let rejected = self.rejected_parts(pass);
         let unfound = self.unfound(pass);
-        let contested = self.is_contested(pass);
+        let (contested, name_sent) = (self.is_contested(pass), self.group_notes.name(&uid));
         let step = self.directory.membership(&uid, |membership| {
             decide_group(&GroupFacts {
                 object: GroupObject {
@@ -185,6 +185,7 @@ impl<E: Effects> Provisioner<E> {
                 split: &pass.split,
                 drift: drift.as_ref(),
                 contested,
+                name_sent: name_sent.as_ref(),
                 unsupported: unsupported.as_deref(),
                 now,
             })

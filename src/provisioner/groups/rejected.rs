@@ -80,7 +80,7 @@ impl<E: Effects> Provisioner<E> {
         pass.session.policy.profile.member_refs
     }
 
-    fn note_part(&self, pass: &mut GroupPass, part: &str, reason: IgnoredReason, words: &str) {
+    pub(super) fn note_part(&self, pass: &mut GroupPass, part: &str, reason: IgnoredReason, words: &str) {
         let user = part.get(1..).and_then(|id| self.directory.bound_to(&self.key, pass.server(), &id.into()));
         let told: Vec<String> =
             user.iter().map(full_name).chain([words.to_owned()]).filter(|text| !text.is_empty()).collect();

@@ -6,7 +6,7 @@ use super::writeback::at_server;
 use super::{GroupPass, GroupStop};
 use crate::api::{self, OperationType, RemoteId};
 use crate::plan::groups::{Change, Group, GroupOperation, GroupVerdict, MEMBERS, without_removed};
-use crate::plan::{Account, Applied, Binding, Path, Request, applied_ahead, in_domain_of, is_named, is_same_in_domain};
+use crate::plan::{Account, Binding, Path, Request, applied_ahead, is_named, is_same_in_domain};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::Kind as _;
@@ -122,6 +122,7 @@ impl<E: Effects> Provisioner<E> {
                 pass.status = at_server(&pass.status, pass.server());
                 pass.status.id = resource.id().map(str::to_owned);
                 let declared = &pass.object.spec.display_name;
+                self.group_notes.name_sent(&pass.uid(), declared, None);
                 let shown = Group::shown_name(resource).filter(|shown| is_same_in_domain(shown, declared));
                 pass.status.display_name = Some(shown.unwrap_or(declared).to_owned());
                 pass.status.brought_in = None;
@@ -174,15 +175,7 @@ impl<E: Effects> Provisioner<E> {
             }
         });
         if attributes != [Path::core(MEMBERS)] {
-            if is_tried(pass) {
-                let named = |shown: &Resource| Group::shown_name(shown) == Some(&*pass.object.spec.display_name);
-                self.learn_whole_groups(pass, shown.is_none_or(named));
-            }
-            pass.own.written = true;
-            let name = name_as_kept(pass);
-            self.group_renamed(pass, id, &name, &attributes);
-            pass.account = None;
-            pass.status.display_name = Some(name);
+            self.group_named(pass, id, &attributes, shown).await;
             self.look_for_others(pass, id, &others, shown).await;
             return Ok(None);
         }
@@ -265,6 +258,7 @@ impl<E: Effects> Provisioner<E> {
         let change = &operation.change;
         match (error.class(), &operation.request) {
             (Class::Rejected, _) if !change.added.is_empty() && self.sends_references(pass, error) => Some(Ok(())),
+            (Class::Rejected, _) if self.names_otherwise_than_refused(pass, operation, error) => Some(Ok(())),
             (Class::Rejected | Class::Unsupported, _) if self.tries_whole_group(pass, operation, error) => {
                 self.note_failure(error);
                 Some(Ok(()))
@@ -387,11 +381,4 @@ fn lacks_members(body: &Attributes, error: &Error) -> bool {
 fn is_additive(pass: &GroupPass) -> bool {
     let readable = pass.session.policy.profile.members_readable.with_group();
     readable && pass.object.spec.membership == api::Membership::Additive
-}
-
-/// The declared name as the server keeps it, which may keep a domain before it: not where it keeps as it was what was written.
-fn name_as_kept(pass: &GroupPass) -> String {
-    let (kept, name) = (pass.status.display_name.as_deref().unwrap_or_default(), &pass.object.spec.display_name);
-    let written = Applied::read(pass.status.applied_attributes.as_deref(), false);
-    if written.has("displayName", Some(&kept.into())) { name.clone() } else { in_domain_of(kept, name) }
 }

@@ -71,21 +71,26 @@ impl<E: Effects> Provisioner<E> {
         let resource = &*self.with_member_ids(pass.session.epoch, resource);
         let Some(id) = resource.id() else { return };
         let told = self.members_told(pass, resource, by_reading);
+        let hides = told.as_ref().is_some_and(|told| self.may_hide_who_is_in(pass, told));
         let counted = self.mirror.groups.change(pass.session.epoch, |known| {
             known.apply(resource);
             known.shows_members |= resource.members().is_some();
-            if told.is_some() {
+            known.shows_somebody |= resource.members().is_some_and(|mut shown| shown.next().is_some());
+            // The next sweep looks again, whatever the version.
+            if told.is_some() && !hides {
                 known.members_read(id);
             }
         });
         let Some(shown) = told.filter(|_| counted.is_some()) else { return };
         let counts = pass.status.id.as_deref() == Some(id);
         let repairs = self.repairs_members(pass);
+        let dropped = self.may_hide_dropped(pass, &shown, by_reading);
         let found = self.directory.membership(&pass.uid(), |members| {
             let known = members.is_known();
             let (mut lost, foreign) = members.observe(shown);
             if counts {
                 members.know_owned(pass.status.owned_members.as_deref(), []);
+                members.may_hide(pass.status.owned_members.as_deref(), dropped);
             }
             // What this pass put in and the answer doesn't show was never kept, which is another thing.
             lost.retain(|id| !pass.own.sent.contains(id));

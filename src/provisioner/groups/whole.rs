@@ -80,6 +80,8 @@ impl<E: Effects> Provisioner<E> {
         let possible = pass.own.by_path.is_none()
             && profile.write_groups == WriteMethod::Patch
             && profile.members_readable.with_group()
+            // Whoever is never shown would be out.
+            && self.mirror.groups.look(|known| known.shows_somebody)
             && !pass.bound_id().is_some_and(|id| self.is_shown_partly(id))
             && Lesson::PutGroups.is_open(overrides(&self.connection().spec));
         if possible {

@@ -28,6 +28,15 @@ impl Group {
     }
 }
 
+/// A group that shows a part of its members alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Partly {
+    /// It is known who is in but for our record in status.
+    pub known: bool,
+    /// So many were shown.
+    pub shown: usize,
+}
+
 /// The groups of one server.
 #[derive(Debug, Default)]
 pub struct GroupMirror {
@@ -42,10 +51,14 @@ pub struct GroupMirror {
     probe_turn: usize,
     /// The server showed who is in a group.
     pub shows_members: bool,
+    /// Some group showed somebody who is in it.
+    pub shows_somebody: bool,
+    /// Groups that never showed anybody, and who was put in before.
+    pub showing_nobody: HashMap<String, HashSet<String>>,
     /// Groups that show no members, and showed none when they were asked for them.
     asked: HashSet<String>,
-    /// Groups that show a part of their members alone; whether it is known who is in but for our record in status.
-    pub partly: HashMap<String, bool>,
+    /// Groups that show a part of their members alone.
+    pub partly: HashMap<String, Partly>,
     /// A change of members changed when the group was last modified, as it does not everywhere.
     times_tell: bool,
     /// The server makes no group without members.
@@ -59,7 +72,8 @@ impl GroupMirror {
     pub fn lead_to(&mut self, server: &str, epoch: u64) {
         if self.sightings.lead_to(server, epoch) {
             self.entries.clear();
-            self.shows_members = false;
+            (self.shows_members, self.shows_somebody) = (false, false);
+            self.showing_nobody.clear();
             self.asked.clear();
             self.partly.clear();
             self.times_tell = false;

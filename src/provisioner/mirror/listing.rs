@@ -195,6 +195,10 @@ impl Listing {
             return Some(Ok(()));
         }
         let leads_on = page.next_cursor.as_ref().is_some_and(|cursor| !cursor.is_empty());
+        // It goes on by its cursor, whatever it was asked for (RFC 9865 §2).
+        if leads_on && self.paging == Paging::Index {
+            (self.paging, self.start) = (Paging::Cursor, Start::Cursor(String::new()));
+        }
         let next = match self.start.after(page) {
             // The same cursor again.
             None if leads_on => return Some(Err(Gap::Circles)),

@@ -319,6 +319,12 @@ impl Limiter {
         self.lock().paused_until.filter(|until| *until > Instant::now())
     }
 
+    /// The time until a pause ends was skipped.
+    #[cfg(test)]
+    pub fn end_pause(&self) {
+        self.lock().paused_until = None;
+    }
+
     fn enter(&self, kind: RequestKind, priority: Priority) -> Waiter<'_> {
         let mut state = self.lock();
         state.seq += 1;

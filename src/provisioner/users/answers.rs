@@ -76,6 +76,7 @@ impl<E: Effects> Provisioner<E> {
         if let Some(tried) = pass.own.unchanged.take() {
             if tried.is_subset(&unchanged) {
                 pass.session.seen.take_in(ObservedQuirks::put_failed);
+                self.apply_lessons(&pass.session, [Lesson::PutInVain]);
             } else {
                 self.apply_lessons(&pass.session, [Lesson::Put]);
             }
@@ -94,6 +95,7 @@ impl<E: Effects> Provisioner<E> {
         let possible = !unchanged.is_empty()
             && profile.learns
             && profile.write_users == WriteMethod::Patch
+            && !profile.put_in_vain
             && pass.own.patched_before.is_none()
             && pass.session.seen.look(|seen| !seen.patch_changes() && !seen.put_is_no_better())
             && Lesson::Put.is_open(overrides(&self.connection().spec));
@@ -144,8 +146,10 @@ fn outcome(pass: &UserPass, verdict: &Verdict) -> (BTreeSet<Path>, bool) {
         (unkept && path.read(before).is_some())
             || (*path == active && pass.log.active == Some(false) && now.active() == Some(true))
     };
-    let written = || pass.own.written.iter().filter(|path| path.read(before) == path.read(now));
-    (written().filter(|path| lost(path)).cloned().collect(), written().count() < pass.own.written.len())
+    let same = |path: &&Path| path.read(before) == path.read(now);
+    let unchanged = pass.own.written.iter().filter(same).filter(|path| lost(path)).cloned().collect();
+    // There are servers that change active by PATCH, and nothing else.
+    (unchanged, pass.own.written.iter().any(|path| *path != active && !same(&path)))
 }
 
 /// Whether an answer lacks something that was sent, or that was there before and wasn't taken away.

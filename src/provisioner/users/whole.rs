@@ -4,11 +4,13 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::UserPass;
 use crate::plan::{ACTIVE, Account, Operation, Path, Request};
 use crate::provisioner::effects::Effects;
 use crate::provisioner::{Provisioner, overrides};
-use crate::scim::{Class, Error, Lesson, ObservedQuirks, WriteMethod};
+use crate::scim::{Class, Error, Lesson, ObservedQuirks, PatchOperation, WriteMethod};
 
 /// So often a 500 is met before it is taken for what the server has to say to this form of a request.
 pub(in crate::provisioner) const TAKEN_FOR_GOOD: u32 = 2;
@@ -49,7 +51,10 @@ impl<E: Effects> Provisioner<E> {
     /// The user was replaced, and that was taken: so it is done from now on.
     pub(super) fn learn_whole_users(&self, pass: &mut UserPass, request: &Request) {
         match request {
-            Request::Patch { .. } => pass.session.seen.take_in(ObservedQuirks::user_patched),
+            // There are servers that have it for active alone.
+            Request::Patch { operations, .. } if !operations.iter().all(is_of_active) => {
+                pass.session.seen.take_in(ObservedQuirks::user_patched);
+            }
             Request::Put { .. } if pass.own.patched_before.take().is_some() => {
                 self.apply_lessons(&pass.session, [Lesson::Put]);
                 self.go_on_as_learnt(pass);
@@ -74,5 +79,14 @@ impl<E: Effects> Provisioner<E> {
         pass.session.seen.take_in(ObservedQuirks::put_failed);
         self.go_on_as_learnt(pass);
         true
+    }
+}
+
+/// It changes nothing but `active`, whatever its form.
+fn is_of_active(operation: &PatchOperation) -> bool {
+    let alone = |value: &Value| value.as_object().is_some_and(|values| values.keys().all(|name| name == ACTIVE));
+    match operation.path.as_deref() {
+        Some(path) => path == ACTIVE,
+        None => operation.value.as_ref().is_some_and(alone),
     }
 }

@@ -14,12 +14,12 @@ use crate::sandbox::store::{Record, Store};
 
 /// What the server says of itself, and how it shows what it has; `sent`: the body as it came.
 pub(in super::super) fn says(quirks: &Quirks, asked: &Asked<'_>, sent: &[u8], store: &Store, reply: &mut Reply) {
-    if quirks.contains(&Quirk::EchoesCreations) && asked.method == Method::POST && reply.status == 201 {
-        echo(sent, reply);
-    }
     let shows = reply.status < 300 && ["/Users", "/Groups"].iter().any(|path| asked.path.starts_with(path));
     if shows && quirks.contains(&Quirk::NamesInDomain) {
         domain::show(asked, reply);
+    }
+    if quirks.contains(&Quirk::EchoesCreations) && asked.method == Method::POST && reply.status == 201 {
+        echo(sent, reply);
     }
     // Where a list shows nobody, nobody could ever be found again.
     let blind = [Quirk::HollowLists, Quirk::NeedsFilter, Quirk::HidesInactive];
@@ -59,11 +59,13 @@ pub(in super::super) fn says(quirks: &Quirks, asked: &Asked<'_>, sent: &[u8], st
             _ => {}
         }
     }
-    let hides = quirks.contains(&Quirk::HidesActive) && path.starts_with("Users");
-    if let Some(body) = reply.body.as_mut().filter(|_| hides) {
-        let hide = |user: &mut Value| drop(user.as_object_mut().and_then(|user| user.remove("active")));
-        hide(body);
-        each(body, hide);
+    for (quirk, name) in [(Quirk::HidesActive, "active"), (Quirk::HidesMembers, "groups")] {
+        let hides = quirks.contains(&quirk) && path.starts_with("Users");
+        if let Some(body) = reply.body.as_mut().filter(|_| hides) {
+            let hide = |user: &mut Value| drop(user.as_object_mut().and_then(|user| user.remove(name)));
+            hide(body);
+            each(body, hide);
+        }
     }
     if let Some(body) = reply.body.as_mut().filter(|_| quirks.contains(&Quirk::TextBooleans)) {
         as_text(body);

@@ -1,7 +1,7 @@
 //! Groups that are shown, or taken, otherwise than the RFCs have it.
 
 use axum::http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::domain::with_domain;
 use super::parts::{entries, members, operations};
@@ -47,6 +47,9 @@ pub(super) fn show(quirks: &Quirks, asked: &Asked<'_>, store: &Store, reply: &mu
         _ => vec![body],
     };
     for group in groups.into_iter().filter_map(Value::as_object_mut) {
+        if quirks.contains(&Quirk::HidesMembers) {
+            group.insert("members".into(), Value::Array(Vec::new()));
+        }
         if quirks.contains(&Quirk::MembersOnRequest) && !asks {
             group.remove("members");
         }
@@ -74,6 +77,36 @@ pub(super) fn show(quirks: &Quirks, asked: &Asked<'_>, store: &Store, reply: &mu
             }
         }
     }
+}
+
+/// A group's name as it is kept; none where that is as it was sent, or as another quirk leaves it.
+pub(super) fn with_name(quirks: &Quirks, asked: &Asked<'_>, sent: Option<&Value>) -> Option<Value> {
+    let (lowers, ignores) = (quirks.contains(&Quirk::LowersGroupNames), quirks.contains(&Quirk::IgnoresGroupRenames));
+    if !asked.writes() || !(lowers || ignores) {
+        return None;
+    }
+    let mut body = sent.cloned().or_else(|| asked.json().ok())?;
+    let lower = |name: Option<&mut Value>| {
+        if let Some(name) = name {
+            *name = name.as_str().map(str::to_lowercase).into();
+        }
+    };
+    if let Some(operations) = body.get_mut("Operations").and_then(Value::as_array_mut) {
+        operations.retain(|operation| !ignores || operation["path"] != "displayName");
+        if operations.is_empty() {
+            operations.push(json!({"op": "add", "value": {}}));
+        }
+        for operation in operations.iter_mut().filter(|_| lowers) {
+            if operation["path"] == "displayName" {
+                lower(operation.get_mut("value"));
+            } else if operation.get("path").is_none() {
+                lower(operation["value"].get_mut("displayName"));
+            }
+        }
+    } else if lowers {
+        lower(body.get_mut("displayName"));
+    }
+    Some(body)
 }
 
 /// What a server makes of members that it names by `userName`: ids and names are taken, and a path finds names alone.

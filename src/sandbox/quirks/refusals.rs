@@ -28,6 +28,15 @@ pub(super) fn refusal(quirk: Quirk, asked: &Asked<'_>, store: &Store) -> Option<
         Quirk::Breaks => status(asked.writes() && asked.text().contains("broken"), 500, "an unexpected error"),
         Quirk::PathlessPatch422 => status(patches_more_than_active(asked), 422, "only active can be patched"),
         Quirk::PathlessPatch500 => status(patches_more_than_active(asked), 500, "an unexpected error"),
+        Quirk::PatchesActiveAlone => {
+            let more = touched(asked).iter().any(|name| name != "active");
+            bad(patch && asked.path.starts_with("/Users") && more, "invalidValue", "only active can be patched")
+        }
+        Quirk::PathlessGroupRenames => {
+            let named = |operation: &Value| operation["path"] == "displayName";
+            let renames = asked.path.starts_with("/Groups") && operations(asked).iter().any(named);
+            bad(patch && renames, "invalidPath", "displayName can't be changed by a path")
+        }
         Quirk::NoFilteredPaths => {
             let filtered = |operation: &Value| operation["path"].as_str().is_some_and(|path| path.contains('['));
             bad(patch && operations(asked).iter().any(filtered), "noTarget", "the path matches nothing")

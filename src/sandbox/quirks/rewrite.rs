@@ -61,6 +61,16 @@ pub(super) fn rewrite(quirk: Quirk, body: &mut Object, new: bool) {
                 body.insert("userName".into(), name.into());
             }
         }
+        Quirk::CutsNames => {
+            let name = body.get("userName").and_then(Value::as_str);
+            let cut = name.and_then(|name| {
+                let (local, domain) = name.split_once('@')?;
+                Some(format!("{}@{domain}", local.split('+').next()?))
+            });
+            if let Some(cut) = cut {
+                body.insert("userName".into(), cut.into());
+            }
+        }
         Quirk::Composes => texts(body, &|text| text.nfc().collect()),
         Quirk::Trims => texts(body, &|text| text.trim().to_owned()),
         Quirk::DigitsOnly => entries(body, "phoneNumbers", |entry| {
@@ -129,6 +139,23 @@ pub(super) fn of_members(quirks: &Quirks, asked: &Asked<'_>, store: &Store) -> O
         return Some(body);
     }
     None
+}
+
+/// What is left of a change of a user where nothing but `active` is heeded.
+pub(super) fn active_alone(asked: &Asked<'_>) -> Option<Value> {
+    let mut body = asked.json().ok()?;
+    let operations = body["Operations"].as_array_mut()?;
+    operations.retain_mut(|operation| match operation["path"].as_str() {
+        Some(path) => path == "active",
+        None => operation["value"].as_object_mut().is_some_and(|values| {
+            values.retain(|name, _| name == "active");
+            !values.is_empty()
+        }),
+    });
+    if operations.is_empty() {
+        operations.push(json!({"op": "add", "value": {}}));
+    }
+    Some(body)
 }
 
 /// A group's body, or what is changed of one, without the members that there aren't.

@@ -17,6 +17,12 @@ pub(in super::super) struct Shape {
 /// Changes an answer, and says what is to be written otherwise than as JSON.
 pub(super) fn shape(quirks: &Quirks, reply: &mut Reply) -> Shape {
     let mut shape = Shape { bom: quirks.contains(&Quirk::Bom), text: None };
+    if reply.status == 400 && quirks.contains(&Quirk::Errors412) {
+        reply.status = 412;
+        if let Some(body) = &mut reply.body {
+            body["status"] = "412".into();
+        }
+    }
     if reply.status >= 400 {
         let detail = reply.body.as_ref().and_then(|body| body["detail"].as_str()).unwrap_or("no").to_owned();
         let forms = [
@@ -38,6 +44,9 @@ pub(super) fn shape(quirks: &Quirks, reply: &mut Reply) -> Shape {
             // As frameworks do that know no such route.
             None if detail.starts_with("Cannot PATCH") => shape.text = Some(detail),
             None => {}
+        }
+        if quirks.contains(&Quirk::Errors200) && reply.body.as_ref().is_some_and(|body| body["schemas"].is_array()) {
+            reply.status = 200;
         }
         return shape;
     }

@@ -15,8 +15,12 @@ use super::super::answer::Answer;
 use super::super::auth::SHORTEST_KEY;
 use super::super::error::{Class, Error};
 use super::super::proxy::naming;
+use super::super::resource::Resource;
 use super::super::transport::transport;
 use super::{Client, Exchange, Kind};
+
+/// An error names itself so early.
+const SEARCHED: usize = 4096;
 
 /// No answer may be larger, after decompression.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
@@ -41,8 +45,10 @@ impl Client {
         let exchange =
             async |plain, body| self.exchange(&method, &what, url.clone(), body, plain, if_match, deadline).await;
         let knows = self.sends_plain_json();
-        let trial = !knows && body.is_some() && self.experience.takes_trial();
-        let mut plain = knows || trial;
+        // A deletion's body says nothing, and nothing is learnt of its type.
+        let told = body.filter(|_| !deletes);
+        let trial = !knows && told.is_some() && self.experience.takes_trial();
+        let mut plain = knows || trial || (deletes && body.is_some());
         let mut answer = exchange(plain, body).await.inspect_err(|_| {
             if trial {
                 self.experience.trial_failed(false);
@@ -51,20 +57,20 @@ impl Client {
         // There are servers that want a body, and a type of it, of whatever isn't a GET.
         if deletes && body.is_none() && answer.status == 415 {
             let other = exchange(true, Some(&empty)).await?;
-            if other.status != 415 {
+            if matches!(other.status, 200..300 | 404 | 410) {
                 self.experience.wants_body_to_delete();
                 answer = other;
             }
         }
-        match body.filter(|_| trial) {
+        match told.filter(|_| trial) {
             Some(_) if Misread::Mute.helped(&answer) => self.experience.sends_plain_json(true),
             Some(body) => self.experience.trial_failed(answer.misses_what(body)),
             None => {}
         }
-        if body.is_some() && !plain && (200..300).contains(&answer.status) {
+        if told.is_some() && !plain && (200..300).contains(&answer.status) {
             self.experience.reads_scim_json();
         }
-        match misread(&answer, body, plain) {
+        match misread(&answer, told, plain).filter(|_| !deletes || body.is_none()) {
             Some(Misread::Mute) if !self.experience.may_be_unread() => {}
             // It may have taken effect all the same: whoever sent it looks first, and sends it again.
             Some(_) if answer.status == 500 && method == Method::POST => self.experience.try_plain_json(),
@@ -133,6 +139,7 @@ impl Client {
         }
         let secrets = self.secrets_with(token.as_ref());
         let answer = self.in_time(until, began + self.timeout, receive(request, what, &secrets)).await;
+        let answer = answer.map(|answer| answer.map(|answer| Answer { conditional: if_match.is_some(), ..answer }));
         if let Some(observer) = &self.observer {
             let answer = answer.as_ref().and_then(|answer| answer.as_ref().ok());
             observer(Exchange {
@@ -211,6 +218,21 @@ fn what(method: &Method, kind: Kind, url: &Url, base: &Url) -> String {
     format!("{method} {path}{filtered}")
 }
 
+/// The status, which some tell of an error in its body alone (RFC 7644 §3.12).
+fn told_status(status: u16, body: &[u8]) -> u16 {
+    const ERROR: &[u8] = b"urn:ietf:params:scim:api:messages:2.0:Error";
+    let names_error =
+        (200..300).contains(&status) && body.windows(ERROR.len()).take(SEARCHED).any(|some| some == ERROR);
+    let told = || {
+        let error = Resource(serde_json::from_slice::<Value>(body).ok()?.as_object()?.clone());
+        let is_error =
+            error.get("schemas")?.as_array()?.iter().any(|urn| urn.as_str().map(str::as_bytes) == Some(ERROR));
+        let told = error.get("status").filter(|_| is_error)?;
+        told.as_u64().or_else(|| told.as_str()?.parse().ok()).and_then(|told| u16::try_from(told).ok())
+    };
+    names_error.then(told).flatten().filter(|told| (400..600).contains(told)).unwrap_or(status)
+}
+
 async fn receive(request: RequestBuilder, what: &str, secrets: &Arc<[SecretString]>) -> Result<Answer, Error> {
     let mut response = request.send().await.map_err(|error| transport(what, &error))?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -222,5 +244,6 @@ async fn receive(request: RequestBuilder, what: &str, secrets: &Arc<[SecretStrin
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { what: what.to_owned(), status, headers, body, secrets: Arc::clone(secrets), ids: None })
+    let (what, status) = (what.to_owned(), told_status(status, &body));
+    Ok(Answer { what, status, headers, body, secrets: Arc::clone(secrets), ids: None, conditional: false })
 }

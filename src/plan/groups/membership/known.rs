@@ -29,10 +29,15 @@ impl Membership {
         }
     }
 
+    /// Put in by us, and shown by no reading.
+    pub fn unseen(&self) -> impl Iterator<Item = &RemoteId> {
+        self.unseen.iter()
+    }
+
     /// It is in, or may be, and isn't left there for whoever put it in.
     pub fn is_removable(&self, id: &RemoteId) -> bool {
         let unsure = self.source == Source::Ledger && self.unsure.contains(id);
-        unsure || self.is_here(id) && (self.source == Source::Exact || self.is_ours(id))
+        unsure || self.unseen.contains(id) || self.is_here(id) && (self.source == Source::Exact || self.is_ours(id))
     }
 
     /// It is in as one of the group's own: it goes once nobody declares it. Before it was shown who is in, whoever is on

@@ -28,12 +28,24 @@ impl Membership {
 
     /// The same of those alone who aren't declared any more.
     pub fn know_dropped(&mut self, recorded: Option<&str>, accounts: impl IntoIterator<Item = RemoteId>) {
+        for id in self.dropped(recorded, accounts) {
+            self.own(&id);
+        }
+    }
+
+    /// Of these accounts: who is on record as declared while the group was exact, and isn't declared any more.
+    pub fn dropped(&self, recorded: Option<&str>, accounts: impl IntoIterator<Item = RemoteId>) -> Vec<RemoteId> {
         let owned = Digests::read(recorded);
-        let dropped = |id: &RemoteId| !self.wanted.contains_key(id) && !self.ours.contains(id);
-        let found: Vec<RemoteId> =
-            accounts.into_iter().filter(|id| dropped(id) && owned.contains(&[id.as_str()])).collect();
-        for id in &found {
-            self.own(id);
+        let dropped = |id: &RemoteId| !self.wanted.contains_key(id) && owned.contains(&[id.as_str()]);
+        accounts.into_iter().filter(dropped).collect()
+    }
+
+    /// The group shows nobody, and no group of this server ever showed anybody: whoever is on this record and isn't declared
+    /// any more may be in all the same.
+    pub fn may_hide(&mut self, recorded: Option<&str>, accounts: impl IntoIterator<Item = RemoteId>) {
+        for id in self.dropped(recorded, accounts) {
+            self.unseen.insert(id.clone());
+            self.sort(&id);
         }
     }
 
@@ -60,7 +72,7 @@ impl Membership {
         let known = Digests::read(recorded);
         let declared = self.wanted.keys().filter(|_| exact);
         // Whoever is declared may be in under another id by now.
-        let left = present.iter().chain(self.wanted.keys()).chain(self.going.keys());
+        let left = present.iter().chain(self.wanted.keys()).chain(self.going.keys()).chain(&self.unseen);
         let left = left.filter(|id| known.contains(&[id.as_str()]));
         let mut owned = Digests::default();
         declared.chain(left).for_each(|id| owned.insert(&[id.as_str()]));

@@ -47,6 +47,8 @@ struct Model {
     ours: BTreeSet<RemoteId>,
     vanished: BTreeSet<RemoteId>,
     absent: BTreeSet<RemoteId>,
+    /// Put in by us, and shown by no reading since.
+    unseen: BTreeSet<RemoteId>,
     source: Source,
 }
 
@@ -74,7 +76,8 @@ impl Model {
         if self.source == Source::Ledger {
             return;
         }
-        let shown = self.present.clone().unwrap_or_default();
+        let mut shown = self.present.clone().unwrap_or_default();
+        shown.extend(self.unseen.iter().cloned());
         let absent: BTreeSet<RemoteId> =
             self.ours.iter().filter(|id| !shown.contains(*id) && !self.is_declared(id)).cloned().collect();
         self.ours.retain(|id| !(absent.contains(id) && self.absent.contains(id)));
@@ -84,7 +87,8 @@ impl Model {
     fn extra(&self) -> BTreeSet<RemoteId> {
         let stays = |id: &RemoteId| self.vanished.contains(id) || self.is_declared(id);
         let goes = |id: &&RemoteId| !stays(id) && (self.source == Source::Exact || self.ours.contains(*id));
-        self.here().into_iter().flatten().filter(goes).cloned().collect()
+        let unseen = self.unseen.iter().filter(|id| !stays(id)).cloned();
+        self.here().into_iter().flatten().filter(goes).cloned().chain(unseen).collect()
     }
 }
 
@@ -107,11 +111,13 @@ proptest! {
                 Event::Observe(some) => {
                     membership.observe(ids(&some));
                     model.present = Some(ids(&some).into_iter().collect());
+                    model.unseen.retain(|id| !ids(&some).contains(id));
                     model.lapse();
                 }
                 Event::Added(some) => {
                     membership.added(&ids(&some));
                     model.ours.extend(ids(&some));
+                    model.unseen.extend(ids(&some));
                     model.absent.retain(|id| !ids(&some).contains(id));
                     if let Some(present) = &mut model.present {
                         present.extend(ids(&some));
@@ -121,6 +127,7 @@ proptest! {
                     membership.removed(&ids(&some));
                     for id in ids(&some) {
                         model.ours.remove(&id);
+                        model.unseen.remove(&id);
                         model.vanished.remove(&id);
                         if let Some(present) = &mut model.present {
                             present.remove(&id);

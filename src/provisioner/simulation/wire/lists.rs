@@ -183,3 +183,18 @@ async fn i12_whoever_a_list_shows_is_not_gone_for_an_error() {
     assert!(told(&world, "ada").starts_with("False Rejected"), "{}", told(&world, "ada"));
     assert_eq!(world.accounts("ada@example.com").await.len(), 1);
 }
+
+/// It pages by cursor, whatever it is asked for, and doesn't say so of itself.
+#[tokio::test]
+async fn i11_a_list_that_goes_on_by_its_cursor_alone_is_followed() {
+    let policy = json!({"dialect": {"pageSize": 2}, "adoptionPolicy": {"users": "Adopt"}});
+    let mut world = World::start(&["cursors_only"], policy).await;
+    for name in ["ada", "bea", "cyd", "dan", "eve"] {
+        world.user(name, json!({"userName": format!("{name}@example.com"), "active": true}));
+    }
+    world.pass(5 * MINUTE).await;
+    let complete = world.connection().status.and_then(|status| status.sweep?.complete);
+    assert_eq!(complete, Some(true));
+    let told = world.effects.look().events.iter().map(|(_, note)| note.clone()).collect::<Vec<_>>().join("; ");
+    assert!(!told.contains("the key may not"), "{told}");
+}

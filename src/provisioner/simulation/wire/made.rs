@@ -105,3 +105,20 @@ async fn i15_who_was_made_and_is_never_shown_is_told_of_and_not_forgotten_in_sil
     assert!(world.get("ada").is_none(), "{}", ada(&world));
     assert_eq!((exist(&world).await.0, events(&world, "AccountLeft")), (1, 1));
 }
+
+#[tokio::test]
+async fn i07_whoever_is_made_under_a_name_that_the_server_made_of_theirs_is_the_objects() {
+    let mut world = World::start(&["cuts_names"], policy()).await;
+    world.user("ada", json!({"userName": "ada+cook@example.com", "externalId": "e-1", "active": true}));
+    world.pass(5 * MINUTE).await;
+    assert!(ada(&world).starts_with("True"), "{}", ada(&world));
+    assert_eq!(exist(&world).await.0, 1);
+    world.requests().await;
+    world.restart();
+    world.pass(5 * MINUTE).await;
+    assert_eq!(writes(&world).await, 0, "at rest");
+    world.delete("ada");
+    world.pass(5 * MINUTE).await;
+    assert!(world.get("ada").is_none());
+    assert_eq!(exist(&world).await.0, 0, "nobody keeps access");
+}

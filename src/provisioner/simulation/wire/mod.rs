@@ -3,13 +3,16 @@
 mod answers;
 mod changed;
 mod covering;
+mod deletions;
 mod effects;
 mod forms;
 mod groups;
+mod hidden;
 mod kept;
 mod lists;
 mod losses;
 mod made;
+mod names;
 mod organizations;
 mod story;
 mod work;

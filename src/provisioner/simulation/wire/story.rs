@@ -1,5 +1,7 @@
 //! A short story at a server with quirks: people and a group are made, changed, deactivated and deleted.
 
+mod removal;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -9,8 +11,6 @@ use serde_json::{Value, json};
 use super::world::World;
 use super::{changes_nothing, is_unfindable};
 
-/// Requests of a whole story; how many one takes at a server without quirks is far below.
-const MOST_REQUESTS: u64 = 1_000;
 /// Requests in two minutes in which nothing is declared otherwise: two or three looks at the whole, and what is tried again.
 const MOST_AT_REST: u64 = 80;
 
@@ -38,6 +38,7 @@ pub async fn look(base: &str, token: &str) -> Vec<String> {
         breaks: false,
         hollow: false,
         keeps: false,
+        ignores_deletes: false,
         changes_nothing: false,
         unfindable: false,
         hands: BTreeMap::new(),
@@ -63,6 +64,8 @@ struct Story {
     hollow: bool,
     /// No user is deleted there.
     keeps: bool,
+    /// Nothing is, whatever is answered.
+    ignores_deletes: bool,
     /// There is no way at all to make a user inactive.
     changes_nothing: bool,
     /// Neither a list nor a search finds anybody.
@@ -85,6 +88,7 @@ pub async fn live(quirks: &[&str]) -> Outcome {
         breaks: quirks.contains(&"breaks"),
         hollow: quirks.contains(&"hollow_lists"),
         keeps: quirks.contains(&"no_deletes"),
+        ignores_deletes: quirks.contains(&"ignores_deletes"),
         changes_nothing: changes_nothing(quirks) || quirks.contains(&"refuses_inactive"),
         unfindable: is_unfindable(quirks),
         hands: BTreeMap::new(),
@@ -216,46 +220,6 @@ impl Story {
         }
     }
 
-    async fn deactivate(&mut self) {
-        let led = json!({"manager": {"userRef": {"name": "ada"}}, "department": "Fleet"});
-        self.person("bea", json!({"enterprise": led, "active": false}));
-        self.pass("deactivated", 2).await;
-        let (bea, told) = (self.account("bea").await, self.told("bea"));
-        let goes = bea.is_none_or(|bea| bea["active"] == json!(false));
-        if goes && told.contains("active: false and still") {
-            self.complain(&format!("bea is inactive, and told: {told}"));
-        } else if !goes && told.starts_with("True") && !told.contains("nobody can tell") {
-            self.complain(&format!("bea is still active, and told: {told}"));
-        }
-    }
-
-    async fn delete(&mut self) {
-        self.world.delete("cyd");
-        self.world.delete("team");
-        self.pass("deleted", 3).await;
-        // Who was made without an answer can't be found there, and the way out is told.
-        if self.hollow && self.told("cyd").contains("scim-operator.dev/release") {
-            return;
-        }
-        // It is inactive, and says what to set.
-        let left = self.account("cyd").await;
-        if self.keeps && self.changes_nothing && self.told("cyd").contains("scim-operator.dev/release") {
-            return;
-        }
-        if self.keeps && self.told("cyd").contains("deletionPolicy") && left.is_none_or(|cyd| cyd["active"] == false) {
-            return;
-        }
-        for name in ["cyd", "team"] {
-            if self.world.get(name).is_some() || self.world.get_group(name).is_some() {
-                let told = self.told(name);
-                self.complain(&format!("{name} stays: {told}"));
-            }
-        }
-        if let Some(cyd) = self.account("cyd").await {
-            self.complain(&format!("the account of cyd stays: {cyd}"));
-        }
-    }
-
     /// Whoever can't be found says why, and what to do.
     fn says_why_unfindable(&mut self) {
         let why = ["scim-operator.dev/remote-id", "nobody can be found", "?filter=…"];
@@ -264,46 +228,6 @@ impl Story {
             if !self.is_bound(name) && !why.iter().any(|why| told.contains(why)) {
                 self.complain(&format!("{name} can't be found, and says: {}", self.told(name)));
             }
-        }
-    }
-
-    /// No second account, nobody gone, requests bounded, nothing done to anybody else.
-    async fn end(&mut self) {
-        self.outcome.requests += self.world.requests().await;
-        let all = self.world.admin("GET", "/users", None).await;
-        for name in ["ada", "bea", "cyd"] {
-            let named = |user: &&Value| {
-                user["userName"]
-                    .as_str()
-                    .is_some_and(|known| known.eq_ignore_ascii_case(&format!("{name}@example.com")))
-            };
-            let made = all.as_array().into_iter().flatten().filter(named).count();
-            if made > 1 {
-                self.complain(&format!("{made} accounts were made for {name}"));
-            }
-        }
-        for (name, id) in self.hands.clone() {
-            let now = all.as_array().into_iter().flatten().find(|user| user["id"] == json!(id));
-            if now.is_none_or(|now| now["exists"] != json!(true) || now["history"]["deleted"] != json!(0)) {
-                self.complain(&format!("{name}, who is nobody's, is gone: {now:?}"));
-            } else if now.is_some_and(|now| now["writes"] != json!(0)) {
-                self.complain(&format!("{name}, who is nobody's, was written: {now:?}"));
-            }
-        }
-        let ada = all.as_array().into_iter().flatten().any(|user| {
-            let named = user["userName"].as_str().is_some_and(|known| known.eq_ignore_ascii_case("ada@example.com"));
-            named && user["exists"] == json!(true)
-        });
-        let waits = self.ready("ada").is_none_or(|ready| ready.status != "True");
-        if !ada && !waits {
-            self.complain("ada has no account, and is said to be synced");
-        }
-        if self.outcome.requests > MOST_REQUESTS {
-            self.complain(&format!("{} requests", self.outcome.requests));
-        }
-        let diverged = self.world.effects.look().diverged.clone();
-        if !diverged.is_empty() {
-            self.complain(&format!("plans that don't converge: {diverged:?}"));
         }
     }
 

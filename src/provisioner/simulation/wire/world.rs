@@ -7,7 +7,7 @@ use futures::FutureExt as _;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -27,8 +27,6 @@ use crate::scim::{Client, ClientConfig, Credentials, Trust};
 const RESYNC: Duration = Duration::from_secs(60);
 /// A connection that failed is tested again after this.
 const TEST_AGAIN: Duration = Duration::from_secs(5);
-/// Nobody waits longer for a pause that the server asks for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
 /// The operator, its cluster and its server.
 pub struct World {
@@ -236,7 +234,8 @@ impl World {
             } else if self.operator.sweep <= now || self.wants_sweep() {
                 self.sweep().await;
             } else if let Some(until) = self.operator.provisioner.schedule.limiter().paused_until() {
-                sleep_until(until.min(Instant::now() + LONGEST_PAUSE)).await;
+                self.advance(until.saturating_duration_since(Instant::now())).await;
+                self.operator.provisioner.schedule.limiter().end_pause();
             } else if now >= end {
                 break;
             } else {
@@ -266,9 +265,14 @@ impl World {
         let gate = gate.map(|at| instant + Duration::try_from(at.duration_since(now)).unwrap_or_default());
         let due = [queue, gate, Some(self.operator.sweep), self.operator.test];
         let next = due.into_iter().flatten().min().unwrap_or(end).min(end);
+        self.advance(next.saturating_duration_since(instant) + Duration::from_millis(1)).await;
+    }
+
+    /// So much time goes by, here and at the server.
+    async fn advance(&self, time: Duration) {
         let ahead = {
             let mut memory = self.effects.look();
-            memory.later += next.saturating_duration_since(instant) + Duration::from_millis(1);
+            memory.later += time;
             memory.later.as_secs()
         };
         self.admin("POST", "/clock", Some(json!({"ahead": ahead}))).await;

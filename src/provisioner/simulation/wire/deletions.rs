@@ -1,0 +1,101 @@
+//! Deletions that are answered and not done, and what else a server says and doesn't do of accounts.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::groups::{people, ready};
+use super::world::World;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn policy() -> Value {
+    json!({
+        "deletionPolicy": {"users": "Delete", "groups": "Delete"}, "driftPolicy": {"attributes": "Repair"},
+    })
+}
+
+async fn account(world: &World, name: &str) -> Value {
+    let all = world.accounts(&format!("{name}@example.com")).await;
+    all.into_iter().find(|account| account["exists"] == json!(true)).unwrap_or_default()
+}
+
+fn told(world: &World, reason: &str) -> usize {
+    world.effects.look().events.iter().filter(|(known, _)| known == reason).count()
+}
+
+fn person(name: &str, title: &str, active: bool) -> Value {
+    json!({"userName": format!("{name}@example.com"), "active": active, "title": title})
+}
+
+#[tokio::test]
+async fn i15_a_deletion_that_is_answered_and_not_done_is_not_told_as_done() {
+    for quirks in
+        [vec!["ignores_deletes"], vec!["ignores_deletes", "empty_changes"], vec!["ignores_deletes", "invites"]]
+    {
+        let mut world = World::start(&quirks, policy()).await;
+        people(&world, &["ada", "bea"]);
+        let members = json!([{"userRef": {"name": "bea"}}]);
+        world.group("team", json!({"displayName": "Team", "membership": "Exact", "members": members}));
+        world.pass(3 * MINUTE).await;
+        world.delete("ada");
+        world.pass(3 * MINUTE).await;
+        assert!(world.get("ada").is_none(), "{quirks:?}");
+        assert_eq!(account(&world, "ada").await["active"], json!(false), "{quirks:?}: nobody has access by it");
+        world.delete("team");
+        world.pass(5 * MINUTE).await;
+        assert!(ready(&world).contains("still shows it"), "{quirks:?}: {}", ready(&world));
+        assert!(ready(&world).contains("scim-operator.dev/release"), "{quirks:?}: {}", ready(&world));
+        world.requests().await;
+        world.pass(20 * MINUTE).await;
+        let deletions = world.admin("GET", "/stats", None).await["requests"]["DELETE"].clone();
+        assert_eq!(deletions, Value::Null, "{quirks:?}: it isn't asked for again and again");
+    }
+    // Where the account was active, that is told.
+    let mut world = World::start(&["ignores_deletes"], policy()).await;
+    people(&world, &["ada"]);
+    world.pass(3 * MINUTE).await;
+    world.delete("ada");
+    world.pass(3 * MINUTE).await;
+    assert_eq!(told(&world, "NotDeleted"), 1);
+}
+
+/// It is looked at after the first deletion alone.
+#[tokio::test]
+async fn i02_a_server_that_deletes_is_looked_at_once() {
+    let mut world = World::start(&[], policy()).await;
+    people(&world, &["ada", "bea", "cyd"]);
+    world.pass(3 * MINUTE).await;
+    world.delete("ada");
+    world.pass(MINUTE / 4).await;
+    world.requests().await;
+    world.delete("bea");
+    world.delete("cyd");
+    world.pass(MINUTE / 4).await;
+    assert_eq!(world.requests().await, 2);
+    assert_eq!(account(&world, "cyd").await, Value::Null);
+}
+
+/// Whoever comes first: what takes `active` by PATCH need not take anything else.
+#[tokio::test]
+async fn i33_a_patch_that_changes_active_alone_is_no_patch_for_anything_else() {
+    for quirk in ["heeds_active_alone", "patches_active_alone"] {
+        let mut world = World::start(&[quirk], policy()).await;
+        for name in ["ada", "bea"] {
+            world.user(name, person(name, "Cook", true));
+        }
+        world.pass(3 * MINUTE).await;
+        world.user("bea", person("bea", "Cook", false));
+        world.pass(3 * MINUTE).await;
+        assert_eq!(account(&world, "bea").await["active"], json!(false), "{quirk}");
+        world.user("ada", person("ada", "Captain", true));
+        world.pass(3 * MINUTE).await;
+        assert_eq!(
+            account(&world, "ada").await["resource"]["title"],
+            json!("Captain"),
+            "{quirk}: {:?}",
+            world.learned()
+        );
+        assert_eq!(world.learned(), ["writeUsers: Put"], "{quirk}");
+    }
+}
