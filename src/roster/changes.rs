@@ -7,13 +7,14 @@ use kube::ResourceExt;
 use serde_json::Value;
 
 use super::columns::fold;
-use super::keys::Known;
+use super::keys::{Keys, Known};
+use super::leaving::{AccessEnd, Leaver};
 use super::names::{Names, Predecessor};
-use super::people::{Body, People, Rejected};
+use super::people::{Body, Identity, People, Person, Rejected};
 use super::recipe::Recipe;
 use super::removals::Gone;
 use super::source::Table;
-use crate::api::{ConnectionRef, GENERATED, ROSTER_KEY, ROSTER_LABEL, ScimUser};
+use crate::api::{ConnectionRef, GENERATED, ROSTER_KEY, ROSTER_LABEL, ScimUser, UserState};
 
 /// The ScimUsers of a namespace as a roster sees them.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +25,8 @@ pub struct Given {
     pub others: BTreeSet<String>,
     /// Of those at the same connection that no roster made: their names, by their folded userNames.
     by_hand: HashMap<String, String>,
+    /// What those of the roster record of their keys that have an account which isn't known to be inactive.
+    in_use: BTreeSet<String>,
 }
 
 /// Which roster, and at which connection.
@@ -38,10 +41,11 @@ pub struct Ours<'a> {
 /// What a table asks for.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
-    /// Whose ScimUsers are to be written, by their places among the people.
+    /// Whose ScimUsers are to be written, leavers first: by their places among the people, and behind these among the
+    /// rows that were rejected with them.
     pub apply: Vec<usize>,
-    /// Of them, what is to be written of those who have left and of whose rows more can't be used.
-    pub leaving: HashMap<usize, Body>,
+    /// Of them, what is to be written of those whose access ends and of whose rows more can't be used.
+    pub leaving: HashMap<usize, Leaver>,
     /// Those whose rows are gone.
     pub gone: Vec<Gone>,
     /// The names of those of them that another row may be by now (promise I31): their key was a value of another
@@ -65,6 +69,9 @@ impl Given {
             let name = user.name_any();
             let roster = user.labels().get(ROSTER_LABEL);
             if roster.is_some_and(|label| label == of.roster) {
+                if has_account(&user) {
+                    given.in_use.extend(user.annotations().get(ROSTER_KEY).cloned());
+                }
                 given.ours.insert(name, user);
                 continue;
             }
@@ -76,6 +83,15 @@ impl Given {
             given.others.insert(name);
         }
         given
+    }
+
+    /// Whether the ScimUser that was written for this key has an account which isn't known to be inactive.
+    pub fn is_in_use(&self, keys: &Keys, key: &str) -> bool {
+        self.in_use.contains(&keys.record(key))
+    }
+
+    fn live(&self, name: &str) -> Option<&ScimUser> {
+        self.ours.get(name).filter(|user| user.metadata.deletion_timestamp.is_none()).map(|user| &**user)
     }
 
     /// How the people of ours at this connection are known.
@@ -90,56 +106,33 @@ impl Changes {
     pub fn of(recipe: &Recipe, table: &Table, people: &People, names: &Names, given: &Given) -> Self {
         let keys = &recipe.keys;
         let mut changes = Self { rejected: people.rejected.clone(), ..Self::default() };
-        let mut called: BTreeSet<&str> = names.kept.iter().map(String::as_str).collect();
         for (at, (person, name)) in people.people.iter().zip(&names.names).enumerate() {
-            called.insert(name);
-            let mut reject = |reason: String| {
-                changes.rejected.push(Rejected { row: person.row, identity: person.identity.clone(), reason });
-            };
-            if let Some(other) = given.by_hand.get(person.user_name()) {
-                reject(format!(
-                    "the ScimUser {other} is not this roster's: delete it, or hand it over by the label {ROSTER_LABEL}"
-                ));
-                continue;
-            }
-            if let Some(Predecessor { name: other, is_unsure }) = names.succeeding.get(&at) {
+            let rejected = |reason| Rejected { row: person.row, identity: person.identity.clone(), reason };
+            let by_hand = given.by_hand.get(person.user_name());
+            let predecessor = names.succeeding.get(&at).filter(|_| by_hand.is_none());
+            if let Some(Predecessor { name: other, is_unsure }) = predecessor {
                 let goes = given.ours.get(other).is_some_and(|user| user.metadata.deletion_timestamp.is_some());
-                changes.unsure.extend(is_unsure.then(|| other.clone()));
                 if goes {
                     changes.waits = true;
                 } else {
-                    reject(another_key(other, *is_unsure));
+                    changes.rejected.push(rejected(another_key(other, *is_unsure)));
                 }
+                changes.unsure.extend(is_unsure.then(|| other.clone()));
                 continue;
             }
-            if let Some(owner) = names.crossed.get(&at) {
-                reject(format!(
-                    "its externalId is that of the ScimUser {owner}, which is another row's: was one column sorted \
-                     alone? If the two were mixed up before, correct spec.externalId of both ScimUsers"
-                ));
-                continue;
-            }
-            if names.rewritten.contains(&at) {
-                reject(format!(
-                    "its externalId differs from that of its ScimUser {name} as a spreadsheet rewrites numbers (00017, 17, \
-                     17.0): format the column as text; if the new one is right, set spec.externalId of the ScimUser to it"
-                ));
-                continue;
-            }
-            let body = match recipe.body(&table.rows[person.row], |whom| names.find(whom)) {
+            let row = &table.rows[person.row];
+            let written = by_hand.map(String::as_str).map(written_by_hand).or_else(|| misplaced(at, name, names));
+            let body = match written.map_or_else(|| recipe.body(row, |whom| names.find(whom)), Err) {
                 Ok(body) => body,
-                Err(reason) => {
-                    // Nothing else delays a removal (promise I17).
-                    let user = given.ours.get(name).filter(|_| recipe.has_left(&table.rows[person.row]));
-                    let Some(user) = user.filter(|user| user.metadata.deletion_timestamp.is_none()) else {
-                        reject(reason);
-                        continue;
-                    };
-                    reject(format!("{reason}. The account is deactivated all the same"));
-                    if user.spec.active != Some(false) {
-                        changes.leaving.insert(at, recipe.deactivated(user));
-                        changes.apply.push(at);
+                Err(mut reason) => {
+                    let certain = |user: &&ScimUser| !names.crossed.contains_key(&at) || is_same(keys, person, user);
+                    if let Some(user) = given.live(name).filter(certain)
+                        && let Some(end) = recipe.access_end(table, row)
+                    {
+                        reason += end.told(user).unwrap_or_default();
+                        changes.ends(recipe, at, user, end, &person.identity);
                     }
+                    changes.rejected.push(rejected(reason));
                     continue;
                 }
             };
@@ -157,19 +150,89 @@ impl Changes {
                 }
             }
         }
+        changes.end_of_rejected(recipe, table, people, names, given);
+        changes.apply.sort_by_key(|at| !changes.leaving.contains_key(at));
+        changes.find_gone(keys, names, given);
+        changes
+    }
+
+    fn ends(&mut self, recipe: &Recipe, at: usize, user: &ScimUser, end: AccessEnd, identity: &Identity) {
+        let key = identity.key.as_deref().map(|key| recipe.keys.record(key));
+        if let Some(leaver) = recipe.leaver(user, end, key) {
+            self.leaving.insert(at, leaver);
+            self.apply.push(at);
+        }
+    }
+
+    /// Nothing else delays a removal (promise I17): the end of access is taken from rejected rows, where no other row may
+    /// be the same person's and say otherwise.
+    fn end_of_rejected(&mut self, recipe: &Recipe, table: &Table, people: &People, names: &Names, given: &Given) {
+        let written: BTreeSet<&str> = names.names.iter().map(String::as_str).collect();
+        for (name, places) in names.standing.iter().filter(|(name, _)| !written.contains(name.as_str())) {
+            let found = places.iter().find(|place| names.rejected[**place].as_ref() == Some(name));
+            let (Some(user), Some(found)) = (given.live(name), found) else { continue };
+            let end_of = |place: &usize| {
+                let row = &table.rows[people.rejected[*place].row];
+                let is_sound = !row.torn && !names.crossed.contains_key(&(people.people.len() + place));
+                is_sound.then(|| recipe.access_end(table, row)).flatten()
+            };
+            let Some(end) = end_of(found).filter(|end| places.iter().all(|place| end_of(place) == Some(*end))) else {
+                continue;
+            };
+            for place in places {
+                self.rejected[*place].reason += end.told(user).unwrap_or_default();
+            }
+            self.ends(recipe, people.people.len() + found, user, end, &people.rejected[*found].identity);
+        }
+    }
+
+    fn find_gone(&mut self, keys: &Keys, names: &Names, given: &Given) {
+        let called: BTreeSet<&String> = names.names.iter().chain(names.standing.keys()).collect();
         let gone = given
             .ours
             .iter()
-            .filter(|(name, user)| !called.contains(name.as_str()) && user.metadata.deletion_timestamp.is_none());
+            .filter(|(name, user)| !called.contains(name) && user.metadata.deletion_timestamp.is_none());
         let gone: Vec<_> = gone.collect();
         let unsure = gone.iter().filter(|(_, user)| keys.is_of_another_expression(&Known::of(user)));
-        changes.unsure.extend(unsure.map(|(name, _)| (*name).clone()).chain(names.copies.iter().cloned()));
-        changes.gone = gone
+        self.unsure.extend(unsure.map(|(name, _)| (*name).clone()).chain(names.copies.iter().cloned()));
+        self.gone = gone
             .into_iter()
             .map(|(name, user)| Gone { name: name.clone(), uid: user.uid().unwrap_or_default() })
             .collect();
-        changes
     }
+}
+
+/// It is bound to an account that isn't known to be inactive.
+fn has_account(user: &ScimUser) -> bool {
+    user.status.as_ref().is_some_and(|status| {
+        status.id.is_some() && status.active != Some(false) && status.state != Some(UserState::DeletedAtServer)
+    })
+}
+
+fn written_by_hand(other: &str) -> String {
+    format!("the ScimUser {other} is not this roster's: delete it, or hand it over by the label {ROSTER_LABEL}")
+}
+
+/// Why an externalId is not written.
+fn misplaced(at: usize, name: &str, names: &Names) -> Option<String> {
+    if let Some(owner) = names.crossed.get(&at) {
+        return Some(format!(
+            "its externalId is that of the ScimUser {owner}, which is another row's: was one column sorted alone? If the \
+             two were mixed up before, correct spec.externalId of both ScimUsers"
+        ));
+    }
+    names.rewritten.contains(&at).then(|| {
+        format!(
+            "its externalId differs from that of its ScimUser {name} as a spreadsheet rewrites numbers (00017, 17, 17.0, \
+             or 12345 and 12,345): format the column as text; if the new one is right, set spec.externalId of the ScimUser to it"
+        )
+    })
+}
+
+/// Whose externalId is somebody else's is this one where both their key and their userName are.
+fn is_same(keys: &Keys, person: &Person, user: &ScimUser) -> bool {
+    let known = Known::of(user);
+    keys.tells_apart(&known) && keys.is_of(&known, person.key()) && known.user_name == person.user_name()
 }
 
 /// Why a row waits for the ScimUser of another key, and what to do if that isn't another person.

@@ -1,6 +1,6 @@
 //! The columns that expressions read, whatever their letter case.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -8,6 +8,8 @@ use serde_json::Value;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
     places: BTreeMap<String, usize>,
+    /// The places of columns that no expression reads.
+    beside: BTreeSet<usize>,
 }
 
 impl Wanted {
@@ -22,9 +24,28 @@ impl Wanted {
         self.places.get(&folded(column)).copied()
     }
 
+    /// The place of a column that is looked at, and that no expression need read: what is wrong with its values keeps no row
+    /// from being used.
+    pub fn want_beside(&mut self, column: &str) -> usize {
+        let is_new = self.place(column).is_none();
+        let place = self.want(column);
+        self.beside.extend(is_new.then_some(place));
+        place
+    }
+
+    /// Whether an expression reads the column of this place.
+    pub fn is_read(&self, place: usize) -> bool {
+        !self.beside.contains(&place)
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.places.len()
+    }
+
+    /// How many of them expressions read.
+    pub fn count_read(&self) -> usize {
+        self.places.len() - self.beside.len()
     }
 
     /// The values of a row that has none.

@@ -119,6 +119,8 @@ fn is_odd(text: &str) -> bool {
             '\u{80}'..='\u{9f}' | '¤' | '¦' => true,
             'Š' | 'Ž' | 'Œ' | 'Ÿ' => follows && (before.is_lowercase() || after.is_lowercase()),
             '§' => before.is_lowercase(),
+            // Letters of DOS's code page 850, é, ä, ê and ç: as marks they stand before words.
+            '‚' | '„' | 'ˆ' | '‡' => follows,
             // Between letters these are marks as any others.
             '\u{a0}' | '\u{ad}' | '’' | '‘' | '“' | '”' | '–' | '—' | '·' | '´' | '®' | 'ª' | 'º' => {
                 false
@@ -139,12 +141,20 @@ mod tests {
 
     #[test]
     fn what_nobody_writes_is_another_encoding() {
-        for odd in ["GrŠfin", "JosŽ", "MŸller", "Wei§", "¦imek", "100 ¤", "c½ur", "l\u{9d}"] {
+        for odd in ["GrŠfin", "JosŽ", "MŸller", "Wei§", "¦imek", "100 ¤", "c½ur", "l\u{9d}", "Ren‚", "Fran‡ois"]
+        {
             assert!(is_odd(odd), "{odd}");
         }
-        for plain in
-            ["Gräfin", "Šimek", "Žofie ŽIŽKA", "O’Éire", "Œuvre d’œuvre", "5 m² – “x” §5 20°C ½ ¿Qué? l·l", "CAFÉ™"]
-        {
+        for plain in [
+            "Gräfin",
+            "Šimek",
+            "Žofie ŽIŽKA",
+            "O’Éire",
+            "Œuvre d’œuvre",
+            "5 m² – “x” §5 20°C ½ ¿Qué? l·l",
+            "CAFÉ™",
+            "„Ada“ ‚x‘",
+        ] {
             assert!(!is_odd(plain), "{plain}");
         }
     }

@@ -9,6 +9,7 @@ use cel::{Context, Env, ExecutionError, Value};
 
 use super::columns::Wanted;
 use super::functions;
+use crate::scim::composed;
 
 /// So deep an expression may be nested.
 const DEEPEST: usize = 100;
@@ -63,6 +64,8 @@ fn environment() -> Env {
 impl Expression {
     /// Reads an expression; `place` names it in errors. A column that stands alone is read `by` this function.
     pub fn compile(place: &str, text: &str, by: Option<&str>) -> Result<Self, ExpressionError> {
+        // As values are, so that a text that was typed on a Mac is equal to them.
+        let text = &composed(text);
         let error = |problem: String| ExpressionError { place: place.to_owned(), problem };
         let nesting = nesting(text);
         if nesting > DEEPEST {

@@ -77,7 +77,7 @@ fn column(name: &str) -> String {
 
 /// The first row that has names of columns that are wanted, by the delimiter that gives most of them.
 fn header<'a>(text: &'a str, wanted: &Wanted) -> Option<Sheet<'a>> {
-    let needed = wanted.count().min(2);
+    let needed = wanted.count_read().min(2);
     let mut start = 0;
     let mut is_first = true;
     for line in text.split_inclusive('\n').take(MOST_TITLES) {
@@ -109,7 +109,10 @@ fn most_known(text: &str, line: &str, wanted: &Wanted) -> (usize, u8) {
 /// How many of the wanted columns the first row of a text names.
 fn known(text: &str, delimiter: u8, wanted: &Wanted) -> usize {
     let Some(place) = lines::first(text, delimiter) else { return 0 };
-    let mut places: Vec<usize> = values(&text[place], delimiter).iter().filter_map(|name| wanted.place(name)).collect();
+    let mut places: Vec<usize> = values(&text[place], delimiter)
+        .iter()
+        .filter_map(|name| wanted.place(name).filter(|place| wanted.is_read(*place)))
+        .collect();
     places.sort_unstable();
     places.dedup();
     places.len()

@@ -7,11 +7,10 @@ use std::sync::Arc;
 use cel::extractors::{Arguments, This};
 use cel::{Context, DeclarationError, ExecutionError, Value};
 use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
-use jiff::tz::TimeZone;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
+use super::dates;
 use super::source::LONGEST_VALUE;
 
 /// What reads a column where only yes or no makes sense.
@@ -90,12 +89,12 @@ pub fn is_present(value: &Value) -> bool {
 const NOTHING: [&str; 7] = ["NULL", "(null)", "<null>", "N/A", "n/a", "#N/A", "0000-00-00"];
 
 /// What exports and spreadsheets write for true, in the languages that these have: as Excel does, and as people do.
-const YES: &str = "true yes y t on 1 wahr ja j vrai oui vero sì verdadero sí si s verdadeiro sim waar sant sand sann \
+const YES: &str = "true yes y t on 1 wahr ja j vrai oui o vero sì verdadero sí si s verdadeiro sim waar sant sand sann \
     prawda tak pravda ano áno istina da igaz igen tosi kyllä tõene jah tiesa taip patiess jā adevărat cert certo \
     doğru evet αληθης αληθής ναι истина да істина так вярно benar ya đúng có 是 真 はい 예 참 כן نعم";
 /// The same for false.
 const NO: &str = "false no n f off 0 falsch nein faux non falso não nao onwaar nee falskt falsk usann nej nei fałsz nie \
-    nepravda ne neistina laž hamis nem epätosi ei väär melas aplams nē fals nu yanlış yanliş hayır hayir ψευδης \
+    nepravda ne neistina laž hamis nem epätosi ei väär melas netiesa aplams nē fals nu yanlış yanliş hayır hayir ψευδης \
     ψευδής οχι όχι ложь нет хибність хибне ні невярно не salah tidak sai không 否 假 いいえ 아니요 아니오 거짓 לא لا";
 
 /// What exports write for true and false.
@@ -125,9 +124,9 @@ pub fn flag(value: &Value) -> Answer {
 
 /// What a column of states says for `active`, beside [`flag`].
 pub fn is_active(value: &Value) -> Answer {
-    const ACTIVE: &str = "active enabled aktiv actif activo attivo ativo";
-    const INACTIVE: &str =
-        "inactive disabled deactivated suspended terminated inaktiv inactif inactivo inattivo inativo";
+    const ACTIVE: &str = "active enabled aktiv actif activo activa attivo attiva ativo actief aktywny aktivní";
+    const INACTIVE: &str = "inactive disabled deactivated suspended terminated inaktiv inactif inactivo inactiva inattivo \
+        inattiva inativo inactief nieaktywny neaktivní";
     if let Value::String(text) = value {
         let text = crate::scim::fold(text.trim());
         let is_one_of = |words: &str| words.split_whitespace().any(|word| word == text);
@@ -181,106 +180,8 @@ pub fn slug(text: &str, longest: usize) -> String {
     slug.trim_end_matches('-').to_owned()
 }
 
-/// An instant: RFC 3339, or a date, which begins at midnight UTC.
-pub fn instant(text: &str) -> Result<Timestamp, ExecutionError> {
-    let text = text.trim();
-    let of_date = || text.parse::<Date>().ok().map(|date| date.to_datetime(jiff::civil::Time::midnight()));
-    let of_time = || text.parse::<DateTime>().ok();
-    let parsed = text.parse::<Timestamp>().ok().or_else(|| {
-        let civil = of_time().or_else(of_date)?;
-        TimeZone::UTC.to_timestamp(civil).ok()
-    });
-    let error = |message: &str| ExecutionError::function_error("instant", message);
-    if let Some(at) = parsed {
-        return Ok(at);
-    }
-    // From 1954 on, and perhaps with the part of a day.
-    let whole = text.split_once('.').map_or(text, |(whole, _)| whole);
-    if whole.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
-        return Err(error(DAY_NUMBER));
-    }
-    let date = with_month_by_name(text).unwrap_or_else(|| regional(text));
-    let civil = date.map_err(error)?.to_datetime(jiff::civil::Time::midnight());
-    TimeZone::UTC.to_timestamp(civil).map_err(|_| error(NO_DATE))
-}
-
-const DAY_NUMBER: &str =
-    "the value is a day's number, as spreadsheets count them: format the column as a date, 2026-01-31";
-const NO_DATE: &str = "the value is no date: write 2026-01-31 or 2026-01-31T08:00:00Z";
-
-const SHORT_YEAR: &str = "the year has two digits, and can't be told for certain: format the column as 2026-01-31";
-
-const AMBIGUOUS: &str = "day and month can't be told apart: write 2026-01-31, or in the mapping, of 01/31/2026, join([mid(row.x, 6, 4), \
-     mid(row.x, 0, 2), mid(row.x, 3, 2)], \"-\")";
-
-/// `31-Jan-2026`, `31 January 2026` or `Jan 31, 2026`.
-fn with_month_by_name(text: &str) -> Option<Result<Date, &'static str>> {
-    const MONTHS: [&str; 12] = [
-        "january",
-        "february",
-        "march",
-        "april",
-        "may",
-        "june",
-        "july",
-        "august",
-        "september",
-        "october",
-        "november",
-        "december",
-    ];
-    let parts: Vec<&str> = text.split([' ', '-', '/', ',', '.']).filter(|part| !part.is_empty()).collect();
-    let [a, b, year] = parts.as_slice() else { return None };
-    let month = |text: &str| {
-        let text = text.to_ascii_lowercase();
-        let at = MONTHS.iter().position(|month| text.len() >= 3 && month.starts_with(&text));
-        at.and_then(|at| i8::try_from(at + 1).ok())
-    };
-    let (month, day) = month(a).map(|month| (month, b)).or_else(|| Some((month(b)?, a)))?;
-    Some(year_of(year).and_then(|year| {
-        let day = day.parse().map_err(|_| NO_DATE)?;
-        Date::new(year, month, day).map_err(|_| NO_DATE)
-    }))
-}
-
-/// As spreadsheets write a date unless they are told otherwise, 31-Jan-26; of 31-Dec-99 the century can't be told.
-fn year_of(text: &str) -> Result<i16, &'static str> {
-    let year: i16 = text.parse().map_err(|_| NO_DATE)?;
-    match text.bytes().filter(u8::is_ascii_digit).count() {
-        4 => Ok(year),
-        2 if year < FIRST_OF_ANY_CENTURY => Ok(2000 + year),
-        2 => Err(SHORT_YEAR),
-        _ => Err(NO_DATE),
-    }
-}
-
-/// Two digits of a year from here on are of either century.
-const FIRST_OF_ANY_CENTURY: i16 = 70;
-
-/// `31.01.2026`, `2026/01/31`, and `31/01/2026` or `01/31/2026` where it can't be the other; at midnight, if a time is
-/// said at all.
-fn regional(text: &str) -> Result<Date, &'static str> {
-    let (date, time) = text.split_once([' ', 'T']).unwrap_or((text, ""));
-    let is_midnight = time.is_empty()
-        || (time.starts_with("12:") && time.ends_with("AM") && time.bytes().all(|byte| b"120: AM".contains(&byte)))
-        || time.bytes().all(|byte| b"0:".contains(&byte));
-    let parts: Vec<&str> = date.split(['.', '/', '-']).collect();
-    let [a, b, c] = parts.as_slice() else { return Err(NO_DATE) };
-    let number = |text: &str| text.parse::<i16>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
-    let (Some(first), Some(second), Some(third), true) = (number(a), number(b), number(c), is_midnight) else {
-        return Err(NO_DATE);
-    };
-    let (year, month, day) = match (a.len(), c.len()) {
-        (4, _) => (first, second, third),
-        (_, 4) if date.contains('.') || first > 12 || first == second => (third, second, first),
-        (_, 4) if second > 12 => (third, first, second),
-        (_, 4) => return Err(AMBIGUOUS),
-        // 26.01.31 is a day of 2026 in some countries, and of 2031 in others.
-        (1 | 2, 2) => return Err(SHORT_YEAR),
-        _ => return Err(NO_DATE),
-    };
-    let (Ok(month), Ok(day)) = (i8::try_from(month), i8::try_from(day)) else { return Err(NO_DATE) };
-    Date::new(year, month, day).map_err(|_| NO_DATE)
+fn instant(text: &str) -> Result<Timestamp, ExecutionError> {
+    dates::instant(text).map_err(|problem| ExecutionError::function_error("instant", problem))
 }
 
 /// What a value says in words: texts, numbers, booleans; null says nothing.

@@ -15,16 +15,24 @@ fn stem(name: &str) -> Option<&str> {
 }
 
 fn is_hash(text: &str) -> bool {
-    let of_chart = (8..=64).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-        && text.bytes().any(|byte| byte.is_ascii_digit());
+    // As short as Git's; a shorter one may be a number of anything.
+    let of_chart = (7..=64).contains(&text.len()) && is_hex(text) && text.bytes().any(|byte| byte.is_ascii_digit());
     is_kustomize_hash(text) || of_chart
 }
 
-/// Whether this is the name with a hash, or without.
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
+/// Whether this is the name with a hash, or without. That there is one behind it was said, and so it may be shorter, or
+/// without a digit.
 pub fn is_of(name: &str, prefix: &str) -> bool {
+    let is_said = |text: &str| {
+        let has_digit = text.bytes().any(|byte| byte.is_ascii_digit());
+        is_kustomize_hash(text) || (is_hex(text) && (if has_digit { 5 } else { 6 }..=64).contains(&text.len()))
+    };
     let rest = name.strip_prefix(prefix);
-    rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix('-').is_some_and(is_hash))
+    rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix('-').is_some_and(is_said))
 }
 
 /// Of those that differ in nothing but a hash the newest, in the order of the names, and a word about the others.
@@ -84,21 +92,41 @@ mod tests {
             named("people-20261128", 1),
             named("people-20261129", 2),
             named("leavers-0a1b2c3d4e5f", 2),
+            named("staff-1a2b3c4", 5),
+            named("staff-9f8e7d6", 4),
+            named("part-1a2b", 1),
+            named("part-3c4d", 2),
         ];
         let (read, note) = newest(found, "configmap", without_hash);
         let names: Vec<String> = read.iter().map(ResourceExt::name_any).collect();
         assert_eq!(
             names,
-            ["leavers-0a1b2c3d4e5f", "people-2bc4567dfg", "people-2", "people-20261128", "people-20261129", "people-3"]
+            [
+                "leavers-0a1b2c3d4e5f",
+                "part-1a2b",
+                "part-3c4d",
+                "people-2bc4567dfg",
+                "people-2",
+                "people-20261128",
+                "people-20261129",
+                "people-3",
+                "staff-1a2b3c4"
+            ]
         );
         let note = note.expect("a note");
-        assert!(note.starts_with("people-7h2k9mf4dt is older than people-2bc4567dfg"), "{note}");
+        assert!(note.starts_with("people-7h2k9mf4dt and 1 more is older than people-2bc4567dfg"), "{note}");
         assert!(note.ends_with("kubectl delete configmap people-2bc4567dfg."), "{note}");
         for (name, expected) in [
             ("people", true),
             ("people-7h2k9mf4dt", true),
             ("people-20261128", true),
+            ("people-1a2b3c4", true),
+            ("people-1a2b3c", true),
+            ("people-deadbeef", true),
             ("people-old", false),
+            ("people-leavers", false),
+            ("people-part2", false),
+            ("people-2026", false),
             ("people-more-7h2k9mf4dt", false),
         ] {
             assert_eq!(is_of(name, "people"), expected, "{name}");

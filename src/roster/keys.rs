@@ -77,13 +77,10 @@ impl Keys {
         self.is_explicit && self.has_recorded(known)
     }
 
-    /// What is recorded of the keys of which a spreadsheet may have made this one: it takes the zeros before a number, and
-    /// may give it a part.
+    /// What is recorded of the keys that a spreadsheet may have written as this one, or this one as.
     pub fn records_before_rewriting(&self, key: &str) -> Vec<String> {
-        let Some(number) = significant_digits(key) else { return Vec::new() };
-        let padded = (0..=MOST_ZEROS).map(|zeros| format!("{}{number}", "0".repeat(zeros)));
-        let written = padded.flat_map(|number| [format!("{number}.0"), number]);
-        written.filter(|other| other != key).map(|key| self.record(&key)).collect()
+        let all = numbers(key).into_iter().flat_map(|number| ways_to_write(&number));
+        all.filter(|other| other != key).map(|key| self.record(&key)).collect()
     }
 
     /// Whether an object's key is known to be a value of another expression.
@@ -102,11 +99,57 @@ impl Keys {
     }
 }
 
-/// The digits of a number that a spreadsheet keeps.
-pub fn significant_digits(text: &str) -> Option<&str> {
-    let text = text.strip_suffix(".0").unwrap_or(text);
-    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| text.trim_start_matches('0'))
+/// What a number may be that a spreadsheet wrote: it takes the zeros before one, and may give it a part, as in `17.00`, or
+/// separate thousands. `12.000` is one of two.
+pub fn numbers(text: &str) -> Vec<String> {
+    let whole = |text: &str| is_digits(text).then(|| text.trim_start_matches('0').to_owned());
+    let without_part =
+        text.rsplit_once(['.', ',']).filter(|(_, part)| !part.is_empty() && part.bytes().all(|b| b == b'0'));
+    let mut all: Vec<String> = [Some(text), without_part.map(|(number, _)| number)]
+        .into_iter()
+        .flatten()
+        .filter_map(|number| whole(number).or_else(|| without_groups(number).as_deref().and_then(whole)))
+        .collect();
+    all.dedup();
+    all
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// `12,345`, `12.345`, `12 345` or `12'345` without what separates the thousands.
+fn without_groups(text: &str) -> Option<String> {
+    let separator = text.chars().find(|letter| !letter.is_ascii_digit()).filter(|letter| ",. '’".contains(*letter))?;
+    let mut groups = text.split(separator);
+    let first = groups.next().filter(|first| is_digits(first) && first.len() <= 3)?;
+    let mut number = first.to_owned();
+    for group in groups {
+        if group.len() != 3 || !is_digits(group) {
+            return None;
+        }
+        number.push_str(group);
+    }
+    Some(number)
+}
+
+fn ways_to_write(number: &str) -> Vec<String> {
+    let mut all: Vec<String> = (0..=MOST_ZEROS)
+        .flat_map(|zeros| {
+            let padded = format!("{}{number}", "0".repeat(zeros));
+            [format!("{padded}.0"), padded]
+        })
+        .collect();
+    all.extend([".00", ",0", ",00"].map(|part| format!("{number}{part}")));
+    if number.len() > 3 {
+        let first = (number.len() - 1) % 3 + 1;
+        for separator in [",", ".", " ", "'", "’"] {
+            let groups = (first..number.len()).step_by(3).map(|at| &number[at..at + 3]);
+            let grouped = std::iter::once(&number[..first]).chain(groups).collect::<Vec<_>>().join(separator);
+            all.extend([".00", ",00", ""].map(|part| format!("{grouped}{part}")));
+        }
+    }
+    all
 }
 
 /// Made of the key and the connection: a slug to be read, and eight hex digits to be told apart by.

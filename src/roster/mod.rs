@@ -6,6 +6,7 @@
 
 mod changes;
 mod columns;
+mod dates;
 mod decoding;
 mod expression;
 mod form;

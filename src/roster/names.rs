@@ -1,9 +1,9 @@
 //! Which ScimUser is whose. An object stays with a person: who is renamed is not deleted and made anew.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::columns::fold;
-use super::keys::{Keys, Known, significant_digits};
+use super::keys::{Keys, Known, numbers};
 use super::people::{Identity, People};
 
 /// The ScimUsers of people.
@@ -11,11 +11,14 @@ use super::people::{Identity, People};
 pub struct Names {
     /// One a person, in their order.
     pub names: Vec<String>,
-    /// Those that rejected rows may stand for: they stay.
-    pub kept: BTreeSet<String>,
+    /// Of each rejected row the one that it was matched with.
+    pub rejected: Vec<Option<String>>,
+    /// Those that rejected rows may stand for, with the places of these: they stay.
+    pub standing: BTreeMap<String, Vec<usize>>,
     /// The places of rejected rows that may stand for any ScimUser, so that nobody can be taken for gone.
     pub unidentified: Vec<usize>,
-    /// The people whose externalId is recorded at the ScimUser of somebody else, with its name.
+    /// The rows, rejected ones behind people's, whose externalId is recorded at the ScimUser of somebody else, with its
+    /// name.
     pub crossed: HashMap<usize, String>,
     /// The people whose externalId differs from that of their ScimUser as a spreadsheet rewrites numbers.
     pub rewritten: BTreeSet<usize>,
@@ -47,24 +50,30 @@ impl Names {
         let found = matched(keys, &rows, known);
         let claimed: BTreeSet<&str> = found.iter().flatten().copied().collect();
         let rejected = &rows[people.people.len()..];
-        let mut kept = BTreeSet::new();
+        let index = Identities::of(known);
+        let free = Free::of(keys, known, &claimed);
+        let mut standing: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         let mut unidentified = Vec::new();
         for (place, (identity, object)) in rejected.iter().zip(&found[people.people.len()..]).enumerate() {
-            let may_be: Vec<&Known> = known.iter().filter(|known| may_stand_for(keys, identity, known)).collect();
-            if identity.key.is_none() || (may_be.is_empty() && may_be_anyone(keys, identity, known, &claimed)) {
+            let mut may_be = index.of_row(keys, identity);
+            if identity.key.is_none() || (may_be.is_empty() && free.may_have(identity)) {
                 unidentified.push(place);
             }
-            kept.extend(may_be.into_iter().map(|known| known.name.clone()));
-            kept.extend(object.map(str::to_owned));
+            may_be.extend(object);
+            for name in may_be {
+                standing.entry(name.to_owned()).or_default().push(place);
+            }
         }
         let names = named(keys, &rows[..people.people.len()], &found, known, taken);
-        let crossed = crossed(&rows[..people.people.len()], &names, known, &claimed);
+        let objects = names.iter().map(|name| Some(name.as_str())).chain(found[names.len()..].iter().copied());
+        let objects: Vec<Option<&str>> = objects.collect();
+        let crossed = crossed(&rows, &objects, known, &claimed);
         let succeeding = succeeding(keys, &rows[..people.people.len()], &found, known, &claimed);
         let rewritten = rewritten(&rows[..people.people.len()], &names, known);
         let copies = copies(known, &claimed);
-        let objects = names.iter().map(|name| Some(name.as_str())).chain(found[names.len()..].iter().copied());
-        let index = index(&rows, &objects.collect::<Vec<_>>());
-        Self { names, kept, unidentified, crossed, rewritten, succeeding, copies, index }
+        let index = look_up(&rows, &objects);
+        let rejected = found[names.len()..].iter().map(|object| object.map(str::to_owned)).collect();
+        Self { names, rejected, standing, unidentified, crossed, rewritten, succeeding, copies, index }
     }
 
     /// The ScimUser of whoever has this key, userName or externalId, folded.
@@ -142,27 +151,66 @@ fn is_another(row: &Identity, known: &Known) -> bool {
     }
 }
 
-/// Whether a spreadsheet makes the one of the other: it takes the zeros before a number, and may give it a part.
+/// Whether a spreadsheet makes the one of the other: they are one number.
 fn is_rewritten(one: &str, other: &str) -> bool {
-    one != other && significant_digits(one).is_some_and(|digits| significant_digits(other) == Some(digits))
+    one != other && numbers(one).iter().any(|number| numbers(other).contains(number))
 }
 
-/// One of the row's identities is one of the object's.
-fn may_stand_for(keys: &Keys, row: &Identity, known: &Known) -> bool {
-    row.key.as_deref().is_some_and(|key| keys.is_of(known, key) || known.name == keys.name(key))
-        || row.user_name.as_deref() == Some(known.user_name.as_str())
-        || (row.external_id.is_some() && row.external_id == known.external_id)
+/// Objects by what rows are known by.
+struct Identities<'a> {
+    by_record: HashMap<&'a str, Vec<&'a Known>>,
+    by_name: HashMap<&'a str, &'a Known>,
+    by_user_name: HashMap<&'a str, Vec<&'a Known>>,
+    by_external_id: HashMap<&'a str, Vec<&'a Known>>,
 }
 
-/// What can't be read of a row might tell that one of the objects that nobody claims is its own. A key that is recorded
-/// tells them apart, however little else can be read.
-fn may_be_anyone(keys: &Keys, row: &Identity, known: &[Known], claimed: &BTreeSet<&str>) -> bool {
-    let free = known.iter().filter(|known| !claimed.contains(known.name.as_str()));
-    let mut free = free.filter(|known| {
-        (row.user_name.is_none() && !keys.has_recorded(known))
-            || (row.external_id_unreadable && known.external_id.is_some())
-    });
-    free.next().is_some()
+impl<'a> Identities<'a> {
+    fn of(known: &'a [Known]) -> Self {
+        let (mut by_user_name, mut by_external_id) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
+        for known in known {
+            by_user_name.entry(known.user_name.as_str()).or_default().push(known);
+            if let Some(id) = &known.external_id {
+                by_external_id.entry(id.as_str()).or_default().push(known);
+            }
+        }
+        let by_name = known.iter().map(|known| (known.name.as_str(), known)).collect();
+        Self { by_record: by_recorded_key(known), by_name, by_user_name, by_external_id }
+    }
+
+    /// The objects of which one of the row's identities is one of theirs.
+    fn of_row(&self, keys: &Keys, row: &Identity) -> BTreeSet<&'a str> {
+        let record = row.key.as_deref().map(|key| keys.record(key));
+        let of_key = record.and_then(|record| self.by_record.get(record.as_str()));
+        let called = row.key.as_deref().and_then(|key| self.by_name.get(keys.name(key).as_str()));
+        let of_name = row.user_name.as_deref().and_then(|name| self.by_user_name.get(name));
+        let of_id = row.external_id.as_deref().and_then(|id| self.by_external_id.get(id));
+        let all = [of_key, of_name, of_id].into_iter().flatten().flatten().chain(called);
+        all.map(|known| known.name.as_str()).collect()
+    }
+}
+
+/// What is known of the objects that nobody claims.
+struct Free {
+    /// Of one the key isn't recorded.
+    unrecorded: bool,
+    /// One has an externalId.
+    with_id: bool,
+}
+
+impl Free {
+    fn of(keys: &Keys, known: &[Known], claimed: &BTreeSet<&str>) -> Self {
+        let free = || known.iter().filter(|known| !claimed.contains(known.name.as_str()));
+        Self {
+            unrecorded: free().any(|known| !keys.has_recorded(known)),
+            with_id: free().any(|known| known.external_id.is_some()),
+        }
+    }
+
+    /// What can't be read of a row might tell that one of them is its own. A key that is recorded tells them apart, however
+    /// little else can be read.
+    fn may_have(&self, row: &Identity) -> bool {
+        (row.user_name.is_none() && self.unrecorded) || (row.external_id_unreadable && self.with_id)
+    }
 }
 
 /// The names of people's objects, new ones included.
@@ -193,15 +241,15 @@ fn named(
 
 /// An externalId moves from nobody to nobody else: it was one column of a sheet that was sorted, or shifted.
 fn crossed(
-    people: &[&Identity],
-    names: &[String],
+    rows: &[&Identity],
+    objects: &[Option<&str>],
     known: &[Known],
     claimed: &BTreeSet<&str>,
 ) -> HashMap<usize, String> {
     let by_id = unique(known.iter().filter_map(|known| Some((known.external_id.as_deref()?, known))));
-    let crossed = people.iter().zip(names).enumerate().filter_map(|(place, (person, name))| {
-        let owner = by_id.get(person.external_id.as_deref()?)?;
-        let is_others = owner.name != *name && claimed.contains(owner.name.as_str());
+    let crossed = rows.iter().zip(objects).enumerate().filter_map(|(place, (row, object))| {
+        let owner = by_id.get(row.external_id.as_deref()?)?;
+        let is_others = object.is_some_and(|object| object != owner.name) && claimed.contains(owner.name.as_str());
         is_others.then(|| (place, owner.name.clone()))
     });
     crossed.collect()
@@ -252,7 +300,7 @@ fn unique<'a, 'k>(pairs: impl Iterator<Item = (&'k str, &'a Known)>) -> HashMap<
 
 /// A key goes before a userName, and that before an externalId, where they happen to be alike; people before rejected
 /// rows.
-fn index(rows: &[&Identity], objects: &[Option<&str>]) -> HashMap<String, String> {
+fn look_up(rows: &[&Identity], objects: &[Option<&str>]) -> HashMap<String, String> {
     let mut index = HashMap::with_capacity(rows.len());
     let mut add = |of: fn(&Identity) -> Option<String>| {
         for (row, object) in rows.iter().zip(objects) {

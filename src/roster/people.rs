@@ -1,10 +1,13 @@
 //! Rows into people: who counts, how each is known, and what their ScimUser says.
 
+mod once;
+
 use std::collections::HashMap;
 
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
+use self::once::Once;
 use super::columns::fold;
 use super::expression::Expression;
 use super::functions::is_present;
@@ -102,51 +105,18 @@ impl Body {
     }
 }
 
-fn named_twice(person: Person, first: u32) -> Rejected {
-    let reason = format!("row {first} has the same userName: leave one of the two out, such as by spec.scope");
-    Rejected { row: person.row, identity: person.identity, reason }
-}
-
-/// The same externalId is the same person: rows that share one can't be told apart by it. Whoever is deleted is
-/// deactivated all the same.
-fn reject_shared_ids(found: &mut People, table: &Table) {
-    let mut rows: HashMap<&str, Vec<u32>> = HashMap::new();
-    for person in &found.people {
-        let Some(id) = person.identity.external_id.as_deref() else { continue };
-        rows.entry(id).or_default().push(table.rows[person.row].number);
-    }
-    let other = |person: &Person| {
-        let id = person.identity.external_id.as_deref().filter(|_| !person.deleted)?;
-        let [first, .., last] = rows.get(id)?.as_slice() else { return None };
-        Some(if *first == table.rows[person.row].number { *last } else { *first })
-    };
-    let others: Vec<Option<u32>> = found.people.iter().map(other).collect();
-    let mut others = others.into_iter();
-    let (people, shared): (Vec<_>, Vec<_>) = std::mem::take(&mut found.people)
-        .into_iter()
-        .map(|person| (person, others.next().flatten()))
-        .partition(|(_, other)| other.is_none());
-    found.people = people.into_iter().map(|(person, _)| person).collect();
-    found.rejected.extend(shared.into_iter().filter_map(|(person, other)| {
-        let reason = format!(
-            "row {} has the same externalId: map externalId to a column that tells people apart, or write value: \"\"",
-            other?
-        );
-        Some(Rejected { row: person.row, identity: person.identity, reason })
-    }));
-}
-
 impl Recipe {
-    /// Everybody in the table, each once.
-    pub fn people(&self, table: &Table) -> People {
-        let mut found = People::default();
-        let mut keys: HashMap<Option<String>, u32> = HashMap::new();
-        let mut names: HashMap<Option<String>, usize> = HashMap::new();
+    /// Everybody in the table, each once. `is_in_use` tells whether the ScimUser of a key has an account still that isn't
+    /// known to be inactive.
+    pub fn people(&self, table: &Table, is_in_use: impl Fn(&str) -> bool) -> People {
+        let mut once = Once::default();
         let mut lacking: HashMap<(Option<u32>, bool), Option<String>> = HashMap::new();
         for (at, row) in table.rows.iter().enumerate() {
             let key = self.key_of(row);
-            let lacks = || lacking.entry((row.header, row.deleted)).or_insert_with(|| self.lacks(table, row)).clone();
-            let counts = match row.problem.clone().or_else(lacks) {
+            let lacks = lacking.entry((row.header, row.deleted)).or_insert_with(|| self.lacks(table, row)).clone();
+            let counts = match row.problem.clone().or_else(|| lacks.clone()) {
+                // Whoever is out of scope is so whatever a value says that the scope doesn't read.
+                Some(_) if row.is_spoiled() && lacks.is_none() && self.counts(row, &key) == Ok(false) => Ok(false),
                 Some(problem) => Err(problem),
                 None => self.counts(row, &key),
             };
@@ -154,47 +124,21 @@ impl Recipe {
                 continue;
             }
             let (mut identity, unreadable) = self.identity(row, key);
-            let number = row.number;
-            let reason = if let Some(reason) = counts.err().or(unreadable) {
+            if let Some(reason) = counts.err().or(unreadable) {
                 // Where the values end is not certain, so that this key may be the half of another.
                 if row.torn {
                     identity.key = None;
                 }
-                Some(reason)
-            } else if self.key.is_some() {
-                let first = keys.get(&identity.key);
-                first.map(|first| {
-                    format!("row {first} has the same key: leave one of the two out, such as by spec.scope")
-                })
-            } else {
-                None
-            };
-            if let Some(reason) = reason {
-                found.rejected.push(Rejected { row: at, identity, reason });
+                once.reject(Rejected { row: at, identity, reason });
                 continue;
             }
+            // Without a key an account that was made anew is that of the name; with one it is another person's, and first
+            // the account is taken from the one who is deleted.
+            let comes_first = row.deleted && self.key.is_some() && identity.key.as_deref().is_some_and(&is_in_use);
             let person = Person { row: at, identity, deleted: row.deleted };
-            match names.get(&person.identity.user_name) {
-                // Whose name was given to another since is deactivated first.
-                Some(&place) if person.deleted && !found.people[place].deleted => {
-                    keys.insert(person.identity.key.clone(), number);
-                    let other = std::mem::replace(&mut found.people[place], person);
-                    keys.remove(&other.identity.key);
-                    found.rejected.push(named_twice(other, number));
-                }
-                Some(&place) => {
-                    let first = table.rows[found.people[place].row].number;
-                    found.rejected.push(named_twice(person, first));
-                }
-                None => {
-                    keys.insert(person.identity.key.clone(), number);
-                    names.insert(person.identity.user_name.clone(), found.people.len());
-                    found.people.push(person);
-                }
-            }
+            once.add(person, row.number, self.key.is_some(), comes_first);
         }
-        reject_shared_ids(&mut found, table);
-        found
+        once.people(table)
     }
 
     /// The value of an expression for a row. What is read must be what it was.
@@ -377,6 +321,5 @@ impl Recipe {
 
 /// Why a text is nobody's key or userName.
 fn unfit_name(text: &str) -> Option<String> {
-    let letter = unfit(text).map(|letter| format!("has {letter}"));
-    letter.or_else(|| is_placeholder(text).then(|| "stands for nothing, such as NULL or n/a".to_owned()))
+    unfit(text).or_else(|| is_placeholder(text).then(|| "stands for nothing, such as NULL or n/a".to_owned()))
 }

@@ -68,7 +68,7 @@ impl Places {
     /// `known` are the columns that were read before.
     pub fn read(spec: &ScimRosterSpec, known: &[String], documents: Vec<Document>) -> Result<Self, Refused> {
         let (recipe, table) = table_of(spec, known, documents)?;
-        let people = recipe.people(&table);
+        let people = recipe.people(&table, |_| false);
         Ok(Self { recipe, table, people })
     }
 
@@ -102,8 +102,8 @@ impl Prepared {
     ) -> Result<Self, Refused> {
         let version = version_of(&documents);
         let (recipe, table) = table_of(spec, known, documents)?;
-        let people = recipe.people(&table);
         let given = Given::sort(users, of);
+        let people = recipe.people(&table, |key| given.is_in_use(&recipe.keys, key));
         let names = Names::of(&recipe.keys, &people, &given.known(of.connection), &given.others);
         let changes = Changes::of(&recipe, &table, &people, &names, &given);
         let staying = given.ours.values().filter(|user| user.metadata.deletion_timestamp.is_none()).count();
@@ -131,32 +131,36 @@ impl Prepared {
         self.names.unidentified.first().map(|place| self.shown(&self.people.rejected[*place]))
     }
 
-    /// The name of a person's ScimUser.
-    pub fn name(&self, person: usize) -> &str {
-        &self.names.names[person]
+    /// The name of a ScimUser that is to be written, by its place in [`Changes::apply`].
+    pub fn name(&self, at: usize) -> &str {
+        self.changes.leaving.get(&at).map_or_else(|| self.names.names[at].as_str(), |leaver| &leaver.name)
     }
 
-    /// What a person's ScimUser records of their key.
-    pub fn key(&self, person: usize) -> String {
-        self.recipe.keys.record(self.people.people[person].key())
+    /// What it records of its person's key.
+    pub fn key(&self, at: usize) -> String {
+        let of_person = || self.recipe.keys.record(self.people.people[at].key());
+        self.changes.leaving.get(&at).map_or_else(of_person, |leaver| leaver.key.clone())
     }
 
-    /// What the ScimUser of a person says. Their row is let go: of thousands that are written, what was read is not to
-    /// be kept beside what came of it.
-    pub fn take_body(&mut self, person: usize) -> Result<Body, String> {
-        if let Some(leaving) = self.changes.leaving.remove(&person) {
-            return Ok(leaving);
+    /// What it says. The row is let go: of thousands that are written, what was read is not to be kept beside what came of
+    /// it.
+    pub fn take_body(&mut self, at: usize) -> Result<Body, String> {
+        if let Some(leaver) = self.changes.leaving.get(&at) {
+            return Ok(leaver.body.clone());
         }
-        let row = &mut self.table.rows[self.people.people[person].row];
+        let row = &mut self.table.rows[self.people.people[at].row];
         let body = self.recipe.body(row, |whom| self.names.find(whom));
         row.values = Box::default();
         body
     }
 
-    /// A person's row can't be used after all.
-    pub fn reject(&self, person: usize, reason: String) -> Rejected {
-        let person = &self.people.people[person];
-        Rejected { row: person.row, identity: person.identity.clone(), reason }
+    /// A row can't be used after all.
+    pub fn reject(&self, at: usize, reason: String) -> Rejected {
+        let behind = || self.people.rejected[at - self.people.people.len()].clone();
+        match self.people.people.get(at) {
+            Some(person) => Rejected { row: person.row, identity: person.identity.clone(), reason },
+            None => Rejected { reason, ..behind() },
+        }
     }
 
     /// Rejected rows as status shows them, in their order.

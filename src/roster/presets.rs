@@ -22,14 +22,25 @@ const PRIMARY: &str = r#"emails[type eq "work"].primary"#;
 /// What Okta calls a user's status, in its API or as its pages do; any other rejects the row.
 const OKTA_ACTIVE: &str = r#"flag(switch(replace(upper(row.status), " ", "_"), row.status, "ACTIVE", "true", "PROVISIONED", "true", "PENDING_USER_ACTION", "true", "STAGED", "true", "RECOVERY", "true", "PASSWORD_RESET", "true", "PASSWORD_EXPIRED", "true", "LOCKED_OUT", "true", "SUSPENDED", "false", "DEPROVISIONED", "false", "DEACTIVATED", "false"))"#;
 
+/// What the admin centre of Microsoft 365 calls it in its export of users.
+const NAME_OF_365: &str = r#"row["User principal name"]"#;
+const ACTIVE_OF_365: &str = r#"!row["Block credential"]"#;
+const DISPLAY_NAME_OF_365: &str = r#"row["Display name"]"#;
+
 /// The table of Datadog's guide for Entra ID.
 const ENTRA_DATADOG: &[Line] = &[
-    line!("userName", "row.userPrincipalName"),
-    line!("active", "!row.isSoftDeleted && row.accountEnabled", "!row.isSoftDeleted", "row.accountEnabled"),
-    line!("title", "row.jobTitle"),
+    line!("userName", "row.userPrincipalName", NAME_OF_365),
+    line!(
+        "active",
+        "!row.isSoftDeleted && row.accountEnabled",
+        "!row.isSoftDeleted",
+        "row.accountEnabled",
+        ACTIVE_OF_365
+    ),
+    line!("title", "row.jobTitle", "row.Title"),
     line!(WORK, "row.mail"),
     line!(PRIMARY, "true"),
-    line!("name.formatted", "row.displayName"),
+    line!("name.formatted", "row.displayName", DISPLAY_NAME_OF_365),
 ];
 
 /// Microsoft Graph has a list, of one at most.
@@ -38,25 +49,45 @@ const FIRST_BUSINESS_PHONE: &str =
 
 /// What Entra ID begins with for an application that isn't in its gallery.
 const ENTRA_GENERIC: &[Line] = &[
-    line!("userName", "row.userPrincipalName"),
-    line!("active", "!row.isSoftDeleted && row.accountEnabled", "!row.isSoftDeleted", "row.accountEnabled"),
-    line!("displayName", "row.displayName"),
-    line!("title", "row.jobTitle"),
+    line!("userName", "row.userPrincipalName", NAME_OF_365),
+    line!(
+        "active",
+        "!row.isSoftDeleted && row.accountEnabled",
+        "!row.isSoftDeleted",
+        "row.accountEnabled",
+        ACTIVE_OF_365
+    ),
+    line!("displayName", "row.displayName", DISPLAY_NAME_OF_365),
+    line!("title", "row.jobTitle", "row.Title"),
     line!(WORK, "row.mail"),
     line!(PRIMARY, "true"),
-    line!("preferredLanguage", "row.preferredLanguage"),
-    line!("name.givenName", "row.givenName"),
-    line!("name.familyName", "row.surname"),
-    line!("name.formatted", r#"join([row.givenName, row.surname], " ")"#),
-    line!(r#"addresses[type eq "work"].formatted"#, "row.physicalDeliveryOfficeName", "row.officeLocation"),
-    line!(r#"addresses[type eq "work"].streetAddress"#, "row.streetAddress"),
+    line!("preferredLanguage", "row.preferredLanguage", r#"row["Preferred language"]"#),
+    line!("name.givenName", "row.givenName", r#"row["First name"]"#),
+    line!("name.familyName", "row.surname", r#"row["Last name"]"#),
+    line!(
+        "name.formatted",
+        r#"join([row.givenName, row.surname], " ")"#,
+        r#"join([row["First name"], row["Last name"]], " ")"#
+    ),
+    line!(
+        r#"addresses[type eq "work"].formatted"#,
+        "row.physicalDeliveryOfficeName",
+        "row.officeLocation",
+        "row.Office"
+    ),
+    line!(r#"addresses[type eq "work"].streetAddress"#, "row.streetAddress", r#"row["Street address"]"#),
     line!(r#"addresses[type eq "work"].locality"#, "row.city"),
     line!(r#"addresses[type eq "work"].region"#, "row.state"),
-    line!(r#"addresses[type eq "work"].postalCode"#, "row.postalCode"),
-    line!(r#"addresses[type eq "work"].country"#, "row.country"),
-    line!(r#"phoneNumbers[type eq "work"].value"#, "row.telephoneNumber", FIRST_BUSINESS_PHONE),
-    line!(r#"phoneNumbers[type eq "mobile"].value"#, "row.mobile", "row.mobilePhone"),
-    line!(r#"phoneNumbers[type eq "fax"].value"#, "row.facsimileTelephoneNumber"),
+    line!(r#"addresses[type eq "work"].postalCode"#, "row.postalCode", r#"row["Postal code"]"#),
+    line!(r#"addresses[type eq "work"].country"#, "row.country", r#"row["Country/region"]"#),
+    line!(
+        r#"phoneNumbers[type eq "work"].value"#,
+        "row.telephoneNumber",
+        FIRST_BUSINESS_PHONE,
+        r#"row["Phone number"]"#
+    ),
+    line!(r#"phoneNumbers[type eq "mobile"].value"#, "row.mobile", "row.mobilePhone", r#"row["Mobile Phone"]"#),
+    line!(r#"phoneNumbers[type eq "fax"].value"#, "row.facsimileTelephoneNumber", "row.Fax"),
     line!("externalId", "row.mailNickname"),
     line!("enterprise.employeeNumber", "row.employeeId"),
     line!("enterprise.department", "row.department"),
@@ -121,7 +152,9 @@ macro_rules! first {
         concat!(
             "present(row.",
             $list,
-            ") && size(row.",
+            ") && row.",
+            $list,
+            " != \"0\" && size(row.",
             $list,
             ") > 0 && \"",
             $part,
@@ -137,7 +170,7 @@ macro_rules! first {
 }
 
 /// The directory API names relations of every kind.
-const MANAGER_OF_GOOGLE: &str = r#"present(row.relations) && size(row.relations) > 0 && "type" in row.relations[0] && row.relations[0].type == "manager" ? row.relations[0].value : """#;
+const MANAGER_OF_GOOGLE: &str = r#"present(row.relations) && row.relations != "0" && size(row.relations) > 0 && "type" in row.relations[0] && row.relations[0].type == "manager" ? row.relations[0].value : """#;
 
 /// The download of Google Workspace's admin console; the answers of its directory API.
 const GOOGLE: &[Line] = &[
@@ -147,25 +180,42 @@ const GOOGLE: &[Line] = &[
     line!(
         "displayName",
         r#"join([row["First Name [Required]"], row["Last Name [Required]"]], " ")"#,
+        r#"row["name.fullName"]"#,
         "row.name.fullName"
     ),
-    line!("title", r#"row["Employee Title"]"#, first!("organizations", "title")),
+    line!("title", r#"row["Employee Title"]"#, r#"row["organizations.0.title"]"#, first!("organizations", "title")),
     line!("userType", r#"row["Employee Type"]"#),
     line!(WORK, r#"row["Email Address [Required]"]"#, "row.primaryEmail"),
     line!(PRIMARY, "true"),
-    line!("name.givenName", r#"row["First Name [Required]"]"#, "row.name.givenName"),
-    line!("name.familyName", r#"row["Last Name [Required]"]"#, "row.name.familyName"),
+    line!("name.givenName", r#"row["First Name [Required]"]"#, r#"row["name.givenName"]"#, "row.name.givenName"),
+    line!("name.familyName", r#"row["Last Name [Required]"]"#, r#"row["name.familyName"]"#, "row.name.familyName"),
     line!(
         "name.formatted",
         r#"join([row["First Name [Required]"], row["Last Name [Required]"]], " ")"#,
+        r#"row["name.fullName"]"#,
         "row.name.fullName"
     ),
-    line!(r#"phoneNumbers[type eq "work"].value"#, r#"row["Work Phone"]"#, first!("phones", "value")),
+    line!(
+        r#"phoneNumbers[type eq "work"].value"#,
+        r#"row["Work Phone"]"#,
+        r#"row["phones.0.value"]"#,
+        first!("phones", "value")
+    ),
     line!(r#"phoneNumbers[type eq "mobile"].value"#, r#"row["Mobile Phone"]"#),
     line!(r#"addresses[type eq "work"].formatted"#, r#"row["Work Address"]"#),
     line!("enterprise.employeeNumber", r#"row["Employee ID"]"#),
-    line!("enterprise.costCenter", r#"row["Cost Center"]"#, first!("organizations", "costCenter")),
-    line!("enterprise.department", "row.Department", first!("organizations", "department")),
+    line!(
+        "enterprise.costCenter",
+        r#"row["Cost Center"]"#,
+        r#"row["organizations.0.costCenter"]"#,
+        first!("organizations", "costCenter")
+    ),
+    line!(
+        "enterprise.department",
+        "row.Department",
+        r#"row["organizations.0.department"]"#,
+        first!("organizations", "department")
+    ),
     line!("manager", r#"row["Manager Email"]"#, MANAGER_OF_GOOGLE),
 ];
 

@@ -13,6 +13,9 @@ use crate::api::ScimRosterSpec;
 /// kubectl notes what it applies in an annotation, which holds no more.
 const CLIENT_SIDE: usize = 256 * 1024;
 
+/// An object holds no more.
+const MOST: usize = 1024 * 1024;
+
 /// What would be made of a source.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Preview {
@@ -67,7 +70,7 @@ pub fn preview(spec: &ScimRosterSpec, documents: Vec<Document>) -> Result<Previe
 
 /// What becomes of the rows in scope, by their places.
 pub(super) fn outcomes(recipe: &Recipe, table: &Table) -> HashMap<usize, RowOutcome> {
-    let people = recipe.people(table);
+    let people = recipe.people(table, |_| false);
     let names = Names::of(&recipe.keys, &people, &[], &BTreeSet::new());
     let mut outcomes: HashMap<usize, RowOutcome> = HashMap::new();
     for (person, name) in people.people.iter().zip(&names.names) {
@@ -83,25 +86,34 @@ pub(super) fn outcomes(recipe: &Recipe, table: &Table) -> HashMap<usize, RowOutc
     outcomes
 }
 
-/// The objects that are too large for a client-side apply: it notes all of an object's JSON, with all keys.
+/// The objects that are too large for the API server, or for a client-side apply, which notes all of an object's JSON,
+/// with all keys.
 fn size_notes(is_secret: bool, documents: &[Document]) -> Vec<String> {
     let kind = if is_secret { "Secret" } else { "ConfigMap" };
-    let mut sizes: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut sizes: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for document in documents {
         let Content::Text(_, bytes) = &document.content else { continue };
         // A Secret's values are base64; a text's quotation marks and line ends are escaped.
         let escaped = bytes.iter().filter(|byte| matches!(byte, b'"' | b'\\' | b'\n' | b'\r' | b'\t')).count();
-        let size = if is_secret { bytes.len().div_ceil(3) * 4 } else { bytes.len() + escaped };
+        let noted = if is_secret { bytes.len().div_ceil(3) * 4 } else { bytes.len() + escaped };
         let object = document.name.split_once('/').map_or(document.name.as_str(), |(object, _)| object);
-        *sizes.entry(object).or_default() += size;
+        let size = sizes.entry(object).or_default();
+        *size = (size.0 + bytes.len(), size.1 + noted);
     }
-    let large = sizes.into_iter().filter(|(_, size)| *size > CLIENT_SIDE);
-    large
-        .map(|(object, _)| {
+    let note = |(object, (bytes, noted)): (&str, (usize, usize))| {
+        if bytes > MOST {
+            Some(format!(
+                "{object} has {bytes} bytes, and a {kind} holds {MOST} at most, however it is applied: split the table into \
+                 several, each part with the header, and select them by a label (docs/rosters.md, Large tables)"
+            ))
+        } else {
             let most = CLIENT_SIDE / 1024;
-            format!(
-                "{object} has more than {most} KiB as kubectl notes it: apply its {kind} by kubectl apply --server-side"
-            )
-        })
-        .collect()
+            (noted > CLIENT_SIDE).then(|| {
+                format!(
+                    "{object} has more than {most} KiB as kubectl notes it: apply its {kind} by kubectl apply --server-side"
+                )
+            })
+        }
+    };
+    sizes.into_iter().filter_map(note).collect()
 }

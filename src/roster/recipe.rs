@@ -16,6 +16,9 @@ use crate::scim::without_tombstone;
 /// What tells whether somebody of Entra ID may sign in.
 const STATES_OF_GRAPH: [&str; 2] = ["isSoftDeleted", "accountEnabled"];
 
+/// The column whose values Entra ID renames when it deletes somebody, whatever else people are called by.
+const NAME_OF_ENTRA: &str = "userPrincipalName";
+
 /// One line: an attribute and the expression of its value.
 pub(super) struct Line {
     /// As the mapping or preset names it.
@@ -109,6 +112,7 @@ impl Recipe {
         for column in all.flat_map(Expression::columns) {
             wanted.want(column);
         }
+        wanted.want_beside(NAME_OF_ENTRA);
         recipe.wanted = wanted;
         Ok(recipe)
     }
@@ -150,6 +154,7 @@ impl Recipe {
     pub(super) fn restore_names(&self, table: &mut Table) {
         let of_user_name = self.lines.iter().filter(|line| line.target == Target::UserName).map(|line| &line.value);
         let columns = of_user_name.chain(&self.key).flat_map(Expression::columns);
+        let columns = columns.map(String::as_str).chain([NAME_OF_ENTRA]);
         let places: BTreeSet<usize> = columns.filter_map(|column| self.wanted.place(column)).collect();
         for row in &mut table.rows {
             for place in &places {

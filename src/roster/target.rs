@@ -6,7 +6,8 @@ use cel::objects::Key;
 use cel::{ExecutionError, Value};
 use serde_json::{Map, Value as Json, json};
 
-use super::functions::{flag, instant, is_active, is_present, text};
+use super::dates;
+use super::functions::{flag, is_active, is_present, text};
 use super::text::is_nobodys_id;
 
 /// The enterprise extension.
@@ -113,11 +114,11 @@ impl Target {
             Self::Active => _ = spec.insert("active".to_owned(), yes_or_no(is_active(value))?),
             Self::Manager => into.manager = Some(manager(value)?),
             Self::Access(end) => {
-                let at = instant(&plain(value)?).map_err(|error| match error {
-                    ExecutionError::FunctionError { message, .. } => message,
-                    _ => "it is no date: write 2026-01-31".to_owned(),
-                })?;
-                set(spec, &["access", end], json!(at.to_string()));
+                let text = plain(value)?;
+                let at = if *end == "notAfter" { dates::end(&text)? } else { dates::begin(&text)? };
+                if let Some(at) = at {
+                    set(spec, &["access", end], json!(at.to_string()));
+                }
             }
             Self::Text(None, name) => _ = spec.insert((*name).to_owned(), words(value)?),
             Self::Text(Some(object), name) => set(spec, &[object, name], words(value)?),

@@ -3,8 +3,10 @@
 #![allow(clippy::needless_pass_by_value, reason = "a json! reads best where it is used")]
 
 mod changes;
+mod dates;
 mod expressions;
 mod identity;
+mod leavers;
 mod leftovers;
 mod lists;
 mod people;
@@ -51,7 +53,7 @@ fn prepared(spec: &ScimRosterSpec, documents: Vec<Document>) -> (Recipe, Table) 
 /// What each person's ScimUser says, and what is wrong with the other rows.
 fn generated(spec: &ScimRosterSpec, documents: Vec<Document>) -> (Vec<Value>, Vec<String>) {
     let (recipe, table) = prepared(spec, documents);
-    let people = recipe.people(&table);
+    let people = recipe.people(&table, |_| false);
     let names = Names::of(&recipe.keys, &people, &[], &BTreeSet::new());
     let mut rejected: Vec<String> =
         people.rejected.iter().map(|one| format!("{}: {}", table.rows[one.row].number, one.reason)).collect();

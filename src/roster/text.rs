@@ -31,13 +31,34 @@ fn is_space(letter: char) -> bool {
     letter.is_whitespace() && !letter.is_ascii() && letter != '\u{3000}'
 }
 
-/// A letter that no key and no userName has, by its number.
+/// What keeps a text from being a key or a userName, beside standing for nothing.
 pub fn unfit(text: &str) -> Option<String> {
-    let is_unfit = |letter: char| {
+    let is_unseen = |letter: char| {
         let selects = matches!(letter, '\u{180b}'..='\u{180f}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}');
         letter.is_control() || selects || matches!(letter, '\u{200c}' | '\u{200d}' | '\u{3000}')
     };
-    text.chars().find(|letter| is_unfit(*letter)).map(named)
+    // Digits, letters and the sign of addresses as Japanese keyboards write them beside the plain ones.
+    let is_wide =
+        |letter: char| matches!(letter, '\u{ff10}'..='\u{ff19}' | '\u{ff20}'..='\u{ff3a}' | '\u{ff41}'..='\u{ff5a}');
+    if let Some(letter) = text.chars().find(|letter| is_unseen(*letter)) {
+        return Some(format!("has {}", named(letter)));
+    }
+    if let Some(letter) = text.chars().find(|letter| is_wide(*letter)) {
+        return Some(format!(
+            "has U+{:04X}, a full-width letter: write it as on a Western keyboard",
+            u32::from(letter)
+        ));
+    }
+    let is_link = text.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("mailto:"));
+    let is_list = text.matches('@').count() > 1 && text.contains([';', ',']) && !text.contains('=');
+    let is_marked = text.contains(['<', '>']) || text.ends_with([';', ',', '.', ':']) || text.starts_with('\'');
+    if is_link || is_list || (text.contains('@') && is_marked) {
+        return Some(
+            "is an address with something around it (mailto:, a name, <>, another address): write one address alone"
+                .to_owned(),
+        );
+    }
+    text.contains('?').then(|| format!("has a question mark: {LOST}"))
 }
 
 fn named(letter: char) -> String {
@@ -55,15 +76,17 @@ pub fn is_nobodys_id(text: &str) -> bool {
     is_placeholder(text) || text.chars().all(|letter| matches!(letter, '0' | '-'))
 }
 
+/// What a question mark within a name says.
+pub const LOST: &str = "a letter was replaced by ?, as PowerShell does by default: save the file as UTF-8, such as by Export-Csv -Encoding UTF8";
+
 /// What a spreadsheet made of a cell, so that it isn't its value.
 pub fn spoiled(text: &str) -> Option<String> {
-    const ERRORS: [&str; 8] = ["#REF!", "#N/A", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!"];
     let text = text.trim();
     let what = if text.contains(DAMAGED) {
         "a letter is damaged (U+FFFD): save the file as UTF-8"
     } else if text.starts_with('=') {
         "it is a formula: save its value"
-    } else if ERRORS.contains(&text) {
+    } else if is_error(text) {
         "it is an error of the spreadsheet"
     } else if is_shortened(text) {
         "it is a number that a spreadsheet shortened, such as 1.23E+11: format the column as text"
@@ -73,7 +96,7 @@ pub fn spoiled(text: &str) -> Option<String> {
         "PowerShell wrote the type of a list and not its values: join them before Export-Csv, such as by \
          @{n='x';e={$_.x -join ';'}}, or select the columns that are read"
     } else if is_questioned(text) {
-        "a letter was replaced by ?, as PowerShell does by default: save the file as UTF-8, such as by Export-Csv -Encoding UTF8"
+        LOST
     } else if is_garbled(text) {
         "its letters were read in the wrong encoding once, such as Ã¤ for ä: save the file as UTF-8 from where it comes"
     } else {
@@ -81,6 +104,17 @@ pub fn spoiled(text: &str) -> Option<String> {
         return stray.map(|letter| format!("it has {}: take it out", named(letter)));
     };
     Some(what.to_owned())
+}
+
+/// `#REF!`, `#NAME?`, `#¡VALOR!` and `Err:502`, and what Excel says in other languages where a search found nothing.
+fn is_error(text: &str) -> bool {
+    const NOT_FOUND: [&str; 9] = ["#N/A", "#NV", "#N/D", "#N/B", "#I/T", "#YOK", "#Н/Д", "#SAKNAS", "Loading..."];
+    let inner = text.strip_prefix('#').and_then(|rest| rest.strip_suffix(['!', '?']));
+    let is_capital = |letter: char| letter.is_uppercase() || letter.is_ascii_digit() || "/_¡¿ ".contains(letter);
+    let of_libre_office = text.strip_prefix("Err:").is_some_and(|code| code.len() == 3 && code.parse::<u16>().is_ok());
+    NOT_FOUND.contains(&text)
+        || of_libre_office
+        || inner.is_some_and(|inner| inner.len() > 2 && inner.chars().all(is_capital))
 }
 
 /// `1.23457E+11`, also with a comma, a small letter, or without the plus.
@@ -101,17 +135,35 @@ fn is_type_name(text: &str) -> bool {
             .any(|space| text.starts_with(space))
 }
 
-/// `J?rg`, `?zg?r` or `??`, where the letters of a name were none of the encoding. A question ends with the mark, and an
-/// address has other signs beside it.
-fn is_questioned(text: &str) -> bool {
+/// `J?rg`, `?zg?r`, `zo?@example.com` or `??`, where the letters of a name were none of the encoding. A question ends
+/// with the mark, and a link has other signs beside it.
+pub fn is_questioned(text: &str) -> bool {
     let mut letters = text.chars().skip_while(|letter| *letter != '?').peekable();
     let (mut before_letter, mut marks) = (false, 0);
     while let Some(letter) = letters.next() {
         marks += usize::from(letter == '?');
-        before_letter |= letter == '?' && letters.peek().is_some_and(|next| next.is_alphabetic());
+        before_letter |= letter == '?' && letters.peek().is_some_and(|next| next.is_alphabetic() || *next == '@');
     }
     let only_marks = marks > 1 && text.chars().all(|letter| letter == '?' || letter == ' ');
-    only_marks || (before_letter && !text.contains(['/', '=', '&', ':', '@']))
+    only_marks || (before_letter && !is_link(text))
+}
+
+/// `Andr?` may be a question; where other letters were lost it is none.
+pub fn may_be_questioned(text: &str) -> bool {
+    let mut letters = text.chars().peekable();
+    let mut before = ' ';
+    while let Some(letter) = letters.next() {
+        let ends = letters.peek().is_none_or(|next| !next.is_alphanumeric() && *next != '?');
+        if letter == '?' && before.is_alphabetic() && ends {
+            return !is_link(text);
+        }
+        before = letter;
+    }
+    false
+}
+
+fn is_link(text: &str) -> bool {
+    text.contains(['/', '=', '&', ':'])
 }
 
 /// UTF-8 that was read as Windows-1252 and saved: what it was before is UTF-8 again.
@@ -159,11 +211,54 @@ mod tests {
 
     #[test]
     fn a_letter_that_was_replaced_by_a_mark_is_told_from_a_question() {
-        for damaged in ["J?rg M?ller", "?rsted", "Jos?? P??rez", "??", "?? ??", "Gro?e Stra?e"] {
+        for damaged in [
+            "J?rg M?ller",
+            "?rsted",
+            "Jos?? P??rez",
+            "??",
+            "?? ??",
+            "Gro?e Stra?e",
+            "j?rg@example.com",
+            "zo?@example.com",
+        ] {
             assert!(spoiled(damaged).is_some_and(|what| what.contains("replaced by ?")), "{damaged}");
         }
-        for plain in ["Why?", "Contractor?", "?", "https://example.com/a?b=c", "a?b@example.com", "Who? Me"] {
+        for plain in
+            ["Why?", "Contractor?", "?", "https://example.com/a?b=c", "mailto:ada@example.com?subject=x", "Who? Me"]
+        {
             assert_eq!(spoiled(plain), None, "{plain}");
+        }
+    }
+
+    #[test]
+    fn an_error_of_a_spreadsheet_is_told_in_any_language() {
+        for error in [
+            "#REF!",
+            "#BEZUG!",
+            "#NV",
+            "#WERT!",
+            "#DIV/0!",
+            "#NAME?",
+            "#¡VALOR!",
+            "#¿NOMBRE?",
+            "#N/D",
+            "#ЗНАЧ!",
+            "Err:502",
+        ] {
+            assert!(spoiled(error).is_some_and(|what| what.contains("an error")), "{error}");
+        }
+        for plain in ["#1", "#1 fan!", "#Team!", "NV", "Err: none", "#ops"] {
+            assert_eq!(spoiled(plain), None, "{plain}");
+        }
+    }
+
+    #[test]
+    fn a_mark_at_a_words_end_may_be_a_letter() {
+        for doubtful in ["Andr?", "Andr? Martin", "Martin, Ren?-Luc", "Contractor?"] {
+            assert!(may_be_questioned(doubtful) && spoiled(doubtful).is_none(), "{doubtful}");
+        }
+        for plain in ["?", "5?", "Why??", "https://example.com/a?", "Ada"] {
+            assert!(!may_be_questioned(plain), "{plain}");
         }
     }
 

@@ -129,6 +129,7 @@ async fn i27_i28_rights_and_policies_that_are_in_the_way_cost_nobody_anything() 
     the_clock_is_wrong(&mut apart).await;
     the_proxy_of_the_environment_is_in_the_way(&mut apart).await;
     crds_of_another_version(&mut apart).await;
+    newer_crds(&mut apart).await;
 }
 
 async fn status_can_not_be_written(apart: &Apart) {
@@ -437,6 +438,46 @@ async fn crds_of_another_version(apart: &mut Apart) {
     apart.cluster.kubectl_ok(&["apply", "--server-side", "--force-conflicts", "-f", crds.to_str().expect("a path")]);
     apart.place.synced("ivy").await;
     apart.is_there_once("ivy").await;
+}
+
+async fn newer_crds(apart: &mut Apart) {
+    apart.operator.terminate();
+    let properties = "/spec/versions/0/schema/openAPIV3Schema/properties";
+    let patch = json!([
+        {"op": "add", "path": format!("{properties}/spec/properties/later"), "value": {"type": "string", "default": "x"}},
+        {"op": "add", "path": format!("{properties}/status/properties/later"), "value": {"type": "string"}},
+    ]);
+    for kind in ["scimconnections", "scimusers"] {
+        let crd = format!("{kind}.scim-operator.dev");
+        apart.cluster.kubectl_ok(&["patch", "crd", &crd, "--type=json", "-p", &patch.to_string()]);
+    }
+    apart.operator = apart.builder.clone().start();
+    apart.place.user("jan", json!({}));
+    apart.place.synced("jan").await;
+    told("crds-newer", &apart.place.connection_tells("Connected").await);
+    apart.is_there_once("jan").await;
+}
+
+/// A kubeconfig whose user logs in by a program.
+#[test]
+fn a_kubeconfig_that_leads_nowhere() {
+    let text = "apiVersion: v1\nkind: Config\ncurrent-context: a\ncontexts: [{name: a, context: {cluster: c, user: u}}]\n\
+        clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\nusers: [{name: u, user: {exec: {\
+        apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: no-such-login}}}]\n";
+    let file = scratch().join("no-such-login.kubeconfig");
+    std::fs::write(&file, text).expect("a file");
+    for (name, kubeconfig, options) in [
+        ("kubeconfig-plugin", Some(&file), &[][..]),
+        ("kubeconfig-context", Some(&file), &["--context", "other"]),
+        ("kubeconfig-missing", None, &["--kubeconfig", "/there/is/none"]),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-scim"));
+        command.args(options).args(["get", "users"]).env_remove("KUBECONFIG");
+        kubeconfig.map(|file| command.env("KUBECONFIG", file));
+        let output = command.output().expect("kubectl-scim");
+        assert!(!output.status.success());
+        told(name, &String::from_utf8_lossy(&output.stderr));
+    }
 }
 
 #[tokio::test]

@@ -58,6 +58,36 @@ async fn a_table_and_what_is_made_of_it() {
     place.tells("scimroster/people", "Generated").await;
 }
 
+/// What `kubectl apply -k` leaves behind is called otherwise than it is written.
+#[tokio::test]
+async fn a_table_that_is_called_otherwise_or_too_large() {
+    let place = Place::connected(json!({})).await;
+    let table = |name: &str, rows: usize| {
+        json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": name, "labels": {"scim-operator.dev/roster-source": "true"}},
+            "data": {"people.csv": format!("mail,title\ngrace@example.com,\n{}", ",\n".repeat(rows))},
+        })
+    };
+    place.apply(table("people-7h2k9mf4dt", 0));
+    place.apply(roster(json!({"source": {"configMaps": {"names": ["people"]}}})));
+    told("source-renamed", &changed(&place, "the source", "SourceNotFound").await);
+    place.apply(roster(json!({"source": {"configMaps": {"namePrefix": "people"}}})));
+    place.tells("scimroster/people", "Generated").await;
+
+    let apply = |table: Value, options: &[&str]| {
+        let file = crate::support::scratch().join(crate::support::unique("table"));
+        std::fs::write(&file, table.to_string()).expect("a file");
+        let file = file.display().to_string();
+        let all = [&["-n", place.namespace.as_str(), "apply", "-f", file.as_str()], options].concat();
+        place.cluster.kubectl(&all)
+    };
+    let complaint = |output: std::process::Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    told("source-too-long", &complaint(apply(table("long", 150_000), &[])));
+    assert!(apply(table("long", 150_000), &["--server-side"]).status.success(), "what the row says helps");
+    told("source-too-large", &complaint(apply(table("large", 600_000), &["--server-side"])));
+}
+
 /// Whom it made would have a connectionRef that can't be changed.
 #[tokio::test]
 async fn i29_a_roster_without_its_connection_makes_nobody_and_says_so() {

@@ -323,6 +323,26 @@ const ROSTERS: &[Mistake] = &[
          configmap -n … people scim-operator.dev/roster-source=true --overwrite",
         "Run the command.",
     ),
+    row(
+        "source-renamed",
+        "`source.configMaps.names` names a ConfigMap to which Kustomize gave a hash",
+        "SourceNotFound: there is no configmap …/people: create it with the label scim-operator.dev/roster-source=true, or correct \
+         spec.source. There is people-7h2k9mf4dt: for names that Kustomize generates write spec.source…namePrefix: people instead of \
+         names, or set disableNameSuffixHash; nobody is changed",
+        "Write `namePrefix`; the newest is followed then.",
+    ),
+    row(
+        "source-too-long",
+        "A ConfigMap of more than 256 KiB is applied as usual",
+        "…metadata.annotations: Too long: may not be more than 262144 bytes…",
+        "`kubectl apply --server-side`.",
+    ),
+    row(
+        "source-too-large",
+        "A ConfigMap of more than 1 MiB",
+        "…Too long: may not be more than 1048576 bytes…",
+        "Split it into parts: [Large tables](rosters.md#large-tables).",
+    ),
 ];
 
 const CLUSTER: &[Mistake] = &[
@@ -440,6 +460,30 @@ const CLUSTER: &[Mistake] = &[
         "waiting for the CRDs of this version: …: kubectl apply --server-side -f crds/",
         "Apply the CRDs of the operator's release. It is in the operator's log, and the operator isn't ready; an older one goes on \
          meanwhile.",
+    ),
+    row(
+        "crds-newer",
+        "The CRDs are newer than the operator, as after a rollback",
+        "Connected: the server answered as SCIM",
+        "Nothing: fields that the operator doesn't know are left as they are, and do nothing.",
+    ),
+    row(
+        "kubeconfig-plugin",
+        "The kubeconfig logs in by a program that isn't installed, as with an image without it",
+        "…plug-in no-such-login, which is not installed here…",
+        "Install it, or use a kubeconfig with another login. The operator in a cluster needs none.",
+    ),
+    row(
+        "kubeconfig-context",
+        "The kubeconfig has no such context",
+        "…has no context other; it has a…",
+        "Choose one that is named.",
+    ),
+    row(
+        "kubeconfig-missing",
+        "`--kubeconfig` names a file that isn't there",
+        "…/there/is/none can't be read…",
+        "Correct the path.",
     ),
     row(
         "etcd-full",

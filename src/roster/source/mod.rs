@@ -1,5 +1,6 @@
 //! Documents (CSV, JSON, YAML, or rows as they stand) into one table.
 
+mod marks;
 mod objects;
 mod sheet;
 mod yaml;
@@ -8,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use self::marks::Marks;
 use super::columns::Wanted;
 use super::decoding::{decoded, no_table};
 use super::form::guess;
@@ -83,6 +85,11 @@ pub struct TableRow {
 }
 
 impl TableRow {
+    /// Some of its values aren't what they were, and nothing else is wrong with it.
+    pub fn is_spoiled(&self) -> bool {
+        !self.torn && !self.unreadable.is_empty()
+    }
+
     /// It can't be used, for the value of this column.
     fn spoil(&mut self, place: usize, column: &str, what: &str) {
         self.problem.get_or_insert_with(|| format!("column {column}: {what}"));
@@ -130,15 +137,18 @@ pub fn read(documents: Vec<Document>, wanted: &Wanted) -> Result<Table, SourceEr
         let (rows, headers) = (table.rows.len(), table.headers.len());
         let name = if document.name.is_empty() { "source.inline".to_owned() } else { document.name.clone() };
         table.documents.push(document.name);
-        let mut reader = Reader { first: rows, table: &mut table, wanted, name: &name };
+        let mut reader = Reader { first: rows, table: &mut table, wanted, name: &name, marks: Marks::default() };
         match document.content {
             Content::Rows(rows) => reader.objects(rows.into_iter().map(Value::Object).collect())?,
             Content::Text(format, bytes) => reader.text(format, bytes)?,
         }
+        reader.marks.settle(&mut table.rows);
         if table.rows.len() == rows {
             return Err(SourceError::Empty(name));
         }
-        if wanted.count() > 0 && table.headers[headers..].iter().any(|header| !header.contains(&true)) {
+        let is_read = |(place, there): (usize, &bool)| *there && wanted.is_read(place);
+        let lacks_all = |header: &Vec<bool>| !header.iter().enumerate().any(is_read);
+        if wanted.count_read() > 0 && table.headers[headers..].iter().any(lacks_all) {
             headless.push(name);
         }
     }
@@ -162,6 +172,7 @@ struct Reader<'a> {
     name: &'a str,
     /// So many rows are of documents before.
     first: usize,
+    marks: Marks,
 }
 
 impl Reader<'_> {

@@ -122,13 +122,18 @@ impl Reader<'_> {
             };
             let object = lifted(object);
             self.add_columns(object.keys())?;
+            let wanted = self.wanted;
+            let place = |column: &str| wanted.place(column).filter(|place| wanted.is_read(*place));
+            let texts =
+                object.iter().filter_map(|(column, value)| Some((value.as_str()?, column.as_str(), place(column))));
+            self.marks.see(self.table.rows.len(), texts);
             for (column, value) in object {
                 let Some(place) = self.wanted.place(&column) else { continue };
                 if size(&value) > LONGEST_VALUE {
                     row.spoil(place, &column, &too_long());
                     continue;
                 }
-                if let Some(spoiled) = value.as_str().and_then(spoiled) {
+                if let Some(spoiled) = value.as_str().and_then(spoiled).filter(|_| wanted.is_read(place)) {
                     row.spoil(place, &column, &spoiled);
                 }
                 if is_inexact(&value) {

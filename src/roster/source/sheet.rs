@@ -81,6 +81,10 @@ impl Reader<'_> {
         // A spreadsheet leaves columns without a name behind.
         let named = columns.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
         columns.truncate(named);
+        // Of a list that was spread over columns, phones.0.value, the one of its name counts the entries.
+        let spread: BTreeSet<String> =
+            columns.iter().filter_map(|name| Some(name.split_once(".0.")?.0.to_owned())).collect();
+        columns.iter_mut().filter(|name| spread.contains(*name)).for_each(String::clear);
         self.add_columns(columns.iter().filter(|name| !name.is_empty()))?;
         let places: Vec<Option<usize>> = columns.iter().map(|name| self.wanted.place(name)).collect();
         let mut there = vec![false; self.wanted.count()];
@@ -109,12 +113,19 @@ impl Reader<'_> {
                 continue;
             }
             let Some(place) = *place else { continue };
-            if let Some(spoiled) = spoiled(value) {
+            if let Some(spoiled) = spoiled(value).filter(|_| self.wanted.is_read(place)) {
                 row.spoil(place, column, &spoiled);
+            }
+            if !self.wanted.is_read(place) && !row.values[place].is_null() {
+                continue;
             }
             row.put(place, column, Value::String(cleaned(value).unwrap_or_else(|| (*value).to_owned())));
         }
         if !row.torn {
+            let columns = header.columns.iter().map(String::as_str).zip(&header.places);
+            let read = |place: &Option<usize>| place.filter(|place| self.wanted.is_read(*place));
+            let seen = values.iter().zip(columns).map(|(value, (column, place))| (*value, column, read(place)));
+            self.marks.see(self.table.rows.len(), seen);
             let is_address = values.iter().any(|value| value.contains('@'));
             foot.see(self.table.rows.len(), filled, is_address);
         }

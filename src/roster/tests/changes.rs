@@ -18,26 +18,37 @@ fn written(spec: &ScimRosterSpec, text: &str) -> Vec<Arc<ScimUser>> {
 
 /// A namespace after a look at the table, and what was gone.
 pub fn then(spec: &ScimRosterSpec, text: &str, users: Vec<Arc<ScimUser>>) -> (Vec<Arc<ScimUser>>, Looked) {
-    let (recipe, table) = prepared(spec, vec![csv("a", text)]);
-    let people = recipe.people(&table);
-    let given = sorted(users);
-    let names = Names::of(&recipe.keys, &people, &given.known(&connection()), &given.others);
-    let changes = Changes::of(&recipe, &table, &people, &names, &given);
+    then_of(spec, vec![csv("a", text)], users)
+}
+
+/// The same of several documents.
+pub fn then_of(
+    spec: &ScimRosterSpec,
+    documents: Vec<Document>,
+    users: Vec<Arc<ScimUser>>,
+) -> (Vec<Arc<ScimUser>>, Looked) {
+    let connection = connection();
+    let given = sorted(users.clone());
+    let of = Ours { roster: "people", connection: &connection };
+    let mut prepared = Prepared::new(spec, &[], documents, users, of).unwrap_or_else(|refused| panic!("{refused:?}"));
     let mut ours = given.ours;
-    for at in &changes.apply {
-        let (person, name) = (&people.people[*at], &names.names[*at]);
-        let read = || recipe.body(&table.rows[person.row], |whom| names.find(whom)).expect("a body");
-        let body = changes.leaving.get(at).cloned().unwrap_or_else(read);
+    for at in prepared.changes.apply.clone() {
+        let (name, key) = (prepared.name(at).to_owned(), prepared.key(at));
+        let body = prepared.take_body(at).expect("a body");
         let mut labels = body.labels.clone();
         labels.insert(ROSTER_LABEL.to_owned(), json!("people"));
-        let annotations = json!({GENERATED: body.digest(), ROSTER_KEY: recipe.keys.record(person.key())});
-        let uid = format!("uid-{at}");
-        ours.insert(name.clone(), user(name, &uid, json!({"labels": labels, "annotations": annotations}), body.spec));
+        let annotations = json!({GENERATED: body.digest(), ROSTER_KEY: key});
+        let metadata = json!({"labels": labels, "annotations": annotations});
+        let mut written = ScimUser::clone(&user(&name, &format!("uid-{at}"), metadata, body.spec));
+        written.status = ours.get(&name).and_then(|known| known.status.clone());
+        ours.insert(name, Arc::new(written));
     }
-    let gone = if names.unidentified.is_empty() { changes.gone.clone() } else { Vec::new() };
+    let unidentified = usize::from(prepared.unidentified().is_some());
+    let Changes { gone, rejected, .. } = prepared.changes;
+    let gone = if unidentified == 0 { gone } else { Vec::new() };
     let gone: Vec<String> = gone.into_iter().map(|gone| gone.name).collect();
     ours.retain(|name, _| !gone.contains(name));
-    (ours.into_values().collect(), Looked { gone, rejected: changes.rejected, unidentified: names.unidentified.len() })
+    (ours.into_values().collect(), Looked { gone, rejected, unidentified })
 }
 
 /// What a look at a table found.
@@ -58,11 +69,15 @@ pub fn user(name: &str, uid: &str, mut metadata: Value, spec: Value) -> Arc<Scim
 
 pub fn changes(spec: &ScimRosterSpec, text: &str, users: Vec<Arc<ScimUser>>) -> (Vec<String>, Changes) {
     let (recipe, table) = prepared(spec, vec![csv("a", text)]);
-    let people = recipe.people(&table);
     let given = sorted(users);
+    let people = recipe.people(&table, |key| given.is_in_use(&recipe.keys, key));
     let names = Names::of(&recipe.keys, &people, &given.known(&connection()), &given.others);
     let changes = Changes::of(&recipe, &table, &people, &names, &given);
-    (changes.apply.iter().map(|at| names.names[*at].clone()).collect(), changes)
+    (changes.apply.iter().map(|at| called(&changes, &names, *at)).collect(), changes)
+}
+
+fn called(changes: &Changes, names: &Names, at: usize) -> String {
+    changes.leaving.get(&at).map_or_else(|| names.names[at].clone(), |leaver| leaver.name.clone())
 }
 
 fn guide() -> ScimRosterSpec {

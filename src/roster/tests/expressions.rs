@@ -49,6 +49,19 @@ fn what_the_portals_functions_do() {
     }
 }
 
+/// A text that was typed on a Mac is in two parts, and values are not.
+#[test]
+fn a_text_in_two_parts_is_equal_to_the_value() {
+    let row = json!({"team": "Zo\u{eb}", "Größe": "x"});
+    for (expression, expected) in [
+        ("row.team == \"Zoe\u{308}\"", json!(true)),
+        ("row.team in [\"Zoe\u{308}\"]", json!(true)),
+        ("row[\"Gro\u{308}ße\"]", json!("x")),
+    ] {
+        assert_eq!(value(expression, row.clone()), Ok(expected), "{expression}");
+    }
+}
+
 #[test]
 fn an_expression_that_can_not_be_read_is_shown_with_its_place() {
     for (expression, expected) in [

@@ -141,10 +141,35 @@ fn i31_whoever_has_another_key_never_gets_the_scim_user_of_a_leaver() {
     assert_eq!((looked.gone.len(), looked.rejected.len(), &after[0].metadata.name), (0, 0, &users[0].metadata.name));
     // A spreadsheet that took zeros, or gave parts, made nobody another.
     let (users, _) = then(&by_id, "id,name\n00017,ada\n", Vec::new());
-    for key in ["17", "17.0", "0017"] {
+    for key in ["17", "17.0", "0017", "17.00", "\"17,0\""] {
         let (after, looked) = then(&by_id, &format!("id,name\n{key},countess\n"), users.clone());
         assert_eq!((looked.gone.len(), looked.rejected.len()), (0, 0), "{key}: {looked:?}");
         assert_eq!(after[0].metadata.name, users[0].metadata.name);
+    }
+}
+
+/// A spreadsheet shows thousands apart, and parts of numbers that have none.
+#[test]
+fn i31_a_number_in_another_format_is_the_same_key() {
+    let by_id = spec(json!({"key": "row.id", "mappings": [
+        {"target": "userName", "value": "row.name"}, {"target": "externalId", "value": "row.id"},
+    ]}));
+    let sheet = |id: &str| format!("id;name\n{id};ada@example.com\n7;grace@example.com\n");
+    let all =
+        ["12345", "12,345", "12.345", "12 345", "12'345", "12345.00", "12345,00", "12,345.00", "12.345,00", "012345"];
+    for (before, after) in all.iter().flat_map(|one| all.iter().map(move |other| (one, other))) {
+        let (users, _) = then(&by_id, &sheet(before), Vec::new());
+        let (_, looked) = then(&by_id, &sheet(after), users);
+        assert!(looked.gone.is_empty(), "{before} and {after}: {looked:?}");
+        let rejected = usize::from(before != after);
+        assert_eq!(looked.rejected.len(), rejected, "{before} and {after}: {looked:?}");
+        assert!(looked.rejected.iter().all(|row| row.reason.contains("rewrites numbers")), "{looked:?}");
+    }
+    // Another number is another person.
+    let (users, _) = then(&by_id, &sheet("12345"), Vec::new());
+    for other in ["123,45", "12,3450", "1.2345", "12345.10", "12346"] {
+        let (_, looked) = then(&by_id, &sheet(other), users.clone());
+        assert_eq!(looked.gone.len(), 1, "{other}: {looked:?}");
     }
 }
 

@@ -165,8 +165,9 @@ fn i08_letters_of_an_unknown_encoding_are_nobodys_name() {
     let russian =
         b"name;title\nivan;\xc3\xeb\xe0\xe2\xed\xfb\xe9 \xe1\xf3\xf5\xe3\xe0\xeb\xf2\xe5\xf0\nbob;x\n".to_vec();
     let mac = b"name;title\nzoe;Gr\x8afin J\x9frgen\nbob;x\n".to_vec();
+    let dos = b"name;title\nzoe;Ren\x82\nbob;x\n".to_vec();
     let japanese = b"name;title\nzoe;\x95\x94\x92\xb7\x93c\x92\x86\x91\xbe\x98Y\nbob;x\n".to_vec();
-    for bytes in [polish, russian, mac, japanese] {
+    for bytes in [polish, russian, mac, dos, japanese] {
         let read = read_bytes(bytes.clone());
         let expected = "column title: a letter is damaged (U+FFFD): save the file as UTF-8";
         assert!(read[0].1.as_ref().is_err_and(|why| why == expected), "{read:?}");
@@ -183,6 +184,50 @@ fn i08_letters_of_an_unknown_encoding_are_nobodys_name() {
     assert_eq!(read_bytes(utf16), [good(2, "иван", "Инженер")]);
     // Read wrongly once, and saved so.
     assert!(read_csv("name,title\nzoe,GrÃ¤fin\n")[0].1.as_ref().is_err_and(|why| why.contains("wrong encoding")));
+}
+
+/// An export in ASCII writes a question mark for each letter that it doesn't have.
+#[test]
+fn i08_a_question_mark_where_a_letter_was_is_nobodys_name() {
+    let mail =
+        json!({"mappings": [{"target": "userName", "value": "row.mail"}, {"target": "title", "value": "row.name"}]});
+    let read = |text: &str| outcomes(mail.clone(), vec![csv("a.csv", text)]);
+    for name in ["j?rg@example.com", "zo?@example.com", "a?@example.com", "jorg?"] {
+        let read = read(&format!("mail,name\n{name},x\nbob@example.com,y\n"));
+        assert!(read[0].1.as_ref().is_err_and(|why| why.contains("save the file as UTF-8")), "{name}: {read:?}");
+        assert_eq!(read[1], good(3, "bob@example.com", "y"));
+    }
+    // At the end of a word other letters tell: of the row, also where nothing reads them, or of the file.
+    for (text, lost) in [
+        ("mail,name,city\na@x,Andr?,M?nchen\nb@x,y,z\n", true),
+        ("mail,name,city\na@x,Andr?,z\nb@x,J?rg,z\n", true),
+        ("mail,name,city\na@x,Andr? Martin,z\nb@x,y,K?ln\n", true),
+        ("mail,name,given\na@x,Andr? Martin,Andr?\nb@x,y,z\n", true),
+        ("mail,name,city\na@x,Contractor?,z\nb@x,y,z\n", false),
+        ("mail,name,city\na@x,Contractor?,z\nb@x,Jörg,Köln\nc@x,K?,K?ln\n", false),
+        ("mail,name,city\na@x,Contractor?,Sales?\nb@x,Jörg,Köln\n", false),
+    ] {
+        assert_eq!(read(text)[0].1.is_err(), lost, "{text}: {:?}", read(text));
+    }
+    let objects = r#"[{"mail": "a@x", "name": "Andr?", "city": "M?nchen"}, {"mail": "b@x", "name": "y"}]"#;
+    let json = outcomes(mail.clone(), vec![csv("a.json", objects)]);
+    assert!(json[0].1.is_err() && json[1] == good(2, "b@x", "y"), "{json:?}");
+}
+
+#[test]
+fn i08_what_stands_around_an_address_is_nobodys_name() {
+    for (name, expected) in [
+        ("mailto:ada@example.com", "write one address alone"),
+        ("Ada <ada@example.com>", "write one address alone"),
+        ("ada@example.com;", "write one address alone"),
+        ("\"ada@example.com, bob@example.com\"", "write one address alone"),
+        ("ada\u{ff20}example.com", "U+FF20"),
+        ("\u{ff41}da@example.com", "U+FF41"),
+    ] {
+        let read = read_csv(&format!("name,title\n{name},x\nbob,y\n"));
+        assert!(read[0].1.as_ref().is_err_and(|why| why.contains("column name") && why.contains(expected)), "{read:?}");
+        assert_eq!(read[1], good(3, "bob", "y"));
+    }
 }
 
 #[test]

@@ -128,20 +128,102 @@ fn i06_nobody_is_renamed_to_the_tombstone_of_a_deleted_account() {
         let odd = row("283405f50000000000000000000000c2ada@example.com", "False");
         assert_eq!(then(&spec, &odd, users).0[0].spec.active, Some(false));
     }
-    // Without a key, whoever is deleted comes first in either order.
+}
+
+/// An account that was deleted and made anew stays in the table for 30 days beside the new one.
+#[test]
+fn i06_somebody_who_was_made_anew_is_not_deactivated_for_the_account_that_was_deleted() {
     let rows = ["2,ada@example.com,,False\n", "1,283405f50000000000000000000000c2ada@example.com,,True\n"];
-    for order in [[0, 1], [1, 0]] {
+    for (fields, order) in [json!({"preset": "EntraGeneric"}), json!({"preset": "EntraGeneric", "key": "row.objectId"})]
+        .into_iter()
+        .flat_map(|fields| [[0, 1], [1, 0]].map(|order| (fields.clone(), order)))
+    {
         let text = format!("{DIRECTORY}{}{}", rows[order[0]], rows[order[1]]);
-        let (users, looked) = then(&spec(json!({"preset": "EntraGeneric"})), &text, Vec::new());
+        let spec = spec(fields);
+        // On a new roster.
+        let (users, looked) = then(&spec, &text, Vec::new());
+        assert_eq!((users.len(), users[0].spec.active, looked.rejected.len()), (1, Some(true), 0), "{looked:?}");
+        // And where she was there before: of one name it is one account.
+        let (before, _) = then(&spec, &format!("{DIRECTORY}1,ada@example.com,,False\n"), Vec::new());
+        if spec.key.is_none() {
+            let (users, looked) = then(&spec, &text, before);
+            assert_eq!((users.len(), users[0].spec.active, looked.rejected.len()), (1, Some(true), 0), "{looked:?}");
+            continue;
+        }
+        // By the key it is another person's, and first the account is taken from the one who is deleted.
+        let bound = |users: &[std::sync::Arc<crate::api::ScimUser>], active: bool| {
+            let mut user = crate::api::ScimUser::clone(&users[0]);
+            user.status = serde_json::from_value(json!({"id": "9", "active": active})).expect("a status");
+            vec![std::sync::Arc::new(user)]
+        };
+        let (users, looked) = then(&spec, &text, bound(&before, true));
         assert_eq!((users.len(), users[0].spec.active, looked.rejected.len()), (1, Some(false), 1), "{looked:?}");
+        assert!(looked.rejected[0].reason.contains("whom Entra ID has deleted"), "{looked:?}");
+        assert_eq!(then(&spec, &text, users.clone()).1.gone.len(), 0, "the account isn't inactive yet");
+        // Then hers is the name.
+        let (users, looked) = then(&spec, &text, bound(&users, false));
+        assert_eq!((users.len(), looked.gone.len(), looked.rejected.len()), (0, 1, 1), "{looked:?}");
+        assert!(looked.rejected[0].reason.contains("was written for another key"), "{looked:?}");
+        let (users, looked) = then(&spec, &text, users);
+        assert_eq!((users.len(), users[0].spec.active, looked.rejected.len()), (1, Some(true), 0), "{looked:?}");
     }
-    // The name is somebody else's by now: first it is taken from the one, then it is for the other.
-    let both =
-        format!("{DIRECTORY}2,ada@example.com,,False\n1,283405f50000000000000000000000c2ada@example.com,,True\n");
-    let by_id = spec(json!({"preset": "EntraGeneric", "key": "row.objectId"}));
-    let (users, _) = then(&by_id, &format!("{DIRECTORY}1,ada@example.com,,False\n"), Vec::new());
-    let (users, looked) = then(&by_id, &both, users);
-    assert_eq!((users.len(), users[0].spec.active, looked.rejected.len()), (1, Some(false), 1), "{looked:?}");
+}
+
+/// People are called by their e-mail address, and deleted ones are renamed in another column.
+#[test]
+fn i06_a_deleted_user_is_known_by_the_name_that_nothing_is_mapped_to() {
+    for preset in [json!("EntraGeneric"), json!("EntraDatadog"), Value::Null] {
+        let mut fields = json!({"key": "row.id", "mappings": [
+            {"target": "userName", "value": "row.mail"}, {"target": "active", "value": "row.accountEnabled"},
+        ]});
+        if !preset.is_null() {
+            fields["preset"] = preset.clone();
+            fields["mappings"] = json!([{"target": "userName", "value": "row.mail"}]);
+        }
+        let spec = spec(fields);
+        let sheet = |name: &str, enabled: &str| {
+            format!(
+                "id,userPrincipalName,mail,accountEnabled\n1,{name},ada.l@example.com,{enabled}\n2,bob,bob@example.com,True\n"
+            )
+        };
+        let (users, looked) = then(&spec, &sheet("ada@example.com", "True"), Vec::new());
+        assert!(users.len() == 2 && looked.rejected.is_empty(), "{preset}: {looked:?}");
+        for enabled in ["True", "False", ""] {
+            let (after, looked) =
+                then(&spec, &sheet("283405f50000000000000000000000c2ada@example.com", enabled), users.clone());
+            let of =
+                |name: &str| after.iter().find(|user| user.spec.user_name == name).and_then(|user| user.spec.active);
+            assert_eq!(
+                (of("ada.l@example.com"), of("bob@example.com")),
+                (Some(false), Some(true)),
+                "{preset}: {looked:?}"
+            );
+            assert!(looked.rejected.is_empty() && looked.gone.is_empty(), "{preset}: {looked:?}");
+        }
+        // What is wrong with a column that nothing reads keeps nobody's row from being used.
+        assert!(then(&spec, &sheet("#REF!", "True"), users.clone()).1.rejected.is_empty(), "{preset}");
+    }
+}
+
+/// What GAM, a tool for Google Workspace, and the admin centre of Microsoft 365 export.
+#[test]
+fn the_exports_of_other_tools_for_the_same_directories_are_read() {
+    let gam = include_bytes!("files/gam-users.csv").as_slice();
+    let m365 = include_bytes!("files/m365-users.csv").as_slice();
+    for (preset, name, bytes) in [("GoogleWorkspace", "p/gam.csv", gam), ("EntraGeneric", "p/365.csv", m365)] {
+        let specs = everybody(json!({"preset": preset}), name, bytes);
+        for (spec, (user_name, active, given)) in
+            specs.iter().zip([("ada@example.com", true, "Ada"), ("grace@example.com", false, "Grace")])
+        {
+            assert_eq!((&spec["userName"], &spec["active"]), (&json!(user_name), &json!(active)), "{name}");
+            assert_eq!(spec["name"]["givenName"], given, "{name}: {spec}");
+        }
+        let ada = &specs[0];
+        assert_eq!((&ada["displayName"], &ada["title"]), (&json!("Ada Lovelace"), &json!("Engineer")), "{name}: {ada}");
+        assert_eq!(ada["enterprise"]["department"], "Research", "{name}: {ada}");
+    }
+    let specs = everybody(json!({"preset": "EntraDatadog"}), "p/365.csv", m365);
+    assert_eq!((&specs[0]["title"], &specs[1]["active"]), (&json!("Engineer"), &json!(false)));
 }
 
 #[test]

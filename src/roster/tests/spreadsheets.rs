@@ -173,6 +173,8 @@ fn yes_and_no_and_dates_in_the_languages_of_spreadsheets() {
         ("Tak", "true"),
         ("FAŁSZ", "false"),
         ("ΑΛΗΘΗΣ", "true"),
+        ("NETIESA", "false"),
+        ("O", "true"),
         ("t", "true"),
         ("off", "false"),
     ] {
@@ -235,4 +237,12 @@ fn a_preview_says_what_becomes_of_each_row() {
         });
         assert_eq!(notes, expected.into_iter().collect::<Vec<_>>());
     }
+    // What no ConfigMap holds is not to be applied otherwise, but to be split.
+    let huge = format!("name,title\n{}", "ada,engineer\n".repeat(81_000));
+    let notes = preview(&spec(scoped), vec![csv("people/a.csv", &huge)]).expect("rows").notes;
+    assert!(
+        notes.len() == 1 && notes[0].starts_with("people has 1053011 bytes, and a ConfigMap holds 1048576 at most"),
+        "{notes:?}"
+    );
+    assert!(notes[0].contains("each part with the header") && !notes[0].contains("server-side"), "{notes:?}");
 }
