@@ -35,6 +35,7 @@ use super::duration::Interval;
     printcolumn(name = "Synced", type_ = "integer", json_path = ".status.users.synced"),
     printcolumn(name = "Failed", type_ = "integer", json_path = ".status.users.failed"),
     printcolumn(name = "Held", type_ = "integer", json_path = ".status.users.held"),
+    printcolumn(name = "Holding", type_ = "string", json_path = ".status.conditions[?(@.type==\"Holding\")].status"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "URL", type_ = "string", json_path = ".status.effective.baseUrl", priority = 1),
     printcolumn(name = "Learned", type_ = "string", json_path = ".status.effective.learnedSummary", priority = 1),

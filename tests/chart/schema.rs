@@ -28,6 +28,7 @@ fn unknown_and_wrong_values_are_refused() {
         ("clusterConnections.shared.namespace=a", "additional properties 'namespace' not allowed"),
         ("rbac.aggregate.view=1", "want boolean"),
         ("serviceMonitor.interval=often", "does not match pattern"),
+        ("admissionPolicies.approve.separate=true", "together with approve.enabled alone"),
     ] {
         let said = helm.refused(&["template", "x", &chart(), "--set", set]);
         assert!(said.contains(why), "{set}: {said}");

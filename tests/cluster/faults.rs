@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::elsewhere::{fault, held};
-use crate::kit::{PATIENCE, Place, condition};
+use crate::kit::{PATIENCE, Place, condition, counted};
 use crate::support::{Sandbox, eventually, free_port};
 
 #[tokio::test]
@@ -195,6 +195,13 @@ async fn i23_a_secret_that_goes_stops_everything_and_comes_back_without_a_restar
     let id = place.synced("ada").await;
     place.kubectl(&["delete", "secret", "key"]);
     place.connection_is("SecretNotFound").await;
+    // An alert says so too.
+    let label = format!("connection=\"{}/jackson\"", place.namespace);
+    eventually(PATIENCE, "it counts as not connected", async || {
+        let connected = counted("connected", &label).await;
+        if connected == 0.0 { Ok(()) } else { Err(connected) }
+    })
+    .await;
     let before = place.directory.writes().await;
     place.user("ada", json!({"title": "Officer"}));
     place.says("ada", "ConnectionNotReady").await;

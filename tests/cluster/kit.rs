@@ -8,7 +8,7 @@ use scim_operator::api::{ScimConnection, ScimUser};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::support::{ControlPlane, Directory, Helm, Jackson, Operator, OperatorBuilder, eventually};
+use crate::support::{ControlPlane, Directory, Helm, Jackson, Operator, OperatorBuilder, eventually, http};
 
 pub const PATIENCE: Duration = Duration::from_secs(120);
 pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
@@ -310,4 +310,13 @@ fn object(kind: &str, name: &str, mut spec: Value, fields: Value) -> Value {
 pub fn condition(object: &Value, type_: &str) -> Value {
     let conditions = object["status"]["conditions"].as_array();
     conditions.into_iter().flatten().find(|known| known["type"] == type_).cloned().unwrap_or_default()
+}
+
+/// What the operator exports under a name and a label, summed up, as it is now.
+#[allow(dead_code, reason = "for the binaries that count")]
+pub async fn counted(name: &str, label: &str) -> f64 {
+    let url = format!("http://{}/metrics", operator().await.address().await);
+    let text = http().get(&url).send().await.expect("an answer").text().await.expect("text");
+    let lines = text.lines().filter(|line| line.starts_with(&format!("scim_operator_{name}")) && line.contains(label));
+    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }

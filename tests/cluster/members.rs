@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::elsewhere::fault;
 use crate::groups::{members, members_are};
-use crate::kit::{PATIENCE, Place, condition, operator};
-use crate::support::{Front, Sandbox, Tenant, eventually, http};
+use crate::kit::{PATIENCE, Place, condition, counted};
+use crate::support::{Front, Sandbox, Tenant, eventually};
 
 const GHOST: &str = "00000000-0000-4000-8000-000000000000";
 
@@ -199,14 +199,6 @@ async fn i07_creations_that_show_nothing_of_their_own_are_counted() {
     }
     let seen = front.take();
     assert_eq!((posts(&seen, "/Users"), posts(&seen, "/Groups")), (2, 2), "{seen:?}");
-}
-
-/// A counter of the operator's, as it is now.
-async fn counted(name: &str, label: &str) -> f64 {
-    let url = format!("http://{}/metrics", operator().await.address().await);
-    let text = http().get(&url).send().await.expect("an answer").text().await.expect("text");
-    let lines = text.lines().filter(|line| line.starts_with(&format!("scim_operator_{name}")) && line.contains(label));
-    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
 
 #[tokio::test]

@@ -169,7 +169,7 @@ const PARTS_OF_COMMANDS: &[&str] = &[
     "kubectl kustomize overlays/prod | kubectl scim plan -f -",
     "kubectl krew install --manifest-url=…/scim.yaml",
     "kubectl port-forward",
-    "kubectl port-forward deploy/scim-operator 8080 & curl -X PUT -d info,scim_operator=debug localhost:8080/log-level",
+    "kubectl port-forward -n scim-operator deploy/scim-operator 8080 & curl -X PUT -d info,scim_operator=debug localhost:8080/log-level",
     "kubectl replace --force",
 ];
 

@@ -74,7 +74,8 @@ impl<E: Effects> Provisioner<E> {
         let quarantined = conditions.iter().any(|known| known.type_ == "Quarantined" && known.status == "True");
         metrics.connection(
             &name,
-            self.session().is_some(),
+            // Without its Secret nothing but removals is sent, which an alert is to say.
+            self.session().is_some() && !self.serves_removals_only(),
             quarantined,
             self.schedule.limiter().paused_until().is_some(),
         );
