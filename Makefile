@@ -48,7 +48,7 @@ test: check parts static
 # The parts that it takes, and no others: small ones.
 check:
 	cargo fmt --check
-	tests/parts/install actionlint zizmor cargo-deny cargo-machete
+	tests/parts/install actionlint check-jsonschema zizmor cargo-deny cargo-machete
 	.parts/bin/actionlint -shellcheck= -pyflakes=
 	.parts/bin/zizmor --offline --quiet --persona=pedantic .github
 	cargo fetch --locked --quiet
