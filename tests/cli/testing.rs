@@ -48,6 +48,24 @@ async fn a_connection_is_tested_step_by_step() {
     assert_eq!((code, &failed(&report)[0]["what"]), (Some(2), &json!("resolve")), "{report:#}");
 }
 
+/// The endpoint that gives tokens is a host of its own, and is tried as one.
+#[tokio::test]
+async fn a_token_endpoint_that_is_not_there_is_named() {
+    let sandbox = Sandbox::start();
+    let secret = json!({"name": "key", "key": "token"});
+    for (url, said) in [
+        ("https://no-such-host.invalid/token", "no-such-host.invalid does not resolve"),
+        ("http://127.0.0.1:1/token", "refused"),
+    ] {
+        let oauth = json!({"tokenUrl": url, "clientId": "a", "clientSecretKeyRef": secret});
+        let spec = json!({"auth": {"oauth2ClientCredentials": oauth}});
+        let (code, report) = tested(&sandbox.base_url, "0123456789", spec, &[]).await;
+        let failed = failed(&report);
+        assert_eq!((code, &failed[0]["what"]), (Some(2), &json!("token endpoint")), "{report:#}");
+        assert!(failed[0]["found"].as_str().unwrap().contains(said), "{report:#}");
+    }
+}
+
 #[tokio::test]
 async fn a_connection_of_the_cluster_is_tested_with_its_secret() {
     let place = Place::without_operator().await;

@@ -1,5 +1,6 @@
 //! `test`: the portals' Test Connection, and more.
 
+mod interrupted;
 mod members;
 mod reads;
 mod scratch;

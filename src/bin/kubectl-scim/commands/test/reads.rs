@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use scim_operator::api::ConnectedReason;
-use scim_operator::provisioner::{overrides, refusal};
+use scim_operator::provisioner::{overrides, refusal, token_url};
 use scim_operator::scim::{Class, Error, ObservedQuirks, Page, Profile, environment_proxy, is_loopback_http, searches};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
@@ -17,11 +17,21 @@ use crate::server::Server;
 /// out.
 pub(super) async fn steps(server: &Server) -> (Vec<Step>, Option<Profile>) {
     let mut steps = vec![Step::good("address", server.url.as_str())];
-    if let Some(proxy) = proxy_of(server) {
-        steps.push(Step::note("resolve", format!("by {proxy}, which connects too")));
-    } else {
-        let Some(addresses) = resolve(server, &mut steps).await else { return (steps, None) };
-        if !connect(server, &addresses, &mut steps).await {
+    let (of_server, of_token) = (
+        Way { resolve: "resolve", connect: "connect", field: "spec.baseUrl" },
+        Way {
+            resolve: "token endpoint",
+            connect: "token endpoint",
+            field: "spec.auth.oauth2ClientCredentials.tokenUrl",
+        },
+    );
+    let token = server.connection.spec.auth.oauth2_client_credentials.as_ref().and_then(|oauth| token_url(oauth).ok());
+    let token = token.filter(|token| token.origin() != server.url.origin());
+    for (url, way) in [(Some(&server.url), of_server), (token.as_ref(), of_token)] {
+        let Some(url) = url else { continue };
+        if let Some(proxy) = proxy_of(server, url) {
+            steps.push(Step::note(way.resolve, format!("by {proxy}, which connects too")));
+        } else if !is_reached(server, url, &way, &mut steps).await {
             return (steps, None);
         }
     }
@@ -46,44 +56,59 @@ pub(super) async fn steps(server: &Server) -> (Vec<Step>, Option<Profile>) {
 }
 
 /// The proxy that requests to the server go by, as the client chooses it: the name is resolved there.
-fn proxy_of(server: &Server) -> Option<String> {
-    if is_loopback_http(&server.url) {
+fn proxy_of(server: &Server, to: &Url) -> Option<String> {
+    if is_loopback_http(to) {
         return None;
     }
     if let Some(proxy) = &server.connection.spec.proxy {
         let url = Url::parse(&proxy.url).ok()?;
         return Some(format!("the proxy of spec.proxy, {}", url.host_str().unwrap_or_default()));
     }
-    Some(format!("the proxy of the environment, {}", environment_proxy(&server.url)?))
+    Some(format!("the proxy of the environment, {}", environment_proxy(to)?))
 }
 
-async fn resolve(server: &Server, steps: &mut Vec<Step>) -> Option<Vec<SocketAddr>> {
-    let host = server.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let port = server.url.port_or_known_default().unwrap_or(443);
+/// How the steps to a host are called, and the field that names it.
+struct Way {
+    resolve: &'static str,
+    connect: &'static str,
+    field: &'static str,
+}
+
+/// Its name leads to addresses, and its port answers.
+async fn is_reached(server: &Server, url: &Url, way: &Way, steps: &mut Vec<Step>) -> bool {
+    let Some(addresses) = resolve(url, way, steps).await else { return false };
+    connect(server, way, &addresses, steps).await
+}
+
+async fn resolve(url: &Url, way: &Way, steps: &mut Vec<Step>) -> Option<Vec<SocketAddr>> {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let port = url.port_or_known_default().unwrap_or(443);
     match tokio::net::lookup_host((host, port)).await {
         Ok(found) => {
             let addresses: Vec<SocketAddr> = found.collect();
             let shown: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
-            steps.push(Step::good("resolve", format!("{host} is {}", shown.join(", "))));
+            steps.push(Step::good(way.resolve, format!("{host} is {}", shown.join(", "))));
             Some(addresses)
         }
         Err(error) => {
-            let todo = "correct spec.baseUrl, or the DNS of this machine (the operator asks the cluster's)";
-            steps.push(Step::bad("resolve", format!("{host} does not resolve: {error}"), todo));
+            let todo = format!("correct {}, or the DNS of this machine (the operator asks the cluster's)", way.field);
+            steps.push(Step::bad(way.resolve, format!("{host} does not resolve: {error}"), todo));
             None
         }
     }
 }
 
-async fn connect(server: &Server, addresses: &[SocketAddr], steps: &mut Vec<Step>) -> bool {
+async fn connect(server: &Server, way: &Way, addresses: &[SocketAddr], steps: &mut Vec<Step>) -> bool {
     let patience = server.connection.spec.timeouts.connect.std().max(Duration::from_secs(1));
     let began = Instant::now();
     let step = match timeout(patience, TcpStream::connect(addresses)).await {
-        Ok(Ok(_)) => Step::good("connect", format!("the port answers after {}", took(began.elapsed()))),
-        Ok(Err(error)) => Step::bad("connect", error.to_string(), "check the port, firewalls and network policies"),
-        Err(_) => {
-            Step::bad("connect", format!("no answer within {}", took(patience)), "check firewalls and network policies")
-        }
+        Ok(Ok(_)) => Step::good(way.connect, format!("the port answers after {}", took(began.elapsed()))),
+        Ok(Err(error)) => Step::bad(way.connect, error.to_string(), "check the port, firewalls and network policies"),
+        Err(_) => Step::bad(
+            way.connect,
+            format!("no answer within {}", took(patience)),
+            "check firewalls and network policies",
+        ),
     };
     let good = step.verdict == super::Verdict::Good;
     steps.push(step);

@@ -9,9 +9,9 @@ use scim_operator::provisioner::dialect_of;
 use scim_operator::provisioner::schedule::limiter::RequestKind;
 use scim_operator::scim::{Class, Error, Kind, Op, Paging, PatchOperation, PatchPaths, Profile, Resource, WriteMethod};
 use serde_json::{Value, json};
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::Step;
+use super::interrupted::interrupted;
 use super::scratch::{Left, Scratch, find};
 use crate::output;
 use crate::server::Server;
@@ -49,19 +49,6 @@ pub(super) async fn steps(server: &Server, expected: &Profile, domain: &str) -> 
         Step::note("clean-up", format!("the server keeps what is deleted: {} stay, inactive", left.inactive.join(", ")))
     });
     (steps, if whole { override_of(expected, &learnt) } else { None })
-}
-
-/// Ctrl-C, a terminal that is closed, or whatever else asks the process to end.
-async fn interrupted() {
-    let asked = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(|kind| {
-        Box::pin(async move {
-            match signal(kind) {
-                Ok(mut asked) => drop(asked.recv().await),
-                Err(_) => std::future::pending().await,
-            }
-        })
-    });
-    futures::future::select_all(asked).await;
 }
 
 /// The fields in which the server's ways are others than the connection's dialect.
