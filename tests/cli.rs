@@ -15,6 +15,8 @@ mod importing;
 #[path = "cluster/kit.rs"]
 #[allow(dead_code, reason = "the other binary uses the rest")]
 mod kit;
+#[path = "cli/logs.rs"]
+mod logs;
 #[path = "cli/manners.rs"]
 mod manners;
 #[path = "cli/planning.rs"]

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::importing::at;
+use crate::importing::{all_ready, at};
 use crate::kit::PATIENCE;
-use crate::planning::{account, object, user};
+use crate::planning::{account, group, object, user};
 use crate::support::{Sandbox, eventually};
 use crate::{audit_file, connected, json_of, printed, scim, stderr};
 
@@ -108,7 +108,9 @@ async fn objects_are_listed_synced_suspended_and_released() {
     });
     place.apply(group);
     let report = printed(&scim(namespace, &["report", "access", "-o", "markdown"]).await);
-    assert_eq!(report.lines().count(), 3, "one account is active: {report}");
+    let rows = report.lines().filter(|line| line.starts_with('|')).count();
+    assert_eq!(rows, 3, "one account is active: {report}");
+    assert!(report.contains("These are the accounts that ScimUsers declare"), "{report}");
     assert!(
         ["ada@example.com", "Platform", "kubectl-client-side-apply"].iter().all(|word| report.contains(word)),
         "{report}"
@@ -164,7 +166,87 @@ async fn i13_a_hold_names_the_command_that_shows_the_old_and_the_new_values() {
     let plans = json_of(&planned);
     let change = json!([{"attribute": "title", "old": "Engineer", "new": "Countess"}]);
     assert_eq!(object(&plans, "ada")["changes"], change, "{plans:#}{}", stderr(&planned));
+
+    // Whoever may read the key sees them beside the hold itself, before the question too.
+    let shown = scim(namespace, &["holds", &id, "--allow-loopback-http", "-o", "json"]).await;
+    let members = json_of(&shown);
+    assert_eq!(members[0]["changes"], change, "{members:#}{}", stderr(&shown));
+    let asked = stderr(&scim(namespace, &["approve", &id, "--allow-loopback-http"]).await);
+    assert!(asked.contains("title: Engineer → Countess") && asked.contains("--yes 1"), "{asked}");
     assert_eq!(sandbox.admin("GET", "/journal", None).await, journal, "nothing was written");
+}
+
+/// Whoever is thrown out of a group is named before that is approved.
+#[tokio::test]
+async fn i13_a_hold_of_memberships_names_who_would_go() {
+    let sandbox = Sandbox::start();
+    let guards = json!({"memberships": {"maxPercent": 0, "minCount": 0, "maxCount": 0}});
+    let fields = json!({"provider": "Generic", "baseUrl": sandbox.base_url, "guards": guards});
+    let place = connected(Some(&sandbox.token), fields).await;
+    let here = |mut object: Value| {
+        object["spec"]["connectionRef"] = json!({"name": "jackson"});
+        object
+    };
+    for name in ["ada", "grace"] {
+        place.apply(here(user(name, "Engineer")));
+    }
+    place.apply(here(group("team", &["ada", "grace"])));
+    all_ready(&place, "scimgroup").await;
+    place.apply(here(group("team", &["ada"])));
+    let id = place.hold_id().await;
+    let keys = ["holds", &id, "--allow-loopback-http"];
+    let shown = eventually(PATIENCE, "the group says that it is in it", async || {
+        let shown = printed(&scim(&place.namespace, &keys).await);
+        if shown.contains("team") { Ok(shown) } else { Err(shown) }
+    })
+    .await;
+    assert!(shown.contains("−grace") && !shown.contains("ada"), "{shown}");
+    let asked = stderr(&scim(&place.namespace, &["approve", &id, "--allow-loopback-http"]).await);
+    assert!(asked.contains("−grace"), "{asked}");
+}
+
+/// A rejection isn't the end: it is shown, and taken back by the id that everybody names.
+#[tokio::test]
+async fn i13_an_edit_that_was_rejected_is_shown_and_approved_after_all() {
+    let sandbox = Sandbox::start();
+    let ada = account(&sandbox, "ada", "Engineer").await;
+    let guards = json!({"rewrites": {"maxPercent": 0, "minCount": 0, "maxCount": 0}});
+    let fields = json!({"provider": "Generic", "baseUrl": sandbox.base_url, "guards": guards});
+    let place = connected(Some(&sandbox.token), fields).await;
+    let namespace = place.namespace.as_str();
+    let mut declared = user("ada", "Countess");
+    declared["spec"]["connectionRef"] = json!({"name": "jackson"});
+    place.apply(declared);
+    let id = place.hold_id().await;
+    eventually(PATIENCE, "it can be refused", async || {
+        let rejected = scim(namespace, &["reject", &id, "--yes", "1"]).await;
+        if rejected.status.success() { Ok(()) } else { Err(stderr(&rejected)) }
+    })
+    .await;
+    let explained = eventually(PATIENCE, "it is rejected", async || {
+        let text = printed(&scim(namespace, &["explain", "user/ada", "-o", "json"]).await);
+        if text.contains("was rejected (hold") { Ok(text) } else { Err(text) }
+    })
+    .await;
+    let way = format!("kubectl scim approve {id} takes the rejection back");
+    assert!(explained.contains(&way) && !explained.contains("a person answers"), "{explained}");
+    let listed = scim(namespace, &["holds"]).await;
+    let text = printed(&listed);
+    assert!(text.contains(&id) && text.contains("(rejected)"), "{text}{}", stderr(&listed));
+    assert_eq!(listed.status.code(), Some(0), "it waits for nobody");
+    let shown = scim(namespace, &["holds", &id]).await;
+    assert!(printed(&shown).contains("ada@example.com"), "{}{}", printed(&shown), stderr(&shown));
+    let again = stderr(&scim(namespace, &["reject", &id, "--yes", "1"]).await);
+    assert!(again.contains("is rejected already"), "{again}");
+    let approved = scim(namespace, &["approve", &id, "--yes", "1"]).await;
+    assert!(approved.status.success(), "{}", stderr(&approved));
+    eventually(PATIENCE, "it is sent", async || {
+        let (_, account) = sandbox.scim("GET", &format!("/Users/{ada}"), None).await;
+        if account["title"] == "Countess" { Ok(()) } else { Err(account) }
+    })
+    .await;
+    let spent = scim(namespace, &["approve", &id, "--yes", "1"]).await;
+    assert!(stderr(&spent).contains("there is no hold"), "{}", stderr(&spent));
 }
 
 /// A roster's status names twenty; all of them are shown to whoever may read its source.

@@ -1,11 +1,13 @@
 //! `import`: what it writes changes nothing at the server it was read from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::kit::{ENTERPRISE, PATIENCE, Place};
+use crate::planning_many::peak;
 use crate::support::{Sandbox, eventually, scratch, unique};
 use crate::{alone, by_file, connected, printed, scim, stderr};
 
@@ -112,6 +114,26 @@ async fn what_is_imported_changes_nothing() {
     assert!(printed(&rest).is_empty() && stderr(&rest).contains("123 accounts were left out"), "{}", stderr(&rest));
     let some = scim(&place.namespace, &[&import[..], &["--only", "users", "--where", "title=count*"]].concat()).await;
     assert_eq!(printed(&some).matches("kind: ScimUser").count(), 1, "{}", printed(&some));
+}
+
+/// Status records twenty; the server has all of them.
+#[tokio::test]
+async fn all_accounts_that_nobody_declares_are_listed_sorted_and_filtered() {
+    let sandbox = filled().await;
+    let place = at(&sandbox).await;
+    let live = ["unmanaged", "--live", "--allow-loopback-http", "-o", "json"];
+    let listed = async |more: &[&str]| {
+        let output = scim(&place.namespace, &[&live[..], more].concat()).await;
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        crate::json_of(&output)
+    };
+    let all = listed(&[]).await;
+    let names: Vec<String> =
+        all.as_array().unwrap().iter().map(|account| account["userName"].as_str().unwrap().to_lowercase()).collect();
+    assert!(names.len() == 123 && names.is_sorted(), "{names:?}");
+    let ada = listed(&["--called", "ADA@", "--connection", "jackson", "--sort", "id"]).await;
+    assert_eq!(ada.as_array().map(Vec::len), Some(1), "{ada}");
+    assert_eq!(ada[0]["userName"].as_str().map(str::to_lowercase).as_deref(), Some("ada@example.com"));
 }
 
 #[tokio::test]
@@ -224,14 +246,33 @@ async fn what_is_imported_of_a_real_jackson_changes_nothing() {
 
 #[tokio::test]
 async fn ten_thousand_accounts_take_less_than_a_minute() {
+    for form in [&[][..], &["--roster", "people"]] {
+        let (one, _, _) = imported(1, form).await;
+        let (many, took, told) = imported(10_000, form).await;
+        assert!(took < Duration::from_secs(60), "{took:?}");
+        assert!(told.contains("10000 users"), "{told}");
+        // A page at a time, and the names and ids of all.
+        let each = (many - one) / 10_000.0;
+        println!("{form:?}: {one:.0} KiB with one account, {many:.0} KiB with 10,000: {each:.2} KiB each");
+        assert!(each < MOST_KIB, "{form:?}: {one:.0} KiB with one account, {many:.0} KiB with 10,000");
+    }
+}
+
+/// So much of each account may be kept: its names and its id, so that no two files have one name.
+const MOST_KIB: f64 = 1.5;
+
+/// The peak of memory in KiB, the time, and what is told.
+async fn imported(users: usize, form: &[&str]) -> (f64, Duration, String) {
     let sandbox = Sandbox::start();
-    sandbox.admin("POST", "/seed", Some(json!({"users": 10_000}))).await;
+    sandbox.admin("POST", "/seed", Some(json!({"users": users}))).await;
     let files = by_file(&unique("many"), &sandbox.base_url, &sandbox.token, json!({}));
-    let files: Vec<&str> = files.iter().map(String::as_str).collect();
     let (_, into) = directory("many");
     let began = Instant::now();
-    let output = alone(&[&["import"], &files[..], &["--into", &into, "--roster", "people"]].concat()).await;
+    let mut command = crate::program(Path::new("/there/is/none"));
+    command.arg("import").args(&files).args(["--into", &into]).args(form);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let ended = tokio::task::spawn_blocking(move || peak(command.spawn().expect("kubectl-scim")));
+    let (peak, output) = ended.await.expect("it ran");
     assert!(output.status.success(), "{}", stderr(&output));
-    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
-    assert!(stderr(&output).contains("10000 users"), "{}", stderr(&output));
+    (peak, began.elapsed(), stderr(&output))
 }

@@ -98,8 +98,7 @@ async fn a_plan_reads_and_sends_nothing_else() {
     let front = Front::before(&sandbox.base_url, &sandbox.token).asking_for("authorization", "Bearer plan-key").open();
     let everybody = [user("ada", "Countess"), user("grace", "Engineer"), user("new", "Apprentice")];
     let folder = Folder::of(&front.base_url, KEY, &json!({}), &everybody);
-    let before = Folder::of(&front.base_url, KEY, &json!({}), &[user("ada", "Engineer"), user("gone", "Engineer")])
-        .without_connection();
+    let before = Folder::of(&front.base_url, KEY, &json!({}), &[user("ada", "Engineer"), user("gone", "Engineer")]);
     let mut all = everybody.to_vec();
     all.push(group("team", &["ada", "new"]));
     folder.declare(&all);
@@ -138,7 +137,7 @@ async fn i13_what_would_be_held_is_shown_as_held_and_ends_with_3() {
         account(&sandbox, &name, "Engineer").await;
         everybody.push(user(&name, "Engineer"));
     }
-    let before = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &everybody).without_connection();
+    let before = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &everybody);
     let folder = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &everybody[..2]);
     let path = before.path().to_owned();
     let output = folder.plan(&["-o", "json", "--before", &path]).await;
@@ -164,7 +163,7 @@ async fn who_goes_without_an_account_counts_against_no_guard() {
     let new = [user("new-1", "Apprentice"), user("new-2", "Apprentice")];
     let gone = ["a", "b", "c"].map(|name| user(&format!("gone-{name}"), "Engineer"));
     let folder = Folder::of(&sandbox.base_url, &sandbox.token, &guards, &new);
-    let before = Folder::of(&sandbox.base_url, &sandbox.token, &guards, &gone).without_connection();
+    let before = Folder::of(&sandbox.base_url, &sandbox.token, &guards, &gone);
     let output = folder.plan(&["-o", "json", "--before", before.path()]).await;
     let plans = json_of(&output);
     let sums = &plans[0]["sums"];
@@ -336,7 +335,7 @@ async fn a_pull_request_is_rehearsed() {
         let commit = scratch().join(unique("commit"));
         std::fs::create_dir_all(&commit).expect("a folder");
         std::fs::write(commit.join("people.yaml"), people.to_string()).expect("a file");
-        let mut hook = crate::workflows::hook(&place.namespace, &commit.to_string_lossy());
+        let mut hook = crate::workflows::hook(&place.namespace, &commit.to_string_lossy(), &sandbox.base_url);
         hook.env("KUBECONFIG", &kubeconfig).env("SCIM_KEY", &sandbox.token);
         tokio::task::spawn_blocking(move || hook.output().expect("sh")).await.expect("it ran")
     };

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::importing::{all_ready, at};
 use crate::kit::Place;
-use crate::planning::{Folder, group, object, user};
+use crate::planning::{Folder, account, group, object, user};
 use crate::support::{Sandbox, scratch, unique};
 use crate::{json_of, printed, program, scim, stderr};
 
@@ -59,6 +59,39 @@ async fn i22_what_was_exported_is_planned_as_another_cluster_makes_it() {
     assert_eq!(object(&plans, "ada")["action"], "adopt", "{plans:#}");
     let team = object(&plans, "team");
     assert_eq!(team["action"], "refused", "groups are adopted by nobody who didn't ask for it: {plans:#}");
+}
+
+/// Both tenants of a cluster connection have a user of that name.
+#[tokio::test]
+async fn i26_nobody_is_told_of_another_tenants_object() {
+    let sandbox = Sandbox::start();
+    let place = Place::without_operator().await;
+    place.cluster.install_crds().await;
+    let name = unique("shared");
+    let mut connection = delegating(&name, &sandbox.base_url);
+    connection["spec"]["delegation"] =
+        json!([{"namespaceSelector": {}, "userNames": ["*@example.com"], "groups": ["*"]}]);
+    place.cluster.apply("", &connection.to_string());
+    let mut tenants = [place.namespace.clone(), place.cluster.namespace().await];
+    tenants.sort_unstable();
+    for tenant in &tenants {
+        let mut ada = user("ada", "Engineer");
+        ada["spec"]["connectionRef"] = json!({"kind": "ClusterScimConnection", "name": name});
+        ada["spec"]["userName"] = json!(format!("{tenant}@example.com"));
+        place.cluster.apply(tenant, &ada.to_string());
+    }
+    let ours = account(&sandbox, &tenants[1], "Engineer").await;
+    let key = scratch().join(unique("key"));
+    std::fs::write(&key, &sandbox.token).expect("a file");
+    let by = ["--key-file", &key.to_string_lossy(), "--allow-loopback-http", "-o", "json"];
+    let plan = scim(&tenants[1], &[&["plan", "user/ada"][..], &by].concat()).await;
+    let explained = scim(&tenants[1], &[&["explain", "user/ada", "--live"][..], &by].concat()).await;
+    place.cluster.kubectl_ok(&["delete", "clusterscimconnection", &name, "--wait=false"]);
+    let plans = json_of(&plan);
+    let all = plans[0]["objects"].as_array().expect("objects");
+    assert_eq!(all.iter().map(|object| &object["namespace"]).collect::<Vec<_>>(), [&tenants[1]], "{plans:#}");
+    let steps = printed(&explained);
+    assert!(steps.contains(&format!("read now: the account {ours}")), "{steps}{}", stderr(&explained));
 }
 
 /// A cluster connection that delegates to the namespaces with a label.

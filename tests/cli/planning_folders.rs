@@ -20,7 +20,12 @@ async fn the_first_and_the_last_change_of_a_folder_are_planned() {
     let people = [user("ada", "Countess"), user("new", "Apprentice")];
     let folder = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &people);
     let nothing = empty(&sandbox);
-    let output = folder.plan(&["-o", "json", "--before", nothing.path()]).await;
+    // Whose server that is nobody has said yet.
+    let output = folder.plan(&["--before", nothing.path()]).await;
+    let text = stderr(&output);
+    assert!(output.status.code() == Some(1) && text.contains("name by --server where the key may go"), "{text}");
+    let named = ["-o", "json", "--before", nothing.path(), "--server", &sandbox.base_url];
+    let output = folder.plan(&named).await;
     let plans = json_of(&output);
     assert_eq!(output.status.code(), Some(2), "{plans:#}{}", stderr(&output));
     assert_eq!(object(&plans, "new")["action"], "create", "{plans:#}");

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::importing::at;
 use crate::planning::{Folder, account, group, object, user};
 use crate::support::{Front, Sandbox};
-use crate::{json_of, printed, program, stderr};
+use crate::{json_of, printed, program, scim, stderr};
 
 const KEY: &str = "one-key";
 
@@ -41,6 +42,51 @@ async fn i24_a_key_is_sent_to_one_server_and_to_none_that_a_change_brings_along(
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("the key is not sent to a server that is new with the change"), "{text}");
     assert!(other.take().is_empty(), "nothing was sent");
+}
+
+/// Whoever stands on the way to a server gets the key as well.
+#[tokio::test]
+async fn i24_no_token_endpoint_and_no_proxy_of_a_change_gets_the_key() {
+    let (ours, theirs) = (Sandbox::start(), Sandbox::start());
+    let good = Front::before(&ours.base_url, &ours.token).open();
+    let evil = Front::before(&theirs.base_url, &theirs.token).open();
+    let secret = json!({"name": "key", "key": "token"});
+    let oauth = |url: &str| json!({"oauth2ClientCredentials": {"tokenUrl": url, "clientId": "a", "clientSecretKeyRef": secret}});
+    let of = |spec: Value| Folder::of(&good.base_url, KEY, &spec, &[user("ada", "Countess")]);
+    let before = of(json!({"auth": oauth(&format!("{}/token", good.base_url))}));
+    let endpoint = json!({"auth": oauth(&format!("{}/token", evil.base_url))});
+    let proxied =
+        json!({"proxy": {"url": &evil.base_url[..evil.base_url.rfind("/scim").unwrap_or(evil.base_url.len())]}});
+    for (change, said) in [(endpoint, "the token endpoint http"), (proxied, "the proxy http")] {
+        let folder = of(change);
+        let output = folder.plan(&["--before", before.path()]).await;
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains(said) && text.contains("new with the change"), "{text}");
+        let output = folder.plan(&["--server", &good.base_url]).await;
+        let text = stderr(&output);
+        assert!(output.status.code() == Some(1) && text.contains("which no --server names"), "{text}");
+        assert!(evil.take().is_empty() && good.take().is_empty(), "nothing was sent");
+    }
+}
+
+/// Files that are laid over a cluster move no key away from where it goes there.
+#[tokio::test]
+async fn i24_a_key_of_a_cluster_goes_where_the_cluster_says() {
+    let (ours, theirs) = (Sandbox::start(), Sandbox::start());
+    let place = at(&ours).await;
+    let evil = Front::before(&theirs.base_url, &theirs.token).open();
+    let mut moved = place.connection(json!({"baseUrl": evil.base_url}));
+    moved["metadata"]["namespace"] = json!(place.namespace);
+    let folder = Folder::of(&ours.base_url, &ours.token, &json!({}), &[moved]).without_connection();
+    let args = ["plan", "--allow-loopback-http", "-R", "-f", folder.path(), "--against"];
+    let key = folder.key.to_string_lossy().into_owned();
+    for more in [&[][..], &["--key-file", &key]] {
+        let output = scim(&place.namespace, &[&args[..], more].concat()).await;
+        let text = stderr(&output);
+        assert!(output.status.code() == Some(1) && text.contains("in the cluster it doesn't"), "{more:?}: {text}");
+        assert!(evil.take().is_empty(), "nothing was sent");
+    }
 }
 
 /// Overlays of Kustomize have the same connection, each at its own server.

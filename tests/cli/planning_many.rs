@@ -1,6 +1,6 @@
 //! `plan` of thousands: what it holds in memory.
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -26,23 +26,25 @@ fn person(number: usize) -> Value {
 }
 
 /// The most memory that a process had, in KiB, and how it ended.
-fn peak(mut child: Child) -> (f64, Option<i32>) {
+pub fn peak(mut child: Child) -> (f64, Output) {
     let mut peak = 0.0;
     loop {
         let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
         if let Some(line) = status.lines().find_map(|line| line.strip_prefix("VmHWM:")) {
             peak = line.trim().trim_end_matches(" kB").parse().expect("a number");
         }
-        match child.try_wait().expect("its state") {
-            Some(status) => return (peak, status.code()),
-            None => std::thread::sleep(Duration::from_millis(10)),
+        if child.try_wait().expect("its state").is_some() {
+            return (peak, child.wait_with_output().expect("it ran"));
         }
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
-async fn planned(people: &[Value]) -> f64 {
+/// The peak of a plan for these people; as that of a change to them with `before`.
+async fn planned(people: &[Value], before: bool) -> f64 {
     let sandbox = Sandbox::start();
     let folder = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), people);
+    let earlier = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), people);
     let mut command: Command = program(std::path::Path::new("/there/is/none"));
     command
         .args(["plan", "-R", "-f"])
@@ -50,19 +52,26 @@ async fn planned(people: &[Value]) -> f64 {
         .arg("--key-file")
         .arg(&folder.key)
         .arg("--allow-loopback-http");
+    if before {
+        command.args(["--before", earlier.path()]);
+    }
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let ended = tokio::task::spawn_blocking(move || peak(command.spawn().expect("kubectl-scim")));
-    let (peak, code) = ended.await.expect("it ran");
-    assert_eq!(code, Some(2));
+    let (peak, output) = ended.await.expect("it ran");
+    assert_eq!(output.status.code(), Some(2));
     peak
 }
 
 #[tokio::test]
 async fn a_plan_of_thousands_keeps_little_of_each() {
-    let one = planned(&[person(0)]).await;
-    let many = planned(&(0..PEOPLE).map(person).collect::<Vec<_>>()).await;
-    #[allow(clippy::cast_precision_loss, reason = "small")]
-    let each = (many - one) / PEOPLE as f64;
-    println!("{one:.0} KiB with one person, {many:.0} KiB with {PEOPLE}: {each:.1} KiB each");
-    assert!(each < MOST_KIB, "{one} KiB with one person, {many} KiB with {PEOPLE}: {each} KiB each");
+    let everybody: Vec<Value> = (0..PEOPLE).map(person).collect();
+    for before in [false, true] {
+        let one = planned(&everybody[..1], before).await;
+        let many = planned(&everybody, before).await;
+        #[allow(clippy::cast_precision_loss, reason = "small")]
+        let each = (many - one) / PEOPLE as f64;
+        let told = format!("{one:.0} KiB with one person, {many:.0} KiB with {PEOPLE}: {each:.1} KiB each, {before}");
+        println!("{told}");
+        assert!(each < MOST_KIB, "{told}");
+    }
 }

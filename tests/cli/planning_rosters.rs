@@ -43,7 +43,7 @@ async fn rows_of_a_roster_are_planned_as_the_users_that_they_become() {
         &roster("c", "1,ada@example.com,Countess\n2,new@example.com,Apprentice\n,nobody@example.com,x\n"),
     );
     let rows = "1,ada@example.com,Engineer\n4,gone@example.com,Engineer\n";
-    let before = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &roster("c", rows)).without_connection();
+    let before = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &roster("c", rows));
     let output = folder.plan(&["-o", "json", "--before", before.path()]).await;
     let plans = json_of(&output);
     // The row that is rejected may be that of whoever is gone.
@@ -70,7 +70,7 @@ async fn a_roster_that_is_deleted_or_suspended_deletes_nobody() {
     let sandbox = Sandbox::start();
     account(&sandbox, "ada", "Engineer").await;
     let now = roster("c", "1,ada@example.com,Engineer\n");
-    let before = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &now).without_connection();
+    let before = Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &now);
     let mut suspended = now.clone();
     suspended[0]["spec"]["suspend"] = json!(true);
     for after in [&suspended[..], &now[1..]] {
@@ -91,7 +91,7 @@ async fn i13_leavers_whom_the_guard_of_a_roster_holds_are_shown_as_held() {
         account(&sandbox, &format!("person-{number}"), "Engineer").await;
     }
     let of = |rows: String| Folder::of(&sandbox.base_url, &sandbox.token, &json!({}), &roster("c", &rows));
-    let (folder, before) = (of(rows(0..2)), of(rows(0..9)).without_connection());
+    let (folder, before) = (of(rows(0..2)), of(rows(0..9)));
     let output = folder.plan(&["-o", "json", "--before", before.path()]).await;
     let plans = json_of(&output);
     assert_eq!(output.status.code(), Some(3), "{plans:#}{}", stderr(&output));

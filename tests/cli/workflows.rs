@@ -4,8 +4,9 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::kit::Place;
-use crate::support::{ControlPlane, part, repository, scratch, unique};
+use crate::kit::{PATIENCE, Place};
+use crate::planning::user;
+use crate::support::{ControlPlane, Sandbox, eventually, part, repository, scratch, unique};
 use crate::{operator, program, stderr};
 
 /// The block of docs/ci.md that begins with this name.
@@ -17,14 +18,15 @@ pub fn block(name: &str) -> String {
 }
 
 /// What the hook of the page runs before a sync of these files.
-pub fn hook(namespace: &str, files: &str) -> Command {
+pub fn hook(namespace: &str, files: &str, server: &str) -> Command {
     let objects: Vec<Value> = serde_saphyr::from_multiple(&block("presync-plan.yaml")).expect("manifests");
     let job = objects.iter().find(|object| object["kind"] == "Job").expect("a Job");
     let words = job["spec"]["template"]["spec"]["containers"][0]["command"].as_array().expect("a command");
     let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
     let script = words[2].replace("-n identity", &format!("-n {namespace} --allow-loopback-http"));
     assert!(script.contains("-f /people "), "{script}");
-    let script = script.replace("/people", files);
+    let script = script.replace("/people", files).replace("https://scim.example.com", server);
+    assert!(script.contains(server), "{script}");
     let bin = std::path::Path::new(env!("CARGO_BIN_EXE_kubectl-scim")).parent().expect("a directory");
     let path = std::env::var("PATH").unwrap_or_default();
     let mut command = Command::new(words[0]);
@@ -39,10 +41,25 @@ fn the_workflows_of_the_page_are_valid() {
     for name in both {
         lint(&file, name);
     }
-    for name in [".gitlab-ci.yml", ".gitlab-ci.yml of the plan", "kustomization.yaml"] {
-        let read: Vec<Value> = serde_saphyr::from_multiple(&block(name)).expect(name);
-        assert!(!read.is_empty(), "{name}");
+    for name in [".gitlab-ci.yml", ".gitlab-ci.yml of the plan"] {
+        let told = of_gitlab(&file, &block(name));
+        assert!(told.is_empty(), "{name}: {told}");
     }
+    // It finds what is wrong.
+    let typo = block(".gitlab-ci.yml of the plan").replace("allow_failure", "alow_failure");
+    let told = of_gitlab(&file, &typo);
+    assert!(told.contains("alow_failure"), "{told}");
+    let read: Vec<Value> = serde_saphyr::from_multiple(&block("kustomization.yaml")).expect("YAML");
+    assert!(!read.is_empty());
+}
+
+/// What GitLab's own schema says against a pipeline.
+fn of_gitlab(file: &std::path::Path, text: &str) -> String {
+    std::fs::write(file, text).expect("a file");
+    let mut command = Command::new(part("bin/check-jsonschema"));
+    command.args(["--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci", "--color", "never"]);
+    let checked = command.arg(file).output().expect("check-jsonschema");
+    if checked.status.success() { String::new() } else { String::from_utf8_lossy(&checked.stdout).into_owned() }
 }
 
 fn lint(file: &std::path::Path, name: &str) {
@@ -96,6 +113,68 @@ async fn i27_the_rights_of_the_page_suffice_and_no_more_is_asked_for() {
     let output = program(&status).args(["-n", namespace, "roster", "preview", "-f", &roster, "--against"]).output();
     let told = stderr(&output.expect("kubectl-scim"));
     assert!(told.contains("ask for a Role"), "{told}");
+}
+
+/// Without one of the rights, objects of a cluster connection look refused: the page names them all.
+#[tokio::test]
+async fn i27_the_rights_of_the_page_suffice_for_a_cluster_connection() {
+    let sandbox = Sandbox::start();
+    let place = Place::without_operator().await;
+    place.cluster.install_crds().await;
+    let (namespace, name) = (place.namespace.as_str(), unique("plan"));
+    let mut objects: Vec<Value> = serde_saphyr::from_multiple(&block("plan-cluster.yaml")).expect("manifests");
+    // Other tests share the cluster.
+    for object in &mut objects {
+        object["metadata"]["name"] = json!(name);
+    }
+    objects[1]["roleRef"]["name"] = json!(name);
+    objects[1]["subjects"][0]["namespace"] = json!(namespace);
+    objects.extend(serde_saphyr::from_multiple::<Value>(&block("plan.yaml")).expect("manifests").into_iter().map(
+        |mut role| {
+            role["metadata"]["namespace"] = json!(namespace);
+            role
+        },
+    ));
+    let labels = json!({"kubernetes.io/metadata.name": namespace});
+    let delegation =
+        json!([{"namespaceSelector": {"matchLabels": labels}, "userNames": ["*@example.com"], "groups": ["*"]}]);
+    let secret = json!({"name": "key", "key": "token"});
+    objects.push(json!({
+        "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ClusterScimConnection", "metadata": {"name": name},
+        "spec": {"baseUrl": sandbox.base_url, "auth": {"bearerToken": {"secretKeyRef": secret}}, "delegation": delegation},
+    }));
+    for object in &objects {
+        place.cluster.apply("", &object.to_string());
+    }
+    let mut ada = user("ada", "Engineer");
+    ada["spec"]["connectionRef"] = json!({"kind": "ClusterScimConnection", "name": name});
+    place.apply(ada);
+    let kubeconfig = place.cluster.kubeconfig_for_service_account(namespace, "scim-plan");
+    let binding = ["create", "rolebinding", "scim-plan", "--role=scim-plan"];
+    place.kubectl(&[&binding[..], &[&format!("--serviceaccount={namespace}:scim-plan")]].concat());
+    let target = format!("cluster/{name}");
+    // Rights take effect a moment after they are written.
+    let planned = async |part: &str| {
+        let mut command = program(&kubeconfig);
+        command.args(["-n", namespace, "plan", &target, "--allow-loopback-http"]).env("SCIM_KEY", &sandbox.token);
+        let output =
+            tokio::task::spawn_blocking(move || command.output().expect("kubectl-scim")).await.expect("it ran");
+        let text = format!("{:?} {}{}", output.status.code(), crate::printed(&output), stderr(&output));
+        if text.contains(part) { Ok(text) } else { Err(text) }
+    };
+    let whole = eventually(PATIENCE, "the rights suffice", async || planned("1 to create").await).await;
+    // Each right is needed: without one of them, less is seen.
+    let parts = ["Some(1)", "may not be listed", "labels of namespaces can't be read"];
+    for (rule, part) in parts.into_iter().enumerate() {
+        let mut role = objects[0].clone();
+        role["rules"].as_array_mut().expect("rules").remove(rule);
+        place.cluster.apply("", &role.to_string());
+        eventually(PATIENCE, "it is missed", async || planned(part).await).await;
+    }
+    for kind in ["clusterscimconnection", "clusterrole", "clusterrolebinding"] {
+        place.cluster.kubectl_ok(&["delete", kind, &name, "--wait=false"]);
+    }
+    assert!(parts.iter().all(|part| !whole.contains(part)) && whole.starts_with("Some(2)"), "{whole}");
 }
 
 /// What `kubectl kustomize` makes of a folder with these files.

@@ -47,13 +47,13 @@ pub enum Command {
     /// List what was changed at the server, or is not kept there
     Drift(lists::DriftArguments),
     /// List accounts that no object declares
-    Unmanaged(lists::UnmanagedArguments),
+    Unmanaged(lists::unmanaged::Arguments),
     /// List the holds, or everything that is in one
     Holds(holds::Arguments),
     /// Approve a hold: everything in it is carried out
-    Approve(answer::Arguments),
+    Approve(answer::Asked),
     /// Refuse what is in a hold: deleted objects go without touching their accounts, edits stay held
-    Reject(answer::Arguments),
+    Reject(answer::Asked),
     /// Have objects provisioned now; of a connection, all of its objects
     Sync(change::SyncArguments),
     /// Stop every write for users, rosters or connections, removals too

@@ -88,10 +88,12 @@ async fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Get(arguments) => lists::get(&cluster().await?, printer, &arguments).await,
         Command::Failures(arguments) => lists::failures(&cluster().await?, printer, &arguments).await,
         Command::Drift(arguments) => lists::drift(&cluster().await?, printer, &arguments).await,
-        Command::Unmanaged(arguments) => lists::unmanaged(&cluster().await?, printer, &arguments).await,
-        Command::Holds(arguments) => holds::run(&cluster().await?, printer, &arguments).await,
-        Command::Approve(arguments) => answer::approve(&cluster().await?, &arguments).await,
-        Command::Reject(arguments) => answer::reject(&cluster().await?, &arguments).await,
+        Command::Unmanaged(arguments) => {
+            Box::pin(lists::unmanaged::run(&global, &cluster().await?, printer, &arguments)).await
+        }
+        Command::Holds(arguments) => Box::pin(holds::run(&global, &cluster().await?, printer, &arguments)).await,
+        Command::Approve(arguments) => Box::pin(answer::ask(&global, &cluster().await?, &arguments, true)).await,
+        Command::Reject(arguments) => Box::pin(answer::ask(&global, &cluster().await?, &arguments, false)).await,
         Command::Sync(arguments) => change::sync(&cluster().await?, &arguments).await,
         Command::Suspend(arguments) => change::suspend(&cluster().await?, &arguments, true).await,
         Command::Resume(arguments) => change::suspend(&cluster().await?, &arguments, false).await,

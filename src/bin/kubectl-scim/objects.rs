@@ -43,6 +43,9 @@ pub struct Object {
     pub hold: Option<String>,
     /// What the hold keeps from being done.
     pub held_operation: Option<String>,
+    /// Tells whether it is the same operation still.
+    #[serde(skip)]
+    pub held_digest: Option<String>,
     pub deleting: bool,
     pub created: Option<Timestamp>,
 }
@@ -79,6 +82,7 @@ impl Object {
         self.last_change = last.as_ref().map(|last| last.at.0);
         self.last_operation = last.map(|last| last.type_.as_str().to_owned());
         self.held_operation = hold.as_ref().map(|hold| hold.operation.as_str().to_owned());
+        self.held_digest = hold.as_ref().map(|hold| hold.digest.clone());
         self.hold = hold.map(|hold| hold.id);
     }
 

@@ -135,7 +135,8 @@ pub fn config_of(connection: &ScimConnection, keys: Keys, allow_loopback_http: b
     let token = token.map_err(|refusal| anyhow!(refusal.message))?;
     for bound in &keys.hosts {
         let proxy = keys.proxy.as_ref().map(|proxy| &proxy.url);
-        bound.check(std::iter::once(&url).chain(&token), proxy).map_err(|refusal| anyhow!(refusal.message))?;
+        let name = keys.trust.server_name.as_deref();
+        bound.check(std::iter::once(&url).chain(&token), proxy, name).map_err(|refusal| anyhow!(refusal.message))?;
     }
     Ok(ClientConfig {
         base_url: url,

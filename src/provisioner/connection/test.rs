@@ -83,7 +83,8 @@ impl Provisioner {
         self.connection.state.tries(&fingerprint);
         // Each Secret binds its own key: what one allows says nothing of another's.
         for bound in &hosts {
-            bound.check(std::iter::once(&url).chain(&token_url), proxy.as_ref().map(|proxy| &proxy.url))?;
+            let (proxy, name) = (proxy.as_ref().map(|proxy| &proxy.url), trust.server_name.as_deref());
+            bound.check(std::iter::once(&url).chain(&token_url), proxy, name)?;
         }
         if let Some(proxy) = &proxy {
             self.check_proxy(&proxy.url, std::iter::once(&url).chain(&token_url)).await?;

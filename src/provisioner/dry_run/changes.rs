@@ -1,5 +1,7 @@
 //! An operation as a person reads it, and what the server would show after it.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use super::packed::Packed;
@@ -108,13 +110,56 @@ pub fn of_group(operation: &GroupOperation, known: Option<&Resource>) -> Vec<Att
     named.map(|path| change(path, known.and_then(|known| path.read(known)), new(path).as_ref())).collect()
 }
 
-/// A password is nobody's to read.
+/// What is a secret by its name is nobody's to read: plans are shown in pull requests.
 fn change(path: &Path, old: Option<&Value>, new: Option<&Value>) -> AttributeChange {
     let attribute = path.to_string();
-    let hidden = attribute.to_lowercase().contains("password");
-    let stars = json!("***");
-    let shown = |value: Option<&Value>| value.map(|value| Packed::from(if hidden { &stars } else { value }));
-    AttributeChange { attribute, old: shown(old), new: shown(new) }
+    let hidden = is_secret(&attribute);
+    let shown = |value: Option<&Value>| value.map(|value| Packed::from(&without_secrets(value, hidden)));
+    AttributeChange { attribute: kept_once(attribute), old: shown(old), new: shown(new) }
+}
+
+/// The attributes that most people have: their names are kept once, and not for each of thousands.
+const COMMON: [&str; 12] = [
+    "userName",
+    "externalId",
+    "displayName",
+    "title",
+    "active",
+    "name.givenName",
+    "name.familyName",
+    "name.formatted",
+    "emails[type eq \"work\"]",
+    "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department",
+    "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:employeeNumber",
+    "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager",
+];
+
+fn kept_once(attribute: String) -> Cow<'static, str> {
+    let common = COMMON.iter().find(|common| **common == attribute);
+    common.map_or(Cow::Owned(attribute), |common| Cow::Borrowed(*common))
+}
+
+/// Parts of the names of attributes that hold secrets, or certificates, whose values say nothing to a reader.
+const SECRETS: [&str; 9] =
+    ["password", "passphrase", "passcode", "secret", "token", "apikey", "privatekey", "credential", "certificate"];
+
+/// By the attribute's own name, and not that of its extension.
+fn is_secret(attribute: &str) -> bool {
+    let name = attribute.rsplit(':').next().unwrap_or_default().to_lowercase().replace(['_', '-'], "");
+    SECRETS.iter().any(|secret| name.contains(secret))
+}
+
+/// A value with stars in place of what is a secret, at whatever depth.
+fn without_secrets(value: &Value, hidden: bool) -> Value {
+    match value {
+        _ if hidden => json!("***"),
+        Value::Array(all) => all.iter().map(|value| without_secrets(value, false)).collect(),
+        Value::Object(all) => {
+            let shown = all.iter().map(|(name, value)| (name.clone(), without_secrets(value, is_secret(name))));
+            Value::Object(shown.collect())
+        }
+        other => other.clone(),
+    }
 }
 
 /// A request as it would be sent.
@@ -131,5 +176,26 @@ pub fn request(kind: Kind, request: &Request) -> PlannedRequest {
         Some(id) => format!("/{collection}/{id}"),
         None => format!("/{collection}"),
     };
-    PlannedRequest { method: method.to_owned(), path }
+    PlannedRequest { method: method.into(), path }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i23_what_is_a_secret_by_its_name_is_starred() {
+        let shown = |path: Path, value: Value| change(&path, Some(&value), Some(&value)).new.expect("a value").value();
+        let extension = "urn:example:params:scim:schemas:extension:tokens:2.0:User";
+        let stars = json!("***");
+        for name in ["apiToken", "api_key", "clientSecret", "userPassword", "privateKey", "smimeCertificate"] {
+            assert_eq!(shown(Path::extension(extension, name), json!("hunter22")), stars, "{name}");
+        }
+        assert_eq!(shown(Path::core("x509Certificates"), json!([{"value": "MIIB"}])), stars);
+        assert_eq!(shown(Path::core("title"), json!("Engineer")), json!("Engineer"));
+        assert_eq!(shown(Path::extension(extension, "site"), json!("London")), json!("London"), "its URN is no secret");
+        let nested = json!([{"name": "ci", "access_token": "hunter22"}]);
+        let deep = shown(Path::extension(extension, "machines"), nested);
+        assert_eq!(deep, json!([{"name": "ci", "access_token": "***"}]));
+    }
 }

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::Progress;
 use super::changes::{of_bare, of_group, of_user, request as planned_request};
 use super::memory::{Collection, Departed, Memory, Proposed, Shown};
+use super::planned::Held;
 use super::written::{mark, with};
 use crate::api::{
     CLAIMED_ACCOUNT, CLAIMED_GROUP, ClaimedAccount, OperationType, ScimConnection, ScimConnectionStatus, ScimGroup,
@@ -213,7 +214,12 @@ impl Effects for ReadOnly {
         let mut memory = self.look();
         let mut user = memory.user(user);
         let groups = user.status.take().and_then(|status| status.groups);
-        user.status = Some(ScimUserStatus { groups, ..status.clone() });
+        user.status = Some(ScimUserStatus { groups, ..kept(status) });
+        if status.id.is_some() {
+            // It said whom the account is made for, should the answer be lost.
+            user.annotations_mut().remove(CLAIMED_ACCOUNT);
+            user.metadata.annotations.take_if(|annotations| annotations.is_empty());
+        }
         Ok(memory.put_user(user))
     }
 
@@ -310,7 +316,9 @@ impl Effects for ReadOnly {
                     Admission::Rejected { .. } => Some((by(), true)),
                     Admission::Wait(_) | Admission::Queued(_) => Some((by(), false)),
                 };
-                memory.entry(&candidate.uid).held = held.map(|(by, answer)| (by, answer, candidate.operation));
+                memory.entry(&candidate.uid).held = held.map(|(by, needs_answer)| {
+                    (Held { by, needs_answer, digest: Some(candidate.digest()) }, candidate.operation)
+                });
             }
             Note::Sends { uid, operation } => self::sends(&mut memory, uid, operation),
             Note::GroupSends { group, operation } => {
@@ -322,8 +330,7 @@ impl Effects for ReadOnly {
                     memory.group_list.change_members(id, &operation.change.added, &operation.change.removed);
                 }
                 let entry = memory.entry(&uid);
-                entry.operations.push(operation.kind);
-                entry.requests.push(request);
+                entry.sent(operation.kind, request);
                 entry.changed(changes);
                 entry.added.extend(operation.change.added.iter().cloned());
                 entry.removed.extend(operation.change.removed.iter().cloned());
@@ -337,6 +344,13 @@ impl Effects for ReadOnly {
             _ => {}
         }
     }
+}
+
+/// What is read of a status again. There are thousands of them.
+fn kept(status: &ScimUserStatus) -> ScimUserStatus {
+    let conditions = status.conditions.iter().flatten().filter(|condition| condition.type_ == "Ready").cloned();
+    let conditions = conditions.collect();
+    ScimUserStatus { conditions: Some(conditions), last_operation: None, ..status.clone() }
 }
 
 /// What is about to be asked for, or sent.
@@ -366,8 +380,7 @@ fn sends(memory: &mut Memory, uid: &Uid, operation: &crate::plan::Operation) {
     };
     let request = planned_request(Kind::Users, &operation.request);
     let entry = memory.entry(uid);
-    entry.operations.push(operation.kind);
-    entry.requests.push(request);
+    entry.sent(operation.kind, request);
     entry.changed(decided.changes);
     let Some(id) = target.filter(|_| operation.kind != OperationType::Delete) else { return };
     // Of an account that nothing showed, no more is known than what was just done about it.

@@ -1,6 +1,7 @@
 //! What a dry run holds instead of the API server, and of the server what its requests would have made of it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::time::Instant;
 
 use super::changes::{MADE_UP, UserChange};
 use super::packed::Packed;
-use super::planned::{AttributeChange, PlannedRequest};
+use super::planned::{AttributeChange, Held, PlannedRequest};
 use crate::api::{OperationType, RemoteId, ScimConnection, ScimGroup, ScimUser, Uid};
 use crate::directory::Directory;
 use crate::scim::{Page, Resource, Start, fold};
@@ -33,7 +34,7 @@ pub struct Memory {
     pub connection: Option<ScimConnection>,
     pub accounts: Collection,
     pub group_list: Collection,
-    pub objects: BTreeMap<Uid, Entry>,
+    pub objects: BTreeMap<Uid, Box<Entry>>,
     /// Warnings about the connection.
     pub notes: BTreeSet<String>,
     /// The last page that could not be had.
@@ -51,8 +52,8 @@ pub struct Entry {
     pub changes: Vec<AttributeChange>,
     pub added: BTreeSet<RemoteId>,
     pub removed: BTreeSet<RemoteId>,
-    /// What keeps an operation from being sent: its guard, whether a person has to answer, and what it would do.
-    pub held: Option<(String, bool, OperationType)>,
+    /// What keeps an operation from being sent, and what it would do.
+    pub held: Option<(Held, OperationType)>,
     /// It went.
     pub departed: Option<Departed>,
     /// The server put it off the last time that it was looked at.
@@ -76,8 +77,21 @@ pub enum Proposed {
 }
 
 impl Entry {
+    /// It would be sent. Most objects have one request, and there are thousands of them.
+    pub fn sent(&mut self, operation: OperationType, request: PlannedRequest) {
+        self.operations.reserve_exact(1);
+        self.operations.push(operation);
+        self.requests.reserve_exact(1);
+        self.requests.push(request);
+    }
+
     /// An attribute that is changed twice is shown once, as it was at first and as it is at last.
-    pub fn changed(&mut self, changes: Vec<AttributeChange>) {
+    pub fn changed(&mut self, mut changes: Vec<AttributeChange>) {
+        if self.changes.is_empty() {
+            changes.shrink_to_fit();
+            self.changes = changes;
+            return;
+        }
         for change in changes {
             match self.changes.iter_mut().find(|known| known.attribute == change.attribute) {
                 Some(known) => known.new = change.new,
@@ -111,9 +125,10 @@ impl Shown {
 pub struct Collection {
     /// What would have been written by now; nothing of what would be gone.
     now: HashMap<String, Option<Packed>>,
-    /// Those that would have been made.
-    made: Vec<String>,
-    by_value: HashMap<(&'static str, String), String>,
+    /// So many would have been made; their ids are numbered.
+    made: u64,
+    /// Which of them has a value, by a hash of both: what it finds is compared.
+    by_value: HashMap<u64, u64>,
     /// As it was seen, without members.
     pub seen: HashMap<String, Resource>,
     /// Members that would have come and gone.
@@ -124,6 +139,16 @@ pub struct Collection {
 
 /// The attributes that resources are looked for by.
 const KEYS: [&str; 3] = ["userName", "externalId", "displayName"];
+
+fn made_up(number: u64) -> String {
+    format!("{MADE_UP}{number}")
+}
+
+fn hash_of(key: &str, value: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (key, fold(value)).hash(&mut hasher);
+    hasher.finish()
+}
 
 impl Collection {
     /// What it would show of an id, if anything would have been done about it.
@@ -144,15 +169,15 @@ impl Collection {
 
     /// It would have been made; its id is made up.
     pub fn make(&mut self, body: &crate::scim::Attributes) -> Resource {
-        let id = format!("{MADE_UP}{}", self.made.len() + 1);
+        self.made += 1;
+        let id = made_up(self.made);
         let mut resource = Resource(body.clone());
         resource.0.insert("id".into(), json!(id));
         for key in KEYS {
             if let Some(value) = resource.get(key).and_then(Value::as_str) {
-                self.by_value.insert((key, fold(value)), id.clone());
+                self.by_value.insert(hash_of(key, value), self.made);
             }
         }
-        self.made.push(id.clone());
         self.set(&id, Shown::Resource(resource.clone()));
         resource
     }
@@ -160,7 +185,9 @@ impl Collection {
     /// Those that would have been made with this value.
     pub fn having(&self, attribute: &str, value: &str) -> Option<Resource> {
         let key = KEYS.into_iter().find(|key| *key == attribute)?;
-        self.shows(self.by_value.get(&(key, fold(value)))?)?.resource()
+        let found = self.shows(&made_up(*self.by_value.get(&hash_of(key, value))?))?.resource()?;
+        let has = found.get(key).and_then(Value::as_str).is_some_and(|has| fold(has) == fold(value));
+        has.then_some(found)
     }
 
     /// Members would have come and gone.
@@ -198,7 +225,7 @@ impl Collection {
     /// Where the server is to be asked for what would begin here.
     pub fn begin(&mut self, start: &Start) -> Start {
         if start.is_first() {
-            self.ahead = self.made.len() as u64;
+            self.ahead = self.made;
         }
         match start {
             Start::Index(index) if !start.is_first() => Start::Index(index.saturating_sub(self.ahead).max(1)),
@@ -220,7 +247,7 @@ impl Collection {
         }
         page.resources.retain(|resource| resource.id().is_none_or(|id| self.now.get(id) != Some(&None)));
         if start.is_first() {
-            let made = self.made.iter().filter_map(|id| self.shows(id)?.resource());
+            let made = (1..=self.made).filter_map(|number| self.shows(&made_up(number))?.resource());
             page.resources.extend(made);
             page.shown += self.ahead;
         }

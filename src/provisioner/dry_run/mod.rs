@@ -146,7 +146,7 @@ impl DryRun {
         provisioner.connect(&connection, config).await?;
         let mut run = Run { provisioner, effects, asked_again, paused: BTreeMap::new() };
         run.sweep().await?;
-        let objects = Objects::of(&self.directory, key);
+        let objects = Objects::of(&self.directory, key, &self.removed);
         // All of them are asked for below, in an order of its own.
         for uid in objects.uids() {
             run.provisioner.schedule.forget(uid);

@@ -1,14 +1,16 @@
 //! What came of each object, put together at the end.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use std::collections::BTreeSet;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use kube::ResourceExt;
 use serde_json::Value;
 
 use super::changes::MADE_UP;
 use super::effects::ReadOnly;
-use super::memory::{Departed, Entry, Memory, Proposed, Shown};
-use super::planned::{Action, Held, MemberChanges, Plan, PlannedGuard, PlannedHold, PlannedObject, Unmanaged};
-use crate::api::{Also, OperationType, Reason, RemoteId, Uid};
+use super::memory::{Collection, Departed, Entry, Memory, Proposed, Shown};
+use super::planned::{Action, MemberChanges, Plan, PlannedGuard, PlannedHold, PlannedObject, Unmanaged};
+use crate::api::{Also, OperationType, Reason, RemoteId, ScimGroup, ScimUser, Uid};
 use crate::directory::{ConnectionKey, Directory};
 use crate::provisioner::{Provisioner, base_url, server_of};
 
@@ -20,22 +22,26 @@ pub struct Objects {
 
 struct Before {
     uid: Uid,
-    object: PlannedObject,
+    /// How it is called, where the directory may know it no more at the end.
+    object: Option<Box<PlannedObject>>,
     id: Option<String>,
     suspended: bool,
 }
 
 impl Objects {
-    pub fn of(directory: &Directory, key: &ConnectionKey) -> Self {
+    /// Those of a connection; `removed` are about to be deleted.
+    pub fn of(directory: &Directory, key: &ConnectionKey, removed: &BTreeSet<Uid>) -> Self {
+        let goes =
+            |metadata: &ObjectMeta| metadata.deletion_timestamp.is_some() || removed.contains(&Uid::of(metadata));
         let users = directory.users_of(key).into_iter().map(|user| Before {
             uid: Uid::of(&user.metadata),
-            object: named("ScimUser", &*user, user.spec.user_name.clone()),
+            object: goes(&user.metadata).then(|| Box::new(user_of(&user))),
             id: user.status.as_ref().and_then(|status| status.id.clone()),
             suspended: user.spec.suspend,
         });
         let groups = directory.groups_of(key).into_iter().map(|group| Before {
             uid: Uid::of(&group.metadata),
-            object: named("ScimGroup", &*group, group.spec.display_name.clone()),
+            object: goes(&group.metadata).then(|| Box::new(group_of(&group))),
             id: group.status.as_ref().and_then(|status| status.id.clone()),
             suspended: false,
         });
@@ -59,30 +65,46 @@ struct Course<'a> {
 /// The whole.
 pub fn outline(provisioner: &Provisioner<ReadOnly>, memory: &mut Memory, objects: Objects) -> Plan {
     let mut entries = std::mem::take(&mut memory.objects);
+    // Nothing is asked of them any more, and there may be thousands.
+    memory.accounts = Collection::default();
     let memory = &*memory;
     let directory = &provisioner.directory;
     let connection = provisioner.connection();
     let names = Names { directory, key: &provisioner.key, server: &server_of(&connection), memory };
-    let mut all = Vec::new();
-    let mut tell = |before: Before, id: Option<&str>, conditions: Option<&[Condition]>| {
+    let mut all = Vec::with_capacity(objects.users.len() + objects.groups.len());
+    let mut tell = |before: Before, object: PlannedObject, id: Option<&str>, conditions: Option<&[Condition]>| {
         let course = Course {
             before: before.id.as_deref(),
             after: id,
             conditions: conditions.unwrap_or_default(),
             suspended: before.suspended || connection.spec.suspend,
         };
-        let entry = entries.remove(&before.uid).unwrap_or_default();
-        all.push(planned(before.object, entry, &course, &names));
+        let entry = *entries.remove(&before.uid).unwrap_or_default();
+        all.push(planned(object, entry, &course, &names));
     };
-    for before in objects.users {
+    for mut before in objects.users {
         let now = directory.get(&before.uid);
+        let object = before.object.take().map(|object| *object).or_else(|| now.as_deref().map(user_of));
+        let Some(object) = object else { continue };
         let status = now.as_ref().and_then(|now| now.status.as_ref());
-        tell(before, status.and_then(|now| now.id.as_deref()), status.and_then(|now| now.conditions.as_deref()));
+        tell(
+            before,
+            object,
+            status.and_then(|now| now.id.as_deref()),
+            status.and_then(|now| now.conditions.as_deref()),
+        );
     }
-    for before in objects.groups {
+    for mut before in objects.groups {
         let now = directory.group(&before.uid);
+        let object = before.object.take().map(|object| *object).or_else(|| now.as_deref().map(group_of));
+        let Some(object) = object else { continue };
         let status = now.as_ref().and_then(|now| now.status.as_ref());
-        tell(before, status.and_then(|now| now.id.as_deref()), status.and_then(|now| now.conditions.as_deref()));
+        tell(
+            before,
+            object,
+            status.and_then(|now| now.id.as_deref()),
+            status.and_then(|now| now.conditions.as_deref()),
+        );
     }
     all.sort_by(|one, other| {
         let key = |object: &PlannedObject| (object.kind == "ScimGroup", object.namespace.clone(), object.name.clone());
@@ -123,9 +145,17 @@ pub fn outline(provisioner: &Provisioner<ReadOnly>, memory: &mut Memory, objects
     plan
 }
 
-fn named(kind: &str, object: &impl ResourceExt, called: String) -> PlannedObject {
+fn user_of(user: &ScimUser) -> PlannedObject {
+    named("ScimUser", user, user.spec.user_name.clone())
+}
+
+fn group_of(group: &ScimGroup) -> PlannedObject {
+    named("ScimGroup", group, group.spec.display_name.clone())
+}
+
+fn named(kind: &'static str, object: &impl ResourceExt, called: String) -> PlannedObject {
     PlannedObject {
-        kind: kind.to_owned(),
+        kind: kind.into(),
         namespace: object.namespace().unwrap_or_default(),
         name: object.name_any(),
         called,
@@ -143,9 +173,9 @@ fn planned(mut object: PlannedObject, entry: Entry, course: &Course, names: &Nam
     object.requests = entry.requests;
     object.members = MemberChanges { added: names.of(&entry.added), removed: names.of(&entry.removed) };
     let mut operations = entry.operations;
-    if let Some((by, needs_answer, operation)) = &entry.held {
+    if let Some((held, operation)) = &entry.held {
         operations.push(*operation);
-        object.held = Some(Held { by: by.clone(), needs_answer: *needs_answer });
+        object.held = Some(held.clone());
         match &entry.proposed {
             Some(Proposed::User(change)) => object.changes.extend(change.changes.iter().cloned()),
             Some(Proposed::Group { changes, added, removed, .. }) => {
@@ -156,7 +186,7 @@ fn planned(mut object: PlannedObject, entry: Entry, course: &Course, names: &Nam
             None => {}
         }
         // What to write into the connection can't be known before the operator has the hold.
-        if let Some((why, _)) = object.message.split_once(". ").filter(|_| *needs_answer) {
+        if let Some((why, _)) = object.message.split_once(". ").filter(|_| held.needs_answer) {
             object.message.truncate(why.len());
         }
     }

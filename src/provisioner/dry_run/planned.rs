@@ -1,5 +1,7 @@
 //! What a dry run comes to: `docs/plan.schema.json` is made of these types.
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -119,7 +121,7 @@ impl Action {
 #[serde(rename_all = "camelCase")]
 pub struct PlannedObject {
     /// `ScimUser`, `ScimGroup`, or `ScimRoster` where rows of it are rejected.
-    pub kind: String,
+    pub kind: Cow<'static, str>,
     /// Its namespace.
     pub namespace: String,
     /// Its name.
@@ -159,6 +161,9 @@ pub struct Held {
     pub by: String,
     /// A person has to approve it; without that it goes as soon as the guard's window has room.
     pub needs_answer: bool,
+    /// Tells whether it is the operation that an object's status has in a hold.
+    #[serde(skip)]
+    pub digest: Option<String>,
 }
 
 /// One attribute.
@@ -166,7 +171,7 @@ pub struct Held {
 #[serde(rename_all = "camelCase")]
 pub struct AttributeChange {
     /// In the notation of RFC 7644 §3.10.
-    pub attribute: String,
+    pub attribute: Cow<'static, str>,
     /// What the server shows; absent where it shows nothing, or wasn't asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub old: Option<Packed>,
@@ -198,7 +203,7 @@ impl MemberChanges {
 #[serde(rename_all = "camelCase")]
 pub struct PlannedRequest {
     /// `POST`, `PATCH`, `PUT` or `DELETE`.
-    pub method: String,
+    pub method: Cow<'static, str>,
     /// Below the base URL; `{new}` stands for the id of what is created before.
     pub path: String,
 }

@@ -10,6 +10,7 @@ use crate::provisioner::kubernetes::merge;
 pub(super) fn mark(finalizers: &mut Vec<String>, present: bool) {
     finalizers.retain(|finalizer| finalizer != FINALIZER);
     if present {
+        finalizers.reserve_exact(1);
         finalizers.push(FINALIZER.to_owned());
     }
 }

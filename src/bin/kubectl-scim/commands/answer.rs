@@ -4,8 +4,10 @@ use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::json;
 
-use super::holds::{Hold, find, members};
+use super::holds::{Hold, Values, find, members};
+use super::plan::KeyAccess;
 use crate::cluster::{Cluster, Kind, patch};
+use crate::global::Global;
 use crate::{Outcome, confirm, output};
 
 /// Such a write meets one of the operator's own now and then; each is tried again on what is there then.
@@ -24,46 +26,73 @@ pub struct Arguments {
     pub yes: Option<u64>,
 }
 
+/// The same, and how to read what is in the hold.
+#[derive(Debug, Args)]
+pub struct Asked {
+    #[command(flatten)]
+    arguments: Arguments,
+    #[command(flatten)]
+    keys: KeyAccess,
+}
+
+const APPROVE: Answer = Answer { field: "approvedHold", other: "rejectedHold", verb: "lets go", done: "approved" };
+const REJECT: Answer = Answer { field: "rejectedHold", other: "approvedHold", verb: "refuses", done: "rejected" };
+
 /// Lets it go.
 pub async fn approve(cluster: &Cluster, arguments: &Arguments) -> Result<Outcome> {
-    answer(cluster, arguments, &Answer { field: "approvedHold", other: "rejectedHold", verb: "lets go" }).await
+    answer(cluster, arguments, &APPROVE, None).await
 }
 
 /// Refuses it.
 pub async fn reject(cluster: &Cluster, arguments: &Arguments) -> Result<Outcome> {
-    answer(cluster, arguments, &Answer { field: "rejectedHold", other: "approvedHold", verb: "refuses" }).await
+    answer(cluster, arguments, &REJECT, None).await
+}
+
+/// Shows a person what is in it, and lets it go or refuses it as they say. Whoever gives the count has seen it.
+pub async fn ask(global: &Global, cluster: &Cluster, asked: &Asked, approves: bool) -> Result<Outcome> {
+    let values = Some((global, &asked.keys)).filter(|_| asked.arguments.yes.is_none());
+    answer(cluster, &asked.arguments, if approves { &APPROVE } else { &REJECT }, values).await
 }
 
 struct Answer {
     field: &'static str,
     other: &'static str,
     verb: &'static str,
+    done: &'static str,
 }
 
-async fn answer(cluster: &Cluster, arguments: &Arguments, answer: &Answer) -> Result<Outcome> {
+async fn answer(
+    cluster: &Cluster,
+    arguments: &Arguments,
+    answer: &Answer,
+    values: Option<(&Global, &KeyAccess)>,
+) -> Result<Outcome> {
     let id = arguments.id.as_str();
     let hold = find(cluster, id).await?;
-    let count = count(cluster, &hold).await?;
-    let what = format!("This {} hold {id} of {}: {}.", answer.verb, hold.of, hold.words());
+    if hold.rejected && answer.field == REJECT.field {
+        bail!("hold {id} of {} is rejected already; kubectl scim approve {id} takes that back", hold.of);
+    }
+    let values = match values {
+        Some((global, keys)) => Values::read(global, cluster, &hold, keys).await,
+        None => Values::default(),
+    };
+    let count = count(cluster, &hold, &values).await?;
+    let rejected = if hold.rejected { ", which was rejected" } else { "" };
+    let what = format!("This {} hold {id} of {}{rejected}: {}.", answer.verb, hold.of, hold.words());
     confirm::by_count(&what, count, arguments.yes)?;
     write(cluster, &hold, answer).await?;
-    output::note(&format!(
-        "hold {id} of {} is {}",
-        hold.of,
-        if answer.field == "approvedHold" { "approved" } else { "rejected" }
-    ));
+    output::note(&format!("hold {id} of {} is {}", hold.of, answer.done));
     Ok(Outcome::Done)
 }
 
 /// Shows what is in it, and says how much that is. What is not all to be seen can't be answered.
-async fn count(cluster: &Cluster, hold: &Hold) -> Result<u64> {
+async fn count(cluster: &Cluster, hold: &Hold, values: &Values) -> Result<u64> {
     let members = members(cluster, hold).await?;
     for held in members.iter().take(NAMED) {
-        let object = &held.0;
-        let operation = object.held_operation.as_deref().unwrap_or_default();
+        let (object, shown) = (&held.0, values.of(held));
         output::note(&format!(
-            "  {operation:<10} {} {}/{} {}",
-            object.kind, object.namespace, object.name, object.called
+            "  {} {}/{} {}: {}",
+            object.kind, object.namespace, object.name, object.called, shown.words
         ));
     }
     let operations = u64::try_from(hold.operations()).unwrap_or_default();

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::Outcome;
@@ -130,7 +131,15 @@ impl Line {
     fn read(text: &str) -> Option<serde_json::Result<Self>> {
         // kubectl logs may put the pod or the time before it.
         let text = text.find('{').map_or("", |begin| &text[begin..]);
-        text.contains("\"operation\"").then(|| serde_json::from_str(text))
+        if !text.contains("\"operation\"") {
+            return None;
+        }
+        let read = serde_json::from_str(text);
+        // The log's other lines may have that word too.
+        let is_another = |fields: BTreeMap<String, IgnoredAny>| {
+            ["connection", "object", "outcome"].iter().any(|field| !fields.contains_key(*field))
+        };
+        (read.is_ok() || !serde_json::from_str(text).is_ok_and(is_another)).then_some(read)
     }
 
     fn fits(&self, arguments: &Arguments) -> bool {
@@ -228,7 +237,7 @@ fn from_file(file: &PathBuf, arguments: &Arguments, found: &mut Found) -> Result
     } else {
         Box::new(std::io::BufReader::new(std::fs::File::open(file).with_context(cant)?))
     };
-    // Line by line: years of it are no burden.
+    // Line by line: of years of it, what fits is kept.
     let mut lines = 0;
     for line in reader.lines() {
         found.take(&line.with_context(cant)?, arguments);
@@ -318,7 +327,9 @@ mod tests {
     fn every_line_that_the_operator_writes_is_read_whole() {
         let line = serde_json::to_string(&record("ada", "2026-11-28T12:00:00Z")).unwrap();
         let mut found = Found::default();
-        for text in [&line, "2026-11-28 INFO scim-operator starts", "{\"operation\": 1", "{\"level\":\"INFO\"}", ""] {
+        let of_the_log = "{\"timestamp\":\"2026-11-28\",\"fields\":{\"operation\":\"list\"}}";
+        let cut_off = line.get(..line.len() - 3).unwrap_or_default();
+        for text in [&line, "2026-11-28 INFO scim-operator starts", of_the_log, cut_off, "{\"level\":\"INFO\"}", ""] {
             found.take(text, &arguments());
         }
         assert_eq!((found.lines.len(), found.broken), (1, 1));

@@ -1,5 +1,8 @@
 //! `holds`: what waits for a person's answer, and everything that is in it.
 
+mod rejected;
+mod values;
+
 use anyhow::{Result, bail};
 use clap::Args;
 use jiff::Timestamp;
@@ -7,10 +10,13 @@ use kube::ResourceExt;
 use scim_operator::api::{ScimConnection, ScimRoster};
 use serde::Serialize;
 
+pub use self::values::Values;
+use super::plan::KeyAccess;
 use super::roster::against;
 use super::rosters;
 use crate::Outcome;
 use crate::cluster::{Cluster, Kind};
+use crate::global::Global;
 use crate::objects::{Object, Selection, full_name};
 use crate::output::{self, Cell, Printer, Row, Tone};
 use crate::time::{age, instant};
@@ -21,7 +27,12 @@ pub struct Arguments {
     /// The hold whose members are listed; without it the holds are
     #[arg(value_name = "ID")]
     id: Option<String>,
+    #[command(flatten)]
+    keys: KeyAccess,
 }
+
+/// So many objects of a hold are shown, unless all are asked for.
+const MOST: usize = 200;
 
 /// A hold, and whose it is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -142,7 +153,9 @@ pub fn of_roster(roster: &ScimRoster) -> Option<Hold> {
 
 /// All of them.
 async fn all(cluster: &Cluster) -> Result<Vec<Hold>> {
-    let mut found: Vec<Hold> = cluster.connections().await?.iter().flat_map(of_connection).collect();
+    let connections = cluster.connections().await?;
+    let mut found: Vec<Hold> = connections.iter().flat_map(of_connection).collect();
+    found.extend(rejected::of_connections(cluster, &connections, None).await?);
     found.extend(rosters::all(cluster).await?.iter().filter_map(of_roster));
     Ok(found)
 }
@@ -152,7 +165,15 @@ pub async fn find(cluster: &Cluster, id: &str) -> Result<Hold> {
     if id.len() != 16 || !id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
         bail!("{id:?} is not the id of a hold, which has 16 hex digits; kubectl scim holds lists them");
     }
-    let found = all(cluster).await?.into_iter().find(|hold| hold.id.as_deref() == Some(id));
+    let connections = cluster.connections().await?;
+    let is_it = |hold: &Hold| hold.id.as_deref() == Some(id);
+    if let Some(open) = connections.iter().flat_map(of_connection).find(is_it) {
+        return Ok(open);
+    }
+    if let Some(rejected) = rejected::of_connections(cluster, &connections, Some(id)).await?.pop() {
+        return Ok(rejected);
+    }
+    let found = rosters::all(cluster).await?.iter().filter_map(of_roster).find(is_it);
     found.ok_or_else(|| {
         anyhow::anyhow!(
             "there is no hold {id} in {}: it was answered, or what is in it has changed and it has another id now; kubectl \
@@ -194,35 +215,26 @@ async fn leavers(cluster: &Cluster, hold: &Hold) -> Result<Vec<Held>> {
 }
 
 /// Lists holds, or what is in one.
-pub async fn run(cluster: &Cluster, printer: Printer, arguments: &Arguments) -> Result<Outcome> {
+pub async fn run(global: &Global, cluster: &Cluster, printer: Printer, arguments: &Arguments) -> Result<Outcome> {
     let Some(id) = &arguments.id else {
         let holds = all(cluster).await?;
         if holds.is_empty() && !printer.is_data() {
             output::note(&format!("nothing is held in {}", cluster.place()));
         }
         printer.list(&holds)?;
-        return Ok(if holds.is_empty() { Outcome::Done } else { Outcome::Found });
+        return Ok(if holds.iter().all(|hold| hold.rejected) { Outcome::Done } else { Outcome::Found });
     };
     let hold = find(cluster, id).await?;
     let members = members(cluster, &hold).await?;
-    printer.list(&members)?;
+    let values = Values::read(global, cluster, &hold, &arguments.keys).await;
+    let more = if printer.is_whole() { 0 } else { members.len().saturating_sub(MOST) };
+    let shown: Vec<_> = members.iter().take(members.len() - more).map(|member| values.of(member)).collect();
+    printer.list(&shown)?;
+    if more > 0 {
+        output::note(&format!("and {more} more; -o wide and -o json show all of them"));
+    }
     output::note(&format!("Hold {id} of {}: {}. {}", hold.of, hold.words(), counted(&hold, members.len())));
-    if let Some(command) = values(&hold) {
-        output::note(&format!("{command} shows the old and the new values."));
-    }
     Ok(Outcome::Found)
-}
-
-/// What shows the values of updates: the operator records the names of attributes alone.
-fn values(hold: &Hold) -> Option<String> {
-    if hold.updates == 0 {
-        return None;
-    }
-    match (hold.kind, &hold.namespace) {
-        (Kind::Connection, Some(namespace)) => Some(format!("kubectl scim plan -n {namespace} {}", hold.name)),
-        (Kind::ClusterConnection, _) => Some(format!("kubectl scim plan cluster/{}", hold.name)),
-        _ => None,
-    }
 }
 
 /// How the objects listed compare with what the hold says.
@@ -231,6 +243,10 @@ fn counted(hold: &Hold, listed: usize) -> String {
         operations if hold.kind == Kind::Roster && operations > listed => {
             format!("Only {listed} of them are known by name.")
         }
+        _ if hold.rejected && hold.kind != Kind::Roster => format!(
+            "It was rejected, and stays undone until what is declared changes; kubectl scim approve {} takes that back.",
+            hold.id.as_deref().unwrap_or_default()
+        ),
         operations if operations > listed => format!("Of {operations} not all say so yet: {listed} are listed."),
         _ => format!(
             "Answer by kubectl scim approve {0} or kubectl scim reject {0}.",
@@ -262,27 +278,6 @@ impl Held {
     }
 }
 
-impl Row for Held {
-    const COLUMNS: &'static [&'static str] =
-        &["NAMESPACE", "KIND", "NAME", "CALLED", "CHANGE", "DELETED", "+CONNECTION", "+ID", "+MESSAGE"];
-
-    fn cells(&self) -> Vec<Cell> {
-        let object = &self.0;
-        let removes = matches!(object.held_operation.as_deref(), Some("Delete" | "Deactivate"));
-        vec![
-            object.namespace.clone().into(),
-            object.kind.into(),
-            object.name.clone().into(),
-            object.called.clone().into(),
-            Cell::toned(self.change(), if removes { Tone::Bad } else { Tone::Warning }),
-            if object.deleting { "yes" } else { "" }.into(),
-            object.connection.clone().into(),
-            object.id.clone().unwrap_or_default().into(),
-            object.message.clone().unwrap_or_default().into(),
-        ]
-    }
-}
-
 impl Row for Hold {
     const COLUMNS: &'static [&'static str] = &["ID", "OF", "REASON", "SINCE", "WHAT IT WOULD DO", "+SAMPLE"];
 
@@ -291,7 +286,7 @@ impl Row for Hold {
         vec![
             self.id.clone().unwrap_or_else(|| "not closed yet".to_owned()).into(),
             self.of.clone().into(),
-            format!("{}{rejected}", self.reason).into(),
+            format!("{}{rejected}", self.reason).trim_start().into(),
             age(self.since).into(),
             Cell::toned(self.words(), Tone::Warning),
             self.sample.join(", ").into(),
@@ -321,7 +316,6 @@ mod tests {
         assert_eq!(hold.words(), "3 deletions, 2 deactivations, 4 members taken out of groups, 1 updates");
         assert!(counted(&hold, 5).contains("not all say so yet"));
         assert!(counted(&hold, 6).contains("approve 3f2a9c0d11b2e477"));
-        assert_eq!(values(&hold).as_deref(), Some("kubectl scim plan -n identity datadog"));
         assert_eq!(Hold::COLUMNS.len(), hold.cells().len());
     }
 

@@ -1,19 +1,22 @@
 //! `report access`: who has an account, with which groups, roles and entitlements, where, since when, and from which
 //! manifest.
 
-use std::collections::{BTreeMap, HashMap};
+mod groups;
+
+use std::collections::HashMap;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::ListParams;
-use scim_operator::api::{Grant, ROSTER_LABEL, ScimGroup, ScimUser};
+use scim_operator::api::{Grant, ROSTER_LABEL, ScimConnection, ScimGroup, ScimUser, UnmanagedPolicy};
 use scim_operator::directory::origin::origin;
 use scim_operator::provisioner::base_url;
 use scim_operator::scim::fold;
 use serde::Serialize;
 
+use self::groups::{Groups, connection_of};
 use crate::Outcome;
 use crate::cluster::{Cluster, each};
 use crate::objects::{connection_name, full_name, word};
@@ -56,11 +59,15 @@ struct Access {
     id: String,
     connection: String,
     server: String,
+    /// By what groups declare, through groups in groups, and by what is on record.
     groups: Vec<String>,
+    /// Of some of them: through which group, or why it isn't certain that they are in force at the server.
+    membership: Vec<String>,
     roles: Vec<String>,
     entitlements: Vec<String>,
     /// The end of an access window.
     until: Option<Timestamp>,
+    /// Since when its ScimUser is there; the account may be older.
     declared_since: Option<Timestamp>,
     last_operation: String,
     last_change: Option<Timestamp>,
@@ -74,7 +81,8 @@ struct Access {
 /// Writes a report.
 pub async fn run(cluster: &Cluster, printer: Printer, arguments: &Arguments) -> Result<Outcome> {
     let Report::Access(arguments) = &arguments.report;
-    let servers = servers(cluster).await?;
+    let connections = cluster.connections().await?;
+    let servers = servers(&connections);
     let mut groups = Groups::default();
     each(&cluster.api::<ScimGroup>(), &ListParams::default(), |group: ScimGroup| groups.add(&group)).await?;
     let mut rows = Vec::new();
@@ -97,80 +105,54 @@ pub async fn run(cluster: &Cluster, printer: Printer, arguments: &Arguments) -> 
         output::note("no account is active here; -A looks into all namespaces");
     }
     printer.list(&rows)?;
+    let note = beside(&connections, arguments.connection.as_deref(), &groups);
+    if printer.is_data() {
+        output::note(&note);
+    } else {
+        output::line(&format!("\n{note}"))?;
+    }
     Ok(Outcome::Done)
 }
 
 /// The addresses of connections, by `namespace/name` or `cluster/name`.
-async fn servers(cluster: &Cluster) -> Result<HashMap<String, String>> {
-    let all = cluster.connections().await?.into_iter().map(|connection| {
-        let name = match connection.namespace() {
-            Some(_) => full_name(&connection),
-            None => format!("cluster/{}", connection.name_any()),
-        };
-        (name, base_url(&connection.spec))
-    });
-    Ok(all.collect())
+fn servers(connections: &[ScimConnection]) -> HashMap<String, String> {
+    connections.iter().map(|connection| (called(connection), base_url(&connection.spec))).collect()
 }
 
-/// Who is declared a member of which groups.
-#[derive(Default)]
-struct Groups {
-    /// By `namespace/name` of the ScimUser.
-    objects: HashMap<String, Vec<String>>,
-    /// By connection and userName, folded, or id.
-    accounts: HashMap<(String, String), Vec<String>>,
-    selectors: Vec<Selected>,
-}
-
-struct Selected {
-    namespace: String,
-    connection: String,
-    labels: BTreeMap<String, String>,
-    name: String,
-}
-
-impl Groups {
-    fn add(&mut self, group: &ScimGroup) {
-        let namespace = group.namespace().unwrap_or_default();
-        let (name, connection) =
-            (&group.spec.display_name, connection_of(&namespace, connection_name(&group.spec.connection_ref)));
-        for member in group.spec.members.iter().flatten() {
-            if let Some(user) = &member.user_ref {
-                self.objects.entry(format!("{namespace}/{}", user.name)).or_default().push(name.clone());
-            }
-            for account in [member.user_name.as_deref().map(fold), member.id.clone()].into_iter().flatten() {
-                self.accounts.entry((connection.clone(), account)).or_default().push(name.clone());
-            }
-        }
-        if let Some(selector) = &group.spec.member_selector {
-            let labels = selector.match_labels.clone();
-            self.selectors.push(Selected { namespace, connection, labels, name: name.clone() });
-        }
-    }
-
-    fn of(&self, user: &ScimUser, connection: &str, id: Option<&str>) -> Vec<String> {
-        let namespace = user.namespace().unwrap_or_default();
-        let mut found = self.objects.get(&full_name(user)).cloned().unwrap_or_default();
-        for account in [Some(fold(&user.spec.user_name)), id.map(str::to_owned)].into_iter().flatten() {
-            found.extend(self.accounts.get(&(connection.to_owned(), account)).into_iter().flatten().cloned());
-        }
-        let carries = |labels: &BTreeMap<String, String>| {
-            labels.iter().all(|(name, value)| user.labels().get(name) == Some(value))
-        };
-        let selected = self
-            .selectors
-            .iter()
-            .filter(|group| group.namespace == namespace && group.connection == connection && carries(&group.labels));
-        found.extend(selected.map(|group| group.name.clone()));
-        found.sort_unstable();
-        found.dedup();
-        found
+fn called(connection: &ScimConnection) -> String {
+    match connection.namespace() {
+        Some(_) => full_name(connection),
+        None => format!("cluster/{}", connection.name_any()),
     }
 }
 
-/// A connection, told apart from those of other namespaces.
-fn connection_of(namespace: &str, name: String) -> String {
-    if name.starts_with("cluster/") { name } else { format!("{namespace}/{name}") }
+/// What the sheet doesn't have, so that nobody takes it for everything that a server lets in.
+fn beside(connections: &[ScimConnection], only: Option<&str>, groups: &Groups) -> String {
+    let mut parts = vec!["These are the accounts that ScimUsers declare, as their status records them.".to_owned()];
+    let wanted = |connection: &&ScimConnection| {
+        only.is_none_or(|name| *name == called(connection) || *name == connection.name_any())
+    };
+    for connection in connections.iter().filter(wanted) {
+        let name = called(connection);
+        if connection.spec.unmanaged_policy == UnmanagedPolicy::Ignore {
+            parts.push(format!("{name} doesn't count accounts that no object declares: see spec.unmanagedPolicy."));
+            continue;
+        }
+        let users = connection.status.as_ref().and_then(|status| status.users.as_ref());
+        match users.and_then(|users| users.unmanaged) {
+            Some(0) => {}
+            Some(count) => parts.push(format!(
+                "The server of {name} has {count} accounts more, which no object declares: kubectl scim unmanaged --live lists \
+                 them."
+            )),
+            None => parts.push(format!("What else the server of {name} has is not known.")),
+        }
+    }
+    match groups.failing() {
+        0 => {}
+        failing => parts.push(format!("{failing} groups need a person: who is in them is declared, and not certain.")),
+    }
+    parts.join(" ")
 }
 
 fn access(user: &ScimUser, servers: &HashMap<String, String>, groups: &Groups) -> Access {
@@ -179,8 +161,10 @@ fn access(user: &ScimUser, servers: &HashMap<String, String>, groups: &Groups) -
     let roster = user.labels().get(ROSTER_LABEL).map(|roster| format!("roster {roster}"));
     let from: Vec<String> = roster.into_iter().chain(origin(user)).collect();
     let last = status.last_operation.as_ref();
+    let within = groups.of(user, &connection, status.id.as_deref());
     Access {
-        groups: groups.of(user, &connection, status.id.as_deref()),
+        membership: within.iter().filter_map(|one| Some(format!("{}: {}", one.name, one.note.as_ref()?))).collect(),
+        groups: within.into_iter().map(|one| one.name).collect(),
         user_name: status.user_name.clone().unwrap_or_else(|| user.spec.user_name.clone()),
         account: match (&status.id, status.active) {
             (None, _) => "none",
@@ -215,7 +199,9 @@ impl Row for Access {
         "GROUPS",
         "ROLES",
         "ENTITLEMENTS",
-        "SINCE",
+        "MEMBERSHIP",
+        "DECLARED SINCE",
+        "LAST CHANGE",
         "UNTIL",
         "OBJECT",
         "FROM",
@@ -223,7 +209,6 @@ impl Row for Access {
         "+ID",
         "+STATE",
         "+LAST OPERATION",
-        "+LAST CHANGE",
     ];
 
     fn cells(&self) -> Vec<Cell> {
@@ -235,7 +220,9 @@ impl Row for Access {
             self.groups.join(", ").into(),
             self.roles.join(", ").into(),
             self.entitlements.join(", ").into(),
+            self.membership.join("; ").into(),
             at(self.declared_since).into(),
+            at(self.last_change).into(),
             at(self.until).into(),
             self.object.clone().into(),
             self.from.clone().into(),
@@ -243,7 +230,6 @@ impl Row for Access {
             self.id.clone().into(),
             self.state.clone().into(),
             self.last_operation.clone().into(),
-            at(self.last_change).into(),
         ]
     }
 }
@@ -265,29 +251,30 @@ mod tests {
     }
 
     #[test]
-    fn an_account_shows_its_groups_and_where_it_is_from() {
-        let mut groups = Groups::default();
-        for (name, namespace, members) in [
-            ("by-ref", "identity", json!({"members": [{"userRef": {"name": "ada"}}]})),
-            ("by-name", "identity", json!({"members": [{"userName": "ADA@example.com"}]})),
-            ("by-id", "identity", json!({"members": [{"id": "7"}]})),
-            ("by-label", "identity", json!({"memberSelector": {"matchLabels": {"team": "platform"}}})),
-            ("elsewhere", "other", json!({"memberSelector": {"matchLabels": {"team": "platform"}}})),
-            ("others", "identity", json!({"members": [{"userRef": {"name": "grace"}}]})),
-        ] {
-            let mut spec = json!({"connectionRef": {"name": "datadog"}, "displayName": name, "membership": "Exact"});
-            spec.as_object_mut().unwrap().extend(members.as_object().cloned().unwrap());
-            groups.add(
-                &serde_json::from_value(json!({"metadata": {"name": name, "namespace": namespace}, "spec": spec}))
-                    .unwrap(),
-            );
-        }
+    fn an_account_shows_what_it_may_and_where_it_is_from() {
+        let groups = Groups::default();
         let servers = HashMap::from([("identity/datadog".to_owned(), "https://api.datadoghq.com".to_owned())]);
         let row = access(&user("ada", "identity"), &servers, &groups);
-        assert_eq!(row.groups, ["by-id", "by-label", "by-name", "by-ref"]);
         assert_eq!((row.account, row.roles.join(" ").as_str()), ("active", "r1 Admin"));
         assert_eq!(row.server, "https://api.datadoghq.com");
         assert!(row.from.contains("roster people") && row.from.contains("people:x"), "{}", row.from);
         assert_eq!(Access::COLUMNS.len(), row.cells().len());
+    }
+
+    #[test]
+    fn the_sheet_says_what_it_does_not_have() {
+        let connection = |policy: &str, users: serde_json::Value| -> ScimConnection {
+            serde_json::from_value(json!({
+                "metadata": {"name": "datadog", "namespace": "identity"},
+                "spec": {"baseUrl": "https://scim.example.com", "auth": {}, "unmanagedPolicy": policy},
+                "status": {"users": users},
+            }))
+            .unwrap()
+        };
+        let users = json!({"declared": 1, "unmanaged": 12});
+        let told = |connection: ScimConnection, only| beside(&[connection], only, &Groups::default());
+        assert!(told(connection("Report", users.clone()), None).contains("identity/datadog has 12 accounts more"));
+        assert!(!told(connection("Report", users.clone()), Some("identity/other")).contains("12"));
+        assert!(told(connection("Ignore", users), None).contains("doesn't count accounts"));
     }
 }

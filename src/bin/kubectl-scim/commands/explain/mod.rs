@@ -42,12 +42,12 @@ pub async fn run(global: &Global, printer: Printer, arguments: &Arguments) -> Re
     let steps = match kind {
         Kind::User => {
             let user = get::<ScimUser>(&cluster, *kind, name).await?;
-            let live = live(global, arguments).await?;
+            let live = live(global, arguments, &cluster.namespace).await?;
             of_user(&cluster, &user, &Rows::default(), live.as_ref()).await?
         }
         Kind::Group => {
             let group = get::<ScimGroup>(&cluster, *kind, name).await?;
-            let live = live(global, arguments).await?;
+            let live = live(global, arguments, &cluster.namespace).await?;
             let members = members::of(&cluster, &group, live.as_ref(), printer.is_whole()).await?;
             subject::of_group(&cluster, &group).await?.explained(live.as_ref(), members)
         }
@@ -85,7 +85,7 @@ where
 }
 
 /// What a plan says of it now, where that was asked for.
-async fn live(global: &Global, arguments: &Arguments) -> Result<Option<PlannedObject>> {
+async fn live(global: &Global, arguments: &Arguments, namespace: &str) -> Result<Option<PlannedObject>> {
     if !arguments.live {
         return Ok(None);
     }
@@ -94,6 +94,8 @@ async fn live(global: &Global, arguments: &Arguments) -> Result<Option<PlannedOb
     let access = Access::of_cluster(arguments.access.clone());
     let plans = plan::plans(global, &access, Some(&format!("{kind}/{name}"))).await?;
     let mut objects = plans.into_iter().flat_map(|plan| plan.objects);
-    let planned = objects.next().ok_or_else(|| anyhow!("the plan of its connection doesn't have {kind}/{name}"))?;
+    let planned = objects
+        .find(|object| object.namespace == namespace)
+        .ok_or_else(|| anyhow!("the plan of its connection doesn't have {kind}/{name}"))?;
     Ok(Some(planned))
 }

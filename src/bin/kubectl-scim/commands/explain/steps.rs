@@ -9,6 +9,7 @@ use scim_operator::provisioner::dry_run::{Action, PlannedObject};
 use super::events;
 use super::step::Step;
 use super::subject::Subject;
+use crate::commands::plan::changes;
 use crate::objects::connection_name;
 use crate::output::Tone;
 use crate::time::ago;
@@ -91,16 +92,14 @@ fn owned(subject: &Subject) -> Step {
 
 fn decided(subject: &Subject, live: Option<&PlannedObject>) -> Step {
     if let Some(live) = live {
-        let changes: Vec<&str> = live.changes.iter().map(|change| change.attribute.as_str()).collect();
-        let attributes = if changes.is_empty() { String::new() } else { format!(": {}", changes.join(", ")) };
-        let members = live.members.added.len() + live.members.removed.len();
-        let members = if members > 0 { format!(", {members} members") } else { String::new() };
+        let changes = changes(live);
+        let changes = if changes.is_empty() { changes } else { format!(": {changes}") };
         let (tone, why) = match live.action {
             Action::Refused | Action::Unknown => (Tone::Bad, format!(": {}", live.message)),
             Action::Waits => (Tone::Warning, format!(": {}", live.message)),
             _ => (Tone::Plain, String::new()),
         };
-        return Step::new("decided", tone, format!("now: {}{attributes}{members}{why}", live.action.as_str()));
+        return Step::new("decided", tone, format!("now: {}{changes}{why}", live.action.as_str()));
     }
     let Some(ready) = subject.conditions.iter().find(|known| known.type_ == "Ready") else {
         return Step::new("decided", Tone::Warning, "nothing yet: it was not looked at");
@@ -118,6 +117,14 @@ fn decided(subject: &Subject, live: Option<&PlannedObject>) -> Step {
 
 fn admitted(subject: &Subject, live: Option<&PlannedObject>) -> Step {
     match (live.and_then(|live| live.held.as_ref()), &subject.hold) {
+        (_, Some(hold)) if subject.is_rejected() => {
+            let text = format!(
+                "{} was rejected (hold {}), and stays undone until the object's spec changes",
+                hold.operation.as_str(),
+                hold.id
+            );
+            Step::new("admitted", Tone::Bad, text)
+        }
         (_, Some(hold)) => {
             let holds = subject.connection.iter().filter_map(|connection| connection.status.as_ref()?.holds.as_ref());
             let by = holds.flatten().find(|known| known.id.as_ref() == Some(&hold.id));
@@ -140,17 +147,38 @@ fn admitted(subject: &Subject, live: Option<&PlannedObject>) -> Step {
 
 fn last(subject: &Subject) -> Step {
     let Some(last) = &subject.last else {
-        return Step::new("last request", Tone::Plain, "none has taken effect");
+        return match refused(subject, None) {
+            Some(why) => Step::new("last request", Tone::Bad, format!("{why}; none has taken effect")),
+            None => Step::new("last request", Tone::Plain, "none has taken effect"),
+        };
     };
     let attributes = last.attributes.clone().unwrap_or_default();
     let attributes = if attributes.is_empty() { String::new() } else { format!(" of {}", attributes.join(", ")) };
     let request = last.request_id.as_ref().map_or_else(String::new, |id| format!("; the server calls it {id}"));
     let age = ago(last.at.0, Timestamp::now());
-    Step::new("last request", Tone::Good, format!("{}{attributes} {age} ago{request}", last.type_.as_str()))
+    let done = format!("{}{attributes} {age} ago{request}", last.type_.as_str());
+    match refused(subject, Some(last.at.0)) {
+        Some(why) => Step::new("last request", Tone::Bad, format!("{why}; before that {done}")),
+        None => Step::new("last request", Tone::Good, done),
+    }
+}
+
+/// What the server said to a request that is newer than the last one that took effect.
+fn refused(subject: &Subject, done: Option<Timestamp>) -> Option<String> {
+    const BY_THE_SERVER: [&str; 2] = ["Rejected", "NotSupported"];
+    let ready = subject.conditions.iter().find(|known| known.type_ == "Ready")?;
+    let at = ready.last_transition_time.0;
+    let newer = BY_THE_SERVER.contains(&ready.reason.as_str()) && done.is_none_or(|done| at >= done);
+    newer.then(|| format!("refused {} ago ({}): {}", ago(at, Timestamp::now()), ready.reason, ready.message))
 }
 
 fn next(subject: &Subject, live: Option<&PlannedObject>) -> Step {
     let now = Timestamp::now();
+    if let Some(hold) = subject.hold.as_ref().filter(|_| subject.is_rejected()) {
+        let text =
+            format!("nothing before its spec changes; kubectl scim approve {} takes the rejection back", hold.id);
+        return Step::new("next", Tone::Warning, text);
+    }
     if let Some(hold) = &subject.hold {
         let text = format!("a person answers: kubectl scim approve {id}, or kubectl scim reject {id}", id = hold.id);
         return Step::new("next", Tone::Warning, text);

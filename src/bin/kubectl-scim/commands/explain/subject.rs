@@ -43,6 +43,16 @@ pub struct Subject {
     pub suspended: bool,
 }
 
+impl Subject {
+    /// Its hold was rejected: the connection remembers that, and lists it no longer as open.
+    pub fn is_rejected(&self) -> bool {
+        let status = self.connection.as_ref().and_then(|connection| connection.status.as_ref());
+        let (Some(hold), Some(status)) = (&self.hold, status) else { return false };
+        let refused = status.refused_holds.iter().flatten().any(|id| *id == hold.id);
+        refused && !status.holds.iter().flatten().any(|open| open.id.as_ref() == Some(&hold.id))
+    }
+}
+
 async fn connection(cluster: &Cluster, reference: &ConnectionRef) -> Option<ScimConnection> {
     let of_cluster = reference.kind == ConnectionKind::ClusterScimConnection;
     cluster.connection(of_cluster, &reference.name).await.ok()

@@ -33,15 +33,22 @@ pub(super) async fn read(cluster: &Cluster, arguments: &Arguments, found: &mut F
         let mut names = containers.map(|container| container.name.clone());
         let first = names.next();
         let container = names.find(|name| name == CONTAINER).or(first);
-        // From its beginning: else nobody would know whether it goes back to --since.
-        let params = LogParams { container, timestamps: true, ..LogParams::default() };
-        let mut lines = pods.log_stream(&pod.name_any(), &params).await?.lines();
         let mut begin = None;
-        while let Some(line) =
-            lines.try_next().await.map_err(|error| anyhow!("the log of {} broke off: {error}", pod.name_any()))?
-        {
-            begin = begin.or_else(|| time_of(&line));
-            found.take(&line, arguments);
+        // What a container wrote before it was started anew is a log of its own, where it is kept.
+        for previous in [true, false].into_iter().filter(|previous| !previous || was_restarted(pod)) {
+            // From its beginning: else nobody would know whether it goes back to --since.
+            let params = LogParams { container: container.clone(), timestamps: true, previous, ..LogParams::default() };
+            let stream = match pods.log_stream(&pod.name_any(), &params).await {
+                Err(kube::Error::Api(_)) if previous => continue,
+                stream => stream?,
+            };
+            let mut lines = stream.lines();
+            while let Some(line) =
+                lines.try_next().await.map_err(|error| anyhow!("the log of {} broke off: {error}", pod.name_any()))?
+            {
+                begin = begin.or_else(|| time_of(&line));
+                found.take(&line, arguments);
+            }
         }
         if let Some(gap) = gap(&pod.name_any(), begin, arguments.since) {
             output::note(&gap);
@@ -53,6 +60,11 @@ pub(super) async fn read(cluster: &Cluster, arguments: &Arguments, found: &mut F
         );
     }
     Ok(())
+}
+
+fn was_restarted(pod: &Pod) -> bool {
+    let containers = pod.status.iter().filter_map(|status| status.container_statuses.as_ref()).flatten();
+    containers.into_iter().any(|container| container.restart_count > 0)
 }
 
 /// The time that the API server puts before a line.

@@ -1,6 +1,7 @@
-//! `get`, `failures`, `drift`, `unmanaged`: lists of thousands, sorted and filtered.
+//! `get`, `failures`, `drift` and, in a file of its own, `unmanaged`: lists of thousands, sorted and filtered.
 
 mod rows;
+pub mod unmanaged;
 
 use std::cmp::Ordering;
 
@@ -8,9 +9,9 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use kube::ResourceExt;
 use kube::api::ListParams;
-use scim_operator::api::{Reason, ScimConnection, ScimRoster, UnmanagedPolicy};
+use scim_operator::api::{Reason, ScimConnection, ScimRoster};
 
-use self::rows::{Drift, Failure, Unmanaged};
+use self::rows::{Drift, Failure};
 use super::rosters::Roster;
 use crate::Outcome;
 use crate::cluster::{Cluster, each};
@@ -92,14 +93,6 @@ pub struct FailuresArguments {
 pub struct DriftArguments {
     #[command(flatten)]
     filter: Filter,
-}
-
-/// `unmanaged`
-#[derive(Debug, Args)]
-pub struct UnmanagedArguments {
-    /// Only those of this connection
-    #[arg(long, value_name = "NAME")]
-    connection: Option<String>,
 }
 
 impl Filter {
@@ -250,47 +243,6 @@ pub async fn drift(cluster: &Cluster, printer: Printer, arguments: &DriftArgumen
     let outcome = if found.is_empty() { Outcome::Done } else { Outcome::Found };
     printer.list(&found.into_iter().map(Drift).collect::<Vec<_>>())?;
     Ok(outcome)
-}
-
-/// Lists accounts that no object declares, as far as the operator records them.
-pub async fn unmanaged(cluster: &Cluster, printer: Printer, arguments: &UnmanagedArguments) -> Result<Outcome> {
-    let mut found = Vec::new();
-    if let Some(name) = &arguments.connection {
-        known_connection(cluster, name).await?;
-    }
-    for connection in cluster.connections().await? {
-        let name = match connection.namespace() {
-            Some(_) => full_name(&connection),
-            None => format!("cluster/{}", connection.name_any()),
-        };
-        let called = if connection.namespace().is_some() { connection.name_any() } else { name.clone() };
-        if arguments.connection.as_ref().is_some_and(|wanted| *wanted != called && *wanted != name) {
-            continue;
-        }
-        if connection.spec.unmanaged_policy == UnmanagedPolicy::Ignore {
-            output::note(&format!("{name} doesn't look for them: set spec.unmanagedPolicy to Report"));
-            continue;
-        }
-        let status = connection.status.unwrap_or_default();
-        let all = status.users.and_then(|users| users.unmanaged).unwrap_or_default();
-        let listed = status.unmanaged.unwrap_or_default();
-        let more = all - i64::try_from(listed.len()).unwrap_or(i64::MAX);
-        if more > 0 {
-            output::note(&format!(
-                "{name} has {more} more than status lists; kubectl scim import --unmanaged writes manifests of all of them"
-            ));
-        }
-        let rows = listed.into_iter();
-        found.extend(rows.map(|account| Unmanaged {
-            connection: name.clone(),
-            user_name: account.user_name,
-            id: account.id,
-        }));
-    }
-    found.sort_by(|a, b| (&a.connection, &a.user_name).cmp(&(&b.connection, &b.user_name)));
-    told(printer, found.is_empty(), "no such account is known");
-    printer.list(&found)?;
-    Ok(if found.is_empty() { Outcome::Done } else { Outcome::Found })
 }
 
 async fn rosters(cluster: &Cluster, printer: Printer) -> Result<Outcome> {

@@ -17,6 +17,7 @@ use scim_operator::directory::ConnectionKey;
 
 pub use self::overlay::over_user;
 use super::Access;
+use super::keys::Known;
 use crate::cluster::{Cluster, each, is_forbidden};
 use crate::global::Global;
 use crate::manifests::{self, Manifest, Manifests};
@@ -47,6 +48,8 @@ pub struct World {
     /// There are files.
     of_files: bool,
     given: BTreeSet<(&'static str, Name)>,
+    /// Where the cluster's connections send their keys, where files are laid over them.
+    pub known: Option<Known>,
 }
 
 impl World {
@@ -62,11 +65,16 @@ impl World {
             Declared::of_files(global, &namespace, &access.files, access.recursive)?
         };
         let given = files.names();
+        let mut known = None;
         let declared = match &cluster {
-            Some(cluster) => overlay::laid_over(files, Declared::of_cluster(cluster, &given).await?)?,
+            Some(cluster) => {
+                let there = Declared::of_cluster(cluster, &given).await?;
+                known = access.against.then(|| Known::of("the cluster", &there.connections));
+                overlay::laid_over(files, there)?
+            }
             None => files,
         };
-        Ok(Self { declared, cluster, namespace, of_files: !access.files.is_empty(), given })
+        Ok(Self { declared, cluster, namespace, of_files: !access.files.is_empty(), given, known })
     }
 
     /// The namespaces whose objects were read.
@@ -281,6 +289,16 @@ impl Declared {
         }
         let all = self.groups.values().chain(&self.removed_groups).filter(|group| group.name_any() == name);
         all.map(|group| ConnectionKey::of(&group.spec.connection_ref, group.namespace())).collect()
+    }
+
+    /// The namespaces that have a user, or a group, of a name.
+    pub fn namespaces_of(&self, users: bool, name: &str) -> BTreeSet<String> {
+        if users {
+            let all = self.users.values().chain(&self.removed_users).filter(|user| user.name_any() == name);
+            return all.filter_map(ResourceExt::namespace).collect();
+        }
+        let all = self.groups.values().chain(&self.removed_groups).filter(|group| group.name_any() == name);
+        all.filter_map(ResourceExt::namespace).collect()
     }
 
     /// Kind and name of everything.

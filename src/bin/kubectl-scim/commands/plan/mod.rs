@@ -4,6 +4,7 @@ mod declared;
 mod keys;
 mod rosters;
 mod show;
+mod wanted;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,13 +13,18 @@ use anyhow::{Result, anyhow, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use kube::ResourceExt;
-use scim_operator::api::{ScimConnection, ScimUser};
+use scim_operator::api::{ROSTER_LABEL, ScimConnection, ScimUser};
 use scim_operator::directory::ConnectionKey;
 use scim_operator::provisioner::dry_run::{Action, DryRun, Plan, PlannedObject, Progress};
 
+use url::Url;
+
 use self::declared::{Declared, World};
+use self::keys::Known;
+pub use self::show::changes;
+use self::wanted::Wanted;
 use crate::Outcome;
-use crate::cluster::{Cluster, Kind, Target};
+use crate::cluster::Cluster;
 use crate::global::Global;
 use crate::manifests::Manifests;
 use crate::output::{self, Printer};
@@ -79,9 +85,21 @@ pub struct KeyAccess {
     /// Permit http:// to localhost and the loopback addresses
     #[arg(long)]
     allow_loopback_http: bool,
+    /// Where the key may go, and to no other: a server, such as https://scim.example.com, and the token endpoint and the proxy
+    /// on the way to it. Without this it goes where the connection says; with --before or --against, nowhere that it didn't
+    /// go before
+    #[arg(long = "server", value_name = "URL")]
+    servers: Vec<Url>,
     /// Where the Secrets of cluster connections lie: the operator's own namespace
     #[arg(long, value_name = "NAME", default_value = "scim-operator")]
     operator_namespace: String,
+}
+
+impl KeyAccess {
+    /// One key was given by hand, and is that of one server.
+    pub fn are_by_hand(&self) -> bool {
+        has_key_by_hand(self.key_file.as_deref())
+    }
 }
 
 impl Access {
@@ -124,16 +142,27 @@ async fn planned(
     let mut world = World::read(global, access).await?;
     let mut declared = std::mem::take(&mut world.declared);
     let mut earlier = Declared::default();
+    let mut known = world.known.take();
     if !before.is_empty() {
         earlier = Declared::of_files(global, world.namespace(), before, access.recursive)?;
-        keys::stay_at_their_servers(&declared, &earlier)?;
+        known = Some(Known::of("--before", &earlier.connections));
+        one_side_is_there(&declared.sources, &earlier.sources)?;
+        if earlier.rosters.is_empty() {
+            // Rows become users over those that are there; without rosters, what stays is needed once.
+            earlier
+                .users
+                .retain(|name, user| user.labels().contains_key(ROSTER_LABEL) || !declared.users.contains_key(name));
+        }
         rosters::expand(&mut earlier, None, &[], false).await?;
     }
-    one_side_is_there(&declared.sources, Some(&earlier.sources).filter(|_| !before.is_empty()))?;
+    if before.is_empty() {
+        declared.sources.has_no_empty_directory()?;
+    }
     let mut expanded = Vec::new();
     if !access.files.is_empty() {
         let cluster = world.cluster.as_ref().filter(|_| access.against);
-        let generated: Vec<_> = earlier.users.values().cloned().collect();
+        let generated = earlier.users.values().filter(|user| user.labels().contains_key(ROSTER_LABEL));
+        let generated: Vec<_> = generated.cloned().collect();
         expanded = rosters::expand(&mut declared, cluster, &generated, prune).await?;
     }
     declared.remove_what_is_gone(earlier);
@@ -147,6 +176,7 @@ async fn planned(
         let all: Vec<String> = declared.connections.keys().map(ToString::to_string).collect();
         bail!("nothing here is of a connection; there are: {}. Name one, or its namespace by -n", all.join(", "));
     }
+    let namespaces = target.namespaces(&declared);
     let mut notes = BTreeMap::new();
     if let Some(cluster) = world.cluster.as_ref().filter(|cluster| !cluster.all) {
         for key in keys.iter().filter(|key| key.is_of_cluster()) {
@@ -155,27 +185,32 @@ async fn planned(
             }
         }
     }
+    if let Some(known) = known.filter(|_| access.keys.servers.is_empty()) {
+        keys.iter().try_for_each(|key| known.leads(key, &declared.connections[key]))?;
+    }
     if world.cluster.is_none() || has_key_by_hand(access.keys.key_file.as_deref()) {
         keys::are_of_one_server(keys.iter().map(|key| (key, &declared.connections[key])))?;
     }
     let bar = bar();
+    // The names of everything that was read are needed no longer.
+    let World { cluster, .. } = world;
     let (connections, run) = dry_run(declared, &bar);
     for key in keys {
         let connection = &connections[&key];
-        let mut plan = plan_one(&run, &key, connection, world.cluster.as_ref(), &access.keys).await?;
+        let mut plan = plan_one(&run, &key, connection, cluster.as_ref(), &access.keys).await?;
         plan.notes.extend(notes.get(&key).map(|note| (*note).to_owned()));
         rosters::tell(&mut plan, &key, &expanded);
-        plans.push(target.narrowed(plan));
+        plans.push(target.narrowed(plan, &namespaces));
     }
     bar.finish_and_clear();
     Ok(plans)
 }
 
 /// A folder in which there is nothing yet, or nothing any more, is a declaration too, if the other side of a change has one.
-fn one_side_is_there(now: &Manifests, before: Option<&Manifests>) -> Result<()> {
-    let Some(before) = before.filter(|before| before.empty.is_empty() || now.empty.is_empty()) else {
+fn one_side_is_there(now: &Manifests, before: &Manifests) -> Result<()> {
+    if !before.empty.is_empty() && !now.empty.is_empty() {
         return now.has_no_empty_directory();
-    };
+    }
     let told = now.empty.iter().map(|none| format!("{none}: nothing is declared there any more"));
     let told = told.chain(before.empty.iter().map(|none| format!("{none}: nothing was declared there before")));
     told.for_each(|note| output::note(&note));
@@ -207,7 +242,7 @@ fn unconnected(world: &World, global: &Global, declared: &Declared) -> Vec<Plan>
     for (key, kind, object, called) in world.unconnected(global, declared) {
         let plan = plans.entry(key.clone()).or_insert_with(|| Plan { connection: key.to_string(), ..Plan::default() });
         plan.objects.push(PlannedObject {
-            kind: kind.to_owned(),
+            kind: kind.into(),
             namespace: object.namespace.clone().unwrap_or_default(),
             name: object.name.clone().unwrap_or_default(),
             called: called.to_owned(),
@@ -277,6 +312,7 @@ async fn plan_one(
     cluster: Option<&Cluster>,
     access: &KeyAccess,
 ) -> Result<Plan> {
+    keys::are_named(&access.servers, key, connection)?;
     let keys = match cluster {
         Some(cluster) if !has_key_by_hand(access.key_file.as_deref()) => {
             keys_in_cluster(cluster, connection, &access.operator_namespace).await?
@@ -296,82 +332,4 @@ fn bar() -> ProgressBar {
         bar.set_style(style);
     }
     bar
-}
-
-/// What is planned for.
-enum Wanted {
-    All,
-    Connection { of_cluster: bool, name: String },
-    Object(Target),
-}
-
-impl Wanted {
-    fn parse(text: Option<&str>) -> Result<Self> {
-        let Some(text) = text else { return Ok(Self::All) };
-        if let Some(name) = text.strip_prefix("cluster/") {
-            return Ok(Self::Connection { of_cluster: true, name: name.to_owned() });
-        }
-        if !text.contains('/') {
-            return Ok(Self::Connection { of_cluster: false, name: text.to_owned() });
-        }
-        let target: Target = text.parse().map_err(|why: String| anyhow!(why))?;
-        Ok(match target.kind {
-            Kind::Connection => Self::Connection { of_cluster: false, name: target.name },
-            Kind::ClusterConnection => Self::Connection { of_cluster: true, name: target.name },
-            Kind::User | Kind::Group => Self::Object(target),
-            Kind::Roster => {
-                bail!("a roster has no plan of its own: plan for its connection, or kubectl scim roster preview")
-            }
-        })
-    }
-
-    /// The connections that are planned for.
-    fn connections(&self, global: &Global, world: &World, declared: &Declared) -> Result<Vec<ConnectionKey>> {
-        let all = || declared.connections.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        match self {
-            Self::All if declared.connections.is_empty() && declared.users.is_empty() && declared.groups.is_empty() => {
-                bail!(
-                    "there is no connection: give its manifest by -f, or the namespace of one by -n; helm template renders those of \
-                     a chart's values with --set whenKindMissing=render alone"
-                )
-            }
-            Self::All => {
-                Ok(declared.connections.keys().filter(|key| world.means(global, declared, key)).cloned().collect())
-            }
-            Self::Connection { of_cluster, name } => {
-                let fits = |key: &&ConnectionKey| key.name == *name && key.is_of_cluster() == *of_cluster;
-                let found: Vec<_> = declared.connections.keys().filter(fits).cloned().collect();
-                match found.len() {
-                    0 => bail!("there is no connection {name}; there are: {}", all()),
-                    1 => Ok(found),
-                    _ => bail!("there are several connections {name}: say which by -n NAMESPACE"),
-                }
-            }
-            Self::Object(target) => {
-                let found = declared.connections_of(target.kind == Kind::User, &target.name);
-                let found: Vec<_> = found.into_iter().collect();
-                match found.as_slice() {
-                    [] => bail!("there is no {} {}", target.kind.name(), target.name),
-                    [key] if !declared.connections.contains_key(key) => {
-                        bail!(
-                            "{} {} refers to the connection {key}, which isn't there",
-                            target.kind.name(),
-                            target.name
-                        )
-                    }
-                    [_] => Ok(found),
-                    _ => bail!("there are several of that name: say which by -n NAMESPACE"),
-                }
-            }
-        }
-    }
-
-    /// What is shown of a plan.
-    fn narrowed(&self, mut plan: Plan) -> Plan {
-        if let Self::Object(target) = self {
-            plan.objects.retain(|object| object.kind == target.kind.name() && object.name == target.name);
-            plan.recount();
-        }
-        plan
-    }
 }

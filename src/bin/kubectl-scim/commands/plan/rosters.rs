@@ -42,7 +42,7 @@ pub async fn expand(
 ) -> Result<Vec<Expanded>> {
     let mut all = Vec::new();
     let rosters: Vec<ScimRoster> = declared.rosters.values().cloned().collect();
-    let sources = Sources::of(declared.sources.clone()).pruning(prune);
+    let sources = Sources::of(std::mem::take(&mut declared.sources)).pruning(prune);
     for roster in rosters.iter().filter(|roster| !roster.spec.suspend) {
         let namespace = roster.namespace();
         let read = sources.documents(roster, namespace.as_deref(), cluster).await?;
@@ -93,7 +93,7 @@ pub fn tell(plan: &mut Plan, key: &ConnectionKey, rosters: &[Expanded]) {
         plan.notes.extend(expanded.notes.iter().map(|note| format!("{by}: {note}")));
         if !expanded.rejected.is_empty() {
             plan.objects.push(PlannedObject {
-                kind: "ScimRoster".to_owned(),
+                kind: "ScimRoster".into(),
                 namespace: expanded.namespace.clone(),
                 name: expanded.roster.clone(),
                 action: Action::Refused,
@@ -108,7 +108,7 @@ pub fn tell(plan: &mut Plan, key: &ConnectionKey, rosters: &[Expanded]) {
             object.kind == "ScimUser" && object.namespace == expanded.namespace && expanded.held.contains(&object.name)
         };
         for object in plan.objects.iter_mut().filter(of) {
-            object.held = Some(Held { by: by.clone(), needs_answer: true });
+            object.held = Some(Held { by: by.clone(), needs_answer: true, digest: None });
             "its row is gone, and it is deleted once a person approves it".clone_into(&mut object.message);
         }
         let sample = expanded.held.iter().take(SAMPLE).map(|name| format!("{}/{name}", expanded.namespace));

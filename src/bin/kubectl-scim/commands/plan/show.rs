@@ -166,7 +166,8 @@ fn held(hold: &PlannedHold, plan: &Plan) -> String {
     )
 }
 
-fn changes(object: &PlannedObject) -> String {
+/// The attributes and the members that change, from what they are to what they would be.
+pub fn changes(object: &PlannedObject) -> String {
     let mut said: Vec<String> = object.changes.iter().map(|change| attribute(change, object.action)).collect();
     for (sign, names) in [('+', &object.members.added), ('−', &object.members.removed)] {
         said.extend(names.iter().take(MOST_MEMBERS).map(|name| format!("{sign}{name}")));

@@ -98,7 +98,7 @@ fn against(plan: Plan, refuses: bool) -> Against {
 fn person(what: &'static str, object: PlannedObject) -> Person {
     let changes = if what == "joins" { Vec::new() } else { object.changes };
     let change = |change: scim_operator::provisioner::dry_run::AttributeChange| Change {
-        field: change.attribute,
+        field: change.attribute.into_owned(),
         old: change.old.map_or(Value::Null, |old| old.value()),
         new: change.new.map_or(Value::Null, |new| new.value()),
     };
