@@ -117,7 +117,7 @@ crds:
 	cp crds/crds.yaml charts/scim-operator/files/crds.yaml
 
 pictures: parts
-	PICTURES=1 cargo test --locked --test cli -- console::i13_everybody console::people_groups
+	PICTURES=1 cargo test --locked --test cli -- pictured::
 
 audit:
 	tests/parts/install cargo-deny

@@ -1,7 +1,9 @@
 //! The console with 100,000 people, in a real browser: `make bench-console`; `BENCH_USERS=10000` for another size.
 //!
-//! An API server in memory lists them, so that what is measured is the console: how soon all are listed, its memory, the
-//! first paint of the list, and a search as it is typed. Nothing here fails for being slow.
+//! An API server in memory lists them, with 5,000 groups, so that what is measured is the console: how soon all are listed,
+//! its memory, the first paint of the list, and searches: a pasted name, one letter that finds everybody, and a name typed key
+//! by key. Each begins with the key and ends with what is shown. Where a round is beyond a goal, that is told, and the exit code
+//! is 3.
 
 #![allow(clippy::pedantic, clippy::unwrap_used)]
 
@@ -24,12 +26,26 @@ use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use support::{Process, guarded, part, repository, scratch};
 
+/// What people may expect on two cores, with 100,000 people.
+const FIRST_PAINT: f64 = 1000.0;
+const SEARCH: f64 = 200.0;
+const MEMORY: f64 = 300.0;
+/// A round was beyond one of them.
+const BEYOND: i32 = 3;
+/// So many groups there are.
+const GROUPS: usize = 5000;
+
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(measure());
+    let beyond = runtime.block_on(measure());
+    if !beyond.is_empty() {
+        beyond.iter().for_each(|told| eprintln!("{told}"));
+        std::process::exit(BEYOND);
+    }
 }
 
-async fn measure() {
+/// What was beyond its goal.
+async fn measure() -> Vec<String> {
     let users: usize = std::env::var("BENCH_USERS").ok().and_then(|text| text.parse().ok()).unwrap_or(100_000);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -55,18 +71,32 @@ async fn measure() {
     let (mut run, column) = (saved::Run::of("console"), format!("{users} people"));
     let listed = Duration::from_millis(times["listedAt"].as_u64().unwrap_or_default());
     run.add("link to all of them listed", &column, "s", listed.as_secs_f64());
-    for (name, what) in [
-        ("firstPaint", "first paint of the list"),
-        ("search", "a search: from the key to what it found"),
-        ("answer", "a search: the console's answer"),
-    ] {
-        for value in times[name].as_array().into_iter().flatten().filter_map(Value::as_f64) {
-            run.add(what, &column, "ms", value);
+    let mut beyond = Vec::new();
+    let mut judge = |what: &str, unit: &str, worst: f64, goal: f64| {
+        if worst >= goal {
+            beyond.push(format!("{what}: {worst:.0} {unit}, and the goal is below {goal:.0} {unit}"));
         }
+    };
+    for (name, what, goal) in [
+        ("firstPaint", "first paint of the list", FIRST_PAINT),
+        ("pasted", "a pasted name: from the key to what it found", SEARCH),
+        ("letter", "one letter that finds everybody: from the key to what is shown", SEARCH),
+        ("typed", "a name typed key by key: from the last key to what it found", SEARCH),
+        ("answer", "a search: the console's answer", SEARCH),
+    ] {
+        let values: Vec<f64> = times[name].as_array().into_iter().flatten().filter_map(Value::as_f64).collect();
+        assert!(!values.is_empty(), "no round of {name} was measured: {times}");
+        judge(what, "ms", values.iter().copied().fold(0.0, f64::max), goal);
+        values.into_iter().for_each(|value| run.add(what, &column, "ms", value));
     }
-    run.add("memory of the console", &column, "MiB", console.memory_mib());
-    run.add("its peak, while listing", &column, "MiB", console.peak_mib());
+    for (what, value) in
+        [("memory of the console", console.memory_mib()), ("its peak, while listing", console.peak_mib())]
+    {
+        judge(what, "MiB", value, MEMORY);
+        run.add(what, &column, "MiB", value);
+    }
     run.save();
+    beyond
 }
 
 /// What the console asks of an API server.
@@ -95,7 +125,7 @@ async fn answer(
             let until = (from + limit).min(*users);
             list((from..until).map(user).collect(), (until < *users).then_some(until))
         }
-        "scimgroups" => list((0..100).map(group).collect(), None),
+        "scimgroups" => list((0..GROUPS).map(group).collect(), None),
         "scimconnections" => list(vec![connection(*users)], None),
         "selfsubjectaccessreviews" => Json(json!({"apiVersion": "authorization.k8s.io/v1", "spec": {},
             "kind": "SelfSubjectAccessReview", "status": {"allowed": true}}))
@@ -108,7 +138,7 @@ fn metadata(name: &str, number: usize) -> Value {
     json!({
         "name": name, "namespace": "identity", "uid": format!("00000000-0000-4000-8000-{number:012}"), "generation": 2,
         "resourceVersion": "1", "creationTimestamp": "2026-11-28T10:00:00Z", "finalizers": ["scim-operator.dev/account"],
-        "labels": {"team": format!("team-{}", number % 100), "app.kubernetes.io/managed-by": "kustomize"},
+        "labels": {"team": format!("team-{}", number % GROUPS), "app.kubernetes.io/managed-by": "kustomize"},
         "managedFields": [{"manager": "kustomize-controller", "operation": "Apply", "apiVersion": "scim-operator.dev/v1alpha1",
             "time": "2026-11-28T10:00:00Z", "fieldsType": "FieldsV1",
             "fieldsV1": {"f:spec": {"f:userName": {}, "f:title": {}, "f:name": {"f:givenName": {}, "f:familyName": {}}}}}],
@@ -121,11 +151,12 @@ fn user(number: usize) -> Value {
     json!({
         "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimUser", "metadata": metadata(&name, number),
         "spec": {"connectionRef": {"kind": "ScimConnection", "name": "directory"}, "userName": format!("{name}@example.com"),
-            "title": "Engineer", "active": true, "name": {"givenName": format!("Given{number}"), "familyName": "Example"},
+            "title": "Engineer", "active": true, "externalId": format!("HR-{number:06}"),
+            "displayName": format!("Given{number} Example"), "phoneNumbers": [{"type": "work", "value": "+1 555 0100"}], "name": {"givenName": format!("Given{number}"), "familyName": "Example"},
             "emails": [{"type": "work", "value": format!("{name}@example.com"), "primary": true}]},
         "status": {"observedGeneration": 2, "state": if held { "Held" } else { "Active" }, "id": format!("9b2f{number:028x}"),
             "boundTo": "3f2a9c0d11b2e4773f2a9c0d11b2e477", "userName": format!("{name}@example.com"), "active": true,
-            "lastOperation": {"type": "Create", "at": "2026-11-28T10:00:05Z"},
+            "groups": {format!("g{}", number % GROUPS): format!("9b2f{number:028x}")}, "lastOperation": {"type": "Create", "at": "2026-11-28T10:00:05Z"},
             "managedAttributes": ["active", "emails[type eq \"work\"]", "name.familyName", "name.givenName", "title"],
             "conditions": [{"type": "Ready", "status": if held { "False" } else { "True" }, "observedGeneration": 2,
                 "reason": if held { "Held" } else { "Synced" }, "message": "the account is as declared",
@@ -139,7 +170,7 @@ fn group(number: usize) -> Value {
         "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimGroup", "metadata": metadata(&name, number),
         "spec": {"connectionRef": {"kind": "ScimConnection", "name": "directory"}, "displayName": name, "membership": "Exact",
             "memberSelector": {"matchLabels": {"team": name}}},
-        "status": {"state": "Synced", "id": format!("g{number}"), "members": {"declared": 1000, "present": 1000, "waiting": 0}},
+        "status": {"state": "Synced", "id": format!("g{number}"), "members": {"declared": 20, "present": 20, "waiting": 0}},
     })
 }
 

@@ -19,6 +19,8 @@ mod kit;
 mod logs;
 #[path = "cli/manners.rs"]
 mod manners;
+#[path = "cli/pictured.rs"]
+mod pictured;
 #[path = "cli/planning.rs"]
 mod planning;
 #[path = "cli/planning_clusters.rs"]

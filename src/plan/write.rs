@@ -128,7 +128,7 @@ pub(super) fn write(facts: &Facts, id: &str, view: &View, differences: &Differen
 
 /// The differences that are to be written: whatever was declared since it was last carried out, and what others changed
 /// where that is repaired, or a person asked.
-fn due(
+pub(super) fn due(
     facts: &Facts,
     declared: &Declared,
     resource: &Resource,

@@ -30,8 +30,9 @@ pub use self::connection::credentials::{Material, Reader, secret_names, token_ur
 pub use self::connection::defaults::{base_url, overrides, rate_limits, server_of};
 pub use self::connection::dialect::{dialect_of, profile_of};
 pub use self::connection::hosts::Bound;
+pub use self::connection::lessons::recorded_profile;
 pub use self::connection::refusal::Refusal;
-pub use self::connection::session::rates_of;
+pub use self::connection::session::{policy_of, rates_of};
 pub use self::connection::test::refusal;
 pub use self::events::bounded_note;
 

@@ -12,7 +12,7 @@ use crate::support::{ControlPlane, Process, eventually, guarded, part, repositor
 use crate::{connected, operator};
 
 /// A console, and its link.
-fn console(name: &str, kubeconfig: &Path, namespace: &str, options: &[&str]) -> (Process, String) {
+pub fn console(name: &str, kubeconfig: &Path, namespace: &str, options: &[&str]) -> (Process, String) {
     let mut command = guarded(env!("CARGO_BIN_EXE_kubectl-scim"));
     command.env("KUBECONFIG", kubeconfig).args(["console", "-o", "json", "-n", namespace]).args(options);
     let (process, link) = Process::announcing(name, command);
@@ -37,7 +37,7 @@ async fn browse(script: &str, namespace: &str, [link, viewer_link]: [String; 2])
 }
 
 /// A script in a real browser, with what it needs.
-async fn browse_with(script: &str, namespace: &str, given: &[(&str, String)]) {
+pub async fn browse_with(script: &str, namespace: &str, given: &[(&str, String)]) {
     let mut browser = guarded("node");
     browser.arg(repository().join(format!("tests/parts/browser/{script}.mjs")));
     browser.env("BROWSER", part("browser")).envs(given.iter().map(|(name, value)| (name, value)));
@@ -223,8 +223,21 @@ async fn pages_change_by_themselves_under_the_keyboard_and_ask_the_scim_server_n
         place.user(&format!("user-{number}"), json!({}));
     }
     let admin = place.cluster.admin_kubeconfig();
-    let (console, link) = console("console-live", admin, &place.namespace, &["--allow-loopback-http"]);
-    browse_with("live", &place.namespace, &[("LINK", link), ("CONSOLE", console.id().to_string())]).await;
+    let (of_admin, link) = console("console-live", admin, &place.namespace, &["--allow-loopback-http"]);
+    viewer(&place);
+    let late = place.cluster.kubeconfig_for_service_account(&place.namespace, "late");
+    let users = "--resource=scimusers.scim-operator.dev";
+    place.kubectl(&["create", "role", "users", "--verb=get,list,watch", users]);
+    place.kubectl(&[
+        "create",
+        "rolebinding",
+        "users",
+        "--role=users",
+        &format!("--serviceaccount={}:late", place.namespace),
+    ]);
+    let (_of_late, late_link) = console("console-late", &late, &place.namespace, &[]);
+    let given = [("LINK", link), ("LATE_LINK", late_link), ("CONSOLE", of_admin.id().to_string())];
+    browse_with("live", &place.namespace, &given).await;
     let mut asked = asked.lock().expect("a lock").clone();
     // The operator's own test of the connection, which suspending it doesn't end.
     asked.retain(|request| !request.starts_with("GET /scim/v2/Users?startIndex=1&count=1 "));

@@ -105,7 +105,7 @@ async fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::History(arguments) => history::run(&global, printer, &arguments).await,
         Command::Report(arguments) => report::run(&cluster().await?, printer, &arguments).await,
         Command::Roster(arguments) => roster::run(&global, printer, &arguments).await,
-        Command::Console(arguments) => console::run(cluster().await?, printer, &arguments).await,
+        Command::Console(arguments) => console::run(&global, printer, &arguments).await,
         Command::Completion(arguments) => documents::completion(&arguments, Cli::command()),
         Command::Complete(arguments) => complete::run(&arguments, Cli::command()),
         Command::Man(arguments) => documents::man(&arguments, Cli::command()),

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::model::Server;
-use crate::api::{Action, AdoptionPolicy, DeletionPolicy, ScimUserSpec, ScimUserStatus};
+use crate::api::{Action, AdoptionPolicy, DeletionPolicy, Reason, ScimUserSpec, ScimUserStatus};
 use crate::plan::protect::Protected;
 use crate::plan::{
     Account, ClaimedName, Claims, Creations, Delegated, Facts, Manager, Object, Operation, Path, Policy, Read, Repair,
-    Request, Step, Verdict, at_server, bound_status, decide,
+    Request, Step, Verdict, at_server, bound_status, compared, decide,
 };
 use crate::scim::{Attributes, Profile, Resource};
 use crate::status::{PassLog, record};
@@ -155,7 +155,19 @@ impl World {
     }
 
     fn decide(&self, account: Account, written: &BTreeSet<Path>) -> Step {
-        decide(&Facts {
+        self.with_facts(account, written, decide)
+    }
+
+    /// Whoever compares an account with its manifest is told the same as its status says.
+    fn is_told_alike(&self, reason: Option<Reason>) {
+        let told = self.with_facts(self.look(true), &BTreeSet::new(), compared);
+        if let (Some(told), Some(Reason::Synced)) = (told, reason) {
+            assert_eq!(told.owed(), 0, "it is synced, and is told to be owed: {:#?}", told.differences);
+        }
+    }
+
+    fn with_facts<T>(&self, account: Account, written: &BTreeSet<Path>, of: impl FnOnce(&Facts) -> T) -> T {
+        of(&Facts {
             object: Object {
                 full_name: "team/ada",
                 spec: &self.spec,
@@ -234,6 +246,7 @@ impl World {
                     let json = serde_json::to_string(&status).expect("a status");
                     self.status = serde_json::from_str(&json).expect("a status");
                     self.requested = false;
+                    self.is_told_alike(verdict.reason);
                     return Outcome { sent, verdict: *verdict, finalizer_removed: false };
                 }
                 Step::RemoveFinalizer(verdict) => {

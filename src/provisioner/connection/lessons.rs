@@ -154,6 +154,12 @@ impl LearntLessons {
     }
 }
 
+/// The profile of a connection with what its status records of its server.
+pub fn recorded_profile(connection: &ScimConnection) -> Profile {
+    let effective = connection.status.as_ref().and_then(|status| status.effective.as_ref());
+    LearntLessons::recorded(effective).teach(connection)
+}
+
 /// Names what lessons are learnt of: the server, and the dialect that the connection prescribes for it.
 pub fn subject_of(connection: &ScimConnection) -> String {
     let mut hash = Sha256::new();

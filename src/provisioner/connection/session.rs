@@ -139,7 +139,7 @@ pub fn policy_for(connection: &ScimConnection, owner: Option<&KeyOwner>) -> Poli
 }
 
 /// The policy of a connection.
-fn policy_of(connection: &ScimConnection) -> Policy {
+pub fn policy_of(connection: &ScimConnection) -> Policy {
     let spec = &connection.spec;
     let repairs = |policy: crate::api::RepairPolicy| policy == crate::api::RepairPolicy::Repair;
     Policy {

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
-const { BROWSER, NAMESPACE, KUBECTL, PICTURES } = process.env;
+const { BROWSER, NAMESPACE, KUBECTL } = process.env;
 const require = createRequire(`${BROWSER}/`);
 const { chromium } = require("playwright-core");
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
@@ -52,12 +52,6 @@ export async function fits(page) {
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     assert.ok(wide <= 0, `${page.url()} is ${wide} px too wide at ${width}`);
   }
-  await page.setViewportSize({ width: 1280, height: 900 });
-}
-
-export async function picture(page, name) {
-  await page.setViewportSize({ width: 1100, height: 720 });
-  await page.screenshot({ path: `${PICTURES}/${name}.png` });
   await page.setViewportSize({ width: 1280, height: 900 });
 }
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { applied, browser, content, focused, kubectl, opened } from "./browser.mjs";
 
-const { LINK, CONSOLE, NAMESPACE } = process.env;
+const { LINK, LATE_LINK, CONSOLE, NAMESPACE } = process.env;
 const { context, page, complaints, origin } = await opened(LINK);
 const user = (name) => ({
   apiVersion: "scim-operator.dev/v1alpha1", kind: "ScimUser", metadata: { name },
@@ -29,7 +29,7 @@ await press(page, "Shift+Tab", 5);
 await reach(page, "People");
 await press(page, "Enter");
 await page.getByRole("heading", { name: "People" }).waitFor();
-await reach(page, "Search userName, name or id");
+await reach(page, "Search name, e-mail or id");
 await page.keyboard.type("user-1");
 await page.getByText("11 people").waitFor();
 await reach(page, "user-12@example.com");
@@ -61,12 +61,12 @@ await page.route(/[?]q=user-2$/, async (route) => {
   await new Promise((later) => setTimeout(later, 2000));
   await route.continue();
 });
-const late = page.waitForResponse(/[?]q=user-2$/);
+const slow = page.waitForResponse(/[?]q=user-2$/);
 await page.getByRole("searchbox").pressSequentially("user-2", { delay: 5 });
 await page.waitForRequest(/[?]q=user-2$/);
 await page.getByRole("searchbox").pressSequentially("3");
 await page.getByText("1 person").waitFor();
-await (await late).finished();
+await (await slow).finished();
 await page.waitForTimeout(200);
 assert.match(await page.locator("#results p").first().innerText(), /^1 person/);
 
@@ -98,6 +98,36 @@ for (const [kind, apiVersion, message] of [
 }
 await looker.getByText("the server refused it").waitFor();
 await looker.getByText("1 event", { exact: true }).waitFor();
+
+// The page of one person is read again when that person changes, and not when others do.
+await looker.goto(`${origin}/people/${NAMESPACE}/user-9`);
+const readings = [];
+looker.on("request", (request) => request.url().endsWith("/user-9") && readings.push(request.url()));
+kubectl("patch", "scimuser", "user-10", "--type=merge", "-p", '{"spec": {"userName": "renamed-10@example.com"}}');
+await others[0].getByText("renamed-10@example.com").waitFor();
+kubectl("patch", "scimuser", "user-9", "--type=merge", "-p", '{"spec": {"userName": "renamed-9@example.com"}}');
+await looker.getByRole("heading", { name: "renamed-9@example.com" }).waitFor();
+await looker.getByText("renamed-9@example.com").nth(1).waitFor();
+assert.ok(readings.length > 0);
+// The operator may write something about that person, or the connection, at the same time: not each time.
+const unread = [];
+for (let time = 0; time < 5 && !unread.includes(true); time++) {
+  const before = readings.length;
+  kubectl("patch", "scimuser", "user-11", "--type=merge", "-p", `{"spec": {"userName": "renamed-11-${time}@example.com"}}`);
+  await others[0].getByText(`renamed-11-${time}@example.com`).waitFor();
+  unread.push(readings.length === before);
+}
+assert.ok(unread.includes(true), "a page is read again for each change of somebody else");
+
+// What can't be listed is told on a list that is open, as long as it is so; and what nobody of a namespace may list is no problem.
+const late = await opened(LATE_LINK);
+await late.page.getByText("Cluster connections aren't shown").waitFor();
+await late.page.goto(`${late.origin}/people`);
+await late.page.getByText("ScimGroups can't be listed").waitFor();
+await late.page.getByText("renamed-9@example.com").waitFor();
+assert.equal(await late.page.getByText("ClusterScimConnections can't be listed").count(), 0);
+kubectl("create", "rolebinding", "late", "--role=viewer", `--serviceaccount=${NAMESPACE}:late`);
+await late.page.getByText("ScimGroups can't be listed").waitFor({ state: "detached" });
 
 // Once the console has ended, no page looks as if it were still true.
 process.kill(Number(CONSOLE), "SIGINT");

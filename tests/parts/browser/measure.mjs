@@ -2,6 +2,8 @@
 import { browser, opened } from "./browser.mjs";
 
 const { LINK, USERS } = process.env;
+/** Somebody who types fast. */
+const BETWEEN_KEYS = 100;
 const began = Date.now();
 const { page, origin } = await opened(LINK);
 page.setDefaultTimeout(600_000);
@@ -30,30 +32,42 @@ for (let round = 0; round < 5; round++) {
   );
 }
 
-// A whole name is pasted, so that one search is sent; what it takes begins with the key.
-const searches = [];
-const answers = [];
+/** From a key, after which the search field says this, to what it found being shown. */
+const shown = (text, found) =>
+  page.evaluate(
+    ([text, found]) =>
+      new Promise((told) => {
+        const input = document.querySelector("input[type=search]");
+        const began = performance.now();
+        new MutationObserver((_, observer) => {
+          if (document.querySelector("#results p").textContent.startsWith(found)) {
+            observer.disconnect();
+            requestAnimationFrame(() => told(performance.now() - began));
+          }
+        }).observe(document.querySelector("main"), { childList: true, subtree: true });
+        document.querySelector("#results p").textContent = "";
+        input.value = text;
+        input.dispatchEvent(new InputEvent("input", { bubbles: true }));
+      }),
+    [text, found],
+  );
+
+// A whole name is pasted, so that one search is sent; one letter finds everybody; a name is typed as people type.
+const [pasted, letter, typed, answers] = [[], [], [], []];
 for (let round = 0; round < 9; round++) {
   const name = `user-${String((round * 10_007) % Number(USERS)).padStart(6, "0")}`;
-  searches.push(
-    await page.evaluate(
-      (name) =>
-        new Promise((told) => {
-          const input = document.querySelector("input[type=search]");
-          const began = performance.now();
-          new MutationObserver((_, observer) => {
-            if (document.querySelector("#results p").textContent.startsWith("1 person")) {
-              observer.disconnect();
-              requestAnimationFrame(() => told(performance.now() - began));
-            }
-          }).observe(document.querySelector("main"), { childList: true, subtree: true });
-          document.querySelector("#results p").textContent = "";
-          input.value = name;
-          input.dispatchEvent(new InputEvent("input", { bubbles: true }));
-        }),
-      name,
-    ),
-  );
+  pasted.push(await shown(name, "1 person"));
+  letter.push(await shown("e", `${USERS} people`));
+  const keys = [...name];
+  for (let length = 1; length < keys.length; length++) {
+    await page.evaluate((text) => {
+      const input = document.querySelector("input[type=search]");
+      input.value = text;
+      input.dispatchEvent(new InputEvent("input", { bubbles: true }));
+    }, keys.slice(0, length).join(""));
+    await page.waitForTimeout(BETWEEN_KEYS);
+  }
+  typed.push(await shown(name, "1 person"));
   answers.push(
     await page.evaluate(async (name) => {
       const began = performance.now();
@@ -63,5 +77,5 @@ for (let round = 0; round < 9; round++) {
   );
 }
 
-console.log(JSON.stringify({ listedAt, firstPaint: paints, search: searches, answer: answers }));
+console.log(JSON.stringify({ listedAt, firstPaint: paints, pasted, letter, typed, answer: answers }));
 await browser.close();

@@ -1,6 +1,6 @@
 // The pages of people, groups and rosters as a person uses them: what is read at the server, what is tried, what is refused.
 import assert from "node:assert/strict";
-import { accessible, browser, content, fits, kubectl, opened, picture } from "./browser.mjs";
+import { accessible, browser, content, fits, kubectl, opened } from "./browser.mjs";
 
 const { LINK, VIEWER_LINK, NAMESPACE } = process.env;
 const { context, page, complaints, origin } = await opened(LINK);
@@ -51,7 +51,6 @@ await page.getByRole("link", { name: "Platform" }).waitFor();
 await page.getByRole("region", { name: "History" }).getByText("Create").first().waitFor();
 await accessible(page);
 await fits(page);
-await picture(page, "console-person");
 
 // One group: who is waited for, who is unknown, who is in it.
 await page.goto(at("/groups/~/platform"));
@@ -72,9 +71,6 @@ await page.getByText("Mapped").first().waitFor();
 assert.equal(await page.locator("main i").count(), 0);
 await accessible(page);
 await fits(page);
-await page.locator("#try").scrollIntoViewIfNeeded();
-await page.evaluate(() => document.querySelector("#try").scrollIntoView());
-await picture(page, "console-roster");
 assert.equal(kubectl("get", "scimusers", "-o", "name").includes("lee"), false);
 
 // All rosters, two of which reject rows.
@@ -83,18 +79,38 @@ await page.getByRole("heading", { name: /^Rejected rows of/ }).nth(1).waitFor();
 await accessible(page);
 await fits(page);
 
-// Everybody whose row is gone, more than a hold names, and all rejected rows by their reasons: read when asked for.
+// A roster's hold names everybody whose row is gone, though its status samples 20, and finds them by what people know.
 await page.goto(at("/holds"));
 await page.getByText("21 ScimUsers deleted").waitFor();
 await page.locator("main td a").first().click();
-await page.getByText("Of 21 operations 20 are known by name").waitFor();
-await page.getByRole("link", { name: "the roster's page" }).click();
+await page.getByText("21 of 21 are shown").waitFor();
+await page.getByRole("heading", { name: /the ScimUser is deleted [(]21[)]/ }).waitFor();
+await page.getByRole("searchbox").pressSequentially("person-07");
+await page.getByText("1 of 21 are shown").waitFor();
+await page.getByRole("link", { name: "person-07@example.com" }).waitFor();
+await accessible(page);
+await fits(page);
+const command = await page.locator("code").filter({ hasText: "kubectl scim approve" }).innerText();
+assert.match(command, new RegExp(` -n ${NAMESPACE}$`));
+
+// And all rejected rows by their reasons: read when asked for.
+await page.goto(at("/rosters/~/export"));
 await page.getByRole("button", { name: /Read its rows/ }).click();
 await page.getByRole("heading", { name: "Gone: ScimUsers without a row (21)" }).waitFor();
 assert.equal(await page.locator("#source li").count(), 21);
 await page.locator("#source").getByText("export: 4, 5").or(page.locator("#source").getByText(/people[.]csv: 4, 5/)).waitFor();
 await accessible(page);
 await fits(page);
+
+// It is rejected: its people stay, as the page says.
+await page.goto(at("/holds"));
+await page.locator("main td a").first().click();
+const reject = page.locator("form.answer").filter({ has: page.getByRole("button", { name: "Reject" }) });
+await reject.getByRole("textbox").fill("21");
+await reject.getByRole("button").click();
+await page.getByText("the ScimUsers stay, and so do their accounts").waitFor();
+await page.getByText("(rejected)").waitFor();
+assert.ok(await page.locator("#held").isHidden(), "nobody has to answer it");
 
 // Events, and what was done.
 await page.goto(at("/events?q=ada"));
@@ -167,11 +183,16 @@ for (const name of kubectl("get", "scimusers", "-l", "scim-operator.dev/roster=e
 
 // Suspended and resumed by a click.
 await page.goto(at("/people/~/grace"));
+assert.equal(await page.getByRole("button", { name: "Resume" }).count(), 0);
 for (const [button, told, suspended] of [["Suspend", "It is suspended.", "true"], ["Resume", "It is resumed.", ""]]) {
   await page.getByRole("button", { name: button }).click();
   await page.getByText(told).waitFor();
   const now = kubectl("get", "scimuser", "grace", "-o", "jsonpath={.spec.suspend}");
   assert.ok(suspended ? now === suspended : now !== "true", `${button}: ${now}`);
+  // What was done stays to be read when the page changes by itself.
+  await page.locator(".state").first().filter({ hasText: suspended ? "Suspended" : "Active" }).waitFor();
+  assert.ok(await page.getByText(told).isVisible(), button);
+  assert.equal(await page.getByRole("button", { name: "Provision now" }).count(), suspended ? 0 : 1);
 }
 
 content(complaints);

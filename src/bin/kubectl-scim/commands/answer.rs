@@ -103,13 +103,14 @@ async fn count(cluster: &Cluster, hold: &Hold, values: &Values) -> Result<u64> {
             if listed < all { String::new() } else { format!("; kubectl scim holds {} lists all", hold_id(hold)) };
         output::note(&format!("  and {} more{more}", all - members.len().min(NAMED) as u64));
     }
-    if all < operations {
+    if hold.kind != Kind::Roster && !hold.is_all(&members) {
         bail!(
-            "the hold has {operations}, and {listed} objects say that they are in it: they are still being written. Nothing was changed; \
-             try again in a moment"
+            "the hold has {}, and {listed} objects say that they are in it: they are still being written. Nothing was changed; try \
+             again in a moment",
+            hold.words()
         );
     }
-    Ok(all)
+    Ok(hold.count())
 }
 
 fn hold_id(hold: &Hold) -> &str {

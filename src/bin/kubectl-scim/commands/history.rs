@@ -1,9 +1,10 @@
 //! `history`: who changed what, when, and by which object, from the audit stream.
 
 mod log;
+mod newest;
 
-use std::collections::{BTreeMap, VecDeque};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
@@ -11,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
+pub use self::newest::Newest;
 use crate::Outcome;
 use crate::cluster::Cluster;
 use crate::global::Global;
@@ -208,25 +210,6 @@ impl From<Line> for Done {
             hold: line.hold.map(|hold| hold.id).unwrap_or_default(),
         }
     }
-}
-
-/// The newest lines of a file that fit, the newest last, and how many of the file can't be read.
-pub fn newest(file: &Path, most: usize, fits: impl Fn(&Done) -> bool) -> Result<(Vec<Done>, u64)> {
-    use std::io::BufRead as _;
-    let cant = || format!("{} can't be read", file.display());
-    let mut newest: VecDeque<Done> = VecDeque::new();
-    let mut broken = 0;
-    for line in std::io::BufReader::new(std::fs::File::open(file).with_context(cant)?).lines() {
-        match Line::read(&line.with_context(cant)?) {
-            Some(Ok(line)) => newest.extend(Some(Done::from(line)).filter(|done| fits(done))),
-            Some(Err(_)) => broken += 1,
-            None => {}
-        }
-        if newest.len() > most {
-            newest.pop_front();
-        }
-    }
-    Ok((newest.into(), broken))
 }
 
 fn from_file(file: &PathBuf, arguments: &Arguments, found: &mut Found) -> Result<()> {

@@ -72,6 +72,20 @@ impl Hold {
         self.creates + self.updates + self.deactivations + self.deletes
     }
 
+    /// What an answer is confirmed by: all that [`Self::words`] tells, members of groups too.
+    pub fn count(&self) -> u64 {
+        u64::try_from(self.operations() + self.memberships).unwrap_or_default()
+    }
+
+    /// Whether these objects are all that it would touch: users and groups by their number, groups that lose members by
+    /// these.
+    pub fn is_all(&self, listed: &[Held]) -> bool {
+        let of_groups: Vec<i64> = listed.iter().filter_map(Held::memberships).collect();
+        let operations = listed.len() - of_groups.len();
+        i64::try_from(operations).is_ok_and(|operations| operations >= self.operations())
+            && of_groups.iter().sum::<i64>() >= self.memberships
+    }
+
     /// Those of its objects that it names.
     pub fn sampled(&self) -> Vec<Held> {
         let named = |name: &String| {
@@ -233,26 +247,26 @@ pub async fn run(global: &Global, cluster: &Cluster, printer: Printer, arguments
     if more > 0 {
         output::note(&format!("and {more} more; -o wide and -o json show all of them"));
     }
-    output::note(&format!("Hold {id} of {}: {}. {}", hold.of, hold.words(), counted(&hold, members.len())));
+    output::note(&format!("Hold {id} of {}: {}. {}", hold.of, hold.words(), counted(&hold, &members)));
     Ok(Outcome::Found)
 }
 
 /// How the objects listed compare with what the hold says.
-fn counted(hold: &Hold, listed: usize) -> String {
-    match usize::try_from(hold.operations()).unwrap_or_default() {
-        operations if hold.kind == Kind::Roster && operations > listed => {
-            format!("Only {listed} of them are known by name.")
-        }
-        _ if hold.rejected && hold.kind != Kind::Roster => format!(
-            "It was rejected, and stays undone until what is declared changes; kubectl scim approve {} takes that back.",
-            hold.id.as_deref().unwrap_or_default()
-        ),
-        operations if operations > listed => format!("Of {operations} not all say so yet: {listed} are listed."),
-        _ => format!(
-            "Answer by kubectl scim approve {0} or kubectl scim reject {0}.",
-            hold.id.as_deref().unwrap_or_default()
-        ),
+fn counted(hold: &Hold, listed: &[Held]) -> String {
+    let id = hold.id.as_deref().unwrap_or_default();
+    if hold.rejected && hold.kind != Kind::Roster {
+        return format!(
+            "It was rejected, and stays undone until what is declared changes; kubectl scim approve {id} takes that back."
+        );
     }
+    if hold.is_all(listed) {
+        return format!("Answer by kubectl scim approve {id} or kubectl scim reject {id}.");
+    }
+    let (count, listed) = (hold.count(), listed.len());
+    if hold.kind == Kind::Roster {
+        return format!("Only {listed} of them are known by name.");
+    }
+    format!("Of {count} not all say so yet: {listed} objects are listed.")
 }
 
 /// An object in a hold.
@@ -262,7 +276,7 @@ pub struct Held(pub Object);
 
 impl Held {
     /// Whose row of a roster is gone.
-    fn leaving(object: Object) -> Self {
+    pub fn leaving(object: Object) -> Self {
         let message = Some("its row is gone from the roster".to_owned());
         Self(Object { held_operation: Some("Delete".to_owned()), message, ..object })
     }
@@ -274,6 +288,15 @@ impl Held {
         match told.split_once(" is held: ") {
             Some((change, _)) if change.starts_with(operation.as_str()) => change.to_owned(),
             _ => operation,
+        }
+    }
+
+    /// How many members a group loses or gets, where the hold is of those and not of an operation on the group itself.
+    pub fn memberships(&self) -> Option<i64> {
+        let change = self.change();
+        match change.strip_prefix("Update of ")? {
+            "one membership" => Some(1),
+            many => many.strip_suffix(" memberships")?.parse().ok(),
         }
     }
 }
@@ -314,21 +337,44 @@ mod tests {
         let hold = of_connection(&connection()).remove(0);
         assert_eq!((hold.of.as_str(), hold.kind, hold.operations()), ("identity/datadog", Kind::Connection, 6));
         assert_eq!(hold.words(), "3 deletions, 2 deactivations, 4 members taken out of groups, 1 updates");
-        assert!(counted(&hold, 5).contains("not all say so yet"));
-        assert!(counted(&hold, 6).contains("approve 3f2a9c0d11b2e477"));
+        let listed: Vec<Held> = (0..6).map(|_| held("Delete", "")).chain([members_of(4)]).collect();
+        assert!(counted(&hold, &listed[1..]).contains("Of 10 not all say so yet"));
+        assert!(counted(&hold, &listed).contains("approve 3f2a9c0d11b2e477"));
         assert_eq!(Hold::COLUMNS.len(), hold.cells().len());
+    }
+
+    fn held(operation: &str, message: &str) -> Held {
+        let (held_operation, message) = (Some(operation.to_owned()), Some(message.to_owned()));
+        Held(Object { message, held_operation, ..Object::default() })
+    }
+
+    fn members_of(count: i64) -> Held {
+        let subject = if count == 1 { "one membership".to_owned() } else { format!("{count} memberships") };
+        held("Update", &format!("Update of {subject} is held: it exceeds a guard. Hold 3f"))
+    }
+
+    #[test]
+    fn i13_members_taken_out_of_groups_are_counted_and_no_group_stands_for_a_person() {
+        let json = json!([{"id": "3f2a9c0d11b2e477", "reason": "memberships", "since": "2026-11-28T12:00:00Z",
+            "creates": 0, "updates": 0, "deactivations": 2, "deletes": 0, "memberships": 500}]);
+        let mut connection = connection();
+        connection.status.as_mut().unwrap().holds = serde_json::from_value(json).unwrap();
+        let hold = of_connection(&connection).remove(0);
+        assert_eq!(hold.count(), 502, "what is told is what is typed");
+        let person = || held("Deactivate", "Deactivate is held: it is more");
+        assert!(hold.is_all(&[person(), person(), members_of(499), members_of(1)]));
+        assert!(!hold.is_all(&[person(), members_of(499), members_of(1)]), "a person isn't shown");
+        assert!(!hold.is_all(&[person(), person()]), "no group is shown");
+        assert!(!hold.is_all(&[person(), person(), members_of(499)]), "one group isn't shown");
     }
 
     #[test]
     fn a_member_says_its_operation_with_the_attributes() {
-        let held = |operation: &str, message: &str| {
-            let (held_operation, message) = (Some(operation.to_owned()), Some(message.to_owned()));
-            Held(Object { message, held_operation, ..Object::default() }).change()
-        };
+        let change = |operation: &str, message: &str| held(operation, message).change();
         assert_eq!(
-            held("Update", "Update of userName, title is held: it is more. Hold 3f"),
+            change("Update", "Update of userName, title is held: it is more. Hold 3f"),
             "Update of userName, title"
         );
-        assert_eq!(held("Delete", "nothing of that form"), "Delete");
+        assert_eq!(change("Delete", "nothing of that form"), "Delete");
     }
 }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use tokio::sync::{mpsc, oneshot};
 
+use super::addresses::{address, group_address, is_name};
 use crate::cluster::{Cluster, Kind, Target};
 use crate::commands::{answer, change};
 
@@ -25,7 +26,7 @@ pub struct Form {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Act {
     Approve { id: String, count: u64 },
-    Reject { id: String, count: u64 },
+    Reject { id: String, count: u64, of_roster: bool },
     Sync(Place),
     Suspend(Place),
     Resume(Place),
@@ -55,7 +56,7 @@ impl Act {
         };
         Ok(match form.action.as_str() {
             "approve" => Self::Approve { id: form.id.clone(), count: count()? },
-            "reject" => Self::Reject { id: form.id.clone(), count: count()? },
+            "reject" => Self::Reject { id: form.id.clone(), count: count()?, of_roster: form.kind == "roster" },
             "sync" => Self::Sync(place()?),
             "suspend" => Self::Suspend(place()?),
             "resume" => Self::Resume(place()?),
@@ -67,6 +68,7 @@ impl Act {
     pub fn page(&self) -> String {
         match self {
             Self::Approve { .. } => "/holds?done=approved".to_owned(),
+            Self::Reject { of_roster: true, .. } => "/holds?done=rejected-roster".to_owned(),
             Self::Reject { .. } => "/holds?done=rejected".to_owned(),
             Self::Sync(place) => place.page("synced"),
             Self::Suspend(place) => place.page("suspended"),
@@ -79,7 +81,7 @@ impl Act {
             Self::Approve { id, count } => {
                 answer::approve(cluster, &answer::Arguments { id, yes: Some(count) }).await?;
             }
-            Self::Reject { id, count } => {
+            Self::Reject { id, count, .. } => {
                 answer::reject(cluster, &answer::Arguments { id, yes: Some(count) }).await?;
             }
             Self::Sync(place) => {
@@ -99,17 +101,11 @@ impl Act {
     }
 }
 
-/// Whether Kubernetes would have it for a name; what isn't one would lead elsewhere within an address.
-pub fn is_name(text: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
-    !text.is_empty() && text.len() <= 253 && text.bytes().all(inner) && !text.starts_with('.')
-}
-
 impl Place {
     fn page(&self, done: &str) -> String {
         let page = match self.target.kind {
-            Kind::User => super::people::address(&self.namespace, &self.target.name),
-            Kind::Group => super::person::group_address(&self.namespace, &self.target.name),
+            Kind::User => address(&self.namespace, &self.target.name),
+            Kind::Group => group_address(&self.namespace, &self.target.name),
             _ => "/".to_owned(),
         };
         format!("{page}?done={done}")
@@ -125,6 +121,7 @@ pub fn notice(done: &str) -> Option<&'static str> {
     Some(match done {
         "approved" => "The hold is approved: what is in it is being carried out.",
         "rejected" => "The hold is rejected: deleted objects go without touching their accounts, edits stay held.",
+        "rejected-roster" => "The hold is rejected: the ScimUsers stay, and so do their accounts.",
         "synced" => "Provisioning was asked for.",
         "suspended" => "It is suspended. A tool that applies manifests may set it back.",
         "resumed" => "It is resumed. A tool that applies manifests may set it back.",
@@ -174,5 +171,16 @@ mod tests {
             assert!(Act::read(&wrong).is_err(), "{wrong:?}");
         }
         assert_eq!(notice("<b>anything</b>"), None);
+    }
+
+    #[test]
+    fn i29_a_rejected_hold_of_a_roster_is_told_to_keep_its_people() {
+        let rejected = |kind: &str| {
+            let fields = [("action", "reject"), ("id", "3f2a9c0d11b2e477"), ("count", "25"), ("kind", kind)];
+            let page = Act::read(&form(&fields)).unwrap().page();
+            notice(page.split_once("done=").unwrap().1).unwrap()
+        };
+        assert!(rejected("roster").contains("the ScimUsers stay") && !rejected("roster").contains("deleted objects"));
+        assert!(rejected("").contains("deleted objects go without touching their accounts"));
     }
 }

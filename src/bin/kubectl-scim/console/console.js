@@ -4,14 +4,20 @@
 let asked = 0;
 let answered = 0;
 
-/** The part of the page that is replaced, as the server has it now; an answer that comes after a newer one is late. */
-async function refresh(address, part) {
+/** Parts of the page are replaced, as the server has them now; an answer that comes after a newer one is late. */
+async function refresh(address, parts) {
   const number = ++asked;
   const text = await read(address);
   if (text === null || number < answered) return;
   answered = number;
-  const fresh = new DOMParser().parseFromString(text, "text/html").getElementById(part);
-  const shown = document.getElementById(part);
+  const page = new DOMParser().parseFromString(text, "text/html");
+  // How many holds wait, and what can't be listed, is told on every page.
+  for (const id of ["held", "state", ...parts]) replace(id, page.getElementById(id));
+  if (parts.includes("title")) document.title = page.title;
+}
+
+function replace(id, fresh) {
+  const shown = document.getElementById(id);
   if (!fresh || !shown || fresh.isEqualNode(shown)) return;
   const restore = placeIn(shown);
   shown.replaceWith(fresh);
@@ -58,7 +64,7 @@ for (const form of document.querySelectorAll("form[data-live]")) {
     const text = query.toString();
     const address = form.getAttribute("action") + (text ? "?" + text : "");
     history.replaceState(null, "", address);
-    refresh(address, form.dataset.live);
+    refresh(address, [form.dataset.live]);
   };
   let timer;
   form.addEventListener("input", () => {
@@ -71,26 +77,45 @@ for (const form of document.querySelectorAll("form[data-live]")) {
   });
 }
 
+// What the address says of an act that is done was said: the page is no news when it is opened again.
+if (new URLSearchParams(location.search).has("done")) {
+  const address = new URL(location.href);
+  address.searchParams.delete("done");
+  history.replaceState(null, "", address);
+}
+
+/** Something of this page has changed, and it hasn't been shown yet. */
+let isOwed = false;
+
+/** Whether a page shows what has changed: the page of one object shows that, and whatever all pages depend on. */
+function concerns(changed) {
+  const isOfOne = /^[/](people|groups)[/][^/]+[/][^/]+$/.test(location.pathname);
+  return !isOfOne || changed.includes("*") || changed.includes(location.pathname);
+}
+
 /** Shows the page as it is now, unless somebody is at work on it. */
 function show() {
   // A form that somebody is filling in, a text that is selected, a manifest that is open: they stay.
   const at = document.activeElement;
   if (document.hidden || (at && at.closest("main form, details")) || String(getSelection())) return;
-  const part = document.getElementById("results") && location.pathname !== "/" ? "results" : "main";
-  if (part === "main" && document.querySelector("main details[open]")) return;
-  // What a form was answered with, read at the server or tried isn't to be had once more.
-  if (document.querySelector("main [data-still]") || location.pathname === "/do") return;
-  if (location.pathname.startsWith("/holds/")) return reloadHold();
-  const address = new URL(location.href);
-  address.searchParams.delete("done");
-  refresh(address, part);
+  const isList = document.getElementById("results") && location.pathname !== "/";
+  if (!isList && document.querySelector("main details[open]")) return;
+  isOwed = false;
+  // What a form was answered with, read at the server or tried isn't to be had once more; nor is a hold that is gone.
+  const isStill = document.querySelector("main [data-still]") || location.pathname === "/do";
+  if (isStill) return refresh("/holds", []);
+  if (location.pathname.startsWith("/holds/")) return isList ? reloadHold() : refresh("/holds", []);
+  refresh(location.href, isList ? ["results"] : ["title", "content"]);
 }
 
 /** A hold that has changed has another id: whoever looks at it is told, and answers nothing that was not seen. */
 async function reloadHold() {
   // The list is at hand; what is in a hold may have to be read in other namespaces.
   const holds = await read("/holds");
-  if (holds !== null && !holds.includes(`"${location.pathname}"`)) location.reload();
+  if (holds === null) return;
+  const page = new DOMParser().parseFromString(holds, "text/html");
+  if (!holds.includes(`"${location.pathname}"`)) return location.reload();
+  for (const id of ["held", "state"]) replace(id, page.getElementById(id));
 }
 
 /** Says that nothing comes any more, until it does. */
@@ -107,32 +132,37 @@ function lost(isLost) {
   document.getElementById("main").before(words);
 }
 
-function told(news) {
+function told({ news, changed }) {
   lost(news === "lost");
-  if (news === "changed") show();
+  if (news === "changed" && concerns(changed)) isOwed = true;
+  if (isOwed) show();
 }
 
 // One page listens for all that are open: a browser opens six connections to an address, and pages need some, too.
-const pages = new BroadcastChannel("changes");
-pages.onmessage = ({ data }) => told(data);
+const pages = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel("changes");
+if (pages) pages.onmessage = ({ data }) => told(data);
 
 function listen(hasMissed) {
   const changes = new EventSource("/live");
-  const tell = (news) => {
-    pages.postMessage(news);
-    told(news);
+  const tell = (news, changed = []) => {
+    if (pages) pages.postMessage({ news, changed });
+    told({ news, changed });
   };
   changes.onopen = () => {
-    tell(hasMissed ? "changed" : "found");
+    tell(hasMissed ? "changed" : "found", ["*"]);
     hasMissed = true;
   };
-  changes.onmessage = () => tell("changed");
+  changes.onmessage = ({ data }) => tell("changed", data.split("\n"));
   changes.onerror = () => tell("lost");
   // It listens until it is closed.
   return new Promise(() => {});
 }
 
-navigator.locks.request("changes", { ifAvailable: true }, (lock) =>
-  lock ? listen(false) : void navigator.locks.request("changes", () => listen(true)),
-);
+if (pages && navigator.locks) {
+  navigator.locks.request("changes", { ifAvailable: true }, (lock) =>
+    lock ? listen(false) : void navigator.locks.request("changes", () => listen(true)),
+  );
+} else {
+  listen(false);
+}
 document.addEventListener("visibilitychange", show);

@@ -8,7 +8,8 @@ use maud::{Markup, html};
 use scim_operator::api::{GROUP, VERSION};
 
 use super::State;
-use super::folded::folded;
+use super::addresses::{address, group_address, is_name, roster_address};
+use super::folded::searched;
 use super::kept::Kept;
 use super::page::{foreign, when};
 use crate::time::seen;
@@ -25,6 +26,7 @@ const LONGEST: Duration = Duration::from_secs(5);
 pub struct Told {
     pub at: Option<Timestamp>,
     kind: String,
+    namespace: String,
     name: String,
     type_: String,
     reason: String,
@@ -36,6 +38,7 @@ impl From<Event> for Told {
         Self {
             at: seen(&event),
             kind: event.involved_object.kind.unwrap_or_default(),
+            namespace: event.involved_object.namespace.unwrap_or_default(),
             name: event.involved_object.name.unwrap_or_default(),
             type_: event.type_.unwrap_or_default(),
             reason: event.reason.unwrap_or_default(),
@@ -52,7 +55,7 @@ pub fn selector() -> String {
 /// Has them watched from now on, and waits a little for the first list.
 pub async fn ask(state: &State) {
     state.events_wanted.notify_one();
-    let mut changed = state.changed.subscribe();
+    let mut changed = state.changes.subscribe();
     let is_there = || state.store.read().is_ok_and(|store| store.events.complete || store.events.problem.is_some());
     let listed = async {
         while !is_there() {
@@ -67,10 +70,12 @@ pub async fn ask(state: &State) {
 
 /// The newest first, and below them what was done.
 pub fn page(events: &Kept<Told>, history: Option<&Markup>, search: &str, now: Timestamp) -> Markup {
-    let text = folded(search);
+    let text = searched(search);
     let words: Vec<&str> = text.split_whitespace().collect();
     let fits = |event: &&Told| {
-        let text = || folded(&format!("{}\n{}\n{}\n{}", event.kind, event.name, event.reason, event.message));
+        let text = || {
+            searched(&format!("{} {}/{}\n{}\n{}", event.kind, event.namespace, event.name, event.reason, event.message))
+        };
         words.is_empty() || words.iter().all(|word| text().contains(word))
     };
     let mut found: Vec<&Told> = events.iter().filter(fits).collect();
@@ -100,13 +105,27 @@ pub fn page(events: &Kept<Told>, history: Option<&Markup>, search: &str, now: Ti
     }
 }
 
+/// The object, with its page where it has one. Anybody may write an event: what it says is no address.
+fn named(event: &Told) -> Markup {
+    let (namespace, name) = (event.namespace.as_str(), event.name.as_str());
+    let page = match event.kind.as_str() {
+        _ if !(is_name(namespace) && is_name(name)) => None,
+        "ScimUser" => Some(address(namespace, name)),
+        "ScimGroup" => Some(group_address(namespace, name)),
+        "ScimRoster" => Some(roster_address(namespace, name)),
+        _ => None,
+    };
+    let full = if namespace.is_empty() { name.to_owned() } else { format!("{namespace}/{name}") };
+    html! { @match page { Some(page) => a href=(page) { (foreign(&full)) }, None => (foreign(&full)) } }
+}
+
 fn row(event: &Told, now: Timestamp) -> Markup {
     html! {
         tr {
             td { (when(event.at, now)) }
             td { span.state.(if event.type_ == "Warning" { "bad" } else { "calm" }) { (event.type_) } }
-            td { (event.kind) " " (event.name) }
-            td { (event.reason) }
+            td { (foreign(&event.kind)) " " (named(event)) }
+            td { (foreign(&event.reason)) }
             td { (foreign(&event.message)) }
         }
     }
@@ -121,7 +140,7 @@ mod tests {
     fn event(number: usize, message: &str) -> Event {
         serde_json::from_value(json!({
             "metadata": {"name": format!("ada.{number:06}"), "namespace": "identity"},
-            "involvedObject": {"kind": "ScimUser", "name": "ada"}, "type": "Warning", "message": message, "reason": "Rejected",
+            "involvedObject": {"kind": "ScimUser", "namespace": "identity", "name": "ada"}, "type": "Warning", "message": message, "reason": "Rejected",
             "lastTimestamp": format!("2026-11-28T{:02}:{:02}:{:02}Z", number / 3600 % 24, number / 60 % 60, number % 60),
         }))
         .unwrap()
@@ -136,6 +155,7 @@ mod tests {
         let all = shown(&events, "REJECTED ada");
         assert!(all.contains("&lt;script&gt;") && !all.contains("<script") && all.contains("1 event<"), "{all}");
         assert!(all.contains("Still listing"), "the list has not ended: {all}");
+        assert!(all.contains("<a href=\"/people/identity/ada\"><bdi>identity/ada</bdi></a>"), "{all}");
         assert!(shown(&events, "nobody").contains("0 events"));
         events.problem = Some("events is forbidden".to_owned());
         let refused = page(&events, Some(&html! { "what was done" }), "", now).into_string();

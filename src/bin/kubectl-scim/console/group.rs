@@ -3,13 +3,15 @@
 use maud::{Markup, html};
 use scim_operator::api::ScimGroup;
 
-use super::account::named;
+use super::addresses::group_address;
+use super::entry::Entry;
 use super::members::Members;
 use super::membership::Membership;
-use super::page::{foreign, state, when};
+use super::page::{foreign, standing, when};
 use super::people::table;
-use super::person::{Shown, buttons, group_address, people_of_group, read_button};
-use super::store::{Entry, Store, connection_of};
+use super::person::{Shown, buttons, connection, held, people_of_group, read_button};
+use super::present::named;
+use super::store::Store;
 use crate::objects::{Object, word};
 use crate::time::instant;
 
@@ -23,9 +25,9 @@ pub fn group(store: &Store, group: &ScimGroup, shown: Shown) -> Markup {
     let labels = entry.membership.as_deref().map(|declared| declared.labels().join(", ")).unwrap_or_default();
     let members = status.members.unwrap_or_default();
     html! {
-        p { (state(object.state.as_deref().unwrap_or_default())) " " (object.reason.as_deref().unwrap_or_default()) }
+        (standing(object))
         @if let Some(message) = &object.message { p { (foreign(message)) } }
-        @if let Some(hold) = &object.hold { p.hold { a href={ "/holds/" (hold) } { (object.held_operation.as_deref().unwrap_or("An operation")) " is held" } } }
+        (held(store, object))
         div.buttons {
             (buttons(target, None, shown))
             @if object.id.is_some() { (read_button(&group_address(&object.namespace, &object.name), "Read the members at the server", shown)) }
@@ -34,7 +36,7 @@ pub fn group(store: &Store, group: &ScimGroup, shown: Shown) -> Markup {
         dl {
             dt { "Object" } dd { (object.namespace) "/" (object.name) @if object.deleting { ", under deletion" } }
             dt { "displayName" } dd { (foreign(&object.called)) }
-            dt { "Connection" } dd { (connection_of(object)) }
+            dt { "Connection" } dd { (connection(object)) }
             dt { "Id at the server" } dd { (foreign(object.id.as_deref().unwrap_or("none"))) }
             dt { "Membership" } dd { (word(&group.spec.membership)) }
             @if !labels.is_empty() { dt { "Selected by" } dd { (foreign(&labels)) } }
@@ -45,6 +47,7 @@ pub fn group(store: &Store, group: &ScimGroup, shown: Shown) -> Markup {
             @if drift.foreign > 0 { dt { "Put in by others" } dd { (drift.foreign) } }
             dt { "Last operation" } dd { (object.last_operation.as_deref().unwrap_or("none")) " " (when(object.last_change, shown.now)) }
         }
+        (out(store, object))
         (shown.steps)
         (declared(store, &entry))
         (table("Waited for", &["Member"], status.waiting_for.iter().flatten().map(|name| vec![name.clone()])))
@@ -57,6 +60,13 @@ pub fn group(store: &Store, group: &ScimGroup, shown: Shown) -> Markup {
         })))
         @if let Some(history) = shown.history { (history) }
     }
+}
+
+/// Whom its spec doesn't name any more, and who are recorded as put into it.
+fn out(store: &Store, group: &Object) -> Markup {
+    let out = store.taken_out(group);
+    let rows = out.iter().map(|person| vec![person.called.clone(), format!("{}/{}", person.namespace, person.name)]);
+    table("No longer declared, and recorded as members", &["Person", "ScimUser"], rows)
 }
 
 /// The declared members by how far they are: with an account, without one, and not known here.

@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
+use super::addresses::group_address;
+use super::entry::connection_of;
 use super::filter::Filter;
 use super::page::{foreign, state, when};
-use super::person::group_address;
-use super::store::{Store, connection_of};
+use super::store::Store;
 
 /// All groups, with their members counted.
 pub fn list(store: &Store, filter: &Filter, now: Timestamp) -> Markup {

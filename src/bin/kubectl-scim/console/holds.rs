@@ -3,35 +3,40 @@
 use anyhow::Result;
 use jiff::Timestamp;
 use maud::{Markup, html};
-use scim_operator::plan::GRANT_LISTS;
 
+use super::addresses::{address, group_address, roster_address};
+use super::answers::{Commands, answers};
 use super::filter::Filter;
-use super::folded::folded;
+use super::folded::searched;
+use super::heading::{HEADINGS, change, heading, reason};
 use super::page::{foreign, when};
 use super::rights::Rights;
 use super::store::Store;
 use crate::cluster::{Kind, sentence};
-use crate::commands::holds::{Held, Hold};
+use crate::commands::holds::{Held, Hold, values};
 use crate::objects::Object;
 
 /// So many members are on a page.
 const SHOWN: usize = 500;
+/// So many people are named of a group that loses them.
+const NAMED: usize = 100;
 
 /// All of them.
 pub fn list(store: &Store, now: Timestamp) -> Markup {
     let holds = store.holds();
     html! {
-        @if holds.is_empty() { p { "Nothing is held." } }
-        @else {
+        @if holds.is_empty() {
+            @if store.knows_holds() { p { "Nothing is held." } } @else { p { "No hold is listed so far." } }
+        } @else {
             div.wide role="region" aria-label="Holds" tabindex="0" {
                 table {
-                    thead { tr { th { "Hold" } th { "Of" } th { "Reason" } th { "Since" } th { "What it would do" } } }
+                    thead { tr { th { "Hold" } th { "Of" } th { "Stopped by" } th { "Since" } th { "What it would do" } } }
                     tbody {
                         @for hold in &holds {
                             tr {
                                 td { @match &hold.id { Some(id) => a href={ "/holds/" (id) } { (id) }, None => "not closed yet" } }
                                 td { (foreign(&hold.of)) }
-                                td { (hold.reason) @if hold.rejected { " (rejected)" } }
+                                td { (reason(&hold.reason)) @if hold.rejected { " (rejected)" } }
                                 td { (when(hold.since, now)) }
                                 td { (hold.words()) }
                             }
@@ -55,6 +60,8 @@ pub struct Shown<'a> {
     pub everywhere: Option<&'a Result<Vec<Held>>>,
     pub rights: Rights,
     pub form_word: &'a str,
+    /// How the console was started, for the commands.
+    pub commands: &'a Commands,
     pub now: Timestamp,
 }
 
@@ -67,110 +74,70 @@ pub fn one(store: &Store, id: &str, shown: Shown) -> Option<Markup> {
         Some(Ok(all)) => (all, None),
         Some(Err(error)) => (&known, Some(error)),
     };
-    let operations = usize::try_from(hold.operations()).unwrap_or_default();
+    // What is not all to be seen can't be answered, but for what changes nothing.
+    let is_all = unread.is_none() && hold.is_all(members);
     Some(html! {
-        p { "Hold " code { (id) } " of " (foreign(&hold.of)) ", " (when(hold.since, shown.now)) ": " strong { (hold.words()) } ". Stopped by: " (hold.reason) "." }
-        @if hold.rejected { p.notice { "It was rejected. What is in it stays as it is." } }
+        p { "Hold " code { (id) } " of " (foreign(&hold.of)) ", " (when(hold.since, shown.now)) ": " strong { (hold.words()) } ". Stopped by " (reason(&hold.reason)) "." }
+        @if hold.rejected { p.notice { "It was rejected: what is in it stays as it is. Approving it takes that back." } }
+        @if hold.kind == Kind::Roster { p { (of_accounts(&hold)) } }
         @if let Some(error) = unread {
             p.problem { "It reaches into other namespaces, and what is in it there can't be read, so it can't be answered here: " (foreign(&sentence(error))) }
-        } @else if members.len() < operations {
-            p.notice { "Of " (operations) " operations " (members.len()) " are known by name" (others(&hold)) }
-        }
-        // What is not all to be seen can't be answered.
-        @if unread.is_none() && (hold.kind == Kind::Roster || members.len() >= operations) { (answers(&hold, id, operations.max(members.len()), shown.rights, shown.form_word)) }
-        form.filter method="get" action={ "/holds/" (id) } role="search" data-live="results" {
-            label { "Search in it " input type="search" name="q" value=(shown.search) autocomplete="off"; }
-            button { "Show" }
-        }
-        div #results { (listed(members, id, shown)) }
+        } @else if !is_all { p.notice { (missing(&hold, members)) } }
+        (answers(&hold, id, is_all, shown.rights, shown.form_word, shown.commands))
+        @if let Some(command) = values(&hold) { p { "The old and the new values: " code { (shown.commands.with_options(&command)) } } }
+        @if is_all || hold.kind != Kind::Roster { (search(id, shown.search)) }
+        div #results { (listed(store, &hold, members, id, shown)) }
     })
 }
 
-/// Where the others are that a hold doesn't name.
-fn others(hold: &Hold) -> Markup {
-    if hold.kind != Kind::Roster {
-        return html! { "; the others are still being written." };
+/// What a roster's deletions mean for accounts: that is the connection's to say.
+fn of_accounts(hold: &Hold) -> Markup {
+    let people = Filter { roster: hold.of.trim_start_matches("roster ").to_owned(), ..Filter::default() };
+    html! {
+        "Deleting a ScimUser does to its account what " code { "deletionPolicy.users" } " of its connection says: by default the \
+         account is deactivated. The connection's own guards count that, and may hold it again. "
+        a href=(people.address("/people")) { "Everybody of the roster" } "."
     }
-    let roster = format!("/rosters/{}/{}", hold.namespace.as_deref().unwrap_or_default(), hold.name);
-    html! { "; " a href=(roster) { "the roster's page" } " reads who else is gone." }
+}
+
+/// Who isn't known by name, and where they are.
+fn missing(hold: &Hold, members: &[Held]) -> Markup {
+    let (count, known) = (hold.count(), members.len());
+    if hold.kind != Kind::Roster {
+        return html! { "Not all of " (hold.words()) " say yet that they are in it: " (known) " objects are listed. It can be answered when all do." };
+    }
+    let roster = roster_address(hold.namespace.as_deref().unwrap_or_default(), &hold.name);
+    html! {
+        "Of " (count) " ScimUsers " (known) " are known by name, so it can't be approved here; "
+        a href=(roster) { "the roster's page" } " reads who else is gone."
+    }
+}
+
+fn search(id: &str, search: &str) -> Markup {
+    html! {
+        form.filter method="get" action={ "/holds/" (id) } role="search" data-live="results" {
+            label { "Search in it " input type="search" name="q" value=(search) placeholder="name or change" autocomplete="off"; }
+            button { "Show" }
+        }
+    }
 }
 
 fn members(store: &Store, hold: &Hold, id: &str) -> Vec<Held> {
     if hold.kind == Kind::Roster {
-        return hold.sampled();
+        return store.leaving(hold);
     }
     store.held(id).map(|object| Held(object.clone())).collect()
 }
 
-/// Approve, reject, and the commands that do the same.
-fn answers(hold: &Hold, id: &str, count: usize, rights: Rights, form_word: &str) -> Markup {
-    let goes = match hold.kind {
-        Kind::Roster => "Reject: the ScimUsers stay",
-        _ => "Reject: deleted objects go without touching their accounts, edits stay held",
-    };
-    let form = |action: &str, title: &str, class: &str| {
-        html! {
-            form.answer method="post" action="/do" {
-                input type="hidden" name="form" value=(form_word);
-                input type="hidden" name="id" value=(id);
-                label { (title) ". Type " strong { (count) } " to confirm: "
-                    input name="count" inputmode="numeric" pattern="[0-9]+" required autocomplete="off"; }
-                button.(class) name="action" value=(action) { @if action == "approve" { "Approve" } @else { "Reject" } }
-            }
-        }
-    };
-    html! {
-        @if rights.write {
-            div.answers {
-                (form("reject", goes, "calm"))
-                (form("approve", "Approve: all of it is carried out", "bad"))
-            }
-        }
-        p { "Or: " code { "kubectl scim approve " (id) } " · " code { "kubectl scim reject " (id) } }
-    }
-}
-
-/// What somebody would call the change, those first that take something away.
-const HEADINGS: [&str; 9] = [
-    "Leaving: the account is deleted",
-    "Leaving: the account is deactivated",
-    "Losing or changing roles",
-    "Groups that change or lose members",
-    "Renamed",
-    "Joining: an account is created",
-    "Returning: the account is activated",
-    "Bound to an account that is there",
-    "Changed: other attributes",
-];
-
-/// The place of its heading.
-fn heading(held: &Held) -> usize {
-    let change = held.change();
-    let changes = |names: &[&str]| {
-        let attributes = change.split_once(" of ").map_or("", |(_, attributes)| attributes);
-        attributes.split(", ").any(|path| names.iter().any(|name| path.split(['[', '.']).next() == Some(name)))
-    };
-    match held.0.held_operation.as_deref().unwrap_or_default() {
-        "Delete" => 0,
-        "Deactivate" => 1,
-        _ if changes(&GRANT_LISTS) => 2,
-        "Update" if held.0.kind == "ScimGroup" => 3,
-        _ if changes(&["userName"]) => 4,
-        "Create" => 5,
-        "Reactivate" => 6,
-        "Adopt" | "Handover" => 7,
-        _ => 8,
-    }
-}
-
-fn listed(members: &[Held], id: &str, shown: Shown) -> Markup {
-    let words = folded(shown.search);
-    let fits = |object: &Object| {
-        let text = folded(&format!("{} {} {}", object.called, object.namespace, object.name));
-        words.split_whitespace().all(|word| text.contains(word))
+fn listed(store: &Store, hold: &Hold, members: &[Held], id: &str, shown: Shown) -> Markup {
+    let words = searched(shown.search);
+    let fits = |held: &Held| {
+        let object = &held.0;
+        let text = || searched(&format!("{} {} {} {}", object.called, object.namespace, object.name, change(held)));
+        words.is_empty() || words.split_whitespace().all(|word| text().contains(word) || store.says(object, word))
     };
     let mut found: Vec<(usize, &Held)> =
-        members.iter().filter(|held| fits(&held.0)).map(|held| (heading(held), held)).collect();
+        members.iter().filter(|held| fits(held)).map(|held| (heading(hold, held), held)).collect();
     found.sort_by_key(|(place, _)| *place);
     let under = |place: usize| found.iter().filter(|(known, _)| *known == place).count();
     let pages = found.len().div_ceil(SHOWN).max(1);
@@ -185,7 +152,7 @@ fn listed(members: &[Held], id: &str, shown: Shown) -> Markup {
         }
         @for group in here.chunk_by(|(place, _), (next, _)| place == next) {
             h2 { (HEADINGS[group[0].0]) " (" (under(group[0].0)) ")" }
-            ul.members { @for (_, held) in group { (member(held)) } }
+            ul.members { @for (_, held) in group { (member(store, held)) } }
         }
         nav.pages aria-label="Pages of the hold" {
             @if page > 1 { a rel="prev" href=(at(page - 1)) { "Previous" } }
@@ -194,14 +161,23 @@ fn listed(members: &[Held], id: &str, shown: Shown) -> Markup {
     }
 }
 
-fn member(held: &Held) -> Markup {
+fn member(store: &Store, held: &Held) -> Markup {
     let object = &held.0;
     let is_user = object.kind == "ScimUser";
-    let page = if is_user { super::people::address } else { super::person::group_address };
+    let page = if is_user { address } else { group_address };
+    let out = if held.memberships().is_some() { store.taken_out(object) } else { Vec::new() };
     html! {
         li {
             a href=(page(&object.namespace, &object.name)) { (foreign(shown_name(object))) } @if !is_user { " (group)" }
-            " " span.change { (foreign(&held.change())) }
+            " " span.change { (foreign(&change(held))) }
+            @if !out.is_empty() {
+                ul {
+                    @for person in out.iter().take(NAMED) {
+                        li { "out: " a href=(address(&person.namespace, &person.name)) { (foreign(shown_name(person))) } }
+                    }
+                    @if out.len() > NAMED { li { "and " (out.len() - NAMED) " more who are out" } }
+                }
+            }
         }
     }
 }
@@ -217,18 +193,23 @@ mod tests {
     use serde_json::json;
 
     const ID: &str = "3f2a9c0d11b2e477";
+    const PLAIN: Commands = Commands { context: None, kubeconfig: None };
 
-    fn store() -> Store {
-        let mut store = Store::default();
-        let connection = json!({
-            "metadata": {"name": "datadog", "namespace": "identity"},
-            "spec": {"baseUrl": "https://scim.example.com", "auth": {}},
-            "status": {"holds": [{"id": ID, "reason": "removals", "since": "2026-11-28T11:00:00Z",
-                "creates": 0, "updates": 0, "deactivations": 0, "deletes": 2}]},
-        });
+    /// A connection that holds as much as this.
+    fn hold(store: &mut Store, counts: &serde_json::Value) {
+        let mut hold = json!({"id": ID, "reason": "removals", "since": "2026-11-28T11:00:00Z",
+            "creates": 0, "updates": 0, "deactivations": 0, "deletes": 0});
+        hold.as_object_mut().unwrap().extend(counts.as_object().unwrap().clone());
+        let connection = json!({"metadata": {"name": "datadog", "namespace": "identity"},
+            "spec": {"baseUrl": "https://scim.example.com", "auth": {}}, "status": {"holds": [hold]}});
         store
             .connections
             .apply(Event::<scim_operator::api::ScimConnection>::Apply(serde_json::from_value(connection).unwrap()));
+    }
+
+    fn store() -> Store {
+        let mut store = Store::default();
+        hold(&mut store, &json!({"deletes": 2}));
         for name in ["ada", "grace"] {
             let user = json!({
                 "metadata": {"name": name, "namespace": "identity"},
@@ -240,29 +221,10 @@ mod tests {
         store
     }
 
-    #[test]
-    fn i13_what_is_in_a_hold_is_grouped_by_what_it_means_for_people() {
-        let held = |operation: &str, message: &str, kind| {
-            let object = Object {
-                kind,
-                held_operation: Some(operation.into()),
-                message: Some(format!("{message} is held: it is more. Hold 3f")),
-                ..Object::default()
-            };
-            HEADINGS[heading(&Held(object))]
-        };
-        assert!(held("Delete", "Delete", "ScimUser").starts_with("Leaving"));
-        assert_eq!(held("Update", "Update of title, userName", "ScimUser"), "Renamed");
-        assert_eq!(held("Update", "Update of roles, userName", "ScimUser"), "Losing or changing roles");
-        assert_eq!(held("Update", "Update of title, name.formatted", "ScimUser"), "Changed: other attributes");
-        assert!(held("Update", "Update of members", "ScimGroup").starts_with("Groups that"));
-        assert!(held("Reactivate", "Reactivate", "ScimUser").starts_with("Returning"));
-    }
-
     fn shown<'a>(search: &'a str, everywhere: Option<&'a Result<Vec<Held>>>) -> Shown<'a> {
         let rights = Rights { write: true, ..Rights::default() };
         let now = "2026-11-28T12:00:00Z".parse().unwrap();
-        Shown { search, page: 1, everywhere, rights, form_word: "word", now }
+        Shown { search, page: 1, everywhere, rights, form_word: "word", commands: &PLAIN, now }
     }
 
     #[test]
@@ -290,8 +252,10 @@ mod tests {
 
     #[test]
     fn i13_what_is_in_other_namespaces_is_shown_too_or_nothing_is_answered() {
+        let mut store = store();
+        hold(&mut store, &json!({"deletes": 1200}));
         let one = |everywhere: &Result<Vec<Held>>| {
-            one(&store(), ID, shown("", Some(everywhere))).map(Markup::into_string).unwrap()
+            one(&store, ID, shown("", Some(everywhere))).map(Markup::into_string).unwrap()
         };
         let elsewhere = |number: usize| {
             let (namespace, name) = ("other".to_owned(), format!("eve-{number:04}"));
@@ -309,5 +273,78 @@ mod tests {
         assert!(all.contains(&format!("rel=\"next\" href=\"/holds/{ID}?page=2\"")), "{all}");
         let unread = one(&Err(anyhow::anyhow!("scimusers is forbidden")));
         assert!(unread.contains("scimusers is forbidden") && !unread.contains("value=\"approve\""), "{unread}");
+    }
+
+    #[test]
+    fn i13_nothing_is_said_to_be_held_or_not_before_it_is_known() {
+        let now = "2026-11-28T12:00:00Z".parse().unwrap();
+        let mut store = Store::default();
+        assert!(!list(&store, now).into_string().contains("Nothing is held"));
+        store.connections.apply(Event::<scim_operator::api::ScimConnection>::InitDone);
+        store.rosters.apply(Event::<scim_operator::api::ScimRoster>::InitDone);
+        store.cluster_connections.apply(Event::<scim_operator::api::ClusterScimConnection>::InitDone);
+        assert!(list(&store, now).into_string().contains("Nothing is held"));
+        store.rosters.problem = Some("unreachable".into());
+        assert!(!list(&store, now).into_string().contains("Nothing is held"));
+    }
+
+    fn of_a_roster(people: usize, members: Option<&str>) -> Store {
+        let mut store = Store::default();
+        for number in 0..people {
+            let user = json!({
+                "metadata": {"name": format!("u-{number}"), "namespace": "identity", "uid": format!("uid-{number}"),
+                    "labels": {"scim-operator.dev/roster": "people"}},
+                "spec": {"connectionRef": {"name": "datadog"}, "userName": format!("person-{number}@example.com"),
+                    "displayName": format!("Person {number}")}});
+            store.users.apply(Event::<scim_operator::api::ScimUser>::Apply(serde_json::from_value(user).unwrap()));
+        }
+        let sample: Vec<String> = (0..people.min(20)).map(|number| format!("u-{number}")).collect();
+        let roster = json!({"metadata": {"name": "people", "namespace": "identity"},
+            "spec": {"connectionRef": {"name": "datadog"}, "source": {"inline": []}},
+            "status": {"hold": {"id": ID, "removals": people, "sample": sample, "members": members}}});
+        store.rosters.apply(Event::<scim_operator::api::ScimRoster>::Apply(serde_json::from_value(roster).unwrap()));
+        store
+    }
+
+    #[test]
+    fn i29_a_rosters_hold_shows_everybody_finds_them_and_is_else_not_approved() {
+        let uids: Vec<String> = (0..2000).map(|number| format!("uid-{number}")).collect();
+        let members = scim_operator::roster::Members::of(uids.iter().map(String::as_str)).text();
+        let whole = of_a_roster(2000, members.as_deref());
+        let one = |store: &Store, search: &str| one(store, ID, shown(search, None)).map(Markup::into_string).unwrap();
+        let found = one(&whole, "person-1999@example");
+        assert!(found.contains("1 of 2000 are shown") && found.contains("person-1999@example.com"), "{found}");
+        assert!(one(&whole, "PERSON 1998").contains("1 of 2000"), "by the name that people know");
+        assert!(found.contains("value=\"approve\"") && found.contains("the ScimUser is deleted (1)"), "{found}");
+        assert!(!found.contains("the account is deleted (") && found.contains("deletionPolicy.users"), "{found}");
+        let some = one(&of_a_roster(2000, None), "");
+        assert!(!some.contains("value=\"approve\"") && some.contains("value=\"reject\""), "{some}");
+        assert!(some.contains("Of 2000 ScimUsers 20 are known by name") && !some.contains("type=\"search\""), "{some}");
+    }
+
+    #[test]
+    fn i13_a_groups_members_are_counted_named_and_never_stand_for_people() {
+        let mut store = store();
+        hold(&mut store, &json!({"updates": 1, "deletes": 2, "memberships": 21}));
+        let group = json!({"metadata": {"name": "all", "namespace": "identity"},
+            "spec": {"connectionRef": {"name": "datadog"}, "displayName": "All", "membership": "Exact"},
+            "status": {"id": "g1", "state": "Held", "hold": {"id": ID, "operation": "Update", "digest": "0"}, "conditions": [
+                {"type": "Ready", "status": "False", "reason": "Held", "lastTransitionTime": "2026-11-28T11:00:00Z",
+                    "message": "Update of 21 memberships is held: it is more. Hold 3f"}]}});
+        store.groups.apply(Event::<scim_operator::api::ScimGroup>::Apply(serde_json::from_value(group).unwrap()));
+        let out = json!({"metadata": {"name": "alan", "namespace": "identity"}, "status": {"id": "3", "groups": {"g1": "3"}},
+            "spec": {"connectionRef": {"name": "datadog"}, "userName": "alan@example.com"}});
+        store.users.apply(Event::<scim_operator::api::ScimUser>::Apply(serde_json::from_value(out).unwrap()));
+        let one = |store: &Store| one(store, ID, shown("", None)).map(Markup::into_string).unwrap();
+        let unseen = one(&store);
+        assert!(!unseen.contains("value=\"approve\"") && unseen.contains("3 objects are listed"), "{unseen}");
+        assert!(unseen.contains("kubectl scim plan -n identity datadog"), "the values of the update: {unseen}");
+        let renamed = json!({"metadata": {"name": "kim", "namespace": "identity"},
+            "spec": {"connectionRef": {"name": "datadog"}, "userName": "kim@example.com"},
+            "status": {"hold": {"id": ID, "operation": "Update", "digest": "0"}}});
+        store.users.apply(Event::<scim_operator::api::ScimUser>::Apply(serde_json::from_value(renamed).unwrap()));
+        let all = one(&store);
+        assert!(all.contains("Type <strong>24</strong>") && all.contains("Groups whose members change (1)"), "{all}");
+        assert!(all.contains("out: <a href=\"/people/identity/alan\">"), "who is out is named: {all}");
     }
 }

@@ -16,11 +16,13 @@ pub struct Kept<T> {
     pub complete: bool,
     /// Why they can't be.
     pub problem: Option<String>,
+    /// Whoever runs this has no right to.
+    pub forbidden: bool,
 }
 
 impl<T> Default for Kept<T> {
     fn default() -> Self {
-        Self { all: BTreeMap::new(), listed: None, complete: false, problem: None }
+        Self { all: BTreeMap::new(), listed: None, complete: false, problem: None, forbidden: false }
     }
 }
 
@@ -33,6 +35,7 @@ impl<T> Kept<T> {
         // A list that begins is only an attempt.
         if !matches!(event, Event::Init) {
             self.problem = None;
+            self.forbidden = false;
         }
         match event {
             Event::Init => self.listed = Some(HashSet::new()),
@@ -73,6 +76,16 @@ impl<T> Kept<T> {
     /// One of them.
     pub fn get(&self, namespace: &str, name: &str) -> Option<&T> {
         self.all.get(&(namespace.to_owned(), name.to_owned()))
+    }
+
+    /// They were listed, and nothing says that they are others by now.
+    pub fn is_known(&self) -> bool {
+        self.complete && self.problem.is_none()
+    }
+
+    /// They were listed, or can't be.
+    pub fn is_settled(&self) -> bool {
+        self.complete || self.problem.is_some()
     }
 
     /// How many there are.

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
+use super::entry::{Entry, connection_of};
 use super::folded::folded;
 use super::membership::Membership;
-use super::store::{Entry, connection_of};
 
 /// The members of one group, to be asked of many people.
 pub struct Members<'a> {

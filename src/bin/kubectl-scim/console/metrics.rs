@@ -12,6 +12,7 @@ use kube::{Client, ResourceExt as _};
 use url::Url;
 
 use super::State;
+use super::changes::Changed;
 use crate::cluster::{Cluster, sentence};
 
 /// It is read this often.
@@ -79,6 +80,11 @@ impl History {
         !self.steps.is_empty()
     }
 
+    /// Since when it is known.
+    pub fn since(&self) -> Option<Timestamp> {
+        self.steps.front().map(|(at, _)| *at)
+    }
+
     /// What happened in each of the last minutes, the newest last.
     pub fn by_minute(&self, minutes: usize, now: Timestamp) -> Vec<Counts> {
         let mut found = vec![Counts::default(); minutes];
@@ -131,7 +137,7 @@ pub async fn keep(state: Arc<State>, url: Option<Url>) {
         };
         drop(history);
         if shows {
-            state.changed.send_modify(|version| *version += 1);
+            state.changes.add(Changed::Page("/".to_owned()));
         }
     }
 }

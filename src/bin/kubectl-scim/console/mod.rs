@@ -2,12 +2,19 @@
 
 mod account;
 mod act;
+mod addresses;
+mod answers;
+mod card;
+mod changes;
+mod comparison;
+mod entry;
 mod events;
 mod filter;
 mod folded;
 mod gate;
 mod group;
 mod groups;
+mod heading;
 mod history;
 mod holds;
 mod kept;
@@ -19,6 +26,8 @@ mod overview;
 mod page;
 mod people;
 mod person;
+mod plot;
+mod present;
 mod respond;
 mod rights;
 mod rosters;
@@ -27,6 +36,7 @@ mod single;
 mod source;
 mod steps;
 mod store;
+mod values;
 mod watch;
 
 use std::net::Ipv4Addr;
@@ -35,10 +45,11 @@ use std::sync::{Arc, RwLock};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, mpsc, watch as channel};
+use tokio::sync::{Notify, mpsc};
 
 use crate::cluster::Cluster;
 use crate::commands::explain;
+use crate::global::Global;
 use crate::output::Printer;
 use crate::{Outcome, output};
 
@@ -73,16 +84,18 @@ struct State {
     rows: explain::Rows,
     counted: RwLock<metrics::History>,
     way: account::Way,
-    audit: Option<std::path::PathBuf>,
-    /// Counts changes of the store.
-    changed: channel::Sender<u64>,
+    /// How the console was started, for the commands that pages name.
+    commands: answers::Commands,
+    audit: Option<history::Stream>,
+    changes: changes::Changes,
     /// Somebody looks at the events.
     events_wanted: Notify,
     acts: mpsc::Sender<act::Request>,
 }
 
 /// Serves it until Ctrl-C.
-pub async fn run(cluster: Cluster, printer: Printer, arguments: &Arguments) -> Result<Outcome> {
+pub async fn run(global: &Global, printer: Printer, arguments: &Arguments) -> Result<Outcome> {
+    let cluster = Cluster::connect(global).await?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, arguments.port))
         .await
         .with_context(|| format!("port {} of 127.0.0.1 can't be used; without --port a free one is", arguments.port))?;
@@ -100,8 +113,9 @@ pub async fn run(cluster: Cluster, printer: Printer, arguments: &Arguments) -> R
             operator_namespace: arguments.operator_namespace.clone(),
             allow_loopback_http: arguments.allow_loopback_http,
         },
-        audit: arguments.audit.clone(),
-        changed: channel::Sender::new(0),
+        commands: answers::Commands::of(global),
+        audit: arguments.audit.clone().map(history::Stream::new),
+        changes: changes::Changes::default(),
         events_wanted: Notify::new(),
         acts,
     });

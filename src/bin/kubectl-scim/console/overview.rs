@@ -1,114 +1,82 @@
 //! The overview: connections as cards, and what was done lately.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use maud::{Markup, html};
 use scim_operator::api::ScimConnection;
-use scim_operator::provisioner::rate_limits;
 
+use super::card::{Beside, Standing, card};
+use super::entry::connection_of;
 use super::filter::Filter;
 use super::keys::Changed;
 use super::metrics::History;
-use super::page::{bar, foreign, plot, readiness, when};
+use super::page::foreign;
+use super::plot::Plot;
 use super::store::Store;
-use crate::commands::holds::{self, Hold};
-use crate::objects::{Object, full_name, word};
-use crate::time::instant;
+use crate::objects::{Object, full_name};
+use crate::time::ago;
 
 /// The hours that the time line shows.
 const HOURS: usize = 24;
 
 /// The minutes that the plot of the operator's metrics shows.
 const MINUTES: usize = 60;
+/// Once the console was open for so long, all of them are known.
+const FULL: i64 = 59 * 60;
 
-/// The page.
-pub fn content(store: &Store, keys: &Changed, history: &History, now: Timestamp) -> Markup {
+/// So many reasons are named.
+const REASONS: usize = 8;
+
+/// The page. `everywhere`: the console looks at all namespaces.
+pub fn content(store: &Store, keys: &Changed, history: &History, everywhere: bool, now: Timestamp) -> Markup {
     let mut connections: Vec<&ScimConnection> = store.all_connections().collect();
-    connections.sort_by_key(|connection| {
-        let waits = !holds::of_connection(connection).is_empty();
-        (is_ready(connection) && !waits, full_name(*connection))
-    });
+    connections.sort_by_key(|connection| (Standing::of(connection, now), full_name(*connection)));
     html! {
-        @if connections.is_empty() && store.is_complete() {
+        @if connections.is_empty() && store.knows_connections() {
             p { "There is no connection here. " code { "kubectl scim console -A" } " looks into all namespaces." }
         }
+        @if store.cluster_connections.forbidden {
+            p.legend { "Cluster connections aren't shown: your rights don't reach beyond namespaces." }
+        }
         div.cards {
-            @for connection in connections { (card(connection, keys.get(&full_name(connection)).copied(), now)) }
+            @for connection in connections {
+                (card(connection, beside(store, connection, keys, everywhere), now))
+            }
         }
-        (timeline(store.users.iter().chain(store.groups.iter()).map(|entry| &entry.object), now))
-        (counted(history, now))
+        (reasons(store))
+        div.plots {
+            (timeline(store.users.iter().chain(store.groups.iter()).map(|entry| &entry.object), now))
+            (counted(history, now))
+        }
     }
 }
 
-fn ready(connection: &ScimConnection) -> Option<&Condition> {
-    let conditions = connection.status.as_ref()?.conditions.as_ref()?;
-    conditions.iter().find(|condition| condition.type_ == "Ready")
-}
-
-fn is_ready(connection: &ScimConnection) -> bool {
-    ready(connection).is_some_and(|condition| condition.status == "True")
-}
-
-fn card(connection: &ScimConnection, key_changed: Option<Timestamp>, now: Timestamp) -> Markup {
+fn beside(store: &Store, connection: &ScimConnection, keys: &Changed, everywhere: bool) -> Beside {
     let name = full_name(connection);
-    let status = connection.status.clone().unwrap_or_default();
-    let ready = ready(connection);
-    let users = status.users.unwrap_or_default();
-    let holds = holds::of_connection(connection);
-    let number = |count: Option<i64>| count.unwrap_or_default();
-    let people =
-        |state: &str| Filter { connection: name.clone(), state: state.into(), ..Filter::default() }.address("/people");
-    let (synced, drifted) = (number(users.synced), number(users.drifted));
-    html! {
-        section.card.(if is_ready(connection) && holds.is_empty() { "good" } else { "bad" }) {
-            h2 { (foreign(&name)) }
-            p { (readiness(ready.map_or("Unknown", |ready| &ready.status))) " " (ready.map_or("not looked at yet", |ready| &ready.reason)) }
-            @if let Some(ready) = ready.filter(|ready| ready.status != "True") { p { (foreign(&ready.message)) } }
-            @for hold in &holds { (waiting(hold)) }
-            (bar(&[
-                (synced - drifted, "good", "synced"), (drifted, "warning", "drifted"), (number(users.pending), "calm", "pending"),
-                (number(users.held), "warning", "held"), (number(users.failed), "bad", "failed"),
-            ], true))
-            dl {
-                dt { "People" } dd { a href=(people("")) { (number(users.declared)) } }
-                dt { "Drift" } dd { a href=(people("Drifted")) { (drifted) } }
-                @if let Some(groups) = status.groups {
-                    dt { "Groups" } dd { (groups.declared) " (" (groups.failed) " failed, " (groups.held) " held)" }
-                }
-                @if let Some(unmanaged) = users.unmanaged { dt { "Unmanaged" } dd { (unmanaged) } }
-                dt { "Mode" } dd { @if connection.spec.suspend { "suspended" } @else { (word(&connection.spec.mode)) } }
-                @for guard in status.guards.iter().flatten() {
-                    dt { "Guard " (guard.name) }
-                    dd { (guard.used) " of " (guard.limit) " used" (bar(&budget(guard.used, guard.limit), false)) }
-                }
-                @if let Some(at) = key_changed { dt { "Key changed" } dd { (when(Some(at), now)) } }
-                @if let Some(at) = status.credentials.as_ref().and_then(|key| instant(key.expires_at.as_ref())) {
-                    dt { "Key expires" } dd { (when(Some(at), now)) }
-                }
-                @if let Some(at) = status.credentials.as_ref().and_then(|key| instant(key.rejected_since.as_ref())) {
-                    dt { "Key rejected" } dd { (when(Some(at), now)) }
-                }
-                dt { "Rate limit" }
-                dd { @for limit in rate_limits(&connection.spec) { (word(&limit.for_)) " " (limit.requests) "/" (limit.period.0) " " } }
-                dt { "Last sweep" }
-                dd {
-                    (when(status.sweep.as_ref().and_then(|sweep| instant(sweep.last_completed.as_ref())), now))
-                    @if status.sweep.is_some_and(|sweep| sweep.complete == Some(false)) { ", the last one incomplete" }
-                }
-            }
-        }
-    }
+    let of_cluster = connection.metadata.namespace.is_none() && !everywhere;
+    let here = || store.users.iter().filter(|person| connection_of(&person.object) == name).count();
+    Beside { key_changed: keys.get(&name).copied(), here: of_cluster.then(here) }
 }
 
-/// A hold, as its card shows it.
-fn waiting(hold: &Hold) -> Markup {
+/// Why people aren't as they are declared, what concerns most of them first.
+fn reasons(store: &Store) -> Markup {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for entry in store.users.iter().filter(|entry| entry.object.ready.as_deref() == Some("False")) {
+        *counts.entry(entry.object.reason.as_deref().unwrap_or_default()).or_default() += 1;
+    }
+    let mut counts: Vec<(&str, usize)> = counts.into_iter().filter(|(reason, _)| !reason.is_empty()).collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     html! {
-        p.hold {
-            @match &hold.id {
-                Some(id) => a href={ "/holds/" (id) } { "A hold waits: " (hold.words()) },
-                None => { "A hold is closing: " (hold.words()) }
+        @if !counts.is_empty() {
+            section {
+                h2 { "Why people aren't as declared" }
+                ul.reasons {
+                    @for (reason, count) in counts.into_iter().take(REASONS) {
+                        li { a href=(Filter { reason: reason.to_owned(), ..Filter::default() }.address("/people")) { (reason) } " " (count) }
+                    }
+                }
             }
-            @if hold.rejected { " (rejected)" }
         }
     }
 }
@@ -140,7 +108,7 @@ fn timeline<'a>(objects: impl Iterator<Item = &'a Object>, now: Timestamp) -> Ma
         section {
             h2 { "The last day" }
             p { (words) }
-            (plot(&hours, &words))
+            (Plot { columns: &hours, words: &words, names: ["changed", "began to fail"], unit: "h" }.shown())
             p.legend { "By hour, from status; each object counts where it was changed last, and where it began to fail." }
         }
     }
@@ -156,14 +124,20 @@ fn counted(history: &History, now: Timestamp) -> Markup {
         })
         .collect();
     let (operations, errors) = minutes.iter().fold((0, 0), |sum, minute| (sum.0 + minute.0, sum.1 + minute.1));
-    let words = format!("{operations} operations took effect and {errors} requests failed while the console was open.");
+    let within = match history.since() {
+        Some(since) if now.as_second() - since.as_second() < FULL => {
+            format!("since the console was opened, {} ago", ago(since, now))
+        }
+        _ => "in the last hour".to_owned(),
+    };
+    let words = format!("{operations} operations took effect and {errors} requests failed {within}.");
     html! {
         section {
             h2 { "The last hour" }
             @if history.is_there() {
                 p { (words) }
-                (plot(&minutes, &words))
-                p.legend { "By minute, from the operator's metrics, since the console was opened." }
+                (Plot { columns: &minutes, words: &words, names: ["operations", "errors"], unit: "min" }.shown())
+                p.legend { "By minute, from the operator's metrics." }
             }
             @if let Some(problem) = &history.problem { p.legend { "The operator's metrics can't be read: " (foreign(problem)) } }
             @else if !history.is_there() { p.legend { "The operator's metrics are being read." } }
@@ -171,48 +145,15 @@ fn counted(history: &History, now: Timestamp) -> Markup {
     }
 }
 
-/// The used part of a guard's budget, and what is left of it.
-fn budget(used: i64, limit: i64) -> [(i64, &'static str, &'static str); 2] {
-    let class = if used >= limit { "bad" } else { "info" };
-    [(used.min(limit), class, "used"), ((limit - used).max(0), "rest", "left")]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kube::runtime::watcher::Event;
+    use scim_operator::api::{ClusterScimConnection, ScimUser};
     use serde_json::json;
 
     fn now() -> Timestamp {
         "2026-11-28T12:00:00Z".parse().unwrap()
-    }
-
-    #[test]
-    fn a_card_is_red_where_the_connection_is_not_ready_and_leads_to_the_hold() {
-        let connection: ScimConnection = serde_json::from_value(json!({
-            "metadata": {"name": "datadog", "namespace": "identity"},
-            "spec": {"baseUrl": "https://scim.example.com", "auth": {}},
-            "status": {
-                "conditions": [{"type": "Ready", "status": "False", "reason": "Holding", "message": "25 <deletions> wait",
-                    "lastTransitionTime": "2026-11-28T11:00:00Z"}],
-                "users": {"declared": 25, "synced": 0, "held": 25},
-                "holds": [{"id": "3f2a9c0d11b2e477", "reason": "removals", "since": "2026-11-28T11:00:00Z",
-                    "creates": 0, "updates": 0, "deactivations": 0, "deletes": 25}],
-                "guards": [{"name": "removals", "base": 100, "limit": 10, "used": 10, "buckets": []}],
-                "credentials": {"expiresAt": "2026-12-08T12:00:00Z"},
-                "sweep": {"lastCompleted": "2026-11-28T11:55:00Z", "complete": false},
-            },
-        }))
-        .unwrap();
-        let card = card(&connection, Some(now()), now()).into_string();
-        assert!(
-            card.starts_with("<section class=\"card bad\">") && card.contains("25 &lt;deletions&gt; wait"),
-            "{card}"
-        );
-        assert!(card.contains("<a href=\"/holds/3f2a9c0d11b2e477\">A hold waits: 25 deletions</a>"), "{card}");
-        assert!(card.contains("/people?connection=identity%2Fdatadog"), "{card}");
-        for text in ["10 of 10 used", "in 10d", "Key changed", "Rate limit", "5m ago", "the last one incomplete"] {
-            assert!(card.contains(text), "{text}: {card}");
-        }
     }
 
     #[test]
@@ -225,6 +166,10 @@ mod tests {
         history.add(now(), sample(12));
         let shown = counted(&history, now()).into_string();
         assert!(shown.contains("7 operations took effect") && shown.contains("<svg class=\"plot\""), "{shown}");
+        assert!(shown.contains("since the console was opened"), "{shown}");
+        let later = now() + jiff::SignedDuration::from_hours(1);
+        history.add(later, sample(12));
+        assert!(counted(&history, later).into_string().contains("in the last hour."));
         history.problem = Some("pods is <forbidden>".into());
         assert!(counted(&history, now()).into_string().contains("pods is &lt;forbidden&gt;"));
     }
@@ -245,5 +190,27 @@ mod tests {
             2,
             "what lies ahead or long ago isn't shown"
         );
+    }
+
+    #[test]
+    fn nothing_is_denied_before_it_is_known_and_the_commonest_reason_comes_first() {
+        let mut store = Store::default();
+        let page = |store: &Store| content(store, &Changed::new(), &History::default(), false, now()).into_string();
+        store.connections.apply(Event::<ScimConnection>::InitDone);
+        assert!(!page(&store).contains("no connection here"), "those of the cluster are still being listed");
+        store.cluster_connections.apply(Event::<ClusterScimConnection>::InitDone);
+        assert!(page(&store).contains("no connection here"));
+        store.cluster_connections.forbidden = true;
+        assert!(page(&store).contains("Cluster connections aren't shown"));
+        for (name, reason) in [("a", "Conflict"), ("b", "Rejected"), ("c", "Rejected")] {
+            let user = json!({"metadata": {"name": name, "namespace": "identity"},
+                "spec": {"connectionRef": {"name": "datadog"}, "userName": name},
+                "status": {"conditions": [{"type": "Ready", "status": "False", "reason": reason, "message": "",
+                    "lastTransitionTime": "2026-11-28T11:00:00Z"}]}});
+            store.users.apply(Event::<ScimUser>::Apply(serde_json::from_value(user).unwrap()));
+        }
+        let shown = page(&store);
+        assert!(shown.contains("<a href=\"/people?reason=Rejected\">Rejected</a> 2"), "{shown}");
+        assert!(shown.find("Rejected</a>") < shown.find("Conflict</a>"));
     }
 }

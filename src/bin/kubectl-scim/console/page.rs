@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, html};
 
+use crate::objects::Object;
 use crate::time::ago;
 
 /// What of the console is the same on every page.
@@ -17,7 +18,7 @@ pub struct Frame<'a> {
     pub problems: Vec<(&'static str, &'a str)>,
     /// Everything was listed.
     pub complete: bool,
-    /// How many holds wait.
+    /// How many holds wait for an answer.
     pub holds: usize,
 }
 
@@ -52,19 +53,22 @@ pub fn page(frame: &Frame, path: &str, title: &str, content: &Markup) -> Markup 
                         @for (address, name) in PAGES {
                             a href=(address) aria-current=[(address == path).then_some("page")] {
                                 (name)
-                                @if address == "/holds" && frame.holds > 0 { " " span.count { (frame.holds) } }
+                                @if address == "/holds" { " " span.count #held hidden[frame.holds == 0] { (frame.holds) } }
                             }
                         }
                     }
                 }
                 main #main tabindex="-1" {
-                    h1 { (foreign(title)) }
+                    h1 #title { (foreign(title)) }
                     @if let Some(notice) = frame.notice { p.notice role="status" { (notice) } }
-                    @if !frame.complete { p.notice role="status" { "Still listing: what is shown is not everything yet." } }
-                    @for (kind, problem) in &frame.problems {
-                        p.problem { (kind) " can't be listed: " (problem) }
+                    // Each of these is replaced by itself as it changes: what was done a moment ago stays to be read.
+                    div #state {
+                        @if !frame.complete { p.notice role="status" { "Still listing: what is shown is not everything yet." } }
+                        @for (kind, problem) in &frame.problems {
+                            p.problem { (kind) " can't be listed: " (foreign(problem)) }
+                        }
                     }
-                    (content)
+                    div #content { (content) }
                 }
             }
         }
@@ -129,6 +133,12 @@ pub fn state(state: &str) -> Markup {
     html! { span.state.(state_class(state)) { (if state.is_empty() { "Unknown" } else { state }) } }
 }
 
+/// How an object stands: its state, and the reason where that says more.
+pub fn standing(object: &Object) -> Markup {
+    let (known, reason) = (object.state.as_deref().unwrap_or_default(), object.reason.as_deref().unwrap_or_default());
+    html! { p { (state(known)) @if reason != known { " " (reason) } } }
+}
+
 /// The Ready condition, by colour and word.
 pub fn readiness(status: &str) -> Markup {
     let word = match status {
@@ -145,39 +155,6 @@ pub fn when(at: Option<Timestamp>, now: Timestamp) -> Markup {
         @match at {
             Some(at) => time datetime=(at) title=(at) { (ago(at, now)) @if at <= now { " ago" } },
             None => "–",
-        }
-    }
-}
-
-/// A bar of parts: a count, its class, its name; in words below it, where they stand nowhere else.
-pub fn bar(parts: &[(i64, &str, &str)], in_words: bool) -> Markup {
-    let total: i64 = parts.iter().map(|(count, _, _)| (*count).max(0)).sum();
-    let words: Vec<String> =
-        parts.iter().filter(|(count, ..)| *count > 0).map(|(count, _, name)| format!("{count} {name}")).collect();
-    let words = if words.is_empty() { "none".to_owned() } else { words.join(", ") };
-    let placed = parts.iter().filter(|(count, ..)| *count > 0).scan(0, |from, (count, class, _)| {
-        let (start, width) = (*from * 1000 / total.max(1), count * 1000 / total.max(1));
-        *from += count;
-        Some((start, width.max(4), class))
-    });
-    html! {
-        svg.bar viewBox="0 0 1000 12" preserveAspectRatio="none" role="img" aria-label=(words) {
-            @for (start, width, class) in placed { rect.(class) x=(start) y="0" width=(width) height="12" {} }
-        }
-        @if in_words { p.legend { (words) } }
-    }
-}
-
-/// A column each of what was done and what failed, the newest last.
-pub fn plot(columns: &[(usize, usize)], words: &str) -> Markup {
-    let most = columns.iter().map(|(done, failed)| done + failed).max().unwrap_or_default().max(1);
-    html! {
-        svg.plot viewBox={ "0 0 " (columns.len() * 40) " 100" } preserveAspectRatio="none" role="img" aria-label=(words) {
-            @for (place, (done, failed)) in columns.iter().enumerate() {
-                @let (done, failed) = (done * 100 / most, failed * 100 / most);
-                rect.info x=(place * 40 + 4) y=(100 - done) width="32" height=(done) {}
-                rect.bad x=(place * 40 + 4) y=(100 - done - failed) width="32" height=(failed) {}
-            }
         }
     }
 }
@@ -212,20 +189,15 @@ mod tests {
     }
 
     #[test]
-    fn a_bar_says_in_words_what_it_shows() {
-        let bar = bar(&[(3, "good", "synced"), (0, "bad", "failed"), (1, "warning", "held")], true).into_string();
-        assert!(bar.contains("aria-label=\"3 synced, 1 held\"") && bar.contains("x=\"750\""), "{bar}");
-        assert!(!bar.contains("style="), "the policy forbids it: {bar}");
-    }
-
-    #[test]
     fn the_frame_names_where_one_is() {
         let frame = Frame { place: "identity", notice: None, problems: vec![], complete: true, holds: 2 };
         let page = page(&frame, "/holds", "Holds", &html! {}).into_string();
         assert!(
-            page.contains("<a href=\"/holds\" aria-current=\"page\">Holds <span class=\"count\">2</span></a>"),
+            page.contains(
+                "<a href=\"/holds\" aria-current=\"page\">Holds <span class=\"count\" id=\"held\">2</span></a>"
+            ),
             "{page}"
         );
-        assert!(!page.contains("Still listing"));
+        assert!(!page.contains("Still listing") && page.contains("<div id=\"state\"></div>"));
     }
 }

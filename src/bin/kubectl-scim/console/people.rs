@@ -5,10 +5,15 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use maud::{Markup, html};
 
+use super::addresses::address;
+use super::entry::{Entry, connection_of};
 use super::filter::{Filter, Page};
 use super::page::{foreign, state, when};
-use super::store::{Entry, Store, connection_of};
+use super::store::Store;
 use crate::objects::{Object, full_name};
+
+/// So many groups may be chosen from.
+const CHOICES: usize = 200;
 
 /// The list, with what narrows it.
 pub fn list(store: &Store, filter: &Filter, now: Timestamp) -> Markup {
@@ -19,17 +24,23 @@ pub fn list(store: &Store, filter: &Filter, now: Timestamp) -> Markup {
     let connections: BTreeSet<String> = store.all_connections().map(full_name).collect();
     let rosters: BTreeSet<String> = store.rosters.iter().map(full_name).collect();
     let name = |group: &Entry| format!("{}/{}", group.object.namespace, group.object.name);
-    let groups: BTreeSet<String> = store.groups.iter().map(name).collect();
+    // A choice of thousands is none, and would come with the answer to each key.
+    let groups: Option<BTreeSet<String>> =
+        (store.groups.len() <= CHOICES).then(|| store.groups.iter().map(name).collect());
     html! {
         form.filter method="get" action="/people" role="search" data-live="results" {
-            label { "Search " input type="search" name="q" value=(filter.q) placeholder="userName, name or id" autocomplete="off"; }
+            label { "Search " input type="search" name="q" value=(filter.q) placeholder="name, e-mail or id" autocomplete="off"; }
             (choice("Connection", "connection", &connections, &filter.connection))
             (choice("State", "state", &states, &filter.state))
             (choice("Reason", "reason", &reasons, &filter.reason))
-            (choice("Group", "group", &groups, &filter.group))
+            @match &groups {
+                Some(groups) => (choice("Group", "group", groups, &filter.group)),
+                None => label { "Group " input name="group" value=(filter.group) placeholder="namespace/name" autocomplete="off"; }
+            }
             (choice("Roster", "roster", &rosters, &filter.roster))
             button { "Show" }
         }
+        @if store.users.len() == 0 && !store.users.is_known() { p { "Nobody is listed so far." } }
         div #results { (results(&filter.page(store.users.iter(), &store.groups), filter, now)) }
     }
 }
@@ -82,11 +93,6 @@ fn row(object: &Object, now: Timestamp) -> Markup {
             td { (when(object.last_change, now)) }
         }
     }
-}
-
-/// Where a person is shown.
-pub fn address(namespace: &str, name: &str) -> String {
-    format!("/people/{namespace}/{name}")
 }
 
 /// Everything that the list shows, for a spreadsheet.
@@ -167,6 +173,28 @@ mod tests {
         let page = list(store, &Filter::default(), now()).into_string();
         assert!(page.contains("&lt;b&gt;ada") && page.contains("1 person"), "{page}");
         page
+    }
+
+    #[test]
+    fn thousands_of_groups_do_not_come_with_the_answer_to_each_key() {
+        let mut store = Store::default();
+        let page = |store: &Store| {
+            list(store, &Filter { group: "identity/team-7".into(), ..Filter::default() }, now()).into_string()
+        };
+        assert!(page(&store).contains("<select name=\"group\">") && page(&store).contains("Nobody is listed so far"));
+        for number in 0..5000 {
+            let group = json!({"metadata": {"name": format!("team-{number}"), "namespace": "identity"},
+                "spec": {"connectionRef": {"name": "datadog"}, "displayName": "Team", "membership": "Exact"}});
+            store.groups.apply(kube::runtime::watcher::Event::<scim_operator::api::ScimGroup>::Apply(
+                serde_json::from_value(group).unwrap(),
+            ));
+        }
+        let page = page(&store);
+        assert!(
+            page.contains("<input name=\"group\" value=\"identity/team-7\"") && page.len() < 10_000,
+            "{}",
+            page.len()
+        );
     }
 
     #[test]

@@ -7,12 +7,14 @@ use kube::ResourceExt as _;
 use maud::{Markup, html};
 use scim_operator::api::ScimUser;
 
+use super::addresses::{address, group_address};
+use super::entry::{Entry, connection_of};
 use super::filter::Filter;
 use super::members::Members;
-use super::page::{self, foreign, state, when};
-use super::people::{address, table};
+use super::page::{self, foreign, standing, when};
+use super::people::table;
 use super::rights::Rights;
-use super::store::{Entry, Store, connection_of};
+use super::store::Store;
 use crate::objects::Object;
 
 /// What the page of one object is made with.
@@ -35,9 +37,9 @@ pub fn person(store: &Store, user: &ScimUser, shown: Shown) -> Markup {
     let status = user.status.clone().unwrap_or_default();
     let target = ("user", object.namespace.as_str(), object.name.as_str());
     html! {
-        p { (state(object.state.as_deref().unwrap_or_default())) " " (object.reason.as_deref().unwrap_or_default()) }
+        (standing(&object))
         @if let Some(message) = &object.message { p { (foreign(message)) } }
-        @if let Some(hold) = &object.hold { p.hold { a href={ "/holds/" (hold) } { (object.held_operation.as_deref().unwrap_or("An operation")) " is held" } } }
+        (held(store, &object))
         div.buttons {
             (buttons(target, Some(user.spec.suspend), shown))
             @if object.id.is_some() { (read_button(&address(&object.namespace, &object.name), "Read the account at the server", shown)) }
@@ -46,7 +48,7 @@ pub fn person(store: &Store, user: &ScimUser, shown: Shown) -> Markup {
         dl {
             dt { "Object" } dd { (object.namespace) "/" (object.name) @if object.deleting { ", under deletion" } }
             dt { "userName" } dd { (foreign(&object.called)) }
-            dt { "Connection" } dd { (connection_of(&object)) }
+            dt { "Connection" } dd { (connection(&object)) }
             dt { "Account" }
             dd {
                 @match (&object.id, object.active) {
@@ -75,6 +77,24 @@ pub fn person(store: &Store, user: &ScimUser, shown: Shown) -> Markup {
     }
 }
 
+/// That something of it is held, and where that is answered; of a hold that is answered there is nothing to go to.
+pub fn held(store: &Store, object: &Object) -> Markup {
+    let Some(hold) = &object.hold else { return html! {} };
+    let operation = object.held_operation.as_deref().unwrap_or("An operation");
+    html! {
+        @if store.has_hold(hold) { p.hold { a href={ "/holds/" (hold) } { (operation) " is held" } } }
+        @else if object.message.as_deref().is_some_and(|message| message.contains("rejected; it stays")) {
+            p.notice { (operation) " was rejected: it stays undone until the spec changes." }
+        } @else { p { (operation) " was held, by a hold that isn't listed any more." } }
+    }
+}
+
+/// Its connection, and everybody of that.
+pub fn connection(object: &Object) -> Markup {
+    let name = connection_of(object);
+    html! { a href=(Filter { connection: name.clone(), ..Filter::default() }.address("/people")) { (name) } }
+}
+
 /// The groups that declare the person as a member, and whether the account is recorded as put in.
 fn memberships(store: &Store, user: &ScimUser) -> Markup {
     let entry = Entry::from(user.clone());
@@ -99,11 +119,6 @@ fn linked(group: &Entry) -> Markup {
     html! { a href=(group_address(&group.object.namespace, &group.object.name)) { (foreign(&group.object.called)) } }
 }
 
-/// Where a group is shown.
-pub fn group_address(namespace: &str, name: &str) -> String {
-    format!("/groups/{namespace}/{name}")
-}
-
 /// The people in a group.
 pub fn people_of_group(namespace: &str, name: &str) -> String {
     Filter { group: format!("{namespace}/{name}"), ..Filter::default() }.address("/people")
@@ -124,7 +139,8 @@ pub fn buttons((kind, namespace, name): (&str, &str, &str), suspended: Option<bo
     };
     html! {
         @if shown.rights.write {
-            (button("sync", "Provision now"))
+            // Nothing is provisioned while it is suspended.
+            @if suspended != Some(true) { (button("sync", "Provision now")) }
             @match suspended {
                 Some(true) => (button("resume", "Resume")),
                 Some(false) => (button("suspend", "Suspend")),
@@ -186,6 +202,28 @@ mod tests {
         let writer = shown(true, false);
         assert!(writer.contains("Provision now") && writer.contains("value=\"word\"") && !writer.contains("/server"));
         assert!(shown(false, true).contains("action=\"/people/identity/ada/server\""));
+    }
+
+    #[test]
+    fn i13_what_is_held_leads_to_its_hold_and_what_was_rejected_to_none() {
+        let mut store = Store::default();
+        let mut object = Object {
+            hold: Some("3f2a9c0d11b2e477".into()),
+            held_operation: Some("Update".into()),
+            ..Object::default()
+        };
+        let shown = |store: &Store, object: &Object| held(store, object).into_string();
+        assert!(shown(&store, &object).contains("isn't listed") && !shown(&store, &object).contains("href"));
+        object.message = Some("Update was held (hold 3f2a9c0d11b2e477) and rejected; it stays undone".into());
+        assert!(shown(&store, &object).contains("was rejected") && !shown(&store, &object).contains("href"));
+        let connection = json!({"metadata": {"name": "datadog", "namespace": "identity"},
+            "spec": {"baseUrl": "https://scim.example.com", "auth": {}},
+            "status": {"holds": [{"id": "3f2a9c0d11b2e477", "reason": "rewrites", "since": "2026-11-28T11:00:00Z",
+                "creates": 0, "updates": 1, "deactivations": 0, "deletes": 0}]}});
+        store
+            .connections
+            .apply(Event::<scim_operator::api::ScimConnection>::Apply(serde_json::from_value(connection).unwrap()));
+        assert!(shown(&store, &object).contains("href=\"/holds/3f2a9c0d11b2e477\""));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use http::header::CONTENT_TYPE;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::page::{self, Frame};
+use super::page::{self, Frame, foreign};
 use super::store::Store;
 use super::{State, gate};
 use crate::cluster::{is_forbidden, sentence};
@@ -25,6 +25,7 @@ pub struct Asked {
     pub done: String,
     pub token: String,
     /// From 1.
+    #[serde(deserialize_with = "super::filter::number")]
     pub page: usize,
 }
 
@@ -52,7 +53,7 @@ pub fn framed(
         notice,
         problems: store.problems(),
         complete: store.is_complete(),
-        holds: store.holds().len(),
+        holds: store.holds().iter().filter(|hold| !hold.rejected).count(),
     };
     page_with(status, page::page(&frame, path, title, &content(&store)))
 }
@@ -60,17 +61,31 @@ pub fn framed(
 /// There is no such object.
 pub fn missing(state: &State, path: &str) -> Response {
     framed(state, StatusCode::NOT_FOUND, path, "Not there", None, |_| {
-        html! { p { "It is not there, or no more: a hold that was answered, or whose set has changed, has another id. "
-        a href=(path) { "See what there is" } "." } }
+        html! {
+            p {
+                @if path == "/holds" { "There is no such hold here: it was answered, or what is in it has changed, and it has another id now. " }
+                @else { "It is not here, or not any more. " }
+                a href=(path) { "See what there is" } "."
+            }
+        }
     })
 }
 
-/// What the API server refuses, or can't be done now.
+/// What the API server refuses to do, or can't be done now.
 pub fn failed(state: &State, error: &anyhow::Error) -> Response {
+    told(state, error, StatusCode::CONFLICT, "It was not done")
+}
+
+/// What the API server doesn't show.
+pub fn unread(state: &State, error: &anyhow::Error) -> Response {
+    told(state, error, StatusCode::BAD_GATEWAY, "It can't be read")
+}
+
+fn told(state: &State, error: &anyhow::Error, otherwise: StatusCode, title: &str) -> Response {
     let forbidden = is_forbidden(error);
     if forbidden {
         state.rights.forget();
     }
-    let status = if forbidden { StatusCode::FORBIDDEN } else { StatusCode::CONFLICT };
-    framed(state, status, "", "It was not done", None, |_| html! { p.problem role="alert" { (sentence(error)) } })
+    let status = if forbidden { StatusCode::FORBIDDEN } else { otherwise };
+    framed(state, status, "", title, None, |_| html! { p.problem role="alert" { (foreign(&sentence(error))) } })
 }

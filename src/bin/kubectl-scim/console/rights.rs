@@ -31,10 +31,12 @@ pub struct Answers(Mutex<HashMap<Asked, (Instant, bool)>>);
 type Asked = (&'static str, String, String, String);
 
 impl Answers {
-    /// Whether objects of a kind may be changed within a namespace.
-    pub async fn write(&self, cluster: &Cluster, kind: Kind, namespace: &str) -> bool {
+    /// Whether an object may be changed: all of its kind in the namespace, or this one by its name.
+    pub async fn write(&self, cluster: &Cluster, kind: Kind, namespace: &str, name: &str) -> bool {
         let resource = format!("{}s", kind.name().to_lowercase());
-        self.allowed(cluster, GROUP, ("patch", resource, namespace.to_owned(), String::new())).await
+        let asked = |name: &str| ("patch", resource.clone(), namespace.to_owned(), name.to_owned());
+        // Of the many only the kind is asked, once.
+        self.allowed(cluster, GROUP, asked("")).await || self.allowed(cluster, GROUP, asked(name)).await
     }
 
     /// Whether all of these Secrets may be read.

@@ -21,12 +21,12 @@ const TRIED: usize = 20;
 /// All rosters.
 pub fn list(store: &Store, now: Timestamp) -> Markup {
     html! {
-        @if store.rosters.len() == 0 { p { "There is no roster here." } }
-        @for roster in store.rosters.iter() { (card(roster, now)) }
+        @if store.rosters.len() == 0 && store.rosters.is_known() { p { "There is no roster here." } }
+        @for roster in store.rosters.iter() { (card(roster, "its page reads them all where you may read its source", now)) }
     }
 }
 
-fn card(roster: &ScimRoster, now: Timestamp) -> Markup {
+fn card(roster: &ScimRoster, others_are: &str, now: Timestamp) -> Markup {
     let status = roster.status.clone().unwrap_or_default();
     let ready = status.conditions.iter().flatten().find(|condition| condition.type_ == "Ready").cloned();
     let word = ready.as_ref().map_or("Unknown", |ready| ready.status.as_str());
@@ -52,7 +52,7 @@ fn card(roster: &ScimRoster, now: Timestamp) -> Markup {
             @let named: Vec<RejectedRow> = status.rejected.unwrap_or_default();
             (source::rejected(&format!("Rejected rows of {}", full_name(roster)), &named))
             @let others = status.rejected_rows.unwrap_or_default() - i64::try_from(named.len()).unwrap_or_default();
-            @if others > 0 { p.legend { (others) " more rows are rejected; its page reads them all." } }
+            @if others > 0 { p.legend { (others) " more rows are rejected; " (others_are) "." } }
         }
     }
 }
@@ -86,8 +86,10 @@ pub fn one(roster: &ScimRoster, shown: Shown, now: Timestamp) -> Markup {
     let expression = |text: &Option<String>| text.clone().unwrap_or_else(|| "–".to_owned());
     let address = format!("/rosters/{}", full_name(roster));
     let is_read = shown.typed.is_empty();
+    let others_are =
+        if shown.can_read { "the button reads them all" } else { "you may not read its source, which has them all" };
     html! {
-        (card(roster, now))
+        (card(roster, others_are, now))
         @if shown.can_read {
             form method="post" action={ (address) "/source" } {
                 input type="hidden" name="form" value=(shown.form_word);
@@ -187,7 +189,8 @@ mod tests {
         assert!(page.contains("&lt;/textarea&gt;") && !page.contains("<script"), "{page}");
         assert!(page.contains("row.team == 'a'"), "{page}");
         assert!(page.contains("2 more rows are rejected") && page.contains("Read its rows"), "{page}");
-        assert!(!one(&roster(), shown("", false), now).into_string().contains("Read its rows"), "it may not be read");
+        let unread = one(&roster(), shown("", false), now).into_string();
+        assert!(!unread.contains("Read its rows") && unread.contains("you may not read its source"), "{unread}");
     }
 
     fn shown(typed: &str, can_read: bool) -> Shown<'_> {

@@ -58,6 +58,7 @@ pub fn router(state: Arc<State>) -> Router {
             get(async || ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("console.js"))),
         )
         .route("/open", get(open))
+        .fallback(nowhere)
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
         .layer(middleware::from_fn_with_state(state.clone(), guard))
         .with_state(state)
@@ -78,6 +79,10 @@ async fn guard(Shared(state): Console, request: Request, next: Next) -> Response
     response
 }
 
+async fn nowhere(Shared(state): Console) -> Response {
+    missing(&state, "/")
+}
+
 async fn open(Shared(state): Console, Query(asked): Query<Asked>) -> Response {
     let Some(cookie) = state.gate.open(&asked.token) else { return refused(gate::Refusal::Session) };
     let mut response = page_with(StatusCode::OK, page::opened());
@@ -96,7 +101,9 @@ async fn show_overview(Shared(state): Console, Query(asked): Query<Asked>) -> Re
     let connections = state.store.read().map(|store| store.all_connections().cloned().collect()).unwrap_or_default();
     let keys = state.keys.of(&state.cluster, &state.way, connections).await;
     let Ok(counted) = state.counted.read() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
-    shown(&state, "/", "Overview", &asked.done, |store| overview::content(store, &keys, &counted, Timestamp::now()))
+    shown(&state, "/", "Overview", &asked.done, |store| {
+        overview::content(store, &keys, &counted, state.cluster.all, Timestamp::now())
+    })
 }
 
 async fn show_people(Shared(state): Console, Query(filter): Query<Filter>) -> Response {
@@ -124,7 +131,7 @@ async fn show_hold(Shared(state): Console, Path(id): Path<String>, Query(asked):
         .and_then(|store| store.holds().into_iter().find(|hold| hold.id.as_deref() == Some(id.as_str())));
     let Some(hold) = hold else { return missing(&state, "/holds") };
     let namespace = hold.namespace.as_deref().unwrap_or_default();
-    let write = state.rights.write(&state.cluster, hold.kind, namespace).await;
+    let write = state.rights.write(&state.cluster, hold.kind, namespace, &hold.name).await;
     // A cluster connection's may be in namespaces that nothing here is watched of.
     let everywhere = match hold.kind {
         Kind::ClusterConnection if !state.cluster.all => Some(members(&state.cluster, &hold).await),
@@ -136,10 +143,14 @@ async fn show_hold(Shared(state): Console, Path(id): Path<String>, Query(asked):
         everywhere: everywhere.as_ref(),
         rights: Rights { write, ..Rights::default() },
         form_word: state.gate.form_word(),
+        commands: &state.commands,
         now: Timestamp::now(),
     };
     match state.store.read().ok().and_then(|store| holds::one(&store, &id, shown)) {
-        Some(content) => framed(&state, StatusCode::OK, "/holds", &format!("Hold {id}"), None, |_| content),
+        Some(content) => {
+            let title = format!("{} at {}", hold.words(), hold.of);
+            framed(&state, StatusCode::OK, "/holds", &title, None, |_| content)
+        }
         None => missing(&state, "/holds"),
     }
 }
@@ -180,15 +191,22 @@ async fn carry_out(Shared(state): Console, Form(form): Form<act::Form>) -> Respo
     }
 }
 
-/// Tells the browser each time that something has changed.
+/// Tells the browser each time that something has changed, and what.
 async fn live(Shared(state): Console) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let changes = stream::unfold(state.changed.subscribe(), async |mut changed| {
-        if let Ok(known) = tokio::time::timeout(RENEWED, changed.changed()).await {
-            known.ok()?;
-            tokio::time::sleep(SETTLED).await;
-        }
-        let version = *changed.borrow_and_update();
-        Some((Ok(Event::default().data(version.to_string())), changed))
+    let mut counted = state.changes.subscribe();
+    let told = *counted.borrow_and_update();
+    let changes = stream::unfold((state, counted, told), async |(state, mut counted, told)| {
+        let is_change = match tokio::time::timeout(RENEWED, counted.changed()).await {
+            Ok(known) => {
+                known.ok()?;
+                tokio::time::sleep(SETTLED).await;
+                true
+            }
+            Err(_) => false,
+        };
+        let now = *counted.borrow_and_update();
+        let changed = if is_change { state.changes.since(told) } else { "*".to_owned() };
+        Some((Ok(Event::default().data(changed)), (state, counted, now)))
     });
     Sse::new(changes).keep_alive(KeepAlive::default())
 }

@@ -12,13 +12,14 @@ use scim_operator::api::{ConnectionRef, ScimConnection, ScimGroup, ScimRoster, S
 use scim_operator::provisioner::secret_names;
 
 use super::account::{self, connection_behind};
+use super::addresses::is_name;
+use super::entry::Entry;
 use super::page::foreign;
 use super::person::{Shown, person};
 use super::respond::{Asked, Console, failed, framed, missing, refused};
 use super::rights::Rights;
 use super::steps::steps;
-use super::store::Entry;
-use super::{State, act, group, history, rosters, source};
+use super::{State, act, comparison, group, history, present, respond, rosters, source};
 use crate::cluster::{Kind, is_forbidden, sentence};
 use crate::commands::explain;
 use crate::commands::roster::against;
@@ -37,13 +38,13 @@ where
         + std::fmt::Debug
         + serde::de::DeserializeOwned,
 {
-    if !(act::is_name(namespace) && act::is_name(name)) {
+    if !(is_name(namespace) && is_name(name)) {
         return Err(missing(state, list));
     }
     match state.cluster.within::<K>(namespace).get_opt(name).await {
         Ok(Some(object)) => Ok(object),
         Ok(None) => Err(missing(state, list)),
-        Err(error) => Err(failed(state, &error.into())),
+        Err(error) => Err(respond::unread(state, &error.into())),
     }
 }
 
@@ -55,9 +56,9 @@ async fn readable(state: &State, namespace: &str, reference: &ConnectionRef) -> 
     Ok(may.then_some(connection))
 }
 
-async fn rights(state: &State, kind: Kind, namespace: &str, reference: &ConnectionRef) -> Rights {
+async fn rights(state: &State, kind: Kind, (namespace, name): (&str, &str), reference: &ConnectionRef) -> Rights {
     let read_key = matches!(readable(state, namespace, reference).await, Ok(Some(_)));
-    Rights { write: state.rights.write(&state.cluster, kind, namespace).await, read_key }
+    Rights { write: state.rights.write(&state.cluster, kind, namespace, name).await, read_key }
 }
 
 /// A connection that may be used, or what is shown instead.
@@ -99,7 +100,7 @@ pub async fn read_person(state: Console, Path((namespace, name)): At, Form(form)
     let server = match usable(&state, &namespace, &user.spec.connection_ref).await {
         Err(shown) => shown,
         Ok(connection) => match account::of_user(&state.cluster, &state.way, connection, &user).await {
-            Ok(account) => (StatusCode::OK, account::compared(&user, &account, Timestamp::now())),
+            Ok(account) => (StatusCode::OK, comparison::beside(&user, &account, Timestamp::now())),
             Err(error) => unread(&error),
         },
     };
@@ -108,7 +109,7 @@ pub async fn read_person(state: Console, Path((namespace, name)): At, Form(form)
 
 async fn person_page(state: &Arc<State>, user: &ScimUser, done: &str, server: Server) -> Response {
     let namespace = user.namespace().unwrap_or_default();
-    let rights = rights(state, Kind::User, &namespace, &user.spec.connection_ref).await;
+    let rights = rights(state, Kind::User, (&namespace, &user.name_any()), &user.spec.connection_ref).await;
     let (status, server) = server.unzip();
     let (form_word, now) = (state.gate.form_word(), Timestamp::now());
     let status = status.unwrap_or(StatusCode::OK);
@@ -142,7 +143,7 @@ pub async fn read_group(state: Console, Path((namespace, name)): At, Form(form):
                 let Ok(store) = state.store.read() else {
                     return failed(&state, &anyhow::anyhow!("what is listed can't be read"));
                 };
-                (StatusCode::OK, account::members(&store, &Entry::from(group.clone()), &shown))
+                (StatusCode::OK, present::members(&store, &Entry::from(group.clone()), &shown, state.cluster.all))
             }
             Err(error) => unread(&error),
         },
@@ -152,7 +153,7 @@ pub async fn read_group(state: Console, Path((namespace, name)): At, Form(form):
 
 async fn group_page(state: &Arc<State>, of: &ScimGroup, done: &str, server: Server) -> Response {
     let namespace = of.namespace().unwrap_or_default();
-    let rights = rights(state, Kind::Group, &namespace, &of.spec.connection_ref).await;
+    let rights = rights(state, Kind::Group, (&namespace, &of.name_any()), &of.spec.connection_ref).await;
     let (status, server) = server.unzip();
     let (form_word, now) = (state.gate.form_word(), Timestamp::now());
     let status = status.unwrap_or(StatusCode::OK);

@@ -6,8 +6,9 @@ use maud::{Markup, html};
 use scim_operator::api::RejectedRow;
 use scim_operator::roster::Refused;
 
+use super::addresses::address;
 use super::page::foreign;
-use super::people::{address, table};
+use super::people::table;
 use crate::commands::roster::against::{Against, Person};
 
 /// What they come to.

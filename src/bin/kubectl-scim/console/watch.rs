@@ -11,14 +11,15 @@ use kube::runtime::watcher::{self, DefaultBackoff, watcher};
 use kube::{Api, Resource};
 use scim_operator::api::{ClusterScimConnection, ScimConnection, ScimGroup, ScimRoster, ScimUser};
 use serde::de::DeserializeOwned;
-use tokio::sync::watch::Sender;
 use tokio::task::JoinSet;
 
 use super::State;
+use super::addresses::{address, group_address};
+use super::changes::{Changed, Changes};
 use super::events::{self, Told};
 use super::kept::Kept;
 use super::store::Store;
-use crate::cluster::sentence;
+use crate::cluster::{is_forbidden, sentence};
 
 /// What failed is tried again after this at the latest.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -45,7 +46,7 @@ where
     T: From<K> + Send,
 {
     let events = watcher(api, watcher::Config::default()).backoff(Soon::default());
-    follow(&state.store, &state.changed, events, of).await;
+    follow(&state.store, &state.changes, events, of).await;
 }
 
 /// Once somebody wants to see them.
@@ -53,7 +54,7 @@ async fn keep_events(state: Arc<State>) {
     state.events_wanted.notified().await;
     let config = watcher::Config::default().fields(&events::selector());
     let told = watcher(state.cluster.api::<Event>(), config).backoff(Soon::default());
-    follow(&state.store, &state.changed, told, newest_events).await;
+    follow(&state.store, &state.changes, told, newest_events).await;
 }
 
 fn newest_events(store: &mut Store) -> &mut Kept<Told> {
@@ -64,7 +65,7 @@ fn newest_events(store: &mut Store) -> &mut Kept<Told> {
 /// Takes in what a watch tells, and why it can't, for as long as it can't.
 async fn follow<K, T>(
     store: &RwLock<Store>,
-    changed: &Sender<u64>,
+    changes: &Changes,
     events: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
     of: impl Fn(&mut Store) -> &mut Kept<T>,
 ) where
@@ -76,16 +77,36 @@ async fn follow<K, T>(
         let event = tokio::time::timeout(WORKS_AFTER, events.next()).await;
         let Ok(mut store) = store.write() else { return };
         let kept = of(&mut store);
+        let change = match &event {
+            Ok(Some(Ok(watcher::Event::Apply(object) | watcher::Event::Delete(object)))) => changed(object),
+            _ => Changed::Everything,
+        };
         match event {
             Ok(None) => return,
             Ok(Some(Ok(event))) => kept.apply(event),
-            Ok(Some(Err(error))) => kept.problem = Some(sentence(&anyhow::Error::new(error))),
+            Ok(Some(Err(error))) => {
+                let error = anyhow::Error::new(error);
+                kept.forbidden = is_forbidden(&error);
+                kept.problem = Some(sentence(&error));
+            }
             // A watch that goes on where it was interrupted says nothing of it.
-            Err(_) if kept.complete && kept.problem.is_some() => kept.problem = None,
+            Err(_) if kept.complete && kept.problem.is_some() => (kept.problem, kept.forbidden) = (None, false),
             Err(_) => continue,
         }
         drop(store);
-        changed.send_modify(|version| *version += 1);
+        changes.add(change);
+    }
+}
+
+/// The page that shows an object; what every page depends on is no page's.
+fn changed<K: Resource<DynamicType = ()>>(object: &K) -> Changed {
+    let (namespace, name) = (object.meta().namespace.as_deref(), object.meta().name.as_deref());
+    let (namespace, name) = (namespace.unwrap_or_default(), name.unwrap_or_default());
+    match &*K::kind(&()) {
+        "ScimUser" => Changed::Page(address(namespace, name)),
+        "ScimGroup" => Changed::Page(group_address(namespace, name)),
+        "Event" => Changed::Page("/events".to_owned()),
+        _ => Changed::Everything,
     }
 }
 
@@ -121,14 +142,14 @@ mod tests {
 
     /// What is said of the users after each of these events, and after a while without any.
     async fn told(events: Vec<watcher::Result<watcher::Event<ScimUser>>>) -> Vec<bool> {
-        let (store, changed) = (RwLock::<Store>::default(), Sender::new(0));
+        let (store, changes) = (RwLock::<Store>::default(), Changes::default());
         let problem = || store.read().unwrap().users.problem.is_some();
         let mut said = Vec::new();
         let events = stream::iter(events).then(async |event| {
             tokio::time::sleep(Duration::from_secs(1)).await;
             event
         });
-        let watched = follow(&store, &changed, events.chain(stream::pending()), |store| &mut store.users);
+        let watched = follow(&store, &changes, events.chain(stream::pending()), |store| &mut store.users);
         let mut watched = std::pin::pin!(watched);
         for wait in [1500, 1000, 1000, 1000, 60_000] {
             let _ = tokio::time::timeout(Duration::from_millis(wait), &mut watched).await;
@@ -152,5 +173,15 @@ mod tests {
         assert_eq!(quiet, [false, true, true, true, false], "it goes on, with nothing to tell");
         assert_eq!(busy, [false, true, false, false, false], "it goes on");
         assert_eq!(never, [true, true, true, true, true], "an attempt is no success");
+    }
+
+    #[test]
+    fn the_page_of_somebody_hears_of_them_alone_and_every_page_of_a_connection() {
+        assert_eq!(changed(&user()), Changed::Page("/people/identity/ada".to_owned()));
+        let connection: ScimConnection =
+            serde_json::from_value(json!({"metadata": {"name": "datadog", "namespace": "identity"},
+            "spec": {"baseUrl": "https://scim.example.com", "auth": {}}}))
+            .unwrap();
+        assert_eq!(changed(&connection), Changed::Everything);
     }
 }

@@ -1,0 +1,157 @@
+//! What somebody would call the changes of a hold.
+
+use scim_operator::plan::GRANT_LISTS;
+
+use crate::cluster::Kind;
+use crate::commands::holds::{Held, Hold};
+
+/// Those first that take something away.
+pub const HEADINGS: [&str; 13] = [
+    "Leaving: the row is gone, and the ScimUser is deleted",
+    "Leaving: the account is deleted",
+    "Leaving: the account is deactivated",
+    "Losing or changing roles",
+    "Groups that are deleted",
+    "Groups whose members change",
+    "Groups that change",
+    "Renamed",
+    "Joining: an account is created",
+    "Groups that are created",
+    "Returning: the account is activated",
+    "Bound to what is there",
+    "Changed: other attributes",
+];
+
+/// The place of the heading of something in a hold.
+pub fn heading(hold: &Hold, held: &Held) -> usize {
+    if hold.kind == Kind::Roster {
+        return 0;
+    }
+    let change = held.change();
+    let (operation, is_group) = (held.0.held_operation.as_deref().unwrap_or_default(), held.0.kind == "ScimGroup");
+    match operation {
+        "Delete" => {
+            if is_group {
+                4
+            } else {
+                1
+            }
+        }
+        "Deactivate" => 2,
+        "Create" => {
+            if is_group {
+                9
+            } else {
+                8
+            }
+        }
+        "Adopt" | "Handover" if !changes(&change, &GRANT_LISTS) => 11,
+        _ if is_group => {
+            if change.ends_with("membership") || change.ends_with("memberships") {
+                5
+            } else {
+                6
+            }
+        }
+        "Reactivate" => 10,
+        _ if changes(&change, &GRANT_LISTS) => 3,
+        _ if changes(&change, &["userName"]) => 7,
+        _ => 12,
+    }
+}
+
+/// Whether a change is one of these attributes.
+fn changes(change: &str, names: &[&str]) -> bool {
+    let attributes = change.split_once(" of ").map_or("", |(_, attributes)| attributes);
+    attributes.split(", ").any(|path| names.iter().any(|name| path.split(['[', '.']).next() == Some(name)))
+}
+
+/// A change as its row tells it: a heading says already that an account is deactivated.
+pub fn change(held: &Held) -> String {
+    let change = held.change();
+    change.strip_suffix(" of active").map_or(change.clone(), str::to_owned)
+}
+
+/// Why operations are held, in words.
+pub fn reason(reason: &str) -> String {
+    let word = |reason: &str| match reason {
+        "removals" | "rewrites" | "memberships" | "groups" | "creates" => {
+            format!("the guard {reason} (spec.guards.{reason})")
+        }
+        "Plan" => "mode: Plan, under which nothing is sent without an approval".to_owned(),
+        "NewServer" => "the connection leads to another server than the one that the accounts are at".to_owned(),
+        "Undelegated" => "the connection's spec.delegation doesn't admit the account".to_owned(),
+        "rows are gone" => "the roster's guard: their rows are gone".to_owned(),
+        other => other.to_owned(),
+    };
+    reason.split(", ").map(word).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::objects::Object;
+
+    fn held(operation: &str, message: &str, kind: &'static str) -> Held {
+        let message = Some(format!("{message} is held: it is more. Hold 3f"));
+        Held(Object { kind, held_operation: Some(operation.into()), message, ..Object::default() })
+    }
+
+    fn of(kind: Kind) -> Hold {
+        Hold {
+            id: None,
+            kind,
+            namespace: None,
+            name: String::new(),
+            of: String::new(),
+            reason: String::new(),
+            since: None,
+            creates: 0,
+            updates: 0,
+            deactivations: 0,
+            deletes: 0,
+            memberships: 0,
+            sample: Vec::new(),
+            rejected: false,
+            version: None,
+        }
+    }
+
+    #[test]
+    fn i13_what_is_in_a_hold_is_grouped_by_what_it_means_for_people() {
+        for (operation, message, kind, expected) in [
+            ("Delete", "Delete", "ScimUser", "Leaving: the account is deleted"),
+            ("Deactivate", "Deactivate of active", "ScimUser", "Leaving: the account is deactivated"),
+            ("Update", "Update of title, userName", "ScimUser", "Renamed"),
+            ("Update", "Update of roles, userName", "ScimUser", "Losing or changing roles"),
+            ("Update", "Update of title, name.formatted", "ScimUser", "Changed: other attributes"),
+            ("Create", "Create of roles", "ScimUser", "Joining: an account is created"),
+            ("Reactivate", "Reactivate", "ScimUser", "Returning: the account is activated"),
+            ("Delete", "Delete", "ScimGroup", "Groups that are deleted"),
+            ("Create", "Create", "ScimGroup", "Groups that are created"),
+            ("Update", "Update of 21 memberships", "ScimGroup", "Groups whose members change"),
+            ("Update", "Update of one membership", "ScimGroup", "Groups whose members change"),
+            ("Update", "Update of displayName", "ScimGroup", "Groups that change"),
+        ] {
+            let held = held(operation, message, kind);
+            assert_eq!(HEADINGS[heading(&of(Kind::Connection), &held)], expected, "{message} of a {kind}");
+        }
+    }
+
+    #[test]
+    fn i29_whose_row_is_gone_loses_the_object_and_what_becomes_of_the_account_is_not_told() {
+        let leaving = Held::leaving(Object { kind: "ScimUser", ..Object::default() });
+        let title = HEADINGS[heading(&of(Kind::Roster), &leaving)];
+        assert!(title.contains("the ScimUser is deleted") && !title.contains("account"), "{title}");
+    }
+
+    #[test]
+    fn a_row_and_a_reason_read_as_people_would_say_them() {
+        assert_eq!(change(&held("Deactivate", "Deactivate of active", "ScimUser")), "Deactivate");
+        assert_eq!(change(&held("Update", "Update of title", "ScimUser")), "Update of title");
+        assert_eq!(
+            reason("removals, Plan"),
+            "the guard removals (spec.guards.removals); mode: Plan, under which nothing is sent without an approval"
+        );
+    }
+}
