@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
-use scim_operator::api::ScimUserSpec;
+use scim_operator::api::{FINALIZER, ScimUserSpec};
 use scim_operator::plan::{Applied, Declared};
 use scim_operator::scim::Profile;
 use serde_json::{Value, json};
@@ -106,7 +106,7 @@ fn ready(status: &str, reason: &str, message: &str, minutes: i64) -> Value {
 
 fn metadata(name: &str, labels: &Value) -> Value {
     json!({"name": name, "namespace": "identity", "uid": format!("uid-{name}"), "generation": 2, "resourceVersion": "1",
-        "creationTimestamp": ago(60 * 24 * 200), "finalizers": ["scim-operator.dev/account"], "labels": labels})
+        "creationTimestamp": ago(60 * 24 * 200), "finalizers": [FINALIZER], "labels": labels})
 }
 
 /// The account that is read, as the server has it.
@@ -239,10 +239,14 @@ fn connections(server: &str) -> impl Iterator<Item = Value> {
     };
     let sweep = json!({"lastCompleted": ago(4), "complete": true, "duration": "3s"});
     let conditions = |holding: bool| {
-        let mut all = ready("True", "Connected", "", 60 * 24 * 40);
-        if holding {
-            let told = json!({"type": "Holding", "status": "True", "reason": "Held", "message": "", "lastTransitionTime": ago(34)});
+        let mut all = ready("True", "Connected", "the server answers", 60 * 24 * 40);
+        let mut tell = |kind: &str, reason: &str, message: &str, since: i64| {
+            let told = json!({"type": kind, "status": "True", "reason": reason, "message": message, "lastTransitionTime": ago(since)});
             all.as_array_mut().expect("a list").push(told);
+        };
+        tell("Connected", "Connected", "the server answers", 60 * 24 * 40);
+        if holding {
+            tell("Holding", "Held", "", 34);
         }
         all
     };

@@ -90,7 +90,7 @@ pub fn card(connection: &ScimConnection, beside: Beside, now: Timestamp) -> Mark
         section.card.(Standing::of(connection, now).class()) {
             h2 { (foreign(&name)) }
             p { (readiness(ready.map_or("Unknown", |ready| &ready.status))) " " (ready.map_or("not looked at yet", |ready| &ready.reason)) }
-            @if let Some(ready) = ready.filter(|ready| ready.status != "True" || ready.reason != "Connected") { p { (foreign(&ready.message)) } }
+            @if let Some(ready) = ready.filter(|ready| ready.status != "True" || ready.reason != "Connected") { p.message { (foreign(&ready.message)) } }
             @if connection.metadata.deletion_timestamp.is_some() {
                 p.notice { "It is under deletion. " @if let Some(left) = condition(&status, "Terminating") { (foreign(&left.message)) } }
             }

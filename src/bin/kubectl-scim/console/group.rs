@@ -26,7 +26,7 @@ pub fn group(store: &Store, group: &ScimGroup, shown: Shown) -> Markup {
     let members = status.members.unwrap_or_default();
     html! {
         (standing(object))
-        @if let Some(message) = &object.message { p { (foreign(message)) } }
+        @if let Some(message) = &object.message { p.message { (foreign(message)) } }
         (held(store, object))
         div.buttons {
             (buttons(target, None, shown))

@@ -66,10 +66,10 @@ fn changes(change: &str, names: &[&str]) -> bool {
     attributes.split(", ").any(|path| names.iter().any(|name| path.split(['[', '.']).next() == Some(name)))
 }
 
-/// A change as its row tells it: a heading says already that an account is deactivated.
+/// What a row tells of a change: which attributes, or how many members. The heading says already what is done.
 pub fn change(held: &Held) -> String {
     let change = held.change();
-    change.strip_suffix(" of active").map_or(change.clone(), str::to_owned)
+    change.split_once(" of ").map(|(_, what)| what).filter(|what| *what != "active").unwrap_or_default().to_owned()
 }
 
 /// Why operations are held, in words.
@@ -84,7 +84,7 @@ pub fn reason(reason: &str) -> String {
         "rows are gone" => "the roster's guard: their rows are gone".to_owned(),
         other => other.to_owned(),
     };
-    reason.split(", ").map(word).collect::<Vec<_>>().join("; ")
+    reason.split(", ").map(word).collect::<Vec<_>>().join(" and ")
 }
 
 #[cfg(test)]
@@ -147,11 +147,12 @@ mod tests {
 
     #[test]
     fn a_row_and_a_reason_read_as_people_would_say_them() {
-        assert_eq!(change(&held("Deactivate", "Deactivate of active", "ScimUser")), "Deactivate");
-        assert_eq!(change(&held("Update", "Update of title", "ScimUser")), "Update of title");
+        assert_eq!(change(&held("Deactivate", "Deactivate of active", "ScimUser")), "");
+        assert_eq!(change(&held("Update", "Update of title", "ScimUser")), "title");
+        assert_eq!(change(&held("Update", "Update of 21 memberships", "ScimGroup")), "21 memberships");
         assert_eq!(
             reason("removals, Plan"),
-            "the guard removals (spec.guards.removals); mode: Plan, under which nothing is sent without an approval"
+            "the guard removals (spec.guards.removals) and mode: Plan, under which nothing is sent without an approval"
         );
     }
 }

@@ -116,7 +116,7 @@ fn missing(hold: &Hold, members: &[Held]) -> Markup {
 fn search(id: &str, search: &str) -> Markup {
     html! {
         form.filter method="get" action={ "/holds/" (id) } role="search" data-live="results" {
-            label { "Search in it " input type="search" name="q" value=(search) placeholder="name or change" autocomplete="off"; }
+            label { "Search in it " input type="search" name="q" value=(search) placeholder="name or attribute" autocomplete="off"; }
             button { "Show" }
         }
     }
@@ -133,7 +133,7 @@ fn listed(store: &Store, hold: &Hold, members: &[Held], id: &str, shown: Shown) 
     let words = searched(shown.search);
     let fits = |held: &Held| {
         let object = &held.0;
-        let text = || searched(&format!("{} {} {} {}", object.called, object.namespace, object.name, change(held)));
+        let text = || searched(&format!("{} {} {} {}", object.called, object.namespace, object.name, held.change()));
         words.is_empty() || words.split_whitespace().all(|word| text().contains(word) || store.says(object, word))
     };
     let mut found: Vec<(usize, &Held)> =
@@ -164,12 +164,13 @@ fn listed(store: &Store, hold: &Hold, members: &[Held], id: &str, shown: Shown) 
 fn member(store: &Store, held: &Held) -> Markup {
     let object = &held.0;
     let is_user = object.kind == "ScimUser";
+    let change = change(held);
     let page = if is_user { address } else { group_address };
     let out = if held.memberships().is_some() { store.taken_out(object) } else { Vec::new() };
     html! {
         li {
             a href=(page(&object.namespace, &object.name)) { (foreign(shown_name(object))) } @if !is_user { " (group)" }
-            " " span.change { (foreign(&change(held))) }
+            " " span.change { (foreign(&change)) }
             @if !out.is_empty() {
                 ul {
                     @for person in out.iter().take(NAMED) {

@@ -130,7 +130,9 @@ fn counted(history: &History, now: Timestamp) -> Markup {
         }
         _ => "in the last hour".to_owned(),
     };
-    let words = format!("{operations} operations took effect and {errors} requests failed {within}.");
+    let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let words =
+        format!("{} took effect and {} failed {within}.", count(operations, "operation"), count(errors, "request"));
     html! {
         section {
             h2 { "The last hour" }

@@ -38,7 +38,7 @@ pub fn person(store: &Store, user: &ScimUser, shown: Shown) -> Markup {
     let target = ("user", object.namespace.as_str(), object.name.as_str());
     html! {
         (standing(&object))
-        @if let Some(message) = &object.message { p { (foreign(message)) } }
+        @if let Some(message) = &object.message { p.message { (foreign(message)) } }
         (held(store, &object))
         div.buttons {
             (buttons(target, Some(user.spec.suspend), shown))
