@@ -57,7 +57,7 @@ await page.locator(".card.bad a").filter({ hasText: "A hold waits" }).click();
 for (const heading of [/^11 deactivations, 5 updates at identity[/]slack/, /deactivated [(]11[)]/, /roles [(]3[)]/, /Renamed [(]2[)]/]) {
   await page.getByRole("heading", { name: heading }).waitFor();
 }
-await page.getByText("kubectl scim plan -n identity slack").waitFor();
+await page.getByText("kubectl scim holds 5d1c07e29ab34f68 -n identity").waitFor();
 await looked("console-hold", {}, ["light", "dark"]);
 
 await page.goto(`${origin}/groups`);

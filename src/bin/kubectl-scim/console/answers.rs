@@ -24,14 +24,14 @@ impl Commands {
     }
 
     /// `kubectl scim approve ID`, wherever the hold is: of a namespace, or of the cluster.
-    fn answer(&self, verb: &str, id: &str, hold: &Hold) -> String {
+    pub fn of_hold(&self, verb: &str, id: &str, hold: &Hold) -> String {
         let namespace = hold.namespace.as_ref().filter(|_| hold.kind != Kind::ClusterConnection);
         let namespace = namespace.map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
         self.with_options(&format!("kubectl scim {verb} {id}{namespace}"))
     }
 
     /// A command of ours with them.
-    pub fn with_options(&self, command: &str) -> String {
+    fn with_options(&self, command: &str) -> String {
         let given = [("kubeconfig", &self.kubeconfig), ("context", &self.context)];
         let given =
             given.into_iter().filter_map(|(name, value)| Some(format!(" --{name} {}", quoted(value.as_ref()?))));
@@ -75,7 +75,7 @@ pub fn answers(hold: &Hold, id: &str, is_all: bool, rights: Rights, form_word: &
                 @if is_all { (form("approve", "Approve: all of it is carried out", "bad", "Approve")) }
             }
         }
-        p { "Or: " code { (commands.answer("approve", id, hold)) } " · " code { (commands.answer("reject", id, hold)) } }
+        p { "Or: " code { (commands.of_hold("approve", id, hold)) } " · " code { (commands.of_hold("reject", id, hold)) } }
     }
 }
 
@@ -101,12 +101,12 @@ mod tests {
     fn i13_the_command_beside_a_hold_finds_it_wherever_the_console_looks() {
         let (own, shared) = (hold(&json!({"name": "a", "namespace": "identity"})), hold(&json!({"name": "a"})));
         let plain = Commands::default();
-        assert_eq!(plain.answer("approve", ID, &own), format!("kubectl scim approve {ID} -n identity"));
-        assert_eq!(plain.answer("reject", ID, &shared), format!("kubectl scim reject {ID}"));
+        assert_eq!(plain.of_hold("approve", ID, &own), format!("kubectl scim approve {ID} -n identity"));
+        assert_eq!(plain.of_hold("reject", ID, &shared), format!("kubectl scim reject {ID}"));
         let elsewhere = Commands { context: Some("it's prod".into()), kubeconfig: Some("/etc/k.yaml".into()) };
         let expected =
             format!(r"kubectl scim approve {ID} -n identity --kubeconfig /etc/k.yaml --context 'it'\''s prod'");
-        assert_eq!(elsewhere.answer("approve", ID, &own), expected);
+        assert_eq!(elsewhere.of_hold("approve", ID, &own), expected);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::page::{foreign, when};
 use super::rights::Rights;
 use super::store::Store;
 use crate::cluster::{Kind, sentence};
-use crate::commands::holds::{Held, Hold, values};
+use crate::commands::holds::{Held, Hold};
 use crate::objects::Object;
 
 /// So many members are on a page.
@@ -84,7 +84,9 @@ pub fn one(store: &Store, id: &str, shown: Shown) -> Option<Markup> {
             p.problem { "It reaches into other namespaces, and what is in it there can't be read, so it can't be answered here: " (foreign(&sentence(error))) }
         } @else if !is_all { p.notice { (missing(&hold, members)) } }
         (answers(&hold, id, is_all, shown.rights, shown.form_word, shown.commands))
-        @if let Some(command) = values(&hold) { p { "The old and the new values: " code { (shown.commands.with_options(&command)) } } }
+        @if hold.updates + hold.memberships > 0 {
+            p { "The old and the new values, read at the server: " code { (shown.commands.of_hold("holds", id, &hold)) } }
+        }
         @if is_all || hold.kind != Kind::Roster { (search(id, shown.search)) }
         div #results { (listed(store, &hold, members, id, shown)) }
     })
@@ -339,7 +341,7 @@ mod tests {
         let one = |store: &Store| one(store, ID, shown("", None)).map(Markup::into_string).unwrap();
         let unseen = one(&store);
         assert!(!unseen.contains("value=\"approve\"") && unseen.contains("3 objects are listed"), "{unseen}");
-        assert!(unseen.contains("kubectl scim plan -n identity datadog"), "the values of the update: {unseen}");
+        assert!(unseen.contains(&format!("kubectl scim holds {ID} -n identity")), "the values of the update: {unseen}");
         let renamed = json!({"metadata": {"name": "kim", "namespace": "identity"},
             "spec": {"connectionRef": {"name": "datadog"}, "userName": "kim@example.com"},
             "status": {"hold": {"id": ID, "operation": "Update", "digest": "0"}}});

@@ -84,7 +84,10 @@ pub fn held(store: &Store, object: &Object) -> Markup {
     html! {
         @if store.has_hold(hold) { p.hold { a href={ "/holds/" (hold) } { (operation) " is held" } } }
         @else if object.message.as_deref().is_some_and(|message| message.contains("rejected; it stays")) {
-            p.notice { (operation) " was rejected: it stays undone until the spec changes." }
+            p.notice {
+                (operation) " was rejected: it stays undone until the spec changes. "
+                code { "kubectl scim approve " (hold) " -n " (object.namespace) } " takes that back."
+            }
         } @else { p { (operation) " was held, by a hold that isn't listed any more." } }
     }
 }
