@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::membership::Membership;
-use super::outcome::NameSent;
+use super::name::NameSent;
 use super::patch::Change;
 use crate::api::{Action, GroupDrift, GroupState, MembersStatus, Reason, RemoteId, ScimGroupSpec, ScimGroupStatus};
 use crate::plan::creation::{is_dated, precedes};

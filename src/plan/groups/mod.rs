@@ -6,6 +6,7 @@ mod differing;
 mod facts;
 mod first;
 mod membership;
+mod name;
 mod outcome;
 mod patch;
 mod rejected;
@@ -21,7 +22,8 @@ pub use facts::{
     RejectedParts, Unfound,
 };
 pub use membership::{MEMBERS, Membership, Source, Standing, without_removed};
-pub use outcome::{NameSent, same_name};
+pub use name::NameSent;
+pub use outcome::same_name;
 pub use patch::{Change, chunk, kinds_of, part, replaced};
 pub use rejected::{part_of, path_of, record_part, resting};
 pub use rest::ARRIVAL;

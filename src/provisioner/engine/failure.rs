@@ -48,6 +48,14 @@ impl<E: Effects> Provisioner<E> {
                 self.request_probe();
                 try_later(pass, error)
             }
+            // Without a word, and where writes went through a moment ago: it may be about how many there were.
+            Class::Forbidden
+                if error.status().is_some()
+                    && error.detail().is_none()
+                    && self.notes.wrote_lately(self.effects.now()) =>
+            {
+                self.troubled(pass, error)
+            }
             Class::Forbidden => {
                 // The test of a connection asks for users: of groups it would learn nothing.
                 if K::COLLECTION == Collection::Users {

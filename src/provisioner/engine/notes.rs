@@ -15,6 +15,9 @@ const CONTESTED_AFTER: usize = 3;
 /// So long an object under deletion waits for whoever is to take over its account (promise I8).
 pub const HANDOVER: SignedDuration = SignedDuration::from_mins(10);
 
+/// A moment, for as long as limits of a rate are counted.
+const LATELY: SignedDuration = SignedDuration::from_mins(1);
+
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -122,6 +125,11 @@ impl ObjectNotes {
         let (times, since) = notes.troubles.entry(uid.clone()).or_insert((0, now));
         *times += 1;
         (*times, notes.took_effect.is_some_and(|at| at > *since))
+    }
+
+    /// A request about whatever object took effect a moment ago.
+    pub fn wrote_lately(&self, now: Timestamp) -> bool {
+        self.lock().took_effect.is_some_and(|at| now.duration_since(at) < LATELY)
     }
 
     /// How often in a row a request about the object met it.

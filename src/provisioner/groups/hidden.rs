@@ -13,7 +13,7 @@ use crate::scim::{Kind, Lesson, MembersReadable};
 const SEVERAL: usize = 2;
 
 /// Nobody has this id: whoever says that it is in a group heeds no filter.
-pub(super) const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
+const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 
 impl<E: Effects> Provisioner<E> {
     /// The group shows nobody, though somebody was put in, and no group of this server ever showed anybody.

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+
 /// So many quirks are in one story at most.
 const TOGETHER: usize = 9;
 
 /// What is never met while another quirk is on: the first of each row hide the second ones, and each other.
-const HIDDEN: [(&[&str], &[&str]); 13] = [
+const HIDDEN: [(&[&str], &[&str]); 15] = [
     (
         &["no_patch", "patch_501", "no_patch_route", "says_no_patch"],
         &[
@@ -22,9 +25,13 @@ const HIDDEN: [(&[&str], &[&str]); 13] = [
             "no_extension_paths",
             "ignores_patches",
             "pretends_patches",
+            "heeds_active_alone",
+            "patches_active_alone",
+            "pathless_group_renames",
+            "ignores_group_renames",
         ],
     ),
-    (&["ignores_patches", "pretends_patches"], &[]),
+    (&["ignores_patches", "pretends_patches", "heeds_active_alone", "patches_active_alone"], &[]),
     (&["empty_changes", "word_answers"], &["bare_answers", "short_answers"]),
     (&["no_put"], &["put_keeps_members", "refuses_read_only"]),
     (
@@ -42,7 +49,9 @@ const HIDDEN: [(&[&str], &[&str]); 13] = [
     (&["unknown_member", "unknown_member_400", "unknown_member_500", "drops_unknown_members"], &[]),
     (&["errors_as_message", "errors_nested", "errors_as_problem", "errors_mute", "errors_as_text"], &[]),
     (&["empty_creations"], &["names_in_domain"]),
-    (&["no_deletes"], &["deletes_members_500", "deletes_want_bodies"]),
+    (&["no_deletes", "ignores_deletes"], &["deletes_members_500", "deletes_want_bodies"]),
+    (&["no_group_renames"], &["pathless_group_renames", "ignores_group_renames"]),
+    (&["hides_members"], &["members_on_request", "members_by_name", "shows_five_members", "lists_without_members"]),
     (&["refuses_inactive"], &["removes_inactive"]),
 ];
 
@@ -112,6 +121,29 @@ pub fn covering(quirks: &[&'static str]) -> Vec<Vec<&'static str>> {
         all.push(story.into_iter().map(|place| quirks[place]).collect());
     }
     all
+}
+
+/// So many stories of three to six quirks each, by a seed; those that only pairs have are left out.
+pub fn by_chance(quirks: &[&'static str], seed: u64, count: usize) -> Vec<Vec<&'static str>> {
+    let mut chance = StdRng::seed_from_u64(seed);
+    let among: Vec<&'static str> = quirks.iter().filter(|quirk| !ALONE.contains(quirk)).copied().collect();
+    let hides = |one: &str, other: &str| {
+        HIDDEN.iter().any(|(by, of)| by.contains(&one) && (of.contains(&other) || by.contains(&other)))
+    };
+    let story = |_| {
+        let size = chance.random_range(3..=6);
+        let mut story: Vec<&'static str> = Vec::new();
+        while story.len() < size {
+            let next = among[chance.random_range(0..among.len())];
+            let fits =
+                |known: &&str| *known != next && !apart(known, next) && !hides(known, next) && !hides(next, known);
+            if story.iter().all(|known| fits(known)) {
+                story.push(next);
+            }
+        }
+        story
+    };
+    (0..count).map(story).collect()
 }
 
 #[test]

@@ -23,7 +23,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use futures::stream;
 
-use self::covering::covering;
+use self::covering::{by_chance, covering};
 use self::story::{Outcome, live};
 
 /// Stories at once: most of them wait for an answer.
@@ -131,4 +131,19 @@ async fn i33_and_with_any_two_of_them() {
         all.retain(|story| story.contains(&one.as_str()));
     }
     live_through(all).await;
+}
+
+/// Several at once, as the seed has them: `SEED=7` takes another one, and `make soak` takes a new one each time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i33_and_with_some_of_them_by_chance() {
+    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20);
+    live_through(by_chance(&quirks(), seed, 20)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "long: run by make soak"]
+async fn i33_and_with_some_of_them_by_new_chances() {
+    let seed = rand::random();
+    println!("SEED={seed}");
+    live_through(by_chance(&quirks(), seed, 200)).await;
 }
