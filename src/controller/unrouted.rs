@@ -5,14 +5,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use super::unrouted_groups;
-use crate::api::{FINALIZER, GROUP, Reason, ScimGroup, ScimUser, Uid, UserState, VERSION};
+use crate::api::{
+    FIELD_MANAGER, FINALIZER, GROUP, Reason, ScimGroup, ScimUser, ScimUserStatus, Uid, UserState, VERSION,
+};
 use crate::directory::{connection_of, full_name, has_finalizer, is_deleting};
 use crate::plan::{Verdict, way_out};
 use crate::provisioner::Shared;
@@ -54,7 +56,7 @@ impl Unrouted {
                     }
                 };
                 if let Err(error) = result {
-                    debug!(%uid, "{error}");
+                    debug!(%uid, "an object without a connection could not be written: {error}");
                     tokio::spawn(route_again(shared.clone(), uid));
                 }
             }
@@ -115,13 +117,35 @@ async fn say_not_found(shared: &Shared, user: &ScimUser, released: bool) -> Resu
     if user.status.as_ref() == Some(&new) {
         return Ok(());
     }
-    let body = json!({
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    api.patch_status(&name, &params, &Patch::Apply(&applied(user, new))).await?;
+    Ok(())
+}
+
+/// What is applied of a status. Its groups are written key by key, by those who put it there: applied, they would be this
+/// writer's own, and what was forgotten meanwhile would come back.
+fn applied(user: &ScimUser, status: ScimUserStatus) -> Value {
+    json!({
         "apiVersion": format!("{GROUP}/{VERSION}"),
         "kind": "ScimUser",
-        "metadata": {"name": name, "uid": user.uid()},
-        "status": new,
-    });
-    let params = PatchParams::apply("scim-operator").force();
-    api.patch_status(&name, &params, &Patch::Apply(&body)).await?;
-    Ok(())
+        "metadata": {"name": user.name_any(), "uid": user.uid()},
+        "status": ScimUserStatus { groups: None, ..status },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i18_the_record_of_memberships_is_nothing_that_an_object_without_a_connection_applies() {
+        let mut user = ScimUser::new(
+            "ada",
+            serde_json::from_value(json!({"connectionRef": {"name": "c"}, "userName": "ada"})).expect("a spec"),
+        );
+        user.metadata.uid = Some("uid".into());
+        let groups = Some([("team".to_owned(), "7".to_owned())].into());
+        let body = applied(&user, ScimUserStatus { id: Some("7".into()), groups, ..ScimUserStatus::default() });
+        assert_eq!((&body["status"]["id"], body["status"].get("groups")), (&json!("7"), None));
+    }
 }

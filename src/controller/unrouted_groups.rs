@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
+use tracing::info;
 
-use crate::api::{FINALIZER, GROUP, GroupState, Reason, ScimGroup, VERSION};
+use crate::api::{FIELD_MANAGER, FINALIZER, GROUP, GroupState, Reason, ScimGroup, VERSION};
 use crate::directory::connection_of_group;
 use crate::directory::full_name;
 use crate::plan::groups::{GroupVerdict, way_out};
@@ -22,6 +23,7 @@ pub async fn say_not_found(shared: &Shared, group: &ScimGroup, released: bool) -
         let rest: Vec<_> = group.finalizers().iter().filter(|finalizer| *finalizer != FINALIZER).collect();
         let body = json!({"metadata": {"resourceVersion": group.resource_version(), "finalizers": rest}});
         api.patch(&name, &PatchParams::default(), &Patch::Merge(&body)).await?;
+        info!(object = %full_name(group), "released: its group, if any, stays as it is");
         return Ok(());
     }
     let status = group.status.clone().unwrap_or_default();
@@ -57,7 +59,7 @@ pub async fn say_not_found(shared: &Shared, group: &ScimGroup, released: bool) -
         "metadata": {"name": name, "uid": group.uid()},
         "status": body,
     });
-    let params = PatchParams::apply("scim-operator").force();
+    let params = PatchParams::apply(FIELD_MANAGER).force();
     api.patch_status(&name, &params, &Patch::Apply(&body)).await?;
     Ok(())
 }

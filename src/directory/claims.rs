@@ -191,6 +191,8 @@ impl Inner {
                     && !is_deleting(other)
                     && (claimed || fold(&other.spec.user_name) == name)
                     && self.may(other)
+                    // Whoever may write its annotations could have claimed any name (promise I32).
+                    && self.may_have_name(other, &name)
             });
             // Without our finalizer it could go without a removal, whoever wrote its status (promise I32).
             let counts = |other: &&Arc<ScimUser>| has_finalizer(*other) || !self.has_declined(leaving, other);

@@ -247,8 +247,8 @@ impl Directory {
         groups.into_iter().collect()
     }
 
-    /// Whether the user was told to leave, and the names of the groups that its account is in, or may be in.
-    pub fn groups_left(&self, user: &ScimUser, id: &RemoteId, server: &str) -> (bool, Vec<String>) {
+    /// Whether the user was told to leave, and the groups that its account is in, or may be in.
+    pub fn groups_left(&self, user: &ScimUser, id: &RemoteId, server: &str) -> (bool, Vec<Arc<ScimGroup>>) {
         let inner = self.read();
         let uid = Uid::of(&user.metadata);
         let key = connection_of(user);
@@ -266,7 +266,7 @@ impl Directory {
             let leaves = !entry.membership.is_declared(id) && (may_be || entry.membership.is_removable(id));
             bound && entry.group.metadata.deletion_timestamp.is_none() && leaves
         });
-        (departing.is_some(), left.map(|(_, entry)| entry.group.name_any()).collect())
+        (departing.is_some(), left.map(|(_, entry)| Arc::clone(&entry.group)).collect())
     }
 
     /// The accounts that are deprovisioned now and are to be taken out of this group.

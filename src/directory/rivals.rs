@@ -86,6 +86,8 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use serde_json::json;
 
     use super::super::ConnectionKey;
@@ -188,8 +190,28 @@ mod tests {
         let bound = group("hr", "admins", Some("1"));
         all.upsert_group(bound.clone());
         assert_eq!(all.rival_of_group(&bound, &"1".into(), SERVER, Some("admins")).as_deref(), Some("hr2/g"));
+        // One under deletion goes by no claim of theirs either.
+        let mut leaving = group("hr", "admins", Some("1"));
+        leaving.metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
+        all.upsert_group(group("eng", "eng-1", Some("1")));
         all.remove_group(&"group-hr2".into());
+        assert_eq!(all.group_claims(&leaving, SERVER, Some("1")).successor, None);
         assert_eq!(all.rival_of_group(&bound, &"1".into(), SERVER, Some("admins")), None, "the others may not have it");
+    }
+
+    /// It claims the name by an annotation, and has a finalizer of ours.
+    #[test]
+    fn i32_whoever_may_not_have_the_name_takes_nothing_over() {
+        let (mut ceo, mut forger) = (user("hr", "ceo", "ceo@top", "1"), user("eng", "bob", "bob@eng", "1"));
+        ceo.metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
+        let claimed = json!({"userName": "ceo@top", "uid": "eng/bob", "server": SERVER}).to_string();
+        forger.metadata.annotations = Some([(CLAIMED_ACCOUNT.to_owned(), claimed)].into());
+        forger.metadata.finalizers = Some(vec![crate::api::FINALIZER.to_owned()]);
+        let all = directory(&[&ceo, &forger]);
+        assert_eq!(all.claims(&ceo, SERVER, Some("1")).successor, None);
+        forger.metadata.namespace = Some("hr2".into());
+        let all = directory(&[&ceo, &forger]);
+        assert!(all.claims(&ceo, SERVER, Some("1")).successor.is_some(), "a namespace that may");
     }
 
     #[test]

@@ -55,6 +55,30 @@ pub struct Claims {
     pub rival: Option<String>,
 }
 
+/// Who else may have what an object under deletion was found under a new id.
+pub(super) enum InTheWay<'a> {
+    /// Nobody knows yet: this one gives up the name, or may take the account.
+    Passing(&'a str),
+    /// This one is bound to it, and declares its name.
+    HasIt(&'a str),
+    /// Whatever speaks against its being the object's stays so.
+    Else,
+}
+
+impl Claims {
+    /// What other objects have to do with it.
+    pub(super) fn in_the_way(&self) -> InTheWay<'_> {
+        match (&self.holder, &self.elder) {
+            (Some(holder), _) if holder.goes() => InTheWay::Passing(&holder.name),
+            (Some(holder), _) if holder.has_account && holder.state == HolderState::Keeps => {
+                InTheWay::HasIt(&holder.name)
+            }
+            (None, Some(elder)) => InTheWay::Passing(elder),
+            _ => InTheWay::Else,
+        }
+    }
+}
+
 /// The object that is bound to an account.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Holder {

@@ -1,7 +1,7 @@
 //! What deleting a ScimUser does: the table of the resources' documentation, row by row.
 
 use super::active::{UNSEEN, may_be_invited};
-use super::claims::{Departure, Successor};
+use super::claims::{Departure, InTheWay, Successor};
 use super::commands::Named;
 use super::facts::{Account, Facts};
 use super::first::under_another_id;
@@ -108,10 +108,27 @@ fn renumbered(facts: &Facts, gone: &str, resource: &Resource) -> Step {
     if let Some(binding) = under_another_id(facts, resource) {
         return Step::Bind(binding);
     }
-    left_as_is(&format!(
-        "the server doesn't have {gone:?} any more, and the account {:?}, which has its name, isn't certain to be its own",
-        resource.id().unwrap_or_default()
-    ))
+    let found = resource.id().unwrap_or_default();
+    match facts.claims.in_the_way() {
+        InTheWay::Passing(holder) => {
+            let why = format!(
+                "the server doesn't have {gone:?} any more, and {holder} may have the account {found:?}, which has its name, \
+                 or give it up: this object waits until that is certain"
+            );
+            waits(facts, Reason::Pending, &why)
+        }
+        InTheWay::HasIt(holder) => handed_over(holder),
+        InTheWay::Else => left_as_is(&format!(
+            "the server doesn't have {gone:?} any more, and the account {found:?}, which has its name, isn't certain to be its \
+             own"
+        )),
+    }
+}
+
+/// The object goes without a removal: this one is bound to the account.
+fn handed_over(name: &str) -> Step {
+    let (departure, message) = (Departure::HandedOver(name.to_owned()), format!("handed over to {name}"));
+    Step::RemoveFinalizer(Box::new(Verdict { message, executed: true, departure, ..Verdict::default() }))
 }
 
 /// A creation was sent and its answer never recorded: the account is ours only if nothing speaks against it.
@@ -276,9 +293,7 @@ fn left_as_is(why: &str) -> Step {
 fn hand_over(facts: &Facts, successor: &Successor) -> Step {
     let name = &successor.name;
     if successor.bound {
-        let departure = Departure::HandedOver(name.clone());
-        let message = format!("handed over to {name}");
-        return Step::RemoveFinalizer(Box::new(Verdict { message, executed: true, departure, ..Verdict::default() }));
+        return handed_over(name);
     }
     let why = format!("{name} declares the same userName: this object goes once that one has taken over the account");
     let Step::Settle(mut verdict) = waits(facts, Reason::Pending, &why) else { return remove_finalizer("") };

@@ -183,6 +183,8 @@ pub struct Verdict<T: ResourceType = User> {
     pub departure: Departure,
     /// The object waits under deletion until this one has taken over its resource; what it asked admission for isn't owed now.
     pub awaits: Option<Successor>,
+    /// The object can't be carried out now, and may be able to by itself: whoever waits for it to take over goes on waiting.
+    pub passing: bool,
     /// It waits for a person's answer: what was asked for by annotation is part of what is held, and stays asked for.
     pub unanswered: bool,
     /// What people are warned of as the object goes, though what its deletion asks for is done.
@@ -220,6 +222,7 @@ impl<T: ResourceType> Default for Verdict<T> {
             hold: None,
             departure: Departure::default(),
             awaits: None,
+            passing: false,
             unanswered: false,
             warning: None,
             details: T::Details::default(),
@@ -230,7 +233,7 @@ impl<T: ResourceType> Default for Verdict<T> {
 impl<T: ResourceType> Verdict<T> {
     /// The object can't be bound as it is declared now, and no answer to a hold would change that.
     pub fn declines(&self) -> bool {
-        self.executed && self.state != Some(T::HELD) && self.state != Some(T::PLANNED)
+        self.executed && !self.passing && self.state != Some(T::HELD) && self.state != Some(T::PLANNED)
     }
 }
 

@@ -135,7 +135,8 @@ pub trait Effects: Send + Sync + Sized + 'static {
         deadline: Instant,
     ) -> impl Future<Output = Result<Written, Error>> + Send;
 
-    /// Sets our finalizer and what the object claims, or takes off both; nobody else's finalizer is touched.
+    /// Sets our finalizer and what the object claims, or takes off both; nobody else's finalizer is touched. What is to be set
+    /// was planned for this version: one that declares something else by now comes back as it is.
     fn claim_user(
         &self,
         user: &ScimUser,
@@ -153,8 +154,7 @@ pub trait Effects: Send + Sync + Sized + 'static {
     /// Merges into the status, key by key.
     fn merge_user(&self, user: &ScimUser, status: Value) -> impl Future<Output = Result<ScimUser, WriteError>> + Send;
 
-    /// Sets our finalizer and what the group claims, or takes off both. Nothing is claimed for a version that declares
-    /// something else.
+    /// The same for a group.
     fn claim_group(
         &self,
         group: &ScimGroup,

@@ -8,9 +8,6 @@ pub enum WriteError {
     /// The object is gone, or is another one under the same name.
     #[error("the object is gone")]
     Gone,
-    /// A newer version of the object declares something else: nothing was written.
-    #[error("the object has changed")]
-    Stale,
     /// The API server didn't take it.
     #[error("the API server didn't take the write: {0}")]
     Refused(#[from] Box<kube::Error>),

@@ -22,7 +22,7 @@ use crate::api::{
     CLAIMED_ACCOUNT, CLAIMED_GROUP, ClaimedAccount, ClusterScimConnection, FIELD_MANAGER, FINALIZER, ScimConnection,
     ScimConnectionStatus, ScimGroup, ScimUser, ScimUserStatus,
 };
-use crate::directory::{ConnectionKey, same_plan};
+use crate::directory::{ConnectionKey, Object, same_plan};
 use crate::plan::Request;
 use crate::provisioner::schedule::limiter::{Limiter, Priority, RequestKind};
 use crate::scim::{Client, Entry, Error, Kind, Page, Recall, Start, Written};
@@ -134,22 +134,8 @@ impl Effects for Live {
         present: bool,
         claimed: Option<&ClaimedAccount>,
     ) -> Result<ScimUser, WriteError> {
-        let (api, name) = (self.users(user), user.name_any());
-        let mut newest = user.clone();
-        for tried in 1.. {
-            let Some(body) = claim_body(&newest, present, claimed) else { return Ok(newest) };
-            match api.patch(&name, &PatchParams::default(), &Patch::Merge(&body)).await {
-                Ok(written) => return Ok(written),
-                Err(kube::Error::Api(status)) if status.code == 409 && tried < TRIES => {
-                    newest = api.get(&name).await.map_err(classify)?;
-                    if newest.uid() != user.uid() {
-                        return Err(WriteError::Gone);
-                    }
-                }
-                Err(error) => return Err(classify(error)),
-            }
-        }
-        Err(WriteError::Gone)
+        let text = claimed.and_then(|claimed| serde_json::to_string(claimed).ok());
+        claim(&self.users(user), user, CLAIMED_ACCOUNT, present, text.as_deref()).await
     }
 
     async fn write_user(&self, user: &ScimUser, status: &ScimUserStatus) -> Result<ScimUser, WriteError> {
@@ -163,26 +149,7 @@ impl Effects for Live {
     }
 
     async fn claim_group(&self, group: &ScimGroup, claimed: Option<&str>) -> Result<ScimGroup, WriteError> {
-        let (api, name) = (self.groups(group), group.name_any());
-        let mut newest = group.clone();
-        for tried in 1.. {
-            let body = group_claim_body(&newest, claimed);
-            match api.patch(&name, &PatchParams::default(), &Patch::Merge(&body)).await {
-                Ok(written) => return Ok(written),
-                Err(kube::Error::Api(status)) if status.code == 409 && tried < TRIES => {
-                    newest = api.get(&name).await.map_err(classify)?;
-                    if newest.uid() != group.uid() {
-                        return Err(WriteError::Gone);
-                    }
-                    // It may declare something else, for which this claim was not planned.
-                    if claimed.is_some() && !same_plan(&newest, group) {
-                        return Err(WriteError::Stale);
-                    }
-                }
-                Err(error) => return Err(classify(error)),
-            }
-        }
-        Err(WriteError::Gone)
+        claim(&self.groups(group), group, CLAIMED_GROUP, claimed.is_some(), claimed).await
     }
 
     async fn write_group(&self, group: &ScimGroup, status: Value) -> Result<ScimGroup, WriteError> {
@@ -251,26 +218,44 @@ where
     api.patch_status(name, &PatchParams::default(), &Patch::Merge(&body)).await
 }
 
-/// What is to be merged into a group, so that it has our finalizer and this claim, or neither.
-fn group_claim_body(group: &ScimGroup, claimed: Option<&str>) -> Value {
-    let mut finalizers = group.finalizers().to_vec();
-    finalizers.retain(|finalizer| finalizer != FINALIZER);
-    if claimed.is_some() {
-        finalizers.push(FINALIZER.to_owned());
+/// Sets our finalizer and this claim, or takes off both.
+async fn claim<K>(
+    api: &Api<K>,
+    object: &K,
+    annotation: &str,
+    present: bool,
+    claimed: Option<&str>,
+) -> Result<K, WriteError>
+where
+    K: Object + ResourceExt + Clone + DeserializeOwned + Debug,
+{
+    let name = object.name_any();
+    let mut newest = object.clone();
+    for tried in 1.. {
+        // It may declare something else, or be under deletion, for which this claim was not planned.
+        if present && !same_plan(&newest, object) {
+            return Ok(newest);
+        }
+        let Some(body) = claim_body(&newest, annotation, present, claimed) else { return Ok(newest) };
+        match api.patch(&name, &PatchParams::default(), &Patch::Merge(&body)).await {
+            Ok(written) => return Ok(written),
+            Err(kube::Error::Api(status)) if status.code == 409 && tried < TRIES => {
+                newest = api.get(&name).await.map_err(classify)?;
+                if newest.uid() != object.uid() {
+                    return Err(WriteError::Gone);
+                }
+            }
+            Err(error) => return Err(classify(error)),
+        }
     }
-    json!({"metadata": {
-        "resourceVersion": group.resource_version(),
-        "finalizers": finalizers,
-        "annotations": {CLAIMED_GROUP: claimed},
-    }})
+    Err(WriteError::Gone)
 }
 
 /// What is to be merged into an object, so that it has our finalizer and this claim, or neither; none where it is so.
-fn claim_body(user: &ScimUser, present: bool, claimed: Option<&ClaimedAccount>) -> Option<Value> {
-    let mut finalizers = user.finalizers().to_vec();
+fn claim_body(object: &impl ResourceExt, annotation: &str, present: bool, claimed: Option<&str>) -> Option<Value> {
+    let mut finalizers = object.finalizers().to_vec();
     let known = finalizers.iter().any(|finalizer| finalizer == FINALIZER);
-    let text = claimed.and_then(|claimed| serde_json::to_string(claimed).ok());
-    let same = user.annotations().get(CLAIMED_ACCOUNT) == text.as_ref();
+    let same = object.annotations().get(annotation).map(String::as_str) == claimed;
     if known == present && same {
         return None;
     }
@@ -279,9 +264,9 @@ fn claim_body(user: &ScimUser, present: bool, claimed: Option<&ClaimedAccount>) 
     } else if !present {
         finalizers.retain(|finalizer| finalizer != FINALIZER);
     }
-    let mut metadata = json!({"resourceVersion": user.resource_version(), "finalizers": finalizers});
+    let mut metadata = json!({"resourceVersion": object.resource_version(), "finalizers": finalizers});
     if !same {
-        metadata["annotations"] = json!({CLAIMED_ACCOUNT: text});
+        metadata["annotations"] = json!({annotation: claimed});
     }
     Some(json!({"metadata": metadata}))
 }

@@ -184,6 +184,8 @@ impl Inner {
                     && !is_deleting(other)
                     && (other.claimed_at(server).as_deref() == Some(name) || other.spec.display_name == name)
                     && self.may_have(other)
+                    // Whoever may write its annotations could have claimed any name (promise I32).
+                    && self.may_have_group(other, name)
             });
             // Without our finalizer it could go without a removal, whoever wrote its status (promise I32).
             let counts = |other: &&Arc<ScimGroup>| has_finalizer(*other) || !self.group_has_declined(leaving, other);

@@ -5,6 +5,7 @@ use super::first::{swapped, under_another_id};
 use super::outcome::stalled;
 use super::patch::Change;
 use crate::api::{Action, AdoptionPolicy, GroupDeletionPolicy, GroupState, OperationType, Reason};
+use crate::plan::claims::InTheWay;
 use crate::plan::deprovision::way_out_of;
 use crate::plan::guards::GuardName;
 use crate::plan::{Account, Departure, Read, Request, Successor, person};
@@ -124,10 +125,26 @@ fn renumbered(facts: &GroupFacts, gone: &str, resource: &Resource) -> GroupStep 
     if let Some(binding) = under_another_id(facts, resource) {
         return GroupStep::Bind(binding);
     }
-    left_as_is(&format!(
-        "the server doesn't have {gone:?} any more, and the group {:?}, which has its name, isn't certain to be its own",
-        resource.id().unwrap_or_default()
-    ))
+    let found = resource.id().unwrap_or_default();
+    match facts.claims.in_the_way() {
+        InTheWay::Passing(holder) => {
+            let why = format!(
+                "the server doesn't have {gone:?} any more, and {holder} may have the group {found:?}, which has its name, or \
+                 give it up: this object waits until that is certain"
+            );
+            waits(facts, Reason::Pending, &why)
+        }
+        InTheWay::HasIt(holder) => handed_over(holder),
+        InTheWay::Else => left_as_is(&format!(
+            "the server doesn't have {gone:?} any more, and the group {found:?}, which has its name, isn't certain to be its own"
+        )),
+    }
+}
+
+/// The object goes without a removal: this one is bound to the group.
+fn handed_over(name: &str) -> GroupStep {
+    let (departure, message) = (Departure::HandedOver(name.to_owned()), format!("handed over to {name}"));
+    GroupStep::RemoveFinalizer(Box::new(GroupVerdict { message, executed: true, departure, ..GroupVerdict::default() }))
 }
 
 /// A creation was sent and its answer never recorded: the group is ours only if nothing speaks against it.
@@ -173,14 +190,7 @@ fn left_as_is(why: &str) -> GroupStep {
 fn hand_over(facts: &GroupFacts, successor: &Successor) -> GroupStep {
     let name = &successor.name;
     if successor.bound {
-        let departure = Departure::HandedOver(name.clone());
-        let message = format!("handed over to {name}");
-        return GroupStep::RemoveFinalizer(Box::new(GroupVerdict {
-            message,
-            executed: true,
-            departure,
-            ..GroupVerdict::default()
-        }));
+        return handed_over(name);
     }
     let why = format!("{name} declares the same displayName: this object goes once that one has taken over the group");
     let GroupStep::Settle(mut verdict) = waits(facts, Reason::Pending, &why) else { return remove_finalizer("") };

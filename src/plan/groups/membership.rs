@@ -62,6 +62,8 @@ pub struct Membership {
     distrusted: HashSet<RemoteId>,
     missing: BTreeSet<RemoteId>,
     extra: BTreeSet<RemoteId>,
+    /// Of those to be taken out: who was so when a pass last ended.
+    met: BTreeSet<RemoteId>,
     /// Put in by a request of ours that got no answer: where the server shows nobody, whether they are in isn't known.
     unsure: HashSet<RemoteId>,
     /// Put in by us, and not seen in since.

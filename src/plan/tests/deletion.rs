@@ -169,15 +169,11 @@ fn i06_i15_whoever_has_a_new_id_is_removed_under_it() {
 
 #[test]
 fn i06_i31_whoever_may_be_somebody_else_keeps_their_account() {
-    let trouble: [fn(&mut World); 4] = [
+    let trouble: [fn(&mut World); 3] = [
         |world| world.policy.adoption = AdoptionPolicy::Refuse,
         |world| {
             world.spec.external_id = Some("e-1".into());
             world.server.accounts.get_mut("new-1").unwrap().insert("externalId".into(), json!("e-2"));
-        },
-        |world| {
-            let holder = Holder { name: "team/other".into(), has_account: true, state: HolderState::Keeps };
-            world.claims.holder = Some(holder);
         },
         |world| {
             let mut other = world.server.accounts["new-1"].clone();
@@ -193,6 +189,27 @@ fn i06_i31_whoever_may_be_somebody_else_keeps_their_account() {
         assert_eq!(outcome.verdict.departure, Departure::LeftAsIs, "that is told: {outcome:?}");
         assert!(outcome.verdict.message.contains("id-1"), "{outcome:?}");
     }
+}
+
+#[test]
+fn i08_who_has_the_account_under_its_new_id_keeps_it_and_who_may_yet_is_waited_for() {
+    let of = |has_account, state| {
+        let mut world = renumbered(DeletionPolicy::Deactivate);
+        world.claims.holder = Some(Holder { name: "team/other".into(), has_account, state });
+        let outcome = world.pass();
+        assert!(outcome.sent.is_empty(), "{outcome:?}");
+        (outcome.finalizer_removed, outcome.verdict)
+    };
+    let (gone, verdict) = of(true, HolderState::Keeps);
+    assert_eq!((gone, verdict.departure), (true, Departure::HandedOver("team/other".into())));
+    for (has_account, state) in
+        [(true, HolderState::Renames), (false, HolderState::Renames), (true, HolderState::Leaves)]
+    {
+        let (gone, verdict) = of(has_account, state);
+        assert_eq!((gone, verdict.reason), (false, Some(Reason::Pending)), "{verdict:?}");
+        assert!(verdict.message.contains("team/other") && verdict.message.contains("release=true"), "{verdict:?}");
+    }
+    assert_eq!(of(false, HolderState::Keeps).1.departure, Departure::LeftAsIs, "another account has the name");
 }
 
 #[test]

@@ -61,7 +61,10 @@ impl<E: Effects> Provisioner<E> {
                 if K::COLLECTION == Collection::Users {
                     self.request_probe();
                 }
-                self.own_error(pass, Reason::Rejected, error.to_string())
+                // Once may be a moment, in which rights are changed.
+                let once = self.notes.rejections(&pass.uid()) == 0;
+                let stop = self.own_error(pass, Reason::Rejected, error.to_string());
+                if once { passing(stop) } else { stop }
             }
             Class::Unsupported => {
                 let message = K::unsupported(self, pass, error);
@@ -93,7 +96,7 @@ impl<E: Effects> Provisioner<E> {
         // Whatever its class advises isn't the matter.
         let error = error.without_advice();
         let message = format!("{error}; it has answered so {times} times, and serves others; it is tried again hourly");
-        match self.own_error(pass, Reason::Rejected, message) {
+        match passing(self.own_error(pass, Reason::Rejected, message)) {
             // Whatever takes access away is tried again as soon as anything is.
             Stop::With(verdict, _) if K::removes_access(self, pass) => Stop::With(verdict, Outcome::Retry),
             stop => stop,
@@ -108,6 +111,8 @@ impl<E: Effects> Provisioner<E> {
         message: String,
     ) -> Stop<K> {
         let before = self.notes.rejected(&pass.uid());
+        // Whatever takes access away is never put off for longer.
+        let before = if K::removes_access(self, pass) { 0 } else { before };
         let verdict = Verdict {
             reason: Some(reason),
             message: with_way_out::<K>(&pass.object, message),
@@ -116,6 +121,18 @@ impl<E: Effects> Provisioner<E> {
             ..Verdict::default()
         };
         Stop::With(Box::new(verdict), Outcome::After(own_error_pause(before)))
+    }
+}
+
+/// The same, where it says nothing of whether the object can be carried out: nobody loses an account on account of it, who
+/// waits for this object to take it over (promise I8).
+fn passing<K: Kind>(stop: Stop<K>) -> Stop<K> {
+    match stop {
+        Stop::With(mut verdict, outcome) => {
+            verdict.passing = true;
+            Stop::With(verdict, outcome)
+        }
+        stop => stop,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::provisioner::lock;
 /// Repairs of one attribute within a day that show a second writer (promise I9).
 const CONTESTED_AFTER: usize = 3;
 
-/// So long an object under deletion waits for whoever is to take over its account (promise I8).
+/// So long an object under deletion waits for whoever is to take over its account, or for its groups (promises I8, I15).
 pub const HANDOVER: SignedDuration = SignedDuration::from_mins(10);
 
 /// A moment, for as long as limits of a rate are counted.
@@ -37,6 +37,8 @@ pub struct Notes {
     rejections: HashMap<Uid, u32>,
     /// Since when an object under deletion waits for whoever is to take over its account.
     awaits: HashMap<Uid, (Uid, Timestamp)>,
+    /// Since when an object under deletion waits for the groups that its account leaves.
+    leaves: HashMap<Uid, Timestamp>,
     /// Since when everybody is served: before, the server was away, or wasn't listed yet. While it asks for patience whoever
     /// has yet to be served is due.
     served_from: Option<Timestamp>,
@@ -68,6 +70,7 @@ impl ObjectNotes {
         notes.repairs.remove(uid);
         notes.rejections.remove(uid);
         notes.awaits.remove(uid);
+        notes.leaves.remove(uid);
         notes.creations.remove(uid);
         notes.strange.remove(uid);
         notes.troubles.remove(uid);
@@ -147,6 +150,14 @@ impl ObjectNotes {
         }
         let since = notes.served_from.map_or(*since, |from| from.max(*since));
         now.duration_since(since) >= HANDOVER
+    }
+
+    /// An object under deletion waits for the groups that its account leaves; true where it has for long, and they could have
+    /// been served.
+    pub fn leaves_for_long(&self, uid: &Uid, now: Timestamp) -> bool {
+        let notes = &mut *self.lock();
+        let since = *notes.leaves.entry(uid.clone()).or_insert(now);
+        now.duration_since(notes.served_from.map_or(since, |from| from.max(since))) >= HANDOVER
     }
 
     /// From then on everybody is served who wasn't.
@@ -253,6 +264,11 @@ impl ObjectNotes {
         let times = notes.rejections.entry(uid.clone()).or_default();
         *times += 1;
         *times - 1
+    }
+
+    /// How often in a row the object's own error was met.
+    pub fn rejections(&self, uid: &Uid) -> u32 {
+        self.lock().rejections.get(uid).copied().unwrap_or_default()
     }
 
     /// The object's request went through.

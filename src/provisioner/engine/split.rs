@@ -5,7 +5,7 @@ use crate::api::OperationType;
 use crate::plan::{Operation, Refusal, Request, is_named};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
-use crate::scim::{Class, Error, Lesson};
+use crate::scim::{Class, Error, Kind as Collection, Lesson};
 
 impl<E: Effects> Provisioner<E> {
     /// A change was refused: true where the pass goes on with other parts of it, or without the one at fault.
@@ -18,6 +18,9 @@ impl<E: Effects> Provisioner<E> {
         let how = match error.class() {
             _ if error.is_too_many() => Refusal::TooMany,
             Class::Rejected | Class::Conflict | Class::NotFound => Refusal::Content,
+            // A right may be lacking for one of them alone, as where a group's owner can't be taken out.
+            Class::Forbidden if pass.split.is_idle() && is_one_attribute(operation) => return false,
+            Class::Forbidden => Refusal::Content,
             // What names others is answered so, too, by servers that don't look whether they are there.
             Class::Transient if K::members_changed(operation).is_some() => Refusal::Trouble,
             _ => return false,
@@ -34,6 +37,10 @@ impl<E: Effects> Provisioner<E> {
             return false;
         }
         self.note_failure(error);
+        // The test of a connection asks for users.
+        if error.class() == Class::Forbidden && K::COLLECTION == Collection::Users {
+            self.request_probe();
+        }
         // What was counted before isn't counted once more for going in parts.
         pass.counted.extend(parts);
         true
@@ -73,6 +80,11 @@ impl<E: Effects> Provisioner<E> {
         pass.counted.extend(operation.parts());
         true
     }
+}
+
+/// Nothing can be learnt of its parts: it has one, and that is no member.
+fn is_one_attribute<K: Kind>(operation: &Operation<K>) -> bool {
+    K::members_changed(operation).is_none() && operation.parts().len() < 2
 }
 
 /// The server's words, or what stands for them.

@@ -18,7 +18,7 @@ use crate::provisioner::schedule::queue::Outcome;
 fn refused_for_good(error: &WriteError) -> Option<String> {
     match error {
         WriteError::Refused(error) => words_of_refusal(error),
-        WriteError::Gone | WriteError::Stale => None,
+        WriteError::Gone => None,
     }
 }
 
@@ -62,16 +62,20 @@ impl<E: Effects> Provisioner<E> {
             return Ok(true);
         }
         match K::write_claim(self, &pass.object, true, claim.as_ref()).await {
+            Ok(object) if !same_plan(&object, &pass.object) => {
+                // It changed right after the write: nothing was sent for it, and nothing may be taken for what it made. Where it
+                // had changed before, nothing was written.
+                let written = has_finalizer(&object) && K::claimed(self, &object) == claim;
+                pass.object = object;
+                pass.finalizer_is_new = written && pass.status.id().is_none();
+                self.take_back_claim(pass).await?;
+                Ok(false)
+            }
             Ok(object) if !has_finalizer(&object) => Err(taken_off()),
             Ok(object) => {
-                let known = same_plan(&object, &pass.object);
                 pass.object = object;
                 pass.finalizer_is_new = pass.status.id().is_none();
-                if !known {
-                    // Nothing was sent for it, and nothing may be taken for what it made.
-                    self.take_back_claim(pass).await?;
-                }
-                Ok(known)
+                Ok(true)
             }
             Err(error) => {
                 let outcome = self.not_written("the finalizer could not be set", &error);
@@ -138,7 +142,6 @@ impl<E: Effects> Provisioner<E> {
     fn not_written(&self, what: &str, error: &WriteError) -> Outcome {
         let refused = match error {
             WriteError::Gone => return Outcome::Done,
-            WriteError::Stale => return Outcome::Again,
             WriteError::Refused(refused) => refused,
         };
         if error.is_conflict() {

@@ -134,7 +134,6 @@ impl Kind for Group {
     }
 
     fn tries_another_form<E: Effects>(p: &Provisioner<E>, pass: &mut GroupPass, _: &GroupVerdict) -> bool {
-        // On record, they are named.
         p.note_unkept(pass) || p.note_stuck(pass) || p.note_barred(pass)
     }
 
@@ -149,6 +148,10 @@ impl Kind for Group {
     fn rest(pass: &GroupPass, verdict: &GroupVerdict) -> Outcome {
         let waits = verdict.details.members.is_some_and(|members| members.waiting > 0);
         if waits && pass.log.operation.is_some() { Outcome::After(super::GATHER) } else { Outcome::Done }
+    }
+
+    fn after_pass<E: Effects>(p: &Provisioner<E>, pass: &GroupPass) {
+        p.directory.membership(&pass.uid(), |members| members.extra_is_met());
     }
 
     fn admission_of_binding<E: Effects>(

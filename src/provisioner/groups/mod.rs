@@ -86,7 +86,12 @@ impl<E: Effects> Provisioner<E> {
         let Some(uid) = Uid::given(&group.metadata) else { return };
         let lane = self.lane_of_group(group);
         self.surroundings.metrics.submitted(&self.key.to_string(), lane_name(lane));
-        self.schedule.submit(&uid, lane, fresh, self.effects.instant());
+        let now = self.effects.instant();
+        // Whatever the group waits for, whoever is dropped meanwhile doesn't (promise I18).
+        if !fresh && self.directory.membership(&uid, |members| members.has_new_extra()) == Some(true) {
+            return self.schedule.resume(&uid, lane, now);
+        }
+        self.schedule.submit(&uid, lane, fresh, now);
     }
 
     /// What a group waited for has come.

@@ -16,7 +16,6 @@ use super::super::kubernetes::WriteError;
 use super::admission::changes_members;
 use super::{GroupPass, GroupStop};
 use crate::api::{ClaimedGroup, RemoteId, ScimGroup, ScimGroupStatus, Uid};
-use crate::directory::same_plan;
 use crate::directory::{full_name, is_deleting};
 use crate::plan::Path;
 use crate::plan::groups::{Change, GroupOperation, Membership};
@@ -59,23 +58,15 @@ impl<E: Effects> Provisioner<E> {
         });
     }
 
-    /// Sets our finalizer and what the group claims, or takes off both; nothing for a spec that has changed meanwhile.
+    /// Sets our finalizer and what the group claims, or takes off both.
     pub(super) async fn write_group_claim(
         &self,
         object: &ScimGroup,
         present: bool,
         claim: Option<&ClaimedGroup>,
     ) -> Result<Arc<ScimGroup>, WriteError> {
-        let newest = self.directory.group(&Uid::of(&object.metadata));
-        // Planned for an older spec: nothing is claimed, nor sent, for what isn't declared any more.
-        if present && newest.as_ref().is_some_and(|newest| !same_plan(&**newest, object)) {
-            return Err(WriteError::Stale);
-        }
         let claim = claim.filter(|_| present).map(ClaimedGroup::text);
-        self.effects
-            .claim_group(newest.as_deref().unwrap_or(object), claim.as_deref())
-            .await
-            .map(|written| self.apply_written_group(written))
+        self.effects.claim_group(object, claim.as_deref()).await.map(|written| self.apply_written_group(written))
     }
 
     /// The directory's newest version of the pass's object.

@@ -118,7 +118,11 @@ impl Outside {
             Fault::Missing,
             Fault::Method,
         ];
-        match self.strikes(if creates { &kinds[..5] } else { &kinds }) {
+        let fault = self.strikes(if creates { &kinds[..5] } else { &kinds });
+        if matches!(fault, Some(Fault::Forbidden | Fault::Method | Fault::Missing)) {
+            self.book.forbidden.extend(request.target().map(str::to_owned));
+        }
+        match fault {
             Some(Fault::Refused) => Answer::Broken,
             Some(Fault::Forbidden) => Answer::Forbidden,
             Some(Fault::Method) => Answer::Unsupported,

@@ -40,6 +40,8 @@ pub struct Book {
     pub restarts: u64,
     /// When the server denied accounts and groups that were there.
     pub denied: BTreeMap<String, Vec<i64>>,
+    /// Accounts of which a request was refused by a fault.
+    pub forbidden: BTreeSet<String>,
     /// What a search that showed how things were a while ago hid from the object that searched.
     pub hidden: BTreeSet<(Uid, String)>,
     /// Accounts that nobody can tell to be their objects' since they have another id.

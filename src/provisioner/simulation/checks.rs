@@ -324,12 +324,13 @@ impl Outside {
             Departure::LeftAsIs if status.id.as_ref().is_none_or(|id| self.site.get(id).is_none()) => {}
             Departure::LeftAsIs => self.complain(format!("i15: the account of {} is left", full_name(user))),
             Departure::HandedOver(successor) => {
+                let now = status.id.as_deref().map(|id| self.book.now(id));
                 // Deleted meanwhile, it carries out the removal itself.
                 let bound = self.cluster.objects.values().any(|other| {
                     // A forged record passes for its own, before it has the finalizer.
                     full_name(other) == *successor
                         && (has_finalizer(other) || self.is_forged(other))
-                        && id_of(other) == status.id.as_deref()
+                        && (id_of(other) == status.id.as_deref() || id_of(other) == now)
                 });
                 if !bound || status.id.is_none() {
                     self.complain(format!("i08: {} is let go, and {successor} has not its account", full_name(user)));

@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
+use kube::core::Status;
 
 use super::cluster_groups::GroupWatchEvent;
 use super::setup::{SECOND, SERVERS};
 use crate::api::{
     CLAIMED_ACCOUNT, ClaimedAccount, FINALIZER, ScimConnection, ScimGroup, ScimUser, ScimUserSpec, ScimUserStatus, Uid,
 };
-use crate::directory::{has_finalizer, is_deleting};
+use crate::directory::{has_finalizer, is_deleting, same_plan};
+use crate::provisioner::kubernetes::WriteError;
 
 /// What a watch brings.
 #[derive(Clone, Debug)]
@@ -148,14 +150,21 @@ impl Cluster {
         *self.writes.entry(uid.clone()).or_default() += 1;
     }
 
-    /// The operator sets or takes off its finalizer; none where the object is gone, or may gain none any more.
-    pub fn set_finalizer(&mut self, uid: &Uid, present: bool, claimed: Option<&ClaimedAccount>) -> Option<ScimUser> {
-        let mut user = self.objects.get(uid).cloned()?;
-        if has_finalizer(&user) == present && user.claimed_account().as_ref() == claimed {
-            return Some(user);
+    /// The operator sets or takes off its finalizer and its claim; nothing is set on a version for which it wasn't planned.
+    pub fn claim_user(
+        &mut self,
+        known: &ScimUser,
+        present: bool,
+        claimed: Option<&ClaimedAccount>,
+    ) -> Result<ScimUser, WriteError> {
+        let uid = &Uid::of(&known.metadata);
+        let Some(mut user) = self.objects.get(uid).cloned() else { return Err(WriteError::Gone) };
+        let same = has_finalizer(&user) == present && user.claimed_account().as_ref() == claimed;
+        if same || present && !same_plan(&user, known) {
+            return Ok(user);
         }
         if present && !has_finalizer(&user) && is_deleting(&user) {
-            return None;
+            return Err(refused(422, "no new finalizers can be added if the object is being deleted"));
         }
         self.count(uid);
         user.annotations_mut().remove(CLAIMED_ACCOUNT);
@@ -172,10 +181,10 @@ impl Cluster {
             if self.objects.get(uid).is_some_and(is_deleting) {
                 let last = self.objects.get(uid).cloned();
                 self.purge(uid);
-                return last;
+                return last.ok_or(WriteError::Gone);
             }
         }
-        self.objects.get(uid).cloned()
+        self.objects.get(uid).cloned().ok_or(WriteError::Gone)
     }
 
     /// The operator writes a status.
@@ -206,6 +215,12 @@ impl Cluster {
             self.note_wants();
         }
     }
+}
+
+/// The API server's refusal.
+fn refused(code: u16, message: &str) -> WriteError {
+    let status = Status { code, message: message.to_owned(), ..Status::default() };
+    WriteError::Refused(Box::new(kube::Error::Api(Box::new(status))))
 }
 
 /// The object is the second connection's.

@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
-use kube::core::Status;
 use serde_json::{Value, json};
 
 use super::cluster::{Cluster, is_of_second};
 use crate::api::{CLAIMED_GROUP, FINALIZER, ScimGroup, ScimGroupSpec, ScimGroupStatus, ScimUser, Uid};
-use crate::directory::{has_finalizer, is_deleting};
+use crate::directory::{has_finalizer, is_deleting, same_plan};
 use crate::provisioner::kubernetes::{WriteError, merge};
 use crate::scim::fold;
 
@@ -64,13 +63,14 @@ impl Cluster {
         }
     }
 
-    /// The operator sets its finalizer and its claim, or takes off both, unless there is a newer version.
+    /// The operator sets its finalizer and its claim, or takes off both: the same as of a user.
     pub fn claim_group(&mut self, known: &ScimGroup, claimed: Option<&str>) -> Result<ScimGroup, WriteError> {
         let uid = Uid::of(&known.metadata);
         let Some(mut group) = self.groups.get(&uid).cloned() else { return Err(WriteError::Gone) };
-        if group.resource_version() != known.resource_version() {
-            let conflict = Status { code: 409, message: "the object has been modified".into(), ..Status::default() };
-            return Err(WriteError::Refused(Box::new(kube::Error::Api(Box::new(conflict)))));
+        let same = has_finalizer(&group) == claimed.is_some()
+            && group.annotations().get(CLAIMED_GROUP).map(String::as_str) == claimed;
+        if same || claimed.is_some() && !same_plan(&group, known) {
+            return Ok(group);
         }
         self.count(&uid);
         group.annotations_mut().remove(CLAIMED_GROUP);

@@ -260,8 +260,7 @@ impl Effects for Simulated {
         claimed: Option<&ClaimedAccount>,
     ) -> Result<ScimUser, WriteError> {
         self.stop_at(Place::Claim).await;
-        let uid = Uid::of(&user.metadata);
-        self.look().cluster.set_finalizer(&uid, present, claimed).ok_or(WriteError::Gone)
+        self.look().cluster.claim_user(user, present, claimed)
     }
 
     async fn write_user(&self, user: &ScimUser, status: &ScimUserStatus) -> Result<ScimUser, WriteError> {

@@ -273,8 +273,10 @@ impl Outside {
             Departure::LeftAsIs if excused || protects => self.book.groups.excused.extend(ours),
             Departure::LeftAsIs => self.complain(format!("i15: the group of {name} is left: {}", verdict.message)),
             Departure::HandedOver(successor) => {
+                let now = status.id.as_deref().map(|id| self.book.now(id));
                 let bound = self.cluster.groups.values().any(|other| {
-                    full_name(other) == *successor && has_finalizer(other) && group_of(other) == status.id.as_deref()
+                    let has = group_of(other) == status.id.as_deref() || group_of(other) == now;
+                    full_name(other) == *successor && has_finalizer(other) && has
                 });
                 if !bound || status.id.is_none() {
                     self.complain(format!("i08: {name} is let go, and {successor} has not its group"));
@@ -323,6 +325,7 @@ impl Outside {
         let name = self.site.server.accounts.get(account).map(name_of);
         let has_name = |user: &ScimUser| !is_of_second(user) && account_name(user) == name;
         let declared = self.cluster.objects.values().any(has_name);
+        let active = self.site.get(account).is_some_and(|account| is_active(&account.0));
         let within = self.cluster.groups.values().filter(|group| !is_deleting(group)).find(|group| {
             let Some(id) = group_of(group) else { return false };
             let pair = (id.to_owned(), account.to_owned());
@@ -331,9 +334,14 @@ impl Outside {
             // account.
             let named = group.spec.members.iter().flatten().any(|member| member.id.as_deref() == Some(account))
                 || (self.names_account(group, account) && !declared);
-            there && !named && self.book.groups.brought.contains(&pair) && !self.site.groups.by_hand.contains(&pair)
+            // It can't be left, or the account's deactivation was refused, and its deletion alone ends its access.
+            let can_not = self.site.groups.barred.contains(account) || active && self.book.forbidden.contains(account);
+            there
+                && !named
+                && !can_not
+                && self.book.groups.brought.contains(&pair)
+                && !self.site.groups.by_hand.contains(&pair)
         });
-        let active = self.site.get(account).is_some_and(|account| is_active(&account.0));
         if let Some(group) = within.map(full_name) {
             self.complain(format!("i17: {account} (active: {active}) is deleted while it is in {group}"));
         }

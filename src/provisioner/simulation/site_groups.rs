@@ -50,6 +50,8 @@ pub struct Groups {
     pub unique: bool,
     pub readable: MembersReadable,
     pub strangers: Strangers,
+    /// Accounts whose memberships nobody may change: 403.
+    pub barred: BTreeSet<String>,
     /// PATCH is answered without the group.
     pub silent: bool,
     /// The groups show versions.
@@ -71,6 +73,7 @@ impl Default for Groups {
             unique: false,
             readable: MembersReadable::Inline,
             strangers: Strangers::Taken,
+            barred: BTreeSet::new(),
             silent: false,
             versions: true,
             by_hand: BTreeSet::new(),
@@ -198,6 +201,10 @@ impl Site {
                     if let Err(refusal) = self.patch_group(&mut group, operation) {
                         return refusal;
                     }
+                }
+                let before = self.groups.all.get(id).map(|group| group.members.clone()).unwrap_or_default();
+                if before.symmetric_difference(&group.members).any(|member| self.groups.barred.contains(member)) {
+                    return Answer::Forbidden;
                 }
                 if !self.groups.change(id, group) {
                     return Answer::Conflict;

@@ -1,16 +1,20 @@
 //! Who is deprovisioned is deactivated first, leaves its groups next, and is deleted last (promise I17).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use kube::ResourceExt;
+use kube::runtime::events::EventType;
 use tracing::debug;
 
 use super::{UserPass, UserStop};
-use crate::api::{Action, OperationType, Reason, RemoteId, UserState};
+use crate::api::{Action, GroupState, OperationType, Reason, RemoteId, ScimGroup, Uid, UserState};
 use crate::directory::full_name;
-use crate::plan::{ACTIVE, Operation, Path, Read, Step, UserDetails, Verdict, deactivate_before, way_out};
+use crate::plan::{ACTIVE, Account, Operation, Path, Read, Step, UserDetails, Verdict, deactivate_before, way_out};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::{AdmissionRequest, LOOK_AGAIN};
+use crate::provisioner::mirror::Mirror as _;
 use crate::provisioner::schedule::queue::{Lane, Outcome};
 use crate::scim::Lesson;
 
@@ -26,13 +30,18 @@ impl<E: Effects> Provisioner<E> {
         }
         // One admission for all of it: it is one removal.
         self.admit(pass, AdmissionRequest::of(operation)).await?;
-        self.deactivate_first(pass).await?;
-        groups.map_or(Ok(()), |groups| Err(self.leave_groups(pass, &groups)))
+        let refused = self.deactivate_first(pass).await?;
+        match groups {
+            // The deletion alone ends the access, and waits for nothing.
+            Some(_) if refused || shows_active(pass) => Ok(()),
+            Some(groups) => Err(self.leave_groups(pass, &groups)),
+            None => Ok(()),
+        }
     }
 
     /// A read where the form of the write asks for one, then the write. Where nothing comes after it that takes the access
-    /// away, it is looked at, and tried in another form if nothing came of it.
-    async fn deactivate_first(&self, pass: &mut UserPass) -> Result<(), UserStop> {
+    /// away, it is looked at, and tried in another form if nothing came of it. True: the server refuses it.
+    async fn deactivate_first(&self, pass: &mut UserPass) -> Result<bool, UserStop> {
         let active = Path::core(ACTIVE);
         for _ in 0..MOST_STEPS {
             match self.with_facts(pass, self.effects.now(), deactivate_before) {
@@ -48,7 +57,7 @@ impl<E: Effects> Provisioner<E> {
                     // Refused for good: what comes after it isn't, and takes the access away as well.
                     Err(UserStop::With(verdict, _)) if verdict.executed => {
                         debug!("not deactivated first: {}", verdict.message);
-                        break;
+                        return Ok(true);
                     }
                     Err(stop) => return Err(stop),
                 },
@@ -60,7 +69,7 @@ impl<E: Effects> Provisioner<E> {
                 }
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// The server refuses to delete the account: whoever has it loses their access all the same, and it is tried once more
@@ -80,14 +89,41 @@ impl<E: Effects> Provisioner<E> {
         }
     }
 
+    /// The groups that the account leaves before the object may go on.
     fn groups_to_leave(&self, pass: &UserPass) -> Option<Vec<String>> {
         let policy = &pass.session.policy;
-        let id = pass.status.id.as_deref().filter(|_| pass.status.bound_to.as_deref() == Some(&policy.server))?;
+        let id = pass.bound_id()?;
         if !pass.is_deleting() || policy.suspend || !policy.actions.contains(&Action::Update) {
             return None;
         }
-        let (_, left) = self.directory.groups_left(&pass.object, &id.into(), &policy.server);
+        let (told, left) = self.directory.groups_left(&pass.object, &id.into(), &policy.server);
+        let late = told && self.notes.leaves_for_long(&pass.uid(), self.effects.now());
+        let left: Vec<String> =
+            left.iter().filter(|group| self.is_waited_for(group, told, late)).map(|group| group.name_any()).collect();
         (!left.is_empty()).then_some(left)
+    }
+
+    /// The group may still let the account go. Once it had its turn and couldn't, or took too `late`, nobody waits for it: the
+    /// removal of the account itself would otherwise be kept up by a group that needs a person (promise I15).
+    fn is_waited_for(&self, group: &ScimGroup, told: bool, late: bool) -> bool {
+        if self.is_gone_at_server(group) {
+            return false;
+        }
+        if !told || self.schedule.is_due(&Uid::of(&group.metadata)) {
+            return true;
+        }
+        let state = group.status.as_ref().and_then(|status| status.state);
+        !late && !matches!(state, Some(GroupState::Failed | GroupState::DeletedAtServer))
+    }
+
+    /// The group is known to be gone: nobody can be taken out of it.
+    fn is_gone_at_server(&self, group: &ScimGroup) -> bool {
+        let Some(status) = group.status.as_ref().filter(|status| status.state == Some(GroupState::DeletedAtServer))
+        else {
+            return false;
+        };
+        let shows = |id: &str| self.mirror.groups.look(|known| known.shows(id));
+        !status.id.as_deref().is_some_and(shows)
     }
 
     fn leave_groups(&self, pass: &UserPass, groups: &[String]) -> UserStop {
@@ -111,14 +147,35 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// The object goes and its account stays: in its groups, too, for one `resyncInterval` (promise I18). That
-    /// outlives this process only if it is written down.
+    /// outlives this process only if it is written down. So does that it is owed a group's letting it go.
     pub(super) async fn note_vanishing(&self, pass: &UserPass) -> bool {
-        let server = &pass.session.policy.server;
-        let Some(id) =
-            pass.status.id.as_deref().map(RemoteId::from).filter(|_| pass.status.bound_to.as_ref() == Some(server))
-        else {
+        let Some(id) = pass.bound_id().map(RemoteId::from) else { return true };
+        let (told, mut left) = self.directory.groups_left(&pass.object, &id, pass.server());
+        if !told {
+            return self.note_leaving(&pass.session, &id).await;
+        }
+        left.retain(|group| !self.is_gone_at_server(group));
+        if left.is_empty() {
             return true;
-        };
-        self.directory.groups_left(&pass.object, &id, server).0 || self.note_leaving(&pass.session, &id).await
+        }
+        self.tell_of_groups(pass, &left).await;
+        // With its account gone, it is in none by what the server says.
+        matches!(pass.account, Some(Account::Absent { .. })) || self.note_leaving(&pass.session, &id).await
     }
+
+    async fn tell_of_groups(&self, pass: &UserPass, groups: &[Arc<ScimGroup>]) {
+        let named = groups.iter().take(5).map(full_name).collect::<Vec<_>>().join(", ");
+        let more = groups.len().saturating_sub(5);
+        let named = if more > 0 { format!("{named} and {more} more") } else { named };
+        let note = format!(
+            "the account may still be a member of {named}: it could not be taken out, and its removal didn't wait for that. \
+             The condition of the ScimGroup says why; look at the group at the server"
+        );
+        self.tell(pass, EventType::Warning, "StaysInGroups", &note).await;
+    }
+}
+
+/// The server shows the account as active.
+fn shows_active(pass: &UserPass) -> bool {
+    matches!(&pass.account, Some(Account::Found { resource, .. }) if resource.active() == Some(true))
 }

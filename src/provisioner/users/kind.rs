@@ -390,7 +390,7 @@ impl Kind for User {
     }
 
     fn settled<E: Effects>(p: &Provisioner<E>, pass: &UserPass, verdict: &Verdict) {
-        p.submit_if_stale(&pass.uid(), pass.server());
+        p.submit_if_carrying(pass);
         p.effects.note(&Note::Settled { user: &pass.object, status: &pass.status, verdict });
     }
 

@@ -10,8 +10,27 @@ use crate::api::{ScimUser, Uid};
 use crate::provisioner::effects::Effects;
 use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::{Provisioner, lane_of};
+use crate::scim::fold;
 
 impl<E: Effects> Provisioner<E> {
+    /// The id of the account, where what is on record of its memberships names another, and the server shows it as the
+    /// object's. By the object's status alone it could be anybody's (promise I32).
+    pub(super) fn id_to_carry(&self, pass: &UserPass) -> Option<String> {
+        let id = pass.bound_id()?;
+        if self.directory.memberships_of(&pass.uid()).iter().all(|(_, account)| account.as_str() == id) {
+            return None;
+        }
+        let delegated = self.directory.delegated(&pass.object.namespace().unwrap_or_default(), &self.key);
+        let shown = self.mirror.users.look_in(pass.session.epoch, |known| {
+            let (name, emails) = known.identity(id)?;
+            delegated.refuses_identity(Some(name), emails).is_none().then(|| fold(name))
+        });
+        let shown = shown.flatten()?;
+        let mut names = [Some(&*pass.object.spec.user_name), pass.status.user_name.as_deref()].into_iter().flatten();
+        let its_own = names.any(|name| fold(name) == shown);
+        (its_own && self.directory.rival(&pass.object, pass.server(), None).is_none()).then(|| id.to_owned())
+    }
+
     /// Writes what is on record of the account's memberships under this id of it. False: it can't be written now.
     pub(super) async fn carry_memberships(&self, pass: &UserPass, id: &str) -> bool {
         self.rewrite_memberships(pass, &json!(id), |account| account != id).await
@@ -65,6 +84,13 @@ impl<E: Effects> Provisioner<E> {
                 warn!(user = %user.name_any(), "its memberships could not be recorded: {error}");
                 false
             }
+        }
+    }
+
+    /// A pass has ended, and what is on record names another id than the account's: the next one carries that.
+    pub(super) fn submit_if_carrying(&self, pass: &UserPass) {
+        if self.id_to_carry(pass).is_some() {
+            self.submit_if_stale(&pass.uid(), pass.server());
         }
     }
 

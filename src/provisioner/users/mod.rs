@@ -72,8 +72,8 @@ impl<E: Effects> Provisioner<E> {
         if !takes_access {
             self.look_up_names(&pass.object, &pass.session).await;
         }
-        match pass.bound_id() {
-            Some(id) => self.carry_memberships(pass, id).await || takes_access,
+        match self.id_to_carry(pass) {
+            Some(id) => self.carry_memberships(pass, &id).await || takes_access,
             None => true,
         }
     }

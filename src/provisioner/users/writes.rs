@@ -25,10 +25,12 @@ impl<E: Effects> Provisioner<E> {
 
     /// Writes the status if it differs; what the API server doesn't take is kept and tried again alone.
     pub(super) async fn save_user(&self, user: &ScimUser, status: &ScimUserStatus) -> Result<(), WriteError> {
+        let uid = Uid::of(&user.metadata);
         if user.status.as_ref() == Some(status) {
+            // What was not taken before is as it was.
+            self.notes.saved(&uid);
             return Ok(());
         }
-        let uid = Uid::of(&user.metadata);
         match self.effects.write_user(user, status).await {
             Ok(written) => {
                 self.apply_written_user(&written);

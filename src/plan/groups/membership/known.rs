@@ -69,6 +69,16 @@ impl Membership {
         &self.extra
     }
 
+    /// Somebody is to be taken out of whom no pass knew.
+    pub fn has_new_extra(&self) -> bool {
+        !self.extra.is_subset(&self.met)
+    }
+
+    /// A pass has ended, and knew of everybody who is to be taken out.
+    pub fn extra_is_met(&mut self) {
+        self.met.clone_from(&self.extra);
+    }
+
     /// Everyone in the group, as far as is known.
     pub fn here(&self) -> impl Iterator<Item = &RemoteId> {
         let by_ledger = self.source == Source::Ledger;

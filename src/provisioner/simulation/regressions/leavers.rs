@@ -1,5 +1,7 @@
 //! Removals: what they wait for, and what they don't.
 
+mod groups_left;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;

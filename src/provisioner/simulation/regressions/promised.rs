@@ -184,3 +184,61 @@ fn i13_whoever_is_invited_and_shown_with_another_name_is_held_once() {
         assert_eq!(held.len(), usize::from(!swapped), "{held:?} {:#?}", world.trace());
     }
 }
+
+/// Everything that is read of this object meets the fault; ada's manifest has moved to it.
+fn meets(world: &mut World, uid: &Uid, fault: Fault) {
+    while world.deliver() {}
+    while world.take() || !world.operator.flight.is_empty() {
+        let reads = world.place() == Some(Place::Read) && world.operator.flight[0].ticket.uid == *uid;
+        if reads {
+            world.happen(&Event::Fault(fault));
+        }
+        world.advance(0);
+        while world.deliver() {}
+    }
+}
+
+/// The server has trouble with the account for half a minute, or denies a read of it once.
+#[test]
+fn i08_trouble_that_passes_makes_nobody_decline_to_take_over() {
+    for (fault, rounds) in [(Fault::Refused, 8), (Fault::Forbidden, 1)] {
+        let mut world = bound(setup(), &[0, 1]);
+        world.happen(&Event::Move(0, 2, true));
+        let successor = world.placed(2).expect("declared");
+        for round in 0..rounds {
+            // Others are served.
+            let title = Some(if round % 2 == 0 { "x" } else { "y" });
+            world.happen(&Event::Change(1, Spec { active: Some(true), title, ..Spec::named(1) }));
+            meets(&mut world, &successor, fault);
+            world.happen(&Event::Time(4_000));
+        }
+        world.drain();
+        world.happen(&Event::Time(10_000));
+        world.drain();
+        assert_eq!(active(&world), 2, "{fault:?} {:#?}", world.trace());
+        let world = ends_well(world);
+        assert_eq!(active(&world), 2, "{fault:?} {:#?}", world.trace());
+        assert!(world.outside().cluster.named("n", "a").is_none() && id_of(&world, "c").is_some());
+    }
+}
+
+/// The server gave out new ids, and the manifest moved before anybody was bound anew.
+#[test]
+fn i08_whose_account_was_taken_over_under_a_new_id_goes_without_a_warning() {
+    let mut world = bound(setup(), &[0]);
+    world.happen(&Event::Group(GroupEvent::Declare(0, eng(None))));
+    world.drain();
+    world.outside().site.renumber();
+    world.happen(&Event::Move(0, 1, false));
+    world.happen(&Event::Group(GroupEvent::Move(0, 1, false)));
+    settle(&mut world);
+    let gone = world.outside().cluster.named("n", "a").is_none() && world.outside().cluster.group_named("g").is_none();
+    assert!(gone, "{:#?}", world.trace());
+    assert!(
+        !world.trace().iter().any(|line| line.contains("AccountLeft") || line.contains("GroupLeft")),
+        "{:#?}",
+        world.trace()
+    );
+    assert_eq!((active(&world), world.outside().site.groups.all.len()), (1, 1), "{:#?}", world.trace());
+    assert!(id_of(&world, "b").is_some_and(|id| id.starts_with("new-")), "{:#?}", world.trace());
+}

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::super::events::{Event, Spec};
+use super::super::group_events::{GroupEvent, GroupSpec, Named};
 use super::super::outside::{Fault, Listing, Place};
 use super::super::quirks::{Filters, Quirks};
 use super::super::setup::Setup;
@@ -206,4 +207,39 @@ fn i07_what_is_claimed_is_what_was_sent_last() {
     world.happen(&Event::Restart);
     let world = ends_well(world);
     assert_eq!((active(&world), id_of(&world, "a").is_some()), (1, true), "{:#?}", world.trace());
+}
+
+/// Somebody writes another account's id into a status; nobody's object is bound to that.
+#[test]
+fn i32_an_id_that_a_tenant_wrote_moves_no_record_of_memberships() {
+    let mut world = bound(setup(), &[0]);
+    let ada = id_of(&world, "a").expect("bound");
+    let members = vec![Named::Place(0)];
+    let spec = GroupSpec { name: 0, external_id: None, additive: true, members, selects: false, retain: false };
+    world.happen(&Event::Group(GroupEvent::Declare(0, spec)));
+    world.drain();
+    world.happen(&Event::Invite(4, true));
+    world.happen(&Event::Sweep(Listing::Whole));
+    world.drain();
+    let recorded = |world: &World| {
+        let user = world.outside().cluster.named("n", "a").cloned().expect("declared");
+        user.status.and_then(|status| status.groups).unwrap_or_default().into_values().collect::<Vec<_>>()
+    };
+    assert_eq!(recorded(&world), [ada.clone()], "{:#?}", world.trace());
+    // The group itself puts nobody in any more.
+    world.happen(&Event::Group(GroupEvent::Erase(0)));
+    for _ in 0..3 {
+        world.happen(&Event::Time(61_000));
+        world.happen(&Event::Sweep(Listing::Whole));
+        world.drain();
+    }
+    let dee = world.outside().site.server.accounts.keys().position(|id| *id != ada).expect("another");
+    world.happen(&Event::Forge(0, dee));
+    for _ in 0..2 {
+        world.drain();
+        world.happen(&Event::Time(61_000));
+        world.happen(&Event::Sweep(Listing::Whole));
+    }
+    world.drain();
+    assert_eq!(recorded(&world), [ada], "{:#?}", world.trace());
 }

@@ -1,10 +1,10 @@
-//! Access windows, and what a person asks for, beside a list that fails.
+//! When things are tried: access windows, what a person asks for beside a list that fails, what is forbidden.
 
 use super::super::events::{Event, Spec};
-use super::super::outside::Listing;
+use super::super::outside::{Fault, Listing, Place};
 use super::super::setup::Setup;
 use super::super::world::World;
-use super::{account, answered, id_of, setup};
+use super::{account, answered, bound, id_of, setup, until};
 use crate::provisioner::schedule::limiter::Priority;
 
 /// Minutes until access ends: years, so that no other clock than the simulated one comes to it.
@@ -76,4 +76,25 @@ fn i22_a_person_who_asks_beside_a_list_that_fails_is_answered() {
     world.happen(&Event::Request(0));
     world.drain();
     assert!(answered(&world), "{:#?}", world.trace());
+}
+
+/// Until a right is granted at the server, say.
+#[test]
+fn i17_a_removal_that_is_forbidden_is_tried_again_hourly_and_not_less_often() {
+    let mut world = bound(setup(), &[0]);
+    let id = id_of(&world, "a").expect("bound");
+    world.happen(&Event::Remove(0));
+    world.drain();
+    world.happen(&Event::Time(3_000));
+    for _ in 0..4 {
+        until(&mut world, Place::Request);
+        world.happen(&Event::Fault(Fault::Forbidden));
+        world.drain();
+        assert!(account(&world, &id).1, "{:#?}", world.trace());
+        world.happen(&Event::Time(60 * 60 * 1_000));
+        world.drain();
+        world.happen(&Event::Time(3_000));
+    }
+    world.drain();
+    assert!(!account(&world, &id).1, "{:#?}", world.trace());
 }
