@@ -11,6 +11,7 @@ mod index;
 mod object;
 pub mod origin;
 mod rivals;
+mod serving;
 mod tenancy;
 
 pub use self::groups::{Awaited, Unfollowed, awaits_name, connection_of_group};
@@ -62,6 +63,10 @@ struct Inner {
     reserved: HashMap<(String, Claim), Uid>,
     /// Connections through which no object is bound now: suspended, or under deletion.
     idle: HashSet<ConnectionKey>,
+    /// Since when connections have been serving their objects; those that aren't are missing.
+    serving: HashMap<ConnectionKey, jiff::Timestamp>,
+    /// When objects that are bound to nothing had their turn last.
+    turns: HashMap<Uid, jiff::Timestamp>,
     /// Of each object under deletion, which generations of others could not take over its account.
     declined: HashMap<Uid, BTreeSet<(Uid, i64)>>,
     /// Of either kind.
@@ -337,6 +342,7 @@ impl Inner {
     fn remove(&mut self, uid: &Uid) -> Vec<Uid> {
         self.reserved.retain(|_, holder| holder != uid);
         self.declined.remove(uid);
+        self.turns.remove(uid);
         let Some(user) = self.users.remove(uid) else { return Vec::new() };
         let key = (user.namespace().unwrap_or_default(), user.name_any());
         if self.names.get(&key).is_some_and(|known| known == uid) {

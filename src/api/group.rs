@@ -211,6 +211,10 @@ pub struct ScimGroupStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 60000))]
     pub owned_members: Option<String>,
+    /// Members that others took out or put in, and that are left so by `driftPolicy`, by digest, up to 5000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 60000))]
+    pub left_members: Option<String>,
     /// Members whose ScimUser vanished without being deprovisioned, and since when: they stay for one
     /// `resyncInterval`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -193,7 +193,10 @@ mod tests {
         // One under deletion goes by no claim of theirs either.
         let mut leaving = group("hr", "admins", Some("1"));
         leaving.metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
-        all.upsert_group(group("eng", "eng-1", Some("1")));
+        let mut forger = group("eng", "eng-1", Some("1"));
+        let claimed = json!({"displayName": "admins", "uid": "group-eng", "server": SERVER}).to_string();
+        forger.metadata.annotations = Some([(crate::api::CLAIMED_GROUP.to_owned(), claimed)].into());
+        all.upsert_group(forger);
         all.remove_group(&"group-hr2".into());
         assert_eq!(all.group_claims(&leaving, SERVER, Some("1")).successor, None);
         assert_eq!(all.rival_of_group(&bound, &"1".into(), SERVER, Some("admins")), None, "the others may not have it");

@@ -139,6 +139,13 @@ impl Error {
         self
     }
 
+    /// The same, of an answer with this status.
+    #[cfg(test)]
+    pub(crate) fn with_status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
     /// It succeeded, and the answer was too large to be taken in.
     pub fn is_too_large(&self) -> bool {
         self.too_large

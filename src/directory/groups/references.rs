@@ -110,6 +110,7 @@ impl Inner {
         let rivals = self.rivals(uid, Some(&group), None);
         self.groups.index_names(uid, Some(&group), None);
         self.declined.remove(uid);
+        self.turns.remove(uid);
         nesting.into_iter().chain(rivals).collect()
     }
 

@@ -12,7 +12,7 @@ use crate::directory::{Object, full_name};
 use crate::plan::guards::{Admission, Candidate, Event, Gate, GuardName, HoldReason, HoldView};
 use crate::plan::{Binding, Departure, Named, Operation, Path, ResourceType, Verdict};
 use crate::provisioner::Provisioner;
-use crate::provisioner::connection::state::PendingEvent;
+use crate::provisioner::connection::state::{FirstSweep, PendingEvent};
 use crate::provisioner::effects::{Effects, Note};
 use crate::provisioner::schedule::queue::Outcome;
 
@@ -161,7 +161,10 @@ impl<E: Effects> Provisioner<E> {
 
     /// What became due by itself: bursts judged, holds closed, room for what was queued.
     pub(in crate::provisioner) fn tick_gate(&self) {
-        let events = self.guards.tick(self.effects.now());
+        let now = self.effects.now();
+        let serves = self.session().is_some() && self.connection.state.first_sweep() != FirstSweep::Awaited;
+        self.directory.set_serving(&self.key, serves.then_some(now));
+        let events = self.guards.tick(now);
         for event in events {
             match event {
                 Event::Requeue(uids) => self.requeue(&uids),

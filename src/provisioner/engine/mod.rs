@@ -31,6 +31,7 @@ pub use self::admission::{AdmissionRequest, sizes};
 pub use self::failure::{class_name, looked_for_later, own_error_pause, pause_until};
 pub use self::kind::{Claimed, Ended, Kind, SearchRefused};
 pub use self::look_up::is_of_the_search;
+use self::notes::Handover;
 pub use self::object_status::ObjectStatus;
 use super::Provisioner;
 use super::effects::{Effects, Note};
@@ -281,7 +282,15 @@ impl<E: Effects> Provisioner<E> {
     /// The one that is to take over the resource doesn't come to it, though it had its turn, and nobody is asked about it.
     fn is_overdue<K: Kind>(&self, pass: &Pass<K>, verdict: &Verdict<K>) -> bool {
         let Some(successor) = verdict.awaits.as_ref().filter(|successor| !successor.held) else { return false };
-        self.notes.is_overdue(&pass.uid(), &successor.uid, self.effects.now()) && !self.schedule.is_due(&successor.uid)
+        let (now, served) = (self.effects.now(), self.directory.served(&successor.uid));
+        match self.notes.waits_for_successor(&pass.uid(), &successor.uid, served, now) {
+            Handover::Overdue => !self.schedule.is_due(&successor.uid),
+            Handover::Forgotten => {
+                self.reroute([successor.uid.clone()]);
+                false
+            }
+            Handover::Awaited => false,
+        }
     }
 
     /// When the object is to be looked at again.

@@ -22,6 +22,17 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
+/// How it stands with whoever is to take over an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handover {
+    /// It may still come to it: it hasn't been served for long enough.
+    Awaited,
+    /// It could have been served, and never had its turn.
+    Forgotten,
+    /// It had its turn, and time enough since.
+    Overdue,
+}
+
 /// Notes about objects, by uid, for all who work on them.
 #[derive(Debug, Default)]
 pub struct ObjectNotes(Mutex<Notes>);
@@ -35,8 +46,9 @@ pub struct Notes {
     repairs: HashMap<Uid, HashMap<Path, Vec<Timestamp>>>,
     /// How often in a row an object's own error was met.
     rejections: HashMap<Uid, u32>,
-    /// Since when an object under deletion waits for whoever is to take over its account.
-    awaits: HashMap<Uid, (Uid, Timestamp)>,
+    /// For whom an object under deletion waits, who is to take over its account, since when, and when that one had its turn
+    /// first since.
+    awaits: HashMap<Uid, (Uid, Timestamp, Option<Timestamp>)>,
     /// Since when an object under deletion waits for the groups that its account leaves.
     leaves: HashMap<Uid, Timestamp>,
     /// Since when everybody is served: before, the server was away, or wasn't listed yet. While it asks for patience whoever
@@ -140,16 +152,29 @@ impl ObjectNotes {
         self.lock().troubles.get(uid).map_or(0, |(times, _)| *times)
     }
 
-    /// An object under deletion waits for this one to take over its account; true where it has for long, and whoever it
-    /// waits for could have been served.
-    pub fn is_overdue(&self, uid: &Uid, successor: &Uid, now: Timestamp) -> bool {
+    /// An object under deletion waits for this one to take over its account, which had its `turn` last then, through a
+    /// connection that has been `serving` since then.
+    pub fn waits_for_successor(
+        &self,
+        uid: &Uid,
+        successor: &Uid,
+        (turn, serving): (Option<Timestamp>, Option<Timestamp>),
+        now: Timestamp,
+    ) -> Handover {
         let notes = &mut *self.lock();
-        let (known, since) = notes.awaits.entry(uid.clone()).or_insert_with(|| (successor.clone(), now));
-        if known != successor {
-            (*known, *since) = (successor.clone(), now);
+        let entry = notes.awaits.entry(uid.clone()).or_insert_with(|| (successor.clone(), now, None));
+        if entry.0 != *successor {
+            *entry = (successor.clone(), now, None);
         }
-        let since = notes.served_from.map_or(*since, |from| from.max(*since));
-        now.duration_since(since) >= HANDOVER
+        let (_, since, first) = entry;
+        *first = first.or(turn.filter(|turn| turn >= since));
+        let from = [Some(*since), *first, serving, notes.served_from].into_iter().flatten().max().unwrap_or(now);
+        let long = now.duration_since(from) >= HANDOVER;
+        match (first, serving) {
+            (Some(_), Some(_)) if long => Handover::Overdue,
+            (None, Some(_)) if long => Handover::Forgotten,
+            _ => Handover::Awaited,
+        }
     }
 
     /// An object under deletion waits for the groups that its account leaves; true where it has for long, and they could have
@@ -328,6 +353,22 @@ mod tests {
         assert_eq!(notes.troubled(&"ada".into(), later(3)), (3, true), "others are served");
         notes.took_effect(&"ada".into(), later(4));
         assert_eq!((notes.rejected(&"ada".into()), notes.troubled(&"ada".into(), later(5)).0), (0, 1));
+    }
+
+    #[test]
+    fn i08_whoever_is_to_take_over_is_waited_for_until_they_were_served_for_long_enough() {
+        let (notes, start) = (ObjectNotes::default(), Timestamp::UNIX_EPOCH);
+        let at = |minutes| start + SignedDuration::from_mins(minutes);
+        let ask = |turn: Option<i64>, serving: Option<i64>, now| {
+            notes.waits_for_successor(&"a".into(), &"b".into(), (turn.map(at), serving.map(at)), at(now))
+        };
+        assert_eq!(ask(None, None, 0), Handover::Awaited);
+        assert_eq!(ask(None, None, 100), Handover::Awaited, "its connection serves nobody");
+        assert_eq!(ask(None, Some(95), 100), Handover::Awaited);
+        assert_eq!(ask(None, Some(90), 100), Handover::Forgotten);
+        assert_eq!(ask(Some(101), Some(90), 102), Handover::Awaited, "it had its turn a moment ago");
+        assert_eq!(ask(Some(110), Some(90), 111), Handover::Overdue, "its first turn counts");
+        assert_eq!(ask(Some(110), Some(105), 111), Handover::Awaited, "its connection was away meanwhile");
     }
 
     #[test]

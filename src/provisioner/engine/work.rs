@@ -82,6 +82,9 @@ impl<E: Effects> Provisioner<E> {
             return Outcome::Retry;
         }
         let outcome = self.carry_through(&mut pass).await;
+        if outcome != Outcome::Paused {
+            self.directory.had_turn(uid, pass.status.id().is_some(), self.effects.now());
+        }
         K::after_pass(self, &pass);
         K::mirror(self).end_search(uid);
         // What no status names yet stays reserved: nobody else may take it for unclaimed.

@@ -83,6 +83,7 @@ impl<E: Effects> Provisioner<E> {
 
     /// How a pass ends whose removals wait for their admission.
     pub(super) fn group_ended(&self, pass: &mut GroupPass, verdict: Box<GroupVerdict>) -> Ended<Group> {
+        self.note_left(pass);
         if self.forget_returned(pass) {
             // Its approval is good for nothing that comes later, nor after a restart.
             pass.status.hold = None;

@@ -7,9 +7,10 @@ use jiff::SignedDuration;
 use kube::runtime::events::EventType;
 use serde_json::{Value, json};
 
-use super::writeback::AT_ONCE;
+use super::writeback::{AT_ONCE, at_server};
 use super::{GroupPass, GroupStop};
 use crate::api::Uid;
+use crate::plan::groups::GroupOperation;
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::schedule::queue::Outcome;
@@ -89,6 +90,32 @@ impl<E: Effects> Provisioner<E> {
         pass.status.brought_in = None;
         pass.status.owned_members = None;
         Ok(())
+    }
+
+    /// A group is about to be made: what was on record is of another one, and whoever comes with it is on record under its
+    /// claim. False where status stays as it is.
+    pub(super) async fn begins_record(
+        &self,
+        pass: &mut GroupPass,
+        operation: &GroupOperation,
+    ) -> Result<bool, GroupStop> {
+        let renewed = pass.object.status.as_ref().is_some_and(|recorded| recorded.id.is_some());
+        if renewed {
+            // No group is named, so that what the creation claims counts until its answer is recorded (promise I7).
+            self.forget_record(pass).await?;
+            pass.status = at_server(&pass.status, pass.server());
+            pass.status.id = None;
+            pass.status.display_name = None;
+            // Of the new group nothing is known to be as declared.
+            pass.status.applied_attributes = Some(String::new());
+        }
+        let recorded = self.directory.membership(&pass.uid(), |members| members.is_recorded()) == Some(true);
+        let coming: Vec<String> = operation.change.added.iter().map(ToString::to_string).collect();
+        let comes = recorded && !coming.is_empty();
+        if comes {
+            pass.status.brought_in = Some(coming);
+        }
+        Ok(renewed || comes)
     }
 
     async fn rewrite_record(

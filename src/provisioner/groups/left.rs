@@ -33,6 +33,31 @@ impl<E: Effects> Provisioner<E> {
         left.unwrap_or_default()
     }
 
+    /// Of those who differ at a first reading, though something else is declared since: who was left so before, and whom
+    /// others put into a group whose own members are on record. All others are owed what is declared (promise I9).
+    pub(super) fn left_before(&self, pass: &GroupPass, differing: Vec<(RemoteId, bool)>) -> Vec<(RemoteId, bool)> {
+        let left = Digests::read(pass.status.left_members.as_deref());
+        let owned = Digests::read(pass.status.owned_members.as_deref());
+        let exact = pass.object.spec.membership == Membership::Exact && !owned.is_empty();
+        let by_others = |id: &RemoteId, declared: bool| {
+            left.contains(&[&part(id, declared)]) || exact && !declared && !owned.contains(&[id.as_str()])
+        };
+        differing.into_iter().filter(|(id, declared)| by_others(id, *declared)).collect()
+    }
+
+    /// Whom others changed and who is left so is put into the status: another process has that from nowhere else.
+    pub(super) fn note_left(&self, pass: &mut GroupPass) {
+        if self.repairs_members(pass) {
+            pass.status.left_members = None;
+            return;
+        }
+        let left =
+            self.directory.membership(&pass.uid(), |members| members.is_shown().then(|| members.left_on_record()));
+        if let Some(left) = left.flatten() {
+            pass.status.left_members = left;
+        }
+    }
+
     /// Somebody who isn't declared was so once, and is kept in by a guard. Whose account isn't shown yet may be anybody, and
     /// stays (promise I31).
     fn is_owed_removal(&self, pass: &GroupPass, owned: &Digests, id: &RemoteId) -> bool {

@@ -5,7 +5,7 @@ use super::whole::{is_tried, is_unsure};
 use super::writeback::at_server;
 use super::{GroupPass, GroupStop};
 use crate::api::{self, OperationType, RemoteId};
-use crate::plan::groups::{Change, Group, GroupOperation, GroupVerdict, MEMBERS, without_removed};
+use crate::plan::groups::{Change, Group, GroupOperation, GroupVerdict, MEMBERS, Membership, without_removed};
 use crate::plan::{Account, Binding, Path, Request, applied_ahead, is_named, is_same_in_domain};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
@@ -68,17 +68,9 @@ impl<E: Effects> Provisioner<E> {
 
     /// What an operation must find in status, should the process not live to hear its answer.
     pub(super) async fn status_ahead(&self, pass: &mut GroupPass, operation: &GroupOperation) -> Result<(), GroupStop> {
-        let recorded = pass.object.status.as_ref();
+        let begins = operation.kind == OperationType::Create && self.begins_record(pass, operation).await?;
         match operation.kind {
-            // No group is named, so that what the creation claims counts until its answer is recorded (promise I7).
-            OperationType::Create if recorded.is_some_and(|recorded| recorded.id.is_some()) => {
-                self.forget_record(pass).await?;
-                pass.status = at_server(&pass.status, pass.server());
-                pass.status.id = None;
-                pass.status.display_name = None;
-                // Of the new group nothing is known to be as declared.
-                pass.status.applied_attributes = Some(String::new());
-            }
+            _ if begins => {}
             // Where drift is left, what is about to be sent must not pass for what others did (promise I9).
             OperationType::Update if !pass.session.policy.repair.attributes || self.is_contested(pass) => {
                 let paths: Vec<String> = operation.attributes.iter().map(Path::to_string).collect();
@@ -127,6 +119,7 @@ impl<E: Effects> Provisioner<E> {
                 pass.status.display_name = Some(shown.unwrap_or(declared).to_owned());
                 pass.status.brought_in = None;
                 pass.status.owned_members = None;
+                pass.status.left_members = None;
                 pass.status.applied_attributes = Some(String::new());
                 let added = operation.change.added;
                 self.directory.membership(&pass.uid(), |members| {
@@ -326,20 +319,21 @@ impl<E: Effects> Provisioner<E> {
     /// The object is bound to a group: of this one nothing is known to be as declared.
     pub(super) async fn bind_group(&self, pass: &mut GroupPass, binding: &Binding) -> Result<(), GroupStop> {
         self.carry_record(pass, &binding.id).await?;
+        if pass.bound_id().is_none() && binding.how != OperationType::Create {
+            // What a creation that made nothing was to bring in.
+            pass.status.brought_in = None;
+        }
         pass.status = at_server(&pass.status, pass.server());
         pass.status.id = Some(binding.id.clone());
         pass.status.display_name = Some(binding.name.clone());
         pass.status.applied_attributes = Some(String::new());
         pass.status.owned_members = None;
+        pass.status.left_members = None;
         if binding.how == OperationType::Handover {
             self.take_over_record(pass, &binding.id).await?;
         }
-        self.directory.membership(&pass.uid(), |members| {
-            members.forget();
-            if binding.how == OperationType::Create {
-                members.begin_empty();
-            }
-        });
+        // Also of what a creation made whose answer was lost: whoever came with it is in.
+        self.directory.membership(&pass.uid(), Membership::forget);
         Ok(())
     }
 

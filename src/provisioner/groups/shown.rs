@@ -97,10 +97,15 @@ impl<E: Effects> Provisioner<E> {
             let at_rest = members.missing().is_empty() && members.extra().is_empty();
             let found = (lost.len(), foreign.len());
             // Read for the first time, and what is declared is what was carried out last: others changed the rest.
-            let all = counts && !repairs && !known && carried_out(&pass.status, members);
+            let first = counts && !repairs && !known;
+            let all = first && carried_out(&pass.status, members);
             let lost = lost.into_iter().map(|id| (id, true));
             let some = || lost.chain(foreign.into_iter().map(|id| (id, false))).collect();
-            let changed = if all { members.differing() } else { some() };
+            let changed = match all {
+                true => members.differing(),
+                false if first => self.left_before(pass, members.differing()),
+                false => some(),
+            };
             (found, at_rest, (changed, all), members.take_lapsed())
         });
         let Some(((mut lost, mut foreign), at_rest, (changed, all), lapsed)) = found.filter(|_| counts) else { return };

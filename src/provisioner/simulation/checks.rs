@@ -246,7 +246,12 @@ impl Outside {
         // Whoever is invited is asked to be active, and isn't before they accept; and whose object goes, not to be.
         let goes =
             self.cluster.objects.get(&uid).is_some_and(is_deleting) && operation.kind == OperationType::Deactivate;
-        let asks = goes || operation.kind == OperationType::Reactivate && self.site.invited.contains(id);
+        // What a creation made whose answer was lost was never written by an object that knew its id: how the server words it
+        // is learnt by that.
+        let at_rest = self.book.carried_out.get(&uid).is_some_and(|(known, _)| known == id);
+        let words =
+            !at_rest && self.setup.quirks.shouts && operation.attributes.iter().all(|path| path.name() == "title");
+        let asks = words || goes || operation.kind == OperationType::Reactivate && self.site.invited.contains(id);
         if unchanged && tells && !asks && informed.is_some() && informed == known {
             self.complain(format!("i01: {:?} changes nothing: {request:?}", operation.kind));
         }

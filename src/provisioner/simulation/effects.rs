@@ -122,7 +122,9 @@ impl Effects for Simulated {
             Kind::Groups => outside.site.group(id, members),
         };
         outside.say(|| format!("  reads {found:?}"));
-        match outside.strikes(&[Fault::Refused, Fault::Lost, Fault::Missing, Fault::Throttled, Fault::Forbidden]) {
+        let faults = [Fault::Refused, Fault::Broken, Fault::Lost, Fault::Missing, Fault::Throttled, Fault::Forbidden];
+        match outside.strikes(&faults) {
+            Some(Fault::Broken) => Err(error(Class::Transient).with_status(500)),
             Some(Fault::Throttled) => Err(error(Class::Throttled)),
             Some(Fault::Forbidden) => Err(error(Class::Forbidden)),
             Some(Fault::Missing) => {

@@ -131,6 +131,8 @@ impl Outside {
         if let Some(other) = self.book.groups.made.get(uid).into_iter().flatten().find(own).cloned() {
             self.complain(format!("i07: {uid} gets a second group, {id} beside {other}"));
         }
+        let members = self.site.groups.all.get(id).map(|group| group.members.clone()).unwrap_or_default();
+        self.book.groups.brought.extend(members.into_iter().map(|member| (id.to_owned(), member)));
         self.book.groups.made.entry(uid.clone()).or_default().push(id.to_owned());
     }
 

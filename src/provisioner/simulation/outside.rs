@@ -25,6 +25,8 @@ use crate::scim::{Ids, fold};
 pub enum Fault {
     /// Nothing takes effect: 429, 5xx, a reset.
     Refused,
+    /// 500: nothing takes effect.
+    Broken,
     /// It takes effect, and the answer is lost.
     Lost,
     /// 404, whatever is there.

@@ -108,23 +108,6 @@ fn i08_who_can_not_take_over_keeps_no_removal_waiting() {
     assert!(!is_active(&world, &ada), "{:#?}", world.trace());
 }
 
-/// The other connection, which is to take the account over, works on nothing.
-#[test]
-fn i08_a_successor_that_never_comes_keeps_no_removal_waiting_for_long() {
-    let mut world = bound(setup(), &[0]);
-    let ada = id_of(&world, "a").expect("bound");
-    world.operator.second.connection.sessions.end();
-    world.happen(&Event::MoveAway(0, 1, true));
-    world.drain();
-    wait(&mut world, 60_000);
-    assert!(is_active(&world, &ada), "it is waited for: {:#?}", world.trace());
-    for _ in 0..4 {
-        wait(&mut world, 200_000);
-    }
-    wait(&mut world, 3_000);
-    assert!(!is_active(&world, &ada), "{:#?}", world.trace());
-}
-
 /// A removal is on its way as somebody else declares the name.
 #[test]
 fn i08_an_account_that_is_being_removed_is_taken_over_by_nobody_meanwhile() {

@@ -1,6 +1,7 @@
 //! Whom a group put in, over changes of what it says of others.
 
 mod records;
+mod restarts;
 
 use std::collections::BTreeSet;
 

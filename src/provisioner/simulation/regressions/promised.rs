@@ -201,7 +201,7 @@ fn meets(world: &mut World, uid: &Uid, fault: Fault) {
 /// The server has trouble with the account for half a minute, or denies a read of it once.
 #[test]
 fn i08_trouble_that_passes_makes_nobody_decline_to_take_over() {
-    for (fault, rounds) in [(Fault::Refused, 8), (Fault::Forbidden, 1)] {
+    for (fault, rounds) in [(Fault::Broken, 8), (Fault::Forbidden, 1)] {
         let mut world = bound(setup(), &[0, 1]);
         world.happen(&Event::Move(0, 2, true));
         let successor = world.placed(2).expect("declared");
@@ -220,6 +220,56 @@ fn i08_trouble_that_passes_makes_nobody_decline_to_take_over() {
         assert_eq!(active(&world), 2, "{fault:?} {:#?}", world.trace());
         assert!(world.outside().cluster.named("n", "a").is_none() && id_of(&world, "c").is_some());
     }
+}
+
+/// The other connection, which is to take the account over, has no key yet.
+#[test]
+fn i08_a_connection_that_serves_nobody_yet_costs_nobody_whose_manifest_moves_to_it() {
+    for swept in [false, true] {
+        let mut world = bound(setup(), &[0]);
+        if !swept {
+            world.operator.second.connection.sessions.end();
+        }
+        world.happen(&Event::MoveAway(0, 1, true));
+        // Connected, it lists nobody: its server is away, say.
+        for _ in 0..12 {
+            world.drain();
+            world.happen(&Event::Time(200_000));
+        }
+        world.drain();
+        assert_eq!(active(&world), 1, "{swept} {:#?}", world.trace());
+        world.connect();
+        let world = ends_well(world);
+        assert_eq!(active(&world), 1, "{swept} {:#?}", world.trace());
+        let handed_over = world.outside().cluster.named("n", "a").is_none() && id_of(&world, "b").is_some();
+        assert!(handed_over, "{swept} {:#?}", world.trace());
+    }
+}
+
+/// It is served, and can't be bound.
+#[test]
+fn i08_a_successor_that_never_comes_keeps_no_removal_waiting_for_long() {
+    let mut world = bound(setup(), &[0]);
+    world.happen(&Event::Sweep(Listing::Whole));
+    world.drain();
+    world.happen(&Event::MoveAway(0, 1, true));
+    let successor = world.placed(1).expect("declared");
+    meets(&mut world, &successor, Fault::Forbidden);
+    world.happen(&Event::Sweep(Listing::Whole));
+    while world.page() {}
+    for _ in 0..3 {
+        meets(&mut world, &successor, Fault::Forbidden);
+        world.happen(&Event::Time(61_000));
+    }
+    assert_eq!(active(&world), 1, "it is waited for: {:#?}", world.trace());
+    for _ in 0..5 {
+        meets(&mut world, &successor, Fault::Forbidden);
+        world.happen(&Event::Time(200_000));
+    }
+    world.drain();
+    world.happen(&Event::Time(3_000));
+    world.drain();
+    assert_eq!(active(&world), 0, "{:#?}", world.trace());
 }
 
 /// The server gave out new ids, and the manifest moved before anybody was bound anew.

@@ -93,6 +93,7 @@ fn i15_a_group_that_lets_somebody_not_go_keeps_their_removal_for_a_minute_and_no
 fn i17_a_deactivation_that_is_refused_keeps_no_deletion_waiting_for_groups() {
     let mut world = declared(Setup { deletion: DeletionPolicy::Delete, ..setup() }, &[0]);
     let ada = id_of(&world, "a").expect("bound");
+    world.outside().site.groups.barred.insert(ada.clone());
     world.happen(&Event::Remove(0));
     world.drain();
     world.happen(&Event::Time(3_000));
