@@ -137,6 +137,14 @@ fn leaving(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+fn names(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 2 * MOST_LEAVING,
+        "additionalProperties": {"type": "string", "maxLength": 512}
+    })
+}
+
 /// What is recorded of a group.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -220,6 +228,11 @@ pub struct ScimGroupStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "leaving")]
     pub leaving: Option<BTreeMap<String, Time>>,
+    /// The userNames that the accounts in `broughtIn` and `leaving` had when they were put there: under their ids there may
+    /// be others by now, where the server gave out new ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "names")]
+    pub member_names: Option<BTreeMap<String, String>>,
     /// Ready, and, while true, Reconciling or Stalled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]

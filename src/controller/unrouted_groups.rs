@@ -52,6 +52,7 @@ pub async fn say_not_found(shared: &Shared, group: &ScimGroup, released: bool) -
     if let Some(body) = body.as_object_mut() {
         // Written key by key, by whoever lets a member go.
         body.remove("leaving");
+        body.remove("memberNames");
     }
     let body = json!({
         "apiVersion": format!("{GROUP}/{VERSION}"),

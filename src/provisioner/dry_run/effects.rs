@@ -244,9 +244,10 @@ impl Effects for ReadOnly {
     async fn write_group(&self, group: &ScimGroup, status: Value) -> Result<ScimGroup, WriteError> {
         let mut memory = self.look();
         let mut group = memory.group(group);
-        let leaving = group.status.take().and_then(|status| status.leaving);
+        let before = group.status.take().unwrap_or_default();
+        let (leaving, member_names) = (before.leaving, before.member_names);
         let status: ScimGroupStatus = serde_json::from_value(status).unwrap_or_default();
-        group.status = Some(ScimGroupStatus { leaving, ..status });
+        group.status = Some(ScimGroupStatus { leaving, member_names, ..status });
         Ok(memory.put_group(group))
     }
 

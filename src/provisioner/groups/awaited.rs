@@ -1,6 +1,8 @@
 //! Members who seem to be nobody's, and may be declared: their objects have yet to find their accounts, at first or under new
 //! ids, or nobody knows yet whose a userName is. They stay as they are until that is known (promises I10, I31).
 
+use jiff::SignedDuration;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
 use super::GroupPass;
@@ -26,7 +28,23 @@ impl<E: Effects> Provisioner<E> {
         let mut awaited = self.directory.awaited(&uid);
         awaited.absent &= arrives;
         awaited.user_names.extend(self.names_of_hidden(pass));
+        awaited.user_names.extend(self.names_of_leaving(pass));
         awaited
+    }
+
+    /// The userNames of those who stay in for a while, though their objects vanished, and whom the server doesn't show under
+    /// the ids on record: they may be in under others by now.
+    fn names_of_leaving(&self, pass: &GroupPass) -> Vec<String> {
+        let Some(status) = pass.object.status.as_ref() else { return Vec::new() };
+        let interval = SignedDuration::try_from(self.connection().spec.resync_interval.std()).unwrap_or_default();
+        let lately = |since: &Time| self.effects.now().duration_since(since.0) < interval;
+        let leaving = status.leaving.iter().flatten().filter(|(_, since)| lately(since));
+        let named = leaving.filter_map(|(id, _)| Some((id, fold(status.member_names.as_ref()?.get(id)?))));
+        let doubted = self.doubts_ids(pass);
+        self.mirror.users.look(|known| {
+            let same = |id: &str, name: &str| known.identity(id).is_some_and(|(shown, _)| fold(shown) == name);
+            named.filter(|(id, name)| doubted || !same(id, name)).map(|(_, name)| name).collect()
+        })
     }
 
     /// The userNames of those who are declared, aren't in, and whose accounts the server doesn't show under the ids on

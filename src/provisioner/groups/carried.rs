@@ -47,11 +47,17 @@ impl<E: Effects> Provisioner<E> {
         if former.is_none() && pass.status.bound_to.as_deref().is_none_or(|server| server == pass.server()) {
             return Ok(());
         }
-        self.rewrite_record(pass, former.as_deref(), Some(id)).await?;
-        let unknown = pass.status.brought_in.take().map_or(0, |known| known.len());
+        let unnamed = self.rewrite_record(pass, former.as_deref(), Some(id)).await?;
         if former.is_none() {
+            pass.status.brought_in = None;
             return Ok(());
         }
+        // Whose name is on record is found by that.
+        let names = pass.object.status.as_ref().and_then(|status| status.member_names.clone()).unwrap_or_default();
+        let before = pass.status.brought_in.take().unwrap_or_default();
+        let (kept, unknown): (Vec<String>, Vec<String>) = before.into_iter().partition(|id| names.contains_key(id));
+        pass.status.brought_in = (!kept.is_empty()).then_some(kept);
+        let unknown = unknown.len() + unnamed;
         self.group_notes.bound_anew(&pass.uid(), self.effects.now());
         if self.doubts_ids(pass) {
             self.ask_for_sweep();
@@ -77,6 +83,10 @@ impl<E: Effects> Provisioner<E> {
         if !(leaving.is_empty() || self.leaving(&pass.object, leaving).await) {
             return Err(GroupStop::WithoutStatus(Outcome::Retry));
         }
+        let names = before.member_names.unwrap_or_default();
+        if !(names.is_empty() || self.merge_members(&pass.object, json!({"memberNames": names})).await) {
+            return Err(GroupStop::WithoutStatus(Outcome::Retry));
+        }
         self.refresh(pass);
         pass.status.brought_in = before.brought_in;
         pass.status.owned_members = before.owned_members;
@@ -86,7 +96,7 @@ impl<E: Effects> Provisioner<E> {
     /// The group is gone and is about to be made anew: nothing on record speaks of the new one.
     pub(super) async fn forget_record(&self, pass: &mut GroupPass) -> Result<(), GroupStop> {
         let former = pass.bound_id().map(str::to_owned);
-        self.rewrite_record(pass, former.as_deref(), None).await?;
+        let _ = self.rewrite_record(pass, former.as_deref(), None).await?;
         pass.status.brought_in = None;
         pass.status.owned_members = None;
         Ok(())
@@ -123,7 +133,7 @@ impl<E: Effects> Provisioner<E> {
         pass: &mut GroupPass,
         former: Option<&str>,
         id: Option<&str>,
-    ) -> Result<(), GroupStop> {
+    ) -> Result<usize, GroupStop> {
         let recorded =
             former.map(|former| self.directory.users_recorded_in(&self.key, &former.into())).unwrap_or_default();
         let session = Arc::clone(&pass.session);
@@ -137,11 +147,16 @@ impl<E: Effects> Provisioner<E> {
         });
         let good = stream::iter(writes).buffer_unordered(AT_ONCE).all(|good| async move { good }).await;
         let status = pass.object.status.clone().unwrap_or_default();
-        let leaving: Vec<_> = status.leaving.into_iter().flatten().map(|(account, _)| (account, None)).collect();
+        let names = status.member_names.unwrap_or_default();
+        // In a group that is made anew, or at another server, nobody stays in; else whose name is on record.
+        let follows = |account: &String| former.is_some() && id.is_some() && names.contains_key(account);
+        let leaving: Vec<_> = status.leaving.into_iter().flatten().filter(|(account, _)| !follows(account)).collect();
+        let unnamed = leaving.len();
+        let leaving: Vec<_> = leaving.into_iter().map(|(account, _)| (account, None)).collect();
         if !good || !(leaving.is_empty() || self.leaving(&pass.object, leaving).await) {
             return Err(GroupStop::WithoutStatus(Outcome::Retry));
         }
         self.refresh(pass);
-        Ok(())
+        Ok(unnamed)
     }
 }

@@ -92,9 +92,9 @@ impl Kind for Group {
     }
 
     async fn before_plan<E: Effects>(p: &Provisioner<E>, pass: &mut GroupPass) -> Result<(), GroupStop> {
-        // Others may have renamed an account meanwhile.
         p.resolve_names(pass);
-        p.look_at_members(pass).await
+        p.look_at_members(pass).await?;
+        p.follow_ids(pass).await
     }
 
     fn plan<E: Effects>(p: &Provisioner<E>, pass: &GroupPass) -> GroupStep {

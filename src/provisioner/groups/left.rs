@@ -10,6 +10,9 @@ use crate::plan::groups::{part, part_of};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 
+/// So many of them are kept on record.
+const MOST_LEFT: usize = 5000;
+
 impl<E: Effects> Provisioner<E> {
     /// What others changed is left so. What was declared and is not carried out yet, because the server refuses it or
     /// `guards.protected` keeps it, was changed by nobody, and stays owed: a `first` reading shows that, too, and who it is
@@ -51,10 +54,13 @@ impl<E: Effects> Provisioner<E> {
             pass.status.left_members = None;
             return;
         }
-        let left =
-            self.directory.membership(&pass.uid(), |members| members.is_shown().then(|| members.left_on_record()));
+        let left = self.directory.membership(&pass.uid(), |members| {
+            let mut left = Digests::default();
+            members.left_so().take(MOST_LEFT + 1).for_each(|(id, declared)| left.insert(&[&part(id, declared)]));
+            members.is_shown().then_some(left)
+        });
         if let Some(left) = left.flatten() {
-            pass.status.left_members = left;
+            pass.status.left_members = (!left.is_empty() && left.len() <= MOST_LEFT).then(|| left.text());
         }
     }
 

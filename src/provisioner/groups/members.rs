@@ -190,7 +190,7 @@ impl<E: Effects> Provisioner<E> {
             kept.unseen = self.may_hide_protected(pass);
             return kept;
         }
-        for id in unproven {
+        for id in unproven.into_iter().chain(self.to_be_shown(pass)) {
             kept.note_leaving(&id, Standing::Unknown);
         }
         let most = usize::try_from(policy.profile.max_members_per_patch).unwrap_or(100).max(1);

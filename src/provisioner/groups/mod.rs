@@ -7,6 +7,7 @@ mod carried;
 mod claims;
 mod departure;
 mod hidden;
+mod identities;
 mod kind;
 mod left;
 mod losses;

@@ -99,6 +99,7 @@ impl<E: Effects> Provisioner<E> {
         let mut status = status.clone();
         // Written key by key, by whoever lets a member go.
         status.leaving = old.and_then(|old| old.leaving.clone());
+        status.member_names = old.and_then(|old| old.member_names.clone());
         if old == Some(&status) {
             self.group_notes.saved(&uid);
             return Ok(());
@@ -106,6 +107,7 @@ impl<E: Effects> Provisioner<E> {
         let mut body = json!(status);
         if let Some(body) = body.as_object_mut() {
             body.remove("leaving");
+            body.remove("memberNames");
         }
         match self.effects.write_group(group, body).await {
             Ok(written) => {
@@ -181,6 +183,7 @@ impl<E: Effects> Provisioner<E> {
             }
         }
         pass.status.brought_in = (!brought_in.is_empty()).then_some(brought_in);
+        self.name_members(pass, &change.removed).await;
         let writes = of_users.into_iter().map(|(user, member, put)| async move {
             let value = if put { json!(member.as_str()) } else { Value::Null };
             let good = self.record_memberships(&user, Map::from_iter([(id.to_owned(), value)])).await;
@@ -212,11 +215,18 @@ impl<E: Effects> Provisioner<E> {
         group: &ScimGroup,
         members: Vec<(String, Option<Timestamp>)>,
     ) -> bool {
+        let leave = members.iter().filter(|(_, since)| since.is_some());
+        let names = self.names_of(leave.map(|(id, _)| id.as_str()));
         let entries: Map<String, Value> = members
             .into_iter()
             .map(|(id, since)| (id, since.map_or(Value::Null, |since| json!(Time(whole_seconds(since))))))
             .collect();
-        match self.effects.merge_group(group, json!({"leaving": entries})).await {
+        self.merge_members(group, json!({"leaving": entries, "memberNames": names})).await
+    }
+
+    /// Merges into what is on record of a group's members; true where that is done, or the group is gone.
+    pub(super) async fn merge_members(&self, group: &ScimGroup, status: Value) -> bool {
+        match self.effects.merge_group(group, status).await {
             Ok(written) => {
                 self.apply_written_group(written);
                 true

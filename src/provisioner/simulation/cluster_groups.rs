@@ -89,9 +89,9 @@ impl Cluster {
 
     /// The operator writes a status, all but what is merged key by key.
     pub fn write_group(&mut self, uid: &Uid, status: Value) -> Option<ScimGroup> {
-        let leaving = self.groups.get(uid)?.status.clone().unwrap_or_default().leaving;
+        let before = self.groups.get(uid)?.status.clone().unwrap_or_default();
         let mut status: ScimGroupStatus = serde_json::from_value(status).expect("a status");
-        status.leaving = leaving;
+        (status.leaving, status.member_names) = (before.leaving, before.member_names);
         self.put_group_status(uid, status)
     }
 

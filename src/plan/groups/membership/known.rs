@@ -69,6 +69,11 @@ impl Membership {
         &self.extra
     }
 
+    /// Who is left as others changed them, and whether they are declared.
+    pub fn left_so(&self) -> impl Iterator<Item = (&RemoteId, bool)> {
+        self.left.iter().map(|id| (id, self.wanted.contains_key(id)))
+    }
+
     /// Somebody is to be taken out of whom no pass knew.
     pub fn has_new_extra(&self) -> bool {
         !self.extra.is_subset(&self.met)

@@ -3,7 +3,6 @@
 use super::{Membership, Source};
 use crate::api::RemoteId;
 use crate::plan::digests::Digests;
-use crate::plan::groups::patch::part;
 
 /// So many are kept on record.
 const MOST_OWNED: usize = 5000;
@@ -81,17 +80,6 @@ impl Membership {
             return Some(MORE_THAN_KEPT.to_owned());
         }
         (!owned.is_empty()).then(|| owned.text())
-    }
-}
-
-impl Membership {
-    /// Who is left as others changed them, for status; none where nobody is, or too many are.
-    pub fn left_on_record(&self) -> Option<String> {
-        let mut left = Digests::default();
-        for id in self.left.iter().take(MOST_OWNED + 1) {
-            left.insert(&[&part(id, self.wanted.contains_key(id))]);
-        }
-        (!left.is_empty() && left.len() <= MOST_OWNED).then(|| left.text())
     }
 }
 

@@ -8,11 +8,12 @@ use serde_json::json;
 use super::super::events::{Event, Spec};
 use super::super::group_checks::reason_of_group;
 use super::super::group_events::{GroupEvent, GroupSpec, Named};
-use super::super::outside::Listing;
+use super::super::outside::{Fault, Listing};
 use super::super::setup::Setup;
 use super::super::world::World;
 use super::claims::created_unheard;
 use super::leavers::under_deletion;
+use super::promised::meets;
 use super::{account, bound, id_of, only_account, ready, setup};
 use crate::api::DeletionPolicy;
 
@@ -152,24 +153,28 @@ async fn i08_a_pause_costs_nobody_whose_manifest_moves() {
     assert_eq!(id_of(&world, "b"), Some(ada), "{:#?}", world.trace());
 }
 
-/// Whoever is to take the account over isn't served by its connection.
+/// Whoever is to take the account over can't be read.
 #[tokio::test(start_paused = true)]
 async fn i08_pauses_now_and_then_keep_no_removal_waiting_for_ever() {
     let mut world = bound(setup(), &[0]);
     let ada = id_of(&world, "a").expect("bound");
-    world.operator.second.connection.sessions.end();
     world.happen(&Event::MoveAway(0, 1, true));
+    let successor = world.placed(1).expect("declared");
+    meets(&mut world, &successor, Fault::Broken);
+    world.happen(&Event::Sweep(Listing::Whole));
+    while world.page() {}
+    world.tick();
     for _ in 0..5 {
-        world.drain();
+        meets(&mut world, &successor, Fault::Broken);
         assert!(account(&world, &ada).1, "it is waited for: {:#?}", world.trace());
         world.operator.provisioner.schedule.limiter().pause(Duration::from_secs(1));
-        world.drain();
+        meets(&mut world, &successor, Fault::Broken);
         tokio::time::advance(Duration::from_secs(2)).await;
         world.happen(&Event::Time(140_000));
     }
-    world.drain();
+    meets(&mut world, &successor, Fault::Broken);
     world.happen(&Event::Time(3_000));
-    world.drain();
+    meets(&mut world, &successor, Fault::Broken);
     assert!(!account(&world, &ada).1, "{:#?}", world.trace());
 }
 

@@ -1,5 +1,6 @@
 //! Whom a group put in, over changes of what it says of others.
 
+mod identities;
 mod records;
 mod restarts;
 

@@ -186,7 +186,7 @@ fn i13_whoever_is_invited_and_shown_with_another_name_is_held_once() {
 }
 
 /// Everything that is read of this object meets the fault; ada's manifest has moved to it.
-fn meets(world: &mut World, uid: &Uid, fault: Fault) {
+pub(super) fn meets(world: &mut World, uid: &Uid, fault: Fault) {
     while world.deliver() {}
     while world.take() || !world.operator.flight.is_empty() {
         let reads = world.place() == Some(Place::Read) && world.operator.flight[0].ticket.uid == *uid;
@@ -254,21 +254,22 @@ fn i08_a_successor_that_never_comes_keeps_no_removal_waiting_for_long() {
     world.drain();
     world.happen(&Event::MoveAway(0, 1, true));
     let successor = world.placed(1).expect("declared");
-    meets(&mut world, &successor, Fault::Forbidden);
+    meets(&mut world, &successor, Fault::Broken);
     world.happen(&Event::Sweep(Listing::Whole));
     while world.page() {}
+    world.tick();
     for _ in 0..3 {
-        meets(&mut world, &successor, Fault::Forbidden);
+        meets(&mut world, &successor, Fault::Broken);
         world.happen(&Event::Time(61_000));
     }
     assert_eq!(active(&world), 1, "it is waited for: {:#?}", world.trace());
     for _ in 0..5 {
-        meets(&mut world, &successor, Fault::Forbidden);
+        meets(&mut world, &successor, Fault::Broken);
         world.happen(&Event::Time(200_000));
     }
-    world.drain();
+    meets(&mut world, &successor, Fault::Broken);
     world.happen(&Event::Time(3_000));
-    world.drain();
+    meets(&mut world, &successor, Fault::Broken);
     assert_eq!(active(&world), 0, "{:#?}", world.trace());
 }
 
