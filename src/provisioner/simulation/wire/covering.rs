@@ -60,8 +60,12 @@ const ALONE: [&str; 5] = ["hollow_lists", "two_seats", "breaks", "shows_five_mem
 
 /// No request finds out what a server does that has one of the first and one of the second: who is in a group isn't shown, and
 /// others than those who are named are taken out of it, or nobody who is in tells that; what was made isn't told, and has
-/// another name; a 403 has no word of a rate.
-const APART: [(&str, &[&str]); 4] = [
+/// another name; a 403 has no word of a rate; an id that isn't the group's is told, and no list shows the group; whoever is in a
+/// group isn't deleted, and neither is the group.
+const APART: [(&str, &[&str]); 7] = [
+    ("group_list_500", &["answers_names_for_ids"]),
+    ("hides_members", &["remove_empties", "removes_by_index", "add_replaces", "replace_empties"]),
+    ("ignores_deletes", &["deletes_members_500"]),
     ("shows_five_members", &["remove_empties", "removes_by_index", "add_replaces", "replace_empties"]),
     ("shows_five_members", &["hollow_lists", "two_seats"]),
     ("names_in_domain", &["empty_creations"]),
