@@ -12,7 +12,7 @@ use crate::support::Sandbox;
 /// So many people.
 const PEOPLE: usize = 2000;
 /// So much may be kept of each of them, in KiB: the object, what it would come to, and the account.
-const MOST_KIB: f64 = 12.0;
+const MOST_KIB: f64 = 10.5;
 
 fn person(number: usize) -> Value {
     let name = format!("person-{number:05}");
