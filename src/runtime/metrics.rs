@@ -190,6 +190,7 @@ families! {
     sweep_completed: Family<Connection, Seconds>, "sweep_completed_timestamp" in Seconds, "When a sweep was last complete, or the connection began";
     key_changed: Family<Connection, Seconds>, "key_changed_timestamp" in Seconds, "When the Secret of the key in use was last changed; 0 while there is none";
     key_expires: Family<Connection, Seconds>, "key_expires_timestamp" in Seconds, "When the key expires, as its Secret has it; 0 where it doesn't say";
+    key_refused: Family<Connection, Gauge>, "key_refused", "1 while a new key is refused and the old one stays in use";
     roster_ready: Family<Roster, Gauge>, "roster_ready", "1 while every row in scope of a roster has its ScimUser";
     roster_rows: Family<RosterCount, Gauge>, "roster_rows", "Rows of a roster, by what became of them";
     roster_good: Family<Roster, Seconds>, "roster_last_good_timestamp" in Seconds, "Since when the content of a roster has been in force; 0 while there is none";
@@ -299,9 +300,10 @@ impl Metrics {
         self.paused.get_or_create(&label).set(i64::from(paused));
     }
 
-    /// The key: when its Secret was changed, and when it expires.
-    pub fn key(&self, connection: &str, changed: Option<Timestamp>, expires: Option<Timestamp>) {
+    /// The key in use: when its Secret was changed, when it expires, and whether a newer one is refused.
+    pub fn key(&self, connection: &str, changed: Option<Timestamp>, expires: Option<Timestamp>, refused: bool) {
         let label = Connection::new(connection);
+        self.key_refused.get_or_create(&label).set(i64::from(refused));
         self.key_changed.get_or_create(&label).set(changed.map_or(0.0, seconds));
         self.key_expires.get_or_create(&label).set(expires.map_or(0.0, seconds));
     }

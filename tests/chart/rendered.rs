@@ -304,10 +304,13 @@ fn a_network_policy_lets_out_dns_the_api_server_and_scim_alone() {
     }}));
     let spec = &one(&all, "NetworkPolicy")["spec"];
     assert_eq!(spec["policyTypes"], json!(["Ingress", "Egress"]));
-    assert_eq!(
-        spec["ingress"],
-        json!([{"ports": [{"port": "http", "protocol": "TCP"}], "from": [{"podSelector": {}}]}])
-    );
+    // The pod of helm test asks as well, and is what its labels say.
+    let labels = &one(&all, "Pod")["metadata"]["labels"];
+    let names =
+        ["app.kubernetes.io/instance", "app.kubernetes.io/name"].map(|name| (name.to_owned(), labels[name].clone()));
+    let tester = json!({"podSelector": {"matchLabels": names.into_iter().collect::<serde_json::Map<_, _>>()}});
+    let from = [json!({"podSelector": {}}), tester];
+    assert_eq!(spec["ingress"], json!([{"ports": [{"port": "http", "protocol": "TCP"}], "from": from}]));
     let ports: Vec<&Value> =
         spec["egress"].as_array().unwrap().iter().flat_map(|rule| rule["ports"].as_array().unwrap()).collect();
     let ports: Vec<&Value> = ports.into_iter().map(|port| &port["port"]).collect();

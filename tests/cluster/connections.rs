@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::elsewhere::fault;
-use crate::kit::{PATIENCE, Place, condition};
+use crate::kit::{PATIENCE, Place, condition, counted};
 use crate::support::{Sandbox, eventually};
 
 #[tokio::test]
@@ -94,6 +94,13 @@ async fn i23_a_changed_key_that_is_wrong_stops_nothing() {
     place.synced("ada").await;
     place.secret("mistyped");
     place.connection_is("NewKeyRejected").await;
+    let label = format!("connection=\"{}/jackson\"", place.namespace);
+    assert_eq!(counted("connected", &label).await, 1.0);
+    eventually(PATIENCE, "an alert can speak of it", async || {
+        let refused = counted("key_refused", &label).await;
+        if refused == 1.0 { Ok(()) } else { Err(refused) }
+    })
+    .await;
     place.user("ada", json!({"title": "Officer"}));
     place.user("grace", json!({}));
     let id = place.synced("ada").await;

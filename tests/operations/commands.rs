@@ -140,6 +140,7 @@ async fn commands_of_the_pages_go_as_they_are_written() {
                 .replace("3f2a9c0d11b2e477", &hold)
                 .replace("3f2a…", &hold)
                 .replace("NAME", "example")
+                .replace("--server https://scim.example.com", &format!("--server {}", place.directory.base_url))
                 // The page shows both answers: the first is taken back.
                 .replace("{\"rejectedHold\"", "{\"approvedHold\":null,\"rejectedHold\"")
                 .replace("-n identity", &format!("-n {}", place.namespace));

@@ -122,7 +122,7 @@ fn fields_that_the_pages_name_are_there() {
         let path = quote.split([':', '=', ' ']).next().unwrap().replace("[]", "");
         let words: Vec<&str> = path.split('.').collect();
         let is_path = words.iter().all(|word| !word.is_empty() && word.chars().all(char::is_alphanumeric));
-        let is_file = words.last().is_some_and(|end| ["yaml", "md", "json", "key", "crt"].contains(end));
+        let is_file = words.last().is_some_and(|end| ["yaml", "md", "json", "key", "crt", "rs"].contains(end));
         if words.len() > 1 && is_path && !is_file && begins.contains(words[0]) {
             let known = there.iter().any(|field| field.contains(&format!(".{path}.")));
             unknown.extend((!known).then(|| format!("{}: {path}", page.display())));

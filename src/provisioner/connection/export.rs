@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::api::ScimConnectionStatus;
+use crate::api::{ConnectedReason, ScimConnectionStatus};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::schedule::limiter::RequestKind;
@@ -80,7 +80,8 @@ impl<E: Effects> Provisioner<E> {
             self.schedule.limiter().paused_until().is_some(),
         );
         let key = self.connection.state.key_times();
-        metrics.key(&name, key.0, key.1);
+        let refused = conditions.iter().any(|known| known.reason == ConnectedReason::NewKeyRejected.as_str());
+        metrics.key(&name, key.0, key.1, refused);
     }
 }
 

@@ -42,7 +42,7 @@ impl Metrics {
         self.accounts(connection, 0, 0);
         self.connection(connection, false, false, false);
         self.sweep(connection, Duration::ZERO);
-        self.key(connection, None, None);
+        self.key(connection, None, None, false);
     }
 
     /// A connection is gone, and all its series with it.
@@ -83,7 +83,7 @@ impl Metrics {
         let label = Connection::new(connection);
         let _ = (self.wait_duration.remove(&label), self.pass_duration.remove(&label));
         self.kubernetes_errors.remove(&label);
-        for family in [&self.paused, &self.drifted, &self.unmanaged, &self.holds, &self.connected, &self.quarantined] {
+        for family in [&self.paused, &self.drifted, &self.unmanaged, &self.holds, &self.connected, &self.quarantined, &self.key_refused] {
             family.remove(&label);
         }
         for family in [&self.sweep_duration, &self.sweep_completed, &self.key_changed, &self.key_expires] {
