@@ -83,7 +83,15 @@ impl Metrics {
         let label = Connection::new(connection);
         let _ = (self.wait_duration.remove(&label), self.pass_duration.remove(&label));
         self.kubernetes_errors.remove(&label);
-        for family in [&self.paused, &self.drifted, &self.unmanaged, &self.holds, &self.connected, &self.quarantined, &self.key_refused] {
+        for family in [
+            &self.paused,
+            &self.drifted,
+            &self.unmanaged,
+            &self.holds,
+            &self.connected,
+            &self.quarantined,
+            &self.key_refused,
+        ] {
             family.remove(&label);
         }
         for family in [&self.sweep_duration, &self.sweep_completed, &self.key_changed, &self.key_expires] {
