@@ -50,7 +50,9 @@ pub fn no_table(bytes: &[u8]) -> Option<&'static str> {
     }
     let head = String::from_utf8_lossy(&bytes[..bytes.len().min(256)]).to_lowercase();
     let head = head.trim_start_matches(|letter: char| letter == '\u{feff}' || letter.is_whitespace());
-    if head.starts_with("<!doctype html") || head.starts_with("<html") {
+    if head.starts_with("<table") || (head.starts_with("<html") && head.contains("schemas-microsoft-com:office")) {
+        Some("it is HTML, as some systems save tables for Excel: open it there, and save it as CSV UTF-8")
+    } else if head.starts_with("<!doctype html") || head.starts_with("<html") {
         Some("it is a web page, such as that of a sign-in: download the file anew")
     } else if head.starts_with("<?xml") {
         Some("it is XML: export the table as CSV or JSON")
@@ -60,6 +62,25 @@ pub fn no_table(bytes: &[u8]) -> Option<&'static str> {
         )
     } else {
         None
+    }
+}
+
+/// Why a table that is a header alone has no rows, where a manifest put all of it into one line.
+pub fn in_one_line(text: &str) -> Option<&'static str> {
+    let text = text.trim();
+    if text.contains('\n') {
+        return None;
+    }
+    let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte);
+    if text.contains("\\n") {
+        Some("all of it is one line, with \\n where lines end: put it into the manifest below `users.csv: |`")
+    } else if text.contains('@') {
+        Some(
+            "all of it is one line, as YAML makes of a text behind `>` or without a sign: put it into the manifest below `users.csv: |`",
+        )
+    } else {
+        (text.len() >= 40 && text.bytes().all(is_base64))
+            .then_some("it is base64 of something: what is in data of a Secret, or in binaryData, is encoded once")
     }
 }
 

@@ -86,14 +86,15 @@ pub fn is_present(value: &Value) -> bool {
 }
 
 /// What databases, scripts and spreadsheets write where there is no value. `Null` is a family's name.
-const NOTHING: [&str; 7] = ["NULL", "(null)", "<null>", "N/A", "n/a", "#N/A", "0000-00-00"];
+const NOTHING: [&str; 11] =
+    ["NULL", "(null)", "<null>", "N/A", "n/a", "#N/A", "0000-00-00", "NaN", "nan", "NaT", "<NA>"];
 
 /// What exports and spreadsheets write for true, in the languages that these have: as Excel does, and as people do.
-const YES: &str = "true yes y t on 1 wahr ja j vrai oui o vero sì verdadero sí si s verdadeiro sim waar sant sand sann \
+const YES: &str = "true yes y t on 1 1.0 wahr ja j vrai oui o vero sì verdadero sí si s verdadeiro sim waar sant sand sann \
     prawda tak pravda ano áno istina da igaz igen tosi kyllä tõene jah tiesa taip patiess jā adevărat cert certo \
     doğru evet αληθης αληθής ναι истина да істина так вярно benar ya đúng có 是 真 はい 예 참 כן نعم";
 /// The same for false.
-const NO: &str = "false no n f off 0 falsch nein faux non falso não nao onwaar nee falskt falsk usann nej nei fałsz nie \
+const NO: &str = "false no n f off 0 0.0 falsch nein faux non falso não nao onwaar nee falskt falsk usann nej nei fałsz nie \
     nepravda ne neistina laž hamis nem epätosi ei väär melas netiesa aplams nē fals nu yanlış yanliş hayır hayir ψευδης \
     ψευδής οχι όχι ложь нет хибність хибне ні невярно не salah tidak sai không 否 假 いいえ 아니요 아니오 거짓 לא لا";
 

@@ -58,6 +58,12 @@ pub fn unfit(text: &str) -> Option<String> {
                 .to_owned(),
         );
     }
+    if text.contains("${") || text.contains("{{") {
+        return Some("is a template that nothing has filled in".to_owned());
+    }
+    if text.contains("%40") {
+        return Some("is encoded as in a URL: write @".to_owned());
+    }
     text.contains('?').then(|| format!("has a question mark: {LOST}"))
 }
 
@@ -67,13 +73,14 @@ fn named(letter: char) -> String {
 
 /// What exports write where there is nothing. As a key or a userName it would be a person of that name.
 pub fn is_placeholder(text: &str) -> bool {
-    const NOTHING: [&str; 7] = ["null", "(null)", "<null>", "none", "n/a", "#n/a", "undefined"];
-    NOTHING.iter().any(|word| word.eq_ignore_ascii_case(text)) || !text.contains(char::is_alphanumeric)
+    const NOTHING: [&str; 8] = ["null", "(null)", "<null>", "none", "n/a", "#n/a", "undefined", "<na>"];
+    // Somebody may be called Nan.
+    text == "NaN" || NOTHING.iter().any(|word| word.eq_ignore_ascii_case(text)) || !text.contains(char::is_alphanumeric)
 }
 
 /// What stands for no externalId: a placeholder, or zeros.
 pub fn is_nobodys_id(text: &str) -> bool {
-    is_placeholder(text) || text.chars().all(|letter| matches!(letter, '0' | '-'))
+    is_placeholder(text) || text.eq_ignore_ascii_case("nan") || text.chars().all(|letter| matches!(letter, '0' | '-'))
 }
 
 /// What a question mark within a name says.

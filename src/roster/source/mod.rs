@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use self::marks::Marks;
 use super::columns::Wanted;
-use super::decoding::{decoded, no_table};
+use super::decoding::{decoded, in_one_line, no_table};
 use super::form::guess;
 use crate::api::{Row, SourceFormat};
 
@@ -185,14 +185,23 @@ impl Reader<'_> {
         if text.trim().is_empty() {
             return Ok(());
         }
+        let before = self.table.rows.len();
+        self.of_format(format, &text)?;
+        match in_one_line(&text).filter(|_| self.table.rows.len() == before) {
+            Some(why) => Err(self.invalid(why)),
+            None => Ok(()),
+        }
+    }
+
+    fn of_format(&mut self, format: SourceFormat, text: &str) -> Result<(), SourceError> {
         match format {
-            SourceFormat::Csv => self.csv(&text),
-            SourceFormat::Json => self.json(&text),
-            SourceFormat::Yaml => self.yaml(&text),
-            SourceFormat::Auto => match guess(self.name, &text) {
-                SourceFormat::Json => self.json(&text),
-                SourceFormat::Yaml => self.yaml(&text),
-                _ => self.csv(&text),
+            SourceFormat::Csv => self.csv(text),
+            SourceFormat::Json => self.json(text),
+            SourceFormat::Yaml => self.yaml(text),
+            SourceFormat::Auto => match guess(self.name, text) {
+                SourceFormat::Json => self.json(text),
+                SourceFormat::Yaml => self.yaml(text),
+                _ => self.csv(text),
             },
         }
     }

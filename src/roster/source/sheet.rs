@@ -67,7 +67,7 @@ impl Reader<'_> {
                     let values: Vec<&str> = record.iter().map(unquoted).collect();
                     if header.is_repeated_by(&values, self.wanted) {
                         header = self.header(values.iter().map(|name| name.trim().to_owned()).collect())?;
-                    } else if !is_rule(&values) {
+                    } else if !is_rule(&values) && !is_count(&values) {
                         self.record(number, &values, &header, &mut foot)?;
                     }
                 }
@@ -182,6 +182,18 @@ fn is_rule(values: &[&str]) -> bool {
     let is_line = |value: &str| value.len() > 2 && value.bytes().all(|byte| b"-=+:".contains(&byte));
     let mut filled = values.iter().map(|value| value.trim()).filter(|value| !value.is_empty()).peekable();
     filled.peek().is_some() && filled.all(is_line)
+}
+
+/// Whether a row is what databases print below a table: `(2 rows affected)`, `(2 rows)`.
+fn is_count(values: &[&str]) -> bool {
+    let mut filled = values.iter().map(|value| value.trim()).filter(|value| !value.is_empty());
+    let (Some(only), None) = (filled.next(), filled.next()) else { return false };
+    let inner = only.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+    inner.and_then(|inner| inner.split_once(' ')).is_some_and(|(count, word)| {
+        count.bytes().all(|byte| byte.is_ascii_digit())
+            && !count.is_empty()
+            && !word.contains(|c: char| c.is_ascii_digit())
+    })
 }
 
 /// With nothing in it that anybody sees.

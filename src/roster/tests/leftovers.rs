@@ -23,6 +23,8 @@ fn i29_a_sheet_is_read_by_its_header_wherever_that_is() {
         (1, "# exported on 2026-11-29, by HR\nname;title\nada;Countess\n"),
         (1, "\"Report,\nweekly\";;\nname;title\nada;Countess\n"),
         (1, "name,title\n----,-----\nada,Countess\n"),
+        (1, "name,title\n----,-----\nada,Countess\n\n(1 rows affected)\n"),
+        (1, " name | title\n------+-------\n ada  | Countess\n(1 row)\n"),
         (1, "| name | title |\n|------|:-----:|\n| ada | Countess |\n"),
         (1, " name | title\n------+-------\n ada  | Countess\n"),
         (0, "x,\"name\",title\n,ada, \"Countess\"\n"),
@@ -81,7 +83,7 @@ fn i08_nobody_is_made_of_a_header_a_rule_or_a_total() {
 
 #[test]
 fn i08_what_stands_for_nothing_is_nobodys_name() {
-    for name in ["NULL", "(null)", "n/a", "None", "-", "—"] {
+    for name in ["NULL", "(null)", "n/a", "None", "NaN", "<NA>", "-", "—"] {
         let read = read_csv(&format!("name,title\n{name},x\nada,y\n"));
         assert!(read[0].1.as_ref().is_err_and(|why| why.contains("column name") && why.contains("stands for nothing")));
         assert_eq!(read[1], good(3, "ada", "y"));
@@ -91,7 +93,7 @@ fn i08_what_stands_for_nothing_is_nobodys_name() {
 
 #[test]
 fn i29_what_stands_for_nothing_is_no_value() {
-    for nothing in ["NULL", "(null)", "N/A", "n/a"] {
+    for nothing in ["NULL", "(null)", "N/A", "n/a", "NaN", "nan", "<NA>"] {
         assert_eq!(read_csv(&format!("name,title\nada,{nothing}\n")), [good(2, "ada", "")]);
     }
     // The name of a family.
@@ -221,6 +223,9 @@ fn i08_what_stands_around_an_address_is_nobodys_name() {
         ("Ada <ada@example.com>", "write one address alone"),
         ("ada@example.com;", "write one address alone"),
         ("\"ada@example.com, bob@example.com\"", "write one address alone"),
+        ("ada%40example.com", "write @"),
+        ("${USER}@example.com", "nothing has filled in"),
+        ("{{ .Values.ada }}", "nothing has filled in"),
         ("ada\u{ff20}example.com", "U+FF20"),
         ("\u{ff41}da@example.com", "U+FF41"),
     ] {
@@ -235,6 +240,7 @@ fn i29_what_is_no_table_is_told_by_its_name() {
     for (bytes, why) in [
         (b"\x1f\x8b\x08\0".as_slice(), "unpack it"),
         (b"%PDF-1.7\n", "a PDF"),
+        (b"<table><tr><th>name</th></tr><tr><td>ada@example.com</td></tr></table>", "save it as CSV UTF-8"),
         (b"<?xml version=\"1.0\"?><users/>", "it is XML"),
         (b"version: 1\n\ndn: CN=Ada,DC=example\nmail: ada@example.com\n", "Export-Csv"),
     ] {
@@ -248,6 +254,20 @@ fn i29_what_is_no_table_is_told_by_its_name() {
         vec![csv("a.csv", "ada@example.com,Ada Lovelace\nb@example.com,B\n")],
     );
     assert!(told.contains("is the header missing?") && !told.contains("Lovelace"), "{told}");
+}
+
+/// How a manifest loses the line ends of a table.
+#[test]
+fn i29_a_table_that_a_manifest_put_into_one_line_is_told_by_how_it_did() {
+    for (text, why) in [
+        ("name,title ada@example.com,x bob@example.com,y\n", "below `users.csv: |`"),
+        ("name,title\\nada,x\\nbob,y\\n", "where lines end"),
+        ("bmFtZSx0aXRsZQphZGFAZXhhbXBsZS5jb20seAo9PT09PT09", "encoded once"),
+    ] {
+        let told = refused(fields(), vec![csv("people/users.csv", text)]);
+        assert!(told.starts_with("people/users.csv: ") && told.contains(why), "{told}");
+    }
+    assert!(refused(fields(), vec![csv("people/users.csv", "name,title\n")]).contains("has no rows"));
 }
 
 #[test]

@@ -175,6 +175,8 @@ fn yes_and_no_and_dates_in_the_languages_of_spreadsheets() {
         ("ΑΛΗΘΗΣ", "true"),
         ("NETIESA", "false"),
         ("O", "true"),
+        ("1.0", "true"),
+        ("0.0", "false"),
         ("t", "true"),
         ("off", "false"),
     ] {
