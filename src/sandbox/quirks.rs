@@ -59,6 +59,7 @@ pub(super) fn rewritten(quirks: &Quirks, asked: &Asked<'_>, store: &Store) -> Op
         Quirk::NamesByEmail,
         Quirk::LowersNames,
         Quirk::CutsNames,
+        Quirk::OwnDisplayNames,
         Quirk::DigitsOnly,
         Quirk::Composes,
         Quirk::Trims,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::kit::{PATIENCE, Place, condition};
-use crate::support::{Front, Product, Tenant, eventually};
+use crate::support::{Front, Library, Product, Tenant, eventually};
 
 async fn shown(tenant: &Tenant, path: &str) -> Value {
     let (status, shown) = tenant.scim("GET", path, None).await;
@@ -43,8 +43,7 @@ struct Ways {
 
 /// People and a group are made, changed, renamed, deactivated and deleted; nobody twice. What others change in the group is put
 /// back.
-async fn a_life(product: &Product, Ways { removal, keeps_deleted }: Ways) {
-    let tenant = &product.tenant;
+async fn a_life(tenant: &Tenant, Ways { removal, keeps_deleted }: Ways) {
     let front = Front::before(&tenant.base_url, &tenant.token).open();
     let policy = json!({
         "provider": "Generic", "driftPolicy": {"attributes": "Repair"},
@@ -127,16 +126,66 @@ async fn a_life(product: &Product, Ways { removal, keeps_deleted }: Ways) {
 
 #[tokio::test]
 async fn i33_better_auth_which_takes_no_filtered_path_and_rewords_names() {
-    a_life(&Product::better_auth(), Ways::default()).await;
+    let product = Product::better_auth();
+    a_life(&product.tenant, Ways::default()).await;
 }
 
 #[tokio::test]
 async fn i33_django_scim2_whose_patch_knows_some_attributes_and_whose_groups_are_filtered_by_nothing() {
     let removal = Some(json!({"memberRemoval": "Values", "writeGroups": "Patch"}));
-    a_life(&Product::django(), Ways { removal, ..Ways::default() }).await;
+    let product = Product::django();
+    a_life(&product.tenant, Ways { removal, ..Ways::default() }).await;
 }
 
 #[tokio::test]
 async fn i33_django_scim2_server_whose_deleted_accounts_are_inactive_and_stay() {
-    a_life(&Product::django_server(), Ways { keeps_deleted: true, ..Ways::default() }).await;
+    let product = Product::django_server();
+    a_life(&product.tenant, Ways { keeps_deleted: true, ..Ways::default() }).await;
+}
+
+#[tokio::test]
+async fn i33_scimmy_with_nothing_but_its_url_and_a_key() {
+    a_life(&Library::scimmy().await.tenant(), Ways::default()).await;
+}
+
+#[tokio::test]
+async fn i33_scim_sdk_with_nothing_but_its_url_and_a_key() {
+    a_life(&Library::scim_sdk().await.tenant(), Ways::default()).await;
+}
+
+/// Jackson as a server of which nothing is known: it never shows who is in a group.
+#[tokio::test]
+async fn i33_jackson_which_shows_nobody_who_is_in_a_group() {
+    let fields = json!({
+        "provider": "Generic", "driftPolicy": {"attributes": "Repair"},
+        "deletionPolicy": {"users": "Delete", "groups": "Delete"},
+    });
+    let place = Place::connected(fields).await;
+    for name in ["ada", "bea", "cyd"] {
+        place.user(name, json!({}));
+        ready(&place, name).await;
+    }
+    let members = |names: &[&str]| -> Value { names.iter().map(|name| json!({"userRef": {"name": name}})).collect() };
+    place.group("Team", json!({"members": members(&["ada", "bea"])}));
+    let team = place.group_synced("team", 2).await;
+    assert_eq!(place.directory.members(&team).await.len(), 2);
+    let status = place.get_connection().await["status"]["effective"]["learned"].to_string();
+    assert!(status.contains("membersReadable"), "{status}");
+    // Whoever is dropped is out, also where no operator was there to see it.
+    place.group("Team", json!({"members": members(&["bea", "cyd"])}));
+    place.group_synced("team", 2).await;
+    eventually(PATIENCE, "ada is out, and cyd is in", async || {
+        let here = place.directory.members(&team).await;
+        let (added, removed) = (place.told("group.user_added").await, place.told("group.user_removed").await);
+        if here.len() == 2 && (added, removed) == (3, 1) { Ok(()) } else { Err(json!({"here": here.len()})) }
+    })
+    .await;
+    place.sweeps(2).await;
+    let writes = place.directory.writes().await.len();
+    place.sweeps(2).await;
+    assert_eq!(place.directory.writes().await.len(), writes, "at rest");
+    for (kind, name) in [("scimgroup", "team"), ("scimuser", "ada"), ("scimuser", "bea"), ("scimuser", "cyd")] {
+        place.kubectl(&["delete", kind, name, "--timeout=90s"]);
+    }
+    assert!(place.directory.groups().await.is_empty());
 }

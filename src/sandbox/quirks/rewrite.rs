@@ -61,6 +61,13 @@ pub(super) fn rewrite(quirk: Quirk, body: &mut Object, new: bool) {
                 body.insert("userName".into(), name.into());
             }
         }
+        Quirk::OwnDisplayNames => {
+            if body.contains_key("userName") {
+                body.insert("displayName".into(), "as the server has it".into());
+            } else {
+                body.remove("displayName");
+            }
+        }
         Quirk::CutsNames => {
             let name = body.get("userName").and_then(Value::as_str);
             let cut = name.and_then(|name| {

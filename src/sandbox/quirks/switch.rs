@@ -214,6 +214,8 @@ pub(in super::super) enum Quirk {
     Composes,
     /// Texts are kept without the spaces at their ends.
     Trims,
+    /// A user's `displayName` is the server's own.
+    OwnDisplayNames,
     /// Neither `name` nor `displayName` is kept.
     DropsNames,
     /// Entries of lists lose their `type`.

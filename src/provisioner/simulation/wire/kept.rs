@@ -335,3 +335,23 @@ async fn leaves(quirks: &[&str], goes: bool) {
     world.pass(3 * MINUTE).await;
     assert_eq!(writes(&world).await, 0, "{quirks:?}");
 }
+
+/// What replaced a user in vain is known over a restart, and nobody is replaced for it again.
+#[tokio::test]
+async fn i33_a_user_is_replaced_in_vain_once_a_connection() {
+    let mut world = World::start(&["own_display_names"], json!({})).await;
+    let ada = |name: &str| json!({"userName": "ada@example.com", "active": true, "displayName": name});
+    world.user("ada", ada("Ada L."));
+    world.pass(3 * MINUTE).await;
+    world.requests().await;
+    world.user("ada", ada("Ada King"));
+    world.pass(3 * MINUTE).await;
+    let puts = world.admin("GET", "/stats", None).await["requests"]["PUT"].clone();
+    assert_eq!((puts, world.learned()), (json!({"Users": {"200": 1}}), vec!["writeUsers: Patch alone".to_owned()]));
+    world.restart();
+    world.requests().await;
+    world.user("ada", ada("Countess"));
+    world.pass(3 * MINUTE).await;
+    let puts = world.admin("GET", "/stats", None).await["requests"]["PUT"].clone();
+    assert_eq!((puts, &*ready(&world, "ada")), (Value::Null, "True NotPersisted"));
+}
