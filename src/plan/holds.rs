@@ -160,7 +160,8 @@ impl Hold {
             sample: self.members.iter().take(SAMPLE).cloned().collect(),
         };
         for member in self.members.iter().filter_map(candidate) {
-            if member.guard == Some(GuardName::Memberships) {
+            // A group that only gets members is changed, and loses none.
+            if member.guard == Some(GuardName::Memberships) && member.weight() > 0 {
                 view.memberships += member.weight();
                 continue;
             }

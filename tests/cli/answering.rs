@@ -6,7 +6,7 @@ use crate::importing::{all_ready, at};
 use crate::kit::PATIENCE;
 use crate::planning::{account, group, object, user};
 use crate::support::{Sandbox, eventually};
-use crate::{audit_file, connected, json_of, printed, scim, stderr};
+use crate::{audit_file, connected, json_of, printed, program, scim, stderr};
 
 /// Nobody is removed unseen.
 fn none_unseen() -> Value {
@@ -172,6 +172,19 @@ async fn i13_a_hold_names_the_command_that_shows_the_old_and_the_new_values() {
     let members = json_of(&shown);
     assert_eq!(members[0]["changes"], change, "{members:#}{}", stderr(&shown));
     let asked = stderr(&scim(namespace, &["approve", &id, "--allow-loopback-http"]).await);
+    // A key in the environment may be another server's.
+    for args in [&["holds", &id][..], &["approve", &id], &["unmanaged", "--live"]] {
+        let mut command = program(place.cluster.admin_kubeconfig());
+        command.args(["-n", namespace]).args(args).arg("--allow-loopback-http").env("SCIM_KEY", "another-servers");
+        command.stdin(std::process::Stdio::null());
+        let output =
+            tokio::task::spawn_blocking(move || command.output().expect("kubectl-scim")).await.expect("it ran");
+        let text = stderr(&output) + &printed(&output);
+        assert!(
+            !text.contains("401") && (args[0] == "unmanaged" || text.contains("Engineer → Countess")),
+            "{args:?}: {text}"
+        );
+    }
     assert!(asked.contains("title: Engineer → Countess") && asked.contains("--yes 1"), "{asked}");
     assert_eq!(sandbox.admin("GET", "/journal", None).await, journal, "nothing was written");
 }
@@ -234,6 +247,18 @@ async fn i13_an_edit_that_was_rejected_is_shown_and_approved_after_all() {
     let text = printed(&listed);
     assert!(text.contains(&id) && text.contains("(rejected)"), "{text}{}", stderr(&listed));
     assert_eq!(listed.status.code(), Some(0), "it waits for nobody");
+    // Whatever else is settled for its object: the hold of that is gone, and what was rejected is remembered.
+    let suspended = json!({"spec": {"suspend": true}});
+    place.kubectl(&["patch", "scimconnection", "jackson", "--type=merge", "-p", &suspended.to_string()]);
+    let field = ["get", "scimuser", "ada", "-o", "jsonpath={.status.state}"];
+    eventually(PATIENCE, "it is suspended", async || {
+        let state = place.kubectl(&field);
+        if state == "Suspended" { Ok(()) } else { Err(state) }
+    })
+    .await;
+    let listed = printed(&scim(namespace, &["holds"]).await);
+    assert!(listed.contains(&id) && listed.contains("1 updates"), "{listed}");
+    place.kubectl(&["patch", "scimconnection", "jackson", "--type=merge", "-p", r#"{"spec":{"suspend":false}}"#]);
     let shown = scim(namespace, &["holds", &id]).await;
     assert!(printed(&shown).contains("ada@example.com"), "{}{}", printed(&shown), stderr(&shown));
     let again = stderr(&scim(namespace, &["reject", &id, "--yes", "1"]).await);

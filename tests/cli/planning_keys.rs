@@ -89,6 +89,29 @@ async fn i24_a_key_of_a_cluster_goes_where_the_cluster_says() {
     }
 }
 
+/// What the files name is compared where they say that it is, whatever namespace the command runs in.
+#[tokio::test]
+async fn i24_a_connection_of_another_namespace_is_compared_with_itself() {
+    let sandbox = Sandbox::start();
+    let place = at(&sandbox).await;
+    let here = |mut object: Value| {
+        object["metadata"]["namespace"] = json!(place.namespace);
+        object
+    };
+    let mut ada = here(user("ada", "Countess"));
+    ada["spec"]["connectionRef"] = json!({"name": "jackson"});
+    let same = here(place.connection(json!({"provider": "Generic", "baseUrl": sandbox.base_url})));
+    let folder = Folder::of(&sandbox.base_url, "none", &json!({}), &[same, ada.clone()]).without_connection();
+    let args = ["plan", "--allow-loopback-http", "-R", "-f", folder.path(), "--against", "-o", "json"];
+    let output = scim("default", &args).await;
+    assert_eq!(output.status.code(), Some(2), "{}{}", printed(&output), stderr(&output));
+    assert_eq!(object(&json_of(&output), "ada")["action"], "create", "{}", printed(&output));
+    // Beside a connection that is in the cluster alone, too.
+    folder.declare(&[ada]);
+    let output = scim("default", &args).await;
+    assert_eq!(object(&json_of(&output), "ada")["action"], "create", "{}{}", printed(&output), stderr(&output));
+}
+
 /// Overlays of Kustomize have the same connection, each at its own server.
 #[tokio::test]
 async fn i24_of_a_connection_that_is_there_twice_no_server_is_sent_the_key() {

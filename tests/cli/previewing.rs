@@ -260,6 +260,17 @@ async fn joiners_changes_and_accounts_without_a_row_are_told_against_a_server() 
     assert!(stderr(&output).contains("401") && !stderr(&output).contains("another-key"), "{}", stderr(&output));
     let output = preview(&directory(&[roster(json!({})), map(rows), connection("http://127.0.0.1:9/v2")]), "k").await;
     assert!(output.status.code() == Some(1) && stderr(&output).contains("127.0.0.1:9"), "{}", stderr(&output));
+    // A second roster, whose connection a change brought along.
+    let evil = Front::before(&sandbox.base_url, &sandbox.token).open();
+    let mut other = connection(&evil.base_url);
+    other["metadata"]["name"] = json!("other");
+    let mut second = roster(json!({"connectionRef": {"name": "other"}}));
+    second["metadata"]["name"] = json!("second");
+    let both = directory(&[roster(json!({})), map(rows), connection(&front.base_url), second, other]);
+    front.take();
+    let output = preview(&both, "preview-key").await;
+    assert!(output.status.code() == Some(1) && stderr(&output).contains("2 servers"), "{}", stderr(&output));
+    assert!(evil.take().is_empty() && front.take().is_empty(), "nothing was sent");
     let output = preview(&directory(&[roster(json!({})), map(rows)]), "preview-key").await;
     assert_eq!(output.status.code(), Some(1), "neither a connection nor a cluster: {}", printed(&output));
 }

@@ -106,7 +106,7 @@ impl<E: Effects> Provisioner<E> {
             Admission::Rejected { id } => {
                 self.decline(pass);
                 let message = format!(
-                    "{} was held (hold {id}) and rejected; it stays undone until this object's spec changes",
+                    "{}{what} was held (hold {id}) and rejected; it stays undone until this object's spec changes",
                     operation.as_str()
                 );
                 let hold = UserHold { id, operation, digest };
@@ -254,12 +254,14 @@ pub fn sizes(hold: &HoldView) -> String {
 
 /// What is held of an object: its members, counted, or its attributes, named.
 fn subject(candidate: &Candidate) -> String {
-    match candidate.attributes.len() {
-        0 => String::new(),
-        1 if candidate.guard == Some(GuardName::Memberships) => " of one membership".to_owned(),
-        count if candidate.guard == Some(GuardName::Memberships) => format!(" of {count} memberships"),
-        _ => format!(" of {}", named(&candidate.attributes)),
+    let count = candidate.attributes.len();
+    if count > 0 && candidate.guard == Some(GuardName::Memberships) {
+        let members = if count == 1 { " of one membership".to_owned() } else { format!(" of {count} memberships") };
+        // Under Plan those that are to come are held as well, and no guard counts them.
+        let out = usize::try_from(candidate.weight()).unwrap_or(count);
+        return if out < count { format!("{members} ({} put in)", count - out) } else { members };
     }
+    if count == 0 { String::new() } else { format!(" of {}", named(&candidate.attributes)) }
 }
 
 /// The operation as the gate sees it.
@@ -348,6 +350,10 @@ mod tests {
         assert_eq!(subject(&candidate(OperationType::Delete, &[], Some(GuardName::Groups))), "");
         let members = candidate(OperationType::Update, &["-1", "-2"], Some(GuardName::Memberships));
         assert_eq!(subject(&members), " of 2 memberships");
+        let both = candidate(OperationType::Update, &["+3", "-1"], Some(GuardName::Memberships));
+        assert_eq!(subject(&both), " of 2 memberships (1 put in)");
+        let joins = candidate(OperationType::Update, &["+3"], Some(GuardName::Memberships));
+        assert_eq!(subject(&joins), " of one membership (1 put in)");
         assert_eq!(why_held(HoldReason::NewServer).0, Reason::Held);
         assert!(why_held(HoldReason::NewServer).1.contains("another server"));
         assert!(why_held(HoldReason::Guard(GuardName::Groups)).1.contains("groups guard"));

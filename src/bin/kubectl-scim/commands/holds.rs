@@ -1,5 +1,6 @@
 //! `holds`: what waits for a person's answer, and everything that is in it.
 
+mod held;
 mod rejected;
 mod values;
 
@@ -10,6 +11,7 @@ use kube::ResourceExt;
 use scim_operator::api::{ScimConnection, ScimRoster};
 use serde::Serialize;
 
+pub use self::held::Held;
 pub use self::values::Values;
 use super::plan::KeyAccess;
 use super::roster::against;
@@ -80,10 +82,10 @@ impl Hold {
     /// Whether these objects are all that it would touch: users and groups by their number, groups that lose members by
     /// these.
     pub fn is_all(&self, listed: &[Held]) -> bool {
-        let of_groups: Vec<i64> = listed.iter().filter_map(Held::memberships).collect();
-        let operations = listed.len() - of_groups.len();
+        let out: Vec<i64> = listed.iter().map(Held::taken_out).collect();
+        let operations = out.iter().filter(|out| **out == 0).count();
         i64::try_from(operations).is_ok_and(|operations| operations >= self.operations())
-            && of_groups.iter().sum::<i64>() >= self.memberships
+            && out.iter().sum::<i64>() >= self.memberships
     }
 
     /// Those of its objects that it names.
@@ -199,6 +201,9 @@ pub async fn find(cluster: &Cluster, id: &str) -> Result<Hold> {
 
 /// The objects in a hold, page by page. Of a roster's, only some are known by name where its source may not be read.
 pub async fn members(cluster: &Cluster, hold: &Hold) -> Result<Vec<Held>> {
+    if hold.rejected && hold.kind != Kind::Roster {
+        return rejected::members(cluster, hold).await;
+    }
     if hold.kind == Kind::Roster {
         let left = leavers(cluster, hold).await.unwrap_or_default();
         return Ok(if i64::try_from(left.len()) == Ok(hold.deletes) { left } else { hold.sampled() });
@@ -209,10 +214,14 @@ pub async fn members(cluster: &Cluster, hold: &Hold) -> Result<Vec<Held>> {
     selection.namespace.clone_from(&hold.namespace);
     let mut found = Vec::new();
     selection.each(&everywhere, |object| found.push(Held(object))).await?;
+    sort(&mut found);
+    Ok(found)
+}
+
+fn sort(found: &mut [Held]) {
     found.sort_by(|Held(a), Held(b)| {
         (&a.held_operation, &a.namespace, a.kind, &a.name).cmp(&(&b.held_operation, &b.namespace, b.kind, &b.name))
     });
-    Ok(found)
 }
 
 /// Everybody whose row is gone, by the rows as they are now.
@@ -267,38 +276,6 @@ fn counted(hold: &Hold, listed: &[Held]) -> String {
         return format!("Only {listed} of them are known by name.");
     }
     format!("Of {count} not all say so yet: {listed} objects are listed.")
-}
-
-/// An object in a hold.
-#[derive(Serialize)]
-#[serde(transparent)]
-pub struct Held(pub Object);
-
-impl Held {
-    /// Whose row of a roster is gone.
-    pub fn leaving(object: Object) -> Self {
-        let message = Some("its row is gone from the roster".to_owned());
-        Self(Object { held_operation: Some("Delete".to_owned()), message, ..object })
-    }
-
-    /// What would be done, as far as status tells: the operation with its attributes.
-    pub fn change(&self) -> String {
-        let operation = self.0.held_operation.clone().unwrap_or_default();
-        let told = self.0.message.as_deref().unwrap_or_default();
-        match told.split_once(" is held: ") {
-            Some((change, _)) if change.starts_with(operation.as_str()) => change.to_owned(),
-            _ => operation,
-        }
-    }
-
-    /// How many members a group loses or gets, where the hold is of those and not of an operation on the group itself.
-    pub fn memberships(&self) -> Option<i64> {
-        let change = self.change();
-        match change.strip_prefix("Update of ")? {
-            "one membership" => Some(1),
-            many => many.strip_suffix(" memberships")?.parse().ok(),
-        }
-    }
 }
 
 impl Row for Hold {
@@ -369,12 +346,17 @@ mod tests {
     }
 
     #[test]
-    fn a_member_says_its_operation_with_the_attributes() {
-        let change = |operation: &str, message: &str| held(operation, message).change();
-        assert_eq!(
-            change("Update", "Update of userName, title is held: it is more. Hold 3f"),
-            "Update of userName, title"
-        );
-        assert_eq!(change("Delete", "nothing of that form"), "Delete");
+    fn i13_who_is_put_into_a_group_stands_for_nobody_who_is_taken_out() {
+        let json = json!([{"id": "3f2a9c0d11b2e477", "reason": "Plan", "since": "2026-11-28T12:00:00Z",
+            "creates": 0, "updates": 1, "deactivations": 0, "deletes": 0, "memberships": 21}]);
+        let mut connection = connection();
+        connection.status.as_mut().unwrap().holds = serde_json::from_value(json).unwrap();
+        let hold = of_connection(&connection).remove(0);
+        let group = |members: &str| held("Update", &format!("Update of {members} is held: nothing is sent. Hold 3f"));
+        let (mixed, joins) = (|| group("31 memberships (30 put in)"), || group("25 memberships (25 put in)"));
+        assert_eq!((mixed().memberships(), joins().memberships()), (Some((1, 30)), Some((0, 25))));
+        assert!(!hold.is_all(&[mixed(), joins()]), "the group that loses 20 isn't shown");
+        assert!(!hold.is_all(&[mixed(), members_of(20)]), "the group that gets 25 isn't shown");
+        assert!(hold.is_all(&[mixed(), members_of(20), joins()]));
     }
 }

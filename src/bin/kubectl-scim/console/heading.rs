@@ -47,7 +47,7 @@ pub fn heading(hold: &Hold, held: &Held) -> usize {
         }
         "Adopt" | "Handover" if !changes(&change, &GRANT_LISTS) => 11,
         _ if is_group => {
-            if change.ends_with("membership") || change.ends_with("memberships") {
+            if held.memberships().is_some() {
                 5
             } else {
                 6
@@ -131,6 +131,7 @@ mod tests {
             ("Create", "Create", "ScimGroup", "Groups that are created"),
             ("Update", "Update of 21 memberships", "ScimGroup", "Groups whose members change"),
             ("Update", "Update of one membership", "ScimGroup", "Groups whose members change"),
+            ("Update", "Update of 2 memberships (2 put in)", "ScimGroup", "Groups whose members change"),
             ("Update", "Update of displayName", "ScimGroup", "Groups that change"),
         ] {
             let held = held(operation, message, kind);

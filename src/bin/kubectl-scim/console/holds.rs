@@ -169,6 +169,8 @@ fn member(store: &Store, held: &Held) -> Markup {
     let change = change(held);
     let page = if is_user { address } else { group_address };
     let out = if held.memberships().is_some() { store.taken_out(object) } else { Vec::new() };
+    // Members that somebody else put in, accounts whose ScimUser is gone, people of other namespaces.
+    let unnamed = held.taken_out().saturating_sub_unsigned(out.len() as u64);
     html! {
         li {
             a href=(page(&object.namespace, &object.name)) { (foreign(shown_name(object))) } @if !is_user { " (group)" }
@@ -180,6 +182,9 @@ fn member(store: &Store, held: &Held) -> Markup {
                     }
                     @if out.len() > NAMED { li { "and " (out.len() - NAMED) " more who are out" } }
                 }
+            }
+            @if unnamed > 0 {
+                p { (unnamed) " of the " (held.taken_out()) " who are out are no ScimUsers that are known here; the command above names them all." }
             }
         }
     }
@@ -349,5 +354,6 @@ mod tests {
         let all = one(&store);
         assert!(all.contains("Type <strong>24</strong>") && all.contains("Groups whose members change (1)"), "{all}");
         assert!(all.contains("out: <a href=\"/people/identity/alan\">"), "who is out is named: {all}");
+        assert!(all.contains("20 of the 21 who are out are no ScimUsers that are known here"), "{all}");
     }
 }

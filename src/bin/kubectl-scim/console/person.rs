@@ -105,7 +105,11 @@ fn memberships(store: &Store, user: &ScimUser) -> Markup {
         user.status.iter().flat_map(|status| &status.groups).flat_map(|groups| groups.keys()).collect();
     let declared: Vec<&Entry> =
         store.groups.iter().filter(|group| Members::of(group).is_some_and(|members| members.has(&entry))).collect();
-    let is_recorded = |group: &&Entry| group.object.id.as_ref().is_some_and(|id| recorded.contains(id));
+    // Another connection's server may number its groups the same.
+    let connection = connection_of(&entry.object);
+    let is_recorded = |group: &&Entry| {
+        group.object.id.as_ref().is_some_and(|id| recorded.contains(id)) && connection_of(&group.object) == connection
+    };
     let left = store
         .groups
         .iter()

@@ -5,7 +5,7 @@
 use scim_operator::api::{ClusterScimConnection, ScimConnection, ScimRoster};
 use scim_operator::roster::Members as Gone;
 
-use super::entry::Entry;
+use super::entry::{Entry, connection_of};
 use super::events::Told;
 use super::kept::Kept;
 use super::members::Members;
@@ -88,7 +88,10 @@ impl Store {
     pub fn taken_out(&self, group: &Object) -> Vec<&Object> {
         let entry = self.groups.get(&group.namespace, &group.name);
         let Some((members, id)) = entry.and_then(Members::of).zip(group.id.as_deref()) else { return Vec::new() };
-        let out = self.users.iter().filter(|person| person.is_recorded_in(id) && !members.has(person));
+        // Another connection's server may number its groups the same.
+        let connection = connection_of(group);
+        let is_its = |person: &&Entry| person.is_recorded_in(id) && connection_of(&person.object) == connection;
+        let out = self.users.iter().filter(is_its).filter(|person| !members.has(person));
         out.map(|person| &person.object).collect()
     }
 
@@ -220,6 +223,9 @@ mod tests {
                 "spec": {"connectionRef": {"name": "datadog"}, "userName": format!("{name}@example.com")}});
             store.users.apply(Event::<ScimUser>::Apply(serde_json::from_value(user).unwrap()));
         }
+        let elsewhere = json!({"metadata": {"name": "kim", "namespace": "identity"}, "status": {"id": "9", "groups": {"g1": "9"}},
+            "spec": {"connectionRef": {"name": "another"}, "userName": "kim@example.com"}});
+        store.users.apply(Event::<ScimUser>::Apply(serde_json::from_value(elsewhere).unwrap()));
         let group: ScimGroup = serde_json::from_value(json!({"metadata": {"name": "all", "namespace": "identity"},
             "spec": {"connectionRef": {"name": "datadog"}, "displayName": "All", "membership": "Exact",
                 "members": [{"userRef": {"name": "ada"}}]}, "status": {"id": "g1"}}))

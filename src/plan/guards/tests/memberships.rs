@@ -59,6 +59,20 @@ fn i13_each_group_is_judged_by_its_own_members() {
 }
 
 #[test]
+fn i13_a_group_that_only_gets_members_counts_in_a_hold_too() {
+    let mut gate = gate();
+    let joining = |group: &str| Candidate {
+        attributes: vec!["+7".into(), "+8".into()],
+        moved: true,
+        remote_id: Some("r".into()),
+        ..leaving(group, 0..0)
+    };
+    assert!(matches!(gate.admit(joining("a"), 100, at(0)), Admission::Held { .. }));
+    let hold = &gate.holds()[0];
+    assert_eq!((hold.memberships, hold.updates), (0, 1), "nobody confirms a hold of nothing");
+}
+
+#[test]
 fn i13_what_was_let_go_may_go_in_parts() {
     let mut gate = gate();
     assert!(matches!(gate.admit(leaving("a", 0..10), 100, at(0)), Admission::Wait(_)));

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use anyhow::Result;
-use scim_operator::provisioner::dry_run::{AttributeChange, MemberChanges, PlannedObject};
+use scim_operator::provisioner::dry_run::{Action, AttributeChange, MemberChanges, PlannedObject};
 use serde::Serialize;
 
 use super::{Held, Hold};
@@ -38,10 +38,9 @@ impl Values {
         let object = &held.0;
         let key = (object.kind.to_owned(), object.namespace.clone(), object.name.clone());
         let planned = self.planned.get(&key);
-        // What was declared or changed at the server since then is in no approval.
-        let digest = planned.and_then(|planned| planned.held.as_ref()).and_then(|held| held.digest.as_ref());
-        let changed = planned.is_some() && digest != object.held_digest.as_ref();
-        let planned = planned.filter(|_| !changed);
+        let since = planned.and_then(|planned| since(planned, object.held_digest.as_deref()));
+        let changed = since == Some(Since::Changed);
+        let planned = planned.filter(|_| since.is_none());
         Shown {
             object,
             changes: planned.map(|planned| planned.changes.as_slice()).unwrap_or_default(),
@@ -49,10 +48,37 @@ impl Values {
             changed_since: changed,
             words: match planned.map(changes).filter(|words| !words.is_empty()) {
                 Some(words) => format!("{}: {words}", object.held_operation.as_deref().unwrap_or_default()),
-                None if changed => format!("{}, and it changed since it was held", held.change()),
-                None => held.change(),
+                None => match since {
+                    Some(Since::Changed) => format!("{}, and it changed since it was held", held.change()),
+                    Some(Since::Unread(why)) => format!("{}; its values can't be told now: {why}", held.change()),
+                    None => held.change(),
+                },
             },
         }
+    }
+}
+
+/// Why a plan doesn't show what was held.
+#[derive(PartialEq)]
+enum Since<'p> {
+    /// Something was declared or changed at the server since then: that is in no approval.
+    Changed,
+    /// It isn't known what would be done now.
+    Unread(&'p str),
+}
+
+/// Nothing where the plan shows the operation that was held.
+fn since<'p>(planned: &'p PlannedObject, held: Option<&str>) -> Option<Since<'p>> {
+    match &planned.held {
+        Some(now) if now.digest.as_deref() == held => None,
+        Some(_) => Some(Since::Changed),
+        // Before guards are asked, it is known whether it is suspended, refused, or can be read at all.
+        None => match planned.action {
+            Action::Refused | Action::Unknown | Action::Waits | Action::Nothing if !planned.message.is_empty() => {
+                Some(Since::Unread(&planned.message))
+            }
+            _ => Some(Since::Changed),
+        },
     }
 }
 
@@ -65,7 +91,7 @@ async fn planned(
 ) -> Result<HashMap<(String, String, String), PlannedObject>> {
     let namespace = hold.namespace.clone().unwrap_or_else(|| cluster.namespace.clone());
     let global = Global { namespace: Some(namespace), all_namespaces: false, ..global.clone() };
-    let plans = plan::plans(&global, &Access::of_cluster(keys.clone()), Some(target)).await?;
+    let plans = plan::plans(&global, &Access::of_cluster(keys.clone().for_any_server()), Some(target)).await?;
     let objects = plans.into_iter().flat_map(|plan| plan.objects);
     Ok(objects
         .map(|object| ((object.kind.to_string(), object.namespace.clone(), object.name.clone()), object))
@@ -157,6 +183,16 @@ mod tests {
             ..PlannedObject::default()
         };
         let key = ("ScimUser".to_owned(), "identity".to_owned(), "ada".to_owned());
+        let unread = PlannedObject {
+            action: Action::Unknown,
+            message: "the server asks for patience".into(),
+            ..PlannedObject::default()
+        };
+        let values = Values { planned: HashMap::from([(key.clone(), unread)]) };
+        let one = held("d1");
+        let shown = values.of(&one);
+        assert!(!shown.changed_since, "{}", shown.words);
+        assert_eq!(shown.words, "Update of title; its values can't be told now: the server asks for patience");
         let values = Values { planned: HashMap::from([(key, planned)]) };
         assert_eq!(values.of(&held("d1")).words, "Update: title: Engineer → Countess");
         let other = held("d2");

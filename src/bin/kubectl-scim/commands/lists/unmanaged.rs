@@ -52,7 +52,8 @@ pub async fn run(global: &Global, cluster: &Cluster, printer: Printer, arguments
         let (full, short) = names(connection);
         arguments.connection.as_ref().is_none_or(|wanted| *wanted == full || *wanted == short)
     });
-    if arguments.live && arguments.keys.are_by_hand() && connections.len() > 1 {
+    let keys = arguments.keys.clone().for_any_server();
+    if arguments.live && keys.are_by_hand() && connections.len() > 1 {
         bail!(
             "the key is that of one server, and there are {} connections: name one by --connection",
             connections.len()
@@ -62,7 +63,7 @@ pub async fn run(global: &Global, cluster: &Cluster, printer: Printer, arguments
     for connection in connections {
         let (name, _) = names(&connection);
         found.extend(if arguments.live {
-            Box::pin(listed(global, cluster, &connection, &arguments.keys)).await?
+            Box::pin(listed(global, cluster, &connection, &keys)).await?
         } else {
             recorded(connection, &name)
         });

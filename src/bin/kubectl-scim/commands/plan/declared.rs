@@ -1,5 +1,6 @@
 //! What is declared: in files, in a cluster, or in the one laid over the other.
 
+mod elsewhere;
 mod overlay;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +9,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::ResourceExt;
-use kube::api::{Api, ListParams};
+use kube::api::ListParams;
 use kube::core::{NamespaceResourceScope, ObjectMeta};
 use scim_operator::api::{
     ClusterScimConnection, ConnectionRef, ROSTER_LABEL, ScimConnection, ScimGroup, ScimRoster, ScimUser,
@@ -36,6 +37,8 @@ pub struct Declared {
     pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
     pub removed_users: Vec<ScimUser>,
     pub removed_groups: Vec<ScimGroup>,
+    /// Namespaces whose connections may not be listed; the cluster's have none.
+    pub unseen: BTreeSet<String>,
     /// What rosters read.
     pub sources: Manifests,
 }
@@ -69,7 +72,8 @@ impl World {
         let declared = match &cluster {
             Some(cluster) => {
                 let there = Declared::of_cluster(cluster, &given).await?;
-                known = access.against.then(|| Known::of("the cluster", &there.connections));
+                let compared = || Known::of("the cluster", &there.connections).but_unseen(there.unseen.clone());
+                known = access.against.then(compared);
                 overlay::laid_over(files, there)?
             }
             None => files,
@@ -194,6 +198,7 @@ impl Declared {
         }
         let mut namespaces: BTreeSet<&str> = given.iter().map(|(_, (namespace, _))| namespace.as_str()).collect();
         namespaces.insert(&cluster.namespace);
+        found.read_other_connections(cluster, &namespaces).await?;
         namespaces.retain(|namespace| !namespace.is_empty());
         let of = |namespace: &str| if cluster.all { cluster.api() } else { cluster.within(namespace) };
         let of_groups = |namespace: &str| if cluster.all { cluster.api() } else { cluster.within(namespace) };
@@ -218,60 +223,6 @@ impl Declared {
             found.read_namespaces(cluster).await?;
         }
         Ok(found)
-    }
-
-    /// The labels of namespaces, as far as they may be seen: cluster connections select by them.
-    async fn read_namespaces(&mut self, cluster: &Cluster) -> Result<()> {
-        let api = Api::<Namespace>::all(cluster.client.clone());
-        let found = &mut self.namespaces;
-        let listed = each(&api, &ListParams::default(), |namespace: Namespace| {
-            found.insert(namespace.name_any(), namespace.labels().clone());
-        })
-        .await;
-        match listed {
-            Err(error) if is_forbidden(&error) => {
-                output::note(
-                    "note: the labels of namespaces can't be read, so objects of cluster connections may look refused",
-                );
-                Ok(())
-            }
-            listed => listed,
-        }
-    }
-
-    /// The objects of a cluster connection in all other namespaces: its server, its accounts and its guards are shared.
-    /// False where they may not be seen.
-    pub async fn read_tenants(
-        &mut self,
-        cluster: &Cluster,
-        key: &ConnectionKey,
-        known: &BTreeSet<String>,
-    ) -> Result<bool> {
-        let list = ListParams::default().fields(&format!("spec.connectionRef.name={}", key.name));
-        let is_new = |reference: &ConnectionRef, object: &ObjectMeta| {
-            let namespace = object.namespace.clone().unwrap_or_default();
-            !known.contains(&namespace) && ConnectionKey::of(reference, Some(namespace)) == *key
-        };
-        let users = &mut self.users;
-        let groups = &mut self.groups;
-        let listed = async {
-            let add = |user: ScimUser| {
-                if is_new(&user.spec.connection_ref, &user.metadata) {
-                    insert(users, user, "");
-                }
-            };
-            each(&Api::all(cluster.client.clone()), &list, add).await?;
-            let add = |group: ScimGroup| {
-                if is_new(&group.spec.connection_ref, &group.metadata) {
-                    insert(groups, group, "");
-                }
-            };
-            each(&Api::all(cluster.client.clone()), &list, add).await
-        };
-        match listed.await {
-            Err(error) if is_forbidden(&error) => Ok(false),
-            listed => listed.map(|()| true),
-        }
     }
 
     /// Adds a connection, and tells how it is called.

@@ -24,11 +24,16 @@ impl Way {
     fn of(connection: &ScimConnection) -> Self {
         let spec = &connection.spec;
         let oauth = spec.auth.oauth2_client_credentials.as_ref();
+        let url = base_url(spec);
+        let server = origin(&url);
+        let host = Url::parse(&url).ok().and_then(|url| url.host_str().map(str::to_owned));
+        let certificate = spec.tls.as_ref().and_then(|tls| tls.server_name.as_deref()).map(str::to_lowercase);
+        // What names the server itself leads nowhere else.
         Self {
-            server: origin(&base_url(spec)),
-            token: oauth.map(|oauth| origin(&oauth.token_url)),
+            token: oauth.map(|oauth| origin(&oauth.token_url)).filter(|token| *token != server),
             proxy: spec.proxy.as_ref().map(|proxy| origin(&proxy.url)),
-            certificate: spec.tls.as_ref().and_then(|tls| tls.server_name.as_deref()).map(str::to_lowercase),
+            certificate: certificate.filter(|name| Some(name) != host.as_ref()),
+            server,
         }
     }
 
@@ -77,25 +82,43 @@ pub struct Known {
     /// Where they were, in words.
     place: &'static str,
     ways: BTreeMap<ConnectionKey, Way>,
+    /// Namespaces whose connections nobody could look at; the cluster's have none.
+    unseen: BTreeSet<String>,
 }
 
 impl Known {
     /// Those of these connections, which are in `place`.
     pub fn of(place: &'static str, connections: &BTreeMap<ConnectionKey, ScimConnection>) -> Self {
         let ways = connections.iter().map(|(key, connection)| (key.clone(), Way::of(connection)));
-        Self { place, ways: ways.collect() }
+        Self { place, ways: ways.collect(), unseen: BTreeSet::new() }
+    }
+
+    /// There may be more, in these namespaces.
+    pub fn but_unseen(self, unseen: BTreeSet<String>) -> Self {
+        Self { unseen, ..self }
     }
 
     /// A change that nobody has looked at sends no key elsewhere than it went before.
     pub fn leads(&self, key: &ConnectionKey, connection: &ScimConnection) -> Result<()> {
         let way = Way::of(connection);
-        // A connection of another name is at one of the servers that there were.
-        let of_its_server = || self.ways.values().find(|known| known.server == way.server);
-        let found = match self.ways.get(key).or_else(of_its_server) {
+        // A connection of another name is at one of the servers that there were, on one of the ways to it.
+        let of_its_server = || {
+            let ways = self.ways.values().filter(|known| known.server == way.server);
+            ways.map(|known| way.beside(known)).reduce(|one, other| one.and_then(|one| other.map(|_| one)))
+        };
+        let found = match self.ways.get(key) {
             Some(before) => way.beside(before),
-            None => Some(format!("the server {}", way.server)),
+            None => of_its_server().unwrap_or_else(|| Some(format!("the server {}", way.server))),
         };
         let Some(elsewhere) = found else { return Ok(()) };
+        if self.unseen.contains(&key.namespace) && !self.ways.contains_key(key) {
+            let of =
+                if key.is_of_cluster() { "the ClusterScimConnections" } else { "the connections of its namespace" };
+            bail!(
+                "the connection {key} would send its key to {elsewhere}, and you may not list {of}, so it isn't known whether it does \
+                 already: name by --server where the key may go"
+            )
+        }
         bail!(
             "the connection {key} would send its key to {elsewhere}, and in {} it doesn't: the key is not sent to a server that is new \
              with the change. Once somebody has looked at it, name by --server where the key may go",
@@ -197,6 +220,13 @@ mod tests {
             assert!(text.contains(said) && text.contains("--server"), "{spec}: {text}");
             assert!(!refused("renamed", spec.clone()).is_empty() || said.contains("two."), "{spec}");
         }
+        let two = known(&[("a", json!({})), ("b", json!({"proxy": {"url": "http://proxy.example.com:3128"}}))]);
+        let copy =
+            json!({"proxy": {"url": "http://proxy.example.com:3128"}, "tls": {"serverName": "scim.example.com"}});
+        assert!(two.leads(&key("copy"), &connection(&copy)).is_ok(), "as one of those at its server");
+        let unseen = known(&[]).but_unseen(BTreeSet::from(["default".to_owned()]));
+        let text = unseen.leads(&key("c"), &connection(&json!({}))).unwrap_err().to_string();
+        assert!(text.contains("you may not list the connections of its namespace"), "{text}");
         assert!(known(&[]).leads(&key("c"), &connection(&json!({}))).is_err(), "nothing is known of any");
     }
 

@@ -20,7 +20,7 @@ use scim_operator::provisioner::dry_run::{Action, DryRun, Plan, PlannedObject, P
 use url::Url;
 
 use self::declared::{Declared, World};
-use self::keys::Known;
+pub use self::keys::{Known, are_of_one_server};
 pub use self::show::changes;
 use self::wanted::Wanted;
 use crate::Outcome;
@@ -76,7 +76,8 @@ pub struct Access {
 #[derive(Args, Clone, Debug)]
 pub struct KeyAccess {
     /// The file with the key; without it the key is taken from the environment variable `SCIM_KEY`, and else, with your
-    /// rights, from the connection's Secret. Its form is that of `test --key-file`
+    /// rights, from the connection's Secret. `holds`, `approve`, `reject` and `unmanaged`, for which nobody names a connection, take
+    /// `SCIM_KEY` only with --server. Its form is that of `test --key-file`
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// Certificate authorities in PEM, with a key that is given so
@@ -86,19 +87,33 @@ pub struct KeyAccess {
     #[arg(long)]
     allow_loopback_http: bool,
     /// Where the key may go, and to no other: a server, such as https://scim.example.com, and the token endpoint and the proxy
-    /// on the way to it. Without this it goes where the connection says; with --before or --against, nowhere that it didn't
-    /// go before
+    /// on the way to it. Without this it goes where the connection says; `plan` with --before or --against, and `roster preview`
+    /// beside a cluster, send it nowhere that it didn't go before
     #[arg(long = "server", value_name = "URL")]
     servers: Vec<Url>,
     /// Where the Secrets of cluster connections lie: the operator's own namespace
     #[arg(long, value_name = "NAME", default_value = "scim-operator")]
     operator_namespace: String,
+    /// Nobody chose a server: it follows from something else, such as a hold.
+    #[arg(skip)]
+    any_server: bool,
 }
 
 impl KeyAccess {
+    /// For a server that nobody chose: the key in the environment may be another's, and goes to one that is named alone.
+    pub fn for_any_server(self) -> Self {
+        Self { any_server: true, ..self }
+    }
+
+    /// Nobody has said where the key may go.
+    pub fn names_no_server(&self) -> bool {
+        self.servers.is_empty()
+    }
+
     /// One key was given by hand, and is that of one server.
     pub fn are_by_hand(&self) -> bool {
-        has_key_by_hand(self.key_file.as_deref())
+        let may_be_another = self.any_server && self.key_file.is_none() && self.servers.is_empty();
+        !may_be_another && has_key_by_hand(self.key_file.as_deref())
     }
 }
 
@@ -185,11 +200,11 @@ async fn planned(
             }
         }
     }
-    if let Some(known) = known.filter(|_| access.keys.servers.is_empty()) {
+    if let Some(known) = known.filter(|_| access.keys.names_no_server()) {
         keys.iter().try_for_each(|key| known.leads(key, &declared.connections[key]))?;
     }
-    if world.cluster.is_none() || has_key_by_hand(access.keys.key_file.as_deref()) {
-        keys::are_of_one_server(keys.iter().map(|key| (key, &declared.connections[key])))?;
+    if world.cluster.is_none() || access.keys.are_by_hand() {
+        are_of_one_server(keys.iter().map(|key| (key, &declared.connections[key])))?;
     }
     let bar = bar();
     // The names of everything that was read are needed no longer.
@@ -314,7 +329,7 @@ async fn plan_one(
 ) -> Result<Plan> {
     keys::are_named(&access.servers, key, connection)?;
     let keys = match cluster {
-        Some(cluster) if !has_key_by_hand(access.key_file.as_deref()) => {
+        Some(cluster) if !access.are_by_hand() => {
             keys_in_cluster(cluster, connection, &access.operator_namespace).await?
         }
         _ => keys_by_hand(connection, access.key_file.as_deref(), access.ca_file.as_deref())?,

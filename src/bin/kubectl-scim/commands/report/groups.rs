@@ -23,8 +23,10 @@ pub struct Groups {
     all: Vec<Group>,
     /// By `namespace/name` of the ScimUser.
     objects: HashMap<String, Vec<usize>>,
-    /// By connection and userName, folded, or id, of a user or a group.
+    /// By connection and userName, folded, or id, of a user.
     accounts: HashMap<(String, String), Vec<usize>>,
+    /// By connection and id of a member, of whatever kind that is.
+    by_id: HashMap<(String, String), Vec<usize>>,
     /// By `namespace/name` of a ScimGroup that is a member.
     nested: HashMap<String, Vec<usize>>,
     /// By connection and id.
@@ -57,6 +59,9 @@ impl Groups {
             if let Some(nested) = &member.group_ref {
                 self.nested.entry(format!("{namespace}/{}", nested.name)).or_default().push(place);
             }
+            if let Some(id) = &member.id {
+                self.by_id.entry((connection.clone(), id.clone())).or_default().push(place);
+            }
             for account in [member.user_name.as_deref().map(fold), member.id.clone()].into_iter().flatten() {
                 self.accounts.entry((connection.clone(), account)).or_default().push(place);
             }
@@ -85,9 +90,9 @@ impl Groups {
         let mut found: BTreeMap<usize, Option<String>> = direct.iter().map(|place| (*place, None)).collect();
         let mut next: Vec<usize> = direct.into_iter().collect();
         while let Some(through) = next.pop() {
-            for above in self.above(through) {
+            for (above, doubt) in self.above(through) {
                 if let std::collections::btree_map::Entry::Vacant(vacant) = found.entry(above) {
-                    vacant.insert(Some(format!("through {}", self.all[through].name)));
+                    vacant.insert(Some(format!("through {}{doubt}", self.all[through].name)));
                     next.push(above);
                 }
             }
@@ -97,7 +102,9 @@ impl Groups {
             let known = self.ids.get(&(connection.to_owned(), group.clone()));
             let name = known.map_or_else(|| group.clone(), |place| self.all[*place].name.clone());
             let declared = known.is_some_and(|place| found.contains_key(place));
-            (!declared).then(|| In { name, note: Some("on record, and declared no more".to_owned()) })
+            let note =
+                if known.is_some() { "on record, and declared no more" } else { "on record; no ScimGroup here has it" };
+            (!declared).then(|| In { name, note: Some(note.to_owned()) })
         });
         let recorded: Vec<In> = recorded.collect();
         let of = |(place, through): (usize, Option<String>)| {
@@ -131,12 +138,14 @@ impl Groups {
         found
     }
 
-    /// Those that a group is a member of.
-    fn above(&self, place: usize) -> Vec<usize> {
+    /// Those that a group is a member of, and why that isn't certain. The operator refuses a group of another connection.
+    fn above(&self, place: usize) -> Vec<(usize, &'static str)> {
         let group = &self.all[place];
-        let by_name = self.nested.get(&group.object).into_iter().flatten();
-        let by_id = group.id.as_ref().and_then(|id| self.accounts.get(&(group.connection.clone(), id.clone())));
-        by_name.chain(by_id.into_iter().flatten()).copied().collect()
+        let by_name = self.nested.get(&group.object).into_iter().flatten().map(|above| (*above, ""));
+        let ids = group.id.as_ref().and_then(|id| self.by_id.get(&(group.connection.clone(), id.clone())));
+        // Servers that number their users and their groups have the same id twice.
+        let by_id = ids.into_iter().flatten().map(|above| (*above, ", if the id is no user's"));
+        by_name.chain(by_id).filter(|(above, _)| self.all[*above].connection == group.connection).collect()
     }
 }
 
@@ -211,8 +220,15 @@ mod tests {
         groups.add(&group("team", "identity", &team, &ready("False", "Rejected")));
         // Two that are in each other end the walk.
         let within = |name: &str| json!({"members": [{"groupRef": {"name": name}}, {"groupRef": {"name": "all"}}]});
-        groups.add(&group("division", "identity", &within("team"), &ready("True", "Synced")));
+        let mut division = ready("True", "Synced");
+        division["id"] = json!("g1");
+        groups.add(&group("division", "identity", &within("team"), &division));
         groups.add(&group("all", "identity", &within("division"), &ready("True", "Synced")));
+        // The id of a user that is the division's too, and a group of another connection.
+        groups.add(&group("by-id", "identity", &json!({"members": [{"id": "g1"}]}), &ready("True", "Synced")));
+        let mut foreign = group("foreign", "identity", &within("team"), &ready("True", "Synced"));
+        foreign.spec.connection_ref.name = "another".to_owned();
+        groups.add(&foreign);
         let mut old = ready("True", "Synced");
         old["id"] = json!("g9");
         groups.add(&group("old", "identity", &json!({}), &old));
@@ -222,8 +238,9 @@ mod tests {
             found,
             [
                 ("all".to_owned(), note("through division")),
+                ("by-id".to_owned(), note("through division, if the id is no user's")),
                 ("division".to_owned(), note("through team")),
-                ("g10".to_owned(), note("on record, and declared no more")),
+                ("g10".to_owned(), note("on record; no ScimGroup here has it")),
                 ("old".to_owned(), note("on record, and declared no more")),
                 ("team".to_owned(), note("declared, Rejected")),
             ]

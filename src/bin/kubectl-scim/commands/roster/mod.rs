@@ -130,6 +130,9 @@ pub async fn run(global: &Global, printer: Printer, arguments: &Arguments) -> Re
     } else {
         None
     };
+    if arguments.against == Some(Side::Server) {
+        server::may_be_sent(&rosters, &sources, cluster.as_ref(), &arguments.keys).await?;
+    }
     let mut shown = Shown { printer, reports: Vec::new(), steps: Vec::new(), refused: Vec::new(), found: false };
     for roster in &rosters {
         let read = sources.documents(roster, global.namespace.as_deref(), cluster.as_ref()).await?;

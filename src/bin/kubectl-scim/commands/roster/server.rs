@@ -1,8 +1,11 @@
 //! A roster beside the accounts of a server: who joins, who changes, and which accounts have no row.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Result, bail};
 use kube::ResourceExt;
 use scim_operator::api::{AdoptionPolicy, ConnectionKind, ScimConnection, ScimRoster, ScimUser, ScimUserSpec};
+use scim_operator::directory::ConnectionKey;
 use scim_operator::provisioner::dry_run::{Action, Plan, PlannedObject};
 use serde_json::{Value, json};
 
@@ -10,7 +13,7 @@ use super::against::{Against, Change, Person};
 use super::rows::Line;
 use super::sources::Sources;
 use crate::cluster::Cluster;
-use crate::commands::plan::{KeyAccess, of_users};
+use crate::commands::plan::{KeyAccess, Known, are_of_one_server, of_users};
 use crate::schema::Schemas;
 
 /// Asks the server what it has of those whom the rows name. Whoever is there already is compared, whatever the policy of
@@ -22,11 +25,7 @@ pub(super) async fn compare(
     cluster: Option<&Cluster>,
     keys: &KeyAccess,
 ) -> Result<Against> {
-    let mut connection = match (sources.connection(roster)?, cluster) {
-        (Some(connection), _) => connection,
-        (None, Some(cluster)) => of_cluster(cluster, roster).await?,
-        (None, None) => bail!("there is no connection {} in the files", roster.spec.connection_ref.name),
-    };
+    let mut connection = connection_of(roster, sources, cluster).await?;
     // As one of the namespace's own: whom a cluster's connection is delegated to isn't asked here.
     connection.spec.delegation = None;
     let namespace = roster.namespace().or_else(|| connection.namespace());
@@ -37,6 +36,46 @@ pub(super) async fn compare(
     let users = lines.iter().filter_map(|line| user(line, &connection, &schemas)).collect();
     let plan = of_users(connection, users, cluster, keys).await?;
     Ok(against(plan, refuses))
+}
+
+/// One key goes to one server; and beside a cluster, to none that is new with the files.
+pub(super) async fn may_be_sent(
+    rosters: &[ScimRoster],
+    sources: &Sources,
+    cluster: Option<&Cluster>,
+    keys: &KeyAccess,
+) -> Result<()> {
+    let mut asked = BTreeMap::new();
+    let mut there = BTreeMap::new();
+    for roster in rosters {
+        let connection = connection_of(roster, sources, cluster).await?;
+        let namespace = roster.namespace().or_else(|| cluster.map(|cluster| cluster.namespace.clone()));
+        let key =
+            ConnectionKey::of(&roster.spec.connection_ref, Some(namespace.unwrap_or_else(|| "default".to_owned())));
+        if let Some(cluster) = cluster.filter(|_| keys.names_no_server())
+            && let Ok(known) = of_cluster(cluster, roster).await
+        {
+            there.insert(key.clone(), known);
+        }
+        asked.insert(key, connection);
+    }
+    if cluster.is_none() || keys.are_by_hand() {
+        are_of_one_server(asked.iter())?;
+    }
+    if cluster.is_some() && keys.names_no_server() {
+        let known = Known::of("the cluster", &there);
+        asked.iter().try_for_each(|(key, connection)| known.leads(key, connection))?;
+    }
+    Ok(())
+}
+
+/// That of the files, else that of the cluster.
+async fn connection_of(roster: &ScimRoster, sources: &Sources, cluster: Option<&Cluster>) -> Result<ScimConnection> {
+    match (sources.connection(roster)?, cluster) {
+        (Some(connection), _) => Ok(connection),
+        (None, Some(cluster)) => of_cluster(cluster, roster).await,
+        (None, None) => bail!("there is no connection {} in the files", roster.spec.connection_ref.name),
+    }
 }
 
 /// The user of a row, in the connection's namespace.
