@@ -247,18 +247,6 @@ async fn i13_an_edit_that_was_rejected_is_shown_and_approved_after_all() {
     let text = printed(&listed);
     assert!(text.contains(&id) && text.contains("(rejected)"), "{text}{}", stderr(&listed));
     assert_eq!(listed.status.code(), Some(0), "it waits for nobody");
-    // Whatever else is settled for its object: the hold of that is gone, and what was rejected is remembered.
-    let suspended = json!({"spec": {"suspend": true}});
-    place.kubectl(&["patch", "scimconnection", "jackson", "--type=merge", "-p", &suspended.to_string()]);
-    let field = ["get", "scimuser", "ada", "-o", "jsonpath={.status.state}"];
-    eventually(PATIENCE, "it is suspended", async || {
-        let state = place.kubectl(&field);
-        if state == "Suspended" { Ok(()) } else { Err(state) }
-    })
-    .await;
-    let listed = printed(&scim(namespace, &["holds"]).await);
-    assert!(listed.contains(&id) && listed.contains("1 updates"), "{listed}");
-    place.kubectl(&["patch", "scimconnection", "jackson", "--type=merge", "-p", r#"{"spec":{"suspend":false}}"#]);
     let shown = scim(namespace, &["holds", &id]).await;
     assert!(printed(&shown).contains("ada@example.com"), "{}{}", printed(&shown), stderr(&shown));
     let again = stderr(&scim(namespace, &["reject", &id, "--yes", "1"]).await);
