@@ -1,8 +1,8 @@
 //! Dates as systems and spreadsheets write them, and what they write where there is none.
 
-use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 const DAY_NUMBER: &str =
     "the value is a day's number, as spreadsheets count them: format the column as a date, 2026-01-31";
@@ -10,20 +10,26 @@ const NO_DATE: &str = "the value is no date: write 2026-01-31 or 2026-01-31T08:0
 const SHORT_YEAR: &str = "the year has two digits, and can't be told for certain: format the column as 2026-01-31";
 const AMBIGUOUS: &str = "day and month can't be told apart: write 2026-01-31, or in the mapping, of 01/31/2026, join([mid(row.x, 6, 4), \
      mid(row.x, 0, 2), mid(row.x, 3, 2)], \"-\")";
-const OTHER_CALENDAR: &str = "its year can't be meant: write the date in the Gregorian calendar, 2026-01-31, and leave it empty where there is none";
+const OTHER_CALENDAR: &str = "its year can't be meant: write the date in the Gregorian calendar, 2026-01-31, leave it empty where there is none, \
+     or leave out whoever left so long ago, by spec.scope";
 const DOUBTFUL_END: &str = "1999-12-31 may be an end that was never meant, 31.12.99: write the year with four digits, or leave the value empty";
 
 /// From this year on an end is none: systems write the last day that they have, 9999-12-31, 4712-12-31 or 2999-12-31.
 const NEVER: i16 = 2200;
 /// Years of the Thai calendar for what is near: 2540 is 1997, and 2598 is 2055.
 const THAI: std::ops::RangeInclusive<i16> = 2540..=2598;
-/// Nobody begins or ends before; 1447 is a year of the Islamic calendar, and 1930 what a spreadsheet makes of 30.
+/// Nobody begins or ends before; 1447 is a year of the Islamic calendar, 1930 what a spreadsheet makes of 30, and an end in
+/// January 1970 what becomes of seconds that are taken for thousandths.
 const FIRST_BEGIN: i16 = 1900;
-const FIRST_END: i16 = 1970;
+const FIRST_END: i16 = 1990;
 
 /// The first days of Unix, SQL Server, Excel, OLE, `FILETIME`, Business Central and .NET, which stand for no date.
 const FIRST_DAYS: [(i16, i8, i8); 8] =
     [(1970, 1, 1), (1900, 1, 1), (1900, 1, 2), (1899, 12, 31), (1899, 12, 30), (1753, 1, 1), (1601, 1, 1), (1, 1, 1)];
+
+/// So far from UTC clocks are set: a first day is written as another hour, or the day before, where they are.
+const FARTHEST_ZONE: SignedDuration = SignedDuration::from_hours(14);
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// When access begins; none where the date stands for none.
 pub fn begin(text: &str) -> Result<Option<Timestamp>, &'static str> {
@@ -45,7 +51,7 @@ pub fn end(text: &str) -> Result<Option<Timestamp>, &'static str> {
         None => Ok(None),
         Some((_, year)) if THAI.contains(&year) || year < FIRST_END => Err(OTHER_CALENDAR),
         Some((_, year)) if year >= NEVER => Ok(None),
-        Some((at, _)) if at == first_instant((1999, 12, 31)) => Err(DOUBTFUL_END),
+        Some((at, _)) if is_within(at, (1999, 12, 31)) => Err(DOUBTFUL_END),
         Some((at, _)) => Ok(Some(at)),
     }
 }
@@ -60,16 +66,28 @@ fn meant(text: &str) -> Result<Option<(Timestamp, i16)>, &'static str> {
     if is_zero || ["1900-01-00", "1/0/1900", "01/00/1900", "00.01.1900", "0.1.1900", "00/01/1900"].contains(&day) {
         return Ok(None);
     }
-    let at = instant(text)?;
-    if FIRST_DAYS.into_iter().any(|day| at == first_instant(day)) {
-        return Ok(None);
-    }
+    let is_first = |at: Timestamp, far| FIRST_DAYS.into_iter().any(|day| from_begin(at, day).abs() <= far);
+    let at = match instant(text) {
+        Ok(at) if is_first(at, FARTHEST_ZONE) => return Ok(None),
+        Ok(at) => at,
+        // 01.01.1970 01:00:00: of a day that is none the hour says nothing.
+        Err(_) if regional(day).is_ok_and(|day| is_first(in_utc(day.to_datetime(Time::midnight())), DAY)) => {
+            return Ok(None);
+        }
+        Err(why) => return Err(why),
+    };
     Ok(Some((at, TimeZone::UTC.to_datetime(at).year())))
 }
 
-fn first_instant((year, month, day): (i16, i8, i8)) -> Timestamp {
+/// How long after the begin of a day, in UTC.
+fn from_begin(at: Timestamp, (year, month, day): (i16, i8, i8)) -> SignedDuration {
     let date = Date::new(year, month, day).map(|date| date.to_datetime(Time::midnight()));
-    date.map_or(Timestamp::MIN, in_utc)
+    at.duration_since(date.map_or(Timestamp::MIN, in_utc))
+}
+
+/// Whether it is that day in any time zone.
+fn is_within(at: Timestamp, day: (i16, i8, i8)) -> bool {
+    (-FARTHEST_ZONE..DAY + FARTHEST_ZONE).contains(&from_begin(at, day))
 }
 
 /// The last days that there are have no instant everywhere.

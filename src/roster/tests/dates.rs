@@ -47,6 +47,17 @@ fn i10_an_end_that_is_none_ends_nobodys_access() {
         "0001-01-01",
         "0001-01-01T00:00:00",
         "1/1/0001 12:00:00 AM",
+        // The same, as another time zone has them.
+        "1970-01-01 01:00:00",
+        "1970-01-01T01:00:00",
+        "1969-12-31 19:00:00",
+        "1969-12-31T16:00:00Z",
+        "1970-01-01T00:00:00-08:00",
+        "01.01.1970 01:00:00",
+        "12/31/1969 7:00:00 PM",
+        "1899-12-31T23:00:00Z",
+        "1899-12-29T23:06:32Z",
+        "0001-01-01T00:00:00+01:00",
         // Zeros.
         "0000-00-00",
         "0000-00-00 00:00:00",
@@ -63,7 +74,7 @@ fn i10_an_end_that_is_none_ends_nobodys_access() {
     for (cell, expected) in [
         ("2026-11-30", "2026-11-30T00:00:00Z"),
         ("30.11.2026", "2026-11-30T00:00:00Z"),
-        ("1987-06-30", "1987-06-30T00:00:00Z"),
+        ("1992-06-30", "1992-06-30T00:00:00Z"),
         ("2199-12-31", "2199-12-31T00:00:00Z"),
     ] {
         assert_eq!(of("notAfter", cell), Ok(json!(expected)), "{cell}");
@@ -72,10 +83,14 @@ fn i10_an_end_that_is_none_ends_nobodys_access() {
 
 #[test]
 fn i10_a_year_that_can_not_be_meant_rejects_this_row() {
-    for cell in ["31/01/2569", "11.05.1447", "1447-05-11", "1930-12-31", "1926-11-30"] {
+    for cell in
+        ["31/01/2569", "11.05.1447", "1447-05-11", "1930-12-31", "1926-11-30", "1970-01-21T10:53:45Z", "1980-01-06"]
+    {
         assert!(of("notAfter", cell).is_err_and(|why| why.contains("its year can't be meant")), "{cell}");
     }
-    assert!(of("notAfter", "1999-12-31").is_err_and(|why| why.contains("31.12.99")));
+    for cell in ["1999-12-31", "1999-12-31T23:59:59Z", "1999-12-30T23:00:00Z"] {
+        assert!(of("notAfter", cell).is_err_and(|why| why.contains("31.12.99")), "{cell}");
+    }
     // Of Oracle's last day two digits of the year are left.
     for cell in ["31-DEC-12", "31-DEC-99"] {
         assert!(of("notAfter", cell).is_err_and(|why| why.contains("two digits")), "{cell}");
