@@ -7,16 +7,19 @@ use kube::ResourceExt;
 
 use crate::api::is_kustomize_hash;
 
-/// The name before the hash, if there is one. Digits alone are a date, or the number of a part.
+/// The name before the hash, if there is one.
 fn stem(name: &str) -> Option<&str> {
     let (stem, hash) = name.rsplit_once('-')?;
-    let tells = is_kustomize_hash(hash) || hash.bytes().any(|byte| byte.is_ascii_alphabetic());
-    (!stem.is_empty() && is_hash(hash) && tells).then_some(stem)
+    (!stem.is_empty() && is_hash(hash)).then_some(stem)
 }
 
+/// As short as Git's; a shorter one may be a number of anything. Of a short one letters and digits must be mixed well: who is
+/// in a part that was taken for an older one would be gone, and cc10001, dec2026 and 01feb26 are such parts.
 fn is_hash(text: &str) -> bool {
-    // As short as Git's; a shorter one may be a number of anything.
-    let of_chart = (7..=64).contains(&text.len()) && is_hex(text) && text.bytes().any(|byte| byte.is_ascii_digit());
+    let letters: Vec<bool> = text.bytes().map(|byte| byte.is_ascii_alphabetic()).collect();
+    let turns = letters.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    let well_mixed = if text.len() < 10 { 3 } else { 2 };
+    let of_chart = (7..=64).contains(&text.len()) && is_hex(text) && turns >= well_mixed;
     is_kustomize_hash(text) || of_chart
 }
 
@@ -80,6 +83,27 @@ mod tests {
     fn named(name: &str, second: u32) -> ConfigMap {
         let at = format!("2026-11-28T00:00:{second:02}Z");
         serde_json::from_value(json!({"metadata": {"name": name, "creationTimestamp": at}})).expect("a ConfigMap")
+    }
+
+    /// Whoever is in a part that isn't read is gone.
+    #[test]
+    fn i10_codes_of_parts_are_no_hashes() {
+        for codes in [
+            ["people-cc10001", "people-cc10002"],
+            ["people-de00001", "people-fe00002"],
+            ["people-dec2026", "people-feb2026"],
+            ["people-01dec26", "people-01feb26"],
+            ["people-a000001", "people-a000002"],
+            ["people-2026a01", "people-2026b01"],
+            ["people-00001de", "people-00002de"],
+            ["people-ab10000001", "people-ab10000002"],
+        ] {
+            let found = codes.iter().zip(0..).map(|(name, second)| named(name, second)).collect();
+            let (read, note) = newest(found, "configmap", without_hash);
+            assert_eq!((read.len(), note), (2, None), "{codes:?}");
+        }
+        let hashes = vec![named("people-1a2b3c4", 1), named("people-c0ffee4d0e", 2)];
+        assert_eq!(newest(hashes, "configmap", without_hash).0.len(), 1);
     }
 
     #[test]
