@@ -31,15 +31,23 @@ pub struct Leaver {
     pub body: Body,
 }
 
+const LEFT: &str = ". The account is deactivated all the same";
+const ENDS: &str = ". The end of access in it counts all the same";
+
+/// What is wrong with a row, without what is done all the same.
+pub fn untold(reason: &str) -> &str {
+    reason.strip_suffix(LEFT).or_else(|| reason.strip_suffix(ENDS)).unwrap_or(reason)
+}
+
 impl AccessEnd {
     /// What of it is to be told of the row of this ScimUser: a later end is none that hurries.
     pub fn told(self, user: &ScimUser) -> Option<&'static str> {
         if self.has_left {
-            return Some(". The account is deactivated all the same");
+            return Some(LEFT);
         }
         let known = user.spec.access.as_ref().and_then(|access| access.not_after.as_ref()).map(|end| end.0);
         let ends = self.not_after.is_some_and(|end| known.is_none_or(|known| end <= known));
-        ends.then_some(". The end of access in it counts all the same")
+        ends.then_some(ENDS)
     }
 
     /// The ScimUser's spec with this end; none where it has it already. Nothing else can be read of its row.

@@ -1,11 +1,13 @@
 //! From documents to what is to be done, in one go.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use kube::ResourceExt;
 use sha2::{Digest, Sha256};
 
 use super::changes::{Changes, Given, Ours};
+use super::leaving::untold;
 use super::names::Names;
 use super::people::{Body, People, Rejected};
 use super::recipe::Recipe;
@@ -157,15 +159,35 @@ impl Prepared {
     /// A row can't be used after all.
     pub fn reject(&self, at: usize, reason: String) -> Rejected {
         let behind = || self.people.rejected[at - self.people.people.len()].clone();
-        match self.people.people.get(at) {
+        let rejected = match self.people.people.get(at) {
             Some(person) => Rejected { row: person.row, identity: person.identity.clone(), reason },
             None => Rejected { reason, ..behind() },
+        };
+        // It was rejected before, and what was to be done all the same isn't.
+        let before = self.changes.rejected.iter().find(|before| before.row == rejected.row);
+        match before.filter(|_| self.changes.leaving.contains_key(&at)) {
+            Some(before) => {
+                let reason =
+                    format!("{}. The end of access in it is not written: {}", untold(&before.reason), rejected.reason);
+                Rejected { reason, ..rejected }
+            }
+            None => rejected,
         }
     }
 
-    /// Rejected rows as status shows them, in their order.
+    /// Everybody who has a ScimUser once all but these is written.
+    pub fn generated_without(&self, refused: &[Rejected]) -> usize {
+        let before: HashSet<usize> = self.changes.rejected.iter().map(|rejected| rejected.row).collect();
+        let of_people = refused.iter().filter(|refused| !before.contains(&refused.row)).count();
+        self.changes.generated.saturating_sub(of_people)
+    }
+
+    /// Rejected rows as status shows them, in their order, each once.
     pub fn rejected<'a>(&'a self, more: impl IntoIterator<Item = &'a Rejected>) -> Vec<RejectedRow> {
-        let mut all: Vec<&Rejected> = self.changes.rejected.iter().chain(more).collect();
+        let more: Vec<&Rejected> = more.into_iter().collect();
+        let again: HashSet<usize> = more.iter().map(|rejected| rejected.row).collect();
+        let before = self.changes.rejected.iter().filter(|rejected| !again.contains(&rejected.row));
+        let mut all: Vec<&Rejected> = before.chain(more).collect();
         all.sort_by_key(|rejected| rejected.row);
         all.into_iter().map(|rejected| self.shown(rejected)).collect()
     }

@@ -118,7 +118,7 @@ impl Pass {
         }
         // What keeps one row from being written keeps no other, nor anybody whose row is gone.
         let written = self.apply_all(&mut prepared).await;
-        read.generated = read.generated.saturating_sub(written.refused.len());
+        read.generated = prepared.generated_without(&written.refused);
         read.rejected = prepared.rejected(&written.refused);
         if written.stopped {
             return (None, Some(RETRY));

@@ -200,3 +200,22 @@ fn i17_who_is_out_of_scope_is_gone_whatever_else_the_row_says() {
     let (after, looked) = then(&spec, &sheet(&["00017,ada@example.com,True,,left,left,x"]), users.clone());
     assert_eq!((looked.gone.len(), looked.rejected.len(), after), (0, 1, users), "{looked:?}");
 }
+
+/// The API server refuses what a rejected row's end of access was to write.
+#[test]
+fn i17_a_row_whose_end_could_not_be_written_is_told_once() {
+    let spec = spec(fields());
+    let users = written(&spec);
+    let connection = serde_json::from_value(json!({"name": "datadog"})).expect("a connection");
+    let of = Ours { roster: "people", connection: &connection };
+    for row in ["00017,ada@example.com,False,,#REF!,eng", "00017,ada@example.com,False,,Engineer,Staff (int.)"] {
+        let documents = vec![csv("a", &sheet(&[row]))];
+        let looked = Prepared::new(&spec, &[], documents, users.clone(), of).expect("a table");
+        assert_eq!(looked.changes.apply.len(), 1, "{row}");
+        let refused = [looked.reject(looked.changes.apply[0], "the API server refused it: no".to_owned())];
+        let told = looked.rejected(&refused);
+        assert_eq!((told.len(), looked.generated_without(&refused)), (1, 1), "{row}: {told:?}");
+        let expected = ". The end of access in it is not written: the API server refused it: no";
+        assert!(told[0].reason.ends_with(expected) && !told[0].reason.contains("all the same"), "{told:?}");
+    }
+}
