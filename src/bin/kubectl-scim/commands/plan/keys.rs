@@ -6,7 +6,7 @@ use std::fmt;
 use anyhow::{Result, bail};
 use scim_operator::api::ScimConnection;
 use scim_operator::directory::ConnectionKey;
-use scim_operator::provisioner::base_url;
+use scim_operator::provisioner::{base_url, secret_names};
 use url::Url;
 
 /// Everybody who could read the key on its way.
@@ -84,13 +84,22 @@ pub struct Known {
     ways: BTreeMap<ConnectionKey, Way>,
     /// Namespaces whose connections nobody could look at; the cluster's have none.
     unseen: BTreeSet<String>,
+    /// Which Secrets go to a server: the namespace of each, the server, and the name.
+    secrets: BTreeSet<(String, String, String)>,
+}
+
+/// The Secrets of a connection, each with the server that it goes to.
+fn secrets(key: &ConnectionKey, connection: &ScimConnection) -> impl Iterator<Item = (String, String, String)> {
+    let (namespace, server) = (key.namespace.clone(), Way::of(connection).server);
+    secret_names(&connection.spec).into_iter().map(move |name| (namespace.clone(), server.clone(), name))
 }
 
 impl Known {
     /// Those of these connections, which are in `place`.
     pub fn of(place: &'static str, connections: &BTreeMap<ConnectionKey, ScimConnection>) -> Self {
         let ways = connections.iter().map(|(key, connection)| (key.clone(), Way::of(connection)));
-        Self { place, ways: ways.collect(), unseen: BTreeSet::new() }
+        let secrets = connections.iter().flat_map(|(key, connection)| secrets(key, connection)).collect();
+        Self { place, ways: ways.collect(), unseen: BTreeSet::new(), secrets }
     }
 
     /// There may be more, in these namespaces.
@@ -122,6 +131,20 @@ impl Known {
         bail!(
             "the connection {key} would send its key to {elsewhere}, and in {} it doesn't: the key is not sent to a server that is new \
              with the change. Once somebody has looked at it, name by --server where the key may go",
+            self.place
+        )
+    }
+}
+
+impl Known {
+    /// Of the keys that a cluster keeps none goes to the server of another.
+    pub fn is_its_secret(&self, key: &ConnectionKey, connection: &ScimConnection) -> Result<()> {
+        let Some((_, server, name)) = secrets(key, connection).find(|secret| !self.secrets.contains(secret)) else {
+            return Ok(());
+        };
+        bail!(
+            "the connection {key} would send the key in the Secret {name} to the server {server}, and in {} it doesn't: give the key \
+             by --key-file, or, once somebody has looked at it, name by --server where it may go",
             self.place
         )
     }
@@ -224,6 +247,15 @@ mod tests {
         let copy =
             json!({"proxy": {"url": "http://proxy.example.com:3128"}, "tls": {"serverName": "scim.example.com"}});
         assert!(two.leads(&key("copy"), &connection(&copy)).is_ok(), "as one of those at its server");
+        let bearer = |name: &str| json!({"auth": {"bearerToken": {"secretKeyRef": {"name": name, "key": "token"}}}});
+        let with_key = known(&[("a", bearer("one")), ("b", bearer("two"))]);
+        let its = |name: &str| with_key.is_its_secret(&key("new"), &connection(&bearer(name)));
+        assert!(its("one").is_ok() && its("two").is_ok(), "keys of that server");
+        let text = its("another-servers").unwrap_err().to_string();
+        assert!(
+            text.contains("the key in the Secret another-servers to the server https://scim.example.com"),
+            "{text}"
+        );
         let unseen = known(&[]).but_unseen(BTreeSet::from(["default".to_owned()]));
         let text = unseen.leads(&key("c"), &connection(&json!({}))).unwrap_err().to_string();
         assert!(text.contains("you may not list the connections of its namespace"), "{text}");

@@ -202,6 +202,9 @@ async fn planned(
     }
     if let Some(known) = known.filter(|_| access.keys.names_no_server()) {
         keys.iter().try_for_each(|key| known.leads(key, &declared.connections[key]))?;
+        if world.cluster.is_some() && !access.keys.are_by_hand() {
+            keys.iter().try_for_each(|key| known.is_its_secret(key, &declared.connections[key]))?;
+        }
     }
     if world.cluster.is_none() || access.keys.are_by_hand() {
         are_of_one_server(keys.iter().map(|key| (key, &declared.connections[key])))?;

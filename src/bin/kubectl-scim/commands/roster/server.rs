@@ -65,6 +65,9 @@ pub(super) async fn may_be_sent(
     if cluster.is_some() && keys.names_no_server() {
         let known = Known::of("the cluster", &there);
         asked.iter().try_for_each(|(key, connection)| known.leads(key, connection))?;
+        if !keys.are_by_hand() {
+            asked.iter().try_for_each(|(key, connection)| known.is_its_secret(key, connection))?;
+        }
     }
     Ok(())
 }
