@@ -10,6 +10,8 @@ pub struct Wanted {
     places: BTreeMap<String, usize>,
     /// The places of columns that no expression reads.
     beside: BTreeSet<usize>,
+    /// The places of columns that a person wrote an expression for, and not only a preset has one.
+    named: BTreeSet<usize>,
 }
 
 impl Wanted {
@@ -31,6 +33,17 @@ impl Wanted {
         let place = self.want(column);
         self.beside.extend(is_new.then_some(place));
         place
+    }
+
+    /// A column that a person wrote an expression for.
+    pub fn want_as_named(&mut self, column: &str) {
+        let place = self.want(column);
+        self.named.insert(place);
+    }
+
+    /// Whether a person wrote an expression for this column.
+    pub fn is_named(&self, column: &str) -> bool {
+        self.place(column).is_some_and(|place| self.named.contains(&place))
     }
 
     /// Whether an expression reads the column of this place.

@@ -2,6 +2,7 @@
 
 use kube::ResourceExt;
 use sha2::{Digest, Sha256};
+use unicode_normalization::UnicodeNormalization;
 
 use super::columns::fold;
 use super::functions::slug;
@@ -77,9 +78,10 @@ impl Keys {
         self.is_explicit && self.has_recorded(known)
     }
 
-    /// What is recorded of the keys that a spreadsheet may have written as this one, or this one as.
+    /// What is recorded of the keys that a spreadsheet, or a Japanese keyboard, may have written as this one, or this one as.
+    /// They may be somebody else's all the same: `10.100` and `10100`.
     pub fn records_before_rewriting(&self, key: &str) -> Vec<String> {
-        let all = numbers(key).into_iter().flat_map(|number| ways_to_write(&number));
+        let all = numbers(key).into_iter().flat_map(|number| ways_to_write(&number)).chain(in_other_widths(key));
         all.filter(|other| other != key).map(|key| self.record(&key)).collect()
     }
 
@@ -114,6 +116,15 @@ pub fn numbers(text: &str) -> Vec<String> {
     all
 }
 
+/// With plain letters and digits, and with full-width ones: the mark between them may be either.
+fn in_other_widths(key: &str) -> [String; 3] {
+    let wide = |letter: char| char::from_u32(u32::from(letter) + 0xfee0).unwrap_or(letter);
+    let of = |is_wide: fn(&char) -> bool| {
+        key.chars().map(|letter| if is_wide(&letter) { wide(letter) } else { letter }).collect()
+    };
+    [fold(&key.nfkc().collect::<String>()), of(char::is_ascii_alphanumeric), of(char::is_ascii_graphic)]
+}
+
 fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -133,7 +144,7 @@ fn without_groups(text: &str) -> Option<String> {
     Some(number)
 }
 
-fn ways_to_write(number: &str) -> Vec<String> {
+fn with_zeros(number: &str) -> Vec<String> {
     let mut all: Vec<String> = (0..=MOST_ZEROS)
         .flat_map(|zeros| {
             let padded = format!("{}{number}", "0".repeat(zeros));
@@ -141,6 +152,11 @@ fn ways_to_write(number: &str) -> Vec<String> {
         })
         .collect();
     all.extend([".00", ",0", ",00"].map(|part| format!("{number}{part}")));
+    all
+}
+
+fn ways_to_write(number: &str) -> Vec<String> {
+    let mut all = with_zeros(number);
     if number.len() > 3 {
         let first = (number.len() - 1) % 3 + 1;
         for separator in [",", ".", " ", "'", "’"] {

@@ -15,7 +15,7 @@ use super::recipe::{Line, Recipe};
 use super::shape::{as_the_api_has_it, is_label, merge};
 use super::source::{Table, TableRow};
 use super::target::{Drafted, Target, plain, without_empty_entries, words_of};
-use super::text::{is_nobodys_id, is_placeholder, unfit};
+use super::text::{is_nobodys_id, is_placeholder, unfit_key, unfit_user_name};
 use crate::scim::without_tombstone;
 
 /// Who a row is, as far as that can be read.
@@ -111,7 +111,9 @@ impl Recipe {
     pub fn people(&self, table: &Table, is_in_use: impl Fn(&str) -> bool) -> People {
         let mut once = Once::default();
         let mut lacking: HashMap<(Option<u32>, bool), Option<String>> = HashMap::new();
-        for (at, row) in table.rows.iter().enumerate() {
+        let rows = || table.rows.iter().enumerate();
+        // Whoever is deleted comes last: what the other rows say of the same person counts, wherever they stand.
+        for (at, row) in rows().filter(|(_, row)| !row.deleted).chain(rows().filter(|(_, row)| row.deleted)) {
             let key = self.key_of(row);
             let lacks = lacking.entry((row.header, row.deleted)).or_insert_with(|| self.lacks(table, row)).clone();
             let counts = match row.problem.clone().or_else(|| lacks.clone()) {
@@ -129,7 +131,7 @@ impl Recipe {
                 if row.torn {
                     identity.key = None;
                 }
-                once.reject(Rejected { row: at, identity, reason });
+                once.reject(Rejected { row: at, identity, reason }, row.deleted);
                 continue;
             }
             // Without a key an account that was made anew is that of the name; with one it is another person's, and first
@@ -222,7 +224,9 @@ impl Recipe {
         if key.is_empty() {
             return Err(self.of_columns("key", columns, "is empty"));
         }
-        match unfit_name(&key) {
+        // A userName may be another spelling of somebody's.
+        let unfit = if self.key.is_some() { unfit_key } else { unfit_user_name };
+        match unfit(&key).or_else(|| nothing(&key)) {
             Some(problem) => Err(self.of_columns("key", columns, &problem)),
             None => Ok(fold(&key)),
         }
@@ -241,7 +245,7 @@ impl Recipe {
     fn user_name(&self, row: &TableRow) -> Result<String, String> {
         let user_name = self.text(row, &Target::UserName)?;
         let user_name = user_name.ok_or_else(|| self.of_columns("userName", &[], "is empty"))?;
-        match unfit_name(&user_name) {
+        match unfit_user_name(&user_name).or_else(|| nothing(&user_name)) {
             Some(problem) => Err(self.of_columns("userName", &[], &problem)),
             None => Ok(user_name),
         }
@@ -319,7 +323,6 @@ impl Recipe {
     }
 }
 
-/// Why a text is nobody's key or userName.
-fn unfit_name(text: &str) -> Option<String> {
-    unfit(text).or_else(|| is_placeholder(text).then(|| "stands for nothing, such as NULL or n/a".to_owned()))
+fn nothing(text: &str) -> Option<String> {
+    is_placeholder(text).then(|| "stands for nothing, such as NULL or n/a".to_owned())
 }

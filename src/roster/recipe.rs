@@ -112,6 +112,9 @@ impl Recipe {
         for column in all.flat_map(Expression::columns) {
             wanted.want(column);
         }
+        let own = recipe.lines.iter().filter(|line| !line.of_preset).map(|line| &line.value);
+        let own = own.chain(&recipe.scope).chain(&recipe.key).chain(recipe.labels.iter().map(|(_, value)| value));
+        own.flat_map(Expression::columns).for_each(|column| wanted.want_as_named(column));
         wanted.want_beside(NAME_OF_ENTRA);
         recipe.wanted = wanted;
         Ok(recipe)

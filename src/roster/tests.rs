@@ -5,6 +5,7 @@
 mod changes;
 mod dates;
 mod expressions;
+mod guesses;
 mod identity;
 mod leavers;
 mod leftovers;

@@ -31,24 +31,36 @@ fn is_space(letter: char) -> bool {
     letter.is_whitespace() && !letter.is_ascii() && letter != '\u{3000}'
 }
 
-/// What keeps a text from being a key or a userName, beside standing for nothing.
-pub fn unfit(text: &str) -> Option<String> {
+/// What keeps a text from being a key, beside standing for nothing: a key may have any form that tells people apart.
+pub fn unfit_key(text: &str) -> Option<String> {
+    // Of the marks in it a link is made.
+    let is_link = text.contains("://");
+    unseen(text).or_else(|| unfilled(text)).or_else(|| if is_link { None } else { marked(text) })
+}
+
+/// What keeps a text from being a userName, beside standing for nothing.
+pub fn unfit_user_name(text: &str) -> Option<String> {
+    // Digits, letters and the sign of addresses as Japanese keyboards write them beside the plain ones.
+    let is_wide =
+        |letter: char| matches!(letter, '\u{ff10}'..='\u{ff19}' | '\u{ff20}'..='\u{ff3a}' | '\u{ff41}'..='\u{ff5a}');
+    let wide = || {
+        let letter = text.chars().find(|letter| is_wide(*letter))?;
+        let number = u32::from(letter);
+        Some(format!("has U+{number:04X}, a full-width letter: write it as on a Western keyboard"))
+    };
+    unseen(text).or_else(wide).or_else(|| unfilled(text)).or_else(|| marked(text))
+}
+
+fn unseen(text: &str) -> Option<String> {
     let is_unseen = |letter: char| {
         let selects = matches!(letter, '\u{180b}'..='\u{180f}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}');
         letter.is_control() || selects || matches!(letter, '\u{200c}' | '\u{200d}' | '\u{3000}')
     };
-    // Digits, letters and the sign of addresses as Japanese keyboards write them beside the plain ones.
-    let is_wide =
-        |letter: char| matches!(letter, '\u{ff10}'..='\u{ff19}' | '\u{ff20}'..='\u{ff3a}' | '\u{ff41}'..='\u{ff5a}');
-    if let Some(letter) = text.chars().find(|letter| is_unseen(*letter)) {
-        return Some(format!("has {}", named(letter)));
-    }
-    if let Some(letter) = text.chars().find(|letter| is_wide(*letter)) {
-        return Some(format!(
-            "has U+{:04X}, a full-width letter: write it as on a Western keyboard",
-            u32::from(letter)
-        ));
-    }
+    text.chars().find(|letter| is_unseen(*letter)).map(|letter| format!("has {}", named(letter)))
+}
+
+/// `mailto:`, `Ada <ada@example.com>`, several addresses, or one with a mark behind it; or a template.
+fn unfilled(text: &str) -> Option<String> {
     let is_link = text.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("mailto:"));
     let is_list = text.matches('@').count() > 1 && text.contains([';', ',']) && !text.contains('=');
     let is_marked = text.contains(['<', '>']) || text.ends_with([';', ',', '.', ':']) || text.starts_with('\'');
@@ -58,9 +70,11 @@ pub fn unfit(text: &str) -> Option<String> {
                 .to_owned(),
         );
     }
-    if text.contains("${") || text.contains("{{") {
-        return Some("is a template that nothing has filled in".to_owned());
-    }
+    let is_template = text.contains("${") || text.contains("{{");
+    is_template.then(|| "is a template that nothing has filled in".to_owned())
+}
+
+fn marked(text: &str) -> Option<String> {
     if text.contains("%40") {
         return Some("is encoded as in a URL: write @".to_owned());
     }
@@ -145,11 +159,15 @@ fn is_type_name(text: &str) -> bool {
 /// `J?rg`, `?zg?r`, `zo?@example.com` or `??`, where the letters of a name were none of the encoding. A question ends
 /// with the mark, and a link has other signs beside it.
 pub fn is_questioned(text: &str) -> bool {
-    let mut letters = text.chars().skip_while(|letter| *letter != '?').peekable();
-    let (mut before_letter, mut marks) = (false, 0);
+    let mut letters = text.chars().peekable();
+    let (mut before_letter, mut marks, mut before) = (false, 0, ' ');
     while let Some(letter) = letters.next() {
         marks += usize::from(letter == '?');
-        before_letter |= letter == '?' && letters.peek().is_some_and(|next| next.is_alphabetic() || *next == '@');
+        // "Left?Yes" is a question and its answer.
+        let is_answered = |next: char| before.is_lowercase() && next.is_uppercase();
+        let is_within = |next: &char| *next == '@' || (next.is_alphabetic() && !is_answered(*next));
+        before_letter |= letter == '?' && letters.peek().is_some_and(is_within);
+        before = letter;
     }
     let only_marks = marks > 1 && text.chars().all(|letter| letter == '?' || letter == ' ');
     only_marks || (before_letter && !is_link(text))
@@ -230,9 +248,15 @@ mod tests {
         ] {
             assert!(spoiled(damaged).is_some_and(|what| what.contains("replaced by ?")), "{damaged}");
         }
-        for plain in
-            ["Why?", "Contractor?", "?", "https://example.com/a?b=c", "mailto:ada@example.com?subject=x", "Who? Me"]
-        {
+        for plain in [
+            "Why?",
+            "Contractor?",
+            "?",
+            "https://example.com/a?b=c",
+            "mailto:ada@example.com?subject=x",
+            "Who? Me",
+            "Left?Yes",
+        ] {
             assert_eq!(spoiled(plain), None, "{plain}");
         }
     }

@@ -81,10 +81,12 @@ impl Reader<'_> {
         // A spreadsheet leaves columns without a name behind.
         let named = columns.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
         columns.truncate(named);
-        // Of a list that was spread over columns, phones.0.value, the one of its name counts the entries.
+        // Of a list that was spread over columns, phones.0.value, the one of its name counts the entries, as far as nobody
+        // says that it is to be read.
         let spread: BTreeSet<String> =
             columns.iter().filter_map(|name| Some(name.split_once(".0.")?.0.to_owned())).collect();
-        columns.iter_mut().filter(|name| spread.contains(*name)).for_each(String::clear);
+        let counts = |name: &&mut String| spread.contains(*name) && !self.wanted.is_named(name);
+        columns.iter_mut().filter(counts).for_each(String::clear);
         self.add_columns(columns.iter().filter(|name| !name.is_empty()))?;
         let places: Vec<Option<usize>> = columns.iter().map(|name| self.wanted.place(name)).collect();
         let mut there = vec![false; self.wanted.count()];
