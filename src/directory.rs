@@ -65,6 +65,8 @@ struct Inner {
     idle: HashSet<ConnectionKey>,
     /// Since when connections have been serving their objects; those that aren't are missing.
     serving: HashMap<ConnectionKey, jiff::Timestamp>,
+    /// Why the others aren't.
+    unserving: HashMap<ConnectionKey, String>,
     /// When objects that are bound to nothing had their turn last.
     turns: HashMap<Uid, jiff::Timestamp>,
     /// Of each object under deletion, which generations of others could not take over its account.

@@ -182,7 +182,9 @@ impl Inner {
         let of = |other: &Arc<ScimUser>, bound: bool| {
             let state = other.status.as_ref().and_then(|status| status.state);
             let held = matches!(state, Some(UserState::Held | UserState::Planned));
-            (Arc::clone(other), Successor { name: full_name(other), uid: Uid::of(&other.metadata), bound, held })
+            let unserved = self.unserved(&connection_of(other));
+            let (name, uid) = (full_name(other), Uid::of(&other.metadata));
+            (Arc::clone(other), Successor { name, uid, bound, held, unserved })
         };
         if let Some(id) = id {
             let mut heirs = self.others(server, &Claim::Account(id.into()), leaving).filter(|other| {

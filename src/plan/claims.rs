@@ -116,6 +116,15 @@ pub struct Successor {
     pub bound: bool,
     /// Its binding is held, until a person answers.
     pub held: bool,
+    /// Its connection serves nobody now, and why.
+    pub unserved: Option<String>,
+}
+
+impl Successor {
+    /// What keeps it from taking over, where that is known, behind a message.
+    pub(super) fn kept_by(&self) -> String {
+        self.unserved.as_ref().map(|why| format!("; {why}")).unwrap_or_default()
+    }
 }
 
 /// How an object under deletion parts with its account or group.

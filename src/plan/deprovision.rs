@@ -295,7 +295,9 @@ fn hand_over(facts: &Facts, successor: &Successor) -> Step {
     if successor.bound {
         return handed_over(name);
     }
-    let why = format!("{name} declares the same userName: this object goes once that one has taken over the account");
+    let kept = successor.kept_by();
+    let why =
+        format!("{name} declares the same userName: this object goes once that one has taken over the account{kept}");
     let Step::Settle(mut verdict) = waits(facts, Reason::Pending, &why) else { return remove_finalizer("") };
     (verdict.executed, verdict.awaits) = (false, Some(successor.clone()));
     Step::Settle(verdict)

@@ -176,7 +176,9 @@ impl Inner {
         let of = |other: &Arc<ScimGroup>, bound: bool| {
             let state = other.status.as_ref().and_then(|status| status.state);
             let held = matches!(state, Some(GroupState::Held | GroupState::Planned));
-            (Arc::clone(other), Successor { name: full_name(other), uid: Uid::of(&other.metadata), bound, held })
+            let unserved = self.unserved(&connection_of_group(other));
+            let (name, uid) = (full_name(other), Uid::of(&other.metadata));
+            (Arc::clone(other), Successor { name, uid, bound, held, unserved })
         };
         if let Some(id) = id {
             let mut heirs = self.others_of(self.groups.bound.get(&id.into()), leaving, server).filter(|other| {

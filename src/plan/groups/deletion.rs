@@ -192,7 +192,9 @@ fn hand_over(facts: &GroupFacts, successor: &Successor) -> GroupStep {
     if successor.bound {
         return handed_over(name);
     }
-    let why = format!("{name} declares the same displayName: this object goes once that one has taken over the group");
+    let kept = successor.kept_by();
+    let why =
+        format!("{name} declares the same displayName: this object goes once that one has taken over the group{kept}");
     let GroupStep::Settle(mut verdict) = waits(facts, Reason::Pending, &why) else { return remove_finalizer("") };
     verdict.awaits = Some(successor.clone());
     GroupStep::Settle(verdict)

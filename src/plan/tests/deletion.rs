@@ -72,12 +72,16 @@ fn without_the_action_deprovision_the_account_stays() {
 
 #[test]
 fn i08_an_object_goes_only_once_its_successor_is_bound() {
-    let successor = |bound| Some(Successor { name: "ns/other".into(), uid: "other".into(), bound, held: false });
+    let unserved = || Some("its connection ns/c serves nobody now (SecretNotFound)".to_owned());
+    let successor = |bound| {
+        Some(Successor { name: "ns/other".into(), uid: "other".into(), bound, held: false, unserved: unserved() })
+    };
     for policy in [DeletionPolicy::Delete, DeletionPolicy::Deactivate, DeletionPolicy::Retain] {
         let mut world = leaving(policy);
         world.claims.successor = successor(false);
         let outcome = world.pass();
         assert!(outcome.sent.is_empty() && outcome.verdict.awaits.is_some(), "{outcome:?}");
+        assert!(outcome.verdict.message.contains("connection ns/c serves nobody now (SecretNotFound)"), "{outcome:?}");
         waits(Reason::Pending)(&outcome);
         world.claims.successor = successor(true);
         let outcome = world.pass();

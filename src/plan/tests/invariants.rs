@@ -86,6 +86,7 @@ fn claims() -> impl Strategy<Value = Claims> {
         uid: "successor".into(),
         bound,
         held,
+        unserved: None,
     });
     let elder = option::weighted(0.2, Just(name()));
     (option::weighted(0.2, holder), elder, option::weighted(0.2, successor))

@@ -95,6 +95,11 @@ impl SharedState {
         lock(&self.0).wish.tested(asked, sweeps)
     }
 
+    /// The reason of that alone.
+    pub fn reason_not_connected(&self) -> String {
+        lock(&self.0).reason_not_connected()
+    }
+
     /// Why the connection can't be used, for the objects that wait for it.
     pub fn why_not_connected(&self) -> String {
         lock(&self.0).why_not_connected()

@@ -312,6 +312,12 @@ impl ConnectionState {
         carried_through && first
     }
 
+    /// The reason alone: the words may name what is no other namespace's business.
+    pub fn reason_not_connected(&self) -> String {
+        let connected = self.conditions.iter().find(|known| known.type_ == "Connected");
+        connected.map_or_else(|| "it has not been tested yet".to_owned(), |known| known.reason.clone())
+    }
+
     /// Why the connection can't be used, for the objects that wait for it.
     pub fn why_not_connected(&self) -> String {
         self.conditions.iter().find(|known| known.type_ == "Connected" && known.status == "False").map_or_else(

@@ -162,8 +162,8 @@ impl<E: Effects> Provisioner<E> {
     /// What became due by itself: bursts judged, holds closed, room for what was queued.
     pub(in crate::provisioner) fn tick_gate(&self) {
         let now = self.effects.now();
-        let serves = self.session().is_some() && self.connection.state.first_sweep() != FirstSweep::Awaited;
-        self.directory.set_serving(&self.key, serves.then_some(now));
+        let why = self.why_unserving();
+        self.directory.set_serving(&self.key, why.as_deref().map_or(Ok(now), Err));
         let events = self.guards.tick(now);
         for event in events {
             match event {
@@ -171,6 +171,15 @@ impl<E: Effects> Provisioner<E> {
                 Event::Closed(view) => self.say_closed(&view),
             }
         }
+    }
+
+    /// Why the connection takes on nobody now: a word, as others may read it. None where it does.
+    fn why_unserving(&self) -> Option<String> {
+        if self.session().is_none() || self.serves_removals_only() {
+            return Some(self.connection.state.reason_not_connected());
+        }
+        let unlisted = self.connection.state.first_sweep() == FirstSweep::Awaited;
+        unlisted.then(|| "its accounts have yet to be listed".to_owned())
     }
 
     /// The objects are looked at again, in the lane of what they ask admission for.

@@ -37,6 +37,19 @@ impl<E: Effects> Provisioner<E> {
         class
     }
 
+    /// A 403 without a word, where writes went through a moment ago: it may be about how many there were.
+    fn may_be_a_pause(&self, error: &Error) -> bool {
+        error.class() == Class::Forbidden
+            && error.status().is_some()
+            && error.detail().is_none()
+            && self.notes.wrote_lately(self.effects.now())
+    }
+
+    /// The same, and it has not been waited out often enough: nothing is learnt by asking for more in parts.
+    pub(super) fn is_to_be_waited_out<K: Kind>(&self, pass: &Pass<K>, error: &Error) -> bool {
+        self.may_be_a_pause(error) && self.notes.troubles(&pass.uid()) + 1 < TROUBLES
+    }
+
     /// What a failed request means for its object, and whether it requests a probe of the connection.
     pub(in crate::provisioner) fn failed<K: Kind>(&self, pass: &Pass<K>, error: &Error) -> Stop<K> {
         match self.note_failure(error) {
@@ -48,14 +61,7 @@ impl<E: Effects> Provisioner<E> {
                 self.request_probe();
                 try_later(pass, error)
             }
-            // Without a word, and where writes went through a moment ago: it may be about how many there were.
-            Class::Forbidden
-                if error.status().is_some()
-                    && error.detail().is_none()
-                    && self.notes.wrote_lately(self.effects.now()) =>
-            {
-                self.troubled(pass, error)
-            }
+            Class::Forbidden if self.may_be_a_pause(error) => self.troubled(pass, error),
             Class::Forbidden => {
                 // The test of a connection asks for users: of groups it would learn nothing.
                 if K::COLLECTION == Collection::Users {

@@ -10,6 +10,7 @@ mod created;
 mod deleted;
 mod failure;
 pub(super) mod guards;
+mod handover;
 mod kind;
 mod look_up;
 pub(super) mod notes;
@@ -29,9 +30,9 @@ use tracing::warn;
 
 pub use self::admission::{AdmissionRequest, sizes};
 pub use self::failure::{class_name, looked_for_later, own_error_pause, pause_until};
+use self::handover::{Handover, Wait};
 pub use self::kind::{Claimed, Ended, Kind, SearchRefused};
 pub use self::look_up::is_of_the_search;
-use self::notes::Handover;
 pub use self::object_status::ObjectStatus;
 use super::Provisioner;
 use super::effects::{Effects, Note};
@@ -282,8 +283,16 @@ impl<E: Effects> Provisioner<E> {
     /// The one that is to take over the resource doesn't come to it, though it had its turn, and nobody is asked about it.
     fn is_overdue<K: Kind>(&self, pass: &Pass<K>, verdict: &Verdict<K>) -> bool {
         let Some(successor) = verdict.awaits.as_ref().filter(|successor| !successor.held) else { return false };
-        let (now, served) = (self.effects.now(), self.directory.served(&successor.uid));
-        match self.notes.waits_for_successor(&pass.uid(), &successor.uid, served, now) {
+        let now = self.effects.now();
+        let (turn, serving) = self.directory.served(&successor.uid);
+        let namespace = pass.object.metadata().namespace.as_deref();
+        let near = self.directory.connection_of_any(&successor.uid).is_none_or(|connection| {
+            connection == self.key || connection.is_of_cluster() || Some(&*connection.namespace) == namespace
+        });
+        let deleted = pass.object.metadata().deletion_timestamp.as_ref().map_or(now, |deleted| deleted.0);
+        let wait = Wait { deleted, turn, serving, near };
+        match self.notes.waits_for_successor(&pass.uid(), &successor.uid, wait, now) {
+            Handover::Expired => true,
             Handover::Overdue => !self.schedule.is_due(&successor.uid),
             Handover::Forgotten => {
                 self.reroute([successor.uid.clone()]);

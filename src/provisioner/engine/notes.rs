@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::handover::{HANDOVER, Handover, Wait};
 use crate::api::{ScimUserStatus, Uid};
 use crate::plan::{Path, Tried};
 use crate::provisioner::lock;
@@ -12,26 +13,12 @@ use crate::provisioner::lock;
 /// Repairs of one attribute within a day that show a second writer (promise I9).
 const CONTESTED_AFTER: usize = 3;
 
-/// So long an object under deletion waits for whoever is to take over its account, or for its groups (promises I8, I15).
-pub const HANDOVER: SignedDuration = SignedDuration::from_mins(10);
-
 /// A moment, for as long as limits of a rate are counted.
 const LATELY: SignedDuration = SignedDuration::from_mins(1);
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
-
-/// How it stands with whoever is to take over an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Handover {
-    /// It may still come to it: it hasn't been served for long enough.
-    Awaited,
-    /// It could have been served, and never had its turn.
-    Forgotten,
-    /// It had its turn, and time enough since.
-    Overdue,
-}
 
 /// Notes about objects, by uid, for all who work on them.
 #[derive(Debug, Default)]
@@ -142,6 +129,11 @@ impl ObjectNotes {
         (*times, notes.took_effect.is_some_and(|at| at > *since))
     }
 
+    /// It gave them out anew not long ago, as far as this process knows.
+    pub fn were_renumbered(&self, now: Timestamp) -> bool {
+        self.lock().renumbered.is_some_and(|told| now.duration_since(told) < DAY)
+    }
+
     /// A request about whatever object took effect a moment ago.
     pub fn wrote_lately(&self, now: Timestamp) -> bool {
         self.lock().took_effect.is_some_and(|at| now.duration_since(at) < LATELY)
@@ -152,29 +144,16 @@ impl ObjectNotes {
         self.lock().troubles.get(uid).map_or(0, |(times, _)| *times)
     }
 
-    /// An object under deletion waits for this one to take over its account, which had its `turn` last then, through a
-    /// connection that has been `serving` since then.
-    pub fn waits_for_successor(
-        &self,
-        uid: &Uid,
-        successor: &Uid,
-        (turn, serving): (Option<Timestamp>, Option<Timestamp>),
-        now: Timestamp,
-    ) -> Handover {
+    /// An object under deletion waits for this one to take over its account.
+    pub fn waits_for_successor(&self, uid: &Uid, successor: &Uid, wait: Wait, now: Timestamp) -> Handover {
         let notes = &mut *self.lock();
         let entry = notes.awaits.entry(uid.clone()).or_insert_with(|| (successor.clone(), now, None));
         if entry.0 != *successor {
             *entry = (successor.clone(), now, None);
         }
         let (_, since, first) = entry;
-        *first = first.or(turn.filter(|turn| turn >= since));
-        let from = [Some(*since), *first, serving, notes.served_from].into_iter().flatten().max().unwrap_or(now);
-        let long = now.duration_since(from) >= HANDOVER;
-        match (first, serving) {
-            (Some(_), Some(_)) if long => Handover::Overdue,
-            (None, Some(_)) if long => Handover::Forgotten,
-            _ => Handover::Awaited,
-        }
+        *first = first.or(wait.turn.filter(|turn| turn >= since));
+        wait.judge((*since).max(notes.served_from.unwrap_or(*since)), *first, now)
     }
 
     /// An object under deletion waits for the groups that its account leaves; true where it has for long, and they could have
@@ -360,7 +339,8 @@ mod tests {
         let (notes, start) = (ObjectNotes::default(), Timestamp::UNIX_EPOCH);
         let at = |minutes| start + SignedDuration::from_mins(minutes);
         let ask = |turn: Option<i64>, serving: Option<i64>, now| {
-            notes.waits_for_successor(&"a".into(), &"b".into(), (turn.map(at), serving.map(at)), at(now))
+            let wait = Wait { deleted: start, turn: turn.map(at), serving: serving.map(at), near: true };
+            notes.waits_for_successor(&"a".into(), &"b".into(), wait, at(now))
         };
         assert_eq!(ask(None, None, 0), Handover::Awaited);
         assert_eq!(ask(None, None, 100), Handover::Awaited, "its connection serves nobody");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::{StreamExt, stream};
 use jiff::SignedDuration;
 use kube::runtime::events::EventType;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::writeback::{AT_ONCE, at_server};
 use super::{GroupPass, GroupStop};
@@ -152,8 +152,12 @@ impl<E: Effects> Provisioner<E> {
         let follows = |account: &String| former.is_some() && id.is_some() && names.contains_key(account);
         let leaving: Vec<_> = status.leaving.into_iter().flatten().filter(|(account, _)| !follows(account)).collect();
         let unnamed = leaving.len();
-        let leaving: Vec<_> = leaving.into_iter().map(|(account, _)| (account, None)).collect();
-        if !good || !(leaving.is_empty() || self.leaving(&pass.object, leaving).await) {
+        let none = |ids: Vec<&String>| ids.into_iter().map(|id| (id.clone(), Value::Null)).collect::<Map<_, _>>();
+        let left = none(leaving.iter().map(|(account, _)| account).collect());
+        let unknown = none(names.keys().filter(|account| !follows(account)).collect());
+        let forgotten = left.is_empty() && unknown.is_empty()
+            || self.merge_members(&pass.object, json!({"leaving": left, "memberNames": unknown})).await;
+        if !(good && forgotten) {
             return Err(GroupStop::WithoutStatus(Outcome::Retry));
         }
         self.refresh(pass);

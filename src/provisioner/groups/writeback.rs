@@ -183,7 +183,7 @@ impl<E: Effects> Provisioner<E> {
             }
         }
         pass.status.brought_in = (!brought_in.is_empty()).then_some(brought_in);
-        self.name_members(pass, &change.removed).await;
+        self.name_members(pass).await;
         let writes = of_users.into_iter().map(|(user, member, put)| async move {
             let value = if put { json!(member.as_str()) } else { Value::Null };
             let good = self.record_memberships(&user, Map::from_iter([(id.to_owned(), value)])).await;
@@ -221,7 +221,9 @@ impl<E: Effects> Provisioner<E> {
             .into_iter()
             .map(|(id, since)| (id, since.map_or(Value::Null, |since| json!(Time(whole_seconds(since))))))
             .collect();
-        self.merge_members(group, json!({"leaving": entries, "memberNames": names})).await
+        // A name that the API server doesn't take keeps nobody from leaving.
+        !names.is_empty() && self.merge_members(group, json!({"leaving": entries, "memberNames": names})).await
+            || self.merge_members(group, json!({"leaving": entries})).await
     }
 
     /// Merges into what is on record of a group's members; true where that is done, or the group is gone.

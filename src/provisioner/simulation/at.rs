@@ -117,6 +117,7 @@ impl Outside {
             Fault::Forbidden,
             Fault::Missing,
             Fault::Method,
+            Fault::Mute,
         ];
         let fault = self.strikes(if creates { &kinds[..5] } else { &kinds });
         if matches!(fault, Some(Fault::Forbidden | Fault::Method | Fault::Missing)) {
@@ -125,6 +126,7 @@ impl Outside {
         match fault {
             Some(Fault::Refused) => Answer::Broken,
             Some(Fault::Forbidden) => Answer::Forbidden,
+            Some(Fault::Mute) => Answer::Mute,
             Some(Fault::Method) => Answer::Unsupported,
             Some(Fault::Missing) => Answer::NotFound,
             Some(Fault::Throttled) => Answer::Throttled,

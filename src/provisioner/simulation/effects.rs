@@ -244,6 +244,7 @@ impl Effects for Simulated {
             Answer::NoRoute => return Err(error(Class::NotFound)),
             Answer::Throttled => return Err(error(Class::Throttled)),
             Answer::Broken => return Err(error(Class::Transient)),
+            Answer::Mute => return Err(error(Class::Forbidden).with_status(403)),
             Answer::NotFound => Class::NotFound,
             Answer::Conflict => Class::Conflict,
             Answer::Precondition => Class::Precondition,

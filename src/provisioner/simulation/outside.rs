@@ -43,6 +43,8 @@ pub enum Fault {
     Method,
     /// 403: nothing takes effect.
     Forbidden,
+    /// 403 without a word: nothing takes effect.
+    Mute,
     /// The server asks for patience for so long that nobody waits for a turn.
     Turn,
 }

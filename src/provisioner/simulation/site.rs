@@ -32,6 +32,8 @@ pub enum Answer {
     Unsupported,
     /// 403.
     Forbidden,
+    /// 403 without a word.
+    Mute,
     /// 429.
     Throttled,
     /// No answer, or one that asks to try again.
