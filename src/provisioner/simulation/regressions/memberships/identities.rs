@@ -145,7 +145,9 @@ fn i21_a_403_that_may_be_a_limit_is_not_answered_with_more_requests() {
     world.happen(&Event::Group(GroupEvent::Declare(0, eng(false, all))));
     world.drain();
     change(&mut world, false, Vec::new());
-    while world.deliver_group() {}
+    world.drain();
+    // Everything that is removed in a moment is judged together.
+    world.happen(&Event::Time(3_000));
     until(&mut world, Place::Request);
     // Were it asked for in parts, these would be refused, too.
     world.happen(&Event::Fault(Fault::Mute));
