@@ -158,32 +158,32 @@ fn is_rewritten(one: &str, other: &str) -> bool {
 
 /// Objects by what rows are known by.
 struct Identities<'a> {
-    by_record: HashMap<&'a str, Vec<&'a Known>>,
-    by_name: HashMap<&'a str, &'a Known>,
-    by_user_name: HashMap<&'a str, Vec<&'a Known>>,
-    by_external_id: HashMap<&'a str, Vec<&'a Known>>,
+    records: HashMap<&'a str, Vec<&'a Known>>,
+    names: HashMap<&'a str, &'a Known>,
+    user_names: HashMap<&'a str, Vec<&'a Known>>,
+    external_ids: HashMap<&'a str, Vec<&'a Known>>,
 }
 
 impl<'a> Identities<'a> {
     fn of(known: &'a [Known]) -> Self {
-        let (mut by_user_name, mut by_external_id) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
+        let (mut user_names, mut external_ids) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
         for known in known {
-            by_user_name.entry(known.user_name.as_str()).or_default().push(known);
+            user_names.entry(known.user_name.as_str()).or_default().push(known);
             if let Some(id) = &known.external_id {
-                by_external_id.entry(id.as_str()).or_default().push(known);
+                external_ids.entry(id.as_str()).or_default().push(known);
             }
         }
-        let by_name = known.iter().map(|known| (known.name.as_str(), known)).collect();
-        Self { by_record: by_recorded_key(known), by_name, by_user_name, by_external_id }
+        let names = known.iter().map(|known| (known.name.as_str(), known)).collect();
+        Self { records: by_recorded_key(known), names, user_names, external_ids }
     }
 
     /// The objects of which one of the row's identities is one of theirs.
     fn of_row(&self, keys: &Keys, row: &Identity) -> BTreeSet<&'a str> {
         let record = row.key.as_deref().map(|key| keys.record(key));
-        let of_key = record.and_then(|record| self.by_record.get(record.as_str()));
-        let called = row.key.as_deref().and_then(|key| self.by_name.get(keys.name(key).as_str()));
-        let of_name = row.user_name.as_deref().and_then(|name| self.by_user_name.get(name));
-        let of_id = row.external_id.as_deref().and_then(|id| self.by_external_id.get(id));
+        let of_key = record.and_then(|record| self.records.get(record.as_str()));
+        let called = row.key.as_deref().and_then(|key| self.names.get(keys.name(key).as_str()));
+        let of_name = row.user_name.as_deref().and_then(|name| self.user_names.get(name));
+        let of_id = row.external_id.as_deref().and_then(|id| self.external_ids.get(id));
         let all = [of_key, of_name, of_id].into_iter().flatten().flatten().chain(called);
         all.map(|known| known.name.as_str()).collect()
     }

@@ -11,7 +11,7 @@ use super::claims::{claim_of_binding, claim_of_creation, exists_hidden};
 use super::{GroupPass, GroupStop, Scratch};
 use crate::api::{ClaimedGroup, OperationType, Reason, ScimGroup, ScimGroupStatus, Uid};
 use crate::directory::has_finalizer;
-use crate::plan::groups::{Group, GroupOperation, GroupStep, GroupVerdict, MEMBERS, same_name, way_out};
+use crate::plan::groups::{Group, GroupOperation, GroupStep, GroupVerdict, MEMBERS, Membership, same_name, way_out};
 use crate::plan::guards::{Gate, GuardName};
 use crate::plan::{Account, Binding, Claims, Path, Request, Step};
 use crate::provisioner::Provisioner;
@@ -151,7 +151,7 @@ impl Kind for Group {
     }
 
     fn after_pass<E: Effects>(p: &Provisioner<E>, pass: &GroupPass) {
-        p.directory.membership(&pass.uid(), |members| members.extra_is_met());
+        p.directory.membership(&pass.uid(), Membership::extra_is_met);
     }
 
     fn admission_of_binding<E: Effects>(

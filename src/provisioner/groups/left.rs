@@ -38,7 +38,7 @@ impl<E: Effects> Provisioner<E> {
 
     /// Of those who differ at a first reading, though something else is declared since: who was left so before, and whom
     /// others put into a group whose own members are on record. All others are owed what is declared (promise I9).
-    pub(super) fn left_before(&self, pass: &GroupPass, differing: Vec<(RemoteId, bool)>) -> Vec<(RemoteId, bool)> {
+    pub(super) fn left_before(pass: &GroupPass, differing: Vec<(RemoteId, bool)>) -> Vec<(RemoteId, bool)> {
         let left = Digests::read(pass.status.left_members.as_deref());
         let owned = Digests::read(pass.status.owned_members.as_deref());
         let exact = pass.object.spec.membership == Membership::Exact && !owned.is_empty();

@@ -103,7 +103,7 @@ impl<E: Effects> Provisioner<E> {
             let some = || lost.chain(foreign.into_iter().map(|id| (id, false))).collect();
             let changed = match all {
                 true => members.differing(),
-                false if first => self.left_before(pass, members.differing()),
+                false if first => Self::left_before(pass, members.differing()),
                 false => some(),
             };
             (found, at_rest, (changed, all), members.take_lapsed())

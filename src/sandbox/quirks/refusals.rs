@@ -32,11 +32,6 @@ pub(super) fn refusal(quirk: Quirk, asked: &Asked<'_>, store: &Store) -> Option<
             let more = touched(asked).iter().any(|name| name != "active");
             bad(patch && asked.path.starts_with("/Users") && more, "invalidValue", "only active can be patched")
         }
-        Quirk::PathlessGroupRenames => {
-            let named = |operation: &Value| operation["path"] == "displayName";
-            let renames = asked.path.starts_with("/Groups") && operations(asked).iter().any(named);
-            bad(patch && renames, "invalidPath", "displayName can't be changed by a path")
-        }
         Quirk::NoFilteredPaths => {
             let filtered = |operation: &Value| operation["path"].as_str().is_some_and(|path| path.contains('['));
             bad(patch && operations(asked).iter().any(filtered), "noTarget", "the path matches nothing")
@@ -81,10 +76,6 @@ pub(super) fn refusal(quirk: Quirk, asked: &Asked<'_>, store: &Store) -> Option<
             let taken = emails(asked).into_iter().find(|email| has_email(store, asked, email));
             taken.map(|email| Fail::new(409, format!("the e-mail {email} is in use")))
         }
-        Quirk::NoGroupRenames => {
-            let renames = asked.path.starts_with("/Groups") && touched(asked).contains("displayname");
-            status(patch && renames, 501, "Not implemented")
-        }
         Quirk::NoDeletes => status(deleted_user(asked).is_some(), 405, "Method not allowed"),
         Quirk::DeletesMembers500 => {
             let held = deleted_user(asked).is_some_and(|id| store.memberships(id).is_some());
@@ -106,20 +97,39 @@ pub(super) fn refusal(quirk: Quirk, asked: &Asked<'_>, store: &Store) -> Option<
             let made = store.users.get(id).is_ok_and(|user| user.history.created > 0);
             made.then(|| Fail::missing(id))
         }
+        Quirk::FewOperations => status(too_many(asked), 413, "too many operations"),
+        Quirk::ScimJson415 => status(asked.body_is_scim_json(), 415, "Unsupported media type"),
+        Quirk::ScimJsonUnread => status(asked.body_is_scim_json(), 400, &missing(asked)),
+        Quirk::ScimJsonUnread500 => status(asked.body_is_scim_json(), 500, &missing(asked)),
+        Quirk::AcceptsJsonOnly => status(asked.header("accept") != "application/json", 406, "Not acceptable"),
+        others => refused_group(others, asked, store).or_else(|| refused_read(others, asked)),
+    }
+}
+
+/// What is refused about groups alone.
+fn refused_group(quirk: Quirk, asked: &Asked<'_>, store: &Store) -> Option<Fail> {
+    let patch = asked.method == Method::PATCH;
+    let status = |holds: bool, status: u16, detail: &str| holds.then(|| Fail::new(status, detail));
+    let bad = |holds: bool, kind: &'static str, detail: &str| holds.then(|| Fail::bad(kind, detail));
+    match quirk {
+        Quirk::PathlessGroupRenames => {
+            let named = |operation: &Value| operation["path"] == "displayName";
+            let renames = asked.path.starts_with("/Groups") && operations(asked).iter().any(named);
+            bad(patch && renames, "invalidPath", "displayName can't be changed by a path")
+        }
+        Quirk::NoGroupRenames => {
+            let renames = asked.path.starts_with("/Groups") && touched(asked).contains("displayname");
+            status(patch && renames, 501, "Not implemented")
+        }
         Quirk::UniqueGroupNames => status(is_named_alike(asked, store), 409, "a group of this name exists already"),
         Quirk::NoEmptyGroups => bad(empties(asked, store), "invalidValue", "Field 'members' is required"),
-        Quirk::FewOperations => status(too_many(asked), 413, "too many operations"),
         Quirk::UnknownMember => unknown(asked, store).map(|id| Fail::missing(&id)),
         Quirk::UnknownMember400 => {
             let named = members(asked).join(", ");
             status(unknown(asked, store).is_some(), 400, &format!("invalid parameters provided in request: {named}"))
         }
         Quirk::UnknownMember500 => status(unknown(asked, store).is_some(), 500, "an unexpected error"),
-        Quirk::ScimJson415 => status(asked.body_is_scim_json(), 415, "Unsupported media type"),
-        Quirk::ScimJsonUnread => status(asked.body_is_scim_json(), 400, &missing(asked)),
-        Quirk::ScimJsonUnread500 => status(asked.body_is_scim_json(), 500, &missing(asked)),
-        Quirk::AcceptsJsonOnly => status(asked.header("accept") != "application/json", 406, "Not acceptable"),
-        reads => refused_read(reads, asked),
+        _ => None,
     }
 }
 

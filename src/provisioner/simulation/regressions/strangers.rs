@@ -225,7 +225,7 @@ fn i32_an_id_that_a_tenant_wrote_moves_no_record_of_memberships() {
         let user = world.outside().cluster.named("n", "a").cloned().expect("declared");
         user.status.and_then(|status| status.groups).unwrap_or_default().into_values().collect::<Vec<_>>()
     };
-    assert_eq!(recorded(&world), [ada.clone()], "{:#?}", world.trace());
+    assert_eq!(recorded(&world), std::slice::from_ref(&ada), "{:#?}", world.trace());
     // The group itself puts nobody in any more.
     world.happen(&Event::Group(GroupEvent::Erase(0)));
     for _ in 0..3 {

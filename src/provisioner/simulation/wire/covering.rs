@@ -141,7 +141,7 @@ pub fn by_chance(quirks: &[&'static str], seed: u64, count: usize) -> Vec<Vec<&'
             let next = among[chance.random_range(0..among.len())];
             let fits =
                 |known: &&str| *known != next && !apart(known, next) && !hides(known, next) && !hides(next, known);
-            if story.iter().all(|known| fits(known)) {
+            if story.iter().all(fits) {
                 story.push(next);
             }
         }
