@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::columns::fold;
 use super::keys::{Keys, Known};
 use super::leaving::{AccessEnd, Leaver};
-use super::names::{Names, Predecessor};
+use super::names::{Likeness, Names, Predecessor};
 use super::people::{Body, Identity, People, Person, Rejected};
 use super::recipe::Recipe;
 use super::removals::Gone;
@@ -49,7 +49,8 @@ pub struct Changes {
     /// Those whose rows are gone.
     pub gone: Vec<Gone>,
     /// The names of those of them that another row may be by now (promise I31): their key was a value of another
-    /// expression than the one in force, or is another ScimUser's, too; or their externalId is that of a row of another key.
+    /// expression than the one in force, or is another ScimUser's, too; or their externalId, or a
+    /// likeness of their key, is that of a row of another key.
     pub unsure: BTreeSet<String>,
     /// Rows that can't be used, conflicts with objects of others included.
     pub rejected: Vec<Rejected>,
@@ -110,14 +111,14 @@ impl Changes {
             let rejected = |reason| Rejected { row: person.row, identity: person.identity.clone(), reason };
             let by_hand = given.by_hand.get(person.user_name());
             let predecessor = names.succeeding.get(&at).filter(|_| by_hand.is_none());
-            if let Some(Predecessor { name: other, is_unsure }) = predecessor {
+            if let Some(Predecessor { name: other, by }) = predecessor {
                 let goes = given.ours.get(other).is_some_and(|user| user.metadata.deletion_timestamp.is_some());
                 if goes {
                     changes.waits = true;
                 } else {
-                    changes.rejected.push(rejected(another_key(other, *is_unsure)));
+                    changes.rejected.push(rejected(another_key(other, *by)));
                 }
-                changes.unsure.extend(is_unsure.then(|| other.clone()));
+                changes.unsure.extend((*by != Likeness::UserName).then(|| other.clone()));
                 continue;
             }
             let row = &table.rows[person.row];
@@ -236,8 +237,18 @@ fn is_same(keys: &Keys, person: &Person, user: &ScimUser) -> bool {
 }
 
 /// Why a row waits for the ScimUser of another key, and what to do if that isn't another person.
-fn another_key(other: &str, is_unsure: bool) -> String {
-    let what = if is_unsure { "externalId" } else { "userName" };
+fn another_key(other: &str, by: Likeness) -> String {
+    let what = match by {
+        Likeness::UserName => "userName",
+        Likeness::ExternalId => "externalId",
+        Likeness::Key => {
+            return format!(
+                "its key may be that of the ScimUser {other}, written otherwise (10100, 10.100, or full-width), and its userName \
+                 is another: it waits until {other} is deleted. If it is the same person, write the key as it was, or set \
+                 spec.userName of {other} to the new one"
+            );
+        }
+    };
     format!(
         "its {what} is that of the ScimUser {other}, which was written for another key, so for another person: it waits \
          until {other} is deleted. If it is the same person: kubectl annotate scimuser {other} {ROSTER_KEY}-"

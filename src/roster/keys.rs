@@ -85,6 +85,13 @@ impl Keys {
         all.filter(|other| other != key).map(|key| self.record(&key)).collect()
     }
 
+    /// What is recorded of the keys that differ from this one in the zeros before a number, or in a part that is zero: those are
+    /// certain to be the same.
+    pub fn records_but_for_zeros(&self, key: &str) -> Vec<String> {
+        let all = without_zeros(key).into_iter().flat_map(|number| with_zeros(&number));
+        all.filter(|other| other != key).map(|key| self.record(&key)).collect()
+    }
+
     /// Whether an object's key is known to be a value of another expression.
     pub fn is_of_another_expression(&self, known: &Known) -> bool {
         known.key.is_some() && !self.has_recorded(known)
@@ -142,6 +149,16 @@ fn without_groups(text: &str) -> Option<String> {
         number.push_str(group);
     }
     Some(number)
+}
+
+/// The number of `00017`, `17.0` and `17,00`; not of `17.000`, which may be thousands.
+fn without_zeros(text: &str) -> Option<String> {
+    let whole = match text.split_once(['.', ',']) {
+        Some((whole, "0" | "00")) => whole,
+        Some(_) => return None,
+        None => text,
+    };
+    is_digits(whole).then(|| whole.trim_start_matches('0').to_owned())
 }
 
 fn with_zeros(number: &str) -> Vec<String> {

@@ -22,8 +22,8 @@ pub struct Names {
     pub crossed: HashMap<usize, String>,
     /// The people whose externalId differs from that of their ScimUser as a spreadsheet rewrites numbers.
     pub rewritten: BTreeSet<usize>,
-    /// The people who have the userName or the externalId of a ScimUser that was written for another key, and have none
-    /// of their own.
+    /// The people who have the userName, the externalId or a likeness of the key of a ScimUser that was written for another
+    /// key, and have none of their own.
     pub succeeding: HashMap<usize, Predecessor>,
     /// Those that have the recorded key of another one, which is somebody's: copies that somebody made by hand.
     pub copies: BTreeSet<String>,
@@ -31,13 +31,24 @@ pub struct Names {
     index: HashMap<String, String>,
 }
 
-/// A ScimUser of another key, and so of another person, whose userName or externalId somebody has by now.
+/// A ScimUser of another key, and so of another person, that somebody's row is like by now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Predecessor {
     /// Its name.
     pub name: String,
-    /// The externalId is the same and the userName isn't: the key may be one that changes after all.
-    pub is_unsure: bool,
+    /// What is like it.
+    pub by: Likeness,
+}
+
+/// By what a row is like a ScimUser of another key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Likeness {
+    /// The userName is the same.
+    UserName,
+    /// The externalId is, and the userName isn't: the key may be one that changes after all.
+    ExternalId,
+    /// The key may be the same, written otherwise, and nothing else is the same.
+    Key,
 }
 
 impl Names {
@@ -60,6 +71,9 @@ impl Names {
                 unidentified.push(place);
             }
             may_be.extend(object);
+            if object.is_none() {
+                may_be.extend(index.of_rewritten_key(keys, identity));
+            }
             for name in may_be {
                 standing.entry(name.to_owned()).or_default().push(place);
             }
@@ -92,11 +106,13 @@ fn matched<'a>(keys: &Keys, rows: &[&Identity], known: &'a [Known]) -> Vec<Optio
         let called = row.key.as_deref().map(|key| keys.name(key));
         let same_name = |known: &Known| row.user_name.as_deref() == Some(&*known.user_name);
         let objects = recorded.get(record)?.iter();
-        objects.min_by_key(|known| (called.as_ref() != Some(&known.name), !same_name(known))).map(|known| &*known.name)
+        objects.min_by_key(|known| (called.as_ref() != Some(&known.name), !same_name(known))).copied()
     };
     let by_key = |row: &Identity| {
         let key = row.key.as_deref()?;
-        own(&keys.record(key), row).or_else(|| unrecorded.get(keys.name(key).as_str()).copied())
+        own(&keys.record(key), row)
+            .map(|known| &*known.name)
+            .or_else(|| unrecorded.get(keys.name(key).as_str()).copied())
     };
     let mut claimed = BTreeSet::new();
     let mut found: Vec<Option<&str>> = Vec::with_capacity(rows.len());
@@ -105,9 +121,11 @@ fn matched<'a>(keys: &Keys, rows: &[&Identity], known: &'a [Known]) -> Vec<Optio
     }
     if known.iter().any(|known| keys.tells_apart(known) && !claimed.contains(known.name.as_str())) {
         for (row, object) in rows.iter().zip(&mut found).filter(|(_, object)| object.is_none()) {
-            let records = row.key.as_deref().map(|key| keys.records_before_rewriting(key)).unwrap_or_default();
-            let mut objects = records.iter().filter_map(|record| own(record, row));
-            *object = objects.find(|name| claimed.insert(*name));
+            let Some(key) = row.key.as_deref() else { continue };
+            let (likely, certain) = (keys.records_before_rewriting(key), keys.records_but_for_zeros(key));
+            let likely = likely.iter().filter_map(|record| own(record, row)).filter(|known| is_same(row, known));
+            let objects = likely.chain(certain.iter().filter_map(|record| own(record, row)));
+            *object = objects.map(|known| &*known.name).find(|name| claimed.insert(*name));
         }
     }
     let free: Vec<&Known> = known.iter().filter(|known| !claimed.contains(known.name.as_str())).collect();
@@ -128,6 +146,10 @@ fn matched<'a>(keys: &Keys, rows: &[&Identity], known: &'a [Known]) -> Vec<Optio
 }
 
 fn by_recorded_key(known: &[Known]) -> HashMap<&str, Vec<&Known>> {
+    by_recorded_key_of(known.iter())
+}
+
+fn by_recorded_key_of<'a>(known: impl Iterator<Item = &'a Known>) -> HashMap<&'a str, Vec<&'a Known>> {
     let mut recorded: HashMap<&str, Vec<&Known>> = HashMap::new();
     for known in known {
         if let Some(key) = &known.key {
@@ -141,6 +163,12 @@ fn copies(known: &[Known], claimed: &BTreeSet<&str>) -> BTreeSet<String> {
     let is_claimed = |known: &&&Known| claimed.contains(known.name.as_str());
     let several = by_recorded_key(known).into_values().filter(|of_key| of_key.iter().any(|known| is_claimed(&known)));
     several.flatten().filter(|known| !is_claimed(&known)).map(|known| known.name.clone()).collect()
+}
+
+/// Whether it is the same person by what isn't the key.
+fn is_same(row: &Identity, known: &Known) -> bool {
+    let same_id = row.external_id.is_some() && row.external_id == known.external_id;
+    same_id || (row.user_name.as_deref() == Some(&*known.user_name) && !is_another(row, known))
 }
 
 /// Another externalId is another person; one that was rewritten is not.
@@ -186,6 +214,14 @@ impl<'a> Identities<'a> {
         let of_id = row.external_id.as_deref().and_then(|id| self.external_ids.get(id));
         let all = [of_key, of_name, of_id].into_iter().flatten().flatten().chain(called);
         all.map(|known| known.name.as_str()).collect()
+    }
+
+    /// The objects whose keys may be the row's, written otherwise.
+    fn of_rewritten_key(&self, keys: &Keys, row: &Identity) -> Vec<&'a str> {
+        let key = row.key.as_deref().filter(|_| !self.records.is_empty());
+        let records = key.map(|key| keys.records_before_rewriting(key)).unwrap_or_default();
+        let objects = records.iter().filter_map(|record| self.records.get(record.as_str())).flatten();
+        objects.map(|known| known.name.as_str()).collect()
     }
 }
 
@@ -265,15 +301,25 @@ fn succeeding(
 ) -> HashMap<usize, Predecessor> {
     let others = known.iter().filter(|known| keys.tells_apart(known) && !claimed.contains(known.name.as_str()));
     let others: Vec<&Known> = others.collect();
+    if others.is_empty() {
+        return HashMap::new();
+    }
     let by_name: HashMap<&str, &Known> = others.iter().map(|known| (known.user_name.as_str(), *known)).collect();
     let by_id: HashMap<&str, &Known> =
         others.iter().filter_map(|known| Some((known.external_id.as_deref()?, *known))).collect();
+    let by_record = by_recorded_key_of(others.iter().copied());
     let of = |person: &Identity| {
         let named = by_name.get(person.user_name.as_deref()?).filter(|known| !is_another(person, known));
-        named.map(|known| Predecessor { name: known.name.clone(), is_unsure: false }).or_else(|| {
-            let known = by_id.get(person.external_id.as_deref()?)?;
-            Some(Predecessor { name: known.name.clone(), is_unsure: true })
-        })
+        let with_id = || by_id.get(person.external_id.as_deref()?);
+        let with_key = || {
+            let records = keys.records_before_rewriting(person.key.as_deref()?);
+            records.iter().find_map(|record| by_record.get(record.as_str())?.first())
+        };
+        let like = |known: &&Known, by| Predecessor { name: known.name.clone(), by };
+        named
+            .map(|known| like(known, Likeness::UserName))
+            .or_else(|| with_id().map(|known| like(known, Likeness::ExternalId)))
+            .or_else(|| with_key().map(|known| like(known, Likeness::Key)))
     };
     let new = people.iter().zip(found).enumerate().filter(|(_, (_, found))| found.is_none());
     new.filter_map(|(place, (person, _))| Some((place, of(person)?))).collect()

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::changes::{then, then_of};
+use super::changes::{changes, then, then_of};
 use super::*;
 use crate::api::ScimUser;
 
@@ -51,6 +51,31 @@ fn i10_a_rejected_row_keeps_somebody_from_being_deactivated_by_their_own_tombsto
 
 fn by_number() -> ScimRosterSpec {
     spec(json!({"key": "row.id", "mappings": [{"target": "userName", "value": "row.name"}]}))
+}
+
+/// A unit's person 100, and number 10100: one leaves on the day when the other begins.
+#[test]
+fn i31_a_number_written_otherwise_hands_over_nobodys_scim_user() {
+    let spec = by_number();
+    let (users, _) = then(&spec, "id,name\n10100,ada\n10.200,bob\n", Vec::new());
+    let ada = named(&users, "ada").metadata.name.clone().expect("a name");
+    let (written, looked) = changes(&spec, "id,name\n10.100,eve\n10.200,bob\n", users.clone());
+    assert_eq!(written, Vec::<String>::new(), "{looked:?}");
+    assert!(looked.unsure.contains(&ada) && looked.rejected.len() == 1, "a person is asked: {looked:?}");
+    assert!(looked.rejected[0].reason.contains(&format!("its key may be that of the ScimUser {ada}")), "{looked:?}");
+    // Thousands, or a part.
+    let (twelve, _) = then(&spec, "id,name\n12,ada\n10.200,bob\n", Vec::new());
+    let (written, looked) = changes(&spec, "id,name\n12.000,eve\n10.200,bob\n", twelve);
+    assert_eq!((written.len(), looked.rejected.len(), looked.unsure.len()), (0, 1, 1), "{looked:?}");
+    // A rejected row of such a key keeps hers, too.
+    let (after, looked) = then(&spec, "id,name\n\"10,100\",#REF!\n10.200,bob\n", users.clone());
+    assert_eq!((looked.gone.len(), after), (0, users.clone()), "{looked:?}");
+    // Whose name is the same is the same person.
+    for key in ["10.100", "\"10,100.00\"", "010100"] {
+        let (after, looked) = then(&spec, &format!("id,name\n{key},ada\n10.200,bob\n"), users.clone());
+        assert_eq!((looked.gone.len(), looked.rejected.len(), after.len()), (0, 0, 2), "{key}: {looked:?}");
+        assert_eq!(named(&after, "ada").metadata.name.as_ref(), Some(&ada), "{key}");
+    }
 }
 
 /// Whole files have such keys.
