@@ -48,9 +48,10 @@ pub(super) fn rewritten(quirks: &Quirks, asked: &Asked<'_>, store: &Store) -> Op
         return rewrite::active_alone(asked);
     }
     if asked.path.starts_with("/Groups") {
-        let drops = quirks.contains(&Quirk::DropsUnknownMembers);
+        let keeps_none = quirks.contains(&Quirk::KeepsNoMembers);
+        let drops = keeps_none || quirks.contains(&Quirk::DropsUnknownMembers);
         let kept = rewrite::of_members(quirks, asked, store)
-            .or_else(|| rewrite::without_unknown(asked, store).filter(|_| drops));
+            .or_else(|| rewrite::without_members(asked, store, keeps_none).filter(|_| drops));
         let kept = losses::with_losses(quirks, asked, kept.as_ref(), store).or(kept);
         return groups::with_name(quirks, asked, kept.as_ref()).or(kept);
     }

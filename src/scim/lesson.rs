@@ -37,8 +37,6 @@ pub enum Lesson {
     NestedExtensions,
     /// A path to a group's name is refused, or changes nothing: it is sent without.
     PathlessGroups,
-    /// A user who was replaced, where a PATCH changed nothing, was shown as before: that isn't tried again.
-    PutInVain,
     /// A `type` of entries is refused: lists are sent without.
     NoEntryTypes,
     /// More attributes than so many in one PATCH are refused.
@@ -76,7 +74,6 @@ impl Lesson {
             Self::WholeLists => "patchPaths",
             Self::NestedExtensions => "extensionPaths",
             Self::PathlessGroups => "groupPaths",
-            Self::PutInVain => "writeUsers",
             Self::NoEntryTypes => "entryTypes",
             Self::Operations(_) => "maxOperations",
             Self::MembersAtOnce(_) => "maxMembersPerPatch",
@@ -105,7 +102,6 @@ impl Lesson {
             Self::WholeLists => "Whole".to_owned(),
             Self::NestedExtensions => "Nested".to_owned(),
             Self::PathlessGroups => "None".to_owned(),
-            Self::PutInVain => "Patch alone".to_owned(),
             Self::ActiveAlone | Self::MemberRefs => "true".to_owned(),
             Self::RemovesInactive => "Removes".to_owned(),
             Self::NoFilter(attribute) => format!("without {attribute}"),
@@ -131,7 +127,6 @@ impl Lesson {
             Self::WholeLists,
             Self::NestedExtensions,
             Self::PathlessGroups,
-            Self::PutInVain,
             Self::NoEntryTypes,
             Self::MemberRefs,
             Self::ActiveAlone,
@@ -186,9 +181,6 @@ impl Lesson {
                 "the server knows no path to an attribute of an extension: it is sent nested under its URN".to_owned()
             }
             Self::PathlessGroups => "the server changes a group's name by no path: it is sent without".to_owned(),
-            Self::PutInVain => {
-                "the server keeps no more of a user who is replaced than of one who is patched: none is replaced for it".to_owned()
-            }
             Self::NoEntryTypes => "the server refuses the type of entries: lists are sent without".to_owned(),
             Self::Operations(size) => format!("the server refuses more than {size} changes in one PATCH"),
             Self::MembersAtOnce(size) => format!("the server refuses more than {size} members in one request"),
@@ -228,7 +220,6 @@ impl Lesson {
             | Self::RemovesInactive
             | Self::NestedExtensions
             | Self::PathlessGroups
-            | Self::PutInVain
             | Self::NoEntryTypes
             | Self::MemberRefs
             | Self::KeptAs(..)
@@ -288,7 +279,6 @@ impl Lesson {
             Self::WholeLists => profile.patch_paths = PatchPaths::Whole,
             Self::NestedExtensions => profile.nested_extensions = true,
             Self::PathlessGroups => profile.pathless_groups = true,
-            Self::PutInVain => profile.put_in_vain = true,
             Self::NoEntryTypes => profile.entry_types = false,
             Self::Operations(size) => profile.max_operations = Some(profile.max_operations.unwrap_or(*size).min(*size)),
             Self::MembersAtOnce(size) => profile.max_members_per_patch = profile.max_members_per_patch.min(*size),
@@ -339,7 +329,6 @@ mod tests {
             Lesson::WholeLists,
             Lesson::NestedExtensions,
             Lesson::PathlessGroups,
-            Lesson::PutInVain,
             Lesson::NoEntryTypes,
             Lesson::MemberRefs,
             Lesson::Operations(3),

@@ -115,8 +115,6 @@ pub struct Profile {
     pub nested_extensions: bool,
     /// What a group itself has is changed without a path.
     pub pathless_groups: bool,
-    /// That a user is replaced doesn't change what a PATCH doesn't: it was tried.
-    pub put_in_vain: bool,
     /// Entries of lists are sent with their `type`.
     pub entry_types: bool,
     /// PATCH knows `remove`; where it doesn't, `""` is sent.
@@ -235,7 +233,6 @@ impl Profile {
             patch_paths: PatchPaths::Filter,
             nested_extensions: false,
             pathless_groups: false,
-            put_in_vain: false,
             entry_types: true,
             patch_remove: true,
             filters: vec!["userName".into(), "externalId".into()],

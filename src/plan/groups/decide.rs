@@ -11,6 +11,7 @@ use super::outcome::{display_name, elder, same_name, settle, stalled, waits_for}
 use super::patch::{Change, chunk, member, part, replaced, without_paths};
 use super::rest::{at_rest, drifted};
 use super::unfound;
+use super::whole::laid_over;
 use crate::api::{Action, GroupState, OperationType, Reason, RemoteId};
 use crate::plan::guards::GuardName;
 use crate::plan::{Account, HolderState, Path, Read, Request};
@@ -313,26 +314,17 @@ fn request(
         return Err(GroupStep::Read(Read::Members(id.to_owned())));
     };
     let membership = facts.members.membership;
-    let is_hidden = membership.is_by_record() && membership.here().next().is_some();
+    let shows_nobody = whole.members().is_none_or(|mut shown| shown.next().is_none());
+    let is_hidden = membership.is_by_record() && shows_nobody && membership.here().next().is_some();
     if is_hidden || (!facts.shows_members && whole.get(MEMBERS).is_none()) {
         let message = "the server has no PATCH for groups, and doesn't show who is in this one: to replace it could take out \
                        members that nobody sees, so nothing is sent; set spec.dialect.writeGroups of the connection to Patch if \
                        it has that";
         return Err(stalled(Reason::NotSupported, message.to_owned(), GroupState::Failed));
     }
-    let body = replaced(whole, id, &operations, &with_unseen(facts, change), &facts.policy.profile);
+    let change = laid_over(facts, whole, change);
+    let body = replaced(whole, id, &operations, &change, &facts.policy.profile);
     Ok(Request::Put { id: id.to_owned(), body, if_match: whole.version().map(str::to_owned) })
-}
-
-/// Whoever was put in before, and isn't shown yet, isn't taken out by what replaces the group.
-fn with_unseen(facts: &GroupFacts, change: &Change) -> Change {
-    let membership = facts.members.membership;
-    let stays =
-        |id: &&RemoteId| membership.is_declared(id) && !change.added.contains(id) && !change.removed.contains(id);
-    let mut change = change.clone();
-    let unseen: Vec<RemoteId> = membership.unseen().filter(stays).cloned().collect();
-    change.added.extend(unseen);
-    change
 }
 
 fn change_members(facts: &GroupFacts, id: &str, change: Change) -> GroupStep {

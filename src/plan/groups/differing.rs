@@ -41,6 +41,11 @@ pub(super) fn is_kept_as_shown(facts: &GroupFacts, shown: &str) -> bool {
     facts.name_sent.is_some_and(|known| known.is_kept_as(name, shown)) || recorded()
 }
 
+/// The declared name was taken, and what the server shows may be older than that.
+pub(super) fn name_may_come(facts: &GroupFacts, shown: &str) -> bool {
+    facts.name_sent.is_some_and(|known| known.may_come(&facts.object.spec.display_name, shown))
+}
+
 /// What differs of the group itself; an attribute that the server doesn't show is sent at creation alone.
 pub(super) fn all_differing(facts: &GroupFacts, resource: &Resource) -> Vec<PatchOperation> {
     let spec = facts.object.spec;
@@ -53,8 +58,12 @@ pub(super) fn all_differing(facts: &GroupFacts, resource: &Resource) -> Vec<Patc
         path: Some(path.to_owned()),
         value: Some(json!(value)),
     };
-    let kept =
-        |name: &str| same_name(name, &spec.display_name) || is_kept_so(facts, name) || is_kept_as_shown(facts, name);
+    let kept = |name: &str| {
+        same_name(name, &spec.display_name)
+            || is_kept_so(facts, name)
+            || is_kept_as_shown(facts, name)
+            || name_may_come(facts, name)
+    };
     if display_name(resource).is_some_and(|name| !kept(name)) {
         operations.push(replace("displayName", &composed(&spec.display_name)));
     }

@@ -154,6 +154,8 @@ pub struct GroupFacts<'a> {
     pub whole: Option<&'a Resource>,
     /// The server shows a part of the group's members alone, and never of all who is in.
     pub shown_partly: bool,
+    /// Whether the server shows nobody who is in its groups.
+    pub hidden_members: HiddenMembers,
     /// What the server was seen to do.
     pub seen: ObservedQuirks,
     /// The server shows who is in a group: one that shows nobody has nobody.
@@ -317,4 +319,16 @@ pub struct GroupDetails {
     pub again: bool,
     /// It is looked at again after this long, whatever happens.
     pub again_after: Option<SignedDuration>,
+}
+
+/// Whether the server shows nobody who is in its groups.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HiddenMembers {
+    /// It shows somebody, or a person has set otherwise.
+    #[default]
+    None,
+    /// It showed nobody so far, though somebody was put in.
+    Possible,
+    /// That was learnt: who is in is known from our own record.
+    Learnt,
 }

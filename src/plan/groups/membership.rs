@@ -73,7 +73,9 @@ pub struct Membership {
     /// The same twice in a row: the server doesn't keep them.
     dropped: HashSet<RemoteId>,
     /// Put in by us, and shown by no reading: the server may not show who is in.
-    unseen: HashSet<RemoteId>,
+    unshown: HashSet<RemoteId>,
+    /// Of those: whom the last reading didn't show either, at a server that shows who is in.
+    overlooked: HashSet<RemoteId>,
     /// Of those whom we brought in: who isn't declared any more, and wasn't shown by the last reading.
     absent: HashSet<RemoteId>,
     /// Taken out by others and declared no more: what is on record of them is to be forgotten.
@@ -196,7 +198,7 @@ impl Membership {
             foreign.extend(now.iter().filter(|id| counts && !stays(id)).cloned());
         }
         self.unconfirmed.clear();
-        self.unseen.retain(|id| !now.contains(id));
+        self.unshown.retain(|id| !now.contains(id));
         self.lapse(&now);
         self.thrown.retain(|id| !now.contains(id));
         self.present = Some(now);
@@ -269,7 +271,7 @@ impl Membership {
             self.absent.remove(id);
             self.unconfirmed.insert(id.clone());
             if !self.comes_back(id) {
-                self.unseen.insert(id.clone());
+                self.unshown.insert(id.clone());
                 self.ours.insert(id.clone());
                 self.recorded.remove(id);
                 self.distrusted.remove(id);
@@ -371,7 +373,7 @@ impl Membership {
             .chain(self.present.iter().flatten())
             .chain(&self.ours)
             .chain(&self.unsure)
-            .chain(&self.unseen)
+            .chain(&self.unshown)
             .chain(&self.thrown)
             .cloned()
             .collect();

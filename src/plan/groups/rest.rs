@@ -4,8 +4,8 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::deletion;
-use super::differing::{NAME_AS_KEPT, all_differing, is_kept_as_shown};
-use super::facts::{GroupDetails, GroupFacts, GroupStep, GroupVerdict};
+use super::differing::{NAME_AS_KEPT, all_differing, is_kept_as_shown, name_may_come};
+use super::facts::{GroupDetails, GroupFacts, GroupStep, GroupVerdict, HiddenMembers};
 use super::membership::MEMBERS;
 use super::outcome::{display_name, same_name, settle};
 use super::patch::part;
@@ -113,6 +113,13 @@ pub(super) fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOper
         verdict.reason = Some(if waits { Reason::Pending } else { Reason::MemberNotFound });
         verdict.state = Some(if waits { GroupState::Pending } else { GroupState::Failed });
         verdict.details.again_after = left;
+    } else if display_name(resource).is_some_and(|shown| name_may_come(facts, shown)) {
+        (verdict.reason, verdict.state) = (Some(Reason::Pending), Some(GroupState::Pending));
+        verdict.executed = false;
+        verdict.message = format!(
+            "the server took the group's name, and still shows the one before; it is looked at again in a minute; {}",
+            verdict.message
+        );
     } else if over_rate > 0 {
         verdict.reason = Some(Reason::RateLimited);
         verdict.state = Some(GroupState::Pending);
@@ -123,10 +130,15 @@ pub(super) fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOper
         );
     } else if let Some(told) = told(facts, &verdict.details.refused, IgnoredReason::NotPersisted) {
         verdict.reason = Some(Reason::NotPersisted);
-        verdict.message = format!("{}; the server took and doesn't show {told}", verdict.message);
+        let hint = if facts.hidden_members == HiddenMembers::Possible { HIDDEN } else { "" };
+        verdict.message = format!("{}; the server took and doesn't show {told}{hint}", verdict.message);
     }
     verdict
 }
+
+/// What is told where nobody was ever shown.
+const HIDDEN: &str = ". No group showed anybody so far: if this server never does, set spec.dialect.membersReadable of the \
+     connection to No";
 
 /// What is to be known beside how many are in.
 fn remark(facts: &GroupFacts, message: &mut String) {
@@ -155,6 +167,12 @@ fn remark(facts: &GroupFacts, message: &mut String) {
         message.push_str(
             "; the server shows a part of this group's members alone, so who is in is known from the operator's own record: \
              whom others put in or take out isn't seen",
+        );
+    }
+    if facts.hidden_members == HiddenMembers::Learnt {
+        message.push_str(
+            "; that is by the operator's own record, and not seen at the server: it shows nobody who is in a group, and told of \
+             some by another way that they are",
         );
     }
     if deletion::unlinks(facts) {
@@ -223,7 +241,8 @@ fn applied(facts: &GroupFacts, resource: &Resource, left: &[PatchOperation]) -> 
     let spec = facts.object.spec;
     let mut now = Applied::default();
     let taken = |path: &str| !facts.members.resting.contains(path);
-    if taken("displayName") {
+    let comes = display_name(resource).is_some_and(|shown| name_may_come(facts, shown));
+    if taken("displayName") && !comes {
         now.set("displayName", Some(&json!(composed(&spec.display_name))));
         let other = display_name(resource).filter(|shown| !same_name(shown, &spec.display_name));
         if let Some(shown) = other.filter(|shown| is_kept_as_shown(facts, shown)) {

@@ -153,6 +153,7 @@ impl Case {
             apart: self.apart,
             whole: None,
             shown_partly: false,
+            hidden_members: HiddenMembers::None,
             seen: crate::scim::ObservedQuirks::default(),
             shows_members: true,
             never_empty: false,

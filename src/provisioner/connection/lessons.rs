@@ -1,6 +1,8 @@
 //! What the operator found out of the server's dialect by itself (promise I33): kept in the connection's status, so that a
 //! restart knows it, and forgotten when the connection leads elsewhere or prescribes another dialect.
 
+mod unlearnt;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
@@ -146,6 +148,14 @@ impl LearntLessons {
 
     fn add(&self, lesson: Lesson, now: Timestamp) -> bool {
         lock(&self.0).add(lesson, now)
+    }
+
+    fn has(&self, lesson: &Lesson) -> bool {
+        lock(&self.0).learnt.contains_key(lesson)
+    }
+
+    fn refute(&self, lesson: &Lesson) -> bool {
+        lock(&self.0).refute(lesson)
     }
 
     /// As status shows it.

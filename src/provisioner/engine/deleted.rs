@@ -45,6 +45,16 @@ impl<E: Effects> Provisioner<E> {
     ) -> Result<(), Stop<K>> {
         self.in_mirror(pass, |mirror| mirror.apply(&shown));
         pass.account = Some(Account::Found { resource: K::without_members(shown), fresh: true });
+        let message = format!("the server answers that it deleted the {}, and still shows it", K::NOUN);
+        let (times, _) = self.notes.troubled(&pass.uid(), self.effects.now());
+        let deactivated = pass.log.operation.as_ref().is_some_and(|(kind, ..)| *kind == OperationType::Deactivate);
+        // What was read may be older than the deletion.
+        if times < TAKEN_FOR_GOOD && !deactivated {
+            let mut verdict = waiting(pass, format!("{message}; it is deleted once more in a minute"));
+            // What it met counts for the spec as it is.
+            verdict.executed = true;
+            return Err(Stop::With(Box::new(verdict), Outcome::After(LOOK_AGAIN)));
+        }
         if K::removes_otherwise(self, pass, operation) {
             let note = format!(
                 "the server answered that it deleted the {}, and still shows it: it is made inactive instead",
@@ -52,15 +62,6 @@ impl<E: Effects> Provisioner<E> {
             );
             self.tell(pass, EventType::Warning, "NotDeleted", &note).await;
             return Ok(());
-        }
-        let message = format!("the server answers that it deleted the {}, and still shows it", K::NOUN);
-        let (times, _) = self.notes.troubled(&pass.uid(), self.effects.now());
-        let deactivated = pass.log.operation.as_ref().is_some_and(|(kind, ..)| *kind == OperationType::Deactivate);
-        if times < TAKEN_FOR_GOOD && !deactivated {
-            let mut verdict = waiting(pass, format!("{message}; it is deleted once more in a minute"));
-            // What it met counts for the spec as it is.
-            verdict.executed = true;
-            return Err(Stop::With(Box::new(verdict), Outcome::After(LOOK_AGAIN)));
         }
         Err(self.own_error(pass, Reason::Rejected, format!("{message}; delete it there")))
     }

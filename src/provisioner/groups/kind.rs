@@ -83,11 +83,7 @@ impl Kind for Group {
     }
 
     async fn prepare<E: Effects>(p: &Provisioner<E>, pass: &mut GroupPass) -> bool {
-        p.prepare(pass);
-        // What was rejected of some members keeps nobody else in.
-        pass.own.apart |= p.guards.rejects_members(&pass.uid());
-        p.note_dropped(pass);
-        p.flush_record(pass).await;
+        p.begin_group(pass).await;
         true
     }
 

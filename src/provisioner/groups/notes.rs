@@ -77,12 +77,18 @@ impl GroupNotes {
         self.lock().drift.remove(uid).is_some()
     }
 
-    /// This name was sent.
-    pub fn name_sent(&self, uid: &Uid, sent: &str, before: Option<String>) {
+    /// This name was sent, and was taken where the time says so; in another form than before the same one counts on.
+    pub fn name_sent(&self, uid: &Uid, name: NameSent) {
         let notes = &mut *self.lock();
-        match notes.names.get_mut(uid) {
-            Some(known) if known.sent == sent => known.before = before,
-            _ => _ = notes.names.insert(uid.clone(), NameSent { sent: sent.to_owned(), before, in_vain: 0 }),
+        let before = notes.names.get(uid).filter(|known| known.sent == name.sent);
+        let in_vain = before.map_or(0, |known| known.in_vain);
+        notes.names.insert(uid.clone(), NameSent { in_vain, ..name });
+    }
+
+    /// A reading has news of the name that was sent last.
+    pub fn of_name(&self, uid: &Uid, news: impl FnOnce(&mut NameSent)) {
+        if let Some(name) = self.lock().names.get_mut(uid) {
+            news(name);
         }
     }
 

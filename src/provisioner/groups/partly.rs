@@ -112,6 +112,10 @@ impl<E: Effects> Provisioner<E> {
         if recorded.is_none() || self.directory.membership(&pass.uid(), |members| members.is_shown()) != Some(false) {
             return Vec::new();
         }
+        // As nearly always: nobody is left to be looked for among all accounts.
+        if self.directory.membership(&pass.uid(), |members| members.covers(recorded, shown)) != Some(false) {
+            return Vec::new();
+        }
         let accounts = self.mirror.users.look(|known| known.accounts().map(|(id, ..)| id.into()).collect::<Vec<_>>());
         let dropped = self.directory.membership(&pass.uid(), |members| members.dropped(recorded, accounts));
         let hidden = |id: &RemoteId| !shown.contains(id) && !removed.contains(id);

@@ -22,6 +22,16 @@ use crate::status::ledger;
 pub(super) const LOOKED_AT: usize = 256;
 
 impl<E: Effects> Provisioner<E> {
+    /// A pass over a group begins.
+    pub(super) async fn begin_group(&self, pass: &mut GroupPass) {
+        self.prepare(pass);
+        // What was rejected of some members keeps nobody else in.
+        pass.own.apart |= self.guards.rejects_members(&pass.uid());
+        self.note_dropped(pass);
+        self.reads_name_again(pass);
+        self.flush_record(pass).await;
+    }
+
     /// What the profile says of members, and who is known by name alone, come into the directory.
     pub(super) fn prepare(&self, pass: &GroupPass) {
         let uid = pass.uid();
@@ -131,6 +141,7 @@ impl<E: Effects> Provisioner<E> {
         let (creations, elsewhere) = (self.creations(pass), self.group_elsewhere(pass));
         let (unseen, resting) = (self.unseen_members(pass), self.resting(pass));
         let rejected = self.rejected_parts(pass);
+        let hidden_members = self.hidden_members(pass);
         let unfound = self.unfound(pass);
         let (contested, name_sent) = (self.is_contested(pass), self.group_notes.name(&uid));
         let step = self.directory.membership(&uid, |membership| {
@@ -179,6 +190,7 @@ impl<E: Effects> Provisioner<E> {
                 apart: pass.own.apart,
                 whole: pass.own.whole.as_ref(),
                 shown_partly: pass.bound_id().is_some_and(|id| self.is_shown_partly(id)),
+                hidden_members,
                 seen: pass.session.seen.look(|seen| *seen),
                 shows_members,
                 never_empty,

@@ -40,7 +40,24 @@ impl<E: Effects> Provisioner<E> {
 
     /// One member or attribute was refused, and nothing else with it.
     pub(super) fn part_refused(&self, pass: &mut GroupPass, part: &str, words: &str) {
+        if self.was_never_in(pass, part) {
+            return;
+        }
         self.note_part(pass, part, IgnoredReason::Rejected, words);
+    }
+
+    /// Somebody was to be taken out whom no reading showed, at a server that shows who is in: a refusal says that they aren't.
+    fn was_never_in(&self, pass: &GroupPass, part: &str) -> bool {
+        let Some(id) = part.strip_prefix('-').map(RemoteId::from) else { return false };
+        let shows_somebody = self.mirror.groups.look(|known| known.shows_somebody);
+        let never_in = self.directory.membership(&pass.uid(), |members| {
+            let never_in = shows_somebody && !members.is_here(&id) && members.unshown().any(|unshown| *unshown == id);
+            if never_in {
+                members.lose(std::slice::from_ref(&id));
+            }
+            never_in
+        });
+        never_in == Some(true)
     }
 
     /// Members were taken, and the answer doesn't show them; true where that is news.

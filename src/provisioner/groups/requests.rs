@@ -5,7 +5,9 @@ use super::whole::{is_tried, is_unsure};
 use super::writeback::at_server;
 use super::{GroupPass, GroupStop};
 use crate::api::{self, OperationType, RemoteId};
-use crate::plan::groups::{Change, Group, GroupOperation, GroupVerdict, MEMBERS, Membership, without_removed};
+use crate::plan::groups::{
+    Change, Group, GroupOperation, GroupVerdict, MEMBERS, Membership, NameForm, without_removed,
+};
 use crate::plan::{Account, Binding, Path, Request, applied_ahead, is_named, is_same_in_domain};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
@@ -113,8 +115,8 @@ impl<E: Effects> Provisioner<E> {
             (Request::Create(_), Some(resource)) => {
                 pass.status = at_server(&pass.status, pass.server());
                 pass.status.id = resource.id().map(str::to_owned);
+                self.name_sent(pass, None, NameForm::default());
                 let declared = &pass.object.spec.display_name;
-                self.group_notes.name_sent(&pass.uid(), declared, None);
                 let shown = Group::shown_name(resource).filter(|shown| is_same_in_domain(shown, declared));
                 pass.status.display_name = Some(shown.unwrap_or(declared).to_owned());
                 pass.status.brought_in = None;

@@ -31,6 +31,7 @@ pub(super) fn carried_out(status: &ScimGroupStatus, members: &Membership) -> boo
 impl<E: Effects> Provisioner<E> {
     /// A read showed the group; none where it isn't what was looked for.
     pub(super) fn group_read(&self, pass: &mut GroupPass, resource: Resource) -> Result<Option<Account>, GroupStop> {
+        self.name_read(pass, &resource);
         self.group_shown(pass, &resource, true);
         pass.own.looked = true;
         let whole = || self.with_member_ids(pass.session.epoch, &resource).into_owned();
@@ -70,6 +71,12 @@ impl<E: Effects> Provisioner<E> {
     pub(super) fn group_shown(&self, pass: &GroupPass, resource: &Resource, by_reading: bool) {
         let resource = &*self.with_member_ids(pass.session.epoch, resource);
         let Some(id) = resource.id() else { return };
+        if by_reading {
+            self.members_are_shown(&pass.session, resource);
+            if let Some(name) = Group::shown_name(resource).filter(|_| pass.bound_id() == Some(id)) {
+                self.name_was_shown(&pass.uid(), name);
+            }
+        }
         let told = self.members_told(pass, resource, by_reading);
         let hides = told.as_ref().is_some_and(|told| self.may_hide_who_is_in(pass, told));
         let counted = self.mirror.groups.change(pass.session.epoch, |known| {
@@ -85,12 +92,18 @@ impl<E: Effects> Provisioner<E> {
         let counts = pass.status.id.as_deref() == Some(id);
         let repairs = self.repairs_members(pass);
         let dropped = self.may_hide_dropped(pass, &shown, by_reading);
+        let shows_somebody = self.mirror.groups.look(|known| known.shows_somebody);
         let found = self.directory.membership(&pass.uid(), |members| {
             let known = members.is_known();
             let (mut lost, foreign) = members.observe(shown);
             if counts {
                 members.know_owned(pass.status.owned_members.as_deref(), []);
-                members.may_hide(pass.status.owned_members.as_deref(), dropped);
+                if let Some(dropped) = dropped {
+                    members.may_hide(pass.status.owned_members.as_deref(), dropped);
+                }
+            }
+            if shows_somebody && by_reading {
+                members.doubt_unshown();
             }
             // What this pass put in and the answer doesn't show was never kept, which is another thing.
             lost.retain(|id| !pass.own.sent.contains(id));

@@ -31,11 +31,16 @@ impl<E: Effects> Provisioner<E> {
             return;
         }
         self.mirror.groups.change(session.epoch, |known| known.unsupported = None);
-        if session.policy.profile.list_groups && !self.sweep_group_list(session).await {
-            return;
+        let began = self.effects.now();
+        if session.policy.profile.list_groups {
+            if !self.sweep_group_list(session).await {
+                return;
+            }
+            self.names_were_listed(&groups, began);
         }
         self.read_in_turn(session, &groups).await;
         self.probe_in_turn(session, &groups).await;
+        self.look_whether_members_are_shown(session, &groups).await;
         let now = self.effects.instant();
         for group in &groups {
             let uid = Uid::of(&group.metadata);

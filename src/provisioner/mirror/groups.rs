@@ -6,6 +6,7 @@ use super::Mirror;
 use crate::plan::Account;
 use crate::plan::groups::same_name;
 use crate::provisioner::mirror::sightings::{OnPage, Seen, Sightings};
+use crate::provisioner::mirror::testimony::Testimony;
 use crate::scim::{Entry, Resource, fold};
 
 #[derive(Debug)]
@@ -53,8 +54,8 @@ pub struct GroupMirror {
     pub shows_members: bool,
     /// Some group showed somebody who is in it.
     pub shows_somebody: bool,
-    /// Groups that never showed anybody, and who was put in before.
-    pub showing_nobody: HashMap<String, HashSet<String>>,
+    /// What is told by other ways of those whom no group shows.
+    pub testimony: Testimony,
     /// Groups that show no members, and showed none when they were asked for them.
     asked: HashSet<String>,
     /// Groups that show a part of their members alone.
@@ -73,7 +74,7 @@ impl GroupMirror {
         if self.sightings.lead_to(server, epoch) {
             self.entries.clear();
             (self.shows_members, self.shows_somebody) = (false, false);
-            self.showing_nobody.clear();
+            self.testimony = Testimony::default();
             self.asked.clear();
             self.partly.clear();
             self.times_tell = false;

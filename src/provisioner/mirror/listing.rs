@@ -1,16 +1,18 @@
 //! A listing, page by page: which page comes next, and whether what came is all there is (promise I11).
 
-use std::fmt;
+mod gap;
+
 use std::time::Duration;
 
 use tracing::{debug, warn};
 
-use crate::provisioner::Provisioner;
+pub use self::gap::GapIn;
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::class_name;
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::provisioner::schedule::queue::back_off;
+use crate::provisioner::{Provisioner, overrides};
 use crate::scim::{Class, Entry, Error, Kind, ObservedQuirks, Page, Paging, Profile, Recall, Start};
 
 /// A listing that never ends is broken off here.
@@ -61,51 +63,16 @@ pub enum Gap {
     Endless,
 }
 
-/// What a person is told of a gap in the list of users or groups.
-pub struct GapIn<'a>(pub &'a Gap, pub Kind);
-
-impl fmt::Display for GapIn<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.1 {
-            Kind::Users => "users",
-            Kind::Groups => "groups",
-        };
-        match self.0 {
-            Gap::Hollow(total) => {
-                write!(f, "the list counts {total} and shows none: the key may not be allowed to view {what}")
-            }
-            Gap::Short(shown, total) => {
-                write!(
-                    f,
-                    "the list counts {total} {what} and shows {shown}: the key may not be allowed to view them all"
-                )
-            }
-            Gap::Unreadable(count) => write!(f, "the list shows {count} {what} without an id that can be read"),
-            Gap::Circles => write!(
-                f,
-                "the list of {what} shows the same ones again and doesn't end: if the server doesn't page, set \
-                 spec.dialect.paging to None"
-            ),
-            Gap::Repeated(count) => write!(
-                f,
-                "the list shows {count} {what}, and the same ones wherever a page begins, so there may be more: if that is \
-                 all there is, set spec.dialect.paging to None"
-            ),
-            Gap::Breaks(count, why) => write!(
-                f,
-                "the list of {what} goes no further than {count} ({why}): those that it doesn't show are asked for one by one"
-            ),
-            Gap::Endless => write!(f, "the list of {what} never ends"),
-        }
-    }
-}
-
 /// Where a listing is.
 #[derive(Debug)]
 pub struct Listing {
     paging: Paging,
     trust_totals: bool,
     start: Start,
+    /// A list that shows a cursor goes on by it, for nobody has set how it pages.
+    follows: bool,
+    /// Where it would have gone on otherwise.
+    left_at: Option<Start>,
     /// So many are asked for at once.
     size: u32,
     /// Entries on a page that was as long as was asked for and came twice.
@@ -127,6 +94,8 @@ impl Listing {
             paging: profile.paging,
             trust_totals: profile.trust_totals,
             start: Start::first(profile.paging),
+            follows: true,
+            left_at: None,
             size: profile.page_size,
             full: None,
             last: 0,
@@ -136,6 +105,12 @@ impl Listing {
             unreadable: 0,
             total: None,
         }
+    }
+
+    /// A person has set how it pages.
+    fn as_set(mut self, set: bool) -> Self {
+        self.follows &= !set;
+        self
     }
 
     /// Where the next page begins.
@@ -196,8 +171,18 @@ impl Listing {
         }
         let leads_on = page.next_cursor.as_ref().is_some_and(|cursor| !cursor.is_empty());
         // It goes on by its cursor, whatever it was asked for (RFC 9865 §2).
-        if leads_on && self.paging == Paging::Index {
+        if leads_on && self.paging == Paging::Index && self.follows {
+            self.left_at = self.start.after(page);
             (self.paging, self.start) = (Paging::Cursor, Start::Cursor(String::new()));
+        } else if let Some(place) = self.left_at.take()
+            && page.shown > 0
+            && new == 0
+        {
+            // It shows cursors, and heeds none.
+            (self.paging, self.start, self.follows) = (Paging::Index, place, false);
+            self.walked -= page.shown;
+            self.unreadable -= page.unreadable;
+            return None;
         }
         let next = match self.start.after(page) {
             // The same cursor again.
@@ -260,7 +245,8 @@ impl<E: Effects> Provisioner<E> {
         mut take: impl FnMut(&mut Page<Entry>, &Listing) -> Option<usize>,
         distinct: impl FnOnce() -> usize,
     ) -> Result<Listed, Error> {
-        let mut listing = Listing::new(&session.policy.profile);
+        let set = overrides(&self.connection().spec).paging;
+        let mut listing = Listing::new(&session.policy.profile).as_set(set);
         loop {
             let mut page = match self.next_page(session, recall, &mut listing).await {
                 Ok(Some(page)) => page,

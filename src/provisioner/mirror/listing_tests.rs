@@ -98,3 +98,14 @@ fn i11_a_server_that_heeds_no_place_is_asked_for_more_at_once() {
     let (asked, listed) = asks(&[(7, 7), (7, 0)]);
     assert_eq!((asked, listed), (vec![100, 100], Some(Listed::Complete(2))));
 }
+
+/// A person's word counts, and so does what the pages show.
+#[test]
+fn i11_a_list_that_shows_cursors_and_heeds_none_is_walked_by_index() {
+    let led = |shown| Page { total: Some(25), ..cursor(shown, "b") };
+    let pages = [(led(10), 10), (led(10), 0), (led(10), 10), (led(5), 5), (led(0), 0)];
+    assert_eq!(walk(&Profile::generic(), &pages, 25), Some(Listed::Complete(5)));
+    let mut set = Listing::new(&Profile::generic()).as_set(true);
+    assert_eq!(set.turn(&led(10), 10), None);
+    assert_eq!(*set.start(), Start::Index(11));
+}

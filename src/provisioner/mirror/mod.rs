@@ -7,6 +7,7 @@ pub(super) mod observed;
 pub mod settled;
 pub mod sightings;
 mod sweep;
+mod testimony;
 pub mod users;
 mod words;
 

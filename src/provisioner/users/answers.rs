@@ -76,7 +76,6 @@ impl<E: Effects> Provisioner<E> {
         if let Some(tried) = pass.own.unchanged.take() {
             if tried.is_subset(&unchanged) {
                 pass.session.seen.take_in(ObservedQuirks::put_failed);
-                self.apply_lessons(&pass.session, [Lesson::PutInVain]);
             } else {
                 self.apply_lessons(&pass.session, [Lesson::Put]);
             }
@@ -95,7 +94,6 @@ impl<E: Effects> Provisioner<E> {
         let possible = !unchanged.is_empty()
             && profile.learns
             && profile.write_users == WriteMethod::Patch
-            && !profile.put_in_vain
             && pass.own.patched_before.is_none()
             && pass.session.seen.look(|seen| !seen.patch_changes() && !seen.put_is_no_better())
             && Lesson::Put.is_open(overrides(&self.connection().spec));

@@ -9,12 +9,16 @@ use crate::sandbox::reply::Reply;
 use crate::sandbox::schema::Object;
 use crate::sandbox::store::{Actor, Collection, Store};
 
-/// The user that is about to be changed, as they are, where it matters.
+/// The user or group that is about to be changed, as they are, where it matters.
 pub(in super::super) fn seen_before(quirks: &Quirks, asked: &Asked<'_>, store: &Store) -> Option<(String, Object)> {
+    let changes = matches!(asked.method, Method::PATCH | Method::PUT);
+    let group = asked.path.trim_matches('/').strip_prefix("Groups/").filter(|_| changes);
+    if let Some(id) = group.filter(|_| quirks.contains(&Quirk::AnswersBefore)) {
+        return store.groups.get(id).ok().map(|record| (id.to_owned(), record.body.clone()));
+    }
     let matters = [Quirk::PretendsPatches, Quirk::RemovesInactive, Quirk::AnswersBefore]
         .iter()
         .any(|quirk| quirks.contains(quirk));
-    let changes = matches!(asked.method, Method::PATCH | Method::PUT);
     let id = asked.path.trim_matches('/').strip_prefix("Users/").filter(|_| matters && changes)?;
     store.users.get(id).ok().map(|record| (id.to_owned(), record.body.clone()))
 }
@@ -30,6 +34,9 @@ pub(in super::super) fn comes_of(
     let Some((id, before)) = before else { return };
     if quirks.contains(&Quirk::AnswersBefore) && reply.body.as_ref().is_some_and(Value::is_object) {
         reply.body = Some(Value::Object(before.clone()));
+    }
+    if !asked.path.trim_matches('/').starts_with("Users/") {
+        return;
     }
     if quirks.contains(&Quirk::PretendsPatches) && asked.method == Method::PATCH {
         let back = store.update(Collection::Users, &id, Actor::Hand, |body| {

@@ -165,12 +165,12 @@ pub(super) fn active_alone(asked: &Asked<'_>) -> Option<Value> {
     Some(body)
 }
 
-/// A group's body, or what is changed of one, without the members that there aren't.
-pub(super) fn without_unknown(asked: &Asked<'_>, store: &Store) -> Option<Value> {
+/// A group's body, or what is changed of one, without the members that there aren't, or without any.
+pub(super) fn without_members(asked: &Asked<'_>, store: &Store, any: bool) -> Option<Value> {
     let mut body = asked.json().ok()?;
     let known = |entry: &Value| {
         let id = entry["value"].as_str().unwrap_or_default();
-        store.users.get(id).is_ok() || store.groups.get(id).is_ok()
+        !any && (store.users.get(id).is_ok() || store.groups.get(id).is_ok())
     };
     if let Some(members) = body["members"].as_array_mut() {
         members.retain(known);

@@ -39,7 +39,7 @@ pub(in super::super) enum Quirk {
     RefusesInactive,
     /// No account shows `active`.
     HidesActive,
-    /// Changes are answered with the account as it was before.
+    /// Changes are answered with the account or group as it was before.
     AnswersBefore,
     /// A deletion without a body is answered 415.
     DeletesWantBodies,
@@ -142,6 +142,8 @@ pub(in super::super) enum Quirk {
     MembersOnRequest,
     /// Nothing ever shows who is in a group.
     HidesMembers,
+    /// Groups take members, and keep none.
+    KeepsNoMembers,
     /// Groups name their members by `userName`, and take both that and ids.
     MembersByName,
     /// Groups show no version, and no later time than that of their creation.

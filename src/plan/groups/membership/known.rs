@@ -30,14 +30,14 @@ impl Membership {
     }
 
     /// Put in by us, and shown by no reading.
-    pub fn unseen(&self) -> impl Iterator<Item = &RemoteId> {
-        self.unseen.iter()
+    pub fn unshown(&self) -> impl Iterator<Item = &RemoteId> {
+        self.unshown.iter()
     }
 
     /// It is in, or may be, and isn't left there for whoever put it in.
     pub fn is_removable(&self, id: &RemoteId) -> bool {
         let unsure = self.source == Source::Ledger && self.unsure.contains(id);
-        unsure || self.unseen.contains(id) || self.is_here(id) && (self.source == Source::Exact || self.is_ours(id))
+        unsure || self.unshown.contains(id) || self.is_here(id) && (self.source == Source::Exact || self.is_ours(id))
     }
 
     /// It is in as one of the group's own: it goes once nobody declares it. Before it was shown who is in, whoever is on
@@ -52,6 +52,11 @@ impl Membership {
     /// Whether the account belongs into the group.
     pub fn is_declared(&self, id: &RemoteId) -> bool {
         self.wanted.contains_key(id)
+    }
+
+    /// It is neither declared, nor to stay in for now.
+    pub fn is_out(&self, id: &RemoteId) -> bool {
+        !self.wanted.contains_key(id) && !self.going.contains_key(id) && !self.vanished.contains_key(id)
     }
 
     /// Those who are declared and have an account.

@@ -45,7 +45,7 @@ impl Membership {
         }
         let declared = |id: &RemoteId| self.wanted.contains_key(id) || self.going.contains_key(id);
         // Nobody took out whom no reading ever showed.
-        let stays = |id: &RemoteId| now.contains(id) || declared(id) || self.unseen.contains(id);
+        let stays = |id: &RemoteId| now.contains(id) || declared(id) || self.unshown.contains(id);
         let absent = self.ours.iter().filter(|id| !stays(id)).cloned();
         let (lapsed, absent): (Vec<RemoteId>, Vec<RemoteId>) = absent.partition(|id| self.absent.contains(id));
         self.absent = absent.into_iter().collect();
@@ -63,7 +63,7 @@ impl Membership {
     pub(super) fn disown(&mut self, id: &RemoteId) {
         self.ours.remove(id);
         self.unsure.remove(id);
-        self.unseen.remove(id);
+        self.unshown.remove(id);
         self.recorded.remove(id);
         self.distrusted.remove(id);
     }
@@ -93,7 +93,7 @@ impl Membership {
     pub(super) fn disown_all(&mut self) {
         self.ours.clear();
         self.unsure.clear();
-        self.unseen.clear();
+        self.unshown.clear();
         self.recorded.clear();
         self.distrusted.clear();
     }

@@ -51,7 +51,10 @@ const HIDDEN: [(&[&str], &[&str]); 15] = [
     (&["empty_creations"], &["names_in_domain"]),
     (&["no_deletes", "ignores_deletes"], &["deletes_members_500", "deletes_want_bodies"]),
     (&["no_group_renames"], &["pathless_group_renames", "ignores_group_renames"]),
-    (&["hides_members"], &["members_on_request", "members_by_name", "shows_five_members", "lists_without_members"]),
+    (
+        &["keeps_no_members", "hides_members"],
+        &["members_on_request", "members_by_name", "shows_five_members", "lists_without_members"],
+    ),
     (&["refuses_inactive"], &["removes_inactive"]),
 ];
 

@@ -60,6 +60,27 @@ async fn i15_a_deletion_that_is_answered_and_not_done_is_not_told_as_done() {
     assert_eq!(told(&world, "NotDeleted"), 1);
 }
 
+/// What is read a moment later may be older.
+#[tokio::test]
+async fn i15_a_deletion_that_is_shown_a_moment_later_is_told_as_done() {
+    let mut world = World::start(&[], policy()).await;
+    people(&world, &["ada"]);
+    world.pass(3 * MINUTE).await;
+    let shown = account(&world, "ada").await["resource"].clone();
+    let path = format!("/Users/{}", shown["id"].as_str().expect("an id"));
+    let stale = json!({
+        "match": {"method": "GET", "path_prefix": path, "count": 1},
+        "fault": {"kind": "status", "code": 200, "body": shown.to_string()},
+    });
+    world.admin("POST", "/faults", Some(json!([stale]))).await;
+    world.requests().await;
+    world.delete("ada");
+    world.pass(3 * MINUTE).await;
+    let patched = world.admin("GET", "/stats", None).await["requests"]["PATCH"].clone();
+    assert_eq!((told(&world, "NotDeleted"), patched), (0, Value::Null));
+    assert!(world.get("ada").is_none());
+}
+
 /// It is looked at after the first deletion alone.
 #[tokio::test]
 async fn i02_a_server_that_deletes_is_looked_at_once() {

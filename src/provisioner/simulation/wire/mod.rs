@@ -4,6 +4,7 @@ mod answers;
 mod changed;
 mod covering;
 mod deletions;
+mod doubts;
 mod effects;
 mod forms;
 mod groups;
