@@ -90,7 +90,7 @@ impl Lesson {
     /// What the field is by it.
     pub fn value(&self) -> String {
         match self {
-            Self::NoPaging => "None".to_owned(),
+            Self::NoPaging | Self::PathlessGroups => "None".to_owned(),
             Self::PageSize(size) | Self::Operations(size) | Self::MembersAtOnce(size) => size.to_string(),
             Self::PlainJson => "Json".to_owned(),
             Self::NoUserList | Self::NoGroupList | Self::NoActiveAtCreation | Self::NoEntryTypes => "false".to_owned(),
@@ -101,7 +101,6 @@ impl Lesson {
             Self::MembersHidden => "No".to_owned(),
             Self::WholeLists => "Whole".to_owned(),
             Self::NestedExtensions => "Nested".to_owned(),
-            Self::PathlessGroups => "None".to_owned(),
             Self::ActiveAlone | Self::MemberRefs => "true".to_owned(),
             Self::RemovesInactive => "Removes".to_owned(),
             Self::NoFilter(attribute) => format!("without {attribute}"),

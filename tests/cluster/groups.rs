@@ -56,7 +56,7 @@ impl Place {
         self.kubectl(&["wait", "--for=delete", &format!("scimgroup/{name}"), "--timeout=90s"]);
     }
 
-    async fn told(&self, event: &str) -> usize {
+    pub async fn told(&self, event: &str) -> usize {
         self.directory.events().await.iter().filter(|one| one["event"] == event).count()
     }
 }

@@ -17,11 +17,10 @@ impl<E: Effects> Provisioner<E> {
     ) -> bool {
         let how = match error.class() {
             _ if error.is_too_many() => Refusal::TooMany,
-            Class::Rejected | Class::Conflict | Class::NotFound => Refusal::Content,
             // A right may be lacking for one of them alone, as where a group's owner can't be taken out.
             Class::Forbidden if pass.split.is_idle() && is_one_attribute(operation) => return false,
             Class::Forbidden if pass.split.is_idle() && self.is_to_be_waited_out(pass, error) => return false,
-            Class::Forbidden => Refusal::Content,
+            Class::Rejected | Class::Conflict | Class::NotFound | Class::Forbidden => Refusal::Content,
             // What names others is answered so, too, by servers that don't look whether they are there.
             Class::Transient if K::members_changed(operation).is_some() => Refusal::Trouble,
             _ => return false,

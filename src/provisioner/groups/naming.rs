@@ -90,9 +90,8 @@ impl<E: Effects> Provisioner<E> {
     fn learn_of_name(&self, pass: &mut GroupPass, form: NameForm, as_sent: bool) {
         let in_vain = self.group_notes.name(&pass.uid()).map_or(0, |known| known.in_vain);
         match form {
-            NameForm::Path if as_sent => pass.session.seen.take_in(ObservedQuirks::group_renamed),
             NameForm::Pathless if in_vain > 0 => self.apply_lessons(&pass.session, [Lesson::PathlessGroups]),
-            NameForm::Pathless if as_sent => pass.session.seen.take_in(ObservedQuirks::group_renamed),
+            NameForm::Path | NameForm::Pathless if as_sent => pass.session.seen.take_in(ObservedQuirks::group_renamed),
             NameForm::Whole if as_sent => self.apply_lessons(&pass.session, [Lesson::PutGroups]),
             _ => {}
         }

@@ -108,7 +108,7 @@ impl Listing {
     }
 
     /// A person has set how it pages.
-    fn as_set(mut self, set: bool) -> Self {
+    fn paged_as_set(mut self, set: bool) -> Self {
         self.follows &= !set;
         self
     }
@@ -246,7 +246,7 @@ impl<E: Effects> Provisioner<E> {
         distinct: impl FnOnce() -> usize,
     ) -> Result<Listed, Error> {
         let set = overrides(&self.connection().spec).paging;
-        let mut listing = Listing::new(&session.policy.profile).as_set(set);
+        let mut listing = Listing::new(&session.policy.profile).paged_as_set(set);
         loop {
             let mut page = match self.next_page(session, recall, &mut listing).await {
                 Ok(Some(page)) => page,

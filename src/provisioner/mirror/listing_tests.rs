@@ -105,7 +105,7 @@ fn i11_a_list_that_shows_cursors_and_heeds_none_is_walked_by_index() {
     let led = |shown| Page { total: Some(25), ..cursor(shown, "b") };
     let pages = [(led(10), 10), (led(10), 0), (led(10), 10), (led(5), 5), (led(0), 0)];
     assert_eq!(walk(&Profile::generic(), &pages, 25), Some(Listed::Complete(5)));
-    let mut set = Listing::new(&Profile::generic()).as_set(true);
+    let mut set = Listing::new(&Profile::generic()).paged_as_set(true);
     assert_eq!(set.turn(&led(10), 10), None);
     assert_eq!(*set.start(), Start::Index(11));
 }

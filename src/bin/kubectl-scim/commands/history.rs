@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 pub use self::newest::Newest;
@@ -138,7 +137,7 @@ impl Line {
         }
         let read = serde_json::from_str(text);
         // The log's other lines may have that word too.
-        let is_another = |fields: BTreeMap<String, IgnoredAny>| {
+        let is_another = |fields: serde_json::Map<String, serde_json::Value>| {
             ["connection", "object", "outcome"].iter().any(|field| !fields.contains_key(*field))
         };
         (read.is_ok() || !serde_json::from_str(text).is_ok_and(is_another)).then_some(read)

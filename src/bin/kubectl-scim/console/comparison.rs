@@ -245,7 +245,7 @@ mod tests {
         let mut hash = Sha256::new();
         hash.update(format!("{sent:?}"));
         hash.update([0]);
-        hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        hash.finalize().iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
     }
 
     fn user(spec: &Value) -> ScimUser {

@@ -23,8 +23,8 @@ pub const HEADINGS: [&str; 13] = [
 ];
 
 /// The place of the heading of something in a hold.
-pub fn heading(hold: &Hold, held: &Held) -> usize {
-    if hold.kind == Kind::Roster {
+pub fn heading(whole: &Hold, held: &Held) -> usize {
+    if whole.kind == Kind::Roster {
         return 0;
     }
     let change = held.change();

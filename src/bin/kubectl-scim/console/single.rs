@@ -99,7 +99,7 @@ pub async fn read_person(state: Console, Path((namespace, name)): At, Form(form)
     };
     let server = match usable(&state, &namespace, &user.spec.connection_ref).await {
         Err(shown) => shown,
-        Ok(connection) => match account::of_user(&state.cluster, &state.way, connection, &user).await {
+        Ok(connection) => match Box::pin(account::of_user(&state.cluster, &state.way, connection, &user)).await {
             Ok(account) => (StatusCode::OK, comparison::beside(&user, &account, Timestamp::now())),
             Err(error) => unread(&error),
         },
@@ -138,7 +138,7 @@ pub async fn read_group(state: Console, Path((namespace, name)): At, Form(form):
     };
     let server = match usable(&state, &namespace, &group.spec.connection_ref).await {
         Err(shown) => shown,
-        Ok(connection) => match account::of_group(&state.cluster, &state.way, connection, &group).await {
+        Ok(connection) => match Box::pin(account::of_group(&state.cluster, &state.way, connection, &group)).await {
             Ok(shown) => {
                 let Ok(store) = state.store.read() else {
                     return failed(&state, &anyhow::anyhow!("what is listed can't be read"));

@@ -20,7 +20,9 @@ impl<E: Effects> Provisioner<E> {
         if known.is_empty() {
             return false;
         }
-        known.into_iter().for_each(|lesson| _ = self.connection.lessons.refute(lesson));
+        for lesson in known {
+            self.connection.lessons.refute(lesson);
+        }
         let profile = self.known_profile(&self.connection());
         self.connection.sessions.replace(|current| {
             let mut next = Session::clone(current?);

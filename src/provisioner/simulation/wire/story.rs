@@ -205,7 +205,8 @@ impl Story {
         self.person("bea", json!({"enterprise": led}));
         self.person("cyd", json!({"title": if self.breaks { "broken" } else { "Captain" }}));
         self.team("Team One", &["ada", "cyd"]);
-        self.pass("changed", 3).await;
+        // A name that is shown as it was is read again after a minute, before each other form.
+        self.pass("changed", 6).await;
         self.left("bea").await;
         self.hands_are_in().await;
     }

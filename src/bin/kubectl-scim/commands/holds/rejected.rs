@@ -62,8 +62,9 @@ async fn left(cluster: &Cluster, hold: &Hold, ids: &BTreeSet<String>) -> Result<
     let mut add = |object: Object, known: &[RejectedHold], generation: Option<i64>| {
         if object.connection == of {
             for id in ids {
-                let one = rejected(&object, known, generation, id);
-                one.into_iter().for_each(|object| found.entry(id.clone()).or_default().push(object));
+                if let Some(object) = rejected(&object, known, generation, id) {
+                    found.entry(id.clone()).or_default().push(object);
+                }
             }
         }
     };

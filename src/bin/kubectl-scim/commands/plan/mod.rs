@@ -86,8 +86,8 @@ pub struct KeyAccess {
     /// Permit http:// to localhost and the loopback addresses
     #[arg(long)]
     allow_loopback_http: bool,
-    /// Where the key may go, and to no other: a server, such as https://scim.example.com, and the token endpoint and the proxy
-    /// on the way to it. Without this it goes where the connection says; `plan` with --before or --against, and `roster preview`
+    /// Where the key may go, and to no other: a server, and the token endpoint and the proxy on the
+    /// way to it, each by its URL. Without this it goes where the connection says; `plan` with --before or --against, and `roster preview`
     /// beside a cluster, send it nowhere that it didn't go before
     #[arg(long = "server", value_name = "URL")]
     servers: Vec<Url>,
