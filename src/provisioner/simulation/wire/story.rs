@@ -206,7 +206,7 @@ impl Story {
         self.person("cyd", json!({"title": if self.breaks { "broken" } else { "Captain" }}));
         self.team("Team One", &["ada", "cyd"]);
         // A name that is shown as it was is read again after a minute, before each other form.
-        self.pass("changed", 6).await;
+        self.pass("changed", 9).await;
         self.left("bea").await;
         self.hands_are_in().await;
     }
