@@ -3,14 +3,14 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::support::{part, repository, scratch};
 
-fn dashboard() -> Value {
+/// The dashboard as the chart has it.
+pub fn dashboard() -> Value {
     let file = repository().join("charts/scim-operator/files/dashboard.json");
     serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
 }
@@ -45,7 +45,7 @@ fn complaints(name: &str, dashboard: &Value) -> String {
     }
     fs::write(directory.join("dashboard.ts"), source).unwrap();
     let compiler = part("grafana/node_modules/typescript/bin/tsc");
-    let ran = Command::new("node").arg(compiler).arg("-p").arg(Path::new(&directory)).output().expect("node");
+    let ran = Command::new("node").arg(compiler).arg("-p").arg(&directory).output().expect("node");
     assert_eq!(ran.status.success(), ran.stdout.is_empty(), "{}", String::from_utf8_lossy(&ran.stderr));
     String::from_utf8(ran.stdout).unwrap()
 }

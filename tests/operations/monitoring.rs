@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::kit::PATIENCE;
+use crate::dashboard::dashboard;
+use crate::kit::{PATIENCE, Place};
 use crate::support::{Helm, eventually, repository};
 use crate::{ask, connected, operator};
 
@@ -78,12 +79,8 @@ pub fn rules() -> Vec<Value> {
     rendered[0]["spec"]["groups"][0]["rules"].as_array().expect("rules").clone()
 }
 
-#[tokio::test]
-async fn alerts_and_dashboard_name_what_is_exported() {
-    let place = connected().await;
-    place.user("ada", json!({}));
-    place.synced("ada").await;
-    let name = format!("{}/jackson", place.namespace);
+/// A roster of one, so that its series are there.
+pub fn roster(place: &Place) {
     place.apply(json!({
         "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimRoster", "metadata": {"name": "people"},
         "spec": {"connectionRef": {"name": "jackson"}, "preset": "EntraGeneric", "source": {"inline": [{
@@ -91,6 +88,15 @@ async fn alerts_and_dashboard_name_what_is_exported() {
             "givenName": "Grace", "surname": "Hopper", "jobTitle": "Admiral", "department": "Navy", "employeeId": "1",
         }]}},
     }));
+}
+
+#[tokio::test]
+async fn alerts_and_dashboard_name_what_is_exported() {
+    let place = connected().await;
+    place.user("ada", json!({}));
+    place.synced("ada").await;
+    let name = format!("{}/jackson", place.namespace);
+    roster(&place);
     let exported = eventually(PATIENCE, "the connection's metrics", async || {
         let (_, text) = ask(operator().await, "GET", "/metrics", "").await;
         let wanted = [
@@ -109,8 +115,7 @@ async fn alerts_and_dashboard_name_what_is_exported() {
     for rule in rules() {
         check(rule["alert"].as_str().unwrap(), rule["expr"].as_str().unwrap(), &exported);
     }
-    let file = repository().join("charts/scim-operator/files/dashboard.json");
-    let dashboard: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let dashboard = dashboard();
     let mut shown = BTreeSet::new();
     for panel in dashboard["panels"].as_array().unwrap() {
         for target in panel["targets"].as_array().unwrap() {
