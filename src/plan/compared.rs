@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use super::active::{is_seen_active, reactivation};
 use super::change::Change;
+use super::decide::differing;
 use super::declared::Declared;
 use super::facts::{Account, Facts, is_hidden};
 use super::ignored;
-use super::merge::differences;
 use super::path::Path;
-use super::untyped;
 use super::write::due;
 use crate::api::IgnoredReason;
 use crate::scim::Resource;
@@ -57,12 +56,8 @@ pub fn compared(facts: &Facts) -> Option<Comparison> {
     let seen_active = is_seen_active(facts, &declared, resource);
     let reactivate = reactivation(facts, &declared, seen_active).unwrap_or(false);
     let active_is_owed = reactivate || (declared.active == Some(false) && seen_active);
-    let mut owned = facts.owned(resource);
-    let left = facts.left();
-    owned.retain(|path| !left.contains(path));
-    let view = untyped::typed(&declared, &owned, resource);
     let is_hidden = is_hidden(facts, resource);
-    let mut found = differences(&declared, &view.resource, &owned);
+    let (view, mut found) = differing(facts, &declared, resource);
     if is_hidden && !reactivate {
         found.clear();
     }

@@ -154,10 +154,14 @@ fn is_same(one: &str, other: &str) -> bool {
 
 /// Its letters and digits are some of the other's, in their order.
 pub(super) fn is_made_of(shown: &str, sent: &str) -> bool {
-    let letters = |text: &str| -> Vec<char> { fold(text).chars().filter(|letter| letter.is_alphanumeric()).collect() };
     let (shown, sent) = (letters(shown), letters(sent));
-    let mut rest = sent.iter();
-    !shown.is_empty() && shown.iter().all(|letter| rest.any(|other| other == letter))
+    let mut rest = sent.chars();
+    !shown.is_empty() && shown.chars().all(|letter| rest.any(|other| other == letter))
+}
+
+/// The letters and digits of a name, as names are compared.
+pub(super) fn letters(text: &str) -> String {
+    fold(text).chars().filter(|letter| letter.is_alphanumeric()).collect()
 }
 
 /// Nothing but another name tells that it isn't what was asked for.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::active::{awaiting, awaits_acceptance, deactivation, is_seen_active, reactivation};
+use super::change::Differences;
 use super::claims::{USER, elder_comes_first};
 use super::declared::Declared;
 use super::deprovision;
@@ -18,7 +19,7 @@ use super::rest::at_rest;
 use super::split::ACTIVE;
 use super::step::{Operation, Read, Request, Step, UserDetails, Verdict};
 use super::unseen::{is_never_shown, never_deactivated, never_shown};
-use super::untyped;
+use super::untyped::{self, View};
 use super::write::update;
 use crate::api::{Action, OperationType, Reason, UserState};
 use crate::scim::{Resource, fold};
@@ -291,6 +292,17 @@ fn named(facts: &Facts, resource: &Resource, mut step: Step) -> Step {
     step
 }
 
+/// The account as it is compared, and what differs.
+pub(super) fn differing(facts: &Facts, declared: &Declared, resource: &Resource) -> (View, Differences) {
+    let mut owned = facts.owned(resource);
+    // What nobody can resolve takes nothing away.
+    let left = facts.left();
+    owned.retain(|path| !left.contains(path));
+    let view = untyped::typed(declared, &owned, resource);
+    let found = differences(declared, &view.resource, &owned);
+    (view, found)
+}
+
 /// The object is bound, and its account is there.
 fn bound(facts: &Facts, declared: &Declared, id: &str, resource: &Resource, fresh: bool) -> Step {
     let seen_active = is_seen_active(facts, declared, resource);
@@ -318,12 +330,7 @@ fn bound(facts: &Facts, declared: &Declared, id: &str, resource: &Resource, fres
         Ok(reactivate) => reactivate,
         Err(verdict) => return settle(*verdict),
     };
-    let mut owned = facts.owned(resource);
-    // What nobody can resolve takes nothing away.
-    let left = facts.left();
-    owned.retain(|path| !left.contains(path));
-    let view = untyped::typed(declared, &owned, resource);
-    let found = differences(declared, &view.resource, &owned);
+    let (view, found) = differing(facts, declared, resource);
     let sorted = ignored::sort(found, &view, facts, &declared.unsupported);
     if let Some(step) = update(facts, declared, id, &view, fresh, &sorted, reactivate) {
         return step;

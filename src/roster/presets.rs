@@ -27,17 +27,22 @@ const NAME_OF_365: &str = r#"row["User principal name"]"#;
 const ACTIVE_OF_365: &str = r#"!row["Block credential"]"#;
 const DISPLAY_NAME_OF_365: &str = r#"row["Display name"]"#;
 
+/// What both tables of Entra ID begin with.
+const ENTRA_USER_NAME: Line = line!("userName", "row.userPrincipalName", NAME_OF_365);
+const ENTRA_ACTIVE: Line = line!(
+    "active",
+    "!row.isSoftDeleted && row.accountEnabled",
+    "!row.isSoftDeleted",
+    "row.accountEnabled",
+    ACTIVE_OF_365
+);
+const ENTRA_TITLE: Line = line!("title", "row.jobTitle", "row.Title");
+
 /// The table of Datadog's guide for Entra ID.
 const ENTRA_DATADOG: &[Line] = &[
-    line!("userName", "row.userPrincipalName", NAME_OF_365),
-    line!(
-        "active",
-        "!row.isSoftDeleted && row.accountEnabled",
-        "!row.isSoftDeleted",
-        "row.accountEnabled",
-        ACTIVE_OF_365
-    ),
-    line!("title", "row.jobTitle", "row.Title"),
+    ENTRA_USER_NAME,
+    ENTRA_ACTIVE,
+    ENTRA_TITLE,
     line!(WORK, "row.mail"),
     line!(PRIMARY, "true"),
     line!("name.formatted", "row.displayName", DISPLAY_NAME_OF_365),
@@ -49,16 +54,10 @@ const FIRST_BUSINESS_PHONE: &str =
 
 /// What Entra ID begins with for an application that isn't in its gallery.
 const ENTRA_GENERIC: &[Line] = &[
-    line!("userName", "row.userPrincipalName", NAME_OF_365),
-    line!(
-        "active",
-        "!row.isSoftDeleted && row.accountEnabled",
-        "!row.isSoftDeleted",
-        "row.accountEnabled",
-        ACTIVE_OF_365
-    ),
+    ENTRA_USER_NAME,
+    ENTRA_ACTIVE,
     line!("displayName", "row.displayName", DISPLAY_NAME_OF_365),
-    line!("title", "row.jobTitle", "row.Title"),
+    ENTRA_TITLE,
     line!(WORK, "row.mail"),
     line!(PRIMARY, "true"),
     line!("preferredLanguage", "row.preferredLanguage", r#"row["Preferred language"]"#),

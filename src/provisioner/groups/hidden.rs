@@ -70,8 +70,7 @@ impl<E: Effects> Provisioner<E> {
             && !self.mirror.groups.look(|known| known.shows_somebody)
             && first();
         let is_exact = pass.status.owned_members.is_some();
-        let accounts = || self.mirror.users.look(|known| known.accounts().map(|(id, ..)| id.into()).collect());
-        may_hide.then(|| if is_exact { accounts() } else { Vec::new() })
+        may_hide.then(|| if is_exact { self.listed_accounts() } else { Vec::new() })
     }
 
     /// A reading shows nobody, though members were put in before it was asked for: whether the server shows none at all, or
@@ -111,7 +110,13 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// What the server says by another way of whether the account is in the group; none where it can't be asked now.
-    async fn told_of_one(&self, pass: &GroupPass, priority: Priority, group: &str, member: &RemoteId) -> Option<Told> {
+    pub(super) async fn told_of_one(
+        &self,
+        pass: &GroupPass,
+        priority: Priority,
+        group: &str,
+        member: &RemoteId,
+    ) -> Option<Told> {
         if self.is_found_by_filter(pass, priority, group, member.as_str()).await? {
             return Some(Told::In(Lesson::MembersProbed));
         }
@@ -158,7 +163,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// A filter finds the group by this member, and not by one that nobody is; none where it can't be asked now.
-    pub(super) async fn is_found_by_filter(
+    async fn is_found_by_filter(
         &self,
         pass: &GroupPass,
         priority: Priority,
@@ -175,7 +180,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// The account says that it is in the group; none where it tells nothing of groups.
-    pub(super) async fn is_told_by_account(
+    async fn is_told_by_account(
         &self,
         pass: &GroupPass,
         priority: Priority,
@@ -190,7 +195,7 @@ impl<E: Effects> Provisioner<E> {
 }
 
 /// What is said of one account.
-enum Told {
+pub(super) enum Told {
     /// It is in, by this.
     In(Lesson),
     /// It isn't.

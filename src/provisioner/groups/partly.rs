@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use super::GroupPass;
+use super::hidden::Told;
 use super::shown::carried_out;
 use crate::api::RemoteId;
 use crate::plan::groups::{Change, Membership};
@@ -66,7 +67,7 @@ impl<E: Effects> Provisioner<E> {
             None => self.dropped_and_not_shown(pass, &shown, removed),
         };
         for hidden in asked {
-            if self.is_in_all_the_same(pass, priority, id, hidden.as_str()).await != Some(true) {
+            if !matches!(self.told_of_one(pass, priority, id, &hidden).await, Some(Told::In(_))) {
                 continue;
             }
             // What is on record is written before anybody is put in: this process knows better.
@@ -116,7 +117,7 @@ impl<E: Effects> Provisioner<E> {
         if self.directory.membership(&pass.uid(), |members| members.covers(recorded, shown)) != Some(false) {
             return Vec::new();
         }
-        let accounts = self.mirror.users.look(|known| known.accounts().map(|(id, ..)| id.into()).collect::<Vec<_>>());
+        let accounts = self.listed_accounts();
         let dropped = self.directory.membership(&pass.uid(), |members| members.dropped(recorded, accounts));
         let hidden = |id: &RemoteId| !shown.contains(id) && !removed.contains(id);
         dropped.unwrap_or_default().into_iter().filter(hidden).take(MOST_ASKED).collect()
@@ -144,27 +145,16 @@ impl<E: Effects> Provisioner<E> {
         let shown: HashSet<String> = shown.iter().filter_map(Resource::members).flatten().map(str::to_owned).collect();
         let (mut still, mut out) = (Vec::new(), Vec::new());
         for member in asked.into_iter().flatten().take(MOST_ASKED) {
-            let seen = shown.contains(member.as_str());
-            if seen || self.is_in_all_the_same(pass, Priority::Write, id, member.as_str()).await? {
+            if shown.contains(member.as_str()) {
                 still.push(member);
-            } else {
-                out.push(member);
+                continue;
+            }
+            match self.told_of_one(pass, Priority::Write, id, &member).await? {
+                Told::In(_) => still.push(member),
+                Told::Denied => out.push(member),
+                Told::Nothing => return None,
             }
         }
         Some((still, out))
-    }
-
-    /// The server says by another way that the account is in the group.
-    async fn is_in_all_the_same(
-        &self,
-        pass: &GroupPass,
-        priority: Priority,
-        group: &str,
-        member: &str,
-    ) -> Option<bool> {
-        if self.is_found_by_filter(pass, priority, group, member).await? {
-            return Some(true);
-        }
-        self.is_told_by_account(pass, priority, group, member).await
     }
 }

@@ -22,6 +22,11 @@ use crate::status::ledger;
 pub(super) const LOOKED_AT: usize = 256;
 
 impl<E: Effects> Provisioner<E> {
+    /// The ids of all accounts that the server is known to have.
+    pub(super) fn listed_accounts(&self) -> Vec<RemoteId> {
+        self.mirror.users.look(|known| known.accounts().map(|(id, ..)| id.into()).collect())
+    }
+
     /// A pass over a group begins.
     pub(super) async fn begin_group(&self, pass: &mut GroupPass) {
         self.prepare(pass);
@@ -51,8 +56,7 @@ impl<E: Effects> Provisioner<E> {
         let known = pass.bound_id().is_some_and(|id| self.knows_who_is_in(id));
         let owned = pass.status.owned_members.as_deref();
         let unseen = owned.is_some() && source == Source::Ledger;
-        let listed = || self.mirror.users.look(|known| known.accounts().map(|(id, ..)| id.into()).collect());
-        let accounts: Vec<RemoteId> = if unseen { listed() } else { Vec::new() };
+        let accounts = if unseen { self.listed_accounts() } else { Vec::new() };
         let made_with_members = pass.status.id.is_none() && self.mirror.groups.look(|known| known.never_empty);
         directory.membership(&uid, |members| {
             members.set_source(source);

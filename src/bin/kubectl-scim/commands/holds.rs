@@ -69,6 +69,27 @@ pub struct Hold {
 }
 
 impl Hold {
+    /// One of which nothing is known but whose it is.
+    pub fn of_kind(kind: Kind) -> Self {
+        Self {
+            id: None,
+            kind,
+            namespace: None,
+            name: String::new(),
+            of: String::new(),
+            reason: String::new(),
+            since: None,
+            creates: 0,
+            updates: 0,
+            deactivations: 0,
+            deletes: 0,
+            memberships: 0,
+            sample: Vec::new(),
+            rejected: false,
+            version: None,
+        }
+    }
+
     /// Operations on users and groups, members of groups apart.
     pub fn operations(&self) -> i64 {
         self.creates + self.updates + self.deactivations + self.deletes
@@ -150,20 +171,16 @@ pub fn of_roster(roster: &ScimRoster) -> Option<Hold> {
         hold.sample.iter().map(|name| format!("{}/{name}", namespace.as_deref().unwrap_or_default())).collect();
     Some(Hold {
         id: Some(hold.id),
-        kind: Kind::Roster,
         name: roster.name_any(),
         of: format!("roster {}", full_name(roster)),
         reason: "rows are gone".to_owned(),
         since: instant(roster.status.as_ref().and_then(|status| status.last_good.as_ref())),
-        creates: 0,
-        updates: 0,
-        deactivations: 0,
         deletes: hold.removals,
-        memberships: 0,
         sample,
         rejected: hold.rejected,
         namespace,
         version: roster.resource_version(),
+        ..Hold::of_kind(Kind::Roster)
     })
 }
 

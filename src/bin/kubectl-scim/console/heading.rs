@@ -97,26 +97,6 @@ mod tests {
         Held(Object { kind, held_operation: Some(operation.into()), message, ..Object::default() })
     }
 
-    fn of(kind: Kind) -> Hold {
-        Hold {
-            id: None,
-            kind,
-            namespace: None,
-            name: String::new(),
-            of: String::new(),
-            reason: String::new(),
-            since: None,
-            creates: 0,
-            updates: 0,
-            deactivations: 0,
-            deletes: 0,
-            memberships: 0,
-            sample: Vec::new(),
-            rejected: false,
-            version: None,
-        }
-    }
-
     #[test]
     fn i13_what_is_in_a_hold_is_grouped_by_what_it_means_for_people() {
         for (operation, message, kind, expected) in [
@@ -135,14 +115,14 @@ mod tests {
             ("Update", "Update of displayName", "ScimGroup", "Groups that change"),
         ] {
             let held = held(operation, message, kind);
-            assert_eq!(HEADINGS[heading(&of(Kind::Connection), &held)], expected, "{message} of a {kind}");
+            assert_eq!(HEADINGS[heading(&Hold::of_kind(Kind::Connection), &held)], expected, "{message} of a {kind}");
         }
     }
 
     #[test]
     fn i29_whose_row_is_gone_loses_the_object_and_what_becomes_of_the_account_is_not_told() {
         let leaving = Held::leaving(Object { kind: "ScimUser", ..Object::default() });
-        let title = HEADINGS[heading(&of(Kind::Roster), &leaving)];
+        let title = HEADINGS[heading(&Hold::of_kind(Kind::Roster), &leaving)];
         assert!(title.contains("the ScimUser is deleted") && !title.contains("account"), "{title}");
     }
 

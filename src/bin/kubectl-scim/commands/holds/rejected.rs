@@ -139,22 +139,15 @@ fn refused(connection: &ScimConnection) -> BTreeSet<String> {
 
 fn named(connection: &ScimConnection, id: String) -> Hold {
     let namespace = connection.namespace();
+    let kind = if namespace.is_some() { Kind::Connection } else { Kind::ClusterConnection };
     Hold {
         id: Some(id),
-        kind: if namespace.is_some() { Kind::Connection } else { Kind::ClusterConnection },
         namespace,
         name: connection.name_any(),
         of: full_name(connection),
-        reason: String::new(),
-        since: None,
-        creates: 0,
-        updates: 0,
-        deactivations: 0,
-        deletes: 0,
-        memberships: 0,
-        sample: Vec::new(),
         rejected: true,
         version: connection.resource_version(),
+        ..Hold::of_kind(kind)
     }
 }
 
