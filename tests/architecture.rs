@@ -20,8 +20,7 @@ const MAY_USE: [(&str, &[&str]); 9] = [
     ("controller", &["api", "directory", "plan", "provisioner", "roster", "runtime", "scim", "status"]),
 ];
 
-/// What these modules of the provisioner must not use: the engine knows no kind, and nobody but the live effects, the
-/// connection's test and its credentials knows the API server's client.
+/// What these modules of the provisioner must not use: the engine knows no kind.
 const MUST_NOT_USE: [(&str, &str); 4] =
     [("engine", "users"), ("engine", "groups"), ("effects", "engine"), ("schedule", "engine")];
 
@@ -100,6 +99,24 @@ fn what_decides_touches_nothing() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// Words of who has the API server's client.
+const CLIENT: [&str; 4] = ["kube::Client", ".kube.", "Api::", "Api<"];
+/// Who may have it in the provisioner: what its tasks share, the live effects, the credentials, and the connection's test.
+const MAY_HAVE_THE_CLIENT: [&str; 4] = ["mod.rs", "live.rs", "connection/credentials.rs", "connection/test.rs"];
+
+#[test]
+fn the_provisioner_reaches_the_api_server_by_its_effects_alone() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let Ok(inside) = path.strip_prefix("src/provisioner") else { continue };
+        if MAY_HAVE_THE_CLIENT.iter().any(|may| inside == Path::new(may)) {
+            continue;
+        }
+        wrong.extend(CLIENT.iter().filter(|word| text.contains(**word)).map(|word| format!("{inside:?} says {word}")));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn a_lock_is_taken_in_the_file_that_declares_it_and_nowhere_else() {
     let mut wrong = Vec::new();
@@ -166,16 +183,31 @@ fn locked(text: &str) -> BTreeSet<String> {
     taken.chain(by_method).collect()
 }
 
+/// What each module names by `use`, by the name that it has there. What is private serves the module's children.
+type Names = BTreeMap<Module, BTreeMap<String, Module>>;
+
 fn modules() -> BTreeMap<Module, BTreeSet<Module>> {
     let sources = sources();
     let known: BTreeSet<Module> = sources.keys().map(|path| module_of(path)).collect();
-    let uses = |path: &PathBuf, text: &str| {
-        let own = module_of(path);
-        // A file that is no `mod.rs` is its module as well: `super` is what holds it.
-        let used = imports(text).into_iter().filter_map(|import| resolve(&own, &import, &known));
-        used.filter(|used| *used != own).collect::<BTreeSet<_>>()
+    let names: Names = sources.iter().map(|(path, text)| named_by(&module_of(path), text, &known)).collect();
+    let uses = |own: &Module, text: &str| {
+        let paths = imports(text).into_iter().filter_map(|import| absolute(own, &import.path, &known));
+        paths.map(|path| resolve(path, &names)).filter(|used| used != own).collect::<BTreeSet<_>>()
     };
-    sources.iter().map(|(path, text)| (module_of(path), uses(path, text))).collect()
+    sources.iter().map(|(path, text)| (module_of(path), uses(&module_of(path), text))).collect()
+}
+
+/// The module, and its names.
+fn named_by(own: &Module, text: &str, known: &BTreeSet<Module>) -> (Module, BTreeMap<String, Module>) {
+    let mut found = Vec::new();
+    for (at, word) in text.match_indices("use ") {
+        let line = text[..at].rsplit('\n').next().unwrap_or_default().trim_start();
+        if line.is_empty() || line.starts_with("pub") {
+            expand(&text[at + word.len()..], &mut Vec::new(), &mut found);
+        }
+    }
+    let absolute = |import: Import| Some((import.name, absolute(own, &import.path, known)?));
+    (own.clone(), found.into_iter().filter_map(absolute).collect())
 }
 
 /// The sources, of the library and the binaries, without their tests.
@@ -219,8 +251,15 @@ fn module_of(path: &Path) -> Module {
     parts
 }
 
+/// What an import names.
+struct Import {
+    path: Module,
+    /// The path's last part, or what `as` makes of it.
+    name: String,
+}
+
 /// Every path that begins with `crate` or `super`, one for each name in braces.
-fn imports(text: &str) -> Vec<Module> {
+fn imports(text: &str) -> Vec<Import> {
     let mut found = Vec::new();
     for root in ["crate::", "super::"] {
         for (at, _) in text.match_indices(root) {
@@ -234,9 +273,13 @@ fn imports(text: &str) -> Vec<Module> {
     found
 }
 
-fn expand(text: &str, begun: &mut Module, found: &mut Vec<Module>) {
-    let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(text.len());
-    let (name, rest) = text.split_at(end);
+/// The text up to what can't be part of a name, and the rest.
+fn word(text: &str) -> (&str, &str) {
+    text.split_at(text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(text.len()))
+}
+
+fn expand(text: &str, begun: &mut Module, found: &mut Vec<Import>) {
+    let (name, rest) = word(text);
     if !name.is_empty() {
         begun.push(name.to_owned());
     }
@@ -262,20 +305,44 @@ fn expand(text: &str, begun: &mut Module, found: &mut Vec<Module>) {
             }
         }
         Some(rest) => expand(rest, begun, found),
-        None => found.push(begun.clone()),
+        None => {
+            let alias = rest.strip_prefix(" as ").map(|rest| word(rest).0);
+            let name = alias.unwrap_or(name).to_owned();
+            found.push(Import { path: begun.clone(), name });
+        }
     }
 }
 
-/// The file that a path leads to.
-fn resolve(own: &Module, import: &Module, known: &BTreeSet<Module>) -> Option<Module> {
-    let supers = import.iter().take_while(|part| *part == "super").count();
-    let path: Module = if import[0] == "crate" {
-        // A binary is a crate of its own.
-        let root = if own.first().is_some_and(|top| top == "bin") { &own[..own.len().min(2)] } else { &[] };
-        root.iter().chain(&import[1..]).cloned().collect()
-    } else {
-        let base = own.get(..own.len().checked_sub(supers)?)?;
-        base.iter().chain(&import[supers..]).cloned().collect()
-    };
-    (1..=path.len()).rev().map(|end| path[..end].to_vec()).find(|module| known.contains(module))
+/// The path from the crate's root; none where it leads out of the crate.
+fn absolute(own: &Module, import: &Module, known: &BTreeSet<Module>) -> Option<Module> {
+    let joined = |base: &[String], rest: &[String]| base.iter().chain(rest).cloned().collect();
+    match import.first()?.as_str() {
+        "crate" => {
+            // A binary is a crate of its own.
+            let root = if own.first().is_some_and(|top| top == "bin") { &own[..own.len().min(2)] } else { &[] };
+            Some(joined(root, &import[1..]))
+        }
+        "self" => Some(joined(own, &import[1..])),
+        "super" => {
+            let supers = import.iter().take_while(|part| *part == "super").count();
+            Some(joined(own.get(..own.len().checked_sub(supers)?)?, &import[supers..]))
+        }
+        child => known.contains(&joined(own, &[child.to_owned()])).then(|| joined(own, import)),
+    }
+}
+
+/// What is named by one module after another is found within so many.
+const MOST_HOPS: usize = 10;
+
+/// The file that a path leads to: where it was declared, whoever names it, too. What `*` names isn't followed.
+fn resolve(mut path: Module, names: &Names) -> Module {
+    let mut file = Module::new();
+    for _ in 0..MOST_HOPS {
+        let end = (0..=path.len()).rev().find(|end| names.contains_key(&path[..*end])).unwrap_or_default();
+        let next = path.get(end).and_then(|part| names.get(&path[..end])?.get(part));
+        file = path[..end].to_vec();
+        let Some(target) = next else { break };
+        path = target.iter().chain(&path[end + 1..]).cloned().collect();
+    }
+    file
 }

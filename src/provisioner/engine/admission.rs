@@ -6,43 +6,15 @@ use jiff::Timestamp;
 use kube::runtime::events::EventType;
 use tracing::info;
 
-use super::{Kind, ObjectStatus, Pass, Stop};
+use super::{AdmissionRequest, Kind, ObjectStatus, Pass, Stop};
 use crate::api::{OperationType, Reason, Uid, UserHold};
 use crate::directory::{Object, full_name};
 use crate::plan::guards::{Admission, Candidate, Event, Gate, GuardName, HoldReason, HoldView};
-use crate::plan::{Binding, Departure, Named, Operation, Path, ResourceType, Verdict};
+use crate::plan::{Binding, Departure, Named, Operation, Verdict};
 use crate::provisioner::Provisioner;
 use crate::provisioner::connection::state::{FirstSweep, PendingEvent};
 use crate::provisioner::effects::{Effects, Note};
 use crate::provisioner::schedule::queue::Outcome;
-
-/// What admission is asked for.
-#[derive(Clone)]
-pub struct AdmissionRequest {
-    /// The operation.
-    pub operation: OperationType,
-    /// The account or group, where it is known.
-    pub remote_id: Option<String>,
-    /// What is changed.
-    pub attributes: Vec<String>,
-    /// The guard that counts it.
-    pub guard: Option<GuardName>,
-    /// The delegation doesn't admit the account or group.
-    pub undelegated: bool,
-}
-
-impl AdmissionRequest {
-    /// For one request to the server.
-    pub fn of<T: ResourceType>(operation: &Operation<T>) -> Self {
-        Self {
-            operation: operation.kind,
-            remote_id: operation.request.target().map(str::to_owned),
-            attributes: operation.attributes.iter().map(Path::to_string).collect(),
-            guard: operation.guard,
-            undelegated: operation.undelegated,
-        }
-    }
-}
 
 impl<E: Effects> Provisioner<E> {
     /// Asks for admission of an operation, unless it was admitted already.

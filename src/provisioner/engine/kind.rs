@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::core::object::HasStatus;
 
-use super::admission::AdmissionRequest;
+use super::admission_request::AdmissionRequest;
 use super::object_status::ObjectStatus;
 use super::{Pass, Stop};
 use crate::api::Uid;

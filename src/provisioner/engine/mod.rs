@@ -5,6 +5,7 @@
 
 mod absence;
 mod admission;
+mod admission_request;
 mod audit;
 mod created;
 mod deleted;
@@ -28,7 +29,8 @@ use std::time::Duration;
 use kube::ResourceExt;
 use tracing::warn;
 
-pub use self::admission::{AdmissionRequest, sizes};
+pub use self::admission::sizes;
+pub use self::admission_request::AdmissionRequest;
 pub use self::failure::{class_name, looked_for_later, own_error_pause, pause_until};
 use self::handover::{Handover, Wait};
 pub use self::kind::{Claimed, Ended, Kind, SearchRefused};
