@@ -53,8 +53,6 @@ pub struct Split {
     troubled: bool,
     /// What creations went without.
     tried: Vec<BTreeSet<String>>,
-    /// What the first creation was told.
-    words: Option<String>,
 }
 
 impl Split {
@@ -154,7 +152,6 @@ impl Split {
     /// what is no name (promise I7: what was refused made nothing). `by_words`: without what the words name alone.
     pub fn omit(&mut self, optional: &BTreeSet<String>, words: Option<&str>, by_words: bool) -> bool {
         self.refusals += 1;
-        self.words.get_or_insert_with(|| words.unwrap_or_default().to_owned());
         if self.tried.len() >= MOST_CREATIONS {
             return false;
         }

@@ -70,6 +70,8 @@ impl ScimType {
     }
 }
 
+const PAYMENT_REQUIRED: u16 = 402;
+
 /// The class of a status that isn't 2xx.
 pub(super) fn class_of(status: u16) -> Class {
     match status {
@@ -96,7 +98,10 @@ pub struct Error {
     pub(super) status: Option<u16>,
     /// What happened, where no status says it.
     pub(super) cause: Option<String>,
+    /// The server's words, as people may see them.
     pub(super) detail: Option<String>,
+    /// The same in small letters, without what they repeat of the request.
+    pub(super) words: Option<String>,
     pub(super) scim_type: Option<ScimType>,
     /// It says that the key's permissions don't suffice.
     pub(super) lacks_permission: bool,
@@ -117,6 +122,7 @@ impl Error {
             status: None,
             cause: Some(cause.into()),
             detail: None,
+            words: None,
             scim_type: None,
             lacks_permission: false,
             scim: false,
@@ -168,18 +174,17 @@ impl Error {
 
     /// It says that something is missing which is required.
     pub fn says_missing(&self) -> bool {
-        self.detail.as_deref().is_some_and(super::words::misses_something)
+        super::words::misses_something(self.words())
     }
 
     /// Whether this word, in small letters, is among the server's.
     pub fn has_word(&self, word: &str) -> bool {
-        let words = self.detail.as_deref().unwrap_or_default().to_lowercase();
-        words.split(|letter: char| !letter.is_alphanumeric()).any(|one| one == word)
+        self.words().split(|letter: char| !letter.is_alphanumeric()).any(|one| one == word)
     }
 
     /// It says that nothing is listed without a filter: in SCIM's own way, or in words.
     pub fn wants_filter(&self) -> bool {
-        let told = self.detail.as_deref().is_some_and(|words| words.to_lowercase().contains("filter"));
+        let told = self.words().contains("filter");
         self.scim_type == Some(ScimType::TooMany) || (self.class == Class::Rejected && told && self.says_missing())
     }
 
@@ -187,21 +192,20 @@ impl Error {
     pub fn says_unsupported(&self) -> bool {
         const WORDS: [&str; 6] =
             ["not supported", "unsupported", "not allowed", "not permitted", "read-only", "readonly"];
-        let words = self.detail.as_deref().unwrap_or_default().to_lowercase();
-        WORDS.iter().any(|word| words.contains(word))
+        WORDS.iter().any(|word| self.words().contains(word))
     }
 
     /// A 404 that may be about the method, as frameworks answer that have no such route: it isn't SCIM's, and names no resource.
     pub fn may_be_of_a_route(&self) -> bool {
         const ROUTE: [&str; 4] = ["patch", "put", "route", "endpoint"];
-        let words = self.detail.as_deref().unwrap_or_default().to_lowercase();
-        !self.scim && (words.is_empty() || ROUTE.iter().any(|word| words.contains(word)))
+        let words = self.words();
+        !self.scim && (self.detail.is_none() || ROUTE.iter().any(|word| words.contains(word)))
     }
 
-    /// A creation was refused because every seat that was paid for is taken.
+    /// A creation was refused because every seat that was paid for is taken: in words, or by 402.
     pub fn wants_seat(&self) -> bool {
         let refused = matches!(self.class, Class::Forbidden | Class::Conflict | Class::Rejected);
-        refused && self.detail.as_deref().is_some_and(super::words::wants_seat)
+        refused && (self.status == Some(PAYMENT_REQUIRED) || super::words::wants_seat(self.words()))
     }
 
     /// A search failed, too, so that nothing is left to find anybody by.
@@ -226,6 +230,11 @@ impl Error {
     /// It was answered in SCIM's form: the request reached the SCIM service, and not only what stands before it.
     pub fn is_scim(&self) -> bool {
         self.scim
+    }
+
+    /// What it says of why, in small letters: without what it repeats of the request. To be judged, and shown to nobody.
+    pub fn words(&self) -> &str {
+        self.words.as_deref().unwrap_or_default()
     }
 
     /// The server's own words: one line, bounded.

@@ -6,6 +6,7 @@ mod answer;
 mod auth;
 mod client;
 mod discovery;
+mod echo;
 mod error;
 mod experience;
 mod filter;

@@ -89,22 +89,38 @@ const MISSING: [&str; 9] = [
     "undefined",
 ];
 
-/// What servers say that have no seat left.
-const SEATS: [&str; 8] = [
+/// What servers say that have no seat left, as whole words.
+const SEATS: [&str; 23] = [
     "seat",
+    "seats",
     "license limit",
     "licence limit",
+    "license count",
+    "licence count",
     "no license",
     "no licence",
+    "no licenses",
+    "no licences",
+    "not enough licenses",
+    "not enough licences",
     "licenses available",
+    "licences available",
     "user limit",
+    "member limit",
+    "user quota",
+    "member quota",
+    "license quota",
     "maximum number of users",
+    "maximum number of members",
+    "upgrade your plan to add",
+    "upgrade your plan to invite",
 ];
 
-/// Whether a reason says that there is no seat left.
+/// Whether a reason, in small letters, says that there is no seat left.
 pub(super) fn wants_seat(reason: &str) -> bool {
-    let reason = reason.to_ascii_lowercase();
-    SEATS.iter().any(|words| reason.contains(words))
+    let words: Vec<&str> = reason.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let spaced = format!(" {} ", words.join(" "));
+    SEATS.iter().any(|words| spaced.contains(&format!(" {words} ")))
 }
 
 /// What servers say of an attribute that nobody may write.
@@ -240,6 +256,18 @@ mod tests {
         assert_eq!(reason(b"Forbidden", Some("text/html; charset=utf-8")), None);
         assert_eq!(reason(b"Forbidden", Some("text/plain; charset=utf-8")).as_deref(), Some("Forbidden"));
         assert_eq!(reason(&[0xff, 0xfe, b'x'], Some("text/plain")), None);
+    }
+
+    #[test]
+    fn i21_a_seat_is_spoken_of_in_whole_words() {
+        for reason in ["no seats left", "seat limit reached", "your license count is used up", "User limit: 5"] {
+            assert!(wants_seat(&reason.to_lowercase()), "{reason}");
+        }
+        for reason in
+            ["seaton exists", "the region seattle isn't known", "seated", "superuser limits", "quota exceeded"]
+        {
+            assert!(!wants_seat(reason), "{reason}");
+        }
     }
 
     #[test]

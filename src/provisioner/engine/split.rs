@@ -66,14 +66,14 @@ impl<E: Effects> Provisioner<E> {
     ) -> bool {
         let mut optional = K::optional_at_creation(self, pass, operation, error);
         // Where something is missing that wasn't sent, less doesn't help.
-        let words = error.detail().unwrap_or_default();
+        let words = error.words();
         if error.says_missing() && !optional.iter().any(|part| is_named(words, part)) {
             return false;
         }
         optional.extend(pass.split.omitted().into_iter().flatten().cloned());
         // A conflict may be about who it is: only what the server names may be missing.
         let by_words = error.class() == Class::Conflict;
-        if optional.is_empty() || !pass.split.omit(&optional, error.detail(), by_words) {
+        if optional.is_empty() || !pass.split.omit(&optional, Some(words), by_words) {
             return false;
         }
         self.note_failure(error);

@@ -35,7 +35,7 @@ pub(super) fn claim_of_binding(pass: &GroupPass, binding: &Binding) -> ClaimedGr
 pub(super) fn exists_hidden(pass: &GroupPass, alike: Option<(String, String)>, error: &Error) -> String {
     let words = error.detail().unwrap_or_default();
     let what = match (&pass.object.spec.external_id, alike) {
-        (Some(external_id), _) if words.to_lowercase().contains("externalid") => format!(
+        (Some(external_id), _) if error.words().contains("externalid") => format!(
             "the server says that another group has the externalId {external_id:?}, and shows none; look for it there, and \
              bind it by the annotation scim-operator.dev/remote-id, or declare another externalId"
         ),

@@ -169,7 +169,7 @@ impl<E: Effects> Provisioner<E> {
         let sent = pass.object.spec.display_name.clone();
         self.group_notes.name_sent(&pass.uid(), NameSent { sent, before, ..NameSent::default() });
         // What is said of the name itself, and of no path, the whole group would be answered, too.
-        let of_name = is_named(error.detail().unwrap_or_default(), NAME) && !error.has_word("path");
+        let of_name = is_named(error.words(), NAME) && !error.has_word("path");
         let begins = self.names_otherwise(pass, !of_name);
         if begins {
             self.note_failure(error);

@@ -369,8 +369,7 @@ impl<E: Effects> Provisioner<E> {
 
 /// A creation was refused because nobody is in the group.
 fn lacks_members(body: &Attributes, error: &Error) -> bool {
-    let words = error.detail().unwrap_or_default();
-    !body.contains_key(MEMBERS) && error.says_missing() && is_named(words, MEMBERS)
+    !body.contains_key(MEMBERS) && error.says_missing() && is_named(error.words(), MEMBERS)
 }
 
 /// Who is in is seen, and only whom we brought in may be taken out.

@@ -66,8 +66,7 @@ impl<E: Effects> Provisioner<E> {
 /// Whether a refusal may be about somebody who is there already.
 fn may_be_of_another(error: &Error) -> bool {
     const WORDS: [&str; 6] = ["exist", "taken", "in use", "already", "duplicate", "unique"];
-    let words = error.detail().unwrap_or_default().to_lowercase();
-    error.class() == Class::Conflict || WORDS.iter().any(|word| words.contains(word))
+    error.class() == Class::Conflict || WORDS.iter().any(|word| error.words().contains(word))
 }
 
 /// When what is refused is tried again; none where nothing is. `tried`: when it was last. A sweep would find `active` to be

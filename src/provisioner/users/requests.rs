@@ -217,12 +217,12 @@ pub(super) fn refuses_filter(class: Class, attribute: &str, value: &str) -> bool
 
 /// A creation is refused for saying `active`, by the server's own words.
 fn names_active(body: &Attributes, error: &Error) -> bool {
-    body.contains_key(ACTIVE) && error.says_unsupported() && error.detail().is_some_and(|words| is_named(words, ACTIVE))
+    body.contains_key(ACTIVE) && error.says_unsupported() && is_named(error.words(), ACTIVE)
 }
 
 /// The same in other words: nothing was made, and without `active` it is tried again.
 fn is_about_active(body: &Attributes, error: &Error) -> bool {
-    let named = error.detail().is_some_and(|words| is_named(words, ACTIVE));
+    let named = is_named(error.words(), ACTIVE);
     body.contains_key(ACTIVE) && named && !error.says_missing()
 }
 
@@ -271,7 +271,7 @@ pub(super) fn claim_of_creation(pass: &UserPass) -> ClaimedAccount {
 /// The server says that somebody is there already, and shows nobody.
 pub(super) fn exists_hidden(pass: &UserPass, error: &Error) -> String {
     let words = error.detail().unwrap_or_default();
-    let names_external_id = words.to_lowercase().contains("externalid");
+    let names_external_id = error.words().contains("externalid");
     let what = match &pass.object.spec.external_id {
         Some(external_id) if names_external_id => format!(
             "the server says that another account has the externalId {external_id:?}, and shows none: it may be inactive, or \

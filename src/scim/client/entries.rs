@@ -198,6 +198,7 @@ mod tests {
             secrets: Arc::default(),
             ids: Some((ids.clone(), Kind::Users)),
             conditional: false,
+            sent: Vec::new(),
         }
     }
 

@@ -13,6 +13,7 @@ use url::Url;
 
 use super::super::answer::Answer;
 use super::super::auth::SHORTEST_KEY;
+use super::super::echo::values_sent;
 use super::super::error::{Class, Error};
 use super::super::proxy::naming;
 use super::super::resource::Resource;
@@ -122,7 +123,7 @@ impl Client {
             return Err(Error::new(Class::Timeout, what, "there was no time left to send it"));
         }
         let accepted = if plain { "application/json" } else { "application/scim+json, application/json" };
-        let mut request = self.http.request(method.clone(), url).header(ACCEPT, accepted);
+        let mut request = self.http.request(method.clone(), url.clone()).header(ACCEPT, accepted);
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, if plain { "application/json" } else { "application/scim+json" });
             request = request.body(body.to_string());
@@ -139,7 +140,11 @@ impl Client {
         }
         let secrets = self.secrets_with(token.as_ref());
         let answer = self.in_time(until, began + self.timeout, receive(request, what, &secrets)).await;
-        let answer = answer.map(|answer| answer.map(|answer| Answer { conditional: if_match.is_some(), ..answer }));
+        let asked = |answer: Answer| {
+            let sent = if answer.status < 300 { Vec::new() } else { values_sent(&url, body) };
+            Answer { conditional: if_match.is_some(), sent, ..answer }
+        };
+        let answer = answer.map(|answer| answer.map(asked));
         if let Some(observer) = &self.observer {
             let answer = answer.as_ref().and_then(|answer| answer.as_ref().ok());
             observer(Exchange {
@@ -245,5 +250,14 @@ async fn receive(request: RequestBuilder, what: &str, secrets: &Arc<[SecretStrin
         body.extend_from_slice(&chunk);
     }
     let (what, status) = (what.to_owned(), told_status(status, &body));
-    Ok(Answer { what, status, headers, body, secrets: Arc::clone(secrets), ids: None, conditional: false })
+    Ok(Answer {
+        what,
+        status,
+        headers,
+        body,
+        secrets: Arc::clone(secrets),
+        ids: None,
+        conditional: false,
+        sent: Vec::new(),
+    })
 }

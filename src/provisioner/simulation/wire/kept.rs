@@ -136,57 +136,6 @@ async fn i33_what_a_server_never_keeps_is_owed_by_nobody_who_is_found() {
 }
 
 #[tokio::test]
-async fn a_seat_that_became_free_is_used_within_a_minute() {
-    let mut world = World::start(&["two_seats"], json!({"deletionPolicy": {"users": "Delete"}})).await;
-    for name in ["ada", "bea", "cyd"] {
-        world.user(name, json!({"userName": format!("{name}@example.com"), "active": true}));
-    }
-    world.pass(3 * MINUTE).await;
-    let waits: Vec<&str> = ["ada", "bea", "cyd"].into_iter().filter(|name| id(&world, name).is_none()).collect();
-    assert_eq!(waits.len(), 1);
-    let leaves = if waits[0] == "ada" { "bea" } else { "ada" };
-    // One goes by our hand, and at another time by somebody else's.
-    world.delete(leaves);
-    world.pass(MINUTE).await;
-    assert!(id(&world, waits[0]).is_some(), "{}", ready(&world, waits[0]));
-    // In one burst: whoever goes makes room for whoever comes.
-    let stays = ["ada", "bea", "cyd"].into_iter().find(|name| *name != leaves && *name != waits[0]).unwrap();
-    world.user("dan", json!({"userName": "dan@example.com", "active": true}));
-    world.delete(stays);
-    world.requests().await;
-    world.pass(MINUTE).await;
-    assert_eq!(ready(&world, "dan"), "True Synced");
-    let refused = world.admin("GET", "/stats", None).await["requests"]["POST"]["Users"]["403"].clone();
-    assert_eq!(refused, Value::Null, "the removal went before the creation");
-}
-
-/// Whoever waits first wants no seat any more, or is gone.
-#[tokio::test]
-async fn a_seat_that_nobody_wants_any_more_keeps_nobody_else_waiting() {
-    for gone in [false, true] {
-        let mut world = World::start(&["two_seats"], json!({})).await;
-        for name in ["ada", "bea"] {
-            world.user(name, json!({"userName": format!("{name}@example.com"), "active": true}));
-        }
-        world.pass(3 * MINUTE).await;
-        for name in ["cyd", "dan"] {
-            world.user(name, json!({"userName": format!("{name}@example.com"), "active": true}));
-            world.pass(MINUTE).await;
-        }
-        assert!(id(&world, "cyd").is_none() && id(&world, "dan").is_none());
-        if gone {
-            world.delete("cyd");
-        } else {
-            world.user("cyd", json!({"userName": "cyd@example.com", "active": false}));
-        }
-        world.pass(MINUTE).await;
-        world.user("ada", json!({"userName": "ada@example.com", "active": false}));
-        world.pass(2 * MINUTE).await;
-        assert!(id(&world, "dan").is_some(), "{gone}: {}", ready(&world, "dan"));
-    }
-}
-
-#[tokio::test]
 async fn i06_an_id_that_changes_when_an_invitation_is_accepted_is_taken_over() {
     let policy = json!({"adoptionPolicy": {"users": "Adopt"}});
     let mut world = World::start(&["invites"], policy).await;

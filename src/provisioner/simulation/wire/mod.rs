@@ -15,6 +15,7 @@ mod losses;
 mod made;
 mod names;
 mod organizations;
+mod seats;
 mod story;
 mod work;
 mod world;
