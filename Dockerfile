@@ -1,8 +1,7 @@
-# syntax=docker/dockerfile:1
 # One static binary, the certificate authorities, and nothing else.
 #   docker buildx build --platform linux/amd64,linux/arm64 --sbom=true --provenance=true -t IMAGE .
 # The compiler runs on the machine's own architecture and cross-compiles: an emulated one takes an hour.
-FROM --platform=$BUILDPLATFORM docker.io/library/rust:1.95-alpine AS build
+FROM --platform=$BUILDPLATFORM docker.io/library/rust:1.95-alpine@sha256:606fd313a0f49743ee2a7bd49a0914bab7deedb12791f3a846a34a4711db7ed2 AS build
 # The SBOM is then of this stage, which has Cargo.lock; nothing can be read off a stripped binary.
 ARG BUILDKIT_SBOM_SCAN_STAGE=true
 RUN apk add --no-cache ca-certificates-bundle clang lld musl-dev

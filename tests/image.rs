@@ -119,9 +119,56 @@ fn the_dockerfile_makes_that_binary_and_runs_it_without_rights() {
     }
     assert!(text.contains("cargo build --release --locked --bin scim-operator"));
     assert!(text.contains(&format!("/image/{AUTHORITIES}")));
-    // The compiler is the one that the tests ran with, or newer than the least that Cargo.toml asks for.
-    let least = env!("CARGO_PKG_RUST_VERSION");
-    let image = text.split("library/rust:").nth(1).unwrap().split('-').next().unwrap();
-    let number = |version: &str| version.split('.').map(|part| part.parse().unwrap()).collect::<Vec<u32>>();
-    assert!(number(image) >= number(least), "{image} is older than {least}");
+}
+
+/// A tag may be moved to another image; a digest can't.
+#[test]
+fn what_the_image_is_built_on_is_pinned_by_digest() {
+    let text = fs::read_to_string(repository().join("Dockerfile")).unwrap();
+    for line in text.lines().filter(|line| line.starts_with("FROM ") && *line != "FROM scratch") {
+        let digest = line.split("@sha256:").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or_default();
+        assert!(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()), "{line}");
+    }
+}
+
+/// Dependabot raises the Dockerfile's alone: the image and the binaries of one release are by one compiler.
+#[test]
+fn one_rust_compiles_the_image_the_release_and_what_ci_tests() {
+    let read = |file: &str| fs::read_to_string(repository().join(file)).unwrap();
+    let image = read("Dockerfile");
+    let image = image.split("library/rust:").nth(1).unwrap().split('-').next().unwrap();
+    for file in [".github/workflows/ci.yml", ".github/workflows/release.yml"] {
+        let text = read(file);
+        let named: Vec<&str> = ["rustup toolchain install ", "rustup default "]
+            .iter()
+            .flat_map(|command| text.split(command).skip(1))
+            .map(|rest| rest.split_whitespace().next().unwrap())
+            .filter(|version| version.starts_with(|first: char| first.is_ascii_digit()))
+            .collect();
+        assert!(!named.is_empty() && named.iter().all(|version| *version == image), "{file}: {named:?}, not {image}");
+    }
+    assert!(number(image) >= number(env!("CARGO_PKG_RUST_VERSION")), "{image} is older than Cargo.toml permits");
+}
+
+/// `make msrv` compiles with that Rust; this finds a package that says itself that it can't.
+#[test]
+fn no_package_asks_for_a_newer_rust_than_we_promise() {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["metadata", "--locked", "--format-version=1"]).current_dir(repository());
+    let told = cargo.output().expect("cargo");
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+    let ours = number(env!("CARGO_PKG_RUST_VERSION"));
+    let newer: Vec<&serde_json::Value> = told["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|package| package["rust_version"].as_str().is_some_and(|theirs| number(theirs) > ours))
+        .map(|package| &package["id"])
+        .collect();
+    assert!(newer.is_empty(), "{newer:?}");
+}
+
+fn number(version: &str) -> Vec<u32> {
+    version.split('.').map(|part| part.parse().unwrap()).collect()
 }
