@@ -15,6 +15,8 @@ mod argocd;
 mod commands;
 #[path = "operations/dashboard.rs"]
 mod dashboard;
+#[path = "operations/demo.rs"]
+mod demo;
 #[path = "operations/documented.rs"]
 mod documented;
 #[path = "operations/flux.rs"]
