@@ -2,8 +2,9 @@
 //!
 //! An API server in memory lists them, with 5,000 groups, so that what is measured is the console: how soon all are listed,
 //! its memory, the first paint of the list, and searches: a pasted name, one letter that finds everybody, and a name typed key
-//! by key. Each begins with the key and ends with what is shown. Where a round is beyond a goal, that is told, and the exit code
-//! is 3.
+//! by key. It is the worst day: everybody is in a hold, all groups are in one of memberships, and the rows of a roster's people
+//! are all gone; these three are opened and searched, too. Each search begins with the key and ends with what is shown. Where
+//! a round is beyond a goal, that is told, and the exit code is 3.
 
 #![allow(clippy::pedantic, clippy::unwrap_used)]
 
@@ -23,6 +24,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Query, Request, State};
 use axum::response::{IntoResponse, Json, Response};
 use futures::{StreamExt as _, stream};
+use scim_operator::roster::Members;
 use serde_json::{Value, json};
 use support::{Process, guarded, part, repository, scratch};
 
@@ -32,8 +34,14 @@ const SEARCH: f64 = 200.0;
 const MEMORY: f64 = 300.0;
 /// A round was beyond one of them.
 const BEYOND: i32 = 3;
-/// So many groups there are.
+/// So many groups there are, if there are so many people.
 const GROUPS: usize = 5000;
+/// The holds: everybody is deactivated, all members of groups are taken out, the rows of a roster are gone.
+const HOLDS: [(&str, &str); 3] = [
+    ("3f2a9c0d11b2e477", "a hold of everybody"),
+    ("4f2a9c0d11b2e477", "a hold of all memberships"),
+    ("5f2a9c0d11b2e477", "a roster's hold of everybody"),
+];
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
@@ -65,6 +73,7 @@ async fn measure() -> Vec<String> {
     let mut browser = guarded("node");
     browser.arg(repository().join("tests/parts/browser/measure.mjs"));
     browser.env("BROWSER", part("browser")).env("LINK", link.as_str().unwrap()).env("USERS", users.to_string());
+    browser.env("GROUPS", groups(users).to_string()).env("HOLDS", HOLDS.map(|(id, _)| id).join(","));
     let told = tokio::task::spawn_blocking(move || browser.output().unwrap()).await.unwrap();
     assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
     let times: Value = serde_json::from_slice(&told.stdout).unwrap();
@@ -77,21 +86,29 @@ async fn measure() -> Vec<String> {
             beyond.push(format!("{what}: {worst:.0} {unit}, and the goal is below {goal:.0} {unit}"));
         }
     };
-    for (name, what, goal) in [
+    let list = [
         ("firstPaint", "first paint of the list", FIRST_PAINT),
         ("pasted", "a pasted name: from the key to what it found", SEARCH),
         ("letter", "one letter that finds everybody: from the key to what is shown", SEARCH),
         ("typed", "a name typed key by key: from the last key to what it found", SEARCH),
         ("answer", "a search: the console's answer", SEARCH),
-    ] {
-        let values: Vec<f64> = times[name].as_array().into_iter().flatten().filter_map(Value::as_f64).collect();
-        assert!(!values.is_empty(), "no round of {name} was measured: {times}");
-        judge(what, "ms", values.iter().copied().fold(0.0, f64::max), goal);
-        values.into_iter().for_each(|value| run.add(what, &column, "ms", value));
+    ];
+    let hold = [
+        ("firstPaint", "first paint", FIRST_PAINT),
+        ("pasted", "a pasted name", SEARCH),
+        ("letter", "one letter that finds all of it", SEARCH),
+    ];
+    let of_list = list.map(|(name, what, goal)| (&times[name], what.to_owned(), goal));
+    let of_holds = HOLDS
+        .iter()
+        .flat_map(|(id, which)| hold.map(|(name, what, goal)| (&times[id][name], format!("{which}: {what}"), goal)));
+    for (rounds, what, goal) in of_list.into_iter().chain(of_holds) {
+        let values: Vec<f64> = rounds.as_array().into_iter().flatten().filter_map(Value::as_f64).collect();
+        assert!(!values.is_empty(), "no round was measured of {what}: {times}");
+        judge(&what, "ms", values.iter().copied().fold(0.0, f64::max), goal);
+        values.into_iter().for_each(|value| run.add(&what, &column, "ms", value));
     }
-    for (what, value) in
-        [("memory of the console", console.memory_mib()), ("its peak, while listing", console.peak_mib())]
-    {
+    for (what, value) in [("memory of the console", console.memory_mib()), ("its peak", console.peak_mib())] {
         judge(what, "MiB", value, MEMORY);
         run.add(what, &column, "MiB", value);
     }
@@ -123,10 +140,11 @@ async fn answer(
             let from: usize = asked.get("continue").and_then(|text| text.parse().ok()).unwrap_or_default();
             let limit: usize = asked.get("limit").and_then(|text| text.parse().ok()).unwrap_or(*users);
             let until = (from + limit).min(*users);
-            list((from..until).map(user).collect(), (until < *users).then_some(until))
+            list((from..until).map(|number| user(number, *users)).collect(), (until < *users).then_some(until))
         }
-        "scimgroups" => list((0..GROUPS).map(group).collect(), None),
+        "scimgroups" => list((0..groups(*users)).map(|number| group(number, *users)).collect(), None),
         "scimconnections" => list(vec![connection(*users)], None),
+        "scimrosters" => list(vec![roster(*users)], None),
         "selfsubjectaccessreviews" => Json(json!({"apiVersion": "authorization.k8s.io/v1", "spec": {},
             "kind": "SelfSubjectAccessReview", "status": {"allowed": true}}))
         .into_response(),
@@ -134,43 +152,76 @@ async fn answer(
     }
 }
 
+/// Each has somebody.
+fn groups(users: usize) -> usize {
+    GROUPS.min(users)
+}
+
+fn uid(number: usize) -> String {
+    format!("00000000-0000-4000-8000-{number:012}")
+}
+
+/// What the operator tells of something in a hold.
+fn held(what: &str, (id, _): (&str, &str), count: usize) -> Value {
+    let patch = |field: &str| {
+        format!(
+            "kubectl patch scimconnection directory -n identity --type=merge -p '{{\"spec\":{{\"{field}\":\"{id}\"}}}}'"
+        )
+    };
+    let message = format!(
+        "{what} is held: it exceeds the connection's guards. Hold {id} has {count}. To see them: kubectl get \
+         scimuser,scimgroup -A --field-selector status.hold.id={id}. To let them go: {}. To refuse them (deleted objects \
+         go, their accounts stay; edits stay held): {}",
+        patch("approvedHold"),
+        patch("rejectedHold")
+    );
+    json!([{"type": "Ready", "status": "False", "observedGeneration": 2, "reason": "Held", "message": message,
+        "lastTransitionTime": "2026-11-28T10:00:05Z"}])
+}
+
 fn metadata(name: &str, number: usize) -> Value {
     json!({
-        "name": name, "namespace": "identity", "uid": format!("00000000-0000-4000-8000-{number:012}"), "generation": 2,
+        "name": name, "namespace": "identity", "uid": uid(number), "generation": 2,
         "resourceVersion": "1", "creationTimestamp": "2026-11-28T10:00:00Z", "finalizers": ["scim-operator.dev/account"],
-        "labels": {"team": format!("team-{}", number % GROUPS), "app.kubernetes.io/managed-by": "kustomize"},
+        "labels": {"team": format!("team-{number:04}"), "app.kubernetes.io/managed-by": "kustomize",
+            "scim-operator.dev/roster": "people"},
         "managedFields": [{"manager": "kustomize-controller", "operation": "Apply", "apiVersion": "scim-operator.dev/v1alpha1",
             "time": "2026-11-28T10:00:00Z", "fieldsType": "FieldsV1",
             "fieldsV1": {"f:spec": {"f:userName": {}, "f:title": {}, "f:name": {"f:givenName": {}, "f:familyName": {}}}}}],
     })
 }
 
-fn user(number: usize) -> Value {
+fn user(number: usize, users: usize) -> Value {
     let name = format!("user-{number:06}");
-    let held = number.is_multiple_of(1000);
+    let id = format!("9b2f{number:028x}");
     json!({
         "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimUser", "metadata": metadata(&name, number),
         "spec": {"connectionRef": {"kind": "ScimConnection", "name": "directory"}, "userName": format!("{name}@example.com"),
             "title": "Engineer", "active": true, "externalId": format!("HR-{number:06}"),
             "displayName": format!("Given{number} Example"), "phoneNumbers": [{"type": "work", "value": "+1 555 0100"}], "name": {"givenName": format!("Given{number}"), "familyName": "Example"},
             "emails": [{"type": "work", "value": format!("{name}@example.com"), "primary": true}]},
-        "status": {"observedGeneration": 2, "state": if held { "Held" } else { "Active" }, "id": format!("9b2f{number:028x}"),
+        "status": {"observedGeneration": 2, "state": "Held", "id": id,
             "boundTo": "3f2a9c0d11b2e4773f2a9c0d11b2e477", "userName": format!("{name}@example.com"), "active": true,
-            "groups": {format!("g{}", number % GROUPS): format!("9b2f{number:028x}")}, "lastOperation": {"type": "Create", "at": "2026-11-28T10:00:05Z"},
+            "groups": {format!("g{}", number % groups(users)): id}, "hold": {"id": HOLDS[0].0, "operation": "Deactivate",
+                "digest": "5d41402abc4b2a76"},
+            "lastOperation": {"type": "Create", "at": "2026-11-28T10:00:05Z"},
             "managedAttributes": ["active", "emails[type eq \"work\"]", "name.familyName", "name.givenName", "title"],
-            "conditions": [{"type": "Ready", "status": if held { "False" } else { "True" }, "observedGeneration": 2,
-                "reason": if held { "Held" } else { "Synced" }, "message": "the account is as declared",
-                "lastTransitionTime": "2026-11-28T10:00:05Z"}]},
+            "conditions": held("Deactivate of active", HOLDS[0], users)},
     })
 }
 
-fn group(number: usize) -> Value {
-    let name = format!("team-{number}");
+/// Nobody carries the labels that select its members any more.
+fn group(number: usize, users: usize) -> Value {
+    let name = format!("team-{number:04}");
+    let out = (number..users).step_by(groups(users)).count();
+    let what = if out == 1 { "Update of one membership".to_owned() } else { format!("Update of {out} memberships") };
     json!({
         "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimGroup", "metadata": metadata(&name, number),
         "spec": {"connectionRef": {"kind": "ScimConnection", "name": "directory"}, "displayName": name, "membership": "Exact",
-            "memberSelector": {"matchLabels": {"team": name}}},
-        "status": {"state": "Synced", "id": format!("g{number}"), "members": {"declared": 20, "present": 20, "waiting": 0}},
+            "memberSelector": {"matchLabels": {"team": name, "site": "north"}}},
+        "status": {"state": "Held", "id": format!("g{number}"), "members": {"declared": 0, "present": out, "waiting": 0},
+            "hold": {"id": HOLDS[1].0, "operation": "Update", "digest": "5d41402abc4b2a76"},
+            "conditions": held(&what, HOLDS[1], users)},
     })
 }
 
@@ -178,7 +229,21 @@ fn connection(users: usize) -> Value {
     json!({
         "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimConnection", "metadata": metadata("directory", 0),
         "spec": {"baseUrl": "https://scim.example.com", "auth": {}},
-        "status": {"users": {"declared": users, "synced": users}, "conditions": [{"type": "Ready", "status": "True",
+        "status": {"users": {"declared": users, "synced": users}, "holds": [
+            {"id": HOLDS[0].0, "reason": "removals", "since": "2026-11-28T10:00:00Z", "creates": 0, "updates": 0,
+                "deactivations": users, "deletes": 0},
+            {"id": HOLDS[1].0, "reason": "memberships", "since": "2026-11-28T10:00:00Z", "creates": 0, "updates": 0,
+                "deactivations": 0, "deletes": 0, "memberships": users}], "conditions": [{"type": "Ready", "status": "True",
             "reason": "Connected", "message": "", "lastTransitionTime": "2026-11-28T10:00:00Z"}]},
+    })
+}
+
+fn roster(users: usize) -> Value {
+    let uids: Vec<String> = (0..users).map(uid).collect();
+    let members = Members::of(uids.iter().map(String::as_str)).text();
+    json!({
+        "apiVersion": "scim-operator.dev/v1alpha1", "kind": "ScimRoster", "metadata": metadata("people", 0),
+        "spec": {"connectionRef": {"name": "directory"}, "source": {"inline": []}},
+        "status": {"hold": {"id": HOLDS[2].0, "removals": users, "sample": ["user-000000"], "members": members}},
     })
 }

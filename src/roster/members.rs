@@ -9,14 +9,17 @@ use sha2::{Digest, Sha256};
 /// So many bytes tell one uid from another. A status has room for every ScimUser of the largest roster.
 const LENGTH: usize = 5;
 
+/// The digest of a uid.
+pub type Mark = [u8; LENGTH];
+
 /// ScimUsers by digests of their uids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Members(BTreeSet<[u8; LENGTH]>);
+pub struct Members(BTreeSet<Mark>);
 
 impl Members {
     /// Those with these uids.
     pub fn of<'a>(uids: impl IntoIterator<Item = &'a str>) -> Self {
-        Self(uids.into_iter().map(digest).collect())
+        Self(uids.into_iter().map(mark).collect())
     }
 
     /// As a status has them. A text that can't be read names nobody.
@@ -33,11 +36,17 @@ impl Members {
 
     /// Whether the one with this uid is among them.
     pub fn has(&self, uid: &str) -> bool {
-        !self.0.is_empty() && self.0.contains(&digest(uid))
+        !self.0.is_empty() && self.0.contains(&mark(uid))
+    }
+
+    /// Whether the one whose uid has this digest is among them.
+    pub fn has_mark(&self, mark: &Mark) -> bool {
+        self.0.contains(mark)
     }
 }
 
-fn digest(uid: &str) -> [u8; LENGTH] {
+/// The digest of a uid, to be looked up in the members of many holds.
+pub fn mark(uid: &str) -> Mark {
     let mut bytes = [0; LENGTH];
     bytes.copy_from_slice(&Sha256::digest(uid)[..LENGTH]);
     bytes

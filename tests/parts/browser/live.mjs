@@ -70,6 +70,32 @@ await (await slow).finished();
 await page.waitForTimeout(200);
 assert.match(await page.locator("#results p").first().innerText(), /^1 person/);
 
+// Whoever reads what a search found, the keyboard in its field, sees it change; and who types on, types on.
+await page.goto(`${origin}/people`);
+await page.getByRole("searchbox").pressSequentially("user-2");
+await page.getByText("11 people").waitFor();
+kubectl("patch", "scimuser", "user-21", "--type=merge", "-p", '{"spec": {"userName": "user-21@renamed.example.com"}}');
+await page.getByRole("link", { name: "user-21@renamed.example.com" }).waitFor();
+assert.equal((await focused(page)).text, "Search name, e-mail or id");
+await page.keyboard.type("3");
+await page.getByText("1 person").waitFor();
+
+// A list may be narrowed by what came after it was opened; what was chosen stays, and so does what it leaves out.
+const narrowed = await context.newPage();
+await narrowed.goto(`${origin}/people`);
+await narrowed.getByRole("combobox", { name: "Connection" }).selectOption(`${NAMESPACE}/jackson`);
+const stray = user("stray");
+stray.spec.connectionRef.name = "nowhere";
+applied(stray);
+await narrowed.locator("select[name=reason] option[value=ConnectionNotFound]").waitFor({ state: "attached" });
+assert.equal(await narrowed.getByRole("combobox", { name: "Connection" }).inputValue(), `${NAMESPACE}/jackson`);
+assert.equal(await narrowed.getByText("stray@example.com").count(), 0);
+await narrowed.getByRole("combobox", { name: "Connection" }).selectOption("");
+await narrowed.getByRole("combobox", { name: "Reason" }).selectOption("ConnectionNotFound");
+await narrowed.getByText("1 person").waitFor();
+await narrowed.getByText("stray@example.com").waitFor();
+await narrowed.close();
+
 // More tabs than a browser opens connections: each is loaded, and each shows changes, whichever is closed.
 const tabs = [];
 for (let number = 0; number < 8; number++) {
@@ -109,6 +135,13 @@ kubectl("patch", "scimuser", "user-9", "--type=merge", "-p", '{"spec": {"userNam
 await looker.getByRole("heading", { name: "renamed-9@example.com" }).waitFor();
 await looker.getByText("renamed-9@example.com").nth(1).waitFor();
 assert.ok(readings.length > 0);
+// A button that has the focus is kept from nobody who is about to press it; what was owed is shown as soon as it has lost it.
+await looker.getByRole("button", { name: "Suspend" }).focus();
+kubectl("patch", "scimuser", "user-9", "--type=merge", "-p", '{"spec": {"userName": "again-9@example.com"}}');
+await others[0].getByText("again-9@example.com").waitFor();
+assert.equal(await looker.getByRole("heading", { level: 1 }).innerText(), "renamed-9@example.com");
+await looker.getByRole("link", { name: "People", exact: true }).focus();
+await looker.getByRole("heading", { name: "again-9@example.com" }).waitFor({ timeout: 5000 });
 // The operator may write something about that person, or the connection, at the same time: not each time.
 const unread = [];
 for (let time = 0; time < 5 && !unread.includes(true); time++) {
@@ -124,7 +157,7 @@ const late = await opened(LATE_LINK);
 await late.page.getByText("Cluster connections aren't shown").waitFor();
 await late.page.goto(`${late.origin}/people`);
 await late.page.getByText("ScimGroups can't be listed").waitFor();
-await late.page.getByText("renamed-9@example.com").waitFor();
+await late.page.getByText("again-9@example.com").waitFor();
 assert.equal(await late.page.getByText("ClusterScimConnections can't be listed").count(), 0);
 kubectl("create", "rolebinding", "late", "--role=viewer", `--serviceaccount=${NAMESPACE}:late`);
 await late.page.getByText("ScimGroups can't be listed").waitFor({ state: "detached" });

@@ -1,7 +1,7 @@
 // Tells how soon the list of people is painted and searched, in milliseconds: benches/console.rs saves it.
 import { browser, opened } from "./browser.mjs";
 
-const { LINK, USERS } = process.env;
+const { LINK, USERS, GROUPS, HOLDS } = process.env;
 /** Somebody who types fast. */
 const BETWEEN_KEYS = 100;
 const began = Date.now();
@@ -16,21 +16,29 @@ for (;;) {
 }
 const listedAt = Date.now() - began;
 
-const paints = [];
-for (let round = 0; round < 5; round++) {
-  await page.goto(`${origin}/people`);
-  paints.push(
-    await page.evaluate(
-      () =>
-        new Promise((told) => {
-          new PerformanceObserver((list) => {
-            const paint = list.getEntriesByName("first-contentful-paint")[0];
-            if (paint) told(paint.startTime);
-          }).observe({ type: "paint", buffered: true });
-        }),
-    ),
-  );
+/** How soon a page is painted, several times. */
+async function painted(path) {
+  const paints = [];
+  for (let round = 0; round < 5; round++) {
+    await page.goto(`${origin}${path}`);
+    paints.push(
+      await page.evaluate(
+        () =>
+          new Promise((told) => {
+            new PerformanceObserver((list) => {
+              const paint = list.getEntriesByName("first-contentful-paint")[0];
+              if (paint) told(paint.startTime);
+            }).observe({ type: "paint", buffered: true });
+          }),
+      ),
+    );
+  }
+  return paints;
 }
+
+const nameOf = (round) => `user-${String((round * 10_007) % Number(USERS)).padStart(6, "0")}`;
+const groupOf = (round) => `team-${String((round * 1_009) % Number(GROUPS)).padStart(4, "0")}`;
+const paints = await painted("/people");
 
 /** From a key, after which the search field says this, to what it found being shown. */
 const shown = (text, found) =>
@@ -55,7 +63,7 @@ const shown = (text, found) =>
 // A whole name is pasted, so that one search is sent; one letter finds everybody; a name is typed as people type.
 const [pasted, letter, typed, answers] = [[], [], [], []];
 for (let round = 0; round < 9; round++) {
-  const name = `user-${String((round * 10_007) % Number(USERS)).padStart(6, "0")}`;
+  const name = nameOf(round);
   pasted.push(await shown(name, "1 person"));
   letter.push(await shown("e", `${USERS} people`));
   const keys = [...name];
@@ -77,5 +85,18 @@ for (let round = 0; round < 9; round++) {
   );
 }
 
-console.log(JSON.stringify({ listedAt, firstPaint: paints, pasted, letter, typed, answer: answers }));
+// A hold of everybody, one of all members of groups, and that of a roster: opened, and searched in.
+const holds = {};
+for (const [place, id] of HOLDS.split(",").entries()) {
+  const ofGroups = place === 1;
+  const all = ofGroups ? GROUPS : USERS;
+  const times = { firstPaint: await painted(`/holds/${id}`), pasted: [], letter: [] };
+  for (let round = 0; round < 9; round++) {
+    times.pasted.push(await shown(ofGroups ? groupOf(round) : nameOf(round), `1 of ${all} are`));
+    times.letter.push(await shown("e", `${all} of ${all} are`));
+  }
+  holds[id] = times;
+}
+
+console.log(JSON.stringify({ listedAt, firstPaint: paints, pasted, letter, typed, answer: answers, ...holds }));
 await browser.close();

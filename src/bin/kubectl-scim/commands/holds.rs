@@ -1,8 +1,10 @@
 //! `holds`: what waits for a person's answer, and everything that is in it.
 
 mod held;
-mod rejected;
+pub mod rejected;
 mod values;
+
+use std::borrow::Borrow;
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -11,7 +13,7 @@ use kube::ResourceExt;
 use scim_operator::api::{ScimConnection, ScimRoster};
 use serde::Serialize;
 
-pub use self::held::Held;
+pub use self::held::{Held, told_of_change};
 pub use self::values::Values;
 use super::plan::KeyAccess;
 use super::roster::against;
@@ -102,11 +104,15 @@ impl Hold {
 
     /// Whether these objects are all that it would touch: users and groups by their number, groups that lose members by
     /// these.
-    pub fn is_all(&self, listed: &[Held]) -> bool {
-        let out: Vec<i64> = listed.iter().map(Held::taken_out).collect();
-        let operations = out.iter().filter(|out| **out == 0).count();
-        i64::try_from(operations).is_ok_and(|operations| operations >= self.operations())
-            && out.iter().sum::<i64>() >= self.memberships
+    pub fn is_all<'a, O: Borrow<Object> + 'a>(&self, listed: impl IntoIterator<Item = &'a Held<O>>) -> bool {
+        let (mut operations, mut memberships) = (0, 0);
+        for held in listed {
+            match held.taken_out() {
+                0 => operations += 1,
+                out => memberships += out,
+            }
+        }
+        operations >= self.operations() && memberships >= self.memberships
     }
 
     /// Those of its objects that it names.

@@ -14,6 +14,23 @@ async function refresh(address, parts) {
   // How many holds wait, and what can't be listed, is told on every page.
   for (const id of ["held", "state", ...parts]) replace(id, page.getElementById(id));
   if (parts.includes("title")) document.title = page.title;
+  document.querySelectorAll("form[data-live] select").forEach((select) => renewChoices(select, page));
+}
+
+/** What a list may be narrowed by is what there is now; what is chosen stays chosen. */
+function renewChoices(select, page) {
+  const fresh = page.querySelector(`form[data-live] select[name="${select.name}"]`);
+  const values = (of) => [...of.options].map((option) => option.value).join("\n");
+  if (!fresh || values(fresh) === values(select)) return;
+  if (select === document.activeElement) {
+    // Somebody may be choosing.
+    isOwed = true;
+    return;
+  }
+  const chosen = select.selectedOptions[0];
+  select.replaceChildren(...fresh.options);
+  if (chosen && ![...select.options].some((option) => option.value === chosen.value)) select.append(chosen);
+  select.value = chosen ? chosen.value : "";
 }
 
 function replace(id, fresh) {
@@ -69,7 +86,7 @@ for (const form of document.querySelectorAll("form[data-live]")) {
   let timer;
   form.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(search, 80);
+    timer = setTimeout(search, 40);
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -86,6 +103,8 @@ if (new URLSearchParams(location.search).has("done")) {
 
 /** Something of this page has changed, and it hasn't been shown yet. */
 let isOwed = false;
+/** What is replaced between the press and the release isn't clicked. */
+let isPressed = false;
 
 /** Whether a page shows what has changed: the page of one object shows that, and whatever all pages depend on. */
 function concerns(changed) {
@@ -95,16 +114,19 @@ function concerns(changed) {
 
 /** Shows the page as it is now, unless somebody is at work on it. */
 function show() {
-  // A form that somebody is filling in, a text that is selected, a manifest that is open: they stay.
+  // A form that somebody is filling in, a text that is selected, a manifest that is open, what the mouse is pressed on: they stay.
+  const isHold = location.pathname.startsWith("/holds/");
+  // What is searched for is beside the list that is replaced; a hold that has changed is loaded anew, with its search.
+  const forms = isHold ? "main form, details" : "main form:not([data-live]), details";
   const at = document.activeElement;
-  if (document.hidden || (at && at.closest("main form, details")) || String(getSelection())) return;
+  if (document.hidden || isPressed || (at && at.closest(forms)) || String(getSelection())) return;
   const isList = document.getElementById("results") && location.pathname !== "/";
   if (!isList && document.querySelector("main details[open]")) return;
   isOwed = false;
   // What a form was answered with, read at the server or tried isn't to be had once more; nor is a hold that is gone.
   const isStill = document.querySelector("main [data-still]") || location.pathname === "/do";
   if (isStill) return refresh("/holds", []);
-  if (location.pathname.startsWith("/holds/")) return isList ? reloadHold() : refresh("/holds", []);
+  if (isHold) return isList ? reloadHold() : refresh("/holds", []);
   refresh(location.href, isList ? ["results"] : ["title", "content"]);
 }
 
@@ -166,3 +188,9 @@ if (pages && navigator.locks) {
   listen(false);
 }
 document.addEventListener("visibilitychange", show);
+document.addEventListener("pointerdown", () => (isPressed = true));
+for (const name of ["pointerup", "pointercancel"]) document.addEventListener(name, () => (isPressed = false));
+// Whatever kept the page from showing a change may be over.
+for (const name of ["focusout", "selectionchange", "pointerup", "pointercancel", "toggle"]) {
+  document.addEventListener(name, () => setTimeout(() => isOwed && show()), true);
+}

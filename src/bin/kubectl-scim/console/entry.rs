@@ -1,10 +1,12 @@
 //! A user or a group as the console keeps it: a row, and what a search looks through.
 
 use kube::ResourceExt as _;
-use scim_operator::api::{ROSTER_LABEL, ScimGroup, ScimUser};
+use scim_operator::api::{ROSTER_LABEL, RejectedHold, ScimGroup, ScimUser};
+use scim_operator::roster::{Mark, mark};
 
 use super::folded::searched;
 use super::membership::{self, Membership};
+use crate::commands::holds::{rejected, told_of_change};
 use crate::objects::Object;
 
 /// A user or a group.
@@ -19,6 +21,8 @@ pub struct Entry {
     pub labels: Box<str>,
     /// The groups at the server that the account is recorded as put into, a line each.
     pub recorded: Box<str>,
+    /// What of it is in rejected holds beside the one that its status has now.
+    pub rejected: Box<[Object]>,
     /// The members of a group: declared, present, waiting.
     pub members: Option<(i64, i64, i64)>,
     /// Who is in it, of a group.
@@ -29,30 +33,40 @@ pub struct Entry {
 #[derive(Debug)]
 pub struct Roster {
     pub name: Box<str>,
-    /// The user's own uid, by which the roster's hold names it.
-    pub uid: Box<str>,
+    /// That of the user's own uid, by which the roster's hold names it.
+    pub mark: Mark,
 }
 
 impl From<ScimUser> for Entry {
-    fn from(user: ScimUser) -> Self {
-        let uid = user.uid().unwrap_or_default().into();
-        let roster = user.labels().get(ROSTER_LABEL).map(|name| Roster { name: name.as_str().into(), uid });
+    fn from(mut user: ScimUser) -> Self {
+        let of = user.labels().get(ROSTER_LABEL);
+        let roster = of.map(|name| Roster { name: name.as_str().into(), mark: mark(&user.uid().unwrap_or_default()) });
         let labels = membership::labels(user.labels());
         let recorded = user.status.iter().flat_map(|status| &status.groups).flat_map(|groups| groups.keys());
         let recorded = recorded.map(String::as_str).collect::<Vec<_>>().join("\n").into();
-        let names = names(&user);
-        Self { roster, labels, recorded, ..Self::of(user.into(), &names) }
+        let (names, generation) = (names(&user), user.metadata.generation);
+        let known = user.status.as_mut().and_then(|status| status.rejected_holds.take());
+        let entry = Self { roster, labels, recorded, ..Self::of(listed(user.into()), &names) };
+        entry.with_rejected(known, generation)
     }
 }
 
 impl From<ScimGroup> for Entry {
-    fn from(group: ScimGroup) -> Self {
+    fn from(mut group: ScimGroup) -> Self {
         let counted = group.status.as_ref().and_then(|status| status.members);
         let members = counted.map(|members| (members.declared, members.present, members.waiting));
         let membership = Some(Box::new(Membership::from(&group)));
         let names = group.spec.external_id.iter().cloned().collect::<Vec<_>>();
-        Self { members, membership, ..Self::of(group.into(), &names) }
+        let generation = group.metadata.generation;
+        let known = group.status.as_mut().and_then(|status| status.rejected_holds.take());
+        Self { members, membership, ..Self::of(group.into(), &names) }.with_rejected(known, generation)
     }
+}
+
+/// As much of a user as lists and holds show.
+fn listed(object: Object) -> Object {
+    let message = object.message.as_deref().and_then(told_of_change).map(str::to_owned);
+    Object { message, drift: Vec::new(), ignored: Vec::new(), held_digest: None, ..object }
 }
 
 /// What else people know somebody by.
@@ -85,6 +99,17 @@ impl Entry {
         Self { object, text: text.into(), ..Self::default() }
     }
 
+    fn with_rejected(mut self, known: Option<Vec<RejectedHold>>, generation: Option<i64>) -> Self {
+        self.rejected = rejected::of_object(&self.object, &known.unwrap_or_default(), generation).into();
+        self
+    }
+
+    /// As it is in a hold, if it is.
+    pub fn held_by(&self, id: &str) -> Option<&Object> {
+        let mut known = std::iter::once(&self.object).chain(&self.rejected);
+        known.find(|object| object.hold.as_deref() == Some(id))
+    }
+
     /// It is recorded as put into this group at the server.
     pub fn is_recorded_in(&self, group: &str) -> bool {
         self.recorded.lines().any(|known| known == group)
@@ -93,10 +118,26 @@ impl Entry {
 
 /// The connection of an object as its own name is shown: `namespace/name`, of a cluster connection the name alone.
 pub fn connection_of(object: &Object) -> String {
-    match object.connection.strip_prefix("cluster/") {
-        Some(name) => name.to_owned(),
-        None => format!("{}/{}", object.namespace, object.connection),
+    match connection_key(object) {
+        (Some(namespace), name) => format!("{namespace}/{name}"),
+        (None, name) => name.to_owned(),
     }
+}
+
+/// The namespace and the name of a connection; that of the cluster has none.
+pub type ConnectionKey<'a> = (Option<&'a str>, &'a str);
+
+/// The connection of an object, to be compared for a hundred thousand.
+pub fn connection_key(object: &Object) -> ConnectionKey<'_> {
+    match object.connection.strip_prefix("cluster/") {
+        Some(name) => (None, name),
+        None => (Some(&object.namespace), &object.connection),
+    }
+}
+
+/// The connection that is shown so.
+pub fn connection_called(shown: &str) -> ConnectionKey<'_> {
+    shown.split_once('/').map_or((None, shown), |(namespace, name)| (Some(namespace), name))
 }
 
 #[cfg(test)]

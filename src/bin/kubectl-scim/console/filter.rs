@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer};
 use url::form_urlencoded::Serializer;
 
-use super::entry::{Entry, connection_of};
+use super::entry::{Entry, connection_called, connection_key};
 use super::folded::searched;
 use super::kept::Kept;
 use super::members::Members;
@@ -54,17 +54,17 @@ impl Filter {
         let members = group.and_then(Members::of);
         let text = searched(&self.q);
         let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+        let (connection, roster) = (connection_called(&self.connection), self.roster.split_once('/'));
         let any = |wanted: &str, is: &dyn Fn() -> bool| wanted.is_empty() || is();
         entries.filter(move |entry| {
             let object = &entry.object;
             words.iter().all(|word| entry.text.contains(word.as_str()))
                 && any(&self.state, &|| object.state.as_deref() == Some(self.state.as_str()))
                 && any(&self.reason, &|| object.reason.as_deref() == Some(self.reason.as_str()))
-                && any(&self.connection, &|| connection_of(object) == self.connection)
+                && any(&self.connection, &|| connection_key(object) == connection)
                 && any(&self.group, &|| members.as_ref().is_some_and(|members| members.has(entry)))
                 && any(&self.roster, &|| {
-                    let roster = entry.roster.as_ref().map(|roster| format!("{}/{}", object.namespace, roster.name));
-                    roster.as_deref() == Some(self.roster.as_str())
+                    entry.roster.as_ref().is_some_and(|known| roster == Some((object.namespace.as_str(), &*known.name)))
                 })
         })
     }
@@ -118,7 +118,7 @@ mod tests {
                 ..Object::default()
             };
             let text = searched(&format!("{}\n{}", object.called, object.name));
-            let roster = (number == 3).then(|| Roster { name: "people".into(), uid: Box::default() });
+            let roster = (number == 3).then(|| Roster { name: "people".into(), mark: [0; 5] });
             Entry { object, text: text.into(), roster, ..Entry::default() }
         };
         (0..count).map(entry).collect()

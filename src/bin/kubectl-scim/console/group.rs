@@ -10,7 +10,7 @@ use super::membership::Membership;
 use super::page::{foreign, standing, when};
 use super::people::table;
 use super::person::{Shown, buttons, connection, held, people_of_group, read_button};
-use super::present::named;
+use super::present::{named, objects};
 use super::store::Store;
 use crate::objects::{Object, word};
 use crate::time::instant;
@@ -64,9 +64,10 @@ pub fn group(store: &Store, group: &ScimGroup, shown: Shown) -> Markup {
 
 /// Whom its spec doesn't name any more, and who are recorded as put into it.
 fn out(store: &Store, group: &Object) -> Markup {
-    let out = store.taken_out(group);
-    let rows = out.iter().map(|person| vec![person.called.clone(), format!("{}/{}", person.namespace, person.name)]);
-    table("No longer declared, and recorded as members", &["Person", "ScimUser"], rows)
+    let out = store.taken_out(&[group]).concat();
+    html! {
+        @if !out.is_empty() { h2 { "No longer declared, and recorded as members (" (out.len()) ")" } (named(&out)) }
+    }
 }
 
 /// The declared members by how far they are: with an account, without one, and not known here.
@@ -80,10 +81,10 @@ fn declared(store: &Store, entry: &Entry) -> Markup {
     html! {
         h2 { "Declared members" }
         p { a href=(people) { (ready.len() + waiting.len()) " people, as a list" } }
-        @if !waiting.is_empty() { h3 { "Waiting for an account (" (waiting.len()) ")" } (named(&waiting)) }
+        @if !waiting.is_empty() { h3 { "Waiting for an account (" (waiting.len()) ")" } (named(&objects(&waiting))) }
         (table("Unknown here", &["Member"], unknown.into_iter().map(|name| vec![name])))
         (table("Groups in it", &["ScimGroup"], groups.iter().map(|name| vec![name.clone()])))
-        @if !ready.is_empty() { h3 { "With an account (" (ready.len()) ")" } (named(&ready)) }
+        @if !ready.is_empty() { h3 { "With an account (" (ready.len()) ")" } (named(&objects(&ready))) }
     }
 }
 

@@ -1,9 +1,12 @@
 //! What somebody would call the changes of a hold.
 
+use std::borrow::Borrow;
+
 use scim_operator::plan::GRANT_LISTS;
 
 use crate::cluster::Kind;
 use crate::commands::holds::{Held, Hold};
+use crate::objects::Object;
 
 /// Those first that take something away.
 pub const HEADINGS: [&str; 13] = [
@@ -23,12 +26,12 @@ pub const HEADINGS: [&str; 13] = [
 ];
 
 /// The place of the heading of something in a hold.
-pub fn heading(whole: &Hold, held: &Held) -> usize {
+pub fn heading(whole: &Hold, held: &Held<impl Borrow<Object>>) -> usize {
     if whole.kind == Kind::Roster {
         return 0;
     }
-    let change = held.change();
-    let (operation, is_group) = (held.0.held_operation.as_deref().unwrap_or_default(), held.0.kind == "ScimGroup");
+    let (change, object) = (held.change(), held.object());
+    let (operation, is_group) = (object.held_operation.as_deref().unwrap_or_default(), object.kind == "ScimGroup");
     match operation {
         "Delete" => {
             if is_group {
@@ -45,7 +48,7 @@ pub fn heading(whole: &Hold, held: &Held) -> usize {
                 8
             }
         }
-        "Adopt" | "Handover" if !changes(&change, &GRANT_LISTS) => 11,
+        "Adopt" | "Handover" if !changes(change, &GRANT_LISTS) => 11,
         _ if is_group => {
             if held.memberships().is_some() {
                 5
@@ -54,8 +57,8 @@ pub fn heading(whole: &Hold, held: &Held) -> usize {
             }
         }
         "Reactivate" => 10,
-        _ if changes(&change, &GRANT_LISTS) => 3,
-        _ if changes(&change, &["userName"]) => 7,
+        _ if changes(change, &GRANT_LISTS) => 3,
+        _ if changes(change, &["userName"]) => 7,
         _ => 12,
     }
 }
@@ -67,9 +70,10 @@ fn changes(change: &str, names: &[&str]) -> bool {
 }
 
 /// What a row tells of a change: which attributes, or how many members. The heading says already what is done.
-pub fn change(held: &Held) -> String {
-    let change = held.change();
-    change.split_once(" of ").map(|(_, what)| what).filter(|what| *what != "active").unwrap_or_default().to_owned()
+pub fn change<'a>(whole: &Hold, held: &'a Held<impl Borrow<Object>>) -> &'a str {
+    // What the status of somebody whose row is gone says is of a connection.
+    let told = held.change().split_once(" of ").filter(|_| whole.kind != Kind::Roster);
+    told.map(|(_, what)| what).filter(|what| *what != "active").unwrap_or_default()
 }
 
 /// Why operations are held, in words.
@@ -90,7 +94,6 @@ pub fn reason(reason: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objects::Object;
 
     fn held(operation: &str, message: &str, kind: &'static str) -> Held {
         let message = Some(format!("{message} is held: it is more. Hold 3f"));
@@ -128,9 +131,12 @@ mod tests {
 
     #[test]
     fn a_row_and_a_reason_read_as_people_would_say_them() {
-        assert_eq!(change(&held("Deactivate", "Deactivate of active", "ScimUser")), "");
-        assert_eq!(change(&held("Update", "Update of title", "ScimUser")), "title");
-        assert_eq!(change(&held("Update", "Update of 21 memberships", "ScimGroup")), "21 memberships");
+        let told =
+            |of, operation, message, kind| change(&Hold::of_kind(of), &held(operation, message, kind)).to_owned();
+        assert_eq!(told(Kind::Connection, "Deactivate", "Deactivate of active", "ScimUser"), "");
+        assert_eq!(told(Kind::Connection, "Update", "Update of title", "ScimUser"), "title");
+        assert_eq!(told(Kind::Connection, "Update", "Update of 21 memberships", "ScimGroup"), "21 memberships");
+        assert_eq!(told(Kind::Roster, "Update", "Update of title", "ScimUser"), "", "that is in a connection's hold");
         assert_eq!(
             reason("removals, Plan"),
             "the guard removals (spec.guards.removals) and mode: Plan, under which nothing is sent without an approval"

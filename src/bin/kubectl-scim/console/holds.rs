@@ -1,5 +1,8 @@
 //! Holds: what waits, all that is in one, and the answer to it.
 
+use std::cell::OnceCell;
+use std::sync::Arc;
+
 use anyhow::Result;
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -11,19 +14,24 @@ use super::folded::searched;
 use super::heading::{HEADINGS, change, heading, reason};
 use super::page::{foreign, when};
 use super::rights::Rights;
-use super::store::Store;
+use super::store::{InHold, Store};
 use crate::cluster::{Kind, sentence};
 use crate::commands::holds::{Held, Hold};
 use crate::objects::Object;
 
 /// So many members are on a page.
 const SHOWN: usize = 500;
-/// So many people are named of a group that loses them.
+/// So many people are named of a group that loses them,
 const NAMED: usize = 100;
+/// fewer where hundreds of groups do, so that about so many are named on a page,
+const NAMED_OF_ALL: usize = 1000;
+/// and so many in any case.
+const NAMED_AT_LEAST: usize = 5;
 
 /// All of them.
-pub fn list(store: &Store, now: Timestamp) -> Markup {
-    let holds = store.holds();
+pub fn list(store: &Store, everywhere: bool, now: Timestamp) -> Markup {
+    let mut holds = store.holds();
+    holds.extend(store.rejected(everywhere));
     html! {
         @if holds.is_empty() {
             @if store.knows_holds() { p { "Nothing is held." } } @else { p { "No hold is listed so far." } }
@@ -55,9 +63,9 @@ pub struct Shown<'a> {
     pub search: &'a str,
     /// From 1.
     pub page: usize,
-    /// What is in it in namespaces that the console doesn't look at, too, or why that can't be read; none where the
-    /// console has all of it.
-    pub everywhere: Option<&'a Result<Vec<Held>>>,
+    /// What is in it in namespaces that the console doesn't watch, or why that can't be read; none where it watches all of
+    /// it.
+    pub elsewhere: Option<&'a Result<Arc<Vec<Held>>>>,
     pub rights: Rights,
     pub form_word: &'a str,
     /// How the console was started, for the commands.
@@ -67,28 +75,30 @@ pub struct Shown<'a> {
 
 /// One of them.
 pub fn one(store: &Store, id: &str, shown: Shown) -> Option<Markup> {
-    let hold = store.holds().into_iter().find(|hold| hold.id.as_deref() == Some(id))?;
-    let known = members(store, &hold, id);
-    let (members, unread) = match shown.everywhere {
-        None => (&known, None),
-        Some(Ok(all)) => (all, None),
-        Some(Err(error)) => (&known, Some(error)),
+    let hold = store.hold(id, shown.elsewhere.is_none())?;
+    let sampled = hold.sampled();
+    let mut members: Vec<InHold> = match hold.kind {
+        Kind::Roster => store.leaving(&hold, &sampled),
+        _ => store.held(&hold).collect(),
     };
+    let unread = shown.elsewhere.and_then(|elsewhere| elsewhere.as_ref().err());
+    let elsewhere = shown.elsewhere.and_then(|elsewhere| elsewhere.as_ref().ok());
+    members.extend(elsewhere.into_iter().flat_map(|held| held.iter()).map(InHold::from));
     // What is not all to be seen can't be answered, but for what changes nothing.
-    let is_all = unread.is_none() && hold.is_all(members);
+    let is_all = unread.is_none() && hold.is_all(members.iter().map(|one| &one.held));
     Some(html! {
-        p { "Hold " code { (id) } " of " (foreign(&hold.of)) ", " (when(hold.since, shown.now)) ": " strong { (hold.words()) } ". Stopped by " (reason(&hold.reason)) "." }
+        p { "Hold " code { (id) } " of " (foreign(&hold.of)) ", " (when(hold.since, shown.now)) ": " strong { (hold.words()) } "." @if !hold.reason.is_empty() { " Stopped by " (reason(&hold.reason)) "." } }
         @if hold.rejected { p.notice { "It was rejected: what is in it stays as it is. Approving it takes that back." } }
         @if hold.kind == Kind::Roster { p { (of_accounts(&hold)) } }
         @if let Some(error) = unread {
             p.problem { "It reaches into other namespaces, and what is in it there can't be read, so it can't be answered here: " (foreign(&sentence(error))) }
-        } @else if !is_all { p.notice { (missing(&hold, members)) } }
+        } @else if !is_all { p.notice { (missing(&hold, members.len())) } }
         (answers(&hold, id, is_all, shown.rights, shown.form_word, shown.commands))
         @if hold.updates + hold.memberships > 0 {
             p { "The old and the new values, read at the server: " code { (shown.commands.of_hold("holds", id, &hold)) } }
         }
         @if is_all || hold.kind != Kind::Roster { (search(id, shown.search)) }
-        div #results { (listed(store, &hold, members, id, shown)) }
+        div #results { (listed(store, &hold, &members, id, shown)) }
     })
 }
 
@@ -103,8 +113,8 @@ fn of_accounts(hold: &Hold) -> Markup {
 }
 
 /// Who isn't known by name, and where they are.
-fn missing(hold: &Hold, members: &[Held]) -> Markup {
-    let (count, known) = (hold.count(), members.len());
+fn missing(hold: &Hold, known: usize) -> Markup {
+    let count = hold.count();
     if hold.kind != Kind::Roster {
         return html! { "Not all of " (hold.words()) " say yet that they are in it: " (known) " objects are listed. It can be answered when all do." };
     }
@@ -124,37 +134,57 @@ fn search(id: &str, search: &str) -> Markup {
     }
 }
 
-fn members(store: &Store, hold: &Hold, id: &str) -> Vec<Held> {
-    if hold.kind == Kind::Roster {
-        return store.leaving(hold);
+/// The members that fit a search, by the places of their headings.
+fn found<'a>(hold: &Hold, members: &[InHold<'a>], search: &str) -> [Vec<InHold<'a>>; HEADINGS.len()] {
+    let text = searched(search);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let mut found: [Vec<InHold>; HEADINGS.len()] = Default::default();
+    for one in members.iter().filter(|one| fits(hold, one, &words)) {
+        found[heading(hold, &one.held)].push(*one);
     }
-    store.held(id).map(|object| Held(object.clone())).collect()
+    found
 }
 
-fn listed(store: &Store, hold: &Hold, members: &[Held], id: &str, shown: Shown) -> Markup {
-    let words = searched(shown.search);
-    let fits = |held: &Held| {
-        let object = &held.0;
-        let text = || searched(&format!("{} {} {} {}", object.called, object.namespace, object.name, held.change()));
-        words.is_empty() || words.split_whitespace().all(|word| text().contains(word) || store.says(object, word))
+fn fits(hold: &Hold, one: &InHold, words: &[&str]) -> bool {
+    let object = one.held.object();
+    let told = OnceCell::new();
+    // What isn't listed here has its names alone to be found by.
+    let names = || match one.text {
+        Some(_) => String::new(),
+        None => format!("{} {} {}", object.called, object.namespace, object.name),
     };
-    let mut found: Vec<(usize, &Held)> =
-        members.iter().filter(|held| fits(held)).map(|held| (heading(hold, held), held)).collect();
-    found.sort_by_key(|(place, _)| *place);
-    let under = |place: usize| found.iter().filter(|(known, _)| *known == place).count();
-    let pages = found.len().div_ceil(SHOWN).max(1);
+    // What the status of somebody whose row is gone says is of a connection.
+    let change = if hold.kind == Kind::Roster { "" } else { one.held.change() };
+    let told = || told.get_or_init(|| searched(&format!("{} {change}", names())));
+    words.iter().all(|word| one.text.is_some_and(|text| text.contains(word)) || told().contains(word))
+}
+
+fn listed(store: &Store, hold: &Hold, members: &[InHold], id: &str, shown: Shown) -> Markup {
+    let found = found(hold, members, shown.search);
+    let count: usize = found.iter().map(Vec::len).sum();
+    let pages = count.div_ceil(SHOWN).max(1);
     let page = shown.page.clamp(1, pages);
-    let here: Vec<&(usize, &Held)> = found.iter().skip((page - 1) * SHOWN).take(SHOWN).collect();
+    let all = found.iter().enumerate().flat_map(|(place, under)| under.iter().map(move |one| (place, one.held)));
+    let here: Vec<(usize, Held<&Object>)> = all.skip((page - 1) * SHOWN).take(SHOWN).collect();
+    let groups: Vec<&Object> =
+        here.iter().filter(|(_, held)| held.memberships().is_some()).map(|(_, held)| held.0).collect();
+    let named = (NAMED_OF_ALL / groups.len().max(1)).clamp(NAMED_AT_LEAST, NAMED);
+    let mut out = store.taken_out(&groups).into_iter();
     let at =
         |page: usize| Filter { q: shown.search.to_owned(), page, ..Filter::default() }.address(&format!("/holds/{id}"));
     html! {
         p role="status" {
-            (found.len()) " of " (members.len()) " are shown"
+            (count) " of " (members.len()) " are shown"
             @if pages > 1 { ", page " (page) " of " (pages) }
         }
-        @for group in here.chunk_by(|(place, _), (next, _)| place == next) {
-            h2 { (HEADINGS[group[0].0]) " (" (under(group[0].0)) ")" }
-            ul.members { @for (_, held) in group { (member(store, held)) } }
+        @for under in here.chunk_by(|(place, _), (next, _)| place == next) {
+            h2 { (HEADINGS[under[0].0]) " (" (found[under[0].0].len()) ")" }
+            ul.members {
+                @for (_, held) in under {
+                    @let out = held.memberships().and_then(|_| out.next()).unwrap_or_default();
+                    (member(hold, held, &out, named))
+                }
+            }
         }
         nav.pages aria-label="Pages of the hold" {
             @if page > 1 { a rel="prev" href=(at(page - 1)) { "Previous" } }
@@ -163,24 +193,23 @@ fn listed(store: &Store, hold: &Hold, members: &[Held], id: &str, shown: Shown) 
     }
 }
 
-fn member(store: &Store, held: &Held) -> Markup {
-    let object = &held.0;
+/// One of them. `out`: whom it would take out of a group.
+fn member(hold: &Hold, held: &Held<&Object>, out: &[&Object], named: usize) -> Markup {
+    let object = held.object();
     let is_user = object.kind == "ScimUser";
-    let change = change(held);
     let page = if is_user { address } else { group_address };
-    let out = if held.memberships().is_some() { store.taken_out(object) } else { Vec::new() };
     // Members that somebody else put in, accounts whose ScimUser is gone, people of other namespaces.
     let unnamed = held.taken_out().saturating_sub_unsigned(out.len() as u64);
     html! {
         li {
             a href=(page(&object.namespace, &object.name)) { (foreign(shown_name(object))) } @if !is_user { " (group)" }
-            " " span.change { (foreign(&change)) }
+            " " span.change { (foreign(change(hold, held))) }
             @if !out.is_empty() {
                 ul {
-                    @for person in out.iter().take(NAMED) {
+                    @for person in out.iter().take(named) {
                         li { "out: " a href=(address(&person.namespace, &person.name)) { (foreign(shown_name(person))) } }
                     }
-                    @if out.len() > NAMED { li { "and " (out.len() - NAMED) " more who are out" } }
+                    @if out.len() > named { li { "and " (out.len() - named) " more who are out" } }
                 }
             }
             @if unnamed > 0 {
@@ -229,10 +258,10 @@ mod tests {
         store
     }
 
-    fn shown<'a>(search: &'a str, everywhere: Option<&'a Result<Vec<Held>>>) -> Shown<'a> {
+    fn shown<'a>(search: &'a str, elsewhere: Option<&'a Result<Arc<Vec<Held>>>>) -> Shown<'a> {
         let rights = Rights { write: true, ..Rights::default() };
         let now = "2026-11-28T12:00:00Z".parse().unwrap();
-        Shown { search, page: 1, everywhere, rights, form_word: "word", commands: &PLAIN, now }
+        Shown { search, page: 1, elsewhere, rights, form_word: "word", commands: &PLAIN, now }
     }
 
     #[test]
@@ -261,9 +290,9 @@ mod tests {
     #[test]
     fn i13_what_is_in_other_namespaces_is_shown_too_or_nothing_is_answered() {
         let mut store = store();
-        hold(&mut store, &json!({"deletes": 1200}));
-        let one = |everywhere: &Result<Vec<Held>>| {
-            one(&store, ID, shown("", Some(everywhere))).map(Markup::into_string).unwrap()
+        hold(&mut store, &json!({"deletes": 1202}));
+        let one = |search: &str, elsewhere: &Result<Arc<Vec<Held>>>| {
+            one(&store, ID, shown(search, Some(elsewhere))).map(Markup::into_string).unwrap()
         };
         let elsewhere = |number: usize| {
             let (namespace, name) = ("other".to_owned(), format!("eve-{number:04}"));
@@ -275,11 +304,19 @@ mod tests {
                 ..Object::default()
             })
         };
-        let all = one(&Ok((0..1200).map(elsewhere).collect()));
-        assert!(all.contains("/people/other/eve-0000\"") && all.contains("Type <strong>1200</strong>"), "{all}");
-        assert!(all.contains("deleted (1200)") && all.contains("page 1 of 3") && !all.contains("eve-0500"), "{all}");
+        let others = Ok(Arc::new((0..1200).map(elsewhere).collect()));
+        let all = one("", &others);
+        assert!(all.contains("/people/other/eve-0000\"") && all.contains("Type <strong>1202</strong>"), "{all}");
+        assert!(
+            all.contains("deleted (1202)")
+                && all.contains("ada@example.com")
+                && all.contains("page 1 of 3")
+                && !all.contains("eve-0500"),
+            "{all}"
+        );
         assert!(all.contains(&format!("rel=\"next\" href=\"/holds/{ID}?page=2\"")), "{all}");
-        let unread = one(&Err(anyhow::anyhow!("scimusers is forbidden")));
+        assert!(one("EVE-0777", &others).contains("1 of 1202 are shown"), "it is found, too");
+        let unread = one("", &Err(anyhow::anyhow!("scimusers is forbidden")));
         assert!(unread.contains("scimusers is forbidden") && !unread.contains("value=\"approve\""), "{unread}");
     }
 
@@ -287,13 +324,13 @@ mod tests {
     fn i13_nothing_is_said_to_be_held_or_not_before_it_is_known() {
         let now = "2026-11-28T12:00:00Z".parse().unwrap();
         let mut store = Store::default();
-        assert!(!list(&store, now).into_string().contains("Nothing is held"));
+        assert!(!list(&store, true, now).into_string().contains("Nothing is held"));
         store.connections.apply(Event::<scim_operator::api::ScimConnection>::InitDone);
         store.rosters.apply(Event::<scim_operator::api::ScimRoster>::InitDone);
         store.cluster_connections.apply(Event::<scim_operator::api::ClusterScimConnection>::InitDone);
-        assert!(list(&store, now).into_string().contains("Nothing is held"));
+        assert!(list(&store, true, now).into_string().contains("Nothing is held"));
         store.rosters.problem = Some("unreachable".into());
-        assert!(!list(&store, now).into_string().contains("Nothing is held"));
+        assert!(!list(&store, true, now).into_string().contains("Nothing is held"));
     }
 
     fn of_a_roster(people: usize, members: Option<&str>) -> Store {

@@ -1,17 +1,18 @@
 //! Objects of a kind as a watch keeps them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use kube::runtime::watcher::Event;
 
 /// A namespace, none for what is the cluster's, and a name.
 pub type Name = (String, String);
 
-/// Objects of a kind by their names, and those that a new list has shown so far.
+/// Objects of a kind by their names.
 #[derive(Debug)]
 pub struct Kept<T> {
-    all: BTreeMap<Name, T>,
-    listed: Option<HashSet<Name>>,
+    all: BTreeMap<Name, One<T>>,
+    /// So many lists have begun.
+    lists: u32,
     /// They were listed once.
     pub complete: bool,
     /// Why they can't be.
@@ -20,9 +21,17 @@ pub struct Kept<T> {
     pub forbidden: bool,
 }
 
+/// An object, and in which list it was seen. A tree that is filled in order has room for twice as many: for pointers, not for
+/// objects.
+#[derive(Debug)]
+struct One<T> {
+    seen: u32,
+    object: Box<T>,
+}
+
 impl<T> Default for Kept<T> {
     fn default() -> Self {
-        Self { all: BTreeMap::new(), listed: None, complete: false, problem: None, forbidden: false }
+        Self { all: BTreeMap::new(), lists: 0, complete: false, problem: None, forbidden: false }
     }
 }
 
@@ -38,21 +47,15 @@ impl<T> Kept<T> {
             self.forbidden = false;
         }
         match event {
-            Event::Init => self.listed = Some(HashSet::new()),
-            Event::InitApply(object) => {
+            Event::Init => self.lists = self.lists.wrapping_add(1),
+            Event::InitApply(object) | Event::Apply(object) => {
                 let name = name_of(&object);
-                if let Some(listed) = &mut self.listed {
-                    listed.insert(name.clone());
-                }
-                self.all.insert(name, object.into());
+                self.all.insert(name, One { seen: self.lists, object: Box::new(object.into()) });
             }
             Event::InitDone => {
-                if let Some(listed) = self.listed.take() {
-                    self.all.retain(|name, _| listed.contains(name));
-                }
+                self.all.retain(|_, one| one.seen == self.lists);
                 self.complete = true;
             }
-            Event::Apply(object) => drop(self.all.insert(name_of(&object), object.into())),
             Event::Delete(object) => drop(self.all.remove(&name_of(&object))),
         }
     }
@@ -62,20 +65,20 @@ impl<T> Kept<T> {
         if self.all.len() < most + most / 10 {
             return;
         }
-        let mut ages: Vec<O> = self.all.values().map(&age).collect();
+        let mut ages: Vec<O> = self.iter().map(&age).collect();
         let oldest = ages.len() - most;
         let (_, &mut kept_from, _) = ages.select_nth_unstable(oldest);
-        self.all.retain(|_, one| age(one) >= kept_from);
+        self.all.retain(|_, one| age(&one.object) >= kept_from);
     }
 
     /// In the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.all.values()
+        self.all.values().map(|one| &*one.object)
     }
 
     /// One of them.
     pub fn get(&self, namespace: &str, name: &str) -> Option<&T> {
-        self.all.get(&(namespace.to_owned(), name.to_owned()))
+        self.all.get(&(namespace.to_owned(), name.to_owned())).map(|one| &*one.object)
     }
 
     /// They were listed, and nothing says that they are others by now.

@@ -2,14 +2,14 @@
 
 use std::collections::HashSet;
 
-use super::entry::{Entry, connection_of};
+use super::entry::{ConnectionKey, Entry, connection_key};
 use super::folded::folded;
 use super::membership::Membership;
 
 /// The members of one group, to be asked of many people.
 pub struct Members<'a> {
     namespace: &'a str,
-    connection: String,
+    connection: ConnectionKey<'a>,
     users: HashSet<&'a str>,
     user_names: HashSet<&'a str>,
     ids: HashSet<&'a str>,
@@ -26,7 +26,7 @@ impl<'a> Members<'a> {
         let declared = group.membership.as_deref()?;
         Some(Self {
             namespace: &group.object.namespace,
-            connection: connection_of(&group.object),
+            connection: connection_key(&group.object),
             users: set(&declared.users),
             user_names: set(&declared.user_names),
             ids: set(&declared.ids),
@@ -34,10 +34,15 @@ impl<'a> Members<'a> {
         })
     }
 
+    /// Whether a person is of the group's connection: another one's server may number its groups the same.
+    pub fn concern(&self, entry: &Entry) -> bool {
+        connection_key(&entry.object) == self.connection
+    }
+
     /// Whether a person is one of them.
     pub fn has(&self, entry: &Entry) -> bool {
         let object = &entry.object;
-        if connection_of(object) != self.connection {
+        if connection_key(object) != self.connection {
             return false;
         }
         let selected = || {
@@ -52,7 +57,7 @@ impl<'a> Members<'a> {
     /// Members by reference, userName or id whom nothing here declares.
     pub fn unknown<'e>(&self, people: impl Iterator<Item = &'e Entry>) -> Vec<String> {
         let (mut users, mut user_names, mut ids) = (self.users.clone(), self.user_names.clone(), self.ids.clone());
-        for entry in people.filter(|entry| connection_of(&entry.object) == self.connection) {
+        for entry in people.filter(|entry| connection_key(&entry.object) == self.connection) {
             if entry.object.namespace == self.namespace {
                 users.remove(entry.object.name.as_str());
             }

@@ -7,6 +7,7 @@ mod answers;
 mod card;
 mod changes;
 mod comparison;
+mod elsewhere;
 mod entry;
 mod events;
 mod filter;
@@ -80,6 +81,8 @@ struct State {
     store: RwLock<store::Store>,
     rights: rights::Answers,
     keys: keys::Keys,
+    /// What is in a hold beyond what is watched.
+    elsewhere: elsewhere::Elsewhere,
     /// The rows that people were looked up in.
     rows: explain::Rows,
     counted: RwLock<metrics::History>,
@@ -107,6 +110,7 @@ pub async fn run(global: &Global, printer: Printer, arguments: &Arguments) -> Re
         store: RwLock::default(),
         rights: rights::Answers::default(),
         keys: keys::Keys::default(),
+        elsewhere: elsewhere::Elsewhere::default(),
         rows: explain::Rows::default(),
         counted: RwLock::default(),
         way: account::Way {

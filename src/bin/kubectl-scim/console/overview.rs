@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use scim_operator::api::ScimConnection;
 
 use super::card::{Beside, Standing, card};
-use super::entry::connection_of;
+use super::entry::{connection_called, connection_key};
 use super::filter::Filter;
 use super::keys::Changed;
 use super::metrics::History;
@@ -55,7 +55,8 @@ pub fn content(store: &Store, keys: &Changed, history: &History, everywhere: boo
 fn beside(store: &Store, connection: &ScimConnection, keys: &Changed, everywhere: bool) -> Beside {
     let name = full_name(connection);
     let of_cluster = connection.metadata.namespace.is_none() && !everywhere;
-    let here = || store.users.iter().filter(|person| connection_of(&person.object) == name).count();
+    let here =
+        || store.users.iter().filter(|person| connection_key(&person.object) == connection_called(&name)).count();
     Beside { key_changed: keys.get(&name).copied(), here: of_cluster.then(here) }
 }
 

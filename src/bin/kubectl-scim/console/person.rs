@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use scim_operator::api::ScimUser;
 
 use super::addresses::{address, group_address};
-use super::entry::{Entry, connection_of};
+use super::entry::{Entry, connection_key, connection_of};
 use super::filter::Filter;
 use super::members::Members;
 use super::page::{self, foreign, standing, when};
@@ -106,9 +106,9 @@ fn memberships(store: &Store, user: &ScimUser) -> Markup {
     let declared: Vec<&Entry> =
         store.groups.iter().filter(|group| Members::of(group).is_some_and(|members| members.has(&entry))).collect();
     // Another connection's server may number its groups the same.
-    let connection = connection_of(&entry.object);
+    let connection = connection_key(&entry.object);
     let is_recorded = |group: &&Entry| {
-        group.object.id.as_ref().is_some_and(|id| recorded.contains(id)) && connection_of(&group.object) == connection
+        group.object.id.as_ref().is_some_and(|id| recorded.contains(id)) && connection_key(&group.object) == connection
     };
     let left = store
         .groups

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use scim_operator::scim::Resource;
 
 use super::addresses::{address, group_address};
-use super::entry::{Entry, connection_of};
+use super::entry::{Entry, connection_key};
 use super::members::Members;
 use super::membership::Membership;
 use super::page::foreign;
@@ -22,8 +22,7 @@ pub fn members(store: &Store, entry: &Entry, group: &Resource, everywhere: bool)
     let Some(ids) = group.members() else {
         return html! { section #server data-still { (heading) p { "The server doesn't show who is in this group, also when it is asked for that." } } };
     };
-    let connection = connection_of(&entry.object);
-    let of_connection = |object: &Object| connection_of(object) == connection;
+    let of_connection = |object: &Object| connection_key(object) == connection_key(&entry.object);
     let people = store.users.iter().filter(|person| of_connection(&person.object));
     let by_id: HashMap<&str, &Entry> =
         people.filter_map(|person| Some((person.object.id.as_deref()?, person))).collect();
@@ -54,8 +53,8 @@ pub fn members(store: &Store, entry: &Entry, group: &Resource, everywhere: bool)
             (heading)
             p role="status" { "Read just now: " (ids.len()) " members; " (there.len()) " are declared people, " (nested.len()) " are groups, "
                 (others.len() + unknown.len()) " are others, and " (absent.len()) " declared people with an account are not in it." }
-            @if !absent.is_empty() { h3 { "Declared, and not in it" } (named(&absent)) }
-            @if !others.is_empty() { h3 { "In it, and not declared as members" } (named(&others)) }
+            @if !absent.is_empty() { h3 { "Declared, and not in it" } (named(&objects(&absent))) }
+            @if !others.is_empty() { h3 { "In it, and not declared as members" } (named(&objects(&others))) }
             @if !unknown.is_empty() {
                 h3 { (elsewhere) }
                 ul.members { @for id in unknown.iter().take(MEMBERS) { li { (foreign(id)) } } }
@@ -70,21 +69,26 @@ pub fn members(store: &Store, entry: &Entry, group: &Resource, everywhere: bool)
                 }
                 (more(nested.len()))
             }
-            @if !there.is_empty() { h3 { "In it, as declared" } (named(&there)) }
+            @if !there.is_empty() { h3 { "In it, as declared" } (named(&objects(&there))) }
         }
     }
 }
 
 /// People, with links to them.
-pub fn named(people: &[&Entry]) -> Markup {
+pub fn named(people: &[&Object]) -> Markup {
     html! {
         ul.members {
             @for person in people.iter().take(MEMBERS) {
-                li { a href=(address(&person.object.namespace, &person.object.name)) { (foreign(&person.object.called)) } }
+                li { a href=(address(&person.namespace, &person.name)) { (foreign(&person.called)) } }
             }
         }
         (more(people.len()))
     }
+}
+
+/// What they are, without what a search looks through.
+pub fn objects<'a>(entries: &[&'a Entry]) -> Vec<&'a Object> {
+    entries.iter().map(|entry| &entry.object).collect()
 }
 
 fn more(count: usize) -> Markup {

@@ -24,7 +24,6 @@ use super::rights::Rights;
 use super::store::Store;
 use super::{State, act, events, gate, groups, history, holds, overview, people, rosters, single};
 use crate::cluster::Kind;
-use crate::commands::holds::members;
 
 /// A form of ours is far smaller; rows to try take the most.
 const LARGEST_FORM: usize = 256 << 10;
@@ -120,27 +119,23 @@ async fn people_csv(Shared(state): Console, Query(filter): Query<Filter>) -> Res
 }
 
 async fn show_holds(Shared(state): Console, Query(asked): Query<Asked>) -> Response {
-    shown(&state, "/holds", "Holds", &asked.done, |store| holds::list(store, Timestamp::now()))
+    shown(&state, "/holds", "Holds", &asked.done, |store| holds::list(store, state.cluster.all, Timestamp::now()))
 }
 
 async fn show_hold(Shared(state): Console, Path(id): Path<String>, Query(asked): Query<Asked>) -> Response {
-    let hold = state
-        .store
-        .read()
-        .ok()
-        .and_then(|store| store.holds().into_iter().find(|hold| hold.id.as_deref() == Some(id.as_str())));
+    let hold = state.store.read().ok().and_then(|store| store.hold(&id, state.cluster.all));
     let Some(hold) = hold else { return missing(&state, "/holds") };
     let namespace = hold.namespace.as_deref().unwrap_or_default();
     let write = state.rights.write(&state.cluster, hold.kind, namespace, &hold.name).await;
     // A cluster connection's may be in namespaces that nothing here is watched of.
-    let everywhere = match hold.kind {
-        Kind::ClusterConnection if !state.cluster.all => Some(members(&state.cluster, &hold).await),
+    let elsewhere = match hold.kind {
+        Kind::ClusterConnection if !state.cluster.all => Some(state.elsewhere.members(&state.cluster, &hold).await),
         _ => None,
     };
     let shown = holds::Shown {
         search: &asked.q,
         page: asked.page,
-        everywhere: everywhere.as_ref(),
+        elsewhere: elsewhere.as_ref(),
         rights: Rights { write, ..Rights::default() },
         form_word: state.gate.form_word(),
         commands: &state.commands,

@@ -2,14 +2,16 @@
 //!
 //! Of users and groups a row is kept, not the object: a hundred thousand fit into a laptop's memory.
 
+use std::collections::HashMap;
+
 use scim_operator::api::{ClusterScimConnection, ScimConnection, ScimRoster};
 use scim_operator::roster::Members as Gone;
 
-use super::entry::{Entry, connection_of};
+use super::entry::{ConnectionKey, Entry, connection_key};
 use super::events::Told;
 use super::kept::Kept;
 use super::members::Members;
-use crate::commands::holds::{self, Held, Hold};
+use crate::commands::holds::{self, Held, Hold, rejected};
 use crate::objects::Object;
 
 /// A connection, of a namespace or of the cluster.
@@ -25,6 +27,26 @@ impl From<ScimConnection> for Connection {
 impl From<ClusterScimConnection> for Connection {
     fn from(connection: ClusterScimConnection) -> Self {
         Self(connection.into_connection())
+    }
+}
+
+/// Something in a hold.
+#[derive(Clone, Copy)]
+pub struct InHold<'a> {
+    pub held: Held<&'a Object>,
+    /// What a search looks through, of what is listed here.
+    pub text: Option<&'a str>,
+}
+
+impl<'a> From<&'a Entry> for InHold<'a> {
+    fn from(entry: &'a Entry) -> Self {
+        Self { held: Held(&entry.object), text: Some(&entry.text) }
+    }
+}
+
+impl<'a> From<&'a Held> for InHold<'a> {
+    fn from(held: &'a Held) -> Self {
+        Self { held: Held(&held.0), text: None }
     }
 }
 
@@ -54,54 +76,89 @@ impl Store {
         found
     }
 
-    /// Users and groups in a hold.
-    pub fn held<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a Object> {
-        let all = self.users.iter().chain(self.groups.iter()).map(|entry| &entry.object);
-        all.filter(move |object| object.hold.as_deref() == Some(id))
+    /// Holds that were rejected and have closed, and can be approved still: what is left of them here. Of a cluster
+    /// connection that is all of it `everywhere` alone.
+    pub fn rejected(&self, everywhere: bool) -> Vec<Hold> {
+        let mut left: HashMap<String, (&ScimConnection, Vec<&Object>)> = HashMap::new();
+        for connection in self.all_connections().filter(|one| everywhere || one.metadata.namespace.is_some()) {
+            left.extend(rejected::refused(connection).into_iter().map(|id| (id, (connection, Vec::new()))));
+        }
+        // Nearly always nothing was rejected: then nobody is looked at.
+        let is_any = !left.is_empty();
+        for entry in self.users.iter().chain(self.groups.iter()).take_while(|_| is_any) {
+            for object in std::iter::once(&entry.object).chain(&entry.rejected).filter(|object| !object.deleting) {
+                let of = object.hold.as_ref().and_then(|id| left.get_mut(id));
+                if let Some((_, objects)) = of.filter(|(one, _)| connection_key(object) == key_of(one)) {
+                    objects.push(object);
+                }
+            }
+        }
+        let counted = |(id, (connection, objects))| rejected::counted(rejected::named(connection, id), objects);
+        let mut found: Vec<Hold> = left.into_iter().filter_map(counted).collect();
+        found.sort_by(|a, b| (a.since, &a.id).cmp(&(b.since, &b.id)));
+        found
     }
 
-    /// Everybody in a roster's hold, by what its status records; of an older status only some.
-    pub fn leaving(&self, hold: &Hold) -> Vec<Held> {
+    /// The hold of this id, whether it waits or was rejected.
+    pub fn hold(&self, id: &str, everywhere: bool) -> Option<Hold> {
+        let is_it = |hold: &Hold| hold.id.as_deref() == Some(id);
+        self.holds().into_iter().find(is_it).or_else(|| self.rejected(everywhere).into_iter().find(is_it))
+    }
+
+    /// Users and groups in a hold. Of one that was rejected, deleted objects went without their accounts.
+    pub fn held<'a>(&'a self, hold: &Hold) -> impl Iterator<Item = InHold<'a>> {
+        let id = hold.id.as_deref().unwrap_or_default();
+        self.users.iter().chain(self.groups.iter()).filter_map(move |entry| {
+            let object = entry.held_by(id).filter(|object| !(hold.rejected && object.deleting))?;
+            Some(InHold { held: Held(object), text: Some(&entry.text) })
+        })
+    }
+
+    /// Everybody in a roster's hold, by what its status records; of an older status those `sampled`.
+    pub fn leaving<'a>(&'a self, hold: &Hold, sampled: &'a [Held]) -> Vec<InHold<'a>> {
         let namespace = hold.namespace.as_deref().unwrap_or_default();
         let roster = self.rosters.get(namespace, &hold.name);
         let recorded = roster.and_then(|roster| roster.status.as_ref()?.hold.as_ref()?.members.as_deref());
         let gone = Gone::read(recorded);
         let is_gone = |entry: &&Entry| {
             let of = entry.roster.as_ref().filter(|roster| *roster.name == *hold.name);
-            entry.object.namespace == namespace && of.is_some_and(|roster| gone.has(&roster.uid))
+            entry.object.namespace == namespace && of.is_some_and(|roster| gone.has_mark(&roster.mark))
         };
-        let found: Vec<Held> =
-            self.users.iter().filter(is_gone).map(|entry| Held::leaving(entry.object.clone())).collect();
-        if hold.is_all(&found) {
+        let found: Vec<InHold> = self.users.iter().filter(is_gone).map(InHold::from).collect();
+        if hold.is_all(found.iter().map(|one| &one.held)) {
             return found;
         }
         // A hold names them without their userNames.
-        let sampled = hold.sampled().into_iter();
-        let known = |Held(named): Held| match self.users.get(&named.namespace, &named.name) {
-            Some(entry) => Held::leaving(entry.object.clone()),
-            None => Held(named),
+        let known = |named: &'a Held| match self.users.get(&named.0.namespace, &named.0.name) {
+            Some(entry) => InHold::from(entry),
+            None => InHold::from(named),
         };
-        sampled.map(known).collect()
+        sampled.iter().map(known).collect()
     }
 
-    /// The people whom a group's spec doesn't name any more, and who are recorded as put into it.
-    pub fn taken_out(&self, group: &Object) -> Vec<&Object> {
-        let entry = self.groups.get(&group.namespace, &group.name);
-        let Some((members, id)) = entry.and_then(Members::of).zip(group.id.as_deref()) else { return Vec::new() };
-        // Another connection's server may number its groups the same.
-        let connection = connection_of(group);
-        let is_its = |person: &&Entry| person.is_recorded_in(id) && connection_of(&person.object) == connection;
-        let out = self.users.iter().filter(is_its).filter(|person| !members.has(person));
-        out.map(|person| &person.object).collect()
+    /// Of each of these groups the people whom its spec doesn't name any more, and who are recorded as put into it.
+    /// All of them take one look at everybody.
+    pub fn taken_out(&self, groups: &[&Object]) -> Vec<Vec<&Object>> {
+        let mut by_id: HashMap<&str, Vec<(usize, Members)>> = HashMap::new();
+        for (place, group) in groups.iter().enumerate() {
+            let entry = self.groups.get(&group.namespace, &group.name);
+            if let Some((members, id)) = entry.and_then(Members::of).zip(group.id.as_deref()) {
+                by_id.entry(id).or_default().push((place, members));
+            }
+        }
+        let mut out = vec![Vec::new(); groups.len()];
+        // With no group, nobody is looked at.
+        for person in self.users.iter().take_while(|_| !by_id.is_empty()) {
+            for (place, members) in person.recorded.lines().filter_map(|id| by_id.get(id)).flatten() {
+                if members.concern(person) && !members.has(person) {
+                    out[*place].push(&person.object);
+                }
+            }
+        }
+        out
     }
 
-    /// Whether a search for a word finds this user or group.
-    pub fn says(&self, object: &Object, word: &str) -> bool {
-        let of = if object.kind == "ScimGroup" { &self.groups } else { &self.users };
-        of.get(&object.namespace, &object.name).is_some_and(|entry| entry.text.contains(word))
-    }
-
-    /// The hold of this id is there to be looked at.
+    /// The hold of this id waits for an answer.
     pub fn has_hold(&self, id: &str) -> bool {
         self.holds().iter().any(|hold| hold.id.as_deref() == Some(id))
     }
@@ -140,6 +197,10 @@ impl Store {
     pub fn knows_holds(&self) -> bool {
         self.knows_connections() && self.rosters.is_known()
     }
+}
+
+fn key_of(connection: &ScimConnection) -> ConnectionKey<'_> {
+    (connection.metadata.namespace.as_deref(), connection.metadata.name.as_deref().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -206,13 +267,14 @@ mod tests {
             .unwrap()
         };
         store.rosters.apply(Event::Apply(roster(recorded.as_ref())));
-        let found = store.leaving(&hold_of(&store));
-        assert!(hold_of(&store).is_all(&found), "{}", found.len());
-        let called = |found: &[Held]| found.iter().map(|held| held.0.called.clone()).collect::<Vec<_>>();
-        assert_eq!(called(&found)[29], "u-29@example.com");
+        let called = |store: &Store| {
+            let (hold, sampled) = (hold_of(store), hold_of(store).sampled());
+            let found = store.leaving(&hold, &sampled);
+            found.iter().map(|one| one.held.object().called.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!((called(&store).len(), called(&store)[29].as_str()), (30, "u-29@example.com"));
         store.rosters.apply(Event::Apply(roster(None)));
-        let some = store.leaving(&hold_of(&store));
-        assert_eq!(called(&some), ["u-00@example.com", "u-01@example.com"], "by their userNames, too");
+        assert_eq!(called(&store), ["u-00@example.com", "u-01@example.com"], "by their userNames, too");
     }
 
     #[test]
@@ -226,13 +288,26 @@ mod tests {
         let elsewhere = json!({"metadata": {"name": "kim", "namespace": "identity"}, "status": {"id": "9", "groups": {"g1": "9"}},
             "spec": {"connectionRef": {"name": "another"}, "userName": "kim@example.com"}});
         store.users.apply(Event::<ScimUser>::Apply(serde_json::from_value(elsewhere).unwrap()));
-        let group: ScimGroup = serde_json::from_value(json!({"metadata": {"name": "all", "namespace": "identity"},
-            "spec": {"connectionRef": {"name": "datadog"}, "displayName": "All", "membership": "Exact",
-                "members": [{"userRef": {"name": "ada"}}]}, "status": {"id": "g1"}}))
-        .unwrap();
-        store.groups.apply(Event::Apply(group.clone()));
-        let out: Vec<&str> = store.taken_out(&group.into()).iter().map(|person| person.name.as_str()).collect();
-        assert_eq!(out, ["grace"]);
+        let mut group = |name: &str, id: &str, connection: &str| -> Object {
+            let group: ScimGroup = serde_json::from_value(json!({"metadata": {"name": name, "namespace": "identity"},
+                "spec": {"connectionRef": {"name": connection}, "displayName": name, "membership": "Exact",
+                    "members": [{"userRef": {"name": "ada"}}]}, "status": {"id": id}}))
+            .unwrap();
+            store.groups.apply(Event::Apply(group.clone()));
+            group.into()
+        };
+        let groups = [
+            ("all", "g1", "datadog"),
+            ("none", "g3", "datadog"),
+            ("theirs", "g1", "another"),
+            ("few", "g2", "datadog"),
+        ];
+        let groups = groups.map(|(name, id, connection)| group(name, id, connection));
+        let out = store.taken_out(&groups.each_ref());
+        let names: Vec<Vec<&str>> =
+            out.iter().map(|out| out.iter().map(|person| person.name.as_str()).collect()).collect();
+        assert_eq!(names, [vec!["grace"], vec![], vec!["kim"], vec!["alan"]]);
+        assert!(store.taken_out(&[]).is_empty());
     }
 
     #[test]
@@ -246,5 +321,34 @@ mod tests {
         store.cluster_connections.forbidden = true;
         assert!(store.knows_connections() && store.problems().is_empty());
         assert!(!store.knows_holds(), "rosters hold, too");
+    }
+
+    #[test]
+    fn i13_what_was_rejected_is_listed_as_long_as_it_can_be_approved() {
+        let mut store = Store::default();
+        let (now, before) = ("3f2a9c0d11b2e477", "4f2a9c0d11b2e477");
+        let connection = json!({"metadata": {"name": "datadog", "namespace": "identity"},
+            "spec": {"baseUrl": "https://scim.example.com", "auth": {}}, "status": {"refusedHolds": [now, before]}});
+        store.connections.apply(Event::<ScimConnection>::Apply(serde_json::from_value(connection).unwrap()));
+        let mut add = |name: &str, connection: &str, deleted: Option<&str>| {
+            let user = json!({"metadata": {"name": name, "namespace": "identity", "generation": 3, "deletionTimestamp": deleted},
+                "spec": {"connectionRef": {"name": connection}, "userName": name},
+                "status": {"hold": {"id": now, "operation": "Update", "digest": "0"}, "rejectedHolds": [
+                    {"id": now, "operation": "Update", "generation": 3, "parts": ""},
+                    {"id": before, "operation": "Deactivate", "generation": 3, "parts": ""}]}});
+            store.users.apply(Event::<ScimUser>::Apply(serde_json::from_value(user).unwrap()));
+        };
+        add("ada", "datadog", None);
+        add("grace", "datadog", Some("2026-11-28T12:00:00Z"));
+        add("kim", "another", None);
+        assert!(store.holds().is_empty() && !store.has_hold(now), "nobody has to answer");
+        let found = store.rejected(false);
+        let words: Vec<_> = found.iter().map(|hold| (hold.id.as_deref().unwrap(), hold.words())).collect();
+        assert_eq!(words, [(now, "1 updates".to_owned()), (before, "1 deactivations".to_owned())]);
+        for hold in found {
+            let held: Vec<_> = store.held(&hold).map(|one| one.held).collect();
+            assert!(hold.rejected && hold.is_all(&held) && held[0].object().name == "ada", "{hold:?}");
+            assert_eq!(store.hold(hold.id.as_deref().unwrap(), false), Some(hold));
+        }
     }
 }

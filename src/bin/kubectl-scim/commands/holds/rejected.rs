@@ -14,6 +14,9 @@ use super::{Held, Hold, sort};
 use crate::cluster::{Cluster, Kind, each, is_forbidden};
 use crate::objects::{Object, full_name};
 
+/// So many objects are named.
+const SAMPLED: usize = 20;
+
 /// What of a hold is left, by its id.
 type Left = BTreeMap<String, Vec<Object>>;
 
@@ -35,7 +38,7 @@ pub async fn of_connections(
         match left(cluster, &place, &ids).await {
             Ok(mut left) => found.extend(ids.into_iter().filter_map(|id| {
                 let objects = left.remove(&id)?;
-                counted(named(connection, id), objects)
+                counted(named(connection, id), &objects)
             })),
             // Whoever may not list the objects of one, such as all of a cluster connection's, sees those of the others.
             Err(error) if is_forbidden(&error) && only.is_none() => {}
@@ -100,6 +103,12 @@ where
     }
 }
 
+/// An object as far as it is in rejected holds beside the one that its status has now.
+pub fn of_object(object: &Object, known: &[RejectedHold], generation: Option<i64>) -> Vec<Object> {
+    let others = known.iter().filter(|one| object.hold.as_ref() != Some(&one.id));
+    others.filter_map(|one| rejected(object, known, generation, &one.id)).collect()
+}
+
 /// An object as far as it is in this hold; nothing where it isn't, or what was rejected isn't asked for any more.
 fn rejected(object: &Object, known: &[RejectedHold], generation: Option<i64>, id: &str) -> Option<Object> {
     if object.deleting {
@@ -131,13 +140,13 @@ fn rejected(object: &Object, known: &[RejectedHold], generation: Option<i64>, id
 }
 
 /// The ids that status remembers, but for those that are open again.
-fn refused(connection: &ScimConnection) -> BTreeSet<String> {
+pub fn refused(connection: &ScimConnection) -> BTreeSet<String> {
     let status = connection.status.clone().unwrap_or_default();
     let open: Vec<String> = status.holds.into_iter().flatten().filter_map(|hold| hold.id).collect();
     status.refused_holds.into_iter().flatten().filter(|id| !open.contains(id)).collect()
 }
 
-fn named(connection: &ScimConnection, id: String) -> Hold {
+pub fn named(connection: &ScimConnection, id: String) -> Hold {
     let namespace = connection.namespace();
     let kind = if namespace.is_some() { Kind::Connection } else { Kind::ClusterConnection };
     Hold {
@@ -152,10 +161,9 @@ fn named(connection: &ScimConnection, id: String) -> Hold {
 }
 
 /// What is left of it, if anything.
-fn counted(mut hold: Hold, objects: Vec<Object>) -> Option<Hold> {
-    for held in objects.into_iter().map(Held) {
-        let out = held.taken_out();
-        let object = held.0;
+pub fn counted<'a>(mut hold: Hold, objects: impl IntoIterator<Item = &'a Object>) -> Option<Hold> {
+    for object in objects {
+        let out = Held(object).taken_out();
         match object.held_operation.as_deref() {
             _ if out > 0 => hold.memberships += out,
             Some("Create") => hold.creates += 1,
@@ -164,9 +172,10 @@ fn counted(mut hold: Hold, objects: Vec<Object>) -> Option<Hold> {
             _ => hold.updates += 1,
         }
         hold.since = [hold.since, object.since].into_iter().flatten().min();
-        hold.sample.push(format!("{}/{}", object.namespace, object.name));
+        if hold.sample.len() < SAMPLED {
+            hold.sample.push(format!("{}/{}", object.namespace, object.name));
+        }
     }
-    hold.sample.truncate(20);
     (!hold.sample.is_empty()).then_some(hold)
 }
 
@@ -199,7 +208,7 @@ mod tests {
         let all = [object("Update", false), object("Deactivate", true)];
         let left = |all: &[Object]| {
             let all = all.iter().filter_map(|object| rejected(object, &[], Some(1), "3f2a9c0d11b2e477"));
-            counted(hold(), all.collect())
+            counted(hold(), &all.collect::<Vec<_>>())
         };
         let some = left(&all).unwrap();
         assert_eq!((some.updates, some.deactivations, some.rejected), (1, 0, true));

@@ -51,7 +51,7 @@ impl Values {
                 None => match since {
                     Some(Since::Changed) => format!("{}, and it changed since it was held", held.change()),
                     Some(Since::Unread(why)) => format!("{}; its values can't be told now: {why}", held.change()),
-                    None => held.change(),
+                    None => held.change().to_owned(),
                 },
             },
         }
