@@ -299,7 +299,7 @@ fn hand_over(facts: &Facts, successor: &Successor) -> Step {
     let why =
         format!("{name} declares the same userName: this object goes once that one has taken over the account{kept}");
     let Step::Settle(mut verdict) = waits(facts, Reason::Pending, &why) else { return remove_finalizer("") };
-    (verdict.executed, verdict.awaits) = (false, Some(successor.clone()));
+    verdict.awaits = Some(successor.clone());
     Step::Settle(verdict)
 }
 
@@ -309,6 +309,7 @@ fn waits(facts: &Facts, reason: Reason, message: &str) -> Step {
     let Step::Settle(mut verdict) = stalled(reason, message, UserState::Deleting) else {
         return remove_finalizer("");
     };
-    verdict.executed = reason != Reason::Suspended;
+    // What waits is owed as before: it is neither observed nor answered, and what was asked of the guards for it stands.
+    verdict.executed = !matches!(reason, Reason::Suspended | Reason::Pending);
     Step::Settle(verdict)
 }

@@ -111,6 +111,21 @@ fn an_account_that_is_gone_holds_nothing_up() {
     untouched(|world| world.server.accounts.clear(), lets_go);
 }
 
+/// One 404 carries nothing out: neither is the generation observed by it, nor is what was asked of the guards taken back.
+#[test]
+fn i11_a_deletion_that_waits_for_a_second_look_is_not_carried_out() {
+    let mut world = leaving(DeletionPolicy::Delete);
+    let observed = world.status.observed_generation;
+    world.server.accounts.clear();
+    (world.generation, world.looked_once) = (world.generation + 1, true);
+    let outcome = world.pass();
+    waits(Reason::Pending)(&outcome);
+    assert!(!outcome.verdict.executed && !outcome.verdict.declines(), "{outcome:?}");
+    assert_eq!(world.status.observed_generation, observed);
+    world.looked_once = false;
+    lets_go(&world.pass());
+}
+
 #[test]
 fn an_object_may_soften_its_connections_policy_and_never_sharpen_it() {
     for (connection, own, expected) in [
