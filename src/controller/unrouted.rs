@@ -16,7 +16,7 @@ use crate::api::{
     FIELD_MANAGER, FINALIZER, GROUP, Reason, ScimGroup, ScimUser, ScimUserStatus, Uid, UserState, VERSION,
 };
 use crate::directory::{connection_of, full_name, has_finalizer, is_deleting};
-use crate::plan::{Verdict, way_out};
+use crate::plan::{User, Verdict, way_out};
 use crate::provisioner::Shared;
 use crate::status::{PassLog, record};
 
@@ -102,7 +102,7 @@ async fn say_not_found(shared: &Shared, user: &ScimUser, released: bool) -> Resu
     }
     let connection = connection_of(user);
     let way_out = if is_deleting(user) {
-        format!(". {}", way_out(&full_name(user)))
+        format!(". {}", way_out::<User>(&full_name(user)))
     } else {
         shared.directory.instead_of(&connection, &user.namespace().unwrap_or_default())
     };

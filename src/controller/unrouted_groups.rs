@@ -9,7 +9,8 @@ use tracing::info;
 use crate::api::{FIELD_MANAGER, FINALIZER, GROUP, GroupState, Reason, ScimGroup, VERSION};
 use crate::directory::connection_of_group;
 use crate::directory::full_name;
-use crate::plan::groups::{GroupVerdict, way_out};
+use crate::plan::groups::{Group, GroupVerdict};
+use crate::plan::way_out;
 use crate::provisioner::Shared;
 use crate::status::{PassLog, record_group};
 
@@ -33,7 +34,7 @@ pub async fn say_not_found(shared: &Shared, group: &ScimGroup, released: bool) -
     }
     let connection = connection_of_group(group);
     let way_out = if deleting {
-        format!(". {}", way_out(&full_name(group)))
+        format!(". {}", way_out::<Group>(&full_name(group)))
     } else {
         shared.directory.instead_of(&connection, &group.namespace().unwrap_or_default())
     };

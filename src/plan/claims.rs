@@ -1,5 +1,6 @@
 //! What other objects say of the same account or group (promise I8): it follows its object, not its name.
 
+use super::resource_type::ResourceType;
 use crate::api::{Reason, Uid};
 
 /// What an object was about to make or to take for its own, from our annotation on it.
@@ -38,6 +39,53 @@ impl<'a> ClaimedName<'a> {
     /// The object claimed it at this server: neither another object, nor elsewhere.
     pub fn is_certain(self, server: &str) -> bool {
         self.by_object && self.server == Some(server)
+    }
+}
+
+/// What is on record of an object's own account or group: the one that it is bound to, and the one that it was about to
+/// make or to take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Record<'a> {
+    /// The connection's server.
+    pub server: &'a str,
+    /// The bound one.
+    pub id: Option<&'a str>,
+    /// The server that it is bound at.
+    pub bound_to: Option<&'a str>,
+    /// What it claimed.
+    pub claimed: Option<ClaimedName<'a>>,
+    /// It carries our finalizer.
+    pub has_finalizer: bool,
+}
+
+impl<'a> Record<'a> {
+    /// The one at this server, if it is bound to one.
+    pub fn bound_id(self) -> Option<&'a str> {
+        self.id.filter(|_| self.bound_to == Some(self.server))
+    }
+
+    /// It is bound at another server.
+    pub fn is_bound_elsewhere(self) -> bool {
+        self.id.is_some() && self.bound_to.is_some_and(|known| known != self.server)
+    }
+
+    /// What a creation was sent for, or what was being taken, at this server, without a record of what came of it.
+    pub fn unrecorded(self) -> Option<&'a str> {
+        self.claimed_without_record()?.at(self.server)
+    }
+
+    /// A creation without a record of what came of it was sent to another server.
+    pub fn claims_elsewhere(self) -> bool {
+        self.claimed_without_record().is_some_and(|claimed| claimed.at(self.server).is_none())
+    }
+
+    /// The claim names this server, and the object.
+    pub fn is_certain(self) -> bool {
+        self.claimed.is_some_and(|claimed| claimed.is_certain(self.server))
+    }
+
+    fn claimed_without_record(self) -> Option<ClaimedName<'a>> {
+        self.claimed.filter(|_| self.has_finalizer && self.id.is_none())
     }
 }
 
@@ -139,20 +187,6 @@ pub enum Departure {
     LeftAsIs,
 }
 
-/// How a kind of resource speaks of itself.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Words {
-    /// What it stands for at the server.
-    pub what: &'static str,
-    /// The attribute that is its name there.
-    pub name: &'static str,
-}
-
-/// Accounts.
-pub(super) const USER: Words = Words { what: "account", name: "userName" };
-/// Groups.
-pub(super) const GROUP: Words = Words { what: "group", name: "displayName" };
-
 /// Objects of a ring that a message names.
 const MOST_NAMED: usize = 10;
 
@@ -163,16 +197,16 @@ impl Holder {
     }
 
     /// Why the object waits for this one, and what a person is told.
-    pub(super) fn in_the_way(&self, words: Words) -> (Reason, String) {
-        let Words { what, name } = words;
+    pub(super) fn in_the_way<T: ResourceType>(&self) -> (Reason, String) {
+        let (what, name) = (T::NOUN, T::NAME);
         let holder = &self.name;
         match &self.state {
             HolderState::Keeps if self.has_account => {
-                (Reason::Conflict, format!("{holder} is bound to this {what}; {}", ways_apart(holder, words)))
+                (Reason::Conflict, format!("{holder} is bound to this {what}; {}", ways_apart::<T>(holder)))
             }
             HolderState::Keeps => (
                 Reason::Conflict,
-                format!("{holder} is bound to the {what} with this {name}; {}", ways_apart(holder, words)),
+                format!("{holder} is bound to the {what} with this {name}; {}", ways_apart::<T>(holder)),
             ),
             HolderState::InRing(ring) => (
                 Reason::Conflict,
@@ -201,18 +235,18 @@ impl Holder {
 }
 
 /// What whoever comes second is told.
-pub(super) fn elder_comes_first(elder: &str, words: Words) -> String {
-    let Words { what, name } = words;
+pub(super) fn elder_comes_first<T: ResourceType>(elder: &str) -> String {
+    let (what, name) = (T::NOUN, T::NAME);
     format!(
         "{elder} declares the same {name} and comes first: it has its {what} already, or is older; {}",
-        ways_apart(elder, words)
+        ways_apart::<T>(elder)
     )
 }
 
 /// What is to be done about two objects of one name. Not the deletion of the other one: its account would come to this
 /// object, which is right for a manifest that moves, and wrong for two people.
-fn ways_apart(first: &str, words: Words) -> String {
-    let Words { what, name } = words;
+fn ways_apart<T: ResourceType>(first: &str) -> String {
+    let (what, name) = (T::NOUN, T::NAME);
     format!(
         "if both stand for the same {what}, delete this object; if not, give it another {name}. Deleting {first} instead \
          hands its {what} over to this object"

@@ -67,6 +67,16 @@ impl Creations {
         times.is_some_and(|(sent, made)| made.duration_since(sent).abs() < SLACK)
     }
 
+    /// One of this pass was answered, and `what` it made is not there: none is sent before that is looked for.
+    pub(super) fn before_another(&self, what: &str) -> Option<String> {
+        self.sent.then(|| {
+            format!(
+                "its creation was answered a moment ago, and the {what} is not there; it is looked for in a minute, before \
+                 another is sent"
+            )
+        })
+    }
+
     /// Why no further creation is sent for now; `what` it would make.
     pub(super) fn exhausted(&self, what: &str) -> Option<String> {
         if let Some(strange) = &self.strange {

@@ -4,15 +4,14 @@ use std::collections::BTreeSet;
 
 use super::active::{awaiting, awaits_acceptance, deactivation, is_seen_active, reactivation};
 use super::change::Differences;
-use super::claims::{USER, elder_comes_first};
 use super::declared::Declared;
 use super::deprovision;
 use super::facts::{Account, Facts, is_hidden};
-use super::first::{first_binding, waits_for};
+use super::first::first_binding;
 use super::guards::GuardName;
 use super::ignored;
 use super::merge::{creation, differences, without_types};
-use super::outcome::{disabled, settle, stalled};
+use super::outcome::{comes_first, disabled, pending, settle, stalled, waits_for};
 use super::path::Path;
 use super::refusal::{not_its_own, refused, removes, undelegated};
 use super::rest::at_rest;
@@ -114,7 +113,7 @@ fn unknown_there(facts: &Facts, declared: &Declared, fresh: bool) -> Step {
         );
     }
     if let Some(elder) = &facts.claims.elder {
-        return stalled(Reason::Conflict, elder_comes_first(elder, USER), UserState::Failed);
+        return comes_first(elder);
     }
     // What another object has renamed, or may have made, a listing may not show yet.
     if facts.claims.holder.is_some() && !fresh {
@@ -154,16 +153,8 @@ fn create(facts: &Facts, declared: &Declared) -> Step {
     if let Some(message) = facts.creations.exhausted("account") {
         return stalled(Reason::Conflict, message, UserState::Failed);
     }
-    if facts.creations.sent {
-        return settle(Verdict {
-            reason: Some(Reason::Pending),
-            message:
-                "its creation was answered a moment ago, and the account is not there; it is looked for in a minute, \
-                      before another is sent"
-                    .to_owned(),
-            state: Some(UserState::Pending),
-            ..Verdict::default()
-        });
+    if let Some(message) = facts.creations.before_another("account") {
+        return pending(message);
     }
     let omitted = |path: &Path| facts.split.omitted().is_some_and(|omitted| omitted.contains(&path.to_string()));
     let mut sent = declared.clone();
@@ -323,7 +314,7 @@ fn bound(facts: &Facts, declared: &Declared, id: &str, resource: &Resource, fres
             return waits_for(holder);
         }
         if let Some(elder) = &facts.claims.elder {
-            return stalled(Reason::Conflict, elder_comes_first(elder, USER), UserState::Failed);
+            return comes_first(elder);
         }
     }
     let reactivate = match reactivation(facts, declared, seen_active) {

@@ -1,66 +1,35 @@
 //! What deleting a ScimUser does: the table of the resources' documentation, row by row.
 
 use super::active::{UNSEEN, may_be_invited};
-use super::claims::{Departure, InTheWay, Successor};
-use super::commands::Named;
+use super::deletion::{self, Leaving, left_as_is, remove_finalizer};
 use super::facts::{Account, Facts};
 use super::first::under_another_id;
 use super::guards::GuardName;
-use super::outcome::stalled;
 use super::path::Path;
 use super::person;
 use super::refusal::{must_be_seen, not_its_own, protected, undelegated};
 use super::step::{Operation, Read, Request, Step, Verdict};
 use super::unseen::{is_never_shown, left_unseen};
 use super::write::set_active;
-use crate::api::{Action, AdoptionPolicy, DeletionPolicy, OperationType, RELEASE, Reason, UserState};
+use crate::api::{Action, AdoptionPolicy, DeletionPolicy, OperationType, Reason};
 use crate::scim::{Resource, WriteMethod};
-
-/// What an object that waits under deletion is told: nothing blocks silently (promise I15). `full_name` is its
-/// `namespace/name`.
-pub fn way_out(full_name: &str) -> String {
-    way_out_of("scimuser", "account", full_name)
-}
-
-/// The same for any kind: its resource, and what it stands for at the server.
-pub(super) fn way_out_of(resource: &str, what: &str, full_name: &str) -> String {
-    let command = Named::by_full_name(resource, full_name).annotate(&format!("{RELEASE}=true"));
-    format!("To release it without touching the {what}: {command}")
-}
 
 /// Decides the next step for an object under deletion.
 pub fn decide(facts: &Facts) -> Step {
     let object = &facts.object;
-    if !object.has_finalizer || (object.status.id.is_none() && object.claimed.is_none()) {
-        return remove_finalizer("nothing was ever sent for it");
-    }
-    if object.release {
-        return left_as_is("released by annotation");
-    }
-    if let Some(successor) = &facts.claims.successor {
-        return hand_over(facts, successor);
-    }
     let policy = effective_policy(facts);
-    if policy == DeletionPolicy::Retain {
-        return left_as_is("the deletion policy is Retain");
-    }
-    if !facts.may(Action::Deprovision) {
-        return left_as_is("the connection's spec.actions doesn't list Deprovision");
-    }
-    if facts.bound_elsewhere() || facts.claims_elsewhere() {
-        return waits(
-            facts,
-            Reason::BoundElsewhere,
-            "bound to an account of another server, or may have made one there, which is left untouched; put the connection's \
-             baseUrl and tenant back, or release the object",
-        );
-    }
-    if facts.policy.suspend || object.spec.suspend {
-        return waits(
-            facts,
-            Reason::Suspended,
-            "suspended: the account is untouched for now; set spec.suspend to false, or release the object",
-        );
+    let leaving = Leaving {
+        full_name: object.full_name,
+        sent: object.has_finalizer && (object.status.id.is_some() || object.claimed.is_some()),
+        released: object.release,
+        successor: facts.claims.successor.as_ref(),
+        retained: policy == DeletionPolicy::Retain,
+        permitted: facts.may(Action::Deprovision),
+        elsewhere: facts.bound_elsewhere() || facts.claims_elsewhere(),
+        suspended: (facts.policy.suspend || object.spec.suspend).then_some("suspended"),
+    };
+    if let Some(step) = leaving.decided() {
+        return step;
     }
     let found = match &facts.account {
         Account::Found { resource, .. } => Some(resource),
@@ -109,26 +78,7 @@ fn renumbered(facts: &Facts, gone: &str, resource: &Resource) -> Step {
         return Step::Bind(binding);
     }
     let found = resource.id().unwrap_or_default();
-    match facts.claims.in_the_way() {
-        InTheWay::Passing(holder) => {
-            let why = format!(
-                "the server doesn't have {gone:?} any more, and {holder} may have the account {found:?}, which has its name, \
-                 or give it up: this object waits until that is certain"
-            );
-            waits(facts, Reason::Pending, &why)
-        }
-        InTheWay::HasIt(holder) => handed_over(holder),
-        InTheWay::Else => left_as_is(&format!(
-            "the server doesn't have {gone:?} any more, and the account {found:?}, which has its name, isn't certain to be its \
-             own"
-        )),
-    }
-}
-
-/// The object goes without a removal: this one is bound to the account.
-fn handed_over(name: &str) -> Step {
-    let (departure, message) = (Departure::HandedOver(name.to_owned()), format!("handed over to {name}"));
-    Step::RemoveFinalizer(Box::new(Verdict { message, executed: true, departure, ..Verdict::default() }))
+    deletion::renumbered(facts.object.full_name, gone, found, &facts.claims.in_the_way())
 }
 
 /// A creation was sent and its answer never recorded: the account is ours only if nothing speaks against it.
@@ -249,10 +199,6 @@ fn effective_policy(facts: &Facts) -> DeletionPolicy {
     facts.object.spec.deletion_policy.filter(|own| softness(*own) > softness(connection)).unwrap_or(connection)
 }
 
-fn remove_finalizer(message: &str) -> Step {
-    Step::RemoveFinalizer(Box::new(Verdict { message: message.to_owned(), executed: true, ..Verdict::default() }))
-}
-
 /// The account is told to be inactive, which it was; whether that takes back an invitation is up to the server.
 fn uninvited(id: &str, resource: &Resource) -> Step {
     let warning = format!(
@@ -278,38 +224,7 @@ fn remove_finalizer_with(message: &str, warning: String) -> Step {
     Step::RemoveFinalizer(Box::new(Verdict { message, executed: true, warning, ..Verdict::default() }))
 }
 
-/// The account is left, though the object goes.
-fn left_as_is(why: &str) -> Step {
-    let message = format!("{why}: the account stays as it is");
-    Step::RemoveFinalizer(Box::new(Verdict {
-        message,
-        executed: true,
-        departure: Departure::LeftAsIs,
-        ..Verdict::default()
-    }))
-}
-
-/// The successor is bound first, and only then does the object go without a removal (promise I8).
-fn hand_over(facts: &Facts, successor: &Successor) -> Step {
-    let name = &successor.name;
-    if successor.bound {
-        return handed_over(name);
-    }
-    let kept = successor.kept_by();
-    let why =
-        format!("{name} declares the same userName: this object goes once that one has taken over the account{kept}");
-    let Step::Settle(mut verdict) = waits(facts, Reason::Pending, &why) else { return remove_finalizer("") };
-    verdict.awaits = Some(successor.clone());
-    Step::Settle(verdict)
-}
-
-/// Under deletion and waiting: the way out is always named.
+/// Under deletion and waiting.
 fn waits(facts: &Facts, reason: Reason, message: &str) -> Step {
-    let message = format!("{message}. {}", way_out(facts.object.full_name));
-    let Step::Settle(mut verdict) = stalled(reason, message, UserState::Deleting) else {
-        return remove_finalizer("");
-    };
-    // What waits is owed as before: it is neither observed nor answered, and what was asked of the guards for it stands.
-    verdict.executed = !matches!(reason, Reason::Suspended | Reason::Pending);
-    Step::Settle(verdict)
+    deletion::waits(facts.object.full_name, reason, message)
 }

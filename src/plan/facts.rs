@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::claims::{ClaimedName, Claims};
+use super::claims::{ClaimedName, Claims, Record};
 use super::creation::{Creations, is_dated, precedes};
 use super::declared::{Declared, window_clock};
 use super::delegation::Delegated;
@@ -197,27 +197,35 @@ impl Facts<'_> {
         without_tombstone(&self.object.spec.user_name).is_some_and(|name| fold(name) == fold(shown)).then_some(shown)
     }
 
+    fn record(&self) -> Record<'_> {
+        let (object, status) = (&self.object, self.object.status);
+        Record {
+            server: &self.policy.server,
+            id: status.id.as_deref(),
+            bound_to: status.bound_to.as_deref(),
+            claimed: object.claimed,
+            has_finalizer: object.has_finalizer,
+        }
+    }
+
     /// The object's account at this server, if it is bound to one.
     pub fn bound_id(&self) -> Option<&str> {
-        let status = self.object.status;
-        (status.bound_to.as_deref() == Some(&self.policy.server)).then_some(status.id.as_deref()).flatten()
+        self.record().bound_id()
     }
 
     /// The account that a creation was sent for, or that was being taken, without a record of what came of it.
     pub fn unrecorded(&self) -> Option<&str> {
-        self.claimed_without_record()?.at(&self.policy.server)
-    }
-
-    fn claimed_without_record(&self) -> Option<ClaimedName<'_>> {
-        self.object.claimed.filter(|_| self.object.has_finalizer && self.object.status.id.is_none())
+        self.record().unrecorded()
     }
 
     /// A creation whose answer was never recorded may have made this account: it has the name that was claimed, and nothing
     /// speaks against it.
     pub fn claims_account(&self, resource: &Resource) -> bool {
         // Under a claim that names no server, or no object, it may be another's.
-        let here = self.object.claimed.is_some_and(|claimed| claimed.is_certain(&self.policy.server));
-        here && self.is_believed(resource) && self.claims_name_of(resource) && !precedes(resource, self.object.created)
+        self.record().is_certain()
+            && self.is_believed(resource)
+            && self.claims_name_of(resource)
+            && !precedes(resource, self.object.created)
     }
 
     /// Whoever may write the object could have written its claim, too. That takes nothing that isn't theirs to take, unless
@@ -248,13 +256,12 @@ impl Facts<'_> {
 
     /// The object is bound to an account of another server.
     pub fn bound_elsewhere(&self) -> bool {
-        let status = self.object.status;
-        status.id.is_some() && status.bound_to.as_deref().is_some_and(|server| server != self.policy.server)
+        self.record().is_bound_elsewhere()
     }
 
     /// A creation without a record of what came of it was sent to another server.
     pub fn claims_elsewhere(&self) -> bool {
-        self.claimed_without_record().is_some_and(|claimed| claimed.at(&self.policy.server).is_none())
+        self.record().claims_elsewhere()
     }
 
     /// What was declared before, and is ours to take away, as far as the account shows it where status has no place for

@@ -1,11 +1,11 @@
 //! An account fits, and the object isn't bound to it yet (promises I6 to I8).
 
-use super::claims::{Holder, HolderState, USER, elder_comes_first};
+use super::claims::HolderState;
 use super::declared::Declared;
 use super::facts::{Facts, hides_them};
-use super::outcome::{settle, stalled};
+use super::outcome::{comes_first, stalled, waits_for};
 use super::person;
-use super::step::{Binding, Read, Step, Verdict};
+use super::step::{Binding, Read, Step};
 use crate::api::{AdoptionPolicy, CLAIMED_ACCOUNT, OperationType, Reason, UserState};
 use crate::scim::{Resource, fold};
 
@@ -78,7 +78,7 @@ fn judge_first_binding(facts: &Facts, declared: &Declared, resource: &Resource) 
         return waits_for(holder);
     }
     if let Some(elder) = facts.claims.elder.as_ref().filter(|_| !to_be_renamed && !takes_over) {
-        return stalled(Reason::Conflict, elder_comes_first(elder, USER), UserState::Failed);
+        return comes_first(elder);
     }
     let how = if takes_over {
         OperationType::Handover
@@ -112,13 +112,4 @@ fn is_own_under_another_id(facts: &Facts, declared: &Declared, resource: &Resour
 fn has_former_name(facts: &Facts, found_name: &str) -> bool {
     let recorded = facts.bound_id().and(facts.object.status.user_name.as_deref());
     recorded.is_some_and(|recorded| !recorded.is_empty() && fold(recorded) == fold(found_name))
-}
-
-/// Another object has the account, or the userName (promise I8).
-pub(super) fn waits_for(holder: &Holder) -> Step {
-    let (reason, message) = holder.in_the_way(USER);
-    if reason == Reason::Conflict {
-        return stalled(reason, message, UserState::Failed);
-    }
-    settle(Verdict { reason: Some(reason), message, state: Some(UserState::Pending), ..Verdict::default() })
 }

@@ -7,34 +7,9 @@ use super::claims::{Departure, Successor};
 use super::digests::Applied;
 use super::guards::GuardName;
 use super::path::Path;
+use super::resource_type::ResourceType;
 use crate::api::{IgnoredReason, OperationType, Reason, UserHold, UserState};
 use crate::scim::{Attributes, PatchOperation};
-
-/// A type of resource (RFC 7643 §6): what its requests and verdicts have of their own.
-pub trait ResourceType: Clone + Debug + Default + PartialEq + Send + Sync + 'static {
-    /// The states of its objects.
-    type State: Copy + Debug + PartialEq + Send + Sync;
-    /// What a request changes beside attributes.
-    type Change: Clone + Debug + Default + PartialEq + Send + Sync;
-    /// What a verdict says beside what every verdict says.
-    type Details: Clone + Debug + Default + PartialEq + Send + Sync;
-
-    /// Waiting.
-    const PENDING: Self::State;
-    /// Held by a guard.
-    const HELD: Self::State;
-    /// Held under `mode: Plan`.
-    const PLANNED: Self::State;
-    /// Needs a person.
-    const FAILED: Self::State;
-    /// Under deletion, and waiting.
-    const DELETING: Self::State;
-
-    /// The change takes access away.
-    fn removes(change: &Self::Change) -> bool;
-    /// What a request changes, part by part: attributes, and what is special to the type.
-    fn parts(attributes: &[Path], change: &Self::Change) -> BTreeSet<String>;
-}
 
 /// Accounts.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -45,6 +20,10 @@ impl ResourceType for User {
     type Change = ();
     type Details = UserDetails;
 
+    const RESOURCE: &str = "scimuser";
+    const NOUN: &str = "account";
+    const ONE: &str = "an account";
+    const NAME: &str = "userName";
     const PENDING: UserState = UserState::Pending;
     const HELD: UserState = UserState::Held;
     const PLANNED: UserState = UserState::Planned;

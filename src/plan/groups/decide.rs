@@ -7,13 +7,14 @@ use super::differing::differing;
 use super::facts::{GroupFacts, GroupOperation, GroupStep, GroupVerdict};
 use super::first::{first_binding, swapped};
 use super::membership::MEMBERS;
-use super::outcome::{display_name, elder, same_name, settle, stalled, waits_for};
+use super::name::{display_name, same_name};
 use super::patch::{Change, chunk, member, part, replaced, without_paths};
 use super::rest::{at_rest, drifted};
 use super::unfound;
 use super::whole::laid_over;
 use crate::api::{Action, GroupState, OperationType, Reason, RemoteId};
 use crate::plan::guards::GuardName;
+use crate::plan::outcome::{comes_first, disabled, pending, settle, stalled, waits_for};
 use crate::plan::{Account, HolderState, Path, Read, Request};
 use crate::scim::{Attributes, PatchOperation, Resource, WriteMethod, composed};
 
@@ -95,11 +96,6 @@ fn nested<'a>(facts: &GroupFacts<'a>) -> Option<&'a str> {
     names.next().filter(|_| !facts.policy.profile.nested_groups)
 }
 
-fn disabled(action: &str, what: &str) -> GroupStep {
-    let message = format!("{what} the connection's spec.actions doesn't list {action}; add it there to permit this");
-    stalled(Reason::ActionDisabled, message, GroupState::Failed)
-}
-
 fn look_up(facts: &GroupFacts) -> GroupStep {
     GroupStep::Read(facts.object.remote_id.map_or(Read::Find, |id| Read::Get(id.to_owned())))
 }
@@ -112,7 +108,7 @@ fn unknown_there(facts: &GroupFacts, fresh: bool) -> GroupStep {
         return stalled(Reason::Conflict, message, GroupState::Failed);
     }
     if let Some(name) = &facts.claims.elder {
-        return elder(name);
+        return comes_first(name);
     }
     // Names needn't be unique at the server: the other one is gone, or renamed, first.
     if let Some(holder) = facts.claims.holder.as_ref() {
@@ -144,16 +140,8 @@ fn create(facts: &GroupFacts) -> GroupStep {
     if let Some(message) = facts.creations.exhausted("group") {
         return stalled(Reason::Conflict, message, GroupState::Failed);
     }
-    if facts.creations.sent {
-        return settle(GroupVerdict {
-            reason: Some(Reason::Pending),
-            message:
-                "its creation was answered a moment ago, and the group is not there; it is looked for in a minute, \
-                      before another is sent"
-                    .to_owned(),
-            state: Some(GroupState::Pending),
-            ..GroupVerdict::default()
-        });
+    if let Some(message) = facts.creations.before_another("group") {
+        return pending(message);
     }
     let change = if facts.never_empty { owed(facts) } else { Change::default() };
     if facts.never_empty && change.added.is_empty() {
@@ -186,13 +174,8 @@ fn awaits_members(facts: &GroupFacts) -> GroupStep {
         let message = "the server makes no group without members, and this one declares none";
         return stalled(Reason::Rejected, message.to_owned(), GroupState::Failed);
     }
-    settle(GroupVerdict {
-        reason: Some(Reason::Pending),
-        message: "the server makes no group without members; it is made as soon as one of them has an account"
-            .to_owned(),
-        state: Some(GroupState::Pending),
-        ..GroupVerdict::default()
-    })
+    let message = "the server makes no group without members; it is made as soon as one of them has an account";
+    pending(message.to_owned())
 }
 
 fn send(kind: OperationType, request: Request, attributes: Vec<Path>) -> GroupStep {
@@ -290,7 +273,7 @@ fn name_is_anothers(facts: &GroupFacts, resource: &Resource) -> Option<GroupStep
         return None;
     }
     let claims = &facts.claims;
-    claims.holder.as_ref().map(waits_for).or_else(|| claims.elder.as_deref().map(elder))
+    claims.holder.as_ref().map(waits_for).or_else(|| claims.elder.as_deref().map(comes_first))
 }
 
 /// A PATCH, or the whole group as it was just read with the change laid over it: whoever else is in it stays.

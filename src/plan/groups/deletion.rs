@@ -1,55 +1,30 @@
 //! What deleting a ScimGroup does.
 
-use super::facts::{GroupFacts, GroupOperation, GroupStep, GroupVerdict};
+use super::facts::{GroupFacts, GroupOperation, GroupStep};
 use super::first::{swapped, under_another_id};
-use super::outcome::stalled;
 use super::patch::Change;
-use crate::api::{Action, AdoptionPolicy, GroupDeletionPolicy, GroupState, OperationType, Reason};
-use crate::plan::claims::InTheWay;
-use crate::plan::deprovision::way_out_of;
+use crate::api::{Action, AdoptionPolicy, GroupDeletionPolicy, OperationType, Reason};
+use crate::plan::deletion::{self, Leaving, left_as_is, remove_finalizer};
 use crate::plan::guards::GuardName;
-use crate::plan::{Account, Departure, Read, Request, Successor, person};
+use crate::plan::{Account, Read, Request, person};
 use crate::scim::Resource;
-
-/// What an object that waits under deletion is told: nothing blocks silently (promise I15). `full_name` is its
-/// `namespace/name`.
-pub fn way_out(full_name: &str) -> String {
-    way_out_of("scimgroup", "group", full_name)
-}
 
 /// Decides the next step for a group under deletion.
 pub fn decide(facts: &GroupFacts) -> GroupStep {
     let object = &facts.object;
-    if !object.has_finalizer || (object.status.id.is_none() && object.claimed.is_none()) {
-        return remove_finalizer("nothing was ever sent for it");
-    }
-    if object.release {
-        return left_as_is("released by annotation");
-    }
-    if let Some(successor) = &facts.claims.successor {
-        return hand_over(facts, successor);
-    }
     let retained = object.spec.deletion_policy == Some(GroupDeletionPolicy::Retain);
-    if retained || facts.policy.group_deletion == GroupDeletionPolicy::Retain {
-        return left_as_is("the deletion policy is Retain");
-    }
-    if !facts.may(Action::Deprovision) {
-        return left_as_is("the connection's spec.actions doesn't list Deprovision");
-    }
-    if facts.bound_elsewhere() || facts.claims_elsewhere() {
-        return waits(
-            facts,
-            Reason::BoundElsewhere,
-            "bound to a group of another server, or may have made one there, which is left untouched; put the connection's \
-             baseUrl and tenant back, or release the object",
-        );
-    }
-    if facts.policy.suspend {
-        return waits(
-            facts,
-            Reason::Suspended,
-            "the connection is suspended: the group is untouched for now; set spec.suspend to false, or release the object",
-        );
+    let leaving = Leaving {
+        full_name: object.full_name,
+        sent: object.has_finalizer && (object.status.id.is_some() || object.claimed.is_some()),
+        released: object.release,
+        successor: facts.claims.successor.as_ref(),
+        retained: retained || facts.policy.group_deletion == GroupDeletionPolicy::Retain,
+        permitted: facts.may(Action::Deprovision),
+        elsewhere: facts.bound_elsewhere() || facts.claims_elsewhere(),
+        suspended: facts.policy.suspend.then_some("the connection is suspended"),
+    };
+    if let Some(step) = leaving.decided() {
+        return step;
     }
     if let (Some(_), Account::Found { resource, .. }) = (facts.bound_id(), &facts.group) {
         if let Some((reason, why)) = &facts.not_its_own {
@@ -126,25 +101,7 @@ fn renumbered(facts: &GroupFacts, gone: &str, resource: &Resource) -> GroupStep 
         return GroupStep::Bind(binding);
     }
     let found = resource.id().unwrap_or_default();
-    match facts.claims.in_the_way() {
-        InTheWay::Passing(holder) => {
-            let why = format!(
-                "the server doesn't have {gone:?} any more, and {holder} may have the group {found:?}, which has its name, or \
-                 give it up: this object waits until that is certain"
-            );
-            waits(facts, Reason::Pending, &why)
-        }
-        InTheWay::HasIt(holder) => handed_over(holder),
-        InTheWay::Else => left_as_is(&format!(
-            "the server doesn't have {gone:?} any more, and the group {found:?}, which has its name, isn't certain to be its own"
-        )),
-    }
-}
-
-/// The object goes without a removal: this one is bound to the group.
-fn handed_over(name: &str) -> GroupStep {
-    let (departure, message) = (Departure::HandedOver(name.to_owned()), format!("handed over to {name}"));
-    GroupStep::RemoveFinalizer(Box::new(GroupVerdict { message, executed: true, departure, ..GroupVerdict::default() }))
+    deletion::renumbered(facts.object.full_name, gone, found, &facts.claims.in_the_way())
 }
 
 /// A creation was sent and its answer never recorded: the group is ours only if nothing speaks against it.
@@ -174,41 +131,7 @@ fn delete(facts: &GroupFacts, id: &str) -> GroupStep {
     }))
 }
 
-fn remove_finalizer(message: &str) -> GroupStep {
-    let verdict = GroupVerdict { message: message.to_owned(), executed: true, ..GroupVerdict::default() };
-    GroupStep::RemoveFinalizer(Box::new(verdict))
-}
-
-/// The group is left, though the object goes.
-fn left_as_is(why: &str) -> GroupStep {
-    let message = format!("{why}: the group stays as it is");
-    let departure = Departure::LeftAsIs;
-    GroupStep::RemoveFinalizer(Box::new(GroupVerdict { message, executed: true, departure, ..GroupVerdict::default() }))
-}
-
-/// The successor is bound first, and only then does the object go without a removal (promise I8).
-fn hand_over(facts: &GroupFacts, successor: &Successor) -> GroupStep {
-    let name = &successor.name;
-    if successor.bound {
-        return handed_over(name);
-    }
-    let kept = successor.kept_by();
-    let why =
-        format!("{name} declares the same displayName: this object goes once that one has taken over the group{kept}");
-    let GroupStep::Settle(mut verdict) = waits(facts, Reason::Pending, &why) else { return remove_finalizer("") };
-    verdict.awaits = Some(successor.clone());
-    GroupStep::Settle(verdict)
-}
-
-/// Under deletion and waiting: the way out is always named.
+/// Under deletion and waiting.
 fn waits(facts: &GroupFacts, reason: Reason, message: &str) -> GroupStep {
-    let message = format!("{message}. {}", way_out(facts.object.full_name));
-    let step = stalled(reason, message, GroupState::Deleting);
-    match step {
-        GroupStep::Settle(mut verdict) => {
-            verdict.executed = !matches!(reason, Reason::Suspended | Reason::Pending);
-            GroupStep::Settle(verdict)
-        }
-        other => other,
-    }
+    deletion::waits(facts.object.full_name, reason, message)
 }

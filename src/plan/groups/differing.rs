@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::facts::GroupFacts;
-use super::outcome::{display_name, same_name};
+use super::name::{display_name, same_name};
 use crate::plan::domain::is_same_in_domain;
 use crate::scim::{Op, PatchOperation, Resource, composed};
 

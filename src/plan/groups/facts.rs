@@ -8,6 +8,7 @@ use super::membership::Membership;
 use super::name::NameSent;
 use super::patch::Change;
 use crate::api::{Action, GroupDrift, GroupState, MembersStatus, Reason, RemoteId, ScimGroupSpec, ScimGroupStatus};
+use crate::plan::claims::Record;
 use crate::plan::creation::{is_dated, precedes};
 use crate::plan::{
     Account, Applied, ClaimedName, Claims, Creations, Operation, Path, Policy, ResourceType, Split, Step, Verdict,
@@ -177,27 +178,35 @@ pub struct GroupFacts<'a> {
 }
 
 impl GroupFacts<'_> {
+    fn record(&self) -> Record<'_> {
+        let (object, status) = (&self.object, self.object.status);
+        Record {
+            server: &self.policy.server,
+            id: status.id.as_deref(),
+            bound_to: status.bound_to.as_deref(),
+            claimed: object.claimed,
+            has_finalizer: object.has_finalizer,
+        }
+    }
+
     /// The object's group at this server, if it is bound to one.
     pub fn bound_id(&self) -> Option<&str> {
-        let status = self.object.status;
-        (status.bound_to.as_deref() == Some(&self.policy.server)).then_some(status.id.as_deref()).flatten()
+        self.record().bound_id()
     }
 
     /// The group that a creation was sent for, or that was being taken, without a record of what came of it.
     pub fn unrecorded(&self) -> Option<&str> {
-        self.claimed_without_record()?.at(&self.policy.server)
-    }
-
-    fn claimed_without_record(&self) -> Option<ClaimedName<'_>> {
-        self.object.claimed.filter(|_| self.object.has_finalizer && self.object.status.id.is_none())
+        self.record().unrecorded()
     }
 
     /// A creation whose answer was never recorded may have made this group: it has the name that was claimed, and nothing
     /// speaks against it.
     pub fn claims_group(&self, resource: &Resource) -> bool {
         // Under a claim that names no server, or no object, it may be another's.
-        let here = self.object.claimed.is_some_and(|claimed| claimed.is_certain(&self.policy.server));
-        here && self.is_believed(resource) && self.claims_name_of(resource) && !precedes(resource, self.object.created)
+        self.record().is_certain()
+            && self.is_believed(resource)
+            && self.claims_name_of(resource)
+            && !precedes(resource, self.object.created)
     }
 
     /// Whoever may write the object could have written its claim, too: see the same of users (promise I32).
@@ -227,13 +236,12 @@ impl GroupFacts<'_> {
 
     /// The object is bound to a group of another server.
     pub fn bound_elsewhere(&self) -> bool {
-        let status = self.object.status;
-        status.id.is_some() && status.bound_to.as_deref().is_some_and(|server| server != self.policy.server)
+        self.record().is_bound_elsewhere()
     }
 
     /// A creation without a record of what came of it was sent to another server.
     pub fn claims_elsewhere(&self) -> bool {
-        self.claimed_without_record().is_some_and(|claimed| claimed.at(&self.policy.server).is_none())
+        self.record().claims_elsewhere()
     }
 
     /// Which values were carried out last.
@@ -284,6 +292,10 @@ impl ResourceType for Group {
     type Change = Change;
     type Details = GroupDetails;
 
+    const RESOURCE: &str = "scimgroup";
+    const NOUN: &str = "group";
+    const ONE: &str = "a group";
+    const NAME: &str = "displayName";
     const PENDING: GroupState = GroupState::Pending;
     const HELD: GroupState = GroupState::Held;
     const PLANNED: GroupState = GroupState::Planned;

@@ -1,8 +1,9 @@
 //! A group fits, and the object isn't bound to it yet (promises I6 to I8); and groups that aren't the object's any more.
 
 use super::facts::{GroupFacts, GroupStep};
-use super::outcome::{display_name, elder, same_name, stalled, waits_for};
+use super::name::{display_name, same_name};
 use crate::api::{AdoptionPolicy, CLAIMED_GROUP, GroupState, OperationType, Reason};
+use crate::plan::outcome::{comes_first, stalled, waits_for};
 use crate::plan::{Binding, HolderState, person};
 use crate::scim::Resource;
 
@@ -99,7 +100,7 @@ fn judge_first_binding(facts: &GroupFacts, resource: &Resource) -> GroupStep {
         return waits_for(holder);
     }
     if let Some(name) = facts.claims.elder.as_ref().filter(|_| !to_be_renamed && !takes_over) {
-        return elder(name);
+        return comes_first(name);
     }
     let how = if takes_over {
         OperationType::Handover

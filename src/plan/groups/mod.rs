@@ -7,7 +7,6 @@ mod facts;
 mod first;
 mod membership;
 mod name;
-mod outcome;
 mod patch;
 mod rejected;
 mod rest;
@@ -17,14 +16,12 @@ mod unfound;
 mod whole;
 
 pub use decide::decide_group;
-pub use deletion::way_out;
 pub use facts::{
     Group, GroupDetails, GroupFacts, GroupObject, GroupOperation, GroupStep, GroupVerdict, HiddenMembers, KeptMembers,
     Members, RejectedParts, Unfound,
 };
 pub use membership::{MEMBERS, Membership, Source, Standing, without_removed};
-pub use name::{NameForm, NameSent};
-pub use outcome::same_name;
+pub use name::{NameForm, NameSent, same_name};
 pub use patch::{Change, chunk, kinds_of, part, replaced};
 pub use rejected::{part_of, path_of, record_part, resting};
 pub use rest::ARRIVAL;

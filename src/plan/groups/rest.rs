@@ -7,12 +7,13 @@ use super::deletion;
 use super::differing::{NAME_AS_KEPT, all_differing, is_kept_as_shown, name_may_come};
 use super::facts::{GroupDetails, GroupFacts, GroupStep, GroupVerdict, HiddenMembers};
 use super::membership::MEMBERS;
-use super::outcome::{display_name, same_name, settle};
+use super::name::{display_name, same_name};
 use super::patch::part;
 use super::rejected::part_of;
 use super::unfound;
 use crate::api::{GroupDrift, GroupState, IgnoredReason, Reason, RemoteId};
 use crate::plan::Applied;
+use crate::plan::outcome::settle;
 use crate::scim::{PatchOperation, Resource, composed};
 
 /// What a reading found changed is shown before it is repaired.

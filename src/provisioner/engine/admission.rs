@@ -7,7 +7,7 @@ use kube::runtime::events::EventType;
 use tracing::info;
 
 use super::{AdmissionRequest, Kind, ObjectStatus, Pass, Stop};
-use crate::api::{OperationType, Reason, Uid, UserHold};
+use crate::api::{Reason, Uid, UserHold};
 use crate::directory::{Object, full_name};
 use crate::plan::guards::{Admission, Candidate, Event, Gate, GuardName, HoldReason, HoldView};
 use crate::plan::{Binding, Departure, Named, Operation, Verdict};
@@ -306,6 +306,7 @@ pub fn named(attributes: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::OperationType;
 
     fn candidate(operation: OperationType, attributes: &[&str], guard: Option<GuardName>) -> Candidate {
         Candidate {

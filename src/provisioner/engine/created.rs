@@ -74,7 +74,7 @@ impl<E: Effects> Provisioner<E> {
             Origin::Untold => None,
             Origin::Existed(why) => Some(why),
         };
-        warn!(%id, "the creation was answered with a {} that may have been there", K::NOUN);
+        warn!(%id, "the creation was answered with {} that may have been there", K::ONE);
         if let Some(pause) = written.pause {
             self.schedule.limiter().pause(pause);
         }

@@ -8,7 +8,7 @@ use tracing::warn;
 use super::{Kind, LOOK_AGAIN, Pass, Stop};
 use crate::api::Reason;
 use crate::directory::{full_name, has_finalizer};
-use crate::plan::Verdict;
+use crate::plan::{Verdict, way_out};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::schedule::queue::Outcome;
@@ -165,7 +165,7 @@ pub fn waiting<K: Kind>(pass: &Pass<K>, message: String) -> Verdict<K> {
 /// A message; under deletion the way out is always named (promise I15).
 pub fn with_way_out<K: Kind>(object: &K::Object, message: String) -> String {
     if crate::directory::is_deleting(object) && has_finalizer(object) {
-        format!("{message}. {}", K::way_out(&full_name(object)))
+        format!("{message}. {}", way_out::<K>(&full_name(object)))
     } else {
         message
     }

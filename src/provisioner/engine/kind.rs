@@ -51,10 +51,6 @@ pub trait Kind: ResourceType {
     const COLLECTION: Collection;
     /// The kind of the custom resource.
     const KIND: &'static str;
-    /// What a person calls one of it.
-    const NOUN: &'static str;
-    /// The attribute that it is looked for by.
-    const NAME: &'static str;
     /// The event of an object that goes and leaves its resource as it is.
     const LEFT: &'static str;
 
@@ -70,8 +66,6 @@ pub trait Kind: ResourceType {
     ) -> Option<Self::Claim>;
     /// What it claims once it is bound.
     fn claim_of_binding(pass: &Pass<Self>, binding: &Binding) -> Self::Claim;
-    /// What a person can do about an object that is kept under deletion.
-    fn way_out(full_name: &str) -> String;
     /// What other objects say of this account or group.
     fn claims<E: Effects>(p: &Provisioner<E>, pass: &Pass<Self>, id: Option<&str>) -> Claims;
     /// What is declared takes access away.

@@ -42,7 +42,7 @@ impl<E: Effects> Provisioner<E> {
             pass.admitted.clear();
             return Ok(());
         }
-        info!(id = %binding.id, how = ?binding.how, "bound to a {}", K::NOUN);
+        info!(id = %binding.id, how = ?binding.how, "bound to {}", K::ONE);
         match pass.bound_id().map(str::to_owned) {
             Some(old) if old != binding.id && binding.how != OperationType::Create => {
                 self.tell_of_new_ids(&full_name(&pass.object), &old, &binding.id);

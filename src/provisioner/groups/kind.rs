@@ -11,9 +11,9 @@ use super::claims::{claim_of_binding, claim_of_creation, exists_hidden};
 use super::{GroupPass, GroupStop, Scratch};
 use crate::api::{ClaimedGroup, OperationType, Reason, ScimGroup, ScimGroupStatus, Uid};
 use crate::directory::has_finalizer;
-use crate::plan::groups::{Group, GroupOperation, GroupStep, GroupVerdict, MEMBERS, Membership, same_name, way_out};
+use crate::plan::groups::{Group, GroupOperation, GroupStep, GroupVerdict, MEMBERS, Membership, same_name};
 use crate::plan::guards::{Gate, GuardName};
-use crate::plan::{Account, Binding, Claims, Path, Request, Step};
+use crate::plan::{Account, Binding, Claims, Path, Request, ResourceType, Step};
 use crate::provisioner::Provisioner;
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::{Effects, Note};
@@ -34,8 +34,6 @@ impl Kind for Group {
 
     const COLLECTION: Collection = Collection::Groups;
     const KIND: &'static str = "ScimGroup";
-    const NOUN: &'static str = "group";
-    const NAME: &'static str = "displayName";
     const LEFT: &'static str = "GroupLeft";
 
     fn claimed<E: Effects>(p: &Provisioner<E>, object: &ScimGroup) -> Option<ClaimedGroup> {
@@ -55,10 +53,6 @@ impl Kind for Group {
 
     fn claim_of_binding(pass: &GroupPass, binding: &Binding) -> ClaimedGroup {
         claim_of_binding(pass, binding)
-    }
-
-    fn way_out(full_name: &str) -> String {
-        way_out(full_name)
     }
 
     fn claims<E: Effects>(p: &Provisioner<E>, pass: &GroupPass, id: Option<&str>) -> Claims {

@@ -10,7 +10,9 @@ use tracing::debug;
 use super::{UserPass, UserStop};
 use crate::api::{Action, GroupState, OperationType, Reason, RemoteId, ScimGroup, Uid, UserState};
 use crate::directory::full_name;
-use crate::plan::{ACTIVE, Account, Operation, Path, Read, Step, UserDetails, Verdict, deactivate_before, way_out};
+use crate::plan::{
+    ACTIVE, Account, Operation, Path, Read, Step, User, UserDetails, Verdict, deactivate_before, way_out,
+};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::engine::{AdmissionRequest, LOOK_AGAIN};
@@ -137,7 +139,7 @@ impl<E: Effects> Provisioner<E> {
             message: format!(
                 "the account leaves its groups ({} left: {named}). {}",
                 groups.len(),
-                way_out(&full_name(&pass.object))
+                way_out::<User>(&full_name(&pass.object))
             ),
             state: Some(UserState::Deleting),
             details: UserDetails { active: Some(false), ..UserDetails::default() },

@@ -14,7 +14,7 @@ use crate::directory::is_deleting;
 use crate::plan::guards::{Gate, GuardName};
 use crate::plan::{
     Account, Binding, Claims, Facts, Operation, Path, Request, Step, User, Verdict, after_binding, bound_status,
-    decide, status_ahead, way_out,
+    decide, status_ahead,
 };
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::{Effects, Note};
@@ -36,8 +36,6 @@ impl Kind for User {
 
     const COLLECTION: Collection = Collection::Users;
     const KIND: &'static str = "ScimUser";
-    const NOUN: &'static str = "account";
-    const NAME: &'static str = "userName";
     const LEFT: &'static str = "AccountLeft";
 
     fn claimed<E: Effects>(_: &Provisioner<E>, object: &ScimUser) -> Option<ClaimedAccount> {
@@ -57,10 +55,6 @@ impl Kind for User {
 
     fn claim_of_binding(pass: &UserPass, binding: &Binding) -> ClaimedAccount {
         claim_of_binding(pass, binding)
-    }
-
-    fn way_out(full_name: &str) -> String {
-        way_out(full_name)
     }
 
     fn claims<E: Effects>(p: &Provisioner<E>, pass: &UserPass, id: Option<&str>) -> Claims {
