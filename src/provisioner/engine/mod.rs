@@ -42,11 +42,9 @@ use crate::api::{OperationType, RECONCILE_REQUESTED_AT, Reason, Uid};
 use crate::directory::{Object, has_finalizer, is_deleting};
 use crate::plan::{Account, Binding, Creations, Departure, Operation, Path, Read, Request, Split, Step, Verdict};
 use crate::provisioner::connection::session::Session;
+pub use crate::provisioner::mirror::LOOK_AGAIN;
 use crate::provisioner::schedule::queue::Outcome;
 use crate::status::PassLog;
-
-/// What answered 404, or can't be looked for yet, is looked at again after this.
-pub const LOOK_AGAIN: Duration = Duration::from_secs(61);
 
 /// Another pass has reserved the same resource: it is over in a moment.
 const RESERVED: Duration = Duration::from_secs(1);

@@ -11,8 +11,9 @@ mod testimony;
 pub mod users;
 mod words;
 
-use jiff::Timestamp;
+use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
 use self::grants::GrantNames;
@@ -21,6 +22,13 @@ use self::observed::Observed;
 use self::sightings::Sightings;
 use self::users::UserMirror;
 use crate::scim::Resource;
+
+/// A second look at a resource that answered 404 counts only this much later (promise I11).
+const SECOND_LOOK: SignedDuration = SignedDuration::from_secs(60);
+
+/// What answered 404, or can't be looked for yet, is looked at again after this: a second more, so that the second look
+/// counts.
+pub const LOOK_AGAIN: Duration = Duration::from_secs(SECOND_LOOK.as_secs().unsigned_abs() + 1);
 
 /// What one server was seen to hold.
 #[derive(Debug, Default)]

@@ -5,10 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::SECOND_LOOK;
 use crate::api::{RemoteId, Uid};
-
-/// A second look at a resource that answered 404 counts only this much later (promise I11).
-pub const SECOND_LOOK: SignedDuration = SignedDuration::from_secs(60);
 
 /// After an id was asked for in vain it is asked for again this much later, twice as much each time, …
 const ASKED_AGAIN: SignedDuration = SECOND_LOOK;

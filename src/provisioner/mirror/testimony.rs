@@ -1,15 +1,12 @@
 //! What the server tells by another way of accounts that it took into groups, and whom no group shows.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::LOOK_AGAIN;
 use crate::api::RemoteId;
 use crate::scim::Lesson;
-
-/// What is read, or told, may be so old.
-const APART: Duration = Duration::from_secs(61);
 
 /// So many are asked for without any that is in: the server doesn't keep whom it takes, or not yet.
 const MOST_IN_VAIN: usize = 5;
@@ -32,7 +29,7 @@ impl Testimony {
     /// Who of these is asked for now: somebody else each time, and not at once, for what is read may be as old as what is
     /// told.
     pub fn next<'a>(&self, put_in: &'a [RemoteId], now: Instant) -> Option<&'a RemoteId> {
-        let due = self.last.is_none_or(|last| now.saturating_duration_since(last) >= APART);
+        let due = self.last.is_none_or(|last| now.saturating_duration_since(last) >= LOOK_AGAIN);
         put_in.iter().find(|id| !self.asked.contains(*id)).filter(|_| due && self.is_open())
     }
 
@@ -42,7 +39,7 @@ impl Testimony {
         self.last = Some(now);
         let lesson = lesson?;
         let before = |(other, known, at): &(RemoteId, Lesson, Instant)| {
-            other != id && *known == lesson && now.saturating_duration_since(*at) >= APART
+            other != id && *known == lesson && now.saturating_duration_since(*at) >= LOOK_AGAIN
         };
         let certain = self.told.iter().any(before);
         self.told.push((id.clone(), lesson.clone(), now));
@@ -68,7 +65,7 @@ mod tests {
         assert_eq!(known.next(&all, now), Some(&ada));
         assert_eq!(known.told(&ada, hidden.clone(), now), None);
         assert_eq!(known.next(&all, now), None, "at the same moment nobody else is asked for");
-        let later = now + APART;
+        let later = now + LOOK_AGAIN;
         assert_eq!(known.next(&all[..1], later), None, "nor the same one later");
         assert_eq!(known.next(&all, later), Some(&bea));
         let mut denied = Testimony::default();
