@@ -36,10 +36,7 @@ pub trait Effects: Send + Sync + Sized + 'static {
     fn instant(&self) -> Instant;
 
     /// Whether the wall clock agrees with the API server's.
-    fn clock_is_trusted(&self) -> bool;
-
-    /// How far the two are apart.
-    fn clock_skew(&self) -> Duration;
+    fn clock(&self) -> ClockState;
 
     /// Until when this process may write: none where it may not, for it doesn't hold the Lease.
     fn deadline(&self) -> Option<Instant>;
@@ -195,6 +192,15 @@ pub trait Effects: Send + Sync + Sized + 'static {
 
     /// Hears of what was decided.
     fn note(&self, note: &Note<'_>);
+}
+
+/// Whether the wall clock agrees with the API server's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClockState {
+    /// It does, as far as is known.
+    Trusted,
+    /// They are so far apart.
+    Apart(Duration),
 }
 
 /// A resource that came without its words is known by those that it would have.

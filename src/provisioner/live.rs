@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 use tracing::trace;
 
 use super::Shared;
-use super::effects::{Effects, Note};
+use super::effects::{ClockState, Effects, Note};
 use super::kubernetes::{WriteError, classify};
 use crate::api::{
     CLAIMED_ACCOUNT, CLAIMED_GROUP, ClaimedAccount, ClusterScimConnection, FIELD_MANAGER, FINALIZER, ScimConnection,
@@ -82,12 +82,9 @@ impl Effects for Live {
         Instant::now()
     }
 
-    fn clock_is_trusted(&self) -> bool {
-        self.0.clock.is_trusted()
-    }
-
-    fn clock_skew(&self) -> Duration {
-        self.0.clock.skew().unsigned_abs()
+    fn clock(&self) -> ClockState {
+        let clock = &self.0.clock;
+        if clock.is_trusted() { ClockState::Trusted } else { ClockState::Apart(clock.skew().unsigned_abs()) }
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -19,7 +19,7 @@ use super::session::{Session, policy_for, rates_of};
 use super::shared_state::Tested;
 use crate::api::{ConnectedReason, RECONCILE_REQUESTED_AT, ScimConnection, ScimConnectionSpec};
 use crate::provisioner::connection::discovery::{TEST_PAUSE, server_status};
-use crate::provisioner::effects::Effects;
+use crate::provisioner::effects::{ClockState, Effects};
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::provisioner::schedule::queue::Lane;
 use crate::provisioner::{Provisioner, lane_of};
@@ -266,15 +266,15 @@ impl<E: Effects> Provisioner<E> {
         }
         let (reason, message) = if let Some(message) = self.label_was_removed() {
             (ConnectedReason::SecretLabelRemoved, message)
-        } else if self.effects.clock_is_trusted() {
-            (ConnectedReason::Connected, format!("the server answered as SCIM{standing}"))
-        } else {
+        } else if let ClockState::Apart(skew) = self.effects.clock() {
             let message = format!(
                 "the server answered as SCIM, but this operator's clock is {} s off the API server's: access windows \
                  are not enforced until the clocks agree",
-                self.effects.clock_skew().as_secs()
+                skew.as_secs()
             );
             (ConnectedReason::ClockSkew, message)
+        } else {
+            (ConnectedReason::Connected, format!("the server answered as SCIM{standing}"))
         };
         if self.connection.state.connected(connection, reason, &message) {
             info!("connected");

@@ -22,7 +22,7 @@ use crate::api::{
 use crate::directory::ConnectionKey;
 use crate::plan::guards::Admission;
 use crate::plan::{Account, Departure, Facts, Request, Step, after_binding, decide};
-use crate::provisioner::effects::{Effects, Note};
+use crate::provisioner::effects::{ClockState, Effects, Note};
 use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::schedule::limiter::{Limiter, Priority, RequestKind};
 use crate::scim::{Class, Client, Error, Found, Kind, Page, Resource, Start, Written};
@@ -65,12 +65,8 @@ impl Effects for ReadOnly {
         self.look().instant()
     }
 
-    fn clock_is_trusted(&self) -> bool {
-        true
-    }
-
-    fn clock_skew(&self) -> Duration {
-        Duration::ZERO
+    fn clock(&self) -> ClockState {
+        ClockState::Trusted
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -19,7 +19,7 @@ use super::site::Answer;
 use crate::api::{ClaimedAccount, ScimConnection, ScimConnectionStatus, ScimGroup, ScimUser, ScimUserStatus, Uid};
 use crate::directory::ConnectionKey;
 use crate::plan::{Request, Step};
-use crate::provisioner::effects::{Effects, Note};
+use crate::provisioner::effects::{ClockState, Effects, Note};
 use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::schedule::limiter::{Limiter, Priority, RequestKind};
 use crate::scim::{Class, Client, Error, Found, Kind, Page, Resource, Start, Written};
@@ -90,12 +90,8 @@ impl Effects for Simulated {
         self.look().instant()
     }
 
-    fn clock_is_trusted(&self) -> bool {
-        true
-    }
-
-    fn clock_skew(&self) -> Duration {
-        Duration::ZERO
+    fn clock(&self) -> ClockState {
+        ClockState::Trusted
     }
 
     fn deadline(&self) -> Option<Instant> {

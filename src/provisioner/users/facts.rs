@@ -9,7 +9,7 @@ use crate::api::ScimUser;
 use crate::directory::{connection_of, full_name, has_finalizer};
 use crate::plan::{Account, ClaimedName, Claims, Facts, Manager, Object, Step, User, decide};
 use crate::provisioner::Provisioner;
-use crate::provisioner::effects::{Effects, Note};
+use crate::provisioner::effects::{ClockState, Effects, Note};
 use crate::provisioner::engine::Kind as _;
 use crate::provisioner::mirror::Mirror as _;
 use crate::provisioner::mirror::users::{Known, UserMirror};
@@ -77,7 +77,7 @@ impl<E: Effects> Provisioner<E> {
             tried: &tried,
             contested: &contested,
             now,
-            clock_trusted: self.effects.clock_is_trusted(),
+            clock_trusted: self.effects.clock() == ClockState::Trusted,
         };
         decision(&facts)
     }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::api::{ClaimedAccount, ScimConnection, ScimConnectionStatus, ScimGroup, ScimUser, ScimUserStatus, Uid};
 use crate::directory::ConnectionKey;
 use crate::plan::Request;
-use crate::provisioner::effects::{Effects, Note};
+use crate::provisioner::effects::{ClockState, Effects, Note};
 use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::live;
 use crate::provisioner::schedule::limiter::{Limiter, Priority, RequestKind};
@@ -74,12 +74,8 @@ impl Effects for Wired {
         self.look().instant()
     }
 
-    fn clock_is_trusted(&self) -> bool {
-        true
-    }
-
-    fn clock_skew(&self) -> Duration {
-        Duration::ZERO
+    fn clock(&self) -> ClockState {
+        ClockState::Trusted
     }
 
     fn deadline(&self) -> Option<Instant> {
