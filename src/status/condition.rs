@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use crate::api::Reason;
+use crate::api::{Also, Reason};
 
 /// A condition's message is cut here: it goes to everyone who may read the object.
 const MESSAGE_LIMIT: usize = 1024;
@@ -37,6 +37,28 @@ pub fn set_condition(conditions: &mut Vec<Condition>, mut condition: Condition) 
             *known = condition;
         }
         None => conditions.push(condition),
+    }
+}
+
+/// Ready, and the one that says how it goes on: what a ScimUser and a ScimGroup show.
+pub fn set_object_conditions(
+    conditions: &mut Vec<Condition>,
+    reason: Reason,
+    message: &str,
+    generation: i64,
+    now: Timestamp,
+) {
+    let known = conditions.iter().find(|condition| condition.type_ == "Ready").map(|ready| ready.status.clone());
+    // A suspended object keeps the Ready that it had: nothing is known to have changed.
+    let ready = reason.ready().map(str::to_owned).or(known).unwrap_or_else(|| "Unknown".to_owned());
+    let fresh = |kind: &str, status: &str| fresh_condition(kind, status, reason.as_str(), message, generation, now);
+    set_condition(conditions, fresh("Ready", &ready));
+    for (kind, also) in [("Reconciling", Also::Reconciling), ("Stalled", Also::Stalled)] {
+        if reason.also() == also {
+            set_condition(conditions, fresh(kind, "True"));
+        } else {
+            unset_condition(conditions, kind);
+        }
     }
 }
 

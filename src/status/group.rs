@@ -1,12 +1,11 @@
 //! The status of a ScimGroup.
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::condition::{fresh_condition, set_condition, unset_condition, whole_seconds};
-use crate::api::{Also, GroupState, IgnoredAttribute, LastOperation, ScimGroupStatus};
+use super::condition::set_object_conditions;
+use super::pass_log::PassLog;
+use crate::api::{Also, GroupState, IgnoredAttribute, ScimGroupStatus};
 use crate::plan::groups::{GroupVerdict, part_of};
-use crate::status::PassLog;
 
 /// So many of those that are waited for are named.
 const WAITING_LIMIT: usize = 20;
@@ -50,34 +49,15 @@ pub fn record_group(
     if verdict.reason.is_some_and(|reason| reason.also() != Also::Reconciling) {
         status.hold.clone_from(&verdict.hold);
     }
-    if let Some((kind, attributes, request_id)) = &log.operation {
-        status.last_operation = Some(LastOperation {
-            type_: *kind,
-            at: Time(whole_seconds(now)),
-            attributes: (!attributes.is_empty()).then(|| attributes.clone()),
-            request_id: request_id.clone(),
-        });
+    if let Some(last) = &log.last {
+        status.last_operation = Some(last.recorded(now));
     }
-    if log.answered.is_some() && verdict.executed && !verdict.unanswered {
-        status.last_handled_reconcile_at.clone_from(&log.answered);
+    if let Some(handled) = log.handled(verdict) {
+        status.last_handled_reconcile_at = Some(handled.clone());
     }
-    conditions(&mut status, generation, verdict, now);
+    if let Some(reason) = verdict.reason {
+        let conditions = status.conditions.get_or_insert_with(Vec::new);
+        set_object_conditions(conditions, reason, &verdict.message, generation, now);
+    }
     status
-}
-
-fn conditions(status: &mut ScimGroupStatus, generation: i64, verdict: &GroupVerdict, now: Timestamp) {
-    let Some(reason) = verdict.reason else { return };
-    let conditions = status.conditions.get_or_insert_with(Vec::new);
-    let known = conditions.iter().find(|condition| condition.type_ == "Ready").map(|ready| ready.status.clone());
-    // A suspended object keeps the Ready that it had: nothing is known to have changed.
-    let ready = reason.ready().map(str::to_owned).or(known).unwrap_or_else(|| "Unknown".to_owned());
-    let (text, message) = (reason.as_str(), &verdict.message);
-    set_condition(conditions, fresh_condition("Ready", &ready, text, message, generation, now));
-    for (kind, also) in [("Reconciling", Also::Reconciling), ("Stalled", Also::Stalled)] {
-        if reason.also() == also {
-            set_condition(conditions, fresh_condition(kind, "True", text, message, generation, now));
-        } else {
-            unset_condition(conditions, kind);
-        }
-    }
 }

@@ -1,5 +1,6 @@
 //! Groups: who is missing, who is too many, and the next request about a group.
 
+mod binding;
 mod decide;
 mod deletion;
 mod differing;
@@ -15,6 +16,7 @@ mod tests;
 mod unfound;
 mod whole;
 
+pub use binding::{at_server, bound_status};
 pub use decide::decide_group;
 pub use facts::{
     Group, GroupDetails, GroupFacts, GroupObject, GroupOperation, GroupStep, GroupVerdict, HiddenMembers, KeptMembers,

@@ -217,7 +217,7 @@ impl World {
                     self.finalizer = true;
                     self.claimed = Some(binding.name.clone());
                     self.status = bound_status(&self.status, &binding, &self.policy.server, now);
-                    recorded.operation = Some((binding.how, Vec::new(), None));
+                    recorded.bound(binding.how);
                 }
                 Step::Send(operation) => {
                     self.finalizer = true;

@@ -47,7 +47,7 @@ impl<E: Effects> Provisioner<E> {
         pass.account = Some(Account::Found { resource: K::without_members(shown), fresh: true });
         let message = format!("the server answers that it deleted the {}, and still shows it", K::NOUN);
         let (times, _) = self.notes.troubled(&pass.uid(), self.effects.now());
-        let deactivated = pass.log.operation.as_ref().is_some_and(|(kind, ..)| *kind == OperationType::Deactivate);
+        let deactivated = pass.log.ends_with(OperationType::Deactivate);
         // What was read may be older than the deletion.
         if times < TAKEN_FOR_GOOD && !deactivated {
             let mut verdict = waiting(pass, format!("{message}; it is deleted once more in a minute"));

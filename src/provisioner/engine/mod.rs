@@ -176,7 +176,7 @@ impl<E: Effects> Provisioner<E> {
             match self.step(pass).await {
                 Ok(None) => {}
                 // What took effect before the pass was broken off is recorded all the same.
-                Err(Stop::WithoutStatus(outcome)) if pass.log.operation.is_some() => {
+                Err(Stop::WithoutStatus(outcome)) if pass.log.last.is_some() => {
                     return self.settle(pass, &Verdict::default(), outcome).await;
                 }
                 Ok(Some(outcome)) | Err(Stop::WithoutStatus(outcome)) => return outcome,

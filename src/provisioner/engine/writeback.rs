@@ -51,7 +51,7 @@ impl<E: Effects> Provisioner<E> {
         }
         // In the status already, so that the next step can tell an adoption from an object long bound.
         K::bind(self, pass, &binding).await?;
-        pass.log.operation = Some((binding.how, Vec::new(), None));
+        pass.log.bound(binding.how);
         Ok(())
     }
 

@@ -7,10 +7,10 @@ use jiff::SignedDuration;
 use kube::runtime::events::EventType;
 use serde_json::{Map, Value, json};
 
-use super::writeback::{AT_ONCE, at_server};
+use super::writeback::AT_ONCE;
 use super::{GroupPass, GroupStop};
 use crate::api::Uid;
-use crate::plan::groups::GroupOperation;
+use crate::plan::groups::{GroupOperation, at_server};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::schedule::queue::Outcome;

@@ -137,7 +137,7 @@ impl Kind for Group {
 
     fn rest(pass: &GroupPass, verdict: &GroupVerdict) -> Outcome {
         let waits = verdict.details.members.is_some_and(|members| members.waiting > 0);
-        if waits && pass.log.operation.is_some() { Outcome::After(super::GATHER) } else { Outcome::Done }
+        if waits && pass.log.last.is_some() { Outcome::After(super::GATHER) } else { Outcome::Done }
     }
 
     fn after_pass<E: Effects>(p: &Provisioner<E>, pass: &GroupPass) {

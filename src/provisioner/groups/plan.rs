@@ -130,7 +130,7 @@ impl<E: Effects> Provisioner<E> {
         let not_its_own = self.not_its_own(pass, shown).filter(|_| shown.is_some());
         let must_be_seen = shown.is_none() && (self.not_its_own(pass, None).is_some() || delegated != Delegated::Whole);
         let recorded = pass.object.status.as_ref().and_then(|status| status.last_operation.as_ref());
-        let last = pass.log.operation.as_ref().map(|(kind, ..)| *kind).or(recorded.map(|last| last.type_));
+        let last = pass.log.last.as_ref().map(|last| last.operation).or(recorded.map(|last| last.type_));
         // Made by us, and nobody was put in since.
         let empty = || self.directory.membership(&uid, |members| members.here().next().is_none()) == Some(true);
         let made = last == Some(OperationType::Create) && empty();

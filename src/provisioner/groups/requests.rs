@@ -2,11 +2,11 @@
 
 use super::losses::Others;
 use super::whole::{is_tried, is_unsure};
-use super::writeback::at_server;
 use super::{GroupPass, GroupStop};
 use crate::api::{self, OperationType, RemoteId};
 use crate::plan::groups::{
-    Change, Group, GroupOperation, GroupVerdict, MEMBERS, Membership, NameForm, without_removed,
+    Change, Group, GroupOperation, GroupVerdict, MEMBERS, Membership, NameForm, at_server, bound_status,
+    without_removed,
 };
 use crate::plan::{Account, Binding, Path, Request, applied_ahead, is_named, is_same_in_domain};
 use crate::provisioner::Provisioner;
@@ -321,16 +321,7 @@ impl<E: Effects> Provisioner<E> {
     /// The object is bound to a group: of this one nothing is known to be as declared.
     pub(super) async fn bind_group(&self, pass: &mut GroupPass, binding: &Binding) -> Result<(), GroupStop> {
         self.carry_record(pass, &binding.id).await?;
-        if pass.bound_id().is_none() && binding.how != OperationType::Create {
-            // What a creation that made nothing was to bring in.
-            pass.status.brought_in = None;
-        }
-        pass.status = at_server(&pass.status, pass.server());
-        pass.status.id = Some(binding.id.clone());
-        pass.status.display_name = Some(binding.name.clone());
-        pass.status.applied_attributes = Some(String::new());
-        pass.status.owned_members = None;
-        pass.status.left_members = None;
+        pass.status = bound_status(&pass.status, binding, pass.server());
         if binding.how == OperationType::Handover {
             self.take_over_record(pass, &binding.id).await?;
         }

@@ -256,19 +256,3 @@ impl<E: Effects> Provisioner<E> {
         self.schedule.submit_all(departing, true, self.effects.instant());
     }
 }
-
-/// The status as far as it speaks of this server.
-pub(super) fn at_server(old: &ScimGroupStatus, server: &str) -> ScimGroupStatus {
-    let mut status = old.clone();
-    if status.bound_to.as_deref().is_some_and(|known| known != server) {
-        status = ScimGroupStatus {
-            observed_generation: status.observed_generation,
-            last_handled_reconcile_at: status.last_handled_reconcile_at,
-            state: status.state,
-            conditions: status.conditions,
-            ..ScimGroupStatus::default()
-        };
-    }
-    status.bound_to = Some(server.to_owned());
-    status
-}

@@ -53,7 +53,7 @@ impl<E: Effects> Provisioner<E> {
         let ignored = verdict.details.ignored.as_deref().unwrap_or_default();
         let mut taught = self.with_facts(pass, self.effects.now(), |facts| taught(facts, ignored));
         // The answer to a creation may repeat what was sent, whatever became of it.
-        let created = pass.log.operation.as_ref().is_some_and(|(kind, ..)| *kind == OperationType::Create);
+        let created = pass.log.ends_with(OperationType::Create);
         taught.retain(|(lesson, supports)| *supports || !created || !matches!(lesson, Lesson::NotKept(_)));
         self.learn_of_attributes(&pass.session, &pass.uid(), taught);
     }
