@@ -102,7 +102,7 @@ fn what_decides_touches_nothing() {
 /// Words of who has the API server's client.
 const CLIENT: [&str; 4] = ["kube::Client", ".kube.", "Api::", "Api<"];
 /// Who may have it in the provisioner: what its tasks share, the live effects, the credentials, and the connection's test.
-const MAY_HAVE_THE_CLIENT: [&str; 4] = ["mod.rs", "live.rs", "connection/credentials.rs", "connection/test.rs"];
+const MAY_HAVE_THE_CLIENT: [&str; 4] = ["mod.rs", "live.rs", "connection/credentials.rs", "connection/probe.rs"];
 
 #[test]
 fn the_provisioner_reaches_the_api_server_by_its_effects_alone() {

@@ -37,6 +37,15 @@ pub fn words_of_refusal(error: &kube::Error) -> Option<String> {
     (matches!(status.code, 400 | 403 | 413 | 422 | 507) || full).then_some(words)
 }
 
+/// The API server refuses notes of events of over 1 kB.
+pub fn bounded_note(note: &str) -> String {
+    let mut end = note.len().min(1000);
+    while !note.is_char_boundary(end) {
+        end -= 1;
+    }
+    note[..end].to_owned()
+}
+
 /// A merge patch as the API server carries it out, RFC 7386; where its answer is simulated.
 pub fn merge(target: &mut Value, change: &Value) {
     let Value::Object(change) = change else {

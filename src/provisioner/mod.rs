@@ -1,13 +1,12 @@
-//! One connection's runtime: what it knows of the server, its queue, and the workers that write.
+//! One connection's runtime: what it knows of the server, its queue, and the passes that write.
 //!
-//! Reconcilers submit, workers write. A worker takes the next ticket by lane, reads the newest spec, lets
+//! Reconcilers submit; the dispatcher takes the next ticket by lane and begins a pass, which reads the newest spec, lets
 //! [`crate::plan`] decide, and makes every write about the object itself: finalizer, SCIM request, status.
 
 mod connection;
 pub mod dry_run;
 mod effects;
 mod engine;
-mod events;
 pub(crate) mod groups;
 mod kubernetes;
 mod live;
@@ -19,7 +18,6 @@ mod users;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use jiff::Timestamp;
 use kube::ResourceExt;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
@@ -31,14 +29,14 @@ pub use self::connection::defaults::{base_url, overrides, rate_limits, server_of
 pub use self::connection::dialect::{dialect_of, profile_of};
 pub use self::connection::hosts::Bound;
 pub use self::connection::lessons::recorded_profile;
+pub use self::connection::probe::refusal;
 pub use self::connection::refusal::Refusal;
 pub use self::connection::session::{policy_of, rates_of};
-pub use self::connection::test::refusal;
-pub use self::events::bounded_note;
+pub use self::kubernetes::bounded_note;
 
 use self::connection::declared::Update;
 use self::connection::session::Session;
-use self::connection::{Connection, credentials, defaults, export, session};
+use self::connection::{Connection, credentials, defaults, session};
 use self::effects::Effects;
 use self::engine::guards::Guards;
 use self::engine::notes::ObjectNotes;
@@ -46,9 +44,8 @@ use self::groups::notes::GroupNotes;
 use self::live::Live;
 use self::mirror::ServerMirror;
 use self::schedule::Schedule;
-use self::schedule::queue::Lane;
-use crate::api::{RELEASE, ScimConnection, ScimUser, ScimUserSpec, Uid};
-use crate::directory::{Changed, ConnectionKey, Directory, is_deleting};
+use crate::api::{RELEASE, ScimConnection, Uid};
+use crate::directory::{ConnectionKey, Directory};
 use crate::runtime::{Audit, Clock, Events, Leadership, Metrics};
 
 /// What all provisioners share.
@@ -203,15 +200,6 @@ impl<E: Effects> Provisioner<E> {
         self.connection.ask_for_test();
     }
 
-    /// An object is to be looked at.
-    pub fn submit(&self, user: &ScimUser, changed: &Changed) {
-        let Some(uid) = Uid::given(&user.metadata) else { return };
-        let lane = lane_of(user, self.effects.now());
-        self.note_window(user);
-        self.surroundings.metrics.submitted(&self.key.to_string(), export::lane_name(lane));
-        self.schedule.submit(&uid, lane, changed.fresh, self.effects.instant());
-    }
-
     /// An object is gone.
     pub fn forget(&self, uid: &Uid) {
         self.give_up_seat(uid);
@@ -255,35 +243,6 @@ impl<E: Effects> Provisioner<E> {
     fn session(&self) -> Option<Arc<Session>> {
         self.connection.sessions.current()
     }
-}
-
-/// The lane of an object, as far as it can be told without a plan.
-fn lane_of(user: &ScimUser, now: Timestamp) -> Lane {
-    let status = user.status.as_ref();
-    let held = status.is_some_and(|status| status.hold.is_some());
-    let settled = status.and_then(|status| status.observed_generation) == user.metadata.generation && !held;
-    let ended = access_has_ended(&user.spec, now);
-    let active = status.and_then(|status| status.active) == Some(true);
-    if is_deleting(user) || (user.spec.active == Some(false) && !settled) || (ended && active) {
-        Lane::Removal
-    } else if status.and_then(|status| status.id.as_ref()).is_none() {
-        Lane::Create
-    } else if settled {
-        Lane::Drift
-    } else {
-        Lane::Change
-    }
-}
-
-/// What is declared ends the access to an account.
-fn is_to_be_inactive(user: &ScimUser, now: Timestamp) -> bool {
-    user.spec.active == Some(false) || access_has_ended(&user.spec, now)
-}
-
-/// The object's access window has ended.
-fn access_has_ended(spec: &ScimUserSpec, now: Timestamp) -> bool {
-    let end = spec.access.as_ref().and_then(|access| access.not_after.as_ref());
-    end.is_some_and(|end| end.0 <= now)
 }
 
 /// A lock is never held over an await or a panic of ours, so a poisoned one is still whole.

@@ -11,7 +11,7 @@ use secrecy::{SecretSlice, SecretString};
 use url::Url;
 
 use super::hosts::Bound;
-use super::pasted;
+use super::key_text;
 use super::refusal::{Refusal, Unlabelled};
 use crate::api::{
     AuthSpec, BasicAuth, CREDENTIALS_LABEL, ConnectedReason, EXPIRES_AT, HOSTS, OAuth2Auth, ScimConnectionSpec,
@@ -218,8 +218,8 @@ impl Reader {
     async fn text(&mut self, key: &SecretKeyRef, form: Form) -> Result<SecretString, Refusal> {
         let text = self.whole(key).await?;
         let text = match form {
-            Form::Token => pasted::token(&text),
-            Form::Password => pasted::password(&text),
+            Form::Token => key_text::token(&text),
+            Form::Password => key_text::password(&text),
         };
         self.suspect(key, text);
         Ok(SecretString::from(text.to_owned()))
@@ -245,7 +245,7 @@ impl Reader {
     }
 
     fn suspect(&mut self, key: &SecretKeyRef, text: &str) {
-        if let Some(what) = pasted::suspicion(text) {
+        if let Some(what) = key_text::suspicion(text) {
             self.suspicion = Some(format!("the key {} of the Secret {} {what}", key.key, key.name));
         }
     }

@@ -6,10 +6,11 @@ use super::defaults::server_of;
 use super::refusal::Refusal;
 use crate::api::{ConnectedReason, ScimConnection, ScimGroup, ScimUser, Uid};
 use crate::directory::is_deleting;
+use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::provisioner::schedule::queue::Lane;
-use crate::provisioner::{Provisioner, is_to_be_inactive, lane_of};
+use crate::provisioner::users::{is_to_be_inactive, lane_of};
 
 impl Provisioner {
     /// A new key was refused, or there is none any more, after the connection had been lost for another reason: the last good

@@ -17,7 +17,7 @@ use crate::api::{
 };
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
-use crate::provisioner::events::bounded_note;
+use crate::provisioner::kubernetes::bounded_note;
 use crate::status::{is_true, whole_seconds};
 
 /// So many unmanaged accounts are named.
@@ -238,7 +238,7 @@ impl ConnectionState {
     /// Shows itself in status.
     fn show(&self, status: &mut ScimConnectionStatus, throttled: bool, now: Timestamp) {
         status.observed_generation = self.observed_generation;
-        status.last_handled_reconcile_at.clone_from(&self.wish.handled);
+        status.last_handled_reconcile_at.clone_from(&self.reconcile_request.handled);
         status.conditions = Some(self.conditions.clone());
         let throttled =
             throttled.then_some("throttled: the server asks for fewer requests, and all of them wait for now");

@@ -90,9 +90,9 @@ impl SharedState {
         lock(&self.0).connected(connection, reason, message)
     }
 
-    /// A test has ended, see [`super::wish::Wish::tested`].
-    pub fn answers_wish(&self, asked: Option<&String>, sweeps: bool) -> bool {
-        lock(&self.0).wish.tested(asked, sweeps)
+    /// A test has ended, see [`super::reconcile_request::ReconcileRequest::tested`].
+    pub fn answers_request(&self, asked: Option<&String>, sweeps: bool) -> bool {
+        lock(&self.0).reconcile_request.tested(asked, sweeps)
     }
 
     /// The reason of that alone.

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::runtime::events::EventType;
 
-use super::wish::Wish;
+use super::reconcile_request::ReconcileRequest;
 use super::write_trouble::WriteTrouble;
 use crate::api::{ConnectedReason, ScimConnection, ScimConnectionStatus, ServerStatus, SweepStatus, Uid};
 use crate::status::{fresh_condition, set_condition, unset_condition, whole_seconds};
@@ -43,7 +43,7 @@ pub struct ConnectionState {
     /// Objects that met a method that the server doesn't know.
     unsupported: BTreeSet<Uid>,
     /// What a person asked for by `reconcile-requested-at`.
-    pub(super) wish: Wish,
+    pub(super) reconcile_request: ReconcileRequest,
     /// Writes that the API server refuses.
     pub(super) write_trouble: WriteTrouble,
 }
@@ -94,7 +94,7 @@ impl ConnectionState {
             wave_told: false,
             server: status.server,
             unsupported: BTreeSet::new(),
-            wish: Wish::new(status.last_handled_reconcile_at),
+            reconcile_request: ReconcileRequest::new(status.last_handled_reconcile_at),
             write_trouble: WriteTrouble::default(),
         }
     }
@@ -282,12 +282,12 @@ impl ConnectionState {
 
     /// A sweep begins.
     pub fn sweep_began(&mut self) {
-        self.wish.sweep_began();
+        self.reconcile_request.sweep_began();
     }
 
     /// A sweep has ended.
     pub fn sweep_ended(&mut self, complete: bool, took: Duration) {
-        self.wish.sweep_ended();
+        self.reconcile_request.sweep_ended();
         let last_completed = if complete {
             Some(Time(whole_seconds(Timestamp::now())))
         } else {

@@ -33,9 +33,8 @@ pub struct Notes {
     repairs: HashMap<Uid, HashMap<Path, Vec<Timestamp>>>,
     /// How often in a row an object's own error was met.
     rejections: HashMap<Uid, u32>,
-    /// For whom an object under deletion waits, who is to take over its account, since when, and when that one had its turn
-    /// first since.
-    awaits: HashMap<Uid, (Uid, Timestamp, Option<Timestamp>)>,
+    /// For whom an object under deletion waits.
+    awaits: HashMap<Uid, Awaited>,
     /// Since when an object under deletion waits for the groups that its account leaves.
     leaves: HashMap<Uid, Timestamp>,
     /// Since when everybody is served: before, the server was away, or wasn't listed yet. While it asks for patience whoever
@@ -59,6 +58,16 @@ pub struct Notes {
     took_effect: Option<Timestamp>,
     /// When the connection changed last.
     anew: Option<Timestamp>,
+}
+
+/// Who is to take over the account or group of an object under deletion.
+#[derive(Debug)]
+struct Awaited {
+    successor: Uid,
+    /// Since when it is waited for.
+    since: Timestamp,
+    /// When it had its turn first since.
+    turn: Option<Timestamp>,
 }
 
 impl ObjectNotes {
@@ -147,13 +156,14 @@ impl ObjectNotes {
     /// An object under deletion waits for this one to take over its account.
     pub fn waits_for_successor(&self, uid: &Uid, successor: &Uid, wait: Wait, now: Timestamp) -> Handover {
         let notes = &mut *self.lock();
-        let entry = notes.awaits.entry(uid.clone()).or_insert_with(|| (successor.clone(), now, None));
-        if entry.0 != *successor {
-            *entry = (successor.clone(), now, None);
+        let begun = || Awaited { successor: successor.clone(), since: now, turn: None };
+        let awaited = notes.awaits.entry(uid.clone()).or_insert_with(begun);
+        if awaited.successor != *successor {
+            *awaited = begun();
         }
-        let (_, since, first) = entry;
-        *first = first.or(wait.turn.filter(|turn| turn >= since));
-        wait.judge((*since).max(notes.served_from.unwrap_or(*since)), *first, now)
+        let since = awaited.since;
+        awaited.turn = awaited.turn.or(wait.turn.filter(|turn| *turn >= since));
+        wait.judge(since.max(notes.served_from.unwrap_or(since)), awaited.turn, now)
     }
 
     /// An object under deletion waits for the groups that its account leaves; true where it has for long, and they could have

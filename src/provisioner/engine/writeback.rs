@@ -10,7 +10,7 @@ use crate::directory::{full_name, has_finalizer, same_plan};
 use crate::plan::{Account, Binding, Departure, Verdict};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
-use crate::provisioner::events::bounded_note;
+use crate::provisioner::kubernetes::bounded_note;
 use crate::provisioner::kubernetes::{WriteError, words_of_refusal};
 use crate::provisioner::schedule::queue::Outcome;
 
@@ -53,6 +53,17 @@ impl<E: Effects> Provisioner<E> {
         K::bind(self, pass, &binding).await?;
         pass.log.bound(binding.how);
         Ok(())
+    }
+
+    /// An account or group that this object did not make is its own from now on.
+    async fn tell_of_binding<K: Kind>(&self, pass: &Pass<K>, binding: &Binding) {
+        let (id, noun) = (&binding.id, K::NOUN);
+        let (reason, note) = match binding.how {
+            OperationType::Adopt => ("Adopted", format!("the {noun} {id} was there already and is this object's now")),
+            OperationType::Handover => ("HandedOver", format!("the {noun} {id} was handed over to this object")),
+            _ => return,
+        };
+        self.tell(pass, EventType::Normal, reason, &note).await;
     }
 
     /// Sets the finalizer and what the object claims, where they aren't there; false where that brought a newer spec, which

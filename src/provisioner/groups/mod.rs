@@ -37,7 +37,7 @@ use super::engine::{Pass, Stop};
 use crate::api::{GroupState, GroupsStatus, RemoteId, ScimGroup, Uid};
 use crate::directory::is_deleting;
 use crate::plan::groups::{Group, GroupVerdict};
-use crate::provisioner::connection::export::lane_name;
+use crate::provisioner::connection::gauges::lane_name;
 use crate::provisioner::schedule::queue::{Lane, Outcome};
 use crate::scim::Resource;
 use crate::status::is_true;

@@ -11,12 +11,13 @@ use super::settled::Circumstances;
 use crate::api::{Reason, ScimUser, Uid, UserState};
 use crate::directory::full_name;
 use crate::plan::{Step, Verdict};
+use crate::provisioner::Provisioner;
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::mirror::users::UserMirror;
 use crate::provisioner::schedule::queue::{Lane, back_off};
 use crate::provisioner::users::UserPass;
-use crate::provisioner::{Provisioner, lane_of};
+use crate::provisioner::users::lane_of;
 use crate::scim::{Entry, Error, Kind, Page, fold};
 use crate::status::{PassLog, record};
 

@@ -16,6 +16,7 @@ use crate::plan::{
     Account, Binding, Claims, Facts, Operation, Path, Request, Step, User, Verdict, after_binding, bound_status,
     decide, status_ahead,
 };
+use crate::provisioner::Provisioner;
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::{Effects, Note};
 use crate::provisioner::engine::{AdmissionRequest, Claimed, Kind, SearchRefused};
@@ -23,7 +24,7 @@ use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::mirror::observed::Observed;
 use crate::provisioner::mirror::users::{Known, UserMirror, contradiction};
 use crate::provisioner::schedule::queue::Outcome;
-use crate::provisioner::{Provisioner, is_to_be_inactive};
+use crate::provisioner::users::is_to_be_inactive;
 use crate::scim::{Error, Kind as Collection, Lesson, Resource, Written, fold, is_special};
 use crate::status::{PassLog, record, whole_seconds};
 

@@ -7,9 +7,10 @@ use tracing::warn;
 
 use super::UserPass;
 use crate::api::{ScimUser, Uid};
+use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::kubernetes::WriteError;
-use crate::provisioner::{Provisioner, lane_of};
+use crate::provisioner::users::lane_of;
 use crate::scim::fold;
 
 impl<E: Effects> Provisioner<E> {

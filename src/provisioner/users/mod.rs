@@ -18,11 +18,14 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::Provisioner;
 use super::effects::Effects;
 use super::engine::{Kind as _, Pass, Stop};
-use super::{Provisioner, is_deleting};
-use crate::api::{ScimUser, Uid};
+use crate::api::{ScimUser, ScimUserSpec, Uid};
+use crate::directory::{Changed, is_deleting};
 use crate::plan::{Path, Split, Step, User, decide, next_window_edge};
+use crate::provisioner::connection::gauges::lane_name;
+use crate::provisioner::schedule::queue::Lane;
 use crate::provisioner::schedule::windows::AHEAD;
 use crate::scim::{Resource, Verb};
 
@@ -62,6 +65,15 @@ pub struct Scratch {
 }
 
 impl<E: Effects> Provisioner<E> {
+    /// A user is to be looked at.
+    pub fn submit(&self, user: &ScimUser, changed: &Changed) {
+        let Some(uid) = Uid::given(&user.metadata) else { return };
+        let lane = lane_of(user, self.effects.now());
+        self.note_window(user);
+        self.surroundings.metrics.submitted(&self.key.to_string(), lane_name(lane));
+        self.schedule.submit(&uid, lane, changed.fresh, self.effects.instant());
+    }
+
     /// What comes before the plan; false: it is tried again first. Nobody's removal waits for the name of a role, or for a
     /// record.
     async fn look_up_and_record(&self, pass: &UserPass) -> bool {
@@ -101,4 +113,33 @@ impl<E: Effects> Provisioner<E> {
             self.announce(pass, &operation);
         }
     }
+}
+
+/// The lane of a user, as far as it can be told without a plan.
+pub(super) fn lane_of(user: &ScimUser, now: Timestamp) -> Lane {
+    let status = user.status.as_ref();
+    let held = status.is_some_and(|status| status.hold.is_some());
+    let settled = status.and_then(|status| status.observed_generation) == user.metadata.generation && !held;
+    let ended = access_has_ended(&user.spec, now);
+    let active = status.and_then(|status| status.active) == Some(true);
+    if is_deleting(user) || (user.spec.active == Some(false) && !settled) || (ended && active) {
+        Lane::Removal
+    } else if status.and_then(|status| status.id.as_ref()).is_none() {
+        Lane::Create
+    } else if settled {
+        Lane::Drift
+    } else {
+        Lane::Change
+    }
+}
+
+/// What is declared ends the access to an account.
+pub(super) fn is_to_be_inactive(user: &ScimUser, now: Timestamp) -> bool {
+    user.spec.active == Some(false) || access_has_ended(&user.spec, now)
+}
+
+/// The object's access window has ended.
+fn access_has_ended(spec: &ScimUserSpec, now: Timestamp) -> bool {
+    let end = spec.access.as_ref().and_then(|access| access.not_after.as_ref());
+    end.is_some_and(|end| end.0 <= now)
 }

@@ -18,11 +18,12 @@ use super::same_accounts::KeySource;
 use super::session::{Session, policy_for, rates_of};
 use super::shared_state::Tested;
 use crate::api::{ConnectedReason, RECONCILE_REQUESTED_AT, ScimConnection, ScimConnectionSpec};
+use crate::provisioner::Provisioner;
 use crate::provisioner::connection::discovery::{TEST_PAUSE, server_status};
 use crate::provisioner::effects::{ClockState, Effects};
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::provisioner::schedule::queue::Lane;
-use crate::provisioner::{Provisioner, lane_of};
+use crate::provisioner::users::lane_of;
 use crate::scim::{Class, Client, ClientConfig, Error, forbidden_host, is_loopback_http, leads_to_forbidden};
 
 /// A connection that failed is tested again after this long, doubling up to [`SLOWEST_TEST`].
@@ -215,7 +216,7 @@ impl<E: Effects> Provisioner<E> {
         }
         let sweeps = self.session().is_some() && !self.serves_removals_only();
         let asked = connection.annotations().get(RECONCILE_REQUESTED_AT);
-        if self.connection.state.answers_wish(asked, sweeps) {
+        if self.connection.state.answers_request(asked, sweeps) {
             self.mirror.ask_for_sweep();
         }
         self.schedule.wake();

@@ -6,7 +6,7 @@ const LONGEST: usize = 256;
 
 /// What was asked for, and how far that is.
 #[derive(Debug, Default)]
-pub struct Wish {
+pub struct ReconcileRequest {
     /// Answered last.
     pub handled: Option<String>,
     /// Tested since, and to be answered by a sweep.
@@ -15,7 +15,7 @@ pub struct Wish {
     sweeping: Option<String>,
 }
 
-impl Wish {
+impl ReconcileRequest {
     /// With what an earlier process recorded.
     pub fn new(handled: Option<String>) -> Self {
         Self { handled, ..Self::default() }
@@ -52,20 +52,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wish_is_answered_when_it_is_done() {
-        let (mut wish, now) = (Wish::new(None), "now".to_owned());
-        assert!(!wish.tested(None, true));
-        wish.sweep_began();
+    fn a_request_is_answered_when_it_is_done() {
+        let (mut request, now) = (ReconcileRequest::new(None), "now".to_owned());
+        assert!(!request.tested(None, true));
+        request.sweep_began();
         // Asked for while a sweep is under way: that one began before.
-        assert!(wish.tested(Some(&now), true));
-        wish.sweep_ended();
-        assert_eq!(wish.handled, None);
-        wish.sweep_began();
-        wish.sweep_ended();
-        assert_eq!(wish.handled.as_ref(), Some(&now));
-        assert!(!wish.tested(Some(&now), true), "once");
+        assert!(request.tested(Some(&now), true));
+        request.sweep_ended();
+        assert_eq!(request.handled, None);
+        request.sweep_began();
+        request.sweep_ended();
+        assert_eq!(request.handled.as_ref(), Some(&now));
+        assert!(!request.tested(Some(&now), true), "once");
         // Nothing can be swept: the test was all there is.
-        assert!(!wish.tested(Some(&"again".to_owned()), false));
-        assert_eq!(wish.handled.as_deref(), Some("again"));
+        assert!(!request.tested(Some(&"again".to_owned()), false));
+        assert_eq!(request.handled.as_deref(), Some("again"));
     }
 }
