@@ -39,6 +39,11 @@ impl Resource {
         self.text("userName")
     }
 
+    /// `displayName`: a group's name, and an empty one is one that differs.
+    pub fn display_name(&self) -> Option<&str> {
+        self.get("displayName")?.as_str()
+    }
+
     /// `externalId`.
     pub fn external_id(&self) -> Option<&str> {
         self.text("externalId")

@@ -7,7 +7,7 @@ use super::differing::differing;
 use super::facts::{GroupFacts, GroupOperation, GroupStep, GroupVerdict};
 use super::first::{first_binding, swapped};
 use super::membership::MEMBERS;
-use super::name::{display_name, same_name};
+use super::name::same_name;
 use super::patch::{Change, chunk, member, part, replaced, without_paths};
 use super::rest::{at_rest, drifted};
 use super::unfound;
@@ -269,7 +269,7 @@ fn bound(facts: &GroupFacts, id: &str, resource: &Resource) -> GroupStep {
 
 /// Why the group can't have the name declared yet.
 fn name_is_anothers(facts: &GroupFacts, resource: &Resource) -> Option<GroupStep> {
-    if display_name(resource).is_some_and(|name| same_name(name, &facts.object.spec.display_name)) {
+    if resource.display_name().is_some_and(|name| same_name(name, &facts.object.spec.display_name)) {
         return None;
     }
     let claims = &facts.claims;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::facts::GroupFacts;
-use super::name::{display_name, same_name};
+use super::name::same_name;
 use crate::plan::domain::is_same_in_domain;
 use crate::scim::{Op, PatchOperation, Resource, composed};
 
@@ -64,7 +64,7 @@ pub(super) fn all_differing(facts: &GroupFacts, resource: &Resource) -> Vec<Patc
             || is_kept_as_shown(facts, name)
             || name_may_come(facts, name)
     };
-    if display_name(resource).is_some_and(|name| !kept(name)) {
+    if resource.display_name().is_some_and(|name| !kept(name)) {
         operations.push(replace("displayName", &composed(&spec.display_name)));
     }
     if facts.policy.profile.group_external_id {

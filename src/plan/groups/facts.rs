@@ -216,7 +216,7 @@ impl GroupFacts<'_> {
 
     /// It has the name that was claimed: a creation made it, or it was about to be taken.
     pub(super) fn claims_name_of(&self, resource: &Resource) -> bool {
-        let shown = resource.get("displayName").and_then(serde_json::Value::as_str);
+        let shown = resource.display_name();
         let claimed = self.unrecorded();
         claimed.is_some() && claimed == shown && self.may_be_claimed(resource) && !self.creations.existed(resource)
     }

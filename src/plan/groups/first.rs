@@ -1,7 +1,7 @@
 //! A group fits, and the object isn't bound to it yet (promises I6 to I8); and groups that aren't the object's any more.
 
 use super::facts::{GroupFacts, GroupStep};
-use super::name::{display_name, same_name};
+use super::name::same_name;
 use crate::api::{AdoptionPolicy, CLAIMED_GROUP, GroupState, OperationType, Reason};
 use crate::plan::outcome::{comes_first, stalled, waits_for};
 use crate::plan::{Binding, HolderState, person};
@@ -9,7 +9,7 @@ use crate::scim::Resource;
 
 pub(super) fn first_binding(facts: &GroupFacts, resource: &Resource) -> GroupStep {
     let mut step = judge_first_binding(facts, resource);
-    let found_name = display_name(resource).unwrap_or_default();
+    let found_name = resource.display_name().unwrap_or_default();
     if let GroupStep::Settle(verdict) = &mut step
         && let Some(before) = person::of_creation(&facts.creations, resource, found_name)
     {
@@ -21,7 +21,7 @@ pub(super) fn first_binding(facts: &GroupFacts, resource: &Resource) -> GroupSte
 /// The bound id shows another group by now: its name is neither the declared nor the recorded one, and that is another
 /// group's. A renamed group is drift.
 pub(super) fn swapped(facts: &GroupFacts, resource: &Resource) -> Option<String> {
-    let (shown, recorded) = (display_name(resource)?, facts.object.status.display_name.as_deref()?);
+    let (shown, recorded) = (resource.display_name()?, facts.object.status.display_name.as_deref()?);
     let spec = facts.object.spec;
     let same = facts.policy.profile.group_external_id
         && spec.external_id.is_some()
@@ -51,12 +51,12 @@ pub(super) fn under_another_id(facts: &GroupFacts, resource: &Resource) -> Optio
 /// What the object's creation made: the answer to it showed another id than the server does.
 fn is_own_under_another_id(facts: &GroupFacts, resource: &Resource) -> bool {
     let made = facts.creations.made_under_another_id(facts.object.status.last_operation.as_ref(), resource);
-    let named = display_name(resource).is_some_and(|name| same_name(name, &facts.object.spec.display_name));
+    let named = resource.display_name().is_some_and(|name| same_name(name, &facts.object.spec.display_name));
     made && named && facts.another(resource).is_none()
 }
 
 fn judge_first_binding(facts: &GroupFacts, resource: &Resource) -> GroupStep {
-    let (Some(id), Some(name)) = (resource.id(), display_name(resource)) else {
+    let (Some(id), Some(name)) = (resource.id(), resource.display_name()) else {
         return stalled(
             Reason::Conflict,
             "the server shows the group without an id or a name".into(),

@@ -1,18 +1,13 @@
 //! The name that a group was given, and what the server makes of it.
 
 use jiff::Timestamp;
-use serde_json::Value;
 
 use crate::plan::creation::letters;
 use crate::plan::domain::is_same_in_domain;
-use crate::scim::{Resource, composed};
+use crate::scim::composed;
 
 /// No server cuts off names that are so short.
 const SHORTEST_CUT: usize = 8;
-
-pub(super) fn display_name(resource: &Resource) -> Option<&str> {
-    resource.get("displayName").and_then(Value::as_str)
-}
 
 /// Two names are the same: however their letters are composed, and without the spaces around them, which servers cut off.
 pub fn same_name(one: &str, other: &str) -> bool {

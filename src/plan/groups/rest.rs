@@ -7,7 +7,7 @@ use super::deletion;
 use super::differing::{NAME_AS_KEPT, all_differing, is_kept_as_shown, name_may_come};
 use super::facts::{GroupDetails, GroupFacts, GroupStep, GroupVerdict, HiddenMembers};
 use super::membership::MEMBERS;
-use super::name::{display_name, same_name};
+use super::name::same_name;
 use super::patch::part;
 use super::rejected::part_of;
 use super::unfound;
@@ -63,7 +63,7 @@ pub(super) fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOper
         executed: true,
         applied: Some(applied(facts, resource, left)),
         details: GroupDetails {
-            display_name: display_name(resource).map(str::to_owned),
+            display_name: resource.display_name().map(str::to_owned),
             members: Some(counts),
             waiting_for: members.waiting_for.to_vec(),
             refused: refused(facts, resource),
@@ -114,7 +114,7 @@ pub(super) fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOper
         verdict.reason = Some(if waits { Reason::Pending } else { Reason::MemberNotFound });
         verdict.state = Some(if waits { GroupState::Pending } else { GroupState::Failed });
         verdict.details.again_after = left;
-    } else if display_name(resource).is_some_and(|shown| name_may_come(facts, shown)) {
+    } else if resource.display_name().is_some_and(|shown| name_may_come(facts, shown)) {
         (verdict.reason, verdict.state) = (Some(Reason::Pending), Some(GroupState::Pending));
         verdict.executed = false;
         verdict.message = format!(
@@ -242,10 +242,10 @@ fn applied(facts: &GroupFacts, resource: &Resource, left: &[PatchOperation]) -> 
     let spec = facts.object.spec;
     let mut now = Applied::default();
     let taken = |path: &str| !facts.members.resting.contains(path);
-    let comes = display_name(resource).is_some_and(|shown| name_may_come(facts, shown));
+    let comes = resource.display_name().is_some_and(|shown| name_may_come(facts, shown));
     if taken("displayName") && !comes {
         now.set("displayName", Some(&json!(composed(&spec.display_name))));
-        let other = display_name(resource).filter(|shown| !same_name(shown, &spec.display_name));
+        let other = resource.display_name().filter(|shown| !same_name(shown, &spec.display_name));
         if let Some(shown) = other.filter(|shown| is_kept_as_shown(facts, shown)) {
             now.set(NAME_AS_KEPT, Some(&json!(shown)));
         }

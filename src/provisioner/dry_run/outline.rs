@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use kube::ResourceExt;
-use serde_json::Value;
 
 use super::changes::MADE_UP;
 use super::effects::ReadOnly;
@@ -248,7 +247,7 @@ impl Names<'_> {
         let group = |id: &RemoteId| {
             let seen = self.memory.group_list.shows(id.as_str()).and_then(Shown::resource);
             let seen = seen.or_else(|| self.memory.group_list.seen.get(id.as_str()).cloned())?;
-            seen.get("displayName").and_then(Value::as_str).map(str::to_owned)
+            seen.display_name().map(str::to_owned)
         };
         let name = |id: &RemoteId| {
             let user = self.directory.bound_to(self.key, self.server, id);

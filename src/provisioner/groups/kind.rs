@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::admission::go_on_without;
 use super::claims::{claim_of_binding, claim_of_creation, exists_hidden};
@@ -283,7 +282,7 @@ impl Kind for Group {
     }
 
     fn shown_name(resource: &Resource) -> Option<&str> {
-        resource.get("displayName").and_then(Value::as_str)
+        resource.display_name()
     }
 
     fn members_changed(operation: &GroupOperation) -> Option<(usize, usize)> {

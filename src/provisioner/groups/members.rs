@@ -107,9 +107,7 @@ impl<E: Effects> Provisioner<E> {
             return None;
         }
         match self.mirror.groups.look(|known| known.by_id(id.as_str())) {
-            Account::Found { resource, .. } => {
-                Some(resource.get("displayName").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned())
-            }
+            Account::Found { resource, .. } => Some(resource.display_name().unwrap_or_default().to_owned()),
             _ => None,
         }
     }

@@ -123,7 +123,7 @@ impl<E: Effects> Provisioner<E> {
         let mut kept = self.kept_members(pass, &departed);
         self.let_back_in(pass, &mut kept);
         let shown = match &account {
-            Account::Found { resource, .. } => resource.get("displayName").and_then(serde_json::Value::as_str),
+            Account::Found { resource, .. } => resource.display_name(),
             _ => None,
         };
         let delegated = self.delegated_to(&pass.object);

@@ -59,7 +59,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     pub(super) fn may_be_its_own(&self, pass: &GroupPass, resource: &Resource) -> bool {
-        let shown = resource.get("displayName").and_then(serde_json::Value::as_str);
+        let shown = resource.display_name();
         let declared = &pass.object.spec.display_name;
         let claimed = || self.unrecorded_group(pass).map(|claimed| claimed.display_name);
         let named = shown.is_some_and(|shown| same_name(shown, declared)) || claimed().as_deref() == shown;

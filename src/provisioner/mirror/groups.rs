@@ -25,7 +25,7 @@ struct Group {
 
 impl Group {
     fn is_named(&self, name: &str) -> bool {
-        self.resource.get("displayName").and_then(serde_json::Value::as_str).is_some_and(|shown| same_name(shown, name))
+        self.resource.display_name().is_some_and(|shown| same_name(shown, name))
     }
 }
 
@@ -208,7 +208,7 @@ impl GroupMirror {
 
     /// The displayName of a group.
     pub fn name_of(&self, id: &str) -> Option<&str> {
-        self.entries.get(id)?.resource.get("displayName")?.as_str()
+        self.entries.get(id)?.resource.display_name()
     }
 
     /// Another group than this one that has the displayName.
@@ -284,7 +284,7 @@ impl Mirror for GroupMirror {
 
     fn sample(&self, attribute: &str, fit: &dyn Fn(&str) -> bool) -> Option<String> {
         let named = |entry: &&Group| {
-            let name = entry.resource.get("displayName").and_then(serde_json::Value::as_str);
+            let name = entry.resource.display_name();
             !entry.invalidated && fit(name.unwrap_or_default())
         };
         let first = self.entries.values().filter(named).min_by_key(|entry| entry.number)?;
