@@ -6,6 +6,7 @@ mod awaited;
 mod carried;
 mod claims;
 mod departure;
+mod facts;
 mod followed;
 mod hidden;
 mod identities;
