@@ -34,41 +34,7 @@ pub(super) fn at_rest(
     } else {
         ignored::paths(&sorted.effective).into_iter().collect()
     };
-    let names = |paths: &mut dyn Iterator<Item = &Path>| paths.map(Path::to_string).collect::<Vec<_>>().join(", ");
-    let (reason, message) = if sorted.ignored.iter().any(|ignored| ignored.reason == IgnoredReason::Contested) {
-        let contested = sorted.ignored.iter().filter(|ignored| ignored.reason == IgnoredReason::Contested);
-        (
-            Reason::Contested,
-            format!(
-                "a second writer keeps changing {}; it is left alone until the spec changes",
-                names(&mut contested.map(|ignored| &ignored.path))
-            ),
-        )
-    } else if let Some(message) = refused(facts, &sorted) {
-        (Reason::Rejected, message)
-    } else if let Manager::Foreign(name) = &facts.manager {
-        (
-            Reason::NotAllowed,
-            format!(
-                "manager.userRef names {name}, which belongs to another connection; name a manager of this one. Everything else \
-                 is as declared, and whom the server has as manager stays as it is"
-            ),
-        )
-    } else if !drift.is_empty() {
-        (
-            Reason::Drifted,
-            format!("changed at the server and left so by driftPolicy.attributes: {}", names(&mut drift.iter())),
-        )
-    } else if declared.outside_window {
-        (Reason::OutsideAccessWindow, "inactive: now lies outside spec.access".to_owned())
-    } else if !seen_active && resource.active().is_none() {
-        (Reason::Synced, format!("the server shows what else is declared; {UNSEEN}"))
-    } else if let Some(message) = not_kept(facts, declared, resource, &sorted) {
-        (Reason::NotPersisted, message)
-    } else {
-        let reworded = reworded::told(&sorted.ignored).unwrap_or_default();
-        (Reason::Synced, format!("the server shows what is declared{reworded}"))
-    };
+    let (reason, message) = told(facts, declared, resource, &sorted, &drift, seen_active);
     Verdict {
         reason: Some(reason),
         message: message + &waiting,
@@ -90,6 +56,52 @@ pub(super) fn at_rest(
             user_name: None,
         },
         ..Verdict::default()
+    }
+}
+
+/// The reason of Ready, and what a person is told: the first that applies.
+fn told(
+    facts: &Facts,
+    declared: &Declared,
+    resource: &Resource,
+    sorted: &Sorted,
+    drift: &[Path],
+    seen_active: bool,
+) -> (Reason, String) {
+    let names = |paths: &mut dyn Iterator<Item = &Path>| paths.map(Path::to_string).collect::<Vec<_>>().join(", ");
+    if sorted.ignored.iter().any(|ignored| ignored.reason == IgnoredReason::Contested) {
+        let contested = sorted.ignored.iter().filter(|ignored| ignored.reason == IgnoredReason::Contested);
+        (
+            Reason::Contested,
+            format!(
+                "a second writer keeps changing {}; it is left alone until the spec changes",
+                names(&mut contested.map(|ignored| &ignored.path))
+            ),
+        )
+    } else if let Some(message) = refused(facts, sorted) {
+        (Reason::Rejected, message)
+    } else if let Manager::Foreign(name) = &facts.manager {
+        (
+            Reason::NotAllowed,
+            format!(
+                "manager.userRef names {name}, which belongs to another connection; name a manager of this one. Everything else \
+                 is as declared, and whom the server has as manager stays as it is"
+            ),
+        )
+    } else if !drift.is_empty() {
+        (
+            Reason::Drifted,
+            format!("changed at the server and left so by driftPolicy.attributes: {}", names(&mut drift.iter())),
+        )
+    } else if declared.outside_window {
+        (Reason::OutsideAccessWindow, "inactive: now lies outside spec.access".to_owned())
+    } else if !seen_active && resource.active().is_none() {
+        (Reason::Synced, format!("the server shows what else is declared; {UNSEEN}"))
+    } else if let Some(message) = not_kept(facts, declared, resource, sorted) {
+        (Reason::NotPersisted, message)
+    } else {
+        let reworded = reworded::told(&sorted.ignored).unwrap_or_default();
+        (Reason::Synced, format!("the server shows what is declared{reworded}"))
     }
 }
 

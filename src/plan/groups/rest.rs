@@ -50,91 +50,150 @@ fn shows_drift(verdict: GroupVerdict, found: GroupDrift, what_now: &str) -> Grou
 
 /// Nothing is to be sent.
 pub(super) fn at_rest(facts: &GroupFacts, resource: &Resource, left: &[PatchOperation]) -> GroupVerdict {
-    let members = &facts.members;
+    let rest = Rest { facts, resource, left, synced: synced(facts, resource, left) };
+    OBSTACLES.iter().find_map(|obstacle| obstacle(&rest)).unwrap_or(rest.synced)
+}
+
+/// A group about which nothing is to be sent.
+struct Rest<'a> {
+    facts: &'a GroupFacts<'a>,
+    resource: &'a Resource,
+    /// What others changed, and is left so.
+    left: &'a [PatchOperation],
+    /// How it stands where nothing speaks against it.
+    synced: GroupVerdict,
+}
+
+/// What may speak against it: the first that does is told.
+const OBSTACLES: [fn(&Rest) -> Option<GroupVerdict>; 10] = [
+    contested,
+    members_kept,
+    members_unfound,
+    parts_rejected,
+    parts_refused,
+    drift_left,
+    members_absent,
+    name_to_come,
+    members_over_rate,
+    parts_not_kept,
+];
+
+impl Rest<'_> {
+    fn told(&self, reason: Reason, state: GroupState, message: String) -> GroupVerdict {
+        GroupVerdict { reason: Some(reason), state: Some(state), message, ..self.synced.clone() }
+    }
+
+    /// The same, before what is to be told anyway.
+    fn told_first(&self, reason: Reason, state: GroupState, message: &str) -> GroupVerdict {
+        self.told(reason, state, format!("{message}; {}", self.synced.message))
+    }
+
+    /// The same, after it.
+    fn told_last(&self, reason: Reason, state: GroupState, message: &str) -> GroupVerdict {
+        self.told(reason, state, format!("{}; {message}", self.synced.message))
+    }
+}
+
+/// What waits goes on by itself; the rest needs a person.
+fn state_of(reason: Reason) -> GroupState {
+    if reason == Reason::Pending { GroupState::Pending } else { GroupState::Failed }
+}
+
+fn synced(facts: &GroupFacts, resource: &Resource, left: &[PatchOperation]) -> GroupVerdict {
     let counts = facts.counts();
-    let mut verdict = GroupVerdict {
+    let mut message = format!(
+        "{} of {} declared members are in the group",
+        counts.declared - counts.waiting - kept_out(facts) - unseen(facts),
+        counts.declared
+    );
+    remark(facts, &mut message);
+    GroupVerdict {
         reason: Some(Reason::Synced),
-        message: format!(
-            "{} of {} declared members are in the group",
-            counts.declared - counts.waiting - kept_out(facts) - unseen(facts),
-            counts.declared
-        ),
+        message,
         state: Some(GroupState::Synced),
         executed: true,
         applied: Some(applied(facts, resource, left)),
         details: GroupDetails {
             display_name: resource.display_name().map(str::to_owned),
             members: Some(counts),
-            waiting_for: members.waiting_for.to_vec(),
+            waiting_for: facts.members.waiting_for.to_vec(),
             refused: refused(facts, resource),
             ..GroupDetails::default()
         },
         ..GroupVerdict::default()
-    };
-    remark(facts, &mut verdict.message);
-    let over_rate = over_rate(facts);
-    let contested = drift(facts, left).filter(|_| facts.contested && facts.policy.repair.attributes);
-    if let Some(found) = contested {
-        let what_now = "a second writer keeps changing the members back: what it changed is left so until the spec changes, \
-                        and what is declared of others is carried out";
-        verdict = shows_drift(verdict, found, what_now);
-        (verdict.reason, verdict.state) = (Some(Reason::Contested), Some(GroupState::Failed));
-    } else if let Some((reason, message)) = kept(facts) {
-        verdict.reason = Some(reason);
-        let waits = reason == Reason::Pending;
-        verdict.state = Some(if waits { GroupState::Pending } else { GroupState::Failed });
-        verdict.executed = !waits;
-        verdict.message = message;
-    } else if let Some((reason, message)) = unfound::told(facts) {
-        verdict.reason = Some(reason);
-        verdict.state = Some(if reason == Reason::Pending { GroupState::Pending } else { GroupState::Failed });
-        verdict.message = message;
-    } else if let Some(message) = rejected(facts, &verdict.details.refused) {
-        (verdict.reason, verdict.state) = (Some(Reason::Held), Some(GroupState::Held));
-        verdict.message = format!("{message}; {}", verdict.message);
-    } else if let Some(told) = told(facts, &verdict.details.refused, IgnoredReason::Rejected) {
-        verdict.reason = Some(Reason::Rejected);
-        verdict.state = Some(GroupState::Failed);
-        verdict.message = format!(
-            "{}; the server refuses {told}, and has everything else; it is tried again hourly, and when what is declared \
-             changes",
-            verdict.message
-        );
-    } else if let Some(found) = drift(facts, left).filter(|_| !facts.policy.repair.attributes) {
-        verdict = shows_drift(verdict, found, "driftPolicy.attributes leaves it so");
-    } else if let Some((first, left)) = absent(facts) {
-        let many = facts.members.absent.len();
-        let them = if many > 1 { format!(" and {} more, named", many - 1) } else { ", named".to_owned() };
-        let are = if many > 1 { "are" } else { "is" };
-        verdict.message = format!(
-            "the {first}{them} in spec.members, {are} not there: create what is missing, or correct the name; {}",
-            verdict.message
-        );
-        let waits = left.is_some();
-        verdict.reason = Some(if waits { Reason::Pending } else { Reason::MemberNotFound });
-        verdict.state = Some(if waits { GroupState::Pending } else { GroupState::Failed });
-        verdict.details.again_after = left;
-    } else if resource.display_name().is_some_and(|shown| name_may_come(facts, shown)) {
-        (verdict.reason, verdict.state) = (Some(Reason::Pending), Some(GroupState::Pending));
-        verdict.executed = false;
-        verdict.message = format!(
-            "the server took the group's name, and still shows the one before; it is looked at again in a minute; {}",
-            verdict.message
-        );
-    } else if over_rate > 0 {
-        verdict.reason = Some(Reason::RateLimited);
-        verdict.state = Some(GroupState::Pending);
-        verdict.executed = false;
-        verdict.message = format!(
-            "this server takes only so many new members a group and hour; {over_rate} are still to be put in, and follow by \
-             themselves"
-        );
-    } else if let Some(told) = told(facts, &verdict.details.refused, IgnoredReason::NotPersisted) {
-        verdict.reason = Some(Reason::NotPersisted);
-        let hint = if facts.hidden_members == HiddenMembers::Possible { HIDDEN } else { "" };
-        verdict.message = format!("{}; the server took and doesn't show {told}{hint}", verdict.message);
     }
-    verdict
+}
+
+fn contested(rest: &Rest) -> Option<GroupVerdict> {
+    let found = drift(rest.facts, rest.left);
+    let found = found.filter(|_| rest.facts.contested && rest.facts.policy.repair.attributes)?;
+    let what_now = "a second writer keeps changing the members back: what it changed is left so until the spec changes, and \
+                    what is declared of others is carried out";
+    let (reason, state) = (Some(Reason::Contested), Some(GroupState::Failed));
+    Some(GroupVerdict { reason, state, ..shows_drift(rest.synced.clone(), found, what_now) })
+}
+
+fn members_kept(rest: &Rest) -> Option<GroupVerdict> {
+    let (reason, message) = kept(rest.facts)?;
+    Some(GroupVerdict { executed: reason != Reason::Pending, ..rest.told(reason, state_of(reason), message) })
+}
+
+fn members_unfound(rest: &Rest) -> Option<GroupVerdict> {
+    let (reason, message) = unfound::told(rest.facts)?;
+    Some(rest.told(reason, state_of(reason), message))
+}
+
+fn parts_rejected(rest: &Rest) -> Option<GroupVerdict> {
+    let message = rejected(rest.facts, &rest.synced.details.refused)?;
+    Some(rest.told_first(Reason::Held, GroupState::Held, &message))
+}
+
+fn parts_refused(rest: &Rest) -> Option<GroupVerdict> {
+    let told = told(rest.facts, &rest.synced.details.refused, IgnoredReason::Rejected)?;
+    let message = format!(
+        "the server refuses {told}, and has everything else; it is tried again hourly, and when what is declared changes"
+    );
+    Some(rest.told_last(Reason::Rejected, GroupState::Failed, &message))
+}
+
+fn drift_left(rest: &Rest) -> Option<GroupVerdict> {
+    let found = drift(rest.facts, rest.left).filter(|_| !rest.facts.policy.repair.attributes)?;
+    Some(shows_drift(rest.synced.clone(), found, "driftPolicy.attributes leaves it so"))
+}
+
+fn members_absent(rest: &Rest) -> Option<GroupVerdict> {
+    let (first, left) = absent(rest.facts)?;
+    let many = rest.facts.members.absent.len();
+    let them = if many > 1 { format!(" and {} more, named", many - 1) } else { ", named".to_owned() };
+    let are = if many > 1 { "are" } else { "is" };
+    let message =
+        format!("the {first}{them} in spec.members, {are} not there: create what is missing, or correct the name");
+    let reason = if left.is_some() { Reason::Pending } else { Reason::MemberNotFound };
+    let mut verdict = rest.told_first(reason, state_of(reason), &message);
+    verdict.details.again_after = left;
+    Some(verdict)
+}
+
+fn name_to_come(rest: &Rest) -> Option<GroupVerdict> {
+    let shown = rest.resource.display_name()?;
+    let message = "the server took the group's name, and still shows the one before; it is looked at again in a minute";
+    let verdict = || rest.told_first(Reason::Pending, GroupState::Pending, message);
+    name_may_come(rest.facts, shown).then(|| GroupVerdict { executed: false, ..verdict() })
+}
+
+fn members_over_rate(rest: &Rest) -> Option<GroupVerdict> {
+    let over = Some(over_rate(rest.facts)).filter(|over| *over > 0)?;
+    let message = format!(
+        "this server takes only so many new members a group and hour; {over} are still to be put in, and follow by themselves"
+    );
+    Some(GroupVerdict { executed: false, ..rest.told(Reason::RateLimited, GroupState::Pending, message) })
+}
+
+fn parts_not_kept(rest: &Rest) -> Option<GroupVerdict> {
+    let told = told(rest.facts, &rest.synced.details.refused, IgnoredReason::NotPersisted)?;
+    let hint = if rest.facts.hidden_members == HiddenMembers::Possible { HIDDEN } else { "" };
+    let message = format!("the server took and doesn't show {told}{hint}");
+    Some(rest.told_last(Reason::NotPersisted, GroupState::Synced, &message))
 }
 
 /// What is told where nobody was ever shown.
