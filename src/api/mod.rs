@@ -24,6 +24,7 @@ mod kustomize;
 mod operation;
 mod roster;
 mod roster_reasons;
+mod text;
 mod user;
 mod user_rules;
 
@@ -51,6 +52,7 @@ pub use kustomize::is_kustomize_hash;
 pub use operation::*;
 pub use roster::*;
 pub use roster_reasons::RosterReason;
+pub use text::hex;
 pub use user::*;
 
 /// The API group.

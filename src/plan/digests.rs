@@ -2,10 +2,11 @@
 //! for is neither forgotten nor written anew.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+
+use crate::api::hex;
 
 /// Forty-eight bits each, in hexadecimal digits: one object has a few thousand attributes at most.
 const DIGITS: usize = 12;
@@ -67,11 +68,7 @@ fn digest(parts: &[&str]) -> String {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
-    hash.finalize().iter().take(DIGITS / 2).fold(String::with_capacity(DIGITS), |mut text, byte| {
-        // Writing into a String can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex(&hash.finalize()[..DIGITS / 2])
 }
 
 /// Which declared values were carried out last (promise I9): a difference from one of these was made by others, and any

@@ -1,14 +1,13 @@
 //! Holds: what a guard stopped, or what plan mode shows, waiting for a person's answer.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::guards::{GuardName, after, until};
-use crate::api::{OperationType, Uid};
+use crate::api::{OperationType, Uid, hex};
 
 /// A hold closes this long after its last arrival …
 pub const QUIET: Duration = Duration::from_secs(30);
@@ -314,8 +313,5 @@ pub(super) fn digest<'a>(members: impl Iterator<Item = &'a Candidate>, round: u6
             text(&mut hash, attribute);
         }
     }
-    hash.finalize().iter().take(8).fold(String::with_capacity(16), |mut id, byte| {
-        let _ = write!(id, "{byte:02x}");
-        id
-    })
+    hex(&hash.finalize()[..8])
 }

@@ -15,7 +15,7 @@ use super::path::Path;
 use super::reworded;
 use super::step::Ignored;
 use super::untyped::{self, View};
-use crate::api::{IgnoredAttribute, IgnoredReason};
+use crate::api::{IgnoredAttribute, IgnoredReason, hex};
 
 /// So many letters of a server's words are kept in status.
 const MESSAGE_LIMIT: usize = 256;
@@ -135,10 +135,5 @@ fn digest(change: &Change, observed: Option<&Value>) -> String {
     }
     hash.update([0]);
     hash.update(observed.map(Value::to_string).unwrap_or_default());
-    hash.finalize().iter().take(8).fold(String::new(), |mut text, byte| {
-        use std::fmt::Write as _;
-        // Writing into a String can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex(&hash.finalize()[..8])
 }

@@ -48,11 +48,4 @@ pub use removals::{Answers, Gone, Guard, Held, Removals, Why, ledger_of, limit_o
 pub use source::{Content, Document, SourceError, Table, read};
 pub use trace::{Trace, TraceStep, trace};
 
-/// Two digits a byte.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
+use crate::api::hex;

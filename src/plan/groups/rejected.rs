@@ -8,7 +8,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::membership::MEMBERS;
-use crate::api::{IgnoredAttribute, IgnoredReason, ScimGroupSpec, ScimGroupStatus};
+use crate::api::{IgnoredAttribute, IgnoredReason, ScimGroupSpec, ScimGroupStatus, hex};
 use crate::plan::Tried;
 
 /// So many are kept in status.
@@ -88,7 +88,7 @@ fn recorded(spec: &ScimGroupSpec, part: &str) -> (String, String) {
     }
     let value = if part == "displayName" { Some(&spec.display_name) } else { spec.external_id.as_ref() };
     let digest = Sha256::digest(value.map(String::as_str).unwrap_or_default());
-    (part.to_owned(), digest.iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
+    (part.to_owned(), hex(&digest[..8]))
 }
 
 #[cfg(test)]

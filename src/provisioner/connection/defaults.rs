@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::dialect::profile_of;
-use crate::api::{CreatesGuardSpec, Interval, RateLimit, RateLimitFor, ScimConnection, ScimConnectionSpec};
+use crate::api::{CreatesGuardSpec, Interval, RateLimit, RateLimitFor, ScimConnection, ScimConnectionSpec, hex};
 use crate::scim::{Overrides, Profile, Rate, RateOf, datadog_url};
 
 /// The base URL in force.
@@ -31,12 +31,7 @@ pub fn server_of(connection: &ScimConnection) -> String {
     hash.update(Url::parse(&address).map_or(address, |url| canonical(url, &profile_of(spec))));
     hash.update([0]);
     hash.update(tenant(connection).unwrap_or_default());
-    hash.finalize().iter().take(8).fold(String::new(), |mut text, byte| {
-        use std::fmt::Write as _;
-        // Writing into a String can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex(&hash.finalize()[..8])
 }
 
 /// One spelling for all addresses of a server.

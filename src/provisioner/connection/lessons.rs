@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::defaults::{overrides, server_of};
 use super::dialect::profile_of;
 use super::session::Session;
-use crate::api::{EffectiveStatus, LearnedField, ScimConnection, Uid};
+use crate::api::{EffectiveStatus, LearnedField, ScimConnection, Uid, hex};
 use crate::plan::{Account, Request};
 use crate::provisioner::connection::state::PendingEvent;
 use crate::provisioner::effects::Effects;
@@ -176,7 +176,7 @@ pub fn subject_of(connection: &ScimConnection) -> String {
     hash.update(server_of(connection));
     hash.update(format!("{:?}", connection.spec.provider));
     hash.update(serde_json::to_vec(&connection.spec.dialect).unwrap_or_default());
-    hash.finalize().iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    hex(&hash.finalize()[..8])
 }
 
 /// The method that is left where a change was refused for its method. `exists`: the resource was read by its id since.
