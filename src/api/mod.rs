@@ -52,7 +52,7 @@ pub use kustomize::is_kustomize_hash;
 pub use operation::*;
 pub use roster::*;
 pub use roster_reasons::RosterReason;
-pub use text::hex;
+pub use text::{hex, listed};
 pub use user::*;
 
 /// The API group.

@@ -1,7 +1,7 @@
 //! What other objects say of the same account or group (promise I8): it follows its object, not its name.
 
 use super::resource_type::ResourceType;
-use crate::api::{Reason, Uid};
+use crate::api::{Reason, Uid, listed};
 
 /// What an object was about to make or to take for its own, from our annotation on it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -213,7 +213,7 @@ impl Holder {
                 format!(
                     "each of these objects declares the {name} that the next one's {what} has, and all of them wait: {}; \
                      give one of them an interim {name}, and the declared one once the others have theirs",
-                    named(ring)
+                    listed(ring, MOST_NAMED)
                 ),
             ),
             HolderState::Renames => (
@@ -251,9 +251,4 @@ fn ways_apart<T: ResourceType>(first: &str) -> String {
         "if both stand for the same {what}, delete this object; if not, give it another {name}. Deleting {first} instead \
          hands its {what} over to this object"
     )
-}
-
-fn named(ring: &[String]) -> String {
-    let shown = ring.iter().take(MOST_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-    if ring.len() > MOST_NAMED { format!("{shown} and {} more", ring.len() - MOST_NAMED) } else { shown }
 }

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::reaching::api_error;
-use crate::api::{GROUP, VERSION, crds};
+use crate::api::{GROUP, VERSION, crds, listed};
 
 const PAUSE: Duration = Duration::from_secs(2);
 /// So many fields are named.
@@ -52,11 +52,9 @@ async fn missing(client: &Client, plurals: &[&str]) -> Result<Option<String>, ku
     }
     let fields = fields_missing(client, plurals).await?;
     Ok((!fields.is_empty()).then(|| {
-        let more = fields.len().saturating_sub(NAMED);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         format!(
-            "waiting for the CRDs of this version: those in the cluster lack {}{more}: kubectl apply --server-side -f crds/",
-            fields.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ")
+            "waiting for the CRDs of this version: those in the cluster lack {}: kubectl apply --server-side -f crds/",
+            listed(&fields, NAMED)
         )
     }))
 }

@@ -15,7 +15,7 @@ use super::key_text;
 use super::refusal::{Refusal, Unlabelled};
 use crate::api::{
     AuthSpec, BasicAuth, CREDENTIALS_LABEL, ConnectedReason, EXPIRES_AT, HOSTS, OAuth2Auth, ScimConnectionSpec,
-    SecretKeyRef, Uid, is_kustomize_hash,
+    SecretKeyRef, Uid, is_kustomize_hash, listed,
 };
 use crate::plan::Named;
 use crate::scim::{ClientCertificate, ClientCredentials, Credentials, Proxy, Trust};
@@ -349,13 +349,13 @@ fn writer_of_data(secret: &Secret) -> Option<String> {
 const MOST_KEYS: usize = 10;
 
 /// What keys there are, by their names alone.
-fn named_keys<'a>(keys: impl ExactSizeIterator<Item = &'a String>) -> String {
-    let many = keys.len();
-    let names: Vec<&str> = keys.take(MOST_KEYS).map(String::as_str).collect();
-    match many {
+fn named_keys<'a>(keys: impl Iterator<Item = &'a String>) -> String {
+    let names: Vec<&String> = keys.collect();
+    let listed = listed(&names, MOST_KEYS);
+    match names.len() {
         0 => "there is no key in it".to_owned(),
-        _ if many > MOST_KEYS => format!("its keys are {} and {} more", names.join(", "), many - MOST_KEYS),
-        _ => format!("its keys are {}: correct secretKeyRef.key, or add it", names.join(", ")),
+        many if many > MOST_KEYS => format!("its keys are {listed}"),
+        _ => format!("its keys are {listed}: correct secretKeyRef.key, or add it"),
     }
 }
 

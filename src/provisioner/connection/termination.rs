@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use serde_json::json;
 use tracing::debug;
 
-use crate::api::{FINALIZER, RELEASE, ScimConnection};
+use crate::api::{FINALIZER, RELEASE, ScimConnection, listed};
 use crate::directory::{full_name, has_finalizer, is_deleting};
 use crate::plan::Named;
 use crate::provisioner::Provisioner;
@@ -64,20 +64,15 @@ impl<E: Effects> Provisioner<E> {
         let mut names: Vec<String> = kept.map(|user| format!("scimuser {}", full_name(user))).collect();
         let every = self.directory.groups_of(&self.key);
         let kept = every.iter().filter(has_finalizer);
-        let name =
-            |group: &crate::api::ScimGroup| format!("{}/{}", group.namespace().unwrap_or_default(), group.name_any());
-        names.extend(kept.map(|group| format!("scimgroup {}", name(group))));
+        names.extend(kept.map(|group| format!("scimgroup {}", full_name(group))));
         if names.is_empty() {
             return None;
         }
         names.sort_unstable();
-        let more = names.len().saturating_sub(NAMED);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        names.truncate(NAMED);
         Some(format!(
-            "kept by {}{more}: delete them and they are deprovisioned by policy, or let all of them go without touching their \
+            "kept by {}: delete them and they are deprovisioned by policy, or let all of them go without touching their \
              accounts: {}",
-            names.join(", "),
+            listed(&names, NAMED),
             Named::connection(&self.key.namespace, &self.key.name).annotate(&format!("{RELEASE}=true")),
         ))
     }

@@ -7,7 +7,7 @@ use kube::runtime::events::EventType;
 use tracing::info;
 
 use super::{AdmissionRequest, Kind, ObjectStatus, Pass, Stop};
-use crate::api::{Reason, Uid, UserHold};
+use crate::api::{Reason, Uid, UserHold, listed};
 use crate::directory::{Object, full_name};
 use crate::plan::guards::{Admission, Candidate, Event, Gate, GuardName, HoldReason, HoldView};
 use crate::plan::{Binding, Departure, Named, Operation, Verdict};
@@ -242,7 +242,10 @@ fn subject(candidate: &Candidate) -> String {
         let out = usize::try_from(candidate.weight()).unwrap_or(count);
         return if out < count { format!("{members} ({} put in)", count - out) } else { members };
     }
-    if count == 0 { String::new() } else { format!(" of {}", named(&candidate.attributes)) }
+    // The message has more to say.
+    const MOST: usize = 6;
+    let names: Vec<&str> = candidate.attributes.iter().map(|name| name.rsplit(':').next().unwrap_or(name)).collect();
+    if count == 0 { String::new() } else { format!(" of {}", listed(&names, MOST)) }
 }
 
 /// The operation as the gate sees it.
@@ -290,17 +293,6 @@ fn queued<K: Kind>() -> Verdict<K> {
         state: Some(K::PENDING),
         ..Verdict::default()
     }
-}
-
-/// Some names, and how many more: the message has more to say.
-pub fn named(attributes: &[String]) -> String {
-    const MOST: usize = 6;
-    let shown = attributes.iter().take(MOST).map(|name| name.rsplit(':').next().unwrap_or(name));
-    let text = shown.collect::<Vec<_>>().join(", ");
-    if attributes.len() > MOST {
-        return format!("{text} and {} more", attributes.len() - MOST);
-    }
-    text
 }
 
 #[cfg(test)]

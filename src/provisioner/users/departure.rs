@@ -8,7 +8,7 @@ use kube::runtime::events::EventType;
 use tracing::debug;
 
 use super::{UserPass, UserStop};
-use crate::api::{Action, GroupState, OperationType, Reason, RemoteId, ScimGroup, Uid, UserState};
+use crate::api::{Action, GroupState, OperationType, Reason, RemoteId, ScimGroup, Uid, UserState, listed};
 use crate::directory::full_name;
 use crate::plan::{
     ACTIVE, Account, Operation, Path, Read, Step, User, UserDetails, Verdict, deactivate_before, way_out,
@@ -166,9 +166,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     async fn tell_of_groups(&self, pass: &UserPass, groups: &[Arc<ScimGroup>]) {
-        let named = groups.iter().take(5).map(full_name).collect::<Vec<_>>().join(", ");
-        let more = groups.len().saturating_sub(5);
-        let named = if more > 0 { format!("{named} and {more} more") } else { named };
+        let named = listed(&groups.iter().map(full_name).collect::<Vec<_>>(), 5);
         let note = format!(
             "the account may still be a member of {named}: it could not be taken out, and its removal didn't wait for that. \
              The condition of the ScimGroup says why; look at the group at the server"
