@@ -59,7 +59,7 @@ impl Directory {
         let rival = others.find(|other| {
             shown.is_none_or(|shown| inner.may_have_group(other, shown) && is_rival(fits(group), fits(other)))
         })?;
-        Some(format!("{}/{}", rival.namespace().unwrap_or_default(), rival.name_any()))
+        Some(full_name(rival))
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 
-use super::super::{Directory, Inner, has_finalizer};
+use super::super::{Directory, Inner, full_name, has_finalizer};
 use super::{Groups, connection_of_group, key_of, take};
 use crate::api::{GroupState, ScimGroup, Uid};
 use crate::plan::{Claims, Holder, HolderState, Successor};
@@ -291,11 +291,6 @@ fn is_renamed(group: &ScimGroup, server: &str) -> bool {
 
 fn is_deleting(group: &ScimGroup) -> bool {
     group.metadata.deletion_timestamp.is_some()
-}
-
-fn full_name(group: &ScimGroup) -> String {
-    let (namespace, name) = key_of(group);
-    format!("{namespace}/{name}")
 }
 
 fn age(group: &ScimGroup) -> (Option<jiff::Timestamp>, (String, String)) {
