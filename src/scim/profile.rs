@@ -225,6 +225,11 @@ pub struct Overrides {
 const USUAL_RATES: &[Rate] = &[Rate { of: RateOf::All, requests: 10, seconds: 1, burst: 20 }];
 
 impl Profile {
+    /// So many members are added and removed by one request at most: one at least.
+    pub fn members_at_once(&self) -> usize {
+        usize::try_from(self.max_members_per_patch).unwrap_or(usize::MAX).max(1)
+    }
+
     /// A server that follows the RFCs.
     pub fn generic() -> Self {
         Self {

@@ -134,7 +134,7 @@ pub fn chunk<'a>(
     profile: &Profile,
     apart: bool,
 ) -> Change {
-    let most = usize::try_from(profile.max_members_per_patch).unwrap_or(100).max(1);
+    let most = profile.members_at_once();
     let removed: Vec<RemoteId> = extra.into_iter().take(most).cloned().collect();
     let room = if apart && !removed.is_empty() { 0 } else { most - removed.len() };
     let added = missing.into_iter().take(room).cloned().collect();

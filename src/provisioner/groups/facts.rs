@@ -134,7 +134,7 @@ impl<E: Effects> Provisioner<E> {
     /// one by now. As many as the next request has to know of.
     fn unseen_members(&self, pass: &GroupPass) -> BTreeSet<RemoteId> {
         let server = pass.server();
-        let most = usize::try_from(pass.session.policy.profile.max_members_per_patch).unwrap_or(100).max(1);
+        let most = pass.session.policy.profile.members_at_once();
         let (mut unseen, mut seen, mut last) = (BTreeSet::new(), 0, Bound::Unbounded);
         let doubted = self.doubts_ids(pass);
         while seen < most {

@@ -191,7 +191,7 @@ impl<E: Effects> Provisioner<E> {
         for id in unproven.into_iter().chain(self.to_be_shown(pass)) {
             kept.note_leaving(&id, Standing::Unknown);
         }
-        let most = usize::try_from(policy.profile.max_members_per_patch).unwrap_or(100).max(1);
+        let most = policy.profile.members_at_once();
         let awaited = self.awaited(pass);
         if !policy.protected.is_empty() || !awaited.is_empty() {
             for id in departed {

@@ -234,9 +234,7 @@ impl<E: Effects> Provisioner<E> {
             let unsent = |id: &&RemoteId| !pass.own.sent.contains(*id);
             members.missing().iter().any(|id| unsent(&id)) || members.extra().iter().any(|id| unsent(&id))
         });
-        if more == Some(true)
-            && pass.own.sent.len() >= usize::try_from(pass.session.policy.profile.max_members_per_patch).unwrap_or(100)
-        {
+        if more == Some(true) && pass.own.sent.len() >= pass.session.policy.profile.members_at_once() {
             // At the end of its lane: a large group keeps nobody else waiting.
             return Ok(Some(self.settle(pass, &GroupVerdict::default(), Outcome::Again).await));
         }
