@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,11 @@ impl Interval {
     /// An interval from its text.
     pub fn new(text: &str) -> Self {
         Self(text.to_owned())
+    }
+
+    /// The same as [`Self::std`], to be counted with times.
+    pub fn signed(&self) -> SignedDuration {
+        SignedDuration::try_from(self.std()).unwrap_or_default()
     }
 
     /// The duration; a part that can't be read counts as zero, which the schema's pattern rules out.

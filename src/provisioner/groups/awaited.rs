@@ -1,7 +1,6 @@
 //! Members who seem to be nobody's, and may be declared: their objects have yet to find their accounts, at first or under new
 //! ids, or nobody knows yet whose a userName is. They stay as they are until that is known (promises I10, I31).
 
-use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
@@ -36,7 +35,7 @@ impl<E: Effects> Provisioner<E> {
     /// the ids on record: they may be in under others by now.
     fn names_of_leaving(&self, pass: &GroupPass) -> Vec<String> {
         let Some(status) = pass.object.status.as_ref() else { return Vec::new() };
-        let interval = SignedDuration::try_from(self.connection().spec.resync_interval.std()).unwrap_or_default();
+        let interval = self.connection().spec.resync_interval.signed();
         let lately = |since: &Time| self.effects.now().duration_since(since.0) < interval;
         let leaving = status.leaving.iter().flatten().filter(|(_, since)| lately(since));
         let named = leaving.filter_map(|(id, _)| Some((id, fold(status.member_names.as_ref()?.get(id)?))));

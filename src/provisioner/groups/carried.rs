@@ -26,7 +26,7 @@ impl<E: Effects> Provisioner<E> {
         let shown = if pass.session.policy.profile.list_users {
             self.mirror.users.change(pass.session.epoch, |known| known.sightings.search(&uid)) == Some(true)
         } else {
-            let interval = SignedDuration::try_from(self.connection().spec.resync_interval.std()).unwrap_or_default();
+            let interval = self.connection().spec.resync_interval.signed();
             self.effects.now().duration_since(since) > interval.saturating_add(READ_TWICE)
         };
         if shown {

@@ -1,7 +1,5 @@
 //! A pass over a group begins: what the profile and the record say of its members; and what the object may claim.
 
-use jiff::SignedDuration;
-
 use super::super::Provisioner;
 use super::super::effects::Effects;
 use super::GroupPass;
@@ -42,11 +40,8 @@ impl<E: Effects> Provisioner<E> {
             _ => Source::Exact,
         };
         let directory = &self.directory;
-        let before = self
-            .effects
-            .now()
-            .checked_sub(SignedDuration::try_from(self.connection().spec.resync_interval.std()).unwrap_or_default())
-            .unwrap_or_default();
+        let before =
+            self.effects.now().checked_sub(self.connection().spec.resync_interval.signed()).unwrap_or_default();
         let known = pass.bound_id().is_some_and(|id| self.knows_who_is_in(id));
         let owned = pass.status.owned_members.as_deref();
         let unseen = owned.is_some() && source == Source::Ledger;
