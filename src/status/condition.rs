@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use crate::api::{Also, Reason};
+use crate::api::{Also, Reason, RosterReason};
 
 /// A condition's message is cut here: it goes to everyone who may read the object.
 const MESSAGE_LIMIT: usize = 1024;
@@ -40,21 +40,42 @@ pub fn set_condition(conditions: &mut Vec<Condition>, mut condition: Condition) 
     }
 }
 
-/// Ready, and the one that says how it goes on: what a ScimUser and a ScimGroup show.
+/// What a reason says of an object.
+pub struct Standing {
+    reason: &'static str,
+    /// The status of Ready; none leaves it as it was.
+    ready: Option<&'static str>,
+    /// The condition beside Ready.
+    also: Also,
+}
+
+impl From<Reason> for Standing {
+    fn from(reason: Reason) -> Self {
+        Self { reason: reason.as_str(), ready: reason.ready(), also: reason.also() }
+    }
+}
+
+impl From<RosterReason> for Standing {
+    fn from(reason: RosterReason) -> Self {
+        Self { reason: reason.as_str(), ready: reason.ready(), also: reason.also() }
+    }
+}
+
+/// Ready, and the one that says how it goes on: what a ScimUser, a ScimGroup and a ScimRoster show.
 pub fn set_object_conditions(
     conditions: &mut Vec<Condition>,
-    reason: Reason,
+    standing: &Standing,
     message: &str,
     generation: i64,
     now: Timestamp,
 ) {
-    let known = conditions.iter().find(|condition| condition.type_ == "Ready").map(|ready| ready.status.clone());
+    let known = ready(Some(conditions)).map(|ready| ready.status.clone());
     // A suspended object keeps the Ready that it had: nothing is known to have changed.
-    let ready = reason.ready().map(str::to_owned).or(known).unwrap_or_else(|| "Unknown".to_owned());
-    let fresh = |kind: &str, status: &str| fresh_condition(kind, status, reason.as_str(), message, generation, now);
+    let ready = standing.ready.map(str::to_owned).or(known).unwrap_or_else(|| "Unknown".to_owned());
+    let fresh = |kind: &str, status: &str| fresh_condition(kind, status, standing.reason, message, generation, now);
     set_condition(conditions, fresh("Ready", &ready));
     for (kind, also) in [("Reconciling", Also::Reconciling), ("Stalled", Also::Stalled)] {
-        if reason.also() == also {
+        if standing.also == also {
             set_condition(conditions, fresh(kind, "True"));
         } else {
             unset_condition(conditions, kind);
@@ -64,10 +85,13 @@ pub fn set_object_conditions(
 
 /// The object says of this generation that it waits, and for what: that it is queued besides is no news (promise I1).
 pub fn waits_already(conditions: Option<&[Condition]>, generation: Option<i64>) -> bool {
-    let mut conditions = conditions.unwrap_or_default().iter();
-    conditions.any(|known| {
-        known.type_ == "Ready" && known.reason == Reason::Pending.as_str() && known.observed_generation == generation
-    })
+    ready(conditions)
+        .is_some_and(|known| known.reason == Reason::Pending.as_str() && known.observed_generation == generation)
+}
+
+/// The condition Ready.
+pub fn ready(conditions: Option<&[Condition]>) -> Option<&Condition> {
+    conditions?.iter().find(|known| known.type_ == "Ready")
 }
 
 /// Whether the condition of this kind is there and true.

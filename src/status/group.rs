@@ -57,7 +57,7 @@ pub fn record_group(
     }
     if let Some(reason) = verdict.reason {
         let conditions = status.conditions.get_or_insert_with(Vec::new);
-        set_object_conditions(conditions, reason, &verdict.message, generation, now);
+        set_object_conditions(conditions, &reason.into(), &verdict.message, generation, now);
     }
     status
 }

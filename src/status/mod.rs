@@ -7,7 +7,7 @@ mod pass_log;
 mod roster;
 mod user;
 
-pub use condition::{fresh_condition, is_true, set_condition, unset_condition, waits_already, whole_seconds};
+pub use condition::{fresh_condition, is_true, ready, set_condition, unset_condition, waits_already, whole_seconds};
 pub use group::record_group;
 pub use ledger::{buckets, ledger};
 pub use pass_log::{LastWrite, PassLog};

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::condition::{fresh_condition, set_condition, unset_condition, whole_seconds};
+use super::condition::{set_object_conditions, whole_seconds};
 use crate::api::{Also, RejectedRow, RosterGuardStatus, RosterHold, RosterReason, ScimRosterStatus};
 
 /// So many rejected rows are named.
@@ -88,28 +88,13 @@ pub fn record_roster(
         status.deleting.clone_from(&read.deleting);
         status.spent_holds = (!read.spent.is_empty()).then(|| read.spent.clone());
     }
-    conditions(&mut status, generation, outcome, now);
+    let conditions = status.conditions.get_or_insert_with(Vec::new);
+    set_object_conditions(conditions, &outcome.reason.into(), &outcome.message, generation, now);
     status
 }
 
 fn bounded(row: &RejectedRow) -> RejectedRow {
     RejectedRow { reason: row.reason.chars().take(REASON_LIMIT).collect(), ..row.clone() }
-}
-
-fn conditions(status: &mut ScimRosterStatus, generation: i64, outcome: &RosterOutcome, now: Timestamp) {
-    let conditions = status.conditions.get_or_insert_with(Vec::new);
-    let known = conditions.iter().find(|condition| condition.type_ == "Ready").map(|ready| ready.status.clone());
-    // A suspended object keeps the Ready that it had: nothing is known to have changed.
-    let ready = outcome.reason.ready().map(str::to_owned).or(known).unwrap_or_else(|| "Unknown".to_owned());
-    let (text, message) = (outcome.reason.as_str(), &outcome.message);
-    set_condition(conditions, fresh_condition("Ready", &ready, text, message, generation, now));
-    for (kind, also) in [("Reconciling", Also::Reconciling), ("Stalled", Also::Stalled)] {
-        if outcome.reason.also() == also {
-            set_condition(conditions, fresh_condition(kind, "True", text, message, generation, now));
-        } else {
-            unset_condition(conditions, kind);
-        }
-    }
 }
 
 fn number(count: usize) -> i64 {

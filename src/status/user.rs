@@ -87,7 +87,7 @@ pub fn record(
     }
     if let Some(reason) = verdict.reason {
         let conditions = status.conditions.get_or_insert_with(Vec::new);
-        set_object_conditions(conditions, reason, &verdict.message, generation, now);
+        set_object_conditions(conditions, &reason.into(), &verdict.message, generation, now);
         if reason.also() == Also::Stalled && status.state.is_none() {
             status.state = Some(UserState::Failed);
         }

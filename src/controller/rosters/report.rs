@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::runtime::events::EventType;
 use tracing::warn;
@@ -15,7 +14,7 @@ use crate::api::{Also, RECONCILE_REQUESTED_AT, RosterGuardStatus, ScimRoster, Sc
 use crate::plan::Named;
 use crate::plan::guards::{Ledger, Limit};
 use crate::roster::{Held, Why};
-use crate::status::{RosterOutcome, RosterRead, buckets, record_roster};
+use crate::status::{RosterOutcome, RosterRead, buckets, is_true, ready, record_roster};
 
 /// As long as status takes.
 const LONGEST_REQUEST: usize = 256;
@@ -47,11 +46,8 @@ impl Pass {
         newest.status = Some(status);
         newest.metadata.resource_version = written.metadata.resource_version;
         self.roster = Arc::new(newest);
-        let ready = |conditions: &Option<Vec<Condition>>| {
-            let ready = conditions.iter().flatten().find(|condition| condition.type_ == "Ready");
-            ready.map(|ready| ready.reason.clone())
-        };
-        let news = ready(&old.conditions).as_deref() != Some(outcome.reason.as_str())
+        let before = ready(old.conditions.as_deref()).map(|ready| &*ready.reason);
+        let news = before != Some(outcome.reason.as_str())
             || old.hold.as_ref().map(|hold| &hold.id)
                 != outcome.read.as_ref().and_then(|read| Some(&read.hold.as_ref()?.id));
         if news && outcome.reason.also() == Also::Stalled {
@@ -75,7 +71,7 @@ impl Pass {
     /// How the roster stands, for metrics.
     pub(super) fn export(&self) {
         let Some(status) = &self.roster.status else { return };
-        let ready = status.conditions.iter().flatten().any(|one| one.type_ == "Ready" && one.status == "True");
+        let ready = is_true(status.conditions.as_deref(), "Ready");
         let ready = (!self.roster.spec.suspend).then_some(ready);
         let held = status.hold.as_ref().filter(|hold| !hold.rejected).map_or(0, |hold| hold.removals);
         let counts = [status.rows, status.in_scope, status.generated, status.rejected_rows, Some(held)];

@@ -18,7 +18,7 @@ use crate::api::{
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::kubernetes::bounded_note;
-use crate::status::{is_true, whole_seconds};
+use crate::status::{is_true, ready, whole_seconds};
 
 /// So many unmanaged accounts are named.
 const SAMPLE: usize = 20;
@@ -158,11 +158,7 @@ impl<E: Effects> Provisioner<E> {
             count(&mut users.declared);
             let status = user.status.as_ref();
             let current = status.and_then(|status| status.observed_generation) == user.metadata.generation;
-            let ready = status
-                .and_then(|status| status.conditions.as_ref())
-                .into_iter()
-                .flatten()
-                .find(|known| known.type_ == "Ready");
+            let ready = ready(status.and_then(|status| status.conditions.as_deref()));
             if expires_within_a_day(user, now) {
                 count(&mut users.expiring_24h);
             }

@@ -12,6 +12,7 @@ use super::planned::{Action, MemberChanges, Plan, PlannedGuard, PlannedHold, Pla
 use crate::api::{Also, OperationType, Reason, RemoteId, ScimGroup, ScimUser, Uid};
 use crate::directory::{ConnectionKey, Directory};
 use crate::provisioner::{Provisioner, base_url, server_of};
+use crate::status::ready;
 
 /// The objects as they were before: what is needed of them at the end.
 pub struct Objects {
@@ -163,7 +164,7 @@ fn named(kind: &'static str, object: &impl ResourceExt, called: String) -> Plann
 }
 
 fn planned(mut object: PlannedObject, entry: Entry, course: &Course, names: &Names) -> PlannedObject {
-    let ready = course.conditions.iter().find(|known| known.type_ == "Ready");
+    let ready = ready(Some(&course.conditions));
     let reason = ready.and_then(|ready| Reason::ALL.iter().find(|known| known.as_str() == ready.reason)).copied();
     object.id = course.after.or(course.before).filter(|id| !id.starts_with(MADE_UP)).map(str::to_owned);
     object.reason = ready.map(|ready| ready.reason.clone());

@@ -41,7 +41,7 @@ use crate::plan::groups::{Group, GroupVerdict};
 use crate::provisioner::connection::gauges::lane_name;
 use crate::provisioner::schedule::queue::{Lane, Outcome};
 use crate::scim::Resource;
-use crate::status::is_true;
+use crate::status::{is_true, ready};
 
 /// While members are still to come, those that came meanwhile are gathered for so long.
 const GATHER: Duration = Duration::from_secs(2);
@@ -128,14 +128,14 @@ impl<E: Effects> Provisioner<E> {
         for group in self.directory.groups_of(&self.key) {
             groups.declared += 1;
             let status = group.status.as_ref();
-            let conditions = status.and_then(|status| status.conditions.as_ref()).into_iter().flatten();
-            let ready = conditions.clone().find(|known| known.type_ == "Ready").map(|ready| ready.status.as_str());
+            let conditions = status.and_then(|status| status.conditions.as_deref());
+            let ready = ready(conditions).map(|ready| ready.status.as_str());
             let current = status.and_then(|status| status.observed_generation) == group.metadata.generation;
             match (ready, status.and_then(|status| status.state)) {
                 (_, Some(GroupState::Held | GroupState::Planned)) => groups.held += 1,
                 (Some("True"), _) if current => groups.synced += 1,
                 (_, Some(GroupState::Failed | GroupState::DeletedAtServer)) => groups.failed += 1,
-                _ if is_true(status.and_then(|status| status.conditions.as_deref()), "Stalled") => groups.failed += 1,
+                _ if is_true(conditions, "Stalled") => groups.failed += 1,
                 _ => groups.pending += 1,
             }
         }
