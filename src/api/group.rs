@@ -327,6 +327,13 @@ impl ClaimedGroup {
     }
 }
 
+impl ScimGroupStatus {
+    /// The group that the object is bound to at this server.
+    pub fn id_at(&self, server: &str) -> Option<&str> {
+        self.id.as_deref().filter(|_| self.bound_to.as_deref() == Some(server))
+    }
+}
+
 impl ScimGroup {
     /// What the annotation `claimed-group` says; none where nothing was ever made or taken, or another object claims it.
     pub fn claimed_group(&self) -> Option<ClaimedGroup> {

@@ -305,6 +305,13 @@ impl IgnoredReason {
     }
 }
 
+impl ScimUserStatus {
+    /// The account that the object is bound to at this server.
+    pub fn id_at(&self, server: &str) -> Option<&str> {
+        self.id.as_deref().filter(|_| self.bound_to.as_deref() == Some(server))
+    }
+}
+
 impl ScimUser {
     /// What the annotation `claimed-account` says; none where nothing was ever made or taken, it can't be read, or another
     /// object claims it.

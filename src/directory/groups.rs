@@ -85,8 +85,7 @@ fn key_of(group: &ScimGroup) -> (String, String) {
 
 /// The group is recorded as bound to this id of the server.
 pub(super) fn is_bound_to(group: &ScimGroup, id: &str, server: &str) -> bool {
-    let status = group.status.as_ref();
-    status.is_some_and(|status| status.id.as_deref() == Some(id) && status.bound_to.as_deref() == Some(server))
+    group.status.as_ref().is_some_and(|status| status.id_at(server) == Some(id))
 }
 
 impl Groups {
@@ -260,7 +259,7 @@ impl Directory {
         let all = inner.groups.connections.get(&key).into_iter().flatten();
         let left = all.filter_map(|uid| Some((uid, inner.groups.all.get(uid)?))).filter(|(uid, entry)| {
             let status = entry.group.status.as_ref();
-            let bound = status.is_some_and(|status| status.id.is_some() && status.bound_to.as_deref() == Some(server));
+            let bound = status.is_some_and(|status| status.id_at(server).is_some());
             let may_be = !entry.membership.is_known() && linked.contains(uid);
             // Whom the group names by the id is never taken out of it, and waits for nothing there.
             let leaves = !entry.membership.is_declared(id) && (may_be || entry.membership.is_removable(id));

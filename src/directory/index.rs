@@ -67,7 +67,7 @@ impl Inner {
 /// The account that the object is bound to at this server: its id and userName.
 pub(super) fn account<'a>(user: &'a ScimUser, server: &str) -> Option<(&'a str, &'a str)> {
     let status = user.status.as_ref()?;
-    let id = status.id.as_deref().filter(|_| status.bound_to.as_deref() == Some(server))?;
+    let id = status.id_at(server)?;
     Some((id, status.user_name.as_deref().unwrap_or(&user.spec.user_name)))
 }
 

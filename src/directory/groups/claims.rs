@@ -270,7 +270,7 @@ fn names_of(group: &ScimGroup) -> BTreeSet<String> {
 /// The group that the object is bound to at this server: its id and name there.
 fn bound<'a>(group: &'a ScimGroup, server: &str) -> Option<(&'a str, &'a str)> {
     let status = group.status.as_ref()?;
-    let id = status.id.as_deref().filter(|_| status.bound_to.as_deref() == Some(server))?;
+    let id = status.id_at(server)?;
     Some((id, status.display_name.as_deref().unwrap_or(&group.spec.display_name)))
 }
 

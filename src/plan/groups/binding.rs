@@ -5,7 +5,7 @@ use crate::plan::Binding;
 
 /// The status of an object once it is bound to a group of this server: of this one nothing is known to be as declared.
 pub fn bound_status(old: &ScimGroupStatus, binding: &Binding, server: &str) -> ScimGroupStatus {
-    let is_bound = old.id.is_some() && old.bound_to.as_deref() == Some(server);
+    let is_bound = old.id_at(server).is_some();
     // What a creation that made nothing was to bring in.
     let made_nothing = !is_bound && binding.how != OperationType::Create;
     let status = at_server(old, server);

@@ -161,7 +161,7 @@ impl<E: Effects> Provisioner<E> {
     /// Another group than the bound one that has its displayName, declared or recorded.
     fn group_elsewhere(&self, pass: &GroupPass) -> Option<String> {
         let status = &pass.status;
-        let id = status.id.as_deref().filter(|_| status.bound_to.as_deref() == Some(pass.server()))?;
+        let id = pass.bound_id()?;
         // Nobody asks where the names agree, as they nearly always do.
         let declared = pass.object.spec.display_name.as_str();
         self.mirror.groups.look(|known| {
@@ -174,10 +174,8 @@ impl<E: Effects> Provisioner<E> {
 
     /// What is known without asking the server.
     fn known_group(&self, pass: &GroupPass) -> Account {
-        let bound = pass.status.id.as_deref();
-        let here = pass.status.bound_to.as_deref() == Some(pass.server());
         let known = self.mirror.groups.look_in(pass.session.epoch, |known| {
-            match (bound.filter(|_| here), pass.object.remote_id()) {
+            match (pass.bound_id(), pass.object.remote_id()) {
                 (Some(id), _) | (None, Some(id)) => known.by_id(id),
                 // What a lost creation made may have another name by now than the one declared: the server is asked.
                 (None, None) if self.unrecorded_group(pass).is_some() => Account::Unknown,

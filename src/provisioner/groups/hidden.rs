@@ -148,11 +148,7 @@ impl<E: Effects> Provisioner<E> {
             let here = |members: &mut Membership| members.here().next().is_some();
             self.directory.membership(&Uid::of(&group.metadata), here) == Some(true)
         };
-        let bound = |group: &Arc<ScimGroup>| {
-            let status =
-                group.status.as_ref().filter(|status| status.bound_to.as_ref() == Some(&session.policy.server));
-            status?.id.clone()
-        };
+        let bound = |group: &Arc<ScimGroup>| group.status.as_ref()?.id_at(&session.policy.server).map(str::to_owned);
         let ids: Vec<String> = groups.iter().filter(has_members).filter_map(bound).collect();
         let turn = self.mirror.groups.change(session.epoch, |known| known.take_turn(1));
         let Some(id) = turn.filter(|_| !ids.is_empty()).map(|turn| &ids[turn % ids.len()]) else { return };

@@ -99,8 +99,8 @@ impl<E: Effects> Provisioner<E> {
         }
         let server = &session.policy.server;
         let bound = groups.iter().filter_map(|group| {
-            let status = group.status.as_ref().filter(|status| status.bound_to.as_ref() == Some(server))?;
-            Some((group, status.id.clone()?))
+            let id = group.status.as_ref()?.id_at(server)?;
+            Some((group, id.to_owned()))
         });
         let bound: Vec<(&Arc<ScimGroup>, String)> = bound.collect();
         let mut chosen: BTreeSet<usize> = BTreeSet::new();

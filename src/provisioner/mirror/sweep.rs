@@ -35,8 +35,8 @@ const IN_TURN: usize = 20;
 
 /// The object's uid, and the id of its account at this server.
 fn bound_at(user: &ScimUser, server: &str) -> Option<(Uid, String)> {
-    let status = user.status.as_ref().filter(|status| status.bound_to.as_deref() == Some(server))?;
-    Some((Uid::of(&user.metadata), status.id.clone()?))
+    let id = user.status.as_ref()?.id_at(server)?;
+    Some((Uid::of(&user.metadata), id.to_owned()))
 }
 
 impl<E: Effects> Provisioner<E> {

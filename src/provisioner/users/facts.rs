@@ -101,7 +101,7 @@ impl<E: Effects> Provisioner<E> {
     /// Another account than the bound one that has the userName recorded of that.
     fn elsewhere(&self, pass: &UserPass, server: &str) -> Option<String> {
         let status = &pass.status;
-        let id = status.id.as_deref().filter(|_| status.bound_to.as_deref() == Some(server))?;
+        let id = status.id_at(server)?;
         let name = status.user_name.as_deref().unwrap_or(&pass.object.spec.user_name);
         let namesake = |known: &UserMirror| known.namesake_of(id, name).map(str::to_owned);
         self.mirror.users.look_in(pass.session.epoch, namesake).flatten()
@@ -109,7 +109,7 @@ impl<E: Effects> Provisioner<E> {
 
     /// What is known without asking the server.
     pub(in crate::provisioner) fn known_account(&self, pass: &UserPass, server: &str) -> Account {
-        let bound = pass.status.id.as_deref().filter(|_| pass.status.bound_to.as_deref() == Some(server));
+        let bound = pass.status.id_at(server);
         // What a lost creation made may have another userName by now than the one declared: the server is asked.
         if unrecorded(pass).is_some() {
             return Account::Unknown;
@@ -152,16 +152,15 @@ impl<E: Effects> Provisioner<E> {
         if connection_of(&manager) != self.key {
             return Manager::Foreign(name.clone());
         }
-        let status = manager.status.as_ref().filter(|status| status.bound_to.as_deref() == Some(server));
         let delegated = self.directory.delegated(&user.namespace().unwrap_or_default(), &self.key);
         // What a status says to be somebody's account may be anybody's.
-        let id = status.and_then(|status| status.id.clone()).filter(|id| {
+        let id = manager.status.as_ref().and_then(|status| status.id_at(server)).filter(|id| {
             let refused = |known: &UserMirror| {
                 known.identity(id).map(|(name, emails)| delegated.refuses_identity(Some(name), emails))
             };
             !delegated.is_bounded() || self.mirror.users.look(refused) == Some(None)
         });
-        id.map_or_else(|| Manager::Waiting(name.clone()), Manager::Id)
+        id.map_or_else(|| Manager::Waiting(name.clone()), |id| Manager::Id(id.to_owned()))
     }
 }
 

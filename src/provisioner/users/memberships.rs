@@ -99,9 +99,7 @@ impl<E: Effects> Provisioner<E> {
     /// written anew by the object's own pass.
     pub(in crate::provisioner) fn submit_if_stale(&self, uid: &Uid, server: &str) {
         let Some(user) = self.directory.get(uid) else { return };
-        let status = user.status.as_ref();
-        let here = status.filter(|status| status.bound_to.as_deref() == Some(server));
-        let Some(id) = here.and_then(|status| status.id.as_deref()) else { return };
+        let Some(id) = user.status.as_ref().and_then(|status| status.id_at(server)) else { return };
         if self.directory.memberships_of(uid).iter().any(|(_, account)| account.as_str() != id) {
             self.schedule.submit(uid, lane_of(&user, self.effects.now()), true, self.effects.instant());
         }
