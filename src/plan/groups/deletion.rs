@@ -51,31 +51,7 @@ pub fn decide(facts: &GroupFacts) -> GroupStep {
             Reason::Pending,
             "the server answered 404 for this group; it is looked for once more in a minute before it counts as gone",
         ),
-        (Some(id), group) => {
-            if facts.must_be_seen && !matches!(group, Account::Found { .. }) {
-                return GroupStep::Read(Read::Get(id.to_owned()));
-            }
-            // A deletion would take the membership of whoever is protected (promise I14).
-            if !facts.members.membership.is_known() {
-                return GroupStep::Read(Read::Members(id.to_owned()));
-            }
-            if let Some(pattern) = &facts.members.kept.protected_by {
-                return left_as_is(&format!("guards.protected ({pattern}) keeps the membership of one of its members"));
-            }
-            let unknown = facts.members.kept.unknown.len();
-            if unknown > 0 {
-                let why = format!(
-                    "guards.protected may keep the membership of {unknown} of its members, whose accounts the server has yet \
-                     to show"
-                );
-                return waits(facts, Reason::Pending, &why);
-            }
-            if let Some(why) = &facts.members.kept.unseen {
-                let why = format!("this server doesn't show who is in the group, and {why}; delete it at the server");
-                return waits(facts, Reason::Protected, &why);
-            }
-            delete(facts, id)
-        }
+        (Some(id), group) => bound(facts, id, group),
         (None, Account::Absent { fresh: true }) => remove_finalizer("no group was ever created for it"),
         (None, Account::Found { resource, fresh: true }) if ours(facts, resource) => match resource.id() {
             Some(id) => delete(facts, id),
@@ -93,6 +69,33 @@ pub fn decide(facts: &GroupFacts) -> GroupStep {
         (None, Account::Listed(id)) => GroupStep::Read(Read::Get(id.clone())),
         (None, _) => GroupStep::Read(Read::Find),
     }
+}
+
+/// The bound group is there, as far as is known: it is deleted once nobody in it is kept there.
+fn bound(facts: &GroupFacts, id: &str, group: &Account) -> GroupStep {
+    if facts.must_be_seen && !matches!(group, Account::Found { .. }) {
+        return GroupStep::Read(Read::Get(id.to_owned()));
+    }
+    // A deletion would take the membership of whoever is protected (promise I14).
+    if !facts.members.membership.is_known() {
+        return GroupStep::Read(Read::Members(id.to_owned()));
+    }
+    if let Some(pattern) = &facts.members.kept.protected_by {
+        return left_as_is(&format!("guards.protected ({pattern}) keeps the membership of one of its members"));
+    }
+    let unknown = facts.members.kept.unknown.len();
+    if unknown > 0 {
+        let why = format!(
+            "guards.protected may keep the membership of {unknown} of its members, whose accounts the server has yet \
+             to show"
+        );
+        return waits(facts, Reason::Pending, &why);
+    }
+    if let Some(why) = &facts.members.kept.unseen {
+        let why = format!("this server doesn't show who is in the group, and {why}; delete it at the server");
+        return waits(facts, Reason::Protected, &why);
+    }
+    delete(facts, id)
 }
 
 /// The bound group is gone, and another one has its name (promise I6).
