@@ -59,7 +59,7 @@ struct Inner {
     /// The server of each connection that has one: claims are per server, not per connection.
     servers: HashMap<ConnectionKey, String>,
     claims: HashMap<String, BTreeMap<Claim, BTreeSet<Uid>>>,
-    /// What a worker is about to make, to take over or to remove for an object, until that is recorded.
+    /// What a pass is about to make, to take over or to remove for an object, until that is recorded.
     reserved: HashMap<(String, Claim), Uid>,
     /// Connections through which no object is bound now: suspended, or under deletion.
     idle: HashSet<ConnectionKey>,

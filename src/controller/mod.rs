@@ -1,4 +1,4 @@
-//! Watches, indexes and routing: reconcilers submit, the workers of [`crate::provisioner`] write.
+//! Watches, indexes and routing: reconcilers submit, the passes of [`crate::provisioner`] write.
 
 mod connections;
 mod groups;

@@ -1,6 +1,6 @@
 //! What to send: pure functions of what is declared, observed, owned and permitted.
 //!
-//! Nothing here does I/O or reads a clock. A worker of the provisioner asks [`decide`] for the next
+//! Nothing here does I/O or reads a clock. A pass of the provisioner asks [`decide`] for the next
 //! [`Step`], takes it, and asks again with what came of it, until the answer is a [`Verdict`].
 
 mod active;

@@ -71,7 +71,7 @@ pub fn hold(
         info!(%identity, "waiting for the Lease");
         let mut election = Election::new(identity, timing);
         let result = lead(&api, &mut election, timing, &sender, &stop).await;
-        // Nothing begins any more, whatever comes first: the end of the process or that of its workers.
+        // Nothing begins any more, whatever comes first: the end of the process or that of its passes.
         sender.send_replace(None);
         if result.is_ok() {
             // Released, the next replica need not wait for its end. A claim whose answer was lost counts too.

@@ -14,7 +14,7 @@ use crate::provisioner::effects::Effects;
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::scim::{Class, Client, Error, ObservedQuirks, Page, Profile, ServerConfig, searches};
 
-/// Doubts of several workers within this time are settled by one test.
+/// Doubts of several passes within this time are settled by one test.
 pub(in crate::provisioner) const TEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl<E: Effects> Provisioner<E> {

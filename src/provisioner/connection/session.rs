@@ -13,7 +13,7 @@ use crate::provisioner::lock;
 use crate::provisioner::schedule::limiter::{AppliesTo, Rate};
 use crate::scim::{Client, ObservedQuirks, PatchPaths, ServerConfig, WriteMethod};
 
-/// What workers need to talk to the server. Replaced as a whole when the connection or its key changes.
+/// What passes need to talk to the server. Replaced as a whole when the connection or its key changes.
 #[derive(Clone, Debug)]
 pub struct Session {
     /// The client, with the key that was tested.

@@ -31,7 +31,7 @@ impl<E: Effects> Provisioner<E> {
         let groups = self.directory.groups_of(&self.key);
         let needed = objects.iter().any(has_finalizer) || groups.iter().any(has_finalizer);
         let released = connection.annotations().get(RELEASE).is_some_and(|value| value == "true");
-        // Released ones are let go by the workers, who end with the connection.
+        // Released ones are let go by passes, which end with the connection.
         let leaving = objects.iter().any(|user| is_deleting(user) && has_finalizer(user))
             || groups.iter().any(|group| is_deleting(group) && has_finalizer(group));
         let mut finalizers = connection.finalizers().to_vec();

@@ -1,4 +1,4 @@
-//! Takes tickets from the queue and gives them to workers: at most `maxInFlight` at once, one of them kept
+//! Takes tickets from the queue and begins their passes: at most `maxInFlight` at once, one of them kept
 //! for removals.
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! How fast a connection may be asked: one limiter, shared by all its workers.
+//! How fast a connection may be asked: one limiter, shared by all its passes.
 //!
 //! [`Buckets`] is pure; [`Limiter`] adds the waiting: who goes first, and pauses.
 

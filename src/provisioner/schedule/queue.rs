@@ -30,7 +30,7 @@ enum Place {
     Due(Instant),
     /// Waits for an instant; `own` where [`Queue::release_all`] ends the wait, `rests` where nothing else is owed.
     Delayed { until: Instant, own: bool, rests: bool },
-    /// A worker has it; it was due since then.
+    /// A pass has it; it was due since then.
     InFlight { for_status: bool, since: Instant },
 }
 
