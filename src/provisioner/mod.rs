@@ -44,6 +44,7 @@ use self::groups::notes::GroupNotes;
 use self::live::Live;
 use self::mirror::ServerMirror;
 use self::schedule::Schedule;
+use self::users::notes::UserNotes;
 use crate::api::{RELEASE, ScimConnection, Uid};
 use crate::directory::{ConnectionKey, Directory};
 use crate::runtime::{Audit, Clock, Events, Leadership, Metrics};
@@ -94,6 +95,8 @@ pub struct Provisioner<E: Effects = Live> {
     notes: ObjectNotes,
     /// The same, special to groups.
     group_notes: GroupNotes,
+    /// The same, special to users.
+    user_notes: UserNotes,
     /// What is admitted, and what is held.
     guards: Guards,
     stop: CancellationToken,
@@ -158,6 +161,7 @@ impl<E: Effects> Provisioner<E> {
             mirror: ServerMirror::default(),
             notes: ObjectNotes::default(),
             group_notes: GroupNotes::default(),
+            user_notes: UserNotes::default(),
             key,
             effects,
             directory,
@@ -206,6 +210,7 @@ impl<E: Effects> Provisioner<E> {
         self.notes.forget(uid);
         self.guards.forget(uid);
         self.group_notes.forget(uid);
+        self.user_notes.forget(uid);
         self.mirror.groups.forget_search(uid);
         self.mirror.users.forget_search(uid);
         self.schedule.forget(uid);

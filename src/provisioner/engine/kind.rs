@@ -10,6 +10,7 @@ use kube::core::object::HasStatus;
 
 use super::admission_request::AdmissionRequest;
 use super::object_status::ObjectStatus;
+use super::unsaved::Unsaved;
 use super::{Pass, Stop};
 use crate::api::Uid;
 use crate::directory::Object;
@@ -327,8 +328,8 @@ pub trait Kind: ResourceType {
         object: &Self::Object,
         status: &Self::Status,
     ) -> impl Future<Output = Result<(), WriteError>> + Send;
-    /// The status that the API server didn't take.
-    fn unsaved<E: Effects>(p: &Provisioner<E>, uid: &Uid) -> Option<Self::Status>;
+    /// The statuses that the API server didn't take.
+    fn unsaved<E: Effects>(p: &Provisioner<E>) -> &Unsaved<Self::Status>;
     /// A pass ended so, on record.
     fn settled<E: Effects>(_: &Provisioner<E>, _: &Pass<Self>, _: &Verdict<Self>) {}
     /// The finalizer comes off.

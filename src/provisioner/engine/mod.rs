@@ -19,6 +19,7 @@ mod object_status;
 mod seats;
 mod send;
 mod split;
+mod unsaved;
 mod work;
 mod writeback;
 
@@ -36,6 +37,7 @@ use self::handover::{Handover, Wait};
 pub use self::kind::{Claimed, Ended, Kind, SearchRefused};
 pub use self::look_up::is_of_the_search;
 pub use self::object_status::ObjectStatus;
+pub use self::unsaved::Unsaved;
 use super::Provisioner;
 use super::effects::{Effects, Note};
 use crate::api::{OperationType, RECONCILE_REQUESTED_AT, Reason, Uid};

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use jiff::{SignedDuration, Timestamp};
 
 use super::handover::{HANDOVER, Handover, Wait};
-use crate::api::{ScimUserStatus, Uid};
+use crate::api::Uid;
 use crate::plan::{Path, Tried};
 use crate::provisioner::lock;
 
@@ -27,8 +27,6 @@ pub struct ObjectNotes(Mutex<Notes>);
 /// What they are.
 #[derive(Debug, Default)]
 pub struct Notes {
-    /// Statuses that could not be written yet: the request behind them is not repeated.
-    unsaved: HashMap<Uid, ScimUserStatus>,
     /// When an attribute was repaired.
     repairs: HashMap<Uid, HashMap<Path, Vec<Timestamp>>>,
     /// How often in a row an object's own error was met.
@@ -74,7 +72,6 @@ impl ObjectNotes {
     /// Everything about an object that is gone.
     pub fn forget(&self, uid: &Uid) {
         let notes = &mut *self.lock();
-        notes.unsaved.remove(uid);
         notes.repairs.remove(uid);
         notes.rejections.remove(uid);
         notes.awaits.remove(uid);
@@ -221,23 +218,6 @@ impl ObjectNotes {
             notes.renumbered = Some(now);
         }
         !told
-    }
-
-    /// A status that the API server didn't take.
-    pub fn keep_unsaved(&self, uid: &Uid, status: ScimUserStatus) {
-        let notes = &mut *self.lock();
-        notes.unsaved.insert(uid.clone(), status);
-    }
-
-    /// The status that was not written yet.
-    pub fn unsaved(&self, uid: &Uid) -> Option<ScimUserStatus> {
-        self.lock().unsaved.get(uid).cloned()
-    }
-
-    /// The status was written.
-    pub fn saved(&self, uid: &Uid) {
-        let notes = &mut *self.lock();
-        notes.unsaved.remove(uid);
     }
 
     /// Attributes were repaired.

@@ -69,7 +69,7 @@ impl<E: Effects> Provisioner<E> {
             };
         }
         let uid = &ticket.uid;
-        let status = K::unsaved(self, uid).or_else(|| object.status().cloned()).unwrap_or_default();
+        let status = K::unsaved(self).get(uid).or_else(|| object.status().cloned()).unwrap_or_default();
         if status.observed_generation() != object.metadata().generation && ticket.attempt == 0 {
             self.notes.new_generation(uid);
         }
@@ -88,7 +88,7 @@ impl<E: Effects> Provisioner<E> {
         K::after_pass(self, &pass);
         K::mirror(self).end_search(uid);
         // What no status names yet stays reserved: nobody else may take it for unclaimed.
-        if pass.status.id().is_none() || K::unsaved(self, uid).is_none() {
+        if pass.status.id().is_none() || K::unsaved(self).get(uid).is_none() {
             self.directory.release(uid);
         }
         outcome
@@ -122,7 +122,7 @@ impl<E: Effects> Provisioner<E> {
     /// An object that waits says so; one that owes nothing is left as it is.
     async fn say_pending<K: Kind>(&self, object: &Arc<K::Object>, reason: Reason, message: &str) -> Outcome {
         // What is known and not written yet stays known.
-        let unsaved = K::unsaved(self, &Uid::of(object.metadata()));
+        let unsaved = K::unsaved(self).get(&Uid::of(object.metadata()));
         let status = unsaved.or_else(|| object.status().cloned()).unwrap_or_default();
         let generation = object.metadata().generation;
         let owes = status.observed_generation() != generation || is_deleting(object);

@@ -16,7 +16,7 @@ use crate::plan::{Account, Binding, Claims, Path, Request, ResourceType, Step};
 use crate::provisioner::Provisioner;
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::{Effects, Note};
-use crate::provisioner::engine::{AdmissionRequest, Claimed, Ended, Kind, SearchRefused};
+use crate::provisioner::engine::{AdmissionRequest, Claimed, Ended, Kind, SearchRefused, Unsaved};
 use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::mirror::groups::{GroupMirror, several};
 use crate::provisioner::mirror::observed::Observed;
@@ -379,8 +379,8 @@ impl Kind for Group {
         p.save_group(object, status).await
     }
 
-    fn unsaved<E: Effects>(p: &Provisioner<E>, uid: &Uid) -> Option<ScimGroupStatus> {
-        p.group_notes.unsaved(uid)
+    fn unsaved<E: Effects>(p: &Provisioner<E>) -> &Unsaved<ScimGroupStatus> {
+        &p.group_notes.unsaved
     }
 
     fn departs<E: Effects>(p: &Provisioner<E>, pass: &GroupPass, verdict: &GroupVerdict) {

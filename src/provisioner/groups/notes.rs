@@ -10,11 +10,16 @@ use tokio::time::Instant;
 use super::member_rate::MemberRate;
 use crate::api::{GroupDrift, RemoteId, ScimGroupStatus, Uid};
 use crate::plan::groups::{Change, NameSent};
+use crate::provisioner::engine::Unsaved;
 use crate::provisioner::lock;
 
 /// Notes about groups, by the object's uid.
 #[derive(Debug, Default)]
-pub struct GroupNotes(Mutex<Notes>);
+pub struct GroupNotes {
+    /// Statuses that could not be written yet.
+    pub unsaved: Unsaved<ScimGroupStatus>,
+    notes: Mutex<Notes>,
+}
 
 /// What they are.
 #[derive(Debug, Default)]
@@ -27,8 +32,6 @@ pub struct Notes {
     names: HashMap<Uid, NameSent>,
     /// When it was bound under another id, until the server has listed its users since: they may have others, too.
     bound_anew: HashMap<Uid, Timestamp>,
-    /// Statuses that could not be written yet.
-    unsaved: HashMap<Uid, ScimGroupStatus>,
     /// What was written at the server and is not on record yet.
     unrecorded: HashMap<Uid, Change>,
 }
@@ -36,11 +39,11 @@ pub struct Notes {
 impl GroupNotes {
     /// Everything about an object that is gone.
     pub fn forget(&self, uid: &Uid) {
+        self.unsaved.forget(uid);
         let notes = &mut *self.lock();
         notes.drift.remove(uid);
         notes.names.remove(uid);
         notes.bound_anew.remove(uid);
-        notes.unsaved.remove(uid);
         notes.unrecorded.remove(uid);
         notes.member_rate.forget(uid);
     }
@@ -120,21 +123,6 @@ impl GroupNotes {
         self.lock().bound_anew.remove(uid);
     }
 
-    /// A status that the API server didn't take.
-    pub fn keep_unsaved(&self, uid: Uid, status: ScimGroupStatus) {
-        self.lock().unsaved.insert(uid, status);
-    }
-
-    /// The status that was not written yet.
-    pub fn unsaved(&self, uid: &Uid) -> Option<ScimGroupStatus> {
-        self.lock().unsaved.get(uid).cloned()
-    }
-
-    /// The status was written.
-    pub fn saved(&self, uid: &Uid) {
-        self.lock().unsaved.remove(uid);
-    }
-
     /// What was written and is not on record yet grows.
     pub fn owe_record(&self, uid: &Uid, change: Change) {
         let notes = &mut *self.lock();
@@ -189,7 +177,7 @@ impl GroupNotes {
     }
 
     fn lock(&self) -> MutexGuard<'_, Notes> {
-        lock(&self.0)
+        lock(&self.notes)
     }
 }
 
@@ -200,16 +188,16 @@ mod tests {
     #[test]
     fn i06_what_is_remembered_of_groups_survives_a_change_of_server_and_what_was_found_there_does_not() {
         let (notes, now) = (GroupNotes::default(), Instant::now());
-        notes.keep_unsaved("uid".into(), ScimGroupStatus::default());
+        notes.unsaved.keep(&"uid".into(), ScimGroupStatus::default());
         notes.put_in(&"uid".into(), 3, now);
         notes.member_lost(&"uid".into(), None);
         notes.forget_drift();
         assert!(
-            notes.unsaved(&"uid".into()).is_some()
+            notes.unsaved.get(&"uid".into()).is_some()
                 && notes.room(&"uid".into(), 3, now) == 0
                 && !notes.mended(&"uid".into())
         );
         notes.forget(&"uid".into());
-        assert!(notes.unsaved(&"uid".into()).is_none() && notes.room(&"uid".into(), 3, now) == 3);
+        assert!(notes.unsaved.get(&"uid".into()).is_none() && notes.room(&"uid".into(), 3, now) == 3);
     }
 }

@@ -101,7 +101,7 @@ impl<E: Effects> Provisioner<E> {
         status.leaving = old.and_then(|old| old.leaving.clone());
         status.member_names = old.and_then(|old| old.member_names.clone());
         if old == Some(&status) {
-            self.group_notes.saved(&uid);
+            self.group_notes.unsaved.forget(&uid);
             return Ok(());
         }
         let mut body = json!(status);
@@ -111,14 +111,14 @@ impl<E: Effects> Provisioner<E> {
         }
         match self.effects.write_group(group, body).await {
             Ok(written) => {
-                self.group_notes.saved(&uid);
+                self.group_notes.unsaved.forget(&uid);
                 self.apply_written_group(written);
                 Ok(())
             }
             Err(error) => {
                 if let WriteError::Refused(error) = &error {
                     self.note_write_failure(error);
-                    self.group_notes.keep_unsaved(uid, status);
+                    self.group_notes.unsaved.keep(&uid, status);
                 }
                 Err(error)
             }

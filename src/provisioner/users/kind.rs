@@ -19,7 +19,7 @@ use crate::plan::{
 use crate::provisioner::Provisioner;
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::{Effects, Note};
-use crate::provisioner::engine::{AdmissionRequest, Claimed, Kind, SearchRefused};
+use crate::provisioner::engine::{AdmissionRequest, Claimed, Kind, SearchRefused, Unsaved};
 use crate::provisioner::kubernetes::WriteError;
 use crate::provisioner::mirror::observed::Observed;
 use crate::provisioner::mirror::users::{Known, UserMirror, contradiction};
@@ -380,8 +380,8 @@ impl Kind for User {
         p.save_user(object, status).await
     }
 
-    fn unsaved<E: Effects>(p: &Provisioner<E>, uid: &Uid) -> Option<ScimUserStatus> {
-        p.notes.unsaved(uid)
+    fn unsaved<E: Effects>(p: &Provisioner<E>) -> &Unsaved<ScimUserStatus> {
+        &p.user_notes.unsaved
     }
 
     fn settled<E: Effects>(p: &Provisioner<E>, pass: &UserPass, verdict: &Verdict) {

@@ -6,6 +6,7 @@ mod facts;
 mod grants;
 mod kind;
 mod memberships;
+pub(super) mod notes;
 mod part_forms;
 mod rejected;
 mod requests;

@@ -28,19 +28,19 @@ impl<E: Effects> Provisioner<E> {
         let uid = Uid::of(&user.metadata);
         if user.status.as_ref() == Some(status) {
             // What was not taken before is as it was.
-            self.notes.saved(&uid);
+            self.user_notes.unsaved.forget(&uid);
             return Ok(());
         }
         match self.effects.write_user(user, status).await {
             Ok(written) => {
                 self.apply_written_user(&written);
-                self.notes.saved(&uid);
+                self.user_notes.unsaved.forget(&uid);
                 Ok(())
             }
             Err(error) => {
                 if let WriteError::Refused(error) = &error {
                     self.note_write_failure(error);
-                    self.notes.keep_unsaved(&uid, status.clone());
+                    self.user_notes.unsaved.keep(&uid, status.clone());
                 }
                 Err(error)
             }

@@ -168,11 +168,11 @@ fn i01_a_status_that_is_on_record_by_now_is_not_kept_as_unwritten() {
     let uid = world.placed(0).expect("declared");
     let ada = placed(&world, "a");
     let (status, provisioner) = (ada.status.clone().unwrap_or_default(), &world.operator.provisioner);
-    provisioner.notes.keep_unsaved(&uid, crate::api::ScimUserStatus { drift: Some(Vec::new()), ..status.clone() });
+    provisioner.user_notes.unsaved.keep(&uid, crate::api::ScimUserStatus { drift: Some(Vec::new()), ..status.clone() });
     let mut saved: Task<_> = {
         let provisioner = std::sync::Arc::clone(provisioner);
         Box::pin(async move { User::save(&provisioner, &ada, &status).await.is_ok() })
     };
     assert_eq!(poll(&mut saved), Some(true));
-    assert_eq!(world.operator.provisioner.notes.unsaved(&uid), None);
+    assert_eq!(world.operator.provisioner.user_notes.unsaved.get(&uid), None);
 }
