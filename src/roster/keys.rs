@@ -190,6 +190,11 @@ pub fn name_of(connection: &str, key: &str) -> String {
     readable(key, &digest(&[connection, key], 4))
 }
 
+/// The same for a key that nobody can read, of something that is called so.
+pub fn name_of_called(connection: &str, called: &str, key: &str) -> String {
+    readable(called, &digest(&[connection, key], 4))
+}
+
 fn readable(key: &str, digits: &str) -> String {
     match slug(key, 40) {
         slug if slug.is_empty() => format!("person-{digits}"),

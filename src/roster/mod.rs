@@ -37,7 +37,7 @@ pub use changes::{Changes, Given, Ours};
 pub use columns::Wanted;
 pub use expression::ExpressionError;
 pub use holders::{Holder, Neighbour, asked_for, check_count, chosen, documents, is_labelled, is_missing};
-pub use keys::{Keys, Known, name_of};
+pub use keys::{Keys, Known, name_of, name_of_called};
 pub use members::{Mark, Members, mark};
 pub use names::Names;
 pub use people::{Body, Identity, People, Person, Rejected};

@@ -1,7 +1,9 @@
 //! `import`: what it writes changes nothing at the server it was read from.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -114,6 +116,68 @@ async fn what_is_imported_changes_nothing() {
     assert!(printed(&rest).is_empty() && stderr(&rest).contains("123 accounts were left out"), "{}", stderr(&rest));
     let some = scim(&place.namespace, &[&import[..], &["--only", "users", "--where", "title=count*"]].concat()).await;
     assert_eq!(printed(&some).matches("kind: ScimUser").count(), 1, "{}", printed(&some));
+}
+
+/// A server that lists these users and these groups, in this order.
+async fn listing(listed: &Arc<Mutex<[Vec<Value>; 2]>>) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("its address");
+    let listed = Arc::clone(listed);
+    let answer = move |request: axum::extract::Request| {
+        let path = request.uri().path().trim_start_matches("/scim/v2/").to_owned();
+        let [users, groups] = listed.lock().expect("the lists").clone();
+        let found = match path.split_once('/') {
+            None if path == "Users" => Some(json!({"totalResults": users.len(), "Resources": users})),
+            None if path == "Groups" => Some(json!({"totalResults": groups.len(), "Resources": groups})),
+            Some(("Groups", id)) => groups.into_iter().find(|group| group["id"] == id),
+            _ => None,
+        };
+        async move { found.map(axum::Json).ok_or(axum::http::StatusCode::NOT_FOUND) }
+    };
+    let router = axum::Router::new().fallback(answer);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    format!("http://{address}/scim/v2")
+}
+
+/// The text of each file below a directory.
+fn texts(directory: &Path) -> BTreeMap<PathBuf, String> {
+    let folders = ["users", "groups"].map(|folder| std::fs::read_dir(directory.join(folder)).expect("a folder"));
+    let files = folders.into_iter().flatten().map(|file| file.expect("a file").path());
+    files.map(|file| (file.clone(), std::fs::read_to_string(&file).expect("a text"))).collect()
+}
+
+/// Else the next import would give an object that is bound to one group the members of the other.
+#[tokio::test]
+async fn a_name_that_was_given_at_an_import_goes_to_no_other_group_and_no_other_account() {
+    let account = |id: &str, name: &str| {
+        let schemas = ["urn:ietf:params:scim:schemas:core:2.0:User"];
+        json!({"schemas": schemas, "id": id, "userName": name, "title": format!("of {id}"), "active": true})
+    };
+    let group = |id: &str, name: &str, member: &str| {
+        let schemas = ["urn:ietf:params:scim:schemas:core:2.0:Group"];
+        json!({"schemas": schemas, "id": id, "displayName": name, "members": [{"value": member}]})
+    };
+    let users = vec![account("u1", "ada@example.com"), account("u2", "Ada@example.com"), account("u3", "grace")];
+    let groups = vec![group("g1", "Engineering", "u1"), group("g2", "Engineering", "u3")];
+    let listed = Arc::new(Mutex::new([users, groups]));
+    let files = by_file(&unique("twins"), &listing(&listed).await, "a-key", json!({}));
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let (directory, into) = directory("twins");
+    let import = [&["import"], &files[..], &["--into", &into]].concat();
+    let output = alone(&import).await;
+    assert!(stderr(&output).contains("the account u2 was left out"), "{}", stderr(&output));
+    let first = texts(&directory);
+    assert_eq!(first.len(), 4, "{first:#?}");
+    assert!(first.keys().filter(|file| file.to_string_lossy().contains("engineering-")).count() == 2, "{first:#?}");
+
+    listed.lock().expect("the lists").iter_mut().for_each(|list| list.reverse());
+    let output = alone(&import).await;
+    assert!(stderr(&output).contains("the account u2 was left out"), "{}", stderr(&output));
+    assert_eq!(texts(&directory), first, "in another order");
+    listed.lock().expect("the lists")[1].retain(|group| group["id"] != "g1");
+    let output = alone(&import).await;
+    assert!(stderr(&output).contains("holds 1 other files"), "{}", stderr(&output));
+    assert_eq!(texts(&directory), first, "without the first of them");
 }
 
 /// Status records twenty; the server has all of them.

@@ -70,6 +70,9 @@ pub enum Command {
     /// Test a connection: the way there, the key, the permission, and the server's ways
     Test(test::Arguments),
     /// Make manifests of a server's accounts and groups, which change nothing there
+    ///
+    /// An object is named by the account's userName, or by the group's displayName and id, so that another import names it
+    /// the same, in whatever order the server lists them. Of what a page brought, names and ids alone are kept in memory.
     Import(import::Arguments),
     /// Tell who changed what, when, and by which object, from the audit stream
     History(history::Arguments),

@@ -1,10 +1,10 @@
 //! Groups, with their members as far as they are shown.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use anyhow::Result;
 use scim_operator::api::ScimGroupSpec;
-use scim_operator::roster::name_of;
+use scim_operator::roster::name_of_called;
 use scim_operator::scim::{MembersReadable, Resource};
 use serde_json::{Map, Value, json};
 
@@ -27,7 +27,6 @@ pub(super) async fn import(
 ) -> Result<()> {
     let mut walk = Walk::groups(server, &converter.profile);
     let schema = spec_schema("ScimGroup");
-    let mut names = HashSet::new();
     let bar = bar();
     loop {
         let page = match walk.next().await {
@@ -66,9 +65,8 @@ pub(super) async fn import(
                     .push(format!("the group {} {why}: it is Additive, and declares none", spec["displayName"]));
             }
             let called = spec["displayName"].as_str().unwrap_or_default();
-            // Two groups of one displayName are told apart by their ids.
-            let by_name = name_of(&converter.connection.name, &called.to_lowercase());
-            let name = if names.insert(by_name.clone()) { by_name } else { name_of(&converter.connection.name, &id) };
+            // By its id, so that no other group ever gets this name: groups may share a displayName, and come in any order.
+            let name = name_of_called(&converter.connection.name, called, &id);
             sink.group(&name, &converter.manifest("ScimGroup", &name, &id, &spec))?;
             told.groups += 1;
         }

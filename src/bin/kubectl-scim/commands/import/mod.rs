@@ -214,23 +214,32 @@ fn one(
     names: &mut HashMap<String, String>,
     told: &mut Told,
 ) -> Result<()> {
-    match converter.user(account) {
-        Ok(user) if !sink.takes(&user.name) => told.warnings.push(format!(
-            "the account {} was left out: another is called the same but for letter case, and an object means either",
-            account.id().unwrap_or_default()
-        )),
-        Ok(user) => {
-            if let Some(id) = account.id() {
-                names.insert(id.to_owned(), user.name.clone());
-            }
-            for path in &user.dropped {
-                *told.dropped.entry(path.clone()).or_default() += 1;
-            }
-            sink.user(&user)?;
-            told.users += 1;
+    let user = match converter.user(account) {
+        Ok(user) => user,
+        Err(why) => {
+            told.warnings.push(why);
+            return Ok(());
         }
-        Err(why) => told.warnings.push(why),
+    };
+    let id = account.id().unwrap_or_default();
+    if !sink.takes(&user.name) {
+        // The lesser id, in whatever order they are listed: else the next import may give the object the other account.
+        let known = names.iter().find(|(_, name)| **name == user.name).map(|(known, _)| known.clone());
+        let replaced = known.filter(|known| id < known.as_str() && sink.writes_again());
+        let left_out = replaced.as_deref().unwrap_or(id);
+        told.warnings.push(format!(
+            "the account {left_out} was left out: another is called the same but for letter case, and an object means either"
+        ));
+        let Some(replaced) = replaced else { return Ok(()) };
+        names.remove(&replaced);
+        told.users -= 1;
     }
+    names.insert(id.to_owned(), user.name.clone());
+    for path in &user.dropped {
+        *told.dropped.entry(path.clone()).or_default() += 1;
+    }
+    sink.user(&user)?;
+    told.users += 1;
     Ok(())
 }
 

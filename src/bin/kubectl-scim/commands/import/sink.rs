@@ -38,6 +38,11 @@ impl Sink {
         self.names.insert(format!("users/{name}.yaml"))
     }
 
+    /// Whether what is written of a name takes the place of what was written of it.
+    pub(super) fn writes_again(&self) -> bool {
+        matches!(self.target, Target::Directory(_))
+    }
+
     pub(super) fn directory(directory: &Path) -> Result<Self> {
         for below in ["users", "groups"] {
             let path = directory.join(below);
@@ -67,7 +72,10 @@ impl Sink {
         match &self.target {
             Target::Directory(directory) => {
                 let path = directory.join(kind).join(format!("{name}.yaml"));
-                std::fs::write(&path, text).with_context(|| format!("{} can't be written", path.display()))
+                // Whole or not at all: Ctrl-C may come at any moment.
+                let part = path.with_extension("yaml.part");
+                let written = std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, &path));
+                written.with_context(|| format!("{} can't be written", path.display()))
             }
             _ => Ok(io::stdout().lock().write_all(text.as_bytes())?),
         }
