@@ -173,7 +173,13 @@ async fn i13_a_hold_names_the_command_that_shows_the_old_and_the_new_values() {
     assert_eq!(members[0]["changes"], change, "{members:#}{}", stderr(&shown));
     let asked = stderr(&scim(namespace, &["approve", &id, "--allow-loopback-http"]).await);
     // A key in the environment may be another server's.
-    for args in [&["holds", &id][..], &["approve", &id], &["unmanaged", "--live"]] {
+    for args in [
+        &["holds", &id][..],
+        &["approve", &id],
+        &["unmanaged", "--live"],
+        &["explain", "user/ada", "--live"],
+        &["plan", "user/ada"],
+    ] {
         let mut command = program(place.cluster.admin_kubeconfig());
         command.args(["-n", namespace]).args(args).arg("--allow-loopback-http").env("SCIM_KEY", "another-servers");
         command.stdin(std::process::Stdio::null());

@@ -76,8 +76,9 @@ pub struct Access {
 #[derive(Args, Clone, Debug)]
 pub struct KeyAccess {
     /// The file with the key; without it the key is taken from the environment variable `SCIM_KEY`, and else, with your
-    /// rights, from the connection's Secret. `holds`, `approve`, `reject` and `unmanaged`, for which nobody names a connection, take
-    /// `SCIM_KEY` only with --server. Its form is that of `test --key-file`
+    /// rights, from the connection's Secret. Where nobody names a connection, `SCIM_KEY` is taken only with --server: by `holds`,
+    /// `approve`, `reject`, `unmanaged` and `explain`, and by `plan` for a user or a group of a cluster. Its form is that of
+    /// `test --key-file`
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// Certificate authorities in PEM, with a key that is given so
@@ -185,6 +186,9 @@ async fn planned(
         declared.prune(world.given());
     }
     let target = Wanted::parse(target)?;
+    // Whoever may write an object in the cluster chooses its connection.
+    let chosen = world.cluster.is_none() || !matches!(target, Wanted::Object(_));
+    let key_access = if chosen { access.keys.clone() } else { access.keys.clone().for_any_server() };
     let keys = target.connections(global, &world, &declared)?;
     let mut plans = if matches!(target, Wanted::All) { unconnected(&world, global, &declared) } else { Vec::new() };
     if keys.is_empty() && plans.is_empty() {
@@ -200,13 +204,13 @@ async fn planned(
             }
         }
     }
-    if let Some(known) = known.filter(|_| access.keys.names_no_server()) {
+    if let Some(known) = known.filter(|_| key_access.names_no_server()) {
         keys.iter().try_for_each(|key| known.leads(key, &declared.connections[key]))?;
-        if world.cluster.is_some() && !access.keys.are_by_hand() {
+        if world.cluster.is_some() && !key_access.are_by_hand() {
             keys.iter().try_for_each(|key| known.is_its_secret(key, &declared.connections[key]))?;
         }
     }
-    if world.cluster.is_none() || access.keys.are_by_hand() {
+    if world.cluster.is_none() || key_access.are_by_hand() {
         are_of_one_server(keys.iter().map(|key| (key, &declared.connections[key])))?;
     }
     let bar = bar();
@@ -215,7 +219,7 @@ async fn planned(
     let (connections, run) = dry_run(declared, &bar);
     for key in keys {
         let connection = &connections[&key];
-        let mut plan = plan_one(&run, &key, connection, cluster.as_ref(), &access.keys).await?;
+        let mut plan = plan_one(&run, &key, connection, cluster.as_ref(), &key_access).await?;
         plan.notes.extend(notes.get(&key).map(|note| (*note).to_owned()));
         rosters::tell(&mut plan, &key, &expanded);
         plans.push(target.narrowed(plan, &namespaces));
