@@ -6,6 +6,8 @@
 mod answering;
 #[path = "cli/console.rs"]
 mod console;
+#[path = "cli/every.rs"]
+mod every;
 #[path = "cli/explaining.rs"]
 mod explaining;
 #[path = "cli/forms.rs"]

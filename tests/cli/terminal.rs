@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
@@ -15,6 +15,8 @@ use crate::support::{ControlPlane, Sandbox, scratch, unique};
 
 /// Until what is waited for is on the screen.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// So often it is looked at whether it is time for the keys, where nothing more is shown.
+const TICK: Duration = Duration::from_millis(10);
 
 /// What a terminal showed, and how the program ended: its exit code, or the signal.
 pub struct Screen {
@@ -22,8 +24,19 @@ pub struct Screen {
     pub ended: String,
 }
 
-/// A command at a terminal so many columns wide. When `seen` is there, the keys are typed.
+/// A command at a terminal so many columns wide. When the first text is there, the second is typed.
 pub fn at_terminal(columns: u16, command: CommandBuilder, keys: Option<(&str, &str)>) -> Screen {
+    let (seen, typed) = keys.unzip();
+    at_terminal_once(columns, command, typed, |shown, _| seen.is_some_and(|seen| shown.contains(seen)))
+}
+
+/// The same, where the keys are typed once it is time for them, by what is shown and by the process of this id.
+pub fn at_terminal_once(
+    columns: u16,
+    command: CommandBuilder,
+    keys: Option<&str>,
+    mut is_time: impl FnMut(&str, u32) -> bool,
+) -> Screen {
     let size = PtySize { rows: 24, cols: columns, pixel_width: 0, pixel_height: 0 };
     let terminal = native_pty_system().openpty(size).expect("a terminal");
     let mut child = terminal.slave.spawn_command(command).expect("kubectl-scim");
@@ -39,18 +52,24 @@ pub fn at_terminal(columns: u16, command: CommandBuilder, keys: Option<(&str, &s
             && sender.send(piece[..size].to_vec()).is_ok()
         {}
     });
+    let id = child.process_id().expect("its id");
     let (mut shown, mut keys, deadline) = (Vec::new(), keys, Instant::now() + PATIENCE);
-    while let Ok(piece) = pieces.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-        shown.extend(piece);
-        if let Some((seen, typed)) = keys
-            && String::from_utf8_lossy(&shown).contains(seen)
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match pieces.recv_timeout(if keys.is_some() { left.min(TICK) } else { left }) {
+            Ok(piece) => shown.extend(piece),
+            Err(RecvTimeoutError::Timeout) if !left.is_zero() => {}
+            Err(_) => break,
+        }
+        if let Some(typed) = keys
+            && is_time(&String::from_utf8_lossy(&shown), id)
         {
             writer.write_all(typed.as_bytes()).expect("it reads keys");
             keys = None;
         }
     }
     let text = String::from_utf8_lossy(&shown).replace('\r', "");
-    assert!(keys.is_none(), "{:?} was never seen: {text}", keys.map(|(seen, _)| seen));
+    assert!(keys.is_none(), "it was never time for {keys:?}: {text}");
     if Instant::now() >= deadline {
         let _ = child.kill();
         panic!("it didn't end: {text}");
@@ -132,8 +151,21 @@ async fn ctrl_c_changes_nothing() {
     let approve = command(place.cluster.admin_kubeconfig(), &args);
     let screen = at_terminal(80, approve.clone(), Some(("Type 1 to go on", "\u{3}")));
     assert!(screen.ended.contains("Interrupt") || screen.ended == "130", "{}: {}", screen.ended, screen.text);
-    let screen = at_terminal(80, approve, Some(("Type 1 to go on", "no\n")));
+    let screen = at_terminal(80, approve.clone(), Some(("Type 1 to go on", "no\n")));
     assert!(screen.ended == "1" && screen.text.contains("nothing was changed"), "{}: {}", screen.ended, screen.text);
+    // While the person reads, somebody else comes into it.
+    let put = |hold: &str| {
+        place.kubectl(&["patch", "scimconnection", "jackson", "--subresource=status", "--type=merge", "-p", hold]);
+    };
+    let asked = |shown: &str, _| {
+        shown.contains("Type 1 to go on") && {
+            put(&hold.replace("\"deactivations\":1", "\"deactivations\":2"));
+            true
+        }
+    };
+    let screen = at_terminal_once(80, approve, Some("1\n"), asked);
+    assert!(screen.ended == "1" && screen.text.contains("has changed meanwhile"), "{}: {}", screen.ended, screen.text);
+    put(&hold);
     assert_eq!(place.get_connection().await["spec"]["approvedHold"], serde_json::Value::Null);
     let args = ["-n", &place.namespace, "approve", "3f2a9c0d11b2e477"];
     let approve = command(place.cluster.admin_kubeconfig(), &args);

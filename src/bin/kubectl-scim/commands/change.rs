@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use scim_operator::api::{RECONCILE_REQUESTED_AT, RELEASE};
 use serde_json::{Value, json};
 
+use super::interrupted::interrupted;
 use crate::cluster::{Cluster, Kind, Target, one_namespace, patch};
 use crate::objects::Selection;
 use crate::{Outcome, confirm, output};
@@ -203,7 +204,15 @@ async fn write_all(cluster: &Cluster, places: &[Place], body: &Value) -> Result<
         .map(async |place| (place, patch(&place.api(cluster), &place.name, body).await))
         .buffer_unordered(AT_ONCE);
     let mut done = 0_usize;
-    while let Some((place, written)) = writes.next().await {
+    let mut interrupted = std::pin::pin!(interrupted());
+    loop {
+        let next = tokio::select! {
+            next = writes.next() => next,
+            () = &mut interrupted => {
+                bail!("interrupted: {done} of {} are written, and a few more may be; run it again for all", places.len())
+            }
+        };
+        let Some((place, written)) = next else { break };
         match written {
             Ok(()) => done += 1,
             Err(kube::Error::Api(status)) if status.code == 404 => {

@@ -8,6 +8,7 @@ pub mod explain;
 pub mod history;
 pub mod holds;
 pub mod import;
+mod interrupted;
 pub mod lists;
 pub mod plan;
 pub mod report;

@@ -39,23 +39,27 @@ pub async fn run(global: &Global, printer: Printer, arguments: &Arguments) -> Re
     let cluster = Cluster::connect(global).await?;
     crate::cluster::one_namespace(&cluster, "explain")?;
     let Target { kind, name } = &arguments.target;
-    let steps = match kind {
+    let (steps, unread) = match kind {
         Kind::User => {
             let user = get::<ScimUser>(&cluster, *kind, name).await?;
-            let live = live(global, arguments, &cluster.namespace).await?;
-            of_user(&cluster, &user, &Rows::default(), live.as_ref()).await?
+            let (live, unread) = live(global, arguments, &cluster.namespace).await;
+            (of_user(&cluster, &user, &Rows::default(), live.as_ref()).await?, unread)
         }
         Kind::Group => {
             let group = get::<ScimGroup>(&cluster, *kind, name).await?;
-            let live = live(global, arguments, &cluster.namespace).await?;
+            let (live, unread) = live(global, arguments, &cluster.namespace).await;
             let members = members::of(&cluster, &group, live.as_ref(), printer.is_whole()).await?;
-            subject::of_group(&cluster, &group).await?.explained(live.as_ref(), members)
+            (subject::of_group(&cluster, &group).await?.explained(live.as_ref(), members), unread)
         }
         _ => bail!("only users and groups are explained: write user/NAME or group/NAME"),
     };
     let doubtful = steps.iter().any(|step| step.tone == Tone::Bad);
     printer.list(&steps)?;
-    Ok(if doubtful { Outcome::Found } else { Outcome::Done })
+    match unread {
+        Some(error) => Err(error.context("these are the steps without what the server says now")),
+        None if doubtful => Ok(Outcome::Found),
+        None => Ok(Outcome::Done),
+    }
 }
 
 /// The steps of a user; `live` is what a plan says of it now, and `rows` are what was read for others lately.
@@ -84,18 +88,28 @@ where
     found.ok_or_else(|| anyhow!("there is no {} {name} in the namespace {}", kind.name(), cluster.namespace))
 }
 
-/// What a plan says of it now, where that was asked for.
-async fn live(global: &Global, arguments: &Arguments, namespace: &str) -> Result<Option<PlannedObject>> {
+/// What a plan says of it now, where that was asked for; or why that can't be told: the rest is explained all the same.
+async fn live(
+    global: &Global,
+    arguments: &Arguments,
+    namespace: &str,
+) -> (Option<PlannedObject>, Option<anyhow::Error>) {
     if !arguments.live {
-        return Ok(None);
+        return (None, None);
     }
+    match planned(global, arguments, namespace).await {
+        Ok(planned) => (Some(planned), None),
+        Err(error) => (None, Some(error)),
+    }
+}
+
+async fn planned(global: &Global, arguments: &Arguments, namespace: &str) -> Result<PlannedObject> {
     let Target { kind, name } = &arguments.target;
     let kind = if *kind == Kind::User { "user" } else { "group" };
     let access = Access::of_cluster(arguments.access.clone());
     let plans = plan::plans(global, &access, Some(&format!("{kind}/{name}"))).await?;
     let mut objects = plans.into_iter().flat_map(|plan| plan.objects);
-    let planned = objects
+    objects
         .find(|object| object.namespace == namespace)
-        .ok_or_else(|| anyhow!("the plan of its connection doesn't have {kind}/{name}"))?;
-    Ok(Some(planned))
+        .ok_or_else(|| anyhow!("the plan of its connection doesn't have {kind}/{name}"))
 }

@@ -1,6 +1,5 @@
 //! `test`: the portals' Test Connection, and more.
 
-mod interrupted;
 mod members;
 mod reads;
 mod scratch;

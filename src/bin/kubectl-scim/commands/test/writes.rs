@@ -11,8 +11,8 @@ use scim_operator::scim::{Class, Error, Kind, Op, Paging, PatchOperation, PatchP
 use serde_json::{Value, json};
 
 use super::Step;
-use super::interrupted::interrupted;
 use super::scratch::{Left, Scratch, find};
+use crate::commands::interrupted::interrupted;
 use crate::output;
 use crate::server::Server;
 
