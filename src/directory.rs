@@ -3,6 +3,7 @@
 //! Fed by watch events, deletions of objects without a finalizer included, and by the answers to our own
 //! writes. It is the store: a second one beside it would only fall out of step.
 
+mod claimants;
 mod claims;
 mod clock;
 mod gone;
@@ -24,6 +25,7 @@ use std::sync::{Arc, RwLock};
 use kube::ResourceExt;
 use kube::api::Resource as _;
 
+use self::claimants::Claimants;
 use self::index::{claims_of, id_of};
 use self::origin::keep_names_of_managers;
 use crate::api::{CLAIMED_ACCOUNT, RemoteId, ScimUser, Uid};
@@ -58,7 +60,7 @@ struct Inner {
     active: HashMap<ConnectionKey, u64>,
     /// The server of each connection that has one: claims are per server, not per connection.
     servers: HashMap<ConnectionKey, String>,
-    claims: HashMap<String, BTreeMap<Claim, BTreeSet<Uid>>>,
+    claims: HashMap<String, BTreeMap<Claim, Claimants>>,
     /// What a pass is about to make, to take over or to remove for an object, until that is recorded.
     reserved: HashMap<(String, Claim), Uid>,
     /// Connections through which no object is bound now: suspended, or under deletion.

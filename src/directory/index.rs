@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use kube::ResourceExt;
 
+use super::claimants::Claimants;
 use super::{Claim, Inner, connection_of, full_name, has_finalizer};
 use crate::api::{ScimUser, Uid};
 use crate::scim::fold;
@@ -41,18 +42,16 @@ impl Inner {
     pub(super) fn claim(&mut self, server: &str, uid: &Uid, claims: &BTreeSet<Claim>) {
         let index = self.claims.entry(server.to_owned()).or_default();
         for claim in claims {
-            index.entry(claim.clone()).or_default().insert(uid.clone());
+            let known = index.entry(claim.clone()).or_insert_with(|| Claimants::One(uid.clone()));
+            known.insert(uid);
         }
     }
 
     pub(super) fn unclaim(&mut self, server: &str, uid: &Uid, claims: &BTreeSet<Claim>) {
         let Some(index) = self.claims.get_mut(server) else { return };
         for claim in claims {
-            if let Some(uids) = index.get_mut(claim) {
-                uids.remove(uid);
-                if uids.is_empty() {
-                    index.remove(claim);
-                }
+            if index.get_mut(claim).is_some_and(|known| known.remove(uid)) {
+                index.remove(claim);
             }
         }
     }

@@ -29,8 +29,10 @@ pub struct Memory {
     /// Writes are taken down, and answered as if they had been carried out; else nothing is written at all.
     pub records: bool,
     directory: Arc<Directory>,
-    /// Of users, what the directory keeps elsewhere: the groups that their statuses record.
-    recorded: HashMap<Uid, BTreeMap<String, String>>,
+    /// Of users, what the directory keeps elsewhere: the groups that their statuses recorded at first.
+    recorded: Arc<HashMap<Uid, BTreeMap<String, String>>>,
+    /// Those that were written since.
+    rewritten: HashMap<Uid, BTreeMap<String, String>>,
     pub connection: Option<ScimConnection>,
     pub accounts: Collection,
     pub group_list: Collection,
@@ -258,7 +260,7 @@ impl Collection {
 
 impl Memory {
     /// Nothing was done yet to what is in the directory.
-    pub fn new(directory: Arc<Directory>, recorded: HashMap<Uid, BTreeMap<String, String>>) -> Self {
+    pub fn new(directory: Arc<Directory>, recorded: Arc<HashMap<Uid, BTreeMap<String, String>>>) -> Self {
         Self {
             began: (Timestamp::now(), Instant::now()),
             later: Duration::ZERO,
@@ -266,6 +268,7 @@ impl Memory {
             records: true,
             directory,
             recorded,
+            rewritten: HashMap::new(),
             connection: None,
             accounts: Collection::default(),
             group_list: Collection::default(),
@@ -310,7 +313,7 @@ impl Memory {
     pub fn user(&self, given: &ScimUser) -> ScimUser {
         let uid = Uid::of(&given.metadata);
         let mut user = self.directory.get(&uid).map_or_else(|| given.clone(), |known| (*known).clone());
-        if let Some(groups) = self.recorded.get(&uid) {
+        if let Some(groups) = self.rewritten.get(&uid).or_else(|| self.recorded.get(&uid)) {
             user.status.get_or_insert_default().groups = Some(groups.clone());
         }
         user
@@ -326,7 +329,7 @@ impl Memory {
     pub fn put_user(&mut self, mut user: ScimUser) -> ScimUser {
         user.metadata.resource_version = Some(self.next_version());
         if let Some(groups) = user.status.as_ref().and_then(|status| status.groups.clone()) {
-            self.recorded.insert(Uid::of(&user.metadata), groups);
+            self.rewritten.insert(Uid::of(&user.metadata), groups);
         }
         user
     }

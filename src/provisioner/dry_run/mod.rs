@@ -66,7 +66,7 @@ pub struct DryRun {
     directory: Arc<Directory>,
     connections: BTreeMap<ConnectionKey, ScimConnection>,
     /// The groups that statuses of users record: the directory keeps them in a form of its own.
-    recorded: HashMap<Uid, BTreeMap<String, String>>,
+    recorded: Arc<HashMap<Uid, BTreeMap<String, String>>>,
     /// Objects that are under deletion from the moment that everything else is known.
     removed: BTreeSet<Uid>,
     progress: Arc<dyn Fn(Progress) + Send + Sync>,
@@ -80,7 +80,7 @@ impl DryRun {
         Self {
             directory: Arc::new(Directory::new(false)),
             connections: BTreeMap::new(),
-            recorded: HashMap::new(),
+            recorded: Arc::default(),
             removed: BTreeSet::new(),
             progress: Arc::new(progress),
         }
@@ -105,7 +105,7 @@ impl DryRun {
     pub fn user(&mut self, mut user: ScimUser) {
         complete(&mut user.metadata, "ScimUser");
         let groups = user.status.as_ref().and_then(|status| status.groups.clone());
-        self.recorded.extend(Uid::given(&user.metadata).zip(groups));
+        Arc::make_mut(&mut self.recorded).extend(Uid::given(&user.metadata).zip(groups));
         self.directory.upsert(user);
     }
 
@@ -134,7 +134,7 @@ impl DryRun {
         let connection = self.connections.get(key).cloned().ok_or_else(|| {
             Refusal::new(ConnectedReason::NotFound, format!("there is no connection {key} among what was read"))
         })?;
-        let memory = Memory::new(Arc::clone(&self.directory), self.recorded.clone());
+        let memory = Memory::new(Arc::clone(&self.directory), Arc::clone(&self.recorded));
         let effects = ReadOnly::new(memory, Arc::clone(&self.progress));
         effects.look().connection = Some(connection.clone());
         let (reroute, asked_again) = unbounded_channel();
