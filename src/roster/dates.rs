@@ -1,5 +1,7 @@
 //! Dates as systems and spreadsheets write them, and what they write where there is none.
 
+mod clock;
+
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -71,7 +73,7 @@ fn meant(text: &str) -> Result<Option<(Timestamp, i16)>, &'static str> {
         Ok(at) if is_first(at, FARTHEST_ZONE) => return Ok(None),
         Ok(at) => at,
         // 01.01.1970 01:00:00: of a day that is none the hour says nothing.
-        Err(_) if regional(day).is_ok_and(|day| is_first(in_utc(day.to_datetime(Time::midnight())), DAY)) => {
+        Err(_) if regional(day).0.is_ok_and(|day| is_first(in_utc(day.to_datetime(Time::midnight())), DAY)) => {
             return Ok(None);
         }
         Err(why) => return Err(why),
@@ -95,14 +97,11 @@ fn in_utc(civil: DateTime) -> Timestamp {
     TimeZone::UTC.to_timestamp(civil).unwrap_or(Timestamp::MAX)
 }
 
-/// An instant: RFC 3339, or a date, which begins at midnight UTC.
+/// An instant: RFC 3339, or a date, which begins at midnight UTC, as what has no zone is in UTC.
 pub fn instant(text: &str) -> Result<Timestamp, &'static str> {
     let text = text.trim();
-    let of_date = || text.parse::<Date>().ok().map(|date| date.to_datetime(Time::midnight()));
-    let of_time = || text.parse::<DateTime>().ok();
     let last = || text.starts_with("9999-12-3").then_some(Timestamp::MAX);
-    let parsed = text.parse::<Timestamp>().ok().or_else(|| of_time().or_else(of_date).map(in_utc)).or_else(last);
-    if let Some(at) = parsed {
+    if let Some(at) = iso(text).or_else(|| after_the_day(text)).or_else(|| counted(text)).or_else(last) {
         return Ok(at);
     }
     // The last day of a spreadsheet; those before from 1954 on, and perhaps with the part of a day.
@@ -113,12 +112,65 @@ pub fn instant(text: &str) -> Result<Timestamp, &'static str> {
     if whole.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         return Err(DAY_NUMBER);
     }
-    let date = with_month_by_name(text).unwrap_or_else(|| regional(text));
-    date.map(|date| in_utc(date.to_datetime(Time::midnight())))
+    let (date, time) = with_month_by_name(text).unwrap_or_else(|| regional(text));
+    let date = date?;
+    match clock::time(time) {
+        Some(time) => Ok(in_utc(date.to_datetime(Time::midnight())).checked_add(time).unwrap_or(Timestamp::MAX)),
+        // The last instant of .NET is that of a day as well.
+        None if date.year() >= NEVER => Ok(in_utc(date.to_datetime(Time::midnight()))),
+        None => Err(NO_DATE),
+    }
 }
 
-/// `31-Jan-2026`, `31 January 2026` or `Jan 31, 2026`.
-fn with_month_by_name(text: &str) -> Option<Result<Date, &'static str>> {
+/// As ISO 8601 has it.
+fn iso(text: &str) -> Option<Timestamp> {
+    let of_date = || text.parse::<Date>().ok().map(|date| date.to_datetime(Time::midnight()));
+    let of_time = || text.parse::<DateTime>().ok();
+    text.parse::<Timestamp>().ok().or_else(|| of_time().or_else(of_date).map(in_utc))
+}
+
+/// `2026-10-31T24:00:00Z`: the end of a day is the begin of the next one.
+fn after_the_day(text: &str) -> Option<Timestamp> {
+    let (day, rest) = text.split_once(['T', ' '])?;
+    let rest = rest.strip_prefix("24:")?;
+    let time = rest.split(['Z', 'z', '+', '-']).next().unwrap_or_default();
+    let is_whole = time.bytes().all(|byte| b"0:.".contains(&byte));
+    let begin = is_whole.then(|| iso(&format!("{day}T00:{rest}"))).flatten()?;
+    Some(begin.checked_add(DAY).unwrap_or(Timestamp::MAX))
+}
+
+/// What machines count: Active Directory's `133512345678901234`, thousandths of seconds (`1793318400000`,
+/// `/Date(1793318400000+0100)/`), and the digits of a date and a time, as LDAP and SAP have them (`20261031235900.0Z`).
+fn counted(text: &str) -> Option<Timestamp> {
+    /// From 1601 to 1970, in seconds.
+    const TO_UNIX: i64 = 11_644_473_600;
+    let of_millis = |millis: i64| {
+        Timestamp::from_millisecond(millis).unwrap_or(if millis < 0 { Timestamp::MIN } else { Timestamp::MAX })
+    };
+    if let Some(inner) = text.strip_prefix("/Date(").and_then(|rest| rest.strip_suffix(")/")) {
+        // The offset says where it was written, and not when.
+        let signs = inner.char_indices().skip(1).find(|(_, letter)| matches!(letter, '+' | '-'));
+        let millis = signs.map_or(inner, |(at, _)| &inner[..at]);
+        return millis.parse().ok().map(of_millis);
+    }
+    let (digits, zone) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());
+    let fraction =
+        zone.strip_prefix(['.', ',']).map_or(zone, |rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
+    match digits.len() {
+        13 if zone.is_empty() => digits.parse().ok().map(of_millis),
+        18 | 19 if zone.is_empty() => {
+            let seconds = i64::try_from(digits.parse::<u64>().ok()? / 10_000_000).ok()? - TO_UNIX;
+            Some(Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX))
+        }
+        14 if fraction.is_empty() || fraction == "Z" => iso(&format!("{}T{}", &digits[..8], &digits[8..])),
+        _ => None,
+    }
+}
+
+type DateAndTime<'a> = (Result<Date, &'static str>, &'a str);
+
+/// `31-Jan-2026`, `31 January 2026` or `Jan 31, 2026`, and what is behind it.
+fn with_month_by_name(text: &str) -> Option<DateAndTime<'_>> {
     const MONTHS: [&str; 12] = [
         "january",
         "february",
@@ -133,8 +185,15 @@ fn with_month_by_name(text: &str) -> Option<Result<Date, &'static str>> {
         "november",
         "december",
     ];
-    let parts: Vec<&str> = text.split([' ', '-', '/', ',', '.']).filter(|part| !part.is_empty()).collect();
-    let [a, b, year] = parts.as_slice() else { return None };
+    let is_between = |letter: char| " -/,.".contains(letter);
+    let mut rest = text;
+    let mut next = || {
+        let from = rest.trim_start_matches(is_between);
+        let (part, behind) = from.split_at(from.find(is_between).unwrap_or(from.len()));
+        rest = behind;
+        Some(part).filter(|part| !part.is_empty())
+    };
+    let (a, b, year) = (next()?, next()?, next()?);
     let month = |text: &str| {
         let text = text.to_ascii_lowercase();
         let at = MONTHS.iter().position(|month| text.len() >= 3 && month.starts_with(&text));
@@ -142,14 +201,15 @@ fn with_month_by_name(text: &str) -> Option<Result<Date, &'static str>> {
     };
     let (month, day) = month(a).map(|month| (month, b)).or_else(|| Some((month(b)?, a)))?;
     // Oracle's last day is of 4712.
-    let is_oracles = year.len() == 2 && (*year, month, *day) == ("12", 12, "31");
-    Some(year_of(year).and_then(|year| {
+    let is_oracles = year.len() == 2 && (year, month, day) == ("12", 12, "31");
+    let date = year_of(year).and_then(|year| {
         if is_oracles {
             return Err(SHORT_YEAR);
         }
         let day = day.parse().map_err(|_| NO_DATE)?;
         Date::new(year, month, day).map_err(|_| NO_DATE)
-    }))
+    });
+    Some((date, rest.trim_start_matches([' ', ','])))
 }
 
 /// As spreadsheets write a date unless they are told otherwise, 31-Jan-26; of 31-Dec-99 the century can't be told.
@@ -166,30 +226,42 @@ fn year_of(text: &str) -> Result<i16, &'static str> {
 /// Two digits of a year from here on are of either century.
 const FIRST_OF_ANY_CENTURY: i16 = 70;
 
-/// `31.01.2026`, `2026/01/31`, and `31/01/2026` or `01/31/2026` where it can't be the other; at midnight, if a time is
-/// said at all.
-fn regional(text: &str) -> Result<Date, &'static str> {
-    let (date, time) = text.split_once([' ', 'T']).unwrap_or((text, ""));
-    let is_midnight = time.is_empty()
-        || (time.starts_with("12:") && time.ends_with("AM") && time.bytes().all(|byte| b"120: AM".contains(&byte)))
-        || time.bytes().all(|byte| b"0:".contains(&byte));
-    let parts: Vec<&str> = date.split(['.', '/', '-']).collect();
-    let [a, b, c] = parts.as_slice() else { return Err(NO_DATE) };
-    let number = |text: &str| text.parse::<i16>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
-    let (Some(first), Some(second), Some(third)) = (number(a), number(b), number(c)) else { return Err(NO_DATE) };
-    // The last instant of .NET is that of a day as well.
-    if !is_midnight && first.max(third) < NEVER {
-        return Err(NO_DATE);
-    }
-    let (year, month, day) = match (a.len(), c.len()) {
-        (4, _) => (first, second, third),
-        (_, 4) if date.contains('.') || first > 12 || first == second => (third, second, first),
-        (_, 4) if second > 12 => (third, first, second),
-        (_, 4) => return Err(AMBIGUOUS),
-        // 26.01.31 is a day of 2026 in some countries, and of 2031 in others.
-        (1 | 2, 2) => return Err(SHORT_YEAR),
-        _ => return Err(NO_DATE),
+/// `31.01.2026`, `2026/01/31`, and `31/01/2026` or `01/31/2026` where it can't be the other; also with spaces behind dots,
+/// and a dot behind the last of them. And what is behind it.
+fn regional(text: &str) -> DateAndTime<'_> {
+    let Some(([a, b, c], dotted, rest)) = parts(text) else { return (Err(NO_DATE), "") };
+    let date = || {
+        let number = |text: &str| text.parse::<i16>().map_err(|_| NO_DATE);
+        let (first, second, third) = (number(a)?, number(b)?, number(c)?);
+        let (year, month, day) = match (a.len(), c.len()) {
+            (4, _) => (first, second, third),
+            (_, 4) if dotted || first > 12 || first == second => (third, second, first),
+            (_, 4) if second > 12 => (third, first, second),
+            (_, 4) => return Err(AMBIGUOUS),
+            // 26.01.31 is a day of 2026 in some countries, and of 2031 in others.
+            (1 | 2, 2) => return Err(SHORT_YEAR),
+            _ => return Err(NO_DATE),
+        };
+        let (Ok(month), Ok(day)) = (i8::try_from(month), i8::try_from(day)) else { return Err(NO_DATE) };
+        Date::new(year, month, day).map_err(|_| NO_DATE)
     };
-    let (Ok(month), Ok(day)) = (i8::try_from(month), i8::try_from(day)) else { return Err(NO_DATE) };
-    Date::new(year, month, day).map_err(|_| NO_DATE)
+    (date(), rest)
+}
+
+/// The three numbers of a date, whether dots are between some, and what is behind them.
+fn parts(text: &str) -> Option<([&str; 3], bool, &str)> {
+    let mut rest = text;
+    let mut dotted = false;
+    let mut parts = [""; 3];
+    for (at, part) in parts.iter_mut().enumerate() {
+        if at > 0 {
+            dotted |= rest.starts_with('.');
+            rest = rest.strip_prefix('.').map(str::trim_start).or_else(|| rest.strip_prefix(['/', '-']))?;
+        }
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        (*part, rest) = rest.split_at_checked(digits).filter(|(digits, _)| !digits.is_empty())?;
+    }
+    let rest = if dotted { rest.strip_prefix('.').unwrap_or(rest) } else { rest };
+    let time = rest.strip_prefix([' ', 'T']).or_else(|| rest.is_empty().then_some(""))?;
+    Some((parts, dotted, time))
 }

@@ -81,6 +81,68 @@ fn i10_an_end_that_is_none_ends_nobodys_access() {
     }
 }
 
+/// An end that can't be read lets its leaver stay until somebody looks.
+#[test]
+fn i17_an_end_is_read_in_the_forms_that_systems_write() {
+    let october = "2026-10-31T00:00:00Z";
+    for (cell, expected) in [
+        // OData's second version and Windows PowerShell, Keycloak and Okta, Active Directory, LDAP, SAP.
+        ("/Date(1793404800000)/", october),
+        ("/Date(1793404800000+0100)/", october),
+        ("1793404800000", october),
+        ("134378784000000000", october),
+        ("20261031000000Z", october),
+        ("20261031180000.0Z", "2026-10-31T18:00:00Z"),
+        ("20261031180000", "2026-10-31T18:00:00Z"),
+        // The end of a day.
+        ("2026-10-30T24:00:00Z", october),
+        ("2026-10-30T24:00:00", october),
+        ("2026-10-30 24:00", october),
+        ("2026-10-31T24:00:00+01:00", "2026-10-31T23:00:00Z"),
+        ("30.10.2026 24:00", october),
+        ("30.10.2026 24:00:00", october),
+        // Export-Csv in one country and another.
+        ("31.10.2026 18:00:00", "2026-10-31T18:00:00Z"),
+        ("31/10/2026 01:00:00", "2026-10-31T01:00:00Z"),
+        ("31/10/2026 12:00:00 am", october),
+        ("31/10/2026 12:00:00 a. m.", october),
+        ("31/10/2026 6:30:00 p.\u{a0}m.", "2026-10-31T18:30:00Z"),
+        ("10/31/2026 12:00:00\u{202f}PM", "2026-10-31T12:00:00Z"),
+        ("31.10.2026 0.00.00", october),
+        ("31.10.2026 18.30", "2026-10-31T18:30:00Z"),
+        ("31. 10. 2026", october),
+        ("31. 10. 2026 18:00", "2026-10-31T18:00:00Z"),
+        ("2026. 10. 31.", october),
+        ("2026. 10. 31. 18:00:00", "2026-10-31T18:00:00Z"),
+        ("31-OCT-26 06.00.00.000000 PM", "2026-10-31T18:00:00Z"),
+        ("Oct 31, 2026 12:00:00 AM", october),
+    ] {
+        assert_eq!(of("notAfter", cell), Ok(json!(expected)), "{cell}");
+    }
+    for none in
+        ["/Date(253402214400000)/", "/Date(-62135596800000)/", "/Date(0)/", "2650467743999999999", "99991231235959Z"]
+    {
+        assert_eq!(of("notAfter", none), Ok(Value::Null), "{none}");
+    }
+    // What isn't certain stays so.
+    for cell in [
+        "01/02/2026 18:00:00",
+        "31.10.26 18:00",
+        "31.10.2026 25:00",
+        "31.10.2026 24:30",
+        "31.10.2026 13:00 pm",
+        "31.10.2026 soon",
+        "31.13.2026 18:00",
+        "2026-10-31T24:30:00Z",
+        "20261331000000Z",
+        "1793404800",
+        "/Date(soon)/",
+        "31.10.2026.1",
+    ] {
+        assert!(of("notAfter", cell).is_err(), "{cell}: {:?}", of("notAfter", cell));
+    }
+}
+
 #[test]
 fn i10_a_year_that_can_not_be_meant_rejects_this_row() {
     for cell in
