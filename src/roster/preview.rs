@@ -57,15 +57,17 @@ pub enum RowOutcome {
 
 /// Reads a source as the operator does. `Err` where nobody would be changed on the strength of it.
 pub fn preview(spec: &ScimRosterSpec, documents: Vec<Document>) -> Result<Preview, Refused> {
-    let notes = size_notes(spec.source.secrets.is_some(), &documents);
-    let (recipe, table) = table_of(spec, &[], documents)?;
+    let mut notes = size_notes(spec.source.secrets.is_some(), &documents);
+    let (recipe, mut table) = table_of(spec, &[], documents)?;
     let mut outcomes = outcomes(&recipe, &table);
     let rows = table.rows.iter().enumerate().map(|(at, row)| PreviewedRow {
         source: table.documents.get(row.document as usize).cloned().unwrap_or_default(),
         row: row.number,
         outcome: outcomes.remove(&at).unwrap_or(RowOutcome::OutOfScope),
     });
-    Ok(Preview { rows: rows.collect(), notes })
+    let rows = rows.collect();
+    notes.append(&mut table.notes);
+    Ok(Preview { rows, notes })
 }
 
 /// What becomes of the rows in scope, by their places.

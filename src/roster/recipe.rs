@@ -196,6 +196,19 @@ impl Recipe {
             // Values are nobody's business.
             return "The first row seems to be a person's: is the header missing?".to_owned();
         }
+        let only = if columns.len() == 1 { columns.first() } else { None };
+        let names_some = |only: &str| {
+            only.split([',', ';', '\t', '|']).any(|name| name != only && self.wanted.place(name).is_some())
+        };
+        if only.is_some_and(|only| names_some(only)) {
+            return "Each row stands in one pair of quotation marks, as a spreadsheet saves a text that it opened as one \
+                    column: open the file by Data, From Text/CSV, and save it anew"
+                .to_owned();
+        }
+        if only.is_some_and(|only| only.starts_with("version:")) {
+            return "It is the template of one of Entra ID's bulk operations, and no list of users: download the users"
+                .to_owned();
+        }
         let all = columns.iter().take(40).cloned().collect::<Vec<_>>().join(", ");
         let damaged = if all.contains(DAMAGED) { ", some with damaged letters: save the file as UTF-8" } else { "" };
         format!("The columns are {all}{damaged}")

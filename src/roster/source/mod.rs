@@ -2,14 +2,16 @@
 
 mod marks;
 mod objects;
+mod pages;
 mod sheet;
 mod yaml;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use self::marks::Marks;
+use self::pages::Pages;
 use super::columns::Wanted;
 use super::decoding::{decoded, in_one_line, no_table};
 use super::form::guess;
@@ -51,8 +53,10 @@ pub struct Table {
     pub rows: Vec<TableRow>,
     /// Of each header in turn, which of the wanted columns it has, by [`Wanted`]'s places.
     headers: Vec<Vec<bool>>,
-    /// By collection the answers of portals that say that another follows, and those that say that none does.
-    pages: BTreeMap<String, (usize, usize)>,
+    /// What was left out, for a look before it is applied.
+    pub notes: Vec<String>,
+    /// The answers of portals that rows are of.
+    pages: Pages,
 }
 
 impl Table {
@@ -159,8 +163,7 @@ pub fn read(documents: Vec<Document>, wanted: &Wanted) -> Result<Table, SourceEr
         let problem = "its first row has none of the columns that are read: each part needs the header".to_owned();
         return Err(SourceError::Invalid { document: document.clone(), problem });
     }
-    if table.pages.values().any(|(open, last)| *open > 0 && *last == 0) {
-        let problem = "the last page is missing (@odata.nextLink): put all of them into the source".to_owned();
+    if let Some(problem) = table.pages.problem() {
         return Err(SourceError::Invalid { document: "the source".to_owned(), problem });
     }
     Ok(table)

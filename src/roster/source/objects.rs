@@ -1,6 +1,6 @@
 //! JSON and YAML: lists of objects, answers of portals, one object a line.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{LONGEST_VALUE, Reader, SourceError, TableRow, too_long};
 use crate::api::Row;
@@ -8,6 +8,9 @@ use crate::roster::text::{cleaned, spoiled};
 
 /// So far numbers are exact in JSON as most write and read it: 2^53.
 const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// Whoever didn't change isn't in it.
+const CHANGES: &str = "it lists what has changed, and not everybody: download /users, not /users/delta";
 
 /// What a text of several values turned out to hold.
 #[derive(Default)]
@@ -65,27 +68,23 @@ impl Reader<'_> {
         kinds.other.map_or(Ok(()), Err)
     }
 
-    /// A list of objects, bare or as Microsoft Graph and Google wrap it, or a list of such pages; or a row.
+    /// A list of objects, bare or as an answer has it, or a list of such answers; or a row.
     fn value(&mut self, value: Value, kinds: &mut Kinds) -> Result<(), SourceError> {
-        let list_of = |page: &Map<String, Value>| {
-            ["value", "users"].into_iter().find(|name| page.get(*name).is_some_and(Value::is_array))
-        };
-        let is_page = |value: &Value| value.as_object().is_some_and(|page| list_of(page).is_some());
-        match value {
-            Value::Array(pages) if !pages.is_empty() && pages.iter().all(is_page) => {
+        match self.unwrapped(value) {
+            Value::Array(pages) if !pages.is_empty() && pages.iter().all(|page| self.is_page(page)) => {
                 pages.into_iter().try_for_each(|page| self.value(page, kinds))
             }
             Value::Array(rows) => {
                 kinds.lists = true;
                 self.objects(rows)
             }
-            Value::Object(mut page) => match list_of(&page).and_then(|name| page.remove(name)) {
-                Some(Value::Array(rows)) => {
+            Value::Object(mut page) => match self.list_of(&page).and_then(|name| Some((name, page.remove(name)?))) {
+                Some((name, Value::Array(rows))) => {
                     kinds.lists = true;
-                    let collection = page.get("@odata.context").and_then(Value::as_str).unwrap_or_default();
-                    let (open, last) = self.table.pages.entry(collection.to_owned()).or_default();
-                    let goes_on = page.contains_key("@odata.nextLink") || page.contains_key("nextPageToken");
-                    *(if goes_on { open } else { last }) += 1;
+                    if page.get("@odata.deltaLink").is_some_and(|link| !link.is_null()) {
+                        return Err(self.invalid(CHANGES));
+                    }
+                    self.table.pages.see(&page, name, rows.len());
                     self.objects(rows)
                 }
                 _ => self.single(page, kinds),
@@ -95,9 +94,38 @@ impl Reader<'_> {
         }
     }
 
+    fn is_page(&self, value: &Value) -> bool {
+        let is_page = |value: &Value| value.as_object().is_some_and(|page| self.list_of(page).is_some());
+        is_page(value) || self.wrapped(value).is_some_and(|inner| inner.is_array() || is_page(inner))
+    }
+
+    /// Under which name an answer has its rows: Microsoft Graph's and Google's in any case, and OData's, SCIM's and JSON:API's
+    /// where it isn't a row that has such a column.
+    fn list_of(&self, page: &Row) -> Option<&'static str> {
+        let is_of_objects =
+            |name: &str| page.get(name).and_then(Value::as_array).is_some_and(|rows| rows.iter().all(Value::is_object));
+        let always = ["value", "users"].into_iter().find(|name| page.get(*name).is_some_and(Value::is_array));
+        let often = ["results", "Resources", "data"].into_iter().find(|name| is_of_objects(name));
+        always.or_else(|| often.filter(|_| !self.is_row(page)))
+    }
+
+    fn is_row(&self, object: &Row) -> bool {
+        object.keys().any(|column| self.wanted.place(column).is_some())
+    }
+
+    /// What the second version of OData has around its answers.
+    fn wrapped<'v>(&self, value: &'v Value) -> Option<&'v Value> {
+        let object = value.as_object().filter(|object| object.len() == 1 && !self.is_row(object))?;
+        object.get("d").filter(|inner| inner.is_object() || inner.is_array())
+    }
+
+    fn unwrapped(&self, mut value: Value) -> Value {
+        if self.wrapped(&value).is_some() { value["d"].take() } else { value }
+    }
+
     /// An object that is no page: a row, if it has any of the columns, and no list of what has more of them.
     fn single(&mut self, object: Row, kinds: &mut Kinds) -> Result<(), SourceError> {
-        let object = lifted(object);
+        let object = self.lifted(object);
         let known = |object: &Row| object.keys().filter(|column| self.wanted.place(column).is_some()).count();
         let lists = object.values().filter_map(Value::as_array).flatten().filter_map(Value::as_object);
         let within = lists.map(known).max().unwrap_or_default();
@@ -120,7 +148,10 @@ impl Reader<'_> {
                 self.push(row)?;
                 continue;
             };
-            let object = lifted(object);
+            if object.contains_key("@removed") {
+                return Err(self.invalid(CHANGES));
+            }
+            let object = self.lifted(object);
             self.add_columns(object.keys())?;
             let wanted = self.wanted;
             let place = |column: &str| wanted.place(column).filter(|place| wanted.is_read(*place));
@@ -146,6 +177,28 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// Okta's API has a user's attributes in an object of their own, and so has JSON:API.
+    fn lifted(&self, mut row: Row) -> Row {
+        let is_okta =
+            row.get("profile").and_then(|profile| profile.get("login")).is_some() && !row.contains_key("login");
+        // Whoever reads row.attributes.x goes on to.
+        let is_resource =
+            ["type", "id"].iter().all(|name| row.contains_key(*name)) && self.wanted.place("attributes").is_none();
+        let holder = if is_okta {
+            "profile"
+        } else if is_resource {
+            "attributes"
+        } else {
+            return row;
+        };
+        if let Some(Value::Object(inner)) = row.remove(holder) {
+            for (name, value) in inner {
+                row.entry(name).or_insert(value);
+            }
+        }
+        row
+    }
+
     fn rows_of_document(&self) -> &[TableRow] {
         &self.table.rows[self.first..]
     }
@@ -166,17 +219,6 @@ fn what_it_is(object: &Row) -> String {
             lists.join(", ")
         ),
     }
-}
-
-/// Okta's API has a user's attributes in an object of their own.
-fn lifted(mut row: Row) -> Row {
-    let is_okta = row.get("profile").and_then(|profile| profile.get("login")).is_some() && !row.contains_key("login");
-    if is_okta && let Some(Value::Object(profile)) = row.remove("profile") {
-        for (name, value) in profile {
-            row.entry(name).or_insert(value);
-        }
-    }
-    row
 }
 
 fn cleaned_value(value: Value) -> Value {

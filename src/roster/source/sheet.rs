@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{LONGEST_VALUE, Reader, SourceError, TableRow, too_long};
 use crate::roster::columns::{Wanted, folded};
-use crate::roster::form;
+use crate::roster::form::{self, Sheet};
 use crate::roster::lines::{self, Line};
 use crate::roster::text::{cleaned, spoiled, unquoted};
 
@@ -39,6 +39,7 @@ impl Reader<'_> {
             return Err(self.invalid("the header can't be read: a quotation mark is not closed"));
         };
         let mut header = self.header(form::values(&sheet.text[first.clone()], sheet.delimiter))?;
+        let rows = self.without_notes(rows, &sheet, header.columns.len());
         let mut whole = String::new();
         for line in rows {
             if let Line::Whole(place) = line {
@@ -65,9 +66,12 @@ impl Reader<'_> {
                     let is_there = reader.read_record(&mut record);
                     is_there.ok().filter(|there| *there).ok_or_else(|| self.invalid("it can't be read as CSV"))?;
                     let values: Vec<&str> = record.iter().map(unquoted).collect();
+                    if header.is_wholly_worded_by(&values) {
+                        continue;
+                    }
                     if header.is_repeated_by(&values, self.wanted) {
                         header = self.header(values.iter().map(|name| name.trim().to_owned()).collect())?;
-                    } else if !is_rule(&values) && !is_count(&values) {
+                    } else if !header.is_worded_by(&values) && !is_rule(&values) && !is_count(&values) {
                         self.record(number, &values, &header, &mut foot)?;
                     }
                 }
@@ -75,6 +79,28 @@ impl Reader<'_> {
         }
         self.reject_foot(&foot);
         Ok(())
+    }
+
+    /// Without what a report has below its table: an empty line, the only one among the rows, and behind it words of one
+    /// value each. A file that was cut off ends in the midst of a row, and not below an empty line.
+    fn without_notes<'l>(&mut self, rows: &'l [Line], sheet: &Sheet, width: usize) -> &'l [Line] {
+        let is_note = |line: &Line| match line {
+            Line::Whole(place) => {
+                let values = form::values(&sheet.text[place.clone()], sheet.delimiter);
+                matches!(values.as_slice(), [words] if words.trim().contains(' ') && !words.contains('@'))
+            }
+            Line::Blank => true,
+            Line::Torn => false,
+        };
+        let notes = rows.iter().rev().take_while(|line| is_note(line)).count();
+        let (above, below) = rows.split_at(rows.len() - notes);
+        let begins = below.iter().position(|line| *line != Line::Blank);
+        let Some(begins) = begins.filter(|at| *at > 0 && width > 2 && !above.contains(&Line::Blank)) else {
+            return rows;
+        };
+        let number = sheet.above + above.len() + begins + 2;
+        self.table.notes.push(format!("{}: what is below the empty line, from row {number} on, is no row", self.name));
+        above
     }
 
     fn header(&mut self, mut columns: Vec<String>) -> Result<Header, SourceError> {
@@ -177,6 +203,39 @@ impl Header {
         let (all, most) = (same == read.len() && same > 1, 3 * same >= 2 * read.len());
         all || (most && 3 * known >= 2 * filled.len()) || (known >= 4 && 5 * known >= 4 * filled.len())
     }
+
+    /// Whether a row is the header in other words, as some systems have it below the first, for people: `User ID` below
+    /// `USERID`. No column is called by an address or a number.
+    fn is_worded_by(&self, values: &[&str]) -> bool {
+        let (own, filled) = self.own_names(values);
+        let is_a_name = |value: &&str| is_blank(value) || (!value.contains('@') && value.contains(char::is_alphabetic));
+        own > 1 && 2 * own >= filled && values.iter().all(is_a_name)
+    }
+
+    /// The same of every column, so that none is called otherwise from here on.
+    fn is_wholly_worded_by(&self, values: &[&str]) -> bool {
+        let named = self.columns.iter().filter(|name| !name.is_empty()).count();
+        let (own, filled) = self.own_names(values);
+        own > 1 && own == named && own == filled
+    }
+
+    /// How many values are the name of their own column, and how many there are.
+    fn own_names(&self, values: &[&str]) -> (usize, usize) {
+        let filled = values.iter().filter(|value| !is_blank(value)).count();
+        let is_own = |(column, value): &(&String, &&str)| is_spelled_like(column, value);
+        (self.columns.iter().zip(values).filter(is_own).count(), filled)
+    }
+}
+
+/// Whether two names are one in any spelling: their letters and digits are the same.
+fn is_spelled_like(one: &str, other: &str) -> bool {
+    let letters = |name: &'_ str| {
+        name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect::<Vec<_>>()
+    };
+    let first = |name: &str| {
+        name.chars().find(|letter| letter.is_alphanumeric()).and_then(|letter| letter.to_lowercase().next())
+    };
+    first(one).is_some() && first(one) == first(other) && letters(one) == letters(other)
 }
 
 /// Whether a row is the line that is drawn below a header.
@@ -186,15 +245,20 @@ fn is_rule(values: &[&str]) -> bool {
     filled.peek().is_some() && filled.all(is_line)
 }
 
-/// Whether a row is what databases print below a table: `(2 rows affected)`, `(2 rows)`.
+/// Whether a row is what databases print below a table: `(2 rows affected)`, `(2 rows)`, `2 rows selected.`,
+/// `2 rows in set (0.00 sec)`.
 fn is_count(values: &[&str]) -> bool {
     let mut filled = values.iter().map(|value| value.trim()).filter(|value| !value.is_empty());
     let (Some(only), None) = (filled.next(), filled.next()) else { return false };
     let inner = only.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
-    inner.and_then(|inner| inner.split_once(' ')).is_some_and(|(count, word)| {
-        count.bytes().all(|byte| byte.is_ascii_digit())
-            && !count.is_empty()
-            && !word.contains(|c: char| c.is_ascii_digit())
+    inner.unwrap_or(only).split_once(' ').is_some_and(|(count, words)| {
+        let is_number = !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit());
+        let first = words.split(' ').next().unwrap_or_default().to_ascii_lowercase();
+        let is_word = match inner {
+            Some(_) => !words.contains(|c: char| c.is_ascii_digit()),
+            None => ["row", "rows", "record", "records", "record(s)"].contains(&first.as_str()),
+        };
+        is_number && is_word
     })
 }
 

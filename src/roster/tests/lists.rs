@@ -64,6 +64,112 @@ fn i11_the_last_page_of_each_collection_must_be_there() {
     assert_eq!(outcomes(fields(), documents(&page("users", "bob", ""))).len(), 3);
 }
 
+/// Whoever is on a page that isn't there is not gone.
+#[test]
+fn i11_each_answer_says_in_its_own_words_whether_another_page_follows() {
+    let ada = r#"[{"name": "ada", "title": "x"}]"#;
+    let read = |text: &str| preview(&spec(fields()), vec![csv("p/a.json", text)]).map(|read| read.rows.len());
+    for (list, more, name) in [
+        ("value", r#""odata.metadata": "x#Users", "odata.nextLink": "https://x""#, "odata.nextLink"),
+        ("value", r#""@odata.nextLink": "https://x""#, "@odata.nextLink"),
+        ("value", r#""nextLink": "https://x""#, "nextLink"),
+        ("users", r#""nextPageToken": "x""#, "nextPageToken"),
+        ("users", r#""next_page": "https://x", "count": 1"#, "next_page"),
+        ("users", r#""limit": 1, "offset": 0, "more": true"#, "more"),
+        (
+            "users",
+            r#""meta": {"has_more": true, "after_cursor": "x"}, "links": {"next": "https://x"}"#,
+            "meta.has_more",
+        ),
+        ("users", r#""next": "x""#, "next"),
+        ("users", r#""start": 0, "limit": 1, "length": 1, "total": 1200"#, "1200 should be (total)"),
+        ("value", r#""@odata.count": 2"#, "2 should be (@odata.count)"),
+        (
+            "Resources",
+            r#""schemas": ["urn:x"], "totalResults": 500, "startIndex": 1, "itemsPerPage": 1"#,
+            "(totalResults)",
+        ),
+        ("data", r#""links": {"next": "https://x", "self": "https://x"}"#, "links.next"),
+        (
+            "data",
+            r#""success": true, "metadata": {"total_elements": 3, "current_page": 0}"#,
+            "(metadata.total_elements)",
+        ),
+    ] {
+        let page = format!(r#"{{{more}, "{list}": {ada}}}"#);
+        let told = read(&page).expect_err(&page).message;
+        assert!(told.contains("missing") || told.contains("there are 1 rows"), "{page}: {told}");
+        assert!(told.contains(name), "{page}: {told}");
+    }
+    let of_odata = format!(r#"{{"d": {{"results": {ada}, "__next": "https://x"}}}}"#);
+    assert!(read(&of_odata).expect_err("a page is missing").message.contains("(__next)"));
+    for (list, whole) in [
+        // What PowerShell makes of a field that isn't there.
+        ("value", r#""@odata.context": "x#users", "@odata.nextLink": null"#),
+        ("value", r#""@odata.nextLink": """#),
+        ("value", r#""Count": 1"#),
+        ("value", r#""count": 7"#),
+        ("value", r#""@odata.count": 1"#),
+        ("users", r#""next_page": null, "previous_page": null, "count": 1"#),
+        ("users", r#""limit": 1, "offset": 0, "more": false, "total": null"#),
+        ("users", r#""meta": {"has_more": false}, "links": {"next": "https://x"}"#),
+        ("users", r#""start": 0, "limit": 50, "total": 1"#),
+        ("Resources", r#""totalResults": 1, "startIndex": 1, "itemsPerPage": 1"#),
+        ("results", r#""next": null"#),
+        ("data", r#""links": {"next": null}, "meta": {}"#),
+    ] {
+        let page = format!(r#"{{"{list}": {ada}, {whole}}}"#);
+        assert_eq!(read(&page).map_err(|refused| refused.message), Ok(1), "{page}");
+    }
+    // All pages, one after the other, in a list, or each in a part of its own.
+    let page = |at: usize| {
+        format!(r#"{{"Resources": [{{"name": "n{at}", "title": ""}}], "totalResults": 2, "startIndex": {at}}}"#)
+    };
+    let parts = vec![csv("p/1.json", &page(1)), csv("p/2.json", &page(2))];
+    assert_eq!(outcomes(fields(), parts), [good(1, "n1", ""), good(1, "n2", "")]);
+    for all in [format!("{}\n{}", page(1), page(2)), format!("[{},{}]", page(1), page(2))] {
+        assert_eq!(read(&all).map_err(|refused| refused.message), Ok(2), "{all}");
+    }
+}
+
+/// Answers of OData's second version, of SCIM and of JSON:API, as SAP, SharePoint and Personio have them.
+#[test]
+fn i29_the_lists_of_services_are_read_as_they_are() {
+    let ada = r#"{"name": "ada", "title": "x", "__metadata": {"uri": "u"}}"#;
+    for text in [
+        format!(r#"{{"d": {{"results": [{ada}]}}}}"#),
+        format!(r#"{{"d": [{ada}]}}"#),
+        format!(r#"[{{"d": {{"results": [{ada}], "__next": "u"}}}}, {{"d": {{"results": [], "__count": "1"}}}}]"#),
+        format!(r#"{{"Resources": [{ada}]}}"#),
+        format!(r#"{{"data": [{ada}]}}"#),
+        r#"{"data": [{"type": "employees", "id": "7", "attributes": {"name": "ada", "title": "x", "id": "8"}}]}"#
+            .to_owned(),
+    ] {
+        assert_eq!(outcomes(fields(), vec![csv("a.json", &text)]), [good(1, "ada", "x")], "{text}");
+    }
+    // A row may have columns of these names, and a roster may read attributes where they are.
+    let rows = r#"{"name": "ada", "title": "x", "data": [{"name": "bob"}], "results": [{}]}"#;
+    assert_eq!(outcomes(fields(), vec![csv("a.jsonl", rows)]), [good(1, "ada", "x")]);
+    let inner = json!({"mappings": [
+        {"target": "userName", "value": "row.attributes.name"}, {"target": "title", "value": "row.data[0].title"},
+    ]});
+    let rows = r#"[{"type": "e", "id": "7", "attributes": {"name": "ada"}, "data": [{"title": "x"}]}]"#;
+    assert_eq!(outcomes(inner, vec![csv("a.json", rows)]), [good(1, "ada", "x")]);
+}
+
+/// Who didn't change isn't in it, and isn't gone.
+#[test]
+fn i10_a_list_of_changes_is_not_taken_for_everybody() {
+    for text in [
+        r#"{"value": [{"name": "ada", "title": "x"}], "@odata.deltaLink": "https://x"}"#,
+        r#"{"value": [{"name": "ada", "title": "x"}, {"id": "7", "@removed": {"reason": "changed"}}]}"#,
+        r#"[{"name": "ada", "title": "x"}, {"id": "7", "@removed": {"reason": "deleted"}}]"#,
+    ] {
+        let told = preview(&spec(fields()), vec![csv("p/a.json", text)]).expect_err(text).message;
+        assert!(told.contains("p/a.json: it lists what has changed"), "{told}");
+    }
+}
+
 #[test]
 fn i08_a_number_is_not_another_for_how_it_is_written() {
     let by_id = json!({"key": "row.id", "mappings": [{"target": "userName", "value": "row.name"}, {"target": "title", "value": "row.id"}]});
