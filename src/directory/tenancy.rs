@@ -1,6 +1,6 @@
-//! Which namespaces may do what through cluster connections (promise I26).
+//! Which namespaces may do what through cluster connections (promise I26), and what connections do.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use kube::ResourceExt;
 
@@ -16,6 +16,8 @@ const NAMED: usize = 5;
 pub struct Tenancy {
     labels: HashMap<String, BTreeMap<String, String>>,
     delegations: HashMap<ConnectionKey, Vec<Delegation>>,
+    /// The connections at which accounts are deleted.
+    deleting: HashSet<ConnectionKey>,
 }
 
 impl Directory {
@@ -42,6 +44,24 @@ impl Directory {
             Some(delegation) => tenancy.delegations.insert(connection.clone(), delegation),
             None => tenancy.delegations.remove(connection),
         };
+    }
+
+    /// Whether a connection deletes the account of a ScimUser that goes.
+    pub fn set_deletes(&self, connection: &ConnectionKey, deletes: bool) {
+        if self.deletes(connection) == deletes {
+            return;
+        }
+        let deleting = &mut self.write().tenancy.deleting;
+        if deletes {
+            deleting.insert(connection.clone())
+        } else {
+            deleting.remove(connection)
+        };
+    }
+
+    /// Whether the account of a ScimUser that goes is deleted, unless that asks for less.
+    pub fn deletes(&self, connection: &ConnectionKey) -> bool {
+        self.read().tenancy.deleting.contains(connection)
     }
 
     /// How far objects of this namespace may use the connection.

@@ -14,7 +14,7 @@ use super::people::{Body, Identity, People, Person, Rejected};
 use super::recipe::Recipe;
 use super::removals::Gone;
 use super::source::Table;
-use crate::api::{ConnectionRef, GENERATED, ROSTER_KEY, ROSTER_LABEL, ScimUser, UserState};
+use crate::api::{ConnectionRef, DeletionPolicy, GENERATED, ROSTER_KEY, ROSTER_LABEL, ScimUser, UserState};
 
 /// The ScimUsers of a namespace as a roster sees them.
 #[derive(Clone, Debug, Default)]
@@ -25,7 +25,8 @@ pub struct Given {
     pub others: BTreeSet<String>,
     /// Of those at the same connection that no roster made: their names, by their folded userNames.
     by_hand: HashMap<String, String>,
-    /// What those of the roster record of their keys that have an account which isn't known to be inactive.
+    /// What those of the roster record of their keys that have an account which isn't known to be inactive, and isn't
+    /// deleted with them: some servers can do nothing else.
     in_use: BTreeSet<String>,
 }
 
@@ -36,6 +37,15 @@ pub struct Ours<'a> {
     pub roster: &'a str,
     /// Its connection.
     pub connection: &'a ConnectionRef,
+    /// Where a ScimUser goes, that connection deletes the account.
+    pub deletes: bool,
+}
+
+impl Ours<'_> {
+    /// The account goes with the ScimUser, which may ask for less than its connection does.
+    fn deletes(&self, user: &ScimUser) -> bool {
+        self.deletes && user.spec.deletion_policy.is_none_or(|own| own == DeletionPolicy::Delete)
+    }
 }
 
 /// What a table asks for.
@@ -70,7 +80,7 @@ impl Given {
             let name = user.name_any();
             let roster = user.labels().get(ROSTER_LABEL);
             if roster.is_some_and(|label| label == of.roster) {
-                if has_account(&user) {
+                if has_account(&user) && !of.deletes(&user) {
                     given.in_use.extend(user.annotations().get(ROSTER_KEY).cloned());
                 }
                 given.ours.insert(name, user);
@@ -86,7 +96,8 @@ impl Given {
         given
     }
 
-    /// Whether the ScimUser that was written for this key has an account which isn't known to be inactive.
+    /// Whether the ScimUser that was written for this key has an account which is to be deactivated, and isn't known to be
+    /// inactive.
     pub fn is_in_use(&self, keys: &Keys, key: &str) -> bool {
         self.in_use.contains(&keys.record(key))
     }
@@ -151,10 +162,21 @@ impl Changes {
                 }
             }
         }
+        changes.name_awaited(people, names);
         changes.end_of_rejected(recipe, table, people, names, given);
         changes.apply.sort_by_key(|at| !changes.leaving.contains_key(at));
         changes.find_gone(keys, names, given);
         changes
+    }
+
+    /// Whose account is waited for without an end, as where a server refuses it, is to be looked at.
+    fn name_awaited(&mut self, people: &People, names: &Names) {
+        let by_row: HashMap<usize, &String> = people.people.iter().map(|person| person.row).zip(&names.names).collect();
+        for (rejected, before) in self.rejected.iter_mut().zip(&people.rejected) {
+            if let Some(name) = people.waiting.get(&before.row).and_then(|row| by_row.get(row)) {
+                rejected.reason += &format!(" (kubectl describe scimuser {name} tells why, if it stays active)");
+            }
+        }
     }
 
     fn ends(&mut self, recipe: &Recipe, at: usize, user: &ScimUser, end: AccessEnd, identity: &Identity) {

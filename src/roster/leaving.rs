@@ -69,6 +69,15 @@ impl AccessEnd {
     }
 }
 
+impl AccessEnd {
+    /// Whether access ends before the other one ends it, if that does at all.
+    pub fn is_before(self, other: Option<Self>) -> bool {
+        let other = other.unwrap_or_default();
+        let sooner = self.not_after.is_some_and(|end| other.not_after.is_none_or(|known| end < known));
+        !other.has_left && (self.has_left || sooner)
+    }
+}
+
 impl Recipe {
     /// What a row says of the end of access. Of values that can't be read, and of columns that its header lacks, nothing
     /// can be said, and where all of them are empty it says nothing.

@@ -138,7 +138,7 @@ fn matched<'a>(keys: &Keys, rows: &[&Identity], known: &'a [Known]) -> Vec<Optio
         *object = known.map(|known| known.name.as_str()).filter(|name| claimed.insert(*name));
     }
     for (row, object) in rows.iter().zip(&mut found).filter(|(_, object)| object.is_none()) {
-        let known = row.user_name.as_deref().and_then(|name| by_name.get(name));
+        let known = row.any_name().and_then(|name| by_name.get(name));
         let known = known.filter(|known| may_be(row, known) && !is_another(row, known));
         *object = known.map(|known| known.name.as_str()).filter(|name| claimed.insert(*name));
     }
@@ -210,7 +210,7 @@ impl<'a> Identities<'a> {
         let record = row.key.as_deref().map(|key| keys.record(key));
         let of_key = record.and_then(|record| self.records.get(record.as_str()));
         let called = row.key.as_deref().and_then(|key| self.names.get(keys.name(key).as_str()));
-        let of_name = row.user_name.as_deref().and_then(|name| self.user_names.get(name));
+        let of_name = row.any_name().and_then(|name| self.user_names.get(name));
         let of_id = row.external_id.as_deref().and_then(|id| self.external_ids.get(id));
         let all = [of_key, of_name, of_id].into_iter().flatten().flatten().chain(called);
         all.map(|known| known.name.as_str()).collect()

@@ -25,12 +25,21 @@ pub struct Identity {
     pub key: Option<String>,
     /// The userName, folded.
     pub user_name: Option<String>,
+    /// The same where it is one that nobody should have, folded: somebody may have it from before that was known.
+    pub unfit_name: Option<String>,
     /// The externalId, where one is mapped.
     pub external_id: Option<String>,
     /// An externalId is mapped and can't be read.
     pub external_id_unreadable: bool,
     /// What else other rows name this one by, folded.
     pub alias: Option<String>,
+}
+
+impl Identity {
+    /// The userName as it stands, to find whose it is.
+    pub fn any_name(&self) -> Option<&str> {
+        self.user_name.as_deref().or(self.unfit_name.as_deref())
+    }
 }
 
 /// One who counts.
@@ -74,6 +83,8 @@ pub struct People {
     pub people: Vec<Person>,
     /// Rows that can't be used.
     pub rejected: Vec<Rejected>,
+    /// Of those of them that wait until somebody's account is inactive, the rows of these, by their places in the table.
+    pub waiting: HashMap<usize, usize>,
 }
 
 impl People {
@@ -140,7 +151,7 @@ impl Recipe {
             let person = Person { row: at, identity, deleted: row.deleted };
             once.add(person, row.number, self.key.is_some(), comes_first);
         }
-        once.people(table)
+        once.people(self, table)
     }
 
     /// The value of an expression for a row. What is read must be what it was.
@@ -197,8 +208,10 @@ impl Recipe {
         let user_name = self.user_name(row);
         let unreadable = [key.as_ref().err(), user_name.as_ref().err(), external_id.as_ref().err()];
         let unreadable = unreadable.into_iter().flatten().next().cloned();
+        let unfit = || self.text(row, &Target::UserName).ok().flatten();
         let identity = Identity {
             key: key.ok(),
+            unfit_name: if user_name.is_err() { unfit().map(|name| fold(&name)) } else { None },
             user_name: user_name.ok().map(|name| fold(&name)),
             external_id_unreadable: external_id.is_err(),
             external_id: external_id.ok().flatten(),

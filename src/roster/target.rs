@@ -7,8 +7,8 @@ use cel::{ExecutionError, Value};
 use serde_json::{Map, Value as Json, json};
 
 use super::dates;
-use super::functions::{flag, is_active, is_present, text};
-use super::text::is_nobodys_id;
+use super::functions::{self, flag, is_active, is_present};
+use super::text::{self, is_nobodys_id};
 
 /// The enterprise extension.
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
@@ -106,7 +106,11 @@ impl Target {
         match self {
             Self::UserName => _ = spec.insert("userName".to_owned(), words(value)?),
             Self::ExternalId => {
+                // Whatever it is, it tells people apart; but for what is the same for all.
                 let id = plain(value)?;
+                if let Some(problem) = text::same_for_all(&id) {
+                    return Err(problem.to_owned());
+                }
                 if !is_nobodys_id(&id) {
                     spec.insert("externalId".to_owned(), json!(id));
                 }
@@ -134,7 +138,7 @@ impl Target {
                 _ = spec.insert((*list).to_owned(), Json::Array(values?));
             }
             Self::Extension(urn, name) => {
-                let value = json_of(value)?;
+                let value = all_meant(json_of(value)?)?;
                 let path: Vec<&str> = ["extensions", urn.as_str()].into_iter().chain(name.split('.')).collect();
                 set(spec, &path, value);
             }
@@ -218,8 +222,8 @@ fn put_entry(spec: &mut Map<String, Json>, list: &str, type_: &str, name: &str, 
 /// A role or an entitlement: a text, or an object as it stands.
 fn element(value: &Value) -> Result<Json, String> {
     match value {
-        Value::Map(_) => json_of(value),
-        single => Ok(json!({"value": plain(single)?})),
+        Value::Map(_) => all_meant(json_of(value)?),
+        single => Ok(json!({"value": text::meant(plain(single)?)?})),
     }
 }
 
@@ -232,7 +236,7 @@ fn yes_or_no(answer: Result<Value, ExecutionError>) -> Result<Json, String> {
 }
 
 fn words(value: &Value) -> Result<Json, String> {
-    words_of(value).map(Json::String)
+    words_of(value).and_then(text::meant).map(Json::String)
 }
 
 /// A text, or a number. Of a truth it isn't certain that it was meant: YAML may have made it of a word.
@@ -253,8 +257,22 @@ fn manager(value: &Value) -> Result<String, String> {
 
 /// The text of a value, without the spaces around it.
 pub fn plain(value: &Value) -> Result<String, String> {
-    let text = text(value, "").map_err(|_| "it is a list, where one value belongs: join it, or take one".to_owned())?;
+    let text = functions::text(value, "")
+        .map_err(|_| "it is a list, where one value belongs: join it, or take one".to_owned())?;
     Ok(text.trim().to_owned())
+}
+
+/// Each text in a value as it is meant.
+fn all_meant(value: Json) -> Result<Json, String> {
+    match value {
+        Json::String(text) => text::meant(text).map(Json::String),
+        Json::Array(list) => list.into_iter().map(all_meant).collect::<Result<_, _>>().map(Json::Array),
+        Json::Object(map) => {
+            let entries = map.into_iter().map(|(name, value)| Ok((name, all_meant(value)?)));
+            entries.collect::<Result<_, String>>().map(Json::Object)
+        }
+        other => Ok(other),
+    }
 }
 
 /// The value as JSON.

@@ -14,9 +14,11 @@ mod people;
 mod portals;
 mod properties;
 mod removals;
+mod reports;
 mod sources;
 mod splitting;
 mod spreadsheets;
+mod wrapped;
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,12 @@
 //! Values as spreadsheets and directories save them: letters that nobody sees, cells that are no values.
 
+mod markup;
+
 use encoding_rs::WINDOWS_1252;
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
+use self::markup::{escape_of, in_place_of_a_value};
+pub use self::markup::{meant, same_for_all};
 use super::decoding::DAMAGED;
 
 /// A value as it is meant: composed (NFC), with plain spaces and none around it, and without what nobody sees. `None`
@@ -35,7 +39,8 @@ fn is_space(letter: char) -> bool {
 pub fn unfit_key(text: &str) -> Option<String> {
     // Of the marks in it a link is made.
     let is_link = text.contains("://");
-    unseen(text).or_else(|| unfilled(text)).or_else(|| if is_link { None } else { marked(text) })
+    let nothing = || same_for_all(text).map(|why| format!("is none: {why}"));
+    unseen(text).or_else(|| unfilled(text)).or_else(nothing).or_else(|| if is_link { None } else { marked(text) })
 }
 
 /// What keeps a text from being a userName, beside standing for nothing.
@@ -48,7 +53,36 @@ pub fn unfit_user_name(text: &str) -> Option<String> {
         let number = u32::from(letter);
         Some(format!("has U+{number:04X}, a full-width letter: write it as on a Western keyboard"))
     };
-    unseen(text).or_else(wide).or_else(|| unfilled(text)).or_else(|| marked(text))
+    unseen(text).or_else(wide).or_else(|| unfilled(text)).or_else(|| wrapped(text)).or_else(|| marked(text))
+}
+
+/// What directories, mail programs, pages and workbooks have around an address, or in place of a name. As a userName it
+/// would be another account; as a key it may be what tells people apart.
+fn wrapped(text: &str) -> Option<String> {
+    const KINDS: [&str; 8] = ["smtp", "sip", "sips", "x500", "x400", "eum", "spo", "xmpp"];
+    const BEGINS: &str = "“”„«»‹›‘’\"'`([{*|";
+    const ENDS: &str = "“”„«»‹›‘’\"'`)}*|!";
+    if ["i:0", "c:0"].iter().any(|start| text.starts_with(start)) && text.contains('|') {
+        return Some(
+            "is a claim of SharePoint: take what is behind the last |, such as split(row.x, \"|\")[2]".to_owned(),
+        );
+    }
+    if text.split_once(':').is_some_and(|(kind, _)| KINDS.iter().any(|known| known.eq_ignore_ascii_case(kind))) {
+        return Some("is an address with its kind before it (SMTP:, SIP:, X500:): write the address alone".to_owned());
+    }
+    // "ada lovelace"@example.com is an address, and so is ada@[192.0.2.1].
+    let is_quoted = text.starts_with('"') && text.contains("\"@");
+    let is_marked = text.starts_with(|letter| BEGINS.contains(letter))
+        || text.ends_with(|letter| ENDS.contains(letter))
+        || (text.ends_with(']') && !text.contains("@["))
+        || text.contains(char::is_whitespace);
+    if text.contains('@') && is_marked && !is_quoted {
+        return Some(AROUND.to_owned());
+    }
+    let escape = || {
+        escape_of(text).map(|sign| format!("has {sign}, which a program wrote for another letter: write the letter"))
+    };
+    in_place_of_a_value(text).map(|why| format!("is none: {why}")).or_else(escape)
 }
 
 fn unseen(text: &str) -> Option<String> {
@@ -59,16 +93,16 @@ fn unseen(text: &str) -> Option<String> {
     text.chars().find(|letter| is_unseen(*letter)).map(|letter| format!("has {}", named(letter)))
 }
 
+const AROUND: &str =
+    "is an address with something around it (mailto:, a name, <>, another address): write one address alone";
+
 /// `mailto:`, `Ada <ada@example.com>`, several addresses, or one with a mark behind it; or a template.
 fn unfilled(text: &str) -> Option<String> {
     let is_link = text.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("mailto:"));
     let is_list = text.matches('@').count() > 1 && text.contains([';', ',']) && !text.contains('=');
     let is_marked = text.contains(['<', '>']) || text.ends_with([';', ',', '.', ':']) || text.starts_with('\'');
     if is_link || is_list || (text.contains('@') && is_marked) {
-        return Some(
-            "is an address with something around it (mailto:, a name, <>, another address): write one address alone"
-                .to_owned(),
-        );
+        return Some(AROUND.to_owned());
     }
     let is_template = text.contains("${") || text.contains("{{");
     is_template.then(|| "is a template that nothing has filled in".to_owned())

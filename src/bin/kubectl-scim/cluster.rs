@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow, bail};
 use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::NamespaceResourceScope;
 use kube::{Client, Resource, ResourceExt};
-use scim_operator::api::{ClusterScimConnection, GROUP, ScimConnection};
+use scim_operator::api::{ClusterScimConnection, ConnectionKind, ConnectionRef, GROUP, ScimConnection};
 use scim_operator::runtime::{api_error, cluster_client, cluster_config};
 use serde::de::DeserializeOwned;
 
@@ -88,6 +88,21 @@ impl Cluster {
             let place = if of_cluster { "the cluster".to_owned() } else { format!("the namespace {}", self.namespace) };
             anyhow!("there is no connection {name} in {place}; kubectl scim get connections -A lists them all")
         })
+    }
+
+    /// The connection that an object of a namespace refers to, if it is there and may be seen.
+    pub async fn connection_of(&self, reference: &ConnectionRef, namespace: &str) -> Result<Option<ScimConnection>> {
+        let found = match reference.kind {
+            ConnectionKind::ScimConnection => self.within::<ScimConnection>(namespace).get_opt(&reference.name).await,
+            ConnectionKind::ClusterScimConnection => {
+                let api = Api::<ClusterScimConnection>::all(self.client.clone());
+                api.get_opt(&reference.name).await.map(|found| found.map(ClusterScimConnection::into_connection))
+            }
+        };
+        match found.map_err(Into::into) {
+            Err(error) if is_forbidden(&error) => Ok(None),
+            found => found,
+        }
     }
 
     /// One object of ours, of any kind.

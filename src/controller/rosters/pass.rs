@@ -98,7 +98,9 @@ impl Pass {
             let columns = roster.status.as_ref().and_then(|status| status.columns.as_deref()).unwrap_or_default();
             let users =
                 directory.all().into_iter().filter(|user| user.metadata.namespace.as_deref() == Some(&key.namespace));
-            let of = Ours { roster: &key.name, connection: &spec.connection_ref };
+            let connection = ConnectionKey::of(&spec.connection_ref, Some(key.namespace.clone()));
+            let deletes = directory.deletes(&connection);
+            let of = Ours { roster: &key.name, connection: &spec.connection_ref, deletes };
             Prepared::new(spec, columns, documents, users.collect(), of)
         });
         let broken =

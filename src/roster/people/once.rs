@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Identity, People, Person, Rejected};
+use super::{Identity, People, Person, Recipe, Rejected};
 use crate::roster::source::Table;
 
 /// Those of the rows before; whoever is deleted comes behind all others.
@@ -57,7 +57,9 @@ impl Once {
                 self.found.people.push(person);
             }
             Some((place, _)) if person.deleted && is_alive(&(place, number)) => {
+                let row = person.row;
                 let other = self.replace(place, person, number);
+                self.found.waiting.insert(other.row, row);
                 self.found.rejected.push(waiting(other, number));
             }
             Some((_, known)) => self.reject_second(person, known, "userName"),
@@ -81,11 +83,51 @@ impl Once {
     }
 
     /// Everybody.
-    pub fn people(mut self, table: &Table) -> People {
+    pub fn people(mut self, recipe: &Recipe, table: &Table) -> People {
         self.found.people.sort_by_key(|person| person.row);
         self.reject_shared_ids(table);
+        self.reject_doubtful_ends(recipe, table);
         self.found.rejected.sort_by_key(|rejected| rejected.row);
         self.found
+    }
+
+    /// Of several rows of one person the first counts; but it ends nobody's access that another one doesn't end: systems
+    /// write a row for each job.
+    fn reject_doubtful_ends(&mut self, recipe: &Recipe, table: &Table) {
+        let others = Others::of(&self.found.rejected);
+        let end_of = |row: usize| recipe.access_end(table, &table.rows[row]);
+        let doubt = |person: &Person| {
+            let mut others = others.of_person(&person.identity).filter(|_| !person.deleted).peekable();
+            others.peek()?;
+            let end = end_of(person.row)?;
+            // Which value is of which column isn't certain in a row that is torn.
+            let goes_on = |row: &usize| end.is_before(end_of(*row).filter(|_| !table.rows[*row].torn));
+            others.find(goes_on).map(|row| table.rows[row].number)
+        };
+        let doubts: Vec<Option<u32>> = self.found.people.iter().map(doubt).collect();
+        self.reject_people(doubts, |other| {
+            format!(
+                "row {other} is of the same person, and doesn't end their access as this one does: leave one of the two \
+                 out, such as by spec.scope"
+            )
+        });
+    }
+
+    /// Those of the people, in their order, for whom another row is given.
+    fn reject_people(&mut self, others: Vec<Option<u32>>, reason: impl Fn(u32) -> String) {
+        let people = std::mem::take(&mut self.found.people);
+        for (person, other) in people.into_iter().zip(others) {
+            match other {
+                None => self.found.people.push(person),
+                Some(other) => {
+                    self.found.rejected.push(Rejected {
+                        row: person.row,
+                        identity: person.identity,
+                        reason: reason(other),
+                    });
+                }
+            }
+        }
     }
 
     /// The same externalId is the same person: rows that share one can't be told apart by it. Whoever is deleted is
@@ -102,19 +144,50 @@ impl Once {
             Some(if *first == table.rows[person.row].number { *last } else { *first })
         };
         let others: Vec<Option<u32>> = self.found.people.iter().map(other).collect();
-        let mut others = others.into_iter();
-        let (people, shared): (Vec<_>, Vec<_>) = std::mem::take(&mut self.found.people)
-            .into_iter()
-            .map(|person| (person, others.next().flatten()))
-            .partition(|(_, other)| other.is_none());
-        self.found.people = people.into_iter().map(|(person, _)| person).collect();
-        self.found.rejected.extend(shared.into_iter().filter_map(|(person, other)| {
-            let reason = format!(
-                "row {} has the same externalId: map externalId to a column that tells people apart, or write value: \"\"",
-                other?
-            );
-            Some(Rejected { row: person.row, identity: person.identity, reason })
-        }));
+        self.reject_people(others, |other| {
+            format!(
+                "row {other} has the same externalId: map externalId to a column that tells people apart, or write value: \"\""
+            )
+        });
+    }
+}
+
+/// Rejected rows by what they are known by, to look up which are of somebody who counts.
+struct Others {
+    /// By their keys.
+    keys: HashMap<String, Vec<usize>>,
+    /// By their userNames, where the keys can't be read.
+    names: HashMap<String, Vec<usize>>,
+    /// By their externalIds, where the keys can't be read.
+    external_ids: HashMap<String, Vec<usize>>,
+}
+
+impl Others {
+    fn of(rejected: &[Rejected]) -> Self {
+        let mut others = Self { keys: HashMap::new(), names: HashMap::new(), external_ids: HashMap::new() };
+        for Rejected { row, identity, .. } in rejected {
+            if let Some(key) = &identity.key {
+                others.keys.entry(key.clone()).or_default().push(*row);
+                continue;
+            }
+            if let Some(name) = &identity.user_name {
+                others.names.entry(name.clone()).or_default().push(*row);
+            }
+            if let Some(id) = &identity.external_id {
+                others.external_ids.entry(id.clone()).or_default().push(*row);
+            }
+        }
+        others
+    }
+
+    /// The rows that are of this one, too.
+    fn of_person(&self, identity: &Identity) -> impl Iterator<Item = usize> {
+        let Identity { key, user_name, external_id, .. } = identity;
+        let of = |rows: &'_ HashMap<String, Vec<usize>>, one: &Option<String>| {
+            one.as_ref().and_then(|one| rows.get(one)).cloned().unwrap_or_default()
+        };
+        let found = [of(&self.keys, key), of(&self.names, user_name), of(&self.external_ids, external_id)];
+        found.into_iter().flatten()
     }
 }
 

@@ -8,7 +8,7 @@ fn connection() -> ConnectionRef {
 }
 
 fn sorted(users: Vec<Arc<ScimUser>>) -> Given {
-    Given::sort(users, Ours { roster: "people", connection: &connection() })
+    Given::sort(users, Ours { roster: "people", connection: &connection(), deletes: false })
 }
 
 /// A namespace as it is once everything was written.
@@ -27,9 +27,19 @@ pub fn then_of(
     documents: Vec<Document>,
     users: Vec<Arc<ScimUser>>,
 ) -> (Vec<Arc<ScimUser>>, Looked) {
+    then_where(false, spec, documents, users)
+}
+
+/// The same at a connection that `deletes`.
+pub fn then_where(
+    deletes: bool,
+    spec: &ScimRosterSpec,
+    documents: Vec<Document>,
+    users: Vec<Arc<ScimUser>>,
+) -> (Vec<Arc<ScimUser>>, Looked) {
     let connection = connection();
     let given = sorted(users.clone());
-    let of = Ours { roster: "people", connection: &connection };
+    let of = Ours { roster: "people", connection: &connection, deletes };
     let mut prepared = Prepared::new(spec, &[], documents, users, of).unwrap_or_else(|refused| panic!("{refused:?}"));
     let mut ours = given.ours;
     for at in prepared.changes.apply.clone() {

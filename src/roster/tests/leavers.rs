@@ -167,6 +167,54 @@ fn i31_a_row_that_may_be_somebody_elses_deactivates_nobody() {
     }
 }
 
+/// Systems write one row for each job, the ended ones first: whoever has another that goes on hasn't left.
+#[test]
+fn i31_a_row_that_ends_access_deactivates_nobody_whose_other_row_does_not() {
+    let mut by_name = fields();
+    by_name.as_object_mut().expect("fields").remove("key");
+    for spec in [spec(fields()), spec(by_name)] {
+        let users = written(&spec);
+        let left = ["00017,ada@example.com,False,,Engineer,eng", "00017,ada@example.com,True,2020-12-31,Engineer,eng"];
+        let stays = [
+            ADA,
+            "00017,ada@example.com,True,2030-12-31,Engineer,eng",
+            "00017,ada@example.com,True,,#REF!,eng",
+            "00017,ada@example.com,#REF!,,Engineer,eng",
+            "00017,ada@example.com,,,Engineer,eng",
+        ];
+        for (one, other) in left.iter().flat_map(|left| stays.map(|stays| (*left, stays))) {
+            for rows in [[one, other], [other, one]] {
+                let (after, looked) = then(&spec, &sheet(&rows), users.clone());
+                let ends_as_before =
+                    end_of(ada(&after)).is_none() || end_of(ada(&after)).as_deref() == Some("2030-12-31T00:00:00Z");
+                assert!(ada(&after).spec.active == Some(true) && ends_as_before, "{rows:?}: {looked:?}");
+                assert!(!looked.rejected.is_empty() && looked.gone.is_empty(), "{rows:?}: {looked:?}");
+                assert!(looked.rejected.iter().all(|row| !row.reason.contains("all the same")), "{looked:?}");
+            }
+            // It is told, and a new roster makes nobody of it.
+            let (none, looked) = then(&spec, &sheet(&[one, other]), Vec::new());
+            let told = |row: &Rejected| row.reason.contains("row 3") && row.reason.contains("doesn't end their access");
+            assert!(none.len() == 1 && looked.rejected.iter().any(told), "{looked:?}");
+        }
+        // Where both say it, in whatever words, it counts.
+        for rows in [[left[0], left[0]], [left[0], "00017,ada@example.com,False,,#REF!,eng"]] {
+            let (after, looked) = then(&spec, &sheet(&rows), users.clone());
+            assert_eq!((ada(&after).spec.active, looked.rejected.len()), (Some(false), 1), "{rows:?}: {looked:?}");
+        }
+        // A row that is in use stays in use, whatever another says that has ended.
+        let promoted = "00017,ada@example.com,True,,Countess,eng";
+        let (after, looked) = then(&spec, &sheet(&[promoted, left[0]]), users.clone());
+        assert_eq!(looked.rejected.len(), 1, "{looked:?}");
+        assert_eq!(ada(&after).spec.attributes.title.as_deref(), Some("Countess"), "{looked:?}");
+    }
+    // The key of the other row can't be read, and its name is hers.
+    let spec = spec(fields());
+    let users = written(&spec);
+    let rows = ["00017,ada@example.com,False,,Engineer,eng", "#REF!,ada@example.com,True,,Engineer,eng"];
+    let (after, looked) = then(&spec, &sheet(&rows), users.clone());
+    assert_eq!(after, users, "{looked:?}");
+}
+
 /// A word of the row that isn't there at all is no `false`.
 #[test]
 fn i10_a_part_without_the_column_of_states_deactivates_nobody() {
@@ -207,7 +255,7 @@ fn i17_a_row_whose_end_could_not_be_written_is_told_once() {
     let spec = spec(fields());
     let users = written(&spec);
     let connection = serde_json::from_value(json!({"name": "datadog"})).expect("a connection");
-    let of = Ours { roster: "people", connection: &connection };
+    let of = Ours { roster: "people", connection: &connection, deletes: false };
     for row in ["00017,ada@example.com,False,,#REF!,eng", "00017,ada@example.com,False,,Engineer,Staff (int.)"] {
         let documents = vec![csv("a", &sheet(&[row]))];
         let looked = Prepared::new(&spec, &[], documents, users.clone(), of).expect("a table");

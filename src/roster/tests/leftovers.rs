@@ -8,7 +8,7 @@ fn read_bytes(bytes: Vec<u8>) -> Vec<Outcome> {
     outcomes(fields(), vec![Document { name: "a.csv".to_owned(), content }])
 }
 
-fn refused(fields: Value, documents: Vec<Document>) -> String {
+pub(super) fn refused(fields: Value, documents: Vec<Document>) -> String {
     preview(&spec(fields), documents).expect_err("it is refused").message
 }
 
@@ -228,6 +228,25 @@ fn i08_what_stands_around_an_address_is_nobodys_name() {
         ("{{ .Values.ada }}", "nothing has filled in"),
         ("ada\u{ff20}example.com", "U+FF20"),
         ("\u{ff41}da@example.com", "U+FF41"),
+        ("i:0#.f|membership|ada@example.com", "a claim of SharePoint"),
+        ("SMTP:ada@example.com", "write the address alone"),
+        ("sip:ada@example.com", "write the address alone"),
+        ("x500:/o=Example/cn=ada", "write the address alone"),
+        ("ada&#64;example.com", "has &#64;"),
+        ("o&#39;brien@example.com", "has &#39;"),
+        ("ada@example.com_x000D_", "has _x000D_"),
+        ("“ada@example.com”", "write one address alone"),
+        ("\"\"\"ada@example.com\"\"\"", "write one address alone"),
+        ("(ada@example.com)", "write one address alone"),
+        ("ada@example.com)", "write one address alone"),
+        ("[ada@example.com]", "write one address alone"),
+        ("Ada Lovelace ada@example.com", "write one address alone"),
+        ("ada@example.com (extern)", "write one address alone"),
+        ("Example: chris@contoso.com", "write one address alone"),
+        ("ada@ example.com", "write one address alone"),
+        ("[object Object]", "expand the column"),
+        ("[List]", "expand the column"),
+        ("12;#ada@example.com", "a lookup of SharePoint"),
     ] {
         let read = read_csv(&format!("name,title\n{name},x\nbob,y\n"));
         assert!(read[0].1.as_ref().is_err_and(|why| why.contains("column name") && why.contains(expected)), "{read:?}");

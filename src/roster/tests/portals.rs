@@ -1,6 +1,6 @@
 //! What portals export, read by the presets as it is.
 
-use super::changes::then;
+use super::changes::{then, then_where};
 use super::*;
 
 /// The specs of everybody in a file, which has no bad row.
@@ -166,6 +166,41 @@ fn i06_somebody_who_was_made_anew_is_not_deactivated_for_the_account_that_was_de
         assert!(looked.rejected[0].reason.contains("was written for another key"), "{looked:?}");
         let (users, looked) = then(&spec, &text, users);
         assert_eq!((users.len(), users[0].spec.active, looked.rejected.len()), (1, Some(true), 0), "{looked:?}");
+    }
+}
+
+/// Where accounts are deleted the server may be one that deactivates nobody: nothing is waited for that never comes.
+#[test]
+fn i06_whoever_was_deleted_is_not_deactivated_first_where_their_account_is_deleted() {
+    let rows = ["2,ada@example.com,,False\n", "1,283405f50000000000000000000000c2ada@example.com,,True\n"];
+    let text = format!("{DIRECTORY}{}{}", rows[0], rows[1]);
+    for (template, deletes, goes) in [
+        (None, true, true),
+        (Some("Delete"), true, true),
+        // An object may only ask for less than its connection does.
+        (Some("Deactivate"), true, false),
+        (Some("Delete"), false, false),
+        (None, false, false),
+    ] {
+        let mut fields = json!({"preset": "EntraGeneric", "key": "row.objectId"});
+        if let Some(policy) = template {
+            fields["userTemplate"] = json!({"deletionPolicy": policy});
+        }
+        let spec = spec(fields);
+        let (before, _) = then(&spec, &format!("{DIRECTORY}1,ada@example.com,,False\n"), Vec::new());
+        let mut user = crate::api::ScimUser::clone(&before[0]);
+        user.status = serde_json::from_value(json!({"id": "9", "active": true})).expect("a status");
+        let (users, looked) = then_where(deletes, &spec, vec![csv("a", &text)], vec![std::sync::Arc::new(user)]);
+        assert_eq!((looked.gone.len(), looked.rejected.len()), (usize::from(goes), 1), "{template:?}: {looked:?}");
+        if goes {
+            // Then the name is the other one's.
+            let (users, looked) = then_where(deletes, &spec, vec![csv("a", &text)], users);
+            assert_eq!((users.len(), users[0].spec.active, looked.rejected.len()), (1, Some(true), 0), "{looked:?}");
+            continue;
+        }
+        assert_eq!(users[0].spec.active, Some(false), "{template:?}: {looked:?}");
+        let name = before[0].metadata.name.as_deref().expect("a name");
+        assert!(looked.rejected[0].reason.contains(&format!("kubectl describe scimuser {name}")), "{looked:?}");
     }
 }
 

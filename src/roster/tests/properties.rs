@@ -104,10 +104,10 @@ proptest! {
                 user_name: Some(format!("u{id}")),
                 external_id: id.is_multiple_of(3).then(|| format!("x{id}")),
                 external_id_unreadable: false,
-                alias: None,
+                ..Identity::default()
             },
         };
-        let people = People { people: ids.iter().map(|id| person(*id)).collect(), rejected: Vec::new() };
+        let people = People { people: ids.iter().map(|id| person(*id)).collect(), ..People::default() };
         let known: Vec<Known> = known
             .iter()
             .map(|id| Known {

@@ -51,7 +51,7 @@ impl Rows {
             Ok(places) => places,
             Err(refused) => return Ok(Step::new("row", Tone::Warning, format!("roster/{name}: {}", refused.message))),
         };
-        let place = places.of(user, Ours { roster: name, connection: &connection });
+        let place = places.of(user, Ours { roster: name, connection: &connection, deletes: false });
         let Some((document, row)) = place else {
             let why = format!(
                 "no row of roster/{name} is it now: gone, out of scope or rejected; kubectl get scimroster {name} -o yaml \

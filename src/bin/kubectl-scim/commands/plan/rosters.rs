@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Result, anyhow};
 use jiff::Timestamp;
 use kube::ResourceExt;
-use scim_operator::api::{GENERATED, GROUP, ROSTER_KEY, ROSTER_LABEL, ScimRoster, ScimUser, VERSION};
+use scim_operator::api::{DeletionPolicy, GENERATED, GROUP, ROSTER_KEY, ROSTER_LABEL, ScimRoster, ScimUser, VERSION};
 use scim_operator::directory::ConnectionKey;
 use scim_operator::provisioner::dry_run::{Action, Held, Plan, PlannedHold, PlannedObject};
 use scim_operator::roster::{Answers, Guard, Ours, Prepared, Removals};
@@ -55,14 +55,19 @@ pub async fn expand(
         users.extend(earlier.filter(|user| user.labels().contains_key(ROSTER_LABEL)).cloned().map(Arc::new));
         let known = roster.status.as_ref().and_then(|status| status.columns.clone()).unwrap_or_default();
         let name = roster.name_any();
-        let of = Ours { roster: &name, connection: &roster.spec.connection_ref };
+        let connection = ConnectionKey::of(&roster.spec.connection_ref, namespace.clone());
+        let deletes = declared
+            .connections
+            .get(&connection)
+            .is_some_and(|connection| connection.spec.deletion_policy.users == DeletionPolicy::Delete);
+        let of = Ours { roster: &name, connection: &roster.spec.connection_ref, deletes };
         let ours: Vec<Arc<ScimUser>> =
             users.iter().filter(|user| user.labels().get(ROSTER_LABEL) == Some(&name)).cloned().collect();
         let prepared = Prepared::new(&roster.spec, &known, documents, users, of);
         let mut prepared = prepared.map_err(|refused| told(roster, &refused.message))?;
         let rejected = prepared.rejected([]).into_iter();
         let mut expanded = Expanded {
-            connection: ConnectionKey::of(&roster.spec.connection_ref, namespace.clone()),
+            connection,
             namespace: namespace.clone().unwrap_or_default(),
             roster: name.clone(),
             rejected: rejected.map(|row| format!("row {} is rejected: {}", row.row, row.reason)).collect(),
