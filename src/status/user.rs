@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::condition::set_object_conditions;
 use super::pass_log::PassLog;
 use crate::api::{Also, DriftedAttribute, IgnoredAttribute, ScimUserStatus, UserState};
-use crate::plan::{Digests, Verdict};
+use crate::plan::{Digests, Ignored, Path, Verdict};
 
 /// Lists in status are bounded; what they have no place for is kept by digest.
 const MANAGED_LIMIT: usize = 100;
@@ -34,11 +34,7 @@ pub fn record(
         status.last_applied_active = active;
     }
     if let Some(managed) = &verdict.details.managed {
-        let names = managed.iter().take(MANAGED_LIMIT).map(ToString::to_string).collect::<Vec<_>>();
-        status.managed_attributes = some_unless_empty(names);
-        let mut more = Digests::default();
-        managed.iter().skip(MANAGED_LIMIT).for_each(|path| more.insert(&[&path.folded()]));
-        status.more_managed = (!more.is_empty()).then(|| more.text());
+        record_managed(&mut status, managed);
     }
     if let Some(applied) = &verdict.applied {
         status.applied_attributes = Some(applied.text());
@@ -57,27 +53,7 @@ pub fn record(
         status.user_name = Some(user_name.clone()).filter(|name| !name.is_empty() && name.len() <= 512);
     }
     if let Some(ignored) = &verdict.details.ignored {
-        let known = old.ignored_attributes.clone().unwrap_or_default();
-        let entries = ignored.iter().take(IGNORED_LIMIT).map(|entry| {
-            let path = entry.path.to_string();
-            let digest = (!entry.digest.is_empty()).then(|| entry.digest.clone());
-            let same =
-                known.iter().find(|other| other.path == path && other.digest == digest && other.reason == entry.reason);
-            IgnoredAttribute {
-                path,
-                reason: entry.reason,
-                generation: same.map_or(Some(generation), |other| other.generation),
-                digest,
-                message: same.and_then(|other| other.message.clone()),
-                since: same.and_then(|other| other.since.clone()),
-            }
-        });
-        status.ignored_attributes = some_unless_empty(entries.collect());
-        let mut more = Digests::default();
-        for entry in ignored.iter().skip(IGNORED_LIMIT) {
-            more.insert(&[&entry.path.to_string(), entry.reason.as_str(), &entry.digest]);
-        }
-        status.more_ignored = (!more.is_empty()).then(|| more.text());
+        record_ignored(&mut status, ignored, generation);
     }
     if let Some(last) = &log.last {
         status.last_operation = Some(last.recorded(now));
@@ -93,6 +69,40 @@ pub fn record(
         }
     }
     status
+}
+
+/// What is owned: the first by name, and the rest by digest.
+fn record_managed(status: &mut ScimUserStatus, managed: &[Path]) {
+    let names = managed.iter().take(MANAGED_LIMIT).map(ToString::to_string).collect::<Vec<_>>();
+    status.managed_attributes = some_unless_empty(names);
+    let mut more = Digests::default();
+    managed.iter().skip(MANAGED_LIMIT).for_each(|path| more.insert(&[&path.folded()]));
+    status.more_managed = (!more.is_empty()).then(|| more.text());
+}
+
+/// What is not written, and why; of what is so still, what was known of it stays.
+fn record_ignored(status: &mut ScimUserStatus, ignored: &[Ignored], generation: i64) {
+    let known = status.ignored_attributes.take().unwrap_or_default();
+    let entries = ignored.iter().take(IGNORED_LIMIT).map(|entry| {
+        let path = entry.path.to_string();
+        let digest = (!entry.digest.is_empty()).then(|| entry.digest.clone());
+        let same =
+            known.iter().find(|other| other.path == path && other.digest == digest && other.reason == entry.reason);
+        IgnoredAttribute {
+            path,
+            reason: entry.reason,
+            generation: same.map_or(Some(generation), |other| other.generation),
+            digest,
+            message: same.and_then(|other| other.message.clone()),
+            since: same.and_then(|other| other.since.clone()),
+        }
+    });
+    status.ignored_attributes = some_unless_empty(entries.collect());
+    let mut more = Digests::default();
+    for entry in ignored.iter().skip(IGNORED_LIMIT) {
+        more.insert(&[&entry.path.to_string(), entry.reason.as_str(), &entry.digest]);
+    }
+    status.more_ignored = (!more.is_empty()).then(|| more.text());
 }
 
 fn some_unless_empty<T>(list: Vec<T>) -> Option<Vec<T>> {
