@@ -1,24 +1,18 @@
 //! An account fits, and the object isn't bound to it yet (promises I6 to I8).
 
-use super::claims::HolderState;
 use super::declared::Declared;
 use super::facts::{Facts, hides_them};
-use super::outcome::{comes_first, stalled, waits_for};
+use super::fitting::{Fitting, told_of_creation};
+use super::outcome::stalled;
 use super::person;
 use super::step::{Binding, Read, Step};
-use crate::api::{AdoptionPolicy, CLAIMED_ACCOUNT, OperationType, Reason, UserState};
+use crate::api::{CLAIMED_ACCOUNT, Reason, UserState};
 use crate::scim::{Resource, fold};
 
 /// What is to be done about it.
 pub(super) fn first_binding(facts: &Facts, declared: &Declared, resource: &Resource) -> Step {
-    let mut step = judge_first_binding(facts, declared, resource);
-    let found_name = resource.user_name().unwrap_or_default();
-    if let Step::Settle(verdict) = &mut step
-        && let Some(before) = person::of_creation(&facts.creations, resource, found_name)
-    {
-        verdict.message.insert_str(0, &before);
-    }
-    step
+    let step = judge_first_binding(facts, declared, resource);
+    told_of_creation(step, &facts.creations, resource, resource.user_name())
 }
 
 /// The account that an object under deletion was bound to is gone, and this one has its name: it is taken first where
@@ -69,36 +63,16 @@ fn judge_first_binding(facts: &Facts, declared: &Declared, resource: &Resource) 
             UserState::Failed,
         );
     }
-    // What a creation of ours made, or was bound to the object, is ours under its old name too; only then can its renaming
-    // be in somebody's way.
-    let to_be_renamed = (created || former) && fold(found_name) != declared.folded_user_name();
-    let holder = facts.claims.holder.as_ref().filter(|holder| holder.has_account || !to_be_renamed);
-    let takes_over = holder.is_some_and(|holder| holder.state == HolderState::HandsOver);
-    if let Some(holder) = holder.filter(|_| !takes_over) {
-        return waits_for(holder);
-    }
-    if let Some(elder) = facts.claims.elder.as_ref().filter(|_| !to_be_renamed && !takes_over) {
-        return comes_first(elder);
-    }
-    let how = if takes_over {
-        OperationType::Handover
-    } else if created {
-        OperationType::Create
-    } else if facts.policy.adoption == AdoptionPolicy::Refuse && facts.object.remote_id != Some(id) {
-        return stalled(
-            Reason::AdoptionRefused,
-            format!(
-                "the server has an account with this userName already ({}), and the connection's adoptionPolicy.users is \
-                 Refuse; set it to Adopt, or bind it: {}",
-                person::quoted(id),
-                person::way_to_bind("scimuser", facts.object.full_name, id)
-            ),
-            UserState::Failed,
-        );
-    } else {
-        OperationType::Adopt
+    let fitting = Fitting {
+        full_name: facts.object.full_name,
+        id,
+        name: found_name,
+        created,
+        to_be_renamed: (created || former) && fold(found_name) != declared.folded_user_name(),
+        named: facts.object.remote_id == Some(id),
+        adoption: facts.policy.adoption,
     };
-    Step::Bind(Binding { id: id.to_owned(), name: found_name.to_owned(), how })
+    fitting.taken(&facts.claims)
 }
 
 /// What the object's creation made: the answer to it showed another id than the server does.

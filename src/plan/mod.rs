@@ -20,6 +20,7 @@ mod digests;
 mod domain;
 mod facts;
 mod first;
+mod fitting;
 mod grants;
 pub mod groups;
 pub mod guards;

@@ -22,6 +22,8 @@ pub trait ResourceType: Clone + Debug + Default + PartialEq + Send + Sync + 'sta
     const ONE: &'static str;
     /// The attribute that is its name there, and that it is looked for by.
     const NAME: &'static str;
+    /// The key of what the connection prescribes for it, as in `adoptionPolicy.users`.
+    const POLICIES: &'static str;
     /// Waiting.
     const PENDING: Self::State;
     /// Held by a guard.

@@ -24,6 +24,7 @@ impl ResourceType for User {
     const NOUN: &str = "account";
     const ONE: &str = "an account";
     const NAME: &str = "userName";
+    const POLICIES: &str = "users";
     const PENDING: UserState = UserState::Pending;
     const HELD: UserState = UserState::Held;
     const PLANNED: UserState = UserState::Planned;

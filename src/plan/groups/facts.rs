@@ -296,6 +296,7 @@ impl ResourceType for Group {
     const NOUN: &str = "group";
     const ONE: &str = "a group";
     const NAME: &str = "displayName";
+    const POLICIES: &str = "groups";
     const PENDING: GroupState = GroupState::Pending;
     const HELD: GroupState = GroupState::Held;
     const PLANNED: GroupState = GroupState::Planned;

@@ -2,20 +2,14 @@
 
 use super::facts::{GroupFacts, GroupStep};
 use super::name::same_name;
-use crate::api::{AdoptionPolicy, CLAIMED_GROUP, GroupState, OperationType, Reason};
-use crate::plan::outcome::{comes_first, stalled, waits_for};
-use crate::plan::{Binding, HolderState, person};
+use crate::api::{CLAIMED_GROUP, GroupState, Reason};
+use crate::plan::fitting::{Fitting, told_of_creation};
+use crate::plan::outcome::stalled;
+use crate::plan::{Binding, person};
 use crate::scim::Resource;
 
 pub(super) fn first_binding(facts: &GroupFacts, resource: &Resource) -> GroupStep {
-    let mut step = judge_first_binding(facts, resource);
-    let found_name = resource.display_name().unwrap_or_default();
-    if let GroupStep::Settle(verdict) = &mut step
-        && let Some(before) = person::of_creation(&facts.creations, resource, found_name)
-    {
-        verdict.message.insert_str(0, &before);
-    }
-    step
+    told_of_creation(judge_first_binding(facts, resource), &facts.creations, resource, resource.display_name())
 }
 
 /// The bound id shows another group by now: its name is neither the declared nor the recorded one, and that is another
@@ -91,31 +85,14 @@ fn judge_first_binding(facts: &GroupFacts, resource: &Resource) -> GroupStep {
         );
         return stalled(Reason::Conflict, message, GroupState::Failed);
     }
-    // What a creation of ours made, or was bound to the object, is ours under its old name too; only then can its renaming
-    // be in somebody's way.
-    let to_be_renamed = (created || former) && !same_name(name, &facts.object.spec.display_name);
-    let holder = facts.claims.holder.as_ref().filter(|holder| holder.has_account || !to_be_renamed);
-    let takes_over = holder.is_some_and(|holder| holder.state == HolderState::HandsOver);
-    if let Some(holder) = holder.filter(|_| !takes_over) {
-        return waits_for(holder);
-    }
-    if let Some(name) = facts.claims.elder.as_ref().filter(|_| !to_be_renamed && !takes_over) {
-        return comes_first(name);
-    }
-    let how = if takes_over {
-        OperationType::Handover
-    } else if created {
-        OperationType::Create
-    } else if facts.policy.group_adoption == AdoptionPolicy::Refuse && facts.object.remote_id != Some(id) {
-        let message = format!(
-            "the server has a group with this displayName already ({}), and the connection's adoptionPolicy.groups is \
-             Refuse; set it to Adopt, or bind it: {}",
-            person::quoted(id),
-            person::way_to_bind("scimgroup", facts.object.full_name, id)
-        );
-        return stalled(Reason::AdoptionRefused, message, GroupState::Failed);
-    } else {
-        OperationType::Adopt
+    let fitting = Fitting {
+        full_name: facts.object.full_name,
+        id,
+        name,
+        created,
+        to_be_renamed: (created || former) && !same_name(name, &facts.object.spec.display_name),
+        named: facts.object.remote_id == Some(id),
+        adoption: facts.policy.group_adoption,
     };
-    GroupStep::Bind(Binding { id: id.to_owned(), name: name.to_owned(), how })
+    fitting.taken(&facts.claims)
 }
