@@ -3,11 +3,15 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::pedantic)]
 
+#[path = "mistakes/apart.rs"]
+mod apart;
 #[path = "mistakes/clusters.rs"]
 mod clusters;
 #[path = "cluster/elsewhere.rs"]
 #[allow(dead_code, reason = "another binary uses the rest")]
 mod elsewhere;
+#[path = "mistakes/full_etcd.rs"]
+mod full_etcd;
 #[path = "mistakes/ipv6.rs"]
 mod ipv6;
 #[path = "mistakes/keys.rs"]
@@ -17,6 +21,8 @@ mod keys;
 mod kit;
 #[path = "mistakes/objects.rs"]
 mod objects;
+#[path = "mistakes/policies.rs"]
+mod policies;
 #[path = "mistakes/proxies.rs"]
 mod proxies;
 #[path = "mistakes/rights.rs"]
@@ -24,6 +30,8 @@ mod rights;
 #[path = "mistakes/rosters.rs"]
 mod rosters;
 mod support;
+#[path = "mistakes/surroundings.rs"]
+mod surroundings;
 #[path = "mistakes/table.rs"]
 mod table;
 #[path = "mistakes/webhooks.rs"]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::clusters::Apart;
+use crate::apart::Apart;
 use crate::kit::{PATIENCE, condition};
 use crate::support::eventually;
 use crate::table::told;
