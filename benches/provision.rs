@@ -6,29 +6,31 @@
 
 #![allow(clippy::pedantic, clippy::unwrap_used)]
 
+#[path = "provision/measured.rs"]
+mod measured;
+#[path = "provision/raw_loop.rs"]
+mod raw_loop;
 #[path = "support/saved.rs"]
 mod saved;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
-use kube::runtime::{WatchStreamExt, reflector, watcher};
+use measured::{Server, Used, one_sweep, patches, quiet, requests, sandbox_reset, total, work_on_users};
+use raw_loop::raw_loop;
 use saved::Run;
-use scim_operator::api::{CLAIMED_ACCOUNT, FINALIZER, GROUP, ScimConnection, ScimUser, VERSION};
+use scim_operator::api::{GROUP, ScimConnection, ScimUser, VERSION};
 use serde_json::{Value, json};
-use support::{ControlPlane, Operator, Process, Sandbox, eventually, http, waiting};
+use support::{ControlPlane, Operator, Process, Sandbox, eventually};
 
 /// Requests at once: of the loop, and of the operator, which keeps one more for removals.
 const CONCURRENCY: usize = 8;
 const CONNECTION: &str = "bench";
-/// Without a request for this long, no sweep is going on.
-const QUIET: Duration = Duration::from_secs(3);
 const SWEEPS: u32 = 3;
 const CHANGES: usize = 40;
 
@@ -47,21 +49,6 @@ fn main() {
     run.save();
 }
 
-/// What a process has used so far.
-#[derive(Clone, Copy)]
-struct Used {
-    cpu: f64,
-    peak_mib: f64,
-}
-
-impl Used {
-    fn by(process: &Process) -> Used {
-        Used { cpu: process.cpu_seconds(), peak_mib: process.peak_mib() }
-    }
-}
-
-type Requests = BTreeMap<String, u64>;
-
 /// One pair: the loop and the operator, in this order or the other. An API server grows slower with what it has seen, and
 /// a machine has moods.
 async fn measure(run: &mut Run, users: usize, loop_first: bool) {
@@ -78,51 +65,6 @@ async fn measure(run: &mut Run, users: usize, loop_first: bool) {
     run.add("plain loop: users/s", &column, "", per_second(raw));
     run.add("operator: users/s", &column, "", per_second(took));
     run.add("operator / plain loop", &column, "", raw.as_secs_f64() / took.as_secs_f64());
-}
-
-/// What the API server has done so far.
-struct Server {
-    cpu: f64,
-    /// Of the events about ScimUsers that it has sent to watches.
-    watched_bytes: f64,
-    requests: f64,
-}
-
-impl Server {
-    async fn now(cluster: &ControlPlane) -> Server {
-        let request = http::Request::get("/metrics").body(Vec::new()).expect("a request");
-        let metrics = cluster.client().request_text(request).await.expect("the API server's metrics");
-        let sum = |name: &str, of: &str| -> f64 {
-            let lines = metrics.lines().filter(|line| line.starts_with(name) && line.contains(of));
-            lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
-        };
-        Server {
-            cpu: cluster.cpu_seconds(),
-            watched_bytes: sum("apiserver_watch_events_sizes_sum{", "scimusers"),
-            requests: sum("apiserver_request_total{", ""),
-        }
-    }
-
-    /// Adds what it has done since for each person.
-    async fn until_now(self, run: &mut Run, cluster: &ControlPlane, whose: &str, users: usize, column: &str) {
-        let now = Server::now(cluster).await;
-        let mut each = |what: &str, unit, sum: f64| {
-            run.add(&format!("{whose}: {what} per user"), column, unit, sum / users as f64);
-        };
-        each("the API server's CPU", "ms", (now.cpu - self.cpu) * 1e3);
-        each("requests to the API server", "", now.requests - self.requests);
-        each("KiB received by watches", "", (now.watched_bytes - self.watched_bytes) / 1024.0);
-    }
-}
-
-/// Keeps these objects from now on, by a watch.
-async fn watch(api: &Api<ScimUser>, users: usize) -> tokio::task::JoinHandle<()> {
-    let (store, writer) = reflector::store();
-    let watched = watcher(api.clone(), watcher::Config::default()).reflect(writer).applied_objects();
-    let task = tokio::spawn(watched.for_each(|event| async { drop(event.expect("an event")) }));
-    store.wait_until_ready().await.expect("a list");
-    assert_eq!(store.len(), users);
-    task
 }
 
 /// How long the operator took; everything else that it is measured by goes into rows.
@@ -229,59 +171,6 @@ async fn resync(cluster: &ControlPlane, namespace: &str, interval: &str) {
     connections.patch(CONNECTION, &PatchParams::default(), &interval).await.expect("a patch");
 }
 
-/// What the operator does for a new person, and no more: finalizer, POST, status. The objects are as the operator finds
-/// them, with the status of those who wait; and as the operator does, the loop is told of each change and keeps the objects.
-async fn raw_loop(run: &mut Run, cluster: &ControlPlane, users: usize, column: &str) -> Duration {
-    let namespace = cluster.namespace().await;
-    create_users(cluster, &namespace, users).await;
-    let sandbox = Sandbox::start();
-    let api: Api<ScimUser> = Api::namespaced(cluster.client(), &namespace);
-    let client = http();
-    let url = format!("{}/Users", sandbox.base_url);
-    let apply = PatchParams::apply("scim-operator").force();
-    stream::iter(0..users)
-        .for_each_concurrent(2 * CONCURRENCY, async |n| {
-            let waiting = Patch::Apply(waiting(&name(n)));
-            api.patch_status(&name(n), &apply, &waiting).await.expect("a status");
-        })
-        .await;
-    let listed = api.list(&ListParams::default()).await.expect("the objects").items;
-    assert_eq!(listed.len(), users);
-    let watcher = watch(&api, users).await;
-    let server = Server::now(cluster).await;
-    let began = Instant::now();
-    stream::iter(listed)
-        .for_each_concurrent(CONCURRENCY, async |user| {
-            let name = user.metadata.name.as_deref().unwrap();
-            let finalizer = json!({"metadata": {
-                "resourceVersion": user.metadata.resource_version, "finalizers": [FINALIZER],
-                "annotations": {CLAIMED_ACCOUNT: json!({"userName": user.spec.user_name}).to_string()},
-            }});
-            api.patch(name, &PatchParams::default(), &Patch::Merge(&finalizer)).await.expect("a finalizer");
-            let mut body = attributes(name);
-            body["schemas"] = json!(["urn:ietf:params:scim:schemas:core:2.0:User"]);
-            let answer = client
-                .post(&url)
-                .bearer_auth(&sandbox.token)
-                .header("content-type", "application/scim+json")
-                .body(body.to_string())
-                .send()
-                .await
-                .expect("an answer");
-            assert_eq!(answer.status(), 201);
-            let account: Value = serde_json::from_slice(&answer.bytes().await.expect("a body")).expect("JSON");
-            api.patch_status(name, &apply, &Patch::Apply(&status(&user, &account))).await.expect("a status");
-        })
-        .await;
-    let took = began.elapsed();
-    eprintln!("{users} users: the loop took {:.1} s", took.as_secs_f64());
-    server.until_now(run, cluster, "plain loop", users, column).await;
-    watcher.abort();
-    assert_eq!(total(&requests(&sandbox).await, "POST"), users as u64);
-    remove_users(cluster, &namespace, users).await;
-    took
-}
-
 fn name(n: usize) -> String {
     format!("user-{n:06}")
 }
@@ -296,33 +185,6 @@ fn attributes(name: &str) -> Value {
         "title": "Engineer",
         "preferredLanguage": "en-GB",
         "emails": [{"value": format!("{name}@example.com"), "type": "work", "primary": true}],
-    })
-}
-
-/// As large as what the operator writes.
-fn status(user: &ScimUser, account: &Value) -> Value {
-    let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let condition = |kind: &str| {
-        json!({"type": kind, "status": "True", "reason": "Synced", "message": "The account is as declared",
-            "observedGeneration": 1, "lastTransitionTime": now})
-    };
-    json!({
-        "apiVersion": format!("{GROUP}/{VERSION}"),
-        "kind": "ScimUser",
-        "metadata": {"name": user.metadata.name, "uid": user.metadata.uid},
-        "status": {
-            "observedGeneration": 1,
-            "state": "Active",
-            "id": account["id"],
-            "boundTo": "0000000000000000",
-            "userName": account["userName"],
-            "active": true,
-            "lastAppliedActive": true,
-            "lastOperation": {"type": "Create", "at": now},
-            "managedAttributes": ["displayName", "emails", "externalId", "name.familyName", "name.givenName",
-                "preferredLanguage", "title"],
-            "conditions": [condition("Ready")],
-        },
     })
 }
 
@@ -415,57 +277,4 @@ async fn all_ready(cluster: &ControlPlane, namespace: &str, users: usize) {
         conditions.is_some_and(|all| all.iter().any(|one| one.type_ == "Ready" && one.status == "True"))
     };
     assert_eq!(listed.iter().filter(ready).count(), users);
-}
-
-/// The operator's writes to objects of this kind: each is a patch.
-fn patches(cluster: &ControlPlane, namespace: &str, resource: &str) -> usize {
-    let writes = cluster.writes(namespace);
-    writes.iter().filter(|event| event["verb"] == "patch" && event["objectRef"]["resource"] == resource).count()
-}
-
-/// The first and the last write to a ScimUser since then.
-fn work_on_users(cluster: &ControlPlane, namespace: &str, since: Timestamp) -> (Timestamp, Timestamp) {
-    let writes = cluster.writes(namespace);
-    let of_users = writes.iter().filter(|event| event["objectRef"]["resource"] == "scimusers");
-    let at = |event: &Value| event["stageTimestamp"].as_str().unwrap().parse::<Timestamp>().unwrap();
-    let since: Vec<Timestamp> = of_users.map(at).filter(|&at| at >= since).collect();
-    (*since.iter().min().expect("a write"), *since.iter().max().expect("a write"))
-}
-
-async fn requests(sandbox: &Sandbox) -> Requests {
-    let stats = sandbox.admin("GET", "/stats", None).await;
-    let by_status: BTreeMap<String, BTreeMap<String, BTreeMap<String, u64>>> =
-        serde_json::from_value(stats["requests"].clone()).expect("counts by method, route and status");
-    let routes =
-        by_status.iter().flat_map(|(method, routes)| routes.iter().map(move |(route, counts)| (method, route, counts)));
-    routes.map(|(method, route, counts)| (format!("{method} {route}"), counts.values().sum())).collect()
-}
-
-async fn sandbox_reset(sandbox: &Sandbox) {
-    let url = format!("{}/stats", sandbox.admin_url);
-    let answer = http().delete(url).bearer_auth(&sandbox.admin_token).send().await.expect("an answer");
-    assert!(answer.status().is_success());
-}
-
-/// Waits until there has been no request for a while.
-async fn quiet(sandbox: &Sandbox) {
-    let (mut seen, mut since) = (requests(sandbox).await, Instant::now());
-    while since.elapsed() < QUIET {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        let now = requests(sandbox).await;
-        if now != seen {
-            (seen, since) = (now, Instant::now());
-        }
-    }
-}
-
-/// Waits for the next requests, and until they have ended.
-async fn one_sweep(sandbox: &Sandbox) {
-    let before = requests(sandbox).await;
-    eventually(Duration::from_secs(60), "a sweep", async || (requests(sandbox).await != before).then_some(())).await;
-    quiet(sandbox).await;
-}
-
-fn total(requests: &Requests, method: &str) -> u64 {
-    requests.iter().filter(|(route, _)| route.starts_with(method)).map(|(_, count)| count).sum()
 }
