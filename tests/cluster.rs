@@ -49,6 +49,8 @@ mod policies;
 mod products;
 #[path = "cluster/refusals.rs"]
 mod refusals;
+#[path = "cluster/refusals_groups.rs"]
+mod refusals_groups;
 #[path = "cluster/roles.rs"]
 mod roles;
 #[path = "cluster/rosters.rs"]
