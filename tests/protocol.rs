@@ -15,31 +15,10 @@ mod tokens;
 use std::time::Duration;
 
 use scim_operator::plan::Request;
-use scim_operator::scim::{
-    Attributes, Class, Client, ClientConfig, Credentials, Error, Kind, Op, PatchOperation, Profile, Resource, Trust,
-    Written,
-};
+use scim_operator::scim::{Attributes, Class, Client, Error, Kind, Op, PatchOperation, Profile, Resource, Written};
 use serde_json::{Value, json};
-use support::{Jackson, Sandbox, Scim2Server, unique};
+use support::{Jackson, Sandbox, Scim2Server, client, soon, unique};
 use tokio::time::Instant;
-
-fn client(base_url: &str, token: &str, profile: Profile) -> Client {
-    Client::new(ClientConfig {
-        base_url: base_url.parse().unwrap(),
-        credentials: Credentials::Bearer(token.to_owned().into()),
-        trust: Trust::default(),
-        proxy: None,
-        connect_timeout: Duration::from_secs(5),
-        request_timeout: Duration::from_secs(20),
-        profile,
-        user_agent: "scim-operator-test".into(),
-    })
-    .unwrap()
-}
-
-fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(20)
-}
 
 fn person(name: &str) -> Attributes {
     let email = format!("{name}@example.com");

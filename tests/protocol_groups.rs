@@ -4,32 +4,11 @@
 
 mod support;
 
-use std::time::Duration;
-
 use scim_operator::api::RemoteId;
 use scim_operator::plan::groups::Change;
-use scim_operator::scim::{Attributes, Class, Client, ClientConfig, Credentials, Kind, Profile, Start, Trust};
+use scim_operator::scim::{Attributes, Class, Client, Kind, Profile, Start};
 use serde_json::json;
-use support::{Jackson, Library, Sandbox, Scim2Server, unique};
-use tokio::time::Instant;
-
-fn client(base_url: &str, token: &str, profile: Profile) -> Client {
-    Client::new(ClientConfig {
-        base_url: base_url.parse().unwrap(),
-        credentials: Credentials::Bearer(token.to_owned().into()),
-        trust: Trust::default(),
-        proxy: None,
-        connect_timeout: Duration::from_secs(5),
-        request_timeout: Duration::from_secs(20),
-        profile,
-        user_agent: "scim-operator-test".into(),
-    })
-    .unwrap()
-}
-
-fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(20)
-}
+use support::{Jackson, Library, Sandbox, Scim2Server, client, soon, unique};
 
 async fn person(client: &Client, name: &str) -> RemoteId {
     let email = format!("{name}@example.com");

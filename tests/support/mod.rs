@@ -12,6 +12,7 @@
 )]
 
 mod authority;
+mod client;
 mod cluster;
 mod front;
 mod helm;
@@ -22,6 +23,7 @@ mod products;
 mod servers;
 
 pub use authority::Authority;
+pub use client::{client, soon};
 pub use cluster::ControlPlane;
 pub use front::{Front, Seen, Served};
 pub use helm::{Helm, chart, objects, packaged_chart};
