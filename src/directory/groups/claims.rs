@@ -163,7 +163,7 @@ impl Inner {
                 (true, false) => false,
                 _ => age(other) < age(group),
             });
-        elders.next().map(|other| full_name(other))
+        elders.next().map(full_name)
     }
 
     fn group_successor(&self, leaving: &ScimGroup, server: &str) -> Option<(Arc<ScimGroup>, Successor)> {

@@ -164,7 +164,7 @@ fn named(kind: &'static str, object: &impl ResourceExt, called: String) -> Plann
 }
 
 fn planned(mut object: PlannedObject, entry: Entry, course: &Course, names: &Names) -> PlannedObject {
-    let ready = ready(Some(&course.conditions));
+    let ready = ready(Some(course.conditions));
     let reason = ready.and_then(|ready| Reason::ALL.iter().find(|known| known.as_str() == ready.reason)).copied();
     object.id = course.after.or(course.before).filter(|id| !id.starts_with(MADE_UP)).map(str::to_owned);
     object.reason = ready.map(|ready| ready.reason.clone());

@@ -233,6 +233,9 @@ pub fn sizes(hold: &HoldView) -> String {
     parts.map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
 }
 
+/// So many attributes are named: the message has more to say.
+const MOST_NAMED: usize = 6;
+
 /// What is held of an object: its members, counted, or its attributes, named.
 fn subject(candidate: &Candidate) -> String {
     let count = candidate.attributes.len();
@@ -242,10 +245,8 @@ fn subject(candidate: &Candidate) -> String {
         let out = usize::try_from(candidate.weight()).unwrap_or(count);
         return if out < count { format!("{members} ({} put in)", count - out) } else { members };
     }
-    // The message has more to say.
-    const MOST: usize = 6;
     let names: Vec<&str> = candidate.attributes.iter().map(|name| name.rsplit(':').next().unwrap_or(name)).collect();
-    if count == 0 { String::new() } else { format!(" of {}", listed(&names, MOST)) }
+    if count == 0 { String::new() } else { format!(" of {}", listed(&names, MOST_NAMED)) }
 }
 
 /// The operation as the gate sees it.
