@@ -55,6 +55,8 @@ pub(super) struct Answer {
     pub secrets: Arc<[SecretString]>,
     /// How ids are read, in an answer about resources.
     pub ids: Option<(Ids, Kind)>,
+    /// The request was to create something.
+    pub creates: bool,
     /// The request said `If-Match`.
     pub conditional: bool,
     /// What the request sent, where it was refused: servers repeat it.
@@ -101,7 +103,7 @@ impl Answer {
             200..300 => None,
             403 if self.limits_the_rate() => Some(Class::Throttled),
             // To wait doesn't help where every seat is taken, and nobody else is to wait for it.
-            429 if !self.says_when() && self.words().is_some_and(|words| words::wants_seat(&words)) => {
+            429 if self.creates && !self.says_when() && self.words().is_some_and(|words| words::wants_seat(&words)) => {
                 Some(Class::Forbidden)
             }
             // There are servers that refuse with it whatever they don't like.

@@ -4,7 +4,17 @@ use proptest::prelude::*;
 fn answer(status: u16, body: &[u8], headers: &[(&'static str, &str)]) -> Answer {
     let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
     let (what, body) = ("GET /Users".into(), body.to_vec());
-    Answer { what, status, headers, body, secrets: Arc::default(), ids: None, conditional: false, sent: Vec::new() }
+    Answer {
+        what,
+        status,
+        headers,
+        body,
+        secrets: Arc::default(),
+        ids: None,
+        creates: true,
+        conditional: false,
+        sent: Vec::new(),
+    }
 }
 
 proptest! {

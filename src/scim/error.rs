@@ -199,7 +199,8 @@ impl Error {
     pub fn may_be_of_a_route(&self) -> bool {
         const ROUTE: [&str; 4] = ["patch", "put", "route", "endpoint"];
         let words = self.words();
-        !self.scim && (self.detail.is_none() || ROUTE.iter().any(|word| words.contains(word)))
+        let is_of_route = |word| ROUTE.contains(&word);
+        !self.scim && (self.detail.is_none() || words.split(|c: char| !c.is_alphanumeric()).any(is_of_route))
     }
 
     /// A creation was refused because every seat that was paid for is taken: in words, or by 402.

@@ -89,38 +89,46 @@ const MISSING: [&str; 9] = [
     "undefined",
 ];
 
-/// What servers say that have no seat left, as whole words.
+/// What servers say that have no seat left, in whole words, of which the last may be one of several.
 const SEATS: [&str; 23] = [
     "seat",
-    "seats",
+    "no seat",
+    "seat limit",
+    "insufficient seat",
+    "out of seat",
     "license limit",
     "licence limit",
     "license count",
     "licence count",
+    "license quota",
+    "licence quota",
     "no license",
     "no licence",
-    "no licenses",
-    "no licences",
-    "not enough licenses",
-    "not enough licences",
+    "not enough license",
+    "not enough licence",
+    "license available",
     "licenses available",
     "licences available",
     "user limit",
-    "member limit",
     "user quota",
-    "member quota",
-    "license quota",
-    "maximum number of users",
-    "maximum number of members",
+    "maximum number of user",
     "upgrade your plan to add",
     "upgrade your plan to invite",
 ];
 
-/// Whether a reason, in small letters, says that there is no seat left.
+/// Whether a reason, in small letters, says that there is no seat left: in a phrase, or in a code such as `seatLimitExceeded`.
 pub(super) fn wants_seat(reason: &str) -> bool {
-    let words: Vec<&str> = reason.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    // Words on both sides of a full stop, a bracket or something taken out are no phrase.
+    let adjoins = |c: char| c.is_whitespace() || "-_".contains(c);
+    let apart: String = reason.chars().map(|c| if c.is_alphanumeric() || adjoins(c) { c } else { '.' }).collect();
+    let apart = apart.replace('.', " . ");
+    let words: Vec<&str> = apart.split(adjoins).filter(|word| !word.is_empty()).collect();
     let spaced = format!(" {} ", words.join(" "));
-    SEATS.iter().any(|words| spaced.contains(&format!(" {words} ")))
+    SEATS.iter().any(|phrase| {
+        let code = phrase.replace(' ', "");
+        let is_said = spaced.contains(&format!(" {phrase} ")) || spaced.contains(&format!(" {phrase}s "));
+        is_said || code.len() > phrase.find(' ').unwrap_or(usize::MAX) && words.iter().any(|word| word.contains(&code))
+    })
 }
 
 /// What servers say of an attribute that nobody may write.
@@ -260,12 +268,30 @@ mod tests {
 
     #[test]
     fn i21_a_seat_is_spoken_of_in_whole_words() {
-        for reason in ["no seats left", "seat limit reached", "your license count is used up", "User limit: 5"] {
+        for reason in [
+            "no seats left",
+            "seat limit reached",
+            "your license count is used up",
+            "User limit: 5",
+            "user limits exceeded",
+            "SeatLimitExceeded",
+            "noSeatsAvailable",
+            "InsufficientSeats",
+            "USER_LIMIT_REACHED",
+        ] {
             assert!(wants_seat(&reason.to_lowercase()), "{reason}");
         }
-        for reason in
-            ["seaton exists", "the region seattle isn't known", "seated", "superuser limits", "quota exceeded"]
-        {
+        for reason in [
+            "seaton exists",
+            "the region seattle isn't known",
+            "seated",
+            "superuser limits",
+            "quota exceeded",
+            "too many emails for user (limit 5)",
+            "invalid user. limit of 64 characters for title exceeded",
+            "user … limit of 5 phone numbers reached",
+            "exceeds the maximum number of members (100)",
+        ] {
             assert!(!wants_seat(reason), "{reason}");
         }
     }

@@ -12,7 +12,7 @@ use crate::provisioner::effects::Effects;
 use crate::provisioner::mirror::Mirror;
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::provisioner::schedule::queue::Outcome;
-use crate::scim::{Class, Error, Written};
+use crate::scim::{Class, Error, Kind as Collection, Written};
 
 impl<E: Effects> Provisioner<E> {
     /// Sends one operation, after the limiter, the claim, and what must be on record before. `Some` ends the pass: more of
@@ -119,7 +119,8 @@ impl<E: Effects> Provisioner<E> {
             return ended;
         }
         match (error.class(), &operation.request) {
-            (_, Request::Create(_)) if error.wants_seat() => {
+            // Seats are accounts'.
+            (_, Request::Create(_)) if K::COLLECTION == Collection::Users && error.wants_seat() => {
                 self.take_back_claim(pass).await?;
                 Err(self.without_seat(pass, error))
             }

@@ -197,6 +197,7 @@ mod tests {
             body: body.as_bytes().to_vec(),
             secrets: Arc::default(),
             ids: Some((ids.clone(), Kind::Users)),
+            creates: false,
             conditional: false,
             sent: Vec::new(),
         }

@@ -142,7 +142,7 @@ impl Client {
         let answer = self.in_time(until, began + self.timeout, receive(request, what, &secrets)).await;
         let asked = |answer: Answer| {
             let sent = if answer.status < 300 { Vec::new() } else { values_sent(&url, body) };
-            Answer { conditional: if_match.is_some(), sent, ..answer }
+            Answer { creates: *method == Method::POST, conditional: if_match.is_some(), sent, ..answer }
         };
         let answer = answer.map(|answer| answer.map(asked));
         if let Some(observer) = &self.observer {
@@ -257,6 +257,7 @@ async fn receive(request: RequestBuilder, what: &str, secrets: &Arc<[SecretStrin
         body,
         secrets: Arc::clone(secrets),
         ids: None,
+        creates: false,
         conditional: false,
         sent: Vec::new(),
     })
