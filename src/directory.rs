@@ -16,7 +16,7 @@ mod serving;
 mod tenancy;
 
 pub use self::groups::{Awaited, Unfollowed, awaits_name, connection_of_group};
-pub use self::object::{ConnectionKey, Object, full_name, has_finalizer, is_deleting, same_plan};
+pub use self::object::{ConnectionKey, Object, connection_of, full_name, has_finalizer, is_deleting, same_plan};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
@@ -88,11 +88,6 @@ enum Claim {
     Account(RemoteId),
     Group(RemoteId),
     GroupName(String),
-}
-
-/// The connection that an object refers to.
-pub fn connection_of(user: &ScimUser) -> ConnectionKey {
-    ConnectionKey::of(&user.spec.connection_ref, user.namespace())
 }
 
 impl Directory {

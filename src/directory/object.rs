@@ -67,6 +67,11 @@ impl<O: Object> Object for &O {
     }
 }
 
+/// The connection that an object refers to.
+pub fn connection_of(user: &ScimUser) -> ConnectionKey {
+    ConnectionKey::of(&user.spec.connection_ref, user.metadata.namespace.clone())
+}
+
 /// `namespace/name` of an object.
 pub fn full_name(object: &impl Object) -> String {
     let metadata = object.metadata();
