@@ -33,6 +33,8 @@ mod planning_folders;
 mod planning_keys;
 #[path = "cli/planning_many.rs"]
 mod planning_many;
+#[path = "cli/planning_requests.rs"]
+mod planning_requests;
 #[path = "cli/planning_rosters.rs"]
 mod planning_rosters;
 #[path = "cli/previewing.rs"]
