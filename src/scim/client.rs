@@ -347,7 +347,8 @@ fn with_schemas(kind: Kind, body: &Attributes) -> Value {
 /// Whether an answer shows what was sent: the name of it, at least.
 fn is_sent(shown: &Attributes, sent: &Value) -> bool {
     ["userName", "displayName"].iter().any(|name| {
-        let (shown, sent) = (shown.get(*name).and_then(Value::as_str), sent.get(*name).and_then(Value::as_str));
+        let (_, shown) = shown.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).unzip();
+        let (shown, sent) = (shown.and_then(Value::as_str), sent.get(*name).and_then(Value::as_str));
         shown.is_some() && shown.map(fold) == sent.map(fold)
     })
 }

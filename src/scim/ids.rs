@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::kind::Kind;
 use super::resource::Attributes;
+use super::spelling::spell;
 
 const TEXT: u8 = 1;
 const NUMBER: u8 = 2;
@@ -46,6 +47,7 @@ impl Ids {
     /// The same of one resource, whose forms are still to be seen.
     pub(super) fn to_text(kind: Kind, resource: &mut Attributes) -> Forms {
         lift_core(resource);
+        spell(resource);
         let mut forms = Forms::default();
         walk(kind, resource, &mut |value, place| {
             if let (Some(form), Some(place)) = (to_text(value), place) {

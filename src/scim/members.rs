@@ -53,7 +53,10 @@ fn ids(members: Vec<Member>) -> Value {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Member {
-    Object { value: Id },
+    Object {
+        #[serde(alias = "Value", alias = "VALUE")]
+        value: Id,
+    },
     Bare(Id),
     Other(IgnoredAny),
 }
@@ -82,11 +85,11 @@ mod tests {
 
     #[test]
     fn members_are_their_ids_in_whatever_form_they_come() {
-        let shown = r#"{"id": "g", "Members": [{"value": "1", "$ref": "https://x/1", "meta": {"a": [1]}}, "2", {"display": "3"}, 9007199254740993, {"value": 18446744073709551615}, {"value": 1.5}, null]}"#;
+        let shown = r#"{"id": "g", "Members": [{"value": "1", "$ref": "https://x/1", "meta": {"a": [1]}}, "2", {"display": "3"}, 9007199254740993, {"value": 18446744073709551615}, {"value": 1.5}, null, {"Value": "4", "Display": "Dan"}]}"#;
         let slim: Slim = serde_json::from_str(shown).unwrap();
         assert_eq!(
             Value::from(slim),
-            json!({"id": "g", "Members": ["1", "2", null, 9_007_199_254_740_993_u64, u64::MAX, null, null]})
+            json!({"id": "g", "Members": ["1", "2", null, 9_007_199_254_740_993_u64, u64::MAX, null, null, "4"]})
         );
         let none: Slim = serde_json::from_str(r#"{"id": "g", "members": null}"#).unwrap();
         assert_eq!(Value::from(none), json!({"id": "g", "members": null}));

@@ -28,6 +28,7 @@ mod profile;
 mod proxy;
 mod resource;
 mod schemas;
+mod spelling;
 mod tls;
 mod transport;
 mod words;

@@ -16,6 +16,14 @@ pub(in super::super) struct Shape {
 
 /// Changes an answer, and says what is to be written otherwise than as JSON.
 pub(super) fn shape(quirks: &Quirks, reply: &mut Reply) -> Shape {
+    let shape = formed(quirks, reply);
+    if let Some(body) = reply.body.as_mut().filter(|_| quirks.contains(&Quirk::PascalCase)) {
+        capitalize(body);
+    }
+    shape
+}
+
+fn formed(quirks: &Quirks, reply: &mut Reply) -> Shape {
     let mut shape = Shape { bom: quirks.contains(&Quirk::Bom), text: None };
     if reply.status == 400 && quirks.contains(&Quirk::Errors412) {
         reply.status = 412;
@@ -59,11 +67,34 @@ pub(super) fn shape(quirks: &Quirks, reply: &mut Reply) -> Shape {
         if quirks.contains(&Quirk::LowerCaseLists) {
             in_lower_case(body);
         }
+        if quirks.contains(&Quirk::OneDate) {
+            dated(body, &["created"], &|_| "2015-06-01T08:00:00Z".into());
+        }
+        if quirks.contains(&Quirk::ZeroDates) {
+            dated(body, &TIMES, &|_| "0001-01-01T00:00:00Z".into());
+        }
         if quirks.contains(&Quirk::TimesWithoutZone) {
-            without_zone(body);
+            dated(body, &TIMES, &|time| time.trim_end_matches('Z').to_owned());
         }
     }
     shape
+}
+
+/// Begins the name of every attribute with a capital letter; a URN is no name.
+fn capitalize(value: &mut Value) {
+    match value {
+        Value::Array(list) => list.iter_mut().for_each(capitalize),
+        Value::Object(map) => {
+            for (mut name, mut value) in std::mem::take(map) {
+                capitalize(&mut value);
+                if !name.starts_with("urn:") {
+                    name[..1].make_ascii_uppercase();
+                }
+                map.insert(name, value);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Puts what is of the core schema under its URN, in a resource or a list of them.
@@ -90,19 +121,21 @@ fn in_lower_case(list: &mut Value) {
     }
 }
 
-fn without_zone(value: &mut Value) {
+const TIMES: [&str; 2] = ["created", "lastModified"];
+
+/// Changes these times of a resource, or of those in a list.
+fn dated(value: &mut Value, names: &[&str], change: &impl Fn(&str) -> String) {
     match value {
-        Value::Array(list) => list.iter_mut().for_each(without_zone),
+        Value::Array(list) => list.iter_mut().for_each(|one| dated(one, names, change)),
         Value::Object(map) => {
             if let Some(meta) = map.get_mut("meta") {
-                for time in ["created", "lastModified"] {
-                    let bare = meta[time].as_str().map(|text| text.trim_end_matches('Z').to_owned());
-                    if let Some(bare) = bare {
-                        meta[time] = bare.into();
+                for name in names {
+                    if let Some(time) = meta[*name].as_str().map(change) {
+                        meta[*name] = time.into();
                     }
                 }
             }
-            map.iter_mut().filter(|(_, value)| value.is_array()).for_each(|(_, list)| without_zone(list));
+            map.iter_mut().filter(|(_, value)| value.is_array()).for_each(|(_, list)| dated(list, names, change));
         }
         _ => {}
     }

@@ -155,3 +155,35 @@ async fn i18_members_leave_where_a_path_with_a_filter_is_answered_500() {
     let groups = world.admin("GET", "/groups", None).await;
     assert_eq!(groups[0]["members"].as_array().map(Vec::len), Some(1), "{groups}");
 }
+
+/// However the server spells `emails[].value`, and whether the account is told of by an e-mail alone.
+#[tokio::test]
+async fn i14_whoever_is_protected_by_an_e_mail_is_known_in_any_spelling() {
+    let policy = json!({
+        "guards": {"protected": ["boss@*"]},
+        "adoptionPolicy": {"users": "Adopt", "groups": "Adopt"},
+        "deletionPolicy": {"users": "Delete", "groups": "Delete"},
+    });
+    let mut world = World::start(&["pascal_case"], policy).await;
+    let root = json!({
+        "userName": "root", "active": true, "emails": [{"value": "boss@example.com", "type": "work"}],
+    });
+    let root = world.admin("POST", "/users", Some(root)).await["id"].as_str().expect("an id").to_owned();
+    let body = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "Team", "members": [{"value": root}],
+    });
+    assert_eq!(world.by_hand("POST", "/Groups", body).await, 201);
+    world.user("root", json!({"userName": "root", "active": false}));
+    declare(&world, &json!({}));
+    let ada = json!([{"userRef": {"name": "ada"}}]);
+    world.group("team", json!({"displayName": "Team", "membership": "Exact", "members": ada}));
+    world.pass(10 * MINUTE).await;
+    let shown = accounts(&world).await;
+    let boss = shown.iter().find(|account| account["id"] == json!(root));
+    assert_eq!(boss.map(|boss| &boss["active"]), Some(&json!(true)), "{}", ready(&world, "root"));
+    assert!(ready(&world, "root").starts_with("False Protected"), "{}", ready(&world, "root"));
+    let groups = world.admin("GET", "/groups", None).await;
+    let members: Vec<&Value> = groups[0]["members"].as_array().into_iter().flatten().map(|one| &one["value"]).collect();
+    assert!(members.len() == 2 && members.contains(&&json!(root)), "{members:?}: {}", ready(&world, "team"));
+    assert!(ready(&world, "team").starts_with("False Protected"), "{}", ready(&world, "team"));
+}
