@@ -115,6 +115,8 @@ pub struct CreationAnswer<'a> {
     pub listed: bool,
     /// Another object is bound to it.
     pub held: bool,
+    /// All that the server shows was created at this time, by its own word: that tells nothing.
+    pub undated: bool,
 }
 
 /// Whether a creation made what it was answered with.
@@ -148,8 +150,12 @@ impl CreationAnswer<'_> {
     }
 
     fn is_fresh(&self) -> bool {
-        let age = self.resource.created().map(|created| self.at.duration_since(created));
-        age.is_some_and(|age| age.abs() < SLACK)
+        self.age().is_some_and(|age| age.abs() < SLACK)
+    }
+
+    fn age(&self) -> Option<SignedDuration> {
+        let created = self.resource.created().filter(|_| !self.undated);
+        created.map(|created| self.at.duration_since(created))
     }
 
     /// There are servers that put a domain before the name. One that was there would have been listed, or is known.
@@ -186,7 +192,7 @@ fn is_another(answer: &CreationAnswer, sent: &str, shown: &str) -> bool {
 pub fn origin(answer: &CreationAnswer) -> Origin {
     let (sent, shown) = answer.names;
     let resource = answer.resource;
-    let age = resource.created().map(|created| answer.at.duration_since(created));
+    let age = answer.age();
     if answer.held {
         Origin::Existed("another object is bound to it")
     } else if answer.known {
@@ -240,6 +246,7 @@ mod tests {
             known: false,
             listed: true,
             held: false,
+            undated: false,
         };
         change(&mut answer);
         origin(&answer)
@@ -309,5 +316,11 @@ mod tests {
         assert_eq!(made("2026-11-28T11:55:00Z", None), Origin::New, "clocks differ");
         assert_eq!(made("2026-11-28T05:00:00", Some("2026-11-28T05:00:00")), Origin::New, "another zone");
         assert_eq!(made("yesterday", None), Origin::New);
+        let meta = json!({"created": "2020-01-01T00:00:00Z"});
+        let account = json!({"id": "7", "userName": "ada@example.com", "meta": meta});
+        assert_eq!(judge(&account, |answer| answer.undated = true), Origin::New, "everybody has that one");
+        let judged = judge(&account, |answer| (answer.undated, answer.created) = (true, false));
+        assert_eq!(judged, Origin::Untold, "and it makes nothing new either");
+        assert!(matches!(judge(&account, |answer| (answer.undated, answer.known) = (true, true)), Origin::Existed(_)));
     }
 }

@@ -1,5 +1,7 @@
 //! What a server was seen to do otherwise than its dialect expects. Kept as first seen, so that it is told once.
 
+use jiff::Timestamp;
+
 use super::client::Page;
 use super::error::{Class, Error};
 use super::kind::Kind;
@@ -75,6 +77,9 @@ pub struct ObservedQuirks {
     deletes: [bool; 2],
     /// A list failed beyond so many entries.
     list_breaks_at: Option<u64>,
+    /// When whoever was listed first was created, and whether others were at another time.
+    created: Option<Timestamp>,
+    times_differ: bool,
 }
 
 impl ObservedQuirks {
@@ -227,6 +232,18 @@ impl ObservedQuirks {
     /// Where one failed last.
     pub fn list_breaks_at(&self) -> Option<u64> {
         self.list_breaks_at
+    }
+
+    /// This was listed; it says when it was created.
+    pub fn listed(&mut self, created: Option<Timestamp>) {
+        if let Some(created) = created {
+            self.times_differ |= *self.created.get_or_insert(created) != created;
+        }
+    }
+
+    /// Whether all that was listed has this time of creation: it tells nothing.
+    pub fn is_everyones(&self, created: Timestamp) -> bool {
+        self.created == Some(created) && !self.times_differ
     }
 
     /// There is PATCH for groups, whatever it refuses.

@@ -9,6 +9,9 @@ use unicode_normalization::UnicodeNormalization;
 /// The attributes of a resource.
 pub type Attributes = Map<String, Value>;
 
+/// 2001: no service is older that speaks SCIM. What shows an earlier time has none, as the zero of Go and of Unix.
+const FIRST_TIME: Timestamp = Timestamp::constant(978_307_200, 0);
+
 /// A longer one is no id but an attack on whoever keeps it.
 pub(super) const LONGEST_ID: usize = 512;
 
@@ -69,7 +72,7 @@ impl Resource {
         self.get("meta")?.get("version")?.as_str()
     }
 
-    /// `meta.created`; a time without a zone is read as UTC.
+    /// `meta.created`; a time without a zone is read as UTC, and one that stands for none is none.
     pub fn created(&self) -> Option<Timestamp> {
         self.time("created")
     }
@@ -82,7 +85,7 @@ impl Resource {
     fn time(&self, name: &str) -> Option<Timestamp> {
         let text = self.get("meta")?.get(name)?.as_str()?;
         let unzoned = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
-        text.parse().ok().or_else(unzoned)
+        text.parse().ok().or_else(unzoned).filter(|time| *time >= FIRST_TIME)
     }
 
     /// A number, which some write as text.
@@ -177,6 +180,15 @@ mod tests {
         ] {
             assert_eq!(without_tombstone(name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn i07_a_time_that_stands_for_none_is_none() {
+        let created = |time: &str| resource(&json!({"meta": {"created": time}})).created().is_some();
+        for none in ["0001-01-01T00:00:00Z", "1970-01-01T00:00:00", "1899-12-30T00:00:00Z", "now"] {
+            assert!(!created(none), "{none}");
+        }
+        assert!(created("2001-01-01T00:00:00Z") && created("2026-11-28T12:00:00"));
     }
 
     #[test]

@@ -134,6 +134,9 @@ impl<E: Effects> Provisioner<E> {
             known: seen_before,
             listed: known.listed,
             held: holder.is_some_and(|holder| holder.has_account),
+            undated: resource
+                .created()
+                .is_some_and(|created| pass.session.seen.look(|seen| seen.is_everyones(created))),
         })
     }
 

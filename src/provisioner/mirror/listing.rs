@@ -77,8 +77,9 @@ pub struct Listing {
     size: u32,
     /// Entries on a page that was as long as was asked for and came twice.
     full: Option<u64>,
-    /// Entries on the last page.
+    /// Entries on the last page, and on the longest.
     last: u64,
+    longest: u64,
     pages: u64,
     /// Entries shown so far, and those shown before the listing had to begin again.
     walked: u64,
@@ -99,6 +100,7 @@ impl Listing {
             size: profile.page_size,
             full: None,
             last: 0,
+            longest: 0,
             pages: 0,
             walked: 0,
             walked_before: 0,
@@ -159,6 +161,7 @@ impl Listing {
     pub fn turn<R>(&mut self, page: &Page<R>, new: usize) -> Option<Result<(), Gap>> {
         self.pages += 1;
         self.last = page.shown;
+        self.longest = self.longest.max(page.shown);
         self.walked += page.shown;
         self.unreadable += page.unreadable;
         // Beyond the end some count what the page shows.
@@ -210,8 +213,19 @@ impl Listing {
         self.paging == Paging::Index && (full || USUAL_LIMITS.contains(&self.last))
     }
 
+    /// All that are counted were shown, and the last page wasn't full: there is nothing beyond it but an error. A full one may be
+    /// as far as the server goes, and what it counts, too.
+    fn has_ended(&self, distinct: u64) -> bool {
+        let several = self.longest > self.last;
+        let shorter = several || (self.last < u64::from(self.size) && !USUAL_LIMITS.contains(&self.last));
+        shorter && self.unreadable == 0 && self.total == Some(distinct)
+    }
+
     /// The server can't be walked further than this: what it showed is no less so.
-    fn broken_by(&self, error: &Error) -> Listed {
+    fn broken_by(&self, error: &Error, distinct: u64) -> Listed {
+        if self.has_ended(distinct) {
+            return self.judge(Ok(()), distinct);
+        }
         Listed::Incomplete(Gap::Breaks(self.walked.max(self.walked_before), error.without_advice()))
     }
 
@@ -251,9 +265,18 @@ impl<E: Effects> Provisioner<E> {
             let mut page = match self.next_page(session, recall, &mut listing).await {
                 Ok(Some(page)) => page,
                 Ok(None) => return Ok(Listed::BrokenOff),
-                Err(error) if breaks_for_good(session, &listing, &error) => return Ok(listing.broken_by(&error)),
+                Err(error) if breaks_for_good(session, &listing, &error) => {
+                    return Ok(listing.broken_by(&error, distinct() as u64));
+                }
                 Err(error) => return Err(error),
             };
+            session.seen.take_in(|seen| {
+                for entry in &page.resources {
+                    if let Entry::Read(resource, _) = entry {
+                        seen.listed(resource.created());
+                    }
+                }
+            });
             let Some(new) = take(&mut page, &listing) else { return Ok(Listed::BrokenOff) };
             if let Some(end) = listing.turn(&page, new).filter(|end| !listing.widens(end)) {
                 return Ok(listing.judge(end, distinct() as u64));

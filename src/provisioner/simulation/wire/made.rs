@@ -122,3 +122,33 @@ async fn i07_whoever_is_made_under_a_name_that_the_server_made_of_theirs_is_the_
     assert!(world.get("ada").is_none());
     assert_eq!(exist(&world).await.0, 0, "nobody keeps access");
 }
+
+/// A time that all have, or that is none, says nothing of what a creation made.
+#[tokio::test]
+async fn i07_what_was_made_is_its_own_where_no_date_tells_that_it_is_new() {
+    for quirk in ["zero_dates", "one_date"] {
+        live_among(&[quirk]).await;
+    }
+}
+
+/// The same beside somebody whom others made.
+async fn live_among(quirks: &[&str]) {
+    let mut world = World::start(quirks, policy()).await;
+    world.admin("POST", "/users", Some(json!({"userName": "zoe@example.com"}))).await;
+    people(&world, &["ada", "bea"]);
+    team(&world, "Team", &["ada", "bea"]);
+    world.pass(10 * MINUTE).await;
+    assert!(ada(&world).starts_with("True Synced"), "{quirks:?}: {}", ada(&world));
+    assert!(ready(&world).starts_with("True Synced"), "{quirks:?}: {}", ready(&world));
+    assert_eq!(members(&world, &["ada", "bea"]).await, ["ada", "bea"], "{quirks:?}: {}", ready(&world));
+    assert_eq!(exist(&world).await, (3, 1), "{quirks:?}");
+    // Whoever was there before isn't taken for it.
+    world.user("zoe", json!({"userName": "zoe@example.com", "active": true}));
+    world.pass(10 * MINUTE).await;
+    assert_eq!(id(&world, "zoe"), "", "{quirks:?}");
+    for name in ["team", "ada", "bea"] {
+        world.delete(name);
+    }
+    world.pass(10 * MINUTE).await;
+    assert_eq!(exist(&world).await, (1, 0), "{quirks:?}: what was made goes with its object");
+}
