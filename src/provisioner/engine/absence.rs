@@ -103,6 +103,10 @@ impl<E: Effects> Provisioner<E> {
             Ok(_) => Ok(()),
             // It says that it lists nobody without a filter.
             Err(probe) if probe.wants_filter() => Ok(()),
+            // A list that never went through may fail for good.
+            Err(probe) if fails_by_itself(&probe) && !self.was_listed(pass) && self.answers_searches(pass).await? => {
+                Ok(())
+            }
             Err(probe) => {
                 self.request_probe();
                 Err(if probe.class() == Class::NotFound { try_later(pass, error) } else { self.failed(pass, &probe) })
@@ -122,11 +126,23 @@ impl<E: Effects> Provisioner<E> {
         Ok(self.effects.page(client, K::COLLECTION, &start, pass.session.policy.profile.page_size, deadline).await)
     }
 
-    /// Where nothing is listed without a filter, the collection is asked for somebody whom nobody can be.
+    /// The whole collection was shown since the connection leads to this server.
+    fn was_listed<K: Kind>(&self, pass: &Pass<K>) -> bool {
+        K::mirror(self).look_in(pass.session.epoch, |mirror| mirror.sightings().was_listed()) != Some(false)
+    }
+
+    /// Where nothing is listed without a filter, or nothing at all, the collection is asked for somebody whom nobody can be.
     async fn answers_searches<K: Kind>(&self, pass: &Pass<K>) -> Result<bool, Stop<K>> {
         let deadline = self.turn(pass, RequestKind::Read, Priority::Write).await?;
         Ok(self.effects.find(&pass.session.client, K::COLLECTION, K::NAME, NOBODY, deadline).await.is_ok())
     }
+}
+
+/// The list is refused, or breaks, and nothing speaks of a trouble that passes or that others have, too.
+fn fails_by_itself(error: &Error) -> bool {
+    let of_the_list =
+        matches!(error.class(), Class::Rejected | Class::Forbidden | Class::Unsupported | Class::Transient);
+    of_the_list && error.status().is_some() && error.retry_after().is_none()
 }
 
 /// All of the collection can be listed.

@@ -42,6 +42,10 @@ pub(in super::super) fn says(quirks: &Quirks, asked: &Asked<'_>, sent: &[u8], st
             *reply = Reply::new(404, serde_json::json!({"detail": "no such resource", "status": "404"}));
             return;
         }
+        if quirks.contains(&Quirk::Ends404) && ends(asked, body) {
+            *reply = Reply::new(404, serde_json::json!({"detail": "no such page", "status": "404"}));
+            return;
+        }
         if quirks.contains(&Quirk::OnePage)
             && let Some(shown) = body["Resources"].as_array().map(Vec::len)
         {
@@ -94,6 +98,13 @@ fn leave_out(quirks: &Quirks, asked: &Asked<'_>, reply: &mut Reply) {
     if reply.status == 201 && quirks.contains(&Quirk::EmptyCreations) {
         reply.body = None;
     }
+}
+
+/// A page that isn't the first shows nobody.
+fn ends(asked: &Asked<'_>, list: &Value) -> bool {
+    let start = asked.decoded_query().into_iter().find(|(key, _)| key == "startIndex").map(|(_, start)| start);
+    let later = start.and_then(|start| start.parse::<u64>().ok()).is_some_and(|start| start > 1);
+    later && list["Resources"].as_array().is_none_or(Vec::is_empty) && list["totalResults"].is_number()
 }
 
 fn name_for_id(reply: &mut Reply) {

@@ -103,6 +103,9 @@ pub(in super::super) enum Quirk {
     OnePage,
     /// `startIndex` isn't heeded, and a list goes on by its cursor alone.
     CursorsOnly,
+    /// A page beyond the end is answered 404.
+    #[serde(rename = "ends_404")]
+    Ends404,
     /// More than ten a page are refused.
     SmallPages,
     /// A list without a filter is answered 400 `tooMany`.
@@ -146,6 +149,16 @@ pub(in super::super) enum Quirk {
     KeepsNoMembers,
     /// Groups name their members by `userName`, and take both that and ids.
     MembersByName,
+    /// A user who is made inactive is taken out of all groups.
+    DeactivationLeavesGroups,
+    /// A member who is inactive is answered 400.
+    RefusesInactiveMembers,
+    /// A member who is in and is put in again is answered 409.
+    #[serde(rename = "members_again_409")]
+    MembersAgain409,
+    /// A member who isn't in and is taken out is answered 404.
+    #[serde(rename = "strangers_out_404")]
+    StrangersOut404,
     /// Groups show no version, and no later time than that of their creation.
     GroupsNeverModified,
     /// A member who is taken out by a path with a filter takes all others along: 200.
@@ -236,12 +249,18 @@ pub(in super::super) enum Quirk {
     EmptyCreations,
     /// The attributes of the core schema are shown under its URN.
     CoreNested,
+    /// The names of attributes begin with a capital letter.
+    PascalCase,
     /// `active` is shown as text.
     TextBooleans,
     /// Answers begin with a byte order mark.
     Bom,
     /// Lists have `resources`, and their total is text.
     LowerCaseLists,
+    /// Times are those of the year 1.
+    ZeroDates,
+    /// All were created on one day of 2015.
+    OneDate,
     /// Times have no zone.
     TimesWithoutZone,
     /// Errors are `{"message": …}`.

@@ -198,3 +198,87 @@ async fn i11_a_list_that_goes_on_by_its_cursor_alone_is_followed() {
     let told = world.effects.look().events.iter().map(|(_, note)| note.clone()).collect::<Vec<_>>().join("; ");
     assert!(!told.contains("the key may not"), "{told}");
 }
+
+fn team_told(world: &World) -> String {
+    let conditions = world.get_group("team").and_then(|group| group.status?.conditions).unwrap_or_default();
+    let ready = conditions.iter().find(|known| known.type_ == "Ready");
+    ready.map(|known| format!("{} {}: {}", known.status, known.reason, known.message)).unwrap_or_default()
+}
+
+/// Where the list of groups fails for good, a search tells that the collection is there.
+#[tokio::test]
+async fn i12_a_group_that_is_gone_is_gone_where_the_list_of_groups_fails() {
+    for code in [500, 403] {
+        let mut world = World::start(&[], json!({"deletionPolicy": {"groups": "Delete"}})).await;
+        let fails = json!([{
+            "match": {"method": "GET", "path_prefix": "/Groups", "query_contains": "excludedAttributes"},
+            "fault": {"kind": "status", "code": code},
+        }]);
+        world.admin("POST", "/faults", Some(fails)).await;
+        world.user("ada", json!({"userName": "ada@example.com", "active": true}));
+        let members = json!([{"userRef": {"name": "ada"}}]);
+        world.group("team", json!({"displayName": "Team", "membership": "Exact", "members": members}));
+        world.pass(5 * MINUTE).await;
+        assert!(team_told(&world).starts_with("True"), "{code}: {}", team_told(&world));
+        let id = world.get_group("team").and_then(|group| group.status?.id).expect("bound");
+        assert_eq!(world.by_hand("DELETE", &format!("/Groups/{id}"), json!({})).await, 204);
+        let bea = json!([{"userRef": {"name": "ada"}}, {"id": "nobody"}]);
+        world.group("team", json!({"displayName": "Crew", "membership": "Exact", "members": bea}));
+        world.pass(10 * MINUTE).await;
+        assert!(team_told(&world).starts_with("False DeletedAtServer"), "{code}: {}", team_told(&world));
+        world.delete("team");
+        world.pass(10 * MINUTE).await;
+        assert!(world.get_group("team").is_none(), "{code}: {}", team_told(&world));
+    }
+}
+
+/// A list that went through before and fails now is in trouble: nothing is concluded of it.
+#[tokio::test]
+async fn i12_nothing_is_gone_while_a_list_fails_that_went_through() {
+    let policy = json!({"deletionPolicy": {"groups": "Delete"}, "driftPolicy": {"deleted": "Repair"}});
+    let mut world = World::start(&[], policy).await;
+    world.user("ada", json!({"userName": "ada@example.com", "active": true}));
+    world.group(
+        "team",
+        json!({"displayName": "Team", "membership": "Exact", "members": [{"userRef": {"name": "ada"}}]}),
+    );
+    world.pass(5 * MINUTE).await;
+    let fails = json!([
+        {"match": {"method": "GET", "path_prefix": "/Groups/"}, "fault": {"kind": "status", "code": 404}},
+        {"match": {"method": "GET", "query_contains": "excludedAttributes"}, "fault": {"kind": "status", "code": 500}},
+    ]);
+    world.admin("POST", "/faults", Some(fails)).await;
+    world.group("team", json!({"displayName": "Crew", "membership": "Exact", "members": []}));
+    world.pass(10 * MINUTE).await;
+    world.admin("DELETE", "/faults", None).await;
+    world.pass(90 * MINUTE).await;
+    let groups = world.admin("GET", "/groups", None).await;
+    let names: Vec<&Value> = groups.as_array().into_iter().flatten().map(|group| &group["displayName"]).collect();
+    assert_eq!(names, ["Crew"], "{}", team_told(&world));
+}
+
+/// As frameworks do that know no empty page.
+#[tokio::test]
+async fn i11_a_list_that_is_refused_beyond_its_end_is_complete() {
+    for (quirks, size, users) in [
+        (vec!["ends_404"], 100, 3),
+        (vec!["ends_404", "ignores_filters"], 100, 3),
+        (vec!["ends_404", "ignores_filters"], 5, 13),
+        (vec!["ends_404", "finds_404"], 5, 13),
+    ] {
+        let policy = json!({"dialect": {"pageSize": size}, "adoptionPolicy": {"users": "Adopt"}});
+        let mut world = World::start(&quirks, policy).await;
+        world.admin("POST", "/seed", Some(json!({"users": users}))).await;
+        world.user("ada", json!({"userName": "ada@example.com", "active": true}));
+        world.user("last", json!({"userName": format!("seed-{:05}@example.com", users - 1), "active": true}));
+        let members = json!([{"userRef": {"name": "ada"}}]);
+        world.group("team", json!({"displayName": "Team", "membership": "Exact", "members": members}));
+        world.pass(5 * MINUTE).await;
+        for name in ["ada", "last"] {
+            assert!(told(&world, name).starts_with("True Synced"), "{quirks:?} {size}: {}", told(&world, name));
+        }
+        assert!(team_told(&world).starts_with("True Synced"), "{quirks:?} {size}: {}", team_told(&world));
+        let gaps = world.effects.look().events.iter().filter(|(_, note)| note.contains("goes no further")).count();
+        assert_eq!(gaps, 0, "{quirks:?} {size}");
+    }
+}
