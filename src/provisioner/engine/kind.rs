@@ -137,6 +137,10 @@ pub trait Kind: ResourceType {
     fn rest(_: &Pass<Self>, _: &Verdict<Self>) -> Outcome {
         Outcome::Done
     }
+    /// The pass ends so: what is told in place of that, where more is done about it.
+    fn settles<E: Effects>(_: &Provisioner<E>, _: &Pass<Self>, _: &Verdict<Self>) -> Option<Verdict<Self>> {
+        None
+    }
     /// The pass is over.
     fn after_pass<E: Effects>(_: &Provisioner<E>, _: &Pass<Self>) {}
 

@@ -179,6 +179,8 @@ impl<E: Effects> Provisioner<E> {
         if verdict.declines() && pass.status.id().is_none() {
             self.decline(pass);
         }
+        let told = K::settles(self, pass, verdict);
+        let verdict = told.as_ref().unwrap_or(verdict);
         match self.write_down(pass, verdict).await {
             Ok(_) => {
                 K::settled(self, pass, verdict);

@@ -91,6 +91,20 @@ impl<E: Effects> Provisioner<E> {
         }
     }
 
+    /// The account of a deleted object can't be made inactive, and a person has to see to that: it leaves its groups
+    /// meanwhile, which at most servers are the access.
+    pub(super) fn leaves_groups_meanwhile(&self, pass: &UserPass, verdict: &Verdict) -> Option<Verdict> {
+        let tried = pass.own.removal_refused || pass.own.written.contains(&Path::core(ACTIVE));
+        let refused = matches!(verdict.reason, Some(Reason::Rejected | Reason::NotSupported | Reason::Conflict));
+        if !(tried && refused && verdict.executed && pass.is_deleting()) {
+            return None;
+        }
+        self.groups_to_leave(pass)?;
+        self.submit_departure(pass);
+        let message = format!("the account is taken out of its groups meanwhile; {}", verdict.message);
+        Some(Verdict { message, ..verdict.clone() })
+    }
+
     /// The groups that the account leaves before the object may go on.
     fn groups_to_leave(&self, pass: &UserPass) -> Option<Vec<String>> {
         let policy = &pass.session.policy;
@@ -129,10 +143,7 @@ impl<E: Effects> Provisioner<E> {
     }
 
     fn leave_groups(&self, pass: &UserPass, groups: &[String]) -> UserStop {
-        let id = pass.status.id.as_deref().unwrap_or_default();
-        let departing = self.directory.depart(&pass.object, &id.into());
-        let departing = departing.into_iter().map(|uid| (uid, Lane::Removal));
-        self.schedule.submit_all(departing, true, self.effects.instant());
+        self.submit_departure(pass);
         let named = groups.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
         let verdict = Verdict {
             reason: Some(Reason::Pending),
@@ -146,6 +157,14 @@ impl<E: Effects> Provisioner<E> {
             ..Verdict::default()
         };
         UserStop::With(Box::new(verdict), Outcome::After(LOOK_AGAIN))
+    }
+
+    /// The account is taken out of every group that it is in.
+    fn submit_departure(&self, pass: &UserPass) {
+        let id = pass.status.id.as_deref().unwrap_or_default();
+        let departing = self.directory.depart(&pass.object, &id.into());
+        let departing = departing.into_iter().map(|uid| (uid, Lane::Removal));
+        self.schedule.submit_all(departing, true, self.effects.instant());
     }
 
     /// The object goes and its account stays: in its groups, too, for one `resyncInterval` (promise I18). That

@@ -63,6 +63,8 @@ pub struct Scratch {
     pub read_again: bool,
     /// The server refuses to delete the account, so it is deactivated first.
     pub deactivates_first: bool,
+    /// The server refused what was to take the account's access away.
+    pub removal_refused: bool,
 }
 
 impl<E: Effects> Provisioner<E> {

@@ -100,6 +100,7 @@ impl<E: Effects> Provisioner<E> {
         operation: &Operation,
         error: &Error,
     ) -> Option<Result<(), UserStop>> {
+        pass.own.removal_refused |= operation.removes();
         match (error.class(), &operation.request) {
             (Class::Rejected, request) if self.tries_without_types(pass, request, error) => Some(Ok(())),
             // It may have made an account all the same: who is there is looked for before another is sent.

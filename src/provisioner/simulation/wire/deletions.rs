@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::groups::{people, ready};
+use super::groups::{members, people, ready};
 use super::world::World;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -119,4 +119,52 @@ async fn i33_a_patch_that_changes_active_alone_is_no_patch_for_anything_else() {
         );
         assert_eq!(world.learned(), ["writeUsers: Put"], "{quirk}");
     }
+}
+
+fn user_ready(world: &World, name: &str) -> String {
+    let conditions = world.get(name).and_then(|user| user.status?.conditions).unwrap_or_default();
+    let ready = conditions.iter().find(|known| known.type_ == "Ready");
+    ready.map(|known| format!("{} {}: {}", known.status, known.reason, known.message)).unwrap_or_default()
+}
+
+/// For most services the groups are the access: they are left, though a person has to see to the account.
+#[tokio::test]
+async fn i17_whoever_can_not_be_deactivated_leaves_their_groups_all_the_same() {
+    for (quirks, users) in [
+        (vec!["refuses_inactive"], "Deactivate"),
+        (vec!["refuses_inactive", "no_deletes"], "Delete"),
+        (vec!["ignores_patches", "no_put"], "Deactivate"),
+    ] {
+        let mut world = World::start(&quirks, json!({"deletionPolicy": {"users": users}})).await;
+        people(&world, &["ada", "bea", "cyd"]);
+        let all: Vec<Value> = ["ada", "bea", "cyd"].iter().map(|name| json!({"userRef": {"name": name}})).collect();
+        world.group("team", json!({"displayName": "Team", "membership": "Exact", "members": all}));
+        world.pass(5 * MINUTE).await;
+        assert_eq!(members(&world, &["ada", "bea", "cyd"]).await, ["ada", "bea", "cyd"], "{quirks:?}");
+        world.delete("ada");
+        // Whoever is declared is a member as long as they are.
+        world.user("cyd", person("cyd", "Cook", false));
+        world.pass(10 * MINUTE).await;
+        let told = user_ready(&world, "ada");
+        assert!(told.starts_with("False Rejected") || told.starts_with("False NotSupported"), "{quirks:?}: {told}");
+        assert!(told.contains("scim-operator.dev/release"), "{quirks:?}: {told}");
+        assert_eq!(account(&world, "ada").await["active"], json!(true), "{quirks:?}");
+        assert_eq!(members(&world, &["ada", "bea", "cyd"]).await, ["bea", "cyd"], "{quirks:?}: {}", ready(&world));
+    }
+}
+
+/// What a guard holds takes nobody out of a group either.
+#[tokio::test]
+async fn i17_whose_removal_is_held_stays_in_their_groups() {
+    let guards = json!({"removals": {"maxPercent": 1, "minCount": 0, "maxCount": 1, "window": "1h"}});
+    let mut world = World::start(&["refuses_inactive"], json!({"guards": guards})).await;
+    let all = ["ada", "bea", "cyd"];
+    people(&world, &all);
+    let members_of: Vec<Value> = all.iter().map(|name| json!({"userRef": {"name": name}})).collect();
+    world.group("team", json!({"displayName": "Team", "membership": "Exact", "members": members_of}));
+    world.pass(5 * MINUTE).await;
+    all.iter().for_each(|name| world.delete(name));
+    world.pass(10 * MINUTE).await;
+    assert!(user_ready(&world, "ada").contains("Held"), "{}", user_ready(&world, "ada"));
+    assert_eq!(members(&world, &all).await, all, "{}", ready(&world));
 }
