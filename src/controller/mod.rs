@@ -5,7 +5,6 @@ mod groups;
 mod namespaces;
 mod rosters;
 mod unrouted;
-mod unrouted_groups;
 mod users;
 mod watch;
 

@@ -1,42 +1,162 @@
 //! Objects whose connection isn't there: one task writes their status, and lets the released ones go.
 
-use std::time::Duration;
+use std::collections::HashMap;
+use std::fmt::Debug;
 
 use jiff::Timestamp;
-use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
+use kube::core::NamespaceResourceScope;
+use kube::runtime::events::{Event, EventType};
+use kube::{Resource, ResourceExt};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
-use super::unrouted_groups;
 use crate::api::{
-    FIELD_MANAGER, FINALIZER, GROUP, Reason, ScimGroup, ScimUser, ScimUserStatus, Uid, UserState, VERSION,
+    ConnectionRef, FIELD_MANAGER, FINALIZER, GROUP, GroupState, Reason, ScimGroup, ScimUser, ScimUserStatus, Uid,
+    UserState, VERSION,
 };
-use crate::directory::{connection_of, full_name, has_finalizer, is_deleting};
+use crate::directory::{
+    ConnectionKey, Object, connection_of, connection_of_group, full_name, has_finalizer, is_deleting,
+};
+use crate::plan::groups::{Group, GroupVerdict};
 use crate::plan::{User, Verdict, way_out};
-use crate::provisioner::Shared;
-use crate::status::{PassLog, record};
-
-/// After a write that the API server didn't take.
-const RETRY: Duration = Duration::from_secs(5);
+use crate::provisioner::{Shared, back_off, bounded_note};
+use crate::status::{PassLog, record, record_group};
 
 /// The way to the task.
-pub struct Unrouted(mpsc::UnboundedSender<(Object, bool)>);
+pub struct Unrouted(mpsc::UnboundedSender<(Waiting, bool)>);
 
 /// By their uids: what waits here would otherwise be kept a second time, as it was.
-enum Object {
+enum Waiting {
     User(Uid),
     Group(Uid),
+}
+
+/// What is special to a kind of object.
+trait Kind:
+    Object
+    + Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + Debug
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
+{
+    /// What it stands for at the server.
+    const NOUN: &'static str;
+    /// The event of one that goes and leaves that as it is.
+    const LEFT: &'static str;
+
+    fn connection(&self) -> (ConnectionKey, &ConnectionRef);
+    fn is_to_be_released(&self) -> bool;
+    /// The account or group that it is bound to, or that a creation may have made for it.
+    fn left_behind(&self) -> Option<String>;
+    fn way_out(full_name: &str) -> String;
+    /// What is applied of a status that says so; none where nothing is news.
+    fn status(&self, message: String) -> Option<Value>;
+}
+
+impl Kind for ScimUser {
+    const NOUN: &'static str = "account";
+    const LEFT: &'static str = "AccountLeft";
+
+    fn connection(&self) -> (ConnectionKey, &ConnectionRef) {
+        (connection_of(self), &self.spec.connection_ref)
+    }
+
+    fn is_to_be_released(&self) -> bool {
+        self.wants_release()
+    }
+
+    fn left_behind(&self) -> Option<String> {
+        let id = self.status.as_ref().and_then(|status| status.id.clone());
+        id.or_else(|| self.claimed_account().map(|claimed| claimed.user_name))
+    }
+
+    fn way_out(full_name: &str) -> String {
+        way_out::<User>(full_name)
+    }
+
+    fn status(&self, message: String) -> Option<Value> {
+        let deleting = is_deleting(self);
+        let verdict = Verdict {
+            reason: Some(Reason::ConnectionNotFound),
+            message,
+            state: Some(if deleting { UserState::Deleting } else { UserState::Pending }),
+            ..Verdict::default()
+        };
+        let (status, generation) = (self.status.clone().unwrap_or_default(), self.metadata.generation);
+        // An object that owes nothing is not rewritten for its connection's trouble.
+        if status.observed_generation == generation && !deleting {
+            return None;
+        }
+        let new = record(&status, generation.unwrap_or_default(), &verdict, &PassLog::default(), Timestamp::now());
+        // Its groups are written key by key, by those who put it there: applied, they would be this writer's own, and what
+        // was forgotten meanwhile would come back.
+        (self.status.as_ref() != Some(&new)).then(|| json!(ScimUserStatus { groups: None, ..new }))
+    }
+}
+
+impl Kind for ScimGroup {
+    const NOUN: &'static str = "group";
+    const LEFT: &'static str = "GroupLeft";
+
+    fn connection(&self) -> (ConnectionKey, &ConnectionRef) {
+        (connection_of_group(self), &self.spec.connection_ref)
+    }
+
+    fn is_to_be_released(&self) -> bool {
+        self.wants_release()
+    }
+
+    fn left_behind(&self) -> Option<String> {
+        let id = self.status.as_ref().and_then(|status| status.id.clone());
+        id.or_else(|| self.claimed_group().map(|claimed| claimed.display_name))
+    }
+
+    fn way_out(full_name: &str) -> String {
+        way_out::<Group>(full_name)
+    }
+
+    fn status(&self, message: String) -> Option<Value> {
+        let deleting = is_deleting(self);
+        let verdict = GroupVerdict {
+            reason: Some(Reason::ConnectionNotFound),
+            message,
+            state: Some(if deleting { GroupState::Deleting } else { GroupState::Pending }),
+            ..GroupVerdict::default()
+        };
+        let (status, generation) = (self.status.clone().unwrap_or_default(), self.metadata.generation);
+        if status.observed_generation == generation && !deleting {
+            return None;
+        }
+        let new =
+            record_group(&status, generation.unwrap_or_default(), &verdict, &PassLog::default(), Timestamp::now());
+        if self.status.as_ref() == Some(&new) {
+            return None;
+        }
+        let mut body = json!(new);
+        if let Some(body) = body.as_object_mut() {
+            // Written key by key, by whoever lets a member go.
+            body.remove("leaving");
+            body.remove("memberNames");
+        }
+        Some(body)
+    }
 }
 
 impl Unrouted {
     /// Starts the task; it ends with `stop`.
     pub fn start(shared: Shared, stop: CancellationToken, tasks: &mut JoinSet<()>) -> Self {
-        let (sender, mut receiver) = mpsc::unbounded_channel::<(Object, bool)>();
+        let (sender, mut receiver) = mpsc::unbounded_channel::<(Waiting, bool)>();
         tasks.spawn(async move {
+            // How often a write of one was refused in a row.
+            let mut refused: HashMap<Uid, u32> = HashMap::new();
             loop {
                 let (object, released) = tokio::select! {
                     () = stop.cancelled() => break,
@@ -45,19 +165,28 @@ impl Unrouted {
                         None => break,
                     },
                 };
-                let (uid, result) = match object {
-                    Object::User(uid) => {
-                        let Some(user) = shared.directory.get(&uid) else { continue };
-                        (uid, say_not_found(&shared, &user, released).await)
+                let (uid, taken) = match object {
+                    Waiting::User(uid) => {
+                        let taken = match shared.directory.get(&uid) {
+                            Some(user) => take(&shared, &*user, released).await,
+                            None => true,
+                        };
+                        (uid, taken)
                     }
-                    Object::Group(uid) => {
-                        let Some(group) = shared.directory.group(&uid) else { continue };
-                        (uid, unrouted_groups::say_not_found(&shared, &group, released).await)
+                    Waiting::Group(uid) => {
+                        let taken = match shared.directory.group(&uid) {
+                            Some(group) => take(&shared, &*group, released).await,
+                            None => true,
+                        };
+                        (uid, taken)
                     }
                 };
-                if let Err(error) = result {
-                    debug!(%uid, "an object without a connection could not be written: {error}");
-                    tokio::spawn(route_again(shared.clone(), uid));
+                if taken {
+                    refused.remove(&uid);
+                } else {
+                    let times = refused.entry(uid.clone()).or_default();
+                    *times = times.saturating_add(1);
+                    tokio::spawn(route_again(shared.clone(), uid, *times));
                 }
             }
         });
@@ -67,69 +196,85 @@ impl Unrouted {
     /// Takes an object; `released` lets it go without touching its account, if it is under deletion.
     pub fn submit(&self, user: &ScimUser, released: bool) {
         // The task lives as long as the controller does.
-        let _ = self.0.send((Object::User(Uid::of(&user.metadata)), released));
+        let _ = self.0.send((Waiting::User(Uid::of(&user.metadata)), released));
     }
 
     /// The same for a group.
     pub fn submit_group(&self, group: &ScimGroup, released: bool) {
-        let _ = self.0.send((Object::Group(Uid::of(&group.metadata)), released));
+        let _ = self.0.send((Waiting::Group(Uid::of(&group.metadata)), released));
     }
 }
 
 /// A write that met a newer version, or no API server, is tried again, should the object still have no connection then.
-async fn route_again(shared: Shared, uid: Uid) {
-    tokio::time::sleep(RETRY).await;
+async fn route_again(shared: Shared, uid: Uid, times: u32) {
+    tokio::time::sleep(back_off(times, rand::random())).await;
     if shared.directory.get(&uid).is_some() || shared.directory.group(&uid).is_some() {
         // The receiver lives as long as the controller does.
         let _ = shared.reroute.send(uid);
     }
 }
 
-async fn say_not_found(shared: &Shared, user: &ScimUser, released: bool) -> Result<(), kube::Error> {
-    let api: Api<ScimUser> = Api::namespaced(shared.kube.clone(), &user.namespace().unwrap_or_default());
-    let name = user.name_any();
-    if is_deleting(user) && (released || user.wants_release()) && has_finalizer(user) {
-        let rest: Vec<_> = user.finalizers().iter().filter(|finalizer| *finalizer != FINALIZER).collect();
-        let body = json!({"metadata": {"resourceVersion": user.resource_version(), "finalizers": rest}});
-        api.patch(&name, &PatchParams::default(), &Patch::Merge(&body)).await?;
-        info!(object = %full_name(user), "released: its account, if any, stays as it is");
-        return Ok(());
-    }
-    let status = user.status.clone().unwrap_or_default();
-    // An object that owes nothing is not rewritten for its connection's trouble.
-    if status.observed_generation == user.metadata.generation && !is_deleting(user) {
-        return Ok(());
-    }
-    let connection = connection_of(user);
-    let way_out = if is_deleting(user) {
-        format!(". {}", way_out::<User>(&full_name(user)))
+/// False where the API server didn't take what was to be written.
+async fn take<K: Kind>(shared: &Shared, object: &K, released: bool) -> bool {
+    let let_go = is_deleting(object) && (released || object.is_to_be_released()) && has_finalizer(object);
+    let written = if let_go { release(shared, object).await } else { say_not_found(shared, object).await };
+    let Err(error) = written else { return true };
+    if matches!(&error, kube::Error::Api(status) if status.code == 409) {
+        debug!(object = %full_name(object), "it had changed, and is looked at again: {error}");
     } else {
-        shared.directory.instead_of(&connection, &user.namespace().unwrap_or_default())
-    };
-    let verdict = Verdict {
-        reason: Some(Reason::ConnectionNotFound),
-        message: format!("the {:?} {connection} is not there{way_out}", user.spec.connection_ref.kind),
-        state: Some(if is_deleting(user) { UserState::Deleting } else { UserState::Pending }),
-        ..Verdict::default()
-    };
-    let generation = user.metadata.generation.unwrap_or_default();
-    let new = record(&status, generation, &verdict, &PassLog::default(), Timestamp::now());
-    if user.status.as_ref() == Some(&new) {
-        return Ok(());
+        shared.metrics.kubernetes_error(&object.connection().0.to_string());
+        warn!(object = %full_name(object), "an object without a connection could not be written: {error}");
     }
-    let params = PatchParams::apply(FIELD_MANAGER).force();
-    api.patch_status(&name, &params, &Patch::Apply(&applied(user, new))).await?;
+    false
+}
+
+fn api<K: Kind>(shared: &Shared, object: &K) -> Api<K> {
+    Api::namespaced(shared.kube.clone(), &object.namespace().unwrap_or_default())
+}
+
+/// The object goes. What is left of it at the server is told before nothing knows it any more.
+async fn release<K: Kind>(shared: &Shared, object: &K) -> Result<(), kube::Error> {
+    if let Some(left) = object.left_behind() {
+        let note = format!(
+            "released while its connection is not ready, or not there: the {} {left:?} stays as it is, if it is there",
+            K::NOUN
+        );
+        let event = Event {
+            type_: EventType::Warning,
+            reason: K::LEFT.to_owned(),
+            note: Some(bounded_note(&note)),
+            action: "Provision".to_owned(),
+            secondary: None,
+        };
+        shared.events.publish(&event, &object.object_ref(&())).await;
+    }
+    let rest: Vec<_> = object.finalizers().iter().filter(|finalizer| *finalizer != FINALIZER).collect();
+    let body = json!({"metadata": {"resourceVersion": object.resource_version(), "finalizers": rest}});
+    api(shared, object).patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(&body)).await?;
+    info!(object = %full_name(object), "released: its {}, if any, stays as it is", K::NOUN);
     Ok(())
 }
 
-/// What is applied of a status. Its groups are written key by key, by those who put it there: applied, they would be this
-/// writer's own, and what was forgotten meanwhile would come back.
-fn applied(user: &ScimUser, status: ScimUserStatus) -> Value {
+async fn say_not_found<K: Kind>(shared: &Shared, object: &K) -> Result<(), kube::Error> {
+    let (connection, reference) = object.connection();
+    let way_out = if is_deleting(object) {
+        format!(". {}", K::way_out(&full_name(object)))
+    } else {
+        shared.directory.instead_of(&connection, &object.namespace().unwrap_or_default())
+    };
+    let message = format!("the {:?} {connection} is not there{way_out}", reference.kind);
+    let Some(status) = object.status(message) else { return Ok(()) };
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    api(shared, object).patch_status(&object.name_any(), &params, &Patch::Apply(&applied(object, &status))).await?;
+    Ok(())
+}
+
+fn applied<K: Kind>(object: &K, status: &Value) -> Value {
     json!({
         "apiVersion": format!("{GROUP}/{VERSION}"),
-        "kind": "ScimUser",
-        "metadata": {"name": user.name_any(), "uid": user.uid()},
-        "status": ScimUserStatus { groups: None, ..status },
+        "kind": K::kind(&()),
+        "metadata": {"name": object.name_any(), "uid": object.uid()},
+        "status": status,
     })
 }
 
@@ -144,8 +289,11 @@ mod tests {
             serde_json::from_value(json!({"connectionRef": {"name": "c"}, "userName": "ada"})).expect("a spec"),
         );
         user.metadata.uid = Some("uid".into());
+        user.metadata.generation = Some(1);
         let groups = Some([("team".to_owned(), "7".to_owned())].into());
-        let body = applied(&user, ScimUserStatus { id: Some("7".into()), groups, ..ScimUserStatus::default() });
+        user.status = Some(ScimUserStatus { id: Some("7".into()), groups, ..ScimUserStatus::default() });
+        let body = applied(&user, &user.status("it is not there".into()).expect("news"));
         assert_eq!((&body["status"]["id"], body["status"].get("groups")), (&json!("7"), None));
+        assert_eq!(user.left_behind().as_deref(), Some("7"));
     }
 }

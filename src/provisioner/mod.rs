@@ -33,6 +33,7 @@ pub use self::connection::probe::refusal;
 pub use self::connection::refusal::Refusal;
 pub use self::connection::session::{policy_of, rates_of};
 pub use self::kubernetes::bounded_note;
+pub use self::schedule::queue::back_off;
 
 use self::connection::declared::Update;
 use self::connection::session::Session;

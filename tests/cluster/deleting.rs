@@ -130,6 +130,12 @@ async fn i15_a_removal_waits_for_its_connection_and_names_the_ways_out() {
     place.annotate("grace", "release=true");
     place.is_gone("grace").await;
     assert_eq!(active("grace").await, true);
+    // Nothing else knows of that account any more.
+    eventually(PATIENCE, "it is told that grace's account is left", async || match place.events("AccountLeft") {
+        told if told.len() == 1 => Ok(()),
+        told => Err(told),
+    })
+    .await;
     place.secret("another");
     place.is_gone("ada").await;
     assert_eq!(active("ada").await, false);
