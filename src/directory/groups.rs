@@ -16,7 +16,7 @@ use kube::ResourceExt;
 pub use self::awaited::Awaited;
 pub use self::claims::awaits_name;
 use self::index::take;
-use super::{Changed, Claim, ConnectionKey, Directory, connection_of, version};
+use super::{Changed, Claim, ConnectionKey, Directory, Inner, connection_of, version};
 use crate::api::{self, CLAIMED_GROUP, RemoteId, ScimGroup, ScimUser, Uid};
 use crate::plan::groups::{Membership, Standing};
 
@@ -244,6 +244,28 @@ impl Directory {
         inner.groups.departing.insert(uid.clone(), (id.clone(), groups.clone()));
         inner.user_in_groups(&uid, Some(user), Some(user));
         groups.into_iter().collect()
+    }
+
+    /// The account is active: the groups that it is to be put into again.
+    pub fn account_is_active(&self, uid: &Uid, id: &RemoteId) -> Vec<Arc<ScimGroup>> {
+        let waits = |inner: &Inner| -> Vec<Uid> {
+            let links = inner.groups.links.get(uid).into_iter().flatten().map(|(group, _)| group);
+            let waits =
+                |group: &&Uid| inner.groups.all.get(*group).is_some_and(|entry| entry.membership.waits_for_account(id));
+            links.filter(waits).cloned().collect()
+        };
+        if waits(&self.read()).is_empty() {
+            return Vec::new();
+        }
+        let mut inner = self.write_groups();
+        let mut groups = Vec::new();
+        for group in waits(&inner) {
+            if let Some(entry) = inner.groups.all.get_mut(&group) {
+                entry.membership.account_is_active(id);
+                groups.push(Arc::clone(&entry.group));
+            }
+        }
+        groups
     }
 
     /// Whether the user was told to leave, and the groups that its account is in, or may be in.

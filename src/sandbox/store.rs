@@ -279,6 +279,11 @@ impl Store {
             }
             table.gone.push(record);
         }
+        self.leave_groups(id)
+    }
+
+    /// It is in no group any more.
+    pub fn leave_groups(&mut self, id: &str) -> Outcome<()> {
         let groups = self.groups.indexed("members.value", id);
         let groups: Vec<u64> = groups.into_iter().flatten().copied().collect();
         for seq in groups {

@@ -269,7 +269,7 @@ impl GroupFacts<'_> {
         MembersStatus {
             declared: number(membership.declared()),
             present: number(membership.present()),
-            waiting: number(membership.waiting()),
+            waiting: number(membership.waiting() + membership.inactive()),
         }
     }
 }

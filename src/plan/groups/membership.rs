@@ -3,6 +3,7 @@
 //! Each change costs what it touches, never the size of the group; only a whole new reading costs that.
 
 mod known;
+mod left;
 mod owned;
 mod records;
 mod thrown;
@@ -82,6 +83,8 @@ pub struct Membership {
     lapsed: Vec<RemoteId>,
     /// Found changed by others, and to be left so.
     left: HashSet<RemoteId>,
+    /// Declared and out, because the account is inactive: to be put in again once it isn't.
+    inactive: HashSet<RemoteId>,
     /// Taken out by a request of ours that wasn't about them: to be put in again, whoever put them in.
     thrown: HashSet<RemoteId>,
     /// Wanted before the references were gathered anew.
@@ -115,6 +118,7 @@ impl Membership {
                     // Looked up anew isn't declared anew.
                     if !self.former.remove(id) {
                         self.left.remove(id);
+                        self.inactive.remove(id);
                     }
                 }
                 self.sort(id);
@@ -222,25 +226,6 @@ impl Membership {
         ids.iter().filter(|id| self.wanted.contains_key(*id)).cloned().collect()
     }
 
-    /// What others changed is left so.
-    pub fn keep_as_is(&mut self, ids: impl IntoIterator<Item = RemoteId>) {
-        self.left.extend(ids);
-        self.sort_all();
-    }
-
-    /// All who differ from what is declared, and whether they are declared.
-    pub fn differing(&self) -> Vec<(RemoteId, bool)> {
-        let extra = self.extra.iter().map(|id| (id.clone(), false));
-        self.missing.iter().map(|id| (id.clone(), true)).chain(extra).collect()
-    }
-
-    /// The account is deprovisioned: whoever put it in, that is left so no longer.
-    pub fn depart(&mut self, id: &RemoteId) {
-        if self.left.remove(id) {
-            self.sort(id);
-        }
-    }
-
     /// Tells one set of declared members from another.
     pub fn fingerprint(&self) -> String {
         format!("{:016x}", self.fingerprint)
@@ -317,6 +302,7 @@ impl Membership {
         self.disown_all();
         self.vanished.clear();
         self.left.clear();
+        self.inactive.clear();
         self.thrown.clear();
         self.sort_all();
     }
@@ -327,6 +313,7 @@ impl Membership {
         self.disown_all();
         self.vanished.clear();
         self.left.clear();
+        self.inactive.clear();
         self.thrown.clear();
         self.sort_all();
     }
@@ -358,7 +345,10 @@ impl Membership {
         if known && wanted == here && !self.former.contains(id) {
             self.left.remove(id);
         }
-        let left = self.left.contains(id);
+        if here || !(wanted || self.former.contains(id)) {
+            self.inactive.remove(id);
+        }
+        let left = self.left.contains(id) || self.inactive.contains(id);
         let belongs = wanted || self.thrown.contains(id);
         put(&mut self.missing, id, known && belongs && !here && !left);
         put(&mut self.extra, id, removable && !stays && !left);

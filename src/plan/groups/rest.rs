@@ -203,11 +203,19 @@ const HIDDEN: &str = ". No group showed anybody so far: if this server never doe
 /// What is to be known beside how many are in.
 fn remark(facts: &GroupFacts, message: &mut String) {
     let (members, counts) = (&facts.members, facts.counts());
-    let absent = i64::try_from(members.absent.len()).unwrap_or(i64::MAX);
+    let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let (absent, inactive) = (number(members.absent.len()), members.membership.inactive());
     if unseen(facts) > 0 {
         message.push_str("; the server doesn't show the accounts of some, who are put in once it does");
     }
-    if counts.waiting > 0 && counts.waiting != absent {
+    if inactive > 0 {
+        let are = if inactive == 1 { "is" } else { "are" };
+        message.push_str(&format!(
+            "; {inactive} {are} inactive and, as the server has it, not in: put in again as soon as the account is active"
+        ));
+    }
+    let waiting = counts.waiting - number(inactive);
+    if waiting > 0 && waiting != absent {
         message.push_str("; the others have no account yet and are put in as soon as they have");
     }
     if members.membership.exceeds_record() {

@@ -1,6 +1,7 @@
 //! Groups: what is special to them, for the engine. One write is in flight a group.
 
 mod admission;
+mod already;
 mod asked;
 mod awaited;
 mod carried;
@@ -10,6 +11,7 @@ mod facts;
 mod followed;
 mod hidden;
 mod identities;
+mod inactive;
 mod kind;
 mod left;
 mod losses;

@@ -91,6 +91,10 @@ impl<E: Effects> Provisioner<E> {
     fn member_lost(&self, pass: &GroupPass, member: &RemoteId) {
         self.prepare(pass);
         let repairs = self.repairs_members(pass);
+        self.directory.membership(&pass.uid(), |members| members.lose(std::slice::from_ref(member)));
+        if !self.wait_for_accounts(pass, vec![member.clone()]).is_empty() {
+            return;
+        }
         let lost = self.directory.membership(&pass.uid(), |members| {
             let lost = members.lose(std::slice::from_ref(member));
             let count = lost.len();

@@ -98,6 +98,11 @@ impl<E: Effects> Provisioner<E> {
     }
 
     pub(super) fn note_part(&self, pass: &mut GroupPass, part: &str, reason: IgnoredReason, words: &str) {
+        if let Some(id) = part.strip_prefix('+')
+            && !self.wait_for_accounts(pass, vec![id.into()]).is_empty()
+        {
+            return;
+        }
         let user = part.get(1..).and_then(|id| self.directory.bound_to(&self.key, pass.server(), &id.into()));
         let told: Vec<String> =
             user.iter().map(full_name).chain([words.to_owned()]).filter(|text| !text.is_empty()).collect();

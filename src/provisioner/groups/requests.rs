@@ -248,6 +248,9 @@ impl<E: Effects> Provisioner<E> {
         operation: &GroupOperation,
         error: &Error,
     ) -> Option<Result<(), GroupStop>> {
+        if self.is_already_so(pass, operation, error).await {
+            return Some(Ok(()));
+        }
         let change = &operation.change;
         match (error.class(), &operation.request) {
             (Class::Rejected, _) if !change.added.is_empty() && self.sends_references(pass, error) => Some(Ok(())),
@@ -362,7 +365,7 @@ fn lacks_members(body: &Attributes, error: &Error) -> bool {
 }
 
 /// Who is in is seen, and only whom we brought in may be taken out.
-fn is_additive(pass: &GroupPass) -> bool {
+pub(super) fn is_additive(pass: &GroupPass) -> bool {
     let readable = pass.session.policy.profile.members_readable.with_group();
     readable && pass.object.spec.membership == api::Membership::Additive
 }

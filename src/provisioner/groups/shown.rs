@@ -108,12 +108,12 @@ impl<E: Effects> Provisioner<E> {
             // What this pass put in and the answer doesn't show was never kept, which is another thing.
             lost.retain(|id| !pass.own.sent.contains(id));
             let at_rest = members.missing().is_empty() && members.extra().is_empty();
-            let found = (lost.len(), foreign.len());
+            let found = (lost.clone(), foreign.len());
             // Read for the first time, and what is declared is what was carried out last: others changed the rest.
             let first = counts && !repairs && !known;
             let all = first && carried_out(&pass.status, members);
             let lost = lost.into_iter().map(|id| (id, true));
-            let some = || lost.chain(foreign.into_iter().map(|id| (id, false))).collect();
+            let some = || lost.chain(foreign.into_iter().map(|id| (id, false))).collect::<Vec<_>>();
             let changed = match all {
                 true => members.differing(),
                 false if first => Self::left_before(pass, members.differing()),
@@ -121,7 +121,11 @@ impl<E: Effects> Provisioner<E> {
             };
             (found, at_rest, (changed, all), members.take_lapsed())
         });
-        let Some(((mut lost, mut foreign), at_rest, (changed, all), lapsed)) = found.filter(|_| counts) else { return };
+        let Some(((lost, mut foreign), at_rest, (mut changed, all), lapsed)) = found.filter(|_| counts) else { return };
+        let out = changed.iter().filter(|(_, declared)| *declared).map(|(id, _)| id);
+        let inactive = self.wait_for_accounts(pass, lost.iter().chain(out).cloned().collect());
+        changed.retain(|(id, declared)| !(*declared && inactive.contains(id)));
+        let mut lost = lost.iter().filter(|id| !inactive.contains(*id)).count();
         if !repairs {
             (lost, foreign) = self.leave_changed(pass, changed, all);
         }

@@ -249,6 +249,11 @@ impl UserMirror {
         self.entries.keys().cloned().collect()
     }
 
+    /// Whether the account is active, as last seen.
+    pub fn is_active(&self, id: &str) -> Option<bool> {
+        self.entries.get(id).map(|shown| shown.active)
+    }
+
     /// What an account is known by: its folded userName, and its e-mails.
     pub fn identity(&self, id: &str) -> Option<(&str, impl Iterator<Item = &str>)> {
         let entry = self.entries.get(id)?;

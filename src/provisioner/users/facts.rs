@@ -7,7 +7,7 @@ use super::UserPass;
 use super::requests::unrecorded;
 use crate::api::ScimUser;
 use crate::directory::{connection_of, full_name, has_finalizer};
-use crate::plan::{Account, ClaimedName, Claims, Facts, Manager, Object, Step, User, decide};
+use crate::plan::{Account, ClaimedName, Claims, Facts, Manager, Object, Operation, Step, User, decide};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::{ClockState, Effects, Note};
 use crate::provisioner::engine::Kind as _;
@@ -173,6 +173,16 @@ fn as_recorded(pass: &UserPass) -> ScimUser {
 fn came_after(user: &ScimUser, begun: Option<Timestamp>) -> bool {
     let made = user.creation_timestamp().map(|made| made.0);
     made.zip(begun).is_some_and(|(made, begun)| begun.duration_since(made) < SignedDuration::from_secs(1))
+}
+
+/// The write that a read is only to prepare, as far as the last look tells.
+pub(super) fn write_after_read(facts: &Facts) -> Option<Operation> {
+    let Account::Found { resource, fresh: false } = &facts.account else { return None };
+    let account = Account::Found { resource: resource.clone(), fresh: true };
+    match decide(&Facts { account, ..facts.clone() }) {
+        Step::Send(operation) => Some(*operation),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::facts::write_after_read;
 use super::rejected::retry;
 use super::requests::{claim_of_binding, claim_of_creation, identity, unrecorded};
 use super::{Scratch, UserPass, UserStop};
@@ -13,8 +14,7 @@ use crate::api::{ClaimedAccount, OperationType, Reason, ScimUser, ScimUserStatus
 use crate::directory::is_deleting;
 use crate::plan::guards::{Gate, GuardName};
 use crate::plan::{
-    Account, Binding, Claims, Facts, Operation, Path, Request, Step, User, Verdict, after_binding, bound_status,
-    decide, status_ahead,
+    Account, Binding, Claims, Operation, Path, Request, Step, User, Verdict, after_binding, bound_status, status_ahead,
 };
 use crate::provisioner::Provisioner;
 use crate::provisioner::connection::session::Session;
@@ -83,14 +83,7 @@ impl Kind for User {
     }
 
     fn write_after_read<E: Effects>(p: &Provisioner<E>, pass: &UserPass) -> Option<Operation> {
-        p.with_facts(pass, p.effects.now(), |facts| {
-            let Account::Found { resource, fresh: false } = &facts.account else { return None };
-            let account = Account::Found { resource: resource.clone(), fresh: true };
-            match decide(&Facts { account, ..facts.clone() }) {
-                Step::Send(operation) => Some(*operation),
-                _ => None,
-            }
-        })
+        p.with_facts(pass, p.effects.now(), write_after_read)
     }
 
     async fn before_operation<E: Effects>(
@@ -143,6 +136,10 @@ impl Kind for User {
     fn own_outcome<E: Effects>(p: &Provisioner<E>, pass: &UserPass, verdict: &Verdict) -> Option<Outcome> {
         let tried = p.notes.tried(&pass.uid());
         retry(pass, verdict, &tried, p.effects.now())
+    }
+
+    fn settles<E: Effects>(p: &Provisioner<E>, pass: &UserPass, verdict: &Verdict) -> Option<Verdict> {
+        p.leaves_groups_meanwhile(pass, verdict)
     }
 
     fn after_pass<E: Effects>(p: &Provisioner<E>, pass: &UserPass) {
@@ -386,6 +383,7 @@ impl Kind for User {
 
     fn settled<E: Effects>(p: &Provisioner<E>, pass: &UserPass, verdict: &Verdict) {
         p.submit_if_carrying(pass);
+        p.put_into_groups_again(pass);
         p.effects.note(&Note::Settled { user: &pass.object, status: &pass.status, verdict });
     }
 

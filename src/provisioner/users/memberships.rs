@@ -88,6 +88,13 @@ impl<E: Effects> Provisioner<E> {
         }
     }
 
+    /// A pass has ended: where the account is active, groups that have waited for that go on.
+    pub(super) fn put_into_groups_again(&self, pass: &UserPass) {
+        if let Some(id) = pass.bound_id().filter(|_| !pass.is_deleting()) {
+            self.put_in_again(&pass.uid(), &pass.object, &id.into());
+        }
+    }
+
     /// A pass has ended, and what is on record names another id than the account's: the next one carries that.
     pub(super) fn submit_if_carrying(&self, pass: &UserPass) {
         if self.id_to_carry(pass).is_some() {

@@ -16,9 +16,9 @@ pub(in super::super) fn seen_before(quirks: &Quirks, asked: &Asked<'_>, store: &
     if let Some(id) = group.filter(|_| quirks.contains(&Quirk::AnswersBefore)) {
         return store.groups.get(id).ok().map(|record| (id.to_owned(), record.body.clone()));
     }
-    let matters = [Quirk::PretendsPatches, Quirk::RemovesInactive, Quirk::AnswersBefore]
-        .iter()
-        .any(|quirk| quirks.contains(quirk));
+    let matters =
+        [Quirk::PretendsPatches, Quirk::RemovesInactive, Quirk::DeactivationLeavesGroups, Quirk::AnswersBefore];
+    let matters = matters.iter().any(|quirk| quirks.contains(quirk));
     let id = asked.path.trim_matches('/').strip_prefix("Users/").filter(|_| matters && changes)?;
     store.users.get(id).ok().map(|record| (id.to_owned(), record.body.clone()))
 }
@@ -48,6 +48,10 @@ pub(in super::super) fn comes_of(
     }
     let inactive = |body: &Object| body.get("active") == Some(&Value::Bool(false));
     let now = store.users.get(&id).is_ok_and(|record| inactive(&record.body));
+    if quirks.contains(&Quirk::DeactivationLeavesGroups) && now && !inactive(&before) {
+        // They are there.
+        let _ = store.leave_groups(&id);
+    }
     if quirks.contains(&Quirk::RemovesInactive) && now && !inactive(&before) {
         // It is there: it was just looked at.
         let _ = store.delete(Collection::Users, &id, Actor::Client);

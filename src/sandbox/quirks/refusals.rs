@@ -56,6 +56,25 @@ pub(super) fn refusal(quirk: Quirk, asked: &Asked<'_>, store: &Store) -> Option<
             415,
             "Unsupported media type: a body is expected",
         ),
+        Quirk::RefusesInactiveMembers => {
+            let inactive = |id: &String| {
+                store.users.get(id).is_ok_and(|user| user.body.get("active") == Some(&Value::Bool(false)))
+            };
+            let here = members_here(asked, store);
+            let put_in = members(asked).into_iter().find(|id| inactive(id) && !here.contains(id));
+            let told = |id: String| Fail::bad("invalidValue", &format!("{id} is not active"));
+            put_in.filter(|_| asked.path.starts_with("/Groups")).map(told)
+        }
+        Quirk::MembersAgain409 => {
+            let here = if patch { members_here(asked, store) } else { Vec::new() };
+            let again = members(asked).into_iter().find(|id| here.contains(id));
+            again.and_then(|id| status(true, 409, &format!("{id} is already a member of this group")))
+        }
+        Quirk::StrangersOut404 if patch && asked.path.starts_with("/Groups") => {
+            let here = members_here(asked, store);
+            let stranger = taken_out(asked).into_iter().find(|id| !here.contains(id));
+            stranger.and_then(|id| status(true, 404, &format!("{id} is not a member of this group")))
+        }
         Quirk::OneOperation => bad(operations(asked).len() > 1, "invalidSyntax", "one operation at a time"),
         Quirk::ActiveAlone => {
             let names = touched(asked);
@@ -153,6 +172,23 @@ fn email_paths_with_type(asked: &Asked<'_>) -> bool {
     operations(asked)
         .iter()
         .any(|operation| operation["path"].as_str().is_some_and(|path| path.starts_with("emails[type")))
+}
+
+/// Who is in the group that a request is about.
+fn members_here(asked: &Asked<'_>, store: &Store) -> Vec<String> {
+    let id = asked.path.strip_prefix("/Groups").unwrap_or_default().trim_matches('/');
+    let group = store.groups.get(id).ok();
+    let members = group.and_then(|group| group.body.get("members")?.as_array()).into_iter().flatten();
+    members.filter_map(|member| member["value"].as_str().map(str::to_owned)).collect()
+}
+
+/// Whom a PATCH takes out, each by a path with a filter.
+fn taken_out(asked: &Asked<'_>) -> Vec<String> {
+    let named = |operation: &Value| {
+        let path = operation["path"].as_str()?.strip_prefix("members[value eq \"")?;
+        Some(path.strip_suffix("\"]")?.to_owned())
+    };
+    operations(asked).iter().filter(|operation| operation["op"] == "remove").filter_map(named).collect()
 }
 
 /// A PATCH of a user that isn't `{"op": "replace", "value": {"active": …}}`.

@@ -270,3 +270,48 @@ async fn i22_a_group_of_the_name_in_other_letters_is_named_with_the_way_to_it() 
         assert!(ready(&world).starts_with("True"), "{}", ready(&world));
     }
 }
+
+/// The server takes whoever is inactive out of their groups, or doesn't let them in: nobody needs to do anything about it.
+#[tokio::test]
+async fn i18_who_is_inactive_and_out_of_a_group_is_put_in_again_with_the_account() {
+    for quirks in [
+        vec!["deactivation_leaves_groups"],
+        vec!["deactivation_leaves_groups", "refuses_inactive_members"],
+        vec!["deactivation_leaves_groups", "refuses_inactive_members", "no_patch"],
+        vec!["deactivation_leaves_groups", "refuses_inactive_members", "hides_members"],
+    ] {
+        // Where nobody is shown, it may be found out only once the account is active, and is left so by Report.
+        let hidden = quirks.contains(&"hides_members");
+        for repair in [true, false].into_iter().filter(|repair| *repair || !hidden) {
+            let mut policy = policy();
+            policy["driftPolicy"] = json!({"attributes": if repair { "Repair" } else { "Report" }});
+            let mut world = World::start(&quirks, policy).await;
+            let all = ["ada", "bea", "cyd"];
+            people(&world, &all);
+            team(&world, &all);
+            world.pass(5 * MINUTE).await;
+            assert_eq!(members(&world, &all).await, all, "{quirks:?} {repair}: {}", ready(&world));
+            world.user("ada", json!({"userName": "ada@example.com", "active": false}));
+            world.pass(5 * MINUTE).await;
+            assert!(ready(&world).starts_with("True Synced"), "{quirks:?} {repair}: {}", ready(&world));
+            if !hidden {
+                assert!(ready(&world).contains("1 is inactive"), "{quirks:?} {repair}: {}", ready(&world));
+            }
+            let drifted = |(reason, _): &(String, String)| reason == "Drifted";
+            assert!(!world.effects.look().events.iter().any(drifted), "{quirks:?} {repair}");
+            world.requests().await;
+            world.pass(90 * MINUTE).await;
+            assert_eq!(writes(&world).await, 0, "{quirks:?} {repair}: at rest");
+            // Another process finds it so, too.
+            world.restart();
+            world.pass(5 * MINUTE).await;
+            assert!(ready(&world).starts_with("True Synced"), "{quirks:?} {repair}: {}", ready(&world));
+            world.user("ada", json!({"userName": "ada@example.com", "active": true}));
+            world.pass(5 * MINUTE).await;
+            if !hidden {
+                assert_eq!(members(&world, &all).await, all, "{quirks:?} {repair}: {}", ready(&world));
+            }
+            assert!(ready(&world).starts_with("True Synced: 3 of 3"), "{quirks:?} {repair}: {}", ready(&world));
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::groups::{members, people, ready, writes};
+use super::groups::{id, members, people, ready, writes};
 use super::world::World;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -149,4 +149,55 @@ async fn i11_a_group_that_is_shown_whole_again_is_believed_again() {
     world.pass(3 * MINUTE).await;
     let groups = world.admin("GET", "/groups", None).await.to_string();
     assert!(!groups.contains(&format!("\"value\":\"{zoe}\"")), "{}", ready(&world));
+}
+
+/// A server that shows nobody refuses to put in whoever is in, and to take out whoever isn't: that is as it is to be.
+#[tokio::test]
+async fn i18_who_is_in_or_out_already_is_no_refusal_where_nobody_is_shown() {
+    let by_record = json!({"membersReadable": "No"});
+    for (quirks, dialect) in [
+        (vec!["hides_members"], Value::Null),
+        (vec!["hides_members"], json!({"membersReadable": "Probe"})),
+        (vec!["hides_members", "refuses_filters"], by_record.clone()),
+    ] {
+        let quirks = [quirks, vec!["members_again_409", "strangers_out_404"]].concat();
+        let mut policy = json!({"adoptionPolicy": {"groups": "Adopt"}});
+        if !dialect.is_null() {
+            policy["dialect"] = dialect.clone();
+        }
+        let mut world = World::start(&quirks, policy).await;
+        let all = ["ada", "bea", "cyd"];
+        people(&world, &all);
+        world.pass(3 * MINUTE).await;
+        let in_before: Vec<Value> = ["ada", "bea"].iter().map(|name| json!({"value": id(&world, name)})).collect();
+        let body = json!({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "Team", "members": in_before,
+        });
+        assert_eq!(world.by_hand("POST", "/Groups", body).await, 201);
+        let team = |people: &[&str]| {
+            let members: Vec<Value> = people.iter().map(|name| json!({"userRef": {"name": name}})).collect();
+            json!({"displayName": "Team", "membership": "Exact", "members": members})
+        };
+        world.group("team", team(&all));
+        world.pass(10 * MINUTE).await;
+        assert_eq!(members(&world, &all).await, all, "{quirks:?} {dialect}: {}", ready(&world));
+        assert!(ready(&world).starts_with("True Synced: 3 of 3"), "{quirks:?} {dialect}: {}", ready(&world));
+        // Somebody takes one out by hand, whom nobody declares any more.
+        let group = world.get_group("team").and_then(|group| group.status?.id).unwrap_or_default();
+        let bea = id(&world, "bea");
+        let body = json!({
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+            "Operations": [{"op": "remove", "path": format!("members[value eq \"{bea}\"]")}],
+        });
+        assert!(world.by_hand("PATCH", &format!("/Groups/{group}"), body).await < 300);
+        world.group("team", team(&["ada", "cyd"]));
+        world.pass(5 * MINUTE).await;
+        assert_eq!(members(&world, &all).await, ["ada", "cyd"], "{quirks:?} {dialect}: {}", ready(&world));
+        assert!(ready(&world).starts_with("True Synced: 2 of 2"), "{quirks:?} {dialect}: {}", ready(&world));
+        world.delete("bea");
+        world.pass(10 * MINUTE).await;
+        assert!(world.get("bea").is_none(), "{quirks:?} {dialect}");
+        let stays = world.effects.look().events.iter().any(|(reason, _)| reason == "StaysInGroups");
+        assert!(!stays, "{quirks:?} {dialect}");
+    }
 }
