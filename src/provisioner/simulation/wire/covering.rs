@@ -124,9 +124,10 @@ pub fn covering(quirks: &[&'static str]) -> Vec<Vec<&'static str>> {
         let mut story = vec![one, other];
         // The two that it is for are met, whatever else is.
         let gain = |story: &[usize]| {
-            let met: Vec<(usize, usize)> = hiding.met(story).collect();
-            let both = met.iter().any(|pair| *pair == (one, other));
-            if both { met.iter().filter(|(one, other)| open[*one][*other]).count() } else { 0 }
+            let mut both = false;
+            let count = hiding.met(story).inspect(|pair| both |= *pair == (one, other));
+            let count = count.filter(|(one, other)| open[*one][*other]).count();
+            if both { count } else { 0 }
         };
         while story.len() < TOGETHER {
             let with = |next: usize| gain(&[story.as_slice(), &[next]].concat());
