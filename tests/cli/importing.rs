@@ -323,7 +323,7 @@ async fn ten_thousand_accounts_take_less_than_a_minute() {
 }
 
 /// So much of each account may be kept: its names and its id, so that no two files have one name.
-const MOST_KIB: f64 = 1.5;
+const MOST_KIB: f64 = 0.8;
 
 /// The peak of memory in KiB, the time, and what is told.
 async fn imported(users: usize, form: &[&str]) -> (f64, Duration, String) {

@@ -31,11 +31,12 @@ pub type Name = (String, String);
 #[derive(Clone, Default)]
 pub struct Declared {
     pub connections: BTreeMap<ConnectionKey, ScimConnection>,
-    pub users: BTreeMap<Name, ScimUser>,
+    /// Nodes of a map are half empty, and a user takes much.
+    pub users: BTreeMap<Name, Box<ScimUser>>,
     pub groups: BTreeMap<Name, ScimGroup>,
     pub rosters: BTreeMap<Name, ScimRoster>,
     pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
-    pub removed_users: Vec<ScimUser>,
+    pub removed_users: Vec<Box<ScimUser>>,
     pub removed_groups: Vec<ScimGroup>,
     /// Namespaces whose connections may not be listed; the cluster's have none.
     pub unseen: BTreeSet<String>,
@@ -178,9 +179,9 @@ impl Declared {
             return Ok(());
         }
         match manifest.kind().1 {
-            "ScimUser" => insert(&mut self.users, manifest.read()?, namespace),
-            "ScimGroup" => insert(&mut self.groups, manifest.read()?, namespace),
-            "ScimRoster" => insert(&mut self.rosters, manifest.read()?, namespace),
+            "ScimUser" => insert(&mut self.users, manifest.read::<ScimUser>()?, namespace),
+            "ScimGroup" => insert(&mut self.groups, manifest.read::<ScimGroup>()?, namespace),
+            "ScimRoster" => insert(&mut self.rosters, manifest.read::<ScimRoster>()?, namespace),
             "ScimConnection" => drop(self.connect(placed(manifest.read()?, namespace))),
             "ClusterScimConnection" => {
                 self.connect(manifest.read::<ClusterScimConnection>()?.into_connection());
@@ -208,11 +209,12 @@ impl Declared {
         }
         for namespace in namespaces {
             let list = ListParams::default();
-            each(&of(namespace), &list, |user| insert(&mut found.users, user, "")).await?;
-            each(&of_groups(namespace), &list, |group| insert(&mut found.groups, group, "")).await?;
+            each(&of(namespace), &list, |user: ScimUser| insert(&mut found.users, user, "")).await?;
+            each(&of_groups(namespace), &list, |group: ScimGroup| insert(&mut found.groups, group, "")).await?;
             if !given.is_empty() {
                 let rosters = &mut found.rosters;
-                let listed = each(&of_rosters(namespace), &list, |roster| insert(rosters, roster, "")).await;
+                let listed =
+                    each(&of_rosters(namespace), &list, |roster: ScimRoster| insert(rosters, roster, "")).await;
                 match listed {
                     Err(error) if is_forbidden(&error) => {}
                     listed => listed?,
@@ -246,7 +248,7 @@ impl Declared {
     pub fn namespaces_of(&self, users: bool, name: &str) -> BTreeSet<String> {
         if users {
             let all = self.users.values().chain(&self.removed_users).filter(|user| user.name_any() == name);
-            return all.filter_map(ResourceExt::namespace).collect();
+            return all.filter_map(|user| user.namespace()).collect();
         }
         let all = self.groups.values().chain(&self.removed_groups).filter(|group| group.name_any() == name);
         all.filter_map(ResourceExt::namespace).collect()
@@ -273,7 +275,7 @@ impl Declared {
     /// What was declared before and isn't any more would be deleted. The users of a roster that is gone or suspended stay.
     pub fn remove_what_is_gone(&mut self, before: Self) {
         let name = |user: &ScimUser| (user.namespace().unwrap_or_default(), user.name_any());
-        let leaving: BTreeSet<Name> = self.removed_users.iter().map(name).collect();
+        let leaving: BTreeSet<Name> = self.removed_users.iter().map(|user| name(user)).collect();
         for (name, user) in before.users.into_iter().filter(|(name, _)| !leaving.contains(name)) {
             if user.labels().contains_key(ROSTER_LABEL) {
                 self.users.entry(name).or_insert(user);
@@ -326,7 +328,7 @@ fn placed<K: ResourceExt>(mut object: K, namespace: &str) -> K {
     object
 }
 
-fn insert<K>(all: &mut BTreeMap<Name, K>, object: K, namespace: &str)
+fn insert<K, Kept: From<K>>(all: &mut BTreeMap<Name, Kept>, object: K, namespace: &str)
 where
     K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
 {
@@ -334,5 +336,5 @@ where
     let name = (object.namespace().unwrap_or_default(), object.name_any());
     let kind = K::kind(&());
     object.meta_mut().uid.get_or_insert_with(|| format!("{kind}:{}/{}", name.0, name.1));
-    all.insert(name, object);
+    all.insert(name, object.into());
 }

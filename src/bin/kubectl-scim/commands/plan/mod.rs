@@ -178,7 +178,7 @@ async fn planned(
     if !access.files.is_empty() {
         let cluster = world.cluster.as_ref().filter(|_| access.against);
         let generated = earlier.users.values().filter(|user| user.labels().contains_key(ROSTER_LABEL));
-        let generated: Vec<_> = generated.cloned().collect();
+        let generated: Vec<_> = generated.map(|user| (**user).clone()).collect();
         expanded = rosters::expand(&mut declared, cluster, &generated, prune).await?;
     }
     declared.remove_what_is_gone(earlier);
@@ -250,7 +250,7 @@ pub async fn of_users(
     let mut declared = Declared::default();
     let key = declared.connect(connection);
     for user in users {
-        declared.users.insert((key.namespace.clone(), user.name_any()), user);
+        declared.users.insert((key.namespace.clone(), user.name_any()), Box::new(user));
     }
     let (connections, run) = dry_run(declared, &bar);
     let plan = plan_one(&run, &key, &connections[&key], cluster, keys).await;
@@ -313,13 +313,13 @@ fn dry_run(declared: Declared, bar: &ProgressBar) -> (BTreeMap<ConnectionKey, Sc
         run.connection(connection.clone());
     }
     for user in declared.users.into_values() {
-        run.user(user);
+        run.user(*user);
     }
     for group in declared.groups.into_values() {
         run.group(group);
     }
     for user in declared.removed_users {
-        run.removed_user(user);
+        run.removed_user(*user);
     }
     for group in declared.removed_groups {
         run.removed_group(group);

@@ -49,7 +49,7 @@ pub async fn expand(
         let (documents, note) = read.map_err(|refused| told(roster, &refused.message))?;
         let in_namespace = |user: &&ScimUser| user.namespace() == namespace;
         let mut users: Vec<Arc<ScimUser>> =
-            declared.users.values().filter(in_namespace).cloned().map(Arc::new).collect();
+            declared.users.values().map(|user| &**user).filter(in_namespace).cloned().map(Arc::new).collect();
         let missing = |user: &&ScimUser| !declared.users.contains_key(&name_of(user));
         let earlier = before.iter().filter(in_namespace).filter(missing);
         users.extend(earlier.filter(|user| user.labels().contains_key(ROSTER_LABEL)).cloned().map(Arc::new));
@@ -81,9 +81,9 @@ pub async fn expand(
             let key = name_of(&user);
             let goes = leavers.contains(&user.name_any());
             if goes {
-                declared.removed_users.push(declared.users.remove(&key).unwrap_or_else(|| (*user).clone()));
+                declared.removed_users.push(declared.users.remove(&key).unwrap_or_else(|| Box::new((*user).clone())));
             } else {
-                declared.users.entry(key).or_insert_with(|| (*user).clone());
+                declared.users.entry(key).or_insert_with(|| Box::new((*user).clone()));
             }
         }
         all.push(expanded);
@@ -166,9 +166,9 @@ fn write(
         });
         let user: ScimUser = serde_json::from_value(object)?;
         let key = name_of(&user);
-        let there = declared.users.remove(&key);
+        let there = declared.users.remove(&key).map(|there| *there);
         let there = there.or_else(|| ours.iter().find(|user| name_of(user) == key).map(|user| (**user).clone()));
-        declared.users.insert(key, over_user(there, user));
+        declared.users.insert(key, Box::new(over_user(there, user)));
     }
     Ok(())
 }

@@ -25,7 +25,7 @@ pub fn laid_over(files: Declared, mut cluster: Declared) -> Result<Declared> {
         if let Some(there) = cluster.users.remove(&name) {
             stays("ScimUser", &there.metadata, &there.spec.connection_ref, &user.spec.connection_ref)?;
             keep(&there.metadata, "suspend", &mut user.spec.suspend, &there.spec.suspend);
-            user = over_user(Some(there), user);
+            user = Box::new(over_user(Some(*there), *user));
         }
         cluster.users.insert(name, user);
     }
