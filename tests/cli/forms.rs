@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::kit::Place;
 use crate::support::scratch;
-use crate::terminal::{at_terminal, command};
+use crate::terminal::{at_terminal, command, command_without_notes};
 use crate::{audit_file, connected, json_of, printed, scim, stderr};
 
 /// What is in it, without the values: these may be of another second.
@@ -16,8 +16,31 @@ fn shape(value: &Value) -> Value {
     }
 }
 
+/// Without colours.
+fn plain(text: &str) -> String {
+    let mut parts = text.split('\u{1b}');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + part.split_once('m').map_or("", |(_, rest)| rest))
+}
+
+/// A table, or a row as a block of lines, goes beyond the edge where its longest word would be broken, and no further.
+/// Sentences have no gaps, and are broken by the terminal.
+fn fits(block: &str, columns: usize) -> bool {
+    let of_table = || block.lines().map(str::trim_end).filter(|line| line.contains("  "));
+    let values = |line: &str| {
+        let (name, value) = line.split_at(line.find("  ").unwrap_or_default());
+        name.len() + value.len() - value.trim_start().len()
+    };
+    let longest = block.split_whitespace().map(|word| word.chars().count()).max().unwrap_or_default();
+    let edge = of_table().next().map_or(columns, |first| columns.max(values(first) + longest));
+    of_table().all(|line| line.chars().count() <= edge)
+}
+
 /// The same at a terminal, narrow and wide, with and without colours.
 fn at_a_terminal(place: &Place, args: &[&str], code: Option<i32>) {
+    let whole = [&["-n", &place.namespace], args].concat();
+    let narrow = at_terminal(40, command_without_notes(place.cluster.admin_kubeconfig(), &whole), None).text;
+    assert!(plain(&narrow).split("\n\n").all(|block| fits(block, 40)), "{args:?}: {narrow}");
     for (columns, no_color) in [(40, false), (250, true)] {
         let args = [&["-n", &place.namespace], args].concat();
         let mut command = command(place.cluster.admin_kubeconfig(), &args);

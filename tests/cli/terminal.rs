@@ -81,7 +81,17 @@ pub fn at_terminal_once(
 }
 
 pub fn command(kubeconfig: &Path, args: &[&str]) -> CommandBuilder {
-    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_kubectl-scim"));
+    with_kubeconfig(CommandBuilder::new(env!("CARGO_BIN_EXE_kubectl-scim")), kubeconfig, args)
+}
+
+/// The same without its standard error, where sentences are.
+pub fn command_without_notes(kubeconfig: &Path, args: &[&str]) -> CommandBuilder {
+    let mut shell = CommandBuilder::new("sh");
+    shell.args(["-c", "exec \"$0\" \"$@\" 2>/dev/null", env!("CARGO_BIN_EXE_kubectl-scim")]);
+    with_kubeconfig(shell, kubeconfig, args)
+}
+
+fn with_kubeconfig(mut command: CommandBuilder, kubeconfig: &Path, args: &[&str]) -> CommandBuilder {
     command.args(args);
     command.env("KUBECONFIG", kubeconfig);
     command.env("TERM", "xterm-256color");
