@@ -1,4 +1,5 @@
-//! The promises, as properties of the planner against a server in miniature.
+//! The promises, as properties of the planner: by what it makes of facts, and by the passes that ship, with an object alone
+//! with its server.
 
 mod claims;
 mod deletion;
@@ -8,7 +9,6 @@ mod invariants;
 mod lifecycle;
 mod limits;
 mod merging;
-pub(crate) mod model;
 mod reporting;
 mod trust;
 mod untyped;

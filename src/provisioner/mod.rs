@@ -13,7 +13,7 @@ mod live;
 pub mod mirror;
 pub mod schedule;
 #[cfg(test)]
-mod simulation;
+pub(crate) mod simulation;
 mod users;
 
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::driver::{World, spec};
+use super::driver::spec;
 use crate::api::{AdoptionPolicy, Delegation, DeletionPolicy, OperationType, Reason};
 use crate::plan::{Account, Delegated, Departure, Step};
+use crate::provisioner::simulation::alone::Alone;
 use crate::scim::{Profile, Resource};
 
 fn found(more: &Value) -> Account {
@@ -14,15 +15,23 @@ fn found(more: &Value) -> Account {
 }
 
 /// A tenant of a cluster connection that adopts nobody writes the finalizer and a claim to a colleague's account.
-fn forger(trusted: bool, declares: &str) -> World {
-    let mut world = World::new(Profile::generic(), spec(json!({"connectionRef": {"name": "c"}, "userName": declares})));
-    (world.finalizer, world.claimed) = (true, Some("victim@eng".into()));
-    world.created = Some("2026-11-01T00:00:00Z".parse().unwrap());
-    world.policy.adoption = AdoptionPolicy::Refuse;
+fn forger(declares: &str) -> Alone {
+    let declared = spec(json!({"connectionRef": {"name": "c"}, "userName": declares}));
+    let mut alone = Alone::new(&Profile::generic(), declared);
+    alone.claim("victim@eng");
+    alone.configure(|connection| connection.spec.adoption_policy.users = AdoptionPolicy::Refuse);
+    alone
+}
+
+/// What comes of it where a search shows this account.
+fn step(alone: &mut Alone, trusted: bool, account: Account) -> Step {
     let entry = Delegation { user_names: vec!["*@eng".into()], trusted, ..Delegation::default() };
-    world.delegated = Delegated::by([&entry]);
-    world.creations.searched = true;
-    world
+    alone.decide(|facts| {
+        facts.object.created = Some("2026-11-01T00:00:00Z".parse().unwrap());
+        facts.delegated = Delegated::by([&entry]);
+        facts.creations.searched = true;
+        facts.account = account;
+    })
 }
 
 fn reason(step: Step) -> (Option<Reason>, String) {
@@ -33,14 +42,14 @@ fn reason(step: Step) -> (Option<Reason>, String) {
 #[test]
 fn i32_a_claim_that_a_tenant_wrote_takes_no_account_past_refuse() {
     let undated = found(&json!({}));
-    let (refused, message) = reason(forger(false, "mallory@eng").decide_on(undated.clone()));
+    let (refused, message) = reason(step(&mut forger("mallory@eng"), false, undated.clone()));
     assert_eq!(refused, Some(Reason::Conflict));
     assert!(message.contains("scim-operator.dev/claimed-account"), "{message}");
-    assert_eq!(reason(forger(false, "victim@eng").decide_on(undated.clone())).0, Some(Reason::AdoptionRefused));
+    assert_eq!(reason(step(&mut forger("victim@eng"), false, undated.clone())).0, Some(Reason::AdoptionRefused));
     // Where the server shows that it is no older than the object, or the namespace is trusted, a lost answer is found.
     let dated = found(&json!({"meta": {"created": "2026-11-02T00:00:00Z"}}));
     for (trusted, account) in [(false, dated), (true, undated)] {
-        let step = forger(trusted, "victim@eng").decide_on(account);
+        let step = step(&mut forger("victim@eng"), trusted, account);
         assert!(matches!(&step, Step::Bind(binding) if binding.how == OperationType::Create), "{step:?}");
     }
 }
@@ -48,9 +57,11 @@ fn i32_a_claim_that_a_tenant_wrote_takes_no_account_past_refuse() {
 #[test]
 fn i32_a_claim_that_a_tenant_wrote_removes_nobody_past_refuse() {
     for policy in [DeletionPolicy::Deactivate, DeletionPolicy::Delete] {
-        let mut world = forger(false, "mallory@eng");
-        (world.deleting, world.policy.deletion) = (true, policy);
-        let Step::RemoveFinalizer(verdict) = world.decide_on(found(&json!({}))) else { panic!("touches the account") };
+        let mut alone = forger("mallory@eng");
+        alone.configure(|connection| connection.spec.deletion_policy.users = policy);
+        alone.delete();
+        let step = step(&mut alone, false, found(&json!({})));
+        let Step::RemoveFinalizer(verdict) = step else { panic!("touches the account") };
         assert_eq!(verdict.departure, Departure::LeftAsIs, "{verdict:?}");
         assert!(verdict.message.contains("\"7\""), "{verdict:?}");
     }

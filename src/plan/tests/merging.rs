@@ -6,9 +6,10 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
-use super::driver::{World, spec};
+use super::driver::{cases, spec};
 use crate::api::{Reason, ScimUserSpec};
 use crate::plan::{Account, Declared, Path, Step, says_the_same};
+use crate::provisioner::simulation::alone::Alone;
 use crate::scim::{PatchPaths, Profile, Resource, WriteMethod};
 
 const VENDOR: &str = "urn:example:params:scim:schemas:extension:vendor:1.0:User";
@@ -90,16 +91,9 @@ pub fn specs() -> impl Strategy<Value = ScimUserSpec> {
     )
 }
 
-/// A world in which this spec has been carried out.
-pub fn converged(profile: Profile, spec: ScimUserSpec) -> World {
-    let mut world = World::new(profile, spec);
-    world.pass();
-    world
-}
-
-fn shows(world: &World) -> Result<(), TestCaseError> {
-    let declared = Declared::new(&world.spec, None, &world.policy.profile, jiff::Timestamp::UNIX_EPOCH);
-    let shown = Resource(world.shown().clone());
+fn shows(alone: &Alone) -> Result<(), TestCaseError> {
+    let declared = Declared::new(&alone.spec(), None, &alone.profile(), jiff::Timestamp::UNIX_EPOCH);
+    let shown = Resource(alone.shown());
     for (path, value) in &declared.attributes {
         prop_assert!(says_the_same(path, value, path.read(&shown)), "{path}: {value} in {shown:?}");
     }
@@ -107,8 +101,8 @@ fn shows(world: &World) -> Result<(), TestCaseError> {
 }
 
 /// How many entries of these lists there are, all in all.
-fn count(world: &World, list: &str) -> usize {
-    world.shown().get(list).and_then(Value::as_array).map_or(0, Vec::len)
+fn count(alone: &Alone, list: &str) -> usize {
+    alone.shown().get(list).and_then(Value::as_array).map_or(0, Vec::len)
 }
 
 fn declared_count(spec: &ScimUserSpec, list: &str) -> usize {
@@ -116,66 +110,69 @@ fn declared_count(spec: &ScimUserSpec, list: &str) -> usize {
 }
 
 proptest! {
+    #![proptest_config(cases())]
+
     #[test]
     fn i01_what_converged_is_left_alone(
-        profile in profiles(), first in specs(), second in specs(), snapshot in any::<bool>(), silent in any::<bool>(),
+        profile in profiles(), first in specs(), second in specs(), listed in any::<bool>(), silent in any::<bool>(),
     ) {
-        let mut world = World::new(profile, first);
-        (world.snapshot, world.server.silent) = (snapshot, silent);
-        world.pass();
-        shows(&world)?;
-        prop_assert!(world.pass().sent.is_empty());
-        world.declare(second);
-        prop_assert!(world.pass().sent.len() <= 1);
-        shows(&world)?;
-        let at_rest = world.pass();
+        let mut alone = Alone::new(&profile, first);
+        alone.lists(listed);
+        alone.server(|server| server.silent = silent);
+        alone.pass();
+        shows(&alone)?;
+        prop_assert!(alone.pass().sent.is_empty());
+        alone.declare(second);
+        prop_assert!(alone.pass().sent.len() <= 1);
+        shows(&alone)?;
+        let at_rest = alone.pass();
         prop_assert!(at_rest.sent.is_empty());
         prop_assert_eq!(at_rest.verdict.reason, Some(Reason::Synced));
     }
 
     #[test]
     fn i02_one_change_one_write(profile in profiles(), declared in specs(), silent in any::<bool>()) {
-        let mut world = World::new(profile, declared.clone());
-        world.server.silent = silent;
-        prop_assert_eq!(world.pass().sent.len(), 1);
+        let mut alone = Alone::new(&profile, declared.clone());
+        alone.server(|server| server.silent = silent);
+        prop_assert_eq!(alone.pass().sent.len(), 1);
         let mut changed = declared;
         changed.attributes.title = Some("Countess".into());
-        world.declare(changed);
-        let sent = world.pass().sent;
+        alone.declare(changed);
+        let sent = alone.pass().sent;
         prop_assert_eq!(sent.len(), 1);
         prop_assert_eq!(&sent[0].attributes, &vec![Path::core("title")]);
-        prop_assert!(world.pass().sent.is_empty());
+        prop_assert!(alone.pass().sent.is_empty());
     }
 
     /// What the last sweep saw suffices, where the write says only what it changes.
     #[test]
     fn i02_nothing_is_read_before_a_patch(profile in profiles(), declared in specs()) {
-        let mut world = converged(profile, declared.clone());
+        let mut alone = Alone::converged(&profile, declared.clone());
         let mut changed = declared;
         changed.attributes.title = Some("Countess".into());
-        world.declare(changed);
-        let id = world.status.id.clone().unwrap_or_default();
-        let seen = Account::Found { resource: world.server.get(&id).expect("there"), fresh: false };
-        let reads = matches!(world.decide_on(seen), Step::Read(_));
-        prop_assert_eq!(reads, world.policy.profile.write_users == WriteMethod::Put);
+        alone.declare(changed);
+        let seen = Account::Found { resource: Resource(alone.shown()), fresh: false };
+        let reads = matches!(alone.decide(|facts| facts.account = seen), Step::Read(_));
+        prop_assert_eq!(reads, profile.write_users == WriteMethod::Put);
     }
 
     #[test]
     fn i03_what_was_never_declared_is_never_touched(profile in profiles(), first in specs(), second in specs()) {
-        let mut world = converged(profile, first);
+        let mut alone = Alone::converged(&profile, first);
         let extra = json!({"value": "x@vendor.example", "type": "vendor", "display": "X"});
-        let account = world.meddle();
-        account.insert("timezone".into(), json!("Europe/London"));
-        account.insert("urn:other:User".into(), json!({"x": 1}));
-        for list in ["emails", "phoneNumbers", "addresses"] {
-            let list = account.entry(list).or_insert_with(|| json!([])).as_array_mut().unwrap();
-            list.insert(0, extra.clone());
-        }
-        world.declare(second);
-        world.pass();
-        world.pass();
-        shows(&world)?;
-        let shown = world.shown();
+        alone.meddle(|account| {
+            account.insert("timezone".into(), json!("Europe/London"));
+            account.insert("urn:other:User".into(), json!({"x": 1}));
+            for list in ["emails", "phoneNumbers", "addresses"] {
+                let list = account.entry(list).or_insert_with(|| json!([])).as_array_mut().unwrap();
+                list.insert(0, extra.clone());
+            }
+        });
+        alone.declare(second);
+        alone.pass();
+        alone.pass();
+        shows(&alone)?;
+        let shown = alone.shown();
         prop_assert_eq!(&shown["timezone"], "Europe/London");
         prop_assert_eq!(&shown["urn:other:User"], &json!({"x": 1}));
         for list in ["emails", "phoneNumbers", "addresses"] {
@@ -185,23 +182,23 @@ proptest! {
 
     #[test]
     fn i03_what_was_dropped_is_removed(profile in profiles(), first in specs(), second in specs()) {
-        let mut world = converged(profile, first);
-        world.declare(second);
-        world.pass();
-        world.pass();
+        let mut alone = Alone::converged(&profile, first);
+        alone.declare(second);
+        alone.pass();
+        alone.pass();
         for list in ["emails", "phoneNumbers", "addresses", "roles"] {
-            prop_assert_eq!(count(&world, list), declared_count(&world.spec, list), "{}: {:?}", list, world.shown());
+            prop_assert_eq!(count(&alone, list), declared_count(&alone.spec(), list), "{}: {:?}", list, alone.shown());
         }
         let bare = spec(json!({"connectionRef": {"name": "c"}, "userName": "ada"}));
-        world.declare(bare);
-        world.pass();
-        let left: Map<String, Value> = world.shown().clone();
+        alone.declare(bare);
+        alone.pass();
+        let left: Map<String, Value> = alone.shown();
         let empty = |value: &Value| value.as_str() == Some("") || crate::plan::path::is_empty(value);
         for (name, value) in left {
             let gone = empty(&value) || value.as_object().is_some_and(|map| map.values().all(empty));
             prop_assert!(gone || ["id", "userName", "active"].contains(&name.as_str()), "{name}: {value}");
         }
-        prop_assert!(world.pass().sent.is_empty());
+        prop_assert!(alone.pass().sent.is_empty());
     }
 
     #[test]
@@ -210,61 +207,61 @@ proptest! {
     ) {
         let mut declared = declared;
         declared.attributes.nick_name = Some("Ada".into());
-        let mut world = World::new(profile, declared.clone());
-        (world.server.silent, world.server.drops) = (silent, vec!["nickName"]);
+        let mut alone = Alone::new(&profile, declared.clone());
+        alone.server(|server| (server.silent, server.drops) = (silent, vec!["nickName"]));
         if adopted {
-            let body = json!({"id": "id-0", "userName": "ada"}).as_object().unwrap().clone();
-            world.server.accounts.insert("id-0".into(), body);
+            alone.holds(&json!({"id": "id-0", "userName": "ada"}));
         }
-        let first = world.pass();
+        let first = alone.pass();
         prop_assert_eq!(first.sent.len(), 1);
         prop_assert_eq!(first.verdict.reason, Some(Reason::NotPersisted));
         for _ in 0..3 {
-            let quiet = world.pass();
+            let quiet = alone.pass();
             prop_assert!(quiet.sent.is_empty());
             prop_assert_eq!(quiet.verdict.reason, Some(Reason::NotPersisted));
         }
         declared.attributes.nick_name = Some("Countess".into());
-        world.declare(declared);
-        prop_assert_eq!(world.pass().sent.len(), 1);
-        prop_assert!(world.pass().sent.is_empty());
+        alone.declare(declared);
+        prop_assert_eq!(alone.pass().sent.len(), 1);
+        prop_assert!(alone.pass().sent.is_empty());
     }
 
     #[test]
     fn i05_letter_case_is_never_written(profile in profiles(), declared in specs()) {
-        let mut world = converged(profile, declared);
-        let account = world.meddle();
-        account.insert("userName".into(), json!("ADA"));
-        for list in ["emails", "phoneNumbers", "addresses"] {
-            for entry in account.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
-                let upper = |value: &Value| value.as_str().map(str::to_uppercase);
-                for name in ["type", "value"] {
-                    if let Some(text) = entry.get(name).and_then(upper) {
-                        entry[name] = Value::from(text);
+        let mut alone = Alone::converged(&profile, declared);
+        alone.meddle(|account| {
+            account.insert("userName".into(), json!("ADA"));
+            for list in ["emails", "phoneNumbers", "addresses"] {
+                for entry in account.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+                    let upper = |value: &Value| value.as_str().map(str::to_uppercase);
+                    for name in ["type", "value"] {
+                        if let Some(text) = entry.get(name).and_then(upper) {
+                            entry[name] = Value::from(text);
+                        }
                     }
                 }
             }
-        }
-        world.generation += 1;
-        prop_assert!(world.pass().sent.is_empty());
+        });
+        alone.touch();
+        prop_assert!(alone.pass().sent.is_empty());
     }
 
     #[test]
     fn i09_drift_is_reported_or_repaired(profile in profiles(), declared in specs(), repair in any::<bool>()) {
         let mut declared = declared;
         declared.attributes.title = Some("Countess".into());
-        let mut world = converged(profile, declared);
-        world.policy.repair.attributes = repair;
-        world.meddle().insert("title".into(), json!("Baroness"));
-        let outcome = world.pass();
+        let mut alone = Alone::converged(&profile, declared);
+        alone.repairs(repair);
+        alone.meddle(|account| _ = account.insert("title".into(), json!("Baroness")));
+        let outcome = alone.pass();
         prop_assert_eq!(outcome.sent.len(), usize::from(repair));
-        prop_assert_eq!(&world.shown()["title"], if repair { "Countess" } else { "Baroness" });
+        prop_assert_eq!(&alone.shown()["title"], if repair { "Countess" } else { "Baroness" });
         if !repair {
             prop_assert_eq!(outcome.verdict.reason, Some(Reason::Drifted));
             prop_assert_eq!(outcome.verdict.details.drift, vec![Path::core("title")]);
-            world.requested = true;
-            prop_assert_eq!(world.pass().sent.len(), 1);
+            alone.request();
+            prop_assert_eq!(alone.pass().sent.len(), 1);
         }
-        prop_assert_eq!(world.pass().verdict.reason, Some(Reason::Synced));
+        prop_assert_eq!(alone.pass().verdict.reason, Some(Reason::Synced));
     }
 }

@@ -6,10 +6,11 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 
-use super::driver::{World, spec};
-use super::merging::{converged, profiles, specs};
+use super::driver::{cases, spec};
+use super::merging::{profiles, specs};
 use crate::api::{Reason, ScimUserSpec, UserState};
-use crate::plan::{Account, Path, Step, Verdict, status_ahead};
+use crate::plan::{Path, Verdict};
+use crate::provisioner::simulation::alone::Alone;
 use crate::scim::Profile;
 use crate::status::{PassLog, record};
 
@@ -27,38 +28,41 @@ enum Meanwhile {
     Looked,
 }
 
-fn befalls(world: &mut World, what: Meanwhile) {
-    let status_of = |world: &World, reason, executed| {
+fn befalls(alone: &mut Alone, what: Meanwhile) {
+    let told = |alone: &mut Alone, reason, executed| {
         let state = Some(UserState::Pending);
         let verdict = Verdict { reason: Some(reason), state, executed, ..Verdict::default() };
-        record(&world.status, world.generation, &verdict, &PassLog::default(), Timestamp::UNIX_EPOCH)
+        let generation = alone.user().metadata.generation.unwrap_or_default();
+        alone.record(|status| {
+            *status = record(status, generation, &verdict, &PassLog::default(), Timestamp::UNIX_EPOCH);
+        });
     };
     match what {
         Meanwhile::Suspended => {
-            world.policy.suspend = true;
-            assert!(world.pass().sent.is_empty());
-            world.policy.suspend = false;
+            alone.configure(|connection| connection.spec.suspend = true);
+            assert!(alone.pass().sent.is_empty());
+            alone.configure(|connection| connection.spec.suspend = false);
         }
         Meanwhile::ObjectSuspended => {
-            world.spec.suspend = true;
-            world.generation += 1;
-            assert!(world.pass().sent.is_empty());
-            world.spec.suspend = false;
-            world.generation += 1;
+            alone.edit(|user| user.spec.suspend = true);
+            assert!(alone.pass().sent.is_empty());
+            alone.edit(|user| user.spec.suspend = false);
         }
-        Meanwhile::Failed => world.status = status_of(world, Reason::Pending, false),
-        Meanwhile::NotReady => world.status = status_of(world, Reason::ConnectionNotReady, false),
-        Meanwhile::Refused => world.status = status_of(world, Reason::Rejected, true),
+        Meanwhile::Failed => told(alone, Reason::Pending, false),
+        Meanwhile::NotReady => told(alone, Reason::ConnectionNotReady, false),
+        Meanwhile::Refused => told(alone, Reason::Rejected, true),
         // Of something that isn't sent.
-        Meanwhile::Edited => world.generation += 1,
+        Meanwhile::Edited => alone.touch(),
         Meanwhile::Looked => {}
     }
 }
 
 proptest! {
+    #![proptest_config(cases())]
+
     #[test]
     fn i09_under_report_only_what_was_declared_since_is_written(
-        profile in profiles(), declared in specs(), snapshot in any::<bool>(),
+        profile in profiles(), declared in specs(), listed in any::<bool>(),
         all in vec(select(vec![
             Meanwhile::Suspended, Meanwhile::ObjectSuspended, Meanwhile::Failed, Meanwhile::NotReady, Meanwhile::Refused,
             Meanwhile::Edited, Meanwhile::Looked,
@@ -66,28 +70,28 @@ proptest! {
     ) {
         let mut declared = declared;
         declared.attributes.title = Some("Countess".into());
-        let mut world = converged(profile, declared);
-        world.snapshot = snapshot;
-        world.policy.repair.attributes = false;
-        world.meddle().insert("title".into(), json!("Baroness"));
+        let mut alone = Alone::converged(&profile, declared);
+        alone.lists(listed);
+        alone.repairs(false);
+        alone.meddle(|account| _ = account.insert("title".into(), json!("Baroness")));
         for what in all {
-            befalls(&mut world, what);
-            let outcome = world.pass();
+            befalls(&mut alone, what);
+            let outcome = alone.pass();
             prop_assert!(outcome.sent.is_empty(), "{what:?}: {:?}", outcome.sent);
             prop_assert_eq!(outcome.verdict.reason, Some(Reason::Drifted));
         }
-        let mut changed = world.spec.clone();
+        let mut changed = alone.spec();
         changed.attributes.nick_name = Some("Ada".into());
-        world.declare(changed.clone());
-        let sent = world.pass().sent;
+        alone.declare(changed.clone());
+        let sent = alone.pass().sent;
         prop_assert_eq!(sent.len(), 1);
         prop_assert_eq!(&sent[0].attributes, &vec![Path::core("nickName")]);
-        prop_assert_eq!(&world.shown()["title"], "Baroness");
+        prop_assert_eq!(&alone.shown()["title"], "Baroness");
         changed.attributes.title = Some("Duchess".into());
-        world.declare(changed);
-        prop_assert_eq!(world.pass().sent.len(), 1);
-        prop_assert_eq!(&world.shown()["title"], "Duchess");
-        prop_assert!(world.pass().sent.is_empty());
+        alone.declare(changed);
+        prop_assert_eq!(alone.pass().sent.len(), 1);
+        prop_assert_eq!(&alone.shown()["title"], "Duchess");
+        prop_assert!(alone.pass().sent.is_empty());
     }
 
     /// Found inactive, it is left so until somebody says otherwise, whatever its state says meanwhile.
@@ -96,32 +100,32 @@ proptest! {
         profile in profiles(), declared in specs(),
         all in vec(select(vec![Meanwhile::Suspended, Meanwhile::Failed, Meanwhile::NotReady, Meanwhile::Refused]), 0..4),
     ) {
-        let mut world = World::new(profile, declared);
-        let body = json!({"id": "id-0", "userName": "ada", "active": false}).as_object().unwrap().clone();
-        world.server.accounts.insert("id-0".into(), body.clone());
-        prop_assert_eq!(world.pass().verdict.reason, Some(Reason::DeactivatedAtServer));
+        let mut alone = Alone::new(&profile, declared);
+        let body = json!({"id": "id-0", "userName": "ada", "active": false});
+        alone.holds(&body);
+        prop_assert_eq!(alone.pass().verdict.reason, Some(Reason::DeactivatedAtServer));
         for what in all {
-            befalls(&mut world, what);
-            let outcome = world.pass();
+            befalls(&mut alone, what);
+            let outcome = alone.pass();
             prop_assert!(outcome.sent.is_empty(), "{what:?}: {:?}", outcome.sent);
             prop_assert_eq!(outcome.verdict.reason, Some(Reason::DeactivatedAtServer));
         }
-        prop_assert_eq!(&world.server.accounts["id-0"], &body);
+        prop_assert_eq!(&json!(alone.accounts()["id-0"]), &body);
     }
 
     /// What is refused once is owed still, however often the refusal was recorded.
     #[test]
     fn i09_under_report_what_was_refused_is_still_owed(profile in profiles(), declared in specs(), times in 1..4) {
-        let mut world = converged(profile, declared);
-        world.policy.repair.attributes = false;
-        let mut changed = world.spec.clone();
+        let mut alone = Alone::converged(&profile, declared);
+        alone.repairs(false);
+        let mut changed = alone.spec();
         changed.attributes.nick_name = Some("Ada".into());
-        world.declare(changed);
+        alone.declare(changed);
         for _ in 0..times {
-            befalls(&mut world, Meanwhile::Refused);
+            befalls(&mut alone, Meanwhile::Refused);
         }
-        prop_assert_eq!(world.pass().sent.len(), 1);
-        prop_assert_eq!(&world.shown()["nickName"], "Ada");
+        prop_assert_eq!(alone.pass().sent.len(), 1);
+        prop_assert_eq!(&alone.shown()["nickName"], "Ada");
     }
 }
 
@@ -131,32 +135,28 @@ fn titled(title: &str) -> ScimUserSpec {
 
 #[test]
 fn i09_what_a_lost_answer_left_at_the_server_is_no_drift() {
-    let mut world = converged(Profile::generic(), titled("x"));
-    world.policy.repair.attributes = false;
-    world.declare(titled("y"));
-    let resource = world.server.get(world.status.id.as_deref().expect("bound")).expect("there");
-    let Step::Send(operation) = world.decide_on(Account::Found { resource, fresh: false }) else { panic!("an update") };
-    let ahead = status_ahead(Some(&world.status), &world.status, &world.policy, false, &operation);
-    world.status = ahead.expect("what is on its way is on record first");
-    world.server.apply(&operation.request);
-    // The answer is lost, and the change is taken back.
-    befalls(&mut world, Meanwhile::Failed);
-    world.declare(titled("x"));
-    assert_eq!(world.pass().sent.len(), 1);
-    assert_eq!(world.shown()["title"], "x");
+    let mut alone = Alone::converged(&Profile::generic(), titled("x"));
+    alone.repairs(false);
+    alone.declare(titled("y"));
+    alone.dies_before_the_answer();
+    assert_eq!(alone.shown()["title"], "y");
+    // The change is taken back.
+    alone.declare(titled("x"));
+    assert_eq!(alone.pass().sent.len(), 1);
+    assert_eq!(alone.shown()["title"], "x");
 }
 
 #[test]
 fn i09_what_clear_names_is_taken_away_once() {
     let cleared = spec(json!({"connectionRef": {"name": "c"}, "userName": "ada", "clear": ["title"]}));
-    let mut world = converged(Profile::generic(), titled("x"));
-    world.policy.repair.attributes = false;
-    world.declare(cleared);
-    assert_eq!(world.pass().sent.len(), 1);
-    world.meddle().insert("title".into(), json!("y"));
-    befalls(&mut world, Meanwhile::Suspended);
-    assert_eq!(world.pass().verdict.reason, Some(Reason::Drifted));
-    assert_eq!(world.shown()["title"], "y");
+    let mut alone = Alone::converged(&Profile::generic(), titled("x"));
+    alone.repairs(false);
+    alone.declare(cleared);
+    assert_eq!(alone.pass().sent.len(), 1);
+    alone.meddle(|account| _ = account.insert("title".into(), json!("y")));
+    befalls(&mut alone, Meanwhile::Suspended);
+    assert_eq!(alone.pass().verdict.reason, Some(Reason::Drifted));
+    assert_eq!(alone.shown()["title"], "y");
 }
 
 fn many(count: usize, of: impl Fn(usize) -> String) -> ScimUserSpec {
@@ -166,28 +166,28 @@ fn many(count: usize, of: impl Fn(usize) -> String) -> ScimUserSpec {
 
 #[test]
 fn i04_any_number_of_attributes_that_are_not_kept_is_left_alone() {
-    let mut world = World::new(Profile::generic(), many(300, |n| n.to_string()));
-    world.server.drops = vec![VENDOR];
-    assert_eq!(world.pass().sent.len(), 1);
-    assert_eq!(world.status.ignored_attributes.as_ref().map(Vec::len), Some(50), "the list is bounded");
+    let mut alone = Alone::new(&Profile::generic(), many(300, |n| n.to_string()));
+    alone.server(|server| server.drops = vec![VENDOR]);
+    assert_eq!(alone.pass().sent.len(), 1);
+    assert_eq!(alone.status().ignored_attributes.as_ref().map(Vec::len), Some(50), "the list is bounded");
     for _ in 0..3 {
-        let quiet = world.pass();
+        let quiet = alone.pass();
         assert!(quiet.sent.is_empty(), "{:?}", quiet.sent);
         assert_eq!(quiet.verdict.reason, Some(Reason::NotPersisted));
     }
-    world.declare(many(300, |n| if n == 250 { "other".into() } else { n.to_string() }));
-    let sent = world.pass().sent;
+    alone.declare(many(300, |n| if n == 250 { "other".into() } else { n.to_string() }));
+    let sent = alone.pass().sent;
     assert_eq!(sent.iter().map(|one| one.attributes.clone()).collect::<Vec<_>>(), [[Path::extension(VENDOR, "a250")]]);
-    assert!(world.pass().sent.is_empty());
+    assert!(alone.pass().sent.is_empty());
 }
 
 #[test]
 fn i03_what_is_owned_beyond_the_bounds_of_status_is_removed_too() {
-    let mut world = converged(Profile::generic(), many(300, |n| n.to_string()));
-    assert_eq!(world.status.managed_attributes.as_ref().map(Vec::len), Some(100), "the list is bounded");
-    world.meddle()[VENDOR]["others"] = json!("theirs");
-    world.declare(many(2, |n| n.to_string()));
-    assert_eq!(world.pass().sent.len(), 1);
-    assert_eq!(world.shown()[VENDOR], json!({"a000": "0", "a001": "1", "others": "theirs"}));
-    assert!(world.pass().sent.is_empty());
+    let mut alone = Alone::converged(&Profile::generic(), many(300, |n| n.to_string()));
+    assert_eq!(alone.status().managed_attributes.as_ref().map(Vec::len), Some(100), "the list is bounded");
+    alone.meddle(|account| account[VENDOR]["others"] = json!("theirs"));
+    alone.declare(many(2, |n| n.to_string()));
+    assert_eq!(alone.pass().sent.len(), 1);
+    assert_eq!(alone.shown()[VENDOR], json!({"a000": "0", "a001": "1", "others": "theirs"}));
+    assert!(alone.pass().sent.is_empty());
 }

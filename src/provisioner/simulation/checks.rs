@@ -8,7 +8,9 @@ use super::outside::Outside;
 use super::quirks::Doubles;
 use super::setup::PROTECTED;
 use super::site::{Answer, is_active, name_of};
-use crate::api::{AdoptionPolicy, DeletionPolicy, OperationType, RELEASE, ScimUser, ScimUserSpec, ScimUserStatus, Uid};
+use crate::api::{
+    Action, AdoptionPolicy, DeletionPolicy, OperationType, RELEASE, ScimUser, ScimUserSpec, ScimUserStatus, Uid,
+};
 use crate::directory::{full_name, has_finalizer, is_deleting};
 use crate::plan::{Account, Declared, Departure, Facts, Operation, Path, Request, Step, Verdict};
 use crate::scim::{Attributes, Resource, fold};
@@ -241,8 +243,12 @@ impl Outside {
         let unchanged = accepted && after == Some(before);
         let known = before.get("meta").and_then(|meta| meta.get("version")?.as_str());
         let informed = self.observed.informed.get(&uid).map(String::as_str);
-        let kept = |path: &Path| Some(path.name()) != self.setup.quirks.drops && path.name() != "title";
-        let tells = self.setup.quirks.drops.is_none() || operation.attributes.iter().all(kept);
+        let drops = &self.site.server.drops;
+        let of =
+            |path: &Path, name: &str| matches!(path, Path::Attribute { schema: Some(schema), .. } if schema == name);
+        let dropped = |path: &Path| drops.iter().any(|name| path.name() == *name || of(path, name));
+        let tells =
+            drops.is_empty() || operation.attributes.iter().all(|path| !dropped(path) && path.name() != "title");
         // Whoever is invited is asked to be active, and isn't before they accept; and whose object goes, not to be.
         let goes =
             self.cluster.objects.get(&uid).is_some_and(is_deleting) && operation.kind == OperationType::Deactivate;
@@ -299,15 +305,17 @@ impl Outside {
     /// is bound to it on record.
     pub fn check_departure(&mut self, user: &ScimUser, status: &ScimUserStatus, departure: &Departure) {
         let uid = Uid::of(&user.metadata);
-        let protected = self.setup.protected
-            && [Some(&user.spec.user_name), status.user_name.as_ref()]
-                .into_iter()
-                .flatten()
-                .any(|name| fold(name) == PROTECTED);
+        let names = [Some(&user.spec.user_name), status.user_name.as_ref(), status.id.as_ref()];
+        let names = names.into_iter().flatten().map(String::as_str);
+        let account = status.id.as_deref().and_then(|id| self.site.server.accounts.get(id));
+        let emails = account.and_then(|account| account.get("emails")?.as_array()).into_iter().flatten();
+        let identities = names.chain(emails.filter_map(|email| email.get("value")?.as_str()));
+        let protected = self.policy.protected.matches(identities).is_some();
+        let may = self.policy.actions.contains(&Action::Deprovision);
         let retained = self.deletion(&user.spec) == DeletionPolicy::Retain;
         let connection = &self.cluster.connection;
         let released = user.wants_release() || connection.annotations().contains_key(RELEASE);
-        if released || retained || protected || self.book.rejected.contains(&uid) || self.is_forged(user) {
+        if released || retained || protected || !may || self.book.rejected.contains(&uid) || self.is_forged(user) {
             return self.excuse(&uid, status.id.as_ref());
         }
         match departure {

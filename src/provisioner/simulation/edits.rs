@@ -24,7 +24,7 @@ impl World {
     }
 
     /// A person edits the connection, and it is tested again.
-    fn configure(&mut self, change: impl FnOnce(&mut crate::api::ScimConnection)) {
+    pub fn configure(&mut self, change: impl FnOnce(&mut crate::api::ScimConnection)) {
         let connection = {
             let mut outside = self.outside();
             let edited = outside.cluster.set_connection(|connection| {

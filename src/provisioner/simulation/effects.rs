@@ -357,6 +357,7 @@ impl Effects for Simulated {
 
     fn note(&self, note: &Note<'_>) {
         let mut outside = self.look();
+        outside.hear(note);
         match note {
             Note::Decided { uid, facts, step } => {
                 outside.say(|| match step {

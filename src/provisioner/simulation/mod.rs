@@ -2,6 +2,7 @@
 //! a server in miniature. Events come in any order, faults strike, the process dies at any effect; what must hold is
 //! looked at after each of them, and once everything has calmed down.
 
+pub mod alone;
 mod at;
 mod book;
 mod checks;
@@ -20,6 +21,7 @@ mod group_end;
 mod group_events;
 mod guards;
 mod json_ids;
+mod model;
 mod operator;
 mod outside;
 mod people;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::alone::Heard;
 use super::book::Book;
 use super::cluster::Cluster;
 use super::setup::Setup;
@@ -141,6 +142,8 @@ pub struct Outside {
     pub heard: Option<BTreeMap<String, u64>>,
     /// Whose turn it is to hear something.
     pub hearing: Option<String>,
+    /// What is heard of users' passes, where somebody asks.
+    pub passes: Option<Heard>,
 }
 
 /// The same in every world, so that states of several can be compared.
@@ -165,6 +168,7 @@ impl Outside {
             trace: traced.then(Vec::new),
             heard: None,
             hearing: None,
+            passes: None,
             setup,
         }
     }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::model::Server;
 use super::quirks::{Doubles, Quirks};
 use super::site_groups::{Group, Groups};
 use crate::plan::Request;
-use crate::plan::tests::model::Server;
 use crate::scim::{Attributes, Resource, fold};
 
 /// What comes back from the server.
@@ -112,7 +112,7 @@ impl Site {
             };
         }
         let before = target.as_ref().and_then(|id| self.server.accounts.get(id).cloned());
-        let Ok(shown) = self.server.try_apply(request) else { return Answer::Rejected };
+        let Ok(shown) = self.server.apply(request) else { return Answer::Rejected };
         let id = target.or_else(|| shown.as_ref()?.id().map(str::to_owned)).unwrap_or_default();
         if !self.server.accounts.contains_key(&id) {
             self.groups.without_account(&id);
@@ -228,7 +228,7 @@ impl Site {
         }
         let body = json!({"userName": name, "active": active});
         let Value::Object(body) = body else { return };
-        if let Ok(Some(made)) = self.server.try_apply(&Request::Create(body)) {
+        if let Ok(Some(made)) = self.server.apply(&Request::Create(body)) {
             let id = made.id().unwrap_or_default().to_owned();
             if !active {
                 self.deactivated_by_hand.insert(id.clone());
