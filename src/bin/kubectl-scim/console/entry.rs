@@ -109,11 +109,6 @@ impl Entry {
         let mut known = std::iter::once(&self.object).chain(&self.rejected);
         known.find(|object| object.hold.as_deref() == Some(id))
     }
-
-    /// It is recorded as put into this group at the server.
-    pub fn is_recorded_in(&self, group: &str) -> bool {
-        self.recorded.lines().any(|known| known == group)
-    }
 }
 
 /// The connection of an object as its own name is shown: `namespace/name`, of a cluster connection the name alone.
@@ -157,6 +152,6 @@ mod tests {
         for typed in ["u7", "u-7", "9b2f", "hr-0042", "ada king", "augusta ada lovelace", "ada@example.com", "e99"] {
             assert!(entry.text.contains(typed), "{typed}: {}", entry.text);
         }
-        assert!(entry.is_recorded_in("g1") && !entry.is_recorded_in("g"));
+        assert_eq!(&*entry.recorded, "g1");
     }
 }

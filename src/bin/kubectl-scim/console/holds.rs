@@ -1,6 +1,5 @@
 //! Holds: what waits, all that is in one, and the answer to it.
 
-use std::cell::OnceCell;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -10,8 +9,8 @@ use maud::{Markup, html};
 use super::addresses::{address, group_address, roster_address};
 use super::answers::{Commands, answers};
 use super::filter::Filter;
-use super::folded::searched;
-use super::heading::{HEADINGS, change, heading, reason};
+use super::found::found;
+use super::heading::{HEADINGS, change, reason};
 use super::page::{foreign, when};
 use super::rights::Rights;
 use super::store::{InHold, Store};
@@ -26,7 +25,7 @@ const NAMED: usize = 100;
 /// fewer where hundreds of groups do, so that about so many are named on a page,
 const NAMED_OF_ALL: usize = 1000;
 /// and so many in any case.
-const NAMED_AT_LEAST: usize = 5;
+const NAMED_AT_LEAST: usize = 2;
 
 /// All of them.
 pub fn list(store: &Store, everywhere: bool, now: Timestamp) -> Markup {
@@ -132,31 +131,6 @@ fn search(id: &str, search: &str) -> Markup {
             button { "Show" }
         }
     }
-}
-
-/// The members that fit a search, by the places of their headings.
-fn found<'a>(hold: &Hold, members: &[InHold<'a>], search: &str) -> [Vec<InHold<'a>>; HEADINGS.len()] {
-    let text = searched(search);
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let mut found: [Vec<InHold>; HEADINGS.len()] = Default::default();
-    for one in members.iter().filter(|one| fits(hold, one, &words)) {
-        found[heading(hold, &one.held)].push(*one);
-    }
-    found
-}
-
-fn fits(hold: &Hold, one: &InHold, words: &[&str]) -> bool {
-    let object = one.held.object();
-    let told = OnceCell::new();
-    // What isn't listed here has its names alone to be found by.
-    let names = || match one.text {
-        Some(_) => String::new(),
-        None => format!("{} {} {}", object.called, object.namespace, object.name),
-    };
-    // What the status of somebody whose row is gone says is of a connection.
-    let change = if hold.kind == Kind::Roster { "" } else { one.held.change() };
-    let told = || told.get_or_init(|| searched(&format!("{} {change}", names())));
-    words.iter().all(|word| one.text.is_some_and(|text| text.contains(word)) || told().contains(word))
 }
 
 fn listed(store: &Store, hold: &Hold, members: &[InHold], id: &str, shown: Shown) -> Markup {

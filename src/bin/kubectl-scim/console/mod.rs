@@ -12,6 +12,7 @@ mod entry;
 mod events;
 mod filter;
 mod folded;
+mod found;
 mod gate;
 mod group;
 mod groups;
