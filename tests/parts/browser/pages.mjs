@@ -20,6 +20,19 @@ const csv = await page.request.get(at("/people.csv?group=~/platform"));
 assert.equal((await csv.text()).trim().split("\n").length, 3);
 assert.match(csv.headers()["content-disposition"], /attachment/);
 
+// Sorted by a heading, and by another one; a search keeps the order.
+await page.goto(at("/people"));
+await page.getByRole("columnheader", { name: "Last change" }).getByRole("link").click();
+await page.locator("th[aria-sort=descending]").waitFor();
+await page.getByRole("columnheader", { name: "userName" }).getByRole("link").click();
+await page.locator("th[aria-sort=ascending]").waitFor();
+await accessible(page);
+await page.getByRole("searchbox").pressSequentially("person-");
+await page.getByText("25 people").waitFor();
+const sorted = await page.locator("tbody tr td:first-child").allInnerTexts();
+assert.deepEqual(sorted, sorted.toSorted());
+assert.equal(new URL(page.url()).search, "?q=person-&sort=name");
+
 // Whoever goes through a list by keyboard stays where they are when something changes.
 const row = page.locator("tbody a").first();
 await row.focus();

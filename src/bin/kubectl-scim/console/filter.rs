@@ -1,5 +1,8 @@
 //! Which of the people are shown, and which page of them.
 
+use std::cmp::Ordering;
+
+use maud::{Markup, html};
 use serde::{Deserialize, Deserializer};
 use url::form_urlencoded::Serializer;
 
@@ -23,10 +26,17 @@ pub struct Filter {
     pub roster: String,
     /// `namespace/name`; what isn't one has no members.
     pub group: String,
+    /// What they are sorted by; else by namespace and name.
+    pub sort: String,
     /// From 1.
     #[serde(deserialize_with = "number")]
     pub page: usize,
 }
+
+/// Sorted by userName or displayName, without letter case and accents.
+pub const BY_NAME: &str = "name";
+/// Sorted by the last change, the newest first.
+pub const BY_CHANGE: &str = "change";
 
 /// The number of a page; what isn't one is the first.
 pub fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
@@ -69,13 +79,55 @@ impl Filter {
         })
     }
 
+    /// How they are sorted, if not as they are listed. What a search looks through begins with the name.
+    fn order(&self) -> Option<fn(&&Entry, &&Entry) -> Ordering> {
+        match self.sort.as_str() {
+            BY_NAME => Some(|a, b| a.text.cmp(&b.text)),
+            BY_CHANGE => Some(|a, b| (b.object.last_change, &a.text).cmp(&(a.object.last_change, &b.text))),
+            _ => None,
+        }
+    }
+
+    /// All that fit, in their order.
+    pub fn sorted<'a>(&self, entries: impl Iterator<Item = &'a Entry>, groups: &Kept<Entry>) -> Vec<&'a Entry> {
+        let mut found: Vec<&Entry> = self.all(entries, groups).collect();
+        if let Some(order) = self.order() {
+            found.sort_unstable_by(order);
+        }
+        found
+    }
+
     /// One page of them; the last one where there are fewer.
     pub fn page<'a>(&self, entries: impl Iterator<Item = &'a Entry>, groups: &Kept<Entry>) -> Page<'a> {
-        let found: Vec<&Entry> = self.all(entries, groups).collect();
+        let mut found: Vec<&Entry> = self.all(entries, groups).collect();
         let (total, pages) = (found.len(), found.len().div_ceil(PAGE).max(1));
         let number = self.page.clamp(1, pages);
-        let entries = found.into_iter().skip((number - 1) * PAGE).take(PAGE).collect();
+        let from = (number - 1) * PAGE;
+        if let Some(order) = self.order() {
+            // Of a hundred thousand only those of the page are sorted.
+            if from < total {
+                found.select_nth_unstable_by(from, order);
+            }
+            if from + PAGE < total {
+                found[from..].select_nth_unstable_by(PAGE, order);
+            }
+            let until = total.min(from + PAGE);
+            found[from..until].sort_unstable_by(order);
+        }
+        let entries = found.into_iter().skip(from).take(PAGE).collect();
         Page { entries, total, number, pages }
+    }
+
+    /// The heading of a column that a list may be sorted by: a link that does so, or ends it.
+    pub fn heading(&self, title: &str, sort: &str, path: &str) -> Markup {
+        let is_so = self.sort == sort;
+        let other = if is_so { String::new() } else { sort.to_owned() };
+        let direction = if sort == BY_CHANGE { "descending" } else { "ascending" };
+        html! {
+            th aria-sort=[is_so.then_some(direction)] {
+                a href=(Self { sort: other, page: 1, ..self.clone() }.address(path)) { (title) }
+            }
+        }
     }
 
     /// The address of what this shows.
@@ -88,6 +140,7 @@ impl Filter {
             ("reason", &self.reason),
             ("roster", &self.roster),
             ("group", &self.group),
+            ("sort", &self.sort),
         ] {
             if !value.is_empty() {
                 query.append_pair(name, value);
@@ -136,6 +189,33 @@ mod tests {
         assert_eq!(found(Filter { roster: "identity/people".into(), ..Filter::default() }), 1);
         let last = Filter { page: 9, ..Filter::default() }.page(all.iter(), &Kept::default());
         assert_eq!((last.number, last.pages, last.entries.len()), (3, 3, 50));
+    }
+
+    #[test]
+    fn people_are_sorted_by_name_or_by_their_last_change_and_each_is_on_one_page() {
+        let mut all = entries(250);
+        for (number, entry) in all.iter_mut().enumerate() {
+            // As listed, the odd ones come last.
+            let seconds = i64::try_from(number * 7 % 250).unwrap();
+            entry.object.last_change = jiff::Timestamp::from_second(seconds).ok();
+        }
+        let sorted = |sort: &str| -> Vec<String> {
+            let page = |page| {
+                let filter = Filter { sort: sort.into(), page, ..Filter::default() };
+                filter.page(all.iter(), &Kept::default()).entries.into_iter().map(|entry| entry.text.to_string())
+            };
+            let pages: Vec<String> = (1..=3).flat_map(page).collect();
+            let filter = Filter { sort: sort.into(), ..Filter::default() };
+            let whole = filter.sorted(all.iter(), &Kept::default()).into_iter().map(|entry| entry.text.to_string());
+            assert_eq!(pages, whole.collect::<Vec<_>>(), "{sort}");
+            pages
+        };
+        let mut names = sorted("");
+        assert_eq!(sorted("nothing of the kind"), names);
+        let newest: Vec<String> = sorted(BY_CHANGE);
+        assert!(newest[0].contains("user-107") && newest[249].contains("user-0"), "{newest:?}");
+        names.sort();
+        assert_eq!(sorted(BY_NAME), names);
     }
 
     #[test]

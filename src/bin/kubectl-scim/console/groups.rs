@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::addresses::group_address;
 use super::entry::connection_of;
-use super::filter::Filter;
+use super::filter::{BY_CHANGE, BY_NAME, Filter};
 use super::page::{foreign, state, when};
 use super::store::Store;
 
@@ -16,13 +16,14 @@ pub fn list(store: &Store, filter: &Filter, now: Timestamp) -> Markup {
     html! {
         form.filter method="get" action="/groups" role="search" data-live="results" {
             label { "Search " input type="search" name="q" value=(filter.q) autocomplete="off"; }
+            @if !filter.sort.is_empty() { input type="hidden" name="sort" value=(filter.sort); }
             button { "Show" }
         }
         div #results {
             p role="status" { (page.total) " groups" @if page.pages > 1 { ", page " (page.number) " of " (page.pages) } }
             div.wide role="region" aria-label="Groups" tabindex="0" {
                 table {
-                    thead { tr { th { "Group" } th { "Object" } th { "Connection" } th { "State" } th { "Declared" } th { "Present" } th { "Waiting" } th { "Drift" } th { "Last change" } } }
+                    thead { tr { (filter.heading("Group", BY_NAME, "/groups")) th { "Object" } th { "Connection" } th { "State" } th { "Declared" } th { "Present" } th { "Waiting" } th { "Drift" } (filter.heading("Last change", BY_CHANGE, "/groups")) } }
                     tbody {
                         @for entry in &page.entries {
                             @let object = &entry.object;

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::addresses::address;
 use super::entry::{Entry, connection_of};
-use super::filter::{Filter, Page};
+use super::filter::{BY_CHANGE, BY_NAME, Filter, Page};
 use super::page::{foreign, state, when};
 use super::store::Store;
 use crate::objects::{Object, full_name};
@@ -38,6 +38,7 @@ pub fn list(store: &Store, filter: &Filter, now: Timestamp) -> Markup {
                 None => label { "Group " input name="group" value=(filter.group) placeholder="namespace/name" autocomplete="off"; }
             }
             (choice("Roster", "roster", &rosters, &filter.roster))
+            @if !filter.sort.is_empty() { input type="hidden" name="sort" value=(filter.sort); }
             button { "Show" }
         }
         div #results {
@@ -83,7 +84,7 @@ fn results(page: &Page, filter: &Filter, now: Timestamp) -> Markup {
         }
         div.wide role="region" aria-label="People" tabindex="0" {
             table {
-                thead { tr { th { "userName" } th { "Object" } th { "Connection" } th { "State" } th { "Reason" } th { "Last change" } } }
+                thead { tr { (filter.heading("userName", BY_NAME, "/people")) th { "Object" } th { "Connection" } th { "State" } th { "Reason" } (filter.heading("Last change", BY_CHANGE, "/people")) } }
                 tbody {
                     @for entry in &page.entries { (row(&entry.object, now)) }
                 }

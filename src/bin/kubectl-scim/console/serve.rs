@@ -111,7 +111,7 @@ async fn show_people(Shared(state): Console, Query(filter): Query<Filter>) -> Re
 
 async fn people_csv(Shared(state): Console, Query(filter): Query<Filter>) -> Response {
     let Ok(store) = state.store.read() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
-    let Ok(csv) = people::csv(filter.all(store.users.iter(), &store.groups)) else {
+    let Ok(csv) = people::csv(filter.sorted(store.users.iter(), &store.groups).into_iter()) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let headers = [(CONTENT_TYPE, "text/csv; charset=utf-8"), (CONTENT_DISPOSITION, "attachment; filename=people.csv")];
