@@ -36,10 +36,10 @@ struct Change<'a> {
 }
 
 impl<'a> Change<'a> {
-    fn of(hold: &Hold, held: Held<&'a Object>) -> Self {
+    fn of(whole: &Hold, held: Held<&'a Object>) -> Self {
         // What the status of somebody whose row is gone says is of a connection.
-        let told = if hold.kind == Kind::Roster { String::new() } else { searched(held.change()) };
-        Self { of: held.0, place: heading(hold, &held), told }
+        let told = if whole.kind == Kind::Roster { String::new() } else { searched(held.change()) };
+        Self { of: held.0, place: heading(whole, &held), told }
     }
 
     fn is_that_of(&self, object: &Object) -> bool {

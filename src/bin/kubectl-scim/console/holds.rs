@@ -156,7 +156,7 @@ fn listed(store: &Store, hold: &Hold, members: &[InHold], id: &str, shown: Shown
             ul.members {
                 @for (_, held) in under {
                     @let out = held.memberships().and_then(|_| out.next()).unwrap_or_default();
-                    (member(hold, held, &out, named))
+                    (member(hold, *held, &out, named))
                 }
             }
         }
@@ -168,7 +168,7 @@ fn listed(store: &Store, hold: &Hold, members: &[InHold], id: &str, shown: Shown
 }
 
 /// One of them. `out`: whom it would take out of a group.
-fn member(hold: &Hold, held: &Held<&Object>, out: &[&Object], named: usize) -> Markup {
+fn member(whole: &Hold, held: Held<&Object>, out: &[&Object], named: usize) -> Markup {
     let object = held.object();
     let is_user = object.kind == "ScimUser";
     let page = if is_user { address } else { group_address };
@@ -177,7 +177,7 @@ fn member(hold: &Hold, held: &Held<&Object>, out: &[&Object], named: usize) -> M
     html! {
         li {
             a href=(page(&object.namespace, &object.name)) { (foreign(shown_name(object))) } @if !is_user { " (group)" }
-            " " span.change { (foreign(change(hold, held))) }
+            " " span.change { (foreign(change(whole, &held))) }
             @if !out.is_empty() {
                 ul {
                     @for person in out.iter().take(named) {
