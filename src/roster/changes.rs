@@ -174,7 +174,8 @@ impl Changes {
         let by_row: HashMap<usize, &String> = people.people.iter().map(|person| person.row).zip(&names.names).collect();
         for (rejected, before) in self.rejected.iter_mut().zip(&people.rejected) {
             if let Some(name) = people.waiting.get(&before.row).and_then(|row| by_row.get(row)) {
-                rejected.reason += &format!(" (kubectl describe scimuser {name} tells why, if it stays active)");
+                let reason = std::mem::take(&mut rejected.reason);
+                rejected.reason = format!("{reason} (kubectl describe scimuser {name} tells why, if it stays active)");
             }
         }
     }

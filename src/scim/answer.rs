@@ -140,11 +140,11 @@ impl Answer {
     pub(super) fn error(&self, class: Class, cause: Option<&str>) -> Error {
         Error {
             class,
-            what: self.what.clone(),
+            what: self.what.as_str().into(),
             status: Some(self.status),
-            cause: cause.map(str::to_owned),
+            cause: cause.map(Into::into),
             detail: self.detail(),
-            words: self.words(),
+            words: self.words().map(Into::into),
             scim_type: self.scim_type(),
             lacks_permission: self.lacks_permission(),
             scim: self.is_scim(),

@@ -40,12 +40,18 @@ pub(super) fn values_sent(url: &Url, body: Option<&Value>) -> Vec<String> {
     let mut values = Vec::new();
     let id = url.path_segments().and_then(|mut segments| segments.next_back());
     let id = id.and_then(|id| percent_decode_str(id).decode_utf8().ok());
-    id.into_iter().for_each(|id| gather_text(&id, true, &mut values));
+    if let Some(id) = id {
+        gather_text(&id, true, &mut values);
+    }
     for (_, filter) in url.query_pairs().filter(|(name, _)| name == "filter") {
         let quoted = filter.split_once('"').and_then(|(_, rest)| rest.rsplit_once('"'));
-        quoted.into_iter().for_each(|(value, _)| gather_text(value, true, &mut values));
+        if let Some((value, _)) = quoted {
+            gather_text(value, true, &mut values);
+        }
     }
-    body.into_iter().for_each(|body| gather(body, false, &mut values));
+    if let Some(body) = body {
+        gather(body, false, &mut values);
+    }
     values.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
     values.dedup();
     values

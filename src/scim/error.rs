@@ -94,14 +94,14 @@ pub(super) fn class_of(status: u16) -> Class {
 pub struct Error {
     pub(super) class: Class,
     /// Method and path, without the query's values.
-    pub(super) what: String,
+    pub(super) what: Box<str>,
     pub(super) status: Option<u16>,
     /// What happened, where no status says it.
-    pub(super) cause: Option<String>,
+    pub(super) cause: Option<Box<str>>,
     /// The server's words, as people may see them.
     pub(super) detail: Option<String>,
     /// The same in small letters, without what they repeat of the request.
-    pub(super) words: Option<String>,
+    pub(super) words: Option<Box<str>>,
     pub(super) scim_type: Option<ScimType>,
     /// It says that the key's permissions don't suffice.
     pub(super) lacks_permission: bool,
@@ -118,9 +118,9 @@ impl Error {
     pub(super) fn new(class: Class, what: &str, cause: impl Into<String>) -> Self {
         Self {
             class,
-            what: what.to_owned(),
+            what: what.into(),
             status: None,
-            cause: Some(cause.into()),
+            cause: Some(cause.into().into()),
             detail: None,
             words: None,
             scim_type: None,
@@ -263,7 +263,7 @@ impl Error {
         let answer = match (self.status, &self.cause) {
             (Some(status), Some(cause)) => format!("the server answered {status}, {cause}"),
             (Some(status), None) => format!("the server answered {status}"),
-            (None, Some(cause)) => cause.clone(),
+            (None, Some(cause)) => cause.to_string(),
             (None, None) => "no answer".to_owned(),
         };
         let detail = self.detail.as_ref().map_or_else(String::new, |detail| format!(" ({detail})"));

@@ -60,7 +60,7 @@ pub(super) fn naming(by: Option<&str>, error: Error) -> Error {
         "{cause}; requests go by the proxy {by} (HTTPS_PROXY or ALL_PROXY of the environment, from which NO_PROXY excepts \
          hosts)"
     );
-    Error { cause: Some(way), ..error }
+    Error { cause: Some(way.into()), ..error }
 }
 
 #[cfg(test)]

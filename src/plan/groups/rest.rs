@@ -210,9 +210,10 @@ fn remark(facts: &GroupFacts, message: &mut String) {
     }
     if inactive > 0 {
         let are = if inactive == 1 { "is" } else { "are" };
-        message.push_str(&format!(
-            "; {inactive} {are} inactive and, as the server has it, not in: put in again as soon as the account is active"
-        ));
+        *message = format!(
+            "{message}; {inactive} {are} inactive and, as the server has it, not in: put in again as soon as the account is \
+             active"
+        );
     }
     let waiting = counts.waiting - number(inactive);
     if waiting > 0 && waiting != absent {

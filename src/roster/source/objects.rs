@@ -99,7 +99,7 @@ impl Reader<'_> {
         is_page(value) || self.wrapped(value).is_some_and(|inner| inner.is_array() || is_page(inner))
     }
 
-    /// Under which name an answer has its rows: Microsoft Graph's and Google's in any case, and OData's, SCIM's and JSON:API's
+    /// Under which name an answer has its rows: Microsoft Graph's and Google's in any case, and `OData`'s, SCIM's and JSON:API's
     /// where it isn't a row that has such a column.
     fn list_of(&self, page: &Row) -> Option<&'static str> {
         let is_of_objects =
@@ -113,7 +113,7 @@ impl Reader<'_> {
         object.keys().any(|column| self.wanted.place(column).is_some())
     }
 
-    /// What the second version of OData has around its answers.
+    /// What the second version of `OData` has around its answers.
     fn wrapped<'v>(&self, value: &'v Value) -> Option<&'v Value> {
         let object = value.as_object().filter(|object| object.len() == 1 && !self.is_row(object))?;
         object.get("d").filter(|inner| inner.is_object() || inner.is_array())

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::api::Row;
 
-/// What OData, Google, JSON:API, Zendesk, Auth0 and others name the next page by. A last one lacks it, or has nothing there.
+/// What `OData`, Google, JSON:API, Zendesk, Auth0 and others name the next page by. A last one lacks it, or has nothing there.
 const NEXT: [&str; 10] = [
     "@odata.nextLink",
     "odata.nextLink",
@@ -21,7 +21,7 @@ const NEXT: [&str; 10] = [
 ];
 /// Goes before them: a last page may name a next one all the same.
 const MORE: [&str; 3] = ["more", "has_more", "hasMore"];
-/// How many there are on all pages, and never anything else: OData and SCIM.
+/// How many there are on all pages, and never anything else: `OData` and SCIM.
 const IN_ALL: [&str; 4] = ["@odata.count", "odata.count", "__count", "totalResults"];
 /// The same, beside one of `OF_PAGES`.
 const TOTALS: [&str; 6] = ["total", "totalCount", "total_count", "totalElements", "total_elements", "count"];

@@ -56,25 +56,6 @@ pub(super) fn refusal(quirk: Quirk, asked: &Asked<'_>, store: &Store) -> Option<
             415,
             "Unsupported media type: a body is expected",
         ),
-        Quirk::RefusesInactiveMembers => {
-            let inactive = |id: &String| {
-                store.users.get(id).is_ok_and(|user| user.body.get("active") == Some(&Value::Bool(false)))
-            };
-            let here = members_here(asked, store);
-            let put_in = members(asked).into_iter().find(|id| inactive(id) && !here.contains(id));
-            let told = |id: String| Fail::bad("invalidValue", &format!("{id} is not active"));
-            put_in.filter(|_| asked.path.starts_with("/Groups")).map(told)
-        }
-        Quirk::MembersAgain409 => {
-            let here = if patch { members_here(asked, store) } else { Vec::new() };
-            let again = members(asked).into_iter().find(|id| here.contains(id));
-            again.and_then(|id| status(true, 409, &format!("{id} is already a member of this group")))
-        }
-        Quirk::StrangersOut404 if patch && asked.path.starts_with("/Groups") => {
-            let here = members_here(asked, store);
-            let stranger = taken_out(asked).into_iter().find(|id| !here.contains(id));
-            stranger.and_then(|id| status(true, 404, &format!("{id} is not a member of this group")))
-        }
         Quirk::OneOperation => bad(operations(asked).len() > 1, "invalidSyntax", "one operation at a time"),
         Quirk::ActiveAlone => {
             let names = touched(asked);
@@ -131,6 +112,25 @@ fn refused_group(quirk: Quirk, asked: &Asked<'_>, store: &Store) -> Option<Fail>
     let status = |holds: bool, status: u16, detail: &str| holds.then(|| Fail::new(status, detail));
     let bad = |holds: bool, kind: &'static str, detail: &str| holds.then(|| Fail::bad(kind, detail));
     match quirk {
+        Quirk::RefusesInactiveMembers => {
+            let inactive = |id: &String| {
+                store.users.get(id).is_ok_and(|user| user.body.get("active") == Some(&Value::Bool(false)))
+            };
+            let here = members_here(asked, store);
+            let put_in = members(asked).into_iter().find(|id| inactive(id) && !here.contains(id));
+            let told = |id: String| Fail::bad("invalidValue", format!("{id} is not active"));
+            put_in.filter(|_| asked.path.starts_with("/Groups")).map(told)
+        }
+        Quirk::MembersAgain409 => {
+            let here = if patch { members_here(asked, store) } else { Vec::new() };
+            let again = members(asked).into_iter().find(|id| here.contains(id));
+            again.map(|id| Fail::new(409, format!("{id} is already a member of this group")))
+        }
+        Quirk::StrangersOut404 if patch && asked.path.starts_with("/Groups") => {
+            let here = members_here(asked, store);
+            let stranger = taken_out(asked).into_iter().find(|id| !here.contains(id));
+            stranger.and_then(|id| status(true, 404, &format!("{id} is not a member of this group")))
+        }
         Quirk::PathlessGroupRenames => {
             let named = |operation: &Value| operation["path"] == "displayName";
             let renames = asked.path.starts_with("/Groups") && operations(asked).iter().any(named);
