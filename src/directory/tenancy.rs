@@ -76,8 +76,13 @@ impl Directory {
 
     /// What to do about a connection that isn't there, for an object of this namespace: what may have been meant is named.
     pub fn instead_of(&self, missing: &ConnectionKey, namespace: &str) -> String {
-        const WAYS: &str =
-            "create it; or delete this object and apply it with another connectionRef, which can't be changed";
+        const OTHER: &str = "or delete this object and apply it with another connectionRef, which can't be changed";
+        let ways = if missing.is_of_cluster() {
+            format!("create it; {OTHER}")
+        } else {
+            // What other namespaces have is nobody else's business.
+            format!("create it here, since a ClusterScimConnection alone serves several namespaces; {OTHER}")
+        };
         let inner = self.read();
         let other = ConnectionKey {
             namespace: if missing.is_of_cluster() { namespace.to_owned() } else { String::new() },
@@ -85,7 +90,7 @@ impl Directory {
         };
         if inner.servers.contains_key(&other) {
             let kind = if other.is_of_cluster() { "ClusterScimConnection" } else { "ScimConnection" };
-            return format!(", but a {kind} of that name is (connectionRef.kind); {WAYS}");
+            return format!(", but a {kind} of that name is (connectionRef.kind); {ways}");
         }
         let names = inner.similar(missing, namespace).join(", ");
         let there = match (names.is_empty(), missing.is_of_cluster()) {
@@ -93,7 +98,7 @@ impl Directory {
             (false, true) => format!(", {names} may be used in this namespace"),
             (false, false) => format!(", this namespace has {names}"),
         };
-        format!("{there}; {WAYS}")
+        format!("{there}; {ways}")
     }
 
     /// The objects of a namespace that refer to cluster connections.

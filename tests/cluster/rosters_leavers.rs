@@ -208,6 +208,32 @@ async fn i06_thirty_deleted_users_of_a_directory_are_deactivated_and_not_renamed
     }
 }
 
+/// The server deactivates nobody, so that the policy is to delete: nothing is waited for that never comes.
+#[tokio::test]
+async fn i06_whoever_was_made_anew_has_an_account_once_that_of_the_deleted_one_is_deleted() {
+    let sandbox = Sandbox::start_with(&["--quirk", "refuses_inactive"]);
+    let fields = json!({"provider": "Generic", "rateLimits": unlimited(), "deletionPolicy": {"users": "Delete"}});
+    let place = Place::at(&sandbox.base_url, &sandbox.token, fields).await;
+    let export = |rows: &str| {
+        format!(
+            "objectId,userPrincipalName,displayName,mail,isSoftDeleted\n{rows}\n2,bob@example.com,Bob,bob@example.com,False\n"
+        )
+    };
+    place.apply(source("people", &export("1,ada@example.com,Ada,ada@example.com,False")));
+    place.apply(roster(json!({"preset": "EntraGeneric", "key": "row.objectId"})));
+    place.people_are(&[("ada", true), ("bob", true)]).await;
+    let before = account(&sandbox, "ada").await.expect("her account");
+    let tombstone = "1,283405f50000000000000000000000c2ada@example.com,Ada,ada@example.com,True";
+    let anew = "3,ada@example.com,Ada,ada@example.com,False";
+    place.apply(source("people", &export(&format!("{tombstone}\n{anew}"))));
+    eventually(PATIENCE, "the new one has an account of their own", async || match account(&sandbox, "ada").await {
+        Some(after) if after["id"] != before["id"] => Ok(()),
+        found => Err((found, place.users().await)),
+    })
+    .await;
+    place.people_are(&[("ada", true), ("bob", true)]).await;
+}
+
 #[tokio::test]
 async fn i08_whoever_moves_from_one_roster_to_another_keeps_the_account() {
     let place = Place::connected(json!({"rateLimits": unlimited()})).await;

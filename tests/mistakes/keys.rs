@@ -49,6 +49,13 @@ async fn a_secret_is_brought_into_order_step_by_step() {
     .await;
     told("quoted-key", &quoted);
     assert!(!quoted.contains(&place.directory.token), "{quoted}");
+    place.secret(&base64::engine::general_purpose::STANDARD.encode("not-the-key-either"));
+    let encoded = eventually(PATIENCE, "what was encoded twice is told", async || {
+        let said = place.connection_tells("CredentialsRejected").await;
+        if said.contains("base64") { Ok(said) } else { Err(said) }
+    })
+    .await;
+    told("key-encoded-twice", &encoded);
 
     // What is pasted with a token does no harm.
     let token = &place.directory.token;

@@ -50,8 +50,10 @@ async fn a_table_and_what_is_made_of_it() {
 
     // A source with another value of the label.
     place.kubectl(&["create", "configmap", "people", "--from-literal=people.csv=mail\ngrace@example.com\n"]);
-    place.kubectl(&["label", "configmap", "people", "scim-operator.dev/roster-source=yes"]);
     place.apply(roster(json!({"source": {"configMaps": {"names": ["people"]}}})));
+    told("source-unlabelled", &changed(&place, "the source", "SourceNotLabelled").await);
+    place.kubectl(&["label", "configmap", "people", "scim-operator.dev/roster-source=yes"]);
+    place.apply(roster(json!({"source": {"configMaps": {"names": ["people"]}}, "scope": "true"})));
     let unlabelled = changed(&place, "the source", "SourceNotLabelled").await;
     told("source-label", &unlabelled);
     place.follow(&unlabelled);
@@ -94,6 +96,9 @@ async fn i29_a_roster_without_its_connection_makes_nobody_and_says_so() {
     let place = Place::new().await;
     place.apply(roster(json!({})));
     told("roster-connection-missing", &place.tells("scimroster/people", "ConnectionNotFound").await);
+    // One in another namespace is none, and isn't named.
+    let _elsewhere = Place::connected(json!({})).await;
+    told("roster-connection-elsewhere", &place.tells("scimroster/people", "ConnectionNotFound").await);
     let mut misspelt = roster(json!({"connectionRef": {"name": "jacksen"}}));
     misspelt["metadata"]["name"] = json!("staff");
     place.apply(misspelt);

@@ -1,5 +1,8 @@
 //! What comes with a key that was pasted: white space, a word before it, quotation marks.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 /// A token as it is sent. RFC 6750 §2.1 has no white space in it, and RFC 9110 §5.5 none around a header's value: what was
 /// pasted with it can't be meant.
 pub fn token(text: &str) -> &str {
@@ -28,9 +31,19 @@ pub fn suspicion(key: &str) -> Option<&'static str> {
         Some("has white space in it")
     } else if key.starts_with('<') || key.starts_with("${") || key.eq_ignore_ascii_case("changeme") {
         Some("looks like a placeholder")
+    } else if is_encoded(key) {
+        Some("looks like base64 of something, which is sent as it is: write what it was made of")
     } else {
         None
     }
+}
+
+/// A Secret's `data` is encoded, and its `stringData` isn't: whoever takes the one for the other encodes twice. Of a key made at
+/// random hardly any comes out as a text.
+fn is_encoded(key: &str) -> bool {
+    let Ok(bytes) = STANDARD.decode(key) else { return false };
+    let text = bytes.trim_ascii_end();
+    text.len() >= 16 && text.iter().all(|byte| byte.is_ascii_graphic())
 }
 
 #[cfg(test)]
@@ -51,9 +64,25 @@ mod tests {
 
     #[test]
     fn what_may_be_wrong_with_a_key_is_said_without_the_key() {
-        for key in ["key ", "\"key\"", "'key'", "two keys", "<your token>", "${TOKEN}", "changeme"] {
+        for key in [
+            "key ",
+            "\"key\"",
+            "'key'",
+            "two keys",
+            "<your token>",
+            "${TOKEN}",
+            "changeme",
+            "c2Nyb29nZS1tY2R1Y2stMTIzNAo=",
+        ] {
             assert!(suspicion(key).is_some(), "{key:?}");
         }
-        assert_eq!(suspicion("eyJhbGciOi.J9-_~+/=="), None);
+        for key in [
+            "eyJhbGciOi.J9-_~+/==",
+            "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln",
+            "0123456789abcdef0123456789abcdef",
+            "c2hvcnQ=",
+        ] {
+            assert_eq!(suspicion(key), None, "{key}");
+        }
     }
 }

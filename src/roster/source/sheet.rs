@@ -209,7 +209,7 @@ impl Header {
     fn is_worded_by(&self, values: &[&str]) -> bool {
         let (own, filled) = self.own_names(values);
         let is_a_name = |value: &&str| is_blank(value) || (!value.contains('@') && value.contains(char::is_alphabetic));
-        own > 1 && 2 * own >= filled && values.iter().all(is_a_name)
+        own > 1 && 3 * own >= 2 * filled && values.iter().all(is_a_name)
     }
 
     /// The same of every column, so that none is called otherwise from here on.

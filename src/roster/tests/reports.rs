@@ -66,6 +66,7 @@ fn i08_a_second_header_in_other_words_is_nobody() {
         ("active,8,Status,Title,bob@example.com,Title", "bob@example.com", "Title"),
         ("active,9,Username,First name,b,Email", "b", "Email"),
         ("active,10,Username,x,First name,Title", "First name", "Title"),
+        ("Status,bob,Username,Bob,b,Title", "b", "Title"),
     ] {
         assert_eq!(read(&format!("{header}\n{row}\n{ada}\n"))[0], good(2, name, title), "{row}");
     }

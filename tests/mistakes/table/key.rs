@@ -71,4 +71,11 @@ pub const KEY: &[Mistake] = &[
         "CredentialsRejected: …; the key token of the Secret key stands in quotation marks, which are sent as a part of it",
         "Take them out. The same is said of white space within a key, and of placeholders.",
     ),
+    row(
+        "key-encoded-twice",
+        "The key was encoded by hand, and then once more with the Secret",
+        "CredentialsRejected: …; the key token of the Secret key looks like base64 of something, which is sent as it is: write what it was \
+         made of",
+        "Write the key itself into `stringData`, or encode it once for `data`.",
+    ),
 ];

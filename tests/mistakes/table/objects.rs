@@ -6,15 +6,16 @@ pub const OBJECTS: &[Mistake] = &[
     row(
         "connection-missing",
         "`connectionRef` names a connection that isn't there",
-        "ConnectionNotFound: the ScimConnection …/jacksen is not there; create it; or delete this object and apply it with another \
-         connectionRef, which can't be changed",
+        "ConnectionNotFound: the ScimConnection …/jacksen is not there; create it here, since a ClusterScimConnection alone serves \
+         several namespaces; or delete this object and apply it with another connectionRef, which can't be changed",
         "Create the connection; the object then goes on by itself.",
     ),
     row(
         "connection-misspelt",
         "`connectionRef` is misspelt",
-        "ConnectionNotFound: the ScimConnection …/jacksen is not there, this namespace has jackson; create it; or delete this object \
-         and apply it with another connectionRef, which can't be changed",
+        "ConnectionNotFound: the ScimConnection …/jacksen is not there, this namespace has jackson; create it here, since a \
+         ClusterScimConnection alone serves several namespaces; or delete this object and apply it with another connectionRef, \
+         which can't be changed",
         "Delete the object, which has no account yet, and apply it with the right name.",
     ),
     row(

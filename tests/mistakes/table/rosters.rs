@@ -6,15 +6,25 @@ pub const ROSTERS: &[Mistake] = &[
     row(
         "roster-connection-missing",
         "`connectionRef` of a roster names a connection that isn't there",
-        "ConnectionNotFound: the ScimConnection …/jackson is not there; create it; or delete this object and apply it with another \
-         connectionRef, which can't be changed. Nobody is changed meanwhile",
+        "ConnectionNotFound: the ScimConnection …/jackson is not there; create it here, since a ClusterScimConnection alone serves \
+         several namespaces; or delete this object and apply it with another connectionRef, which can't be changed. Nobody is changed \
+         meanwhile",
         "Create the connection; the roster then goes on by itself.",
+    ),
+    row(
+        "roster-connection-elsewhere",
+        "The connection is in another namespace than the roster, or than the user",
+        "ConnectionNotFound: the ScimConnection …/jackson is not there; create it here, since a ClusterScimConnection alone serves \
+         several namespaces; or delete this object and apply it with another connectionRef, which can't be changed. …",
+        "Create one in this namespace, with a Secret of its own; or a [ClusterScimConnection](cluster-connections.md), and apply the object \
+         anew with `connectionRef.kind`.",
     ),
     row(
         "roster-connection-misspelt",
         "`connectionRef` of a roster is misspelt",
-        "ConnectionNotFound: the ScimConnection …/jacksen is not there, this namespace has jackson; create it; or delete this object \
-         and apply it with another connectionRef, which can't be changed. Nobody is changed meanwhile",
+        "ConnectionNotFound: the ScimConnection …/jacksen is not there, this namespace has jackson; create it here, since a \
+         ClusterScimConnection alone serves several namespaces; or delete this object and apply it with another connectionRef, \
+         which can't be changed. Nobody is changed meanwhile",
         "Delete the roster, which has made no ScimUser yet, and apply it with the right name.",
     ),
     row(
@@ -64,6 +74,13 @@ pub const ROSTERS: &[Mistake] = &[
         "`assigned` names nobody",
         "NobodyInScope: spec.assigned names no row by its userName or key. …",
         "Write userNames or keys.",
+    ),
+    row(
+        "source-unlabelled",
+        "The source has no label",
+        "SourceNotLabelled: the configmap people lacks the label that lets rosters read it: kubectl label configmap -n … people \
+         scim-operator.dev/roster-source=true",
+        "Run the command.",
     ),
     row(
         "source-label",
