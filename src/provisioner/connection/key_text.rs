@@ -43,7 +43,7 @@ pub fn suspicion(key: &str) -> Option<&'static str> {
 fn is_encoded(key: &str) -> bool {
     let Ok(bytes) = STANDARD.decode(key) else { return false };
     let text = bytes.trim_ascii_end();
-    text.len() >= 16 && text.iter().all(|byte| byte.is_ascii_graphic())
+    text.len() >= 16 && text.iter().all(u8::is_ascii_graphic)
 }
 
 #[cfg(test)]
