@@ -132,7 +132,7 @@ fn i11_each_answer_says_in_its_own_words_whether_another_page_follows() {
     }
 }
 
-/// Answers of `OData`'s second version, of SCIM and of JSON:API, as SAP, SharePoint and Personio have them.
+/// Answers of `OData`'s second version, of SCIM and of JSON:API, as SAP and Personio have them.
 #[test]
 fn i29_the_lists_of_services_are_read_as_they_are() {
     let ada = r#"{"name": "ada", "title": "x", "__metadata": {"uri": "u"}}"#;

@@ -44,7 +44,7 @@ fn i17_what_a_report_says_below_its_table_is_no_row() {
     }
 }
 
-/// SuccessFactors has two headers, one for machines and one for people.
+/// SAP has two headers, one for machines and one for people.
 #[test]
 fn i08_a_second_header_in_other_words_is_nobody() {
     let by_id = json!({"key": "row.USERID", "mappings": [
