@@ -166,6 +166,13 @@ pub struct ScimConnectionSpec {
     pub rejected_hold: Option<String>,
 }
 
+impl ScimConnectionSpec {
+    /// Whether the account of a ScimUser that goes is deleted, unless that asks for less.
+    pub fn deletes_accounts(&self) -> bool {
+        self.deletion_policy.users == DeletionPolicy::Delete && self.actions.contains(&Action::Deprovision)
+    }
+}
+
 fn all_actions() -> Vec<Action> {
     vec![Action::Create, Action::Update, Action::Deprovision]
 }
@@ -235,4 +242,25 @@ impl Default for DriftPolicySpec {
 
 fn repair() -> RepairPolicy {
     RepairPolicy::Repair
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// Whom nobody may deprovision keeps the account, whatever the policy: nobody else may be given its name before.
+    #[test]
+    fn accounts_are_deleted_only_where_that_is_permitted() {
+        let deletes = |users: &str, actions: &[&str]| {
+            let spec: ScimConnectionSpec = serde_json::from_value(json!({
+                "baseUrl": "https://scim.example.com", "credentials": {"secretRef": {"name": "key"}},
+                "deletionPolicy": {"users": users}, "actions": actions,
+            }))
+            .expect("a spec");
+            spec.deletes_accounts()
+        };
+        assert!(deletes("Delete", &["Create", "Deprovision"]));
+        assert!(!deletes("Delete", &["Create", "Update"]) && !deletes("Deactivate", &["Create", "Deprovision"]));
+    }
 }

@@ -11,7 +11,7 @@ use tracing::info;
 
 use super::unrouted::Unrouted;
 use super::watch::{Read, Scope, is_cluster, within};
-use crate::api::{DeletionPolicy, ScimConnection, ScimGroup, ScimUser, Uid};
+use crate::api::{ScimConnection, ScimGroup, ScimUser, Uid};
 use crate::directory::{Changed, ConnectionKey, connection_of, connection_of_group, is_deleting};
 use crate::provisioner::{Provisioner, Shared};
 
@@ -141,7 +141,7 @@ impl Connections {
             self.gone(&key);
         }
         self.shared.directory.set_delegation(&key, connection.spec.delegation.clone());
-        self.shared.directory.set_deletes(&key, connection.spec.deletion_policy.users == DeletionPolicy::Delete);
+        self.shared.directory.set_deletes(&key, connection.spec.deletes_accounts());
         let connection = Arc::new(connection);
         self.known.insert(key.clone(), Arc::clone(&connection));
         if !self.begun {

@@ -179,6 +179,7 @@ async fn i13_a_hold_names_the_command_that_shows_the_old_and_the_new_values() {
         &["unmanaged", "--live"],
         &["explain", "user/ada", "--live"],
         &["plan", "user/ada"],
+        &["plan"],
     ] {
         let mut command = program(place.cluster.admin_kubeconfig());
         command.args(["-n", namespace]).args(args).arg("--allow-loopback-http").env("SCIM_KEY", "another-servers");

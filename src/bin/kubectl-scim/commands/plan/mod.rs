@@ -77,7 +77,7 @@ pub struct Access {
 pub struct KeyAccess {
     /// The file with the key; without it the key is taken from the environment variable `SCIM_KEY`, and else, with your
     /// rights, from the connection's Secret. Where nobody names a connection, `SCIM_KEY` is taken only with --server: by `holds`,
-    /// `approve`, `reject`, `unmanaged` and `explain`, and by `plan` for a user or a group of a cluster. Its form is that of
+    /// `approve`, `reject`, `unmanaged` and `explain`, and by `plan` for what is in a cluster. Its form is that of
     /// `test --key-file`
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
@@ -186,8 +186,12 @@ async fn planned(
         declared.prune(world.given());
     }
     let target = Wanted::parse(target)?;
-    // Whoever may write an object in the cluster chooses its connection.
-    let chosen = world.cluster.is_none() || !matches!(target, Wanted::Object(_));
+    // Whoever may write an object in the cluster chooses its connection, and whoever may write a connection its server.
+    let chosen = match target {
+        Wanted::Connection { .. } => true,
+        Wanted::Object(_) => world.cluster.is_none(),
+        Wanted::All => world.cluster.is_none() || !access.files.is_empty(),
+    };
     let key_access = if chosen { access.keys.clone() } else { access.keys.clone().for_any_server() };
     let keys = target.connections(global, &world, &declared)?;
     let mut plans = if matches!(target, Wanted::All) { unconnected(&world, global, &declared) } else { Vec::new() };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Result, anyhow};
 use jiff::Timestamp;
 use kube::ResourceExt;
-use scim_operator::api::{DeletionPolicy, GENERATED, GROUP, ROSTER_KEY, ROSTER_LABEL, ScimRoster, ScimUser, VERSION};
+use scim_operator::api::{GENERATED, GROUP, ROSTER_KEY, ROSTER_LABEL, ScimRoster, ScimUser, VERSION};
 use scim_operator::directory::ConnectionKey;
 use scim_operator::provisioner::dry_run::{Action, Held, Plan, PlannedHold, PlannedObject};
 use scim_operator::roster::{Answers, Guard, Ours, Prepared, Removals};
@@ -56,10 +56,8 @@ pub async fn expand(
         let known = roster.status.as_ref().and_then(|status| status.columns.clone()).unwrap_or_default();
         let name = roster.name_any();
         let connection = ConnectionKey::of(&roster.spec.connection_ref, namespace.clone());
-        let deletes = declared
-            .connections
-            .get(&connection)
-            .is_some_and(|connection| connection.spec.deletion_policy.users == DeletionPolicy::Delete);
+        let deletes =
+            declared.connections.get(&connection).is_some_and(|connection| connection.spec.deletes_accounts());
         let of = Ours { roster: &name, connection: &roster.spec.connection_ref, deletes };
         let ours: Vec<Arc<ScimUser>> =
             users.iter().filter(|user| user.labels().get(ROSTER_LABEL) == Some(&name)).cloned().collect();

@@ -7,7 +7,7 @@ use anyhow::Result;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::ListParams;
-use scim_operator::api::{DeletionPolicy, ROSTER_LABEL, RejectedRow, ScimRoster, ScimUser};
+use scim_operator::api::{ROSTER_LABEL, RejectedRow, ScimRoster, ScimUser};
 use scim_operator::roster::{Answers, Document, Guard, Ours, Prepared, Refused, Removals};
 use serde::Serialize;
 use serde_json::Value;
@@ -79,7 +79,7 @@ impl Against {
         let status = there.as_ref().and_then(|there| there.status.as_ref());
         let columns = status.and_then(|status| status.columns.clone()).unwrap_or_default();
         let deletes = cluster.connection_of(&roster.spec.connection_ref, namespace).await?;
-        let deletes = deletes.is_some_and(|there| there.spec.deletion_policy.users == DeletionPolicy::Delete);
+        let deletes = deletes.is_some_and(|there| there.spec.deletes_accounts());
         let of = Ours { roster: &name, connection: &roster.spec.connection_ref, deletes };
         Ok(Prepared::new(&roster.spec, &columns, documents, users, of)
             .map(|prepared| Self::of(roster, there.as_ref(), prepared, &ours)))
