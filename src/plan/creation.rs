@@ -40,6 +40,8 @@ pub struct Answered {
     pub id: String,
     /// Why it was there before; none where that can't be told.
     pub existed: Option<&'static str>,
+    /// It is the one that the object was bound to: the server brought it back.
+    pub own: bool,
 }
 
 impl Creations {
@@ -57,6 +59,11 @@ impl Creations {
     /// A creation was answered with it, and it was there before.
     pub fn existed(&self, resource: &Resource) -> bool {
         self.answered_with(resource).is_some_and(|answered| answered.existed.is_some())
+    }
+
+    /// A creation was answered with the one that the object was bound to (promise I8).
+    pub(super) fn brought_back(&self, resource: &Resource) -> bool {
+        self.answered_with(resource).is_some_and(|answered| answered.own)
     }
 
     /// The answer to the creation that was done last showed an id that nothing else ever did, and this has another one: it
@@ -117,6 +124,8 @@ pub struct CreationAnswer<'a> {
     pub held: bool,
     /// All that the server shows was created at this time, by its own word: that tells nothing.
     pub undated: bool,
+    /// This object was bound to it.
+    pub own: bool,
 }
 
 /// Whether a creation made what it was answered with.
@@ -126,6 +135,8 @@ pub enum Origin {
     New,
     /// That can't be told.
     Untold,
+    /// The object was bound to it, and it is back under its id.
+    Own,
     /// It was there before, for this reason.
     Existed(&'static str),
 }
@@ -193,13 +204,19 @@ pub fn origin(answer: &CreationAnswer) -> Origin {
     let (sent, shown) = answer.names;
     let resource = answer.resource;
     let age = answer.age();
+    let of_another =
+        answer.external_id.is_some() && resource.external_id().is_some_and(|id| Some(id) != answer.external_id);
+    let linked = answer.external_id.is_some() && resource.external_id() == answer.external_id;
+    let renamed = shown.is_some_and(|shown| is_another(answer, sent, shown));
     if answer.held {
         Origin::Existed("another object is bound to it")
+    } else if answer.own && !of_another && (linked || !renamed) {
+        Origin::Own
     } else if answer.known {
         Origin::Existed("the server showed it before")
-    } else if shown.is_some_and(|shown| is_another(answer, sent, shown)) {
+    } else if renamed {
         Origin::Existed(OTHER_NAME)
-    } else if answer.external_id.is_some() && resource.external_id().is_some_and(|id| Some(id) != answer.external_id) {
+    } else if of_another {
         Origin::Existed("it has another externalId")
     } else if age.is_some_and(|age| is_old(resource, age)) {
         Origin::Existed("it is older than the request")
@@ -247,6 +264,7 @@ mod tests {
             listed: true,
             held: false,
             undated: false,
+            own: false,
         };
         change(&mut answer);
         origin(&answer)
@@ -268,6 +286,12 @@ mod tests {
         assert_eq!(judge(&json!({"id": "7"}), |_| {}), Origin::New);
         assert!(existed(judge(&plain, |answer| answer.held = true)));
         assert!(existed(judge(&plain, |answer| answer.known = true)));
+        // Its own, whatever its age and its name by now; unless it is another's.
+        let own = |account: &Value| judge(account, |answer| (answer.own, answer.known) = (true, true));
+        assert_eq!(own(&with("userName", json!("ada.lovelace"))), Origin::Own);
+        assert!(existed(own(&with("externalId", json!("e-2")))));
+        assert!(existed(own(&json!({"id": "7", "userName": "ada.lovelace"}))), "its id may be somebody else's by now");
+        assert!(existed(judge(&plain, |answer| (answer.own, answer.held) = (true, true))));
         assert!(existed(judge(&with("userName", json!("ada.lovelace")), |_| {})));
         assert!(existed(judge(&with("externalId", json!("e-2")), |_| {})));
         // A name that the server made of the one that was sent.

@@ -34,7 +34,9 @@ fn judge_first_binding(facts: &Facts, declared: &Declared, resource: &Resource) 
     }
     let found_name = resource.user_name().unwrap_or_default();
     let answered = facts.creations.answered_with(resource).is_some();
-    let created = (facts.claims_account(resource) && !answered) || is_own_under_another_id(facts, declared, resource);
+    let created = (facts.claims_account(resource) && !answered)
+        || facts.creations.brought_back(resource)
+        || is_own_under_another_id(facts, declared, resource);
     if let Some((declared, shown)) =
         facts.other_person(resource).filter(|_| !created && facts.object.remote_id != Some(id))
     {

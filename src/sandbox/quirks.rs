@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::asked::Asked;
 use super::error::Fail;
 use super::reply::Reply;
-use super::store::Store;
+use super::store::{Collection, Store};
 
 mod aftermath;
 mod answers;
@@ -99,6 +99,12 @@ pub(super) fn heeded(quirks: &Quirks, asked: &Asked<'_>) -> Option<String> {
         pairs.retain(|(key, _)| key != "startIndex");
         return Some(form(&pairs));
     }
+    if let Some((_, index)) =
+        pairs.iter_mut().find(|(key, _)| key == "startIndex" && quirks.contains(&Quirk::CountsFrom0))
+    {
+        *index = (index.parse::<u64>().unwrap_or_default() + 1).to_string();
+        return Some(form(&pairs));
+    }
     let at = pairs.iter().position(|(key, _)| key == "filter")?;
     let named = domain::in_filter(&pairs[at].1);
     if quirks.contains(&Quirk::NamesInDomain) && named != pairs[at].1 {
@@ -149,6 +155,18 @@ pub(super) fn upserted(quirks: &Quirks, asked: &Asked<'_>, store: &Store) -> Opt
         known.map(|record| record.id.clone())
     };
     is_there(asked, store).or_else(by_email).map(|id| format!("/Users/{id}"))
+}
+
+/// What was removed under this name comes back, and is shown instead of being made.
+pub(super) fn revived(quirks: &Quirks, asked: &Asked<'_>, store: &mut Store) -> Option<String> {
+    let makes = quirks.contains(&Quirk::Revives) && asked.method == Method::POST;
+    let (which, path) = match asked.path.trim_matches('/') {
+        "Users" => (Collection::Users, "Users"),
+        "Groups" => (Collection::Groups, "Groups"),
+        _ => return None,
+    };
+    let body = asked.object().ok().filter(|_| makes)?;
+    store.revive(which, &body).map(|id| format!("/{path}/{id}"))
 }
 
 /// How an answer is written.

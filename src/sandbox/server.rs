@@ -219,6 +219,7 @@ fn served(state: &State, asked: &Asked<'_>, fault: Option<&Fault>) -> Outcome<Re
     let body = quirks::rewritten(&quirks, asked, &lock(&state.store)).map(|body| Bytes::from(body.to_string()));
     let query = quirks::heeded(&quirks, asked);
     let upserted = quirks::upserted(&quirks, asked, &lock(&state.store));
+    let upserted = upserted.or_else(|| quirks::revived(&quirks, asked, &mut lock(&state.store)));
     let sent = asked.body;
     let asked = Asked {
         method: if upserted.is_some() { Method::GET } else { asked.method.clone() },

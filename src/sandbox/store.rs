@@ -301,6 +301,37 @@ impl Store {
         Ok(())
     }
 
+    /// Brings back what was removed under the name in this body, as made a year ago: the id of it, if there was any and nobody
+    /// has the name now.
+    pub fn revive(&mut self, collection: Collection, body: &Object) -> Option<String> {
+        let name = collection.unique().unwrap_or("displayName");
+        let named = |body: &Object| keys(collection, body, false).into_iter().find(|(index, _)| *index == name);
+        let key = named(body)?;
+        let table = self.table_mut(collection);
+        if table.indexed(name, &key.1).is_some() {
+            return None;
+        }
+        let at = table.gone.iter().rposition(|gone| named(&gone.body).as_ref() == Some(&key))?;
+        let mut record = table.gone.remove(at);
+        if collection == Collection::Users {
+            record.body.insert("active".into(), true.into());
+        }
+        let year = SignedDuration::from_hours(365 * 24);
+        let made = self.now().checked_sub(year).unwrap_or_default();
+        if let Some(meta) = record.body.get_mut("meta") {
+            meta["created"] = format!("{made:.3}").into();
+        }
+        let (id, linked) = (record.id.clone(), keys(collection, &record.body, self.first_email));
+        let seq = self.next;
+        self.next += 1;
+        let table = self.table_mut(collection);
+        table.link(seq, linked);
+        table.order.push(seq);
+        table.by_id.insert(id.clone(), seq);
+        table.rows.insert(seq, record);
+        Some(id)
+    }
+
     /// Gives everything a new id, as a rebuilt database does.
     pub fn renumber(&mut self) {
         let mut new_ids = HashMap::new();

@@ -58,7 +58,9 @@ fn judge_first_binding(facts: &GroupFacts, resource: &Resource) -> GroupStep {
         );
     };
     let answered = facts.creations.answered_with(resource).is_some();
-    let created = (facts.claims_group(resource) && !answered) || is_own_under_another_id(facts, resource);
+    let created = (facts.claims_group(resource) && !answered)
+        || facts.creations.brought_back(resource)
+        || is_own_under_another_id(facts, resource);
     if let Some((declared, shown)) = facts.another(resource).filter(|_| !created && facts.object.remote_id != Some(id))
     {
         let message = format!(

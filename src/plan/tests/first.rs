@@ -45,7 +45,7 @@ fn answered(
 ) -> Step {
     let id = account["id"].as_str().unwrap_or_default().to_owned();
     alone.decide(|facts| {
-        facts.creations.answered = Some(Answered { id, existed });
+        facts.creations.answered = Some(Answered { id, existed, own: false });
         facts.account = found(account);
         change(facts);
     })

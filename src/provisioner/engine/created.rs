@@ -21,15 +21,18 @@ pub(super) struct Known {
     moment: u64,
     /// All of it.
     listed: bool,
+    /// What the object was bound to at this server.
+    own: Option<String>,
 }
 
 impl<E: Effects> Provisioner<E> {
     /// A creation is about to be sent.
-    pub(super) fn before_creation<K: Kind>(&self, pass: &Pass<K>) -> Known {
+    pub(super) fn before_creation<K: Kind>(&self, pass: &Pass<K>, own: Option<String>) -> Known {
         self.notes.creates(&pass.uid());
         K::mirror(self).look(|mirror| Known {
             moment: mirror.moment(),
             listed: mirror.is_of(pass.session.epoch) && mirror.is_complete(),
+            own,
         })
     }
 
@@ -71,7 +74,7 @@ impl<E: Effects> Provisioner<E> {
             Origin::Untold if !pass.finalizer_is_new && !was_bound => {
                 return self.took_effect(pass, operation, written).await;
             }
-            Origin::Untold => None,
+            Origin::Untold | Origin::Own => None,
             Origin::Existed(why) => Some(why),
         };
         warn!(%id, "the creation was answered with {} that may have been there", K::ONE);
@@ -79,7 +82,7 @@ impl<E: Effects> Provisioner<E> {
             self.schedule.limiter().pause(pause);
         }
         self.apply_response(pass, &resource);
-        pass.creations.answered = Some(Answered { id: id.clone(), existed });
+        pass.creations.answered = Some(Answered { id: id.clone(), existed, own: origin == Origin::Own });
         pass.finalizer_is_new = true;
         if existed.is_some() {
             // Nothing of ours is there, whenever the claim was made: it was looked for before this creation was sent.
@@ -137,6 +140,7 @@ impl<E: Effects> Provisioner<E> {
             undated: resource
                 .created()
                 .is_some_and(|created| pass.session.seen.look(|seen| seen.is_everyones(created))),
+            own: known.own.is_some() && known.own.as_deref() == resource.id(),
         })
     }
 

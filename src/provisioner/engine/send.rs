@@ -26,7 +26,7 @@ impl<E: Effects> Provisioner<E> {
         if self.serves_removals_only() && !removes {
             return Err(Stop::WithoutStatus(Outcome::After(LOOK_AGAIN)));
         }
-        let former = pass.status.id().map(str::to_owned);
+        let (former, own) = (pass.status.id().map(str::to_owned), pass.bound_id().map(str::to_owned));
         let creates = matches!(operation.request, Request::Create(_));
         let (kind, priority) = match removes {
             _ if creates => (RequestKind::Create, Priority::Write),
@@ -45,7 +45,7 @@ impl<E: Effects> Provisioner<E> {
         }
         // Nothing was sent under this claim yet: what is found now was there before.
         pass.finalizer_is_new |= creates && former.is_some();
-        let known = creates.then(|| self.before_creation(pass));
+        let known = creates.then(|| self.before_creation(pass, own));
         K::sends(self, pass, &operation);
         let bare = K::is_bare(self, pass);
         let answer = self.effects.send(&pass.session.client, K::COLLECTION, &operation.request, bare, deadline).await;

@@ -101,6 +101,9 @@ pub(in super::super) enum Quirk {
     SecondPage500,
     /// `startIndex` isn't heeded, and the total is what the page shows.
     OnePage,
+    /// `startIndex` counts from 0.
+    #[serde(rename = "counts_from_0")]
+    CountsFrom0,
     /// `startIndex` isn't heeded, and a list goes on by its cursor alone.
     CursorsOnly,
     /// A page beyond the end is answered 404.
@@ -199,6 +202,8 @@ pub(in super::super) enum Quirk {
     Duplicates500,
     /// A creation of a user whose name or e-mail is there is answered 200, with that account.
     Upserts,
+    /// A creation of whoever was removed is answered 200, with what was removed, under its id.
+    Revives,
     /// A creation that says `active` is answered 500.
     #[serde(rename = "active_at_creation_500")]
     ActiveAtCreation500,

@@ -17,7 +17,7 @@ fn message(case: &Case) -> (Option<Reason>, String) {
 #[test]
 fn i07_what_the_creation_of_a_group_was_answered_with_meets_what_an_adoption_meets() {
     let answered = Creations {
-        answered: Some(Answered { id: "g".into(), existed: Some("it is older than the request") }),
+        answered: Some(Answered { id: "g".into(), existed: Some("it is older than the request"), own: false }),
         ..Creations::default()
     };
     let mut case = Case::unbound(shown("Platform"));

@@ -15,8 +15,10 @@ mod losses;
 mod made;
 mod names;
 mod organizations;
+mod revived;
 mod seats;
 mod story;
+mod successors;
 mod work;
 mod world;
 
