@@ -94,6 +94,13 @@ impl Session {
         session
     }
 
+    /// The same, with accounts created without `active`.
+    pub fn without_active_at_creation(&self) -> Self {
+        let mut session = self.clone();
+        session.policy.profile.active_at_creation = false;
+        session
+    }
+
     /// The same, with what a group itself has changed without a path.
     pub fn with_pathless_groups(&self) -> Self {
         let mut session = self.clone();

@@ -56,6 +56,8 @@ pub struct Notes {
     took_effect: Option<Timestamp>,
     /// When the connection changed last.
     anew: Option<Timestamp>,
+    /// Whose creation met trouble that names `active`: the next one is sent without.
+    unsure_of_active: BTreeSet<Uid>,
 }
 
 /// Who is to take over the account or group of an object under deletion.
@@ -80,6 +82,7 @@ impl ObjectNotes {
         notes.strange.remove(uid);
         notes.troubles.remove(uid);
         notes.tried.remove(uid);
+        notes.unsure_of_active.remove(uid);
         notes.seated(uid);
     }
 
@@ -93,6 +96,21 @@ impl ObjectNotes {
     pub fn tried(&self, uid: &Uid) -> Tried {
         let notes = self.lock();
         Tried { parts: notes.tried.get(uid).cloned().unwrap_or_default(), anew: notes.anew }
+    }
+
+    /// A creation met the server's trouble: whether it `names` what says that the account is active.
+    pub fn doubt_active(&self, uid: &Uid, names: bool) {
+        let notes = &mut *self.lock();
+        if names {
+            notes.unsure_of_active.insert(uid.clone());
+        } else {
+            notes.unsure_of_active.remove(uid);
+        }
+    }
+
+    /// It did, the last time.
+    pub fn doubts_active(&self, uid: &Uid) -> bool {
+        self.lock().unsure_of_active.contains(uid)
     }
 
     /// The connection has changed: whatever was refused before is tried again, and none of it counts any more.

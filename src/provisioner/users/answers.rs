@@ -74,7 +74,10 @@ impl<E: Effects> Provisioner<E> {
         self.learn_of_removal(pass, verdict);
         let (unchanged, changed) = outcome(pass, verdict);
         if let Some(tried) = pass.own.unchanged.take() {
-            if tried.is_subset(&unchanged) {
+            if !pass.own.replaced {
+                // It was shown by the second read: nothing was amiss, and nothing is learnt of a trial that was never sent.
+                pass.own.written.extend(tried);
+            } else if tried.is_subset(&unchanged) {
                 pass.session.seen.take_in(ObservedQuirks::put_failed);
             } else {
                 self.apply_lessons(&pass.session, [Lesson::Put]);

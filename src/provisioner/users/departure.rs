@@ -64,7 +64,7 @@ impl<E: Effects> Provisioner<E> {
                     Err(stop) => return Err(stop),
                 },
                 _ => {
-                    if pass.own.unchanged.take().is_some() {
+                    if pass.own.unchanged.take().is_some() && pass.own.replaced {
                         self.apply_lessons(&pass.session, [Lesson::Put]);
                     }
                     break;

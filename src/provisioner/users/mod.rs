@@ -47,6 +47,8 @@ pub struct Scratch {
     pub by_filter: BTreeSet<Path>,
     /// Lists are replaced whole in this pass, because such a path changed nothing.
     pub whole_lists: bool,
+    /// One was sent.
+    pub list_sent: bool,
     /// The account is replaced in this pass, because no PATCH was taken; what those had taught of its parts.
     pub patched_before: Option<Split>,
     /// The answer to a write that may show less than the account: what is read next is compared with it.
@@ -55,10 +57,14 @@ pub struct Scratch {
     pub read_since: bool,
     /// What a PATCH was taken for and didn't change, while the account is replaced instead.
     pub unchanged: Option<BTreeSet<Path>>,
+    /// That was sent: before, the account may have shown what was.
+    pub replaced: bool,
     /// Attributes of extensions go nested in this pass, because the path to one was refused.
     pub nested: bool,
     /// Entries go without their types in this pass, because one was refused for it.
     pub untyped: bool,
+    /// A creation goes without `active` in this pass, because one was refused that names it.
+    pub without_active: bool,
     /// A version had changed, and the account was read again.
     pub read_again: bool,
     /// The server refuses to delete the account, so it is deactivated first.
@@ -79,7 +85,11 @@ impl<E: Effects> Provisioner<E> {
 
     /// What comes before the plan; false: it is tried again first. Nobody's removal waits for the name of a role, or for a
     /// record.
-    async fn look_up_and_record(&self, pass: &UserPass) -> bool {
+    async fn look_up_and_record(&self, pass: &mut UserPass) -> bool {
+        // Its creation may have failed for saying that.
+        if self.notes.doubts_active(&pass.uid()) {
+            self.leaves_active_out(pass);
+        }
         let takes_access = User::takes_access(self, pass);
         if takes_access && pass.status.active != Some(false) {
             return true;

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::UserPass;
 use crate::plan::{Account, Operation, Path, Request, Split};
-use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
+use crate::provisioner::{Provisioner, overrides};
 use crate::scim::{Error, Lesson, PatchOperation};
 
 impl<E: Effects> Provisioner<E> {
@@ -46,6 +46,18 @@ impl<E: Effects> Provisioner<E> {
         possible
     }
 
+    /// A creation was refused in words that name `active`: it is to be tried without. False where there is nothing to try.
+    pub(super) fn leaves_active_out(&self, pass: &mut UserPass) -> bool {
+        let profile = &pass.session.policy.profile;
+        let open = Lesson::NoActiveAtCreation.is_open(overrides(&self.connection().spec));
+        let possible = open && profile.learns && profile.active_at_creation && !pass.own.without_active;
+        if possible {
+            pass.own.without_active = true;
+            pass.session = Arc::new(pass.session.without_active_at_creation());
+        }
+        possible
+    }
+
     /// A request was taken: what was tried in another form goes in that from now on. Not where it was taken for being less
     /// than what was refused: the form may not have been at fault.
     pub(super) fn learn_forms(&self, pass: &UserPass, request: &Request) {
@@ -55,6 +67,9 @@ impl<E: Effects> Provisioner<E> {
         let pathless = |one: &PatchOperation| one.path.is_none();
         if pass.own.nested && matches!(request, Request::Patch { operations, .. } if operations.iter().any(pathless)) {
             self.apply_lessons(&pass.session, [Lesson::NestedExtensions]);
+        }
+        if pass.own.without_active && matches!(request, Request::Create(_)) {
+            self.apply_lessons(&pass.session, [Lesson::NoActiveAtCreation]);
         }
         if pass.own.untyped && !pass.session.policy.profile.entry_types && has_entries(request) {
             self.apply_lessons(&pass.session, [Lesson::NoEntryTypes]);

@@ -38,6 +38,8 @@ impl<E: Effects> Provisioner<E> {
                 SearchRefused::List
             }
             Class::NotFound => SearchRefused::Collection,
+            // What stands before the service refuses the letters of a filter; where it is the key, the list is refused, too.
+            Class::Forbidden if !error.is_scim() => SearchRefused::List,
             _ => SearchRefused::Failed,
         }
     }
@@ -49,6 +51,9 @@ impl<E: Effects> Provisioner<E> {
             self.notes.repaired(&pass.uid(), &operation.attributes, self.effects.now());
         }
         pass.own.read_since = false;
+        pass.own.replaced |= pass.own.unchanged.is_some() && matches!(operation.request, Request::Put { .. });
+        let entries = |path: &Path| matches!(path, Path::Entry { .. });
+        pass.own.list_sent |= pass.own.whole_lists && operation.attributes.iter().any(entries);
         self.learn_forms(pass, &operation.request);
         self.learn_whole_users(pass, &operation.request);
         if pass.own.written.is_empty() {
@@ -101,18 +106,17 @@ impl<E: Effects> Provisioner<E> {
         error: &Error,
     ) -> Option<Result<(), UserStop>> {
         pass.own.removal_refused |= operation.removes();
+        if let Request::Create(body) = &operation.request {
+            // It may have made an account all the same: who is there is looked for before another is sent.
+            self.notes.doubt_active(&pass.uid(), error.class() == Class::Transient && names_active(body, error));
+        }
         match (error.class(), &operation.request) {
             (Class::Rejected, request) if self.tries_without_types(pass, request, error) => Some(Ok(())),
-            // It may have made an account all the same: who is there is looked for before another is sent.
-            (Class::Transient, Request::Create(body)) if names_active(body, error) => {
-                self.apply_lessons(&pass.session, [Lesson::NoActiveAtCreation]);
-                None
-            }
-            (Class::Rejected, Request::Create(body)) if names_active(body, error) || is_about_active(body, error) => {
+            (Class::Rejected, Request::Create(body))
+                if is_about_active(body, error) && self.leaves_active_out(pass) =>
+            {
                 self.note_failure(error);
-                self.apply_lessons(&pass.session, [Lesson::NoActiveAtCreation]);
-                pass.session = self.continued(&pass.session)?;
-                (!pass.session.policy.profile.active_at_creation).then_some(Ok(()))
+                Some(Ok(()))
             }
             // It may mean that the person is there already (promise I7).
             (Class::Rejected, Request::Create(_))
@@ -221,10 +225,10 @@ fn names_active(body: &Attributes, error: &Error) -> bool {
     body.contains_key(ACTIVE) && error.says_unsupported() && is_named(error.words(), ACTIVE)
 }
 
-/// The same in other words: nothing was made, and without `active` it is tried again.
+/// The same in other words, or about something else: nothing was made, and without `active` it is tried again.
 fn is_about_active(body: &Attributes, error: &Error) -> bool {
     let named = is_named(error.words(), ACTIVE);
-    body.contains_key(ACTIVE) && named && !error.says_missing()
+    names_active(body, error) || (body.contains_key(ACTIVE) && named && !error.says_missing())
 }
 
 /// The value by which the server looks accounts up.

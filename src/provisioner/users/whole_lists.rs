@@ -60,7 +60,7 @@ impl<E: Effects> Provisioner<E> {
 
     /// What came of it is kept for the connection, until that changes.
     pub(super) fn learn_whole_lists(&self, pass: &UserPass, verdict: &Verdict) {
-        if !pass.own.whole_lists || verdict.applied.is_none() {
+        if !pass.own.list_sent || verdict.applied.is_none() {
             return;
         }
         // Refused before and taken now, or changed nothing before and shown now.

@@ -261,3 +261,54 @@ async fn i18_whoever_is_dropped_goes_from_a_group_that_is_replaced_by_record() {
         ready(&world)
     );
 }
+
+/// The next read of one account shows what was before the last change.
+async fn lags_once(world: &World) {
+    let matching = json!({"method": "GET", "path_prefix": "/Users/", "count": 1});
+    let fault = json!({"kind": "stale_read", "ms": 1_000_000_000});
+    world.admin("POST", "/faults", Some(json!([{"match": matching, "fault": fault}]))).await;
+}
+
+fn ada(world: &World, active: bool, title: &str, phone: &str) {
+    world.user(
+        "ada",
+        json!({
+            "userName": "ada@example.com", "active": active, "title": title,
+            "phoneNumbers": [{"value": phone, "type": "work"}],
+        }),
+    );
+}
+
+/// What was tried otherwise was never sent, for a second read showed that nothing was amiss.
+#[tokio::test]
+async fn i33_an_account_that_is_shown_later_teaches_no_other_form() {
+    for (active, title, phone) in [(true, "Countess", "1"), (true, "Cook", "2"), (false, "Cook", "1")] {
+        let mut world = World::start(&["empty_changes"], policy()).await;
+        ada(&world, true, "Cook", "1");
+        world.pass(5 * MINUTE).await;
+        lags_once(&world).await;
+        ada(&world, active, title, phone);
+        world.pass(5 * MINUTE).await;
+        let told = world.get("ada").and_then(|user| user.status).unwrap_or_default();
+        assert_eq!(world.learned(), Vec::<String>::new(), "{active} {title} {phone}: {told:?}");
+        assert_eq!((told.ignored_attributes, told.active), (None, Some(active)), "{title} {phone}");
+        let puts = world.admin("GET", "/stats", None).await["requests"]["PUT"].clone();
+        assert_eq!(puts, Value::Null, "{active} {title} {phone}");
+    }
+}
+
+#[tokio::test]
+async fn i33_a_deactivation_before_a_deletion_that_is_shown_later_teaches_no_other_form() {
+    let mut policy = policy();
+    policy["deletionPolicy"] = json!({"users": "Delete"});
+    let mut world = World::start(&["empty_changes", "no_deletes"], policy).await;
+    ada(&world, true, "Cook", "1");
+    world.pass(5 * MINUTE).await;
+    lags_once(&world).await;
+    world.delete("ada");
+    world.pass(5 * MINUTE).await;
+    assert_eq!(world.learned(), Vec::<String>::new());
+    let puts = world.admin("GET", "/stats", None).await["requests"]["PUT"].clone();
+    let accounts = world.accounts("ada@example.com").await;
+    assert_eq!((puts, &accounts[0]["active"]), (Value::Null, &json!(false)));
+}

@@ -187,3 +187,40 @@ async fn i14_whoever_is_protected_by_an_e_mail_is_known_in_any_spelling() {
     assert!(members.len() == 2 && members.contains(&&json!(root)), "{members:?}: {}", ready(&world, "team"));
     assert!(ready(&world, "team").starts_with("False Protected"), "{}", ready(&world, "team"));
 }
+
+/// A word is no proof: what is refused with `active` and without it is refused for something else.
+#[tokio::test]
+async fn i33_a_refusal_that_names_active_teaches_nothing_before_it_has_helped() {
+    for (status, detail) in [
+        (400, "the domain bad.example is not active"),
+        (400, "no active subscription"),
+        (500, "an active user store is not supported for bad.example"),
+    ] {
+        let mut world = world(&[]).await;
+        let matching = json!({"method": "POST", "path_prefix": "/Users", "body_contains": "bad.example"});
+        let fault = json!({"kind": "status", "code": status, "body": {"detail": detail}});
+        world.admin("POST", "/faults", Some(json!([{"match": matching, "fault": fault}]))).await;
+        world.user("eve", json!({"userName": "eve@bad.example", "active": true}));
+        world.pass(10 * MINUTE).await;
+        declare(&world, &json!({}));
+        world.pass(3 * MINUTE).await;
+        assert_eq!(world.learned(), Vec::<String>::new(), "{detail}");
+        assert!(ready(&world, "ada").starts_with("True Synced"), "{}", ready(&world, "ada"));
+        assert!(accounts(&world).await.iter().all(|account| account["resource"]["userName"] != "eve@bad.example"));
+    }
+}
+
+/// Where it helped, it is known from then on.
+#[tokio::test]
+async fn i33_a_creation_that_is_taken_without_active_teaches_that() {
+    for (status, detail) in [(400, "active: not allowed here"), (500, "writing active is not supported")] {
+        let mut world = world(&[]).await;
+        let matching = json!({"method": "POST", "path_prefix": "/Users", "body_contains": "\"active\""});
+        let fault = json!({"kind": "status", "code": status, "body": {"detail": detail}});
+        world.admin("POST", "/faults", Some(json!([{"match": matching, "fault": fault}]))).await;
+        declare(&world, &json!({}));
+        world.pass(10 * MINUTE).await;
+        assert!(ready(&world, "ada").starts_with("True Synced"), "{detail}: {}", ready(&world, "ada"));
+        assert_eq!(world.learned(), ["activeAtCreation: false"], "{detail}");
+    }
+}
