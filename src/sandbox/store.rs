@@ -316,11 +316,8 @@ impl Store {
         if collection == Collection::Users {
             record.body.insert("active".into(), true.into());
         }
-        let year = SignedDuration::from_hours(365 * 24);
-        let made = self.now().checked_sub(year).unwrap_or_default();
-        if let Some(meta) = record.body.get_mut("meta") {
-            meta["created"] = format!("{made:.3}").into();
-        }
+        let made = self.now().checked_sub(SignedDuration::from_hours(365 * 24)).unwrap_or_default();
+        record.body.entry("meta").or_insert_with(|| json!({}))["created"] = format!("{made:.3}").into();
         let (id, linked) = (record.id.clone(), keys(collection, &record.body, self.first_email));
         let seq = self.next;
         self.next += 1;

@@ -13,7 +13,7 @@ use crate::plan::Account;
 use crate::plan::groups::{Change, GroupOperation, KeptMembers, kinds_of, part};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
-use crate::scim::{GroupChange, ObservedQuirks, Resource, WriteMethod};
+use crate::scim::{GroupChange, ObservedQuirks, WriteMethod};
 
 /// What is told of changes that aren't sent because others would be taken out by them.
 const THROWS_OUT: &str = "at this server a request of this kind took out others, too, who were put in again; it isn't sent any more, \
@@ -77,21 +77,11 @@ impl<E: Effects> Provisioner<E> {
     }
 
     /// Attributes were written: whether everybody is still in.
-    pub(super) async fn look_for_others(
-        &self,
-        pass: &mut GroupPass,
-        id: &str,
-        others: &Others,
-        shown: Option<&Resource>,
-    ) {
+    pub(super) async fn look_for_others(&self, pass: &mut GroupPass, id: &str, others: &Others) {
         if others.is_empty() {
             return;
         }
-        let tells = |shown: &&Resource| self.members_told(pass, shown, false).is_some();
-        let looked = match shown.filter(tells) {
-            Some(shown) => Some((shown.clone(), false)),
-            None => self.look_again(pass, id, &Change::default()).await,
-        };
+        let looked = self.look_again(pass, id, &Change::default()).await;
         let Some((shown, by_reading)) = looked else { return };
         let shown = self.with_member_ids(pass.session.epoch, &shown).into_owned();
         if let Some(still) = self.members_told(pass, &shown, by_reading) {

@@ -13,7 +13,7 @@ use crate::plan::Tried;
 use crate::plan::groups::{Group, GroupVerdict, Membership, part, path_of, record_part, resting};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
-use crate::provisioner::engine::{Kind as _, pause_until};
+use crate::provisioner::engine::{Kind as _, LOOK_AGAIN, pause_until};
 use crate::provisioner::schedule::queue::Outcome;
 use crate::scim::{Error, Lesson};
 use crate::status::whole_seconds;
@@ -32,10 +32,13 @@ impl<E: Effects> Provisioner<E> {
             return Some(Outcome::Retry);
         }
         let tried = self.notes.tried(&pass.uid());
-        if let Some(wait) = retry(pass, verdict, &tried, self.effects.now()) {
-            return Some(Outcome::Rests(wait));
+        let rest = retry(pass, verdict, &tried, self.effects.now());
+        match verdict.reason {
+            Some(Reason::RateLimited) => Some(self.outcome_of_member_rate(pass)),
+            // What rests for an hour keeps nothing else of the group waiting.
+            Some(Reason::Pending) => rest.map(|rest| Outcome::After(rest.min(LOOK_AGAIN))),
+            _ => rest.map(Outcome::Rests),
         }
-        (verdict.reason == Some(Reason::RateLimited)).then(|| self.outcome_of_member_rate(pass))
     }
 
     /// One member or attribute was refused, and nothing else with it.

@@ -171,7 +171,7 @@ impl<E: Effects> Provisioner<E> {
         });
         if attributes != [Path::core(MEMBERS)] {
             self.group_named(pass, id, &attributes, shown).await;
-            self.look_for_others(pass, id, &others, shown).await;
+            self.look_for_others(pass, id, &others).await;
             return Ok(None);
         }
         if pass.session.policy.profile.write_groups == WriteMethod::Patch {
@@ -184,7 +184,8 @@ impl<E: Effects> Provisioner<E> {
             self.find_out_whether_all_are_shown(pass, priority, (shown, false), parts).await;
         }
         let tells = shown.is_some_and(|shown| self.members_told(pass, shown, false).is_some());
-        let looked = if !tells && (is_unsure(pass, &change) || is_tried(pass) || !others.is_empty()) {
+        // An answer may show what was: it proves nothing of those whom the request doesn't name, nor of another form.
+        let looked = if !others.is_empty() || is_tried(pass) || (!tells && is_unsure(pass, &change)) {
             self.look_again(pass, id, &change).await
         } else {
             shown.cloned().map(|shown| (shown, false))

@@ -64,18 +64,13 @@ const HIDDEN: [(&[&str], &[&str]); 15] = [
 const ALONE: [&str; 5] = ["hollow_lists", "two_seats", "breaks", "shows_five_members", "names_in_domain"];
 
 /// No request finds out what a server does that has one of the first and one of the second: who is in a group isn't shown, and
-/// others than those who are named are taken out of it, or nobody who is in tells that; an answer shows what was before, and
-/// others than those who are named are taken out; what was made isn't told, and has
-/// another name or is in no list; a 403 has no word of a rate; whoever is in a
-/// group isn't deleted, and neither is the group.
-const NEVER_TOGETHER: [(&str, &[&str]); 11] = [
-    ("answers_before", &["remove_empties", "removes_by_index", "add_replaces", "replace_empties"]),
+/// others than those who are named are taken out of it, or nobody who is in tells that; what was made isn't told, and has
+/// another name or is in no list; a 403 has no word of a rate; whoever is in a group isn't deleted, and neither is the group.
+const NEVER_TOGETHER: [(&str, &[&str]); 9] = [
     ("hides_members", &["remove_empties", "removes_by_index", "add_replaces", "replace_empties"]),
-    ("hides_members", &["ignores_member_paths", "ignores_group_renames", "deactivation_leaves_groups"]),
+    ("hides_members", &["ignores_member_paths", "deactivation_leaves_groups"]),
     ("hides_members", &["members_on_request", "members_by_name", "lists_without_members"]),
     ("ignores_deletes", &["deletes_members_500"]),
-    // The group says for ever that its name is read again in a minute.
-    ("ignores_group_renames", &["drops_unknown_members"]),
     ("shows_five_members", &["remove_empties", "removes_by_index", "add_replaces", "replace_empties"]),
     ("shows_five_members", &["hollow_lists", "two_seats"]),
     ("names_in_domain", &["empty_creations"]),

@@ -50,6 +50,8 @@ async fn i03_whom_a_request_takes_out_unasked_is_put_in_again_strangers_too() {
         vec!["remove_empties"],
         vec!["remove_empties", "empty_changes"],
         vec!["add_replaces", "empty_changes"],
+        vec!["add_replaces", "answers_before"],
+        vec!["remove_empties", "answers_before"],
         vec!["remove_empties", "add_replaces", "errors_mute"],
     ] {
         let mut world = World::start(&quirks, policy("Repair")).await;
@@ -92,8 +94,13 @@ async fn i09_what_a_request_of_ours_takes_out_is_no_change_by_others() {
 
 #[tokio::test]
 async fn i03_a_group_that_a_new_external_id_empties_is_filled_again() {
-    for drift in ["Repair", "Report"] {
-        let mut world = World::start(&["replace_empties", "empty_changes"], policy(drift)).await;
+    for (drift, answers) in [
+        ("Repair", "empty_changes"),
+        ("Report", "empty_changes"),
+        ("Repair", "answers_before"),
+        ("Report", "answers_before"),
+    ] {
+        let mut world = World::start(&["replace_empties", answers], policy(drift)).await;
         people(&world, &ALL);
         let zoe = with_stranger(&world).await;
         team(&world, "Additive", &["ada"], json!({}));
@@ -132,6 +139,7 @@ async fn i15_a_removal_that_would_take_out_others_is_named_and_not_sent_again() 
 async fn i18_several_who_leave_go_one_by_one_where_others_would_go_for_them() {
     for (quirks, dialect) in [
         (vec!["removes_by_index"], json!({})),
+        (vec!["removes_by_index", "answers_before"], json!({})),
         (vec!["removes_by_index", "empty_changes"], json!({"writeGroups": "Patch"})),
     ] {
         let mut policy = policy("Report");

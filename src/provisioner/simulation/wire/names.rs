@@ -152,3 +152,18 @@ async fn i02_a_server_that_renames_groups_is_looked_at_once() {
     world.pass(MINUTE / 4).await;
     assert_eq!((names(&world).await, world.requests().await), (vec!["gang".to_owned()], 1));
 }
+
+/// What rests for an hour keeps nothing else of the group waiting: each form of the name is tried after a minute.
+#[tokio::test]
+async fn i33_a_name_is_tried_in_each_form_while_a_member_rests() {
+    for quirks in [["ignores_group_renames", "drops_unknown_members"], ["ignores_group_renames", "hides_members"]] {
+        let mut world = World::start(&quirks, policy("Repair")).await;
+        people(&world, &["ada"]);
+        let members = json!([{"userRef": {"name": "ada"}}, {"id": "nobody-there"}]);
+        for name in ["Team", "Crew"] {
+            world.group("team", json!({"displayName": name, "membership": "Exact", "members": members}));
+            world.pass(10 * MINUTE).await;
+        }
+        assert_eq!(names(&world).await, ["Crew"], "{quirks:?}: {}", ready(&world));
+    }
+}
