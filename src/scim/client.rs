@@ -208,7 +208,7 @@ impl Client {
 
     /// The resources whose attribute equals the value, each hit checked against what was asked.
     pub async fn find(&self, kind: Kind, attribute: &str, value: &str, deadline: Instant) -> Result<Found, Error> {
-        let page = self.page(kind, self.filtered(kind, &filter::eq(attribute, value), HITS), deadline).await?;
+        let page = self.searched(kind, &filter::eq(attribute, value), deadline).await?;
         let strangers = page.resources.iter().any(|hit| !fits(hit, attribute, &fold(value), fold));
         let shown = page.total.is_none_or(|total| total <= page.shown) && page.shown <= u64::from(HITS);
         let all = !strangers && shown && page.unreadable == 0;

@@ -25,6 +25,8 @@ impl<E: Effects> Provisioner<E> {
     pub(super) fn group_search_refused(&self, session: &Session, error: &Error) -> SearchRefused<Group> {
         match error.class() {
             Class::Rejected => SearchRefused::List,
+            // What stands before the service refuses the letters of a filter.
+            Class::Forbidden if !error.is_scim() => SearchRefused::List,
             // A server that is ill fails to list, too.
             Class::Transient if is_of_the_search(error) => SearchRefused::List,
             Class::NotFound | Class::Unsupported => SearchRefused::Stop(self.no_groups(session, error)),

@@ -9,7 +9,7 @@ use super::super::error::{Class, Error, ScimType};
 use super::super::filter;
 use super::super::paging::Start;
 use super::super::resource::Resource;
-use super::{Client, Entry, Kind, Page, Recall};
+use super::{Client, Entry, HITS, Kind, Page, Recall};
 
 /// What is listed, what else the query has, and whose words are known.
 type What<'a> = (Kind, &'a str, Option<Recall<'a>>);
@@ -68,6 +68,18 @@ impl Client {
     /// Searches for somebody whom nobody can be: whoever is found shows that the filter was not heeded.
     pub async fn find_nobody(&self, deadline: Instant) -> Result<Page, Error> {
         Ok(self.nobody(Kind::Users, deadline).await?.map(read))
+    }
+
+    /// What a filter lets through, few as they are. There are servers that count from 0, so that the first is on no page.
+    pub(super) async fn searched(&self, kind: Kind, filter: &str, deadline: Instant) -> Result<Page, Error> {
+        let mut url = self.filtered(kind, filter, HITS);
+        let page = self.page(kind, url.clone(), deadline).await?;
+        if !page.is_hollow() || self.experience.no_paging() {
+            return Ok(page);
+        }
+        let filter = url.query().unwrap_or_default().split('&').next().unwrap_or_default().to_owned();
+        url.set_query(Some(&filter));
+        Ok(self.page(kind, url, deadline).await.unwrap_or(page))
     }
 
     /// One page; `also` is what else its query has.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::groups::{id, members as members_of, ready};
 use super::world::World;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -280,5 +281,44 @@ async fn i11_a_list_that_is_refused_beyond_its_end_is_complete() {
         assert!(team_told(&world).starts_with("True Synced"), "{quirks:?} {size}: {}", team_told(&world));
         let gaps = world.effects.look().events.iter().filter(|(_, note)| note.contains("goes no further")).count();
         assert_eq!(gaps, 0, "{quirks:?} {size}");
+    }
+}
+
+/// What stands before a server refuses filters, with a page for people.
+#[tokio::test]
+async fn i33_whom_a_firewall_lets_nobody_search_for_is_looked_for_in_the_list() {
+    for (path, filter) in [("/Users", "externalId"), ("/Groups", "displayName")] {
+        let mut world = World::start(&[], json!({"adoptionPolicy": {"users": "Adopt", "groups": "Adopt"}})).await;
+        let body = json!({"userName": "ada@example.com", "externalId": "e-1", "active": true});
+        let there = world.admin("POST", "/users", Some(body)).await;
+        let matching = json!({"method": "GET", "path_prefix": path, "query_contains": filter});
+        let fault = json!({"kind": "status", "code": 403, "body": "<html><h1>Request blocked</h1></html>"});
+        world.admin("POST", "/faults", Some(json!([{"match": matching, "fault": fault}]))).await;
+        for (name, external_id) in [("ada", "e-1"), ("bea", "e-2")] {
+            let user_name = format!("{name}@example.com");
+            world.user(name, json!({"userName": user_name, "externalId": external_id, "active": true}));
+        }
+        let members = json!([{"userRef": {"name": "ada"}}, {"userRef": {"name": "bea"}}]);
+        world.group("team", json!({"displayName": "Team", "membership": "Exact", "members": members}));
+        world.pass(10 * MINUTE).await;
+        assert_eq!(id(&world, "ada"), there["id"].as_str().unwrap_or_default(), "{filter}");
+        assert_eq!(members_of(&world, &["ada", "bea"]).await, ["ada", "bea"], "{filter}: {}", ready(&world));
+    }
+}
+
+/// It counts from 0, so that the first of what it finds is never on the page that begins with 1.
+#[tokio::test]
+async fn i07_whom_a_server_counts_and_does_not_show_is_searched_for_without_pages() {
+    let mut world = World::start(&["counts_from_0"], json!({"adoptionPolicy": {"users": "Adopt"}})).await;
+    let body = json!({"userName": "ada@example.com", "active": true});
+    let there = world.admin("POST", "/users", Some(body)).await;
+    for name in ["ada", "bea"] {
+        world.user(name, json!({"userName": format!("{name}@example.com"), "active": true}));
+    }
+    world.pass(10 * MINUTE).await;
+    assert_eq!(id(&world, "ada"), there["id"].as_str().unwrap_or_default());
+    assert!(!id(&world, "bea").is_empty());
+    for name in ["ada", "bea"] {
+        assert_eq!(world.accounts(&format!("{name}@example.com")).await.len(), 1, "{name}");
     }
 }
