@@ -80,6 +80,8 @@ pub struct Pass<K: Kind> {
     pub split: Split,
     /// Parts of requests that were refused: a guard has counted them.
     pub counted: BTreeSet<String>,
+    /// It came to an end of its own: nothing that may pass by itself kept it from that.
+    pub judged: bool,
     /// What is special to the kind.
     pub own: K::Scratch,
 }
@@ -110,6 +112,7 @@ impl<K: Kind> Pass<K> {
             admitted: Vec::new(),
             split: Split::default(),
             counted: BTreeSet::new(),
+            judged: false,
             own: K::Scratch::default(),
         }
     }

@@ -82,7 +82,8 @@ impl<E: Effects> Provisioner<E> {
             return Outcome::Retry;
         }
         let outcome = self.carry_through(&mut pass).await;
-        if outcome != Outcome::Paused {
+        // What met somebody's trouble wasn't its turn: nobody loses an account on account of that (promise I8).
+        if outcome != Outcome::Paused && (pass.judged || pass.status.id().is_some()) {
             self.directory.had_turn(uid, pass.status.id().is_some(), self.effects.now());
         }
         K::after_pass(self, &pass);

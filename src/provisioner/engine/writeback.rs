@@ -179,6 +179,7 @@ impl<E: Effects> Provisioner<E> {
         if verdict.declines() && pass.status.id().is_none() {
             self.decline(pass);
         }
+        pass.judged |= (verdict.executed || verdict.reason == Some(Reason::Suspended)) && !verdict.passing;
         let told = K::settles(self, pass, verdict);
         let verdict = told.as_ref().unwrap_or(verdict);
         match self.write_down(pass, verdict).await {

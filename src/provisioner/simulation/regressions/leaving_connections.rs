@@ -172,8 +172,13 @@ async fn i08_pauses_now_and_then_keep_no_removal_waiting_for_ever() {
         tokio::time::advance(Duration::from_secs(2)).await;
         world.happen(&Event::Time(140_000));
     }
-    meets(&mut world, &successor, Fault::Broken);
-    world.happen(&Event::Time(3_000));
+    for _ in 0..25 {
+        meets(&mut world, &successor, Fault::Broken);
+        world.operator.provisioner.schedule.limiter().pause(Duration::from_secs(1));
+        meets(&mut world, &successor, Fault::Broken);
+        tokio::time::advance(Duration::from_secs(2)).await;
+        world.happen(&Event::Time(3_600_000));
+    }
     meets(&mut world, &successor, Fault::Broken);
     assert!(!account(&world, &ada).1, "{:#?}", world.trace());
 }

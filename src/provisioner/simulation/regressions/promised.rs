@@ -246,7 +246,7 @@ fn i08_a_connection_that_serves_nobody_yet_costs_nobody_whose_manifest_moves_to_
     }
 }
 
-/// It is served, and can't be bound.
+/// It is served, and can't be read: nobody loses an account for want of an answer, and nobody's removal waits for a week.
 #[test]
 fn i08_a_successor_that_never_comes_keeps_no_removal_waiting_for_long() {
     let mut world = bound(setup(), &[0]);
@@ -269,6 +269,12 @@ fn i08_a_successor_that_never_comes_keeps_no_removal_waiting_for_long() {
     }
     meets(&mut world, &successor, Fault::Broken);
     world.happen(&Event::Time(3_000));
+    meets(&mut world, &successor, Fault::Broken);
+    assert_eq!(active(&world), 1, "it has had no turn: {:#?}", world.trace());
+    for _ in 0..25 {
+        meets(&mut world, &successor, Fault::Broken);
+        world.happen(&Event::Time(3_600_000));
+    }
     meets(&mut world, &successor, Fault::Broken);
     assert_eq!(active(&world), 0, "{:#?}", world.trace());
 }
