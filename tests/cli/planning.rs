@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::support::{Front, Jackson, Library, Sandbox, Scim2Server, free_port, repository, scratch, unique};
-use crate::{json_of, printed, program, scim, stderr};
+use crate::{json_of, printed, program, stderr};
 
 const KEY: &str = "plan-key";
 

@@ -15,8 +15,8 @@ fn found(more: &Value) -> Account {
 }
 
 /// A tenant of a cluster connection that adopts nobody writes the finalizer and a claim to a colleague's account.
-fn forger(declares: &str) -> Alone {
-    let declared = spec(json!({"connectionRef": {"name": "c"}, "userName": declares}));
+fn forger(name: &str) -> Alone {
+    let declared = spec(json!({"connectionRef": {"name": "c"}, "userName": name}));
     let mut alone = Alone::new(&Profile::generic(), declared);
     alone.claim("victim@eng");
     alone.configure(|connection| connection.spec.adoption_policy.users = AdoptionPolicy::Refuse);

@@ -345,7 +345,9 @@ proptest! {
         alone.server(|server| server.silent = silent);
         alone.lists(listed);
         let mut expected = alone.accounts();
-        expected.values_mut().for_each(|account| _ = account.insert("active".into(), json!(false)));
+        for account in expected.values_mut() {
+            account.insert("active".into(), json!(false));
+        }
         let outcome = alone.pass();
         prop_assert!(outcome.finalizer_removed);
         prop_assert_eq!(outcome.sent.len(), 1);

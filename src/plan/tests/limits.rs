@@ -186,7 +186,7 @@ fn i03_what_the_server_added_to_an_entry_stays() {
     let email = |value: &str| ada(json!({"emails": [{"value": value, "type": "work"}]}));
     let mut alone = Alone::converged(&Profile::generic(), email("a@example.com"));
     alone.meddle(|account| {
-        _ = account.insert("emails".into(), json!([{"value": "a@example.com", "type": "work", "display": "Ada"}]))
+        _ = account.insert("emails".into(), json!([{"value": "a@example.com", "type": "work", "display": "Ada"}]));
     });
     alone.declare(email("b@example.com"));
     alone.pass();

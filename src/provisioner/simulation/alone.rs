@@ -230,7 +230,9 @@ impl Alone {
     /// The server's accounts.
     pub fn accounts(&self) -> BTreeMap<String, Attributes> {
         let mut accounts = self.world.outside().site.server.accounts.clone();
-        accounts.values_mut().for_each(|account| _ = account.remove("meta"));
+        for account in accounts.values_mut() {
+            account.remove("meta");
+        }
         accounts
     }
 

@@ -161,7 +161,9 @@ async fn i17_whose_removal_is_held_stays_in_their_groups() {
     let members_of: Vec<Value> = all.iter().map(|name| json!({"userRef": {"name": name}})).collect();
     world.group("team", json!({"displayName": "Team", "membership": "Exact", "members": members_of}));
     world.pass(5 * MINUTE).await;
-    all.iter().for_each(|name| world.delete(name));
+    for name in &all {
+        world.delete(name);
+    }
     world.pass(10 * MINUTE).await;
     assert!(user_ready(&world, "ada").contains("Held"), "{}", user_ready(&world, "ada"));
     assert_eq!(members(&world, &all).await, all, "{}", ready(&world));

@@ -24,8 +24,8 @@ fn id(world: &World, name: &str) -> Option<String> {
 
 /// How often a creation was answered with this status since that was last asked.
 async fn answered(world: &World, status: &str) -> u64 {
-    let stats = world.admin("GET", "/stats", None).await;
-    stats["requests"]["POST"]["Users"][status].as_u64().unwrap_or_default()
+    let counted = world.admin("GET", "/stats", None).await;
+    counted["requests"]["POST"]["Users"][status].as_u64().unwrap_or_default()
 }
 
 async fn fault(world: &World, said: &str, status: u16, body: Value) {
