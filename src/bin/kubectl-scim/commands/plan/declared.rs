@@ -36,7 +36,7 @@ pub struct Declared {
     pub groups: BTreeMap<Name, ScimGroup>,
     pub rosters: BTreeMap<Name, ScimRoster>,
     pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
-    pub removed_users: Vec<Box<ScimUser>>,
+    pub removed_users: Vec<ScimUser>,
     pub removed_groups: Vec<ScimGroup>,
     /// Namespaces whose connections may not be listed; the cluster's have none.
     pub unseen: BTreeSet<String>,
@@ -237,7 +237,12 @@ impl Declared {
     /// The connections that the users, or the groups, of a name refer to.
     pub fn connections_of(&self, users: bool, name: &str) -> BTreeSet<ConnectionKey> {
         if users {
-            let all = self.users.values().chain(&self.removed_users).filter(|user| user.name_any() == name);
+            let all = self
+                .users
+                .values()
+                .map(|user| &**user)
+                .chain(&self.removed_users)
+                .filter(|user| user.name_any() == name);
             return all.map(|user| ConnectionKey::of(&user.spec.connection_ref, user.namespace())).collect();
         }
         let all = self.groups.values().chain(&self.removed_groups).filter(|group| group.name_any() == name);
@@ -247,8 +252,13 @@ impl Declared {
     /// The namespaces that have a user, or a group, of a name.
     pub fn namespaces_of(&self, users: bool, name: &str) -> BTreeSet<String> {
         if users {
-            let all = self.users.values().chain(&self.removed_users).filter(|user| user.name_any() == name);
-            return all.filter_map(|user| user.namespace()).collect();
+            let all = self
+                .users
+                .values()
+                .map(|user| &**user)
+                .chain(&self.removed_users)
+                .filter(|user| user.name_any() == name);
+            return all.filter_map(kube::ResourceExt::namespace).collect();
         }
         let all = self.groups.values().chain(&self.removed_groups).filter(|group| group.name_any() == name);
         all.filter_map(ResourceExt::namespace).collect()
@@ -275,12 +285,12 @@ impl Declared {
     /// What was declared before and isn't any more would be deleted. The users of a roster that is gone or suspended stay.
     pub fn remove_what_is_gone(&mut self, before: Self) {
         let name = |user: &ScimUser| (user.namespace().unwrap_or_default(), user.name_any());
-        let leaving: BTreeSet<Name> = self.removed_users.iter().map(|user| name(user)).collect();
+        let leaving: BTreeSet<Name> = self.removed_users.iter().map(name).collect();
         for (name, user) in before.users.into_iter().filter(|(name, _)| !leaving.contains(name)) {
             if user.labels().contains_key(ROSTER_LABEL) {
                 self.users.entry(name).or_insert(user);
             } else if !self.users.contains_key(&name) {
-                self.removed_users.push(user);
+                self.removed_users.push(*user);
             }
         }
         let gone = before.groups.into_iter().filter(|(name, _)| !self.groups.contains_key(name));
@@ -307,7 +317,7 @@ impl Declared {
         let users = std::mem::take(&mut self.users);
         for (name, user) in users {
             if goes("ScimUser", &name) && !user.labels().contains_key(ROSTER_LABEL) {
-                self.removed_users.push(user);
+                self.removed_users.push(*user);
             } else {
                 self.users.insert(name, user);
             }

@@ -323,7 +323,7 @@ fn dry_run(declared: Declared, bar: &ProgressBar) -> (BTreeMap<ConnectionKey, Sc
         run.group(group);
     }
     for user in declared.removed_users {
-        run.removed_user(*user);
+        run.removed_user(user);
     }
     for group in declared.removed_groups {
         run.removed_group(group);

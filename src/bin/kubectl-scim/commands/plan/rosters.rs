@@ -79,7 +79,7 @@ pub async fn expand(
             let key = name_of(&user);
             let goes = leavers.contains(&user.name_any());
             if goes {
-                declared.removed_users.push(declared.users.remove(&key).unwrap_or_else(|| Box::new((*user).clone())));
+                declared.removed_users.push(declared.users.remove(&key).map_or_else(|| (*user).clone(), |user| *user));
             } else {
                 declared.users.entry(key).or_insert_with(|| Box::new((*user).clone()));
             }
