@@ -16,7 +16,7 @@ use kube::ResourceExt;
 pub use self::awaited::Awaited;
 pub use self::claims::awaits_name;
 use self::index::take;
-use super::{Changed, Claim, ConnectionKey, Directory, Inner, connection_of, version};
+use super::{Changed, Claim, ConnectionKey, Directory, connection_of, version};
 use crate::api::{self, CLAIMED_GROUP, RemoteId, ScimGroup, ScimUser, Uid};
 use crate::plan::groups::{Membership, Standing};
 
@@ -44,6 +44,8 @@ pub(super) struct Groups {
     elsewhere: HashSet<Uid>,
     /// Users that leave their groups now, their accounts, and the groups that they were in.
     departing: HashMap<Uid, (RemoteId, BTreeSet<Uid>)>,
+    /// Accounts that are inactive, and the groups that wait for them to be active.
+    inactive: HashMap<RemoteId, BTreeSet<Uid>>,
     /// Groups that were deleted, and whose objects are about to go.
     deleted: HashSet<Uid>,
 }
@@ -246,26 +248,40 @@ impl Directory {
         groups.into_iter().collect()
     }
 
-    /// The account is active: the groups that it is to be put into again.
-    pub fn account_is_active(&self, uid: &Uid, id: &RemoteId) -> Vec<Arc<ScimGroup>> {
-        let waits = |inner: &Inner| -> Vec<Uid> {
-            let links = inner.groups.links.get(uid).into_iter().flatten().map(|(group, _)| group);
-            let waits =
-                |group: &&Uid| inner.groups.all.get(*group).is_some_and(|entry| entry.membership.waits_for_account(id));
-            links.filter(waits).cloned().collect()
-        };
-        if waits(&self.read()).is_empty() {
+    /// Of these members, those who are out of the group because their accounts are inactive.
+    pub fn wait_for_accounts(&self, group: &Uid, ids: Vec<RemoteId>) -> HashSet<RemoteId> {
+        let mut inner = self.write_groups();
+        let groups = &mut inner.groups;
+        let Some(entry) = groups.all.get_mut(group) else { return HashSet::new() };
+        let waits = entry.membership.wait_for_account(ids);
+        for id in &waits {
+            groups.inactive.entry(id.clone()).or_default().insert(group.clone());
+        }
+        waits
+    }
+
+    /// The account is active: the groups of its connection that it is to be put into again.
+    pub fn account_is_active(&self, key: &ConnectionKey, id: &RemoteId) -> Vec<Arc<ScimGroup>> {
+        if !self.read().groups.inactive.contains_key(id) {
             return Vec::new();
         }
         let mut inner = self.write_groups();
-        let mut groups = Vec::new();
-        for group in waits(&inner) {
-            if let Some(entry) = inner.groups.all.get_mut(&group) {
+        let groups = &mut inner.groups;
+        let (mut again, mut others) = (Vec::new(), BTreeSet::new());
+        for group in groups.inactive.remove(id).into_iter().flatten() {
+            let Some(entry) = groups.all.get_mut(&group) else { continue };
+            if connection_of_group(&entry.group) != *key {
+                others.insert(group);
+            } else if entry.membership.waits_for_account(id) {
                 entry.membership.account_is_active(id);
-                groups.push(Arc::clone(&entry.group));
+                again.push(Arc::clone(&entry.group));
             }
         }
-        groups
+        // The same id at another server.
+        if !others.is_empty() {
+            groups.inactive.insert(id.clone(), others);
+        }
+        again
     }
 
     /// Whether the user was told to leave, and the groups that its account is in, or may be in.

@@ -11,7 +11,17 @@ const NAMES: [&str; 9] =
 
 /// Spells the names within the attributes of a resource. Its own attributes are looked for in any case.
 pub(super) fn spell(resource: &mut Attributes) {
-    resource.values_mut().for_each(spell_within);
+    for (name, value) in resource {
+        match value {
+            // What is directly below the name of an extension are attributes, which go back as they came.
+            Value::Object(attributes) if is_extension(name) => attributes.values_mut().for_each(spell_within),
+            value => spell_within(value),
+        }
+    }
+}
+
+fn is_extension(name: &str) -> bool {
+    name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("urn:"))
 }
 
 fn spell_within(value: &mut Value) {
@@ -47,7 +57,7 @@ mod tests {
     fn i05_sub_attributes_are_read_in_any_case() {
         let shown = json!({
             "UserName": "ada", "Emails": [{"Value": "a@x", "TYPE": "work"}, "b@x"], "Meta": {"LastModified": "now"},
-            "urn:x": {"Manager": {"Value": "7", "$Ref": "u", "DisplayName": "Bea"}}, "Name": {"GivenName": "Ada"},
+            "urn:x": {"Manager": {"Value": "7", "$Ref": "u", "DisplayName": "Bea"}, "Type": "a", "Version": 3}, "Name": {"GivenName": "Ada"},
             "roles": [{"value": "a", "Value": "b"}],
         });
         let mut read = shown.as_object().cloned().unwrap();
@@ -56,7 +66,7 @@ mod tests {
             Value::Object(read),
             json!({
                 "UserName": "ada", "Emails": [{"value": "a@x", "type": "work"}, "b@x"], "Meta": {"lastModified": "now"},
-                "urn:x": {"Manager": {"value": "7", "$ref": "u", "displayName": "Bea"}}, "Name": {"GivenName": "Ada"},
+                "urn:x": {"Manager": {"value": "7", "$ref": "u", "displayName": "Bea"}, "Type": "a", "Version": 3}, "Name": {"GivenName": "Ada"},
                 "roles": [{"value": "a", "Value": "b"}],
             })
         );

@@ -142,7 +142,8 @@ impl<E: Effects> Provisioner<E> {
 fn fails_by_itself(error: &Error) -> bool {
     let of_the_list =
         matches!(error.class(), Class::Rejected | Class::Forbidden | Class::Unsupported | Class::Transient);
-    of_the_list && error.status().is_some() && error.retry_after().is_none()
+    let passes = matches!(error.status(), None | Some(408 | 425 | 502..=504));
+    of_the_list && !passes && error.retry_after().is_none()
 }
 
 /// All of the collection can be listed.

@@ -6,17 +6,25 @@ use tracing::debug;
 use super::GroupPass;
 use super::hidden::Told;
 use super::requests::is_additive;
-use crate::api::RemoteId;
+use crate::api::{self, RemoteId};
 use crate::plan::Path;
 use crate::plan::groups::{Change, GroupOperation, MEMBERS, Membership, without_removed};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
-use crate::scim::{Class, Error, Kind, MembersReadable};
+use crate::scim::{Class, Error, Kind, Lesson, MembersReadable};
 
 /// What servers say of one who is in.
-const IN: [&str; 6] =
-    ["already a member", "already in ", "already exists", "already assigned", "already been added", "duplicate"];
+const IN: [&str; 8] = [
+    "already a member",
+    "already in the group",
+    "already in this group",
+    "already in group",
+    "already assigned",
+    "already been added",
+    "duplicate member",
+    "duplicate reference",
+];
 
 /// What they say of one who isn't.
 const OUT: [&str; 5] = ["not a member", "isn't a member", "is no member", "no such member", "not in the group"];
@@ -37,13 +45,20 @@ impl<E: Effects> Provisioner<E> {
         };
         let alone = operation.attributes == [Path::core(MEMBERS)];
         let Some(id) = pass.bound_id().map(str::to_owned) else { return false };
-        if !(alone && (about_it || error.status() == Some(500)) && hides()) {
+        // A removal that met the server's trouble is only tried again: access that stays must not pass for one that ended.
+        if !(alone && (about_it || comes && error.status() == Some(500)) && hides()) {
+            return false;
+        }
+        // Whom others put in is theirs: nobody here takes them out later (Additive).
+        let may_be_ours = || self.directory.membership(&pass.uid(), |members| members.may_be_ours(&member));
+        if comes && pass.object.spec.membership == api::Membership::Additive && may_be_ours() != Some(true) {
             return false;
         }
         let words = if comes { &IN[..] } else { &OUT[..] };
         let is_so = match self.is_in(pass, &id, &member).await {
-            Some(is_in) => is_in == comes,
-            None => about_it && says(error, words) && self.is_there(pass, &id).await,
+            None => false,
+            Some(Some(is_in)) => is_in == comes,
+            Some(None) => about_it && says(error, words) && self.is_there(pass, &id).await,
         };
         if is_so {
             debug!(%member, comes, "as it is to be already: {error}");
@@ -53,19 +68,20 @@ impl<E: Effects> Provisioner<E> {
         is_so
     }
 
-    /// Whether the account is in the group; none where nothing tells that.
-    async fn is_in(&self, pass: &GroupPass, group: &str, member: &RemoteId) -> Option<bool> {
+    /// Whether the account is in the group, if anything tells that; none where it can't be asked now.
+    async fn is_in(&self, pass: &GroupPass, group: &str, member: &RemoteId) -> Option<Option<bool>> {
         match self.told_of_one(pass, Priority::Write, group, member).await? {
-            Told::In(_) => Some(true),
-            Told::Denied => Some(false),
+            Told::In(_) => Some(Some(true)),
             // Whoever isn't found by what finds the others isn't in.
-            Told::Nothing if pass.session.policy.profile.members_readable == MembersReadable::Probe => {
+            Told::Denied | Told::Nothing if pass.session.policy.profile.members_readable == MembersReadable::Probe => {
                 let deadline = self.in_turn(&pass.session, RequestKind::Read, Priority::Write).await?;
                 let client = &pass.session.client;
-                let found = self.effects.is_member(client, group, member.as_str(), deadline).await.ok()?;
-                (!found).then_some(false)
+                let found = self.effects.is_member(client, group, member.as_str(), deadline).await;
+                Some(found.ok().filter(|found| !found))
             }
-            Told::Nothing => None,
+            // An empty list of groups denies only where such a list was seen to have somebody's groups.
+            Told::Denied if self.has_learnt(&Lesson::MembersHidden) => Some(Some(false)),
+            Told::Denied | Told::Nothing => Some(None),
         }
     }
 

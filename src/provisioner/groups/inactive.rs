@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::GroupPass;
-use crate::api::{RemoteId, ScimUser, Uid};
+use crate::api::{RemoteId, ScimUser};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::users::is_to_be_inactive;
@@ -20,16 +20,15 @@ impl<E: Effects> Provisioner<E> {
         if inactive.is_empty() {
             return HashSet::new();
         }
-        let waits = self.directory.membership(&pass.uid(), |members| members.wait_for_account(inactive));
-        waits.unwrap_or_default()
+        self.directory.wait_for_accounts(&pass.uid(), inactive)
     }
 
     /// A user was looked at: whose account is active is put into the groups again that have waited for that.
-    pub(in crate::provisioner) fn put_in_again(&self, uid: &Uid, user: &ScimUser, id: &RemoteId) {
+    pub(in crate::provisioner) fn put_in_again(&self, user: &ScimUser, id: &RemoteId) {
         if self.is_inactive(user, id) {
             return;
         }
-        for group in self.directory.account_is_active(uid, id) {
+        for group in self.directory.account_is_active(&self.key, id) {
             self.resume_group(&group);
         }
     }

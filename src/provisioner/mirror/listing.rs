@@ -217,8 +217,10 @@ impl Listing {
     /// as far as the server goes, and what it counts, too.
     fn has_ended(&self, distinct: u64) -> bool {
         let several = self.longest > self.last;
-        let shorter = several || (self.last < u64::from(self.size) && !USUAL_LIMITS.contains(&self.last));
-        shorter && self.unreadable == 0 && self.total == Some(distinct)
+        // Servers have round numbers for the longest page.
+        let shorter = several || (self.last < u64::from(self.size) && !self.last.is_multiple_of(5));
+        // A cursor says itself whether there is more.
+        self.paging == Paging::Index && shorter && self.unreadable == 0 && self.total == Some(distinct)
     }
 
     /// The server can't be walked further than this: what it showed is no less so.

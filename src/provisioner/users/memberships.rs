@@ -91,7 +91,7 @@ impl<E: Effects> Provisioner<E> {
     /// A pass has ended: where the account is active, groups that have waited for that go on.
     pub(super) fn put_into_groups_again(&self, pass: &UserPass) {
         if let Some(id) = pass.bound_id().filter(|_| !pass.is_deleting()) {
-            self.put_in_again(&pass.uid(), &pass.object, &id.into());
+            self.put_in_again(&pass.object, &id.into());
         }
     }
 

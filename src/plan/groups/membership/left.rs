@@ -12,6 +12,11 @@ impl Membership {
         self.sort_all();
     }
 
+    /// This object has put it in, or may have: a request had no answer.
+    pub fn may_be_ours(&self, id: &RemoteId) -> bool {
+        self.unsure.contains(id) || self.is_ours(id)
+    }
+
     /// All who differ from what is declared, and whether they are declared.
     pub fn differing(&self) -> Vec<(RemoteId, bool)> {
         let extra = self.extra.iter().map(|id| (id.clone(), false));

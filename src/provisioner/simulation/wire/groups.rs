@@ -282,7 +282,8 @@ async fn i18_who_is_inactive_and_out_of_a_group_is_put_in_again_with_the_account
     ] {
         // Where nobody is shown, it may be found out only once the account is active, and is left so by Report.
         let hidden = quirks.contains(&"hides_members");
-        for repair in [true, false].into_iter().filter(|repair| *repair || !hidden) {
+        let ways = [(true, false), (false, false), (true, true)];
+        for (repair, by_id) in ways.into_iter().filter(|(repair, by_id)| !hidden || *repair && !by_id) {
             let mut policy = policy();
             policy["driftPolicy"] = json!({"attributes": if repair { "Repair" } else { "Report" }});
             let mut world = World::start(&quirks, policy).await;
@@ -291,6 +292,11 @@ async fn i18_who_is_inactive_and_out_of_a_group_is_put_in_again_with_the_account
             team(&world, &all);
             world.pass(5 * MINUTE).await;
             assert_eq!(members(&world, &all).await, all, "{quirks:?} {repair}: {}", ready(&world));
+            if by_id {
+                let ids: Vec<Value> = all.iter().map(|name| json!({"id": id(&world, name)})).collect();
+                world.group("team", json!({"displayName": "Team", "membership": "Exact", "members": ids}));
+                world.pass(5 * MINUTE).await;
+            }
             world.user("ada", json!({"userName": "ada@example.com", "active": false}));
             world.pass(5 * MINUTE).await;
             assert!(ready(&world).starts_with("True Synced"), "{quirks:?} {repair}: {}", ready(&world));
