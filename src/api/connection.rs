@@ -254,7 +254,8 @@ mod tests {
     fn accounts_are_deleted_only_where_that_is_permitted() {
         let deletes = |users: &str, actions: &[&str]| {
             let spec: ScimConnectionSpec = serde_json::from_value(json!({
-                "baseUrl": "https://scim.example.com", "credentials": {"secretRef": {"name": "key"}},
+                "baseUrl": "https://scim.example.com",
+                "auth": {"bearerToken": {"secretKeyRef": {"name": "key", "key": "token"}}},
                 "deletionPolicy": {"users": users}, "actions": actions,
             }))
             .expect("a spec");

@@ -10,6 +10,7 @@ mod membership;
 mod name;
 mod patch;
 mod rejected;
+mod remarks;
 mod rest;
 #[cfg(test)]
 mod tests;
