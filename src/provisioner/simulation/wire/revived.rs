@@ -9,7 +9,7 @@ use super::world::World;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-fn refuses(more: Value) -> Value {
+fn refuses(more: &Value) -> Value {
     let mut policy = json!({"adoptionPolicy": {"users": "Refuse", "groups": "Refuse"}});
     more.as_object().into_iter().flatten().for_each(|(name, value)| policy[name] = value.clone());
     policy
@@ -34,7 +34,7 @@ async fn is_active(world: &World) -> bool {
 #[tokio::test]
 async fn i08_whoever_comes_back_under_the_old_id_is_the_objects_own() {
     for restarts in [false, true] {
-        let mut world = World::start(&["removes_inactive", "revives"], refuses(json!({}))).await;
+        let mut world = World::start(&["removes_inactive", "revives"], refuses(&json!({}))).await;
         ada(&world, true);
         world.pass(3 * MINUTE).await;
         let before = id(&world, "ada");
@@ -57,7 +57,7 @@ async fn i08_whoever_comes_back_under_the_old_id_is_the_objects_own() {
 
 #[tokio::test]
 async fn i08_a_group_that_comes_back_under_the_old_id_is_the_objects_own() {
-    let mut world = World::start(&["revives"], refuses(json!({"driftPolicy": {"deleted": "Repair"}}))).await;
+    let mut world = World::start(&["revives"], refuses(&json!({"driftPolicy": {"deleted": "Repair"}}))).await;
     people(&world, &["ada", "bea"]);
     let team = |people: &[&str]| {
         let members: Vec<Value> = people.iter().map(|name| json!({"userRef": {"name": name}})).collect();
@@ -79,7 +79,7 @@ async fn i08_a_group_that_comes_back_under_the_old_id_is_the_objects_own() {
 /// Another externalId is another person, also under the same id.
 #[tokio::test]
 async fn i06_whoever_comes_back_as_somebody_else_is_not_taken() {
-    let mut world = World::start(&["removes_inactive", "revives"], refuses(json!({}))).await;
+    let mut world = World::start(&["removes_inactive", "revives"], refuses(&json!({}))).await;
     ada(&world, true);
     world.pass(3 * MINUTE).await;
     ada(&world, false);
