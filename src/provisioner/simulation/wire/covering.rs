@@ -79,14 +79,13 @@ const NEVER_TOGETHER: [(&str, &[&str]); 9] = [
 ];
 
 /// Combinations that a story has found and that aren't served yet: whoever serves one takes it out.
-const NOT_SERVED: [&[&str]; 7] = [
+const NOT_SERVED: [&[&str]; 6] = [
     // Said to be in by the operator's own record, and not in.
     &["hides_members", "refuses_inactive_members"],
     &["hides_members", "no_patch", "few_operations"],
     &["remove_empties", "answers_names_for_ids", "errors_mute", "unique_emails"],
-    // Who is in can't be asked, and the setting is named: nobody is taken out.
-    &["hides_members", "no_empty_groups", "refuses_filters"],
-    &["hides_members", "no_empty_groups", "refuses_paging", "ends_404", "refuses_special_letters"],
+    // Beside further ones, somebody stays in a group that must not be empty.
+    &["hides_members", "no_empty_groups"],
     // The account of somebody who left stays.
     &["names_in_domain", "echoes_creations", "answers_names_for_ids"],
     // Requests without an end.
