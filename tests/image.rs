@@ -169,6 +169,9 @@ fn no_package_asks_for_a_newer_rust_than_we_promise() {
     assert!(newer.is_empty(), "{newer:?}");
 }
 
+/// The parts of a version; 1.89 is 1.89.0.
 fn number(version: &str) -> Vec<u32> {
-    version.split('.').map(|part| part.parse().unwrap()).collect()
+    let mut parts: Vec<u32> = version.split('.').map(|part| part.parse().unwrap()).collect();
+    parts.resize(3, 0);
+    parts
 }
