@@ -16,14 +16,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::api::{
-    ConnectionRef, FIELD_MANAGER, FINALIZER, GROUP, GroupState, Reason, ScimGroup, ScimUser, ScimUserStatus, Uid,
-    UserState, VERSION,
+    ConnectionRef, FIELD_MANAGER, FINALIZER, GROUP, Reason, ScimGroup, ScimUser, ScimUserStatus, Uid, VERSION,
 };
 use crate::directory::{
     ConnectionKey, Object, connection_of, connection_of_group, full_name, has_finalizer, is_deleting,
 };
-use crate::plan::groups::{Group, GroupVerdict};
-use crate::plan::{User, Verdict, way_out};
+use crate::plan::groups::Group;
+use crate::plan::{ResourceType, User, Verdict, way_out};
 use crate::provisioner::{Shared, back_off, bounded_note};
 use crate::status::{PassLog, record, record_group};
 
@@ -48,7 +47,7 @@ trait Kind:
     + 'static
 {
     /// What it stands for at the server.
-    const NOUN: &'static str;
+    type Type: ResourceType;
     /// The event of one that goes and leaves that as it is.
     const LEFT: &'static str;
 
@@ -56,13 +55,12 @@ trait Kind:
     fn is_to_be_released(&self) -> bool;
     /// The account or group that it is bound to, or that a creation may have made for it.
     fn left_behind(&self) -> Option<String>;
-    fn way_out(full_name: &str) -> String;
     /// What is applied of a status that says so; none where nothing is news.
     fn status(&self, message: String) -> Option<Value>;
 }
 
 impl Kind for ScimUser {
-    const NOUN: &'static str = "account";
+    type Type = User;
     const LEFT: &'static str = "AccountLeft";
 
     fn connection(&self) -> (ConnectionKey, &ConnectionRef) {
@@ -78,18 +76,9 @@ impl Kind for ScimUser {
         id.or_else(|| self.claimed_account().map(|claimed| claimed.user_name))
     }
 
-    fn way_out(full_name: &str) -> String {
-        way_out::<User>(full_name)
-    }
-
     fn status(&self, message: String) -> Option<Value> {
         let deleting = is_deleting(self);
-        let verdict = Verdict {
-            reason: Some(Reason::ConnectionNotFound),
-            message,
-            state: Some(if deleting { UserState::Deleting } else { UserState::Pending }),
-            ..Verdict::default()
-        };
+        let verdict = not_found::<User>(message, deleting);
         let (status, generation) = (self.status.clone().unwrap_or_default(), self.metadata.generation);
         // An object that owes nothing is not rewritten for its connection's trouble.
         if status.observed_generation == generation && !deleting {
@@ -103,7 +92,7 @@ impl Kind for ScimUser {
 }
 
 impl Kind for ScimGroup {
-    const NOUN: &'static str = "group";
+    type Type = Group;
     const LEFT: &'static str = "GroupLeft";
 
     fn connection(&self) -> (ConnectionKey, &ConnectionRef) {
@@ -119,18 +108,9 @@ impl Kind for ScimGroup {
         id.or_else(|| self.claimed_group().map(|claimed| claimed.display_name))
     }
 
-    fn way_out(full_name: &str) -> String {
-        way_out::<Group>(full_name)
-    }
-
     fn status(&self, message: String) -> Option<Value> {
         let deleting = is_deleting(self);
-        let verdict = GroupVerdict {
-            reason: Some(Reason::ConnectionNotFound),
-            message,
-            state: Some(if deleting { GroupState::Deleting } else { GroupState::Pending }),
-            ..GroupVerdict::default()
-        };
+        let verdict = not_found::<Group>(message, deleting);
         let (status, generation) = (self.status.clone().unwrap_or_default(), self.metadata.generation);
         if status.observed_generation == generation && !deleting {
             return None;
@@ -148,6 +128,11 @@ impl Kind for ScimGroup {
         }
         Some(body)
     }
+}
+
+fn not_found<T: ResourceType>(message: String, deleting: bool) -> Verdict<T> {
+    let state = if deleting { T::DELETING } else { T::PENDING };
+    Verdict { reason: Some(Reason::ConnectionNotFound), message, state: Some(state), ..Verdict::default() }
 }
 
 impl Unrouted {
@@ -237,7 +222,7 @@ async fn release<K: Kind>(shared: &Shared, object: &K) -> Result<(), kube::Error
     if let Some(left) = object.left_behind() {
         let note = format!(
             "released while its connection is not ready, or not there: the {} {left:?} stays as it is, if it is there",
-            K::NOUN
+            <K::Type as ResourceType>::NOUN
         );
         let event = Event {
             type_: EventType::Warning,
@@ -251,14 +236,14 @@ async fn release<K: Kind>(shared: &Shared, object: &K) -> Result<(), kube::Error
     let rest: Vec<_> = object.finalizers().iter().filter(|finalizer| *finalizer != FINALIZER).collect();
     let body = json!({"metadata": {"resourceVersion": object.resource_version(), "finalizers": rest}});
     api(shared, object).patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(&body)).await?;
-    info!(object = %full_name(object), "released: its {}, if any, stays as it is", K::NOUN);
+    info!(object = %full_name(object), "released: its {}, if any, stays as it is", <K::Type as ResourceType>::NOUN);
     Ok(())
 }
 
 async fn say_not_found<K: Kind>(shared: &Shared, object: &K) -> Result<(), kube::Error> {
     let (connection, reference) = object.connection();
     let way_out = if is_deleting(object) {
-        format!(". {}", K::way_out(&full_name(object)))
+        format!(". {}", way_out::<K::Type>(&full_name(object)))
     } else {
         shared.directory.instead_of(&connection, &object.namespace().unwrap_or_default())
     };

@@ -157,13 +157,23 @@ impl Answer {
 
     /// Why it was refused, in the server's words: from JSON, or from one line of plain text; never HTML.
     fn detail(&self) -> Option<String> {
-        let text = self.shown(&words::reason(&self.decoded(), self.header(CONTENT_TYPE.as_str()))?, DETAIL_LIMIT);
+        let text = self.shown(&self.reason()?, DETAIL_LIMIT);
         (!text.is_empty()).then_some(text)
     }
 
     /// The same without what it repeats of the request, in small letters.
     fn words(&self) -> Option<String> {
         self.detail().map(|detail| echo::without(&detail, &self.sent))
+    }
+
+    /// The whole of it, as it came.
+    fn reason(&self) -> Option<String> {
+        words::reason(&self.decoded(), self.header(CONTENT_TYPE.as_str()))
+    }
+
+    /// The same to be judged: without what it repeats of the request, in small letters.
+    pub(super) fn judged_reason(&self) -> Option<String> {
+        self.reason().map(|reason| echo::without(&reason, &self.sent))
     }
 
     /// The body in UTF-8.
@@ -173,8 +183,7 @@ impl Answer {
 
     /// It says that an attribute is missing which stands in the body of the request.
     pub(super) fn misses_what(&self, sent: &Value) -> bool {
-        let Some(reason) = words::reason(&self.decoded(), self.header(CONTENT_TYPE.as_str())) else { return false };
-        let reason = echo::without(&reason, &self.sent);
+        let Some(reason) = self.judged_reason() else { return false };
         let sent = sent.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
         words::says_missing(&reason, sent.map(|(name, _)| name.as_str()))
     }
@@ -182,8 +191,7 @@ impl Answer {
     /// It says nothing beyond its status.
     pub(super) fn is_mute(&self) -> bool {
         const PHRASES: [&str; 3] = ["internal server error", "bad request", "unprocessable entity"];
-        let reason = words::reason(&self.decoded(), self.header(CONTENT_TYPE.as_str()));
-        reason.is_none_or(|reason| PHRASES.contains(&&*reason.trim_end_matches('.').to_lowercase()))
+        self.reason().is_none_or(|reason| PHRASES.contains(&&*reason.trim_end_matches('.').to_lowercase()))
     }
 
     /// It has `schemas`, as errors (RFC 7644 §3.12) and everything else of SCIM.

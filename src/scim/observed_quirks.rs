@@ -7,6 +7,7 @@ use super::error::{Class, Error};
 use super::kind::Kind;
 use super::lesson::Lesson;
 use super::profile::{Paging, PatchPaths, Profile};
+use super::resource::Resource;
 
 /// How a search for a `userName` fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -234,9 +235,11 @@ impl ObservedQuirks {
         self.list_breaks_at
     }
 
-    /// This was listed; it says when it was created.
-    pub fn listed(&mut self, created: Option<Timestamp>) {
-        if let Some(created) = created {
+    /// This was listed. Once two were created at different times, no more are read.
+    pub fn listed(&mut self, resource: &Resource) {
+        if !self.times_differ
+            && let Some(created) = resource.created()
+        {
             self.times_differ |= *self.created.get_or_insert(created) != created;
         }
     }

@@ -78,13 +78,7 @@ impl Cluster {
 
     /// The connection of a name: the namespace's, or the cluster's where the kind says so.
     pub async fn connection(&self, of_cluster: bool, name: &str) -> Result<ScimConnection> {
-        let found = if of_cluster {
-            let api = Api::<ClusterScimConnection>::all(self.client.clone());
-            api.get_opt(name).await?.map(ClusterScimConnection::into_connection)
-        } else {
-            self.within::<ScimConnection>(&self.namespace).get_opt(name).await?
-        };
-        found.ok_or_else(|| {
+        self.find_connection(of_cluster, &self.namespace, name).await?.ok_or_else(|| {
             let place = if of_cluster { "the cluster".to_owned() } else { format!("the namespace {}", self.namespace) };
             anyhow!("there is no connection {name} in {place}; kubectl scim get connections -A lists them all")
         })
@@ -92,17 +86,19 @@ impl Cluster {
 
     /// The connection that an object of a namespace refers to, if it is there and may be seen.
     pub async fn connection_of(&self, reference: &ConnectionRef, namespace: &str) -> Result<Option<ScimConnection>> {
-        let found = match reference.kind {
-            ConnectionKind::ScimConnection => self.within::<ScimConnection>(namespace).get_opt(&reference.name).await,
-            ConnectionKind::ClusterScimConnection => {
-                let api = Api::<ClusterScimConnection>::all(self.client.clone());
-                api.get_opt(&reference.name).await.map(|found| found.map(ClusterScimConnection::into_connection))
-            }
-        };
-        match found.map_err(Into::into) {
+        let of_cluster = reference.kind == ConnectionKind::ClusterScimConnection;
+        match self.find_connection(of_cluster, namespace, &reference.name).await {
             Err(error) if is_forbidden(&error) => Ok(None),
             found => found,
         }
+    }
+
+    async fn find_connection(&self, of_cluster: bool, namespace: &str, name: &str) -> Result<Option<ScimConnection>> {
+        if of_cluster {
+            let api = Api::<ClusterScimConnection>::all(self.client.clone());
+            return Ok(api.get_opt(name).await?.map(ClusterScimConnection::into_connection));
+        }
+        Ok(self.within::<ScimConnection>(namespace).get_opt(name).await?)
     }
 
     /// One object of ours, of any kind.

@@ -10,8 +10,7 @@ use crate::directory::{full_name, has_finalizer, same_plan};
 use crate::plan::{Account, Binding, Departure, Verdict};
 use crate::provisioner::Provisioner;
 use crate::provisioner::effects::Effects;
-use crate::provisioner::kubernetes::bounded_note;
-use crate::provisioner::kubernetes::{WriteError, words_of_refusal};
+use crate::provisioner::kubernetes::{WriteError, bounded_note, words_of_refusal};
 use crate::provisioner::schedule::queue::Outcome;
 
 /// The API server's words, where a person has to do something about it.

@@ -9,6 +9,7 @@ use super::super::effects::Effects;
 use super::GroupPass;
 use crate::api::{RemoteId, ScimGroup, Uid};
 use crate::directory::full_name;
+use crate::plan::groups::Membership;
 use crate::provisioner::connection::session::Session;
 use crate::provisioner::schedule::limiter::{Priority, RequestKind};
 use crate::scim::MembersReadable;
@@ -91,23 +92,18 @@ impl<E: Effects> Provisioner<E> {
     fn member_lost(&self, pass: &GroupPass, member: &RemoteId) {
         self.prepare(pass);
         let repairs = self.repairs_members(pass);
-        self.directory.membership(&pass.uid(), |members| members.lose(std::slice::from_ref(member)));
-        if !self.wait_for_accounts(pass, vec![member.clone()]).is_empty() {
+        let lost = self.directory.membership(&pass.uid(), |members| members.lose(std::slice::from_ref(member)));
+        let lost = lost.unwrap_or_default();
+        if lost.is_empty() || !self.wait_for_accounts(pass, lost.clone()).is_empty() {
             return;
         }
-        let lost = self.directory.membership(&pass.uid(), |members| {
-            let lost = members.lose(std::slice::from_ref(member));
-            let count = lost.len();
-            if !repairs {
-                members.keep_as_is(lost);
-            }
-            (count, members.left().0)
-        });
-        let (lost, left) = lost.unwrap_or_default();
-        if lost > 0 {
-            // A process that begins finds once more what is left so, and status counts it already (promise I30).
-            let left = (!repairs).then(|| i64::try_from(left).unwrap_or(i64::MAX));
-            self.group_notes.member_lost(&pass.uid(), left);
-        }
+        // A process that begins finds once more what is left so, and status counts it already (promise I30).
+        let left = |members: &mut Membership| {
+            members.keep_as_is(lost);
+            members.left().0
+        };
+        let left = if repairs { None } else { self.directory.membership(&pass.uid(), left) };
+        let left = left.map(|left| i64::try_from(left).unwrap_or(i64::MAX));
+        self.group_notes.member_lost(&pass.uid(), left);
     }
 }

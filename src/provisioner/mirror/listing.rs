@@ -275,7 +275,7 @@ impl<E: Effects> Provisioner<E> {
             session.seen.take_in(|seen| {
                 for entry in &page.resources {
                     if let Entry::Read(resource, _) = entry {
-                        seen.listed(resource.created());
+                        seen.listed(resource);
                     }
                 }
             });

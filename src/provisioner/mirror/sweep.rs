@@ -16,8 +16,7 @@ use crate::provisioner::connection::session::Session;
 use crate::provisioner::effects::Effects;
 use crate::provisioner::mirror::users::UserMirror;
 use crate::provisioner::schedule::queue::{Lane, back_off};
-use crate::provisioner::users::UserPass;
-use crate::provisioner::users::lane_of;
+use crate::provisioner::users::{UserPass, lane_of};
 use crate::scim::{Entry, Error, Kind, Page, fold};
 use crate::status::{PassLog, record};
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::super::answer::{Answer, Body};
 use super::super::error::{Class, Error};
 use super::super::resource::Resource;
-use super::super::{echo, words};
+use super::super::words;
 
 /// One page of a list.
 #[derive(Clone, Debug)]
@@ -100,8 +100,7 @@ pub struct Exchange<'a> {
 impl Answer {
     /// It refuses what is read-only, instead of ignoring it.
     pub(super) fn refuses_read_only(&self) -> bool {
-        let words = || words::reason(&self.decoded(), self.header(CONTENT_TYPE.as_str())).unwrap_or_default();
-        matches!(self.status, 400 | 422) && words::says_read_only(&echo::without(&words(), &self.sent))
+        matches!(self.status, 400 | 422) && self.judged_reason().is_some_and(|reason| words::says_read_only(&reason))
     }
 
     /// The body of a change that was taken. Words in place of the resource, as `"OK"`, say nothing of it: it is read. A page

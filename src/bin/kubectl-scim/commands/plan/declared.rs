@@ -237,31 +237,27 @@ impl Declared {
     /// The connections that the users, or the groups, of a name refer to.
     pub fn connections_of(&self, users: bool, name: &str) -> BTreeSet<ConnectionKey> {
         if users {
-            let all = self
-                .users
-                .values()
-                .map(|user| &**user)
-                .chain(&self.removed_users)
-                .filter(|user| user.name_any() == name);
+            let all = self.users_named(name);
             return all.map(|user| ConnectionKey::of(&user.spec.connection_ref, user.namespace())).collect();
         }
-        let all = self.groups.values().chain(&self.removed_groups).filter(|group| group.name_any() == name);
-        all.map(|group| ConnectionKey::of(&group.spec.connection_ref, group.namespace())).collect()
+        self.groups_named(name).map(|group| ConnectionKey::of(&group.spec.connection_ref, group.namespace())).collect()
     }
 
     /// The namespaces that have a user, or a group, of a name.
     pub fn namespaces_of(&self, users: bool, name: &str) -> BTreeSet<String> {
         if users {
-            let all = self
-                .users
-                .values()
-                .map(|user| &**user)
-                .chain(&self.removed_users)
-                .filter(|user| user.name_any() == name);
-            return all.filter_map(kube::ResourceExt::namespace).collect();
+            return self.users_named(name).filter_map(ResourceExt::namespace).collect();
         }
-        let all = self.groups.values().chain(&self.removed_groups).filter(|group| group.name_any() == name);
-        all.filter_map(ResourceExt::namespace).collect()
+        self.groups_named(name).filter_map(ResourceExt::namespace).collect()
+    }
+
+    fn users_named(&self, name: &str) -> impl Iterator<Item = &ScimUser> {
+        let all = self.users.values().map(|user| &**user).chain(&self.removed_users);
+        all.filter(move |user| user.name_any() == name)
+    }
+
+    fn groups_named(&self, name: &str) -> impl Iterator<Item = &ScimGroup> {
+        self.groups.values().chain(&self.removed_groups).filter(move |group| group.name_any() == name)
     }
 
     /// Kind and name of everything.
